@@ -1,0 +1,65 @@
+"""The command line: parse options, call the library, print the result.
+
+Only this room knows click and rich, prints, exits, and chooses a device. Every command imports what
+it needs when it runs, so that ``artsim --help`` and questions to an index answer at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from types import FrameType
+
+import click
+
+from artsim import __version__
+from artsim.cli.embed import embed
+from artsim.cli.info import info
+from artsim.cli.knn_eval import knn_eval
+from artsim.cli.models import layers, models
+from artsim.cli.sample import sample
+from artsim.cli.similar import similar
+from artsim.errors import ArtsimError
+
+__all__ = ["cli"]
+
+
+class _Group(click.Group):
+    """Shows what the library raises on purpose as one line."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except ArtsimError as error:
+            raise click.ClickException(str(error)) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the commands in the order of use, not of the alphabet."""
+        return list(self.commands)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, "--version", package_name="artsim")
+def cli() -> None:
+    """Embed museum collections, search them by likeness, measure how well a picture can tell.
+
+    \b
+        artsim embed paintings/            # pictures -> indexes/paintings
+        artsim similar query.jpg -k 10     # what looks like this?
+        artsim knn-eval                    # how well do neighbours know the labels?
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
+    logging.getLogger("artsim").handlers = [handler]
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    """End on SIGTERM as on Ctrl-C: nothing half-written, a word on how to go on."""
+    raise KeyboardInterrupt
+
+
+for _command in (embed, similar, knn_eval, info, models, layers, sample):
+    cli.add_command(_command)

@@ -1,0 +1,208 @@
+"""``artsim embed``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from artsim.cli.options import FOLDER, INDEXES, compute_options, make_compute
+from artsim.datatypes import DEFAULT_MODEL, Fit, parse_spec
+
+if TYPE_CHECKING:
+    from artsim.embed import EmbedSummary
+
+
+@click.command()
+@click.argument("collection")
+@click.option(
+    "-o", "--output", metavar="DIR", type=FOLDER, help="The index folder.  [default: indexes/NAME]"
+)
+@click.option(
+    "-m",
+    "--model",
+    default=DEFAULT_MODEL,
+    show_default=True,
+    metavar="SPEC",
+    help="SOURCE:ARCH[.TAG][@LAYER[/POOLING]+...], or a short name: see 'artsim models'.",
+)
+@compute_options
+@click.option(
+    "--fit",
+    type=click.Choice(list(Fit)),
+    help="How a picture is brought to the network's shape.  [default: the model's way]",
+)
+@click.option("--exact", is_flag=True, help="Decode every pixel, compute and store in float32.")
+@click.option("--id-column", metavar="NAME", help="Column with each picture's id.")
+@click.option("--image-column", metavar="NAME", help="Column with the path of the picture.")
+@click.option(
+    "--images", metavar="DIR", type=FOLDER, help="Folder that picture paths are relative to."
+)
+@click.option(
+    "--type",
+    "types",
+    multiple=True,
+    metavar="COLUMN=TYPE",
+    help="Read a column as text, list or number. Repeat for more.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="A setting of the reader's own. Repeat for more.",
+)
+@click.option(
+    "--batch-size",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    help="Pictures a forward pass.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="Threads that decode.  [default: the cores]"
+)
+@click.option(
+    "--max-pixels", type=click.IntRange(1), help="Refuse pictures of more pixels than this."
+)
+@click.option(
+    "--part-rows",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    help="Pictures a part: what a kill can cost at most.",
+)
+@click.option(
+    "--rehash",
+    is_flag=True,
+    help="Read every file again, even where its size and time have not changed.",
+)
+@click.option(
+    "--allow-loss", is_flag=True, help="Let most of an index go because its pictures are gone."
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 if any picture could not be embedded.")
+def embed(
+    collection: str,
+    output: Path | None,
+    model: str,
+    device: str,
+    backend: str,
+    precision: str,
+    weights: Path | None,
+    fit: str | None,
+    exact: bool,
+    id_column: str | None,
+    image_column: str | None,
+    images: Path | None,
+    types: tuple[str, ...],
+    settings: tuple[str, ...],
+    batch_size: int,
+    workers: int | None,
+    max_pixels: int | None,
+    part_rows: int,
+    rehash: bool,
+    allow_loss: bool,
+    strict: bool,
+) -> None:
+    """Embed a collection into an index, or bring its index up to date.
+
+    COLLECTION is a folder of pictures, a folder with a table beside them, or the table itself;
+    READER:PATH names a reader. Only what is new or changed is embedded, so a run that was
+    stopped goes on where it was: run the same command again.
+
+    Example:
+
+    \b
+        artsim embed paintings/
+        artsim embed paintings/ -m vgg16@conv3_3/gram+relu5_3 -o indexes/paintings-vgg
+    """
+    if exact and precision == "bf16":
+        raise click.UsageError("--exact computes in float32; leave out --precision bf16")
+    from artsim.readers import ReaderOptions, read_collection
+
+    catalogue = read_collection(
+        collection,
+        options=ReaderOptions(
+            id_column=id_column,
+            image_column=image_column,
+            images=images,
+            types=_pairs(types, "--type"),
+            settings=_pairs(settings, "--set"),
+        ),
+    )
+    spec = parse_spec(model)
+
+    from artsim.cli.output import show_progress
+    from artsim.embed import EmbedSettings, embed_collection
+    from artsim.images import MAX_PIXELS
+    from artsim.models.extractor import load_extractor
+
+    extractor = load_extractor(
+        spec,
+        weights=weights,
+        compute=make_compute(device, backend, "f32" if exact else precision),
+        fit=Fit(fit) if fit else None,
+        scaled_decoding=0 if exact else 2,
+    )
+    path = output or INDEXES / catalogue.name
+    try:
+        with show_progress(catalogue.name) as progress:
+            summary = embed_collection(
+                catalogue,
+                path,
+                extractor,
+                settings=EmbedSettings(
+                    batch_size=batch_size,
+                    workers=workers or _cores(),
+                    part_rows=part_rows,
+                    max_pixels=max_pixels or MAX_PIXELS,
+                    rehash=rehash,
+                    allow_loss=allow_loss,
+                    half_precision=not exact,
+                ),
+                progress=progress,
+            )
+    except KeyboardInterrupt:
+        click.echo(
+            f"\nStopped; what is finished is in {path}. Run the same command to go on.", err=True
+        )
+        sys.exit(130)
+    _print_summary(summary, str(spec))
+    if not summary.rows or (strict and summary.failures):
+        sys.exit(1)
+
+
+def _print_summary(summary: EmbedSummary, spec: str) -> None:
+    rate = summary.embedded / summary.seconds
+    click.echo(f"{summary.path}: {summary.rows:,} pictures by {spec}")
+    parts = [f"{summary.embedded:,} embedded in {summary.seconds:.1f} s ({rate:.0f}/s)"]
+    if summary.kept or summary.dropped:
+        parts += [f"{summary.kept:,} kept", f"{summary.dropped:,} dropped"]
+    click.echo("  " + ", ".join(parts))
+    if summary.failures:
+        stages = ", ".join(f"{count:,} at {stage}" for stage, count in summary.reasons.items())
+        click.echo(
+            f"  {summary.failures:,} could not be embedded ({stages}): "
+            f"see 'artsim info --failures --index {summary.path}'",
+            err=True,
+        )
+
+
+def _pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
+        pairs[name] = value
+    return pairs
+
+
+def _cores() -> int:
+    """Count the cores that this process may use."""
+    import os
+
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

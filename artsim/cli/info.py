@@ -1,0 +1,131 @@
+"""``artsim info``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from artsim.cli.options import format_option, index_option, open_store
+from artsim.cli.output import print_json_lines, print_table, wants_json
+
+if TYPE_CHECKING:
+    from artsim.store import Store
+
+
+@click.command()
+@index_option
+@click.option("--failures", is_flag=True, help="List what could not be embedded, and why.")
+@click.option("--check", is_flag=True, help="Compare every part with its checksum.")
+@format_option
+def info(index: Path | None, failures: bool, check: bool, as_json: bool | None) -> None:
+    """Describe an index: how it was made, what it holds, what failed, what it weighs.
+
+    Example:
+
+    \b
+        artsim info
+        artsim info --failures --index indexes/paintings
+    """
+    store = open_store(index)
+    if failures:
+        _print_failures(store, wants_json(as_json))
+        return
+    damaged = store.damaged_parts() if check else []
+    if wants_json(as_json):
+        print_json_lines([_describe(store) | ({"damaged": damaged} if check else {})])
+    else:
+        _print_info(store)
+        if check and not damaged:
+            click.echo("Every part is as it was written.")
+    if damaged:
+        raise click.ClickException(
+            f"{', '.join(damaged)} of {store.path} are damaged; embed again to a new folder"
+        )
+
+
+def _print_failures(store: Store, as_json: bool) -> None:
+    rows = store.failures().select(["id", "image", "stage", "reason"]).to_pylist()
+    if as_json:
+        print_json_lines(rows)
+    else:
+        print_table(["id", "stage", "reason"], [[r["id"], r["stage"], r["reason"]] for r in rows])
+
+
+def _describe(store: Store) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    manifest = store.manifest
+    return {
+        "path": str(store.path),
+        "rows": store.rows,
+        "complete": manifest.complete,
+        "failures": store.failures().num_rows,
+        "reader": manifest.reader,
+        "source": manifest.source,
+        "created": manifest.created,
+        "updated": manifest.updated,
+        "fields": [asdict(field) | _count(store, field.name) for field in manifest.fields],
+        "passport": manifest.passport.to_json(),
+        "bytes": dict(_sizes(store)),
+    }
+
+
+def _print_info(store: Store) -> None:
+    manifest, passport = store.manifest, store.manifest.passport
+    click.echo(f"{store.path}: {store.rows:,} pictures" + ("" if manifest.complete else " so far"))
+    failed = store.failures().num_rows
+    seen = passport.preprocessing
+    scaled = f", JPEGs decoded at >= {seen.scaled_decoding}x" if seen.scaled_decoding else ""
+    lines = {
+        "collection": f"{manifest.source} (reader {manifest.reader})",
+        "updated": manifest.updated,
+        "model": passport.spec,
+        "weights": f"{passport.weights_source}, sha256 {passport.weights_sha256[:12]}...",
+        "taps": ", ".join(f"{tap.name} ({tap.dim})" for tap in passport.taps),
+        "pictures": f"{seen.fit} to {seen.size[1]}x{seen.size[0]}, {seen.interpolation}{scaled}",
+        "computed": f"{passport.compute_dtype} by {passport.backend}",
+        "failures": f"{failed:,}" + (" (list them with --failures)" if failed else ""),
+        "on disk": ", ".join(f"{name} {_megabytes(size)}" for name, size in _sizes(store)),
+    }
+    for name, value in lines.items():
+        click.echo(f"  {name:<10}  {value}")
+    rows = []
+    for field in manifest.fields:
+        counts = _count(store, field.name)
+        rows.append(
+            [field.name, field.type, _number(counts["distinct"]), _number(counts["missing"])]
+        )
+    if rows:
+        print_table(["column", "type", "distinct", "missing"], rows, right=["distinct", "missing"])
+
+
+def _count(store: Store, name: str) -> dict[str, int | None]:
+    import pyarrow.compute as pc
+    import pyarrow.types
+
+    column = store.read([name]).column(name)
+    values = column
+    if pyarrow.types.is_list(column.type):
+        values = pc.list_flatten(column)
+    nested = pyarrow.types.is_struct(column.type)
+    return {
+        "distinct": None if nested else pc.count_distinct(values).as_py(),
+        "missing": column.null_count,
+    }
+
+
+def _sizes(store: Store) -> Iterator[tuple[str, int]]:
+    for name in ("parts", "faiss"):
+        files = (store.path / name).glob("*")
+        yield name, sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

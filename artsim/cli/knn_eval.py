@@ -1,0 +1,160 @@
+"""``artsim knn-eval``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from artsim.cli.options import NEW_FILE, format_option, index_option, open_store, tap_option
+from artsim.cli.output import print_json_lines, print_table, wants_json
+
+if TYPE_CHECKING:
+    from artsim.evaluation.knn import KnnEvaluation, KnnScore
+
+
+@click.command("knn-eval")
+@index_option
+@tap_option
+@click.option(
+    "--label",
+    "labels",
+    multiple=True,
+    metavar="COLUMN",
+    help="Judge this column. Repeat for more.  [default: every column that can be a label]",
+)
+@click.option(
+    "--split",
+    metavar="COLUMN",
+    help="Its 'train' rows are the neighbours, its 'test' rows ask.  [default: leave-one-out]",
+)
+@click.option(
+    "--group",
+    metavar="COLUMN",
+    help="Pictures that share its value are never neighbours: artist, when judging style.",
+)
+@click.option(
+    "-k",
+    "ks",
+    multiple=True,
+    type=click.IntRange(1),
+    help="Neighbours that vote. Repeat for more.  [default: 1 5 10 20 100 200]",
+)
+@click.option(
+    "--protocol",
+    type=click.Choice(["weighted", "plain", "both"]),
+    default="weighted",
+    show_default=True,
+    help="Votes weigh exp(cosine / 0.07), or all the same.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap intervals.")
+@click.option(
+    "--predictions",
+    metavar="FILE",
+    type=NEW_FILE,
+    help="Write every prediction, with the neighbours that voted, to a CSV file.",
+)
+@format_option
+def knn_eval(
+    index: Path | None,
+    tap: str | None,
+    labels: tuple[str, ...],
+    split: str | None,
+    group: str | None,
+    ks: tuple[int, ...],
+    protocol: str,
+    seed: int,
+    predictions: Path | None,
+    as_json: bool | None,
+) -> None:
+    """Measure how well the nearest neighbours know each label, beside the majority baseline.
+
+    Every picture is classified by its k nearest others (leave-one-out), or the test rows of a
+    split by its train rows. This is the baseline that a heavier model must beat.
+
+    Example:
+
+    \b
+        artsim knn-eval
+        artsim knn-eval --label style --group artist -k 1 -k 20
+    """
+    store = open_store(index)
+    from artsim.assess import KnnPlan, label_columns, write_predictions
+    from artsim.assess import knn_eval as evaluate
+    from artsim.evaluation.knn import KS, Protocol
+
+    plan = KnnPlan(
+        tap=store.tap(tap).name,
+        labels=labels,
+        split=split,
+        group=group,
+        ks=tuple(ks) or KS,
+        protocols=tuple(Protocol) if protocol == "both" else (Protocol(protocol),),
+        seed=seed,
+    )
+    evaluations = list(evaluate(store, plan))
+    if predictions is not None:
+        write_predictions(store, evaluations, predictions)
+    if wants_json(as_json):
+        setting = {"tap": plan.tap, "split": split, "group": group, "seed": seed}
+        print_json_lines(_as_dict(score) | setting for each in evaluations for score in each.scores)
+        return
+    way = f"{split}: train to test" if split else "leave-one-out"
+    apart = f", never within the same {group}" if group else ""
+    click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), {way}{apart}")
+    for evaluation in evaluations:
+        _print_evaluation(evaluation)
+    if not labels:
+        for name, reason in label_columns(store)[1].items():
+            click.echo(f"Not a label: {name} ({reason})")
+    if predictions is not None:
+        click.echo(f"Predictions written to {predictions}")
+
+
+def _as_dict(score: KnnScore) -> dict[str, Any]:
+    low, high = score.interval
+    return {
+        "label": score.label,
+        "protocol": str(score.protocol),
+        "k": score.k,
+        "top1": score.top1,
+        "top5": score.top5,
+        "macro_f1": score.macro_f1,
+        "balanced_accuracy": score.balanced_accuracy,
+        "majority": score.majority,
+        "n": score.n,
+        "top1_low": low,
+        "top1_high": high,
+    }
+
+
+def _print_evaluation(evaluation: KnnEvaluation) -> None:
+    score = evaluation.scores[0]
+    click.echo(
+        f"\n{evaluation.label}: {len(evaluation.classes):,} classes, {score.n:,} pictures, "
+        f"majority {score.majority:.3f}"
+    )
+    columns = ["k", "top-1", "95 %", "top-5", "macro F1", "balanced"]
+    several = len({score.protocol for score in evaluation.scores}) > 1
+    rows = [
+        [
+            *([score.protocol] if several else []),
+            score.k,
+            f"{score.top1:.3f}",
+            f"{score.interval[0]:.3f}-{score.interval[1]:.3f}",
+            f"{score.top5:.3f}",
+            f"{score.macro_f1:.3f}",
+            f"{score.balanced_accuracy:.3f}",
+        ]
+        for score in evaluation.scores
+    ]
+    print_table([*(["protocol"] if several else []), *columns], rows, right=columns)
+    if evaluation.left_out:
+        ks = ", ".join(map(str, evaluation.left_out))
+        click.echo(f"  k = {ks} left out: no picture has so many neighbours")
+    if evaluation.unreachable:
+        click.echo(
+            f"  {evaluation.unreachable:,} pictures have a class that no possible neighbour has: "
+            "they count as wrong"
+        )

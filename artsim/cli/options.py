@@ -1,0 +1,127 @@
+"""Options that several commands take, and what they mean."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from artsim.models.extractor import Compute
+    from artsim.store import Store
+
+__all__ = [
+    "FOLDER",
+    "NEW_FILE",
+    "PICTURE",
+    "compute_options",
+    "format_option",
+    "index_option",
+    "make_compute",
+    "open_store",
+    "tap_option",
+]
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+PICTURE = click.Path(path_type=Path)
+INDEXES = Path("indexes")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def index_option(command: Command) -> Command:
+    """Add --index."""
+    return click.option(
+        "--index",
+        "index",
+        metavar="DIR",
+        type=FOLDER,
+        envvar="ARTSIM_INDEX",
+        show_envvar=True,
+        help="The index to ask.  [default: the newest in indexes/]",
+    )(command)
+
+
+def tap_option(command: Command) -> Command:
+    """Add --tap."""
+    return click.option(
+        "--tap", metavar="TAP", help="By which of the index's vectors.  [default: the first]"
+    )(command)
+
+
+def format_option(command: Command) -> Command:
+    """Add --json and --table."""
+    return click.option(
+        "--json/--table",
+        "as_json",
+        default=None,
+        help="JSON, one object a line, or a table.  [default: a table on a terminal, else JSON]",
+    )(command)
+
+
+def compute_options(command: Command) -> Command:
+    """Add --device, --backend, --precision and --weights."""
+    for option in reversed(
+        (
+            click.option(
+                "--device",
+                default="auto",
+                show_default=True,
+                metavar="NAME",
+                envvar="ARTSIM_DEVICE",
+                help="auto, cpu, cuda, cuda:N or mps.",
+            ),
+            click.option(
+                "--backend",
+                type=click.Choice(["auto", "openvino", "torch"]),
+                default="auto",
+                help="What computes.  [default: OpenVINO on a CPU, else torch]",
+            ),
+            click.option(
+                "--precision",
+                type=click.Choice(["auto", "bf16", "f32"]),
+                default="auto",
+                help="Numbers of the forward pass.  [default: bf16 where the device is good at it]",
+            ),
+            click.option(
+                "--weights",
+                metavar="FILE",
+                type=PICTURE,
+                help="Weights from this file (.safetensors, .pth) instead of the model's own.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def make_compute(device: str, backend: str, precision: str) -> Compute:
+    """Turn the options of `compute_options` into the library's value."""
+    from artsim.models.extractor import BackendName, Compute, Precision
+
+    return Compute(device=device, backend=BackendName(backend), precision=Precision(precision))
+
+
+def open_store(index: Path | None) -> Store:
+    """Open the index asked for: a folder, a name in indexes/, or the newest there.
+
+    Says so on stderr where an index is unfinished.
+    """
+    from artsim.search import find_index
+    from artsim.store import Store, is_store
+
+    if index is None:
+        index = find_index(INDEXES)
+    elif not is_store(index) and is_store(INDEXES / index):
+        index = INDEXES / index
+    store = Store.open(index)
+    if not store.manifest.complete:
+        click.echo(
+            f"Note: {index} is unfinished ({store.rows:,} pictures so far); "
+            "'artsim embed' goes on with it",
+            err=True,
+        )
+    return store

@@ -1,0 +1,117 @@
+"""The passport of an index: everything needed to make the same vectors again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from typing import Any, Self
+
+__all__ = ["Fit", "Passport", "Preprocessing", "TapInfo"]
+
+
+class Fit(StrEnum):
+    """How a picture of any shape is brought to the network's shape."""
+
+    CROP = "crop"  # the shorter side to the size, the middle kept
+    PAD = "pad"  # the longer side to the size, the rest filled
+    SQUASH = "squash"  # both sides to the size, the aspect lost
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocessing:
+    """From an upright sRGB picture to a network's input. Sizes are (height, width) in pixels."""
+
+    size: tuple[int, int]  # what the network sees
+    scale: tuple[int, int]  # what the picture is resized to before its middle is cut out
+    fit: Fit
+    interpolation: str  # bicubic, bilinear, ...
+    mean: tuple[float, float, float]  # of RGB in 0..1
+    std: tuple[float, float, float]
+    fill: tuple[int, int, int]  # RGB in 0..255 of what pad adds
+    # A JPEG is decoded at the smallest scale that is still this many times what it is resized
+    # to; 0 decodes every pixel.
+    scaled_decoding: int = 2
+    color: str = "sRGB"  # embedded profiles are converted to it; EXIF orientation is applied
+
+
+@dataclass(frozen=True, kw_only=True)
+class TapInfo:
+    """A tap, resolved: the vector column ``name`` and how its numbers are made."""
+
+    name: str  # as in the spec: 'conv3_3/gram'; the name of the column
+    layer: str  # the module in the network: 'features.14'
+    pooling: str  # what pools its output, 'none' where it is a vector already
+    dim: int  # numbers a vector
+    seed: int | None = None  # of a random projection (gram)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passport:
+    """How an index's vectors were made. Two passports without differences may be compared."""
+
+    spec: str
+    weights_sha256: str  # of the tensors, by name: the same for .bin, .pth and .safetensors
+    weights_source: str  # where they came from, for people
+    preprocessing: Preprocessing
+    taps: tuple[TapInfo, ...]
+    backend: str  # openvino or torch
+    compute_dtype: str  # float32 or bfloat16: how the forward pass was computed
+    versions: dict[str, str]
+
+    # What changes a vector for good. The backend and its precision do so only by rounding.
+    _IDENTITY = ("spec", "weights_sha256", "preprocessing", "taps")
+
+    def differences(self, other: Passport) -> list[str]:
+        """Name what makes the two incomparable, as 'field: mine, not theirs'; empty if nothing."""
+        found = []
+        for name in self._IDENTITY:
+            mine, theirs = getattr(self, name), getattr(other, name)
+            if mine == theirs:
+                continue
+            if isinstance(mine, Preprocessing):
+                found += [
+                    f"{field.name}: {getattr(mine, field.name)}, not {getattr(theirs, field.name)}"
+                    for field in fields(Preprocessing)
+                    if getattr(mine, field.name) != getattr(theirs, field.name)
+                ]
+            elif name == "taps":
+                found.append(f"taps: {_describe(mine)}, not {_describe(theirs)}")
+            else:
+                found.append(f"{name}: {_shorten(mine)}, not {_shorten(theirs)}")
+        return found
+
+    def tap(self, name: str) -> TapInfo | None:
+        """Return the tap of that name."""
+        return next((tap for tap in self.taps if tap.name == name), None)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values; `from_json` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Self:
+        """Read what `to_json` gave, whether or not it went through JSON."""
+        preprocessing: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value
+            for key, value in values["preprocessing"].items()
+        }
+        preprocessing["fit"] = Fit(preprocessing["fit"])
+        return cls(
+            **{
+                **values,
+                "preprocessing": Preprocessing(**preprocessing),
+                "taps": tuple(TapInfo(**tap) for tap in values["taps"]),
+            }
+        )
+
+
+def _describe(taps: tuple[TapInfo, ...]) -> str:
+    return ", ".join(
+        f"{tap.name} ({tap.layer}, {tap.pooling}, {tap.dim}"
+        + (f", seed {tap.seed})" if tap.seed is not None else ")")
+        for tap in taps
+    )
+
+
+def _shorten(value: str) -> str:
+    return f"{value[:12]}..." if len(value) == 64 else value  # a sha256

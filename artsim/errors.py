@@ -1,0 +1,56 @@
+"""Everything artsim raises on purpose.
+
+* ArtsimError
+  x ReaderError
+  x ImageError
+  x ModelError
+  x StoreError
+  x PassportError
+  x SearchError
+  x EvaluationError
+
+A message names the value, what was expected and the next step: the cli prints it as one line.
+"""
+
+__all__ = [
+    "ArtsimError",
+    "EvaluationError",
+    "ImageError",
+    "ModelError",
+    "PassportError",
+    "ReaderError",
+    "SearchError",
+    "StoreError",
+]
+
+
+class ArtsimError(Exception):
+    """Base class. The cli prints these as one line; anything else is a bug."""
+
+
+class ReaderError(ArtsimError):
+    """A collection lacks a file, a column or a value that its reader needs."""
+
+
+class ImageError(ArtsimError):
+    """A file is not a picture that can be decoded whole."""
+
+
+class ModelError(ArtsimError):
+    """A spec names a source, network, layer, pooling or weights that are not there."""
+
+
+class StoreError(ArtsimError):
+    """An index folder is missing, unfinished, damaged, or cannot be written."""
+
+
+class PassportError(StoreError):
+    """Vectors made in two different ways were about to be compared."""
+
+
+class SearchError(ArtsimError):
+    """A query cannot be answered: an unknown id, a bad k, an unknown tap."""
+
+
+class EvaluationError(ArtsimError):
+    """An evaluation was asked for something its data cannot answer."""

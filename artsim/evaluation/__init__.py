@@ -1,0 +1,1 @@
+"""kNN, probes and retrieval scores: pure functions on arrays."""

@@ -1,0 +1,67 @@
+"""Which columns of a catalogue can be labels, and labels as class codes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Labels", "encode", "why_not_label"]
+
+
+@dataclass(frozen=True)
+class Labels:
+    """A class code for each row, and what the codes stand for."""
+
+    codes: NDArray[np.int64]  # (N,); -1 where there is no label
+    classes: tuple[str, ...]  # sorted, so that codes do not depend on the order of the rows
+
+
+def encode(values: Sequence[str | None]) -> Labels:
+    """Number the distinct values; None is code -1."""
+    classes = sorted({value for value in values if value is not None})
+    code = {name: i for i, name in enumerate(classes)}
+    codes = (-1 if value is None else code[value] for value in values)
+    return Labels(np.fromiter(codes, dtype=np.int64, count=len(values)), tuple(classes))
+
+
+def why_not_label(values: Sequence[object]) -> str | None:
+    """Say why a column of values cannot be a label, or None if it can be one.
+
+    A label is text, or a list of text, of at least two classes, and at least half of the rows
+    that have one share it with another row: else it names the rows instead of sorting them.
+
+    Args:
+        values: One a row: text, a list of text, None or an empty list where there is no label.
+    """
+    rows = [members for members in map(_members, values) if members != ()]
+    if not rows:
+        return "no row has a value"
+    odd = next((value for value in values if _members(value) is None), None)
+    if odd is not None:
+        if isinstance(odd, int | float):
+            return f"it holds numbers, such as {odd!r}"
+        return f"it holds {type(odd).__name__}, not text"
+    counts = Counter(member for members in rows if members for member in set(members))
+    if len(counts) == 1:
+        return f"one class only: {next(iter(counts))!r}"
+    shared = sum(any(counts[member] > 1 for member in members or ()) for members in rows)
+    if shared == 0:
+        return f"all {len(rows)} values are different"
+    if 2 * shared < len(rows):
+        return f"only {shared} of {len(rows)} rows share their value with another row"
+    return None
+
+
+def _members(value: object) -> tuple[str, ...] | None:
+    """List the classes of one value; None if it is neither text nor a list of text."""
+    if value is None:
+        return ()
+    if isinstance(value, str):
+        return (value,)
+    if isinstance(value, Sequence) and all(isinstance(member, str) for member in value):
+        return tuple(value)
+    return None

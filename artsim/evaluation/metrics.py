@@ -1,0 +1,147 @@
+"""Scores of predicted classes against true ones, with scikit-learn's definitions.
+
+Classes are codes, 0 and up. A prediction of -1 is none at all: it is always wrong and counts as
+no class of its own.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import EvaluationError
+
+__all__ = [
+    "accuracy",
+    "accuracy_interval",
+    "balanced_accuracy",
+    "cohen_kappa",
+    "confusion",
+    "macro_f1",
+    "majority_share",
+    "top_accuracy",
+]
+
+Codes = NDArray[np.integer]
+
+_RESAMPLES = 10_000  # draws behind an interval
+
+
+def accuracy(truth: Codes, predicted: Codes) -> float:
+    """Compute the share of predictions that are right.
+
+    Args:
+        truth: True classes, shape (n,).
+        predicted: Predicted classes, or -1, shape (n,).
+    """
+    _check(truth, predicted)
+    return float(np.mean(truth == predicted))
+
+
+def top_accuracy(truth: Codes, ranked: Codes) -> float:
+    """Compute the share of true classes that are among the predicted ones.
+
+    Args:
+        truth: True classes, shape (n,).
+        ranked: The classes predicted for each, as many as may count, or -1, shape (n, m).
+    """
+    _check(truth, ranked[:, 0] if ranked.ndim == 2 else ranked)
+    return float(np.mean((ranked == truth[:, None]).any(axis=1)))
+
+
+def macro_f1(truth: Codes, predicted: Codes) -> float:
+    """Compute the mean F1 over the classes that occur in truth or prediction.
+
+    A class that is never right has an F1 of 0, as with scikit-learn's ``zero_division=0``.
+    """
+    right, true, guessed = _per_class(truth, predicted)
+    seen = true + guessed > 0
+    return float(np.mean(2 * right[seen] / (true + guessed)[seen]))
+
+
+def balanced_accuracy(truth: Codes, predicted: Codes) -> float:
+    """Compute the mean recall over the true classes."""
+    right, true, _ = _per_class(truth, predicted)
+    return float(np.mean(right[true > 0] / true[true > 0]))
+
+
+def majority_share(bank: Codes, truth: Codes) -> float:
+    """Compute the accuracy of always answering with the bank's most common class.
+
+    Args:
+        bank: Classes to learn from, shape (N,); of equally common ones the lowest code counts.
+        truth: Classes to predict, shape (n,).
+    """
+    _check(truth, truth)
+    return float(np.mean(truth == np.bincount(bank).argmax()))
+
+
+def cohen_kappa(truth: Codes, predicted: Codes) -> float:
+    """Compute Cohen's kappa, the agreement beyond chance: 1 is perfect, 0 is chance.
+
+    NaN where truth and prediction are one and the same class throughout: chance is then certain.
+    """
+    right, true, guessed = _per_class(truth, predicted)
+    n = len(truth)
+    observed = right.sum() / n
+    chance = (true / n) @ (guessed / n)
+    return float((observed - chance) / (1 - chance)) if chance < 1 else math.nan
+
+
+def confusion(truth: Codes, predicted: Codes) -> NDArray[np.int64]:
+    """Count the pairs of true and predicted class that occur.
+
+    Returns:
+        One row a pair (true class, predicted class or -1, count), sorted, shape (pairs, 3): at
+        most n rows, however many classes there are.
+    """
+    _check(truth, predicted)
+    pairs, counts = np.unique(np.stack([truth, predicted], axis=1), axis=0, return_counts=True)
+    return np.column_stack([pairs, counts]).astype(np.int64)
+
+
+def accuracy_interval(
+    n_right: int, n: int, *, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Compute the percentile bootstrap interval of an accuracy.
+
+    Resampling n outcomes of which ``n_right`` are 1 and the rest 0 with replacement and summing
+    them is a draw from the binomial distribution (n, n_right / n): so it is drawn from there,
+    which is the same and costs nothing.
+
+    Args:
+        n_right: Right predictions.
+        n: Predictions.
+        level: Share of the bootstrap distribution that lies inside.
+        seed: Of the draws.
+    """
+    if not 0 <= n_right <= n or n < 1:
+        raise EvaluationError(f"{n_right} right of {n} predictions is no accuracy")
+    draws = np.random.default_rng(seed).binomial(n, n_right / n, size=_RESAMPLES) / n
+    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def _per_class(
+    truth: Codes, predicted: Codes
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Count right, true and predicted of each class, each of shape (C,)."""
+    _check(truth, predicted)
+    n = int(max(truth.max(), predicted.max())) + 1
+    return (
+        np.bincount(truth[truth == predicted], minlength=n),
+        np.bincount(truth, minlength=n),
+        np.bincount(predicted[predicted >= 0], minlength=n),
+    )
+
+
+def _check(truth: Codes, predicted: Codes) -> None:
+    if truth.shape != predicted.shape or truth.ndim != 1:
+        raise EvaluationError(
+            f"there are {truth.size} true classes and {predicted.size} predictions; "
+            "each row needs one of both"
+        )
+    if not len(truth):
+        raise EvaluationError("there is nothing to score: no row has both a label and a prediction")

@@ -1,0 +1,185 @@
+"""The door to the networks: load one by its spec, give it pictures, get vectors."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from artsim.datatypes import ExtractorSpec, Fit, Passport, Preprocessing
+from artsim.errors import ModelError
+from artsim.models.backends import (
+    Backend,
+    OpenVinoBackend,
+    TorchBackend,
+    cpu_computes_bfloat16,
+)
+from artsim.models.networks import build_network, weights_sha256
+from artsim.models.taps import TappedNetwork
+
+__all__ = ["Compute", "Extractor", "find_device", "load_extractor"]
+
+logger = logging.getLogger(__name__)
+
+
+class Precision(StrEnum):
+    """The numbers that a forward pass is computed in."""
+
+    AUTO = "auto"  # bf16 where the device is good at it
+    BF16 = "bf16"
+    F32 = "f32"
+
+
+class BackendName(StrEnum):
+    """What computes the forward pass."""
+
+    AUTO = "auto"  # OpenVINO on a CPU, torch where OpenVINO cannot
+    OPENVINO = "openvino"
+    TORCH = "torch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """Where and how exactly the forward pass runs."""
+
+    device: str = "cpu"  # cpu, cuda, cuda:1, mps; auto looks for the best there is
+    backend: BackendName = BackendName.AUTO
+    precision: Precision = Precision.AUTO
+
+
+class Extractor:
+    """A network with its taps, ready to embed."""
+
+    def __init__(self, backend: Backend, passport: Passport) -> None:
+        self.passport = passport
+        self._backend = backend
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What a picture must be brought to."""
+        return self.passport.preprocessing
+
+    def embed_batch(self, pixels: Tensor) -> dict[str, NDArray[np.float32]]:
+        """Embed pictures.
+
+        Args:
+            pixels: RGB, uint8, shape (B, 3, H, W) with the preprocessing's size.
+
+        Returns:
+            Vectors by tap name, each (B, D), not normalised.
+        """
+        names = (tap.name for tap in self.passport.taps)
+        return dict(zip(names, self._backend(pixels), strict=True))
+
+
+def load_extractor(
+    spec: ExtractorSpec,
+    *,
+    weights: Path | None = None,
+    compute: Compute = Compute(),
+    fit: Fit | None = None,
+    scaled_decoding: int = 2,
+) -> Extractor:
+    """Load a network, its weights and its taps.
+
+    Args:
+        spec: What to load.
+        weights: A local file of weights instead of those that the spec names.
+        compute: Where and how exactly to compute.
+        fit: How a picture is brought to the network's shape; the network's own way if None.
+        scaled_decoding: See `Preprocessing.scaled_decoding`.
+
+    Raises:
+        ModelError: If any of it is not there, on this machine or in the network.
+    """
+    device = find_device(compute.device)
+    network = build_network(spec, weights=weights)
+    preprocessing = _refit(network.preprocessing, fit, scaled_decoding)
+    sha256 = weights_sha256(network.module)
+    tapped = TappedNetwork(network, spec.taps)
+    backend, dtype = _choose_backend(tapped, device, compute, preprocessing.size)
+    passport = Passport(
+        spec=str(spec),
+        weights_sha256=sha256,
+        weights_source=network.weights_source,
+        preprocessing=preprocessing,
+        taps=tapped.taps,
+        backend=backend.name,
+        compute_dtype=str(dtype).removeprefix("torch."),
+        versions=_versions(spec.source, backend.name),
+    )
+    return Extractor(backend, passport)
+
+
+def find_device(name: str) -> torch.device:
+    """Find a device by name; ``auto`` takes CUDA, then MPS, then the CPU.
+
+    Raises:
+        ModelError: If this machine has no such device.
+    """
+    has_mps = torch.backends.mps.is_available()
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ModelError(f"no device {name!r}; choose auto, cpu, cuda, cuda:N or mps") from error
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ModelError(f"no device {name!r}: torch sees {count} CUDA devices; try --device cpu")
+    if device.type == "mps" and not has_mps:
+        raise ModelError(f"no device {name!r}: torch sees no Apple GPU; try --device cpu")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise ModelError(f"no device {name!r}; choose auto, cpu, cuda, cuda:N or mps")
+    return device
+
+
+def _refit(preprocessing: Preprocessing, fit: Fit | None, scaled_decoding: int) -> Preprocessing:
+    preprocessing = replace(preprocessing, scaled_decoding=scaled_decoding)
+    if fit is None or fit == preprocessing.fit:
+        return preprocessing
+    # Whoever asks for pad or squash wants the whole picture seen: nothing is cut off.
+    return replace(preprocessing, fit=fit, scale=preprocessing.size)
+
+
+def _choose_backend(
+    tapped: TappedNetwork, device: torch.device, compute: Compute, size: tuple[int, int]
+) -> tuple[Backend, torch.dtype]:
+    dtype = _choose_dtype(device, compute.precision)
+    if device.type != "cpu":
+        if compute.backend == BackendName.OPENVINO:
+            raise ModelError(f"OpenVINO computes on the CPU, not on {device}; use --device cpu")
+        return TorchBackend(tapped, device, dtype), dtype
+    if compute.backend != BackendName.TORCH:
+        try:
+            return OpenVinoBackend(tapped, dtype, size), dtype
+        except ModelError as error:
+            if compute.backend == BackendName.OPENVINO:
+                raise
+            logger.warning("%s; torch computes instead", error)
+    return TorchBackend(tapped, device, dtype), dtype
+
+
+def _choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
+    if precision != Precision.AUTO:
+        return torch.bfloat16 if precision == Precision.BF16 else torch.float32
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+    if device.type == "cpu" and cpu_computes_bfloat16():
+        return torch.bfloat16
+    return torch.float32
+
+
+def _versions(source: str, backend: str) -> dict[str, str]:
+    packages = {"artsim": "artsim", "torch": "torch", "pillow": "pillow"}
+    packages |= {"timm": "timm"} if source == "timm" else {"open_clip": "open_clip_torch"}
+    if backend == "openvino":
+        packages["openvino"] = "openvino"
+    return {name: version(package) for name, package in packages.items()}

@@ -1,0 +1,101 @@
+"""Readers turn one kind of collection each into catalogue rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol
+
+from artsim.datatypes import Catalogue
+from artsim.errors import ReaderError
+from artsim.readers import folder, nga, table
+from artsim.readers.options import DEFAULTS, ReaderOptions
+from artsim.readers.pictures import is_picture
+
+__all__ = ["READERS", "Reader", "ReaderOptions", "read_collection"]
+
+
+class Reader(Protocol):
+    """A module of this package: what it recognises, what it reads, what it can be told."""
+
+    @property
+    def SETTINGS(self) -> tuple[str, ...]:
+        """Names that it takes in `ReaderOptions.settings`."""
+        ...
+
+    def detects(self, path: Path) -> bool:
+        """Tell whether the folder or file is of this reader's kind, by a look at its names."""
+        ...
+
+    def read(self, path: Path, options: ReaderOptions) -> Catalogue:
+        """Read the folder or file, which is there and absolute."""
+        ...
+
+
+# In the order in which they are asked: the particular before the general.
+READERS: Mapping[str, Reader] = {"nga": nga, "table": table, "folder": folder}
+
+_NAMED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_+.-]+):(?P<path>.*)", re.DOTALL)
+
+
+def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULTS) -> Catalogue:
+    """Read a collection with the reader that its name or its look asks for.
+
+    Args:
+        source: A folder or file, or ``READER:PATH`` such as ``table:met/list.csv``.
+        options: Columns, image root, types and the reader's own settings.
+
+    Raises:
+        ReaderError: If nothing is there, no reader knows it, or the reader cannot read it.
+
+    Example:
+        >>> read_collection("paintings").fields
+    """
+    name, path = _split_source(source)
+    if not path.exists():
+        raise ReaderError(f"{path} does not exist; name a folder of pictures or a table of them")
+    path = path.resolve()
+    try:
+        return _read(name, path, options)
+    except OSError as error:
+        raise ReaderError(
+            f"{error.filename or path} cannot be read: {error.strerror}; check its permissions"
+        ) from error
+
+
+def _split_source(source: str | Path) -> tuple[str | None, Path]:
+    """Split ``NAME:PATH``; a single letter before the colon is a Windows drive."""
+    named = _NAMED.fullmatch(source) if isinstance(source, str) else None
+    if named is None:
+        return None, Path(source)
+    if named["name"] in READERS:
+        return named["name"], Path(named["path"])
+    if Path(source).exists():
+        return None, Path(source)
+    if named["path"].startswith("//"):
+        raise ReaderError(f"{source} is on the web; fetch it first and name the file or folder")
+    raise ReaderError(f"no reader named {named['name']!r}; choose from {', '.join(READERS)}")
+
+
+def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalogue:
+    if path.is_dir() and not any(path.iterdir()):
+        raise ReaderError(f"the folder {path} is empty; put pictures or a table of them in it")
+    name = name or _detect(path)
+    reader = READERS[name]
+    for setting in options.settings:
+        if setting not in reader.SETTINGS:
+            known = ", ".join(reader.SETTINGS) or "none"
+            raise ReaderError(f"the {name} reader has no setting {setting!r}; it has: {known}")
+    return reader.read(path, options)
+
+
+def _detect(path: Path) -> str:
+    for name, reader in READERS.items():
+        if reader.detects(path):
+            return name
+    if is_picture(path.name):
+        raise ReaderError(f"{path} is one picture; name the folder or the table that lists it")
+    raise ReaderError(
+        f"no reader knows {path}; name one: {', '.join(f'{n}:PATH' for n in READERS)}"
+    )

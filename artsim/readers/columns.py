@@ -1,0 +1,215 @@
+"""The types of text columns, inferred over every value, and text converted to them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artsim.datatypes import RESERVED, FieldType
+
+__all__ = [
+    "YEARS",
+    "ColumnGuess",
+    "ColumnType",
+    "convert",
+    "field_names",
+    "is_identifier",
+    "split_list",
+]
+
+Parsing = Literal["text", "integer", "decimal", "list", "years"]
+
+YEARS = pa.struct([("begin", pa.int32()), ("end", pa.int32())])
+
+# A leading zero makes a code, not a number: '0042'. 15 digits are exact as float64, 18 as int64.
+_INTEGER = r"^-?(?:0|[1-9][0-9]{0,17})$"
+_DECIMAL = r"^-?(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-][0-9]+)?$"
+# How other programs write a number that is missing; in a column of words these are words.
+_MISSING = r"(?i)^(?:nan|null|none|na|n/a)$"
+_YEARS = r"^(?P<begin>-?[0-9]{1,4})(?:\s*[-/\x{2013}]\s*(?P<end>-?[0-9]{1,4}))?$"
+
+_VOCABULARY = 20_000  # distinct values of a column looked at to tell a list from a sentence
+_SHARED = 0.75  # of the pieces between ; must be met in another value
+_PIPED = 0.01  # of the values must hold a |
+_SEPARATORS = ("|", ";", ",")  # the comma only where a list is declared
+
+_IDENTIFIER = re.compile(
+    r"(?:^|[^a-z])(?:ids?|uuid|guid|isbn|barcode|no|nr)(?:$|[^a-z])"
+    r"|accession|inventory|signature"
+    r"|(?:object|artist|constituent|item|image|museum|parent|record|term|ulan|wikidata|work)ids?$"
+    r"|(?:object|catalogue|catalog|item|museum|record)[^a-z]?num"
+)
+
+
+@dataclass(frozen=True)
+class ColumnType:
+    """How a column of text is parsed."""
+
+    parsing: Parsing
+    separator: str = ""  # between the values of a list
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type of the parsed column."""
+        types = {
+            "text": pa.string(),
+            "integer": pa.int64(),
+            "decimal": pa.float64(),
+            "list": pa.list_(pa.string()),
+            "years": YEARS,
+        }
+        return types[self.parsing]
+
+
+class ColumnGuess:
+    """What a column's type can still be, after the values seen so far.
+
+    A number: every value is one, and the column is not named like an identifier. A list: its
+    values are separated by ``|``, which titles and credit lines hardly ever hold, in one value of
+    a hundred or more; or by ``;`` and are drawn from a vocabulary (see `_is_vocabulary`), which
+    titles and credit lines are not. Everything else is text. A declared type is taken as it is,
+    and ``misfit`` is then the first row (from 1) and value that is not of it.
+    """
+
+    def __init__(
+        self, name: str, *, declared: FieldType | None = None, numbers: bool = True
+    ) -> None:
+        self.misfit: tuple[int, str] | None = None
+        self.declared = declared
+        may_be_number = declared is None and numbers and not is_identifier(name)
+        self._decimal = may_be_number or declared is FieldType.NUMBER
+        self._integer = self._decimal
+        self._numbers = 0  # real ones, without the words for a missing one
+        self._rows = 0
+        self._values = 0  # that are not null
+        self._holding: Counter[str] = Counter()  # values with a separator in them
+        self._distinct: dict[str, None] = {}
+
+    def add(self, column: pa.Array) -> None:
+        """Learn from the next values of the column, stripped strings or null."""
+        values = column.drop_null()
+        if self.declared is FieldType.NUMBER:
+            self._note_misfit(column, f"{_INTEGER}|{_DECIMAL}|{_MISSING}")
+        elif self.declared is FieldType.YEARS:
+            self._note_misfit(column, _YEARS)
+        if self._decimal and len(values):
+            self._add_numbers(values)
+        if not self._decimal and self.declared in (None, FieldType.LIST):
+            for separator in _SEPARATORS:
+                self._holding[separator] += _count(pc.match_substring(values, separator))
+            if len(self._distinct) < _VOCABULARY:
+                self._distinct.update(dict.fromkeys(pc.unique(values).to_pylist()))
+        self._values += len(values)
+        self._rows += len(column)
+
+    def decide(self) -> ColumnType:
+        """Return the type that fits every value."""
+        if self.declared in (FieldType.TEXT, FieldType.YEARS):
+            return ColumnType("text" if self.declared is FieldType.TEXT else "years")
+        if self.declared is FieldType.LIST:
+            held = (separator for separator in _SEPARATORS if self._holding[separator])
+            return ColumnType("list", next(held, "|"))
+        if self.declared is FieldType.NUMBER or (self._numbers and self._decimal):
+            return ColumnType("integer" if self._integer else "decimal")
+        if self._holding["|"] >= max(1, _PIPED * self._values):
+            return ColumnType("list", "|")
+        for separator in "|;":
+            if self._holding[separator] and _is_vocabulary(self._distinct, separator):
+                return ColumnType("list", separator)
+        return ColumnType("text")
+
+    def _note_misfit(self, column: pa.Array, pattern: str) -> None:
+        fits = pc.fill_null(pc.match_substring_regex(column, pattern), True)
+        first = pc.index(fits, False).as_py()
+        if first >= 0 and self.misfit is None:
+            self.misfit = self._rows + first + 1, column[first].as_py()
+
+    def _add_numbers(self, values: pa.Array) -> None:
+        missing = pc.match_substring_regex(values, _MISSING)
+        integer = pc.match_substring_regex(values, _INTEGER)
+        decimal = pc.match_substring_regex(values, _DECIMAL)
+        self._integer &= pc.all(pc.or_(integer, missing)).as_py()
+        self._decimal &= pc.all(pc.or_(decimal, pc.or_(integer, missing))).as_py()
+        self._numbers += _count(pc.or_(integer, decimal))
+
+
+def is_identifier(name: str) -> bool:
+    """Tell whether a column of this name numbers its rows rather than measures them."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
+    return _IDENTIFIER.search(words) is not None or _IDENTIFIER.search(name.lower()) is not None
+
+
+def field_names(names: Sequence[str]) -> list[str]:
+    """Name the metadata columns: those of a name that artsim writes itself become NAME_catalogue.
+
+    Without regard to case, for SQL has none.
+    """
+    fields: list[str] = []
+    for name in names:
+        field = f"{name}_catalogue" if name.lower() in RESERVED else name
+        while field in fields or (field != name and field in names):
+            field += "_"
+        fields.append(field)
+    return fields
+
+
+def convert(column: pa.Array, type_: ColumnType) -> pa.Array:
+    """Parse stripped strings, all of which fit the type."""
+    if type_.parsing == "list":
+        return split_list(column, type_.separator)
+    if type_.parsing == "years":
+        return _split_years(column)
+    if type_.parsing in ("integer", "decimal"):
+        missing = pc.match_substring_regex(column, _MISSING)
+        column = pc.if_else(missing, pa.scalar(None, pa.string()), column)
+    return pc.cast(column, type_.arrow)
+
+
+def split_list(column: pa.Array, separator: str) -> pa.Array:
+    """Split every string into a list of stripped values; null where none is left."""
+    lists = pc.split_pattern(column, separator)
+    values = pc.utf8_trim_whitespace(lists.flatten())
+    is_value = pc.not_equal(values, "")
+    rows = pc.filter(pc.list_parent_indices(lists), is_value).to_numpy()
+    lengths = np.bincount(rows, minlength=len(column))
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return pa.ListArray.from_arrays(
+        pa.array(offsets, pa.int32()), values.filter(is_value), mask=pa.array(lengths == 0)
+    )
+
+
+def _split_years(column: pa.Array) -> pa.Array:
+    """Turn ``1880`` and ``1880-1890`` into first and last year."""
+    parts = pc.extract_regex(column, _YEARS)
+    begin, end = pc.struct_field(parts, "begin"), pc.struct_field(parts, "end")
+    last = pc.if_else(pc.equal(end, ""), begin, end)
+    return pa.StructArray.from_arrays(
+        [pc.cast(begin, pa.int32()), pc.cast(last, pa.int32())],
+        fields=list(YEARS),
+        mask=pc.is_null(column),
+    )
+
+
+def _is_vocabulary(values: Iterable[str], separator: str) -> bool:
+    """Tell lists of terms from sentences that happen to hold the separator.
+
+    Terms come back in other combinations, halves of a title do not: three quarters of the pieces
+    must be met in another of the distinct values, alone or combined. Distinct values, because one
+    and the same title can be that of thirty prints.
+    """
+    pieces = [{piece.strip() for piece in value.split(separator)} - {""} for value in values]
+    met = Counter(piece for value in pieces for piece in value)
+    combined = [piece for value in pieces if len(value) > 1 for piece in value]
+    return sum(met[piece] > 1 for piece in combined) >= _SHARED * max(1, len(combined))
+
+
+def _count(mask: pa.Array) -> int:
+    count: int | None = pc.sum(mask).as_py()
+    return count or 0

@@ -1,0 +1,292 @@
+"""The open data of the National Gallery of Art, Washington: objects joined with their images.
+
+The folder `data` of https://github.com/NationalGalleryOfArt/opendata, in the older layout or the
+newer one with `uuid` in objects.csv and `openaccess` in published_images.csv. What the columns
+mean is told in its data dictionary, in the folder `documentation` there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from artsim.datatypes import Catalogue
+from artsim.errors import ReaderError
+from artsim.readers.delimited import open_delimited
+from artsim.readers.options import ReaderOptions
+
+__all__ = ["SETTINGS", "detects", "read"]
+
+SETTINGS: tuple[str, ...] = (
+    "views",  # primary (one an object) or all
+    "size",  # pixels of the longest side of the images' addresses, or max
+    "open_access",  # any, or only images that are free to use
+    "encoding",
+)
+
+# Objects' own columns that are offered. Left out: locationid, attributioninverted, isvirtual,
+# accessioned, lastdetectedmodification, customprinturl, which tell of the database and not of
+# the work.
+_OBJECT = (
+    *("accessionnum", "title", "displaydate", "visualbrowsertimespan", "medium", "dimensions"),
+    *("inscription", "markings", "attribution", "provenancetext", "creditline"),
+    *("classification", "subclassification", "visualbrowserclassification", "parentid"),
+    *("departmentabbr", "portfolio", "series", "volume", "watermarks", "wikidataid"),
+)
+_TERMS = ("School", "Style", "Theme", "Technique", "Keyword", "Place Executed")
+_DIMENSIONS = ("height", "width", "depth", "diameter", "length")
+
+_SIZE = "512"  # pixels; about twice of what networks take
+_BATCH = 8192  # rows a record batch
+
+
+def detects(path: Path) -> bool:
+    """Tell whether the folder holds the two tables that are joined."""
+    return (path / "objects.csv").is_file() and (path / "published_images.csv").is_file()
+
+
+def read(path: Path, options: ReaderOptions) -> Catalogue:
+    """Join images with their objects, and with terms, dimensions and artists where these are.
+
+    ``views=primary`` gives one row an object, whose id is the objectid; ``views=all`` gives one a
+    view, whose id is the image's uuid, with the objectid as ``object``. Images are IIIF addresses
+    that ask for ``size`` pixels, or fewer where the gallery has or shows no more. Dimensions are
+    in centimetres, of the whole rather than of a part; ``years`` is the begin and the end year
+    where both are known. Works without an image and images without a work are left out.
+
+    Raises:
+        ReaderError: If a table is missing or broken, lacks a column, or a setting is unknown.
+    """
+    options.allow("nga")
+    folder = path if path.is_dir() else path.parent
+    views = options.setting("views", "primary", choices=("primary", "all"))
+    open_access = options.setting("open_access", "any", choices=("any", "only"))
+    tables = _tables(folder, options.settings.get("encoding"), open_access == "only")
+    objects = tables["objects"].combine_chunks()
+    offered = [name for name in _OBJECT if name in objects.column_names]
+    joined = _join(tables, _query(tables, views, open_access, _size(options)))
+    if not joined.num_rows:
+        raise ReaderError(
+            f"no image in {folder / 'published_images.csv'} is of an object in objects.csv with "
+            f"views={views}, open_access={open_access}"
+        )
+    first = [name for name in ("id", "image", "object") if name in joined.column_names]
+    rest = [name for name in joined.column_names if name not in (*first, "object_row")]
+    schema = pa.schema(
+        [
+            *((name, joined.schema.field(name).type) for name in first),
+            *((name, pa.string()) for name in offered),
+            *((name, _plain(joined.schema.field(name).type)) for name in rest),
+        ]
+    )
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in joined.to_batches(max_chunksize=_BATCH):
+            works = objects.select(offered).take(batch["object_row"])
+            columns = [
+                *(batch[name] for name in first),
+                *(column.combine_chunks() for column in works.columns),
+                *(batch[name].cast(schema.field(name).type) for name in rest),
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return Catalogue(
+        name="nga" if folder.name in ("data", "") else folder.name,
+        reader="nga",
+        source=path,
+        root=folder,
+        schema=schema,
+        batches=batches,
+    )
+
+
+def _plain(type_: pa.DataType) -> pa.DataType:
+    """Name the members of DuckDB's lists as Arrow does."""
+    return pa.list_(pa.string()) if pa.types.is_list(type_) else type_
+
+
+def _size(options: ReaderOptions) -> int | None:
+    """Return the longest side in pixels, or None for all there are."""
+    size = options.setting("size", _SIZE)
+    if size == "max":
+        return None
+    if not size.isdecimal() or int(size) == 0:
+        raise ReaderError(f"no size={size!r}; choose a number of pixels such as size=512, or max")
+    return int(size)
+
+
+def _tables(folder: Path, encoding: str | None, needs_open_access: bool) -> dict[str, pa.Table]:
+    """Read the columns that are joined, as text, of every table that is there."""
+    images = ("uuid", "iiifurl", "viewtype", "sequence", "width", "height", "depictstmsobjectid")
+    needed: dict[str, tuple[str, ...]] = {
+        "objects": ("objectid", "beginyear", "endyear"),
+        "published_images": (*images, "openaccess") if needs_open_access else images,
+        "objects_terms": ("objectid", "termtype", "term"),
+        "objects_dimensions": ("objectid", "element", "dimensiontype", "dimension", "unitname"),
+        "constituents": ("constituentid", "forwarddisplayname", "nationality"),
+        "objects_constituents": ("objectid", "constituentid", "displayorder", "roletype"),
+    }
+    wanted = {"objects": _OBJECT, "published_images": ("maxpixels", "openaccess", "assistivetext")}
+    tables = {}
+    for name, columns in needed.items():
+        file = folder / f"{name}.csv"
+        if file.is_file():
+            tables[name] = _read_table(file, columns, wanted.get(name, ()), encoding)
+        elif name in wanted:
+            raise ReaderError(f"{file} is missing; the nga reader joins it with the other tables")
+    return tables
+
+
+def _read_table(
+    file: Path, needed: Sequence[str], wanted: Sequence[str], encoding: str | None
+) -> pa.Table:
+    delimited = open_delimited(file, encoding=encoding)
+    for name in needed:
+        if name not in delimited.names:
+            raise ReaderError(
+                f"{file} has no column {name!r}; its columns are {', '.join(delimited.names)}"
+            )
+    columns = list(dict.fromkeys((*needed, *(name for name in wanted if name in delimited.names))))
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    return pa.Table.from_batches(delimited.batches(columns), schema)
+
+
+def _join(tables: dict[str, pa.Table], query: str) -> pa.Table:
+    import duckdb  # slow to import, and of use to this reader alone
+
+    # what objects say is picked by row afterwards, for their long texts would be most of the join
+    keys = [name for name in ("objectid", "attribution") if name in tables["objects"].column_names]
+    rows = pa.array(np.arange(tables["objects"].num_rows))
+    objects = tables["objects"].select([*keys, "beginyear", "endyear"]).append_column("row", rows)
+    # nothing outside the registered tables can be read, whatever the query
+    config = {"enable_external_access": "false", "lock_configuration": "true"}
+    with duckdb.connect(":memory:", config=config) as connection:
+        for name, table in {**tables, "objects": objects}.items():
+            connection.register(name, table)
+        return connection.sql(query).to_arrow_table()
+
+
+def _query(tables: dict[str, pa.Table], views: str, open_access: str, size: int | None) -> str:
+    """Write the join. Names in it are of this module; nothing comes from the files."""
+    images = tables["published_images"].column_names
+    selected = [
+        "objects.row AS object_row",
+        _years("objects.beginyear", "objects.endyear"),
+        "try_cast(images.width AS BIGINT) AS pixel_width",
+        "try_cast(images.height AS BIGINT) AS pixel_height",
+        "images.viewtype",
+        *(f"images.{name}" for name in ("openaccess", "assistivetext") if name in images),
+    ]
+    joins = []
+    for name, (columns, subquery) in _parts(tables).items():
+        selected += [f"{name}.{column}" for column in columns]
+        joins.append(f"LEFT JOIN ({subquery}) AS {name} ON {name}.objectid = objects.objectid")
+    if views == "all":
+        selected.insert(0, "objects.objectid AS object")
+    where = ["true"]
+    if views == "primary":
+        where.append("images.viewtype = 'primary'")
+    if open_access == "only":
+        where.append("images.openaccess = '1'")
+    return f"""
+        SELECT {"images.uuid" if views == "all" else "objects.objectid"} AS id,
+            {_address(size, "images.maxpixels" if "maxpixels" in images else "NULL")} AS image,
+            {", ".join(selected)}
+        FROM published_images AS images
+        JOIN objects ON objects.objectid = images.depictstmsobjectid
+        {" ".join(joins)}
+        WHERE {" AND ".join(where)}
+        ORDER BY try_cast(objects.objectid AS BIGINT), objects.objectid,
+            images.viewtype DESC, try_cast(images.sequence AS DOUBLE), images.uuid
+    """
+
+
+def _address(size: int | None, max_pixels: str) -> str:
+    """Ask for no more pixels than there are: the gallery would only blur what it has.
+
+    https://iiif.io/api/image/2.1/#size: !w,h fits the image into a box.
+    """
+    base = "rtrim(coalesce(images.iiifurl, 'https://api.nga.gov/iiif/' || images.uuid), '/')"
+    if size is None:
+        return f"{base} || '/full/max/0/default.jpg'"
+    side = f"""least({size}, try_cast({max_pixels} AS BIGINT),
+        greatest(try_cast(images.width AS BIGINT), try_cast(images.height AS BIGINT)))"""
+    return f"{base} || format('/full/!{{0}},{{0}}/0/default.jpg', {side})"
+
+
+def _years(begin: str, end: str) -> str:
+    begin, end = (f"try_cast({year} AS INTEGER)" for year in (begin, end))
+    return f"""CASE WHEN {begin} IS NOT NULL AND {end} IS NOT NULL
+        THEN struct_pack("begin" := {begin}, "end" := {end}) END AS years"""
+
+
+def _parts(tables: dict[str, pa.Table]) -> dict[str, tuple[list[str], str]]:
+    """Write what is joined to the objects: columns and query, of the tables that are there."""
+    parts = {}
+    if "objects_terms" in tables:
+        parts["terms"] = _terms()
+    if "objects_dimensions" in tables:
+        parts["sizes"] = _sizes()
+    has_links = "objects_constituents" in tables
+    if "constituents" in tables and (has_links or "attribution" in tables["objects"].column_names):
+        parts["artists"] = _artists(has_links)
+    return parts
+
+
+def _terms() -> tuple[list[str], str]:
+    columns = [type_.lower().replace(" ", "_") for type_ in _TERMS]
+    lists = (
+        f"any_value(terms) FILTER (WHERE termtype = '{type_}') AS {column}"
+        for type_, column in zip(_TERMS, columns, strict=True)
+    )
+    return (
+        columns,
+        f"""SELECT objectid, {", ".join(lists)} FROM (
+            SELECT objectid, termtype, list_sort(list_distinct(list(term))) AS terms
+            FROM objects_terms WHERE term IS NOT NULL GROUP BY objectid, termtype
+        ) GROUP BY objectid""",
+    )
+
+
+def _sizes() -> tuple[list[str], str]:
+    columns = [f"{type_}_cm" for type_ in _DIMENSIONS]
+    sizes = (
+        f"arg_min(cm, (place, element, cm)) FILTER (WHERE dimensiontype = '{type_}') AS {column}"
+        for type_, column in zip(_DIMENSIONS, columns, strict=True)
+    )
+    return (
+        columns,
+        f"""SELECT objectid, {", ".join(sizes)} FROM (
+            SELECT objectid, dimensiontype, element,
+                CASE element WHEN 'overall' THEN 0 WHEN 'painted surface' THEN 1
+                    WHEN 'sheet' THEN 1 WHEN 'framed' THEN 3 ELSE 2 END AS place,
+                try_cast(dimension AS DOUBLE) * CASE unitname WHEN 'centimeters' THEN 1
+                    WHEN 'millimeters' THEN 0.1 WHEN 'meters' THEN 100
+                    WHEN 'inches' THEN 2.54 WHEN 'feet' THEN 30.48 END AS cm
+            FROM objects_dimensions
+        ) WHERE cm IS NOT NULL GROUP BY objectid""",
+    )
+
+
+def _artists(has_links: bool) -> tuple[list[str], str]:
+    """Name the artists: by the table of links, or where it is missing by an unmistakable name."""
+    if has_links:
+        links = """SELECT objectid, constituentid, try_cast(displayorder AS INTEGER) AS place
+            FROM objects_constituents WHERE roletype = 'artist'"""
+    else:
+        links = """SELECT objectid, constituentid, 1 AS place FROM objects JOIN (
+                SELECT forwarddisplayname AS name, min(constituentid) AS constituentid
+                FROM constituents GROUP BY name HAVING count(*) = 1
+            ) AS names ON names.name = objects.attribution"""
+    return (
+        ["artist", "nationality"],
+        f"""SELECT objectid,
+            list(forwarddisplayname ORDER BY place, constituentid) AS artist,
+            list(DISTINCT nationality ORDER BY nationality)
+                FILTER (WHERE nationality IS NOT NULL) AS nationality
+        FROM ({links}) JOIN constituents USING (constituentid)
+        WHERE forwarddisplayname IS NOT NULL GROUP BY objectid""",
+    )

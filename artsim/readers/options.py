@@ -1,0 +1,56 @@
+"""How a user steers a reader: which columns, where the pictures are, and settings of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from artsim.errors import ReaderError
+
+__all__ = ["DEFAULTS", "ReaderOptions"]
+
+_FLAGS = {
+    "id_column": "--id-column",
+    "image_column": "--image-column",
+    "images": "--images",
+    "types": "--type",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReaderOptions:
+    """What the user says about a collection; a reader finds out the rest by looking."""
+
+    id_column: str | None = None  # column that names each picture
+    image_column: str | None = None  # column with the path or URL of the picture
+    images: Path | None = None  # folder that image paths are relative to
+    types: Mapping[str, str] = field(default_factory=dict)  # column -> text, list, number, years
+    settings: Mapping[str, str] = field(default_factory=dict)  # one reader's own: views=all
+
+    def allow(self, reader: str, *names: str) -> None:
+        """Refuse the options that a reader would not heed.
+
+        Raises:
+            ReaderError: If another option than ``names`` (and ``settings``) was given.
+        """
+        for name, flag in _FLAGS.items():
+            if name not in names and getattr(self, name):
+                raise ReaderError(
+                    f"the {reader} reader finds its columns and pictures itself and takes no "
+                    f"{flag}; leave it out, or read a table with table:FILE"
+                )
+
+    def setting(self, name: str, default: str, *, choices: tuple[str, ...] = ()) -> str:
+        """Return one of the reader's own settings.
+
+        Raises:
+            ReaderError: If ``choices`` are given and the value is none of them.
+        """
+        value = self.settings.get(name, default)
+        if choices and value not in choices:
+            raise ReaderError(f"no {name}={value!r}; choose {name} from {', '.join(choices)}")
+        return value
+
+
+DEFAULTS = ReaderOptions()

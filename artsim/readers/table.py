@@ -1,0 +1,299 @@
+"""A table beside pictures (CSV, TSV, Parquet): each row is a picture, each column known of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from artsim.datatypes import Catalogue, FieldType
+from artsim.errors import ReaderError
+from artsim.readers.columns import YEARS, ColumnGuess, convert, field_names
+from artsim.readers.delimited import clean, open_delimited
+from artsim.readers.options import ReaderOptions
+from artsim.readers.pictures import image_root, is_hidden
+
+__all__ = ["SETTINGS", "detects", "read"]
+
+SETTINGS: tuple[str, ...] = ("encoding",)  # encoding=cp1252: of a CSV that is not UTF-8
+
+# Compared without case, spaces and punctuation; the first that is there is taken.
+ID_COLUMNS = (
+    *("id", "objectid", "imageid", "artworkid", "identifier", "uid", "uuid", "key"),
+    *("objectnumber", "accessionnumber", "inventorynumber"),
+)
+IMAGE_COLUMNS = (
+    *("image", "imagepath", "imagefile", "imagefilename", "imagename", "img", "imgpath"),
+    *("filename", "filepath", "file", "path", "picture", "photo"),
+    *("imageurl", "imgurl", "primaryimage", "thumbnailurl", "primaryimagesmall"),
+)
+
+_WELL_KNOWN = ("objects", "metadata")  # tables that are meant when there are several
+_SUFFIXES = (".csv", ".tsv", ".tab", ".parquet")
+_BATCH = 8192  # rows a record batch
+_LISTED = 30  # columns or files named in a message
+_PROBED = 100  # first image paths that are looked for, to find the folder they start from
+
+
+def detects(path: Path) -> bool:
+    """Tell whether ``path`` is a table or a folder that holds one."""
+    return path.suffix.lower() in _SUFFIXES if path.is_file() else bool(_tables(path))
+
+
+def read(path: Path, options: ReaderOptions) -> Catalogue:
+    """Read a table, or the table of a folder: ``objects``, ``metadata`` or the only one.
+
+    Types of a CSV's columns are inferred over all rows (see `ColumnGuess`), those of Parquet are
+    kept. Image paths start at ``options.images``, or at the table's folder, or at ``images``
+    beside it, whichever holds the first ones. Without an id column the image path is the id.
+
+    Raises:
+        ReaderError: If the table is broken, has no rows or lacks a column, named in the message.
+    """
+    file = _find_table(path)
+    table = _open_parquet(file) if _is_parquet(file) else _open_delimited(file, options)
+    keys = _key_columns(file, table.schema.names, options)
+    declared = _declared_types(file, table.schema, options.types)
+    sources = [name for name in table.schema.names if name not in keys]
+    guesses = {
+        name: ColumnGuess(name, declared=declared.get(name), numbers=table.numbers)
+        for name in sources
+        if table.schema.field(name).type == pa.string() or name in declared
+    }
+    images = _look_through(file, table, guesses, keys[1])
+    types = {name: guess.decide() for name, guess in guesses.items()}
+    schema = pa.schema(
+        [
+            ("id", pa.string()),
+            ("image", pa.string()),
+            *(
+                (field, types[name].arrow if name in types else table.schema.field(name).type)
+                for field, name in zip(field_names(sources), sources, strict=True)
+            ),
+        ]
+    )
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in table.batches():
+            columns = [clean(_as_text(batch[name])) for name in keys]
+            for name in sources:
+                column = batch[name]
+                columns.append(
+                    convert(clean(_as_text(column)), types[name]) if name in types else column
+                )
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    named_for_folder = path.is_dir() or file.stem.lower() in _WELL_KNOWN
+    return Catalogue(
+        name=(file.parent.name if named_for_folder else file.stem) or "collection",
+        reader="table",
+        source=path,
+        root=image_root(images, (file.parent, file.parent / "images"), options) or file.parent,
+        schema=schema,
+        batches=batches,
+    )
+
+
+@dataclass(frozen=True)
+class _Table:
+    """A table as it lies on the disk: text that is to be typed, and columns that have types."""
+
+    schema: pa.Schema
+    batches: Callable[[], Iterator[pa.RecordBatch]]
+    numbers: bool  # whether text may turn out to be numbers
+
+
+def _tables(folder: Path) -> list[Path]:
+    """List the tables of a folder, the well-known ones first."""
+    files = (
+        file
+        for file in folder.iterdir()
+        if file.suffix.lower() in _SUFFIXES and not is_hidden(file.name) and file.is_file()
+    )
+    return sorted(files, key=lambda file: (_rank(file), file.name))
+
+
+def _rank(file: Path) -> int:
+    stem = file.stem.lower()
+    return _WELL_KNOWN.index(stem) if stem in _WELL_KNOWN else len(_WELL_KNOWN)
+
+
+def _find_table(path: Path) -> Path:
+    if path.is_file():
+        return path
+    tables = _tables(path)
+    if not tables:
+        raise ReaderError(f"no table in {path}; expected objects.csv or another CSV, TSV, Parquet")
+    if len(tables) > 1 and _rank(tables[0]) == len(_WELL_KNOWN):
+        names = ", ".join(table.name for table in tables[:_LISTED])
+        raise ReaderError(
+            f"{path} has several tables ({names}); name one, such as table:{tables[0]}, "
+            f"or read the pictures alone with folder:{path}"
+        )
+    return tables[0]
+
+
+def _is_parquet(file: Path) -> bool:
+    return file.suffix.lower() == ".parquet"
+
+
+def _open_delimited(file: Path, options: ReaderOptions) -> _Table:
+    delimited = open_delimited(file, encoding=options.settings.get("encoding"))
+    schema = pa.schema([(name, pa.string()) for name in delimited.names])
+    return _Table(schema, delimited.batches, numbers=True)
+
+
+def _open_parquet(file: Path) -> _Table:
+    """Open a Parquet file; columns of bytes, vectors and nested values are left out."""
+    try:
+        with pq.ParquetFile(file) as parquet:
+            kept = {
+                column.name: type_
+                for column in parquet.schema_arrow
+                if (type_ := _kept_type(column.type)) is not None
+            }
+            names = parquet.schema_arrow.names
+    except (pa.ArrowException, OSError) as error:
+        raise ReaderError(
+            f"{file} is not a Parquet file that can be read: {_line(error)}"
+        ) from error
+    for name in kept:
+        if names.count(name) > 1:
+            raise ReaderError(f"{file} has {names.count(name)} columns named {name!r}; rename one")
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            with pq.ParquetFile(file) as parquet:
+                for batch in parquet.iter_batches(batch_size=_BATCH, columns=list(kept)):
+                    columns = [_as_kept(batch[name], type_) for name, type_ in kept.items()]
+                    yield pa.RecordBatch.from_arrays(columns, schema=pa.schema(kept.items()))
+        except (pa.ArrowException, OSError) as error:
+            raise ReaderError(f"{file} cannot be read: {_line(error)}") from error
+
+    return _Table(pa.schema(kept.items()), batches, numbers=False)
+
+
+def _kept_type(type_: pa.DataType) -> pa.DataType | None:
+    """Return the type that a Parquet column is kept with, or None if it is no metadata."""
+    kinds = pa.types
+    if kinds.is_dictionary(type_):
+        return _kept_type(type_.value_type)
+    if kinds.is_integer(type_):
+        return pa.int64()
+    if kinds.is_floating(type_) or kinds.is_decimal(type_):
+        return pa.float64()
+    if kinds.is_list(type_) or kinds.is_large_list(type_):
+        is_vector = kinds.is_floating(type_.value_type)
+        is_flat = not is_vector and _kept_type(type_.value_type) in (pa.string(), pa.int64())
+        return pa.list_(pa.string()) if is_flat else None
+    if kinds.is_struct(type_):
+        return YEARS if [member.name for member in type_] == ["begin", "end"] else None
+    is_other = kinds.is_nested(type_) or kinds.is_binary(type_) or kinds.is_large_binary(type_)
+    return None if is_other or kinds.is_fixed_size_binary(type_) else pa.string()
+
+
+def _as_kept(column: pa.Array, type_: pa.DataType) -> pa.Array:
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    column = pc.cast(column, type_)
+    return clean(column) if type_ == pa.string() else column
+
+
+def _key_columns(file: Path, names: Sequence[str], options: ReaderOptions) -> tuple[str, str]:
+    """Find the columns of the ids and of the images."""
+    listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
+    image = _find_column(names, options.image_column, IMAGE_COLUMNS)
+    if image is None:
+        missing = (
+            "no image column"
+            if options.image_column is None
+            else (f"no column named {options.image_column!r}")
+        )
+        raise ReaderError(
+            f"{file} has {missing}; its columns are {listed}; name the one with the path of the "
+            f"picture with --image-column, or read the pictures alone with folder:{file.parent}"
+        )
+    id_ = _find_column(names, options.id_column, ID_COLUMNS)
+    if id_ is None and options.id_column is not None:
+        raise ReaderError(
+            f"{file} has no column named {options.id_column!r}; its columns are {listed}; "
+            "name one of them with --id-column"
+        )
+    return id_ or image, image
+
+
+def _find_column(names: Sequence[str], given: str | None, known: Sequence[str]) -> str | None:
+    if given is not None and given in names:
+        return given
+    bare = {re.sub(r"[\W_]", "", name.lower()): name for name in reversed(names)}
+    wanted = known if given is None else (re.sub(r"[\W_]", "", given.lower()),)
+    return next((bare[name] for name in wanted if name in bare), None)
+
+
+def _declared_types(
+    file: Path, schema: pa.Schema, types: Mapping[str, str]
+) -> dict[str, FieldType]:
+    """Check the types that the user gave to columns."""
+    declared = {}
+    for name, type_ in types.items():
+        if name not in schema.names:
+            raise ReaderError(
+                f"{file} has no column named {name!r} to be of type {type_}; its columns are "
+                f"{', '.join(schema.names[:_LISTED])}"
+            )
+        if type_ not in list(FieldType):
+            raise ReaderError(
+                f"no type named {type_!r} for column {name!r}; choose from {', '.join(FieldType)}"
+            )
+        stored = schema.field(name).type
+        if pa.types.is_nested(stored):
+            if FieldType.of(stored) != type_:
+                raise ReaderError(f"{file}, column {name!r}: {stored} cannot become {type_}")
+            continue
+        declared[name] = FieldType(type_)
+    return declared
+
+
+def _look_through(
+    file: Path, table: _Table, guesses: Mapping[str, ColumnGuess], image_column: str
+) -> list[str]:
+    """Show every row to the guesses; return the first images.
+
+    Raises:
+        ReaderError: If there is no row, or a value is not of the type declared for its column.
+    """
+    images: list[str] = []
+    rows = 0
+    for batch in table.batches():
+        rows += batch.num_rows
+        if len(images) < _PROBED:
+            images += clean(_as_text(batch[image_column])).drop_null().to_pylist()[:_PROBED]
+        for name, guess in guesses.items():
+            guess.add(clean(_as_text(batch[name])))
+            if guess.misfit is not None:
+                row, value = guess.misfit
+                raise ReaderError(
+                    f"{file}, row {row}, column {name!r}: {value!r} is not of type "
+                    f"{guess.declared}; correct it or let the column be text"
+                )
+    if not rows:
+        raise ReaderError(f"{file} has a row of column names and no rows below it")
+    return images
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    """Write a column as text; whole numbers that Parquet keeps as floats without their point."""
+    if pa.types.is_floating(column.type):
+        with suppress(pa.ArrowInvalid):
+            column = pc.cast(column, pa.int64())
+    return pc.cast(column, pa.string())
+
+
+def _line(error: Exception) -> str:
+    return str(error).splitlines()[0]

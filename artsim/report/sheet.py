@@ -1,0 +1,172 @@
+"""The contact sheet: a query, large, beside the pictures that were found for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image, ImageDraw
+
+from artsim.errors import ImageError, StoreError
+from artsim.images import decode, read_bytes
+from artsim.report.lettering import clean, draw_text, wrap
+
+__all__ = ["Tile", "contact_sheet", "save_sheet"]
+
+# All sizes are in pixels.
+TILE = 220  # the square that a match is fitted into
+QUERY = 400  # the square that the query is fitted into
+MARGIN = 32  # around the sheet and between the query and the matches
+GUTTER = 24  # between the matches
+LETTER = 14  # height of the letters
+LINE = 19  # from one line of a caption to the next
+LINES_MAX = 2  # lines that one entry of a caption may take
+
+PAPER = (250, 249, 246)
+INK = (38, 36, 34)
+GREY = (112, 108, 102)
+HAIRLINE = (214, 211, 204)
+BLANK = (236, 234, 229)  # where a picture is missing
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A picture and what is written below it."""
+
+    image: Path | bytes | None  # a file, the bytes of one, or None if there is no picture
+    caption: tuple[str, ...] = ()  # the first entry stands out
+
+
+@dataclass(frozen=True)
+class _Block:
+    """A tile ready to be drawn."""
+
+    picture: Image.Image
+    lines: list[tuple[str, bool]]  # with whether it stands out
+
+    @property
+    def caption_height(self) -> int:
+        return LINE * len(self.lines) + (LINE // 2 if self.lines else 0)
+
+
+def contact_sheet(
+    query: Tile | None, matches: Sequence[Tile], *, columns: int | None = None
+) -> Image.Image:
+    """Draw a query and its matches, which go row by row.
+
+    Pictures keep their aspect. One that is missing or cannot be decoded is drawn as a blank with
+    the reason. Captions may be in any script; what no font of the machine has is drawn as boxes.
+
+    Args:
+        query: Drawn at the left; None leaves the matches alone.
+        matches: The best first.
+        columns: Matches in a row; chosen to make a wide sheet if None.
+
+    Returns:
+        The sheet, RGB.
+    """
+    columns = columns or max(1, min(len(matches), math.ceil(math.sqrt(1.8 * len(matches)))))
+    left = MARGIN if query is None else MARGIN + QUERY + 2 * MARGIN
+    blocks = [_block(tile, TILE) for tile in matches]
+    rows = [blocks[start : start + columns] for start in range(0, len(blocks), columns)]
+    large = None if query is None else _block(query, QUERY)
+    height = max(
+        sum(_row_height(row) for row in rows) + GUTTER * max(0, len(rows) - 1),
+        0 if large is None else large.picture.height + large.caption_height,
+    )
+    right = left + columns * (TILE + GUTTER) - GUTTER if matches else left - 2 * MARGIN
+    sheet = Image.new("RGB", (max(right, MARGIN) + MARGIN, height + 2 * MARGIN), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    if large is not None:
+        _place(sheet, draw, large, (MARGIN, MARGIN), large.picture.height)
+        if matches:
+            rule = MARGIN + QUERY + MARGIN
+            draw.line((rule, MARGIN, rule, MARGIN + height), HAIRLINE)
+    top = MARGIN
+    for row in rows:
+        tallest = max(block.picture.height for block in row)
+        for column, block in enumerate(row):
+            _place(sheet, draw, block, (left + column * (TILE + GUTTER), top), tallest)
+        top += _row_height(row) + GUTTER
+    return sheet
+
+
+def save_sheet(sheet: Image.Image, path: Path) -> None:
+    """Write a sheet; the ending of the name is the format.
+
+    Raises:
+        StoreError: If there is no such format, or the file cannot be written.
+    """
+    try:
+        sheet.save(path)
+    except ValueError as error:  # what Pillow says of an ending that it does not know
+        raise StoreError(
+            f"cannot tell the format of a contact sheet from {path.name!r}; end the name in .png"
+        ) from error
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(
+            f"cannot write the contact sheet to {str(path)!r}: {reason}; name another file"
+        ) from error
+
+
+def _block(tile: Tile, side: int) -> _Block:
+    lines: list[tuple[str, bool]] = []
+    for number, entry in enumerate(tile.caption):
+        wrapped = wrap(clean(entry), LETTER, side, LINES_MAX)
+        lines += [(line, number == 0) for line in wrapped]
+    return _Block(_picture(tile.image, side), lines)
+
+
+def _row_height(row: Sequence[_Block]) -> int:
+    tallest = max(block.picture.height for block in row)
+    return tallest + max(block.caption_height for block in row)
+
+
+def _place(
+    sheet: Image.Image,
+    draw: ImageDraw.ImageDraw,
+    block: _Block,
+    corner: tuple[int, int],
+    height: int,
+) -> None:
+    """Draw a block: the picture at the foot of a space of that height, the caption below."""
+    x, y = corner[0], corner[1] + height
+    sheet.paste(block.picture, (x, y - block.picture.height))
+    frame = (x, y - block.picture.height, x + block.picture.width - 1, y - 1)
+    draw.rectangle(frame, outline=HAIRLINE)  # or a white picture would have no edge
+    baseline = y + LINE // 2 + LETTER
+    for text, stands_out in block.lines:
+        draw_text(draw, (x, baseline), text, LETTER, INK if stands_out else GREY)
+        baseline += LINE
+
+
+def _picture(source: Path | bytes | None, side: int) -> Image.Image:
+    """Fit a picture into a square of ``side``, or draw a blank that says why there is none."""
+    if source is None:
+        return _blank("no picture", side)
+    try:
+        data = read_bytes(source) if isinstance(source, Path) else source
+        picture = decode(data, at_least=lambda width, height: _fitted(width, height, side))
+    except ImageError as error:
+        return _blank(str(error), side)
+    size = _fitted(picture.width, picture.height, side)
+    return Image.fromarray(picture.pixels).resize(size, Image.Resampling.LANCZOS)
+
+
+def _fitted(width: int, height: int, side: int) -> tuple[int, int]:
+    scale = side / max(width, height)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _blank(reason: str, side: int) -> Image.Image:
+    blank = Image.new("RGB", (side, side * 3 // 4), BLANK)
+    draw = ImageDraw.Draw(blank)
+    lines = wrap(clean(reason), LETTER, side - 2 * GUTTER, 4)
+    baseline = (blank.height - LINE * len(lines)) // 2 + LETTER
+    for line in lines:
+        draw_text(draw, (GUTTER, baseline), line, LETTER, GREY)
+        baseline += LINE
+    return blank

@@ -1,0 +1,182 @@
+"""A museum of invented artists in a folder: ``objects.csv`` beside ``images/``."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from artsim.errors import StoreError
+from artsim.sample.artists import ARTISTS, Artist
+from artsim.sample.media import MEDIA
+from artsim.sample.scenes import SCENES
+from artsim.sample.sketch import Palette, Sketch
+
+__all__ = ["make_sample"]
+
+COLUMNS = (
+    "object_id",
+    "image",
+    "title",
+    "artist",
+    "style",
+    "medium",
+    "year",
+    "department",
+    "credit_line",
+)
+LONG_SIDE = (260, 460)  # pixels, shortest and longest
+SHORT_SIDE_MIN = 200  # pixels
+ASPECTS = (1.0, 1.2, 1.25, 1.33, 1.5)  # long side by short side
+
+# Cameras store pictures lying or upside down and say so: EXIF orientation by how it was turned.
+# https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E
+TURNED = {
+    3: Image.Transpose.ROTATE_180,
+    6: Image.Transpose.ROTATE_90,
+    8: Image.Transpose.ROTATE_270,
+}
+
+DEPARTMENTS = {
+    "oil": "Paintings",
+    "gouache": "Paintings",
+    "watercolour": "Drawings and Watercolours",
+    "etching": "Prints",
+    "woodcut": "Prints",
+}
+CREDIT_LINES = (
+    "Gift of the Jam Tart Society, 1987",
+    "Bequest of Great-Aunt Wilhelmina Teacup, 1961",
+    "Purchase, Pocket Money Fund, 2003",
+    "Found behind the radiator, 1974",
+    "Gift of the artist's parrot",
+    "Anonymous gift, in memory of a “very good” dog",
+)
+# Museums keep titles in the language of the label.
+TRANSLATED = {
+    "Cat, Waiting": ("Le chat qui attend", "Ждущая кошка", "待つ猫"),
+    "Bird on a Branch": ("Vogel auf einem Ast", "Πουλί σε κλαδί", "Oiseau étonné"),
+    "Boats, Homeward": ("Лодки", "Βάρκες", "Både på vej hjem"),
+    "Island with a Lighthouse": ("Île au phare", "灯台のある島"),
+    "The Little River": ("Der kleine Fluß", "La rivière", "小川"),
+    "Hills near Pudding Bay": ("Hügel", "Холмы"),
+    "Market Street, Morning": ("Πρωινή αγορά", "Gågaden, morgen"),
+    "The Town, Asleep": ("Die schlafende Stadt", "La ville endormie", "Спящий город"),
+    "Daisies": ("Pâquerettes", "Ромашки", "Μαργαρίτες"),
+    "Still Life with Pears": ("Nature morte aux poires", "Stilleben med pærer"),
+    "Portrait of a Person Thinking": ("Bildnis einer Grübelnden", "Portræt"),
+}
+
+
+def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
+    """Draw a museum into a new folder and return how many pictures it has.
+
+    ``objects.csv`` has a row a picture; ``medium`` holds several values as ``etching|watercolour``
+    and a few years are unknown. The same seed gives the same museum, and picture n is the same
+    however many follow it.
+
+    Args:
+        folder: Made if it is not there.
+        pictures: At least 1.
+        seed: Not negative.
+
+    Raises:
+        StoreError: The folder has something in it, cannot be written, or a number is too small.
+    """
+    if pictures < 1:
+        raise StoreError(f"a sample cannot have {pictures} pictures; ask for at least 1")
+    if seed < 0:
+        raise StoreError(f"the seed of a sample cannot be {seed}; use 0 or more")
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            raise StoreError(f"{str(folder)!r} is not empty; name a new folder for the sample")
+        (folder / "images").mkdir(parents=True)
+        rows = [_make_object(folder, number, seed) for number in range(1, pictures + 1)]
+        # Last: a folder with the file is a whole museum.
+        with (folder / "objects.csv").open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(rows)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(
+            f"cannot write a sample to {str(folder)!r}: {reason}; name another folder"
+        ) from error
+    return pictures
+
+
+def _make_object(folder: Path, number: int, seed: int) -> dict[str, str]:
+    """Draw picture ``number`` and return its row."""
+    rng = np.random.default_rng([seed, number])
+    artist = ARTISTS[int(rng.integers(len(ARTISTS)))]
+    subject, medium = _weighted(artist.subjects, rng), _weighted(artist.media, rng)
+    sketch = Sketch(*_size(subject, rng), _tinted(artist.palette, rng), artist.hand, rng)
+    sketch.flat = medium.endswith("gouache")
+    title = SCENES[subject](sketch)
+    image = MEDIA[medium](sketch)
+    name = _save(image, folder, number, photographed_grey=medium in ("etching", "woodcut"))
+    return {
+        "object_id": _object_id(number),
+        "image": name,
+        "title": _title(title, rng),
+        "artist": artist.name,
+        "style": artist.style,
+        "medium": medium,
+        "year": "" if rng.random() < 0.04 else str(_year(artist, rng)),
+        "department": DEPARTMENTS[medium.split("|")[0]],
+        "credit_line": CREDIT_LINES[int(rng.integers(len(CREDIT_LINES)))],
+    }
+
+
+def _object_id(number: int) -> str:
+    return f"msw-{number:04d}"
+
+
+def _weighted(weights: dict[str, int], rng: np.random.Generator) -> str:
+    """Pick a key, as often as its weight says."""
+    names = [name for name, weight in weights.items() for _ in range(weight)]
+    return names[int(rng.integers(len(names)))]
+
+
+def _size(subject: str, rng: np.random.Generator) -> tuple[int, int]:
+    """Return the width and height of a sketch: twice the picture's."""
+    long = int(rng.integers(LONG_SIDE[0], LONG_SIDE[1] + 1))
+    short = max(SHORT_SIDE_MIN, round(long / ASPECTS[int(rng.integers(len(ASPECTS)))]))
+    upright = rng.random() < (0.85 if subject in ("portrait", "flowers") else 0.2)
+    return (2 * short, 2 * long) if upright else (2 * long, 2 * short)
+
+
+def _tinted(palette: Palette, rng: np.random.Generator) -> Palette:
+    """Mix the colours anew for a picture: close to the artist's, never the same."""
+    strays = rng.normal(0, 9, (len(palette), 3))
+    colours = (np.array(palette) + strays).clip(0, 255).astype(int).tolist()
+    return Palette(*((red, green, blue) for red, green, blue in colours))
+
+
+def _save(image: Image.Image, folder: Path, number: int, *, photographed_grey: bool) -> str:
+    """Write the picture as museums have them: mostly JPEG, some grey, some turned, some PNG."""
+    if photographed_grey and number % 3 == 0:
+        image = image.convert("L")
+    if number % 13 == 4:
+        name = f"images/{_object_id(number)}.png"
+        image.save(folder / name)
+        return name
+    name = f"images/{_object_id(number)}.jpg"
+    exif = Image.Exif()
+    if number % 17 == 5:
+        orientation = tuple(TURNED)[number // 17 % len(TURNED)]
+        exif[ExifTags.Base.Orientation] = orientation
+        image = image.transpose(TURNED[orientation])
+    image.save(folder / name, quality=88, exif=exif)
+    return name
+
+
+def _title(title: str, rng: np.random.Generator) -> str:
+    choices = TRANSLATED.get(title, ())
+    return choices[int(rng.integers(len(choices)))] if choices and rng.random() < 0.4 else title
+
+
+def _year(artist: Artist, rng: np.random.Generator) -> int:
+    return int(rng.integers(artist.years[0], artist.years[1] + 1))

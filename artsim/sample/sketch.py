@@ -1,0 +1,223 @@
+"""A picture before its medium: shaded areas of colour, and apart from them their outlines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageColor, ImageDraw, ImageOps
+
+__all__ = [
+    "Array",
+    "Colour",
+    "Hand",
+    "Palette",
+    "Point",
+    "Sketch",
+    "as_image",
+    "at",
+    "blend",
+    "curve",
+    "ellipse",
+    "noise",
+]
+
+Array = npt.NDArray[np.float32]
+Colour = tuple[int, int, int]
+Point = tuple[float, float]
+
+BILINEAR = Image.Resampling.BILINEAR
+
+
+class Palette(NamedTuple):
+    """Seven colours by what they are used for, so that every artist can paint every subject."""
+
+    pale: Colour
+    sky: Colour
+    land: Colour
+    main: Colour
+    warm: Colour
+    bright: Colour
+    deep: Colour
+
+    @classmethod
+    def of(cls, colours: str) -> Palette:
+        """Read seven hex colours, as ``f4efe1 9cc4d9 ...``."""
+        return cls(*(_rgb("#" + colour) for colour in colours.split()))
+
+
+def _rgb(colour: str) -> Colour:
+    red, green, blue = ImageColor.getrgb(colour)[:3]
+    return red, green, blue
+
+
+def as_image(values: npt.NDArray[Any]) -> Image.Image:
+    """Turn values of 0-255, shape (H, W) or (H, W, 3), into a picture."""
+    return Image.fromarray(values.clip(0, 255).astype(np.uint8))
+
+
+def blend(one: Colour, other: Colour, share: float) -> Colour:
+    """Mix two colours, ``share`` (0-1) of the other."""
+    red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
+    return red, green, blue
+
+
+def noise(width: int, height: int, period: float, rng: np.random.Generator) -> Array:
+    """Draw smooth noise, shape (height, width), -1 to 1, with hills ``period`` pixels wide."""
+    coarse = rng.uniform(0, 255, (2 + round(height / period), 2 + round(width / period)))
+    image = Image.fromarray(coarse.astype(np.float32))
+    smooth = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC), np.float32)
+    return smooth / np.float32(127.5) - np.float32(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hand:
+    """The habits of an artist that show in every medium."""
+
+    mark: str = "dab"  # of the brush: dot, dab, stripe, swirl, tile, facet, glaze
+    size: float = 1.0  # of the marks, beside the others'
+    stray: float = 0.15  # how far the colours of the marks stray, 0-1
+    angle: float = 0.6  # of the marks, radians
+    needle: str = "cross"  # of the etcher: parallel, cross, curve, dot
+    gouge: str = "straight"  # of the woodcutter: straight, wave, ring
+    wobble: float = 0.5  # of the outlines, percent of the short side
+
+
+class Sketch:
+    """Drawn on with points in pixels; x goes right and y goes down."""
+
+    def __init__(
+        self, width: int, height: int, palette: Palette, hand: Hand, rng: np.random.Generator
+    ):
+        self.width, self.height = width, height
+        self.unit = min(width, height)
+        self.palette = palette
+        self.hand = hand
+        self.rng = rng
+        self.flat = False  # whether to leave all shading out
+        self.image = Image.new("RGB", (width, height), palette.pale)
+        self.outline = Image.new("L", (width, height), 0)  # 255 where there is a line
+        self._outline = ImageDraw.Draw(self.outline)
+        self.pen = max(2, self.unit // 110)
+
+    def between(self, low: float, high: float) -> float:
+        """Draw a number."""
+        return float(self.rng.uniform(low, high))
+
+    def chance(self, probability: float) -> bool:
+        """Toss a coin."""
+        return bool(self.rng.random() < probability)
+
+    def accent(self, *, on: Colour | None = None) -> Colour:
+        """Pick one of the colours that things have; ``on`` a ground, one that stands out."""
+        palette = self.palette
+        colours = [palette.main, palette.warm, palette.bright, palette.land]
+        if on is not None:
+            colours.sort(key=lambda colour: -math.dist(colour, on))
+            colours = colours[:2]
+        return colours[int(self.rng.integers(len(colours)))]
+
+    def area(
+        self,
+        points: Sequence[Point],
+        colour: Colour,
+        *,
+        shade: str = "flat",
+        strength: float = 0.3,
+        lined: bool = True,
+    ) -> None:
+        """Fill a polygon: 'flat', darker 'down' or 'up', or 'round' like a ball lit from above."""
+        hand = self._strayed(points)
+        left, top = (math.floor(min(p[axis] for p in hand)) for axis in (0, 1))
+        right, bottom = (math.ceil(max(p[axis] for p in hand)) + 1 for axis in (0, 1))
+        size = (max(1, right - left), max(1, bottom - top))
+        mask = Image.new("L", size, 0)
+        ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in hand], fill=255)
+        # The cover would otherwise hide outlines of what lies behind.
+        self.outline.paste(0, (left, top), mask)
+        if shade == "flat" or self.flat:
+            self.image.paste(colour, (left, top, left + size[0], top + size[1]), mask)
+        else:
+            fill = self._shaded(colour, size, shade, strength)
+            self.image.paste(fill, (left, top), mask)
+        if lined:
+            self._outline.line([*hand, hand[0], hand[1]], 255, self.pen, joint="curve")
+
+    def oval(
+        self,
+        centre: Point,
+        radii: Point,
+        colour: Colour,
+        *,
+        turn: float = 0.0,
+        shade: str = "flat",
+        strength: float = 0.3,
+        lined: bool = True,
+    ) -> None:
+        """Fill an ellipse, turned by ``turn`` radians."""
+        points = ellipse(centre, radii, turn)
+        self.area(points, colour, shade=shade, strength=strength, lined=lined)
+
+    def stroke(
+        self, points: Sequence[Point], colour: Colour, width: float, *, lined: bool = True
+    ) -> None:
+        """Draw a line of colour through the points."""
+        hand = self._strayed(points)
+        ImageDraw.Draw(self.image).line(hand, colour, max(1, round(width)), joint="curve")
+        if lined:
+            self._outline.line(hand, 255, max(self.pen, round(width / 2)), joint="curve")
+
+    def _strayed(self, points: Sequence[Point]) -> list[Point]:
+        """Move each point a little, neighbours together, as a hand does."""
+        count = len(points)
+        spread = max(max(p[axis] for p in points) - min(p[axis] for p in points) for axis in (0, 1))
+        reach = min(1.0, spread / (0.5 * self.unit))  # a small thing is drawn with more care
+        steps = self.rng.normal(0, reach * self.unit * self.hand.wobble / 100, (count, 2))
+        if count > 12:  # a curve: neighbours stray together
+            steps = (steps + np.roll(steps, 1, 0) + np.roll(steps, 2, 0)) / 2
+        return [(x + dx, y + dy) for (x, y), (dx, dy) in zip(points, steps.tolist(), strict=True)]
+
+    def _shaded(
+        self, colour: Colour, size: tuple[int, int], shade: str, strength: float
+    ) -> Image.Image:
+        light = blend(colour, self.palette.pale, strength)
+        dark = blend(colour, self.palette.deep, strength)
+        if shade == "round":
+            ball = Image.radial_gradient("L").crop((40, 56, 216, 232)).resize(size, BILINEAR)
+            return ImageOps.colorize(ball, light, dark, mid=colour, midpoint=110)
+        ramp = Image.linear_gradient("L").resize(size, BILINEAR)
+        return ImageOps.colorize(ramp, *((light, dark) if shade == "down" else (dark, light)))
+
+
+def at(origin: Point, size: float, *steps: Point) -> list[Point]:
+    """List points given in ``size`` from an origin, to the right and up."""
+    x, y = origin
+    return [(x + size * right, y - size * up) for right, up in steps]
+
+
+def ellipse(centre: Point, radii: Point, turn: float = 0.0) -> list[Point]:
+    """List points around an ellipse."""
+    count = max(14, min(60, round(sum(radii) / 3)))
+    cos, sin = math.cos(turn), math.sin(turn)
+    points = []
+    for step in range(count):
+        angle = math.tau * step / count
+        x, y = radii[0] * math.cos(angle), radii[1] * math.sin(angle)
+        points.append((centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos))
+    return points
+
+
+def curve(points: Sequence[Point]) -> list[Point]:
+    """Round the corners of a line by cutting them three times (Chaikin's way)."""
+    for _ in range(3):
+        softer = [points[0]]
+        for (x, y), (x2, y2) in pairwise(points):
+            softer.append((x * 0.75 + x2 * 0.25, y * 0.75 + y2 * 0.25))
+            softer.append((x * 0.25 + x2 * 0.75, y * 0.25 + y2 * 0.75))
+        points = [*softer, points[-1]]
+    return list(points)

@@ -1,0 +1,114 @@
+"""Scores by eye, then against scikit-learn."""
+
+import math
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import sklearn.metrics
+from hypothesis import given, settings
+from hypothesis.extra.numpy import arrays
+
+from artsim.errors import EvaluationError
+from artsim.evaluation import metrics
+
+TRUTH = np.array([0, 0, 0, 1])
+PREDICTED = np.array([0, 0, 1, 1])
+
+pairs = st.integers(1, 30).flatmap(
+    lambda n: st.tuples(*[arrays(np.int64, n, elements=st.integers(0, 5))] * 2)
+)
+
+
+def test_scores_by_eye():
+    assert metrics.accuracy(TRUTH, PREDICTED) == 3 / 4
+    assert metrics.macro_f1(TRUTH, PREDICTED) == pytest.approx((4 / 5 + 2 / 3) / 2)
+    assert metrics.balanced_accuracy(TRUTH, PREDICTED) == pytest.approx((2 / 3 + 1) / 2)
+    assert metrics.cohen_kappa(TRUTH, PREDICTED) == pytest.approx((3 / 4 - 1 / 2) / (1 - 1 / 2))
+    assert metrics.confusion(TRUTH, PREDICTED).tolist() == [[0, 0, 2], [0, 1, 1], [1, 1, 1]]
+
+
+def test_majority_share_is_what_the_commonest_class_of_the_bank_scores():
+    assert metrics.majority_share(np.array([2, 2, 0]), np.array([2, 0, 0, 1])) == 1 / 4
+
+
+def test_no_prediction_is_wrong_and_is_no_class():
+    predicted = np.array([0, 0, -1, 1])
+    assert metrics.accuracy(TRUTH, predicted) == 3 / 4
+    assert metrics.macro_f1(TRUTH, predicted) == pytest.approx((4 / 5 + 1) / 2)
+    assert metrics.balanced_accuracy(TRUTH, predicted) == pytest.approx((2 / 3 + 1) / 2)
+    assert metrics.confusion(TRUTH, predicted).tolist() == [[0, -1, 1], [0, 0, 2], [1, 1, 1]]
+
+
+def test_top_accuracy_counts_a_class_anywhere_in_the_list():
+    ranked = np.array([[0, 1], [2, 1], [1, 0], [0, -1]])
+    assert metrics.top_accuracy(TRUTH, ranked) == 2 / 4
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs)
+def test_equals_scikit_learn(pair):
+    truth, predicted = pair
+    assert metrics.accuracy(truth, predicted) == pytest.approx(
+        sklearn.metrics.accuracy_score(truth, predicted)
+    )
+    assert metrics.macro_f1(truth, predicted) == pytest.approx(
+        sklearn.metrics.f1_score(truth, predicted, average="macro", zero_division=0)
+    )
+    recalls = sklearn.metrics.recall_score(
+        truth, predicted, labels=np.unique(truth), average="macro", zero_division=0
+    )
+    assert metrics.balanced_accuracy(truth, predicted) == pytest.approx(recalls)
+    matrix = sklearn.metrics.confusion_matrix(truth, predicted, labels=range(6))
+    rows, columns = matrix.nonzero()
+    assert metrics.confusion(truth, predicted).tolist() == [
+        [r, c, matrix[r, c]] for r, c in zip(rows, columns, strict=True)
+    ]
+
+
+@settings(max_examples=100, deadline=None)
+@given(pairs)
+def test_kappa_equals_scikit_learn(pair):
+    truth, predicted = pair
+    if len(np.union1d(truth, predicted)) == 1:
+        assert math.isnan(metrics.cohen_kappa(truth, predicted))
+    else:
+        expected = sklearn.metrics.cohen_kappa_score(truth, predicted)
+        assert metrics.cohen_kappa(truth, predicted) == pytest.approx(expected)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.integers(1, 4))
+def test_top_accuracy_equals_scikit_learn(seed, n, k):
+    rng = np.random.default_rng(seed)
+    scores = rng.random((n, 6))
+    truth = rng.integers(0, 6, n)
+    ranked = np.argsort(-scores, axis=1)[:, :k]
+    expected = sklearn.metrics.top_k_accuracy_score(truth, scores, k=k, labels=range(6))
+    assert metrics.top_accuracy(truth, ranked) == pytest.approx(expected)
+
+
+def test_interval_is_that_of_resampling_the_outcomes():
+    outcomes = np.array([1] * 30 + [0] * 10)
+    rng = np.random.default_rng(1)
+    means = rng.choice(outcomes, size=(20_000, 40)).mean(axis=1)
+    low, high = metrics.accuracy_interval(30, 40)
+    assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.026)
+    assert (low, high) == metrics.accuracy_interval(30, 40)  # the same seed, the same interval
+
+
+def test_interval_of_all_right_is_a_point():
+    assert metrics.accuracy_interval(5, 5) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: metrics.accuracy(TRUTH, PREDICTED[:2]), "4 true classes and 2 predictions"),
+        (lambda: metrics.accuracy(TRUTH[:0], TRUTH[:0]), "there is nothing to score"),
+        (lambda: metrics.accuracy_interval(3, 2), "3 right of 2 predictions is no accuracy"),
+    ],
+)
+def test_bad_use_says_what_is_wrong(call, message):
+    with pytest.raises(EvaluationError, match=message):
+        call()

@@ -1,0 +1,103 @@
+"""A collection is found by its name, by READER:PATH or by what lies in the folder."""
+
+from pathlib import Path
+
+import pytest
+
+from artsim.errors import ReaderError
+from artsim.readers import READERS, ReaderOptions, read_collection
+
+
+def write(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def rows(catalogue):
+    return [row for batch in catalogue.batches() for row in batch.to_pylist()]
+
+
+@pytest.fixture
+def both(tmp_path):
+    """A folder that can be read as a table and as a tree of pictures."""
+    write(tmp_path / "museum" / "objects.csv", "id,image,artist\n1,a.jpg,Goya\n")
+    write(tmp_path / "museum" / "a.jpg")
+    return tmp_path / "museum"
+
+
+def test_a_table_is_preferred_to_the_bare_pictures(both):
+    catalogue = read_collection(both)
+    assert (catalogue.reader, catalogue.name, catalogue.root) == ("table", "museum", both)
+    assert rows(catalogue) == [{"id": "1", "image": "a.jpg", "artist": "Goya"}]
+
+
+def test_a_reader_is_chosen_by_name(both):
+    catalogue = read_collection(f"folder:{both}")
+    assert (catalogue.reader, catalogue.source) == ("folder", both)
+    assert rows(catalogue) == [{"id": "a.jpg", "image": "a.jpg"}]
+    assert read_collection(f"table:{both / 'objects.csv'}").reader == "table"
+
+
+def test_every_reading_starts_anew(both):
+    catalogue = read_collection(both)
+    assert rows(catalogue) == rows(catalogue)
+
+
+def test_an_unknown_reader_lists_the_known_ones(both):
+    with pytest.raises(ReaderError, match=rf"'tabel'.*{'.*'.join(READERS)}"):
+        read_collection(f"tabel:{both}")
+
+
+def test_a_path_with_a_colon_is_a_path_when_it_is_there(tmp_path):
+    write(tmp_path / "met:prints" / "a.jpg")
+    assert read_collection(f"{tmp_path}/met:prints").name == "met:prints"
+
+
+def test_a_single_letter_before_the_colon_is_a_drive():
+    with pytest.raises(ReaderError, match=r"C:\\pictures does not exist"):
+        read_collection(r"C:\pictures")
+
+
+def test_an_address_is_to_be_fetched_first():
+    with pytest.raises(ReaderError, match="on the web; fetch it first"):
+        read_collection("https://example.org/objects.csv")
+
+
+@pytest.mark.parametrize("name", ["", "table:", "folder:"])
+def test_a_missing_path_is_named(tmp_path, name):
+    with pytest.raises(ReaderError, match="nowhere does not exist"):
+        read_collection(f"{name}{tmp_path / 'nowhere'}")
+
+
+def test_an_empty_folder_is_told_from_one_without_pictures(tmp_path):
+    with pytest.raises(ReaderError, match="is empty"):
+        read_collection(tmp_path)
+    write(tmp_path / "readme.txt")
+    with pytest.raises(ReaderError, match="no picture found in"):
+        read_collection(tmp_path)
+
+
+def test_a_picture_is_not_a_collection(tmp_path):
+    with pytest.raises(ReaderError, match="is one picture; name the folder"):
+        read_collection(write(tmp_path / "a.JPG"))
+
+
+def test_a_file_that_no_reader_knows_lists_the_readers(tmp_path):
+    with pytest.raises(ReaderError, match=r"no reader knows .*notes\.docx; name one: .*table:PATH"):
+        read_collection(write(tmp_path / "notes.docx"))
+
+
+def test_a_setting_that_a_reader_does_not_have_is_refused(both):
+    options = ReaderOptions(settings={"views": "all"})
+    with pytest.raises(ReaderError, match="table reader has no setting 'views'; it has: encoding"):
+        read_collection(both, options=options)
+
+
+def test_a_folder_that_may_not_be_listed_is_one_line(both, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(ReaderError, match=r"museum cannot be read: Permission denied; check"):
+        read_collection(both)

@@ -1,0 +1,388 @@
+"""Tables written out in the tests, so that every row and type can be read off by eye."""
+
+import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+
+from artsim.errors import ReaderError
+from artsim.readers import ReaderOptions, delimited, read_collection
+from artsim.readers.columns import ColumnGuess, ColumnType, convert, field_names, is_identifier
+
+
+def write(path: Path, text: str = "") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def read(path, text=None, **options):
+    if text is not None:
+        write(path / "objects.csv", text)
+    return read_collection(path, options=ReaderOptions(**options))
+
+
+def rows(catalogue):
+    return [row for batch in catalogue.batches() for row in batch.to_pylist()]
+
+
+def types(catalogue):
+    return {field.name: str(catalogue.schema.field(field.name).type) for field in catalogue.fields}
+
+
+def guess(*values, name="column", **options):
+    column = ColumnGuess(name, **options)
+    column.add(pa.array(values, pa.string()))
+    return column.decide()
+
+
+def test_columns_are_typed_and_kept(tmp_path):
+    catalogue = read(
+        tmp_path,
+        "object_id,image,artist,year,height_cm,material\n"
+        "0042,a.jpg,Goya,1799,21.5,etching|aquatint\n"
+        "0043,b.jpg,,,7,etching\n",
+    )
+    assert types(catalogue) == {
+        "artist": "string",
+        "year": "int64",
+        "height_cm": "double",
+        "material": "list<item: string>",
+    }
+    assert rows(catalogue) == [
+        {
+            "id": "0042",
+            "image": "a.jpg",
+            "artist": "Goya",
+            "year": 1799,
+            "height_cm": 21.5,
+            "material": ["etching", "aquatint"],
+        },
+        {
+            "id": "0043",
+            "image": "b.jpg",
+            "artist": None,
+            "year": None,
+            "height_cm": 7.0,
+            "material": ["etching"],
+        },
+    ]
+
+
+def test_rows_without_an_id_or_an_image_are_kept(tmp_path):
+    assert rows(read(tmp_path, "id,image\n1,\n,b.jpg\n")) == [
+        {"id": "1", "image": None},
+        {"id": None, "image": "b.jpg"},
+    ]
+
+
+def test_the_image_is_the_id_where_there_is_no_other(tmp_path):
+    assert rows(read(tmp_path, "file_name,text\na.jpg,x\n")) == [
+        {"id": "a.jpg", "image": "a.jpg", "text": "x"}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("header", "id_", "image"),
+    [
+        ("ID,Image", "ID", "Image"),
+        ("Object Number,Image Path", "Object Number", "Image Path"),
+        ("objectID,primaryImage", "objectID", "primaryImage"),
+        ("accession_number,thumbnailURL", "accession_number", "thumbnailURL"),
+    ],
+)
+def test_well_known_columns_are_found(tmp_path, header, id_, image):
+    catalogue = read(tmp_path, f"title,{header}\nx,1,a.jpg\n")
+    assert rows(catalogue) == [{"id": "1", "image": "a.jpg", "title": "x"}]
+
+
+def test_a_file_is_preferred_to_an_address(tmp_path):
+    catalogue = read(tmp_path, "id,image_url,image\n1,https://x.org/a,a.jpg\n")
+    assert rows(catalogue) == [{"id": "1", "image": "a.jpg", "image_url": "https://x.org/a"}]
+
+
+def test_columns_can_be_named(tmp_path):
+    catalogue = read(tmp_path, "id,image,nr,scan\n1,a,2,b\n", id_column="nr", image_column="SCAN")
+    assert rows(catalogue) == [
+        {"id": "2", "image": "b", "id_catalogue": "1", "image_catalogue": "a"}
+    ]
+
+
+def test_a_missing_column_lists_those_there_are(tmp_path):
+    with pytest.raises(
+        ReaderError,
+        match=r"objects\.csv has no image column; its columns are a, b; .*--image-column.*folder:",
+    ):
+        read(tmp_path, "a,b\n1,2\n")
+    with pytest.raises(ReaderError, match="no column named 'scan'; its columns are a, image"):
+        read(tmp_path, "a,image\n1,2\n", image_column="scan")
+    with pytest.raises(ReaderError, match=r"no column named 'nr'; its columns .* --id-column"):
+        read(tmp_path, "a,image\n1,2\n", id_column="nr")
+
+
+def test_a_header_alone_is_refused(tmp_path):
+    with pytest.raises(ReaderError, match=r"objects\.csv has a row of column names and no rows"):
+        read(tmp_path, "id,image\n")
+
+
+def test_names_that_artsim_writes_itself_are_changed(tmp_path):
+    catalogue = read(tmp_path, "id,image,Width,height,width_catalogue\n1,a.jpg,2,3,4\n")
+    assert list(types(catalogue)) == ["Width_catalogue", "height_catalogue", "width_catalogue"]
+    assert field_names(["width", "width_catalogue"]) == ["width_catalogue_", "width_catalogue"]
+
+
+class TestFindingTheTable:
+    def test_objects_comes_before_metadata_and_any_other(self, tmp_path):
+        for name in ("a.csv", "metadata.csv", "objects.tsv"):
+            write(
+                tmp_path / name,
+                "image\tx\na.jpg\t1\n".replace("\t", "," if "csv" in name else "\t"),
+            )
+        assert list(types(read(tmp_path))) == ["x"]
+        (tmp_path / "objects.tsv").unlink()
+        assert read_collection(tmp_path).name == tmp_path.name
+
+    def test_a_single_table_of_any_name_is_taken(self, tmp_path):
+        write(tmp_path / "._list.csv", "\0")
+        write(tmp_path / "List.CSV", "image\na.jpg\n")
+        assert rows(read(tmp_path)) == [{"id": "a.jpg", "image": "a.jpg"}]
+
+    def test_several_tables_must_be_chosen_from(self, tmp_path):
+        write(tmp_path / "train.csv", "image\na.jpg\n")
+        write(tmp_path / "test.csv", "image\nb.jpg\n")
+        with pytest.raises(ReaderError, match=r"several tables \(test.csv, train.csv\); name one"):
+            read(tmp_path)
+        assert read_collection(tmp_path / "train.csv").name == "train"
+
+    def test_a_folder_without_table_says_so(self, tmp_path):
+        write(tmp_path / "a.jpg")
+        with pytest.raises(ReaderError, match="no table in"):
+            read_collection(f"table:{tmp_path}")
+
+
+class TestImageRoot:
+    def test_it_is_the_folder_of_the_table(self, tmp_path):
+        write(tmp_path / "images" / "b.jpg")
+        write(tmp_path / "a.jpg")
+        assert read(tmp_path, "image\ngone.jpg\na.jpg\nb.jpg\n").root == tmp_path
+
+    def test_it_is_images_beside_it_when_the_files_are_only_there(self, tmp_path):
+        write(tmp_path / "images" / "b.jpg")
+        assert read(tmp_path, "image\nhttps://x.org/a.jpg\nb.jpg\n").root == tmp_path / "images"
+
+    def test_it_is_the_folder_that_the_user_names(self, tmp_path):
+        write(tmp_path / "scans" / "a.jpg")
+        write(tmp_path / "a.jpg")
+        assert (
+            read(tmp_path, "image\na.jpg\n", images=tmp_path / "scans").root == tmp_path / "scans"
+        )
+        with pytest.raises(ReaderError, match=r"folder of pictures .*lost does not exist"):
+            read(tmp_path, images=tmp_path / "lost")
+
+    def test_impossible_names_are_left_to_be_reported_later(self, tmp_path):
+        assert read(tmp_path, f"image\n{'x' * 9999}\n").root == tmp_path
+
+
+class TestGuessing:
+    @pytest.mark.parametrize(
+        ("values", "parsing"),
+        [
+            (["1", "-20", "0"], "integer"),
+            (["1", None], "integer"),
+            (["1", "NaN", "n/a"], "integer"),
+            (["1", "2.50", ".5", "3."], "decimal"),
+            (["1e-05", "2.5E+3"], "decimal"),
+            (["1", "007"], "text"),  # a leading zero makes a code
+            (["1", "c. 1890"], "text"),
+            (["1.2.3"], "text"),
+            (["1,024"], "text"),
+            (["12e3"], "text"),  # as likely the end of a hash
+            (["1" * 19], "text"),  # too long to be exact
+            (["nan", "none"], "text"),
+            ([None, None], "text"),
+        ],
+    )
+    def test_numbers_are_told_from_codes(self, values, parsing):
+        assert guess(*values) == ColumnType(parsing)
+
+    def test_one_late_value_decides(self):
+        column = ColumnGuess("year")
+        column.add(pa.array(["1"] * 1000))
+        column.add(pa.array(["c. 2"]))
+        assert column.decide() == ColumnType("text")
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "id",
+            "ID",
+            "objectid",
+            "Object ID",
+            "ulanid",
+            "accession_number",
+            "ObjectNumber",
+            "image_id",
+        ],
+    )
+    def test_identifiers_stay_text(self, name):
+        assert is_identifier(name)
+        assert guess("1", "2", name=name) == ColumnType("text")
+
+    @pytest.mark.parametrize(
+        "name", ["year", "width", "period", "grid", "number of figures", "notes"]
+    )
+    def test_measures_are_no_identifiers(self, name):
+        assert not is_identifier(name)
+
+    def test_pipes_make_lists(self):
+        assert guess("oil|canvas", "bronze") == ColumnType("list", "|")
+        assert guess("Archives (A | B)", *(f"Gift {n}" for n in range(200))) == ColumnType("text")
+
+    def test_semicolons_make_lists_of_a_vocabulary(self):
+        materials = ["oil;canvas", "oil;panel", "ink;paper", "canvas", "panel; ink", "paper"]
+        assert guess(*materials) == ColumnType("list", ";")
+
+    def test_semicolons_in_sentences_do_not(self):
+        assert guess("Bus Driver; a poster", "Mask; verso", "Mask") == ColumnType("text")
+        # thirty prints of one title are no vocabulary either
+        assert guess(*["Seeing It Through; Bus Driver"] * 30, "Seeing It Through") == ColumnType(
+            "text"
+        )
+
+    def test_lists_are_stripped_and_empty_values_left_out(self):
+        column = pa.array(["oil ; canvas", ";", None, " ink;;"])
+        assert convert(column, ColumnType("list", ";")).to_pylist() == [
+            ["oil", "canvas"],
+            None,
+            None,
+            ["ink"],
+        ]
+
+    @given(st.lists(st.one_of(st.none(), st.integers(-(10**17), 10**17))))
+    def test_whole_numbers_come_back_as_they_were(self, numbers):
+        column = pa.array([None if n is None else str(n) for n in numbers], pa.string())
+        type_ = guess(*column.to_pylist())
+        if any(n is not None for n in numbers):
+            assert convert(column, type_).to_pylist() == numbers
+
+
+class TestDeclaredTypes:
+    def test_they_win_over_the_guess(self, tmp_path):
+        catalogue = read(
+            tmp_path,
+            "image,year,medium,span,when\na.jpg,1890,oil; ink,1880-1890,5\nb.jpg,,oil,1900,7.5\n",
+            types={"year": "text", "medium": "list", "span": "years", "when": "number"},
+        )
+        assert rows(catalogue)[0] == {
+            "id": "a.jpg",
+            "image": "a.jpg",
+            "year": "1890",
+            "medium": ["oil", "ink"],
+            "span": {"begin": 1880, "end": 1890},
+            "when": 5.0,
+        }
+        assert rows(catalogue)[1]["span"] == {"begin": 1900, "end": 1900}
+
+    def test_a_list_may_use_commas(self, tmp_path):
+        catalogue = read(tmp_path, 'image,m\na,"oil, ink"\n', types={"m": "list"})
+        assert rows(catalogue)[0]["m"] == ["oil", "ink"]
+
+    def test_an_identifier_may_be_declared_a_number(self, tmp_path):
+        assert types(read(tmp_path, "image,artist_id\na,7\n", types={"artist_id": "number"})) == {
+            "artist_id": "int64"
+        }
+
+    def test_a_value_of_another_type_is_named_with_its_row(self, tmp_path):
+        text = "image,year\na,1890\nb,c. 1890\n"
+        with pytest.raises(ReaderError, match=r"row 2, column 'year': 'c\. 1890' is not .*number"):
+            read(tmp_path, text, types={"year": "number"})
+        with pytest.raises(ReaderError, match=r"row 2, column 'year': 'c\. 1890' is not .*years"):
+            read(tmp_path, text, types={"year": "years"})
+
+    def test_unknown_columns_and_types_list_the_known(self, tmp_path):
+        with pytest.raises(
+            ReaderError, match=r"no column named 'yaer'.*its columns are image, year"
+        ):
+            read(tmp_path, "image,year\na,1\n", types={"yaer": "number"})
+        with pytest.raises(ReaderError, match=r"no type named 'int'.*text, list, number, years"):
+            read(tmp_path, types={"year": "int"})
+
+
+class TestParquet:
+    def test_types_are_kept(self, tmp_path):
+        table = pa.table(
+            {
+                "object_id": pa.array([1.0, 2.0, None]),  # as pandas keeps integers beside a null
+                "image": ["a.jpg", " b.jpg ", ""],
+                "year": pa.array([1890, None, 1900], pa.int16()),
+                "code": ["01", "2", "3"],
+                "price": pa.array([Decimal("1.5"), None, None]),
+                "style": pa.array(["Rococo", None, "Rococo"]).dictionary_encode(),
+                "terms": pa.array([["a", "b"], [], None]),
+                "tags": ["a|b", "b", None],
+                "seen": [True, False, None],
+                "acquired": [datetime.date(1997, 1, 15), None, None],
+                "span": [{"begin": 1, "end": 2}, None, None],
+                "vector": [[0.5, 0.5], None, None],
+                "thumbnail": [b"\xff\xd8", None, None],
+            }
+        )
+        pq.write_table(table, tmp_path / "objects.parquet")
+        catalogue = read(tmp_path)
+        assert types(catalogue) == {
+            "year": "int64",
+            "code": "string",
+            "price": "double",
+            "style": "string",
+            "terms": "list<item: string>",
+            "tags": "list<item: string>",
+            "seen": "string",
+            "acquired": "string",
+            "span": "struct<begin: int32, end: int32>",
+        }
+        first, second, third = rows(catalogue)
+        assert first == {
+            "id": "1",
+            "image": "a.jpg",
+            "year": 1890,
+            "code": "01",
+            "price": 1.5,
+            "style": "Rococo",
+            "terms": ["a", "b"],
+            "tags": ["a", "b"],
+            "seen": "true",
+            "acquired": "1997-01-15",
+            "span": {"begin": 1, "end": 2},
+        }
+        assert (second["id"], second["image"], second["terms"]) == ("2", "b.jpg", [])
+        assert (third["id"], third["image"], third["year"]) == (None, None, 1900)
+
+    def test_numbers_can_be_declared_text_and_lists_cannot(self, tmp_path):
+        pq.write_table(pa.table({"image": ["a"], "n": [7], "m": [["x"]]}), tmp_path / "a.parquet")
+        assert rows(read(tmp_path, types={"n": "text"})) == [
+            {"id": "a", "image": "a", "n": "7", "m": ["x"]}
+        ]
+        with pytest.raises(ReaderError, match=r"column 'm': list<.*> cannot become text"):
+            read(tmp_path, types={"m": "text"})
+
+    def test_what_is_not_parquet_is_one_line(self, tmp_path):
+        write(tmp_path / "objects.parquet", "id,image\n1,a.jpg\n")
+        with pytest.raises(
+            ReaderError, match=r"^[^\n]*objects\.parquet is not a Parquet file[^\n]*$"
+        ):
+            read(tmp_path)
+
+
+def test_batches_do_not_grow_with_the_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(delimited, "_BATCH", 100)
+    text = "id,image\n" + "".join(f"{n},{n}.jpg\n" for n in range(1050))
+    batches = list(read(tmp_path, text).batches())
+    assert max(batch.num_rows for batch in batches) == 100
+    assert [id_ for batch in batches for id_ in batch["id"].to_pylist()] == [
+        str(n) for n in range(1050)
+    ]
