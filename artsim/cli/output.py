@@ -13,7 +13,8 @@ import click
 
 __all__ = ["print_json_lines", "print_table", "show_progress", "wants_json"]
 
-_MIN_TEXT = 8  # characters that a column of text keeps on the narrowest terminal
+_MIN_TEXT = 6  # characters that a column of text keeps on the narrowest terminal
+_MARGIN = 3  # characters around a column
 _LOG_EVERY_S = 60.0  # between the lines of a progress that no one watches
 
 
@@ -43,19 +44,34 @@ def print_table(
     from rich.table import Table
 
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    whole = {*right, "id"}  # a cut number or id is worse than none
+    console = Console(highlight=False)
+    longest = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
+    widths = _fit_widths(longest, [name in whole for name in columns], console.width)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for place, name in enumerate(columns):
-        longest = max((len(row[place]) for row in texts), default=0)
-        whole = name in set(right) or name == "id"  # a cut number or id is worse than none
-        table.add_column(
-            name,
-            justify="right" if name in set(right) else "left",
-            no_wrap=True,
-            min_width=max(longest, len(name)) if whole else min(longest, _MIN_TEXT),
-        )
+    for name, width in zip(columns, widths, strict=True):
+        justify = "right" if name in set(right) else "left"
+        table.add_column(name, justify=justify, no_wrap=True, width=width)  # type: ignore[arg-type]  # rich's Literal
     for row in texts:
         table.add_row(*map(_plain, row))
-    Console(highlight=False).print(table)
+    console.print(table)
+
+
+def _fit_widths(longest: Sequence[int], whole: Sequence[bool], total: int) -> list[int]:
+    """Share the terminal's width: whole columns take theirs, the others what is left, evenly."""
+    widths = list(longest)
+    left = (
+        total
+        - _MARGIN * len(longest)
+        - sum(w for w, all_ in zip(longest, whole, strict=True) if all_)
+    )
+    shrinking = sorted((w, place) for place, w in enumerate(longest) if not whole[place])
+    while shrinking:
+        width, place = shrinking[0]
+        widths[place] = max(min(width, left // len(shrinking)), _MIN_TEXT)
+        left -= widths[place]
+        shrinking.pop(0)
+    return widths
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from artsim.datatypes import Catalogue
 from artsim.errors import ReaderError
-from artsim.readers import folder, nga, table
+from artsim.readers import folder, mame, moma, nga, table, wikiart
 from artsim.readers.options import DEFAULTS, ReaderOptions
 from artsim.readers.pictures import is_picture
 
@@ -34,7 +34,14 @@ class Reader(Protocol):
 
 
 # In the order in which they are asked: the particular before the general.
-READERS: Mapping[str, Reader] = {"nga": nga, "table": table, "folder": folder}
+READERS: Mapping[str, Reader] = {
+    "nga": nga,
+    "moma": moma,
+    "wikiart": wikiart,
+    "mame": mame,
+    "table": table,
+    "folder": folder,
+}
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_+.-]+):(?P<path>.*)", re.DOTALL)
 

@@ -23,7 +23,7 @@ __all__ = ["SETTINGS", "detects", "read"]
 SETTINGS: tuple[str, ...] = ("encoding",)
 
 _IMAGES = ("ImageURL", "ThumbnailURL")  # the first that is there
-_MARKS = ("Title", "Artist", "Medium", "ObjectID", "DateAcquired")  # in every layout
+_MARKS = ("Title", "Artist", "Date", "Medium", "ObjectID", "DateAcquired")  # in every layout
 
 # How each column is called and read; one that is not here is text and keeps its name.
 _NAMES = {
@@ -66,6 +66,9 @@ _DATE = (
     r"^\(?(?:c\.|ca\.|circa)?\s*(?P<begin>[0-9]{4})"
     r"(?:\s*[-\x{2013}/]\s*(?P<end>[0-9]{4}|[0-9]{2}))?\.?\)?\.?$"
 )
+
+
+_UNKNOWN = "Nationality unknown"  # what the museum writes among nationalities
 
 
 def detects(path: Path) -> bool:
@@ -116,3 +119,81 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
         schema=schema,
         batches=batches,
     )
+
+
+def _candidates(folder: Path) -> list[Path]:
+    exact = folder / "Artworks.csv"
+    return [exact] if exact.is_file() else sorted(folder.glob("Artworks*.csv"))
+
+
+def _is_csv(file: Path) -> bool:
+    return file.suffix.lower() == ".csv"
+
+
+def _find(path: Path) -> Path:
+    if path.is_file():
+        return path
+    files = _candidates(path)
+    if not files:
+        raise ReaderError(f"no Artworks.csv in {path}; name the file, such as moma:FILE.csv")
+    if len(files) > 1:
+        names = ", ".join(file.name for file in files)
+        raise ReaderError(f"{path} has several tables ({names}); name one, such as moma:{files[0]}")
+    return files[0]
+
+
+def _as_it_is(column: pa.Array) -> pa.Array:
+    return column
+
+
+def _split_commas(column: pa.Array) -> pa.Array:
+    return split_list(column, ",")
+
+
+def _split_parentheses(column: pa.Array) -> pa.Array:
+    """Turn ``(Swiss) () (Dutch)`` into a list of what is known."""
+    inner = pc.replace_substring_regex(column, r"^\(|\)$", "")
+    known = pc.replace_substring_regex(inner, rf"(^|\() *{_UNKNOWN} *(\)|$)", r"\1\2")
+    return split_list(pc.replace_substring_regex(known, r"\) *\(", "|"), "|")
+
+
+def _first_year(column: pa.Array) -> pa.Array:
+    """Read the first of ``(1841) (0)``; 0 stands for unknown or living."""
+    year = pc.struct_field(pc.extract_regex(column, r"^\((?P<year>[0-9]{1,4})\)"), "year")
+    return _null_if(pc.cast(year, pa.int64()), 0)
+
+
+def _number(column: pa.Array) -> pa.Array:
+    """Read centimetres, kilograms and seconds; what is no number is missing."""
+    is_number = pc.match_substring_regex(column, r"^[0-9]+(\.[0-9]*)?$")
+    kept = pc.if_else(is_number, column, pa.scalar(None, pa.string()))
+    return convert(kept, ColumnType("decimal"))
+
+
+def _years(date: pa.Array) -> pa.Array:
+    """Read a date as years, ``1999-05`` as 1999 to 2005; null where it says more than that."""
+    parts = pc.extract_regex(date, _DATE)
+    first, last = pc.struct_field(parts, "begin"), pc.struct_field(parts, "end")
+    begin = pc.cast(first, pa.int32())
+    is_short = pc.equal(pc.utf8_length(last), 2)
+    digits = pc.cast(pc.if_else(pc.equal(last, ""), first, last), pa.int32())
+    century = pc.multiply(pc.divide(begin, 100), 100)
+    end = pc.if_else(is_short, pc.add(century, digits), digits)
+    is_next = pc.and_(is_short, pc.less(end, begin))
+    end = pc.cast(pc.if_else(is_next, pc.add(end, 100), end), pa.int32())
+    is_range = pc.fill_null(pc.less_equal(begin, end), False)
+    return pa.StructArray.from_arrays([begin, end], fields=list(YEARS), mask=pc.invert(is_range))
+
+
+def _null_if(column: pa.Array, value: int) -> pa.Array:
+    return pc.if_else(pc.equal(column, value), pa.scalar(None, column.type), column)
+
+
+_READERS: dict[str, Callable[[pa.Array], pa.Array]] = {
+    "ConstituentID": _split_commas,
+    "Nationality": _split_parentheses,
+    "Gender": _split_parentheses,
+    "BeginDate": _first_year,
+    "EndDate": _first_year,
+    **dict.fromkeys(_NUMBERS, _number),
+}

@@ -1,0 +1,160 @@
+"""The WikiArt lists of ArtGAN: style, genre and artist, one row a picture and one split a task.
+
+The lists of https://github.com/cs-chan/ArtGAN/tree/master/WikiArt%20Dataset in any of their three
+shapes, with the class files beside them:
+
+    style_train.csv, style_val.csv    path,index
+    artist_train, artist_val          (Path to image),, (Groundtruth class) / blank / path,,index
+    elsewhere                         image_path,class_index / path,index
+    style_class.txt, genre_class      index name
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+
+from artsim.datatypes import Catalogue
+from artsim.errors import ReaderError
+from artsim.readers.options import ReaderOptions
+from artsim.readers.pictures import image_root, is_hidden
+
+__all__ = ["SETTINGS", "TASKS", "detects", "read"]
+
+SETTINGS: tuple[str, ...] = ()
+
+TASKS = ("style", "genre", "artist")
+_SPLITS = ("train", "val", "test")
+_SUFFIXES = ("", ".csv", ".txt")
+_BATCH = 8192  # rows a record batch
+_PROBED = 100  # first paths that are looked for, to find the folder they start from
+
+# What a list may say before its first picture.
+_HEADER = re.compile(r"\(Path to image\)|image_path\s*,", re.IGNORECASE)
+_LINE = re.compile(r"(?P<path>.+?)\s*,{1,2}\s*(?P<index>[0-9]+)")
+_CLASS = re.compile(r"(?P<index>[0-9]+)\s+(?P<name>\S.*)")
+
+
+def detects(path: Path) -> bool:
+    """Tell whether the folder holds a list of one of the tasks."""
+    return path.is_dir() and any(_lists(path, task) for task in TASKS)
+
+
+def read(path: Path, options: ReaderOptions) -> Catalogue:
+    """Merge the lists; the id is the path in them, such as ``Rococo/canaletto_the-stonemason.jpg``.
+
+    Each task that has lists has a column with its class and one, such as ``style_split``, with the
+    side that the picture is on; both are missing for pictures that are not in the task. A picture
+    may well be on different sides in different tasks. The pictures are looked for in
+    ``options.images``, beside the lists and in each folder there.
+
+    Raises:
+        ReaderError: If there are no lists, or a line is not of their form, has an index without a
+            class, or contradicts an earlier line: another class, or the other side of a task.
+    """
+    options.allow("wikiart", "images")
+    if not detects(path):
+        raise ReaderError(
+            f"no list such as style_train.csv in {path}; name the folder of the lists"
+        )
+    tasks = [task for task in TASKS if _lists(path, task)]
+    pictures: dict[str, _Picture] = {}
+    for task in tasks:
+        classes = _classes(path, task)
+        for split, file in _lists(path, task).items():
+            _read_list(file, task, split, classes, pictures)
+    if not pictures:
+        raise ReaderError(f"the lists in {path} name no picture")
+    table = _table(pictures, tasks)
+    folders = [child for child in sorted(path.iterdir()) if child.is_dir()]
+    candidates = [path, *(child for child in folders if not is_hidden(child.name))]
+    return Catalogue(
+        name=path.name or "wikiart",
+        reader="wikiart",
+        source=path,
+        root=image_root(list(pictures)[:_PROBED], candidates, options) or path,
+        schema=table.schema,
+        batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
+    )
+
+
+@dataclass(slots=True)
+class _Picture:
+    """What the lists say of a picture, by task."""
+
+    label: dict[str, str] = field(default_factory=dict)
+    split: dict[str, str] = field(default_factory=dict)
+
+
+def _lists(folder: Path, task: str) -> dict[str, Path]:
+    """Find the lists of a task by side."""
+    found = {}
+    for split in _SPLITS:
+        files = (folder / f"{task}_{split}{suffix}" for suffix in _SUFFIXES)
+        file = next((file for file in files if file.is_file()), None)
+        if file is not None:
+            found[split] = file
+    return found
+
+
+def _classes(folder: Path, task: str) -> dict[str, str]:
+    """Read the names of the classes by index; nothing where there is no class file."""
+    files = (folder / f"{task}_class{suffix}" for suffix in _SUFFIXES)
+    file = next((file for file in files if file.is_file()), None)
+    classes: dict[str, str] = {}
+    for number, line in _lines(file) if file is not None else ():
+        match = _CLASS.fullmatch(line)
+        if match is None:
+            raise ReaderError(f"{file}, line {number}: {line!r} is not of the form 'index name'")
+        classes[match["index"]] = match["name"]
+    return classes
+
+
+def _read_list(
+    file: Path, task: str, split: str, classes: dict[str, str], pictures: dict[str, _Picture]
+) -> None:
+    for number, line in _lines(file):
+        if not (match := _LINE.fullmatch(line)):
+            if _HEADER.match(line):
+                continue
+            raise ReaderError(f"{file}, line {number}: {line!r} is not of the form 'path,index'")
+        path, index = match["path"], match["index"]
+        if classes and index not in classes:
+            raise ReaderError(
+                f"{file}, line {number}: no class {index} in the class file of {task}, which goes "
+                f"up to {max(classes, key=int)}"
+            )
+        picture = pictures.setdefault(path, _Picture())
+        label = classes.get(index, index)
+        before = picture.label.setdefault(task, label), picture.split.setdefault(task, split)
+        if before != (label, split):
+            raise ReaderError(
+                f"{file}, line {number}: {path!r} is {label} in {split} but was "
+                f"{before[0]} in {before[1]} before; leave it in one {task} list"
+            )
+
+
+def _lines(file: Path) -> Iterator[tuple[int, str]]:
+    """Yield the lines that say something, with their numbers."""
+    try:
+        with file.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, 1):
+                if stripped := line.strip():
+                    yield number, stripped
+    except UnicodeDecodeError as error:
+        raise ReaderError(f"{file} is not UTF-8 ({error.reason}); save it as UTF-8") from error
+
+
+def _table(pictures: dict[str, _Picture], tasks: list[str]) -> pa.Table:
+    paths = pa.array(list(pictures), pa.string())
+    columns = {"id": paths, "image": paths}
+    for task in tasks:
+        labels = (picture.label.get(task) for picture in pictures.values())
+        splits = (picture.split.get(task) for picture in pictures.values())
+        columns[task] = pa.array(labels, pa.string())
+        columns[f"{task}_split"] = pa.array(splits, pa.string())
+    return pa.table(columns)
