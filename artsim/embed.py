@@ -337,7 +337,10 @@ def _open(path: Path, catalogue: Catalogue, extractor: Extractor) -> Store:
     if not is_store(path):
         return Store.create(path, _manifest(path, catalogue, extractor))
     store = Store.open(path)
-    differences = store.manifest.passport.differences(extractor.passport)
+    before, now = store.manifest.passport, extractor.passport
+    differences = before.differences(now)
+    if before.compute_dtype != now.compute_dtype:  # comparable, but rows of one index are alike
+        differences.append(f"compute_dtype: {before.compute_dtype}, not {now.compute_dtype}")
     if differences:
         raise PassportError(
             f"{str(path)!r} was embedded otherwise ({'; '.join(differences)}); "

@@ -143,16 +143,18 @@ class _DecodingHere(threading.local):
 
 _decoding_here = _DecodingHere()
 _IGNORE_HERE = ("ignore", _decoding_here, Warning, None, 0)
+_of_the_process = threading.Lock()  # around what this module changes outside of itself
 
 
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Let no warning about an odd file (a bad TIFF tag, torn EXIF) out of this thread."""
     filters: Any = warnings.filters  # typed as a plain Sequence
-    if not filters or filters[0] is not _IGNORE_HERE:  # new, or someone put theirs in front
-        if _IGNORE_HERE in filters:
-            filters.remove(_IGNORE_HERE)
-        filters.insert(0, _IGNORE_HERE)
+    with _of_the_process:
+        if not filters or filters[0] is not _IGNORE_HERE:  # new, or someone put theirs in front
+            filters.insert(0, _IGNORE_HERE)
+            if _IGNORE_HERE in filters[1:]:
+                del filters[filters.index(_IGNORE_HERE, 1)]
     _decoding_here.now = True
     try:
         yield
@@ -160,13 +162,10 @@ def _quiet() -> Iterator[None]:
         _decoding_here.now = False
 
 
-_pillow_limit = threading.Lock()
-
-
 def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     """Read the header and check the size; no pixel is decoded yet."""
     # Pillow's own limit is a module's global, far below ours, and its message names no option.
-    with _pillow_limit:
+    with _of_the_process:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             img = _header(data)
@@ -252,8 +251,8 @@ def _check_sums(png: bytes) -> None:
     while start < len(png):
         length = int.from_bytes(png[start : start + 4], "big")
         end = start + 8 + length
-        is_pixels = png[start + 4 : start + 8] == b"IDAT"
-        if is_pixels and zlib.crc32(view[start + 4 : end]) != int.from_bytes(png[end : end + 4]):
+        told = int.from_bytes(png[end : end + 4], "big")
+        if png[start + 4 : start + 8] == b"IDAT" and zlib.crc32(view[start + 4 : end]) != told:
             raise OSError(f"wrong checksum in the chunk at byte {start}")
         start = end + 4
 

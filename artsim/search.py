@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from artsim import images
 from artsim.datatypes import parse_spec
-from artsim.errors import ModelError, PassportError, SearchError, StoreError
+from artsim.errors import ImageError, ModelError, PassportError, SearchError, StoreError
 from artsim.index import open_index
 from artsim.store import Store, is_store
 
@@ -118,7 +118,10 @@ def query_by_picture(
     extractor = load_index_extractor(store, model=model, weights=weights, compute=compute)
     from artsim.loader import preprocess  # torch; a query by id does without
 
-    pixels, _ = preprocess(data, extractor.preprocessing, max_pixels=max_pixels)
+    try:
+        pixels, _ = preprocess(data, extractor.preprocessing, max_pixels=max_pixels)
+    except ImageError as error:
+        raise ImageError(f"{str(file)!r}: {error}") from error
     vector = extractor.embed_batch(pixels.unsqueeze(0))[tap][0]
     return Query(vector, str(file), str(file))
 

@@ -257,7 +257,7 @@ class Store:
             tables.append(self.read_part(number, columns).take(inside))
             order += places
         if not tables:
-            return self.read(columns)
+            return self.read(columns).slice(0, 0)
         back = np.empty(len(order), dtype=np.int64)
         back[order] = np.arange(len(order))
         return pa.concat_tables(tables).take(back)

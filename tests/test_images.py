@@ -444,8 +444,8 @@ def test_16_bit_grey_is_rounded():
     ("dtype", "fmt"), [(np.uint16, "PNG"), (np.uint16, "TIFF"), (np.int32, "PPM")]
 )
 def test_dark_16_bit_grey_stays_dark(dtype, fmt):
-    data = saved(np.array([[0, 128, 514]], dtype), fmt)
-    assert colours(data) == [[[0] * 3, [0] * 3, [2] * 3]]
+    data = saved(np.array([[0, 128, 255]], dtype), fmt)
+    assert colours(data) == [[[0] * 3, [0] * 3, [1] * 3]]
 
 
 @pytest.mark.parametrize(
@@ -812,6 +812,26 @@ def test_a_caller_in_another_thread_sees_its_warnings():
         for future in running:
             future.result()
     assert [str(warning.message) for warning in caught] == [str(n) for n in range(500)]
+
+
+def test_the_filters_do_not_pile_up_when_others_set_theirs():
+    done = threading.Event()
+
+    def decode_on():
+        while not done.is_set():
+            decode(ODD_TIFF)
+
+    with warnings.catch_warnings(record=True), ThreadPoolExecutor(4) as pool:
+        warnings.simplefilter("always")
+        before = len(warnings.filters)
+        running = [pool.submit(decode_on) for _ in range(4)]
+        for _ in range(500):
+            warnings.simplefilter("always")
+            warnings.simplefilter("default")
+        done.set()
+        for future in running:
+            future.result()
+        assert len(warnings.filters) <= before + 2  # 'default' and ours
 
 
 def test_pillows_limit_stays_when_two_threads_lift_it_at_once(monkeypatch):

@@ -98,6 +98,6 @@ def test_a_folder_that_may_not_be_listed_is_one_line(both, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 
-    monkeypatch.setattr(Path, "iterdir", refuse)
+    monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(ReaderError, match=r"museum cannot be read: Permission denied; check"):
         read_collection(both)

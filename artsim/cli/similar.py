@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from artsim.store import Store
 
 _SHOWN_FIELDS = 4  # metadata columns of the table; JSON has all
+_CAPTION_FIELDS = ("title", "artist", "attribution", "creator", "year", "class")
 
 
 @click.command()
@@ -143,4 +144,25 @@ def _cell(value: object) -> str:
 
 
 def _draw(file: Path, query: Query, matches: list[Match]) -> None:
-    raise NotImplementedError
+    from artsim.report import Tile, contact_sheet, save_sheet
+
+    tiles = [
+        Tile(_drawable(match.image), (f"{match.rank}  {match.score:.3f}", *_caption(match)))
+        for match in matches
+    ]
+    asked = Tile(_drawable(query.image), (query.name,))
+    save_sheet(contact_sheet(asked, tiles), file)
+
+
+def _drawable(image: str | None) -> Path | None:
+    """Return a picture's file; what is only on the web is drawn as a blank."""
+    if image is None or image.startswith(("http://", "https://")):
+        return None
+    return Path(image)
+
+
+def _caption(match: Match) -> list[str]:
+    """Return what a label on the wall would say: title, artist, year, as far as they are known."""
+    by_name = {name.lower(): value for name, value in match.metadata.items()}
+    lines = [_cell(by_name.get(name)) for name in _CAPTION_FIELDS]
+    return [line for line in lines if line] or [match.id]

@@ -95,7 +95,6 @@ def _build_timm(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Networ
         similar = ", ".join(timm.list_models(f"*{spec.arch}*")[:5])
         hint = f"did you mean {similar}?" if similar else f"see artsim models '*{spec.arch[:4]}*'"
         raise ModelError(f"timm has no network {spec.arch!r}; {hint}")
-    options: dict[str, Any] = {"num_classes": 0}
     name = spec.arch
     if spec.tag not in (None, PIP, RANDOM):
         name = f"{spec.arch}.{spec.tag}"
@@ -104,22 +103,23 @@ def _build_timm(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Networ
             raise ModelError(f"timm has no weights {name!r}; it has {tags}")
     if meta or (spec.tag == RANDOM and weights is None):
         source = f"random:{RANDOM_SEED}"
+        with _weights_errors(spec, source):
+            module = timm.create_model(name, num_classes=0)
     elif weights is not None:
-        options |= {"pretrained": True, "pretrained_cfg_overlay": {"file": str(weights)}}
         source = f"file:{weights.resolve()}"
+        with _weights_errors(spec, source):
+            module = _create_from(name, timm.models.load_state_dict(str(weights)))
     elif spec.tag == PIP:
-        options |= {
-            "pretrained": True,
-            "pretrained_cfg_overlay": {"state_dict": _weights_in_the_wheel(spec)},
-        }
         source = f"pip:{_WHEEL} {importlib.metadata.version(_WHEEL)}"
+        with _weights_errors(spec, source):
+            module = _create_from(name, _weights_in_the_wheel(spec))
     else:
-        options |= {"pretrained": True}
         hub_id = timm.get_pretrained_cfg(name).hf_hub_id
         source = f"hub:{hub_id}"
         _check_reachable(spec, hub_id)
-    with _weights_errors(spec, source):
-        module = timm.create_model(name, **options)
+        with _weights_errors(spec, source):
+            module = timm.create_model(name, pretrained=True)
+            module.reset_classifier(0)
     config = timm.data.resolve_model_data_config(module)
     return Network(
         module,
@@ -128,6 +128,35 @@ def _build_timm(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Networ
         channels_last=getattr(module, "output_fmt", "NCHW") == "NHWC",
         prefix_tokens=getattr(module, "num_prefix_tokens", 0),
     )
+
+
+def _create_from(name: str, tensors: dict[str, Tensor]) -> nn.Module:
+    """Build a timm network with given weights, all of which must fit.
+
+    timm is strict only about as many classes as it expects: asked for a network without a
+    classifier it would leave out whatever the weights lack. So the classifier is built as the
+    weights have it, and taken off afterwards.
+    """
+    import timm
+
+    config = timm.get_pretrained_cfg(name)
+    classifier = config.classifier if isinstance(config.classifier, str) else config.classifier[0]
+    rows = tensors.get(f"{classifier}.weight")
+    # The weights may have the names of before timm's own conversion, and then a full classifier.
+    tried = [len(rows)] if rows is not None else [config.num_classes, 0]
+    for classes in tried:
+        overlay = {"state_dict": tensors, "num_classes": classes}
+        try:
+            module: nn.Module = timm.create_model(
+                name, pretrained=True, num_classes=classes, pretrained_cfg_overlay=overlay
+            )
+        except RuntimeError:
+            if classes == tried[-1]:
+                raise
+        else:
+            break
+    module.reset_classifier(0)  # type: ignore[operator]  # every timm network has it
+    return module
 
 
 def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:

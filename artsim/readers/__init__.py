@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Protocol
 
 from artsim.datatypes import Catalogue
 from artsim.errors import ReaderError
-from artsim.readers import folder, mame, moma, nga, table, wikiart
+from artsim.readers import folder, iiif, mame, moma, nga, rijks, table, wikiart
 from artsim.readers.options import DEFAULTS, ReaderOptions
 from artsim.readers.pictures import is_picture
 
@@ -39,6 +40,8 @@ READERS: Mapping[str, Reader] = {
     "moma": moma,
     "wikiart": wikiart,
     "mame": mame,
+    "rijks": rijks,
+    "iiif": iiif,
     "table": table,
     "folder": folder,
 }
@@ -86,7 +89,7 @@ def _split_source(source: str | Path) -> tuple[str | None, Path]:
 
 
 def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalogue:
-    if path.is_dir() and not any(path.iterdir()):
+    if path.is_dir() and _is_empty(path):
         raise ReaderError(f"the folder {path} is empty; put pictures or a table of them in it")
     name = name or _detect(path)
     reader = READERS[name]
@@ -95,6 +98,11 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalogue:
             known = ", ".join(reader.SETTINGS) or "none"
             raise ReaderError(f"the {name} reader has no setting {setting!r}; it has: {known}")
     return reader.read(path, options)
+
+
+def _is_empty(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return next(entries, None) is None
 
 
 def _detect(path: Path) -> str:

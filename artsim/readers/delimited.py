@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -29,7 +30,7 @@ __all__ = ["DelimitedFile", "clean", "column_names", "open_delimited"]
 _BLOCK = 1 << 22  # bytes read at a time, and the longest row there may be
 _BATCH = 8192  # rows a record batch, at most
 _UTF8 = "utf-8"
-_QUOTE = ord('"')
+_QUOTE, _LINE_END, _RETURN = b'"\n\r'
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +43,7 @@ class DelimitedFile:
     encoding: str
     quoted: bool  # whether " has a meaning; many tab-separated files use it as a letter
     header: bool  # whether the first row holds the names
+    torn_end: bool = False  # whether the last row may end early where a download was cut off
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows, every value a stripped string or null, blank rows left out.
@@ -52,25 +54,9 @@ class DelimitedFile:
         Raises:
             ReaderError: If the file was changed since and is no longer whole.
         """
+        short: list[str] = []
         try:
-            with pa.csv.open_csv(
-                self.path,
-                read_options=pa.csv.ReadOptions(
-                    block_size=_BLOCK,
-                    column_names=self.names,
-                    skip_rows_after_names=int(self.header),
-                    encoding="utf8" if self.encoding == _UTF8 else self.encoding,
-                ),
-                parse_options=pa.csv.ParseOptions(
-                    delimiter=self.delimiter,
-                    quote_char='"' if self.quoted else False,
-                    newlines_in_values=self.quoted,
-                ),
-                convert_options=pa.csv.ConvertOptions(
-                    column_types=dict.fromkeys(self.names, pa.string()),
-                    include_columns=columns,
-                ),
-            ) as stream:
+            with pa.csv.open_csv(self.path, **self._arrow_options(columns, short)) as stream:
                 for batch in stream:
                     for start in range(0, batch.num_rows, _BATCH):
                         yield _without_blank_rows(_clean_batch(batch.slice(start, _BATCH)))
@@ -79,6 +65,42 @@ class DelimitedFile:
             if rows:  # without any the complaint is about a header alone, and there is no fault
                 problem = str(error).splitlines()[0]
                 raise ReaderError(f"{self.path} cannot be read: {problem}") from error
+        except OSError as error:
+            raise ReaderError(f"{self.path} cannot be read any more: {error}") from error
+        if short:
+            _find_fault(self)  # raises an error unless the one short row ends the file
+            values = next(csv.reader([short[0]], delimiter=self.delimiter))
+            row = dict(itertools.zip_longest(self.names, values))
+            wanted = self.names if columns is None else columns
+            cells = [pa.array([row[name]], pa.string()) for name in wanted]
+            yield _clean_batch(pa.RecordBatch.from_arrays(cells, names=list(wanted)))
+
+    def _arrow_options(self, columns: Sequence[str] | None, short: list[str]) -> dict[str, Any]:
+        """Say all this in pyarrow's terms; rows that end early are put into ``short``."""
+
+        def on_invalid_row(row: pa.csv.InvalidRow) -> str:
+            if self.torn_end and row.actual_columns < row.expected_columns:
+                short.append(row.text)
+                return "skip"
+            return "error"
+
+        return {
+            "read_options": pa.csv.ReadOptions(
+                block_size=_BLOCK,
+                column_names=self.names,
+                skip_rows_after_names=int(self.header),
+                encoding="utf8" if self.encoding == _UTF8 else self.encoding,
+            ),
+            "parse_options": pa.csv.ParseOptions(
+                delimiter=self.delimiter,
+                quote_char='"' if self.quoted else False,
+                newlines_in_values=self.quoted,
+                invalid_row_handler=on_invalid_row,
+            ),
+            "convert_options": pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(self.names, pa.string()), include_columns=columns
+            ),
+        }
 
 
 def open_delimited(
@@ -87,6 +109,7 @@ def open_delimited(
     names: Sequence[str] | None = None,
     delimiter: str | None = None,
     encoding: str | None = None,
+    torn_end: bool = False,
 ) -> DelimitedFile:
     """Look a whole delimited file through, so that reading it later holds no surprise.
 
@@ -94,7 +117,8 @@ def open_delimited(
         path: A CSV or TSV file with one row a line, values with line breaks in double quotes.
         names: Column names of a file without header.
         delimiter: One character; found in the first row if not given.
-        encoding: A Python codec; UTF-8, and UTF-16 with its mark, are found if not given.
+        encoding: A Python codec; UTF-8 and UTF-16 are found if not given.
+        torn_end: Whether a last row that ends early, without a line end, is read all the same.
 
     Raises:
         ReaderError: At the first fault: text in another encoding, a NUL byte, a row with too few
@@ -113,6 +137,7 @@ def open_delimited(
         encoding=encoding,
         quoted=True,
         header=names is None,
+        torn_end=torn_end,
     )
     if not _looks_whole(file):
         file = _without_fault(file)
@@ -216,12 +241,12 @@ def _quotes_pair_up(blocks: Iterator[bytes], delimiter: int) -> bool:
 
     Quotes alternate between opening and closing; a doubled one inside a value closes and opens
     again on the spot. So it is enough to look at the byte before each opening quote and after
-    each closing one.
+    each closing one. Rows so long that they could not be read make it False as well.
     """
-    beside = np.frombuffer(bytes((delimiter, 10, 13, _QUOTE)), dtype=np.uint8)
-    is_open, before, held = 0, 10, b""
+    beside = np.frombuffer(bytes((delimiter, _LINE_END, _RETURN, _QUOTE)), dtype=np.uint8)
+    is_open, before, held, without_end = 0, _LINE_END, b"", 0
     for block in itertools.chain(blocks, [b"\n"]):
-        if b"\0" in block:
+        if b"\0" in block or len(held) > _BLOCK:
             return False
         data = held + block
         whole = data.rstrip(b'"')  # a quote at the end waits for the byte that follows it
@@ -234,6 +259,11 @@ def _quotes_pair_up(blocks: Iterator[bytes], delimiter: int) -> bool:
         previous = np.where(quotes == 0, before, text[quotes - 1])
         neighbours = np.where(opening, previous, text[(quotes + 1) % len(text)])
         if not np.isin(neighbours, beside).all():
+            return False
+        line_ends = np.flatnonzero(text == _LINE_END)
+        row_ends = (np.searchsorted(quotes, line_ends) + is_open) % 2 == 0
+        without_end = 0 if row_ends.any() else without_end + 1
+        if without_end == 2:  # so pyarrow need not hold a value that never ends
             return False
         is_open = (is_open + len(quotes)) % 2
         before = whole[-1]
@@ -289,7 +319,12 @@ def _find_fault(file: DelimitedFile) -> int:
                 raise fault(*_broken_value("".join(text), file.delimiter, str(error))) from None
             if values is None:
                 return max(row - 1, 0)
+            if sum(map(len, text)) > _BLOCK:
+                raise fault(0, f"a row longer than {_BLOCK >> 20} MiB")
             if found := _fault_in_row(values, file):
+                is_torn = found[0] == len(values) and not text[-1].endswith(("\r", "\n"))
+                if file.torn_end and is_torn and len(values) < len(file.names):
+                    return row
                 raise fault(*found)
             row += bool(values)
             line += len(text)

@@ -1,6 +1,6 @@
 """The Museum of Modern Art's open data, Artworks.csv, in its three layouts.
 
-2015 (15 columns, `ImageURL`), then 29 columns with `ThumbnailURL` and artists' dates, and today's 30
+15 columns with `ImageURL` in 2015, then 29 with `ThumbnailURL` and the artists' dates, today 30
 with `ImageURL,OnView`; see https://github.com/MuseumofModernArt/collection.
 """
 
@@ -17,6 +17,7 @@ from artsim.errors import ReaderError
 from artsim.readers.columns import YEARS, ColumnType, convert, field_names, split_list
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.options import ReaderOptions
+from artsim.readers.pictures import files_with
 
 __all__ = ["SETTINGS", "detects", "read"]
 
@@ -90,7 +91,8 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
     """
     options.allow("moma")
     file = _find(path)
-    table = open_delimited(file, encoding=options.settings.get("encoding"))
+    # the file is served by a store that cuts downloads off; what is there is still of use
+    table = open_delimited(file, encoding=options.settings.get("encoding"), torn_end=True)
     image = next((name for name in _IMAGES if name in table.names), None)
     missing = next((name for name in _MARKS if name not in table.names), None)
     if missing or image is None:
@@ -107,7 +109,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in table.batches():
-            columns = [batch["ObjectID"], batch[image]]
+            columns = [batch["ObjectID"], _addresses(batch[image])]
             columns += [read(batch[name]) for name, read in readers.items()]
             yield pa.RecordBatch.from_arrays([*columns, _years(batch["Date"])], schema=schema)
 
@@ -123,7 +125,9 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
 
 def _candidates(folder: Path) -> list[Path]:
     exact = folder / "Artworks.csv"
-    return [exact] if exact.is_file() else sorted(folder.glob("Artworks*.csv"))
+    if exact.is_file():
+        return [exact]
+    return [file for file in files_with(folder, (".csv",)) if file.name.startswith("Artworks")]
 
 
 def _is_csv(file: Path) -> bool:
@@ -140,6 +144,12 @@ def _find(path: Path) -> Path:
         names = ", ".join(file.name for file in files)
         raise ReaderError(f"{path} has several tables ({names}); name one, such as moma:{files[0]}")
     return files[0]
+
+
+def _addresses(column: pa.Array) -> pa.Array:
+    """Keep whole addresses; a row that the end of a download tore may hold the start of one."""
+    is_whole = pc.match_substring_regex(column, "(?i)^https?://")
+    return pc.if_else(is_whole, column, pa.scalar(None, pa.string()))
 
 
 def _as_it_is(column: pa.Array) -> pa.Array:

@@ -39,7 +39,6 @@ _OBJECT = (
 _TERMS = ("School", "Style", "Theme", "Technique", "Keyword", "Place Executed")
 _DIMENSIONS = ("height", "width", "depth", "diameter", "length")
 
-_SIZE = "512"  # pixels; about twice of what networks take
 _BATCH = 8192  # rows a record batch
 
 
@@ -67,7 +66,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
     tables = _tables(folder, options.settings.get("encoding"), open_access == "only")
     objects = tables["objects"].combine_chunks()
     offered = [name for name in _OBJECT if name in objects.column_names]
-    joined = _join(tables, _query(tables, views, open_access, _size(options)))
+    joined = _join(tables, _query(tables, views, open_access, options.size()))
     if not joined.num_rows:
         raise ReaderError(
             f"no image in {folder / 'published_images.csv'} is of an object in objects.csv with "
@@ -108,16 +107,6 @@ def _plain(type_: pa.DataType) -> pa.DataType:
     return pa.list_(pa.string()) if pa.types.is_list(type_) else type_
 
 
-def _size(options: ReaderOptions) -> int | None:
-    """Return the longest side in pixels, or None for all there are."""
-    size = options.setting("size", _SIZE)
-    if size == "max":
-        return None
-    if not size.isdecimal() or int(size) == 0:
-        raise ReaderError(f"no size={size!r}; choose a number of pixels such as size=512, or max")
-    return int(size)
-
-
 def _tables(folder: Path, encoding: str | None, needs_open_access: bool) -> dict[str, pa.Table]:
     """Read the columns that are joined, as text, of every table that is there."""
     images = ("uuid", "iiifurl", "viewtype", "sequence", "width", "height", "depictstmsobjectid")
@@ -130,14 +119,15 @@ def _tables(folder: Path, encoding: str | None, needs_open_access: bool) -> dict
         "objects_constituents": ("objectid", "constituentid", "displayorder", "roletype"),
     }
     wanted = {"objects": _OBJECT, "published_images": ("maxpixels", "openaccess", "assistivetext")}
-    tables = {}
-    for name, columns in needed.items():
-        file = folder / f"{name}.csv"
-        if file.is_file():
-            tables[name] = _read_table(file, columns, wanted.get(name, ()), encoding)
-        elif name in wanted:
-            raise ReaderError(f"{file} is missing; the nga reader joins it with the other tables")
-    return tables
+    files = {name: folder / f"{name}.csv" for name in needed}
+    for name in wanted:
+        if not files[name].is_file():
+            raise ReaderError(f"{files[name]} is missing; it is one of the two that are joined")
+    return {
+        name: _read_table(file, needed[name], wanted.get(name, ()), encoding)
+        for name, file in files.items()
+        if file.is_file()
+    }
 
 
 def _read_table(
@@ -286,7 +276,7 @@ def _artists(has_links: bool) -> tuple[list[str], str]:
         f"""SELECT objectid,
             list(forwarddisplayname ORDER BY place, constituentid) AS artist,
             list(DISTINCT nationality ORDER BY nationality)
-                FILTER (WHERE nationality IS NOT NULL) AS nationality
+                FILTER (WHERE nationality != 'Unknown') AS nationality
         FROM ({links}) JOIN constituents USING (constituentid)
         WHERE forwarddisplayname IS NOT NULL GROUP BY objectid""",
     )

@@ -52,5 +52,20 @@ class ReaderOptions:
             raise ReaderError(f"no {name}={value!r}; choose {name} from {', '.join(choices)}")
         return value
 
+    def size(self, default: int = 512) -> int | None:
+        """Return the longest side that addresses of images ask for, in pixels; None for all.
+
+        About twice what networks take: enough for each, and polite to the museum's server.
+
+        Raises:
+            ReaderError: If the setting ``size`` is neither a number of pixels nor ``max``.
+        """
+        size = self.setting("size", str(default))
+        if size == "max":
+            return None
+        if not (size.isascii() and size.isdecimal()) or int(size) == 0:
+            raise ReaderError(f"no size={size!r}; choose a number of pixels, size=512, or size=max")
+        return int(size)
+
 
 DEFAULTS = ReaderOptions()

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
 
-__all__ = ["PICTURE_SUFFIXES", "image_root", "is_hidden", "is_picture", "is_url", "printable"]
+__all__ = [
+    "PICTURE_SUFFIXES",
+    "files_with",
+    "image_root",
+    "is_hidden",
+    "is_picture",
+    "is_url",
+    "printable",
+]
 
 # Formats that museums keep. One that this machine cannot decode is still listed, so that it is
 # reported and not silently left out.
@@ -30,6 +39,21 @@ def is_picture(name: str) -> bool:
 def is_hidden(name: str) -> bool:
     """Tell whether a file or folder belongs to the system: dot files, ``._*``, ``Thumbs.db``."""
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
+
+
+def files_with(folder: Path, suffixes: Iterable[str]) -> list[Path]:
+    """List a folder's own files that end in one of the suffixes (``.csv``), in order.
+
+    Quick in a folder of a million pictures, for it looks at names and at little else.
+    """
+    wanted = tuple(suffixes)
+    with os.scandir(folder) as entries:
+        names = (
+            entry.name
+            for entry in entries
+            if entry.name.lower().endswith(wanted) and not is_hidden(entry.name) and entry.is_file()
+        )
+        return [folder / name for name in sorted(names)]
 
 
 def is_url(image: str) -> bool:

@@ -17,7 +17,7 @@ from artsim.errors import ReaderError
 from artsim.readers.columns import YEARS, ColumnGuess, convert, field_names
 from artsim.readers.delimited import clean, open_delimited
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import image_root, is_hidden
+from artsim.readers.pictures import files_with, image_root
 
 __all__ = ["SETTINGS", "detects", "read"]
 
@@ -111,12 +111,7 @@ class _Table:
 
 def _tables(folder: Path) -> list[Path]:
     """List the tables of a folder, the well-known ones first."""
-    files = (
-        file
-        for file in folder.iterdir()
-        if file.suffix.lower() in _SUFFIXES and not is_hidden(file.name) and file.is_file()
-    )
-    return sorted(files, key=lambda file: (_rank(file), file.name))
+    return sorted(files_with(folder, _SUFFIXES), key=lambda file: (_rank(file), file.name))
 
 
 def _rank(file: Path) -> int:

@@ -49,12 +49,13 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
 
     Each task that has lists has a column with its class and one, such as ``style_split``, with the
     side that the picture is on; both are missing for pictures that are not in the task. A picture
-    may well be on different sides in different tasks. The pictures are looked for in
+    may well be on different sides in different tasks. One that a list names twice, as genre_val
+    does with two classes, is one row with the class named first. The pictures are looked for in
     ``options.images``, beside the lists and in each folder there.
 
     Raises:
         ReaderError: If there are no lists, or a line is not of their form, has an index without a
-            class, or contradicts an earlier line: another class, or the other side of a task.
+            class, or names a picture that is on another side of the same task.
     """
     options.allow("wikiart", "images")
     if not detects(path):
@@ -129,12 +130,12 @@ def _read_list(
                 f"up to {max(classes, key=int)}"
             )
         picture = pictures.setdefault(path, _Picture())
-        label = classes.get(index, index)
-        before = picture.label.setdefault(task, label), picture.split.setdefault(task, split)
-        if before != (label, split):
+        picture.label.setdefault(task, classes.get(index, index))
+        before = picture.split.setdefault(task, split)
+        if before != split:
             raise ReaderError(
-                f"{file}, line {number}: {path!r} is {label} in {split} but was "
-                f"{before[0]} in {before[1]} before; leave it in one {task} list"
+                f"{file}, line {number}: {path!r} is in the {before} list of {task} too; "
+                "leave it in one of them"
             )
 
 

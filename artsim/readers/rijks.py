@@ -1,0 +1,207 @@
+"""Rijksmuseum records: one creator, several materials and types, tab-separated or as JSON."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from artsim.datatypes import Catalogue, FieldType
+from artsim.errors import ReaderError
+from artsim.readers.columns import ColumnGuess, field_names
+from artsim.readers.delimited import column_names, open_delimited
+from artsim.readers.options import ReaderOptions
+from artsim.readers.pictures import files_with, image_root, is_hidden, is_picture, is_url
+from artsim.readers.records import Record, load_json, table_of, text_of
+
+__all__ = ["SETTINGS", "detects", "read"]
+
+SETTINGS: tuple[str, ...] = ("encoding",)
+
+# What a field can be called, without case and []; the first that is there is taken.
+_FIELDS = {
+    "id": ("identifier", "id", "objectnumber", "object_number"),
+    "image": ("image", "image_path", "filename", "file", "image_url", "webimage"),
+    "creator": ("creator", "principalmaker", "principalorfirstmaker", "maker", "artist"),
+    "material": ("material", "materials"),
+    "type": ("type", "types", "objecttypes"),
+}
+_LISTS = ("material", "type")
+_SUFFIXES = (".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
+_BATCH = 8192  # rows a record batch
+_PEEKED = 1 << 16  # bytes of a JSON file looked at
+_LOOKED_AT = 20  # files of a folder looked at: there may be one beside each picture
+_PROBED = 100  # first images that are looked for, to find the folder they start from
+
+
+def detects(path: Path) -> bool:
+    """Tell whether ``path`` is a file of such records or a folder that holds one."""
+    return any(
+        _looks_right(file)
+        for file in ([path] if path.is_file() else files_with(path, _SUFFIXES)[:_LOOKED_AT])
+    )
+
+
+def read(path: Path, options: ReaderOptions) -> Catalogue:
+    """Read the records; material and type are lists, creator is text, other fields are kept.
+
+    In tab-separated files a list is ``["paper", "ink"]`` or is separated by ``|``, ``;`` or ``,``,
+    one of these in the whole column. Where no field names the picture it is the file named like
+    the identifier, with ``.jpg``. A creator given as a list keeps its first name.
+
+    Raises:
+        ReaderError: If the file is broken, or its records lack an identifier or a field.
+    """
+    options.allow("rijks", "images")
+    file = _find(path)
+    if _is_json(file):
+        rows = _read_json(file)
+    else:
+        rows = _read_delimited(file, options.settings.get("encoding"))
+    table = _table(rows)
+    images = table["image"].slice(0, _PROBED).drop_null().to_pylist()
+    folders = [child for child in sorted(file.parent.iterdir()) if child.is_dir()]
+    candidates = [file.parent, *(child for child in folders if not is_hidden(child.name))]
+    return Catalogue(
+        name=(file.parent.name if path.is_dir() else file.stem) or "rijks",
+        reader="rijks",
+        source=path,
+        root=image_root(images, candidates, options) or file.parent,
+        schema=table.schema,
+        batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
+    )
+
+
+def _table(rows: list[dict[str, Any]]) -> pa.Table:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    found = _match(names)
+    others = [name for name in names if name not in found.values()]
+    rest = dict(zip(field_names(others), others, strict=True))
+    return table_of((_record(row, found, rest) for row in rows), lists=_LISTS)
+
+
+def _is_json(file: Path) -> bool:
+    return "json" in file.suffix.lower()
+
+
+def _find(path: Path) -> Path:
+    if path.is_file():
+        return path
+    files = [file for file in files_with(path, _SUFFIXES)[:_LOOKED_AT] if _looks_right(file)]
+    if len(files) == 1:
+        return files[0]
+    names = ", ".join(file.name for file in files) or "none"
+    raise ReaderError(
+        f"expected one file of records with creator, material and type in {path}, found {names}; "
+        "name it, such as rijks:FILE.tsv"
+    )
+
+
+def _looks_right(file: Path) -> bool:
+    """Tell whether a file has all three labels."""
+    if _is_json(file):
+        with file.open("rb") as start:
+            fields = re.findall(r'"([\w\[\]]+)"\s*:', start.read(_PEEKED).decode(errors="replace"))
+    else:
+        fields = list(column_names(file)) if file.suffix.lower() in _SUFFIXES else []
+    found = _match(fields)
+    return all(field in found for field in ("id", "creator", "material", "type"))
+
+
+def _match(fields: Iterable[str]) -> dict[str, str]:
+    """Find what each of our fields is called."""
+    bare = {name.lower().removesuffix("[]"): name for name in reversed(list(fields))}
+    found = {
+        field: next((bare[name] for name in names if name in bare), None)
+        for field, names in _FIELDS.items()
+    }
+    return {field: name for field, name in found.items() if name is not None}
+
+
+def _require(file: Path, fields: Iterable[str]) -> dict[str, str]:
+    names = list(dict.fromkeys(fields))
+    found = _match(names)
+    for field in ("id", "creator", "material", "type"):
+        if field not in found:
+            raise ReaderError(
+                f"{file} has no field {field!r} ({' or '.join(_FIELDS[field])}); its fields are "
+                f"{', '.join(names)}"
+            )
+    return found
+
+
+def _read_delimited(file: Path, encoding: str | None) -> list[dict[str, Any]]:
+    """Read tab-separated records; lists are found column by column."""
+    delimited = open_delimited(file, encoding=encoding)
+    found = _require(file, delimited.names)
+    rows = [row for batch in delimited.batches() for row in batch.to_pylist()]
+    if not rows:
+        raise ReaderError(f"{file} has a row of column names and no rows below it")
+    for field in _LISTS:
+        name = found[field]
+        guess = ColumnGuess(name, declared=FieldType.LIST)
+        guess.add(pa.array([row[name] for row in rows], pa.string()))
+        separator = guess.decide().separator
+        for row in rows:
+            row[name] = _split(row[name], separator)
+    return rows
+
+
+def _split(text: str | None, separator: str) -> list[str]:
+    """Split ``["paper", "ink"]``, as JSON or Python write it, or ``paper|ink``."""
+    if text is None:
+        return []
+    if text.startswith("[") and text.endswith("]"):
+        with suppress(ValueError, SyntaxError):
+            return _texts(ast.literal_eval(text))
+    return text.split(separator)
+
+
+def _read_json(file: Path) -> list[dict[str, Any]]:
+    """Read records in a list, one a line, or in the only list of a record that wraps them."""
+    found = load_json(file)
+    if isinstance(found, dict):
+        lists = [value for value in found.values() if isinstance(value, list)]
+        found = lists[0] if len(lists) == 1 else [found]
+    rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+    if not rows:
+        raise ReaderError(f"{file} holds no records; expected a list of JSON objects")
+    _require(file, (name for row in rows for name in row))
+    return rows
+
+
+def _record(row: Mapping[str, Any], found: Mapping[str, str], rest: Mapping[str, str]) -> Record:
+    """Name a record's fields as we do; ``rest`` are the others, by the name they get."""
+    id_ = _first(row.get(found["id"]))
+    image = _first(row.get(found["image"])) if "image" in found else id_
+    if image is not None and not is_picture(image) and not is_url(image):
+        image += ".jpg"
+    return {
+        "id": id_,
+        "image": image,
+        "creator": _first(row.get(found["creator"])),
+        **{field: _texts(row.get(found[field])) for field in _LISTS},
+        **{field: _plain(row.get(name)) for field, name in rest.items()},
+    }
+
+
+def _texts(value: object) -> list[str]:
+    """List the texts of a JSON value; of an object its name or its address."""
+    if isinstance(value, dict):
+        value = value.get("name", value.get("url"))
+    values = value if isinstance(value, list | tuple) else [value]
+    return [text for one in values if (text := text_of(one)) is not None]
+
+
+def _first(value: object) -> str | None:
+    texts = [text.strip() for text in _texts(value) if text.strip()]
+    return texts[0] if texts else None
+
+
+def _plain(value: object) -> str | list[str] | None:
+    return _texts(value) if isinstance(value, list) else text_of(value)

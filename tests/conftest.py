@@ -1,0 +1,123 @@
+"""Toys whose answers can be read by eye, and the folder of real museum files."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from artsim.datatypes import Fit, Passport, Preprocessing, TapInfo
+from artsim.models.extractor import Extractor
+
+ROOT = Path(__file__).parent.parent
+
+PREPROCESSING = Preprocessing(
+    size=(8, 8),
+    scale=(8, 8),
+    fit=Fit.SQUASH,
+    interpolation="bilinear",
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+    fill=(0, 0, 0),
+    scaled_decoding=0,
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs a GPU where there is none."""
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+class MeanColor:
+    """The least network there is: a picture's vector is its mean red, green and blue."""
+
+    name = "toy"
+
+    def __init__(self, taps=1):
+        self.taps = taps
+        self.batches = []
+
+    def __call__(self, pixels):
+        self.batches.append(len(pixels))
+        mean = pixels.float().mean(dim=(2, 3)).numpy()
+        return [mean, mean[:, ::-1].copy()][: self.taps]
+
+
+def toy_passport(taps=("rgb",), **changes):
+    values = {
+        "spec": "toy:mean-color",
+        "weights_sha256": "0" * 64,
+        "weights_source": "none",
+        "preprocessing": PREPROCESSING,
+        "taps": tuple(
+            TapInfo(name=tap, layer="", pooling="none", dim=3) if isinstance(tap, str) else tap
+            for tap in taps
+        ),
+        "backend": "toy",
+        "compute_dtype": "float32",
+        "versions": {},
+    }
+    return Passport(**(values | changes))
+
+
+@pytest.fixture
+def toy():
+    return Extractor(MeanColor(), toy_passport())
+
+
+@pytest.fixture
+def paint():
+    """Write a picture of one colour."""
+
+    def write(path, color, size=(12, 10)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", size, color).save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def colors(tmp_path, paint):
+    """Six pictures in two folders: warm and cold ones."""
+    folder = tmp_path / "colors"
+    for name, color in {
+        "warm/red.png": (250, 10, 10),
+        "warm/orange.png": (250, 120, 10),
+        "warm/yellow.png": (250, 240, 10),
+        "cold/blue.png": (10, 10, 250),
+        "cold/cyan.png": (10, 240, 250),
+        "cold/navy.png": (5, 5, 120),
+    }.items():
+        paint(folder / name, color)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def museum_data():
+    """The folder of real museum files; without it a test is skipped."""
+    folder = Path(os.environ.get("ARTSIM_DATA", ROOT / "../shared/data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real museum files at {folder}; name their folder in ARTSIM_DATA")
+    return folder.resolve()
+
+
+def unit(rng, *shape):
+    """Draw unit vectors."""
+    x = rng.standard_normal(shape).astype(np.float32)
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def noise_picture(path, size, seed=0, **save):
+    """Write a smooth random picture: noise of 16 x 16, enlarged."""
+    small = np.random.default_rng(seed).integers(0, 256, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(small).resize(size, Image.Resampling.BICUBIC).save(path, **save)
+    return path

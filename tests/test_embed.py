@@ -1,0 +1,446 @@
+"""Embedding: the right vectors with the right rows, whatever is new, changed, gone or broken."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import ROOT, MeanColor, toy_passport
+
+from artsim.datatypes import Catalogue
+from artsim.embed import EmbedSettings, embed_collection
+from artsim.errors import PassportError, ReaderError, StoreError
+from artsim.index import is_current
+from artsim.models.extractor import Extractor
+from artsim.readers import read_collection
+from artsim.store import Store
+
+SMALL = EmbedSettings(batch_size=2, workers=2, part_rows=3)
+
+
+def embed(collection, path, extractor, settings=SMALL, **options):
+    return embed_collection(
+        read_collection(collection), path, extractor, settings=settings, **options
+    )
+
+
+def contents(path):
+    """Return every row of an index by id, the vectors as lists."""
+    store = Store.open(path)
+    table = pa.concat_tables([store.read_part(n) for n in range(len(store.manifest.parts))])
+    return {row.pop("id"): row for row in table.to_pylist()}
+
+
+def write_table(folder, rows, header=("id", "image", "artist")):
+    with (folder / "objects.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return folder
+
+
+@pytest.fixture
+def museum(tmp_path, paint):
+    """Six pictures with an artist each."""
+    folder = tmp_path / "museum"
+    rows = []
+    for n in range(6):
+        paint(folder / "images" / f"{n}.png", (40 * n, 0, 255 - 40 * n))
+        rows.append((f"p{n}", f"images/{n}.png", "Ada" if n < 3 else "Ben"))
+    return write_table(folder, rows)
+
+
+def test_every_picture_has_its_own_vector_and_metadata(museum, tmp_path, toy):
+    summary = embed(museum, tmp_path / "i", toy)
+    assert (summary.rows, summary.embedded, summary.failures) == (6, 6, 0)
+    rows = contents(tmp_path / "i")
+    for n in range(6):
+        row = rows[f"p{n}"]
+        np.testing.assert_allclose(row["rgb"], [40 * n, 0, 255 - 40 * n], rtol=5e-4)
+        assert row["image"] == f"images/{n}.png"
+        assert row["artist"] == ("Ada" if n < 3 else "Ben")
+        assert (row["width"], row["height"]) == (12, 10)
+    assert [part.rows for part in Store.open(tmp_path / "i").manifest.parts] == [3, 3]
+
+
+def test_the_search_index_is_built_too(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    assert is_current(Store.open(tmp_path / "i"), "rgb")
+
+
+def test_pictures_go_through_the_network_in_batches(museum, tmp_path):
+    network = MeanColor()
+    embed(museum, tmp_path / "i", Extractor(network, toy_passport()))
+    assert network.batches == [2, 1, 2, 1]
+
+
+def test_several_taps_are_several_columns(museum, tmp_path):
+    embed(museum, tmp_path / "i", Extractor(MeanColor(taps=2), toy_passport(("rgb", "bgr"))))
+    row = contents(tmp_path / "i")["p1"]
+    assert row["rgb"] == row["bgr"][::-1]
+
+
+def test_progress_is_told_to_the_end(museum, tmp_path, toy):
+    told = []
+    embed(museum, tmp_path / "i", toy, progress=lambda *numbers: told.append(numbers))
+    assert told[0] == (0, 6, 0)
+    assert told[-1] == (6, 6, 0)
+    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+
+
+def test_a_second_run_embeds_nothing_and_touches_no_part(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "i" / "parts").iterdir()}
+    summary = embed(museum, tmp_path / "i", toy)
+    assert (summary.embedded, summary.kept, summary.rows) == (0, 6, 6)
+    assert {f: f.stat().st_mtime_ns for f in (tmp_path / "i" / "parts").iterdir()} == before
+
+
+def test_a_new_picture_is_embedded_alone(museum, tmp_path, toy, paint):
+    embed(museum, tmp_path / "i", toy)
+    paint(museum / "images" / "6.png", (1, 2, 3))
+    with (museum / "objects.csv").open("a") as file:
+        file.write("p6,images/6.png,Cy\n")
+    summary = embed(museum, tmp_path / "i", toy)
+    assert (summary.embedded, summary.kept, summary.dropped) == (1, 6, 0)
+    assert contents(tmp_path / "i")["p6"]["rgb"] == [1, 2, 3]
+    assert len(contents(tmp_path / "i")) == 7
+
+
+def test_a_changed_picture_is_embedded_again(museum, tmp_path, toy, paint):
+    embed(museum, tmp_path / "i", toy)
+    paint(museum / "images" / "2.png", (9, 9, 9))
+    summary = embed(museum, tmp_path / "i", toy)
+    assert (summary.embedded, summary.kept, summary.dropped) == (1, 5, 1)
+    assert contents(tmp_path / "i")["p2"]["rgb"] == [9, 9, 9]
+
+
+def test_a_picture_changed_behind_its_own_date_is_found_by_rehash(museum, tmp_path, toy, paint):
+    file = museum / "images" / "2.png"
+    embed(museum, tmp_path / "i", toy)
+    status = file.stat()
+    paint(file, (81, 0, 176))  # as long a file as before
+    if file.stat().st_size != status.st_size:
+        pytest.skip("PNG of another size")
+    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert embed(museum, tmp_path / "i", toy).embedded == 0
+    settings = EmbedSettings(part_rows=3, rehash=True)
+    assert embed(museum, tmp_path / "i", toy, settings=settings).embedded == 1
+
+
+def test_a_touched_picture_is_read_but_not_embedded(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    os.utime(museum / "images" / "2.png", ns=(1, 1))
+    summary = embed(museum, tmp_path / "i", toy)
+    assert (summary.embedded, summary.kept) == (0, 6)
+    assert contents(tmp_path / "i")["p2"]["file_mtime_ns"] == 1
+
+
+def test_a_gone_picture_is_dropped(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    write_table(museum, [(f"p{n}", f"images/{n}.png", "Ada") for n in (0, 1, 2, 4, 5)])
+    summary = embed(museum, tmp_path / "i", toy)
+    assert (summary.embedded, summary.kept, summary.dropped) == (0, 5, 1)
+    assert sorted(contents(tmp_path / "i")) == ["p0", "p1", "p2", "p4", "p5"]
+
+
+def test_corrected_metadata_reaches_the_index_without_embedding(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    before = contents(tmp_path / "i")["p4"]["rgb"]
+    write_table(museum, [(f"p{n}", f"images/{n}.png", f"Artist {n}") for n in range(6)])
+    summary = embed(museum, tmp_path / "i", toy)
+    assert (summary.embedded, summary.kept) == (0, 6)
+    rows = contents(tmp_path / "i")
+    assert [rows[f"p{n}"]["artist"] for n in range(6)] == [f"Artist {n}" for n in range(6)]
+    assert rows["p4"]["rgb"] == before
+
+
+def test_a_new_column_and_a_gone_one(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    rows = [(f"p{n}", f"images/{n}.png", 1800 + n) for n in range(6)]
+    write_table(museum, rows, header=("id", "image", "year"))
+    embed(museum, tmp_path / "i", toy)
+    assert contents(tmp_path / "i")["p3"]["year"] == 1803
+    assert "artist" not in contents(tmp_path / "i")["p3"]
+    assert [field.name for field in Store.open(tmp_path / "i").manifest.fields] == ["year"]
+
+
+def test_swapped_ids_swap_their_vectors(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    rows = [(f"p{n}", f"images/{5 - n}.png", "Ada") for n in range(6)]
+    embed(write_table(museum, rows), tmp_path / "i", toy, EmbedSettings(allow_loss=True))
+    np.testing.assert_allclose(contents(tmp_path / "i")["p0"]["rgb"], [200, 0, 55], rtol=5e-4)
+
+
+def test_an_index_brought_up_to_date_equals_a_fresh_one(museum, tmp_path, toy, paint):
+    embed(museum, tmp_path / "i", toy)
+    (museum / "images" / "0.png").unlink()
+    (museum / "images" / "1.png").rename(museum / "images" / "one.png")
+    paint(museum / "images" / "7.png", (70, 0, 7))
+    names = ["one", "2", "3", "4", "5", "7"]
+    write_table(museum, [(f"q{name}", f"images/{name}.png", "Cy") for name in names])
+    embed(museum, tmp_path / "i", toy)
+    embed(museum, tmp_path / "fresh", toy)
+    assert contents(tmp_path / "i") == contents(tmp_path / "fresh")
+
+
+# --- broken things ------------------------------------------------------------------------
+
+
+def failures(path):
+    return {
+        row["id"]: (row["stage"], row["reason"]) for row in Store.open(path).failures().to_pylist()
+    }
+
+
+def test_what_cannot_be_embedded_is_listed_with_its_reason(museum, tmp_path, toy):
+    images = museum / "images"
+    (images / "1.png").write_text("<!DOCTYPE html><p>404</p>")
+    (images / "2.png").write_bytes(b"")
+    (images / "3.png").unlink()
+    data = (images / "4.png").read_bytes()
+    (images / "4.png").write_bytes(data[: len(data) // 2])
+    with (museum / "objects.csv").open("a") as file:
+        file.write("p5,images/5.png,Again\n,images/5.png,No id\np7,,No image\n")
+        file.write("p8,http://example.org/a.jpg,Far\n")
+    summary = embed(museum, tmp_path / "i", toy)
+    assert sorted(contents(tmp_path / "i")) == ["p0", "p5"]
+    assert summary.failures == 8
+    found = failures(tmp_path / "i")
+    assert found["p1"][0] == "decode"
+    assert "<!DOCTYPE html>" in found["p1"][1]
+    assert found["p2"][0] == "read"
+    assert found["p3"][0] == "read"
+    assert found["p3"][1].endswith("3.png is listed but not there")
+    assert found["p4"][0] == "decode"
+    assert found["p5"] == (
+        "catalogue",
+        "id 'p5' stands in row 6 already; give each row its own id",
+    )
+    assert found[None] == ("catalogue", "row 8 has no id")
+    assert found["p7"] == ("catalogue", "row 9 names no picture")
+    assert found["p8"][0] == "catalogue"
+    assert contents(tmp_path / "i")["p5"]["artist"] == "Ben"
+
+
+def test_a_picture_that_was_mended_is_embedded_and_no_failure_any_more(
+    museum, tmp_path, toy, paint
+):
+    (museum / "images" / "1.png").write_text("torn")
+    (museum / "images" / "2.png").unlink()
+    embed(museum, tmp_path / "i", toy)
+    assert sorted(failures(tmp_path / "i")) == ["p1", "p2"]
+    assert embed(museum, tmp_path / "i", toy).embedded == 0
+    assert sorted(failures(tmp_path / "i")) == ["p1", "p2"]
+    paint(museum / "images" / "1.png", (1, 1, 1))
+    paint(museum / "images" / "2.png", (2, 2, 2))
+    assert embed(museum, tmp_path / "i", toy).embedded == 2
+    assert failures(tmp_path / "i") == {}
+    assert contents(tmp_path / "i")["p2"]["rgb"] == [2, 2, 2]
+
+
+def test_a_bomb_is_refused_before_it_is_decoded(museum, tmp_path, toy):
+    import struct
+    import zlib
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0))
+    (museum / "images" / "1.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + chunk(b"IDAT", zlib.compress(b"\0" * 100))
+        + chunk(b"IEND", b"")
+    )
+    embed(museum, tmp_path / "i", toy)
+    stage, reason = failures(tmp_path / "i")["p1"]
+    assert stage == "decode"
+    assert "60,000" in reason or "60000" in reason
+    assert "--max-pixels" in reason
+
+
+def test_vectors_that_are_not_finite_are_no_rows(museum, tmp_path):
+    class Overflowing(MeanColor):
+        def __call__(self, pixels):
+            vectors = super().__call__(pixels)
+            vectors[0][vectors[0][:, 0] == 80] = np.inf
+            return vectors
+
+    embed(museum, tmp_path / "i", Extractor(Overflowing(), toy_passport()))
+    assert sorted(contents(tmp_path / "i")) == ["p0", "p1", "p3", "p4", "p5"]
+    assert failures(tmp_path / "i") == {
+        "p2": ("forward", "the network gave numbers that are not finite")
+    }
+
+
+def test_all_pictures_broken_is_an_index_of_none(museum, tmp_path, toy):
+    for file in (museum / "images").iterdir():
+        file.write_bytes(b"")
+    summary = embed(museum, tmp_path / "i", toy)
+    assert (summary.rows, summary.failures) == (0, 6)
+
+
+def test_a_catalogue_of_no_rows_is_refused(museum, tmp_path, toy):
+    def nothing():
+        return iter(())
+
+    catalogue = read_collection(museum)
+    empty = Catalogue(
+        name="none",
+        reader="table",
+        source=catalogue.source,
+        root=catalogue.root,
+        schema=catalogue.schema,
+        batches=nothing,
+    )
+    with pytest.raises(ReaderError, match="lists no picture; nothing to embed"):
+        embed_collection(empty, tmp_path / "i", toy)
+
+
+def test_an_index_of_another_network_is_left_alone(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    other = Extractor(MeanColor(), toy_passport(spec="toy:other", weights_sha256="1" * 64))
+    with pytest.raises(PassportError, match="spec: toy:mean-color, not toy:other; weights_sha256"):
+        embed(museum, tmp_path / "i", other)
+    assert len(contents(tmp_path / "i")) == 6
+
+
+def test_rows_of_two_precisions_are_not_mixed(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    rough = Extractor(MeanColor(), toy_passport(compute_dtype="bfloat16"))
+    with pytest.raises(PassportError, match="compute_dtype: float32, not bfloat16"):
+        embed(museum, tmp_path / "i", rough)
+
+
+def test_losing_most_of_a_large_index_asks_first(tmp_path, toy, paint):
+    folder = tmp_path / "many"
+    for n in range(150):
+        paint(folder / f"{n}.png", (n, n, n), size=(2, 2))
+    embed(folder, tmp_path / "i", toy)
+    for n in range(120):
+        (folder / f"{n}.png").unlink()
+    with pytest.raises(StoreError, match=r"120 of the 150 pictures .*--allow-loss"):
+        embed(folder, tmp_path / "i", toy)
+    assert len(contents(tmp_path / "i")) == 150
+    summary = embed(folder, tmp_path / "i", toy, EmbedSettings(allow_loss=True))
+    assert (summary.rows, summary.dropped) == (30, 120)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="/sys is Linux's")
+def test_a_folder_that_cannot_be_written_is_one_line(museum, toy):
+    from pathlib import Path
+
+    if not Path("/sys/kernel").is_dir():
+        pytest.skip("no /sys to fail to write to")
+    with pytest.raises(StoreError, match="cannot write '/sys/kernel/artsim'") as error:
+        embed(museum, Path("/sys/kernel/artsim"), toy)
+    assert "\n" not in str(error.value)
+
+
+def test_a_full_disk_is_one_line_and_what_is_finished_is_safe(tmp_path, paint):
+    """A limit on file sizes fails the writing of a part as a full disk does."""
+    if os.name == "nt":
+        pytest.skip("no resource limits on Windows")
+    folder = tmp_path / "many"
+    for n in range(40):
+        paint(folder / f"{n:02}.png", (n, n, n), size=(4, 4))
+    code = f"""
+import resource, signal, sys
+sys.path.insert(0, {str(ROOT / "tests")!r})
+from conftest import MeanColor, toy_passport
+from artsim.embed import EmbedSettings, embed_collection
+from artsim.errors import StoreError
+from artsim.models.extractor import Extractor
+from artsim.readers import read_collection
+from pathlib import Path
+
+def stop_after(done, total, failures):
+    if done == 20:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (500, 500))
+
+try:
+    embed_collection(
+        read_collection({str(folder)!r}), Path({str(tmp_path / "i")!r}),
+        Extractor(MeanColor(), toy_passport()),
+        settings=EmbedSettings(part_rows=10, batch_size=5), progress=stop_after,
+    )
+except StoreError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("cannot write ")
+    assert "what is finished is safe" in done.stdout
+    assert done.stdout.count("\n") == 1
+    store = Store.open(tmp_path / "i")
+    assert store.rows == 10
+    assert store.damaged_parts() == []
+    embed(folder, tmp_path / "i", Extractor(MeanColor(), toy_passport()))
+    assert len(contents(tmp_path / "i")) == 40
+
+
+# --- killed -------------------------------------------------------------------------------
+
+
+def test_killed_at_ten_moments_it_ends_as_if_it_had_not_been(tmp_path, paint):
+    folder = tmp_path / "many"
+    for n in range(60):
+        if n % 11 == 3:
+            (folder / f"{n:02}.jpg").write_text("not a picture")
+        else:
+            paint(folder / f"{n:02}.jpg", (4 * n, 255 - 4 * n, n), size=(30, 20))
+    code = f"""
+import sys, time
+sys.path.insert(0, {str(ROOT / "tests")!r})
+from conftest import MeanColor, toy_passport
+from artsim.embed import EmbedSettings, embed_collection
+from artsim.models.extractor import Extractor
+from artsim.readers import read_collection
+from pathlib import Path
+
+class Slow(MeanColor):
+    def __call__(self, pixels):
+        time.sleep(0.02)
+        return super().__call__(pixels)
+
+print("ready", flush=True)
+embed_collection(
+    read_collection({str(folder)!r}), Path(sys.argv[1]), Extractor(Slow(), toy_passport()),
+    settings=EmbedSettings(part_rows=4, batch_size=2),
+)
+print("done", flush=True)
+"""
+    rng = np.random.default_rng(0)
+    kills = 0
+    while kills < 10:
+        process = subprocess.Popen(
+            [sys.executable, "-c", code, str(tmp_path / "killed")],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(rng.uniform(0.0, 0.25))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        kills += 1
+        if (tmp_path / "killed" / "manifest.json").exists():
+            assert Store.open(tmp_path / "killed").damaged_parts() == []
+    for path in ("killed", "straight"):
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / path)], check=True)
+    killed, straight = (Store.open(tmp_path / path) for path in ("killed", "straight"))
+    assert killed.manifest.parts == straight.manifest.parts  # names, rows and checksums
+    assert contents(killed.path) == contents(straight.path)
+    assert failures(killed.path) == failures(straight.path)
+    assert len(failures(killed.path)) == 6
+    assert (killed.path / "faiss" / "rgb.index").read_bytes() == (
+        straight.path / "faiss" / "rgb.index"
+    ).read_bytes()
+    left = {file.name for file in killed.path.rglob("*") if file.is_file()}
+    assert left == {file.name for file in straight.path.rglob("*") if file.is_file()}

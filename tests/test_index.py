@@ -1,0 +1,129 @@
+"""The search index: exact, beside brute force, and never older than the vectors."""
+
+import json
+
+import faiss
+import hypothesis.strategies as st
+import numpy as np
+import pyarrow as pa
+import pytest
+from conftest import toy_passport
+from hypothesis import given
+
+from artsim.errors import SearchError
+from artsim.index import build_index, is_current, open_index, unit
+from artsim.store import Manifest, Store, part_schema
+
+EAST, NORTH, WEST = [1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0]
+
+
+def store_of(path, *parts):
+    """Make an index of nothing but vectors."""
+    passport = toy_passport()
+    store = Store.create(
+        path, Manifest(name="v", reader="", source="", root="", fields=(), passport=passport)
+    )
+    for vectors in parts:
+        append(store, vectors)
+    return store
+
+
+def append(store, vectors):
+    n = len(vectors)
+    schema = part_schema([], store.manifest.passport.taps)
+    values = np.asarray(vectors, dtype=np.float32)
+    store.append(
+        pa.table(
+            [
+                *([str(store.rows + i) for i in range(n)] for _ in range(3)),
+                *([1] * n for _ in range(4)),
+                pa.FixedSizeListArray.from_arrays(
+                    pa.array(values.ravel()), type=schema.field("rgb").type
+                ),
+            ],
+            schema=schema,
+        )
+    )
+
+
+def test_the_nearest_come_first(tmp_path):
+    store = store_of(tmp_path / "i", [EAST, NORTH], [WEST])
+    build_index(store, "rgb")
+    scores, rows = open_index(store, "rgb").search(np.array([[2.0, 1.0, 0]], np.float32), 3)
+    assert rows.tolist() == [[0, 1, 2]]
+    np.testing.assert_allclose(scores, [[2 / 5**0.5, 1 / 5**0.5, -2 / 5**0.5]], rtol=1e-6)
+
+
+def test_equals_come_in_the_order_of_their_rows(tmp_path):
+    store = store_of(tmp_path / "i", [NORTH, EAST, EAST], [EAST])
+    build_index(store, "rgb")
+    _, rows = open_index(store, "rgb").search(np.array([EAST], np.float32), 4)
+    assert rows.tolist() == [[1, 2, 3, 0]]
+
+
+def test_the_file_is_the_one_faiss_writes(tmp_path):
+    vectors = np.random.default_rng(0).standard_normal((7, 3)).astype(np.float32)
+    store = store_of(tmp_path / "i", vectors[:4], vectors[4:])
+    build_index(store, "rgb")
+    flat = faiss.IndexFlatIP(3)
+    flat.add(unit(vectors))
+    assert (store.path / "faiss" / "rgb.index").read_bytes() == faiss.serialize_index(
+        flat
+    ).tobytes()
+
+
+def test_beside_the_index_stands_how_it_was_made(tmp_path):
+    store = store_of(tmp_path / "i", [EAST, NORTH])
+    build_index(store, "rgb")
+    assert json.loads((store.path / "faiss" / "rgb.json").read_text()) == {
+        "tap": "rgb",
+        "kind": "Flat",
+        "metric": "cosine",
+        "rows": 2,
+        "dim": 3,
+        "recall_at_10": 1.0,
+        "fingerprint": store.fingerprint,
+        "faiss": faiss.__version__,
+    }
+
+
+def test_an_index_older_than_its_vectors_is_not_asked(tmp_path):
+    store = store_of(tmp_path / "i", [EAST])
+    build_index(store, "rgb")
+    assert is_current(store, "rgb")
+    append(store, [NORTH])
+    assert not is_current(store, "rgb")
+    _, rows = open_index(store, "rgb").search(np.array([NORTH], np.float32), 2)
+    assert rows.tolist() == [[1, 0]]
+
+
+@pytest.mark.parametrize("k", [0, 3])
+def test_k_out_of_range_says_what_is_allowed(tmp_path, k):
+    store = store_of(tmp_path / "i", [EAST, NORTH])
+    with pytest.raises(SearchError, match=f"k must be between 1 and 2 .* got {k}"):
+        open_index(store, "rgb").search(np.array([EAST], np.float32), k)
+
+
+def test_a_vector_of_another_size_is_refused(tmp_path):
+    store = store_of(tmp_path / "i", [EAST])
+    with pytest.raises(SearchError, match="holds vectors of 3, the query has 2"):
+        open_index(store, "rgb").search(np.ones((1, 2), np.float32), 1)
+
+
+def test_zeros_stay_zeros():
+    np.testing.assert_array_equal(unit(np.zeros((1, 3), np.float32)), [[0, 0, 0]])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 5))
+def test_search_equals_brute_force(tmp_path_factory, seed, n, q):
+    rng = np.random.default_rng(seed)
+    vectors = rng.standard_normal((n, 3)).astype(np.float32)
+    queries = rng.standard_normal((q, 3)).astype(np.float32)
+    store = store_of(tmp_path_factory.mktemp("brute") / "i", vectors[: n // 2], vectors[n // 2 :])
+    build_index(store, "rgb")
+    k = int(rng.integers(1, n + 1))
+    scores, rows = open_index(store, "rgb").search(queries, k)
+    similarity = unit(queries).astype(np.float64) @ unit(vectors).astype(np.float64).T  # (q, n)
+    best = -np.sort(-similarity, axis=1)[:, :k]
+    np.testing.assert_allclose(scores, best, atol=1e-5)
+    np.testing.assert_allclose(np.take_along_axis(similarity, rows, 1), best, atol=1e-5)

@@ -1,0 +1,334 @@
+"""Manifests of both versions, as small as the specification allows."""
+
+import json
+
+import pytest
+
+from artsim.errors import ReaderError
+from artsim.readers import ReaderOptions, read_collection
+
+HOST = "https://museum.example/iiif"
+
+
+def manifest3(name="m", *canvases, **more):
+    return {
+        "@context": "http://iiif.io/api/presentation/3/context.json",
+        "id": f"{HOST}/{name}/manifest.json",
+        "type": "Manifest",
+        "label": {"nl": ["Melkmeisje"], "en": ["The Milkmaid"]},
+        "items": list(canvases),
+        **more,
+    }
+
+
+def canvas3(name, *bodies, **more):
+    annotations = [
+        {"type": "Annotation", "motivation": "painting", "body": body} for body in bodies
+    ]
+    return {
+        "id": f"{HOST}/canvas/{name}",
+        "type": "Canvas",
+        "items": [{"type": "AnnotationPage", "items": annotations}],
+        **more,
+    }
+
+
+def image3(name, width=3000, height=2000, **service):
+    service = {
+        "id": f"{HOST}/image/{name}",
+        "type": "ImageService3",
+        "profile": "level2",
+        **service,
+    }
+    return {
+        "id": f"{HOST}/image/{name}/full/max/0/default.jpg",
+        "type": "Image",
+        "width": width,
+        "height": height,
+        "service": [service],
+    }
+
+
+def manifest2(name="m", *canvases, **more):
+    return {
+        "@context": "http://iiif.io/api/presentation/2/context.json",
+        "@id": f"{HOST}/{name}/manifest.json",
+        "@type": "sc:Manifest",
+        "label": "The Milkmaid",
+        "sequences": [{"@type": "sc:Sequence", "canvases": list(canvases)}],
+        **more,
+    }
+
+
+def canvas2(name, *resources, **more):
+    return {
+        "@id": f"{HOST}/canvas/{name}",
+        "@type": "sc:Canvas",
+        "images": [{"@type": "oa:Annotation", "resource": resource} for resource in resources],
+        **more,
+    }
+
+
+def image2(name, width=3000, height=2000, **service):
+    service = {
+        "@id": f"{HOST}/image/{name}",
+        "@context": "http://iiif.io/api/image/2/context.json",
+        "profile": "http://iiif.io/api/image/2/level1.json",
+        **service,
+    }
+    return {
+        "@id": f"{HOST}/image/{name}/full/full/0/default.jpg",
+        "@type": "dctypes:Image",
+        "width": width,
+        "height": height,
+        "service": service,
+    }
+
+
+def rows(folder, *documents, source=None, **settings):
+    for number, document in enumerate(documents):
+        (folder / f"{number}.json").write_text(json.dumps(document), encoding="utf-8")
+    options = ReaderOptions(settings=settings)
+    catalogue = read_collection(source or folder, options=options)
+    assert catalogue.reader == "iiif"
+    return [row for batch in catalogue.batches() for row in batch.to_pylist()]
+
+
+def test_version_3_with_metadata(tmp_path):
+    document = manifest3(
+        "m",
+        canvas3("1", image3("a"), label={"none": ["recto"]}),
+        canvas3("2", image3("b", 1000, 4000)),
+        metadata=[
+            {"label": {"en": ["Maker"], "nl": ["Maker"]}, "value": {"none": ["Johannes Vermeer"]}},
+            {"label": {"en": ["Material used"]}, "value": {"en": ["canvas", "oil paint"]}},
+            {"label": {"en": ["Title"]}, "value": {"nl": ["<i>Het</i> Melkmeisje &amp; meer"]}},
+            {"label": {"en": ["Date"]}, "value": {"none": ["1660"]}},
+            {"label": {"none": ["Nothing"]}, "value": {"none": [" "]}},
+        ],
+        requiredStatement={"label": {"en": ["Credit"]}, "value": {"en": ["The museum"]}},
+        rights="http://creativecommons.org/publicdomain/zero/1.0/",
+    )
+    shared = {
+        "object": f"{HOST}/m/manifest.json",
+        "title": "The Milkmaid",
+        "attribution": "The museum",
+        "rights": "http://creativecommons.org/publicdomain/zero/1.0/",
+        "maker": "Johannes Vermeer",
+        "material_used": ["canvas", "oil paint"],
+        "title_catalogue": "Het Melkmeisje & meer",
+        "date": 1660,
+    }
+    assert rows(tmp_path, document) == [
+        {
+            "id": f"{HOST}/canvas/1",
+            "image": f"{HOST}/image/a/full/512,/0/default.jpg",
+            "canvas": "recto",
+            **shared,
+        },
+        {
+            "id": f"{HOST}/canvas/2",
+            "image": f"{HOST}/image/b/full/,512/0/default.jpg",
+            "canvas": None,
+            **shared,
+        },
+    ]
+
+
+def test_version_2_with_metadata(tmp_path):
+    document = manifest2(
+        "m",
+        canvas2("1", image2("a"), label="front"),
+        label=[
+            {"@value": "Melkmeisje", "@language": "nl"},
+            {"@value": "Milkmaid", "@language": "en"},
+        ],
+        metadata=[
+            {"label": "Material", "value": ["canvas", "oil paint"]},
+            {"label": [{"@value": "Maker", "@language": "en"}], "value": "Vermeer"},
+        ],
+        attribution="The museum",
+        license=f"{HOST}/license",
+        description="A maid.",
+    )
+    assert rows(tmp_path, document) == [
+        {
+            "id": f"{HOST}/canvas/1",
+            "image": f"{HOST}/image/a/full/512,/0/default.jpg",
+            "object": f"{HOST}/m/manifest.json",
+            "canvas": "front",
+            "title": "Milkmaid",
+            "summary": "A maid.",
+            "attribution": "The museum",
+            "rights": f"{HOST}/license",
+            "material": ["canvas", "oil paint"],
+            "maker": "Vermeer",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("language", "title"), [("en", "The Milkmaid"), ("nl", "Melkmeisje"), ("fr", "Melkmeisje")]
+)
+def test_the_language_can_be_chosen(tmp_path, language, title):
+    (row,) = rows(tmp_path, manifest3("m", canvas3("1", image3("a"))), language=language)
+    assert row["title"] == title
+
+
+def test_several_pictures_of_a_canvas_are_numbered(tmp_path):
+    document = manifest3("m", canvas3("1", image3("a"), image3("b")))
+    assert [row["id"] for row in rows(tmp_path, document)] == [
+        f"{HOST}/canvas/1",
+        f"{HOST}/canvas/1#2",
+    ]
+
+
+def test_of_alternatives_the_first_is_taken(tmp_path):
+    choice3 = {"type": "Choice", "items": [image3("visible"), image3("infrared")]}
+    choice2 = {"@type": "oa:Choice", "default": image2("visible"), "item": [image2("infrared")]}
+    part = {"type": "SpecificResource", "source": image3("whole")}
+    found = rows(
+        tmp_path,
+        manifest3("a", canvas3("1", choice3)),
+        manifest2("b", canvas2("2", choice2)),
+        manifest3("c", canvas3("3", part, {"type": "TextualBody", "value": "a note"})),
+    )
+    assert [row["image"].split("/")[5] for row in found] == ["visible", "visible", "whole"]
+
+
+SERVICE_KNOWS_MORE = image3("a", 100, 80)
+SERVICE_KNOWS_MORE["service"][0] |= {"width": 900, "height": 720}
+VERSION_1 = image2(
+    "a",
+    **{"@context": "http://library.stanford.edu/iiif/image-api/1.1/context.json"},
+    profile="http://library.stanford.edu/iiif/image-api/1.1/compliance.html#level1",
+)
+
+
+@pytest.mark.parametrize(
+    ("picture", "size", "address"),
+    [
+        (image3("a"), "224", "a/full/224,/0/default.jpg"),
+        (image3("a"), "max", "a/full/max/0/default.jpg"),
+        (image2("a"), "max", "a/full/full/0/default.jpg"),
+        (image3("a", 100, 80), "512", "a/full/100,/0/default.jpg"),  # never more than there is
+        (SERVICE_KNOWS_MORE, "512", "a/full/512,/0/default.jpg"),
+        (image3("a", None, None), "512", "a/full/!512,512/0/default.jpg"),
+        (image3("a", profile="level0"), "512", "a/full/max/0/default.jpg"),
+        (
+            image2("a", profile=["http://iiif.io/api/image/2/level0.json", {"formats": ["jpg"]}]),
+            "512",
+            "a/full/full/0/default.jpg",
+        ),
+        (VERSION_1, "512", "a/full/512,/0/native.jpg"),
+    ],
+)
+def test_images_are_asked_for_as_their_server_can(tmp_path, picture, size, address):
+    is_3 = "id" in picture
+    document = (
+        manifest3("m", canvas3("1", picture)) if is_3 else manifest2("m", canvas2("1", picture))
+    )
+    (row,) = rows(tmp_path, document, size=size)
+    assert row["image"] == f"{HOST}/image/{address}"
+
+
+def test_pictures_without_a_service_keep_their_address(tmp_path):
+    plain = {"id": f"{HOST}/a.png", "type": "Image", "service": [{"type": "AuthProbeService2"}]}
+    (row,) = rows(tmp_path, manifest3("m", canvas3("1", plain)))
+    assert row["image"] == f"{HOST}/a.png"
+
+
+class TestCollections:
+    def collection3(self, name, *members):
+        return {
+            "@context": "http://iiif.io/api/presentation/3/context.json",
+            "id": f"{HOST}/{name}",
+            "type": "Collection",
+            "items": [{"id": f"{HOST}/{member}", "type": kind} for member, kind in members],
+        }
+
+    def test_its_order_is_kept_and_what_it_does_not_list_comes_last(self, tmp_path):
+        found = rows(
+            tmp_path,
+            manifest3("a", canvas3("1", image3("a"))),
+            manifest3("b", canvas3("2", image3("b"))),
+            manifest2("c", canvas2("3", image2("c"))),
+            self.collection3("top", ("c/manifest.json", "Manifest"), ("inner", "Collection")),
+            self.collection3("inner", ("b/manifest.json", "Manifest"), ("top", "Collection")),
+        )
+        assert [row["id"][-1] for row in found] == ["3", "2", "1"]
+
+    def test_named_alone_it_gives_what_it_lists(self, tmp_path):
+        documents = (
+            self.collection3("top", ("b/manifest.json", "Manifest")),
+            manifest3("a", canvas3("1", image3("a"))),
+            manifest3("b", canvas3("2", image3("b"))),
+        )
+        found = rows(tmp_path, *documents, source=tmp_path / "0.json")
+        assert [row["id"][-1] for row in found] == ["2"]
+
+    def test_version_2_lists_manifests_and_members(self, tmp_path):
+        top = {
+            "@context": "http://iiif.io/api/presentation/2/context.json",
+            "@id": f"{HOST}/top",
+            "@type": "sc:Collection",
+            "manifests": [{"@id": f"{HOST}/b/manifest.json", "@type": "sc:Manifest"}],
+            "collections": [
+                {
+                    "@id": f"{HOST}/inner",
+                    "@type": "sc:Collection",
+                    "members": [{"@id": f"{HOST}/a/manifest.json", "@type": "sc:Manifest"}],
+                }
+            ],
+        }
+        documents = (
+            top,
+            manifest3("a", canvas3("1", image3("a"))),
+            manifest3("b", canvas3("2", image3("b"))),
+        )
+        found = rows(tmp_path, *documents, source=tmp_path / "0.json")
+        assert sorted(row["id"][-1] for row in found) == ["1", "2"]
+
+    def test_manifests_that_are_not_there_are_named(self, tmp_path):
+        top = self.collection3("top", ("b/manifest.json", "Manifest"), ("c", "Manifest"))
+        with pytest.raises(ReaderError, match=r"lists 2 manifests .* first .*/b/manifest\.json;"):
+            rows(tmp_path, top)
+
+
+def test_a_manifest_can_be_named(tmp_path):
+    document = manifest3("m", canvas3("1", image3("a")))
+    found = rows(tmp_path, document, manifest3("n"), source=tmp_path / "0.json")
+    assert len(found) == 1
+
+
+def test_manifests_of_one_id_are_all_read(tmp_path):
+    first, second = (manifest3("m", canvas3(name, image3(name))) for name in "ab")
+    nameless = manifest3("m", canvas3("c", image3("c")), id=None)
+    found = rows(tmp_path, first, second, nameless)
+    assert [row["id"][-1] for row in found] == ["a", "b", "c"]
+
+
+def test_manifests_without_pictures_are_said_to_be_so(tmp_path):
+    with pytest.raises(ReaderError, match="no picture in the IIIF manifests of"):
+        rows(tmp_path, manifest3("m"))
+    (tmp_path / "0.json").write_text("[]")
+    with pytest.raises(ReaderError, match=r"0\.json is not an IIIF manifest"):
+        read_collection(f"iiif:{tmp_path / '0.json'}")
+
+
+def test_folders_without_manifests_are_said_to_be_so(tmp_path):
+    (tmp_path / "a.json").write_text("{}")
+    with pytest.raises(ReaderError, match=r"no IIIF manifest in .*; expected \.json files"):
+        read_collection(f"iiif:{tmp_path}")
+
+
+@pytest.mark.parametrize("value", [None, 7, "x", [], [7], {}, {"en": None}, [{"@value": None}]])
+def test_values_of_any_other_shape_are_missing_and_no_crash(tmp_path, value):
+    document = manifest3(
+        "m",
+        canvas3("1", image3("a"), metadata=value, label=value),
+        label=value,
+        metadata=[{"label": value, "value": value}, value],
+        requiredStatement=value,
+    )
+    assert len(rows(tmp_path, document)) == 1
