@@ -203,7 +203,7 @@ def locate(store: Store, image: str) -> str:
 
 def _query_of_row(store: Store, row: int, tap: str) -> Query:
     table = store.take([row], ["id", "image", tap])
-    vector = table.column(tap).combine_chunks().flatten().to_numpy(zero_copy_only=False)
+    vector = np.from_dlpack(table.column(tap).chunk(0).flatten())
     id_, image = table.column("id")[0].as_py(), table.column("image")[0].as_py()
     return Query(vector, id_, locate(store, image), row)
 

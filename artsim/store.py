@@ -234,7 +234,7 @@ class Store:
         for part in self.manifest.parts:
             column = self._read_part(part, [tap]).column(0)
             for chunk in column.chunks:
-                yield chunk.flatten().to_numpy().reshape(-1, dim)
+                yield np.from_dlpack(chunk.flatten()).reshape(-1, dim)
 
     def vectors(self, tap: str) -> NDArray[np.float32]:
         """Read the vectors of a tap, shape (N, D)."""
@@ -254,13 +254,11 @@ class Store:
         tables, order = [], []
         for number, places in by_part.items():
             inside = [rows[place] - starts[number] for place in places]
-            tables.append(self.read_part(number, columns).take(inside))
+            tables.append(self.read_part(number, columns).take(_indices(inside)))
             order += places
         if not tables:
             return self.read(columns).slice(0, 0)
-        back = np.empty(len(order), dtype=np.int64)
-        back[order] = np.arange(len(order))
-        return pa.concat_tables(tables).take(back)
+        return pa.concat_tables(tables).take(_indices(np.argsort(order)))
 
     def find(self, id_: str) -> int | None:
         """Return the row of an id."""
@@ -290,9 +288,9 @@ class Store:
         ]
 
     def _find(self, column: str, value: str) -> int | None:
-        start = 0
+        start, wanted = 0, _text(value)
         for number, part in enumerate(self.manifest.parts):
-            found = pc.index(self.read_part(number, [column]).column(0), value).as_py()
+            found = pc.index(self.read_part(number, [column]).column(0), wanted).as_py()
             if found >= 0:
                 return start + int(found)
             start += part.rows
@@ -441,6 +439,21 @@ _ARROW_TYPES = {
     FieldType.NUMBER: pa.float64(),
     FieldType.YEARS: pa.struct([("begin", pa.int32()), ("end", pa.int32())]),
 }
+
+
+# pa.array, pa.scalar and to_numpy import pandas where it is installed, which takes longer than the
+# rest of a query by id; these two, and dlpack, do not.
+
+
+def _indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
+    buffer = pa.py_buffer(np.asarray(numbers, dtype=np.int64))
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
+
+
+def _text(value: str) -> pa.Scalar:
+    data = value.encode("utf-8", "surrogateescape")
+    ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int32))
+    return pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(data)])[0]
 
 
 def _is_vector(field: pa.Field) -> bool:

@@ -101,6 +101,29 @@ def test_interval_of_all_right_is_a_point():
     assert metrics.accuracy_interval(5, 5) == (1.0, 1.0)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.booleans())
+def test_average_precision_equals_scikit_learn(seed, n, ties):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, 4, n) / 4 if ties else rng.random(n)
+    members = rng.random(n) < 0.4
+    if not members.any():
+        assert math.isnan(metrics.average_precision(members, scores))
+        return
+    expected = sklearn.metrics.average_precision_score(members, scores)
+    assert metrics.average_precision(members, scores) == pytest.approx(expected)
+
+
+def test_interval_of_a_mean_is_about_two_standard_errors_each_way():
+    values = np.random.default_rng(0).standard_normal(2000) * 3 + 10
+    low, high = metrics.mean_interval(values)
+    error = 3 / np.sqrt(2000)
+    assert (low, high) == pytest.approx(
+        (values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.02
+    )
+    assert (low, high) == metrics.mean_interval(values)
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

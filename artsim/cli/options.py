@@ -84,7 +84,7 @@ def compute_options(command: Command) -> Command:
                 "--precision",
                 type=click.Choice(["auto", "bf16", "f32"]),
                 default="auto",
-                help="Numbers of the forward pass.  [default: bf16 where the device is good at it]",
+                help="Numbers of the forward pass.  [default: bf16 on a GPU, else f32]",
             ),
             click.option(
                 "--weights",

@@ -16,17 +16,20 @@ from artsim.errors import EvaluationError
 __all__ = [
     "accuracy",
     "accuracy_interval",
+    "average_precision",
     "balanced_accuracy",
     "cohen_kappa",
     "confusion",
     "macro_f1",
     "majority_share",
+    "mean_interval",
     "top_accuracy",
 ]
 
 Codes = NDArray[np.integer]
 
 _RESAMPLES = 10_000  # draws behind an interval
+_MEAN_RESAMPLES = 2_000
 
 
 def accuracy(truth: Codes, predicted: Codes) -> float:
@@ -122,6 +125,45 @@ def accuracy_interval(
     draws = np.random.default_rng(seed).binomial(n, n_right / n, size=_RESAMPLES) / n
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def mean_interval(
+    values: NDArray[np.floating], *, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Compute the percentile bootstrap interval of a mean.
+
+    Args:
+        values: One a row, shape (n,).
+        level: Share of the bootstrap distribution that lies inside.
+        seed: Of the draws.
+    """
+    rng = np.random.default_rng(seed)
+    n = len(values)
+    step = max(1, (1 << 22) // n)  # resamples at a time: 32 MB of rows
+    means = [
+        values[rng.integers(0, n, (min(step, _MEAN_RESAMPLES - done), n))].mean(axis=1)
+        for done in range(0, _MEAN_RESAMPLES, step)
+    ]
+    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+def average_precision(members: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
+    """Compute the mean precision at each member, in the order of falling scores.
+
+    Rows of equal score are taken in together, as by scikit-learn's ``average_precision_score``.
+
+    Args:
+        members: Which rows are to be found, shape (n,); NaN is the answer where none is.
+        scores: Shape (n,).
+    """
+    if not members.any():
+        return math.nan
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(members[order])
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # of each score
+    precision = found[last] / (last + 1)
+    return float(np.diff(found[last], prepend=0) @ precision / found[-1])
 
 
 def _per_class(

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 class Precision(StrEnum):
     """The numbers that a forward pass is computed in."""
 
-    AUTO = "auto"  # bf16 where the device is good at it
+    AUTO = "auto"  # bf16 on a GPU that is good at it, else f32
     BF16 = "bf16"
     F32 = "f32"
 
@@ -168,12 +168,16 @@ def _choose_backend(
 
 
 def _choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
-    if precision != Precision.AUTO:
-        return torch.bfloat16 if precision == Precision.BF16 else torch.float32
+    if precision == Precision.BF16:
+        if device.type == "cpu" and not cpu_computes_bfloat16():
+            logger.warning("this CPU computes bf16 no faster than f32; leave out --precision bf16")
+        return torch.bfloat16
+    if precision == Precision.F32:
+        return torch.float32
     if device.type == "cuda":
         return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
-    if device.type == "cpu" and cpu_computes_bfloat16():
-        return torch.bfloat16
+    # On a CPU bf16 is 1.6 times as fast, but moved kNN scores of real paintings by up to 0.65
+    # points: it is there for those who ask.
     return torch.float32
 
 

@@ -244,7 +244,7 @@ def _quotes_pair_up(blocks: Iterator[bytes], delimiter: int) -> bool:
     each closing one. Rows so long that they could not be read make it False as well.
     """
     beside = np.frombuffer(bytes((delimiter, _LINE_END, _RETURN, _QUOTE)), dtype=np.uint8)
-    is_open, before, held, without_end = 0, _LINE_END, b"", 0
+    is_open, before, held, row = 0, _LINE_END, b"", 0
     for block in itertools.chain(blocks, [b"\n"]):
         if b"\0" in block or len(held) > _BLOCK:
             return False
@@ -261,9 +261,9 @@ def _quotes_pair_up(blocks: Iterator[bytes], delimiter: int) -> bool:
         if not np.isin(neighbours, beside).all():
             return False
         line_ends = np.flatnonzero(text == _LINE_END)
-        row_ends = (np.searchsorted(quotes, line_ends) + is_open) % 2 == 0
-        without_end = 0 if row_ends.any() else without_end + 1
-        if without_end == 2:  # so pyarrow need not hold a value that never ends
+        row_ends = line_ends[(np.searchsorted(quotes, line_ends) + is_open) % 2 == 0]
+        row = len(text) - row_ends[-1] if len(row_ends) else row + len(text)
+        if row > _BLOCK:  # pyarrow would hold on to a value that never ends
             return False
         is_open = (is_open + len(quotes)) % 2
         before = whole[-1]
@@ -371,7 +371,7 @@ def _broken_value(text: str, delimiter: str, error: str) -> tuple[int, str]:
     else:
         problem = "quotes that do not pair up; write a quote inside a value twice and quote it all"
     value = re.compile(
-        '(?:"(?:[^"]|"")*"|[^"D\r\n][^D\r\n]*|)(?=[D\r\n]|$)'.replace("D", delimiter)
+        '(?:"(?:[^"]++|"")*+"|[^"D\r\n][^D\r\n]*|)(?=[D\r\n]|$)'.replace("D", delimiter)
     )
     column = at = 0
     while (match := value.match(text, at)) and text[match.end() : match.end() + 1] == delimiter:

@@ -1,6 +1,6 @@
 """MAMe, the museum art mediums dataset: 37,407 pictures, 29 media, and the split it comes with.
 
-MAMe_dataset.csv, with MAMe_labels.csv beside it or not; see https://hpai.bsc.es/MAMe-dataset.
+MAMe_dataset.csv, with MAMe_labels.csv beside it or not; see https://arxiv.org/abs/2007.13693.
 """
 
 from __future__ import annotations

@@ -91,7 +91,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
     """
     options.allow("moma")
     file = _find(path)
-    # the file is served by a store that cuts downloads off; what is there is still of use
+    # a large file whose download was cut off ends in half a row; its work is still one
     table = open_delimited(file, encoding=options.settings.get("encoding"), torn_end=True)
     image = next((name for name in _IMAGES if name in table.names), None)
     missing = next((name for name in _MARKS if name not in table.names), None)

@@ -47,12 +47,20 @@ DEPARTMENTS = {
     "woodcut": "Prints",
 }
 CREDIT_LINES = (
-    "Gift of the Jam Tart Society, 1987",
-    "Bequest of Great-Aunt Wilhelmina Teacup, 1961",
-    "Purchase, Pocket Money Fund, 2003",
-    "Found behind the radiator, 1974",
+    "Gift of the Jam Tart Society",
+    "Bequest of Great-Aunt Wilhelmina Teacup",
+    "Purchase, Pocket Money Fund",
+    "Found behind the radiator",
     "Gift of the artist's parrot",
     "Anonymous gift, in memory of a “very good” dog",
+)
+GIVEN = (1952, 2019)  # first and last year
+VARIANTS = (
+    *("after Rain", "before Lunch", "on a Tuesday", "in a Hurry", "Second Version", "Unfinished"),
+    *("for Agnes", "for Ottilie", "from the Window", "at Low Tide", "Study", "from Memory"),
+    *("with Apologies", "in Spring", "in November", "Large Version", "the Other One", "in Blue"),
+    *("for the Kitchen", "by Candlelight", "seen Twice", "at Four O'Clock", "on Holiday"),
+    *("without Glasses", "for Uncle Bo", "at the Last Minute", "in a Draught", "Third State"),
 )
 # Museums keep titles in the language of the label.
 TRANSLATED = {
@@ -126,7 +134,7 @@ def _make_object(folder: Path, number: int, seed: int) -> dict[str, str]:
         "medium": medium,
         "year": "" if rng.random() < 0.04 else str(_year(artist, rng)),
         "department": DEPARTMENTS[medium.split("|")[0]],
-        "credit_line": CREDIT_LINES[int(rng.integers(len(CREDIT_LINES)))],
+        "credit_line": _credit_line(number, rng),
     }
 
 
@@ -174,8 +182,17 @@ def _save(image: Image.Image, folder: Path, number: int, *, photographed_grey: b
 
 
 def _title(title: str, rng: np.random.Generator) -> str:
-    choices = TRANSLATED.get(title, ())
-    return choices[int(rng.integers(len(choices)))] if choices and rng.random() < 0.4 else title
+    translations = TRANSLATED.get(title, ())
+    if translations and rng.random() < 0.3:
+        return translations[int(rng.integers(len(translations)))]
+    if title[-1].isdigit() or title[-1] == ")":  # numbered
+        return title
+    return f"{title}, {VARIANTS[int(rng.integers(len(VARIANTS)))]}"
+
+
+def _credit_line(number: int, rng: np.random.Generator) -> str:
+    given = int(rng.integers(GIVEN[0], GIVEN[1] + 1))
+    return f"{CREDIT_LINES[int(rng.integers(len(CREDIT_LINES)))]}, {given} ({given}.{number})"
 
 
 def _year(artist: Artist, rng: np.random.Generator) -> int:

@@ -1,0 +1,306 @@
+"""Commands, run as a user would: what they print, what they refuse, how they end."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from click.testing import CliRunner
+from conftest import noise_picture
+from PIL import Image
+
+from artsim.cli import cli
+
+TOY_MODEL = ("-m", "timm:test_resnet.random", "--backend", "torch", "--precision", "f32")
+
+
+def run(*args, code=0):
+    """Run a command in this process and return what it printed."""
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(scope="module")
+def museum(tmp_path_factory):
+    """A museum of eight smooth pictures, two by each artist; the two look alike."""
+    folder = tmp_path_factory.mktemp("cli") / "museum"
+    (folder / "images").mkdir(parents=True)
+    lines = ["object_id,image,title,artist,year"]
+    for n in range(8):
+        noise_picture(folder / "images" / f"{n}.jpg", (180, 170 + n), seed=n // 2, quality=90)
+        lines.append(f"obj-{n},images/{n}.jpg,[bold]No. {n}[/],Artist {n // 2},{1800 + n}")
+    (folder / "objects.csv").write_text("\n".join(lines))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def index(museum):
+    path = museum.parent / "index"
+    run("embed", museum, "-o", path, *TOY_MODEL)
+    return path
+
+
+def test_embed_says_what_it_did(museum, tmp_path):
+    output = run("embed", museum, "-o", tmp_path / "i", *TOY_MODEL)
+    first, second = output.splitlines()
+    assert first == f"{tmp_path / 'i'}: 8 pictures by timm:test_resnet.random"
+    assert re.fullmatch(r"  8 embedded in [\d.]+ s \(\d+/s\)", second)
+    again = run("embed", museum, "-o", tmp_path / "i", *TOY_MODEL)
+    assert "0 embedded" in again
+    assert "8 kept, 0 dropped" in again
+
+
+def test_embed_writes_to_indexes_unless_told_otherwise(museum, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("embed", museum, *TOY_MODEL)
+    assert (tmp_path / "indexes" / "museum" / "manifest.json").exists()
+    assert "8 pictures" in run("info", "--table")  # the newest in indexes/ is asked
+    assert "8 pictures" in run("info", "--table", "--index", "museum")
+
+
+def test_failures_are_counted_listed_and_strict_about(museum, tmp_path):
+    broken = tmp_path / "broken"
+    (broken / "images").mkdir(parents=True)
+    (broken / "objects.csv").write_text("id,image\na,images/a.jpg\nb,images/b.jpg\n")
+    noise_picture(broken / "images" / "a.jpg", (60, 60))
+    args = ("embed", broken, "-o", tmp_path / "i", *TOY_MODEL)
+    output = run(*args)
+    assert "1 could not be embedded (1 at read)" in output
+    assert run(*args, "--strict", code=1)
+    (failure,) = map(json.loads, run("info", "--failures", "--index", tmp_path / "i").splitlines())
+    assert (failure["id"], failure["stage"]) == ("b", "read")
+    assert failure["reason"].endswith("b.jpg is listed but not there")
+
+
+def test_nothing_embedded_is_a_failure(tmp_path):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "a.jpg").write_text("<html>")
+    output = run("embed", tmp_path / "p", "-o", tmp_path / "i", *TOY_MODEL, code=1)
+    assert "0 pictures" in output
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("embed", "nowhere"), "nowhere does not exist"),
+        (("embed", "museum", "-m", "vgg61"), "no model is called 'vgg61'"),
+        (("embed", "museum", "--device", "cuda:7"), "no device 'cuda:7'"),
+        (("embed", "museum", "--id-column", "number"), "number"),
+        (("info",), "no index in 'indexes'; make one with 'artsim embed COLLECTION'"),
+        (("info", "--index", "gone"), "no index at 'gone'"),
+        (("similar", "--id", "x", "--index", "index"), "no picture has the id 'x'"),
+        (("similar", "no.jpg", "--index", "index"), "no file 'no.jpg'"),
+        (("similar", "--id", "obj-0", "--index", "index", "--tap", "z"), "has no tap 'z'"),
+        (("knn-eval", "--index", "index", "--label", "nation"), "no column 'nation'; choose from"),
+        (("knn-eval", "--index", "index", "--split", "title"), "split column 'title' needs rows"),
+        (("layers", "timm:nonet"), "timm has no network 'nonet'"),
+        (("models", "zzzz*"), "no model matches 'zzzz*'"),
+    ],
+)
+def test_misuse_is_one_line(museum, index, monkeypatch, args, message):
+    monkeypatch.chdir(museum.parent)
+    output = run(*args, code=1)
+    assert output.startswith("Error: ")
+    assert message in output
+    assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("similar",), "give a picture file, or --id ID"),
+        (("similar", "a.jpg", "--id", "b"), "give a picture file, or --id ID"),
+        (("embed", "museum", "--exact", "--precision", "bf16"), "--exact computes in float32"),
+        (("embed", "museum", "--type", "year"), "'year' is not NAME=VALUE"),
+        (("similar", "--id", "b", "-k", "0"), "0 is not in the range x>=1"),
+    ],
+)
+def test_wrong_options_are_explained(museum, monkeypatch, args, message):
+    monkeypatch.chdir(museum.parent)
+    assert message in run(*args, code=2)
+
+
+def test_similar_prints_json_lines_in_a_pipe(index, museum):
+    lines = run("similar", "--id", "obj-4", "-k", "3", "--index", index).splitlines()
+    matches = [json.loads(line) for line in lines]
+    assert list(matches[0]) == ["rank", "id", "score", "image", "title", "artist", "year"]
+    assert [match["rank"] for match in matches] == [1, 2, 3]
+    assert matches[0]["id"] == "obj-5"
+    assert matches[0]["image"] == str(museum.resolve() / "images/5.jpg")
+    assert matches[0]["year"] == 1805
+    assert 1 > matches[0]["score"] > matches[1]["score"]
+
+
+def test_similar_prints_a_table_for_people(index):
+    output = run("similar", "--id", "obj-4", "-k", "2", "--index", index, "--table")
+    assert output.startswith(f"Like obj-4 in {index} (8 pictures, by embedding)\n")
+    assert "[bold]No. 5" in output  # a title is shown as it is, not taken for markup
+
+
+def test_similar_draws_a_contact_sheet(index, museum, tmp_path):
+    query = noise_picture(tmp_path / "query.png", (180, 172), seed=1)
+    sheet = tmp_path / "sheet.png"
+    run("similar", query, "-k", "3", "--index", index, "--sheet", sheet)
+    with Image.open(sheet) as drawn:
+        assert drawn.width > 800
+    output = run("similar", query, "--index", index, "--sheet", tmp_path / "sheet.doc", code=1)
+    assert output.startswith("Error: cannot tell the format")
+
+
+def test_similar_by_file_finds_the_like_picture(index, tmp_path):
+    query = noise_picture(tmp_path / "query.png", (180, 172), seed=3)
+    (best, *_) = run("similar", query, "--index", index, "-k", "2").splitlines()
+    assert json.loads(best)["id"] in ("obj-6", "obj-7")
+
+
+def test_similar_refuses_another_model(index, tmp_path):
+    query = noise_picture(tmp_path / "query.png", (180, 172))
+    output = run("similar", query, "-m", "timm:test_vit.random", "--index", index, code=1)
+    assert output.startswith("Error: the query would not be comparable")
+    assert "spec: timm:test_resnet.random, not timm:test_vit.random" in output
+
+
+def test_knn_eval_prints_its_fields_as_json(index):
+    rows = [json.loads(line) for line in run("knn-eval", "--index", index).splitlines()]
+    assert list(rows[0])[:9] == [
+        "label",
+        "protocol",
+        "k",
+        "top1",
+        "top5",
+        "macro_f1",
+        "balanced_accuracy",
+        "majority",
+        "n",
+    ]
+    assert [(row["label"], row["k"]) for row in rows] == [("artist", 1), ("artist", 5)]
+    assert rows[0]["top1"] == 1.0  # each picture's twin is its nearest
+    assert rows[0]["majority"] == 0.25
+    assert rows[0]["n"] == 8
+
+
+def test_knn_eval_prints_a_table_for_people(index):
+    output = run("knn-eval", "--index", index, "--table", "--protocol", "both", "-k", "1")
+    assert "artist: 4 classes, 8 pictures, majority 0.250" in output
+    assert "weighted" in output
+    assert "plain" in output
+    assert "Not a label: year (it is of type number)" in output
+
+
+def test_knn_eval_keeps_a_group_apart(index):
+    (row,) = run(
+        "knn-eval", "--index", index, "--label", "title", "--group", "artist", "-k", "1"
+    ).splitlines()
+    assert json.loads(row)["top1"] == 0.0
+
+
+def test_knn_eval_writes_who_voted(index, tmp_path):
+    file = tmp_path / "predictions.csv"
+    run("knn-eval", "--index", index, "--predictions", file, "-k", "1")
+    header, *rows = file.read_text().splitlines()
+    assert header == "id,label,protocol,k,true,predicted,share,correct,neighbours"
+    assert rows[4] == "obj-4,artist,weighted,1,Artist 2,Artist 2,1.0000,1,obj-5"
+    assert len(rows) == 8
+
+
+def test_info_describes_the_index(index, museum):
+    described = json.loads(run("info", "--index", index, "--check"))
+    assert described["rows"] == 8
+    assert described["complete"] is True
+    assert described["damaged"] == []
+    assert described["passport"]["spec"] == "timm:test_resnet.random"
+    assert described["fields"] == [
+        {"name": "title", "type": "text", "distinct": 8, "missing": 0},
+        {"name": "artist", "type": "text", "distinct": 4, "missing": 0},
+        {"name": "year", "type": "number", "distinct": 8, "missing": 0},
+    ]
+    assert described["bytes"]["parts"] > 0
+    table = run("info", "--index", index, "--table", "--check")
+    assert f"collection  {museum.resolve()} (reader table)" in table
+    assert "Every part is as it was written." in table
+
+
+def test_info_finds_a_damaged_part(museum, tmp_path):
+    run("embed", museum, "-o", tmp_path / "i", *TOY_MODEL)
+    part = tmp_path / "i" / "parts" / "000000.parquet"
+    data = bytearray(part.read_bytes())
+    data[len(data) // 2] ^= 1
+    part.write_bytes(data)
+    assert "000000.parquet of" in run("info", "--index", tmp_path / "i", "--check", code=1)
+
+
+def test_models_lists_short_names_and_patterns():
+    rows = [json.loads(line) for line in run("models").splitlines()]
+    assert {
+        "name": "lite0",
+        "model": "timm:tf_efficientnet_lite0.pip",
+        "weights": "installed with artsim",
+    } in rows
+    found = [
+        json.loads(line)["model"] for line in run("models", "open_clip:*laion2b*").splitlines()
+    ]
+    assert "open_clip:ViT-B-32.laion2b_s34b_b79k" in found
+    assert all(model.startswith("open_clip:") for model in found)
+
+
+def test_layers_lists_what_can_be_tapped():
+    rows = [json.loads(line) for line in run("layers", "vgg16").splitlines()]
+    assert {
+        "layer": "features.14",
+        "alias": "conv3_3",
+        "kind": "Conv2d",
+        "shape": [256, 56, 56],
+    } in rows
+    assert "conv3_3" in run("layers", "vgg16", "--table")
+
+
+def test_sample_draws_a_museum_that_embeds(tmp_path):
+    output = run("sample", tmp_path / "m", "--pictures", "5")
+    assert output.startswith(f"{tmp_path / 'm'}: 5 pictures and objects.csv; next: artsim embed")
+    assert "5 pictures" in run("embed", tmp_path / "m", "-o", tmp_path / "i", *TOY_MODEL)
+
+
+def imported(*args):
+    """Run a command in its own process; say which of the heavy packages it imported."""
+    code = (
+        "import sys\n"
+        "from artsim.cli import cli\n"
+        f"try: cli({[str(arg) for arg in args]!r})\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "print('heavy:', *sorted({'torch', 'timm', 'openvino', 'pandas'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def test_what_needs_no_network_imports_none(index):
+    assert imported("--help") == "heavy:"
+    assert imported("similar", "--id", "obj-0", "--index", index) == "heavy:"
+    assert imported("info", "--index", index) == "heavy:"
+
+
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_says_how_to_go_on(tmp_path, paint, kind):
+    for n in range(3000):
+        paint(tmp_path / "many" / f"{n}.png", (n % 256, 0, 0), size=(4, 4))
+    command = ["embed", tmp_path / "many", "-o", tmp_path / "i", *TOY_MODEL, "--part-rows", "8"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "artsim", *command],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+    )
+    parts = tmp_path / "i" / "parts"
+    while not (parts.is_dir() and len(list(parts.iterdir())) > 1):
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(kind)
+    _, errors = process.communicate()
+    assert process.returncode == 130, errors
+    assert errors.strip().splitlines()[-1] == (
+        f"Stopped; what is finished is in {tmp_path / 'i'}. Run the same command to go on."
+    )

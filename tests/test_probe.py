@@ -1,0 +1,171 @@
+"""Probes on directions that a line can tell apart, then against scikit-learn."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import scipy.optimize
+from hypothesis import given, settings
+from sklearn.linear_model import LogisticRegression, Ridge
+
+from artsim.errors import EvaluationError
+from artsim.evaluation.probe import (
+    calibrate,
+    fit_ridge,
+    probe_classes,
+    probe_members,
+    probe_numbers,
+)
+from artsim.evaluation.splits import split
+
+GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
+
+
+def clusters(seed, n, d, n_classes, noise):
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, n_classes, n)
+    x = rng.standard_normal((n_classes, d))[codes] + noise * rng.standard_normal((n, d))
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32), codes
+
+
+def test_strength_is_chosen_on_validation_and_the_test_is_asked_once():
+    x, codes = clusters(0, 500, 16, 6, noise=2.5)
+    train, validation, test = split(codes, (0.6, 0.2, 0.2), seed=0)
+    probe = probe_classes(
+        x, codes, train=train, validation=validation, test=test, strengths=GRID, seed=0
+    )
+    peers = [LogisticRegression(C=c, tol=1e-6, max_iter=5000) for c in GRID]
+    right = [
+        peer.fit(x[train], codes[train]).score(x[validation], codes[validation]) for peer in peers
+    ]
+    np.testing.assert_allclose(probe.validation, right, atol=0.011)  # one row of a hundred
+    assert probe.head.strength == GRID[int(probe.validation.argmax())]
+    both = np.concatenate([train, validation])
+    peer = LogisticRegression(C=probe.head.strength, tol=1e-6, max_iter=5000)
+    predicted = peer.fit(x[both], codes[both]).predict(x[test])
+    assert probe.top1 == pytest.approx((predicted == codes[test]).mean(), abs=0.011)
+    assert (probe.ranked[:, 0] == predicted).mean() > 0.98
+    assert probe.truth.tolist() == codes[test].tolist()
+    assert (probe.n, probe.n_train) == (len(test), len(both))
+    assert probe.majority < probe.top1 <= probe.top5
+    assert probe.interval[0] < probe.top1 < probe.interval[1]
+
+
+def test_two_classes_get_a_column_each_and_probabilities_that_add_up():
+    x, codes = clusters(1, 120, 4, 2, noise=0.5)
+    probe = probe_classes(x, codes + 7, train=np.arange(80), test=np.arange(80, 120))
+    assert probe.head.classes.tolist() == [7, 8]
+    np.testing.assert_allclose(probe.probabilities.sum(axis=1), 1)
+    assert probe.ranked[:, 2:].tolist() == [[-1, -1, -1]] * 40
+    assert probe.top1 > 0.9
+
+
+def test_rows_without_a_label_take_no_part_and_unknown_classes_are_wrong():
+    x, codes = clusters(2, 90, 5, 3, noise=0.05)
+    codes[:5] = -1
+    codes[89] = 9  # no train row has it
+    codes[85] = -1
+    probe = probe_classes(x, codes, train=np.arange(60), test=np.arange(60, 90), strengths=(10.0,))
+    assert probe.test_rows.tolist() == [row for row in range(60, 90) if row != 85]
+    assert probe.n_train == 55
+    assert probe.top1 == 28 / 29
+
+
+def test_a_head_answers_for_new_features_as_in_the_test():
+    x, codes = clusters(3, 150, 6, 4, noise=0.8)
+    probe = probe_classes(x, codes, train=np.arange(100), test=np.arange(100, 150))
+    probabilities = probe.head.probabilities(x[100:])
+    np.testing.assert_allclose(probabilities.max(axis=1), probe.probabilities[:, 0])
+    best = probe.head.classes[probabilities.argmax(axis=1)]
+    assert best.tolist() == probe.ranked[:, 0].tolist()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.2, 5))
+def test_calibration_finds_the_least_log_loss(seed, sharpness):
+    rng = np.random.default_rng(seed)
+    scores = rng.standard_normal((60, 4)) * sharpness
+    columns = (scores + rng.gumbel(size=(60, 4))).argmax(axis=1)
+
+    def loss(temperature):
+        logs = scores / temperature
+        return (np.log(np.exp(logs).sum(axis=1)) - logs[np.arange(60), columns]).mean()
+
+    best = scipy.optimize.minimize_scalar(loss, bounds=(0.01, 100), method="bounded")
+    assert loss(calibrate(scores, columns)) <= best.fun + 1e-6
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(3, 40), st.integers(1, 20))
+def test_ridge_equals_scikit_learn(seed, n, d):
+    rng = np.random.default_rng(seed)
+    x, y = rng.standard_normal((n, d)), 1800 + 50 * rng.standard_normal(n)
+    alphas = (0.01, 1.0, 100.0)
+    path = fit_ridge(x, y, alphas)
+    for i, alpha in enumerate(alphas):
+        peer = Ridge(alpha=alpha).fit(x, y)
+        np.testing.assert_allclose(path.weights[i][:, 0], peer.coef_, rtol=1e-3, atol=1e-3)
+        np.testing.assert_allclose(path.bias[i][0], peer.intercept_, rtol=1e-4)
+
+
+def test_years_are_told_from_a_direction():
+    rng = np.random.default_rng(0)
+    angles = rng.random(300) * np.pi / 2
+    x = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
+    years = 1800 + 100 * x[:, 1] + rng.standard_normal(300)
+    years[3] = np.nan
+    probe = probe_numbers(x, years, train=np.arange(200), test=np.arange(200, 300))
+    assert 0.5 < probe.mae < 1.2  # the noise's mean is 0.8
+    assert probe.interval[0] < probe.mae < probe.interval[1]
+    assert probe.median_mae > 20
+    assert probe.r2 > 0.99
+    assert (probe.n, probe.n_train) == (100, 199)
+    assert probe.mae == pytest.approx(abs(probe.predicted - probe.truth).mean())
+
+
+def test_labels_that_come_together_are_told_apart():
+    rng = np.random.default_rng(0)
+    members = rng.random((300, 3)) < 0.4
+    x = (members @ rng.standard_normal((3, 8)) + 0.3 * rng.standard_normal((300, 8))).astype("f4")
+    probe = probe_members(x, members, train=np.arange(200), test=np.arange(200, 300))
+    assert probe.mean_average_precision > 0.95
+    assert probe.mean_average_precision == pytest.approx(probe.average_precision.mean())
+    assert 0.3 < probe.chance < 0.7
+    kept = members[200:].any(axis=1)
+    assert probe.test_rows.tolist() == (200 + np.flatnonzero(kept)).tolist()
+
+
+def test_a_label_that_train_lacks_is_left_out():
+    rng = np.random.default_rng(0)
+    members = np.column_stack([rng.random((60, 2)) < 0.6, np.zeros(60, dtype=bool)])
+    members[45, 2] = True
+    x = rng.standard_normal((60, 4)).astype(np.float32)
+    probe = probe_members(x, members, train=np.arange(40), test=np.arange(40, 60))
+    assert probe.head.classes.tolist() == [0, 1]
+
+
+def test_validation_rows_keep_groups_whole():
+    x, codes = clusters(4, 200, 4, 2, noise=0.5)
+    groups = np.arange(200) // 10
+    probe = probe_classes(
+        x, codes, train=np.arange(150), test=np.arange(150, 200), groups=groups, strengths=(1.0,)
+    )
+    assert probe.n_train == 150
+
+
+EIGHT = np.eye(8, dtype=np.float32)
+CODES = np.array([0, 1] * 4)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"test": [0, 7]}, "row 0 of test is in another side of the split too"),
+        ({"validation": [1]}, "row 1 of validation is in another side of the split too"),
+        ({"test": []}, "no test row has a label; choose another split or label"),
+        ({"train": [0, 2, 4], "validation": [1]}, "but there is one class"),
+    ],
+)
+def test_bad_use_says_what_is_wrong(options, message):
+    sides = {"train": [0, 1, 2, 3], "test": [6, 7]} | options
+    with pytest.raises(EvaluationError, match=message):
+        probe_classes(EIGHT, CODES, **{n: np.array(rows, dtype=int) for n, rows in sides.items()})
