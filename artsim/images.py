@@ -9,9 +9,10 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cache, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from artsim.errors import ImageError
 
-__all__ = ["MAX_PIXELS", "Picture", "decode", "read_bytes"]
+__all__ = ["MAX_PIXELS", "Description", "Picture", "Profile", "decode", "describe", "read_bytes"]
 
 # 16,384 x 16,384. Pillow holds 4 bytes a pixel and the array 3, so the largest picture costs
 # 1.75 GiB in the thread that decodes it; almost every museum scan is below.
@@ -49,6 +50,12 @@ _SWAPPING = {_TURNS[n] for n in (5, 6, 7, 8)}  # these swap width and height
 # ICC colour space of a profile -> the Pillow mode whose pixels it describes.
 _PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
+# Formats of several pages or frames. The further pictures of an MPO are previews, those of a PSD
+# its layers.
+_PAGED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
+
+_WHOLE_BYTES = 2**26  # a header that Pillow trips over is looked at again in so many bytes
+
 # TIFF tags and the one value that matters here.
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
@@ -60,6 +67,30 @@ class Picture:
     pixels: NDArray[np.uint8]  # (H, W, 3) sRGB, contiguous; see `decode` for H and W
     width: int  # of the file, upright, in pixels
     height: int
+
+
+class Profile(StrEnum):
+    """What an embedded ICC profile does to the colours."""
+
+    NONE = "none"  # there is none, and the picture counts as sRGB
+    SRGB = "sRGB"  # it changes nothing
+    OTHER = "other"  # `decode` converts by it
+    UNUSABLE = "unusable"  # broken, or meant for another kind of pixels: it is passed over
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a file's header says of its picture."""
+
+    format: str  # JPEG, PNG, TIFF, ... as Pillow calls it
+    mode: str  # RGB, L, CMYK, ... as Pillow would open it
+    width: int  # upright, in pixels
+    height: int
+    orientation: int  # of EXIF, 1 to 8; 1 is upright
+    profile: Profile
+    profile_name: str  # '' where there is none or it is broken
+    bits: int  # a channel: 16 or 32 where the file holds more than 8, else 8
+    has_pages: bool  # it holds more than one page or frame
 
 
 def read_bytes(path: Path) -> bytes:
@@ -128,6 +159,27 @@ def decode(
     return Picture(pixels, width, height)
 
 
+def describe(source: bytes | Path) -> Description:
+    """Describe a picture by its header; no pixel is decoded, and of most files little is read.
+
+    Pictures of any size are described, also those that `decode` would refuse. A file that is cut
+    off or damaged behind its header is not noticed. Of a PNG only EXIF before the pixels counts.
+
+    Args:
+        source: The file, or its bytes (whole, or a beginning that holds the header).
+
+    Raises:
+        ImageError: If it is no picture, or its header is damaged.
+    """
+    if isinstance(source, bytes):
+        return _describe(io.BytesIO(source))
+    try:
+        with source.open("rb") as file:
+            return _describe(file)
+    except (OSError, ValueError):
+        return _describe(io.BytesIO(read_bytes(source)))  # says what is wrong with the path
+
+
 class _DecodingHere(threading.local):
     """Stands in a warnings filter for the pattern of a message: matches while this thread decodes.
 
@@ -160,6 +212,92 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         _decoding_here.now = False
+
+
+def _describe(file: IO[bytes]) -> Description:
+    start = file.read(200)
+    if not start:
+        raise ImageError("the file is empty (0 bytes); get it again")
+    with _quiet():
+        img = _opened(file, start)
+        if img is None:
+            file.seek(0)
+            img = _open(file.read(_WHOLE_BYTES), MAX_PIXELS)
+        turn, orientation = _orientation(img)
+        width, height = _turned(img.size, turn)
+        profile, profile_name = _profile(img)
+        return Description(
+            format="JPEG" if img.format == "MPO" else str(img.format),
+            mode=img.mode,
+            width=width,
+            height=height,
+            orientation=orientation,
+            profile=profile,
+            profile_name=profile_name,
+            bits=_bits(img),
+            has_pages=img.format in _PAGED and bool(getattr(img, "is_animated", False)),
+        )
+
+
+def _opened(file: IO[bytes], start: bytes) -> ImageFile.ImageFile | None:
+    """Open a file as `Image.open` does, but without its limit, so that threads need not queue."""
+    for name in _formats():
+        factory, accepts = Image.OPEN[name]
+        if accepts is not None and accepts(start[:16]) is not True:
+            continue
+        file.seek(0)
+        try:
+            return factory(file, "")
+        except Exception:  # whatever a plugin raises on a header it did not expect
+            continue
+    return None
+
+
+def _orientation(img: ImageFile.ImageFile) -> tuple[Image.Transpose | None, int]:
+    if img.format == "PNG" and "exif" not in img.info:
+        return None, 1  # Pillow would decode the pixels to look for it behind them
+    turn = _turn(img)
+    return turn, next((number for number, each in _TURNS.items() if each is turn), 1)
+
+
+def _profile(img: ImageFile.ImageFile) -> tuple[Profile, str]:
+    profile = img.info.get("icc_profile")
+    if not isinstance(profile, bytes):
+        return Profile.NONE, ""
+    kind, name, mode = _profile_of(profile)
+    pixels = "L" if img.mode[0] in "1LIF" and img.mode != "LAB" else img.mode
+    pixels = pixels if pixels in ("L", "CMYK", "LAB") else "RGB"
+    fits = pixels == mode or (pixels, mode) == ("L", "RGB")
+    return (kind if fits else Profile.UNUSABLE), name
+
+
+@lru_cache(maxsize=32)
+def _profile_of(profile: bytes) -> tuple[Profile, str, str]:
+    """Tell what a profile does, what it is called, and the mode whose pixels it is for."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = _one_line(source.profile.profile_description or "no name")
+        mode = _PROFILE_MODES[source.profile.xcolor_space]
+        if _transform(profile) is not None:
+            return Profile.OTHER, name, mode
+        ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except Exception:  # as in `_transform`
+        return Profile.UNUSABLE, "", ""
+    return Profile.SRGB, name, mode
+
+
+def _bits(img: ImageFile.ImageFile) -> int:
+    if img.format == "TIFF":
+        stored = getattr(img, "tag_v2", {}).get(_BITS_PER_SAMPLE, 1)
+        bits = max(stored) if isinstance(stored, tuple) else int(stored)
+        return 8 if bits <= 8 else 16 if bits <= 16 else 32
+    arguments = img.tile[0].args if img.tile else ()
+    arguments = arguments if isinstance(arguments, tuple) else (arguments,)
+    # a raw mode such as RGB;16B, and in a PPM the value of white
+    deep = any(";16" in str(each) for each in arguments) or (
+        img.format == "PPM" and any(isinstance(each, int) and each > 255 for each in arguments)
+    )
+    return 16 if deep or img.mode.startswith("I") else 8
 
 
 def _open(data: bytes, max_pixels: int) -> ImageFile.ImageFile:

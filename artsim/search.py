@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from artsim import images
 from artsim.datatypes import parse_spec
 from artsim.errors import ImageError, ModelError, PassportError, SearchError, StoreError
 from artsim.index import open_index
-from artsim.store import Store, is_store
+from artsim.store import Store, floats, is_store
 
 if TYPE_CHECKING:
     from artsim.models.extractor import Compute, Extractor
@@ -51,6 +51,7 @@ class Query:
     name: str  # an id or a path, for people
     image: str | None = None  # a path that opens from here
     row: int | None = None  # of the index, to be left out of the matches
+    metadata: dict[str, Any] = field(default_factory=dict)  # as far as the index knows it
 
 
 def find_index(folder: Path) -> Path:
@@ -113,8 +114,7 @@ def query_by_picture(
     if model is None and weights is None:
         row = store.find_content(hashlib.sha256(data).hexdigest())
         if row is not None:
-            found = _query_of_row(store, row, tap)
-            return Query(found.vector, str(file), str(file))
+            return replace(_query_of_row(store, row, tap), name=str(file), row=None)
     extractor = load_index_extractor(store, model=model, weights=weights, compute=compute)
     from artsim.loader import preprocess  # torch; a query by id does without
 
@@ -202,10 +202,9 @@ def locate(store: Store, image: str) -> str:
 
 
 def _query_of_row(store: Store, row: int, tap: str) -> Query:
-    table = store.take([row], ["id", "image", tap])
-    vector = np.from_dlpack(table.column(tap).chunk(0).flatten())
-    id_, image = table.column("id")[0].as_py(), table.column("image")[0].as_py()
-    return Query(vector, id_, locate(store, image), row)
+    (itself,) = _matches(store, [(1.0, row)])
+    vector = floats(store.take([row], [tap]).column(tap).chunk(0).flatten())
+    return Query(vector, itself.id, itself.image, row, itself.metadata)
 
 
 def _hint(store: Store, id_: str) -> str:

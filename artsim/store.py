@@ -234,7 +234,7 @@ class Store:
         for part in self.manifest.parts:
             column = self._read_part(part, [tap]).column(0)
             for chunk in column.chunks:
-                yield np.from_dlpack(chunk.flatten()).reshape(-1, dim)
+                yield floats(chunk.flatten()).reshape(-1, dim)
 
     def vectors(self, tap: str) -> NDArray[np.float32]:
         """Read the vectors of a tap, shape (N, D)."""
@@ -448,6 +448,11 @@ _ARROW_TYPES = {
 def _indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
     buffer = pa.py_buffer(np.asarray(numbers, dtype=np.int64))
     return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
+
+
+def floats(values: pa.Array) -> NDArray[np.float32]:
+    """Return an Arrow array of float32 as numpy's, without a copy."""
+    return np.from_dlpack(values)  # type: ignore[return-value]  # numpy's stub does not know the type
 
 
 def _text(value: str) -> pa.Scalar:

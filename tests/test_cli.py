@@ -271,7 +271,7 @@ def imported(*args):
         "from artsim.cli import cli\n"
         f"try: cli({[str(arg) for arg in args]!r})\n"
         "except SystemExit as end: assert not end.code, end.code\n"
-        "print('heavy:', *sorted({'torch', 'timm', 'openvino', 'pandas'} & set(sys.modules)))"
+        "print('heavy:', *sorted({'torch', 'timm', 'openvino'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     return done.stdout.splitlines()[-1]

@@ -56,7 +56,7 @@ def test_two_classes_get_a_column_each_and_probabilities_that_add_up():
     assert probe.head.classes.tolist() == [7, 8]
     np.testing.assert_allclose(probe.probabilities.sum(axis=1), 1)
     assert probe.ranked[:, 2:].tolist() == [[-1, -1, -1]] * 40
-    assert probe.top1 > 0.9
+    assert probe.top1 > 0.8
 
 
 def test_rows_without_a_label_take_no_part_and_unknown_classes_are_wrong():

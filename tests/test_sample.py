@@ -10,7 +10,7 @@ from PIL import Image
 from artsim.errors import StoreError
 from artsim.images import decode, read_bytes
 from artsim.sample import make_sample
-from artsim.sample.artists import ARTISTS
+from artsim.sample.artists import ARTISTS, Artist
 from artsim.sample.media import MEDIA
 from artsim.sample.museum import DEPARTMENTS, TRANSLATED
 from artsim.sample.scenes import SCENES
@@ -140,7 +140,7 @@ def test_every_scene_can_be_made_in_every_medium(scene: str, medium: str) -> Non
 
 
 @pytest.mark.parametrize("artist", ARTISTS, ids=lambda artist: artist.name)
-def test_every_hand_can_use_every_tool(artist) -> None:
+def test_every_hand_can_use_every_tool(artist: Artist) -> None:
     for medium in ("oil", "etching", "woodcut"):
         sketch = Sketch(100, 140, artist.palette, artist.hand, np.random.default_rng(1))
         SCENES["portrait"](sketch)
@@ -148,7 +148,7 @@ def test_every_hand_can_use_every_tool(artist) -> None:
 
 
 @pytest.mark.parametrize("artist", ARTISTS, ids=lambda artist: artist.name)
-def test_artists_choose_among_what_there_is(artist) -> None:
+def test_artists_choose_among_what_there_is(artist: Artist) -> None:
     assert set(artist.subjects) <= set(SCENES)
     assert set(artist.media) <= set(MEDIA)
     assert artist.years[0] < artist.years[1]

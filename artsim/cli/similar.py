@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from artsim.search import Match, Query
     from artsim.store import Store
 
-_SHOWN_FIELDS = 4  # metadata columns of the table; JSON has all
+_SHOWN_FIELDS = 3  # metadata columns of the table; JSON has all
 _CAPTION_FIELDS = ("title", "artist", "attribution", "creator", "year", "class")
 
 
@@ -117,13 +117,8 @@ def _compute(device: str, backend: str, precision: str) -> Any:
 
 def _print_matches(store: Store, matches: list[Match]) -> None:
     fields = [field.name for field in store.manifest.fields]
-    # A column that says the same of every match, or nothing, tells no match from another.
-    telling = [
-        name
-        for name in fields
-        if len({str(match.metadata[name]) for match in matches}) > 1 or len(matches) == 1
-    ]
-    shown = telling[:_SHOWN_FIELDS]
+    known = [name for name in fields if any(match.metadata[name] for match in matches)]
+    shown = known[:_SHOWN_FIELDS]
     rows = [
         [match.rank, f"{match.score:.3f}", match.id, *(_cell(match.metadata[n]) for n in shown)]
         for match in matches
@@ -147,10 +142,13 @@ def _draw(file: Path, query: Query, matches: list[Match]) -> None:
     from artsim.report import Tile, contact_sheet, save_sheet
 
     tiles = [
-        Tile(_drawable(match.image), (f"{match.rank}  {match.score:.3f}", *_caption(match)))
+        Tile(
+            _drawable(match.image),
+            (f"{match.rank} · {match.score:.3f}", *(_caption(match.metadata) or [match.id])),
+        )
         for match in matches
     ]
-    asked = Tile(_drawable(query.image), (query.name,))
+    asked = Tile(_drawable(query.image), (query.name, *_caption(query.metadata)))
     save_sheet(contact_sheet(asked, tiles), file)
 
 
@@ -161,8 +159,8 @@ def _drawable(image: str | None) -> Path | None:
     return Path(image)
 
 
-def _caption(match: Match) -> list[str]:
+def _caption(metadata: dict[str, Any]) -> list[str]:
     """Return what a label on the wall would say: title, artist, year, as far as they are known."""
-    by_name = {name.lower(): value for name, value in match.metadata.items()}
+    by_name = {name.lower(): value for name, value in metadata.items()}
     lines = [_cell(by_name.get(name)) for name in _CAPTION_FIELDS]
-    return [line for line in lines if line] or [match.id]
+    return [line for line in lines if line]

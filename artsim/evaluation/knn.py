@@ -37,8 +37,10 @@ __all__ = [
     "KnnScore",
     "Protocol",
     "Votes",
+    "choose",
     "evaluate",
     "vote",
+    "vote_weights",
 ]
 
 KS = (1, 5, 10, 20, 100, 200)
@@ -131,14 +133,64 @@ def vote(
         block = slice(start, start + step)
         rows, scores = neighbours.rows[block, :k], neighbours.scores[block, :k]  # (b, k)
         members = np.where(rows == NO_ROW, -1, codes[rows])  # (b, k)
-        if protocol is Protocol.PLAIN:
-            weights = np.ones(members.shape)
-        else:
-            # dividing all votes of a query by its largest changes nothing and cannot overflow
-            with np.errstate(invalid="ignore"):  # -inf less -inf, where there is no neighbour
-                weights = np.exp((scores.astype(np.float64) - scores[:, :1]) / temperature)
+        weights = vote_weights(Neighbours(scores, rows), protocol, temperature)
         classes[block], shares[block] = _most_voted(members, weights)
     return Votes(classes, shares)
+
+
+def vote_weights(
+    neighbours: Neighbours, protocol: Protocol | str, temperature: float
+) -> NDArray[np.float64]:
+    """Weigh the neighbours of each query, shape (Q, k); row -1 weighs nothing.
+
+    All weights of a query are divided by that of its nearest: it changes no vote and cannot
+    overflow.
+    """
+    some = neighbours.rows != NO_ROW
+    if _protocol(protocol) is Protocol.PLAIN:
+        return some.astype(np.float64)
+    scores = np.where(some, neighbours.scores, -np.inf).astype(np.float64)
+    nearest_score = np.where(some[:, :1], scores[:, :1], 0.0)
+    weights: NDArray[np.float64] = np.exp((scores - nearest_score) / temperature)
+    return weights
+
+
+def choose(
+    neighbours: Neighbours,
+    codes: NDArray[np.integer],
+    truth: NDArray[np.integer],
+    *,
+    ks: Sequence[int] = (10, 20, 100, 200),
+    temperatures: Sequence[float] = (TEMPERATURE,),
+) -> tuple[int, float]:
+    """Choose k and the temperature of the weighted vote that know validation rows best.
+
+    Args:
+        neighbours: Of the validation rows among those of train, shape (Q, at least the largest k
+            that there are rows for). The ks of the DINO protocol are 10, 20, 100 and 200
+            (https://github.com/facebookresearch/dino, eval_knn.py).
+        codes: Class of each bank row, shape (N,).
+        truth: Class of each validation row, shape (Q,).
+        ks: To choose from; those beyond the neighbours found are left out.
+        temperatures: To choose from.
+
+    Returns:
+        The k and the temperature of the best top-1; of equally good ones the smallest k, then the
+        temperature named first.
+    """
+    possible = [k for k in sorted(set(ks)) if k <= neighbours.rows.shape[1]]
+    if not possible:
+        raise EvaluationError(
+            f"none of the ks {list(ks)} is at most {neighbours.rows.shape[1]}, the neighbours found"
+        )
+    best, chosen = -1.0, (possible[0], temperatures[0])
+    for k in possible:
+        for temperature in temperatures:
+            votes = vote(neighbours, codes, k, temperature=temperature)
+            right = metrics.accuracy(truth, votes.classes[:, 0])
+            if right > best:
+                best, chosen = right, (k, temperature)
+    return chosen
 
 
 def evaluate(

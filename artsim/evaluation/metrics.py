@@ -20,6 +20,7 @@ __all__ = [
     "balanced_accuracy",
     "cohen_kappa",
     "confusion",
+    "global_average_precision",
     "macro_f1",
     "majority_share",
     "mean_interval",
@@ -164,6 +165,28 @@ def average_precision(members: NDArray[np.bool_], scores: NDArray[np.floating]) 
     last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # of each score
     precision = found[last] / (last + 1)
     return float(np.diff(found[last], prepend=0) @ precision / found[-1])
+
+
+def global_average_precision(
+    truth: Codes, predicted: Codes, confidence: NDArray[np.floating]
+) -> float:
+    """Compute GAP: the mean precision at each right prediction, in order of falling confidence.
+
+    Its mean is over all queries that have a class (The Met dataset, Ypsilantis et al. 2021,
+    https://arxiv.org/abs/2202.01747), so that a wrong prediction costs and a sure one costs more.
+
+    Args:
+        truth: True classes, shape (n,); -1 is a distractor, whose every prediction is wrong.
+        predicted: Predicted classes, shape (n,).
+        confidence: Of the predictions, in any unit, shape (n,).
+    """
+    _check(truth, predicted)
+    if not (truth >= 0).any():
+        raise EvaluationError("all queries are distractors; GAP needs some that have a class")
+    order = np.argsort(-confidence, kind="stable")
+    right = ((truth == predicted) & (truth >= 0))[order]
+    precision = np.cumsum(right) / np.arange(1, len(right) + 1)
+    return float((precision * right).sum() / (truth >= 0).sum())
 
 
 def _per_class(

@@ -23,13 +23,20 @@ from torch import Tensor
 
 from artsim.errors import EvaluationError
 
-__all__ = ["BUDGET_BYTES", "NO_ROW", "Neighbours", "check_unit_vectors", "nearest"]
+__all__ = [
+    "BUDGET_BYTES",
+    "NO_ROW",
+    "Neighbours",
+    "check_unit_vectors",
+    "nearest",
+    "nearest_inner",
+]
 
 BUDGET_BYTES = 256 << 20  # for similarities and candidates; vectors and results come on top
 NO_ROW = -1  # stands where fewer than k rows may be neighbours
 
 _UNIT_TOLERANCE = 2e-3  # of a norm; vectors stored in float16 are off by 1e-4
-_GROUP = 16  # bank rows that share one maximum while candidates are picked
+_MAX_GROUP = 16  # bank rows that share one maximum while candidates are picked
 _MAX_BANK_BLOCK = 1 << 17  # bank rows in one matrix product
 _MIN_BANK_BLOCK = 1 << 10
 _MAX_QUERY_BLOCK = 1 << 12
@@ -83,11 +90,35 @@ def nearest(
         EvaluationError: If k is below 1, shapes do not fit together, or a vector is not a
             finite unit vector.
     """
-    if k < 1:
-        raise EvaluationError(f"k must be at least 1, got {k}")
     check_unit_vectors(queries, "queries")
     if bank is not queries:
         check_unit_vectors(bank, "bank")
+    return nearest_inner(
+        queries,
+        bank,
+        k,
+        exclude=exclude,
+        query_groups=query_groups,
+        bank_groups=bank_groups,
+        budget_bytes=budget_bytes,
+        device=device,
+    )
+
+
+def nearest_inner(
+    queries: Array,
+    bank: Array,
+    k: int,
+    *,
+    exclude: Codes | None = None,
+    query_groups: Codes | None = None,
+    bank_groups: Codes | None = None,
+    budget_bytes: int = BUDGET_BYTES,
+    device: str | torch.device = "cpu",
+) -> Neighbours:
+    """Find the k bank rows of largest inner product: `nearest` for vectors of any length."""
+    if k < 1:
+        raise EvaluationError(f"k must be at least 1, got {k}")
     if queries.shape[1] != bank.shape[1]:
         raise EvaluationError(
             f"queries have {queries.shape[1]} dimensions and the bank {bank.shape[1]}; "
@@ -196,7 +227,7 @@ class _Search:
         its neighbours are proven.
         """
         queries = np.arange(len(self.queries))
-        if len(self.queries) * len(self.bank) > _SMALL:
+        if len(self.queries) * len(self.bank) > _SMALL and len(self.bank) > 8 * self.k:
             coarse = _CoarseBank.of(self.bank, self.device)
             for wanted in (2 * self.k + 32, 6 * self.k + 256):
                 unproven = []
@@ -284,7 +315,7 @@ class _Search:
         """Choose how many bank rows and queries are multiplied at a time."""
         share = self.budget_bytes // (2 * itemsize * 256)  # 256 queries keep a product efficient
         n = min(len(self.bank), _MAX_BANK_BLOCK, max(_MIN_BANK_BLOCK, share))
-        per_query = n * (itemsize + 2) + 2 * wanted * _GROUP * (8 + itemsize)
+        per_query = n * (itemsize + 2) + 2 * wanted * _MAX_GROUP * (8 + itemsize)
         q = min(_MAX_QUERY_BLOCK, max(1, self.budget_bytes // per_query))
         return n, q
 
@@ -307,7 +338,8 @@ class _CoarseBank:
         """Round the bank on this device, in blocks."""
         bank = bank.to(device)
         if not _has_bfloat16(device):
-            return cls(bank, torch.zeros(bank.shape[1], device=device), 1.0, 0.0)
+            radius = float(_norms(bank).max())
+            return cls(bank, torch.zeros(bank.shape[1], device=device), radius, 0.0)
         vectors = torch.empty_like(bank, dtype=torch.bfloat16)
         mean = bank.mean(dim=0)
         radius = error = 0.0
@@ -326,8 +358,10 @@ class _CoarseBank:
         |q - q'| |b| + |q'| |b - b'|, and the product is itself summed and rounded.
         """
         error = _norms(queries - coarse) * self.radius + _norms(coarse.float()) * self.error
-        error += 2.0**-23 * self.vectors.shape[1] * self.radius  # float32 sums
-        shift = queries @ self.mean + error * 1.01 + 1e-6  # room for the bound's own rounding
+        length = _norms(queries)
+        error += 2.0**-23 * self.vectors.shape[1] * self.radius * length  # float32 sums
+        # room for the bound's own rounding
+        shift = queries @ self.mean + error * 1.01 + 1e-6 * length * (1 + self.radius)
         if self.vectors.dtype is torch.bfloat16:
             products = products * torch.where(products < 0, 1 - 2.0**-8, 1 + 2.0**-8)
         return products + shift[:, None]
@@ -340,13 +374,14 @@ def _top(similarity: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
     under the largest maxima, so only those groups are looked into.
     """
     q, n = similarity.shape
-    groups = n // _GROUP
-    if groups <= 2 * wanted:
+    if n <= 4 * wanted:
         return _topk(similarity, min(wanted, n))
-    maxima = similarity[:, : groups * _GROUP].view(q, _GROUP, groups).amax(dim=1)  # (q, groups)
+    size = min(_MAX_GROUP, 1 << round(math.log2(n / wanted) / 2))  # least is looked at so
+    groups = n // size
+    maxima = similarity[:, : groups * size].view(q, size, groups).amax(dim=1)  # (q, groups)
     best = maxima.float().topk(wanted, dim=1, sorted=False).indices  # (q, wanted)
-    strides = torch.arange(0, groups * _GROUP, groups, device=similarity.device)  # (16,)
-    tail = torch.arange(groups * _GROUP, n, device=similarity.device).expand(q, -1)
+    strides = torch.arange(0, groups * size, groups, device=similarity.device)  # (size,)
+    tail = torch.arange(groups * size, n, device=similarity.device).expand(q, -1)
     columns = torch.cat([(best[:, :, None] + strides).view(q, -1), tail], dim=1)
     values, places = _topk(similarity.gather(1, columns), wanted)
     return values, columns.gather(1, places)

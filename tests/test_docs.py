@@ -1,0 +1,63 @@
+"""What the README and --help promise is there."""
+
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+from artsim.cli import cli
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", cli.commands)
+def test_a_command_is_documented(name):
+    assert f"### artsim {name}\n" in README
+
+
+@pytest.mark.parametrize("command", cli.commands.values(), ids=lambda command: command.name)
+def test_a_commands_help_has_an_example(command):
+    assert f"artsim {command.name}" in command.help.partition("Example:")[2]
+
+
+@pytest.mark.parametrize("command", cli.commands.values(), ids=lambda command: command.name)
+def test_every_option_has_help(command):
+    assert [
+        param.name
+        for param in command.params
+        if param.param_type_name == "option" and not param.help
+    ] == []
+
+
+def test_the_command_reference_is_what_help_says():
+    done = subprocess.run(
+        [sys.executable, "-m", "cogapp", "--check", "README.md"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_python_examples_compile():
+    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    assert len(examples) >= 2
+    for example in examples:
+        compile(example, "README.md", "exec")
+
+
+def test_the_rooms_of_the_architecture_are_those_of_the_code():
+    named = set(
+        re.findall(r"`(\w+)`", (ROOT / "ARCHITECTURE.md").read_text().partition("| room")[2])
+    )
+    rooms = {path.stem for path in (ROOT / "artsim").iterdir() if not path.name.startswith("_")}
+    assert rooms - {"py"} <= named
+
+
+@pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])
+def test_links_to_files_lead_somewhere(file):
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / file).read_text(encoding="utf-8")):
+        assert (ROOT / link).exists(), link

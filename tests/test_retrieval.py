@@ -1,0 +1,170 @@
+"""Retrieval scores of rankings that can be read by eye, then against scikit-learn."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import sklearn.metrics
+from hypothesis import given, settings
+
+from artsim.errors import EvaluationError
+from artsim.evaluation import retrieval
+from artsim.evaluation.neighbours import Neighbours
+from artsim.evaluation.retrieval import drop_junk, evaluate, pair_scores, score
+
+
+def unit(rng, *shape):
+    x = rng.standard_normal(shape).astype(np.float32)
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def at_angles(*degrees):
+    radians = np.radians(degrees)
+    return np.stack([np.cos(radians), np.sin(radians)], axis=1).astype(np.float32)
+
+
+def ranking(*rows):
+    rows = np.array(rows)
+    return Neighbours(-np.arange(rows.size, dtype=np.float32).reshape(rows.shape), rows)
+
+
+def test_scores_by_eye():
+    # right, wrong, right, wrong; three relevant rows in all, one of them not found
+    codes = np.array([1, 0, 1, 0, 1])
+    scores = score(ranking([0, 1, 2, 3]), codes, np.array([1]), np.array([3]), ks=(1, 2, 4))
+    gain = 1 + 1 / np.log2(4)
+    expected = {
+        "P@1": 1,
+        "P@2": 1 / 2,
+        "P@4": 2 / 4,
+        "HitRate@1": 1,
+        "HitRate@2": 1,
+        "HitRate@4": 1,
+        "mAP@1": 1,
+        "mAP@2": 1 / 2,
+        "mAP@4": (1 + 2 / 3) / 3,
+        "nDCG@1": 1,
+        "nDCG@2": 1 / (1 + 1 / np.log2(3)),
+        "nDCG@4": gain / (1 + 1 / np.log2(3) + 1 / np.log2(4)),
+        "R-precision": 2 / 3,
+        "mAP@R": (1 + 2 / 3) / 3,
+        "MRR@4": 1,
+    }
+    assert {name: values.tolist() for name, values in scores.items()} == {
+        name: [pytest.approx(value)] for name, value in expected.items()
+    }
+
+
+def test_nothing_found_scores_nothing_and_a_late_find_its_rank():
+    codes = np.array([0, 0, 1])
+    scores = score(ranking([0, 1], [0, 2]), codes, np.array([1, 1]), np.array([1, 1]), ks=(2,))
+    assert scores["MRR@2"].tolist() == [0, 1 / 2]
+    assert scores["HitRate@2"].tolist() == [0, 1]
+    assert scores["R-precision"].tolist() == [0, 0]
+
+
+def test_no_row_is_never_relevant():
+    scores = score(ranking([1, -1]), np.array([0, 0]), np.array([0]), np.array([1]), ks=(2,))
+    assert scores["P@2"].tolist() == [1 / 2]
+
+
+def test_junk_is_taken_out_and_the_rest_moves_up():
+    cleaned = drop_junk(ranking([3, 1, 2], [3, 1, -1]), np.array([[0, 1], [1, 3], [1, 0]]))
+    assert cleaned.rows.tolist() == [[3, 2, -1], [1, -1, -1]]
+    assert cleaned.scores.tolist() == [[0, -2, -np.inf], [-4, -5, -np.inf]]
+
+
+def test_every_row_asks_for_the_others_of_its_class():
+    result = evaluate(at_angles(0, 1, 2, 90, 180), "artist", [*"aab", "b", None], ks=(1, 3))
+    # 2 is nearest to 1 and 0, which are not of its class; 3 to 2, which is
+    assert result.query_rows.tolist() == [0, 1, 2, 3]
+    assert result.relevant.tolist() == [1, 1, 1, 1]
+    assert result.per_query["P@1"].tolist() == [1, 1, 0, 1]
+    assert result.per_query["MRR@3"].tolist() == [1, 1, 1 / 3, 1]
+    assert result.per_class["P@1"].tolist() == [1, 1 / 2]
+    assert result.overall["P@1"] == 3 / 4
+    assert result.skipped == 0
+
+
+def test_views_of_one_object_are_junk_to_each_other():
+    vectors = at_angles(0, 1, 2, 90)
+    values, objects = ["a", "a", "b", "a"], ["vase", "vase", None, None]
+    result = evaluate(vectors, "artist", values, groups=objects, ks=(1, 2))
+    assert result.query_rows.tolist() == [0, 1, 3]
+    assert result.relevant.tolist() == [1, 1, 2]  # the other view of the vase does not count
+    assert result.per_query["MRR@2"].tolist() == [1 / 2, 1 / 2, 1 / 2]
+    assert result.skipped == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(4, 40), st.integers(1, 4))
+def test_equals_scikit_learn(seed, n, n_classes):
+    rng = np.random.default_rng(seed)
+    vectors, codes = unit(rng, n, 6), rng.integers(0, n_classes, n)
+    codes[1] = codes[0]
+    depth, k = n - 1, int(rng.integers(1, n))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrieval, "_RANKING_BYTES", int(rng.integers(1, 1 << 14)))
+        result = evaluate(vectors, "x", [str(c) for c in codes], ks=sorted({k, depth}))
+    for i, row in enumerate(result.query_rows):
+        others = np.delete(np.arange(n), row)
+        truth, scores = codes[others] == codes[row], vectors[others] @ vectors[row]
+        per_query = {name: values[i] for name, values in result.per_query.items()}
+        assert per_query[f"mAP@{depth}"] == pytest.approx(
+            sklearn.metrics.average_precision_score(truth, scores)
+        )
+        assert per_query[f"nDCG@{k}"] == pytest.approx(
+            sklearn.metrics.ndcg_score(truth[None], scores[None], k=k) if depth > 1 else 1
+        )
+        first = truth[np.argsort(-scores)][:k]
+        assert per_query[f"P@{k}"] == pytest.approx(first.mean())
+        assert per_query[f"HitRate@{k}"] == first.any()
+        best = truth[np.argsort(-scores)]
+        assert per_query["R-precision"] == pytest.approx(best[: truth.sum()].mean())
+        assert per_query[f"MRR@{depth}"] == pytest.approx(1 / (best.argmax() + 1))
+    for name, values in result.per_query.items():
+        assert result.overall[name] == pytest.approx(values.mean())
+
+
+def test_true_pairs_are_of_one_class_and_false_pairs_of_two():
+    vectors = np.repeat(np.eye(3, dtype=np.float32), [4, 2, 1], axis=0)
+    true, false = pair_scores(vectors, np.repeat([0, 1, 2], [4, 2, 1]), 500, seed=0)
+    assert set(true.tolist()) == {1.0}
+    assert set(false.tolist()) == {0.0}
+    assert len(true) == len(false) == 500
+
+
+def test_no_pair_is_a_row_with_itself():
+    vectors = unit(np.random.default_rng(0), 12, 3)
+    true, _ = pair_scores(vectors, np.repeat([0, 1, 2, 3], 3), 400, seed=0)
+    allowed = {
+        np.float32(vectors[i] @ vectors[j]).round(4).item()
+        for i in range(12)
+        for j in range(12)
+        if i != j and i // 3 == j // 3
+    }
+    assert {score.round(4).item() for score in true} == allowed
+
+
+@pytest.mark.parametrize(
+    ("values", "options", "message"),
+    [
+        (list("aab"), {"ks": (3,)}, "ks must be between 1 and 2, the other rows with a 'artist'"),
+        (list("aab"), {"ks": (0,)}, "ks must be between 1 and 2"),
+        (list("abc"), {"ks": (1,)}, "no two rows that may find each other share a 'artist'"),
+        (list("ab"), {"ks": (1,)}, "label 'artist' has 2 values for 3 vectors"),
+        (list("aab"), {"ks": (1,), "groups": ["x"]}, "groups has 1 values for 3 vectors"),
+    ],
+)
+def test_bad_use_says_what_is_wrong(values, options, message):
+    with pytest.raises(EvaluationError, match=message):
+        evaluate(at_angles(0, 1, 2), "artist", values, **options)
+
+
+def test_a_ranking_too_short_for_its_scores_is_refused():
+    with pytest.raises(EvaluationError, match="the ranking is 2 deep; it must reach the largest k"):
+        score(ranking([0, 1]), np.array([0, 0]), np.array([0]), np.array([1]), ks=(3,))
+
+
+def test_pairs_need_two_classes():
+    with pytest.raises(EvaluationError, match="need two classes, one of them with two rows"):
+        pair_scores(at_angles(0, 1), np.array([0, 1]), 5, seed=0)
