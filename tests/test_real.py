@@ -1,0 +1,152 @@
+"""The whole way on real museum pictures: the README's figures, and pixels beside the peers'."""
+
+import json
+import re
+
+import numpy as np
+import open_clip
+import pytest
+import timm
+import torch
+from click.testing import CliRunner
+from conftest import ROOT
+from PIL import Image
+
+from artsim.cli import cli
+from artsim.datatypes import parse_spec
+from artsim.loader import preprocess
+from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
+from artsim.store import Store
+
+pytestmark = pytest.mark.slow
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
+
+
+def run(*args):
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def top1(index, *args):
+    """Return top-1 by label and k."""
+    rows = map(json.loads, run("knn-eval", "--index", index, *args).splitlines())
+    return {(row["label"], row["k"]): row["top1"] for row in rows}
+
+
+@pytest.fixture(scope="module")
+def paintings(museum_data, tmp_path_factory):
+    index = tmp_path_factory.mktemp("real") / "paintings"
+    run("embed", museum_data / "paintings", "-o", index)
+    return index
+
+
+@pytest.fixture(scope="module")
+def antiquities(museum_data, tmp_path_factory):
+    index = tmp_path_factory.mktemp("real") / "antiquities"
+    run("embed", museum_data / "antiquities", "-o", index)
+    return index
+
+
+def test_every_painting_is_in_the_index(paintings):
+    store = Store.open(paintings)
+    assert store.rows == 2273
+    assert store.failures().num_rows == 0
+    table = store.read(["id", "artist", "width", "height", "width_catalogue", "height_catalogue"])
+    assert len(set(table.column("artist").to_pylist())) == 24
+    for side in ("width", "height"):
+        assert table.column(side).to_pylist() == table.column(f"{side}_catalogue").to_pylist()
+
+
+def test_neighbours_know_artists_styles_and_types_as_the_readme_says(paintings, antiquities):
+    found = top1(paintings, "-k", "1", "-k", "5", "-k", "20")
+    assert found["artist", 1] >= 0.54
+    assert found["style", 1] >= 0.62
+    for label in ("artist", "style", "genre"):
+        table = README.partition(f"\n{label}: ")[2]
+        for k in (1, 5, 20):
+            printed = re.findall(rf"^ +{k}   (0\.\d+)", table, re.MULTILINE)[0]
+            assert found[label, k] == pytest.approx(float(printed), abs=0.01)
+    assert top1(antiquities, "-k", "1")["object_type", 1] >= 0.74
+
+
+def test_style_without_the_artist_is_another_figure_as_the_readme_says(paintings):
+    found = top1(paintings, "--label", "style", "--group", "artist", "-k", "1")
+    assert found["style", 1] == pytest.approx(0.294, abs=0.01)
+
+
+def test_the_matches_of_the_readme_are_found(paintings):
+    lines = run("similar", "--id", "0304b5def7", "-k", "5", "--index", paintings).splitlines()
+    printed = re.findall(r"^ +\d   0\.\d{3}   (\w{10})", README, re.MULTILINE)
+    assert [json.loads(line)["id"] for line in lines] == printed
+
+
+def real_pictures(museum_data):
+    """Return every fortieth painting and antiquity."""
+    files = [
+        file
+        for name in ("paintings", "antiquities")
+        for file in sorted((museum_data / name / "images").iterdir())[::40]
+    ]
+    assert len(files) > 70
+    return files
+
+
+def vectors(network, files, transform):
+    """Embed as the network's own library shows: its transform, then the network."""
+    batch = torch.stack([transform(Image.open(file).convert("RGB")) for file in files])
+    with torch.inference_mode():
+        return network(batch)
+
+
+def cosine(a, b):
+    return torch.cosine_similarity(a, torch.from_numpy(b))
+
+
+def enlarge(files, folder):
+    """Write the pictures as the large JPEGs that museums have."""
+    for number, file in enumerate(files):
+        picture = Image.open(file).convert("RGB")
+        size = tuple(side * 9 for side in picture.size)
+        picture.resize(size, Image.Resampling.BICUBIC).save(folder / f"{number}.jpg", quality=90)
+    return sorted(folder.iterdir())
+
+
+def test_exact_vectors_are_those_of_timm(museum_data):
+    files = real_pictures(museum_data)
+    extractor = load_extractor(parse_spec("lite0"), compute=TORCH, scaled_decoding=0)
+    network = extractor._backend.network.network
+    transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
+    pixels = torch.stack([preprocess(f.read_bytes(), extractor.preprocessing)[0] for f in files])
+    mine = extractor.embed_batch(pixels)["embedding"]
+    assert cosine(vectors(network, files, transform), mine).min() > 0.9999
+
+
+def test_exact_vectors_are_those_of_open_clip(museum_data):
+    files = real_pictures(museum_data)[::4]
+    extractor = load_extractor(
+        parse_spec("open_clip:ViT-B-32.random"), compute=TORCH, scaled_decoding=0
+    )
+    model, _, transform = open_clip.create_model_and_transforms("ViT-B-32")
+    model.eval().visual.load_state_dict(extractor._backend.network.network.visual.state_dict())
+    pixels = torch.stack([preprocess(f.read_bytes(), extractor.preprocessing)[0] for f in files])
+    mine = extractor.embed_batch(pixels)["embedding"]
+    assert cosine(vectors(model.encode_image, files, transform), mine).min() > 0.9999
+
+
+def test_scaled_decoding_hardly_moves_a_vector(museum_data, tmp_path):
+    files = enlarge(real_pictures(museum_data)[::6], tmp_path)
+    whole, scaled = (
+        load_extractor(parse_spec("lite0"), compute=TORCH, scaled_decoding=times)
+        for times in (0, 2)
+    )
+    mine, theirs = (
+        extractor.embed_batch(
+            torch.stack([preprocess(f.read_bytes(), extractor.preprocessing)[0] for f in files])
+        )["embedding"]
+        for extractor in (scaled, whole)
+    )
+    _, picture = preprocess(files[0].read_bytes(), scaled.preprocessing)
+    assert picture.pixels.shape[0] < picture.height  # it was decoded smaller
+    assert np.mean(cosine(torch.from_numpy(mine), theirs).numpy()) > 0.999
