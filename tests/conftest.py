@@ -8,12 +8,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from artsim.datatypes import Fit, Passport, Preprocessing, TapInfo
 from artsim.models.extractor import Extractor
 
 ROOT = Path(__file__).parent.parent
+
+# No example is failed for being slow: the machine may be busy with something else.
+settings.register_profile(
+    "artsim",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("artsim")
 
 PREPROCESSING = Preprocessing(
     size=(8, 8),
@@ -40,6 +49,7 @@ class MeanColor:
     """The least network there is: a picture's vector is its mean red, green and blue."""
 
     name = "toy"
+    batch_size = 32
 
     def __init__(self, taps=1):
         self.taps = taps

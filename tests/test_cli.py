@@ -87,6 +87,7 @@ def test_nothing_embedded_is_a_failure(tmp_path):
     ("args", "message"),
     [
         (("embed", "nowhere"), "nowhere does not exist"),
+        (("embed", "empty"), "empty"),
         (("embed", "museum", "-m", "vgg61"), "no model is called 'vgg61'"),
         (("embed", "museum", "--device", "cuda:7"), "no device 'cuda:7'"),
         (("embed", "museum", "--id-column", "number"), "number"),
@@ -103,6 +104,7 @@ def test_nothing_embedded_is_a_failure(tmp_path):
 )
 def test_misuse_is_one_line(museum, index, monkeypatch, args, message):
     monkeypatch.chdir(museum.parent)
+    (museum.parent / "empty").mkdir(exist_ok=True)
     output = run(*args, code=1)
     assert output.startswith("Error: ")
     assert message in output

@@ -162,12 +162,12 @@ def test_check_runs_everything_and_names_what_failed(checkout: Path) -> None:
 
 def test_test_names_the_failed_steps_and_hands_arguments_to_pytest(checkout: Path) -> None:
     assert run(checkout / "scripts/test", "-k", "a sheet").returncode == 0
-    assert calls(checkout)[-1] == "-m pytest -k a sheet"
+    assert calls(checkout)[-1] == "-m pytest -n 2 -k a sheet"
     fail_at(checkout, "-m mypy")
     result = run(checkout / "scripts/test")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1] == "test: failed: scripts/check"
-    assert calls(checkout)[-1] == "-m pytest"
+    assert calls(checkout)[-1] == "-m pytest -n 2"
 
 
 def test_test_stops_when_the_set_up_fails(checkout: Path) -> None:

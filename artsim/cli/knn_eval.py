@@ -11,6 +11,7 @@ from artsim.cli.options import NEW_FILE, format_option, index_option, open_store
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
+    from artsim.annotations import Split
     from artsim.evaluation.knn import KnnEvaluation, KnnScore
 
 
@@ -21,13 +22,20 @@ if TYPE_CHECKING:
     "--label",
     "labels",
     multiple=True,
-    metavar="COLUMN",
-    help="Judge this column. Repeat for more.  [default: every column that can be a label]",
+    metavar="LABEL",
+    help='Judge this column, derived label, or "NAME = EXPRESSION". Repeat for more.  '
+    "[default: every column that can be a label]",
 )
 @click.option(
     "--split",
-    metavar="COLUMN",
-    help="Its 'train' rows are the neighbours, its 'test' rows ask.  [default: leave-one-out]",
+    metavar="NAME",
+    help="A split of 'artsim split', or a column: its 'train' rows are the neighbours, its 'test' "
+    "rows ask.  [default: leave-one-out]",
+)
+@click.option(
+    "--no-leaks",
+    is_flag=True,
+    help="Refuse a split whose sides share a file or a picture: see 'artsim leaks'.",
 )
 @click.option(
     "--group",
@@ -61,6 +69,7 @@ def knn_eval(
     tap: str | None,
     labels: tuple[str, ...],
     split: str | None,
+    no_leaks: bool,
     group: str | None,
     ks: tuple[int, ...],
     protocol: str,
@@ -79,7 +88,10 @@ def knn_eval(
         artsim knn-eval
         artsim knn-eval --label style --group artist -k 1 -k 20
     """
+    if no_leaks and split is None:
+        raise click.UsageError("--no-leaks looks at a split; name one with --split")
     store = open_store(index)
+    from artsim.annotations import read_split
     from artsim.assess import KnnPlan, label_columns, write_predictions
     from artsim.assess import knn_eval as evaluate
     from artsim.evaluation.knn import KS, Protocol
@@ -88,6 +100,7 @@ def knn_eval(
         tap=store.tap(tap).name,
         labels=labels,
         split=split,
+        no_leaks=no_leaks,
         group=group,
         ks=tuple(ks) or KS,
         protocols=tuple(Protocol) if protocol == "both" else (Protocol(protocol),),
@@ -96,11 +109,18 @@ def knn_eval(
     evaluations = list(evaluate(store, plan))
     if predictions is not None:
         write_predictions(store, evaluations, predictions)
+    drawn = read_split(store, split) if split is not None else None
+    if drawn is not None and drawn.unassigned:
+        click.echo(
+            f"Note: {drawn.unassigned:,} pictures came after the split {split!r} was made and are "
+            "on no side of it",
+            err=True,
+        )
     if wants_json(as_json):
         setting = {"tap": plan.tap, "split": split, "group": group, "seed": seed}
         print_json_lines(_as_dict(score) | setting for each in evaluations for score in each.scores)
         return
-    way = f"{split}: train to test" if split else "leave-one-out"
+    way = "leave-one-out" if drawn is None else f"{split}: {_way(drawn)}"
     apart = f", never within the same {group}" if group else ""
     click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), {way}{apart}")
     for evaluation in evaluations:
@@ -110,6 +130,14 @@ def knn_eval(
             click.echo(f"Not a label: {name} ({reason})")
     if predictions is not None:
         click.echo(f"Predictions written to {predictions}")
+
+
+def _way(split: Split) -> str:
+    if split.is_folds:
+        return f"each of {len(split.counts)} folds by the others"
+    if "train" not in split.counts:
+        return f"leave-one-out among {sum(split.counts.values()):,}"
+    return "train to test" if "test" in split.counts else "train to val"
 
 
 def _as_dict(score: KnnScore) -> dict[str, Any]:

@@ -25,6 +25,7 @@ class Backend(Protocol):
     """Computes vectors of uint8 pictures."""
 
     name: str
+    batch_size: int  # that it is quick with
 
     def __call__(self, pixels: Tensor) -> list[NDArray[np.float32]]:
         """Embed pictures, shape (B, 3, H, W), uint8: one (B, D) array a tap."""
@@ -37,6 +38,7 @@ class TorchBackend:
 
     def __init__(self, network: TappedNetwork, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
+        self.batch_size = 32 if device.type == "cpu" else 256
         # The normalisation and the poolings stay in float32: only the network is cast.
         network.network.to(dtype)
         self.network = network.to(device).to(memory_format=torch.channels_last)
@@ -60,6 +62,7 @@ class OpenVinoBackend:
     """
 
     name = "openvino"
+    batch_size = 32
 
     def __init__(self, network: TappedNetwork, dtype: torch.dtype, size: tuple[int, int]) -> None:
         openvino = _import_openvino()

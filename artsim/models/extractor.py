@@ -66,6 +66,11 @@ class Extractor:
         """What a picture must be brought to."""
         return self.passport.preprocessing
 
+    @property
+    def batch_size(self) -> int:
+        """How many pictures at once are quick."""
+        return self._backend.batch_size
+
     def embed_batch(self, pixels: Tensor) -> dict[str, NDArray[np.float32]]:
         """Embed pictures.
 
