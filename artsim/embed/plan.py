@@ -1,0 +1,196 @@
+"""What to do with every row of a catalogue and of its index."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from artsim import images
+from artsim.datatypes import Catalogue
+from artsim.embed.rows import CatalogueRows, text_values
+from artsim.embed.settings import EmbedSettings
+from artsim.errors import ImageError, StoreError
+from artsim.store import Failure, Store
+
+__all__ = ["Plan", "make_plan"]
+
+# A run that would drop more than this share of an index, and at least so many rows, is more likely
+# a disk that is not mounted than a museum that shrank.
+_LOSS_SHARE, _LOSS_ROWS = 0.5, 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to do with every row of the catalogue and of the index."""
+
+    position_of_row: NDArray[np.int64]  # (index rows,): where it stands in the catalogue, or -1
+    to_embed: NDArray[np.int64]  # positions in the catalogue, new ones first, then retries
+    failures: list[Failure]  # known without decoding, or decoded before in vain and unchanged
+    file_bytes: NDArray[np.int64]  # (catalogue rows,), -1 where there is no file
+    file_mtime_ns: NDArray[np.int64]
+    kept: int
+    dropped: int
+
+
+def make_plan(
+    store: Store, catalogue: Catalogue, rows: CatalogueRows, settings: EmbedSettings
+) -> Plan:
+    """Compare every row of a catalogue with its index.
+
+    Raises:
+        StoreError: If most of the index would be dropped, and that was not allowed.
+    """
+    ids, files = rows.column("id"), rows.column("image")
+    failures = _unusable(rows)
+    sizes = np.full(len(rows), -1, dtype=np.int64)
+    times = np.full(len(rows), -1, dtype=np.int64)
+    for position, name in enumerate(text_values(files)):
+        if position in failures:
+            continue
+        file = catalogue.root / name
+        try:
+            status = file.stat()
+        except (OSError, ValueError) as error:
+            reason = _why_no_file(file, error)
+            failures[position] = Failure(_text(ids, position), name, "read", reason)
+            continue
+        sizes[position], times[position] = status.st_size, status.st_mtime_ns
+
+    position_of_row = np.full(store.rows, -1, dtype=np.int64)
+    new = np.ones(len(rows), dtype=bool)
+    new[list(failures)] = False
+    for row, position in _same_pictures(store, catalogue, rows, new, (sizes, times), settings):
+        position_of_row[row] = position
+        new[position] = False
+
+    failed_before = _failed_before(store, rows, new, (sizes, times))
+    retried = [position for position, failure in failed_before.items() if failure is None]
+    again = {position: failure for position, failure in failed_before.items() if failure}
+    new[list(failed_before)] = False
+    kept = int((position_of_row >= 0).sum())
+    lost = store.rows - kept
+    if lost >= _LOSS_ROWS and lost > _LOSS_SHARE * store.rows and not settings.allow_loss:
+        raise StoreError(
+            f"{lost:,} of the {store.rows:,} pictures in {str(store.path)!r} are gone from "
+            f"{str(catalogue.source)!r} or changed; if its disk is mounted and that is right, "
+            "pass --allow-loss"
+        )
+    return Plan(
+        position_of_row=position_of_row,
+        to_embed=np.concatenate([np.flatnonzero(new), np.array(retried, dtype=np.int64)]),
+        failures=[*(failures | again).values()],
+        file_bytes=sizes,
+        file_mtime_ns=times,
+        kept=kept,
+        dropped=lost,
+    )
+
+
+def _unusable(rows: CatalogueRows) -> dict[int, Failure]:
+    """Find the rows that name no picture, by position."""
+    failures: dict[int, Failure] = {}
+    first: dict[str, int] = {}
+    ids = pd.Index(rows.column("id").to_pandas())
+    repeated = set(ids[ids.duplicated()])
+    for position, (id_, image) in enumerate(
+        zip(text_values(rows.column("id")), text_values(rows.column("image")), strict=True)
+    ):
+        reason = None
+        if not id_:
+            reason = f"row {position + 1} has no id"
+        elif not image:
+            reason = f"row {position + 1} names no picture"
+        elif id_ in repeated and first.setdefault(id_, position) != position:
+            reason = f"id {id_!r} stands in row {first[id_] + 1} already; give each row its own id"
+        elif image.startswith(("http://", "https://")):
+            reason = "the picture is an address on the web; download it first"
+        if reason:
+            failures[position] = Failure(id_ or None, image or None, "catalogue", reason)
+    return failures
+
+
+def _same_pictures(
+    store: Store,
+    catalogue: Catalogue,
+    rows: CatalogueRows,
+    usable: NDArray[np.bool_],
+    status: tuple[NDArray[np.int64], NDArray[np.int64]],
+    settings: EmbedSettings,
+) -> Iterator[tuple[int, int]]:
+    """Find the index's rows whose picture is as it was: (row of the index, position)."""
+    if not store.rows:
+        return
+    known = store.read(["id", "image", "content_hash", "file_bytes", "file_mtime_ns"])
+    known = known.combine_chunks()
+    places = pd.Index(known.column("id").to_pandas()).get_indexer(
+        rows.column("id").to_pandas()
+    )  # (catalogue rows,)
+    sizes, times = status
+    known_sizes = known.column("file_bytes").to_numpy()
+    known_times = known.column("file_mtime_ns").to_numpy()
+    known_images, hashes = known.column("image"), known.column("content_hash")
+    for position, name in enumerate(text_values(rows.column("image"))):
+        row = places[position]
+        if row < 0 or not usable[position]:
+            continue
+        same_file = (
+            known_images[row].as_py() == name
+            and known_sizes[row] == sizes[position]
+            and known_times[row] == times[position]
+        )
+        if (same_file and not settings.rehash) or (
+            known_sizes[row] == sizes[position]
+            and _content_hash(catalogue.root / name) == hashes[row].as_py()
+        ):
+            yield int(row), position
+
+
+def _failed_before(
+    store: Store,
+    rows: CatalogueRows,
+    new: NDArray[np.bool_],
+    status: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> dict[int, Failure | None]:
+    """Find the rows an earlier run failed on: the failure if it stands, None to try again.
+
+    A picture that could not be decoded cannot be decoded now, unless its file has changed.
+    """
+    failures = store.failures()
+    if not failures.num_rows:
+        return {}
+    sizes, times = status
+    positions = {_text(rows.column("id"), p): p for p in map(int, np.flatnonzero(new))}
+    found: dict[int, Failure | None] = {}
+    for failure in (Failure(**values) for values in failures.to_pylist()):
+        position = positions.get(failure.id or "")
+        if position is None:
+            continue
+        unchanged = failure.image == _text(rows.column("image"), position) and (
+            (failure.file_bytes, failure.file_mtime_ns) == (sizes[position], times[position])
+        )
+        found[position] = failure if failure.stage == "decode" and unchanged else None
+    return found
+
+
+def _text(column: pa.ChunkedArray, position: int) -> str:
+    return str(column[position].as_py())
+
+
+def _content_hash(file: Path) -> str | None:
+    try:
+        return hashlib.sha256(images.read_bytes(file)).hexdigest()
+    except ImageError:
+        return None
+
+
+def _why_no_file(file: Path, error: OSError | ValueError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{file} is listed but not there"
+    return f"{file}: {getattr(error, 'strerror', None) or error}"

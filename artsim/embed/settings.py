@@ -1,0 +1,25 @@
+"""How a collection is embedded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from artsim import images
+
+__all__ = ["DEFAULTS", "EmbedSettings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedSettings:
+    """How a collection is embedded; none of it changes what the vectors are."""
+
+    batch_size: int = 32  # pictures a forward pass
+    workers: int = 2  # threads that read, decode and resize
+    part_rows: int = 1024  # pictures a part: what a kill can cost at most
+    max_pixels: int = images.MAX_PIXELS  # larger pictures are refused
+    rehash: bool = False  # read every file, even where its size and time have not changed
+    allow_loss: bool = False  # drop rows even where most of the index would go
+    half_precision: bool = True  # store the vectors rounded to 11 significant bits
+
+
+DEFAULTS = EmbedSettings()

@@ -1,0 +1,102 @@
+"""Bring an index to the plan: drop what is gone, rewrite what metadata changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from artsim.datatypes import Catalogue
+from artsim.embed.plan import Plan
+from artsim.embed.rows import CatalogueRows
+from artsim.errors import PassportError, ReaderError
+from artsim.models.extractor import Extractor
+from artsim.store import Manifest, Store, is_store, part_schema
+
+__all__ = ["apply_plan", "catalogue_columns", "open_or_create"]
+
+
+def open_or_create(path: Path, catalogue: Catalogue, extractor: Extractor) -> Store:
+    """Open the index, or make it; refuse one that other vectors are in."""
+    for tap in extractor.passport.taps:
+        if tap.name in catalogue.schema.names:
+            raise ReaderError(
+                f"{str(catalogue.source)!r} has a column {tap.name!r}, which is the name of a tap; "
+                "rename the column"
+            )
+    if not is_store(path):
+        return Store.create(path, _manifest(path, catalogue, extractor))
+    store = Store.open(path)
+    before, now = store.manifest.passport, extractor.passport
+    differences = before.differences(now)
+    if before.compute_dtype != now.compute_dtype:  # comparable, but rows of one index are alike
+        differences.append(f"compute_dtype: {before.compute_dtype}, not {now.compute_dtype}")
+    if differences:
+        raise PassportError(
+            f"{str(path)!r} was embedded otherwise ({'; '.join(differences)}); "
+            "embed to another folder with -o, or with the options of before"
+        )
+    return store
+
+
+def _manifest(path: Path, catalogue: Catalogue, extractor: Extractor) -> Manifest:
+    return Manifest(
+        name=path.name,
+        reader=catalogue.reader,
+        source=str(catalogue.source),
+        root=str(catalogue.root),
+        fields=tuple(catalogue.fields),
+        passport=extractor.passport,
+    )
+
+
+def apply_plan(store: Store, catalogue: Catalogue, rows: CatalogueRows, plan: Plan) -> None:
+    """Drop what is gone and rewrite what metadata changed, all at once."""
+    manifest = replace(
+        store.manifest,
+        reader=catalogue.reader,
+        source=str(catalogue.source),
+        root=str(catalogue.root),
+        fields=tuple(catalogue.fields),
+        complete=False,
+    )
+    store.rewrite(
+        _outdated_parts(store, catalogue, rows, plan), failures=plan.failures, manifest=manifest
+    )
+
+
+def _outdated_parts(
+    store: Store, catalogue: Catalogue, rows: CatalogueRows, plan: Plan
+) -> Iterator[tuple[int, pa.Table]]:
+    start = 0
+    schema = part_schema(list(catalogue.schema)[2:], store.manifest.passport.taps)
+    same_fields = store.manifest.fields == tuple(catalogue.fields)
+    for number, part in enumerate(store.manifest.parts):
+        positions = plan.position_of_row[start : start + part.rows]
+        start += part.rows
+        kept = np.flatnonzero(positions >= 0)
+        wanted = catalogue_columns(rows, plan, positions[kept])
+        if len(kept) == part.rows and same_fields:
+            stored = store.read_part(number, wanted.column_names)
+            if stored.select(wanted.column_names).equals(wanted):
+                continue
+        stays = store.read_part(number).take(kept)
+        columns = {name: stays.column(name) for name in stays.column_names}
+        columns |= {name: wanted.column(name) for name in wanted.column_names}
+        yield number, pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def catalogue_columns(rows: CatalogueRows, plan: Plan, positions: NDArray[np.int64]) -> pa.Table:
+    """Return what is known of rows without opening their pictures."""
+    table = rows.take(positions)
+    metadata = list(rows.schema)[2:]
+    columns = {name: table.column(name) for name in table.column_names} | {
+        "file_bytes": pa.array(plan.file_bytes[positions]),
+        "file_mtime_ns": pa.array(plan.file_mtime_ns[positions]),
+    }
+    schema = pa.schema([field for field in part_schema(metadata, ()) if field.name in columns])
+    return pa.table([columns[name] for name in schema.names], schema=schema)
