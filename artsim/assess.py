@@ -10,7 +10,19 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.annotations import (
+    SAMPLE,
+    TEST,
+    TRAIN,
+    VAL,
+    Split,
+    derived_labels,
+    read_split,
+    values_of,
+)
+from artsim.audit import refuse_leaks
 from artsim.datatypes import FieldType
+from artsim.derive import is_derivation, parse_label
 from artsim.errors import EvaluationError
 from artsim.evaluation.knn import KS, KnnEvaluation, Protocol, evaluate
 from artsim.evaluation.labels import why_not_label
@@ -20,18 +32,15 @@ from artsim.store import Store
 
 __all__ = ["KnnPlan", "knn_eval", "label_columns", "write_predictions"]
 
-# How splits call the side that may be looked at, and the side that is judged.
-_TRAIN = ("train", "training")
-_TEST = ("test", "testing", "val", "valid", "validation")
-
 
 @dataclass(frozen=True, kw_only=True)
 class KnnPlan:
     """What a kNN evaluation is asked."""
 
     tap: str
-    labels: tuple[str, ...] = ()  # columns; all that can be labels if empty
-    split: str | None = None  # column: its train rows are the bank; leave-one-out if None
+    labels: tuple[str, ...] = ()  # columns, derived labels; all that can be labels if empty
+    split: str | None = None  # stored or column: its train rows are the bank; else leave-one-out
+    no_leaks: bool = False  # refuse a split whose sides share a file or a picture
     group: str | None = None  # column: rows that share its value are never neighbours
     ks: tuple[int, ...] = KS
     protocols: tuple[Protocol, ...] = (Protocol.WEIGHTED,)
@@ -52,11 +61,12 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
         if column.type == FieldType.LIST:
             others[column.name] = "it has several values a picture"
             continue
-        reason = why_not_label(_values(store, column.name))
+        reason = why_not_label(values_of(store, column.name))
         if reason is None:
             labels.append(column.name)
         else:
             others[column.name] = reason
+    labels += derived_labels(store)  # whoever derived one means it
     return labels, others
 
 
@@ -75,14 +85,22 @@ def knn_eval(store: Store, plan: KnnPlan) -> Iterator[KnnEvaluation]:
             f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
             "or name one with --label"
         )
-    labels = {name: _label_values(store, name) for name in names}
-    train, test = _split(store, plan.split) if plan.split else (None, None)
+    labels = {_short_name(name): values_of(store, name) for name in names}
+    groups = values_of(store, plan.group) if plan.group else None
+    train = test = None
+    if plan.split is not None:
+        split = read_split(store, plan.split)
+        train, test, groups = _sides(split, groups, plan.group)
+        if train is None:  # rows on no side take no part: they have no label
+            labels = {name: _on_a_side(values, split) for name, values in labels.items()}
+        if plan.no_leaks:
+            refuse_leaks(store, plan.split)
     yield from evaluate(
         unit(store.vectors(plan.tap)),
         labels,
         train=train,
         test=test,
-        groups=_values(store, plan.group) if plan.group else None,
+        groups=groups,
         ks=plan.ks,
         protocols=plan.protocols,
         seed=plan.seed,
@@ -119,34 +137,34 @@ def write_predictions(store: Store, evaluations: Sequence[KnnEvaluation], file: 
                     )
 
 
-def _label_values(store: Store, name: str) -> list[str | None]:
-    field = next((field for field in store.manifest.fields if field.name == name), None)
-    if field is not None and field.type in (FieldType.LIST, FieldType.YEARS):
+def _short_name(label: str) -> str:
+    return parse_label(label).name if is_derivation(label) else label
+
+
+def _on_a_side(values: list[str | None], split: Split) -> list[str | None]:
+    pairs = zip(values, split.sides, strict=True)
+    return [value if side is not None else None for value, side in pairs]
+
+
+def _sides(
+    split: Split, groups: list[str | None] | None, group: str | None
+) -> tuple[NDArray[np.int64] | None, NDArray[np.int64] | None, list[str | None] | None]:
+    """Return the rows of train and of test, or none where each row asks all others; the groups."""
+    if split.is_folds:
+        if group is not None and (split.plan is None or split.plan.group != group):
+            raise EvaluationError(
+                f"the folds of {split.name!r} do not keep {group!r} whole; draw folds with "
+                f"'artsim split --folds N --group {group}'"
+            )
+        # Neighbours from the other folds only: every row is judged by what its fold has not seen.
+        return None, None, list(split.sides)
+    if list(split.counts) == [SAMPLE]:
+        return None, None, groups
+    judged = next((side for side in (TEST, VAL) if side in split.counts), None)
+    if TRAIN not in split.counts or judged is None:
+        found = ", ".join(split.counts) or "none of them"
+        kind = "split" if split.plan else "split column"
         raise EvaluationError(
-            f"{name!r} is of type {field.type}; knn-eval judges labels of one value a picture"
+            f"{kind} {split.name!r} needs rows of 'train' and of 'test' (or 'val'); it has {found}"
         )
-    return _values(store, name)
-
-
-def _values(store: Store, name: str) -> list[str | None]:
-    """Return a column as text; null stays None."""
-    known = [field.name for field in store.manifest.fields]
-    if name not in known:
-        raise EvaluationError(f"no column {name!r}; choose from {', '.join(known)}")
-    values = store.read([name]).column(name).to_pylist()
-    return [None if value is None else str(value) for value in values]
-
-
-def _split(store: Store, name: str) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the rows of train and of test."""
-    values = [(value or "").lower() for value in _values(store, name)]
-    train = [row for row, value in enumerate(values) if value in _TRAIN]
-    tests = sorted({value for value in values if value in _TEST})
-    if not train or not tests:
-        found = ", ".join(repr(value) for value in sorted(set(values))[:6])
-        raise EvaluationError(
-            f"split column {name!r} needs rows of 'train' and of 'test' (or 'val'); it has {found}"
-        )
-    judged = next((each for each in ("test", "testing") if each in tests), tests[0])
-    test = [row for row, value in enumerate(values) if value == judged]
-    return np.array(train, dtype=np.int64), np.array(test, dtype=np.int64)
+    return split.rows(TRAIN), split.rows(judged), groups

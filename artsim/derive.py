@@ -118,7 +118,7 @@ def parse_label(text: str) -> Derivation:
     Raises:
         EvaluationError: If it cannot be read; the message has the place and what was expected.
     """
-    text = " ".join(text.split())
+    text = text.strip()
     source = _Source(text)
     match = _NAME.match(text)
     if match is None:
@@ -148,7 +148,9 @@ class _Source:
         rest = self.text[at:]
         short = rest if len(rest) <= 20 else f"{rest[:20]}..."
         where = f"character {at + 1} ({short})" if rest else "its end"
-        return EvaluationError(f"label {self.text!r}, at {where}: expected {expected}")
+        text = self.text if len(self.text) <= 150 else f"{self.text[:150]}..."
+        where = " ".join(where.split())
+        return EvaluationError(f"label {text!r}, at {where}: expected {expected}")
 
 
 @dataclass(frozen=True)
@@ -375,7 +377,9 @@ _COMPARISONS = {
 }
 
 
-def _evaluate(node: _Node, batch: pa.RecordBatch, source: _Source) -> pa.Array | pa.Scalar:
+def _evaluate(  # noqa: C901  # one case a kind of node
+    node: _Node, batch: pa.RecordBatch, source: _Source
+) -> pa.Array | pa.Scalar:
     """Return an array of text, numbers, truth values, lists or year ranges; literals as scalars."""
 
     def of(child: _Node) -> pa.Array | pa.Scalar:
@@ -506,7 +510,9 @@ def _divide(sign: str, left: pa.Array | pa.Scalar, right: pa.Array | pa.Scalar) 
 def _any_member(lists: pa.Array, predicate: Callable[[pa.Array], pa.Array]) -> pa.Array:
     """Ask whether any value of each list is so; missing where there is none."""
     members = lists.flatten()
-    rows = pc.list_parent_indices(lists).to_numpy()
+    # Not Arrow's list_parent_indices: it counts what a missing list may hide, flatten does not.
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
+    rows = np.repeat(np.arange(len(lists)), lengths)
     found = pc.fill_null(predicate(members), False).to_numpy(zero_copy_only=False)
     known = np.zeros(len(lists), dtype=bool)
     known[rows[pc.is_valid(members).to_numpy(zero_copy_only=False)]] = True

@@ -2,6 +2,7 @@
 
 * ArtsimError
   x ReaderError
+  x FetchError
   x ImageError
   x ModelError
   x StoreError
@@ -15,6 +16,7 @@ A message names the value, what was expected and the next step: the cli prints i
 __all__ = [
     "ArtsimError",
     "EvaluationError",
+    "FetchError",
     "ImageError",
     "ModelError",
     "PassportError",
@@ -30,6 +32,10 @@ class ArtsimError(Exception):
 
 class ReaderError(ArtsimError):
     """A collection lacks a file, a column or a value that its reader needs."""
+
+
+class FetchError(ArtsimError):
+    """Pictures cannot be fetched at all: no such column, a folder in use, a missing package."""
 
 
 class ImageError(ArtsimError):

@@ -224,7 +224,8 @@ def _describe(file: IO[bytes]) -> Description:
             file.seek(0)
             img = _open(file.read(_WHOLE_BYTES), MAX_PIXELS)
         turn, orientation = _orientation(img)
-        width, height = _turned(img.size, turn)
+        # Pillow tells the size of a TIFF upright before it has turned it.
+        width, height = img.size if img.format == "TIFF" else _turned(img.size, turn)
         profile, profile_name = _profile(img)
         return Description(
             format="JPEG" if img.format == "MPO" else str(img.format),

@@ -141,6 +141,11 @@ def load_index_extractor(
     from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
 
     passport = store.manifest.passport
+    if passport.is_external:
+        raise ModelError(
+            f"{str(store.path)!r} holds imported {passport.weights_source}; the network that made "
+            "them is unknown, so ask by a picture of the index: --id ID"
+        )
     kind, _, where = passport.weights_source.partition(":")
     if weights is None and model is None and kind == "file":
         weights = Path(where)

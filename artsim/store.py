@@ -29,6 +29,7 @@ from artsim.errors import StoreError
 
 __all__ = [
     "SPOOL",
+    "DerivedLabel",
     "Failure",
     "Manifest",
     "Part",
@@ -64,7 +65,7 @@ _FAILURE_COLUMNS = pa.schema(
     [
         pa.field("id", pa.string()),
         pa.field("image", pa.string()),
-        pa.field("stage", pa.string(), nullable=False),  # catalogue, read, decode or forward
+        pa.field("stage", pa.string(), nullable=False),  # catalogue, read, decode, forward, vector
         pa.field("reason", pa.string(), nullable=False),
         pa.field("file_bytes", pa.int64()),
         pa.field("file_mtime_ns", pa.int64()),
@@ -95,6 +96,14 @@ class Part:
     sha256: str
 
 
+@dataclass(frozen=True)
+class DerivedLabel:
+    """A label computed from the metadata whenever it is asked for; see `artsim.derive`."""
+
+    name: str
+    expression: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What an index holds and how it was made."""
@@ -105,6 +114,7 @@ class Manifest:
     root: str  # image paths are relative to this folder
     fields: tuple[Field, ...]
     passport: Passport
+    labels: tuple[DerivedLabel, ...] = ()
     parts: tuple[Part, ...] = ()
     next_part: int = 0  # number of the next part file; chunks without a row use one up too
     complete: bool = False  # every row of the catalogue was tried
@@ -125,6 +135,7 @@ class Manifest:
                 **values,
                 "fields": tuple(Field(f["name"], FieldType(f["type"])) for f in values["fields"]),
                 "passport": Passport.from_json(values["passport"]),
+                "labels": tuple(DerivedLabel(**label) for label in values.get("labels", ())),
                 "parts": tuple(Part(**part) for part in values["parts"]),
             }
         )
@@ -351,6 +362,10 @@ class Store:
         self._write_manifest(replace(manifest, parts=kept, next_part=number))
         for file in outdated:
             (self.path / "parts" / file).unlink(missing_ok=True)
+
+    def set_labels(self, labels: Sequence[DerivedLabel]) -> None:
+        """Put derived labels in the place of those there are."""
+        self._write_manifest(replace(self.manifest, labels=tuple(labels)))
 
     def finish(self) -> None:
         """Note that every row of the catalogue was tried, and clear what kills left behind."""

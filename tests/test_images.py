@@ -8,6 +8,7 @@ import threading
 import warnings
 import zlib
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -17,7 +18,15 @@ from hypothesis import given, settings
 from PIL import Image, ImageCms, ImageFile
 
 from artsim.errors import ImageError
-from artsim.images import MAX_PIXELS, _transform, decode, read_bytes
+from artsim.images import (
+    MAX_PIXELS,
+    Description,
+    Profile,
+    _transform,
+    decode,
+    describe,
+    read_bytes,
+)
 
 DATA = Path(os.environ.get("ARTSIM_DATA", Path(__file__).parents[1] / "../shared/data"))
 
@@ -921,6 +930,132 @@ def test_any_other_trouble_in_reading_is_one_line(monkeypatch, number):
     assert reading(Path("a.jpg")) == (
         f"'a.jpg' cannot be read ({os.strerror(number)}); check the path and its permissions"
     )
+
+
+# ---- headers ----
+
+
+def described(picture, fmt, **options):
+    return describe(saved(picture, fmt, **options))
+
+
+def test_a_header_tells_all_but_the_pixels():
+    assert described(plain("RGB", RED, (30, 20)), "JPEG") == Description(
+        format="JPEG",
+        mode="RGB",
+        width=30,
+        height=20,
+        orientation=1,
+        profile=Profile.NONE,
+        profile_name="",
+        bits=8,
+        has_pages=False,
+    )
+
+
+@pytest.mark.parametrize("fmt", ["JPEG", "TIFF", "PNG", "WEBP"])
+@pytest.mark.parametrize(("orientation", "size"), [(1, (30, 20)), (3, (30, 20)), (6, (20, 30))])
+def test_width_and_height_are_described_upright(fmt, orientation, size):
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    found = described(plain("RGB", RED, (30, 20)), fmt, exif=exif)
+    assert (found.orientation, found.width, found.height) == (orientation, *size)
+
+
+@pytest.mark.parametrize(
+    ("mode", "profile", "expected"),
+    [
+        ("RGB", SRGB, (Profile.SRGB, "sRGB built-in")),
+        ("RGB", SWAPPED, (Profile.OTHER, "no name")),
+        ("L", LINEAR_GREY, (Profile.OTHER, "no name")),
+        ("L", SRGB, (Profile.SRGB, "sRGB built-in")),
+        ("CMYK", cmyk_profile(), (Profile.OTHER, "no name")),
+        ("RGB", LINEAR_GREY, (Profile.UNUSABLE, "no name")),
+        ("RGB", cmyk_profile(), (Profile.UNUSABLE, "no name")),
+        ("RGB", b"junk", (Profile.UNUSABLE, "")),
+        ("RGB", SWAPPED[:200], (Profile.UNUSABLE, "")),
+    ],
+)
+def test_a_profile_is_described_by_what_it_does(mode, profile, expected):
+    found = described(plain(mode, 0), "TIFF", icc_profile=profile)
+    assert (found.profile, found.profile_name) == expected
+
+
+def test_bits_are_those_of_the_file_and_not_of_the_mode():
+    def bits(picture, fmt):
+        return described(picture, fmt).bits
+
+    deep, deepest = np.zeros((4, 4), np.uint16), np.zeros((4, 4), np.int32)
+    assert [bits(deep, fmt) for fmt in ("PNG", "TIFF")] == [16, 16]
+    assert bits(deepest, "TIFF") == 32
+    assert describe(png(1, 1, 16, 2, [bytes(6)])).bits == 16
+    assert describe(b"P6 1 1 65535 " + bytes(6)).bits == 16
+    assert describe(b"P6 1 1 255 " + bytes(3)).bits == 8
+    assert [bits(plain("1", 0), fmt) for fmt in ("PNG", "TIFF")] == [8, 8]
+
+
+@pytest.mark.parametrize("fmt", ["TIFF", "GIF", "WEBP", "PNG"])
+def test_pages_and_frames_are_noticed(fmt):
+    pages = [plain("RGB", RED), plain("RGB", BLUE)]
+    assert described(pages[0], fmt, save_all=True, append_images=pages[1:]).has_pages
+    assert not described(pages[0], fmt).has_pages
+
+
+def test_the_previews_of_an_mpo_are_no_pages():
+    found = described(
+        plain("RGB", RED), "MPO", save_all=True, append_images=[plain("RGB", BLUE, (8, 8))]
+    )
+    assert (found.format, found.has_pages) == ("JPEG", False)
+
+
+def test_a_picture_too_large_to_decode_is_described():
+    found = describe(png(100_000, 100_000, 8, 2, []))
+    assert (found.width, found.height) == (100_000, 100_000)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "the file is empty (0 bytes); get it again"),
+        (b"<html>not found", "not a picture: the file begins with '<html>not found'; expected"),
+        (b"\xff\xd8\xff\xe0", "the file begins like a JPEG but its header is damaged"),
+    ],
+)
+def test_what_has_no_header_is_told_in_one_line(tmp_path, data, message):
+    (tmp_path / "a.jpg").write_bytes(data)
+    for source in (data, tmp_path / "a.jpg"):
+        with pytest.raises(ImageError) as caught:
+            describe(source)
+        assert str(caught.value).startswith(message)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_opened_is_told_by_its_path(tmp_path):
+    with pytest.raises(ImageError, match=r"no file '.*gone\.jpg'"):
+        describe(tmp_path / "gone.jpg")
+    with pytest.raises(ImageError, match="is a folder"):
+        describe(tmp_path)
+
+
+def test_exif_that_pillow_trips_over_is_described_too():
+    entry = struct.pack("<HHI4s", 0x011A, 2, 1, b"\0\0\0\0") + struct.pack("<HHII", 0x0128, 3, 1, 2)
+    exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entry + bytes(4)
+    found = described(plain("RGB", RED, (30, 20)), "JPEG", exif=exif)
+    assert (found.format, found.width, found.height) == ("JPEG", 30, 20)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.sampled_from(["JPEG", "PNG", "TIFF", "GIF", "WEBP", "BMP"]),
+    st.integers(0, 400),
+    st.integers(0, 255),
+)
+def test_a_header_with_a_wrong_byte_is_described_or_refused(fmt, place, value):
+    data = bytearray(saved(plain("RGB", RED, (9, 7)), fmt))
+    data[place % len(data)] = value
+    with suppress(ImageError):
+        found = describe(bytes(data))
+        assert min(found.width, found.height) > 0
 
 
 # ---- real pictures ----

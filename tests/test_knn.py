@@ -8,7 +8,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from artsim.errors import EvaluationError
 from artsim.evaluation import knn, metrics
-from artsim.evaluation.knn import Protocol, evaluate, vote
+from artsim.evaluation.knn import Protocol, choose, evaluate, vote
 from artsim.evaluation.neighbours import Neighbours, nearest
 
 EAST, NORTH, WEST = np.float32([1, 0]), np.float32([0, 1]), np.float32([-1, 0])
@@ -106,6 +106,21 @@ def test_plain_votes_equal_scikit_learn(k):
     peer = KNeighborsClassifier(k, algorithm="brute").fit(bank, codes)
     votes = vote(nearest(queries, bank, k), codes, k, protocol="plain")
     assert votes.classes[:, 0].tolist() == peer.predict(queries).tolist()
+
+
+def test_the_best_k_and_temperature_are_chosen_and_the_smallest_of_equals():
+    # the nearest is of class 0, the two after it of class 1, as is the truth
+    neighbours = found([[0.9, 0.8, 0.8, 0.1]], [[0, 1, 2, 3]])
+    codes, truth = np.array([0, 1, 1, 0]), np.array([1])
+    assert choose(neighbours, codes, truth, ks=(1, 3, 9), temperatures=(0.01, 1.0)) == (3, 1.0)
+    assert choose(neighbours, codes, truth, ks=(2, 1), temperatures=(0.01, 1.0)) == (1, 0.01)
+    with pytest.raises(EvaluationError, match=r"none of the ks .* is at most 4, the neighbours"):
+        choose(neighbours, codes, truth, ks=(10, 20))
+
+
+def test_more_voters_than_neighbours_are_refused():
+    with pytest.raises(EvaluationError, match="k must be between 1 and 1, the neighbours found; g"):
+        vote(found([[1.0]], [[0]]), np.array([0]), 2)
 
 
 def test_leave_one_out_of_two_bunches_knows_them_all():

@@ -2,13 +2,20 @@
 
 import pytest
 
-from artsim.evaluation.labels import encode, why_not_label
+from artsim.evaluation.labels import encode, encode_lists, why_not_label
 
 
 def test_classes_are_numbered_in_sorted_order_and_missing_is_minus_one():
     labels = encode(["Monet", None, "Degas", "Monet"])
     assert labels.codes.tolist() == [1, -1, 0, 1]
     assert labels.classes == ("Degas", "Monet")
+
+
+def test_lists_are_numbered_row_after_row_each_member_once():
+    members = encode_lists([["oil", "canvas", "oil"], None, [], ["oil"]])
+    assert members.classes == ("canvas", "oil")
+    assert members.starts.tolist() == [0, 2, 2, 2, 3]
+    assert members.codes.tolist() == [0, 1, 1]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,25 @@ def test_average_precision_equals_scikit_learn(seed, n, ties):
     assert metrics.average_precision(members, scores) == pytest.approx(expected)
 
 
+def test_gap_counts_distractors_as_wrong_and_divides_by_the_others():
+    truth, predicted = np.array([0, 1, -1, 2]), np.array([0, 1, 1, 0])
+    confidence = np.array([0.9, 0.5, 0.7, 0.1])
+    # in order: right, distractor, right, wrong
+    gap = metrics.global_average_precision(truth, predicted, confidence)
+    assert gap == pytest.approx((1 + 2 / 3) / 3)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
+def test_gap_is_average_precision_times_accuracy(seed, n):
+    rng = np.random.default_rng(seed)
+    truth, predicted, confidence = rng.integers(0, 3, n), rng.integers(0, 3, n), rng.random(n)
+    right = truth == predicted
+    average = sklearn.metrics.average_precision_score(right, confidence) if right.any() else 0
+    gap = metrics.global_average_precision(truth, predicted, confidence)
+    assert gap == pytest.approx(average * right.mean())
+
+
 def test_interval_of_a_mean_is_about_two_standard_errors_each_way():
     values = np.random.default_rng(0).standard_normal(2000) * 3 + 10
     low, high = metrics.mean_interval(values)
@@ -129,6 +148,10 @@ def test_interval_of_a_mean_is_about_two_standard_errors_each_way():
     [
         (lambda: metrics.accuracy(TRUTH, PREDICTED[:2]), "4 true classes and 2 predictions"),
         (lambda: metrics.accuracy(TRUTH[:0], TRUTH[:0]), "there is nothing to score"),
+        (
+            lambda: metrics.global_average_precision(np.array([-1]), np.array([0]), np.ones(1)),
+            "all queries are distractors; GAP needs some that have a class",
+        ),
         (lambda: metrics.accuracy_interval(3, 2), "3 right of 2 predictions is no accuracy"),
     ],
 )

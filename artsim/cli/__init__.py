@@ -15,11 +15,17 @@ import click
 
 from artsim import __version__
 from artsim.cli.embed import embed
+from artsim.cli.fetch import fetch
+from artsim.cli.import_vectors import import_vectors
 from artsim.cli.info import info
+from artsim.cli.inspect_ import inspect
 from artsim.cli.knn_eval import knn_eval
+from artsim.cli.label import label
+from artsim.cli.leaks import leaks
 from artsim.cli.models import layers, models
 from artsim.cli.sample import sample
 from artsim.cli.similar import similar
+from artsim.cli.split import split
 from artsim.errors import ArtsimError
 
 __all__ = ["cli"]
@@ -61,5 +67,19 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-for _command in (embed, similar, knn_eval, info, models, layers, sample):
+for _command in (
+    fetch,
+    inspect,
+    embed,
+    import_vectors,
+    similar,
+    label,
+    split,
+    leaks,
+    knn_eval,
+    info,
+    models,
+    layers,
+    sample,
+):
     cli.add_command(_command)

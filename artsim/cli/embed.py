@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from artsim.cli.options import FOLDER, INDEXES, compute_options, make_compute
+from artsim.cli.options import (
+    FOLDER,
+    INDEXES,
+    compute_options,
+    count_cores,
+    make_compute,
+    make_reader_options,
+    reader_options,
+)
 from artsim.datatypes import DEFAULT_MODEL, Fit, parse_spec
 
 if TYPE_CHECKING:
@@ -35,25 +43,7 @@ if TYPE_CHECKING:
     help="How a picture is brought to the network's shape.  [default: the model's way]",
 )
 @click.option("--exact", is_flag=True, help="Decode every pixel, compute and store in float32.")
-@click.option("--id-column", metavar="NAME", help="Column with each picture's id.")
-@click.option("--image-column", metavar="NAME", help="Column with the path of the picture.")
-@click.option(
-    "--images", metavar="DIR", type=FOLDER, help="Folder that picture paths are relative to."
-)
-@click.option(
-    "--type",
-    "types",
-    multiple=True,
-    metavar="COLUMN=TYPE",
-    help="Read a column as text, list or number. Repeat for more.",
-)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of the reader's own. Repeat for more.",
-)
+@reader_options
 @click.option(
     "--batch-size",
     type=click.IntRange(1),
@@ -118,16 +108,16 @@ def embed(
     """
     if exact and precision == "bf16":
         raise click.UsageError("--exact computes in float32; leave out --precision bf16")
-    from artsim.readers import ReaderOptions, read_collection
+    from artsim.readers import read_collection
 
     catalogue = read_collection(
         collection,
-        options=ReaderOptions(
+        options=make_reader_options(
             id_column=id_column,
             image_column=image_column,
             images=images,
-            types=_pairs(types, "--type"),
-            settings=_pairs(settings, "--set"),
+            types=types,
+            settings=settings,
         ),
     )
     spec = parse_spec(model)
@@ -153,7 +143,7 @@ def embed(
                 extractor,
                 settings=EmbedSettings(
                     batch_size=batch_size or extractor.batch_size,
-                    workers=workers or _cores(),
+                    workers=workers or count_cores(),
                     part_rows=part_rows,
                     max_pixels=max_pixels or MAX_PIXELS,
                     rehash=rehash,
@@ -186,21 +176,3 @@ def _print_summary(summary: EmbedSummary, spec: str) -> None:
             f"see 'artsim info --failures --index {summary.path}'",
             err=True,
         )
-
-
-def _pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
-    pairs = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not (name and equals and value):
-            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
-        pairs[name] = value
-    return pairs
-
-
-def _cores() -> int:
-    """Count the cores that this process may use."""
-    import os
-
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -57,6 +57,8 @@ def _print_failures(store: Store, as_json: bool) -> None:
 def _describe(store: Store) -> dict[str, Any]:
     from dataclasses import asdict
 
+    from artsim.annotations import stored_splits
+
     manifest = store.manifest
     return {
         "path": str(store.path),
@@ -68,6 +70,8 @@ def _describe(store: Store) -> dict[str, Any]:
         "created": manifest.created,
         "updated": manifest.updated,
         "fields": [asdict(field) | _count(store, field.name) for field in manifest.fields],
+        "labels": [asdict(label) for label in manifest.labels],
+        "splits": stored_splits(store),
         "passport": manifest.passport.to_json(),
         "bytes": dict(_sizes(store)),
     }
@@ -87,6 +91,14 @@ def _print_info(store: Store) -> None:
         "taps": ", ".join(f"{tap.name} ({tap.dim})" for tap in passport.taps),
         "pictures": f"{seen.fit} to {seen.size[1]}x{seen.size[0]}, {seen.interpolation}{scaled}",
         "computed": f"{passport.compute_dtype} by {passport.backend}",
+    }
+    if passport.is_external:
+        lines |= {
+            "weights": passport.weights_source,
+            "pictures": "unknown",
+            "computed": "elsewhere",
+        }
+    lines |= _annotations(store) | {
         "failures": f"{failed:,}" + (" (list them with --failures)" if failed else ""),
         "on disk": ", ".join(f"{name} {_megabytes(size)}" for name, size in _sizes(store)),
     }
@@ -100,6 +112,14 @@ def _print_info(store: Store) -> None:
         )
     if rows:
         print_table(["column", "type", "distinct", "missing"], rows, right=["distinct", "missing"])
+
+
+def _annotations(store: Store) -> dict[str, str]:
+    from artsim.annotations import derived_labels, stored_splits
+
+    labels = [f"{name} = {text}" for name, text in derived_labels(store).items()]
+    found = {"derived": ", ".join(labels), "splits": ", ".join(stored_splits(store))}
+    return {name: text for name, text in found.items() if text}
 
 
 def _count(store: Store, name: str) -> dict[str, int | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -10,6 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from artsim.models.extractor import Compute
+    from artsim.readers import ReaderOptions
     from artsim.store import Store
 
 __all__ = [
@@ -17,10 +19,14 @@ __all__ = [
     "NEW_FILE",
     "PICTURE",
     "compute_options",
+    "count_cores",
     "format_option",
     "index_option",
     "make_compute",
+    "make_reader_options",
     "open_store",
+    "pairs",
+    "reader_options",
     "tap_option",
 ]
 
@@ -96,6 +102,77 @@ def compute_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def reader_options(command: Command) -> Command:
+    """Add --id-column, --image-column, --images, --type and --set."""
+    for option in reversed(
+        (
+            click.option("--id-column", metavar="NAME", help="Column with each picture's id."),
+            click.option(
+                "--image-column", metavar="NAME", help="Column with the path of the picture."
+            ),
+            click.option(
+                "--images",
+                metavar="DIR",
+                type=FOLDER,
+                help="Folder that picture paths are relative to.",
+            ),
+            click.option(
+                "--type",
+                "types",
+                multiple=True,
+                metavar="COLUMN=TYPE",
+                help="Read a column as text, list or number. Repeat for more.",
+            ),
+            click.option(
+                "--set",
+                "settings",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="A setting of the reader's own. Repeat for more.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def make_reader_options(
+    *,
+    id_column: str | None,
+    image_column: str | None,
+    images: Path | None,
+    types: tuple[str, ...],
+    settings: tuple[str, ...],
+) -> ReaderOptions:
+    """Turn the options of `reader_options` into the library's value."""
+    from artsim.readers import ReaderOptions
+
+    return ReaderOptions(
+        id_column=id_column,
+        image_column=image_column,
+        images=images,
+        types=pairs(types, "--type"),
+        settings=pairs(settings, "--set"),
+    )
+
+
+def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
+    """Split each NAME=VALUE that was given for an option."""
+    split = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
+        split[name] = value
+    return split
+
+
+def count_cores() -> int:
+    """Count the cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def make_compute(device: str, backend: str, precision: str) -> Compute:

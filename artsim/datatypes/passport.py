@@ -58,8 +58,15 @@ class Passport:
     compute_dtype: str  # float32 or bfloat16: how the forward pass was computed
     versions: dict[str, str]
 
+    EXTERNAL = "external:"  # begins the spec of vectors that were made elsewhere
+
     # What changes a vector for good. The backend and its precision do so only by rounding.
     _IDENTITY = ("spec", "weights_sha256", "preprocessing", "taps")
+
+    @property
+    def is_external(self) -> bool:
+        """Whether the vectors were imported, and nothing is known of the network."""
+        return self.spec.startswith(self.EXTERNAL)
 
     def differences(self, other: Passport) -> list[str]:
         """Name what makes the two incomparable, as 'field: mine, not theirs'; empty if nothing."""

@@ -110,7 +110,7 @@ def _unusable(rows: CatalogueRows) -> dict[int, Failure]:
         elif id_ in repeated and first.setdefault(id_, position) != position:
             reason = f"id {id_!r} stands in row {first[id_] + 1} already; give each row its own id"
         elif image.startswith(("http://", "https://")):
-            reason = "the picture is an address on the web; download it first"
+            reason = "the picture is an address on the web; download it first with 'artsim fetch'"
         if reason:
             failures[position] = Failure(id_ or None, image or None, "catalogue", reason)
     return failures

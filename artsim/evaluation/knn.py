@@ -121,19 +121,16 @@ def vote(
     protocol = _protocol(protocol)
     if temperature <= 0:
         raise EvaluationError(f"temperature must be above 0, got {temperature:g}")
-    if not 1 <= k <= neighbours.rows.shape[1]:
-        raise EvaluationError(
-            f"k must be between 1 and {neighbours.rows.shape[1]}, the neighbours found; got {k}"
-        )
-    q = len(neighbours.rows)
+    voters = neighbours.first(k)
+    q = len(voters.rows)
     classes = np.full((q, _TOP), -1, dtype=np.int64)
     shares = np.zeros((q, _TOP), dtype=np.float32)
     step = max(1, _BLOCK_BYTES // (64 * k))
     for start in range(0, q, step):
         block = slice(start, start + step)
-        rows, scores = neighbours.rows[block, :k], neighbours.scores[block, :k]  # (b, k)
-        members = np.where(rows == NO_ROW, -1, codes[rows])  # (b, k)
-        weights = vote_weights(Neighbours(scores, rows), protocol, temperature)
+        few = Neighbours(voters.scores[block], voters.rows[block])  # (b, k)
+        members = np.where(few.rows == NO_ROW, -1, codes[few.rows])  # (b, k)
+        weights = vote_weights(few, protocol, temperature)
         classes[block], shares[block] = _most_voted(members, weights)
     return Votes(classes, shares)
 
@@ -148,7 +145,7 @@ def vote_weights(
     """
     some = neighbours.rows != NO_ROW
     if _protocol(protocol) is Protocol.PLAIN:
-        return some.astype(np.float64)
+        return np.where(some, 1.0, 0.0)
     scores = np.where(some, neighbours.scores, -np.inf).astype(np.float64)
     nearest_score = np.where(some[:, :1], scores[:, :1], 0.0)
     weights: NDArray[np.float64] = np.exp((scores - nearest_score) / temperature)

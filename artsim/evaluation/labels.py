@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Labels", "encode", "why_not_label"]
+__all__ = ["Labels", "Members", "encode", "encode_lists", "why_not_label"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,29 @@ def encode(values: Sequence[str | None]) -> Labels:
     code = {name: i for i, name in enumerate(classes)}
     codes = (-1 if value is None else code[value] for value in values)
     return Labels(np.fromiter(codes, dtype=np.int64, count=len(values)), tuple(classes))
+
+
+@dataclass(frozen=True)
+class Members:
+    """The classes of each row, of which it may have several, one row after the other."""
+
+    starts: NDArray[np.int64]  # (N+1,) row i has codes[starts[i] : starts[i + 1]]
+    codes: NDArray[np.int64]  # class codes, within a row rising and each once
+    classes: tuple[str, ...]  # sorted
+
+
+def encode_lists(values: Sequence[Sequence[str] | None]) -> Members:
+    """Number the distinct members of lists; None is an empty list."""
+    lists = [sorted(set(value or ())) for value in values]
+    classes = sorted({member for members in lists for member in members})
+    code = {name: i for i, name in enumerate(classes)}
+    starts = np.cumsum([0, *map(len, lists)])
+    codes = (code[member] for members in lists for member in members)
+    return Members(
+        starts.astype(np.int64),
+        np.fromiter(codes, dtype=np.int64, count=int(starts[-1])),
+        tuple(classes),
+    )
 
 
 def why_not_label(values: Sequence[object]) -> str | None:

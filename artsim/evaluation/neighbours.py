@@ -56,7 +56,15 @@ class Neighbours(NamedTuple):
     rows: NDArray[np.int64]  # (Q, k) rows of the bank
 
     def first(self, k: int) -> Neighbours:
-        """Keep the k nearest."""
+        """Keep the k nearest.
+
+        Raises:
+            EvaluationError: If k is not between 1 and the number of neighbours searched.
+        """
+        if not 1 <= k <= self.rows.shape[1]:
+            raise EvaluationError(
+                f"k must be between 1 and {self.rows.shape[1]}, the neighbours found; got {k}"
+            )
         return Neighbours(self.scores[:, :k], self.rows[:, :k])
 
 
@@ -359,9 +367,10 @@ class _CoarseBank:
         """
         error = _norms(queries - coarse) * self.radius + _norms(coarse.float()) * self.error
         length = _norms(queries)
-        error += 2.0**-23 * self.vectors.shape[1] * self.radius * length  # float32 sums
+        longest = self.radius + float(torch.linalg.vector_norm(self.mean))
+        error += 2.0**-23 * self.vectors.shape[1] * longest * length  # float32 sums
         # room for the bound's own rounding
-        shift = queries @ self.mean + error * 1.01 + 1e-6 * length * (1 + self.radius)
+        shift = queries @ self.mean + error * 1.01 + 1e-6 * length * (1 + longest)
         if self.vectors.dtype is torch.bfloat16:
             products = products * torch.where(products < 0, 1 - 2.0**-8, 1 + 2.0**-8)
         return products + shift[:, None]

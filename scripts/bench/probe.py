@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--dims", type=int, default=512)
     parser.add_argument("--classes", type=int, default=29)
-    parser.add_argument("--noise", type=float, default=1.5, help="the larger, the harder to tell")
+    parser.add_argument("--noise", type=float, default=5.0, help="the larger, the harder to tell")
     parser.add_argument("--every", type=int, default=1, help="scikit-learn fits every so many")
     options = parser.parse_args()
     x, y = made(2 * options.rows, options.dims, options.classes, options.noise)

@@ -1,0 +1,283 @@
+"""``artsim inspect``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from artsim.cli.options import (
+    NEW_FILE,
+    count_cores,
+    format_option,
+    make_reader_options,
+    reader_options,
+)
+from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
+
+if TYPE_CHECKING:
+    from artsim.inspection import Example, Inspection, Label, Weight
+
+_CLASSES = 12  # of a label that are listed
+_ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
+
+
+@click.command("inspect")
+@click.argument("collection")
+@reader_options
+@click.option(
+    "--hashes",
+    is_flag=True,
+    help="Decode every picture: also find damaged ones, look-alikes and black bars.",
+)
+@click.option(
+    "--html", metavar="FILE", type=NEW_FILE, help="Write a page with figures and pictures."
+)
+@click.option(
+    "--examples",
+    type=click.IntRange(0),
+    default=3,
+    show_default=True,
+    help="Instances of each fault that are named.",
+)
+@click.option(
+    "--min-side",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    metavar="PIXELS",
+    help="Pictures with a shorter side are tiny.",
+)
+@click.option(
+    "--max-pixels", type=click.IntRange(1), help="Pictures of more pixels than this are huge."
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="Threads that read files.  [default: the cores]"
+)
+@click.option(
+    "--seed", type=int, default=0, show_default=True, help="Of the baselines' folds, the samples."
+)
+@click.option("--strict", is_flag=True, help="Exit with 1 if a fault costs rows.")
+@format_option
+def inspect(
+    collection: str,
+    id_column: str | None,
+    image_column: str | None,
+    images: Path | None,
+    types: tuple[str, ...],
+    settings: tuple[str, ...],
+    hashes: bool,
+    html: Path | None,
+    examples: int,
+    min_side: int,
+    max_pixels: int | None,
+    workers: int | None,
+    seed: int,
+    strict: bool,
+    as_json: bool | None,
+) -> None:
+    """Look a collection over before a model sees it: faults, labels, baselines, sizes.
+
+    Rows are matched with files, headers are read, and labels are counted beside two baselines
+    that need no picture: the most common class, and what one other column tells on rows left out.
+
+    Example:
+
+    \b
+        artsim inspect paintings/
+        artsim inspect paintings/ --hashes --html paintings.html
+    """
+    from artsim.images import MAX_PIXELS
+    from artsim.inspection import EXPLANATIONS, InspectSettings, Weight, inspect_collection
+    from artsim.readers import read_collection
+
+    catalogue = read_collection(
+        collection,
+        options=make_reader_options(
+            id_column=id_column,
+            image_column=image_column,
+            images=images,
+            types=types,
+            settings=settings,
+        ),
+    )
+    with show_progress(catalogue.name) as progress:
+        inspection = inspect_collection(
+            catalogue,
+            settings=InspectSettings(
+                hashes=hashes,
+                max_pixels=max_pixels or MAX_PIXELS,
+                min_side=min_side,
+                workers=workers or count_cores(),
+                examples=max(examples, _ON_PAGE if html else 0),
+                samples=_ON_PAGE if html else 0,
+                seed=seed,
+            ),
+            progress=progress,
+        )
+    if html is not None:
+        from artsim.report.inspection import inspection_page
+        from artsim.report.pages import save_page
+
+        save_page(inspection_page(inspection), html)
+    if wants_json(as_json):
+        print_json_lines(_json(inspection, examples))
+    else:
+        _print(inspection, examples)
+        if html is not None:
+            click.echo(f"Page written to {html}")
+    lost = any(EXPLANATIONS[f.kind].weight is Weight.LOST for f in inspection.findings)
+    if strict and lost:
+        sys.exit(1)
+
+
+def _json(inspection: Inspection, examples: int) -> Iterator[dict[str, Any]]:
+    from dataclasses import asdict
+
+    from artsim.inspection import EXPLANATIONS
+
+    yield {
+        "kind": "collection",
+        "name": inspection.name,
+        "reader": inspection.reader,
+        "source": str(inspection.source),
+        "root": str(inspection.root),
+        "rows": inspection.rows,
+        "pictures": inspection.pictures,
+        "listed": inspection.listed,
+        "formats": inspection.formats,
+        "modes": inspection.modes,
+        "profiles": inspection.profiles,
+        "hashes": inspection.settings.hashes,
+        "seed": inspection.settings.seed,
+    }
+    for finding in inspection.findings:
+        yield {
+            "kind": "finding",
+            "fault": finding.kind,
+            "weight": EXPLANATIONS[finding.kind].weight,
+            "title": EXPLANATIONS[finding.kind].title,
+            "count": finding.count,
+            "examples": [
+                {"names": example.names, "detail": example.detail}
+                for example in finding.examples[:examples]
+            ],
+        }
+    for column in inspection.columns:
+        yield {"kind": "column", **asdict(column)}
+    for label in inspection.labels:
+        yield {"kind": "label", **asdict(label), "classes": dict(label.classes)}
+    for name, values in inspection.sizes.quantiles().items():
+        quantiles = zip(("least", "p5", "median", "p95", "most"), values, strict=True)
+        yield {"kind": "size", "measure": name, **dict(quantiles)}
+
+
+def _print(inspection: Inspection, examples: int) -> None:
+    click.echo(
+        f"{inspection.name}: {inspection.rows:,} rows, {inspection.pictures:,} pictures "
+        f"({inspection.reader} reader, {inspection.source})"
+    )
+    for name, counts in (
+        ("files", inspection.formats),
+        ("colours", inspection.modes),
+        ("profiles", inspection.profiles),
+    ):
+        if counts:
+            click.echo(f"  {name:<9} " + ", ".join(f"{k} {n:,}" for k, n in counts.items()))
+    _print_findings(inspection, examples)
+    _print_labels(inspection.labels)
+    _print_columns(inspection)
+    _print_sizes(inspection)
+
+
+def _print_findings(inspection: Inspection, examples: int) -> None:
+    from artsim.inspection import EXPLANATIONS, Weight
+
+    headings: dict[Weight, str] = {
+        Weight.LOST: "Left out when it is embedded",
+        Weight.LOOK: "Worth a look",
+        Weight.NOTE: "Good to know",
+    }
+    for weight, heading in headings.items():
+        found = [f for f in inspection.findings if EXPLANATIONS[f.kind].weight is weight]
+        if found:
+            click.echo(f"\n{heading}")
+        for finding in found:
+            click.echo(f"{finding.count:>9,}  {EXPLANATIONS[finding.kind].title}")
+            for example in finding.examples[:examples]:
+                click.echo(f"{'':>11}{_line(example)}")
+    if not inspection.findings:
+        click.echo("\nNothing is wrong with the rows and the files.")
+    if not inspection.settings.hashes:
+        click.echo("\nNot looked for: damaged pictures, look-alikes, black bars (--hashes does)")
+
+
+def _line(example: Example) -> str:
+    shown = " = ".join(example.names[:4])
+    more = len(example.names) - 4
+    names = f"{shown} and {more:,} more" if more > 0 else shown
+    return f"{names}: {example.detail}" if example.detail else names
+
+
+def _print_labels(labels: tuple[Label, ...]) -> None:
+    if not labels:
+        click.echo("\nNo column can be a label.")
+        return
+    click.echo()
+    numbers = ["classes", "rows", "majority", "metadata"]
+    rows = [
+        [
+            label.name,
+            f"{len(label.classes):,}",
+            f"{label.rows:,}",
+            f"{label.majority:.3f}",
+            "" if label.metadata is None else f"{label.metadata.accuracy:.3f}",
+            "" if label.metadata is None else label.metadata.column or "no column does better",
+        ]
+        for label in labels
+    ]
+    print_table(["label", *numbers, "told by"], rows, right=numbers)
+    baselines = [label.metadata for label in labels if label.metadata is not None]
+    if baselines:
+        click.echo(
+            "metadata: the most common class among rows with the same value of one other column "
+            f"or size,\nchosen and judged in {baselines[0].folds} folds (seed {baselines[0].seed})"
+        )
+    for label in labels:
+        more = len(label.classes) - _CLASSES
+        listed = ", ".join(f"{name} {count:,}" for name, count in label.classes[:_CLASSES])
+        click.echo(f"\n{label.name}: {listed}" + (f", and {more:,} more" if more > 0 else ""))
+
+
+def _print_columns(inspection: Inspection) -> None:
+    if not inspection.columns:
+        return
+    rows = [
+        [
+            column.name,
+            column.type,
+            f"{column.distinct:,}",
+            f"{column.missing:,}",
+            f"{column.missing / inspection.rows:.0%}",
+            "label" if column.not_a_label is None else column.not_a_label,
+        ]
+        for column in inspection.columns
+    ]
+    right = ["distinct", "missing", "%"]
+    print_table(["column", "type", "distinct", "missing", "%", "use"], rows, right=right)
+
+
+def _print_sizes(inspection: Inspection) -> None:
+    quantiles = inspection.sizes.quantiles()
+    if not quantiles:
+        return
+    right = ["least", "5 %", "median", "95 %", "most"]
+    rows = [[name, *(_number(value) for value in values)] for name, values in quantiles.items()]
+    print_table(["size", *right], rows, right=right)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.3g}"

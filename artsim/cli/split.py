@@ -1,0 +1,138 @@
+"""``artsim split``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from artsim.cli.options import format_option, index_option, open_store
+from artsim.cli.output import print_json_lines, print_table, wants_json
+
+if TYPE_CHECKING:
+    from artsim.annotations import Split
+
+
+@click.command()
+@click.option("--name", metavar="NAME", help="Call the split so.  [default: list the splits]")
+@click.option(
+    "--fractions",
+    metavar="A/B[/C]",
+    help="Percent of train/test, or of train/val/test: 70/10/20.  [default: 80/20]",
+)
+@click.option("--folds", type=click.IntRange(2), help="Divide into so many folds instead.")
+@click.option("--stratify", metavar="LABEL", help="Divide each class of this label alike.")
+@click.option(
+    "--group", metavar="LABEL", help="Keep pictures that share its value on one side: artist."
+)
+@click.option(
+    "--per-class",
+    type=click.IntRange(1),
+    metavar="N",
+    help="Draw so many pictures of each class first. Alone, the sample is not divided.",
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")
+@click.option("--replace", is_flag=True, help="Draw a split anew that is there already.")
+@index_option
+@format_option
+def split(
+    name: str | None,
+    fractions: str | None,
+    folds: int | None,
+    stratify: str | None,
+    group: str | None,
+    per_class: int | None,
+    seed: int,
+    replace: bool,
+    index: Path | None,
+    as_json: bool | None,
+) -> None:
+    """Divide an index's pictures at random into sides to learn from and to be judged on.
+
+    The split is stored in the index by each picture's id, so it stays as it is when the index
+    grows; pictures that came later are on no side. 'artsim knn-eval --split NAME' takes it.
+
+    Example:
+
+    \b
+        artsim split --name honest --stratify style --group artist
+        artsim split --name small --per-class 2000 --stratify medium --fractions 70/10/20
+        artsim split --name cv --folds 5 --stratify style
+    """
+    if folds is not None and fractions is not None:
+        raise click.UsageError("give --fractions or --folds, not both")
+    if per_class is not None and stratify is None:
+        raise click.UsageError(
+            "--per-class draws from the classes of a label; add --stratify LABEL"
+        )
+    store = open_store(index)
+    from artsim.annotations import SplitPlan, make_split, read_split, stored_splits
+
+    if name is None:
+        drawn = [read_split(store, each) for each in stored_splits(store)]
+        if not drawn and not wants_json(as_json):
+            click.echo(f"{store.path} has no split; make one with --name NAME")
+    else:
+        if fractions is None and folds is None and per_class is None:
+            fractions = "80/20"
+        plan = SplitPlan(
+            fractions=_fractions(fractions) if fractions else None,
+            folds=folds,
+            stratify=stratify,
+            group=group,
+            per_class=per_class,
+            seed=seed,
+        )
+        drawn = [make_split(store, name, plan, replace=replace)]
+    if wants_json(as_json):
+        print_json_lines(map(_describe, drawn))
+    else:
+        for each in drawn:
+            _print_split(each)
+
+
+def _fractions(text: str) -> tuple[float, ...]:
+    """Read 70/10/20 (percent) or 0.7/0.1/0.2."""
+    try:
+        numbers = [float(part) for part in text.split("/")]
+    except ValueError:
+        numbers = []
+    total = 100 if sum(numbers) > 2 else 1
+    if len(numbers) not in (2, 3) or min(numbers) <= 0 or abs(sum(numbers) - total) > 1e-6:
+        raise click.BadParameter(
+            f"{text!r} is not of the form 80/20 or 70/10/20, adding up to 100",
+            param_hint="--fractions",
+        )
+    return tuple(number / total for number in numbers)
+
+
+def _describe(split: Split) -> dict[str, object]:
+    from dataclasses import asdict
+
+    return {
+        "split": split.name,
+        "sides": split.counts,
+        "left_out": split.left_out,
+        "unassigned": split.unassigned,
+        "gone": split.gone,
+        **(asdict(split.plan) if split.plan else {}),
+    }
+
+
+def _print_split(split: Split) -> None:
+    plan = split.plan
+    if plan is not None:
+        notes = [f"seed {plan.seed}"]
+        notes += [f"stratified by {plan.stratify}"] if plan.stratify else []
+        notes += [f"{plan.group} kept whole"] if plan.group else []
+        notes += [f"{plan.per_class:,} of each class"] if plan.per_class else []
+        click.echo(f"{split.name}: {', '.join(notes)}")
+    rows = [[side, f"{count:,}"] for side, count in split.counts.items()]
+    for what, count in (
+        ("not drawn", split.left_out),
+        ("came later, on no side", split.unassigned),
+        ("gone from the index", split.gone),
+    ):
+        rows += [[what, f"{count:,}"]] if count else []
+    print_table(["side", "pictures"], rows, right=["pictures"])

@@ -1,0 +1,17 @@
+"""Pictures of a catalogue, fetched from the web into a folder that can be embedded."""
+
+from artsim.fetch.addresses import read_addresses
+from artsim.fetch.choice import Choice
+from artsim.fetch.run import FetchSummary, fetch_pictures
+from artsim.fetch.settings import FetchSettings
+from artsim.fetch.status import Outcome, Status
+
+__all__ = [
+    "Choice",
+    "FetchSettings",
+    "FetchSummary",
+    "Outcome",
+    "Status",
+    "fetch_pictures",
+    "read_addresses",
+]

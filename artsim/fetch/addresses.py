@@ -1,0 +1,156 @@
+"""Catalogues of web addresses: any reader's, or a plain list of them, IIIF ones at a size."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from artsim.datatypes import Catalogue
+from artsim.errors import FetchError, ReaderError
+from artsim.readers import READERS, ReaderOptions, read_collection
+from artsim.readers.delimited import column_names
+from artsim.readers.options import DEFAULTS
+from artsim.readers.pictures import is_url
+from artsim.readers.table import IMAGE_COLUMNS
+
+__all__ = ["read_addresses"]
+
+_TABLES = (".csv", ".tsv", ".tab", ".parquet")
+_BATCH = 8192  # rows a record batch
+
+# https://iiif.io/api/image/3.0/#21-image-request-uri-syntax:
+# {server}{/prefix}/{identifier}/{region}/{size}/{rotation}/{quality}.{format}
+_IIIF = (
+    r"^(.*/(?:full|square|(?:pct:)?[\d.]+,[\d.]+,[\d.]+,[\d.]+))"
+    r"/(?:max|full|\^max|\^?!?\d*,\d*|\^?pct:[\d.]+)"
+    r"(/!?\d+(?:\.\d+)?/(?:default|native|color|colour|gray|grey|bitonal)\.\w+(?:\?.*)?)$"
+)
+
+
+def read_addresses(
+    source: str | Path, *, options: ReaderOptions = DEFAULTS, size: str | None = None
+) -> Catalogue:
+    """Read a catalogue whose pictures are on the web.
+
+    ``urls:FILE`` is a text file of one address a line, or a table with a column of them; anything
+    else is read as `read_collection` does. Text that starts with ``#`` is skipped.
+
+    Args:
+        source: A folder or file, or ``READER:PATH``.
+        options: For the reader.
+        size: Longest side to ask IIIF servers for, in pixels, or ``max``; as it stands if None.
+
+    Raises:
+        ReaderError: If nothing is there or the reader cannot read it.
+        FetchError: If a size is asked for and there is no IIIF address.
+    """
+    if size is not None and size != "max" and not (size.isdecimal() and int(size)):
+        raise FetchError(f"no size {size!r}; choose a number of pixels, such as 512, or max")
+    name, path = _split(source)
+    if name == "urls" and path.suffix.lower() not in _TABLES:
+        catalogue = _read_list(path)
+    elif name == "urls":
+        catalogue = read_collection(f"table:{path}", options=_with_url_column(path, options))
+    else:
+        has_size = size is not None and _takes_size(name, path)
+        if has_size:
+            settings = {**options.settings, "size": str(size)}
+            options = dataclasses.replace(options, settings=settings)
+        catalogue = read_collection(source, options=options)
+        if has_size:
+            return catalogue
+    return catalogue if size is None else _resized(catalogue, size)
+
+
+def _split(source: str | Path) -> tuple[str | None, Path]:
+    """Split what ``urls:`` and known readers stand before; a .txt file is a list too."""
+    name, colon, rest = str(source).partition(":")
+    if colon and (name == "urls" or name in READERS):
+        return name, Path(rest)
+    path = Path(source)
+    is_list = path.suffix.lower() == ".txt" and path.is_file() and _first_is_url(path)
+    return "urls" if is_list else None, path
+
+
+def _first_is_url(path: Path) -> bool:
+    with path.open("rb") as stream:
+        lines = stream.read(1 << 16).decode("utf-8-sig", "replace").splitlines()
+    return is_url(next((line.strip() for line in lines if _is_entry(line.strip())), ""))
+
+
+def _takes_size(name: str | None, path: Path) -> bool:
+    """Tell whether the reader writes IIIF addresses itself, and knows better which sizes exist."""
+    if name is not None:
+        return "size" in READERS[name].SETTINGS
+    if not path.exists():
+        return False
+    found = (reader for reader in READERS.values() if reader.detects(path))
+    return any("size" in reader.SETTINGS for reader in list(found)[:1])
+
+
+def _read_list(path: Path) -> Catalogue:
+    """Read one address a line; the address is the id. Repeated ones are left out."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ReaderError(f"{path} cannot be read: {error.strerror}; name a text file") from error
+    except UnicodeDecodeError as error:
+        raise ReaderError(
+            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8, one address a line"
+        ) from error
+    entries = dict.fromkeys(line.strip() for line in text.split("\n"))
+    addresses = [entry for entry in entries if _is_entry(entry)]
+    if not addresses:
+        raise ReaderError(f"{path} lists no address; expected one a line, such as https://...")
+    column = pa.array(addresses, pa.string())
+    table = pa.table({"id": column, "image": column})
+    return Catalogue(
+        name=path.stem or "urls",
+        reader="urls",
+        source=path.resolve(),
+        root=path.resolve().parent,
+        schema=table.schema,
+        batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
+    )
+
+
+def _is_entry(line: str) -> bool:
+    return bool(line) and not line.startswith("#")
+
+
+def _with_url_column(path: Path, options: ReaderOptions) -> ReaderOptions:
+    """Take the column ``url`` where the table reader knows none: to it that is a page."""
+    if options.image_column is not None or not path.is_file():
+        return options
+    is_parquet = path.suffix.lower() == ".parquet"
+    names = pq.read_schema(path).names if is_parquet else column_names(path)
+    bare = {"".join(filter(str.isalnum, name.lower())): name for name in names}
+    url = next((bare[name] for name in ("url", "link", "address") if name in bare), None)
+    if url is None or any(name in bare for name in IMAGE_COLUMNS):
+        return options
+    return dataclasses.replace(options, image_column=url)
+
+
+def _resized(catalogue: Catalogue, size: str) -> Catalogue:
+    """Ask for another size wherever an address is one of the IIIF image API."""
+    wanted = "max" if size == "max" else f"!{int(size)},{int(size)}"
+
+    first = next(catalogue.batches(), None)
+    if first is not None and not pc.any(pc.match_substring_regex(first["image"], _IIIF)).as_py():
+        raise FetchError(
+            f"--size {size} is for IIIF addresses (.../full/max/0/default.jpg) and "
+            f"{catalogue.source} begins with none; leave it out"
+        )
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        place = catalogue.schema.get_field_index("image")
+        for batch in catalogue.batches():
+            resized = pc.replace_substring_regex(batch["image"], _IIIF, rf"\1/{wanted}\2")
+            yield batch.set_column(place, catalogue.schema.field("image"), resized)
+
+    return dataclasses.replace(catalogue, batches=batches)

@@ -1,0 +1,95 @@
+"""Which rows of a catalogue are fetched: those of a condition, some of each class, the first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from artsim.errors import FetchError
+from artsim.evaluation.labels import encode
+from artsim.evaluation.splits import sample_per_class
+
+__all__ = ["ALL", "Choice", "choose_rows"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which rows; each narrows what the one before has left."""
+
+    where: str | None = None  # a condition in SQL over the catalogue's columns
+    per_class: tuple[str, int] | None = None  # column, and rows of each of its values
+    limit: int | None = None  # the first so many, in the catalogue's order
+    seed: int = 0  # of the draw from each class
+
+
+ALL = Choice()
+
+
+def choose_rows(table: pa.Table, choice: Choice) -> NDArray[np.int64]:
+    """Choose among a catalogue's rows that name a picture.
+
+    In a column of lists a row stands for each of its values, so there can be more than asked for
+    of the common ones. Rows without a value are in no class.
+
+    Returns:
+        Rows, sorted.
+
+    Raises:
+        FetchError: If the condition cannot be evaluated or the column is not there.
+    """
+    rows = np.flatnonzero(pc.is_valid(table["image"]).to_numpy())
+    if choice.where is not None:
+        rows = np.intersect1d(rows, _where(table, choice.where))
+    if choice.per_class is not None:
+        column, n = choice.per_class
+        rows = rows[_per_class(_column(table, column).take(rows), n, choice.seed)]
+    return rows[: choice.limit]
+
+
+def _where(table: pa.Table, condition: str) -> NDArray[np.int64]:
+    import duckdb
+
+    row = "row"
+    while row in (name.lower() for name in table.column_names):
+        row += "_"
+    numbered = table.append_column(row, pa.array(np.arange(table.num_rows)))
+    # the condition is the user's, yet can be pasted from anywhere: it sees this table only
+    config = {
+        "enable_external_access": "false",
+        "python_enable_replacements": "false",
+        "lock_configuration": "true",
+    }
+    try:
+        with duckdb.connect(":memory:", config=config) as connection:
+            chosen = connection.from_arrow(numbered).filter(condition).project(f'"{row}"')
+            rows: NDArray[np.int64] = chosen.to_arrow_table()[row].to_numpy()
+    except duckdb.Error as error:
+        reason = " ".join(str(error).split())
+        raise FetchError(
+            f"the condition {condition!r} cannot be evaluated: {reason}; the columns are "
+            f"{', '.join(table.column_names)}"
+        ) from error
+    return np.sort(rows)
+
+
+def _per_class(values: pa.ChunkedArray, n: int, seed: int) -> NDArray[np.int64]:
+    rows = np.arange(len(values))
+    if pa.types.is_list(values.type):
+        rows = pc.list_parent_indices(values).to_numpy()
+        values = pc.list_flatten(values)
+    if not len(values):
+        return rows
+    codes = encode(pc.cast(values, pa.string()).to_pylist()).codes
+    return np.unique(rows[sample_per_class(codes, n, seed=seed)])
+
+
+def _column(table: pa.Table, name: str) -> pa.ChunkedArray:
+    if name not in table.column_names:
+        raise FetchError(f"no column {name!r}; the columns are {', '.join(table.column_names)}")
+    if pa.types.is_struct(table.schema.field(name).type):
+        raise FetchError(f"column {name!r} holds ranges of years, not classes; use --where")
+    return table[name]

@@ -1,0 +1,238 @@
+"""One picture from its address to the disk: asked for, retried, checked to be a picture, kept."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpcore2
+import httpx2
+
+from artsim import images
+from artsim.errors import ImageError, StoreError
+from artsim.fetch.hosts import Hosts, backoff_s, retry_after_s
+from artsim.fetch.names import suffix_of
+from artsim.fetch.network import CheckedTransport, RefusedAddress
+from artsim.fetch.settings import FetchSettings
+from artsim.fetch.status import Outcome, Status, Wanted, unfinished
+
+__all__ = ["Downloader"]
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_AGAIN = (408, 425, 429)  # and all from 500
+_PAUSING = (429, 503)  # the host as a whole has had too much
+_DRAINED = 2**16  # bytes of an error page that are read, so that the connection can be kept
+
+
+class Downloader:
+    """Fetches pictures into a folder; an async context manager."""
+
+    def __init__(self, folder: Path, settings: FetchSettings) -> None:
+        self._folder = folder
+        self._settings = settings
+        self.hosts = Hosts(settings)
+        silence = min(settings.silence_s, settings.timeout_s)
+        self._client = httpx2.AsyncClient(
+            transport=CheckedTransport(
+                connections=settings.concurrency, allow_private=settings.allow_private
+            ),
+            # compressed, a picture gets no smaller, and a bomb gets through
+            headers={
+                "User-Agent": settings.user_agent,
+                "Accept": "image/*",
+                "Accept-Encoding": "identity",
+            },
+            timeout=httpx2.Timeout(silence, pool=None),
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Downloader:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def fetch(self, wanted: Wanted) -> Status:
+        """Fetch one picture and write it under its unfinished name.
+
+        Returns:
+            What became of it. If that is ok, the file waits as `unfinished` to be renamed.
+
+        Raises:
+            HostLeft: If its host is not asked any more in this run.
+            StoreError: If the file cannot be written.
+        """
+        rng = random.Random(f"{self._settings.seed} {wanted.id}")
+        attempt = 0
+        while True:
+            attempt += 1
+            try:
+                data = await self._get(wanted.url)
+                return await asyncio.to_thread(self._keep, wanted, data, attempt)
+            except _Failed as failed:
+                if not failed.again:
+                    if failed.host:
+                        self.hosts.note(failed.host, answered=True)
+                    return _status(wanted, attempt, failed)
+                if attempt > self._settings.retries:
+                    self.hosts.note(failed.host, answered=False)
+                    return _status(wanted, attempt, failed)
+                pause = backoff_s(attempt, self._settings, rng)
+                if failed.pauses_host:
+                    self.hosts.pause(failed.host, max(failed.retry_after or 0.0, pause))
+                else:
+                    await asyncio.sleep(max(failed.retry_after or 0.0, pause))
+
+    async def _get(self, address: str) -> bytes:
+        """Get what is at the address, over a few redirects."""
+        url = _checked(address)
+        for _ in range(self._settings.max_redirects + 1):
+            answer = await self._get_once(url)
+            self.hosts.note(url.host, answered=True)
+            if isinstance(answer, bytes):
+                return answer
+            url = _checked(answer)
+        raise _Failed(
+            Outcome.REDIRECTS, f"sent on more than {self._settings.max_redirects} times, to {url}"
+        )
+
+    async def _get_once(self, url: httpx2.URL) -> bytes | str:
+        """Send one request; return the body, or the address of a redirect."""
+        settings = self._settings
+        async with self.hosts.turn(url.host):
+            try:
+                async with asyncio.timeout(settings.timeout_s):
+                    async with self._client.stream("GET", url) as response:
+                        return await self._read(response)
+            except RefusedAddress as error:
+                raise _Failed(Outcome.REFUSED, str(error)) from error
+            except httpcore2.TimeoutException as error:
+                silence = min(settings.silence_s, settings.timeout_s)
+                raise _Failed(
+                    Outcome.TIMEOUT, f"no answer for {silence:g} s", again=True, host=url.host
+                ) from error
+            except TimeoutError as error:
+                raise _Failed(
+                    Outcome.TIMEOUT,
+                    f"not whole after {settings.timeout_s:g} s",
+                    again=True,
+                    host=url.host,
+                ) from error
+            except (httpcore2.NetworkError, httpcore2.ProtocolError, httpx2.HTTPError) as error:
+                reason = " ".join(str(error).split()) or type(error).__name__
+                raise _Failed(Outcome.CONNECTION, reason, again=True, host=url.host) from error
+
+    async def _read(self, response: httpx2.Response) -> bytes | str:
+        code, url = response.status_code, response.url
+        told = response.headers.get("Content-Length", "")
+        length = int(told) if told.isascii() and told.isdecimal() else None
+        if not response.is_success:
+            if length is not None and length <= _DRAINED:
+                await response.aread()
+            if code in _REDIRECTS and "Location" in response.headers:
+                return _join(url, response.headers["Location"])
+            raise _Failed(
+                Outcome.HTTP,
+                f"{code} {response.reason_phrase}".rstrip(),
+                http_code=code,
+                again=code in _AGAIN or code >= 500,
+                host=url.host,
+                retry_after=retry_after_s(response.headers.get("Retry-After")),
+            )
+        limit = self._settings.max_bytes
+        if length is not None and length > limit:
+            raise _Failed(Outcome.TOO_LARGE, f"{length:,} bytes, more than {limit:,}")
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            if len(body) > limit:
+                raise _Failed(Outcome.TOO_LARGE, f"more than {limit:,} bytes")
+        return bytes(body)
+
+    def _keep(self, wanted: Wanted, data: bytes, attempt: int) -> Status:
+        """Check that it is a picture and write it; runs in a thread."""
+        try:
+            # all bytes are looked at, few pixels computed
+            images.decode(data, at_least=lambda *_: (1, 1), max_pixels=self._settings.max_pixels)
+        except ImageError as error:
+            raise _Failed(Outcome.NOT_AN_IMAGE, str(error)) from error
+        name = f"{wanted.stem}.{suffix_of(data)}"
+        file = self._folder / unfinished(name)
+        try:
+            file.write_bytes(data)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {str(file)!r}: {error.strerror or error}; what is finished is "
+                "safe: make room, then run the same command again"
+            ) from error
+        return Status(
+            id=wanted.id,
+            url=wanted.url,
+            status=Outcome.OK,
+            file=name,
+            file_bytes=len(data),
+            sha256=hashlib.sha256(data).hexdigest(),
+            attempts=attempt,
+            time=_now(),
+        )
+
+
+class _Failed(Exception):
+    """An attempt failed: how, why, and whether another one makes sense."""
+
+    def __init__(
+        self,
+        outcome: Outcome,
+        reason: str,
+        *,
+        http_code: int | None = None,
+        again: bool = False,
+        host: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.outcome = outcome
+        self.reason = reason
+        self.http_code = http_code
+        self.again = again
+        self.host = host  # the one that failed, which can be that of a redirect
+        self.retry_after = retry_after  # seconds
+        self.pauses_host = retry_after is not None or http_code in _PAUSING
+
+
+def _checked(address: str) -> httpx2.URL:
+    """Parse an address; only http and https, with a host."""
+    try:
+        url = httpx2.URL(address)
+    except httpx2.InvalidURL as error:
+        raise _Failed(Outcome.REFUSED, f"not an address: {error}") from error
+    is_odd = not url.host or "%" in url.host or (url.port or 0) > 65535
+    if is_odd or url.scheme not in ("http", "https"):
+        raise _Failed(Outcome.REFUSED, f"{address[:200]!r} is not an http or https address")
+    return url
+
+
+def _join(url: httpx2.URL, location: str) -> str:
+    try:
+        return str(url.join(location))
+    except httpx2.InvalidURL as error:
+        raise _Failed(Outcome.REDIRECTS, f"sent on to what is no address: {error}") from error
+
+
+def _status(wanted: Wanted, attempts: int, failed: _Failed) -> Status:
+    return Status(
+        id=wanted.id,
+        url=wanted.url,
+        status=failed.outcome,
+        http_code=failed.http_code,
+        reason=failed.reason,
+        attempts=attempts,
+        time=_now(),
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

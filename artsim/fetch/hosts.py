@@ -1,0 +1,104 @@
+"""Manners towards servers: few requests at once, spaced, and pauses kept when asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from artsim.fetch.settings import FetchSettings
+
+__all__ = ["HostLeft", "Hosts", "backoff_s", "retry_after_s"]
+
+
+class HostLeft(Exception):
+    """A host is not asked again in this run."""
+
+
+class Hosts:
+    """Whose turn it is, at each host."""
+
+    def __init__(self, settings: FetchSettings) -> None:
+        self._settings = settings
+        self._total = asyncio.Semaphore(settings.concurrency)
+        self._hosts: defaultdict[str, _Host] = defaultdict(lambda: _Host(settings.per_host))
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Wait until a request may be sent to the host, and count it until it is over.
+
+        Raises:
+            HostLeft: If the host is left alone for the rest of the run.
+        """
+        host = self._hosts[name]
+        async with host.slots:
+            await self._wait(host)
+            async with self._total:
+                yield
+
+    def pause(self, name: str, seconds: float) -> None:
+        """Send no request to the host for so long, or none at all if that is too long."""
+        host = self._hosts[name]
+        if seconds > self._settings.max_wait_s:
+            host.left = f"{name} asks to wait {seconds:,.0f} s"
+        host.resume_at = max(host.resume_at, asyncio.get_running_loop().time() + seconds)
+
+    def note(self, name: str, *, answered: bool) -> None:
+        """Note the end of a picture: whether the host did its part, or failed at it."""
+        host = self._hosts[name]
+        host.failed = 0 if answered else host.failed + 1
+        if host.failed >= self._settings.give_up_after and host.left is None:
+            host.left = f"{name} failed {host.failed} times in a row"
+
+    def left(self) -> list[str]:
+        """Say which hosts are left alone, and why."""
+        return [host.left for host in self._hosts.values() if host.left]
+
+    async def _wait(self, host: _Host) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            if host.left:
+                raise HostLeft(host.left)
+            wait = max(host.resume_at, host.next_start) - clock()
+            if wait <= 0:
+                host.next_start = clock() + self._settings.delay_s
+                return
+            await asyncio.sleep(wait)  # then look again: the pause may have grown
+
+
+class _Host:
+    """What is kept of one host; times are those of the event loop, in seconds."""
+
+    def __init__(self, slots: int) -> None:
+        self.slots = asyncio.Semaphore(slots)
+        self.next_start = 0.0
+        self.resume_at = 0.0
+        self.failed = 0  # pictures in a row
+        self.left: str | None = None  # why
+
+
+def backoff_s(attempt: int, settings: FetchSettings, rng: random.Random) -> float:
+    """Return the pause after the attempt, counted from 1: twice the last one, up to half less."""
+    longest = min(settings.backoff_s * 2.0 ** (attempt - 1), settings.max_backoff_s)
+    return longest * rng.uniform(0.5, 1.0)
+
+
+def retry_after_s(value: str | None, now: datetime | None = None) -> float | None:
+    """Read a Retry-After header, a number of seconds or a date; None if it is neither.
+
+    https://www.rfc-editor.org/rfc/rfc9110#field.retry-after
+    """
+    text = (value or "").strip()
+    if text.isascii() and text.isdecimal():
+        return float(text[:9])
+    try:
+        date = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max((date - (now or datetime.now(UTC))).total_seconds(), 0.0)

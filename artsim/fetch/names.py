@@ -1,0 +1,95 @@
+"""File names made from ids: safe on every file system, unique, and the same in every run."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable
+
+from artsim.readers.pictures import is_picture
+
+__all__ = ["file_stems", "suffix_of"]
+
+# With suffix and the marks of an unfinished file well below the 143 bytes of encrypted folders.
+_LONGEST = 96
+_MARK = 16  # hexadecimal digits that tell apart what else would have one name
+
+# Windows opens a device under these names, whatever suffix follows.
+# https://learn.microsoft.com/windows/win32/fileio/naming-a-file
+_DEVICES = {"aux", "con", "nul", "prn"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
+
+_MARKED = re.compile(rf"(?i)-[0-9a-f]{{{_MARK}}}$")
+
+# First bytes of the formats that artsim.images reads, and the suffix that readers know each by.
+_SIGNATURES = (
+    (r"\xff\xd8\xff", "jpg"),
+    (r"\x89PNG", "png"),
+    (r"RIFF....WEBP", "webp"),
+    (r"GIF8", "gif"),
+    (r"II[*+]\0|MM\0[*+]", "tif"),
+    (r"....ftypavi[fs]", "avif"),
+    (r"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "jp2"),
+    (r"BM", "bmp"),
+    (r"8BPS", "psd"),
+    (r"P[1-7fFy]", "ppm"),
+)
+
+
+def file_stems(ids: Iterable[str], taken: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
+    """Name each id's file, without its suffix.
+
+    An id of plain letters, digits and ``._-`` is its own name, without a picture's suffix if it
+    has one. Any other is written in these, as far as they go, with a mark computed from the id
+    behind it; so are all ids whose names would differ in case only. An id that has a name in
+    ``taken`` keeps it.
+
+    Args:
+        ids: Ids of the catalogue, all of them, or names would depend on the choice of rows.
+        taken: Ids and stems that are on the disk already.
+    """
+    names = dict(taken)
+    owners = {stem.lower(): id_ for id_, stem in names.items()}
+    bare = {id_: _without_suffix(id_) for id_ in ids}
+    alike = Counter(name.lower() for name in bare.values())
+    for id_, name in bare.items():
+        if id_ not in names:
+            plain = _plain(name)
+            is_own = (
+                plain == name
+                and alike[name.lower()] == 1
+                and plain.lower() not in owners
+                and not _MARKED.search(plain)  # or it could be the name of another id
+            )
+            names[id_] = plain if is_own else f"{plain}-{_mark(id_)}"
+    return {id_: names[id_] for id_ in bare}
+
+
+def suffix_of(data: bytes) -> str:
+    """Name the format of a picture that can be decoded, by its first bytes."""
+    for pattern, suffix in _SIGNATURES:
+        if re.match(pattern.encode("latin-1"), data, re.DOTALL):
+            return suffix
+    return "img"
+
+
+def _without_suffix(id_: str) -> str:
+    stem, dot, _ = id_.rpartition(".")
+    return stem if dot and stem and is_picture(id_) else id_
+
+
+def _plain(id_: str) -> str:
+    """Write an id in the letters that are safe; of a long one the end, which tells more."""
+    if not id_.isascii():
+        letters = unicodedata.normalize("NFKD", id_)
+        id_ = "".join(letter for letter in letters if not unicodedata.combining(letter))
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", id_)[-_LONGEST:]
+    plain = re.sub(r"^[._-]+|[. ]+$", "", plain)  # hidden, an option, or cut off by Windows
+    if not plain or plain.partition(".")[0].lower() in _DEVICES:
+        return f"_{plain}"
+    return plain
+
+
+def _mark(id_: str) -> str:
+    return hashlib.blake2b(id_.encode(), digest_size=_MARK // 2).hexdigest()

@@ -1,0 +1,389 @@
+"""Fetch the pictures of a catalogue into a folder: nothing twice, and nothing lost on the way.
+
+A picture is written under an unfinished name; its line in the status file comes next and the
+rename last. What a kill leaves between the two is known by its hash and renamed by the next run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import filelock
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from artsim.datatypes import Catalogue
+from artsim.errors import FetchError, StoreError
+from artsim.fetch.choice import ALL, Choice, choose_rows
+from artsim.fetch.names import file_stems
+from artsim.fetch.settings import DEFAULTS, FetchSettings
+from artsim.fetch.status import Outcome, Status, StatusFile, Wanted, unfinished
+from artsim.readers.pictures import is_url
+from artsim.store import write_whole
+
+if TYPE_CHECKING:
+    from artsim.fetch.download import Downloader
+
+__all__ = ["IMAGES", "TABLE", "FetchSummary", "fetch_pictures"]
+
+IMAGES = "images"
+TABLE = "objects.parquet"
+_LOCK = ".fetch.lock"
+_TICK_S = 0.1  # between calls of progress
+_HOSTS_AT_ONCE = 256  # hosts that are fetched from, or waited for, at a time
+
+Progress = Callable[[int, int, int], None]  # done, of how many, failures so far
+
+
+@dataclass(kw_only=True)
+class FetchSummary:
+    """What a run did."""
+
+    path: Path
+    chosen: int = 0  # rows of the catalogue, each a picture
+    fetched: int = 0  # pictures, by this run
+    kept: int = 0  # pictures there from before
+    failures: int = 0  # chosen rows that were tried in vain, by this run or before
+    reasons: Counter[str] = field(default_factory=Counter)  # failures by status
+    left: int = 0  # chosen rows that wait for another run
+    left_why: list[str] = field(default_factory=list)  # hosts, with their reasons
+    unaddressed: int = 0  # rows of the catalogue that name no picture
+    unnamed: int = 0  # rows that have no id, or that of an earlier row
+    rows: int = 0  # of objects.parquet: all pictures of this catalogue that are there
+    bytes: int = 0  # of the pictures that this run fetched
+    seconds: float = 0.0
+
+
+def fetch_pictures(
+    catalogue: Catalogue,
+    path: Path,
+    *,
+    choice: Choice = ALL,
+    retry_failed: bool = False,
+    settings: FetchSettings = DEFAULTS,
+    progress: Progress = lambda done, total, failures: None,
+) -> FetchSummary:
+    """Fetch the pictures of a catalogue, or go on where an earlier run was stopped.
+
+    ``path`` gets the pictures in ``images/``; ``status.jsonl`` with a row for every picture that
+    was tried; and ``objects.parquet``, the catalogue's rows whose picture is there, by whichever
+    run, so that ``path`` is a collection to embed. It is written at the end, after Ctrl-C too.
+
+    Args:
+        catalogue: Rows whose ``image`` is a web address.
+        path: The folder; made if need be.
+        choice: Which rows.
+        retry_failed: Try those again that failed before.
+        settings: Limits and manners.
+        progress: Called ten times a second, in the caller's thread.
+
+    Raises:
+        FetchError: If the choice is not possible, no row has a web address, httpx2 is not
+            installed, or another run fetches into the folder.
+        StoreError: If the folder cannot be written.
+        ReaderError: If the catalogue cannot be read.
+
+    Example:
+        >>> fetch_pictures(read_addresses("nga:opendata/data"), Path("nga"))
+    """
+    started = time.perf_counter()
+    _check_client()
+    table, unnamed = _read(catalogue)
+    rows = choose_rows(table, choice)
+    with _locked(path), _opened(path) as status:
+        plan = _plan(table, rows, status, retry_failed)
+        plan.summary.unnamed = unnamed
+        try:
+            _fetch(plan, status, settings, progress)
+        finally:  # however it ended, what is there can be used
+            _finish(table, status, plan)
+    plan.summary.seconds = time.perf_counter() - started
+    return plan.summary
+
+
+def _check_client() -> None:
+    try:
+        import httpx2  # noqa: F401  # only asked for; the modules that need it import it
+    except ModuleNotFoundError as error:
+        raise FetchError("fetching needs httpx2; pip install 'artsim[fetch]'") from error
+
+
+def _read(catalogue: Catalogue) -> tuple[pa.Table, int]:
+    """Read the rows that can be told apart; the others are counted."""
+    table = pa.Table.from_batches(catalogue.batches(), catalogue.schema)
+    images = (image for chunk in table["image"].chunks for image in chunk.drop_null().to_pylist())
+    if not any(map(is_url, images)):
+        raise FetchError(
+            f"{catalogue.source} names no picture on the web; 'artsim embed' takes what is on disk"
+        )
+    numbered = pa.table({"id": table["id"], "row": np.arange(table.num_rows)})
+    first = numbered.group_by("id").aggregate([("row", "min")])
+    rows = np.sort(first.filter(pc.is_valid(first["id"]))["row_min"].to_numpy())
+    return table.take(rows), table.num_rows - len(rows)
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    lock = filelock.FileLock(path / _LOCK, timeout=0)
+    try:
+        (path / IMAGES).mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except filelock.Timeout as error:
+        raise FetchError(
+            f"another 'artsim fetch' writes to {str(path)!r}; wait until it is done"
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; choose another folder"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[StatusFile]:
+    status = StatusFile(path)
+    try:
+        yield status
+    finally:
+        status.close()
+
+
+# --- the plan -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Plan:
+    """What to fetch of what was chosen, and what is known of it so far."""
+
+    todo: list[Wanted]
+    chosen: dict[str, str]  # id: address
+    summary: FetchSummary
+
+
+def _plan(
+    table: pa.Table, rows: NDArray[np.int64], status: StatusFile, retry_failed: bool
+) -> _Plan:
+    images = status.path.parent / IMAGES
+    _recover(images, status)
+    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(images)}
+    stems = _stems(table, status)
+    ids, urls = table["id"].take(rows).to_pylist(), table["image"].take(rows).to_pylist()
+    chosen = dict(zip(ids, urls, strict=True))
+    summary = FetchSummary(
+        path=status.path.parent, chosen=len(chosen), unaddressed=table["image"].null_count
+    )
+    todo = []
+    for id_, url in chosen.items():
+        known = status.rows.get(id_)
+        if known is None or known.url != url:
+            todo.append(Wanted(id_, url, stems[id_]))
+        elif known.status == Outcome.OK and sizes.get(known.file or "") == known.file_bytes:
+            summary.kept += 1
+        elif known.status == Outcome.OK or retry_failed:
+            todo.append(Wanted(id_, url, stems[id_]))
+    return _Plan(todo=todo, chosen=chosen, summary=summary)
+
+
+def _stems(table: pa.Table, status: StatusFile) -> dict[str, str]:
+    there = ((known.id, known.file) for known in status.rows.values())
+    taken = ((id_, file.rpartition(".")[0]) for id_, file in there if file)
+    return file_stems(table["id"].to_pylist(), taken)
+
+
+def _recover(images: Path, status: StatusFile) -> None:
+    """Rename the pictures whose line was written by a run that could not rename them any more.
+
+    Unfinished ones are removed.
+    """
+    finished = {unfinished(known.file): known for known in status.rows.values() if known.file}
+    for entry in list(os.scandir(images)):
+        if entry.name.startswith(".") and entry.name.endswith(".part"):
+            part, known = Path(entry.path), finished.get(entry.name)
+            if known and hashlib.sha256(part.read_bytes()).hexdigest() == known.sha256:
+                part.replace(images / str(known.file))
+            else:
+                part.unlink()
+
+
+# --- the work -----------------------------------------------------------------------------
+
+
+def _fetch(plan: _Plan, status: StatusFile, settings: FetchSettings, progress: Progress) -> None:
+    """Fetch in a thread with an event loop of its own, while this one waits.
+
+    So Ctrl-C strikes here and never between two steps of the bookkeeping, and a notebook, which
+    has an event loop already, can fetch too.
+    """
+    if not plan.todo:
+        return
+    work = _Work(plan, status, settings)
+    thread = threading.Thread(target=work.run, name="artsim-fetch")
+    thread.start()
+    try:
+        is_running = True
+        while is_running:
+            thread.join(_TICK_S)
+            is_running = thread.is_alive()
+            progress(work.done, len(plan.todo), work.failed)
+    finally:
+        work.stop()
+        thread.join()
+    if work.error is not None:
+        raise work.error
+
+
+class _Work:
+    """The fetching of a plan's pictures, in an event loop."""
+
+    def __init__(self, plan: _Plan, status: StatusFile, settings: FetchSettings) -> None:
+        self.done = 0
+        self.failed = 0
+        self.error: BaseException | None = None
+        self._plan = plan
+        self._status = status
+        self._settings = settings
+        self._images = status.path.parent / IMAGES
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Fetch all of them; what stops that is kept in ``error``."""
+        try:
+            asyncio.run(self._run())
+        except asyncio.CancelledError:
+            pass  # by `stop`
+        except BaseException as error:
+            while isinstance(error, BaseExceptionGroup):  # of tasks: the first one stopped all
+                error = error.exceptions[0]
+            self.error = error
+
+    def stop(self) -> None:
+        """End soon: drop what is on its way, keep what is finished."""
+        self._stopping.set()
+
+    async def _run(self) -> None:
+        from artsim.fetch.download import Downloader
+
+        # a thread for each picture that is being checked, or host that is being looked up
+        pool = ThreadPoolExecutor(self._settings.concurrency, thread_name_prefix="artsim-fetch")
+        asyncio.get_running_loop().set_default_executor(pool)
+        async with Downloader(self._images, self._settings) as downloader:
+            fetching = asyncio.ensure_future(self._fetch_all(downloader))
+            while not fetching.done():
+                await asyncio.wait([fetching], timeout=_TICK_S)
+                if self._stopping.is_set():
+                    fetching.cancel()
+            self._plan.summary.left_why = downloader.hosts.left()
+            await fetching
+
+    async def _fetch_all(self, downloader: Downloader) -> None:
+        """Fetch host by host, many hosts at a time, so that none waits for another's pause."""
+        hosts: dict[str, deque[Wanted]] = {}
+        for wanted in self._plan.todo:
+            hosts.setdefault(_host(wanted.url), deque()).append(wanted)
+        queues = deque(hosts.values())
+
+        async def fetch_hosts() -> None:
+            while queues:
+                await self._fetch_host(queues.popleft(), downloader)
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(_HOSTS_AT_ONCE, len(queues))):
+                group.create_task(fetch_hosts())
+
+    async def _fetch_host(self, queue: deque[Wanted], downloader: Downloader) -> None:
+        from artsim.fetch.hosts import HostLeft
+
+        async def fetch_some() -> None:
+            while queue:
+                try:
+                    self._note(await downloader.fetch(queue.popleft()))
+                except HostLeft:
+                    continue
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(self._settings.per_host, len(queue))):
+                group.create_task(fetch_some())
+
+    def _note(self, status: Status) -> None:
+        """Write the picture's line, then give its file the name."""
+        before = self._status.rows.get(status.id)
+        try:
+            self._status.append(status)
+            if status.file is not None:
+                (self._images / unfinished(status.file)).replace(self._images / status.file)
+                if before and before.file not in (None, status.file):  # of another format
+                    (self._images / str(before.file)).unlink(missing_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"cannot write {str(self._status.path.parent)!r}: {error.strerror or error}; what "
+                "is finished is safe: make room, then run the same command again"
+            ) from error
+        self.done += 1
+        self.failed += status.file is None
+        self._plan.summary.fetched += status.file is not None
+        self._plan.summary.bytes += status.file_bytes or 0
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # no address at all; it will be refused
+        return ""
+
+
+# --- the end ------------------------------------------------------------------------------
+
+
+def _finish(table: pa.Table, status: StatusFile, plan: _Plan) -> None:
+    """Write the table of the pictures that are there, and count the rest."""
+    images = status.path.parent / IMAGES
+    _recover(images, status)
+    there = {entry.name for entry in os.scandir(images)}
+    files = {
+        known.id: f"{IMAGES}/{known.file}" for known in status.rows.values() if known.file in there
+    }
+    rows, names = [], []
+    cells = zip(_cells(table["id"]), _cells(table["image"]), strict=True)
+    for row, (id_, url) in enumerate(cells):
+        if id_ in files and status.rows[id_].url == url:
+            rows.append(row)
+            names.append(files[id_])
+    place = table.column_names.index("image")
+    kept = table.take(np.array(rows, np.int64)).set_column(
+        place, "image", pa.array(names, pa.string())
+    )
+    write_whole(status.path.parent / TABLE, lambda stream: pq.write_table(kept, stream))
+
+    summary = plan.summary
+    summary.rows = len(rows)
+    known = (status.rows.get(id_) for id_ in plan.chosen)
+    tried = [known for known in known if known and known.url == plan.chosen[known.id]]
+    summary.reasons = Counter(_reason(known) for known in tried if known.status != Outcome.OK)
+    summary.failures = summary.reasons.total()
+    summary.left = len(plan.chosen) - len(tried)
+
+
+def _cells(column: pa.ChunkedArray) -> Iterator[str | None]:
+    return (value for chunk in column.chunks for value in chunk.to_pylist())
+
+
+def _reason(status: Status) -> str:
+    return f"http {status.http_code}" if status.http_code else status.status.value

@@ -1,0 +1,109 @@
+"""What became of every picture: one line of JSON each, appended the moment it is known."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Self
+
+from artsim.store import write_whole
+
+__all__ = ["STATUS_FILE", "Outcome", "Status", "StatusFile", "Wanted", "unfinished"]
+
+STATUS_FILE = "status.jsonl"
+
+
+class Outcome(StrEnum):
+    """How the fetching of a picture ended."""
+
+    OK = "ok"
+    HTTP = "http"  # the server answered with an error: its code is in http_code
+    NOT_AN_IMAGE = "not_an_image"  # what came cannot be decoded whole
+    TOO_LARGE = "too_large"  # more bytes than allowed
+    REFUSED = "refused"  # neither http nor https, or a local address
+    REDIRECTS = "redirects"  # sent on too often, or to nowhere
+    TIMEOUT = "timeout"
+    CONNECTION = "connection"  # no such host, no answer, broken off
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A picture to fetch."""
+
+    id: str
+    url: str
+    stem: str  # of its file's name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """One picture's row of the status file."""
+
+    id: str
+    url: str
+    status: Outcome
+    http_code: int | None = None
+    reason: str | None = None  # why not, in one line
+    file: str | None = None  # its name in the folder of images
+    file_bytes: int | None = None
+    sha256: str | None = None  # of the file
+    attempts: int = 1
+    time: str = ""  # UTC
+
+    def to_json(self) -> bytes:
+        """Write it as one line."""
+        return json.dumps(asdict(self), ensure_ascii=False).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, line: bytes) -> Self | None:
+        """Read a line; None if it is torn or of something else."""
+        try:
+            values = json.loads(line)
+            known = {field.name: values[field.name] for field in fields(cls)}
+            return cls(**known | {"status": Outcome(known["status"])})
+        except (ValueError, TypeError, KeyError):
+            return None
+
+
+class StatusFile:
+    """The status file of a folder, open for appending; the last line of an id counts.
+
+    A line goes to the system whole and at once, so a killed process loses none, and tears at most
+    the one that it was writing, which is cut off when the file is opened again.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / STATUS_FILE
+        self.rows: dict[str, Status] = {}
+        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
+        for line in lines:
+            if line.endswith(b"\n") and (status := Status.from_json(line)):
+                self.rows[status.id] = status
+        if len(lines) != len(self.rows):
+            self._rewrite(self.rows.values())
+        self._stream = self.path.open("ab", buffering=0)
+
+    def append(self, status: Status) -> None:
+        """Add a picture's row, or replace it."""
+        self._stream.write(status.to_json())
+        self.rows[status.id] = status
+
+    def close(self) -> None:
+        """Sync and close."""
+        os.fsync(self._stream.fileno())
+        self._stream.close()
+
+    def _rewrite(self, rows: Iterable[Status]) -> None:
+        write_whole(self.path, lambda stream: stream.writelines(row.to_json() for row in rows))
+
+
+def unfinished(name: str) -> str:
+    """Name a picture's file until its line is written; hidden, so that no reader takes it."""
+    return f".{name}.part"

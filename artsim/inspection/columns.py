@@ -1,0 +1,329 @@
+"""A catalogue's columns: what is missing, which are labels, and what is right without a picture.
+
+Two baselines stand beside every label. **Majority**: always answer with the most common class.
+**Metadata only**: answer with the class that is most common among the rows with the same value of
+one other column - another column of the catalogue, or the size of the picture. Which column is
+chosen in each training fold by leave-one-out, and judged on the fold left out; columns that number
+or name the rows are never used. What a network says of a label is worth what it says beyond these.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from artsim.datatypes import FieldType
+from artsim.evaluation.splits import k_fold
+from artsim.readers.columns import is_identifier
+
+__all__ = [
+    "FOLDS",
+    "Baseline",
+    "Column",
+    "Label",
+    "describe_columns",
+    "describe_label",
+    "metadata_baseline",
+    "predictors",
+    "spellings",
+]
+
+FOLDS = 5
+BASELINE_ROWS = 100_000  # drawn at random where there are more
+
+_BINS = 32  # that a number is cut into, each with as many rows
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A metadata column."""
+
+    name: str
+    type: FieldType
+    missing: int  # rows without a value
+    distinct: int  # values; of a list, members
+    not_a_label: str | None  # why it cannot be a label; None if it can be one
+    names_rows: bool  # it numbers or names the rows, so no baseline uses it
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """How often metadata alone tells a class, on rows left out."""
+
+    accuracy: float
+    column: str  # chosen in most folds; '' if none promises more than the most common class
+    by_column: tuple[tuple[str, float], ...]  # accuracy with each column alone, best first
+    n: int  # rows
+    folds: int
+    seed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Label:
+    """A column that can be a label."""
+
+    name: str
+    classes: tuple[tuple[str, int], ...]  # with their rows, the most common first
+    rows: int  # that have the label
+    several: bool  # a row can have several classes
+    majority: float  # share of the rows with the most common class
+    metadata: Baseline | None  # None for lists and where there are fewer rows than folds
+
+
+def describe_columns(table: pa.Table) -> list[Column]:
+    """Describe every column of a catalogue's table but id and image."""
+    return [_describe(table, name) for name in table.column_names if name not in ("id", "image")]
+
+
+def describe_label(column: Column, values: pa.ChunkedArray, metadata: Baseline | None) -> Label:
+    """Count the classes of a column that can be a label.
+
+    Args:
+        column: Of text or of lists of text.
+        values: One a row.
+        metadata: Its baseline.
+    """
+    names, counts = _counts(values)
+    pairs = zip(names.to_pylist(), counts.tolist(), strict=True)
+    classes = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    rows = len(values) - column.missing
+    return Label(
+        name=column.name,
+        classes=tuple(classes),
+        rows=rows,
+        several=column.type is FieldType.LIST,
+        majority=classes[0][1] / rows,
+        metadata=metadata,
+    )
+
+
+def predictors(
+    table: pa.Table, columns: Sequence[Column], sizes: Mapping[str, NDArray[np.float64]]
+) -> dict[str, Codes]:
+    """Code everything that may tell a class without a picture; missing is a value of its own.
+
+    Args:
+        table: The catalogue.
+        columns: Its columns; those that name rows are left out.
+        sizes: Numbers known of the files, shape (N,), NaN where they are not.
+
+    Returns:
+        Codes from 0, shape (N,), by name.
+    """
+    found = {}
+    for column in columns:
+        values = table.column(column.name)
+        if column.names_rows:
+            continue
+        if column.type is FieldType.YEARS:
+            values = pc.struct_field(values, "begin")
+        if column.type in (FieldType.NUMBER, FieldType.YEARS):
+            found[column.name] = _binned(pc.cast(values, pa.float64()).to_numpy())
+        elif column.type is FieldType.LIST:
+            found[column.name] = _coded(pc.binary_join(values, "|"))
+        else:
+            found[column.name] = _coded(values)
+    found |= {name: _binned(values) for name, values in sizes.items()}
+    return {name: codes for name, codes in found.items() if codes.size and codes.max() > 0}
+
+
+def metadata_baseline(
+    values: pa.ChunkedArray, known: Mapping[str, Codes], *, seed: int
+) -> Baseline | None:
+    """Measure how often one other column tells the class, on rows left out.
+
+    Args:
+        values: The class of each row, null where it has none.
+        known: What may tell it, as from `predictors`, without the label itself.
+        seed: Of the folds, and of the draw where there are more than 100,000 rows.
+
+    Returns:
+        None if there are fewer rows than folds.
+    """
+    rows = np.flatnonzero(values.is_valid().to_numpy())
+    if len(rows) > BASELINE_ROWS:
+        rows = np.sort(np.random.default_rng(seed).choice(rows, BASELINE_ROWS, replace=False))
+    if len(rows) < FOLDS:
+        return None
+    truth = _coded(values.take(pa.array(rows)))
+    fold = np.empty(len(rows), dtype=np.int64)
+    for number, held_out in enumerate(k_fold(truth, FOLDS, seed=seed)):
+        fold[held_out] = number
+    names = ["", *known]
+    codes = [np.zeros(len(rows), dtype=np.int64), *(known[name][rows] for name in known)]
+    judged = [_judge(truth, each, fold) for each in codes]
+    right, promised = (np.array(each) for each in zip(*judged, strict=True))  # (columns, folds)
+    chosen = promised.argmax(axis=0)  # (folds,)
+    accuracy = right.sum(axis=1) / len(rows)  # (columns,)
+    best = np.argsort(-accuracy, kind="stable")
+    return Baseline(
+        accuracy=float(right[chosen, np.arange(FOLDS)].sum() / len(rows)),
+        column=names[int(np.bincount(chosen).argmax())],
+        by_column=tuple((names[i], float(accuracy[i])) for i in best if names[i]),
+        n=len(rows),
+        folds=FOLDS,
+        seed=seed,
+    )
+
+
+def spellings(classes: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
+    """Yield the classes that differ only in case, spaces or Unicode form, the commonest first."""
+    alike: dict[str, list[str]] = {}
+    for name in classes:
+        plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+        alike.setdefault(plain, []).append(name)
+    for names in alike.values():
+        if len(names) > 1:
+            yield tuple(sorted(names, key=lambda name: (-classes[name], name)))
+
+
+def _describe(table: pa.Table, name: str) -> Column:
+    values = table.column(name)
+    type_ = FieldType.of(values.type)
+    missing = values.null_count
+    if type_ is FieldType.LIST:
+        lengths = pc.fill_null(pc.list_value_length(values), 0)
+        missing = int(pc.sum(pc.equal(lengths, 0)).as_py() or 0)
+    elif pa.types.is_floating(values.type):
+        missing += int(pc.sum(pc.is_nan(values)).as_py() or 0)
+    rows = len(values) - missing
+    if type_ is FieldType.YEARS:
+        distinct = pc.count_distinct(pc.struct_field(values, "begin")).as_py()
+        return _column(name, type_, missing, distinct, "it holds years")
+    if type_ is FieldType.NUMBER:
+        known = values.filter(pc.is_finite(pc.cast(values, pa.float64())))
+        distinct = pc.count_distinct(known).as_py()
+        # Whole numbers without a gap: the rows, numbered.
+        ends = pc.min_max(known).as_py()
+        is_number = rows > 1 and distinct == rows and ends["max"] - ends["min"] == rows - 1
+        return _column(name, type_, missing, distinct, "it holds numbers", is_number)
+    names, counts = _counts(values)
+    unique = rows > 1 and 2 * int((counts == 1).sum()) > rows
+    reason = _why_not_label(values, names, counts, rows)
+    return _column(name, type_, missing, len(names), reason, unique)
+
+
+def _column(
+    name: str,
+    type_: FieldType,
+    missing: int,
+    distinct: int,
+    not_a_label: str | None,
+    unique: bool = False,
+) -> Column:
+    return Column(
+        name=name,
+        type=type_,
+        missing=missing,
+        distinct=distinct,
+        not_a_label=not_a_label,
+        names_rows=unique or is_identifier(name),
+    )
+
+
+def _why_not_label(
+    values: pa.ChunkedArray, names: pa.Array, counts: NDArray[np.int64], rows: int
+) -> str | None:
+    """Decide as `artsim.evaluation.labels.why_not_label`, from counts, for millions of rows."""
+    if not rows:
+        return "no row has a value"
+    if len(names) == 1:
+        return f"one class only: {names[0].as_py()!r}"
+    shared = _sharing(values) if pa.types.is_list(values.type) else int(counts[counts > 1].sum())
+    if shared == 0:
+        return f"all {rows} values are different"
+    if 2 * shared < rows:
+        return f"only {shared} of {rows} rows share their value with another row"
+    return None
+
+
+def _sharing(values: pa.ChunkedArray) -> int:
+    """Count the rows of a list column that share a member with another row."""
+    members, rows = _members(values)
+    codes = _coded(members)
+    shared = np.bincount(codes)[codes] > 1
+    return len(np.unique(rows[shared]))
+
+
+def _members(values: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
+    """Return the members of all lists, each once a row, and their rows."""
+    flat = values.combine_chunks()
+    rows = pc.list_parent_indices(flat).to_numpy()
+    members = flat.flatten()
+    codes = _coded(members)
+    _, first = np.unique(rows * (codes.max(initial=0) + 1) + codes, return_index=True)
+    return members.take(pa.array(first)), rows[first]
+
+
+def _counts(values: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
+    """Return the distinct classes and how many rows have each."""
+    flat = _members(values)[0] if pa.types.is_list(values.type) else values
+    counts = pc.value_counts(flat.drop_null())
+    return counts.field("values"), counts.field("counts").to_numpy()
+
+
+def _coded(values: pa.Array | pa.ChunkedArray) -> Codes:
+    """Number the distinct values; null is one of them."""
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    codes: Codes = (
+        pc.dictionary_encode(values, null_encoding="encode").indices.to_numpy().astype(np.int64)
+    )
+    return codes
+
+
+def _binned(values: NDArray[np.float64]) -> Codes:
+    """Cut numbers into bins of as many rows; NaN is one of its own."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return np.zeros(len(values), dtype=np.int64)
+    edges = np.unique(np.quantile(known, np.linspace(0, 1, _BINS + 1)[1:-1]))
+    bins = np.searchsorted(edges, values, side="left") + 1
+    return np.where(np.isfinite(values), bins, 0).astype(np.int64)
+
+
+def _judge(
+    truth: Codes, values: Codes, fold: Codes
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Answer with the most common class of each value, in each fold from the others.
+
+    Returns:
+        Right answers in each fold, and the share of right answers that leave-one-out promises
+        in each fold's training rows; each of shape (folds,).
+    """
+    n_classes = int(truth.max()) + 1
+    pairs, pair = np.unique(values * n_classes + truth, return_inverse=True)
+    held_out = np.zeros((len(pairs), FOLDS), dtype=np.int64)  # (P, folds) rows
+    np.add.at(held_out, (pair, fold), 1)
+    train = held_out.sum(axis=1, keepdims=True) - held_out  # (P, folds)
+    value, class_ = np.divmod(pairs, n_classes)
+    starts = np.flatnonzero(np.diff(value, prepend=-1))  # of each value's pairs
+    segment = np.cumsum(np.diff(value, prepend=-1) != 0) - 1  # (P,)
+
+    most = np.maximum.reduceat(train, starts, axis=0)  # (V, folds)
+    place = np.arange(len(pairs))[:, None]
+    winner = np.minimum.reduceat(
+        np.where(train == most[segment], place, len(pairs)), starts, axis=0
+    )  # (V, folds): the pair whose class a value stands for
+    per_class = np.stack(
+        [np.bincount(class_, weights=train[:, f], minlength=n_classes) for f in range(FOLDS)], 1
+    )
+    fallback = per_class.argmax(axis=0)  # (folds,): where a value was never met
+    is_fallback = class_[:, None] == fallback  # (P, folds)
+    answers = np.where(most[segment] > 0, place == winner[segment], is_fallback)
+    right = (held_out * answers).sum(axis=0)
+
+    others = np.where(place == winner[segment], -1, train)
+    second = np.maximum.reduceat(others, starts, axis=0)
+    alone = np.add.reduceat(train, starts, axis=0) == 1
+    promised = np.where(most - 1 > second, most, 0) * ~alone
+    lonely = (train * is_fallback * alone[segment]).sum(axis=0)
+    return right, (promised.sum(axis=0) + lonely) / train.sum(axis=0)

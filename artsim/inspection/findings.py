@@ -1,0 +1,202 @@
+"""The kinds of fault that a collection can have, what each means, and what was found of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+
+__all__ = ["EXPLANATIONS", "Example", "Explanation", "Finding", "Findings", "Kind", "Weight"]
+
+
+class Kind(StrEnum):
+    """A kind of fault."""
+
+    NO_ID = "no_id"
+    DUPLICATE_ID = "duplicate_id"
+    NO_IMAGE = "no_image"
+    WEB_IMAGE = "web_image"
+    ORPHAN_ROW = "orphan_row"
+    NOT_A_PICTURE = "not_a_picture"
+    DAMAGED = "damaged"
+    HUGE = "huge"
+    ORPHAN_IMAGE = "orphan_image"
+    SHARED_IMAGE = "shared_image"
+    DUPLICATE_BYTES = "duplicate_bytes"
+    NEAR_DUPLICATE = "near_duplicate"
+    TINY = "tiny"
+    BLACK_BARS = "black_bars"
+    ORIENTATION = "orientation"
+    PROFILE = "profile"
+    BROKEN_PROFILE = "broken_profile"
+    CMYK = "cmyk"
+    DEEP = "deep"
+    PAGES = "pages"
+    LABEL_SPELLING = "label_spelling"
+
+
+class Weight(StrEnum):
+    """How much a fault matters."""
+
+    LOST = "lost"  # embed leaves the row out
+    LOOK = "look"  # the row is embedded, and may spoil what is measured with it
+    NOTE = "note"  # artsim deals with it; other programs may not
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a kind of fault is, for people."""
+
+    weight: Weight
+    title: str  # what is counted
+    advice: str  # what artsim does about it, and what can be done
+
+
+EXPLANATIONS: Mapping[Kind, Explanation] = {
+    Kind.NO_ID: Explanation(
+        Weight.LOST, "rows without an id", "They are left out; give each row its own id."
+    ),
+    Kind.DUPLICATE_ID: Explanation(
+        Weight.LOST,
+        "rows with an id that an earlier row has",
+        "Only the first row of an id is embedded; give each row its own, or name another column "
+        "with --id-column.",
+    ),
+    Kind.NO_IMAGE: Explanation(
+        Weight.LOST, "rows that name no picture", "They are left out; fill the image column in."
+    ),
+    Kind.WEB_IMAGE: Explanation(
+        Weight.LOST,
+        "rows whose picture is on the web",
+        "They are left out; download the pictures first.",
+    ),
+    Kind.ORPHAN_ROW: Explanation(
+        Weight.LOST,
+        "rows whose picture is not there",
+        "They are left out; look for the files, or name the folder they are in with --images.",
+    ),
+    Kind.NOT_A_PICTURE: Explanation(
+        Weight.LOST,
+        "files that are no picture, or have a damaged header",
+        "Their rows are left out; get the files again.",
+    ),
+    Kind.DAMAGED: Explanation(
+        Weight.LOST,
+        "pictures that are cut off or damaged",
+        "Their rows are left out; get the files again.",
+    ),
+    Kind.HUGE: Explanation(
+        Weight.LOST,
+        "pictures of more pixels than the cap",
+        "Their rows are left out; raise the cap with --max-pixels if the files can be trusted.",
+    ),
+    Kind.ORPHAN_IMAGE: Explanation(
+        Weight.LOOK,
+        "pictures in the folder that no row names",
+        "They are not embedded; add rows for them, or read the folder alone with folder:PATH.",
+    ),
+    Kind.SHARED_IMAGE: Explanation(
+        Weight.LOOK,
+        "rows that name a picture which an earlier row names",
+        "The picture is embedded once a row: it finds itself, and can be in train and in test.",
+    ),
+    Kind.DUPLICATE_BYTES: Explanation(
+        Weight.LOOK,
+        "files with the same bytes as an earlier one",
+        "They find each other first, and can be in train and in test; keep one of each.",
+    ),
+    Kind.NEAR_DUPLICATE: Explanation(
+        Weight.LOOK,
+        "pictures that look nearly the same as an earlier one",
+        "They find each other first, and can be in train and in test; keep one of each, or keep "
+        "them on one side of a split.",
+    ),
+    Kind.TINY: Explanation(
+        Weight.LOOK,
+        "pictures with few pixels",
+        "Enlarged to what a network takes they are a blur; get larger files.",
+    ),
+    Kind.BLACK_BARS: Explanation(
+        Weight.LOOK,
+        "pictures between black bars",
+        "A network sees the bars too, and likens pictures by them; cut them off.",
+    ),
+    Kind.ORIENTATION: Explanation(
+        Weight.NOTE,
+        "pictures stored turned or mirrored, as EXIF says",
+        "artsim turns them upright; programs that ignore EXIF show them as they are stored.",
+    ),
+    Kind.PROFILE: Explanation(
+        Weight.NOTE,
+        "pictures in another colour space than sRGB",
+        "artsim converts them by their profile; programs that ignore it show other colours.",
+    ),
+    Kind.BROKEN_PROFILE: Explanation(
+        Weight.LOOK,
+        "pictures whose colour profile cannot be used",
+        "It is broken or made for other pixels, and passed over: the colours may be wrong.",
+    ),
+    Kind.CMYK: Explanation(
+        Weight.NOTE,
+        "pictures for print, in CMYK",
+        "artsim converts them by their profile, or by a rough formula where they have none.",
+    ),
+    Kind.DEEP: Explanation(
+        Weight.NOTE,
+        "pictures with more than 8 bits a channel",
+        "artsim scales them to 8 bits; programs that cut them off show them white or black.",
+    ),
+    Kind.PAGES: Explanation(
+        Weight.NOTE,
+        "files of several pages or frames",
+        "Only the first is embedded; make a file of each page that is a work of its own.",
+    ),
+    Kind.LABEL_SPELLING: Explanation(
+        Weight.LOOK,
+        "classes that differ from another only in case, spaces or accents' encoding",
+        "They count as classes of their own; write them the same.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Example:
+    """One instance of a fault."""
+
+    names: tuple[str, ...]  # ids of rows, or paths of files that no row names; classes of a label
+    detail: str = ""
+    files: tuple[Path, ...] = ()  # pictures that show it
+
+
+@dataclass(frozen=True)
+class Finding:
+    """All that was found of one kind of fault."""
+
+    kind: Kind
+    count: int  # of what its title says
+    examples: tuple[Example, ...]  # the first ones
+
+
+@dataclass
+class Findings:
+    """Counts faults as they are met, and keeps the first ones of each kind."""
+
+    keep: int  # examples of a kind
+    _counts: dict[Kind, int] = field(default_factory=dict)
+    _examples: dict[Kind, list[Example]] = field(default_factory=dict)
+
+    def add(self, kind: Kind, example: Example, count: int = 1) -> None:
+        """Note an instance, which stands for ``count`` rows or files."""
+        self._counts[kind] = self._counts.get(kind, 0) + count
+        examples = self._examples.setdefault(kind, [])
+        if len(examples) < self.keep:
+            examples.append(example)
+
+    def listed(self) -> tuple[Finding, ...]:
+        """Return what was found, in the order of the kinds."""
+        return tuple(
+            Finding(kind, self._counts[kind], tuple(self._examples[kind]))
+            for kind in Kind
+            if kind in self._counts
+        )

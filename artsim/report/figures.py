@@ -1,0 +1,134 @@
+"""Small figures for pages: inline SVG that takes its colours and letters from the page.
+
+Drawn by matplotlib. A figure says in words what it shows (``<title>`` and ``<desc>``), and holds
+numbers only: names are the page's to set, in its own letters.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import StoreError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["histogram"]
+
+# Colours that stand for the page's own until the SVG is written.
+_COLOURS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(--accent)"}
+_INK, _FAINT, _ACCENT = _COLOURS
+
+_SIZE_INCHES = (4.4, 2.5)  # narrow enough for a phone at full size
+_BINS = 36
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # letters stay letters: they can be read out, searched and restyled
+    "text.parse_math": False,
+    "font.size": 9.5,
+    "axes.edgecolor": _FAINT,
+    "axes.labelcolor": _INK,
+    "xtick.color": _FAINT,
+    "ytick.color": _FAINT,
+    "xtick.labelcolor": _INK,
+    "ytick.labelcolor": _INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+}
+
+
+def histogram(
+    values: NDArray[np.floating],
+    *,
+    title: str,
+    description: str,
+    unit: str,
+    ticks: Callable[[float], str],
+    marks: Sequence[float] = (),
+) -> str:
+    """Draw how values above 0 are spread, on a logarithmic axis.
+
+    Args:
+        values: Shape (N,), N at least 1.
+        title: What the figure is called when read out.
+        description: What it shows, in words.
+        unit: Below the axis.
+        ticks: Writes a value of the axis.
+        marks: Values to write at the axis; chosen if none are given.
+
+    Returns:
+        An ``<svg>`` element.
+
+    Raises:
+        StoreError: If matplotlib is not installed.
+    """
+    try:
+        import matplotlib
+        from matplotlib.figure import Figure
+        from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+    except ImportError as error:
+        raise StoreError(
+            "a page with figures needs matplotlib; install it with pip install 'artsim[report]'"
+        ) from error
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": title}):
+        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
+        axes: Axes = figure.add_subplot()
+        low, high = _ends(values)
+        edges = np.geomspace(low, high, _BINS + 1)
+        axes.hist(values, bins=edges.tolist(), color=_ACCENT, rwidth=0.9)
+        axes.axvline(float(np.median(values)), color=_INK, linewidth=1, linestyle=(0, (3, 3)))
+        axes.set_xscale("log")
+        shown = [mark for mark in marks or _round_values(low, high) if low <= mark <= high]
+        axes.xaxis.set_major_locator(FixedLocator(shown or [float(np.median(values))]))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
+        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.tick_params(length=0)
+        axes.set_xlabel(unit)
+        out = io.StringIO()
+        figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
+    return _for_page(out.getvalue(), title, description)
+
+
+def _ends(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Choose where the axis begins and ends; at least a factor of two apart."""
+    low, high = float(values.min()), float(values.max())
+    if high < 2 * low:
+        middle = (low * high) ** 0.5
+        low, high = middle / 2**0.5, middle * 2**0.5
+    return low * 0.97, high * 1.03
+
+
+def _round_values(low: float, high: float) -> list[float]:
+    """List 1, 2, 5, 10, 20, ... between the ends, every other one where there are many."""
+    powers = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    values = [step * 10.0**power for power in powers for step in (1, 2, 5)]
+    values = [value for value in values if low <= value <= high]
+    every = 1 + len(values) // 7
+    return values[::every]
+
+
+def _for_page(svg: str, title: str, description: str) -> str:
+    """Make a whole SVG file into an element of a page."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    for stand_in, colour in _COLOURS.items():
+        svg = svg.replace(stand_in, colour)
+    svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # would be the whole page's
+    svg = re.sub(r' id="[\w.]+_\d+"', "", svg)  # nothing refers to these, and figures share them
+    svg = re.sub(r" font-family: [^;\"]*;", "", svg)
+    svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
+    head = re.search(r'viewBox="([^"]*)"', svg)
+    body = svg[svg.index(">") + 1 :]
+    label = f"<title>{html.escape(title)}</title><desc>{html.escape(description)}</desc>"
+    return f'<svg role="img" viewBox="{head[1] if head else ""}">{label}{body}'

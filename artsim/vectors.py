@@ -1,0 +1,378 @@
+"""Files of vectors that someone else made: ids and numbers in CSV, Parquet or npy, as a stream.
+
+In CSV and Parquet a vector is one cell that holds a list, ``[0.1, 0.2]``, or one row of numbered
+columns, ``f0, f1, ...``. An npy file has a row a vector and its ids in a file beside it. A row that
+is no vector of the file's size comes with what is wrong with it; nothing is dropped here.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from artsim.errors import ReaderError
+from artsim.readers.delimited import open_delimited
+from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS
+
+__all__ = ["VectorBatch", "VectorFile", "open_vectors"]
+
+_BATCH_BYTES = 32 << 20  # of the vectors read at a time
+_PEEKED = 256  # rows looked at to tell what the columns hold and how long the vectors are
+_LISTED = 20  # columns named in a message
+
+_NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)")
+_BRACKETED = re.compile(r"\s*[\[(].*[\])]\s*", re.DOTALL)
+_SEPARATOR = r"[\s,;|]+"
+
+
+@dataclass(frozen=True)
+class VectorBatch:
+    """Some rows of a file of vectors."""
+
+    ids: list[str | None]  # (B,)
+    vectors: NDArray[np.float32]  # (B, D); what stands in a faulty row means nothing
+    faults: Mapping[int, str]  # rows of the batch that are no vector, and why
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """A file of vectors, opened; ``batches()`` starts the reading anew at every call."""
+
+    path: Path
+    name: str  # of the column, or what the numbered columns have in common
+    dim: int  # numbers a vector: what most of the first rows have
+    batches: Callable[[], Iterator[VectorBatch]]
+
+
+def open_vectors(
+    path: Path,
+    *,
+    ids: Path | None = None,
+    id_column: str | None = None,
+    vector_columns: Sequence[str] = (),
+) -> VectorFile:
+    """Open a file of vectors and find out where ids and numbers are.
+
+    Args:
+        path: A .csv, .tsv, .parquet or .npy file.
+        ids: For npy: a text file with an id a line, or an .npy of text, in the same order.
+        id_column: With the ids; found by its name if not given.
+        vector_columns: The column of lists, or the columns of numbers in their order, with * and ?
+            for any letters; found if not given.
+
+    Raises:
+        ReaderError: If the file is broken or lacks a column, or it is not clear which are meant.
+    """
+    path = path.resolve()
+    if not path.is_file():
+        raise ReaderError(f"no file {str(path)!r}; name a .csv, .parquet or .npy of vectors")
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        if id_column or vector_columns:
+            raise ReaderError(f"{path} has no columns; leave out --id-column and --vector-column")
+        return _open_npy(path, ids)
+    if ids is not None:
+        raise ReaderError(f"the ids of {path} are a column of it; leave out --ids {ids}")
+    if suffix in (".csv", ".tsv", ".tab", ".txt"):
+        table = open_delimited(path)
+        return _open_table(path, _Table(table.names, table.batches), id_column, vector_columns)
+    if suffix in (".parquet", ".pq"):
+        return _open_table(path, _parquet(path), id_column, vector_columns)
+    raise ReaderError(f"cannot read vectors from {path}; expected a .csv, .parquet or .npy file")
+
+
+# --- CSV and Parquet ----------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Table:
+    names: Sequence[str]
+    batches: Callable[[Sequence[str] | None], Iterator[pa.RecordBatch]]
+
+
+def _parquet(path: Path) -> _Table:
+    try:
+        with pq.ParquetFile(path) as parquet:
+            schema, rows = parquet.schema_arrow, max(parquet.metadata.num_rows, 1)
+            size = sum(
+                parquet.metadata.row_group(n).total_byte_size
+                for n in range(parquet.metadata.num_row_groups)
+            )
+    except (pa.ArrowException, OSError) as error:
+        raise _unreadable(path, error) from error
+    batch_rows = min(max(_BATCH_BYTES * rows // max(size, 1), 16), 8192)
+
+    def batches(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
+        wanted = None if columns is None else list(columns)
+        try:
+            with pq.ParquetFile(path) as parquet:
+                for batch in parquet.iter_batches(batch_size=batch_rows, columns=wanted):
+                    yield batch if wanted is None else batch.select(wanted)
+        except (pa.ArrowException, OSError) as error:
+            raise _unreadable(path, error) from error
+
+    return _Table(schema.names, batches)
+
+
+def _unreadable(path: Path, error: Exception) -> ReaderError:
+    return ReaderError(f"{path} cannot be read: {str(error).splitlines()[0]}")
+
+
+def _open_table(
+    path: Path, table: _Table, id_column: str | None, vector_columns: Sequence[str]
+) -> VectorFile:
+    peek = next(table.batches(None), None)
+    if peek is None or not peek.num_rows:
+        raise ReaderError(f"{path} has no rows")
+    peek = peek.slice(0, _PEEKED)
+    columns = _vector_columns(path, peek, id_column, vector_columns)
+    ids = _id_column(path, table.names, columns, id_column)
+    is_cell = len(columns) == 1 and _holds_lists(peek.column(columns[0]))
+    dim = _usual_length(path, peek.column(columns[0])) if is_cell else len(columns)
+    common = _NUMBERED.fullmatch(columns[0])
+    name = columns[0] if is_cell or common is None else common["prefix"]
+
+    def batches() -> Iterator[VectorBatch]:
+        for batch in table.batches([ids, *columns]):
+            texts = _ids(batch.column(ids))
+            if is_cell:
+                vectors, faults = _from_cells(batch.column(columns[0]), dim)
+            else:
+                vectors, faults = _from_columns([batch.column(name) for name in columns])
+            yield _checked(texts, vectors, faults)
+
+    return VectorFile(path, name, dim, batches)
+
+
+def _vector_columns(
+    path: Path, peek: pa.RecordBatch, id_column: str | None, given: Sequence[str]
+) -> list[str]:
+    """Find the column of lists or the columns of numbers."""
+    names = peek.schema.names
+    if given:
+        chosen: list[str] = []
+        for pattern in given:
+            found = [pattern] if pattern in names else _in_order(fnmatch.filter(names, pattern))
+            if not found:
+                raise ReaderError(f"{path} has no column {pattern!r}; it has {_list(names)}")
+            chosen += [name for name in found if name not in chosen]
+        return chosen
+    lists = [name for name in names if name != id_column and _holds_lists(peek.column(name))]
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        match = _NUMBERED.fullmatch(name)
+        if match and name != id_column and _holds_numbers(peek.column(name)):
+            groups.setdefault(match["prefix"], []).append(name)
+    candidates = [[name] for name in lists] + [
+        _in_order(group) for group in groups.values() if len(group) > 1
+    ]
+    if len(candidates) != 1:
+        problem = "several columns that may hold" if candidates else "no column that clearly holds"
+        raise ReaderError(
+            f"{path} has {problem} vectors; name it with --vector-column, or several such as "
+            f"--vector-column 'f*': it has {_list(names)}"
+        )
+    return candidates[0]
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    """Sort f0, f1, ..., f10 by their numbers; others stay as they are."""
+    matches = [_NUMBERED.fullmatch(name) for name in names]
+    numbers = [int(match["number"]) for match in matches if match]
+    if len(numbers) < len(names):
+        return list(names)
+    return [name for _, name in sorted(zip(numbers, names, strict=True))]
+
+
+def _id_column(path: Path, names: Sequence[str], taken: Sequence[str], given: str | None) -> str:
+    others = [name for name in names if name not in taken]
+    if given is not None:
+        if given not in others:
+            raise ReaderError(f"{path} has no column {given!r} for ids; it has {_list(others)}")
+        return given
+    bare = {re.sub(r"[\W_]", "", name.lower()): name for name in reversed(others)}
+    found = next((bare[name] for name in (*ID_COLUMNS, *IMAGE_COLUMNS) if name in bare), None)
+    if found is None and len(others) == 1:
+        found = others[0]
+    if found is None:
+        raise ReaderError(
+            f"{path} has no column that clearly holds ids; name it with --id-column: "
+            f"it has {_list(others)}"
+        )
+    return found
+
+
+def _list(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > _LISTED else ""
+    return (", ".join(names[:_LISTED]) or "none other") + more
+
+
+def _is_list(type_: pa.DataType) -> bool:
+    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    if not any(kind(type_) for kind in kinds):
+        return False
+    inner = type_.value_type
+    return bool(pa.types.is_floating(inner) or pa.types.is_integer(inner))
+
+
+def _is_text(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
+
+
+def _holds_lists(column: pa.Array) -> bool:
+    if not _is_text(column.type):
+        return _is_list(column.type)
+    first = next((value for value in column.to_pylist() if value and value.strip()), "")
+    return _BRACKETED.fullmatch(first) is not None
+
+
+def _holds_numbers(column: pa.Array) -> bool:
+    if not _is_text(column.type):
+        return bool(pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
+    _, wrong = _numbers(column)
+    return not any(wrong) and column.null_count < len(column)
+
+
+def _usual_length(path: Path, column: pa.Array) -> int:
+    lengths = pc.list_value_length(_as_lists(column)).drop_null().to_pylist()
+    usual = Counter(length for length in lengths if length).most_common(1)
+    if not usual:
+        raise ReaderError(f"{path}: the first {len(column)} rows have no number in them")
+    return int(usual[0][0])
+
+
+def _as_lists(column: pa.Array) -> pa.Array:
+    """Split texts like ``[0.1, 0.2]`` or numpy's ``[0.1 0.2]``; lists stay lists."""
+    if not _is_text(column.type):
+        return column
+    bare = pc.utf8_trim(pc.cast(column, pa.string()), " \t\r\n[](),;|")
+    bare = pc.if_else(pc.equal(bare, ""), pa.scalar(None, pa.string()), bare)
+    return pc.split_pattern_regex(bare, _SEPARATOR)
+
+
+def _from_cells(column: pa.Array, dim: int) -> tuple[NDArray[np.float64], dict[int, str]]:
+    lists = _as_lists(column)
+    lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()  # (B,)
+    values, wrong = _numbers(lists.flatten())
+    rows = np.repeat(np.arange(len(lists)), lengths)
+    fits = lengths == dim
+    vectors = np.zeros((len(lists), dim))
+    vectors[fits] = values[fits[rows]].reshape(-1, dim)
+    faults = {int(row): f"{lengths[row]} numbers, not {dim}" for row in np.flatnonzero(~fits)}
+    faults |= {int(row): "no vector" for row in np.flatnonzero(lengths == 0)}
+    for place, text in wrong.items():
+        faults.setdefault(int(rows[place]), f"{text!r} is no number")
+    return vectors, faults
+
+
+def _from_columns(columns: Sequence[pa.Array]) -> tuple[NDArray[np.float64], dict[int, str]]:
+    vectors = np.empty((len(columns[0]), len(columns)))
+    faults: dict[int, str] = {}
+    for place, column in enumerate(columns):
+        vectors[:, place], wrong = _numbers(column)
+        for row, text in wrong.items():
+            faults.setdefault(row, f"{text!r} is no number")
+    return vectors, faults
+
+
+def _numbers(column: pa.Array) -> tuple[NDArray[np.float64], dict[int, str]]:
+    """Return numbers, NaN for what is missing, and the texts that are none, by place."""
+    wrong: dict[int, str] = {}
+    try:
+        numbers = pc.cast(column, pa.float64())
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        parsed: list[float | None] = []
+        for place, value in enumerate(column.to_pylist()):
+            try:
+                parsed.append(None if value is None else float(value))
+            except (TypeError, ValueError):
+                wrong[place] = str(value)[:40]
+                parsed.append(None)
+        numbers = pa.array(parsed, pa.float64())
+    return pc.fill_null(numbers, np.nan).to_numpy(zero_copy_only=False), wrong
+
+
+def _ids(column: pa.Array) -> list[str | None]:
+    """Write ids as text, stripped; empty ones are None."""
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    values = column.to_pylist()
+    if pa.types.is_floating(column.type):
+        values = [int(v) if v is not None and v.is_integer() else v for v in values]
+    return [None if value is None else str(value).strip() or None for value in values]
+
+
+# --- npy ----------------------------------------------------------------------------------
+
+
+def _open_npy(path: Path, ids: Path | None) -> VectorFile:
+    matrix = _load(path)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or not matrix.size:
+        raise ReaderError(
+            f"{path} holds {matrix.dtype} of shape {matrix.shape}; expected numbers, a row a vector"
+        )
+    if ids is None:
+        raise ReaderError(f"{path} has no ids; name a file with one a line with --ids")
+    texts = _read_ids(ids)
+    count, dim = matrix.shape
+    if len(texts) != count:
+        raise ReaderError(
+            f"{path} has {count:,} vectors and {ids} has {len(texts):,} ids; expected as many"
+        )
+    step = max(1, _BATCH_BYTES // (8 * dim))
+
+    def batches() -> Iterator[VectorBatch]:
+        for start in range(0, count, step):
+            block = np.asarray(matrix[start : start + step], dtype=np.float64)
+            yield _checked(texts[start : start + step], block, {})
+
+    return VectorFile(path, path.stem, int(dim), batches)
+
+
+def _load(path: Path) -> NDArray[np.generic]:
+    try:
+        array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise _unreadable(path, error) from error
+    return array
+
+
+def _read_ids(path: Path) -> list[str | None]:
+    if not path.is_file():
+        raise ReaderError(f"no file {str(path)!r} of ids; expected an id a line")
+    if path.suffix.lower() == ".npy":
+        values = _load(path)
+        if values.ndim != 1 or values.dtype.kind not in "Uiu":
+            raise ReaderError(f"{path} holds {values.dtype} of shape {values.shape}; expected ids")
+        lines = [str(value) for value in values]
+    else:
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise ReaderError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from error
+    return [line.strip() or None for line in lines]
+
+
+def _checked(
+    ids: list[str | None], numbers: NDArray[np.float64], faults: dict[int, str]
+) -> VectorBatch:
+    """Add the faults that numbers can have."""
+    with np.errstate(over="ignore"):
+        vectors = numbers.astype(np.float32)  # (B, D)
+    finite = np.isfinite(vectors)
+    for row in np.flatnonzero(~finite.all(axis=1)):
+        place = int(np.argmin(finite[row]))
+        faults.setdefault(int(row), f"number {place + 1} is {numbers[row, place]:g}")
+    for row in np.flatnonzero(~vectors.any(axis=1)):
+        faults.setdefault(int(row), "every number is 0, which points nowhere")
+    return VectorBatch(ids, vectors, faults)

@@ -1,0 +1,334 @@
+"""Labels and splits of an index: noted by name, kept by id, true after the index has changed."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from conftest import toy_passport
+
+from artsim.annotations import (
+    SplitPlan,
+    add_label,
+    derived_labels,
+    make_split,
+    read_split,
+    remove_label,
+    stored_splits,
+    values_of,
+)
+from artsim.assess import KnnPlan, knn_eval, label_columns
+from artsim.cli import cli
+from artsim.datatypes import Field, FieldType
+from artsim.embed import embed_collection
+from artsim.errors import EvaluationError, StoreError
+from artsim.readers import read_collection
+from artsim.store import Manifest, Store, part_schema
+
+METADATA = [
+    pa.field("artist", pa.string()),
+    pa.field("medium", pa.string()),
+    pa.field("tags", pa.list_(pa.string())),
+    pa.field("year", pa.int64()),
+]
+
+
+def make_store(path, artists, media, vectors=None, years=None):
+    """Make an index with a row for each artist; ids are r0, r1, ..."""
+    n = len(artists)
+    manifest = Manifest(
+        name="toy",
+        reader="table",
+        source="/museum",
+        root="/museum",
+        fields=tuple(Field(field.name, FieldType.of(field.type)) for field in METADATA),
+        passport=toy_passport(),
+        complete=True,
+    )
+    store = Store.create(path, manifest)
+    store.append(rows([f"r{i}" for i in range(n)], artists, media, vectors, years))
+    return Store.open(path)
+
+
+def rows(ids, artists, media, vectors=None, years=None):
+    n = len(ids)
+    if vectors is None:
+        vectors = np.random.default_rng(0).standard_normal((n, 3)).astype(np.float32)
+    schema = part_schema(METADATA, toy_passport().taps)
+    columns = {
+        "id": ids,
+        "image": [f"{id_}.jpg" for id_ in ids],
+        "content_hash": [f"hash of {id_}" for id_ in ids],
+        "width": [10] * n,
+        "height": [20] * n,
+        "file_bytes": [100] * n,
+        "file_mtime_ns": [5] * n,
+        "artist": artists,
+        "medium": media,
+        "tags": [["a", "b"]] * n,
+        "year": years or [1900] * n,
+        "rgb": pa.FixedSizeListArray.from_arrays(
+            pa.array(np.ravel(vectors)), type=schema.field("rgb").type
+        ),
+    }
+    return pa.Table.from_pydict(columns, schema=schema)
+
+
+@pytest.fixture
+def store(tmp_path):
+    artists = ["Ada", "Ben", "Cy", "Dee"] * 5
+    return make_store(tmp_path / "i", artists, ["Oil", "Lithograph", None, "oil"] * 5)
+
+
+def sides(split):
+    return dict(zip([f"r{i}" for i in range(len(split.sides))], split.sides, strict=True))
+
+
+# --- labels -------------------------------------------------------------------------------
+
+
+def test_a_label_is_known_by_its_name_once_noted(store):
+    add_label(store.path, "oily = medium ~ 'oil'")
+    again = Store.open(store.path)
+    assert derived_labels(again) == {"oily": "medium ~ 'oil'"}
+    assert values_of(again, "oily")[:4] == ["oily", "not oily", None, "oily"]
+    assert label_columns(again)[0] == ["artist", "medium", "oily"]
+
+
+def test_a_label_of_the_same_name_takes_its_place_and_can_go(store):
+    add_label(store.path, "x = year > 1")
+    add_label(store.path, "y = year // 100")
+    add_label(store.path, "x = medium ~ 'oil'")
+    assert derived_labels(Store.open(store.path)) == {
+        "y": "year // 100",
+        "x": "medium ~ 'oil'",
+    }
+    remove_label(store.path, "y")
+    assert derived_labels(Store.open(store.path)) == {"x": "medium ~ 'oil'"}
+    with pytest.raises(EvaluationError, match="no derived label 'y'; there are: x"):
+        remove_label(store.path, "y")
+
+
+def test_a_name_with_spaces_and_quotes_comes_back(store):
+    add_label(store.path, '"a ""b"" c" = year > 1')
+    assert values_of(Store.open(store.path), 'a "b" c')[0] == 'a "b" c'
+
+
+def test_a_label_may_look_at_size_and_id(store):
+    assert set(values_of(store, "upright = height > width")) == {"upright"}
+    assert values_of(store, "ten = id ~ 'r1'").count("ten") == 11
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("artist = year > 1", "has a column 'artist' already"),
+        ("id = year > 1", "has a column 'id' already"),
+        ("x = nation ~ 'a'", "expected a column; they are artist, medium, tags, year, id"),
+        ("x = rgb > 1", "expected a column; they are"),
+    ],
+)
+def test_a_label_that_cannot_be_is_not_noted(store, text, message):
+    with pytest.raises(EvaluationError, match=message):
+        add_label(store.path, text)
+    assert derived_labels(Store.open(store.path)) == {}
+
+
+def test_several_values_a_picture_are_no_label_but_one_is_derived(store):
+    with pytest.raises(EvaluationError, match=r"derive a label of it: NAME = tags ~ 'text'"):
+        values_of(store, "tags")
+    assert set(values_of(store, "x = tags ~ 'a'")) == {"x"}
+
+
+def test_a_manifest_without_labels_opens(store):
+    file = store.path / "manifest.json"
+    values = json.loads(file.read_text())
+    del values["labels"]
+    file.write_text(json.dumps(values))
+    assert Store.open(store.path).manifest.labels == ()
+
+
+# --- splits -------------------------------------------------------------------------------
+
+
+def test_a_split_is_stored_with_how_it_was_drawn(store):
+    plan = SplitPlan(fractions=(0.6, 0.2, 0.2), stratify="artist", seed=3)
+    made = make_split(store, "s", plan)
+    assert made == read_split(Store.open(store.path), "s")
+    assert made.plan == plan
+    assert made.counts == {"train": 12, "val": 4, "test": 4}
+    for side, each in (("train", 3), ("val", 1), ("test", 1)):
+        artists = [["Ada", "Ben", "Cy", "Dee"][row % 4] for row in made.rows(side)]
+        assert [artists.count(name) for name in ("Ada", "Ben", "Cy", "Dee")] == [each] * 4
+    assert stored_splits(store) == ["s"]
+
+
+def test_groups_are_on_one_side(store):
+    split = make_split(store, "s", SplitPlan(folds=2, group="artist"))
+    folds = {}
+    for row, side in enumerate(split.sides):
+        folds.setdefault(row % 4, set()).add(side)
+    assert all(len(found) == 1 for found in folds.values())
+    assert split.counts == {"fold 1": 10, "fold 2": 10}
+
+
+def test_a_split_goes_by_id_whatever_becomes_of_the_rows(store):
+    before = sides(make_split(store, "s", SplitPlan(fractions=(0.5, 0.5))))
+    moved = store.read_part(0)
+    order = [7, 3, 0, 19, 12]
+    store.rewrite([(0, moved.take(order))], failures=(), manifest=store.manifest)
+    store.append(rows(["new", "newer"], ["Ada", "Ben"], ["Oil", None]))
+    after = read_split(Store.open(store.path), "s")
+    assert after.sides == (*(before[f"r{i}"] for i in order), None, None)
+    assert (after.unassigned, after.gone, after.left_out) == (2, 15, 0)
+
+
+def test_a_sample_has_so_many_of_each_class_from_anywhere(tmp_path):
+    artists = ["Ada"] * 900 + ["Ben"] * 100 + [None] * 10
+    store = make_store(tmp_path / "i", artists, [None] * 1010)
+    split = make_split(store, "s", SplitPlan(per_class=50, stratify="artist"))
+    drawn = split.rows("sample")
+    assert ((drawn < 900).sum(), (drawn >= 900).sum()) == (50, 50)
+    assert 250 < np.median(drawn[drawn < 900]) < 650  # not the head
+    assert split.left_out == 910
+    assert split.unassigned == 0
+    halves = SplitPlan(per_class=50, stratify="artist", fractions=(0.5, 0.5))
+    assert make_split(store, "h", halves).counts == {"train": 50, "test": 50}
+
+
+def test_the_seed_makes_the_split(store):
+    drawn = [
+        make_split(store, name, SplitPlan(fractions=(0.5, 0.5), seed=seed)).sides
+        for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    ]
+    assert drawn[0] == drawn[1] != drawn[2]
+
+
+def test_a_derived_label_can_stratify(store):
+    add_label(store.path, "oily = medium ~ 'oil'")
+    split = make_split(
+        Store.open(store.path), "s", SplitPlan(fractions=(0.6, 0.4), stratify="oily")
+    )
+    assert split.counts == {"train": 12, "test": 8}
+
+
+@pytest.mark.parametrize(
+    ("name", "plan", "message"),
+    [
+        ("../s", {"folds": 2}, "no split can be called"),
+        (".s", {"folds": 2}, "no split can be called"),
+        ("artist", {"folds": 2}, "'artist' is a column"),
+        ("s", {}, "needs fractions, folds, or a number of rows per class"),
+        ("s", {"folds": 2, "fractions": (0.5, 0.5)}, "not both"),
+        ("s", {"fractions": (0.25,) * 4}, "2 fractions .* or 3 .*, got 4"),
+        ("s", {"per_class": 2}, "rows per class of which label"),
+        ("s", {"folds": 5, "group": "artist"}, "4 groups for 5 folds"),
+        ("s", {"folds": 2, "stratify": "nation"}, "no column 'nation'; choose from artist"),
+    ],
+)
+def test_a_split_that_cannot_be_says_why(store, name, plan, message):
+    with pytest.raises(EvaluationError, match=message):
+        make_split(store, name, SplitPlan(**plan))
+    assert stored_splits(store) == []
+
+
+def test_a_split_is_not_drawn_over_unless_told(store):
+    make_split(store, "s", SplitPlan(folds=2))
+    with pytest.raises(EvaluationError, match="has a split 's'; choose another --name, or"):
+        make_split(store, "s", SplitPlan(folds=3))
+    assert len(make_split(store, "s", SplitPlan(folds=3), replace=True).counts) == 3
+
+
+def test_a_damaged_split_is_one_line(store):
+    make_split(store, "s", SplitPlan(folds=2))
+    (store.path / "splits" / "s.parquet").write_bytes(b"PAR1")
+    with pytest.raises(StoreError, match=r"is damaged .*; delete it and split again"):
+        read_split(store, "s")
+
+
+def test_a_column_is_a_split_in_any_of_the_usual_words(tmp_path):
+    words = ["Train", "training", "TEST", "val", "valid", "dev", None, "other", "testing"]
+    split = read_split(make_store(tmp_path / "i", words, [None] * 9), "artist")
+    assert split.sides == (
+        *("train", "train", "test", "val", "val", "val", None, None),
+        "test",
+    )
+    assert split.plan is None
+
+
+def test_labels_and_splits_outlive_an_embed(colors, tmp_path, toy, paint):
+    path = tmp_path / "index"
+    embed_collection(read_collection(colors), path, toy)
+    add_label(path, "cold = class ~ 'cold'")
+    before = make_split(Store.open(path), "s", SplitPlan(fractions=(0.5, 0.5)))
+    ids = Store.open(path).read(["id"]).column("id").to_pylist()
+    side = dict(zip(ids, before.sides, strict=True))
+    paint(colors / "cold/aqua.png", (0, 200, 200))
+    paint(colors / "warm/red.png", (200, 0, 0))  # changed, so embedded anew and last
+    (colors / "cold/blue.png").unlink()
+    embed_collection(read_collection(colors), path, toy)
+    store = Store.open(path)
+    ids = store.read(["id"]).column("id").to_pylist()
+    assert read_split(store, "s").sides == tuple(side.get(id_) for id_ in ids)
+    assert (read_split(store, "s").unassigned, read_split(store, "s").gone) == (1, 1)
+    assert values_of(store, "cold") == [
+        "cold" if id_.startswith("cold") else "not cold" for id_ in ids
+    ]
+    result = CliRunner().invoke(
+        cli, ["knn-eval", "--index", str(path), "--label", "cold", "--split", "s", "-k", "1"]
+    )
+    assert "1 pictures came after the split 's' was made" in result.stderr
+
+
+# --- what an evaluation makes of them -----------------------------------------------------
+
+EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+
+
+def accuracy(store, **plan):
+    (found,) = knn_eval(store, KnnPlan(tap="rgb", labels=("artist",), ks=(1,), **plan))
+    return found.scores[0].top1, found.scores[0].n
+
+
+@pytest.fixture
+def compass(tmp_path):
+    """Twenty rows: Ada's point east, Ben's north."""
+    vectors = np.float32([EAST, NORTH] * 10)
+    return make_store(tmp_path / "i", ["Ada", "Ben"] * 10, ["Oil"] * 20, vectors)
+
+
+def test_train_and_test_folds_and_samples_are_judged(compass):
+    make_split(compass, "s", SplitPlan(fractions=(0.8, 0.2), stratify="artist"))
+    assert accuracy(compass, split="s") == (1.0, 4)
+    make_split(compass, "f", SplitPlan(folds=4, stratify="artist"))
+    assert accuracy(compass, split="f") == (1.0, 20)
+    make_split(compass, "p", SplitPlan(per_class=3, stratify="artist"))
+    assert accuracy(compass, split="p") == (1.0, 6)
+
+
+def test_folds_never_ask_themselves(tmp_path):
+    vectors = np.float32([EAST, NORTH] * 10)
+    store = make_store(tmp_path / "i", ["Ada", "Ben"] * 10, ["Oil"] * 20, vectors)
+    make_split(store, "f", SplitPlan(folds=2, group="artist"))  # a fold is all of one artist
+    assert accuracy(store, split="f") == (0.0, 20)
+
+
+def test_a_group_that_folds_do_not_keep_whole_is_refused(compass):
+    make_split(compass, "f", SplitPlan(folds=2, stratify="artist"))
+    with pytest.raises(EvaluationError, match="do not keep 'medium' whole; draw folds with"):
+        accuracy(compass, split="f", group="medium")
+
+
+def test_a_label_is_judged_without_being_noted(compass):
+    plan = KnnPlan(tap="rgb", labels=("ada = artist ~ 'ad'",), ks=(1,))
+    (found,) = knn_eval(compass, plan)
+    assert (found.label, found.classes) == ("ada", ("ada", "not ada"))
+    assert found.scores[0].top1 == 1.0
+    assert derived_labels(Store.open(compass.path)) == {}
+
+
+def test_rows_that_came_later_take_no_part(compass):
+    make_split(compass, "f", SplitPlan(folds=2, stratify="artist"))
+    compass.append(rows(["new"], ["Ada"], ["Oil"], np.float32([NORTH])))
+    assert accuracy(Store.open(compass.path), split="f") == (1.0, 20)

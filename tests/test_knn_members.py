@@ -1,0 +1,100 @@
+"""Votes for several labels, counted by eye, then against scikit-learn."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+import sklearn.metrics
+from hypothesis import given, settings
+
+from artsim.evaluation import knn_members
+from artsim.evaluation.knn import Protocol
+from artsim.evaluation.knn_members import score_members, vote_members
+from artsim.evaluation.labels import Members, encode_lists
+from artsim.evaluation.neighbours import Neighbours, nearest
+
+
+def unit(rng, *shape):
+    x = rng.standard_normal(shape).astype(np.float32)
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def dense(votes, n, n_labels):
+    shares = np.zeros((n, n_labels))
+    shares[votes.queries, votes.labels] = votes.shares
+    return shares
+
+
+def from_matrix(matrix):
+    starts = np.append(0, np.cumsum(matrix.sum(axis=1)))
+    names = tuple(str(i) for i in range(matrix.shape[1]))
+    return Members(starts, np.nonzero(matrix)[1], names)
+
+
+def test_each_neighbour_votes_for_all_its_labels():
+    members = encode_lists([["oil", "canvas"], ["oil"], None])
+    neighbours = Neighbours(
+        np.float32([[0, 0, 0], [1, 1, -np.inf]]), np.array([[0, 1, 2], [2, 1, -1]])
+    )
+    votes = vote_members(neighbours, members, 3, protocol="plain")
+    assert votes.queries.tolist() == [0, 0, 1]
+    assert [members.classes[label] for label in votes.labels] == ["canvas", "oil", "oil"]
+    assert votes.shares.tolist() == [1 / 2, 1, 1]
+
+
+def test_ranks_are_scored_by_label_and_by_query():
+    truth = from_matrix(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=bool))
+    votes = knn_members.MemberVotes(
+        np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), np.array([0.6, 0.4, 0.2, 0.9])
+    )
+    score = score_members(votes, truth)
+    # label 0: query 2 is wrong and first; label 1: query 0 is wrong and first; label 2: no query
+    np.testing.assert_allclose(score.per_label, [1 / 2, 1 / 2, np.nan])
+    np.testing.assert_allclose(score.per_query, [1, 1, np.nan])
+    assert score.mean_average_precision == 1 / 2
+    assert score.image_mean_average_precision == 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    n=st.integers(2, 30),
+    protocol=st.sampled_from(Protocol),
+    block=st.sampled_from([1, 1 << 20]),
+)
+def test_equals_counting_densely_and_scikit_learn(seed, n, protocol, block):
+    rng = np.random.default_rng(seed)
+    k = int(rng.integers(1, n + 2))
+    bank, matrix = unit(rng, n, 4), rng.random((n, 5)) < 0.4
+    neighbours = nearest(bank, bank, k, exclude=np.arange(n))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(knn_members, "_BLOCK_BYTES", block)
+        votes = vote_members(neighbours, from_matrix(matrix), k, protocol=protocol)
+    shares = np.zeros((n, 5))
+    for i in range(n):
+        for row, score in zip(neighbours.rows[i], neighbours.scores[i].astype(float), strict=True):
+            if row >= 0:
+                shares[i] += matrix[row] * (1 if protocol == "plain" else np.exp(score / 0.07))
+    weights = np.array(
+        [
+            sum(
+                1 if protocol == "plain" else np.exp(score / 0.07)
+                for row, score in zip(
+                    neighbours.rows[i], neighbours.scores[i].astype(float), strict=True
+                )
+                if row >= 0 and matrix[row].any()
+            )
+            for i in range(n)
+        ]
+    )
+    shares /= np.maximum(weights, 1e-300)[:, None]
+    found = dense(votes, n, 5)
+    np.testing.assert_allclose(found, shares, rtol=1e-5, atol=1e-12)
+
+    score = score_members(votes, from_matrix(matrix))
+    for label in np.flatnonzero(matrix.any(axis=0)):
+        expected = sklearn.metrics.average_precision_score(matrix[:, label], found[:, label])
+        assert score.per_label[label] == pytest.approx(expected)
+    for query in np.flatnonzero(matrix.any(axis=1)):
+        expected = sklearn.metrics.average_precision_score(matrix[query], found[query])
+        assert score.per_query[query] == pytest.approx(expected)
+    assert np.isnan(score.per_label[~matrix.any(axis=0)]).all()

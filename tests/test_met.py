@@ -1,0 +1,97 @@
+"""The Met protocol by eye, then against its definition written out."""
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from sklearn.decomposition import PCA
+
+from artsim.errors import EvaluationError
+from artsim.evaluation.met import confidences, evaluate_met, whiten
+from artsim.evaluation.neighbours import Neighbours, nearest
+
+
+def unit(rng, *shape):
+    x = rng.standard_normal(shape).astype(np.float32)
+    return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def test_confidence_is_the_softmax_of_each_classes_nearest_member():
+    neighbours = Neighbours(np.float32([[0.5, 0.25, 0.125]]), np.array([[0, 1, 2]]))
+    sure = confidences(neighbours, np.array([7, 7, 8]), 10, t=2.0)
+    first, second = np.exp(1), np.exp(0.25)
+    np.testing.assert_allclose(
+        sure, [[first / (first + 9), first / (first + 9), first / (first + second + 8)]]
+    )
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 20), st.sampled_from([0.01, 5.0, 500.0]))
+def test_confidences_equal_the_definition(seed, n, t):
+    rng = np.random.default_rng(seed)
+    bank, codes, queries = unit(rng, n, 3), rng.integers(0, 5, n), unit(rng, 4, 3)
+    n_classes = len(np.unique(codes))
+    found = nearest(queries, bank, n)
+    sure = confidences(found, codes, n_classes, t)
+    for i in range(4):
+        for k in range(1, n + 1):
+            best = {}
+            for row, score in zip(
+                found.rows[i, :k], found.scores[i, :k].astype(float), strict=True
+            ):
+                best[codes[row]] = max(best.get(codes[row], 0.0), score)
+            terms = [np.exp(t * score) for score in best.values()]
+            expected = max(terms) / (sum(terms) + n_classes - len(best))
+            assert sure[i, k - 1] == pytest.approx(expected)
+
+
+def test_whitened_vectors_vary_alike_in_every_direction():
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((500, 6)) * [9, 5, 3, 1, 0.1, 0] + 4).astype(np.float32)
+    whitening = whiten(x, 4)
+    turned = (x - whitening.mean) @ whitening.axes
+    np.testing.assert_allclose(np.cov(turned.T, bias=True), np.eye(4), atol=1e-3)
+    peer = PCA(4, whiten=True).fit(x).transform(x)
+    np.testing.assert_allclose(abs(turned), abs(peer) * np.sqrt(500 / 499), atol=1e-2)
+    np.testing.assert_allclose(np.linalg.norm(whitening(x), axis=1), 1, rtol=1e-5)
+    assert whiten(x, 6).axes.shape == (6, 5)  # the last direction never varies
+
+
+def test_bunches_are_known_and_distractors_only_lower_gap():
+    rng = np.random.default_rng(0)
+    codes = np.arange(120) % 6
+    centres = unit(rng, 6, 8)
+    vectors = centres[codes] + 0.05 * rng.standard_normal((120, 8)).astype(np.float32)
+    vectors[110:] = unit(rng, 10, 8)
+    codes[110:] = -1
+    sides = {"train": np.arange(60), "validation": np.arange(60, 90), "test": np.arange(90, 120)}
+    score = evaluate_met(vectors, codes, **sides)
+    assert (score.n, score.n_distractors) == (30, 10)
+    assert (score.accuracy, score.gap_minus, score.validation_gap) == (1, 1, 1)
+    assert 0.5 < score.gap <= 1
+    assert (score.k, score.t) == (1, 0.01)  # the first of the grid, as all are perfect
+    assert score.predicted[:20].tolist() == codes[90:110].tolist()
+
+
+@pytest.mark.parametrize(
+    ("sides", "message"),
+    [
+        ({"train": []}, "the split has no train rows"),
+        ({"test": [0]}, "train, validation and test share rows"),
+        ({"validation": [3]}, "all queries are distractors"),
+    ],
+)
+def test_bad_use_says_what_is_wrong(sides, message):
+    sides = {"train": [0, 1], "validation": [2], "test": [4]} | sides
+    vectors = unit(np.random.default_rng(0), 5, 3)
+    with pytest.raises(EvaluationError, match=message):
+        evaluate_met(
+            vectors,
+            np.array([0, 1, 0, -1, 1]),
+            **{name: np.array(rows, dtype=int) for name, rows in sides.items()},
+        )
+
+
+def test_vectors_that_are_all_the_same_cannot_be_whitened():
+    with pytest.raises(EvaluationError, match="there is nothing to whiten"):
+        whiten(np.ones((4, 3), dtype=np.float32))
