@@ -37,7 +37,7 @@ from artsim.inspection.files import (
 from artsim.inspection.findings import Example, Finding, Findings, Kind
 from artsim.inspection.likeness import groups_of, near_pairs
 from artsim.inspection.scans import Look, content_hash, look_at
-from artsim.readers.pictures import printable
+from artsim.readers.pictures import is_url, printable
 
 __all__ = [
     "QUANTILES",
@@ -161,8 +161,9 @@ def inspect_collection(
     table = table.combine_chunks()
     ids = table.column("id").to_pylist()
     images = table.column("image").to_pylist()
-    # Without a path from its root a catalogue has no folder of its own.
-    files = list_files(catalogue.root) if catalogue.root.is_dir() else Files()
+    # A table of addresses may lie anywhere: pictures beside it are none of its own.
+    has_files = any(image and not is_url(image) for image in images)
+    files = list_files(catalogue.root) if has_files else Files()
     matched = match(images, catalogue.root, files)
     findings = Findings(settings.examples)
     rows = _Rows(ids, images, matched, catalogue.root)
@@ -281,14 +282,14 @@ def _find_in_rows(rows: _Rows, findings: Findings) -> None:
     alike = look_alike(matched.files) if (matched.file_of_row == NONE).any() else {}
     for row in np.flatnonzero(matched.file_of_row < 0).tolist():
         image, place = rows.images[row] or "", matched.file_of_row[row]
-        example = Example((rows.name(row),), image)
+        example = Example((rows.name(row),), image if image != rows.ids[row] else "")
         if place == UNNAMED:
             findings.add(Kind.NO_IMAGE, example)
         elif place == WEB:
             findings.add(Kind.WEB_IMAGE, example)
         else:
             near = closest(image, alike)
-            hint = f"{image}; there is {printable(near)}" if near else image
+            hint = f"{image}; there is {printable(near)}" if near else example.detail
             findings.add(Kind.ORPHAN_ROW, Example(example.names, hint))
     first: dict[str, int] = {}
     for row, id_ in enumerate(rows.ids):
@@ -468,7 +469,7 @@ def _labels(
         others = {name: codes for name, codes in known.items() if name != column.name}
         metadata = (
             None
-            if column.type is FieldType.LIST
+            if column.type is FieldType.LIST or column.is_split
             else _columns.metadata_baseline(values, others, seed=seed)
         )
         labels.append(_columns.describe_label(column, values, metadata))

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from artsim.annotations import side_of
 from artsim.datatypes import FieldType
 from artsim.evaluation.splits import k_fold
 from artsim.readers.columns import is_identifier
@@ -37,6 +38,7 @@ __all__ = [
 FOLDS = 5
 BASELINE_ROWS = 100_000  # drawn at random where there are more
 
+_SIDES_MAX = 10  # values that a split has fewer of
 _BINS = 32  # that a number is cut into, each with as many rows
 
 Codes = NDArray[np.int64]
@@ -52,6 +54,7 @@ class Column:
     distinct: int  # values; of a list, members
     not_a_label: str | None  # why it cannot be a label; None if it can be one
     names_rows: bool  # it numbers or names the rows, so no baseline uses it
+    is_split: bool = False  # it says train, val or test, which is no metadata either
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +78,7 @@ class Label:
     rows: int  # that have the label
     several: bool  # a row can have several classes
     majority: float  # share of the rows with the most common class
-    metadata: Baseline | None  # None for lists and where there are fewer rows than folds
+    metadata: Baseline | None  # None for lists, splits, and fewer rows than folds
 
 
 def describe_columns(table: pa.Table) -> list[Column]:
@@ -112,7 +115,7 @@ def predictors(
 
     Args:
         table: The catalogue.
-        columns: Its columns; those that name rows are left out.
+        columns: Its columns; those that name rows or split them are left out.
         sizes: Numbers known of the files, shape (N,), NaN where they are not.
 
     Returns:
@@ -121,7 +124,7 @@ def predictors(
     found = {}
     for column in columns:
         values = table.column(column.name)
-        if column.names_rows:
+        if column.names_rows or column.is_split:
             continue
         if column.type is FieldType.YEARS:
             values = pc.struct_field(values, "begin")
@@ -208,7 +211,9 @@ def _describe(table: pa.Table, name: str) -> Column:
     names, counts = _counts(values)
     unique = rows > 1 and 2 * int((counts == 1).sum()) > rows
     reason = _why_not_label(values, names, counts, rows)
-    return _column(name, type_, missing, len(names), reason, unique)
+    is_split = bool(len(names)) and len(names) < _SIDES_MAX
+    is_split = is_split and all(side_of(value) is not None for value in names.to_pylist())
+    return replace(_column(name, type_, missing, len(names), reason, unique), is_split=is_split)
 
 
 def _column(

@@ -69,7 +69,7 @@ EXPLANATIONS: Mapping[Kind, Explanation] = {
     Kind.WEB_IMAGE: Explanation(
         Weight.LOST,
         "rows whose picture is on the web",
-        "They are left out; download the pictures first.",
+        "They are left out; get the pictures with 'artsim fetch' first.",
     ),
     Kind.ORPHAN_ROW: Explanation(
         Weight.LOST,

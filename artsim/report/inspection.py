@@ -15,6 +15,7 @@ from artsim.inspection import (
     Example,
     Finding,
     Inspection,
+    Kind,
     Label,
     Sample,
     Weight,
@@ -37,6 +38,7 @@ _MEASURES = {
     "file_bytes": "File size",
 }
 _ASPECTS = {0.25: "1:4", 0.5: "1:2", 2 / 3: "2:3", 1.0: "1:1", 1.5: "3:2", 2.0: "2:1", 4.0: "4:1"}
+_UNSEEN = (Kind.NOT_A_PICTURE, Kind.DAMAGED)
 _PICTURES_SHOWN = 8  # of one example of a fault
 
 
@@ -66,7 +68,7 @@ def _thumbnails(inspection: Inspection) -> Mapping[Path, Callable[[str], str]]:
     files = [file for sample in inspection.samples for file in sample.files]
     for finding in inspection.findings:
         for example in finding.examples:
-            files += example.files[:_PICTURES_SHOWN]
+            files += _shown(finding, example)
     wanted = list(dict.fromkeys(files))
     with ThreadPoolExecutor(inspection.settings.workers) as pool:
         made = list(pool.map(lambda file: thumbnail(file, _ALT), wanted))
@@ -140,24 +142,29 @@ def _findings(
 def _finding(finding: Finding, thumbnails: Mapping[Path, Callable[[str], str]]) -> Iterator[str]:
     explanation = EXPLANATIONS[finding.kind]
     yield f'<article class="card {explanation.weight}">'
-    yield f'<h3><span class="count">{finding.count:,}</span> {escape(explanation.title)}</h3>'
-    each_has_one = all(len(example.files) == 1 for example in finding.examples)
+    title = explanation.title[0].upper() + explanation.title[1:]
+    yield f'<h3>{escape(title)}: <span class="count">{finding.count:,}</span></h3>'
+    each_has_one = all(len(_shown(finding, example)) == 1 for example in finding.examples)
     kind = ' class="gallery"' if each_has_one else ""
     yield f"<p>{escape(explanation.advice)}</p><ul{kind}>"
     for example in finding.examples:
-        yield f"<li>{_example(example, thumbnails)}</li>"
+        yield f"<li>{_example(example, _shown(finding, example), thumbnails)}</li>"
     yield "</ul></article>"
 
 
-def _example(example: Example, thumbnails: Mapping[Path, Callable[[str], str]]) -> str:
+def _shown(finding: Finding, example: Example) -> tuple[Path, ...]:
+    """Return the pictures to show; of those that cannot be decoded the reason says it all."""
+    return () if finding.kind in _UNSEEN else example.files[:_PICTURES_SHOWN]
+
+
+def _example(
+    example: Example, files: Sequence[Path], thumbnails: Mapping[Path, Callable[[str], str]]
+) -> str:
     names = " = ".join(f"<code>{escape(name)}</code>" for name in example.names[:_PICTURES_SHOWN])
     more = len(example.names) - _PICTURES_SHOWN
     names += f" and {more:,} more" if more > 0 else ""
     detail = f" <small>{escape(example.detail)}</small>" if example.detail else ""
-    images = [
-        thumbnails[file](name)
-        for name, file in zip(example.names, example.files[:_PICTURES_SHOWN], strict=False)
-    ]
+    images = [thumbnails[file](name) for name, file in zip(example.names, files, strict=False)]
     strip = f'<span class="strip">{"".join(images)}</span>' if images else ""
     return f"{strip}<span>{names}{detail}</span>"
 
@@ -184,8 +191,11 @@ def _labels(labels: Sequence[Label]) -> Iterator[str]:
 
 def _label(label: Label) -> str:
     baseline = label.metadata
-    told, by = ("", "several values a row") if baseline is None else (f"{baseline.accuracy:.1%}",
-        escape(baseline.column or "no column does better"))  # fmt: skip
+    if baseline is None:
+        told, by = "", "several values a row" if label.several else ""
+    else:
+        told = f"{baseline.accuracy:.1%}"
+        by = escape(baseline.column or "no column does better")
     widest = label.majority if baseline is None else max(baseline.accuracy, label.majority)
     return (
         f'<tr><th scope="row">{escape(label.name)}</th>'

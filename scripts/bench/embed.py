@@ -37,12 +37,13 @@ def main() -> None:
     parser.add_argument("--memory", action="store_true", help="peak memory against pictures")
     parser.add_argument("--be", help=argparse.SUPPRESS)  # internal: which run this process is
     parser.add_argument("--pictures", help=argparse.SUPPRESS)
+    parser.add_argument("--out", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.be:
         print(json.dumps(be(args)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        args.pictures = make_pictures(Path(folder), args)
+        args.pictures, args.out = make_pictures(Path(folder), args), folder
         print_machine(args)
         (memory if args.memory else compare)(args)
 
@@ -90,7 +91,7 @@ def cosines(mine: str, theirs: str) -> tuple[float, float]:
 def run(args: argparse.Namespace, name: str) -> dict:
     """Run one of the compared in a process of its own."""
     command = [sys.executable, __file__, "--be", name, "--model", args.model]
-    command += ["--pictures", args.pictures, "--workers", str(args.workers)]
+    command += ["--pictures", args.pictures, "--out", args.out, "--workers", str(args.workers)]
     if args.limit:
         command += ["--limit", str(args.limit)]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
@@ -104,7 +105,7 @@ def be(args: argparse.Namespace) -> dict:
     files = sorted(Path(args.pictures).iterdir())[: args.limit]
     started = time.perf_counter()
     vectors, seconds, stages = be_peer(args, files) if args.be == "peer" else be_artsim(args, files)
-    out = Path(args.pictures).parent / f"{args.be}.npy"
+    out = Path(args.out) / f"{args.be}.npy"
     np.save(out, vectors)
     return {
         "pictures": len(files),
