@@ -7,6 +7,7 @@ an index that is older than its vectors is never asked.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO
@@ -82,6 +83,8 @@ def build_index(store: Store, tap: str) -> IndexInfo:
     """
     info = _describe(store, tap)
     file = _index_file(store, tap)
+    # What vouches for the file goes first: a kill must not leave it beside other vectors.
+    file.with_suffix(".json").unlink(missing_ok=True)
     write_whole(file, lambda stream: _write_flat(stream, store, info))
     text = json.dumps(asdict(info), indent=1) + "\n"
     write_whole(file.with_suffix(".json"), lambda stream: stream.write(text.encode()))
@@ -93,20 +96,23 @@ def open_index(store: Store, tap: str) -> VectorIndex:
 
     Where it is missing or older than the vectors (``embed`` was stopped), one is made in memory.
     """
-    if not is_current(store, tap):
-        info = _describe(store, tap)
-        return VectorIndex(_flat_in_memory(store, info), info)
-    index = faiss.read_index(str(_index_file(store, tap)), faiss.IO_FLAG_MMAP_IFC)
-    return VectorIndex(index, _describe(store, tap))
+    info = _describe(store, tap)
+    if is_current(store, tap):
+        with suppress(RuntimeError):  # what faiss raises of a file that is not its own
+            index = faiss.read_index(str(_index_file(store, tap)), faiss.IO_FLAG_MMAP_IFC)
+            if (index.ntotal, index.d) == (info.rows, info.dim):
+                return VectorIndex(index, info)
+    return VectorIndex(_flat_in_memory(store, info), info)
 
 
 def is_current(store: Store, tap: str) -> bool:
     """Say whether a tap's search index on disk is of the vectors as they are now."""
     file = _index_file(store, tap)
     try:
-        info = json.loads(file.with_suffix(".json").read_text())
-        return bool(info["fingerprint"] == store.fingerprint) and file.exists()
-    except (OSError, ValueError, KeyError):
+        info = json.loads(file.with_suffix(".json").read_text(encoding="utf-8"))
+        least = 4 * store.rows * store.tap(tap).dim  # bytes: a torn file is no index
+        return bool(info["fingerprint"] == store.fingerprint) and file.stat().st_size > least
+    except (OSError, ValueError, KeyError, TypeError):
         return False
 
 

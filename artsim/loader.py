@@ -7,6 +7,7 @@ in flight is bounded, so memory is the same for three pictures and three million
 from __future__ import annotations
 
 import hashlib
+import math
 import time
 from collections import deque
 from collections.abc import Generator, Iterable
@@ -27,6 +28,7 @@ from artsim.errors import ImageError
 
 __all__ = ["Loaded", "Unloadable", "load", "preprocess", "resized_size"]
 
+_LONG = 16  # times what is shown: longer pictures are cut before they are resized
 _AHEAD = 64  # pictures a worker may be ahead of the network: two batches
 
 
@@ -126,11 +128,13 @@ def _load_one(
     clock.append(time.thread_time())
     try:
         picture = _decode(data, preprocessing, max_pixels)
+        clock.append(time.thread_time())
+        pixels = _fit(picture.pixels, (picture.width, picture.height), preprocessing)
+        clock.append(time.thread_time())
     except ImageError as error:
         return Unloadable(key, "decode", str(error))
-    clock.append(time.thread_time())
-    pixels = _fit(picture.pixels, (picture.width, picture.height), preprocessing)
-    clock.append(time.thread_time())
+    except (MemoryError, RuntimeError) as error:  # torch raises the second for want of memory
+        return Unloadable(key, "decode", f"no memory for it ({' '.join(str(error).split())[:100]})")
     seconds = dict(zip(("read", "decode", "resize"), np.diff(clock).tolist(), strict=True))
     return Loaded(key, pixels, content_hash, picture.width, picture.height, seconds)
 
@@ -152,8 +156,32 @@ def _fit(
 
     The new size follows from the file's full size, whatever scale it was decoded at.
     """
-    resized = _resize(pixels, resized_size(full_size, preprocessing), preprocessing.interpolation)
-    return _cut_or_pad(resized, preprocessing)
+    size = resized_size(full_size, preprocessing)
+    pixels, size = _middle_band(pixels, size, preprocessing.size)
+    resized = _resize(pixels, size, preprocessing.interpolation)
+    # A copy: a view would keep all of a long scroll in memory for the middle of it.
+    return _cut_or_pad(resized, preprocessing).contiguous()
+
+
+def _middle_band(
+    pixels: NDArray[np.uint8], size: tuple[int, int], shown: tuple[int, int]
+) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """Cut a very long picture to its middle before it is resized, and the new size with it.
+
+    Brought to 256 pixels on its short side, 60,000 x 3 pixels would become 5 million long, of
+    which 224 are shown. Twice as much as is shown stays, so that the cut is never seen.
+    """
+    width, height = size
+    cut = list(pixels.shape[:2])
+    new = [height, width]
+    for axis in (0, 1):
+        if new[axis] > _LONG * shown[axis]:
+            kept = math.ceil(cut[axis] * 2 * shown[axis] / new[axis]) + 2
+            kept += (cut[axis] - kept) % 2  # the same number of pixels goes on both sides
+            new[axis] = round(new[axis] * kept / cut[axis])
+            start = (cut[axis] - kept) // 2
+            pixels = pixels[start : start + kept] if axis == 0 else pixels[:, start : start + kept]
+    return np.ascontiguousarray(pixels), (new[1], new[0])
 
 
 def _resize(pixels: NDArray[np.uint8], size: tuple[int, int], interpolation: str) -> Tensor:

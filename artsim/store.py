@@ -69,6 +69,7 @@ _FAILURE_COLUMNS = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
         pa.field("file_bytes", pa.int64()),
         pa.field("file_mtime_ns", pa.int64()),
+        pa.field("tried_with", pa.string()),  # what a decoding depends on besides the file
         pa.field("chunk", pa.int32(), nullable=False),  # -1: known before any chunk was embedded
     ]
 )
@@ -84,6 +85,7 @@ class Failure:
     reason: str
     file_bytes: int | None = None
     file_mtime_ns: int | None = None
+    tried_with: str | None = None
     chunk: int = -1
 
 
@@ -166,6 +168,10 @@ class Store:
             ) from error
         except OSError as error:
             raise StoreError(f"cannot read {str(file)!r}: {error.strerror}") from error
+        except UnicodeDecodeError as error:
+            raise StoreError(
+                f"{str(file)!r} is damaged ({error.reason}); embed again to a new folder"
+            ) from error
         try:
             found = json.loads(text)["format"]
         except (ValueError, KeyError, TypeError) as error:
@@ -191,8 +197,7 @@ class Store:
         Raises:
             StoreError: If the folder holds something else, or cannot be written.
         """
-        if path.is_dir() and not {entry.name for entry in path.iterdir()} <= _LEFTOVERS:
-            raise StoreError(f"{str(path)!r} is not empty and no index; choose another with -o")
+        _check_free(path)
         now = _now()
         store = cls(path, replace(manifest, created=now, updated=now))
         with _write_errors(path):
@@ -331,9 +336,8 @@ class Store:
         if table.num_rows:
             parts += (self._write_part(number, table),)
         if failures:
-            known = self.failures().to_pylist()
-            new = [asdict(replace(failure, chunk=number)) for failure in failures]
-            self._write_failures(known + new)
+            new = [replace(failure, chunk=number) for failure in failures]
+            self._write_failures(pa.concat_tables([self.failures(), _failure_table(new)]))
         self._write_manifest(replace(self.manifest, parts=parts, next_part=number + 1))
 
     def rewrite(
@@ -357,7 +361,7 @@ class Store:
             outdated.append(self.manifest.parts[place].file)
             parts[place] = self._write_part(number, table) if table.num_rows else None
             number += 1
-        self._write_failures([asdict(failure) for failure in failures])
+        self._write_failures(_failure_table(failures))
         kept = tuple(part for part in parts if part is not None)
         self._write_manifest(replace(manifest, parts=kept, next_part=number))
         for file in outdated:
@@ -393,8 +397,7 @@ class Store:
         )
         return Part(file.name, table.num_rows, _sha256(file))
 
-    def _write_failures(self, rows: list[dict[str, Any]]) -> None:
-        table = pa.Table.from_pylist(rows, schema=_FAILURE_COLUMNS)
+    def _write_failures(self, table: pa.Table) -> None:
         write_whole(self.path / _FAILURES, lambda stream: pq.write_table(table, stream))
 
     def _write_manifest(self, manifest: Manifest) -> None:
@@ -411,15 +414,27 @@ def lock_index(path: Path) -> Iterator[None]:
     Raises:
         StoreError: If another process holds it, or the folder cannot be made.
     """
+    if not is_store(path):
+        _check_free(path)
+    lock = filelock.FileLock(path / _LOCK, timeout=0)
     with _write_errors(path):
         path.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise StoreError(
+                f"another 'artsim embed' is writing {str(path)!r}; wait until it is done"
+            ) from error
     try:
-        with filelock.FileLock(path / _LOCK, timeout=0):
-            yield
-    except filelock.Timeout as error:
-        raise StoreError(
-            f"another 'artsim embed' is writing {str(path)!r}; wait until it is done"
-        ) from error
+        yield
+    finally:
+        lock.release()
+
+
+def _check_free(path: Path) -> None:
+    """Refuse a folder that holds something else than the beginnings of an index."""
+    if path.is_dir() and not {entry.name for entry in path.iterdir()} <= _LEFTOVERS:
+        raise StoreError(f"{str(path)!r} is not empty and no index; choose another with -o")
 
 
 def is_store(path: Path) -> bool:
@@ -476,6 +491,10 @@ def _text(value: str) -> pa.Scalar:
     return pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(data)])[0]
 
 
+def _failure_table(failures: Sequence[Failure]) -> pa.Table:
+    return pa.Table.from_pylist([asdict(each) for each in failures], schema=_FAILURE_COLUMNS)
+
+
 def _is_vector(field: pa.Field) -> bool:
     return bool(pa.types.is_fixed_size_list(field.type))
 
@@ -505,7 +524,11 @@ def _read_parquet(file: Path, columns: Sequence[str] | None) -> pa.Table:
     except (pa.ArrowException, OSError) as error:
         raise StoreError(
             f"{str(file)!r} is damaged ({str(error).splitlines()[0]}); "
-            "delete the file's index folder and embed again"
+            + (
+                "delete it and run 'artsim embed' again"
+                if file.name == _FAILURES
+                else "embed again to a new folder"
+            )
         ) from error
 
 

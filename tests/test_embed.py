@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -182,7 +183,7 @@ def test_an_index_brought_up_to_date_equals_a_fresh_one(museum, tmp_path, toy, p
     paint(museum / "images" / "7.png", (70, 0, 7))
     names = ["one", "2", "3", "4", "5", "7"]
     write_table(museum, [(f"q{name}", f"images/{name}.png", "Cy") for name in names])
-    embed(museum, tmp_path / "i", toy)
+    embed(museum, tmp_path / "i", toy, EmbedSettings(part_rows=3, allow_loss=True))
     embed(museum, tmp_path / "fresh", toy)
     assert contents(tmp_path / "i") == contents(tmp_path / "fresh")
 
@@ -330,6 +331,53 @@ def test_losing_most_of_a_large_index_asks_first(tmp_path, toy, paint):
     assert len(contents(tmp_path / "i")) == 150
     summary = embed(folder, tmp_path / "i", toy, EmbedSettings(allow_loss=True))
     assert (summary.rows, summary.dropped) == (30, 120)
+
+
+def test_another_collection_of_the_same_name_does_not_empty_an_index(tmp_path, toy, paint):
+    for name in ("a", "b"):
+        paint(tmp_path / name / "photos" / f"{name}.png", (9, 9, 9))
+    embed(tmp_path / "a" / "photos", tmp_path / "i", toy)
+    with pytest.raises(StoreError, match=r"1 of the 1 pictures .*/a/photos', are not in .*/b/ph"):
+        embed(tmp_path / "b" / "photos", tmp_path / "i", toy)
+    assert list(contents(tmp_path / "i")) == ["a.png"]
+
+
+def test_a_collection_that_cannot_be_read_is_not_blamed_on_the_index(museum, tmp_path, toy):
+    def torn():
+        raise OSError(5, "Input/output error", "/mnt/nas/objects.csv")
+        yield
+
+    catalogue = replace(read_collection(museum), batches=torn)
+    with pytest.raises(ReaderError, match=r"cannot read '/mnt/nas/objects.csv': Input/output"):
+        embed_collection(catalogue, tmp_path / "i", toy)
+
+
+def test_a_picture_refused_for_its_size_is_tried_again_with_a_higher_limit(museum, tmp_path, toy):
+    low, high = (EmbedSettings(part_rows=3, max_pixels=pixels) for pixels in (100, 1000))
+    assert embed(museum, tmp_path / "i", toy, low).failures == 6
+    assert embed(museum, tmp_path / "i", toy, low).embedded == 0
+    assert embed(museum, tmp_path / "i", toy, high).embedded == 6
+
+
+def test_rehash_tries_what_failed_again(museum, tmp_path, toy, monkeypatch):
+    from artsim import images
+
+    decode = images.decode
+
+    def out_of_memory(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(images, "decode", out_of_memory)
+    assert embed(museum, tmp_path / "i", toy).failures == 6
+    assert failures(tmp_path / "i")["p0"][0] == "decode"
+    monkeypatch.setattr(images, "decode", decode)
+    assert embed(museum, tmp_path / "i", toy, EmbedSettings(rehash=True)).embedded == 6
+
+
+def test_a_collection_is_no_place_for_its_index(museum, toy):
+    with pytest.raises(StoreError, match="is not empty and no index"):
+        embed(museum, museum, toy)
+    assert sorted(file.name for file in museum.iterdir()) == ["images", "objects.csv"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="/sys is Linux's")

@@ -97,6 +97,38 @@ def test_an_index_older_than_its_vectors_is_not_asked(tmp_path):
     assert rows.tolist() == [[1, 0]]
 
 
+def test_a_search_index_of_other_rows_is_not_asked_though_its_note_says_so(tmp_path):
+    store = store_of(tmp_path / "i", [EAST, NORTH])
+    build_index(store, "rgb")
+    note = (store.path / "faiss" / "rgb.json").read_text()
+    append(store, [WEST])
+    build_index(store, "rgb")
+    # as a kill between the two files could have left it
+    values = json.loads(note) | {"fingerprint": store.fingerprint}
+    two = store_of(tmp_path / "two", [EAST, NORTH])
+    build_index(two, "rgb")
+    (two.path / "faiss" / "rgb.index").replace(store.path / "faiss" / "rgb.index")
+    (store.path / "faiss" / "rgb.json").write_text(json.dumps(values))
+    _, rows = open_index(store, "rgb").search(np.array([WEST], np.float32), 3)
+    assert rows.tolist() == [[2, 1, 0]]
+
+
+@pytest.mark.parametrize("damage", [b"", b"torn", b"x" * 4096])
+def test_a_damaged_search_index_is_made_anew_in_memory(tmp_path, damage):
+    store = store_of(tmp_path / "i", [EAST, NORTH])
+    build_index(store, "rgb")
+    (store.path / "faiss" / "rgb.index").write_bytes(damage)
+    _, rows = open_index(store, "rgb").search(np.array([NORTH], np.float32), 1)
+    assert rows.tolist() == [[1]]
+
+
+def test_a_note_that_is_no_note_is_passed_over(tmp_path):
+    store = store_of(tmp_path / "i", [EAST])
+    build_index(store, "rgb")
+    (store.path / "faiss" / "rgb.json").write_text("[]")
+    assert not is_current(store, "rgb")
+
+
 @pytest.mark.parametrize("k", [0, 3])
 def test_k_out_of_range_says_what_is_allowed(tmp_path, k):
     store = store_of(tmp_path / "i", [EAST, NORTH])

@@ -179,3 +179,21 @@ def test_what_is_in_flight_is_bounded(tmp_path, paint):
     next(pictures)
     assert asked <= 128
     pictures.close()
+
+
+@pytest.mark.parametrize("size", [(3, 9000), (9000, 2), (600, 30_000)])
+def test_a_very_long_picture_is_cut_before_it_is_resized(tmp_path, size):
+    Image.new("RGB", size, (200, 100, 50)).save(tmp_path / "long.png")
+    pixels, _ = preprocess((tmp_path / "long.png").read_bytes(), SEEN_BY_LITE0)
+    assert pixels.shape == (3, 224, 224)
+    assert pixels.flatten(1).unique(dim=1).flatten().tolist() == [200, 100, 50]
+    assert pixels.untyped_storage().nbytes() == 3 * 224 * 224
+
+
+def test_the_cut_of_a_long_picture_is_its_middle(tmp_path):
+    path = noise_picture(tmp_path / "long.png", (300, 30 * 300))
+    square = replace(SEEN_BY_LITE0, scale=(224, 224))
+    ours, _ = preprocess(path.read_bytes(), square)
+    whole = Image.open(path).convert("RGB").resize((224, 30 * 224), Image.Resampling.BICUBIC)
+    middle = np.asarray(whole)[(30 * 224 - 224) // 2 :][:224].transpose(2, 0, 1)
+    assert np.abs(ours.numpy().astype(int) - middle.astype(int)).mean() < 1.5

@@ -130,6 +130,7 @@ def test_failures_of_a_chunk_come_with_its_part(store):
             "reason": "torn",
             "file_bytes": 7,
             "file_mtime_ns": 8,
+            "tried_with": None,
             "chunk": 2,
         }
     ]
@@ -200,6 +201,12 @@ def test_a_manifest_that_cannot_be_read_is_one_line(store, text, message):
     with pytest.raises(StoreError, match=message) as error:
         Store.open(store.path)
     assert "\n" not in str(error.value)
+
+
+def test_a_binary_manifest_is_one_line(store):
+    (store.path / "manifest.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(StoreError, match="is damaged"):
+        Store.open(store.path)
 
 
 def test_a_torn_part_is_one_line(store):

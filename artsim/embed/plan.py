@@ -66,22 +66,18 @@ def make_plan(
     position_of_row = np.full(store.rows, -1, dtype=np.int64)
     new = np.ones(len(rows), dtype=bool)
     new[list(failures)] = False
+    usable = new.copy()
     for row, position in _same_pictures(store, catalogue, rows, new, (sizes, times), settings):
         position_of_row[row] = position
         new[position] = False
 
-    failed_before = _failed_before(store, rows, new, (sizes, times))
+    failed_before = _failed_before(store, rows, new, (sizes, times), settings)
     retried = [position for position, failure in failed_before.items() if failure is None]
     again = {position: failure for position, failure in failed_before.items() if failure}
     new[list(failed_before)] = False
     kept = int((position_of_row >= 0).sum())
-    lost = store.rows - kept
-    if lost >= _LOSS_ROWS and lost > _LOSS_SHARE * store.rows and not settings.allow_loss:
-        raise StoreError(
-            f"{lost:,} of the {store.rows:,} pictures in {str(store.path)!r} are gone from "
-            f"{str(catalogue.source)!r} or changed; if its disk is mounted and that is right, "
-            "pass --allow-loss"
-        )
+    if not settings.allow_loss:
+        _check_loss(store, catalogue, rows, usable)
     return Plan(
         position_of_row=position_of_row,
         to_embed=np.concatenate([np.flatnonzero(new), np.array(retried, dtype=np.int64)]),
@@ -89,7 +85,30 @@ def make_plan(
         file_bytes=sizes,
         file_mtime_ns=times,
         kept=kept,
-        dropped=lost,
+        dropped=store.rows - kept,
+    )
+
+
+def _check_loss(
+    store: Store, catalogue: Catalogue, rows: CatalogueRows, usable: NDArray[np.bool_]
+) -> None:
+    """Refuse to drop all or most of an index, unless that was allowed."""
+    if not store.rows:
+        return
+    here = rows.column("id").to_pandas()[usable]
+    gone = int((~store.read(["id"]).column("id").to_pandas().isin(here)).sum())
+    if gone < store.rows and (gone < _LOSS_ROWS or gone <= _LOSS_SHARE * store.rows):
+        return
+    source, before = str(catalogue.source), store.manifest.source
+    if source != before:
+        raise StoreError(
+            f"{gone:,} of the {store.rows:,} pictures in {str(store.path)!r}, which is of "
+            f"{before!r}, are not in {source!r}; choose another folder with -o, or pass "
+            "--allow-loss"
+        )
+    raise StoreError(
+        f"{gone:,} of the {store.rows:,} pictures in {str(store.path)!r} are gone from "
+        f"{source!r}; if its disk is mounted and that is right, pass --allow-loss"
     )
 
 
@@ -157,23 +176,30 @@ def _failed_before(
     rows: CatalogueRows,
     new: NDArray[np.bool_],
     status: tuple[NDArray[np.int64], NDArray[np.int64]],
+    settings: EmbedSettings,
 ) -> dict[int, Failure | None]:
     """Find the rows an earlier run failed on: the failure if it stands, None to try again.
 
-    A picture that could not be decoded cannot be decoded now, unless its file has changed.
+    A picture that could not be decoded cannot be decoded now, unless its file, the limit on
+    pixels or the decoder has changed.
     """
     failures = store.failures()
     if not failures.num_rows:
         return {}
     sizes, times = status
-    positions = {_text(rows.column("id"), p): p for p in map(int, np.flatnonzero(new))}
+    ids, files = rows.column("id"), rows.column("image")
+    positions = {_text(ids, p): p for p in map(int, np.flatnonzero(new))}
     found: dict[int, Failure | None] = {}
     for failure in (Failure(**values) for values in failures.to_pylist()):
         position = positions.get(failure.id or "")
         if position is None:
             continue
-        unchanged = failure.image == _text(rows.column("image"), position) and (
-            (failure.file_bytes, failure.file_mtime_ns) == (sizes[position], times[position])
+        unchanged = (
+            failure.image == _text(files, position)
+            and failure.file_bytes == sizes[position]
+            and failure.file_mtime_ns == times[position]
+            and failure.tried_with == settings.decoding
+            and not settings.rehash
         )
         found[position] = failure if failure.stage == "decode" and unchanged else None
     return found

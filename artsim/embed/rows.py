@@ -53,15 +53,12 @@ def spooled(catalogue: Catalogue, path: Path) -> Iterator[CatalogueRows]:
     """Read the catalogue once, to a file in the index folder that goes when the run ends."""
     file = path / SPOOL
     try:
-        try:
-            with pa.OSFile(str(file), "wb") as sink, pa.ipc.new_file(sink, catalogue.schema) as out:
-                for batch in catalogue.batches():
+        with _write_errors(path):
+            sink = pa.OSFile(str(file), "wb")
+        with sink, pa.ipc.new_file(sink, catalogue.schema) as out:
+            for batch in _read(catalogue):
+                with _write_errors(path):
                     out.write_batch(batch)
-        except OSError as error:
-            raise StoreError(
-                f"cannot write {str(path)!r}: {error.strerror or error}; make room or choose "
-                "another folder with -o"
-            ) from error
         rows = CatalogueRows(file)
         if not len(rows):
             raise ReaderError(f"{str(catalogue.source)!r} lists no picture; nothing to embed")
@@ -69,6 +66,28 @@ def spooled(catalogue: Catalogue, path: Path) -> Iterator[CatalogueRows]:
     finally:
         with suppress(OSError):
             file.unlink()
+
+
+def _read(catalogue: Catalogue) -> Iterator[pa.RecordBatch]:
+    """Read the catalogue; a file that cannot be read is the collection's fault, not the index's."""
+    try:
+        yield from catalogue.batches()
+    except OSError as error:
+        raise ReaderError(
+            f"cannot read {str(error.filename or catalogue.source)!r}: {error.strerror or error}; "
+            "check its disk and permissions"
+        ) from error
+
+
+@contextmanager
+def _write_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; make room or choose "
+            "another folder with -o"
+        ) from error
 
 
 def text_values(column: pa.ChunkedArray) -> Iterator[str]:

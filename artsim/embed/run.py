@@ -99,7 +99,7 @@ def _embed(
     """Embed the plan's pictures chunk by chunk."""
     total, failed = len(plan.to_embed), len(plan.failures)
     progress(0, total, failed)
-    names = rows.take(plan.to_embed).column("image") if total else []
+    names = rows.column("image").take(pa.array(plan.to_embed))
     pictures = load(
         (
             (int(position), catalogue.root / name)
@@ -199,11 +199,13 @@ class _Chunk:
         ]
         return (
             pa.table([columns[name] for name in schema.names], schema=schema),
-            [_failure(rows, plan, each) for each in [*self.unloadable, *overflown]],
+            [_failure(rows, plan, each, settings) for each in [*self.unloadable, *overflown]],
         )
 
 
-def _failure(rows: CatalogueRows, plan: Plan, picture: Unloadable) -> Failure:
+def _failure(
+    rows: CatalogueRows, plan: Plan, picture: Unloadable, settings: EmbedSettings
+) -> Failure:
     row = rows.take(np.array([picture.key])).to_pylist()[0]
     return Failure(
         row["id"],
@@ -212,6 +214,7 @@ def _failure(rows: CatalogueRows, plan: Plan, picture: Unloadable) -> Failure:
         picture.reason,
         int(plan.file_bytes[picture.key]),
         int(plan.file_mtime_ns[picture.key]),
+        settings.decoding,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import PIL
+
 from artsim import images
 
 __all__ = ["DEFAULTS", "EmbedSettings"]
@@ -11,7 +13,7 @@ __all__ = ["DEFAULTS", "EmbedSettings"]
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedSettings:
-    """How a collection is embedded; none of it changes what the vectors are."""
+    """How a collection is embedded; none of it changes what the network computes."""
 
     batch_size: int = 32  # pictures a forward pass
     workers: int = 2  # threads that read, decode and resize
@@ -20,6 +22,11 @@ class EmbedSettings:
     rehash: bool = False  # read every file, even where its size and time have not changed
     allow_loss: bool = False  # drop rows even where most of the index would go
     half_precision: bool = True  # store the vectors rounded to 11 significant bits
+
+    @property
+    def decoding(self) -> str:
+        """What decides, besides the file itself, whether a picture can be decoded."""
+        return f"pillow {PIL.__version__}, at most {self.max_pixels} pixels"
 
 
 DEFAULTS = EmbedSettings()

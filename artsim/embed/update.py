@@ -22,8 +22,9 @@ __all__ = ["apply_plan", "catalogue_columns", "open_or_create"]
 
 def open_or_create(path: Path, catalogue: Catalogue, extractor: Extractor) -> Store:
     """Open the index, or make it; refuse one that other vectors are in."""
+    columns = {name.lower() for name in catalogue.schema.names}  # SQL does not tell case apart
     for tap in extractor.passport.taps:
-        if tap.name in catalogue.schema.names:
+        if tap.name.lower() in columns:
             raise ReaderError(
                 f"{str(catalogue.source)!r} has a column {tap.name!r}, which is the name of a tap; "
                 "rename the column"
