@@ -23,6 +23,9 @@ from artsim.cli.knn_eval import knn_eval
 from artsim.cli.label import label
 from artsim.cli.leaks import leaks
 from artsim.cli.models import layers, models
+from artsim.cli.predict import predict
+from artsim.cli.probe import probe
+from artsim.cli.retrieval_eval import retrieval_eval
 from artsim.cli.sample import sample
 from artsim.cli.similar import similar
 from artsim.cli.split import split
@@ -77,6 +80,9 @@ for _command in (
     split,
     leaks,
     knn_eval,
+    probe,
+    predict,
+    retrieval_eval,
     info,
     models,
     layers,

@@ -1,0 +1,309 @@
+"""``artsim predict``."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from artsim.cli.options import (
+    NEW_FILE,
+    PICTURE,
+    compute_options,
+    count_cores,
+    format_option,
+    index_option,
+    make_compute,
+    open_store,
+)
+from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
+
+if TYPE_CHECKING:
+    from artsim.models.extractor import Compute, Extractor
+    from artsim.probing import Head, Prediction, Predictor
+    from artsim.store import Failure, Store
+
+_SUFFIXES = (".csv", ".parquet")
+_ROWS = 4096  # written to Parquet at a time
+_COLUMNS = {
+    "id": "string",
+    "image": "string",
+    "label": "string",
+    "predicted": "string",
+    "confidence": "double",
+    "catalogue": "string",
+    "agrees": "bool",
+    "seen": "bool",
+    "classes": "string",
+    "neighbours": "string",
+}
+
+
+@click.command()
+@click.argument("picture", type=PICTURE, required=False)
+@click.option(
+    "--id", "ids", multiple=True, metavar="ID", help="A picture of the index. Repeat for more."
+)
+@click.option(
+    "--head",
+    "head_name",
+    metavar="NAME",
+    help="What 'artsim probe' saved, or a path to its .json.  [default: the newest]",
+)
+@click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    help="Say nothing where no class is this likely.  [default: always say something]",
+)
+@click.option(
+    "-k",
+    "neighbours",
+    type=click.IntRange(0),
+    default=5,
+    show_default=True,
+    help="Pictures shown as evidence.",
+)
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes listed.")
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=NEW_FILE,
+    help="Write a row for each picture and label to a .csv or .parquet file.",
+)
+@index_option
+@click.option(
+    "-m",
+    "--model",
+    metavar="SPEC",
+    help="Embed pictures by this; refused unless it is the index's own.",
+)
+@compute_options
+@format_option
+def predict(
+    picture: Path | None,
+    ids: tuple[str, ...],
+    head_name: str | None,
+    min_confidence: float,
+    neighbours: int,
+    top: int,
+    out: Path | None,
+    index: Path | None,
+    model: str | None,
+    device: str,
+    backend: str,
+    precision: str,
+    weights: Path | None,
+    as_json: bool | None,
+) -> None:
+    """Tell the labels of a picture, of a folder or table of pictures, or of some of the index.
+
+    A head that 'artsim probe' saved answers with how likely each class is. Beside it stand what
+    the catalogue says, and the pictures of the index that look most alike, with their labels. An
+    answer on a picture that the head was fitted on is marked: it is no evidence.
+
+    Example:
+
+    \b
+        artsim predict query.jpg --head artist+style
+        artsim predict --id 002ff77bbd --min-confidence 0.5
+        artsim predict new-photos/ --head medium --out predictions.csv
+    """
+    if (picture is None) == (not ids):
+        raise click.UsageError("give a picture, a folder or table of them, or --id ID")
+    if out is not None and out.suffix not in _SUFFIXES:
+        raise click.BadParameter(f"{out} is neither .csv nor .parquet", param_hint="--out")
+    store = open_store(index)
+    from artsim.probing import Predictor, find_head, load_head, predict_ids, predict_picture
+
+    head = load_head(find_head(store, head_name))
+    several = picture is not None and _is_collection(picture)
+    compute = _compute(several, device, backend, precision)
+    predictor = Predictor(
+        store,
+        head,
+        extractor=lambda: _load(store, model, weights, compute),
+        neighbours=neighbours,
+        top=top,
+        min_confidence=min_confidence,
+    )
+    if model is not None or weights is not None:
+        _ = predictor.extractor  # what was named is held to its passport, needed or not
+    if picture is not None and several:
+        _predict_collection(predictor, picture, out, as_json)
+        return
+    found = predict_picture(predictor, picture) if picture else list(predict_ids(predictor, ids))
+    if out is not None:
+        _write(out, found)
+        click.echo(f"{len(found):,} predictions written to {out}", err=True)
+    elif wants_json(as_json):
+        print_json_lines(each.to_json() for each in found)
+    elif len({each.id for each in found}) == 1:
+        _print_one(head, found)
+    else:
+        _print_many(found)
+
+
+def _is_collection(picture: Path) -> bool:
+    from artsim.readers.pictures import is_picture
+
+    return picture.is_dir() or (picture.is_file() and not is_picture(picture.name))
+
+
+def _compute(several: bool, device: str, backend: str, precision: str) -> Compute | None:
+    """Choose nothing for one picture unless asked: the library's own way is then the quickest."""
+    if not several and (device, backend, precision) == ("auto", "auto", "auto"):
+        return None
+    return make_compute(device, backend, precision)
+
+
+def _load(
+    store: Store, model: str | None, weights: Path | None, compute: Compute | None
+) -> Extractor:
+    from artsim.search import load_index_extractor
+
+    return load_index_extractor(store, model=model, weights=weights, compute=compute)
+
+
+def _predict_collection(
+    predictor: Predictor, source: Path, out: Path | None, as_json: bool | None
+) -> None:
+    from artsim.probing import predict_collection
+    from artsim.readers import read_collection
+
+    failures: list[Failure] = []
+    catalogue = read_collection(source)
+    with show_progress("Predicting") as update:
+        results = predict_collection(predictor, catalogue, workers=count_cores(), progress=update)
+        found = _without_failures(results, failures)
+        if out is not None:
+            count = _write(out, found)
+        elif wants_json(as_json):
+            print_json_lines(each.to_json() for each in found)
+        else:
+            _print_many(list(found))
+    if out is not None:
+        click.echo(f"{count:,} predictions written to {out}", err=True)
+    for failure in failures:
+        click.echo(f"Not predicted: {failure.image or failure.id}: {failure.reason}", err=True)
+
+
+def _without_failures(
+    results: Iterator[Prediction | Failure], failures: list[Failure]
+) -> Iterator[Prediction]:
+    from artsim.store import Failure
+
+    for each in results:
+        if isinstance(each, Failure):
+            failures.append(each)
+        else:
+            yield each
+
+
+def _print_one(head: Head, found: Sequence[Prediction]) -> None:
+    click.echo(f"{found[0].id}, by head {head.name} of {head.index} ({head.tap})")
+    for each in found:
+        click.echo(f"\n{each.label}: {_shown(each.predicted) or 'not sure enough to say'}")
+        if each.error is not None:
+            click.echo(f"  wrong by {each.error:.3g} on average")
+        for guess in each.guesses:
+            click.echo(f"  {guess.probability:.3f}  {guess.name}")
+        if each.catalogue is not None:
+            click.echo(f"  The catalogue says: {_shown(each.catalogue)}")
+        if each.seen:
+            click.echo("  Note: the head was fitted on this picture, so its answer is no evidence")
+    if found[0].neighbours:
+        click.echo("\nNearest")
+        columns = [each.label for each in found]
+        rows = [
+            [f"{near.score:.3f}", near.id, *(_shown(each.neighbours[i].value) for each in found)]
+            for i, near in enumerate(found[0].neighbours)
+        ]
+        print_table(["score", "id", *columns], rows, right=["score"])
+
+
+def _print_many(found: Sequence[Prediction]) -> None:
+    rows = [
+        [
+            each.id,
+            each.label,
+            _shown(each.predicted),
+            "" if each.confidence is None else f"{each.confidence:.3f}",
+            _shown(each.catalogue) + (" (fitted on)" if each.seen else ""),
+        ]
+        for each in found
+    ]
+    columns = ["id", "label", "predicted", "confidence", "catalogue"]
+    if rows:
+        print_table(columns, rows, right=["confidence"])
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _write(out: Path, found: Iterable[Prediction]) -> int:
+    """Write predictions as they come; say how many."""
+    from artsim.store import write_whole
+
+    counted = 0
+
+    def rows() -> Iterator[dict[str, Any]]:
+        nonlocal counted
+        for each in found:
+            counted += 1
+            yield _as_row(each)
+
+    write = _write_csv if out.suffix == ".csv" else _write_parquet
+    write_whole(out, lambda stream: write(stream, rows()))
+    return counted
+
+
+def _write_csv(stream: Any, rows: Iterator[dict[str, Any]]) -> None:
+    import io
+
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    writer = csv.DictWriter(text, list(_COLUMNS))
+    writer.writeheader()
+    writer.writerows(rows)
+    text.detach()
+
+
+def _write_parquet(stream: Any, rows: Iterator[dict[str, Any]]) -> None:
+    import itertools
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = {"string": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
+    schema = pa.schema([(name, types[type_]) for name, type_ in _COLUMNS.items()])
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        while some := list(itertools.islice(rows, _ROWS)):
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
+
+
+def _as_row(each: Prediction) -> dict[str, Any]:
+    return {
+        "id": each.id,
+        "image": each.image,
+        "label": each.label,
+        "predicted": _shown(each.predicted) or None,
+        "confidence": each.confidence,
+        "catalogue": _shown(each.catalogue) or None,
+        "agrees": each.agrees,
+        "seen": each.seen,
+        "classes": json.dumps({g.name: round(g.probability, 4) for g in each.guesses},
+                              ensure_ascii=False),
+        "neighbours": json.dumps(
+            [{"id": n.id, "score": round(n.score, 4), "value": n.value} for n in each.neighbours],
+            ensure_ascii=False,
+        ),
+    }  # fmt: skip

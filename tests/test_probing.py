@@ -1,0 +1,531 @@
+"""Probes of an index whose labels can be read off the pictures' colours, and misuse refused."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import MeanColor, toy_passport
+from PIL import Image
+
+from artsim.annotations import SplitPlan, make_split
+from artsim.cli import cli
+from artsim.embed import embed_collection
+from artsim.errors import EvaluationError, PassportError, StoreError
+from artsim.evaluation.few_shot import few_shot
+from artsim.evaluation.probe import probe_classes
+from artsim.index import unit as to_unit
+from artsim.models.extractor import Extractor
+from artsim.probing import (
+    Kind,
+    ProbePlan,
+    find_head,
+    head_names,
+    load_head,
+    make_head,
+    means,
+    probe,
+    save_head,
+)
+from artsim.probing.features import Metadata, read_metadata
+from artsim.probing.heads import check_passport, default_name
+from artsim.probing.targets import read_target, why_id
+from artsim.readers import ReaderOptions, read_collection
+from artsim.store import Store
+
+HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
+SIDES = 7 * ["train"] + ["val"] + 2 * ["test"]
+ROWS = 120
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads that wait for each other on so few rows take longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """120 pictures of three hues: forty each, by twelve painters who keep to one hue."""
+    folder = tmp_path_factory.mktemp("probing") / "museum"
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(ROWS):
+        hue = list(HUES)[i // 40]
+        color = np.clip(HUES[hue] + rng.integers(-15, 16, 3), 0, 255)
+        size = (12, 10) if hue == "red" else (10, 12)
+        Image.new("RGB", size, tuple(map(int, color))).save(folder / "images" / f"{i}.png")
+        rows.append(
+            {
+                "id": f"p{i}",
+                "image": f"images/{i}.png",
+                "hue": hue,
+                "tags": {"red": "warm", "green": "cold", "blue": "cold|wet"}[hue],
+                "year": 1500 + 100 * (i // 40),
+                "painter": f"painter {i // 10}",
+                "coin": rng.choice(["heads", "tails"]),
+                "side": SIDES[i % 10],
+                "lopsided": "train",
+                "catalogued": 5000 + i,
+                "title": f"No. {i}",
+                "rights": "free",
+                "rare": "once" if i == 0 else "b" if i % 2 else "c",
+            }
+        )
+    with (folder / "objects.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    types = {"tags": "list", "year": "number", "catalogued": "number"}
+    collection = read_collection(folder, options=ReaderOptions(types=types))
+    embed_collection(collection, folder.parent / "index", Extractor(MeanColor(), toy_passport()))
+    return folder.parent / "index"
+
+
+@pytest.fixture
+def store(path):
+    return Store.open(path)
+
+
+def probed(store, *labels, **options):
+    return list(probe(store, ProbePlan(tap="rgb", labels=labels, **options)))
+
+
+def test_a_hue_is_told_by_neighbours_and_probe_and_half_told_by_the_shape(store):
+    (found,) = probed(store, "hue", split="side")
+    told = found.to_json()
+    assert (told["label"], told["kind"], told["metric"]) == ("hue", "classes", "top1")
+    assert (told["n_train"], told["n_validation"], told["n_test"]) == (84, 12, 24)
+    assert told["baseline"] == pytest.approx(1 / 3)
+    assert told["metadata"] == pytest.approx(2 / 3)  # red lies, green and blue stand
+    assert (told["knn1"], told["knn"], told["k"], told["probe"]) == (1, 1, 1, 1)
+    assert (told["probe_low"], told["probe_high"]) == (1, 1)
+    assert told["metadata_low"] < 2 / 3 < told["metadata_high"]
+    assert told["split_way"] == "split 'side', tested on test, chosen on val"
+    assert told["metadata_columns"] == ["width", "height", "aspect_ratio"]
+    assert found.classes == ("blue", "green", "red")
+    assert json.loads(json.dumps(told)) == told
+
+
+def test_scores_are_those_of_the_probe_on_the_same_rows(store):
+    (found,) = probed(store, "coin", split="side", seed=3)
+    vectors = to_unit(store.vectors("rgb"))
+    codes = read_target(store, "coin").strata
+    rows = np.arange(ROWS) % 10
+    expected = probe_classes(
+        vectors,
+        codes,
+        train=np.flatnonzero(rows < 7),
+        validation=np.flatnonzero(rows == 7),
+        test=np.flatnonzero(rows > 7),
+        seed=3,
+    )
+    assert found.probe == (expected.top1, expected.interval)
+    assert found.baseline == expected.majority
+    np.testing.assert_array_equal(found.result.head.weights, expected.head.weights)
+
+
+def test_several_values_a_picture_are_ranked_and_numbers_are_off_by_years(store):
+    tags, year = probed(store, "tags", "year", split="side")
+    assert (tags.target.kind, tags.metric) == (Kind.MEMBERS, "mAP")
+    assert tags.classes == ("cold", "warm", "wet")
+    assert (tags.probe.value, tags.knn.value, tags.nearest.value) == (1, 1, 1)
+    assert tags.baseline == pytest.approx((2 / 3 + 1 / 3 + 1 / 3) / 3)
+    assert (year.target.kind, year.metric) == (Kind.NUMBER, "MAE")
+    assert year.baseline == pytest.approx(200 / 3)  # median 1600, off by 100 for red and blue
+    assert year.knn.value == 0
+    assert year.probe.value < 20
+    assert year.probe.interval[0] < year.probe.value < year.probe.interval[1]
+
+
+def test_a_split_is_drawn_alike_from_each_class_where_none_is_named(store):
+    (found,) = probed(store, "hue", seed=1)
+    counts = np.bincount(found.target.strata[found.sides.test])
+    assert sorted(counts) in ([7, 8, 9], [8, 8, 8], [7, 8, 8], [8, 8, 9])
+    assert found.sides.way == "70/10/20 drawn with seed 1, stratified by hue"
+    every = np.concatenate([found.sides.seen, found.sides.test])
+    assert sorted(every) == list(range(ROWS))
+    (again,) = probed(store, "hue", seed=1)
+    assert again.to_json() == found.to_json()
+    (other,) = probed(store, "hue", seed=2)
+    assert other.sides.test.tolist() != found.sides.test.tolist()
+
+
+def test_a_group_stays_on_one_side(store):
+    (found,) = probed(store, "hue", group="painter")
+    painters = np.arange(ROWS) // 10
+    sides = [set(painters[rows]) for rows in (found.sides.train, found.sides.test)]
+    assert sides[0] & sides[1] == set()
+    assert found.sides.way.endswith("stratified by hue, each painter on one side")
+    with pytest.raises(EvaluationError, match=r"'side' has 12 values of 'painter' in train and in"):
+        probed(store, "hue", split="side", group="painter")
+
+
+def test_a_stored_split_and_a_split_without_validation_are_taken(store):
+    make_split(store, "halves", SplitPlan(fractions=(0.5, 0.5), stratify="hue"), replace=True)
+    (found,) = probed(store, "hue", split="halves")
+    assert [len(rows) for rows in (found.sides.seen, found.sides.test)] == [60, 60]
+    assert found.sides.way == (
+        "split 'halves', tested on test, chosen on a tenth of train drawn with seed 0"
+    )
+    make_split(store, "few", SplitPlan(per_class=10, stratify="hue"), replace=True)
+    (found,) = probed(store, "hue", split="few")
+    assert len(found.sides.seen) + len(found.sides.test) == 30
+    assert found.sides.way.startswith("70/10/20 of the sample 'few' drawn")
+
+
+def test_metadata_helps_where_the_vectors_know_nothing(store):
+    (alone,) = probed(store, "side", seed=1)
+    (told,) = probed(store, "hue", split="side", metadata=("aspect_ratio", "painter"))
+    assert alone.to_json()["with"] == []
+    assert told.to_json()["with"] == ["aspect_ratio", "painter"]
+    assert told.metadata.value == 1  # each painter keeps to one hue
+    assert told.result.head.weights.shape == (3 + 1 + 12, 3)
+
+
+def test_metadata_is_standardised_on_train_and_what_is_missing_is_average():
+    values = {"height": [1.0, 3.0, None, 100.0], "kind": ["a", "b", None, "c"]}
+    fitted = Metadata.fit(values, np.array([0, 1]))
+    np.testing.assert_allclose(
+        fitted.features(values, 4), [[-1, 1, 0], [1, 0, 1], [0, 0, 0], [98, 0, 0]]
+    )
+    assert Metadata.from_json(json.loads(json.dumps(fitted.to_json()))) == fitted
+    assert Metadata().features({}, 4).shape == (4, 0)
+
+
+def test_the_shape_of_a_picture_is_read_from_the_index(store):
+    columns = read_metadata(store, ["width", "height", "aspect_ratio"])
+    assert [column[0] for column in columns.values()] == [12, 10, 1.2]
+
+
+def test_labels_alike_in_metric_are_averaged_each_alike(store):
+    found = probed(store, "hue", "coin", "year", split="side")
+    (mean,) = means(found)
+    assert (mean["metric"], mean["labels"]) == ("top1", 2)
+    assert mean["probe"] == pytest.approx((found[0].probe.value + found[1].probe.value) / 2)
+    assert mean["baseline"] == pytest.approx((found[0].baseline + found[1].baseline) / 2)
+    assert means(found[1:]) == []
+
+
+def test_few_shots_are_drawn_several_times_from_train(store):
+    (found,) = probed(store, "hue", split="side", shots=(1, 5), tries=3)
+    assert [(few.shots, few.top1, few.n_train) for few in found.few] == [
+        (1, (1.0, 1.0, 1.0), 3),
+        (5, (1.0, 1.0, 1.0), 15),
+    ]
+    assert (found.few[0].mean, found.few[0].std) == (1, 0)
+    with pytest.raises(EvaluationError, match="'hue': no class has 50 train rows, the largest has"):
+        probed(store, "hue", split="side", shots=(50,))
+
+
+def test_few_shots_in_many_dimensions_are_fitted_as_in_those_that_matter():
+    rng = np.random.default_rng(0)
+    codes = np.arange(400) % 4
+    few = (np.eye(4)[codes] + 0.8 * rng.standard_normal((400, 4))).astype(np.float32)
+    turn = np.linalg.qr(rng.standard_normal((64, 64)))[0].astype(np.float32)
+    many = np.pad(few, ((0, 0), (0, 60))) @ turn  # the same points, askew in 64 dimensions
+    rows = {"train": np.arange(200), "validation": np.arange(200, 240)}
+    scores = [
+        few_shot(x, codes, 5, **rows, test=np.arange(240, 400), tries=4).top1 for x in (few, many)
+    ]
+    np.testing.assert_allclose(*scores, atol=0.02)
+    assert 0.4 < np.mean(scores) < 0.9
+
+
+def test_copies_of_a_test_picture_are_not_learnt_from(store, path, tmp_path):
+    folder = tmp_path / "twice"
+    (folder / "a").mkdir(parents=True)
+    (folder / "b").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(40):
+        base = (200, 20, 20) if i % 2 else (20, 20, 200)
+        color = tuple(int(c) for c in base + rng.integers(0, 50, 3))
+        name = f"{'ab'[i % 2]}/{i:02}.png"
+        Image.new("RGB", (8, 8), color).save(folder / name)
+        if i < 20:
+            Image.new("RGB", (8, 8), color).save(folder / name.replace(".png", "-copy.png"))
+    embed_collection(
+        read_collection(folder), tmp_path / "index", Extractor(MeanColor(), toy_passport())
+    )
+    twice = Store.open(tmp_path / "index")
+    (found,) = probed(twice, "class")
+    content = twice.read(["content_hash"]).column("content_hash").to_pylist()
+    seen, judged = ({content[row] for row in rows} for rows in (found.sides.seen, found.sides.test))
+    assert seen & judged == set()
+    assert "pictures are not learnt from, as their very file is in test" in found.sides.notes[0]
+    make_split(twice, "leaky", SplitPlan(fractions=(0.5, 0.5)))
+    (found,) = probed(twice, "class", split="leaky")
+    assert "test pictures are in train too, byte for byte" in found.sides.notes[0]
+    with pytest.raises(EvaluationError, match="split 'leaky' leaks: pictures to be judged"):
+        probed(twice, "class", split="leaky", no_leaks=True)
+
+
+def test_a_class_with_one_picture_is_noted(store):
+    (found,) = probed(store, "rare")
+    assert found.sides.notes == (
+        "classes of one picture cannot be learnt and judged both: 1 ('once')",
+    )
+    assert 0 in found.sides.train
+
+
+def test_test_pictures_of_a_class_that_train_has_not_are_noted(store):
+    label = "last = (catalogued - 5000) // 59"  # 2 of the last two, both in test
+    (found,) = probed(store, label, split="side")
+    assert found.sides.notes == (
+        "2 test pictures count as wrong, as train has none of their class ('2')",
+    )
+
+
+# --- heads --------------------------------------------------------------------------------
+
+
+def saved(store, *labels, name="it", **options):
+    plan = ProbePlan(tap="rgb", labels=labels, **options)
+    head = make_head(store, plan, list(probe(store, plan)), name)
+    return head, save_head(store, head)
+
+
+def test_a_head_is_read_as_it_was_written(store):
+    head, file = saved(store, "hue", "tags", "year", split="side", metadata=("height",))
+    again = load_head(file)
+    assert again.created > ""
+    assert (again.name, again.index, again.tap) == ("it", "index", "rgb")
+    assert (again.split, again.group, again.seed) == ("side", None, 0)
+    assert again.passport == store.manifest.passport
+    for mine, theirs in zip(head.tasks, again.tasks, strict=True):
+        for field in ("label", "source", "kind", "classes", "temperature", "metadata", "scores"):
+            assert getattr(mine, field) == getattr(theirs, field)
+        for field in ("weights", "bias", "trained"):
+            np.testing.assert_array_equal(getattr(mine, field), getattr(theirs, field))
+    written = json.loads(file.read_text())
+    assert written["tasks"][0]["classes"] == ["blue", "green", "red"]
+    assert [column["name"] for column in written["tasks"][0]["features"]] == ["height"]
+    assert written["tasks"][0]["scores"]["probe"] == 1
+
+
+def test_probabilities_of_one_class_add_up_and_those_of_several_need_not(store):
+    head, _ = saved(store, "hue", "tags", split="side")
+    vectors = to_unit(store.vectors("rgb"))
+    hue, tags = (task.probabilities(vectors) for task in head.tasks)
+    np.testing.assert_allclose(hue.sum(axis=1), 1)
+    blue = tags[-1]  # cold and wet
+    assert blue[0] > 0.5
+    assert blue[2] > 0.5
+    assert blue[1] < 0.5
+
+
+def test_the_newest_head_is_found_and_an_unknown_one_lists_the_known(store):
+    saved(store, "hue", name="one")
+    _, file = saved(store, "coin", name="two")
+    assert head_names(store)[0] == "two"
+    assert find_head(store, None) == file
+    assert find_head(store, str(file)) == file
+    with pytest.raises(EvaluationError, match="has no head 'three'; choose from two, one"):
+        find_head(store, "three")
+
+
+def test_a_half_written_head_is_refused(store):
+    _, file = saved(store, "hue", name="torn")
+    weights = file.with_suffix(".safetensors")
+    weights.write_bytes(weights.read_bytes()[:-1])
+    with pytest.raises(StoreError, match=r"torn.json' is damaged \(torn.safetensors is not what"):
+        load_head(file)
+    weights.unlink()
+    with pytest.raises(StoreError, match=r"is damaged .* fit it again with 'artsim probe'"):
+        load_head(file)
+    file.write_text('{"format": 99}')
+    weights.write_bytes(b"")
+    with pytest.raises(StoreError, match="has format 99, this artsim reads 1"):
+        load_head(file)
+    file.unlink()
+
+
+def test_an_easy_label_is_told_with_confidence(store):
+    head, _ = saved(store, "hue", split="side")
+    likely = head.tasks[0].probabilities(to_unit(store.vectors("rgb")))
+    assert likely.max(axis=1).min() > 0.8
+
+
+def test_a_head_is_no_surer_than_its_validation_pictures_show(store):
+    (hue, tags) = probed(store, "hue", "tags", split="side")
+    vectors = to_unit(store.vectors("rgb"))
+    for found in (hue, tags):
+        head = make_head(store, ProbePlan(tap="rgb", labels=(found.target.name,)), [found], "x")
+        likely = head.tasks[0].probabilities(vectors[found.sides.validation])
+        sure = np.maximum(likely, 1 - likely) if found is tags else likely.max(axis=1)
+        assert 0.9 < sure.mean() <= 13 / 14  # right 12 times of 12
+
+
+def test_a_head_of_another_network_is_refused_with_what_differs(store):
+    head, _ = saved(store, "hue")
+    other = toy_passport(weights_sha256="1" * 64)
+    with pytest.raises(PassportError, match=r"weights_sha256: 000000000000..., not 111111111111"):
+        check_passport(head, other, "those of 'index'")
+
+
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [
+        (["artist", "style"], "artist+style"),
+        (["Object type"], "Object-type"),
+        (["..", "/"], "probe"),
+        (["a" * 200], "a" * 100),
+    ],
+)
+def test_a_head_is_called_after_its_labels(labels, name):
+    assert default_name(labels) == name
+
+
+# --- misuse -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers", "expected"),
+    [
+        ("n", np.arange(100.0), "it is an id: all 100 values are different whole numbers"),
+        ("n", np.arange(99.0), None),
+        ("n", np.arange(100) / 8, None),
+        ("year", np.arange(100.0) // 2, None),
+        ("objectid", [1.0, 1, 2, 3, np.nan], "it is an id by its name, and 3 of 4 values are"),
+        ("Object ID", [1.0, 2, 3], "it is an id by its name"),
+        ("ObjectID", [1.0, 2, 3], "it is an id by its name"),
+        ("accession_number", [1.0, 2, 3], "it is an id by its name"),
+        ("paid", [1.0, 2, 3], None),
+        ("no", [1.0, 1, 1, 1], None),
+    ],
+)
+def test_ids_are_told_from_measures(name, numbers, expected):
+    found = why_id(name, np.asarray(numbers))
+    assert (found or "").startswith(expected or "")
+    assert (found is None) == (expected is None)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--label", "rights"), "'rights' cannot be a label: one class only: 'free'; choose from"),
+        (("--label", "title"), "'title' cannot be a label: all 120 values are different"),
+        (("--label", "catalogued"), "'catalogued' cannot be a label: it is an id: all 120 values"),
+        (("--label", "nation"), "no column 'nation'; choose from hue, tags"),
+        (("--label", "hue", "--with", "catalogued"), "'catalogued' cannot be a feature: it is an"),
+        (("--label", "hue", "--with", "title"), "'title' cannot be a feature: all 120 values"),
+        (("--label", "hue", "--with", "id"), "'id' cannot be a feature: it names the picture"),
+        (("--label", "hue", "--with", "hue"), "it is the label itself; leave it out"),
+        (("--label", "old = year < 1600", "--with", "year"), "it is what 'old = year < 1600' is"),
+        (("--label", "hue", "--with", "weight"), "no column 'weight' to be a feature; choose from"),
+        (("--label", "hue", "--split", "coin"), "'coin' has no row of 'train' (it has none of"),
+        (("--label", "hue", "--split", "lopsided"), "has no row of 'val' (it has train)"),
+        (("--label", "side", "--split", "side"), "'side' cannot be both label and split"),
+        (("--label", "painter", "--group", "painter"), "cannot be both label and group"),
+        (("--label", "hue", "--group", "hue"), "cannot be both label and group"),
+        (("--label", "painter", "--group", "hue"), "'painter' cannot be split: part"),
+        (("--label", "hue", "--tap", "z"), "has no tap 'z'"),
+        (("--label", "hue", "--shots", "41"), "no class has 41 train rows"),
+        (("--label", "year", "--shots", "1"), "--shots needs a label of one class a picture"),
+        (("--label", "hue", "--head", "../x"), "no head can be called '../x'"),
+        (("--label", "hue", "--device", "cuda:99"), "no device 'cuda:99'"),
+    ],
+)
+def test_misuse_is_one_line(path, args, message):
+    output = run("probe", "--index", path, *args, code=1).output
+    assert output.startswith("Error: ")
+    assert message in output
+    assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--no-leaks",), "--no-leaks looks at a split"),
+        (("--head", "x", "--no-save"), "give --head NAME or --no-save"),
+        (("--shots", "1,x"), "'1,x' is not a list of numbers from 1"),
+        (("--shots", "0"), "'0' is not a list of numbers from 1"),
+    ],
+)
+def test_wrong_options_are_explained(path, args, message):
+    assert message in run("probe", "--index", path, *args, code=2).output
+
+
+def test_folds_are_refused(path):
+    make_split(Store.open(path), "cv", SplitPlan(folds=3), replace=True)
+    output = run("probe", "--index", path, "--label", "hue", "--split", "cv", code=1).output
+    assert "split 'cv' has folds, expected train, val and test" in output
+
+
+def test_vectors_that_are_not_numbers_are_refused(store, monkeypatch):
+    broken = store.vectors("rgb")
+    broken[7] = np.nan
+    monkeypatch.setattr(Store, "vectors", lambda self, tap: broken)
+    with pytest.raises(EvaluationError, match=r"row 7 of the vectors of .* holds NaN or infinity"):
+        probed(store, "hue")
+
+
+# --- the command --------------------------------------------------------------------------
+
+
+def test_the_command_prints_a_table_and_saves_a_head(path):
+    args = ("--label", "hue,coin", "--label", "year", "--split", "side", "--shots", "2")
+    result = run("probe", "--index", path, "--table", "--head", "both", *args)
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert ["label", "majority", "metadata", "1-NN", "kNN", "k", "probe", "95", "%"] in lines
+    assert ["hue", "0.333", "0.667", "1.000", "1.000", "1", "1.000", "1.000-1.000"] in lines
+    assert [line for line in lines if line[:1] == ["mean"]]
+    assert ["year", "66.7"] in [line[:2] for line in lines]
+    assert ["hue", "2", "1.000", "0.000", "6"] in lines
+    assert "hue: split 'side', tested on test, chosen on val; 84 + 12 pictures" in result.stdout
+    assert result.stderr == ("Head 'both' saved; ask it with 'artsim predict --head both'\n")
+    assert [task.label for task in load_head(path / "heads" / "both.json").tasks] == [
+        "hue",
+        "coin",
+        "year",
+    ]
+
+
+def test_the_command_prints_json_lines_in_a_pipe(path):
+    result = run("probe", "--index", path, "--label", "hue,coin", "--split", "side", "--no-save")
+    hue, coin, mean = map(json.loads, result.stdout.splitlines())
+    assert (hue["label"], hue["probe"], hue["tap"], hue["split"]) == ("hue", 1, "rgb", "side")
+    assert (mean["mean_of"], mean["metric"]) == (2, "top1")
+    assert mean["probe"] == pytest.approx((hue["probe"] + coin["probe"]) / 2)
+    assert result.stderr == ""
+
+
+def test_every_label_of_one_class_is_probed_by_default(path):
+    result = run("probe", "--index", path, "--group", "painter", "--no-save")
+    found = [json.loads(line).get("label") for line in result.stdout.splitlines()]
+    assert {"hue", "coin", "side", "rare"} <= set(found)
+    assert "painter" not in found
+
+
+def test_a_derived_label_keeps_its_commas(path):
+    label = "warm = hue in ('red', 'orange')"
+    result = run("probe", "--index", path, "--label", label, "--split", "side", "--no-save")
+    found = json.loads(result.stdout)
+    assert (found["label"], found["classes"], found["probe"]) == ("warm", 2, 1)
+
+
+@pytest.mark.slow
+def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbour(
+    museum_data, tmp_path
+):
+    run("embed", museum_data / "paintings", "-o", tmp_path / "paintings")
+    result = run("probe", "--index", tmp_path / "paintings", "--label", "artist", "--json")
+    found = json.loads(result.stdout)
+    assert (found["split_way"], found["n_test"]) == (
+        "70/10/20 drawn with seed 0, stratified by artist",
+        455,
+    )
+    assert found["probe"] >= found["knn1"] + 0.08
+    assert found["probe"] > found["knn"] > found["metadata"] > found["baseline"]
