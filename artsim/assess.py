@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -23,14 +24,14 @@ from artsim.annotations import (
 from artsim.audit import refuse_leaks
 from artsim.datatypes import FieldType
 from artsim.derive import is_derivation, parse_label
-from artsim.errors import EvaluationError
+from artsim.errors import EvaluationError, StoreError
 from artsim.evaluation.knn import KS, KnnEvaluation, Protocol, evaluate
 from artsim.evaluation.labels import why_not_label
-from artsim.evaluation.neighbours import NO_ROW
+from artsim.evaluation.neighbours import NO_ROW, check_unit_vectors
 from artsim.index import unit
 from artsim.store import Store
 
-__all__ = ["KnnPlan", "knn_eval", "label_columns", "write_predictions"]
+__all__ = ["KnnPlan", "KnnRun", "knn_eval", "label_columns", "predictions_writer"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +46,19 @@ class KnnPlan:
     ks: tuple[int, ...] = KS
     protocols: tuple[Protocol, ...] = (Protocol.WEIGHTED,)
     seed: int = 0
+
+
+@dataclass
+class KnnRun:
+    """An evaluation under way: iterated over once, it judges one label after the other."""
+
+    evaluations: Iterator[KnnEvaluation] = field(default_factory=lambda: iter(()))
+    not_labels: dict[str, str] = field(default_factory=dict)  # why not; whole when iterated over
+    without_vector: int = 0  # rows whose vector is all zeros: they take no part
+
+    def __iter__(self) -> Iterator[KnnEvaluation]:
+        """Judge the labels."""
+        return self.evaluations
 
 
 def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
@@ -70,16 +84,27 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
     return labels, others
 
 
-def knn_eval(store: Store, plan: KnnPlan) -> Iterator[KnnEvaluation]:
+def knn_eval(store: Store, plan: KnnPlan) -> KnnRun:
     """Evaluate kNN on an index's labels, one after the other.
 
+    Labels that the plan names must be possible to judge. Of all others, those that are not, say
+    because the split's train rows have one class, are noted with the reason.
+
     Raises:
-        EvaluationError: If a column is not there or cannot be what it was named for.
+        EvaluationError: If a column is not there or cannot be what it was named for; while
+            iterated over, if a label that was named, or none at all, can be judged.
+
+    Example:
+        >>> for evaluation in knn_eval(store, KnnPlan(tap="embedding")):
+        ...     print(evaluation.label, evaluation.scores[0].top1)
     """
     if not store.rows:
         raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
-    names = plan.labels or tuple(label_columns(store)[0])
-    names = tuple(name for name in names if plan.labels or name not in (plan.split, plan.group))
+    run = KnnRun()
+    names: list[str] = list(plan.labels)
+    if not names:
+        possible, run.not_labels = label_columns(store)
+        names = [name for name in possible if name not in (plan.split, plan.group)]
     if not names:
         raise EvaluationError(
             f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
@@ -95,50 +120,105 @@ def knn_eval(store: Store, plan: KnnPlan) -> Iterator[KnnEvaluation]:
             labels = {name: _on_a_side(values, split) for name, values in labels.items()}
         if plan.no_leaks:
             refuse_leaks(store, plan.split)
-    yield from evaluate(
-        unit(store.vectors(plan.tap)),
-        labels,
-        train=train,
-        test=test,
-        groups=groups,
-        ks=plan.ks,
-        protocols=plan.protocols,
-        seed=plan.seed,
-    )
+    vectors = unit(store.vectors(plan.tap))
+    empty = np.flatnonzero(np.einsum("nd,nd->n", vectors, vectors) == 0)
+    if len(empty):
+        vectors[empty, 0] = 1.0  # any unit vector will do: no row without a label takes part
+        labels = {name: _without(values, empty) for name, values in labels.items()}
+        run.without_vector = len(empty)
+    check_unit_vectors(vectors, f"the vectors of {str(store.path)!r}")
+
+    def judge(labels: dict[str, list[str | None]]) -> Iterator[KnnEvaluation]:
+        return evaluate(
+            vectors,
+            labels,
+            train=train,
+            test=test,
+            groups=groups,
+            ks=plan.ks,
+            protocols=plan.protocols,
+            seed=plan.seed,
+        )
+
+    run.evaluations = judge(labels) if plan.labels else _judge_what_can_be(judge, labels, run)
+    return run
 
 
-def write_predictions(store: Store, evaluations: Sequence[KnnEvaluation], file: Path) -> None:
-    """Write a CSV row for every picture, label, protocol and k, with the neighbours that voted."""
+@contextmanager
+def predictions_writer(store: Store, file: Path) -> Iterator[Callable[[KnnEvaluation], None]]:
+    """Give a callable that writes an evaluation to a CSV file, opened here.
+
+    A row for every picture, label, protocol and k, with the neighbours that voted.
+
+    Raises:
+        StoreError: If the file cannot be written.
+    """
     ids = store.read(["id"]).column("id").to_pylist()
-    with file.open("w", newline="", encoding="utf-8") as stream:
+    try:
+        stream = file.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the predictions to {str(file)!r}: {error.strerror}; name another file"
+        ) from error
+    with stream:
         out = csv.writer(stream)
         out.writerow(
             ["id", "label", "protocol", "k", "true", "predicted", "share", "correct", "neighbours"]
         )
-        for evaluation in evaluations:
-            classes = (*evaluation.classes, "")  # the last for class -1: no vote
-            for score in evaluation.scores:
-                for i, row in enumerate(evaluation.query_rows):
-                    true = int(evaluation.truth[i])
-                    predicted = int(score.votes.classes[i, 0])
-                    voters = evaluation.neighbours.rows[i, : score.k]
-                    out.writerow(
-                        [
-                            ids[row],
-                            evaluation.label,
-                            score.protocol,
-                            score.k,
-                            classes[true],
-                            classes[predicted],
-                            f"{score.votes.shares[i, 0]:.4f}",
-                            int(true == predicted),
-                            "|".join(ids[voter] for voter in voters if voter != NO_ROW),
-                        ]
-                    )
+        yield lambda evaluation: out.writerows(_predictions(evaluation, ids))
+
+
+def _predictions(evaluation: KnnEvaluation, ids: list[str]) -> Iterator[list[object]]:
+    classes = (*evaluation.classes, "")  # the last for class -1: no vote
+    for score in evaluation.scores:
+        for i, row in enumerate(evaluation.query_rows):
+            true = int(evaluation.truth[i])
+            predicted = int(score.votes.classes[i, 0])
+            voters = evaluation.neighbours.rows[i, : score.k]
+            yield [
+                ids[row],
+                evaluation.label,
+                score.protocol,
+                score.k,
+                classes[true],
+                classes[predicted],
+                f"{score.votes.shares[i, 0]:.4f}",
+                int(true == predicted),
+                "|".join(ids[voter] for voter in voters if voter != NO_ROW),
+            ]
+
+
+def _judge_what_can_be(
+    judge: Callable[[dict[str, list[str | None]]], Iterator[KnnEvaluation]],
+    labels: dict[str, list[str | None]],
+    run: KnnRun,
+) -> Iterator[KnnEvaluation]:
+    """Judge labels that no one named: what is wrong with one is noted, and the next is asked."""
+    left, reasons = dict(labels), {}
+    while left:
+        try:
+            for evaluation in judge(dict(left)):
+                del left[evaluation.label]
+                yield evaluation
+        except EvaluationError as error:  # split and vectors are sound: it is about this label
+            name = next(iter(left))
+            del left[name]
+            reasons[name] = str(error)
+            run.not_labels[name] = str(error)
+    if len(reasons) == len(labels):
+        raise EvaluationError(
+            f"none of the labels {', '.join(labels)} can be judged; why not the first: "
+            f"{next(iter(reasons.values()))}"
+        )
 
 
 def _short_name(label: str) -> str:
     return parse_label(label).name if is_derivation(label) else label
+
+
+def _without(values: list[str | None], rows: NDArray[np.int64]) -> list[str | None]:
+    left_out = set(rows.tolist())
+    return [None if row in left_out else value for row, value in enumerate(values)]
 
 
 def _on_a_side(values: list[str | None], split: Split) -> list[str | None]:

@@ -1,6 +1,7 @@
 """Commands, run as a user would: what they print, what they refuse, how they end."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -13,6 +14,9 @@ from conftest import noise_picture
 from PIL import Image
 
 from artsim.cli import cli
+from artsim.cli.output import print_json_lines, print_table
+from artsim.embed import embed_collection
+from artsim.readers import read_collection
 
 TOY_MODEL = ("-m", "timm:test_resnet.random", "--backend", "torch", "--precision", "f32")
 
@@ -88,6 +92,10 @@ def test_nothing_embedded_is_a_failure(tmp_path):
     [
         (("embed", "nowhere"), "nowhere does not exist"),
         (("embed", "empty"), "empty"),
+        (("embed", ""), "'' names no folder or file"),
+        (("embed", "table:"), "'table:' names no folder or file"),
+        (("similar", "--id", "\udcff.jpg", "--index", "index"), "'\\udcff.jpg' is not UTF-8"),
+        (("embed", "museum", "-o", "i\udcff", *TOY_MODEL), "is not UTF-8; rename it"),
         (("embed", "museum", "-m", "vgg61"), "no model is called 'vgg61'"),
         (("embed", "museum", "--device", "cuda:7"), "no device 'cuda:7'"),
         (("embed", "museum", "--id-column", "number"), "number"),
@@ -119,6 +127,9 @@ def test_misuse_is_one_line(museum, index, monkeypatch, args, message):
         (("embed", "museum", "--exact", "--precision", "bf16"), "--exact computes in float32"),
         (("embed", "museum", "--type", "year"), "'year' is not NAME=VALUE"),
         (("similar", "--id", "b", "-k", "0"), "0 is not in the range x>=1"),
+        (("knn-eval", "--seed", "-1"), "-1 is not in the range x>=0"),
+        (("knn-eval", "--predictions", "gone/p.csv"), "no folder 'gone' to write 'p.csv' to"),
+        (("similar", "a.jpg", "--sheet", "gone/s.png"), "no folder 'gone' to write 's.png' to"),
     ],
 )
 def test_wrong_options_are_explained(museum, monkeypatch, args, message):
@@ -209,6 +220,73 @@ def test_knn_eval_writes_who_voted(index, tmp_path):
     assert len(rows) == 8
 
 
+def test_knn_eval_says_which_ks_are_too_many(index):
+    args = ("knn-eval", "--index", index, "--label", "artist", "-k", "500")
+    assert run(*args, "--table").splitlines()[1:] == [
+        "",
+        "artist: 4 classes, 8 pictures",
+        "  k = 500 left out: no picture has so many neighbours",
+    ]
+    result = CliRunner().invoke(cli, [str(arg) for arg in args])
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr == ("Note: artist: k = 500 left out: no picture has so many neighbours\n")
+
+
+@pytest.fixture
+def palette(tmp_path, paint, toy):
+    """An index of colours by their mean: the vector of black is all zeros."""
+    rows = {
+        "red": ((250, 10, 10), "warm,light,train"),
+        "orange": ((250, 120, 10), "warm,light,train"),
+        "blue": ((10, 10, 250), "cold,light,train"),
+        "cyan": ((10, 240, 250), "cold,light,train"),
+        "yellow": ((250, 240, 10), "warm,light,test"),
+        "navy": ((5, 5, 120), "cold,dark,test"),
+        "black": ((0, 0, 0), "cold,dark,test"),
+    }
+    lines = ["id,image,hue,tone,side"]
+    for name, (color, values) in rows.items():
+        paint(tmp_path / "palette" / f"{name}.png", color)
+        lines.append(f"{name},{name}.png,{values}")
+    (tmp_path / "palette" / "objects.csv").write_text("\n".join(lines))
+    embed_collection(read_collection(tmp_path / "palette"), tmp_path / "index", toy)
+    return tmp_path / "index"
+
+
+def test_knn_eval_goes_on_after_a_label_that_no_one_named(palette):
+    args = ("knn-eval", "--index", palette, "--split", "side", "-k", "1")
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["hue"]
+    assert (
+        "Not a label: tone (all train rows have the 'tone' 'light'; "
+        "at least two classes are needed)"
+    ) in run(*args, "--table")
+    named = run(*args, "--label", "tone", code=1)
+    assert named.splitlines()[-1].startswith("Error: all train rows have the 'tone' 'light'")
+
+
+def test_knn_eval_fails_where_no_label_can_be_judged(palette):
+    one_group = ("--group", "any = hue in ('warm', 'cold')")
+    output = run("knn-eval", "--index", palette, *one_group, code=1).splitlines()[-1]
+    assert output == (
+        "Error: none of the labels hue, tone, side can be judged; why not the first: no row with "
+        "a 'hue' has a neighbour outside its own group; group by another column"
+    )
+
+
+def test_knn_eval_leaves_out_vectors_of_zeros(palette, tmp_path):
+    file = tmp_path / "p.csv"
+    args = ("knn-eval", "--index", palette, "--label", "hue", "-k", "1", "--predictions", file)
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.stderr == "Note: left out, because their vectors are all zeros: 1 of 7 pictures\n"
+    assert json.loads(result.stdout)["n"] == 6
+    by_id = {row.split(",")[0]: row.split(",")[-1] for row in file.read_text().splitlines()[1:]}
+    assert sorted(by_id) == ["blue", "cyan", "navy", "orange", "red", "yellow"]
+    assert by_id["navy"] == "blue"
+    assert by_id["red"] == "orange"
+
+
 def test_info_describes_the_index(index, museum):
     described = json.loads(run("info", "--index", index, "--check"))
     assert described["rows"] == 8
@@ -233,6 +311,61 @@ def test_info_finds_a_damaged_part(museum, tmp_path):
     data[len(data) // 2] ^= 1
     part.write_bytes(data)
     assert "000000.parquet of" in run("info", "--index", tmp_path / "i", "--check", code=1)
+
+
+def test_json_has_no_number_that_json_lacks(capsys):
+    print_json_lines([{"a": float("nan"), "b": [1.5, {"c": float("-inf")}], "d": "\udcff é"}])
+    assert capsys.readouterr().out == '{"a": null, "b": [1.5, {"c": null}], "d": "\\udcff é"}\n'
+
+
+LONG = "impressionism/claude-monet_the-bridge-at-argenteuil-in-the-evening-light-1874.jpg"
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_a_long_id_leaves_room_for_the_numbers(monkeypatch, capsys, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    row = [1, "0.983", LONG, "Le pont d'Argenteuil et la Seine", "Claude Monet"]
+    print_table(["rank", "score", "id", "title", "artist"], [row], right=["rank", "score"])
+    *_, line, _ = capsys.readouterr().out.splitlines()
+    assert len(line) <= width
+    rank, score, id_ = line.split()[:3]
+    assert (rank, score) == ("1", "0.983")
+    assert LONG.startswith(id_.removesuffix("…"))
+    assert width // 4 < len(id_) <= width // 2
+
+
+def test_a_narrow_table_cuts_no_number(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "20")
+    numbers = ["1234567", "0.987654", "12345678"]
+    print_table(["a", "b", "id", "c", "title"], [[*numbers[:2], LONG, numbers[2], "Pont"]],
+                right=["a", "b", "c"])  # fmt: skip
+    assert set(numbers) <= set(capsys.readouterr().out.split())
+
+
+def test_a_table_counts_wide_letters_twice(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "60")
+    print_table(["id", "title"], [["a", "神奈川沖浪裏"]])
+    assert "神奈川沖浪裏" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
+def test_embed_takes_a_fit_by_its_name(museum, tmp_path, fit):
+    run("embed", museum, "-o", tmp_path / "i", *TOY_MODEL, "--fit", fit)
+    described = json.loads(run("info", "--index", tmp_path / "i"))
+    assert described["passport"]["preprocessing"]["fit"] == fit
+
+
+def test_bytes_that_are_not_utf_8_are_printed_escaped(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "artsim", "sample", "m\udcff", "--pictures", "1"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr
+    assert "\\udcff" in done.stdout + done.stderr
 
 
 def test_models_lists_short_names_and_patterns():

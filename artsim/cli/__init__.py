@@ -6,7 +6,9 @@ it needs when it runs, so that ``artsim --help`` and questions to an index answe
 
 from __future__ import annotations
 
+import io
 import logging
+import re
 import signal
 import sys
 from types import FrameType
@@ -33,6 +35,8 @@ from artsim.errors import ArtsimError
 
 __all__ = ["cli"]
 
+_SURROGATES = re.compile("[\ud800-\udfff]")
+
 
 class _Group(click.Group):
     """Shows what the library raises on purpose as one line."""
@@ -43,6 +47,14 @@ class _Group(click.Group):
             return super().invoke(ctx)
         except ArtsimError as error:
             raise click.ClickException(str(error)) from error
+        except UnicodeEncodeError as error:
+            # Python holds a name's bytes that are not UTF-8 as surrogates, which no file format
+            # or library takes; any other text that cannot be encoded is a bug.
+            if not _SURROGATES.search(error.object):
+                raise
+            raise click.ClickException(
+                f"{error.object!r} is not UTF-8; rename it, or give it in UTF-8"
+            ) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of use, not of the alphabet."""
@@ -59,6 +71,8 @@ def cli() -> None:
         artsim similar query.jpg -k 10     # what looks like this?
         artsim knn-eval                    # how well do neighbours know the labels?
     """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name is printed, whatever its bytes
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logging.getLogger("artsim").handlers = [handler]

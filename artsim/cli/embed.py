@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 @compute_options
 @click.option(
     "--fit",
-    type=click.Choice(list(Fit)),
+    type=click.Choice([fit.value for fit in Fit]),  # given an enum, click takes its members' names
     help="How a picture is brought to the network's shape.  [default: the model's way]",
 )
 @click.option("--exact", is_flag=True, help="Decode every pixel, compute and store in float32.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
     from artsim.annotations import Split
+    from artsim.assess import KnnRun
     from artsim.evaluation.knn import KnnEvaluation, KnnScore
 
 
@@ -56,7 +58,13 @@ if TYPE_CHECKING:
     show_default=True,
     help="Votes weigh exp(cosine / 0.07), or all the same.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the bootstrap intervals.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of the bootstrap intervals.",
+)
 @click.option(
     "--predictions",
     metavar="FILE",
@@ -92,7 +100,7 @@ def knn_eval(
         raise click.UsageError("--no-leaks looks at a split; name one with --split")
     store = open_store(index)
     from artsim.annotations import read_split
-    from artsim.assess import KnnPlan, label_columns, write_predictions
+    from artsim.assess import KnnPlan, predictions_writer
     from artsim.assess import knn_eval as evaluate
     from artsim.evaluation.knn import KS, Protocol
 
@@ -106,28 +114,46 @@ def knn_eval(
         protocols=tuple(Protocol) if protocol == "both" else (Protocol(protocol),),
         seed=seed,
     )
-    evaluations = list(evaluate(store, plan))
-    if predictions is not None:
-        write_predictions(store, evaluations, predictions)
+    run = evaluate(store, plan)
     drawn = read_split(store, split) if split is not None else None
+    _print_notes(run, drawn, store.rows)
+    in_json = wants_json(as_json)
+    if not in_json:
+        way = "leave-one-out" if drawn is None else f"{split}: {_way(drawn)}"
+        apart = f", never within the same {group}" if group else ""
+        click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), {way}{apart}")
+    setting = {"tap": plan.tap, "split": split, "group": group, "seed": seed}
+    writer = predictions_writer(store, predictions) if predictions else nullcontext()
+    with writer as write:
+        for evaluation in run:
+            if write is not None:
+                write(evaluation)
+            if in_json:
+                _print_json(evaluation, setting)
+            else:
+                _print_evaluation(evaluation)
+    if not in_json:
+        _print_end(run, predictions)
+
+
+def _print_notes(run: KnnRun, drawn: Split | None, rows: int) -> None:
     if drawn is not None and drawn.unassigned:
         click.echo(
-            f"Note: {drawn.unassigned:,} pictures came after the split {split!r} was made and are "
-            "on no side of it",
+            f"Note: {drawn.unassigned:,} pictures came after the split {drawn.name!r} was made and "
+            "are on no side of it",
             err=True,
         )
-    if wants_json(as_json):
-        setting = {"tap": plan.tap, "split": split, "group": group, "seed": seed}
-        print_json_lines(_as_dict(score) | setting for each in evaluations for score in each.scores)
-        return
-    way = "leave-one-out" if drawn is None else f"{split}: {_way(drawn)}"
-    apart = f", never within the same {group}" if group else ""
-    click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), {way}{apart}")
-    for evaluation in evaluations:
-        _print_evaluation(evaluation)
-    if not labels:
-        for name, reason in label_columns(store)[1].items():
-            click.echo(f"Not a label: {name} ({reason})")
+    if run.without_vector:
+        click.echo(
+            f"Note: left out, because their vectors are all zeros: {run.without_vector:,} of "
+            f"{rows:,} pictures",
+            err=True,
+        )
+
+
+def _print_end(run: KnnRun, predictions: Path | None) -> None:
+    for name, reason in run.not_labels.items():
+        click.echo(f"Not a label: {name} ({reason})")
     if predictions is not None:
         click.echo(f"Predictions written to {predictions}")
 
@@ -138,6 +164,12 @@ def _way(split: Split) -> str:
     if "train" not in split.counts:
         return f"leave-one-out among {sum(split.counts.values()):,}"
     return "train to test" if "test" in split.counts else "train to val"
+
+
+def _print_json(evaluation: KnnEvaluation, setting: dict[str, Any]) -> None:
+    print_json_lines(_as_dict(score) | setting for score in evaluation.scores)
+    if not evaluation.scores:
+        click.echo(f"Note: {evaluation.label}: {_left_out(evaluation)}", err=True)
 
 
 def _as_dict(score: KnnScore) -> dict[str, Any]:
@@ -158,13 +190,27 @@ def _as_dict(score: KnnScore) -> dict[str, Any]:
 
 
 def _print_evaluation(evaluation: KnnEvaluation) -> None:
-    score = evaluation.scores[0]
-    click.echo(
-        f"\n{evaluation.label}: {len(evaluation.classes):,} classes, {score.n:,} pictures, "
-        f"majority {score.majority:.3f}"
+    head = (
+        f"\n{evaluation.label}: {len(evaluation.classes):,} classes, "
+        f"{len(evaluation.query_rows):,} pictures"
     )
+    if evaluation.scores:
+        click.echo(f"{head}, majority {evaluation.scores[0].majority:.3f}")
+        _print_scores(evaluation.scores)
+    else:
+        click.echo(head)
+    if evaluation.left_out:
+        click.echo(f"  {_left_out(evaluation)}")
+    if evaluation.unreachable:
+        click.echo(
+            f"  {evaluation.unreachable:,} pictures have a class that no possible neighbour has: "
+            "they count as wrong"
+        )
+
+
+def _print_scores(scores: tuple[KnnScore, ...]) -> None:
     columns = ["k", "top-1", "95 %", "top-5", "macro F1", "balanced"]
-    several = len({score.protocol for score in evaluation.scores}) > 1
+    several = len({score.protocol for score in scores}) > 1
     rows = [
         [
             *([score.protocol] if several else []),
@@ -175,14 +221,11 @@ def _print_evaluation(evaluation: KnnEvaluation) -> None:
             f"{score.macro_f1:.3f}",
             f"{score.balanced_accuracy:.3f}",
         ]
-        for score in evaluation.scores
+        for score in scores
     ]
     print_table([*(["protocol"] if several else []), *columns], rows, right=columns)
-    if evaluation.left_out:
-        ks = ", ".join(map(str, evaluation.left_out))
-        click.echo(f"  k = {ks} left out: no picture has so many neighbours")
-    if evaluation.unreachable:
-        click.echo(
-            f"  {evaluation.unreachable:,} pictures have a class that no possible neighbour has: "
-            "they count as wrong"
-        )
+
+
+def _left_out(evaluation: KnnEvaluation) -> str:
+    ks = ", ".join(map(str, evaluation.left_out))
+    return f"k = {ks} left out: no picture has so many neighbours"

@@ -30,8 +30,25 @@ __all__ = [
     "tap_option",
 ]
 
+
+class _NewFile(click.Path):
+    """A file to write: that its folder is there is looked at before any work."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Turn what was given into a path."""
+        file = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not file.parent.is_dir():
+            self.fail(f"no folder {str(file.parent)!r} to write {file.name!r} to", param, ctx)
+        return file
+
+
 FOLDER = click.Path(file_okay=False, path_type=Path)
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+NEW_FILE = _NewFile(dir_okay=False, path_type=Path)
 PICTURE = click.Path(path_type=Path)
 INDEXES = Path("indexes")
 

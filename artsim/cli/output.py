@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,9 +25,11 @@ def wants_json(as_json: bool | None) -> bool:
 
 
 def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print one JSON object a line."""
+    """Print one JSON object a line; a number that is not finite, which JSON lacks, as null."""
     for row in rows:
-        click.echo(json.dumps(row, ensure_ascii=False))
+        text = json.dumps(_finite(row), ensure_ascii=False, allow_nan=False)
+        # Bytes that are not UTF-8 are surrogates in Python: escaped they are ASCII, and JSON.
+        click.echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def print_table(
@@ -34,43 +37,68 @@ def print_table(
 ) -> None:
     """Print a table as wide as the terminal; what does not fit is cut with an ellipsis.
 
+    Columns that are set flush right are never cut, and a column ``id`` only beyond half the width.
+
     Args:
         columns: Headings.
         rows: Cells, turned to text.
         right: Headings of the columns that are set flush right.
     """
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
 
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
-    whole = {*right, "id"}  # a cut number or id is worse than none
+    right = set(right)
     console = Console(highlight=False)
-    longest = [max(map(len, column)) for column in zip(columns, *texts, strict=True)]
-    widths = _fit_widths(longest, [name in whole for name in columns], console.width)
+    longest = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
+    orders = [0 if name in right else 1 if name == "id" else 2 for name in columns]
+    widths = _fit_widths(longest, orders, console.width)
+    # Too narrow for the numbers, the terminal breaks the lines: a cut number is worse.
+    console.width = max(console.width, sum(widths) + _MARGIN * len(widths))
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name, width in zip(columns, widths, strict=True):
-        justify = "right" if name in set(right) else "left"
+        justify = "right" if name in right else "left"
         table.add_column(name, justify=justify, no_wrap=True, width=width)  # type: ignore[arg-type]  # rich's Literal
     for row in texts:
         table.add_row(*map(_plain, row))
     console.print(table)
 
 
-def _fit_widths(longest: Sequence[int], whole: Sequence[bool], total: int) -> list[int]:
-    """Share the terminal's width: whole columns take theirs, the others what is left, evenly."""
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value
+
+
+def _fit_widths(longest: Sequence[int], orders: Sequence[int], total: int) -> list[int]:
+    """Share the terminal's width.
+
+    Args:
+        longest: What each column would take.
+        orders: 0 takes all of it; 1 at most half of the terminal; 2 what is left, evenly.
+        total: Of the terminal.
+    """
     widths = list(longest)
-    left = (
-        total
-        - _MARGIN * len(longest)
-        - sum(w for w, all_ in zip(longest, whole, strict=True) if all_)
+    left = total - _MARGIN * len(longest)
+    waiting = sorted(
+        (order, width, place)
+        for place, (order, width) in enumerate(zip(orders, longest, strict=True))
     )
-    shrinking = sorted((w, place) for place, w in enumerate(longest) if not whole[place])
-    while shrinking:
-        width, place = shrinking[0]
-        widths[place] = max(min(width, left // len(shrinking)), _MIN_TEXT)
-        left -= widths[place]
-        shrinking.pop(0)
+    while waiting:
+        order, width, place = waiting.pop(0)
+        if order == 1:
+            most = min(total // 2, left - _MIN_TEXT * len(waiting))
+            width = min(width, max(most, _MIN_TEXT))
+        elif order == 2:
+            width = min(width, max(left // (len(waiting) + 1), _MIN_TEXT))
+        widths[place] = width
+        left -= width
     return widths
 
 

@@ -43,7 +43,13 @@ _ALONE = ("R-precision", "mAP@R")
     help="Pictures that share its value, say views of one object, are neither right nor wrong.",
 )
 @click.option("--per-class", is_flag=True, help="List every class, the worst first.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the pairs that are drawn.")
+@click.option(
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of the pairs that are drawn.",
+)
 @format_option
 def retrieval_eval(
     index: Path | None,

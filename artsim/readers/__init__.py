@@ -63,6 +63,9 @@ def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULTS) ->
         >>> read_collection("paintings").fields
     """
     name, path = _split_source(source)
+    # Path("") is the working directory, which no one meant who gave an empty variable.
+    if isinstance(source, str) and (not source or source == f"{name}:"):
+        raise ReaderError(f"{source!r} names no folder or file; '.' is the working directory")
     if not path.exists():
         raise ReaderError(f"{path} does not exist; name a folder of pictures or a table of them")
     path = path.resolve()
