@@ -58,7 +58,11 @@ _ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
     "--workers", type=click.IntRange(1), help="Threads that read files.  [default: the cores]"
 )
 @click.option(
-    "--seed", type=int, default=0, show_default=True, help="Of the baselines' folds, the samples."
+    "--seed",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="Of the baselines' folds, the samples.",
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if a fault costs rows.")
 @format_option

@@ -70,7 +70,7 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
 )
 @click.option(
     "--seed",
-    type=int,
+    type=click.IntRange(0),
     default=0,
     show_default=True,
     help="Of the split, the draws and the intervals.",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="Draw so many pictures of each class first. Alone, the sample is not divided.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Of the draw.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draw.")
 @click.option("--replace", is_flag=True, help="Draw a split anew that is there already.")
 @index_option
 @format_option
