@@ -11,6 +11,7 @@ import timm
 import torch
 from conftest import PREPROCESSING
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from artsim.datatypes import EMBEDDING, Tap, parse_spec
 from artsim.errors import ModelError
@@ -19,9 +20,11 @@ from artsim.models.extractor import (
     BackendName,
     Compute,
     Precision,
+    _choose_dtype,
     find_device,
     load_extractor,
 )
+from artsim.models.layouts import find_layout, output_shapes
 from artsim.models.networks import Network, build_network, list_architectures, weights_sha256
 from artsim.models.taps import TappedNetwork, friendly_names, list_layers
 
@@ -54,6 +57,21 @@ def test_gram_keeps_the_inner_products_of_gram_matrices():
     gram = (maps @ maps.transpose(1, 2) / 25).flatten(1)  # (6, 64)
     projected = poolings.Gram(8, dim=60_000, seed=1)(maps)
     torch.testing.assert_close(projected @ projected.T, gram @ gram.T, rtol=0.05, atol=0.15)
+
+
+@pytest.mark.parametrize(("channels", "positions"), [(8, 5), (8, 4), (8, 100), (300, 2)])
+def test_gram_is_the_same_by_the_channels_or_by_the_positions(channels, positions):
+    maps = torch.randn(2, channels, positions, generator=torch.Generator().manual_seed(0))
+    gram = poolings.Gram(channels, dim=50)
+    left, right = gram.signs.double()
+    expected = ((left @ maps.double()) * (right @ maps.double())).mean(dim=-1) / 50**0.5
+    torch.testing.assert_close(gram(maps).double(), expected, rtol=1e-5, atol=1e-5)
+
+
+def test_gram_of_few_channels_is_computed_by_the_channels():
+    with torch.device("meta"), FlopCounterMode(display=False) as counter:
+        poolings.Gram(64, dim=1024).to("meta")(torch.empty(1, 64, 224 * 224))
+    assert counter.get_total_flops() == 2 * 64 * 64 * 224 * 224 + 2 * 1024 * 64 * 64
 
 
 def test_gram_does_not_see_where_things_are():
@@ -136,6 +154,21 @@ def test_a_tap_is_not_changed_by_the_layer_behind_it():
     torch.testing.assert_close(before.clamp(min=0), after)
 
 
+@pytest.mark.parametrize("name", ["layer2.0.bn2", "layer2.0.downsample.2"])
+def test_a_tap_is_not_changed_by_a_shortcut_added_behind_it(name):
+    def build():
+        network = build_network(parse_spec("timm:test_resnet.random"))
+        for parameter_name, parameter in network.module.named_parameters():
+            if parameter_name.endswith("bn2.weight"):
+                parameter.fill_(1)  # timm sets it to 0: the block would be its shortcut
+        return network
+
+    pixels = torch.randint(0, 256, (2, 3, 160, 160), dtype=torch.uint8)
+    (alone,) = TappedNetwork(build(), (Tap(name),))(pixels)
+    together, _ = TappedNetwork(build(), (Tap(name), Tap("layer4")))(pixels)
+    assert torch.equal(alone, together)
+
+
 def test_a_tapped_layer_is_described(steps):
     tapped = TappedNetwork(steps, (Tap("twice", "gram", 5), Tap("features.1", "flatten")))
     gram, flat = tapped.taps
@@ -161,6 +194,7 @@ def test_a_tapped_layer_is_described(steps):
         (Tap("zzz"), "no layer 'zzz'; list them with 'artsim layers'"),
         (Tap(EMBEDDING, "avg"), "gives a vector of 3 already; write embedding without /avg"),
         (Tap("twice", "cls"), "has no class token"),
+        (Tap("twice", "gram", 65_537), "asks for 65537 .* twice/gramN with N at most 65536"),
     ],
 )
 def test_a_tap_that_cannot_be_says_why(steps, tap, message):
@@ -175,7 +209,8 @@ def test_vgg_layers_have_the_names_of_the_paper():
     assert names["relu5_3"] == "features.29"
     assert names["pool5"] == "features.30"
     assert (names["fc6"], names["fc7"]) == ("pre_logits.fc1", "pre_logits.fc2")
-    assert friendly_names(build_network(parse_spec("timm:test_vit"), meta=True).module) == {}
+    for name in ("test_vit", "densenet121"):
+        assert friendly_names(build_network(parse_spec(f"timm:{name}"), meta=True).module) == {}
 
 
 def test_layers_are_listed_in_order_with_shapes():
@@ -205,7 +240,101 @@ def test_class_tokens_are_taken_or_left_out(name):
     cls, average = TappedNetwork(network, (Tap("blocks.1"), Tap("blocks.1", "avg")))(pixels)
     tokens, prefix = captured["tokens"], network.module.num_prefix_tokens
     torch.testing.assert_close(average, tokens[:, prefix:].mean(dim=1))
-    torch.testing.assert_close(cls, tokens[:, 0] if prefix else average)
+    torch.testing.assert_close(cls, tokens[:, 0] if network.module.has_class_token else average)
+
+
+def build_shapes(network):
+    """Build a network without weights."""
+    return build_network(parse_spec(network), meta=True)
+
+
+def tap_info(spec):
+    """Return the poolings and dimensions that the taps of a spec come to."""
+    spec = parse_spec(spec)
+    tapped = TappedNetwork(build_shapes(spec.network), spec.taps)
+    return [(tap.pooling, tap.dim) for tap in tapped.taps]
+
+
+@pytest.mark.parametrize(
+    ("layer", "pooling", "dim"),
+    [
+        ("timm:convnext_tiny@stages.0.blocks.0.mlp.fc1", "avg", 384),
+        ("timm:convnext_tiny@stages.0.blocks.0.mlp.act", "avg", 384),
+        ("timm:convnext_tiny@stages.0.blocks.0", "avg", 96),
+        ("timm:convnext_tiny@stages.3.downsample.0", "avg", 384),
+        ("timm:test_vit@patch_embed", "avg", 64),
+        ("timm:test_vit@blocks.0.attn.qkv", "cls", 192),
+        ("timm:swin_tiny_patch4_window7_224@layers.0", "avg", 96),
+        ("timm:swin_tiny_patch4_window7_224@patch_embed.proj", "avg", 96),
+        ("open_clip:swin_base_patch4_window7_224@trunk.layers.0", "avg", 128),
+        ("timm:mixer_s32_224@blocks.0", "avg", 512),
+        ("timm:mixer_s32_224@blocks.0.mlp_tokens", "avg", 512),
+        ("timm:mixer_s32_224@blocks.0.mlp_channels.fc1", "avg", 2048),
+        ("open_clip:RN50@layer1", "avg", 256),
+    ],
+)
+def test_every_layer_is_pooled_over_its_own_positions(layer, pooling, dim):
+    assert tap_info(layer) == [(pooling, dim)]
+
+
+@pytest.mark.parametrize(
+    ("layer", "pooling"),
+    [
+        ("timm:test_vit@blocks.0", "cls"),
+        ("timm:test_vit3@blocks.0", "avg"),
+        ("timm:vit_little_patch16_reg4_gap_256@blocks.0", "avg"),
+        ("timm:deit_tiny_distilled_patch16_224@blocks.0", "cls"),
+        ("timm:cait_xxs24_224@blocks.3", "avg"),
+        ("timm:cait_xxs24_224@norm", "cls"),
+        ("timm:xcit_nano_12_p16_224@blocks.3", "avg"),
+        ("timm:xcit_nano_12_p16_224@cls_attn_blocks.0", "cls"),
+        ("timm:coat_tiny@serial_blocks2.0", "cls"),
+        ("open_clip:ViT-B-32@transformer.resblocks.0", "cls"),
+        ("open_clip:vit_medium_patch16_gap_256@trunk.blocks.0", "avg"),
+    ],
+)
+def test_the_class_token_is_taken_where_there_is_one(layer, pooling):
+    ((chosen, _),) = tap_info(layer)
+    assert chosen == pooling
+    if pooling == "avg":
+        with pytest.raises(ModelError, match="has no class token"):
+            tap_info(f"{layer}/cls")
+
+
+@pytest.mark.parametrize(
+    ("layer", "prefix"),
+    [
+        ("timm:cait_xxs24_224@blocks.3", 0),
+        ("timm:cait_xxs24_224@norm", 1),
+        ("timm:coat_tiny@serial_blocks2.0", 1),
+        ("timm:vit_little_patch16_reg4_gap_256@blocks.0", 4),
+        ("timm:vit_little_patch16_reg4_gap_256@patch_embed", 0),
+        ("timm:deit_tiny_distilled_patch16_224@blocks.0", 2),
+        ("timm:tnt_s_patch16_224@norm", 1),
+        ("timm:tnt_s_patch16_224@blocks.0.norm2_proj", 0),
+    ],
+)
+def test_tokens_that_are_no_positions_are_left_out_where_they_are(layer, prefix):
+    spec = parse_spec(layer)
+    network = build_shapes(spec.network)
+    assert find_layout(network, spec.taps[0].layer, output_shapes(network)).prefix == prefix
+
+
+def test_a_layer_of_unknown_layout_is_only_flattened():
+    layer = "timm:mixer_s32_224@blocks.0.mlp_tokens.fc1"
+    for pooling in ("", "/max", "/gem", "/gram"):
+        with pytest.raises(ModelError, match=r"layout is not known; use \S+fc1/flatten or another"):
+            tap_info(layer + pooling)
+    assert tap_info(f"{layer}/flatten") == [("flatten", 512 * 256)]
+
+
+def test_layers_on_windows_are_no_taps():
+    swin = "timm:swin_tiny_patch4_window7_224"
+    names = [layer.name for layer in list_layers(build_shapes(swin))]
+    assert "layers.0.blocks.0" in names
+    assert "layers.0.blocks.0.attn.proj" not in names
+    with pytest.raises(ModelError, match="gives 128 x 49 x 96 for 2 pictures, not one output"):
+        tap_info(f"{swin}@layers.0.blocks.0.attn.proj")
 
 
 def test_channels_last_maps_are_pooled_over_positions():
@@ -251,14 +380,47 @@ def test_local_weights_are_loaded_and_known_by_their_tensors(tmp_path, kind, cla
     assert weights_sha256(network.module) == weights_sha256(other)
 
 
-def test_open_clip_takes_local_weights_too(tmp_path):
+def test_open_clip_takes_local_weights_too_and_the_tags_activation(tmp_path):
     import open_clip
 
     torch.manual_seed(1)
     other = open_clip.create_model("ViT-B-32")
     torch.save(other.state_dict(), tmp_path / "clip.pth")
-    network = build_network(parse_spec("open_clip:ViT-B-32"), weights=tmp_path / "clip.pth")
-    assert torch.equal(network.module.visual.conv1.weight, other.visual.conv1.weight)
+    network = build_network(parse_spec("open_clip:ViT-B-32.openai"), weights=tmp_path / "clip.pth")
+    visual = network.module.visual
+    assert torch.equal(visual.conv1.weight, other.visual.conv1.weight)
+    assert type(visual.transformer.resblocks[0].mlp.gelu).__name__ == "QuickGELU"
+    assert type(other.visual.transformer.resblocks[0].mlp.gelu).__name__ == "GELU"
+
+
+def test_open_clip_is_given_what_the_tag_needs_whatever_holds_the_weights(tmp_path, monkeypatch):
+    import open_clip
+
+    asked = []
+
+    def create(arch, **options):
+        asked.append(options)
+        raise RuntimeError
+
+    monkeypatch.setattr(open_clip, "create_model", create)
+    (tmp_path / "clip.pth").touch()
+    for arch, tag in open_clip.list_pretrained():
+        if (arch, tag) == ("roberta-ViT-B-32", "laion2b_s12b_b32k"):
+            continue  # refused, see below
+        with pytest.raises(ModelError, match="do not fit"):
+            build_network(parse_spec(f"open_clip:{arch}.{tag}"), weights=tmp_path / "clip.pth")
+        config, options = open_clip.get_pretrained_cfg(arch, tag), asked[-1]
+        is_quick = options["force_quick_gelu"] or open_clip.get_model_config(arch).get("quick_gelu")
+        assert bool(is_quick) == config.get("quick_gelu", False)
+        for key in ("mean", "std", "interpolation", "resize_mode"):
+            assert options["force_preprocess_cfg"].get(key) == config.get(key)
+
+
+def test_a_tag_brings_its_preprocessing():
+    network = build_network(parse_spec("open_clip:ViT-B-16-SigLIP.webli"), meta=True)
+    preprocessing = network.preprocessing
+    assert (preprocessing.fit, preprocessing.size) == ("squash", (224, 224))
+    assert (preprocessing.mean, preprocessing.std) == ((0.5,) * 3, (0.5,) * 3)
 
 
 def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
@@ -290,6 +452,10 @@ def test_untrained_weights_are_the_same_every_time():
         ("open_clip:ViT-Z", "open_clip has no network 'ViT-Z'"),
         ("open_clip:ViT-B-32.nobody", "open_clip has no weights 'nobody' of ViT-B-32; it has"),
         ("open_clip:ViT-B-32", "does not say which weights"),
+        (
+            "open_clip:roberta-ViT-B-32.laion2b_s12b_b32k",
+            "built with QuickGELU, but open_clip says its weights were trained without",
+        ),
         ("timm:vgg16.pip", "no wheel holds weights of 'vgg16'"),
     ],
 )
@@ -460,6 +626,24 @@ def test_openvino_does_not_compute_elsewhere_than_on_the_cpu(monkeypatch):
             parse_spec("timm:test_resnet.random"),
             compute=Compute(device="mps", backend=BackendName.OPENVINO),
         )
+
+
+@pytest.mark.parametrize(
+    ("capability", "hip", "dtype"),
+    [
+        ((7, 5), None, torch.float32),  # emulates bf16
+        ((8, 0), None, torch.bfloat16),
+        ((9, 0), None, torch.bfloat16),
+        ((7, 5), "6.2", torch.bfloat16),
+    ],
+)
+def test_a_gpu_computes_in_bfloat16_where_it_is_built_to(monkeypatch, capability, hip, dtype):
+    second = torch.device("cuda:1")
+    capabilities = {second: capability}
+    monkeypatch.setattr("torch.cuda.get_device_capability", capabilities.__getitem__)
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda: True)
+    monkeypatch.setattr("torch.version.hip", hip)
+    assert _choose_dtype(second, Precision.AUTO) == dtype
 
 
 @pytest.mark.gpu

@@ -180,7 +180,10 @@ def _choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
     if precision == Precision.F32:
         return torch.float32
     if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float32
+        # Since Ampere; torch.cuda.is_bf16_supported() counts emulation, which is slow. ROCm's
+        # capabilities are other numbers, and its GPUs have it.
+        ampere = torch.cuda.get_device_capability(device) >= (8, 0)
+        return torch.bfloat16 if torch.version.hip or ampere else torch.float32
     # On a CPU bf16 is 1.6 times as fast, but moved kNN scores of real paintings by up to 0.65
     # points: it is there for those who ask.
     return torch.float32

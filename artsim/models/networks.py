@@ -34,8 +34,9 @@ class Network:
     module: nn.Module  # called with (B, 3, H, W) it returns its embedding, (B, D)
     preprocessing: Preprocessing  # as its authors evaluate it
     weights_source: str  # 'hub:timm/vgg16.tv_in1k', 'file:/data/vgg.pth', 'random:0', ...
-    channels_last: bool = False  # its maps are (B, H, W, C)
+    layout: str = ""  # of its features where it says so: NCHW, NHWC or NLC (tokens)
     prefix_tokens: int = 0  # class and register tokens before the patch tokens
+    has_class_token: bool = False  # the first of them
 
 
 def build_network(
@@ -125,8 +126,7 @@ def _build_timm(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Networ
         module,
         _timm_preprocessing(config),
         source,
-        channels_last=getattr(module, "output_fmt", "NCHW") == "NHWC",
-        prefix_tokens=getattr(module, "num_prefix_tokens", 0),
+        **_features_of(module),
     )
 
 
@@ -221,6 +221,18 @@ def _build_open_clip(spec: ExtractorSpec, weights: Path | None, meta: bool) -> N
         raise ModelError(
             f"open_clip has no weights {spec.tag!r} of {spec.arch}; it has {', '.join(tags)}"
         )
+    config = open_clip.get_pretrained_cfg(spec.arch, spec.tag or "")  # empty without such a tag
+    # open_clip reads these only where it downloads the tag's weights itself
+    preprocessing = {
+        key: config[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in config
+    }
+    # Of a mismatch open_clip only warns; the vectors would be wrong.
+    needs_quick_gelu = config.get("quick_gelu", False)
+    if config and not needs_quick_gelu and open_clip.get_model_config(spec.arch).get("quick_gelu"):
+        raise ModelError(
+            f"{spec.network} is built with QuickGELU, but open_clip says its weights were trained "
+            f"without; choose other weights, see artsim models 'open_clip:*'"
+        )
     if weights is not None:
         pretrained, source = str(weights), f"file:{weights.resolve()}"
     elif meta or spec.tag == RANDOM:
@@ -231,20 +243,23 @@ def _build_open_clip(spec: ExtractorSpec, weights: Path | None, meta: bool) -> N
             f"of {', '.join(tags)}, or pass --weights FILE"
         )
     else:
-        config = open_clip.get_pretrained_cfg(spec.arch, spec.tag)
         hub_id = config.get("hf_hub", "").rpartition("/")[0]  # ORG/NAME/FILE, FILE may be empty
         pretrained, source = spec.tag, f"hub:{hub_id or config.get('url')}"
         _check_reachable(spec, hub_id)
     # open_clip moves what it built to a device, which a network without memory refuses
     with _weights_errors(spec, source), torch.device("cpu"):
-        model = open_clip.create_model(spec.arch, pretrained=pretrained)
+        model = open_clip.create_model(
+            spec.arch,
+            pretrained=pretrained,
+            force_quick_gelu=needs_quick_gelu,
+            force_preprocess_cfg=preprocessing,
+        )
     visual = model.visual
-    config = open_clip.get_model_preprocess_cfg(model)
     return Network(
         _ImageTower(visual),
-        _open_clip_preprocessing(config),
+        _open_clip_preprocessing(open_clip.get_model_preprocess_cfg(model)),
         source,
-        prefix_tokens=int(hasattr(visual, "class_embedding")),
+        **_features_of(getattr(visual, "trunk", visual)),  # a trunk is a network of timm's
     )
 
 
@@ -265,6 +280,22 @@ def _open_clip_preprocessing(config: dict[str, Any]) -> Preprocessing:
 
 
 # --- both ---------------------------------------------------------------------------------
+
+
+def _features_of(module: nn.Module) -> dict[str, Any]:
+    """Read what a network says of its features: `Network`'s layout and tokens."""
+    names = [name for name, _ in module.named_parameters(recurse=False)]
+    has_class_token = getattr(
+        module,
+        "has_class_token",
+        any(name.startswith(("cls_token", "class_embedding")) for name in names),
+    )
+    is_transformer = hasattr(module, "num_prefix_tokens") or "class_embedding" in names
+    return {
+        "layout": getattr(module, "output_fmt", "NLC" if is_transformer else ""),
+        "prefix_tokens": getattr(module, "num_prefix_tokens", int(has_class_token)),
+        "has_class_token": has_class_token,
+    }
 
 
 @contextmanager

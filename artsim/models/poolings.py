@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["GRAM_DIM", "GRAM_SEED", "Gram", "average", "gem", "maximum"]
+__all__ = ["GRAM_DIM", "GRAM_MAX_DIM", "GRAM_SEED", "Gram", "average", "gem", "maximum"]
 
 GRAM_DIM = 1024  # numbers that a Gram matrix is projected to unless the spec says otherwise
+GRAM_MAX_DIM = 65_536
 GRAM_SEED = 0
 _GEM_POWER = 3.0
 _EPSILON = 1e-6
@@ -46,7 +47,7 @@ class Gram(nn.Module):
 
     The matrix itself, C x C, would be 262,144 numbers for VGG16's conv4. Its inner products are
     kept, in expectation, by D products of two random sign vectors: each number is
-    mean over positions of (r . x)(s . x), which needs no C x C matrix at any time
+    mean over positions of (r . x)(s . x), which is r^T G s with the Gram matrix G
     (Kar and Karnick 2012, https://arxiv.org/abs/1201.6530).
     """
 
@@ -58,6 +59,12 @@ class Gram(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Project the Gram matrix of every picture."""
-        left, right = self.signs[0] @ maps, self.signs[1] @ maps  # (B, D, N) each
-        projected: Tensor = (left * right).mean(dim=-1) / self.signs.shape[1] ** 0.5  # (B, D)
-        return projected
+        _, channels, positions = maps.shape
+        left, right = self.signs[0], self.signs[1]  # (D, C) each
+        if channels < 2 * positions:  # the Gram matrix is smaller than every position projected
+            gram = maps @ maps.transpose(1, 2) / positions  # (B, C, C)
+            projected = ((left @ gram) * right).sum(dim=-1)  # (B, D)
+        else:
+            projected = ((left @ maps) * (right @ maps)).mean(dim=-1)  # (B, D)
+        scaled: Tensor = projected / self.signs.shape[1] ** 0.5
+        return scaled

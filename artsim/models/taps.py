@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from artsim.datatypes import EMBEDDING, Tap, TapInfo
 from artsim.errors import ModelError
 from artsim.models import poolings
+from artsim.models.layouts import PROBED, Layout, find_layout, output_shapes
 from artsim.models.networks import Network
 
 __all__ = ["Layer", "TappedNetwork", "friendly_names", "list_layers"]
@@ -47,9 +48,9 @@ class TappedNetwork(nn.Module):
         self.std: Tensor
 
         modules = [_find_module(network, tap) for tap in taps]
-        shapes = _output_shapes(network, set(modules))
+        shapes = output_shapes(network)
         heads = [
-            _make_head(network, tap, module, shapes[module])
+            _make_head(tap, module, _layout_of(network, tap, module, shapes))
             for tap, module in zip(taps, modules, strict=True)
         ]
         self.heads = nn.ModuleList(head for head, _ in heads)
@@ -87,9 +88,14 @@ class TappedNetwork(nn.Module):
 
     def _keep(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            self._outputs.setdefault(path, output[0] if isinstance(output, tuple) else output)
-            if self._outputs.keys() == self._wanted:
+            if path in self._outputs:
+                return
+            output = output[0] if isinstance(output, tuple) else output
+            if self._outputs.keys() | {path} == self._wanted:
+                self._outputs[path] = output
                 raise _DeepestReached
+            # What runs on may write into it: timm's ResNets add the shortcut in place.
+            self._outputs[path] = output.clone()
 
         return hook
 
@@ -99,19 +105,20 @@ class _DeepestReached(Exception):
 
 
 def list_layers(network: Network) -> list[Layer]:
-    """List what can be tapped, in the order it is computed, with output shapes."""
+    """List what can be tapped, in the order it is computed, with output shapes.
+
+    Layers that do not answer picture by picture, such as those on windows, are left out.
+    """
     friendly = {module: name for name, module in friendly_names(network.module).items()}
-    paths = {path for path, _ in network.module.named_modules() if path}
-    shapes = _output_shapes(network, paths | {""})
     return [
         Layer(
             path.removeprefix(_TOWER) or EMBEDDING,
             friendly.get(path),
             type(network.module.get_submodule(path)).__name__,
-            shape,
+            shape[1:],
         )
-        for path, shape in shapes.items()
-        if path != _TOWER.rstrip(".")
+        for path, shape in output_shapes(network).items()
+        if path != _TOWER.rstrip(".") and shape[:1] == (PROBED,)
     ]
 
 
@@ -122,7 +129,8 @@ def friendly_names(module: nn.Module) -> dict[str, str]:
         Module paths by friendly name; empty for networks that are not a plain stack.
     """
     stack = getattr(module, "features", None)
-    if not isinstance(stack, nn.Sequential):
+    kinds = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d)
+    if not isinstance(stack, nn.Sequential) or not all(isinstance(m, kinds) for m in stack):
         return {}
     names: dict[str, str] = {}
     block, number = 1, 0
@@ -157,37 +165,25 @@ def _find_module(network: Network, tap: Tap) -> str:
     raise ModelError(f"the network has no layer {tap.layer!r}; {hint}")
 
 
-def _output_shapes(network: Network, paths: set[str]) -> dict[str, tuple[int, ...]]:
-    """Run one blank picture and note the shape that each module gives for it."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def note(path: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            output = output[0] if isinstance(output, tuple) else output
-            if isinstance(output, Tensor):
-                shapes.setdefault(path, tuple(output.shape[1:]))
-
-        return hook
-
-    hooks = [network.module.get_submodule(path).register_forward_hook(note(path)) for path in paths]
-    parameter = next(network.module.parameters())
-    blank = torch.zeros(1, 3, *network.preprocessing.size, device=parameter.device)
-    try:
-        with torch.inference_mode():
-            network.module(blank)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return shapes
+def _layout_of(
+    network: Network, tap: Tap, module: str, shapes: dict[str, tuple[int, ...]]
+) -> Layout:
+    if module not in shapes:
+        raise ModelError(
+            f"layer {tap.layer!r} gives no tensor, so it cannot be tapped; "
+            f"list those that can with 'artsim layers'"
+        )
+    if shapes[module][:1] != (PROBED,):
+        raise ModelError(
+            f"layer {tap.layer!r} gives {' x '.join(map(str, shapes[module]))} for {PROBED} "
+            f"pictures, not one output a picture; list those that do with 'artsim layers'"
+        )
+    return find_layout(network, module, shapes)
 
 
-def _make_head(
-    network: Network, tap: Tap, module: str, shape: tuple[int, ...] | None
-) -> tuple[nn.Module, TapInfo]:
+def _make_head(tap: Tap, module: str, layout: Layout) -> tuple[nn.Module, TapInfo]:
     """Choose what turns a layer's output into a vector, and describe it."""
-    if shape is None:
-        raise ModelError(f"layer {tap.layer!r} gives no tensor, so it cannot be tapped")
-    pooling = tap.pooling
+    shape, pooling = layout.shape, tap.pooling
     if len(shape) == 1:
         if pooling is not None:
             raise ModelError(
@@ -195,26 +191,34 @@ def _make_head(
                 f"write {tap.layer} without /{pooling}"
             )
         return nn.Flatten(), TapInfo(name=str(tap), layer=module, pooling="none", dim=shape[0])
-    tokens = len(shape) == 2  # (N, C), the class token first where there is one
     if pooling is None:
-        pooling = "cls" if tokens and network.prefix_tokens else "avg"
-    if pooling == "cls" and not (tokens and network.prefix_tokens):
-        raise ModelError(f"layer {tap.layer!r} has no class token; choose another pooling than cls")
-    channels = shape[-1] if tokens or network.channels_last else shape[0]
-    dim, seed = channels, None
+        pooling = "cls" if layout.has_class_token else "avg"
     head: nn.Module
+    if pooling == "flatten":
+        dim = int(torch.Size(shape).numel())
+        return nn.Flatten(), TapInfo(name=str(tap), layer=module, pooling=pooling, dim=dim)
+    if pooling == "cls" and not layout.has_class_token:
+        raise ModelError(f"layer {tap.layer!r} has no class token; choose another pooling than cls")
+    if layout.channels is None:
+        raise ModelError(
+            f"layer {tap.layer!r} cannot be pooled by {pooling}: its layout is not known; "
+            f"use {tap.layer}/flatten or another layer"
+        )
+    dim, seed = shape[layout.channels], None
     if pooling == "cls":
         head = _Call(lambda output: output[:, 0])
-    elif pooling == "flatten":
-        head, dim = nn.Flatten(), int(torch.Size(shape).numel())
+    elif pooling == "gram":
+        channels, seed = dim, poolings.GRAM_SEED
+        dim = tap.dim or poolings.GRAM_DIM
+        if dim > poolings.GRAM_MAX_DIM:
+            raise ModelError(
+                f"{tap} asks for {dim} numbers a vector; "
+                f"write {tap.layer}/gramN with N at most {poolings.GRAM_MAX_DIM}"
+            )
+        head = nn.Sequential(_Call(_maps_from(layout)), poolings.Gram(channels, dim, seed))
     else:
-        to_maps = _Call(_maps_from(network, tokens))
-        if pooling == "gram":
-            dim, seed = tap.dim or poolings.GRAM_DIM, poolings.GRAM_SEED
-            head = nn.Sequential(to_maps, poolings.Gram(channels, dim, seed))
-        else:
-            pool = {"avg": poolings.average, "max": poolings.maximum, "gem": poolings.gem}[pooling]
-            head = nn.Sequential(to_maps, _Call(pool))
+        pool = {"avg": poolings.average, "max": poolings.maximum, "gem": poolings.gem}[pooling]
+        head = nn.Sequential(_Call(_maps_from(layout)), _Call(pool))
     return head, TapInfo(name=str(tap), layer=module, pooling=pooling, dim=dim, seed=seed)
 
 
@@ -229,11 +233,11 @@ class _Call(nn.Module):
         return self.function(value)
 
 
-def _maps_from(network: Network, tokens: bool) -> Callable[[Tensor], Tensor]:
+def _maps_from(layout: Layout) -> Callable[[Tensor], Tensor]:
     """Return what brings a layer's output to (B, C, N)."""
-    prefix = network.prefix_tokens
-    if tokens:
+    if layout.channels == 0:
+        return lambda output: output.flatten(2)  # (B, C, H, W) or (B, C, N)
+    prefix = layout.prefix
+    if len(layout.shape) == 2:
         return lambda output: output[:, prefix:].transpose(1, 2)  # (B, N, C)
-    if network.channels_last:
-        return lambda output: output.flatten(1, 2).transpose(1, 2)  # (B, H, W, C)
-    return lambda output: output.flatten(2)  # (B, C, H, W)
+    return lambda output: output.flatten(1, 2).transpose(1, 2)  # (B, H, W, C)

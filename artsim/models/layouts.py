@@ -1,0 +1,138 @@
+"""Which axis of a layer's output holds the channels, and which tokens are no positions.
+
+Networks mix layouts: ConvNeXt's maps are (B, C, H, W) between its blocks and (B, H, W, C) inside
+them, and a mixer's are (B, N, C) or (B, C, N) by turns. So every layer is judged for itself, by
+the shape it gives; its kind, or what the network declares, decides where the shape leaves it open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artsim.models.networks import Network
+
+__all__ = ["Layout", "find_layout", "output_shapes"]
+
+PROBED = 2  # pictures in the batch that shapes are taken from
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How to read a layer's output for one picture."""
+
+    shape: tuple[int, ...]
+    channels: int | None  # the axis that holds them; None where it is not known
+    prefix: int = 0  # class and register tokens before the patch tokens
+    has_class_token: bool = False  # the first of them
+
+
+def output_shapes(network: Network) -> dict[str, tuple[int, ...]]:
+    """Run two blank pictures and note the shape, with the batch, that each module gives.
+
+    Returns:
+        Shapes by module path, the network's own being empty, in the order they are computed;
+        modules that give no tensor or are not called are left out.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def note(path: str) -> Callable[[nn.Module, Any, Any], None]:
+        def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            output = output[0] if isinstance(output, tuple) else output
+            if isinstance(output, Tensor):
+                shapes.setdefault(path, tuple(output.shape))
+
+        return hook
+
+    hooks = [
+        module.register_forward_hook(note(path)) for path, module in network.module.named_modules()
+    ]
+    parameter = next(network.module.parameters())
+    blank = torch.zeros(PROBED, 3, *network.preprocessing.size, device=parameter.device)
+    try:
+        with torch.inference_mode():
+            network.module(blank)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return shapes
+
+
+def find_layout(network: Network, path: str, shapes: dict[str, tuple[int, ...]]) -> Layout:
+    """Find out how a module's output is laid out.
+
+    Args:
+        network: The network.
+        path: The module's path in it.
+        shapes: What `output_shapes` gives for the network.
+    """
+    shape = shapes[path][1:]
+    module = network.module.get_submodule(path)
+    if len(shape) == 2:
+        return _token_layout(network, module, shape, _grids(network, shapes))
+    if len(shape) == 3:
+        return Layout(shape, _channels_of_maps(network, module, shape))
+    return Layout(shape, channels=None)
+
+
+def _channels_of_maps(network: Network, module: nn.Module, shape: tuple[int, ...]) -> int | None:
+    """Find the channels of (C, H, W) or (H, W, C)."""
+    picture = network.preprocessing.size
+    first, last = _is_like(picture, shape[1:]), _is_like(picture, shape[:2])
+    if first != last:
+        return 0 if first else 2
+    # 56 channels of 56 x 56, or no map at all. LayerNorm2d is a LayerNorm too: 2d comes first.
+    if any(kind.__name__.endswith("2d") for kind in type(module).__mro__):
+        return 0
+    if isinstance(module, nn.Linear | nn.LayerNorm):
+        return 2
+    return {"NCHW": 0, "NHWC": 2}.get(network.layout) if first else None
+
+
+def _is_like(picture: tuple[int, int], sides: tuple[int, ...]) -> bool:
+    """Say whether two sides have the picture's proportions: a map's height and width do."""
+    (height, width), (rows, columns) = picture, sides
+    if height == width:
+        return rows == columns
+    return abs(rows * width - columns * height) <= max(picture)  # one more or less by rounding
+
+
+def _token_layout(
+    network: Network, module: nn.Module, shape: tuple[int, ...], grids: set[int]
+) -> Layout:
+    """Find the channels and the prefix of (N, C) or (C, N)."""
+    prefix = network.prefix_tokens
+    counts = {1} | grids | {grid + prefix for grid in grids}
+    first, last = (length in counts for length in shape)
+    is_feature_last = isinstance(module, nn.Linear | nn.LayerNorm) and (first or not grids)
+    channels: int | None = None
+    if first != last:
+        channels = 1 if first else 0
+    elif network.layout == "NLC" or is_feature_last:
+        channels = 1
+    # Networks may add their class token late, so it is known by its place in the count.
+    if channels != 1 or (grids and shape[0] - prefix not in grids):
+        prefix = 0
+    return Layout(shape, channels, prefix, network.has_class_token and prefix > 0)
+
+
+def _grids(network: Network, shapes: dict[str, tuple[int, ...]]) -> set[int]:
+    """Count the positions of the maps that the convolutions give, and of those halved again.
+
+    A patch embedding is a convolution too, or says how many patches it cuts.
+    """
+    grids: set[int] = set()
+    for path, shape in shapes.items():
+        module = network.module.get_submodule(path)
+        if isinstance(getattr(module, "num_patches", None), int):
+            grids.add(module.num_patches)  # type: ignore[arg-type]  # checked above
+        if isinstance(module, nn.Conv2d) and shape[0] == PROBED:
+            height, width = shape[2:]
+            while height * width > 1:
+                grids.add(height * width)
+                height, width = (height + 1) // 2, (width + 1) // 2
+    return grids
