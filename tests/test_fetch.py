@@ -745,6 +745,17 @@ def test_a_name_that_moves_to_a_local_address_is_refused(museum, listed, tmp_pat
     assert museum.asked == {"/a": 1}
 
 
+def test_what_was_refused_is_fetched_once_it_is_allowed(museum, listed, tmp_path):
+    catalogue = listed({"a": "/a.jpg"})
+    refused = fetch_pictures(catalogue, tmp_path / "out")
+    assert (refused.fetched, refused.failures) == (0, 1)
+    allowed = fetch_pictures(
+        catalogue, tmp_path / "out", settings=FetchSettings(allow_private=True)
+    )
+    assert (allowed.fetched, allowed.failures) == (1, 0)
+    assert fetched(tmp_path / "out") == {"a": "images/a.jpg"}
+
+
 def test_a_redirect_to_a_name_with_a_local_address_is_refused(museum, listed, tmp_path, pretend):
     pretend.hosts["inside.example"] = [["10.0.0.7"]]
     museum.answers |= {"/a": redirect("http://inside.example/a")}

@@ -106,7 +106,7 @@ def fetch_pictures(
     table, unnamed = _read(catalogue)
     rows = choose_rows(table, choice)
     with _locked(path), _opened(path) as status:
-        plan = _plan(table, rows, status, retry_failed)
+        plan = _plan(table, rows, status, retry_failed, settings.allow_private)
         plan.summary.unnamed = unnamed
         try:
             _fetch(plan, status, settings, progress)
@@ -179,7 +179,11 @@ class _Plan:
 
 
 def _plan(
-    table: pa.Table, rows: NDArray[np.int64], status: StatusFile, retry_failed: bool
+    table: pa.Table,
+    rows: NDArray[np.int64],
+    status: StatusFile,
+    retry_failed: bool,
+    allow_private: bool,
 ) -> _Plan:
     images = status.path.parent / IMAGES
     _recover(images, status)
@@ -197,7 +201,11 @@ def _plan(
             todo.append(Wanted(id_, url, stems[id_]))
         elif known.status == Outcome.OK and sizes.get(known.file or "") == known.file_bytes:
             summary.kept += 1
-        elif known.status == Outcome.OK or retry_failed:
+        elif (
+            known.status == Outcome.OK
+            or retry_failed
+            or (known.status == Outcome.REFUSED and allow_private)
+        ):
             todo.append(Wanted(id_, url, stems[id_]))
     return _Plan(todo=todo, chosen=chosen, summary=summary)
 
