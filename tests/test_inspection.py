@@ -610,7 +610,7 @@ def test_the_page_is_the_same_every_time(broken):
 
 def test_a_page_that_cannot_be_written_is_one_line(broken, tmp_path):
     pytest.importorskip("matplotlib")
-    output = run(broken, "--html", tmp_path / "no" / "a.html", code=1)
+    output = run(broken, "--html", tmp_path / f"{'a' * 300}.html", code=1)  # too long a name
     assert output.startswith("Error: cannot write the page to ")
     assert output.count("\n") == 1
 
