@@ -58,6 +58,16 @@ def test_embed_says_what_it_did(museum, tmp_path):
     assert "8 kept, 0 dropped" in again
 
 
+def test_exact_is_in_the_passport_and_not_mixed_with_the_usual(museum, tmp_path):
+    model = ("-m", "timm:test_resnet.random", "--backend", "torch")
+    run("embed", museum, "-o", tmp_path / "i", *model, "--exact", "--workers", "1")
+    passport = json.loads(run("info", "--index", tmp_path / "i"))["passport"]
+    assert passport["preprocessing"]["scaled_decoding"] == 0
+    assert passport["compute_dtype"] == "float32"
+    output = run("embed", museum, "-o", tmp_path / "i", *model, code=1)
+    assert "scaled_decoding: 0, not 2" in output
+
+
 def test_embed_writes_to_indexes_unless_told_otherwise(museum, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run("embed", museum, *TOY_MODEL)
