@@ -51,7 +51,7 @@ def run(script: Path, *arguments: str, **environment: str) -> subprocess.Complet
     return subprocess.run(
         [script, *arguments],
         cwd="/",
-        env=os.environ | environment,
+        env=os.environ | {"ARTSIM_BROWSER": "none is looked for"} | environment,
         capture_output=True,
         text=True,
         check=False,
@@ -129,6 +129,55 @@ def test_failed_install_says_where_the_log_is_and_is_tried_again(checkout: Path)
             "setup: installing artsim and what it needs failed; "
             f"the whole log is in {checkout}/build/setup.log"
         )
+
+
+@pytest.fixture
+def bare_path(tmp_path: Path) -> Path:
+    """A folder of commands without any browser; the user is root, apt-get notes its calls."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for name in ("sh", "dirname", "cat", "cksum", "mkdir", "tail", "rm"):
+        (folder / name).symlink_to(str(shutil.which(name)))
+    fakes = {"id": "echo 0", "apt-get": f'echo "$*" >>"{folder}/asked"; exit $(cat "{folder}/rc")'}
+    for name, does in fakes.items():
+        (folder / name).write_text(f"#!/bin/sh\n{does}\n")
+        (folder / name).chmod(0o755)
+    (folder / "rc").write_text("0")
+    return folder
+
+
+def test_setup_installs_the_browser_of_the_tests_where_it_may(
+    checkout: Path, bare_path: Path
+) -> None:
+    result = run(checkout / "scripts/setup", PATH=str(bare_path), ARTSIM_BROWSER="")
+    assert result.returncode == 0
+    assert (bare_path / "asked").read_text().splitlines() == [
+        "update",
+        "install -y --no-install-recommends chromium",
+    ]
+    (bare_path / "chromium").symlink_to("/bin/sh")
+    (bare_path / "asked").unlink()
+    assert run(checkout / "scripts/setup", PATH=str(bare_path), ARTSIM_BROWSER="").returncode == 0
+    assert not (bare_path / "asked").exists()
+
+
+def test_setup_without_a_browser_goes_on_and_says_what_is_skipped(
+    checkout: Path, bare_path: Path
+) -> None:
+    (bare_path / "rc").write_text("100")
+    result = run(checkout / "scripts/setup", PATH=str(bare_path), ARTSIM_BROWSER="")
+    assert result.returncode == 0
+    assert "Chromium could not be installed" in result.stderr
+    (bare_path / "id").write_text("#!/bin/sh\necho 1000\n")
+    result = run(checkout / "scripts/setup", PATH=str(bare_path), ARTSIM_BROWSER="")
+    assert result.returncode == 0
+    assert "name it: ARTSIM_BROWSER=/path/to/chromium" in result.stderr
+
+
+def test_setup_to_use_wants_no_browser(checkout: Path, bare_path: Path) -> None:
+    done = run(checkout / "scripts/setup", "--to-use", PATH=str(bare_path), ARTSIM_BROWSER="")
+    assert done.returncode == 0
+    assert not (bare_path / "asked").exists()
 
 
 def test_setup_says_which_python_it_needs(checkout: Path) -> None:
