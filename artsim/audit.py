@@ -261,6 +261,8 @@ def _hash_file(file: Path) -> int | ImageError | None:
         )
     except ImageError as error:
         return error
+    # With its black bars, if it has any: where they end is unsure by a pixel, and of 968 pictures
+    # of 224 x 224, hashed without, one copy in seven was missed, beside one in eighty with them.
     return perceptual_hash(picture.pixels)
 
 

@@ -20,7 +20,16 @@ from PIL import Image, ImageCms, ImageFile, UnidentifiedImageError
 
 from artsim.errors import ImageError
 
-__all__ = ["MAX_PIXELS", "Description", "Picture", "Profile", "decode", "describe", "read_bytes"]
+__all__ = [
+    "MAX_PIXELS",
+    "Description",
+    "Picture",
+    "Profile",
+    "decode",
+    "describe",
+    "judge_profile",
+    "read_bytes",
+]
 
 # 16,384 x 16,384. Pillow holds 4 bytes a pixel and the array 3, so the largest picture costs
 # 1.75 GiB in the thread that decodes it; almost every museum scan is below.
@@ -180,6 +189,22 @@ def describe(source: bytes | Path) -> Description:
         return _describe(io.BytesIO(read_bytes(source)))  # says what is wrong with the path
 
 
+def judge_profile(profile: object, mode: str) -> tuple[Profile, str]:
+    """Tell what an embedded ICC profile does to pixels of a Pillow mode, and what it is called.
+
+    Args:
+        profile: Its bytes; anything else counts as none.
+        mode: RGB, L, CMYK, ... as Pillow would open the picture.
+    """
+    if not isinstance(profile, bytes):
+        return Profile.NONE, ""
+    kind, name, profile_mode = _profile_of(profile)
+    pixels = "L" if mode[0] in "1LIF" and mode != "LAB" else mode
+    pixels = pixels if pixels in ("L", "CMYK", "LAB") else "RGB"
+    fits = pixels == profile_mode or (pixels, profile_mode) == ("L", "RGB")
+    return (kind if fits else Profile.UNUSABLE), name
+
+
 class _DecodingHere(threading.local):
     """Stands in a warnings filter for the pattern of a message: matches while this thread decodes.
 
@@ -226,7 +251,7 @@ def _describe(file: IO[bytes]) -> Description:
         turn, orientation = _orientation(img)
         # Pillow tells the size of a TIFF upright before it has turned it.
         width, height = img.size if img.format == "TIFF" else _turned(img.size, turn)
-        profile, profile_name = _profile(img)
+        profile, profile_name = judge_profile(img.info.get("icc_profile"), img.mode)
         return Description(
             format="JPEG" if img.format == "MPO" else str(img.format),
             mode=img.mode,
@@ -259,17 +284,6 @@ def _orientation(img: ImageFile.ImageFile) -> tuple[Image.Transpose | None, int]
         return None, 1  # Pillow would decode the pixels to look for it behind them
     turn = _turn(img)
     return turn, next((number for number, each in _TURNS.items() if each is turn), 1)
-
-
-def _profile(img: ImageFile.ImageFile) -> tuple[Profile, str]:
-    profile = img.info.get("icc_profile")
-    if not isinstance(profile, bytes):
-        return Profile.NONE, ""
-    kind, name, mode = _profile_of(profile)
-    pixels = "L" if img.mode[0] in "1LIF" and img.mode != "LAB" else img.mode
-    pixels = pixels if pixels in ("L", "CMYK", "LAB") else "RGB"
-    fits = pixels == mode or (pixels, mode) == ("L", "RGB")
-    return (kind if fits else Profile.UNUSABLE), name
 
 
 @lru_cache(maxsize=32)

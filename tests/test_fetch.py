@@ -47,9 +47,10 @@ from artsim.fetch.choice import choose_rows
 from artsim.fetch.hosts import backoff_s, retry_after_s
 from artsim.fetch.names import file_stems, suffix_of
 from artsim.fetch.network import is_public
-from artsim.fetch.status import StatusFile
+from artsim.fetch.status import StatusFile, Wanted
+from artsim.fetch.turns import Turns
 from artsim.readers import ReaderOptions, read_collection
-from artsim.store import Store
+from artsim.store import Store, write_whole
 
 FAST = FetchSettings(
     allow_private=True,
@@ -491,6 +492,45 @@ def test_a_host_that_went_down_is_left_for_another_run(museum, listed, tmp_path)
     assert summary.left_why == ["127.0.0.1 failed 3 times in a row"]
 
 
+def test_others_are_asked_for_while_a_picture_waits_for_another_attempt(museum, listed, tmp_path):
+    museum.answers |= {"/0": first(1, answer(500))}
+    settings = FetchSettings(allow_private=True, delay_s=0, per_host=1, backoff_s=0.4)
+    fetch_pictures(listed({str(i): f"/{i}" for i in range(4)}), tmp_path / "out", settings=settings)
+    times = [(moment, path) for path, moments in museum.times.items() for moment in moments]
+    assert [path for _, path in sorted(times)] == ["/0", "/1", "/2", "/3", "/0"]
+
+
+def drain(turns):
+    """The ids of all turns that come without waiting."""
+
+    async def take():
+        ids = []
+        with suppress(TimeoutError):
+            while (turn := await asyncio.wait_for(turns.next(), 0.05)) is not None:
+                ids.append(turn.wanted.id)
+                turns.put_back(turn, 3600)
+        return ids
+
+    return asyncio.run(take())
+
+
+def test_a_host_where_all_fails_is_not_asked_for_ever_more_pictures():
+    turns = Turns([Wanted(str(n), f"http://a/{n}", str(n)) for n in range(100)])
+    assert drain(turns) == [str(n) for n in range(32)]
+
+
+def test_turns_come_when_they_are_due_and_before_what_is_new():
+    async def take():
+        turns = Turns([Wanted(id_, id_, id_) for id_ in "abc"])
+        a, b = await turns.next(), await turns.next()
+        turns.put_back(a, 0.02)
+        turns.put_back(b, 0)
+        taken = [await turns.next() for _ in range(3)]
+        return [(turn.wanted.id, turn.attempt) for turn in taken], await turns.next()
+
+    assert asyncio.run(take()) == ([("b", 2), ("c", 1), ("a", 2)], None)
+
+
 # --- kills --------------------------------------------------------------------------------
 
 
@@ -514,7 +554,7 @@ def many(museum, tmp_path, n=120):
 
 
 def wait_for(condition):
-    for _ in range(2000):
+    for _ in range(12_000):  # a minute: the command may have to wait for a busy machine
         if condition():
             return
         time.sleep(0.005)
@@ -565,6 +605,24 @@ def test_a_stopped_run_keeps_what_is_finished_and_says_how_to_go_on(museum, tmp_
     assert stderr == f"\nStopped; what is finished is in {out}. Run the same command to go on.\n"
     assert fetched(out).keys() == statuses_so_far(out)
     assert len({*(out / "images").iterdir()}) == len(fetched(out))  # and nothing unfinished
+
+
+@pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
+def test_after_ctrl_c_the_table_waits_for_what_still_comes(museum, listed, tmp_path, monkeypatch):
+    def interrupts(request):
+        os.kill(os.getpid(), signal.SIGINT)
+        good(request)
+
+    def late_write(path, write):  # lines that are written meanwhile would not be in the table
+        time.sleep(0.3)
+        write_whole(path, write)
+
+    monkeypatch.setattr(run, "write_whole", late_write)
+    museum.answers["/0"] = first(1, interrupts)
+    catalogue = listed({str(i): f"/{i}" for i in range(200)})
+    with pytest.raises(KeyboardInterrupt):
+        fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+    assert fetched(tmp_path / "out").keys() == statuses(tmp_path / "out").keys()
 
 
 def test_a_kill_between_a_pictures_line_and_its_name_loses_nothing(museum, listed, tmp_path):

@@ -33,7 +33,8 @@ from artsim.inspection.columns import (
     spellings,
 )
 from artsim.inspection.files import NONE, UNNAMED, WEB, list_files, match
-from artsim.inspection.likeness import black_bars, groups_of, near_pairs
+from artsim.inspection.likeness import black_bars
+from artsim.phash import groups_of, near_pairs
 from artsim.readers import read_collection
 from artsim.report.figures import histogram
 from artsim.report.inspection import inspection_page

@@ -208,7 +208,7 @@ def test_folds_leak_between_each_and_the_others(copies):
 
 
 def test_an_evaluation_refuses_a_split_that_leaks(copies):
-    plan = KnnPlan(tap="rgb", labels=("artist",), split="subset", no_leaks=True, ks=(1,))
+    plan = KnnPlan(tap="rgb", labels=("task",), split="subset", no_leaks=True, ks=(1,))
     with pytest.raises(EvaluationError, match=r"leaks: .*\(1 by file, 1 by picture\); list them"):
         list(knn_eval(copies, plan))
 
@@ -243,7 +243,7 @@ def test_leaks_prints_each_and_is_strict_when_asked(copies):
 
 
 def test_knn_eval_refuses_and_tells_the_way(copies):
-    args = ("knn-eval", "--index", copies.path, "--label", "artist", "--split", "subset", "-k", "1")
+    args = ("knn-eval", "--index", copies.path, "--label", "task", "--split", "subset", "-k", "1")
     result = CliRunner().invoke(cli, [*map(str, args), "--no-leaks"])
     assert result.exit_code == 1
     assert result.output.startswith("Error: split 'subset' leaks:")

@@ -217,7 +217,7 @@ def test_a_missing_table_or_column_is_named(museum):
     with pytest.raises(ReaderError, match=r"objects\.csv has no column 'endyear'; its columns are"):
         rows(museum)
     (museum / "published_images.csv").unlink()
-    with pytest.raises(ReaderError, match=r"published_images\.csv is missing"):
+    with pytest.raises(ReaderError, match=r"published_images\.csv is missing; put the export"):
         read_collection(f"nga:{museum}")
 
 

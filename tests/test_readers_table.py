@@ -359,7 +359,7 @@ class TestParquet:
             "acquired": "1997-01-15",
             "span": {"begin": 1, "end": 2},
         }
-        assert (second["id"], second["image"], second["terms"]) == ("2", "b.jpg", [])
+        assert (second["id"], second["image"], second["terms"]) == ("2", "b.jpg", None)
         assert (third["id"], third["image"], third["year"]) == (None, None, 1900)
 
     def test_numbers_can_be_declared_text_and_lists_cannot(self, tmp_path):
@@ -369,6 +369,17 @@ class TestParquet:
         ]
         with pytest.raises(ReaderError, match=r"column 'm': list<.*> cannot become text"):
             read(tmp_path, types={"m": "text"})
+
+    def test_what_says_nothing_is_missing_in_numbers_and_lists_too(self, tmp_path):
+        columns = {
+            "image": ["a", "b", "c", "d"],
+            "n": [1.5, float("nan"), float("inf"), None],
+            "m": [["x ", None, ""], [], [" "], None],
+        }
+        pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+        found = rows(read(tmp_path))
+        assert [row["n"] for row in found] == [1.5, None, None, None]
+        assert [row["m"] for row in found] == [["x"], None, None, None]
 
     def test_what_is_not_parquet_is_one_line(self, tmp_path):
         write(tmp_path / "objects.parquet", "id,image\n1,a.jpg\n")

@@ -132,20 +132,52 @@ def test_grouped_split_comes_near_the_fractions():
     np.testing.assert_allclose([len(rows) / 2000 for rows in parts], (0.7, 0.1, 0.2), atol=0.05)
 
 
+def test_few_equal_groups_reach_every_part():
+    artists = np.repeat(np.arange(12), 10)
+    parts = split(np.zeros(120, dtype=int), (0.7, 0.1, 0.2), groups=artists, seed=0)
+    assert [len(rows) for rows in parts] == [90, 10, 20]
+
+
+def test_one_common_class_gives_a_row_to_a_part_that_would_have_none():
+    codes = np.array([0, 0, 0, 0, 1])
+    for seed in range(20):
+        train, val, test = split(codes, (0.98, 0.01, 0.01), seed=seed)
+        assert (len(train), len(val), len(test)) == (3, 1, 1)
+        assert 4 in train  # the only row of its class, where it can be learnt
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 12), st.data())
+def test_no_part_is_empty_where_there_is_enough_for_each(seed, n, data):
+    rng = np.random.default_rng(seed)
+    shares = rng.dirichlet(np.full(data.draw(st.integers(2, min(n, 4))), 0.3)) + 1e-3
+    codes = rng.integers(0, 4, n)
+    rows = split(codes, shares / shares.sum(), seed=seed)
+    assert_every_row_once(rows, n)
+    assert all(map(len, rows))
+    groups = np.repeat(np.arange(n), rng.integers(1, 30, n))
+    parts = split(codes[groups], shares / shares.sum(), groups=groups, seed=seed)
+    assert all(map(len, parts))
+    assert all(map(len, k_fold(codes[groups], len(shares), groups=groups, seed=seed)))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
         (lambda c: split(c, (0.7, 0.2), seed=0), "fractions must be two or more above 0 that add"),
         (lambda c: split(c, (1.0,), seed=0), "fractions must be two or more"),
-        (lambda c: split(c[:3], (0.9, 0.05, 0.05), seed=0), "has no row: there are 3 rows"),
+        (
+            lambda c: split(c[:2], (0.9, 0.05, 0.05), seed=0),
+            "too few rows for 3 parts: 2; take",
+        ),
         (
             lambda c: split(c, (0.5, 0.5), groups=np.zeros(30, dtype=int), seed=0),
-            "part 2 of .* has no row: there are 1 groups; split into fewer or larger parts",
+            "too few groups for 2 parts: 1; take fewer parts or group by another label",
         ),
         (lambda c: split(c, (0.5, 0.5), groups=c[:3], seed=0), "there are 3 groups for 30 rows"),
         (lambda c: k_fold(c, 1, seed=0), "at least 2 folds, got 1"),
-        (lambda c: k_fold(c, 31, seed=0), "there are 30 rows for 31 folds; take fewer folds"),
-        (lambda c: k_fold(c, 3, groups=c, seed=0), "there are 2 groups for 3 folds"),
+        (lambda c: k_fold(c, 31, seed=0), "too few rows for 31 folds: 30; take fewer folds"),
+        (lambda c: k_fold(c, 3, groups=c, seed=0), "too few groups for 3 folds: 2"),
         (lambda c: sample_per_class(c, 0, seed=0), "at least 1 row of each class, got 0"),
     ],
 )

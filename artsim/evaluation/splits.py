@@ -26,7 +26,8 @@ def split(
 
     Without groups the rows of a class in each part are as many as its fraction says, give or take
     less than two; a class with one row has it in the first part, where it can be learnt. With
-    groups each goes as a whole to the part where the classes of its rows are most wanting.
+    groups each goes as a whole to the part where the classes of its rows are most wanting. No part
+    is left without a row, or a group, as long as there are as many as parts.
 
     Args:
         codes: Class of each row, shape (N,).
@@ -38,26 +39,21 @@ def split(
         The rows of each part, sorted.
 
     Raises:
-        EvaluationError: If the fractions do not add up to 1, or a part has no row.
+        EvaluationError: If the fractions do not add up to 1, or there are fewer rows or groups
+            than parts.
     """
     shares = np.array(fractions, dtype=np.float64)
     if len(shares) < 2 or (shares <= 0).any() or abs(shares.sum() - 1) > 1e-6:
         raise EvaluationError(
             f"fractions must be two or more above 0 that add up to 1, got {list(fractions)}"
         )
+    _check_enough(codes, groups, len(shares), "parts")
     rng = np.random.default_rng(seed)
     if groups is None:
         part = _stratify(codes, shares, rng)
     else:
-        part = _place_groups(codes, _checked(groups, codes), shares, rng)
-    parts = _rows_of(part, len(shares))
-    for number, rows in enumerate(parts):
-        if not len(rows):
-            raise EvaluationError(
-                f"part {number + 1} of {list(fractions)} has no row: "
-                f"there are {_amount(codes, groups)}; split into fewer or larger parts"
-            )
-    return parts
+        part = _place_groups(codes, groups, shares, rng)
+    return _rows_of(part, len(shares))
 
 
 def k_fold(codes: Codes, k: int, *, groups: Codes | None = None, seed: int) -> tuple[Rows, ...]:
@@ -79,17 +75,15 @@ def k_fold(codes: Codes, k: int, *, groups: Codes | None = None, seed: int) -> t
     """
     if k < 2:
         raise EvaluationError(f"k-fold needs at least 2 folds, got {k}")
+    _check_enough(codes, groups, k, "folds")
     rng = np.random.default_rng(seed)
     if groups is None:
         part = np.empty(len(codes), dtype=np.int64)
         part[_by_class(codes, rng)] = np.arange(len(codes)) % k
         part = rng.permutation(k)[part]
     else:
-        part = _place_groups(codes, _checked(groups, codes), np.full(k, 1 / k), rng)
-    folds = _rows_of(part, k)
-    if any(not len(fold) for fold in folds):
-        raise EvaluationError(f"there are {_amount(codes, groups)} for {k} folds; take fewer folds")
-    return folds
+        part = _place_groups(codes, groups, np.full(k, 1 / k), rng)
+    return _rows_of(part, k)
 
 
 def sample_per_class(codes: Codes, n: int, *, seed: int) -> Rows:
@@ -137,6 +131,10 @@ def _stratify(
         drawn = np.diff(reached) > 0
         part[left[drawn]] = i
         left = left[~drawn]
+    for i in np.setdiff1d(np.arange(len(shares)), part):  # a part of few rows may have got none
+        rows = np.flatnonzero(part == np.bincount(part).argmax())
+        commonest = np.bincount(number[rows]).argmax()
+        part[rng.choice(rows[number[rows] == commonest])] = i
     return part
 
 
@@ -146,7 +144,7 @@ def _place_groups(
     """Number the part of each row, a whole group at a time and the largest first.
 
     A group goes where it most lowers the chi-square between the rows that each part has of each
-    class and those it should have.
+    class and those it should have; the last and smallest, to the parts that still have none.
     """
     alone = groups < 0
     groups = np.where(alone, groups.max() + 1 + np.cumsum(alone), groups)
@@ -156,11 +154,17 @@ def _place_groups(
     starts = np.searchsorted(pairs[0], np.arange(len(sizes) + 1))
     wanting = shares[:, None] * counts  # (parts, C) rows
     place = np.empty(len(sizes), dtype=np.int64)
-    for g in np.lexsort((rng.random(len(sizes)), -sizes)):
+    empty = np.ones(len(shares), dtype=bool)
+    for left, g in zip(
+        range(len(sizes), 0, -1), np.lexsort((rng.random(len(sizes)), -sizes)), strict=True
+    ):
         has = slice(starts[g], starts[g + 1])
         classes, rows = pairs[1, has], amounts[has]
         change = ((rows**2 - 2 * rows * wanting[:, classes]) / counts[classes]).sum(axis=1) / shares
+        if left <= empty.sum():
+            change = np.where(empty, change, np.inf)
         place[g] = change.argmin()
+        empty[place[g]] = False
         wanting[place[g], classes] -= rows
     part: NDArray[np.int64] = place[group]
     return part
@@ -170,13 +174,13 @@ def _rows_of(part: NDArray[np.int64], n_parts: int) -> tuple[Rows, ...]:
     return tuple(np.flatnonzero(part == i) for i in range(n_parts))
 
 
-def _checked(groups: Codes, codes: Codes) -> Codes:
-    if groups.shape != codes.shape:
-        raise EvaluationError(f"there are {len(groups)} groups for {len(codes)} rows")
-    return groups
-
-
-def _amount(codes: Codes, groups: Codes | None) -> str:
-    if groups is None:
-        return f"{len(codes)} rows"
-    return f"{len(np.unique(groups[groups >= 0])) + int((groups < 0).sum())} groups"
+def _check_enough(codes: Codes, groups: Codes | None, wanted: int, what: str) -> None:
+    """Check that each part or fold can have a row, or a group."""
+    there, of, way = len(codes), "rows", f"take fewer {what}"
+    if groups is not None:
+        if groups.shape != codes.shape:
+            raise EvaluationError(f"there are {len(groups)} groups for {len(codes)} rows")
+        there = len(np.unique(groups[groups >= 0])) + int((groups < 0).sum())
+        of, way = "groups", f"{way} or group by another label"
+    if there < wanted:
+        raise EvaluationError(f"too few {of} for {wanted} {what}: {there:,}; {way}")

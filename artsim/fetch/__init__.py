@@ -4,6 +4,7 @@ from artsim.fetch.addresses import read_addresses
 from artsim.fetch.choice import Choice
 from artsim.fetch.run import FetchSummary, fetch_pictures
 from artsim.fetch.settings import FetchSettings
+from artsim.fetch.single import fetch_picture
 from artsim.fetch.status import Outcome, Status
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "FetchSummary",
     "Outcome",
     "Status",
+    "fetch_picture",
     "fetch_pictures",
     "read_addresses",
 ]

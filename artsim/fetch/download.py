@@ -56,35 +56,42 @@ class Downloader:
         await self._client.aclose()
 
     async def fetch(self, wanted: Wanted) -> Status:
-        """Fetch one picture and write it under its unfinished name.
+        """Fetch one picture, with pauses between the attempts; see `attempt`."""
+        number = 1
+        while not isinstance(outcome := await self.attempt(wanted, number), Status):
+            await asyncio.sleep(outcome)
+            number += 1
+        return outcome
+
+    async def attempt(self, wanted: Wanted, number: int) -> Status | float:
+        """Try to fetch one picture and write it under its unfinished name.
+
+        Args:
+            wanted: The picture.
+            number: Of the attempt, from 1.
 
         Returns:
-            What became of it. If that is ok, the file waits as `unfinished` to be renamed.
+            What became of it: if that is ok, the file waits as `unfinished` to be renamed. Or the
+            seconds to wait before the next attempt.
 
         Raises:
             HostLeft: If its host is not asked any more in this run.
             StoreError: If the file cannot be written.
         """
-        rng = random.Random(f"{self._settings.seed} {wanted.id}")
-        attempt = 0
-        while True:
-            attempt += 1
-            try:
-                data = await self._get(wanted.url)
-                return await asyncio.to_thread(self._keep, wanted, data, attempt)
-            except _Failed as failed:
-                if not failed.again:
-                    if failed.host:
-                        self.hosts.note(failed.host, answered=True)
-                    return _status(wanted, attempt, failed)
-                if attempt > self._settings.retries:
-                    self.hosts.note(failed.host, answered=False)
-                    return _status(wanted, attempt, failed)
-                pause = backoff_s(attempt, self._settings, rng)
-                if failed.pauses_host:
-                    self.hosts.pause(failed.host, max(failed.retry_after or 0.0, pause))
-                else:
-                    await asyncio.sleep(max(failed.retry_after or 0.0, pause))
+        try:
+            data = await self._get(wanted.url)
+            return await asyncio.to_thread(self._keep, wanted, data, number)
+        except _Failed as failed:
+            if not failed.again or number > self._settings.retries:
+                if failed.host:
+                    self.hosts.note(failed.host, answered=not failed.again)
+                return _status(wanted, number, failed)
+            rng = random.Random(f"{self._settings.seed} {wanted.id} {number}")
+            pause = max(failed.retry_after or 0.0, backoff_s(number, self._settings, rng))
+            if not failed.pauses_host:
+                return pause
+            self.hosts.pause(failed.host, pause)
+            return 0.0
 
     async def _get(self, address: str) -> bytes:
         """Get what is at the address, over a few redirects."""

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,13 +33,14 @@ from artsim.fetch.choice import ALL, Choice, choose_rows
 from artsim.fetch.names import file_stems
 from artsim.fetch.settings import DEFAULTS, FetchSettings
 from artsim.fetch.status import Outcome, Status, StatusFile, Wanted, unfinished
+from artsim.fetch.turns import Turns
 from artsim.readers.pictures import is_url
 from artsim.store import write_whole
 
 if TYPE_CHECKING:
     from artsim.fetch.download import Downloader
 
-__all__ = ["IMAGES", "TABLE", "FetchSummary", "fetch_pictures"]
+__all__ = ["IMAGES", "TABLE", "FetchSummary", "check_client", "fetch_pictures"]
 
 IMAGES = "images"
 TABLE = "objects.parquet"
@@ -102,7 +103,7 @@ def fetch_pictures(
         >>> fetch_pictures(read_addresses("nga:opendata/data"), Path("nga"))
     """
     started = time.perf_counter()
-    _check_client()
+    check_client()
     table, unnamed = _read(catalogue)
     rows = choose_rows(table, choice)
     with _locked(path), _opened(path) as status:
@@ -116,7 +117,12 @@ def fetch_pictures(
     return plan.summary
 
 
-def _check_client() -> None:
+def check_client() -> None:
+    """Say what to install where pictures cannot be fetched.
+
+    Raises:
+        FetchError: If httpx2 is not installed.
+    """
     try:
         import httpx2  # noqa: F401  # only asked for; the modules that need it import it
     except ModuleNotFoundError as error:
@@ -246,14 +252,13 @@ def _fetch(plan: _Plan, status: StatusFile, settings: FetchSettings, progress: P
     thread = threading.Thread(target=work.run, name="artsim-fetch")
     thread.start()
     try:
-        is_running = True
-        while is_running:
-            thread.join(_TICK_S)
-            is_running = thread.is_alive()
+        # Not `thread.join`: one that a signal ends takes the thread for ended before CPython 3.13.
+        while not work.ended.wait(_TICK_S):
             progress(work.done, len(plan.todo), work.failed)
+        progress(work.done, len(plan.todo), work.failed)
     finally:
         work.stop()
-        thread.join()
+        work.ended.wait()
     if work.error is not None:
         raise work.error
 
@@ -265,6 +270,7 @@ class _Work:
         self.done = 0
         self.failed = 0
         self.error: BaseException | None = None
+        self.ended = threading.Event()
         self._plan = plan
         self._status = status
         self._settings = settings
@@ -272,7 +278,7 @@ class _Work:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Fetch all of them; what stops that is kept in ``error``."""
+        """Fetch all of them, then set ``ended``; what stopped it before is kept in ``error``."""
         try:
             asyncio.run(self._run())
         except asyncio.CancelledError:
@@ -281,6 +287,8 @@ class _Work:
             while isinstance(error, BaseExceptionGroup):  # of tasks: the first one stopped all
                 error = error.exceptions[0]
             self.error = error
+        finally:
+            self.ended.set()
 
     def stop(self) -> None:
         """End soon: drop what is on its way, keep what is finished."""
@@ -303,9 +311,9 @@ class _Work:
 
     async def _fetch_all(self, downloader: Downloader) -> None:
         """Fetch host by host, many hosts at a time, so that none waits for another's pause."""
-        hosts: dict[str, deque[Wanted]] = {}
+        hosts: dict[str, list[Wanted]] = {}
         for wanted in self._plan.todo:
-            hosts.setdefault(_host(wanted.url), deque()).append(wanted)
+            hosts.setdefault(_host(wanted.url), []).append(wanted)
         queues = deque(hosts.values())
 
         async def fetch_hosts() -> None:
@@ -316,18 +324,24 @@ class _Work:
             for _ in range(min(_HOSTS_AT_ONCE, len(queues))):
                 group.create_task(fetch_hosts())
 
-    async def _fetch_host(self, queue: deque[Wanted], downloader: Downloader) -> None:
+    async def _fetch_host(self, wanted: Sequence[Wanted], downloader: Downloader) -> None:
         from artsim.fetch.hosts import HostLeft
 
+        turns = Turns(wanted)
+
         async def fetch_some() -> None:
-            while queue:
+            while (turn := await turns.next()) is not None:
                 try:
-                    self._note(await downloader.fetch(queue.popleft()))
+                    outcome = await downloader.attempt(turn.wanted, turn.attempt)
                 except HostLeft:
                     continue
+                if isinstance(outcome, Status):
+                    self._note(outcome)
+                else:
+                    turns.put_back(turn, outcome)
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(min(self._settings.per_host, len(queue))):
+            for _ in range(min(self._settings.per_host, len(wanted))):
                 group.create_task(fetch_some())
 
     def _note(self, status: Status) -> None:

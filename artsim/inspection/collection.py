@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,8 +36,8 @@ from artsim.inspection.files import (
     match,
 )
 from artsim.inspection.findings import Example, Finding, Findings, Kind
-from artsim.inspection.likeness import groups_of, near_pairs
 from artsim.inspection.scans import Look, content_hash, look_at
+from artsim.phash import groups_of, near_pairs
 from artsim.readers.pictures import is_url, printable
 
 __all__ = [
@@ -316,8 +317,9 @@ def _look(
     pictures = _Pictures(rows.pictures)
     sizes = np.array([rows.matched.files.sizes[number] for number in rows.pictures], np.int64)
     _, size, count = np.unique(sizes, return_inverse=True, return_counts=True)
+    root, paths = str(rows.root), rows.matched.files.paths  # no Path, as there can be millions
     looks = look_at(
-        [rows.path(number) for number in rows.pictures],
+        [os.path.join(root, paths[number]) for number in rows.pictures],  # noqa: PTH118
         tails=(count[size] > 1).tolist(),
         whole=settings.hashes,
         max_pixels=settings.max_pixels,

@@ -1,18 +1,13 @@
-"""What pixels say without a network: which pictures look the same, and which have black bars."""
+"""What pixels say without a network: which pictures have black bars."""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bars", "black_bars", "groups_of", "near_pairs"]
-
-_BITS = 64  # of a hash
-_BLOCK = 2048  # hashes compared with each other at a time
+__all__ = ["Bars", "black_bars"]
 
 _BLACK = 12  # of 255: the brightest channel of a bar
 _RIPPLE = 48  # of 255: what JPEG adds to a bar beside its edge
@@ -21,45 +16,6 @@ _SOLID = 0.98  # of the pixels in a line of a bar
 _EDGE = 0.5  # of the pixels in a line beside a bar are not black: it ends straight
 _REACH = 8  # lines that a picture may take to begin, for the sake of dark frames
 _UNEQUAL = 0.02  # of a side: how much wider one of the two bars may be
-
-
-def near_pairs(hashes: NDArray[np.uint64], within: int) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of distinct hashes that differ in at most so many bits, each once.
-
-    Two such hashes agree in one of ``within + 1`` bands of bits: only those that do are compared.
-
-    Args:
-        hashes: Distinct, shape (N,).
-        within: Bits.
-    """
-    seen: set[tuple[int, int]] = set()
-    edges = np.linspace(0, _BITS, within + 2).astype(int)
-    for low, high in itertools.pairwise(edges.tolist()):
-        band = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
-        order = np.argsort(band, kind="stable")
-        for bucket in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
-            for pair in _close(hashes, bucket, within):
-                if pair not in seen:
-                    seen.add(pair)
-                    yield pair
-
-
-def groups_of(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
-    """Join pairs that share a member; each group is sorted, and so are the groups."""
-    parent: dict[int, int] = {}
-
-    def root(member: int) -> int:
-        while parent.setdefault(member, member) != member:
-            parent[member] = member = parent[parent[member]]
-        return member
-
-    for a, b in pairs:
-        low, high = sorted((root(a), root(b)))
-        parent[high] = low
-    groups: dict[int, list[int]] = {}
-    for member in sorted(parent):
-        groups.setdefault(root(member), []).append(member)
-    return sorted(groups.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,21 +44,6 @@ def black_bars(pixels: NDArray[np.uint8]) -> Bars | None:
         share = _outside(columns, brightest.shape[1])
         return Bars("left and right", share, (everything, columns))
     return None
-
-
-def _close(
-    hashes: NDArray[np.uint64], bucket: NDArray[np.int64], within: int
-) -> Iterator[tuple[int, int]]:
-    """Compare the hashes of a bucket, all with all."""
-    for start in range(0, len(bucket), _BLOCK) if len(bucket) > 1 else ():
-        rows = bucket[start : start + _BLOCK]
-        for other in range(start, len(bucket), _BLOCK):
-            columns = bucket[other : other + _BLOCK]
-            differing = np.bitwise_count(hashes[rows][:, None] ^ hashes[columns][None, :])
-            for i, j in zip(*np.nonzero(differing <= within), strict=True):
-                a, b = int(rows[i]), int(columns[j])
-                if a != b:
-                    yield min(a, b), max(a, b)
 
 
 def _between(brightest: NDArray[np.uint8]) -> slice | None:

@@ -6,17 +6,20 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from artsim.errors import ImageError
 from artsim.images import Description, decode, describe, read_bytes
+from artsim.inspection.headers import glance
 from artsim.inspection.likeness import Bars, black_bars
 from artsim.phash import perceptual_hash
 
 __all__ = ["Look", "content_hash", "look_at"]
 
 _CHUNK = 64  # files that a thread takes at a time
+_HEAD, _LONG_HEAD = 2**14, 2**17  # bytes at the beginning: with these most, or nearly all, headers
 _TAIL = 4096  # bytes at the end of a file, where pictures of one size differ first
 _SEEN = 256  # pixels of the shorter side that is enough to hash a picture and see its bars
 
@@ -35,7 +38,7 @@ class Look:
 
 
 def look_at(
-    files: Sequence[Path],
+    files: Sequence[str],
     *,
     tails: Sequence[bool],
     whole: bool,
@@ -69,14 +72,34 @@ def content_hash(file: Path) -> str | None:
         return None
 
 
-def _look(file: Path, tail: bool, whole: bool, max_pixels: int) -> Look:
-    try:
-        header: Description | str = describe(file)
-    except ImageError as error:
-        header = str(error)
+def _look(file: str, with_tail: bool, whole: bool, max_pixels: int) -> Look:
+    header, tail = _header_and_tail(file, with_tail)
+    if header is None:
+        try:
+            header = describe(Path(file))
+        except ImageError as error:
+            header = str(error)
     if isinstance(header, str) or not whole:
-        return Look(header, _tail(file) if tail else b"")
-    return _decoded(file, header, max_pixels)
+        return Look(header, tail)
+    return _decoded(Path(file), header, max_pixels)
+
+
+def _header_and_tail(file: str, with_tail: bool) -> tuple[Description | str | None, bytes]:
+    """Read a file's header, None where that takes Pillow, and the hash of its end if asked for."""
+    header, tail = None, b""
+    # a Path for each of a million files would take as long as reading them
+    with suppress(OSError, ValueError), open(file, "rb", buffering=0) as stream:  # noqa: PTH123
+        end = stream.read(_HEAD)
+        header = glance(end)
+        is_longer = len(end) == _HEAD
+        if header is None and is_longer:
+            header = glance(end + stream.read(_LONG_HEAD))
+        if with_tail and is_longer:
+            stream.seek(-_TAIL, os.SEEK_END)
+            end = stream.read(_TAIL)
+        if with_tail:
+            tail = hashlib.blake2b(end[-_TAIL:], digest_size=16).digest()
+    return header, tail
 
 
 def _decoded(file: Path, header: Description, max_pixels: int) -> Look:
@@ -106,16 +129,6 @@ def _decoded(file: Path, header: Description, max_pixels: int) -> Look:
 def _enough(width: int, height: int) -> tuple[int, int]:
     scale = _SEEN / max(1, min(width, height))
     return round(width * scale), round(height * scale)
-
-
-def _tail(file: Path) -> bytes:
-    try:
-        with file.open("rb") as stream:
-            stream.seek(0, os.SEEK_END)
-            stream.seek(max(0, stream.tell() - _TAIL))
-            return hashlib.blake2b(stream.read(_TAIL), digest_size=16).digest()
-    except OSError:
-        return b""
 
 
 def _in_threads(

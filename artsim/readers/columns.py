@@ -22,6 +22,7 @@ __all__ = [
     "field_names",
     "is_identifier",
     "split_list",
+    "strip_lists",
 ]
 
 Parsing = Literal["text", "integer", "decimal", "list", "years"]
@@ -174,11 +175,15 @@ def convert(column: pa.Array, type_: ColumnType) -> pa.Array:
 
 def split_list(column: pa.Array, separator: str) -> pa.Array:
     """Split every string into a list of stripped values; null where none is left."""
-    lists = pc.split_pattern(column, separator)
+    return strip_lists(pc.split_pattern(column, separator))
+
+
+def strip_lists(lists: pa.Array) -> pa.Array:
+    """Strip the values of every list and leave out empty ones; null where none is left."""
     values = pc.utf8_trim_whitespace(lists.flatten())
     is_value = pc.not_equal(values, "")
     rows = pc.filter(pc.list_parent_indices(lists), is_value).to_numpy()
-    lengths = np.bincount(rows, minlength=len(column))
+    lengths = np.bincount(rows, minlength=len(lists))
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()), values.filter(is_value), mask=pa.array(lengths == 0)

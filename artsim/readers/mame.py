@@ -65,7 +65,8 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
     for name in ("Image file", *_COLUMNS):
         if name not in table.names:
             raise ReaderError(
-                f"{file} has no column {name!r}; its columns are {', '.join(table.names)}"
+                f"{file} has no column {name!r}; its columns are {', '.join(table.names)}; "
+                f"read another layout with table:{file}"
             )
     media = _media(file.parent / _LABELS)
     fields = [(name, _type(source, type_)) for source, (name, type_) in _COLUMNS.items()]

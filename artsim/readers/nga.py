@@ -122,7 +122,10 @@ def _tables(folder: Path, encoding: str | None, needs_open_access: bool) -> dict
     files = {name: folder / f"{name}.csv" for name in needed}
     for name in wanted:
         if not files[name].is_file():
-            raise ReaderError(f"{files[name]} is missing; it is one of the two that are joined")
+            raise ReaderError(
+                f"{files[name]} is missing; put the export's objects.csv and published_images.csv "
+                "into one folder"
+            )
     return {
         name: _read_table(file, needed[name], wanted.get(name, ()), encoding)
         for name, file in files.items()
@@ -137,7 +140,8 @@ def _read_table(
     for name in needed:
         if name not in delimited.names:
             raise ReaderError(
-                f"{file} has no column {name!r}; its columns are {', '.join(delimited.names)}"
+                f"{file} has no column {name!r}; its columns are {', '.join(delimited.names)}; "
+                f"read another layout with table:{file}"
             )
     columns = list(dict.fromkeys((*needed, *(name for name in wanted if name in delimited.names))))
     schema = pa.schema([(name, pa.string()) for name in columns])

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from artsim.datatypes import Catalogue, FieldType
 from artsim.errors import ReaderError
-from artsim.readers.columns import YEARS, ColumnGuess, convert, field_names
+from artsim.readers.columns import YEARS, ColumnGuess, convert, field_names, strip_lists
 from artsim.readers.delimited import clean, open_delimited
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, image_root
@@ -197,6 +197,10 @@ def _as_kept(column: pa.Array, type_: pa.DataType) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     column = pc.cast(column, type_)
+    if pa.types.is_list(type_):
+        return strip_lists(column)
+    if type_ == pa.float64():  # what is no number is what programs write for a missing one
+        return pc.if_else(pc.is_finite(column), column, pa.scalar(None, type_))
     return clean(column) if type_ == pa.string() else column
 
 

@@ -52,9 +52,13 @@ def main() -> None:
     print(f"{'though finished':>17}{'rows lost':>11}")
     with Museum(args.pictures, args.latency_ms / 1000) as museum:
         found = tools(args.peer)
-        rounds = [[run(t, museum, kill=False) for t in found.values()] for _ in range(args.rounds)]
-        for (name, tool), whole in zip(found.items(), zip(*rounds, strict=True), strict=True):
-            line(name, sorted(whole, key=lambda result: result.seconds)[len(whole) // 2], args)
+        whole: dict[str, list[Result]] = {name: [] for name in found}
+        for number in range(args.rounds):  # by turns, for the machine may have other work
+            for name in list(found)[:: -1 if number % 2 else 1]:
+                whole[name].append(run(found[name], museum, kill=False))
+        for name, tool in found.items():
+            results = sorted(whole[name], key=lambda result: result.seconds)
+            line(name, results[len(results) // 2], args)
             line(f"{name}, killed", run(tool, museum, kill=True), args)
 
 
