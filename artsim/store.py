@@ -34,10 +34,14 @@ __all__ = [
     "Manifest",
     "Part",
     "Store",
+    "floats",
+    "indices",
     "is_store",
     "lock_index",
     "part_schema",
     "round_to_half",
+    "text_scalar",
+    "tile_column",
     "write_whole",
 ]
 
@@ -116,6 +120,7 @@ class Manifest:
     root: str  # image paths are relative to this folder
     fields: tuple[Field, ...]
     passport: Passport
+    tiles: int = 0  # a side, that each picture was divided into besides; see `tile_boxes`
     labels: tuple[DerivedLabel, ...] = ()
     parts: tuple[Part, ...] = ()
     next_part: int = 0  # number of the next part file; chunks without a row use one up too
@@ -237,7 +242,7 @@ class Store:
         if tables:
             return pa.concat_tables(tables)
         metadata = [pa.field(f.name, _ARROW_TYPES[f.type]) for f in self.manifest.fields]
-        schema = part_schema(metadata, self.manifest.passport.taps)
+        schema = part_schema(metadata, self.manifest.passport.taps, self.manifest.tiles)
         return pa.schema([schema.field(name) for name in columns]).empty_table()
 
     def read_part(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
@@ -246,11 +251,14 @@ class Store:
 
     def iter_vectors(self, tap: str) -> Iterator[NDArray[np.float32]]:
         """Read the vectors of a tap part by part, each (rows, D)."""
+        for number in range(len(self.manifest.parts)):
+            yield from self.iter_part_vectors(number, tap)
+
+    def iter_part_vectors(self, number: int, tap: str) -> Iterator[NDArray[np.float32]]:
+        """Read the vectors of a tap in one part, by its place in the manifest, each (rows, D)."""
         dim = self.tap(tap).dim
-        for part in self.manifest.parts:
-            column = self._read_part(part, [tap]).column(0)
-            for chunk in column.chunks:
-                yield floats(chunk.flatten()).reshape(-1, dim)
+        for chunk in self.read_part(number, [tap]).column(0).chunks:
+            yield floats(chunk.flatten()).reshape(-1, dim)
 
     def vectors(self, tap: str) -> NDArray[np.float32]:
         """Read the vectors of a tap, shape (N, D)."""
@@ -261,6 +269,13 @@ class Store:
             start += len(block)
         return vectors
 
+    def iter_tile_vectors(self, tap: str) -> Iterator[NDArray[np.float32]]:
+        """Read the vectors of the tiles part by part, each (rows * tiles, D), row by row."""
+        info = self.tap(tap)
+        for number in range(len(self.manifest.parts)):
+            for chunk in self.read_part(number, [tile_column(info)]).column(0).chunks:
+                yield floats(chunk.flatten()).reshape(-1, info.dim)
+
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """Read columns of some rows, in the order asked for."""
         starts = self._part_starts()
@@ -270,11 +285,11 @@ class Store:
         tables, order = [], []
         for number, places in by_part.items():
             inside = [rows[place] - starts[number] for place in places]
-            tables.append(self.read_part(number, columns).take(_indices(inside)))
+            tables.append(self.read_part(number, columns).take(indices(inside)))
             order += places
         if not tables:
             return self.read(columns).slice(0, 0)
-        return pa.concat_tables(tables).take(_indices(np.argsort(order)))
+        return pa.concat_tables(tables).take(indices(np.argsort(order)))
 
     def find(self, id_: str) -> int | None:
         """Return the row of an id."""
@@ -304,7 +319,7 @@ class Store:
         ]
 
     def _find(self, column: str, value: str) -> int | None:
-        start, wanted = 0, _text(value)
+        start, wanted = 0, text_scalar(value)
         for number, part in enumerate(self.manifest.parts):
             found = pc.index(self.read_part(number, [column]).column(0), wanted).as_py()
             if found >= 0:
@@ -442,10 +457,22 @@ def is_store(path: Path) -> bool:
     return (path / _MANIFEST).is_file()
 
 
-def part_schema(metadata: Sequence[pa.Field], taps: Sequence[TapInfo]) -> pa.Schema:
-    """Return the columns of a part: artsim's own, the metadata, the vectors."""
+def part_schema(metadata: Sequence[pa.Field], taps: Sequence[TapInfo], tiles: int = 0) -> pa.Schema:
+    """Return the columns of a part: artsim's own, the metadata, the vectors, those of the tiles.
+
+    The vectors of a picture's tiles, tiles x tiles of them, stand one after the other in one list.
+    """
     vectors = [pa.field(tap.name, vector_type(tap.dim), nullable=False) for tap in taps]
-    return pa.schema([*_OWN_COLUMNS, *metadata, *vectors])
+    details = [
+        pa.field(tile_column(tap), vector_type(tap.dim * tiles**2), nullable=False)
+        for tap in (taps if tiles else ())
+    ]
+    return pa.schema([*_OWN_COLUMNS, *metadata, *vectors, *details])
+
+
+def tile_column(tap: TapInfo) -> str:
+    """Return the column that holds a tap's vectors of the tiles."""
+    return f"{tap.name}:tiles"
 
 
 def vector_type(dim: int) -> pa.DataType:
@@ -472,10 +499,11 @@ _ARROW_TYPES = {
 
 
 # pa.array, pa.scalar and to_numpy import pandas where it is installed, which takes longer than the
-# rest of a query by id; these two, and dlpack, do not.
+# rest of a query by id; these three do not.
 
 
-def _indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
+def indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
+    """Return whole numbers as Arrow's int64, as `take` wants them."""
     buffer = pa.py_buffer(np.asarray(numbers, dtype=np.int64))
     return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
 
@@ -485,7 +513,8 @@ def floats(values: pa.Array) -> NDArray[np.float32]:
     return np.from_dlpack(values)  # type: ignore[return-value]  # numpy's stub does not know the type
 
 
-def _text(value: str) -> pa.Scalar:
+def text_scalar(value: str) -> pa.Scalar:
+    """Return a text as Arrow's; bytes of a file name that are not UTF-8 stay as they are."""
     data = value.encode("utf-8", "surrogateescape")
     ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int32))
     return pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(data)])[0]

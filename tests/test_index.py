@@ -10,16 +10,17 @@ import pytest
 from conftest import toy_passport
 from hypothesis import given
 
+from artsim.datatypes import TapInfo
 from artsim.errors import SearchError
-from artsim.index import build_index, is_current, open_index, unit
+from artsim.index import build_index, is_current, open_index, open_vectors, unit
 from artsim.store import Manifest, Store, part_schema
 
 EAST, NORTH, WEST = [1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0]
 
 
-def store_of(path, *parts):
+def store_of(path, *parts, dim=3):
     """Make an index of nothing but vectors."""
-    passport = toy_passport()
+    passport = toy_passport((TapInfo(name="rgb", layer="", pooling="none", dim=dim),))
     store = Store.create(
         path, Manifest(name="v", reader="", source="", root="", fields=(), passport=passport)
     )
@@ -29,20 +30,22 @@ def store_of(path, *parts):
 
 
 def append(store, vectors):
+    store.append(table_of(store, vectors))
+
+
+def table_of(store, vectors):
     n = len(vectors)
     schema = part_schema([], store.manifest.passport.taps)
     values = np.asarray(vectors, dtype=np.float32)
-    store.append(
-        pa.table(
-            [
-                *([str(store.rows + i) for i in range(n)] for _ in range(3)),
-                *([1] * n for _ in range(4)),
-                pa.FixedSizeListArray.from_arrays(
-                    pa.array(values.ravel()), type=schema.field("rgb").type
-                ),
-            ],
-            schema=schema,
-        )
+    return pa.table(
+        [
+            *([str(store.rows + i) for i in range(n)] for _ in range(3)),
+            *([1] * n for _ in range(4)),
+            pa.FixedSizeListArray.from_arrays(
+                pa.array(values.ravel()), type=schema.field("rgb").type
+            ),
+        ],
+        schema=schema,
     )
 
 
@@ -75,16 +78,43 @@ def test_the_file_is_the_one_faiss_writes(tmp_path):
 def test_beside_the_index_stands_how_it_was_made(tmp_path):
     store = store_of(tmp_path / "i", [EAST, NORTH])
     build_index(store, "rgb")
-    assert json.loads((store.path / "faiss" / "rgb.json").read_text()) == {
+    file = store.path / "faiss" / "rgb.index"
+    assert json.loads(file.with_suffix(".json").read_text()) == {
         "tap": "rgb",
         "kind": "Flat",
         "metric": "cosine",
         "rows": 2,
         "dim": 3,
         "recall_at_10": 1.0,
+        "queries": 0,
+        "latency": None,
+        "k_factor": 1,
+        "nprobe": 0,
+        "memory": 24,
+        "trained_rows": 0,
+        "why": "exact search is fast enough",
+        "goals": {"recall": 0.98, "memory": None, "latency": 0.02, "kind": "auto"},
         "fingerprint": store.fingerprint,
+        "parts": [[store.manifest.parts[0].sha256, 2]],
+        "bytes": [file.stat().st_size],
         "faiss": faiss.__version__,
     }
+
+
+def test_vectors_are_read_by_row(tmp_path):
+    store = store_of(tmp_path / "i", [EAST, [0, 2.0, 0]], [WEST])
+    for built in (False, True):
+        if built:
+            build_index(store, "rgb")
+        vectors = open_vectors(store, "rgb")
+        assert vectors.shape == (3, 3)
+        assert vectors[np.array([2, 1])].tolist() == [WEST, NORTH]
+        assert vectors.cosines(np.array(NORTH, np.float32)).tolist() == [0, 1, 0]
+
+
+def test_an_index_of_nothing_says_so(tmp_path):
+    with pytest.raises(SearchError, match="holds no picture"):
+        build_index(store_of(tmp_path / "i"), "rgb")
 
 
 def test_an_index_older_than_its_vectors_is_not_asked(tmp_path):

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from artsim.cli.index import as_dict, describe
 from artsim.cli.options import format_option, index_option, open_store
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
+    from artsim.index import IndexInfo
     from artsim.store import Store
 
 
@@ -73,6 +75,7 @@ def _describe(store: Store) -> dict[str, Any]:
         "labels": [asdict(label) for label in manifest.labels],
         "splits": stored_splits(store),
         "passport": manifest.passport.to_json(),
+        "search": [as_dict(found) for found in _searches(store)],
         "bytes": dict(_sizes(store)),
     }
 
@@ -99,6 +102,8 @@ def _print_info(store: Store) -> None:
             "computed": "elsewhere",
         }
     lines |= _annotations(store) | {
+        "search": ", ".join(describe(found) for found in _searches(store))
+        or "in memory: 'artsim index' builds it",
         "failures": f"{failed:,}" + (" (list them with --failures)" if failed else ""),
         "on disk": ", ".join(f"{name} {_megabytes(size)}" for name, size in _sizes(store)),
     }
@@ -112,6 +117,15 @@ def _print_info(store: Store) -> None:
         )
     if rows:
         print_table(["column", "type", "distinct", "missing"], rows, right=["distinct", "missing"])
+
+
+def _searches(store: Store) -> list[IndexInfo]:
+    """Return what is known of the search indexes that are of the rows as they are now."""
+    from artsim.index import is_current, read_note
+
+    taps = [tap.name for tap in store.manifest.passport.taps]
+    notes = [read_note(store, tap) for tap in taps if is_current(store, tap)]
+    return [note for note in notes if note is not None]
 
 
 def _annotations(store: Store) -> dict[str, str]:

@@ -1,0 +1,143 @@
+"""``artsim index``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from artsim.cli.options import FOLDER, format_option, open_store
+from artsim.cli.output import print_json_lines, print_table, wants_json
+
+if TYPE_CHECKING:
+    from artsim.index import IndexInfo
+
+_NUMBER = r"\s*(\d+\.?\d*|\.\d+)\s*"
+
+
+class _Quantity(click.ParamType):  # type: ignore[type-arg]  # generic only in newer versions
+    """A number with its unit: 4GB, 20ms."""
+
+    name = "quantity"
+
+    def __init__(self, units: dict[str, float], example: str) -> None:
+        self._units = {unit.lower(): size for unit, size in units.items()}
+        self._expected = f"expected a number and one of {', '.join(units)}, such as {example}"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Turn what was given into a number of the unit that counts as 1."""
+        found = re.fullmatch(_NUMBER + r"([a-zA-Z]+)\s*", value)
+        if found is None or found[2].lower() not in self._units:
+            self.fail(f"{value!r}: {self._expected}", param, ctx)
+        return float(found[1]) * self._units[found[2].lower()]
+
+
+_BYTES = _Quantity({"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}, "4GB")
+_SECONDS = _Quantity({"ms": 1e-3, "s": 1}, "20ms")
+
+
+@click.command()
+@click.argument("index", type=FOLDER, required=False)
+@click.option(
+    "--recall",
+    type=float,
+    help="How many of the ten nearest are to be found, at least; 1 is exact search.  "
+    "[default: 0.98]",
+)
+@click.option(
+    "--memory",
+    type=_BYTES,
+    metavar="SIZE",
+    help="Held to be scanned at most: 4GB.  [default: any]",
+)
+@click.option(
+    "--latency",
+    type=_SECONDS,
+    metavar="TIME",
+    help="Of one query, in processor time: 20ms.  [default: 20ms]",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(["auto", "flat", "pq", "ivf"]),
+    help="Exact search, codes of all rows, or codes in cells.  [default: auto, by the above]",
+)
+@click.option("--tap", metavar="TAP", help="Only of these vectors.  [default: of each tap]")
+@format_option
+def index(
+    index: Path | None,
+    recall: float | None,
+    memory: float | None,
+    latency: float | None,
+    kind: str | None,
+    tap: str | None,
+    as_json: bool | None,
+) -> None:
+    """Build the search index of INDEX, by what it is to keep; 'artsim embed' keeps to that.
+
+    Exact search where it is quick enough; beyond, short codes name candidates whose exact cosines
+    put them in order. Recall is measured on rows of the index. What is not given stays as it was.
+
+    Example:
+
+    \b
+        artsim index
+        artsim index indexes/paintings --recall 0.99 --memory 4GB --latency 20ms
+    """
+    from artsim.index import Goals, Kind, build_index, read_note
+    from artsim.store import lock_index
+
+    store = open_store(index)
+    given = {
+        "recall": recall,
+        "memory": None if memory is None else int(memory),
+        "latency": latency,
+        "kind": None if kind is None else Kind(kind),
+    }
+    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    taps = [each.name for each in store.manifest.passport.taps] if tap is None else [tap]
+    infos = []
+    with lock_index(store.path):
+        for name in taps:
+            before = read_note(store, store.tap(name).name)
+            goals = replace(before.goals if before else Goals(), **changes)
+            infos.append(build_index(store, name, goals))
+    if wants_json(as_json):
+        print_json_lines(map(as_dict, infos))
+        return
+    click.echo(f"Search of {store.path} ({store.rows:,} pictures)")
+    rows = [
+        [
+            info.tap,
+            info.kind,
+            f"{info.recall_at_10:.3f}",
+            "" if info.latency is None else f"{1000 * info.latency:.1f}",
+            f"{info.memory / 1e6:.1f}",
+            info.why,
+        ]
+        for info in infos
+    ]
+    columns = ["tap", "kind", "recall@10", "ms", "MB", "why"]
+    print_table(columns, rows, right=["recall@10", "ms", "MB"])
+
+
+def as_dict(info: IndexInfo) -> dict[str, Any]:
+    """Return what is known of a search index, without what only vouches for its files."""
+    from dataclasses import asdict
+
+    hidden = {"bytes", "fingerprint", "parts"}
+    return {name: value for name, value in asdict(info).items() if name not in hidden}
+
+
+def describe(info: IndexInfo) -> str:
+    """Say in a line what a search index is and does."""
+    if not info.queries:
+        return f"{info.tap} by {info.kind}, exact"
+    return (
+        f"{info.tap} by {info.kind}, recall@10 {info.recall_at_10:.3f} on {info.queries} rows "
+        f"that asked, {1000 * (info.latency or 0):.1f} ms ({info.why})"
+    )

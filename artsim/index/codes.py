@@ -1,0 +1,101 @@
+"""Vectors as short codes: product quantisation with 4-bit codes, which faiss scans in registers.
+
+A vector is cut into M pieces, each of which is named by the nearest of 16 learnt ones. Scanning
+reads M / 2 bytes a row instead of the vector. Beyond half a million rows even that takes long:
+then the rows are sorted into cells around learnt centres, and only the cells near a query scanned.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Coder", "learn", "restore"]
+
+_PIECES = 16  # learnt for each cut: what four bits name
+_SAMPLE = 1 << 14  # rows that the pieces are learnt from
+_CELL_SAMPLE = 40  # rows that a cell's centre is learnt from
+_ROUNDS = 10  # of k-means for the cells
+
+
+@dataclass(frozen=True)
+class Coder:
+    """A learnt way to write vectors as codes."""
+
+    base: Any  # faiss.IndexPQ or IndexIVFPQ, with no row in it
+    dim: int  # of the vectors; the index takes them filled up with zeros
+
+    def encode(self, vectors: NDArray[np.float32]) -> NDArray[np.uint8]:
+        """Write unit vectors (n, D) as codes (n, bytes); a row's cell is part of its code."""
+        if not len(vectors):
+            return np.empty((0, self.base.sa_code_size()), dtype=np.uint8)
+        codes: NDArray[np.uint8] = self.base.sa_encode(fill(vectors, self.base.d))
+        return codes
+
+    def pack(self, codes: NDArray[np.uint8]) -> Any:
+        """Lay codes (N, bytes) out so that they are scanned 32 rows at a time."""
+        has_cells = isinstance(self.base, faiss.IndexIVFPQ)
+        self.base.reset()
+        self.base.add_sa_codes(codes, np.arange(len(codes)) if has_cells else None)
+        kind: Any = faiss.IndexIVFPQFastScan if has_cells else faiss.IndexPQFastScan
+        packed = kind(self.base)
+        self.base.reset()
+        return packed
+
+
+def learn(sample: NDArray[np.float32], pieces: int, cells: int = 0) -> Coder:
+    """Learn codes.
+
+    Args:
+        sample: Unit vectors, shape (n, D).
+        pieces: Into how many a vector is cut; at most D.
+        cells: Into how many the rows are sorted; 0: not at all.
+    """
+    dim = sample.shape[1]
+    filled = math.ceil(dim / pieces) * pieces
+    # A collection may have fewer rows than there are pieces to learn.
+    rows = np.resize(np.arange(len(sample)), max(len(sample), _PIECES, cells))
+    sample = fill(sample[rows], filled)
+    base: Any = faiss.IndexPQ(filled, pieces, 4, faiss.METRIC_INNER_PRODUCT)
+    if cells:
+        centres = faiss.IndexFlatIP(filled)
+        base = faiss.IndexIVFPQ(centres, filled, cells, pieces, 4, faiss.METRIC_INNER_PRODUCT)
+        base.cp.min_points_per_centroid = 1  # what it warns of below that is the user's collection
+        base.cp.max_points_per_centroid = _CELL_SAMPLE
+        base.cp.niter = _ROUNDS
+    base.pq.cp.min_points_per_centroid = 1
+    base.train(sample)
+    return Coder(base, dim)
+
+
+def sample_size(cells: int) -> int:
+    """Say how many rows codes are learnt from."""
+    return max(_SAMPLE, _CELL_SAMPLE * cells)
+
+
+def restore(packed: Any, dim: int) -> Coder:
+    """Return the coder of an index that `Coder.pack` made."""
+    pq = packed.pq
+    base: Any
+    if isinstance(packed, faiss.IndexIVFPQFastScan):
+        base = faiss.IndexIVFPQ(
+            packed.quantizer, packed.d, packed.nlist, pq.M, 4, faiss.METRIC_INNER_PRODUCT
+        )
+        base.by_residual = packed.by_residual
+    else:
+        base = faiss.IndexPQ(packed.d, pq.M, 4, faiss.METRIC_INNER_PRODUCT)
+    base.pq = pq
+    base.is_trained = True
+    base.referenced_objects = [packed]  # the centres live in it
+    return Coder(base, dim)
+
+
+def fill(vectors: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """Fill vectors up with zeros, which changes no inner product."""
+    missing = width - vectors.shape[1]
+    return np.pad(vectors, ((0, 0), (0, missing))) if missing else np.ascontiguousarray(vectors)

@@ -1,0 +1,95 @@
+"""How good a search index is: recall on rows of its own that ask for their neighbours, and time."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.index.vector_index import NEIGHBOURS, VectorIndex, candidates, compares_all
+from artsim.index.vectors import Vectors
+
+__all__ = ["Questions", "Reach", "ask", "draw", "median_latency"]
+
+_QUESTIONS = 256
+_BLOCK = 1 << 14  # rows compared at a time
+_MOST = 2000  # candidates; more cost more than longer codes
+_SAME = 1e-6  # cosines that differ by less are of one rank
+_TIMED = 64  # queries, one after another
+
+
+@dataclass(frozen=True)
+class Questions:
+    """Rows of an index that ask, and how near the last of their true neighbours is."""
+
+    rows: NDArray[np.int64]  # (Q,)
+    vectors: NDArray[np.float32]  # (Q, D)
+    last: NDArray[np.float32]  # (Q,) cosine of the tenth nearest, the row itself left out
+    neighbours: int  # ten, or as many other rows as there are
+
+
+@dataclass(frozen=True)
+class Reach:
+    """What of the true neighbours a number of candidates holds."""
+
+    k_factor: int  # candidates for each neighbour asked for
+    recall: float
+    enough: bool  # for the recall asked for, though it be two standard errors less than measured
+
+
+def draw(vectors: Vectors, seed: int = 0) -> Questions:
+    """Draw rows and find their true neighbours by comparing them with every row."""
+    rng = np.random.default_rng(seed)
+    rows = np.sort(rng.choice(len(vectors), min(_QUESTIONS, len(vectors)), replace=False))
+    queries = vectors[rows]
+    neighbours = min(NEIGHBOURS, len(vectors) - 1)
+    best = np.full((len(rows), neighbours + 1), -np.inf, dtype=np.float32)  # itself too
+    for start in range(0, len(vectors), _BLOCK):
+        block = vectors[start : start + _BLOCK]
+        scores, _ = faiss.knn(
+            queries, block, min(len(block), neighbours + 1), faiss.METRIC_INNER_PRODUCT
+        )
+        both = np.concatenate([best, scores], axis=1)
+        best = -np.sort(-both, axis=1)[:, : neighbours + 1]
+    return Questions(rows, queries, best[:, -1], neighbours)
+
+
+def ask(index: faiss.Index, vectors: Vectors, questions: Questions, recall: float) -> Reach:
+    """Find the fewest candidates among which the true neighbours are.
+
+    Where no number of them is enough it is the most that are tried.
+    """
+    count = min(_MOST, len(vectors))
+    hits = np.zeros((len(questions.rows), count), dtype=bool)
+    found = candidates(index, questions.vectors, count)
+    for hit, row, query, last, rows in zip(
+        hits, questions.rows, questions.vectors, questions.last, found, strict=True
+    ):
+        others = rows[(rows >= 0) & (rows != row)]
+        hit[: len(others)] = vectors.cosines(query, others) >= last - _SAME
+    missing = np.maximum(questions.neighbours - hits.cumsum(axis=1), 0)
+    held = 1 - missing / max(1, questions.neighbours)  # (Q, count)
+    means = held.mean(axis=0)  # (count,)
+    errors = held.std(axis=0) / math.sqrt(len(held))
+    enough = np.flatnonzero(means - 2 * errors >= recall)
+    wanted = int(enough[0]) + 1 if len(enough) else count
+    k_factor = max(1, math.ceil(wanted / NEIGHBOURS))
+    if compares_all(k_factor * NEIGHBOURS, len(vectors)):
+        return Reach(k_factor, 1.0, len(enough) > 0)
+    place = min(k_factor * NEIGHBOURS, count) - 1
+    return Reach(k_factor, float(means[place]), len(enough) > 0)
+
+
+def median_latency(index: VectorIndex, questions: Questions) -> float:
+    """Time queries that come one after another, in seconds of processor: other work counts not."""
+    k = min(NEIGHBOURS, index.info.rows)
+    seconds = []
+    for query in questions.vectors[:_TIMED]:
+        clock = time.process_time()
+        index.search(query[None], k)
+        seconds.append(time.process_time() - clock)
+    return float(np.median(seconds))

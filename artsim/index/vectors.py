@@ -1,0 +1,127 @@
+"""The vectors of a tap by row, memory-mapped: exact cosines of any rows, whatever the index.
+
+Where half precision holds what was stored, a row takes two bytes a number: the vector, brought by
+a power of two to where float16 has all its eleven bits, so that nothing of its direction is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import SearchError
+
+Blocks = Callable[[], Iterable[NDArray[np.floating]]]
+
+__all__ = ["Vectors", "unit", "write_vectors"]
+
+_BLOCK = 1 << 17  # numbers looked at at a time: they stay in the processor's cache
+_EXPONENT = 15  # the largest number of a row lies in [2 ** 14, 2 ** 15); float16 ends at 2 ** 16
+_UNDERFLOW = 2.0**-25  # what float16 may lose of a row so scaled; float32 keeps no more
+
+
+class Vectors:
+    """Unit vectors, shape (N, D), that are read as they are asked for."""
+
+    def __init__(self, matrix: NDArray[np.floating], *, keep: object = None) -> None:
+        """Take rows of float16 of any length, or of float32 of length 1.
+
+        Args:
+            matrix: Shape (N, D).
+            keep: What the memory of the matrix belongs to, where that is not the matrix itself.
+        """
+        self.stored = np.asarray(matrix)  # of a memory map, only what reads it
+        self._keep = keep
+        self.shape: tuple[int, int] = (matrix.shape[0], matrix.shape[1])
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.float32]:
+        """Read some rows as unit vectors, shape (n, D), in the order asked for."""
+        block = self.stored[rows]
+        return unit(block) if block.dtype == np.float16 else np.asarray(block)
+
+    def cosines(
+        self, query: NDArray[np.float32], rows: NDArray[np.integer] | None = None
+    ) -> NDArray[np.float32]:
+        """Compare a query with some rows, or with all.
+
+        Args:
+            query: Unit vector, shape (D,).
+            rows: Shape (n,).
+
+        Returns:
+            Cosines, shape (n,); equal vectors have equal ones, wherever they stand.
+
+        Raises:
+            SearchError: If the query has another size.
+        """
+        n, dim = (len(self) if rows is None else len(rows)), self.shape[1]
+        if query.shape != (dim,):
+            raise SearchError(f"the index holds vectors of {dim}, the query has {len(query)}")
+        cosines = np.empty(n, dtype=np.float32)
+        step = max(1, _BLOCK // dim)
+        for start in range(0, n, step):
+            part = slice(start, min(start + step, n))
+            block = self.stored[part if rows is None else rows[part]]
+            numbers = block.astype(np.float32, copy=False)  # (step, D)
+            cosines[part] = np.vecdot(numbers, query)
+            if block.dtype == np.float16:
+                norms = np.sqrt(np.vecdot(numbers, numbers))
+                cosines[part] /= np.where(norms > 0, norms, 1)
+        return cosines
+
+
+def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Scale vectors to length 1, shape (N, D); a vector of zeros stays one."""
+    vectors = np.asarray(vectors, dtype=np.float32)
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.ascontiguousarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)
+
+
+def write_vectors(stream: IO[bytes], blocks: Blocks, rows: int, dim: int) -> None:
+    """Write vectors as a .npy file that `Vectors` can be a view of.
+
+    Args:
+        stream: Where to, from its beginning.
+        blocks: Call it for the vectors, each block float32 (n, D) of any length, or float16 rows
+            of such a file as they are.
+        rows: How many there are in all blocks.
+        dim: How long they are.
+    """
+    for dtype, pack in ((np.float16, _halves), (np.float32, unit)):
+        stream.seek(0)
+        stream.truncate()
+        np.lib.format.write_array_header_1_0(
+            stream, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (rows, dim)}
+        )
+        if _write_blocks(stream, blocks(), np.dtype(dtype), pack):
+            return
+
+
+def _write_blocks(
+    stream: IO[bytes],
+    blocks: Iterable[NDArray[np.floating]],
+    dtype: np.dtype[Any],
+    pack: Callable[[NDArray[np.floating]], NDArray[np.floating] | None],
+) -> bool:
+    """Write all blocks, or stop at one that the type does not hold and return False."""
+    for block in blocks:
+        packed = block if block.dtype == dtype == np.float16 else pack(block)
+        if packed is None:
+            return False
+        stream.write(np.ascontiguousarray(packed).data)
+    return True
+
+
+def _halves(vectors: NDArray[np.floating]) -> NDArray[np.float16] | None:
+    """Scale each row by a power of two into float16; None where that loses a bit that counts."""
+    _, exponents = np.frexp(np.abs(vectors).max(axis=1, keepdims=True))  # (n, 1)
+    scaled = np.ldexp(vectors, _EXPONENT - exponents)  # (n, D)
+    halves = scaled.astype(np.float16)
+    lost = np.abs(scaled - halves)
+    return halves if (lost <= _UNDERFLOW).all() else None

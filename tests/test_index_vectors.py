@@ -1,0 +1,70 @@
+"""Vectors by row: nothing of a direction is lost, and equal rows have equal cosines."""
+
+import io
+
+import hypothesis.strategies as st
+import numpy as np
+import pytest
+from hypothesis import given
+
+from artsim.errors import SearchError
+from artsim.index import Vectors, unit
+from artsim.index.vectors import write_vectors
+from artsim.store import round_to_half
+
+
+def written(*blocks):
+    stream = io.BytesIO()
+    rows = sum(map(len, blocks))
+    write_vectors(stream, lambda: blocks, rows, blocks[0].shape[1])
+    stream.seek(0)
+    return np.load(stream)
+
+
+def test_what_half_precision_holds_takes_two_bytes_a_number():
+    # 3/4 is brought to 3 * 2 ** 13 and the others by the same power of two
+    found = written(np.array([[0.75, 0.5, 0], [0, 0, 0]], np.float32))
+    assert found.dtype == np.float16
+    assert found.tolist() == [[24576, 16384, 0], [0, 0, 0]]
+
+
+def test_what_half_precision_does_not_hold_stays_in_float32():
+    exact = np.array([[1, 1 / 3]], np.float32)
+    found = written(np.array([[1, 0.5]], np.float32), exact)
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found[1:], unit(exact))
+
+
+def test_rows_of_such_a_file_are_written_as_they_are():
+    first = written(np.array([[0.75, 0.5]], np.float32))
+    np.testing.assert_array_equal(written(first, first), np.concatenate([first, first]))
+    mixed = written(first, np.array([[1, 1 / 3]], np.float32))  # not of half precision
+    np.testing.assert_array_equal(mixed[:1], unit(np.array([[0.75, 0.5]], np.float32)))
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 70), st.integers(-30, 30))
+def test_read_back_they_are_bit_by_bit_the_unit_vectors(seed, n, dim, power):
+    rng = np.random.default_rng(seed)
+    vectors = round_to_half(np.ldexp(rng.standard_normal((n, dim)), power).astype(np.float32))
+    stored = written(vectors)
+    assert stored.dtype == np.float16
+    rows = rng.integers(0, n, 5)
+    np.testing.assert_array_equal(Vectors(stored)[rows], unit(vectors)[rows])
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 3000), st.integers(1, 200))
+def test_cosines_are_those_of_brute_force(seed, n, dim):
+    rng = np.random.default_rng(seed)
+    vectors = round_to_half(rng.standard_normal((n, dim)).astype(np.float32))
+    query = unit(vectors[:1])[0]
+    stored = Vectors(written(vectors))
+    expected = unit(vectors).astype(np.float64) @ query
+    np.testing.assert_allclose(stored.cosines(query), expected, atol=1e-6)
+    rows = rng.integers(0, n, 50)
+    np.testing.assert_array_equal(stored.cosines(query, rows), stored.cosines(query)[rows])
+
+
+def test_a_query_of_another_size_is_refused():
+    vectors = Vectors(np.eye(3, dtype=np.float32))
+    with pytest.raises(SearchError, match="holds vectors of 3, the query has 2"):
+        vectors.cosines(np.ones(2, np.float32))
