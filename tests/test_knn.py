@@ -7,9 +7,12 @@ from hypothesis import given, settings
 from sklearn.neighbors import KNeighborsClassifier
 
 from artsim.errors import EvaluationError
-from artsim.evaluation import knn, metrics
-from artsim.evaluation.knn import Protocol, choose, evaluate, vote
+from artsim.evaluation import knn, metrics, votes
+from artsim.evaluation.hubness import csls, hubness
+from artsim.evaluation.knn import DINO_KS, KS, evaluate
+from artsim.evaluation.labels import Ranges, encode, encode_lists, keep
 from artsim.evaluation.neighbours import Neighbours, nearest
+from artsim.evaluation.votes import TEMPERATURE, vote
 
 EAST, NORTH, WEST = np.float32([1, 0]), np.float32([0, 1]), np.float32([-1, 0])
 
@@ -28,8 +31,12 @@ def found(scores, rows):
     return Neighbours(np.float32(scores), np.array(rows))
 
 
+BOTH = (TEMPERATURE, None)  # weighted votes, and plain ones
+
+
 def only(vectors, values, **options):
     """Evaluate one label and return its evaluation."""
+    values = encode(values) if isinstance(values, list) else values
     (result,) = evaluate(vectors, {"artist": values}, **options)
     return result
 
@@ -42,29 +49,29 @@ def test_weighted_votes_are_exponential_and_plain_votes_are_one():
     assert weighted.classes.tolist() == [[1, 0, -1, -1, -1]]
     expected = np.array([np.exp(1), 2 * np.exp(0)]) / (np.exp(1) + 2)
     np.testing.assert_allclose(weighted.shares[0, :2], expected, rtol=1e-6)
-    plain = vote(neighbours, codes, 3, protocol="plain")
+    plain = vote(neighbours, codes, 3, temperature=None)
     assert plain.classes.tolist() == [[0, 1, -1, -1, -1]]
     np.testing.assert_allclose(plain.shares[0, :2], [2 / 3, 1 / 3])
 
 
 def test_a_tie_goes_to_the_class_whose_nearest_member_is_nearest():
     neighbours = found([[0.9, 0.8, 0.7, 0.6]] * 2, [[2, 0, 1, 3], [0, 2, 3, 1]])
-    plain = vote(neighbours, np.array([0, 0, 1, 1]), 4, protocol="plain")
+    plain = vote(neighbours, np.array([0, 0, 1, 1]), 4, temperature=None)
     assert plain.classes[:, :2].tolist() == [[1, 0], [0, 1]]
 
 
 def test_no_row_and_rows_without_a_class_do_not_vote():
     neighbours = found([[0.9, 0.8, -np.inf], [-np.inf] * 3], [[0, 1, -1], [-1, -1, -1]])
-    for protocol in Protocol:
-        votes = vote(neighbours, np.array([-1, 1]), 3, protocol=protocol)
-        assert votes.classes.tolist() == [[1, -1, -1, -1, -1], [-1] * 5]
-        np.testing.assert_allclose(votes.shares[:, 0], [1, 0])
+    for temperature in BOTH:
+        found_votes = vote(neighbours, np.array([-1, 1]), 3, temperature=temperature)
+        assert found_votes.classes.tolist() == [[1, -1, -1, -1, -1], [-1] * 5]
+        np.testing.assert_allclose(found_votes.shares[:, 0], [1, 0])
 
 
 def test_the_coldest_vote_neither_overflows_nor_loses_a_class():
-    votes = vote(found([[1.0, -1.0]], [[0, 1]]), np.array([1, 0]), 2, temperature=1e-4)
-    assert votes.classes[0, :2].tolist() == [1, 0]
-    assert votes.shares[0, :2].tolist() == [1, 0]
+    coldest = vote(found([[1.0, -1.0]], [[0, 1]]), np.array([1, 0]), 2, temperature=1e-4)
+    assert coldest.classes[0, :2].tolist() == [1, 0]
+    assert coldest.shares[0, :2].tolist() == [1, 0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -72,30 +79,30 @@ def test_the_coldest_vote_neither_overflows_nor_loses_a_class():
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(1, 30),
     n_classes=st.integers(1, 8),
-    protocol=st.sampled_from(Protocol),
+    temperature=st.sampled_from(BOTH),
     block=st.sampled_from([1, 1 << 20]),
 )
-def test_votes_equal_counting_them_one_by_one(seed, n, n_classes, protocol, block):
+def test_votes_equal_counting_them_one_by_one(seed, n, n_classes, temperature, block):
     rng = np.random.default_rng(seed)
     k = int(rng.integers(1, n + 3))
     bank, queries, codes = unit(rng, n, 4), unit(rng, 7, 4), rng.integers(-1, n_classes, n)
     neighbours = nearest(queries, bank, k, exclude=rng.integers(-1, n, 7))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knn, "_BLOCK_BYTES", block)
-        votes = vote(neighbours, codes, k, protocol=protocol)
+        patch.setattr(votes, "_BLOCK_BYTES", block)
+        counted = vote(neighbours, codes, k, temperature=temperature)
     for i in range(7):
         totals, best = {}, {}
         for rank, (score, row) in enumerate(
             zip(neighbours.scores[i].astype(float), neighbours.rows[i], strict=True)
         ):
             if row >= 0 and codes[row] >= 0:
-                weight = 1 if protocol == "plain" else np.exp(score / 0.07)
+                weight = 1 if temperature is None else np.exp(score / 0.07)
                 totals[codes[row]] = totals.get(codes[row], 0) + weight
                 best.setdefault(codes[row], rank)
         order = sorted(totals, key=lambda c: (-totals[c], best[c]))[:5]
         shares = [totals[c] / sum(totals.values()) for c in order]
-        assert votes.classes[i].tolist() == order + [-1] * (5 - len(order))
-        np.testing.assert_allclose(votes.shares[i, : len(order)], shares, rtol=1e-5)
+        assert counted.classes[i].tolist() == order + [-1] * (5 - len(order))
+        np.testing.assert_allclose(counted.shares[i, : len(order)], shares, rtol=1e-5)
 
 
 @pytest.mark.parametrize("k", [1, 4, 9])
@@ -104,18 +111,62 @@ def test_plain_votes_equal_scikit_learn(k):
     bank, queries, codes = unit(rng, 60, 5), unit(rng, 40, 5), rng.integers(0, 2, 60)
     k += k % 2 == 0  # two classes and odd k: no ties
     peer = KNeighborsClassifier(k, algorithm="brute").fit(bank, codes)
-    votes = vote(nearest(queries, bank, k), codes, k, protocol="plain")
-    assert votes.classes[:, 0].tolist() == peer.predict(queries).tolist()
+    plain = vote(nearest(queries, bank, k), codes, k, temperature=None)
+    assert plain.classes[:, 0].tolist() == peer.predict(queries).tolist()
 
 
-def test_the_best_k_and_temperature_are_chosen_and_the_smallest_of_equals():
-    # the nearest is of class 0, the two after it of class 1, as is the truth
-    neighbours = found([[0.9, 0.8, 0.8, 0.1]], [[0, 1, 2, 3]])
-    codes, truth = np.array([0, 1, 1, 0]), np.array([1])
-    assert choose(neighbours, codes, truth, ks=(1, 3, 9), temperatures=(0.01, 1.0)) == (3, 1.0)
-    assert choose(neighbours, codes, truth, ks=(2, 1), temperatures=(0.01, 1.0)) == (1, 0.01)
-    with pytest.raises(EvaluationError, match=r"none of the ks .* is at most 4, the neighbours"):
-        choose(neighbours, codes, truth, ks=(10, 20))
+def test_validation_chooses_k_and_temperature_and_test_is_asked_with_these():
+    # near 0 degrees lie an a, then b and b: one neighbour says a, three say b, which is true
+    vectors = at_angles(0, 3, 4, 90, 91, 92, -1, -2)
+    values, sides = list("abbaaabb"), {"train": np.arange(6), "test": np.array([7])}
+    asked = only(vectors, values, ks=(1, 3), **sides)
+    assert [(s.k, s.top1) for s in asked.scores] == [(1, 0.0), (3, 1.0)]
+    assert asked.chosen_on == 0
+    chosen = only(vectors, values, ks=(1, 3), validation=np.array([6]), **sides)
+    assert [(s.k, s.temperature, s.top1) for s in chosen.scores] == [(3, TEMPERATURE, 1.0)]
+    assert chosen.chosen_on == 1
+    cold = {"temperatures": (0.0001, 1.0), "validation": np.array([6])}
+    (score,) = only(vectors, values, ks=(1, 3), **cold, **sides).scores
+    assert (score.k, score.temperature) == (3, 1.0)  # the coldest vote is the nearest's
+    alone = only(vectors, values, ks=(3,), validation=np.array([6]), **sides)
+    assert (alone.chosen_on, alone.scores[0].k) == (0, 3)  # nothing to choose from
+
+
+def test_of_equally_good_settings_the_smallest_k_is_chosen():
+    sides = {"train": np.array([0, 2]), "validation": np.array([1]), "test": np.array([3])}
+    (score,) = only(at_angles(0, 1, 90, 91), list("aabb"), ks=(2, 1), **sides).scores
+    assert (score.k, score.top1) == (1, 1.0)
+
+
+def test_classes_lists_and_ranges_are_judged_in_one_call():
+    vectors = at_angles(0, 1, 90, 91)
+    years = Ranges(np.array([1880.0, 1890, 1700, np.nan]), np.array([1889.0, 1890, 1700, np.nan]))
+    labels = {
+        "artist": encode(["Monet", "Monet", "Degas", "Degas"]),
+        "medium": encode_lists([["oil", "canvas"], ["oil"], ["ink"], ["ink", "paper"]]),
+        "year": years,
+    }
+    artist, medium, year = evaluate(vectors, labels, ks=(1,))
+    assert artist.scores[0].kappa == 1.0
+    ranking = medium.scores[0].ranking
+    # canvas and paper are each had by one picture, whose neighbour does not have it
+    np.testing.assert_allclose(ranking.per_label, [1 / 4, 1, 1, 1 / 4])
+    assert medium.scores[0].chance == pytest.approx((1 + 2 + 2 + 1) / 4 / 4)
+    assert medium.truth.starts.tolist() == [0, 2, 3, 4, 6]
+    assert year.query_rows.tolist() == [0, 1, 2]
+    assert year.scores[0].predicted.tolist() == [1890, 1884.5, 1890]
+    assert year.scores[0].score.mae == pytest.approx((1 + 5.5 + 190) / 3)
+    assert year.scores[0].score.inside == 0
+
+
+def test_a_search_that_corrects_for_hubs_is_used_and_hubs_are_counted():
+    rng = np.random.default_rng(0)
+    vectors, values = unit(rng, 40, 4), rng.choice(["a", "b"], 40).tolist()
+    plain, corrected = (only(vectors, values, ks=(5,), search=s) for s in (nearest, csls))
+    expected = csls(vectors, vectors, 5, exclude=np.arange(40))
+    assert corrected.neighbours.rows.tolist() == expected.rows.tolist()
+    assert corrected.hubness == hubness(expected, np.arange(40))
+    assert plain.neighbours.rows.tolist() != expected.rows.tolist()
 
 
 def test_more_voters_than_neighbours_are_refused():
@@ -124,15 +175,16 @@ def test_more_voters_than_neighbours_are_refused():
 
 
 def test_leave_one_out_of_two_bunches_knows_them_all():
-    result = only(at_angles(0, 1, 90, 91), ["Monet", "Monet", "Degas", "Degas"], ks=(1, 5))
+    values = ["Monet", "Monet", "Degas", "Degas"]
+    result = only(at_angles(0, 1, 90, 91), values, ks=(1, 5), temperatures=BOTH)
     assert result.classes == ("Degas", "Monet")
     assert result.query_rows.tolist() == [0, 1, 2, 3]
     assert result.truth.tolist() == [1, 1, 0, 0]
     assert result.neighbours.rows[:, 0].tolist() == [1, 0, 3, 2]
     assert result.left_out == (5,)
-    assert [(s.protocol, s.k) for s in result.scores] == [("weighted", 1), ("plain", 1)]
+    assert [(s.temperature, s.k) for s in result.scores] == [(TEMPERATURE, 1), (None, 1)]
     score = result.scores[0]
-    assert (score.label, score.n, score.top1, score.top5) == ("artist", 4, 1.0, 1.0)
+    assert (result.label, score.n, score.top1, score.top5) == ("artist", 4, 1.0, 1.0)
     assert (score.macro_f1, score.balanced_accuracy, score.majority) == (1.0, 1.0, 0.5)
     assert score.interval == (1.0, 1.0)
     assert score.votes.classes[:, 0].tolist() == [1, 1, 0, 0]
@@ -140,10 +192,7 @@ def test_leave_one_out_of_two_bunches_knows_them_all():
 
 def test_three_pictures_are_enough():
     result = only(at_angles(0, 1, 90), ["Monet", "Monet", "Degas"])
-    assert [(s.protocol, s.k, s.top1) for s in result.scores] == [
-        ("weighted", 1, 2 / 3),
-        ("plain", 1, 2 / 3),
-    ]
+    assert [(s.k, s.top1) for s in result.scores] == [(1, 2 / 3)]
     assert result.left_out == (5, 10, 20, 100, 200)
     assert result.unreachable == 1  # the only Degas has no other to find
 
@@ -168,11 +217,44 @@ def test_neighbours_of_the_same_group_do_not_answer():
     vectors = at_angles(0, 1, 20, 21)
     styles, artists = ["p", "p", "q", "q"], ["Monet", "Monet", "Degas", None]
     assert only(vectors, styles, ks=(1,)).scores[0].top1 == 1.0
-    grouped = only(vectors, styles, groups=artists, ks=(1, 3))
+    grouped = only(vectors, styles, groups=encode(artists).codes, ks=(1, 3))
     assert grouped.neighbours.rows.tolist() == [[2, 3, -1], [2, 3, -1], [3, 1, 0], [2, 1, 0]]
     assert grouped.scores[0].votes.classes[:, 0].tolist() == [1, 1, 1, 1]
     assert (grouped.scores[0].top1, grouped.unreachable) == (0.5, 2)
     assert grouped.left_out == ()  # for the last two rows three neighbours are possible
+
+
+def test_rows_that_share_any_of_several_groups_do_not_answer():
+    vectors = at_angles(0, 1, 2, 3)
+    artists, copies = [0, 0, 1, 1], [0, 1, 0, -1]
+    result = only(vectors, list("pqpq"), groups=np.array([artists, copies]).T, ks=(1, 3))
+    assert result.neighbours.rows.tolist() == [[3, -1, -1], [2, 3, -1], [1, -1, -1], [1, 0, -1]]
+    assert result.unreachable == 2  # 0 and 2 have each other's class, and are copies
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 25), width=st.integers(1, 3))
+def test_the_unreachable_equal_looking_for_a_neighbour_of_the_class(seed, n, width):
+    rng = np.random.default_rng(seed)
+    codes, groups = rng.integers(0, 3, n), rng.integers(-1, 3, (n, width))
+    bank, queries = (np.arange(n),) * 2 if seed % 2 else np.array_split(rng.permutation(n), 2)
+    codes[bank[:1]] = 2
+    expected = sum(
+        not any(
+            row != query
+            and codes[row] == codes[query]
+            and not any(a == b >= 0 for a, b in zip(groups[row], groups[query], strict=True))
+            for row in bank
+        )
+        for query in queries
+    )
+    assert knn._count_unreachable(codes, bank, queries, groups) == expected
+
+
+def test_a_label_of_none_of_the_rows_that_take_part_is_refused():
+    labels = {"artist": keep(encode(["a", "b"]), np.zeros(2, dtype=bool))}
+    with pytest.raises(EvaluationError, match="no row that takes part has a 'artist'; choose"):
+        list(evaluate(np.eye(2, dtype=np.float32), labels, ks=(1,)))
 
 
 def test_labels_of_the_same_rows_share_one_search(monkeypatch):
@@ -180,6 +262,7 @@ def test_labels_of_the_same_rows_share_one_search(monkeypatch):
     search = knn._search
     monkeypatch.setattr(knn, "_search", lambda *a: searches.append(1) or search(*a))
     labels = {"artist": list("aabb"), "style": list("cddc"), "genre": ["e", "f", "e", None]}
+    labels = {name: encode(values) for name, values in labels.items()}
     results = list(evaluate(at_angles(0, 1, 2, 3), labels, ks=(1,)))
     assert [result.label for result in results] == ["artist", "style", "genre"]
     assert len(searches) == 2
@@ -202,6 +285,9 @@ def test_scores_are_those_of_the_predictions(seed, n, split):
         assert score.top1 == metrics.accuracy(result.truth, predicted)
         assert score.macro_f1 == metrics.macro_f1(result.truth, predicted)
         assert score.balanced_accuracy == metrics.balanced_accuracy(result.truth, predicted)
+        assert score.kappa == pytest.approx(
+            metrics.cohen_kappa(result.truth, predicted), nan_ok=True
+        )
         assert score.top5 == metrics.top_accuracy(result.truth, score.votes.classes)
         assert score.interval[0] <= score.top1 <= score.interval[1]
 
@@ -212,10 +298,12 @@ def test_ten_thousand_classes_need_no_column_each():
     values = [f"class {i % 10_000}" for i in range(20_000)]
     result = only(bank, values, train=np.arange(19_000), test=np.arange(19_000, 20_000))
     assert len(result.classes) == 10_000
-    assert [score.k for score in result.scores] == [1, 5, 10, 20, 100, 200] * 2
+    assert [score.k for score in result.scores] == list(KS)
 
 
 BUNCH = at_angles(0, 1, 90, 91)
+YEAR = Ranges(np.full(4, 1889.0), np.full(4, 1889.0))
+SIDES = {"train": [0, 1], "test": [3]}
 
 
 @pytest.mark.parametrize(
@@ -224,11 +312,14 @@ BUNCH = at_angles(0, 1, 90, 91)
         (BUNCH, ["a"] * 4, {}, "label 'artist' has one class, 'a'; at least two classes"),
         (BUNCH, [None] * 4, {}, "label 'artist' has no values; at least two classes are needed"),
         (BUNCH, list("abc"), {}, "label 'artist' has 3 values for 4 vectors"),
-        (BUNCH, list("abab"), {"groups": ["x"]}, "groups has 1 values for 4 vectors"),
-        (BUNCH, list("abab"), {"groups": ["x"] * 4}, "no row with a 'artist' has a neighbour"),
+        (BUNCH, list("abab"), {"groups": np.zeros(1)}, "groups has 1 values for 4 vectors"),
+        (BUNCH, list("abab"), {"groups": np.zeros(4)}, "no row with a 'artist' has a neighbour"),
+        (BUNCH, list("abab"), {"ks": (9,)}, "k = 9 is more than the 3 neighbours that a row with"),
+        (BUNCH, YEAR, {}, "label 'artist' has one value, 1889; at least two values are needed"),
         (BUNCH, list("abab"), {"ks": (0, 5)}, "ks must be numbers of neighbours, at least 1"),
-        (BUNCH, list("abab"), {"protocols": ["soft"]}, "no protocol named 'soft'; choose from w"),
-        (BUNCH, list("abab"), {"temperature": 0.0}, "temperature must be above 0, got 0"),
+        (BUNCH, list("abab"), {"temperatures": (0.0,), "ks": (1,)}, "temperature must be above 0"),
+        (BUNCH, list("abab"), SIDES | {"validation": [3]}, "1 test rows are in validation too"),
+        (BUNCH, list("abab"), SIDES | {"validation": []}, "the split has no validation rows"),
         (BUNCH, list("abab"), {"train": [0, 1]}, "a split needs both its train and its test"),
         (BUNCH, list("abab"), {"train": [0, 1], "test": []}, "the split has no test rows"),
         (BUNCH, list("abab"), {"train": [0, 1], "test": [1, 2]}, "1 test rows are in train too"),
@@ -245,11 +336,48 @@ BUNCH = at_angles(0, 1, 90, 91)
     ],
 )
 def test_bad_use_says_what_is_wrong(vectors, values, options, message):
-    sides = {
-        name: np.array(options.pop(name), dtype=int)
-        for name in ("train", "test")
-        if name in options
+    options = {
+        name: np.array(value, dtype=int) if isinstance(value, list) else value
+        for name, value in options.items()
     }
     with pytest.raises(EvaluationError, match=message) as error:
-        only(vectors, values, **options, **sides)
+        only(vectors, values, **options)
     assert "\n" not in str(error.value)
+
+
+# --- the DINO protocol, written out -------------------------------------------------------
+
+
+def dino_top1(train, train_labels, test, test_labels, k, temperature=0.07):
+    """Classify as DINO's eval_knn.py describes its knn_classifier, one picture at a time.
+
+    The k most similar train pictures each add exp(similarity / temperature) to their class; the
+    class with the largest sum is the answer. Returns how many of the answers are right.
+    """
+    right = 0
+    for picture, label in zip(test, test_labels, strict=True):
+        similarity = train @ picture
+        nearest_rows = np.argsort(-similarity)[:k]
+        sums = np.zeros(train_labels.max() + 1)
+        for row in nearest_rows:
+            sums[train_labels[row]] += np.exp(similarity[row] / temperature)
+        right += sums.argmax() == label
+    return right
+
+
+@pytest.mark.parametrize("n_classes", [2, 30])
+def test_dino_accuracy_equals_an_independent_loop_exactly(n_classes):
+    rng = np.random.default_rng(n_classes)
+    codes = rng.integers(0, n_classes, 700)
+    vectors = unit(rng, n_classes, 16)[codes] + 2 * unit(rng, 700, 16)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    train, test = np.split(rng.permutation(700), [500])
+    labels = [f"class {code:02}" for code in codes]
+    result = only(vectors, labels, train=train, test=test, ks=DINO_KS)
+    for score in result.scores:
+        expected = dino_top1(
+            vectors[train].astype(float), codes[train], vectors[test].astype(float), codes[test],
+            score.k,
+        )  # fmt: skip
+        assert (score.top1, score.n) == (expected / 200, 200)
+        assert 1.5 / n_classes < score.top1 < 1  # neither luck nor too easy

@@ -7,7 +7,6 @@ import sklearn.metrics
 from hypothesis import given, settings
 
 from artsim.evaluation import knn_members
-from artsim.evaluation.knn import Protocol
 from artsim.evaluation.knn_members import score_members, vote_members
 from artsim.evaluation.labels import Members, encode_lists
 from artsim.evaluation.neighbours import Neighbours, nearest
@@ -35,7 +34,7 @@ def test_each_neighbour_votes_for_all_its_labels():
     neighbours = Neighbours(
         np.float32([[0, 0, 0], [1, 1, -np.inf]]), np.array([[0, 1, 2], [2, 1, -1]])
     )
-    votes = vote_members(neighbours, members, 3, protocol="plain")
+    votes = vote_members(neighbours, members, 3, temperature=None)
     assert votes.queries.tolist() == [0, 0, 1]
     assert [members.classes[label] for label in votes.labels] == ["canvas", "oil", "oil"]
     assert votes.shares.tolist() == [1 / 2, 1, 1]
@@ -58,26 +57,26 @@ def test_ranks_are_scored_by_label_and_by_query():
 @given(
     seed=st.integers(0, 2**32 - 1),
     n=st.integers(2, 30),
-    protocol=st.sampled_from(Protocol),
+    temperature=st.sampled_from([0.07, None]),
     block=st.sampled_from([1, 1 << 20]),
 )
-def test_equals_counting_densely_and_scikit_learn(seed, n, protocol, block):
+def test_equals_counting_densely_and_scikit_learn(seed, n, temperature, block):
     rng = np.random.default_rng(seed)
     k = int(rng.integers(1, n + 2))
     bank, matrix = unit(rng, n, 4), rng.random((n, 5)) < 0.4
     neighbours = nearest(bank, bank, k, exclude=np.arange(n))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(knn_members, "_BLOCK_BYTES", block)
-        votes = vote_members(neighbours, from_matrix(matrix), k, protocol=protocol)
+        votes = vote_members(neighbours, from_matrix(matrix), k, temperature=temperature)
     shares = np.zeros((n, 5))
     for i in range(n):
         for row, score in zip(neighbours.rows[i], neighbours.scores[i].astype(float), strict=True):
             if row >= 0:
-                shares[i] += matrix[row] * (1 if protocol == "plain" else np.exp(score / 0.07))
+                shares[i] += matrix[row] * (1 if temperature is None else np.exp(score / 0.07))
     weights = np.array(
         [
             sum(
-                1 if protocol == "plain" else np.exp(score / 0.07)
+                1 if temperature is None else np.exp(score / 0.07)
                 for row, score in zip(
                     neighbours.rows[i], neighbours.scores[i].astype(float), strict=True
                 )

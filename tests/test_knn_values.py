@@ -14,7 +14,7 @@ YEARS = np.array([1880.0, 1900.0, np.nan])
 def test_neighbours_are_averaged_and_those_without_a_value_are_not():
     rows = np.array([[0, 1, 2], [2, 0, -1], [2, -1, -1]])
     scores = np.float32([[1, 1, 1], [1, 1, -np.inf], [1, -np.inf, -np.inf]])
-    predicted = predict_values(Neighbours(scores, rows), YEARS, 3, protocol="plain")
+    predicted = predict_values(Neighbours(scores, rows), YEARS, 3, temperature=None)
     np.testing.assert_array_equal(predicted, [1890, 1880, np.nan])
 
 
@@ -33,7 +33,7 @@ def test_plain_means_equal_scikit_learn():
     queries /= np.linalg.norm(queries, axis=1, keepdims=True)
     values = rng.random(40)
     peer = KNeighborsRegressor(7, algorithm="brute").fit(bank, values)
-    predicted = predict_values(nearest(queries, bank, 7), values, 7, protocol="plain")
+    predicted = predict_values(nearest(queries, bank, 7), values, 7, temperature=None)
     np.testing.assert_allclose(predicted, peer.predict(queries))
 
 

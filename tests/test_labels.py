@@ -1,8 +1,16 @@
 """Which columns are labels, on columns that can be judged by eye."""
 
+import numpy as np
 import pytest
 
-from artsim.evaluation.labels import encode, encode_lists, why_not_label
+from artsim.evaluation.labels import (
+    Ranges,
+    encode,
+    encode_lists,
+    has_value,
+    keep,
+    why_not_label,
+)
 
 
 def test_classes_are_numbered_in_sorted_order_and_missing_is_minus_one():
@@ -16,6 +24,22 @@ def test_lists_are_numbered_row_after_row_each_member_once():
     assert members.classes == ("canvas", "oil")
     assert members.starts.tolist() == [0, 2, 2, 2, 3]
     assert members.codes.tolist() == [0, 1, 1]
+
+
+def test_labels_of_any_kind_know_who_has_one_and_can_be_taken_away():
+    some = np.array([True, False, True, True])
+    text = encode(["a", "b", None, "b"])
+    lists = encode_lists([["a"], ["b"], None, ["b", "a"]])
+    years = Ranges(np.array([1.0, 2, np.nan, 4]), np.array([1.0, 3, np.nan, 4]))
+    for values in (text, lists, years):
+        assert has_value(values).tolist() == [True, True, False, True]
+        assert has_value(keep(values, some)).tolist() == [True, False, False, True]
+    assert keep(lists, some).codes.tolist() == [0, 0, 1]
+    assert lists.take(np.array([3, 2, 1])).starts.tolist() == [0, 2, 2, 3]
+    assert lists.take(np.array([3, 2, 1])).codes.tolist() == [0, 1, 1]
+    assert years.middle[:2].tolist() == [1, 2.5]
+    assert years.are_ranges
+    assert not years.take(np.array([0, 3])).are_ranges
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,19 @@ def test_bunches_are_known_and_distractors_only_lower_gap():
     assert score.predicted[:20].tolist() == codes[90:110].tolist()
 
 
+def test_rows_of_the_same_group_do_not_answer():
+    vectors = unit(np.random.default_rng(0), 6, 3)
+    vectors[4] = vectors[0]
+    codes, groups = np.array([0, 1, 0, 1, 0, 1]), np.array([5, 6, 7, 8, 5, -1])
+    sides = {"train": np.array([0, 1]), "validation": np.array([2, 3]), "test": np.array([4])}
+    score = evaluate_met(vectors, codes, **sides)
+    assert (score.predicted.tolist(), score.neighbours.rows[:, 0].tolist()) == ([0], [0])
+    grouped = evaluate_met(vectors, codes, groups=groups, **sides)
+    assert (grouped.predicted.tolist(), grouped.neighbours.rows[:, 0].tolist()) == ([1], [1])
+    alone = evaluate_met(vectors, codes, groups=np.array([5, 5, 7, 8, 5, -1]), **sides)
+    assert (alone.predicted.tolist(), alone.gap) == ([-1], 0)
+
+
 @pytest.mark.parametrize(
     ("sides", "message"),
     [

@@ -3,6 +3,7 @@
 import hypothesis.strategies as st
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 
 from artsim.errors import EvaluationError
@@ -73,10 +74,31 @@ def test_rows_of_the_same_group_are_no_neighbours_and_no_group_masks_nothing():
     assert found.scores.tolist() == [[0, 0, -INF], [0, 0, -INF], [1, 0, 0], [1, 0, 0]]
 
 
+def test_rows_that_share_any_of_several_groups_are_no_neighbours():
+    bank = np.stack([EAST, EAST, NORTH, NORTH])
+    groups = np.array([[7, -1], [7, 1], [-1, 1], [-1, -1]])
+    found = nearest(bank, bank, 3, exclude=np.arange(4), query_groups=groups, bank_groups=groups)
+    assert found.rows.tolist() == [[2, 3, -1], [3, -1, -1], [3, 0, -1], [2, 0, 1]]
+    with pytest.raises(EvaluationError, match="query_groups have 2 codes a vector and bank_gro"):
+        nearest(bank, bank, 1, query_groups=groups, bank_groups=groups[:, 0])
+
+
 def test_more_neighbours_than_rows_are_filled_up_with_no_row():
     found = nearest(EAST[None], BANK, 5)
     assert found.rows.tolist() == [[0, 1, 2, -1, -1]]
     assert found.scores.tolist() == [[1, 0, -1, -INF, -INF]]
+
+
+@pytest.mark.usefixtures("coarse")
+def test_torch_computes_with_as_many_threads_after_a_search_of_few_queries():
+    before = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        vectors = unit(np.random.default_rng(0), 100, 8)
+        nearest(vectors[:2], vectors, 3)
+        assert torch.get_num_threads() == 4
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_first_keeps_the_nearest():

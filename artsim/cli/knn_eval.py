@@ -4,73 +4,70 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from artsim.cli.options import NEW_FILE, format_option, index_option, open_store, tap_option
-from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.knn_scores import as_dicts, print_evaluation
+from artsim.cli.options import (
+    NEW_FILE,
+    count_cores,
+    device_option,
+    format_option,
+    group_option,
+    index_option,
+    k_option,
+    label_option,
+    open_store,
+    seed_option,
+    split_options,
+    tap_option,
+)
+from artsim.cli.output import print_json_lines, show_progress, wants_json
 
 if TYPE_CHECKING:
     from artsim.annotations import Split
-    from artsim.assess import KnnRun
-    from artsim.evaluation.knn import KnnEvaluation, KnnScore
+    from artsim.assess import KnnPlan, KnnRun
 
 
 @click.command("knn-eval")
 @index_option
 @tap_option
-@click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    metavar="LABEL",
-    help='Judge this column, derived label, or "NAME = EXPRESSION". Repeat for more.  '
-    "[default: every column that can be a label]",
-)
-@click.option(
-    "--split",
-    metavar="NAME",
-    help="A split of 'artsim split', or a column: its 'train' rows are the neighbours, its 'test' "
-    "rows ask.  [default: leave-one-out]",
-)
-@click.option(
-    "--no-leaks",
-    is_flag=True,
-    help="Refuse a split whose sides share a file or a picture: see 'artsim leaks'.",
-)
-@click.option(
-    "--group",
-    metavar="COLUMN",
-    help="Pictures that share its value are never neighbours: artist, when judging style.",
-)
-@click.option(
-    "-k",
-    "ks",
-    multiple=True,
-    type=click.IntRange(1),
-    help="Neighbours that vote. Repeat for more.  [default: 1 5 10 20 100 200]",
+@label_option("Judge")
+@split_options(default="leave-one-out")
+@group_option("are never neighbours")
+@k_option(
+    "Neighbours that vote", default="dino 10,20,100,200; plain 1,5,10,20,100,200; met 1 to 50"
 )
 @click.option(
     "--protocol",
-    type=click.Choice(["weighted", "plain", "both"]),
-    default="weighted",
+    type=click.Choice(["plain", "dino", "met"]),
+    default="dino",
     show_default=True,
-    help="Votes weigh exp(cosine / 0.07), or all the same.",
+    help="Neighbours vote all the same, or by exp(cosine / 0.07) as for DINO; or the protocol of "
+    "The Met dataset.",
 )
 @click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Of the bootstrap intervals.",
+    "--temperature",
+    "temperatures",
+    multiple=True,
+    type=click.FloatRange(0, min_open=True),
+    metavar="T",
+    help="Votes of dino weigh exp(cosine / T). Repeat for more.  [default: 0.07]",
 )
+@click.option(
+    "--correct",
+    type=click.Choice(["csls", "mutual-proximity"]),
+    help="Correct the search for hubs, the pictures that are near to everything.",
+)
+@seed_option("the bootstrap intervals")
 @click.option(
     "--predictions",
     metavar="FILE",
     type=NEW_FILE,
     help="Write every prediction, with the neighbours that voted, to a CSV file.",
 )
+@device_option
 @format_option
 def knn_eval(
     index: Path | None,
@@ -78,62 +75,80 @@ def knn_eval(
     labels: tuple[str, ...],
     split: str | None,
     no_leaks: bool,
-    group: str | None,
+    groups: tuple[str, ...],
     ks: tuple[int, ...],
     protocol: str,
+    temperatures: tuple[float, ...],
+    correct: str | None,
     seed: int,
     predictions: Path | None,
+    device: str,
     as_json: bool | None,
 ) -> None:
-    """Measure how well the nearest neighbours know each label, beside the majority baseline.
+    """Measure how well the nearest neighbours know each label, beside the simplest answer.
 
-    Every picture is classified by its k nearest others (leave-one-out), or the test rows of a
-    split by its train rows. This is the baseline that a heavier model must beat.
+    Every picture is told by its k nearest others (leave-one-out), or the test pictures of a split
+    by its train pictures. Where the split has validation pictures, they choose k and temperature;
+    else all are shown. This is the baseline that a heavier model must beat.
+
+    A label of one class a picture is scored by top-1; of several by mean average precision over
+    the classes (mAP) and over the pictures (iMAP) of the votes' shares; a number or a year range
+    by the mean absolute error, to the nearer end of the range.
+
+    The protocol met whitens the vectors by those of train and answers with the nearest's class. How
+    sure it is, is a softmax over the classes of the K nearest; K and t are those of the best GAP on
+    validation. Pictures of a class that train does not have are distractors: GAP counts them, GAP-
+    and accuracy (ACC) do not.
 
     Example:
 
     \b
         artsim knn-eval
-        artsim knn-eval --label style --group artist -k 1 -k 20
+        artsim knn-eval --label style,year --group artist,near-duplicate -k 1,20
+        artsim knn-eval --label artist --split honest --protocol met
     """
-    if no_leaks and split is None:
-        raise click.UsageError("--no-leaks looks at a split; name one with --split")
     store = open_store(index)
     from artsim.annotations import read_split
-    from artsim.assess import KnnPlan, predictions_writer
+    from artsim.assess import Correction, KnnPlan, Protocol, predictions_writer
     from artsim.assess import knn_eval as evaluate
-    from artsim.evaluation.knn import KS, Protocol
+    from artsim.models.extractor import find_device
 
     plan = KnnPlan(
         tap=store.tap(tap).name,
         labels=labels,
         split=split,
         no_leaks=no_leaks,
-        group=group,
-        ks=tuple(ks) or KS,
-        protocols=tuple(Protocol) if protocol == "both" else (Protocol(protocol),),
+        groups=groups,
+        protocol=Protocol(protocol),
+        ks=ks,
+        temperatures=tuple(dict.fromkeys(temperatures)),
+        correct=None if correct is None else Correction(correct),
         seed=seed,
     )
-    run = evaluate(store, plan)
+    with show_progress("hashing") as update:
+        run = evaluate(
+            store, plan, device=find_device(device), workers=count_cores(), progress=update
+        )
     drawn = read_split(store, split) if split is not None else None
     _print_notes(run, drawn, store.rows)
     in_json = wants_json(as_json)
     if not in_json:
-        way = "leave-one-out" if drawn is None else f"{split}: {_way(drawn)}"
-        apart = f", never within the same {group}" if group else ""
-        click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), {way}{apart}")
-    setting = {"tap": plan.tap, "split": split, "group": group, "seed": seed}
+        click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), "
+                   + _way(plan, drawn))  # fmt: skip
     writer = predictions_writer(store, predictions) if predictions else nullcontext()
     with writer as write:
         for evaluation in run:
             if write is not None:
                 write(evaluation)
             if in_json:
-                _print_json(evaluation, setting)
+                print_json_lines(as_dicts(evaluation, plan))
             else:
-                _print_evaluation(evaluation)
+                print_evaluation(evaluation)
     if not in_json:
-        _print_end(run, predictions)
+        for name, reason in run.not_labels.items():
+            click.echo(f"Not a label: {name} ({reason})")
+        if predictions is not None:
+            click.echo(f"Predictions written to {predictions}")
 
 
 def _print_notes(run: KnnRun, drawn: Split | None, rows: int) -> None:
@@ -151,81 +166,19 @@ def _print_notes(run: KnnRun, drawn: Split | None, rows: int) -> None:
         )
 
 
-def _print_end(run: KnnRun, predictions: Path | None) -> None:
-    for name, reason in run.not_labels.items():
-        click.echo(f"Not a label: {name} ({reason})")
-    if predictions is not None:
-        click.echo(f"Predictions written to {predictions}")
+def _way(plan: KnnPlan, split: Split | None) -> str:
+    """Say in words who asked whom, and how."""
+    parts = ["leave-one-out" if split is None else f"{plan.split}: {_sides(split)}", plan.protocol]
+    if plan.correct:
+        parts.append(f"corrected by {plan.correct}")
+    if plan.groups:
+        parts.append(f"never within the same {' or '.join(plan.groups)}")
+    return ", ".join(parts)
 
 
-def _way(split: Split) -> str:
+def _sides(split: Split) -> str:
     if split.is_folds:
         return f"each of {len(split.counts)} folds by the others"
     if "train" not in split.counts:
         return f"leave-one-out among {sum(split.counts.values()):,}"
     return "train to test" if "test" in split.counts else "train to val"
-
-
-def _print_json(evaluation: KnnEvaluation, setting: dict[str, Any]) -> None:
-    print_json_lines(_as_dict(score) | setting for score in evaluation.scores)
-    if not evaluation.scores:
-        click.echo(f"Note: {evaluation.label}: {_left_out(evaluation)}", err=True)
-
-
-def _as_dict(score: KnnScore) -> dict[str, Any]:
-    low, high = score.interval
-    return {
-        "label": score.label,
-        "protocol": str(score.protocol),
-        "k": score.k,
-        "top1": score.top1,
-        "top5": score.top5,
-        "macro_f1": score.macro_f1,
-        "balanced_accuracy": score.balanced_accuracy,
-        "majority": score.majority,
-        "n": score.n,
-        "top1_low": low,
-        "top1_high": high,
-    }
-
-
-def _print_evaluation(evaluation: KnnEvaluation) -> None:
-    head = (
-        f"\n{evaluation.label}: {len(evaluation.classes):,} classes, "
-        f"{len(evaluation.query_rows):,} pictures"
-    )
-    if evaluation.scores:
-        click.echo(f"{head}, majority {evaluation.scores[0].majority:.3f}")
-        _print_scores(evaluation.scores)
-    else:
-        click.echo(head)
-    if evaluation.left_out:
-        click.echo(f"  {_left_out(evaluation)}")
-    if evaluation.unreachable:
-        click.echo(
-            f"  {evaluation.unreachable:,} pictures have a class that no possible neighbour has: "
-            "they count as wrong"
-        )
-
-
-def _print_scores(scores: tuple[KnnScore, ...]) -> None:
-    columns = ["k", "top-1", "95 %", "top-5", "macro F1", "balanced"]
-    several = len({score.protocol for score in scores}) > 1
-    rows = [
-        [
-            *([score.protocol] if several else []),
-            score.k,
-            f"{score.top1:.3f}",
-            f"{score.interval[0]:.3f}-{score.interval[1]:.3f}",
-            f"{score.top5:.3f}",
-            f"{score.macro_f1:.3f}",
-            f"{score.balanced_accuracy:.3f}",
-        ]
-        for score in scores
-    ]
-    print_table([*(["protocol"] if several else []), *columns], rows, right=columns)
-
-
-def _left_out(evaluation: KnnEvaluation) -> str:
-    ks = ", ".join(map(str, evaluation.left_out))
-    return f"k = {ks} left out: no picture has so many neighbours"

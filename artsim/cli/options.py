@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -17,16 +18,25 @@ if TYPE_CHECKING:
 __all__ = [
     "FOLDER",
     "NEW_FILE",
+    "NEW_PATH",
     "PICTURE",
     "compute_options",
     "count_cores",
+    "device_option",
     "format_option",
+    "group_option",
     "index_option",
+    "k_option",
+    "label_option",
     "make_compute",
     "make_reader_options",
+    "numbers",
     "open_store",
     "pairs",
     "reader_options",
+    "seed_option",
+    "split_names",
+    "split_options",
     "tap_option",
 ]
 
@@ -49,6 +59,7 @@ class _NewFile(click.Path):
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 NEW_FILE = _NewFile(dir_okay=False, path_type=Path)
+NEW_PATH = _NewFile(path_type=Path)  # a file or a folder
 PICTURE = click.Path(path_type=Path)
 INDEXES = Path("indexes")
 
@@ -85,18 +96,123 @@ def format_option(command: Command) -> Command:
     )(command)
 
 
+def label_option(
+    what: str, *, default: str = "every column of one class a picture"
+) -> Callable[[Command], Command]:
+    """Add --label: the names of columns or labels, in the order given.
+
+    Args:
+        what: What the command does with them: "Judge".
+        default: What is taken where none is named.
+    """
+    return click.option(
+        "--label",
+        "labels",
+        multiple=True,
+        metavar="A,B",
+        callback=split_names,
+        help=f'{what} these columns or derived labels, or "NAME = EXPRESSION".  '
+        f"[default: {default}]",
+    )
+
+
+def split_options(*, default: str) -> Callable[[Command], Command]:
+    """Add --split and --no-leaks, and refuse the second without the first.
+
+    Args:
+        default: What is done without a split.
+    """
+
+    def decorate(command: Command) -> Command:
+        @click.option(
+            "--split",
+            metavar="NAME",
+            help="A split of 'artsim split', or a column that says train, val and test.  "
+            f"[default: {default}]",
+        )
+        @click.option(
+            "--no-leaks",
+            is_flag=True,
+            help="Refuse a split whose sides share a file or a picture: see 'artsim leaks'.",
+        )
+        @functools.wraps(command)
+        def checked(**options: Any) -> Any:
+            if options["no_leaks"] and options["split"] is None:
+                raise click.UsageError("--no-leaks looks at a split; name one with --split")
+            return command(**options)
+
+        return checked  # type: ignore[return-value]  # the command, with options more
+
+    return decorate
+
+
+def group_option(what: str) -> Callable[[Command], Command]:
+    """Add --group: the names of columns or labels.
+
+    Args:
+        what: What becomes of pictures that share a value: "are never neighbours".
+    """
+    return click.option(
+        "--group",
+        "groups",
+        multiple=True,
+        metavar="A,B",
+        callback=split_names,
+        help=f"Pictures that share a value of one of these {what}: artist, when judging style; "
+        "near-duplicate, for copies of a picture.",
+    )
+
+
+def k_option(what: str, *, default: str) -> Callable[[Command], Command]:
+    """Add -k: numbers from 1, sorted.
+
+    Args:
+        what: What there are so many of: "Neighbours that vote".
+        default: What is taken where none is given.
+    """
+    return click.option(
+        "-k",
+        "--k",
+        "ks",
+        multiple=True,
+        metavar="N,M",
+        callback=lambda context, parameter, texts: numbers(texts, "-k"),
+        help=f"{what}.  [default: {default}]",
+    )
+
+
+def seed_option(what: str) -> Callable[[Command], Command]:
+    """Add --seed.
+
+    Args:
+        what: What is drawn with it: "the bootstrap intervals".
+    """
+    return click.option(
+        "--seed",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        help=f"Of {what}.",
+    )
+
+
+def device_option(command: Command) -> Command:
+    """Add --device."""
+    return click.option(
+        "--device",
+        default="auto",
+        show_default=True,
+        metavar="NAME",
+        envvar="ARTSIM_DEVICE",
+        help="auto, cpu, cuda, cuda:N or mps.",
+    )(command)
+
+
 def compute_options(command: Command) -> Command:
     """Add --device, --backend, --precision and --weights."""
     for option in reversed(
         (
-            click.option(
-                "--device",
-                default="auto",
-                show_default=True,
-                metavar="NAME",
-                envvar="ARTSIM_DEVICE",
-                help="auto, cpu, cuda, cuda:N or mps.",
-            ),
+            device_option,
             click.option(
                 "--backend",
                 type=click.Choice(["auto", "openvino", "torch"]),
@@ -186,6 +302,18 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
     return split
 
 
+def numbers(texts: Sequence[str], option: str) -> tuple[int, ...]:
+    """Read numbers from 1, separated by commas, that were given for an option; sorted."""
+    found = set()
+    for part in ",".join(texts).split(",") if texts else ():
+        if not part.strip().isdecimal() or int(part) < 1:
+            raise click.BadParameter(
+                f"{part!r} is not a number from 1, as in 1,5,10", param_hint=option
+            )
+        found.add(int(part))
+    return tuple(sorted(found))
+
+
 def count_cores() -> int:
     """Count the cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
@@ -219,3 +347,13 @@ def open_store(index: Path | None) -> Store:
             err=True,
         )
     return store
+
+
+def split_names(
+    context: click.Context, parameter: click.Parameter, texts: Sequence[str]
+) -> tuple[str, ...]:
+    """Split names at their commas, each once; a derivation may have commas of its own."""
+    from artsim.derive import is_derivation
+
+    parts = [[text] if is_derivation(text) else text.split(",") for text in texts]
+    return tuple(dict.fromkeys(part.strip() for some in parts for part in some if part.strip()))

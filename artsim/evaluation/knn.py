@@ -1,19 +1,16 @@
-"""k-nearest-neighbour classification of frozen vectors: how often neighbours know the label.
+"""kNN evaluation of frozen vectors: how well neighbours know a label of any kind.
 
-One search at the largest k serves every k. Two ways to vote:
-
-* ``weighted``: each of the k neighbours votes with exp(similarity / temperature), as in Wu et al.
-  2018 (https://arxiv.org/abs/1805.01978).
-* ``plain``: each has one vote.
-
-A tie goes to the class whose nearest member is nearest.
+One search at the largest k serves every k and temperature, and every label that the same rows
+have. Where there are validation rows they choose k and temperature, and the test rows are asked
+once, with these; else every k is shown and none is called the best.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +18,10 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 from artsim.evaluation import metrics
-from artsim.evaluation.labels import Labels, encode
+from artsim.evaluation.hubness import Hubness, hubness
+from artsim.evaluation.knn_members import KnnMemberScore, judge_members
+from artsim.evaluation.knn_values import KnnValueScore, judge_values
+from artsim.evaluation.labels import Labels, Members, Ranges, Values, has_value
 from artsim.evaluation.neighbours import (
     BUDGET_BYTES,
     NO_ROW,
@@ -29,181 +29,107 @@ from artsim.evaluation.neighbours import (
     check_unit_vectors,
     nearest,
 )
+from artsim.evaluation.votes import TEMPERATURE, Votes, vote
 
 __all__ = [
+    "DINO_KS",
     "KS",
-    "TEMPERATURE",
+    "AnyScore",
+    "Evaluation",
     "KnnEvaluation",
     "KnnScore",
-    "Protocol",
-    "Votes",
-    "choose",
+    "MemberEvaluation",
+    "ValueEvaluation",
     "evaluate",
-    "vote",
-    "vote_weights",
 ]
 
 KS = (1, 5, 10, 20, 100, 200)
-TEMPERATURE = 0.07  # of Wu et al. 2018
-
-_TOP = 5  # classes kept of each vote
-_BLOCK_BYTES = 64 << 20  # for the votes of one block of queries
+DINO_KS = (10, 20, 100, 200)  # https://github.com/facebookresearch/dino, eval_knn.py
 
 Rows = NDArray[np.int64]
-
-
-class Protocol(StrEnum):
-    """How neighbours vote."""
-
-    WEIGHTED = "weighted"
-    PLAIN = "plain"
-
-
-@dataclass(frozen=True)
-class Votes:
-    """The classes with the most votes for each query, best first."""
-
-    classes: NDArray[np.int64]  # (Q, 5) class codes; -1 where fewer classes have votes
-    shares: NDArray[np.float32]  # (Q, 5) share of all votes of the query, 0 to 1
+Codes = NDArray[np.integer]
 
 
 @dataclass(frozen=True, kw_only=True)
 class KnnScore:
-    """How well k neighbours know one label."""
+    """How well k neighbours know a label of one class a row."""
 
-    label: str
-    protocol: Protocol
     k: int
+    temperature: float | None  # None: every neighbour has one vote
     top1: float
     top5: float
     macro_f1: float
     balanced_accuracy: float
+    kappa: float  # Cohen's
     majority: float  # top-1 of always answering with the bank's most common class
     n: int  # queries
     interval: tuple[float, float]  # 95 % bootstrap interval of top1
     votes: Votes
 
+    @property
+    def quality(self) -> float:
+        """What validation chooses by: more is better."""
+        return self.top1
+
+
+AnyScore = KnnScore | KnnMemberScore | KnnValueScore
+
 
 @dataclass(frozen=True, kw_only=True)
-class KnnEvaluation:
-    """All that one label's evaluation found; rows are those of the vectors it was given."""
+class Evaluation:
+    """What the evaluation of any label found; rows are those of the vectors it was given."""
 
     label: str
-    classes: tuple[str, ...]  # what the class codes stand for
     query_rows: Rows  # (n,)
-    truth: NDArray[np.int64]  # (n,) class codes
     neighbours: Neighbours  # (n, largest k); the first k of a row are those that vote
-    scores: tuple[KnnScore, ...]  # one a protocol and k
+    chosen_on: int  # validation rows that chose k and temperature; 0: nobody did
     left_out: tuple[int, ...]  # ks for which no query has enough neighbours
-    unreachable: int  # queries whose class no possible neighbour has: wrong at every k
     bank_size: int
-    temperature: float
+    hubness: Hubness
     seed: int
 
 
-def vote(
-    neighbours: Neighbours,
-    codes: NDArray[np.integer],
-    k: int,
-    *,
-    protocol: Protocol | str = Protocol.WEIGHTED,
-    temperature: float = TEMPERATURE,
-) -> Votes:
-    """Let the k nearest neighbours of each query vote for their class.
+@dataclass(frozen=True, kw_only=True)
+class KnnEvaluation(Evaluation):
+    """Of a label of one class a row."""
 
-    Args:
-        neighbours: Best first, shape (Q, at least k). Row -1 does not vote.
-        codes: Class of each bank row, shape (N,); rows of class -1 do not vote.
-        k: Neighbours that vote.
-        protocol: ``weighted`` or ``plain``.
-        temperature: Of the weighted vote; lower makes the nearest count for more.
-    """
-    protocol = _protocol(protocol)
-    if temperature <= 0:
-        raise EvaluationError(f"temperature must be above 0, got {temperature:g}")
-    voters = neighbours.first(k)
-    q = len(voters.rows)
-    classes = np.full((q, _TOP), -1, dtype=np.int64)
-    shares = np.zeros((q, _TOP), dtype=np.float32)
-    step = max(1, _BLOCK_BYTES // (64 * k))
-    for start in range(0, q, step):
-        block = slice(start, start + step)
-        few = Neighbours(voters.scores[block], voters.rows[block])  # (b, k)
-        members = np.where(few.rows == NO_ROW, -1, codes[few.rows])  # (b, k)
-        weights = vote_weights(few, protocol, temperature)
-        classes[block], shares[block] = _most_voted(members, weights)
-    return Votes(classes, shares)
+    classes: tuple[str, ...]  # what the class codes stand for
+    truth: NDArray[np.int64]  # (n,) class codes
+    unreachable: int  # queries whose class no possible neighbour has: wrong at every k
+    scores: tuple[KnnScore, ...]  # one a k and temperature, or the one that was chosen
 
 
-def vote_weights(
-    neighbours: Neighbours, protocol: Protocol | str, temperature: float
-) -> NDArray[np.float64]:
-    """Weigh the neighbours of each query, shape (Q, k); row -1 weighs nothing.
+@dataclass(frozen=True, kw_only=True)
+class MemberEvaluation(Evaluation):
+    """Of a label of which a row may have several."""
 
-    All weights of a query are divided by that of its nearest: it changes no vote and cannot
-    overflow.
-    """
-    some = neighbours.rows != NO_ROW
-    if _protocol(protocol) is Protocol.PLAIN:
-        return np.where(some, 1.0, 0.0)
-    scores = np.where(some, neighbours.scores, -np.inf).astype(np.float64)
-    nearest_score = np.where(some[:, :1], scores[:, :1], 0.0)
-    weights: NDArray[np.float64] = np.exp((scores - nearest_score) / temperature)
-    return weights
+    truth: Members  # of the n queries
+    scores: tuple[KnnMemberScore, ...]
 
 
-def choose(
-    neighbours: Neighbours,
-    codes: NDArray[np.integer],
-    truth: NDArray[np.integer],
-    *,
-    ks: Sequence[int] = (10, 20, 100, 200),
-    temperatures: Sequence[float] = (TEMPERATURE,),
-) -> tuple[int, float]:
-    """Choose k and the temperature of the weighted vote that know validation rows best.
+@dataclass(frozen=True, kw_only=True)
+class ValueEvaluation(Evaluation):
+    """Of numbers or year ranges."""
 
-    Args:
-        neighbours: Of the validation rows among those of train, shape (Q, at least the largest k
-            that there are rows for). The ks of the DINO protocol are 10, 20, 100 and 200
-            (https://github.com/facebookresearch/dino, eval_knn.py).
-        codes: Class of each bank row, shape (N,).
-        truth: Class of each validation row, shape (Q,).
-        ks: To choose from; those beyond the neighbours found are left out.
-        temperatures: To choose from.
-
-    Returns:
-        The k and the temperature of the best top-1; of equally good ones the smallest k, then the
-        temperature named first.
-    """
-    possible = [k for k in sorted(set(ks)) if k <= neighbours.rows.shape[1]]
-    if not possible:
-        raise EvaluationError(
-            f"none of the ks {list(ks)} is at most {neighbours.rows.shape[1]}, the neighbours found"
-        )
-    best, chosen = -1.0, (possible[0], temperatures[0])
-    for k in possible:
-        for temperature in temperatures:
-            votes = vote(neighbours, codes, k, temperature=temperature)
-            right = metrics.accuracy(truth, votes.classes[:, 0])
-            if right > best:
-                best, chosen = right, (k, temperature)
-    return chosen
+    truth: Ranges  # of the n queries
+    scores: tuple[KnnValueScore, ...]
 
 
 def evaluate(
     vectors: NDArray[np.floating],
-    labels: Mapping[str, Sequence[str | None]],
+    labels: Mapping[str, Values],
     *,
-    train: NDArray[np.integer] | None = None,
-    test: NDArray[np.integer] | None = None,
-    groups: Sequence[str | None] | None = None,
+    train: Codes | None = None,
+    validation: Codes | None = None,
+    test: Codes | None = None,
+    groups: Codes | None = None,
     ks: Sequence[int] = KS,
-    protocols: Sequence[Protocol | str] = tuple(Protocol),
-    temperature: float = TEMPERATURE,
+    temperatures: Sequence[float | None] = (TEMPERATURE,),
+    search: Callable[..., Neighbours] = nearest,
     seed: int = 0,
     budget_bytes: int = BUDGET_BYTES,
     device: str | torch.device = "cpu",
-) -> Iterator[KnnEvaluation]:
+) -> Iterator[KnnEvaluation | MemberEvaluation | ValueEvaluation]:
     """Evaluate kNN on each label, leave-one-out or from train to test.
 
     Rows without the label take no part, neither as queries nor as neighbours. Labels that the
@@ -211,126 +137,118 @@ def evaluate(
 
     Args:
         vectors: Unit vectors, shape (N, D).
-        labels: For each label name its N values; None where a row has none.
+        labels: For each label name its N values.
         train: Rows that may be neighbours. Without train and test every row asks all others.
-        test: Rows that ask, none of them in ``train``.
-        groups: N values, say artists; rows that share one are never neighbours. None is no group.
+        validation: Rows that choose among the ks and temperatures, by top-1, mean average
+            precision or mean absolute error; of equally good ones the first temperature and the
+            smallest k.
+        test: Rows that ask.
+        groups: Group codes, shape (N,) or (N, G), say artists and copies; rows that share one in
+            any column are never neighbours. -1 is no group.
         ks: Numbers of neighbours. Those that no query has are left out.
-        protocols: Ways to vote.
-        temperature: Of the weighted vote.
+        temperatures: Of the vote; None: every neighbour has one, see `votes.vote`.
+        search: `nearest`, or what corrects for hubs: `hubness.csls`, `hubness.mutual_proximity`.
         seed: Of the bootstrap intervals.
         budget_bytes: Memory for similarities, see `nearest`.
         device: Where they are computed.
 
     Raises:
         EvaluationError: If a label has one class or too few rows, a side of the split is empty,
-            test rows are in train, lengths differ, or vectors are not finite unit vectors.
+            sides share rows, lengths differ, every k is too large, or vectors are not finite unit
+            vectors.
     """
     ks = sorted(set(ks))
     if not ks or ks[0] < 1:
         raise EvaluationError(f"ks must be numbers of neighbours, at least 1, got {list(ks)}")
-    chosen = [_protocol(protocol) for protocol in protocols]
     check_unit_vectors(vectors, "the vectors")
-    sides = _sides(len(vectors), train, test)
-    group_codes = None if groups is None else _encode(groups, "groups", len(vectors)).codes
+    sides = _sides(len(vectors), train, validation, test)
+    if groups is not None and len(groups) != len(vectors):
+        raise EvaluationError(f"groups has {len(groups)} values for {len(vectors)} vectors")
     searched: dict[bytes, Neighbours] = {}  # by the rows that have a label
-    for name, values in labels.items():
-        label = _encode(values, f"label {name!r}", len(vectors))
-        bank, queries = (rows[label.codes[rows] >= 0] for rows in sides)
-        _check_label(name, label, bank, queries, leave_one_out=train is None)
+
+    def find(bank: Rows, queries: Rows) -> Neighbours:
         key = bank.tobytes() + b"|" + queries.tobytes()
         if key not in searched:
             searched[key] = _search(
-                vectors, bank, queries, group_codes, ks[-1], budget_bytes, device
+                vectors, bank, queries, groups, ks[-1], search, budget_bytes, device
             )
-        neighbours = searched[key]
-        possible = int((neighbours.rows != NO_ROW).sum(axis=1).max())
-        if possible == 0:
+        return searched[key]
+
+    for name, values in labels.items():
+        known = has_value(values)
+        if len(known) != len(vectors):
             raise EvaluationError(
-                f"no row with a {name!r} has a neighbour outside its own group; "
-                "group by another column"
+                f"label {name!r} has {len(known)} values for {len(vectors)} vectors"
             )
-        truth = label.codes[queries]
-        scores = [
-            _score(name, protocol, k, neighbours, label.codes, bank, truth, temperature, seed)
-            for protocol in chosen
-            for k in ks
-            if k <= possible
-        ]
-        yield KnnEvaluation(
+        bank, choosers, queries = (rows[known[rows]] for rows in sides)
+        _check_label(name, values, bank, queries, leave_one_out=train is None)
+        neighbours = find(bank, queries)
+        possible = _check_ks(name, ks, neighbours)
+        settings = [(k, t) for t in temperatures for k in ks if k <= possible]
+        chosen_on = len(choosers) if len(settings) > 1 else 0
+        if chosen_on:
+            found = find(bank, choosers)
+            judge = _judge(values, bank, choosers, seed)
+            # max() keeps the first of equals
+            settings = [max(settings, key=lambda each: judge(found, *each).quality)]
+        common = Evaluation(
             label=name,
-            classes=label.classes,
             query_rows=queries,
-            truth=truth,
             neighbours=neighbours,
-            scores=tuple(scores),
+            chosen_on=chosen_on,
             left_out=tuple(k for k in ks if k > possible),
-            unreachable=_unreachable(label.codes, bank, queries, group_codes),
             bank_size=len(bank),
-            temperature=temperature,
+            hubness=hubness(neighbours, bank),
             seed=seed,
         )
+        judge = _judge(values, bank, queries, seed)
+        scores = tuple(judge(neighbours, *setting) for setting in settings)
+        if isinstance(values, Labels):
+            yield KnnEvaluation(
+                **vars(common),
+                classes=values.classes,
+                truth=values.codes[queries],
+                unreachable=_count_unreachable(values.codes, bank, queries, groups),
+                scores=scores,
+            )
+        elif isinstance(values, Members):
+            yield MemberEvaluation(**vars(common), truth=values.take(queries), scores=scores)
+        else:
+            yield ValueEvaluation(**vars(common), truth=values.take(queries), scores=scores)
 
 
-def _most_voted(
-    members: NDArray[np.int64], weights: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Sum the votes of each class and keep the classes with most, each of shape (b, 5).
-
-    The neighbours of a query are sorted by class, so that each class is one run, and the sum of
-    a run is written where its nearest member stood: the first largest sum is then the winner, ties
-    and all, and no array has a column a class.
-    """
-    b, k = members.shape
-    bits = max(1, (k - 1).bit_length())
-    keys = np.sort((members << bits) | np.arange(k), axis=1)  # (b, k), by class, then by rank
-    rank = keys & ((1 << bits) - 1)  # (b, k)
-    member = keys >> bits  # (b, k)
-    weights = np.where(member < 0, 0.0, np.take_along_axis(weights, rank, axis=1))
-    first = np.ones((b, k), dtype=bool)
-    first[:, 1:] = member[:, 1:] != member[:, :-1]
-    starts = np.flatnonzero(first)
-    sums = np.full((b, k), -1.0)  # -1: no class has its nearest member here
-    places = starts // k * k + rank.ravel()[starts]
-    votes = np.add.reduceat(weights.ravel(), starts)
-    some = member.ravel()[starts] >= 0
-    sums.ravel()[places[some]] = votes[some]
-
-    total = np.maximum(weights.sum(axis=1), np.finfo(np.float64).tiny)  # (b,)
-    classes = np.full((b, _TOP), -1, dtype=np.int64)
-    shares = np.zeros((b, _TOP), dtype=np.float32)
-    every = np.arange(b)
-    for i in range(min(_TOP, k)):
-        best = sums.argmax(axis=1)  # (b,)
-        found = sums[every, best] >= 0
-        classes[found, i] = members[every, best][found]
-        shares[found, i] = (sums[every, best][found] / total[found]).astype(np.float32)
-        sums[every, best] = -1.0
-    return classes, shares
+def _judge(values: Values, bank: Rows, queries: Rows, seed: int) -> Callable[..., Any]:
+    """Return what scores neighbours of the queries at a k and a temperature."""
+    if isinstance(values, Labels):
+        codes = values.codes
+        return lambda found, k, t: _judge_classes(found, codes, bank, queries, k, t, seed)
+    if isinstance(values, Members):
+        truth = values.take(queries)
+        return lambda found, k, t: judge_members(found, values, truth, k, t, seed=seed)
+    numbers, ranges = values.middle, values.take(queries)
+    return lambda found, k, t: judge_values(found, numbers, ranges, numbers[bank], k, t, seed=seed)
 
 
-def _score(
-    label: str,
-    protocol: Protocol,
-    k: int,
+def _judge_classes(
     neighbours: Neighbours,
     codes: NDArray[np.int64],
     bank: Rows,
-    truth: NDArray[np.int64],
-    temperature: float,
+    queries: Rows,
+    k: int,
+    temperature: float | None,
     seed: int,
 ) -> KnnScore:
-    votes = vote(neighbours, codes, k, protocol=protocol, temperature=temperature)
-    predicted = votes.classes[:, 0]
+    votes = vote(neighbours, codes, k, temperature=temperature)
+    truth, predicted = codes[queries], votes.classes[:, 0]
     right = int((predicted == truth).sum())
     return KnnScore(
-        label=label,
-        protocol=protocol,
         k=k,
+        temperature=temperature,
         top1=metrics.accuracy(truth, predicted),
         top5=metrics.top_accuracy(truth, votes.classes),
         macro_f1=metrics.macro_f1(truth, predicted),
         balanced_accuracy=metrics.balanced_accuracy(truth, predicted),
+        kappa=metrics.cohen_kappa(truth, predicted),
         majority=metrics.majority_share(codes[bank], truth),
         n=len(truth),
         interval=metrics.accuracy_interval(right, len(truth), seed=seed),
@@ -342,8 +260,9 @@ def _search(
     vectors: NDArray[np.floating],
     bank: Rows,
     queries: Rows,
-    groups: NDArray[np.int64] | None,
+    groups: Codes | None,
     k: int,
+    search: Callable[..., Neighbours],
     budget_bytes: int,
     device: str | torch.device,
 ) -> Neighbours:
@@ -351,7 +270,7 @@ def _search(
     whole = len(bank) == len(vectors)
     bank_vectors = vectors if whole else vectors[bank]
     alone = np.array_equal(bank, queries)
-    found = nearest(
+    found = search(
         bank_vectors if alone else vectors[queries],
         bank_vectors,
         min(k, len(bank)),
@@ -364,66 +283,93 @@ def _search(
     return Neighbours(found.scores, np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows]))
 
 
-def _unreachable(
-    codes: NDArray[np.int64], bank: Rows, queries: Rows, groups: NDArray[np.int64] | None
+def _check_ks(name: str, ks: Sequence[int], neighbours: Neighbours) -> int:
+    """Return the most neighbours that any query has, which is enough for one k at least."""
+    possible = int((neighbours.rows != NO_ROW).sum(axis=1).max())
+    if possible == 0:
+        raise EvaluationError(
+            f"no row with a {name!r} has a neighbour outside its own group; group by another column"
+        )
+    if ks[0] > possible:
+        raise EvaluationError(
+            f"k = {', '.join(map(str, ks))} is more than the {possible} neighbours that a row with "
+            f"a {name!r} can have; take a smaller k"
+        )
+    return possible
+
+
+def _count_unreachable(
+    codes: NDArray[np.int64], bank: Rows, queries: Rows, groups: Codes | None
 ) -> int:
-    """Count the queries whose class no row has that may be their neighbour."""
-    # a row without a group is alone in a group of its own
-    alone = np.arange(len(codes)) + len(codes)
-    group = alone if groups is None else np.where(groups < 0, alone, groups)
-    pairs = codes * (2 * len(codes)) + group  # class and group as one number
-    known, counts = np.unique(pairs[bank], return_counts=True)
-    at = np.minimum(np.searchsorted(known, pairs[queries]), len(known) - 1)
-    masked = np.where(known[at] == pairs[queries], counts[at], 0)  # of its class and group
-    return int(
-        (np.bincount(codes[bank], minlength=codes.max() + 1)[codes[queries]] == masked).sum()
-    )
+    """Count the queries whose class no row has that may be their neighbour.
+
+    Rows of a query's class are masked where they share a group in any column, or are itself. How
+    many do is counted by inclusion and exclusion over the columns.
+    """
+    itself = np.arange(len(codes))
+    columns = [itself]  # a row is alone in a group of its own
+    for column in () if groups is None else groups.reshape(len(codes), -1).T:
+        # without a group it is so in this column too
+        columns.append(np.where(column < 0, -1 - itself, column))
+    masked = np.zeros(len(queries), dtype=np.int64)
+    for size in range(1, len(columns) + 1):
+        for some in itertools.combinations(columns, size):
+            shared = codes
+            for column in some:  # the class and these groups as one number
+                shared = np.unique(np.stack([shared, column]), axis=1, return_inverse=True)[1]
+            counts = np.bincount(shared[bank], minlength=len(codes))
+            masked += (-1) ** (size + 1) * counts[shared[queries]]
+    known = np.bincount(codes[bank], minlength=codes.max() + 1)[codes[queries]]
+    return int((known == masked).sum())
 
 
 def _sides(
-    n: int, train: NDArray[np.integer] | None, test: NDArray[np.integer] | None
-) -> tuple[Rows, Rows]:
-    """Settle which rows may be neighbours and which ask."""
-    if (train is None) != (test is None):
-        raise EvaluationError("a split needs both its train and its test rows")
+    n: int, train: Codes | None, validation: Codes | None, test: Codes | None
+) -> tuple[Rows, Rows, Rows]:
+    """Settle which rows may be neighbours, which choose and which ask."""
     if train is None or test is None:
-        return np.arange(n), np.arange(n)
-    for name, rows in (("train", train), ("test", test)):
-        if not len(rows):
+        if not (train is None and validation is None and test is None):
+            raise EvaluationError("a split needs both its train and its test rows")
+        return np.arange(n), np.arange(0), np.arange(n)
+    sides = {"train": train, "validation": np.arange(0), "test": test}
+    if validation is not None:
+        sides["validation"] = validation
+    for name, rows in sides.items():
+        if not len(rows) and (name != "validation" or validation is not None):
             raise EvaluationError(f"the split has no {name} rows")
-        if rows.min() < 0 or rows.max() >= n:
+        if len(rows) and (rows.min() < 0 or rows.max() >= n):
             odd = rows[(rows < 0) | (rows >= n)][0]
             raise EvaluationError(f"{name} rows must be between 0 and {n - 1}, got {odd}")
-    both = np.intersect1d(train, test)
-    if len(both):
-        raise EvaluationError(
-            f"{len(both)} test rows are in train too, the first is row {both[0]}; "
-            "a row belongs to one side"
-        )
-    return np.unique(train).astype(np.int64), np.unique(test).astype(np.int64)
+    for one, other in itertools.combinations(sides, 2):
+        both = np.intersect1d(sides[one], sides[other])
+        if len(both):
+            raise EvaluationError(
+                f"{len(both)} {other} rows are in {one} too, the first is row {both[0]}; "
+                "a row belongs to one side"
+            )
+    bank, choosers, queries = (np.unique(rows).astype(np.int64) for rows in sides.values())
+    return bank, choosers, queries
 
 
-def _check_label(name: str, label: Labels, bank: Rows, queries: Rows, leave_one_out: bool) -> None:
-    if len(label.classes) < 2:
-        had = f"one class, {label.classes[0]!r}" if label.classes else "no values"
-        raise EvaluationError(f"label {name!r} has {had}; at least two classes are needed")
+def _check_label(
+    name: str, values: Values, bank: Rows, queries: Rows, *, leave_one_out: bool
+) -> None:
+    """Refuse a label that nothing can be learnt of."""
+    several = not isinstance(values, Ranges)
+    if isinstance(values, Ranges):
+        kinds = [f"{number:g}" for number in np.unique(values.middle[has_value(values)])[:2]]
+    else:
+        kinds = [repr(each) for each in values.classes[:2]]
+    noun, need = ("class", "classes") if several else ("value", "values")
+    if len(kinds) < 2:
+        had = f"one {noun}, {kinds[0]}" if kinds else "no values"
+        raise EvaluationError(f"label {name!r} has {had}; at least two {need} are needed")
     for side, rows in (("train", bank), ("test", queries)):
-        if not len(rows) and not leave_one_out:
-            raise EvaluationError(f"no {side} row has a {name!r}; choose another split or label")
-    if len(np.unique(label.codes[bank])) < 2:
-        only = label.classes[label.codes[bank[0]]]
+        if not len(rows):
+            row = "row that takes part" if leave_one_out else f"{side} row"
+            raise EvaluationError(f"no {row} has a {name!r}; choose another split or label")
+    if isinstance(values, Labels) and len(np.unique(values.codes[bank])) < 2:
+        only = values.classes[values.codes[bank[0]]]
         raise EvaluationError(
             f"all train rows have the {name!r} {only!r}; at least two classes are needed"
         )
-
-
-def _encode(values: Sequence[str | None], name: str, n: int) -> Labels:
-    if len(values) != n:
-        raise EvaluationError(f"{name} has {len(values)} values for {n} vectors")
-    return encode(values)
-
-
-def _protocol(name: Protocol | str) -> Protocol:
-    if name not in list(Protocol):
-        raise EvaluationError(f"no protocol named {name!r}; choose from {', '.join(Protocol)}")
-    return Protocol(name)

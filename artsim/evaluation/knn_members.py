@@ -11,11 +11,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.evaluation.knn import TEMPERATURE, Protocol, vote_weights
 from artsim.evaluation.labels import Members
+from artsim.evaluation.metrics import mean_interval
 from artsim.evaluation.neighbours import NO_ROW, Neighbours
+from artsim.evaluation.votes import TEMPERATURE, vote_weights
 
-__all__ = ["MemberScore", "MemberVotes", "score_members", "vote_members"]
+__all__ = [
+    "KnnMemberScore",
+    "MemberScore",
+    "MemberVotes",
+    "judge_members",
+    "score_members",
+    "vote_members",
+]
 
 _BLOCK_BYTES = 64 << 20  # for the votes of one block of queries
 
@@ -42,13 +50,65 @@ class MemberScore:
     image_mean_average_precision: float  # over the queries (iMAP)
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnnMemberScore:
+    """How well k neighbours know a label of which a row may have several."""
+
+    k: int
+    temperature: float | None  # None: every neighbour has one vote
+    ranking: MemberScore
+    chance: float  # mAP of shares that are all the same: the mean share of queries with a class
+    interval: tuple[float, float]  # 95 % bootstrap interval of mAP, over the classes
+    n: int  # queries
+    votes: MemberVotes
+
+    @property
+    def quality(self) -> float:
+        """What validation chooses by: more is better."""
+        return float(np.nan_to_num(self.ranking.mean_average_precision))
+
+
+def judge_members(
+    neighbours: Neighbours,
+    members: Members,
+    truth: Members,
+    k: int,
+    temperature: float | None,
+    *,
+    seed: int = 0,
+) -> KnnMemberScore:
+    """Let k neighbours vote, and measure how well the votes rank.
+
+    Args:
+        neighbours: Of the queries, shape (Q, at least k).
+        members: Labels of each row that is a neighbour.
+        truth: Labels of the Q queries, with the same codes; each has one or more.
+        k: Neighbours that vote.
+        temperature: See `vote_members`.
+        seed: Of the bootstrap.
+    """
+    votes = vote_members(neighbours, members, k, temperature=temperature)
+    ranking = score_members(votes, truth)
+    n = len(truth.starts) - 1
+    counts = np.bincount(truth.codes)
+    known = ranking.per_label[~np.isnan(ranking.per_label)]
+    return KnnMemberScore(
+        k=k,
+        temperature=temperature,
+        ranking=ranking,
+        chance=float(counts[counts > 0].mean() / n),
+        interval=mean_interval(known, seed=seed),
+        n=n,
+        votes=votes,
+    )
+
+
 def vote_members(
     neighbours: Neighbours,
     members: Members,
     k: int,
     *,
-    protocol: Protocol | str = Protocol.WEIGHTED,
-    temperature: float = TEMPERATURE,
+    temperature: float | None = TEMPERATURE,
 ) -> MemberVotes:
     """Let the k nearest neighbours of each query vote for all their labels.
 
@@ -56,8 +116,7 @@ def vote_members(
         neighbours: Best first, shape (Q, at least k).
         members: Labels of each bank row; rows that have none do not vote.
         k: Neighbours that vote.
-        protocol: ``weighted`` or ``plain``, see `knn.vote`.
-        temperature: Of the weighted vote.
+        temperature: Of the weighted vote; None: every neighbour has one, see `votes.vote`.
     """
     parts = []
     voters = neighbours.first(k)
@@ -67,7 +126,7 @@ def vote_members(
     for start in range(0, len(neighbours.rows), step):
         few = slice(start, start + step)
         block = Neighbours(voters.scores[few], voters.rows[few])  # (b, k)
-        weights = vote_weights(block, protocol, temperature)  # (b, k)
+        weights = vote_weights(block, temperature)  # (b, k)
         rows = np.where(block.rows == NO_ROW, 0, block.rows)
         counts = np.where(block.rows == NO_ROW, 0, members.starts[rows + 1] - members.starts[rows])
         total = np.where(counts > 0, weights, 0.0).sum(axis=1)  # (b,)

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.evaluation.knn import TEMPERATURE, Protocol, vote_weights
+from artsim.evaluation.labels import Ranges
 from artsim.evaluation.metrics import mean_interval
 from artsim.evaluation.neighbours import NO_ROW, Neighbours
+from artsim.evaluation.votes import TEMPERATURE, vote_weights
 
-__all__ = ["ValueScore", "predict_values", "score_ranges"]
+__all__ = ["KnnValueScore", "ValueScore", "judge_values", "predict_values", "score_ranges"]
 
 Floats = NDArray[np.float64]
 
@@ -29,13 +30,53 @@ class ValueScore:
     seed: int
 
 
+@dataclass(frozen=True, kw_only=True)
+class KnnValueScore:
+    """How well k neighbours know a number or year range."""
+
+    k: int
+    temperature: float | None  # None: every neighbour counts the same
+    score: ValueScore
+    predicted: Floats  # (Q,); NaN where no neighbour has a value
+
+    @property
+    def quality(self) -> float:
+        """What validation chooses by: more is better."""
+        return -self.score.mae
+
+
+def judge_values(
+    neighbours: Neighbours,
+    numbers: Floats,
+    truth: Ranges,
+    bank: Floats,
+    k: int,
+    temperature: float | None,
+    *,
+    seed: int = 0,
+) -> KnnValueScore:
+    """Predict by k neighbours, and measure how far off it is.
+
+    Args:
+        neighbours: Of the queries, shape (Q, at least k).
+        numbers: Of each row that is a neighbour; NaN where there is none.
+        truth: Of the Q queries.
+        bank: All numbers to learn from, whose median is the baseline.
+        k: Neighbours that count.
+        temperature: See `predict_values`.
+        seed: Of the bootstrap.
+    """
+    predicted = predict_values(neighbours, numbers, k, temperature=temperature)
+    score = score_ranges(predicted, truth.begin, truth.end, bank, seed=seed)
+    return KnnValueScore(k=k, temperature=temperature, score=score, predicted=predicted)
+
+
 def predict_values(
     neighbours: Neighbours,
     values: NDArray[np.floating],
     k: int,
     *,
-    protocol: Protocol | str = Protocol.WEIGHTED,
-    temperature: float = TEMPERATURE,
+    temperature: float | None = TEMPERATURE,
 ) -> Floats:
     """Average the values of the k nearest neighbours of each query, shape (Q,).
 
@@ -44,12 +85,11 @@ def predict_values(
         values: Of each bank row, shape (N,); rows of NaN do not count. For a year range, its
             middle.
         k: Neighbours that count; a query none of whose neighbours has a value gets NaN.
-        protocol: ``weighted`` or ``plain``, see `knn.vote`.
-        temperature: Of the weighted mean.
+        temperature: Of the weighted mean; None: every neighbour counts the same.
     """
     nearest = neighbours.first(k)
     known = np.where(nearest.rows == NO_ROW, np.nan, values[nearest.rows].astype(np.float64))
-    weights = np.where(np.isnan(known), 0.0, vote_weights(nearest, protocol, temperature))
+    weights = np.where(np.isnan(known), 0.0, vote_weights(nearest, temperature))
     with np.errstate(invalid="ignore"):  # 0 / 0 where no neighbour has a value
         means: Floats = (weights * np.nan_to_num(known)).sum(axis=1) / weights.sum(axis=1)
     return means

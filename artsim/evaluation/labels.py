@@ -9,7 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Labels", "Members", "encode", "encode_lists", "why_not_label"]
+__all__ = [
+    "Labels",
+    "Members",
+    "Ranges",
+    "Values",
+    "encode",
+    "encode_lists",
+    "has_value",
+    "keep",
+    "why_not_label",
+]
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,58 @@ class Members:
     starts: NDArray[np.int64]  # (N+1,) row i has codes[starts[i] : starts[i + 1]]
     codes: NDArray[np.int64]  # class codes, within a row rising and each once
     classes: tuple[str, ...]  # sorted
+
+    def take(self, rows: NDArray[np.integer]) -> Members:
+        """Keep these rows, in this order."""
+        counts = np.diff(self.starts)[rows]
+        starts = np.append(0, np.cumsum(counts)).astype(np.int64)
+        places = np.repeat(self.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
+        return Members(starts, self.codes[places], self.classes)
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """The range of numbers of each row, say of years; a plain number begins where it ends."""
+
+    begin: NDArray[np.float64]  # (N,); NaN where there is none
+    end: NDArray[np.float64]  # (N,) included
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """The number that stands for each range, shape (N,)."""
+        return (self.begin + self.end) / 2
+
+    @property
+    def are_ranges(self) -> bool:
+        """Whether any begins before it ends."""
+        return bool((self.begin < self.end).any())
+
+    def take(self, rows: NDArray[np.integer]) -> Ranges:
+        """Keep these rows, in this order."""
+        return Ranges(self.begin[rows], self.end[rows])
+
+
+Values = Labels | Members | Ranges  # a label of N rows, of any kind
+
+
+def has_value(values: Values) -> NDArray[np.bool_]:
+    """Say which rows have the label, shape (N,)."""
+    if isinstance(values, Labels):
+        return values.codes >= 0
+    if isinstance(values, Members):
+        return np.diff(values.starts) > 0
+    return ~np.isnan(values.middle)
+
+
+def keep(values: Values, rows: NDArray[np.bool_]) -> Values:
+    """Take the label from all rows but these, shape (N,)."""
+    if isinstance(values, Labels):
+        return Labels(np.where(rows, values.codes, -1), values.classes)
+    if isinstance(values, Members):
+        counts = np.diff(values.starts)
+        starts = np.append(0, np.cumsum(np.where(rows, counts, 0))).astype(np.int64)
+        return Members(starts, values.codes[np.repeat(rows, counts)], values.classes)
+    return Ranges(np.where(rows, values.begin, np.nan), np.where(rows, values.end, np.nan))
 
 
 def encode_lists(values: Sequence[Sequence[str] | None]) -> Members:

@@ -26,6 +26,7 @@ KS = (1, 2, 3, 5, 7, 10, 15, 20, 50)
 SHARPNESSES = (0.01, 0.1, 1.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0, 500.0)
 
 _DIMENSIONS = 512
+_BLOCK = 1 << 13  # vectors made float64 at a time
 
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
@@ -57,10 +58,13 @@ class MetScore:
     gap: float  # over all queries, distractors too
     gap_minus: float  # without distractors
     accuracy: float  # without distractors
+    interval: tuple[float, float]  # 95 % bootstrap interval of accuracy
     n: int  # queries
     n_distractors: int
+    dimensions: int  # that the whitening kept
     predicted: NDArray[np.int64]  # (n,) class codes
     confidence: Floats  # (n,)
+    neighbours: Neighbours  # (n, k) rows of the vectors
 
 
 def evaluate_met(
@@ -70,9 +74,11 @@ def evaluate_met(
     train: Rows,
     validation: Rows,
     test: Rows,
+    groups: NDArray[np.integer] | None = None,
     ks: Sequence[int] = KS,
     sharpnesses: Sequence[float] = SHARPNESSES,
     dimensions: int = _DIMENSIONS,
+    seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> MetScore:
     """Evaluate by the protocol.
@@ -84,14 +90,16 @@ def evaluate_met(
         train: The bank.
         validation: Rows to choose K and t on.
         test: Rows to score, in neither of the others.
+        groups: Group codes, shape (N,) or (N, G), see `knn.evaluate`.
         ks: K to choose from.
         sharpnesses: t to choose from.
         dimensions: Kept by the whitening, at most.
+        seed: Of the bootstrap.
         device: Where neighbours are searched.
 
     Raises:
-        EvaluationError: If a side is empty, sides share rows, or validation or test has only
-            distractors.
+        EvaluationError: If a side is empty, sides share rows, every K is too large, or validation
+            or test has only distractors.
     """
     train = train[codes[train] >= 0]
     for name, side in (("train", train), ("validation", validation), ("test", test)):
@@ -104,22 +112,37 @@ def evaluate_met(
     bank, classes = whitening(vectors[train]), codes[train]
     n_classes = len(np.unique(classes))
     possible = [k for k in sorted(set(ks)) if k <= len(train)]
+    if not possible:
+        raise EvaluationError(f"K = {min(ks)} is more than the {len(train)} rows of train")
+
+    def find(rows: Rows, k: int) -> Neighbours:
+        found = nearest(
+            whitening(vectors[rows]),
+            bank,
+            k,
+            query_groups=None if groups is None else groups[rows],
+            bank_groups=None if groups is None else groups[train],
+            device=device,
+        )
+        return Neighbours(found.scores, np.where(found.rows == NO_ROW, NO_ROW, train[found.rows]))
+
     best, chosen = -1.0, (possible[0], sharpnesses[0])
-    found = nearest(whitening(vectors[validation]), bank, possible[-1], device=device)
+    found = find(validation, possible[-1])
     for t in sharpnesses:
-        sure = confidences(found, classes, n_classes, t)  # (Q, largest k)
+        sure = confidences(found, codes, n_classes, t)  # (Q, largest k)
         for k in possible:
             gap = metrics.global_average_precision(
-                codes[validation], classes[found.rows[:, 0]], sure[:, k - 1]
+                codes[validation], _nearest_class(found, codes), sure[:, k - 1]
             )
             if gap > best:
                 best, chosen = gap, (k, t)
 
-    found = nearest(whitening(vectors[test]), bank, chosen[0], device=device)
-    predicted = classes[found.rows[:, 0]].astype(np.int64)
-    confidence = confidences(found, classes, n_classes, chosen[1])[:, -1]
+    found = find(test, chosen[0])
+    predicted = _nearest_class(found, codes)
+    confidence = confidences(found, codes, n_classes, chosen[1])[:, -1]
     truth = codes[test]
     known = truth >= 0
+    right = int((truth == predicted)[known].sum())
     return MetScore(
         k=chosen[0],
         t=chosen[1],
@@ -129,10 +152,13 @@ def evaluate_met(
             truth[known], predicted[known], confidence[known]
         ),
         accuracy=metrics.accuracy(truth[known], predicted[known]),
+        interval=metrics.accuracy_interval(right, int(known.sum()), seed=seed),
         n=len(test),
         n_distractors=int((~known).sum()),
+        dimensions=whitening.axes.shape[1],
         predicted=predicted,
         confidence=confidence,
+        neighbours=found,
     )
 
 
@@ -142,8 +168,11 @@ def whiten(vectors: Array, dimensions: int = _DIMENSIONS) -> Whitening:
     Directions in which the vectors do not vary are dropped: there is only noise to blow up.
     """
     mean = vectors.mean(axis=0, dtype=np.float64)
-    centred = vectors - mean
-    variances, axes = np.linalg.eigh(centred.T @ centred / len(vectors))  # rising
+    covariance = np.zeros((len(mean), len(mean)))
+    for start in range(0, len(vectors), _BLOCK):
+        centred = vectors[start : start + _BLOCK] - mean
+        covariance += centred.T @ centred / len(vectors)
+    variances, axes = np.linalg.eigh(covariance)  # rising
     variances, axes = variances[::-1][:dimensions], axes[:, ::-1][:, :dimensions]
     kept = variances > 1e-7 * variances[0]
     if variances[0] <= 0:
@@ -159,7 +188,7 @@ def confidences(
 
     Args:
         neighbours: Best first, shape (Q, K).
-        codes: Class of each bank row, shape (N,).
+        codes: Class of each row that is a neighbour, shape (N,).
         n_classes: Classes that the bank has.
         t: Multiplies similarities before the softmax.
     """
@@ -172,6 +201,12 @@ def confidences(
     without = n_classes - np.cumsum(first, axis=1)  # classes without a member among the first K
     sure: Floats = 1 / (np.cumsum(terms, axis=1) + without * np.exp(-t * highest))
     return sure
+
+
+def _nearest_class(neighbours: Neighbours, codes: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Return the class of each query's nearest neighbour, shape (Q,); -1 where it has none."""
+    nearest_row = neighbours.rows[:, 0]
+    return np.where(nearest_row == NO_ROW, -1, codes[nearest_row]).astype(np.int64)
 
 
 def _first_of_class(members: NDArray[np.integer]) -> NDArray[np.bool_]:

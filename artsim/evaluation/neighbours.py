@@ -10,11 +10,12 @@ the order of the true inner products, rounded to float32.
 from __future__ import annotations
 
 import math
+import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -26,8 +27,11 @@ from artsim.errors import EvaluationError
 __all__ = [
     "BUDGET_BYTES",
     "NO_ROW",
+    "Mask",
     "Neighbours",
     "check_unit_vectors",
+    "decode",
+    "encode",
     "nearest",
     "nearest_inner",
 ]
@@ -44,6 +48,7 @@ _SMALL = 1 << 22  # so many query-bank pairs go straight to float64
 
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]
+_Found = TypeVar("_Found")
 
 
 class Neighbours(NamedTuple):
@@ -87,9 +92,10 @@ def nearest(
         k: Neighbours wanted, at least 1; where it is more than N the rest are row -1.
         exclude: For each query the bank row that it may not find, or -1, shape (Q,);
             ``numpy.arange(N)`` is leave-one-out.
-        query_groups: Group of each query, shape (Q,). Rows of the same group are never
-            neighbours; -1 is no group and masks nothing.
-        bank_groups: Group of each bank row, shape (N,); given together with ``query_groups``.
+        query_groups: Group of each query, shape (Q,), or several, shape (Q, G). Rows of the same
+            group in any column are never neighbours; -1 is no group and masks nothing.
+        bank_groups: Group of each bank row, shape (N,) or (N, G); given together with
+            ``query_groups``.
         budget_bytes: Memory for similarities and candidates. Vectors, a bfloat16 copy of them
             and the result come on top; one query by 1,024 rows is the least that is computed.
         device: Where the products are computed. Float64 work stays on the CPU for ``mps``.
@@ -132,12 +138,12 @@ def nearest_inner(
             f"queries have {queries.shape[1]} dimensions and the bank {bank.shape[1]}; "
             "both must come from one tap of one model"
         )
-    mask = _Mask(len(queries), len(bank), exclude, query_groups, bank_groups)
+    mask = Mask(len(queries), len(bank), exclude, query_groups, bank_groups)
     search = _Search(queries, bank, min(k, len(bank)), mask, budget_bytes, torch.device(device))
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
     rows = np.full((len(queries), k), NO_ROW, dtype=np.int64)
     for block, keys in search.run():
-        scores[block, : search.k], rows[block, : search.k] = _decode(keys)
+        scores[block, : search.k], rows[block, : search.k] = decode(keys)
     return Neighbours(scores, rows)
 
 
@@ -158,7 +164,7 @@ def check_unit_vectors(vectors: Array, name: str) -> None:
         )
     for start in range(0, len(vectors), 1 << 14):
         block = vectors[start : start + (1 << 14)]
-        norms = np.sqrt(np.einsum("nd,nd->n", block, block, dtype=np.float32))
+        norms = np.sqrt(np.einsum("nd,nd->n", block, block, dtype=np.float32, casting="same_kind"))
         if not np.isfinite(norms).all():
             row = start + int(np.argmin(np.isfinite(norms)))
             raise EvaluationError(f"row {row} of {name} holds NaN or infinity; embed it again")
@@ -170,7 +176,7 @@ def check_unit_vectors(vectors: Array, name: str) -> None:
             )
 
 
-class _Mask:
+class Mask:
     """Which bank rows a query may not find."""
 
     def __init__(
@@ -183,11 +189,14 @@ class _Mask:
     ) -> None:
         if (query_groups is None) != (bank_groups is None):
             raise EvaluationError("query_groups and bank_groups must be given together")
-        self.exclude = _codes(exclude, "exclude", n_queries)
-        self.query_groups = _codes(query_groups, "query_groups", n_queries)
-        self.bank_groups = _codes(bank_groups, "bank_groups", n_bank)
-        if self.query_groups is not None:  # no group equals no group of the bank
-            self.query_groups = self.query_groups.masked_fill(self.query_groups < 0, -2)
+        self.exclude = None if exclude is None else _codes(exclude, "exclude", n_queries)
+        self.query_groups = _columns(query_groups, "query_groups", n_queries)
+        self.bank_groups = _columns(bank_groups, "bank_groups", n_bank)
+        if len(self.query_groups) != len(self.bank_groups):
+            raise EvaluationError(
+                f"query_groups have {len(self.query_groups)} codes a vector and bank_groups "
+                f"{len(self.bank_groups)}; both must be of the same groups"
+            )
 
     def apply(self, similarity: Tensor, queries: Tensor, start: int) -> None:
         """Set what is masked to -inf, in place.
@@ -202,9 +211,10 @@ class _Mask:
             columns = self.exclude[queries] - start  # (q,)
             inside = ((columns >= 0) & (columns < similarity.shape[1])).nonzero()[:, 0]
             similarity[inside.to(device), columns[inside].to(device)] = -math.inf
-        if self.query_groups is not None and self.bank_groups is not None:
-            mine = self.query_groups[queries].to(device)[:, None]  # (q, 1)
-            theirs = self.bank_groups[start : start + similarity.shape[1]].to(device)  # (n,)
+        for query_groups, bank_groups in zip(self.query_groups, self.bank_groups, strict=True):
+            mine = query_groups[queries].to(device)[:, None]  # (q, 1)
+            mine = mine.masked_fill(mine < 0, -2)  # no group equals no group of the bank
+            theirs = bank_groups[start : start + similarity.shape[1]].to(device)  # (n,)
             similarity.masked_fill_(mine == theirs, -math.inf)
 
 
@@ -216,7 +226,7 @@ class _Search:
         queries: Array,
         bank: Array,
         k: int,
-        mask: _Mask,
+        mask: Mask,
         budget_bytes: int,
         device: torch.device,
     ) -> None:
@@ -249,29 +259,39 @@ class _Search:
         self, bank: _CoarseBank, rows: NDArray[np.int64], wanted: int
     ) -> Iterator[tuple[NDArray[np.int64], Tensor, NDArray[np.bool_]]]:
         """Yield blocks of queries, their best keys, and whether these are proven to be the best."""
+        if not len(rows):
+            return
         size = len(self.bank)
         wanted = min(size, wanted)
         fine_bank = self.bank.to(self.fine_device)
-        n, q = self._block_sizes(bank.vectors.dtype.itemsize, wanted)
-        room = torch.empty(min(q, len(rows)) * n, dtype=bank.vectors.dtype, device=self.device)
-        for start in range(0, len(rows), q):
-            block = torch.from_numpy(rows[start : start + q])
-            queries = self.queries[block].to(self.device)  # (q, D)
+        workers = min(torch.get_num_threads(), len(rows)) if self.device.type == "cpu" else 1
+        n, q = self._block_sizes(bank.vectors.dtype.itemsize, wanted, workers)
+        q = min(q, -(-len(rows) // workers))
+        rooms = threading.local()  # memory that a thread uses again
+
+        def search(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Tensor, NDArray[np.bool_]]:
+            block = torch.from_numpy(rows)
+            queries = self.queries[block].to(self.device)  # (b, D)
             coarse = queries.to(bank.vectors.dtype)
+            if not hasattr(rooms, "room"):
+                rooms.room = torch.empty(q * n, dtype=bank.vectors.dtype, device=self.device)
             found = []
             for first in range(0, size, n):
                 part = bank.vectors[first : first + n]  # (n, D)
-                similarity = room[: len(block) * len(part)].view(len(block), len(part))  # (q, n)
-                torch.mm(coarse, part.T, out=similarity)
+                similarity = rooms.room[: len(block) * len(part)].view(len(block), len(part))
+                torch.mm(coarse, part.T, out=similarity)  # (b, n)
                 self.mask.apply(similarity, block, first)
                 values, columns = _top(similarity, wanted)
                 found.append((values, columns + first))
-            values, columns = _merge(found, wanted)  # (q, wanted), largest first
+            values, columns = _merge(found, wanted)  # (b, wanted), largest first
             bound = bank.most_true(queries, coarse, values).to(self.fine_device)
             keys, proven = self._rerank(queries, fine_bank, columns, bound)
             if wanted == size:
                 proven = torch.ones_like(proven)
-            yield block.numpy(), keys, proven.cpu().numpy()
+            return rows, keys, proven.cpu().numpy()
+
+        blocks = [rows[start : start + q] for start in range(0, len(rows), q)]
+        yield from _in_threads(search, blocks, workers)
 
     def _rerank(
         self, queries: Tensor, bank: Tensor, columns: Tensor, bound: Tensor
@@ -298,14 +318,14 @@ class _Search:
         rest = max(self.k, int(rivals.sum(dim=1).max()))
         others = _inner(queries, bank, columns[:, self.k : rest], rivals[:, self.k : rest])
         scores = torch.cat([first, others.masked_fill_(masked[:, self.k : rest], -math.inf)], dim=1)
-        keys = _encode(scores, columns[:, :rest])
+        keys = encode(scores, columns[:, :rest])
         return keys.topk(self.k, dim=1).values, ~rivals[:, -1]
 
     def _exact(self, rows: NDArray[np.int64]) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
         """Yield blocks of these queries and their best keys, all in float64."""
         if not len(rows):
             return
-        n, q = self._block_sizes(3 * 8, 0)  # similarities, their float32 form, keys
+        n, q = self._block_sizes(3 * 8, 0, 1)  # similarities, their float32 form, keys
         bank = self.bank.to(self.fine_device)
         for start in range(0, len(rows), q):
             block = torch.from_numpy(rows[start : start + q])
@@ -315,16 +335,17 @@ class _Search:
                 similarity = (queries @ bank[first : first + n].double().T).float()  # (q, n)
                 self.mask.apply(similarity, block, first)
                 columns = torch.arange(first, first + similarity.shape[1], device=self.fine_device)
-                keys = torch.cat([best, _encode(similarity, columns)], dim=1)
+                keys = torch.cat([best, encode(similarity, columns)], dim=1)
                 best = keys.topk(min(self.k, keys.shape[1]), dim=1).values
             yield block.numpy(), best
 
-    def _block_sizes(self, itemsize: int, wanted: int) -> tuple[int, int]:
-        """Choose how many bank rows and queries are multiplied at a time."""
-        share = self.budget_bytes // (2 * itemsize * 256)  # 256 queries keep a product efficient
+    def _block_sizes(self, itemsize: int, wanted: int, workers: int) -> tuple[int, int]:
+        """Choose how many bank rows and queries each worker multiplies at a time."""
+        budget_bytes = self.budget_bytes // workers
+        share = budget_bytes // (2 * itemsize * 256)  # 256 queries keep a product efficient
         n = min(len(self.bank), _MAX_BANK_BLOCK, max(_MIN_BANK_BLOCK, share))
         per_query = n * (itemsize + 2) + 2 * wanted * _MAX_GROUP * (8 + itemsize)
-        q = min(_MAX_QUERY_BLOCK, max(1, self.budget_bytes // per_query))
+        q = min(_MAX_QUERY_BLOCK, max(1, budget_bytes // per_query))
         return n, q
 
 
@@ -351,11 +372,12 @@ class _CoarseBank:
         vectors = torch.empty_like(bank, dtype=torch.bfloat16)
         mean = bank.mean(dim=0)
         radius = error = 0.0
-        for start in range(0, len(bank), 1 << 12):
-            centred = bank[start : start + (1 << 12)] - mean
-            vectors[start : start + (1 << 12)] = centred
+        step = 1 << 9 if device.type == "cpu" else 1 << 15  # so few stay in the processor's cache
+        for start in range(0, len(bank), step):
+            centred = bank[start : start + step] - mean
+            vectors[start : start + step] = centred
             radius = max(radius, float(_norms(centred).max()))
-            moved = _norms(centred - vectors[start : start + (1 << 12)])
+            moved = _norms(centred - vectors[start : start + step])
             error = max(error, float(moved.max()))
         return cls(vectors, mean, radius, error)
 
@@ -438,15 +460,11 @@ def _inner(queries: Tensor, bank: Tensor, columns: Tensor, needed: Tensor | None
         return products
 
     arrays = (queries.numpy(), bank.numpy(), columns.numpy(), products.numpy())
-    workers = torch.get_num_threads()
-    with ThreadPoolExecutor(workers) as pool:  # each step is too short for OpenMP's barriers
-        parts = [blocks[i::workers] for i in range(workers)]
-        for done in [pool.submit(_inner_part, *arrays, counts, part) for part in parts]:
-            done.result()
+    _inner_on_cpu(*arrays, counts, blocks)
     return products
 
 
-def _inner_part(
+def _inner_on_cpu(
     queries: NDArray[np.float32],
     bank: NDArray[np.float32],
     columns: NDArray[np.int64],
@@ -454,7 +472,7 @@ def _inner_part(
     counts: NDArray[np.int64],
     blocks: list[slice],
 ) -> None:
-    """Fill in the products of some blocks of queries, in buffers that are used again."""
+    """Fill in the products of blocks of queries, in buffers that are used again."""
     room = max((counts[block].max() * len(counts[block]) for block in blocks), default=0)
     single = np.empty((room, bank.shape[1]), dtype=np.float32)
     double = np.empty((room, bank.shape[1]), dtype=np.float64)
@@ -467,7 +485,26 @@ def _inner_part(
         products[block, : wanted.shape[1]] = np.vecdot(vectors, query)
 
 
-def _encode(scores: Tensor, rows: Tensor) -> Tensor:
+def _in_threads(
+    work: Callable[[NDArray[np.int64]], _Found], blocks: list[NDArray[np.int64]], workers: int
+) -> Iterator[_Found]:
+    """Work on blocks in threads each of which computes alone.
+
+    Threads that share every product wait for each other at each step, which on a busy machine
+    takes longer than the work.
+    """
+    if workers == 1:
+        yield from map(work, blocks)
+        return
+    threads = torch.get_num_threads()
+    try:
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(work, blocks)
+    finally:
+        torch.set_num_threads(threads)  # what threads that are new to torch begin with
+
+
+def encode(scores: Tensor, rows: Tensor) -> Tensor:
     """Make integers that sort as (score, then the lower row first), so that no two are equal."""
     bits = (scores + 0.0).contiguous().view(torch.int32)  # + 0.0 makes -0 into 0
     bits = torch.where(bits < 0, bits ^ 0x7FFFFFFF, bits)  # floats sort as their bits now
@@ -481,7 +518,8 @@ def _scores(keys: Tensor) -> Tensor:
     return scores
 
 
-def _decode(keys: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def decode(keys: Tensor) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the scores and rows that `encode` made keys of; row -1 where the score is -inf."""
     scores = _scores(keys)
     rows = 0x7FFFFFFF - (keys & 0x7FFFFFFF)
     return scores.cpu().numpy(), rows.masked_fill(scores.isneginf(), NO_ROW).cpu().numpy()
@@ -508,9 +546,15 @@ def _tensor(vectors: Array) -> Tensor:
     return tensor
 
 
-def _codes(codes: Codes | None, name: str, n: int) -> Tensor | None:
-    if codes is None:
-        return None
+def _codes(codes: Codes, name: str, n: int) -> Tensor:
     if codes.shape != (n,):
         raise EvaluationError(f"{name} must have one code a vector, {n}, got shape {codes.shape}")
     return torch.from_numpy(codes.astype(np.int64))
+
+
+def _columns(groups: Codes | None, name: str, n: int) -> list[Tensor]:
+    """Take the columns of group codes, (n,) or (n, G), apart."""
+    if groups is None:
+        return []
+    columns = groups.T if groups.ndim == 2 else groups[None]
+    return [_codes(column, name, n) for column in columns]

@@ -1,0 +1,270 @@
+"""``artsim knn-eval`` on a small museum whose neighbours can be read off by eye."""
+
+import csv
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from conftest import toy_passport
+
+from artsim.annotations import SplitPlan, make_split, read_split, values_of
+from artsim.assess import KnnPlan, knn_eval
+from artsim.cli import cli
+from artsim.datatypes import Field, FieldType
+from artsim.store import DerivedLabel, Manifest, Store, part_schema
+
+YEARS = pa.struct({"begin": pa.int32(), "end": pa.int32()})
+METADATA = [
+    pa.field("artist", pa.string()),
+    pa.field("number", pa.string()),
+    pa.field("media", pa.list_(pa.string())),
+    pa.field("year", YEARS),
+    pa.field("height_cm", pa.float64()),
+    pa.field("sheet", pa.string()),
+    pa.field("side", pa.string()),
+]
+# Ada's pictures point east, Ben's north; the last two of each are one sheet.
+DEGREES = [0, 2, 5, 9, 90, 92, 95, 99]
+ARTISTS = ["Ada"] * 4 + ["Ben"] * 4
+SIDES = ["train", "train", "val", "test"] * 2
+
+
+def make_museum(path, **changes):
+    radians = np.radians(DEGREES)
+    vectors = np.stack([np.cos(radians), np.sin(radians), 0 * radians], axis=1).astype(np.float32)
+    columns = {
+        "id": [f"r{i}" for i in range(8)],
+        "image": [f"r{i}.jpg" for i in range(8)],
+        "content_hash": [f"hash of r{i}" for i in range(8)],
+        "width": [10] * 8,
+        "height": [20] * 8,
+        "file_bytes": [100] * 8,
+        "file_mtime_ns": [5] * 8,
+        "artist": ARTISTS,
+        "number": [f"n{i}" for i in range(8)],
+        "media": [["oil"], ["oil", "canvas"], ["oil"], None, ["ink"], ["ink"], ["ink"], ["ink"]],
+        "year": [{"begin": 1800 + 10 * i, "end": 1809 + 10 * i} for i in range(8)],
+        "height_cm": [float(10 + i // 4) for i in range(8)],
+        "sheet": ["a", "b", "c", "c", "d", "e", "f", "f"],
+        "side": SIDES,
+        "rgb": vectors.tolist(),
+    } | changes  # fmt: skip
+    schema = part_schema(METADATA, toy_passport().taps)
+    manifest = Manifest(
+        name="toy",
+        reader="table",
+        source="/museum",
+        root="/museum",
+        fields=tuple(Field(field.name, FieldType.of(field.type)) for field in METADATA),
+        passport=toy_passport(),
+        complete=True,
+    )
+    store = Store.create(path, manifest)
+    store.append(pa.table({name: columns[name] for name in schema.names}, schema=schema))
+    return Store.open(path)
+
+
+@pytest.fixture
+def museum(tmp_path):
+    return make_museum(tmp_path / "index")
+
+
+def run(store, *args, code=0):
+    args = ["knn-eval", "--index", str(store.path), *map(str, args)]
+    result = CliRunner().invoke(cli, args, catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def rows(store, *args):
+    return [json.loads(line) for line in run(store, *args).splitlines()]
+
+
+def neighbours(store, **plan):
+    (found,) = knn_eval(store, KnnPlan(tap="rgb", labels=("artist",), ks=(1,), **plan))
+    return found.neighbours.rows[:, 0].tolist()
+
+
+def test_labels_of_all_kinds_are_judged_in_one_call(museum):
+    artist, media, year, height = rows(museum, "--label", "artist,media,year,height_cm", "-k", "1")
+    assert (artist["top1"], artist["kappa"], artist["majority"], artist["n"]) == (1, 1, 0.5, 8)
+    assert (artist["protocol"], artist["k"], artist["temperature"]) == ("dino", 1, 0.07)
+    # of canvas the one picture that has it is not told so, and its neighbour is
+    assert media["AP"] == {"canvas": pytest.approx(1 / 7), "ink": 1, "oil": 1}
+    assert media["mAP"] == pytest.approx((1 / 7 + 2) / 3)
+    assert media["n"] == 7
+    # the middle of the neighbour's ten years is 5 or 6 off the nearer end of the next
+    assert year["MAE"] == pytest.approx(5.5, abs=0.5)
+    assert (year["inside"], height["inside"]) == (0, None)
+    assert (height["MAE"], height["median_MAE"]) == (0, 0.5)
+
+
+def test_tables_say_what_is_scored_and_what_guessing_gives(museum):
+    output = run(museum, "--label", "artist,media,year,height_cm", "-k", "1", "--table")
+    assert "leave-one-out, dino\n" in output
+    for line in (
+        "artist: 2 classes, 8 pictures, majority 0.500",
+        "media: 3 classes, several a picture, 7 pictures, chance 0.381",
+        "year: a number, 8 pictures, the median is off by 15.5",
+        "height_cm: a number, 8 pictures, the median is off by 0.5",
+        "Hubs at k = 1: skew",
+    ):
+        assert line in output
+    heads = [line.split() for line in output.splitlines() if line.strip().startswith("k ")]
+    assert heads == [
+        ["k", "top-1", "95", "%", "top-5", "macro", "F1", "balanced", "kappa"],
+        ["k", "mAP", "95", "%", "iMAP"],
+        ["k", "MAE", "95", "%", "inside"],
+        ["k", "MAE", "95", "%"],
+    ]
+
+
+def test_without_validation_every_k_is_shown_and_with_it_one_is_chosen(museum):
+    shown = rows(museum, "--label", "artist", "-k", "1,3", "-k", "7")
+    assert [(row["k"], row["chosen_on"]) for row in shown] == [(1, 0), (3, 0), (7, 0)]
+    (chosen,) = rows(museum, "--label", "artist", "-k", "1,2,4", "--split", "side")
+    assert (chosen["k"], chosen["chosen_on"], chosen["n"], chosen["bank"]) == (1, 2, 2, 4)
+    output = run(museum, "--label", "artist", "-k", "1,2", "--split", "side", "--table")
+    assert "  k = 1, T = 0.07 chosen on 2 validation pictures\n" in output
+    args = ("--label", "artist", "--protocol", "plain", "-k", "1,2", "--split", "side", "--table")
+    plain = run(museum, *args)
+    assert "  k = 1 chosen on 2 validation pictures\n" in plain
+
+
+def test_temperatures_are_shown_beside_k(museum):
+    args = ("--label", "artist", "-k", "3", "--temperature", "0.07", "--temperature", "1")
+    assert [row["temperature"] for row in rows(museum, *args)] == [0.07, 1]
+    (head,) = (line for line in run(museum, *args, "--table").splitlines() if "top-1" in line)
+    assert head.split()[:3] == ["k", "T", "top-1"]
+
+
+def test_met_reports_gap_and_who_is_a_distractor(tmp_path):
+    store = make_museum(tmp_path / "i", artist=["Ada"] * 4 + ["Ben"] * 3 + ["Eve"])
+    (row,) = rows(store, "--label", "artist", "--protocol", "met", "--split", "side", "-k", "1,2")
+    assert (row["accuracy"], row["gap_minus"], row["validation_gap"]) == (1, 1, 1)
+    assert (row["n"], row["distractors"], row["chosen_on"], row["bank"]) == (2, 1, 2, 4)
+    assert 0.5 <= row["gap"] <= 1
+    output = run(store, "--label", "artist", "--protocol", "met", "--split", "side", "--table")
+    assert "artist: 3 classes, 2 pictures, 1 of them distractors" in output
+    assert "k and t chosen on 2 validation pictures (GAP 1.000)" in output
+
+
+def test_groups_are_kept_apart_one_by_one_and_together(museum):
+    assert neighbours(museum) == [1, 0, 1, 2, 5, 4, 5, 6]
+    assert neighbours(museum, groups=("sheet",)) == [1, 0, 1, 1, 5, 4, 5, 5]
+    both = neighbours(museum, groups=("sheet", "artist"))
+    assert both == [4, 4, 4, 4, 3, 3, 3, 3]
+    (row,) = rows(museum, "--label", "sheet", "--group", "artist", "--group", "side", "-k", "1")
+    assert (row["groups"], row["top1"]) == (["artist", "side"], 0)
+
+
+def test_pictures_that_look_the_same_are_kept_apart(museum, monkeypatch):
+    hashes = [0b0, 0b11111, 0b111, None, 0xFF00, 0xFF01, 0xFFFF0000, None]  # 0, 2 and 1 in a chain
+    monkeypatch.setattr("artsim.assess.sides.picture_hashes", lambda *args, **kwargs: hashes)
+    assert neighbours(museum, groups=("near-duplicate",)) == [3, 3, 3, 2, 6, 6, 5, 6]
+
+
+def test_folds_and_groups_are_kept_apart_together(museum):
+    make_split(museum, "f", SplitPlan(folds=2, stratify="artist"))
+    found = neighbours(museum, split="f", groups=("sheet",))
+    sides, sheets = read_split(museum, "f").sides, values_of(museum, "sheet")
+    for row, other in enumerate(found):
+        assert sides[row] != sides[other]
+        assert sheets[row] != sheets[other]
+
+
+@pytest.mark.parametrize("correction", ["csls", "mutual-proximity"])
+def test_the_search_is_corrected_for_hubs_where_asked(museum, correction):
+    (row,) = rows(museum, "--label", "artist", "--correct", correction, "-k", "1")
+    assert (row["top1"], row["correct"]) == (1, correction)
+    output = run(museum, "--label", "artist", "--correct", correction, "-k", "1", "--table")
+    assert f"corrected by {correction}\n" in output
+
+
+def test_predictions_of_every_kind_name_who_voted(museum, tmp_path):
+    file = tmp_path / "p.csv"
+    run(museum, "--label", "artist,media,year", "-k", "1", "--predictions", file)
+    with file.open(newline="") as stream:
+        found = {(row["label"], row["id"]): row for row in csv.DictReader(stream)}
+    told = {
+        key: (row["true"], row["predicted"], row["share"], row["correct"], row["neighbours"])
+        for key, row in found.items()
+    }
+    assert told["artist", "r3"] == ("Ada", "Ada", "1.0000", "1", "r2")
+    assert told["media", "r0"] == ("oil", "canvas|oil", "1.0000", "0", "r1")
+    assert told["year", "r0"] == ("1800 to 1809", "1814.5", "", "0", "r1")
+    assert ("media", "r3") not in told  # it has none
+    run(museum, "--label", "artist", "--split", "side", "--protocol", "met", "--predictions", file)
+    with file.open(newline="") as stream:
+        met = [(row["id"], row["true"], row["predicted"]) for row in csv.DictReader(stream)]
+    assert met == [("r3", "Ada", "Ada"), ("r7", "Ben", "Ben")]
+
+
+def test_a_derived_label_whose_column_has_gone_ends_nothing(museum):
+    museum.set_labels([DerivedLabel("old", "school ~ 'x'"), DerivedLabel("ada", "artist ~ 'Ada'")])
+    store = Store.open(museum.path)
+    output = run(store, "-k", "1", "--table")
+    (note,) = (line for line in output.splitlines() if line.startswith("Not a label: old ("))
+    assert "expected a column; they are artist, number, media" in note
+    assert "\nada: 2 classes" in output
+    assert "expected a column" in run(store, "--label", "old", "-k", "1", code=1)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--label", "number"), "'number' cannot be a label: all 8 values are different; choose"),
+        (("--label", "artist", "-k", "8"), "k = 8 is more than the 7 neighbours that a row with a"),
+        (("--label", "artist", "--split", "artist"), "split column 'artist' needs rows of 'train'"),
+        (("--label", "artist", "--protocol", "met"), "the protocol 'met' needs a split with train"),
+        (
+            ("--label", "media", "--protocol", "met", "--split", "side"),
+            "'met' judges labels of one class a picture, which 'media' is not",
+        ),
+        (("--protocol", "plain", "--temperature", "1"), "the protocol 'plain' has no temperature"),
+        (
+            ("--protocol", "met", "--split", "side", "--correct", "csls"),
+            "'met' whitens vectors and is not corrected by 'csls'",
+        ),
+        (("--label", "artist", "--group", "school"), "no column 'school'; choose from"),
+    ],
+)  # fmt: skip
+def test_bad_use_is_one_line(museum, args, message):
+    output = run(museum, *args, code=1)
+    assert output.startswith("Error: ")
+    assert message in output
+    assert output.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "args", "message"),
+    [
+        ({"artist": ["Ada"] * 8}, (), "'artist' cannot be a label: one class only: 'Ada'"),
+        ({"rgb": [[np.nan, 0.0, 0.0]] * 8}, (), "row 0 of the vectors of"),
+        ({"side": ["train"] * 8}, ("--split", "side"), "needs rows of 'train' and of 'test'"),
+        (
+            {"artist": ["Ada", "Ben", None, None] * 2},
+            ("--split", "side"),
+            "no test row has a 'artist'; choose another split or label",
+        ),
+        (
+            {"side": ["train", "test"] * 4},
+            ("--split", "side", "--protocol", "met"),
+            "the protocol 'met' chooses on validation, and split 'side' has none",
+        ),
+    ],
+)
+def test_an_index_that_cannot_be_judged_is_one_line(tmp_path, changes, args, message):
+    store = make_museum(tmp_path / "i", **changes)
+    output = run(store, "--label", "artist", "-k", "1", *args, code=1)
+    assert output.startswith("Error: ")
+    assert message in output
+    assert output.count("\n") == 1
+
+
+def test_a_class_with_one_picture_is_counted_as_what_cannot_be_right(tmp_path):
+    store = make_museum(tmp_path / "i", artist=["Ada"] * 4 + ["Ben"] * 3 + ["Eve"])
+    output = run(store, "--label", "artist", "-k", "1", "--table")
+    assert "  1 pictures have a class that no possible neighbour has: they count as wrong" in output
