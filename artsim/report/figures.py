@@ -20,7 +20,7 @@ from artsim.errors import StoreError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["histogram"]
+__all__ = ["curve", "histogram", "require_matplotlib"]
 
 # Colours that stand for the page's own until the SVG is written.
 _COLOURS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(--accent)"}
@@ -28,6 +28,7 @@ _INK, _FAINT, _ACCENT = _COLOURS
 
 _SIZE_INCHES = (4.4, 2.5)  # narrow enough for a phone at full size
 _BINS = 36
+_FEW = 8  # settings that are each written at the axis
 _STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # letters stay letters: they can be read out, searched and restyled
     "text.parse_math": False,
@@ -69,19 +70,12 @@ def histogram(
     Raises:
         StoreError: If matplotlib is not installed.
     """
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
+    low, high = _ends(values)
+    edges = np.geomspace(low, high, _BINS + 1)
+
+    def draw(axes: Axes) -> None:
         from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-    except ImportError as error:
-        raise StoreError(
-            "a page with figures needs matplotlib; install it with pip install 'artsim[report]'"
-        ) from error
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": title}):
-        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
-        axes: Axes = figure.add_subplot()
-        low, high = _ends(values)
-        edges = np.geomspace(low, high, _BINS + 1)
+
         axes.hist(values, bins=edges.tolist(), color=_ACCENT, rwidth=0.9)
         axes.axvline(float(np.median(values)), color=_INK, linewidth=1, linestyle=(0, (3, 3)))
         axes.set_xscale("log")
@@ -91,10 +85,86 @@ def histogram(
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
         axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.set_xlabel(unit)
+
+    return _figure(draw, title, description)
+
+
+def curve(
+    settings: Sequence[float],
+    scores: Sequence[float],
+    chosen: float,
+    *,
+    title: str,
+    description: str,
+    unit: str,
+    ticks: Callable[[float], str],
+) -> str:
+    """Draw scores along a setting, on a logarithmic axis, and mark the one that was chosen.
+
+    Args:
+        settings: Above 0, rising.
+        scores: One a setting.
+        chosen: One of the settings.
+        title: What the figure is called when read out.
+        description: What it shows, in words.
+        unit: Below the axis.
+        ticks: Writes a score.
+
+    Returns:
+        An ``<svg>`` element.
+
+    Raises:
+        StoreError: If matplotlib is not installed.
+    """
+    marks = list(settings) if len(settings) <= _FEW else None
+
+    def draw(axes: Axes) -> None:
+        from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+        axes.plot(settings, scores, color=_ACCENT, linewidth=1.8, marker="o", markersize=3)
+        at = min(range(len(settings)), key=lambda i: abs(settings[i] - chosen))
+        axes.axvline(settings[at], color=_INK, linewidth=1, linestyle=(0, (3, 3)))
+        axes.plot(settings[at], scores[at], color=_INK, marker="o", markersize=6)
+        axes.set_xscale("log")
+        if marks is not None:
+            axes.xaxis.set_major_locator(FixedLocator(marks))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
+        axes.set_xlabel(unit)
+
+    return _figure(draw, title, description)
+
+
+def require_matplotlib() -> None:
+    """Pass where figures can be drawn.
+
+    Raises:
+        StoreError: If matplotlib is not installed.
+    """
+    try:
+        import matplotlib  # noqa: F401  # only whether it is there
+    except ImportError as error:
+        raise StoreError(
+            "a page with figures needs matplotlib; install it with pip install 'artsim[report]'"
+        ) from error
+
+
+def _figure(draw: Callable[[Axes], None], title: str, description: str) -> str:
+    """Let axes be drawn on in the style of the page, and return them as an ``<svg>``."""
+    require_matplotlib()
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": title}):
+        figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
+        axes: Axes = figure.add_subplot()
+        draw(axes)
         axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.tick_params(length=0)
-        axes.set_xlabel(unit)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     return _for_page(out.getvalue(), title, description)

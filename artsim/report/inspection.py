@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from artsim.inspection import (
     Weight,
 )
 from artsim.report.figures import histogram
-from artsim.report.pages import escape, page, thumbnail
+from artsim.report.pages import escape, page, thumbnails
 
 __all__ = ["inspection_page"]
 
@@ -48,14 +47,14 @@ def inspection_page(inspection: Inspection) -> str:
     Raises:
         StoreError: If matplotlib is not installed.
     """
-    thumbnails = _thumbnails(inspection)
+    pictures = _thumbnails(inspection)
     return page(
         f"{inspection.name}: the collection inspected",
         [
             *_head(inspection),
-            *_findings(inspection, thumbnails),
+            *_findings(inspection, pictures),
             *_labels(inspection.labels),
-            *_classes(inspection, thumbnails),
+            *_classes(inspection, pictures),
             *_sizes(inspection),
             *_columns(inspection.columns, inspection.rows),
             *_foot(inspection),
@@ -64,21 +63,12 @@ def inspection_page(inspection: Inspection) -> str:
 
 
 def _thumbnails(inspection: Inspection) -> Mapping[Path, Callable[[str], str]]:
-    """Make the small copies, each once and in threads; each waits for what to say in its place."""
+    """Make the small copies of the pictures on the page."""
     files = [file for sample in inspection.samples for file in sample.files]
     for finding in inspection.findings:
         for example in finding.examples:
             files += _shown(finding, example)
-    wanted = list(dict.fromkeys(files))
-    with ThreadPoolExecutor(inspection.settings.workers) as pool:
-        made = list(pool.map(lambda file: thumbnail(file, _ALT), wanted))
-    return {
-        file: lambda alt, image=image: image.replace(_ALT, escape(alt))  # type: ignore[misc]  # its own image
-        for file, image in zip(wanted, made, strict=True)
-    }
-
-
-_ALT = "\ufdd0"  # no text holds it: Unicode keeps it for private use within a program
+    return thumbnails(files, workers=inspection.settings.workers)
 
 
 def _head(inspection: Inspection) -> Iterator[str]:
@@ -119,7 +109,7 @@ def _total(inspection: Inspection, weight: Weight) -> int:
 
 
 def _findings(
-    inspection: Inspection, thumbnails: Mapping[Path, Callable[[str], str]]
+    inspection: Inspection, pictures: Mapping[Path, Callable[[str], str]]
 ) -> Iterator[str]:
     yield '<section aria-labelledby="findings"><h2 id="findings">What was found</h2>'
     if not inspection.findings:
@@ -135,11 +125,11 @@ def _findings(
         if of_weight:
             yield f"<h3>{_HEADINGS[weight]}</h3>"
         for finding in of_weight:
-            yield from _finding(finding, thumbnails)
+            yield from _finding(finding, pictures)
     yield "</section>"
 
 
-def _finding(finding: Finding, thumbnails: Mapping[Path, Callable[[str], str]]) -> Iterator[str]:
+def _finding(finding: Finding, pictures: Mapping[Path, Callable[[str], str]]) -> Iterator[str]:
     explanation = EXPLANATIONS[finding.kind]
     yield f'<article class="card {explanation.weight}">'
     title = explanation.title[0].upper() + explanation.title[1:]
@@ -148,7 +138,7 @@ def _finding(finding: Finding, thumbnails: Mapping[Path, Callable[[str], str]]) 
     kind = ' class="gallery"' if each_has_one else ""
     yield f"<p>{escape(explanation.advice)}</p><ul{kind}>"
     for example in finding.examples:
-        yield f"<li>{_example(example, _shown(finding, example), thumbnails)}</li>"
+        yield f"<li>{_example(example, _shown(finding, example), pictures)}</li>"
     yield "</ul></article>"
 
 
@@ -158,13 +148,13 @@ def _shown(finding: Finding, example: Example) -> tuple[Path, ...]:
 
 
 def _example(
-    example: Example, files: Sequence[Path], thumbnails: Mapping[Path, Callable[[str], str]]
+    example: Example, files: Sequence[Path], pictures: Mapping[Path, Callable[[str], str]]
 ) -> str:
     names = " = ".join(f"<code>{escape(name)}</code>" for name in example.names[:_PICTURES_SHOWN])
     more = len(example.names) - _PICTURES_SHOWN
     names += f" and {more:,} more" if more > 0 else ""
     detail = f" <small>{escape(example.detail)}</small>" if example.detail else ""
-    images = [thumbnails[file](name) for name, file in zip(example.names, files, strict=False)]
+    images = [pictures[file](name) for name, file in zip(example.names, files, strict=False)]
     strip = f'<span class="strip">{"".join(images)}</span>' if images else ""
     return f"{strip}<span>{names}{detail}</span>"
 
@@ -207,7 +197,7 @@ def _label(label: Label) -> str:
 
 
 def _classes(
-    inspection: Inspection, thumbnails: Mapping[Path, Callable[[str], str]]
+    inspection: Inspection, pictures: Mapping[Path, Callable[[str], str]]
 ) -> Iterator[str]:
     counts = {label.name: label for label in inspection.labels}
     if not inspection.samples:
@@ -221,17 +211,17 @@ def _classes(
         yield f"<details open><summary><h3>{escape(name)}</h3> <small>{which}"
         yield f"{len(label.classes):,} classes</small></summary>"
         for sample in shown:
-            yield from _class(sample, label, thumbnails)
+            yield from _class(sample, label, pictures)
         yield "</details>"
     yield "</section>"
 
 
 def _class(
-    sample: Sample, label: Label, thumbnails: Mapping[Path, Callable[[str], str]]
+    sample: Sample, label: Label, pictures: Mapping[Path, Callable[[str], str]]
 ) -> Iterator[str]:
     count = dict(label.classes)[sample.class_]
     images = [
-        thumbnails[file](f"{sample.class_}: {id_}")
+        pictures[file](f"{sample.class_}: {id_}")
         for id_, file in zip(sample.ids, sample.files, strict=True)
     ]
     yield f'<div class="class"><div>{escape(sample.class_)} <small class="count">{count:,}</small>'

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from PIL import ImageDraw, ImageFont
 
-__all__ = ["clean", "draw_text", "text_width", "wrap"]
+__all__ = ["clean", "draw_text", "one_line", "text_width", "wrap"]
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
@@ -38,9 +38,13 @@ def clean(text: str) -> str:
     A letter that no font here has loses its accent ("É" becomes "E"); one of a script that no font
     here has stays and is drawn as an empty box.
     """
-    line = " ".join(text.split())
-    visible = (c for c in unicodedata.normalize("NFC", line) if unicodedata.category(c)[0] != "C")
-    return "".join(_drawable(character) for character in visible)
+    return "".join(_drawable(character) for character in one_line(text))
+
+
+def one_line(text: str) -> str:
+    """Return the text on one line, without control characters."""
+    line = unicodedata.normalize("NFC", " ".join(text.split()))
+    return "".join(character for character in line if unicodedata.category(character)[0] != "C")
 
 
 def text_width(text: str, size: int) -> float:

@@ -5,20 +5,24 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from PIL import Image
 
+from artsim.datatypes import Box
 from artsim.errors import ImageError, StoreError
-from artsim.images import decode, read_bytes
+from artsim.report.pictures import outline, small_copy
 
-__all__ = ["escape", "page", "save_page", "thumbnail"]
+__all__ = ["embed", "escape", "page", "save_page", "thumbnail", "thumbnails"]
 
 _QUALITY = 72  # of the small JPEGs
 
 # Nothing is fetched and nothing is run, whatever a title or a file name holds.
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+_ALT = "\ufdd0"  # no text holds it: Unicode keeps it for private use within a program
 
 _STYLE = """
 :root {
@@ -118,12 +122,13 @@ def escape(text: object) -> str:
     return html.escape(str(text).encode("utf-8", "replace").decode("utf-8"))
 
 
-def page(title: str, parts: Iterable[str]) -> str:
+def page(title: str, parts: Iterable[str], *, style: str = "") -> str:
     """Make a page of HTML parts, whole in one file, that reads on a phone and on paper.
 
     Args:
         title: Of the window; text.
         parts: The body; HTML.
+        style: CSS besides that of every page.
     """
     body = "\n".join(parts)
     return f"""<!DOCTYPE html>
@@ -133,7 +138,7 @@ def page(title: str, parts: Iterable[str]) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="{_POLICY}">
 <title>{escape(title)}</title>
-<style>{_STYLE}</style>
+<style>{_STYLE}{style}</style>
 </head>
 <body>
 {body}
@@ -157,29 +162,53 @@ def save_page(text: str, path: Path) -> None:
         ) from error
 
 
-def thumbnail(file: Path, alt: str, side: int = 144) -> str:
+def thumbnail(file: Path, alt: str, side: int = 144, box: Box | None = None) -> str:
     """Make an ``<img>`` that holds a small copy of a picture, or say why there is none.
 
     Args:
         file: The picture.
         alt: What is said in its place.
         side: Pixels of the longer side.
+        box: What is outlined, in per cent.
     """
-
-    def fitted(width: int, height: int) -> tuple[int, int]:
-        scale = min(1.0, side / max(width, height))
-        return max(1, round(width * scale)), max(1, round(height * scale))
-
     try:
-        picture = decode(read_bytes(file), at_least=fitted)
+        picture = small_copy(file, side)
+        picture = picture if box is None else outline(picture, box)
     except ImageError as error:
         return f'<span class="gone" title="{escape(error)}">{escape(alt)}: no picture</span>'
-    size = fitted(picture.width, picture.height)
-    small = Image.fromarray(picture.pixels).resize(size, Image.Resampling.LANCZOS)
+    return embed(picture, alt)
+
+
+def thumbnails(
+    files: Iterable[Path], *, workers: int, side: int = 144
+) -> Mapping[Path, Callable[[str], str]]:
+    """Make small copies, each once and in threads; each waits for what to say in its place.
+
+    Args:
+        files: The pictures.
+        workers: Threads.
+        side: Pixels of the longer side.
+    """
+    wanted = list(dict.fromkeys(files))
+    with ThreadPoolExecutor(workers) as pool:
+        made = list(pool.map(lambda file: thumbnail(file, _ALT, side), wanted))
+    return {
+        file: lambda alt, image=image: image.replace(_ALT, escape(alt))  # type: ignore[misc]  # its own image
+        for file, image in zip(wanted, made, strict=True)
+    }
+
+
+def embed(picture: Image.Image, alt: str) -> str:
+    """Make an ``<img>`` that holds a picture.
+
+    Args:
+        picture: Small, RGB.
+        alt: What is said in its place.
+    """
     out = io.BytesIO()
-    small.save(out, "JPEG", quality=_QUALITY)
+    picture.save(out, "JPEG", quality=_QUALITY)
     data = base64.b64encode(out.getvalue()).decode("ascii")
     return (
-        f'<img src="data:image/jpeg;base64,{data}" width="{size[0]}" height="{size[1]}" '
-        f'alt="{escape(alt)}" title="{escape(alt)}">'
+        f'<img src="data:image/jpeg;base64,{data}" width="{picture.width}" '
+        f'height="{picture.height}" alt="{escape(alt)}" title="{escape(alt)}">'
     )

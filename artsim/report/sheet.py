@@ -9,9 +9,11 @@ from pathlib import Path
 
 from PIL import Image, ImageDraw
 
+from artsim.datatypes import Box
 from artsim.errors import ImageError, StoreError
-from artsim.images import decode, read_bytes
+from artsim.report.heat import Heat, overlay
 from artsim.report.lettering import clean, draw_text, wrap
+from artsim.report.pictures import outline, small_copy
 
 __all__ = ["Tile", "contact_sheet", "save_sheet"]
 
@@ -20,6 +22,7 @@ TILE = 220  # the square that a match is fitted into
 QUERY = 400  # the square that the query is fitted into
 MARGIN = 32  # around the sheet and between the query and the matches
 GUTTER = 24  # between the matches
+GAP = 6  # between a picture and what of it made the match
 LETTER = 14  # height of the letters
 LINE = 19  # from one line of a caption to the next
 LINES_MAX = 2  # lines that one entry of a caption may take
@@ -37,6 +40,8 @@ class Tile:
 
     image: Path | bytes | None  # a file, the bytes of one, or None if there is no picture
     caption: tuple[str, ...] = ()  # the first entry stands out
+    why: tuple[tuple[Path | bytes, Heat], ...] = ()  # drawn small, side by side below it
+    box: Box | None = None  # outlined, in per cent
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class _Block:
 
 
 def contact_sheet(
-    query: Tile | None, matches: Sequence[Tile], *, columns: int | None = None
+    query: Tile | Sequence[Tile] | None, matches: Sequence[Tile], *, columns: int | None = None
 ) -> Image.Image:
     """Draw a query and its matches, which go row by row.
 
@@ -60,36 +65,27 @@ def contact_sheet(
     the reason. Captions may be in any script; what no font of the machine has is drawn as boxes.
 
     Args:
-        query: Drawn at the left; None leaves the matches alone.
+        query: Drawn at the left, several below each other; None leaves the matches alone.
         matches: The best first.
         columns: Matches in a row; chosen to make a wide sheet if None.
 
     Returns:
         The sheet, RGB.
     """
+    queries = [query] if isinstance(query, Tile) else list(query or ())
     columns = columns or max(1, min(len(matches), math.ceil(math.sqrt(1.8 * len(matches)))))
-    left = MARGIN if query is None else MARGIN + QUERY + 2 * MARGIN
+    left = MARGIN + QUERY + 2 * MARGIN if queries else MARGIN
     blocks = [_block(tile, TILE) for tile in matches]
     rows = [blocks[start : start + columns] for start in range(0, len(blocks), columns)]
-    large = None if query is None else _block(query, QUERY)
-    height = max(
-        sum(_row_height(row) for row in rows) + GUTTER * max(0, len(rows) - 1),
-        0 if large is None else large.picture.height + large.caption_height,
-    )
+    asked = [[_block(tile, QUERY if len(queries) == 1 else TILE)] for tile in queries]
+    height = max(_height(rows), _height(asked))
     right = left + columns * (TILE + GUTTER) - GUTTER if matches else left - 2 * MARGIN
     sheet = Image.new("RGB", (max(right, MARGIN) + MARGIN, height + 2 * MARGIN), PAPER)
-    draw = ImageDraw.Draw(sheet)
-    if large is not None:
-        _place(sheet, draw, large, (MARGIN, MARGIN), large.picture.height)
-        if matches:
-            rule = MARGIN + QUERY + MARGIN
-            draw.line((rule, MARGIN, rule, MARGIN + height), HAIRLINE)
-    top = MARGIN
-    for row in rows:
-        tallest = max(block.picture.height for block in row)
-        for column, block in enumerate(row):
-            _place(sheet, draw, block, (left + column * (TILE + GUTTER), top), tallest)
-        top += _row_height(row) + GUTTER
+    _place_rows(sheet, asked, MARGIN)
+    if queries and matches:
+        rule = MARGIN + QUERY + MARGIN
+        ImageDraw.Draw(sheet).line((rule, MARGIN, rule, MARGIN + height), HAIRLINE)
+    _place_rows(sheet, rows, left)
     return sheet
 
 
@@ -117,12 +113,28 @@ def _block(tile: Tile, side: int) -> _Block:
     for number, entry in enumerate(tile.caption):
         wrapped = wrap(clean(entry), LETTER, side, LINES_MAX)
         lines += [(line, number == 0) for line in wrapped]
-    return _Block(_picture(tile.image, side), lines)
+    picture = _framed(_picture(tile.image, side, tile.box))
+    return _Block(_with_heat(picture, tile.why, side) if tile.why else picture, lines)
+
+
+def _height(rows: Sequence[Sequence[_Block]]) -> int:
+    return sum(map(_row_height, rows)) + GUTTER * max(0, len(rows) - 1)
 
 
 def _row_height(row: Sequence[_Block]) -> int:
     tallest = max(block.picture.height for block in row)
     return tallest + max(block.caption_height for block in row)
+
+
+def _place_rows(sheet: Image.Image, rows: Sequence[Sequence[_Block]], left: int) -> None:
+    """Draw rows of blocks below each other; the pictures of a row stand on one line."""
+    draw = ImageDraw.Draw(sheet)
+    top = MARGIN
+    for row in rows:
+        tallest = max(block.picture.height for block in row)
+        for column, block in enumerate(row):
+            _place(sheet, draw, block, (left + column * (TILE + GUTTER), top), tallest)
+        top += _row_height(row) + GUTTER
 
 
 def _place(
@@ -135,30 +147,52 @@ def _place(
     """Draw a block: the picture at the foot of a space of that height, the caption below."""
     x, y = corner[0], corner[1] + height
     sheet.paste(block.picture, (x, y - block.picture.height))
-    frame = (x, y - block.picture.height, x + block.picture.width - 1, y - 1)
-    draw.rectangle(frame, outline=HAIRLINE)  # or a white picture would have no edge
     baseline = y + LINE // 2 + LETTER
     for text, stands_out in block.lines:
         draw_text(draw, (x, baseline), text, LETTER, INK if stands_out else GREY)
         baseline += LINE
 
 
-def _picture(source: Path | bytes | None, side: int) -> Image.Image:
+def _picture(source: Path | bytes | None, side: int, box: Box | None) -> Image.Image:
     """Fit a picture into a square of ``side``, or draw a blank that says why there is none."""
     if source is None:
         return _blank("no picture", side)
     try:
-        data = read_bytes(source) if isinstance(source, Path) else source
-        picture = decode(data, at_least=lambda width, height: _fitted(width, height, side))
+        picture = small_copy(source, side, enlarge=True)
     except ImageError as error:
         return _blank(str(error), side)
-    size = _fitted(picture.width, picture.height, side)
-    return Image.fromarray(picture.pixels).resize(size, Image.Resampling.LANCZOS)
+    return picture if box is None else outline(picture, box)
 
 
-def _fitted(width: int, height: int, side: int) -> tuple[int, int]:
-    scale = side / max(width, height)
-    return max(1, round(width * scale)), max(1, round(height * scale))
+def _with_heat(
+    picture: Image.Image, why: Sequence[tuple[Path | bytes, Heat]], side: int
+) -> Image.Image:
+    """Set a picture above what of each picture made the match, side by side and equally high."""
+    small = [_heated(source, heat, side) for source, heat in why]
+    aspects = [one.width / one.height for one in small]
+    high = min(round((side - GAP * (len(small) - 1)) / sum(aspects)), side)
+    whole = Image.new("RGB", (side, picture.height + GAP + high), PAPER)
+    whole.paste(picture, (0, 0))
+    left = 0
+    for one, aspect in zip(small, aspects, strict=True):
+        fitted = one.resize((max(1, round(high * aspect)), high), Image.Resampling.LANCZOS)
+        whole.paste(_framed(fitted), (left, picture.height + GAP))
+        left += fitted.width + GAP
+    return whole
+
+
+def _heated(source: Path | bytes, heat: Heat, side: int) -> Image.Image:
+    try:
+        return overlay(small_copy(source, side, enlarge=True), heat)
+    except ImageError as error:
+        return _blank(str(error), side)
+
+
+def _framed(picture: Image.Image) -> Image.Image:
+    """Draw a hairline around a picture: a white one would have no edge."""
+    frame = (0, 0, picture.width - 1, picture.height - 1)
+    ImageDraw.Draw(picture).rectangle(frame, outline=HAIRLINE)
+    return picture
 
 
 def _blank(reason: str, side: int) -> Image.Image:

@@ -1,0 +1,116 @@
+"""Which regions of a picture made a match, laid over it as colour.
+
+The picture keeps its shapes in grey, and the colour says how much a region gave: from dark blue for
+nothing to yellow for the most. The colours are evenly spaced in OKLab
+(https://bottosson.github.io/posts/oklab/), so that equal steps look equal, get lighter all the way,
+and differ along blue and yellow, which red-green colour blindness leaves apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["Heat", "legend", "overlay"]
+
+Box = tuple[float, float, float, float]  # left, top, right, bottom in fractions of a picture
+
+# The ends of the scale in OKLab: lightness, green to red, blue to yellow.
+_LEAST, _MOST = np.array([0.27, -0.01, -0.13]), np.array([0.93, -0.02, 0.17])
+_COLOUR = 0.62  # of an overlay is colour, the rest the picture in grey
+_UNSEEN = 0.35  # how much of what the network did not see is left, on paper
+_PAPER = 0.92  # its lightness in OKLab
+
+# From OKLab to cube roots of cone responses, and from these to linear sRGB.
+_TO_CONES = np.array(
+    [
+        [1.0, 0.3963377774, 0.2158037573],
+        [1.0, -0.1055613458, -0.0638541728],
+        [1.0, -0.0894841775, -1.2914855480],
+    ]
+)
+_TO_RGB = np.array(
+    [
+        [4.0767416621, -3.3077115913, 0.2309699292],
+        [-1.2684380046, 2.6097574011, -0.3413193965],
+        [-0.0041960863, -0.7034186147, 1.7076147010],
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Heat:
+    """How much each region of a picture gave."""
+
+    contributions: NDArray[np.float32]  # (H, W), any scale; below 0 is shown as nothing
+    box: Box = (0.0, 0.0, 1.0, 1.0)  # what of the picture they lie on; the rest was not seen
+
+
+def overlay(picture: Image.Image, heat: Heat) -> Image.Image:
+    """Lay heat over a picture; the region that gave most has the strongest colour.
+
+    Args:
+        picture: RGB, upright and whole.
+        heat: Of it.
+
+    Returns:
+        A picture of the same size; what was not seen is pale.
+    """
+    shares, seen = _spread(heat, picture.size)  # (H, W) each
+    grey = np.asarray(picture.convert("L"), dtype=np.float64) / 255
+    lightness = np.cbrt(_linear(grey))  # of a grey, in OKLab
+    colour = _LEAST + shares[..., None] * (_MOST - _LEAST)  # (H, W, 3)
+    mixed = _COLOUR * colour
+    mixed[..., 0] += (1 - _COLOUR) * lightness
+    pale = np.zeros_like(mixed)
+    pale[..., 0] = _PAPER + _UNSEEN * (lightness - _PAPER)
+    return _to_picture(np.where(seen[..., None], mixed, pale))
+
+
+def legend(width: int, height: int) -> Image.Image:
+    """Draw the scale, from nothing at the left to the most at the right."""
+    steps = np.linspace(0, 1, width)[None, :, None]
+    row = _LEAST + steps * (_MOST - _LEAST)  # (1, width, 3)
+    return _to_picture(np.repeat(row, height, axis=0))
+
+
+def _spread(heat: Heat, size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Bring contributions to the pixels of a picture, 0 to 1, with which pixels were seen."""
+    width, height = size
+    left, top, right, bottom = heat.box
+    positive = np.clip(heat.contributions, 0, None).astype(np.float32)
+    rows, columns = positive.shape
+    # Where the middle of each pixel lies on the grid, in positions from its left and top.
+    x = ((np.arange(width) + 0.5) / width - left) / (right - left) * columns
+    y = ((np.arange(height) + 0.5) / height - top) / (bottom - top) * rows
+    values = _interpolate(_interpolate(positive, y - 0.5, 0), x - 0.5, 1)
+    seen = ((y >= 0) & (y <= rows))[:, None] & ((x >= 0) & (x <= columns))
+    most = values[seen].max(initial=0.0)
+    return values / most if most > 0 else values, seen
+
+
+def _interpolate(values: NDArray[Any], places: NDArray[np.float64], axis: int) -> NDArray[Any]:
+    """Read values between their places, linearly; beyond the ends they are those of the ends."""
+    places = np.clip(places, 0, values.shape[axis] - 1)
+    below = np.floor(places).astype(np.int64)
+    above = np.minimum(below + 1, values.shape[axis] - 1)
+    part = places - below
+    part = part[:, None] if axis == 0 else part[None, :]
+    mixed: NDArray[Any] = values.take(below, axis) * (1 - part) + values.take(above, axis) * part
+    return mixed
+
+
+def _linear(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Undo the sRGB curve."""
+    return np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+
+
+def _to_picture(oklab: NDArray[np.float64]) -> Image.Image:
+    cones = (oklab @ _TO_CONES.T) ** 3
+    linear = np.clip(cones @ _TO_RGB.T, 0, 1)
+    curved = np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return Image.fromarray(np.round(curved * 255).astype(np.uint8))

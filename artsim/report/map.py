@@ -1,0 +1,151 @@
+"""A map of an index as a picture: points coloured by a label, or the pictures themselves."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from artsim.errors import ImageError, StoreError
+from artsim.report.pictures import small_copy
+from artsim.report.sheet import PAPER, save_sheet
+
+__all__ = ["draw_pictures", "draw_points", "nearest_to_cells"]
+
+_INCHES, _DPI = (11.0, 8.0), 150
+# Paul Tol's bright and vibrant schemes, told apart without red or green vision
+# (https://sronpersonalpages.nl/~pault/), then grey for all other classes.
+_COLOURS = (
+    "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
+    "#ee7733", "#009988", "#cc3311", "#0077bb",
+)  # fmt: skip
+_OTHER = "#c4c0b8"
+_CELLS = 36  # pictures along the longer side
+_CELL = 56  # pixels
+
+
+def draw_points(
+    file: Path,
+    points: NDArray[np.float32],
+    values: Sequence[str | None] | None = None,
+    *,
+    title: str | None = None,
+) -> None:
+    """Draw a point for every picture, in the colour of its class.
+
+    Args:
+        file: Where to; the ending of the name is the format.
+        points: Shape (N, 2); NaN is not drawn.
+        values: A class a point; the ten most frequent have colours.
+        title: Above the classes.
+
+    Raises:
+        StoreError: If matplotlib is not installed, or the file cannot be written.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise StoreError(
+            "a map of points needs matplotlib; install it with pip install 'artsim[report]', "
+            "or draw the pictures: --pictures"
+        ) from error
+    classes = np.array(
+        [value if value is not None else "" for value in values or [""] * len(points)]
+    )
+    counts = Counter(classes[classes != ""].tolist())
+    shown = [name for name, _ in counts.most_common(len(_COLOURS))]
+    figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
+    axes = figure.add_subplot(aspect="equal", frame_on=False, xticks=[], yticks=[])
+    size = float(np.clip(40_000 / max(len(points), 1), 1, 40))  # square points, 1/72 inch
+    rest = ~np.isin(classes, shown)
+    if rest.any():
+        colour = _OTHER if shown else _COLOURS[0]
+        label = f"other or none ({int(rest.sum()):,})" if shown else None
+        axes.scatter(
+            points[rest, 0], points[rest, 1], s=size, color=colour, linewidths=0, label=label
+        )
+    for name, colour in zip(shown, _COLOURS, strict=False):
+        mine = classes == name
+        said = f"{name} ({counts[name]:,})".replace("$", r"\$")  # no formula
+        axes.scatter(
+            points[mine, 0],
+            points[mine, 1],
+            s=size,
+            color=colour,
+            linewidths=0,
+            alpha=0.85,
+            label=said,
+        )
+    if shown:
+        figure.legend(loc="outside right upper", title=title, frameon=False, markerscale=2)
+    try:
+        figure.savefig(file)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"cannot write the map to {str(file)!r}: {error}; name a .png") from error
+
+
+def draw_pictures(
+    file: Path, points: NDArray[np.float32], images: Sequence[str], *, workers: int = 1
+) -> None:
+    """Draw a wall of pictures: in each cell of a grid the one that lies nearest to its middle.
+
+    A picture that cannot be read is left out.
+
+    Args:
+        file: Where to; the ending of the name is the format.
+        points: Shape (N, 2); NaN is not drawn.
+        images: A path a point; addresses are left out.
+        workers: Threads that read.
+
+    Raises:
+        StoreError: If the file cannot be written.
+    """
+    local = np.array([not image.startswith(("http://", "https://")) for image in images])
+    cells = nearest_to_cells(np.where(local[:, None], points, np.nan), _CELLS)
+    height, width = cells.shape
+    wall = Image.new("RGB", (width * _CELL, height * _CELL), PAPER)
+    filled = [(row, column) for row, column in np.argwhere(cells >= 0).tolist()]
+
+    def read(cell: tuple[int, int]) -> Image.Image | None:
+        try:
+            return small_copy(Path(images[cells[cell]]), _CELL - 2, enlarge=True)
+        except ImageError:
+            return None
+
+    with ThreadPoolExecutor(max(1, workers)) as pool:
+        for (row, column), picture in zip(filled, pool.map(read, filled), strict=True):
+            if picture is not None:
+                left = column * _CELL + (_CELL - picture.width) // 2
+                wall.paste(picture, (left, row * _CELL + (_CELL - picture.height) // 2))
+    save_sheet(wall, file)
+
+
+def nearest_to_cells(points: NDArray[np.floating], cells: int) -> NDArray[np.int64]:
+    """Divide the plane into squares and find in each the point nearest to its middle.
+
+    Args:
+        points: Shape (N, 2); NaN is nowhere.
+        cells: Squares along the longer side.
+
+    Returns:
+        Rows of ``points``, shape (down, across), the highest y first; -1 where there is none.
+    """
+    there = np.flatnonzero(~np.isnan(points).any(axis=1))
+    if not len(there):
+        return np.full((1, 1), -1)
+    placed = points[there].astype(float)
+    low, high = placed.min(axis=0), placed.max(axis=0)
+    side = max(float((high - low).max()) / cells, 1e-12)
+    across, down = np.maximum(np.ceil((high - low) / side - 1e-9), 1).astype(int)
+    scaled = (placed - low) / side
+    cell = np.minimum(scaled.astype(int), [across - 1, down - 1])
+    distance = ((scaled - cell - 0.5) ** 2).sum(axis=1)
+    grid = np.full((down, across), -1)
+    for at in np.argsort(-distance, kind="stable"):  # the nearest is written last
+        grid[down - 1 - cell[at, 1], cell[at, 0]] = there[at]
+    return grid

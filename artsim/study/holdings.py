@@ -1,0 +1,116 @@
+"""What an index holds, whatever its labels: columns, failures, hubs, and its vectors on a plane."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.annotations import derived_labels, values_of
+from artsim.datatypes import FieldType
+from artsim.evaluation.hubness import k_occurrence, k_occurrence_skew
+from artsim.layout import read_layout
+from artsim.store import Store
+from artsim.study.material import Material
+from artsim.study.results import FieldFacts, Hubs, Layout
+from artsim.targets import label_columns
+
+__all__ = ["describe_failures", "describe_fields", "find_hubs", "lay_out", "read_columns"]
+
+POINTS = 5_000  # on the plane; more are drawn from at random
+
+_HUB_K = 10
+_HUBS = 6  # pictures shown
+_EXAMPLES = 5  # of failures
+_DECIMALS = 4  # of a coordinate
+
+
+def describe_fields(store: Store) -> list[FieldFacts]:
+    """Count what each column holds, derived labels last."""
+    reasons = label_columns(store)[1]
+    facts = []
+    for field in store.manifest.fields:
+        values = store.read([field.name]).column(field.name).to_pylist()
+        known = [value for value in values if value not in (None, [])]
+        if field.type == FieldType.LIST:
+            distinct = len({each for value in known for each in value})
+        elif field.type == FieldType.YEARS:
+            distinct = len({(value["begin"], value["end"]) for value in known})
+        else:
+            distinct = len(set(known))
+        missing = len(values) - len(known)
+        reason = reasons.get(field.name)
+        facts.append(FieldFacts(field.name, str(field.type), missing, distinct, reason))
+    for name in derived_labels(store):
+        texts = values_of(store, name)
+        distinct = len(set(texts) - {None})
+        facts.append(FieldFacts(name, "derived", texts.count(None), distinct, None))
+    return facts
+
+
+def describe_failures(store: Store) -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
+    """Count what could not be embedded by stage, and name some of it."""
+    failures = store.failures().select(["id", "image", "stage", "reason"]).to_pylist()
+    counts = Counter(failure["stage"] for failure in failures)
+    examples = [
+        (failure["image"] or failure["id"] or "", failure["reason"])
+        for failure in failures[:_EXAMPLES]
+    ]
+    return dict(counts.most_common()), tuple(examples)
+
+
+def read_columns(store: Store) -> dict[str, list[str | None]]:
+    """Return the columns of text and the derived labels."""
+    texts = [field.name for field in store.manifest.fields if field.type == FieldType.TEXT]
+    return {name: values_of(store, name) for name in (*texts, *derived_labels(store))}
+
+
+def find_hubs(material: Material) -> Hubs:
+    """Find the pictures that are a neighbour of far too many others."""
+    rows = np.arange(len(material.ids))
+    k = min(_HUB_K, len(rows) - 1)
+    if k < 1:
+        return Hubs(k=0, skew=None, orphans=0, most=())
+    occurrence = k_occurrence(material.search(rows, rows, k), len(rows))
+    skew = k_occurrence_skew(occurrence)
+    most = np.argsort(-occurrence, kind="stable")[:_HUBS]
+    return Hubs(
+        k=k,
+        skew=None if math.isnan(skew) else skew,
+        orphans=int((occurrence == 0).sum()),
+        most=tuple((material.work(int(row)), int(occurrence[row])) for row in most),
+    )
+
+
+def lay_out(material: Material, labels: Mapping[str, Sequence[str | None]]) -> Layout:
+    """Put the vectors on the kept map, or on the plane of their two principal components.
+
+    Args:
+        material: The index.
+        labels: Of each row, by name, to colour them by.
+    """
+    n = len(material.ids)
+    rng = np.random.default_rng(material.seed)
+    rows = np.sort(rng.choice(n, POINTS, replace=False)) if n > POINTS else np.arange(n)
+    kept = read_layout(material.store, material.tap)
+    if kept is not None:
+        points, method = kept[rows], "the map that 'artsim map' drew by UMAP"
+    else:
+        points, share = material.components[rows, :2], material.shares[:2].sum()
+        method = (
+            f"the plane of the two principal components, which hold {share:.0%} of the variance"
+        )
+    return Layout(
+        method=method,
+        rows=tuple(rows.tolist()),
+        x=_rounded(points[:, 0]),
+        y=_rounded(points[:, -1]),
+        classes={name: tuple(values[row] for row in rows) for name, values in labels.items()},
+    )
+
+
+def _rounded(values: NDArray[np.float32]) -> tuple[float, ...]:
+    return tuple(round(value, _DECIMALS) for value in values.tolist())

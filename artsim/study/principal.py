@@ -1,0 +1,30 @@
+"""The principal components of vectors: a plane to look at, and a shorter form to fit often."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["principal_components"]
+
+
+def principal_components(
+    vectors: NDArray[np.float32], most: int
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Turn vectors to the axes of their most variance, and leave out all but the first.
+
+    Args:
+        vectors: Shape (N, D).
+        most: Components wanted, M; at most D.
+
+    Returns:
+        The centred vectors along the axes, shape (N, M), and the share of the variance that each
+        axis holds, shape (M,). Of the two directions of an axis, the largest part is positive.
+    """
+    centred = vectors - vectors.mean(axis=0)
+    variances, axes = np.linalg.eigh((centred.T @ centred).astype(np.float64))
+    variances, axes = variances[::-1][:most], axes[:, ::-1][:, :most]
+    axes = axes * np.sign(axes[abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    total = float(np.einsum("nd,nd->", centred, centred, dtype=np.float64))
+    shares = np.maximum(variances, 0) / total if total > 0 else np.zeros(len(variances))
+    return centred @ axes.astype(np.float32), shares

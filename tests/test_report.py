@@ -1,0 +1,381 @@
+"""A report on an index of three hues: what it finds, what it refuses, and what the page shows."""
+
+import csv
+import json
+import re
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import MeanColor, toy_passport
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from artsim.cli import cli
+from artsim.cli.report import _print
+from artsim.embed import embed_collection
+from artsim.errors import EvaluationError
+from artsim.evaluation.intervals import wilson
+from artsim.models.extractor import Extractor
+from artsim.readers import ReaderOptions, read_collection
+from artsim.report.figures import curve
+from artsim.report.study import study_page
+from artsim.report.tables import markdown, study_tables, write_csv
+from artsim.store import Store
+from artsim.study.judge import Predictions, answers_of
+from artsim.study.principal import principal_components
+from artsim.study.results import Confusion
+from artsim.study.run import StudyPlan, find_group, study
+
+HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
+SIDES = 7 * ["train"] + ["val"] + 2 * ["test"]
+EVIL = "<script>alert('x')</script> | \"quoted\""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads that wait for each other on so few rows take longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory):
+    """120 pictures of three hues by twelve painters who keep to one; p9 is red and called blue."""
+    folder = tmp_path_factory.mktemp("report") / "museum"
+    (folder / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    rows = []
+    for i in range(120):
+        hue = list(HUES)[i // 40]
+        color = np.clip(HUES[hue] + rng.integers(-15, 16, 3), 0, 255)
+        Image.new("RGB", (12, 10), tuple(map(int, color))).save(folder / "images" / f"{i}.png")
+        rows.append(
+            {
+                "id": f"p{i}",
+                "image": f"images/{i}.png",
+                "title": EVIL if i == 9 else f"No. {i}",
+                "hue": "blue" if i == 9 else hue,
+                "artist": f"painter {i // 10}",
+                "museum": "Uffizi" if i % 10 == 9 else "Prado",
+                "year": 1500 + 100 * (i // 40),
+                "era": "new" if SIDES[i % 10] == "test" else "old",
+                "side": SIDES[i % 10],
+            }
+        )
+    with (folder / "objects.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    catalogue = read_collection(folder, options=ReaderOptions(types={"year": "number"}))
+    index = folder.parent / "index"
+    embed_collection(catalogue, index, Extractor(MeanColor(), toy_passport()))
+    return index
+
+
+@pytest.fixture(scope="module")
+def found(path):
+    plan = StudyPlan(tap="rgb", labels=("hue",), split="side", group="artist")
+    return study(Store.open(path), plan)
+
+
+@pytest.fixture(scope="module")
+def html(found):
+    return study_page(found, "artsim report --index 'my <index>'")[0]
+
+
+# ---- what is found ----
+
+
+def test_the_split_stands_beside_the_scores(found):
+    (label,) = found.labels
+    assert (label.split.train, label.split.validation, label.split.test) == (84, 12, 24)
+    assert [way.name for way in label.ways] == ["majority", "metadata only", "1-NN", "kNN", "probe"]
+    assert label.way("probe").value == pytest.approx(23 / 24)
+    assert label.judgement.top1.value == label.way("probe").value
+
+
+def test_the_one_wrong_label_is_the_surest_mistake_and_the_first_outlier(found):
+    (label,) = found.labels
+    (mistake,) = label.judgement.mistakes
+    assert (mistake.work.id, mistake.truth, mistake.predicted) == ("p9", "blue", "red")
+    assert {each.class_ for each in mistake.neighbours} == {"red"}
+    outlier = label.outliers.works[0]
+    assert (outlier.work.id, outlier.class_, outlier.predicted) == ("p9", "blue", "red")
+    assert outlier.agreement == 0
+    assert outlier.probability < 0.5 < outlier.predicted_probability
+
+
+def test_no_evidence_is_a_test_picture(found):
+    (mistake,) = found.labels[0].judgement.mistakes
+    shown = [*mistake.neighbours, mistake.nearest_of_truth]
+    assert all(SIDES[int(each.work.id[1:]) % 10] != "test" for each in shown)
+
+
+def test_confusions_and_classes_count_every_test_picture(found):
+    judgement = found.labels[0].judgement
+    assert judgement.confusions == (
+        Confusion("blue", "blue", 8),
+        Confusion("blue", "red", 1),
+        Confusion("green", "green", 8),
+        Confusion("red", "red", 7),
+    )
+    blue = next(score for score in judgement.classes if score.class_ == "blue")
+    assert (blue.learnt, blue.tested, blue.right, blue.taken_for, blue.times) == (
+        32,
+        9,
+        8,
+        "red",
+        1,
+    )
+    assert (blue.recall.low, blue.recall.high) == wilson(8, 9)
+    assert sum(each.count for each in judgement.bins) == 24
+
+
+def test_coverage_lists_the_corners_of_other_columns(found):
+    by_column = {each.column: each for each in found.labels[0].judgement.coverage}
+    corners = by_column["museum"].corners
+    assert [(each.value, each.count) for each in corners] == [("Uffizi", 12), ("Prado", 12)]
+    assert corners[0].right.value == pytest.approx(11 / 12)
+    assert not any(each.weak for each in corners)
+    assert "hue" not in by_column
+
+
+def test_a_label_is_judged_again_with_each_artist_on_one_side(found):
+    grouped = found.labels[0].grouped
+    assert (grouped.group, grouped.known) == ("artist", 24)
+    assert grouped.tied == pytest.approx(119 / 120)
+    assert "each artist on one side" in grouped.split.way
+
+
+def test_a_column_that_says_who_made_a_picture_is_found(path):
+    assert find_group(Store.open(path)) == "artist"
+
+
+def test_labels_that_nobody_named_and_nobody_can_judge_are_noted(path):
+    everything = study(Store.open(path), StudyPlan(tap="rgb", split="side"))
+    assert [label.name for label in everything.labels] == ["hue", "artist"]
+    assert list(everything.not_studied) == ["museum", "era"]
+    assert "one class" in everything.not_studied["era"]
+
+
+def test_a_number_is_studied_without_classes(path):
+    (label,) = study(Store.open(path), StudyPlan(tap="rgb", labels=("year",))).labels
+    assert (label.metric, label.kind, label.counts, label.judgement) == ("MAE", "number", {}, None)
+    assert label.way("probe").value < label.way("median").value
+
+
+# ---- predictions from elsewhere ----
+
+
+def predictions(**changes):
+    tested = [i for i in range(120) if SIDES[i % 10] == "test"]
+    truth = ["blue" if i == 9 else list(HUES)[i // 40] for i in tested]
+    values = {
+        "label": "hue",
+        "source": "a fine-tuned network",
+        "learnt": tuple(f"p{i}" for i in range(120) if SIDES[i % 10] != "test"),
+        "ids": tuple(f"p{i}" for i in tested),
+        "truth": tuple(truth),
+        "classes": ("blue", "green", "red"),
+        "probabilities": np.array([[0.8, 0.1, 0.1]] * len(tested)),
+    }
+    return Predictions(**(values | changes))
+
+
+def study_with(path, **changes):
+    plan = StudyPlan(tap="rgb", labels=("hue",), split="side")
+    return study(Store.open(path), plan, predictions=[predictions(**changes)])
+
+
+def test_predictions_of_another_model_are_judged_in_the_place_of_the_probes(path):
+    (label,) = study_with(path).labels
+    assert label.judgement.source == label.ways[-1].name == "a fine-tuned network"
+    assert label.judgement.top1.value == label.ways[-1].estimate.value == 9 / 24
+    assert label.judgement.mistakes[0].probability == 0.8
+
+
+def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
+    one = {"ids": ("p8",), "truth": ("red",), "probabilities": np.ones((1, 3))}
+    with pytest.raises(EvaluationError, match="are not the 24 test pictures of split 'side'"):
+        study_with(path, **one)
+    with pytest.raises(EvaluationError, match="are of 'smell', which is not studied"):
+        study_with(path, label="smell")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"learnt": ("p8",)}, "1 pictures judge predictions of 'hue' that were learnt from them"),
+        ({"learnt": ("nobody",)}, "the first is 'nobody'"),
+        ({"classes": ("blue", "green", "pink")}, "'pink' is no class of 'hue'"),
+        ({"truth": ("green",) * 24}, "the predictions say that 'p8' is 'green'"),
+        ({"probabilities": np.ones((2, 2))}, "have probabilities of shape (2, 2)"),
+    ],
+)
+def test_predictions_that_do_not_fit_the_index_are_refused(changes, message):
+    ids = [f"p{i}" for i in range(120)]
+    codes = np.array([0 if i == 9 else (2, 1, 0)[i // 40] for i in range(120)])
+    with pytest.raises(EvaluationError, match=re.escape(message)):
+        answers_of(predictions(**changes), ids, ("blue", "green", "red"), codes)
+
+
+# ---- the page ----
+
+
+def test_the_page_is_one_file_that_loads_nothing(html):
+    assert html.startswith("<!DOCTYPE html>")
+    assert "default-src 'none'" in html
+    assert re.findall(r'(?:src|href)="(?!data:image/jpeg|#)[^"]*', html) == []
+    assert "<script" not in html
+
+
+def test_what_the_catalogue_says_is_shown_and_never_run(html):
+    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;" in html
+    assert "artsim report --index &#x27;my &lt;index&gt;&#x27;" in html
+
+
+def test_figures_say_in_words_what_they_show(html):
+    figures = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
+    assert len(figures) == 2 + 1 + 3  # two choices, the map, one of each hue
+    assert all("<title>" in figure for figure in figures)
+    assert "Neighbours: 1 is chosen, with 100.0% on 12 validation pictures" in html
+    assert html.count("alt=") == html.count("<img")
+
+
+def test_the_same_index_and_command_make_the_same_page(path, found, html):
+    plan = StudyPlan(tap="rgb", labels=("hue",), split="side", group="artist")
+    again = study(Store.open(path), plan)
+    assert again == found
+    assert study_page(again, "artsim report --index 'my <index>'")[0] == html
+
+
+def test_three_hundred_classes_give_confusions_that_are_listed_and_no_matrix(found):
+    (label,) = found.labels
+    score = label.judgement.classes[0]
+    many = tuple(replace(score, class_=f"class {i}") for i in range(300))
+    pairs = tuple(Confusion(f"class {i}", f"class {i + 1}", 300 - i) for i in range(299))
+    judgement = replace(label.judgement, classes=many, confusions=pairs, mistakes=())
+    label = replace(
+        label, judgement=judgement, counts={f"class {i}": 5 for i in range(300)}, outliers=None
+    )
+    text, _ = study_page(replace(found, labels=(label,)), "artsim report")
+    assert 'class="heat"' not in text
+    assert "The pairs that are confused most" in text
+    assert "276 more classes" in text
+
+
+def test_a_curve_on_one_setting_is_drawn():
+    pytest.importorskip("matplotlib")
+    drawn = curve([1], [0.5], 1, title="a < b", description="c", unit="d", ticks=str)
+    assert "<title>a &lt; b</title><desc>c</desc>" in drawn
+
+
+# ---- tables ----
+
+
+def test_markdown_has_the_tables_and_no_live_mark_up(found):
+    text = markdown(found, "artsim report")
+    assert "| hue | ordinary | probe | top1 | 0.958 |" in text
+    assert "&lt;script>alert" in text
+    assert '\\| "quoted"' in text
+    assert "## Map" not in text
+
+
+def test_csv_is_a_folder_of_tables_or_one_file_of_cells(found, tmp_path):
+    files = write_csv(found, tmp_path / "tables")
+    assert {file.stem for file in files} == {table.name for table in study_tables(found)}
+    with (tmp_path / "tables" / "confusions.csv").open(newline="") as stream:
+        assert list(csv.reader(stream))[:2] == [
+            ["label", "truth", "predicted", "test"],
+            ["hue", "blue", "blue", "8"],
+        ]
+    write_csv(found, tmp_path / "all.csv")
+    with (tmp_path / "all.csv").open(newline="") as stream:
+        cells = {tuple(row[:3]): row[3] for row in csv.reader(stream)}
+    assert cells["confusions", "2", "predicted"] == "red"
+    assert sum(len(table.rows) * len(table.columns) for table in study_tables(found)) == (
+        len(cells) - 1
+    )
+
+
+# ---- the command ----
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_the_table_has_a_line_for_each_split(found, capsys):
+    _print(found)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:2] == ["index:", "120"]
+    assert [line[-1] for line in lines if "top1" in line] == ["24", "30"]
+
+
+def test_the_command_writes_what_it_says_and_names_what_made_it(path, tmp_path):
+    page, notes, tables = tmp_path / "r.html", tmp_path / "r.md", tmp_path / "tables"
+    told = run(
+        *("report", "--index", path, "--label", "hue", "--split", "side", "--html", page),
+        *("--markdown", notes, "--csv", tables, "--device", "cpu", "--json"),
+    )
+    collection, label = (json.loads(line) for line in told.stdout.splitlines())
+    assert (collection["kind"], collection["rows"]) == ("collection", 120)
+    assert (label["label"], label["of"], label["split"]["test"]) == ("hue", "classes", 24)
+    command = (
+        f"artsim report --index {path} --tap rgb --label hue --split side --group artist "
+        f"--works 12 --seed 0 --html {page} --markdown {notes} --csv {tables}"
+    )
+    assert command in notes.read_text()
+    assert command in page.read_text()
+    assert (tables / "scores.csv").is_file()
+    assert told.stderr.startswith(f"Written: {page} (")
+
+
+def test_without_matplotlib_nothing_is_computed(path, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    told = run("report", "--index", path, "--html", tmp_path / "r.html", code=1)
+    assert told.output == (
+        "Error: a page with figures needs matplotlib; install it with "
+        "pip install 'artsim[report]'\n"
+    )
+
+
+def test_a_label_that_is_named_and_cannot_be_judged_is_refused(path, tmp_path):
+    told = run(
+        *("report", "--index", path, "--label", "title", "--html", tmp_path / "r.html"), code=1
+    )
+    assert told.output.startswith("Error: 'title' cannot be a label")
+    assert not (tmp_path / "r.html").exists()
+
+
+# ---- the parts ----
+
+
+@given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilsons_interval_holds_the_share_and_stays_within_it_all(pair):
+    right, n = pair
+    low, high = wilson(right, n)
+    assert 0 <= low <= right / n + 1e-12
+    assert right / n - 1e-12 <= high <= 1
+
+
+def test_wilsons_interval_is_the_one_in_the_books():
+    assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_principal_components_are_those_of_the_singular_values():
+    vectors = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
+    centred = vectors - vectors.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    found, shares = principal_components(vectors, 3)
+    np.testing.assert_allclose(abs(found), abs(left * sizes)[:, :3], atol=1e-4)
+    np.testing.assert_allclose(shares, (sizes**2 / (sizes**2).sum())[:3], rtol=1e-4)
