@@ -10,7 +10,7 @@ import hashlib
 import math
 import time
 from collections import deque
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate, pad
 
 from artsim import images
-from artsim.datatypes import Fit, Preprocessing
+from artsim.datatypes import Box, Fit, Preprocessing, tile_boxes
 from artsim.errors import ImageError
 
 __all__ = ["Loaded", "Unloadable", "load", "preprocess", "resized_size"]
@@ -42,6 +42,7 @@ class Loaded:
     width: int  # of the file, upright, in pixels
     height: int
     seconds: dict[str, float] = field(default_factory=dict, compare=False)  # CPU time by stage
+    tiles: Tensor | None = None  # (T, 3, H, W), uint8; see `tile_boxes`
 
 
 @dataclass(frozen=True)
@@ -55,24 +56,27 @@ class Unloadable:
 
 def load(
     files: Iterable[tuple[int, Path]],
-    preprocessing: Preprocessing,
+    preprocessing: Preprocessing | Callable[[int], Preprocessing],
     *,
     workers: int,
     max_pixels: int = images.MAX_PIXELS,
+    tiles: int = 0,
 ) -> Generator[Loaded | Unloadable, None, None]:
     """Load pictures in threads, in the order given.
 
     Args:
         files: A key of the caller's and a path each.
-        preprocessing: What to bring each picture to.
+        preprocessing: What to bring each picture to, or what says it for a key.
         workers: Threads.
         max_pixels: Larger pictures are refused before they are decoded.
+        tiles: A side, that each picture is divided into besides; none if 0.
     """
     waiting: deque[Future[Loaded | Unloadable]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="artsim-loader") as pool:
         try:
             for key, path in files:
-                waiting.append(pool.submit(_load_one, key, path, preprocessing, max_pixels))
+                wanted = preprocessing(key) if callable(preprocessing) else preprocessing
+                waiting.append(pool.submit(_load_one, key, path, wanted, max_pixels, tiles))
                 if len(waiting) >= _AHEAD * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -82,16 +86,26 @@ def load(
 
 
 def preprocess(
-    data: bytes, preprocessing: Preprocessing, *, max_pixels: int = images.MAX_PIXELS
+    data: bytes,
+    preprocessing: Preprocessing,
+    *,
+    box: Box | None = None,
+    max_pixels: int = images.MAX_PIXELS,
 ) -> tuple[Tensor, images.Picture]:
-    """Decode a picture and bring it to the network's shape.
+    """Decode a picture, or a detail of it, and bring it to the network's shape.
 
     Returns:
         Its pixels, (3, H, W) uint8, and the picture as it was decoded.
 
     Raises:
         ImageError: If it is not a picture that can be decoded whole.
+        SearchError: If the box lies outside of it.
     """
+    if box is not None:
+        picture = images.decode(data, max_pixels=max_pixels)
+        left, top, right, bottom = box.edges(picture.width, picture.height)
+        detail = np.ascontiguousarray(picture.pixels[top:bottom, left:right])
+        return _fit(detail, (right - left, bottom - top), preprocessing), picture
     picture = _decode(data, preprocessing, max_pixels)
     return _fit(picture.pixels, (picture.width, picture.height), preprocessing), picture
 
@@ -117,7 +131,7 @@ def resized_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[i
 
 
 def _load_one(
-    key: int, path: Path, preprocessing: Preprocessing, max_pixels: int
+    key: int, path: Path, preprocessing: Preprocessing, max_pixels: int, tiles: int
 ) -> Loaded | Unloadable:
     clock = [time.thread_time()]
     try:
@@ -127,22 +141,54 @@ def _load_one(
     content_hash = hashlib.sha256(data).hexdigest()
     clock.append(time.thread_time())
     try:
-        picture = _decode(data, preprocessing, max_pixels)
+        boxes = tile_boxes(tiles)
+        shown = boxes[0].width / 100 if boxes else 1.0  # of each side, the least that is resized
+        picture = _decode(data, preprocessing, max_pixels, shown)
         clock.append(time.thread_time())
         pixels = _fit(picture.pixels, (picture.width, picture.height), preprocessing)
+        cut = [_cut(picture, box, preprocessing) for box in boxes]
         clock.append(time.thread_time())
     except ImageError as error:
         return Unloadable(key, "decode", str(error))
     except (MemoryError, RuntimeError) as error:  # torch raises the second for want of memory
         return Unloadable(key, "decode", f"no memory for it ({' '.join(str(error).split())[:100]})")
     seconds = dict(zip(("read", "decode", "resize"), np.diff(clock).tolist(), strict=True))
-    return Loaded(key, pixels, content_hash, picture.width, picture.height, seconds)
+    return Loaded(
+        key,
+        pixels,
+        content_hash,
+        picture.width,
+        picture.height,
+        seconds,
+        torch.stack(cut) if cut else None,
+    )
 
 
-def _decode(data: bytes, preprocessing: Preprocessing, max_pixels: int) -> images.Picture:
+def _cut(picture: images.Picture, box: Box, preprocessing: Preprocessing) -> Tensor:
+    """Bring a tile of a picture to the network's shape: (3, H, W)."""
+    height, width = picture.pixels.shape[:2]  # as it was decoded
+    left, top, right, bottom = box.edges(width, height)
+    x0, y0, x1, y1 = box.edges(picture.width, picture.height)
+    tile = np.ascontiguousarray(picture.pixels[top:bottom, left:right])
+    return _fit(tile, (x1 - x0, y1 - y0), preprocessing)
+
+
+def _decode(
+    data: bytes, preprocessing: Preprocessing, max_pixels: int, shown: float = 1.0
+) -> images.Picture:
+    """Decode a picture no larger than is of use.
+
+    Args:
+        data: The file.
+        preprocessing: What it is brought to.
+        max_pixels: A larger one is refused.
+        shown: The share of each side that is brought to the network's shape.
+    """
+
     def at_least(width: int, height: int) -> tuple[int, int]:
         resized = resized_size((width, height), preprocessing)
-        return tuple(side * preprocessing.scaled_decoding for side in resized)  # type: ignore[return-value]  # two sides in, two out
+        scale = preprocessing.scaled_decoding / shown
+        return tuple(math.ceil(side * scale) for side in resized)  # type: ignore[return-value]  # two sides in, two out
 
     return images.decode(
         data, at_least=at_least if preprocessing.scaled_decoding else None, max_pixels=max_pixels

@@ -18,7 +18,7 @@ from artsim.embed import embed_collection
 from artsim.errors import ModelError, PassportError, ReaderError, StoreError
 from artsim.index import open_index
 from artsim.readers import read_collection
-from artsim.search import query_by_id, query_by_picture, similar
+from artsim.search import Question, Searcher, Term
 from artsim.store import Store
 from artsim.vectors import open_vectors
 
@@ -290,13 +290,14 @@ def test_an_imported_index_answers_by_id_and_judges_labels(museum, tmp_path, pai
     vectors = write(tmp_path / "v.csv", "\n".join(["id,f0,f1", *lines]))
     import_vectors(open_vectors(vectors), tmp_path / "i", catalogue=read_collection(museum))
     store = Store.open(tmp_path / "i")
-    found = similar(store, query_by_id(store, "a", "f"), "f", k=1)
+    searcher = Searcher(store)
+    found = searcher.ask(Question(terms=(Term(id="a"),), k=1)).matches
     assert [(match.id, match.metadata) for match in found] == [("c", {"artist": "Ada"})]
     # a picture that the index knows, byte for byte, needs no network
-    found = similar(store, query_by_picture(store, museum / "b.png", "f"), "f", k=2)
+    found = searcher.ask(Question(terms=(Term(file=museum / "b.png"),), k=2)).matches
     assert [match.id for match in found] == ["b", "d"]
     with pytest.raises(ModelError, match=r"the network that made them is unknown, .*--id ID"):
-        query_by_picture(store, paint(tmp_path / "new.png", (1, 2, 3)), "f")
+        searcher.ask(Question(terms=(Term(file=paint(tmp_path / "new.png", (1, 2, 3))),)))
     (artist,) = knn_eval(store, KnnPlan(tap="f", labels=("artist",), ks=(1,)))
     assert artist.scores[0].top1 == 1.0
 

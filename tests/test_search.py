@@ -1,82 +1,211 @@
-"""Search: neighbours read by eye, queries by id and by file, and queries that must be refused."""
+"""Search: neighbours read by eye, questions of every kind, and questions that must be refused."""
+
+import json
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
 import pytest
-from conftest import noise_picture
+from conftest import noise_picture, unit
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from search_toys import WORKS, at, cosine, make_compass, make_store
 
-from artsim.datatypes import parse_spec
+from artsim.datatypes import Box, parse_spec
 from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import ImageError, ModelError, PassportError, SearchError, StoreError
 from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
 from artsim.search import (
+    Aspect,
+    Question,
+    Searcher,
+    Term,
     find_index,
     load_index_extractor,
-    query_by_id,
-    query_by_picture,
-    similar,
 )
 from artsim.store import Store
 
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
 
 
-@pytest.fixture
-def store(colors, tmp_path, toy):
-    embed_collection(read_collection(colors), tmp_path / "index", toy)
-    return Store.open(tmp_path / "index")
+@pytest.fixture(scope="module")
+def compass(tmp_path_factory):
+    return Searcher(make_compass(tmp_path_factory.mktemp("compass") / "index"))
 
 
-def found(store, query, k=10):
-    return [match.id for match in similar(store, query, "rgb", k=k)]
+def term(text):
+    """Read '-2*a0' as a work that is taken away twice."""
+    weight, _, id_ = text.rpartition("*")
+    return Term(id=id_, weight=float(weight or 1))
 
 
-def test_like_colours_come_first_and_the_query_itself_not(store):
-    assert found(store, query_by_id(store, "cold/blue.png", "rgb"), 2) == [
-        "cold/navy.png",
-        "cold/cyan.png",
+def ask(searcher, *terms, **options):
+    return searcher.ask(Question(terms=tuple(map(term, terms)), **options))
+
+
+def ids(searcher, *terms, **options):
+    return [match.id for match in ask(searcher, *terms, **options).matches]
+
+
+# --- what is asked by ---------------------------------------------------------------------
+
+
+def test_the_nearest_come_first_and_the_work_itself_not(compass):
+    assert ids(compass, "a0", k=3) == ["a10", "b20", "b30"]
+    assert ids(compass, "c90", k=3) == ["n60", "c40", "b30"]
+
+
+def test_a_match_says_everything_of_the_work(compass):
+    (match,) = ask(compass, "a0", k=1).matches
+    assert (match.rank, match.id, match.image) == (1, "a10", "/museum/a10.png")
+    assert match.metadata == {
+        "artist": "Ada",
+        "year": 1610,
+        "object": "o1",
+        "medium": ["oil", "canvas"],
+    }
+    assert match.score == pytest.approx(cosine(10), abs=1e-6)
+    assert match.shares == {}
+
+
+def test_all_others_are_found_when_more_are_asked_for(compass):
+    assert ids(compass, "a0", k=100) == ["a10", "b20", "b30", "c40", "n60", "c90"]
+
+
+def test_several_works_are_asked_by_their_mean(compass):
+    # between 10 and 60 degrees: 35
+    assert ids(compass, "a10", "n60", exclude=("c40",), k=3) == ["b30", "b20", "a0"]
+
+
+def test_any_asks_by_the_best_of_each(compass):
+    answer = ask(compass, "a0", "c90", best_of_each=True, k=3)
+    assert [match.id for match in answer.matches] == ["a10", "b20", "b30"]
+    assert answer.matches[0].score == pytest.approx(cosine(10), abs=1e-6)
+    (nearest,) = ask(compass, "a0", "c90", best_of_each=True, exclude=tuple(WORKS)[1:5]).matches
+    assert (nearest.id, nearest.score) == ("n60", pytest.approx(cosine(30), abs=1e-6))
+
+
+@pytest.mark.parametrize("scale", [1e-60, 1e39, 1e300])
+def test_weights_count_by_their_proportions_however_large(compass, scale):
+    def found(scale, by=()):
+        terms = (Term(id="a0", weight=scale), Term(id="c90", weight=2 * scale))
+        return [(m.id, m.score) for m in compass.ask(Question(terms=terms, by=by, k=3)).matches]
+
+    assert found(scale) == found(1.0)
+    assert found(1.0, (Aspect("east", 1e5 * scale),)) == found(1.0)
+
+
+def test_weights_of_aspects_may_add_up_to_more_than_a_number_holds(tmp_path):
+    store = make_store(tmp_path / "i", ["a", "b", "c"], {"s": at(0, 0, 9), "t": at(0, 60, 9)})
+    answer = ask(Searcher(store), "a", by=(Aspect("s", 1e308), Aspect("t", 1e308)), k=1)
+    assert answer.matches[0].shares == pytest.approx({"s": 0.4938, "t": 0.4938}, abs=1e-4)
+
+
+def test_random_pairs_of_many_ways_to_compare_are_not_all_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr("artsim.search.searcher._CHANCES", 2)
+    store = make_store(tmp_path / "i", ["a", "b", "c"], {"s": at(0, 0, 9), "t": at(0, 60, 9)})
+    searcher = Searcher(store)
+
+    def percentiles(weight):
+        answer = ask(searcher, "a", by=(Aspect("s", 1), Aspect("t", weight)))
+        return [match.percentile for match in answer.matches]
+
+    first = percentiles(1)
+    for weight in (2, 3, 4):
+        percentiles(weight)
+    assert len(searcher._chances) == 2
+    assert percentiles(1) == first
+
+
+def test_weights_pull_towards_the_heavier(compass):
+    # 3 east and 1 north point 18 degrees from east
+    assert ids(compass, "3*a0", "c90", k=2) == ["b20", "a10"]
+
+
+def test_what_is_taken_away_pushes(compass):
+    # 45 degrees from east, less a little of north
+    assert ids(compass, "c40", "-0.5*c90", k=3) == ["a10", "b20", "a0"]
+
+
+def test_an_answer_says_what_was_asked_and_by_what(compass):
+    answer = ask(compass, "1.5*a0", "c40", "-1*c90", "-2*n60")
+    assert answer.name == "1.5 * a0 + c40 - c90 - 2 * n60"
+    assert (answer.by, answer.searched, answer.missing) == ("east", 7, 0)
+    assert [(query.name, query.row, query.weight) for query in answer.queries] == [
+        ("a0", 0, 1.5),
+        ("c40", 4, 1.0),
+        ("c90", 6, -1.0),
+        ("n60", 5, -2.0),
     ]
-    assert found(store, query_by_id(store, "warm/red.png", "rgb"), 2) == [
-        "warm/orange.png",
-        "warm/yellow.png",
+
+
+def test_several_questions_are_answered_as_each_alone(compass):
+    questions = [
+        Question(terms=(Term(id="a0"),), k=2),
+        Question(terms=(Term(id="gone"),)),
+        Question(terms=(Term(id="a0"), Term(id="c90")), k=3, where="year > 1600"),
+        Question(terms=(Term(id="c90"),), k=5, max_per={"artist": 1}),
     ]
+    first, second, third, fourth = compass.ask_many(questions)
+    assert isinstance(second, SearchError)
+    for question, answer in zip(
+        (questions[0], questions[2], questions[3]), (first, third, fourth), strict=True
+    ):
+        assert compass.ask(question) == answer
 
 
-def test_a_match_says_everything_of_the_picture(store, colors):
-    (match,) = similar(store, query_by_id(store, "cold/blue.png", "rgb"), "rgb", k=1)
-    assert (match.rank, match.id, match.metadata) == (1, "cold/navy.png", {"class": "cold"})
-    assert match.image == str(colors / "cold/navy.png")
-    blue, navy = np.float32([10, 10, 250]), np.float32([5, 5, 120])
-    expected = blue @ navy / np.linalg.norm(blue) / np.linalg.norm(navy)
-    assert match.score == pytest.approx(expected, abs=1e-6)
+def test_an_unknown_id_names_like_ones(compass):
+    with pytest.raises(SearchError, match=r"no picture has the id 'A1' .*'a10'"):
+        ask(compass, "A1")
+    with pytest.raises(SearchError, match="see 'artsim info'"):
+        ask(compass, "\udcff.jpg")  # bytes that are not UTF-8
 
 
-def test_all_others_are_found_when_more_are_asked_for(store):
-    assert len(found(store, query_by_id(store, "cold/blue.png", "rgb"), 100)) == 5
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"terms": ()}, "nothing is looked for; give a picture, an id or text"),
+        ({"terms": ("-1*a0",)}, "nothing is looked for"),
+        ({"terms": ("a0",), "k": 0}, "k must be at least 1, got 0"),
+        ({"terms": ("a0", "2*b20"), "best_of_each": True}, "the best of each takes every picture"),
+        ({"terms": ("a0",), "by": (Aspect("east", 0),)}, "weight 0; give a number above zero"),
+        ({"terms": ("a0",), "max_per": {"artist": 0}}, "at least 1 match per artist"),
+        ({"terms": ("a0",), "contemporary": -1}, "contemporary within -1 years; give 0 or more"),
+        ({"terms": ("a0",), "min_percentile": 101}, "between 0 and 100, got 101"),
+    ],
+)
+def test_what_no_index_could_answer_is_refused(options, message):
+    terms = tuple(map(term, options.pop("terms")))
+    with pytest.raises(SearchError, match=message):
+        Question(terms=terms, **options)
 
 
-def test_a_file_of_the_index_is_found_without_its_network(store, colors):
-    query = query_by_picture(store, colors / "warm/red.png", "rgb")  # there is no network 'toy:'
-    assert found(store, query, 2) == ["warm/red.png", "warm/orange.png"]
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "one of id, file, data or text; give exactly one"),
+        ({"id": "a", "text": "b"}, "give exactly one"),
+        ({"id": "a", "weight": 0}, "the weight of a is 0; give a number that is not zero"),
+        ({"id": "a", "weight": float("nan")}, "the weight of a is nan"),
+        ({"text": " "}, "the text to look for is empty"),
+        ({"text": "gold", "box": Box(0, 0, 1, 1)}, "out of a picture, not out of “gold”"),
+    ],
+)
+def test_a_term_is_one_thing(options, message):
+    with pytest.raises(SearchError, match=message):
+        Term(**options)
 
 
-def test_an_unknown_id_names_like_ones(store):
-    with pytest.raises(SearchError, match=r"no picture has the id 'blue.png' .*'cold/blue.png'"):
-        query_by_id(store, "blue.png", "rgb")
+def test_terms_that_cancel_out_are_refused(compass):
+    with pytest.raises(SearchError, match="the terms cancel each other out; change a weight"):
+        ask(compass, "a0", "-1*a0")
 
 
-def test_k_below_one_is_refused(store):
-    with pytest.raises(SearchError, match="k must be at least 1, got 0"):
-        similar(store, query_by_id(store, "cold/blue.png", "rgb"), "rgb", k=0)
-
-
-def test_an_index_of_nothing_says_so(tmp_path, colors, toy):
-    for file in colors.rglob("*.png"):
-        file.write_bytes(b"")
-    embed_collection(read_collection(colors), tmp_path / "index", toy)
-    store = Store.open(tmp_path / "index")
-    with pytest.raises(SearchError, match="has the id"):
-        query_by_id(store, "cold/blue.png", "rgb")
+def test_an_index_of_nothing_says_so(tmp_path):
+    store = make_store(tmp_path / "index", [], {"east": at()})
+    with pytest.raises(SearchError, match="holds no picture; see 'artsim info'"):
+        ask(Searcher(store), "a0")
 
 
 def test_the_newest_index_is_found(tmp_path, colors, toy):
@@ -87,7 +216,350 @@ def test_the_newest_index_is_found(tmp_path, colors, toy):
     assert find_index(tmp_path) == tmp_path / "a"
 
 
-# --- with a real network ------------------------------------------------------------------
+# --- limits -------------------------------------------------------------------------------
+
+
+def test_no_more_of_one_value_than_allowed_and_unknown_ones_are_all_different(compass):
+    assert ids(compass, "a0", max_per={"artist": 1}) == ["a10", "b20", "c40", "n60"]
+    assert ids(compass, "a0", max_per={"object": 1}) == ["a10", "b20", "b30", "c40", "n60", "c90"]
+    assert ids(compass, "c90", max_per={"object": 1}) == ["n60", "c40", "b30", "b20", "a10"]
+    assert ids(compass, "c90", max_per={"object": 1, "artist": 1}) == ["n60", "c40", "b30", "a10"]
+
+
+def test_works_share_a_list_if_they_share_all_of_it(compass):
+    assert ids(compass, "c90", max_per={"medium": 1}) == ["n60", "c40", "b30", "b20", "a10"]
+
+
+def test_excluded_works_are_not_found(compass):
+    assert ids(compass, "a0", k=2, exclude=("a10", "b30")) == ["b20", "c40"]
+    with pytest.raises(SearchError, match="no picture has the id 'gone'"):
+        ids(compass, "a0", exclude=("gone",))
+
+
+def test_limits_on_what_is_no_group_are_refused(compass, tmp_path):
+    with pytest.raises(SearchError, match=r"no column 'painter'; choose from id, image, .*artist"):
+        ids(compass, "a0", max_per={"painter": 1})
+    years = pa.array([{"begin": 1, "end": 2}] * 2)
+    store = make_store(tmp_path / "i", ["a", "b"], {"t": at(0, 9)}, {"dated": years})
+    with pytest.raises(SearchError, match="'dated' holds ranges of years, which are no groups"):
+        ids(Searcher(store), "a", max_per={"dated": 1})
+
+
+def test_there_are_k_matches_however_deep_they_lie(tmp_path):
+    """Ninety-nine copies of one object are nearer than the three others."""
+    objects = ["same"] * 100 + ["x", "y", "z"]
+    degrees = [0.1 * n for n in range(100)] + [70, 80, 90]
+    names = [f"w{n}" for n in range(103)]
+    store = make_store(tmp_path / "i", names, {"t": at(*degrees)}, {"object": objects})
+    assert ids(Searcher(store), "w0", k=4, max_per={"object": 1}) == ["w1", "w100", "w101", "w102"]
+
+
+# --- percentiles --------------------------------------------------------------------------
+
+
+def test_a_percentile_is_the_share_of_random_pairs_that_are_no_more_alike(tmp_path):
+    # four directions: of the pairs 1/3 are opposite (-1), 2/3 square (0)
+    store = make_store(tmp_path / "i", list("enws"), {"t": at(0, 90, 180, 270)})
+    matches = ask(Searcher(store), "e").matches
+    assert [match.id for match in matches] == ["n", "s", "w"]
+    assert matches[0].percentile == 100.0
+    assert matches[2].percentile == pytest.approx(100 / 3, abs=1)
+
+
+def test_percentiles_are_kept_beside_the_search_index_until_the_vectors_change(tmp_path):
+    store = make_compass(tmp_path / "i")
+    first = ask(Searcher(store), "a0").matches
+    file = tmp_path / "i" / "faiss" / "east.pairs.json"
+    kept = json.loads(file.read_text())
+    assert (kept["fingerprint"], kept["pairs"], kept["seed"]) == (store.fingerprint, 20_000, 0)
+    assert len(kept["scores"]) == 2000
+    assert ask(Searcher(store), "a0").matches == first
+    file.write_text("{")  # torn
+    assert ask(Searcher(store), "a0").matches == first
+    file.write_text(json.dumps(kept | {"fingerprint": "another", "scores": [0.0] * 2000}))
+    assert ask(Searcher(store), "a0").matches == first
+    assert json.loads(file.read_text()) == kept
+
+
+def test_an_index_that_cannot_be_written_has_percentiles_too(tmp_path):
+    store = make_compass(tmp_path / "i")
+    expected = ask(Searcher(store), "a0").matches
+    file = tmp_path / "i" / "faiss" / "east.pairs.json"
+    file.unlink()
+    file.mkdir()  # in the way
+    assert ask(Searcher(store), "a0").matches == expected
+
+
+def test_what_is_not_like_enough_is_no_match(compass):
+    all_ = ask(compass, "a0").matches
+    least = all_[1].percentile
+    assert ask(compass, "a0", min_percentile=least).matches == all_[:2]
+    assert ask(compass, "a0", min_percentile=0).matches == all_
+    assert ask(compass, "c90", min_percentile=100).matches == ()
+
+
+def test_a_single_work_has_no_pairs(tmp_path):
+    searcher = Searcher(make_store(tmp_path / "i", ["a"], {"t": at(0)}))
+    assert ask(searcher, "a").matches == ()
+    with pytest.raises(SearchError, match="too few works for percentiles"):
+        ask(searcher, "a", min_percentile=50)
+
+
+# --- aspects ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def twofold(tmp_path):
+    """Works that are ever less like the first by content, and ever more by style."""
+    taps = {"deep": at(0, 10, 20, 30), "shallow/gram": at(0, 30, 20, 10)}
+    poolings = {"deep": "gem", "shallow/gram": "gram"}
+    return make_store(tmp_path / "twofold", list("abcd"), taps, poolings=poolings)
+
+
+def test_aspects_are_weighed_and_each_share_is_told(twofold):
+    searcher = Searcher(twofold)
+    by = (Aspect("style", 3), Aspect("content", 1))
+    answer = ask(searcher, "a", by=by)
+    assert [match.id for match in answer.matches] == ["d", "c", "b"]
+    (best, *_) = answer.matches
+    expected = {"style": 0.75 * cosine(10), "content": 0.25 * cosine(30)}
+    assert best.shares == pytest.approx(expected, abs=1e-6)
+    assert best.score == pytest.approx(sum(expected.values()), abs=1e-6)
+    assert answer.by == "style=3, content=1"
+    assert ids(searcher, "a", by=(Aspect("style", 1), Aspect("content", 3))) == ["b", "c", "d"]
+
+
+def test_an_aspect_is_a_tap_its_pooling_or_style_and_content(twofold):
+    searcher = Searcher(twofold)
+    assert ids(searcher, "a") == list("bcd")
+    for name in ("shallow/gram", "gram", "style"):
+        assert ids(searcher, "a", by=(Aspect(name),)) == list("dcb")
+    for name in ("deep", "gem", "content"):
+        assert ids(searcher, "a", by=(Aspect(name),)) == list("bcd")
+
+
+def test_another_index_is_joined_by_id_and_what_it_lacks_is_counted(twofold, tmp_path):
+    other = make_store(tmp_path / "other", list("edba"), {"hue": at(50, 5, 40, 0)})
+    searcher = Searcher(twofold, others={"indexes/other": other})
+    answer = ask(searcher, "a", by=(Aspect("indexes/other:hue"), Aspect("deep")))
+    assert [match.id for match in answer.matches] == ["d", "b"]
+    assert (answer.searched, answer.missing) == (3, 1)
+    shares = {"indexes/other:hue": cosine(5) / 2, "deep": cosine(30) / 2}
+    assert answer.matches[0].shares == pytest.approx(shares, abs=1e-6)
+    # by another index alone
+    alone = ask(searcher, "a", by=(Aspect("indexes/other:"),))
+    assert [match.id for match in alone.matches] == ["d", "b"]
+    assert alone.queries[0].row == 0
+    with pytest.raises(SearchError, match=r"no picture has the id 'c' in .*other'"):
+        ask(searcher, "c", by=(Aspect("indexes/other:hue"),))
+
+
+@pytest.mark.parametrize(
+    ("by", "message"),
+    [
+        (("hue",), "'hue' is no tap of .*twofold'; choose from deep, shallow/gram"),
+        (("none:hue",), "no other index 'none' was opened; choose from none"),
+        (("style", "gram"), "the tap 'shallow/gram' is named twice in --by"),
+    ],
+)
+def test_an_aspect_that_names_nothing_is_refused(twofold, by, message):
+    with pytest.raises(SearchError, match=message):
+        ask(Searcher(twofold), "a", by=tuple(map(Aspect, by)))
+
+
+def test_an_aspect_that_could_be_several_is_refused(compass, tmp_path):
+    store = make_store(tmp_path / "i", ["a"], {"one": at(0), "two": at(0)})
+    with pytest.raises(
+        SearchError, match=r"'content' could be several taps .* choose from one, two"
+    ):
+        ask(Searcher(store), "a", by=(Aspect("content"),))
+
+
+def test_best_of_each_takes_one_term_for_all_aspects(twofold):
+    matches = ask(
+        Searcher(twofold),
+        "b",
+        "d",
+        by=(Aspect("style"), Aspect("content")),
+        best_of_each=True,
+    ).matches
+    # a is 10 and 30 degrees from either of the two; c is 10 and 10
+    assert [match.id for match in matches] == ["c", "a"]
+    assert matches[1].score == pytest.approx((cosine(10) + cosine(30)) / 2, abs=1e-6)
+
+
+# --- against brute force ------------------------------------------------------------------
+
+
+@settings(max_examples=40)
+@given(data=st.data())
+def test_any_question_is_answered_as_by_brute_force(data, tmp_path_factory):
+    seed = data.draw(st.integers(0, 10_000), "seed")
+    rng = np.random.default_rng(seed)
+    count, k = int(rng.integers(2, 40)), data.draw(st.integers(1, 12), "k")
+    vectors = {"a": unit(rng, count, 5), "b": unit(rng, count, 3)}
+    year = [int(y) if y >= 0 else None for y in rng.integers(-3, 12, count)]
+    artist = [f"p{n}" if n else None for n in rng.integers(0, 5, count)]
+    names = [f"w{n}" for n in range(count)]
+    store = make_store(
+        tmp_path_factory.mktemp("any") / "i", names, vectors, {"year": year, "artist": artist}
+    )
+    before = data.draw(st.none() | st.integers(0, 13), "before")
+    most = data.draw(st.none() | st.integers(1, 3), "most")
+    weights = data.draw(st.sampled_from([(1.0,), (1.0, 2.0), (2.0, -0.5)]), "weights")
+    shares = data.draw(st.sampled_from([{"a": 1.0}, {"a": 0.25, "b": 0.75}]), "shares")
+    asked = rng.integers(0, count, len(weights)).tolist()
+    if len(set(asked)) < len(asked):
+        return
+    answer = Searcher(store).ask(
+        Question(
+            terms=tuple(
+                Term(id=f"w{row}", weight=w) for row, w in zip(asked, weights, strict=True)
+            ),
+            k=k,
+            by=tuple(Aspect(name, share) for name, share in shares.items()),
+            where=None if before is None else f"year < {before}",
+            max_per={} if most is None else {"artist": most},
+        )
+    )
+    scores = np.zeros(count)
+    for tap, share in shares.items():
+        query = np.array(weights) @ vectors[tap][asked]
+        scores += share * (vectors[tap] @ (query / np.linalg.norm(query)))
+    expected, counts = [], {}
+    for row in np.argsort(-scores, kind="stable").tolist():
+        if row in asked or (before is not None and (year[row] is None or year[row] >= before)):
+            continue
+        counts[artist[row]] = counts.get(artist[row], 0) + 1
+        if artist[row] is None or most is None or counts[artist[row]] <= most:
+            expected.append(row)
+    found = [names.index(match.id) for match in answer.matches]
+    assert len(found) == min(k, len(expected))
+    np.testing.assert_allclose(scores[found], scores[expected[:k]], atol=1e-5)
+    np.testing.assert_allclose([m.score for m in answer.matches], scores[found], atol=1e-5)
+
+
+# --- with a network -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def painted(colors, tmp_path, toy):
+    embed_collection(read_collection(colors), tmp_path / "index", toy)
+    return Searcher(Store.open(tmp_path / "index"))
+
+
+def test_a_file_of_the_index_is_found_without_its_network(painted, colors):
+    file = colors / "warm/red.png"
+    for asked in (Term(file=file), Term(data=file.read_bytes(), name="pasted")):
+        answer = painted.ask(Question(terms=(asked,), k=2))  # there is no network 'toy:'
+        assert [match.id for match in answer.matches] == ["warm/red.png", "warm/orange.png"]
+        (query,) = answer.queries
+        assert (query.name, query.image) == (asked.label, str(file))
+        assert query.metadata == {"class": "warm"}
+
+
+class ToyEncoder:
+    """The mean colour of a picture, or of its box."""
+
+    def __init__(self, toy):
+        self.toy = toy
+        self.batches = []
+
+    def prepare(self, data, box):
+        from artsim.loader import preprocess
+
+        return preprocess(data, self.toy.preprocessing, box=box)[0]
+
+    def embed(self, pixels):
+        import torch
+
+        self.batches.append(len(pixels))
+        return self.toy.embed_batch(torch.stack(list(pixels)))
+
+    def embed_texts(self, texts):
+        raise ModelError("no words")
+
+
+@pytest.fixture
+def two_coloured(tmp_path, paint):
+    from PIL import Image
+
+    file = paint(tmp_path / "two.png", (250, 10, 10), size=(20, 10))
+    with Image.open(file) as picture:
+        picture.paste((10, 10, 250), (10, 0, 20, 10))
+        picture.save(file)
+    return file
+
+
+@pytest.mark.parametrize(
+    ("box", "found"),
+    [
+        ("0,0,10,10", "warm/red.png"),
+        ("10,0,10,10", "cold/blue.png"),
+        ("50%,0%,50%,100%", "cold/blue.png"),
+        ("10,-5,900,900", "cold/blue.png"),  # what lies outside is cut off
+    ],
+)
+def test_a_box_looks_for_a_detail_of_a_file(painted, toy, two_coloured, box, found):
+    searcher = Searcher(painted.store, encoder=ToyEncoder(toy))
+    asked = Term(file=two_coloured, box=Box.parse(box))
+    answer = searcher.ask(Question(terms=(asked,), k=2))
+    assert answer.matches[0].id == found
+    assert answer.queries[0].box == Box.parse(box)
+
+
+def test_a_box_looks_for_a_detail_of_a_work_which_is_left_out(painted, toy):
+    searcher = Searcher(painted.store, encoder=ToyEncoder(toy))
+    asked = Term(id="cold/blue.png", box=Box(0, 0, 5, 5))
+    assert [m.id for m in searcher.ask(Question(terms=(asked,), k=2)).matches] == [
+        "cold/navy.png",
+        "cold/cyan.png",
+    ]
+
+
+def test_a_detail_of_a_picture_on_the_web_is_asked_for_by_its_address(tmp_path):
+    store = make_store(tmp_path / "i", ["a"], {"t": at(0)}, images=["https://x.org/a.jpg"])
+    with pytest.raises(SearchError, match=r"'a' is on the web, at https://x.org/a.jpg"):
+        Searcher(store).ask(Question(terms=(Term(id="a", box=Box(0, 0, 1, 1)),)))
+
+
+@pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "1%,2,3,4", "", "1,2,3,4,5"])
+def test_a_box_that_cannot_be_read_says_how_to_write_it(text):
+    with pytest.raises(SearchError, match=r"cannot read the box .*10%,20%,30%,40%"):
+        Box.parse(text)
+
+
+def test_what_of_a_box_lies_outside_is_cut_off_however_far():
+    huge = "1e308%"
+    assert Box.parse("5,2,1e308,1e308").edges(20, 10) == (5, 2, 20, 10)
+    assert Box.parse(f"0%,50%,{huge},{huge}").edges(20, 10) == (0, 5, 20, 10)
+    assert Box.parse("-5,-5,8,8").edges(20, 10) == (0, 0, 3, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "20,0,5,5",
+        "0,0,0,5",
+        "0,0,-3,5",
+        "nan,0,1,1",
+        "100%,0%,9%,9%",
+        "1e308%,0%,1e308%,9%",
+        "-1e308%,0%,9%,9%",
+    ],
+)
+def test_a_box_that_holds_nothing_of_the_picture_is_refused(text):
+    with pytest.raises(SearchError, match=r"holds nothing of a picture of 20 x 10 pixels"):
+        Box.parse(text).edges(20, 10)
+
+
+def test_several_pictures_are_embedded_together(painted, toy, tmp_path, paint):
+    encoder = ToyEncoder(toy)
+    searcher = Searcher(painted.store, encoder=encoder, workers=2)
+    files = [paint(tmp_path / f"{n}.png", (240, 10 * n, 20)) for n in range(40)]
+    answers = searcher.ask_many([Question(terms=(Term(file=file),), k=1) for file in files])
+    assert encoder.batches == [32, 8]
+    assert [answer.queries[0].name for answer in answers] == list(map(str, files))
 
 
 @pytest.fixture(scope="module")
@@ -104,18 +576,16 @@ def resnet(tmp_path_factory):
 
 def test_a_new_picture_is_embedded_as_the_index_was(resnet, tmp_path):
     file = noise_picture(tmp_path / "again.png", (200, 180), seed=3)
-    query = query_by_picture(resnet, file, "embedding")
-    (best, *_) = similar(resnet, query, "embedding")
+    (best, *_) = Searcher(resnet).ask(Question(terms=(Term(file=file),))).matches
     assert best.id == "3.jpg"
     assert best.score > 0.999
 
 
-def test_a_query_by_another_model_is_refused_with_what_differs(resnet, tmp_path):
-    file = noise_picture(tmp_path / "query.png", (200, 180))
+def test_a_query_by_another_model_is_refused_with_what_differs(resnet):
     with pytest.raises(
         PassportError, match=r"which has spec: timm:test_resnet.random, not timm:test_vit.random"
     ):
-        query_by_picture(resnet, file, "embedding", model="timm:test_vit.random")
+        load_index_extractor(resnet, model="timm:test_vit.random")
 
 
 def test_a_query_by_other_weights_is_refused_with_what_differs(resnet, tmp_path):
@@ -131,8 +601,6 @@ def test_a_query_by_other_weights_is_refused_with_what_differs(resnet, tmp_path)
 def test_a_query_by_another_preprocessing_is_refused_with_what_differs(
     resnet, tmp_path, monkeypatch
 ):
-    from dataclasses import replace
-
     from artsim.models import extractor
 
     build = extractor.build_network
@@ -144,7 +612,7 @@ def test_a_query_by_another_preprocessing_is_refused_with_what_differs(
     monkeypatch.setattr(extractor, "build_network", build_otherwise)
     file = noise_picture(tmp_path / "query.png", (200, 180))
     with pytest.raises(PassportError, match=r"mean: \(0.5, 0.5, 0.5\), not \(0, 0, 0\)"):
-        query_by_picture(resnet, file, "embedding")
+        Searcher(resnet).ask(Question(terms=(Term(file=file),)))
 
 
 def test_weights_that_are_gone_are_asked_for(colors, tmp_path):
@@ -168,7 +636,7 @@ def test_weights_that_are_gone_are_asked_for(colors, tmp_path):
 def test_a_query_that_is_no_picture_names_the_file(resnet, tmp_path):
     (tmp_path / "page.jpg").write_text("<html>")
     with pytest.raises(ImageError, match=r"page\.jpg") as error:
-        query_by_picture(resnet, tmp_path / "page.jpg", "embedding")
+        Searcher(resnet).ask(Question(terms=(Term(file=tmp_path / "page.jpg"),)))
     assert "\n" not in str(error.value)
 
 
@@ -188,3 +656,114 @@ def test_stored_vectors_are_those_of_the_network(tmp_path, settings):
         expected = extractor.embed_batch(pixels[None])["embedding"][0]
         tolerance = 2**-11 if settings.half_precision else 1e-5
         np.testing.assert_allclose(vector, expected, rtol=tolerance, atol=1e-5)
+
+
+# --- words --------------------------------------------------------------------------------
+
+
+def test_a_network_without_words_says_which_have_them(resnet):
+    with pytest.raises(ModelError, match=r"knows no words; embed the collection by .* -m clip"):
+        Searcher(resnet).ask(Question(terms=(Term(text="a halo"),)))
+
+
+@pytest.fixture(scope="module")
+def tiny_clip(tmp_path_factory):
+    """A CLIP of one block each, untrained, and an index of five pictures by it."""
+    import open_clip
+
+    folder = tmp_path_factory.mktemp("clip")
+    config = {
+        "embed_dim": 16,
+        "vision_cfg": {"image_size": 32, "layers": 1, "width": 64, "patch_size": 16},
+        "text_cfg": {
+            "context_length": 77,
+            "vocab_size": 49408,
+            "width": 32,
+            "heads": 2,
+            "layers": 1,
+        },
+    }
+    (folder / "tiny-clip.json").write_text(json.dumps(config))
+    open_clip.add_model_config(folder / "tiny-clip.json")
+    (folder / "pictures").mkdir()
+    for seed in range(5):
+        noise_picture(folder / "pictures" / f"{seed}.png", (40, 40), seed)
+    extractor = load_extractor(parse_spec("open_clip:tiny-clip.random"), compute=TORCH)
+    embed_collection(read_collection(folder / "pictures"), folder / "index", extractor)
+    return Store.open(folder / "index")
+
+
+def test_words_are_compared_with_pictures_as_open_clip_does(tiny_clip):
+    import open_clip
+    import torch
+
+    answer = Searcher(tiny_clip).ask(Question(terms=(Term(text="a golden halo"),)))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = open_clip.create_model("tiny-clip").eval()
+    with torch.inference_mode():
+        words = model.encode_text(open_clip.get_tokenizer("tiny-clip")(["a golden halo"]))
+    expected = torch.cosine_similarity(torch.from_numpy(tiny_clip.vectors("embedding")), words)
+    assert [match.id for match in answer.matches] == [
+        f"{n}.png" for n in expected.argsort(descending=True).tolist()
+    ]
+    scores = [match.score for match in answer.matches]
+    np.testing.assert_allclose(scores, expected.sort(descending=True).values, atol=1e-3)
+    assert {match.percentile for match in answer.matches} == {None}
+    assert answer.name == "“a golden halo”"
+
+
+def test_words_and_pictures_are_asked_by_together(tiny_clip):
+    searcher = Searcher(tiny_clip)
+    words = searcher.ask(Question(terms=(Term(text="gold", weight=0.001), Term(id="3.png"))))
+    alone = searcher.ask(Question(terms=(Term(id="3.png"),)))
+    assert [match.id for match in words.matches] == [match.id for match in alone.matches]
+
+
+def test_words_have_no_percentile(tiny_clip):
+    with pytest.raises(SearchError, match="words have no percentile"):
+        Searcher(tiny_clip).ask(Question(terms=(Term(text="gold"),), min_percentile=99))
+
+
+def test_words_are_compared_with_the_embedding_alone(tiny_clip, tmp_path):
+    extractor = load_extractor(
+        parse_spec("open_clip:tiny-clip.random@embedding+transformer.resblocks.0/avg"),
+        compute=TORCH,
+    )
+    collection = read_collection(tiny_clip.path.parent / "pictures")
+    embed_collection(collection, tmp_path / "both", extractor)
+    tap = extractor.passport.taps[1].name
+    with pytest.raises(
+        SearchError, match=r"words cannot be compared by the tap .*only by embedding"
+    ):
+        Searcher(Store.open(tmp_path / "both"), tap=tap).ask(Question(terms=(Term(text="gold"),)))
+
+
+def test_words_by_other_weights_are_refused(tiny_clip):
+    store = Store(
+        tiny_clip.path,
+        replace(
+            tiny_clip.manifest,
+            passport=replace(tiny_clip.manifest.passport, weights_sha256="0" * 64),
+        ),
+    )
+    with pytest.raises(PassportError, match="the words would not be comparable"):
+        Searcher(store).ask(Question(terms=(Term(text="gold"),)))
+
+
+# --- threads ------------------------------------------------------------------------------
+
+
+def test_many_threads_get_the_answers_of_one(compass):
+    from concurrent.futures import ThreadPoolExecutor
+
+    questions = [
+        Question(terms=(Term(id=id_),), k=3, where=where, max_per=most)
+        for id_ in WORKS
+        for where in (None, "year > 1600", "artist = 'Ada'")
+        for most in ({}, {"artist": 1})
+    ]
+    expected = [compass.ask(question) for question in questions]
+    fresh = Searcher(compass.store)
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(fresh.ask, questions)) == expected

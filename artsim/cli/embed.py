@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     default=DEFAULT_MODEL,
     show_default=True,
     metavar="SPEC",
-    help="SOURCE:ARCH[.TAG][@LAYER[/POOLING]+...], or a short name: see 'artsim models'.",
+    help="SOURCE:ARCH[.TAG][@LAYER[/POOLING]+...], or a short name: see 'artsim models'. The "
+    "layers 'embedding' and 'palette' are the network's own vector and the picture's colours.",
 )
 @compute_options
 @click.option(
@@ -43,6 +44,12 @@ if TYPE_CHECKING:
     help="How a picture is brought to the network's shape.  [default: the model's way]",
 )
 @click.option("--exact", is_flag=True, help="Decode every pixel, compute and store in float32.")
+@click.option(
+    "--tiles",
+    type=click.IntRange(2, 8),
+    metavar="N",
+    help="Embed N x N overlapping tiles of each picture too, for 'artsim similar --details'.",
+)
 @reader_options
 @click.option(
     "--batch-size",
@@ -81,6 +88,7 @@ def embed(
     weights: Path | None,
     fit: str | None,
     exact: bool,
+    tiles: int | None,
     id_column: str | None,
     image_column: str | None,
     images: Path | None,
@@ -148,6 +156,7 @@ def embed(
                     max_pixels=max_pixels or MAX_PIXELS,
                     rehash=rehash,
                     allow_loss=allow_loss,
+                    tiles=tiles,
                     half_precision=not exact,
                 ),
                 progress=progress,

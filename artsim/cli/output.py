@@ -1,21 +1,34 @@
-"""Tables for people, JSON lines for programs, progress for both."""
+"""Tables for people, JSON lines and files of rows for programs, progress for both."""
 
 from __future__ import annotations
 
+import csv
+import io
+import itertools
 import json
 import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import click
 
-__all__ = ["print_json_lines", "print_table", "show_progress", "wants_json"]
+__all__ = [
+    "check_rows_file",
+    "print_json_lines",
+    "print_table",
+    "show_progress",
+    "wants_json",
+    "write_rows",
+]
 
 _MIN_TEXT = 6  # characters that a column of text keeps on the narrowest terminal
 _MARGIN = 3  # characters around a column
+_ROW_SUFFIXES = (".csv", ".parquet")
+_ROWS = 4096  # written to Parquet at a time
 _LOG_EVERY_S = 60.0  # between the lines of a progress that no one watches
 
 
@@ -64,6 +77,58 @@ def print_table(
     for row in texts:
         table.add_row(*map(_plain, row))
     console.print(table)
+
+
+def check_rows_file(out: Path | None) -> None:
+    """Refuse a file of rows that is neither CSV nor Parquet, before any work."""
+    if out is not None and out.suffix not in _ROW_SUFFIXES:
+        raise click.BadParameter(f"{out} is neither .csv nor .parquet", param_hint="--out")
+
+
+def write_rows(out: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
+    """Write rows as they come, as CSV or Parquet by the file's suffix, and say how many.
+
+    Args:
+        out: The file; its name shows only when it is whole.
+        rows: A value for each column.
+        columns: Arrow's name of each column's type.
+    """
+    from artsim.store import write_whole
+
+    counted = 0
+
+    def counting() -> Iterator[Mapping[str, Any]]:
+        nonlocal counted
+        for row in rows:
+            counted += 1
+            yield row
+
+    write = _write_csv if out.suffix == ".csv" else _write_parquet
+    write_whole(out, lambda stream: write(stream, counting(), columns))
+    return counted
+
+
+def _write_csv(
+    stream: IO[bytes], rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]
+) -> None:
+    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
+    writer = csv.DictWriter(text, list(columns))
+    writer.writeheader()
+    writer.writerows(rows)
+    text.detach()
+
+
+def _write_parquet(
+    stream: IO[bytes], rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]
+) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([(name, pa.type_for_alias(alias)) for name, alias in columns.items()])
+    waiting = iter(rows)
+    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
+        while some := list(itertools.islice(waiting, _ROWS)):
+            writer.write_table(pa.Table.from_pylist(some, schema=schema))
 
 
 def _finite(value: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,29 +11,80 @@ from artsim.cli.options import (
     NEW_FILE,
     PICTURE,
     compute_options,
+    count_cores,
     format_option,
     index_option,
     make_compute,
     open_store,
     tap_option,
 )
-from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.output import check_rows_file
+from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
+from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
+from artsim.cli.similar_question import (
+    TermReader,
+    is_folder,
+    limits,
+    other_indexes,
+    read_aspects,
+)
 
 if TYPE_CHECKING:
-    from artsim.search import Match, Query
-    from artsim.store import Store
-
-_SHOWN_FIELDS = 3  # metadata columns of the table; JSON has all
-_CAPTION_FIELDS = ("title", "artist", "attribution", "creator", "year", "class")
+    from artsim.search import IndexEncoder, Question, Searcher, Term
 
 
 @click.command()
-@click.argument("picture", type=PICTURE, required=False)
-@click.option("--id", "id_", metavar="ID", help="Ask by a picture of the index.")
+@click.argument("asked", nargs=-1, metavar="[PICTURE|ID|URL|FOLDER]...")
+@click.option("--id", "ids", multiple=True, metavar="ID", help="Ask by a work of the index.")
+@click.option("--text", "texts", multiple=True, metavar="WORDS", help="Ask by words (CLIP models).")
+@click.option("--plus", multiple=True, metavar="ASKED", help="Add a picture, ID or text:WORDS.")
+@click.option("--minus", multiple=True, metavar="ASKED", help="Take one away.")
+@click.option(
+    "--any", "best_of_each", is_flag=True, help="As like as to the nearest of them, not their mean."
+)
+@click.option("--crop", metavar="X,Y,W,H", help="A detail of the picture: pixels, or each with %.")
+@click.option(
+    "--details",
+    is_flag=True,
+    help="Find the works that hold it, and where: by their tiles ('artsim embed --tiles 3').",
+)
 @click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="How many.")
+@click.option("--by", metavar="TAP=W,...", help="Compare by several taps, weighted; see above.")
+@click.option("--where", metavar="SQL", help="Only works that meet a condition on the metadata.")
+@click.option(
+    "--not-same",
+    multiple=True,
+    metavar="COLUMN",
+    help="Only works that differ in it from those asked by.",
+)
+@click.option("--earlier-than", metavar="YEAR|ID", help="Only works made before it.")
+@click.option("--contemporary", type=int, metavar="N", help="Only works made within N years of it.")
+@click.option("--years", metavar="COLUMN", help="Where the years are.  [default: by type or name]")
+@click.option(
+    "--max-per", multiple=True, metavar="COLUMN=N", help="At most N matches of one value."
+)
+@click.option("--collapse", multiple=True, metavar="COLUMN", help="At most one match of one value.")
+@click.option("--exclude", multiple=True, metavar="ID", help="Not this work. Repeat for more.")
+@click.option(
+    "--min-percentile",
+    type=click.FloatRange(0, 100),
+    metavar="P",
+    help="Only what is more alike than P % of random pairs.",
+)
+@click.option(
+    "--allow-private", is_flag=True, help="Fetch URLs from this machine's own network too."
+)
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=NEW_FILE,
+    help="Ask by each picture and ID apart; write a .csv or .parquet file of all matches.",
+)
+@click.option("--ids", "id_file", metavar="FILE", type=PICTURE, help="IDs for --out, one a line.")
+@click.option("--strict", is_flag=True, help="Exit with 1 if one of --out could not be asked.")
 @index_option
 @tap_option
-@click.option("--sheet", metavar="FILE", type=NEW_FILE, help="Draw query and matches to a picture.")
+@output_options
 @click.option(
     "-m",
     "--model",
@@ -43,124 +93,132 @@ _CAPTION_FIELDS = ("title", "artist", "attribution", "creator", "year", "class")
 )
 @compute_options
 @format_option
+@click.pass_context
 def similar(
-    picture: Path | None,
-    id_: str | None,
-    k: int,
+    ctx: click.Context,
+    /,
+    asked: tuple[str, ...],
+    ids: tuple[str, ...],
+    texts: tuple[str, ...],
+    plus: tuple[str, ...],
+    minus: tuple[str, ...],
+    crop: str | None,
     index: Path | None,
     tap: str | None,
-    sheet: Path | None,
-    model: str | None,
-    device: str,
-    backend: str,
-    precision: str,
-    weights: Path | None,
+    by: str | None,
+    allow_private: bool,
+    out: Path | None,
+    id_file: Path | None,
+    strict: bool,
     as_json: bool | None,
+    **settings: Any,
 ) -> None:
-    """Find the pictures of an index that look most like a picture file, or like one of its own.
+    """Find the works of an index that look most like a picture, several of them, or words.
 
-    The score is the cosine of the two vectors; 1 is the same picture.
+    What is asked by is a picture file, a work's ID or a web address; several are averaged. A
+    number and a star weigh one: '1.5*gold.jpg'. The score is the cosine of the vectors, 1 for the
+    same picture; the percentile says how many per cent of random pairs of the index are no more
+    alike. Under conditions the works that meet them are all compared. A work that says nothing
+    in a column meets no condition on it, and counts as different from all in --max-per and
+    --collapse. Where nothing is found, that is said, and the exit code is 0.
+
+    --by names taps, or 'style' (the Gram tap), 'palette' (the colours) and 'content' (the other
+    one), or INDEX:TAP of another index of the same works; the score is the weighted mean of the
+    cosines.
 
     Example:
 
     \b
         artsim similar query.jpg -k 10
-        artsim similar --id 002ff77bbd -k 5 --sheet matches.png
+        artsim similar 002ff77bbd --where "style = 'Baroque' and year < 1650" --not-same artist
+        artsim similar saint.jpg --plus '1.5*gold.jpg' --minus crucifix.jpg
+        artsim similar 002ff77bbd --crop 10%,10%,30%,40% --max-per artist=2 --sheet matches.png
+        artsim similar halo.jpg --details --sheet halos.png
+        artsim similar queries/ -k 10 --out matches.parquet
     """
-    if (picture is None) == (id_ is None):
-        raise click.UsageError("give a picture file, or --id ID")
-    from artsim.search import query_by_id, query_by_picture
-    from artsim.search import similar as find_similar
-
-    store = open_store(index)
-    name = store.tap(tap).name
-    if id_ is not None:
-        query = query_by_id(store, id_, name)
-    else:
-        assert picture is not None
-        query = query_by_picture(
-            store,
-            picture,
-            name,
-            weights=weights,
-            model=model,
-            compute=_compute(device, backend, precision),
+    if not (asked or ids or texts or plus or id_file):
+        raise click.UsageError("give a picture file, or --id ID, or --text WORDS")
+    check_rows_file(out)
+    outputs = Outputs.take(settings)
+    folders = [text for text in asked if is_folder(text)]
+    if out is None and (folders or id_file):
+        source = "--ids" if id_file else f"the folder {folders[0]!r}"
+        raise click.UsageError(
+            f"{source} asks many questions; give --out FILE.parquet or FILE.csv for the answers"
         )
-    matches = find_similar(store, query, name, k=k)
-    if sheet is not None:
-        _draw(sheet, query, matches)
-    if wants_json(as_json):
-        print_json_lines(as_dict(match) for match in matches)
+    if out is not None and outputs.files:
+        raise click.UsageError(f"{outputs.files[0]} would show one question; leave out --out or it")
+    if settings["details"] and by is not None:
+        raise click.UsageError("--details looks by one tap; leave out --by, or name it with --tap")
+    if settings["details"] and outputs.why:
+        raise click.UsageError("--why explains whole pictures; leave out --details or it")
+    if crop is not None and (out is not None or len(asked) + len(ids) != 1):
+        raise click.UsageError("--crop cuts a detail out of one picture; ask by one file or ID")
+    searcher, encoder = _open(index, tap, by, out, settings)
+    reader = TermReader(searcher.works, allow_private)
+    settings["earlier_than"] = reader.year_or_id(settings["earlier_than"])
+    common = [
+        *(reader.id(id_, box=crop) for id_ in ids),
+        *(reader.words(text) for text in texts),
+        *(reader.read(text) for text in plus),
+        *(reader.read(text, sign=-1.0) for text in minus),
+    ]
+    if out is None:
+        own = [reader.read(text, box=crop) for text in asked]
+        question = _question((*own, *common), by, settings)
+        write_outputs(searcher, searcher.ask(question), outputs, encoder, as_json=as_json)
         return
-    click.echo(f"Like {query.name} in {store.path} ({store.rows:,} pictures, by {name})")
-    _print_matches(store, matches)
-    if sheet is not None:
-        click.echo(f"Drawn to {sheet}")
+    each = [term for text in asked for term in _read_each(reader, text)]
+    each += [reader.id(id_) for id_ in (read_ids(id_file) if id_file else ())]
+    if not each:
+        raise click.UsageError("--out asks by each picture of a folder or ID; name some")
+    failed = answer_batch(
+        searcher,
+        each,
+        lambda term: _question((term, *common), by, settings),
+        out,
+        details=settings["details"],
+    )
+    if strict and failed:
+        ctx.exit(1)
 
 
-def as_dict(match: Match) -> dict[str, Any]:
-    """Return a match as the interface has it: rank, id, score, image, then the metadata."""
-    own = {key: value for key, value in asdict(match).items() if key != "metadata"}
-    own["score"] = round(match.score, 6)
-    metadata = {
-        f"{key}_catalogue" if key in own else key: value for key, value in match.metadata.items()
-    }
-    return own | metadata
+def _open(
+    index: Path | None, tap: str | None, by: str | None, out: Path | None, settings: dict[str, Any]
+) -> tuple[Searcher, IndexEncoder]:
+    """Open the index; what is named of the network is held to its passport, needed or not."""
+    store = open_store(index)
+    from artsim.search import IndexEncoder, Searcher
+
+    model, weights = settings.pop("model"), settings.pop("weights")
+    chosen = tuple(settings.pop(name) for name in ("device", "backend", "precision"))
+    # For one picture the library's own way is the quickest.
+    compute = None if out is None and set(chosen) == {"auto"} else make_compute(*chosen)
+    encoder = IndexEncoder(store, model=model, weights=weights, compute=compute)
+    if model is not None or weights is not None:
+        _ = encoder.extractor
+    others = other_indexes(read_aspects(by))
+    workers = 1 if out is None else count_cores()
+    searcher = Searcher(store, tap=tap, others=others, encoder=encoder, workers=workers)
+    return searcher, encoder
 
 
-def _compute(device: str, backend: str, precision: str) -> Any:
-    """Choose nothing unless asked: for one picture the library's own way is the quickest."""
-    if (device, backend, precision) == ("auto", "auto", "auto"):
-        return None
-    return make_compute(device, backend, precision)
+def _question(terms: tuple[Term, ...], by: str | None, settings: dict[str, Any]) -> Question:
+    """Make the question of the options whose names are the library's, and those that are not."""
+    from artsim.search import Question
+
+    options = dict(settings)
+    return Question(
+        terms=terms,
+        by=read_aspects(by),
+        max_per=limits(options.pop("max_per"), options.pop("collapse")),
+        **options,
+    )
 
 
-def _print_matches(store: Store, matches: list[Match]) -> None:
-    fields = [field.name for field in store.manifest.fields]
-    known = [name for name in fields if any(match.metadata[name] for match in matches)]
-    shown = known[:_SHOWN_FIELDS]
-    rows = [
-        [match.rank, f"{match.score:.3f}", match.id, *(_cell(match.metadata[n]) for n in shown)]
-        for match in matches
-    ]
-    print_table(["rank", "score", "id", *shown], rows, right=["rank", "score"])
+def _read_each(reader: TermReader, text: str) -> list[Term]:
+    from artsim.search import Term
 
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    if isinstance(value, dict):  # a range of years
-        return "-".join(str(end) for end in dict.fromkeys(value.values()) if end is not None)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
-
-
-def _draw(file: Path, query: Query, matches: list[Match]) -> None:
-    from artsim.report import Tile, contact_sheet, save_sheet
-
-    tiles = [
-        Tile(
-            _drawable(match.image),
-            (f"{match.rank} · {match.score:.3f}", *(_caption(match.metadata) or [match.id])),
-        )
-        for match in matches
-    ]
-    asked = Tile(_drawable(query.image), (query.name, *_caption(query.metadata)))
-    save_sheet(contact_sheet(asked, tiles), file)
-
-
-def _drawable(image: str | None) -> Path | None:
-    """Return a picture's file; what is only on the web is drawn as a blank."""
-    if image is None or image.startswith(("http://", "https://")):
-        return None
-    return Path(image)
-
-
-def _caption(metadata: dict[str, Any]) -> list[str]:
-    """Return what a label on the wall would say: title, artist, year, as far as they are known."""
-    by_name = {name.lower(): value for name, value in metadata.items()}
-    lines = [_cell(by_name.get(name)) for name in _CAPTION_FIELDS]
-    return [line for line in lines if line]
+    if is_folder(text):
+        return [Term(file=file) for file in pictures_of(Path(text))]
+    return [reader.read(text)]

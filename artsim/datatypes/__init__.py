@@ -1,13 +1,16 @@
 """The nouns that every room shares."""
 
+from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.catalogue import RESERVED, Catalogue, Field, FieldType
-from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo
+from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
 from artsim.datatypes.spec import (
     DEFAULT_MODEL,
     EMBEDDING,
+    PALETTE,
     PIP,
     POOLINGS,
     RANDOM,
+    RUN,
     SHORT_NAMES,
     SOURCES,
     ExtractorSpec,
@@ -18,12 +21,15 @@ from artsim.datatypes.spec import (
 __all__ = [
     "DEFAULT_MODEL",
     "EMBEDDING",
+    "PALETTE",
     "PIP",
     "POOLINGS",
     "RANDOM",
     "RESERVED",
+    "RUN",
     "SHORT_NAMES",
     "SOURCES",
+    "Box",
     "Catalogue",
     "ExtractorSpec",
     "Field",
@@ -34,4 +40,6 @@ __all__ = [
     "Tap",
     "TapInfo",
     "parse_spec",
+    "read_preprocessing",
+    "tile_boxes",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
 
-__all__ = ["Fit", "Passport", "Preprocessing", "TapInfo"]
+__all__ = ["Fit", "Passport", "Preprocessing", "TapInfo", "read_preprocessing"]
 
 
 class Fit(StrEnum):
@@ -98,18 +99,22 @@ class Passport:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Read what `to_json` gave, whether or not it went through JSON."""
-        preprocessing: dict[str, Any] = {
-            key: tuple(value) if isinstance(value, list) else value
-            for key, value in values["preprocessing"].items()
-        }
-        preprocessing["fit"] = Fit(preprocessing["fit"])
         return cls(
             **{
                 **values,
-                "preprocessing": Preprocessing(**preprocessing),
+                "preprocessing": read_preprocessing(values["preprocessing"]),
                 "taps": tuple(TapInfo(**tap) for tap in values["taps"]),
             }
         )
+
+
+def read_preprocessing(values: Mapping[str, Any]) -> Preprocessing:
+    """Read the plain values of a preprocessing, whether or not they went through JSON."""
+    read: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    read["fit"] = Fit(read["fit"])
+    return Preprocessing(**read)
 
 
 def _describe(taps: tuple[TapInfo, ...]) -> str:

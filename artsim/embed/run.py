@@ -22,7 +22,7 @@ from artsim.embed.update import apply_plan, catalogue_columns, open_or_create
 from artsim.index import build_index, is_current
 from artsim.loader import Loaded, Unloadable, load
 from artsim.models.extractor import Extractor
-from artsim.store import Failure, Store, lock_index, part_schema, round_to_half
+from artsim.store import Failure, Store, lock_index, part_schema, round_to_half, tile_column
 
 __all__ = ["EmbedSummary", "Progress", "embed_collection"]
 
@@ -68,7 +68,7 @@ def embed_collection(
     """
     started = time.perf_counter()
     with lock_index(path), spooled(catalogue, path) as rows:
-        store = open_or_create(path, catalogue, extractor)
+        store = open_or_create(path, catalogue, extractor, settings.tiles)
         plan = make_plan(store, catalogue, rows, settings)
         summary = EmbedSummary(path=path, kept=plan.kept, dropped=plan.dropped)
         apply_plan(store, catalogue, rows, plan)
@@ -108,15 +108,16 @@ def _embed(
         extractor.preprocessing,
         workers=settings.workers,
         max_pixels=settings.max_pixels,
+        tiles=store.manifest.tiles,
     )
     stages = summary.stages
     with closing(pictures):
         for start in range(0, total, settings.part_rows):
             end = min(start + settings.part_rows, total)
-            chunk, done = _Chunk(), start
+            chunk, done = _Chunk(store.manifest.tiles), start
             for batch in _batches(pictures, end - start, settings.batch_size, stages):
                 with _timed(stages, "forward"):
-                    chunk.add(batch, extractor)
+                    chunk.add(batch, extractor, settings.batch_size)
                 done += len(batch)
                 progress(done, total, failed + len(chunk.unloadable))
             with _timed(stages, "write"):
@@ -148,20 +149,29 @@ def _batches(
 class _Chunk:
     """The pictures of one part to be, as they are embedded."""
 
-    def __init__(self) -> None:
+    def __init__(self, tiles: int) -> None:
+        self.tiles = tiles  # a side
         self.unloadable: list[Unloadable] = []
         self._pictures: list[Loaded] = []
         self._vectors: list[dict[str, NDArray[np.float32]]] = []
+        self._tiles: list[dict[str, NDArray[np.float32]]] = []
 
-    def add(self, batch: Sequence[Loaded | Unloadable], extractor: Extractor) -> None:
-        """Embed a batch."""
+    def add(
+        self, batch: Sequence[Loaded | Unloadable], extractor: Extractor, batch_size: int
+    ) -> None:
+        """Embed a batch, and its tiles in batches of their own."""
         self.unloadable += [each for each in batch if isinstance(each, Unloadable)]
         pictures = [each for each in batch if isinstance(each, Loaded)]
         if pictures:
             pixels = torch.stack([picture.pixels for picture in pictures])  # (B, 3, H, W)
             self._vectors.append(extractor.embed_batch(pixels))
+            tiles = [picture.tiles for picture in pictures if picture.tiles is not None]
+            for some in torch.split(torch.cat(tiles), batch_size) if tiles else ():
+                self._tiles.append(extractor.embed_batch(some))
         # The pixels are not needed any more, and a chunk of them is large.
-        self._pictures += [replace(picture, pixels=torch.empty(0)) for picture in pictures]
+        self._pictures += [
+            replace(picture, pixels=torch.empty(0), tiles=None) for picture in pictures
+        ]
 
     def finish(
         self,
@@ -173,12 +183,16 @@ class _Chunk:
     ) -> tuple[pa.Table, list[Failure]]:
         """Return the rows of the part, and what is no row; vectors that are not finite are none."""
         taps = extractor.passport.taps
-        schema = part_schema(list(catalogue.schema)[2:], taps)
+        schema = part_schema(list(catalogue.schema)[2:], taps, self.tiles)
         good = np.ones(len(self._pictures), dtype=bool)
         vectors = {}
         for tap in taps if self._vectors else ():
             vectors[tap.name] = np.concatenate([batch[tap.name] for batch in self._vectors])
-            good &= np.isfinite(vectors[tap.name]).all(axis=1)
+            if self.tiles:
+                details = np.concatenate([batch[tap.name] for batch in self._tiles])
+                vectors[tile_column(tap)] = details.reshape(len(self._pictures), -1)
+        for values in vectors.values():
+            good &= np.isfinite(values).all(axis=1)
         pictures = [picture for picture, each in zip(self._pictures, good, strict=True) if each]
         table = catalogue_columns(rows, plan, np.array([p.key for p in pictures], dtype=np.int64))
         columns = {name: table.column(name) for name in table.column_names} | {
@@ -186,11 +200,12 @@ class _Chunk:
             "width": pa.array([p.width for p in pictures], pa.int32()),
             "height": pa.array([p.height for p in pictures], pa.int32()),
         }
-        for tap in taps:
-            values = vectors.get(tap.name, np.empty((0, tap.dim), np.float32))[good]
+        for name in [name for name in schema.names if name not in columns]:
+            type_ = schema.field(name).type
+            values = vectors.get(name, np.empty((0, type_.list_size), np.float32))[good]
             values = round_to_half(values) if settings.half_precision else values
-            columns[tap.name] = pa.FixedSizeListArray.from_arrays(
-                pa.array(values.ravel(), pa.float32()), type=schema.field(tap.name).type
+            columns[name] = pa.FixedSizeListArray.from_arrays(
+                pa.array(values.ravel(), pa.float32()), type=type_
             )
         overflown = [
             Unloadable(picture.key, "forward", "the network gave numbers that are not finite")

@@ -21,6 +21,7 @@ class EmbedSettings:
     max_pixels: int = images.MAX_PIXELS  # larger pictures are refused
     rehash: bool = False  # read every file, even where its size and time have not changed
     allow_loss: bool = False  # drop rows even where most of the index would go
+    tiles: int | None = None  # a side, embedded besides; as the index has them if None
     half_precision: bool = True  # store the vectors rounded to 11 significant bits
 
     @property

@@ -15,27 +15,39 @@ from artsim.embed.plan import Plan
 from artsim.embed.rows import CatalogueRows
 from artsim.errors import PassportError, ReaderError
 from artsim.models.extractor import Extractor
-from artsim.store import Manifest, Store, is_store, part_schema
+from artsim.store import Manifest, Store, is_store, part_schema, tile_column
 
 __all__ = ["apply_plan", "catalogue_columns", "open_or_create"]
 
 
-def open_or_create(path: Path, catalogue: Catalogue, extractor: Extractor) -> Store:
-    """Open the index, or make it; refuse one that other vectors are in."""
+def open_or_create(
+    path: Path, catalogue: Catalogue, extractor: Extractor, tiles: int | None = None
+) -> Store:
+    """Open the index, or make it; refuse one that other vectors are in.
+
+    Args:
+        path: The index folder.
+        catalogue: What is to be embedded.
+        extractor: By what.
+        tiles: A side, embedded besides; as the index has them if None.
+    """
     columns = {name.lower() for name in catalogue.schema.names}  # SQL does not tell case apart
-    for tap in extractor.passport.taps:
-        if tap.name.lower() in columns:
+    taps = extractor.passport.taps
+    for name in (*(tap.name for tap in taps), *map(tile_column, taps)):
+        if name.lower() in columns:
             raise ReaderError(
-                f"{str(catalogue.source)!r} has a column {tap.name!r}, which is the name of a tap; "
+                f"{str(catalogue.source)!r} has a column {name!r}, which is the name of a tap; "
                 "rename the column"
             )
     if not is_store(path):
-        return Store.create(path, _manifest(path, catalogue, extractor))
+        return Store.create(path, _manifest(path, catalogue, extractor, tiles or 0))
     store = Store.open(path)
     before, now = store.manifest.passport, extractor.passport
     differences = before.differences(now)
     if before.compute_dtype != now.compute_dtype:  # comparable, but rows of one index are alike
         differences.append(f"compute_dtype: {before.compute_dtype}, not {now.compute_dtype}")
+    if tiles is not None and tiles != store.manifest.tiles:
+        differences.append(f"tiles a side: {store.manifest.tiles}, not {tiles}")
     if differences:
         raise PassportError(
             f"{str(path)!r} was embedded otherwise ({'; '.join(differences)}); "
@@ -44,7 +56,7 @@ def open_or_create(path: Path, catalogue: Catalogue, extractor: Extractor) -> St
     return store
 
 
-def _manifest(path: Path, catalogue: Catalogue, extractor: Extractor) -> Manifest:
+def _manifest(path: Path, catalogue: Catalogue, extractor: Extractor, tiles: int) -> Manifest:
     return Manifest(
         name=path.name,
         reader=catalogue.reader,
@@ -52,6 +64,7 @@ def _manifest(path: Path, catalogue: Catalogue, extractor: Extractor) -> Manifes
         root=str(catalogue.root),
         fields=tuple(catalogue.fields),
         passport=extractor.passport,
+        tiles=tiles,
     )
 
 
@@ -74,7 +87,9 @@ def _outdated_parts(
     store: Store, catalogue: Catalogue, rows: CatalogueRows, plan: Plan
 ) -> Iterator[tuple[int, pa.Table]]:
     start = 0
-    schema = part_schema(list(catalogue.schema)[2:], store.manifest.passport.taps)
+    schema = part_schema(
+        list(catalogue.schema)[2:], store.manifest.passport.taps, store.manifest.tiles
+    )
     same_fields = store.manifest.fields == tuple(catalogue.fields)
     for number, part in enumerate(store.manifest.parts):
         positions = plan.position_of_row[start : start + part.rows]

@@ -1,0 +1,136 @@
+"""Matches in a terminal that draws pictures: which one it is, and how large its cells are."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import shutil
+import struct
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from artsim.report.answers import Found
+    from artsim.report.previews import Protocol
+
+__all__ = ["PREVIEWS", "find_protocol", "print_previews"]
+
+PREVIEWS = ("auto", "kitty", "iterm", "sixel", "none")
+
+_CELL = (10, 20)  # pixels of a character cell where the terminal does not say: a VT340's
+_COLUMNS, _ROWS = 12, 5  # cells of a picture
+_GAP = 2  # columns between a picture and its text
+_ANSWER_S = 0.2  # that a terminal gets to say what it knows
+
+
+def find_protocol(asked: str) -> Protocol | None:
+    """Return how to draw pictures here: as asked, else as the terminal can; None: not at all."""
+    from artsim.report.previews import Protocol
+
+    if asked == "none":
+        return None
+    if asked != "auto":
+        return Protocol(asked)
+    if not sys.stdout.isatty():
+        return None
+    named = _named(os.environ)
+    if named is not None:
+        return Protocol(named)
+    return Protocol.SIXEL if _answers_sixel() else None
+
+
+def print_previews(matches: Sequence[Found], protocol: Protocol) -> None:
+    """Print each match as a small picture with what is known of it at the right."""
+    from rich.cells import set_cell_size
+
+    from artsim.errors import ImageError
+    from artsim.report.answers import file_of
+    from artsim.report.lettering import one_line
+    from artsim.report.pictures import small_copy
+    from artsim.report.previews import beside, encode
+
+    width, height = _cell()
+    for match in matches:
+        file = file_of(match.image)
+        drawn = ""
+        if file is not None:
+            with contextlib.suppress(ImageError):
+                picture = small_copy(file, min(_COLUMNS * width, _ROWS * height), enlarge=True)
+                drawn = encode(picture, protocol)
+        lines = [f"{match.rank} · {match.figures}", match.name, *match.label.caption][:_ROWS]
+        room = max(shutil.get_terminal_size().columns - _COLUMNS - _GAP, 1)
+        shown = [set_cell_size(one_line(line), room).rstrip() for line in lines]
+        text = beside(drawn, shown, columns=_COLUMNS + _GAP, rows=_ROWS)
+        click.echo(text, color=True)
+
+
+def _named(environment: dict[str, str] | os._Environ[str]) -> str | None:
+    """Tell by what terminals say of themselves; within tmux and screen they are not the ones."""
+    if environment.get("TMUX") or environment.get("TERM", "").startswith(("screen", "tmux")):
+        return None
+    program = environment.get("TERM_PROGRAM", "")
+    if environment.get("KITTY_WINDOW_ID") or environment.get("TERM") == "xterm-kitty":
+        return "kitty"
+    if program == "ghostty":
+        return "kitty"
+    if program in ("iTerm.app", "WezTerm") or environment.get("LC_TERMINAL") == "iTerm2":
+        return "iterm"
+    return None
+
+
+def _answers_sixel() -> bool:
+    """Ask the terminal what it is: attribute 4 of the answer is sixel."""
+    if not sys.stdin.isatty():
+        return False
+    with _unbuffered() as fd:
+        if fd is None:
+            return False
+        sys.stdout.write("\x1b[c")
+        sys.stdout.flush()
+        answer, end = b"", time.monotonic() + _ANSWER_S
+        while not answer.endswith(b"c"):
+            left = end - time.monotonic()
+            if left <= 0 or not select.select([fd], [], [], left)[0]:
+                return False
+            answer += os.read(fd, 1)
+    found = re.search(rb"\x1b\[\?([\d;]+)c", answer)
+    return found is not None and b"4" in found[1].split(b";")
+
+
+@contextlib.contextmanager
+def _unbuffered() -> Iterator[int | None]:
+    """Read what the terminal answers as it comes and unseen; None where that cannot be."""
+    try:
+        import termios
+        import tty
+    except ImportError:  # Windows
+        yield None
+        return
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    try:
+        tty.setcbreak(fd, termios.TCSANOW)  # what was typed ahead is not thrown away
+        yield fd
+    finally:
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+def _cell() -> tuple[int, int]:
+    """Return width and height of a character cell, in pixels."""
+    try:
+        import fcntl
+        import termios
+
+        size = fcntl.ioctl(sys.stdout.fileno(), termios.TIOCGWINSZ, bytes(8))
+    except (ImportError, OSError, ValueError):
+        return _CELL
+    rows, columns, width, height = struct.unpack("HHHH", size)
+    if not (rows and columns and width >= columns and height >= rows):
+        return _CELL
+    return width // columns, height // rows

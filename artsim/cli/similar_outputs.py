@@ -1,0 +1,243 @@
+"""What ``artsim similar`` prints and writes: table or JSON, sheet, page, manifest, CSV."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import click
+
+from artsim.cli.options import NEW_FILE, Command
+from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.previews import PREVIEWS, find_protocol, print_previews
+
+if TYPE_CHECKING:
+    from artsim.report.answers import Report
+    from artsim.search import Answer, IndexEncoder, Match, Searcher
+
+__all__ = ["Outputs", "output_options", "write_outputs"]
+
+_SHOWN_FIELDS = 3  # metadata columns of the table; JSON has all
+_LEGEND = (
+    "Below each match: what of the query, then of the match itself, made it.",
+    "Yellow gave most, dark blue least; pale grey was not seen.",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outputs:
+    """What to write, as `output_options` says it."""
+
+    sheet: Path | None = None
+    html: Path | None = None
+    csv: Path | None = None
+    iiif: Path | None = None
+    iiif_base: str | None = None
+    why: bool = False
+    previews: str = "auto"
+
+    @classmethod
+    def take(cls, settings: dict[str, Any]) -> Self:
+        """Take what `output_options` gave out of a command's settings."""
+        names = ("sheet", "html", "csv", "iiif", "iiif_base", "why", "previews")
+        return cls(**{name: settings.pop(name) for name in names})
+
+    def __post_init__(self) -> None:
+        """Refuse what would be without effect."""
+        if self.why and self.sheet is None and self.html is None:
+            raise click.UsageError("--why is drawn into --sheet FILE or --html FILE; give one")
+        if self.iiif_base is not None and self.iiif is None:
+            raise click.UsageError("--iiif-base belongs to --iiif FILE; give both")
+
+    @property
+    def files(self) -> list[Path]:
+        """The files asked for."""
+        return [file for file in (self.sheet, self.html, self.csv, self.iiif) if file is not None]
+
+
+def output_options(command: Command) -> Command:
+    """Add --sheet, --html, --csv, --iiif, --iiif-base and --why."""
+    for option in reversed(
+        (
+            click.option(
+                "--sheet",
+                metavar="FILE",
+                type=NEW_FILE,
+                help="Draw query and matches to a picture.",
+            ),
+            click.option(
+                "--html",
+                metavar="FILE",
+                type=NEW_FILE,
+                help="Write a page to cite: pictures, credit lines, passport, command.",
+            ),
+            click.option(
+                "--csv", metavar="FILE", type=NEW_FILE, help="Write the matches as a CSV file."
+            ),
+            click.option(
+                "--iiif",
+                metavar="FILE",
+                type=NEW_FILE,
+                help="Write a IIIF manifest for Mirador and other viewers.",
+            ),
+            click.option(
+                "--iiif-base",
+                metavar="URL",
+                help="Where manifest and pictures will be published.  [default: small copies of "
+                "the pictures go into the manifest]",
+            ),
+            click.option(
+                "--why",
+                is_flag=True,
+                help="Show in sheet and page which regions made each match.",
+            ),
+            click.option(
+                "--previews",
+                type=click.Choice(PREVIEWS),
+                default="auto",
+                help="Small pictures in the terminal.  [default: where the terminal can]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def write_outputs(
+    searcher: Searcher,
+    answer: Answer,
+    outputs: Outputs,
+    encoder: IndexEncoder,
+    *,
+    as_json: bool | None,
+) -> None:
+    """Write every file that was asked for, and print the matches.
+
+    Args:
+        searcher: What was asked.
+        answer: What it answered.
+        outputs: What to write.
+        encoder: Has the network of the index, to say why.
+        as_json: JSON lines, a table, or what fits where it goes.
+    """
+    from artsim.citing import make_report
+
+    command = shlex.join(["artsim", *sys.argv[1:]])
+    report = make_report(
+        searcher, answer, command=command, encoder=encoder if outputs.why else None
+    )
+    if outputs.sheet is not None:
+        _draw(report, outputs.sheet)
+    if outputs.html is not None:
+        from artsim.report.matches import matches_page
+        from artsim.report.pages import save_page
+
+        save_page(matches_page(report), outputs.html)
+    if outputs.csv is not None:
+        from artsim.report.spreadsheet import save_csv
+
+        save_csv(report.matches, outputs.csv)
+    if outputs.iiif is not None:
+        from artsim.report.iiif import manifest, save_manifest
+
+        root = Path(searcher.store.manifest.root)
+        save_manifest(manifest(report, root=root, base=outputs.iiif_base), outputs.iiif)
+    if wants_json(as_json):
+        print_json_lines(map(_as_dict, answer.matches))
+        if not answer.matches:
+            click.echo(answer.nothing, err=True)
+        return
+    _print(searcher, answer, report, outputs)
+
+
+def _print(searcher: Searcher, answer: Answer, report: Report, outputs: Outputs) -> None:
+    store = searcher.store
+    some = "" if answer.searched == store.rows else f"{answer.searched:,} of "
+    click.echo(
+        f"Like {answer.name} in {store.path} ({some}{store.rows:,} pictures, by {answer.by})"
+    )
+    if answer.missing:
+        click.echo(f"{answer.missing:,} more are not in the other index, and were left out")
+    if not answer.matches:
+        click.echo(answer.nothing)
+        return
+    protocol = find_protocol(outputs.previews)
+    if protocol is not None:
+        print_previews(report.matches, protocol)
+    else:
+        _print_matches(searcher, answer)
+    for file in outputs.files:
+        click.echo(f"{'Drawn' if file == outputs.sheet else 'Written'} to {file}")
+
+
+def _print_matches(searcher: Searcher, answer: Answer) -> None:
+    from artsim.report.answers import as_text
+
+    matches = answer.matches
+    shares = list(matches[0].shares)
+    known = [f for f in searcher.works.fields if any(match.metadata[f] for match in matches)]
+    shown = known[:_SHOWN_FIELDS]
+    has_percentile = any(match.percentile is not None for match in matches)
+    has_box = matches[0].box is not None
+    numbers = ["rank", "score", *shares, *(["percentile"] if has_percentile else [])]
+    numbers += ["box"] if has_box else []
+    rows = [
+        [
+            match.rank,
+            f"{match.score:.3f}",
+            *(f"{share:.3f}" for share in match.shares.values()),
+            *([_percent(match.percentile)] if has_percentile else []),
+            *([match.box] if has_box else []),
+            match.id,
+            *(as_text(match.metadata[name]) for name in shown),
+        ]
+        for match in matches
+    ]
+    print_table([*numbers, "id", *shown], rows, right=numbers)
+
+
+def _percent(percentile: float | None) -> str:
+    return "" if percentile is None else f"{percentile:.2f}"
+
+
+def _as_dict(match: Match) -> dict[str, Any]:
+    """Return a match as the interface has it: rank, id, score, ..., then the metadata."""
+    own: dict[str, Any] = {
+        "rank": match.rank,
+        "id": match.id,
+        "score": round(match.score, 6),
+        "percentile": None if match.percentile is None else round(match.percentile, 4),
+        "image": match.image,
+    }
+    if match.box is not None:
+        own["box"] = str(match.box)
+    if match.shares:
+        own["shares"] = {name: round(share, 6) for name, share in match.shares.items()}
+    metadata = {
+        f"{key}_catalogue" if key in own else key: value for key, value in match.metadata.items()
+    }
+    return own | metadata
+
+
+def _draw(report: Report, file: Path) -> None:
+    from artsim.report import Tile, contact_sheet, save_sheet
+    from artsim.report.answers import file_of
+
+    matches = [
+        Tile(
+            file_of(match.image),
+            (f"{match.rank} · {match.figures}", *(match.label.caption or (match.name,))),
+            tuple((part.image, part.heat) for part in match.why),
+            match.box,
+        )
+        for match in report.matches
+    ]
+    legend = _LEGEND if any(match.why for match in report.matches) else ()
+    queries = [
+        Tile(file_of(query.image), (query.name, *query.label.caption, *legend), box=query.box)
+        for query in report.queries
+    ]
+    save_sheet(contact_sheet(queries, matches), file)

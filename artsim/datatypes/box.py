@@ -1,0 +1,83 @@
+"""A box in a picture: a detail that is looked for, or found."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Self
+
+from artsim.errors import SearchError
+
+__all__ = ["Box", "tile_boxes"]
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a detail lies in the upright picture, from its upper left corner."""
+
+    x: float  # pixels, or per cent of the width
+    y: float  # pixels, or per cent of the height
+    width: float
+    height: float
+    percent: bool = False
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read ``x,y,width,height`` in pixels, or with ``%`` behind each of them in per cent.
+
+        Raises:
+            SearchError: If it is neither.
+        """
+        parts = [part.strip() for part in text.split(",")]
+        percent = all(part.endswith("%") for part in parts)
+        try:
+            x, y, width, height = (
+                float(part.removesuffix("%" if percent else "")) for part in parts
+            )
+        except ValueError:
+            raise SearchError(
+                f"cannot read the box {text!r}; write x,y,width,height in pixels, such as "
+                "120,80,300,200, or in per cent: 10%,20%,30%,40%"
+            ) from None
+        return cls(x, y, width, height, percent)
+
+    def edges(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom in a picture of that size, in whole pixels.
+
+        What lies outside of the picture is cut off.
+
+        Raises:
+            SearchError: If nothing of the box lies in the picture.
+        """
+        across, down = (width / 100, height / 100) if self.percent else (1.0, 1.0)
+        numbers = (self.x, self.y, self.width, self.height)
+        if all(map(math.isfinite, numbers)) and self.width > 0 and self.height > 0:
+            # Cut off before they are rounded: what is too large for a number is no whole one.
+            left = math.floor(min(max(self.x * across, 0), width))
+            top = math.floor(min(max(self.y * down, 0), height))
+            right = math.ceil(max(min((self.x + self.width) * across, width), 0))
+            bottom = math.ceil(max(min((self.y + self.height) * down, height), 0))
+            if left < right and top < bottom:
+                return left, top, right, bottom
+        raise SearchError(
+            f"the box {self} holds nothing of a picture of {width} x {height} pixels; give "
+            "x,y,width,height within it"
+        )
+
+    def __str__(self) -> str:
+        numbers = (self.x, self.y, self.width, self.height)
+        return ",".join(f"{number:g}{'%' if self.percent else ''}" for number in numbers)
+
+
+def tile_boxes(side: int) -> tuple[Box, ...]:
+    """Divide a picture into side x side tiles, row by row; neighbours overlap by half.
+
+    So what is no larger than half a tile lies wholly in one of them: with 3 a side, tiles are half
+    as wide and high as the picture.
+    """
+    size = 200 / (side + 1)  # per cent
+    return tuple(
+        Box(column * size / 2, row * size / 2, size, size, percent=True)
+        for row in range(side)
+        for column in range(side)
+    )

@@ -1,0 +1,110 @@
+"""From which cosine two works are one: drawn from random pairs and nearest neighbours."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.duplicates.evidence import Evidence
+from artsim.evaluation.leaks import WITHIN
+from artsim.evaluation.neighbours import NO_ROW, nearest_inner
+
+__all__ = ["Threshold", "draw_threshold"]
+
+PAIRS, DRAWN = 20_000, 4_096  # pairs and works that are looked at, of seed 0
+_NEAREST_SPREADS, _RANDOM_SPREADS, _CONFIRMING_SPREADS = 4.0, 6.0, 2.0
+_NEIGHBOURS = 16  # of a work, to find one that is no copy
+_FEWEST = 20  # works below which no threshold is drawn
+_LEAST_SPREAD = 0.05  # of ln(1 - cosine)
+_LEAST_DISTANCE = 1e-6  # the rounding of a float32 cosine
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Threshold:
+    """From which cosine two works are one, and what that was drawn from."""
+
+    same_work: float
+    confirming: float  # where the hashes agree already
+    nearest: float | None = None  # median cosine of a work and its nearest
+    random: float | None = None  # median cosine of random pairs
+
+
+def draw_threshold(evidence: Evidence, *, device: str = "cpu") -> Threshold | None:
+    """Draw the thresholds from random pairs and nearest neighbours; None of too few works.
+
+    Args:
+        evidence: With vectors.
+        device: Where they are compared.
+    """
+    bank, usable = evidence.comparable()
+    rng = np.random.default_rng(0)
+    nearest = _ordinary_nearest(evidence, bank, usable, rng, device)
+    random = _random_scores(bank, rng)
+    if min(len(nearest), len(random)) < _FEWEST:
+        return None
+    nearest_at, nearest_spread = _median_and_spread(nearest)
+    random_at, random_spread = _median_and_spread(random)
+    confirming = nearest_at - _CONFIRMING_SPREADS * nearest_spread
+    same = min(
+        nearest_at - _NEAREST_SPREADS * nearest_spread,
+        random_at - _RANDOM_SPREADS * random_spread,
+    )
+    return Threshold(
+        same_work=float(1 - np.exp(same)),
+        confirming=float(1 - np.exp(confirming)),
+        nearest=float(1 - np.exp(nearest_at)),
+        random=float(1 - np.exp(random_at)),
+    )
+
+
+def _ordinary_nearest(
+    evidence: Evidence,
+    bank: NDArray[np.float32],
+    usable: Rows,
+    rng: np.random.Generator,
+    device: str,
+) -> NDArray[np.float32]:
+    """Return the best scores of some works with one that is no copy by file or hash."""
+    if len(bank) < 2:
+        return np.empty(0, dtype=np.float32)
+    drawn = np.sort(rng.permutation(len(bank))[:DRAWN])
+    scores, rows = nearest_inner(bank[drawn], bank, _NEIGHBOURS, exclude=drawn, device=device)
+    best = []
+    for row, own, places in zip(usable[drawn], scores, rows, strict=True):
+        ordinary = (
+            score
+            for score, place in zip(own, places, strict=True)
+            if place != NO_ROW and not _is_copy(evidence, int(row), int(usable[place]))
+        )
+        best += list(itertools.islice(ordinary, 1))
+    return np.array(best, dtype=np.float32)
+
+
+def _is_copy(evidence: Evidence, a: int, b: int) -> bool:
+    """Tell whether two works are copies by file or hash."""
+    bits = evidence.bits(a, b)
+    same = evidence.files[a] is not None and evidence.files[a] == evidence.files[b]
+    return same or (bits is not None and bits <= WITHIN)
+
+
+def _random_scores(bank: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """Return the cosines of random pairs."""
+    if len(bank) < 2:
+        return np.empty(0, dtype=np.float32)
+    first = rng.integers(len(bank), size=PAIRS)
+    second = (first + rng.integers(1, len(bank), size=PAIRS)) % len(bank)
+    parts = (slice(at, at + DRAWN) for at in range(0, PAIRS, DRAWN))
+    return np.concatenate([np.vecdot(bank[first[part]], bank[second[part]]) for part in parts])
+
+
+def _median_and_spread(scores: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the median and the spread of ln(1 - cosine)."""
+    distances = np.log(np.maximum(1 - scores.astype(np.float64), _LEAST_DISTANCE))
+    median = float(np.median(distances))
+    spread = 1.4826 * float(np.median(np.abs(distances - median)))
+    return median, max(spread, _LEAST_SPREAD)

@@ -1,0 +1,26 @@
+"""What looks like this: questions to an index, and their answers."""
+
+from artsim.search.conditions import Condition, Op
+from artsim.search.encoder import Encoder, IndexEncoder, load_index_extractor
+from artsim.search.matches import Answer, Match, Query
+from artsim.search.questions import Aspect, Question, Term
+from artsim.search.searcher import Searcher
+from artsim.search.works import Works, find_index, locate
+
+__all__ = [
+    "Answer",
+    "Aspect",
+    "Condition",
+    "Encoder",
+    "IndexEncoder",
+    "Match",
+    "Op",
+    "Query",
+    "Question",
+    "Searcher",
+    "Term",
+    "Works",
+    "find_index",
+    "load_index_extractor",
+    "locate",
+]

@@ -1,0 +1,72 @@
+"""How like two random works of an index are: what makes a score high or low.
+
+A cosine of 0.8 is much with one network and nothing with another. So each score is placed among the
+scores of 20,000 random pairs, drawn from one seed: the 99.5th percentile is a likeness that one
+random pair in two hundred has. For a single tap they are kept as ``faiss/TAP.pairs.json``, which
+names the vectors that they were drawn from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import StoreError
+from artsim.store import Store, write_whole
+
+__all__ = ["Chance", "random_pairs", "remembered"]
+
+PAIRS = 20_000
+SEED = 0
+_KEPT = 2_000  # of the sorted scores, evenly spaced
+_DIGITS = 5
+
+Rows = NDArray[np.int64]
+
+
+class Chance:
+    """Scores of random pairs, to five digits, sorted."""
+
+    def __init__(self, scores: NDArray[np.floating]) -> None:
+        self.scores = np.sort(scores.astype(np.float64).round(_DIGITS))
+
+    def percentile(self, score: float) -> float:
+        """Return how many per cent of the random pairs are no more alike than this."""
+        lower = np.searchsorted(self.scores, round(score, _DIGITS), side="right")
+        return 100 * int(lower) / len(self.scores)
+
+
+def random_pairs(n: int) -> tuple[Rows, Rows]:
+    """Draw pairs of two different numbers below n, which is 2 or more; the same ones each time."""
+    rng = np.random.default_rng(SEED)
+    first = rng.integers(n, size=PAIRS)
+    return first, (first + rng.integers(1, n, size=PAIRS)) % n
+
+
+def remembered(store: Store, tap: str, draw: Callable[[], NDArray[np.float32]]) -> Chance:
+    """Read the random pairs of a tap, or draw them and keep them if the folder can be written."""
+    file = store.path / "faiss" / f"{tap.replace('/', '-')}.pairs.json"
+    drawn_from = {"fingerprint": store.fingerprint, "pairs": PAIRS, "seed": SEED}
+    kept = _read(file, drawn_from)
+    if kept is not None:
+        return kept
+    chance = Chance(np.sort(draw())[PAIRS // _KEPT - 1 :: PAIRS // _KEPT])
+    text = json.dumps(drawn_from | {"scores": chance.scores.tolist()})
+    with suppress(StoreError):  # an index can be asked where it cannot be written
+        write_whole(file, lambda stream: stream.write(text.encode()))
+    return chance
+
+
+def _read(file: Path, drawn_from: dict[str, object]) -> Chance | None:
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if drawn_from.items() <= kept.items() and len(kept["scores"]) == _KEPT:
+            return Chance(np.array(kept["scores"], dtype=np.float64))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        pass  # not there, or torn: they are drawn again
+    return None

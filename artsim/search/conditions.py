@@ -1,0 +1,282 @@
+"""Which rows meet a condition: structured ones for programs, SQL for people.
+
+DuckDB judges both over the metadata in memory: it can reach no file, no network and no other table,
+and its settings are locked. A structured condition is handed over as an expression, never as text.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from artsim.datatypes import FieldType
+from artsim.errors import SearchError
+
+__all__ = ["Condition", "Op", "RowFilter"]
+
+_REMEMBERED = 32  # filters whose rows are kept: 8 bytes a row each
+
+_LIMIT = 2**127  # of numbers: larger whole ones DuckDB does not hold
+
+Value = str | int | float
+
+
+class Op(StrEnum):
+    """How a column is compared.
+
+    Of a column with several values a work, EQUAL, IN and CONTAINS ask whether any of them is so,
+    their opposites whether none is. A range of years is EQUAL to each of its years, and LESS than
+    a year if it ends before it.
+    """
+
+    EQUAL = "="
+    UNEQUAL = "!="
+    LESS = "<"
+    AT_MOST = "<="
+    MORE = ">"
+    AT_LEAST = ">="
+    IN = "in"  # several values
+    NOT_IN = "not in"
+    BETWEEN = "between"  # two values, both included; a range of years need only touch it
+    CONTAINS = "contains"  # part of a text, in any case of letters
+    KNOWN = "known"  # takes no value
+    MISSING = "missing"
+
+
+_ORDERED = (Op.LESS, Op.AT_MOST, Op.MORE, Op.AT_LEAST, Op.BETWEEN)
+_SEVERAL = (Op.IN, Op.NOT_IN, Op.BETWEEN)
+# What each kind of column cannot be asked.
+_IMPOSSIBLE = {
+    FieldType.TEXT: (),
+    FieldType.NUMBER: (Op.CONTAINS,),
+    FieldType.LIST: _ORDERED,
+    FieldType.YEARS: (Op.CONTAINS, Op.IN, Op.NOT_IN),
+}
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A column, how it is compared, and with what. It is not met where the column says nothing."""
+
+    column: str
+    op: Op
+    value: Value | tuple[Value, ...] | None = None
+
+
+class RowFilter:
+    """Finds the rows of a table that meet conditions. Safe to ask from several threads.
+
+    Args:
+        table: The metadata, a row a work.
+        types: What its columns hold.
+    """
+
+    def __init__(self, table: pa.Table, types: dict[str, FieldType]) -> None:
+        self._types = types
+        self._row = "row"  # numbers the rows; a name that no column has
+        while self._row in map(str.lower, table.column_names):
+            self._row += "_"
+        self._table = table.append_column(self._row, pa.array(np.arange(table.num_rows)))
+        self._lock = threading.Lock()  # a connection answers one question at a time
+        self._remembered = lru_cache(_REMEMBERED)(self._find)
+
+    def rows(self, where: str | None, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
+        """Return the rows that meet all of it, in order; None if there is nothing to meet.
+
+        Raises:
+            SearchError: If a condition cannot be read, or names a column that is not there.
+        """
+        if where is None and not conditions:
+            return None
+        with self._lock:
+            return self._remembered(where, tuple(conditions))
+
+    @cached_property
+    def _connection(self) -> Any:
+        import duckdb
+
+        return duckdb.connect(
+            config={
+                "enable_external_access": "false",
+                "python_enable_replacements": "false",
+                "lock_configuration": "true",
+            }
+        )
+
+    def _find(self, where: str | None, conditions: tuple[Condition, ...]) -> NDArray[np.int64]:
+        import duckdb
+
+        found = self._connection.from_arrow(self._table)
+        for condition in conditions:
+            try:
+                found = found.filter(self._expression(condition))
+            except duckdb.Error as error:  # of a value, such as text that is not Unicode
+                raise SearchError(
+                    f"{condition.column!r} cannot be compared with {condition.value!r} "
+                    f"({_reason(error)}); give another value"
+                ) from error
+        if where is not None:
+            found = self._where(found, where)
+        try:
+            rows = found.select(self._row).fetchnumpy()[self._row]
+        except duckdb.Error as error:  # of a value, such as text where a number is cast
+            raise self._unreadable(where or "", error) from error
+        rows = np.sort(np.asarray(rows, dtype=np.int64))
+        rows.flags.writeable = False  # it is handed out more than once
+        return rows
+
+    # --- SQL ------------------------------------------------------------------------------
+
+    def _where(self, relation: Any, text: str) -> Any:
+        import duckdb
+
+        try:
+            # Parsed as an expression: what is more than one is refused here.
+            found = relation.filter(text)
+            (kind,) = relation.project(text).types
+        except (duckdb.Error, ValueError) as error:  # ValueError: not one column
+            raise self._unreadable(text, error) from error
+        if self._asks_elsewhere(text):
+            raise SearchError(
+                f"{text!r} asks another table; give a condition on the columns {self._columns}"
+            )
+        if str(kind) != "BOOLEAN":
+            raise SearchError(
+                f"{text!r} is of type {str(kind).lower()}, expected a condition such as "
+                f"year < 1700; the columns are {self._columns}"
+            )
+        return found
+
+    def _asks_elsewhere(self, text: str) -> bool:
+        """Look for a question within the question in what was parsed as one expression."""
+        parse = "SELECT json_serialize_sql(?)"
+        ((parsed,),) = self._connection.execute(parse, [f"SELECT {text}"]).fetchall()
+        return '"class":"SUBQUERY"' in parsed
+
+    def _unreadable(self, text: str, error: Exception) -> SearchError:
+        return SearchError(
+            f"cannot read {text!r} as a condition ({_reason(error)}); "
+            f"the columns are {self._columns}"
+        )
+
+    @property
+    def _columns(self) -> str:
+        return ", ".join(
+            name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
+            for name in self._types
+        )
+
+    # --- structured -----------------------------------------------------------------------
+
+    def _expression(self, condition: Condition) -> Any:
+        """Turn a condition into DuckDB's expression.
+
+        Raises:
+            SearchError: If there is no such column, or it cannot be compared so.
+        """
+        kind = self._types.get(condition.column)
+        if kind is None:
+            raise SearchError(f"no column {condition.column!r}; choose from {self._columns}")
+        if condition.op in _IMPOSSIBLE[kind]:
+            raise SearchError(
+                f"{condition.column!r} is of type {kind} and cannot be asked with "
+                f"{condition.op.value!r}"
+            )
+        from duckdb import ColumnExpression
+
+        column = ColumnExpression(condition.column)
+        if condition.op in (Op.KNOWN, Op.MISSING):
+            return column.isnotnull() if condition.op == Op.KNOWN else column.isnull()
+        values = _values(condition, kind)
+        if kind == FieldType.LIST:
+            return _of_list(column, condition.op, values)
+        if kind == FieldType.YEARS:
+            return _of_years(column, condition.op, values)
+        return _of_value(column, column, condition.op, values)
+
+
+def _reason(error: Exception) -> str:
+    """Say in a line what DuckDB says in several."""
+    reason = " ".join(str(error).split("\n\n")[0].split("LINE 1:")[0].split())
+    return reason.partition("Error: ")[2] or reason
+
+
+def _values(condition: Condition, kind: FieldType) -> list[Value]:
+    """Check what a column is compared with.
+
+    Raises:
+        SearchError: If it is not as many values as the comparison takes, or not of its kind.
+    """
+    given = condition.value
+    values = list(given) if isinstance(given, tuple | list) else [given]
+    what = f"{condition.column!r} {condition.op.value}"
+    if isinstance(given, tuple | list) != (condition.op in _SEVERAL):
+        expected = "a list of values" if condition.op in _SEVERAL else "one value"
+        raise SearchError(f"{what} takes {expected}, got {given!r}")
+    if condition.op == Op.BETWEEN and len(values) != 2:
+        raise SearchError(f"{what} takes two values, got {len(values)}")
+    if not values:
+        raise SearchError(f"{what} takes one value or more, got none")
+    for value in values:
+        if kind in (FieldType.NUMBER, FieldType.YEARS):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            # NaN is not below it either.
+            if not is_number or not abs(value) < _LIMIT:  # type: ignore[arg-type]  # seen above
+                raise SearchError(f"{what} takes a number, got {value!r}")
+        elif not isinstance(value, str):
+            raise SearchError(f"{what} takes text, got {value!r}")
+    return values  # type: ignore[return-value]  # None was refused above
+
+
+def _of_value(low: Any, high: Any, op: Op, values: list[Value]) -> Any:
+    """Compare what reaches from low to high, which are the same unless it is a range."""
+    from duckdb import ConstantExpression, FunctionExpression
+
+    constants = [ConstantExpression(value) for value in values]
+    if op in (Op.IN, Op.NOT_IN):
+        return low.isin(*constants) if op == Op.IN else low.isnotin(*constants)
+    if op == Op.CONTAINS:
+        wanted = FunctionExpression("lower", constants[0])
+        return FunctionExpression("contains", FunctionExpression("lower", low), wanted)
+    first, last = constants[0], constants[-1]
+    touches = (low <= last) & (high >= first)
+    compared: dict[Op, Any] = {
+        Op.EQUAL: touches,
+        Op.BETWEEN: touches,
+        Op.UNEQUAL: ~touches,
+        Op.LESS: high < first,
+        Op.AT_MOST: high <= first,
+        Op.MORE: low > first,
+        Op.AT_LEAST: low >= first,
+    }
+    return compared[op]
+
+
+def _of_years(column: Any, op: Op, values: list[Value]) -> Any:
+    from duckdb import CoalesceOperator, ConstantExpression, FunctionExpression
+
+    begin, end = (
+        FunctionExpression("struct_extract", column, ConstantExpression(name))
+        for name in ("begin", "end")
+    )
+    return _of_value(CoalesceOperator(begin, end), CoalesceOperator(end, begin), op, values)
+
+
+def _of_list(column: Any, op: Op, values: list[Value]) -> Any:
+    from duckdb import ConstantExpression, FunctionExpression
+
+    if op == Op.CONTAINS:
+        # what no value holds keeps them apart
+        text = FunctionExpression("array_to_string", column, ConstantExpression("\x1f"))
+        return _of_value(text, text, op, values)
+    wanted = FunctionExpression("list_value", *map(ConstantExpression, values))
+    any_ = FunctionExpression("list_has_any", column, wanted)
+    return any_ if op in (Op.EQUAL, Op.IN) else ~any_

@@ -1,0 +1,187 @@
+"""The network that made an index's vectors, loaded when a question first needs it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim import images
+from artsim.datatypes import EMBEDDING, Box, parse_spec
+from artsim.errors import ModelError, PassportError, SearchError
+from artsim.store import Store
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from artsim.models.extractor import Compute, Extractor
+    from artsim.models.words import TextTower
+
+__all__ = ["Encoder", "IndexEncoder", "load_index_extractor"]
+
+Vectors = dict[str, NDArray[np.float32]]  # by tap
+
+
+class Encoder(Protocol):
+    """Turns pictures and words into vectors of an index's taps; called from several threads."""
+
+    def prepare(self, data: bytes, box: Box | None) -> Tensor:
+        """Bring a picture's file, or a detail of it, to the network's shape: (3, H, W), uint8."""
+
+    def embed(self, pixels: Sequence[Tensor]) -> Vectors:
+        """Embed pictures: (B, D) a tap."""
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embed words: (B, D) of each tap that has words."""
+
+
+class IndexEncoder:
+    """The index's own network.
+
+    Args:
+        store: The index.
+        model: A spec to load instead of the index's own; it must be the same.
+        weights: A local file of the weights, where the index's are not to be had otherwise.
+        compute: Where and how exactly; the CPU in float32 if None.
+        max_pixels: A larger picture is refused.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        model: str | None = None,
+        weights: Path | None = None,
+        compute: Compute | None = None,
+        max_pixels: int = images.MAX_PIXELS,
+    ) -> None:
+        self._store = store
+        self._model = model
+        self._weights = weights
+        self._compute = compute
+        self._max_pixels = max_pixels
+        self._loading = threading.Lock()  # once, whoever asks first
+        # Who computes holds it: a network keeps what it computes, and would mix up two at a time.
+        self.computing = threading.Lock()
+
+    def prepare(self, data: bytes, box: Box | None) -> Tensor:
+        """Bring a picture's file, or a detail of it, to the network's shape: (3, H, W), uint8.
+
+        Raises:
+            ImageError: If it is no picture.
+            SearchError: If the box lies outside of it.
+            PassportError: If the network is not that of the index.
+        """
+        preprocessing = self.extractor.preprocessing
+        from artsim.loader import preprocess  # torch; a question by id does without
+
+        pixels, _ = preprocess(data, preprocessing, box=box, max_pixels=self._max_pixels)
+        return pixels
+
+    def embed(self, pixels: Sequence[Tensor]) -> Vectors:
+        """Embed pictures: (B, D) a tap."""
+        import torch
+
+        with self.computing:
+            return self.extractor.embed_batch(torch.stack(list(pixels)))
+
+    def embed_texts(self, texts: Sequence[str]) -> Vectors:
+        """Embed words: (B, D) of each tap that has words.
+
+        Raises:
+            ModelError: If the network knows no words.
+        """
+        with self.computing:
+            return {EMBEDDING: self._text_tower.embed(texts)}
+
+    @property
+    def extractor(self) -> Extractor:
+        """The network, loaded at the first call."""
+        with self._loading:
+            return self._extractor
+
+    @cached_property
+    def _extractor(self) -> Extractor:
+        return load_index_extractor(
+            self._store, model=self._model, weights=self._weights, compute=self._compute
+        )
+
+    @cached_property
+    def _text_tower(self) -> TextTower:
+        passport = self._store.manifest.passport
+        if passport.tap(EMBEDDING) is None:
+            raise SearchError(
+                f"words can be compared with the network's own embedding alone, which "
+                f"{str(self._store.path)!r} does not hold; embed anew without @LAYER"
+            )
+        from artsim.models.words import load_text_tower
+
+        weights = _weights_of(self._store, self._model, self._weights)
+        tower = load_text_tower(parse_spec(self._model or passport.spec), weights=weights)
+        if tower.pictures_sha256 != passport.weights_sha256:
+            raise PassportError(
+                f"the words would not be comparable with {str(self._store.path)!r}, which was "
+                "made with other weights; pass --weights FILE"
+            )
+        return tower
+
+
+def load_index_extractor(
+    store: Store,
+    *,
+    model: str | None = None,
+    weights: Path | None = None,
+    compute: Compute | None = None,
+) -> Extractor:
+    """Load the network that made an index's vectors.
+
+    Raises:
+        PassportError: If what is loaded would make other vectors.
+    """
+    passport = store.manifest.passport
+    weights = _weights_of(store, model, weights)
+    from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
+
+    # A few pictures are embedded sooner in eager float32 than a network is converted.
+    extractor = load_extractor(
+        parse_spec(model or passport.spec),
+        weights=weights,
+        compute=compute or Compute(backend=BackendName.TORCH, precision=Precision.F32),
+        fit=passport.preprocessing.fit if model is None else None,
+        scaled_decoding=passport.preprocessing.scaled_decoding,
+    )
+    differences = passport.differences(extractor.passport)
+    if differences:
+        raise PassportError(
+            f"the query would not be comparable with {str(store.path)!r}, which has "
+            f"{'; '.join(differences)}; ask without --model, or embed the collection anew"
+        )
+    return extractor
+
+
+def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path | None:
+    """Return the file of weights to load, if they are not the model's own.
+
+    Raises:
+        ModelError: If the network is unknown, or its file is gone.
+    """
+    passport = store.manifest.passport
+    if passport.is_external:
+        raise ModelError(
+            f"{str(store.path)!r} holds imported {passport.weights_source}; the network that made "
+            "them is unknown, so ask by a picture of the index: --id ID"
+        )
+    kind, _, where = passport.weights_source.partition(":")
+    if weights is not None or model is not None or kind != "file":
+        return weights
+    if not Path(where).is_file():
+        raise ModelError(
+            f"the index was made with the weights {where!r}, which are not there; "
+            "pass --weights FILE"
+        )
+    return Path(where)

@@ -1,0 +1,56 @@
+"""An index that is open: its works, vectors and search indexes, kept from question to question."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+
+from artsim.index import VectorIndex, Vectors, open_index, open_vectors
+from artsim.search.encoder import Encoder
+from artsim.search.tiles import Tiles, open_tiles
+from artsim.search.works import Works
+from artsim.store import Store
+
+__all__ = ["Opened"]
+
+
+class Opened:
+    """An index and what encodes questions to it. Safe to use from several threads."""
+
+    def __init__(self, store: Store, encoder: Encoder) -> None:
+        self.store = store
+        self.encoder = encoder
+        self._lock = threading.RLock()
+        self._vectors: dict[str, Vectors] = {}
+        self._indexes: dict[str, VectorIndex] = {}
+        self._tiles: dict[str, Tiles] = {}
+
+    @cached_property
+    def works(self) -> Works:
+        """The works, and what is known of them."""
+        return Works(self.store)
+
+    def vectors(self, tap: str) -> Vectors:
+        """The unit vectors of a tap, by row."""
+        with self._lock:
+            if tap not in self._vectors:
+                self._vectors[tap] = open_vectors(self.store, tap)
+            return self._vectors[tap]
+
+    def index(self, tap: str) -> VectorIndex:
+        """The search index of a tap."""
+        with self._lock:
+            if tap not in self._indexes:
+                self._indexes[tap] = open_index(self.store, tap)
+            return self._indexes[tap]
+
+    def tiles(self, tap: str) -> Tiles:
+        """The unit vectors of the works' tiles.
+
+        Raises:
+            SearchError: If the index has none.
+        """
+        with self._lock:
+            if tap not in self._tiles:
+                self._tiles[tap] = open_tiles(self.store, tap)
+            return self._tiles[tap]

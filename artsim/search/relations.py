@@ -1,0 +1,73 @@
+"""Conditions that depend on the works asked by: another artist, earlier, of the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from artsim.datatypes import FieldType
+from artsim.errors import SearchError
+from artsim.search.conditions import Condition, Op, Value
+from artsim.search.matches import Query
+from artsim.search.questions import Question
+from artsim.search.works import Works
+
+__all__ = ["relations"]
+
+
+def relations(question: Question, queries: Sequence[Query], works: Works) -> Iterator[Condition]:
+    """Turn a question's relations into conditions on columns.
+
+    Only the works that are looked for count, not those that are taken away.
+
+    Raises:
+        SearchError: If what a relation rests on is not known.
+    """
+    asked = [query.metadata for query in queries if query.weight > 0]
+    for column in question.not_same:
+        yield Condition(column, Op.NOT_IN, _values(column, asked, works))
+    if question.earlier_than is None and question.contemporary is None:
+        return
+    years = works.year_column(question.years)
+    if isinstance(question.earlier_than, int):
+        yield Condition(years, Op.LESS, question.earlier_than)
+    elif question.earlier_than is not None:
+        ((_, _, metadata),) = works.known([works.row(question.earlier_than)])
+        begin, _ = _span(years, [metadata], f"of {question.earlier_than!r}")
+        yield Condition(years, Op.LESS, begin)
+    if question.contemporary is not None:
+        begin, end = _span(years, asked, "of the works asked by")
+        within = question.contemporary
+        yield Condition(years, Op.BETWEEN, (begin - within, end + within))
+
+
+def _values(column: str, asked: Sequence[dict[str, Any]], works: Works) -> tuple[Value, ...]:
+    if works.type_of(column) == FieldType.YEARS or column not in works.fields:
+        raise SearchError(
+            f"works cannot differ in {column!r}; choose a column of the catalogue that holds "
+            "text, lists or numbers"
+        )
+    found = [metadata.get(column) for metadata in asked]
+    values = [v for value in found for v in (value if isinstance(value, list) else [value])]
+    known = tuple(dict.fromkeys(value for value in values if value is not None))
+    if not known:
+        raise SearchError(
+            f"the {column} of the works asked by is not known; ask by works of the index "
+            f"that have one, or name it: --where \"{column} != '...'\""
+        )
+    return known
+
+
+def _span(column: str, asked: Sequence[dict[str, Any]], whose: str) -> tuple[float, float]:
+    """Return the first and the last year."""
+    ends: list[float] = []
+    for metadata in asked:
+        value = metadata.get(column)
+        values = value.values() if isinstance(value, dict) else [value]
+        ends += [year for year in values if year is not None]
+    if not ends:
+        raise SearchError(
+            f"the {column} {whose} is not known; give a work of the index that has one, or name "
+            f'the years: --where "{column} ..."'
+        )
+    return min(ends), max(ends)

@@ -1,0 +1,148 @@
+"""The terms of questions, found in an index or embedded: several pictures in one forward pass."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim import images
+from artsim.errors import ArtsimError, ImageError, ModelError, SearchError, StoreError
+from artsim.index import unit
+from artsim.search.matches import Query
+from artsim.search.opened import Opened
+from artsim.search.questions import Term
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["Encoded", "encode"]
+
+_BATCH = 32  # pictures in one forward pass
+_ABORTING = (ModelError, StoreError)  # that hold for every term
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A term and its unit vectors."""
+
+    query: Query
+    vectors: Mapping[str, NDArray[np.float32]]  # (D,) by tap
+
+
+def encode(
+    index: Opened, terms: Sequence[Term], taps: Sequence[str], *, workers: int
+) -> list[Encoded | ArtsimError]:
+    """Find or embed terms.
+
+    A picture that the index holds byte for byte is not embedded again.
+
+    Args:
+        index: What is asked.
+        terms: What is looked for.
+        taps: Which vectors are needed.
+        workers: Threads that decode pictures.
+
+    Returns:
+        For each term what it is, or why it could not be read.
+
+    Raises:
+        ModelError: If the network cannot be loaded, or knows no words.
+        StoreError: If it is not the one that made the index.
+    """
+    with ThreadPoolExecutor(workers, thread_name_prefix="artsim-terms") as pool:
+        found = list(pool.map(lambda term: _find(index, term, taps), terms))
+    done: list[Encoded | ArtsimError | None] = [
+        None if isinstance(each, _Picture) else each for each in found
+    ]
+    waiting = [(place, each) for place, each in enumerate(found) if isinstance(each, _Picture)]
+    for start in range(0, len(waiting), _BATCH):
+        some = waiting[start : start + _BATCH]
+        vectors = index.encoder.embed([picture.pixels for _, picture in some])
+        for number, (place, picture) in enumerate(some):
+            own = {tap: unit(vectors[tap][number : number + 1])[0] for tap in taps}
+            done[place] = Encoded(picture.query, own)
+    return [each for each in done if each is not None]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture that waits to be embedded."""
+
+    query: Query
+    pixels: Tensor  # (3, H, W), uint8
+
+
+def _find(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture | ArtsimError:
+    try:
+        if term.id is not None:
+            return _work(index, term, taps)
+        if term.text is not None:
+            return _words(index, term, taps)
+        data = term.data if term.data is not None else images.read_bytes(term.file or Path())
+        return _picture(index, term, data, taps)
+    except _ABORTING:
+        raise
+    except ArtsimError as error:
+        return error
+
+
+def _work(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture:
+    assert term.id is not None
+    row = index.works.row(term.id)
+    query = _query_of_row(index, row, term)
+    if term.box is None:
+        return Encoded(query, _stored(index, row, taps))
+    assert query.image is not None
+    if query.image.startswith(("http://", "https://")):
+        raise SearchError(
+            f"the picture of {term.id!r} is on the web, at {query.image}; ask for a detail by "
+            "that address"
+        )
+    return _prepared(index, query, images.read_bytes(Path(query.image)))
+
+
+def _picture(index: Opened, term: Term, data: bytes, taps: Sequence[str]) -> Encoded | _Picture:
+    image = None if term.file is None else str(term.file)
+    query = Query(term.label, image, weight=term.weight, box=term.box)
+    row = index.works.row_of_content(hashlib.sha256(data).hexdigest())
+    if row is not None:
+        work = _query_of_row(index, row, term)
+        query = replace(query, metadata=work.metadata, image=image or work.image)
+        if term.box is None:
+            return Encoded(query, _stored(index, row, taps))
+    return _prepared(index, query, data)
+
+
+def _words(index: Opened, term: Term, taps: Sequence[str]) -> Encoded:
+    assert term.text is not None
+    vectors = index.encoder.embed_texts([term.text])
+    for tap in taps:
+        if tap not in vectors:
+            raise SearchError(
+                f"words cannot be compared by the tap {tap!r}, only by {', '.join(vectors)}"
+            )
+    query = Query(term.label, weight=term.weight)
+    return Encoded(query, {tap: unit(vectors[tap])[0] for tap in taps})
+
+
+def _query_of_row(index: Opened, row: int, term: Term) -> Query:
+    ((id_, image, metadata),) = index.works.known([row])
+    return Query(id_, image, row, metadata, term.weight, term.box)
+
+
+def _stored(index: Opened, row: int, taps: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    return {tap: index.vectors(tap)[np.array([row])][0] for tap in taps}
+
+
+def _prepared(index: Opened, query: Query, data: bytes) -> _Picture:
+    try:
+        return _Picture(query, index.encoder.prepare(data, query.box))
+    except ImageError as error:
+        raise ImageError(f"{query.name!r}: {error}") from error

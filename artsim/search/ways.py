@@ -1,0 +1,170 @@
+"""Ways to compare: taps of an index, and of other indexes of the same works, joined by id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.datatypes import EMBEDDING, PALETTE, TapInfo
+from artsim.errors import SearchError
+from artsim.search.questions import Aspect
+from artsim.store import Store
+
+if TYPE_CHECKING:
+    from artsim.search.opened import Opened
+
+__all__ = ["Way", "cosines", "find_ways", "joined"]
+
+_GRAM, _STYLE, _CONTENT = "gram", "style", "content"
+_BLOCK = 4096  # pairs compared at a time
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Way:
+    """A tap to compare by."""
+
+    name: str  # as it was asked for
+    index: Opened
+    tap: str
+    share: float  # of the score; those of a question sum to 1
+    joined: Rows | None  # the row here of each row of the index asked; -1 where it has none
+    details: bool = False  # with the most like of each work's tiles, not with the whole work
+
+    def rows(self, rows: Rows | None) -> Rows | None:
+        """Return the rows here of some rows of the index asked, all of which have one."""
+        if self.joined is None:
+            return rows
+        return self.joined if rows is None else self.joined[rows]
+
+    def cosines(self, query: NDArray[np.float32], rows: Rows | None) -> NDArray[np.float32]:
+        """Compare a query, (D,), with some rows of the index asked, or with all: (n,)."""
+        if self.details:
+            tiles = self.index.tiles(self.tap).cosines(query, self.rows(rows))  # (n, T)
+            return tiles.max(axis=1)  # type: ignore[no-any-return]  # numpy's stub gives Any
+        return self.index.vectors(self.tap).cosines(query, self.rows(rows))
+
+    def pairs(self, first: Rows, second: Rows) -> NDArray[np.float32]:
+        """Compare rows of the index asked pairwise: (n,) cosines."""
+        if self.details:
+            return self.index.tiles(self.tap).pairs(first, second)
+        found = np.empty(len(first), dtype=np.float32)
+        vectors = self.index.vectors(self.tap)
+        for start in range(0, len(first), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            a, b = self.rows(first[part]), self.rows(second[part])
+            assert a is not None
+            assert b is not None
+            found[part] = np.vecdot(vectors[a], vectors[b])
+        return found
+
+
+def find_ways(
+    aspects: Sequence[Aspect],
+    tap: str,
+    asked: Opened,
+    others: Mapping[str, Opened],
+    *,
+    details: bool = False,
+) -> list[Way]:
+    """Find what a question is to be compared by.
+
+    Args:
+        aspects: As asked for; one, ``tap``, if there are none.
+        tap: Of the index asked.
+        asked: The index.
+        others: Other indexes, by the names that aspects may use.
+        details: Whether tiles are compared, by the one tap.
+
+    Raises:
+        SearchError: If an aspect names nothing, or the same as another; if there are no tiles.
+    """
+    if details:
+        if aspects:
+            raise SearchError(
+                "details are looked for by one tap; leave out the aspects, or choose another tap"
+            )
+        asked.tiles(tap)
+        return [Way(tap, asked, tap, 1.0, None, details=True)]
+    aspects = aspects or [Aspect(tap)]
+    largest = max(aspect.weight for aspect in aspects)  # the sum may be too large for a number
+    total = sum(aspect.weight / largest for aspect in aspects)
+    ways = []
+    for aspect in aspects:
+        where, colon, name = aspect.name.rpartition(":")
+        if colon and where not in others:
+            known = ", ".join(others) or "none"
+            raise SearchError(f"no other index {where!r} was opened; choose from {known}")
+        index = others[where] if colon else asked
+        joined = index.works.rows_of(asked.works) if colon else None
+        found = _find_tap(index.store, name)
+        ways.append(Way(aspect.name, index, found.name, aspect.weight / largest / total, joined))
+    places = [(way.index.store.path, way.tap) for way in ways]
+    for place, way in zip(places, ways, strict=True):
+        if places.count(place) > 1:
+            raise SearchError(f"the tap {way.tap!r} is named twice in --by; name each once")
+    return ways
+
+
+def joined(ways: Sequence[Way]) -> Rows | None:
+    """Return the rows of the index asked that every index has; None if that is all of them."""
+    others = [way.joined for way in ways if way.joined is not None]
+    return np.flatnonzero(np.min(others, axis=0) >= 0) if others else None
+
+
+def cosines(
+    ways: Sequence[Way], queries: Sequence[NDArray[np.float32]], rows: Rows | None
+) -> NDArray[np.float32]:
+    """Compare with some rows of the index asked, or with all.
+
+    Args:
+        ways: How, W of them.
+        queries: Of each way, unit vectors, shape (T, D).
+        rows: Shape (n,); each must be in all indexes.
+
+    Returns:
+        Each way's part of the score, shape (W, T, n).
+    """
+    return np.stack(
+        [
+            way.share * np.stack([way.cosines(each, rows) for each in vectors])
+            for way, vectors in zip(ways, queries, strict=True)
+        ]
+    )
+
+
+def _find_tap(store: Store, name: str) -> TapInfo:
+    """Find a tap by its name, its pooling, or as style or content.
+
+    Raises:
+        SearchError: If it is none, or several.
+    """
+    taps = store.manifest.passport.taps
+    if not name:
+        return taps[0]
+    tap = store.manifest.passport.tap(name)
+    if tap is not None:
+        return tap
+    if name == _STYLE:
+        found = [tap for tap in taps if tap.pooling == _GRAM]
+    elif name == _CONTENT:
+        found = [tap for tap in taps if tap.pooling not in (_GRAM, PALETTE)]
+    else:
+        found = [tap for tap in taps if tap.pooling == name]
+    if len(found) == 1:
+        return found[0]
+    if name == PALETTE and not store.manifest.passport.is_external:
+        spec = store.manifest.passport.spec
+        added = spec + ("+" if "@" in spec else f"@{EMBEDDING}+") + PALETTE
+        raise SearchError(
+            f"{str(store.path)!r} has no colours to compare by; make another index with "
+            f"'artsim embed {store.manifest.source} -m {added} -o DIR'"
+        )
+    listed = ", ".join(tap.name for tap in found or taps)
+    what = "could be several taps" if found else "is no tap"
+    raise SearchError(f"{name!r} {what} of {str(store.path)!r}; choose from {listed}")

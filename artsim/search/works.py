@@ -1,0 +1,174 @@
+"""The works of an index: found by id or content, their metadata kept in memory once read."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from artsim.datatypes import FieldType
+from artsim.errors import SearchError, StoreError
+from artsim.search.conditions import RowFilter
+from artsim.store import Store, indices, is_store, text_scalar
+
+__all__ = ["Works", "find_index", "locate"]
+
+# What a condition may ask besides the metadata.
+_OWN = {
+    "id": FieldType.TEXT,
+    "image": FieldType.TEXT,
+    "width": FieldType.NUMBER,
+    "height": FieldType.NUMBER,
+}
+_YEAR_NAMES = ("year", "years", "date")
+_LOOKED_THROUGH = 100_000  # ids that a mistyped one is compared with
+
+
+class Works:
+    """The rows of an index, from 0, and what is known of each. Safe to read from many threads."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.fields = [field.name for field in store.manifest.fields]
+        self.types = _OWN | {field.name: field.type for field in store.manifest.fields}
+        self._groups: dict[str, NDArray[np.int64]] = {}
+        self._joined: dict[Works, NDArray[np.int64]] = {}
+
+    @cached_property
+    def table(self) -> pa.Table:
+        """Id, image, width, height and the metadata of every row."""
+        # From many chunks, a few rows take a hundred times as long.
+        return self.store.read(list(self.types)).combine_chunks()
+
+    @cached_property
+    def _contents(self) -> pa.ChunkedArray:
+        return self.store.read(["content_hash"]).column(0)
+
+    @cached_property
+    def filter(self) -> RowFilter:
+        """Finds the rows that meet conditions."""
+        return RowFilter(self.table, self.types)
+
+    def row(self, id_: str) -> int:
+        """Find a work.
+
+        Raises:
+            SearchError: If there is none of that id; the message names ids that are like it.
+        """
+        found: int = pc.index(self.table.column("id"), text_scalar(id_)).as_py()
+        if found < 0:
+            where = str(self.store.path)
+            raise SearchError(f"no picture has the id {id_!r} in {where!r}{self._hint(id_)}")
+        return found
+
+    def has(self, id_: str) -> bool:
+        """Tell whether there is a work of that id."""
+        return bool(pc.index(self.table.column("id"), text_scalar(id_)).as_py() >= 0)
+
+    def row_of_content(self, sha256: str) -> int | None:
+        """Find the first work whose picture's file has that hash."""
+        found: int = pc.index(self._contents, text_scalar(sha256)).as_py()
+        return found if found >= 0 else None
+
+    def known(self, rows: Sequence[int]) -> list[tuple[str, str, dict[str, Any]]]:
+        """Return id, image (a path that opens from here, or an URL) and metadata of some rows."""
+        table = self.table.select(["id", "image", *self.fields]).take(indices(rows))
+        return [
+            (each.pop("id"), locate(self.store, each.pop("image")), each)
+            for each in table.to_pylist()
+        ]
+
+    def rows_of(self, other: Works) -> NDArray[np.int64]:
+        """Find the works of another index here by id: a row for each of its, -1 where it is not."""
+        if other not in self._joined:
+            mine = self.table.column("id").combine_chunks()
+            found = pc.index_in(other.table.column("id"), value_set=mine)
+            self._joined[other] = np.asarray(pc.fill_null(found, -1), dtype=np.int64)
+        return self._joined[other]
+
+    def groups(self, column: str) -> NDArray[np.int64]:
+        """Number the distinct values of a column: one number a row, -1 where it says nothing.
+
+        Raises:
+            SearchError: If there is no such column, or it holds ranges of years.
+        """
+        if column not in self._groups:
+            kind = self.type_of(column)
+            if kind == FieldType.YEARS:
+                raise SearchError(f"{column!r} holds ranges of years, which are no groups")
+            values = self.table.column(column)
+            if kind == FieldType.LIST:  # works are together if they share all values
+                values = pc.binary_join(values, "\x1f")
+            codes = values.combine_chunks().dictionary_encode().indices
+            self._groups[column] = np.asarray(pc.fill_null(codes, -1), dtype=np.int64)
+        return self._groups[column]
+
+    def type_of(self, column: str) -> FieldType:
+        """Return what a column holds.
+
+        Raises:
+            SearchError: If there is no such column.
+        """
+        if column not in self.types:
+            raise SearchError(f"no column {column!r}; choose from {', '.join(self.types)}")
+        return self.types[column]
+
+    def year_column(self, named: str | None) -> str:
+        """Return the column of years: the one named, else the one of that type or name.
+
+        Raises:
+            SearchError: If there is none, or several, or the one named holds no numbers.
+        """
+        if named is not None:
+            if self.type_of(named) not in (FieldType.YEARS, FieldType.NUMBER):
+                raise SearchError(f"{named!r} is of type {self.types[named]}, expected years")
+            return named
+        fields = {name: self.types[name] for name in self.fields}
+        found = [name for name, kind in fields.items() if kind == FieldType.YEARS] or [
+            name
+            for name, kind in fields.items()
+            if kind == FieldType.NUMBER and name.lower() in _YEAR_NAMES
+        ]
+        if len(found) != 1:
+            listed = ", ".join(found or fields) or "none"
+            raise SearchError(
+                f"{'several columns hold' if found else 'no column holds'} years; name it with "
+                f"--years COLUMN: the columns are {listed}"
+            )
+        return found[0]
+
+    def _hint(self, id_: str) -> str:
+        """Name ids that are nearly the one asked for."""
+        ids = self.table.column("id").slice(0, _LOOKED_THROUGH).to_pylist()
+        some = [each for each in ids if id_ and id_.lower() in each.lower()][:3]
+        some = some or difflib.get_close_matches(id_, ids, n=3)
+        return f"; did you mean {', '.join(map(repr, some))}?" if some else "; see 'artsim info'"
+
+
+def find_index(folder: Path) -> Path:
+    """Find the only or newest index of a folder.
+
+    Raises:
+        StoreError: If there is none.
+    """
+    found = [path for path in folder.glob("*") if is_store(path)]
+    if not found:
+        raise StoreError(
+            f"no index in {str(folder)!r}; make one with 'artsim embed COLLECTION', "
+            "or name one with --index DIR"
+        )
+    return max(found, key=lambda path: (path / "manifest.json").stat().st_mtime_ns)
+
+
+def locate(store: Store, image: str) -> str:
+    """Return where a picture of the index is: a path that opens from here, or an URL."""
+    if image.startswith(("http://", "https://")):
+        return image
+    return str(Path(store.manifest.root) / image)

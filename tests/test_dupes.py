@@ -1,0 +1,309 @@
+"""Duplicates: planted ones are found and named, nothing else is; vectors against brute force."""
+
+import json
+import tracemalloc
+
+import hypothesis.strategies as st
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from conftest import noise_picture, toy_passport, unit
+from hypothesis import given, settings
+from PIL import Image
+from search_toys import at, cosine, make_store
+
+from artsim.cli import cli
+from artsim.duplicates import Evidence, Group, Kind, Pair, Threshold, draw_threshold, find_groups
+from artsim.embed import embed_collection
+from artsim.errors import EvaluationError
+from artsim.models.extractor import Extractor
+from artsim.readers import read_collection
+
+
+def evidence(count, **changes):
+    values = {
+        "sides": np.zeros(count, dtype=np.int64),
+        "files": [None] * count,
+        "hashes": [None] * count,
+    }
+    return Evidence(**(values | changes))
+
+
+def works_of(groups):
+    return [(str(group.kind), group.works) for group in groups]
+
+
+# --- on arrays ----------------------------------------------------------------------------
+
+
+def test_each_pair_is_named_by_the_surest_thing_it_shares():
+    shared = evidence(
+        7,
+        files=["A", "A", "B", "C", "D", "E", "F"],
+        hashes=[0, 0, 0b11, 0xFF << 8, 0xFFFF << 40, None, None],
+        vectors=at(0, 0, 1, 90, 180, 182, 270),
+    )
+    groups, drawn = find_groups(shared, threshold=cosine(2.5))
+    assert drawn == Threshold(same_work=cosine(2.5), confirming=cosine(2.5))
+    assert works_of(groups) == [("near", (0, 1, 2)), ("same-work", (4, 5))]
+    assert [(pair.first, pair.second, pair.kind, pair.bits) for pair in groups[0].pairs] == [
+        (0, 1, Kind.EXACT, 0),
+        (0, 2, Kind.NEAR, 2),
+        (1, 2, Kind.SAME_WORK, 2),
+    ]
+    assert groups[1].pairs[0].score == pytest.approx(cosine(2), abs=1e-6)
+
+
+def test_without_vectors_hashes_speak_alone():
+    shared = evidence(4, files=["A", "B", "C", "A"], hashes=[0, 0b1111, 0xFF << 20, 0])
+    assert find_groups(shared) == (
+        [
+            Group(
+                Kind.NEAR,
+                (0, 1, 3),
+                (Pair(0, 1, Kind.NEAR, 4, None), Pair(0, 3, Kind.EXACT, 0, None)),
+            )
+        ],
+        None,
+    )
+    assert works_of(find_groups(shared, within=3)[0]) == [("exact", (0, 3))]
+
+
+def test_vectors_that_are_unlike_speak_against_a_hash():
+    shared = evidence(3, hashes=[0, 1, 3], vectors=at(0, 60, 5))
+    groups, _ = find_groups(shared, threshold=cosine(20))
+    assert works_of(groups) == [("near", (0, 2))]
+
+
+def test_between_indexes_only_what_crosses_is_a_pair():
+    shared = evidence(
+        6,
+        sides=np.array([0, 0, 0, 1, 1, 1]),
+        files=["A", "A", "B", "A", "C", "D"],
+        vectors=at(0, 0, 90, 0, 92, 93),
+    )
+    groups, _ = find_groups(shared, threshold=cosine(5), across=True)
+    assert [[(p.first, p.second, str(p.kind)) for p in group.pairs] for group in groups] == [
+        [(0, 3, "exact"), (1, 3, "exact")],
+        [(2, 4, "same-work"), (2, 5, "same-work")],
+    ]
+
+
+def test_a_vector_of_zeros_is_like_nothing():
+    vectors = at(0, 1, 2)
+    vectors[1] = 0
+    groups, _ = find_groups(evidence(3, vectors=vectors), threshold=cosine(5))
+    assert works_of(groups) == [("same-work", (0, 2))]
+
+
+def test_a_chain_of_likenesses_is_one_group():
+    groups, _ = find_groups(evidence(4, vectors=at(0, 4, 8, 120)), threshold=cosine(5))
+    assert works_of(groups) == [("same-work", (0, 1, 2))]
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.booleans())
+def test_same_works_are_those_of_brute_force(seed, count, across):
+    rng = np.random.default_rng(seed)
+    vectors = unit(rng, count, 3)
+    sides = rng.integers(0, 2, count)
+    groups, _ = find_groups(
+        evidence(count, vectors=vectors, sides=sides), threshold=0.97, across=across
+    )
+    alike = vectors.astype(np.float64) @ vectors.T >= 0.97
+    np.fill_diagonal(alike, False)
+    if across:
+        alike &= sides[:, None] != sides
+    joined = alike | np.eye(count, dtype=bool)
+    for _ in range(count):
+        joined = joined @ joined
+    expected = {tuple(np.flatnonzero(row).tolist()) for row in joined}
+    assert {group.works for group in groups} == {each for each in expected if len(each) > 1}
+
+
+# --- the threshold ------------------------------------------------------------------------
+
+
+def crowd(count=300, dim=24, seed=0):
+    return unit(np.random.default_rng(seed), count, dim)
+
+
+def test_the_threshold_is_four_spreads_beyond_the_nearest():
+    vectors = crowd()
+    drawn = draw_threshold(evidence(300, vectors=vectors))
+    similarity = vectors.astype(np.float64) @ vectors.T
+    np.fill_diagonal(similarity, -1)
+    distances = np.log(1 - similarity.max(axis=1))
+    median = np.median(distances)
+    spread = 1.4826 * np.median(abs(distances - median))
+    assert drawn.nearest == pytest.approx(1 - np.exp(median), abs=1e-5)
+    assert drawn.confirming == pytest.approx(1 - np.exp(median - 2 * spread), abs=1e-5)
+    assert drawn.same_work == pytest.approx(1 - np.exp(median - 4 * spread), abs=1e-5)
+    assert abs(drawn.random) < 0.05
+
+
+def test_copies_do_not_raise_the_threshold_that_finds_them():
+    vectors = crowd()
+    doubled = np.concatenate([vectors, vectors])  # each work a second time, by its file
+    files = [f"file {n % 300}" for n in range(600)]
+    alone = draw_threshold(evidence(300, vectors=vectors))
+    again = draw_threshold(evidence(600, vectors=doubled, files=files))
+    assert again.same_work == pytest.approx(alone.same_work, abs=0.02)
+
+
+def test_planted_versions_are_found_and_no_other():
+    vectors = crowd()
+    noise = np.random.default_rng(1).normal(scale=0.02, size=(20, 24)).astype(np.float32)
+    versions = vectors[:20] + noise
+    versions /= np.linalg.norm(versions, axis=1, keepdims=True)
+    shared = evidence(320, vectors=np.concatenate([vectors, versions]))
+    groups, _ = find_groups(shared)
+    assert {group.works for group in groups} == {(n, 300 + n) for n in range(20)}
+
+
+def test_of_too_few_works_no_threshold_is_drawn():
+    assert find_groups(evidence(19, vectors=crowd(19))) == ([], None)
+    assert find_groups(evidence(0, vectors=np.empty((0, 3), np.float32))) == ([], None)
+
+
+@pytest.mark.parametrize("threshold", [0.0, 1.5, float("nan")])
+def test_a_threshold_is_a_cosine(threshold):
+    with pytest.raises(EvaluationError, match="a cosine above 0 and at most 1, got"):
+        find_groups(evidence(2, vectors=at(0, 1)), threshold=threshold)
+
+
+def test_memory_does_not_grow_with_the_square_of_the_works():
+    vectors = crowd(12_000, 8)
+    tracemalloc.start()
+    find_groups(evidence(12_000, vectors=vectors), threshold=0.9999)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 12_000 * 12_000 / 4  # a bit of every pair would take half as much again
+
+
+# --- on pictures --------------------------------------------------------------------------
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+class Small:
+    """A network that answers with the picture itself, made 8 x 8 by the preprocessing."""
+
+    name = "toy"
+    batch_size = 32
+
+    def __call__(self, pixels):
+        flat = pixels.float().flatten(1)
+        return [(flat - flat.mean(dim=1, keepdim=True)).numpy()]
+
+
+def small():
+    from artsim.datatypes import TapInfo
+
+    tap = TapInfo(name="pixels", layer="", pooling="none", dim=192)
+    return Extractor(Small(), toy_passport((tap,)))
+
+
+@pytest.fixture
+def museums(tmp_path):
+    """Two museums: the first has thirty works, the second copies of some in other guises."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.mkdir()
+    second.mkdir()
+    for n in range(30):
+        noise_picture(first / f"w{n:02}.png", (120, 90), seed=n)
+        noise_picture(second / f"x{n:02}.png", (120, 90), seed=100 + n)
+
+    def picture(n):
+        return Image.open(first / f"w{n:02}.png")
+
+    (second / "same.png").write_bytes((first / "w00.png").read_bytes())
+    with picture(1) as one, picture(2) as two, picture(3) as three, picture(4) as four:
+        one.save(second / "jpeg.jpg", quality=40)
+        two.resize((240, 180)).save(second / "scaled.png")
+        three.crop((3, 2, 117, 88)).save(second / "cropped.png")
+        four.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(second / "mirrored.png")
+    for folder in (first, second):
+        embed_collection(read_collection(folder), tmp_path / "indexes" / folder.name, small())
+    return tmp_path / "indexes"
+
+
+EXPECTED = [
+    ("exact", "w00.png", "same.png"),
+    ("near", "w01.png", "jpeg.jpg"),
+    ("near", "w02.png", "scaled.png"),
+    ("same-work", "w03.png", "cropped.png"),
+]
+
+
+def test_copies_in_another_museum_are_found_in_every_guise_but_mirrored(museums):
+    printed = run("dupes", museums / "first", museums / "second", "--across", "--json").stdout
+    rows = [json.loads(line) for line in printed.splitlines()]
+    assert sorted((row["kind"], row["id"], row["other_id"]) for row in rows) == EXPECTED
+    assert {row["index"] for row in rows} == {str(museums / "first")}
+    assert [row["group"] for row in rows] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_candidates_are_written_to_a_file(museums, tmp_path, suffix):
+    out = tmp_path / f"candidates.{suffix}"
+    run("dupes", museums / "first", museums / "second", "--out", out, "--table")
+    if suffix == "parquet":
+        kinds = pq.read_table(out).column("kind").to_pylist()
+    else:
+        kinds = [line.split(",")[1] for line in out.read_text().splitlines()[1:]]
+    assert kinds == ["exact", "near", "near", "same-work"]
+
+
+def test_the_table_says_what_was_found_and_from_where_on(museums, tmp_path):
+    sheet = tmp_path / "twice.png"
+    printed = run(
+        "dupes", museums / "first", museums / "second", "--table", "--sheet", sheet
+    ).stdout
+    assert printed.startswith("Same works from a cosine of 0.")
+    assert "first:w00.png = second:same.png" in printed
+    assert "1 exact, 2 near, 1 same-work: 8 of 65 works in 4 groups" in printed
+    with Image.open(sheet) as drawn:
+        assert drawn.width > 8 * 100
+
+
+def test_one_index_alone_has_nothing_twice(museums):
+    assert run("dupes", museums / "first", "--table").stdout.endswith(
+        "Nothing twice among 30 works\n"
+    )
+
+
+def test_other_networks_leave_the_hashes(museums, tmp_path, toy):
+    embed_collection(read_collection(tmp_path / "second"), museums / "other", toy)
+    result = run("dupes", museums / "first", museums / "other", "--json")
+    assert "vectors are not compared, hashes alone" in result.stderr
+    assert "taps: pixels" in result.stderr
+    rows = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [(row["kind"], row["score"]) for row in rows][:2] == [("exact", None), ("near", None)]
+
+
+def test_a_few_works_need_a_threshold(tmp_path):
+    store = make_store(tmp_path / "few", ["a", "b", "c"], {"east": at(0, 2, 90)})
+    result = run("dupes", store.path, "--json")
+    assert "too few works to draw a threshold from" in result.stderr
+    assert result.stdout == ""
+    (row,) = run("dupes", store.path, "--threshold", "0.99", "--json").stdout.splitlines()
+    assert (json.loads(row)["id"], json.loads(row)["other_id"]) == ("a", "b")
+
+
+def test_misuse_is_one_line(tmp_path):
+    one = make_store(tmp_path / "one", ["a"], {"east": at(0)}).path
+    assert "--across compares indexes with each other; name two or more" in (
+        run("dupes", one, "--across", code=2).stderr
+    )
+    assert "an index is named twice" in run("dupes", one, one, code=2).stderr
+    assert "is neither .csv nor .parquet" in run("dupes", one, "--out", "a.xls", code=2).stderr
+    assert "a threshold is a cosine" in run("dupes", one, "--threshold", "7", code=1).stderr
+    assert (
+        "has no tap 'west'; choose from east" in run("dupes", one, "--tap", "west", code=1).stderr
+    )

@@ -1,0 +1,266 @@
+"""What an answer is shown as: a page to cite, a CSV file, a sheet that says why."""
+
+import csv
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+from conftest import toy_passport
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from artsim.cli import cli
+from artsim.embed import embed_collection
+from artsim.errors import StoreError
+from artsim.readers import read_collection
+from artsim.report import Tile, contact_sheet
+from artsim.report.answers import Found, Label, Report, Shown, Why
+from artsim.report.heat import Heat, legend, overlay
+from artsim.report.lettering import one_line
+from artsim.report.matches import matches_page
+from artsim.report.spreadsheet import save_csv
+
+LEFT = Heat(np.float32([[1, 0]]))
+
+
+def report_of(*matches, **changes):
+    values = {
+        "name": "a.jpg",
+        "queries": (Shown(name="a.jpg"),),
+        "matches": matches,
+        "index": "indexes/prints",
+        "rows": 1234,
+        "by": "embedding",
+        "passport": toy_passport(),
+        "command": "artsim similar a.jpg --html out.html",
+        "date": "2026-11-22",
+        "version": "0.1.0",
+    }
+    return Report(**(values | changes))
+
+
+def found(rank=1, score=0.9, **changes):
+    return Found(**({"name": f"id{rank}", "rank": rank, "score": score} | changes))
+
+
+@pytest.mark.parametrize(
+    ("metadata", "label"),
+    [
+        (  # NGA
+            {"title": "Saint Jerome", "attribution": "Dürer", "displaydate": "1514",
+             "accessionnum": "1943.3.3543", "creditline": "Rosenwald Collection"},
+            Label(title="Saint Jerome", artist="Dürer", date="1514", accession="1943.3.3543",
+                  credit="Rosenwald Collection"),
+        ),
+        (  # MoMA
+            {"Title": "Dance", "Artist": ["Matisse", "Other"], "Date": "1909",
+             "AccessionNumber": "201.1963", "CreditLine": "Gift", "URL": "https://moma.org/1"},
+            Label(title="Dance", artist="Matisse, Other", date="1909", accession="201.1963",
+                  credit="Gift", link="https://moma.org/1"),
+        ),
+        ({"year": {"begin": 1880, "end": 1885}, "title": None}, Label(date="1880-1885")),
+        ({"url": "javascript:alert(1)", "iiif": "file:///etc/passwd"}, Label()),
+    ],
+)  # fmt: skip
+def test_the_label_is_found_by_the_names_that_museums_use(metadata, label):
+    assert Label.of(metadata) == label
+
+
+def test_the_page_says_all_that_a_citation_needs():
+    metadata = {
+        "title": "Sea",
+        "artist": "A. Painter",
+        "date": "1900",
+        "credit_line": "Gift of B",
+        "accession_number": "1.2",
+        "rights": "CC0",
+        "url": "https://example.org/1",
+    }
+    page = matches_page(
+        report_of(found(metadata=metadata, percentile=99.5, shares={"style": 0.6, "content": 0.3}))
+    )
+    for text in (
+        "1. Sea", "A. Painter · 1900", "0.900 · percentile 99.5 · style 0.600 · content 0.300",
+        "<dt>Accession number</dt><dd dir=\"auto\">1.2</dd>",
+        "<dt>Credit line</dt><dd dir=\"auto\">Gift of B</dd>",
+        "<dt>Rights</dt><dd dir=\"auto\">CC0</dd>", 'href="https://example.org/1"',
+        "artsim similar a.jpg --html out.html", "2026-11-22", "artsim 0.1.0", "0" * 64,
+        "toy:mean-color", "indexes/prints (1,234 pictures)",
+    ):  # fmt: skip
+        assert text in page
+
+
+@given(st.text())
+def test_no_title_can_run_in_the_page(text):
+    hostile = f"<script>{text}</script>\"'><img src=x onerror=alert(1)>"
+    page = matches_page(
+        report_of(found(metadata={"title": hostile, "url": f"https://x/{hostile}"}))
+    )
+    assert "<script" not in page
+    assert "<img src=x" not in page
+    assert "Content-Security-Policy" in page
+
+
+def test_pictures_are_inside_small_and_have_words_instead(tmp_path, paint):
+    file = paint(tmp_path / "large.png", (200, 10, 10), (2000, 1000))
+    why = (Why("a.jpg", file, LEFT), Why("id1", file, LEFT))
+    match = found(image=str(file), metadata={"title": "Sea", "artist": "B"}, why=why)
+    page = matches_page(report_of(match))
+    assert re.findall(r'width="(\d+)" height="(\d+)" alt="([^"]*)"', page) == [
+        ("360", "180", "Sea, B"),
+        ("176", "88", "What of a.jpg made the match"),
+        ("176", "88", "What of id1 made the match"),
+    ]
+    assert 'src="http' not in page
+
+
+def test_pictures_on_the_web_are_linked_and_missing_ones_named(tmp_path):
+    page = matches_page(
+        report_of(found(image="https://x.org/1.jpg"), found(2, image=str(tmp_path / "gone.jpg")))
+    )
+    assert "id1: the picture is on the web" in page
+    assert 'href="https://x.org/1.jpg"' in page
+    assert "id2: no picture" in page
+
+
+def test_a_page_of_nothing_says_so():
+    assert "Nothing is like it." in matches_page(report_of())
+
+
+def test_csv_is_read_back_by_python_and_pandas(tmp_path):
+    matches = (
+        found(metadata={"title": 'A "sea",\nand sky', "years": {"begin": 1, "end": 2}, "n": -5}),
+        found(
+            2, -0.25, image="b.jpg", percentile=12.5, shares={"style": -0.25}, metadata={"x": "é"}
+        ),
+    )
+    save_csv(matches, tmp_path / "out.csv")
+    data = (tmp_path / "out.csv").read_bytes()
+    assert data.startswith(b"\xef\xbb\xbfrank,score,")
+    assert data.count(b"\r\n") == 3
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert list(csv.reader(file)) == [
+            ["rank", "score", "percentile", "style", "id", "image", "title", "years", "n", "x"],
+            ["1", "0.900000", "", "", "id1", "", 'A "sea",\nand sky', "1-2", "-5", ""],
+            ["2", "-0.250000", "12.5", "-0.25", "id2", "b.jpg", "", "", "", "é"],
+        ]
+    assert list(pd.read_csv(tmp_path / "out.csv")["rank"]) == [1, 2]
+
+
+@pytest.mark.parametrize("formula", ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])
+def test_a_spreadsheet_runs_no_title(tmp_path, formula):
+    save_csv((found(name=formula, metadata={formula: formula}),), tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        head, row = csv.reader(file)
+    assert (head[-1], row[3], row[-1]) == (f"'{formula}",) * 3
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
+    with pytest.raises(StoreError, match=r"cannot write '.*out.csv': No such file or directory; "):
+        save_csv((), tmp_path / "nowhere" / "out.csv")
+
+
+def luminance(picture):
+    return np.asarray(picture.convert("L"), dtype=float)
+
+
+def test_heat_is_lighter_and_yellower_where_it_is_more():
+    drawn = np.asarray(overlay(Image.new("RGB", (100, 40), (128, 128, 128)), LEFT), dtype=float)
+    left, right = drawn[20, 5], drawn[20, 95]
+    assert left.sum() > right.sum()
+    assert (left[2] < left[0], right[2] > right[0]) == (True, True)  # yellow, blue
+
+
+def test_the_scale_gets_lighter_in_even_steps():
+    lightness = luminance(legend(64, 1))[0]
+    steps = np.diff(lightness)
+    assert (steps >= 0).all()
+    assert steps.max() <= 3 * steps.mean()
+
+
+def test_what_was_not_seen_is_pale():
+    grey = Image.new("RGB", (100, 100), (128, 128, 128))
+    middle = Heat(np.float32([[1]]), (0.25, 0.0, 0.75, 1.0))
+    drawn = np.asarray(overlay(grey, middle)).astype(int)
+    assert np.ptp(drawn[:, :25], axis=2).max() <= 1  # grey
+    assert np.ptp(drawn[:, 25:75], axis=2).min() > 50
+    assert np.ptp(drawn[:, 75:], axis=2).max() <= 1
+
+
+@pytest.mark.parametrize("contributions", [[[0, 0]], [[-1, -2]]])
+def test_a_picture_that_gave_nothing_is_blue_throughout(contributions):
+    drawn = overlay(Image.new("RGB", (8, 8), (128, 128, 128)), Heat(np.float32(contributions)))
+    assert len(drawn.getcolors()) == 1
+
+
+def test_a_sheet_that_says_why_has_both_maps_below_the_match(tmp_path, paint):
+    file = paint(tmp_path / "a.png", (10, 200, 10), (100, 100))
+    plain = contact_sheet(None, [Tile(file)])
+    sheet = contact_sheet(None, [Tile(file, why=((file, LEFT), (file, LEFT)))])
+    assert sheet.width == plain.width
+    assert sheet.height == plain.height + 6 + 107  # a gap, and two squares side by side
+    assert sheet.getpixel((50, 50)) == (10, 200, 10)
+    below = np.asarray(sheet, dtype=int)[32 + 220 + 6 + 50]
+    assert below[32 + 5, 0] > below[32 + 5, 2] < below[32 + 113 + 5, 0]  # yellow at each left
+    assert below[32 + 100, 0] < below[32 + 100, 2]  # blue at the right
+
+
+def test_several_queries_stand_below_each_other(tmp_path, paint):
+    red, blue = paint(tmp_path / "r.png", (200, 0, 0)), paint(tmp_path / "b.png", (0, 0, 200))
+    sheet = contact_sheet([Tile(red), Tile(blue)], [])
+    pixels = np.asarray(sheet)
+    assert (pixels == (200, 0, 0)).all(-1).any(1).argmax() < (pixels == (0, 0, 200)).all(-1).any(
+        1
+    ).argmax()
+
+
+def test_control_characters_do_not_reach_the_terminal():
+    assert one_line("a\x1b]0;title\x07b\nc") == "a]0;titleb c"
+
+
+@pytest.fixture
+def index(colors, tmp_path, toy):
+    embed_collection(read_collection(colors), tmp_path / "index", toy)
+    return tmp_path / "index"
+
+
+def run(index, *arguments):
+    return CliRunner().invoke(cli, ["similar", "cold/blue.png", "--index", str(index), *arguments])
+
+
+def test_the_command_writes_all_that_is_asked_for(index, tmp_path):
+    names = {"sheet": "a.png", "html": "a.html", "csv": "a.csv", "iiif": "a.json"}
+    asked = [text for name, file in names.items() for text in (f"--{name}", str(tmp_path / file))]
+    result = run(index, "-k", "2", "--table", *asked)
+    assert result.exit_code == 0, result.output
+    assert result.output.splitlines()[-4:] == [
+        f"Drawn to {tmp_path}/a.png",
+        *(f"Written to {tmp_path}/{name}" for name in ("a.html", "a.csv", "a.json")),
+    ]
+    assert list(pd.read_csv(tmp_path / "a.csv")["id"]) == ["cold/navy.png", "cold/cyan.png"]
+    assert "1. cold/navy.png" in (tmp_path / "a.html").read_text()
+    with Image.open(tmp_path / "a.png") as sheet:
+        assert sheet.mode == "RGB"
+
+
+def test_previews_are_printed_where_they_are_asked_for(index):
+    result = run(index, "-k", "2", "--table", "--previews", "sixel")
+    assert result.output.count("\x1bP0;1;0q") == 2
+    assert "cold/navy.png" in result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--why"], "--why is drawn into --sheet FILE or --html FILE; give one"),
+        (["--iiif-base", "https://x.org"], "--iiif-base belongs to --iiif FILE; give both"),
+        (["--html", "nowhere/a.html"], "no folder 'nowhere' to write 'a.html' to"),
+    ],
+)
+def test_what_would_have_no_effect_is_refused(index, arguments, message):
+    result = run(index, *arguments)
+    assert result.exit_code == 2
+    assert message in result.output

@@ -1,0 +1,222 @@
+"""The IIIF manifest: held against the rules of Presentation 3, and read back by our own reader."""
+
+import base64
+import io
+import json
+import re
+
+import pytest
+from conftest import toy_passport
+from PIL import Image
+
+from artsim.errors import StoreError
+from artsim.readers import ReaderOptions, iiif
+from artsim.report.answers import Found, Report, Shown
+from artsim.report.iiif import manifest, save_manifest
+
+ADDRESS = re.compile(r"https?://\S+")
+
+
+def report_of(*matches):
+    return Report(
+        name="a.jpg",
+        queries=(Shown(name="a.jpg"),),
+        matches=matches,
+        index="indexes/prints",
+        rows=10,
+        by="embedding",
+        passport=toy_passport(),
+        command="artsim similar a.jpg",
+        date="2026-11-22",
+        version="0.1.0",
+    )
+
+
+def found(rank=1, **changes):
+    return Found(**({"name": f"id{rank}", "rank": rank, "score": 0.9} | changes))
+
+
+def check_language_map(value):
+    """Section 4.2: languages or none, each with a list of texts."""
+    assert value
+    for language, texts in value.items():
+        assert re.fullmatch(r"none|[a-z]{2,3}(-\w+)*", language)
+        assert texts
+        assert all(isinstance(text, str) for text in texts)
+
+
+def check_pair(pair):
+    assert set(pair) == {"label", "value"}
+    check_language_map(pair["label"])
+    check_language_map(pair["value"])
+
+
+def check_resource(resource, allowed):
+    """What sections 3 and 5 require and allow of any resource."""
+    assert set(resource) <= {"id", "type", *allowed}
+    assert ADDRESS.fullmatch(resource["id"])
+    if "label" in resource:
+        check_language_map(resource["label"])
+    for pair in resource.get("metadata", ()):
+        check_pair(pair)
+    if "requiredStatement" in resource:
+        check_pair(resource["requiredStatement"])
+    if "rights" in resource:
+        assert re.match(r"http://(creativecommons|rightsstatements)\.org/", resource["rights"])
+    for page in resource.get("homepage", ()):
+        assert {"id", "type", "label"} <= set(page)
+        check_language_map(page["label"])
+
+
+DESCRIBED = ("label", "metadata", "requiredStatement", "rights", "homepage", "summary")
+
+
+def check_manifest(values):
+    """Rules of https://iiif.io/api/presentation/3.0/ for what we write."""
+    assert values["@context"] == "http://iiif.io/api/presentation/3/context.json"
+    assert values["type"] == "Manifest"
+    check_resource(values, ("@context", *DESCRIBED, "behavior", "items"))
+    assert values["label"]
+    assert values["items"]
+    ids = []
+    for canvas in values["items"]:
+        assert canvas["type"] == "Canvas"
+        check_resource(canvas, (*DESCRIBED, "width", "height", "items"))
+        assert "#" not in canvas["id"]
+        assert canvas["width"] > 0
+        assert canvas["height"] > 0
+        ids.append(canvas["id"])
+        for page in canvas.get("items", ()):
+            assert page["type"] == "AnnotationPage"
+            check_resource(page, ("items",))
+            for annotation in page["items"]:
+                check_resource(annotation, ("motivation", "body", "target"))
+                assert annotation["type"] == "Annotation"
+                assert annotation["motivation"] == "painting"
+                assert annotation["target"] == canvas["id"]
+                check_body(annotation["body"])
+    assert len(set(ids)) == len(ids)
+    json.dumps(values, allow_nan=False)
+
+
+def check_body(body):
+    assert set(body) <= {"id", "type", "format", "width", "height", "service"}
+    assert body["type"] == "Image"
+    assert ("width" in body) == ("height" in body)
+    for service in body.get("service", ()):
+        kind = service.get("type", service.get("@type"))
+        assert kind in ("ImageService2", "ImageService3")
+        assert ADDRESS.fullmatch(service["id" if kind == "ImageService3" else "@id"])
+        assert service["profile"]
+
+
+@pytest.fixture
+def pictures(tmp_path, paint):
+    return tmp_path / "pictures", paint(
+        tmp_path / "pictures" / "a b" / "é.png", (250, 0, 0), (40, 20)
+    )
+
+
+def test_a_manifest_keeps_the_rules_whatever_the_record_holds(pictures):
+    root, file = pictures
+    records = (
+        {"title": "Sea", "rights": "https://creativecommons.org/publicdomain/zero/1.0/"},
+        {"title": "", "years": {"begin": 1, "end": 2}, "tags": ["a", "b"], "credit_line": "Gift"},
+        {"title": "<script>", "url": "https://example.org/1", "rights": "CC0", "n": 2.0},
+    )
+    matches = [
+        found(rank, image=image, metadata=record, percentile=99.0, shares={"style": 0.5})
+        for rank, (image, record) in enumerate(
+            zip((str(file), "https://x.org/2.jpg", str(root / "gone.jpg")), records, strict=True), 1
+        )
+    ]
+    for base in (None, "https://museum.example/iiif"):
+        check_manifest(manifest(report_of(*matches), root=root, base=base))
+
+
+def body_of(values, place=1):
+    return values["items"][place]["items"][0]["items"][0]["body"]
+
+
+def test_a_file_goes_into_the_manifest_as_a_small_jpeg(pictures):
+    root, file = pictures
+    values = manifest(report_of(found(image=str(file))), root=root)
+    canvas, body = values["items"][1], body_of(values)
+    assert (canvas["width"], canvas["height"]) == (40, 20)
+    kind, data = body["id"].split(",")
+    assert kind == "data:image/jpeg;base64"
+    with Image.open(io.BytesIO(base64.b64decode(data))) as picture:
+        assert picture.size == (40, 20) == (body["width"], body["height"])
+
+
+def test_with_a_base_files_are_referred_to_below_it(pictures):
+    root, file = pictures
+    values = manifest(
+        report_of(found(image=str(file))), root=root, base="https://museum.example/x/"
+    )
+    assert values["id"] == "https://museum.example/x/manifest.json"
+    assert body_of(values)["id"] == "https://museum.example/x/a%20b/%C3%A9.png"
+
+
+def test_a_base_that_is_no_address_is_refused(pictures):
+    root, _ = pictures
+    with pytest.raises(StoreError, match="'out/' is no base of a IIIF manifest; give the http"):
+        manifest(report_of(), root=root, base="out/")
+
+
+@pytest.mark.parametrize(
+    ("image", "metadata", "service"),
+    [
+        (
+            "https://api.nga.gov/iiif/1f/full/!200,200/0/default.jpg",
+            {},
+            {"@id": "https://api.nga.gov/iiif/1f", "@type": "ImageService2"},
+        ),
+        (
+            "https://x.org/iiif/3/1/full/max/0/default.jpg",
+            {},
+            {"id": "https://x.org/iiif/3/1", "type": "ImageService3"},
+        ),
+        (
+            "https://x.org/small.jpg",
+            {"iiifurl": "https://x.org/iiif/9/info.json"},
+            {"@id": "https://x.org/iiif/9", "@type": "ImageService2"},
+        ),
+    ],
+)
+def test_an_image_service_is_referred_to(image, metadata, service, tmp_path):
+    values = manifest(report_of(found(image=image, metadata=metadata)), root=tmp_path)
+    check_manifest(values)
+    (written,) = body_of(values)["service"]
+    assert written.items() >= service.items()
+    address = service.get("id") or service["@id"]
+    assert body_of(values)["id"].startswith(f"{address}/full/")
+
+
+def test_our_own_reader_reads_it_back(pictures, tmp_path):
+    root, file = pictures
+    matches = (
+        found(image=str(file), metadata={"artist": "B", "tags": ["x", "y"]}),
+        found(
+            2, image="https://x.org/iiif/2/7/full/full/0/default.jpg", metadata={"artist": "<b>"}
+        ),
+    )
+    save_manifest(
+        manifest(report_of(*matches), root=root, base="https://m.example"), tmp_path / "out.json"
+    )
+    catalogue = iiif.read(tmp_path / "out.json", ReaderOptions())
+    rows = [row for batch in catalogue.batches() for row in batch.to_pylist()]
+    assert [row["id"] for row in rows] == [f"https://m.example/canvas/{n}" for n in (1, 2)]
+    assert [row["image"] for row in rows] == [
+        "https://m.example/a%20b/%C3%A9.png",
+        "https://x.org/iiif/2/7/full/!512,512/0/default.jpg",  # the size that it reads by default
+    ]
+    assert [row["artist"] for row in rows] == ["B", "<b>"]
+    assert rows[0]["tags"] == ["x", "y"]
+    assert rows[0]["score"] == 0.9
+    assert rows[0]["command"] == "artsim similar a.jpg"
+
+
+def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
+    with pytest.raises(StoreError, match=r"cannot write '.*': Is a directory; name another file"):
+        save_manifest({}, tmp_path)

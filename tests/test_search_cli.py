@@ -1,0 +1,245 @@
+"""``artsim similar``: each way to ask, as typed, and each misuse."""
+
+import csv
+import hashlib
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from search_toys import WORKS, at, make_compass, make_store
+
+from artsim import fetch
+from artsim.cli import cli
+from artsim.errors import FetchError
+
+
+def run(*args, code=0):
+    """Run the command and return what it printed."""
+    result = CliRunner().invoke(cli, ["similar", *map(str, args)], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def found(*args):
+    return [json.loads(line)["id"] for line in run(*args).stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """A folder with an index of the compass and its pictures."""
+    folder = tmp_path_factory.mktemp("cli")
+    (folder / "queries").mkdir()
+    hashes = []
+    for n, id_ in enumerate(WORKS):
+        file = folder / "queries" / f"{id_}.png"
+        Image.new("RGB", (20, 10), (30 * n, 0, 0)).save(file)
+        hashes.append(hashlib.sha256(file.read_bytes()).hexdigest())
+    make_compass(folder / "indexes" / "compass", hashes=hashes, root=folder / "queries")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(place, monkeypatch):
+    monkeypatch.chdir(place)
+    monkeypatch.setenv("ARTSIM_INDEX", "compass")
+
+
+def test_an_id_a_file_and_several_of_them(here):
+    assert found("a0", "-k", "2") == ["a10", "b20"]
+    assert found("--id", "a0", "-k", "2") == ["a10", "b20"]
+    assert found("queries/a0.png", "-k", "2") == ["a0", "a10"]  # what is not asked by id is found
+    assert found("a10", "queries/n60.png", "--exclude", "c40", "-k", "1") == ["b30"]
+    assert found("a0", "--id", "n60", "-k", "1") == ["b30"]
+
+
+def test_terms_are_weighed_added_and_taken_away(here):
+    assert found("3*a0", "c90", "-k", "2") == ["b20", "a10"]
+    assert found("3*queries/a0.png", "--plus", "c90", "-k", "2") == ["b20", "a10"]
+    assert found("a0", "--plus", ".333*c90", "-k", "2") == ["b20", "a10"]
+    assert found("c40", "--minus", "0.5*c90", "-k", "3") == ["a10", "b20", "a0"]
+    assert found("a0", "c90", "--any", "-k", "3") == ["a10", "b20", "b30"]
+
+
+def test_conditions_relations_and_limits(here):
+    assert found("a0", "--where", "year > 1650 and artist = 'Cyd'") == ["c40", "c90"]
+    assert found("a0", "--not-same", "artist") == ["b20", "b30", "c40", "c90"]
+    assert found("a0", "--earlier-than", "1700") == ["a10", "b20"]
+    assert found("a0", "--earlier-than", "n60") == ["a10", "b20", "c40"]
+
+
+def test_a_number_of_many_digits_is_the_id_of_a_work_and_a_year_where_there_is_none(tmp_path):
+    ids, years = ["437980", "1650", "z"], [1700, 1600, 1500]
+    make_store(tmp_path / "met", ids, {"compass": at(0, 10, 20)}, {"year": years})
+    earlier = ("--index", tmp_path / "met", "--earlier-than")
+    assert found("1650", *earlier, "437980") == ["z"]
+    assert found("437980", *earlier, "1650") == ["1650", "z"]  # the year: 1600 is earlier
+    assert found("z", *earlier, "999999") == ["1650", "437980"]
+    assert "no picture has the id '--5'" in run("a0", "--earlier-than=--5", code=1).output
+    assert found("a0", "--contemporary", "50", "--years", "year") == ["a10", "b20"]
+    assert found("a0", "--max-per", "artist=1") == ["a10", "b20", "c40", "n60"]
+    assert found("c90", "--collapse", "object", "-k", "9") == ["n60", "c40", "b30", "b20", "a10"]
+    assert found("a0", "--exclude", "a10", "--exclude", "b20", "-k", "1") == ["b30"]
+
+
+def test_aspects_of_this_index_and_of_another(here, place):
+    make_store(place / "indexes" / "other", ["a0", "c90", "a10"], {"hue": at(0, 1, 2)})
+    args = ("a0", "--by", "indexes/other:hue=3,east=1", "--json")
+    lines = [json.loads(line) for line in run(*args).stdout.splitlines()]
+    assert [line["id"] for line in lines] == ["a10", "c90"]
+    assert list(lines[0]["shares"]) == ["indexes/other:hue", "east"]
+    assert sum(lines[0]["shares"].values()) == pytest.approx(lines[0]["score"], abs=1e-5)
+    table = run(*args[:-1], "--table").stdout
+    assert "(3 of 7 pictures, by indexes/other:hue=3, east=1)\n4 more are not in the" in table
+    assert found("a0", "--by", "east", "-k", "1") == ["a10"]
+
+
+def test_a_table_shows_the_percentile(here):
+    output = run("a0", "-k", "1", "--table").stdout
+    assert output.startswith("Like a0 in indexes/compass (7 pictures, by east)\n")
+    assert "100.00" in output
+
+
+def test_no_good_match_is_said_and_is_no_failure(here):
+    result = run("c90", "--min-percentile", "100")
+    assert result.stdout == ""
+    assert result.stderr.startswith("No good match: the nearest, n60, is at percentile ")
+    assert result.stderr.endswith(" of random pairs, below the 100 asked for\n")
+    result = run("a0", "--where", "year > 3000", "--table")
+    assert result.stdout == (
+        "Like a0 in indexes/compass (0 of 7 pictures, by east)\n"
+        "No match: no other work meets the conditions\n"
+    )
+
+
+def test_a_web_address_is_fetched_under_the_rules_of_fetch(here, place, monkeypatch):
+    asked = []
+
+    def fetch_picture(url, settings):
+        asked.append((url, settings.allow_private))
+        return (place / "queries" / "a0.png").read_bytes()
+
+    monkeypatch.setattr(fetch, "fetch_picture", fetch_picture)
+    assert found("https://example.org/a.png", "-k", "1") == ["a0"]
+    assert found("2*http://10.0.0.1/a.png", "--allow-private", "-k", "1") == ["a0"]
+    assert asked == [("https://example.org/a.png", False), ("http://10.0.0.1/a.png", True)]
+
+
+def test_a_private_address_is_refused(here):
+    result = run("http://127.0.0.1:9/a.png", code=1)
+    assert "127.0.0.1, which is no public address; pass --allow-private" in result.output
+
+
+def test_an_address_without_a_picture_is_one_line(here):
+    with pytest.raises(FetchError, match=r"'ftp://x/a.png' cannot be fetched \(refused\): .*http"):
+        fetch.fetch_picture("ftp://x/a.png")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_folder_of_pictures_is_asked_by_each(here, tmp_path, suffix):
+    out = tmp_path / f"matches{suffix}"
+    result = run("queries", "c90", "-k", "2", "--max-per", "artist=1", "--out", out)
+    assert result.stderr.splitlines()[0] == f"16 matches of 8 questions written to {out}"
+    if suffix == ".csv":
+        with out.open(newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    else:
+        rows = pq.read_table(out).to_pylist()
+    assert list(rows[0]) == ["query", "rank", "id", "score", "percentile", "image"]
+    assert [(row["query"], row["id"]) for row in rows[:2]] == [
+        ("queries/a0.png", "a0"),
+        ("queries/a0.png", "b20"),
+    ]
+    assert [(row["query"], row["id"]) for row in rows[-2:]] == [("c90", "n60"), ("c90", "c40")]
+
+
+def test_ids_of_a_file_are_asked_and_failures_are_listed(here, tmp_path):
+    (tmp_path / "ids.txt").write_text("\ufeffa0\n\ngone\nc90\n", encoding="utf-8")
+    args = ("--ids", tmp_path / "ids.txt", "-k", "1", "--out", tmp_path / "m.parquet")
+    result = run(*args)
+    assert "2 matches of 2 questions" in result.stderr
+    assert "Not asked: gone: no picture has the id 'gone' in 'indexes/compass'" in result.stderr
+    assert run(*args, "--strict", code=1)
+    rows = pq.read_table(tmp_path / "m.parquet").to_pylist()
+    assert [(row["query"], row["id"]) for row in rows] == [("a0", "a10"), ("c90", "n60")]
+
+
+def test_what_is_added_is_added_to_each_question(here, tmp_path):
+    out = tmp_path / "m.csv"
+    run("a0", "a10", "--plus", "2*c90", "-k", "1", "--out", out)
+    with out.open(newline="") as stream:
+        # (1, 0) + 2 (0, 1) points 63 degrees from east
+        assert [row["id"] for row in csv.DictReader(stream)] == ["n60", "n60"]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ((), "give a picture file, or --id ID, or --text WORDS"),
+        (("queries",), "the folder 'queries' asks many questions; give --out FILE.parquet"),
+        (("--ids", "x.txt"), "--ids asks many questions; give --out"),
+        (("--ids", "gone.txt", "--out", "m.csv"), "cannot read 'gone.txt'"),
+        (("indexes", "--out", "m.csv"), "'indexes' holds no picture"),
+        (("--plus", "a0", "--out", "m.csv"), "--out asks by each picture of a folder or ID"),
+        (("a0", "--out", "m.doc"), "m.doc is neither .csv nor .parquet"),
+        (("a0", "--out", "m.csv", "--sheet", "s.png"), "s.png would show one question"),
+        (("a0", "a10", "--crop", "0,0,1,1"), "--crop cuts a detail out of one picture"),
+        (("a0", "--out", "m.csv", "--crop", "0,0,1,1"), "--crop cuts a detail out of one"),
+        (("a0", "--max-per", "artist"), "'artist' is not COLUMN=N"),
+        (("a0", "--max-per", "artist=x"), "'artist=x' is not COLUMN=N"),
+        (("a0", "--by", "east=x"), "'east=x' is not NAME=WEIGHT, as in style=0.7,content=0.3"),
+        (("a0", "--by", ""), "'' names no tap"),
+        (("a0", "--min-percentile", "101"), "is not in the range 0<=x<=100"),
+    ],
+)
+def test_wrong_options_are_explained(here, args, message):
+    assert message in run(*args, code=2).output
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("gone.jpg",), "no file 'gone.jpg', and no picture has the id 'gone.jpg' in"),
+        (("2*gone.jpg",), "no file 'gone.jpg', and no picture"),
+        (("\x00",), r"no file '\x00', and no picture"),
+        (("a" * 5000,), "and no picture has the id 'aaaa"),
+        (("--minus", "a0", "c90", "--any"), "the best of each takes every picture as it is"),
+        (("0*a0",), "the weight of a0 is 0"),
+        (("a0", "--crop", "1,2"), "cannot read the box '1,2'; write x,y,width,height"),
+        (("a0", "--crop", "90,0,5,5"), "holds nothing of a picture"),
+        (("a0", "--where", "yeer < 3"), "cannot read 'yeer < 3' as a condition (Referenced"),
+        (("a0", "--by", "indexes/none:hue"), "no index at 'indexes/none'"),
+        (("a0", "--by", "east=-1"), "the aspect 'east' has the weight -1"),
+        (("a0", "--earlier-than", "gone"), "no picture has the id 'gone'"),
+    ],
+)
+def test_what_cannot_be_answered_is_one_line(here, toy_network, args, message):
+    output = run(*args, code=1).output
+    assert output.startswith("Error: ")
+    assert message in output
+    assert output.count("\n") == 1
+
+
+@pytest.fixture
+def toy_network(toy, monkeypatch):
+    """The network of the toy's mean colours, in the place of the index's own."""
+    from artsim.search import encoder
+
+    monkeypatch.setattr(encoder, "load_index_extractor", lambda *_, **__: toy)
+
+
+def test_what_is_a_file_and_an_id_must_be_told_apart(here, place):
+    (place / "a0").write_bytes((place / "queries" / "c90.png").read_bytes())
+    try:
+        message = "'a0' is both a file and an id of the index; write ./a0 or --id a0"
+        assert message in run("a0", code=1).output
+        assert found("./a0", "-k", "1") == ["c90"]
+        assert found("--id", "a0", "-k", "1") == ["a10"]
+    finally:
+        (place / "a0").unlink()
+
+
+def test_words_say_which_models_have_them(here):
+    for args in (("--text", "a halo"), ("a0", "--plus", "text:a halo")):
+        assert "Error: " in run(*args, code=1).output
