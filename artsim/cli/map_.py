@@ -1,0 +1,122 @@
+"""``artsim map``."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from artsim.cli.options import (
+    NEW_FILE,
+    count_cores,
+    format_option,
+    index_option,
+    open_store,
+    tap_option,
+)
+from artsim.cli.output import print_json_lines, wants_json
+from artsim.errors import StoreError
+
+if TYPE_CHECKING:
+    from artsim.store import Store
+
+
+@click.command(name="map")
+@click.option("--label", metavar="NAME", help="Colour by this column or derived label.")
+@click.option("--png", metavar="FILE", type=NEW_FILE, help="Draw the map.")
+@click.option("--pictures", is_flag=True, help="Draw the pictures themselves, not points.")
+@click.option("--open", "opened", is_flag=True, help="Browse the map in Embedding Atlas.")
+@click.option(
+    "--neighbours",
+    default=15,
+    show_default=True,
+    type=click.IntRange(2, 200),
+    help="Pictures that each is kept near to: few show small groups, many the whole.",
+)
+@click.option(
+    "--sample",
+    default=50_000,
+    show_default=True,
+    metavar="N",
+    type=click.IntRange(3),
+    help="Pictures laid out at once; the others are set among them.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the layout.")
+@index_option
+@tap_option
+@format_option
+def map_(
+    label: str | None,
+    png: Path | None,
+    pictures: bool,
+    opened: bool,
+    neighbours: int,
+    sample: int,
+    seed: int,
+    index: Path | None,
+    tap: str | None,
+    as_json: bool | None,
+) -> None:
+    """Lay an index out in the plane: what looks alike lies together.
+
+    UMAP places the pictures; the map is kept in the index as layouts/TAP.parquet (id, x, y);
+    'artsim serve' shows it to browse. Needs the extra 'map'; --png without
+    --pictures the extra 'report', --open the extra 'atlas'.
+
+    Example:
+
+    \b
+        artsim map --png map.png --label style
+        artsim map --png wall.png --pictures
+        artsim map --open
+    """
+    if pictures and png is None:
+        raise click.UsageError("--pictures needs --png FILE to draw to")
+    store = open_store(index)
+    from artsim.annotations import values_of
+    from artsim.layout import LayoutPlan, layout_file, make_layout
+    from artsim.report.map import draw_pictures, draw_points
+    from artsim.search import locate
+
+    tap = store.tap(tap).name
+    values = values_of(store, label) if label is not None else None
+    plan = LayoutPlan(neighbours=neighbours, sample=sample, seed=seed)
+    points = make_layout(store, tap, plan)
+    if png is not None and pictures:
+        where = [
+            locate(store, image) for image in store.read(["image"]).column("image").to_pylist()
+        ]
+        draw_pictures(png, points, where, workers=count_cores())
+    elif png is not None:
+        draw_points(png, points, values, title=label)
+    rows = [{"tap": tap, "pictures": len(points), "layout": str(layout_file(store, tap))}]
+    if wants_json(as_json):
+        print_json_lines(row | ({"png": str(png)} if png else {}) for row in rows)
+    else:
+        click.echo(f"{layout_file(store, tap)}: {len(points):,} pictures by {tap}")
+    if opened:
+        _open_atlas(store, tap)
+
+
+def _open_atlas(store: Store, tap: str) -> None:
+    """Show the map in Embedding Atlas, which serves a page on this machine until it is stopped."""
+    program = shutil.which("embedding-atlas")
+    if program is None:
+        raise StoreError(
+            "--open needs Embedding Atlas; install it with pip install 'artsim[atlas]'"
+        )
+    from artsim.layout import write_table
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"{store.path.name}.parquet"
+        write_table(store, tap, file)
+        # The projection is ours: no model is fetched.
+        done = subprocess.run(
+            [program, str(file), "--x", "x", "--y", "y", "--disable-projection"], check=False
+        )
+    if done.returncode:
+        raise click.ClickException(f"embedding-atlas ended with status {done.returncode}")

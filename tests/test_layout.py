@@ -1,0 +1,134 @@
+"""The map: like pictures lie together, every row keeps its own place, and what is drawn is that."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from search_toys import make_store
+
+from artsim.cli import cli
+from artsim.errors import EvaluationError
+from artsim.layout import LayoutPlan, lay_out, layout_file, make_layout, read_layout, write_table
+from artsim.report.map import nearest_to_cells
+
+OF_CLUSTER = np.repeat(np.arange(3), 20)
+CLUSTERS = 4 * np.eye(3, 8, dtype=np.float32)[OF_CLUSTER]
+CLUSTERS += np.random.default_rng(0).normal(scale=0.3, size=CLUSTERS.shape).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("museum")
+    for cluster, color in enumerate(("red", "green", "blue")):
+        Image.new("RGB", (20, 10), color).save(folder / f"{cluster}.png")
+    ids = [f"work {row}" for row in range(60)]
+    images = [f"{cluster}.png" for cluster in OF_CLUSTER]
+    clusters = {"cluster": [f"cluster {cluster}" for cluster in OF_CLUSTER]}
+    taps = {"rgb": CLUSTERS}
+    return make_store(folder / "index", ids, taps, clusters, images=images, root=folder)
+
+
+def purity(points):
+    """The share of points whose nearest point is of their own cluster."""
+    apart = np.linalg.norm(points[:, None] - points[None], axis=2)
+    np.fill_diagonal(apart, np.inf)
+    return float((OF_CLUSTER[apart.argmin(axis=1)] == OF_CLUSTER).mean())
+
+
+def test_what_is_alike_lies_together():
+    points = lay_out(CLUSTERS)
+    assert points.shape == (60, 2)
+    assert purity(points) == 1
+    assert np.abs(points).max() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_same_seed_gives_the_same_map():
+    assert np.array_equal(lay_out(CLUSTERS), lay_out(CLUSTERS))
+
+
+def test_pictures_beyond_the_sample_are_set_among_their_like():
+    assert purity(lay_out(CLUSTERS, LayoutPlan(sample=30))) > 0.9
+
+
+def test_a_vector_of_zeros_has_no_place():
+    vectors = CLUSTERS.copy()
+    vectors[7] = 0
+    points = lay_out(vectors)
+    assert np.isnan(points).any(axis=1).nonzero()[0].tolist() == [7]
+
+
+@pytest.mark.parametrize("rows", [3, 4])
+def test_a_few_pictures_are_enough(rows):
+    assert np.isfinite(lay_out(CLUSTERS[:rows])).all()
+
+
+def test_two_pictures_are_refused():
+    with pytest.raises(EvaluationError, match="a map needs at least 3 pictures, got 2"):
+        lay_out(CLUSTERS[:2])
+
+
+def test_without_umap_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "umap", None)
+    with pytest.raises(EvaluationError, match=r"pip install 'artsim\[map\]'"):
+        lay_out(CLUSTERS)
+
+
+def test_a_kept_map_gives_each_row_its_own_place(store):
+    points = make_layout(store, "rgb")
+    assert np.array_equal(read_layout(store, "rgb"), points)
+    table = pq.read_table(layout_file(store, "rgb"))
+    assert table.column("id").to_pylist() == store.read(["id"]).column("id").to_pylist()
+    assert np.array_equal(table.column("x").to_numpy(), points[:, 0])
+
+
+def test_a_map_of_other_rows_is_not_read(store, tmp_path):
+    make_layout(store, "rgb")
+    other = make_store(tmp_path / "other", list("abcde"), {"rgb": CLUSTERS[:5]})
+    layout_file(other, "rgb").parent.mkdir()
+    shutil.copy(layout_file(store, "rgb"), layout_file(other, "rgb"))
+    assert read_layout(other, "rgb") is None
+    with pytest.raises(EvaluationError, match="run 'artsim map'"):
+        write_table(other, "rgb", tmp_path / "viewer.parquet")
+
+
+def test_a_viewer_gets_the_metadata_with_the_places(store, tmp_path):
+    points = make_layout(store, "rgb")
+    write_table(store, "rgb", tmp_path / "viewer.parquet")
+    table = pq.read_table(tmp_path / "viewer.parquet")
+    assert table.column_names == ["id", "image", "cluster", "x", "y"]
+    assert np.array_equal(table.column("y").to_numpy(), points[:, 1])
+
+
+def test_each_cell_of_the_wall_holds_the_point_nearest_to_its_middle():
+    points = np.array([[0, 0], [0.5, 0.5], [2, 0.4], [np.nan, 0], [0.1, 2]])
+    assert nearest_to_cells(points, 2).tolist() == [[4, -1], [1, 2]]
+
+
+def test_the_command_draws_points_and_pictures(store, tmp_path):
+    for flags, file in ((["--label", "cluster"], "points.png"), (["--pictures"], "wall.png")):
+        done = CliRunner().invoke(
+            cli,
+            ["map", "--index", str(store.path), "--png", str(tmp_path / file), *flags],
+            catch_exceptions=False,
+        )
+        assert done.exit_code == 0, done.output
+        assert json.loads(done.stdout)["pictures"] == 60
+        assert len(Image.open(tmp_path / file).getcolors(1 << 24)) > 3
+
+
+def test_pictures_without_a_file_to_draw_to_are_refused(store):
+    done = CliRunner().invoke(cli, ["map", "--index", str(store.path), "--pictures"])
+    assert done.exit_code == 2
+    assert "--pictures needs --png FILE" in done.output
+
+
+def test_open_without_the_viewer_names_the_extra(store, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    done = CliRunner().invoke(cli, ["map", "--index", str(store.path), "--open"])
+    assert done.exit_code == 1
+    assert "pip install 'artsim[atlas]'" in done.output
