@@ -1,0 +1,119 @@
+"""``artsim serve``."""
+
+from __future__ import annotations
+
+import ipaddress
+from contextlib import suppress
+from pathlib import Path
+from urllib.parse import quote
+
+import click
+
+from artsim.cli.options import FOLDER, compute_options, count_cores, make_compute, open_store
+from artsim.errors import ModelError
+
+_LOCAL = ("127.0.0.1", "localhost", "[::1]")
+
+
+@click.command()
+@click.argument("indexes", nargs=-1, type=FOLDER, metavar="[INDEX]...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="And its port."
+)
+@click.option(
+    "--token",
+    envvar="ARTSIM_TOKEN",
+    show_envvar=True,
+    metavar="TEXT",
+    help="Only visitors who show it are answered; needed for other hosts than this machine.",
+)
+@click.option(
+    "--name",
+    "names",
+    multiple=True,
+    metavar="HOST",
+    help="A name that visitors call this server by, where it is not --host. Repeat for more.",
+)
+@click.option("--urls", is_flag=True, help="Take web addresses of pictures, public ones only.")
+@click.option(
+    "--max-upload",
+    default=20,
+    show_default=True,
+    metavar="MB",
+    type=click.IntRange(1),
+    help="Of a picture sent.",
+)
+@compute_options
+def serve(
+    indexes: tuple[Path, ...],
+    host: str,
+    port: int,
+    token: str | None,
+    names: tuple[str, ...],
+    urls: bool,
+    max_upload: int,
+    weights: Path | None,
+    device: str,
+    backend: str,
+    precision: str,
+) -> None:
+    """Search indexes in the browser: a page, and a JSON interface (/api/openapi.json).
+
+    It listens on this machine alone unless --host says otherwise, and shows nothing but the works
+    of the indexes named, or of the newest in indexes/. Needs the extra 'web'.
+
+    Example:
+
+    \b
+        artsim serve
+        artsim serve indexes/paintings indexes/prints --port 8080
+        artsim serve --host 0.0.0.0 --name search.museum.example --token "$(openssl rand -hex 16)"
+    """
+    if token == "":
+        raise click.UsageError("the token is empty; give --token TEXT that visitors must show")
+    if not _is_local(host) and token is None:
+        raise click.UsageError(
+            f"--host {host} lets other machines in; give --token TEXT that they must show"
+        )
+    try:
+        import uvicorn
+
+        from artsim.server import Limits, Museum, make_app
+    except ImportError as error:
+        if error.name not in ("fastapi", "starlette", "uvicorn", "pydantic"):
+            raise
+        raise ModelError(
+            "artsim serve needs FastAPI and uvicorn; install them with pip install 'artsim[web]'"
+        ) from error
+    from artsim.search import IndexEncoder
+
+    stores = [open_store(path) for path in indexes] or [open_store(None)]
+    chosen = (device, backend, precision)
+    compute = None if set(chosen) == {"auto"} else make_compute(*chosen)
+    encoders = [IndexEncoder(store, weights=weights, compute=compute) for store in stores]
+    museum = Museum(stores, encoders, workers=count_cores())
+    limits = Limits(upload_bytes=max_upload << 20, fetch=urls)
+    hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []
+    app = make_app(museum, limits=limits, hosts=hosts, token=token)
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="warning", timeout_keep_alive=30, server_header=False
+    )
+    server = uvicorn.Server(config)
+    shown = f"[{host}]" if ":" in host else host
+    query = f"?token={quote(token, safe='')}" if token else ""
+    click.echo(
+        f"{', '.join(museum.rooms)} at http://{shown}:{port}/{query} (Ctrl-C ends it)",
+        err=True,
+    )
+    with suppress(KeyboardInterrupt):  # it is how the server ends
+        server.run()
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,123 @@
+"""The web application: one page, and the JSON interface behind it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import FileResponse, JSONResponse
+from fastapi.staticfiles import StaticFiles
+from starlette.exceptions import HTTPException
+
+from artsim import __version__
+from artsim.errors import ArtsimError, StoreError
+from artsim.server.guard import Guard
+from artsim.server.museum import Museum
+from artsim.server.routes import api
+from artsim.server.settings import Limits
+from artsim.server.uploads import Uploads
+
+__all__ = ["make_app"]
+
+_PAGE = Path(__file__).parent / "page"
+
+
+def make_app(
+    museum: Museum,
+    *,
+    limits: Limits | None = None,
+    hosts: Sequence[str] = (),
+    token: str | None = None,
+) -> Guard:
+    """Make the application.
+
+    Args:
+        museum: The indexes to answer for.
+        limits: Of what a visitor may ask.
+        hosts: Names that the server may be called by; any if empty.
+        token: What a visitor must show; nothing if None.
+
+    Returns:
+        An ASGI application.
+    """
+    limits = limits or Limits()
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        await run_in_threadpool(museum.close)
+
+    app = FastAPI(
+        title="artsim",
+        version=__version__,
+        description="Search the pictures of museums by likeness.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # their scripts are on another host
+        redoc_url=None,
+        default_response_class=_Json,
+        lifespan=lifespan,
+    )
+    app.state.museum, app.state.limits, app.state.uploads = museum, limits, Uploads(limits)
+    app.add_exception_handler(ArtsimError, _refuse)
+    app.add_exception_handler(TimeoutError, _give_up)
+    app.add_exception_handler(HTTPException, _say)
+    app.add_exception_handler(RequestValidationError, _correct)
+    app.include_router(api)
+    app.add_api_route("/", _page, include_in_schema=False)
+    app.mount("/page", StaticFiles(directory=_PAGE), name="page")
+    return Guard(app, limits=limits, hosts=hosts, token=token)
+
+
+class _Json(JSONResponse):
+    """JSON in ASCII, whatever the names and numbers."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(_finite(content), allow_nan=False, separators=(",", ":")).encode()
+
+
+def _page() -> Response:
+    return FileResponse(_PAGE / "index.html", headers={"cache-control": "no-cache"})
+
+
+def _refuse(request: Request, error: Exception) -> Response:
+    """Say in one line why there is no answer; where an index lies here is no visitor's business."""
+    message = str(error)
+    for room in request.app.state.museum.rooms.values():
+        message = room.without_folders(message)
+    missing = isinstance(error, StoreError) or request.method == "GET"
+    return _Json({"error": message}, 404 if missing else 400)
+
+
+def _say(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _Json({"error": error.detail}, error.status_code)
+
+
+def _correct(_: Request, error: Exception) -> Response:
+    """Say of the first thing that is wrong with a message where it is, and what was expected."""
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    return _Json({"error": f"{where}: {first['msg']}" if where else first["msg"]}, 422)
+
+
+def _give_up(request: Request, _: Exception) -> Response:
+    seconds = request.app.state.limits.answer_seconds
+    return _Json({"error": f"no answer within {seconds:g} s; try again"}, 503)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value

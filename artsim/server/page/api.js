@@ -1,0 +1,70 @@
+/** The JSON interface of the server. What it refuses is an Error whose message is one line. */
+
+const path = (index, name) => `/api/${encodeURIComponent(index)}/${name}`;
+
+async function call(address, options = {}) {
+  let response;
+  try {
+    response = await fetch(address, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Error("The server does not answer; is it still running?");
+  }
+  if (response.ok) return response;
+  let reason = `The server answered ${response.status}`;
+  try {
+    const said = await response.json();
+    reason = said.error ?? reason;
+  } catch {
+    // it was no JSON: a proxy's page
+  }
+  throw new Error(reason);
+}
+
+const get = async (address, signal) => (await call(address, { signal })).json();
+
+const send = (address, body, signal) =>
+  call(address, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify(body),
+    signal,
+  });
+
+const post = async (address, body, signal) => (await send(address, body, signal)).json();
+
+export const indexes = () => get("/api/indexes");
+export const search = (index, question, signal) => post(path(index, "search"), question, signal);
+export const browse = (index, wanted, signal) => post(path(index, "browse"), wanted, signal);
+export const facets = (index, conditions, signal) =>
+  post(path(index, "facets"), { conditions }, signal);
+export const why = (index, question, signal) => post(path(index, "why"), question, signal);
+export const map = (index, label, signal) =>
+  get(path(index, "map") + (label ? `?label=${encodeURIComponent(label)}` : ""), signal);
+
+const known = new Map(); // works asked for before, by address
+
+/** Return a work with its label and its record. */
+export function work(index, id) {
+  const address = `${path(index, "work")}?id=${encodeURIComponent(id)}`;
+  if (!known.has(address)) {
+    const found = get(address);
+    found.catch(() => known.delete(address));
+    known.set(address, found);
+  }
+  return known.get(address);
+}
+
+/** Return the address of a work's picture, so many pixels at its longer side: 320 or 1024. */
+export const picture = (index, id, side = 320) =>
+  `${path(index, "picture")}?id=${encodeURIComponent(id)}&side=${side}`;
+
+/** Send a picture's file; it is kept for the next questions under the sha256 that is returned. */
+export async function upload(index, file) {
+  const headers = { "content-type": file.type || "application/octet-stream" };
+  return (await call(path(index, "uploads"), { method: "POST", headers, body: file })).json();
+}
+
+/** Return the answer to a question as a file: csv, html or iiif. */
+export const exported = async (index, kind, question) =>
+  (await send(path(index, `export/${kind}`), question)).blob();

@@ -1,0 +1,400 @@
+/** The page: what is asked is a state, the state is in the address, and all is drawn from it. */
+
+import * as api from "./api.js";
+import { makeDialogs } from "./dialog.js";
+import { byId, count, later, make, many, show } from "./dom.js";
+import { makeGrid } from "./grid.js";
+import { makeMapView } from "./mapview.js";
+import { makeRefine } from "./refine.js";
+import * as states from "./state.js";
+import { makeTray } from "./tray.js";
+import { makeUploads } from "./uploads.js";
+
+const REMEMBERED = 30; // answers, for the way back
+const MOST = 500; // works shown at most
+
+let indexes = [];
+let state = states.START;
+let answer = null; // the last one, to be exported
+let running = new AbortController();
+const answers = new Map(); // by what was asked
+const isTouched = matchMedia("(hover: none)").matches; // no mouse, and likely no keys
+
+const index = () => indexes.find((each) => each.name === state.index);
+
+// --- what can be done ---------------------------------------------------------------------
+
+/** Go to a changed state; the browser's Back leads to the one before. */
+function change(changes, { focus = false } = {}) {
+  const narrows = Object.keys(changes).some((key) => key !== "k" && key !== "colour");
+  if (narrows && changes.k === undefined) changes = { ...changes, k: states.PAGE };
+  history.replaceState({ ...history.state, scroll: scrollY }, "");
+  state = { ...state, ...changes };
+  const address = states.address(state);
+  const kept = states.keep(state);
+  if (kept || address !== location.pathname + location.search) history.pushState(kept, "", address);
+  if (changes.terms) scrollTo({ top: 0 });
+  return render({ focus });
+}
+
+const likeIt = (work) => ({ view: "wall", terms: [{ id: work.id, weight: 1 }], any: false });
+
+// A click without a mouse was a key: the focus goes with it.
+const go = (work, event) => change(likeIt(work), { focus: event.detail === 0 });
+
+function add(terms, weight = 1) {
+  const ids = new Set(terms.map((term) => term.id).filter(Boolean));
+  const others = state.terms.filter((term) => !ids.has(term.id));
+  change({ view: "wall", terms: [...others, ...terms.map((term) => ({ ...term, weight }))] });
+}
+
+const plus = (work) => add([{ id: work.id }]);
+const minus = (work) => add([{ id: work.id }], -1);
+const say = (text) => {
+  byId("status").textContent = text;
+};
+
+function fail(error) {
+  if (error.name === "AbortError") return;
+  byId("error").firstElementChild.textContent = error.message;
+  show(byId("error"), true);
+}
+
+// --- parts --------------------------------------------------------------------------------
+
+const dialogs = makeDialogs(byId("dialog"), {
+  index: () => state.index,
+  go,
+  plus,
+  minus,
+  canSubtract: () => state.terms.length > 0,
+  asked: () => answer?.queries ?? [],
+  question: (match) => ({ ...states.question(state), match }),
+});
+const grid = makeGrid(byId("grid"), {
+  index: () => state.index,
+  href: (work) => states.address({ ...state, ...likeIt(work), k: states.PAGE }),
+  go,
+  plus,
+  minus,
+  details: dialogs.details,
+  why: dialogs.why,
+});
+const refine = makeRefine(byId("refine"), (conditions) => change({ conditions }));
+const uploads = makeUploads({
+  index: () => state.index,
+  ready: () => started,
+  isAllowed: () => index()?.pictures,
+  ask: (terms, isAdded) =>
+    isAdded
+      ? add(terms)
+      : change({ view: "wall", any: false, terms: terms.map((term) => ({ ...term, weight: 1 })) }),
+  say,
+  fail,
+});
+const tray = makeTray(byId("tray"), {
+  change,
+  choose: () => uploads.choose(true),
+  details: dialogs.details,
+  preview: uploads.preview,
+});
+const drawMap = makeMapView(byId("map"), {
+  href: (id) => states.address({ ...state, ...likeIt({ id }), k: states.PAGE }),
+  go: (id, event) => go({ id }, event),
+  change,
+  say,
+});
+
+// --- drawing ------------------------------------------------------------------------------
+
+/** Draw the state. What is being asked for an earlier one is given up. */
+async function render({ focus = false, scroll = 0 } = {}) {
+  running.abort();
+  running = new AbortController();
+  const { signal } = running;
+  const isMap = state.view === "map";
+  show(byId("error"), false);
+  drawTop();
+  show(byId("results"), !isMap);
+  show(byId("map"), isMap);
+  document.body.classList.toggle("on-map", isMap);
+  document.body.classList.add("busy");
+  tray.render(isMap ? { ...state, terms: [] } : state, index());
+  try {
+    if (isMap) await drawMap(state, index(), signal);
+    else {
+      const narrowed = api.facets(state.index, state.conditions, signal);
+      narrowed.catch(() => {}); // it is waited for below, unless the works fail first
+      await drawWorks(signal);
+      refine.render(await narrowed, state.conditions);
+    }
+    if (focus) grid.focus();
+    if (scroll) scrollTo({ top: scroll });
+  } catch (error) {
+    if (signal.aborted) return;
+    if (!isMap) drawNone();
+    fail(error);
+  }
+  if (!signal.aborted) document.body.classList.remove("busy");
+}
+
+function drawTop() {
+  byId("home").textContent = state.index ?? "artsim";
+  byId("home").href = states.address({
+    ...states.START,
+    index: indexes.length > 1 ? state.index : null,
+  });
+  byId("index").value = state.index;
+  show(byId("words"), index().words);
+  show(byId("add-words"), index().words && state.terms.length > 0);
+  show(byId("choose"), index().pictures);
+  show(byId("see-map").parentElement, index().map || state.view === "map");
+  for (const view of ["wall", "map"]) {
+    byId(`see-${view}`).setAttribute("aria-pressed", String(state.view === view));
+  }
+}
+
+async function drawWorks(signal) {
+  const isAnswer = state.terms.length > 0;
+  const found = isAnswer ? await search(signal) : await browse(signal);
+  if (signal.aborted) return;
+  answer = isAnswer ? found : null;
+  const works = isAnswer ? found.matches : found.works;
+  grid.render(works, isAnswer);
+  const all = count(index().rows);
+  const heading = isAnswer
+    ? many(works.length, "match", "matches")
+    : found.total === index().rows
+      ? many(found.total, "work")
+      : `${count(found.total)} of ${all} works`;
+  byId("heading").textContent = heading;
+  byId("summary").textContent = isAnswer ? howFound(found) : invitation();
+  const nothing = isAnswer ? found.nothing : "No work meets these conditions; take one away.";
+  show(byId("nothing"), !works.length);
+  byId("nothing").textContent = works.length ? "" : nothing;
+  const left = isAnswer ? Math.min(found.searched, MOST) : found.total;
+  show(byId("more"), works.length > 0 && works.length === state.k && works.length < left);
+  drawTools(isAnswer);
+  document.title = `${isAnswer ? `Like ${found.name}` : heading} · ${state.index}`;
+  say(works.length ? `${heading} ${isAnswer ? byId("summary").textContent : ""}` : nothing);
+}
+
+/** Say among what an answer was found, and what its figures are. */
+function howFound({ searched, missing, by, matches }) {
+  const all = count(index().rows);
+  const among = searched === index().rows ? all : `${count(searched)} of ${all}`;
+  const figures = matches.some((match) => match.percentile !== null)
+    ? "score, and percentile of random pairs"
+    : "score";
+  return [
+    `among ${among} works, by ${by}`,
+    missing ? `${many(missing, "work")} cannot be compared by all of it` : null,
+    matches.length ? figures : null,
+  ]
+    .filter(Boolean)
+    .join("; ");
+}
+
+function invitation() {
+  const picture = isTouched ? ", or choose a picture" : ", or drop a picture anywhere";
+  return `Choose one to see what is like it${index().pictures ? picture : ""}.`;
+}
+
+function drawNone() {
+  answer = null;
+  grid.render([], false);
+  byId("heading").textContent = "";
+  byId("summary").textContent = "";
+  show(byId("nothing"), false);
+  show(byId("more"), false);
+  byId("tools").replaceChildren();
+}
+
+async function search(signal) {
+  const question = states.question(state);
+  const key = JSON.stringify([state.index, question]);
+  const found = answers.get(key) ?? (await api.search(state.index, question, signal));
+  return remember(key, found);
+}
+
+/** Return the first works of the wall; what is shown already is not asked for again. */
+async function browse(signal) {
+  const key = JSON.stringify([state.index, state.conditions, state.seed]);
+  const known = answers.get(key) ?? { total: Infinity, works: [] };
+  let { total, works } = known;
+  while (works.length < Math.min(state.k, total)) {
+    const limit = Math.min(200, state.k - works.length);
+    const asked = { conditions: state.conditions, offset: works.length, limit, seed: state.seed };
+    const page = await api.browse(state.index, asked, signal);
+    total = page.total;
+    if (!page.works.length) break;
+    works = [...works, ...page.works];
+  }
+  remember(key, { total: Number.isFinite(total) ? total : 0, works });
+  return { total: Number.isFinite(total) ? total : 0, works: works.slice(0, state.k) };
+}
+
+function remember(key, found) {
+  answers.delete(key);
+  answers.set(key, found);
+  if (answers.size > REMEMBERED) answers.delete(answers.keys().next().value);
+  return found;
+}
+
+// --- tools --------------------------------------------------------------------------------
+
+function drawTools(isAnswer) {
+  const button = (text, run, title) =>
+    make("button", { type: "button", title, onclick: run }, text);
+  const refineButton = button("Refine", () => {
+    const open = document.body.classList.toggle("refining");
+    refineButton.setAttribute("aria-expanded", String(open));
+    if (open) byId("refine").querySelector("input, summary, button")?.focus();
+  });
+  refineButton.className = "refine-button";
+  refineButton.setAttribute("aria-expanded", String(document.body.classList.contains("refining")));
+  refineButton.setAttribute("aria-controls", "refine");
+  if (state.conditions.length) refineButton.append(` (${state.conditions.length})`);
+  const menu = make(
+    "details",
+    { className: "menu" },
+    make("summary", {}, "Export"),
+    make(
+      "div",
+      {},
+      ["csv", "html", "iiif", "json"].map((kind) =>
+        button(
+          {
+            csv: "CSV for spreadsheets",
+            html: "Page to cite",
+            iiif: "IIIF manifest",
+            json: "JSON",
+          }[kind],
+          () => {
+            menu.open = false;
+            save(kind).catch(fail);
+          },
+        ),
+      ),
+    ),
+  );
+  byId("tools").replaceChildren(
+    refineButton,
+    ...(isAnswer
+      ? [menu]
+      : [
+          button(
+            "Shuffle",
+            () => change({ seed: 1 + Math.floor(Math.random() * 9999) }),
+            "Another order",
+          ),
+        ]),
+    button("Copy link", copyLink),
+    ...(isTouched ? [] : [button("Keys", dialogs.keys)]),
+  );
+}
+
+async function save(kind) {
+  const file =
+    kind === "json"
+      ? new Blob([JSON.stringify(answer, null, 1)], { type: "application/json" })
+      : await api.exported(state.index, kind, states.question(state));
+  const href = URL.createObjectURL(file);
+  make("a", { href, download: `artsim.${kind === "iiif" ? "manifest.json" : kind}` }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 10_000);
+  say("Saved");
+}
+
+async function copyLink(event) {
+  const { target } = event;
+  const isWhole = !state.terms.some((term) => term.upload);
+  try {
+    await navigator.clipboard.writeText(location.href);
+    target.textContent = isWhole ? "Copied" : "Copied, without your picture";
+  } catch {
+    target.textContent = "It is in the address bar";
+  }
+  say(target.textContent);
+  later(2500, () => {
+    target.textContent = "Copy link";
+  })();
+}
+
+// --- the visitor --------------------------------------------------------------------------
+
+function listen() {
+  byId("home").addEventListener("click", (event) => {
+    event.preventDefault();
+    change({ ...states.START, index: state.index });
+  });
+  byId("ask").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const text = byId("words").value.trim();
+    if (!text) return;
+    byId("words").value = "";
+    if (event.submitter === byId("add-words")) add([{ text }]);
+    else change({ view: "wall", any: false, terms: [{ text, weight: 1 }] });
+  });
+  byId("index").addEventListener("change", (event) =>
+    change({ ...states.START, index: event.target.value }),
+  );
+  byId("see-wall").addEventListener("click", () => change({ view: "wall" }));
+  byId("see-map").addEventListener("click", () => change({ view: "map" }));
+  byId("more").addEventListener("click", showMore);
+  byId("error")
+    .querySelector("button")
+    .addEventListener("click", () => show(byId("error"), false));
+  document.addEventListener("keydown", shortcuts);
+  document.addEventListener("click", (event) => {
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      if (!menu.contains(event.target)) menu.open = false;
+    }
+  });
+  addEventListener("popstate", (event) => {
+    state = states.read(location.search, event.state, indexes);
+    render({ scroll: event.state?.scroll });
+  });
+}
+
+async function showMore() {
+  const before = grid.length();
+  await change({ k: Math.min(before + states.PAGE, state.terms.length ? MOST : Infinity) });
+  if (grid.length() > before) grid.focus(before);
+}
+
+function shortcuts(event) {
+  const isTyping = event.target.closest(
+    "input:not([type=checkbox]):not([type=range]), select, textarea",
+  );
+  if (event.key === "Escape") {
+    for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+    document.body.classList.remove("refining");
+    show(byId("error"), false);
+    if (isTyping) event.target.blur();
+    return;
+  }
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || byId("dialog").open) return;
+  if (event.key === "/") {
+    event.preventDefault();
+    (index().words ? byId("words") : byId("choose")).focus();
+  } else if (event.key === "?") dialogs.keys();
+}
+
+async function start() {
+  history.scrollRestoration = "manual";
+  try {
+    indexes = await api.indexes();
+  } catch (error) {
+    fail(error);
+    return;
+  }
+  byId("index").append(
+    ...indexes.map(({ name, rows }) => make("option", { value: name }, `${name} (${count(rows)})`)),
+  );
+  show(byId("indexes"), indexes.length > 1);
+  state = states.read(location.search, history.state, indexes);
+  listen();
+  await render({ scroll: history.state?.scroll });
+}
+
+const started = start();

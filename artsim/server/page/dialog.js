@@ -1,0 +1,206 @@
+/** What opens over the page: all that is known of a work, and why it matches. */
+
+import * as api from "./api.js";
+import { asText, columnName, described, make } from "./dom.js";
+
+/**
+ * Open dialogs.
+ *
+ * @param dialog The element.
+ * @param actions index() gives its name; go, plus and minus take a work; canSubtract() tells
+ *   whether minus makes sense; question(id) gives what to send to ask why;
+ *   asked() what the matches are to.
+ */
+export function makeDialogs(dialog, actions) {
+  let turn = 0; // of what is shown; an answer to what was closed is dropped
+
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close(); // beside it
+  });
+  dialog.addEventListener("close", () => {
+    turn++;
+    dialog.replaceChildren();
+  });
+
+  function open(title, ...parts) {
+    const close = make(
+      "button",
+      { type: "button", className: "close", "aria-label": "Close", onclick: () => dialog.close() },
+      "×",
+    );
+    dialog.replaceChildren(close, make("h2", { id: "dialog-title" }, title), ...parts);
+    if (!dialog.open) dialog.showModal();
+    close.focus();
+    return ++turn;
+  }
+
+  async function details(work) {
+    const index = actions.index();
+    const mine = open(work.title || work.id);
+    let found;
+    try {
+      found = await api.work(index, work.id);
+    } catch (error) {
+      if (turn === mine) dialog.append(make("p", { role: "alert" }, error.message));
+      return;
+    }
+    if (turn !== mine) return;
+    const does = (text, run) =>
+      make(
+        "button",
+        {
+          type: "button",
+          onclick: (event) => {
+            dialog.close();
+            run(found, event);
+          },
+        },
+        text,
+      );
+    const rows = Object.entries(found.metadata).map(([name, value]) => [
+      columnName(name),
+      asText(value),
+    ]);
+    const image = make("img", {
+      src: api.picture(index, found.id, 1024),
+      alt: described(found),
+      onerror: () =>
+        image.replaceWith(make("p", { className: "gone" }, "The picture is not there any more.")),
+    });
+    dialog.append(
+      make(
+        "div",
+        { className: "details" },
+        make("div", { className: "whole" }, image),
+        make(
+          "div",
+          {},
+          make("p", { className: "by" }, [found.artist, found.date].filter(Boolean).join(", ")),
+          make(
+            "p",
+            { className: "quiet" },
+            [found.accession, found.credit, found.rights].filter(Boolean).join(" · "),
+          ),
+          found.link
+            ? make(
+                "p",
+                {},
+                make(
+                  "a",
+                  { href: found.link, rel: "noreferrer noopener", target: "_blank" },
+                  "Page of the object",
+                ),
+              )
+            : null,
+          make(
+            "p",
+            { className: "does" },
+            does("See what is like it", actions.go),
+            does("More like this too", actions.plus),
+            actions.canSubtract() ? does("Less like this", actions.minus) : null,
+          ),
+          make(
+            "table",
+            {},
+            make(
+              "tbody",
+              {},
+              [["Id", found.id], ...rows]
+                .filter(([, value]) => value)
+                .map(([name, value]) =>
+                  make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value)),
+                ),
+            ),
+          ),
+        ),
+      ),
+    );
+  }
+
+  async function why(work) {
+    const waits = make("p", { className: "quiet", role: "status" }, "Looking for what they share…");
+    const mine = open("Why it matches", waits);
+    let found;
+    try {
+      found = await api.why(actions.index(), actions.question(work.id));
+    } catch (error) {
+      if (turn === mine) waits.replaceWith(make("p", { role: "alert" }, error.message));
+      return;
+    }
+    if (turn !== mine) return;
+    const total = Object.values(found.shares).reduce((sum, share) => sum + share, 0);
+    const parts = found.parts.map(({ name, image }, place) => {
+      const isMatch = place === found.parts.length - 1;
+      const asked = actions.asked().find((query) => query.name === name && query.work);
+      const title = isMatch ? described(work) : asked ? described({ ...asked, id: name }) : name;
+      return make(
+        "figure",
+        {},
+        make("img", { src: image, alt: `${title}, with what made the match highlighted` }),
+        make("figcaption", {}, title),
+      );
+    });
+    const shares = Object.entries(found.shares);
+    waits.replaceWith(
+      make(
+        "p",
+        { className: "quiet" },
+        "The yellower a region, the more it made the two alike; what is grey was not looked at.",
+      ),
+      make("div", { className: "why" }, parts),
+      shares.length > 1
+        ? make(
+            "table",
+            {},
+            make("caption", {}, "Share of the score"),
+            make(
+              "tbody",
+              {},
+              shares.map(([name, share]) =>
+                make(
+                  "tr",
+                  {},
+                  make("th", { scope: "row" }, columnName(name)),
+                  make("td", {}, share.toFixed(3)),
+                  make("td", {}, total ? `${Math.round((share / total) * 100)} %` : ""),
+                ),
+              ),
+            ),
+          )
+        : make("p", { className: "quiet" }, `Score ${work.score.toFixed(3)}`),
+    );
+  }
+
+  function keys() {
+    const list = [
+      ["/", "Words to look for, or choose a picture"],
+      ["Arrow keys", "From work to work"],
+      ["Enter", "See what is like it"],
+      ["d", "Details"],
+      ["+  −", "More, less like it"],
+      ["w", "Why it matches"],
+      ["Esc", "Close"],
+    ];
+    open(
+      "Keys",
+      make(
+        "table",
+        {},
+        make(
+          "tbody",
+          {},
+          list.map(([key, does]) =>
+            make(
+              "tr",
+              {},
+              make("th", { scope: "row" }, make("kbd", {}, key)),
+              make("td", {}, does),
+            ),
+          ),
+        ),
+      ),
+    );
+  }
+
+  return { details, why, keys };
+}

@@ -1,0 +1,104 @@
+/** The visitor's own pictures: dropped, pasted or chosen, sent to the server, then asked by. */
+
+import * as api from "./api.js";
+import { byId, make, show } from "./dom.js";
+
+const SIDE = 900; // pixels of the copy that is shown
+const KEY = "artsim upload "; // where the copies outlive a reload
+
+/**
+ * Listen for pictures.
+ *
+ * @param actions ready() waits for the page; index() gives its name; isAllowed() tells whether it
+ *   takes pictures; ask(terms, isAdded) asks by them; say(text), fail(error).
+ */
+export function makeUploads(actions) {
+  const copies = new Map(); // addresses of copies, by upload
+  const input = byId("file");
+  let isAdded = false; // to what is asked by, instead of in its place
+
+  async function take(files, added) {
+    const pictures = [...files];
+    if (!pictures.length) return;
+    await actions.ready(); // it may have been quicker than the page
+    if (!actions.isAllowed()) {
+      actions.fail(
+        new Error("This index cannot be asked by a picture: its vectors were made elsewhere."),
+      );
+      return;
+    }
+    document.body.classList.add("busy");
+    actions.say("Sending the picture");
+    try {
+      const terms = await Promise.all(pictures.map(send));
+      actions.ask(terms, added);
+    } catch (error) {
+      document.body.classList.remove("busy");
+      actions.fail(error);
+    }
+  }
+
+  async function send(file) {
+    const { upload } = await api.upload(actions.index(), file);
+    await remember(upload, file);
+    return { upload, name: (file.name || "Your picture").slice(0, 200) };
+  }
+
+  /** Keep a small copy to show; what this browser cannot draw is asked by all the same. */
+  async function remember(upload, file) {
+    try {
+      const bitmap = await createImageBitmap(file);
+      const by = Math.min(1, SIDE / Math.max(bitmap.width, bitmap.height));
+      const canvas = make("canvas", {
+        width: Math.round(bitmap.width * by) || 1,
+        height: Math.round(bitmap.height * by) || 1,
+      });
+      canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+      const copy = canvas.toDataURL("image/jpeg", 0.85);
+      copies.set(upload, copy);
+      sessionStorage.setItem(KEY + upload, copy);
+    } catch {
+      // no copy, or no room for it
+    }
+  }
+
+  input.addEventListener("change", () => {
+    take(input.files, isAdded);
+    input.value = "";
+  });
+  byId("choose").addEventListener("click", () => choose(false));
+  document.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    take(files, false);
+  });
+
+  const hasFiles = (event) => event.dataTransfer?.types.includes("Files");
+  document.addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    show(byId("drop"), true);
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) show(byId("drop"), false);
+  });
+  document.addEventListener("drop", (event) => {
+    show(byId("drop"), false);
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    take(event.dataTransfer.files, false);
+  });
+
+  function choose(added) {
+    isAdded = added;
+    input.click();
+  }
+
+  return {
+    choose,
+    preview(upload) {
+      return copies.get(upload) ?? sessionStorage.getItem(KEY + upload) ?? undefined;
+    },
+  };
+}

@@ -1,0 +1,255 @@
+"""The JSON interface: questions and their answers, works and their pictures, facets, map, files."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from PIL import Image
+
+from artsim.citing import make_report
+from artsim.errors import ImageError, SearchError
+from artsim.fetch import FetchSettings, fetch_picture
+from artsim.report.answers import Label, file_of
+from artsim.report.heat import Heat, overlay
+from artsim.report.iiif import manifest
+from artsim.report.matches import matches_page
+from artsim.report.pictures import small_copy
+from artsim.report.spreadsheet import csv_text
+from artsim.search import Answer
+from artsim.server.facets import count_values
+from artsim.server.messages import BrowseIn, FacetsIn, QuestionIn, TermIn, WhyIn
+from artsim.server.museum import Museum, Room, describe_work
+from artsim.server.settings import Limits
+from artsim.server.uploads import Uploads
+from artsim.store import indices
+
+__all__ = ["api"]
+
+api = APIRouter(prefix="/api")
+
+_WHY_SIDE = 480  # pixels of the longer side
+_KEPT = "private, max-age=3600"  # a small copy stays what it is for a while
+
+
+def _museum(request: Request) -> Museum:
+    museum: Museum = request.app.state.museum
+    return museum
+
+
+def _room(request: Request, index: str) -> Room:
+    return _museum(request).room(index)
+
+
+def _limits(request: Request) -> Limits:
+    limits: Limits = request.app.state.limits
+    return limits
+
+
+def _uploads(request: Request) -> Uploads:
+    uploads: Uploads = request.app.state.uploads
+    return uploads
+
+
+class _Visit:
+    """A visitor's request to an index."""
+
+    def __init__(
+        self,
+        room: Annotated[Room, Depends(_room)],
+        limits: Annotated[Limits, Depends(_limits)],
+        uploads: Annotated[Uploads, Depends(_uploads)],
+    ) -> None:
+        self.room = room
+        self._limits = limits
+        self._uploads = uploads
+
+    async def ask(self, asked: QuestionIn) -> Answer:
+        """Ask the index within the limits."""
+        limits = self._limits
+        if asked.k > limits.matches:
+            raise SearchError(f"at most {limits.matches} matches are shown, got k = {asked.k}")
+        if len(asked.terms) > limits.terms:
+            raise SearchError(f"at most {limits.terms} terms are taken, got {len(asked.terms)}")
+        terms = tuple([each.as_term(await self._data(each)) for each in asked.terms])
+        answer = asyncio.wrap_future(self.room.asker.ask(asked.as_question(terms)))
+        return await asyncio.wait_for(answer, limits.answer_seconds)
+
+    async def _data(self, asked: TermIn) -> bytes | None:
+        """Get the file of a picture that was uploaded, or that is on the web."""
+        if asked.upload is not None:
+            return self._uploads.get(asked.upload)
+        if asked.url is None:
+            return None
+        limits = self._limits
+        if not limits.fetch:
+            raise SearchError("this server does not fetch pictures from the web; upload the file")
+        settings = FetchSettings(max_bytes=limits.upload_bytes, retries=0)
+        return await run_in_threadpool(fetch_picture, asked.url, settings)
+
+
+InRoom = Annotated[Room, Depends(_room)]
+Visit = Annotated[_Visit, Depends(_Visit)]
+
+
+@api.get("/indexes")
+def indexes(
+    museum: Annotated[Museum, Depends(_museum)], limits: Annotated[Limits, Depends(_limits)]
+) -> list[dict[str, Any]]:
+    """List the indexes, and what each can be asked."""
+    return [room.describe() | {"urls": limits.fetch} for room in museum.rooms.values()]
+
+
+@api.post("/{index}/search")
+async def search(visit: Visit, asked: QuestionIn) -> dict[str, Any]:
+    """Find works by pictures, works and words."""
+    return _describe_answer(visit.room, await visit.ask(asked))
+
+
+@api.post("/{index}/browse")
+def browse(room: InRoom, asked: BrowseIn) -> dict[str, Any]:
+    """List works that meet conditions."""
+    conditions = [each.as_condition() for each in asked.conditions]
+    return room.browse(conditions, asked.offset, asked.limit, asked.seed)
+
+
+@api.post("/{index}/facets")
+def facets(room: InRoom, asked: FacetsIn) -> list[dict[str, Any]]:
+    """Count the values of columns under conditions."""
+    return count_values(room.works, [each.as_condition() for each in asked.conditions])
+
+
+@api.get("/{index}/work")
+def work(room: InRoom, id: str) -> dict[str, Any]:
+    """Return all that is known of a work."""
+    (found,) = room.describe_works([room.works.row(id)])
+    return found | asdict(Label.of(found["metadata"]))
+
+
+@api.get("/{index}/picture", response_class=Response)
+def picture(room: InRoom, id: str, side: Literal["320", "1024"] = "320") -> Response:
+    """Return a small copy of a work's picture, a JPEG."""
+    data = room.thumbnails.get(id, int(side))
+    return Response(data, media_type="image/jpeg", headers={"cache-control": _KEPT})
+
+
+@api.post("/{index}/uploads")
+async def upload(
+    room: InRoom, uploads: Annotated[Uploads, Depends(_uploads)], request: Request
+) -> dict[str, Any]:
+    """Keep a picture to ask by. The body is its file."""
+    if not request.headers.get("content-type", "").startswith("image/"):
+        raise ImageError("send the picture's file as the body, with the content type image/*")
+    key, width, height = await run_in_threadpool(uploads.add, await request.body())
+    return {"upload": key, "width": width, "height": height}
+
+
+@api.post("/{index}/why")
+async def why(visit: Visit, asked: WhyIn) -> dict[str, Any]:
+    """Show which regions made a match, as heat over the pictures."""
+    answer = await visit.ask(asked)
+    parts = await run_in_threadpool(_explain, visit.room, answer, asked.match)
+    shares = next(match.shares for match in answer.matches if match.id == asked.match)
+    return {"parts": parts, "shares": shares}
+
+
+@api.get("/{index}/map")
+def map_(room: InRoom, label: str | None = None) -> dict[str, Any]:
+    """Return the map of an index."""
+    return room.map(label)
+
+
+@api.post("/{index}/export/{kind}", response_class=Response)
+async def export(visit: Visit, kind: Literal["csv", "html", "iiif"], asked: QuestionIn) -> Response:
+    """Write an answer to a file: a spreadsheet, a page to cite, an IIIF manifest."""
+    answer = await visit.ask(asked)
+    said = f"POST /api/{visit.room.name}/search {asked.model_dump_json(exclude_defaults=True)}"
+    return await run_in_threadpool(_export, visit.room, answer, kind, said)
+
+
+def _describe_answer(room: Room, answer: Answer) -> dict[str, Any]:
+    rows = [room.works.row(match.id) for match in answer.matches]
+    sizes = room.works.table.select(["width", "height"]).take(indices(rows)).to_pylist()
+    return {
+        "name": answer.name,
+        "by": answer.by,
+        "searched": answer.searched,
+        "missing": answer.missing,
+        "nothing": answer.nothing,
+        "queries": [
+            {
+                "name": query.name,
+                "work": query.row is not None,
+                "weight": query.weight,
+                "crop": str(query.box) if query.box else None,
+                **describe_work(query.metadata),
+            }
+            for query in answer.queries
+        ],
+        "matches": [
+            {
+                "rank": match.rank,
+                "id": match.id,
+                "score": round(match.score, 6),
+                "percentile": match.percentile,
+                "shares": match.shares,
+                "box": str(match.box) if match.box else None,
+                **size,
+                **describe_work(match.metadata),
+            }
+            for match, size in zip(answer.matches, sizes, strict=True)
+        ],
+    }
+
+
+def _explain(room: Room, answer: Answer, id_: str) -> list[dict[str, str]]:
+    return [
+        {
+            "name": each.name,
+            "image": _data_uri(
+                overlay(small_copy(each.image, _WHY_SIDE), Heat(each.contributions, each.box))
+            ),
+        }
+        for each in room.explain(answer, id_)
+    ]
+
+
+def _export(room: Room, answer: Answer, kind: str, said: str) -> Response:
+    report = make_report(room.searcher, answer, command=said, index=room.name)
+    root = Path(room.store.manifest.root)
+    if kind == "csv":
+        matches = [replace(match, image=_inside(match.image, root)) for match in report.matches]
+        text, media = csv_text(matches), "text/csv; charset=utf-8"
+    elif kind == "html":
+        text, media = matches_page(report), "text/html; charset=utf-8"
+    else:
+        text, media = json.dumps(manifest(report, root=root), indent=1), "application/ld+json"
+    ending = "json" if kind == "iiif" else kind
+    return Response(
+        room.without_folders(text).encode("utf-8", "backslashreplace"),
+        media_type=media,
+        headers={"content-disposition": f'attachment; filename="artsim.{ending}"'},
+    )
+
+
+def _inside(image: str | None, root: Path) -> str | None:
+    """Name a picture within its collection: where that lies is no visitor's business."""
+    file = file_of(image)
+    return (
+        image
+        if file is None
+        else str(file.relative_to(root) if root in file.parents else file.name)
+    )
+
+
+def _data_uri(picture: Image.Image) -> str:
+    out = io.BytesIO()
+    picture.save(out, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()

@@ -1,0 +1,699 @@
+"""The server: it answers as the library does, shows works of its indexes only, and keeps limits."""
+
+import asyncio
+import hashlib
+import io
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import httpx2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from search_toys import WORKS, at, make_store
+
+from artsim.cli import cli
+from artsim.errors import ImageError, ModelError, SearchError, StoreError
+from artsim.layout import LayoutPlan, make_layout
+from artsim.search import IndexEncoder, Question, Searcher, Term
+from artsim.server import Limits, Museum, make_app
+from artsim.server.asking import Asker
+from artsim.server.museum import Room
+from artsim.server.settings import Limits as ServerLimits
+from artsim.server.thumbnails import Thumbnails
+from artsim.server.uploads import Uploads
+from artsim.store import Store
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+class Colours:
+    """Sends a red picture east and a blue one north; a text goes where it says."""
+
+    def __init__(self):
+        self.batches = []
+
+    def prepare(self, data, box):
+        from artsim.images import decode
+
+        pixels = decode(data).pixels
+        if box is not None:
+            left, top, right, bottom = box.edges(pixels.shape[1], pixels.shape[0])
+            pixels = pixels[top:bottom, left:right]
+        return pixels.reshape(-1, 3).mean(axis=0)
+
+    def embed(self, pixels):
+        self.batches.append(len(pixels))
+        time.sleep(0.05)
+        return {"compass": np.array([[p[0], p[2]] for p in pixels], dtype=np.float32)}
+
+    def embed_texts(self, texts):
+        return {"compass": at(*(float(text) for text in texts))}
+
+
+def png(color, size=(40, 20)):
+    out = io.BytesIO()
+    Image.new("RGB", size, color).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("museum")
+    (folder / "pictures").mkdir()
+    for id_ in WORKS:
+        if id_ != "b20":  # its picture is gone
+            (folder / "pictures" / f"{id_}.png").write_bytes(png("red"))
+    (folder / "secret.png").write_bytes(png("blue"))
+    degrees, artists, years, _, media = zip(*WORKS.values(), strict=True)
+    return make_store(
+        folder / "compass index",
+        list(WORKS),
+        {"compass": at(*degrees)},
+        {
+            "title": [SCRIPT, "=1+1", None, "b", "c", "n", "ü"],
+            "artist": list(artists),
+            "year": list(years),
+            "medium": list(media),
+        },
+        images=[f"{id_}.png" for id_ in WORKS],
+        root=folder / "pictures",
+    )
+
+
+@pytest.fixture(scope="module")
+def encoder():
+    return Colours()
+
+
+@pytest.fixture(scope="module")
+def museum(store, encoder):
+    museum = Museum([store], [encoder])
+    yield museum
+    museum.close()
+
+
+class Visitor:
+    """Asks an application without a network between."""
+
+    def __init__(self, app, host="127.0.0.1", headers=None):
+        self.app = app
+        self.base = f"http://{host}"
+        self.headers = headers or {}
+
+    def request(self, method, path, **more):
+        async def send():
+            transport = httpx2.ASGITransport(app=self.app, raise_app_exceptions=False)
+            async with httpx2.AsyncClient(transport=transport, base_url=self.base) as client:
+                return await client.request(
+                    method, path, headers=self.headers | more.pop("headers", {}), **more
+                )
+
+        return asyncio.run(send())
+
+    def get(self, path, **more):
+        return self.request("GET", path, **more)
+
+    def post(self, path, **more):
+        return self.request("POST", path, **more)
+
+
+ROOM = "/api/compass index"
+
+
+@pytest.fixture(scope="module")
+def visitor(museum):
+    return Visitor(make_app(museum, limits=Limits(matches=50, terms=4, upload_bytes=4096)))
+
+
+def search(visitor, *terms, **options):
+    answer = visitor.post(f"{ROOM}/search", json={"terms": list(terms), **options})
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def ids(found):
+    return [match["id"] for match in found["matches"]]
+
+
+# --- questions ----------------------------------------------------------------------------
+
+
+def test_an_index_says_what_it_can_be_asked(visitor):
+    (index,) = visitor.get("/api/indexes").json()
+    assert index["name"] == "compass index"
+    assert index["rows"] == 7
+    assert index["taps"] == [{"name": "compass", "pooling": "none", "dim": 2}]
+    assert {"name": "medium", "type": "list"} in index["fields"]
+    assert (index["words"], index["map"], index["urls"]) == (False, False, False)
+
+
+def test_a_work_is_answered_as_the_library_answers(visitor, store):
+    found = search(visitor, {"id": "a0"}, k=3)
+    said = Searcher(store).ask(Question(terms=(Term(id="a0"),), k=3))
+    assert ids(found) == [match.id for match in said.matches] == ["a10", "b20", "b30"]
+    assert [m["score"] for m in found["matches"]] == pytest.approx([m.score for m in said.matches])
+    assert [m["percentile"] for m in found["matches"]] == [m.percentile for m in said.matches]
+    assert found["matches"][0] | {"metadata": None, "percentile": None, "score": None} == {
+        "rank": 1,
+        "id": "a10",
+        "score": None,
+        "percentile": None,
+        "shares": {},
+        "box": None,
+        "width": 20,
+        "height": 10,
+        "title": "=1+1",
+        "artist": "Ada",
+        "date": "1610",
+        "metadata": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"conditions": [{"column": "artist", "op": "in", "value": ["Cyd"]}]}, ["c40", "c90"]),
+        ({"conditions": [{"column": "medium", "op": "=", "value": "oil"}]}, ["a10", "n60"]),
+        ({"not_same": ["artist"]}, ["b20", "b30", "c40", "c90"]),
+        ({"contemporary": 50}, ["a10", "b20"]),
+        ({"earlier_than": 1620}, ["a10"]),
+        ({"max_per": {"artist": 1}}, ["a10", "b20", "c40", "n60"]),
+        ({"exclude": ["a10", "b20"], "k": 1}, ["b30"]),
+    ],
+)
+def test_every_option_of_the_command_line_is_taken(visitor, options, expected):
+    assert ids(search(visitor, {"id": "a0"}, **options)) == expected
+
+
+def test_plus_and_minus_move_the_question(visitor):
+    more = search(visitor, {"id": "b20"}, {"id": "c90"}, k=1)
+    less = search(visitor, {"id": "b20"}, {"id": "c90", "weight": -0.5}, k=1)
+    assert (ids(more), ids(less)) == (["n60"], ["a0"])
+
+
+def test_the_best_of_each_term_counts_when_asked(visitor):
+    assert set(ids(search(visitor, {"id": "a0"}, {"id": "c90"}, any=True, k=2))) == {"a10", "b20"}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "said"),
+    [
+        ({"terms": [{"id": "a0"}], "details": True}, 400, "--tiles"),
+        ({"terms": [{"id": "a00"}]}, 400, "no picture has the id 'a00' in 'compass index'"),
+        ({"terms": []}, 400, "nothing is looked for"),
+        ({"terms": [{"id": "a0", "text": "b"}]}, 400, "exactly one"),
+        ({"terms": [{"id": "a0"}], "k": 51}, 400, "at most 50 matches are shown, got k = 51"),
+        ({"terms": [{"id": "a0"}] * 5}, 400, "at most 4 terms are taken, got 5"),
+        ({"terms": [{"id": "a0"}], "where": "1 = 1"}, 422, "where"),
+        ({"terms": [{"url": "http://127.0.0.1/"}]}, 400, "does not fetch pictures from the web"),
+        ({"terms": [{"upload": "0" * 64}]}, 400, "the picture is no longer kept; send it again"),
+        ({"terms": [{"file": "/etc/passwd"}]}, 422, "file"),
+        (
+            {"terms": [{"id": "a0"}], "conditions": [{"column": "1; drop", "op": "="}]},
+            400,
+            "1; drop",
+        ),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_a_line(visitor, store, body, status, said):
+    answer = visitor.post(f"{ROOM}/search", json=body)
+    assert answer.status_code == status
+    assert said in answer.text
+    assert str(store.path.parent) not in answer.text
+
+
+def test_an_unknown_index_names_the_known_ones(visitor):
+    answer = visitor.post("/api/other/search", json={"terms": [{"id": "a0"}]})
+    assert answer.status_code == 404
+    assert answer.json() == {"error": "no index 'other'; choose from compass index"}
+
+
+# --- uploads ------------------------------------------------------------------------------
+
+
+def send(visitor, data, kind="image/png"):
+    return visitor.post(f"{ROOM}/uploads", content=data, headers={"content-type": kind})
+
+
+def test_an_uploaded_picture_is_asked_by_and_cropped(visitor):
+    half = Image.new("RGB", (40, 20), "red")
+    half.paste((0, 0, 255), (20, 0, 40, 20))
+    out = io.BytesIO()
+    half.save(out, "PNG")
+    sent = send(visitor, out.getvalue()).json()
+    assert (sent["width"], sent["height"]) == (40, 20)
+    term = {"upload": sent["upload"], "name": "mine.png"}
+    assert ids(search(visitor, term, k=2)) == ["c40", "b30"]  # 45 degrees: both alike
+    assert ids(search(visitor, term | {"crop": [50, 0, 50, 100]}, k=1)) == ["c90"]
+    assert search(visitor, term, k=1)["queries"][0]["name"] == "mine.png"
+
+
+@pytest.mark.parametrize(
+    ("data", "kind", "status", "said"),
+    [
+        (b"<html>no picture</html>", "image/png", 400, "picture"),
+        (png("red")[:60], "image/png", 400, ""),
+        (b"", "image/png", 400, "the file is empty"),
+        (png("red"), "text/plain", 400, "content type image/*"),
+        (b"0" * 5000, "image/png", 413, "more than the 4,096 bytes allowed were sent"),
+    ],
+)
+def test_what_is_no_picture_is_refused(visitor, data, kind, status, said):
+    answer = send(visitor, data, kind)
+    assert answer.status_code == status
+    assert said in answer.json()["error"]
+
+
+def test_the_oldest_uploads_make_room_for_new_ones():
+    uploads = Uploads(ServerLimits(kept_bytes=2 * len(png("red"))))
+    first, second, third = (uploads.add(png((n, 0, 0)))[0] for n in (1, 2, 3))
+    assert uploads.get(third) == png((3, 0, 0))
+    assert uploads.get(second) == png((2, 0, 0))
+    with pytest.raises(SearchError, match="no longer kept"):
+        uploads.get(first)
+
+
+def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded():
+    with pytest.raises(ImageError, match="pixels"):
+        Uploads(ServerLimits(upload_pixels=799)).add(png("red"))
+
+
+# --- works and pictures -------------------------------------------------------------------
+
+
+def test_browsing_shows_every_work_once_in_a_drawn_order(visitor):
+    def page(offset, **more):
+        body = {"offset": offset, "limit": 3, "seed": 5} | more
+        return visitor.post(f"{ROOM}/browse", json=body).json()
+
+    pages = [page(offset) for offset in (0, 3, 6)]
+    assert {work["id"] for each in pages for work in each["works"]} == set(WORKS)
+    assert page(0)["total"] == 7
+    assert page(0) == pages[0]
+    kept = page(0, seed=None)
+    assert [work["id"] for work in kept["works"]] == ["a0", "a10", "b20"]
+
+
+def test_facets_count_values_under_the_conditions_on_other_columns(visitor):
+    body = {"conditions": [{"column": "artist", "op": "=", "value": "Ada"}]}
+    by_column = {f["column"]: f for f in visitor.post(f"{ROOM}/facets", json=body).json()}
+    counts = {v["value"]: v["count"] for v in by_column["artist"]["values"]}
+    assert counts == {"Ada": 2, "Bob": 2, "Cyd": 2}
+    counts = {v["value"]: v["count"] for v in by_column["medium"]["values"]}
+    assert counts == {"oil": 2, "canvas": 1}
+    assert (by_column["year"]["low"], by_column["year"]["high"]) == (1600, 1610)
+
+
+def test_a_value_that_is_chosen_stays_among_those_shown(visitor, monkeypatch):
+    monkeypatch.setattr("artsim.server.facets._SHOWN", 1)
+    chosen = {"column": "artist", "op": "in", "value": ["Cyd"]}
+    facets = visitor.post(f"{ROOM}/facets", json={"conditions": [chosen]}).json()
+    (artists,) = [facet for facet in facets if facet["column"] == "artist"]
+    assert [each["value"] for each in artists["values"]] == ["Ada", "Cyd"]
+
+
+def test_a_work_is_told_with_its_label(visitor):
+    work = visitor.get(f"{ROOM}/work", params={"id": "a0"}).json()
+    assert (work["title"], work["artist"], work["date"]) == (SCRIPT, "Ada", "1600")
+    assert work["metadata"]["medium"] == ["oil"]
+
+
+@pytest.fixture
+def twice(tmp_path):
+    """Small copies of two works whose pictures are byte for byte the same."""
+    for id_ in ("a", "b"):
+        (tmp_path / f"{id_}.png").write_bytes(png("red"))
+    hashes = [hashlib.sha256(png("red")).hexdigest()] * 2
+    made = make_store(
+        tmp_path / "index", ["a", "b"], {"compass": at(0, 0)}, hashes=hashes, root=tmp_path
+    )
+    return Thumbnails(made, Searcher(made).works)
+
+
+def test_a_small_copy_is_a_jpeg(visitor):
+    copy = visitor.get(f"{ROOM}/picture", params={"id": "a0"})
+    assert copy.headers["content-type"] == "image/jpeg"
+    assert Image.open(io.BytesIO(copy.content)).size == (40, 20)
+
+
+def test_a_small_copy_is_made_once_and_kept(twice, tmp_path):
+    twice.get("a", 320)
+    (kept,) = (tmp_path / "index" / "thumbnails" / "320").glob("*")
+    kept.write_bytes(b"kept")
+    assert twice.get("a", 320) == twice.get("b", 320) == b"kept"
+
+
+def test_a_changed_picture_is_not_kept_as_the_one_it_was(twice, tmp_path):
+    (tmp_path / "a.png").write_bytes(png("blue"))
+
+    def color(id_):
+        return Image.open(io.BytesIO(twice.get(id_, 320))).getpixel((5, 5))
+
+    assert color("a")[2] > 200  # what is there now
+    assert color("b")[0] > 200  # never that of another work
+    assert color("a")[0] > 200  # what the index knows, once it is kept
+
+
+def test_two_visitors_never_write_one_small_copy_at_once(twice, monkeypatch):
+    writing, written = threading.Lock(), []
+
+    def write(file, _):
+        assert writing.acquire(blocking=False)
+        time.sleep(0.05)
+        writing.release()
+        written.append(file)
+
+    monkeypatch.setattr("artsim.server.thumbnails.write_whole", write)
+    with ThreadPoolExecutor(2) as pool:
+        copies = set(pool.map(lambda id_: twice.get(id_, 320), ["a", "b"]))
+    assert (len(copies), len(set(written)), len(written)) == (1, 1, 2)
+
+
+@pytest.mark.parametrize(
+    "id_", ["b20", "secret", "../secret.png", "/etc/passwd", "..%2fsecret.png", "a0\0", ""]
+)
+def test_nothing_but_the_works_of_the_index_is_shown(visitor, store, id_):
+    answer = visitor.get(f"{ROOM}/picture", params={"id": id_})
+    assert answer.status_code == 404
+    assert list(answer.json()) == ["error"]
+    assert str(store.path.parent) not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/../app.py", "/page/%2e%2e/app.py", "/page//etc/passwd", "/../app.py"]
+)
+def test_the_page_does_not_lead_out_of_its_folder(visitor, path):
+    assert visitor.get(path).status_code == 404
+
+
+def test_a_map_gives_each_work_its_place_and_class(visitor, store):
+    missing = visitor.get(f"{ROOM}/map")
+    assert missing.status_code == 404
+    assert "run 'artsim map'" in missing.json()["error"]
+    points = make_layout(store, "compass", LayoutPlan(neighbours=3))
+    found = visitor.get(f"{ROOM}/map", params={"label": "artist"}).json()
+    assert found["ids"] == list(WORKS)
+    assert np.allclose(found["x"], points[:, 0], atol=1e-4)
+    names = [found["classes"][v] if v >= 0 else None for v in found["values"]]
+    assert names == [artist for _, artist, *_ in WORKS.values()]
+
+
+# --- files --------------------------------------------------------------------------------
+
+
+def export(visitor, kind):
+    body = {"terms": [{"id": "a0"}], "k": 2}
+    answer = visitor.post(f"{ROOM}/export/{kind}", json=body)
+    assert answer.status_code == 200, answer.text
+    assert "attachment" in answer.headers["content-disposition"]
+    return answer.content.decode("utf-8-sig")
+
+
+def test_an_answer_is_exported_as_a_spreadsheet_a_page_and_a_manifest(visitor, store):
+    rows = export(visitor, "csv").splitlines()
+    assert rows[0] == "rank,score,percentile,id,image,title,artist,year,medium"
+    assert rows[1].split(",")[3:6] == ["a10", "a10.png", "'=1+1"]
+    assert "Like a0" in export(visitor, "html")
+    manifest = json.loads(export(visitor, "iiif"))
+    assert manifest["type"] == "Manifest"
+    for kind in ("csv", "html", "iiif"):
+        assert str(store.path.parent) not in export(visitor, kind)
+
+
+# --- the guard ----------------------------------------------------------------------------
+
+
+def test_every_answer_carries_the_policy(visitor):
+    for path in ("/", "/api/indexes", "/api/none/work?id=1", "/nowhere"):
+        headers = visitor.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert "script-src 'self';" in headers["content-security-policy"]
+        assert headers["x-content-type-options"] == "nosniff"
+
+
+def test_only_who_shows_the_token_is_answered(museum):
+    app = make_app(museum, token="open sesame")
+    assert Visitor(app).get("/api/indexes").status_code == 401
+    assert Visitor(app).get("/?token=wrong").status_code == 401
+    shown = Visitor(app, headers={"authorization": "Bearer open sesame"})
+    assert shown.get("/api/indexes").status_code == 200
+    entered = Visitor(app).get("/", params={"token": "open sesame"})
+    assert (entered.status_code, entered.headers["location"]) == (303, "/")
+    cookie = entered.headers["set-cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    visitor = Visitor(app, headers={"cookie": cookie.partition(";")[0]})
+    assert visitor.get("/api/indexes").status_code == 200
+
+
+@pytest.mark.parametrize("token", ["a+b/c=", "ł&#é", 'open; "sesame"'])
+def test_a_token_may_be_any_text(museum, token):
+    app = make_app(museum, token=token)
+    shown = Visitor(app, headers={"authorization": f"Bearer {token}".encode()})
+    assert shown.get("/api/indexes").status_code == 200
+    entered = Visitor(app).get("/", params={"token": token})
+    cookie = entered.headers["set-cookie"].partition(";")[0]
+    assert Visitor(app, headers={"cookie": cookie}).get("/api/indexes").status_code == 200
+
+
+@pytest.mark.parametrize("other", ["a@b/c=1", 'x={"a": 1}', b"\xff=\xfe", "=;;", "artsim2"])
+def test_cookies_of_others_on_this_machine_do_not_matter(museum, other):
+    app = make_app(museum, token="sesame")
+    cookie = Visitor(app).get("/?token=sesame").headers["set-cookie"].partition(";")[0].encode()
+    other = other if isinstance(other, bytes) else other.encode()
+    both = Visitor(app, headers={"cookie": other + b"; " + cookie})
+    assert both.get("/api/indexes").status_code == 200
+    assert Visitor(app, headers={"cookie": other}).get("/api/indexes").status_code == 401
+
+
+def test_an_empty_token_lets_nobody_in(museum, store):
+    from click.testing import CliRunner
+
+    app = make_app(museum, token="")
+    assert Visitor(app).get("/api/indexes").status_code == 401
+    assert Visitor(app).get("/?token=").status_code == 401
+    bearer = Visitor(app, headers={"authorization": "Bearer "})
+    assert bearer.get("/api/indexes").status_code == 401
+    command = ["serve", str(store.path), "--host", "0.0.0.0", "--token", ""]
+    done = CliRunner().invoke(cli, command)
+    assert done.exit_code == 2
+    assert "the token is empty" in done.output
+
+
+def test_the_address_that_is_printed_lets_in(store, monkeypatch):
+    from click.testing import CliRunner
+
+    monkeypatch.setattr("uvicorn.Server.run", lambda _: None)
+    done = CliRunner().invoke(cli, ["serve", str(store.path), "--token", "a+b= &é"])
+    assert done.exit_code == 0
+    assert "http://127.0.0.1:8000/?token=a%2Bb%3D%20%26%C3%A9 " in done.output
+
+
+def test_a_head_is_answered_as_a_get(visitor):
+    for path in ("/", "/api/indexes", "/page/app.js"):
+        assert visitor.request("HEAD", path).status_code == 200
+
+
+def test_a_name_that_is_not_the_servers_is_refused(museum):
+    app = make_app(museum, hosts=["127.0.0.1", "localhost"])
+    assert Visitor(app, host="localhost:8000").get("/api/indexes").status_code == 200
+    of_six = Visitor(make_app(museum, hosts=["[::1]"]))
+    for host in ("[::1]", "[::1]:8000"):
+        assert of_six.get("/api/indexes", headers={"host": host}).status_code == 200
+    refused = Visitor(app, host="evil.example").get("/api/indexes")
+    assert refused.status_code == 421
+    assert "evil.example" in refused.json()["error"]
+
+
+def test_a_question_that_is_too_long_is_refused(visitor):
+    answer = visitor.post(f"{ROOM}/search", content=b"[" * (1 << 20) + b"[")
+    assert answer.status_code == 413
+
+
+def test_what_is_sent_too_slowly_is_given_up(museum):
+    app = make_app(museum, limits=Limits(upload_seconds=0.05))
+
+    async def slow():
+        yield png("red")[:10]
+        await asyncio.sleep(5)
+
+    answer = Visitor(app).post(
+        f"{ROOM}/uploads", content=slow(), headers={"content-type": "image/png"}
+    )
+    assert answer.status_code == 408
+
+
+def test_an_answer_that_takes_too_long_is_given_up(museum, monkeypatch):
+    app = make_app(museum, limits=Limits(answer_seconds=0.01))
+    monkeypatch.setattr(Searcher, "ask_many", lambda *_: time.sleep(0.2) or [])
+    answer = Visitor(app).post(f"{ROOM}/search", json={"terms": [{"id": "a0"}]})
+    assert answer.status_code == 503
+    time.sleep(0.3)  # the asker is done before another test asks it
+
+
+def test_the_interface_describes_itself(visitor):
+    paths = visitor.get("/api/openapi.json").json()["paths"]
+    assert {"/api/{index}/search", "/api/{index}/uploads", "/api/indexes"} <= set(paths)
+
+
+# --- many visitors ------------------------------------------------------------------------
+
+
+def test_pictures_of_visitors_who_wait_are_embedded_together(store):
+    encoder = Colours()
+    asker = Asker(Searcher(store, encoder=encoder))
+    data = [png((250 - n, 0, n * 20)) for n in range(9)]
+    waiting = [asker.ask(Question(terms=(Term(data=each),), k=1)) for each in data]
+    found = [each.result(timeout=20).matches[0].id for each in waiting]
+    asker.close()
+    alone = Searcher(store, encoder=Colours())
+    assert found == [alone.ask(Question(terms=(Term(data=d),), k=1)).matches[0].id for d in data]
+    assert sum(encoder.batches) == 9
+    assert len(encoder.batches) < 9
+
+
+def test_a_wrong_question_does_not_spoil_those_asked_with_it(store):
+    asker = Asker(Searcher(store))
+    waiting = [asker.ask(Question(terms=(Term(id=id_),), k=1)) for id_ in ("a0", "zz", "c90")]
+    assert waiting[0].result(timeout=20).matches[0].id == "a10"
+    with pytest.raises(SearchError, match="'zz'"):
+        waiting[1].result(timeout=20)
+    assert waiting[2].result(timeout=20).matches[0].id == "n60"
+    asker.close()
+
+
+def test_a_question_that_fails_as_a_whole_does_not_spoil_those_asked_with_it(store):
+    class NoWords(Colours):
+        def embed_texts(self, texts):
+            raise ModelError("the network knows no words")
+
+    encoder = NoWords()
+    asker = Asker(Searcher(store, encoder=encoder))
+    first = Question(terms=(Term(data=png("red")),), k=1)  # the others come while it is asked
+    words = Question(terms=(Term(text="gold"),), k=1)
+    waiting = [asker.ask(each) for each in (first, first, words, first)]
+    with pytest.raises(ModelError, match="no words"):
+        waiting[2].result(timeout=20)
+    assert [waiting[n].result(timeout=20).matches[0].id for n in (0, 1, 3)] == ["a0"] * 3
+    asker.close()
+
+
+def test_a_network_embeds_and_explains_one_after_the_other(store, monkeypatch):
+    class Network:
+        busy, met = threading.Lock(), 0
+
+        def embed_batch(self, pixels):
+            if not self.busy.acquire(blocking=False):
+                self.met += 1
+                return {}
+            time.sleep(0.02)
+            self.busy.release()
+            return {}
+
+    network = Network()
+    monkeypatch.setattr(IndexEncoder, "extractor", network)
+    monkeypatch.setattr(
+        "artsim.explain.explain_answer", lambda _, network: [network.embed_batch([]) or ()]
+    )
+    encoder = IndexEncoder(store)
+    room = Room(store, encoder, {})
+    answer = room.searcher.ask(Question(terms=(Term(id="a0"),)))
+    with ThreadPoolExecutor(4) as pool:
+        told = [pool.submit(room.explain, answer, "a10") for _ in range(4)]
+        embedded = [pool.submit(encoder.embed, [torch.zeros(3, 2, 2)]) for _ in range(4)]
+    assert [each.result() for each in (*told, *embedded)] == [[]] * 4 + [{}] * 4
+    assert network.met == 0
+    room.asker.close()
+
+
+@pytest.mark.parametrize(
+    "made_by",
+    [
+        {"weights_source": "file:/home/ada/weights/vgg.pth"},
+        {"weights_source": "vectors in /home/ada/vectors/clip.npy"},
+        {"spec": "run:/home/ada/runs/paintings-1@conv2d_3"},
+    ],
+)
+def test_where_a_network_lies_is_no_visitors_business(store, made_by):
+    passport = replace(store.manifest.passport, **made_by)
+    museum = Museum([Store(store.path, replace(store.manifest, passport=passport))], [Colours()])
+    visitor = Visitor(make_app(museum))
+    said = visitor.get("/api/indexes").text
+    said += visitor.post(f"{ROOM}/export/html", json={"terms": [{"id": "a0"}]}).text
+    assert made_by.popitem()[1].rpartition("/")[2] in said
+    assert "/home/ada" not in said
+    museum.close()
+
+
+def test_an_index_that_is_embedded_anew_is_served_as_it_was_opened(tmp_path):
+    made = make_store(tmp_path / "index", ["a", "b"], {"compass": at(0, 5)}, {"title": ["A", "B"]})
+    room = Room(made, Colours(), {})
+    for file in (tmp_path / "index" / "parts").iterdir():
+        file.unlink()
+    assert [each["title"] for each in room.browse([], 0, 9, None)["works"]] == ["A", "B"]
+    room.asker.close()
+
+
+def test_a_question_by_id_does_not_wait_for_a_picture(store):
+    class Slow(Colours):
+        def __init__(self):
+            super().__init__()
+            self.go_on = threading.Event()
+
+        def embed(self, pixels):
+            assert self.go_on.wait(20)
+            return super().embed(pixels)
+
+    encoder = Slow()
+    asker = Asker(Searcher(store, encoder=encoder))
+    picture = asker.ask(Question(terms=(Term(data=png("red")),), k=1))
+    by_id = asker.ask(Question(terms=(Term(id="a0"),), k=1))
+    assert by_id.result(timeout=20).matches[0].id == "a10"
+    assert not picture.done()
+    encoder.go_on.set()
+    assert picture.result(timeout=20).matches[0].id == "a0"
+    asker.close()
+
+
+def test_many_visitors_at_once_get_their_own_answers(visitor):
+    def ask(id_):
+        return ids(search(visitor, {"id": id_}, k=6))
+
+    expected = {id_: ask(id_) for id_ in WORKS}
+    with ThreadPoolExecutor(8) as pool:
+        asked = list(WORKS) * 6
+        assert list(pool.map(ask, asked)) == [expected[id_] for id_ in asked]
+
+
+# --- the command --------------------------------------------------------------------------
+
+
+def test_two_indexes_of_one_name_are_refused(store, encoder):
+    with pytest.raises(StoreError, match="the same name"):
+        Museum([store, store], [encoder, encoder])
+
+
+def test_other_machines_are_let_in_with_a_token_only(store):
+    from click.testing import CliRunner
+
+    done = CliRunner().invoke(cli, ["serve", str(store.path), "--host", "0.0.0.0"])
+    assert done.exit_code == 2
+    assert "--host 0.0.0.0 lets other machines in; give --token" in done.output
+
+
+def test_without_fastapi_the_error_names_the_extra(store, monkeypatch):
+    import sys
+
+    from click.testing import CliRunner
+
+    for name in [name for name in sys.modules if name.startswith("artsim.server")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "fastapi", None)
+    done = CliRunner().invoke(cli, ["serve", str(store.path)])
+    assert done.exit_code == 1
+    assert "pip install 'artsim[web]'" in done.output
