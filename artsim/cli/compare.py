@@ -1,0 +1,55 @@
+"""``artsim compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from artsim.cli.options import FOLDER, format_option, seed_option
+from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.predict_run import find_run
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", type=FOLDER)
+@seed_option("the bootstrap")
+@format_option
+def compare(runs: tuple[Path, ...], seed: int, as_json: bool | None) -> None:
+    """Set trained networks side by side on the same test pictures.
+
+    Each run, a folder that 'artsim train' left or its name in runs/, is compared with the first:
+    the difference, its 95 % interval and p by paired bootstrap, which resamples the pictures. Runs
+    that were judged by other pictures are refused.
+
+    Example:
+
+    \b
+        artsim compare runs/finetune-20260102-030405 runs/wikiart-conv-recurrent-20260101-010203
+    """
+    from artsim.recipes.comparing import compare_runs
+
+    if len(runs) < 2:
+        raise click.UsageError("name two runs or more")
+    found = compare_runs([find_run(run) for run in runs], seed=seed)
+    if wants_json(as_json):
+        print_json_lines(each.to_json() for each in found)
+        return
+    rows = [
+        [
+            each.task,
+            each.run,
+            each.metric,
+            f"{each.value:.3f}",
+            "{:.3f}-{:.3f}".format(*each.interval),
+            "" if each.difference is None else f"{each.difference:+.3f}",
+            "{:+.3f} to {:+.3f}".format(*each.difference_interval)
+            if each.difference_interval
+            else "",
+            "" if each.p is None else f"{each.p:.4f}",
+        ]
+        for each in found
+    ]
+    right = ["test", "95 %", "to the first", "95 % of it", "p"]
+    print_table(["task", "run", "metric", *right], rows, right=right)
+    click.echo(f"On the same {found[0].n:,} test pictures; p by paired bootstrap")

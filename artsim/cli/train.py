@@ -1,0 +1,258 @@
+"""``artsim train``."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from artsim.cli.options import FOLDER, INDEXES, PICTURE, count_cores, device_option, pairs
+from artsim.cli.output import show_progress
+
+if TYPE_CHECKING:
+    from artsim.recipes.run import Plan, Run
+
+RUNS = Path("runs")
+
+
+@click.command()
+@click.argument("recipe", required=False)
+@click.argument("collection", required=False)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A setting of the recipe: lr=1e-4, epochs=5, tasks=artist,style. Repeat for more.",
+)
+@click.option(
+    "--index",
+    metavar="DIR",
+    type=FOLDER,
+    help="Learn an index's pictures and labels, its stored splits too, instead of a COLLECTION.",
+)
+@click.option(
+    "--images", metavar="DIR", type=FOLDER, help="Folder that picture paths are relative to."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), help="Of sides, first weights and order.  [default: 0]"
+)
+@click.option(
+    "--out", metavar="DIR", type=FOLDER, help="The run's folder.  [default: runs/RECIPE-TIME]"
+)
+@click.option("--resume", metavar="DIR", type=FOLDER, help="Go on with a run that was stopped.")
+@click.option(
+    "--weights",
+    metavar="FILE",
+    type=PICTURE,
+    help="The backbone's weights from this file (.safetensors, .pth) instead of its own.",
+)
+@device_option
+@click.option(
+    "--devices",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="GPUs that share each batch.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(["bf16", "f32"]),
+    default="f32",
+    show_default=True,
+    help="Numbers of the forward pass; the weights are f32.",
+)
+@click.option(
+    "--workers", type=click.IntRange(1), help="Threads that decode.  [default: the cores]"
+)
+def train(
+    recipe: str | None,
+    collection: str | None,
+    settings: tuple[str, ...],
+    index: Path | None,
+    images: Path | None,
+    seed: int | None,
+    out: Path | None,
+    resume: Path | None,
+    weights: Path | None,
+    device: str,
+    devices: int,
+    precision: str,
+    workers: int | None,
+) -> None:
+    """Train a recipe, see 'artsim recipes', on a collection or an index.
+
+    The collection is embedded by the default network first, for the baselines: neighbours and a
+    linear probe on the same test pictures. What the run leaves is an extractor, run:NAME, that
+    'artsim embed' takes. Stopped by Ctrl-C it goes on with --resume and ends as if it had not been.
+
+    Example:
+
+    \b
+        artsim train wikiart-conv-recurrent paintings/ --set tasks=artist,style
+        artsim train moma-lithograph --index indexes/moma --set epochs=20
+        artsim train --resume runs/moma-lithograph-20260102-030405
+    """
+    from artsim.models.extractor import find_device
+    from artsim.recipes.begin import train as run_training
+    from artsim.recipes.run import Run, Stopped
+
+    changes = pairs(settings, "--set")
+    if resume is not None:
+        if any(each is not None for each in (recipe, index, images, seed, out, weights)):
+            raise click.UsageError("--resume takes the run's own settings; add --set at most")
+        path, plan = resume, _resumed(resume, changes)
+    else:
+        if recipe is None or (collection is None) == (index is None):
+            raise click.UsageError("name a RECIPE, see 'artsim recipes', and COLLECTION or --index")
+        path, plan = _planned(recipe, collection, index, images, changes, seed, out, weights)
+    run = Run(
+        path=path,
+        plan=plan,
+        device=str(find_device(device)),
+        devices=devices,
+        precision="bf16" if precision == "bf16" else "f32",
+        workers=workers or count_cores(),
+    )
+    if resume is None:
+        run = _begun(run)
+    try:
+        _embed(run)
+        with show_progress(plan.recipe) as progress, _stopping() as stops:
+            run_training(replace(run, progress=progress, stops=stops))
+    except (KeyboardInterrupt, Stopped):
+        click.echo(f"\nStopped; go on with 'artsim train --resume {path}'", err=True)
+        sys.exit(130)
+    _print_end(run)
+
+
+def _resumed(path: Path, changes: dict[str, str]) -> Plan:
+    from artsim.recipes.run import read_plan
+
+    plan = read_plan(path)
+    return replace(plan, settings={**plan.settings, **changes})
+
+
+def _planned(
+    recipe: str,
+    collection: str | None,
+    index: Path | None,
+    images: Path | None,
+    changes: dict[str, str],
+    seed: int | None,
+    out: Path | None,
+    weights: Path | None,
+) -> tuple[Path, Plan]:
+    from artsim.recipes import load_recipe
+    from artsim.recipes.begin import INDEX
+    from artsim.recipes.run import Plan, new_folder
+    from artsim.recipes.settings import configure, to_json
+    from artsim.store import is_store
+
+    config = configure(load_recipe(recipe).Config, changes)
+    if index is not None and not is_store(index) and is_store(INDEXES / index):
+        index = INDEXES / index
+    plan = Plan(
+        recipe=recipe,
+        settings=to_json(config),
+        seed=seed or 0,
+        index=INDEX if index is None else str(index.resolve()),
+        collection=collection,
+        images=None if images is None else str(images),
+        weights=None if weights is None else str(weights.resolve()),
+    )
+    return out or new_folder(RUNS, recipe), plan
+
+
+def _begun(run: Run) -> Run:
+    """Look at what can be wrong first, then make the folder."""
+    from artsim.recipes.run import save_plan
+    from artsim.store import Store
+
+    if run.plan.collection is None:
+        Store.open(Path(run.plan.index))
+    else:
+        _read(run)
+    return replace(run, plan=save_plan(run.path, run.plan, device=run.device))
+
+
+def _read(run: Run) -> Any:
+    from artsim.readers import ReaderOptions, read_collection
+
+    images = None if run.plan.images is None else Path(run.plan.images)
+    return read_collection(run.plan.collection or "", options=ReaderOptions(images=images))
+
+
+def _embed(run: Run) -> None:
+    """Embed the collection, unless an index was given or it is done."""
+    from artsim.recipes.begin import INDEX, embed_for
+    from artsim.store import Store, is_store
+
+    if run.plan.collection is None:
+        return
+    index = run.path / INDEX
+    if is_store(index) and Store.open(index).manifest.complete:
+        return
+    with show_progress("embedding for the baselines") as progress:
+        embed_for(run, _read(run), progress)
+
+
+@contextmanager
+def _stopping() -> Iterator[Callable[[], bool]]:
+    """Give what tells whether to stop: after the first Ctrl-C or SIGTERM; a second ends it now."""
+    asked = False
+
+    def ask(_signal: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print_end(run: Run) -> None:
+    from importlib.util import find_spec
+
+    from artsim.recipes.run import read_curves
+    from artsim.report.curves import save_curves
+
+    curves = read_curves(run.path)
+    if curves and find_spec("matplotlib") is not None:
+        save_curves(curves, run.path / "curves.png")
+    if (run.path / "model.json").exists() and find_spec("matplotlib") is not None:
+        _write_pages(run)
+    report = (run.path / "report.md").read_text(encoding="utf-8")
+    click.echo(report)
+    if (run.path / "predictions.parquet").exists():
+        click.echo(f"{run.path}: tell pictures by it with 'artsim predict --run {run.path} FOLDER'")
+    if (run.path / "model.json").exists():
+        click.echo(f"{run.path}: embed by it with 'artsim embed -m run:{run.path.name}'")
+
+
+def _write_pages(run: Run) -> None:
+    """Write the page of 'artsim report' about the run's test, one a task."""
+    from artsim.errors import ArtsimError
+    from artsim.recipes.studying import study_run
+    from artsim.report.pages import save_page
+    from artsim.report.study import study_page
+
+    command = f"artsim train --resume {run.path}"
+    try:
+        for number, (_, found) in enumerate(study_run(run)):
+            page, _ = study_page(found, command, workers=run.workers)
+            save_page(page, run.path / f"report{number + 1 if number else ''}.html")
+    except ArtsimError as error:
+        click.echo(f"No report.html: {error}", err=True)  # report.md has the figures

@@ -1,0 +1,218 @@
+"""A network that was trained here, as two files: what it is made of, and its numbers.
+
+``model.json`` also says how a picture is brought to it. It comes last and names the sha256 of
+``model.safetensors``, so that halves of two trainings are never joined.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import nn
+
+from artsim.datatypes import RANDOM, Preprocessing, parse_spec, read_preprocessing
+from artsim.errors import ModelError
+from artsim.models.architectures import ARCHITECTURES, Classifier, HeadShape
+from artsim.models.networks import Network, build_network, run_folder
+
+__all__ = [
+    "BACKBONE",
+    "Body",
+    "TrainedModel",
+    "TrainedTask",
+    "build_body",
+    "load_classifier",
+    "model_files",
+    "new_body",
+    "read_model",
+]
+
+FORMAT = 1
+BACKBONE = "backbone"  # the architecture of timm's and open_clip's networks
+KEPT = "keep_classifier"  # an argument of it, where it embeds by ImageNet's classes
+_JSON, _WEIGHTS = "model.json", "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Body:
+    """How a body is built again: an architecture, its arguments, what it stands on."""
+
+    architecture: str  # one of ARCHITECTURES, or BACKBONE with the argument 'spec' (and KEPT)
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    backbone: Body | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedTask:
+    """A label that a trained network tells."""
+
+    name: str
+    classes: tuple[str, ...]
+    is_members: bool  # a picture may have several of the classes
+    head: HeadShape
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """What ``model.json`` holds."""
+
+    recipe: str
+    body: Body
+    dim: int  # of the embedding
+    preprocessing: Preprocessing
+    tasks: tuple[TrainedTask, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain values; `from_json` reads them back."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Read what `to_json` gave, whether or not it went through JSON."""
+        return cls(
+            recipe=values["recipe"],
+            body=_body(values["body"]),
+            dim=values["dim"],
+            preprocessing=read_preprocessing(values["preprocessing"]),
+            tasks=tuple(
+                TrainedTask(
+                    **{
+                        **task,
+                        "classes": tuple(task["classes"]),
+                        "head": HeadShape(**task["head"]),
+                    }
+                )
+                for task in values["tasks"]
+            ),
+        )
+
+
+def new_body(
+    spec: str, *, weights: Path | None = None, keep_classifier: bool = False
+) -> tuple[Body, Network]:
+    """Load a pretrained network to train on: how it is built again, and the network.
+
+    Its parameters are to be trained; see `artsim.recipes` for freezing them.
+
+    Args:
+        spec: A network, ``run:NAME`` among them, without taps.
+        weights: A local file of weights instead of the spec's.
+        keep_classifier: Embed by ImageNet's 1,000 classes, see `build_network`.
+
+    Raises:
+        ModelError: If it is not there, or its weights are not on this machine and cannot be had.
+    """
+    parsed = parse_spec(spec)
+    network = build_network(parsed, weights=weights, keep_classifier=keep_classifier)
+    network.module.requires_grad_(True)
+    if parsed.source == "run":
+        return read_model(run_folder(parsed)).body, network
+    name = str(replace(parsed, tag=None).network)
+    arguments = {"spec": name} | ({KEPT: True} if keep_classifier else {})
+    return Body(architecture=BACKBONE, arguments=arguments), network
+
+
+def build_body(body: Body) -> nn.Module:
+    """Build a body, its weights drawn at random.
+
+    Raises:
+        ModelError: If this artsim knows no such architecture.
+    """
+    if body.architecture == BACKBONE:
+        spec = replace(parse_spec(body.arguments["spec"]), tag=RANDOM)
+        kept = body.arguments.get(KEPT, False)
+        return build_network(spec, keep_classifier=kept).module.requires_grad_(True)
+    if body.architecture not in ARCHITECTURES:
+        known = ", ".join([BACKBONE, *ARCHITECTURES])
+        raise ModelError(
+            f"no architecture {body.architecture!r}, this artsim knows {known}; "
+            "pip install -U artsim"
+        )
+    arguments = dict(body.arguments)
+    if body.backbone is not None:
+        arguments["backbone"] = build_body(body.backbone)
+    return ARCHITECTURES[body.architecture](**arguments)
+
+
+def model_files(model: TrainedModel, classifier: Classifier) -> dict[str, bytes]:
+    """Turn a trained network into its files, by name, in the order they are to be written."""
+    tensors = {name: each.contiguous().cpu() for name, each in classifier.state_dict().items()}
+    data = safetensors.torch.save(tensors)
+    sha256 = hashlib.sha256(data).hexdigest()
+    values = {"format": FORMAT, **model.to_json(), "sha256": sha256}
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    return {_WEIGHTS: data, _JSON: text.encode()}
+
+
+def read_model(folder: Path) -> TrainedModel:
+    """Read what a trained network is made of.
+
+    Raises:
+        ModelError: If there is none, or it is damaged or of another artsim.
+    """
+    return _read(folder)[0]
+
+
+def load_classifier(folder: Path) -> tuple[TrainedModel, Classifier]:
+    """Load a trained network with its heads, in eval mode.
+
+    On the device ``meta`` only shapes are built.
+
+    Raises:
+        ModelError: If there is none, or it is damaged or of another artsim.
+    """
+    model, sha256 = _read(folder)
+    heads = {task.name: task.head for task in model.tasks}
+    classifier = Classifier(build_body(model.body), model.dim, heads)
+    if torch.get_default_device() != torch.device("meta"):
+        try:
+            data = (folder / _WEIGHTS).read_bytes()
+        except OSError as error:
+            raise _damaged(folder, error.strerror or error) from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise _damaged(folder, f"{_WEIGHTS} is not what was written with {_JSON}")
+        try:
+            classifier.load_state_dict(safetensors.torch.load(data))
+        except (safetensors.SafetensorError, RuntimeError) as error:
+            raise _damaged(folder, str(error).splitlines()[0]) from error
+    return model, classifier.eval()
+
+
+def _read(folder: Path) -> tuple[TrainedModel, str]:
+    file = folder / _JSON
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise ModelError(
+                f"{str(file)!r} has format {values['format']}, this artsim reads {FORMAT}; "
+                "pip install -U artsim, or train again"
+            )
+        return TrainedModel.from_json(values), values["sha256"]
+    except FileNotFoundError as error:
+        raise ModelError(
+            f"no trained network in {str(folder)!r}; train one with 'artsim train', see "
+            "'artsim recipes'"
+        ) from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, error) from error
+
+
+def _body(values: Mapping[str, Any]) -> Body:
+    under = values["backbone"]
+    return Body(
+        architecture=values["architecture"],
+        arguments=values["arguments"],
+        backbone=None if under is None else _body(under),
+    )
+
+
+def _damaged(folder: Path, problem: object) -> ModelError:
+    return ModelError(f"the network in {str(folder)!r} is damaged ({problem}); train it again")

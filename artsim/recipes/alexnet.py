@@ -1,0 +1,80 @@
+"""AlexNet with ImageNet's weights, which torchvision gives out and timm does not."""
+
+from __future__ import annotations
+
+import urllib.request
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torchvision.models import AlexNet_Weights
+
+from artsim.datatypes import Fit, Preprocessing
+from artsim.errors import ModelError
+from artsim.models.architectures import ARCHITECTURES
+from artsim.models.networks import Network
+from artsim.models.trained import Body
+
+__all__ = ["ALEXNET", "new_alexnet"]
+
+ALEXNET = "alexnet"  # its name in ARCHITECTURES
+
+_URL = AlexNet_Weights.IMAGENET1K_V1.url
+_TIMEOUT_S = 5.0
+
+
+def new_alexnet(weights: Path | None = None) -> tuple[Body, Network]:
+    """Load it, to be trained: it embeds by ImageNet's 1,000 classes.
+
+    Args:
+        weights: A local file of weights; else they are downloaded, once.
+
+    Raises:
+        ModelError: If they cannot be had, or do not fit.
+    """
+    module = ARCHITECTURES[ALEXNET]()
+    tensors = _download() if weights is None else _read(weights)
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        problem = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"the weights in {str(weights)!r} do not fit {ALEXNET}: {problem}"
+        ) from error
+    preprocessing = Preprocessing(  # torchvision.transforms._presets.ImageClassification's
+        size=(224, 224),
+        scale=(256, 256),
+        fit=Fit.CROP,
+        interpolation="bilinear",
+        mean=(0.485, 0.456, 0.406),
+        std=(0.229, 0.224, 0.225),
+        fill=(124, 116, 104),
+    )
+    source = _URL if weights is None else f"file:{weights.resolve()}"
+    return Body(architecture=ALEXNET), Network(module.eval(), preprocessing, source)
+
+
+def _read(file: Path) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever torch and pickle raise of a file that is none
+        raise ModelError(f"cannot read the weights in {str(file)!r}; name a .pth file") from error
+    return tensors
+
+
+def _download() -> dict[str, Tensor]:
+    file = Path(torch.hub.get_dir(), "checkpoints", Path(_URL).name)
+    try:
+        if not file.exists():  # asked briefly first: the download itself waits without an end
+            request = urllib.request.Request(_URL, method="HEAD")
+            with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
+                pass
+        tensors: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
+            _URL, map_location="cpu", progress=False, check_hash=True, weights_only=True
+        )
+    except OSError as error:
+        raise ModelError(
+            f"{ALEXNET} needs a download and {_URL} cannot be reached; where there is a network "
+            "download it and pass --weights FILE; lite0 works offline"
+        ) from error
+    return tensors

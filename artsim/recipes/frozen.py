@@ -1,0 +1,82 @@
+"""Vectors of an index's pictures by a network that stays as it is, besides those of the index."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from artsim.datatypes import Box, Preprocessing, parse_spec
+from artsim.errors import ImageError
+from artsim.images import read_bytes
+from artsim.loader import Loaded, load, preprocess
+from artsim.models.extractor import Compute, Extractor, load_extractor
+from artsim.recipes.run import Run
+from artsim.store import Store
+
+__all__ = ["embed_rows"]
+
+Rows = NDArray[np.int64]
+Pixels = Iterator[tuple[int, torch.Tensor]]  # place and picture, (3, H, W) uint8
+
+
+def embed_rows(
+    store: Store,
+    rows: Rows,
+    spec: str,
+    run: Run,
+    *,
+    weights: Path | None = None,
+    boxes: Mapping[int, Box] = MappingProxyType({}),
+) -> dict[str, NDArray[np.float32]]:
+    """Embed some rows of an index.
+
+    Args:
+        store: The index.
+        rows: Which, (n,).
+        spec: A network and its taps.
+        run: Its device and its threads.
+        weights: A local file of weights instead of the spec's.
+        boxes: By row, the details that are embedded instead of whole pictures.
+
+    Returns:
+        Vectors by tap, each (n, D); zeros for a picture that cannot be decoded.
+
+    Raises:
+        ModelError: If there is no such network, or its weights cannot be had.
+    """
+    compute = Compute(device=run.device)
+    extractor = load_extractor(parse_spec(spec), weights=weights, compute=compute)
+    images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
+    files = [Path(store.manifest.root) / image for image in images]
+    taps = {tap.name: tap.dim for tap in extractor.passport.taps}
+    found = {name: np.zeros((len(rows), dim), dtype=np.float32) for name, dim in taps.items()}
+    details = {place: boxes[row] for place, row in enumerate(rows.tolist()) if row in boxes}
+    whole = ((place, file) for place, file in enumerate(files) if place not in details)
+    with closing(load(whole, extractor.preprocessing, workers=run.workers)) as loading:
+        loaded = ((each.key, each.pixels) for each in loading if isinstance(each, Loaded))
+        _embed(extractor, loaded, found)
+    _embed(extractor, _details(files, details, extractor.preprocessing), found)
+    return found
+
+
+def _embed(extractor: Extractor, pixels: Pixels, found: Mapping[str, NDArray[np.float32]]) -> None:
+    while batch := [each for _, each in zip(range(extractor.batch_size), pixels, strict=False)]:
+        places = [place for place, _ in batch]
+        for name, vectors in extractor.embed_batch(
+            torch.stack([each for _, each in batch])
+        ).items():
+            found[name][places] = vectors
+
+
+def _details(files: list[Path], boxes: Mapping[int, Box], preprocessing: Preprocessing) -> Pixels:
+    for place, box in boxes.items():
+        try:
+            yield place, preprocess(read_bytes(files[place]), preprocessing, box=box)[0]
+        except ImageError:
+            continue

@@ -1,0 +1,47 @@
+"""Rectangles of about as many pixels as a square, so that a picture keeps its aspect ratio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["nearest_shapes", "rectangles"]
+
+
+def rectangles(size: int, *, step: int = 32, longest: float = 4.0) -> NDArray[np.int64]:
+    """List heights and widths, (S, 2), of about size x size pixels, the narrowest first.
+
+    Args:
+        size: Side of the square among them, in pixels.
+        step: What the sides of all but the square are multiples of: networks halve their maps
+            five times.
+        longest: How many times as long as short a side may be.
+    """
+    found = {(size, size)}
+    for side in range(step, round(size * longest**0.5) + step, step):
+        other = max(round(size * size / side / step), 1) * step
+        if side != other:
+            found |= {(side, other), (other, side)}
+    shapes = np.array(sorted(found, key=lambda shape: shape[1] / shape[0]), dtype=np.int64)
+    kept = shapes.max(axis=1) <= longest * shapes.min(axis=1)
+    inside: NDArray[np.int64] = shapes[kept]
+    return inside
+
+
+def nearest_shapes(
+    width: Sequence[int], height: Sequence[int], shapes: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Give each picture the shape whose aspect ratio is nearest to its own, (N, 2).
+
+    Args:
+        width: In pixels, (N,).
+        height: In pixels, (N,).
+        shapes: Heights and widths, (S, 2).
+    """
+    own = np.log(np.array(width, dtype=np.float64) / np.array(height, dtype=np.float64))
+    offered = np.log(shapes[:, 1] / shapes[:, 0])
+    nearest = np.abs(own[:, None] - offered).argmin(axis=1)
+    chosen: NDArray[np.int64] = shapes[nearest]
+    return chosen

@@ -1,0 +1,81 @@
+"""Recipes trained in a few steps, and what their runs leave, for the tests of each."""
+
+import csv
+import json
+from contextlib import contextmanager
+
+import pyarrow.parquet as pq
+import torch
+from conftest import MeanColor, toy_passport
+
+from artsim.embed import embed_collection
+from artsim.models.extractor import Extractor
+from artsim.recipes import load_recipe
+from artsim.recipes.begin import train
+from artsim.recipes.run import Plan, Run, read_curves, read_plan, save_plan
+from artsim.recipes.settings import configure, to_json
+
+TINY = "timm:test_resnet.random"
+
+
+@contextmanager
+def one_thread():
+    """Threads that wait for each other on so little take longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def real_paintings(museum_data, artists, each):
+    """The first paintings that have a genre, of the first artists by name."""
+    with (museum_data / "paintings" / "objects.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["genre"]]
+    names = sorted({row["artist"] for row in rows})[:artists]
+    return [row for name in names for row in [r for r in rows if r["artist"] == name][:each]]
+
+
+def embedded(catalogue, path):
+    embed_collection(catalogue, path, Extractor(MeanColor(), toy_passport()))
+    return path
+
+
+def run(path, recipe, index, *, stops=lambda: False, **settings):
+    """Train, or go on where it was stopped."""
+    if path.exists():
+        plan = read_plan(path)
+    else:
+        config = configure(load_recipe(recipe).Config, settings)
+        plan = Plan(recipe=recipe, settings=to_json(config), seed=0, index=str(index))
+        plan = save_plan(path, plan, device="cpu")
+    train(Run(path=path, plan=plan, workers=1, stops=stops))
+    return path
+
+
+def metrics(path):
+    return json.loads((path / "metrics.json").read_text())
+
+
+def losses(path):
+    return [row["train_loss"] for row in read_curves(path)]
+
+
+def predictions(path):
+    return pq.read_table(path / "predictions.parquet").to_pylist()
+
+
+def predicted_again(classifier, model, pictures):
+    """Probabilities of the test pictures by a network as it was read back, by id and task."""
+    mean, std = (
+        torch.tensor(each).view(1, 3, 1, 1) * 255
+        for each in (model.preprocessing.mean, model.preprocessing.std)
+    )
+    several = {task.name: task.is_members for task in model.tasks}
+    found = {}
+    with torch.inference_mode():
+        for batch in pictures.of_side("test"):
+            for task, logits in classifier((batch.pixels - mean) / std).items():
+                likely = logits.sigmoid() if several[task] else logits.softmax(1)
+                for row, each in zip(batch.rows.tolist(), likely, strict=True):
+                    found[pictures.ids[row], task] = each.tolist()
+    return found

@@ -1,0 +1,504 @@
+"""Recipes on real pictures in their systems' own layouts: a few steps, the same every time."""
+
+import csv
+import itertools
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import torch
+from conftest import MeanColor, toy_passport
+
+from artsim.datatypes import parse_spec
+from artsim.embed import embed_collection
+from artsim.errors import ModelError, TrainingError
+from artsim.models.architectures import Classifier, HeadShape, LithographCNN
+from artsim.models.extractor import BackendName, Compute, Extractor, load_extractor
+from artsim.models.trained import load_classifier
+from artsim.readers import ReaderOptions, read_collection
+from artsim.recipes import load_recipe
+from artsim.recipes.begin import train
+from artsim.recipes.data import Augmentation, Pictures, squashed
+from artsim.recipes.run import Plan, Run, Stopped, read_curves, read_plan, save_plan
+from artsim.recipes.settings import configure, to_json
+from artsim.recipes.tasks import Task, balanced_sides, joint_sides, read_class_target
+from artsim.store import Store
+
+LITHOGRAPH = "moma-lithograph"
+RECURRENT = "wikiart-conv-recurrent"
+SMALL = {
+    "tasks": "style,genre,artist",
+    "size": "32",
+    "channels": "4,8,8,8",
+    "hidden": "8",
+    "batch_size": "8",
+    "epochs": "2",
+    "patience": "none",
+}
+TORCH = Compute(backend=BackendName.TORCH)
+
+# Of train, epoch by epoch, with seed 0.
+LITHOGRAPH_LOSSES = [0.771639, 0.640709]
+JOINT_LOSSES = [5.28564, 5.06891]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads that wait for each other on so little take longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def paintings(museum_data):
+    """Twelve real paintings each of four artists that have a genre."""
+    with (museum_data / "paintings" / "objects.csv").open(newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["genre"]]
+    artists = ("Alphonse Mucha", "Maurice Prendergast", "Gustave Courbet", "Odilon Redon")
+    known = {row["artist"] for row in rows}
+    artists = [name for name in artists if name in known]
+    artists += sorted(known - set(artists))[: 4 - len(artists)]
+    return [
+        row
+        for artist in artists
+        for row in [each for each in rows if each["artist"] == artist][:12]
+    ]
+
+
+@pytest.fixture(scope="module")
+def wikiart(museum_data, paintings, tmp_path_factory):
+    """The paintings in ArtGAN's lists, each task's in a shape of its own; and their index."""
+    folder = tmp_path_factory.mktemp("wikiart") / "lists"
+    folder.mkdir()
+    for number, task in enumerate(("style", "genre", "artist")):
+        classes = sorted({row[task] for row in paintings})
+        names = (f"{i} {name.replace(' ', '_')}\n" for i, name in enumerate(classes))
+        (folder / f"{task}_class.txt").write_text("".join(names))
+        sides = {"train": [], "val": []}
+        for place, row in enumerate(paintings):  # every sixth is judged by, another in each task
+            side = "val" if place % 6 == number else "train"
+            sides[side].append((row["image"], classes.index(row[task])))
+        for side, pairs in sides.items():
+            if task == "style":
+                text = "".join(f"{path},{code}\r\n" for path, code in pairs)
+                (folder / f"style_{side}.csv").write_bytes(text.encode())
+            elif task == "genre":
+                text = "".join(f"{path},{code}\n" for path, code in pairs)
+                (folder / f"genre_{side}.csv").write_text(f"image_path,class_index\n{text}")
+            else:
+                text = "".join(f"{path},,{code}\n" for path, code in pairs)
+                head = "(Path to image),, (Groundtruth class)\n\n"
+                (folder / f"artist_{side}").write_text(head + text)
+    options = ReaderOptions(images=museum_data / "paintings")
+    return embedded(read_collection(f"wikiart:{folder}", options=options), folder.parent / "index")
+
+
+@pytest.fixture(scope="module")
+def moma(museum_data, paintings, tmp_path_factory):
+    """Artworks.csv with real pictures' names, and what 'artsim fetch' makes of it."""
+    folder = tmp_path_factory.mktemp("moma")
+    columns = "Title,Artist,Date,Medium,ObjectID,DateAcquired,ImageURL,OnView"
+    with (folder / "Artworks.csv").open("w", newline="") as stream:
+        stream.write(f"{columns}\n")
+        writer = csv.writer(stream)
+        for i, row in enumerate(paintings):
+            medium = ("Color LITHOGRAPH on paper", "Oil on canvas")[i % 2]
+            medium = "" if i in (4, 5) else medium
+            address = "" if i in (6, 7) else f"https://example.org/{row['image']}"
+            writer.writerow([row["title"], row["artist"], 1900, medium, i, "2000", address, ""])
+    catalogue = read_collection(f"moma:{folder / 'Artworks.csv'}")
+    table = pa.Table.from_batches(catalogue.batches())
+    table = table.filter(table.column("image").is_valid())
+    local = [url.removeprefix("https://example.org/") for url in table.column("image").to_pylist()]
+    table = table.set_column(1, "image", pa.array(local))
+    pq.write_table(table, folder / "objects.parquet")
+    (folder / "images").symlink_to(museum_data / "paintings" / "images")
+    options = ReaderOptions(images=folder)
+    objects = read_collection(f"table:{folder / 'objects.parquet'}", options=options)
+    return embedded(objects, folder / "index")
+
+
+def embedded(catalogue, path):
+    embed_collection(catalogue, path, Extractor(MeanColor(), toy_passport()))
+    return path
+
+
+def run(path, recipe, index, *, seed=0, stops=lambda: False, **settings):
+    """Train, or go on where it was stopped."""
+    if path.exists():
+        plan = read_plan(path)
+    else:
+        config = configure(load_recipe(recipe).Config, settings)
+        plan = Plan(recipe=recipe, settings=to_json(config), seed=seed, index=str(index))
+        plan = save_plan(path, plan, device="cpu")
+    train(Run(path=path, plan=plan, workers=1, stops=stops))
+    return path
+
+
+@pytest.fixture(scope="module")
+def joint(wikiart, tmp_path_factory):
+    """All three tasks learnt together, for two epochs of two steps or three."""
+    return run(tmp_path_factory.mktemp("runs") / "joint", RECURRENT, wikiart, **SMALL)
+
+
+def metrics(path):
+    return json.loads((path / "metrics.json").read_text())
+
+
+def predictions(path):
+    return pq.read_table(path / "predictions.parquet").to_pylist()
+
+
+# --- data ---------------------------------------------------------------------------------
+
+
+def test_a_picture_that_one_task_is_judged_by_is_in_no_tasks_training(wikiart):
+    store = Store.open(wikiart)
+    targets = [read_class_target(store, name) for name in ("style", "genre", "artist")]
+    sides = joint_sides(
+        store, targets, splits=["style_split", "genre_split", "artist_split"], seed=0
+    )
+    assert [len(each.test) for each in sides] == [8, 8, 8]
+    judged = np.concatenate([each.test for each in sides])
+    chosen = np.concatenate([each.validation for each in sides])
+    for each in sides:
+        assert not np.isin(each.train, judged).any()
+        assert not np.isin(each.validation, judged).any()
+        assert not np.isin(each.train, chosen).any()
+        assert "not learnt from: a task judges or chooses by them" in each.notes[0]
+
+
+def test_copies_of_a_judged_file_are_not_learnt_from(tmp_path, paint):
+    for i in range(20):
+        paint(tmp_path / "c" / ("red" if i % 2 else "blue") / f"{i}.png", (10 * (i // 4), 0, 0))
+    store = Store.open(embedded(read_collection(tmp_path / "c"), tmp_path / "index"))
+    target = read_class_target(store, "class")
+    (sides,) = joint_sides(store, [target], splits=[None], seed=0)
+    hashes = np.array(store.read(["content_hash"]).column("content_hash").to_pylist())
+    assert set(hashes[sides.train]).isdisjoint(hashes[sides.test])
+
+
+def test_lithographs_are_told_by_the_medium_and_blank_media_are_not_counted(moma):
+    target = read_class_target(Store.open(moma), load_recipe(LITHOGRAPH).Config().label)
+    assert target.classes == ("lithograph", "not lithograph")
+    assert np.bincount(target.strata[target.labelled]).tolist() == [22, 22]
+    assert (target.strata == -1).sum() == 2  # the two without a medium; two have no picture
+
+
+def test_a_balanced_sample_has_as_many_of_each_class_and_no_picture_twice(moma):
+    store = Store.open(moma)
+    target = read_class_target(store, "lithograph = medium ~ 'lithograph'")
+    sides = balanced_sides(store, target, train=6, validation=4, test=4, seed=3)
+    for rows, n in ((sides.train, 6), (sides.validation, 4), (sides.test, 4)):
+        assert np.bincount(target.strata[rows]).tolist() == [n, n]
+    assert len(set(np.concatenate([sides.train, sides.validation, sides.test]))) == 28
+    again = balanced_sides(store, target, train=6, validation=4, test=4, seed=3)
+    other = balanced_sides(store, target, train=6, validation=4, test=4, seed=4)
+    assert np.array_equal(sides.train, again.train)
+    assert not np.array_equal(sides.train, other.train)
+
+
+def test_the_original_sampling_takes_the_first_of_each_class(moma):
+    store = Store.open(moma)
+    target = read_class_target(store, "lithograph = medium ~ 'lithograph'")
+    sides = balanced_sides(store, target, train=3, validation=2, test=2, first=True, seed=0)
+    assert sides.train.tolist() == sorted(
+        np.concatenate([np.flatnonzero(target.strata == code)[:3] for code in (0, 1)]).tolist()
+    )
+
+
+def test_too_few_of_a_class_says_how_many_there_are(moma):
+    store = Store.open(moma)
+    target = read_class_target(store, "lithograph = medium ~ 'lithograph'")
+    with pytest.raises(TrainingError, match=r"22 pictures, expected 20 \+ 4 \+ 4"):
+        balanced_sides(store, target, train=20, validation=4, test=4, seed=0)
+
+
+@pytest.fixture
+def pictures(moma):
+    store = Store.open(moma)
+    target = read_class_target(store, "lithograph = medium ~ 'lithograph'")
+    sides = balanced_sides(store, target, train=6, validation=4, test=4, seed=0)
+    task = Task(target=target, sides=sides, label="")
+    flips = Augmentation(horizontal_flip=True)
+    return lambda **options: Pictures(
+        store,
+        [task],
+        squashed(8),
+        **({"batch_size": 5, "seed": 1, "workers": 1, "augmentation": flips} | options),
+    )
+
+
+def rows_of(loader):
+    return [batch.rows.tolist() for batch in loader]
+
+
+def test_the_order_follows_from_the_seed_and_the_epoch(pictures):
+    first, same, other = pictures(), pictures(workers=2), pictures(seed=2)
+    order = rows_of(first.train_dataloader())
+    assert [len(batch) for batch in order] == [5, 5, 2]
+    assert rows_of(same.train_dataloader()) == order
+    assert rows_of(other.train_dataloader()) != order
+    same.positions.step = 3  # the second epoch
+    second = rows_of(same.train_dataloader())
+    assert second != order
+    assert sorted(itertools.chain(*second)) == sorted(itertools.chain(*order))
+    same.positions.step = 4  # one batch of it done
+    assert rows_of(same.train_dataloader()) == second[1:]
+
+
+def test_only_training_pictures_are_varied(pictures):
+    data, plain = pictures(), pictures(augmentation=Augmentation())
+    for side in ("val", "test"):
+        for mine, theirs in zip(data.of_side(side), plain.of_side(side), strict=True):
+            assert torch.equal(mine.pixels, theirs.pixels)
+    varied = torch.cat([batch.pixels for batch in data.train_dataloader()])
+    as_is = torch.cat([batch.pixels for batch in plain.train_dataloader()])
+    flipped = [not torch.equal(a, b) for a, b in zip(varied, as_is, strict=True)]
+    assert 0 < sum(flipped) < len(flipped)
+    for mine, theirs, is_flipped in zip(varied, as_is, flipped, strict=True):
+        assert torch.equal(mine, theirs.flip(2) if is_flipped else theirs)
+
+
+def test_crops_and_rotations_keep_the_size_and_repeat_by_seed():
+    picture = torch.arange(3 * 16 * 12, dtype=torch.int64).view(3, 16, 12).to(torch.uint8)
+    vary = Augmentation(rotation=30, least_area=0.3, vertical_flip=True)
+    first, again, other = vary(picture, (0, 1)), vary(picture, (0, 1)), vary(picture, (0, 2))
+    assert first.shape == picture.shape
+    assert first.dtype == torch.uint8
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_rare_class_counts_for_more():
+    codes = np.array([0, 0, 0, 1])
+    task = toy_task(codes)
+    assert task.class_weights is None
+    assert task.balanced().class_weights.tolist() == pytest.approx([2 / 3, 2.0])
+
+
+def toy_task(codes):
+    from artsim.probing.sides import Sides
+    from artsim.targets import Kind, Target
+
+    every = np.arange(len(codes))
+    target = Target(name="x", kind=Kind.CLASSES, strata=codes, classes=("a", "b"))
+    return Task(target=target, sides=Sides(train=every, validation=every, test=every, way=""),
+                label="x")  # fmt: skip
+
+
+# --- the lithographs ----------------------------------------------------------------------
+
+
+def test_the_lithograph_network_is_the_published_one():
+    body = LithographCNN()
+    network = Classifier(body, body.dim, {"lithograph": HeadShape(outputs=1)})
+    assert sum(each.numel() for each in network.parameters()) == 813_217
+    assert body.dense.in_features == 6272
+    assert network(torch.zeros(2, 3, 64, 64))["lithograph"].shape == (2, 1)
+
+
+def test_the_published_settings_of_the_lithographs():
+    config = load_recipe(LITHOGRAPH).Config()
+    assert (config.train_per_class, config.validation_per_class) == (1800, 200)
+    assert (config.size, config.batch_size) == (64, 25)
+    assert (config.steps_per_epoch, config.epochs) == (12, 10)
+
+
+def test_lithographs_are_trained_end_to_end(moma, tmp_path):
+    path = run(
+        tmp_path / "litho",
+        LITHOGRAPH,
+        moma,
+        train_per_class="6",
+        validation_per_class="4",
+        test_per_class="4",
+        batch_size="4",
+        steps_per_epoch="2",
+        epochs="2",
+    )
+    found = metrics(path)
+    assert found["parameters"] == 813_217
+    assert found["steps"] == 4
+    (task,) = found["tasks"]
+    assert (task["train"]["n"], task["val"]["n"], task["test"]["n"]) == (12, 8, 8)
+    assert task["baselines"]["baseline"] == 0.5
+    assert {row["split"] for row in predictions(path)} == {"train", "val", "test"}
+    assert all(sum(row["probabilities"]) == pytest.approx(1) for row in predictions(path))
+    assert [row["train_loss"] for row in read_curves(path)] == pytest.approx(
+        LITHOGRAPH_LOSSES, rel=1e-3
+    )
+    assert "published: .540 and .650" in (path / "report.md").read_text()
+
+
+# --- the conv-recurrent -------------------------------------------------------------------
+
+
+def test_three_tasks_are_learnt_jointly_from_artgans_lists(joint, paintings):
+    assert [row["train_loss"] for row in read_curves(joint)] == pytest.approx(
+        JOINT_LOSSES, rel=1e-3
+    )
+    found = metrics(joint)
+    assert [task["task"] for task in found["tasks"]] == ["style", "genre", "artist"]
+    for task in found["tasks"]:
+        assert task["test"]["n"] == 8
+        assert task["split"].startswith(f"split '{task['task']}_split', tested on val")
+        assert set(task["baselines"]) >= {"baseline", "metadata", "knn", "probe"}
+    truth = {(row["id"], row["task"]): row["truth"] for row in predictions(joint)}
+    for painting in paintings:
+        for task in ("style", "genre", "artist"):
+            told = truth.get((painting["image"], task), [painting[task].replace(" ", "_")])
+            assert told == [painting[task].replace(" ", "_")]
+
+
+def test_each_task_may_be_learnt_alone_too_and_is_judged_by_the_same_pictures(wikiart, tmp_path):
+    settings = SMALL | {"tasks": "style,artist", "epochs": "1", "single_tasks": "true"}
+    path = run(tmp_path / "run", RECURRENT, wikiart, **settings)
+    for task in metrics(path)["tasks"]:
+        assert task["others"]["single-task"] * task["test"]["n"] == pytest.approx(
+            round(task["others"]["single-task"] * task["test"]["n"])
+        )
+    assert (
+        "Against a network for each task alone, sharing gives style"
+        in (path / "report.md").read_text()
+    )
+    assert [len(read_curves(path / f"alone-{number}")) for number in (0, 1)] == [1, 1]
+
+
+@pytest.mark.parametrize("step", [2, 3])
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(joint, wikiart, tmp_path, step):
+    asked = iter(range(1, 100))
+    with pytest.raises(Stopped, match="go on with 'artsim train --resume"):
+        run(tmp_path / "run", RECURRENT, wikiart, stops=lambda: next(asked) >= step, **SMALL)
+    assert not (tmp_path / "run" / "model.json").exists()
+    resumed = run(tmp_path / "run", RECURRENT, wikiart)
+    for name in ("curves.csv", "model.safetensors", "predictions.parquet"):
+        assert (resumed / name).read_bytes() == (joint / name).read_bytes()
+
+
+def test_a_reloaded_network_predicts_the_same(joint, wikiart):
+    store = Store.open(wikiart)
+    model, classifier = load_classifier(joint)
+    wanted = [row for row in predictions(joint) if row["split"] == "test"]
+    targets = [read_class_target(store, task.name) for task in model.tasks]
+    splits = [f"{target.name}_split" for target in targets]
+    tasks = [
+        Task(target=target, sides=sides, label=target.name)
+        for target, sides in zip(targets, joint_sides(store, targets, splits=splits, seed=0),
+                                 strict=True)
+    ]  # fmt: skip
+    data = Pictures(store, tasks, model.preprocessing, batch_size=8, seed=0, workers=1)
+    found = {}
+    with torch.inference_mode():
+        for batch in data.of_side("test"):
+            for task, logits in classifier(batch.pixels / 255).items():
+                for row, each in zip(batch.rows.tolist(), logits.softmax(dim=1), strict=True):
+                    found[data.ids[row], task] = each.tolist()
+    for row in wanted:
+        assert found[row["id"], row["task"]] == pytest.approx(row["probabilities"], rel=1e-5)
+
+
+def test_a_trained_network_is_an_extractor(joint):
+    extractor = load_extractor(parse_spec(f"run:{joint}@conv2d_3+embedding"), compute=TORCH)
+    passport = extractor.passport
+    assert [(tap.name, tap.layer, tap.dim) for tap in passport.taps] == [
+        ("conv2d_3", "conv2d_3", 8),
+        ("embedding", "", 8),
+    ]
+    _, classifier = load_classifier(joint)
+    pixels = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    maps = {}
+    classifier.body.conv2d_3.register_forward_hook(lambda *call: maps.update(maps=call[2]))
+    with torch.inference_mode():
+        embedding = classifier.body(pixels / 255)
+    vectors = extractor.embed_batch(pixels)
+    assert vectors["embedding"] == pytest.approx(embedding.numpy(), abs=1e-5)
+    assert vectors["conv2d_3"] == pytest.approx(maps["maps"].mean(dim=(2, 3)).numpy(), abs=1e-5)
+
+
+def test_a_frozen_backbone_keeps_weights_and_batch_statistics(wikiart, tmp_path):
+    settings = SMALL | {"backbone": "timm:test_resnet.random", "epochs": "1", "tasks": "style"}
+    path = run(tmp_path / "frozen", RECURRENT, wikiart, **settings)
+    before, after = backbones(path)
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_a_backbone_may_be_trained_from_a_layer_on(wikiart, tmp_path):
+    settings = {"backbone": "timm:test_resnet.random", "epochs": "1", "tasks": "style"}
+    settings |= {"train_backbone": "true", "freeze_until": "layer2"}
+    before, after = backbones(run(tmp_path / "tuned", RECURRENT, wikiart, **(SMALL | settings)))
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name.partition(".")[0] for name in changed} == {"layer3", "layer4"}
+    assert "layer4.0.bn1.running_mean" in changed
+
+
+def backbones(path):
+    """Return the tensors of a run's backbone as they began, and as they ended."""
+    from artsim.models.networks import build_network
+
+    before = build_network(parse_spec("timm:test_resnet.random")).module.state_dict()
+    after = load_classifier(path)[1].body.backbone.state_dict()
+    return before, after
+
+
+# --- what goes wrong ----------------------------------------------------------------------
+
+
+def test_a_loss_that_is_no_number_stops_with_the_pictures(wikiart, tmp_path):
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d, with the pictures"):
+        run(tmp_path / "nan", RECURRENT, wikiart, **(SMALL | {"lr": "1e30"}))
+
+
+def test_a_picture_that_broke_since_is_skipped_and_shifts_no_label(tmp_path, paint):
+    for i in range(24):
+        color = (10 * i, 0, 0) if i % 2 else (0, 0, 10 * i + 5)
+        paint(tmp_path / "c" / ("red" if i % 2 else "blue") / f"{i}.png", color)
+    index = embedded(read_collection(tmp_path / "c"), tmp_path / "index")
+    broken = [tmp_path / "c" / "red" / "3.png", tmp_path / "c" / "blue" / "8.png"]
+    for file in broken:
+        file.write_bytes(b"\x89PNG no more")
+    settings = SMALL | {"tasks": "class", "epochs": "1", "batch_size": "4"}
+    path = run(tmp_path / "run", RECURRENT, index, **settings)
+    assert [each["id"] for each in metrics(path)["skipped"]] == ["blue/8.png", "red/3.png"]
+    found = predictions(path)
+    assert len(found) == 22
+    assert all(row["truth"] == [row["id"].partition("/")[0]] for row in found)
+
+
+def test_settings_that_are_not_there_or_not_of_their_type_are_refused():
+    config = load_recipe(RECURRENT).Config
+    assert configure(config, {"tasks": "style, artist", "patience": "none"}).patience is None
+    assert configure(config, to_json(config(lr=3e-4, flip=False))) == config(lr=3e-4, flip=False)
+    for settings, said in (
+        ({"speed": "1"}, "no setting 'speed'; the recipe has: tasks,"),
+        ({"epochs": "many"}, "epochs is a whole number, got 'many'"),
+        ({"lr": "fast"}, "lr is a number, got 'fast'"),
+        ({"flip": "maybe"}, "flip is true or false, got 'maybe'"),
+        ({"cell": "rnn"}, "no cell='rnn'; choose cell from lstm, gru"),
+        ({"channels": "1,2"}, "channels takes 4 values, got '1,2'"),
+    ):
+        with pytest.raises(TrainingError, match=said):
+            configure(config, settings)
+
+
+def test_a_backbone_that_needs_a_download_says_what_works_offline(wikiart, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    settings = SMALL | {"backbone": "timm:resnet18.a1_in1k"}
+    with pytest.raises(ModelError, match="--weights FILE; lite0 works offline"):
+        run(tmp_path / "run", RECURRENT, wikiart, **settings)
+
+
+@pytest.mark.parametrize("text", ["run:a-1", "run:/data/runs/a.b@conv2d_3/gem+embedding"])
+def test_a_run_is_a_spec_by_name_or_path(text):
+    spec = parse_spec(text)
+    assert spec.source == "run"
+    assert str(spec) == text
+
+
+def test_a_folder_without_a_network_is_no_extractor(tmp_path):
+    with pytest.raises(ModelError, match="train one with 'artsim train'"):
+        load_extractor(parse_spec(f"run:{tmp_path}"))

@@ -1,0 +1,121 @@
+"""``artsim train`` and ``artsim recipes``: what is printed, left behind and refused."""
+
+import json
+import signal
+import sys
+from contextlib import contextmanager
+
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import noise_picture
+
+from artsim.cli import cli
+from artsim.recipes import RECIPES
+
+TINY = ["tasks=class", "size=16", "channels=2,2,2,2", "hidden=4", "batch_size=4", "epochs=1"]
+TINY = [part for setting in TINY for part in ("--set", setting)]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Threads that wait for each other on so little take longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def squares(tmp_path_factory):
+    """Twenty pictures of noise in two folders, as a collection."""
+    folder = tmp_path_factory.mktemp("cli") / "squares"
+    for i in range(20):
+        file = folder / ("odd" if i % 2 else "even") / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        noise_picture(file, (20, 20), seed=i)
+    return folder
+
+
+def test_the_recipes_are_listed_with_what_is_wrong_with_their_figures():
+    rows = [json.loads(line) for line in run("recipes").splitlines()]
+    assert [row["name"] for row in rows] == list(RECIPES)
+    assert all(row["published"] and row["beware"] for row in rows)
+    assert "85.71 % is on the training pictures" in run("recipes", "--table")
+
+
+def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_path, monkeypatch):
+    @contextmanager
+    def terminated_at_the_second_step(what):
+        def progress(done, total, failures):
+            if what == "wikiart-conv-recurrent" and done == 2:
+                signal.raise_signal(signal.SIGTERM)
+
+        yield progress
+
+    path = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        # not artsim.cli.train, which is the command
+        module = sys.modules["artsim.cli.train"]
+        patched.setattr(module, "show_progress", terminated_at_the_second_step)
+        said = run("train", "wikiart-conv-recurrent", squares, "--out", path, "--device", "cpu",
+                   *TINY, code=130)  # fmt: skip
+    assert f"Stopped; go on with 'artsim train --resume {path}'" in said
+    assert not (path / "model.json").exists()
+    said = run("train", "--resume", path, "--device", "cpu")
+    assert "| class | top1 |" in said
+    assert {"model.json", "model.safetensors", "predictions.parquet", "metrics.json", "report.md",
+            "report.html", "outliers.csv", "curves.csv", "curves.png", "config.json",
+            "environment.json", "log.txt", "index", "checkpoints"
+            } == {file.name for file in path.iterdir()}  # fmt: skip
+    assert (path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    found = json.loads((path / "metrics.json").read_text())
+    assert found["steps"] == 4
+    assert found["tasks"][0]["baselines"]["split"] == "run.class"
+    layers = [json.loads(line) for line in run("layers", f"run:{path}").splitlines()]
+    assert {"conv2d", "conv2d_1", "conv2d_2", "conv2d_3"} <= {row["layer"] for row in layers}
+    run(
+        "embed", squares, "-m", f"run:{path}@conv2d_3", "-o", tmp_path / "by-run", "--device", "cpu"
+    )
+    info = json.loads(run("info", "--index", tmp_path / "by-run"))
+    assert info["rows"] == 20
+    assert info["passport"]["spec"] == f"run:{path}@conv2d_3"
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["train"], "name a RECIPE, see 'artsim recipes', and COLLECTION or --index"),
+        (["train", "moma-lithograph", ".", "--index", "x"], "name a RECIPE"),
+        (["train", "poetry", "."], "no recipe 'poetry'; choose from moma-lithograph,"),
+        (["train", "moma-lithograph", ".", "--set", "lr=quick"], "lr is a number, got 'quick'"),
+        (["train", "--resume", "gone"], "'gone' is no run (config.json: No such file"),
+        (["train", "--resume", "gone", "--seed", "1"], "--resume takes the run's own settings"),
+        (["train", "moma-lithograph", "--index", "gone"], "no index at"),
+        (["layers", "run:gone"], "no trained network in 'gone'; train one with 'artsim train'"),
+    ],
+)
+def test_misuse_is_told_in_one_line(args, said, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, args)
+    assert result.exit_code in (1, 2)
+    assert said in " ".join(result.output.split())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_in_use_is_not_trained_into(squares, tmp_path):
+    (tmp_path / "notes.txt").write_text("mine")
+    said = run("train", "moma-lithograph", squares, "--out", tmp_path, code=1)
+    assert "is not empty; name another --out, or go on with 'artsim train --resume" in said
+
+
+def test_a_missing_package_names_the_extra(monkeypatch, squares):
+    monkeypatch.setitem(sys.modules, "torchmetrics", None)
+    said = run("train", "moma-lithograph", squares, code=1)
+    assert "training needs torchmetrics; install it with pip install 'artsim[train]'" in said

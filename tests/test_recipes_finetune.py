@@ -1,0 +1,213 @@
+"""``finetune`` on real paintings, and runs compared on the same pictures."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import MeanColor, toy_passport
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artsim.cli import cli
+from artsim.datatypes import parse_spec
+from artsim.embed import embed_collection
+from artsim.errors import EvaluationError, TrainingError
+from artsim.evaluation.paired import paired_bootstrap
+from artsim.models.extractor import Extractor
+from artsim.models.networks import build_network
+from artsim.models.trained import load_classifier
+from artsim.readers import read_collection
+from artsim.recipes import load_recipe
+from artsim.recipes.begin import train
+from artsim.recipes.comparing import compare_runs
+from artsim.recipes.predicting import PHRASE, Teller, tell_ids
+from artsim.recipes.run import Plan, Run, Stopped, read_curves, read_plan, save_plan
+from artsim.recipes.schedules import warm_then_cosine
+from artsim.recipes.settings import configure, to_json
+
+ARTISTS = ("Alphonse Mucha", "Maurice Prendergast", "Eugene Delacroix")
+SMALL = {
+    "label": "artist",
+    "backbone": "timm:test_resnet.random",
+    "batch_size": "8",
+    "epochs": "2",
+    "patience": "none",
+    "lr": "3e-4",
+    "head_lr": "1e-3",
+}
+LOSSES = [19.1452, 18.4239]  # of train, epoch by epoch, with seed 0; the network is untrained
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads that wait for each other on so little take longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def paintings(museum_data, tmp_path_factory):
+    """Twelve real paintings each of three artists, as an index."""
+    folder = tmp_path_factory.mktemp("paintings") / "objects"
+    folder.mkdir()
+    (folder / "images").symlink_to(museum_data / "paintings" / "images")
+    with (museum_data / "paintings" / "objects.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    with (folder / "objects.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        for artist in ARTISTS:
+            writer.writerows([row for row in rows if row["artist"] == artist][:12])
+    path = folder.parent / "index"
+    embed_collection(read_collection(folder), path, Extractor(MeanColor(), toy_passport()))
+    return path
+
+
+def run(path, index, *, seed=0, stops=lambda: False, recipe="finetune", **settings):
+    """Train, or go on where it was stopped."""
+    if path.exists():
+        plan = read_plan(path)
+    else:
+        config = configure(load_recipe(recipe).Config, settings)
+        plan = Plan(recipe=recipe, settings=to_json(config), seed=seed, index=str(index))
+        plan = save_plan(path, plan, device="cpu")
+    train(Run(path=path, plan=plan, workers=1, stops=stops))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tuned(paintings, tmp_path_factory):
+    """A run that was not stopped, its first layers frozen."""
+    path = tmp_path_factory.mktemp("runs") / "tuned"
+    return run(path, paintings, freeze_until="layer2", **SMALL)
+
+
+def test_the_losses_at_a_seed(tuned):
+    assert [row["train_loss"] for row in read_curves(tuned)] == pytest.approx(LOSSES, rel=1e-3)
+
+
+def test_layers_that_are_frozen_keep_weights_and_batch_statistics(tuned):
+    before = build_network(parse_spec(SMALL["backbone"])).module.state_dict()
+    after = load_classifier(tuned)[1].body.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name.partition(".")[0] for name in changed} == {"layer3", "layer4"}
+    assert "layer4.0.bn1.running_mean" in changed
+
+
+@pytest.mark.parametrize("step", [1, 3, 4])
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(tuned, paintings, tmp_path, step):
+    asked = iter(range(1, 100))
+    settings = SMALL | {"freeze_until": "layer2"}
+    with pytest.raises(Stopped):
+        run(tmp_path / "run", paintings, stops=lambda: next(asked) >= step, **settings)
+    resumed = run(tmp_path / "run", paintings)
+    for name in ("curves.csv", "model.safetensors", "predictions.parquet", "outliers.csv"):
+        assert (resumed / name).read_bytes() == (tuned / name).read_bytes()
+
+
+def test_the_head_begins_as_the_linear_probe(paintings, tmp_path):
+    still = SMALL | {"lr": "0", "head_lr": "0", "weight_decay": "0", "epochs": "1"}
+    still |= {"freeze_until": "global_pool"}  # batch statistics, too, stay
+    cold = run(tmp_path / "cold", paintings, warm_start="false", **still)
+    warm = run(tmp_path / "warm", paintings, **still)
+    scores = [json.loads((path / "metrics.json").read_text())["tasks"][0] for path in (cold, warm)]
+    learnt = [each["train"]["value"] for each in scores]
+    assert learnt[1] > learnt[0] + 0.2
+
+
+def test_a_run_says_what_the_catalogue_says_beside_it(tuned):
+    store = Teller(tuned).store
+    ids = store.read(["id"]).column("id").to_pylist()[:2]
+    told = list(tell_ids(Teller(tuned), ids, workers=1))
+    assert [(each.id, each.label, each.catalogue) for each in told] == [
+        (id_, "artist", "Alphonse Mucha") for id_ in ids
+    ]
+    said = CliRunner().invoke(
+        cli, ["predict", "--run", str(tuned), "--id", ids[0], "--table", "--device", "cpu"]
+    )
+    assert "The catalogue says: Alphonse Mucha" in said.output
+
+
+def test_a_label_that_is_so_or_not_is_said_in_words(paintings, tmp_path):
+    label = "lithograph = artist ~ 'mucha'"
+    path = run(tmp_path / "run", paintings, **(SMALL | {"label": label, "epochs": "1"}))
+    store = Teller(path).store
+    told = list(tell_ids(Teller(path), store.read(["id"]).column("id").to_pylist(), workers=1))
+    words = {"lithograph": "a lithograph", "not lithograph": "not a lithograph"}
+    for answer, phrase in zip(told[::2], told[1::2], strict=True):
+        assert (answer.label, phrase.label) == ("lithograph", PHRASE)
+        assert phrase.predicted == words[answer.predicted]
+        assert answer.catalogue in words
+
+
+def test_the_learning_rate_rises_and_falls():
+    at = warm_then_cosine(12, 0.25)
+    assert [round(at(step), 3) for step in range(13)] == [
+        0.25, 0.5, 0.75, 1.0, 0.97, 0.883, 0.75, 0.587, 0.413, 0.25, 0.117, 0.03, 0.0
+    ]  # fmt: skip
+    assert at(20) == 0
+
+
+# --- compared -----------------------------------------------------------------------------------
+
+
+def test_runs_are_compared_picture_by_picture(tuned, paintings, tmp_path):
+    other = run(tmp_path / "other", paintings, **(SMALL | {"epochs": "1"}))
+    first, second = compare_runs([tuned, other])
+    assert (first.run, first.task, first.metric, first.difference) == (
+        "tuned", "artist", "top1", None
+    )  # fmt: skip
+    values = [
+        json.loads((path / "metrics.json").read_text())["tasks"][0]["test"]["value"]
+        for path in (tuned, other)
+    ]
+    assert [first.value, second.value] == pytest.approx(values)
+    assert second.difference == pytest.approx(values[1] - values[0])
+    said = CliRunner().invoke(cli, ["compare", str(tuned), str(other), "--json"])
+    assert [json.loads(line)["run"] for line in said.output.splitlines()] == ["tuned", "other"]
+
+
+def test_runs_judged_by_other_pictures_are_not_compared(tuned, paintings, tmp_path):
+    settings = SMALL | {"epochs": "1", "max_steps": "1"}
+    other = run(tmp_path / "other", paintings, seed=1, **settings)
+    with pytest.raises(TrainingError, match="are judged by other pictures of 'artist'"):
+        compare_runs([tuned, other])
+    style = run(tmp_path / "style", paintings, **(settings | {"label": "style"}))
+    with pytest.raises(TrainingError, match="no task in common"):
+        compare_runs([tuned, style])
+
+
+def test_one_run_is_compared_with_nothing():
+    said = CliRunner().invoke(cli, ["compare", "a"])
+    assert said.exit_code == 2
+    assert "name two runs or more" in said.output
+
+
+def test_equal_models_differ_by_nothing():
+    found = paired_bootstrap(np.ones(5), np.ones(5))
+    assert (found.difference, found.interval, found.p) == (0.0, (0.0, 0.0), 1.0)
+
+
+def test_a_model_that_is_always_better_is_surely_better():
+    found = paired_bootstrap(np.zeros(50), np.ones(50))
+    assert (found.difference, found.interval) == (1.0, (1.0, 1.0))
+    assert found.p < 0.001
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
+def test_the_other_way_round_is_the_same_with_the_sign_turned(pairs):
+    first, second = np.array(pairs, dtype=float).T
+    there, back = paired_bootstrap(first, second), paired_bootstrap(second, first)
+    assert there.difference == pytest.approx(-back.difference)
+    assert there.interval == pytest.approx([-each for each in back.interval[::-1]])
+    assert there.p == pytest.approx(back.p)
+
+
+def test_scores_of_other_pictures_are_refused():
+    with pytest.raises(EvaluationError, match="2 and 3 scores are of no same pictures"):
+        paired_bootstrap(np.ones(2), np.ones(3))

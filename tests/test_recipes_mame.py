@@ -1,0 +1,227 @@
+"""Media of real pictures in MAMe's layout: squashed, in their own shape, and by frozen features."""
+
+import csv
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from recipe_runs import (
+    TINY,
+    embedded,
+    losses,
+    metrics,
+    one_thread,
+    predicted_again,
+    predictions,
+    real_paintings,
+    run,
+)
+
+from artsim.annotations import read_split
+from artsim.datatypes import Fit, parse_spec
+from artsim.errors import EvaluationError, ModelError
+from artsim.models.networks import build_network
+from artsim.models.trained import load_classifier
+from artsim.readers import ReaderOptions, read_collection
+from artsim.recipes import load_recipe
+from artsim.recipes.data import Pictures
+from artsim.recipes.run import Stopped
+from artsim.recipes.shapes import nearest_shapes, rectangles
+from artsim.recipes.tasks import Task, joint_sides, read_class_target
+from artsim.store import Store
+
+MAME = "mame-medium"
+SMALL = {
+    "backbone": TINY,
+    "features": f"{TINY}@layer4/max",
+    "size": "64",
+    "epochs": "2",
+    "batch_size": "8",
+    "patience": "none",
+}
+
+# Of train, epoch by epoch, with seed 0.
+SQUASHED_LOSSES = [1.65662, 1.42014]
+VARIABLE_LOSSES = [1.71259, 1.49795]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_one_thread():
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def mame(museum_data, tmp_path_factory):
+    """Real paintings in MAMe's table: style as medium, artist as museum, and a split."""
+    folder = tmp_path_factory.mktemp("mame")
+    columns = ["Image file", "Medium", "Museum", "Museum-based instance ID", "Subset", "Width",
+               "Height", "Product size", "Aspect ratio"]  # fmt: skip
+    with (folder / "MAMe_dataset.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(columns)
+        for i, row in enumerate(real_paintings(museum_data, 4, 12)):
+            with Image.open(museum_data / "paintings" / row["image"]) as picture:
+                width, height = picture.size
+            name = row["image"].removeprefix("images/")
+            subset = ("train", "train", "train", "val", "test", "train")[i % 6]
+            writer.writerow([name, row["style"], row["artist"], f"29.100.{i}", subset,
+                             f"{10 * width}.0", f"{10 * height}.0", f"{100 * width * height}.0",
+                             round(width / height, 4)])  # fmt: skip
+    options = ReaderOptions(images=museum_data / "paintings" / "images")
+    return embedded(read_collection(f"mame:{folder}", options=options), folder / "index")
+
+
+@pytest.fixture(scope="module")
+def squashed(mame, tmp_path_factory):
+    return run(tmp_path_factory.mktemp("runs") / "squashed", MAME, mame, **SMALL)
+
+
+@pytest.fixture(scope="module")
+def variable(mame, tmp_path_factory):
+    settings = SMALL | {"shape": "variable", "probes": "false"}
+    return run(tmp_path_factory.mktemp("runs") / "variable", MAME, mame, **settings)
+
+
+# --- data ---------------------------------------------------------------------------------
+
+
+def test_the_dataset_has_29_media_and_its_own_split(museum_data):
+    rows = [row for batch in read_collection(f"mame:{museum_data / 'mame'}").batches()
+            for row in batch.select(["medium", "split"]).to_pylist()]  # fmt: skip
+    assert len({row["medium"] for row in rows}) == 29
+    sides = [row["split"] for row in rows]
+    assert [sides.count(side) for side in ("train", "val", "test")] == [20_300, 1_450, 15_657]
+
+
+def test_the_published_settings():
+    config = load_recipe(MAME).Config()
+    assert (config.label, config.split, config.size) == ("medium", "split", 256)
+    assert config.features == "mobilenet@blocks/max"
+    assert config.metadata == ("pixel_width", "pixel_height", "aspect_ratio")
+
+
+def test_the_datasets_split_is_kept(mame, squashed):
+    ids = {row["id"]: row["split"] for row in predictions(squashed)}
+    store = Store.open(mame)
+    names = store.read(["id"]).column("id").to_pylist()
+    given = read_split(store, "split")
+    for side in ("train", "val", "test"):
+        assert {id_ for id_ in ids if ids[id_] == side} == {names[i] for i in given.rows(side)}
+
+
+@pytest.mark.parametrize("size", [64, 256, 600])
+def test_rectangles_have_about_the_pixels_of_the_square(size):
+    shapes = rectangles(size)
+    assert [size, size] in shapes.tolist()
+    assert (np.diff(shapes[:, 1] / shapes[:, 0]) > 0).all()
+    assert {tuple(shape) for shape in shapes} == {tuple(shape) for shape in shapes[:, ::-1]}
+    if size > 64:
+        assert abs(shapes.prod(axis=1) / size**2 - 1).max() < 0.1
+
+
+def test_a_picture_gets_the_shape_that_is_nearest_to_its_own():
+    shapes = np.array([[512, 128], [256, 256], [192, 352]])
+    found = nearest_shapes([100, 90, 400, 1000], [400, 100, 210, 100], shapes)
+    assert found.tolist() == [[512, 128], [256, 256], [192, 352], [192, 352]]
+
+
+def test_batches_are_of_one_shape_and_come_in_the_same_order_again(mame):
+    store = Store.open(mame)
+    target = read_class_target(store, "medium")
+    (sides,) = joint_sides(store, [target], splits=["split"], seed=0)
+    table = store.read(["width", "height"])
+    sizes = [table.column(side).to_pylist() for side in ("width", "height")]
+    shapes = nearest_shapes(*sizes, rectangles(64))
+    task = Task(target=target, sides=sides, label="medium")
+    preprocessing = replace(build_network(parse_spec(TINY)).preprocessing, size=(64, 64))
+    pictures = Pictures(store, [task], preprocessing, batch_size=5, seed=0, workers=1,
+                        shapes=shapes)  # fmt: skip
+    order = [batch.rows.tolist() for batch in pictures.train_dataloader()]
+    assert len(order) == pictures.steps_per_epoch == len(pictures.train_dataloader())
+    assert sorted(row for rows in order for row in rows) == sides.train.tolist()
+    for batch in pictures.train_dataloader():
+        assert (shapes[batch.rows] == list(batch.pixels.shape[2:])).all()
+    pictures.positions.step = 2
+    assert [batch.rows.tolist() for batch in pictures.train_dataloader()] == order[2:]
+    pictures.positions.step = len(order)
+    other = [batch.rows.tolist() for batch in pictures.train_dataloader()]
+    assert other != order
+    assert sorted(map(len, other)) == sorted(map(len, order))
+
+
+# --- training -----------------------------------------------------------------------------
+
+
+def test_a_network_is_fine_tuned_beside_probes_of_the_frozen_one(squashed):
+    assert losses(squashed) == pytest.approx(SQUASHED_LOSSES, rel=1e-3)
+    found = metrics(squashed)
+    (task,) = found["tasks"]
+    assert (task["train"]["n"], task["val"]["n"], task["test"]["n"]) == (32, 8, 8)
+    assert task["split"] == "split 'split', tested on test, chosen on val"
+    told = f"{TINY}@layer4/max + pixel_width, pixel_height, aspect_ratio"
+    assert list(task["others"]) == [f"linear probe ({told})", f"MLP probe ({told})"]
+    assert all(0 <= value <= 1 for value in task["others"].values())
+    assert load_classifier(squashed)[0].preprocessing.fit == Fit.SQUASH
+
+
+def test_in_the_variable_shape_each_picture_keeps_its_aspect_ratio(variable):
+    assert losses(variable) == pytest.approx(VARIABLE_LOSSES, rel=1e-3)
+    assert "Each picture kept its aspect ratio" in (variable / "report.md").read_text()
+    assert load_classifier(variable)[0].preprocessing.fit == Fit.PAD
+    assert len(predictions(variable)) == 48
+
+
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(variable, mame, tmp_path):
+    asked = iter(range(1, 100))
+    settings = SMALL | {"shape": "variable", "probes": "false"}
+    with pytest.raises(Stopped):
+        run(tmp_path / "run", MAME, mame, stops=lambda: next(asked) >= 3, **settings)
+    resumed = run(tmp_path / "run", MAME, mame)
+    for name in ("curves.csv", "model.safetensors", "predictions.parquet"):
+        assert (resumed / name).read_bytes() == (variable / name).read_bytes()
+
+
+def test_a_reloaded_network_predicts_the_same(squashed, mame):
+    store = Store.open(mame)
+    model, classifier = load_classifier(squashed)
+    target = read_class_target(store, "medium")
+    (sides,) = joint_sides(store, [target], splits=["split"], seed=0)
+    pictures = Pictures(store, [Task(target=target, sides=sides, label="medium")],
+                        model.preprocessing, batch_size=8, seed=0, workers=1)  # fmt: skip
+    found = predicted_again(classifier, model, pictures)
+    for row in predictions(squashed):
+        if row["split"] == "test":
+            assert found[row["id"], "medium"] == pytest.approx(row["probabilities"], rel=1e-4)
+
+
+def test_frozen_layers_keep_weights_and_batch_statistics(mame, tmp_path):
+    settings = SMALL | {"freeze_until": "layer3", "epochs": "1", "probes": "false"}
+    after = load_classifier(run(tmp_path / "run", MAME, mame, **settings))[1].body.state_dict()
+    before = build_network(parse_spec(TINY)).module.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name.partition(".")[0] for name in changed} == {"layer4"}
+
+
+# --- what goes wrong ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("metadata", "said"),
+    [("id", "it names the picture"), ("medium", "it is the label itself")],
+)
+def test_ids_and_the_label_are_no_features(mame, tmp_path, metadata, said):
+    with pytest.raises(EvaluationError, match=said):
+        run(tmp_path / "run", MAME, mame, **(SMALL | {"metadata": metadata}))
+
+
+def test_frozen_weights_that_need_a_download_are_missed_before_training(
+    mame, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    settings = SMALL | {"features": "mobilenet@blocks/max"}
+    with pytest.raises(ModelError, match="--weights FILE; lite0 works offline"):
+        run(tmp_path / "run", MAME, mame, **settings)
+    assert not (tmp_path / "run" / "checkpoints").exists()

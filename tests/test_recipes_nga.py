@@ -1,0 +1,209 @@
+"""Works of the National Gallery's layout with real pictures: what shares a term, by which way."""
+
+import csv
+import sys
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from recipe_runs import TINY, embedded, metrics, one_thread, real_paintings, run
+
+from artsim.errors import TrainingError
+from artsim.evaluation.labels import encode, encode_lists
+from artsim.evaluation.retrieval import score_hits
+from artsim.readers import read_collection
+from artsim.recipes import load_recipe
+from artsim.recipes.faces import find_faces
+from artsim.recipes.nga_similarity import _count_related, _share
+from artsim.recipes.ranking import MEASURES, rank
+from artsim.targets import Kind, Target
+
+NGA = "nga-similarity"
+SMALL = {"networks": f"{TINY}@layer2/gram+embedding", "ks": "1,5"}
+
+OBJECTS = "objectid,title,beginyear,endyear,medium,attribution,classification"
+IMAGES = "uuid,iiifurl,iiifthumburl,viewtype,sequence,width,height,maxpixels,depictstmsobjectid"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_one_thread():
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def nga(museum_data, tmp_path_factory):
+    """Real paintings as the gallery's tables: artists as attributions, styles as schools."""
+    folder = tmp_path_factory.mktemp("nga")
+    paintings = real_paintings(museum_data, 4, 8)
+    terms = []
+    with (
+        (folder / "objects.csv").open("w", newline="") as objects,
+        (folder / "published_images.csv").open("w", newline="") as images,
+    ):
+        objects.write(f"{OBJECTS}\n")
+        images.write(f"{IMAGES}\n")
+        for i, row in enumerate(paintings):
+            kind = "Print" if i % 4 == 3 else "Painting"
+            work = [i, row["title"], 1880, 1881, "oil", row["artist"], kind]
+            csv.writer(objects).writerow(work)
+            address = f"https://api.nga.gov/iiif/u{i}"
+            csv.writer(images).writerow([f"u{i}", address, "", "primary", 0, 9, 9, "", i])
+            terms += [(i, "School", row["style"]), (i, "Theme", row["genre"])]
+            terms += [(i, "Theme", "people")] if i % 2 else []
+    with (folder / "objects_terms.csv").open("w", newline="") as stream:
+        stream.write("termid,objectid,termtype,term\n")
+        csv.writer(stream).writerows((n, *term) for n, term in enumerate(terms))
+    catalogue = read_collection(f"nga:{folder}")
+    rows = [row for batch in catalogue.batches() for row in batch.to_pylist()]
+    assert all(row["image"].startswith("https://api.nga.gov/iiif/u") for row in rows)
+    return embedded(_fetched(catalogue, paintings, museum_data, folder), folder / "index")
+
+
+def _fetched(catalogue, paintings, museum_data, folder):
+    """The catalogue as 'artsim fetch' leaves it: objects.parquet beside the pictures."""
+    table = pa.Table.from_batches(catalogue.batches())
+    local = [paintings[int(id_)]["image"] for id_ in table.column("id").to_pylist()]
+    table = table.set_column(1, "image", pa.array(local))
+    pq.write_table(table, folder / "fetched.parquet")
+    (folder / "images").symlink_to(museum_data / "paintings" / "images")
+    return read_collection(f"table:{folder / 'fetched.parquet'}")
+
+
+@pytest.fixture(scope="module")
+def compared(nga, tmp_path_factory):
+    settings = SMALL | {"face": "true", "face_network": TINY, "pixels": "true"}
+    return run(tmp_path_factory.mktemp("runs") / "run", NGA, nga, **settings)
+
+
+# --- rankings -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@settings(max_examples=15)
+@given(seed=st.integers(0, 2**16), n=st.integers(3, 40), dim=st.integers(2, 6))
+def test_rankings_are_those_of_the_whole_matrix_of_distances(measure, seed, n, dim):
+    rng = np.random.default_rng(seed)
+    x = rng.standard_normal((n, dim)).astype(np.float32) + 3
+    queries = np.arange(0, n, 2)
+    exact = x.astype(np.float64)
+    unit = exact / np.linalg.norm(exact, axis=1, keepdims=True)
+    apart = exact[:, None] - exact[None]
+    distances = {
+        "cosine": 1 - unit @ unit.T,
+        "euclidean": np.sqrt((apart**2).sum(axis=2)),
+        "manhattan": np.abs(apart).sum(axis=2),
+    }[measure]
+    found = rank(x, queries, n - 1, measure)
+    for query, row in zip(queries, found, strict=True):
+        assert sorted(row) == [each for each in range(n) if each != query]
+        assert (np.diff(distances[query, row]) > -1e-4).all()
+
+
+def test_related_works_share_a_class_or_any_of_several():
+    rows = np.array([0, 1, 2, 4])
+    labels = encode(["a", "a", "b", "a", "a"])
+    one = Target(name="x", kind=Kind.CLASSES, strata=labels.codes, classes=labels.classes)
+    assert _count_related(one, rows).tolist() == [2, 2, 0, 2]
+    assert _share(one, rows, np.array([0, 2]), np.array([[1, 2], [0, 1]])).tolist() == [
+        [True, False], [False, False]]  # fmt: skip
+    members = encode_lists([["p", "q"], ["q"], ["r"], ["q"], ["p", "r"]])
+    several = Target(name="x", kind=Kind.MEMBERS, strata=np.zeros(5, int), members=members,
+                     classes=members.classes)  # fmt: skip
+    assert _count_related(several, rows).tolist() == [2, 1, 1, 2]
+    assert _share(several, rows, np.array([0]), np.array([[1, 2, 3]])).tolist() == [
+        [True, False, True]]  # fmt: skip
+
+
+def test_scores_of_hits_by_hand():
+    hits = np.array([[False, True, True], [False, False, False]])
+    found = score_hits(hits, np.array([2, 1]), ks=(1, 3))
+    assert found["P@3"].tolist() == pytest.approx([2 / 3, 0])
+    assert found["HitRate@1"].tolist() == [0, 0]
+    assert found["HitRate@3"].tolist() == [1, 0]
+    assert found["mAP@3"].tolist() == pytest.approx([(1 / 2 + 2 / 3) / 2, 0])
+    assert found["MRR@3"].tolist() == [0.5, 0]
+
+
+# --- the recipe ---------------------------------------------------------------------------
+
+
+def test_every_tap_and_distance_is_compared_on_the_gallerys_terms(compared):
+    found = metrics(compared)
+    assert found["works"] == 32
+    vectors = ["index: rgb", f"{TINY}: layer2/gram", f"{TINY}: embedding",
+               f"face, {TINY}: embedding"]  # fmt: skip
+    asked = [(way["label"], way["vectors"], way["measure"]) for way in found["ways"]]
+    assert asked == [
+        (label, way, measure)
+        for label in ("classification", "attribution", "school", "theme")
+        for way in vectors
+        for measure in ("cosine", "euclidean", "manhattan")
+    ]
+    for way in found["ways"]:
+        scores = ("P@1", "HitRate@5", "mAP@5", "MRR@5", "chance")
+        assert all(0 <= way[name] <= 1 for name in scores)
+        assert way["P@1"] == way["HitRate@1"] == way["mAP@1"]
+    looked = [way for way in found["ways"] if "SSIM@5" in way]
+    assert [way["vectors"] for way in looked] == vectors
+    assert {(way["label"], way["measure"]) for way in looked} == {("classification", "cosine")}
+    assert all(-1 <= way["SSIM@5"] <= 1 and 0 < way["RMSE@5"] < 255 for way in looked)
+    attribution = next(way for way in found["ways"] if way["label"] == "attribution")
+    assert attribution["queries"] == 32
+    assert attribution["chance"] == pytest.approx(7 / 31)
+
+
+def test_the_report_says_what_chance_brings_up_and_how_many_have_a_face(compared):
+    report = (compared / "report.md").read_text()
+    assert "Works that share attribution, 32 queries; any two do with a chance of 0.226:" in report
+    assert "of 32 works; the others are taken whole." in report
+    assert "| index: rgb | manhattan | 0." in report
+
+
+def test_the_same_run_again_gives_the_same_figures(compared, nga):
+    before = (compared / "metrics.json").read_bytes()
+    run(compared, NGA, nga)
+    assert (compared / "metrics.json").read_bytes() == before
+
+
+def test_a_class_alone_can_be_asked(nga, tmp_path):
+    settings = {"only": "classification=Print", "networks": "", "labels": "attribution", "ks": "1"}
+    found = metrics(run(tmp_path / "run", NGA, nga, **settings))
+    assert (found["works"], found["only"]) == (8, "classification=Print")
+    with pytest.raises(TrainingError, match="0 works have 'classification=Vase'"):
+        run(tmp_path / "no", NGA, nga, only="classification=Vase")
+
+
+def test_the_settings_that_the_gallery_asks_for():
+    config = load_recipe(NGA).Config()
+    assert config.labels == ("classification", "attribution", "school", "theme")
+    assert config.measures == ("cosine", "euclidean", "manhattan")
+
+
+# --- faces --------------------------------------------------------------------------------
+
+
+def test_a_plain_picture_and_a_broken_one_have_no_face(tmp_path):
+    Image.new("RGB", (200, 200), "grey").save(tmp_path / "grey.png")
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    assert find_faces({1: tmp_path / "grey.png", 2: tmp_path / "broken.png"}) == {}
+
+
+def test_a_face_is_found_where_it_is(museum_data, tmp_path):
+    astronaut = pytest.importorskip("skimage.data").astronaut()  # comes with scikit-image
+    Image.fromarray(astronaut).save(tmp_path / "portrait.png")
+    (box,) = find_faces({7: tmp_path / "portrait.png"}).values()
+    left, top, right, bottom = box.edges(512, 512)
+    assert left < 190 < 260 < right  # her eyes
+    assert top < 90 < 150 < bottom
+    assert right - left < 256
+
+
+def test_without_opencv_the_extra_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "cv2", None)
+    with pytest.raises(TrainingError, match=r"pip install 'artsim\[faces\]'"):
+        find_faces({})

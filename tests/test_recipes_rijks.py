@@ -1,0 +1,306 @@
+"""Creator, material and type of real pictures in the Rijksmuseum's layout, alone and together."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from recipe_runs import (
+    TINY,
+    embedded,
+    losses,
+    metrics,
+    one_thread,
+    predicted_again,
+    predictions,
+    real_paintings,
+    run,
+)
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+from artsim.datatypes import parse_spec
+from artsim.errors import ModelError, TrainingError
+from artsim.evaluation.labels import encode, encode_lists
+from artsim.models.architectures import ARCHITECTURES
+from artsim.models.networks import build_network
+from artsim.models.trained import load_classifier
+from artsim.readers import read_collection
+from artsim.recipes import load_recipe
+from artsim.recipes.data import Pictures
+from artsim.recipes.frequent import in_all, most_frequent
+from artsim.recipes.hog import HOG_KS, hog_neighbours, hog_of
+from artsim.recipes.learner import Learner
+from artsim.recipes.rijks import new_start, read_tasks
+from artsim.recipes.run import Plan, Run, Stopped
+from artsim.store import Store
+from artsim.targets import Kind, Target
+
+SINGLE, MULTI = "rijks-single", "rijks-multitask"
+SMALL = {"network": TINY, "classes": "3,4,3", "epochs": "2", "batch_size": "16", "hog": "false"}
+TOGETHER = SMALL | {"hidden": "32", "single_tasks": "true"}
+
+# Of train, epoch by epoch, with seed 0.
+MULTI_LOSSES = [1.92854, 1.86122]
+SINGLE_LOSSES = [0.701337, 0.655931]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def on_one_thread():
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def rijks(museum_data, tmp_path_factory):
+    """Real paintings as records: artist as creator, genre as material, style and genre as type."""
+    folder = tmp_path_factory.mktemp("rijks")
+    (folder / "images").symlink_to(museum_data / "paintings" / "images")
+    with (folder / "records.tsv").open("w") as stream:
+        stream.write("identifier\timage\tcreator\tmaterial\ttype\n")
+        for i, row in enumerate(real_paintings(museum_data, 4, 12)):
+            creator = "anonymous" if i % 12 == 0 else row["artist"]
+            both = "|".join(sorted({row["style"], row["genre"]}))
+            stream.write(f"{i}\t{row['image']}\t{creator}\t{row['genre']}|canvas\t{both}\n")
+    return embedded(read_collection(f"rijks:{folder / 'records.tsv'}"), folder / "index")
+
+
+@pytest.fixture(scope="module")
+def joint(rijks, tmp_path_factory):
+    """All three tasks learnt together, and each alone beside it."""
+    path = tmp_path_factory.mktemp("runs") / "joint"
+    return run(path, MULTI, rijks, **TOGETHER)
+
+
+# --- what is told -------------------------------------------------------------------------
+
+
+def classes(name, values):
+    labels = encode(values)
+    return Target(name=name, kind=Kind.CLASSES, strata=labels.codes, classes=labels.classes)
+
+
+def members(name, values):
+    found = encode_lists(values)
+    first = np.array([-1 if not value else 0 for value in values])
+    return Target(name=name, kind=Kind.MEMBERS, strata=first, classes=found.classes, members=found)
+
+
+def test_the_most_frequent_classes_stay_and_anonymous_is_none():
+    creators = classes("creator", ["anonymous"] * 4 + ["Rembrandt"] * 3 + ["Lievens"] * 2 + ["Bol"])
+    kept = most_frequent(creators, 2, without=("Anonymous",))
+    assert kept.classes == ("Lievens", "Rembrandt")
+    assert kept.strata.tolist() == [-1, -1, -1, -1, 1, 1, 1, 0, 0, -1]
+    materials = members("material", [["ink", "paper"], ["oil"], ["paper"], ["gold", "ink"], None])
+    kept = most_frequent(materials, 2)
+    assert kept.classes == ("ink", "paper")
+    assert kept.matrix.tolist() == [[True, True], [False, False], [False, True], [True, False],
+                                    [False, False]]  # fmt: skip
+    assert kept.strata.tolist() == [0, -1, 1, 0, -1]
+
+
+def test_pictures_that_lack_a_label_take_no_part_and_neither_do_classes_of_theirs_alone():
+    creators = classes("creator", ["a", "b", "c", None])
+    materials = members("material", [["ink"], ["ink", "oil"], None, ["gold"]])
+    creators, materials = in_all([creators, materials])
+    assert (creators.classes, creators.strata.tolist()) == (("a", "b"), [0, 1, -1, -1])
+    assert materials.classes == ("ink", "oil")
+    assert materials.labelled.tolist() == [0, 1]
+    with pytest.raises(TrainingError, match="no picture has all of creator, material"):
+        in_all([classes("creator", ["a", None]), members("material", [None, ["ink"]])])
+
+
+def test_the_published_settings():
+    config = load_recipe(MULTI).Config()
+    assert (config.labels, config.classes) == (("creator", "material", "type"), (15, 22, 76))
+    assert config.loss_weights == (1.0, 0.08, 1.0)
+    assert (config.hidden, config.lr, config.batch_size) == (1000, 1e-5, 16)
+    assert (config.epochs, config.patience) == (50, 20)
+    config = load_recipe(SINGLE).Config()
+    assert (config.lr, config.epochs) == (1e-4, 3)
+    assert list(HOG_KS) == list(range(1, 21))
+
+
+def test_all_tasks_share_their_pictures_seven_one_and_two_tenths_without_overlap(rijks):
+    tasks = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)
+    assert [task.target.kind for task in tasks] == ["classes", "members", "members"]
+    assert [len(task.target.classes) for task in tasks] == [3, 4, 3]
+    assert "anonymous" not in tasks[0].target.classes
+    sides = tasks[0].sides
+    assert all(np.array_equal(task.sides.test, sides.test) for task in tasks)
+    every = np.concatenate([sides.train, sides.validation, sides.test])
+    assert len(set(every)) == len(every) == len(tasks[0].target.labelled)
+    shares = np.array([len(sides.train), len(sides.validation), len(sides.test)]) / len(every)
+    assert shares == pytest.approx([0.7, 0.1, 0.2], abs=0.05)
+    again = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)[0].sides
+    other = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=1)[0].sides
+    assert np.array_equal(again.train, sides.train)
+    assert not np.array_equal(other.train, sides.train)
+
+
+# --- the baseline -------------------------------------------------------------------------
+
+
+def test_a_picture_at_224_is_54756_numbers_of_gradients():
+    picture = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
+    found = hog_of(picture)
+    assert found.shape == (54_756,)
+    assert np.linalg.norm(found.astype(np.float32)) == pytest.approx(1, abs=1e-3)
+    assert np.isfinite(hog_of(np.zeros((224, 224, 3), np.uint8))).all()
+
+
+def test_gradients_tell_stripes_by_their_direction(tmp_path):
+    for i in range(30):
+        stripes = np.zeros((64, 64, 3), dtype=np.uint8)
+        stripes[:, i % 5 :: 8] = 200 + i
+        way = ("down", "across")[i % 2]
+        file = tmp_path / "c" / way / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(stripes if way == "down" else stripes.transpose(1, 0, 2)).save(file)
+    store = Store.open(embedded(read_collection(tmp_path / "c"), tmp_path / "i"))
+    tasks = read_tasks(store, labels=["class"], classes=[2], weights=[1.0], seed=0)
+    plan = Plan(recipe=SINGLE, settings={}, seed=0, index="")
+    assert hog_neighbours(store, tasks, Run(path=tmp_path, plan=plan)) == {"class": 1.0}
+
+
+# --- one network for all ------------------------------------------------------------------
+
+
+def test_three_tasks_are_learnt_by_one_network_and_each_alone_beside_it(joint):
+    assert losses(joint) == pytest.approx(MULTI_LOSSES, rel=1e-3)
+    tasks = metrics(joint)["tasks"]
+    assert [(task["task"], task["test"]["metric"]) for task in tasks] == [
+        ("creator", "top1"), ("material", "mAP"), ("type", "mAP")]  # fmt: skip
+    for task in tasks:
+        assert set(task["others"]) == {"single-task"}
+        assert 0 <= task["others"]["single-task"] <= 1
+        assert set(task["baselines"]) >= {"baseline", "knn", "probe"}
+    assert 0 < tasks[1]["test"]["per_image"] <= 1
+    report = (joint / "report.md").read_text()
+    assert "| probe | single-task |" in report
+    assert "| unweighted mean |  | 0." in report
+    gains = [task["test"]["value"] - task["others"]["single-task"] for task in tasks]
+    assert f"sharing gives creator {gains[0]:+.3f}, material {gains[1]:+.3f}" in report
+    assert f"{np.mean(gains):+.3f} on average" in report
+
+
+def test_the_heads_are_two_layers_on_imagenets_thousand_classes(joint):
+    model, classifier = load_classifier(joint)
+    assert model.dim == 1000
+    assert classifier.body.fc.out_features == 1000
+    for head, n in zip(classifier.heads, (3, 4, 3), strict=True):
+        assert [type(layer).__name__ for layer in head] == ["Linear", "ReLU", "Linear"]
+        assert (head[0].in_features, head[0].out_features) == (1000, 32)
+        assert head[2].out_features == n
+
+
+def test_the_loss_is_the_tasks_losses_by_their_weights(joint, rijks):
+    tasks = read_tasks(Store.open(rijks), classes=(3, 4, 3), weights=(1.0, 0.08, 1.0), seed=0)
+    model, classifier = load_classifier(joint)
+    learner = Learner(classifier, tasks, model.preprocessing, torch.optim.Adam, seed=0)
+    pictures = Pictures(
+        Store.open(rijks), tasks, model.preprocessing, batch_size=8, seed=0, workers=1
+    )
+    batch = next(iter(pictures.of_side("test")))
+    with torch.inference_mode():
+        logits = learner(batch.pixels)
+        creator, material, type_ = (
+            function(logits[name], batch.truth[name])
+            for name, function in (
+                ("creator", cross_entropy),
+                ("material", binary_cross_entropy_with_logits),
+                ("type", binary_cross_entropy_with_logits),
+            )
+        )
+        assert learner.loss(logits, batch) == pytest.approx(creator + 0.08 * material + type_)
+
+
+def test_a_run_stopped_in_a_network_of_one_task_ends_as_one_that_was_not(joint, rijks, tmp_path):
+    asked = iter(range(1, 100))
+    with pytest.raises(Stopped, match=f"--resume {tmp_path / 'run'}'"):
+        run(tmp_path / "run", MULTI, rijks, stops=lambda: next(asked) >= 9, **TOGETHER)
+    resumed = run(tmp_path / "run", MULTI, rijks)
+    for name in ("curves.csv", "model.safetensors", "predictions.parquet"):
+        assert (resumed / name).read_bytes() == (joint / name).read_bytes()
+    assert [task["others"] for task in metrics(resumed)["tasks"]] == [
+        task["others"] for task in metrics(joint)["tasks"]
+    ]
+
+
+def test_a_reloaded_network_predicts_the_same(joint, rijks):
+    model, classifier = load_classifier(joint)
+    tasks = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)
+    pictures = Pictures(
+        Store.open(rijks), tasks, model.preprocessing, batch_size=16, seed=0, workers=1
+    )
+    found = predicted_again(classifier, model, pictures)
+    wanted = [row for row in predictions(joint) if row["split"] == "test"]
+    assert len(wanted) == len(found)
+    for row in wanted:
+        assert found[row["id"], row["task"]] == pytest.approx(row["probabilities"], rel=1e-4)
+
+
+# --- one label ----------------------------------------------------------------------------
+
+
+def test_one_label_is_told_on_the_pictures_that_judge_all(rijks, joint, tmp_path):
+    path = run(tmp_path / "run", SINGLE, rijks, **(SMALL | {"label": "material", "hog": "true"}))
+    assert losses(path) == pytest.approx(SINGLE_LOSSES, rel=1e-3)
+    (task,) = metrics(path)["tasks"]
+    assert 0 <= task["others"]["HOG + kNN"] <= 1
+    assert "| probe | HOG + kNN |" in (path / "report.md").read_text()
+    assert task["test"]["n"] == metrics(joint)["tasks"][1]["test"]["n"]
+    assert task["baselines"] == {**metrics(joint)["tasks"][1]["baselines"], "split": "run.material"}
+
+
+def test_frozen_layers_keep_weights_and_batch_statistics(rijks, tmp_path):
+    settings = SMALL | {"freeze_until": "layer2", "epochs": "1"}
+    path = run(tmp_path / "run", SINGLE, rijks, **settings)
+    before = build_network(parse_spec(TINY), keep_classifier=True).module.state_dict()
+    after = load_classifier(path)[1].body.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert {name.partition(".")[0] for name in changed} == {"layer3", "layer4", "fc"}
+
+
+def test_vgg16_keeps_its_convolutions_and_the_rest_is_trained():
+    with torch.device("meta"):
+        module = build_network(parse_spec("vgg16"), meta=True).module
+    assert module.features[30].__class__.__name__ == "MaxPool2d"
+    assert len(module.features) == 31
+
+
+def test_alexnet_gives_imagenets_thousand_classes():
+    with torch.device("meta"):
+        network = ARCHITECTURES["alexnet"]()
+        assert network(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
+    assert sum(each.numel() for each in network.parameters()) == 61_100_840
+
+
+# --- what goes wrong ----------------------------------------------------------------------
+
+
+def test_weights_that_need_a_download_say_what_works_offline(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name in ("vgg16", "resnet50", "alexnet"):
+        with pytest.raises(ModelError, match=r"--weights FILE; lite0 works offline") as caught:
+            new_start(name)
+        assert "\n" not in str(caught.value)
+
+
+def test_alexnets_weights_are_read_from_a_file(tmp_path):
+    (tmp_path / "no.pth").write_bytes(b"no weights")
+    with pytest.raises(ModelError, match="cannot read the weights"):
+        new_start("alexnet", weights=tmp_path / "no.pth")
+    torch.save({"x": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(ModelError, match="do not fit alexnet"):
+        new_start("alexnet", weights=tmp_path / "other.pth")
+
+
+def test_settings_that_do_not_fit_together_are_refused(rijks, tmp_path):
+    with pytest.raises(TrainingError, match="no label 'artist'; choose from creator, material"):
+        run(tmp_path / "a", SINGLE, rijks, label="artist")
+    with pytest.raises(TrainingError, match="loss_weights has 2 values, expected 3, one for each"):
+        run(tmp_path / "b", MULTI, rijks, loss_weights="1,1")
+    with pytest.raises(ModelError, match="has no classifier to keep"):
+        build_network(parse_spec("clip"), keep_classifier=True)

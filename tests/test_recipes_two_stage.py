@@ -1,0 +1,358 @@
+"""The two-stage recipe on real antiquities, and what a run says of a picture."""
+
+import csv
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import MeanColor, toy_passport
+
+from artsim.cli import cli
+from artsim.datatypes import parse_spec
+from artsim.embed import embed_collection
+from artsim.errors import ModelError, TrainingError
+from artsim.models.architectures import Classifier, HeadShape, MapMLP
+from artsim.models.extractor import Extractor
+from artsim.models.networks import build_network
+from artsim.models.trained import load_classifier
+from artsim.readers import read_collection
+from artsim.recipes import load_recipe
+from artsim.recipes.begin import train
+from artsim.recipes.predicting import PHRASE, Teller, read_pictures, tell_collection, tell_ids
+from artsim.recipes.run import Plan, Run, Stopped, read_plan, save_plan
+from artsim.recipes.settings import configure, to_json
+from artsim.recipes.tree import HERITAGE, read_tree
+
+TREE = """
+label = "object_type"
+
+[branches.Pottery]
+noun = "vessel"
+fields = { "terracotta = medium ~ 'terracotta'" = [], museum = [
+  "Met Museum", "Art Institute of Chicago"] }
+
+[branches.Statuary]
+fields = { museum = [] }
+"""
+SMALL = {
+    "backbone": "timm:test_resnet.random",
+    "size": "64",
+    "grid": "1",
+    "hidden": "8",
+    "batch_size": "8",
+    "first_epochs": "2",
+    "epochs": "1",
+}
+LOSSES = [1.1307, 1.1230]  # of the first stage's train, epoch by epoch, with seed 0
+STAGES = ["object_type", "Pottery.terracotta", "Pottery.museum", "Statuary.museum"]
+FOLDERS = [f"{i}-{name}" for i, name in enumerate(STAGES, 1)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads that wait for each other on so little take longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def antiquities(museum_data, tmp_path_factory):
+    """Sixty real objects: statues, vessels and jewels of each of three museums."""
+    folder = tmp_path_factory.mktemp("antiquities") / "objects"
+    (folder / "images").mkdir(parents=True)
+    with (museum_data / "antiquities" / "objects.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    taken = []
+    for kind in ("Statuary", "Pottery", "Jewellery"):
+        for museum in sorted({row["museum"] for row in rows}):
+            of_both = [row for row in rows if (row["object_type"], row["museum"]) == (kind, museum)]
+            taken += of_both[:8]
+    for row in taken:
+        (folder / row["image"]).symlink_to(museum_data / "antiquities" / row["image"])
+    with (folder / "objects.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(taken[0]))
+        writer.writeheader()
+        writer.writerows(taken)
+    path = folder.parent / "index"
+    embed_collection(read_collection(folder), path, Extractor(MeanColor(), toy_passport()))
+    return path
+
+
+def run(path, index, *, stops=lambda: False, recipe="heritage-two-stage", **settings):
+    """Train, or go on where it was stopped."""
+    if path.exists():
+        plan = read_plan(path)
+    else:
+        config = configure(load_recipe(recipe).Config, settings)
+        plan = Plan(recipe=recipe, settings=to_json(config), seed=0, index=str(index))
+        plan = save_plan(path, plan, device="cpu")
+    train(Run(path=path, plan=plan, workers=1, stops=stops))
+    return path
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """Two branches of three classes: jewels are not asked further."""
+    file = tmp_path_factory.mktemp("tree") / "tree.toml"
+    file.write_text(TREE)
+    return SMALL | {"tree": str(file)}
+
+
+@pytest.fixture(scope="module")
+def done(antiquities, settings, tmp_path_factory):
+    """A run that was not stopped."""
+    return run(tmp_path_factory.mktemp("runs") / "two", antiquities, **settings)
+
+
+def metrics(path):
+    return json.loads((path / "metrics.json").read_text())
+
+
+def predictions(path):
+    return pq.read_table(path / "predictions.parquet").to_pylist()
+
+
+# --- the published system -------------------------------------------------------------------
+
+
+def test_the_tree_is_the_published_one():
+    assert HERITAGE.classes == ("coins", "frescoes", "icons", "manuscripts", "others")
+    assert {stage.name: stage.classes for stage in HERITAGE.stages()} == {
+        "artefact": ("coins", "frescoes", "icons", "manuscripts", "others"),
+        "coins.material": ("gold", "silver", "other"),
+        "frescoes.location": ("cyprus", "italy", "other"),
+        "frescoes.period": ("byzantine", "other"),
+        "icons.location": ("cyprus", "other"),
+        "manuscripts.location": ("france", "italy", "other"),
+        "manuscripts.language": ("latin", "other"),
+        "manuscripts.description": ("figure", "text", "text&figure"),
+    }
+
+
+def test_the_published_settings_are_the_defaults():
+    config = load_recipe("heritage-two-stage").Config()
+    assert config.backbone == "timm:vgg16.tv_in1k"
+    assert (config.size, config.grid, config.hidden, config.rotation) == (224, 7, 4096, 30)
+    assert (config.lr, config.batch_size, config.first_epochs, config.epochs) == (1e-5, 32, 10, 50)
+
+
+def test_the_network_is_vgg16_with_new_dense_layers():
+    with torch.device("meta"):
+        vgg = build_network(parse_spec("timm:vgg16.random"), meta=True).module
+        body = MapMLP(backbone=vgg)
+        network = Classifier(body, body.dim, {"artefact": HeadShape(outputs=5, dropout=0.5)})
+    assert (body.fc6.in_features, body.fc6.out_features) == (25_088, 4096)
+    assert (body.fc7.in_features, body.fc7.out_features) == (4096, 4096)
+    convolutions = 14_714_688
+    dense = 25_088 * 4096 + 4096 + 4096 * 4096 + 4096 + 4096 * 5 + 5
+    assert sum(each.numel() for each in network.parameters()) == convolutions + dense
+
+
+def test_a_backbone_without_maps_is_refused():
+    tokens = build_network(parse_spec("timm:test_vit.random")).module
+    with pytest.raises(ModelError, match="expected a map of channels x height x width"):
+        MapMLP(backbone=tokens, size=160)
+
+
+@pytest.mark.parametrize(
+    ("class_", "values", "phrase"),
+    [
+        ("frescoes", ["cyprus", "byzantine"], "Cyprus Byzantine Fresco"),
+        ("frescoes", ["other", "byzantine"], "Byzantine Fresco"),
+        ("coins", ["gold"], "Gold Coin"),
+        ("manuscripts", ["france", "latin", "text&figure"], "France Latin Text&figure Manuscript"),
+        ("others", [], "Others"),
+    ],
+)
+def test_answers_are_said_in_words(class_, values, phrase):
+    assert HERITAGE.phrase(class_, values) == phrase
+
+
+def test_a_tree_is_written_and_read_again(tmp_path):
+    (tmp_path / "tree.json").write_text(json.dumps(HERITAGE.to_json()))
+    assert read_tree(tmp_path / "tree.json") == HERITAGE
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("label = ", "is no tree in TOML or JSON"),
+        ("x = 1", "a tree has label, branches.CLASS.fields and classes; got KeyError"),
+        (
+            'label = "a"\nclasses = ["b"]\n[branches.c]\nfields = {d = []}',
+            "branch 'c' is no class of 'a'; it has b",
+        ),
+    ],
+)
+def test_what_is_no_tree_is_refused(text, said, tmp_path):
+    (tmp_path / "tree.toml").write_text(text)
+    with pytest.raises(TrainingError, match=said):
+        read_tree(tmp_path / "tree.toml")
+
+
+# --- trained ----------------------------------------------------------------------------------
+
+
+def test_each_question_has_a_network_and_only_its_own_pictures(done, antiquities):
+    found = metrics(done)
+    assert [task["task"] for task in found["tasks"]] == STAGES
+    assert sorted(file.name for file in done.iterdir() if file.is_dir()) == FOLDERS
+    assert found["notes"][0].startswith("stage by stage: of 14 test pictures")
+    rows = predictions(done)
+    kinds = {row["id"]: row["truth"] for row in rows if row["task"] == "object_type"}
+    for row in rows:
+        branch = row["task"].partition(".")[0]
+        assert branch == "object_type" or kinds[row["id"]] == [branch]
+    museums = {name for row in rows if row["task"] == "Pottery.museum" for name in row["truth"]}
+    assert museums == {"Met Museum", "Art Institute of Chicago"}  # as the tree lists them
+
+
+def test_no_network_learns_from_a_picture_that_another_judges_by(done):
+    sides = {}
+    for row in predictions(done):
+        sides.setdefault(row["id"], set()).add(row["split"])
+    assert all(len(each) == 1 for each in sides.values())
+
+
+def test_the_losses_at_a_seed(done):
+    with (done / FOLDERS[0] / "curves.csv").open(newline="") as stream:
+        losses = [float(row["train_loss"]) for row in csv.DictReader(stream)]
+    assert losses == pytest.approx(LOSSES, rel=1e-3)
+
+
+def test_all_layers_are_trained(done):
+    before = build_network(parse_spec("timm:test_resnet.random")).module.state_dict()
+    after = load_classifier(done / FOLDERS[0])[1].body.backbone.state_dict()
+    weights = [name for name in before if name.endswith("conv1.weight")]
+    assert weights
+    assert not any(torch.equal(before[name], after[name]) for name in weights)
+
+
+@pytest.mark.parametrize("step", [3, 13])
+def test_a_resumed_run_ends_as_one_that_was_not_stopped(
+    step, done, antiquities, settings, tmp_path
+):
+    asked = iter(range(1, 1000))
+    with pytest.raises(Stopped, match=f"--resume {tmp_path / 'two'}'"):
+        run(tmp_path / "two", antiquities, stops=lambda: next(asked) >= step, **settings)
+    resumed = run(tmp_path / "two", antiquities)
+    for folder in FOLDERS:
+        name = f"{folder}/model.safetensors"
+        assert (resumed / name).read_bytes() == (done / name).read_bytes()
+    assert predictions(resumed) == predictions(done)
+
+
+def test_a_branch_without_a_picture_is_refused(antiquities, tmp_path):
+    (tmp_path / "tree.toml").write_text('label = "object_type"\n[branches.Coins]\nfields = {}')
+    with pytest.raises(TrainingError, match="no picture is of object_type 'Coins'"):
+        run(tmp_path / "two", antiquities, **SMALL, tree=str(tmp_path / "tree.toml"))
+
+
+# --- telling ------------------------------------------------------------------------------------
+
+
+def test_a_reloaded_run_says_what_it_said_when_it_was_judged(done):
+    wanted = {(row["id"], row["task"]): row for row in predictions(done)}
+    ids = sorted({id_ for id_, _ in wanted})
+    told = [each for each in tell_ids(Teller(done), ids, workers=1) if each.label != PHRASE]
+    assert {each.id for each in told} == set(ids)
+    for each in told:
+        row = wanted.get((each.id, each.label))  # a field of a branch that is not its own
+        if row is not None:
+            assert [each.predicted] == row["prediction"]
+            assert each.confidence == pytest.approx(max(row["probabilities"]), rel=1e-4)
+            assert each.catalogue == row["truth"][0]
+            assert each.seen == (row["split"] != "test")
+
+
+def test_the_phrase_is_of_the_stages_and_stops_where_the_tree_does(done):
+    teller = Teller(done)
+    answers = {}
+    for each in tell_ids(teller, [row["id"] for row in predictions(done)][:45], workers=1):
+        answers.setdefault(each.id, {})[each.label] = each
+    tree = read_tree(done / "tree.json")
+    for said in answers.values():
+        kind = said["object_type"].predicted
+        fields = [label for label in said if label.startswith(f"{kind}.")]
+        assert set(said) == {"object_type", PHRASE, *fields}
+        assert len(fields) == {"Pottery": 2, "Statuary": 1, "Jewellery": 0}[kind]
+        values = [said[label].predicted for label in fields]
+        assert said[PHRASE].predicted == tree.phrase(kind, values)
+        likely = np.prod([each.confidence for label, each in said.items() if label != PHRASE])
+        assert said[PHRASE].confidence == pytest.approx(likely)
+
+
+def test_a_folder_is_told_in_batch_and_what_is_done_is_skipped(done, antiquities, tmp_path):
+    source = antiquities.parent / "objects"
+    for file in sorted((source / "images").iterdir())[:3]:
+        (tmp_path / "new").mkdir(exist_ok=True)
+        shutil.copy(file, tmp_path / "new")
+    args = ["predict", str(tmp_path / "new"), "--run", str(done), "--device", "cpu"]
+    args += ["--out", str(tmp_path / "told.csv")]
+    first = CliRunner().invoke(cli, args, catch_exceptions=False)
+    assert first.exit_code == 0, first.output
+    with (tmp_path / "told.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len({row["id"] for row in rows}) == 3
+    (tmp_path / "new" / "torn.jpg").write_bytes(b"\xff\xd8 torn")
+    shutil.copy(file, tmp_path / "new" / "zz.jpg")
+    again = CliRunner().invoke(cli, args, catch_exceptions=False)
+    assert f"{len(rows)} were there" in again.output
+    assert "Not predicted: torn.jpg" in again.output
+    with (tmp_path / "told.csv").open(newline="") as stream:
+        after = list(csv.DictReader(stream))
+    assert after[: len(rows)] == rows
+    assert {row["id"] for row in after[len(rows) :]} == {"zz.jpg"}
+
+
+def test_a_json_list_of_paths_is_a_collection(done, antiquities, tmp_path):
+    files = sorted((antiquities.parent / "objects" / "images").iterdir())[:2]
+    for file in files:
+        shutil.copy(file, tmp_path)
+    (tmp_path / "list.json").write_text(json.dumps([file.name for file in files]))
+    told = list(tell_collection(Teller(done), read_pictures(tmp_path / "list.json"), workers=1))
+    assert list(dict.fromkeys(each.id for each in told)) == [file.name for file in files]
+    # The very files are in the run's index, so its catalogue knows them.
+    assert all(each.catalogue for each in told if each.label == "object_type")
+
+
+def test_a_run_that_is_not_done_says_how_to_end_it(tmp_path, antiquities, settings):
+    with pytest.raises(Stopped):
+        run(tmp_path / "two", antiquities, stops=lambda: True, **settings)
+    with pytest.raises(TrainingError, match="end it with 'artsim train --resume"):
+        Teller(tmp_path / "two")
+
+
+def test_works_that_are_surely_unlike_their_label_are_listed():
+    import pyarrow as pa
+
+    from artsim.recipes.outliers import outliers_csv
+
+    def row(id_, split, truth, prediction, *likely):
+        return {
+            "id": id_,
+            "task": "kind",
+            "split": split,
+            "truth": [truth],
+            "prediction": [prediction],
+            "probabilities": list(likely),
+        }
+
+    rows = [
+        row("sure", "test", "vase", "urn", 0.25, 0.75),
+        row("surer", "val", "vase", "urn", 0.125, 0.875),
+        row("learnt", "train", "vase", "urn", 0.0, 1.0),
+        row("right", "test", "urn", "urn", 0.0, 1.0),
+        row("unsure", "test", "vase", "urn", 0.3, 0.4),
+    ]
+    assert outliers_csv(pa.Table.from_pylist(rows)).splitlines() == [
+        "task,id,split,label,looks_like,probability",
+        "kind,surer,val,vase,urn,0.8750",
+        "kind,sure,test,vase,urn,0.7500",
+    ]
