@@ -37,6 +37,7 @@ __all__ = [
     "SplitPlan",
     "add_label",
     "derived_labels",
+    "keep_split",
     "make_split",
     "read_split",
     "remove_label",
@@ -211,17 +212,23 @@ def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = Fals
                 "it and measure anew"
             )
         sides = _draw(store, plan)
-        table = pa.table(
-            {
-                "id": store.read(["id"]).column("id"),
-                "side": pa.array(sides, pa.string()),
-            }
-        ).replace_schema_metadata({_PLAN: json.dumps(asdict(plan)).encode()})
-        write_whole(
-            _split_file(store, name),
-            lambda stream: pq.write_table(table, stream, compression="zstd"),
-        )
+        _write_split(store, name, sides, plan)
     return read_split(store, name)
+
+
+def keep_split(store: Store, name: str, sides: Sequence[str | None]) -> None:
+    """Store a split that was made elsewhere, in the place of one of the same name.
+
+    Args:
+        store: The index.
+        name: Of the split; a file is called so.
+        sides: Of each row, None for rows on none.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    with lock_index(store.path):
+        _write_split(store, name, sides, SplitPlan())
 
 
 def read_split(store: Store, name: str) -> Split:
@@ -307,6 +314,19 @@ def _check(plan: SplitPlan) -> None:
         raise EvaluationError("rows per class of which label? name it with --stratify")
     if plan.fractions is None and plan.folds is None and plan.per_class is None:
         raise EvaluationError("a split needs fractions, folds, or a number of rows per class")
+
+
+def _write_split(store: Store, name: str, sides: Sequence[str | None], plan: SplitPlan) -> None:
+    table = pa.table(
+        {
+            "id": store.read(["id"]).column("id"),
+            "side": pa.array(sides, pa.string()),
+        }
+    ).replace_schema_metadata({_PLAN: json.dumps(asdict(plan)).encode()})
+    write_whole(
+        _split_file(store, name),
+        lambda stream: pq.write_table(table, stream, compression="zstd"),
+    )
 
 
 def _split_file(store: Store, name: str) -> Path:

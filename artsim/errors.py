@@ -9,6 +9,7 @@
   x PassportError
   x SearchError
   x EvaluationError
+  x TrainingError
 
 A message names the value, what was expected and the next step: the cli prints it as one line.
 """
@@ -23,6 +24,7 @@ __all__ = [
     "ReaderError",
     "SearchError",
     "StoreError",
+    "TrainingError",
 ]
 
 
@@ -60,3 +62,7 @@ class SearchError(ArtsimError):
 
 class EvaluationError(ArtsimError):
     """An evaluation was asked for something its data cannot answer."""
+
+
+class TrainingError(ArtsimError):
+    """A recipe cannot be trained: a setting, too few pictures, a loss that is not a number."""

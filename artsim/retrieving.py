@@ -4,26 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from artsim.annotations import values_of
-from artsim.assess import label_columns
-from artsim.datatypes import FieldType
-from artsim.derive import is_derivation, parse_label
-from artsim.errors import EvaluationError
-from artsim.evaluation.labels import encode, why_not_label
-from artsim.evaluation.neighbours import check_unit_vectors
-from artsim.evaluation.retrieval import KS, RetrievalEvaluation, evaluate, pair_scores
-from artsim.index import unit
+from artsim.errors import EvaluationError, ImageError
+from artsim.evaluation.labels import encode
+from artsim.evaluation.neighbours import NO_ROW, nearest
+from artsim.evaluation.pixels import rmse, ssim
+from artsim.evaluation.retrieval import KS, RetrievalEvaluation, evaluate, pair_scores, told_apart
+from artsim.evaluation.vectors import to_unit
+from artsim.images import decode, read_bytes
 from artsim.store import Store
+from artsim.targets import Kind, label_columns, label_values, read_target, short_name
 
-__all__ = ["KS", "QUANTILES", "Retrieval", "RetrievalPlan", "retrieve"]
+__all__ = [
+    "KS",
+    "QUANTILES",
+    "PixelScores",
+    "Retrieval",
+    "RetrievalPlan",
+    "grey_copies",
+    "retrieve",
+]
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the scores of pairs that are reported
 
 _PAIRS = 100_000  # of each sort
+_SIDE = 128  # pixels of the grey copies that are compared
+_PIXEL_QUERIES = 100  # that are compared with their results
+_PIXEL_DEPTH = 20  # results of each
+
+Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +51,24 @@ class RetrievalPlan:
     labels: tuple[str, ...] = ()  # columns, derived labels; all that can be labels if empty
     ks: tuple[int, ...] = ()  # ranks to cut at; of `KS` those that there are rows for if empty
     junk: str | None = None  # column: rows that share its value neither help nor hurt
-    seed: int = 0  # of the pairs
+    pixels: bool = False  # compare the pictures themselves too
+    seed: int = 0  # of the pairs, and of the queries whose pixels are compared
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelScores:
+    """SSIM and RMSE between some queries and their results, see `artsim.evaluation.pixels`."""
+
+    overall: dict[str, float]  # SSIM@k, RMSE@k: means over the queries' first k results
+    right: Floats  # SSIM of the results that share the query's class, sorted
+    wrong: Floats  # of the others
+    queries: int
+    unreadable: int  # pictures that could not be opened
+
+    @property
+    def told_apart(self) -> float:
+        """How often a right result's SSIM is above a wrong one's."""
+        return told_apart(self.right, self.wrong)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,16 +78,13 @@ class Retrieval:
     scores: RetrievalEvaluation
     true_pairs: NDArray[np.float32]  # sorted; empty where there is no such pair
     other_pairs: NDArray[np.float32]  # sorted
+    pixels: PixelScores | None
+    without_vector: int  # rows that take no part: their vectors are all zeros
 
     @property
     def told_apart(self) -> float:
-        """How often a pair of one class scores higher than a pair of two (area under the ROC)."""
-        true, other = self.true_pairs, self.other_pairs
-        if not len(true) or not len(other):
-            return float("nan")
-        below = np.searchsorted(other, true, side="left").mean()
-        upto = np.searchsorted(other, true, side="right").mean()
-        return float((below + upto) / 2 / len(other))
+        """How often a pair of one class scores higher than a pair of two."""
+        return told_apart(self.true_pairs, self.other_pairs)
 
 
 def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
@@ -61,7 +92,7 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
 
     Raises:
         EvaluationError: If a column is not there or cannot be what it was named for, a k is out
-            of range, or a vector is not finite.
+            of range, a vector is not finite, or pixels are asked for and no picture can be opened.
     """
     if not store.rows:
         raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
@@ -71,25 +102,46 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
             f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
             "or name one with --label"
         )
-    labels = {_short_name(name): _read_label(store, name) for name in dict.fromkeys(names)}
+    labels = {short_name(name): _read_label(store, name) for name in dict.fromkeys(names)}
     groups = values_of(store, plan.junk) if plan.junk else None
     if plan.junk in labels:
         raise EvaluationError(
             f"{plan.junk!r} cannot be both label and junk: nothing would be left to find"
         )
-    vectors = unit(store.vectors(plan.tap))
-    check_unit_vectors(vectors, f"the vectors of {str(store.path)!r}")
+    vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
     for name, values in labels.items():
+        for row in empty:
+            values[row] = None
         labelled = sum(value is not None for value in values)
         ks = plan.ks or tuple(k for k in KS if k < labelled) or (1,)
         scores = evaluate(vectors, name, values, groups=groups, ks=ks)
-        codes = _one_a_group(encode(values).codes, groups)
-        true_pairs, other_pairs = _pairs(vectors, codes, plan.seed)
-        yield Retrieval(scores=scores, true_pairs=true_pairs, other_pairs=other_pairs)
+        codes = encode(values).codes
+        true_pairs, other_pairs = _pairs(vectors, _one_a_group(codes, groups), plan.seed)
+        yield Retrieval(
+            scores=scores,
+            true_pairs=true_pairs,
+            other_pairs=other_pairs,
+            pixels=_compare(store, vectors, scores, codes, groups, plan) if plan.pixels else None,
+            without_vector=len(empty),
+        )
+
+
+def _read_label(store: Store, name: str) -> list[str | None]:
+    kind = read_target(store, name).kind
+    if kind == Kind.NUMBER:
+        raise EvaluationError(
+            f"{name!r} holds numbers, expected classes; derive some: "
+            f"--label 'century = {name} // 100 + 1'"
+        )
+    if kind == Kind.MEMBERS:
+        raise EvaluationError(
+            f"{name!r} has several values a picture, expected one; name another --label"
+        )
+    return label_values(store, name)
 
 
 def _pairs(
-    vectors: NDArray[np.float32], codes: NDArray[np.int64], seed: int
+    vectors: NDArray[np.float32], codes: Codes, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     try:
         return pair_scores(vectors, codes, _PAIRS, seed=seed)
@@ -97,7 +149,7 @@ def _pairs(
         return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
 
 
-def _one_a_group(codes: NDArray[np.int64], groups: list[str | None] | None) -> NDArray[np.int64]:
+def _one_a_group(codes: Codes, groups: list[str | None] | None) -> Codes:
     """Keep one labelled row of each group, so that no pair is of two views of one object."""
     if groups is None:
         return codes
@@ -110,21 +162,76 @@ def _one_a_group(codes: NDArray[np.int64], groups: list[str | None] | None) -> N
     return kept
 
 
-def _read_label(store: Store, name: str) -> list[str | None]:
-    type_ = {field.name: field.type for field in store.manifest.fields}.get(name)
-    if type_ == FieldType.NUMBER:
+def _compare(
+    store: Store,
+    vectors: NDArray[np.float32],
+    scores: RetrievalEvaluation,
+    codes: Codes,
+    groups: list[str | None] | None,
+    plan: RetrievalPlan,
+) -> PixelScores:
+    """Compare some queries with their first results, pixel by pixel."""
+    queries = _draw(scores.query_rows, plan.seed)
+    results = _find_results(vectors, codes, groups, queries)  # (Q, depth)
+    copies = grey_copies(store, np.union1d(queries, results[results != NO_ROW]))
+    alike, apart = np.full(results.shape, np.nan), np.full(results.shape, np.nan)
+    for i, j in np.argwhere(results != NO_ROW):
+        a, b = copies[queries[i]], copies[results[i, j]]
+        if a is not None and b is not None:
+            alike[i, j], apart[i, j] = ssim(a, b), rmse(a, b)
+    there = ~np.isnan(alike)
+    if not there.any():
         raise EvaluationError(
-            f"{name!r} holds numbers, expected classes; derive some: "
-            f"--label 'century = {name} // 100 + 1'"
+            f"no picture of {str(store.path)!r} can be opened from here; leave out --pixels"
         )
-    values = values_of(store, name)
-    reason = why_not_label(values)
-    if reason is not None:
-        known = ", ".join(label_columns(store)[0])
-        others = f"choose from {known}" if known else "no other column can be one either"
-        raise EvaluationError(f"{name!r} cannot be a label: {reason}; {others}")
-    return values
+    right = codes[results] == codes[queries][:, None]
+    return PixelScores(
+        overall={
+            f"{name}@{k}": float(np.nanmean(values[:, :k]))
+            for k in scores.ks
+            if k <= results.shape[1]
+            for name, values in (("SSIM", alike), ("RMSE", apart))
+        },
+        right=np.sort(alike[there & right]),
+        wrong=np.sort(alike[there & ~right]),
+        queries=len(queries),
+        unreadable=sum(copy is None for copy in copies.values()),
+    )
 
 
-def _short_name(label: str) -> str:
-    return parse_label(label).name if is_derivation(label) else label
+def _draw(rows: Rows, seed: int) -> Rows:
+    rng = np.random.default_rng(seed)
+    return np.sort(rng.choice(rows, min(_PIXEL_QUERIES, len(rows)), replace=False))
+
+
+def _find_results(
+    vectors: NDArray[np.float32], codes: Codes, groups: list[str | None] | None, queries: Rows
+) -> Rows:
+    """Find the first results of queries among the rows that have a label; -1 is none."""
+    bank = np.flatnonzero(codes >= 0)
+    group_codes = None if groups is None else encode(groups).codes
+    found = nearest(
+        vectors[queries],
+        vectors[bank],
+        min(_PIXEL_DEPTH, len(bank) - 1),
+        exclude=np.searchsorted(bank, queries),
+        query_groups=None if group_codes is None else group_codes[queries],
+        bank_groups=None if group_codes is None else group_codes[bank],
+    )
+    return np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows])
+
+
+def grey_copies(store: Store, rows: Rows) -> dict[int, NDArray[np.uint8] | None]:
+    """Read pictures as small grey squares, None where one cannot be opened."""
+    images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
+    return {int(row): _grey(Path(store.manifest.root) / image)
+            for row, image in zip(rows, images, strict=True)}  # fmt: skip
+
+
+def _grey(file: Path) -> NDArray[np.uint8] | None:
+    try:
+        picture = decode(read_bytes(file), at_least=lambda width, height: (_SIDE, _SIDE))
+    except ImageError:
+        return None
+    grey = Image.fromarray(picture.pixels).convert("L")
+    return np.asarray(grey.resize((_SIDE, _SIDE), Image.Resampling.BOX))

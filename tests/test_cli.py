@@ -104,7 +104,7 @@ def test_nothing_embedded_is_a_failure(tmp_path):
         (("embed", "empty"), "empty"),
         (("embed", ""), "'' names no folder or file"),
         (("embed", "table:"), "'table:' names no folder or file"),
-        (("similar", "--id", "\udcff.jpg", "--index", "index"), "'\\udcff.jpg' is not UTF-8"),
+        (("similar", "--id", "\udcff.jpg", "--index", "index"), "has the id '\\udcff.jpg'"),
         (("embed", "museum", "-o", "i\udcff", *TOY_MODEL), "is not UTF-8; rename it"),
         (("embed", "museum", "-m", "vgg61"), "no model is called 'vgg61'"),
         (("embed", "museum", "--device", "cuda:7"), "no device 'cuda:7'"),
@@ -133,11 +133,13 @@ def test_misuse_is_one_line(museum, index, monkeypatch, args, message):
     ("args", "message"),
     [
         (("similar",), "give a picture file, or --id ID"),
-        (("similar", "a.jpg", "--id", "b"), "give a picture file, or --id ID"),
         (("embed", "museum", "--exact", "--precision", "bf16"), "--exact computes in float32"),
         (("embed", "museum", "--type", "year"), "'year' is not NAME=VALUE"),
         (("similar", "--id", "b", "-k", "0"), "0 is not in the range x>=1"),
         (("knn-eval", "--seed", "-1"), "-1 is not in the range x>=0"),
+        (("knn-eval", "-k", "5,0"), "'0' is not a number from 1, as in 1,5,10"),
+        (("knn-eval", "--temperature", "0"), "0.0 is not in the range x>0"),
+        (("knn-eval", "--protocol", "soft"), "'soft' is not one of 'plain', 'dino', 'met'"),
         (("knn-eval", "--predictions", "gone/p.csv"), "no folder 'gone' to write 'p.csv' to"),
         (("similar", "a.jpg", "--sheet", "gone/s.png"), "no folder 'gone' to write 's.png' to"),
     ],
@@ -150,7 +152,10 @@ def test_wrong_options_are_explained(museum, monkeypatch, args, message):
 def test_similar_prints_json_lines_in_a_pipe(index, museum):
     lines = run("similar", "--id", "obj-4", "-k", "3", "--index", index).splitlines()
     matches = [json.loads(line) for line in lines]
-    assert list(matches[0]) == ["rank", "id", "score", "image", "title", "artist", "year"]
+    assert list(matches[0]) == [
+        *("rank", "id", "score", "percentile", "image"),
+        *("title", "artist", "year"),
+    ]
     assert [match["rank"] for match in matches] == [1, 2, 3]
     assert matches[0]["id"] == "obj-5"
     assert matches[0]["image"] == str(museum.resolve() / "images/5.jpg")
@@ -188,15 +193,19 @@ def test_similar_refuses_another_model(index, tmp_path):
 
 
 def test_knn_eval_prints_its_fields_as_json(index):
-    rows = [json.loads(line) for line in run("knn-eval", "--index", index).splitlines()]
-    assert list(rows[0])[:9] == [
+    rows = [
+        json.loads(line) for line in run("knn-eval", "--index", index, "-k", "1,5").splitlines()
+    ]
+    assert list(rows[0])[:11] == [
         "label",
         "protocol",
         "k",
+        "temperature",
         "top1",
         "top5",
         "macro_f1",
         "balanced_accuracy",
+        "kappa",
         "majority",
         "n",
     ]
@@ -207,16 +216,16 @@ def test_knn_eval_prints_its_fields_as_json(index):
 
 
 def test_knn_eval_prints_a_table_for_people(index):
-    output = run("knn-eval", "--index", index, "--table", "--protocol", "both", "-k", "1")
+    output = run("knn-eval", "--index", index, "--table", "--protocol", "plain")
+    assert "leave-one-out, plain\n" in output
     assert "artist: 4 classes, 8 pictures, majority 0.250" in output
-    assert "weighted" in output
-    assert "plain" in output
+    assert "  k = 10, 20, 100, 200 left out: no picture has so many neighbours" in output
     assert "Not a label: year (it is of type number)" in output
 
 
 def test_knn_eval_keeps_a_group_apart(index):
     (row,) = run(
-        "knn-eval", "--index", index, "--label", "title", "--group", "artist", "-k", "1"
+        "knn-eval", "--index", index, "--label", "artist", "--group", "artist", "-k", "1"
     ).splitlines()
     assert json.loads(row)["top1"] == 0.0
 
@@ -225,21 +234,17 @@ def test_knn_eval_writes_who_voted(index, tmp_path):
     file = tmp_path / "predictions.csv"
     run("knn-eval", "--index", index, "--predictions", file, "-k", "1")
     header, *rows = file.read_text().splitlines()
-    assert header == "id,label,protocol,k,true,predicted,share,correct,neighbours"
-    assert rows[4] == "obj-4,artist,weighted,1,Artist 2,Artist 2,1.0000,1,obj-5"
+    assert header == "id,label,k,temperature,true,predicted,share,correct,neighbours"
+    assert rows[4] == "obj-4,artist,1,0.07,Artist 2,Artist 2,1.0000,1,obj-5"
     assert len(rows) == 8
 
 
-def test_knn_eval_says_which_ks_are_too_many(index):
+def test_knn_eval_refuses_ks_that_are_all_too_many(index):
     args = ("knn-eval", "--index", index, "--label", "artist", "-k", "500")
-    assert run(*args, "--table").splitlines()[1:] == [
-        "",
-        "artist: 4 classes, 8 pictures",
-        "  k = 500 left out: no picture has so many neighbours",
-    ]
-    result = CliRunner().invoke(cli, [str(arg) for arg in args])
-    assert (result.exit_code, result.stdout) == (0, "")
-    assert result.stderr == ("Note: artist: k = 500 left out: no picture has so many neighbours\n")
+    assert run(*args, code=1) == (
+        "Error: k = 500 is more than the 7 neighbours that a row with a 'artist' can have; "
+        "take a smaller k\n"
+    )
 
 
 @pytest.fixture

@@ -116,3 +116,16 @@ def test_the_gradient_at_the_optimum_is_nothing(seed, n, d, n_classes):
 def test_bad_use_says_what_is_wrong(call, message):
     with pytest.raises(EvaluationError, match=message):
         call(np.eye(3, dtype=np.float32))
+
+
+def test_copies_of_a_few_rows_are_fitted():
+    rng = np.random.default_rng(34)
+    kinds = rng.integers(1, 6)
+    centres = rng.standard_normal((kinds, 1280)).astype(np.float32)
+    own = rng.integers(0, kinds, 20)
+    noise = rng.standard_normal((20, 1280)) * 10.0 ** rng.integers(-9, -3)
+    features = centres[own] + noise.astype(np.float32)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    codes = np.arange(20) % 2
+    path = fit_multinomial(features.astype(np.float32), codes, [1.0])
+    assert np.isfinite(path.objective).all()

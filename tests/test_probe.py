@@ -4,17 +4,14 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 import scipy.optimize
+import sklearn.metrics
 from hypothesis import given, settings
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from artsim.errors import EvaluationError
-from artsim.evaluation.probe import (
-    calibrate,
-    fit_ridge,
-    probe_classes,
-    probe_members,
-    probe_numbers,
-)
+from artsim.evaluation.calibration import calibrate, restrain
+from artsim.evaluation.probe import probe_classes, probe_members, probe_numbers
+from artsim.evaluation.ridge import fit_ridge
 from artsim.evaluation.splits import split
 
 GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -38,7 +35,7 @@ def test_strength_is_chosen_on_validation_and_the_test_is_asked_once():
         peer.fit(x[train], codes[train]).score(x[validation], codes[validation]) for peer in peers
     ]
     np.testing.assert_allclose(probe.validation, right, atol=0.011)  # one row of a hundred
-    assert probe.head.strength == GRID[int(probe.validation.argmax())]
+    assert probe.validation[GRID.index(probe.head.strength)] == probe.validation.max()
     both = np.concatenate([train, validation])
     peer = LogisticRegression(C=probe.head.strength, tol=1e-6, max_iter=5000)
     predicted = peer.fit(x[both], codes[both]).predict(x[test])
@@ -48,6 +45,30 @@ def test_strength_is_chosen_on_validation_and_the_test_is_asked_once():
     assert (probe.n, probe.n_train) == (len(test), len(both))
     assert probe.majority < probe.top1 <= probe.top5
     assert probe.interval[0] < probe.top1 < probe.interval[1]
+
+
+def test_of_strengths_that_are_right_as_often_the_surer_one_is_chosen():
+    x, codes = clusters(0, 120, 6, 3, noise=0.05)  # told apart at every strength
+    sides = {"train": np.arange(60), "validation": np.arange(60, 90), "test": np.arange(90, 120)}
+    probe = probe_classes(x, codes, **sides, strengths=GRID)
+    assert probe.validation[1:].tolist() == [1, 1, 1, 1]
+    losses = [
+        sklearn.metrics.log_loss(
+            codes[60:90],
+            LogisticRegression(C=c, tol=1e-6).fit(x[:60], codes[:60]).predict_proba(x[60:90]),
+        )
+        for c in GRID
+    ]
+    assert probe.head.strength == GRID[int(np.argmin(losses))] == 100
+    members = np.eye(3, dtype=bool)[codes]
+    assert probe_members(x, members, **sides, strengths=GRID).head.strength == 100
+
+
+def test_no_head_is_surer_than_so_many_rows_can_show():
+    scores = np.array([[9.0, 0.0], [0.0, 9.0], [9.0, 0.0]])
+    temperature = restrain(scores, 1.0, 3)
+    assert 1 / (1 + np.exp(-9 / temperature)) == pytest.approx(4 / 5, abs=0.01)
+    assert restrain(scores / 9, 2.0, 3) == 2.0
 
 
 def test_two_classes_get_a_column_each_and_probabilities_that_add_up():

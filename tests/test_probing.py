@@ -1,14 +1,17 @@
 """Probes of an index whose labels can be read off the pictures' colours, and misuse refused."""
 
 import csv
+import functools
 import json
 
 import numpy as np
 import pytest
+import sklearn.metrics
 import torch
 from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 from PIL import Image
+from sklearn.linear_model import LogisticRegression
 
 from artsim.annotations import SplitPlan, make_split
 from artsim.cli import cli
@@ -31,9 +34,10 @@ from artsim.probing import (
 )
 from artsim.probing.features import Metadata, read_metadata
 from artsim.probing.heads import check_passport, default_name
-from artsim.probing.targets import read_target, why_id
+from artsim.probing.questions import LabelPlan, draw_questions
 from artsim.readers import ReaderOptions, read_collection
 from artsim.store import Store
+from artsim.targets import read_target, why_id
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
 SIDES = 7 * ["train"] + ["val"] + 2 * ["test"]
@@ -430,7 +434,10 @@ def test_ids_are_told_from_measures(name, numbers, expected):
         (("--label", "side", "--split", "side"), "'side' cannot be both label and split"),
         (("--label", "painter", "--group", "painter"), "cannot be both label and group"),
         (("--label", "hue", "--group", "hue"), "cannot be both label and group"),
-        (("--label", "painter", "--group", "hue"), "'painter' cannot be split: part"),
+        (
+            ("--label", "painter", "--group", "coin"),
+            "cannot be split: too few groups for 3",
+        ),
         (("--label", "hue", "--tap", "z"), "has no tap 'z'"),
         (("--label", "hue", "--shots", "41"), "no class has 41 train rows"),
         (("--label", "year", "--shots", "1"), "--shots needs a label of one class a picture"),
@@ -450,8 +457,8 @@ def test_misuse_is_one_line(path, args, message):
     [
         (("--no-leaks",), "--no-leaks looks at a split"),
         (("--head", "x", "--no-save"), "give --head NAME or --no-save"),
-        (("--shots", "1,x"), "'1,x' is not a list of numbers from 1"),
-        (("--shots", "0"), "'0' is not a list of numbers from 1"),
+        (("--shots", "1,x"), "'x' is not a number from 1, as in 1,5,10"),
+        (("--shots", "0"), "'0' is not a number from 1"),
     ],
 )
 def test_wrong_options_are_explained(path, args, message):
@@ -470,6 +477,16 @@ def test_vectors_that_are_not_numbers_are_refused(store, monkeypatch):
     monkeypatch.setattr(Store, "vectors", lambda self, tap: broken)
     with pytest.raises(EvaluationError, match=r"row 7 of the vectors of .* holds NaN or infinity"):
         probed(store, "hue")
+
+
+def test_vectors_of_zeros_are_left_out_and_noted(store, monkeypatch):
+    empty = store.vectors("rgb")
+    empty[[3, 8]] = 0
+    monkeypatch.setattr(Store, "vectors", lambda self, tap: empty)
+    (found,) = probed(store, "hue", split="side")
+    assert found.sides.notes == ("2 pictures are left out, as their vectors are all zeros",)
+    assert (len(found.sides.train), len(found.sides.test)) == (83, 23)
+    assert (found.knn.value, found.probe.value) == (1, 1)
 
 
 # --- the command --------------------------------------------------------------------------
@@ -497,9 +514,40 @@ def test_the_command_prints_json_lines_in_a_pipe(path):
     result = run("probe", "--index", path, "--label", "hue,coin", "--split", "side", "--no-save")
     hue, coin, mean = map(json.loads, result.stdout.splitlines())
     assert (hue["label"], hue["probe"], hue["tap"], hue["split"]) == ("hue", 1, "rgb", "side")
-    assert (mean["mean_of"], mean["metric"]) == (2, "top1")
+    assert (mean["mean_of"], mean["metric"], mean["group"]) == (2, "top1", None)
     assert mean["probe"] == pytest.approx((hue["probe"] + coin["probe"]) / 2)
     assert result.stderr == ""
+
+
+def test_whole_groups_stand_beside_the_ordinary_split(path):
+    args = ("--label", "hue,coin", "--group", "painter", "--no-save")
+    result = run("probe", "--index", path, "--table", *args)
+    lines = [line.split() for line in result.stdout.splitlines()]
+    rows = [line for line in lines if line[:1] in (["hue"], ["coin"], ["mean"], ["by"])]
+    assert [line[: 2 if line[0] == "by" else 1] for line in rows] == [
+        ["hue"],
+        ["by", "painter"],
+        ["coin"],
+        ["by", "painter"],
+        ["mean"],
+        ["by", "painter"],
+    ]
+    assert "hue: 1.000 where a test picture's painter may be learnt from, 1.000 where none is" in (
+        result.stdout
+    )
+    assert "stratified by hue; 84 + 12 pictures" in result.stdout
+    assert "stratified by hue, each painter on one side" in result.stdout
+    found = [json.loads(line) for line in run("probe", "--index", path, *args).stdout.splitlines()]
+    assert [(row.get("label"), row["group"]) for row in found] == [
+        ("hue", "painter"),
+        ("coin", "painter"),
+        (None, "painter"),
+        ("hue", None),
+        ("coin", None),
+        (None, None),
+    ]
+    split = run("probe", "--index", path, "--label", "hue", "--split", "side", "--no-save")
+    assert len(split.stdout.splitlines()) == 1
 
 
 def test_every_label_of_one_class_is_probed_by_default(path):
@@ -516,12 +564,59 @@ def test_a_derived_label_keeps_its_commas(path):
     assert (found["label"], found["classes"], found["probe"]) == ("warm", 2, 1)
 
 
+# --- real pictures ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def real(museum_data, tmp_path_factory):
+    """Indexes of the real collections, embedded when they are first asked for."""
+    folder = tmp_path_factory.mktemp("real")
+
+    @functools.cache
+    def index(name):
+        run("embed", museum_data / name, "-o", folder / name)
+        return Store.open(folder / name)
+
+    return index
+
+
 @pytest.mark.slow
-def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbour(
-    museum_data, tmp_path
-):
-    run("embed", museum_data / "paintings", "-o", tmp_path / "paintings")
-    result = run("probe", "--index", tmp_path / "paintings", "--label", "artist", "--json")
+@pytest.mark.parametrize(
+    ("collection", "label"),
+    [
+        ("paintings", "artist"),
+        ("paintings", "style"),
+        ("paintings", "genre"),
+        ("antiquities", "object_type"),
+    ],
+)
+def test_a_probe_is_as_good_as_scikit_learns_on_real_pictures(real, collection, label):
+    store, grid = real(collection), (1.0, 3.0, 10.0)
+    (question,) = draw_questions(
+        store, LabelPlan(), [read_target(store, label)], np.array([], dtype=int), ""
+    )
+    x, y, sides = to_unit(store.vectors("embedding")), question.target.strata, question.sides
+    rows = {"train": sides.train, "validation": sides.validation, "test": sides.test}
+    found = probe_classes(x, y, **rows, strengths=grid)
+
+    def quality(peer):
+        likely = peer.predict_proba(x[sides.validation])
+        loss = sklearn.metrics.log_loss(y[sides.validation], likely, labels=peer.classes_)
+        return peer.score(x[sides.validation], y[sides.validation]), -loss
+
+    peers = [
+        LogisticRegression(C=c, tol=1e-5, max_iter=1000).fit(x[sides.train], y[sides.train])
+        for c in grid
+    ]
+    best = max(peers, key=quality).C
+    assert found.head.strength == best
+    peer = LogisticRegression(C=best, tol=1e-5, max_iter=1000).fit(x[sides.seen], y[sides.seen])
+    assert found.top1 == pytest.approx(peer.score(x[sides.test], y[sides.test]), abs=0.003)
+
+
+@pytest.mark.slow
+def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbour(real):
+    result = run("probe", "--index", real("paintings").path, "--label", "artist", "--no-save")
     found = json.loads(result.stdout)
     assert (found["split_way"], found["n_test"]) == (
         "70/10/20 drawn with seed 0, stratified by artist",
@@ -529,3 +624,14 @@ def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbour(
     )
     assert found["probe"] >= found["knn1"] + 0.08
     assert found["probe"] > found["knn"] > found["metadata"] > found["baseline"]
+
+
+@pytest.mark.slow
+def test_a_style_is_told_worse_by_artists_not_learnt_from(real):
+    args = ("--label", "style", "--group", "artist", "--no-save", "--json")
+    apart, ordinary = (
+        json.loads(line)
+        for line in run("probe", "--index", real("paintings").path, *args).stdout.splitlines()
+    )
+    assert (apart["group"], ordinary["group"]) == ("artist", None)
+    assert apart["baseline"] < apart["probe"] < ordinary["probe"] - 0.2

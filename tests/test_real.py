@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 
 import numpy as np
 import open_clip
@@ -11,9 +12,12 @@ import torch
 from click.testing import CliRunner
 from conftest import ROOT
 from PIL import Image
+from test_knn import dino_top1
 
+from artsim.annotations import read_split, values_of
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
+from artsim.evaluation.labels import encode
 from artsim.loader import preprocess
 from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
 from artsim.store import Store
@@ -76,10 +80,37 @@ def test_style_without_the_artist_is_another_figure_as_the_readme_says(paintings
     assert found["style", 1] == pytest.approx(0.294, abs=0.01)
 
 
-def test_the_matches_of_the_readme_are_found(paintings):
-    lines = run("similar", "--id", "0304b5def7", "-k", "5", "--index", paintings).splitlines()
-    printed = re.findall(r"^ +\d   0\.\d{3}   (\w{10})", README, re.MULTILINE)
-    assert [json.loads(line)["id"] for line in lines] == printed
+def test_dino_accuracy_on_the_paintings_equals_an_independent_loop_exactly(paintings):
+    run("split", "--index", paintings, "--name", "halves", "--fractions", "80/20")
+    store = Store.open(paintings)
+    train, test = (read_split(store, "halves").rows(side) for side in ("train", "test"))
+    codes = encode(values_of(store, "artist")).codes
+    vectors = store.vectors("embedding").astype(np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    found = top1(paintings, "--label", "artist", "--split", "halves", "--protocol", "dino")
+    expected = {
+        ("artist", k): dino_top1(vectors[train], codes[train], vectors[test], codes[test], k)
+        / len(test)
+        for k in (10, 20, 100, 200)
+    }
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "0304b5def7 -k 5",
+        '0304b5def7 -k 4 --not-same artist --max-per artist=1 --where "year >= 1850"',
+    ],
+)
+def test_the_matches_of_the_readme_are_found(paintings, asked):
+    block = re.split(r"```|\n\$ ", README.partition(f"$ artsim similar {asked}\n")[2])[0]
+    printed = re.findall(r"^ +\d   (0\.\d{3}) +(\d+\.\d\d)   (\w{10})", block, re.MULTILINE)
+    found = map(json.loads, run("similar", *shlex.split(asked), "--index", paintings).splitlines())
+    assert printed == [
+        (f"{match['score']:.3f}", f"{match['percentile']:.2f}", match["id"]) for match in found
+    ]
+    assert printed
 
 
 def real_pictures(museum_data):

@@ -1,5 +1,7 @@
 """Retrieval scores of rankings that can be read by eye, then against scikit-learn."""
 
+import sys
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ from hypothesis import given, settings
 from artsim.errors import EvaluationError
 from artsim.evaluation import retrieval
 from artsim.evaluation.neighbours import Neighbours
-from artsim.evaluation.retrieval import drop_junk, evaluate, pair_scores, score
+from artsim.evaluation.pixels import rmse, ssim
+from artsim.evaluation.retrieval import drop_junk, evaluate, pair_scores, score, told_apart
 
 
 def unit(rng, *shape):
@@ -123,6 +126,13 @@ def test_equals_scikit_learn(seed, n, n_classes):
         assert per_query[f"MRR@{depth}"] == pytest.approx(1 / (best.argmax() + 1))
     for name, values in result.per_query.items():
         assert result.overall[name] == pytest.approx(values.mean())
+    similarity = vectors @ vectors.T
+    np.fill_diagonal(similarity, -2)  # itself is last, and not relevant
+    same = (codes[:, None] == codes) & ~np.eye(n, dtype=bool)
+    asked = result.query_rows
+    assert result.overall[f"mAP@{depth}"] == pytest.approx(
+        sklearn.metrics.label_ranking_average_precision_score(same[asked], similarity[asked])
+    )
 
 
 def test_true_pairs_are_of_one_class_and_false_pairs_of_two():
@@ -163,6 +173,45 @@ def test_bad_use_says_what_is_wrong(values, options, message):
 def test_a_ranking_too_short_for_its_scores_is_refused():
     with pytest.raises(EvaluationError, match="the ranking is 2 deep; it must reach the largest k"):
         score(ranking([0, 1]), np.array([0, 0]), np.array([0]), np.array([1]), ks=(3,))
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=1), st.lists(st.integers(0, 5), min_size=1))
+def test_how_often_the_true_are_above_is_the_area_under_the_roc(true, other):
+    found = told_apart(np.sort(true), np.sort(other))
+    truth = [True] * len(true) + [False] * len(other)
+    assert found == pytest.approx(sklearn.metrics.roc_auc_score(truth, true + other))
+    assert np.isnan(told_apart(np.array([]), np.sort(other)))
+
+
+def test_ssim_is_that_of_wang_et_al():
+    """Written out: means, variances and covariance under a Gaussian window of 11 pixels."""
+    rng = np.random.default_rng(0)
+    a = rng.integers(0, 256, (24, 30), dtype=np.uint8)
+    b = np.clip(a + rng.normal(0, 40, a.shape), 0, 255).astype(np.uint8)
+    window = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    window = np.outer(window, window) / window.sum() ** 2
+
+    def blur(x):
+        views = np.lib.stride_tricks.sliding_window_view(x.astype(float), (11, 11))
+        return (views * window).sum(axis=(2, 3))
+
+    mean_a, mean_b = blur(a), blur(b)
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    var_a, var_b = blur(a.astype(float) ** 2) - mean_a**2, blur(b.astype(float) ** 2) - mean_b**2
+    both = blur(a.astype(float) * b) - mean_a * mean_b
+    expected = ((2 * mean_a * mean_b + c1) * (2 * both + c2)) / (
+        (mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2)
+    )
+    assert ssim(a, b) == pytest.approx(expected.mean(), abs=1e-6)
+    assert ssim(a, a) == 1
+    assert rmse(np.array([[0, 10]], np.uint8), np.array([[10, 0]], np.uint8)) == 10
+
+
+def test_without_scikit_image_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "skimage.metrics", None)
+    with pytest.raises(EvaluationError, match=r"pip install 'artsim\[train\]'"):
+        ssim(np.zeros((12, 12), np.uint8), np.zeros((12, 12), np.uint8))
 
 
 def test_pairs_need_two_classes():

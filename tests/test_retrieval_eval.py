@@ -130,6 +130,7 @@ def test_the_command_prints_json_lines_in_a_pipe(path):
         (("--label", "temper", "--junk", "nation"), "no column 'nation'"),
         (("--label", "temper", "-k", "1,6"), "ks must be between 1 and 5, the other rows"),
         (("--label", "temper", "--tap", "z"), "has no tap 'z'"),
+        (("--label", "id"), "no column 'id'"),
     ],
 )
 def test_misuse_is_one_line(path, args, message):
@@ -139,6 +140,67 @@ def test_misuse_is_one_line(path, args, message):
     assert output.count("\n") == 1
 
 
+def test_vectors_of_zeros_are_left_out_and_noted(path, monkeypatch):
+    vectors = Store.open(path).vectors("rgb")
+    vectors[Store.open(path).find("olive")] = 0
+    monkeypatch.setattr(Store, "vectors", lambda self, tap: vectors)
+    (found,) = retrieved(path, labels=("temper",), ks=(1,))
+    assert found.without_vector == 1
+    assert found.scores.overall["P@1"] == 1  # olive was the one that found another
+    output = run("retrieval-eval", "--index", path, "--label", "temper", "--table")
+    assert "Note: left out, because their vectors are all zeros: 1 of 6 pictures" in output
+
+
+def test_vectors_that_are_not_numbers_are_refused(path, monkeypatch):
+    vectors = Store.open(path).vectors("rgb")
+    vectors[1] = np.nan
+    monkeypatch.setattr(Store, "vectors", lambda self, tap: vectors)
+    output = run("retrieval-eval", "--index", path, "--label", "temper", code=1)
+    assert "row 1 of the vectors of" in output
+    assert output.endswith("holds NaN or infinity; embed it again\n")
+
+
+def test_a_class_with_one_picture_has_nothing_to_find(path):
+    (found,) = retrieved(path, labels=("alone = object = 'jug'",), ks=(1,))
+    assert (found.scores.skipped, len(found.scores.query_rows)) == (1, 4)  # olive has no object
+
+
+def test_pixels_are_compared_with_the_results(path):
+    (found,) = retrieved(path, labels=("temper",), ks=(1, 2, 5), pixels=True)
+    pixels = found.pixels
+    assert list(pixels.overall) == ["SSIM@1", "RMSE@1", "SSIM@2", "RMSE@2", "SSIM@5", "RMSE@5"]
+    assert (pixels.queries, pixels.unreadable) == (6, 0)
+    assert len(pixels.right) + len(pixels.wrong) == 6 * 5
+    # red-1 and red-2 are plain: SSIM compares their levels of grey alone
+    a, b = (0.299 * r + 0.587 * g + 0.114 * b for r, g, b in ((250, 10, 10), (240, 20, 10)))
+    assert pixels.right.max() > 0.99
+    assert pixels.overall["RMSE@1"] > abs(a - b)
+    assert pixels.overall["RMSE@5"] > pixels.overall["RMSE@1"]
+    assert 0 <= pixels.told_apart <= 1
+
+
+def test_the_command_shows_pixels_as_further_columns(path):
+    args = ("retrieval-eval", "--index", path, "--label", "temper", "-k", "1,5", "--pixels")
+    output = run(*args, "--table")
+    lines = [line.split() for line in output.splitlines()]
+    heading = ["k", "P@k", "HitRate@k", "mAP@k", "nDCG@k", "SSIM@k", "RMSE@k"]
+    assert heading in lines
+    assert "SSIM and RMSE are of 6 queries and their first results" in output
+    found = json.loads(run(*args, "--json"))
+    assert found["ssim_right"]["50 %"] <= 1
+    assert (found["pixel_queries"], found["unreadable"]) == (6, 0)
+
+
+def test_pictures_that_are_gone_are_counted_and_none_at_all_is_one_line(path, tmp_path):
+    (tmp_path / "c" / "red-1.png").unlink()
+    (found,) = retrieved(path, labels=("temper",), ks=(1,), pixels=True)
+    assert found.pixels.unreadable == 1
+    for file in (tmp_path / "c").glob("*.png"):
+        file.unlink()
+    output = run("retrieval-eval", "--index", path, "--label", "temper", "--pixels", code=1)
+    assert output.endswith("can be opened from here; leave out --pixels\n")
+
+
 @pytest.mark.parametrize("ks", ["0", "1,x", "1,,2"])
 def test_ranks_that_are_none_are_explained(path, ks):
-    assert "is not a rank from 1" in run("retrieval-eval", "--index", path, "-k", ks, code=2)
+    assert "is not a number from 1" in run("retrieval-eval", "--index", path, "-k", ks, code=2)

@@ -16,21 +16,30 @@ from types import FrameType
 import click
 
 from artsim import __version__
+from artsim.cli.compare import compare
+from artsim.cli.dupes import dupes
 from artsim.cli.embed import embed
 from artsim.cli.fetch import fetch
 from artsim.cli.import_vectors import import_vectors
+from artsim.cli.index import index
 from artsim.cli.info import info
 from artsim.cli.inspect_ import inspect
 from artsim.cli.knn_eval import knn_eval
 from artsim.cli.label import label
+from artsim.cli.leaderboard import leaderboard
 from artsim.cli.leaks import leaks
+from artsim.cli.map_ import map_
 from artsim.cli.models import layers, models
 from artsim.cli.predict import predict
 from artsim.cli.probe import probe
+from artsim.cli.recipes import recipes
+from artsim.cli.report import report
 from artsim.cli.retrieval_eval import retrieval_eval
 from artsim.cli.sample import sample
+from artsim.cli.serve import serve
 from artsim.cli.similar import similar
 from artsim.cli.split import split
+from artsim.cli.train import train
 from artsim.errors import ArtsimError
 
 __all__ = ["cli"]
@@ -74,6 +83,7 @@ def cli() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name is printed, whatever its bytes
     handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
     handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
     logging.getLogger("artsim").handlers = [handler]
     signal.signal(signal.SIGTERM, _interrupt)
@@ -89,14 +99,23 @@ for _command in (
     inspect,
     embed,
     import_vectors,
+    index,
     similar,
+    dupes,
+    map_,
+    serve,
     label,
     split,
     leaks,
     knn_eval,
     probe,
     predict,
+    leaderboard,
     retrieval_eval,
+    report,
+    recipes,
+    train,
+    compare,
     info,
     models,
     layers,

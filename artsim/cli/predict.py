@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from artsim.cli.options import (
+    FOLDER,
     NEW_FILE,
     PICTURE,
     compute_options,
@@ -20,15 +20,21 @@ from artsim.cli.options import (
     make_compute,
     open_store,
 )
-from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
+from artsim.cli.output import (
+    check_rows_file,
+    print_json_lines,
+    print_table,
+    show_progress,
+    wants_json,
+    write_rows,
+)
+from artsim.cli.predict_run import predict_by_run
 
 if TYPE_CHECKING:
     from artsim.models.extractor import Compute, Extractor
     from artsim.probing import Head, Prediction, Predictor
     from artsim.store import Failure, Store
 
-_SUFFIXES = (".csv", ".parquet")
-_ROWS = 4096  # written to Parquet at a time
 _COLUMNS = {
     "id": "string",
     "image": "string",
@@ -53,6 +59,13 @@ _COLUMNS = {
     "head_name",
     metavar="NAME",
     help="What 'artsim probe' saved, or a path to its .json.  [default: the newest]",
+)
+@click.option(
+    "--run",
+    metavar="RUN",
+    type=FOLDER,
+    help="Ask a trained network instead of a head: a folder that 'artsim train' left, or its name "
+    "in runs/. Pictures that --out has already are left out.",
 )
 @click.option(
     "--min-confidence",
@@ -88,6 +101,7 @@ def predict(
     picture: Path | None,
     ids: tuple[str, ...],
     head_name: str | None,
+    run: Path | None,
     min_confidence: float,
     neighbours: int,
     top: int,
@@ -104,7 +118,8 @@ def predict(
 
     A head that 'artsim probe' saved answers with how likely each class is. Beside it stand what
     the catalogue says, and the pictures of the index that look most alike, with their labels. An
-    answer on a picture that the head was fitted on is marked: it is no evidence.
+    answer on a picture that the head was fitted on is marked: it is no evidence. With --run a
+    network of 'artsim train' answers; one of two stages in a phrase, too.
 
     Example:
 
@@ -112,11 +127,27 @@ def predict(
         artsim predict query.jpg --head artist+style
         artsim predict --id 002ff77bbd --min-confidence 0.5
         artsim predict new-photos/ --head medium --out predictions.csv
+        artsim predict new-photos/ --run heritage-two-stage-20260102-030405 --out told.csv
     """
     if (picture is None) == (not ids):
         raise click.UsageError("give a picture, a folder or table of them, or --id ID")
-    if out is not None and out.suffix not in _SUFFIXES:
-        raise click.BadParameter(f"{out} is neither .csv nor .parquet", param_hint="--out")
+    check_rows_file(out)
+    if run is not None:
+        if head_name or index or model or weights:
+            raise click.UsageError("--run has its own network; leave out --head, --index, --model")
+        predict_by_run(
+            run,
+            picture,
+            ids,
+            top=top,
+            out=out,
+            columns=_COLUMNS,
+            as_row=_as_row,
+            show=_print_told,
+            device=device,
+            as_json=as_json,
+        )
+        return
     store = open_store(index)
     from artsim.probing import Predictor, find_head, load_head, predict_ids, predict_picture
 
@@ -138,7 +169,7 @@ def predict(
         return
     found = predict_picture(predictor, picture) if picture else list(predict_ids(predictor, ids))
     if out is not None:
-        _write(out, found)
+        write_rows(out, map(_as_row, found), _COLUMNS)
         click.echo(f"{len(found):,} predictions written to {out}", err=True)
     elif wants_json(as_json):
         print_json_lines(each.to_json() for each in found)
@@ -181,7 +212,7 @@ def _predict_collection(
         results = predict_collection(predictor, catalogue, workers=count_cores(), progress=update)
         found = _without_failures(results, failures)
         if out is not None:
-            count = _write(out, found)
+            count = write_rows(out, map(_as_row, found), _COLUMNS)
         elif wants_json(as_json):
             print_json_lines(each.to_json() for each in found)
         else:
@@ -206,6 +237,26 @@ def _without_failures(
 
 def _print_one(head: Head, found: Sequence[Prediction]) -> None:
     click.echo(f"{found[0].id}, by head {head.name} of {head.index} ({head.tap})")
+    _print_labels(found)
+    if found[0].neighbours:
+        click.echo("\nNearest")
+        columns = [each.label for each in found]
+        rows = [
+            [f"{near.score:.3f}", near.id, *(_shown(each.neighbours[i].value) for each in found)]
+            for i, near in enumerate(found[0].neighbours)
+        ]
+        print_table(["score", "id", *columns], rows, right=["score"])
+
+
+def _print_told(found: Sequence[Prediction]) -> None:
+    if len({each.id for each in found}) == 1:
+        click.echo(found[0].id)
+        _print_labels(found)
+    else:
+        _print_many(found)
+
+
+def _print_labels(found: Sequence[Prediction]) -> None:
     for each in found:
         click.echo(f"\n{each.label}: {_shown(each.predicted) or 'not sure enough to say'}")
         if each.error is not None:
@@ -216,14 +267,6 @@ def _print_one(head: Head, found: Sequence[Prediction]) -> None:
             click.echo(f"  The catalogue says: {_shown(each.catalogue)}")
         if each.seen:
             click.echo("  Note: the head was fitted on this picture, so its answer is no evidence")
-    if found[0].neighbours:
-        click.echo("\nNearest")
-        columns = [each.label for each in found]
-        rows = [
-            [f"{near.score:.3f}", near.id, *(_shown(each.neighbours[i].value) for each in found)]
-            for i, near in enumerate(found[0].neighbours)
-        ]
-        print_table(["score", "id", *columns], rows, right=["score"])
 
 
 def _print_many(found: Sequence[Prediction]) -> None:
@@ -248,46 +291,6 @@ def _shown(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def _write(out: Path, found: Iterable[Prediction]) -> int:
-    """Write predictions as they come; say how many."""
-    from artsim.store import write_whole
-
-    counted = 0
-
-    def rows() -> Iterator[dict[str, Any]]:
-        nonlocal counted
-        for each in found:
-            counted += 1
-            yield _as_row(each)
-
-    write = _write_csv if out.suffix == ".csv" else _write_parquet
-    write_whole(out, lambda stream: write(stream, rows()))
-    return counted
-
-
-def _write_csv(stream: Any, rows: Iterator[dict[str, Any]]) -> None:
-    import io
-
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-    writer = csv.DictWriter(text, list(_COLUMNS))
-    writer.writeheader()
-    writer.writerows(rows)
-    text.detach()
-
-
-def _write_parquet(stream: Any, rows: Iterator[dict[str, Any]]) -> None:
-    import itertools
-
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    types = {"string": pa.string(), "double": pa.float64(), "bool": pa.bool_()}
-    schema = pa.schema([(name, types[type_]) for name, type_ in _COLUMNS.items()])
-    with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
-        while some := list(itertools.islice(rows, _ROWS)):
-            writer.write_table(pa.Table.from_pylist(some, schema=schema))
 
 
 def _as_row(each: Prediction) -> dict[str, Any]:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from artsim.cli.options import format_option, index_option, open_store, tap_option
+from artsim.cli.options import (
+    device_option,
+    format_option,
+    index_option,
+    label_option,
+    numbers,
+    open_store,
+    seed_option,
+    split_names,
+    split_options,
+    tap_option,
+)
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
@@ -26,36 +38,20 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
 @click.command()
 @index_option
 @tap_option
-@click.option(
-    "--label",
-    "labels",
-    multiple=True,
-    metavar="A,B",
-    help='Tell these columns or derived labels, or "NAME = EXPRESSION". Numbers are told by ridge '
-    "regression, columns with several values one class against the rest.  "
-    "[default: every column of one class a picture]",
-)
-@click.option(
-    "--split",
-    metavar="NAME",
-    help="A split of 'artsim split', or a column that says train, val and test.  "
-    "[default: 70/10/20, drawn alike from each class]",
-)
-@click.option(
-    "--no-leaks",
-    is_flag=True,
-    help="Refuse a split whose sides share a file or a picture: see 'artsim leaks'.",
-)
+@label_option("Tell")
+@split_options(default="70/10/20, drawn alike from each class")
 @click.option(
     "--group",
     metavar="COLUMN",
-    help="Pictures that share its value stay on one side: artist, when judging style.",
+    help="Pictures that share its value stay on one side: artist, when judging style. Where no "
+    "split is named the ordinary one stands beside it.",
 )
 @click.option(
     "--with",
     "metadata",
     multiple=True,
     metavar="A,B",
+    callback=split_names,
     help="Tell the probe these columns too: width, height, aspect_ratio, or the catalogue's.",
 )
 @click.option(
@@ -68,27 +64,14 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
     show_default=True,
     help="Draws of so few pictures.",
 )
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Of the split, the draws and the intervals.",
-)
+@seed_option("the split, the draws and the intervals")
 @click.option(
     "--head",
     metavar="NAME",
     help="Save the fitted probe so, for 'artsim predict'.  [default: the labels, as artist+style]",
 )
 @click.option("--no-save", is_flag=True, help="Save no head.")
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    metavar="NAME",
-    envvar="ARTSIM_DEVICE",
-    help="auto, cpu, cuda, cuda:N or mps.",
-)
+@device_option
 @format_option
 def probe(
     index: Path | None,
@@ -110,7 +93,8 @@ def probe(
 
     Beside it stand always the same answer, the metadata alone (width, height and aspect ratio, or
     --with), the nearest neighbour, and k neighbours. Everything is chosen on validation pictures;
-    the test pictures are asked once.
+    the test pictures are asked once. Classes are told by multinomial logistic regression, several
+    values a picture by one for each, numbers by ridge regression.
 
     Example:
 
@@ -119,80 +103,78 @@ def probe(
         artsim probe --label style --group artist --shots 1,5,10,20
         artsim probe --label medium --split honest --with height,width,aspect_ratio
     """
-    if no_leaks and split is None:
-        raise click.UsageError("--no-leaks looks at a split; name one with --split")
     if head is not None and no_save:
         raise click.UsageError("give --head NAME or --no-save, not both")
     store = open_store(index)
     from artsim.models.extractor import find_device
-    from artsim.probing import ProbePlan, check_name, default_name, make_head, means, save_head
+    from artsim.probing import (
+        ProbePlan,
+        check_name,
+        default_name,
+        make_head,
+        means,
+        save_head,
+        ungrouped,
+    )
     from artsim.probing import probe as run_probe
 
     plan = ProbePlan(
         tap=store.tap(tap).name,
-        labels=_names(labels),
+        labels=labels,
         split=split,
         no_leaks=no_leaks,
         group=group,
-        metadata=_names(metadata),
-        shots=_numbers(shots) if shots else (),
+        metadata=metadata,
+        shots=numbers([shots], "--shots") if shots else (),
         tries=tries,
         seed=seed,
     )
     if head is not None:
         check_name(head)  # before the work, not after it
     probes = list(run_probe(store, plan, device=find_device(device)))
+    ordinary = []
+    if (other := ungrouped(store, plan)) is not None:
+        ordinary = list(run_probe(store, other, device=find_device(device)))
     if wants_json(as_json):
-        setting = {"tap": plan.tap, "split": split, "group": group}
-        print_json_lines(each.to_json() | setting for each in probes)
-        print_json_lines({"mean_of": row["labels"]} | row for row in means(probes))
+        for some, apart in ((probes, group), (ordinary, None)):
+            setting = {"tap": plan.tap, "split": split, "group": apart}
+            print_json_lines(each.to_json() | setting for each in some)
+            print_json_lines(
+                {"mean_of": row["labels"]} | row | {"group": apart} for row in means(some)
+            )
     else:
-        _print_probes(store, plan, probes)
+        _print_probes(store, plan, probes, ordinary)
     if not no_save:
         name = head or default_name(each.target.name for each in probes)
         save_head(store, make_head(store, plan, probes, name))
         click.echo(f"Head {name!r} saved; ask it with 'artsim predict --head {name}'", err=True)
 
 
-def _names(texts: Sequence[str]) -> tuple[str, ...]:
-    """Split names at their commas; a derivation may have commas of its own."""
-    from artsim.derive import is_derivation
-
-    parts = [[text] if is_derivation(text) else text.split(",") for text in texts]
-    return tuple(part.strip() for some in parts for part in some if part.strip())
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    try:
-        numbers = [int(part) for part in text.split(",")]
-    except ValueError:
-        numbers = [0]
-    if min(numbers) < 1:
-        raise click.BadParameter(
-            f"{text!r} is not a list of numbers from 1, such as 1,5,10,20", param_hint="--shots"
-        )
-    return tuple(sorted(set(numbers)))
-
-
-def _print_probes(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe]) -> None:
+def _print_probes(
+    store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], ordinary: Sequence[LabelProbe]
+) -> None:
     from artsim.probing import means
 
     told = f" and {', '.join(plan.metadata)}" if plan.metadata else ""
     click.echo(f"Probes on {store.path} ({store.rows:,} pictures, by {plan.tap}{told})")
-    mean_of = {row["metric"]: row for row in means(probes)}
+    below = f"  by {plan.group}" if ordinary else ""  # a row under that of the ordinary split
     for metric, (heading, floor) in _HEADINGS.items():
-        some = [each for each in probes if each.metric == metric]
-        if not some:
-            continue
-        click.echo(f"\n{heading}")
-        rows = [_row(each) for each in some]
-        if metric in mean_of:
-            rows.append(_mean_row(mean_of[metric]))
-        right = [floor, *_COLUMNS]
-        print_table(["label", floor, *_COLUMNS], rows, right=right)
+        rows = []
+        for each, same in itertools.zip_longest(probes, ordinary):
+            if each.metric == metric:
+                rows += [_row(same, same.target.name)] if same else []
+                rows.append(_row(each, below or each.target.name))
+        for some, name in ((ordinary, "mean"), (probes, below or "mean")):
+            rows += [_mean_row(mean, name) for mean in means(some) if mean["metric"] == metric]
+        if rows:
+            click.echo(f"\n{heading}")
+            right = [floor, *_COLUMNS]
+            print_table(["label", *right], rows, right=right)
+    for each, same in zip(probes, ordinary, strict=bool(ordinary)):
+        click.echo(_difference(same, each, plan.group))
     if any(each.few for each in probes):
         _print_few(probes)
-    for each in probes:
+    for each in (*ordinary, *probes):
         sizes = " + ".join(f"{len(s):,}" for s in (each.sides.train, each.sides.validation))
         click.echo(f"{each.target.name}: {each.sides.way}; {sizes} pictures, test on "
                    f"{len(each.sides.test):,}")  # fmt: skip
@@ -202,27 +184,37 @@ def _print_probes(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe]) -
     click.echo(f"Metadata alone: {', '.join(names)}")
 
 
-def _row(each: LabelProbe) -> list[object]:
-    def show(value: float) -> str:
-        return f"{value:.1f}" if each.metric == "MAE" and value >= 10 else f"{value:.3f}"
+def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> str:
+    """Say what the two figures of a label mean."""
+    return (
+        f"{ordinary.target.name}: {_show(ordinary, ordinary.probe.value)} where a test picture's "
+        f"{group} may be learnt from, {_show(apart, apart.probe.value)} where none is:\n"
+        f"  the difference comes of recognising the {group}"
+    )
 
+
+def _row(each: LabelProbe, name: str) -> list[object]:
     low, high = each.probe.interval
     return [
-        each.target.name,
-        show(each.baseline),
-        show(each.metadata.value),
-        show(each.nearest.value),
-        show(each.knn.value),
+        name,
+        _show(each, each.baseline),
+        _show(each, each.metadata.value),
+        _show(each, each.nearest.value),
+        _show(each, each.knn.value),
         each.k,
-        show(each.probe.value),
-        f"{show(low)}-{show(high)}",
+        _show(each, each.probe.value),
+        f"{_show(each, low)}-{_show(each, high)}",
     ]
 
 
-def _mean_row(mean: dict[str, Any]) -> list[object]:
-    names = ("baseline", "metadata", "knn1", "knn", "probe")
-    *others, told = (f"{mean[name]:.3f}" for name in names)
-    return ["mean", *others, "", told, ""]
+def _show(each: LabelProbe, score: float) -> str:
+    return f"{score:.1f}" if each.metric == "MAE" and score >= 10 else f"{score:.3f}"
+
+
+def _mean_row(mean: dict[str, Any], name: str) -> list[object]:
+    ways = ("baseline", "metadata", "knn1", "knn", "probe")
+    *others, told = (f"{mean[way]:.3f}" for way in ways)
+    return [name, *others, "", told, ""]
 
 
 def _print_few(probes: Sequence[LabelProbe]) -> None:

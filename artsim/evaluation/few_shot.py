@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.evaluation import metrics
-from artsim.evaluation.logistic import STRENGTHS, fit_multinomial
+from artsim.evaluation.logistic import STRENGTHS
+from artsim.evaluation.selection import ClassTask, Head, choose
 from artsim.evaluation.splits import sample_per_class
 
 __all__ = ["FewShot", "few_shot"]
@@ -85,8 +85,7 @@ def few_shot(
     for number in range(tries):
         rows = train[sample_per_class(codes[train], shots, seed=seed + number)]
         held = validation[sample_per_class(codes[validation], shots, seed=seed + number)]
-        right = _fit(features, codes, rows, held, test, strengths, device)
-        top1.append(right)
+        top1.append(_fit(features, codes, rows, held, test, strengths, device))
         sizes.append(len(rows))
     short = int(((counts > 0) & (counts < shots)).sum())
     return FewShot(shots=shots, top1=tuple(top1), n_train=sizes[0], short=short, seed=seed)
@@ -102,26 +101,15 @@ def _fit(
     device: str | torch.device,
 ) -> float:
     """Fit to these rows, choose on those held, and score the test rows."""
-    classes, columns = np.unique(codes[rows], return_inverse=True)
-    mean = features[rows].mean(axis=0)
-    axes = _axes(features[rows] - mean)
-
-    def project(x: Array) -> Array:
-        centred: Array = x - mean
-        return centred if axes is None else np.matmul(centred, axes)
-
-    path = fit_multinomial(project(features[rows]), columns, strengths, device=device)
-
-    def predict(x: Array, i: int) -> NDArray[np.int64]:
-        scores = project(x).astype(np.float32) @ path.weights[i] + path.bias[i]
-        if len(classes) == 2:  # one column: class 0 scores 0
-            scores = np.concatenate([np.zeros_like(scores), scores], axis=1)
-        found: NDArray[np.int64] = classes[scores.argmax(axis=1)].astype(np.int64)
-        return found
-
-    chosen = range(len(path.strengths))
-    right = [metrics.accuracy(codes[held], predict(features[held], i)) for i in chosen]
-    return metrics.accuracy(codes[test], predict(features[test], int(np.argmax(right))))
+    used = np.concatenate([rows, held, test])
+    x = features[used] - features[rows].mean(axis=0)
+    axes = _axes(x[: len(rows)])
+    task = ClassTask(x if axes is None else x @ axes, codes[used], device)
+    learnt, chosen_on, judged = np.split(np.arange(len(used)), np.cumsum([len(rows), len(held)]))
+    path, classes = task.fit(learnt, strengths)
+    best, _ = choose(task, path, classes, chosen_on)
+    head = Head(path.weights[best], path.bias[best], classes, float(path.strengths[best]))
+    return task.quality(judged, head.scores(task.features[judged]), classes)
 
 
 def _axes(centred: Array) -> Array | None:

@@ -17,6 +17,7 @@ first i that are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -34,7 +35,16 @@ from artsim.evaluation.neighbours import (
     nearest,
 )
 
-__all__ = ["KS", "RetrievalEvaluation", "drop_junk", "evaluate", "pair_scores", "score"]
+__all__ = [
+    "KS",
+    "RetrievalEvaluation",
+    "drop_junk",
+    "evaluate",
+    "pair_scores",
+    "score",
+    "score_hits",
+    "told_apart",
+]
 
 KS = (1, 5, 10, 20, 100)
 
@@ -57,6 +67,11 @@ class RetrievalEvaluation:
     per_class: dict[str, Floats]  # (C,) means; NaN for a class without queries
     overall: dict[str, float]  # means over the queries
     skipped: int  # queries with nothing to find
+
+    @property
+    def ks(self) -> tuple[int, ...]:
+        """The ranks that were cut at."""
+        return tuple(int(name[2:]) for name in self.overall if name.startswith("P@"))
 
 
 def evaluate(
@@ -167,9 +182,29 @@ def score(
             f"largest number of relevant rows, {relevant.max()}"
         )
     hits = (codes[neighbours.rows] == truth[:, None]) & (neighbours.rows != NO_ROW)  # (Q, depth)
-    ranks = np.arange(1, depth + 1)
-    found = np.cumsum(hits, axis=1)  # (Q, depth)
-    precision = np.cumsum(hits * (found / ranks), axis=1)  # of P(i) rel(i)
+    found, precision = _cumulate(hits)
+    every = np.arange(len(truth))
+    return score_hits(hits, relevant, ks) | {
+        "R-precision": found[every, relevant - 1] / relevant,
+        "mAP@R": precision[every, relevant - 1] / relevant,
+    }
+
+
+def score_hits(
+    hits: NDArray[np.bool_], relevant: NDArray[np.integer], ks: Sequence[int] = KS
+) -> dict[str, Floats]:
+    """Compute the scores that are cut at a rank, whatever makes a row relevant.
+
+    Args:
+        hits: Whether the row at each rank is relevant, shape (Q, depth); as deep as the largest k.
+        relevant: R of each query, above 0, shape (Q,).
+        ks: Ranks to cut at.
+
+    Returns:
+        By the name of the score, one value a query, shape (Q,).
+    """
+    found, precision = _cumulate(hits)
+    ranks = np.arange(1, hits.shape[1] + 1)
     gains = np.cumsum(hits / np.log2(ranks + 1), axis=1)
     ideal = np.cumsum(1 / np.log2(ranks + 1))
     scores: dict[str, Floats] = {}
@@ -179,12 +214,16 @@ def score(
         scores[f"HitRate@{k}"] = (found[:, k - 1] > 0).astype(np.float64)
         scores[f"mAP@{k}"] = precision[:, k - 1] / most
         scores[f"nDCG@{k}"] = gains[:, k - 1] / ideal[most - 1]
-    every = np.arange(len(truth))
-    scores["R-precision"] = found[every, relevant - 1] / relevant
-    scores["mAP@R"] = precision[every, relevant - 1] / relevant
     first = hits[:, : max(ks)]
     scores[f"MRR@{max(ks)}"] = np.where(first.any(axis=1), 1 / (first.argmax(axis=1) + 1), 0.0)
     return scores
+
+
+def _cumulate(hits: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
+    """Count what is relevant up to each rank, and add up P(i) rel(i), both (Q, depth)."""
+    found: NDArray[np.int64] = np.cumsum(hits, axis=1, dtype=np.int64)
+    precision = np.cumsum(hits * (found / np.arange(1, hits.shape[1] + 1)), axis=1)
+    return found, precision
 
 
 def drop_junk(neighbours: Neighbours, junk: NDArray[np.integer]) -> Neighbours:
@@ -237,6 +276,23 @@ def pair_scores(
     stranger = rng.integers(0, len(rows) - own)  # among the rows outside the class
     stranger += np.where(stranger >= begin, own, 0)
     return _products(vectors, rows[at], rows[mate]), _products(vectors, rows[other], rows[stranger])
+
+
+def told_apart(true: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+    """Compute how often a score of the true is above one of the others: the area under the ROC.
+
+    Args:
+        true: Scores, sorted; ties count half.
+        other: Scores, sorted.
+
+    Returns:
+        1 if all true scores are higher, 0.5 if the two are alike, NaN where one has none.
+    """
+    if not len(true) or not len(other):
+        return math.nan
+    below = np.searchsorted(other, true, side="left").mean()
+    upto = np.searchsorted(other, true, side="right").mean()
+    return float((below + upto) / 2 / len(other))
 
 
 def _products(vectors: NDArray[np.floating], a: Rows, b: Rows) -> NDArray[np.float32]:

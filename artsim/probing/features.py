@@ -14,10 +14,10 @@ from artsim.datatypes import FieldType
 from artsim.derive import is_derivation, parse_label
 from artsim.errors import EvaluationError
 from artsim.evaluation.labels import why_not_label
-from artsim.probing.targets import is_id_name, numbers_of, why_id
 from artsim.store import Store
+from artsim.targets import is_id_name, numbers_of, why_id
 
-__all__ = ["SHAPE", "Column", "Metadata", "read_metadata", "refuse_label"]
+__all__ = ["SHAPE", "Column", "Metadata", "Values", "read_metadata", "refuse_label"]
 
 SHAPE = ("width", "height", "aspect_ratio")  # known of every picture, whatever the catalogue says
 

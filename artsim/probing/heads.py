@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from artsim.datatypes import Passport
 from artsim.errors import EvaluationError, PassportError, StoreError
 from artsim.probing.features import Metadata
-from artsim.probing.targets import Kind
 from artsim.store import Store, write_whole
+from artsim.targets import Kind
 
 __all__ = [
     "Head",

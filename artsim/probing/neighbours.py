@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.evaluation import metrics
-from artsim.evaluation.knn import KS, vote
+from artsim.evaluation.knn import KS
 from artsim.evaluation.knn_members import score_members, vote_members
 from artsim.evaluation.knn_values import predict_values, score_ranges
-from artsim.evaluation.labels import Members
 from artsim.evaluation.neighbours import Neighbours, nearest
+from artsim.evaluation.votes import vote
 from artsim.probing.sides import Sides
-from artsim.probing.targets import Kind, Target
+from artsim.targets import Kind, Target
 
 __all__ = ["KS", "Score", "score_neighbours"]
 
@@ -36,7 +36,7 @@ def score_neighbours(
     """Score the nearest neighbour, and the k nearest with the k that validation rows choose.
 
     The k is chosen among the neighbours in train; the test rows' neighbours are in train and
-    validation. Votes are weighted, see `artsim.evaluation.knn`.
+    validation. Votes are weighted, see `artsim.evaluation.votes`.
 
     Args:
         vectors: Unit vectors, shape (N, D).
@@ -86,8 +86,8 @@ def _score_members(
     target: Target, bank: Rows, queries: Rows, found: Neighbours, k: int, seed: int
 ) -> Score:
     assert target.members is not None
-    votes = vote_members(found, _take(target.members, bank), k)
-    each = score_members(votes, _take(target.members, queries)).per_label
+    votes = vote_members(found, target.members.take(bank), k)
+    each = score_members(votes, target.members.take(queries)).per_label
     share = target.matrix[bank].mean(axis=0)
     # Of the classes that a probe can learn: the mean is of the same ones.
     each = each[(share > 0) & (share < 1) & ~np.isnan(each)]
@@ -103,10 +103,3 @@ def _score_numbers(
     known, truth = target.numbers[bank], target.numbers[queries]
     scored = score_ranges(predict_values(found, known, k), truth, truth, known, seed=seed)
     return Score(scored.mae, scored.interval)
-
-
-def _take(members: Members, rows: Rows) -> Members:
-    counts = np.diff(members.starts)[rows]
-    starts = np.concatenate([[0], np.cumsum(counts)])
-    places = np.repeat(members.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
-    return Members(starts.astype(np.int64), members.codes[places], members.classes)

@@ -16,9 +16,9 @@ from artsim.errors import EvaluationError, ImageError
 from artsim.index import open_index, unit
 from artsim.probing.features import SHAPE, read_metadata
 from artsim.probing.heads import Head, HeadTask, check_passport, id_hashes
-from artsim.probing.targets import Kind, label_values
-from artsim.search import load_index_extractor, locate, query_by_id
+from artsim.search import Works, load_index_extractor, locate
 from artsim.store import Failure, Store, floats
+from artsim.targets import Kind, label_values
 
 if TYPE_CHECKING:
     from artsim.datatypes import Catalogue
@@ -255,13 +255,8 @@ def predict_ids(predictor: Predictor, ids: Sequence[str]) -> Iterator[Prediction
         SearchError: If no picture has an id.
     """
     store = predictor.store
-    rows = []
-    for id_ in ids:
-        row = store.find(id_)
-        if row is None:
-            query_by_id(store, id_, predictor.head.tap)  # raises, naming ids like it
-        assert row is not None
-        rows.append(row)
+    works = Works(store)
+    rows = [works.row(id_) for id_ in ids]
     columns = read_metadata(store, predictor.needs)
     for start in range(0, len(rows), _ROWS):
         yield from predictor.predict(_of_rows(predictor, rows[start : start + _ROWS], columns))

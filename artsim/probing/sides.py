@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,9 +10,9 @@ from numpy.typing import NDArray
 
 from artsim.annotations import SAMPLE, TEST, TRAIN, VAL, read_split
 from artsim.errors import EvaluationError
-from artsim.evaluation.splits import k_fold, split
-from artsim.probing.targets import Kind, Target
+from artsim.evaluation.splits import split
 from artsim.store import Store
+from artsim.targets import Kind, Target
 
 __all__ = ["FRACTIONS", "Sides", "draw_sides"]
 
@@ -79,10 +78,8 @@ def _draw(
 ) -> Sides:
     codes = target.strata[rows]
     try:
-        if groups is None:
-            parts = split(codes, FRACTIONS, seed=seed)
-        else:
-            parts = _split_groups(codes, groups[rows], seed)
+        inner = None if groups is None else groups[rows]
+        parts = split(codes, FRACTIONS, groups=inner, seed=seed)
     except EvaluationError as error:
         raise EvaluationError(f"label {target.name!r} cannot be split: {error}") from error
     way = f"70/10/20{among} drawn with seed {seed}, stratified by {target.name}"
@@ -91,25 +88,6 @@ def _draw(
         validation=rows[parts[1]],
         test=rows[parts[2]],
         way=way + (f", each {group} on one side" if group else ""),
-    )
-
-
-def _split_groups(codes: Codes, groups: Codes, seed: int) -> tuple[Rows, ...]:
-    """Split by whole groups; where few and large ones leave a side empty, as nearly as they can."""
-    try:
-        return split(codes, FRACTIONS, groups=groups, seed=seed)
-    except EvaluationError:
-        rest, test = split(codes, (1 - FRACTIONS[2], FRACTIONS[2]), groups=groups, seed=seed)
-    n_groups = len(np.unique(groups[rest]))
-    for k in range(min(8, n_groups), 2, -1):  # an eighth of the rest is a tenth of all
-        with suppress(EvaluationError):
-            folds = k_fold(codes[rest], k, groups=groups[rest], seed=seed)
-            smallest = int(np.argmin([len(fold) for fold in folds]))
-            validation = rest[folds[smallest]]
-            return np.setdiff1d(rest, validation), validation, test
-    raise EvaluationError(
-        f"there are {len(np.unique(groups))} groups, too few or too unequal for three sides; "
-        "group by another column"
     )
 
 

@@ -1,0 +1,161 @@
+"""``artsim leaderboard``."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from artsim.cli.options import (
+    FOLDER,
+    NEW_FILE,
+    device_option,
+    format_option,
+    label_option,
+    open_store,
+    seed_option,
+    split_options,
+)
+from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
+
+if TYPE_CHECKING:
+    from artsim.probing import Standing
+
+_WAYS = {"probe": "Linear probe", "knn": "kNN, k chosen on validation"}
+_METRICS = {"top1": "", "mAP": " (mAP)", "MAE": " (MAE, less is better)"}
+
+
+@click.command()
+@click.argument("indexes", nargs=-1, type=FOLDER, metavar="[INDEX]...")
+@click.option(
+    "--tap", "taps", multiple=True, metavar="TAP", help="Only these vectors.  [default: all]"
+)
+@label_option("Compare by")
+@split_options(default="70/10/20, drawn alike from each class")
+@click.option(
+    "--group",
+    metavar="COLUMN",
+    help="Pictures that share its value stay on one side: artist, when judging style.",
+)
+@seed_option("the split and the intervals")
+@click.option(
+    "--csv", "table", metavar="FILE", type=NEW_FILE, help="Write every score to a CSV file."
+)
+@device_option
+@format_option
+def leaderboard(
+    indexes: tuple[Path, ...],
+    taps: tuple[str, ...],
+    labels: tuple[str, ...],
+    split: str | None,
+    no_leaks: bool,
+    group: str | None,
+    seed: int,
+    table: Path | None,
+    device: str,
+    as_json: bool | None,
+) -> None:
+    """Compare layers, poolings and networks: which vectors tell which label best.
+
+    Every tap of an index, or of several indexes of one catalogue, is judged by a linear probe and
+    by nearest neighbours on the same pictures: each label has one split for all. The best of a
+    label is marked *. The mean counts each label alike, numbers left out.
+
+    Example:
+
+    \b
+        artsim embed paintings/ -m lite0@blocks.1/gram+blocks.4/gem+embedding
+        artsim leaderboard --label artist,style,genre
+        artsim leaderboard indexes/lite0 indexes/clip --label style --group artist --csv taps.csv
+    """
+    stores = [open_store(index) for index in dict.fromkeys(indexes or (None,))]
+    from artsim.models.extractor import find_device
+    from artsim.probing import LeaderboardPlan, best
+    from artsim.probing import leaderboard as compare
+
+    plan = LeaderboardPlan(
+        taps=taps, labels=labels, split=split, no_leaks=no_leaks, group=group, seed=seed
+    )
+    standings: list[Standing] = []
+    every = [tap.name for store in stores for tap in store.manifest.passport.taps]
+    total = sum(not taps or tap in taps for tap in every)
+    with show_progress("Comparing") as update:
+        for each in compare(stores, plan, device=find_device(device)):
+            standings.append(each)
+            update(len({(done.index, done.tap) for done in standings}), total, 0)
+    top = {way: best(standings, way) for way in _WAYS}
+    rows = [
+        each.to_json() | {f"best_{way}": each.score(way) == top[way][each.label] for way in _WAYS}
+        for each in standings
+    ]
+    if table is not None:
+        _write(table, rows)
+    if wants_json(as_json):
+        setting = {"split": split, "group": group, "seed": seed}
+        print_json_lines(row | setting for row in rows)
+        return
+    for way in _WAYS:
+        _print_way(standings, way, top[way], several=len(stores) > 1)
+    _print_questions(standings)
+    if table is not None:
+        click.echo(f"Scores written to {table}")
+
+
+def _write(file: Path, rows: Sequence[dict[str, object]]) -> None:
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _print_way(
+    standings: Sequence[Standing], way: str, top: dict[str, float], *, several: bool
+) -> None:
+    """Print a row for each tap, the best mean first."""
+    from artsim.probing import mean_score
+
+    by_tap: dict[tuple[str, str], list[Standing]] = {}
+    for each in standings:
+        by_tap.setdefault((each.index, each.tap), []).append(each)
+    means = {tap: mean_score(scores, way) for tap, scores in by_tap.items()}
+    order = sorted(by_tap, key=lambda tap: -(means[tap] or 0.0))
+    highest = means[order[0]]
+    rows = [
+        [
+            *([tap[0]] if several else []),
+            tap[1],
+            by_tap[tap][0].dims,
+            *(_shown(each, each.score(way), top[each.label]) for each in by_tap[tap]),
+            "" if means[tap] is None else _marked(f"{means[tap]:.3f}", means[tap] == highest),
+        ]
+        for tap in order
+    ]
+    firsts = by_tap[order[0]]
+    floor = [_shown(each, each.baseline, None) for each in firsts]
+    rows.append([*([""] if several else []), "no picture", "", *floor, ""])
+    labels = [each.label + _METRICS[str(each.to_json()["metric"])] for each in firsts]
+    columns = ["dims", *labels, "mean"]
+    click.echo(f"\n{_WAYS[way]}")
+    print_table([*(["index"] if several else []), "tap", *columns], rows, right=columns)
+
+
+def _shown(standing: Standing, score: float, top: float | None) -> str:
+    text = f"{score:.1f}" if standing.is_error and score >= 10 else f"{score:.3f}"
+    return _marked(text, score == top)
+
+
+def _marked(text: str, is_best: bool) -> str:
+    return text + ("*" if is_best else " ")
+
+
+def _print_questions(standings: Sequence[Standing]) -> None:
+    for question in {each.label: each.question for each in standings}.values():
+        sides = question.sides
+        click.echo(f"{question.target.name}: {sides.way}; {len(sides.seen):,} pictures, test on "
+                   f"{len(sides.test):,}")  # fmt: skip
+        for note in sides.notes:
+            click.echo(f"  Note: {note}")
+    click.echo("Best by label: *. No picture: the majority, chance, or the median.")

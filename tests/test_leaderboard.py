@@ -1,0 +1,236 @@
+"""Taps that see one colour each, compared by labels that are of one colour each."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import MeanColor, toy_passport
+from PIL import Image
+
+from artsim.cli import cli
+from artsim.datatypes import TapInfo
+from artsim.embed import embed_collection
+from artsim.models.extractor import Extractor
+from artsim.probing import LeaderboardPlan, ProbePlan, best, leaderboard, mean_score, probe
+from artsim.readers import read_collection
+from artsim.store import Store
+
+ROWS = 80
+
+
+class OneColor(MeanColor):
+    """Each tap knows how much there is of one colour: 0 is red, 2 is blue."""
+
+    def __init__(self, *channels):
+        super().__init__()
+        self.channels = channels
+
+    def __call__(self, pixels):
+        mean = pixels.float().mean(dim=(2, 3)).numpy() / 255
+        return [np.stack([mean[:, c], 1 - mean[:, c]], axis=1) for c in self.channels]
+
+
+def embed(folder, index, taps):
+    """Embed by taps, each seeing the channel that it is given."""
+    passport = toy_passport(
+        taps=tuple(TapInfo(name=tap, layer="", pooling="none", dim=2) for tap in taps)
+    )
+    embed_collection(read_collection(folder), index, Extractor(OneColor(*taps.values()), passport))
+    return index
+
+
+def write_rows(folder, rows):
+    with (folder / "objects.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """Threads that wait for each other on so few rows take longer than the work."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def museum(tmp_path_factory):
+    """80 pictures with more or less red, and more or less blue."""
+    folder = tmp_path_factory.mktemp("leaderboard") / "museum"
+    folder.mkdir()
+    rows = []
+    for i in range(ROWS):
+        red, blue = 60 + 90 * (i % 2) + i // 4, 60 + 90 * (i // 2 % 2) + i // 4
+        Image.new("RGB", (8, 8), (red, 0, blue)).save(folder / f"{i}.png")
+        rows.append(
+            {
+                "id": f"p{i}",
+                "image": f"{i}.png",
+                "heat": ["cold", "hot"][i % 2],
+                "sea": ["dry", "wet"][i // 2 % 2],
+                "depth": blue,
+                "school": f"school {i // 4 % 10}",
+                "side": (7 * ["train"] + ["val"] + 2 * ["test"])[i // 4 % 10],
+                "number": 100 + i,
+            }
+        )
+    write_rows(folder, rows)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def path(museum):
+    return embed(museum, museum.parent / "colors", {"red": 0, "blue": 2})
+
+
+@pytest.fixture
+def store(path):
+    return Store.open(path)
+
+
+def compared(*stores, **options):
+    return list(leaderboard(stores, LeaderboardPlan(**options)))
+
+
+def by_tap(standings, way):
+    return {(each.tap, each.label): each.score(way) for each in standings}
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_each_tap_tells_best_what_it_sees(store):
+    found = compared(store, labels=("heat", "sea", "depth"), split="side")
+    for way in ("probe", "knn"):
+        scores = by_tap(found, way)
+        assert scores["red", "heat"] == scores["blue", "sea"] == 1
+        assert scores["red", "sea"] < 0.8
+        assert scores["blue", "heat"] < 0.8
+        assert scores["blue", "depth"] < 8 < scores["red", "depth"]
+        assert best(found, way) == {"heat": 1, "sea": 1, "depth": scores["blue", "depth"]}
+        reds = [each for each in found if each.tap == "red"]
+        assert mean_score(reds, way) == (1 + scores["red", "sea"]) / 2  # numbers left out
+        assert mean_score(reds[2:], way) is None
+
+
+def test_the_scores_are_those_of_a_probe_of_that_tap(store):
+    for each in compared(store, labels=("sea", "depth"), seed=3):
+        plan = ProbePlan(tap=each.tap, labels=(each.label,), seed=3)
+        (alone,) = probe(store, plan)
+        assert (each.probe, each.knn, each.k) == (alone.probe, alone.knn, alone.k)
+        assert each.baseline == alone.baseline
+        assert each.question.sides.test.tolist() == alone.sides.test.tolist()
+
+
+def test_indexes_of_one_catalogue_are_compared_by_id(store, museum, tmp_path):
+    rows = list(csv.DictReader((museum / "objects.csv").read_text().splitlines()))
+    other = tmp_path / "other"
+    other.mkdir()
+    for row in rows:
+        (other / row["image"]).write_bytes((museum / row["image"]).read_bytes())
+    write_rows(other, list(reversed(rows))[1:])  # in another order, and p79 is not there
+    second = Store.open(embed(other, tmp_path / "second", {"sky": 2}))
+    found = compared(store, second, labels=("sea",), split="side")
+    assert [(each.index, each.tap) for each in found] == [
+        ("colors", "red"),
+        ("colors", "blue"),
+        ("second", "sky"),
+    ]
+    assert by_tap(found, "probe")["sky", "sea"] == by_tap(found, "probe")["blue", "sea"] == 1
+    sides = found[0].question.sides
+    assert all(each.question.sides is sides for each in found)
+    assert ROWS - 1 not in sides.test
+    assert sides.notes == (
+        "1 pictures are left out, as not every index has them, or a vector of theirs is all zeros",
+    )
+
+
+def test_a_group_stays_on_one_side(store):
+    (red, _) = compared(store, labels=("heat",), group="school")
+    schools = np.arange(ROWS) // 4 % 10
+    sides = red.question.sides
+    assert set(schools[sides.seen]) & set(schools[sides.test]) == set()
+    assert sides.way.endswith("each school on one side")
+
+
+def test_the_command_marks_the_best_of_each_label(path):
+    args = ("--label", "heat,sea", "--label", "depth", "--split", "side", "--table")
+    lines = [line.split() for line in run("leaderboard", path, *args).stdout.splitlines()]
+    start = lines.index(["Linear", "probe"])
+    heading = ["tap", "dims", "heat", "sea", "depth", "(MAE,", "less", "is", "better)", "mean"]
+    assert lines[start + 2] == heading
+    rows = {row[0]: row[1:] for row in lines[start + 4 : start + 7]}
+    assert rows["red"][:2] == ["2", "1.000*"]
+    assert rows["blue"][2] == "1.000*"
+    assert rows["blue"][3].endswith("*")
+    assert rows["no"][:3] == ["picture", "0.500", "0.500"]
+    assert ["kNN,", "k", "chosen", "on", "validation"] in lines
+    assert any(line[:3] == ["heat:", "split", "'side',"] for line in lines)
+
+
+def test_the_command_writes_json_lines_and_csv(path, tmp_path):
+    file = tmp_path / "taps.csv"
+    result = run("leaderboard", path, "--label", "heat", "--tap", "red", "--csv", file, "--json")
+    (found,) = map(json.loads, result.stdout.splitlines())
+    assert (found["index"], found["tap"], found["label"]) == ("colors", "red", "heat")
+    assert (found["probe"], found["best_probe"], found["metric"]) == (1, True, "top1")
+    (row,) = csv.DictReader(file.read_text().splitlines())
+    assert (row["tap"], float(row["probe"]), row["best_knn"]) == ("red", 1, "True")
+    assert list(row) == [name for name in found if name not in ("split", "group", "seed")]
+
+
+def test_vectors_of_zeros_are_left_out(store, monkeypatch):
+    broken = store.vectors("red")
+    broken[[4, 5]] = 0
+    monkeypatch.setattr(Store, "vectors", lambda self, tap: broken)
+    (red, _) = compared(store, labels=("heat",))
+    assert not {4, 5} & set(np.concatenate([red.question.sides.seen, red.question.sides.test]))
+    assert "2 pictures are left out" in red.question.sides.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (
+            ("--label", "number"),
+            "'number' cannot be a label: it is an id by its name, and 80 of 80",
+        ),
+        (("--label", "id"), "no column 'id'"),
+        (("--label", "none = depth < 0"), "cannot be a label: one class only"),
+        (("--label", "heat", "--tap", "green"), "no index has a tap 'green'; choose from red, blu"),
+        (("--label", "side", "--split", "side"), "'side' cannot be both label and split"),
+        (("--label", "heat", "--split", "sea"), "'sea' has no row of 'train'"),
+        (("--label", "heat", "--group", "heat"), "'heat' cannot be both label and group"),
+    ],
+)
+def test_misuse_is_one_line(path, args, message):
+    output = run("leaderboard", path, *args, code=1).output
+    assert output.startswith("Error: ")
+    assert message in output
+    assert output.count("\n") == 1
+
+
+def test_an_index_of_another_catalogue_is_refused(path, tmp_path, paint):
+    for name in "ab":
+        paint(tmp_path / "c" / f"{name}.png", (250, 10, 10))
+    other = embed(tmp_path / "c", tmp_path / "other", {"sky": 2})
+    output = run("leaderboard", path, other, "--label", "heat", code=1).output
+    assert "has none of the ids of" in output
+    assert output.endswith("compare indexes of one catalogue\n")
+
+
+def test_vectors_that_are_not_numbers_are_refused(path, monkeypatch):
+    broken = Store.open(path).vectors("red")
+    broken[7] = np.nan
+    monkeypatch.setattr(Store, "vectors", lambda self, tap: broken)
+    output = run("leaderboard", path, "--label", "heat", code=1).output
+    assert "row 7 of the vectors 'red' of" in output
+    assert "holds NaN or infinity" in output
