@@ -205,7 +205,7 @@ def test_check_runs_everything_and_names_what_failed(checkout: Path) -> None:
         "-m ruff check .",
         "-m mypy",
         ".venv/bin/lint-imports --no-cache",
-        "-m cogapp --check --diff README.md",
+        "-m cogapp --check --diff README.md docs/commands.md",
     ]
 
 
