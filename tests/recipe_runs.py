@@ -2,7 +2,6 @@
 
 import csv
 import json
-from contextlib import contextmanager
 
 import pyarrow.parquet as pq
 import torch
@@ -18,15 +17,6 @@ from artsim.recipes.settings import configure, to_json
 TINY = "timm:test_resnet.random"
 
 
-@contextmanager
-def one_thread():
-    """Threads that wait for each other on so little take longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def real_paintings(museum_data, artists, each):
     """The first paintings that have a genre, of the first artists by name."""
     with (museum_data / "paintings" / "objects.csv").open(newline="") as stream:
@@ -40,13 +30,13 @@ def embedded(catalogue, path):
     return path
 
 
-def run(path, recipe, index, *, stops=lambda: False, **settings):
+def run(path, recipe, index, *, seed=0, stops=lambda: False, **settings):
     """Train, or go on where it was stopped."""
     if path.exists():
         plan = read_plan(path)
     else:
         config = configure(load_recipe(recipe).Config, settings)
-        plan = Plan(recipe=recipe, settings=to_json(config), seed=0, index=str(index))
+        plan = Plan(recipe=recipe, settings=to_json(config), seed=seed, index=str(index))
         plan = save_plan(path, plan, device="cpu")
     train(Run(path=path, plan=plan, workers=1, stops=stops))
     return path

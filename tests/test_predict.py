@@ -6,7 +6,6 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-import torch
 from click.testing import CliRunner
 from conftest import MeanColor, noise_picture, toy_passport
 from PIL import Image
@@ -42,15 +41,6 @@ def run(*args, code=0):
 
 def toy():
     return Extractor(MeanColor(), toy_passport())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for each other on so few rows take longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def write_museum(folder, n, size=(12, 10), seed=0):

@@ -7,7 +7,6 @@ import json
 import numpy as np
 import pytest
 import sklearn.metrics
-import torch
 from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 from PIL import Image
@@ -48,15 +47,6 @@ def run(*args, code=0):
     result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for each other on so few rows take longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import MeanColor, toy_passport
+from recipe_runs import run
 
 from artsim.datatypes import parse_spec
 from artsim.embed import embed_collection
@@ -19,9 +20,8 @@ from artsim.models.extractor import BackendName, Compute, Extractor, load_extrac
 from artsim.models.trained import load_classifier
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
-from artsim.recipes.begin import train
 from artsim.recipes.data import Augmentation, Pictures, squashed
-from artsim.recipes.run import Plan, Run, Stopped, read_curves, read_plan, save_plan
+from artsim.recipes.run import Stopped, read_curves
 from artsim.recipes.settings import configure, to_json
 from artsim.recipes.tasks import Task, balanced_sides, joint_sides, read_class_target
 from artsim.store import Store
@@ -42,15 +42,6 @@ TORCH = Compute(backend=BackendName.TORCH)
 # Of train, epoch by epoch, with seed 0.
 LITHOGRAPH_LOSSES = [0.771639, 0.640709]
 JOINT_LOSSES = [5.28564, 5.06891]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for each other on so little take longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -124,18 +115,6 @@ def moma(museum_data, paintings, tmp_path_factory):
 
 def embedded(catalogue, path):
     embed_collection(catalogue, path, Extractor(MeanColor(), toy_passport()))
-    return path
-
-
-def run(path, recipe, index, *, seed=0, stops=lambda: False, **settings):
-    """Train, or go on where it was stopped."""
-    if path.exists():
-        plan = read_plan(path)
-    else:
-        config = configure(load_recipe(recipe).Config, settings)
-        plan = Plan(recipe=recipe, settings=to_json(config), seed=seed, index=str(index))
-        plan = save_plan(path, plan, device="cpu")
-    train(Run(path=path, plan=plan, workers=1, stops=stops))
     return path
 
 

@@ -6,7 +6,6 @@ import sys
 from contextlib import contextmanager
 
 import pytest
-import torch
 from click.testing import CliRunner
 from conftest import noise_picture
 
@@ -21,15 +20,6 @@ def run(*args, code=0):
     result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result.output
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Threads that wait for each other on so little take longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

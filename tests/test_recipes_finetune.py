@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 from hypothesis import given
 from hypothesis import strategies as st
+from recipe_runs import run as run_recipe
 
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
@@ -20,13 +21,10 @@ from artsim.models.extractor import Extractor
 from artsim.models.networks import build_network
 from artsim.models.trained import load_classifier
 from artsim.readers import read_collection
-from artsim.recipes import load_recipe
-from artsim.recipes.begin import train
 from artsim.recipes.comparing import compare_runs
 from artsim.recipes.predicting import PHRASE, Teller, tell_ids
-from artsim.recipes.run import Plan, Run, Stopped, read_curves, read_plan, save_plan
+from artsim.recipes.run import Stopped, read_curves
 from artsim.recipes.schedules import warm_then_cosine
-from artsim.recipes.settings import configure, to_json
 
 ARTISTS = ("Alphonse Mucha", "Maurice Prendergast", "Eugene Delacroix")
 SMALL = {
@@ -39,15 +37,6 @@ SMALL = {
     "head_lr": "1e-3",
 }
 LOSSES = [19.1452, 18.4239]  # of train, epoch by epoch, with seed 0; the network is untrained
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for each other on so little take longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")
@@ -68,16 +57,8 @@ def paintings(museum_data, tmp_path_factory):
     return path
 
 
-def run(path, index, *, seed=0, stops=lambda: False, recipe="finetune", **settings):
-    """Train, or go on where it was stopped."""
-    if path.exists():
-        plan = read_plan(path)
-    else:
-        config = configure(load_recipe(recipe).Config, settings)
-        plan = Plan(recipe=recipe, settings=to_json(config), seed=seed, index=str(index))
-        plan = save_plan(path, plan, device="cpu")
-    train(Run(path=path, plan=plan, workers=1, stops=stops))
-    return path
+def run(path, index, *, recipe="finetune", **settings):
+    return run_recipe(path, recipe, index, **settings)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,6 @@ from recipe_runs import (
     embedded,
     losses,
     metrics,
-    one_thread,
     predicted_again,
     predictions,
     real_paintings,
@@ -45,12 +44,6 @@ SMALL = {
 # Of train, epoch by epoch, with seed 0.
 SQUASHED_LOSSES = [1.65662, 1.42014]
 VARIABLE_LOSSES = [1.71259, 1.49795]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on_one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from recipe_runs import TINY, embedded, metrics, one_thread, real_paintings, run
+from recipe_runs import TINY, embedded, metrics, real_paintings, run
 
 from artsim.errors import TrainingError
 from artsim.evaluation.labels import encode, encode_lists
@@ -27,12 +27,6 @@ SMALL = {"networks": f"{TINY}@layer2/gram+embedding", "ks": "1,5"}
 
 OBJECTS = "objectid,title,beginyear,endyear,medium,attribution,classification"
 IMAGES = "uuid,iiifurl,iiifthumburl,viewtype,sequence,width,height,maxpixels,depictstmsobjectid"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on_one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ from recipe_runs import (
     embedded,
     losses,
     metrics,
-    one_thread,
     predicted_again,
     predictions,
     real_paintings,
@@ -41,12 +40,6 @@ TOGETHER = SMALL | {"hidden": "32", "single_tasks": "true"}
 # Of train, epoch by epoch, with seed 0.
 MULTI_LOSSES = [1.92854, 1.86122]
 SINGLE_LOSSES = [0.701337, 0.655931]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def on_one_thread():
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -52,15 +52,6 @@ STAGES = ["object_type", "Pottery.terracotta", "Pottery.museum", "Statuary.museu
 FOLDERS = [f"{i}-{name}" for i, name in enumerate(STAGES, 1)]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Threads that wait for each other on so little take longer than the work."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def antiquities(museum_data, tmp_path_factory):
     """Sixty real objects: statues, vessels and jewels of each of three museums."""

@@ -6,7 +6,6 @@ import csv
 import io
 import itertools
 import json
-import math
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,6 +14,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import click
+
+from artsim.datatypes.finite import finite
 
 __all__ = [
     "check_rows_file",
@@ -40,7 +41,7 @@ def wants_json(as_json: bool | None) -> bool:
 def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
     """Print one JSON object a line; a number that is not finite, which JSON lacks, as null."""
     for row in rows:
-        text = json.dumps(_finite(row), ensure_ascii=False, allow_nan=False)
+        text = json.dumps(finite(row), ensure_ascii=False, allow_nan=False)
         # Bytes that are not UTF-8 are surrogates in Python: escaped they are ASCII, and JSON.
         click.echo(text.encode("utf-8", "backslashreplace").decode())
 
@@ -129,16 +130,6 @@ def _write_parquet(
     with pq.ParquetWriter(stream, schema, compression="zstd") as writer:
         while some := list(itertools.islice(waiting, _ROWS)):
             writer.write_table(pa.Table.from_pylist(some, schema=schema))
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {key: _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return value
 
 
 def _fit_widths(longest: Sequence[int], orders: Sequence[int], total: int) -> list[int]:

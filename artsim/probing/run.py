@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from artsim import __version__
+from artsim.datatypes.finite import finite
 from artsim.errors import EvaluationError
 from artsim.evaluation.few_shot import FewShot, few_shot
 from artsim.evaluation.probe import ClassProbe, NumberProbe
@@ -127,7 +127,7 @@ class LabelProbe:
             "notes": list(self.sides.notes),
             "seed": self.seed,
         }
-        return {name: _finite(value) for name, value in found.items()}
+        return {name: finite(value) for name, value in found.items()}
 
     @property
     def _scores(self) -> dict[str, Score]:
@@ -329,7 +329,3 @@ def _few_shots(
             )
         except EvaluationError as error:
             raise EvaluationError(f"label {target.name!r}: {error}") from error
-
-
-def _finite(value: object) -> object:
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from artsim import __version__
+from artsim.datatypes.finite import finite
 from artsim.errors import ArtsimError, StoreError
 from artsim.server.guard import Guard
 from artsim.server.museum import Museum
@@ -79,7 +79,7 @@ class _Json(JSONResponse):
     """JSON in ASCII, whatever the names and numbers."""
 
     def render(self, content: Any) -> bytes:
-        return json.dumps(_finite(content), allow_nan=False, separators=(",", ":")).encode()
+        return json.dumps(finite(content), allow_nan=False, separators=(",", ":")).encode()
 
 
 def _page() -> Response:
@@ -111,13 +111,3 @@ def _correct(_: Request, error: Exception) -> Response:
 def _give_up(request: Request, _: Exception) -> Response:
     seconds = request.app.state.limits.answer_seconds
     return _Json({"error": f"no answer within {seconds:g} s; try again"}, 503)
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _finite(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(each) for each in value]
-    return value
