@@ -10,8 +10,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from artsim.errors import EvaluationError
 from artsim.evaluation.calibration import calibrate, restrain
+from artsim.evaluation.logistic import LinearPath
 from artsim.evaluation.probe import probe_classes, probe_members, probe_numbers
 from artsim.evaluation.ridge import fit_ridge
+from artsim.evaluation.selection import choose
 from artsim.evaluation.splits import split
 
 GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -35,7 +37,11 @@ def test_strength_is_chosen_on_validation_and_the_test_is_asked_once():
         peer.fit(x[train], codes[train]).score(x[validation], codes[validation]) for peer in peers
     ]
     np.testing.assert_allclose(probe.validation, right, atol=0.011)  # one row of a hundred
-    assert probe.validation[GRID.index(probe.head.strength)] == probe.validation.max()
+    losses = [
+        sklearn.metrics.log_loss(codes[validation], peer.predict_proba(x[validation]))
+        for peer in peers
+    ]
+    assert probe.head.strength == GRID[int(np.argmin(losses))]  # all others are within an error
     both = np.concatenate([train, validation])
     peer = LogisticRegression(C=probe.head.strength, tol=1e-6, max_iter=5000)
     predicted = peer.fit(x[both], codes[both]).predict(x[test])
@@ -45,6 +51,46 @@ def test_strength_is_chosen_on_validation_and_the_test_is_asked_once():
     assert (probe.n, probe.n_train) == (len(test), len(both))
     assert probe.majority < probe.top1 <= probe.top5
     assert probe.interval[0] < probe.top1 < probe.interval[1]
+
+
+class Told:
+    """A task whose accuracy and log loss at each strength are given."""
+
+    features = np.zeros((100, 1))
+
+    def __init__(self, accuracy, losses):
+        self.accuracy, self.losses = accuracy, losses
+
+    def quality(self, rows, scores, classes):
+        return self.accuracy[int(scores[0, 0])]
+
+    def choices(self, rows, scores, classes):
+        other = np.log(np.expm1(self.losses[int(scores[0, 0])]))
+        return np.array([[0.0, other]], dtype=np.float32), np.array([0])
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "losses", "chosen"),
+    [
+        ([0.50, 0.70, 0.69, 0.68], [3.0, 2.0, 1.0, 4.0], 2),  # one row fewer, much less loss
+        ([0.50, 0.70, 0.60, 0.40], [0.1, 2.0, 0.1, 0.1], 1),  # an error is 0.046 of 0.70
+        ([0.50, 0.70, 0.66, 0.65], [0.1, 3.0, 2.0, 0.1], 2),
+        ([1.00, 1.00, 0.99, 1.00], [0.4, 0.3, 0.1, 0.2], 3),  # there is no error of 1
+    ],
+)
+def test_within_one_standard_error_of_the_best_the_least_log_loss_is_chosen(
+    accuracy, losses, chosen
+):
+    path = LinearPath(
+        strengths=np.array([1.0, 2, 3, 4]),
+        weights=np.zeros((4, 1, 1), dtype=np.float32),
+        bias=np.arange(4, dtype=np.float32)[:, None],
+        objective=np.zeros(4),
+        iterations=np.zeros(4, dtype=np.int64),
+        converged=np.ones(4, dtype=bool),
+    )
+    place, quality = choose(Told(accuracy, losses), path, np.arange(1), np.arange(100))
+    assert (place, quality.tolist()) == (chosen, accuracy)
 
 
 def test_of_strengths_that_are_right_as_often_the_surer_one_is_chosen():

@@ -119,7 +119,7 @@ def probe_classes(
         test: Rows to score.
         validation: Rows to choose the strength on; else a tenth of train.
         groups: Groups that the tenth keeps whole, shape (N,).
-        strengths: Values of C to choose from, by accuracy, then by log loss.
+        strengths: Values of C to choose from; see `artsim.evaluation.selection.choose`.
         seed: Of that tenth and of the bootstrap.
         device: Where it is computed.
 

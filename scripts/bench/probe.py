@@ -5,7 +5,7 @@
     python scripts/bench/probe.py --index indexes/paintings --label artist --label style
 
 With --index, both probe an index's labels instead: the same split, the same strengths, chosen on
-validation, fitted again, and the test rows asked.
+validation by the same rule, fitted again, and the test rows asked.
 
 scikit-learn's is its default solver (lbfgs, float32, max_iter 1000) with one thread and with as
 many as there are: with its default tol of 1e-4, each strength from nothing and from the optimum
@@ -94,7 +94,7 @@ def compare_labels(index: Path, labels: tuple[str, ...]) -> None:
         )
         classes = np.unique(train[1])
         peers = sweep(*train, list(STRENGTHS), warm=True, tol=1e-6)
-        best = max(range(len(peers)), key=lambda i: judge(*held, classes, *peers[i]))
+        best = chosen([judge(*held, classes, *peer) for peer in peers], len(held[0]))
         mine = each.result.head.strength
         theirs, same = (
             LogisticRegression(C=c, tol=1e-6, max_iter=1000).fit(*seen)
@@ -105,6 +105,13 @@ def compare_labels(index: Path, labels: tuple[str, ...]) -> None:
             f"at C = {mine:.3g}; scikit-learn {theirs.score(*test):.4f} at C = "
             f"{STRENGTHS[best]:.3g}, {same.score(*test):.4f} at artsim's C"
         )
+
+
+def chosen(judged: list[tuple[float, float]], n: int) -> int:
+    """Choose as artsim does: by log loss among what is as accurate as the best, by one error."""
+    top = max(right for right, _ in judged)
+    least = top - (top * (1 - top) / n) ** 0.5
+    return max(range(len(judged)), key=lambda i: (judged[i][0] >= least) * 1e9 + judged[i][1])
 
 
 def judge(
