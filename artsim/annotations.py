@@ -36,6 +36,7 @@ __all__ = [
     "Split",
     "SplitPlan",
     "add_label",
+    "derivation_of",
     "derived_labels",
     "keep_split",
     "make_split",
@@ -75,7 +76,7 @@ def values_of(store: Store, name: str) -> list[str | None]:
     """
     fields = {field.name: field.type for field in store.manifest.fields}
     if name not in fields:
-        derivation = _derivation(store, name)
+        derivation = derivation_of(store, name)
         if derivation is not None:
             derivation.check(dict.fromkeys((*fields, *_OWN)))
             return derivation.values(store.read(derivation.columns))
@@ -97,6 +98,15 @@ def values_of(store: Store, name: str) -> list[str | None]:
 def derived_labels(store: Store) -> dict[str, str]:
     """Return the expressions of an index's derived labels by name."""
     return {label.name: label.expression for label in store.manifest.labels}
+
+
+def derivation_of(store: Store, name: str) -> Derivation | None:
+    """Return a derived label of an index, or the one that is written out; None if it is neither."""
+    expression = derived_labels(store).get(name)
+    if expression is not None:
+        quoted = '"' + name.replace('"', '""') + '"'
+        return parse_label(f"{quoted} = {expression}")
+    return parse_label(name) if is_derivation(name) else None
 
 
 def add_label(path: Path, text: str) -> tuple[Derivation, list[str | None]]:
@@ -134,14 +144,6 @@ def remove_label(path: Path, name: str) -> None:
             known = ", ".join(derived_labels(store)) or "none"
             raise EvaluationError(f"no derived label {name!r}; there are: {known}")
         store.set_labels(others)
-
-
-def _derivation(store: Store, name: str) -> Derivation | None:
-    expression = derived_labels(store).get(name)
-    if expression is not None:
-        quoted = '"' + name.replace('"', '""') + '"'
-        return parse_label(f"{quoted} = {expression}")
-    return parse_label(name) if is_derivation(name) else None
 
 
 # --- splits -------------------------------------------------------------------------------

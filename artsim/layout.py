@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from artsim.errors import EvaluationError
+from artsim.errors import EvaluationError, StoreError
 from artsim.evaluation.neighbours import NO_ROW, nearest
 from artsim.index import Vectors, open_vectors, unit
 from artsim.store import Store, write_whole
@@ -97,15 +97,26 @@ def make_layout(
 
 
 def read_layout(store: Store, tap: str) -> NDArray[np.float32] | None:
-    """Return the kept map of a tap, a point for each row; None without one of the present rows."""
+    """Return the kept map of a tap, a point for each row; None without one of the present rows.
+
+    Raises:
+        StoreError: If its file is damaged.
+    """
     file = layout_file(store, tap)
     if not file.is_file():
         return None
-    table = pq.read_table(file)
-    settings = json.loads((table.schema.metadata or {}).get(_SETTINGS, b"{}"))
-    if settings.get("fingerprint") != store.fingerprint:
-        return None
-    x, y = (table.column(name).to_numpy() for name in "xy")
+    try:
+        with pq.ParquetFile(file) as parquet:
+            settings = json.loads((parquet.schema_arrow.metadata or {}).get(_SETTINGS, b"{}"))
+            if settings.get("fingerprint") != store.fingerprint:
+                return None
+            table = parquet.read(["x", "y"])
+        if len(table) != store.rows:
+            raise ValueError(f"{len(table):,} rows for {store.rows:,}")
+        x, y = (table.column(name).to_numpy() for name in "xy")
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(f"{str(file)!r} is damaged ({reason}); run 'artsim map' again") from error
     return np.stack([x, y], axis=1).astype(np.float32)
 
 

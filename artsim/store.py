@@ -10,6 +10,8 @@ import bisect
 import hashlib
 import json
 import os
+import secrets
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
@@ -50,8 +52,10 @@ _MANIFEST = "manifest.json"
 _FAILURES = "failures.parquet"
 _LOCK = ".lock"
 SPOOL = ".catalogue.arrow"  # the catalogue as embed reads it; cleared when it is done
+_TEMPORARY = ".*.tmp"  # what a file is called while it is written; see `write_whole`
+_LEFT_S = 3600  # after so many seconds without a byte, who wrote it was killed
 # What a kill may leave of an index before its first manifest.
-_LEFTOVERS = {_LOCK, SPOOL, "parts", f".{_MANIFEST}.tmp"}
+_LEFTOVERS = (_LOCK, SPOOL, "parts", f".{_MANIFEST}.*.tmp")
 
 # What artsim itself knows of a picture; before the metadata and the vectors.
 _OWN_COLUMNS = pa.schema(
@@ -393,6 +397,11 @@ class Store:
         for file in (self.path / "parts").iterdir():
             if file.name not in named:
                 file.unlink()
+        # Beside the parts others may be writing just now: thumbnails, a search index.
+        for file in self.path.rglob(_TEMPORARY):
+            with suppress(FileNotFoundError):
+                if time.time() - file.stat().st_mtime > _LEFT_S:
+                    file.unlink()
 
     def _write_part(self, number: int, table: pa.Table) -> Part:
         file = self.path / "parts" / f"{number:06}.parquet"
@@ -448,7 +457,9 @@ def lock_index(path: Path) -> Iterator[None]:
 
 def _check_free(path: Path) -> None:
     """Refuse a folder that holds something else than the beginnings of an index."""
-    if path.is_dir() and not {entry.name for entry in path.iterdir()} <= _LEFTOVERS:
+    if path.is_dir() and not all(
+        any(entry.match(leftover) for leftover in _LEFTOVERS) for entry in path.iterdir()
+    ):
         raise StoreError(f"{str(path)!r} is not empty and no index; choose another with -o")
 
 
@@ -564,14 +575,16 @@ def _read_parquet(file: Path, columns: Sequence[str] | None) -> pa.Table:
 def write_whole(file: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write a file so that its name only ever shows the whole of it.
 
+    Of several that write one file at the same time the last stays.
+
     Raises:
         StoreError: If the disk is full, or the folder cannot be written.
     """
-    temporary = file.with_name(f".{file.name}.tmp")
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     with _write_errors(file):
         file.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with temporary.open("wb") as stream:
+            with temporary.open("xb") as stream:
                 write(stream)
                 stream.flush()
                 os.fsync(stream.fileno())

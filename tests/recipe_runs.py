@@ -13,6 +13,8 @@ from artsim.recipes import load_recipe
 from artsim.recipes.begin import train
 from artsim.recipes.run import Plan, Run, read_curves, read_plan, save_plan
 from artsim.recipes.settings import configure, to_json
+from artsim.recipes.studying import study_run
+from artsim.report.run import run_page
 
 TINY = "timm:test_resnet.random"
 
@@ -40,6 +42,12 @@ def run(path, recipe, index, *, seed=0, stops=lambda: False, **settings):
         plan = save_plan(path, plan, device="cpu")
     train(Run(path=path, plan=plan, workers=1, stops=stops))
     return path
+
+
+def page_of(path):
+    """The study of a run that is done, and its page."""
+    found = study_run(Run(path=path, plan=read_plan(path), workers=1))
+    return found, run_page(found, "artsim train ...", workers=1)[0]
 
 
 def metrics(path):

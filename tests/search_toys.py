@@ -1,5 +1,9 @@
 """An index whose answers can be read by eye: works that point in known directions."""
 
+import threading
+from types import SimpleNamespace
+
+import faiss
 import numpy as np
 import pyarrow as pa
 from conftest import toy_passport
@@ -32,8 +36,53 @@ def cosine(degrees):
     return float(np.cos(np.radians(degrees)))
 
 
+def pretend_gpus(monkeypatch, count, *, error=None):
+    """Put in what of faiss is only in its builds for GPUs; it computes in half precision.
+
+    Returns:
+        The indexes that are made there, as they are made.
+    """
+    made = []
+
+    class Index:
+        def __init__(self, resources, dim, config):
+            assert config.useFloat16
+            self.d, self.device, self.busy = dim, config.device, threading.Lock()
+            self.rows = np.empty((0, dim), dtype=np.float16)
+            made.append(self)
+
+        def add(self, vectors):
+            if error is not None:
+                raise RuntimeError(error)
+            self.rows = np.concatenate([self.rows, vectors.astype(np.float16)])
+
+        def search(self, queries, k):
+            assert k <= 2048
+            assert self.busy.acquire(blocking=False)  # its memory is for one at a time
+            scores, rows = faiss.knn(
+                queries, self.rows.astype(np.float32), k, faiss.METRIC_INNER_PRODUCT
+            )
+            self.busy.release()
+            return scores, rows
+
+    monkeypatch.setattr(faiss, "get_num_gpus", lambda: count, raising=False)
+    monkeypatch.setattr(faiss, "GpuIndexFlatConfig", SimpleNamespace, raising=False)
+    monkeypatch.setattr(faiss, "StandardGpuResources", SimpleNamespace, raising=False)
+    monkeypatch.setattr(faiss, "GpuIndexFlatIP", Index, raising=False)
+    return made
+
+
 def make_store(
-    path, ids, taps, columns=None, *, poolings=None, images=None, hashes=None, root="/museum"
+    path,
+    ids,
+    taps,
+    columns=None,
+    *,
+    poolings=None,
+    images=None,
+    hashes=None,
+    root="/museum",
+    weights="0",
 ):
     """Write an index of given vectors.
 
@@ -46,6 +95,7 @@ def make_store(
         images: Paths of the pictures.
         hashes: Of the pictures' files.
         root: The folder that they are relative to.
+        weights: Their hash.
     """
     infos = tuple(
         TapInfo(name=tap, layer="", pooling=(poolings or {}).get(tap, "none"), dim=v.shape[1])
@@ -61,7 +111,7 @@ def make_store(
             source="toy",
             root=str(root),
             fields=tuple(Field(field.name, FieldType.of(field.type)) for field in metadata),
-            passport=toy_passport(infos),
+            passport=toy_passport(infos, weights_sha256=weights * 64),
         ),
     )
     count = len(ids)

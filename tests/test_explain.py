@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from artsim.datatypes import Box, Fit, Preprocessing, Tap, parse_spec
-from artsim.embed import embed_collection
+from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import ModelError
 from artsim.explain import Explainer, explain_answer, seen_box
 from artsim.explain.regions import _add
@@ -258,3 +258,27 @@ def test_a_detail_is_explained_where_it_lies(searcher):
     ((detail, _),) = explain_answer(answer, extractor)
     assert detail.box == (0.0, 0.0, 1.0, 0.5)
     assert detail.contributions.sum() == pytest.approx(answer.matches[0].score, abs=1e-3)
+
+
+def test_a_tile_that_was_found_is_explained_where_it_lies(tmp_path, paint):
+    folder = tmp_path / "pictures"
+    with Image.open(paint(folder / "a.png", (0, 0, 90), (4, 4))) as blue:
+        blue.save(folder / "b.png")
+        blue.paste(RED, (2, 2, 3, 4))  # a quarter of it is half red, half green
+        blue.paste(GREEN, (3, 2, 4, 4))
+        blue.save(folder / "a.png")
+        blue.crop((2, 2, 4, 4)).save(tmp_path / "quarter.png")
+    extractor = extractor_of(Pixels(), Tap("map", "avg"))
+    embed_collection(
+        read_collection(folder), tmp_path / "index", extractor, settings=EmbedSettings(tiles=3)
+    )
+    store = Store.open(tmp_path / "index")
+    encoder = IndexEncoder(store)
+    encoder.__dict__["_extractor"] = extractor
+    terms = (Term(file=tmp_path / "quarter.png"),)
+    answer = Searcher(store, encoder=encoder).ask(Question(terms=terms, k=2, details=True))
+    (quarter, tile), (_, other) = explain_answer(answer, extractor)
+    assert (quarter.box, tile.box) == ((0.0, 0.0, 1.0, 1.0), (0.5, 0.5, 1.0, 1.0))
+    np.testing.assert_array_equal(tile.contributions, quarter.contributions)
+    assert tile.contributions.sum() == pytest.approx(1, abs=1e-5)
+    assert other.contributions.sum() == pytest.approx(0, abs=1e-5)

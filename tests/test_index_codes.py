@@ -1,12 +1,14 @@
 """Search by codes: chosen by size, measured, beside brute force, and taken over in an update."""
 
 import errno
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import faiss
 import numpy as np
 import pytest
 from conftest import unit as draw_units
+from search_toys import pretend_gpus
 from test_index import append, store_of, table_of
 
 from artsim.errors import SearchError, StoreError
@@ -203,6 +205,40 @@ def test_on_a_gpu_the_same_is_found(tmp_path):
     cosines, true = brute_force(vectors, vectors[:50], 10)
     np.testing.assert_allclose(scores, cosines, atol=1e-6)
     np.testing.assert_array_equal(rows, true)
+
+
+def test_what_half_precision_puts_in_another_order_is_put_right(tmp_path, monkeypatch):
+    made = pretend_gpus(monkeypatch, 2)
+    vectors = vectors_of(3000)
+    index = open_index(built(tmp_path / "i", Kind.FLAT, vectors), "rgb")
+    on_gpu = to_gpu(index, 1)
+    assert [(each.device, len(each.rows)) for each in made] == [(1, 3000)]
+    cosines, true = brute_force(vectors, vectors[:50], 100)
+    _, by_halves = made[0].search(vectors[:50], 100)
+    assert (by_halves != true).any()
+    scores, rows = on_gpu.search(vectors[:50], 100)
+    np.testing.assert_allclose(scores, cosines, atol=1e-6)
+    np.testing.assert_array_equal(rows, true)
+    # more than a GPU finds at a time
+    np.testing.assert_array_equal(
+        on_gpu.search(vectors[:1], 2900)[1], brute_force(vectors, vectors[:1], 2900)[1]
+    )
+
+
+def test_a_gpu_is_asked_by_one_thread_at_a_time(tmp_path, monkeypatch):
+    pretend_gpus(monkeypatch, 1)
+    vectors = vectors_of(3000)
+    index = to_gpu(open_index(built(tmp_path / "i", Kind.FLAT, vectors), "rgb"))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda row: index.search(vectors[row : row + 1], 1)[1], range(40)))
+    assert np.concatenate(found).ravel().tolist() == list(range(40))
+
+
+def test_a_gpu_that_is_too_small_says_so_in_a_line(tmp_path, monkeypatch):
+    pretend_gpus(monkeypatch, 1, error="Error in alloc\nout of memory\n")
+    index = open_index(built(tmp_path / "i", Kind.FLAT, vectors_of(3)), "rgb")
+    with pytest.raises(SearchError, match=r"GPU 0 cannot hold the vectors, .* \(out of memory\)"):
+        to_gpu(index)
 
 
 def test_a_gpu_that_is_not_there_is_named(tmp_path):

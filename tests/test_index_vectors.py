@@ -64,6 +64,24 @@ def test_cosines_are_those_of_brute_force(seed, n, dim):
     np.testing.assert_array_equal(stored.cosines(query, rows), stored.cosines(query)[rows])
 
 
+def test_every_number_of_half_precision_is_read_as_it_is():
+    every = np.arange(2**16, dtype=np.uint16).view(np.float16)
+    halves = np.stack([every[np.isfinite(every)], np.ones(63488, np.float16)], axis=1)
+    np.testing.assert_array_equal(Vectors(halves)[:], unit(halves))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32])
+def test_several_threads_find_the_cosines_of_one(dtype, monkeypatch):
+    rng = np.random.default_rng(0)
+    vectors = Vectors(unit(rng.standard_normal((1001, 9))).astype(dtype))
+    query, rows = unit(rng.standard_normal((1, 9)))[0], rng.integers(0, 1001, 700)
+    of_all, of_some = vectors.cosines(query), vectors.cosines(query, rows)
+    monkeypatch.setattr("artsim.index.vectors._ALONE", 1000)
+    monkeypatch.setattr("faiss.omp_get_max_threads", lambda: 3)
+    np.testing.assert_array_equal(vectors.cosines(query), of_all)
+    np.testing.assert_array_equal(vectors.cosines(query, rows), of_some)
+
+
 def test_a_query_of_another_size_is_refused():
     vectors = Vectors(np.eye(3, dtype=np.float32))
     with pytest.raises(SearchError, match="holds vectors of 3, the query has 2"):

@@ -12,7 +12,7 @@ from PIL import Image
 from search_toys import make_store
 
 from artsim.cli import cli
-from artsim.errors import EvaluationError
+from artsim.errors import EvaluationError, StoreError
 from artsim.layout import LayoutPlan, lay_out, layout_file, make_layout, read_layout, write_table
 from artsim.report.map import nearest_to_cells
 
@@ -94,6 +94,26 @@ def test_a_map_of_other_rows_is_not_read(store, tmp_path):
     assert read_layout(other, "rgb") is None
     with pytest.raises(EvaluationError, match="run 'artsim map'"):
         write_table(other, "rgb", tmp_path / "viewer.parquet")
+
+
+@pytest.mark.parametrize("damage", ["torn", "empty", "no y", "few rows"])
+def test_a_damaged_map_is_one_line_until_it_is_drawn_again(store, tmp_path, damage):
+    points, file = make_layout(store, "rgb"), layout_file(store, "rgb")
+    table = pq.read_table(file)
+    if damage == "torn":
+        file.write_bytes(file.read_bytes()[:-100])
+    elif damage == "empty":
+        file.write_bytes(b"")
+    else:
+        pq.write_table(table.select(["id", "x"]) if damage == "no y" else table[:5], file)
+    message = r"layouts/rgb.parquet' is damaged \(.+\); run 'artsim map' again$"
+    with pytest.raises(StoreError, match=message) as error:
+        read_layout(store, "rgb")
+    assert "\n" not in str(error.value)
+    with pytest.raises(StoreError, match=message):
+        write_table(store, "rgb", tmp_path / "viewer.parquet")
+    assert np.array_equal(make_layout(store, "rgb"), points)
+    assert np.array_equal(read_layout(store, "rgb"), points)
 
 
 def test_a_viewer_gets_the_metadata_with_the_places(store, tmp_path):

@@ -4,11 +4,13 @@ import base64
 import io
 import json
 import re
+from dataclasses import replace
 
 import pytest
 from conftest import toy_passport
 from PIL import Image
 
+from artsim.datatypes import Box
 from artsim.errors import StoreError
 from artsim.readers import ReaderOptions, iiif
 from artsim.report.answers import Found, Report, Shown
@@ -81,7 +83,7 @@ def check_manifest(values):
     ids = []
     for canvas in values["items"]:
         assert canvas["type"] == "Canvas"
-        check_resource(canvas, (*DESCRIBED, "width", "height", "items"))
+        check_resource(canvas, (*DESCRIBED, "width", "height", "items", "annotations"))
         assert "#" not in canvas["id"]
         assert canvas["width"] > 0
         assert canvas["height"] > 0
@@ -95,8 +97,29 @@ def check_manifest(values):
                 assert annotation["motivation"] == "painting"
                 assert annotation["target"] == canvas["id"]
                 check_body(annotation["body"])
+        for page in canvas.get("annotations", ()):
+            assert page["type"] == "AnnotationPage"
+            check_resource(page, ("items",))
+            for annotation in page["items"]:
+                check_resource(annotation, ("motivation", "body", "target"))
+                assert annotation["type"] == "Annotation"
+                assert annotation["motivation"] == "commenting"
+                assert set(annotation["body"]) == {"type", "value", "format", "language"}
+                check_region(annotation["target"], canvas)
+                ids.append(annotation["id"])
     assert len(set(ids)) == len(ids)
     json.dumps(values, allow_nan=False)
+
+
+def check_region(target, canvas):
+    """A media fragment in pixels of its canvas, and within it."""
+    id_, _, fragment = target.partition("#xywh=")
+    assert id_ == canvas["id"]
+    x, y, width, height = map(int, fragment.split(","))
+    assert min(x, y) >= 0
+    assert min(width, height) > 0
+    assert x + width <= canvas["width"]
+    assert y + height <= canvas["height"]
 
 
 def check_body(body):
@@ -136,6 +159,33 @@ def test_a_manifest_keeps_the_rules_whatever_the_record_holds(pictures):
 
 def body_of(values, place=1):
     return values["items"][place]["items"][0]["items"][0]["body"]
+
+
+def test_a_detail_is_marked_on_its_canvas_in_pixels(pictures):
+    root, file = pictures  # 40 x 20
+    match = found(image=str(file), box=Box(25, 50, 50, 50, percent=True))
+    asked = Shown(name="a.jpg", image=str(file), box=Box(0, 0, 10, 10, percent=True))
+    values = manifest(replace(report_of(match), queries=(asked,)), root=root)
+    check_manifest(values)
+    query, canvas = values["items"]
+    ((region,),) = (page["items"] for page in canvas["annotations"])
+    assert region["target"] == f"{canvas['id']}#xywh=10,10,20,10"
+    assert region["body"]["value"] == "The detail that was found"
+    assert query["annotations"][0]["items"][0]["target"] == f"{query['id']}#xywh=0,0,4,2"
+    assert query["annotations"][0]["items"][0]["body"]["value"] == "The detail that was asked by"
+    assert {"label": {"en": ["Detail"]}, "value": {"none": ["25%,50%,50%,50%"]}} in (
+        canvas["metadata"]
+    )
+
+
+def test_where_nobody_measured_the_picture_the_detail_is_told_but_not_marked(tmp_path):
+    match = found(image="https://x.org/2.jpg", box=Box(25, 50, 50, 50, percent=True))
+    values = manifest(report_of(match), root=tmp_path)
+    check_manifest(values)
+    assert "annotations" not in values["items"][1]
+    assert "25%,50%,50%,50%" in str(values["items"][1]["metadata"])
+    measured = manifest(report_of(replace(match, size=(1000, 1000))), root=tmp_path)
+    assert "annotations" in measured["items"][1]
 
 
 def test_a_file_goes_into_the_manifest_as_a_small_jpeg(pictures):
@@ -196,7 +246,11 @@ def test_an_image_service_is_referred_to(image, metadata, service, tmp_path):
 def test_our_own_reader_reads_it_back(pictures, tmp_path):
     root, file = pictures
     matches = (
-        found(image=str(file), metadata={"artist": "B", "tags": ["x", "y"]}),
+        found(
+            image=str(file),
+            metadata={"artist": "B", "tags": ["x", "y"]},
+            box=Box(0, 0, 50, 50, percent=True),
+        ),
         found(
             2, image="https://x.org/iiif/2/7/full/full/0/default.jpg", metadata={"artist": "<b>"}
         ),
@@ -214,6 +268,7 @@ def test_our_own_reader_reads_it_back(pictures, tmp_path):
     assert [row["artist"] for row in rows] == ["B", "<b>"]
     assert rows[0]["tags"] == ["x", "y"]
     assert rows[0]["score"] == 0.9
+    assert rows[0]["detail"] == "0%,0%,50%,50%"
     assert rows[0]["command"] == "artsim similar a.jpg"
 
 

@@ -6,22 +6,21 @@ import io
 import os
 import re
 import shutil
-import threading
 from contextlib import contextmanager
 
 import pytest
-import uvicorn
 from conftest import toy_passport
 from PIL import Image
+from serving import serving, web
 from test_explain import Pixels, extractor_of
 
 from artsim import layout
 from artsim.datatypes import Tap
-from artsim.embed import embed_collection
+from artsim.embed import EmbedSettings, embed_collection
 from artsim.models.extractor import Extractor
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder
-from artsim.server import Museum, make_app
+from artsim.server import Limits, Museum, make_app
 from artsim.store import Store
 
 sync_api = pytest.importorskip("playwright.sync_api")
@@ -53,6 +52,15 @@ def png(*colors, size=(60, 40)):
     return out.getvalue()
 
 
+def quarters(*colors):
+    """Draw four: upper left, upper right, lower left, lower right."""
+    picture = Image.new("RGB", (2, 2))
+    picture.putdata(colors)
+    out = io.BytesIO()
+    picture.resize((200, 50), Image.Resampling.NEAREST).save(out, "PNG")
+    return out.getvalue()
+
+
 class Words(IndexEncoder):
     """Knows one word a colour."""
 
@@ -64,7 +72,7 @@ class Words(IndexEncoder):
 
 @pytest.fixture(scope="module")
 def museum(tmp_path_factory):
-    """Two indexes of the same pictures: one with two taps and a map, one that takes words."""
+    """Two indexes of the same pictures: two taps and a map, one that takes words; one of tiles."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "pictures").mkdir()
     with (folder / "pictures" / "objects.csv").open("w", newline="") as file:
@@ -80,41 +88,37 @@ def museum(tmp_path_factory):
     passport = toy_passport(
         plain.passport.taps, preprocessing=plain.preprocessing, spec="open_clip:toy"
     )
-    stores, encoders = [], []
+    stores, encoders = [], {}
     for name, extractor, encode in (
         ("colours", pixels, IndexEncoder),
         ("words", Extractor(plain._backend, passport), Words),
     ):
         embed_collection(read_collection(folder / "pictures"), folder / name, extractor)
         stores.append(Store.open(folder / name))
-        encoders.append(encode(stores[-1]))
-        encoders[-1].__dict__["_extractor"] = extractor
+        encoders[stores[-1]] = encode(stores[-1])
+        encoders[stores[-1]].__dict__["_extractor"] = extractor
+    (folder / "quarters").mkdir()
+    for name, hues in {"blue": [240], "green": [120], "both": [0, 60, 120, 240]}.items():
+        draw = quarters if len(hues) == 4 else png
+        (folder / "quarters" / f"{name}.png").write_bytes(draw(*map(color_of, hues)))
+    tiled = EmbedSettings(tiles=3)
+    embed_collection(
+        read_collection(folder / "quarters"), folder / "details", plain, settings=tiled
+    )
+    stores.append(Store.open(folder / "details"))
+    encoders[stores[-1]] = IndexEncoder(stores[-1])
+    encoders[stores[-1]].__dict__["_extractor"] = plain
     with pytest.MonkeyPatch.context() as patch:  # UMAP takes long to import
         patch.setattr(layout, "_umap", lambda vectors, plan, device: vectors[:, :2])
         layout.make_layout(stores[0], stores[0].manifest.passport.taps[0].name)
-    return Museum(stores, encoders)
+    return Museum(stores, encoders.__getitem__)
 
 
 @pytest.fixture(scope="module")
 def address(museum):
     """Serve the museum."""
-    config = uvicorn.Config(make_app(museum), port=0, log_level="error", ws="none")
-    server = uvicorn.Server(config)
-    started = threading.Event()
-    run_on_start = server.startup
-
-    async def startup(sockets=None):
-        await run_on_start(sockets)
-        started.set()
-
-    server.startup = startup
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    assert started.wait(60)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
-    server.should_exit = True
-    thread.join()
+    with serving(make_app(museum)) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -238,6 +242,27 @@ def test_facets_narrow_down_with_counts_and_stay_on_the_way(page):
     expect(page.locator("#summary")).to_contain_text("among 30 works")
 
 
+def test_a_word_in_a_column_narrows_down_beside_its_values(page):
+    page.goto("/")
+    page.get_by_label("Text that is contained").fill("hue 3")
+    page.get_by_label("Text that is contained").press("Enter")
+    expect(page.locator("#heading")).to_have_text("6 of 30 works")
+    assert set(titles(page).all_text_contents()) == {
+        f"Hue {hue}" for hue in (36, 300, 312, 324, 336, 348)
+    }
+    expect(page.get_by_label("Text that is contained")).to_be_focused()
+    page.locator("#refine label").filter(has_text="Red school").locator("input").check()
+    expect(page.locator("#heading")).to_have_text("1 of 30 works")
+    expect(page).to_have_url(re.compile(r"contains\.title=hue\+3&in\.artist=Red\+school"))
+    page.reload()
+    expect(page.locator("#heading")).to_have_text("1 of 30 works")
+    page.get_by_label("In the column").select_option("artist")
+    expect(page.locator("#nothing")).to_contain_text("No work meets these conditions")
+    page.get_by_label("Text that is contained").fill("")
+    page.get_by_label("Text that is contained").press("Enter")
+    expect(page.locator("#heading")).to_have_text("10 of 30 works")
+
+
 def test_more_is_shown_where_there_is_more(page):
     for question, all_of_them in (("/?k=10", 30), ("/?q=1:id:h0&k=10", 29)):
         page.goto(question)
@@ -307,6 +332,44 @@ def test_a_detail_is_drawn_with_keys(page):
     expect(page.get_by_text("Like a detail of")).to_be_visible()
     page.locator(".stage").press("Delete")
     expect(page).to_have_url(re.compile(re.escape("q=1%3Aid%3Ah60")))
+
+
+def test_a_detail_of_a_work_is_found_outlined_and_gone_on_from(page):
+    page.goto("/?index=details&q=1:id:blue.png")
+    expect(page.locator("#heading")).to_have_text("2 matches")
+    expect(page.locator("#grid .found")).to_have_count(0)
+    page.get_by_label("Look for it in the details of works").check()
+    expect(page).to_have_url(re.compile("details=1"))
+    first = page.locator("#grid li").first
+    expect(first.locator(".title")).to_have_text("both.png")
+    expect(first.locator(".caption")).to_contain_text("detail at the lower right")
+    expect(first.get_by_role("img", name="detail at the lower right")).to_be_visible()
+    place = first.locator("a.picture").bounding_box()
+    assert place["width"] / place["height"] == pytest.approx(2.6, rel=0.01)  # the picture is 4:1
+    found = first.locator(".found").bounding_box()
+    middle = place["y"] + place["height"] / 2
+    assert found["x"] == pytest.approx(place["x"] + place["width"] / 2, abs=2)
+    assert found["y"] == pytest.approx(middle, abs=2)
+    assert found["width"] == pytest.approx(place["width"] / 2, abs=2)
+    assert found["height"] == pytest.approx(place["width"] / 8, abs=2)
+    first.hover()
+    first.get_by_role("button", name="Why it matches").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("figure")).to_have_count(2)
+    page.keyboard.press("Escape")
+    first.hover()
+    first.get_by_role("button", name="Details").click()
+    expect(dialog.locator(".found")).to_be_visible()
+    dialog.get_by_role("button", name="See what is like the detail").click()
+    expect(page.get_by_text("Like a detail of")).to_be_visible()
+    expect(page).to_have_url(re.compile(re.escape("q=1%4050%2C50%2C50%2C50%3Aid%3Aboth.png")))
+    expect(titles(page).first).to_have_text("blue.png")
+
+
+def test_details_are_offered_where_the_index_has_tiles(page):
+    like(page, 0)
+    expect(page.locator("#heading")).to_have_text("29 matches")
+    expect(page.get_by_label("Look for it in the details of works")).to_have_count(0)
 
 
 def test_a_broken_picture_is_refused_in_one_line_and_the_page_stays(page):
@@ -397,6 +460,7 @@ def test_a_permalink_gives_the_same_answer(page, browser, address):
     expect(page.locator("#heading")).to_have_text("6 matches")
     found = titles(page).all_text_contents()
     expect(page.get_by_label("Map/avg")).to_have_value("0.7")
+    expect(page.get_by_text("More options (2 set)")).to_be_visible()
     page.get_by_label("Within years").fill("200")
     page.get_by_label("Within years").press("Enter")
     expect(page).to_have_url(re.compile("contemporary=200"))
@@ -433,16 +497,98 @@ def test_words_are_asked_where_the_network_knows_them(page):
     shows_first(page, 60)
 
 
+def test_an_address_is_asked_by_where_the_server_fetches(browser, museum, monkeypatch):
+    monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
+    room = museum.rooms["colours"]
+    app = make_app(Museum([room.store], lambda _: room.encoder), limits=Limits(fetch=True))
+    green = {"/collection/green.png": png(color_of(120))}
+    with serving(app) as address, web(green) as elsewhere, visit(browser, address) as page:
+        page.goto("/")
+        expect(page.locator("#heading")).to_have_text("30 works")
+        page.locator("body").press("/")
+        page.keyboard.type("green")
+        page.keyboard.press("Enter")
+        expect(page.locator("#error")).to_contain_text("Give the address of a picture")
+        page.get_by_label("Address of a picture").fill(f"{elsewhere}/collection/green.png")
+        page.keyboard.press("Enter")
+        expect(page.locator("#tray .name")).to_have_text("green.png")
+        shows_first(page, 120)
+        page.reload()
+        shows_first(page, 120)
+
+
 def test_aspects_are_weighed_and_relations_kept(page):
     like(page, 0)
     shows_first(page, 12, 348)
     page.get_by_label("Map/max").fill("0.5")
     expect(page).to_have_url(re.compile(re.escape("by.map%2Fmax=0.5")))
     expect(page.locator("#summary")).to_contain_text("map/max")
-    page.get_by_label("Not the same").select_option("artist")
+    page.get_by_text("More options").click()
+    page.get_by_label("Not the same").last.select_option("artist")
     expect(page.locator("#summary")).to_contain_text("among 20 of 30 works")
     page.get_by_label("Of the same").select_option("artist")
     expect(page.locator("#heading")).to_have_text("2 matches")
+
+
+def test_more_options_relate_matches_in_time_and_limit_them(page):
+    like(page, 60)  # of 1560
+    more = page.get_by_text("More options")
+    expect(page.get_by_label("Made before the year")).to_be_hidden()
+    more.focus()
+    more.press("Enter")
+    page.get_by_label("Made before the year").fill("1530")
+    page.get_by_label("Made before the year").press("Enter")
+    expect(page.locator("#heading")).to_have_text("3 matches")
+    shows_first(page, 0, 12, 24)
+    expect(page.get_by_text("More options (1 set)")).to_be_visible()
+    expect(page.get_by_label("Made before the year")).to_be_focused()
+    page.get_by_label("the work asked by").check()
+    expect(page).to_have_url(re.compile("earlier-than=asked"))
+    expect(page.locator("#heading")).to_have_text("5 matches")
+    expect(page.get_by_label("Made before the year")).to_have_value("")
+    card(page, "Hue 24").locator("a.picture").click()  # it is meant of each work in turn
+    expect(page.locator("#heading")).to_have_text("2 matches")
+    page.get_by_label("the work asked by").uncheck()
+    page.get_by_label("Of the same").select_option("artist")
+    expect(page.locator("#heading")).to_have_text("3 matches")  # one of each school
+    page.get_by_label("Most of one artist").fill("2")
+    page.get_by_label("Most of one artist").press("Enter")
+    expect(page.locator("#heading")).to_have_text("6 matches")
+    page.get_by_label("Of the same").nth(1).select_option("title")
+    expect(page).to_have_url(re.compile("max-per.artist=2&max-per.title=1"))
+    page.get_by_label("From percentile").last.fill("100")
+    page.get_by_label("From percentile").last.press("Enter")
+    expect(page.locator("#nothing")).to_contain_text("below the 100 asked for")
+
+
+def test_a_work_is_hidden_and_shown_again(page):
+    like(page, 60)
+    shows_first(page, 48, 72)
+    first, second = titles(page).all_text_contents()[:2]
+    links = page.locator("#grid a.picture")
+    links.first.focus()
+    page.keyboard.press("x")
+    expect(titles(page).first).to_have_text(second)
+    expect(page.get_by_role("status").first).to_have_text(
+        re.compile(rf"Hidden: {first}, Red school.*; 28 matches")
+    )
+    expect(links.first).to_be_focused()
+    page.keyboard.press("u")
+    expect(titles(page).first).to_have_text(first)
+    expect(page.get_by_role("button", name="Undo")).to_be_hidden()
+    for title in (first, second):
+        card(page, title).hover()
+        card(page, title).get_by_role("button", name="Hide this work").click()
+        expect(page.locator("#notice")).to_contain_text(f"Hidden: {title}")
+    page.get_by_role("button", name="Undo").click()
+    expect(titles(page).first).to_have_text(second)
+    page.reload()
+    expect(titles(page).first).to_have_text(second)
+    page.get_by_role("button", name=f"Show {first}").click()
+    expect(titles(page).first).to_have_text(first)
+    expect(page.locator("#heading")).to_have_text("29 matches")
+    page.go_back()
+    expect(page.locator("#heading")).to_have_text("28 matches")
 
 
 def test_a_match_is_explained(page):
@@ -475,6 +621,28 @@ def test_the_map_shows_works_and_leads_to_them(page):
     expect(canvas).to_be_visible()
 
 
+def test_facets_narrow_the_map_down_too(page):
+    page.goto("/?view=map")
+    expect(page.locator("#map .bar")).to_contain_text("30 works; what looks alike")
+    blue = page.locator("#refine label").filter(has_text="Blue school")
+    blue.locator("input").check()
+    expect(page.locator("#map .bar")).to_contain_text("10 of 30 works; what looks alike")
+    expect(page.get_by_role("status").first).to_have_text("Map of 10 of 30 works")
+    canvas = page.locator("canvas")
+    shown = set()
+    for key in ("-", "ArrowLeft", "ArrowUp", "ArrowRight", "ArrowRight", "ArrowDown", "ArrowDown"):
+        canvas.press(key)
+        expect(page.locator(".tip")).to_contain_text("school")
+        shown.add(page.locator(".tip").text_content().split(", ")[1])
+    assert shown == {"Blue school"}  # the others are drawn faintly, and not met
+    page.get_by_role("button", name="Works").click()
+    expect(page.locator("#heading")).to_have_text("10 of 30 works")
+    page.go_back()
+    expect(page.locator("#map .bar")).to_contain_text("10 of 30 works")
+    page.get_by_role("button", name="Clear").click()
+    expect(page.locator("#map .bar")).to_contain_text("30 works; what looks alike")
+
+
 def test_answers_are_exported(page):
     like(page, 0)
     for name, file in (
@@ -503,6 +671,38 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
         expect(page.locator("#refine")).to_be_visible()
         page.locator("#refine label").filter(has_text="Red school").tap()
         expect(page.locator("#heading")).to_have_text("10 of 30 works")
+        page.get_by_role("button", name="Done").tap()
+        expect(page.locator("#refine")).to_be_hidden()
+        expect(page.get_by_role("button", name="Refine (1)")).to_be_focused()
+        page.goto("/?q=1:id:h0&not-same=artist")  # with more options, open
+        expect(page.get_by_label("Most", exact=True)).to_be_visible()
+        assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("width", [390, 1300])
+def test_whatever_can_be_used_has_a_name_and_shows_where_the_focus_is(browser, address, width):
+    with visit(browser, address, viewport={"width": width, "height": 900}) as page:
+        page.goto("/?q=1:id:h0&q=-0.5:id:h96&not-same=artist&exclude=h24")
+        expect(page.locator("#grid li").first).to_be_visible()
+        expect(page.locator("#refine details").first).to_be_attached()
+        nameless = page.locator("input, select, button, [tabindex]").evaluate_all(
+            """all => all.filter(each => each.checkVisibility() && ![
+                each.ariaLabel, each.textContent.trim(), each.labels?.[0]?.textContent.trim(),
+                each.getAttribute("aria-labelledby"), each.querySelector("img")?.alt,
+            ].some(Boolean)).map(each => each.outerHTML)"""
+        )
+        assert nameless == []
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            assert page.evaluate(
+                """() => {
+                    const {activeElement: on, body} = document;
+                    const {top, bottom, width} = on.getBoundingClientRect();
+                    const isSeen = width > 0 && top >= -1 && bottom <= innerHeight + 1;
+                    const isRinged = parseFloat(getComputedStyle(on).outlineWidth) >= 2;
+                    return on === body || (isSeen && isRinged);
+                }"""
+            )
 
 
 def test_a_server_that_is_gone_is_said_in_one_line(page):

@@ -253,6 +253,24 @@ def test_crops_and_rotations_keep_the_size_and_repeat_by_seed():
     assert not torch.equal(first, other)
 
 
+def test_a_crop_is_stretched_within_bounds():
+    across, down = (
+        torch.arange(256).expand(256, 256),
+        torch.arange(256)[:, None].expand(256, 256),
+    )
+    picture = torch.stack([across, down, across]).to(torch.uint8)
+    shapes = []
+    for seed in range(40):
+        crop = Augmentation(least_area=0.25, stretch=2.0)(picture, (seed,)).int()
+        width, height = (int(each.max() - each.min()) + 1 for each in crop[:2])
+        shapes.append((width, height))
+        assert 0.48 < width / height < 2.1
+        assert width * height > 0.16 * 256**2  # some is cut off where one side is the picture's
+    assert len(set(shapes)) > 30
+    assert any(w > 1.4 * h for w, h in shapes)
+    assert any(h > 1.4 * w for w, h in shapes)
+
+
 def test_a_rare_class_counts_for_more():
     codes = np.array([0, 0, 0, 1])
     task = toy_task(codes)

@@ -1,11 +1,14 @@
 """Media of real pictures in MAMe's layout: squashed, in their own shape, and by frozen features."""
 
 import csv
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image
 from recipe_runs import (
     TINY,
@@ -19,6 +22,7 @@ from recipe_runs import (
 )
 
 from artsim.annotations import read_split
+from artsim.cli import cli
 from artsim.datatypes import Fit, parse_spec
 from artsim.errors import EvaluationError, ModelError
 from artsim.models.networks import build_network
@@ -26,6 +30,7 @@ from artsim.models.trained import load_classifier
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
 from artsim.recipes.data import Pictures
+from artsim.recipes.predicting import Teller, read_pictures, tell_collection, tell_ids, tell_picture
 from artsim.recipes.run import Stopped
 from artsim.recipes.shapes import nearest_shapes, rectangles
 from artsim.recipes.tasks import Task, joint_sides, read_class_target
@@ -167,6 +172,34 @@ def test_in_the_variable_shape_each_picture_keeps_its_aspect_ratio(variable):
     assert len(predictions(variable)) == 48
 
 
+def test_each_picture_is_told_in_the_shape_that_it_was_judged_in(variable, tmp_path):
+    judged = {row["id"]: max(row["probabilities"]) for row in predictions(variable)}
+    teller = Teller(variable)
+    told = {each.id: each.confidence for each in tell_ids(teller, list(judged), workers=1)}
+    assert told == pytest.approx(judged, abs=1e-5)
+    root = Path(teller.store.manifest.root)
+    (tmp_path / "list.json").write_text(json.dumps([str(root / id_) for id_ in judged]))
+    collection = read_pictures(tmp_path / "list.json")
+    found = {Path(each.id).name: each.confidence for each in tell_collection(teller, collection)}
+    assert found == pytest.approx(judged, abs=1e-5)
+    first = next(iter(judged))
+    assert tell_picture(teller, root / first)[0].confidence == pytest.approx(judged[first])
+
+
+def test_as_an_extractor_it_is_said_that_pictures_are_padded(variable, squashed, paint, tmp_path):
+    paint(tmp_path / "c" / "a.png", (1, 2, 3))
+    for path, said in ((variable, True), (squashed, False)):
+        done = CliRunner().invoke(
+            cli, ["embed", str(tmp_path / "c"), "-m", f"run:{path}", "-o", str(path / "embedded")]
+        )
+        assert done.exit_code == 0, done.output
+        line = (
+            f"run:{path} learnt from pictures in their own aspect ratios; here each is brought to "
+            "64 x 64 pixels (pad)\n"
+        )
+        assert (line in done.stderr) == said
+
+
 def test_a_resumed_run_ends_as_one_that_was_not_stopped(variable, mame, tmp_path):
     asked = iter(range(1, 100))
     settings = SMALL | {"shape": "variable", "probes": "false"}
@@ -188,6 +221,16 @@ def test_a_reloaded_network_predicts_the_same(squashed, mame):
     for row in predictions(squashed):
         if row["split"] == "test":
             assert found[row["id"], "medium"] == pytest.approx(row["probabilities"], rel=1e-4)
+
+
+def test_a_batch_of_one_picture_is_learnt_from_by_the_statistics_gathered_so_far(mame, tmp_path):
+    # 31 pictures and 1, whose last map has one number a channel: a variance of nothing
+    settings = SMALL | {"size": "32", "batch_size": "31", "epochs": "1", "probes": "false"}
+    path = run(tmp_path / "run", MAME, mame, **settings)
+    assert metrics(path)["steps"] == 2
+    state = load_classifier(path)[1].body.state_dict()
+    assert state["layer4.0.bn2.num_batches_tracked"] == 1
+    assert all(torch.isfinite(each).all() for each in state.values())
 
 
 def test_frozen_layers_keep_weights_and_batch_statistics(mame, tmp_path):

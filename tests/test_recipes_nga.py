@@ -7,11 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from recipe_runs import TINY, embedded, metrics, real_paintings, run
+from recipe_runs import TINY, embedded, metrics, page_of, real_paintings, run
 
+from artsim.cli import cli
 from artsim.errors import TrainingError
 from artsim.evaluation.labels import encode, encode_lists
 from artsim.evaluation.retrieval import score_hits
@@ -158,10 +160,33 @@ def test_the_report_says_what_chance_brings_up_and_how_many_have_a_face(compared
     assert "| index: rgb | manhattan | 0." in report
 
 
+def test_the_page_holds_the_same_tables(compared):
+    found, page = page_of(compared)
+    assert (found.tasks, found.curves) == ((), {"": []})
+    assert found.facts == "32 works, seed 0."
+    assert "<h3>Works that share attribution</h3>" in page
+    assert "32 works ask; any two share it with a chance of 0.226" in page
+    first = metrics(compared)["ways"][0]
+    cell = f'<td class="n">{first["P@1"]:.3f}</td>'
+    assert f'<tr><th scope="row">index: rgb</th><td>cosine</td>{cell}' in page
+
+
 def test_the_same_run_again_gives_the_same_figures(compared, nga):
     before = (compared / "metrics.json").read_bytes()
     run(compared, NGA, nga)
     assert (compared / "metrics.json").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "args", [["compare", "{run}", "{run}"], ["predict", "a", "--run", "{run}"]]
+)
+def test_a_run_without_a_network_says_that_there_is_nothing_to_compare_or_ask(compared, args):
+    done = CliRunner().invoke(cli, [each.format(run=compared) for each in args])
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"Error: {str(compared)!r} is of nga-similarity, which trains no network to tell pictures "
+        f"by; its figures are in {str(compared / 'report.md')!r}\n"
+    )
 
 
 def test_a_class_alone_can_be_asked(nga, tmp_path):

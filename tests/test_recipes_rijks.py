@@ -9,6 +9,7 @@ from recipe_runs import (
     embedded,
     losses,
     metrics,
+    page_of,
     predicted_again,
     predictions,
     real_paintings,
@@ -173,6 +174,24 @@ def test_three_tasks_are_learnt_by_one_network_and_each_alone_beside_it(joint):
     gains = [task["test"]["value"] - task["others"]["single-task"] for task in tasks]
     assert f"sharing gives creator {gains[0]:+.3f}, material {gains[1]:+.3f}" in report
     assert f"{np.mean(gains):+.3f} on average" in report
+
+
+def test_the_page_shows_tasks_of_several_classes_a_picture_too(joint):
+    found, page = page_of(joint)
+    assert [task.name for task in found.tasks] == ["creator", "material", "type"]
+    assert list(found.curves) == [""]
+    creator, material, _ = found.tasks
+    assert creator.judgement is not None
+    assert material.judgement is None
+    assert [way.name for way in material.ways][-1] == "single-task"
+    tested = [row for row in predictions(joint)
+              if (row["task"], row["split"]) == ("material", "test")]  # fmt: skip
+    for each in material.classes:
+        own = [row for row in tested if each.class_ in row["truth"]]
+        assert (each.tested, each.right) == (
+            len(own), sum(each.class_ in row["prediction"] for row in own)
+        )  # fmt: skip
+    assert "sharing gives" in page
 
 
 def test_the_heads_are_two_layers_on_imagenets_thousand_classes(joint):

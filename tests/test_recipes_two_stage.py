@@ -10,6 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
+from recipe_runs import page_of
 
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
@@ -260,6 +261,26 @@ def test_a_reloaded_run_says_what_it_said_when_it_was_judged(done):
             assert each.confidence == pytest.approx(max(row["probabilities"]), rel=1e-4)
             assert each.catalogue == row["truth"][0]
             assert each.seen == (row["split"] != "test")
+
+
+def test_the_page_shows_every_stage_as_it_was_judged(done):
+    found, page = page_of(done)
+    assert [task.name for task in found.tasks] == STAGES
+    assert list(found.curves) == STAGES
+    assert [len(rows) for rows in found.curves.values()] == [2, 1, 1, 1]
+    for task, scored in zip(found.tasks, metrics(done)["tasks"], strict=True):
+        tested = [row for row in predictions(done)
+                  if (row["task"], row["split"]) == (task.name, "test")]  # fmt: skip
+        right = [row["truth"] == row["prediction"] for row in tested]
+        assert task.ways[0].estimate.value == np.mean(right) == scored["test"]["value"]
+        names = ["the network", "majority", "metadata only", "1-NN", "kNN", "probe"]
+        assert [way.name for way in task.ways] == names
+        assert task.ways[5].estimate.value == scored["baselines"]["probe"]
+        assert sum(each.tested for each in task.classes) == len(tested)
+        assert len(task.judgement.mistakes) == min(right.count(False), 12)
+        assert f'">{task.name}</h2>' in page
+    assert page.count("<h3>What is taken for what</h3>") == len(STAGES)
+    assert "stage by stage: of" in page
 
 
 def test_the_phrase_is_of_the_stages_and_stops_where_the_tree_does(done):

@@ -1,11 +1,13 @@
 """Search: neighbours read by eye, questions of every kind, and questions that must be refused."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from conftest import noise_picture, unit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from artsim.models.extractor import BackendName, Compute, Precision, load_extrac
 from artsim.readers import read_collection
 from artsim.search import (
     Aspect,
+    Opened,
     Question,
     Searcher,
     Term,
@@ -160,6 +163,24 @@ def test_an_unknown_id_names_like_ones(compass):
         ask(compass, "A1")
     with pytest.raises(SearchError, match="see 'artsim info'"):
         ask(compass, "\udcff.jpg")  # bytes that are not UTF-8
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ("1988.7.", "'1988.7.0', '1988.7.1', '1988.7.2'"),  # a part of them
+        ("1988.7.x", "'1988.7.9', '1988.7.8', '1988.7.7'"),  # a letter wrong
+        ("x988.7.3", "'1988.7.3'"),
+        ("1988.73", "'1988.7.3'"),  # one missing, one too many, two changed about
+        ("19988.7.3", "'1988.7.3'"),
+        ("9188.7.3", "'1988.7.3'"),
+    ],
+)
+def test_a_mistyped_id_of_many_names_those_that_begin_or_end_like_it(tmp_path, asked, named):
+    ids = [f"{year}.{n // 10}.{n % 10}" for year in range(1980, 1990) for n in range(200)]
+    searcher = Searcher(make_store(tmp_path / "i", ids, {"x": at(*range(len(ids)))}))
+    with pytest.raises(SearchError, match=re.escape(f"did you mean {named}")):
+        ask(searcher, asked)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +361,7 @@ def test_an_aspect_is_a_tap_its_pooling_or_style_and_content(twofold):
 
 def test_another_index_is_joined_by_id_and_what_it_lacks_is_counted(twofold, tmp_path):
     other = make_store(tmp_path / "other", list("edba"), {"hue": at(50, 5, 40, 0)})
-    searcher = Searcher(twofold, others={"indexes/other": other})
+    searcher = Searcher(twofold, others={"indexes/other": Opened(other)})
     answer = ask(searcher, "a", by=(Aspect("indexes/other:hue"), Aspect("deep")))
     assert [match.id for match in answer.matches] == ["d", "b"]
     assert (answer.searched, answer.missing) == (3, 1)
@@ -373,6 +394,31 @@ def test_an_aspect_that_could_be_several_is_refused(compass, tmp_path):
         SearchError, match=r"'content' could be several taps .* choose from one, two"
     ):
         ask(Searcher(store), "a", by=(Aspect("content"),))
+
+
+def test_another_index_is_asked_by_its_own_encoder(twofold, tmp_path, paint):
+    class Compass:
+        """Says of every picture that it lies so many degrees from east."""
+
+        def __init__(self, degrees, *taps):
+            self.vectors = {tap: at(degrees) for tap in taps}
+
+        def prepare(self, data, box):
+            return torch.zeros(3, 1, 1, dtype=torch.uint8)
+
+        def embed(self, pixels):
+            return self.vectors
+
+    other = make_store(tmp_path / "other", list("abcd"), {"hue": at(0, 30, 60, 90)})
+    index = Opened(other, Compass(90, "hue"))
+    encoder = Compass(10, "deep", "shallow/gram")
+    searchers = [Searcher(twofold, others={"other": index}, encoder=encoder) for _ in range(2)]
+    question = Question(
+        terms=(Term(file=paint(tmp_path / "new.png", (1, 2, 3))),),
+        by=(Aspect("deep"), Aspect("other:hue", 3)),
+    )
+    for searcher in searchers:
+        assert [match.id for match in searcher.ask(question).matches] == list("dcba")
 
 
 def test_best_of_each_takes_one_term_for_all_aspects(twofold):

@@ -8,10 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from PIL import Image
-from search_toys import WORKS, at, make_compass, make_store
+from search_toys import WORKS, at, cosine, make_compass, make_store, pretend_gpus
+from serving import web
 
-from artsim import fetch
+from artsim import fetch, search
 from artsim.cli import cli
+from artsim.cli.searching import choose_gpu, make_encoder
 from artsim.errors import FetchError
 
 
@@ -126,6 +128,14 @@ def test_a_web_address_is_fetched_under_the_rules_of_fetch(here, place, monkeypa
     assert asked == [("https://example.org/a.png", False), ("http://10.0.0.1/a.png", True)]
 
 
+def test_a_picture_is_fetched_from_a_server(here, place):
+    with web({"/n60.png": (place / "queries" / "n60.png").read_bytes()}) as address:
+        assert found(f"{address}/n60.png", "--allow-private", "-k", "2") == ["n60", "c40"]
+        assert found(f"{address}/n60.png", "a0", "--allow-private", "-k", "1") == ["b30"]
+        result = run(f"{address}/none.png", "--allow-private", code=1)
+        assert f"'{address}/none.png' cannot be fetched (http): 404" in result.output
+
+
 def test_a_private_address_is_refused(here):
     result = run("http://127.0.0.1:9/a.png", code=1)
     assert "127.0.0.1, which is no public address; pass --allow-private" in result.output
@@ -152,6 +162,22 @@ def test_a_folder_of_pictures_is_asked_by_each(here, tmp_path, suffix):
         ("queries/a0.png", "b20"),
     ]
     assert [(row["query"], row["id"]) for row in rows[-2:]] == [("c90", "n60"), ("c90", "c40")]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_what_each_aspect_gave_has_a_column(tmp_path, suffix):
+    # an aspect may have the name of a column, which stays what it is
+    index = make_store(tmp_path / "two", ["a", "b"], {"hue": at(0, 60), "rank": at(0, 0)}).path
+    out = tmp_path / f"m{suffix}"
+    run("a", "--index", index, "--by", "hue,rank", "--out", out, "-k", "1")
+    if suffix == ".csv":
+        with out.open(newline="") as stream:
+            (row,) = csv.DictReader(stream)
+    else:
+        (row,) = pq.read_table(out).to_pylist()
+    assert list(row) == ["query", "rank", "id", "score", "percentile", "image", "hue"]
+    assert float(row["hue"]) == pytest.approx(cosine(60) / 2, abs=1e-6)
+    assert int(row["rank"]) == 1
 
 
 def test_ids_of_a_file_are_asked_and_failures_are_listed(here, tmp_path):
@@ -243,3 +269,58 @@ def test_what_is_a_file_and_an_id_must_be_told_apart(here, place):
 def test_words_say_which_models_have_them(here):
     for args in (("--text", "a halo"), ("a0", "--plus", "text:a halo")):
         assert "Error: " in run(*args, code=1).output
+
+
+# --- what it is computed by ---------------------------------------------------------------
+
+
+def test_without_a_gpu_the_cpu_compares_and_says_so_where_asked(here):
+    result = run("a0", "-k", "1", "--device", "cuda")
+    assert json.loads(result.stdout)["id"] == "a10"
+    assert result.stderr == (
+        "Note: vectors are compared on the CPU: the faiss installed here sees 0 GPUs "
+        "(--device cuda needs a build of it for CUDA)\n"
+    )
+    assert run("a0", "-k", "1").stderr == ""
+
+
+def test_a_gpu_compares_what_is_asked_on_it_and_many_questions_unasked(here, tmp_path, monkeypatch):
+    made = pretend_gpus(monkeypatch, 2)
+    assert found("a0", "-k", "2") == ["a10", "b20"]
+    assert made == []
+    assert found("a0", "-k", "2", "--device", "cuda:1") == ["a10", "b20"]
+    assert [(index.device, len(index.rows)) for index in made] == [(1, len(WORKS))]
+    run("a0", "c90", "--out", tmp_path / "m.csv", "-k", "1")
+    assert [index.device for index in made] == [1, 0]
+    found("a0", "--device", "cuda", "--where", "year < 1650")  # those rows alone, on the CPU
+    assert len(made) == 2
+
+
+@pytest.mark.parametrize("device", ["cpu", "mps", "cuda:x", "cuda:2"])
+def test_other_devices_are_no_gpu_of_faiss(device, monkeypatch):
+    pretend_gpus(monkeypatch, 2)
+    assert choose_gpu(device, many=True) is None
+
+
+def test_other_indexes_are_encoded_on_the_same_device(here, place, monkeypatch):
+    other = make_store(place / "other", ["a0", "a10"], {"hue": at(0, 1)})
+    made = []
+
+    class Encoder(search.IndexEncoder):
+        def __init__(self, store, **options):
+            made.append((store.path.name, options["compute"].device))
+            super().__init__(store, **options)
+
+    monkeypatch.setattr(search, "IndexEncoder", Encoder)
+    assert found("a0", "--by", f"{other.path}:hue,east", "--device", "cpu") == ["a10"]
+    assert sorted(made) == [("compass", "cpu"), ("other", "cpu")]
+
+
+def test_weights_are_for_the_indexes_that_were_made_with_the_same(tmp_path):
+    asked, alike, foreign = (
+        make_store(tmp_path / name, ["a"], {"hue": at(0)}, weights=weights)
+        for name, weights in (("asked", "1"), ("alike", "1"), ("foreign", "2"))
+    )
+    file = tmp_path / "w.pth"
+    given = [make_encoder(store, asked, file, None)._weights for store in (asked, alike, foreign)]
+    assert given == [file, file, None]

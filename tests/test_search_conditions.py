@@ -7,8 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_toys import WORKS, YEARS, at, make_compass, make_store
 
-from artsim.errors import SearchError
+from artsim.annotations import add_label
+from artsim.errors import EvaluationError, SearchError
 from artsim.search import Condition, Op, Question, Searcher, Term
+from artsim.store import DerivedLabel, Store
 
 DATED = {
     "medieval": {"begin": 1200, "end": 1300},
@@ -105,6 +107,61 @@ def test_a_column_named_row_is_the_catalogues(tmp_path):
     assert left(searcher, "row = 8") == ["b"]
     with pytest.raises(SearchError, match=r'the columns are .*"odd name"$'):
         left(searcher, "x")
+
+
+# --- derived labels ------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    path = tmp_path_factory.mktemp("labelled") / "index"
+    make_compass(path)
+    for text in ("century = year // 100 + 1", "oil = medium ~ 'oil'", '"a ""b""" = artist'):
+        add_label(path, text)
+    return Searcher(Store.open(path))
+
+
+@pytest.mark.parametrize(
+    ("where", "met"),
+    [
+        ("century = '18'", ["c40", "n60"]),
+        ("Century::int between 17 and 18 and artist != 'Ada'", ["b20", "c40"]),
+        ("oil = 'not oil'", ["b20", "c40", "c90"]),
+        ("oil is null", ["b30"]),
+        ("century = 17 and oil = 'oil'", ["a0", "a10"]),
+        ('"a ""b""" = \'Bob\'', ["b20", "b30"]),
+        ("artist = 'century'", []),
+    ],
+)
+def test_derived_labels_are_columns_too(labelled, where, met):
+    assert left(labelled, where) == met
+
+
+def test_derived_labels_are_asked_for_and_limited_like_columns(labelled):
+    assert left(labelled, None, Condition("century", Op.IN, ("18", "19"))) == ["c40", "n60", "c90"]
+    assert ids(labelled, "a0", max_per={"century": 1}) == ["a10", "b30", "c40", "c90"]
+
+
+def test_derived_labels_are_listed_with_the_columns(labelled):
+    listed = 'year, object, medium, century, oil, "a ""b"""'
+    with pytest.raises(SearchError, match=rf"cannot read 'century ='.* the columns are .*{listed}"):
+        left(labelled, "century =")
+    with pytest.raises(SearchError, match=r"no column 'age'; choose from .*, century, oil, "):
+        ids(labelled, "a0", max_per={"age": 1})
+
+
+def test_a_label_whose_column_is_gone_fails_its_own_question_alone(tmp_path):
+    store = make_store(tmp_path / "i", ["a", "b"], {"t": at(0, 10)}, {"year": [1, 2]})
+    store.set_labels([DerivedLabel("century", "years // 100")])
+    searcher = Searcher(Store.open(store.path))
+    terms = (Term(id="a"),)
+    broken, fine = searcher.ask_many(
+        [Question(terms=terms, where="century = '0'"), Question(terms=terms)]
+    )
+    assert isinstance(broken, EvaluationError)
+    assert "expected a column; they are" in str(broken)
+    assert left(searcher, "id = 'century'") == []  # a text is no name
+    assert [match.id for match in fine.matches] == ["b"]
 
 
 # --- structured ---------------------------------------------------------------------------

@@ -13,16 +13,21 @@ import httpx2
 import numpy as np
 import pytest
 import torch
+from conftest import MeanColor, toy_passport
 from PIL import Image
 from search_toys import WORKS, at, make_store
+from serving import serving, web
 
 from artsim.cli import cli
+from artsim.embed import embed_collection
 from artsim.errors import ImageError, ModelError, SearchError, StoreError
-from artsim.layout import LayoutPlan, make_layout
+from artsim.layout import LayoutPlan, layout_file, make_layout
+from artsim.models.extractor import Extractor
+from artsim.readers import read_collection
 from artsim.search import IndexEncoder, Question, Searcher, Term
 from artsim.server import Limits, Museum, make_app
 from artsim.server.asking import Asker
-from artsim.server.museum import Room
+from artsim.server.room import Room
 from artsim.server.settings import Limits as ServerLimits
 from artsim.server.thumbnails import Thumbnails
 from artsim.server.uploads import Uploads
@@ -92,7 +97,7 @@ def encoder():
 
 @pytest.fixture(scope="module")
 def museum(store, encoder):
-    museum = Museum([store], [encoder])
+    museum = Museum([store], lambda _: encoder)
     yield museum
     museum.close()
 
@@ -253,6 +258,41 @@ def test_an_uploaded_picture_is_asked_by_and_cropped(visitor):
     assert search(visitor, term, k=1)["queries"][0]["name"] == "mine.png"
 
 
+def test_a_picture_on_the_web_is_asked_by_where_that_is_allowed(museum, monkeypatch):
+    visitor = Visitor(make_app(museum, limits=Limits(fetch=True)))
+    with web({"/blue.png": png("blue"), "/page": b"<html>"}) as address:
+        named = address.replace("127.0.0.1", "localhost") + "/blue.png"
+        private = visitor.post(f"{ROOM}/search", json={"terms": [{"url": named}]}).json()
+        assert private == {
+            "error": f"'{named}' cannot be fetched (refused): give the public address, http or "
+            "https, of a picture"
+        }
+        monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
+        found = search(visitor, {"url": f"{address}/blue.png"}, k=2)
+        assert ids(found) == ["c90", "n60"]
+        assert found["queries"][0]["name"] == f"{address}/blue.png"
+        assert ids(search(visitor, {"url": f"{address}/blue.png"}, {"id": "a0"}, k=1)) == ["c40"]
+        for path, said in (("/page", "(not_an_image)"), ("/none", "404")):
+            answer = visitor.post(f"{ROOM}/search", json={"terms": [{"url": address + path}]})
+            assert answer.status_code == 400
+            assert said in answer.json()["error"]
+
+
+def test_a_picture_on_a_slow_host_is_given_up_and_holds_up_nobody(museum, monkeypatch):
+    monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
+    app = make_app(museum, limits=Limits(fetch=True, answer_seconds=0.5))
+    over = threading.Event()
+    with web({"/slow.png": over}) as address, ThreadPoolExecutor(2) as pool:
+        body = {"terms": [{"url": f"{address}/slow.png"}]}
+        slow = [pool.submit(Visitor(app).post, f"{ROOM}/search", json=body) for _ in range(2)]
+        by_id = Visitor(app).post(f"{ROOM}/search", json={"terms": [{"id": "a0"}]})
+        assert by_id.status_code == 200
+        for answer in slow:
+            assert answer.result(timeout=20).status_code == 503
+            assert answer.result().json() == {"error": "no answer within 0.5 s; try again"}
+        over.set()
+
+
 @pytest.mark.parametrize(
     ("data", "kind", "status", "said"),
     [
@@ -392,15 +432,36 @@ def test_the_page_does_not_lead_out_of_its_folder(visitor, path):
 
 
 def test_a_map_gives_each_work_its_place_and_class(visitor, store):
-    missing = visitor.get(f"{ROOM}/map")
+    missing = visitor.post(f"{ROOM}/map", json={})
     assert missing.status_code == 404
     assert "run 'artsim map'" in missing.json()["error"]
     points = make_layout(store, "compass", LayoutPlan(neighbours=3))
-    found = visitor.get(f"{ROOM}/map", params={"label": "artist"}).json()
+    found = visitor.post(f"{ROOM}/map", json={"label": "artist"}).json()
     assert found["ids"] == list(WORKS)
     assert np.allclose(found["x"], points[:, 0], atol=1e-4)
     names = [found["classes"][v] if v >= 0 else None for v in found["values"]]
     assert names == [artist for _, artist, *_ in WORKS.values()]
+    assert found["met"] is None
+    file = layout_file(store, "compass")
+    file.write_bytes(file.read_bytes()[:50])
+    damaged = visitor.post(f"{ROOM}/map", json={})
+    assert damaged.status_code == 404
+    assert "is damaged" in damaged.json()["error"]
+    assert str(store.path) not in damaged.json()["error"]
+
+
+def test_a_map_tells_which_works_meet_conditions_and_shows_these_first(visitor, store, monkeypatch):
+    make_layout(store, "compass", LayoutPlan(neighbours=3))
+    asked = {"conditions": [{"column": "artist", "op": "=", "value": "Cyd"}]}
+    found = visitor.post(f"{ROOM}/map", json=asked).json()
+    assert found["ids"] == list(WORKS)
+    assert found["met"] == [0, 0, 0, 0, 1, 0, 1]
+    monkeypatch.setattr("artsim.server.room._POINTS", 3)
+    fewer = visitor.post(f"{ROOM}/map", json=asked).json()
+    assert len(fewer["ids"]) == 3
+    assert {"c40", "c90"} == {
+        id_ for id_, met in zip(fewer["ids"], fewer["met"], strict=True) if met
+    }
 
 
 # --- files --------------------------------------------------------------------------------
@@ -449,6 +510,18 @@ def test_only_who_shows_the_token_is_answered(museum):
     assert "SameSite=strict" in cookie
     visitor = Visitor(app, headers={"cookie": cookie.partition(";")[0]})
     assert visitor.get("/api/indexes").status_code == 200
+
+
+def test_servers_of_one_host_do_not_take_each_others_cookies(museum):
+    apps = {token: make_app(museum, token=token) for token in ("one", "two")}
+    jar = httpx2.Cookies()  # as of a browser, which knows hosts and no ports
+    for token, app in apps.items():
+        said = Visitor(app).get("/", params={"token": token}).headers["set-cookie"]
+        name, _, value = said.partition(";")[0].partition("=")
+        jar.set(name, value)
+    both = "; ".join(f"{name}={value}" for name, value in jar.items())
+    for app in apps.values():
+        assert Visitor(app, headers={"cookie": both}).get("/api/indexes").status_code == 200
 
 
 @pytest.mark.parametrize("token", ["a+b/c=", "ł&#é", 'open; "sesame"'])
@@ -611,6 +684,28 @@ def test_a_network_embeds_and_explains_one_after_the_other(store, monkeypatch):
     room.asker.close()
 
 
+def test_an_index_that_others_are_compared_by_keeps_its_network(tmp_path):
+    stores = [
+        make_store(tmp_path / name, ["a", "b", "c"], {"compass": at(*degrees)})
+        for name, degrees in (("one", (0, 10, 20)), ("two", (0, 90, 5)))
+    ]
+    encoders = []
+
+    def encode(_):
+        encoders.append(Colours())
+        return encoders[-1]
+
+    museum = Museum(stores, encode)
+    visitor = Visitor(make_app(museum))
+    kind = {"content-type": "image/png"}
+    key = visitor.post("/api/one/uploads", content=png("blue"), headers=kind).json()["upload"]
+    asked = {"terms": [{"upload": key}], "by": [{"name": "compass"}, {"name": "two:compass"}]}
+    found = visitor.post("/api/one/search", json=asked).json()["matches"]
+    assert [match["id"] for match in found] == list("bca")
+    assert [encoder.batches for encoder in encoders] == [[1], [1]]
+    museum.close()
+
+
 @pytest.mark.parametrize(
     "made_by",
     [
@@ -621,7 +716,9 @@ def test_a_network_embeds_and_explains_one_after_the_other(store, monkeypatch):
 )
 def test_where_a_network_lies_is_no_visitors_business(store, made_by):
     passport = replace(store.manifest.passport, **made_by)
-    museum = Museum([Store(store.path, replace(store.manifest, passport=passport))], [Colours()])
+    museum = Museum(
+        [Store(store.path, replace(store.manifest, passport=passport))], lambda _: Colours()
+    )
     visitor = Visitor(make_app(museum))
     said = visitor.get("/api/indexes").text
     said += visitor.post(f"{ROOM}/export/html", json={"terms": [{"id": "a0"}]}).text
@@ -637,6 +734,142 @@ def test_an_index_that_is_embedded_anew_is_served_as_it_was_opened(tmp_path):
         file.unlink()
     assert [each["title"] for each in room.browse([], 0, 9, None)["works"]] == ["A", "B"]
     room.asker.close()
+
+
+SHADES = {"red": (250, 20, 10), "rose": (240, 60, 60), "blue": (10, 20, 250), "sky": (60, 90, 240)}
+
+
+@pytest.fixture
+def growing(tmp_path):
+    """A folder of pictures that is embedded to an index, again and again."""
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+
+    def embed(**shades):
+        for file in pictures.iterdir():
+            file.unlink()
+        for name, shade in shades.items():
+            (pictures / f"{name}.png").write_bytes(png(SHADES[shade]))
+        toy = Extractor(MeanColor(), toy_passport())
+        embed_collection(read_collection(pictures), tmp_path / "index", toy)
+        return Store.open(tmp_path / "index")
+
+    return embed
+
+
+def told(visitor):
+    """Return all that a server tells of its works: those alike, best first, by id."""
+    works = visitor.post("/api/index/browse", json={"seed": None}).json()["works"]
+    return {
+        work["id"]: ids(
+            visitor.post("/api/index/search", json={"terms": [{"id": work["id"]}]}).json()
+        )
+        for work in works
+    }
+
+
+def test_an_index_that_is_embedded_again_is_answered_for_as_it_is_now(growing):
+    museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colours())
+    visitor = Visitor(make_app(museum))
+    assert told(visitor) == {
+        "a.png": ["c.png", "b.png"],
+        "b.png": ["c.png", "a.png"],
+        "c.png": ["b.png", "a.png"],
+    }
+    assert museum.refresh() == []  # nothing has changed
+    growing(a="red", b="blue", new="rose", gone_from_c="sky")
+    before = told(visitor)
+    assert set(before) == {"a.png", "b.png", "c.png"}  # as it was opened, until it is looked at
+    assert museum.refresh() == ["index"]
+    assert told(visitor) == {
+        "a.png": ["new.png", "gone_from_c.png", "b.png"],
+        "b.png": ["gone_from_c.png", "new.png", "a.png"],
+        "gone_from_c.png": ["b.png", "new.png", "a.png"],
+        "new.png": ["a.png", "gone_from_c.png", "b.png"],
+    }
+    for name in ("a.png", "new.png"):
+        picture = visitor.get("/api/index/picture", params={"id": name})
+        assert picture.headers["content-type"] == "image/jpeg"
+    growing(new="rose", b="sky")  # one is gone, one is another picture
+    assert museum.refresh() == ["index"]
+    assert told(visitor) == {"b.png": ["new.png"], "new.png": ["b.png"]}
+    fresh = Museum([Store.open(museum.rooms["index"].store.path)], lambda _: Colours())
+    assert told(Visitor(make_app(fresh))) == told(visitor)
+    for each in (museum, fresh):
+        each.close()
+
+
+def test_an_index_is_not_opened_anew_before_embed_is_done(growing, monkeypatch):
+    museum = Museum([growing(a="red", b="blue")], lambda _: Colours())
+    found = []
+    finish = Store.finish
+
+    def looked_at(store):
+        found.append(museum.refresh())  # with every part, but not complete
+        finish(store)
+        found.append(museum.refresh())  # without a search index
+
+    monkeypatch.setattr(Store, "finish", looked_at)
+    growing(a="red", b="blue", c="sky")
+    assert found == [[], []]
+    assert museum.refresh() == ["index"]
+    museum.close()
+
+
+def test_a_damaged_index_is_served_as_it_was(growing):
+    store = growing(a="red", b="blue")
+    museum = Museum([store], lambda _: Colours())
+    visitor = Visitor(make_app(museum))
+    before = told(visitor)
+    growing(a="red", b="blue", c="sky")
+    for part in (store.path / "parts").iterdir():
+        part.write_bytes(b"torn")
+    assert museum.refresh() == []
+    assert told(visitor) == before
+    (store.path / "manifest.json").write_text("torn")
+    assert museum.refresh() == []
+    assert told(visitor) == before
+    museum.close()
+
+
+def test_a_network_that_is_loaded_is_kept_for_the_same_index(growing):
+    made = []
+
+    def encode(_):
+        made.append(Colours())
+        return made[-1]
+
+    museum = Museum([growing(a="red", b="blue")], encode)
+    growing(a="red", b="blue", c="sky")
+    assert museum.refresh() == ["index"]
+    assert len(made) == 1
+    museum.close()
+
+
+def test_a_running_server_notices_and_breaks_no_question_on_the_way(growing, monkeypatch):
+    monkeypatch.setattr("artsim.server.app._LOOK_SECONDS", 0.02)
+    museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colours())
+    with serving(make_app(museum)) as address, httpx2.Client(base_url=address) as client:
+        answers, over = [], threading.Event()
+
+        def ask():
+            while not over.is_set():
+                body = {"terms": [{"id": "a.png"}]}
+                answers.append(client.post("/api/index/search", json=body))
+
+        asking = [threading.Thread(target=ask) for _ in range(3)]
+        for thread in asking:
+            thread.start()
+        growing(a="red", b="blue", d="rose", e="sky")
+        until = time.monotonic() + 20
+        while ids(answers[-1].json())[0] != "d.png" and time.monotonic() < until:
+            time.sleep(0.01)
+        over.set()
+        for thread in asking:
+            thread.join()
+    assert {answer.status_code for answer in answers} == {200}
+    orders = list(dict.fromkeys(tuple(ids(answer.json())) for answer in answers))
+    assert sorted(orders) == [("c.png", "b.png"), ("d.png", "e.png", "b.png")]
 
 
 def test_a_question_by_id_does_not_wait_for_a_picture(store):
@@ -675,7 +908,7 @@ def test_many_visitors_at_once_get_their_own_answers(visitor):
 
 def test_two_indexes_of_one_name_are_refused(store, encoder):
     with pytest.raises(StoreError, match="the same name"):
-        Museum([store, store], [encoder, encoder])
+        Museum([store, store], lambda _: encoder)
 
 
 def test_other_machines_are_let_in_with_a_token_only(store):

@@ -1,6 +1,9 @@
 """The store: what is written is read back, by us and by others, and no kill loses any of it."""
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import duckdb
 import hypothesis.strategies as st
@@ -14,7 +17,15 @@ from hypothesis import given
 
 from artsim.datatypes import Field, FieldType
 from artsim.errors import StoreError
-from artsim.store import Failure, Manifest, Store, lock_index, part_schema, round_to_half
+from artsim.store import (
+    Failure,
+    Manifest,
+    Store,
+    lock_index,
+    part_schema,
+    round_to_half,
+    write_whole,
+)
 
 METADATA = [
     pa.field("artist", pa.string()),
@@ -156,6 +167,54 @@ def test_finishing_clears_what_kills_left(store):
         "000001.parquet",
     ]
     assert Store.open(store.path).manifest.complete
+
+
+def test_finishing_clears_what_kills_left_beside_the_parts_but_not_what_is_being_written(store):
+    old, new = (store.path / "faiss" / f".rgb.index.{token}.tmp" for token in ("1a", "2b"))
+    old.parent.mkdir()
+    for file in (old, new):
+        file.write_text("half")
+    os.utime(old, (0, 0))
+    store.finish()
+    assert list(old.parent.iterdir()) == [new]
+
+
+def test_two_that_write_one_file_at_once_each_write_the_whole_of_it(tmp_path):
+    file, both = tmp_path / "curves.csv", Barrier(2)
+
+    def write(text):
+        def halves(stream):
+            stream.write(text[:3])
+            both.wait(timeout=10)  # the other has begun
+            stream.write(text[3:])
+            both.wait(timeout=10)  # and has written all
+
+        write_whole(file, halves)
+
+    with ThreadPoolExecutor(2) as threads:
+        assert list(threads.map(write, [b"aaaaaa", b"bbbbbbbb"])) == [None, None]
+    assert file.read_bytes() in (b"aaaaaa", b"bbbbbbbb")
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_write_that_fails_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path):
+    file = tmp_path / "curves.csv"
+    file.write_text("before")
+
+    def fail(stream):
+        stream.write(b"half")
+        raise ValueError("no more")
+
+    with pytest.raises(ValueError, match="no more"):
+        write_whole(file, fail)
+    assert file.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_index_begins_where_a_kill_left_one_without_a_manifest(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / ".manifest.json.0a1b.tmp").write_text("half")
+    assert Store.create(tmp_path, manifest()).rows == 0
 
 
 def test_parts_are_replaced_all_at_once(store):

@@ -12,6 +12,7 @@ from conftest import MeanColor, noise_picture, toy_passport
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from search_toys import make_store
 
 from artsim import images
 from artsim.cli import cli
@@ -302,6 +303,18 @@ def run(*args, code=0):
     return result
 
 
+def test_info_counts_the_tiles_of_each_tap(index, tmp_path):
+    described = json.loads(run("info", "--index", index).stdout)
+    vectors = 9 * described["rows"]
+    assert described["tiles"] == [{"tap": "pixels", "side": 3, "vectors": vectors}]
+    assert f"  tiles       3 x 3 of each picture: {vectors} by pixels\n" in (
+        run("info", "--index", index, "--table").stdout
+    )
+    plain = make_store(tmp_path / "plain", ["a"], {"rgb": np.ones((1, 3), dtype=np.float32)}).path
+    assert json.loads(run("info", "--index", plain).stdout)["tiles"] == []
+    assert "  tiles  " not in run("info", "--index", plain, "--table").stdout
+
+
 def test_the_box_is_in_every_answer(museum, tmp_path):
     path = tmp_path / "index"
     run("embed", museum, "-o", path, "--tiles", "2", "--backend", "torch")
@@ -329,8 +342,5 @@ def test_misuse_is_one_line(index):
     asked = ("similar", "w3", "--index", index, "--details")
     assert "--details looks by one tap; leave out --by" in (
         run(*asked, "--by", "pixels", code=2).stderr
-    )
-    assert "--why explains whole pictures" in (
-        run(*asked, "--why", "--sheet", "a.png", code=2).stderr
     )
     assert "2<=x<=8" in run("embed", "x", "--tiles", "9", code=2).stderr

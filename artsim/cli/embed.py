@@ -17,7 +17,14 @@ from artsim.cli.options import (
     make_reader_options,
     reader_options,
 )
-from artsim.datatypes import DEFAULT_MODEL, Fit, parse_spec
+from artsim.datatypes import (
+    DEFAULT_MODEL,
+    RUN,
+    ExtractorSpec,
+    Fit,
+    Preprocessing,
+    parse_spec,
+)
 
 if TYPE_CHECKING:
     from artsim.embed import EmbedSummary
@@ -142,6 +149,7 @@ def embed(
         fit=Fit(fit) if fit else None,
         scaled_decoding=0 if exact else 2,
     )
+    _say_how_shown(spec, extractor.preprocessing)
     path = output or INDEXES / catalogue.name
     try:
         with show_progress(catalogue.name) as progress:
@@ -169,6 +177,22 @@ def embed(
     _print_summary(summary, str(spec))
     if not summary.rows or (strict and summary.failures):
         sys.exit(1)
+
+
+def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
+    """Say it where a network that was trained here sees pictures otherwise than it did then."""
+    if spec.source != RUN:
+        return
+    from artsim.models.networks import run_folder
+    from artsim.models.trained import read_model
+
+    if read_model(run_folder(spec)).shapes is not None:
+        height, width = preprocessing.size
+        click.echo(
+            f"{spec.network} learnt from pictures in their own aspect ratios; here each is brought "
+            f"to {width} x {height} pixels ({preprocessing.fit})",
+            err=True,
+        )
 
 
 def _print_summary(summary: EmbedSummary, spec: str) -> None:

@@ -75,6 +75,10 @@ def _describe(store: Store) -> dict[str, Any]:
         "labels": [asdict(label) for label in manifest.labels],
         "splits": stored_splits(store),
         "passport": manifest.passport.to_json(),
+        "tiles": [
+            {"tap": name, "side": manifest.tiles, "vectors": count}
+            for name, count in _tiles(store).items()
+        ],
         "search": [as_dict(found) for found in _searches(store)],
         "bytes": dict(_sizes(store)),
     }
@@ -101,6 +105,9 @@ def _print_info(store: Store) -> None:
             "pictures": "unknown",
             "computed": "elsewhere",
         }
+    if manifest.tiles:
+        each = ", ".join(f"{count:,} by {name}" for name, count in _tiles(store).items())
+        lines["tiles"] = f"{manifest.tiles} x {manifest.tiles} of each picture: {each}"
     lines |= _annotations(store) | {
         "search": ", ".join(describe(found) for found in _searches(store))
         or "in memory: 'artsim index' builds it",
@@ -117,6 +124,12 @@ def _print_info(store: Store) -> None:
         )
     if rows:
         print_table(["column", "type", "distinct", "missing"], rows, right=["distinct", "missing"])
+
+
+def _tiles(store: Store) -> dict[str, int]:
+    """Return the number of the tiles' vectors of each tap; of none where there are no tiles."""
+    taps = store.manifest.passport.taps if store.manifest.tiles else ()
+    return {tap.name: store.rows * store.manifest.tiles**2 for tap in taps}
 
 
 def _searches(store: Store) -> list[IndexInfo]:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 
 from artsim.cli.options import FOLDER, compute_options, count_cores, make_compute, open_store
+from artsim.cli.searching import choose_gpu, make_encoder
 from artsim.errors import ModelError
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
@@ -86,13 +87,15 @@ def serve(
         raise ModelError(
             "artsim serve needs FastAPI and uvicorn; install them with pip install 'artsim[web]'"
         ) from error
-    from artsim.search import IndexEncoder
-
     stores = [open_store(path) for path in indexes] or [open_store(None)]
     chosen = (device, backend, precision)
     compute = None if set(chosen) == {"auto"} else make_compute(*chosen)
-    encoders = [IndexEncoder(store, weights=weights, compute=compute) for store in stores]
-    museum = Museum(stores, encoders, workers=count_cores())
+    museum = Museum(
+        stores,
+        lambda store: make_encoder(store, stores[0], weights, compute),
+        gpu=choose_gpu(device, many=True),
+        workers=count_cores(),
+    )
     limits = Limits(upload_bytes=max_upload << 20, fetch=urls)
     hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []
     app = make_app(museum, limits=limits, hosts=hosts, token=token)

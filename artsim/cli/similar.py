@@ -19,6 +19,7 @@ from artsim.cli.options import (
     tap_option,
 )
 from artsim.cli.output import check_rows_file
+from artsim.cli.searching import choose_gpu, make_encoder
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
 from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
 from artsim.cli.similar_question import (
@@ -50,7 +51,9 @@ if TYPE_CHECKING:
 )
 @click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="How many.")
 @click.option("--by", metavar="TAP=W,...", help="Compare by several taps, weighted; see above.")
-@click.option("--where", metavar="SQL", help="Only works that meet a condition on the metadata.")
+@click.option(
+    "--where", metavar="SQL", help="Only works that meet a condition on metadata and labels."
+)
 @click.option(
     "--not-same",
     multiple=True,
@@ -150,8 +153,6 @@ def similar(
         raise click.UsageError(f"{outputs.files[0]} would show one question; leave out --out or it")
     if settings["details"] and by is not None:
         raise click.UsageError("--details looks by one tap; leave out --by, or name it with --tap")
-    if settings["details"] and outputs.why:
-        raise click.UsageError("--why explains whole pictures; leave out --details or it")
     if crop is not None and (out is not None or len(asked) + len(ids) != 1):
         raise click.UsageError("--crop cuts a detail out of one picture; ask by one file or ID")
     searcher, encoder = _open(index, tap, by, out, settings)
@@ -177,6 +178,7 @@ def similar(
         each,
         lambda term: _question((term, *common), by, settings),
         out,
+        aspects=[aspect.name for aspect in read_aspects(by)],
         details=settings["details"],
     )
     if strict and failed:
@@ -191,15 +193,18 @@ def _open(
     from artsim.search import IndexEncoder, Searcher
 
     model, weights = settings.pop("model"), settings.pop("weights")
+    gpu = choose_gpu(settings["device"], many=out is not None)
     chosen = tuple(settings.pop(name) for name in ("device", "backend", "precision"))
     # For one picture the library's own way is the quickest.
     compute = None if out is None and set(chosen) == {"auto"} else make_compute(*chosen)
     encoder = IndexEncoder(store, model=model, weights=weights, compute=compute)
     if model is not None or weights is not None:
         _ = encoder.extractor
-    others = other_indexes(read_aspects(by))
+    others = other_indexes(
+        read_aspects(by), lambda other: make_encoder(other, store, weights, compute)
+    )
     workers = 1 if out is None else count_cores()
-    searcher = Searcher(store, tap=tap, others=others, encoder=encoder, workers=workers)
+    searcher = Searcher(store, tap=tap, others=others, encoder=encoder, gpu=gpu, workers=workers)
     return searcher, encoder
 
 

@@ -35,6 +35,7 @@ def answer_batch(
     make: Callable[[Term], Question],
     out: Path,
     *,
+    aspects: Sequence[str] = (),
     details: bool = False,
 ) -> list[str]:
     """Ask by each term, write the matches as they come, and say on stderr what failed.
@@ -44,15 +45,18 @@ def answer_batch(
         asked: A term a question.
         make: Makes the question of a term.
         out: A .csv or .parquet file.
+        aspects: That the questions compare by; each match has a column of what each gave.
         details: Whether the questions look for details.
 
     Returns:
         What could not be asked by.
     """
     failed: list[str] = []
+    more = dict.fromkeys(aspects, "float") | (_BOX if details else {})
+    columns = _COLUMNS | {name: kind for name, kind in more.items() if name not in _COLUMNS}
     with show_progress("Searching") as update:
         rows = _rows(searcher, asked, make, failed, update)
-        count = write_rows(out, rows, _COLUMNS | (_BOX if details else {}))
+        count = write_rows(out, rows, columns)
     click.echo(
         f"{count:,} matches of {len(asked) - len(failed):,} questions written to {out}", err=True
     )
@@ -108,7 +112,7 @@ def _rows(
 
 def _as_rows(term: Term, answer: Answer) -> Iterator[dict[str, Any]]:
     for match in answer.matches:
-        yield {
+        yield match.shares | {
             "query": term.label,
             "rank": match.rank,
             "id": match.id,

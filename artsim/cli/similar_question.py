@@ -13,7 +13,7 @@ import click
 from artsim.cli.options import open_store
 
 if TYPE_CHECKING:
-    from artsim.search import Aspect, Term, Works
+    from artsim.search import Aspect, IndexEncoder, Opened, Term, Works
     from artsim.store import Store
 
 __all__ = ["TermReader", "is_folder", "limits", "other_indexes", "read_aspects"]
@@ -112,10 +112,15 @@ def read_aspects(text: str | None) -> tuple[Aspect, ...]:
     return tuple(aspects)
 
 
-def other_indexes(aspects: Iterable[Aspect]) -> dict[str, Store]:
-    """Open the indexes that aspects name before a colon."""
+def other_indexes(
+    aspects: Iterable[Aspect], encode: Callable[[Store], IndexEncoder]
+) -> dict[str, Opened]:
+    """Open the indexes that aspects name before a colon; ``encode`` makes their encoders."""
+    from artsim.search import Opened
+
     names = {aspect.name.rpartition(":")[0] for aspect in aspects if ":" in aspect.name}
-    return {name: open_store(Path(name)) for name in sorted(names)}
+    stores = {name: open_store(Path(name)) for name in sorted(names)}
+    return {name: Opened(store, encode(store)) for name, store in stores.items()}
 
 
 def limits(max_per: Sequence[str], collapse: Sequence[str]) -> dict[str, int]:

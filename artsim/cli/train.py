@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -232,8 +233,8 @@ def _print_end(run: Run) -> None:
     curves = read_curves(run.path)
     if curves and find_spec("matplotlib") is not None:
         save_curves(curves, run.path / "curves.png")
-    if (run.path / "model.json").exists() and find_spec("matplotlib") is not None:
-        _write_pages(run)
+    if find_spec("matplotlib") is not None:
+        _write_page(run)
     report = (run.path / "report.md").read_text(encoding="utf-8")
     click.echo(report)
     if (run.path / "predictions.parquet").exists():
@@ -242,17 +243,31 @@ def _print_end(run: Run) -> None:
         click.echo(f"{run.path}: embed by it with 'artsim embed -m run:{run.path.name}'")
 
 
-def _write_pages(run: Run) -> None:
-    """Write the page of 'artsim report' about the run's test, one a task."""
+def _write_page(run: Run) -> None:
+    """Write the page of the run: its scores and curves, and what its networks get wrong."""
     from artsim.errors import ArtsimError
     from artsim.recipes.studying import study_run
     from artsim.report.pages import save_page
-    from artsim.report.study import study_page
+    from artsim.report.run import run_page
 
-    command = f"artsim train --resume {run.path}"
     try:
-        for number, (_, found) in enumerate(study_run(run)):
-            page, _ = study_page(found, command, workers=run.workers)
-            save_page(page, run.path / f"report{number + 1 if number else ''}.html")
+        page, _ = run_page(study_run(run), _command(run), workers=run.workers)
+        save_page(page, run.path / "report.html")
     except ArtsimError as error:
         click.echo(f"No report.html: {error}", err=True)  # report.md has the figures
+
+
+def _command(run: Run) -> str:
+    """Return the command that does the run again, its settings written out where chosen."""
+    from artsim.recipes import load_recipe
+    from artsim.recipes.settings import to_json
+
+    plan = run.plan
+    words = ["artsim", "train", plan.recipe]
+    words += ["--index", plan.index] if plan.collection is None else [plan.collection]
+    for option, value in (("--images", plan.images), ("--weights", plan.weights)):
+        words += [] if value is None else [option, value]
+    usual = to_json(load_recipe(plan.recipe).Config())
+    for name, setting in plan.settings.items():
+        words += [] if usual.get(name) == setting else ["--set", f"{name}={setting}"]
+    return shlex.join([*words, "--seed", str(plan.seed)])

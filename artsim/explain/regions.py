@@ -53,7 +53,8 @@ class _Seen:
 def explain_answer(answer: Answer, extractor: Extractor) -> list[tuple[Regions, ...]]:
     """Find for each match what of the pictures asked by, then what of itself, made it.
 
-    Pictures on the web, and those that can no longer be read, are left out.
+    Where details were looked for, of a match it is the tile that was found. Pictures on the web,
+    and those that can no longer be read, are left out.
 
     Args:
         answer: Of an index.
@@ -79,7 +80,7 @@ def explain_answer(answer: Answer, extractor: Extractor) -> list[tuple[Regions, 
     asked_by = [each for each in asked if each is not None]
     found: list[tuple[Regions, ...]] = [() for _ in answer.matches]
     seen = {
-        place: _see(match.id, match.image, None, preprocessing)
+        place: _see(match.id, match.image, match.box, preprocessing)
         for place, match in enumerate(answer.matches)
     }
     there = [(place, each) for place, each in seen.items() if each is not None]

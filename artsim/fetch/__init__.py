@@ -4,7 +4,7 @@ from artsim.fetch.addresses import read_addresses
 from artsim.fetch.choice import Choice
 from artsim.fetch.run import FetchSummary, fetch_pictures
 from artsim.fetch.settings import FetchSettings
-from artsim.fetch.single import fetch_picture
+from artsim.fetch.single import fetch_picture, fetch_picture_async
 from artsim.fetch.status import Outcome, Status
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "Outcome",
     "Status",
     "fetch_picture",
+    "fetch_picture_async",
     "fetch_pictures",
     "read_addresses",
 ]

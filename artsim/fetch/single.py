@@ -11,7 +11,7 @@ from artsim.fetch.run import check_client
 from artsim.fetch.settings import DEFAULTS, FetchSettings
 from artsim.fetch.status import Outcome, Status, Wanted, unfinished
 
-__all__ = ["fetch_picture"]
+__all__ = ["fetch_picture", "fetch_picture_async"]
 
 
 def fetch_picture(url: str, settings: FetchSettings = DEFAULTS) -> bytes:
@@ -27,9 +27,14 @@ def fetch_picture(url: str, settings: FetchSettings = DEFAULTS) -> bytes:
     Raises:
         FetchError: If it cannot be had, or httpx2 is not installed.
     """
+    return asyncio.run(fetch_picture_async(url, settings))
+
+
+async def fetch_picture_async(url: str, settings: FetchSettings = DEFAULTS) -> bytes:
+    """Do the same as a coroutine; cancelled, it ends at once."""
     check_client()
     with tempfile.TemporaryDirectory(prefix="artsim-") as folder:
-        status = asyncio.run(_fetch(url, Path(folder), settings))
+        status = await _fetch(url, Path(folder), settings)
         if status.status is not Outcome.OK:
             raise FetchError(f"{url!r} cannot be fetched ({status.status}): {status.reason}")
         assert status.file is not None

@@ -6,7 +6,7 @@ is never asked.
 """
 
 from artsim.index.build import build_index
-from artsim.index.gpu import to_gpu
+from artsim.index.gpu import count_gpus, to_gpu
 from artsim.index.note import Goals, IndexInfo, Kind, is_current, read_note
 from artsim.index.opening import open_index, open_vectors
 from artsim.index.vector_index import VectorIndex
@@ -19,6 +19,7 @@ __all__ = [
     "VectorIndex",
     "Vectors",
     "build_index",
+    "count_gpus",
     "is_current",
     "open_index",
     "open_vectors",

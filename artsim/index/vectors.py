@@ -7,8 +7,11 @@ a power of two to where float16 has all its eleven bits, so that nothing of its 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import IO, Any
 
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +22,7 @@ Blocks = Callable[[], Iterable[NDArray[np.floating]]]
 __all__ = ["Vectors", "unit", "write_vectors"]
 
 _BLOCK = 1 << 17  # numbers looked at at a time: they stay in the processor's cache
+_ALONE = 1 << 22  # numbers that a thread is worth starting for: about 2 ms
 _EXPONENT = 15  # the largest number of a row lies in [2 ** 14, 2 ** 15); float16 ends at 2 ** 16
 _UNDERFLOW = 2.0**-25  # what float16 may lose of a row so scaled; float32 keeps no more
 
@@ -43,12 +47,14 @@ class Vectors:
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.float32]:
         """Read some rows as unit vectors, shape (n, D), in the order asked for."""
         block = self.stored[rows]
-        return unit(block) if block.dtype == np.float16 else np.asarray(block)
+        if block.dtype == np.float16:
+            return unit(_floats(block, np.empty(block.shape, dtype=np.float32)))
+        return np.asarray(block)
 
     def cosines(
         self, query: NDArray[np.float32], rows: NDArray[np.integer] | None = None
     ) -> NDArray[np.float32]:
-        """Compare a query with some rows, or with all.
+        """Compare a query with some rows, or with all; many of them in as many threads as faiss.
 
         Args:
             query: Unit vector, shape (D,).
@@ -60,20 +66,49 @@ class Vectors:
         Raises:
             SearchError: If the query has another size.
         """
-        n, dim = (len(self) if rows is None else len(rows)), self.shape[1]
+        dim = self.shape[1]
         if query.shape != (dim,):
             raise SearchError(f"the index holds vectors of {dim}, the query has {len(query)}")
-        cosines = np.empty(n, dtype=np.float32)
-        step = max(1, _BLOCK // dim)
-        for start in range(0, n, step):
-            part = slice(start, min(start + step, n))
-            block = self.stored[part if rows is None else rows[part]]
-            numbers = block.astype(np.float32, copy=False)  # (step, D)
-            cosines[part] = np.vecdot(numbers, query)
-            if block.dtype == np.float16:
-                norms = np.sqrt(np.vecdot(numbers, numbers))
-                cosines[part] /= np.where(norms > 0, norms, 1)
+        cosines = np.empty(len(self) if rows is None else len(rows), dtype=np.float32)
+        threads = min(faiss.omp_get_max_threads(), cosines.size * dim // _ALONE)
+        if threads < 2:
+            self._compare(query, rows, slice(0, cosines.size), cosines)
+            return cosines
+        edges = np.linspace(0, cosines.size, threads + 1).astype(np.int64).tolist()
+        with ThreadPoolExecutor(threads, thread_name_prefix="artsim-cosines") as pool:
+            parts = [slice(start, stop) for start, stop in pairwise(edges)]
+            list(pool.map(lambda part: self._compare(query, rows, part, cosines), parts))
         return cosines
+
+    def _compare(
+        self,
+        query: NDArray[np.float32],
+        rows: NDArray[np.integer] | None,
+        part: slice,
+        cosines: NDArray[np.float32],
+    ) -> None:
+        """Fill in a part of the cosines.
+
+        Each block has the memory of the one before: to get new memory takes longer than to compare.
+        """
+        dim = self.shape[1]
+        step = max(1, min(_BLOCK // dim, part.stop - part.start))
+        gathered = np.empty((0 if rows is None else step, dim), dtype=self.stored.dtype)
+        numbers = np.empty((step, dim), dtype=np.float32)
+        for start in range(part.start, part.stop, step):
+            here = slice(start, min(start + step, part.stop))
+            if rows is None:
+                block = self.stored[here]
+            else:
+                block = gathered[: here.stop - start]
+                # With the mode "raise" numpy would write elsewhere first.
+                np.take(self.stored, rows[here], axis=0, out=block, mode="wrap")
+            if block.dtype == np.float16:
+                floats = _floats(block, numbers[: len(block)])
+                norms = np.sqrt(np.vecdot(floats, floats))
+                cosines[here] = np.vecdot(floats, query) / np.where(norms > 0, norms, 1)
+            else:
+                cosines[here] = np.vecdot(block, query)
 
 
 def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -81,6 +116,19 @@ def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     vectors = np.asarray(vectors, dtype=np.float32)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)
     return np.ascontiguousarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)
+
+
+def _floats(halves: NDArray[np.floating], numbers: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Convert finite float16 to float32 exactly, three times as quickly as numpy does.
+
+    Sign, exponent and fraction are moved to where float32 has them. Its exponents count from
+    -127 instead of -15, which the factor makes up for.
+    """
+    bits = numbers.view(np.int32)
+    np.copyto(bits, halves.view(np.int16))  # the upper bits repeat the sign
+    np.left_shift(bits, 13, out=bits)
+    np.bitwise_and(bits, np.int32(-0x70000001), out=bits)  # all but the repeated ones
+    return np.multiply(numbers, np.float32(2.0**112), out=numbers)
 
 
 def write_vectors(stream: IO[bytes], blocks: Blocks, rows: int, dim: int) -> None:

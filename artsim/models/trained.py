@@ -69,6 +69,9 @@ class TrainedModel:
     dim: int  # of the embedding
     preprocessing: Preprocessing
     tasks: tuple[TrainedTask, ...]
+    # Heights and widths, of which each picture was brought to the nearest to its own aspect ratio;
+    # as an extractor the network gets all in one, by the preprocessing. None: it was trained so.
+    shapes: tuple[tuple[int, int], ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values; `from_json` reads them back."""
@@ -92,6 +95,7 @@ class TrainedModel:
                 )
                 for task in values["tasks"]
             ),
+            shapes=tuple(map(tuple, values["shapes"])) if values.get("shapes") else None,
         )
 
 

@@ -15,7 +15,7 @@ from artsim.annotations import TEST
 from artsim.errors import TrainingError
 from artsim.evaluation.metrics import mean_interval
 from artsim.evaluation.paired import paired_bootstrap
-from artsim.recipes.run import METRICS, PREDICTIONS, read_json, read_plan
+from artsim.recipes.run import PREDICTIONS, read_plan, read_scores
 
 __all__ = ["Compared", "compare_runs"]
 
@@ -48,8 +48,8 @@ def compare_runs(paths: Sequence[Path], *, seed: int = 0) -> list[Compared]:
         seed: Of the bootstrap.
 
     Raises:
-        TrainingError: If one is no run or not done, they have no task in common, or they were
-            judged by other pictures.
+        TrainingError: If one is no run, not done or trained no network, they have no task in
+            common, or they were judged by other pictures.
     """
     recipes = [read_plan(path).recipe for path in paths]
     runs = [_Judged(path) for path in paths]
@@ -85,7 +85,7 @@ class _Judged:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        kinds = {task["task"]: task["kind"] for task in read_json(path / METRICS)["tasks"]}
+        kinds = {task["task"]: task["kind"] for task in read_scores(path)}
         self.metrics = {
             task: "top1" if kind == "classes" else "exact" for task, kind in kinds.items()
         }

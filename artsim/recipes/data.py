@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from torchvision.transforms.v2 import functional
 from artsim.annotations import TEST, TRAIN, VAL
 from artsim.datatypes import Fit, Preprocessing
 from artsim.loader import Loaded, load
+from artsim.recipes.shapes import in_shape
 from artsim.recipes.tasks import Task
 from artsim.store import Store
 
@@ -59,6 +60,7 @@ class Augmentation:
     vertical_flip: bool = False  # half of them
     rotation: float = 0.0  # degrees, at most, either way
     least_area: float = 1.0  # of the picture that a random crop keeps
+    stretch: float = 1.0  # at most, of the crop's width against its height and the other way
 
     def __call__(self, pixels: Tensor, seed: Sequence[int]) -> Tensor:
         """Vary a picture, (3, H, W) uint8, by this seed."""
@@ -67,6 +69,9 @@ class Augmentation:
             height, width = pixels.shape[1:]
             side = rng.uniform(self.least_area, 1) ** 0.5
             h, w = round(height * side), round(width * side)
+            if self.stretch > 1:
+                wider = self.stretch ** rng.uniform(-0.5, 0.5)
+                h, w = min(round(h / wider), height), min(round(w * wider), width)
             top, left = rng.integers(0, height - h + 1), rng.integers(0, width - w + 1)
             pixels = functional.resized_crop(
                 pixels, int(top), int(left), h, w, [height, width], antialias=True
@@ -174,10 +179,7 @@ class Pictures(LightningDataModule):
         """Return what a row's picture is brought to."""
         if self.shapes is None:
             return self.preprocessing
-        height, width = map(int, self.shapes[row])
-        return replace(
-            self.preprocessing, size=(height, width), scale=(height, width), fit=Fit.SQUASH
-        )
+        return in_shape(self.preprocessing, self.shapes[row])
 
     def decoded(self, rows: Rows) -> Generator[tuple[int, Tensor | None], None, None]:
         """Yield rows in this order with their pixels, or None for one that cannot be decoded."""

@@ -41,22 +41,24 @@ class Config:
     group: str | None = None  # column whose values stay on one side where a split is drawn
     backbone: str = "lite0"  # a spec: timm:..., open_clip:..., run:NAME
     size: int | None = None  # pixels, square; the backbone's own if None
-    fit: Literal["own", "crop", "pad", "squash"] = "own"  # squash and pad show all of a picture
+    fit: Literal["own", "crop", "pad", "squash"] = "squash"  # it and pad show all of a picture
     freeze_until: str | None = None  # its last layer that stays as it is; none if None
     warm_start: bool = True  # the head begins as the linear probe
     horizontal_flip: bool = True  # half of the training pictures are mirrored
     vertical_flip: bool = False  # half of them are upside down
     rotation: float = 0.0  # degrees, at most, that a training picture is turned either way
-    least_area: float = 0.4  # of a training picture that a random crop keeps
+    least_area: float = 0.2  # of a training picture that a random crop keeps
+    stretch: float = 4 / 3  # at most, of the crop's width against its height and the other way
+    mixup: float = 0.2  # of the Beta that shares are drawn from, pairs being learnt; 0: each alone
     class_weights: bool = False  # rare classes count for more
     label_smoothing: float = 0.1  # probability spread over all classes in the loss
     dropout: float = 0.2  # before the head
     batch_size: int = 32
-    epochs: int = 12
+    epochs: int = 16
     max_steps: int | None = None
-    patience: int | None = 4  # epochs without a better validation score
-    lr: float = 1e-4  # of the network's layers, at its highest
-    head_lr: float = 3e-4  # of the head, at its highest
+    patience: int | None = 6  # epochs without a better validation score
+    lr: float = 7e-4  # of the network's layers, at its highest
+    head_lr: float = 1e-3  # of the head, at its highest
     warm_up: float = 0.1  # of all steps, while the learning rates rise; then they fall to 0
     weight_decay: float = 0.05
 
@@ -97,6 +99,7 @@ def train(store: Store, config: Config, run: Run) -> None:
             vertical_flip=config.vertical_flip,
             rotation=config.rotation,
             least_area=config.least_area,
+            stretch=config.stretch,
         ),
     )
     total = config.epochs * pictures.steps_per_epoch
@@ -109,6 +112,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         ),
         schedule=warm_then_cosine(min(total, config.max_steps or total), config.warm_up),
         frozen=_frozen(config, network),
+        mixup=config.mixup,
         seed=run.seed,
     )
     if config.warm_start and not run.last.exists():

@@ -7,7 +7,8 @@ was stopped and resumed ends as one that was not.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -15,6 +16,7 @@ from lightning.pytorch import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm  # all dimensions, and what timm makes of them
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MeanMetric, Metric
@@ -50,6 +52,7 @@ class Learner(LightningModule):
         *,
         schedule: Schedule | None = None,
         frozen: Sequence[nn.Module] = (),
+        mixup: float = 0.0,
         seed: int,
     ) -> None:
         """Take what is to learn.
@@ -61,7 +64,10 @@ class Learner(LightningModule):
             optimizer: Makes the optimizer of the parameters that are to change.
             schedule: What its learning rates are multiplied by at each step.
             frozen: Modules whose weights and batch statistics stay as they are.
-            seed: Of dropout.
+            mixup: Train pictures are learnt in pairs, laid over each other in shares that are drawn
+                from Beta(mixup, mixup); each alone if 0. Zhang et al. 2018,
+                https://arxiv.org/abs/1710.09412
+            seed: Of dropout and mixup.
         """
         super().__init__()
         self.classifier = classifier
@@ -69,7 +75,7 @@ class Learner(LightningModule):
         self.curves: list[dict[str, float]] = []  # an epoch each
         self._optimizer, self._schedule = optimizer, schedule
         self._frozen = tuple(frozen)
-        self._seed = seed
+        self._mixup, self._seed = mixup, seed
         self._losses: list[float] = []  # of this epoch's steps
         for module in self._frozen:
             module.requires_grad_(False)
@@ -103,6 +109,16 @@ class Learner(LightningModule):
         total: Tensor = torch.stack(list(losses)).sum()
         return total
 
+    def mixed_loss(self, batch: Batch) -> Tensor:
+        """Compute the loss of each picture laid over another, by the shares of the two."""
+        share = float(torch.distributions.Beta(self._mixup, self._mixup).sample())
+        under = torch.randperm(len(batch.rows)).to(batch.rows.device)
+        pixels = self.normalised(batch.pixels)
+        logits = self.classifier(share * pixels + (1 - share) * pixels[under])
+        truth = {name: each[under] for name, each in batch.truth.items()}
+        other = batch._replace(rows=batch.rows[under], truth=truth)
+        return share * self.loss(logits, batch) + (1 - share) * self.loss(logits, other)
+
     # --- what Lightning calls ---------------------------------------------------------------
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
@@ -124,7 +140,7 @@ class Learner(LightningModule):
         return self
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        """Seed dropout by the step."""
+        """Seed dropout and mixup by the step."""
         torch.manual_seed(self._seed * _SEED_STEP + self._pictures.positions.step)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
@@ -136,7 +152,8 @@ class Learner(LightningModule):
         self._pictures.positions.step += 1
         if not len(batch.rows):
             return None  # not one of its pictures could be decoded
-        loss = self.loss(self(batch.pixels), batch)
+        with _norms_as_gathered(self.classifier) if len(batch.rows) == 1 else nullcontext():
+            loss = self.mixed_loss(batch) if self._mixup else self.loss(self(batch.pixels), batch)
         if not torch.isfinite(loss):
             ids = [self._pictures.ids[row] for row in batch.rows.tolist()]
             more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
@@ -205,6 +222,19 @@ class Learner(LightningModule):
 
 
 _COUNTED = ("epoch", "step")
+
+
+@contextmanager
+def _norms_as_gathered(module: nn.Module) -> Iterator[None]:
+    """Let batch normalisation go by the statistics gathered so far: one picture has none."""
+    norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
+    for each in norms:
+        each.eval()
+    try:
+        yield
+    finally:
+        for each in norms:
+            each.train()
 
 
 def task_loss(logits: Tensor, truth: Tensor, task: Task) -> Tensor:

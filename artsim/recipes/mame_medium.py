@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from torch.optim import AdamW
 
 from artsim.datatypes import Fit, parse_spec
@@ -78,12 +79,13 @@ def train(store: Store, config: Config, run: Run) -> None:
 
     # --- loop: in the variable shape batches are of pictures of about one aspect ratio
     square = (config.size, config.size)
-    is_variable = config.shape == "variable"
+    shapes = rectangles(config.size) if config.shape == "variable" else None
     preprocessing = replace(
         network.preprocessing,
         size=square,
         scale=square,
-        fit=Fit.PAD if is_variable else Fit.SQUASH,  # for who embeds by it, one size for all
+        # For who embeds by it there is one size for all.
+        fit=Fit.SQUASH if shapes is None else Fit.PAD,
     )
     pictures = Pictures(
         store,
@@ -93,7 +95,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         seed=run.seed,
         workers=run.workers,
         augmentation=Augmentation(horizontal_flip=config.flip, least_area=config.least_area),
-        shapes=_shapes(store, config.size) if is_variable else None,
+        shapes=None if shapes is None else _nearest(store, shapes),
     )
     learner = Learner(
         classifier,
@@ -115,17 +117,17 @@ def train(store: Store, config: Config, run: Run) -> None:
 
     # --- evaluation and save
     notes = (
-        ["Each picture kept its aspect ratio; as an extractor the network gets it padded."]
-        if is_variable
-        else []
+        []
+        if shapes is None
+        else ["Each picture kept its aspect ratio; as an extractor the network gets it padded."]
     )
-    finish(store, learner, pictures, run, body, dim, others=others, notes=notes)
+    finish(store, learner, pictures, run, body, dim, shapes=shapes, others=others, notes=notes)
 
 
-def _shapes(store: Store, size: int) -> np.ndarray[tuple[int, int], np.dtype[np.int64]]:
+def _nearest(store: Store, shapes: NDArray[np.int64]) -> NDArray[np.int64]:
     table = store.read(["width", "height"])
     width, height = (table.column(side).to_pylist() for side in ("width", "height"))
-    return nearest_shapes(width, height, rectangles(size))
+    return nearest_shapes(width, height, shapes)
 
 
 def _probe_frozen(store: Store, task: Task, config: Config, run: Run) -> Others:

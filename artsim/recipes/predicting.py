@@ -17,9 +17,9 @@ from torch import Tensor
 
 from artsim import images
 from artsim.annotations import TEST
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalogue, Preprocessing
 from artsim.errors import EvaluationError, ImageError, StoreError
-from artsim.loader import Loaded, load, preprocess
+from artsim.loader import Loaded, Unloadable, load, preprocess
 from artsim.models.architectures import Classifier
 from artsim.models.extractor import find_device
 from artsim.models.trained import TrainedModel, load_classifier
@@ -30,7 +30,8 @@ from artsim.readers.records import load_json
 from artsim.recipes.begin import open_index
 from artsim.recipes.heritage_two_stage import TREE, stage_folder
 from artsim.recipes.learner import probabilities
-from artsim.recipes.run import METRICS, PREDICTIONS, read_json, read_plan
+from artsim.recipes.run import PREDICTIONS, read_plan, read_scores
+from artsim.recipes.shapes import in_shape, nearest_shapes
 from artsim.recipes.tree import Tree, read_tree
 from artsim.search import Works, locate
 from artsim.store import Failure, Store
@@ -81,16 +82,14 @@ class Teller:
         top: Classes listed.
 
     Raises:
-        TrainingError: If it is no run, or one that is not done.
+        TrainingError: If it is no run, is not done, or trained no network.
     """
 
     def __init__(self, path: Path, *, device: str = "cpu", top: int = 5) -> None:
         plan = read_plan(path)
         self.path, self.top = path, top
         # What each answer was learnt from: 'lithograph' from "lithograph = medium ~ 'lithograph'".
-        self.labels: dict[str, str] = {
-            task["task"]: task["label"] for task in read_json(path / METRICS)["tasks"]
-        }
+        self.labels: dict[str, str] = {task["task"]: task["label"] for task in read_scores(path)}
         self._index = path / plan.index
         self._device = find_device(device)
         self._networks: dict[Path, tuple[TrainedModel, Classifier]] = {}
@@ -113,6 +112,18 @@ class Teller:
     def first(self) -> TrainedModel:
         """The only network, or the one of the first stage: how it takes pictures."""
         return self._network(self._folders[0])[0]
+
+    def preprocessing(self, file: bytes | Path) -> Preprocessing:
+        """Return what a picture is brought to: what pictures of its shape were in the training."""
+        usual, shapes = self.first.preprocessing, self.first.shapes
+        if shapes is None:
+            return usual
+        try:
+            found = images.describe(file)
+        except ImageError:
+            return usual  # and whoever decodes it hears why it is no picture
+        (shape,) = nearest_shapes([found.width], [found.height], np.array(shapes))
+        return in_shape(usual, shape)
 
     def __call__(self, pixels: Tensor) -> list[list[_Answer]]:
         """Tell pictures, (B, 3, H, W) uint8: the answers about each, in the order of asking."""
@@ -196,12 +207,7 @@ def tell_ids(teller: Teller, ids: Sequence[str], *, workers: int = 2) -> Iterato
     located = teller.store.take(rows, ["image"]).column("image").to_pylist()
     files = [locate(teller.store, image) for image in located]
     asked = []
-    loading = load(
-        ((i, Path(file)) for i, file in enumerate(files)),
-        teller.first.preprocessing,
-        workers=workers,
-    )
-    for i, picture in enumerate(loading):
+    for i, picture in enumerate(_load(teller, [Path(file) for file in files], workers)):
         if not isinstance(picture, Loaded):
             raise ImageError(f"{files[i]!r}: {picture.reason}")
         asked.append(_Asked(ids[i], files[i], picture.pixels, rows[i], {}))
@@ -217,7 +223,7 @@ def tell_picture(teller: Teller, file: Path) -> list[Prediction]:
     """
     data = images.read_bytes(file)
     try:
-        pixels, _ = preprocess(data, teller.first.preprocessing)
+        pixels, _ = preprocess(data, teller.preprocessing(data))
     except ImageError as error:
         raise ImageError(f"{str(file)!r}: {error}") from error
     row = _find(teller, hashlib.sha256(data).hexdigest())
@@ -251,9 +257,9 @@ def tell_collection(
                 passed, failed = passed + 1, failed + 1
                 yield Failure(row["id"], None, "catalogue", "it names no picture")
         rows = [row for row in rows if row["image"]]
-        files = ((i, catalogue.root / row["image"]) for i, row in enumerate(rows))
+        files = [catalogue.root / row["image"] for row in rows]
         asked: list[_Asked] = []
-        for picture in load(files, teller.first.preprocessing, workers=workers):
+        for picture in _load(teller, files, workers):
             row = rows[picture.key]
             if isinstance(picture, Loaded):
                 image = str(catalogue.root / row["image"])
@@ -292,12 +298,21 @@ def read_pictures(source: Path) -> Catalogue:
     )
 
 
+def _load(teller: Teller, files: Sequence[Path], workers: int) -> Iterator[Loaded | Unloadable]:
+    """Load pictures as the run's network takes them; the key of each is its place."""
+    return load(enumerate(files), lambda i: teller.preprocessing(files[i]), workers=workers)
+
+
 def _tell(teller: Teller, asked: Sequence[_Asked]) -> list[Prediction]:
-    told = teller(torch.stack([each.pixels for each in asked]))
+    told: dict[int, list[_Answer]] = {}
+    for shape in {each.pixels.shape for each in asked}:
+        places = [place for place, each in enumerate(asked) if each.pixels.shape == shape]
+        pixels = torch.stack([asked[place].pixels for place in places])  # (B, 3, H, W)
+        told |= zip(places, teller(pixels), strict=True)
     return [
         _prediction(teller, picture, answer)
-        for picture, answers in zip(asked, told, strict=True)
-        for answer in answers
+        for place, picture in enumerate(asked)
+        for answer in told[place]
     ]
 
 

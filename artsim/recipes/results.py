@@ -50,6 +50,7 @@ def finish(
     body: Body,
     dim: int,
     *,
+    shapes: NDArray[np.int64] | None = None,
     others: Others | None = None,
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
@@ -62,6 +63,7 @@ def finish(
         run: Whose folder gets it all.
         body: How the network's body is built again.
         dim: Numbers of its embedding.
+        shapes: Heights and widths, (S, 2), of which each picture was brought to the nearest.
         others: What else was tried on the same test pictures.
         notes: What should be known of the figures.
 
@@ -82,6 +84,7 @@ def finish(
             )
             for task in learner.tasks
         ),
+        shapes=None if shapes is None else tuple((int(h), int(w)) for h, w in shapes),
     )
     for name, data in model_files(model, learner.classifier).items():
         run.write(name, data)
@@ -206,7 +209,9 @@ def _baselines(store: Store, task: Task, run: Run) -> dict[str, Any]:
     keep_split(store, name, sides)
     plan = ProbePlan(tap=store.tap(None).name, seed=run.seed)
     found = probe_on(store, task.target, task.sides, plan, device=find_device(run.device))
-    wanted = ("metric", "baseline", "metadata", "knn1", "knn", "k", "probe")
+    ways = ("metadata", "knn1", "knn", "probe")
+    ends = [f"{way}_{end}" for way in ways for end in ("low", "high")]
+    wanted = ("metric", "baseline", *ways, "k", "metadata_columns", *ends)
     values = found.to_json()
     spec = f"{store.manifest.passport.spec}, tap {plan.tap}"
     return {"of": spec, "split": name} | {key: values[key] for key in wanted}

@@ -10,7 +10,7 @@ model.json, model.safetensors   the trained network: the spec run:NAME loads it
 predictions.parquet   id, task, split, truth, prediction, probabilities
 outliers.csv          works that it is sure are unlike their label
 metrics.json          its scores, beside the baselines on the same pictures
-report.md             the same for people
+report.md, .html      the same for people; as a page also curves, confusions and mistakes
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ __all__ = [
     "read_curves",
     "read_json",
     "read_plan",
+    "read_scores",
     "save_plan",
 ]
 
@@ -181,6 +182,22 @@ def read_json(file: Path) -> Any:
             f"the run {str(file.parent)!r} has no whole {file.name}; end it with "
             f"'artsim train --resume {file.parent}'"
         ) from error
+
+
+def read_scores(path: Path) -> list[dict[str, Any]]:
+    """Read what a run's networks tell and how well, a task each.
+
+    Raises:
+        TrainingError: If it is no run or not done, or one of a recipe that trains no network.
+    """
+    recipe = read_plan(path).recipe
+    tasks: list[dict[str, Any]] = read_json(path / METRICS).get("tasks", [])
+    if not tasks:
+        raise TrainingError(
+            f"{str(path)!r} is of {recipe}, which trains no network to tell pictures by; its "
+            f"figures are in {str(path / 'report.md')!r}"
+        )
+    return tasks
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["nearest_shapes", "rectangles"]
+from artsim.datatypes import Fit, Preprocessing
+
+__all__ = ["in_shape", "nearest_shapes", "rectangles"]
 
 
 def rectangles(size: int, *, step: int = 32, longest: float = 4.0) -> NDArray[np.int64]:
@@ -45,3 +48,10 @@ def nearest_shapes(
     nearest = np.abs(own[:, None] - offered).argmin(axis=1)
     chosen: NDArray[np.int64] = shapes[nearest]
     return chosen
+
+
+def in_shape(preprocessing: Preprocessing, shape: NDArray[np.int64]) -> Preprocessing:
+    """Bring pictures to a shape, height and width, and to nothing else."""
+    height, width = map(int, shape)
+    size = (height, width)
+    return replace(preprocessing, size=size, scale=size, fit=Fit.SQUASH)

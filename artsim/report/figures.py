@@ -20,7 +20,7 @@ from artsim.errors import StoreError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["curve", "histogram", "require_matplotlib"]
+__all__ = ["curve", "histogram", "lines", "require_matplotlib"]
 
 # Colours that stand for the page's own until the SVG is written.
 _COLOURS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(--accent)"}
@@ -131,6 +131,53 @@ def curve(
             axes.xaxis.set_major_locator(FixedLocator(marks))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_major_locator(MaxNLocator(5))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
+        axes.set_xlabel(unit)
+
+    return _figure(draw, title, description)
+
+
+def lines(
+    at: Sequence[float],
+    *drawn: Sequence[float],
+    title: str,
+    description: str,
+    unit: str,
+    ticks: Callable[[float], str],
+    share: bool = False,
+) -> str:
+    """Draw values along whole numbers: the first of them as a line, the second dashed.
+
+    Args:
+        at: Where, rising.
+        drawn: One or two, each a value for every place.
+        title: What the figure is called when read out.
+        description: What it shows, in words.
+        unit: Below the axis.
+        ticks: Writes a value.
+        share: Show all from 0 to 1.
+
+    Returns:
+        An ``<svg>`` element.
+
+    Raises:
+        StoreError: If matplotlib is not installed.
+    """
+
+    def draw(axes: Axes) -> None:
+        from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+        styles = ((_ACCENT, "-"), (_INK, (0, (3, 3))))
+        for values, (colour, style) in zip(drawn, styles, strict=False):
+            marker = "o" if len(at) <= _FEW else None
+            axes.plot(
+                at, values, color=colour, linestyle=style, linewidth=1.8, marker=marker,
+                markersize=3,
+            )  # fmt: skip
+        if share:
+            axes.set_ylim(-0.02, 1.02)
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
         axes.yaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
         axes.set_xlabel(unit)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from artsim.report.bars import percent
 from artsim.report.pages import escape, thumbnails
-from artsim.study.results import Evidence, LabelStudy, Mistake, Outlier, Study, Work
+from artsim.study.results import Evidence, Mistake, Outlier, Work
 
 __all__ = ["STYLE", "Pictures", "mistakes", "outliers", "work_tile"]
 
@@ -42,14 +42,18 @@ STYLE = """
 class Pictures:
     """The small copies of all works on a page: large where they are looked at, small beside."""
 
-    def __init__(self, study: Study, workers: int) -> None:
-        large: list[Work] = [work for work, _ in study.hubs.most]
-        small: list[Work] = []
-        for label in study.labels:
-            shown: list[Mistake | Outlier] = [*_mistakes_of(label), *_outliers_of(label)]
-            for each in shown:
-                large.append(each.work)
-                small += [evidence.work for evidence in _near(each)]
+    def __init__(
+        self, found: Sequence[Mistake | Outlier], workers: int, *, alone: Sequence[Work] = ()
+    ) -> None:
+        """Make them.
+
+        Args:
+            found: What is shown beside its neighbours.
+            workers: Threads that decode.
+            alone: What is shown without.
+        """
+        large = [*alone, *(each.work for each in found)]
+        small = [evidence.work for each in found for evidence in _near(each)]
         self._large = _made(large, workers, _LARGE)
         self._small = _made(small, workers, _SMALL)
 
@@ -72,10 +76,10 @@ def name_of(work: Work) -> str:
     return f"{work.title} ({work.id})" if work.title else work.id
 
 
-def mistakes(label: LabelStudy, pictures: Pictures) -> Iterator[str]:
+def mistakes(found: Sequence[Mistake], pictures: Pictures) -> Iterator[str]:
     """Show the surest mistakes with what the prediction rests on."""
     yield '<div class="works">'
-    for each in _mistakes_of(label):
+    for each in found:
         agreeing = sum(near.class_ == each.predicted for near in each.neighbours)
         verb = {0: "none is", 1: "1 is"}.get(agreeing, f"{agreeing} are")
         why = f"Of the {len(each.neighbours)} nearest pictures learnt from, {verb} "
@@ -87,8 +91,7 @@ def mistakes(label: LabelStudy, pictures: Pictures) -> Iterator[str]:
             why += f"; the nearest {escape(each.truth)} comes {_ordinal(nearest.rank)}."
         yield (
             f'<article class="work"><figure>{pictures.large(each.work)}</figure><div>'
-            f"<p><b>{escape(each.work.title or each.work.id)}</b> <small>{escape(each.work.id)}"
-            f"</small></p><p>Catalogued as <b>{escape(each.truth)}</b> "
+            f"<p>{_named(each.work)}</p><p>Catalogued as <b>{escape(each.truth)}</b> "
             f"<small>({percent(each.truth_probability)})</small>, told as "
             f'<b class="weak">{escape(each.predicted)}</b> '
             f"<small>({percent(each.probability)})</small>.</p><p><small>{why}</small></p></div>"
@@ -98,14 +101,13 @@ def mistakes(label: LabelStudy, pictures: Pictures) -> Iterator[str]:
     yield "</div>"
 
 
-def outliers(label: LabelStudy, pictures: Pictures) -> Iterator[str]:
+def outliers(found: Sequence[Outlier], pictures: Pictures) -> Iterator[str]:
     """Show the works that fit their label least with their neighbours."""
     yield '<div class="works">'
-    for each in _outliers_of(label):
+    for each in found:
         yield (
             f'<article class="work"><figure>{pictures.large(each.work)}</figure><div>'
-            f"<p><b>{escape(each.work.title or each.work.id)}</b> <small>{escape(each.work.id)}"
-            f"</small></p><p>Catalogued as <b>{escape(each.class_)}</b> "
+            f"<p>{_named(each.work)}</p><p>Catalogued as <b>{escape(each.class_)}</b> "
             f"<small>({percent(each.probability)})</small>, looks like "
             f'<b class="weak">{escape(each.predicted)}</b> '
             f"<small>({percent(each.predicted_probability)})</small>.</p>"
@@ -120,6 +122,12 @@ def outliers(label: LabelStudy, pictures: Pictures) -> Iterator[str]:
 def work_tile(work: Work, caption: str, pictures: Pictures) -> str:
     """Show a work with what is said of it."""
     return f"<figure>{pictures.large(work)}<figcaption>{escape(caption)}</figcaption></figure>"
+
+
+def _named(work: Work) -> str:
+    if not work.title:
+        return f"<b>{escape(work.id)}</b>"
+    return f"<b>{escape(work.title)}</b> <small>{escape(work.id)}</small>"
 
 
 def _strip(
@@ -140,14 +148,6 @@ def _strip(
             f"{escape(each.class_)}<br>{each.rank}. {each.score:.2f}</figcaption></figure>"
         )
     yield "</div>"
-
-
-def _mistakes_of(label: LabelStudy) -> Sequence[Mistake]:
-    return () if label.judgement is None else label.judgement.mistakes
-
-
-def _outliers_of(label: LabelStudy) -> Sequence[Outlier]:
-    return () if label.outliers is None else label.outliers.works
 
 
 def _near(each: Mistake | Outlier) -> list[Evidence]:

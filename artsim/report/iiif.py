@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from artsim.datatypes import Box
 from artsim.errors import ImageError, StoreError
 from artsim.images import describe
 from artsim.report.answers import Found, Label, Report, Shown, as_text, file_of, is_address
@@ -101,7 +102,8 @@ def save_manifest(values: Json, path: Path) -> None:
 
 def _canvas(shown: Shown, id_: str, *, root: Path, base: str | None) -> Json:
     label = shown.label
-    width, height = _size(shown)
+    size = _size(shown)
+    width, height = size or _UNKNOWN
     title = label.title or shown.name
     if isinstance(shown, Found):
         title = f"{shown.rank} · {shown.score:.3f} · {title}"
@@ -131,7 +133,28 @@ def _canvas(shown: Shown, id_: str, *, root: Path, base: str | None) -> Json:
             "target": id_,
         }
         canvas["items"] = [{"id": f"{id_}/page", "type": "AnnotationPage", "items": [painting]}]
+    if shown.box is not None and size is not None:
+        canvas["annotations"] = [_detail(shown, shown.box, canvas)]
     return canvas
+
+
+def _detail(shown: Shown, box: Box, canvas: Json) -> Json:
+    """Mark the detail that was asked by or found, as a region of its canvas."""
+    page = f"{canvas['id']}/detail"
+    left, top, right, bottom = box.edges(canvas["width"], canvas["height"])
+    marked = {
+        "id": f"{page}/region",
+        "type": "Annotation",
+        "motivation": "commenting",  # what viewers show unasked
+        "body": {
+            "type": "TextualBody",
+            "value": f"The detail that was {'found' if isinstance(shown, Found) else 'asked by'}",
+            "format": "text/plain",
+            "language": "en",
+        },
+        "target": f"{canvas['id']}#xywh={left},{top},{right - left},{bottom - top}",
+    }
+    return {"id": page, "type": "AnnotationPage", "items": [marked]}
 
 
 def _pairs(shown: Shown) -> Iterator[Json]:
@@ -142,6 +165,8 @@ def _pairs(shown: Shown) -> Iterator[Json]:
             yield _pair("Percentile", f"{shown.percentile:.6g}")
         for name, share in shown.shares.items():
             yield _pair(f"Score by {name}", f"{share:.6f}")
+    if shown.box is not None:
+        yield _pair("Detail", str(shown.box))
     for name, value in shown.metadata.items():
         values = [as_text(one) for one in (value if isinstance(value, list) else [value])]
         if any(values):
@@ -208,8 +233,8 @@ def _service_of(address: str, version: int) -> Json:
     return {"@id": address, "@type": "ImageService2", "profile": level}
 
 
-def _size(shown: Shown) -> tuple[int, int]:
-    """Return width and height of a canvas: the picture's own where they are known."""
+def _size(shown: Shown) -> tuple[int, int] | None:
+    """Return width and height of a picture where they are known."""
     if shown.size is not None:
         return shown.size
     file = file_of(shown.image)
@@ -217,12 +242,12 @@ def _size(shown: Shown) -> tuple[int, int]:
         described = describe(file) if file is not None else None
     except ImageError:
         described = None
-    return _UNKNOWN if described is None else (described.width, described.height)
+    return None if described is None else (described.width, described.height)
 
 
 def _measured(shown: Shown) -> Json:
     size = _size(shown)
-    return {} if size == _UNKNOWN else {"width": size[0], "height": size[1]}
+    return {} if size is None else {"width": size[0], "height": size[1]}
 
 
 def _rights(label: Label) -> str | None:

@@ -10,13 +10,13 @@ from artsim.report.gallery import Pictures, work_tile
 from artsim.report.label import label_section
 from artsim.report.pages import escape, page
 from artsim.report.ways import METRICS, in_short, score_lines
-from artsim.study.results import LabelStudy, Study
+from artsim.study.results import LabelStudy, Mistake, Outlier, Study
 
-__all__ = ["study_page"]
+__all__ = ["STYLE", "study_page"]
 
 _TILES = {"top1": "told right by a probe", "mAP": "mAP of a probe"}
 
-_STYLE = """
+STYLE = """
 nav { display: flex; flex-wrap: wrap; gap: .3rem 1.1rem; margin: 1rem 0 0; }
 a { color: var(--accent); } nav a { text-decoration: none; border-bottom: 1px solid; }
 pre { overflow-x: auto; background: var(--track); padding: .7rem .9rem; border-radius: .4rem;
@@ -41,7 +41,11 @@ def study_page(study: Study, command: str, *, workers: int = 2) -> tuple[str, in
     Raises:
         StoreError: If matplotlib is not installed.
     """
-    pictures = Pictures(study, workers)
+    shown: list[Mistake | Outlier] = []
+    for label in study.labels:
+        shown += label.judgement.mistakes if label.judgement else ()
+        shown += label.outliers.works if label.outliers else ()
+    pictures = Pictures(shown, workers, alone=[work for work, _ in study.hubs.most])
     parts = [*_head(study), *_scores(study), *_data(study)]
     for number, label in enumerate(study.labels):
         parts += label_section(label, study.layout, pictures, f"label-{number}")
@@ -49,7 +53,7 @@ def study_page(study: Study, command: str, *, workers: int = 2) -> tuple[str, in
     size = sum(map(len, parts)) / 1e6
     parts += _foot(study, command, size, pictures.count)
     title = f"{study.name}: how well a picture can tell"
-    style = bars.STYLE + gallery.STYLE + plane.STYLE + _STYLE
+    style = bars.STYLE + gallery.STYLE + plane.STYLE + STYLE
     return page(title, parts, style=style), pictures.count
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from artsim.report.bars import bar, spread
 from artsim.report.pages import escape
-from artsim.study.results import Estimate, Grouped, LabelStudy, SplitFacts
+from artsim.study.results import Estimate, Grouped, LabelStudy, SplitFacts, Way
 
-__all__ = ["METRICS", "beside_grouped", "in_short", "score_lines", "split_text", "way_bars"]
+__all__ = [
+    "METRICS",
+    "beside_grouped",
+    "draw_ways",
+    "in_short",
+    "score_lines",
+    "split_text",
+    "way_bars",
+]
 
 METRICS = {
     "top1": "share of test pictures told right",
@@ -78,12 +86,31 @@ def split_text(split: SplitFacts) -> str:
 
 def way_bars(label: LabelStudy) -> Iterator[str]:
     """Draw how well each way does, where a score is a share."""
-    if label.metric == "MAE":
-        return  # an error has no end that a bar could have
+    if label.metric != "MAE":  # an error has no end that a bar could have
+        yield from draw_ways(label.ways, metadata=label.metadata, k=label.k)
+
+
+def draw_ways(ways: Sequence[Way], *, metadata: Sequence[str], k: int) -> Iterator[str]:
+    """Draw how well each way does.
+
+    Args:
+        ways: Each with a share.
+        metadata: Columns that one of them knows alone.
+        k: Neighbours that another asks.
+    """
+    hints = {
+        "majority": "always the most common class",
+        "chance": "random scores",
+        "metadata only": ", ".join(metadata),
+        "1-NN": "the nearest picture",
+        "kNN": f"the {k} nearest pictures",
+        "probe": "a line through the vectors",
+    }
     yield '<div class="bars wide">'
-    for way in label.ways:
+    for way in ways:
+        hint = f"<small>{escape(hints[way.name])}</small>" if way.name in hints else ""
         yield (
-            f"<div><span>{escape(way.name)}{_hint(label, way.name)}</span>{bar(way.estimate)}"
+            f"<div><span>{escape(way.name)}{hint}</span>{bar(way.estimate)}"
             f"<span>{spread(way.estimate)}</span></div>"
         )
     yield "</div>"
@@ -111,18 +138,6 @@ def beside_grouped(label: LabelStudy, grouped: Grouped) -> Iterator[str]:
     yield "</tbody></table></div>"
     yield f"<p>{_explained(label, grouped, again['probe'])}</p>"
     yield f'<p class="soft"><small>{split_text(grouped.split)}</small></p>'
-
-
-def _hint(label: LabelStudy, way: str) -> str:
-    hints = {
-        "majority": "always the most common class",
-        "chance": "random scores",
-        "metadata only": ", ".join(label.metadata),
-        "1-NN": "the nearest picture",
-        "kNN": f"the {label.k} nearest pictures",
-        "probe": "a line through the vectors",
-    }
-    return f"<small>{escape(hints[way])}</small>" if way in hints else ""
 
 
 def _explained(label: LabelStudy, grouped: Grouped, again: Estimate) -> str:

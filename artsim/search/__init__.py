@@ -3,6 +3,7 @@
 from artsim.search.conditions import Condition, Op
 from artsim.search.encoder import Encoder, IndexEncoder, load_index_extractor
 from artsim.search.matches import Answer, Match, Query
+from artsim.search.opened import Opened
 from artsim.search.questions import Aspect, Question, Term
 from artsim.search.searcher import Searcher
 from artsim.search.works import Works, find_index, locate
@@ -15,6 +16,7 @@ __all__ = [
     "IndexEncoder",
     "Match",
     "Op",
+    "Opened",
     "Query",
     "Question",
     "Searcher",

@@ -6,8 +6,9 @@ and its settings are locked. A structured condition is handed over as an express
 
 from __future__ import annotations
 
+import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache
@@ -76,13 +77,20 @@ class RowFilter:
 
     Args:
         table: The metadata, a row a work.
-        types: What its columns hold.
+        types: What its columns, and those to be derived, hold.
+        derived: Makes columns that are added when a condition first names them.
     """
 
-    def __init__(self, table: pa.Table, types: dict[str, FieldType]) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        types: Mapping[str, FieldType],
+        derived: Mapping[str, Callable[[], pa.ChunkedArray]] | None = None,
+    ) -> None:
         self._types = types
+        self._derived = dict(derived or {})  # those that are not in the table yet
         self._row = "row"  # numbers the rows; a name that no column has
-        while self._row in map(str.lower, table.column_names):
+        while self._row in map(str.lower, types):
             self._row += "_"
         self._table = table.append_column(self._row, pa.array(np.arange(table.num_rows)))
         self._lock = threading.Lock()  # a connection answers one question at a time
@@ -114,6 +122,7 @@ class RowFilter:
     def _find(self, where: str | None, conditions: tuple[Condition, ...]) -> NDArray[np.int64]:
         import duckdb
 
+        self._derive([*(condition.column for condition in conditions), *self._names(where)])
         found = self._connection.from_arrow(self._table)
         for condition in conditions:
             try:
@@ -132,6 +141,13 @@ class RowFilter:
         rows = np.sort(np.asarray(rows, dtype=np.int64))
         rows.flags.writeable = False  # it is handed out more than once
         return rows
+
+    def _derive(self, names: Iterable[str]) -> None:
+        """Add the derived columns among some names, in any case of letters as DuckDB has them."""
+        asked = set(map(str.lower, names))
+        for name in [name for name in self._derived if name.lower() in asked]:
+            self._table = self._table.append_column(name, self._derived[name]())
+            del self._derived[name]
 
     # --- SQL ------------------------------------------------------------------------------
 
@@ -155,11 +171,26 @@ class RowFilter:
             )
         return found
 
+    def _names(self, text: str | None) -> list[str]:
+        """Return the names in a condition; none of one that cannot be parsed."""
+        names: list[str] = []
+        if text is not None:
+            json.loads(
+                self._parsed(text),
+                object_hook=lambda node: names.extend(node.get("column_names", ())),
+            )
+        return names
+
     def _asks_elsewhere(self, text: str) -> bool:
         """Look for a question within the question in what was parsed as one expression."""
+        return '"class":"SUBQUERY"' in self._parsed(text)
+
+    def _parsed(self, text: str) -> str:
+        """Return a condition as DuckDB parses it, in JSON."""
+        text = text.encode("utf-8", "replace").decode()  # what is not Unicode is refused elsewhere
         parse = "SELECT json_serialize_sql(?)"
         ((parsed,),) = self._connection.execute(parse, [f"SELECT {text}"]).fetchall()
-        return '"class":"SUBQUERY"' in parsed
+        return str(parsed)
 
     def _unreadable(self, text: str, error: Exception) -> SearchError:
         return SearchError(

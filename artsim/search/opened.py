@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 
-from artsim.index import VectorIndex, Vectors, open_index, open_vectors
-from artsim.search.encoder import Encoder
+from artsim.index import VectorIndex, Vectors, open_index, open_vectors, to_gpu
+from artsim.search.encoder import Encoder, IndexEncoder
 from artsim.search.tiles import Tiles, open_tiles
 from artsim.search.works import Works
 from artsim.store import Store
@@ -15,11 +15,20 @@ __all__ = ["Opened"]
 
 
 class Opened:
-    """An index and what encodes questions to it. Safe to use from several threads."""
+    """An index and what encodes questions to it. Safe to use from several threads.
 
-    def __init__(self, store: Store, encoder: Encoder) -> None:
+    Args:
+        store: The index.
+        encoder: Turns pictures and words into its vectors; the index's own network if None.
+        gpu: The number of the GPU that its search indexes are copied to; None: they stay.
+    """
+
+    def __init__(
+        self, store: Store, encoder: Encoder | None = None, *, gpu: int | None = None
+    ) -> None:
         self.store = store
-        self.encoder = encoder
+        self.encoder = encoder or IndexEncoder(store)
+        self._gpu = gpu
         self._lock = threading.RLock()
         self._vectors: dict[str, Vectors] = {}
         self._indexes: dict[str, VectorIndex] = {}
@@ -38,10 +47,15 @@ class Opened:
             return self._vectors[tap]
 
     def index(self, tap: str) -> VectorIndex:
-        """The search index of a tap."""
+        """The search index of a tap.
+
+        Raises:
+            SearchError: If it was to be on a GPU that is not there, or too small.
+        """
         with self._lock:
             if tap not in self._indexes:
-                self._indexes[tap] = open_index(self.store, tap)
+                index = open_index(self.store, tap)
+                self._indexes[tap] = index if self._gpu is None else to_gpu(index, self._gpu)
             return self._indexes[tap]
 
     def tiles(self, tap: str) -> Tiles:

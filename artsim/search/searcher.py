@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.datatypes import Box, tile_boxes
-from artsim.errors import ArtsimError, ImageError, SearchError
+from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
 from artsim.search.chance import Chance, random_pairs, remembered
-from artsim.search.encoder import Encoder, IndexEncoder
+from artsim.search.encoder import Encoder
 from artsim.search.matches import Answer, Match
 from artsim.search.opened import Opened
 from artsim.search.plans import Plan, Vocabulary, make_plan
@@ -40,6 +40,8 @@ class Searcher:
         tap: By which of its vectors, unless a question says otherwise; the first if None.
         others: Other indexes of the same works, by the names that aspects use for them.
         encoder: Turns pictures and words into vectors; the index's own network if None.
+        gpu: The number of the GPU that vectors are compared on where every work comes into
+            question; the CPU if None.
         workers: Threads that decode pictures.
 
     Raises:
@@ -55,16 +57,15 @@ class Searcher:
         store: Store,
         *,
         tap: str | None = None,
-        others: Mapping[str, Store] | None = None,
+        others: Mapping[str, Opened] | None = None,
         encoder: Encoder | None = None,
+        gpu: int | None = None,
         workers: int = 1,
     ) -> None:
         self.store = store
         self.tap = store.tap(tap).name
-        self._opened = Opened(store, encoder or IndexEncoder(store))
-        self._others = {
-            name: Opened(other, IndexEncoder(other)) for name, other in (others or {}).items()
-        }
+        self._opened = Opened(store, encoder, gpu=gpu)
+        self._others = dict(others or {})
         self._workers = workers
         self._chances: dict[tuple[tuple[str, float], ...], Chance | None] = {}
         self._drawing = threading.Lock()
@@ -82,6 +83,7 @@ class Searcher:
 
         Raises:
             SearchError: If the question cannot be answered by this index.
+            EvaluationError: If it asks for a derived label that cannot be computed any more.
             ImageError: If a picture is none.
             ModelError: If the network is needed and cannot be loaded, or knows no words.
             PassportError: If it is not the one that made the index.
@@ -264,5 +266,5 @@ def _noting(results: dict[int, Answer | ArtsimError], number: int) -> Iterator[N
     """Take what is wrong with one question as its result; the others go on."""
     try:
         yield
-    except (SearchError, ImageError) as error:
+    except (SearchError, EvaluationError, ImageError) as error:
         results[number] = error

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from artsim.annotations import derivation_of, derived_labels
 from artsim.datatypes import FieldType
 from artsim.errors import SearchError, StoreError
 from artsim.search.conditions import RowFilter
@@ -28,7 +29,7 @@ _OWN = {
     "height": FieldType.NUMBER,
 }
 _YEAR_NAMES = ("year", "years", "date")
-_LOOKED_THROUGH = 100_000  # ids that a mistyped one is compared with
+_LOOKED_THROUGH = 1_000  # ids that begin, or end, like a mistyped one, and are compared with it
 
 
 class Works:
@@ -37,7 +38,10 @@ class Works:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.fields = [field.name for field in store.manifest.fields]
-        self.types = _OWN | {field.name: field.type for field in store.manifest.fields}
+        columns = _OWN | {field.name: field.type for field in store.manifest.fields}
+        self.labels = [name for name in derived_labels(store) if name not in columns]
+        self.types = columns | dict.fromkeys(self.labels, FieldType.TEXT)
+        self._derived: dict[str, pa.ChunkedArray] = {}
         self._groups: dict[str, NDArray[np.int64]] = {}
         self._joined: dict[Works, NDArray[np.int64]] = {}
 
@@ -45,7 +49,7 @@ class Works:
     def table(self) -> pa.Table:
         """Id, image, width, height and the metadata of every row."""
         # From many chunks, a few rows take a hundred times as long.
-        return self.store.read(list(self.types)).combine_chunks()
+        return self.store.read([*_OWN, *self.fields]).combine_chunks()
 
     @cached_property
     def _contents(self) -> pa.ChunkedArray:
@@ -54,7 +58,22 @@ class Works:
     @cached_property
     def filter(self) -> RowFilter:
         """Finds the rows that meet conditions."""
-        return RowFilter(self.table, self.types)
+        derived = {name: partial(self.column, name) for name in self.labels}
+        return RowFilter(self.table, self.types, derived)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return the value of every row: a column, or a derived label, computed at the first call.
+
+        Raises:
+            EvaluationError: If what a label rests on is not there any more.
+        """
+        if name not in self.labels:
+            return self.table.column(name)
+        if name not in self._derived:
+            derivation = derivation_of(self.store, name)
+            assert derivation is not None
+            self._derived[name] = pa.chunked_array([derivation.values(self.table)], pa.string())
+        return self._derived[name]
 
     def row(self, id_: str) -> int:
         """Find a work.
@@ -103,7 +122,7 @@ class Works:
             kind = self.type_of(column)
             if kind == FieldType.YEARS:
                 raise SearchError(f"{column!r} holds ranges of years, which are no groups")
-            values = self.table.column(column)
+            values = self.column(column)
             if kind == FieldType.LIST:  # works are together if they share all values
                 values = pc.binary_join(values, "\x1f")
             codes = values.combine_chunks().dictionary_encode().indices
@@ -146,10 +165,25 @@ class Works:
 
     def _hint(self, id_: str) -> str:
         """Name ids that are nearly the one asked for."""
-        ids = self.table.column("id").slice(0, _LOOKED_THROUGH).to_pylist()
-        some = [each for each in ids if id_ and id_.lower() in each.lower()][:3]
-        some = some or difflib.get_close_matches(id_, ids, n=3)
+        ids = self.table.column("id")
+        asked = id_.encode("utf-8", "replace").decode()  # a file name may be other bytes
+        some = _where(ids, pc.match_substring, asked, 3) if asked else []
+        other = 1  # letters at one end that may be wrong; the others of a near id are as they are
+        while not some and other <= len(asked) // 2:
+            like = [
+                *_where(ids, pc.starts_with, asked[:-other], _LOOKED_THROUGH),
+                *_where(ids, pc.ends_with, asked[other:], _LOOKED_THROUGH),
+            ]
+            some = difflib.get_close_matches(asked, dict.fromkeys(like), n=3)
+            other *= 2
         return f"; did you mean {', '.join(map(repr, some))}?" if some else "; see 'artsim info'"
+
+
+def _where(ids: pa.ChunkedArray, test: Callable[..., Any], text: str, most: int) -> list[str]:
+    """Return the first ids that hold a text, in any case of letters, as a test of Arrow says."""
+    found = pc.indices_nonzero(test(ids, text, ignore_case=True)).slice(0, most)
+    some: list[str] = ids.take(found).to_pylist()
+    return some
 
 
 def find_index(folder: Path) -> Path:

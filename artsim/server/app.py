@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from artsim.server.uploads import Uploads
 __all__ = ["make_app"]
 
 _PAGE = Path(__file__).parent / "page"
+_LOOK_SECONDS = 1.0  # between two looks at what is served
 
 
 def make_app(
@@ -51,7 +53,11 @@ def make_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        watch = asyncio.create_task(_watch(museum))
         yield
+        watch.cancel()
+        with suppress(asyncio.CancelledError):
+            await watch
         await run_in_threadpool(museum.close)
 
     app = FastAPI(
@@ -73,6 +79,13 @@ def make_app(
     app.add_api_route("/", _page, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
     return Guard(app, limits=limits, hosts=hosts, token=token)
+
+
+async def _watch(museum: Museum) -> None:
+    """Look now and then whether an index was embedded again."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        await run_in_threadpool(museum.refresh)
 
 
 class _Json(JSONResponse):

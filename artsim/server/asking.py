@@ -7,8 +7,7 @@ waits behind them. What comes in while a lane is busy is its next batch.
 from __future__ import annotations
 
 import queue
-import threading
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from artsim.errors import ArtsimError
@@ -26,7 +25,7 @@ class _Asked:
 
 
 class Asker:
-    """Answers questions of many threads to one index.
+    """Answers questions of many threads to one index; its own end when nobody holds it.
 
     Args:
         searcher: The index, open.
@@ -34,43 +33,34 @@ class Asker:
 
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
-        self._lanes: dict[str, queue.SimpleQueue[_Asked | None]] = {
+        self._waiting: dict[str, queue.SimpleQueue[_Asked]] = {
             lane: queue.SimpleQueue() for lane in _TOGETHER
         }
-        self._threads = [
-            threading.Thread(target=self._work, args=(lane,), daemon=True, name=f"artsim {lane}")
-            for lane in self._lanes
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._threads = {lane: ThreadPoolExecutor(1, f"artsim {lane}") for lane in _TOGETHER}
 
     def ask(self, question: Question) -> Future[Answer]:
         """Ask; the future gives the answer, or raises why there is none."""
         asked = _Asked(question, Future())
         stored = all(term.id is not None and term.box is None for term in question.terms)
-        self._lanes["ids" if stored else "pictures"].put(asked)
+        lane = "ids" if stored else "pictures"
+        self._waiting[lane].put(asked)
+        self._threads[lane].submit(self._answer_next, lane)
         return asked.answer
 
     def close(self) -> None:
         """End the threads when they have answered what was asked."""
-        for lane in self._lanes.values():
-            lane.put(None)
-        for thread in self._threads:
-            thread.join()
+        for threads in self._threads.values():
+            threads.shutdown()
 
-    def _work(self, lane: str) -> None:
-        waiting = self._lanes[lane]
-        while (first := waiting.get()) is not None:
-            batch, closing = [first], False
-            while len(batch) < _TOGETHER[lane] and not waiting.empty():
-                another = waiting.get()
-                if another is None:
-                    closing = True
-                    break
-                batch.append(another)
-            self._answer([each for each in batch if each.answer.set_running_or_notify_cancel()])
-            if closing:
-                return
+    def _answer_next(self, lane: str) -> None:
+        """Answer who waits, as many as may be answered together; those before may have been all."""
+        batch: list[_Asked] = []
+        while len(batch) < _TOGETHER[lane]:
+            try:
+                batch.append(self._waiting[lane].get_nowait())
+            except queue.Empty:
+                break
+        self._answer([each for each in batch if each.answer.set_running_or_notify_cancel()])
 
     def _answer(self, batch: list[_Asked]) -> None:
         if not batch:

@@ -19,7 +19,6 @@ from artsim.server.settings import Limits
 
 __all__ = ["Guard"]
 
-_COOKIE = "artsim"
 _PORT = re.compile(r":\d*$")  # behind a host; an address of version 6 stands in brackets
 _QUESTION_BYTES = 1 << 20  # of a request that is no upload
 
@@ -52,6 +51,9 @@ class Guard:
         self._limits = limits
         self._hosts = {host.lower() for host in hosts}
         self._token = None if token is None else token.encode()
+        self._digest = sha256(self._token or b"").hexdigest()
+        # Cookies are of a host, whatever the port: those of its other servers stay.
+        self._cookie = f"artsim-{self._digest[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
@@ -68,8 +70,7 @@ class Guard:
             if scope["path"] == "/" and query and _same(query[0].encode(), self._token):
                 # The token leaves the address bar, and stays as a cookie that no script reads.
                 answer = RedirectResponse("/", 303)
-                cookie = sha256(self._token).hexdigest()
-                answer.set_cookie(_COOKIE, cookie, httponly=True, samesite="strict")
+                answer.set_cookie(self._cookie, self._digest, httponly=True, samesite="strict")
                 await answer(scope, receive, send)
                 return
             if not self._is_shown(HTTPConnection(scope)):
@@ -88,8 +89,8 @@ class Guard:
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
             return _same(token.encode("latin-1"), self._token)  # as headers are read
-        cookie = request.cookies.get(_COOKIE, "")
-        return _same(cookie.encode(), sha256(self._token).hexdigest().encode())
+        cookie = request.cookies.get(self._cookie, "")
+        return _same(cookie.encode(), self._digest.encode())
 
 
 class _Body:

@@ -9,7 +9,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from artsim.datatypes import Box
 from artsim.search import Aspect, Condition, Op, Question, Term
 
-__all__ = ["AspectIn", "BrowseIn", "ConditionIn", "FacetsIn", "QuestionIn", "TermIn", "WhyIn"]
+__all__ = [
+    "AspectIn",
+    "BrowseIn",
+    "ConditionIn",
+    "FacetsIn",
+    "MapIn",
+    "QuestionIn",
+    "TermIn",
+    "WhyIn",
+]
 
 Text = Annotated[str, Field(max_length=2000)]
 Percent = Annotated[float, Field(ge=0, le=100)]
@@ -114,6 +123,12 @@ class BrowseIn(FacetsIn):
     offset: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=1, le=200)] = 48
     seed: int | None = Field(0, ge=0, description="null keeps the order of the index")
+
+
+class MapIn(FacetsIn):
+    """Conditions that are told of each work, and what the works are coloured by."""
+
+    label: Text | None = Field(None, description="A column or a derived label")
 
 
 class WhyIn(QuestionIn):

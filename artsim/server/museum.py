@@ -1,170 +1,19 @@
-"""The indexes a server answers for: each open, with its small copies and its askers."""
+"""The indexes a server answers for, by name; one that was embedded again is opened anew."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
+from artsim.errors import ArtsimError, StoreError
+from artsim.index import is_current
+from artsim.search import IndexEncoder, Opened
+from artsim.server.room import Room
+from artsim.store import Store
 
-from artsim.annotations import values_of
-from artsim.errors import EvaluationError, SearchError, StoreError
-from artsim.layout import layout_file, read_layout
-from artsim.report.answers import Label
-from artsim.search import Answer, Condition, IndexEncoder, Searcher
-from artsim.server.asking import Asker
-from artsim.server.thumbnails import Thumbnails
-from artsim.store import Store, indices
+__all__ = ["Museum"]
 
-__all__ = ["Museum", "Room", "describe_work"]
-
-_POINTS = 50_000  # of a map that is sent to a page
-_CLASSES = 10  # of a label that have a colour of their own
-
-
-class Room:
-    """An index that is open to visitors.
-
-    Args:
-        store: The index.
-        encoder: Its network, loaded when the first picture is asked by.
-        others: Other indexes, which aspects may compare by.
-        workers: Threads that decode pictures.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        encoder: IndexEncoder,
-        others: Mapping[str, Store],
-        *,
-        workers: int = 1,
-    ) -> None:
-        self.name = store.path.resolve().name
-        self.store = store
-        self.searcher = Searcher(store, encoder=encoder, others=others, workers=workers)
-        self.asker = Asker(self.searcher)
-        self.works = self.searcher.works
-        _ = self.works.table  # read now: embed may change the index while it is served
-        self.thumbnails = Thumbnails(store, self.works)
-        self._encoder = encoder
-
-    def describe(self) -> dict[str, Any]:
-        """Say what the index is, and what it can be asked."""
-        passport = self.store.manifest.passport
-        return {
-            "name": self.name,
-            "rows": self.store.rows,
-            "model": self.without_folders(passport.spec),
-            "taps": [
-                {"name": tap.name, "pooling": tap.pooling, "dim": tap.dim} for tap in passport.taps
-            ],
-            "fields": [
-                {"name": field.name, "type": str(field.type)}
-                for field in self.store.manifest.fields
-            ],
-            "words": self.takes_words,
-            "pictures": not passport.is_external,
-            "map": layout_file(self.store, self.searcher.tap).is_file(),
-        }
-
-    def without_folders(self, text: str) -> str:
-        """Put the index's name for its folders: where they lie is no visitor's business."""
-        passport = self.store.manifest.passport
-        made_of = [
-            Path(text.removeprefix(kind)).parent  # a file of weights, of vectors, a trained network
-            for kind, text in (
-                ("file:", passport.weights_source),
-                ("vectors in ", passport.weights_source),
-                ("run:", passport.spec.partition("@")[0]),
-            )
-            if Path(text.removeprefix(kind)).is_absolute()
-        ]
-        root = Path(self.store.manifest.root)
-        for folder in (self.store.path.resolve(), self.store.path, root, *made_of):
-            if len(folder.parts) > 1:  # neither '.' nor '/'
-                text = text.replace(str(folder), self.name)
-        return text
-
-    @cached_property
-    def takes_words(self) -> bool:
-        """Whether it can be asked by text: its network reads words, and its embedding is there."""
-        passport = self.store.manifest.passport
-        return passport.spec.startswith("open_clip:") and passport.tap("embedding") is not None
-
-    def browse(
-        self, conditions: Sequence[Condition], offset: int, limit: int, seed: int | None
-    ) -> dict[str, Any]:
-        """Return a page of the works that meet conditions, in an order drawn by the seed."""
-        rows = self.works.filter.rows(None, conditions)
-        rows = np.arange(self.store.rows) if rows is None else rows
-        if seed is not None:
-            rows = rows[np.random.default_rng(seed).permutation(len(rows))]
-        shown = rows[offset : offset + limit].tolist()
-        return {"total": len(rows), "works": self.describe_works(shown)}
-
-    def describe_works(self, rows: Sequence[int]) -> list[dict[str, Any]]:
-        """Return what a page shows of some works."""
-        sizes = self.works.table.select(["width", "height"]).take(indices(rows)).to_pylist()
-        return [
-            {"id": id_} | size | describe_work(metadata)
-            for (id_, _, metadata), size in zip(self.works.known(rows), sizes, strict=True)
-        ]
-
-    def explain(self, answer: Answer, id_: str) -> list[Any]:
-        """Find what of the pictures asked by, then of a match, made that match.
-
-        Returns:
-            `artsim.explain.Regions`, one a picture.
-
-        Raises:
-            SearchError: If it is not among the matches.
-            ModelError: If the network cannot be looked into.
-        """
-        from artsim.explain import explain_answer  # torch
-
-        match = next((each for each in answer.matches if each.id == id_), None)
-        if match is None:
-            raise SearchError(f"{id_!r} is not among the matches of this question")
-        # One at a time, for gradients take memory, and never while another picture is embedded.
-        with self._encoder.computing:
-            (found,) = explain_answer(replace(answer, matches=(match,)), self._encoder.extractor)
-        return list(found)
-
-    def map(self, label: str | None) -> dict[str, Any]:
-        """Return the kept map: ids, places, and a class each.
-
-        Raises:
-            EvaluationError: If there is none, or no such label.
-        """
-        tap = self.searcher.tap
-        points = read_layout(self.store, tap)
-        if points is None:
-            raise EvaluationError(f"{self.name!r} has no map yet; run 'artsim map'")
-        rows = np.flatnonzero(~np.isnan(points).any(axis=1))
-        if len(rows) > _POINTS:
-            rows = np.sort(np.random.default_rng(0).permutation(rows)[:_POINTS])
-        ids = self.works.table.column("id").take(rows).to_pylist()
-        found: dict[str, Any] = {
-            "ids": ids,
-            "x": points[rows, 0].round(4).tolist(),
-            "y": points[rows, 1].round(4).tolist(),
-            "values": None,
-            "classes": [],
-        }
-        if label is not None:
-            values = np.array(values_of(self.store, label), dtype=object)[rows]
-            names, counts = np.unique(values[values != None].astype(str), return_counts=True)  # noqa: E711 - elementwise
-            classes = names[np.argsort(-counts, kind="stable")][:_CLASSES].tolist()
-            numbers = {name: number for number, name in enumerate(classes)}
-            found |= {
-                "classes": classes,
-                "values": [numbers.get(value, -1) for value in values.tolist()],
-            }
-        return found
+_Stamp = tuple[int, int, int]
 
 
 class Museum:
@@ -172,7 +21,8 @@ class Museum:
 
     Args:
         stores: The indexes; the first is shown first.
-        encoders: Of each.
+        encode: Makes what turns pictures and words into vectors of an index.
+        gpu: The number of the GPU that vectors are compared on; the CPU if None.
         workers: Threads that decode pictures.
 
     Raises:
@@ -180,7 +30,12 @@ class Museum:
     """
 
     def __init__(
-        self, stores: Sequence[Store], encoders: Sequence[IndexEncoder], *, workers: int = 1
+        self,
+        stores: Sequence[Store],
+        encode: Callable[[Store], IndexEncoder],
+        *,
+        gpu: int | None = None,
+        workers: int = 1,
     ) -> None:
         by_name = {store.path.resolve().name: store for store in stores}
         if len(by_name) < len(stores):
@@ -191,15 +46,11 @@ class Museum:
         for store in stores:
             if not store.rows:
                 raise StoreError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
-        self.rooms = {
-            name: Room(
-                store,
-                encoder,
-                {other: by_name[other] for other in by_name if other != name},
-                workers=workers,
-            )
-            for (name, store), encoder in zip(by_name.items(), encoders, strict=True)
-        }
+        self._encode = encode
+        self._gpu = gpu
+        self._workers = workers
+        self._seen: dict[str, _Stamp] = {}  # manifests that were looked at
+        self.rooms = self._open(by_name, {})
 
     def room(self, name: str) -> Room:
         """Return an index by name.
@@ -211,18 +62,74 @@ class Museum:
             raise StoreError(f"no index {name!r}; choose from {', '.join(self.rooms)}")
         return self.rooms[name]
 
+    def refresh(self) -> list[str]:
+        """Open anew what was embedded again, once that is done; call it from one thread.
+
+        Who is being answered by a room keeps it; the next visitor enters the new one.
+
+        Returns:
+            The names of the indexes that have changed.
+        """
+        changed = {
+            name: store
+            for name, room in self.rooms.items()
+            if (store := self._newer(name, room.store)) is not None
+        }
+        if changed:
+            stores = {name: changed.get(name, room.store) for name, room in self.rooms.items()}
+            try:
+                self.rooms = self._open(stores, self.rooms)
+            except (ArtsimError, OSError):  # damaged, or embed is at it once more
+                return []
+        return list(changed)
+
     def close(self) -> None:
         """End what runs for the indexes."""
         for room in self.rooms.values():
             room.asker.close()
 
+    def _open(self, stores: Mapping[str, Store], before: Mapping[str, Room]) -> dict[str, Room]:
+        """Open a room for each index; a network that is loaded goes on to be used."""
+        encoders = {}
+        for name, store in stores.items():
+            old = before.get(name)
+            same = old is not None and old.store.manifest.passport == store.manifest.passport
+            encoders[name] = old.encoder if old is not None and same else self._encode(store)
+        # Each is compared by in all the other rooms, and read and loaded once for them.
+        opened = {name: Opened(store, encoders[name]) for name, store in stores.items()}
+        return {
+            name: Room(
+                store,
+                encoders[name],
+                {other: index for other, index in opened.items() if other != name},
+                gpu=self._gpu,
+                workers=self._workers,
+            )
+            for name, store in stores.items()
+        }
 
-def describe_work(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record with title, artist and date, where its columns are called so."""
-    label = Label.of(metadata)
-    return {
-        "title": label.title,
-        "artist": label.artist,
-        "date": label.date,
-        "metadata": dict(metadata),
-    }
+    def _newer(self, name: str, store: Store) -> Store | None:
+        """Return the index as it is now, if it has changed and is whole again."""
+        stamp = _stamp(store.path)
+        if stamp is None or stamp == self._seen.get(name):
+            return None
+        try:
+            now = Store.open(store.path)
+        except StoreError:
+            return None
+        if not now.manifest.complete:
+            return None
+        taps = now.manifest.passport.taps if now.rows else ()
+        if not all(is_current(now, tap.name) for tap in taps):
+            return None  # embed makes its search indexes last
+        self._seen[name] = stamp
+        return now if now.manifest != store.manifest else None
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    """Tell a manifest from those before it without reading it."""
+    try:
+        found = (path / "manifest.json").stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino

@@ -15,8 +15,8 @@ from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 
 from artsim.citing import make_report
-from artsim.errors import ImageError, SearchError
-from artsim.fetch import FetchSettings, fetch_picture
+from artsim.errors import FetchError, ImageError, SearchError
+from artsim.fetch import FetchSettings, fetch_picture_async
 from artsim.report.answers import Label, file_of
 from artsim.report.heat import Heat, overlay
 from artsim.report.iiif import manifest
@@ -25,8 +25,9 @@ from artsim.report.pictures import small_copy
 from artsim.report.spreadsheet import csv_text
 from artsim.search import Answer
 from artsim.server.facets import count_values
-from artsim.server.messages import BrowseIn, FacetsIn, QuestionIn, TermIn, WhyIn
-from artsim.server.museum import Museum, Room, describe_work
+from artsim.server.messages import BrowseIn, FacetsIn, MapIn, QuestionIn, TermIn, WhyIn
+from artsim.server.museum import Museum
+from artsim.server.room import Room, describe_work
 from artsim.server.settings import Limits
 from artsim.server.uploads import Uploads
 from artsim.store import indices
@@ -78,9 +79,9 @@ class _Visit:
             raise SearchError(f"at most {limits.matches} matches are shown, got k = {asked.k}")
         if len(asked.terms) > limits.terms:
             raise SearchError(f"at most {limits.terms} terms are taken, got {len(asked.terms)}")
-        terms = tuple([each.as_term(await self._data(each)) for each in asked.terms])
-        answer = asyncio.wrap_future(self.room.asker.ask(asked.as_question(terms)))
-        return await asyncio.wait_for(answer, limits.answer_seconds)
+        async with asyncio.timeout(limits.answer_seconds):
+            terms = tuple([each.as_term(await self._data(each)) for each in asked.terms])
+            return await asyncio.wrap_future(self.room.asker.ask(asked.as_question(terms)))
 
     async def _data(self, asked: TermIn) -> bytes | None:
         """Get the file of a picture that was uploaded, or that is on the web."""
@@ -92,7 +93,16 @@ class _Visit:
         if not limits.fetch:
             raise SearchError("this server does not fetch pictures from the web; upload the file")
         settings = FetchSettings(max_bytes=limits.upload_bytes, retries=0)
-        return await run_in_threadpool(fetch_picture, asked.url, settings)
+        try:
+            return await fetch_picture_async(asked.url, settings)
+        except FetchError as error:
+            told, refused, _ = str(error).partition("(refused)")
+            if not refused:
+                raise
+            # Where a name leads within this network is no visitor's business.
+            raise FetchError(
+                f"{told}{refused}: give the public address, http or https, of a picture"
+            ) from error
 
 
 InRoom = Annotated[Room, Depends(_room)]
@@ -160,10 +170,10 @@ async def why(visit: Visit, asked: WhyIn) -> dict[str, Any]:
     return {"parts": parts, "shares": shares}
 
 
-@api.get("/{index}/map")
-def map_(room: InRoom, label: str | None = None) -> dict[str, Any]:
+@api.post("/{index}/map")
+def map_(room: InRoom, asked: MapIn) -> dict[str, Any]:
     """Return the map of an index."""
-    return room.map(label)
+    return room.map(asked.label, [each.as_condition() for each in asked.conditions])
 
 
 @api.post("/{index}/export/{kind}", response_class=Response)
@@ -180,6 +190,7 @@ def _describe_answer(room: Room, answer: Answer) -> dict[str, Any]:
     return {
         "name": answer.name,
         "by": answer.by,
+        "rows": room.store.rows,
         "searched": answer.searched,
         "missing": answer.missing,
         "nothing": answer.nothing,

@@ -28,9 +28,11 @@ __all__ = [
     "Outlier",
     "Outliers",
     "Retrieved",
+    "RunStudy",
     "SplitFacts",
     "Study",
     "Tap",
+    "TaskStudy",
     "Way",
     "Work",
 ]
@@ -333,3 +335,36 @@ class Study:
         for label in self.labels:
             values = asdict(label)
             yield {"kind": "label", "label": values.pop("name"), "of": values.pop("kind"), **values}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskStudy:
+    """What a training reached on one of its tasks."""
+
+    name: str
+    metric: str  # top1 or mAP
+    sizes: tuple[int, int, int]  # pictures learnt from, to choose by, and to test on
+    split: str  # how they were drawn, for people
+    notes: tuple[str, ...]
+    learnt: float | None  # the score on the pictures learnt from; None of none
+    chosen: float | None  # and on those to choose by
+    ways: tuple[Way, ...]  # on the test pictures: the network first, then what it stands beside
+    metadata: tuple[str, ...]  # columns that one of the ways knows alone
+    k: int
+    classes: tuple[ClassScore, ...]
+    judgement: Judgement | None  # of one class a picture
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStudy:
+    """All about a run of a recipe."""
+
+    name: str  # of its folder
+    recipe: str
+    facts: str  # parameters, steps and seed, for people
+    notes: tuple[str, ...]
+    tasks: tuple[TaskStudy, ...]
+    curves: dict[str, list[dict[str, float]]]  # by network, '' of the only one: an epoch each
+    retrieved: tuple[dict[str, Any], ...]  # of recipes that compare ways of finding alike works
+    settings: dict[str, str]
+    version: str  # of artsim

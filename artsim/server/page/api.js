@@ -39,8 +39,7 @@ export const browse = (index, wanted, signal) => post(path(index, "browse"), wan
 export const facets = (index, conditions, signal) =>
   post(path(index, "facets"), { conditions }, signal);
 export const why = (index, question, signal) => post(path(index, "why"), question, signal);
-export const map = (index, label, signal) =>
-  get(path(index, "map") + (label ? `?label=${encodeURIComponent(label)}` : ""), signal);
+export const map = (index, wanted, signal) => post(path(index, "map"), wanted, signal);
 
 const known = new Map(); // works asked for before, by address
 

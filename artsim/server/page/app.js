@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { makeDialogs } from "./dialog.js";
-import { byId, count, later, make, many, show } from "./dom.js";
+import { byId, count, described, later, make, many, show } from "./dom.js";
 import { makeGrid } from "./grid.js";
 import { makeMapView } from "./mapview.js";
 import { makeRefine } from "./refine.js";
@@ -48,6 +48,20 @@ function add(terms, weight = 1) {
   change({ view: "wall", terms: [...others, ...terms.map((term) => ({ ...term, weight }))] });
 }
 
+const detail = (work, crop) =>
+  change({ view: "wall", terms: [{ id: work.id, weight: 1, crop }], any: false });
+
+/** Leave a work out of the answer; the focus stays where it was. */
+async function hide(work, place) {
+  await change({ exclude: [...state.exclude, work.id], k: state.k });
+  grid.focus(Math.min(place, grid.length() - 1));
+  byId("hidden").textContent = `Hidden: ${described(work)}`;
+  show(byId("notice"), true);
+  say(`${byId("hidden").textContent}; ${byId("heading").textContent}`);
+}
+
+const undo = () => change({ exclude: state.exclude.slice(0, -1), k: state.k });
+
 const plus = (work) => add([{ id: work.id }]);
 const minus = (work) => add([{ id: work.id }], -1);
 const say = (text) => {
@@ -67,6 +81,7 @@ const dialogs = makeDialogs(byId("dialog"), {
   go,
   plus,
   minus,
+  detail,
   canSubtract: () => state.terms.length > 0,
   asked: () => answer?.queries ?? [],
   question: (match) => ({ ...states.question(state), match }),
@@ -79,8 +94,14 @@ const grid = makeGrid(byId("grid"), {
   minus,
   details: dialogs.details,
   why: dialogs.why,
+  hide,
 });
-const refine = makeRefine(byId("refine"), (conditions) => change({ conditions }));
+const refine = makeRefine(
+  byId("refine"),
+  () => index().fields,
+  (conditions) => change({ conditions }),
+  closeRefine,
+);
 const uploads = makeUploads({
   index: () => state.index,
   ready: () => started,
@@ -103,6 +124,7 @@ const drawMap = makeMapView(byId("map"), {
   go: (id, event) => go({ id }, event),
   change,
   say,
+  refineButton,
 });
 
 // --- drawing ------------------------------------------------------------------------------
@@ -114,20 +136,17 @@ async function render({ focus = false, scroll = 0 } = {}) {
   const { signal } = running;
   const isMap = state.view === "map";
   show(byId("error"), false);
+  show(byId("notice"), false);
   drawTop();
   show(byId("results"), !isMap);
   show(byId("map"), isMap);
-  document.body.classList.toggle("on-map", isMap);
   document.body.classList.add("busy");
   tray.render(isMap ? { ...state, terms: [] } : state, index());
   try {
-    if (isMap) await drawMap(state, index(), signal);
-    else {
-      const narrowed = api.facets(state.index, state.conditions, signal);
-      narrowed.catch(() => {}); // it is waited for below, unless the works fail first
-      await drawWorks(signal);
-      refine.render(await narrowed, state.conditions);
-    }
+    const narrowed = api.facets(state.index, state.conditions, signal);
+    narrowed.catch(() => {}); // it is waited for below, unless the works fail first
+    await (isMap ? drawMap(state, index(), signal) : drawWorks(signal));
+    refine.render(await narrowed, state.conditions);
     if (focus) grid.focus();
     if (scroll) scrollTo({ top: scroll });
   } catch (error) {
@@ -138,6 +157,20 @@ async function render({ focus = false, scroll = 0 } = {}) {
   if (!signal.aborted) document.body.classList.remove("busy");
 }
 
+/** Tell what can be written in the search box: words, and addresses of pictures on the web. */
+function asksFor() {
+  const { words, urls, pictures } = index();
+  return { words, urls: urls && pictures };
+}
+
+/** Read what was written in the search box. */
+function written(text) {
+  const { words, urls } = asksFor();
+  if (urls && /^https?:\/\//i.test(text)) return { url: text };
+  if (!words) throw new Error("Give the address of a picture: https://…");
+  return { text };
+}
+
 function drawTop() {
   byId("home").textContent = state.index ?? "artsim";
   byId("home").href = states.address({
@@ -145,8 +178,13 @@ function drawTop() {
     index: indexes.length > 1 ? state.index : null,
   });
   byId("index").value = state.index;
-  show(byId("words"), index().words);
-  show(byId("add-words"), index().words && state.terms.length > 0);
+  const { words, urls } = asksFor();
+  show(byId("words"), words || urls);
+  byId("words").placeholder = [words && "Describe a picture", urls && "Address of a picture"]
+    .filter(Boolean)
+    .join(", or ");
+  byId("words").setAttribute("aria-label", words ? "Words to look for" : "Address of a picture");
+  show(byId("add-words"), (words || urls) && state.terms.length > 0);
   show(byId("choose"), index().pictures);
   show(byId("see-map").parentElement, index().map || state.view === "map");
   for (const view of ["wall", "map"]) {
@@ -161,10 +199,10 @@ async function drawWorks(signal) {
   answer = isAnswer ? found : null;
   const works = isAnswer ? found.matches : found.works;
   grid.render(works, isAnswer);
-  const all = count(index().rows);
+  const all = count(found.rows);
   const heading = isAnswer
     ? many(works.length, "match", "matches")
-    : found.total === index().rows
+    : found.total === found.rows
       ? many(found.total, "work")
       : `${count(found.total)} of ${all} works`;
   byId("heading").textContent = heading;
@@ -180,9 +218,9 @@ async function drawWorks(signal) {
 }
 
 /** Say among what an answer was found, and what its figures are. */
-function howFound({ searched, missing, by, matches }) {
-  const all = count(index().rows);
-  const among = searched === index().rows ? all : `${count(searched)} of ${all}`;
+function howFound({ rows, searched, missing, by, matches }) {
+  const all = count(rows);
+  const among = searched === rows ? all : `${count(searched)} of ${all}`;
   const figures = matches.some((match) => match.percentile !== null)
     ? "score, and percentile of random pairs"
     : "score";
@@ -220,18 +258,18 @@ async function search(signal) {
 /** Return the first works of the wall; what is shown already is not asked for again. */
 async function browse(signal) {
   const key = JSON.stringify([state.index, state.conditions, state.seed]);
-  const known = answers.get(key) ?? { total: Infinity, works: [] };
-  let { total, works } = known;
+  let { rows, total, works } = answers.get(key) ?? { rows: 0, total: Infinity, works: [] };
   while (works.length < Math.min(state.k, total)) {
     const limit = Math.min(200, state.k - works.length);
     const asked = { conditions: state.conditions, offset: works.length, limit, seed: state.seed };
     const page = await api.browse(state.index, asked, signal);
-    total = page.total;
-    if (!page.works.length) break;
-    works = [...works, ...page.works];
+    const isChanged = works.length > 0 && page.rows !== rows; // embedded again: from the start
+    ({ rows, total } = page);
+    works = isChanged ? [] : [...works, ...page.works];
+    if (!isChanged && !page.works.length) break;
   }
-  remember(key, { total: Number.isFinite(total) ? total : 0, works });
-  return { total: Number.isFinite(total) ? total : 0, works: works.slice(0, state.k) };
+  remember(key, { rows, total, works });
+  return { rows, total, works: works.slice(0, state.k) };
 }
 
 function remember(key, found) {
@@ -243,18 +281,39 @@ function remember(key, found) {
 
 // --- tools --------------------------------------------------------------------------------
 
+/** Make the button that shows the facets where there is no room beside the works. */
+function refineButton() {
+  const { body } = document;
+  const set = state.conditions.length;
+  const button = make(
+    "button",
+    {
+      type: "button",
+      className: "refine-button",
+      "aria-expanded": String(body.classList.contains("refining")),
+      "aria-controls": "refine",
+      onclick: () => {
+        const open = body.classList.toggle("refining");
+        button.setAttribute("aria-expanded", String(open));
+        if (open) byId("refine").querySelector("input, summary, button")?.focus();
+      },
+    },
+    `Refine${set ? ` (${set})` : ""}`,
+  );
+  return button;
+}
+
+function closeRefine() {
+  document.body.classList.remove("refining");
+  for (const button of document.querySelectorAll("main .refine-button")) {
+    button.setAttribute("aria-expanded", "false");
+    button.focus(); // the one that is shown takes it
+  }
+}
+
 function drawTools(isAnswer) {
   const button = (text, run, title) =>
     make("button", { type: "button", title, onclick: run }, text);
-  const refineButton = button("Refine", () => {
-    const open = document.body.classList.toggle("refining");
-    refineButton.setAttribute("aria-expanded", String(open));
-    if (open) byId("refine").querySelector("input, summary, button")?.focus();
-  });
-  refineButton.className = "refine-button";
-  refineButton.setAttribute("aria-expanded", String(document.body.classList.contains("refining")));
-  refineButton.setAttribute("aria-controls", "refine");
-  if (state.conditions.length) refineButton.append(` (${state.conditions.length})`);
   const menu = make(
     "details",
     { className: "menu" },
@@ -279,7 +338,7 @@ function drawTools(isAnswer) {
     ),
   );
   byId("tools").replaceChildren(
-    refineButton,
+    refineButton(),
     ...(isAnswer
       ? [menu]
       : [
@@ -331,9 +390,14 @@ function listen() {
     event.preventDefault();
     const text = byId("words").value.trim();
     if (!text) return;
-    byId("words").value = "";
-    if (event.submitter === byId("add-words")) add([{ text }]);
-    else change({ view: "wall", any: false, terms: [{ text, weight: 1 }] });
+    try {
+      const term = written(text);
+      byId("words").value = "";
+      if (event.submitter === byId("add-words")) add([term]);
+      else change({ view: "wall", any: false, terms: [{ ...term, weight: 1 }] });
+    } catch (error) {
+      fail(error);
+    }
   });
   byId("index").addEventListener("change", (event) =>
     change({ ...states.START, index: event.target.value }),
@@ -344,6 +408,7 @@ function listen() {
   byId("error")
     .querySelector("button")
     .addEventListener("click", () => show(byId("error"), false));
+  byId("undo").addEventListener("click", undo);
   document.addEventListener("keydown", shortcuts);
   document.addEventListener("click", (event) => {
     for (const menu of document.querySelectorAll("details.menu[open]")) {
@@ -368,7 +433,7 @@ function shortcuts(event) {
   );
   if (event.key === "Escape") {
     for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
-    document.body.classList.remove("refining");
+    if (document.body.classList.contains("refining")) closeRefine();
     show(byId("error"), false);
     if (isTyping) event.target.blur();
     return;
@@ -376,8 +441,9 @@ function shortcuts(event) {
   if (isTyping || event.ctrlKey || event.metaKey || event.altKey || byId("dialog").open) return;
   if (event.key === "/") {
     event.preventDefault();
-    (index().words ? byId("words") : byId("choose")).focus();
+    (byId("words").hidden ? byId("choose") : byId("words")).focus();
   } else if (event.key === "?") dialogs.keys();
+  else if (event.key === "u" && !byId("notice").hidden) undo();
 }
 
 async function start() {

@@ -1,14 +1,15 @@
 /** What opens over the page: all that is known of a work, and why it matches. */
 
 import * as api from "./api.js";
-import { asText, columnName, described, make } from "./dom.js";
+import { asText, columnName, described, make, outline, whereabouts } from "./dom.js";
+import { boxOf } from "./grid.js";
 
 /**
  * Open dialogs.
  *
  * @param dialog The element.
  * @param actions index() gives its name; go, plus and minus take a work; canSubtract() tells
- *   whether minus makes sense; question(id) gives what to send to ask why;
+ *   whether minus makes sense; detail(work, box) asks by a part of it; question(id) gives what to send to ask why;
  *   asked() what the matches are to.
  */
 export function makeDialogs(dialog, actions) {
@@ -61,17 +62,28 @@ export function makeDialogs(dialog, actions) {
       columnName(name),
       asText(value),
     ]);
+    const box = boxOf(work);
+    const detail = box && `the detail at the ${whereabouts(box)} is outlined`;
     const image = make("img", {
       src: api.picture(index, found.id, 1024),
-      alt: described(found),
+      alt: detail ? `${described(found)}; ${detail}` : described(found),
       onerror: () =>
-        image.replaceWith(make("p", { className: "gone" }, "The picture is not there any more.")),
+        image.parentElement.replaceChildren(
+          make("p", { className: "gone" }, "The picture is not there any more."),
+        ),
     });
+    const ratio = found.width / found.height || 1;
+    const framed = make(
+      "div",
+      { className: "framed", variables: { "--ratio": ratio.toFixed(4) } },
+      image,
+      box ? outline(box, ratio) : null,
+    );
     dialog.append(
       make(
         "div",
         { className: "details" },
-        make("div", { className: "whole" }, image),
+        make("div", { className: "whole" }, framed),
         make(
           "div",
           {},
@@ -96,6 +108,7 @@ export function makeDialogs(dialog, actions) {
             "p",
             { className: "does" },
             does("See what is like it", actions.go),
+            box ? does("See what is like the detail", () => actions.detail(found, box)) : null,
             does("More like this too", actions.plus),
             actions.canSubtract() ? does("Less like this", actions.minus) : null,
           ),
@@ -179,6 +192,8 @@ export function makeDialogs(dialog, actions) {
       ["d", "Details"],
       ["+  −", "More, less like it"],
       ["w", "Why it matches"],
+      ["x", "Hide it"],
+      ["u", "Undo that"],
       ["Esc", "Close"],
     ];
     open(

@@ -54,6 +54,36 @@ export function asText(value) {
 export const described = (work) =>
   [work.title, work.artist, work.date].filter(Boolean).join(", ") || `Work ${work.id}`;
 
+const ACROSS = ["left", "middle", "right"];
+const DOWN = ["upper", "middle", "lower"];
+const MIDDLE = [40, 60]; // per cent, between which a middle is called so
+
+/** Say where in a picture a box lies, given as x, y, width and height in per cent. */
+export function whereabouts([x, y, width, height]) {
+  const third = (at) => MIDDLE.filter((end) => at > end).length;
+  const [across, down] = [ACROSS[third(x + width / 2)], DOWN[third(y + height / 2)]];
+  return across === down ? "middle" : `${down} ${across}`;
+}
+
+/**
+ * Outline a box on a picture of that width by height, which is shown whole and in the middle of a
+ * place of another width by height.
+ */
+export function outline([x, y, width, height], ratio, place = ratio) {
+  const across = Math.min(1, ratio / place); // of the place, what the picture takes
+  const down = Math.min(1, place / ratio);
+  return make("span", {
+    className: "found",
+    "aria-hidden": "true",
+    variables: {
+      left: `${50 + (x - 50) * across}%`,
+      top: `${50 + (y - 50) * down}%`,
+      width: `${width * across}%`,
+      height: `${height * down}%`,
+    },
+  });
+}
+
 /** Return a function that calls another once, when it was not called again for so long. */
 export function later(milliseconds, call) {
   let timer;

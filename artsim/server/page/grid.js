@@ -1,7 +1,7 @@
 /** Works as rows of equal height, walked through with the arrow keys. */
 
 import { picture } from "./api.js";
-import { described, make } from "./dom.js";
+import { described, make, outline, whereabouts } from "./dom.js";
 
 const NARROWEST = 0.55; // width by height of a place; pictures beyond are shown whole within it
 const WIDEST = 2.6;
@@ -11,7 +11,7 @@ const WIDEST = 2.6;
  *
  * @param list The element that holds them.
  * @param actions What can be done with a work: href(work), go(work, event), and details, plus,
- *   minus and why, each given the work; index() gives the name of their index.
+ *   minus, why and hide, each given the work and its place; index() gives the name of their index.
  */
 export function makeGrid(list, actions) {
   let shown = []; // works, in order
@@ -22,10 +22,8 @@ export function makeGrid(list, actions) {
     const all = links();
     const at = all.indexOf(document.activeElement);
     if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const run = { d: actions.details, "+": actions.plus, "-": actions.minus, w: actions.why }[
-      event.key
-    ];
-    const button = run && all[at].closest("li").querySelector(`[data-key="${event.key}"]`);
+    const key = CSS.escape(event.key);
+    const button = all[at].closest("li").querySelector(`[data-key="${key}"]`);
     if (button) {
       event.preventDefault();
       button.click();
@@ -54,7 +52,8 @@ export function makeGrid(list, actions) {
     /** Show works; those that are there already stay, so that "more" keeps the place. */
     render(works, isAnswer) {
       const kind = `${isAnswer ? "answer" : "wall"} ${actions.index()}`;
-      const differs = (work, at) => work.id !== works[at]?.id || work.score !== works[at]?.score;
+      const differs = (work, at) =>
+        ["id", "score", "box"].some((name) => work[name] !== works[at]?.[name]);
       const stays = list.dataset.kind === kind && !shown.some(differs);
       if (!stays) list.replaceChildren();
       links().forEach((link, at) => (link.href = actions.href(works[at])));
@@ -72,14 +71,21 @@ export function makeGrid(list, actions) {
   };
 }
 
+/** Return where in a work the match lies, as numbers in per cent; null where all of it matches. */
+export const boxOf = (work) => work.box?.split(",").map(parseFloat) ?? null;
+
 function card(work, actions, isAnswer) {
-  const ratio = Math.min(WIDEST, Math.max(NARROWEST, work.width / work.height || 1));
+  const own = work.width / work.height || 1;
+  const ratio = Math.min(WIDEST, Math.max(NARROWEST, own));
+  const box = boxOf(work);
+  const detail = box && `detail at the ${whereabouts(box)}`;
   const image = make("img", {
     src: picture(actions.index(), work.id),
-    alt: described(work),
+    alt: detail ? `${described(work)}; ${detail}` : described(work),
     loading: "lazy",
     decoding: "async",
-    onerror: () => image.replaceWith(make("span", { className: "gone" }, described(work))),
+    onerror: () =>
+      image.parentElement.replaceChildren(make("span", { className: "gone" }, described(work))),
   });
   const action = (key, name, sign, run) =>
     make(
@@ -90,7 +96,7 @@ function card(work, actions, isAnswer) {
         title: `${name} (${key})`,
         "aria-label": `${name}: ${described(work)}`,
         "data-key": key,
-        onclick: () => run(work),
+        onclick: (event) => run(work, placeOf(event.target)),
       },
       sign,
     );
@@ -107,6 +113,7 @@ function card(work, actions, isAnswer) {
       },
     },
     image,
+    box ? outline(box, own, ratio) : null,
   );
   return make(
     "li",
@@ -118,6 +125,7 @@ function card(work, actions, isAnswer) {
       isAnswer ? likeness(work) : null,
       make("p", { className: "title" }, work.title || work.id),
       make("p", { className: "by" }, [work.artist, work.date].filter(Boolean).join(", ")),
+      detail ? make("p", { className: "by" }, detail) : null,
     ),
     make(
       "div",
@@ -126,8 +134,15 @@ function card(work, actions, isAnswer) {
       action("+", "More like this too", "+", actions.plus),
       isAnswer ? action("-", "Less like this", "−", actions.minus) : null,
       isAnswer ? action("w", "Why it matches", "?", actions.why) : null,
+      isAnswer ? action("x", "Hide this work", "×", actions.hide) : null,
     ),
   );
+}
+
+/** Return the place of a card that holds an element. */
+function placeOf(element) {
+  const item = element.closest("li");
+  return [...item.parentElement.children].indexOf(item);
 }
 
 /** How like the query a match is, as a quiet bar and in figures. */

@@ -10,6 +10,7 @@ const REACH = 16; // pixels from a point that still mean it
 const CROWD = 5000; // points; more are squares, which are drawn sooner
 const KEPT = 900; // pictures in memory
 const FARTHEST = 200; // zoom
+const AWAY = 0.1; // how much is seen of a point that does not meet the conditions
 export const COLOURS = [
   "#4477aa",
   "#ee6677",
@@ -26,10 +27,11 @@ export const COLOURS = [
 /**
  * Draw a map on a canvas that can be moved, zoomed and asked.
  *
- * @param points ids, x, y, values (places in classes, or null) and classes, as the server sends.
+ * @param points ids, x, y, met (1 of what meets the conditions, or null if there are none), values
+ *   (places in classes, or null) and classes, as the server sends.
  * @param index Name.
  * @param options go(id, event) asks by a work; pictures: whether to draw them.
- * @returns The element, and show(pictures) to draw them or not.
+ * @returns The element; zoom(by); show(pictures) to draw them or not; update(points) for others.
  */
 export function makeMap(points, index, options) {
   const canvas = make("canvas", {
@@ -55,6 +57,7 @@ export function makeMap(points, index, options) {
   let height = 1;
   let near = -1; // the point under the pointer
   let waiting = false;
+  let [away, shown] = parted();
 
   const smallest = () => Math.min(SIDE, Math.max(30, width / 18));
   const side = () => Math.min(LARGEST, smallest() * Math.max(1, view.zoom) ** 0.45);
@@ -62,6 +65,16 @@ export function makeMap(points, index, options) {
     width / 2 + (points.x[at] - view.x) * by,
     height / 2 - (points.y[at] - view.y) * by,
   ];
+
+  function isMet(at) {
+    return points.met === null || points.met[at] === 1;
+  }
+
+  /** Return the points that do not meet the conditions, and those that do. */
+  function parted() {
+    const all = points.ids.map((_, at) => at);
+    return [all.filter((at) => !isMet(at)), all.filter(isMet)];
+  }
 
   function soon() {
     if (waiting) return;
@@ -82,11 +95,12 @@ export function makeMap(points, index, options) {
     const by = scale();
     const isCrowded = points.ids.length > CROWD;
     const colour = (at) => (points.values ? COLOURS[points.values[at]] : undefined) ?? style.color;
-    for (let at = 0; at < points.ids.length; at++) {
+    for (const at of [...away, ...shown]) {
       const [x, y] = toScreen(at, by);
       if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
       context.fillStyle = colour(at);
-      context.globalAlpha = points.values && points.values[at] < 0 ? 0.25 : 0.75;
+      const isQuiet = points.values && points.values[at] < 0;
+      context.globalAlpha = !isMet(at) ? AWAY : isQuiet ? 0.25 : 0.75;
       if (isCrowded) context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
       else {
         context.beginPath();
@@ -116,7 +130,7 @@ export function makeMap(points, index, options) {
       const cell = (at, dx, dy) =>
         `${Math.floor(points.x[at] / least) + dx},${Math.floor(points.y[at] / least) + dy}`;
       const found = [];
-      for (let at = 0; at < points.ids.length; at++) {
+      for (const at of shown) {
         const clear = [-1, 0, 1].every((dx) =>
           [-1, 0, 1].every((dy) => {
             const other = cells.get(cell(at, dx, dy));
@@ -179,7 +193,7 @@ export function makeMap(points, index, options) {
         if (Math.max(Math.abs(px - x), Math.abs(py - y)) <= side() / 2 - 3) return at;
       }
     }
-    for (let at = 0; at < points.ids.length; at++) {
+    for (const at of shown) {
       const [px, py] = toScreen(at, by);
       const away = Math.hypot(px - x, py - y);
       if (away < least) [best, least] = [at, away];
@@ -298,11 +312,11 @@ export function makeMap(points, index, options) {
     soon();
   });
 
-  /** Return the point nearest to the middle. */
+  /** Return the point nearest to the middle, of those that meet the conditions. */
   function middle() {
     let best = -1;
     let least = Infinity;
-    for (let at = 0; at < points.ids.length; at++) {
+    for (const at of shown) {
       const away = Math.hypot(points.x[at] - view.x, points.y[at] - view.y);
       if (away < least) [best, least] = [at, away];
     }
@@ -325,8 +339,11 @@ export function makeMap(points, index, options) {
       pictures = shown;
       soon();
     },
-    colour(values) {
-      points.values = values;
+    update(others) {
+      points = others;
+      [away, shown] = parted();
+      spread.clear();
+      point(-1);
       soon();
     },
   };

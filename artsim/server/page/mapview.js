@@ -1,7 +1,7 @@
 /** The map's frame: what it is coloured by, its legend, and its buttons. */
 
 import { map as findMap } from "./api.js";
-import { make, many } from "./dom.js";
+import { count, make, many } from "./dom.js";
 import { COLOURS, makeMap } from "./map.js";
 import { choice } from "./options.js";
 
@@ -9,10 +9,11 @@ import { choice } from "./options.js";
  * Show the map of an index.
  *
  * @param section The element.
- * @param actions href(id), go(id, event), change(changes), say(text).
+ * @param actions href(id), go(id, event), change(changes), say(text); refineButton() makes the one
+ *   that shows the facets.
  */
 export function makeMapView(section, actions) {
-  let drawn = null; // {index, map, legend}
+  let drawn = null; // the frame, and what is in it
   let pictures = true;
 
   function frame(index, points) {
@@ -21,6 +22,8 @@ export function makeMapView(section, actions) {
     const columns = index.fields
       .filter((field) => field.type === "text")
       .map((field) => field.name);
+    const summary = make("p", { className: "quiet" });
+    const refine = make("span", {});
     const colour = make("span", {});
     const button = (name, text, run) =>
       make("button", { type: "button", "aria-label": name, title: name, onclick: run }, text);
@@ -29,15 +32,11 @@ export function makeMapView(section, actions) {
         "div",
         { className: "bar" },
         make("h2", {}, "Map"),
-        make(
-          "p",
-          { className: "quiet" },
-          `${many(points.ids.length, "work")}; what looks alike lies together. ` +
-            "Click one to see what is like it.",
-        ),
+        summary,
         make(
           "div",
           { className: "tools" },
+          refine,
           make("label", {}, "Colour by ", colour),
           make(
             "label",
@@ -59,15 +58,24 @@ export function makeMapView(section, actions) {
       legend,
       map.element,
     );
-    return { index: index.name, map, legend, colour, columns, label: null };
+    return { index: index.name, map, legend, summary, refine, colour, columns };
   }
 
   return async function render(state, index, signal) {
-    if (drawn?.index === index.name && drawn.label === state.colour) return;
-    const points = await findMap(index.name, state.colour, signal);
+    const { colour: label, conditions } = state;
+    const wanted = JSON.stringify({ label, conditions });
+    if (drawn?.index === index.name && drawn.wanted === wanted) return;
+    const points = await findMap(index.name, { label, conditions }, signal);
     if (drawn?.index !== index.name) drawn = frame(index, points);
-    else drawn.map.colour(points.values);
-    drawn.label = state.colour;
+    else drawn.map.update(points);
+    drawn.wanted = wanted;
+    const all = points.ids.length;
+    const met = points.met?.filter(Boolean).length ?? all;
+    const heading = met === all ? many(all, "work") : `${count(met)} of ${many(all, "work")}`;
+    drawn.summary.textContent = met
+      ? `${heading}; what looks alike lies together. Click one to see what is like it.`
+      : "No work meets these conditions; take one away.";
+    drawn.refine.replaceChildren(actions.refineButton());
     drawn.colour.replaceChildren(
       choice("colour", "Colour by", drawn.columns, state.colour ?? "", "nothing", (name) =>
         actions.change({ colour: name || null }),
@@ -86,6 +94,6 @@ export function makeMapView(section, actions) {
         ? [make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), "others")]
         : []),
     );
-    actions.say(`Map of ${many(points.ids.length, "work")}`);
+    actions.say(`Map of ${heading}`);
   };
 }

@@ -1,28 +1,81 @@
 /** How works are compared with what is asked by, and how they must be related to it. */
 
+import { work as findWork } from "./api.js";
 import { columnName, later, make } from "./dom.js";
-import { canBeAny, hasWork } from "./state.js";
+import { ASKED, canBeAny, hasPercentiles, workOf } from "./state.js";
 
 const SHARED = ["text", "list"]; // types of columns of which works can have the same value
 const YEARS = /^(year|years|date)$/i; // names of columns that hold them
 
-/** Make the options of a question; `change` asks anew. */
-export function makeOptions(state, index, change) {
-  const shared = index.fields.filter(({ type }) => SHARED.includes(type)).map(({ name }) => name);
-  const isDated = index.fields.some(({ name, type }) => type === "years" || YEARS.test(name));
-  const row = [leastPercentile(state, change)];
-  if (hasWork(state) && isDated) row.unshift(contemporary(state, change));
-  if (shared.length) row.unshift(mostPer(state, shared, change));
-  if (hasWork(state) && shared.length) row.unshift(notSame(state, shared, change));
-  if (canBeAny(state)) row.unshift(best(state, change));
-  return make(
+/**
+ * Make the options of a question.
+ *
+ * @param state What is asked.
+ * @param index What can be.
+ * @param change Asks anew.
+ * @param opened Remembers whether the visitor opened the rest: {more}.
+ */
+export function makeOptions(state, index, change, opened) {
+  const first = [];
+  if (index.tiles) first.push(details(state, change));
+  if (canBeAny(state)) first.push(best(state, change));
+  const rows = rest(state, index, change);
+  const set = rows.filter(([, isSet]) => isSet).length;
+  const more = make(
     "details",
-    // On a phone, pictures come first.
-    { className: "options", open: isSet(state) || matchMedia("(min-width: 40.01rem)").matches },
-    make("summary", {}, "Options"),
-    index.taps.length > 1 ? aspects(state, index, change) : null,
-    make("div", { className: "relations", role: "group", "aria-label": "Relations" }, row),
+    {
+      className: "more-options",
+      open: opened.more ?? set > 0,
+      ontoggle: () => (opened.more = more.open),
+    },
+    make("summary", { "data-keep": "more" }, `More options${set ? ` (${set} set)` : ""}`),
+    make(
+      "div",
+      { className: "fields" },
+      rows.map(([row]) => row),
+    ),
   );
+  return make(
+    "div",
+    { className: "options" },
+    first.length ? make("div", { className: "first" }, first) : null,
+    index.taps.length > 1 && !state.details ? aspects(state, index, change) : null,
+    more,
+  );
+}
+
+/** Return the options that are seldom needed: rows, and whether each is set. */
+function rest(state, index, change) {
+  const shared = index.fields.filter(({ type }) => SHARED.includes(type)).map(({ name }) => name);
+  const named = shared.filter((name) => !/title/i.test(name));
+  const dates = dateColumns(index);
+  const isRelated = workOf(state) !== undefined;
+  const rows = [];
+  if (isRelated && named.length) {
+    rows.push([notSame(state, named, change), state.notSame.length > 0]);
+  }
+  if (shared.length) {
+    rows.push([mostPer(state, shared, change), Object.keys(state.maxPer).length > 0]);
+  }
+  if (dates.length) {
+    rows.push([earlierThan(state, dates, change), state.earlierThan !== null]);
+    if (isRelated) rows.push([contemporary(state, dates, change), state.contemporary !== null]);
+    if (dates.length > 1) rows.push([years(state, dates, change), state.years !== null]);
+  }
+  if (hasPercentiles(state)) {
+    rows.push([leastPercentile(state, change), state.minPercentile !== null]);
+  }
+  if (state.exclude.length) rows.push([hidden(state, index, change), true]);
+  return rows;
+}
+
+/** Return the columns that hold years: by their type, else by their name, as the search does. */
+function dateColumns({ fields }) {
+  const typed = fields.filter(({ type }) => type === "years");
+  const found = typed.length
+    ? typed
+    : fields.filter(({ name, type }) => type === "number" && YEARS.test(name));
+  return found.map(({ name }) => name);
 }
 
 /** Make a list to choose one of, or none; `keep` finds it again when it was drawn anew. */
@@ -37,12 +90,14 @@ export function choice(keep, name, values, value, none, changed) {
   return select;
 }
 
-const isSet = (state) =>
-  state.any ||
-  state.notSame.length > 0 ||
-  Object.keys({ ...state.maxPer, ...state.by }).length > 0 ||
-  state.contemporary !== null ||
-  state.minPercentile !== null;
+/** Make a row of a name and what is set under it. */
+const field = (name, ...controls) =>
+  make(
+    "div",
+    { className: "field", role: "group", "aria-label": name },
+    make("span", { className: "quiet", "aria-hidden": "true" }, name),
+    make("div", {}, ...controls),
+  );
 
 function aspects(state, index, change) {
   const isDefault = !Object.keys(state.by).length; // then it is the first
@@ -79,47 +134,93 @@ function aspects(state, index, change) {
   );
 }
 
-function best(state, change) {
-  const box = make("input", {
-    type: "checkbox",
-    checked: state.any,
-    "data-keep": "any",
-    onchange: (event) => change({ any: event.target.checked }),
-  });
-  return make("label", {}, box, " Best of each, not their mean");
+const tick = (keep, checked, text, changed) =>
+  make(
+    "label",
+    {},
+    make("input", {
+      type: "checkbox",
+      checked,
+      "data-keep": keep,
+      onchange: (event) => changed(event.target.checked),
+    }),
+    ` ${text}`,
+  );
+
+const best = (state, change) =>
+  tick("any", state.any, "Best of each, not their mean", (any) => change({ any }));
+
+const details = (state, change) =>
+  tick("details", state.details, "Look for it in the details of works", (on) =>
+    change({ details: on }),
+  );
+
+/** Make a row for each column that is chosen, and one to choose another. */
+function each(chosen, columns, row) {
+  const free = columns.filter((name) => !chosen.includes(name));
+  const rows = chosen.map((name, place) => row(name, [name, ...free], place));
+  return free.length ? [...rows, row("", free, rows.length)] : rows;
 }
 
 function notSame(state, columns, change) {
-  const named = columns.filter((name) => !/title/i.test(name));
-  const set = (name) => change({ notSame: name ? [name] : [] });
-  const [now = ""] = state.notSame;
-  return make(
-    "label",
-    {},
-    "Not the same ",
-    choice("not-same", "Not the same", named, now, "—", set),
-  );
+  const set = (before) => (name) => {
+    const others = state.notSame.filter((one) => one !== before);
+    change({ notSame: name ? [...others, name] : others });
+  };
+  const row = (now, free, place) =>
+    choice(`not-same ${place}`, "Not the same", free, now, "—", set(now));
+  return field("Not the same", each(state.notSame, columns, row));
 }
 
 function mostPer(state, columns, change) {
-  const [column, most] = Object.entries(state.maxPer)[0] ?? ["", 1];
-  const number = numberBox(
-    "At most so many",
-    column && most,
-    { min: "1", placeholder: "1" },
-    (value) => change({ maxPer: { [column]: Math.max(1, Math.floor(value ?? 1)) } }),
-  );
-  number.disabled = !column;
-  const set = (name) => change({ maxPer: name ? { [name]: most } : {} });
-  const per = choice("per", "Of the same", columns, column, "—", set);
-  return make("span", {}, "At most ", number, " per ", per);
+  const without = (column) =>
+    Object.fromEntries(Object.entries(state.maxPer).filter(([name]) => name !== column));
+  const row = (now, free, place) => {
+    const most = state.maxPer[now] ?? 1;
+    const limit = (value) =>
+      change({ maxPer: { ...state.maxPer, [now]: Math.max(1, Math.floor(value ?? 1)) } });
+    const name = now ? `Most of one ${columnName(now).toLowerCase()}` : "Most";
+    const number = numberBox(name, now && most, { min: "1", placeholder: "1" }, limit);
+    number.disabled = !now;
+    const set = (column) =>
+      change({ maxPer: column ? { ...without(now), [column]: most } : without(now) });
+    const per = choice(`per ${place}`, "Of the same", free, now, "—", set);
+    return make("span", {}, number, " per ", per);
+  };
+  return field("At most", each(Object.keys(state.maxPer), columns, row));
 }
 
-function contemporary(state, change) {
-  const box = numberBox("Within years", state.contemporary, { min: "0" }, (value) =>
-    change({ contemporary: value === null ? null : Math.max(0, Math.floor(value)) }),
+/** Name the column of years where there are several: the first until another is chosen. */
+const ofYears = (state, dates) => (dates.length > 1 ? { years: state.years ?? dates[0] } : {});
+
+function earlierThan(state, dates, change) {
+  const isAsked = state.earlierThan === ASKED;
+  const set = (value) => change({ earlierThan: value, ...ofYears(state, dates) });
+  const limits = { placeholder: "any year", step: "1" };
+  const year = numberBox("Made before the year", isAsked ? null : state.earlierThan, limits, (at) =>
+    set(at === null ? null : Math.floor(at)),
   );
-  return make("span", {}, "Within ", box, " years");
+  const work = tick("earlier", isAsked, "the work asked by", (on) => set(on ? ASKED : null));
+  return field("Made before", year, workOf(state) ? work : null);
+}
+
+function contemporary(state, dates, change) {
+  const box = numberBox("Within years", state.contemporary, { min: "0" }, (value) =>
+    change({
+      contemporary: value === null ? null : Math.max(0, Math.floor(value)),
+      ...ofYears(state, dates),
+    }),
+  );
+  return field("Made within", make("span", {}, box, " years of it"));
+}
+
+function years(state, columns, change) {
+  return field(
+    "Years are in",
+    choice("years", "Years are in", columns, state.years ?? "", "—", (name) =>
+      change({ years: name || null }),
+    ),
+  );
 }
 
 function leastPercentile(state, change) {
@@ -127,8 +228,29 @@ function leastPercentile(state, change) {
   const box = numberBox("From percentile", state.minPercentile, limits, (value) =>
     change({ minPercentile: value === null ? null : Math.min(100, Math.max(0, value)) }),
   );
-  const title = "The per cent of random pairs of works that a match must be more alike than";
-  return make("span", { title }, "From percentile ", box);
+  return field("From percentile", make("span", {}, box, " of random pairs"));
+}
+
+/** Make a button for each work that is hidden, to show it again. */
+function hidden(state, index, change) {
+  const button = (id, place) => {
+    const shown = make(
+      "button",
+      {
+        type: "button",
+        title: "Show it again",
+        "data-keep": `hidden ${place}`,
+        onclick: () => change({ exclude: state.exclude.filter((one) => one !== id) }),
+      },
+      `Show ${id}`,
+    );
+    findWork(index.name, id).then(
+      ({ title }) => (shown.textContent = `Show ${title || id}`),
+      () => {}, // the id stays
+    );
+    return shown;
+  };
+  return field("Hidden", ...state.exclude.map(button));
 }
 
 /** Make a box for a number; `changed` is given null when it is empty. */

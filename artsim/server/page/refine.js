@@ -9,15 +9,20 @@ const FEW = 8; // values shown before "more"
  * Show facets.
  *
  * @param panel The element.
+ * @param fields Gives the columns of the index.
  * @param changed Called with the new conditions.
+ * @param close Goes back to the works, where there is no room for them beside the facets.
  */
-export function makeRefine(panel, changed) {
+export function makeRefine(panel, fields, changed, close) {
   const opened = new Map(); // by column, what the visitor opened and closed
   const whole = new Set(); // columns whose values are all shown
+  let searched = ""; // the column that words are looked for in
 
   function render(facets, conditions) {
     const focused = document.activeElement?.dataset?.keep;
-    const without = (column) => conditions.filter((each) => each.column !== column);
+    // A column may be asked for a word, and for its values besides.
+    const isOwn = (each, column) => each.column === column && each.op !== "contains";
+    const without = (column) => conditions.filter((each) => !isOwn(each, column));
     panel.replaceChildren(
       make(
         "div",
@@ -30,9 +35,11 @@ export function makeRefine(panel, changed) {
               "Clear",
             )
           : null,
+        make("button", { type: "button", className: "refine-button", onclick: close }, "Done"),
       ),
+      contains(conditions),
       ...facets.map((facet, place) => {
-        const own = conditions.find((each) => each.column === facet.column);
+        const own = conditions.find((each) => isOwn(each, facet.column));
         const set = (condition) =>
           changed(
             condition
@@ -52,6 +59,40 @@ export function makeRefine(panel, changed) {
       }),
     );
     if (focused) panel.querySelector(`[data-keep="${CSS.escape(focused)}"]`)?.focus();
+  }
+
+  /** Make the box for a word that a column contains. */
+  function contains(conditions) {
+    const columns = fields()
+      .filter(({ type }) => type === "text" || type === "list")
+      .map(({ name }) => name);
+    if (!columns.length) return null;
+    const now = conditions.find((each) => each.op === "contains");
+    const usual = columns.find((name) => /title/i.test(name)) ?? columns[0];
+    const column = now?.column ?? (columns.includes(searched) ? searched : usual);
+    const text = make("input", {
+      type: "search",
+      value: now?.value ?? "",
+      maxLength: 200,
+      placeholder: "Contains",
+      "aria-label": "Text that is contained",
+      "data-keep": "contains",
+      onchange: () => set(),
+    });
+    const where = make(
+      "select",
+      { "aria-label": "In the column", "data-keep": "contains in", onchange: () => set() },
+      columns.map((name) => make("option", { value: name }, columnName(name))),
+    );
+    where.value = column;
+    function set() {
+      searched = where.value;
+      const value = text.value.trim();
+      if (!value && !now) return;
+      const others = conditions.filter((each) => each !== now);
+      changed(value ? [...others, { column: searched, op: "contains", value }] : others);
+    }
+    return make("div", { className: "contains" }, where, text);
   }
 
   function values(facet, own, set) {

@@ -11,19 +11,25 @@ export const START = {
   index: null,
   view: "wall", // or map
   seed: 0, // of the wall's order
-  terms: [], // {id | text | upload, name, weight, crop: [x, y, w, h] in per cent}
+  terms: [], // {id | text | url | upload, name, weight, crop: [x, y, w, h] in per cent}
   any: false,
+  details: false, // compare with the tiles of each work
   by: {}, // weights of aspects
-  conditions: [], // {column, op: "in" | "between", value}
+  conditions: [], // {column, op: "in" | "between" | "contains", value}
   notSame: [],
   maxPer: {},
+  earlierThan: null, // a year, or ASKED
   contemporary: null,
+  years: null, // the column for these two, where there are several
+  exclude: [], // ids
   minPercentile: null,
   k: PAGE,
   colour: null, // the map's label
 };
 
-const TERM = /^(-?\d*\.?\d+)(?:@([\d.]+),([\d.]+),([\d.]+),([\d.]+))?:(id|text):(.*)$/s;
+export const ASKED = "asked"; // earlier than the work asked by, whichever it is
+
+const TERM = /^(-?\d*\.?\d+)(?:@([\d.]+),([\d.]+),([\d.]+),([\d.]+))?:(id|text|url):(.*)$/s;
 
 /** Return the address of a state. */
 export function address(state) {
@@ -33,18 +39,23 @@ export function address(state) {
   if (state.seed) found.set("seed", state.seed);
   for (const term of state.terms) {
     if (term.upload) continue;
-    const kind = term.id !== undefined ? "id" : "text";
+    const kind = ["id", "text", "url"].find((each) => term[each] !== undefined);
     found.append("q", `${term.weight}${term.crop ? `@${term.crop}` : ""}:${kind}:${term[kind]}`);
   }
   if (state.any) found.set("any", "1");
+  if (state.details) found.set("details", "1");
   for (const [name, weight] of Object.entries(state.by)) found.set(`by.${name}`, weight);
   for (const { column, op, value } of state.conditions) {
     if (op === "between") found.set(`between.${column}`, value.join(".."));
+    else if (op === "contains") found.set(`contains.${column}`, value);
     else for (const each of value) found.append(`in.${column}`, each);
   }
   for (const column of state.notSame) found.append("not-same", column);
   for (const [column, most] of Object.entries(state.maxPer)) found.set(`max-per.${column}`, most);
+  if (state.earlierThan !== null) found.set("earlier-than", state.earlierThan);
   if (state.contemporary !== null) found.set("contemporary", state.contemporary);
+  if (state.years) found.set("years", state.years);
+  for (const id of state.exclude) found.append("exclude", id);
   if (state.minPercentile !== null) found.set("min-percentile", state.minPercentile);
   if (state.k !== PAGE) found.set("k", state.k);
   if (state.colour) found.set("colour", state.colour);
@@ -68,8 +79,13 @@ export function read(query, kept, indexes) {
   state.seed = Math.floor(number("seed") ?? 0);
   state.terms = kept?.terms ?? given.getAll("q").map(readTerm).filter(Boolean);
   state.any = given.has("any");
+  state.details = given.has("details");
   state.notSame = given.getAll("not-same");
+  const year = number("earlier-than", -Infinity);
+  state.earlierThan = given.get("earlier-than") === ASKED ? ASKED : year && Math.floor(year);
   state.contemporary = number("contemporary");
+  state.years = given.get("years");
+  state.exclude = given.getAll("exclude");
   state.minPercentile = number("min-percentile");
   state.k = Math.floor(number("k", 1) ?? PAGE);
   state.colour = given.get("colour");
@@ -79,6 +95,9 @@ export function read(query, kept, indexes) {
     if (kind === "by" && number(key)) state.by[name] = number(key);
     if (kind === "max-per" && number(key, 1)) state.maxPer[name] = Math.floor(number(key, 1));
     if (kind === "in") state.conditions.push({ column: name, op: "in", value: given.getAll(key) });
+    if (kind === "contains") {
+      state.conditions.push({ column: name, op: "contains", value: given.get(key) });
+    }
     if (kind === "between") {
       const ends = given.get(key).split("..").map(Number);
       if (ends.length === 2 && ends.every(Number.isFinite)) {
@@ -96,27 +115,40 @@ export const keep = (state) =>
 /** Return the question of a state, as the server takes it. */
 export function question(state) {
   const asked = {
-    terms: state.terms.map(({ id, text, upload, name, weight, crop }) => ({
-      ...(upload ? { upload, name } : id !== undefined ? { id } : { text }),
+    terms: state.terms.map(({ id, text, url, upload, name, weight, crop }) => ({
+      ...(upload ? { upload, name } : { id, text, url }), // one of them
       weight,
       ...(crop ? { crop } : {}),
     })),
     k: state.k,
     any: canBeAny(state) && state.any,
-    by: Object.entries(state.by).map(([name, weight]) => ({ name, weight })),
+    details: state.details,
+    // Tiles are compared one way.
+    by: state.details ? [] : Object.entries(state.by).map(([name, weight]) => ({ name, weight })),
     conditions: state.conditions,
     max_per: state.maxPer,
-    min_percentile: state.minPercentile,
+    earlier_than: state.earlierThan === ASKED ? null : state.earlierThan,
+    years: state.years,
+    exclude: state.exclude,
+    min_percentile: hasPercentiles(state) ? state.minPercentile : null,
   };
+  const work = workOf(state);
+  if (!work) return asked;
   // Relations are to works of the catalogue.
-  return hasWork(state)
-    ? { ...asked, not_same: state.notSame, contemporary: state.contemporary }
-    : asked;
+  return {
+    ...asked,
+    not_same: state.notSame,
+    earlier_than: state.earlierThan === ASKED ? work.id : state.earlierThan,
+    contemporary: state.contemporary,
+  };
 }
 
-/** Tell whether a work of the index is asked by. */
-export const hasWork = (state) =>
-  state.terms.some((term) => term.id !== undefined && term.weight > 0);
+/** Return the first work of the index that is asked by, or undefined. */
+export const workOf = (state) =>
+  state.terms.find((term) => term.id !== undefined && term.weight > 0);
+
+/** Tell whether a likeness can be placed among those of random pairs: of pictures alone. */
+export const hasPercentiles = (state) => state.terms.every((term) => term.text === undefined);
 
 /** Tell whether "best of each" can be asked: it takes every term as it is. */
 export const canBeAny = (state) =>

@@ -15,18 +15,11 @@ import { makeOptions } from "./options.js";
 export function makeTray(tray, actions) {
   let chosen = 0; // the term whose picture is large
   let last = "";
+  const opened = {}; // what the visitor opened of the options
 
   async function render(state, index) {
-    const now = JSON.stringify([
-      state.terms,
-      state.any,
-      state.by,
-      state.notSame,
-      state.maxPer,
-      state.contemporary,
-      state.minPercentile,
-      state.index,
-    ]);
+    const { view, seed, conditions, k, colour, ...asked } = state;
+    const now = JSON.stringify(asked);
     if (now === last) return;
     last = now;
     tray.hidden = !state.terms.length;
@@ -38,6 +31,7 @@ export function makeTray(tray, actions) {
     if (now !== last) return; // another question came in between
     const isInside = tray.contains(document.activeElement);
     const focused = document.activeElement?.dataset?.keep;
+    const isInMore = document.activeElement?.closest(".more-options") !== null;
     chosen = pick(state.terms, chosen);
     const at = (place) => (changes) =>
       actions.change({
@@ -57,12 +51,13 @@ export function makeTray(tray, actions) {
         { className: "asked" },
         heading(state, labels, chosen, actions),
         baskets(state, labels, at, select, actions),
-        makeOptions(state, index, actions.change),
+        makeOptions(state, index, actions.change, opened),
       ),
     );
     // What had the focus was drawn anew, or is gone.
     const again = tray.querySelector(`[data-keep="${CSS.escape(focused ?? "")}"]`);
-    if (isInside) (again ?? tray.querySelector("button")).focus({ preventScroll: true });
+    const near = again ?? tray.querySelector(isInMore ? ".more-options > summary" : "button");
+    if (isInside) near.focus({ preventScroll: true });
   }
 
   return { render };
@@ -84,6 +79,9 @@ export function makeTray(tray, actions) {
       }
     }
     if (term.text !== undefined) return { name: `“${term.text}”`, by: "", alt: term.text };
+    if (term.url !== undefined) {
+      return { name: term.url.split("/").pop() || term.url, by: "", alt: term.url };
+    }
     const preview = actions.preview(term.upload);
     return {
       name: term.name || "Your picture",
