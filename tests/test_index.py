@@ -64,6 +64,14 @@ def test_equals_come_in_the_order_of_their_rows(tmp_path):
     assert rows.tolist() == [[1, 2, 3, 0]]
 
 
+def test_of_equals_that_have_no_room_the_first_rows_are_found(tmp_path):
+    store = store_of(tmp_path / "i", [NORTH, NORTH, NORTH], [EAST])
+    build_index(store, "rgb")
+    for k in (1, 2, 3, 4):
+        _, rows = open_index(store, "rgb").search(np.array([EAST], np.float32), k)
+        assert rows.tolist() == [[3, 0, 1, 2][:k]]
+
+
 def test_the_file_is_the_one_faiss_writes(tmp_path):
     vectors = np.random.default_rng(0).standard_normal((7, 3)).astype(np.float32)
     store = store_of(tmp_path / "i", vectors[:4], vectors[4:])

@@ -150,6 +150,15 @@ def test_csv_is_read_back_by_python_and_pandas(tmp_path):
     assert list(pd.read_csv(tmp_path / "out.csv")["rank"]) == [1, 2]
 
 
+def test_no_two_columns_of_a_csv_have_one_name(tmp_path):
+    record = {"style": "Baroque", "score": 3, "box": "oak"}
+    save_csv((found(shares={"style": 0.9}, metadata=record),), tmp_path / "out.csv")
+    with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["style"], row["style_catalogue"]) == ("0.9", "Baroque")
+    assert (row["score"], row["score_catalogue"], row["box"]) == ("0.900000", "3", "oak")
+
+
 @pytest.mark.parametrize("formula", ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])
 def test_a_spreadsheet_runs_no_title(tmp_path, formula):
     save_csv((found(name=formula, metadata={formula: formula}),), tmp_path / "out.csv")

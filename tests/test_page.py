@@ -477,6 +477,13 @@ def test_an_address_that_cannot_be_read_shows_what_can_be(page):
     expect(page.locator("#heading")).to_have_text("30 works")
     page.goto("/?q=1:id:nobody")
     expect(page.locator("#error")).to_contain_text("nobody")
+    expect(page.locator("#refine summary").first).to_have_text("Artist")  # the way back is shown
+
+
+def test_an_index_without_columns_has_nothing_to_refine_by(page):
+    page.goto("/?index=details&q=1:id:blue.png&k=1")
+    expect(page.locator("#summary")).to_contain_text("among 3 works, by")
+    expect(page.locator("#refine")).to_have_text("RefineDone")
 
 
 def test_words_are_asked_where_the_network_knows_them(page):

@@ -58,8 +58,9 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
                    *TINY, code=130)  # fmt: skip
     assert f"Stopped; go on with 'artsim train --resume {path}'" in said
     assert not (path / "model.json").exists()
-    said = run("train", "--resume", path, "--device", "cpu")
+    said = run("train", "--resume", path, "--device", "cpu", "--set", "dropout=0.25")
     assert "| class | top1 |" in said
+    assert json.loads((path / "config.json").read_text())["settings"]["dropout"] == "0.25"
     assert {"model.json", "model.safetensors", "predictions.parquet", "metrics.json", "report.md",
             "report.html", "outliers.csv", "curves.csv", "curves.png", "config.json",
             "environment.json", "log.txt", "index", "checkpoints"
@@ -88,6 +89,7 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
         (["train", "--resume", "gone"], "'gone' is no run (config.json: No such file"),
         (["train", "--resume", "gone", "--seed", "1"], "--resume takes the run's own settings"),
         (["train", "moma-lithograph", "--index", "gone"], "no index at"),
+        (["train", "moma-lithograph", ".", "--set", "epochs=0"], "epochs is 1 or more, got '0'"),
         (["layers", "run:gone"], "no trained network in 'gone'; train one with 'artsim train'"),
     ],
 )

@@ -2,8 +2,12 @@
 
 import csv
 import json
+import pickle
+import shutil
+from functools import partial
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
@@ -17,18 +21,23 @@ from artsim.datatypes import parse_spec
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError, TrainingError
 from artsim.evaluation.paired import paired_bootstrap
+from artsim.models.architectures import Classifier, HeadShape
 from artsim.models.extractor import Extractor
 from artsim.models.networks import build_network
 from artsim.models.trained import load_classifier
 from artsim.probing.sides import Sides
 from artsim.readers import read_collection
+from artsim.recipes import load_recipe
+from artsim.recipes.begin import train
 from artsim.recipes.comparing import compare_runs
 from artsim.recipes.data import Batch, squashed
 from artsim.recipes.learner import Learner
-from artsim.recipes.predicting import PHRASE, Teller, tell_ids
-from artsim.recipes.run import Stopped, read_curves
-from artsim.recipes.schedules import warm_then_cosine
+from artsim.recipes.predicting import tell_ids
+from artsim.recipes.run import Plan, Run, Stopped, read_curves, save_plan
+from artsim.recipes.schedules import adamw_slower_below, warm_then_cosine
+from artsim.recipes.settings import configure, to_json
 from artsim.recipes.tasks import Task
+from artsim.recipes.telling import PHRASE, Teller
 from artsim.targets import Kind, Target
 
 ARTISTS = ("Alphonse Mucha", "Maurice Prendergast", "Eugene Delacroix")
@@ -122,6 +131,70 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(tuned, paintings, tmp_pa
         assert (resumed / name).read_bytes() == (tuned / name).read_bytes()
 
 
+STILL = {"lr": "0", "head_lr": "0", "weight_decay": "0", "warm_start": "false", "epochs": "6"}
+
+
+@pytest.fixture(scope="module")
+def still(paintings, tmp_path_factory):
+    """A run that does not get better, and so ends after its second epoch."""
+    path = tmp_path_factory.mktemp("runs") / "still"
+    return run(path, paintings, **(SMALL | STILL | {"patience": "1"}))
+
+
+def checkpoint(path, name):
+    return torch.load(path / "checkpoints" / f"{name}.ckpt", weights_only=True)["artsim"]
+
+
+def test_the_last_checkpoint_is_of_the_last_epoch_though_it_is_no_better(still):
+    assert len(read_curves(still)) == 2
+    assert [checkpoint(still, name)["step"] for name in ("best", "last")] == [3, 6]
+
+
+def test_a_run_whose_patience_ran_out_learns_no_more_when_it_is_resumed(still, paintings):
+    curves = (still / "curves.csv").read_bytes()
+    files = {name: (still / name).read_bytes() for name in ("metrics.json", "model.safetensors")}
+    (still / "metrics.json").unlink()
+
+    def refuse():
+        raise AssertionError("a step was made")
+
+    run(still, paintings, stops=refuse)
+    assert (still / "curves.csv").read_bytes() == curves
+    assert {name: (still / name).read_bytes() for name in files} == files
+
+
+def test_fewer_steps_than_an_epoch_has_are_a_run_too(paintings, tmp_path):
+    path = run(tmp_path / "run", paintings, **(SMALL | {"max_steps": "1", "patience": "2"}))
+    assert checkpoint(path, "last")["step"] == 1
+    assert json.loads((path / "metrics.json").read_text())["steps"] == 1
+
+
+def test_what_learns_can_be_sent_to_another_process(paintings):
+    body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3, 2))
+    classifier = Classifier(body, 2, {"x": HeadShape(outputs=2)})
+    make = partial(adamw_slower_below, classifier, lr=0.1, head_lr=0.2, weight_decay=0.0)
+    schedule = partial(warm_then_cosine, 12, 0.25)
+    target = Target(name="x", kind=Kind.CLASSES, strata=np.array([0, 1]), classes=("a", "b"))
+    every = np.arange(2)
+    sides = Sides(train=every, validation=every, test=every, way="")
+    task = Task(target=target, sides=sides, label="x")
+    learner = Learner(classifier, [task], squashed(1), make, schedule=schedule, seed=0)
+    found = pickle.loads(pickle.dumps(learner)).configure_optimizers()
+    groups = found["optimizer"].param_groups
+    assert [(group["initial_lr"], len(group["params"])) for group in groups] == [(0.1, 2), (0.2, 2)]
+
+
+@pytest.mark.slow
+def test_two_devices_share_each_batch_and_leave_one_run(paintings, tmp_path):
+    config = configure(load_recipe("finetune").Config, SMALL | {"batch_size": "7"})
+    plan = Plan(recipe="finetune", settings=to_json(config), seed=0, index=str(paintings))
+    path = tmp_path / "run"
+    train(Run(path=path, plan=save_plan(path, plan, device="cpu"), devices=2, workers=1))
+    found = json.loads((path / "metrics.json").read_text())
+    assert (found["epochs"], found["steps"]) == (2, 8)
+    assert len(read_curves(path)) == 2
+
+
 def test_the_head_begins_as_the_linear_probe(paintings, tmp_path):
     still = SMALL | {"lr": "0", "head_lr": "0", "weight_decay": "0", "epochs": "1"}
     still |= {"freeze_until": "global_pool"}  # batch statistics, too, stay
@@ -139,10 +212,13 @@ def test_a_run_says_what_the_catalogue_says_beside_it(tuned):
     assert [(each.id, each.label, each.catalogue) for each in told] == [
         (id_, "artist", "Alphonse Mucha") for id_ in ids
     ]
+    table = pq.read_table(tuned / "predictions.parquet").to_pylist()
+    learnt = next(row["id"] for row in table if row["split"] == "train")
     said = CliRunner().invoke(
-        cli, ["predict", "--run", str(tuned), "--id", ids[0], "--table", "--device", "cpu"]
+        cli, ["predict", "--run", str(tuned), "--id", learnt, "--table", "--device", "cpu"]
     )
-    assert "The catalogue says: Alphonse Mucha" in said.output
+    assert "The catalogue says: " in said.output
+    assert "Note: the network learnt from this picture, or was chosen by it" in said.output
 
 
 def test_a_label_that_is_so_or_not_is_said_in_words(paintings, tmp_path):
@@ -158,7 +234,7 @@ def test_a_label_that_is_so_or_not_is_said_in_words(paintings, tmp_path):
 
 
 def test_the_learning_rate_rises_and_falls():
-    at = warm_then_cosine(12, 0.25)
+    at = partial(warm_then_cosine, 12, 0.25)
     assert [round(at(step), 3) for step in range(13)] == [
         0.25, 0.5, 0.75, 1.0, 0.97, 0.883, 0.75, 0.587, 0.413, 0.25, 0.117, 0.03, 0.0
     ]  # fmt: skip
@@ -192,6 +268,19 @@ def test_runs_judged_by_other_pictures_are_not_compared(tuned, paintings, tmp_pa
     style = run(tmp_path / "style", paintings, **(settings | {"label": "style"}))
     with pytest.raises(TrainingError, match="no task in common"):
         compare_runs([tuned, style])
+
+
+def test_damaged_predictions_are_told_in_one_line(tuned, tmp_path):
+    broken = shutil.copytree(tuned, tmp_path / "broken")
+    file = broken / "predictions.parquet"
+    file.write_bytes(file.read_bytes()[:-20])
+    for args in (["compare", str(tuned), str(broken)], ["compare", str(broken), str(tuned)]):
+        said = CliRunner().invoke(cli, args, catch_exceptions=False)
+        assert said.exit_code == 1
+        assert said.output == (
+            f"Error: the run {str(broken)!r} has no whole predictions.parquet; end it with "
+            f"'artsim train --resume {broken}'\n"
+        )
 
 
 def test_one_run_is_compared_with_nothing():

@@ -30,10 +30,11 @@ from artsim.models.trained import load_classifier
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
 from artsim.recipes.data import Pictures
-from artsim.recipes.predicting import Teller, read_pictures, tell_collection, tell_ids, tell_picture
+from artsim.recipes.predicting import read_pictures, tell_collection, tell_ids, tell_picture
 from artsim.recipes.run import Stopped
 from artsim.recipes.shapes import nearest_shapes, rectangles
 from artsim.recipes.tasks import Task, joint_sides, read_class_target
+from artsim.recipes.telling import Teller
 from artsim.store import Store
 
 MAME = "mame-medium"

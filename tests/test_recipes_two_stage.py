@@ -10,6 +10,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
+from PIL import Image
 from recipe_runs import page_of
 
 from artsim.cli import cli
@@ -23,9 +24,10 @@ from artsim.models.trained import load_classifier
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
 from artsim.recipes.begin import train
-from artsim.recipes.predicting import PHRASE, Teller, read_pictures, tell_collection, tell_ids
+from artsim.recipes.predicting import read_pictures, tell_collection, tell_ids
 from artsim.recipes.run import Plan, Run, Stopped, read_plan, save_plan
 from artsim.recipes.settings import configure, to_json
+from artsim.recipes.telling import PHRASE, Teller
 from artsim.recipes.tree import HERITAGE, read_tree
 
 TREE = """
@@ -321,6 +323,35 @@ def test_a_folder_is_told_in_batch_and_what_is_done_is_skipped(done, antiquities
         after = list(csv.DictReader(stream))
     assert after[: len(rows)] == rows
     assert {row["id"] for row in after[len(rows) :]} == {"zz.jpg"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("told.csv", b"id,label\na.jpg,style\n", "holds answers about 'style', expected those of"),
+        ("told.csv", b"name\na.jpg\n", "holds answers about None, expected those of the run"),
+        ("told.parquet", b"PAR1 torn", "cannot be gone on with"),
+    ],
+)
+def test_answers_of_another_run_are_not_gone_on_with(done, tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    args = ["predict", str(tmp_path), "--run", str(done), "--out", str(tmp_path / name)]
+    result = CliRunner().invoke(cli, [*args, "--device", "cpu"], catch_exceptions=False)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert (tmp_path / name).read_bytes() == content
+
+
+def test_what_a_folders_own_catalogue_says_of_a_field_stands_beside_it(done, antiquities, tmp_path):
+    file = next((antiquities.parent / "objects" / "images").iterdir())
+    with Image.open(file) as picture:
+        picture.crop((0, 0, 100, 100)).save(tmp_path / "new.png")
+    (tmp_path / "objects.csv").write_text("image,object_type,museum\nnew.png,Tin,Rome\n")
+    told = tell_collection(Teller(done), read_pictures(tmp_path), workers=1)
+    known = {each.label: (each.catalogue, each.agrees) for each in told}
+    assert known["object_type"] == ("Tin", False)
+    assert all(known[label] == ("Rome", False) for label in known if label.endswith(".museum"))
+    assert len(known) > 2
 
 
 def test_a_json_list_of_paths_is_a_collection(done, antiquities, tmp_path):

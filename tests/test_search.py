@@ -16,6 +16,7 @@ from search_toys import WORKS, at, cosine, make_compass, make_store
 from artsim.datatypes import Box, parse_spec
 from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import ImageError, ModelError, PassportError, SearchError, StoreError
+from artsim.index import open_index
 from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
 from artsim.search import (
@@ -192,7 +193,8 @@ def test_a_mistyped_id_of_many_names_those_that_begin_or_end_like_it(tmp_path, a
         ({"terms": ("a0", "2*b20"), "best_of_each": True}, "the best of each takes every picture"),
         ({"terms": ("a0",), "by": (Aspect("east", 0),)}, "weight 0; give a number above zero"),
         ({"terms": ("a0",), "max_per": {"artist": 0}}, "at least 1 match per artist"),
-        ({"terms": ("a0",), "contemporary": -1}, "contemporary within -1 years; give 0 or more"),
+        ({"terms": ("a0",), "contemporary": -1}, "within -1 years; give 0 to 1,000,000"),
+        ({"terms": ("a0",), "contemporary": 10**400}, "years; give 0 to 1,000,000"),
         ({"terms": ("a0",), "min_percentile": 101}, "between 0 and 100, got 101"),
     ],
 )
@@ -249,6 +251,15 @@ def test_no_more_of_one_value_than_allowed_and_unknown_ones_are_all_different(co
 
 def test_works_share_a_list_if_they_share_all_of_it(compass):
     assert ids(compass, "c90", max_per={"medium": 1}) == ["n60", "c40", "b30", "b20", "a10"]
+
+
+def test_works_share_a_list_in_any_order_and_an_empty_one_with_none(tmp_path):
+    lists = [["oil"], ["ink", "wash"], ["wash", "ink"], [], [], None, ["ink", "wash", "ink"]]
+    columns = {"medium": lists}
+    names = [*"abcdefg"]
+    taps = {"compass": at(*range(0, 70, 10))}
+    searcher = Searcher(make_store(tmp_path / "lists", names, taps, columns))
+    assert ids(searcher, "a", max_per={"medium": 1}) == ["b", "d", "e", "f"]
 
 
 def test_excluded_works_are_not_found(compass):
@@ -582,6 +593,15 @@ def test_what_of_a_box_lies_outside_is_cut_off_however_far():
     assert Box.parse("-5,-5,8,8").edges(20, 10) == (0, 0, 3, 3)
 
 
+@pytest.mark.parametrize("width", [7, 224, 290, 4167])
+def test_a_box_in_per_cent_takes_no_pixel_more_than_its_share(width):
+    for percent in range(1, 100):
+        left, _, right, _ = Box.parse(f"{percent}%,0%,{100 - percent}%,100%").edges(width, 10)
+        assert (left, right) == (percent * width // 100, width)
+        left, _, right, _ = Box.parse(f"0%,0%,{percent}%,100%").edges(width, 10)
+        assert (left, right) == (0, -(-percent * width // 100))
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -798,6 +818,39 @@ def test_words_by_other_weights_are_refused(tiny_clip):
 
 
 # --- threads ------------------------------------------------------------------------------
+
+
+def test_what_is_wrong_whatever_is_asked_by_is_found_without_asking(compass):
+    def check(**options):
+        compass.check(Question(terms=(Term(id="gone"),), **options))
+
+    check(where="year < 1700", not_same=("artist",), earlier_than="a0", max_per={"object": 1})
+    for options, message in [
+        ({"where": "yeer < 3"}, "cannot read 'yeer < 3'"),
+        ({"where": ""}, "cannot read ''"),
+        ({"by": (Aspect("nope"),)}, "'nope' is no tap"),
+        ({"details": True}, "has no tiles"),
+        ({"exclude": ("gone",)}, "no picture has the id 'gone'"),
+        ({"max_per": {"nope": 1}}, "no column 'nope'"),
+        ({"not_same": ("nope",)}, "no column 'nope'"),
+        ({"earlier_than": "gone"}, "no picture has the id 'gone'"),
+        ({"contemporary": 5, "years": "artist"}, "expected years"),
+    ]:
+        with pytest.raises(SearchError, match=message):
+            check(**options)
+
+
+def test_an_index_is_read_once_for_its_vectors_and_its_search(compass, monkeypatch):
+    read = []
+
+    def reading(store, tap):
+        read.append(tap)
+        return open_index(store, tap)
+
+    monkeypatch.setattr("artsim.search.opened.open_index", reading)
+    index = Opened(compass.store)
+    assert index.index("east").vectors is index.vectors("east")
+    assert read == ["east"]
 
 
 def test_many_threads_get_the_answers_of_one(compass):

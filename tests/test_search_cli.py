@@ -3,7 +3,9 @@
 import csv
 import hashlib
 import json
+import os
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
@@ -165,6 +167,17 @@ def test_a_folder_of_pictures_is_asked_by_each(here, tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_file_name_may_be_any_bytes(here, place, tmp_path, suffix):
+    folder = tmp_path / "queries"
+    folder.mkdir()
+    (folder / os.fsdecode(b"caf\xe9.png")).write_bytes((place / "queries/a0.png").read_bytes())
+    out = tmp_path / f"matches{suffix}"
+    run(folder, "-k", "1", "--out", out)
+    rows = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
+    assert list(rows["query"]) == [f"{folder}/caf\\xe9.png"]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_what_each_aspect_gave_has_a_column(tmp_path, suffix):
     # an aspect may have the name of a column, which stays what it is
     index = make_store(tmp_path / "two", ["a", "b"], {"hue": at(0, 60), "rank": at(0, 0)}).path
@@ -189,6 +202,13 @@ def test_ids_of_a_file_are_asked_and_failures_are_listed(here, tmp_path):
     assert run(*args, "--strict", code=1)
     rows = pq.read_table(tmp_path / "m.parquet").to_pylist()
     assert [(row["query"], row["id"]) for row in rows] == [("a0", "a10"), ("c90", "n60")]
+
+
+def test_where_nothing_could_be_asked_the_exit_code_says_so(here, tmp_path):
+    (tmp_path / "ids.txt").write_text("gone\nlost\n", encoding="utf-8")
+    result = run("--ids", tmp_path / "ids.txt", "--out", tmp_path / "m.csv", code=1)
+    assert "0 matches of 0 questions" in result.stderr
+    assert result.stderr.count("Not asked: ") == 2
 
 
 def test_what_is_added_is_added_to_each_question(here, tmp_path):
@@ -216,6 +236,9 @@ def test_what_is_added_is_added_to_each_question(here, tmp_path):
         (("a0", "--max-per", "artist=x"), "'artist=x' is not COLUMN=N"),
         (("a0", "--by", "east=x"), "'east=x' is not NAME=WEIGHT, as in style=0.7,content=0.3"),
         (("a0", "--by", ""), "'' names no tap"),
+        (("a0", "--years", "year"), "--years is for --earlier-than and --contemporary"),
+        (("a0", "--strict"), "--strict is of the questions of --out FILE"),
+        (("a0", "--details", "--by", "east"), "--details looks by one tap; leave out --by"),
         (("a0", "--min-percentile", "101"), "is not in the range 0<=x<=100"),
     ],
 )
@@ -235,6 +258,8 @@ def test_wrong_options_are_explained(here, args, message):
         (("a0", "--crop", "1,2"), "cannot read the box '1,2'; write x,y,width,height"),
         (("a0", "--crop", "90,0,5,5"), "holds nothing of a picture"),
         (("a0", "--where", "yeer < 3"), "cannot read 'yeer < 3' as a condition (Referenced"),
+        (("a0", "--where", ""), "cannot read '' as a condition"),
+        (("a0", "c90", "--where", "yeer < 3", "--out", "m.csv"), "cannot read 'yeer < 3'"),
         (("a0", "--by", "indexes/none:hue"), "no index at 'indexes/none'"),
         (("a0", "--by", "east=-1"), "the aspect 'east' has the weight -1"),
         (("a0", "--earlier-than", "gone"), "no picture has the id 'gone'"),

@@ -561,10 +561,29 @@ def test_an_empty_token_lets_nobody_in(museum, store):
 def test_the_address_that_is_printed_lets_in(store, monkeypatch):
     from click.testing import CliRunner
 
-    monkeypatch.setattr("uvicorn.Server.run", lambda _: None)
-    done = CliRunner().invoke(cli, ["serve", str(store.path), "--token", "a+b= &é"])
+    ports = []
+
+    def listen(_, sockets):
+        ports.extend(each.getsockname()[1] for each in sockets)
+
+    monkeypatch.setattr("uvicorn.Server.run", listen)
+    command = ["serve", str(store.path), "--port", "0", "--token", "a+b= &é"]
+    done = CliRunner().invoke(cli, command)
     assert done.exit_code == 0
-    assert "http://127.0.0.1:8000/?token=a%2Bb%3D%20%26%C3%A9 " in done.output
+    assert f"http://127.0.0.1:{ports[0]}/?token=a%2Bb%3D%20%26%C3%A9 " in done.output
+
+
+def test_a_port_that_is_taken_is_said_in_one_line_before_any_address(store):
+    from click.testing import CliRunner
+
+    with web({}) as address:
+        port = address.rpartition(":")[2]
+        done = CliRunner().invoke(cli, ["serve", str(store.path), "--port", port])
+    assert done.exit_code == 1
+    assert done.output == (
+        f"Error: cannot listen on port {port} of 127.0.0.1 (Address already in use); "
+        "give another --port or --host\n"
+    )
 
 
 def test_a_head_is_answered_as_a_get(visitor):

@@ -40,6 +40,7 @@ def compare(runs: tuple[Path, ...], seed: int, as_json: bool | None) -> None:
             each.task,
             each.run,
             each.metric,
+            f"{each.n:,}",
             f"{each.value:.3f}",
             "{:.3f}-{:.3f}".format(*each.interval),
             "" if each.difference is None else f"{each.difference:+.3f}",
@@ -50,6 +51,6 @@ def compare(runs: tuple[Path, ...], seed: int, as_json: bool | None) -> None:
         ]
         for each in found
     ]
-    right = ["test", "95 %", "to the first", "95 % of it", "p"]
+    right = ["pictures", "test", "95 %", "to the first", "95 % of it", "p"]
     print_table(["task", "run", "metric", *right], rows, right=right)
-    click.echo(f"On the same {found[0].n:,} test pictures; p by paired bootstrap")
+    click.echo("On the same test pictures; p by paired bootstrap")

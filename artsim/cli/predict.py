@@ -237,7 +237,7 @@ def _without_failures(
 
 def _print_one(head: Head, found: Sequence[Prediction]) -> None:
     click.echo(f"{found[0].id}, by head {head.name} of {head.index} ({head.tap})")
-    _print_labels(found)
+    _print_labels(found, "the head was fitted on this picture")
     if found[0].neighbours:
         click.echo("\nNearest")
         columns = [each.label for each in found]
@@ -251,12 +251,12 @@ def _print_one(head: Head, found: Sequence[Prediction]) -> None:
 def _print_told(found: Sequence[Prediction]) -> None:
     if len({each.id for each in found}) == 1:
         click.echo(found[0].id)
-        _print_labels(found)
+        _print_labels(found, "the network learnt from this picture, or was chosen by it")
     else:
         _print_many(found)
 
 
-def _print_labels(found: Sequence[Prediction]) -> None:
+def _print_labels(found: Sequence[Prediction], where_seen: str) -> None:
     for each in found:
         click.echo(f"\n{each.label}: {_shown(each.predicted) or 'not sure enough to say'}")
         if each.error is not None:
@@ -266,7 +266,7 @@ def _print_labels(found: Sequence[Prediction]) -> None:
         if each.catalogue is not None:
             click.echo(f"  The catalogue says: {_shown(each.catalogue)}")
         if each.seen:
-            click.echo("  Note: the head was fitted on this picture, so its answer is no evidence")
+            click.echo(f"  Note: {where_seen}, so its answer is no evidence")
 
 
 def _print_many(found: Sequence[Prediction]) -> None:

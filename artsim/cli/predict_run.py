@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from artsim.cli.output import print_json_lines, show_progress, wants_json, write
 
 if TYPE_CHECKING:
     from artsim.probing import Prediction
-    from artsim.recipes.predicting import Teller
+    from artsim.recipes.telling import Teller
     from artsim.store import Failure
 
 __all__ = ["find_run", "predict_by_run"]
@@ -57,11 +57,11 @@ def predict_by_run(
         device: Where it is computed.
         as_json: Whether to print JSON.
     """
-    from artsim.recipes.predicting import Teller
+    from artsim.recipes.telling import PHRASE, Teller
 
     teller = Teller(find_run(run), device=device, top=top)
     failures: list[Failure] = []
-    rows = [] if out is None else _read_rows(out)
+    rows = [] if out is None else _read_rows(out, {*teller.labels, PHRASE})
     found = _tell(teller, picture, ids, {row["id"] for row in rows}, failures)
     if out is not None:
         n_old = len(rows)
@@ -118,10 +118,28 @@ def _whole_pictures(found: Iterator[Prediction]) -> Iterator[list[Prediction]]:
         yield some
 
 
-def _read_rows(out: Path) -> list[dict[str, Any]]:
-    """Read what is in the file of rows, if it is there."""
+def _read_rows(out: Path, labels: Collection[str]) -> list[dict[str, Any]]:
+    """Read what is in the file of rows, if it is there: answers about these labels."""
+    from artsim.errors import TrainingError
+
     if not out.exists():
         return []
+    try:
+        rows = _read_table(out)
+    except (OSError, ValueError) as error:  # Arrow's and Unicode's errors are such
+        raise TrainingError(
+            f"{str(out)!r} cannot be gone on with ({error}); name another --out"
+        ) from error
+    others = [row.get("label") for row in rows if row.get("label") not in labels]
+    if others:
+        raise TrainingError(
+            f"{str(out)!r} holds answers about {others[0]!r}, expected those of the run "
+            f"({', '.join(sorted(labels))}); name another --out"
+        )
+    return rows
+
+
+def _read_table(out: Path) -> list[dict[str, Any]]:
     if out.suffix == ".csv":
         with out.open(newline="", encoding="utf-8") as stream:
             return list(csv.DictReader(stream))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -20,7 +21,11 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 @click.argument("indexes", nargs=-1, type=FOLDER, metavar="[INDEX]...")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
-    "--port", default=8000, show_default=True, type=click.IntRange(0, 65535), help="And its port."
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(0, 65535),
+    help="And its port; 0 takes one that is free.",
 )
 @click.option(
     "--token",
@@ -99,18 +104,30 @@ def serve(
     limits = Limits(upload_bytes=max_upload << 20, fetch=urls)
     hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []
     app = make_app(museum, limits=limits, hosts=hosts, token=token)
-    config = uvicorn.Config(
-        app, host=host, port=port, log_level="warning", timeout_keep_alive=30, server_header=False
-    )
+    config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=30, server_header=False)
     server = uvicorn.Server(config)
-    shown = f"[{host}]" if ":" in host else host
-    query = f"?token={quote(token, safe='')}" if token else ""
-    click.echo(
-        f"{', '.join(museum.rooms)} at http://{shown}:{port}/{query} (Ctrl-C ends it)",
-        err=True,
-    )
-    with suppress(KeyboardInterrupt):  # it is how the server ends
-        server.run()
+    with _listen(host, port) as listening:
+        shown = f"[{host}]" if ":" in host else host
+        query = f"?token={quote(token, safe='')}" if token else ""
+        click.echo(
+            f"{', '.join(museum.rooms)} at http://{shown}:{listening.getsockname()[1]}/{query} "
+            "(Ctrl-C ends it)",
+            err=True,
+        )
+        with suppress(KeyboardInterrupt):  # it is how the server ends
+            server.run(sockets=[listening])
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port, any that is free for 0, before it is told to anybody."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        reason = str(error.strerror or error).partition(" (while")[0]
+        raise click.ClickException(
+            f"cannot listen on port {port} of {host} ({reason}); give another --port or --host"
+        ) from error
 
 
 def _is_local(host: str) -> bool:

@@ -84,7 +84,11 @@ if TYPE_CHECKING:
     help="Ask by each picture and ID apart; write a .csv or .parquet file of all matches.",
 )
 @click.option("--ids", "id_file", metavar="FILE", type=PICTURE, help="IDs for --out, one a line.")
-@click.option("--strict", is_flag=True, help="Exit with 1 if one of --out could not be asked.")
+@click.option(
+    "--strict",
+    is_flag=True,
+    help="Exit with 1 if one of --out could not be asked, not only if none could.",
+)
 @index_option
 @tap_option
 @output_options
@@ -151,8 +155,7 @@ def similar(
         )
     if out is not None and outputs.files:
         raise click.UsageError(f"{outputs.files[0]} would show one question; leave out --out or it")
-    if settings["details"] and by is not None:
-        raise click.UsageError("--details looks by one tap; leave out --by, or name it with --tap")
+    _check_pairs(settings, by, out, strict=strict)
     if crop is not None and (out is not None or len(asked) + len(ids) != 1):
         raise click.UsageError("--crop cuts a detail out of one picture; ask by one file or ID")
     searcher, encoder = _open(index, tap, by, out, settings)
@@ -181,8 +184,21 @@ def similar(
         aspects=[aspect.name for aspect in read_aspects(by)],
         details=settings["details"],
     )
-    if strict and failed:
+    if failed and (strict or len(failed) == len(each)):
         ctx.exit(1)
+
+
+def _check_pairs(
+    settings: dict[str, Any], by: str | None, out: Path | None, *, strict: bool
+) -> None:
+    """Refuse options that say something of others which are not given, or not together."""
+    if strict and out is None:
+        raise click.UsageError("--strict is of the questions of --out FILE; give both")
+    dated = settings["earlier_than"] is not None or settings["contemporary"] is not None
+    if settings["years"] is not None and not dated:
+        raise click.UsageError("--years is for --earlier-than and --contemporary; give one of them")
+    if settings["details"] and by is not None:
+        raise click.UsageError("--details looks by one tap; leave out --by, or name it with --tap")
 
 
 def _open(

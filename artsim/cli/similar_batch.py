@@ -50,7 +50,11 @@ def answer_batch(
 
     Returns:
         What could not be asked by.
+
+    Raises:
+        SearchError: If no question could be answered, whatever it asks by.
     """
+    searcher.check(make(asked[0]))
     failed: list[str] = []
     more = dict.fromkeys(aspects, "float") | (_BOX if details else {})
     columns = _COLUMNS | {name: kind for name, kind in more.items() if name not in _COLUMNS}
@@ -111,9 +115,12 @@ def _rows(
 
 
 def _as_rows(term: Term, answer: Answer) -> Iterator[dict[str, Any]]:
+    from artsim.readers.pictures import printable
+
+    query = printable(term.label)  # a file name may be any bytes
     for match in answer.matches:
         yield match.shares | {
-            "query": term.label,
+            "query": query,
             "rank": match.rank,
             "id": match.id,
             "score": match.score,

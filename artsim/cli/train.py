@@ -135,10 +135,16 @@ def train(
 
 
 def _resumed(path: Path, changes: dict[str, str]) -> Plan:
-    from artsim.recipes.run import read_plan
+    from artsim.recipes import load_recipe
+    from artsim.recipes.run import keep_plan, read_plan
+    from artsim.recipes.settings import configure, to_json
 
     plan = read_plan(path)
-    return replace(plan, settings={**plan.settings, **changes})
+    if changes:
+        config = configure(load_recipe(plan.recipe).Config, {**plan.settings, **changes})
+        plan = replace(plan, settings=to_json(config))
+        keep_plan(path, plan)
+    return plan
 
 
 def _planned(

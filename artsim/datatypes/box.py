@@ -49,14 +49,15 @@ class Box:
         Raises:
             SearchError: If nothing of the box lies in the picture.
         """
-        across, down = (width / 100, height / 100) if self.percent else (1.0, 1.0)
+        # Of per cent, multiplied before they are divided: 50 % of 224 is 112, and no pixel more.
+        across, down, per = (width, height, 100) if self.percent else (1, 1, 1)
         numbers = (self.x, self.y, self.width, self.height)
         if all(map(math.isfinite, numbers)) and self.width > 0 and self.height > 0:
             # Cut off before they are rounded: what is too large for a number is no whole one.
-            left = math.floor(min(max(self.x * across, 0), width))
-            top = math.floor(min(max(self.y * down, 0), height))
-            right = math.ceil(max(min((self.x + self.width) * across, width), 0))
-            bottom = math.ceil(max(min((self.y + self.height) * down, height), 0))
+            left = math.floor(min(max(self.x * across / per, 0), width))
+            top = math.floor(min(max(self.y * down / per, 0), height))
+            right = math.ceil(max(min((self.x + self.width) * across / per, width), 0))
+            bottom = math.ceil(max(min((self.y + self.height) * down / per, height), 0))
             if left < right and top < bottom:
                 return left, top, right, bottom
         raise SearchError(

@@ -60,9 +60,7 @@ class VectorIndex:
             )
         queries = unit(queries)
         if isinstance(self._index, faiss.IndexFlat):
-            scores, rows = self._index.search(queries, k)
-            order = np.lexsort((rows, -scores))  # (Q, k)
-            return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+            return self._nearest_of_all(queries, k)
         wanted = max(k, NEIGHBOURS) * self.info.k_factor
         if wanted > self._most or compares_all(wanted, self.info.rows):
             found = [self._nearest(query, None, k) for query in queries]
@@ -74,6 +72,19 @@ class VectorIndex:
                 )
             ]
         return np.stack([scores for scores, _ in found]), np.stack([rows for _, rows in found])
+
+    def _nearest_of_all(self, queries: NDArray[np.float32], k: int) -> Found:
+        """Find the k nearest by an IndexFlat, each (Q, k).
+
+        Of rows equal to the last one faiss gives any, so it is asked until a lesser one comes.
+        """
+        wanted = min(k + 1, self.info.rows)
+        scores, rows = self._index.search(queries, wanted)
+        while wanted < self.info.rows and (scores[:, k - 1] == scores[:, -1]).any():
+            wanted = min(2 * wanted, self.info.rows)
+            scores, rows = self._index.search(queries, wanted)
+        order = np.lexsort((rows, -scores))[:, :k]
+        return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
 
     def _nearest(self, query: NDArray[np.float32], rows: NDArray[np.int64] | None, k: int) -> Found:
         """Find the k nearest of some rows, in the order of the file, or of all, each (k,)."""

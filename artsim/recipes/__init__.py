@@ -30,6 +30,11 @@ class Recipe:
     published: str  # figures, and of what
     beware: str  # what is wrong with them
 
+    @property
+    def known(self) -> str:
+        """The published figures and what is wrong with them, for a report."""
+        return f"Published: {self.published}. Beware: {self.beware}."
+
 
 class RecipeModule(Protocol):
     """A module of this package."""

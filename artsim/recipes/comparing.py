@@ -8,14 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.annotations import TEST
 from artsim.errors import TrainingError
 from artsim.evaluation.metrics import mean_interval
 from artsim.evaluation.paired import paired_bootstrap
-from artsim.recipes.run import PREDICTIONS, read_plan, read_scores
+from artsim.recipes.run import read_plan, read_predictions, read_scores
 
 __all__ = ["Compared", "compare_runs"]
 
@@ -92,7 +91,7 @@ class _Judged:
         columns = ["id", "task", "split", "truth", "prediction"]
         self.right: dict[str, dict[str, bool]] = {}
         self.truth: dict[str, dict[str, frozenset[str]]] = {}
-        for row in pq.read_table(path / PREDICTIONS, columns=columns).to_pylist():
+        for row in read_predictions(path, columns).to_pylist():
             if row["split"] == TEST:
                 truth = frozenset(row["truth"])
                 self.truth.setdefault(row["task"], {})[row["id"]] = truth

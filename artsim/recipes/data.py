@@ -68,7 +68,7 @@ class Augmentation:
         if self.least_area < 1:
             height, width = pixels.shape[1:]
             side = rng.uniform(self.least_area, 1) ** 0.5
-            h, w = round(height * side), round(width * side)
+            h, w = max(round(height * side), 1), max(round(width * side), 1)
             if self.stretch > 1:
                 wider = self.stretch ** rng.uniform(-0.5, 0.5)
                 h, w = min(round(h / wider), height), min(round(w * wider), width)

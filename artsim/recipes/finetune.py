@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import torch
@@ -107,10 +108,14 @@ def train(store: Store, config: Config, run: Run) -> None:
         classifier,
         [task],
         network.preprocessing,
-        adamw_slower_below(
-            classifier, lr=config.lr, head_lr=config.head_lr, weight_decay=config.weight_decay
+        partial(
+            adamw_slower_below,
+            classifier,
+            lr=config.lr,
+            head_lr=config.head_lr,
+            weight_decay=config.weight_decay,
         ),
-        schedule=warm_then_cosine(min(total, config.max_steps or total), config.warm_up),
+        schedule=partial(warm_then_cosine, min(total, config.max_steps or total), config.warm_up),
         frozen=_frozen(config, network),
         mixup=config.mixup,
         seed=run.seed,

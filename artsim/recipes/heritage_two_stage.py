@@ -11,12 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
 from torch.optim import Adam
 
@@ -28,7 +28,7 @@ from artsim.models.trained import Body, new_body
 from artsim.recipes.data import Augmentation, Pictures
 from artsim.recipes.learner import Learner
 from artsim.recipes.results import finish, save_metrics, save_predictions
-from artsim.recipes.run import METRICS, PREDICTIONS, Run, read_json
+from artsim.recipes.run import METRICS, Run, read_json, read_predictions
 from artsim.recipes.tasks import Task, joint_sides, read_class_target
 from artsim.recipes.training import fit, seed
 from artsim.recipes.tree import HERITAGE, Stage, Tree, read_tree
@@ -78,12 +78,14 @@ def train(store: Store, config: Config, run: Run) -> None:
     for (stage, target), each in zip(asked, sides, strict=True):
         part = run.part(stage_folder(tree, stage))
         if not (part.path / METRICS).exists():
-            _train_stage(store, config, part, Task(target=target, sides=each, label=stage.label))
+            epochs = config.first_epochs if stage.branch is None else config.epochs
+            task = Task(target=target, sides=each, label=stage.label)
+            _train_stage(store, config, part, task, epochs)
 
     # --- evaluation of all together
     stages = [stage for stage, _ in asked]
     parts = [run.path / stage_folder(tree, stage) for stage in stages]
-    tables = [pq.read_table(part / PREDICTIONS) for part in parts]
+    tables = [read_predictions(part) for part in parts]
     save_predictions(run, pa.concat_tables(tables))
     found = [read_json(part / METRICS) for part in parts]
     save_metrics(run, _joined(run, found, [*notes, _whole(stages, tables)]))
@@ -140,7 +142,7 @@ def _limited(target: Target, stage: Stage, within: Any) -> Target:
     return replace(target, name=stage.name, strata=codes[strata], classes=tuple(classes))
 
 
-def _train_stage(store: Store, config: Config, run: Run, task: Task) -> None:
+def _train_stage(store: Store, config: Config, run: Run, task: Task, epochs: int) -> None:
     # --- model
     seed(run)
     under, network = new_body(config.backbone, weights=run.weights)
@@ -175,15 +177,14 @@ def _train_stage(store: Store, config: Config, run: Run, task: Task) -> None:
         classifier,
         [task],
         preprocessing,
-        lambda parameters: Adam(parameters, lr=config.lr, amsgrad=True),
+        partial(Adam, lr=config.lr, amsgrad=True),
         seed=run.seed,
     )
-    is_first = "." not in task.name
     fit(
         learner,
         pictures,
         run,
-        epochs=config.first_epochs if is_first else config.epochs,
+        epochs=epochs,
         max_steps=config.max_steps,
         patience=config.patience,
     )

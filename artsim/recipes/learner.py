@@ -25,7 +25,7 @@ from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePre
 from artsim.datatypes import Preprocessing
 from artsim.errors import TrainingError
 from artsim.models.architectures import Classifier
-from artsim.recipes.data import Batch, Pictures
+from artsim.recipes.data import Batch, Pictures, Positions
 from artsim.recipes.schedules import Schedule
 from artsim.recipes.tasks import Task
 from artsim.targets import Kind
@@ -151,7 +151,10 @@ class Learner(LightningModule):
         """
         self._pictures.positions.step += 1
         if not len(batch.rows):
-            return None  # not one of its pictures could be decoded
+            if self.trainer.world_size == 1:
+                return None  # not one of its pictures could be decoded
+            # The other processes wait for its gradients.
+            return torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad]).sum()
         with _norms_as_gathered(self.classifier) if len(batch.rows) == 1 else nullcontext():
             loss = self.mixed_loss(batch) if self._mixup else self.loss(self(batch.pixels), batch)
         if not torch.isfinite(loss):
@@ -209,8 +212,11 @@ class Learner(LightningModule):
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Go on from there."""
+        self.go_on(checkpoint, self._pictures.positions)
+
+    def go_on(self, checkpoint: Mapping[str, Any], positions: Positions) -> None:
+        """Take from a checkpoint how far it was."""
         found = checkpoint["artsim"]
-        positions = self._pictures.positions
         positions.step, positions.skipped = found["step"], found["skipped"]
         self._losses, self.curves = list(found["losses"]), list(found["curves"])
 

@@ -8,6 +8,7 @@ features: the accession number alone tells 37.5 % of the test media.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -101,7 +102,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         classifier,
         [task],
         preprocessing,
-        lambda parameters: AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay),
+        partial(AdamW, lr=config.lr, weight_decay=config.weight_decay),
         frozen=freeze(network, config.freeze_until) if config.freeze_until else (),
         seed=run.seed,
     )

@@ -8,6 +8,7 @@ kept apart from the validation that the curves show.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from torch.optim import Adam
 
@@ -76,7 +77,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         classifier,
         [task],
         preprocessing,
-        lambda parameters: Adam(parameters, lr=config.lr, eps=1e-7),  # Keras' epsilon
+        partial(Adam, lr=config.lr, eps=1e-7),  # Keras' epsilon
         seed=run.seed,
     )
     fit(learner, pictures, run, epochs=config.epochs, max_steps=config.max_steps, keep="last")

@@ -19,6 +19,7 @@ from artsim.annotations import values_of
 from artsim.errors import TrainingError
 from artsim.evaluation.pixels import rmse, ssim
 from artsim.evaluation.retrieval import score_hits
+from artsim.recipes import find_recipe
 from artsim.recipes.faces import find_faces
 from artsim.recipes.frozen import embed_rows
 from artsim.recipes.ranking import MEASURES, Measure, rank
@@ -83,7 +84,8 @@ def train(store: Store, config: Config, run: Run) -> None:
     ]
     if not ways:
         raise TrainingError(
-            f"no two of {len(rows):,} works share any of {', '.join(config.labels)}"
+            f"no two of {len(rows):,} works share any of {', '.join(config.labels)}, or no more "
+            f"than {min(config.ks):,} have a label, the least of ks; name other labels"
         )
 
     # --- save
@@ -211,8 +213,8 @@ def _report(run: Run, found: Mapping[str, Any]) -> str:
             "",
             *_table(["vectors", "measure", *names], ways),
         ]
-    if found["notes"]:
-        lines += ["", *(f"- {note}" for note in found["notes"])]
+    notes = (*found["notes"], find_recipe(run.plan.recipe).known)
+    lines += ["", *(f"- {note}" for note in notes)]
     settings = ", ".join(f"{name}={value}" for name, value in run.plan.settings.items())
     return "\n".join([*lines, "", f"Settings: {settings}", ""])
 

@@ -16,6 +16,7 @@ from artsim.evaluation import metrics
 from artsim.models.extractor import find_device
 from artsim.models.trained import Body, TrainedModel, TrainedTask, model_files
 from artsim.probing import ProbePlan, probe_on
+from artsim.recipes import find_recipe
 from artsim.recipes.data import SIDES, Pictures
 from artsim.recipes.learner import Learner, probabilities
 from artsim.recipes.outliers import OUTLIERS, outliers_csv
@@ -306,7 +307,7 @@ def _report(run: Run, found: Mapping[str, Any]) -> str:
         lines.append(f"- {task['task']}: {task['split']}; {sizes} pictures")
         lines += [f"  - {note}" for note in task["notes"]]
     lines.append(f"- Neighbours and probe are of {found['tasks'][0]['baselines']['of']}, frozen.")
-    lines += [f"- {note}" for note in found["notes"]]
+    lines += [f"- {note}" for note in (*found["notes"], find_recipe(plan.recipe).known)]
     if found["skipped"]:
         lines.append(f"- {len(found['skipped']):,} pictures could not be decoded and were skipped.")
     settings = ", ".join(f"{name}={value}" for name, value in plan.settings.items())

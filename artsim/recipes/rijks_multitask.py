@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from torch.optim import Adam
 
@@ -78,7 +79,7 @@ def train(store: Store, config: Config, run: Run) -> None:
             Classifier(start.network.module, start.dim, heads),
             some,
             start.network.preprocessing,
-            lambda parameters: Adam(parameters, lr=config.lr),
+            partial(Adam, lr=config.lr),
             frozen=start.frozen,
             seed=run.seed,
         )

@@ -7,6 +7,7 @@ had learnt from; here all three labels are judged by the pictures that `rijks-mu
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 from torch.optim import Adam
 
@@ -75,7 +76,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         classifier,
         [task],
         start.network.preprocessing,
-        lambda parameters: Adam(parameters, lr=config.lr),
+        partial(Adam, lr=config.lr),
         frozen=start.frozen,
         seed=run.seed,
     )

@@ -19,13 +19,16 @@ import csv
 import json
 import logging
 import platform
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from artsim.errors import TrainingError
 from artsim.store import write_whole
@@ -35,11 +38,13 @@ __all__ = [
     "Precision",
     "Run",
     "Stopped",
+    "keep_plan",
     "logging_to",
     "new_folder",
     "read_curves",
     "read_json",
     "read_plan",
+    "read_predictions",
     "read_scores",
     "save_plan",
 ]
@@ -73,6 +78,14 @@ class Plan:
     version: str = ""  # of artsim
 
 
+def _in_silence(done: int, total: int, skipped: int) -> None:
+    """Show no progress. A lambda could not be sent to the processes that share the work."""
+
+
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """A training under way."""
@@ -83,8 +96,8 @@ class Run:
     devices: int = 1  # GPUs of that kind to share the work
     precision: Precision = "f32"  # bf16: mixed with f32, on a GPU
     workers: int = 2  # threads that decode
-    progress: Progress = lambda done, total, skipped: None
-    stops: Callable[[], bool] = field(default=lambda: False)  # asked after every step
+    progress: Progress = _in_silence
+    stops: Callable[[], bool] = _never  # asked after every step; of several GPUs by none
     whole: Path | None = None  # folder of the run that this is a part of
 
     @property
@@ -147,10 +160,18 @@ def save_plan(path: Path, plan: Plan, *, device: str) -> Plan:
         )
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     plan = replace(plan, created=now, version=version("artsim"))
-    run = Run(path=path, plan=plan)
-    run.write_json(_CONFIG, asdict(plan))
-    run.write_json("environment.json", _environment(device))
+    keep_plan(path, plan)
+    Run(path=path, plan=plan).write_json("environment.json", _environment(device))
     return plan
+
+
+def keep_plan(path: Path, plan: Plan) -> None:
+    """Write a run's plan, also one whose settings changed as it went on.
+
+    Raises:
+        StoreError: If it cannot be written.
+    """
+    Run(path=path, plan=plan).write_json(_CONFIG, asdict(plan))
 
 
 def read_plan(path: Path) -> Plan:
@@ -178,10 +199,7 @@ def read_json(file: Path) -> Any:
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainingError(
-            f"the run {str(file.parent)!r} has no whole {file.name}; end it with "
-            f"'artsim train --resume {file.parent}'"
-        ) from error
+        raise _not_whole(file) from error
 
 
 def read_scores(path: Path) -> list[dict[str, Any]]:
@@ -198,6 +216,18 @@ def read_scores(path: Path) -> list[dict[str, Any]]:
             f"figures are in {str(path / 'report.md')!r}"
         )
     return tasks
+
+
+def read_predictions(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Read what a run's networks said of its pictures, all columns or some.
+
+    Raises:
+        TrainingError: If it is not there yet, or damaged.
+    """
+    try:
+        return pq.read_table(path / PREDICTIONS, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise _not_whole(path / PREDICTIONS) from error
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
@@ -225,6 +255,13 @@ def logging_to(path: Path) -> Iterator[logging.Logger]:
         logger.removeHandler(handler)
         logger.setLevel(level)
         handler.close()
+
+
+def _not_whole(file: Path) -> TrainingError:
+    return TrainingError(
+        f"the run {str(file.parent)!r} has no whole {file.name}; end it with "
+        f"'artsim train --resume {file.parent}'"
+    )
 
 
 def _environment(device: str) -> dict[str, Any]:

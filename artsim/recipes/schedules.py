@@ -1,4 +1,8 @@
-"""How fast a network learns: slower than its head, and by the step."""
+"""How fast a network learns: slower than its head, and by the step.
+
+Plain functions, whose first arguments `functools.partial` fills in: what trains on several GPUs is
+sent to their processes, and closures cannot be.
+"""
 
 from __future__ import annotations
 
@@ -16,36 +20,34 @@ Schedule = Callable[[int], float]  # what the learning rates are multiplied by a
 
 
 def adamw_slower_below(
-    classifier: Classifier, *, lr: float, head_lr: float, weight_decay: float
-) -> Callable[[Iterable[nn.Parameter]], Optimizer]:
-    """Return what makes AdamW with one learning rate for the body and another for the heads."""
+    classifier: Classifier,
+    parameters: Iterable[nn.Parameter],
+    *,
+    lr: float,
+    head_lr: float,
+    weight_decay: float,
+) -> Optimizer:
+    """Make AdamW with one learning rate for a classifier's body and another for its heads."""
     of_heads = {id(each) for each in classifier.heads.parameters()}
-
-    def make(parameters: Iterable[nn.Parameter]) -> Optimizer:
-        groups: dict[float, list[nn.Parameter]] = {lr: [], head_lr: []}
-        for each in parameters:
-            groups[head_lr if id(each) in of_heads else lr].append(each)
-        return AdamW(
-            [{"params": group, "lr": rate} for rate, group in groups.items() if group],
-            weight_decay=weight_decay,
-        )
-
-    return make
+    groups: dict[float, list[nn.Parameter]] = {lr: [], head_lr: []}
+    for each in parameters:
+        groups[head_lr if id(each) in of_heads else lr].append(each)
+    return AdamW(
+        [{"params": group, "lr": rate} for rate, group in groups.items() if group],
+        weight_decay=weight_decay,
+    )
 
 
-def warm_then_cosine(total: int, warm_up: float) -> Schedule:
+def warm_then_cosine(total: int, warm_up: float, step: int) -> float:
     """Rise in a line over the first share of the steps, then fall as a cosine does, to 0.
 
     Args:
         total: Steps of the training.
         warm_up: Share of them in which it rises.
+        step: From 0 on.
     """
     rising = max(round(warm_up * total), 1)
-
-    def at(step: int) -> float:
-        if step < rising:
-            return (step + 1) / (rising + 1)
-        done = min((step - rising) / max(total - rising, 1), 1.0)
-        return (1 + math.cos(math.pi * done)) / 2
-
-    return at
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    done = min((step - rising) / max(total - rising, 1), 1.0)
+    return (1 + math.cos(math.pi * done)) / 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -12,6 +13,8 @@ from artsim.errors import TrainingError
 
 __all__ = ["configure", "to_json"]
 
+# Numbers of 0 to 1; the others are any above, and whole numbers, which count, 1 or more.
+_SHARES = ("dropout", "label_smoothing", "least_area", "warm_up")
 _TRUTHS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -23,7 +26,7 @@ def configure(config: Callable[..., Any], settings: Mapping[str, str]) -> Any:
         settings: Values as text by field; of a tuple separated by commas; ``none`` is None.
 
     Raises:
-        TrainingError: If a field is not there, or a value not of its type.
+        TrainingError: If a field is not there, or a value not of its type or out of its range.
     """
     hints = typing.get_type_hints(config)
     for name in settings:
@@ -63,8 +66,17 @@ def _read(name: str, text: str, kind: Any) -> Any:
         if text.lower() not in _TRUTHS:
             raise TrainingError(f"{name} is true or false, got {text!r}")
         return _TRUTHS[text.lower()]
+    return text if kind is str else _read_number(name, text, kind)
+
+
+def _read_number(name: str, text: str, kind: type[int] | type[float]) -> int | float:
     try:
-        return kind(text)
+        value = kind(text)
     except ValueError as error:
         what = "a whole number" if kind is int else "a number"
         raise TrainingError(f"{name} is {what}, got {text!r}") from error
+    least, most = 1 if kind is int else 0, 1 if name in _SHARES else math.inf
+    if not (math.isfinite(value) and least <= value <= most):
+        what = f"{least} to {most}" if name in _SHARES else f"{least} or more"
+        raise TrainingError(f"{name} is {what}, got {text!r}")
+    return value

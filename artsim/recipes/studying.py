@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from artsim.annotations import TEST, TRAIN, VAL
 from artsim.errors import EvaluationError
 from artsim.models.trained import read_model
+from artsim.recipes import find_recipe
 from artsim.recipes.begin import open_index
 from artsim.recipes.heritage_two_stage import TREE, stage_folder
-from artsim.recipes.run import METRICS, PREDICTIONS, Run, read_curves, read_json
+from artsim.recipes.run import METRICS, Run, read_curves, read_json, read_predictions
 from artsim.recipes.tree import read_tree
 from artsim.study.holdings import read_columns
 from artsim.study.judge import Answers, estimate, judge
@@ -52,7 +52,7 @@ def study_run(run: Run) -> RunStudy:
         name=run.path.name,
         recipe=run.plan.recipe,
         facts=_facts(found, run),
-        notes=(*found["notes"], *_notes(found)),
+        notes=(*found["notes"], *_notes(found), find_recipe(run.plan.recipe).known),
         tasks=tuple(_tasks(run, tasks)) if tasks else (),
         curves={name: read_curves(folder) for name, folder in _networks(run.path).items()},
         retrieved=tuple(found.get("ways", ())),
@@ -65,7 +65,7 @@ def _tasks(run: Run, tasks: Sequence[Mapping[str, Any]]) -> list[TaskStudy]:
     store = open_index(run.path / run.plan.index)
     material = gather(store, store.tap(None).name, device=run.device, seed=run.seed)
     columns = read_columns(store)
-    rows = pq.read_table(run.path / PREDICTIONS).to_pylist()
+    rows = read_predictions(run.path).to_pylist()
     known = set(material.ids)
     gone = next((row["id"] for row in rows if row["id"] not in known), None)
     if gone is not None:

@@ -112,9 +112,13 @@ def joint_sides(
         seed: Of the draws.
 
     Raises:
-        TrainingError: If a task has no picture to learn from or to be judged by.
+        TrainingError: If a task has no picture to learn from or to be judged by, or is there twice.
         EvaluationError: If a split or column is not there.
     """
+    names = [target.name for target in targets]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise TrainingError(f"{twice!r} is asked for twice; name each label once")
     drawn = _draw(store, targets, group, seed)
     found = [_given(store, name, seed) if name else drawn for name in splits]
     sides = [

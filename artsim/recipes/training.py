@@ -7,14 +7,16 @@ import io
 import logging
 import signal
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
+from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from artsim.errors import TrainingError
 from artsim.models.extractor import find_device
@@ -85,19 +87,13 @@ def fit(
     mode = "min" if monitor == "val_loss" else "max"
     callbacks: list[Callback] = [
         _Watch(run, pictures, min(total, max_steps or total)),
-        ModelCheckpoint(
-            run.best.parent,
-            run.best.stem,
-            monitor=monitor,
-            mode=mode,
-            save_last=True,
-            save_on_train_epoch_end=True,
-            enable_version_counter=False,
-        ),
+        _checkpoint(run.best, monitor=monitor, mode=mode),
+        # Of every epoch: Lightning's own save_last comes with a better one only.
+        _checkpoint(run.last),
     ]
     if patience is not None:
-        callbacks.insert(1, EarlyStopping(monitor, mode=mode, patience=patience, verbose=False))
-    with quiet():
+        callbacks.insert(1, EarlyStopping(monitor, mode=mode, patience=patience, strict=False))
+    with quiet(), _errors_of_processes(run):
         trainer = Trainer(
             accelerator="gpu" if device.type == "cuda" else device.type,
             devices=_devices(device, run.devices),
@@ -116,13 +112,37 @@ def fit(
         learner.train()  # Lightning leaves modes as they are, and networks come in eval mode
         resumed = run.last if run.last.exists() else None
         try:
-            trainer.fit(learner, datamodule=pictures, ckpt_path=resumed)
+            if resumed is None or not _ended_early(_read(resumed)):
+                trainer.fit(learner, datamodule=pictures, ckpt_path=resumed)
         except SystemExit as error:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from error
-    chosen = run.best if keep == "best" and run.best.exists() else run.last
-    found = torch.load(chosen, map_location="cpu", weights_only=True)
-    learner.load_state_dict(found["state_dict"])
+    last = _read(run.last)
+    # What processes noted is there alone, and what was noted before an end that came early.
+    learner.go_on(last, pictures.positions)
+    chosen = _read(run.best) if keep == "best" and run.best.exists() else last
+    learner.load_state_dict(chosen["state_dict"])
     learner.cpu().eval()
+
+
+def _checkpoint(file: Path, **best: Any) -> ModelCheckpoint:
+    return ModelCheckpoint(
+        file.parent,
+        file.stem,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+        **best,
+    )
+
+
+def _read(checkpoint: Path) -> dict[str, Any]:
+    found: dict[str, Any] = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    return found
+
+
+def _ended_early(checkpoint: Mapping[str, Any]) -> bool:
+    """Tell whether patience had run out: Lightning would go on for an epoch to find out again."""
+    stopping = (each for each in checkpoint["callbacks"].values() if "wait_count" in each)
+    return any(each["wait_count"] >= each["patience"] for each in stopping)
 
 
 class _Watch(Callback):
@@ -131,6 +151,11 @@ class _Watch(Callback):
     def __init__(self, run: Run, pictures: Pictures, total: int) -> None:
         self.run, self.pictures, self.total = run, pictures, total
         self.on_sigterm = signal.getsignal(signal.SIGTERM)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Give a process that shares the work no terminal and no signals: they are the first's."""
+        run = Run(path=self.run.path, plan=self.run.plan, whole=self.run.whole)
+        return {**vars(self), "run": run, "on_sigterm": signal.SIG_DFL}
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         # Lightning would end without a word, and mid-epoch without a checkpoint.
@@ -176,6 +201,18 @@ def _devices(device: torch.device, n: int) -> int | list[int]:
     if device.type == "cuda" and n == 1:
         return [device.index or 0]
     return n
+
+
+@contextmanager
+def _errors_of_processes(run: Run) -> Iterator[None]:
+    """Say in one line what ended the processes that share the work."""
+    try:
+        yield
+    except (ProcessRaisedException, ProcessExitedException) as error:
+        if run.stops():
+            raise Stopped(_how_to_go_on(run)) from error
+        last = str(error).strip().splitlines()[-1]
+        raise TrainingError(f"one of {run.devices} processes ended: {last}") from error
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from torch import nn
@@ -119,7 +120,7 @@ def _learn(
         Classifier(body, body.dim, heads),
         tasks,
         preprocessing,
-        lambda parameters: AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay),
+        partial(AdamW, lr=config.lr, weight_decay=config.weight_decay),
         frozen=_frozen(config, network),
         seed=run.seed,
     )

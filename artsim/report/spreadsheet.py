@@ -21,7 +21,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def csv_text(matches: Sequence[Found]) -> str:
     """Write a row a match: rank, score, percentile, a column an aspect, id, image, the record.
 
-    Text that a spreadsheet would run as a formula gets an apostrophe before it; numbers stay.
+    A column of the record that is called like one before it becomes NAME_catalogue. Text that a
+    spreadsheet would run as a formula gets an apostrophe before it; numbers stay.
     """
     aspects = list(dict.fromkeys(name for match in matches for name in match.shares))
     fields = list(dict.fromkeys(name for match in matches for name in match.metadata))
@@ -29,8 +30,9 @@ def csv_text(matches: Sequence[Found]) -> str:
     out = io.StringIO()
     out.write(_MARK)
     rows = csv.writer(out)
-    own = [*aspects, "id", "image", *(["box"] if boxed else [])]
-    rows.writerow(["rank", "score", "percentile", *own, *map(_inert, fields)])
+    own = ["rank", "score", "percentile", *aspects, "id", "image", *(["box"] if boxed else [])]
+    names = (f"{name}_catalogue" if name in own else name for name in fields)
+    rows.writerow([*own, *map(_inert, names)])
     for match in matches:
         numbers = (match.percentile, *(match.shares.get(name) for name in aspects))
         box = [None if match.box is None else str(match.box)] if boxed else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from functools import cached_property
 
-from artsim.index import VectorIndex, Vectors, open_index, open_vectors, to_gpu
+from artsim.index import VectorIndex, Vectors, open_index, to_gpu
 from artsim.search.encoder import Encoder, IndexEncoder
 from artsim.search.tiles import Tiles, open_tiles
 from artsim.search.works import Works
@@ -30,7 +30,7 @@ class Opened:
         self.encoder = encoder or IndexEncoder(store)
         self._gpu = gpu
         self._lock = threading.RLock()
-        self._vectors: dict[str, Vectors] = {}
+        self._on_cpu: dict[str, VectorIndex] = {}
         self._indexes: dict[str, VectorIndex] = {}
         self._tiles: dict[str, Tiles] = {}
 
@@ -41,10 +41,7 @@ class Opened:
 
     def vectors(self, tap: str) -> Vectors:
         """The unit vectors of a tap, by row."""
-        with self._lock:
-            if tap not in self._vectors:
-                self._vectors[tap] = open_vectors(self.store, tap)
-            return self._vectors[tap]
+        return self._index_on_cpu(tap).vectors
 
     def index(self, tap: str) -> VectorIndex:
         """The search index of a tap.
@@ -54,7 +51,7 @@ class Opened:
         """
         with self._lock:
             if tap not in self._indexes:
-                index = open_index(self.store, tap)
+                index = self._index_on_cpu(tap)
                 self._indexes[tap] = index if self._gpu is None else to_gpu(index, self._gpu)
             return self._indexes[tap]
 
@@ -68,3 +65,10 @@ class Opened:
             if tap not in self._tiles:
                 self._tiles[tap] = open_tiles(self.store, tap)
             return self._tiles[tap]
+
+    def _index_on_cpu(self, tap: str) -> VectorIndex:
+        """Open the search index of a tap once: it is what its vectors are read from, too."""
+        with self._lock:
+            if tap not in self._on_cpu:
+                self._on_cpu[tap] = open_index(self.store, tap)
+            return self._on_cpu[tap]

@@ -14,12 +14,12 @@ from artsim.search.matches import Query
 from artsim.search.opened import Opened
 from artsim.search.picking import best, pick
 from artsim.search.questions import Question
-from artsim.search.relations import relations
+from artsim.search.relations import check_relations, relations
 from artsim.search.terms import Encoded
 from artsim.search.ways import Way, cosines, joined
 from artsim.search.works import Works
 
-__all__ = ["Plan", "Vocabulary", "make_plan"]
+__all__ = ["Plan", "Vocabulary", "check_conditions", "make_plan"]
 
 _DEEPER = 4  # times as many candidates are looked at where limits leave too few
 _CANCELLED = 1e-6  # the length of a sum of unit vectors that is none
@@ -120,7 +120,7 @@ def make_plan(question: Question, ways: Sequence[Way], encoded: Vocabulary, work
     ]
     excluded = [works.row(id_) for id_ in question.exclude]
     conditions = [*question.conditions, *relations(question, queries, works)]
-    rows = works.filter.rows(question.where, conditions) if conditions or question.where else None
+    rows = works.filter.rows(question.where, conditions)
     both = joined(ways)
     missing = 0
     if both is not None:
@@ -140,6 +140,20 @@ def make_plan(question: Question, ways: Sequence[Way], encoded: Vocabulary, work
         caps=caps,
         works=works,
     )
+
+
+def check_conditions(question: Question, works: Works) -> None:
+    """Refuse conditions and limits that no work asked by could make right.
+
+    Raises:
+        SearchError: If one is on a column or an id that is not there, or cannot be read.
+    """
+    for id_ in question.exclude:
+        works.row(id_)
+    for column in question.max_per:
+        works.groups(column)
+    works.filter.rows(question.where, question.conditions)
+    check_relations(question, works)
 
 
 def _at_home(query: Query, works: Works) -> Query:

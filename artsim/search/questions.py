@@ -13,6 +13,8 @@ from artsim.search.conditions import Condition
 
 __all__ = ["Aspect", "Question", "Term"]
 
+_MOST_YEARS = 1_000_000  # between two works: older than any, and no number is too large to add
+
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
@@ -109,7 +111,9 @@ class Question:
         for column, most in self.max_per.items():
             if most < 1:
                 raise SearchError(f"at least 1 match per {column} can be shown, got {most}")
-        if self.contemporary is not None and self.contemporary < 0:
-            raise SearchError(f"contemporary within {self.contemporary} years; give 0 or more")
+        if self.contemporary is not None and not 0 <= self.contemporary <= _MOST_YEARS:
+            raise SearchError(
+                f"contemporary within {self.contemporary} years; give 0 to {_MOST_YEARS:,}"
+            )
         if self.min_percentile is not None and not 0 <= self.min_percentile <= 100:
             raise SearchError(f"a percentile is between 0 and 100, got {self.min_percentile:g}")

@@ -12,7 +12,7 @@ from artsim.search.matches import Query
 from artsim.search.questions import Question
 from artsim.search.works import Works
 
-__all__ = ["relations"]
+__all__ = ["check_relations", "relations"]
 
 
 def relations(question: Question, queries: Sequence[Query], works: Works) -> Iterator[Condition]:
@@ -23,9 +23,10 @@ def relations(question: Question, queries: Sequence[Query], works: Works) -> Ite
     Raises:
         SearchError: If what a relation rests on is not known.
     """
+    check_relations(question, works)
     asked = [query.metadata for query in queries if query.weight > 0]
     for column in question.not_same:
-        yield Condition(column, Op.NOT_IN, _values(column, asked, works))
+        yield Condition(column, Op.NOT_IN, _values(column, asked))
     if question.earlier_than is None and question.contemporary is None:
         return
     years = works.year_column(question.years)
@@ -41,12 +42,25 @@ def relations(question: Question, queries: Sequence[Query], works: Works) -> Ite
         yield Condition(years, Op.BETWEEN, (begin - within, end + within))
 
 
-def _values(column: str, asked: Sequence[dict[str, Any]], works: Works) -> tuple[Value, ...]:
-    if works.type_of(column) == FieldType.YEARS or column not in works.fields:
-        raise SearchError(
-            f"works cannot differ in {column!r}; choose a column of the catalogue that holds "
-            "text, lists or numbers"
-        )
+def check_relations(question: Question, works: Works) -> None:
+    """Refuse relations that no work asked by could have.
+
+    Raises:
+        SearchError: If a column is not there, or holds something else; if a work is not there.
+    """
+    for column in question.not_same:
+        if works.type_of(column) == FieldType.YEARS or column not in works.fields:
+            raise SearchError(
+                f"works cannot differ in {column!r}; choose a column of the catalogue that holds "
+                "text, lists or numbers"
+            )
+    if question.earlier_than is not None or question.contemporary is not None:
+        works.year_column(question.years)
+    if isinstance(question.earlier_than, str):
+        works.row(question.earlier_than)
+
+
+def _values(column: str, asked: Sequence[dict[str, Any]]) -> tuple[Value, ...]:
     found = [metadata.get(column) for metadata in asked]
     values = [v for value in found for v in (value if isinstance(value, list) else [value])]
     known = tuple(dict.fromkeys(value for value in values if value is not None))

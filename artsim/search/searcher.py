@@ -15,7 +15,7 @@ from artsim.search.chance import Chance, random_pairs, remembered
 from artsim.search.encoder import Encoder
 from artsim.search.matches import Answer, Match
 from artsim.search.opened import Opened
-from artsim.search.plans import Plan, Vocabulary, make_plan
+from artsim.search.plans import Plan, Vocabulary, check_conditions, make_plan
 from artsim.search.questions import Question, Term
 from artsim.search.terms import encode
 from artsim.search.ways import Way, cosines, find_ways, joined
@@ -123,6 +123,16 @@ class Searcher:
             with _noting(results, number):
                 results[number] = self._answer(plan, nearest.get(id(plan)))
         return [results[number] for number in range(len(questions))]
+
+    def check(self, question: Question) -> None:
+        """Refuse what no index like this could answer, whatever the pictures: taps and columns.
+
+        Raises:
+            SearchError: If a tap, a column, a condition or an id left out is not of this index.
+            EvaluationError: If it asks for a derived label that cannot be computed any more.
+        """
+        find_ways(question.by, self.tap, self._opened, self._others, details=question.details)
+        check_conditions(question, self.works)
 
     def _encode(self, asked: Sequence[tuple[Question, list[Way]]]) -> Vocabulary:
         """Encode every term once for each index that it is compared in."""

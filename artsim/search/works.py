@@ -28,6 +28,7 @@ _OWN = {
     "width": FieldType.NUMBER,
     "height": FieldType.NUMBER,
 }
+_BETWEEN = "\x1f"  # the values of a list; none holds it
 _YEAR_NAMES = ("year", "years", "date")
 _LOOKED_THROUGH = 1_000  # ids that begin, or end, like a mistyped one, and are compared with it
 
@@ -123,10 +124,13 @@ class Works:
             if kind == FieldType.YEARS:
                 raise SearchError(f"{column!r} holds ranges of years, which are no groups")
             values = self.column(column)
-            if kind == FieldType.LIST:  # works are together if they share all values
-                values = pc.binary_join(values, "\x1f")
-            codes = values.combine_chunks().dictionary_encode().indices
-            self._groups[column] = np.asarray(pc.fill_null(codes, -1), dtype=np.int64)
+            if kind == FieldType.LIST:
+                values = pc.binary_join(values, _BETWEEN)
+            encoded = values.combine_chunks().dictionary_encode()
+            codes = np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64)
+            if kind == FieldType.LIST:
+                codes = np.append(_same_lists(encoded.dictionary.to_pylist()), -1)[codes]
+            self._groups[column] = codes
         return self._groups[column]
 
     def type_of(self, column: str) -> FieldType:
@@ -184,6 +188,13 @@ def _where(ids: pa.ChunkedArray, test: Callable[..., Any], text: str, most: int)
     found = pc.indices_nonzero(test(ids, text, ignore_case=True)).slice(0, most)
     some: list[str] = ids.take(found).to_pylist()
     return some
+
+
+def _same_lists(lists: Sequence[str]) -> NDArray[np.int64]:
+    """Number lists of values, joined: those that share all values alike, the empty one -1."""
+    sets = [frozenset(filter(None, each.split(_BETWEEN))) for each in lists]
+    numbers = {each: number for number, each in enumerate(dict.fromkeys(sets))}
+    return np.array([numbers[each] if each else -1 for each in sets], dtype=np.int64)
 
 
 def find_index(folder: Path) -> Path:

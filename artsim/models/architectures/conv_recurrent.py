@@ -7,6 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from artsim.errors import ModelError
+
 __all__ = ["CELLS", "READINGS", "ConvRecurrent"]
 
 Cell = Literal["lstm", "gru"]
@@ -14,6 +16,8 @@ Reading = Literal["rows", "columns", "both"]
 
 CELLS: dict[str, type[nn.LSTM | nn.GRU]] = {"lstm": nn.LSTM, "gru": nn.GRU}
 READINGS = ("rows", "columns", "both")
+
+_LEAST = 16  # pixels, halved four times
 
 
 class ConvRecurrent(nn.Module):
@@ -48,8 +52,13 @@ class ConvRecurrent(nn.Module):
             hidden: Numbers of a state.
             backbone: A network whose `forward_features` gives a map, (B, C, H, W), in the place
                 of the first three blocks.
+
+        Raises:
+            ModelError: If the backbone gives no map, or the pictures are too small.
         """
         super().__init__()
+        if backbone is None and size < _LEAST:
+            raise ModelError(f"four poolings leave nothing of size {size}; take {_LEAST} or more")
         self.backbone = backbone
         blank = torch.zeros(1, 3, size, size)
         if backbone is None:
@@ -60,6 +69,11 @@ class ConvRecurrent(nn.Module):
         else:
             with torch.no_grad():
                 maps = backbone.forward_features(blank)  # type: ignore[operator]  # as said
+            if maps.ndim != 4:
+                raise ModelError(
+                    f"the backbone gives {' x '.join(map(str, maps.shape[1:]))} numbers, expected "
+                    "a map of channels x height x width; choose a convolutional one, as lite0"
+                )
             before, side = maps.shape[1], maps.shape[2]
         self.conv2d_3 = _block(before, channels[3])
         self.pool = nn.MaxPool2d(2)

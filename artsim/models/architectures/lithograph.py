@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from artsim.errors import ModelError
+
 __all__ = ["LithographCNN"]
+
+_LEAST = 10  # pixels of which the last map has one
 
 
 class LithographCNN(nn.Module):
@@ -18,8 +22,14 @@ class LithographCNN(nn.Module):
     output_fmt = "NCHW"  # how its maps are laid out, told as timm's networks tell it
 
     def __init__(self, size: int = 64) -> None:
-        """Build it for square pictures of this side, in pixels."""
+        """Build it for square pictures of this side, in pixels.
+
+        Raises:
+            ModelError: If they are too small for its convolutions and pools.
+        """
         super().__init__()
+        if size < _LEAST:
+            raise ModelError(f"the pools leave nothing of size {size}; take {_LEAST} or more")
         side = ((size - 2) // 2 - 2) // 2  # 14 of 64: each 3 x 3 takes two pixels, each pool half
         self.conv2d = nn.Conv2d(3, 32, 3)
         self.pool = nn.MaxPool2d(2)

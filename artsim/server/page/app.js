@@ -143,10 +143,10 @@ async function render({ focus = false, scroll = 0 } = {}) {
   document.body.classList.add("busy");
   tray.render(isMap ? { ...state, terms: [] } : state, index());
   try {
-    const narrowed = api.facets(state.index, state.conditions, signal);
+    const narrowed = drawRefine(signal);
     narrowed.catch(() => {}); // it is waited for below, unless the works fail first
     await (isMap ? drawMap(state, index(), signal) : drawWorks(signal));
-    refine.render(await narrowed, state.conditions);
+    await narrowed;
     if (focus) grid.focus();
     if (scroll) scrollTo({ top: scroll });
   } catch (error) {
@@ -192,6 +192,11 @@ function drawTop() {
   }
 }
 
+async function drawRefine(signal) {
+  const facets = await api.facets(state.index, state.conditions, signal);
+  if (!signal.aborted) refine.render(facets, state.conditions);
+}
+
 async function drawWorks(signal) {
   const isAnswer = state.terms.length > 0;
   const found = isAnswer ? await search(signal) : await browse(signal);
@@ -219,13 +224,13 @@ async function drawWorks(signal) {
 
 /** Say among what an answer was found, and what its figures are. */
 function howFound({ rows, searched, missing, by, matches }) {
-  const all = count(rows);
+  const all = many(rows, "work");
   const among = searched === rows ? all : `${count(searched)} of ${all}`;
   const figures = matches.some((match) => match.percentile !== null)
     ? "score, and percentile of random pairs"
     : "score";
   return [
-    `among ${among} works, by ${by}`,
+    `among ${among}, by ${by}`,
     missing ? `${many(missing, "work")} cannot be compared by all of it` : null,
     matches.length ? figures : null,
   ]

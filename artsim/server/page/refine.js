@@ -37,7 +37,7 @@ export function makeRefine(panel, fields, changed, close) {
           : null,
         make("button", { type: "button", className: "refine-button", onclick: close }, "Done"),
       ),
-      contains(conditions),
+      contains(conditions) ?? "",
       ...facets.map((facet, place) => {
         const own = conditions.find((each) => isOwn(each, facet.column));
         const set = (condition) =>
@@ -118,7 +118,7 @@ export function makeRefine(panel, fields, changed, close) {
                 set(chosen.size ? { op: "in", value: [...chosen] } : null);
               },
             }),
-            make("span", { className: "value" }, value),
+            make("span", { className: "value", title: value }, value),
             make("span", { className: "quiet" }, count(works)),
           ),
         ),
