@@ -258,7 +258,7 @@ def test_copies_of_a_test_picture_are_not_learnt_from(store, path, tmp_path):
     content = twice.read(["content_hash"]).column("content_hash").to_pylist()
     seen, judged = ({content[row] for row in rows} for rows in (found.sides.seen, found.sides.test))
     assert seen & judged == set()
-    assert "pictures are not learnt from, as their very file is in test" in found.sides.notes[0]
+    assert "not learnt from: the very file is in test" in found.sides.notes[0]
     make_split(twice, "leaky", SplitPlan(fractions=(0.5, 0.5)))
     (found,) = probed(twice, "class", split="leaky")
     assert "test pictures are in train too, byte for byte" in found.sides.notes[0]

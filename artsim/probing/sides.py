@@ -168,7 +168,8 @@ def _without_copies(sides: Sides, content: Codes) -> Sides:
     left = len(sides.seen) - len(train) - len(validation)
     if not left or not len(train) or not len(validation):
         return _count_copies(sides, content)
-    note = f"{left:,} pictures are not learnt from, as their very file is in test"
+    told = "1 picture is" if left == 1 else f"{left:,} pictures are"
+    note = f"{told} not learnt from: the very file is in test"
     return replace(sides, train=train, validation=validation, notes=(*sides.notes, note))
 
 

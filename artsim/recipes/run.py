@@ -94,7 +94,7 @@ class Run:
     plan: Plan
     device: str = "cpu"  # as `artsim.models.extractor.find_device` takes it
     devices: int = 1  # GPUs of that kind to share the work
-    precision: Precision = "f32"  # bf16: mixed with f32, on a GPU
+    precision: Precision = "f32"  # bf16: mixed with f32
     workers: int = 2  # threads that decode
     progress: Progress = _in_silence
     stops: Callable[[], bool] = _never  # asked after every step; of several GPUs by none

@@ -205,9 +205,8 @@ def keep_apart(
         dropped = len(np.union1d(each.train, each.validation)) - len(train) - len(validation)
         notes = each.notes
         if dropped:
-            notes += (
-                f"{dropped:,} pictures are not learnt from: a task judges or chooses by them",
-            )
+            told = "1 picture is" if dropped == 1 else f"{dropped:,} pictures are"
+            notes += (f"{told} not learnt from: a task judges or chooses by them",)
         for what, rows in (("learn from", train), ("choose by", validation), ("test", each.test)):
             if not len(rows):
                 raise TrainingError(
