@@ -7,6 +7,7 @@ manifest does not name is not there: a part that was renamed but not yet named i
 from __future__ import annotations
 
 import bisect
+import glob
 import hashlib
 import json
 import os
@@ -36,6 +37,7 @@ __all__ = [
     "Manifest",
     "Part",
     "Store",
+    "clear_left",
     "floats",
     "indices",
     "is_store",
@@ -397,7 +399,8 @@ class Store:
         for file in (self.path / "parts").iterdir():
             if file.name not in named:
                 file.unlink()
-        # Beside the parts others may be writing just now: thumbnails, a search index.
+        clear_left(self.path / _MANIFEST, self.path / _FAILURES)
+        # Others may be writing just now what needs no lock: thumbnails, a map.
         for file in self.path.rglob(_TEMPORARY):
             with suppress(FileNotFoundError):
                 if time.time() - file.stat().st_mtime > _LEFT_S:
@@ -594,6 +597,13 @@ def write_whole(file: Path, write: Callable[[IO[bytes]], object]) -> None:
                 temporary.unlink()
             raise
         _sync_folder(file.parent)
+
+
+def clear_left(*files: Path) -> None:
+    """Remove what kills left of files that nobody else can be writing: see `lock_index`."""
+    for file in files:
+        for left in file.parent.glob(f".{glob.escape(file.name)}.*.tmp"):
+            left.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -83,6 +83,17 @@ def test_the_file_is_the_one_faiss_writes(tmp_path):
     ).tobytes()
 
 
+def test_what_a_kill_left_of_its_files_is_cleared_and_nothing_else(tmp_path):
+    store = store_of(tmp_path / "i", [EAST, NORTH])
+    folder = store.path / "faiss"
+    folder.mkdir()
+    for name in ("rgb.index", "rgb.codes.npy", "rgb.vectors.npy", "rgb.json", "rgb.pairs.json"):
+        (folder / f".{name}.0a1b.tmp").write_text("half")
+    build_index(store, "rgb")
+    left = sorted(file.name for file in folder.iterdir())
+    assert left == [".rgb.pairs.json.0a1b.tmp", "rgb.index", "rgb.json"]
+
+
 def test_beside_the_index_stands_how_it_was_made(tmp_path):
     store = store_of(tmp_path / "i", [EAST, NORTH])
     build_index(store, "rgb")

@@ -170,13 +170,16 @@ def test_finishing_clears_what_kills_left(store):
 
 
 def test_finishing_clears_what_kills_left_beside_the_parts_but_not_what_is_being_written(store):
-    old, new = (store.path / "faiss" / f".rgb.index.{token}.tmp" for token in ("1a", "2b"))
-    old.parent.mkdir()
-    for file in (old, new):
+    folder = store.path / "thumbnails"
+    folder.mkdir()
+    old, new = (folder / f".0304.jpg.{token}.tmp" for token in ("1a", "2b"))
+    under_the_lock = store.path / ".manifest.json.3c.tmp"
+    for file in (old, new, under_the_lock):
         file.write_text("half")
     os.utime(old, (0, 0))
     store.finish()
-    assert list(old.parent.iterdir()) == [new]
+    assert list(folder.iterdir()) == [new]
+    assert not under_the_lock.exists()
 
 
 def test_two_that_write_one_file_at_once_each_write_the_whole_of_it(tmp_path):

@@ -21,6 +21,7 @@ from artsim.index.note import (
     Goals,
     IndexInfo,
     codes_file,
+    files_of,
     index_file,
     parts_of,
     read_note,
@@ -31,7 +32,7 @@ from artsim.index.note import (
 )
 from artsim.index.vector_index import VectorIndex
 from artsim.index.vectors import Vectors, write_vectors
-from artsim.store import Store, write_whole
+from artsim.store import Store, clear_left, write_whole
 
 __all__ = ["build_index"]
 
@@ -72,6 +73,7 @@ def build_index(store: Store, tap: str, goals: Goals | None = None) -> IndexInfo
     )
     old = _open_old(store, tap, note)
     withdraw_note(store, tap, note)
+    clear_left(*files_of(store, tap))
     if shapes[0].pieces:
         vectors = _write_vectors(store, tap, old)
         made = _make(store, vectors, shapes, info, old)

@@ -21,6 +21,7 @@ __all__ = [
     "IndexInfo",
     "Kind",
     "codes_file",
+    "files_of",
     "index_file",
     "is_current",
     "parts_of",
@@ -102,6 +103,12 @@ def codes_file(store: Store, tap: str) -> Path:
 
 def _note_file(store: Store, tap: str) -> Path:
     return index_file(store, tap).with_suffix(".json")
+
+
+def files_of(store: Store, tap: str) -> tuple[Path, ...]:
+    """Name all files that an index of any kind has."""
+    names = (index_file, vectors_file, codes_file, _note_file)
+    return tuple(name(store, tap) for name in names)
 
 
 def read_note(store: Store, tap: str) -> IndexInfo | None:
