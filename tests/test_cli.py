@@ -133,6 +133,7 @@ def test_misuse_is_one_line(museum, index, monkeypatch, args, message):
     ("args", "message"),
     [
         (("similar",), "give a picture file, or --id ID"),
+        (("map", "index", "--index", "index"), "'index' and --index name an index; give one"),
         (("embed", "museum", "--exact", "--precision", "bf16"), "--exact computes in float32"),
         (("embed", "museum", "--type", "year"), "'year' is not NAME=VALUE"),
         (("similar", "--id", "b", "-k", "0"), "0 is not in the range x>=1"),
@@ -213,6 +214,14 @@ def test_knn_eval_prints_its_fields_as_json(index):
     assert rows[0]["top1"] == 1.0  # each picture's twin is its nearest
     assert rows[0]["majority"] == 0.25
     assert rows[0]["n"] == 8
+
+
+def test_an_index_is_an_argument_as_well_as_an_option(index, monkeypatch):
+    by_option = run("knn-eval", "--index", index, "-k", "1")
+    assert run("knn-eval", index, "-k", "1") == by_option
+    monkeypatch.setenv("ARTSIM_INDEX", "gone")
+    assert run("knn-eval", index, "-k", "1") == by_option
+    assert "no index at 'gone'" in run("knn-eval", "-k", "1", code=1)
 
 
 def test_knn_eval_prints_a_table_for_people(index):

@@ -1,6 +1,7 @@
 """Vectors by row: nothing of a direction is lost, and equal rows have equal cosines."""
 
 import io
+import tracemalloc
 
 import hypothesis.strategies as st
 import numpy as np
@@ -86,3 +87,16 @@ def test_a_query_of_another_size_is_refused():
     vectors = Vectors(np.eye(3, dtype=np.float32))
     with pytest.raises(SearchError, match="holds vectors of 3, the query has 2"):
         vectors.cosines(np.ones(2, np.float32))
+
+
+def test_some_rows_of_a_file_that_lies_askew_are_read_without_the_rest():
+    memory = np.zeros(4 * 64 * 20_000 + 1, dtype=np.uint8)
+    askew = memory[1:].view(np.float32).reshape(20_000, 64)  # 5 MB
+    askew[:, 0] = 1
+    vectors = Vectors(askew)
+    tracemalloc.start()
+    cosines = vectors.cosines(np.eye(64, dtype=np.float32)[0], np.array([3, 19_999]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert cosines.tolist() == [1, 1]
+    assert peak < 100_000

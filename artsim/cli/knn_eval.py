@@ -15,7 +15,7 @@ from artsim.cli.options import (
     device_option,
     format_option,
     group_option,
-    index_option,
+    index_argument,
     k_option,
     label_option,
     open_store,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command("knn-eval")
-@index_option
+@index_argument
 @tap_option
 @label_option("Judge")
 @split_options(default="leave-one-out")

@@ -14,7 +14,7 @@ from artsim.cli.options import (
     NEW_FILE,
     count_cores,
     format_option,
-    index_option,
+    index_argument,
     open_store,
     tap_option,
 )
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     help="Pictures laid out at once; the others are set among them.",
 )
 @click.option("--seed", default=0, show_default=True, help="Of the layout.")
-@index_option
+@index_argument
 @tap_option
 @format_option
 def map_(

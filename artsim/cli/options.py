@@ -25,6 +25,7 @@ __all__ = [
     "device_option",
     "format_option",
     "group_option",
+    "index_argument",
     "index_option",
     "k_option",
     "label_option",
@@ -63,20 +64,48 @@ NEW_PATH = _NewFile(path_type=Path)  # a file or a folder
 PICTURE = click.Path(path_type=Path)
 INDEXES = Path("indexes")
 
+_INDEX = "artsim.index"  # what the context remembers of an index that is an argument
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def index_option(command: Command) -> Command:
     """Add --index."""
+
+    def prefer_argument(context: click.Context, _: click.Parameter, value: Path | None) -> Any:
+        argument = context.meta.get(_INDEX)
+        source = context.get_parameter_source("index")
+        if argument is not None and source == click.core.ParameterSource.COMMANDLINE:
+            raise click.UsageError(f"{str(argument)!r} and --index name an index; give one")
+        return value if argument is None else argument
+
     return click.option(
         "--index",
         "index",
         metavar="DIR",
         type=FOLDER,
+        callback=prefer_argument,
         envvar="ARTSIM_INDEX",
         show_envvar=True,
         help="The index to ask.  [default: the newest in indexes/]",
     )(command)
+
+
+def index_argument(command: Command) -> Command:
+    """Add [INDEX], and --index for the same."""
+
+    def remember(context: click.Context, _: click.Parameter, value: Path | None) -> None:
+        context.meta[_INDEX] = value
+
+    return click.argument(
+        "named",
+        metavar="[INDEX]",
+        type=FOLDER,
+        required=False,
+        expose_value=False,
+        is_eager=True,  # before --index, which asks for it
+        callback=remember,
+    )(index_option(command))
 
 
 def tap_option(command: Command) -> Command:

@@ -12,7 +12,7 @@ import click
 from artsim.cli.options import (
     device_option,
     format_option,
-    index_option,
+    index_argument,
     label_option,
     numbers,
     open_store,
@@ -36,7 +36,7 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
 
 
 @click.command()
-@index_option
+@index_argument
 @tap_option
 @label_option("Tell")
 @split_options(default="70/10/20, drawn alike from each class")

@@ -14,7 +14,7 @@ from artsim.cli.options import (
     count_cores,
     device_option,
     format_option,
-    index_option,
+    index_argument,
     label_option,
     open_store,
     seed_option,
@@ -30,7 +30,7 @@ _WAYS = ("baseline", "metadata", "1-NN", "kNN", "probe")
 
 
 @click.command()
-@index_option
+@index_argument
 @tap_option
 @label_option("Study")
 @click.option(

@@ -10,7 +10,7 @@ import click
 
 from artsim.cli.options import (
     format_option,
-    index_option,
+    index_argument,
     k_option,
     label_option,
     open_store,
@@ -27,7 +27,7 @@ _ALONE = ("R-precision", "mAP@R")
 
 
 @click.command("retrieval-eval")
-@index_option
+@index_argument
 @tap_option
 @label_option("Find again pictures that share")
 @k_option("Ranks to cut at", default="1,5,10,20,100")

@@ -99,6 +99,8 @@ class Vectors:
             here = slice(start, min(start + step, part.stop))
             if rows is None:
                 block = self.stored[here]
+            elif not self.stored.flags.aligned:  # numpy would copy all of it to take from it
+                block = self.stored[rows[here]]
             else:
                 block = gathered[: here.stop - start]
                 # With the mode "raise" numpy would write elsewhere first.
