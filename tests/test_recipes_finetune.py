@@ -163,6 +163,81 @@ def test_a_run_whose_patience_ran_out_learns_no_more_when_it_is_resumed(still, p
     assert {name: (still / name).read_bytes() for name in files} == files
 
 
+@pytest.fixture(scope="module")
+def refitted(paintings, tmp_path_factory):
+    """A run that learns validation pictures too, once they have chosen the number of epochs."""
+    path = tmp_path_factory.mktemp("runs") / "refitted"
+    return run(path, paintings, **SMALL, refit="true")
+
+
+def test_what_is_trained_again_learns_validation_too_for_as_many_epochs_as_were_best(
+    refitted, paintings, tmp_path
+):
+    scores = [row["val_artist"] for row in read_curves(refitted)]
+    best = scores.index(max(scores)) + 1
+    again = read_curves(refitted / "refit")
+    steps = 4  # of an epoch: 24 + 4 pictures, in batches of 8
+    assert [row["step"] for row in again] == [steps * n for n in range(1, best + 1)]
+    assert set(again[0]) == {"epoch", "step", "train_loss"}
+
+    found = json.loads((refitted / "metrics.json").read_text())
+    (task,) = found["tasks"]
+    assert [task[side]["n"] for side in ("train", "val", "test")] == [28, 0, 8]
+    assert (found["epochs"], found["steps"]) == (best, steps * best)
+    assert found["notes"] == [
+        f"Trained again for {best} of 2 epochs, as many as were best on validation "
+        f"({max(scores):.3f}); the second time its pictures were learnt too."
+    ]
+    weights = torch.load(refitted / "refit" / "checkpoints" / "last.ckpt", weights_only=True)
+    kept = load_classifier(refitted)[1].state_dict()
+    for name, each in kept.items():
+        assert torch.equal(each, weights["state_dict"][f"classifier.{name}"]), name
+
+    # The sides are those of a run that is not trained again, and so are its test pictures.
+    once = run(tmp_path / "once", paintings, **SMALL)
+    sides = [
+        {row["id"]: row["split"] for row in pq.read_table(path / "predictions.parquet").to_pylist()}
+        for path in (once, refitted)
+    ]
+    assert sides[1] == {id_: side.replace("val", "train") for id_, side in sides[0].items()}
+    baselines = [
+        json.loads((path / "metrics.json").read_text())["tasks"][0]["baselines"]
+        for path in (once, refitted)
+    ]
+    assert baselines[0] | {"split": ""} == baselines[1] | {"split": ""}
+
+
+@pytest.mark.parametrize("step", [5, 8, 10])  # the first training has 6
+def test_a_run_stopped_as_it_trains_again_ends_as_one_that_was_not(
+    refitted, paintings, tmp_path, step
+):
+    asked = iter(range(1, 100))
+    with pytest.raises(Stopped, match=str(tmp_path / "run")):
+        run(
+            tmp_path / "run",
+            paintings,
+            stops=lambda: next(asked) >= step,
+            **SMALL,
+            refit="true",
+        )
+    resumed = run(tmp_path / "run", paintings)
+    names = ("curves.csv", "model.safetensors", "predictions.parquet", "refit/curves.csv")
+    for name in names:
+        assert (resumed / name).read_bytes() == (refitted / name).read_bytes()
+
+
+def test_a_run_that_is_done_can_be_trained_again_afterwards(tuned, paintings, tmp_path):
+    shutil.copytree(tuned, tmp_path / "run")
+    again = CliRunner().invoke(
+        cli, ["train", "--resume", str(tmp_path / "run"), "--set", "refit=true", "--device", "cpu"]
+    )
+    assert again.exit_code == 0, again.output
+    whole = run(tmp_path / "whole", paintings, freeze_until="layer2", **SMALL, refit="true")
+    for name in ("curves.csv", "model.safetensors", "predictions.parquet", "refit/curves.csv"):
+        assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes()
+    assert "Trained again for" in again.output
+
+
 def test_fewer_steps_than_an_epoch_has_are_a_run_too(paintings, tmp_path):
     path = run(tmp_path / "run", paintings, **(SMALL | {"max_steps": "1", "patience": "2"}))
     assert checkpoint(path, "last")["step"] == 1

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
@@ -19,7 +19,7 @@ from artsim.datatypes import Fit, Preprocessing
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.models.layouts import output_shapes
 from artsim.models.networks import Network
-from artsim.models.trained import new_body
+from artsim.models.trained import Body, new_body
 from artsim.recipes.data import Augmentation, Pictures
 from artsim.recipes.learner import Learner
 from artsim.recipes.results import finish
@@ -58,6 +58,7 @@ class Config:
     epochs: int = 16
     max_steps: int | None = None
     patience: int | None = 6  # epochs without a better validation score
+    refit: bool = False  # train again, on validation too, for as many epochs as were best
     lr: float = 7e-4  # of the network's layers, at its highest
     head_lr: float = 1e-3  # of the head, at its highest
     warm_up: float = 0.1  # of all steps, while the learning rates rise; then they fall to 0
@@ -71,11 +72,28 @@ def train(store: Store, config: Config, run: Run) -> None:
     (sides,) = joint_sides(
         store, [target], splits=[config.split], group=config.group, seed=run.seed
     )
-    task = Task(target=target, sides=sides, label=config.label)
-    if config.class_weights:
-        task = task.balanced()
-    task = replace(task, smoothing=config.label_smoothing)
+    task = Task(target=target, sides=sides, label=config.label, smoothing=config.label_smoothing)
 
+    # --- model and loop; once more where the number of epochs alone was wanted of the first
+    learnt, notes = _learn(store, config, task, run), []
+    if config.refit:
+        notes.append(_chosen(learnt, task))
+        again = replace(config, epochs=learnt.epochs, patience=None)
+        learnt = _learn(store, again, replace(task, refit=True), run.part("refit"))
+
+    # --- evaluation and save
+    finish(store, learnt.learner, learnt.pictures, run, learnt.body, learnt.dim, notes=notes)
+
+
+class _Learnt(NamedTuple):
+    learner: Learner
+    pictures: Pictures
+    body: Body
+    dim: int
+    epochs: int  # that its weights have learnt
+
+
+def _learn(store: Store, config: Config, task: Task, run: Run) -> _Learnt:
     # --- model
     seed(run)
     body, network = new_body(config.backbone, weights=run.weights)
@@ -84,10 +102,12 @@ def train(store: Store, config: Config, run: Run) -> None:
         network, module=module, preprocessing=_preprocessing(config, network.preprocessing)
     )
     dim = output_shapes(network)[""][1]
-    head = HeadShape(outputs=len(target.classes), dropout=config.dropout)
+    head = HeadShape(outputs=len(task.target.classes), dropout=config.dropout)
     classifier = Classifier(module, dim, {task.name: head})
 
     # --- loop
+    if config.class_weights:
+        task = task.balanced()
     pictures = Pictures(
         store,
         [task],
@@ -122,7 +142,7 @@ def train(store: Store, config: Config, run: Run) -> None:
     )
     if config.warm_start and not run.last.exists():
         begin_as_probe(learner, pictures, run)
-    fit(
+    epochs = fit(
         learner,
         pictures,
         run,
@@ -131,9 +151,16 @@ def train(store: Store, config: Config, run: Run) -> None:
         monitor="val_score",
         patience=config.patience,
     )
+    return _Learnt(learner, pictures, body, dim, epochs)
 
-    # --- evaluation and save
-    finish(store, learner, pictures, run, body, dim)
+
+def _chosen(learnt: _Learnt, task: Task) -> str:
+    scores = [row[f"val_{task.name}"] for row in learnt.learner.curves]
+    return (
+        f"Trained again for {learnt.epochs} of {len(scores)} epochs, as many as were best on "
+        f"validation ({scores[learnt.epochs - 1]:.3f}); the second time its pictures were learnt "
+        "too."
+    )
 
 
 def _preprocessing(config: Config, own: Preprocessing) -> Preprocessing:

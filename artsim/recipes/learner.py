@@ -22,6 +22,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
 
+from artsim.annotations import VAL
 from artsim.datatypes import Preprocessing
 from artsim.errors import TrainingError
 from artsim.models.architectures import Classifier
@@ -182,21 +183,30 @@ class Learner(LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         """Note the epoch's losses and scores, and tell Lightning what to choose by."""
+        found = {"val_loss": float(self._val_loss.compute())}
+        for task, score in zip(self.tasks, self._scores, strict=True):
+            found[f"val_{task.name}"] = float(score.compute())  # type: ignore[operator]  # a Metric
+            score.reset()  # type: ignore[operator]  # a Metric
+        self._val_loss.reset()
+        self._note(found)
+        scores = [found[f"val_{task.name}"] for task in self.tasks]
+        self.log("val_loss", found["val_loss"])
+        self.log("val_score", sum(scores) / len(scores))
+
+    def on_train_epoch_end(self) -> None:
+        """Note the epoch's loss where there is no validation, which would have done it."""
+        if not len(self._pictures.rows[VAL]):
+            self._note({})
+
+    def _note(self, validation: Mapping[str, float]) -> None:
         row = {
             "epoch": float(self.current_epoch),
             "step": float(self._pictures.positions.step),
             "train_loss": sum(self._losses) / max(len(self._losses), 1),
-            "val_loss": float(self._val_loss.compute()),
+            **validation,
         }
-        for task, score in zip(self.tasks, self._scores, strict=True):
-            row[f"val_{task.name}"] = float(score.compute())  # type: ignore[operator]  # a Metric
-            score.reset()  # type: ignore[operator]  # a Metric
-        self._val_loss.reset()
         self._losses = []
         self.curves.append(row)
-        scores = [row[f"val_{task.name}"] for task in self.tasks]
-        self.log("val_loss", row["val_loss"])
-        self.log("val_score", sum(scores) / len(scores))
         told = (f"{name} {value:.4f}" for name, value in row.items() if name not in _COUNTED)
         logger.info("epoch %d, step %d: %s", row["epoch"] + 1, row["step"], ", ".join(told))
 

@@ -146,8 +146,11 @@ def predict(learner: Learner, pictures: Pictures, side: str, run: Run) -> Likely
     """Say how likely each class of each task is for the pictures of a side that can be decoded."""
     device = find_device(run.device)
     learner.to(device).eval()
-    rows: dict[str, list[NDArray[np.int64]]] = {task.name: [] for task in learner.tasks}
-    likely: dict[str, list[NDArray[np.float32]]] = {task.name: [] for task in learner.tasks}
+    rows: dict[str, list[NDArray[np.int64]]] = {}
+    likely: dict[str, list[NDArray[np.float32]]] = {}
+    for task in learner.tasks:  # a side may be empty
+        rows[task.name] = [np.empty(0, dtype=np.int64)]
+        likely[task.name] = [np.empty((0, len(task.target.classes)), dtype=np.float32)]
     with torch.inference_mode():
         for batch in pictures.of_side(side):
             logits = learner(batch.pixels.to(device))

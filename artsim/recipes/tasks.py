@@ -36,6 +36,7 @@ class Task:
     # What a picture of each class counts in the loss, (K,); 1 where it is not given.
     class_weights: NDArray[np.float32] | None = None
     smoothing: float = 0.0  # probability that a cross-entropy spreads over all classes
+    refit: bool = False  # what has been chosen is fitted again, on train and validation together
 
     @property
     def name(self) -> str:
@@ -43,8 +44,11 @@ class Task:
         return self.target.name
 
     def rows(self, side: str) -> Rows:
-        """Return the rows of train, val or test."""
-        return {TRAIN: self.sides.train, VAL: self.sides.validation, TEST: self.sides.test}[side]
+        """Return the rows of train, val or test; what is fitted again learns from both of two."""
+        train, validation, test = self.sides.train, self.sides.validation, self.sides.test
+        if self.refit:
+            train, validation = np.union1d(train, validation), validation[:0]
+        return {TRAIN: train, VAL: validation, TEST: test}[side]
 
     def truth(self, side: str) -> NDArray[np.int64] | NDArray[np.float32]:
         """Return what each row of the index is told to be, for one side.
@@ -66,7 +70,7 @@ class Task:
     def balanced(self) -> Task:
         """Return it with each class counting alike in the loss, however many pictures it has."""
         counts = np.bincount(
-            self.target.strata[self.sides.train], minlength=len(self.target.classes)
+            self.target.strata[self.rows(TRAIN)], minlength=len(self.target.classes)
         )
         weights = counts.sum() / (np.maximum(counts, 1) * max((counts > 0).sum(), 1))
         return replace(self, class_weights=weights.astype(np.float32))

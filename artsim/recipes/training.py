@@ -18,6 +18,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
+from artsim.annotations import VAL
 from artsim.errors import TrainingError
 from artsim.models.extractor import find_device
 from artsim.models.layouts import output_shapes
@@ -65,7 +66,7 @@ def fit(
     monitor: Monitor = "val_loss",
     patience: int | None = None,
     keep: Literal["best", "last"] = "best",
-) -> None:
+) -> int:
     """Train, or go on from the run's last checkpoint, and leave the chosen weights in the learner.
 
     Args:
@@ -78,6 +79,9 @@ def fit(
         patience: Epochs without a better one after which it ends.
         keep: Whose weights are kept at the end: of the best epoch, or of the last.
 
+    Returns:
+        How many epochs the kept weights have learnt.
+
     Raises:
         Stopped: If ``run.stops`` said so; the last checkpoint is of that very step.
         TrainingError: If the loss is no finite number.
@@ -85,14 +89,14 @@ def fit(
     device = find_device(run.device)
     total = epochs * pictures.steps_per_epoch
     mode = "min" if monitor == "val_loss" else "max"
-    callbacks: list[Callback] = [
-        _Watch(run, pictures, min(total, max_steps or total)),
-        _checkpoint(run.best, monitor=monitor, mode=mode),
-        # Of every epoch: Lightning's own save_last comes with a better one only.
-        _checkpoint(run.last),
-    ]
+    callbacks: list[Callback] = [_Watch(run, pictures, min(total, max_steps or total))]
     if patience is not None:
-        callbacks.insert(1, EarlyStopping(monitor, mode=mode, patience=patience, strict=False))
+        callbacks.append(EarlyStopping(monitor, mode=mode, patience=patience, strict=False))
+    if len(pictures.rows[VAL]):
+        callbacks.append(_checkpoint(run.best, monitor=monitor, mode=mode))
+    # Of every epoch: Lightning's own save_last comes with a better one only. It comes after the
+    # best, whose score it holds.
+    callbacks.append(_checkpoint(run.last))
     with quiet(), _errors_of_processes(run):
         trainer = Trainer(
             accelerator="gpu" if device.type == "cuda" else device.type,
@@ -122,6 +126,7 @@ def fit(
     chosen = _read(run.best) if keep == "best" and run.best.exists() else last
     learner.load_state_dict(chosen["state_dict"])
     learner.cpu().eval()
+    return int(chosen["epoch"]) + 1
 
 
 def _checkpoint(file: Path, **best: Any) -> ModelCheckpoint:
@@ -176,9 +181,11 @@ class _Watch(Callback):
         if self.run.stops() and trainer.current_epoch:
             raise Stopped(_how_to_go_on(self.run))
 
-    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+    def on_save_checkpoint(
+        self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
         assert isinstance(module, Learner)
-        if trainer.is_global_zero:
+        if trainer.is_global_zero and module.curves:
             self.run.write(CURVES, _table(module.curves))
 
 

@@ -24,8 +24,8 @@ _STRENGTHS = tuple(float(c) for c in np.logspace(-2, 4, 13))
 def begin_as_probe(learner: Learner, pictures: Pictures, run: Run) -> None:
     """Fit each head of one linear layer to the embeddings of the train pictures as they are.
 
-    The strength of the penalty is chosen on validation; unlike a probe that is judged, the fit is
-    not made again with validation, which is still to choose the epoch.
+    The strength of the penalty is chosen on validation. The fit is made again with validation, as
+    that of a probe is, only where the epoch has been chosen by it already.
 
     Raises:
         EvaluationError: If the train pictures are of one class.
@@ -35,10 +35,14 @@ def begin_as_probe(learner: Learner, pictures: Pictures, run: Run) -> None:
     for task, head in zip(learner.tasks, learner.classifier.heads, strict=True):
         fitted = ClassTask(features, task.target.strata[rows])
         learnt, chosen_on = (
-            np.flatnonzero(np.isin(rows, task.rows(side))) for side in (TRAIN, VAL)
+            np.flatnonzero(np.isin(rows, each))
+            for each in (task.sides.train, task.sides.validation)
         )
         path, classes = fitted.fit(learnt, _STRENGTHS)
         best, _ = choose(fitted, path, classes, chosen_on)
+        if task.refit:
+            path, classes = fitted.fit(np.append(learnt, chosen_on), _STRENGTHS[best : best + 1])
+            best = 0
         layer = head[-1]  # type: ignore[index]  # a Sequential
         with torch.no_grad():
             # A class without a train picture begins as the least likely one.
