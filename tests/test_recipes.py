@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 from recipe_runs import run
 
+from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embed import embed_collection
 from artsim.errors import ModelError, TrainingError
@@ -188,6 +190,17 @@ def test_the_original_sampling_takes_the_first_of_each_class(moma):
     assert sides.train.tolist() == sorted(
         np.concatenate([np.flatnonzero(target.strata == code)[:3] for code in (0, 1)]).tolist()
     )
+
+
+@pytest.mark.parametrize(("flag", "said"), [((), "drawn"), (("--original-sampling",), "the first")])
+def test_the_original_sampling_is_a_flag(moma, tmp_path, flag, said):
+    few = {"train_per_class": 6, "validation_per_class": 4, "test_per_class": 4, "max_steps": 1}
+    settings = [each for name, n in few.items() for each in ("--set", f"{name}={n}")]
+    command = ["train", LITHOGRAPH, "--index", str(moma), "--out", str(tmp_path / "run")]
+    found = CliRunner().invoke(cli, [*command, *settings, *flag, "--device", "cpu"])
+    assert found.exit_code == 0, found.output
+    (task,) = json.loads((tmp_path / "run" / "metrics.json").read_text())["tasks"]
+    assert said in task["split"]
 
 
 def test_too_few_of_a_class_says_how_many_there_are(moma):

@@ -163,6 +163,14 @@ def test_a_run_whose_patience_ran_out_learns_no_more_when_it_is_resumed(still, p
     assert {name: (still / name).read_bytes() for name in files} == files
 
 
+def test_a_run_goes_on_with_the_patience_that_it_is_given_then(still, tmp_path):
+    shutil.copytree(still, tmp_path / "run")
+    resume = ["train", "--resume", str(tmp_path / "run"), "--device", "cpu", "--set", "patience=3"]
+    found = CliRunner().invoke(cli, resume)
+    assert found.exit_code == 0, found.output
+    assert len(read_curves(tmp_path / "run")) == 4  # the first, and three that are no better
+
+
 @pytest.fixture(scope="module")
 def refitted(paintings, tmp_path_factory):
     """A run that learns validation pictures too, once they have chosen the number of epochs."""

@@ -34,6 +34,20 @@ RUNS = Path("runs")
     help="A setting of the recipe: lr=1e-4, epochs=5, tasks=artist,style. Repeat for more.",
 )
 @click.option(
+    "--original-sampling",
+    "settings",
+    flag_value="original_sampling=true",
+    multiple=True,
+    help="moma-lithograph: the first of each class, as the original took them.",
+)
+@click.option(
+    "--face",
+    "settings",
+    flag_value="face=true",
+    multiple=True,
+    help="nga-similarity: portraits by the face alone too.",
+)
+@click.option(
     "--index",
     metavar="DIR",
     type=FOLDER,

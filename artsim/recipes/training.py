@@ -91,7 +91,7 @@ def fit(
     mode = "min" if monitor == "val_loss" else "max"
     callbacks: list[Callback] = [_Watch(run, pictures, min(total, max_steps or total))]
     if patience is not None:
-        callbacks.append(EarlyStopping(monitor, mode=mode, patience=patience, strict=False))
+        callbacks.append(_Patience(monitor, mode=mode, patience=patience, strict=False))
     if len(pictures.rows[VAL]):
         callbacks.append(_checkpoint(run.best, monitor=monitor, mode=mode))
     # Of every epoch: Lightning's own save_last comes with a better one only. It comes after the
@@ -116,7 +116,7 @@ def fit(
         learner.train()  # Lightning leaves modes as they are, and networks come in eval mode
         resumed = run.last if run.last.exists() else None
         try:
-            if resumed is None or not _ended_early(_read(resumed)):
+            if resumed is None or not _ended_early(_read(resumed), patience):
                 trainer.fit(learner, datamodule=pictures, ckpt_path=resumed)
         except SystemExit as error:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from error
@@ -144,10 +144,19 @@ def _read(checkpoint: Path) -> dict[str, Any]:
     return found
 
 
-def _ended_early(checkpoint: Mapping[str, Any]) -> bool:
+class _Patience(EarlyStopping):
+    """Goes by the patience that is asked for now, not by that of the checkpoint it goes on from."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        super().load_state_dict(state_dict | {"patience": self.patience})
+
+
+def _ended_early(checkpoint: Mapping[str, Any], patience: int | None) -> bool:
     """Tell whether patience had run out: Lightning would go on for an epoch to find out again."""
-    stopping = (each for each in checkpoint["callbacks"].values() if "wait_count" in each)
-    return any(each["wait_count"] >= each["patience"] for each in stopping)
+    waited = [
+        each["wait_count"] for each in checkpoint["callbacks"].values() if "wait_count" in each
+    ]
+    return patience is not None and any(count >= patience for count in waited)
 
 
 class _Watch(Callback):
