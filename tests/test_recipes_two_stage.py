@@ -25,7 +25,7 @@ from artsim.readers import read_collection
 from artsim.recipes import load_recipe
 from artsim.recipes.begin import train
 from artsim.recipes.predicting import read_pictures, tell_collection, tell_ids
-from artsim.recipes.run import Plan, Run, Stopped, read_plan, save_plan
+from artsim.recipes.run import Plan, Run, Stopped, read_curves, read_plan, save_plan
 from artsim.recipes.settings import configure, to_json
 from artsim.recipes.telling import PHRASE, Teller
 from artsim.recipes.tree import HERITAGE, read_tree
@@ -134,6 +134,8 @@ def test_the_published_settings_are_the_defaults():
     assert config.backbone == "timm:vgg16.tv_in1k"
     assert (config.size, config.grid, config.hidden, config.rotation) == (224, 7, 4096, 30)
     assert (config.lr, config.batch_size, config.first_epochs, config.epochs) == (1e-5, 32, 10, 50)
+    ours = (config.least_area, config.stretch, config.mixup, config.label_smoothing, config.warm_up)
+    assert ours == (1, 1, 0, 0, None)
 
 
 def test_the_network_is_vgg16_with_new_dense_layers():
@@ -218,6 +220,24 @@ def test_the_losses_at_a_seed(done):
     with (done / FOLDERS[0] / "curves.csv").open(newline="") as stream:
         losses = [float(row["train_loss"]) for row in csv.DictReader(stream)]
     assert losses == pytest.approx(LOSSES, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("ours", "losses"),
+    [
+        ({}, [1.1195, 1.1376]),
+        ({"least_area": "0.2", "mixup": "0.2"}, [1.1545, 1.1127]),
+        ({"label_smoothing": "0.1"}, [1.1087, 1.1312]),
+        ({"warm_up": "0.1"}, [1.1127, 1.1737]),
+    ],
+)
+def test_what_serves_a_small_network_is_asked_for_by_name(
+    antiquities, settings, tmp_path, ours, losses
+):
+    path = run(tmp_path / "run", antiquities, **settings | {"lr": "0.01"} | ours)
+    assert [row["train_loss"] for row in read_curves(path / FOLDERS[0])] == pytest.approx(
+        losses, rel=1e-3
+    )
 
 
 def test_all_layers_are_trained(done):
