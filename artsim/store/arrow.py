@@ -1,0 +1,61 @@
+"""Arrow without pandas, and Parquet files that say what is wrong with them.
+
+pa.array, pa.scalar and to_numpy import pandas where it is installed, which takes longer than the
+rest of a query by id; what is here does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from artsim.errors import StoreError
+
+__all__ = ["floats", "indices", "read_parquet", "text_scalar"]
+
+
+def indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
+    """Return whole numbers as Arrow's int64, as `take` wants them."""
+    buffer = pa.py_buffer(np.asarray(numbers, dtype=np.int64))
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
+
+
+def floats(values: pa.Array) -> NDArray[np.float32]:
+    """Return an Arrow array of float32 as numpy's, without a copy."""
+    return np.from_dlpack(values)  # type: ignore[return-value]  # numpy's stub does not know the type
+
+
+def text_scalar(value: str) -> pa.Scalar:
+    """Return a text as Arrow's; bytes of a file name that are not UTF-8 stay as they are."""
+    data = value.encode("utf-8", "surrogateescape")
+    ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int32))
+    return pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(data)])[0]
+
+
+def read_parquet(file: Path, columns: Sequence[str] | None, *, remedy: str) -> pa.Table:
+    """Read columns of a file of an index, all if None.
+
+    Args:
+        file: One that the manifest says is there.
+        columns: Their names.
+        remedy: What to do where it is damaged.
+
+    Raises:
+        StoreError: If it is missing or damaged.
+    """
+    try:
+        with pq.ParquetFile(file, memory_map=True) as parquet:
+            return parquet.read(columns=None if columns is None else list(columns))
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"{str(file)!r} is missing; if 'artsim embed' has just changed the index, try again, "
+            "otherwise embed again"
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        problem = str(error).splitlines()[0]
+        raise StoreError(f"{str(file)!r} is damaged ({problem}); {remedy}") from error

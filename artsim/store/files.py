@@ -1,0 +1,74 @@
+"""A file is there whole or not at all."""
+
+from __future__ import annotations
+
+import glob
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from artsim.errors import StoreError
+
+__all__ = ["TEMPORARY", "clear_left", "write_errors", "write_whole"]
+
+TEMPORARY = ".*.tmp"  # what a file is called while it is written; see `write_whole`
+
+
+def write_whole(file: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that its name only ever shows the whole of it.
+
+    Of several that write one file at the same time the last stays.
+
+    Raises:
+        StoreError: If the disk is full, or the folder cannot be written.
+    """
+    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
+    with write_errors(file):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("xb") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            temporary.replace(file)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+        _sync_folder(file.parent)
+
+
+def clear_left(*files: Path) -> None:
+    """Remove what kills left of files that nobody else can be writing: see `lock_index`."""
+    for file in files:
+        for left in file.parent.glob(f".{glob.escape(file.name)}.*.tmp"):
+            left.unlink(missing_ok=True)
+
+
+@contextmanager
+def write_errors(path: Path) -> Iterator[None]:
+    """Say of a disk or folder that cannot be written what to do.
+
+    Raises:
+        StoreError: If it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {str(path)!r}: {error.strerror or error}; what is finished is safe: "
+            "make room or choose another folder with -o, then run the same command again"
+        ) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "nt":
+        return  # Windows has no handle of a folder to sync
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,109 @@
+"""What an index holds and how it was made: the content of manifest.json."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from artsim.datatypes import Field, FieldType, Passport
+from artsim.errors import StoreError
+
+__all__ = ["MANIFEST", "DerivedLabel", "Manifest", "Part", "read_manifest"]
+
+MANIFEST = "manifest.json"
+FORMAT = 1  # of the folder; raised when an older artsim could not read it
+
+
+@dataclass(frozen=True)
+class Part:
+    """One Parquet file of the index."""
+
+    file: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class DerivedLabel:
+    """A label computed from the metadata whenever it is asked for; see `artsim.derive`."""
+
+    name: str
+    expression: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What an index holds and how it was made."""
+
+    name: str
+    reader: str
+    source: str  # what the user named
+    root: str  # image paths are relative to this folder
+    fields: tuple[Field, ...]
+    passport: Passport
+    tiles: int = 0  # a side, that each picture was divided into besides; see `tile_boxes`
+    labels: tuple[DerivedLabel, ...] = ()
+    parts: tuple[Part, ...] = ()
+    next_part: int = 0  # number of the next part file; chunks without a row use one up too
+    complete: bool = False  # every row of the catalogue was tried
+    created: str = ""
+    updated: str = ""
+    format: int = FORMAT
+
+    def to_json(self) -> str:
+        """Write it as the text of manifest.json."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Read the text of a manifest.json."""
+        values: dict[str, Any] = json.loads(text)
+        return cls(
+            **{
+                **values,
+                "fields": tuple(Field(f["name"], FieldType(f["type"])) for f in values["fields"]),
+                "passport": Passport.from_json(values["passport"]),
+                "labels": tuple(DerivedLabel(**label) for label in values.get("labels", ())),
+                "parts": tuple(Part(**part) for part in values["parts"]),
+            }
+        )
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read the manifest of an index.
+
+    Raises:
+        StoreError: If there is none, or it cannot be read.
+    """
+    file = path / MANIFEST
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise StoreError(
+            f"no index at {str(path)!r}; make one with 'artsim embed COLLECTION -o {path}'"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"cannot read {str(file)!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StoreError(
+            f"{str(file)!r} is damaged ({error.reason}); embed again to a new folder"
+        ) from error
+    try:
+        found = json.loads(text)["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{str(file)!r} is damaged ({error}); embed again to a new folder"
+        ) from error
+    if found != FORMAT:
+        raise StoreError(
+            f"{str(path)!r} has index format {found}, this artsim reads {FORMAT}; "
+            "pip install -U artsim, or embed again"
+        )
+    try:
+        return Manifest.from_json(text)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{str(file)!r} is damaged ({error!r}); embed again to a new folder"
+        ) from error
