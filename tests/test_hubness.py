@@ -9,7 +9,6 @@ import scipy.stats
 from hypothesis import given, settings
 
 from artsim.errors import EvaluationError
-from artsim.evaluation import neighbours
 from artsim.evaluation.hubness import (
     Hubness,
     csls,
@@ -19,6 +18,7 @@ from artsim.evaluation.hubness import (
     mutual_proximity,
 )
 from artsim.evaluation.neighbours import Neighbours, nearest
+from artsim.evaluation.neighbours import search as coarse_search
 
 
 def unit(rng, *shape):
@@ -43,7 +43,7 @@ def test_corrected_search_equals_the_whole_matrix(seed, n, coarse):
     rng = np.random.default_rng(seed)
     bank, k, hood = unit(rng, n, 5), int(rng.integers(1, n)), int(rng.integers(1, 12))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(neighbours, "_SMALL", 0 if coarse else 1 << 22)
+        patch.setattr(coarse_search, "_SMALL", 0 if coarse else 1 << 22)
         found = csls(bank, bank, k, hood=hood, exclude=np.arange(n))
     similarity = bank.astype(np.float64) @ bank.T
     np.fill_diagonal(similarity, -np.inf)

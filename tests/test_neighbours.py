@@ -7,8 +7,8 @@ import torch
 from hypothesis import given, settings
 
 from artsim.errors import EvaluationError
-from artsim.evaluation import neighbours
-from artsim.evaluation.neighbours import Neighbours, nearest
+from artsim.evaluation.neighbours import Neighbours, nearest, search
+from artsim.evaluation.neighbours import coarse as product
 
 EAST, NORTH, WEST = np.float32([1, 0]), np.float32([0, 1]), np.float32([-1, 0])
 BANK = np.stack([EAST, NORTH, WEST])
@@ -46,8 +46,8 @@ def assert_same(found, expected):
 @pytest.fixture
 def coarse(monkeypatch):
     """Send even the smallest search through the coarse product and its proof."""
-    monkeypatch.setattr(neighbours, "_SMALL", 0)
-    monkeypatch.setattr(neighbours, "_MIN_BANK_BLOCK", 512)
+    monkeypatch.setattr(search, "_SMALL", 0)
+    monkeypatch.setattr(search, "_MIN_BANK_BLOCK", 512)
 
 
 def test_neighbours_come_best_first():
@@ -132,7 +132,7 @@ def test_equals_sorting_the_whole_matrix(seed, n, q, k, exclude, grouped, copies
 @pytest.mark.parametrize(("n", "k"), [(40, 3), (3000, 1), (3000, 50), (700, 700), (5000, 90)])
 @pytest.mark.usefixtures("coarse")
 def test_coarse_search_equals_sorting_the_whole_matrix(monkeypatch, n, k, budget_bytes, bfloat16):
-    monkeypatch.setattr(neighbours, "_has_bfloat16", lambda device: bfloat16)
+    monkeypatch.setattr(product, "_has_bfloat16", lambda device: bfloat16)
     rng = np.random.default_rng(n + k)
     bank = unit(rng, n, 16)
     bank[n // 2 : n // 2 + n // 8] = bank[0]  # many copies of one picture
@@ -151,13 +151,13 @@ def test_only_queries_without_a_proof_are_searched_again(monkeypatch):
     searched = []
 
     def spy(name):
-        method = getattr(neighbours._Search, name)
+        method = getattr(search.Search, name)
 
         def spied(self, *arguments):
             searched.append((name, arguments[-2 if name == "_candidates" else -1].tolist()))
             return method(self, *arguments)
 
-        monkeypatch.setattr(neighbours._Search, name, spied)
+        monkeypatch.setattr(search.Search, name, spied)
 
     spy("_candidates")
     spy("_exact")
