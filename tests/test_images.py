@@ -22,11 +22,11 @@ from artsim.images import (
     MAX_PIXELS,
     Description,
     Profile,
-    _transform,
     decode,
     describe,
     read_bytes,
 )
+from artsim.images.colour import _transform
 
 DATA = Path(os.environ.get("ARTSIM_DATA", Path(__file__).parents[1] / "../shared/data"))
 

@@ -1,0 +1,106 @@
+"""A picture file described by its header."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+from PIL import Image, ImageFile
+
+from artsim.errors import ImageError
+from artsim.images.colour import BITS_PER_SAMPLE, Profile, judge_profile
+from artsim.images.opening import MAX_PIXELS, open_picture, opened, quiet, read_bytes
+from artsim.images.upright import TURNS, find_turn, turned
+
+__all__ = ["Description", "describe"]
+
+# Formats of several pages or frames. The further pictures of an MPO are previews, those of a PSD
+# its layers.
+_PAGED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
+
+_WHOLE_BYTES = 2**26  # a header that Pillow trips over is looked at again in so many bytes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What a file's header says of its picture."""
+
+    format: str  # JPEG, PNG, TIFF, ... as Pillow calls it
+    mode: str  # RGB, L, CMYK, ... as Pillow would open it
+    width: int  # upright, in pixels
+    height: int
+    orientation: int  # of EXIF, 1 to 8; 1 is upright
+    profile: Profile
+    profile_name: str  # '' where there is none or it is broken
+    bits: int  # a channel: 16 or 32 where the file holds more than 8, else 8
+    has_pages: bool  # it holds more than one page or frame
+
+
+def describe(source: bytes | Path) -> Description:
+    """Describe a picture by its header; no pixel is decoded, and of most files little is read.
+
+    Pictures of any size are described, also those that `decode` would refuse. A file that is cut
+    off or damaged behind its header is not noticed. Of a PNG only EXIF before the pixels counts.
+
+    Args:
+        source: The file, or its bytes (whole, or a beginning that holds the header).
+
+    Raises:
+        ImageError: If it is no picture, or its header is damaged.
+    """
+    if isinstance(source, bytes):
+        return _describe(io.BytesIO(source))
+    try:
+        with source.open("rb") as file:
+            return _describe(file)
+    except (OSError, ValueError):
+        return _describe(io.BytesIO(read_bytes(source)))  # says what is wrong with the path
+
+
+def _describe(file: IO[bytes]) -> Description:
+    start = file.read(200)
+    if not start:
+        raise ImageError("the file is empty (0 bytes); get it again")
+    with quiet():
+        img = opened(file, start)
+        if img is None:
+            file.seek(0)
+            img = open_picture(file.read(_WHOLE_BYTES), MAX_PIXELS)
+        turn, orientation = _orientation(img)
+        # Pillow tells the size of a TIFF upright before it has turned it.
+        width, height = img.size if img.format == "TIFF" else turned(img.size, turn)
+        profile, profile_name = judge_profile(img.info.get("icc_profile"), img.mode)
+        return Description(
+            format="JPEG" if img.format == "MPO" else str(img.format),
+            mode=img.mode,
+            width=width,
+            height=height,
+            orientation=orientation,
+            profile=profile,
+            profile_name=profile_name,
+            bits=_bits(img),
+            has_pages=img.format in _PAGED and bool(getattr(img, "is_animated", False)),
+        )
+
+
+def _orientation(img: ImageFile.ImageFile) -> tuple[Image.Transpose | None, int]:
+    if img.format == "PNG" and "exif" not in img.info:
+        return None, 1  # Pillow would decode the pixels to look for it behind them
+    turn = find_turn(img)
+    return turn, next((number for number, each in TURNS.items() if each is turn), 1)
+
+
+def _bits(img: ImageFile.ImageFile) -> int:
+    if img.format == "TIFF":
+        stored = getattr(img, "tag_v2", {}).get(BITS_PER_SAMPLE, 1)
+        bits = max(stored) if isinstance(stored, tuple) else int(stored)
+        return 8 if bits <= 8 else 16 if bits <= 16 else 32
+    arguments = img.tile[0].args if img.tile else ()
+    arguments = arguments if isinstance(arguments, tuple) else (arguments,)
+    # a raw mode such as RGB;16B, and in a PPM the value of white
+    deep = any(";16" in str(each) for each in arguments) or (
+        img.format == "PPM" and any(isinstance(each, int) and each > 255 for each in arguments)
+    )
+    return 16 if deep or img.mode.startswith("I") else 8
