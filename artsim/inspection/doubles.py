@@ -1,0 +1,86 @@
+"""Pictures that are there twice: the same bytes, or the same to look at."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artsim.datatypes import FieldType
+from artsim.evaluation.leaks import WITHIN
+from artsim.inspection.findings import Findings, Kind
+from artsim.inspection.pictures import Pictures, Rows
+from artsim.inspection.scans import content_hash
+from artsim.inspection.settings import InspectSettings
+from artsim.phash import groups_of, near_pairs
+
+__all__ = ["find_duplicates"]
+
+_ONE_SHAPE = math.log(1.1)  # how much the aspects of copies may differ
+_DETAIL = 80  # characters of values that still are a label and no text
+
+
+def find_duplicates(
+    rows: Rows, pictures: Pictures, table: pa.Table, settings: InspectSettings, into: Findings
+) -> None:
+    """Find pictures of the same bytes, and of those that differ the ones that look the same."""
+    same = _same_bytes(rows, pictures)
+    for group in same:
+        detail = _disagreements(rows, group, table)
+        into.add(Kind.DUPLICATE_BYTES, rows.example(group, detail), len(group) - 1)
+    again = {picture for group in same for picture in group[1:]}
+    for places in groups_of(_look_alikes(pictures, again)) if settings.hashes else ():
+        group = [int(pictures.numbers[place]) for place in places]
+        detail = _disagreements(rows, group, table)
+        into.add(Kind.NEAR_DUPLICATE, rows.example(group, detail), len(group) - 1)
+
+
+def _look_alikes(pictures: Pictures, again: set[int]) -> Iterator[tuple[int, int]]:
+    """Yield places of pictures of nearly one hash and one shape, so that copies are connected."""
+    with_hash: dict[int, list[int]] = {}
+    for place, likeness in enumerate(pictures.likenesses):
+        if likeness is not None and int(pictures.numbers[place]) not in again:
+            with_hash.setdefault(likeness, []).append(place)
+    members = list(with_hash.values())
+    near = near_pairs(np.array(list(with_hash), dtype=np.uint64), WITHIN)
+    for a, b in itertools.chain(((i, i) for i in range(len(members))), near):
+        alike = sorted({*members[a], *members[b]}, key=pictures.aspects.__getitem__)
+        for one, other in itertools.pairwise(alike):
+            if math.log(pictures.aspects[other] / pictures.aspects[one]) <= _ONE_SHAPE:
+                yield one, other
+
+
+def _same_bytes(rows: Rows, pictures: Pictures) -> list[list[int]]:
+    """Group the files of the same bytes: by size, then by their ends, then by all of them."""
+    groups: dict[tuple[int, bytes], list[int]] = {}
+    content = dict(zip(rows.pictures.tolist(), pictures.contents, strict=True))
+    tail = dict(zip(rows.pictures.tolist(), pictures.tails, strict=True))
+    for number in rows.pictures.tolist():
+        size = rows.matched.files.sizes[number]
+        if size:
+            key = content[number].encode() or tail[number]
+            groups.setdefault((size, key), []).append(number)
+    same: dict[str, list[int]] = {}
+    for members in groups.values():
+        for number in members if len(members) > 1 else ():
+            digest = content[number] or content_hash(rows.path(number))
+            if digest is not None:
+                same.setdefault(digest, []).append(number)
+    return [members for members in same.values() if len(members) > 1]
+
+
+def _disagreements(rows: Rows, pictures: Sequence[int], table: pa.Table) -> str:
+    """Say in which columns the rows of some pictures differ: one picture, two truths."""
+    some = table.take(pa.array([rows.first_row[picture] for picture in pictures]))
+    parts = []
+    for column in some.schema:
+        if column.name in ("id", "image") or FieldType.of(column.type) is not FieldType.TEXT:
+            continue
+        values = pc.unique(some.column(column.name).drop_null()).to_pylist()
+        if len(values) > 1 and len(" / ".join(values)) <= _DETAIL:
+            parts.append(f"{column.name}: {' / '.join(values)}")
+    return "; ".join(parts)
