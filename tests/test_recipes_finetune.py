@@ -36,7 +36,6 @@ from artsim.recipes.predicting import tell_ids
 from artsim.recipes.run import Plan, Run, Stopped, read_curves, save_plan
 from artsim.recipes.schedules import adamw_slower_below, warm_then_cosine
 from artsim.recipes.settings import configure, to_json
-from artsim.recipes.soup import average
 from artsim.recipes.tasks import Task
 from artsim.recipes.telling import PHRASE, Teller
 from artsim.targets import Kind, Target
@@ -245,65 +244,6 @@ def test_a_run_that_is_done_can_be_trained_again_afterwards(tuned, paintings, tm
     for name in ("curves.csv", "model.safetensors", "predictions.parquet", "refit/curves.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes()
     assert "Trained again for" in again.output
-
-
-def test_weights_are_averaged_and_counts_are_the_first_ones():
-    states = [
-        {"weight": torch.tensor([1.0, 4.0]), "steps": torch.tensor(7)},
-        {"weight": torch.tensor([3.0, -1.0]), "steps": torch.tensor(9)},
-    ]
-    found = average(states)
-    assert found["weight"].tolist() == [2.0, 1.5]
-    assert found["steps"].item() == 7
-
-
-@pytest.fixture(scope="module")
-def soup(paintings, tmp_path_factory):
-    """A run of two networks."""
-    path = tmp_path_factory.mktemp("runs") / "soup"
-    return run(path, paintings, **SMALL, soup="2", refit="true")
-
-
-def test_a_soup_is_the_mean_of_networks_that_learnt_in_orders_of_their_own(soup, refitted):
-    # Validation has chosen the number of epochs for all of them: only the second time is a soup.
-    assert (soup / "curves.csv").read_bytes() == (refitted / "curves.csv").read_bytes()
-    parts = [soup / "refit", soup / "refit" / "network-2"]
-    assert (parts[0] / "curves.csv").read_bytes() == (refitted / "refit/curves.csv").read_bytes()
-    assert read_curves(parts[0]) != read_curves(parts[1])
-    one, other = (
-        torch.load(part / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-        for part in parts
-    )
-    for name, mean in load_classifier(soup)[1].state_dict().items():
-        weights = [state[f"classifier.{name}"] for state in (one, other)]
-        if mean.is_floating_point():
-            assert torch.allclose(mean, sum(weights) / 2), name
-    notes = json.loads((soup / "metrics.json").read_text())["notes"]
-    assert notes[1] == "The weights are the mean of 2 networks', trained one by one."
-
-
-def test_a_soup_stopped_as_it_trains_its_second_network_ends_as_one_that_was_not(
-    soup, paintings, tmp_path
-):
-    best = len(read_curves(soup / "refit"))
-    # It is asked at every step and epoch: of the first training, of the soup's first network, and
-    # twice more.
-    step = (2 * 3 + 2) + (4 * best + best) + 2
-    asked = iter(range(1, 100))
-    with pytest.raises(Stopped, match=str(tmp_path / "run'")):
-        run(
-            tmp_path / "run",
-            paintings,
-            stops=lambda: next(asked) >= step,
-            **SMALL,
-            soup="2",
-            refit="true",
-        )
-    last = tmp_path / "run" / "refit" / "network-2" / "checkpoints" / "last.ckpt"
-    assert 0 < torch.load(last, weights_only=True)["artsim"]["step"] < 4 * best
-    resumed = run(tmp_path / "run", paintings)
-    for name in ("model.safetensors", "predictions.parquet", "refit/network-2/curves.csv"):
-        assert (resumed / name).read_bytes() == (soup / name).read_bytes()
 
 
 def test_fewer_steps_than_an_epoch_has_are_a_run_too(paintings, tmp_path):

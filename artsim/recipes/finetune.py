@@ -25,15 +25,12 @@ from artsim.recipes.learner import Learner
 from artsim.recipes.results import finish
 from artsim.recipes.run import Run
 from artsim.recipes.schedules import adamw_slower_below, warm_then_cosine
-from artsim.recipes.soup import average
 from artsim.recipes.tasks import Task, joint_sides, read_class_target
 from artsim.recipes.training import fit, freeze, seed
 from artsim.recipes.warm_start import begin_as_probe
 from artsim.store import Store
 
 __all__ = ["Config", "train"]
-
-_SEEDS_APART = 1_000  # the orders of one run and of another with a seed near it are not the same
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +59,6 @@ class Config:
     max_steps: int | None = None
     patience: int | None = 6  # epochs without a better validation score
     refit: bool = False  # train again, on validation too, for as many epochs as were best
-    soup: int = 1  # networks trained from one beginning, in orders of their own, and averaged
     lr: float = 7e-4  # of the network's layers, at its highest
     head_lr: float = 1e-3  # of the head, at its highest
     warm_up: float = 0.1  # of all steps, while the learning rates rise; then they fall to 0
@@ -79,15 +75,11 @@ def train(store: Store, config: Config, run: Run) -> None:
     task = Task(target=target, sides=sides, label=config.label, smoothing=config.label_smoothing)
 
     # --- model and loop; once more where the number of epochs alone was wanted of the first
+    learnt, notes = _learn(store, config, task, run), []
     if config.refit:
-        first = _learn(store, config, task, run)
-        notes = [_chosen(first, task)]
-        again = replace(config, epochs=first.epochs, patience=None)
-        learnt = _learn_all(store, again, replace(task, refit=True), run.part("refit"))
-    else:
-        learnt, notes = _learn_all(store, config, task, run), []
-    if config.soup > 1:
-        notes.append(f"The weights are the mean of {config.soup} networks', trained one by one.")
+        notes.append(_chosen(learnt, task))
+        again = replace(config, epochs=learnt.epochs, patience=None)
+        learnt = _learn(store, again, replace(task, refit=True), run.part("refit"))
 
     # --- evaluation and save
     finish(store, learnt.learner, learnt.pictures, run, learnt.body, learnt.dim, notes=notes)
@@ -101,20 +93,7 @@ class _Learnt(NamedTuple):
     epochs: int  # that its weights have learnt
 
 
-def _learn_all(store: Store, config: Config, task: Task, run: Run) -> _Learnt:
-    """Train as many networks as are asked for, all from one beginning, and average them."""
-    learnt = _learn(store, config, task, run)
-    states = [learnt.learner.state_dict()]
-    for number in range(1, config.soup):
-        other = _learn(store, config, task, run.part(f"network-{number + 1}"), number)
-        states.append(other.learner.state_dict())
-    learnt.learner.load_state_dict(average(states))
-    return learnt
-
-
-def _learn(store: Store, config: Config, task: Task, run: Run, number: int = 0) -> _Learnt:
-    order = run.seed + number * _SEEDS_APART  # of pictures, their variations, mixup and dropout
-
+def _learn(store: Store, config: Config, task: Task, run: Run) -> _Learnt:
     # --- model
     seed(run)
     body, network = new_body(config.backbone, weights=run.weights)
@@ -134,7 +113,7 @@ def _learn(store: Store, config: Config, task: Task, run: Run, number: int = 0) 
         [task],
         network.preprocessing,
         batch_size=config.batch_size,
-        seed=order,
+        seed=run.seed,
         workers=run.workers,
         augmentation=Augmentation(
             horizontal_flip=config.horizontal_flip,
@@ -159,7 +138,7 @@ def _learn(store: Store, config: Config, task: Task, run: Run, number: int = 0) 
         schedule=partial(warm_then_cosine, min(total, config.max_steps or total), config.warm_up),
         frozen=_frozen(config, network),
         mixup=config.mixup,
-        seed=order,
+        seed=run.seed,
     )
     if config.warm_start and not run.last.exists():
         begin_as_probe(learner, pictures, run)

@@ -103,13 +103,11 @@ class Run:
     @property
     def name(self) -> str:
         """Its folder's name, after that of the run that it is a part of."""
-        if self.whole is None:
-            return self.path.name
-        return ".".join((self.whole.name, *self.path.relative_to(self.whole).parts))
+        return self.path.name if self.whole is None else f"{self.whole.name}.{self.path.name}"
 
     def part(self, folder: str) -> Run:
         """Return the training of one of several networks, in a folder of its own in this one's."""
-        return replace(self, path=self.path / folder, whole=self.whole or self.path)
+        return replace(self, path=self.path / folder, whole=self.path)
 
     @property
     def seed(self) -> int:
