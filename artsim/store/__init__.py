@@ -5,7 +5,7 @@ manifest does not name is not there: a part that was renamed but not yet named i
 """
 
 from artsim.store.arrow import floats, indices, text_scalar
-from artsim.store.columns import part_schema, round_to_half, tile_column
+from artsim.store.columns import part_schema, round_to_half, tile_column, vector_type
 from artsim.store.failures import Failure
 from artsim.store.files import clear_left, write_whole
 from artsim.store.folder import Store
@@ -28,5 +28,6 @@ __all__ = [
     "round_to_half",
     "text_scalar",
     "tile_column",
+    "vector_type",
     "write_whole",
 ]
