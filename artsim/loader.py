@@ -240,7 +240,7 @@ def _resize(pixels: NDArray[np.uint8], size: tuple[int, int], interpolation: str
         method = Image.Resampling[interpolation.upper()]
         resized = np.array(Image.fromarray(pixels).resize(size, method))
         return torch.from_numpy(resized).permute(2, 0, 1)
-    # Within a grey level of Pillow's, and several times faster.
+    # Within a gray level of Pillow's, and several times faster.
     batch = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0)  # (1, 3, H, W), channels last
     return interpolate(batch, (height, width), mode=interpolation, antialias=True).squeeze(0)
 

@@ -90,7 +90,7 @@ def toy():
 
 @pytest.fixture
 def paint():
-    """Write a picture of one colour."""
+    """Write a picture of one color."""
 
     def write(path, color, size=(12, 10)):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,10 +11,10 @@ from artsim.embed import embed_collection
 from artsim.models.extractor import Extractor
 from artsim.recipes import load_recipe
 from artsim.recipes.begin import train
-from artsim.recipes.run import Plan, Run, read_curves, read_plan, save_plan
-from artsim.recipes.settings import configure, to_json
-from artsim.recipes.studying import study_run
 from artsim.report.run import run_page
+from artsim.study.of_run import study_run
+from artsim.training.run import Plan, Run, read_curves, read_plan, save_plan
+from artsim.training.settings import configure, to_json
 
 TINY = "timm:test_resnet.random"
 
@@ -27,8 +27,8 @@ def real_paintings(museum_data, artists, each):
     return [row for name in names for row in [r for r in rows if r["artist"] == name][:each]]
 
 
-def embedded(catalogue, path):
-    embed_collection(catalogue, path, Extractor(MeanColor(), toy_passport()))
+def embedded(catalog, path):
+    embed_collection(catalog, path, Extractor(MeanColor(), toy_passport()))
     return path
 
 

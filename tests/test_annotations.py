@@ -8,22 +8,14 @@ import pytest
 from click.testing import CliRunner
 from conftest import toy_passport
 
-from artsim.annotations import (
-    SplitPlan,
-    add_label,
-    derived_labels,
-    make_split,
-    read_split,
-    remove_label,
-    stored_splits,
-    values_of,
-)
-from artsim.assess import KnnPlan, knn_eval, label_columns
 from artsim.cli import cli
 from artsim.datatypes import Field, FieldType
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError, StoreError
+from artsim.evaluation.knn import KnnPlan, knn_eval, label_columns
+from artsim.labels.columns import add_label, derived_labels, remove_label, values_of
 from artsim.readers import read_collection
+from artsim.splits.stored import SplitPlan, make_split, read_split, stored_splits
 from artsim.store import Manifest, Store, part_schema
 
 METADATA = [

@@ -228,7 +228,7 @@ def test_knn_eval_prints_a_table_for_people(index):
     output = run("knn-eval", "--index", index, "--table", "--protocol", "plain")
     assert "leave-one-out, plain\n" in output
     assert "artist: 4 classes, 8 pictures, majority 0.250" in output
-    assert "  k = 10, 20, 100, 200 left out: no picture has so many neighbours" in output
+    assert "  k = 10, 20, 100, 200 left out: no picture has so many neighbors" in output
     assert "Not a label: year (it is of type number)" in output
 
 
@@ -243,7 +243,7 @@ def test_knn_eval_writes_who_voted(index, tmp_path):
     file = tmp_path / "predictions.csv"
     run("knn-eval", "--index", index, "--predictions", file, "-k", "1")
     header, *rows = file.read_text().splitlines()
-    assert header == "id,label,k,temperature,true,predicted,share,correct,neighbours"
+    assert header == "id,label,k,temperature,true,predicted,share,correct,neighbors"
     assert rows[4] == "obj-4,artist,1,0.07,Artist 2,Artist 2,1.0000,1,obj-5"
     assert len(rows) == 8
 
@@ -251,14 +251,14 @@ def test_knn_eval_writes_who_voted(index, tmp_path):
 def test_knn_eval_refuses_ks_that_are_all_too_many(index):
     args = ("knn-eval", "--index", index, "--label", "artist", "-k", "500")
     assert run(*args, code=1) == (
-        "Error: k = 500 is more than the 7 neighbours that a row with a 'artist' can have; "
+        "Error: k = 500 is more than the 7 neighbors that a row with a 'artist' can have; "
         "take a smaller k\n"
     )
 
 
 @pytest.fixture
 def palette(tmp_path, paint, toy):
-    """An index of colours by their mean: the vector of black is all zeros."""
+    """An index of colors by their mean: the vector of black is all zeros."""
     rows = {
         "red": ((250, 10, 10), "warm,light,train"),
         "orange": ((250, 120, 10), "warm,light,train"),
@@ -295,7 +295,7 @@ def test_knn_eval_fails_where_no_label_can_be_judged(palette):
     output = run("knn-eval", "--index", palette, *one_group, code=1).splitlines()[-1]
     assert output == (
         "Error: none of the labels hue, tone, side can be judged; why not the first: no row with "
-        "a 'hue' has a neighbour outside its own group; group by another column"
+        "a 'hue' has a neighbor outside its own group; group by another column"
     )
 
 

@@ -8,8 +8,8 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import given
 
-from artsim.derive import is_derivation, parse_label
 from artsim.errors import EvaluationError
+from artsim.labels.expressions import is_derivation, parse_label
 from artsim.readers import read_collection
 
 YEARS = pa.struct([("begin", pa.int32()), ("end", pa.int32())])
@@ -169,8 +169,8 @@ def test_any_text_is_read_or_refused(text):
     ("file", "count"), [("Artworks_2015_sample.csv", 1788), ("Artworks_29col.csv", 25)]
 )
 def test_the_lithographs_of_moma(museum_data, file, count):
-    catalogue = read_collection(f"moma:{museum_data / 'moma' / file}")
-    table = pa.Table.from_batches(catalogue.batches(), schema=catalogue.schema)
+    catalog = read_collection(f"moma:{museum_data / 'moma' / file}")
+    table = pa.Table.from_batches(catalog.batches(), schema=catalog.schema)
     values = derived("lithograph = medium ~ 'lithograph'", table)
     assert values.count("lithograph") == count
     assert values.count(None) == pc.sum(pc.is_null(table.column("medium"))).as_py()

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from conftest import ROOT, MeanColor, toy_passport
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import PassportError, ReaderError, StoreError
 from artsim.index import is_current
@@ -218,12 +218,12 @@ def test_what_cannot_be_embedded_is_listed_with_its_reason(museum, tmp_path, toy
     assert found["p3"][1].endswith("3.png is listed but not there")
     assert found["p4"][0] == "decode"
     assert found["p5"] == (
-        "catalogue",
+        "catalog",
         "id 'p5' stands in row 6 already; give each row its own id",
     )
-    assert found[None] == ("catalogue", "row 8 has no id")
-    assert found["p7"] == ("catalogue", "row 9 names no picture")
-    assert found["p8"][0] == "catalogue"
+    assert found[None] == ("catalog", "row 8 has no id")
+    assert found["p7"] == ("catalog", "row 9 names no picture")
+    assert found["p8"][0] == "catalog"
     assert contents(tmp_path / "i")["p5"]["artist"] == "Ben"
 
 
@@ -287,17 +287,17 @@ def test_all_pictures_broken_is_an_index_of_none(museum, tmp_path, toy):
     assert (summary.rows, summary.failures) == (0, 6)
 
 
-def test_a_catalogue_of_no_rows_is_refused(museum, tmp_path, toy):
+def test_a_catalog_of_no_rows_is_refused(museum, tmp_path, toy):
     def nothing():
         return iter(())
 
-    catalogue = read_collection(museum)
-    empty = Catalogue(
+    catalog = read_collection(museum)
+    empty = Catalog(
         name="none",
         reader="table",
-        source=catalogue.source,
-        root=catalogue.root,
-        schema=catalogue.schema,
+        source=catalog.source,
+        root=catalog.root,
+        schema=catalog.schema,
         batches=nothing,
     )
     with pytest.raises(ReaderError, match="lists no picture; nothing to embed"):
@@ -347,9 +347,9 @@ def test_a_collection_that_cannot_be_read_is_not_blamed_on_the_index(museum, tmp
         raise OSError(5, "Input/output error", "/mnt/nas/objects.csv")
         yield
 
-    catalogue = replace(read_collection(museum), batches=torn)
+    catalog = replace(read_collection(museum), batches=torn)
     with pytest.raises(ReaderError, match=r"cannot read '/mnt/nas/objects.csv': Input/output"):
-        embed_collection(catalogue, tmp_path / "i", toy)
+        embed_collection(catalog, tmp_path / "i", toy)
 
 
 def test_a_picture_refused_for_its_size_is_tried_again_with_a_higher_limit(museum, tmp_path, toy):
@@ -402,7 +402,7 @@ def test_a_full_disk_is_one_line_and_what_is_finished_is_safe(tmp_path, paint):
 import resource, signal, sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from conftest import MeanColor, toy_passport
-from artsim.embed import EmbedSettings, embed_collection
+from artsim.embed import (EmbedSettings, embed_collection)
 from artsim.errors import StoreError
 from artsim.models.extractor import Extractor
 from artsim.readers import read_collection
@@ -447,7 +447,7 @@ def test_killed_at_ten_moments_it_ends_as_if_it_had_not_been(tmp_path, paint):
 import sys, time
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from conftest import MeanColor, toy_passport
-from artsim.embed import EmbedSettings, embed_collection
+from artsim.embed import (EmbedSettings, embed_collection)
 from artsim.models.extractor import Extractor
 from artsim.readers import read_collection
 from pathlib import Path

@@ -25,7 +25,7 @@ SIZE = 2
 
 
 class Pixels(nn.Module):
-    """Positions are pixels, channels their colours: what each gives is read by eye."""
+    """Positions are pixels, channels their colors: what each gives is read by eye."""
 
     def __init__(self):
         super().__init__()
@@ -53,7 +53,7 @@ def extractor_of(module, *taps, size=SIZE):
 
 
 def picture(*rows):
-    """A picture of one batch of rows of colours."""
+    """A picture of one batch of rows of colors."""
     return torch.tensor(rows, dtype=torch.uint8).permute(2, 0, 1)[None]
 
 
@@ -138,7 +138,7 @@ def test_explaining_leaves_the_network_as_it_was(lite0):
 @pytest.mark.parametrize(
     ("spec", "share"), [("timm:test_convnext.random", 0.95), ("timm:test_vit.random@blocks.1", 0)]
 )
-def test_normalised_and_attending_networks_have_a_map_too(spec, share):
+def test_normalized_and_attending_networks_have_a_map_too(spec, share):
     extractor = load_extractor(parse_spec(spec), compute=TORCH)
     side = extractor.preprocessing.size[0]
     pixels = pixels_of(*(noise(seed).resize((side, side)) for seed in (1, 2)))
@@ -151,14 +151,12 @@ def test_normalised_and_attending_networks_have_a_map_too(spec, share):
 
 
 def draw_patch(size):
-    """Something that is on no background: rings and a cross in strong colours."""
+    """Something that is on no background: rings and a cross in strong colors."""
     patch = Image.new("RGB", (size, size), (250, 220, 30))
     draw = ImageDraw.Draw(patch)
-    for ring, colour in enumerate(((200, 20, 20), (250, 250, 250), (20, 40, 160), (250, 220, 30))):
+    for ring, color in enumerate(((200, 20, 20), (250, 250, 250), (20, 40, 160), (250, 220, 30))):
         edge = ring * size // 9
-        draw.ellipse(
-            (edge, edge, size - edge, size - edge), fill=colour, outline=(0, 0, 0), width=3
-        )
+        draw.ellipse((edge, edge, size - edge, size - edge), fill=color, outline=(0, 0, 0), width=3)
     draw.line((0, 0, size, size), (0, 0, 0), 5)
     draw.line((0, size, size, 0), (0, 0, 0), 5)
     return patch

@@ -336,8 +336,8 @@ def test_what_was_fetched_is_a_collection_to_embed(museum, listed, tmp_path, toy
         ),
         "height_cm": [1.5, None, 3.0],
     }
-    catalogue = listed({"r": "/red", "g": "/gone", "b": "/blue"}, **columns)
-    fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+    catalog = listed({"r": "/red", "g": "/gone", "b": "/blue"}, **columns)
+    fetch_pictures(catalog, tmp_path / "out", settings=FAST)
     back = read_collection(tmp_path / "out")
     rows = pa.Table.from_batches(back.batches(), back.schema).to_pylist()
     assert rows == [
@@ -356,13 +356,13 @@ def test_a_second_run_asks_for_nothing_and_retry_failed_for_the_failures_only(
     museum, listed, tmp_path
 ):
     museum.answers |= {"/b": first(1, answer(404))}
-    catalogue = listed({"a": "/a", "b": "/b"})
-    one = fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
-    two = fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+    catalog = listed({"a": "/a", "b": "/b"})
+    one = fetch_pictures(catalog, tmp_path / "out", settings=FAST)
+    two = fetch_pictures(catalog, tmp_path / "out", settings=FAST)
     assert (one.fetched, one.kept, one.failures) == (1, 0, 1)
     assert (two.fetched, two.kept, two.failures) == (0, 1, 1)
     assert museum.asked == {"/a": 1, "/b": 1}
-    three = fetch_pictures(catalogue, tmp_path / "out", settings=FAST, retry_failed=True)
+    three = fetch_pictures(catalog, tmp_path / "out", settings=FAST, retry_failed=True)
     assert (three.fetched, three.kept, three.failures) == (1, 1, 0)
     assert museum.asked == {"/a": 1, "/b": 2}
     assert fetched(tmp_path / "out") == {"a": "images/a.jpg", "b": "images/b.jpg"}
@@ -370,12 +370,12 @@ def test_a_second_run_asks_for_nothing_and_retry_failed_for_the_failures_only(
 
 def test_a_picture_is_fetched_again_where_its_file_or_its_address_changed(museum, listed, tmp_path):
     museum.answers |= {"/new": answer(200, picture(format_="PNG"))}
-    catalogue = listed({"a": "/a", "b": "/b", "c": "/c"})
-    fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+    catalog = listed({"a": "/a", "b": "/b", "c": "/c"})
+    fetch_pictures(catalog, tmp_path / "out", settings=FAST)
     (tmp_path / "out/images/a.jpg").unlink()
     (tmp_path / "out/images/b.jpg").write_bytes(RED[:50])
-    catalogue = listed({"a": "/a", "b": "/b", "c": "/new"})
-    fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+    catalog = listed({"a": "/a", "b": "/b", "c": "/new"})
+    fetch_pictures(catalog, tmp_path / "out", settings=FAST)
     assert museum.asked == {"/a": 2, "/b": 2, "/c": 1, "/new": 1}
     assert sorted(f.name for f in (tmp_path / "out/images").iterdir()) == [
         "a.jpg",
@@ -420,8 +420,8 @@ def test_servers_are_told_who_asks(museum, listed, tmp_path):
 def test_progress_ends_with_all_done(museum, listed, tmp_path):
     museum.answers |= {"/b": answer(404)}
     seen = []
-    catalogue = listed({"a": "/a", "b": "/b"})
-    fetch_pictures(catalogue, tmp_path / "out", settings=FAST, progress=lambda *n: seen.append(n))
+    catalog = listed({"a": "/a", "b": "/b"})
+    fetch_pictures(catalog, tmp_path / "out", settings=FAST, progress=lambda *n: seen.append(n))
     assert seen[-1] == (2, 2, 1)
 
 
@@ -475,20 +475,20 @@ def test_a_pause_that_is_asked_for_is_kept_for_the_whole_host(museum, listed, tm
 def test_a_host_that_asks_for_a_long_pause_is_left_for_another_run(museum, listed, tmp_path):
     museum.answers |= {"/0": first(1, answer(503, retry_after=3600))}
     settings = FetchSettings(allow_private=True, delay_s=0, per_host=1)
-    catalogue = listed({str(i): f"/{i}" for i in range(4)})
-    summary = fetch_pictures(catalogue, tmp_path / "out", settings=settings)
+    catalog = listed({str(i): f"/{i}" for i in range(4)})
+    summary = fetch_pictures(catalog, tmp_path / "out", settings=settings)
     assert museum.asked == {"/0": 1}
     assert (summary.left, summary.failures) == (4, 0)
     assert summary.left_why == ["127.0.0.1 asks to wait 3,600 s"]
     assert statuses(tmp_path / "out") == {}
-    assert fetch_pictures(catalogue, tmp_path / "out", settings=settings).fetched == 4
+    assert fetch_pictures(catalog, tmp_path / "out", settings=settings).fetched == 4
 
 
 def test_a_host_that_went_down_is_left_for_another_run(museum, listed, tmp_path):
     museum.answers |= {f"/{i}": hangs_up for i in range(5, 40)} | {"/4": answer(404)}
     settings = FetchSettings(allow_private=True, delay_s=0, per_host=1, retries=0, give_up_after=3)
-    catalogue = listed({str(i): f"/{i}" for i in range(40)})
-    summary = fetch_pictures(catalogue, tmp_path / "out", settings=settings)
+    catalog = listed({str(i): f"/{i}" for i in range(40)})
+    summary = fetch_pictures(catalog, tmp_path / "out", settings=settings)
     assert (summary.fetched, summary.failures, summary.left) == (4, 4, 32)
     assert summary.left_why == ["127.0.0.1 failed 3 times in a row"]
 
@@ -620,25 +620,25 @@ def test_after_ctrl_c_the_table_waits_for_what_still_comes(museum, listed, tmp_p
 
     monkeypatch.setattr(run, "write_whole", late_write)
     museum.answers["/0"] = first(1, interrupts)
-    catalogue = listed({str(i): f"/{i}" for i in range(200)})
+    catalog = listed({str(i): f"/{i}" for i in range(200)})
     gc.disable()  # what strikes in a callback of the collector, hypothesis has one, is lost
     try:
         with pytest.raises(KeyboardInterrupt):
-            fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+            fetch_pictures(catalog, tmp_path / "out", settings=FAST)
     finally:
         gc.enable()
     assert fetched(tmp_path / "out").keys() == statuses(tmp_path / "out").keys()
 
 
 def test_a_kill_between_a_pictures_line_and_its_name_loses_nothing(museum, listed, tmp_path):
-    catalogue = listed({"a": "/a", "b": "/b", "c": "/c"})
-    fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+    catalog = listed({"a": "/a", "b": "/b", "c": "/c"})
+    fetch_pictures(catalog, tmp_path / "out", settings=FAST)
     images = tmp_path / "out/images"
     (images / "a.jpg").rename(images / ".a.jpg.part")
     (images / "b.jpg").unlink()
     (images / ".b.jpg.part").write_bytes(RED[:70])  # not what its line tells of
     (images / ".x.jpg.part").write_bytes(RED)  # of no line
-    fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+    fetch_pictures(catalog, tmp_path / "out", settings=FAST)
     assert museum.asked == {"/a": 1, "/b": 2, "/c": 1}
     assert sorted(file.name for file in images.iterdir()) == ["a.jpg", "b.jpg", "c.jpg"]
     assert {file.read_bytes() for file in images.iterdir()} == {RED}
@@ -653,18 +653,18 @@ def test_a_full_disk_ends_the_run_with_one_line(museum, listed, tmp_path, monkey
         append(self, status)
 
     monkeypatch.setattr(StatusFile, "append", fails_at_third)
-    catalogue = listed({str(i): f"/{i}" for i in range(9)})
+    catalog = listed({str(i): f"/{i}" for i in range(9)})
     with pytest.raises(StoreError, match=r"No space left on device; what is finished is safe"):
-        fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+        fetch_pictures(catalog, tmp_path / "out", settings=FAST)
     assert len(fetched(tmp_path / "out")) == 2
     monkeypatch.undo()
-    assert fetch_pictures(catalogue, tmp_path / "out", settings=FAST).kept == 2
+    assert fetch_pictures(catalog, tmp_path / "out", settings=FAST).kept == 2
 
 
 def test_two_runs_do_not_write_to_one_folder(museum, listed, tmp_path):
-    catalogue = listed({"a": "/a"})
+    catalog = listed({"a": "/a"})
     with run._locked(tmp_path / "out"), pytest.raises(FetchError, match="another 'artsim fetch'"):
-        fetch_pictures(catalogue, tmp_path / "out", settings=FAST)
+        fetch_pictures(catalog, tmp_path / "out", settings=FAST)
 
 
 # --- the status file ----------------------------------------------------------------------
@@ -809,12 +809,10 @@ def test_a_name_that_moves_to_a_local_address_is_refused(museum, listed, tmp_pat
 
 
 def test_what_was_refused_is_fetched_once_it_is_allowed(museum, listed, tmp_path):
-    catalogue = listed({"a": "/a.jpg"})
-    refused = fetch_pictures(catalogue, tmp_path / "out")
+    catalog = listed({"a": "/a.jpg"})
+    refused = fetch_pictures(catalog, tmp_path / "out")
     assert (refused.fetched, refused.failures) == (0, 1)
-    allowed = fetch_pictures(
-        catalogue, tmp_path / "out", settings=FetchSettings(allow_private=True)
-    )
+    allowed = fetch_pictures(catalog, tmp_path / "out", settings=FetchSettings(allow_private=True))
     assert (allowed.fetched, allowed.failures) == (1, 0)
     assert fetched(tmp_path / "out") == {"a": "images/a.jpg"}
 
@@ -990,11 +988,11 @@ def test_classes_are_drawn_at_random_and_the_same_for_a_seed():
 @pytest.mark.parametrize(
     ("choice", "message"),
     [
-        ({"where": "colour = 1"}, "'colour = 1' cannot be evaluated: .*the columns are id, image"),
+        ({"where": "color = 1"}, "'color = 1' cannot be evaluated: .*the columns are id, image"),
         ({"where": "true; DROP TABLE x"}, "cannot be evaluated"),
         ({"where": "EXISTS (FROM read_csv('/etc/passwd'))"}, "cannot be evaluated"),
         ({"where": "EXISTS (FROM WORKS)"}, "cannot be evaluated"),
-        ({"per_class": ("colour", 2)}, "no column 'colour'; the columns are id, image, medium"),
+        ({"per_class": ("color", 2)}, "no column 'color'; the columns are id, image, medium"),
         ({"per_class": ("years", 2)}, "holds ranges of years"),
     ],
 )
@@ -1004,12 +1002,12 @@ def test_a_choice_that_cannot_be_made_says_why_in_one_line(choice, message):
     assert "\n" not in str(caught.value)
 
 
-# --- catalogues of addresses --------------------------------------------------------------
+# --- catalogs of addresses --------------------------------------------------------------
 
 
 def addresses(source, **options):
-    catalogue = read_addresses(source, **options)
-    table = pa.Table.from_batches(catalogue.batches(), catalogue.schema)
+    catalog = read_addresses(source, **options)
+    table = pa.Table.from_batches(catalog.batches(), catalog.schema)
     return dict(zip(table["id"].to_pylist(), table["image"].to_pylist(), strict=True))
 
 

@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given, settings
 
 from artsim.errors import EvaluationError
-from artsim.evaluation.hubness import (
+from artsim.metrics.hubness import (
     Hubness,
     csls,
     hubness,
@@ -17,8 +17,8 @@ from artsim.evaluation.hubness import (
     k_occurrence_skew,
     mutual_proximity,
 )
-from artsim.evaluation.neighbours import Neighbours, nearest
-from artsim.evaluation.neighbours import search as coarse_search
+from artsim.metrics.neighbors import Neighbors, nearest
+from artsim.metrics.neighbors import search as coarse_search
 
 
 def unit(rng, *shape):
@@ -27,7 +27,7 @@ def unit(rng, *shape):
 
 
 def test_occurrences_count_the_queries_that_found_a_row():
-    found = Neighbours(np.zeros((3, 2), dtype=np.float32), np.array([[0, 1], [0, 2], [0, -1]]))
+    found = Neighbors(np.zeros((3, 2), dtype=np.float32), np.array([[0, 1], [0, 2], [0, -1]]))
     assert k_occurrence(found, 4).tolist() == [3, 1, 1, 0]
 
 
@@ -108,7 +108,7 @@ def test_groups_are_kept_apart_by_the_corrected_search():
 
 def test_hubness_counts_the_bank_only():
     rows = np.array([[4, 6, 5], [4, 5, 6], [4, 6, 5]])
-    found = Neighbours(np.zeros((3, 3), dtype=np.float32), rows)
+    found = Neighbors(np.zeros((3, 3), dtype=np.float32), rows)
     measured = hubness(found, np.array([3, 4, 5, 6]), k=2)
     skew = scipy.stats.skew([0, 3, 1, 2])
     assert measured == Hubness(k=2, skew=pytest.approx(skew), antihubs=1 / 4, largest=3)
@@ -127,7 +127,7 @@ def test_the_corrections_make_hubs_rarer():
         assert corrected < plain / 2
 
 
-def test_one_row_has_no_neighbourhood():
+def test_one_row_has_no_neighborhood():
     with pytest.raises(EvaluationError, match="csls needs two bank rows or more"):
         csls(np.eye(2, dtype=np.float32)[:1], np.eye(2, dtype=np.float32)[:1], 1)
     with pytest.raises(EvaluationError, match="mutual proximity needs two bank rows or more"):

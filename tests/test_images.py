@@ -1,4 +1,4 @@
-"""Small pictures of known colours in every format and mode that collections hold, and damaged."""
+"""Small pictures of known colors in every format and mode that collections hold, and damaged."""
 
 import errno
 import io
@@ -18,22 +18,15 @@ from hypothesis import given, settings
 from PIL import Image, ImageCms, ImageFile
 
 from artsim.errors import ImageError
-from artsim.images import (
-    MAX_PIXELS,
-    Description,
-    Profile,
-    decode,
-    describe,
-    read_bytes,
-)
-from artsim.images.colour import _transform
+from artsim.images import MAX_PIXELS, Description, Profile, decode, describe, read_bytes
+from artsim.images.color import _transform
 
 DATA = Path(os.environ.get("ARTSIM_DATA", Path(__file__).parents[1] / "../shared/data"))
 
 RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-WHITE, GREY, BLACK = (255, 255, 255), (128, 128, 128), (0, 0, 0)
+WHITE, GRAY, BLACK = (255, 255, 255), (128, 128, 128), (0, 0, 0)
 # Two rows of three: no turn or flip of it looks like another.
-FLAG = np.array([[RED, GREEN, BLUE], [WHITE, GREY, BLACK]], np.uint8)
+FLAG = np.array([[RED, GREEN, BLUE], [WHITE, GRAY, BLACK]], np.uint8)
 ORIENTATION = 0x0112
 
 
@@ -45,22 +38,22 @@ def saved(picture, fmt, **options):
     return file.getvalue()
 
 
-def plain(mode, colour, size=(16, 16)):
-    return Image.new(mode, size, colour)
+def plain(mode, color, size=(16, 16)):
+    return Image.new(mode, size, color)
 
 
 def blocks(picture, side=16):
-    """Each pixel as a block, so that lossy formats keep its colour."""
+    """Each pixel as a block, so that lossy formats keep its color."""
     return np.asarray(picture).repeat(side, 0).repeat(side, 1)
 
 
-def colours(data, **options):
+def colors(data, **options):
     """The pixels as nested lists."""
     return decode(data, **options).pixels.tolist()
 
 
-def colour(data, **options):
-    """The one colour of a plain picture."""
+def color(data, **options):
+    """The one color of a plain picture."""
     pixels = decode(data, **options).pixels
     assert (pixels == pixels[0, 0]).all()
     return tuple(pixels[0, 0].tolist())
@@ -71,7 +64,7 @@ def near(expected, by=3):
 
 
 def photo(width=64, height=48):
-    """Smooth colours, as in a photograph."""
+    """Smooth colors, as in a photograph."""
     small = np.random.default_rng(0).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     return Image.fromarray(small).resize((width, height), Image.Resampling.BICUBIC)
 
@@ -79,7 +72,7 @@ def photo(width=64, height=48):
 # ---- files that Pillow does not write, by hand ----
 
 
-def png(width, height, depth, colour_type, rows, *extra):
+def png(width, height, depth, color_type, rows, *extra):
     """A PNG of raw rows. https://www.w3.org/TR/png-3/#11IHDR."""
 
     def chunk(kind, body):
@@ -87,7 +80,7 @@ def png(width, height, depth, colour_type, rows, *extra):
             struct.pack(">I4s", len(body), kind) + body + struct.pack(">I", zlib.crc32(kind + body))
         )
 
-    header = struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0)
+    header = struct.pack(">IIBBBBB", width, height, depth, color_type, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\0" + row for row in rows))
     chunks = [(b"IHDR", header), *extra, (b"IDAT", pixels), (b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, body) for kind, body in chunks)
@@ -155,7 +148,7 @@ def rgb_profile(*, gamma=1.0, red=b"rXYZ", green=b"gXYZ"):
 
 
 def cmyk_profile():
-    """Where any cyan ink is a middle grey (L* 50), black ink is black, and the rest is white."""
+    """Where any cyan ink is a middle gray (L* 50), black ink is black, and the rest is white."""
     ramp = bytes(range(256))
     nodes = b"".join(
         bytes([0 if k else 128 if c else 255, 128, 128])  # L*, a*, b*
@@ -171,7 +164,7 @@ def cmyk_profile():
 
 LINEAR = rgb_profile()  # gamma 1: its 128 is sRGB's 188
 SWAPPED = rgb_profile(gamma=2.2, red=b"gXYZ", green=b"rXYZ")  # its red is sRGB's green
-LINEAR_GREY = icc(b"GRAY", WHITE_POINT | {b"kTRC": curve(1)})
+LINEAR_GRAY = icc(b"GRAY", WHITE_POINT | {b"kTRC": curve(1)})
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -226,7 +219,7 @@ def test_a_scaled_jpeg_is_never_smaller_than_wanted(width, height, wanted_width,
     assert (picture.width, picture.height) == (width, height)
 
 
-def test_a_scaled_jpeg_has_the_colours_of_the_whole():
+def test_a_scaled_jpeg_has_the_colors_of_the_whole():
     data = saved(blocks(FLAG, 64), "JPEG", quality=95)
     picture = decode(data, at_least=lambda width, height: (width // 8, height // 8))
     assert np.abs(picture.pixels[4::8, 4::8].astype(int) - FLAG).max() <= 3
@@ -301,7 +294,7 @@ def test_exif_orientation_is_applied_to_a_jpeg_at_any_scale(orientation, scale):
 def test_an_orientation_that_does_not_exist_is_none(orientation):
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
-    assert colours(saved(FLAG, "PNG", exif=exif)) == FLAG.tolist()
+    assert colors(saved(FLAG, "PNG", exif=exif)) == FLAG.tolist()
 
 
 @given(st.data())
@@ -322,54 +315,54 @@ def test_exif_with_a_resolution_that_pillow_trips_over_is_passed_over():
     # XResolution, of type ASCII and empty: Pillow 13 lets an IndexError out of it
     entry = struct.pack("<HHI4s", 0x011A, 2, 1, b"\0\0\0\0") + struct.pack("<HHII", 0x0128, 3, 1, 2)
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entry + bytes(4)
-    assert colour(saved(plain("RGB", GREY), "JPEG", exif=exif)) == near(GREY)
+    assert color(saved(plain("RGB", GRAY), "JPEG", exif=exif)) == near(GRAY)
 
 
 # ---- ICC profiles ----
 
 
 def test_an_rgb_profile_is_converted_to_srgb():
-    assert colour(saved(plain("RGB", GREY), "PNG", icc_profile=LINEAR)) == near((188, 188, 188), 1)
-    assert colour(saved(plain("RGB", RED), "PNG", icc_profile=SWAPPED)) == near(GREEN)
-    assert colour(saved(plain("RGB", RED), "JPEG", icc_profile=SWAPPED, quality=95)) == near(
+    assert color(saved(plain("RGB", GRAY), "PNG", icc_profile=LINEAR)) == near((188, 188, 188), 1)
+    assert color(saved(plain("RGB", RED), "PNG", icc_profile=SWAPPED)) == near(GREEN)
+    assert color(saved(plain("RGB", RED), "JPEG", icc_profile=SWAPPED, quality=95)) == near(
         GREEN, 5
     )
-    assert colour(saved(plain("RGB", RED), "TIFF", icc_profile=SWAPPED)) == near(GREEN)
-    assert colour(saved(plain("RGB", RED), "WEBP", icc_profile=SWAPPED, lossless=True)) == near(
+    assert color(saved(plain("RGB", RED), "TIFF", icc_profile=SWAPPED)) == near(GREEN)
+    assert color(saved(plain("RGB", RED), "WEBP", icc_profile=SWAPPED, lossless=True)) == near(
         GREEN
     )
 
 
 def test_a_profile_counts_for_a_scaled_jpeg_too():
     data = saved(plain("RGB", RED, (64, 64)), "JPEG", icc_profile=SWAPPED, quality=95)
-    assert colour(data, at_least=lambda w, h: (8, 8)) == near(GREEN, 5)
+    assert color(data, at_least=lambda w, h: (8, 8)) == near(GREEN, 5)
 
 
 def test_an_srgb_profile_changes_no_pixel():
     picture = photo()
-    assert colours(saved(picture, "PNG", icc_profile=SRGB)) == colours(saved(picture, "PNG"))
+    assert colors(saved(picture, "PNG", icc_profile=SRGB)) == colors(saved(picture, "PNG"))
     assert _transform(SRGB) is None  # and costs nothing
     assert _transform(LINEAR) is _transform(bytes(bytearray(LINEAR)))  # others are made once
 
 
-def test_a_grey_profile_is_converted():
+def test_a_gray_profile_is_converted():
     expected = near((188, 188, 188), 1)
-    assert colour(saved(plain("L", 128), "PNG", icc_profile=LINEAR_GREY)) == expected
-    assert colour(saved(plain("L", 128), "JPEG", icc_profile=LINEAR_GREY)) == expected
-    assert colour(saved(plain("LA", (128, 255)), "PNG", icc_profile=LINEAR_GREY)) == expected
+    assert color(saved(plain("L", 128), "PNG", icc_profile=LINEAR_GRAY)) == expected
+    assert color(saved(plain("L", 128), "JPEG", icc_profile=LINEAR_GRAY)) == expected
+    assert color(saved(plain("LA", (128, 255)), "PNG", icc_profile=LINEAR_GRAY)) == expected
     sixteen = Image.fromarray(np.full((4, 4), 128 * 257, np.uint16))
-    assert colour(saved(sixteen, "PNG", icc_profile=LINEAR_GREY)) == expected
+    assert color(saved(sixteen, "PNG", icc_profile=LINEAR_GRAY)) == expected
 
 
-def test_grey_beside_an_rgb_profile_is_converted():
-    assert colour(saved(plain("L", 128), "JPEG", icc_profile=LINEAR)) == near((188, 188, 188), 1)
+def test_gray_beside_an_rgb_profile_is_converted():
+    assert color(saved(plain("L", 128), "JPEG", icc_profile=LINEAR)) == near((188, 188, 188), 1)
 
 
-def test_a_palette_and_transparent_colours_are_converted():
-    palette = plain("RGB", GREY).quantize(2)
-    assert colour(saved(palette, "PNG", icc_profile=LINEAR)) == near((188, 188, 188), 1)
-    half = plain("RGBA", (*GREY, 128))  # 188 on white: 255 - (255 - 188) * 128 / 255
-    assert colour(saved(half, "PNG", icc_profile=LINEAR)) == near((221, 221, 221), 1)
+def test_a_palette_and_transparent_colors_are_converted():
+    palette = plain("RGB", GRAY).quantize(2)
+    assert color(saved(palette, "PNG", icc_profile=LINEAR)) == near((188, 188, 188), 1)
+    half = plain("RGBA", (*GRAY, 128))  # 188 on white: 255 - (255 - 188) * 128 / 255
+    assert color(saved(half, "PNG", icc_profile=LINEAR)) == near((221, 221, 221), 1)
 
 
 @pytest.mark.parametrize("fmt", ["JPEG", "TIFF"])
@@ -382,17 +375,17 @@ def test_a_cmyk_profile_is_converted(fmt):
         ((0, 0, 0, 255), BLACK),
     ]:
         data = saved(plain("CMYK", inks), fmt, icc_profile=profile)
-        assert colour(data) == near(expected)
+        assert color(data) == near(expected)
 
 
 @pytest.mark.parametrize(
     "profile",
-    [b"no profile", LINEAR[:200], LINEAR[:300], b"", icc(b"RGB ", {}), LINEAR_GREY, cmyk_profile()],
-    ids=["text", "torn", "torn later", "empty", "without tags", "for grey", "for CMYK"],
+    [b"no profile", LINEAR[:200], LINEAR[:300], b"", icc(b"RGB ", {}), LINEAR_GRAY, cmyk_profile()],
+    ids=["text", "torn", "torn later", "empty", "without tags", "for gray", "for CMYK"],
 )
 def test_a_profile_that_is_broken_or_does_not_fit_counts_as_none(profile):
-    assert colours(saved(FLAG, "PNG", icc_profile=profile)) == FLAG.tolist()
-    assert colours(saved(FLAG, "TIFF", icc_profile=profile)) == FLAG.tolist()
+    assert colors(saved(FLAG, "PNG", icc_profile=profile)) == FLAG.tolist()
+    assert colors(saved(FLAG, "TIFF", icc_profile=profile)) == FLAG.tolist()
 
 
 # ---- modes ----
@@ -400,50 +393,50 @@ def test_a_profile_that_is_broken_or_does_not_fit_counts_as_none(profile):
 
 def test_cmyk_without_a_profile_is_converted_by_the_usual_formula():
     for fmt in ("JPEG", "TIFF"):
-        assert colour(saved(plain("CMYK", (0, 0, 0, 0)), fmt)) == near(WHITE)
-        assert colour(saved(plain("CMYK", (255, 0, 255, 0)), fmt)) == near(GREEN)
-        assert colour(saved(plain("CMYK", (0, 0, 0, 127)), fmt)) == near(GREY)
+        assert color(saved(plain("CMYK", (0, 0, 0, 0)), fmt)) == near(WHITE)
+        assert color(saved(plain("CMYK", (255, 0, 255, 0)), fmt)) == near(GREEN)
+        assert color(saved(plain("CMYK", (0, 0, 0, 127)), fmt)) == near(GRAY)
 
 
 def test_a_cmyk_jpeg_of_adobe_is_not_a_negative():
     # Pillow writes them as Photoshop does, with Adobe's marker and the inks turned around.
     data = saved(plain("CMYK", (0, 255, 255, 0), (64, 64)), "JPEG", quality=95)
     assert b"Adobe" in data
-    assert colour(data) == near(RED)
-    assert colour(data, at_least=lambda w, h: (8, 8)) == near(RED)
+    assert color(data) == near(RED)
+    assert color(data, at_least=lambda w, h: (8, 8)) == near(RED)
 
 
-@pytest.mark.parametrize("expected", [WHITE, GREY, BLACK, (200, 60, 40), (10, 60, 90)])
+@pytest.mark.parametrize("expected", [WHITE, GRAY, BLACK, (200, 60, 40), (10, 60, 90)])
 def test_lab_is_converted(expected):
     srgb, lab = ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB")
     picture = ImageCms.profileToProfile(plain("RGB", expected), srgb, lab, outputMode="LAB")
-    assert colour(saved(picture, "TIFF")) == near(expected)
+    assert color(saved(picture, "TIFF")) == near(expected)
 
 
-GREYS16 = np.array([[0, 128 * 257, 200 * 257, 65535]], np.uint16)
-GREYS8 = [[[0] * 3, [128] * 3, [200] * 3, [255] * 3]]
+GRAYS16 = np.array([[0, 128 * 257, 200 * 257, 65535]], np.uint16)
+GRAYS8 = [[[0] * 3, [128] * 3, [200] * 3, [255] * 3]]
 
 
 @pytest.mark.parametrize(
     ("picture", "fmt"),
     [
-        (Image.fromarray(GREYS16), "PNG"),
-        (Image.fromarray(GREYS16), "TIFF"),
-        (Image.frombytes("I;16B", (4, 1), GREYS16.astype(">u2").tobytes()), "PNG"),
-        (Image.frombytes("I;16B", (4, 1), GREYS16.astype(">u2").tobytes()), "TIFF"),
-        (Image.fromarray(GREYS16.astype(np.int32)), "TIFF"),
-        (Image.fromarray(GREYS16.astype(np.int32)), "PPM"),
-        (Image.fromarray(GREYS16.astype(np.float32)), "TIFF"),
-        (Image.fromarray(GREYS16.astype(np.float32) / 257), "TIFF"),
-        (Image.fromarray(GREYS16.astype(np.float32) / 65535), "TIFF"),
+        (Image.fromarray(GRAYS16), "PNG"),
+        (Image.fromarray(GRAYS16), "TIFF"),
+        (Image.frombytes("I;16B", (4, 1), GRAYS16.astype(">u2").tobytes()), "PNG"),
+        (Image.frombytes("I;16B", (4, 1), GRAYS16.astype(">u2").tobytes()), "TIFF"),
+        (Image.fromarray(GRAYS16.astype(np.int32)), "TIFF"),
+        (Image.fromarray(GRAYS16.astype(np.int32)), "PPM"),
+        (Image.fromarray(GRAYS16.astype(np.float32)), "TIFF"),
+        (Image.fromarray(GRAYS16.astype(np.float32) / 257), "TIFF"),
+        (Image.fromarray(GRAYS16.astype(np.float32) / 65535), "TIFF"),
     ],
     ids=["16", "16 TIFF", "16B", "16B TIFF", "I", "I PGM", "F", "F of 255", "F of 1"],
 )
-def test_deep_grey_is_scaled_and_not_clipped(picture, fmt):
-    assert colours(saved(picture, fmt)) == GREYS8
+def test_deep_gray_is_scaled_and_not_clipped(picture, fmt):
+    assert colors(saved(picture, fmt)) == GRAYS8
 
 
-def test_16_bit_grey_is_rounded():
+def test_16_bit_gray_is_rounded():
     levels = np.arange(65536, dtype=np.uint16).reshape(256, 256)
     expected = np.rint(levels / 257).astype(np.uint8)
     assert (decode(saved(levels, "PNG")).pixels == expected[..., None]).all()
@@ -452,13 +445,13 @@ def test_16_bit_grey_is_rounded():
 @pytest.mark.parametrize(
     ("dtype", "fmt"), [(np.uint16, "PNG"), (np.uint16, "TIFF"), (np.int32, "PPM")]
 )
-def test_dark_16_bit_grey_stays_dark(dtype, fmt):
+def test_dark_16_bit_gray_stays_dark(dtype, fmt):
     data = saved(np.array([[0, 128, 255]], dtype), fmt)
-    assert colours(data) == [[[0] * 3, [0] * 3, [1] * 3]]
+    assert colors(data) == [[[0] * 3, [0] * 3, [1] * 3]]
 
 
 @pytest.mark.parametrize(
-    ("values", "greys"),
+    ("values", "grays"),
     [
         ([-1, 0, 1], [0, 128, 255]),
         ([0, 50_000, 100_000], [0, 128, 255]),
@@ -468,46 +461,46 @@ def test_dark_16_bit_grey_stays_dark(dtype, fmt):
         ([np.nan, 0.2, 1], [0, 51, 255]),
     ],
 )
-def test_float_grey_without_a_usual_range_goes_from_its_least_to_its_most(values, greys):
+def test_float_gray_without_a_usual_range_goes_from_its_least_to_its_most(values, grays):
     picture = Image.fromarray(np.array([values], np.float32))
-    assert colours(saved(picture, "TIFF")) == [[[grey] * 3 for grey in greys]]
+    assert colors(saved(picture, "TIFF")) == [[[gray] * 3 for gray in grays]]
 
 
-def test_16_bit_grey_whose_zero_is_white_is_turned_around():
-    data = tiff(4, 1, GREYS16.tobytes(), photometric=0, bits=16)
-    assert colours(data) == [[[255] * 3, [127] * 3, [55] * 3, [0] * 3]]
+def test_16_bit_gray_whose_zero_is_white_is_turned_around():
+    data = tiff(4, 1, GRAYS16.tobytes(), photometric=0, bits=16)
+    assert colors(data) == [[[255] * 3, [127] * 3, [55] * 3, [0] * 3]]
 
 
-def test_12_bit_grey_is_scaled():
+def test_12_bit_gray_is_scaled():
     packed = bytes([0x00, 0x08, 0x00, 0xFF, 0xF0, 0x00])  # 0, 0x800, 0xFFF, 0
     data = tiff(4, 1, packed, photometric=1, bits=12)
-    assert colours(data) == [[[0] * 3, [128] * 3, [255] * 3, [0] * 3]]
+    assert colors(data) == [[[0] * 3, [128] * 3, [255] * 3, [0] * 3]]
 
 
-def test_16_bit_colour_is_scaled():
+def test_16_bit_color_is_scaled():
     row = struct.pack(">6H", 65535, 128 * 257, 0, 257, 514, 771)
-    assert colours(png(2, 1, 16, 2, [row])) == [[[255, 128, 0], [1, 2, 3]]]
+    assert colors(png(2, 1, 16, 2, [row])) == [[[255, 128, 0], [1, 2, 3]]]
 
 
-def test_a_grey_that_stands_for_transparent_is_white():
+def test_a_gray_that_stands_for_transparent_is_white():
     key = (b"tRNS", struct.pack(">H", 128 * 257))
-    row = GREYS16.astype(">u2").tobytes()
-    assert colours(png(4, 1, 16, 0, [row], key)) == [[[0] * 3, [255] * 3, [200] * 3, [255] * 3]]
+    row = GRAYS16.astype(">u2").tobytes()
+    assert colors(png(4, 1, 16, 0, [row], key)) == [[[0] * 3, [255] * 3, [200] * 3, [255] * 3]]
     key = (b"tRNS", struct.pack(">H", 128))
-    assert colours(png(3, 1, 8, 0, [b"\0\x80\xc8"], key)) == [[[0] * 3, [255] * 3, [200] * 3]]
+    assert colors(png(3, 1, 8, 0, [b"\0\x80\xc8"], key)) == [[[0] * 3, [255] * 3, [200] * 3]]
     key = (b"tRNS", struct.pack(">3H", *RED))
-    assert colours(png(2, 1, 8, 2, [bytes([*RED, *BLUE])], key)) == [[list(WHITE), list(BLUE)]]
+    assert colors(png(2, 1, 8, 2, [bytes([*RED, *BLUE])], key)) == [[list(WHITE), list(BLUE)]]
 
 
 @pytest.mark.parametrize("fmt", ["PNG", "TIFF", "BMP", "PPM"])
 def test_bilevel_is_black_and_white(fmt):
     picture = Image.fromarray(np.array([[True, False, True]]))
-    assert colours(saved(picture, fmt)) == [[[255] * 3, [0] * 3, [255] * 3]]
+    assert colors(saved(picture, fmt)) == [[[255] * 3, [0] * 3, [255] * 3]]
 
 
 @pytest.mark.parametrize("fmt", ["PNG", "GIF", "TIFF", "BMP"])
-def test_a_palette_becomes_its_colours(fmt):
-    assert colours(saved(Image.fromarray(FLAG).quantize(8), fmt)) == FLAG.tolist()
+def test_a_palette_becomes_its_colors(fmt):
+    assert colors(saved(Image.fromarray(FLAG).quantize(8), fmt)) == FLAG.tolist()
 
 
 def two_of_a_palette():
@@ -528,7 +521,7 @@ def two_of_a_palette():
 )
 def test_transparent_palette_entries_are_on_white(fmt, transparency, expected):
     data = saved(two_of_a_palette(), fmt, transparency=transparency)
-    assert colours(data) == [list(map(list, expected))]
+    assert colors(data) == [list(map(list, expected))]
 
 
 @pytest.mark.parametrize(
@@ -546,21 +539,21 @@ def test_transparent_palette_entries_are_on_white(fmt, transparency, expected):
 )
 def test_alpha_is_on_white(mode, opaque, fmt, expected):
     options = {"lossless": True, "exact": True} if fmt == "WEBP" else {}
-    assert colour(saved(plain(mode, opaque), fmt, **options)) == expected
+    assert color(saved(plain(mode, opaque), fmt, **options)) == expected
 
 
 def test_premultiplied_alpha_is_on_white():
     # 51 of 255 opaque, already multiplied: 255 * 51 / 255 and 0
-    grey = tiff(1, 1, bytes([0, 51]), photometric=1, bits=8, samples=2, extra_samples=1)
-    assert colour(grey) == (204, 204, 204)
+    gray = tiff(1, 1, bytes([0, 51]), photometric=1, bits=8, samples=2, extra_samples=1)
+    assert color(gray) == (204, 204, 204)
     red = tiff(1, 1, bytes([51, 0, 0, 51]), photometric=2, bits=8, samples=4, extra_samples=1)
-    assert colour(red) == (255, 204, 204)
+    assert color(red) == (255, 204, 204)
 
 
 @pytest.mark.parametrize("fmt", ["TIFF", "GIF", "WEBP", "PNG"])
 def test_only_the_first_page_counts(fmt):
     data = saved(plain("RGB", RED), fmt, save_all=True, append_images=[plain("RGB", BLUE)])
-    assert colour(data) == near(RED)
+    assert color(data) == near(RED)
 
 
 def test_the_first_picture_of_an_mpo_counts():
@@ -568,8 +561,8 @@ def test_the_first_picture_of_an_mpo_counts():
     data = saved(pages[0], "MPO", save_all=True, append_images=pages[1:])
     with Image.open(io.BytesIO(data)) as image:
         assert (image.format, image.n_frames) == ("MPO", 2)
-    assert colour(data) == near(RED)
-    assert colour(data, at_least=lambda w, h: (8, 8)) == near(RED)
+    assert color(data) == near(RED)
+    assert color(data, at_least=lambda w, h: (8, 8)) == near(RED)
 
 
 @pytest.mark.parametrize(
@@ -799,7 +792,7 @@ def test_no_warning_comes_out_and_others_still_do():
     with warnings.catch_warnings(record=True) as caught:
         for action in ("always", "error"):
             warnings.simplefilter(action)
-            assert colour(ODD_TIFF) == GREY
+            assert color(ODD_TIFF) == GRAY
         warnings.simplefilter("always")
         warnings.warn("someone else's", stacklevel=1)
     assert [str(warning.message) for warning in caught] == ["someone else's"]
@@ -875,7 +868,7 @@ def test_threads_give_what_one_thread_gives():
         saved(picture, "JPEG", icc_profile=LINEAR, progressive=True),
         saved(picture, "PNG", icc_profile=SWAPPED),
         saved(picture.convert("CMYK"), "JPEG", icc_profile=cmyk_profile()),
-        saved(picture.convert("L"), "TIFF", icc_profile=LINEAR_GREY),
+        saved(picture.convert("L"), "TIFF", icc_profile=LINEAR_GRAY),
         saved(picture.convert("RGBA"), "WEBP"),
         saved(picture.quantize(16), "GIF"),
         ODD_TIFF,
@@ -967,10 +960,10 @@ def test_width_and_height_are_described_upright(fmt, orientation, size):
     [
         ("RGB", SRGB, (Profile.SRGB, "sRGB built-in")),
         ("RGB", SWAPPED, (Profile.OTHER, "no name")),
-        ("L", LINEAR_GREY, (Profile.OTHER, "no name")),
+        ("L", LINEAR_GRAY, (Profile.OTHER, "no name")),
         ("L", SRGB, (Profile.SRGB, "sRGB built-in")),
         ("CMYK", cmyk_profile(), (Profile.OTHER, "no name")),
-        ("RGB", LINEAR_GREY, (Profile.UNUSABLE, "no name")),
+        ("RGB", LINEAR_GRAY, (Profile.UNUSABLE, "no name")),
         ("RGB", cmyk_profile(), (Profile.UNUSABLE, "no name")),
         ("RGB", b"junk", (Profile.UNUSABLE, "")),
         ("RGB", SWAPPED[:200], (Profile.UNUSABLE, "")),

@@ -10,17 +10,17 @@ import pytest
 from click.testing import CliRunner
 from conftest import noise_picture
 
-from artsim import adopt
-from artsim.adopt import import_vectors
-from artsim.assess import KnnPlan, knn_eval
 from artsim.cli import cli
 from artsim.embed import embed_collection
 from artsim.errors import ModelError, PassportError, ReaderError, StoreError
+from artsim.evaluation.knn import KnnPlan, knn_eval
+from artsim.external import adopt
+from artsim.external.adopt import import_vectors
+from artsim.external.files import open_vectors
 from artsim.index import open_index
 from artsim.readers import read_collection
 from artsim.search import Question, Searcher, Term
 from artsim.store import Store
-from artsim.vectors import open_vectors
 
 IDS = ["a", "b", "c"]
 VECTORS = np.float32([[1, 2.5, -3], [0.25, 0, 1e-3], [7, 8, 9]])
@@ -241,7 +241,7 @@ def vectors(tmp_path):
 
 def test_vectors_are_joined_to_their_works_and_the_rest_reported(museum, vectors, tmp_path):
     file = open_vectors(vectors)
-    summary = import_vectors(file, tmp_path / "i", catalogue=read_collection(museum))
+    summary = import_vectors(file, tmp_path / "i", catalog=read_collection(museum))
     assert (summary.rows, summary.unused, summary.without) == (2, 4, 1)
     store = Store.open(tmp_path / "i")
     table = store.read(["id", "image", "artist"]).to_pylist()
@@ -252,11 +252,11 @@ def test_vectors_are_joined_to_their_works_and_the_rest_reported(museum, vectors
     assert store.vectors("my-features").tolist() == [[7, 8, 9], [1, 2.5, -3]]
     failures = store.failures().select(["id", "stage", "reason"]).to_pylist()
     assert [tuple(failure.values()) for failure in failures] == [
-        ("x", "vector", "row 2 of features.csv: the catalogue has no row of this id"),
+        ("x", "vector", "row 2 of features.csv: the catalog has no row of this id"),
         ("c", "vector", "row 4 of features.csv: id 'c' stands in row 1 already"),
         (None, "vector", "row 5 of features.csv: no id"),
         ("b", "vector", "row 6 of features.csv: number 2 is nan"),
-        ("d", "catalogue", "features.csv has no vector of this id"),
+        ("d", "catalog", "features.csv has no vector of this id"),
     ]
     assert store.manifest.complete
     assert store.damaged_parts() == []
@@ -264,7 +264,7 @@ def test_vectors_are_joined_to_their_works_and_the_rest_reported(museum, vectors
 
 
 def test_the_passport_says_where_they_came_from(museum, vectors, tmp_path):
-    import_vectors(open_vectors(vectors), tmp_path / "i", catalogue=read_collection(museum))
+    import_vectors(open_vectors(vectors), tmp_path / "i", catalog=read_collection(museum))
     passport = Store.open(tmp_path / "i").manifest.passport
     assert passport.spec == "external:features"
     assert passport.weights_sha256 == hashlib.sha256(vectors.read_bytes()).hexdigest()
@@ -288,7 +288,7 @@ def test_parts_are_as_good_as_one(museum, tmp_path, monkeypatch):
 def test_an_imported_index_answers_by_id_and_judges_labels(museum, tmp_path, paint):
     lines = ["a,1,0.1", "b,0.1,1", "c,1,0", "d,0,1"]
     vectors = write(tmp_path / "v.csv", "\n".join(["id,f0,f1", *lines]))
-    import_vectors(open_vectors(vectors), tmp_path / "i", catalogue=read_collection(museum))
+    import_vectors(open_vectors(vectors), tmp_path / "i", catalog=read_collection(museum))
     store = Store.open(tmp_path / "i")
     searcher = Searcher(store)
     found = searcher.ask(Question(terms=(Term(id="a"),), k=1)).matches
@@ -303,35 +303,35 @@ def test_an_imported_index_answers_by_id_and_judges_labels(museum, tmp_path, pai
 
 
 def test_what_cannot_be_imported_is_one_line_and_leaves_no_index(museum, tmp_path):
-    catalogue = read_collection(museum)
+    catalog = read_collection(museum)
     strangers = write(tmp_path / "s.csv", "id,f0,f1\n1,2,3\n4,5,6")
     faulty = write(tmp_path / "f.csv", "id,f0,f1\na,0,0\nb,0,0")
     clash = write(tmp_path / "c.csv", 'id,artist\na,"[1, 2]"')
     for file, message in (
-        (strangers, r"no id of .*s.csv \('1', '4'\) is in the catalogue \('a', 'b', 'c'\)"),
+        (strangers, r"no id of .*s.csv \('1', '4'\) is in the catalog \('a', 'b', 'c'\)"),
         (faulty, "none of the vectors can be used: row 1 of f.csv: every number is 0"),
         (clash, "'artist' is the name of a column; name the vectors with --tap NAME"),
     ):
         with pytest.raises(ReaderError, match=message):
-            import_vectors(open_vectors(file), tmp_path / "i", catalogue=catalogue)
+            import_vectors(open_vectors(file), tmp_path / "i", catalog=catalog)
         with pytest.raises(StoreError, match="no index at"):
             Store.open(tmp_path / "i")
-    import_vectors(open_vectors(clash), tmp_path / "i", catalogue=catalogue, tap="other")
+    import_vectors(open_vectors(clash), tmp_path / "i", catalog=catalog, tap="other")
     assert Store.open(tmp_path / "i").rows == 1
 
 
-def test_a_catalogue_that_says_an_id_twice_gives_its_first_row(tmp_path):
-    catalogue = write(tmp_path / "m.csv", "id,image,artist\na,1.png,Ada\na,2.png,Ben\n,3.png,Cy")
+def test_a_catalog_that_says_an_id_twice_gives_its_first_row(tmp_path):
+    catalog = write(tmp_path / "m.csv", "id,image,artist\na,1.png,Ada\na,2.png,Ben\n,3.png,Cy")
     vectors = write(tmp_path / "v.csv", "id,f0,f1\na,1,2")
     summary = import_vectors(
-        open_vectors(vectors), tmp_path / "i", catalogue=read_collection(catalogue)
+        open_vectors(vectors), tmp_path / "i", catalog=read_collection(catalog)
     )
     store = Store.open(tmp_path / "i")
     assert store.read(["id", "artist"]).to_pylist() == [{"id": "a", "artist": "Ada"}]
     assert (summary.unused, summary.without) == (0, 2)
     assert store.failures().column("reason").to_pylist() == [
-        "row 2 of the catalogue: id 'a' stands in row 1 already",
-        "row 3 of the catalogue: no id",
+        "row 2 of the catalog: id 'a' stands in row 1 already",
+        "row 3 of the catalog: no id",
     ]
 
 
@@ -353,7 +353,7 @@ def test_an_import_that_was_stopped_begins_anew_and_a_finished_one_stays(tmp_pat
 
 
 def test_nothing_is_embedded_into_imported_vectors(museum, vectors, tmp_path, toy):
-    import_vectors(open_vectors(vectors), tmp_path / "i", catalogue=read_collection(museum))
+    import_vectors(open_vectors(vectors), tmp_path / "i", catalog=read_collection(museum))
     with pytest.raises(PassportError, match="spec: external:features, not toy:mean-color"):
         embed_collection(read_collection(museum), tmp_path / "i", toy)
 
@@ -366,10 +366,10 @@ def run(*args, code=0):
 
 def test_the_commands_import_label_split_and_describe(museum, vectors, tmp_path):
     index = tmp_path / "i"
-    output = run("import-vectors", vectors, "--catalogue", museum, "-o", index)
+    output = run("import-vectors", vectors, "--catalog", museum, "-o", index)
     assert output.splitlines() == [
         f"{index}: 2 vectors of 3 (my-features)",
-        "  4 vectors could not be used, 1 rows of the catalogue have none: "
+        "  4 vectors could not be used, 1 rows of the catalog have none: "
         f"see 'artsim info --failures --index {index}'",
     ]
     (line,) = run("label", "ada = artist ~ 'ad'", "--index", index).splitlines()
@@ -396,18 +396,18 @@ def test_the_commands_import_label_split_and_describe(museum, vectors, tmp_path)
 
 
 def test_mame_features_are_imported_without_a_network(museum_data, tmp_path):
-    catalogue = read_collection(museum_data / "mame")
-    ids = [id_ for batch in catalogue.batches() for id_ in batch["id"].to_pylist()]
+    catalog = read_collection(museum_data / "mame")
+    ids = [id_ for batch in catalog.batches() for id_ in batch["id"].to_pylist()]
     picked = np.random.default_rng(0).permutation(len(ids))[:60]
     matrix = np.random.default_rng(1).standard_normal((60, 1024)).round(4).astype(np.float32)
     lines = [f'{ids[row]},"{vector.tolist()}"' for row, vector in zip(picked, matrix, strict=True)]
     file = write(tmp_path / "f.csv", "\n".join(["Image file,MobileNetV1 features", *lines]))
     opened = open_vectors(file, vector_columns=("MobileNetV1 features",))
-    summary = import_vectors(opened, tmp_path / "i", catalogue=catalogue)
+    summary = import_vectors(opened, tmp_path / "i", catalog=catalog)
     assert (summary.rows, summary.unused, summary.without) == (60, 0, 37_407 - 60)
     store = Store.open(tmp_path / "i")
     assert store.read(["id"]).column("id").to_pylist() == [ids[row] for row in picked]
     assert (store.vectors("MobileNetV1-features") == matrix).all()
-    table = pa.Table.from_batches(catalogue.batches()).take(pa.array(picked))
-    fields = [field.name for field in catalogue.fields]
+    table = pa.Table.from_batches(catalog.batches()).take(pa.array(picked))
+    fields = [field.name for field in catalog.fields]
     assert store.read(fields).equals(table.select(fields))

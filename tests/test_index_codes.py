@@ -118,7 +118,7 @@ def test_goals_that_no_index_can_keep_are_refused(wrong, message):
 
 
 @pytest.mark.parametrize("kind", CODED)
-def test_nearly_all_true_neighbours_are_found_with_their_exact_cosines(tmp_path, kind):
+def test_nearly_all_true_neighbors_are_found_with_their_exact_cosines(tmp_path, kind):
     vectors = vectors_of(3000)
     store = built(tmp_path / "i", kind, vectors[:1000], vectors[1000:])
     index = open_index(store, "rgb")
@@ -254,7 +254,7 @@ def test_a_gpu_that_is_not_there_is_named(tmp_path):
 def test_what_is_known_of_a_part_is_taken_over(tmp_path, kind):
     a, b, c, d = (vectors_of(400, seed) for seed in range(4))
     store = built(tmp_path / "i", kind, a, b, c)
-    learnt = read_note(store, "rgb").trained_rows
+    learned = read_note(store, "rgb").trained_rows
     # b loses half of its rows, c goes, d is new
     changes = [(1, table_of(store, b[::2])), (2, table_of(store, c[:0]))]
     store.rewrite(changes, failures=[], manifest=store.manifest)
@@ -262,7 +262,7 @@ def test_what_is_known_of_a_part_is_taken_over(tmp_path, kind):
     assert not is_current(store, "rgb")
     info = build_index(store, "rgb")
     now = np.concatenate([a, b[::2], d])
-    assert (info.rows, info.trained_rows, info.goals.kind) == (1000, learnt, kind)
+    assert (info.rows, info.trained_rows, info.goals.kind) == (1000, learned, kind)
     assert codes_are_of(store, now)
     fresh = built(tmp_path / "fresh", kind, now)
     for k in (10, 1000):
@@ -294,16 +294,16 @@ def test_only_new_parts_are_written_as_codes(tmp_path, monkeypatch):
     assert (encoded, read) == ([30], [1])
 
 
-def test_codes_that_do_not_fit_the_rows_any_more_are_learnt_anew(tmp_path):
+def test_codes_that_do_not_fit_the_rows_any_more_are_learned_anew(tmp_path):
     rng = np.random.default_rng(0)
-    centre = draw_units(rng, 1, DIM)
-    narrow = round_to_half((centre + 1e-3 * rng.standard_normal((1500, DIM))).astype(np.float32))
+    center = draw_units(rng, 1, DIM)
+    narrow = round_to_half((center + 1e-3 * rng.standard_normal((1500, DIM))).astype(np.float32))
     store = built(tmp_path / "i", Kind.PQ, narrow)
     append(store, vectors_of(1400))
     assert build_index(store, "rgb", Goals(kind=Kind.PQ, recall=0.999)).trained_rows == 2900
 
 
-def test_grown_to_more_than_twice_the_rows_codes_are_learnt_anew(tmp_path):
+def test_grown_to_more_than_twice_the_rows_codes_are_learned_anew(tmp_path):
     store = built(tmp_path / "i", Kind.PQ, vectors_of(100))
     append(store, vectors_of(101, seed=1))
     assert build_index(store, "rgb").trained_rows == 201

@@ -21,8 +21,7 @@ from test_images import SWAPPED, cmyk_profile
 
 from artsim.cli import cli
 from artsim.errors import ReaderError, StoreError
-from artsim.evaluation.labels import why_not_label
-from artsim.evaluation.splits import k_fold
+from artsim.images.phash import groups_of, near_pairs
 from artsim.inspection import EXPLANATIONS, InspectSettings, Kind, inspect_collection
 from artsim.inspection.columns import (
     FOLDS,
@@ -34,10 +33,11 @@ from artsim.inspection.columns import (
 )
 from artsim.inspection.files import NONE, UNNAMED, WEB, list_files, match
 from artsim.inspection.likeness import black_bars
-from artsim.phash import groups_of, near_pairs
+from artsim.labels.values import why_not_label
 from artsim.readers import read_collection
 from artsim.report.figures import histogram
 from artsim.report.inspection import inspection_page
+from artsim.splits.drawing import k_fold
 
 ORIENTATION = 0x0112
 SIZE = (120, 100)
@@ -255,12 +255,12 @@ def test_progress_ends_with_all_files(broken):
     assert calls[-1][0] == calls[-1][1]
 
 
-def test_a_catalogue_without_rows_is_refused(tmp_path, monkeypatch):
+def test_a_catalog_without_rows_is_refused(tmp_path, monkeypatch):
     noise_picture(tmp_path / "a.jpg", (80, 80))
-    catalogue = read_collection(tmp_path)
-    monkeypatch.setitem(catalogue.__dict__, "batches", lambda: iter(()))
+    catalog = read_collection(tmp_path)
+    monkeypatch.setitem(catalog.__dict__, "batches", lambda: iter(()))
     with pytest.raises(ReaderError, match="lists no picture"):
-        inspect_collection(catalogue)
+        inspect_collection(catalog)
 
 
 # ---- rows and files ----
@@ -587,7 +587,7 @@ def test_the_page_is_whole_and_fetches_nothing(broken, tmp_path):
         assert EXPLANATIONS[kind].title[1:] in "".join(page.text)
 
 
-def test_what_a_catalogue_says_is_text_on_the_page(tmp_path):
+def test_what_a_catalog_says_is_text_on_the_page(tmp_path):
     pytest.importorskip("matplotlib")
     evil = '<script>alert("x")</script>$a_b$'
     for n in range(4):

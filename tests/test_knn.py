@@ -1,4 +1,4 @@
-"""kNN on points whose neighbours can be read off by eye, then against brute force and peers."""
+"""kNN on points whose neighbors can be read off by eye, then against brute force and peers."""
 
 import hypothesis.strategies as st
 import numpy as np
@@ -7,12 +7,13 @@ from hypothesis import given, settings
 from sklearn.neighbors import KNeighborsClassifier
 
 from artsim.errors import EvaluationError
-from artsim.evaluation import knn, metrics, votes
-from artsim.evaluation.hubness import csls, hubness
-from artsim.evaluation.knn import DINO_KS, KS, evaluate
-from artsim.evaluation.labels import Ranges, encode, encode_lists, keep
-from artsim.evaluation.neighbours import Neighbours, nearest
-from artsim.evaluation.votes import TEMPERATURE, vote
+from artsim.labels.values import Ranges, encode, encode_lists, keep
+from artsim.metrics import knn, votes
+from artsim.metrics import scores as metrics
+from artsim.metrics.hubness import csls, hubness
+from artsim.metrics.knn import DINO_KS, KS, evaluate
+from artsim.metrics.neighbors import Neighbors, nearest
+from artsim.metrics.votes import TEMPERATURE, vote
 
 EAST, NORTH, WEST = np.float32([1, 0]), np.float32([0, 1]), np.float32([-1, 0])
 
@@ -28,7 +29,7 @@ def at_angles(*degrees):
 
 
 def found(scores, rows):
-    return Neighbours(np.float32(scores), np.array(rows))
+    return Neighbors(np.float32(scores), np.array(rows))
 
 
 BOTH = (TEMPERATURE, None)  # weighted votes, and plain ones
@@ -42,28 +43,28 @@ def only(vectors, values, **options):
 
 
 def test_weighted_votes_are_exponential_and_plain_votes_are_one():
-    # one neighbour of class 1 at similarity 1 outweighs two of class 0 at 0, but not in number
-    neighbours = found([[1, 0, 0]], [[1, 0, 2]])
+    # one neighbor of class 1 at similarity 1 outweighs two of class 0 at 0, but not in number
+    neighbors = found([[1, 0, 0]], [[1, 0, 2]])
     codes = np.array([0, 1, 0])
-    weighted = vote(neighbours, codes, 3, temperature=1.0)
+    weighted = vote(neighbors, codes, 3, temperature=1.0)
     assert weighted.classes.tolist() == [[1, 0, -1, -1, -1]]
     expected = np.array([np.exp(1), 2 * np.exp(0)]) / (np.exp(1) + 2)
     np.testing.assert_allclose(weighted.shares[0, :2], expected, rtol=1e-6)
-    plain = vote(neighbours, codes, 3, temperature=None)
+    plain = vote(neighbors, codes, 3, temperature=None)
     assert plain.classes.tolist() == [[0, 1, -1, -1, -1]]
     np.testing.assert_allclose(plain.shares[0, :2], [2 / 3, 1 / 3])
 
 
 def test_a_tie_goes_to_the_class_whose_nearest_member_is_nearest():
-    neighbours = found([[0.9, 0.8, 0.7, 0.6]] * 2, [[2, 0, 1, 3], [0, 2, 3, 1]])
-    plain = vote(neighbours, np.array([0, 0, 1, 1]), 4, temperature=None)
+    neighbors = found([[0.9, 0.8, 0.7, 0.6]] * 2, [[2, 0, 1, 3], [0, 2, 3, 1]])
+    plain = vote(neighbors, np.array([0, 0, 1, 1]), 4, temperature=None)
     assert plain.classes[:, :2].tolist() == [[1, 0], [0, 1]]
 
 
 def test_no_row_and_rows_without_a_class_do_not_vote():
-    neighbours = found([[0.9, 0.8, -np.inf], [-np.inf] * 3], [[0, 1, -1], [-1, -1, -1]])
+    neighbors = found([[0.9, 0.8, -np.inf], [-np.inf] * 3], [[0, 1, -1], [-1, -1, -1]])
     for temperature in BOTH:
-        found_votes = vote(neighbours, np.array([-1, 1]), 3, temperature=temperature)
+        found_votes = vote(neighbors, np.array([-1, 1]), 3, temperature=temperature)
         assert found_votes.classes.tolist() == [[1, -1, -1, -1, -1], [-1] * 5]
         np.testing.assert_allclose(found_votes.shares[:, 0], [1, 0])
 
@@ -86,14 +87,14 @@ def test_votes_equal_counting_them_one_by_one(seed, n, n_classes, temperature, b
     rng = np.random.default_rng(seed)
     k = int(rng.integers(1, n + 3))
     bank, queries, codes = unit(rng, n, 4), unit(rng, 7, 4), rng.integers(-1, n_classes, n)
-    neighbours = nearest(queries, bank, k, exclude=rng.integers(-1, n, 7))
+    neighbors = nearest(queries, bank, k, exclude=rng.integers(-1, n, 7))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(votes, "_BLOCK_BYTES", block)
-        counted = vote(neighbours, codes, k, temperature=temperature)
+        counted = vote(neighbors, codes, k, temperature=temperature)
     for i in range(7):
         totals, best = {}, {}
         for rank, (score, row) in enumerate(
-            zip(neighbours.scores[i].astype(float), neighbours.rows[i], strict=True)
+            zip(neighbors.scores[i].astype(float), neighbors.rows[i], strict=True)
         ):
             if row >= 0 and codes[row] >= 0:
                 weight = 1 if temperature is None else np.exp(score / 0.07)
@@ -116,7 +117,7 @@ def test_plain_votes_equal_scikit_learn(k):
 
 
 def test_validation_chooses_k_and_temperature_and_test_is_asked_with_these():
-    # near 0 degrees lie an a, then b and b: one neighbour says a, three say b, which is true
+    # near 0 degrees lie an a, then b and b: one neighbor says a, three say b, which is true
     vectors = at_angles(0, 3, 4, 90, 91, 92, -1, -2)
     values, sides = list("abbaaabb"), {"train": np.arange(6), "test": np.array([7])}
     asked = only(vectors, values, ks=(1, 3), **sides)
@@ -149,7 +150,7 @@ def test_classes_lists_and_ranges_are_judged_in_one_call():
     artist, medium, year = evaluate(vectors, labels, ks=(1,))
     assert artist.scores[0].kappa == 1.0
     ranking = medium.scores[0].ranking
-    # canvas and paper are each had by one picture, whose neighbour does not have it
+    # canvas and paper are each had by one picture, whose neighbor does not have it
     np.testing.assert_allclose(ranking.per_label, [1 / 4, 1, 1, 1 / 4])
     assert medium.scores[0].chance == pytest.approx((1 + 2 + 2 + 1) / 4 / 4)
     assert medium.truth.starts.tolist() == [0, 2, 3, 4, 6]
@@ -164,13 +165,13 @@ def test_a_search_that_corrects_for_hubs_is_used_and_hubs_are_counted():
     vectors, values = unit(rng, 40, 4), rng.choice(["a", "b"], 40).tolist()
     plain, corrected = (only(vectors, values, ks=(5,), search=s) for s in (nearest, csls))
     expected = csls(vectors, vectors, 5, exclude=np.arange(40))
-    assert corrected.neighbours.rows.tolist() == expected.rows.tolist()
+    assert corrected.neighbors.rows.tolist() == expected.rows.tolist()
     assert corrected.hubness == hubness(expected, np.arange(40))
-    assert plain.neighbours.rows.tolist() != expected.rows.tolist()
+    assert plain.neighbors.rows.tolist() != expected.rows.tolist()
 
 
-def test_more_voters_than_neighbours_are_refused():
-    with pytest.raises(EvaluationError, match="k must be between 1 and 1, the neighbours found; g"):
+def test_more_voters_than_neighbors_are_refused():
+    with pytest.raises(EvaluationError, match="k must be between 1 and 1, the neighbors found; g"):
         vote(found([[1.0]], [[0]]), np.array([0]), 2)
 
 
@@ -180,7 +181,7 @@ def test_leave_one_out_of_two_bunches_knows_them_all():
     assert result.classes == ("Degas", "Monet")
     assert result.query_rows.tolist() == [0, 1, 2, 3]
     assert result.truth.tolist() == [1, 1, 0, 0]
-    assert result.neighbours.rows[:, 0].tolist() == [1, 0, 3, 2]
+    assert result.neighbors.rows[:, 0].tolist() == [1, 0, 3, 2]
     assert result.left_out == (5,)
     assert [(s.temperature, s.k) for s in result.scores] == [(TEMPERATURE, 1), (None, 1)]
     score = result.scores[0]
@@ -200,41 +201,41 @@ def test_three_pictures_are_enough():
 def test_rows_without_a_label_neither_ask_nor_answer():
     result = only(at_angles(0, 1, 2, 90, 91), ["a", None, "a", "b", "b"], ks=(1,))
     assert result.query_rows.tolist() == [0, 2, 3, 4]
-    assert result.neighbours.rows.tolist() == [[2], [0], [4], [3]]
+    assert result.neighbors.rows.tolist() == [[2], [0], [4], [3]]
 
 
 def test_train_is_the_bank_and_test_asks():
     vectors = at_angles(0, 90, 1, 89, 2)
     result = only(vectors, list("abbbb"), train=np.array([1, 0]), test=np.array([2, 3]), ks=(1,))
     assert result.query_rows.tolist() == [2, 3]
-    assert result.neighbours.rows.tolist() == [[0], [1]]
+    assert result.neighbors.rows.tolist() == [[0], [1]]
     assert result.scores[0].votes.classes[:, 0].tolist() == [0, 1]
     assert (result.scores[0].top1, result.bank_size) == (0.5, 2)
 
 
-def test_neighbours_of_the_same_group_do_not_answer():
+def test_neighbors_of_the_same_group_do_not_answer():
     # each picture's nearest is by its own artist; the next is of the other style
     vectors = at_angles(0, 1, 20, 21)
     styles, artists = ["p", "p", "q", "q"], ["Monet", "Monet", "Degas", None]
     assert only(vectors, styles, ks=(1,)).scores[0].top1 == 1.0
     grouped = only(vectors, styles, groups=encode(artists).codes, ks=(1, 3))
-    assert grouped.neighbours.rows.tolist() == [[2, 3, -1], [2, 3, -1], [3, 1, 0], [2, 1, 0]]
+    assert grouped.neighbors.rows.tolist() == [[2, 3, -1], [2, 3, -1], [3, 1, 0], [2, 1, 0]]
     assert grouped.scores[0].votes.classes[:, 0].tolist() == [1, 1, 1, 1]
     assert (grouped.scores[0].top1, grouped.unreachable) == (0.5, 2)
-    assert grouped.left_out == ()  # for the last two rows three neighbours are possible
+    assert grouped.left_out == ()  # for the last two rows three neighbors are possible
 
 
 def test_rows_that_share_any_of_several_groups_do_not_answer():
     vectors = at_angles(0, 1, 2, 3)
     artists, copies = [0, 0, 1, 1], [0, 1, 0, -1]
     result = only(vectors, list("pqpq"), groups=np.array([artists, copies]).T, ks=(1, 3))
-    assert result.neighbours.rows.tolist() == [[3, -1, -1], [2, 3, -1], [1, -1, -1], [1, 0, -1]]
+    assert result.neighbors.rows.tolist() == [[3, -1, -1], [2, 3, -1], [1, -1, -1], [1, 0, -1]]
     assert result.unreachable == 2  # 0 and 2 have each other's class, and are copies
 
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 25), width=st.integers(1, 3))
-def test_the_unreachable_equal_looking_for_a_neighbour_of_the_class(seed, n, width):
+def test_the_unreachable_equal_looking_for_a_neighbor_of_the_class(seed, n, width):
     rng = np.random.default_rng(seed)
     codes, groups = rng.integers(0, 3, n), rng.integers(-1, 3, (n, width))
     bank, queries = (np.arange(n),) * 2 if seed % 2 else np.array_split(rng.permutation(n), 2)
@@ -313,10 +314,10 @@ SIDES = {"train": [0, 1], "test": [3]}
         (BUNCH, [None] * 4, {}, "label 'artist' has no values; at least two classes are needed"),
         (BUNCH, list("abc"), {}, "label 'artist' has 3 values for 4 vectors"),
         (BUNCH, list("abab"), {"groups": np.zeros(1)}, "groups has 1 values for 4 vectors"),
-        (BUNCH, list("abab"), {"groups": np.zeros(4)}, "no row with a 'artist' has a neighbour"),
-        (BUNCH, list("abab"), {"ks": (9,)}, "k = 9 is more than the 3 neighbours that a row with"),
+        (BUNCH, list("abab"), {"groups": np.zeros(4)}, "no row with a 'artist' has a neighbor"),
+        (BUNCH, list("abab"), {"ks": (9,)}, "k = 9 is more than the 3 neighbors that a row with"),
         (BUNCH, YEAR, {}, "label 'artist' has one value, 1889; at least two values are needed"),
-        (BUNCH, list("abab"), {"ks": (0, 5)}, "ks must be numbers of neighbours, at least 1"),
+        (BUNCH, list("abab"), {"ks": (0, 5)}, "ks must be numbers of neighbors, at least 1"),
         (BUNCH, list("abab"), {"temperatures": (0.0,), "ks": (1,)}, "temperature must be above 0"),
         (BUNCH, list("abab"), SIDES | {"validation": [3]}, "1 test rows are in validation too"),
         (BUNCH, list("abab"), SIDES | {"validation": []}, "the split has no validation rows"),

@@ -1,4 +1,4 @@
-"""``artsim knn-eval`` on a small museum whose neighbours can be read off by eye."""
+"""``artsim knn-eval`` on a small museum whose neighbors can be read off by eye."""
 
 import csv
 import json
@@ -9,10 +9,11 @@ import pytest
 from click.testing import CliRunner
 from conftest import toy_passport
 
-from artsim.annotations import SplitPlan, make_split, read_split, values_of
-from artsim.assess import KnnPlan, knn_eval
 from artsim.cli import cli
 from artsim.datatypes import Field, FieldType
+from artsim.evaluation.knn import KnnPlan, knn_eval
+from artsim.labels.columns import values_of
+from artsim.splits.stored import SplitPlan, make_split, read_split
 from artsim.store import DerivedLabel, Manifest, Store, part_schema
 
 YEARS = pa.struct({"begin": pa.int32(), "end": pa.int32()})
@@ -82,20 +83,20 @@ def rows(store, *args):
     return [json.loads(line) for line in run(store, *args).splitlines()]
 
 
-def neighbours(store, **plan):
+def neighbors(store, **plan):
     (found,) = knn_eval(store, KnnPlan(tap="rgb", labels=("artist",), ks=(1,), **plan))
-    return found.neighbours.rows[:, 0].tolist()
+    return found.neighbors.rows[:, 0].tolist()
 
 
 def test_labels_of_all_kinds_are_judged_in_one_call(museum):
     artist, media, year, height = rows(museum, "--label", "artist,media,year,height_cm", "-k", "1")
     assert (artist["top1"], artist["kappa"], artist["majority"], artist["n"]) == (1, 1, 0.5, 8)
     assert (artist["protocol"], artist["k"], artist["temperature"]) == ("dino", 1, 0.07)
-    # of canvas the one picture that has it is not told so, and its neighbour is
+    # of canvas the one picture that has it is not told so, and its neighbor is
     assert media["AP"] == {"canvas": pytest.approx(1 / 7), "ink": 1, "oil": 1}
     assert media["mAP"] == pytest.approx((1 / 7 + 2) / 3)
     assert media["n"] == 7
-    # the middle of the neighbour's ten years is 5 or 6 off the nearer end of the next
+    # the middle of the neighbor's ten years is 5 or 6 off the nearer end of the next
     assert year["MAE"] == pytest.approx(5.5, abs=0.5)
     assert (year["inside"], height["inside"]) == (0, None)
     assert (height["MAE"], height["median_MAE"]) == (0, 0.5)
@@ -152,9 +153,9 @@ def test_met_reports_gap_and_who_is_a_distractor(tmp_path):
 
 
 def test_groups_are_kept_apart_one_by_one_and_together(museum):
-    assert neighbours(museum) == [1, 0, 1, 2, 5, 4, 5, 6]
-    assert neighbours(museum, groups=("sheet",)) == [1, 0, 1, 1, 5, 4, 5, 5]
-    both = neighbours(museum, groups=("sheet", "artist"))
+    assert neighbors(museum) == [1, 0, 1, 2, 5, 4, 5, 6]
+    assert neighbors(museum, groups=("sheet",)) == [1, 0, 1, 1, 5, 4, 5, 5]
+    both = neighbors(museum, groups=("sheet", "artist"))
     assert both == [4, 4, 4, 4, 3, 3, 3, 3]
     (row,) = rows(museum, "--label", "sheet", "--group", "artist", "--group", "side", "-k", "1")
     assert (row["groups"], row["top1"]) == (["artist", "side"], 0)
@@ -162,13 +163,15 @@ def test_groups_are_kept_apart_one_by_one_and_together(museum):
 
 def test_pictures_that_look_the_same_are_kept_apart(museum, monkeypatch):
     hashes = [0b0, 0b11111, 0b111, None, 0xFF00, 0xFF01, 0xFFFF0000, None]  # 0, 2 and 1 in a chain
-    monkeypatch.setattr("artsim.assess.sides.picture_hashes", lambda *args, **kwargs: hashes)
-    assert neighbours(museum, groups=("near-duplicate",)) == [3, 3, 3, 2, 6, 6, 5, 6]
+    monkeypatch.setattr(
+        "artsim.evaluation.knn.sides.picture_hashes", lambda *args, **kwargs: hashes
+    )
+    assert neighbors(museum, groups=("near-duplicate",)) == [3, 3, 3, 2, 6, 6, 5, 6]
 
 
 def test_folds_and_groups_are_kept_apart_together(museum):
     make_split(museum, "f", SplitPlan(folds=2, stratify="artist"))
-    found = neighbours(museum, split="f", groups=("sheet",))
+    found = neighbors(museum, split="f", groups=("sheet",))
     sides, sheets = read_split(museum, "f").sides, values_of(museum, "sheet")
     for row, other in enumerate(found):
         assert sides[row] != sides[other]
@@ -189,7 +192,7 @@ def test_predictions_of_every_kind_name_who_voted(museum, tmp_path):
     with file.open(newline="") as stream:
         found = {(row["label"], row["id"]): row for row in csv.DictReader(stream)}
     told = {
-        key: (row["true"], row["predicted"], row["share"], row["correct"], row["neighbours"])
+        key: (row["true"], row["predicted"], row["share"], row["correct"], row["neighbors"])
         for key, row in found.items()
     }
     assert told["artist", "r3"] == ("Ada", "Ada", "1.0000", "1", "r2")
@@ -216,7 +219,7 @@ def test_a_derived_label_whose_column_has_gone_ends_nothing(museum):
     ("args", "message"),
     [
         (("--label", "number"), "'number' cannot be a label: all 8 values are different; choose"),
-        (("--label", "artist", "-k", "8"), "k = 8 is more than the 7 neighbours that a row with a"),
+        (("--label", "artist", "-k", "8"), "k = 8 is more than the 7 neighbors that a row with a"),
         (("--label", "artist", "--split", "artist"), "split column 'artist' needs rows of 'train'"),
         (("--label", "artist", "--protocol", "met"), "the protocol 'met' needs a split with train"),
         (
@@ -267,4 +270,4 @@ def test_an_index_that_cannot_be_judged_is_one_line(tmp_path, changes, args, mes
 def test_a_class_with_one_picture_is_counted_as_what_cannot_be_right(tmp_path):
     store = make_museum(tmp_path / "i", artist=["Ada"] * 4 + ["Ben"] * 3 + ["Eve"])
     output = run(store, "--label", "artist", "-k", "1", "--table")
-    assert "  1 pictures have a class that no possible neighbour has: they count as wrong" in output
+    assert "  1 pictures have a class that no possible neighbor has: they count as wrong" in output

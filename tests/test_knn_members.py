@@ -6,10 +6,10 @@ import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 
-from artsim.evaluation import knn_members
-from artsim.evaluation.knn_members import score_members, vote_members
-from artsim.evaluation.labels import Members, encode_lists
-from artsim.evaluation.neighbours import Neighbours, nearest
+from artsim.labels.values import Members, encode_lists
+from artsim.metrics import knn_members
+from artsim.metrics.knn_members import score_members, vote_members
+from artsim.metrics.neighbors import Neighbors, nearest
 
 
 def unit(rng, *shape):
@@ -29,12 +29,12 @@ def from_matrix(matrix):
     return Members(starts, np.nonzero(matrix)[1], names)
 
 
-def test_each_neighbour_votes_for_all_its_labels():
+def test_each_neighbor_votes_for_all_its_labels():
     members = encode_lists([["oil", "canvas"], ["oil"], None])
-    neighbours = Neighbours(
+    neighbors = Neighbors(
         np.float32([[0, 0, 0], [1, 1, -np.inf]]), np.array([[0, 1, 2], [2, 1, -1]])
     )
-    votes = vote_members(neighbours, members, 3, temperature=None)
+    votes = vote_members(neighbors, members, 3, temperature=None)
     assert votes.queries.tolist() == [0, 0, 1]
     assert [members.classes[label] for label in votes.labels] == ["canvas", "oil", "oil"]
     assert votes.shares.tolist() == [1 / 2, 1, 1]
@@ -64,13 +64,13 @@ def test_equals_counting_densely_and_scikit_learn(seed, n, temperature, block):
     rng = np.random.default_rng(seed)
     k = int(rng.integers(1, n + 2))
     bank, matrix = unit(rng, n, 4), rng.random((n, 5)) < 0.4
-    neighbours = nearest(bank, bank, k, exclude=np.arange(n))
+    neighbors = nearest(bank, bank, k, exclude=np.arange(n))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(knn_members, "_BLOCK_BYTES", block)
-        votes = vote_members(neighbours, from_matrix(matrix), k, temperature=temperature)
+        votes = vote_members(neighbors, from_matrix(matrix), k, temperature=temperature)
     shares = np.zeros((n, 5))
     for i in range(n):
-        for row, score in zip(neighbours.rows[i], neighbours.scores[i].astype(float), strict=True):
+        for row, score in zip(neighbors.rows[i], neighbors.scores[i].astype(float), strict=True):
             if row >= 0:
                 shares[i] += matrix[row] * (1 if temperature is None else np.exp(score / 0.07))
     weights = np.array(
@@ -78,7 +78,7 @@ def test_equals_counting_densely_and_scikit_learn(seed, n, temperature, block):
             sum(
                 1 if temperature is None else np.exp(score / 0.07)
                 for row, score in zip(
-                    neighbours.rows[i], neighbours.scores[i].astype(float), strict=True
+                    neighbors.rows[i], neighbors.scores[i].astype(float), strict=True
                 )
                 if row >= 0 and matrix[row].any()
             )

@@ -1,27 +1,27 @@
-"""Numbers told by neighbours, by eye, then against scikit-learn's regressor."""
+"""Numbers told by neighbors, by eye, then against scikit-learn's regressor."""
 
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsRegressor
 
 from artsim.errors import EvaluationError
-from artsim.evaluation.knn_values import predict_values, score_ranges
-from artsim.evaluation.neighbours import Neighbours, nearest
+from artsim.metrics.knn_values import predict_values, score_ranges
+from artsim.metrics.neighbors import Neighbors, nearest
 
 YEARS = np.array([1880.0, 1900.0, np.nan])
 
 
-def test_neighbours_are_averaged_and_those_without_a_value_are_not():
+def test_neighbors_are_averaged_and_those_without_a_value_are_not():
     rows = np.array([[0, 1, 2], [2, 0, -1], [2, -1, -1]])
     scores = np.float32([[1, 1, 1], [1, 1, -np.inf], [1, -np.inf, -np.inf]])
-    predicted = predict_values(Neighbours(scores, rows), YEARS, 3, temperature=None)
+    predicted = predict_values(Neighbors(scores, rows), YEARS, 3, temperature=None)
     np.testing.assert_array_equal(predicted, [1890, 1880, np.nan])
 
 
 def test_the_nearest_counts_for_more():
-    neighbours = Neighbours(np.float32([[1, 0]]), np.array([[0, 1]]))
+    neighbors = Neighbors(np.float32([[1, 0]]), np.array([[0, 1]]))
     expected = (1880 * np.e + 1900) / (np.e + 1)
-    assert predict_values(neighbours, YEARS, 2, temperature=1.0).tolist() == [
+    assert predict_values(neighbors, YEARS, 2, temperature=1.0).tolist() == [
         pytest.approx(expected)
     ]
 

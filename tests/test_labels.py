@@ -3,14 +3,7 @@
 import numpy as np
 import pytest
 
-from artsim.evaluation.labels import (
-    Ranges,
-    encode,
-    encode_lists,
-    has_value,
-    keep,
-    why_not_label,
-)
+from artsim.labels.values import Ranges, encode, encode_lists, has_value, keep, why_not_label
 
 
 def test_classes_are_numbered_in_sorted_order_and_missing_is_minus_one():

@@ -13,7 +13,14 @@ from search_toys import make_store
 
 from artsim.cli import cli
 from artsim.errors import EvaluationError, StoreError
-from artsim.layout import LayoutPlan, lay_out, layout_file, make_layout, read_layout, write_table
+from artsim.index.layout import (
+    LayoutPlan,
+    lay_out,
+    layout_file,
+    make_layout,
+    read_layout,
+    write_table,
+)
 from artsim.report.map import nearest_to_cells
 
 OF_CLUSTER = np.repeat(np.arange(3), 20)

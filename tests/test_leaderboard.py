@@ -1,4 +1,4 @@
-"""Taps that see one colour each, compared by labels that are of one colour each."""
+"""Taps that see one color each, compared by labels that are of one color each."""
 
 import csv
 import json
@@ -12,8 +12,8 @@ from PIL import Image
 from artsim.cli import cli
 from artsim.datatypes import TapInfo
 from artsim.embed import embed_collection
+from artsim.evaluation.probe import LeaderboardPlan, ProbePlan, best, leaderboard, mean_score, probe
 from artsim.models.extractor import Extractor
-from artsim.probing import LeaderboardPlan, ProbePlan, best, leaderboard, mean_score, probe
 from artsim.readers import read_collection
 from artsim.store import Store
 
@@ -21,7 +21,7 @@ ROWS = 80
 
 
 class OneColor(MeanColor):
-    """Each tap knows how much there is of one colour: 0 is red, 2 is blue."""
+    """Each tap knows how much there is of one color: 0 is red, 2 is blue."""
 
     def __init__(self, *channels):
         super().__init__()
@@ -120,7 +120,7 @@ def test_the_scores_are_those_of_a_probe_of_that_tap(store):
         assert each.question.sides.test.tolist() == alone.sides.test.tolist()
 
 
-def test_indexes_of_one_catalogue_are_compared_by_id(store, museum, tmp_path):
+def test_indexes_of_one_catalog_are_compared_by_id(store, museum, tmp_path):
     rows = list(csv.DictReader((museum / "objects.csv").read_text().splitlines()))
     other = tmp_path / "other"
     other.mkdir()
@@ -208,13 +208,13 @@ def test_misuse_is_one_line(path, args, message):
     assert output.count("\n") == 1
 
 
-def test_an_index_of_another_catalogue_is_refused(path, tmp_path, paint):
+def test_an_index_of_another_catalog_is_refused(path, tmp_path, paint):
     for name in "ab":
         paint(tmp_path / "c" / f"{name}.png", (250, 10, 10))
     other = embed(tmp_path / "c", tmp_path / "other", {"sky": 2})
     output = run("leaderboard", path, other, "--label", "heat", code=1).output
     assert "has none of the ids of" in output
-    assert output.endswith("compare indexes of one catalogue\n")
+    assert output.endswith("compare indexes of one catalog\n")
 
 
 def test_vectors_that_are_not_numbers_are_refused(path, monkeypatch):

@@ -10,15 +10,15 @@ from conftest import noise_picture
 from hypothesis import given
 from PIL import Image
 
-from artsim.annotations import SplitPlan, make_split, read_split
-from artsim.assess import KnnPlan, knn_eval
-from artsim.audit import audit_catalogue, audit_splits, picture_hashes
 from artsim.cli import cli
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError
-from artsim.evaluation.leaks import Evidence, Leak, LeakKind, find_leaks, nearest_hashes
-from artsim.phash import perceptual_hash
+from artsim.evaluation.knn import KnnPlan, knn_eval
+from artsim.images.phash import perceptual_hash
 from artsim.readers import read_collection
+from artsim.splits.audit import audit_catalog, audit_splits, picture_hashes
+from artsim.splits.leaks import Evidence, Leak, LeakKind, find_leaks, nearest_hashes
+from artsim.splits.stored import SplitPlan, make_split, read_split
 from artsim.store import Store
 
 ROWS = np.arange(8)
@@ -81,10 +81,10 @@ def test_how_alike_is_enough_is_said_in_bits():
 @given(st.integers(0, 2**32 - 1), st.integers(0, 20), st.integers(0, 40), st.integers(0, 40))
 def test_nearest_hashes_are_those_of_brute_force(seed, within, n, q):
     rng = np.random.default_rng(seed)
-    centres = rng.integers(0, 2**64, 5, dtype=np.uint64)
+    centers = rng.integers(0, 2**64, 5, dtype=np.uint64)
 
     def draw(count):
-        hashes = rng.choice(centres, count)
+        hashes = rng.choice(centers, count)
         for _ in range(int(rng.integers(0, 20))):
             hashes ^= np.uint64(1) << rng.integers(0, 64, count, dtype=np.uint64)
         return hashes
@@ -260,8 +260,8 @@ def run_error(*args):
 
 
 def test_the_wikiart_tasks_leak_into_each_other(museum_data):
-    catalogue = read_collection(museum_data / "wikiart")
-    report = audit_catalogue(catalogue, ["style_split", "genre_split"])
+    catalog = read_collection(museum_data / "wikiart")
+    report = audit_catalog(catalog, ["style_split", "genre_split"])
     found = {
         (each.held_split, each.seen_split): (each.held, len(each.leaks))
         for each in report.comparisons

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from sklearn.linear_model import LogisticRegression
 
 from artsim.errors import EvaluationError
-from artsim.evaluation.logistic import STRENGTHS, fit_multinomial, fit_one_vs_rest
+from artsim.metrics.logistic import STRENGTHS, fit_multinomial, fit_one_vs_rest
 
 GRID = (1e-6, 1e-3, 1e-1, 1.0, 10.0, 1e3)
 
@@ -17,8 +17,8 @@ def clusters(seed, n, d, n_classes, noise=1.0):
     rng = np.random.default_rng(seed)
     codes = np.minimum(rng.geometric(0.35, n) - 1, n_classes - 1)
     codes[: 2 * n_classes] = np.tile(np.arange(n_classes), 2)
-    centres = rng.standard_normal((n_classes, d))
-    x = (centres[codes] + 2 * noise * rng.standard_normal((n, d))) / np.sqrt(np.arange(1, d + 1))
+    centers = rng.standard_normal((n_classes, d))
+    x = (centers[codes] + 2 * noise * rng.standard_normal((n, d))) / np.sqrt(np.arange(1, d + 1))
     x[:, 0] += 1
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32), codes
 
@@ -121,10 +121,10 @@ def test_bad_use_says_what_is_wrong(call, message):
 def test_copies_of_a_few_rows_are_fitted():
     rng = np.random.default_rng(34)
     kinds = rng.integers(1, 6)
-    centres = rng.standard_normal((kinds, 1280)).astype(np.float32)
+    centers = rng.standard_normal((kinds, 1280)).astype(np.float32)
     own = rng.integers(0, kinds, 20)
     noise = rng.standard_normal((20, 1280)) * 10.0 ** rng.integers(-9, -3)
-    features = centres[own] + noise.astype(np.float32)
+    features = centers[own] + noise.astype(np.float32)
     features /= np.linalg.norm(features, axis=1, keepdims=True)
     codes = np.arange(20) % 2
     path = fit_multinomial(features.astype(np.float32), codes, [1.0])

@@ -155,8 +155,8 @@ def test_no_two_columns_of_a_csv_have_one_name(tmp_path):
     save_csv((found(shares={"style": 0.9}, metadata=record),), tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
-    assert (row["style"], row["style_catalogue"]) == ("0.9", "Baroque")
-    assert (row["score"], row["score_catalogue"], row["box"]) == ("0.900000", "3", "oak")
+    assert (row["style"], row["style_catalog"]) == ("0.9", "Baroque")
+    assert (row["score"], row["score_catalog"], row["box"]) == ("0.900000", "3", "oak")
 
 
 @pytest.mark.parametrize("formula", ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])
@@ -191,10 +191,10 @@ def test_the_scale_gets_lighter_in_even_steps():
 
 
 def test_what_was_not_seen_is_pale():
-    grey = Image.new("RGB", (100, 100), (128, 128, 128))
+    gray = Image.new("RGB", (100, 100), (128, 128, 128))
     middle = Heat(np.float32([[1]]), (0.25, 0.0, 0.75, 1.0))
-    drawn = np.asarray(overlay(grey, middle)).astype(int)
-    assert np.ptp(drawn[:, :25], axis=2).max() <= 1  # grey
+    drawn = np.asarray(overlay(gray, middle)).astype(int)
+    assert np.ptp(drawn[:, :25], axis=2).max() <= 1  # gray
     assert np.ptp(drawn[:, 25:75], axis=2).min() > 50
     assert np.ptp(drawn[:, 75:], axis=2).max() <= 1
 

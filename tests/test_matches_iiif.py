@@ -258,8 +258,8 @@ def test_our_own_reader_reads_it_back(pictures, tmp_path):
     save_manifest(
         manifest(report_of(*matches), root=root, base="https://m.example"), tmp_path / "out.json"
     )
-    catalogue = iiif.read(tmp_path / "out.json", ReaderOptions())
-    rows = [row for batch in catalogue.batches() for row in batch.to_pylist()]
+    catalog = iiif.read(tmp_path / "out.json", ReaderOptions())
+    rows = [row for batch in catalog.batches() for row in batch.to_pylist()]
     assert [row["id"] for row in rows] == [f"https://m.example/canvas/{n}" for n in (1, 2)]
     assert [row["image"] for row in rows] == [
         "https://m.example/a%20b/%C3%A9.png",

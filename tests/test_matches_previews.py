@@ -17,7 +17,7 @@ from artsim.report.previews import Protocol, beside, encode
 
 
 def flag(width=9, height=8):
-    """Red above, green below, a blue corner: colours that sixel's per cents hold exactly."""
+    """Red above, green below, a blue corner: colors that sixel's per cents hold exactly."""
     picture = Image.new("RGB", (width, height), (255, 0, 0))
     picture.paste((0, 255, 0), (0, height // 2, width, height))
     picture.paste((0, 0, 255), (0, 0, 1, 1))
@@ -31,13 +31,13 @@ def read_sixel(text):
     width, height = map(int, re.search(r'"1;1;(\d+);(\d+)', text).groups())
     body = text[text.index('"') :].split(";", 3)[3].lstrip("0123456789").removesuffix("\x1b\\")
     pixels = np.full((height + 6, width, 3), 7, dtype=np.uint8)
-    colours, colour, x, y = {}, None, 0, 0
+    colors, color, x, y = {}, None, 0, 0
     tokens = re.findall(r"#(\d+);2;(\d+);(\d+);(\d+)|#(\d+)|!(\d+)(.)|([$-])|([?-~])", body)
     for code, red, green, blue, select, count, repeated, move, one in tokens:
         if code:
-            colours[code] = [round(int(each) * 2.55) for each in (red, green, blue)]
+            colors[code] = [round(int(each) * 2.55) for each in (red, green, blue)]
         elif select:
-            colour = colours[select]
+            color = colors[select]
         elif move:
             x, y = 0, y + 6 * (move == "-")
         else:
@@ -45,7 +45,7 @@ def read_sixel(text):
             end = x + int(count or 1)
             for row in range(6):
                 if bits >> row & 1:
-                    pixels[y + row, x:end] = colour
+                    pixels[y + row, x:end] = color
             x = end
     return pixels[:height]
 
@@ -72,7 +72,7 @@ def test_sixels_of_any_size_are_the_picture(width, height):
     )
 
 
-def test_sixels_of_many_colours_are_near_the_picture():
+def test_sixels_of_many_colors_are_near_the_picture():
     ramp = np.linspace(0, 255, 64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8)
     read = read_sixel(encode(Image.fromarray(ramp), Protocol.SIXEL))
     assert np.abs(read.astype(int) - ramp).mean() < 6

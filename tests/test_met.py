@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from sklearn.decomposition import PCA
 
 from artsim.errors import EvaluationError
-from artsim.evaluation.met import confidences, evaluate_met, whiten
-from artsim.evaluation.neighbours import Neighbours, nearest
+from artsim.metrics.met import confidences, evaluate_met, whiten
+from artsim.metrics.neighbors import Neighbors, nearest
 
 
 def unit(rng, *shape):
@@ -17,8 +17,8 @@ def unit(rng, *shape):
 
 
 def test_confidence_is_the_softmax_of_each_classes_nearest_member():
-    neighbours = Neighbours(np.float32([[0.5, 0.25, 0.125]]), np.array([[0, 1, 2]]))
-    sure = confidences(neighbours, np.array([7, 7, 8]), 10, t=2.0)
+    neighbors = Neighbors(np.float32([[0.5, 0.25, 0.125]]), np.array([[0, 1, 2]]))
+    sure = confidences(neighbors, np.array([7, 7, 8]), 10, t=2.0)
     first, second = np.exp(1), np.exp(0.25)
     np.testing.assert_allclose(
         sure, [[first / (first + 9), first / (first + 9), first / (first + second + 8)]]
@@ -60,8 +60,8 @@ def test_whitened_vectors_vary_alike_in_every_direction():
 def test_bunches_are_known_and_distractors_only_lower_gap():
     rng = np.random.default_rng(0)
     codes = np.arange(120) % 6
-    centres = unit(rng, 6, 8)
-    vectors = centres[codes] + 0.05 * rng.standard_normal((120, 8)).astype(np.float32)
+    centers = unit(rng, 6, 8)
+    vectors = centers[codes] + 0.05 * rng.standard_normal((120, 8)).astype(np.float32)
     vectors[110:] = unit(rng, 10, 8)
     codes[110:] = -1
     sides = {"train": np.arange(60), "validation": np.arange(60, 90), "test": np.arange(90, 120)}
@@ -79,9 +79,9 @@ def test_rows_of_the_same_group_do_not_answer():
     codes, groups = np.array([0, 1, 0, 1, 0, 1]), np.array([5, 6, 7, 8, 5, -1])
     sides = {"train": np.array([0, 1]), "validation": np.array([2, 3]), "test": np.array([4])}
     score = evaluate_met(vectors, codes, **sides)
-    assert (score.predicted.tolist(), score.neighbours.rows[:, 0].tolist()) == ([0], [0])
+    assert (score.predicted.tolist(), score.neighbors.rows[:, 0].tolist()) == ([0], [0])
     grouped = evaluate_met(vectors, codes, groups=groups, **sides)
-    assert (grouped.predicted.tolist(), grouped.neighbours.rows[:, 0].tolist()) == ([1], [1])
+    assert (grouped.predicted.tolist(), grouped.neighbors.rows[:, 0].tolist()) == ([1], [1])
     alone = evaluate_met(vectors, codes, groups=np.array([5, 5, 7, 8, 5, -1]), **sides)
     assert (alone.predicted.tolist(), alone.gap) == ([-1], 0)
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
 from artsim.errors import EvaluationError
-from artsim.evaluation import metrics
+from artsim.metrics import scores as metrics
 
 TRUTH = np.array([0, 0, 0, 1])
 PREDICTED = np.array([0, 0, 1, 1])

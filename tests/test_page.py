@@ -1,4 +1,4 @@
-"""The page in a real browser, over a museum of plain colours whose neighbours are known."""
+"""The page in a real browser, over a museum of plain colors whose neighbors are known."""
 
 import colorsys
 import csv
@@ -14,9 +14,9 @@ from PIL import Image
 from serving import serving, web
 from test_explain import Pixels, extractor_of
 
-from artsim import layout
 from artsim.datatypes import Tap
 from artsim.embed import EmbedSettings, embed_collection
+from artsim.index import layout
 from artsim.models.extractor import Extractor
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder
@@ -62,7 +62,7 @@ def quarters(*colors):
 
 
 class Words(IndexEncoder):
-    """Knows one word a colour."""
+    """Knows one word a color."""
 
     def embed_texts(self, texts):
         colors = [color_of({"red": 0, "green": 120, "blue": 240}[text]) for text in texts]
@@ -90,7 +90,7 @@ def museum(tmp_path_factory):
     )
     stores, encoders = [], {}
     for name, extractor, encode in (
-        ("colours", pixels, IndexEncoder),
+        ("colors", pixels, IndexEncoder),
         ("words", Extractor(plain._backend, passport), Words),
     ):
         embed_collection(read_collection(folder / "pictures"), folder / name, extractor)
@@ -506,7 +506,7 @@ def test_words_are_asked_where_the_network_knows_them(page):
 
 def test_an_address_is_asked_by_where_the_server_fetches(browser, museum, monkeypatch):
     monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
-    room = museum.rooms["colours"]
+    room = museum.rooms["colors"]
     app = make_app(Museum([room.store], lambda _: room.encoder), limits=Limits(fetch=True))
     green = {"/collection/green.png": png(color_of(120))}
     with serving(app) as address, web(green) as elsewhere, visit(browser, address) as page:
@@ -615,7 +615,7 @@ def test_the_map_shows_works_and_leads_to_them(page):
     page.get_by_role("button", name="Map").click()
     canvas = page.locator("canvas")
     expect(canvas).to_be_visible()
-    page.get_by_label("Colour by").select_option("artist")
+    page.get_by_label("Color by").select_option("artist")
     expect(page.locator(".legend")).to_have_text(re.compile("Blue school.*Red school", re.DOTALL))
     canvas.focus()
     canvas.press("+")
@@ -668,7 +668,7 @@ def test_answers_are_exported(page):
 def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
     with visit(browser, address, **phone, color_scheme="dark") as page:
-        for path in ("/", "/?q=1:id:h0&q=-1:id:h180", "/?view=map&colour=artist"):
+        for path in ("/", "/?q=1:id:h0&q=-1:id:h180", "/?view=map&color=artist"):
             page.goto(path)
             expect(page.locator("#grid li, canvas").first).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -695,7 +695,7 @@ def test_whatever_can_be_used_has_a_name_and_shows_where_the_focus_is(browser, a
         nameless = page.locator("input, select, button, [tabindex]").evaluate_all(
             """all => all.filter(each => each.checkVisibility() && ![
                 each.ariaLabel, each.textContent.trim(), each.labels?.[0]?.textContent.trim(),
-                each.getAttribute("aria-labelledby"), each.querySelector("img")?.alt,
+                each.getAttribute("aria-labeledby"), each.querySelector("img")?.alt,
             ].some(Boolean)).map(each => each.outerHTML)"""
         )
         assert nameless == []

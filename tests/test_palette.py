@@ -1,4 +1,4 @@
-"""The palette: colours against scikit-image, likeness as the eye has it, a tap among others."""
+"""The palette: colors against scikit-image, likeness as the eye has it, a tap among others."""
 
 import json
 
@@ -23,10 +23,10 @@ from artsim.models.palette import PALETTE_DIM, Palette, lab
 from artsim.models.taps import TappedNetwork
 from artsim.readers import read_collection
 
-COLOURS = {
+COLORS = {
     "black": (0, 0, 0),
     "white": (255, 255, 255),
-    "grey": (119, 119, 119),
+    "gray": (119, 119, 119),
     "red": (220, 20, 30),
     "dark red": (120, 10, 20),
     "orange": (250, 140, 20),
@@ -39,9 +39,9 @@ COLOURS = {
 
 
 def flat(*names, size=8):
-    """Return pictures of one colour each, (B, 3, H, W)."""
-    colours = torch.tensor([COLOURS[name] for name in names], dtype=torch.uint8)
-    return colours[:, :, None, None].expand(-1, 3, size, size)
+    """Return pictures of one color each, (B, 3, H, W)."""
+    colors = torch.tensor([COLORS[name] for name in names], dtype=torch.uint8)
+    return colors[:, :, None, None].expand(-1, 3, size, size)
 
 
 def palettes(pixels):
@@ -56,8 +56,8 @@ def alike(one, other):
 # --- Lab ----------------------------------------------------------------------------------
 
 
-def test_black_grey_and_white_have_no_colour():
-    axes = lab(flat("black", "grey", "white").float())[:, :, 0, 0]
+def test_black_gray_and_white_have_no_color():
+    axes = lab(flat("black", "gray", "white").float())[:, :, 0, 0]
     assert axes[:, 1:].abs().max() < 1e-4
     assert axes[:, 0].tolist() == pytest.approx([0, 50.03, 100], abs=0.01)
 
@@ -90,10 +90,10 @@ def test_red_is_nearer_to_dark_red_than_to_blue():
 
 @pytest.mark.parametrize(
     ("one", "other"),
-    [("red", "dark red"), ("ochre", "orange"), ("grey", "green"), ("grey", "grey")],
+    [("red", "dark red"), ("ochre", "orange"), ("gray", "green"), ("gray", "gray")],
 )
-def test_single_colours_are_as_near_as_their_distance_says(one, other):
-    distance = deltaE_cie76(*(rgb2lab(np.array(COLOURS[each]) / 255) for each in (one, other)))
+def test_single_colors_are_as_near_as_their_distance_says(one, other):
+    distance = deltaE_cie76(*(rgb2lab(np.array(COLORS[each]) / 255) for each in (one, other)))
     assert alike(one, other) == pytest.approx(np.exp(-(distance**2) / (8 * 15**2)), abs=0.02)
 
 
@@ -104,7 +104,7 @@ def test_two_halves_are_half_as_near_to_each():
     assert [mixed @ red, mixed @ blue] == pytest.approx([0.5**0.5] * 2, abs=0.01)
 
 
-def test_where_a_colour_stands_does_not_matter():
+def test_where_a_color_stands_does_not_matter():
     noise = torch.randint(0, 256, (1, 3, 8, 8), generator=torch.Generator().manual_seed(0))
     one, other = palettes(torch.cat([noise, noise.flip(3)]))
     assert one == pytest.approx(other, abs=1e-5)
@@ -143,7 +143,7 @@ def test_it_is_a_tap_beside_the_others(mean):
     with torch.inference_mode():
         embedding, palette, _ = tapped(flat("red", "blue"))
     assert embedding.numpy() == pytest.approx(
-        np.array([COLOURS["red"], COLOURS["blue"]]) / 255, abs=1e-6
+        np.array([COLORS["red"], COLORS["blue"]]) / 255, abs=1e-6
     )
     assert palette.numpy() == pytest.approx(palettes(flat("red", "blue")), abs=1e-6)
 
@@ -178,19 +178,19 @@ def run(*args, code=0):
 
 @pytest.fixture
 def painted(tmp_path):
-    folder = tmp_path / "colours"
+    folder = tmp_path / "colors"
     folder.mkdir()
-    for name, colour in COLOURS.items():
-        Image.new("RGB", (24, 24), colour).save(folder / f"{name.replace(' ', '-')}.png")
+    for name, color in COLORS.items():
+        Image.new("RGB", (24, 24), color).save(folder / f"{name.replace(' ', '-')}.png")
     return folder
 
 
-def test_an_index_with_it_is_asked_by_colours(painted, tmp_path):
+def test_an_index_with_it_is_asked_by_colors(painted, tmp_path):
     index = tmp_path / "index"
     run("embed", painted, "-m", "lite0@embedding+palette", "-o", index, "--backend", "torch")
     asked = ["similar", "--index", index, "red.png", "-k", "3", "--json"]
-    by_colour = [json.loads(line) for line in run(*asked, "--by", "palette").stdout.splitlines()]
-    assert [row["id"] for row in by_colour][:2] == ["dark-red.png", "ochre.png"]
+    by_color = [json.loads(line) for line in run(*asked, "--by", "palette").stdout.splitlines()]
+    assert [row["id"] for row in by_color][:2] == ["dark-red.png", "ochre.png"]
     mixed = run(*asked, "--by", "palette=0.5,content=0.5").stdout.splitlines()
     assert set(json.loads(mixed[0])["shares"]) == {"palette", "content"}
     file = tmp_path / "query.png"
@@ -213,7 +213,7 @@ def test_without_it_one_line_says_how_to_add_it(tmp_path):
     store = make_store(tmp_path / "none", ["a", "b"], {"embedding": at(0, 10)})
     error = run("similar", "--index", store.path, "a", "--by", "palette", code=1).stderr
     assert error.startswith("Error: ")
-    assert "has no colours to compare by; make another index with 'artsim embed" in error
+    assert "has no colors to compare by; make another index with 'artsim embed" in error
     assert "-m toy:mean-color@embedding+palette -o DIR'" in error
 
 
@@ -223,7 +223,7 @@ def test_an_index_may_hold_the_palette_alone(painted, tmp_path):
     )
     assert extractor.passport.taps[0].dim == PALETTE_DIM
     summary = embed_collection(read_collection(painted), tmp_path / "index", extractor)
-    assert summary.rows == len(COLOURS)
+    assert summary.rows == len(COLORS)
 
 
 def test_a_passport_with_it_is_another(mean):

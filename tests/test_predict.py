@@ -1,4 +1,4 @@
-"""Heads asked about colours: classes, evidence, the catalogue's word, silence, refusals."""
+"""Heads asked about colors: classes, evidence, the catalog's word, silence, refusals."""
 
 import csv
 import json
@@ -13,19 +13,18 @@ from PIL import Image
 from artsim.cli import cli
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError, ImageError, PassportError, SearchError
+from artsim.evaluation.probe import ProbePlan, probe
 from artsim.models.extractor import Extractor
-from artsim.probing import (
+from artsim.prediction import (
     Predictor,
-    ProbePlan,
     load_head,
     make_head,
     predict_collection,
     predict_ids,
     predict_picture,
-    probe,
     save_head,
 )
-from artsim.probing.predict import Evidence
+from artsim.prediction.by_head import Evidence
 from artsim.readers import ReaderOptions, read_collection
 from artsim.store import Failure, Store
 
@@ -84,32 +83,32 @@ def predictor(path, head="hue", **options):
     return Predictor(store, load_head(path / "heads" / f"{head}.json"), extractor=toy, **options)
 
 
-def test_a_picture_of_the_index_is_told_beside_what_the_catalogue_says(path):
+def test_a_picture_of_the_index_is_told_beside_what_the_catalog_says(path):
     hue, tags, year = predict_ids(predictor(path, "all"), ["blue-44"])
-    assert (hue.id, hue.label, hue.predicted, hue.catalogue) == ("blue-44", "hue", "blue", "blue")
+    assert (hue.id, hue.label, hue.predicted, hue.catalog) == ("blue-44", "hue", "blue", "blue")
     assert hue.image == str(path.parent / "museum" / "blue-44.png")
     assert hue.agrees
     assert not hue.seen  # it was a test picture
     assert hue.guesses[0].name == "blue"
     assert sum(guess.probability for guess in hue.guesses) == pytest.approx(1)
     assert hue.confidence == hue.guesses[0].probability > 0.8
-    assert (sorted(tags.predicted), tags.catalogue) == (["cold", "wet"], ["cold", "wet"])
+    assert (sorted(tags.predicted), tags.catalog) == (["cold", "wet"], ["cold", "wet"])
     assert tags.agrees
     assert year.predicted == pytest.approx(1700, abs=30)
-    assert (year.catalogue, year.confidence, year.guesses, year.agrees) == (1700, None, (), None)
+    assert (year.catalog, year.confidence, year.guesses, year.agrees) == (1700, None, (), None)
     assert 0 < year.error < 30  # the head's mean absolute error
 
 
 def test_the_nearest_are_evidence_with_their_labels_and_never_the_picture_itself(path):
-    (found,) = predict_ids(predictor(path, neighbours=3), ["blue-44"])
-    assert [near.value for near in found.neighbours] == ["blue", "blue", "blue"]
-    assert "blue-44" not in [near.id for near in found.neighbours]
-    scores = [near.score for near in found.neighbours]
+    (found,) = predict_ids(predictor(path, neighbors=3), ["blue-44"])
+    assert [near.value for near in found.neighbors] == ["blue", "blue", "blue"]
+    assert "blue-44" not in [near.id for near in found.neighbors]
+    scores = [near.score for near in found.neighbors]
     assert scores == sorted(scores, reverse=True)
-    (found,) = predict_ids(predictor(path, neighbours=0), ["blue-44"])
-    assert found.neighbours == ()
-    (found,) = predict_ids(predictor(path, neighbours=1000), ["blue-44"])
-    assert len(found.neighbours) == 59
+    (found,) = predict_ids(predictor(path, neighbors=0), ["blue-44"])
+    assert found.neighbors == ()
+    (found,) = predict_ids(predictor(path, neighbors=1000), ["blue-44"])
+    assert len(found.neighbors) == 59
 
 
 def test_a_picture_that_the_head_was_fitted_on_is_marked(path):
@@ -117,22 +116,22 @@ def test_a_picture_that_the_head_was_fitted_on_is_marked(path):
     assert (train.seen, val.seen, test.seen) == (True, True, False)
 
 
-def test_what_the_catalogue_does_not_say_is_neither_right_nor_wrong(path):
+def test_what_the_catalog_does_not_say_is_neither_right_nor_wrong(path):
     (found,) = predict_ids(predictor(path), ["red-0"])
-    assert (found.predicted, found.catalogue, found.agrees) == ("red", None, None)
+    assert (found.predicted, found.catalog, found.agrees) == ("red", None, None)
     assert not found.seen  # it has no label to be fitted on
 
 
 def test_a_head_says_nothing_when_it_is_not_sure_enough(path, paint, tmp_path):
-    grey = paint(tmp_path / "grey.png", (128, 128, 128))
-    (found,) = predict_picture(predictor(path, min_confidence=0.9), grey)
+    gray = paint(tmp_path / "gray.png", (128, 128, 128))
+    (found,) = predict_picture(predictor(path, min_confidence=0.9), gray)
     assert (found.predicted, found.agrees) == (None, None)
     assert 1 / 3 < found.confidence < 0.9
     assert len(found.guesses) == 3
-    (found,) = predict_picture(predictor(path, min_confidence=0.3), grey)
+    (found,) = predict_picture(predictor(path, min_confidence=0.3), gray)
     assert found.predicted == found.guesses[0].name
     sure = predictor(path, "all", min_confidence=1.0)
-    hue, tags, year = predict_picture(sure, grey)
+    hue, tags, year = predict_picture(sure, gray)
     assert (hue.predicted, tags.predicted) == (None, None)
     assert year.predicted is not None
 
@@ -140,7 +139,7 @@ def test_a_head_says_nothing_when_it_is_not_sure_enough(path, paint, tmp_path):
 def test_a_new_picture_is_embedded_and_told(path, paint, tmp_path):
     file = paint(tmp_path / "new.png", (20, 20, 255))
     (found,) = predict_picture(predictor(path), file)
-    assert (found.id, found.predicted, found.catalogue) == (str(file), "blue", None)
+    assert (found.id, found.predicted, found.catalog) == (str(file), "blue", None)
     assert not found.seen
 
 
@@ -150,8 +149,8 @@ def test_a_file_that_the_index_holds_needs_no_network(path, tmp_path):
     copy = tmp_path / "copy.png"
     copy.write_bytes((path.parent / "museum" / "blue-44.png").read_bytes())
     (found,) = predict_picture(asked, copy)
-    assert (found.id, found.predicted, found.catalogue) == ("blue-44", "blue", "blue")
-    assert "blue-44" not in [near.id for near in found.neighbours]
+    assert (found.id, found.predicted, found.catalog) == ("blue-44", "blue", "blue")
+    assert "blue-44" not in [near.id for near in found.neighbors]
 
 
 def test_metadata_of_a_new_picture_is_its_shape(path, paint, tmp_path):
@@ -163,28 +162,28 @@ def test_metadata_of_a_new_picture_is_its_shape(path, paint, tmp_path):
     assert found.predicted == "red"
 
 
-def test_a_collection_is_told_beside_its_own_catalogue(path, tmp_path):
-    catalogue = write_museum(tmp_path / "new", 9, size=(9, 9), seed=5)
+def test_a_collection_is_told_beside_its_own_catalog(path, tmp_path):
+    catalog = write_museum(tmp_path / "new", 9, size=(9, 9), seed=5)
     (tmp_path / "new" / "red-1.png").write_text("<html>")
     steps = []
     found = list(
         predict_collection(
-            predictor(path, "placed"), catalogue, progress=lambda *step: steps.append(step)
+            predictor(path, "placed"), catalog, progress=lambda *step: steps.append(step)
         )
     )
     failures = [each for each in found if isinstance(each, Failure)]
     assert [(each.id, each.stage) for each in failures] == [("red-1", "decode")]
     told = {each.id: each for each in found if not isinstance(each, Failure)}
     assert len(told) == 8
-    assert told["blue-8"].predicted == told["blue-8"].catalogue == "blue"
-    assert told["red-0"].catalogue is None
+    assert told["blue-8"].predicted == told["blue-8"].catalog == "blue"
+    assert told["red-0"].catalog is None
     assert steps[0] == (0, 9, 0)
     assert steps[-1] == (9, 9, 1)
 
 
 def test_pictures_told_together_are_told_as_alone(path, tmp_path):
-    catalogue = write_museum(tmp_path / "new", 9, seed=5)
-    together = list(predict_collection(predictor(path, "all"), catalogue))
+    catalog = write_museum(tmp_path / "new", 9, seed=5)
+    together = list(predict_collection(predictor(path, "all"), catalog))
     alone = [
         each
         for file in sorted((tmp_path / "new").glob("*.png"))
@@ -198,8 +197,8 @@ def test_pictures_told_together_are_told_as_alone(path, tmp_path):
         assert one.predicted == pytest.approx(other.predicted, abs=1e-3) or (
             one.predicted == other.predicted
         )
-        assert [near.id for near in one.neighbours] == [near.id for near in other.neighbours]
-        assert isinstance(one.neighbours[0], Evidence)
+        assert [near.id for near in one.neighbors] == [near.id for near in other.neighbors]
+        assert isinstance(one.neighbors[0], Evidence)
 
 
 def test_a_head_of_other_vectors_is_refused_with_what_differs(path, tmp_path, paint):
@@ -234,7 +233,7 @@ def test_the_command_prints_what_speaks_for_it(path):
     assert lines[0] == "blue-44, by head hue of index (rgb)"
     assert lines[2] == "hue: blue"
     assert lines[3].endswith("  blue")
-    assert "  The catalogue says: blue" in lines
+    assert "  The catalog says: blue" in lines
     assert "no evidence" not in result.stdout
     assert [line.split()[-1] for line in lines if line.startswith(" 1.000") or "blue-" in line][1:]
     result = run("predict", "--id", "blue-40", "--head", "hue", "--index", path, "--table")
@@ -249,7 +248,7 @@ def test_the_command_prints_json_lines_in_a_pipe(path):
     ]
     assert rows[0]["kind"] == "classes"
     assert rows[0]["guesses"][0]["name"] == "blue"
-    assert rows[0]["neighbours"][0]["value"] == "blue"
+    assert rows[0]["neighbors"][0]["value"] == "blue"
 
 
 def test_the_command_abstains(path):
@@ -292,12 +291,12 @@ def test_a_folder_is_written_to_a_file(resnet, tmp_path, suffix):
         rows = pq.read_table(out).to_pylist()
     assert [(row["id"], row["label"]) for row in rows] == [("a.png", "class"), ("b.png", "class")]
     assert list(rows[0]) == [
-        "id", "image", "label", "predicted", "confidence", "catalogue", "agrees", "seen",
-        "classes", "neighbours",
+        "id", "image", "label", "predicted", "confidence", "catalog", "agrees", "seen",
+        "classes", "neighbors",
     ]  # fmt: skip
     classes = json.loads(rows[0]["classes"])
     assert rows[0]["predicted"] == max(classes, key=classes.get)
-    assert len(json.loads(rows[0]["neighbours"])) == 5
+    assert len(json.loads(rows[0]["neighbors"])) == 5
 
 
 def test_a_model_that_is_not_the_indexs_is_refused(resnet):

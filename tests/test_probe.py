@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from artsim.errors import EvaluationError
-from artsim.evaluation.calibration import calibrate, restrain
-from artsim.evaluation.logistic import LinearPath
-from artsim.evaluation.probe import probe_classes, probe_members, probe_numbers
-from artsim.evaluation.ridge import fit_ridge
-from artsim.evaluation.selection import choose
-from artsim.evaluation.splits import split
+from artsim.metrics.calibration import calibrate, restrain
+from artsim.metrics.logistic import LinearPath
+from artsim.metrics.probe import probe_classes, probe_members, probe_numbers
+from artsim.metrics.ridge import fit_ridge
+from artsim.metrics.selection import choose
+from artsim.splits.drawing import split
 
 GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
 

@@ -1,4 +1,4 @@
-"""Probes of an index whose labels can be read off the pictures' colours, and misuse refused."""
+"""Probes of an index whose labels can be read off the pictures' colors, and misuse refused."""
 
 import csv
 import functools
@@ -12,31 +12,22 @@ from conftest import MeanColor, toy_passport
 from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
-from artsim.annotations import SplitPlan, make_split
 from artsim.cli import cli
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError, PassportError, StoreError
-from artsim.evaluation.few_shot import few_shot
-from artsim.evaluation.probe import probe_classes
+from artsim.evaluation.probe import Kind, ProbePlan, means, probe
+from artsim.evaluation.probe.features import Metadata, read_metadata
+from artsim.evaluation.probe.questions import LabelPlan, draw_questions
 from artsim.index import unit as to_unit
+from artsim.labels.targets import read_target, why_id
+from artsim.metrics.few_shot import few_shot
+from artsim.metrics.probe import probe_classes
 from artsim.models.extractor import Extractor
-from artsim.probing import (
-    Kind,
-    ProbePlan,
-    find_head,
-    head_names,
-    load_head,
-    make_head,
-    means,
-    probe,
-    save_head,
-)
-from artsim.probing.features import Metadata, read_metadata
-from artsim.probing.heads import check_passport, default_name
-from artsim.probing.questions import LabelPlan, draw_questions
+from artsim.prediction import find_head, head_names, load_head, make_head, save_head
+from artsim.prediction.heads import check_passport, default_name
 from artsim.readers import ReaderOptions, read_collection
+from artsim.splits.stored import SplitPlan, make_split
 from artsim.store import Store
-from artsim.targets import read_target, why_id
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
 SIDES = 7 * ["train"] + ["val"] + 2 * ["test"]
@@ -72,7 +63,7 @@ def path(tmp_path_factory):
                 "coin": rng.choice(["heads", "tails"]),
                 "side": SIDES[i % 10],
                 "lopsided": "train",
-                "catalogued": 5000 + i,
+                "catalogd": 5000 + i,
                 "title": f"No. {i}",
                 "rights": "free",
                 "rare": "once" if i == 0 else "b" if i % 2 else "c",
@@ -82,7 +73,7 @@ def path(tmp_path_factory):
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    types = {"tags": "list", "year": "number", "catalogued": "number"}
+    types = {"tags": "list", "year": "number", "catalogd": "number"}
     collection = read_collection(folder, options=ReaderOptions(types=types))
     embed_collection(collection, folder.parent / "index", Extractor(MeanColor(), toy_passport()))
     return folder.parent / "index"
@@ -97,7 +88,7 @@ def probed(store, *labels, **options):
     return list(probe(store, ProbePlan(tap="rgb", labels=labels, **options)))
 
 
-def test_a_hue_is_told_by_neighbours_and_probe_and_half_told_by_the_shape(store):
+def test_a_hue_is_told_by_neighbors_and_probe_and_half_told_by_the_shape(store):
     (found,) = probed(store, "hue", split="side")
     told = found.to_json()
     assert (told["label"], told["kind"], told["metric"]) == ("hue", "classes", "top1")
@@ -189,7 +180,7 @@ def test_metadata_helps_where_the_vectors_know_nothing(store):
     assert told.result.head.weights.shape == (3 + 1 + 12, 3)
 
 
-def test_metadata_is_standardised_on_train_and_what_is_missing_is_average():
+def test_metadata_is_standardized_on_train_and_what_is_missing_is_average():
     values = {"height": [1.0, 3.0, None, 100.0], "kind": ["a", "b", None, "c"]}
     fitted = Metadata.fit(values, np.array([0, 1]))
     np.testing.assert_allclose(
@@ -238,7 +229,7 @@ def test_few_shots_in_many_dimensions_are_fitted_as_in_those_that_matter():
     assert 0.4 < np.mean(scores) < 0.9
 
 
-def test_copies_of_a_test_picture_are_not_learnt_from(store, path, tmp_path):
+def test_copies_of_a_test_picture_are_not_learned_from(store, path, tmp_path):
     folder = tmp_path / "twice"
     (folder / "a").mkdir(parents=True)
     (folder / "b").mkdir()
@@ -258,7 +249,7 @@ def test_copies_of_a_test_picture_are_not_learnt_from(store, path, tmp_path):
     content = twice.read(["content_hash"]).column("content_hash").to_pylist()
     seen, judged = ({content[row] for row in rows} for rows in (found.sides.seen, found.sides.test))
     assert seen & judged == set()
-    assert "not learnt from: the very file is in test" in found.sides.notes[0]
+    assert "not learned from: the very file is in test" in found.sides.notes[0]
     make_split(twice, "leaky", SplitPlan(fractions=(0.5, 0.5)))
     (found,) = probed(twice, "class", split="leaky")
     assert "test pictures are in train too, byte for byte" in found.sides.notes[0]
@@ -269,13 +260,13 @@ def test_copies_of_a_test_picture_are_not_learnt_from(store, path, tmp_path):
 def test_a_class_with_one_picture_is_noted(store):
     (found,) = probed(store, "rare")
     assert found.sides.notes == (
-        "classes of one picture cannot be learnt and judged both: 1 ('once')",
+        "classes of one picture cannot be learned and judged both: 1 ('once')",
     )
     assert 0 in found.sides.train
 
 
 def test_test_pictures_of_a_class_that_train_has_not_are_noted(store):
-    label = "last = (catalogued - 5000) // 59"  # 2 of the last two, both in test
+    label = "last = (catalogd - 5000) // 59"  # 2 of the last two, both in test
     (found,) = probed(store, label, split="side")
     assert found.sides.notes == (
         "2 test pictures count as wrong, as train has none of their class ('2')",
@@ -411,9 +402,9 @@ def test_ids_are_told_from_measures(name, numbers, expected):
     [
         (("--label", "rights"), "'rights' cannot be a label: one class only: 'free'; choose from"),
         (("--label", "title"), "'title' cannot be a label: all 120 values are different"),
-        (("--label", "catalogued"), "'catalogued' cannot be a label: it is an id: all 120 values"),
+        (("--label", "catalogd"), "'catalogd' cannot be a label: it is an id: all 120 values"),
         (("--label", "nation"), "no column 'nation'; choose from hue, tags"),
-        (("--label", "hue", "--with", "catalogued"), "'catalogued' cannot be a feature: it is an"),
+        (("--label", "hue", "--with", "catalogd"), "'catalogd' cannot be a feature: it is an"),
         (("--label", "hue", "--with", "title"), "'title' cannot be a feature: all 120 values"),
         (("--label", "hue", "--with", "id"), "'id' cannot be a feature: it names the picture"),
         (("--label", "hue", "--with", "hue"), "it is the label itself; leave it out"),
@@ -522,7 +513,7 @@ def test_whole_groups_stand_beside_the_ordinary_split(path):
         ["mean"],
         ["by", "painter"],
     ]
-    assert "hue: 1.000 where a test picture's painter may be learnt from, 1.000 where none is" in (
+    assert "hue: 1.000 where a test picture's painter may be learned from, 1.000 where none is" in (
         result.stdout
     )
     assert "stratified by hue; 84 + 12 pictures" in result.stdout
@@ -605,7 +596,7 @@ def test_a_probe_is_as_good_as_scikit_learns_on_real_pictures(real, collection, 
 
 
 @pytest.mark.slow
-def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbour(real):
+def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbor(real):
     result = run("probe", "--index", real("paintings").path, "--label", "artist", "--no-save")
     found = json.loads(result.stdout)
     assert (found["split_way"], found["n_test"]) == (
@@ -617,7 +608,7 @@ def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbour(r
 
 
 @pytest.mark.slow
-def test_a_style_is_told_worse_by_artists_not_learnt_from(real):
+def test_a_style_is_told_worse_by_artists_not_learned_from(real):
     args = ("--label", "style", "--group", "artist", "--no-save", "--json")
     apart, ordinary = (
         json.loads(line)

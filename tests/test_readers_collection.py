@@ -14,8 +14,8 @@ def write(path: Path, text: str = "") -> Path:
     return path
 
 
-def rows(catalogue):
-    return [row for batch in catalogue.batches() for row in batch.to_pylist()]
+def rows(catalog):
+    return [row for batch in catalog.batches() for row in batch.to_pylist()]
 
 
 @pytest.fixture
@@ -27,21 +27,21 @@ def both(tmp_path):
 
 
 def test_a_table_is_preferred_to_the_bare_pictures(both):
-    catalogue = read_collection(both)
-    assert (catalogue.reader, catalogue.name, catalogue.root) == ("table", "museum", both)
-    assert rows(catalogue) == [{"id": "1", "image": "a.jpg", "artist": "Goya"}]
+    catalog = read_collection(both)
+    assert (catalog.reader, catalog.name, catalog.root) == ("table", "museum", both)
+    assert rows(catalog) == [{"id": "1", "image": "a.jpg", "artist": "Goya"}]
 
 
 def test_a_reader_is_chosen_by_name(both):
-    catalogue = read_collection(f"folder:{both}")
-    assert (catalogue.reader, catalogue.source) == ("folder", both)
-    assert rows(catalogue) == [{"id": "a.jpg", "image": "a.jpg"}]
+    catalog = read_collection(f"folder:{both}")
+    assert (catalog.reader, catalog.source) == ("folder", both)
+    assert rows(catalog) == [{"id": "a.jpg", "image": "a.jpg"}]
     assert read_collection(f"table:{both / 'objects.csv'}").reader == "table"
 
 
 def test_every_reading_starts_anew(both):
-    catalogue = read_collection(both)
-    assert rows(catalogue) == rows(catalogue)
+    catalog = read_collection(both)
+    assert rows(catalog) == rows(catalog)
 
 
 def test_an_unknown_reader_lists_the_known_ones(both):

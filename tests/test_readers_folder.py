@@ -20,8 +20,8 @@ def plant(root: Path, *names: str) -> Path:
 
 
 def rows(root: Path) -> list[dict[str, str | None]]:
-    catalogue = read_collection(f"folder:{root}")
-    return [row for batch in catalogue.batches() for row in batch.to_pylist()]
+    catalog = read_collection(f"folder:{root}")
+    return [row for batch in catalog.batches() for row in batch.to_pylist()]
 
 
 def ids(root: Path) -> list[str | None]:

@@ -89,9 +89,9 @@ def rows(folder, *documents, source=None, **settings):
     for number, document in enumerate(documents):
         (folder / f"{number}.json").write_text(json.dumps(document), encoding="utf-8")
     options = ReaderOptions(settings=settings)
-    catalogue = read_collection(source or folder, options=options)
-    assert catalogue.reader == "iiif"
-    return [row for batch in catalogue.batches() for row in batch.to_pylist()]
+    catalog = read_collection(source or folder, options=options)
+    assert catalog.reader == "iiif"
+    return [row for batch in catalog.batches() for row in batch.to_pylist()]
 
 
 def test_version_3_with_metadata(tmp_path):
@@ -116,7 +116,7 @@ def test_version_3_with_metadata(tmp_path):
         "rights": "http://creativecommons.org/publicdomain/zero/1.0/",
         "maker": "Johannes Vermeer",
         "material_used": ["canvas", "oil paint"],
-        "title_catalogue": "Het Melkmeisje & meer",
+        "title_catalog": "Het Melkmeisje & meer",
         "date": 1660,
     }
     assert rows(tmp_path, document) == [

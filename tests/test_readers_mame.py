@@ -25,9 +25,9 @@ def edit(folder, old, new):
 
 
 def test_rows_are_read_with_their_split_and_sizes(mame):
-    catalogue = read_collection(mame)
-    assert (catalogue.reader, catalogue.name) == ("mame", "mame")
-    assert [row for batch in catalogue.batches() for row in batch.to_pylist()][1] == {
+    catalog = read_collection(mame)
+    assert (catalog.reader, catalog.name) == ("mame", "mame")
+    assert [row for batch in catalog.batches() for row in batch.to_pylist()][1] == {
         "id": "1938.42.jpeg",
         "image": "1938.42.jpeg",
         "medium": "Woven fabric",
@@ -50,9 +50,9 @@ def test_instance_ids_are_not_offered(mame):
 def test_the_table_can_be_named_and_needs_no_labels(mame):
     (mame / "MAMe_labels.csv").unlink()
     edit(mame, "Ivory", "Ivroy")
-    catalogue = read_collection(mame / "MAMe_dataset.csv")
-    assert catalogue.reader == "mame"
-    assert sum(batch.num_rows for batch in catalogue.batches()) == 3
+    catalog = read_collection(mame / "MAMe_dataset.csv")
+    assert catalog.reader == "mame"
+    assert sum(batch.num_rows for batch in catalog.batches()) == 3
 
 
 def test_pictures_are_found_in_a_folder_beside_the_table(mame):

@@ -26,9 +26,9 @@ def write(folder, header, *rows, encoding="utf-8", name="Artworks.csv"):
 
 
 def rows(path):
-    catalogue = read_collection(path)
-    assert catalogue.reader == "moma"
-    return [row for batch in catalogue.batches() for row in batch.to_pylist()]
+    catalog = read_collection(path)
+    assert catalog.reader == "moma"
+    return [row for batch in catalog.batches() for row in batch.to_pylist()]
 
 
 def column(folder, name, *values, field=None):

@@ -68,10 +68,10 @@ def museum(request, tmp_path):
 
 
 def rows(path, **settings):
-    catalogue = read_collection(path, options=ReaderOptions(settings=settings))
-    assert catalogue.reader == "nga"
-    found = [row for batch in catalogue.batches() for row in batch.to_pylist()]
-    assert all(list(row) == catalogue.schema.names for row in found)
+    catalog = read_collection(path, options=ReaderOptions(settings=settings))
+    assert catalog.reader == "nga"
+    found = [row for batch in catalog.batches() for row in batch.to_pylist()]
+    assert all(list(row) == catalog.schema.names for row in found)
     return found
 
 
@@ -134,7 +134,7 @@ def test_terms_become_lists(museum):
         (3, 10, "Theme", "girl"),
         (4, 10, "Theme", "girl"),
         (5, 10, "Place Executed", "Arles"),
-        (6, 10, "Systematic Catalogue Volume", "French Paintings"),
+        (6, 10, "Systematic Catalog Volume", "French Paintings"),
         (7, 9, "Style", ""),
         (8, 404, "Style", "Rococo"),
     ]

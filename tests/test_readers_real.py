@@ -16,8 +16,8 @@ DATA = Path(os.environ.get("ARTSIM_DATA") or Path(__file__).parents[2] / "shared
 pytestmark = pytest.mark.skipif(not DATA.is_dir(), reason=f"no real data in {DATA} (ARTSIM_DATA)")
 
 
-def table(catalogue) -> pa.Table:
-    return pa.Table.from_batches(catalogue.batches(), catalogue.schema)
+def table(catalog) -> pa.Table:
+    return pa.Table.from_batches(catalog.batches(), catalog.schema)
 
 
 def lithographs(rows: pa.Table) -> int:
@@ -31,25 +31,23 @@ def counts(column) -> dict[str, int]:
 
 class TestPaintings:
     def test_every_row_and_picture_is_there(self):
-        catalogue = read_collection(DATA / "paintings")
-        rows = table(catalogue)
-        assert (catalogue.name, catalogue.reader, rows.num_rows) == ("paintings", "table", 2273)
+        catalog = read_collection(DATA / "paintings")
+        rows = table(catalog)
+        assert (catalog.name, catalog.reader, rows.num_rows) == ("paintings", "table", 2273)
         assert len(counts(rows["artist"])) == 24
         assert len(counts(rows["style"])) == 6
         assert {min(counts(rows["artist"]).values()), max(counts(rows["artist"]).values())} == {
             66,
             100,
         }
-        assert all((catalogue.root / image).is_file() for image in rows["image"].to_pylist())
+        assert all((catalog.root / image).is_file() for image in rows["image"].to_pylist())
 
     def test_columns_have_their_types(self):
         schema = read_collection(DATA / "paintings").schema
         text = ("id", "image", "title", "artist", "style", "genre", "rights")
         assert {field.name: field.type for field in schema} == dict.fromkeys(
             text, pa.string()
-        ) | dict.fromkeys(
-            ("year", "artist_died", "width_catalogue", "height_catalogue"), pa.int64()
-        )
+        ) | dict.fromkeys(("year", "artist_died", "width_catalog", "height_catalog"), pa.int64())
 
     def test_the_pictures_alone_are_read_as_a_folder(self):
         rows = table(read_collection(f"folder:{DATA / 'paintings'}"))
@@ -59,11 +57,11 @@ class TestPaintings:
 
 class TestAntiquities:
     def test_every_row_and_picture_is_there(self):
-        catalogue = read_collection(DATA / "antiquities")
-        rows = table(catalogue)
+        catalog = read_collection(DATA / "antiquities")
+        rows = table(catalog)
         assert rows.num_rows == 968
         assert len(counts(rows["object_type"])) == 4
-        assert all((catalogue.root / image).is_file() for image in rows["image"].to_pylist())
+        assert all((catalog.root / image).is_file() for image in rows["image"].to_pylist())
 
     def test_semicolons_in_titles_media_and_periods_make_no_lists(self):
         schema = read_collection(DATA / "antiquities").schema

@@ -61,9 +61,9 @@ def tabs(join, header="identifier\tcreator\tmaterial[]\ttype[]\tyear"):
 
 
 def read(path, **options):
-    catalogue = read_collection(path, options=ReaderOptions(**options))
-    assert catalogue.reader == "rijks"
-    return catalogue
+    catalog = read_collection(path, options=ReaderOptions(**options))
+    assert catalog.reader == "rijks"
+    return catalog
 
 
 def rows(folder, text, name):
@@ -115,7 +115,7 @@ def test_names_that_the_museum_uses_elsewhere(tmp_path):
             "type": ["painting"],
             "title": "The Threatened Swan",
             "colors": ["#fff", "#000"],
-            "width_catalogue": 144.0,
+            "width_catalog": 144.0,
             "hasImage": "true",
         }
     ]

@@ -27,12 +27,12 @@ def read(path, text=None, **options):
     return read_collection(path, options=ReaderOptions(**options))
 
 
-def rows(catalogue):
-    return [row for batch in catalogue.batches() for row in batch.to_pylist()]
+def rows(catalog):
+    return [row for batch in catalog.batches() for row in batch.to_pylist()]
 
 
-def types(catalogue):
-    return {field.name: str(catalogue.schema.field(field.name).type) for field in catalogue.fields}
+def types(catalog):
+    return {field.name: str(catalog.schema.field(field.name).type) for field in catalog.fields}
 
 
 def guess(*values, name="column", **options):
@@ -42,19 +42,19 @@ def guess(*values, name="column", **options):
 
 
 def test_columns_are_typed_and_kept(tmp_path):
-    catalogue = read(
+    catalog = read(
         tmp_path,
         "object_id,image,artist,year,height_cm,material\n"
         "0042,a.jpg,Goya,1799,21.5,etching|aquatint\n"
         "0043,b.jpg,,,7,etching\n",
     )
-    assert types(catalogue) == {
+    assert types(catalog) == {
         "artist": "string",
         "year": "int64",
         "height_cm": "double",
         "material": "list<item: string>",
     }
-    assert rows(catalogue) == [
+    assert rows(catalog) == [
         {
             "id": "0042",
             "image": "a.jpg",
@@ -97,20 +97,18 @@ def test_the_image_is_the_id_where_there_is_no_other(tmp_path):
     ],
 )
 def test_well_known_columns_are_found(tmp_path, header, id_, image):
-    catalogue = read(tmp_path, f"title,{header}\nx,1,a.jpg\n")
-    assert rows(catalogue) == [{"id": "1", "image": "a.jpg", "title": "x"}]
+    catalog = read(tmp_path, f"title,{header}\nx,1,a.jpg\n")
+    assert rows(catalog) == [{"id": "1", "image": "a.jpg", "title": "x"}]
 
 
 def test_a_file_is_preferred_to_an_address(tmp_path):
-    catalogue = read(tmp_path, "id,image_url,image\n1,https://x.org/a,a.jpg\n")
-    assert rows(catalogue) == [{"id": "1", "image": "a.jpg", "image_url": "https://x.org/a"}]
+    catalog = read(tmp_path, "id,image_url,image\n1,https://x.org/a,a.jpg\n")
+    assert rows(catalog) == [{"id": "1", "image": "a.jpg", "image_url": "https://x.org/a"}]
 
 
 def test_columns_can_be_named(tmp_path):
-    catalogue = read(tmp_path, "id,image,nr,scan\n1,a,2,b\n", id_column="nr", image_column="SCAN")
-    assert rows(catalogue) == [
-        {"id": "2", "image": "b", "id_catalogue": "1", "image_catalogue": "a"}
-    ]
+    catalog = read(tmp_path, "id,image,nr,scan\n1,a,2,b\n", id_column="nr", image_column="SCAN")
+    assert rows(catalog) == [{"id": "2", "image": "b", "id_catalog": "1", "image_catalog": "a"}]
 
 
 def test_a_missing_column_lists_those_there_are(tmp_path):
@@ -131,9 +129,9 @@ def test_a_header_alone_is_refused(tmp_path):
 
 
 def test_names_that_artsim_writes_itself_are_changed(tmp_path):
-    catalogue = read(tmp_path, "id,image,Width,height,width_catalogue\n1,a.jpg,2,3,4\n")
-    assert list(types(catalogue)) == ["Width_catalogue", "height_catalogue", "width_catalogue"]
-    assert field_names(["width", "width_catalogue"]) == ["width_catalogue_", "width_catalogue"]
+    catalog = read(tmp_path, "id,image,Width,height,width_catalog\n1,a.jpg,2,3,4\n")
+    assert list(types(catalog)) == ["Width_catalog", "height_catalog", "width_catalog"]
+    assert field_names(["width", "width_catalog"]) == ["width_catalog_", "width_catalog"]
 
 
 class TestFindingTheTable:
@@ -273,12 +271,12 @@ class TestGuessing:
 
 class TestDeclaredTypes:
     def test_they_win_over_the_guess(self, tmp_path):
-        catalogue = read(
+        catalog = read(
             tmp_path,
             "image,year,medium,span,when\na.jpg,1890,oil; ink,1880-1890,5\nb.jpg,,oil,1900,7.5\n",
             types={"year": "text", "medium": "list", "span": "years", "when": "number"},
         )
-        assert rows(catalogue)[0] == {
+        assert rows(catalog)[0] == {
             "id": "a.jpg",
             "image": "a.jpg",
             "year": "1890",
@@ -286,11 +284,11 @@ class TestDeclaredTypes:
             "span": {"begin": 1880, "end": 1890},
             "when": 5.0,
         }
-        assert rows(catalogue)[1]["span"] == {"begin": 1900, "end": 1900}
+        assert rows(catalog)[1]["span"] == {"begin": 1900, "end": 1900}
 
     def test_a_list_may_use_commas(self, tmp_path):
-        catalogue = read(tmp_path, 'image,m\na,"oil, ink"\n', types={"m": "list"})
-        assert rows(catalogue)[0]["m"] == ["oil", "ink"]
+        catalog = read(tmp_path, 'image,m\na,"oil, ink"\n', types={"m": "list"})
+        assert rows(catalog)[0]["m"] == ["oil", "ink"]
 
     def test_an_identifier_may_be_declared_a_number(self, tmp_path):
         assert types(read(tmp_path, "image,artist_id\na,7\n", types={"artist_id": "number"})) == {
@@ -333,8 +331,8 @@ class TestParquet:
             }
         )
         pq.write_table(table, tmp_path / "objects.parquet")
-        catalogue = read(tmp_path)
-        assert types(catalogue) == {
+        catalog = read(tmp_path)
+        assert types(catalog) == {
             "year": "int64",
             "code": "string",
             "price": "double",
@@ -345,7 +343,7 @@ class TestParquet:
             "acquired": "string",
             "span": "struct<begin: int32, end: int32>",
         }
-        first, second, third = rows(catalogue)
+        first, second, third = rows(catalog)
         assert first == {
             "id": "1",
             "image": "a.jpg",

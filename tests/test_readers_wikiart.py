@@ -30,9 +30,9 @@ def lists(tmp_path):
 
 
 def read(folder, **options):
-    catalogue = read_collection(folder, options=ReaderOptions(**options))
-    assert catalogue.reader == "wikiart"
-    return catalogue
+    catalog = read_collection(folder, options=ReaderOptions(**options))
+    assert catalog.reader == "wikiart"
+    return catalog
 
 
 def rows(folder):

@@ -14,12 +14,13 @@ from conftest import ROOT
 from PIL import Image
 from test_knn import dino_top1
 
-from artsim.annotations import read_split, values_of
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
-from artsim.evaluation.labels import encode
+from artsim.labels.columns import values_of
+from artsim.labels.values import encode
 from artsim.loader import preprocess
 from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
+from artsim.splits.stored import read_split
 from artsim.store import Store
 
 pytestmark = pytest.mark.slow
@@ -57,13 +58,13 @@ def test_every_painting_is_in_the_index(paintings):
     store = Store.open(paintings)
     assert store.rows == 2273
     assert store.failures().num_rows == 0
-    table = store.read(["id", "artist", "width", "height", "width_catalogue", "height_catalogue"])
+    table = store.read(["id", "artist", "width", "height", "width_catalog", "height_catalog"])
     assert len(set(table.column("artist").to_pylist())) == 24
     for side in ("width", "height"):
-        assert table.column(side).to_pylist() == table.column(f"{side}_catalogue").to_pylist()
+        assert table.column(side).to_pylist() == table.column(f"{side}_catalog").to_pylist()
 
 
-def test_neighbours_know_artists_styles_and_types_as_the_readme_says(paintings, antiquities):
+def test_neighbors_know_artists_styles_and_types_as_the_readme_says(paintings, antiquities):
     found = top1(paintings, "-k", "1", "-k", "5", "-k", "20")
     assert found["artist", 1] >= 0.54
     assert found["style", 1] >= 0.62

@@ -22,11 +22,11 @@ from artsim.models.extractor import BackendName, Compute, Extractor, load_extrac
 from artsim.models.trained import load_classifier
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
-from artsim.recipes.data import Augmentation, Pictures, squashed
-from artsim.recipes.run import Stopped, read_curves
-from artsim.recipes.settings import configure, to_json
-from artsim.recipes.tasks import Task, balanced_sides, joint_sides, read_class_target
 from artsim.store import Store
+from artsim.training.data import Augmentation, Pictures, squashed
+from artsim.training.run import Stopped, read_curves
+from artsim.training.settings import configure, to_json
+from artsim.training.tasks import Task, balanced_sides, joint_sides, read_class_target
 
 LITHOGRAPH = "moma-lithograph"
 RECURRENT = "wikiart-conv-recurrent"
@@ -103,8 +103,8 @@ def moma(museum_data, paintings, tmp_path_factory):
             medium = "" if i in (4, 5) else medium
             address = "" if i in (6, 7) else f"https://example.org/{row['image']}"
             writer.writerow([row["title"], row["artist"], 1900, medium, i, "2000", address, ""])
-    catalogue = read_collection(f"moma:{folder / 'Artworks.csv'}")
-    table = pa.Table.from_batches(catalogue.batches())
+    catalog = read_collection(f"moma:{folder / 'Artworks.csv'}")
+    table = pa.Table.from_batches(catalog.batches())
     table = table.filter(table.column("image").is_valid())
     local = [url.removeprefix("https://example.org/") for url in table.column("image").to_pylist()]
     table = table.set_column(1, "image", pa.array(local))
@@ -115,14 +115,14 @@ def moma(museum_data, paintings, tmp_path_factory):
     return embedded(objects, folder / "index")
 
 
-def embedded(catalogue, path):
-    embed_collection(catalogue, path, Extractor(MeanColor(), toy_passport()))
+def embedded(catalog, path):
+    embed_collection(catalog, path, Extractor(MeanColor(), toy_passport()))
     return path
 
 
 @pytest.fixture(scope="module")
 def joint(wikiart, tmp_path_factory):
-    """All three tasks learnt together, for two epochs of two steps or three."""
+    """All three tasks learned together, for two epochs of two steps or three."""
     return run(tmp_path_factory.mktemp("runs") / "joint", RECURRENT, wikiart, **SMALL)
 
 
@@ -150,10 +150,10 @@ def test_a_picture_that_one_task_is_judged_by_is_in_no_tasks_training(wikiart):
         assert not np.isin(each.train, judged).any()
         assert not np.isin(each.validation, judged).any()
         assert not np.isin(each.train, chosen).any()
-        assert "not learnt from: a task judges or chooses by them" in each.notes[0]
+        assert "not learned from: a task judges or chooses by them" in each.notes[0]
 
 
-def test_copies_of_a_judged_file_are_not_learnt_from(tmp_path, paint):
+def test_copies_of_a_judged_file_are_not_learned_from(tmp_path, paint):
     for i in range(20):
         paint(tmp_path / "c" / ("red" if i % 2 else "blue") / f"{i}.png", (10 * (i // 4), 0, 0))
     store = Store.open(embedded(read_collection(tmp_path / "c"), tmp_path / "index"))
@@ -166,7 +166,7 @@ def test_copies_of_a_judged_file_are_not_learnt_from(tmp_path, paint):
 def test_lithographs_are_told_by_the_medium_and_blank_media_are_not_counted(moma):
     target = read_class_target(Store.open(moma), load_recipe(LITHOGRAPH).Config().label)
     assert target.classes == ("lithograph", "not lithograph")
-    assert np.bincount(target.strata[target.labelled]).tolist() == [22, 22]
+    assert np.bincount(target.strata[target.labeled]).tolist() == [22, 22]
     assert (target.strata == -1).sum() == 2  # the two without a medium; two have no picture
 
 
@@ -292,8 +292,8 @@ def test_a_rare_class_counts_for_more():
 
 
 def toy_task(codes):
-    from artsim.probing.sides import Sides
-    from artsim.targets import Kind, Target
+    from artsim.evaluation.probe.sides import Sides
+    from artsim.labels.targets import Kind, Target
 
     every = np.arange(len(codes))
     target = Target(name="x", kind=Kind.CLASSES, strata=codes, classes=("a", "b"))
@@ -368,7 +368,7 @@ def test_the_lithographs_weights_are_the_last_epochs_though_another_was_better(m
 # --- the conv-recurrent -------------------------------------------------------------------
 
 
-def test_three_tasks_are_learnt_jointly_from_artgans_lists(joint, paintings):
+def test_three_tasks_are_learned_jointly_from_artgans_lists(joint, paintings):
     assert [row["train_loss"] for row in read_curves(joint)] == pytest.approx(
         JOINT_LOSSES, rel=1e-3
     )
@@ -385,7 +385,7 @@ def test_three_tasks_are_learnt_jointly_from_artgans_lists(joint, paintings):
             assert told == [painting[task].replace(" ", "_")]
 
 
-def test_each_task_may_be_learnt_alone_too_and_is_judged_by_the_same_pictures(wikiart, tmp_path):
+def test_each_task_may_be_learned_alone_too_and_is_judged_by_the_same_pictures(wikiart, tmp_path):
     settings = SMALL | {"tasks": "style,artist", "epochs": "1", "single_tasks": "true"}
     path = run(tmp_path / "run", RECURRENT, wikiart, **settings)
     for task in metrics(path)["tasks"]:

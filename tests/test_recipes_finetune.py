@@ -20,25 +20,25 @@ from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError, TrainingError
-from artsim.evaluation.paired import paired_bootstrap
+from artsim.evaluation.probe.sides import Sides
+from artsim.labels.targets import Kind, Target
+from artsim.metrics.paired import paired_bootstrap
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.models.extractor import Extractor
 from artsim.models.networks import build_network
 from artsim.models.trained import load_classifier
-from artsim.probing.sides import Sides
+from artsim.prediction.by_run import tell_ids
+from artsim.prediction.run_networks import PHRASE, Teller
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
 from artsim.recipes.begin import train
-from artsim.recipes.comparing import compare_runs
-from artsim.recipes.data import Batch, squashed
-from artsim.recipes.learner import Learner
-from artsim.recipes.predicting import tell_ids
-from artsim.recipes.run import Plan, Run, Stopped, read_curves, save_plan
-from artsim.recipes.schedules import adamw_slower_below, warm_then_cosine
-from artsim.recipes.settings import configure, to_json
-from artsim.recipes.tasks import Task
-from artsim.recipes.telling import PHRASE, Teller
-from artsim.targets import Kind, Target
+from artsim.training.comparing import compare_runs
+from artsim.training.data import Batch, squashed
+from artsim.training.learner import Learner
+from artsim.training.run import Plan, Run, Stopped, read_curves, save_plan
+from artsim.training.schedules import adamw_slower_below, warm_then_cosine
+from artsim.training.settings import configure, to_json
+from artsim.training.tasks import Task
 
 ARTISTS = ("Alphonse Mucha", "Maurice Prendergast", "Eugene Delacroix")
 SMALL = {
@@ -87,7 +87,7 @@ def test_the_losses_at_a_seed(tuned):
 
 
 def test_pictures_laid_over_each_other_count_by_their_shares():
-    class Colours(torch.nn.Module):
+    class Colors(torch.nn.Module):
         def forward(self, pixels):
             self.seen = pixels[:, :2, 0, 0]
             return {"x": self.seen}
@@ -96,7 +96,7 @@ def test_pictures_laid_over_each_other_count_by_their_shares():
     every = np.arange(2)
     sides = Sides(train=every, validation=every, test=every, way="")
     task = Task(target=target, sides=sides, label="x")
-    network = Colours()
+    network = Colors()
     learner = Learner(network, [task], squashed(1), torch.optim.Adam, mixup=0.5, seed=0)
     red_and_green = torch.tensor([[255, 0, 0], [0, 255, 0]], dtype=torch.uint8)[..., None, None]
     shares = set()
@@ -194,7 +194,7 @@ def test_what_is_trained_again_learns_validation_too_for_as_many_epochs_as_were_
     assert (found["epochs"], found["steps"]) == (best, steps * best)
     assert found["notes"] == [
         f"Trained again for {best} of 2 epochs, as many as were best on validation "
-        f"({max(scores):.3f}); the second time its pictures were learnt too."
+        f"({max(scores):.3f}); the second time its pictures were learned too."
     ]
     weights = torch.load(refitted / "refit" / "checkpoints" / "last.ckpt", weights_only=True)
     kept = load_classifier(refitted)[1].state_dict()
@@ -284,24 +284,24 @@ def test_the_head_begins_as_the_linear_probe(paintings, tmp_path):
     cold = run(tmp_path / "cold", paintings, warm_start="false", **still)
     warm = run(tmp_path / "warm", paintings, **still)
     scores = [json.loads((path / "metrics.json").read_text())["tasks"][0] for path in (cold, warm)]
-    learnt = [each["train"]["value"] for each in scores]
-    assert learnt[1] > learnt[0] + 0.2
+    learned = [each["train"]["value"] for each in scores]
+    assert learned[1] > learned[0] + 0.2
 
 
-def test_a_run_says_what_the_catalogue_says_beside_it(tuned):
+def test_a_run_says_what_the_catalog_says_beside_it(tuned):
     store = Teller(tuned).store
     ids = store.read(["id"]).column("id").to_pylist()[:2]
     told = list(tell_ids(Teller(tuned), ids, workers=1))
-    assert [(each.id, each.label, each.catalogue) for each in told] == [
+    assert [(each.id, each.label, each.catalog) for each in told] == [
         (id_, "artist", "Alphonse Mucha") for id_ in ids
     ]
     table = pq.read_table(tuned / "predictions.parquet").to_pylist()
-    learnt = next(row["id"] for row in table if row["split"] == "train")
+    learned = next(row["id"] for row in table if row["split"] == "train")
     said = CliRunner().invoke(
-        cli, ["predict", "--run", str(tuned), "--id", learnt, "--table", "--device", "cpu"]
+        cli, ["predict", "--run", str(tuned), "--id", learned, "--table", "--device", "cpu"]
     )
-    assert "The catalogue says: " in said.output
-    assert "Note: the network learnt from this picture, or was chosen by it" in said.output
+    assert "The catalog says: " in said.output
+    assert "Note: the network learned from this picture, or was chosen by it" in said.output
 
 
 def test_a_label_that_is_so_or_not_is_said_in_words(paintings, tmp_path):
@@ -313,7 +313,7 @@ def test_a_label_that_is_so_or_not_is_said_in_words(paintings, tmp_path):
     for answer, phrase in zip(told[::2], told[1::2], strict=True):
         assert (answer.label, phrase.label) == ("lithograph", PHRASE)
         assert phrase.predicted == words[answer.predicted]
-        assert answer.catalogue in words
+        assert answer.catalog in words
 
 
 def test_the_learning_rate_rises_and_falls():

@@ -21,21 +21,21 @@ from recipe_runs import (
     run,
 )
 
-from artsim.annotations import read_split
 from artsim.cli import cli
 from artsim.datatypes import Fit, parse_spec
 from artsim.errors import EvaluationError, ModelError
 from artsim.models.networks import build_network
 from artsim.models.trained import load_classifier
+from artsim.prediction.by_run import read_pictures, tell_collection, tell_ids, tell_picture
+from artsim.prediction.run_networks import Teller
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
-from artsim.recipes.data import Pictures
-from artsim.recipes.predicting import read_pictures, tell_collection, tell_ids, tell_picture
-from artsim.recipes.run import Stopped
-from artsim.recipes.shapes import nearest_shapes, rectangles
-from artsim.recipes.tasks import Task, joint_sides, read_class_target
-from artsim.recipes.telling import Teller
+from artsim.splits.stored import read_split
 from artsim.store import Store
+from artsim.training.data import Pictures
+from artsim.training.run import Stopped
+from artsim.training.shapes import nearest_shapes, rectangles
+from artsim.training.tasks import Task, joint_sides, read_class_target
 
 MAME = "mame-medium"
 SMALL = {
@@ -195,7 +195,7 @@ def test_as_an_extractor_it_is_said_that_pictures_are_padded(variable, squashed,
         )
         assert done.exit_code == 0, done.output
         line = (
-            f"run:{path} learnt from pictures in their own aspect ratios; here each is brought to "
+            f"run:{path} learned from pictures in their own aspect ratios; here each is brought to "
             "64 x 64 pixels (pad)\n"
         )
         assert (line in done.stderr) == said
@@ -224,7 +224,7 @@ def test_a_reloaded_network_predicts_the_same(squashed, mame):
             assert found[row["id"], "medium"] == pytest.approx(row["probabilities"], rel=1e-4)
 
 
-def test_a_batch_of_one_picture_is_learnt_from_by_the_statistics_gathered_so_far(mame, tmp_path):
+def test_a_batch_of_one_picture_is_learned_from_by_the_statistics_gathered_so_far(mame, tmp_path):
     # 31 pictures and 1, whose last map has one number a channel: a variance of nothing
     settings = SMALL | {"size": "32", "batch_size": "31", "epochs": "1", "probes": "false"}
     path = run(tmp_path / "run", MAME, mame, **settings)

@@ -15,14 +15,14 @@ from recipe_runs import TINY, embedded, metrics, page_of, real_paintings, run
 
 from artsim.cli import cli
 from artsim.errors import TrainingError
-from artsim.evaluation.labels import encode, encode_lists
-from artsim.evaluation.retrieval import score_hits
+from artsim.labels.targets import Kind, Target
+from artsim.labels.values import encode, encode_lists
+from artsim.metrics.retrieval import score_hits
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
 from artsim.recipes.faces import find_faces
 from artsim.recipes.nga_similarity import _count_related, _share
 from artsim.recipes.ranking import MEASURES, rank
-from artsim.targets import Kind, Target
 
 NGA = "nga-similarity"
 SMALL = {"networks": f"{TINY}@layer2/gram+embedding", "ks": "1,5"}
@@ -54,15 +54,15 @@ def nga(museum_data, tmp_path_factory):
     with (folder / "objects_terms.csv").open("w", newline="") as stream:
         stream.write("termid,objectid,termtype,term\n")
         csv.writer(stream).writerows((n, *term) for n, term in enumerate(terms))
-    catalogue = read_collection(f"nga:{folder}")
-    rows = [row for batch in catalogue.batches() for row in batch.to_pylist()]
+    catalog = read_collection(f"nga:{folder}")
+    rows = [row for batch in catalog.batches() for row in batch.to_pylist()]
     assert all(row["image"].startswith("https://api.nga.gov/iiif/u") for row in rows)
-    return embedded(_fetched(catalogue, paintings, museum_data, folder), folder / "index")
+    return embedded(_fetched(catalog, paintings, museum_data, folder), folder / "index")
 
 
-def _fetched(catalogue, paintings, museum_data, folder):
-    """The catalogue as 'artsim fetch' leaves it: objects.parquet beside the pictures."""
-    table = pa.Table.from_batches(catalogue.batches())
+def _fetched(catalog, paintings, museum_data, folder):
+    """The catalog as 'artsim fetch' leaves it: objects.parquet beside the pictures."""
+    table = pa.Table.from_batches(catalog.batches())
     local = [paintings[int(id_)]["image"] for id_ in table.column("id").to_pylist()]
     table = table.set_column(1, "image", pa.array(local))
     pq.write_table(table, folder / "fetched.parquet")
@@ -207,9 +207,9 @@ def test_the_settings_that_the_gallery_asks_for():
 
 
 def test_a_plain_picture_and_a_broken_one_have_no_face(tmp_path):
-    Image.new("RGB", (200, 200), "grey").save(tmp_path / "grey.png")
+    Image.new("RGB", (200, 200), "gray").save(tmp_path / "gray.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
-    assert find_faces({1: tmp_path / "grey.png", 2: tmp_path / "broken.png"}) == {}
+    assert find_faces({1: tmp_path / "gray.png", 2: tmp_path / "broken.png"}) == {}
 
 
 def test_a_face_is_found_where_it_is(museum_data, tmp_path):

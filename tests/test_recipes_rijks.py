@@ -19,20 +19,20 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from artsim.datatypes import parse_spec
 from artsim.errors import ModelError, TrainingError
-from artsim.evaluation.labels import encode, encode_lists
+from artsim.labels.targets import Kind, Target
+from artsim.labels.values import encode, encode_lists
 from artsim.models.architectures import ARCHITECTURES
 from artsim.models.networks import build_network
 from artsim.models.trained import load_classifier
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
-from artsim.recipes.data import Pictures
 from artsim.recipes.frequent import in_all, most_frequent
-from artsim.recipes.hog import HOG_KS, hog_neighbours, hog_of
-from artsim.recipes.learner import Learner
+from artsim.recipes.hog import HOG_KS, hog_neighbors, hog_of
 from artsim.recipes.rijks import new_start, read_tasks
-from artsim.recipes.run import Plan, Run, Stopped
 from artsim.store import Store
-from artsim.targets import Kind, Target
+from artsim.training.data import Pictures
+from artsim.training.learner import Learner
+from artsim.training.run import Plan, Run, Stopped
 
 SINGLE, MULTI = "rijks-single", "rijks-multitask"
 SMALL = {"network": TINY, "classes": "3,4,3", "epochs": "2", "batch_size": "16", "hog": "false"}
@@ -59,7 +59,7 @@ def rijks(museum_data, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def joint(rijks, tmp_path_factory):
-    """All three tasks learnt together, and each alone beside it."""
+    """All three tasks learned together, and each alone beside it."""
     path = tmp_path_factory.mktemp("runs") / "joint"
     return run(path, MULTI, rijks, **TOGETHER)
 
@@ -97,7 +97,7 @@ def test_pictures_that_lack_a_label_take_no_part_and_neither_do_classes_of_their
     creators, materials = in_all([creators, materials])
     assert (creators.classes, creators.strata.tolist()) == (("a", "b"), [0, 1, -1, -1])
     assert materials.classes == ("ink", "oil")
-    assert materials.labelled.tolist() == [0, 1]
+    assert materials.labeled.tolist() == [0, 1]
     with pytest.raises(TrainingError, match="no picture has all of creator, material"):
         in_all([classes("creator", ["a", None]), members("material", [None, ["ink"]])])
 
@@ -121,7 +121,7 @@ def test_all_tasks_share_their_pictures_seven_one_and_two_tenths_without_overlap
     sides = tasks[0].sides
     assert all(np.array_equal(task.sides.test, sides.test) for task in tasks)
     every = np.concatenate([sides.train, sides.validation, sides.test])
-    assert len(set(every)) == len(every) == len(tasks[0].target.labelled)
+    assert len(set(every)) == len(every) == len(tasks[0].target.labeled)
     shares = np.array([len(sides.train), len(sides.validation), len(sides.test)]) / len(every)
     assert shares == pytest.approx([0.7, 0.1, 0.2], abs=0.05)
     again = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)[0].sides
@@ -152,13 +152,13 @@ def test_gradients_tell_stripes_by_their_direction(tmp_path):
     store = Store.open(embedded(read_collection(tmp_path / "c"), tmp_path / "i"))
     tasks = read_tasks(store, labels=["class"], classes=[2], weights=[1.0], seed=0)
     plan = Plan(recipe=SINGLE, settings={}, seed=0, index="")
-    assert hog_neighbours(store, tasks, Run(path=tmp_path, plan=plan)) == {"class": 1.0}
+    assert hog_neighbors(store, tasks, Run(path=tmp_path, plan=plan)) == {"class": 1.0}
 
 
 # --- one network for all ------------------------------------------------------------------
 
 
-def test_three_tasks_are_learnt_by_one_network_and_each_alone_beside_it(joint):
+def test_three_tasks_are_learned_by_one_network_and_each_alone_beside_it(joint):
     assert losses(joint) == pytest.approx(MULTI_LOSSES, rel=1e-3)
     tasks = metrics(joint)["tasks"]
     assert [(task["task"], task["test"]["metric"]) for task in tasks] == [
@@ -181,8 +181,8 @@ def test_the_page_shows_tasks_of_several_classes_a_picture_too(joint):
     assert [task.name for task in found.tasks] == ["creator", "material", "type"]
     assert list(found.curves) == [""]
     creator, material, _ = found.tasks
-    assert creator.judgement is not None
-    assert material.judgement is None
+    assert creator.judgment is not None
+    assert material.judgment is None
     assert [way.name for way in material.ways][-1] == "single-task"
     tested = [row for row in predictions(joint)
               if (row["task"], row["split"]) == ("material", "test")]  # fmt: skip

@@ -21,14 +21,14 @@ from artsim.models.architectures import Classifier, HeadShape, MapMLP
 from artsim.models.extractor import Extractor
 from artsim.models.networks import build_network
 from artsim.models.trained import load_classifier
+from artsim.prediction.by_run import read_pictures, tell_collection, tell_ids
+from artsim.prediction.run_networks import PHRASE, Teller
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
 from artsim.recipes.begin import train
-from artsim.recipes.predicting import read_pictures, tell_collection, tell_ids
-from artsim.recipes.run import Plan, Run, Stopped, read_curves, read_plan, save_plan
-from artsim.recipes.settings import configure, to_json
-from artsim.recipes.telling import PHRASE, Teller
-from artsim.recipes.tree import HERITAGE, read_tree
+from artsim.training.run import Plan, Run, Stopped, read_curves, read_plan, save_plan
+from artsim.training.settings import configure, to_json
+from artsim.training.tree import HERITAGE, read_tree
 
 TREE = """
 label = "object_type"
@@ -118,7 +118,7 @@ def predictions(path):
 def test_the_tree_is_the_published_one():
     assert HERITAGE.classes == ("coins", "frescoes", "icons", "manuscripts", "others")
     assert {stage.name: stage.classes for stage in HERITAGE.stages()} == {
-        "artefact": ("coins", "frescoes", "icons", "manuscripts", "others"),
+        "artifact": ("coins", "frescoes", "icons", "manuscripts", "others"),
         "coins.material": ("gold", "silver", "other"),
         "frescoes.location": ("cyprus", "italy", "other"),
         "frescoes.period": ("byzantine", "other"),
@@ -142,7 +142,7 @@ def test_the_network_is_vgg16_with_new_dense_layers():
     with torch.device("meta"):
         vgg = build_network(parse_spec("timm:vgg16.random"), meta=True).module
         body = MapMLP(backbone=vgg)
-        network = Classifier(body, body.dim, {"artefact": HeadShape(outputs=5, dropout=0.5)})
+        network = Classifier(body, body.dim, {"artifact": HeadShape(outputs=5, dropout=0.5)})
     assert (body.fc6.in_features, body.fc6.out_features) == (25_088, 4096)
     assert (body.fc7.in_features, body.fc7.out_features) == (4096, 4096)
     convolutions = 14_714_688
@@ -281,7 +281,7 @@ def test_a_reloaded_run_says_what_it_said_when_it_was_judged(done):
         if row is not None:
             assert [each.predicted] == row["prediction"]
             assert each.confidence == pytest.approx(max(row["probabilities"]), rel=1e-4)
-            assert each.catalogue == row["truth"][0]
+            assert each.catalog == row["truth"][0]
             assert each.seen == (row["split"] != "test")
 
 
@@ -299,7 +299,7 @@ def test_the_page_shows_every_stage_as_it_was_judged(done):
         assert [way.name for way in task.ways] == names
         assert task.ways[5].estimate.value == scored["baselines"]["probe"]
         assert sum(each.tested for each in task.classes) == len(tested)
-        assert len(task.judgement.mistakes) == min(right.count(False), 12)
+        assert len(task.judgment.mistakes) == min(right.count(False), 12)
         assert f'">{task.name}</h2>' in page
     assert page.count("<h3>What is taken for what</h3>") == len(STAGES)
     assert "stage by stage: of" in page
@@ -362,13 +362,13 @@ def test_answers_of_another_run_are_not_gone_on_with(done, tmp_path, name, conte
     assert (tmp_path / name).read_bytes() == content
 
 
-def test_what_a_folders_own_catalogue_says_of_a_field_stands_beside_it(done, antiquities, tmp_path):
+def test_what_a_folders_own_catalog_says_of_a_field_stands_beside_it(done, antiquities, tmp_path):
     file = next((antiquities.parent / "objects" / "images").iterdir())
     with Image.open(file) as picture:
         picture.crop((0, 0, 100, 100)).save(tmp_path / "new.png")
     (tmp_path / "objects.csv").write_text("image,object_type,museum\nnew.png,Tin,Rome\n")
     told = tell_collection(Teller(done), read_pictures(tmp_path), workers=1)
-    known = {each.label: (each.catalogue, each.agrees) for each in told}
+    known = {each.label: (each.catalog, each.agrees) for each in told}
     assert known["object_type"] == ("Tin", False)
     assert all(known[label] == ("Rome", False) for label in known if label.endswith(".museum"))
     assert len(known) > 2
@@ -381,8 +381,8 @@ def test_a_json_list_of_paths_is_a_collection(done, antiquities, tmp_path):
     (tmp_path / "list.json").write_text(json.dumps([file.name for file in files]))
     told = list(tell_collection(Teller(done), read_pictures(tmp_path / "list.json"), workers=1))
     assert list(dict.fromkeys(each.id for each in told)) == [file.name for file in files]
-    # The very files are in the run's index, so its catalogue knows them.
-    assert all(each.catalogue for each in told if each.label == "object_type")
+    # The very files are in the run's index, so its catalog knows them.
+    assert all(each.catalog for each in told if each.label == "object_type")
 
 
 def test_a_run_that_is_not_done_says_how_to_end_it(tmp_path, antiquities, settings):
@@ -395,7 +395,7 @@ def test_a_run_that_is_not_done_says_how_to_end_it(tmp_path, antiquities, settin
 def test_works_that_are_surely_unlike_their_label_are_listed():
     import pyarrow as pa
 
-    from artsim.recipes.outliers import outliers_csv
+    from artsim.training.outliers import outliers_csv
 
     def row(id_, split, truth, prediction, *likely):
         return {
@@ -410,7 +410,7 @@ def test_works_that_are_surely_unlike_their_label_are_listed():
     rows = [
         row("sure", "test", "vase", "urn", 0.25, 0.75),
         row("surer", "val", "vase", "urn", 0.125, 0.875),
-        row("learnt", "train", "vase", "urn", 0.0, 1.0),
+        row("learned", "train", "vase", "urn", 0.0, 1.0),
         row("right", "test", "urn", "urn", 0.0, 1.0),
         row("unsure", "test", "vase", "urn", 0.3, 0.4),
     ]

@@ -18,7 +18,7 @@ from artsim.cli import cli
 from artsim.cli.report import _print
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError
-from artsim.evaluation.intervals import wilson
+from artsim.metrics.intervals import wilson
 from artsim.models.extractor import Extractor
 from artsim.readers import ReaderOptions, read_collection
 from artsim.report.figures import curve
@@ -26,9 +26,9 @@ from artsim.report.study import study_page
 from artsim.report.tables import markdown, study_tables, write_csv
 from artsim.store import Store
 from artsim.study.judge import Predictions, answers_of
+from artsim.study.of_index import StudyPlan, find_group, study
 from artsim.study.principal import principal_components
 from artsim.study.results import Confusion
-from artsim.study.run import StudyPlan, find_group, study
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
 SIDES = 7 * ["train"] + ["val"] + 2 * ["test"]
@@ -63,9 +63,9 @@ def path(tmp_path_factory):
         writer = csv.DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
-    catalogue = read_collection(folder, options=ReaderOptions(types={"year": "number"}))
+    catalog = read_collection(folder, options=ReaderOptions(types={"year": "number"}))
     index = folder.parent / "index"
-    embed_collection(catalogue, index, Extractor(MeanColor(), toy_passport()))
+    embed_collection(catalog, index, Extractor(MeanColor(), toy_passport()))
     return index
 
 
@@ -88,14 +88,14 @@ def test_the_split_stands_beside_the_scores(found):
     assert (label.split.train, label.split.validation, label.split.test) == (84, 12, 24)
     assert [way.name for way in label.ways] == ["majority", "metadata only", "1-NN", "kNN", "probe"]
     assert label.way("probe").value == pytest.approx(23 / 24)
-    assert label.judgement.top1.value == label.way("probe").value
+    assert label.judgment.top1.value == label.way("probe").value
 
 
 def test_the_one_wrong_label_is_the_surest_mistake_and_the_first_outlier(found):
     (label,) = found.labels
-    (mistake,) = label.judgement.mistakes
+    (mistake,) = label.judgment.mistakes
     assert (mistake.work.id, mistake.truth, mistake.predicted) == ("p9", "blue", "red")
-    assert {each.class_ for each in mistake.neighbours} == {"red"}
+    assert {each.class_ for each in mistake.neighbors} == {"red"}
     outlier = label.outliers.works[0]
     assert (outlier.work.id, outlier.class_, outlier.predicted) == ("p9", "blue", "red")
     assert outlier.agreement == 0
@@ -103,21 +103,21 @@ def test_the_one_wrong_label_is_the_surest_mistake_and_the_first_outlier(found):
 
 
 def test_no_evidence_is_a_test_picture(found):
-    (mistake,) = found.labels[0].judgement.mistakes
-    shown = [*mistake.neighbours, mistake.nearest_of_truth]
+    (mistake,) = found.labels[0].judgment.mistakes
+    shown = [*mistake.neighbors, mistake.nearest_of_truth]
     assert all(SIDES[int(each.work.id[1:]) % 10] != "test" for each in shown)
 
 
 def test_confusions_and_classes_count_every_test_picture(found):
-    judgement = found.labels[0].judgement
-    assert judgement.confusions == (
+    judgment = found.labels[0].judgment
+    assert judgment.confusions == (
         Confusion("blue", "blue", 8),
         Confusion("blue", "red", 1),
         Confusion("green", "green", 8),
         Confusion("red", "red", 7),
     )
-    blue = next(score for score in judgement.classes if score.class_ == "blue")
-    assert (blue.learnt, blue.tested, blue.right, blue.taken_for, blue.times) == (
+    blue = next(score for score in judgment.classes if score.class_ == "blue")
+    assert (blue.learned, blue.tested, blue.right, blue.taken_for, blue.times) == (
         32,
         9,
         8,
@@ -125,11 +125,11 @@ def test_confusions_and_classes_count_every_test_picture(found):
         1,
     )
     assert (blue.recall.low, blue.recall.high) == wilson(8, 9)
-    assert sum(each.count for each in judgement.bins) == 24
+    assert sum(each.count for each in judgment.bins) == 24
 
 
 def test_coverage_lists_the_corners_of_other_columns(found):
-    by_column = {each.column: each for each in found.labels[0].judgement.coverage}
+    by_column = {each.column: each for each in found.labels[0].judgment.coverage}
     corners = by_column["museum"].corners
     assert [(each.value, each.count) for each in corners] == [("Uffizi", 12), ("Prado", 12)]
     assert corners[0].right.value == pytest.approx(11 / 12)
@@ -157,7 +157,7 @@ def test_labels_that_nobody_named_and_nobody_can_judge_are_noted(path):
 
 def test_a_number_is_studied_without_classes(path):
     (label,) = study(Store.open(path), StudyPlan(tap="rgb", labels=("year",))).labels
-    assert (label.metric, label.kind, label.counts, label.judgement) == ("MAE", "number", {}, None)
+    assert (label.metric, label.kind, label.counts, label.judgment) == ("MAE", "number", {}, None)
     assert label.way("probe").value < label.way("median").value
 
 
@@ -170,7 +170,7 @@ def predictions(**changes):
     values = {
         "label": "hue",
         "source": "a fine-tuned network",
-        "learnt": tuple(f"p{i}" for i in range(120) if SIDES[i % 10] != "test"),
+        "learned": tuple(f"p{i}" for i in range(120) if SIDES[i % 10] != "test"),
         "ids": tuple(f"p{i}" for i in tested),
         "truth": tuple(truth),
         "classes": ("blue", "green", "red"),
@@ -186,9 +186,9 @@ def study_with(path, **changes):
 
 def test_predictions_of_another_model_are_judged_in_the_place_of_the_probes(path):
     (label,) = study_with(path).labels
-    assert label.judgement.source == label.ways[-1].name == "a fine-tuned network"
-    assert label.judgement.top1.value == label.ways[-1].estimate.value == 9 / 24
-    assert label.judgement.mistakes[0].probability == 0.8
+    assert label.judgment.source == label.ways[-1].name == "a fine-tuned network"
+    assert label.judgment.top1.value == label.ways[-1].estimate.value == 9 / 24
+    assert label.judgment.mistakes[0].probability == 0.8
 
 
 def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
@@ -202,8 +202,8 @@ def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"learnt": ("p8",)}, "1 pictures judge predictions of 'hue' that were learnt from them"),
-        ({"learnt": ("nobody",)}, "the first is 'nobody'"),
+        ({"learned": ("p8",)}, "1 pictures judge predictions of 'hue' that were learned from them"),
+        ({"learned": ("nobody",)}, "the first is 'nobody'"),
         ({"classes": ("blue", "green", "pink")}, "'pink' is no class of 'hue'"),
         ({"truth": ("green",) * 24}, "the predictions say that 'p8' is 'green'"),
         ({"probabilities": np.ones((2, 2))}, "have probabilities of shape (2, 2)"),
@@ -226,7 +226,7 @@ def test_the_page_is_one_file_that_loads_nothing(html):
     assert "<script" not in html
 
 
-def test_what_the_catalogue_says_is_shown_and_never_run(html):
+def test_what_the_catalog_says_is_shown_and_never_run(html):
     assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;" in html
     assert "artsim report --index &#x27;my &lt;index&gt;&#x27;" in html
 
@@ -235,7 +235,7 @@ def test_figures_say_in_words_what_they_show(html):
     figures = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     assert len(figures) == 2 + 1 + 3  # two choices, the map, one of each hue
     assert all("<title>" in figure for figure in figures)
-    assert "Neighbours: 1 is chosen, with 100.0% on 12 validation pictures" in html
+    assert "Neighbors: 1 is chosen, with 100.0% on 12 validation pictures" in html
     assert html.count("alt=") == html.count("<img")
 
 
@@ -248,12 +248,12 @@ def test_the_same_index_and_command_make_the_same_page(path, found, html):
 
 def test_three_hundred_classes_give_confusions_that_are_listed_and_no_matrix(found):
     (label,) = found.labels
-    score = label.judgement.classes[0]
+    score = label.judgment.classes[0]
     many = tuple(replace(score, class_=f"class {i}") for i in range(300))
     pairs = tuple(Confusion(f"class {i}", f"class {i + 1}", 300 - i) for i in range(299))
-    judgement = replace(label.judgement, classes=many, confusions=pairs, mistakes=())
+    judgment = replace(label.judgment, classes=many, confusions=pairs, mistakes=())
     label = replace(
-        label, judgement=judgement, counts={f"class {i}": 5 for i in range(300)}, outliers=None
+        label, judgment=judgment, counts={f"class {i}": 5 for i in range(300)}, outliers=None
     )
     text, _ = study_page(replace(found, labels=(label,)), "artsim report")
     assert 'class="heat"' not in text
@@ -364,8 +364,8 @@ def test_wilsons_interval_is_the_one_in_the_books():
 
 def test_principal_components_are_those_of_the_singular_values():
     vectors = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
-    centred = vectors - vectors.mean(axis=0)
-    left, sizes, _ = np.linalg.svd(centred, full_matrices=False)
+    centerd = vectors - vectors.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centerd, full_matrices=False)
     found, shares = principal_components(vectors, 3)
     np.testing.assert_allclose(abs(found), abs(left * sizes)[:, :3], atol=1e-4)
     np.testing.assert_allclose(shares, (sizes**2 / (sizes**2).sum())[:3], rtol=1e-4)

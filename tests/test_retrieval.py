@@ -9,10 +9,10 @@ import sklearn.metrics
 from hypothesis import given, settings
 
 from artsim.errors import EvaluationError
-from artsim.evaluation import retrieval
-from artsim.evaluation.neighbours import Neighbours
-from artsim.evaluation.pixels import rmse, ssim
-from artsim.evaluation.retrieval import drop_junk, evaluate, pair_scores, score, told_apart
+from artsim.metrics import retrieval
+from artsim.metrics.neighbors import Neighbors
+from artsim.metrics.pixels import rmse, ssim
+from artsim.metrics.retrieval import drop_junk, evaluate, pair_scores, score, told_apart
 
 
 def unit(rng, *shape):
@@ -27,7 +27,7 @@ def at_angles(*degrees):
 
 def ranking(*rows):
     rows = np.array(rows)
-    return Neighbours(-np.arange(rows.size, dtype=np.float32).reshape(rows.shape), rows)
+    return Neighbors(-np.arange(rows.size, dtype=np.float32).reshape(rows.shape), rows)
 
 
 def test_scores_by_eye():

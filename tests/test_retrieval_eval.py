@@ -1,4 +1,4 @@
-"""Retrieval on an index of six colours: scores read by eye, misuse refused."""
+"""Retrieval on an index of six colors: scores read by eye, misuse refused."""
 
 import json
 
@@ -9,11 +9,11 @@ from conftest import MeanColor, toy_passport
 
 from artsim.cli import cli
 from artsim.embed import embed_collection
-from artsim.evaluation.retrieval import evaluate
+from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 from artsim.index import unit
+from artsim.metrics.retrieval import evaluate
 from artsim.models.extractor import Extractor
 from artsim.readers import read_collection
-from artsim.retrieving import RetrievalPlan, retrieve
 from artsim.store import Store
 
 
@@ -25,14 +25,14 @@ def run(*args, code=0):
 
 @pytest.fixture
 def path(tmp_path, paint):
-    """Two plates of each of three colours, told by a table; red and green share an object."""
+    """Two plates of each of three colors, told by a table; red and green share an object."""
     rows = {
         "red-1": ((250, 10, 10), "warm", "vase"),
         "red-2": ((240, 20, 10), "warm", "vase"),
         "orange": ((250, 90, 10), "warm", "dish"),
         "blue": ((10, 10, 250), "cold", "cup"),
         "navy": ((10, 20, 200), "cold", "jug"),
-        "olive": ((130, 120, 10), "cold", ""),  # its colour is warm
+        "olive": ((130, 120, 10), "cold", ""),  # its color is warm
     }
     lines = ["id,image,temper,object,year"]
     for number, (name, (color, temper, thing)) in enumerate(rows.items()):
@@ -171,7 +171,7 @@ def test_pixels_are_compared_with_the_results(path):
     assert list(pixels.overall) == ["SSIM@1", "RMSE@1", "SSIM@2", "RMSE@2", "SSIM@5", "RMSE@5"]
     assert (pixels.queries, pixels.unreadable) == (6, 0)
     assert len(pixels.right) + len(pixels.wrong) == 6 * 5
-    # red-1 and red-2 are plain: SSIM compares their levels of grey alone
+    # red-1 and red-2 are plain: SSIM compares their levels of gray alone
     a, b = (0.299 * r + 0.587 * g + 0.114 * b for r, g, b in ((250, 10, 10), (240, 20, 10)))
     assert pixels.right.max() > 0.99
     assert pixels.overall["RMSE@1"] > abs(a - b)

@@ -14,7 +14,7 @@ from artsim.study.results import (
     Confusion,
     Estimate,
     Evidence,
-    Judgement,
+    Judgment,
     Mistake,
     RunStudy,
     TaskStudy,
@@ -28,13 +28,13 @@ ODD = "<b>oil & gold</b>"
 
 def class_score(name, right):
     return ClassScore(
-        class_=name, learnt=3, tested=1, right=right, recall=Estimate(right, 0.0, 1.0),
+        class_=name, learned=3, tested=1, right=right, recall=Estimate(right, 0.0, 1.0),
         precision=None, taken_for=None, times=0,
     )  # fmt: skip
 
 
-def judgement(work, near):
-    return Judgement(
+def judgment(work, near):
+    return Judgment(
         source="the network",
         top1=HALF,
         top5=1.0,
@@ -51,7 +51,7 @@ def judgement(work, near):
                 predicted="ink",
                 probability=0.7,
                 truth_probability=0.3,
-                neighbours=(Evidence(near, ODD, 0.8, 1),),
+                neighbors=(Evidence(near, ODD, 0.8, 1),),
                 nearest_of_truth=None,
             ),
         ),
@@ -66,7 +66,7 @@ def task(name, metric, found):
         sizes=(6, 2, 2),
         split="70/10/20",
         notes=("drawn twice",),
-        learnt=1.0,
+        learned=1.0,
         chosen=None,
         ways=(
             Way("the network", HALF),
@@ -76,7 +76,7 @@ def task(name, metric, found):
         metadata=("width",),
         k=5,
         classes=(class_score(ODD, 0), class_score("ink", 1)),
-        judgement=found,
+        judgment=found,
     )
 
 
@@ -96,7 +96,7 @@ def page(tmp_path):
         recipe="finetune",
         facts="7 parameters",
         notes=(ODD,),
-        tasks=(task("medium", "top1", judgement(*works)), task("terms", "mAP", None)),
+        tasks=(task("medium", "top1", judgment(*works)), task("terms", "mAP", None)),
         curves={"": curve},
         retrieved=(),
         settings={"label": ODD},
@@ -130,7 +130,7 @@ def test_the_network_is_told_beside_the_best_of_what_needs_no_training(page):
 
 def test_the_curves_say_which_epoch_was_best(page):
     text, _ = page
-    assert "Loss on validation pictures, least in epoch 1 (2; 2 on those learnt from)." in text
+    assert "Loss on validation pictures, least in epoch 1 (2; 2 on those learned from)." in text
     assert "medium: score on validation pictures, best in epoch 2 (50.0%)." in text
 
 

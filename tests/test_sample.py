@@ -96,7 +96,7 @@ def test_other_seed_makes_another_museum(museum: Path, tmp_path: Path) -> None:
     assert titles != [row["title"] for row in rows_of(museum)[:5]]
 
 
-def test_artists_can_be_told_by_their_colours_but_not_always(
+def test_artists_can_be_told_by_their_colors_but_not_always(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("artsim.sample.museum.LONG_SIDE", (70, 100))
@@ -104,7 +104,7 @@ def test_artists_can_be_told_by_their_colours_but_not_always(
     make_sample(tmp_path, pictures=100)
     rows = rows_of(tmp_path)
     names = np.array([row["artist"] for row in rows])
-    features = np.stack([_colours(pixels_of(tmp_path, row)) for row in rows])
+    features = np.stack([_colors(pixels_of(tmp_path, row)) for row in rows])
     distances = np.linalg.norm(features[:, None] - features[None], axis=-1)
     np.fill_diagonal(distances, np.inf)
     accuracy = np.mean(names[distances.argmin(1)] == names)
@@ -112,13 +112,13 @@ def test_artists_can_be_told_by_their_colours_but_not_always(
     assert 2 * majority < accuracy < 0.9
 
 
-def _colours(pixels: np.ndarray) -> np.ndarray:
-    """How often each of 4 x 4 x 4 colours occurs, as square roots."""
+def _colors(pixels: np.ndarray) -> np.ndarray:
+    """How often each of 4 x 4 x 4 colors occurs, as square roots."""
     red, green, blue = (pixels // 64).reshape(-1, 3).T.astype(int)
     return np.sqrt(np.bincount(16 * red + 4 * green + blue, minlength=64) / red.size)
 
 
-def test_prints_in_black_have_no_colour_and_paintings_do(museum: Path) -> None:
+def test_prints_in_black_have_no_color_and_paintings_do(museum: Path) -> None:
     spread = {
         row["object_id"]: np.ptp(pixels_of(museum, row).astype(int), axis=-1).mean()
         for row in rows_of(museum)

@@ -1,4 +1,4 @@
-"""Search: neighbours read by eye, questions of every kind, and questions that must be refused."""
+"""Search: neighbors read by eye, questions of every kind, and questions that must be refused."""
 
 import json
 import re
@@ -19,15 +19,7 @@ from artsim.errors import ImageError, ModelError, PassportError, SearchError, St
 from artsim.index import open_index
 from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
-from artsim.search import (
-    Aspect,
-    Opened,
-    Question,
-    Searcher,
-    Term,
-    find_index,
-    load_index_extractor,
-)
+from artsim.search import Aspect, Opened, Question, Searcher, Term, find_index, load_index_extractor
 from artsim.store import Store
 
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
@@ -516,7 +508,7 @@ def test_a_file_of_the_index_is_found_without_its_network(painted, colors):
 
 
 class ToyEncoder:
-    """The mean colour of a picture, or of its box."""
+    """The mean color of a picture, or of its box."""
 
     def __init__(self, toy):
         self.toy = toy
@@ -538,7 +530,7 @@ class ToyEncoder:
 
 
 @pytest.fixture
-def two_coloured(tmp_path, paint):
+def two_colored(tmp_path, paint):
     from PIL import Image
 
     file = paint(tmp_path / "two.png", (250, 10, 10), size=(20, 10))
@@ -557,9 +549,9 @@ def two_coloured(tmp_path, paint):
         ("10,-5,900,900", "cold/blue.png"),  # what lies outside is cut off
     ],
 )
-def test_a_box_looks_for_a_detail_of_a_file(painted, toy, two_coloured, box, found):
+def test_a_box_looks_for_a_detail_of_a_file(painted, toy, two_colored, box, found):
     searcher = Searcher(painted.store, encoder=ToyEncoder(toy))
-    asked = Term(file=two_coloured, box=Box.parse(box))
+    asked = Term(file=two_colored, box=Box.parse(box))
     answer = searcher.ask(Question(terms=(asked,), k=2))
     assert answer.matches[0].id == found
     assert answer.queries[0].box == Box.parse(box)

@@ -274,7 +274,7 @@ def test_what_cannot_be_answered_is_one_line(here, toy_network, args, message):
 
 @pytest.fixture
 def toy_network(toy, monkeypatch):
-    """The network of the toy's mean colours, in the place of the index's own."""
+    """The network of the toy's mean colors, in the place of the index's own."""
     from artsim.search import encoder
 
     monkeypatch.setattr(encoder, "load_index_extractor", lambda *_, **__: toy)

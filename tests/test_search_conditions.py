@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_toys import WORKS, YEARS, at, make_compass, make_store
 
-from artsim.annotations import add_label
 from artsim.errors import EvaluationError, SearchError
+from artsim.labels.columns import add_label
 from artsim.search import Condition, Op, Question, Searcher, Term
 from artsim.store import DerivedLabel, Store
 
@@ -70,7 +70,7 @@ def test_sql_says_which_works_are_compared(compass, where, met):
     [
         ("year <", r"cannot read 'year <' as a condition \(syntax error .*; the columns are id, "),
         ("", "cannot read '' as a condition"),
-        ("colour = 'red'", r'Referenced column "colour" not found'),
+        ("color = 'red'", r'Referenced column "color" not found'),
         ("year < 1, year > 2", "cannot read"),
         ("year < 1) or (year > 2", "cannot read"),
         ("true; drop table works", "cannot read"),
@@ -101,7 +101,7 @@ def test_settings_are_locked_and_python_is_out_of_reach(compass):
         left(compass, "true; set enable_external_access = true")
 
 
-def test_a_column_named_row_is_the_catalogues(tmp_path):
+def test_a_column_named_row_is_the_catalogs(tmp_path):
     columns = {"row": [7, 8], "Row_": [1, 1], "odd name": ["x", "y"]}
     searcher = Searcher(make_store(tmp_path / "i", ["a", "b"], {"t": at(0, 9)}, columns))
     assert left(searcher, "row = 8") == ["b"]
@@ -113,8 +113,8 @@ def test_a_column_named_row_is_the_catalogues(tmp_path):
 
 
 @pytest.fixture(scope="module")
-def labelled(tmp_path_factory):
-    path = tmp_path_factory.mktemp("labelled") / "index"
+def labeled(tmp_path_factory):
+    path = tmp_path_factory.mktemp("labeled") / "index"
     make_compass(path)
     for text in ("century = year // 100 + 1", "oil = medium ~ 'oil'", '"a ""b""" = artist'):
         add_label(path, text)
@@ -133,21 +133,21 @@ def labelled(tmp_path_factory):
         ("artist = 'century'", []),
     ],
 )
-def test_derived_labels_are_columns_too(labelled, where, met):
-    assert left(labelled, where) == met
+def test_derived_labels_are_columns_too(labeled, where, met):
+    assert left(labeled, where) == met
 
 
-def test_derived_labels_are_asked_for_and_limited_like_columns(labelled):
-    assert left(labelled, None, Condition("century", Op.IN, ("18", "19"))) == ["c40", "n60", "c90"]
-    assert ids(labelled, "a0", max_per={"century": 1}) == ["a10", "b30", "c40", "c90"]
+def test_derived_labels_are_asked_for_and_limited_like_columns(labeled):
+    assert left(labeled, None, Condition("century", Op.IN, ("18", "19"))) == ["c40", "n60", "c90"]
+    assert ids(labeled, "a0", max_per={"century": 1}) == ["a10", "b30", "c40", "c90"]
 
 
-def test_derived_labels_are_listed_with_the_columns(labelled):
+def test_derived_labels_are_listed_with_the_columns(labeled):
     listed = 'year, object, medium, century, oil, "a ""b"""'
     with pytest.raises(SearchError, match=rf"cannot read 'century ='.* the columns are .*{listed}"):
-        left(labelled, "century =")
+        left(labeled, "century =")
     with pytest.raises(SearchError, match=r"no column 'age'; choose from .*, century, oil, "):
-        ids(labelled, "a0", max_per={"age": 1})
+        ids(labeled, "a0", max_per={"age": 1})
 
 
 def test_a_label_whose_column_is_gone_fails_its_own_question_alone(tmp_path):

@@ -21,7 +21,7 @@ from serving import serving, web
 from artsim.cli import cli
 from artsim.embed import embed_collection
 from artsim.errors import ImageError, ModelError, SearchError, StoreError
-from artsim.layout import LayoutPlan, layout_file, make_layout
+from artsim.index.layout import LayoutPlan, layout_file, make_layout
 from artsim.models.extractor import Extractor
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder, Question, Searcher, Term
@@ -36,7 +36,7 @@ from artsim.store import Store
 SCRIPT = "<script>alert(1)</script>"
 
 
-class Colours:
+class Colors:
     """Sends a red picture east and a blue one north; a text goes where it says."""
 
     def __init__(self):
@@ -92,7 +92,7 @@ def store(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def encoder():
-    return Colours()
+    return Colors()
 
 
 @pytest.fixture(scope="module")
@@ -435,7 +435,7 @@ def test_a_map_gives_each_work_its_place_and_class(visitor, store):
     missing = visitor.post(f"{ROOM}/map", json={})
     assert missing.status_code == 404
     assert "run 'artsim map'" in missing.json()["error"]
-    points = make_layout(store, "compass", LayoutPlan(neighbours=3))
+    points = make_layout(store, "compass", LayoutPlan(neighbors=3))
     found = visitor.post(f"{ROOM}/map", json={"label": "artist"}).json()
     assert found["ids"] == list(WORKS)
     assert np.allclose(found["x"], points[:, 0], atol=1e-4)
@@ -451,7 +451,7 @@ def test_a_map_gives_each_work_its_place_and_class(visitor, store):
 
 
 def test_a_map_tells_which_works_meet_conditions_and_shows_these_first(visitor, store, monkeypatch):
-    make_layout(store, "compass", LayoutPlan(neighbours=3))
+    make_layout(store, "compass", LayoutPlan(neighbors=3))
     asked = {"conditions": [{"column": "artist", "op": "=", "value": "Cyd"}]}
     found = visitor.post(f"{ROOM}/map", json=asked).json()
     assert found["ids"] == list(WORKS)
@@ -637,13 +637,13 @@ def test_the_interface_describes_itself(visitor):
 
 
 def test_pictures_of_visitors_who_wait_are_embedded_together(store):
-    encoder = Colours()
+    encoder = Colors()
     asker = Asker(Searcher(store, encoder=encoder))
     data = [png((250 - n, 0, n * 20)) for n in range(9)]
     waiting = [asker.ask(Question(terms=(Term(data=each),), k=1)) for each in data]
     found = [each.result(timeout=20).matches[0].id for each in waiting]
     asker.close()
-    alone = Searcher(store, encoder=Colours())
+    alone = Searcher(store, encoder=Colors())
     assert found == [alone.ask(Question(terms=(Term(data=d),), k=1)).matches[0].id for d in data]
     assert sum(encoder.batches) == 9
     assert len(encoder.batches) < 9
@@ -660,7 +660,7 @@ def test_a_wrong_question_does_not_spoil_those_asked_with_it(store):
 
 
 def test_a_question_that_fails_as_a_whole_does_not_spoil_those_asked_with_it(store):
-    class NoWords(Colours):
+    class NoWords(Colors):
         def embed_texts(self, texts):
             raise ModelError("the network knows no words")
 
@@ -711,7 +711,7 @@ def test_an_index_that_others_are_compared_by_keeps_its_network(tmp_path):
     encoders = []
 
     def encode(_):
-        encoders.append(Colours())
+        encoders.append(Colors())
         return encoders[-1]
 
     museum = Museum(stores, encode)
@@ -736,7 +736,7 @@ def test_an_index_that_others_are_compared_by_keeps_its_network(tmp_path):
 def test_where_a_network_lies_is_no_visitors_business(store, made_by):
     passport = replace(store.manifest.passport, **made_by)
     museum = Museum(
-        [Store(store.path, replace(store.manifest, passport=passport))], lambda _: Colours()
+        [Store(store.path, replace(store.manifest, passport=passport))], lambda _: Colors()
     )
     visitor = Visitor(make_app(museum))
     said = visitor.get("/api/indexes").text
@@ -748,7 +748,7 @@ def test_where_a_network_lies_is_no_visitors_business(store, made_by):
 
 def test_an_index_that_is_embedded_anew_is_served_as_it_was_opened(tmp_path):
     made = make_store(tmp_path / "index", ["a", "b"], {"compass": at(0, 5)}, {"title": ["A", "B"]})
-    room = Room(made, Colours(), {})
+    room = Room(made, Colors(), {})
     for file in (tmp_path / "index" / "parts").iterdir():
         file.unlink()
     assert [each["title"] for each in room.browse([], 0, 9, None)["works"]] == ["A", "B"]
@@ -788,7 +788,7 @@ def told(visitor):
 
 
 def test_an_index_that_is_embedded_again_is_answered_for_as_it_is_now(growing):
-    museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colours())
+    museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colors())
     visitor = Visitor(make_app(museum))
     assert told(visitor) == {
         "a.png": ["c.png", "b.png"],
@@ -812,14 +812,14 @@ def test_an_index_that_is_embedded_again_is_answered_for_as_it_is_now(growing):
     growing(new="rose", b="sky")  # one is gone, one is another picture
     assert museum.refresh() == ["index"]
     assert told(visitor) == {"b.png": ["new.png"], "new.png": ["b.png"]}
-    fresh = Museum([Store.open(museum.rooms["index"].store.path)], lambda _: Colours())
+    fresh = Museum([Store.open(museum.rooms["index"].store.path)], lambda _: Colors())
     assert told(Visitor(make_app(fresh))) == told(visitor)
     for each in (museum, fresh):
         each.close()
 
 
 def test_an_index_is_not_opened_anew_before_embed_is_done(growing, monkeypatch):
-    museum = Museum([growing(a="red", b="blue")], lambda _: Colours())
+    museum = Museum([growing(a="red", b="blue")], lambda _: Colors())
     found = []
     finish = Store.finish
 
@@ -837,7 +837,7 @@ def test_an_index_is_not_opened_anew_before_embed_is_done(growing, monkeypatch):
 
 def test_a_damaged_index_is_served_as_it_was(growing):
     store = growing(a="red", b="blue")
-    museum = Museum([store], lambda _: Colours())
+    museum = Museum([store], lambda _: Colors())
     visitor = Visitor(make_app(museum))
     before = told(visitor)
     growing(a="red", b="blue", c="sky")
@@ -855,7 +855,7 @@ def test_a_network_that_is_loaded_is_kept_for_the_same_index(growing):
     made = []
 
     def encode(_):
-        made.append(Colours())
+        made.append(Colors())
         return made[-1]
 
     museum = Museum([growing(a="red", b="blue")], encode)
@@ -867,7 +867,7 @@ def test_a_network_that_is_loaded_is_kept_for_the_same_index(growing):
 
 def test_a_running_server_notices_and_breaks_no_question_on_the_way(growing, monkeypatch):
     monkeypatch.setattr("artsim.server.app._LOOK_SECONDS", 0.02)
-    museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colours())
+    museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colors())
     with serving(make_app(museum)) as address, httpx2.Client(base_url=address) as client:
         answers, over = [], threading.Event()
 
@@ -892,7 +892,7 @@ def test_a_running_server_notices_and_breaks_no_question_on_the_way(growing, mon
 
 
 def test_a_question_by_id_does_not_wait_for_a_picture(store):
-    class Slow(Colours):
+    class Slow(Colors):
         def __init__(self):
             super().__init__()
             self.go_on = threading.Event()

@@ -18,15 +18,15 @@ from artsim.report.sheet import BLANK, GUTTER, MARGIN, PAPER, QUERY, TILE
 RED, GREEN, BLUE = (200, 30, 30), (30, 160, 60), (40, 60, 200)
 
 
-def picture(colour: tuple[int, int, int], width: int = 60, height: int = 60) -> bytes:
+def picture(color: tuple[int, int, int], width: int = 60, height: int = 60) -> bytes:
     file = io.BytesIO()
-    Image.new("RGB", (width, height), colour).save(file, "png")
+    Image.new("RGB", (width, height), color).save(file, "png")
     return file.getvalue()
 
 
-def extent(sheet: Image.Image, colour: tuple[int, int, int]) -> tuple[int, int, int, int]:
-    """Left, top, width and height of what has the colour, its hairline frame included."""
-    rows, columns = np.nonzero((np.asarray(sheet) == colour).all(-1))
+def extent(sheet: Image.Image, color: tuple[int, int, int]) -> tuple[int, int, int, int]:
+    """Left, top, width and height of what has the color, its hairline frame included."""
+    rows, columns = np.nonzero((np.asarray(sheet) == color).all(-1))
     left, top = int(columns.min()) - 1, int(rows.min()) - 1
     return left, top, int(columns.max()) + 2 - left, int(rows.max()) + 2 - top
 

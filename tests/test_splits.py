@@ -7,11 +7,11 @@ from hypothesis import given, settings
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from artsim.errors import EvaluationError
-from artsim.evaluation.splits import k_fold, sample_per_class, split
+from artsim.splits.drawing import k_fold, sample_per_class, split
 
 TEN_AND_TWENTY = np.repeat([0, 1], [10, 20])
 
-labelled = st.tuples(st.integers(0, 2**32 - 1), st.integers(20, 200), st.integers(1, 8))
+labeled = st.tuples(st.integers(0, 2**32 - 1), st.integers(20, 200), st.integers(1, 8))
 
 
 def class_counts(codes, parts):
@@ -66,7 +66,7 @@ def test_every_row_of_a_class_is_as_likely_to_be_sampled():
 
 
 @settings(max_examples=60, deadline=None)
-@given(labelled, st.sampled_from([(0.5, 0.5), (0.7, 0.1, 0.2), (0.25, 0.25, 0.25, 0.25)]))
+@given(labeled, st.sampled_from([(0.5, 0.5), (0.7, 0.1, 0.2), (0.25, 0.25, 0.25, 0.25)]))
 def test_parts_of_a_split_are_stratified(drawn, fractions):
     seed, n, n_classes = drawn
     codes = np.random.default_rng(seed).integers(0, n_classes, n)
@@ -79,7 +79,7 @@ def test_parts_of_a_split_are_stratified(drawn, fractions):
 
 
 @settings(max_examples=60, deadline=None)
-@given(labelled, st.integers(2, 5))
+@given(labeled, st.integers(2, 5))
 def test_folds_are_as_even_as_scikit_learns(drawn, k):
     seed, n, n_classes = drawn
     codes = np.random.default_rng(seed).integers(0, n_classes, n)
@@ -94,7 +94,7 @@ def test_folds_are_as_even_as_scikit_learns(drawn, k):
 
 
 @settings(max_examples=60, deadline=None)
-@given(labelled, st.booleans())
+@given(labeled, st.booleans())
 def test_groups_stay_whole(drawn, folds):
     seed, n, n_classes = drawn
     rng = np.random.default_rng(seed)
@@ -143,7 +143,7 @@ def test_one_common_class_gives_a_row_to_a_part_that_would_have_none():
     for seed in range(20):
         train, val, test = split(codes, (0.98, 0.01, 0.01), seed=seed)
         assert (len(train), len(val), len(test)) == (3, 1, 1)
-        assert 4 in train  # the only row of its class, where it can be learnt
+        assert 4 in train  # the only row of its class, where it can be learned
 
 
 @settings(max_examples=200, deadline=None)

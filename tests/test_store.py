@@ -223,7 +223,7 @@ def test_an_index_begins_where_a_kill_left_one_without_a_manifest(tmp_path):
 def test_parts_are_replaced_all_at_once(store):
     store.rewrite(
         [(0, rows(["a", "c"])), (1, rows([]))],
-        failures=[Failure("y", None, "catalogue", "no picture")],
+        failures=[Failure("y", None, "catalog", "no picture")],
         manifest=store.manifest,
     )
     again = Store.open(store.path)

@@ -331,8 +331,8 @@ def test_the_box_is_in_every_answer(museum, tmp_path):
     assert rows[0]["box"] in files["csv"].read_text(encoding="utf-8-sig")
     assert f"at {rows[0]['box']}" in files["html"].read_text()
     with Image.open(files["png"]) as sheet:
-        colours = {colour for _, colour in sheet.convert("RGB").getcolors(1 << 24)}
-    assert (255, 222, 89) in colours
+        colors = {color for _, color in sheet.convert("RGB").getcolors(1 << 24)}
+    assert (255, 222, 89) in colors
     out = tmp_path / "all.csv"
     run("similar", "w3", "--index", path, "--details", "--out", out)
     assert rows[0]["box"] in out.read_text()

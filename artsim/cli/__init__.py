@@ -78,7 +78,7 @@ def cli() -> None:
     \b
         artsim embed paintings/            # pictures -> indexes/paintings
         artsim similar query.jpg -k 10     # what looks like this?
-        artsim knn-eval                    # how well do neighbours know the labels?
+        artsim knn-eval                    # how well do neighbors know the labels?
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name is printed, whatever its bytes

@@ -27,7 +27,7 @@ def compare(runs: tuple[Path, ...], seed: int, as_json: bool | None) -> None:
     \b
         artsim compare runs/finetune-20260102-030405 runs/wikiart-conv-recurrent-20260101-010203
     """
-    from artsim.recipes.comparing import compare_runs
+    from artsim.training.comparing import compare_runs
 
     if len(runs) < 2:
         raise click.UsageError("name two runs or more")

@@ -86,8 +86,8 @@ def dupes(
 
     Works are joined that share a file's bytes (exact), whose perceptual hashes are a few bits apart
     while their vectors are not unlike (near), or whose vectors are more alike than the nearest
-    neighbours of these works are otherwise (same-work): the cosine is 4 spreads above the median of
-    nearest neighbours and 6 above that of random pairs, measured on ln(1 - cosine). Candidates all:
+    neighbors of these works are otherwise (same-work): the cosine is 4 spreads above the median of
+    nearest neighbors and 6 above that of random pairs, measured on ln(1 - cosine). Candidates all:
     objects of a series, photographed alike, can be as near as two photographs of one.
 
     Several indexes are taken together; their vectors are compared if they have the same passport,
@@ -106,9 +106,9 @@ def dupes(
         raise click.UsageError("--across compares indexes with each other; name two or more")
     if len({store.path.resolve() for store in stores}) < len(stores):
         raise click.UsageError("an index is named twice; name each once")
-    from artsim.audit import picture_hashes
     from artsim.duplicates import find_groups, gather
     from artsim.models.extractor import find_device
+    from artsim.splits.audit import picture_hashes
 
     with show_progress("Hashing") as hashing:
         hashes = [

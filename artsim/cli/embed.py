@@ -17,14 +17,7 @@ from artsim.cli.options import (
     make_reader_options,
     reader_options,
 )
-from artsim.datatypes import (
-    DEFAULT_MODEL,
-    RUN,
-    ExtractorSpec,
-    Fit,
-    Preprocessing,
-    parse_spec,
-)
+from artsim.datatypes import DEFAULT_MODEL, RUN, ExtractorSpec, Fit, Preprocessing, parse_spec
 
 if TYPE_CHECKING:
     from artsim.embed import EmbedSummary
@@ -42,7 +35,7 @@ if TYPE_CHECKING:
     show_default=True,
     metavar="SPEC",
     help="SOURCE:ARCH[.TAG][@LAYER[/POOLING]+...], or a short name: see 'artsim models'. The "
-    "layers 'embedding' and 'palette' are the network's own vector and the picture's colours.",
+    "layers 'embedding' and 'palette' are the network's own vector and the picture's colors.",
 )
 @compute_options
 @click.option(
@@ -125,7 +118,7 @@ def embed(
         raise click.UsageError("--exact computes in float32; leave out --precision bf16")
     from artsim.readers import read_collection
 
-    catalogue = read_collection(
+    catalog = read_collection(
         collection,
         options=make_reader_options(
             id_column=id_column,
@@ -150,11 +143,11 @@ def embed(
         scaled_decoding=0 if exact else 2,
     )
     _say_how_shown(spec, extractor.preprocessing)
-    path = output or INDEXES / catalogue.name
+    path = output or INDEXES / catalog.name
     try:
-        with show_progress(catalogue.name) as progress:
+        with show_progress(catalog.name) as progress:
             summary = embed_collection(
-                catalogue,
+                catalog,
                 path,
                 extractor,
                 settings=EmbedSettings(
@@ -189,8 +182,8 @@ def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
     if read_model(run_folder(spec)).shapes is not None:
         height, width = preprocessing.size
         click.echo(
-            f"{spec.network} learnt from pictures in their own aspect ratios; here each is brought "
-            f"to {width} x {height} pixels ({preprocessing.fit})",
+            f"{spec.network} was trained on pictures in their own aspect ratios; here each is "
+            f"brought to {width} x {height} pixels ({preprocessing.fit})",
             err=True,
         )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("catalogue")
+@click.argument("catalog")
 @click.argument("output", type=FOLDER)
 @click.option(
     "--size",
@@ -96,7 +96,7 @@ if TYPE_CHECKING:
 )
 @click.option("--strict", is_flag=True, help="Exit with 1 if any picture could not be fetched.")
 def fetch(
-    catalogue: str,
+    catalog: str,
     output: Path,
     size: str | None,
     where: str | None,
@@ -117,9 +117,9 @@ def fetch(
     allow_private: bool,
     strict: bool,
 ) -> None:
-    """Fetch the pictures of a catalogue from the web.
+    """Fetch the pictures of a catalog from the web.
 
-    CATALOGUE is what a museum gives out, nga:FOLDER or moma:FILE, any other table or manifest
+    CATALOG is what a museum gives out, nga:FOLDER or moma:FILE, any other table or manifest
     with addresses of pictures, or urls:FILE, a text file with one address a line. OUTPUT gets the
     pictures, a table of them to embed and status.jsonl, which tells what became of each. A run
     that was stopped goes on where it was: run the same command again.
@@ -152,7 +152,7 @@ def fetch(
         seed=seed,
     )
     choice = Choice(where=where, per_class=_column_and_number(per_class), limit=limit, seed=seed)
-    read = read_addresses(catalogue, options=options, size=size)
+    read = read_addresses(catalog, options=options, size=size)
     try:
         with show_progress(read.name) as progress:
             summary = fetch_pictures(
@@ -191,7 +191,7 @@ def _print_summary(summary: FetchSummary) -> None:
         f"{megabytes:,.1f} MB; {summary.kept:,} were there"
     )
     for count, what in (
-        (summary.unaddressed, "of the catalogue's rows name no picture"),
+        (summary.unaddressed, "of the catalog's rows name no picture"),
         (summary.unnamed, "of its rows have no id, or that of an earlier row"),
     ):
         if count:

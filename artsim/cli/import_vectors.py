@@ -12,7 +12,7 @@ from artsim.cli.options import FOLDER, INDEXES, PICTURE, count_cores
 @click.command("import-vectors")
 @click.argument("vectors", type=PICTURE)
 @click.option(
-    "--catalogue",
+    "--catalog",
     metavar="COLLECTION",
     help="What is known of the pictures, joined by id: as for 'artsim embed'.",
 )
@@ -31,22 +31,22 @@ from artsim.cli.options import FOLDER, INDEXES, PICTURE, count_cores
     "--ids", metavar="FILE", type=PICTURE, help="For an .npy: its ids, one a line, in its order."
 )
 @click.option("--tap", metavar="NAME", help="Call the vectors so.  [default: as their column]")
-@click.option("--catalogue-id", metavar="NAME", help="Column of the catalogue with the ids.")
+@click.option("--catalog-id", metavar="NAME", help="Column of the catalog with the ids.")
 @click.option(
     "--images",
     metavar="DIR",
     type=FOLDER,
-    help="Folder that the catalogue's picture paths are relative to.",
+    help="Folder that the catalog's picture paths are relative to.",
 )
 def import_vectors(
     vectors: Path,
-    catalogue: str | None,
+    catalog: str | None,
     output: Path | None,
     id_column: str | None,
     vector_columns: tuple[str, ...],
     ids: Path | None,
     tap: str | None,
-    catalogue_id: str | None,
+    catalog_id: str | None,
     images: Path | None,
 ) -> None:
     """Make an index of vectors that someone else computed; no network is run.
@@ -58,28 +58,28 @@ def import_vectors(
     Example:
 
     \b
-        artsim import-vectors features.csv --catalogue mame/ --vector-column 'MobileNetV1 features'
+        artsim import-vectors features.csv --catalog mame/ --vector-column 'MobileNetV1 features'
         artsim import-vectors clip.npy --ids ids.txt -o indexes/clip
     """
+    from artsim.external.files import open_vectors
     from artsim.readers import ReaderOptions, read_collection
-    from artsim.vectors import open_vectors
 
-    if catalogue is None and (catalogue_id or images):
-        raise click.UsageError("--catalogue-id and --images are of the catalogue; add --catalogue")
+    if catalog is None and (catalog_id or images):
+        raise click.UsageError("--catalog-id and --images are of the catalog; add --catalog")
     file = open_vectors(vectors, ids=ids, id_column=id_column, vector_columns=vector_columns)
     read = None
-    if catalogue is not None:
-        options = ReaderOptions(id_column=catalogue_id, images=images)
-        read = read_collection(catalogue, options=options)
+    if catalog is not None:
+        options = ReaderOptions(id_column=catalog_id, images=images)
+        read = read_collection(catalog, options=options)
 
-    from artsim.adopt import import_vectors as adopt
+    from artsim.external.adopt import import_vectors as adopt
 
     path = output or INDEXES / (read.name if read else file.path.stem)
-    summary = adopt(file, path, catalogue=read, tap=tap, workers=count_cores())
+    summary = adopt(file, path, catalog=read, tap=tap, workers=count_cores())
     click.echo(f"{summary.path}: {summary.rows:,} vectors of {summary.dim:,} ({summary.tap})")
     if summary.unused or summary.without:
         click.echo(
             f"  {summary.unused:,} vectors could not be used, {summary.without:,} rows of the "
-            f"catalogue have none: see 'artsim info --failures --index {summary.path}'",
+            f"catalog have none: see 'artsim info --failures --index {summary.path}'",
             err=True,
         )

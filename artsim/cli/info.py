@@ -59,7 +59,7 @@ def _print_failures(store: Store, as_json: bool) -> None:
 def _describe(store: Store) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from artsim.annotations import stored_splits
+    from artsim.splits.stored import stored_splits
 
     manifest = store.manifest
     return {
@@ -142,7 +142,8 @@ def _searches(store: Store) -> list[IndexInfo]:
 
 
 def _annotations(store: Store) -> dict[str, str]:
-    from artsim.annotations import derived_labels, stored_splits
+    from artsim.labels.columns import derived_labels
+    from artsim.splits.stored import stored_splits
 
     labels = [f"{name} = {text}" for name, text in derived_labels(store).items()]
     found = {"derived": ", ".join(labels), "splits": ", ".join(stored_splits(store))}

@@ -98,7 +98,7 @@ def inspect(
     from artsim.inspection import EXPLANATIONS, InspectSettings, Weight, inspect_collection
     from artsim.readers import read_collection
 
-    catalogue = read_collection(
+    catalog = read_collection(
         collection,
         options=make_reader_options(
             id_column=id_column,
@@ -108,9 +108,9 @@ def inspect(
             settings=settings,
         ),
     )
-    with show_progress(catalogue.name) as progress:
+    with show_progress(catalog.name) as progress:
         inspection = inspect_collection(
-            catalogue,
+            catalog,
             settings=InspectSettings(
                 hashes=hashes,
                 max_pixels=max_pixels or MAX_PIXELS,
@@ -186,7 +186,7 @@ def _print(inspection: Inspection, examples: int) -> None:
     )
     for name, counts in (
         ("files", inspection.formats),
-        ("colours", inspection.modes),
+        ("colors", inspection.modes),
         ("profiles", inspection.profiles),
     ):
         if counts:

@@ -26,8 +26,8 @@ from artsim.cli.options import (
 from artsim.cli.output import print_json_lines, show_progress, wants_json
 
 if TYPE_CHECKING:
-    from artsim.annotations import Split
-    from artsim.assess import KnnPlan, KnnRun
+    from artsim.evaluation.knn import KnnPlan, KnnRun
+    from artsim.splits.stored import Split
 
 
 @click.command("knn-eval")
@@ -35,16 +35,14 @@ if TYPE_CHECKING:
 @tap_option
 @label_option("Judge")
 @split_options(default="leave-one-out")
-@group_option("are never neighbours")
-@k_option(
-    "Neighbours that vote", default="dino 10,20,100,200; plain 1,5,10,20,100,200; met 1 to 50"
-)
+@group_option("are never neighbors")
+@k_option("Neighbors that vote", default="dino 10,20,100,200; plain 1,5,10,20,100,200; met 1 to 50")
 @click.option(
     "--protocol",
     type=click.Choice(["plain", "dino", "met"]),
     default="dino",
     show_default=True,
-    help="Neighbours vote all the same, or by exp(cosine / 0.07) as for DINO; or the protocol of "
+    help="Neighbors vote all the same, or by exp(cosine / 0.07) as for DINO; or the protocol of "
     "The Met dataset.",
 )
 @click.option(
@@ -65,7 +63,7 @@ if TYPE_CHECKING:
     "--predictions",
     metavar="FILE",
     type=NEW_FILE,
-    help="Write every prediction, with the neighbours that voted, to a CSV file.",
+    help="Write every prediction, with the neighbors that voted, to a CSV file.",
 )
 @device_option
 @format_option
@@ -85,7 +83,7 @@ def knn_eval(
     device: str,
     as_json: bool | None,
 ) -> None:
-    """Measure how well the nearest neighbours know each label, beside the simplest answer.
+    """Measure how well the nearest neighbors know each label, beside the simplest answer.
 
     Every picture is told by its k nearest others (leave-one-out), or the test pictures of a split
     by its train pictures. Where the split has validation pictures, they choose k and temperature;
@@ -108,10 +106,10 @@ def knn_eval(
         artsim knn-eval --label artist --split honest --protocol met
     """
     store = open_store(index)
-    from artsim.annotations import read_split
-    from artsim.assess import Correction, KnnPlan, Protocol, predictions_writer
-    from artsim.assess import knn_eval as evaluate
+    from artsim.evaluation.knn import Correction, KnnPlan, Protocol, predictions_writer
+    from artsim.evaluation.knn import knn_eval as evaluate
     from artsim.models.extractor import find_device
+    from artsim.splits.stored import read_split
 
     plan = KnnPlan(
         tap=store.tap(tap).name,

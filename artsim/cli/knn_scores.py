@@ -10,21 +10,16 @@ import click
 from artsim.cli.output import print_table
 
 if TYPE_CHECKING:
-    from artsim.assess import AnyEvaluation, KnnPlan, MetEvaluation
-    from artsim.evaluation.knn import (
-        AnyScore,
-        KnnEvaluation,
-        MemberEvaluation,
-        ValueEvaluation,
-    )
+    from artsim.evaluation.knn import AnyEvaluation, KnnPlan, MetEvaluation
+    from artsim.metrics.knn import AnyScore, KnnEvaluation, MemberEvaluation, ValueEvaluation
 
 __all__ = ["as_dicts", "print_evaluation"]
 
 
 def as_dicts(evaluation: AnyEvaluation, plan: KnnPlan) -> Iterator[dict[str, Any]]:
     """Yield an object for each k and temperature, with the setting that made it."""
-    from artsim.assess import MetEvaluation
-    from artsim.evaluation.knn import KnnEvaluation, MemberEvaluation
+    from artsim.evaluation.knn import MetEvaluation
+    from artsim.metrics.knn import KnnEvaluation, MemberEvaluation
 
     setting = {
         "tap": plan.tap,
@@ -118,8 +113,8 @@ def _met_dict(evaluation: MetEvaluation) -> dict[str, Any]:
 
 def print_evaluation(evaluation: AnyEvaluation) -> None:
     """Print a table with a line for each k and temperature, and what should be known of it."""
-    from artsim.assess import MetEvaluation
-    from artsim.evaluation.knn import KnnEvaluation, MemberEvaluation
+    from artsim.evaluation.knn import MetEvaluation
+    from artsim.metrics.knn import KnnEvaluation, MemberEvaluation
 
     head = f"\n{evaluation.label}: "
     pictures = f"{len(evaluation.query_rows):,} pictures"
@@ -149,7 +144,7 @@ def print_evaluation(evaluation: AnyEvaluation) -> None:
     _print_remarks(evaluation)
     if isinstance(evaluation, KnnEvaluation) and evaluation.unreachable:
         click.echo(
-            f"  {evaluation.unreachable:,} pictures have a class that no possible neighbour has: "
+            f"  {evaluation.unreachable:,} pictures have a class that no possible neighbor has: "
             "they count as wrong"
         )
 
@@ -224,12 +219,12 @@ def _print_remarks(evaluation: KnnEvaluation | MemberEvaluation | ValueEvaluatio
         what = f"k = {score.k}" + (f", T = {score.temperature:g}" if score.temperature else "")
         click.echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
     click.echo(
-        f"  Hubs at k = {hubs.k}: skew {hubs.skew:.2f}, the greatest is a neighbour of "
+        f"  Hubs at k = {hubs.k}: skew {hubs.skew:.2f}, the greatest is a neighbor of "
         f"{hubs.largest:,} pictures, {hubs.antihubs:.1%} of all are nobody's"
     )
     if evaluation.left_out:
         ks = ", ".join(map(str, evaluation.left_out))
-        click.echo(f"  k = {ks} left out: no picture has so many neighbours")
+        click.echo(f"  k = {ks} left out: no picture has so many neighbors")
 
 
 def _interval(interval: Sequence[float], digits: int) -> str:

@@ -19,7 +19,7 @@ _SHOWN = 20  # classes of the table; JSON has all
 @index_option
 @format_option
 def label(label: str | None, remove: str | None, index: Path | None, as_json: bool | None) -> None:
-    """Derive a label from the catalogue's columns, and note it in the index by its name.
+    """Derive a label from the catalog's columns, and note it in the index by its name.
 
     LABEL is "NAME = EXPRESSION": columns, numbers, 'text', + - * / //, comparisons, ~ and !~
     (contains, in any case), in ('a', 'b'), and, or, not, begin and end of a range of years.
@@ -36,7 +36,7 @@ def label(label: str | None, remove: str | None, index: Path | None, as_json: bo
     if label is not None and remove is not None:
         raise click.UsageError("give a label, or --remove NAME, not both")
     store = open_store(index)
-    from artsim.annotations import add_label, derived_labels, remove_label
+    from artsim.labels.columns import add_label, derived_labels, remove_label
 
     if remove is not None:
         remove_label(store.path, remove)

@@ -22,7 +22,7 @@ from artsim.cli.options import (
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
-    from artsim.probing import Standing
+    from artsim.evaluation.probe import Standing
 
 _WAYS = {"probe": "Linear probe", "knn": "kNN, k chosen on validation"}
 _METRICS = {"top1": "", "mAP": " (mAP)", "MAE": " (MAE, less is better)"}
@@ -60,8 +60,8 @@ def leaderboard(
 ) -> None:
     """Compare layers, poolings and networks: which vectors tell which label best.
 
-    Every tap of an index, or of several indexes of one catalogue, is judged by a linear probe and
-    by nearest neighbours on the same pictures: each label has one split for all. The best of a
+    Every tap of an index, or of several indexes of one catalog, is judged by a linear probe and
+    by nearest neighbors on the same pictures: each label has one split for all. The best of a
     label is marked *. The mean counts each label alike, numbers left out.
 
     Example:
@@ -72,9 +72,9 @@ def leaderboard(
         artsim leaderboard indexes/lite0 indexes/clip --label style --group artist --csv taps.csv
     """
     stores = [open_store(index) for index in dict.fromkeys(indexes or (None,))]
+    from artsim.evaluation.probe import LeaderboardPlan, best
+    from artsim.evaluation.probe import leaderboard as compare
     from artsim.models.extractor import find_device
-    from artsim.probing import LeaderboardPlan, best
-    from artsim.probing import leaderboard as compare
 
     plan = LeaderboardPlan(
         taps=taps, labels=labels, split=split, no_leaks=no_leaks, group=group, seed=seed
@@ -115,7 +115,7 @@ def _print_way(
     standings: Sequence[Standing], way: str, top: dict[str, float], *, several: bool
 ) -> None:
     """Print a row for each tap, the best mean first."""
-    from artsim.probing import mean_score
+    from artsim.evaluation.probe import mean_score
 
     by_tap: dict[tuple[str, str], list[Standing]] = {}
     for each in standings:

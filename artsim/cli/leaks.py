@@ -13,7 +13,7 @@ from artsim.cli.options import FOLDER, count_cores, format_option, index_option,
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
-    from artsim.audit import LeakReport
+    from artsim.splits.audit import LeakReport
 
 
 @click.command()
@@ -58,7 +58,7 @@ def leaks(
     index: Path | None,
     as_json: bool | None,
 ) -> None:
-    """Report what pictures to be judged share with those learnt from: where a split leaks.
+    """Report what pictures to be judged share with those learned from: where a split leaks.
 
     By id, file (the same bytes), picture (other bytes that look the same), object and group.
     JSON has a line for every picture that is given away, and by which.
@@ -76,14 +76,14 @@ def leaks(
             == click.core.ParameterSource.COMMANDLINE
         ):
             raise click.UsageError("give --collection or --index, not both")
-        from artsim.audit import audit_catalogue
         from artsim.readers import ReaderOptions, read_collection
+        from artsim.splits.audit import audit_catalog
 
-        catalogue = read_collection(collection, options=ReaderOptions(images=images))
-        report = audit_catalogue(catalogue, splits, group=group, object_=object_)
+        catalog = read_collection(collection, options=ReaderOptions(images=images))
+        report = audit_catalog(catalog, splits, group=group, object_=object_)
     else:
         store = open_store(index)
-        from artsim.audit import audit_splits
+        from artsim.splits.audit import audit_splits
 
         with show_progress("hashing") as progress:
             report = audit_splits(
@@ -139,7 +139,7 @@ def _print_report(report: LeakReport) -> None:
             ]
             for kind in report.checked
         ]
-    columns = ["judged", "pictures", "learnt from", "by", "leaks", "share"]
+    columns = ["judged", "pictures", "learned from", "by", "leaks", "share"]
     print_table(columns, rows, right=["pictures", "leaks", "share"])
     if any(each.leaks for each in report.comparisons):
         click.echo("Each of them, and what gives it away: --json")

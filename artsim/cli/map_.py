@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 
 
 @click.command(name="map")
-@click.option("--label", metavar="NAME", help="Colour by this column or derived label.")
+@click.option("--label", metavar="NAME", help="Color by this column or derived label.")
 @click.option("--png", metavar="FILE", type=NEW_FILE, help="Draw the map.")
 @click.option("--pictures", is_flag=True, help="Draw the pictures themselves, not points.")
 @click.option("--open", "opened", is_flag=True, help="Browse the map in Embedding Atlas.")
 @click.option(
-    "--neighbours",
+    "--neighbors",
     default=15,
     show_default=True,
     type=click.IntRange(2, 200),
@@ -54,7 +54,7 @@ def map_(
     png: Path | None,
     pictures: bool,
     opened: bool,
-    neighbours: int,
+    neighbors: int,
     sample: int,
     seed: int,
     index: Path | None,
@@ -77,14 +77,14 @@ def map_(
     if pictures and png is None:
         raise click.UsageError("--pictures needs --png FILE to draw to")
     store = open_store(index)
-    from artsim.annotations import values_of
-    from artsim.layout import LayoutPlan, layout_file, make_layout
+    from artsim.index.layout import LayoutPlan, layout_file, make_layout
+    from artsim.labels.columns import values_of
     from artsim.report.map import draw_pictures, draw_points
     from artsim.search import locate
 
     tap = store.tap(tap).name
     values = values_of(store, label) if label is not None else None
-    plan = LayoutPlan(neighbours=neighbours, sample=sample, seed=seed)
+    plan = LayoutPlan(neighbors=neighbors, sample=sample, seed=seed)
     points = make_layout(store, tap, plan)
     if png is not None and pictures:
         where = [
@@ -109,7 +109,7 @@ def _open_atlas(store: Store, tap: str) -> None:
         raise StoreError(
             "--open needs Embedding Atlas; install it with pip install 'artsim[atlas]'"
         )
-    from artsim.layout import write_table
+    from artsim.index.layout import write_table
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{store.path.name}.parquet"

@@ -179,7 +179,7 @@ def group_option(what: str) -> Callable[[Command], Command]:
     """Add --group: the names of columns or labels.
 
     Args:
-        what: What becomes of pictures that share a value: "are never neighbours".
+        what: What becomes of pictures that share a value: "are never neighbors".
     """
     return click.option(
         "--group",
@@ -196,7 +196,7 @@ def k_option(what: str, *, default: str) -> Callable[[Command], Command]:
     """Add -k: numbers from 1, sorted.
 
     Args:
-        what: What there are so many of: "Neighbours that vote".
+        what: What there are so many of: "Neighbors that vote".
         default: What is taken where none is given.
     """
     return click.option(
@@ -382,7 +382,7 @@ def split_names(
     context: click.Context, parameter: click.Parameter, texts: Sequence[str]
 ) -> tuple[str, ...]:
     """Split names at their commas, each once; a derivation may have commas of its own."""
-    from artsim.derive import is_derivation
+    from artsim.labels.expressions import is_derivation
 
     parts = [[text] if is_derivation(text) else text.split(",") for text in texts]
     return tuple(dict.fromkeys(part.strip() for some in parts for part in some if part.strip()))

@@ -32,7 +32,7 @@ from artsim.cli.predict_run import predict_by_run
 
 if TYPE_CHECKING:
     from artsim.models.extractor import Compute, Extractor
-    from artsim.probing import Head, Prediction, Predictor
+    from artsim.prediction import Head, Prediction, Predictor
     from artsim.store import Failure, Store
 
 _COLUMNS = {
@@ -41,11 +41,11 @@ _COLUMNS = {
     "label": "string",
     "predicted": "string",
     "confidence": "double",
-    "catalogue": "string",
+    "catalog": "string",
     "agrees": "bool",
     "seen": "bool",
     "classes": "string",
-    "neighbours": "string",
+    "neighbors": "string",
 }
 
 
@@ -75,7 +75,7 @@ _COLUMNS = {
 )
 @click.option(
     "-k",
-    "neighbours",
+    "neighbors",
     type=click.IntRange(0),
     default=5,
     show_default=True,
@@ -103,7 +103,7 @@ def predict(
     head_name: str | None,
     run: Path | None,
     min_confidence: float,
-    neighbours: int,
+    neighbors: int,
     top: int,
     out: Path | None,
     index: Path | None,
@@ -117,7 +117,7 @@ def predict(
     """Tell the labels of a picture, of a folder or table of pictures, or of some of the index.
 
     A head that 'artsim probe' saved answers with how likely each class is. Beside it stand what
-    the catalogue says, and the pictures of the index that look most alike, with their labels. An
+    the catalog says, and the pictures of the index that look most alike, with their labels. An
     answer on a picture that the head was fitted on is marked: it is no evidence. With --run a
     network of 'artsim train' answers; one of two stages in a phrase, too.
 
@@ -149,7 +149,7 @@ def predict(
         )
         return
     store = open_store(index)
-    from artsim.probing import Predictor, find_head, load_head, predict_ids, predict_picture
+    from artsim.prediction import Predictor, find_head, load_head, predict_ids, predict_picture
 
     head = load_head(find_head(store, head_name))
     several = picture is not None and _is_collection(picture)
@@ -158,7 +158,7 @@ def predict(
         store,
         head,
         extractor=lambda: _load(store, model, weights, compute),
-        neighbours=neighbours,
+        neighbors=neighbors,
         top=top,
         min_confidence=min_confidence,
     )
@@ -203,13 +203,13 @@ def _load(
 def _predict_collection(
     predictor: Predictor, source: Path, out: Path | None, as_json: bool | None
 ) -> None:
-    from artsim.probing import predict_collection
+    from artsim.prediction import predict_collection
     from artsim.readers import read_collection
 
     failures: list[Failure] = []
-    catalogue = read_collection(source)
+    catalog = read_collection(source)
     with show_progress("Predicting") as update:
-        results = predict_collection(predictor, catalogue, workers=count_cores(), progress=update)
+        results = predict_collection(predictor, catalog, workers=count_cores(), progress=update)
         found = _without_failures(results, failures)
         if out is not None:
             count = write_rows(out, map(_as_row, found), _COLUMNS)
@@ -238,12 +238,12 @@ def _without_failures(
 def _print_one(head: Head, found: Sequence[Prediction]) -> None:
     click.echo(f"{found[0].id}, by head {head.name} of {head.index} ({head.tap})")
     _print_labels(found, "the head was fitted on this picture")
-    if found[0].neighbours:
+    if found[0].neighbors:
         click.echo("\nNearest")
         columns = [each.label for each in found]
         rows = [
-            [f"{near.score:.3f}", near.id, *(_shown(each.neighbours[i].value) for each in found)]
-            for i, near in enumerate(found[0].neighbours)
+            [f"{near.score:.3f}", near.id, *(_shown(each.neighbors[i].value) for each in found)]
+            for i, near in enumerate(found[0].neighbors)
         ]
         print_table(["score", "id", *columns], rows, right=["score"])
 
@@ -251,7 +251,7 @@ def _print_one(head: Head, found: Sequence[Prediction]) -> None:
 def _print_told(found: Sequence[Prediction]) -> None:
     if len({each.id for each in found}) == 1:
         click.echo(found[0].id)
-        _print_labels(found, "the network learnt from this picture, or was chosen by it")
+        _print_labels(found, "the network learned from this picture, or was chosen by it")
     else:
         _print_many(found)
 
@@ -263,8 +263,8 @@ def _print_labels(found: Sequence[Prediction], where_seen: str) -> None:
             click.echo(f"  wrong by {each.error:.3g} on average")
         for guess in each.guesses:
             click.echo(f"  {guess.probability:.3f}  {guess.name}")
-        if each.catalogue is not None:
-            click.echo(f"  The catalogue says: {_shown(each.catalogue)}")
+        if each.catalog is not None:
+            click.echo(f"  The catalog says: {_shown(each.catalog)}")
         if each.seen:
             click.echo(f"  Note: {where_seen}, so its answer is no evidence")
 
@@ -276,11 +276,11 @@ def _print_many(found: Sequence[Prediction]) -> None:
             each.label,
             _shown(each.predicted),
             "" if each.confidence is None else f"{each.confidence:.3f}",
-            _shown(each.catalogue) + (" (fitted on)" if each.seen else ""),
+            _shown(each.catalog) + (" (fitted on)" if each.seen else ""),
         ]
         for each in found
     ]
-    columns = ["id", "label", "predicted", "confidence", "catalogue"]
+    columns = ["id", "label", "predicted", "confidence", "catalog"]
     if rows:
         print_table(columns, rows, right=["confidence"])
 
@@ -300,13 +300,13 @@ def _as_row(each: Prediction) -> dict[str, Any]:
         "label": each.label,
         "predicted": _shown(each.predicted) or None,
         "confidence": each.confidence,
-        "catalogue": _shown(each.catalogue) or None,
+        "catalog": _shown(each.catalog) or None,
         "agrees": each.agrees,
         "seen": each.seen,
         "classes": json.dumps({g.name: round(g.probability, 4) for g in each.guesses},
                               ensure_ascii=False),
-        "neighbours": json.dumps(
-            [{"id": n.id, "score": round(n.score, 4), "value": n.value} for n in each.neighbours],
+        "neighbors": json.dumps(
+            [{"id": n.id, "score": round(n.score, 4), "value": n.value} for n in each.neighbors],
             ensure_ascii=False,
         ),
     }  # fmt: skip

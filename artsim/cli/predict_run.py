@@ -13,8 +13,8 @@ from artsim.cli.options import count_cores
 from artsim.cli.output import print_json_lines, show_progress, wants_json, write_rows
 
 if TYPE_CHECKING:
-    from artsim.probing import Prediction
-    from artsim.recipes.telling import Teller
+    from artsim.prediction import Prediction
+    from artsim.prediction.run_networks import Teller
     from artsim.store import Failure
 
 __all__ = ["find_run", "predict_by_run"]
@@ -57,7 +57,7 @@ def predict_by_run(
         device: Where it is computed.
         as_json: Whether to print JSON.
     """
-    from artsim.recipes.telling import PHRASE, Teller
+    from artsim.prediction.run_networks import PHRASE, Teller
 
     teller = Teller(find_run(run), device=device, top=top)
     failures: list[Failure] = []
@@ -85,8 +85,8 @@ def _tell(
     done: set[str],
     failures: list[Failure],
 ) -> Iterator[Prediction]:
+    from artsim.prediction.by_run import read_pictures, tell_collection, tell_ids, tell_picture
     from artsim.readers.pictures import is_picture
-    from artsim.recipes.predicting import read_pictures, tell_collection, tell_ids, tell_picture
     from artsim.store import Failure
 
     if picture is None:

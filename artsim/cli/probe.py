@@ -24,7 +24,7 @@ from artsim.cli.options import (
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
-    from artsim.probing import LabelProbe, ProbePlan
+    from artsim.evaluation.probe import LabelProbe, ProbePlan
     from artsim.store import Store
 
 _HEADINGS = {
@@ -52,7 +52,7 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
     multiple=True,
     metavar="A,B",
     callback=split_names,
-    help="Tell the probe these columns too: width, height, aspect_ratio, or the catalogue's.",
+    help="Tell the probe these columns too: width, height, aspect_ratio, or the catalog's.",
 )
 @click.option(
     "--shots", metavar="N,M", help="Learn from so few pictures of each class as well: 1,5,10,20."
@@ -92,7 +92,7 @@ def probe(
     """Measure how well a linear model tells each label from the vectors, and keep the model.
 
     Beside it stand always the same answer, the metadata alone (width, height and aspect ratio, or
-    --with), the nearest neighbour, and k neighbours. Everything is chosen on validation pictures;
+    --with), the nearest neighbor, and k neighbors. Everything is chosen on validation pictures;
     the test pictures are asked once. Classes are told by multinomial logistic regression, several
     values a picture by one for each, numbers by ridge regression.
 
@@ -106,17 +106,10 @@ def probe(
     if head is not None and no_save:
         raise click.UsageError("give --head NAME or --no-save, not both")
     store = open_store(index)
+    from artsim.evaluation.probe import ProbePlan, means, ungrouped
+    from artsim.evaluation.probe import probe as run_probe
     from artsim.models.extractor import find_device
-    from artsim.probing import (
-        ProbePlan,
-        check_name,
-        default_name,
-        make_head,
-        means,
-        save_head,
-        ungrouped,
-    )
-    from artsim.probing import probe as run_probe
+    from artsim.prediction import check_name, default_name, make_head, save_head
 
     plan = ProbePlan(
         tap=store.tap(tap).name,
@@ -153,7 +146,7 @@ def probe(
 def _print_probes(
     store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], ordinary: Sequence[LabelProbe]
 ) -> None:
-    from artsim.probing import means
+    from artsim.evaluation.probe import means
 
     told = f" and {', '.join(plan.metadata)}" if plan.metadata else ""
     click.echo(f"Probes on {store.path} ({store.rows:,} pictures, by {plan.tap}{told})")
@@ -188,8 +181,8 @@ def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> s
     """Say what the two figures of a label mean."""
     return (
         f"{ordinary.target.name}: {_show(ordinary, ordinary.probe.value)} where a test picture's "
-        f"{group} may be learnt from, {_show(apart, apart.probe.value)} where none is:\n"
-        f"  the difference comes of recognising the {group}"
+        f"{group} may be learned from, {_show(apart, apart.probe.value)} where none is:\n"
+        f"  the difference comes of recognizing the {group}"
     )
 
 

@@ -23,8 +23,8 @@ from artsim.cli.options import (
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
+    from artsim.study.of_index import StudyPlan
     from artsim.study.results import Study
-    from artsim.study.run import StudyPlan
 
 _WAYS = ("baseline", "metadata", "1-NN", "kNN", "probe")
 
@@ -89,7 +89,7 @@ def report(
     """Write a page on how well a picture can tell: scores, mistakes, weak corners, and why.
 
     One HTML file with its figures and pictures inside, to be read anywhere without a network:
-    what the data is, each label told by majority, metadata, neighbours and a linear probe, what is
+    what the data is, each label told by majority, metadata, neighbors and a linear probe, what is
     taken for what, the surest mistakes with what they rest on, works that do not fit their label,
     and the columns' values where it is weak. Needs the extra "report".
 
@@ -106,7 +106,7 @@ def report(
     from artsim.report.pages import save_page
     from artsim.report.study import study_page
     from artsim.report.tables import save_markdown, write_csv
-    from artsim.study.run import StudyPlan, find_group, study
+    from artsim.study.of_index import StudyPlan, find_group, study
 
     require_matplotlib()  # before the work, not after it
     workers = workers or count_cores()

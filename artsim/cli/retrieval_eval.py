@@ -20,7 +20,7 @@ from artsim.cli.options import (
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
-    from artsim.retrieving import PixelScores, Retrieval
+    from artsim.evaluation.retrieval import PixelScores, Retrieval
 
 _BY_K = ("P", "HitRate", "mAP", "nDCG")
 _ALONE = ("R-precision", "mAP@R")
@@ -66,7 +66,7 @@ def retrieval_eval(
 
     Two pictures of one class and two of two classes are drawn at random 100,000 times: how alike
     they are, and how often the first are the more alike. With --pixels, SSIM (Wang et al. 2004)
-    and RMSE, in grey levels of 255, are of grey copies of 128 x 128; they tell of the same pixels
+    and RMSE, in gray levels of 255, are of gray copies of 128 x 128; they tell of the same pixels
     at the same place, and do not separate good retrieval from bad.
 
     Example:
@@ -77,7 +77,7 @@ def retrieval_eval(
         artsim retrieval-eval --label style --pixels
     """
     store = open_store(index)
-    from artsim.retrieving import RetrievalPlan, retrieve
+    from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 
     plan = RetrievalPlan(
         tap=store.tap(tap).name, labels=labels, ks=ks, junk=junk, pixels=pixels, seed=seed
@@ -131,7 +131,7 @@ def _pixel_dict(pixels: PixelScores) -> dict[str, Any]:
 
 
 def _quantiles(pairs: Any) -> dict[str, float] | None:
-    from artsim.retrieving import QUANTILES
+    from artsim.evaluation.retrieval import QUANTILES
 
     if not len(pairs):
         return None

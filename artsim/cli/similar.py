@@ -22,13 +22,7 @@ from artsim.cli.output import check_rows_file
 from artsim.cli.searching import choose_gpu, make_encoder
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
 from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
-from artsim.cli.similar_question import (
-    TermReader,
-    is_folder,
-    limits,
-    other_indexes,
-    read_aspects,
-)
+from artsim.cli.similar_question import TermReader, is_folder, limits, other_indexes, read_aspects
 
 if TYPE_CHECKING:
     from artsim.search import IndexEncoder, Question, Searcher, Term
@@ -129,7 +123,7 @@ def similar(
     in a column meets no condition on it, and counts as different from all in --max-per and
     --collapse. Where nothing is found, that is said, and the exit code is 0.
 
-    --by names taps, or 'style' (the Gram tap), 'palette' (the colours) and 'content' (the other
+    --by names taps, or 'style' (the Gram tap), 'palette' (the colors) and 'content' (the other
     one), or INDEX:TAP of another index of the same works; the score is the weighted mean of the
     cosines.
 

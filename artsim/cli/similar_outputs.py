@@ -23,7 +23,7 @@ __all__ = ["Outputs", "output_options", "write_outputs"]
 _SHOWN_FIELDS = 3  # metadata columns of the table; JSON has all
 _LEGEND = (
     "Below each match: what of the query, then of the match itself, made it.",
-    "Yellow gave most, dark blue least; pale grey was not seen.",
+    "Yellow gave most, dark blue least; pale gray was not seen.",
 )
 
 
@@ -123,7 +123,7 @@ def write_outputs(
         encoder: Has the network of the index, to say why.
         as_json: JSON lines, a table, or what fits where it goes.
     """
-    from artsim.citing import make_report
+    from artsim.report.citing import make_report
 
     command = shlex.join(["artsim", *sys.argv[1:]])
     report = make_report(
@@ -217,7 +217,7 @@ def _as_dict(match: Match) -> dict[str, Any]:
     if match.shares:
         own["shares"] = {name: round(share, 6) for name, share in match.shares.items()}
     metadata = {
-        f"{key}_catalogue" if key in own else key: value for key, value in match.metadata.items()
+        f"{key}_catalog" if key in own else key: value for key, value in match.metadata.items()
     }
     return own | metadata
 

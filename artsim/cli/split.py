@@ -11,7 +11,7 @@ from artsim.cli.options import format_option, index_option, open_store
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
-    from artsim.annotations import Split
+    from artsim.splits.stored import Split
 
 
 @click.command()
@@ -67,7 +67,7 @@ def split(
             "--per-class draws from the classes of a label; add --stratify LABEL"
         )
     store = open_store(index)
-    from artsim.annotations import SplitPlan, make_split, read_split, stored_splits
+    from artsim.splits.stored import SplitPlan, make_split, read_split, stored_splits
 
     if name is None:
         drawn = [read_split(store, each) for each in stored_splits(store)]

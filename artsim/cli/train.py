@@ -18,7 +18,7 @@ from artsim.cli.options import FOLDER, INDEXES, PICTURE, count_cores, device_opt
 from artsim.cli.output import show_progress
 
 if TYPE_CHECKING:
-    from artsim.recipes.run import Plan, Run
+    from artsim.training.run import Plan, Run
 
 RUNS = Path("runs")
 
@@ -104,7 +104,7 @@ def train(
 ) -> None:
     """Train a recipe, see 'artsim recipes', on a collection or an index.
 
-    The collection is embedded by the default network first, for the baselines: neighbours and a
+    The collection is embedded by the default network first, for the baselines: neighbors and a
     linear probe on the same test pictures. What the run leaves is an extractor, run:NAME, that
     'artsim embed' takes. Stopped by Ctrl-C it goes on with --resume and ends as if it had not been.
 
@@ -117,7 +117,7 @@ def train(
     """
     from artsim.models.extractor import find_device
     from artsim.recipes.begin import train as run_training
-    from artsim.recipes.run import Run, Stopped
+    from artsim.training.run import Run, Stopped
 
     changes = pairs(settings, "--set")
     if resume is not None:
@@ -150,8 +150,8 @@ def train(
 
 def _resumed(path: Path, changes: dict[str, str]) -> Plan:
     from artsim.recipes import load_recipe
-    from artsim.recipes.run import keep_plan, read_plan
-    from artsim.recipes.settings import configure, to_json
+    from artsim.training.run import keep_plan, read_plan
+    from artsim.training.settings import configure, to_json
 
     plan = read_plan(path)
     if changes:
@@ -173,9 +173,9 @@ def _planned(
 ) -> tuple[Path, Plan]:
     from artsim.recipes import load_recipe
     from artsim.recipes.begin import INDEX
-    from artsim.recipes.run import Plan, new_folder
-    from artsim.recipes.settings import configure, to_json
     from artsim.store import is_store
+    from artsim.training.run import Plan, new_folder
+    from artsim.training.settings import configure, to_json
 
     config = configure(load_recipe(recipe).Config, changes)
     if index is not None and not is_store(index) and is_store(INDEXES / index):
@@ -194,8 +194,8 @@ def _planned(
 
 def _begun(run: Run) -> Run:
     """Look at what can be wrong first, then make the folder."""
-    from artsim.recipes.run import save_plan
     from artsim.store import Store
+    from artsim.training.run import save_plan
 
     if run.plan.collection is None:
         Store.open(Path(run.plan.index))
@@ -247,8 +247,8 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 def _print_end(run: Run) -> None:
     from importlib.util import find_spec
 
-    from artsim.recipes.run import read_curves
     from artsim.report.curves import save_curves
+    from artsim.training.run import read_curves
 
     curves = read_curves(run.path)
     if curves and find_spec("matplotlib") is not None:
@@ -266,9 +266,9 @@ def _print_end(run: Run) -> None:
 def _write_page(run: Run) -> None:
     """Write the page of the run: its scores and curves, and what its networks get wrong."""
     from artsim.errors import ArtsimError
-    from artsim.recipes.studying import study_run
     from artsim.report.pages import save_page
     from artsim.report.run import run_page
+    from artsim.study.of_run import study_run
 
     try:
         page, _ = run_page(study_run(run), _command(run), workers=run.workers)
@@ -280,7 +280,7 @@ def _write_page(run: Run) -> None:
 def _command(run: Run) -> str:
     """Return the command that does the run again, its settings written out where chosen."""
     from artsim.recipes import load_recipe
-    from artsim.recipes.settings import to_json
+    from artsim.training.settings import to_json
 
     plan = run.plan
     words = ["artsim", "train", plan.recipe]

@@ -1,7 +1,7 @@
 """The nouns that every room shares."""
 
 from artsim.datatypes.box import Box, tile_boxes
-from artsim.datatypes.catalogue import RESERVED, Catalogue, Field, FieldType
+from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
 from artsim.datatypes.spec import (
     DEFAULT_MODEL,
@@ -30,7 +30,7 @@ __all__ = [
     "SHORT_NAMES",
     "SOURCES",
     "Box",
-    "Catalogue",
+    "Catalog",
     "ExtractorSpec",
     "Field",
     "FieldType",

@@ -71,7 +71,7 @@ class Box:
 
 
 def tile_boxes(side: int) -> tuple[Box, ...]:
-    """Divide a picture into side x side tiles, row by row; neighbours overlap by half.
+    """Divide a picture into side x side tiles, row by row; neighbors overlap by half.
 
     So what is no larger than half a tile lies wholly in one of them: with 3 a side, tiles are half
     as wide and high as the picture.

@@ -5,7 +5,7 @@
     timm:vgg16.tv_in1k@features.15/gram+features.29/gem
     open_clip:ViT-B-32.laion2b_s34b_b79k
     vgg16@conv3_3                 a short name, with a friendly layer name
-    lite0@embedding+palette       the colours beside the network's own vector
+    lite0@embedding+palette       the colors beside the network's own vector
     timm:resnet50.random          untrained weights, drawn from seed 0
     run:paintings-1@conv2d_3      trained by 'artsim train': a folder in runs/, or its path
 
@@ -37,7 +37,7 @@ __all__ = [
 SOURCES = ("open_clip", "timm")
 RUN = "run"  # the source of what was trained here; its architecture is a folder, in runs/ or any
 EMBEDDING = "embedding"  # the tap of a network's own output, before any classifier
-PALETTE = "palette"  # the tap of the colours, which no layer computes
+PALETTE = "palette"  # the tap of the colors, which no layer computes
 RANDOM = "random"  # the tag of untrained weights
 PIP = "pip"  # the tag of weights that were installed with artsim, in a wheel
 POOLINGS = ("avg", "cls", "flatten", "gem", "gram", "max")

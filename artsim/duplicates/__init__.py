@@ -2,7 +2,7 @@
 
 * ``exact``: the same bytes
 * ``near``: perceptual hashes a few bits apart, and vectors that do not speak against it
-* ``same-work``: vectors more alike than nearest neighbours of these works are otherwise: another
+* ``same-work``: vectors more alike than nearest neighbors of these works are otherwise: another
   photograph, a crop, a version
 
 The thresholds are drawn from the works themselves. ln(1 - cosine) is taken of 20,000 random pairs,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.evaluation.neighbours import check_unit_vectors
 from artsim.index import open_vectors
+from artsim.metrics.neighbors import check_unit_vectors
 from artsim.store import Store
 
 __all__ = ["Evidence", "gather"]
@@ -57,7 +57,7 @@ def gather(
 
     Args:
         stores: The indexes.
-        hashes: Of each, `artsim.audit.picture_hashes`.
+        hashes: Of each, `artsim.splits.audit.picture_hashes`.
         tap: By which vectors; the first index's first if None.
 
     Returns:

@@ -12,13 +12,13 @@ from artsim.duplicates.evidence import Evidence
 from artsim.duplicates.groups import Group, Kind, join
 from artsim.duplicates.threshold import Threshold, draw_threshold
 from artsim.errors import EvaluationError
-from artsim.evaluation.leaks import WITHIN
-from artsim.evaluation.neighbours import nearest_inner
-from artsim.phash import near_pairs
+from artsim.images.phash import near_pairs
+from artsim.metrics.neighbors import nearest_inner
+from artsim.splits.leaks import WITHIN
 
 __all__ = ["find_groups"]
 
-NEIGHBOURS = 16  # of each work that are looked at
+NEIGHBORS = 16  # of each work that are looked at
 _BLOCK = 16_384  # works compared at a time
 
 Progress = Callable[[int, int, int], None]  # done, of how many, 0
@@ -141,7 +141,7 @@ def _alike(
         scores, rows = nearest_inner(
             bank[part],
             bank,
-            NEIGHBOURS,
+            NEIGHBORS,
             exclude=part,
             query_groups=groups[0],
             bank_groups=groups[1],

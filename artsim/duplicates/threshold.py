@@ -1,4 +1,4 @@
-"""From which cosine two works are one: drawn from random pairs and nearest neighbours."""
+"""From which cosine two works are one: drawn from random pairs and nearest neighbors."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.duplicates.evidence import Evidence
-from artsim.evaluation.leaks import WITHIN
-from artsim.evaluation.neighbours import NO_ROW, nearest_inner
+from artsim.metrics.neighbors import NO_ROW, nearest_inner
+from artsim.splits.leaks import WITHIN
 
 __all__ = ["Threshold", "draw_threshold"]
 
 PAIRS, DRAWN = 20_000, 4_096  # pairs and works that are looked at, of seed 0
 _NEAREST_SPREADS, _RANDOM_SPREADS, _CONFIRMING_SPREADS = 4.0, 6.0, 2.0
-_NEIGHBOURS = 16  # of a work, to find one that is no copy
+_NEIGHBORS = 16  # of a work, to find one that is no copy
 _FEWEST = 20  # works below which no threshold is drawn
 _LEAST_SPREAD = 0.05  # of ln(1 - cosine)
 _LEAST_DISTANCE = 1e-6  # the rounding of a float32 cosine
@@ -35,7 +35,7 @@ class Threshold:
 
 
 def draw_threshold(evidence: Evidence, *, device: str = "cpu") -> Threshold | None:
-    """Draw the thresholds from random pairs and nearest neighbours; None of too few works.
+    """Draw the thresholds from random pairs and nearest neighbors; None of too few works.
 
     Args:
         evidence: With vectors.
@@ -73,7 +73,7 @@ def _ordinary_nearest(
     if len(bank) < 2:
         return np.empty(0, dtype=np.float32)
     drawn = np.sort(rng.permutation(len(bank))[:DRAWN])
-    scores, rows = nearest_inner(bank[drawn], bank, _NEIGHBOURS, exclude=drawn, device=device)
+    scores, rows = nearest_inner(bank[drawn], bank, _NEIGHBORS, exclude=drawn, device=device)
     best = []
     for row, own, places in zip(usable[drawn], scores, rows, strict=True):
         ordinary = (

@@ -1,6 +1,6 @@
 """Embed a collection into an index: only what is new or changed, and nothing lost on the way.
 
-First the plan: the catalogue is read once to a file, and every row compared with the index. What is
+First the plan: the catalog is read once to a file, and every row compared with the index. What is
 gone is dropped and what metadata changed is rewritten, all at once. Then the rest is embedded in
 chunks, each of which becomes one part of the index, so a run that was killed goes on where it was.
 """

@@ -1,4 +1,4 @@
-"""What to do with every row of a catalogue and of its index."""
+"""What to do with every row of a catalog and of its index."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim import images
-from artsim.datatypes import Catalogue
-from artsim.embed.rows import CatalogueRows, text_values
+from artsim.datatypes import Catalog
+from artsim.embed.rows import CatalogRows, text_values
 from artsim.embed.settings import EmbedSettings
 from artsim.errors import ImageError, StoreError
 from artsim.store import Failure, Store
@@ -28,21 +28,19 @@ _LOSS_SHARE, _LOSS_ROWS = 0.5, 100
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to do with every row of the catalogue and of the index."""
+    """What to do with every row of the catalog and of the index."""
 
-    position_of_row: NDArray[np.int64]  # (index rows,): where it stands in the catalogue, or -1
-    to_embed: NDArray[np.int64]  # positions in the catalogue, new ones first, then retries
+    position_of_row: NDArray[np.int64]  # (index rows,): where it stands in the catalog, or -1
+    to_embed: NDArray[np.int64]  # positions in the catalog, new ones first, then retries
     failures: list[Failure]  # known without decoding, or decoded before in vain and unchanged
-    file_bytes: NDArray[np.int64]  # (catalogue rows,), -1 where there is no file
+    file_bytes: NDArray[np.int64]  # (catalog rows,), -1 where there is no file
     file_mtime_ns: NDArray[np.int64]
     kept: int
     dropped: int
 
 
-def make_plan(
-    store: Store, catalogue: Catalogue, rows: CatalogueRows, settings: EmbedSettings
-) -> Plan:
-    """Compare every row of a catalogue with its index.
+def make_plan(store: Store, catalog: Catalog, rows: CatalogRows, settings: EmbedSettings) -> Plan:
+    """Compare every row of a catalog with its index.
 
     Raises:
         StoreError: If most of the index would be dropped, and that was not allowed.
@@ -54,7 +52,7 @@ def make_plan(
     for position, name in enumerate(text_values(files)):
         if position in failures:
             continue
-        file = catalogue.root / name
+        file = catalog.root / name
         try:
             status = file.stat()
         except (OSError, ValueError) as error:
@@ -67,7 +65,7 @@ def make_plan(
     new = np.ones(len(rows), dtype=bool)
     new[list(failures)] = False
     usable = new.copy()
-    for row, position in _same_pictures(store, catalogue, rows, new, (sizes, times), settings):
+    for row, position in _same_pictures(store, catalog, rows, new, (sizes, times), settings):
         position_of_row[row] = position
         new[position] = False
 
@@ -77,7 +75,7 @@ def make_plan(
     new[list(failed_before)] = False
     kept = int((position_of_row >= 0).sum())
     if not settings.allow_loss:
-        _check_loss(store, catalogue, rows, usable)
+        _check_loss(store, catalog, rows, usable)
     return Plan(
         position_of_row=position_of_row,
         to_embed=np.concatenate([np.flatnonzero(new), np.array(retried, dtype=np.int64)]),
@@ -90,7 +88,7 @@ def make_plan(
 
 
 def _check_loss(
-    store: Store, catalogue: Catalogue, rows: CatalogueRows, usable: NDArray[np.bool_]
+    store: Store, catalog: Catalog, rows: CatalogRows, usable: NDArray[np.bool_]
 ) -> None:
     """Refuse to drop all or most of an index, unless that was allowed."""
     if not store.rows:
@@ -99,7 +97,7 @@ def _check_loss(
     gone = int((~store.read(["id"]).column("id").to_pandas().isin(here)).sum())
     if gone < store.rows and (gone < _LOSS_ROWS or gone <= _LOSS_SHARE * store.rows):
         return
-    source, before = str(catalogue.source), store.manifest.source
+    source, before = str(catalog.source), store.manifest.source
     if source != before:
         raise StoreError(
             f"{gone:,} of the {store.rows:,} pictures in {str(store.path)!r}, which is of "
@@ -112,7 +110,7 @@ def _check_loss(
     )
 
 
-def _unusable(rows: CatalogueRows) -> dict[int, Failure]:
+def _unusable(rows: CatalogRows) -> dict[int, Failure]:
     """Find the rows that name no picture, by position."""
     failures: dict[int, Failure] = {}
     first: dict[str, int] = {}
@@ -131,14 +129,14 @@ def _unusable(rows: CatalogueRows) -> dict[int, Failure]:
         elif image.startswith(("http://", "https://")):
             reason = "the picture is an address on the web; download it first with 'artsim fetch'"
         if reason:
-            failures[position] = Failure(id_ or None, image or None, "catalogue", reason)
+            failures[position] = Failure(id_ or None, image or None, "catalog", reason)
     return failures
 
 
 def _same_pictures(
     store: Store,
-    catalogue: Catalogue,
-    rows: CatalogueRows,
+    catalog: Catalog,
+    rows: CatalogRows,
     usable: NDArray[np.bool_],
     status: tuple[NDArray[np.int64], NDArray[np.int64]],
     settings: EmbedSettings,
@@ -150,7 +148,7 @@ def _same_pictures(
     known = known.combine_chunks()
     places = pd.Index(known.column("id").to_pandas()).get_indexer(
         rows.column("id").to_pandas()
-    )  # (catalogue rows,)
+    )  # (catalog rows,)
     sizes, times = status
     known_sizes = known.column("file_bytes").to_numpy()
     known_times = known.column("file_mtime_ns").to_numpy()
@@ -166,14 +164,14 @@ def _same_pictures(
         )
         if (same_file and not settings.rehash) or (
             known_sizes[row] == sizes[position]
-            and _content_hash(catalogue.root / name) == hashes[row].as_py()
+            and _content_hash(catalog.root / name) == hashes[row].as_py()
         ):
             yield int(row), position
 
 
 def _failed_before(
     store: Store,
-    rows: CatalogueRows,
+    rows: CatalogRows,
     new: NDArray[np.bool_],
     status: tuple[NDArray[np.int64], NDArray[np.int64]],
     settings: EmbedSettings,

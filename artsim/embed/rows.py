@@ -1,4 +1,4 @@
-"""The rows of a catalogue, read once to a file of the index folder and then taken from there."""
+"""The rows of a catalog, read once to a file of the index folder and then taken from there."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.errors import ReaderError, StoreError
 from artsim.store import SPOOL
 
-__all__ = ["CatalogueRows", "spooled", "text_values"]
+__all__ = ["CatalogRows", "spooled", "text_values"]
 
 
-class CatalogueRows:
-    """The catalogue's rows in a memory-mapped Arrow file: any of them, at any time."""
+class CatalogRows:
+    """The catalog's rows in a memory-mapped Arrow file: any of them, at any time."""
 
     def __init__(self, file: Path) -> None:
         self._reader = pa.ipc.open_file(pa.memory_map(str(file)))
@@ -49,32 +49,32 @@ class CatalogueRows:
 
 
 @contextmanager
-def spooled(catalogue: Catalogue, path: Path) -> Iterator[CatalogueRows]:
-    """Read the catalogue once, to a file in the index folder that goes when the run ends."""
+def spooled(catalog: Catalog, path: Path) -> Iterator[CatalogRows]:
+    """Read the catalog once, to a file in the index folder that goes when the run ends."""
     file = path / SPOOL
     try:
         with _write_errors(path):
             sink = pa.OSFile(str(file), "wb")
-        with sink, pa.ipc.new_file(sink, catalogue.schema) as out:
-            for batch in _read(catalogue):
+        with sink, pa.ipc.new_file(sink, catalog.schema) as out:
+            for batch in _read(catalog):
                 with _write_errors(path):
                     out.write_batch(batch)
-        rows = CatalogueRows(file)
+        rows = CatalogRows(file)
         if not len(rows):
-            raise ReaderError(f"{str(catalogue.source)!r} lists no picture; nothing to embed")
+            raise ReaderError(f"{str(catalog.source)!r} lists no picture; nothing to embed")
         yield rows
     finally:
         with suppress(OSError):
             file.unlink()
 
 
-def _read(catalogue: Catalogue) -> Iterator[pa.RecordBatch]:
-    """Read the catalogue; a file that cannot be read is the collection's fault, not the index's."""
+def _read(catalog: Catalog) -> Iterator[pa.RecordBatch]:
+    """Read the catalog; a file that cannot be read is the collection's fault, not the index's."""
     try:
-        yield from catalogue.batches()
+        yield from catalog.batches()
     except OSError as error:
         raise ReaderError(
-            f"cannot read {str(error.filename or catalogue.source)!r}: {error.strerror or error}; "
+            f"cannot read {str(error.filename or catalog.source)!r}: {error.strerror or error}; "
             "check its disk and permissions"
         ) from error
 

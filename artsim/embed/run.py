@@ -14,11 +14,11 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.embed.plan import Plan, make_plan
-from artsim.embed.rows import CatalogueRows, spooled, text_values
+from artsim.embed.rows import CatalogRows, spooled, text_values
 from artsim.embed.settings import DEFAULTS, EmbedSettings
-from artsim.embed.update import apply_plan, catalogue_columns, open_or_create
+from artsim.embed.update import apply_plan, catalog_columns, open_or_create
 from artsim.index import build_index, is_current
 from artsim.loader import Loaded, Unloadable, load
 from artsim.models.extractor import Extractor
@@ -38,14 +38,14 @@ class EmbedSummary:
     embedded: int = 0  # by this run
     kept: int = 0  # from before, untouched or with new metadata
     dropped: int = 0  # gone from the collection, or embedded anew because they changed
-    failures: int = 0  # rows of the catalogue that are not in the index
+    failures: int = 0  # rows of the catalog that are not in the index
     reasons: Counter[str] = field(default_factory=Counter)  # failures by stage
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)  # seconds: loader CPU, others wall
 
 
 def embed_collection(
-    catalogue: Catalogue,
+    catalog: Catalog,
     path: Path,
     extractor: Extractor,
     *,
@@ -55,7 +55,7 @@ def embed_collection(
     """Embed a collection into an index folder, or bring the index up to date.
 
     Args:
-        catalogue: The collection, read.
+        catalog: The collection, read.
         path: The index folder; made if need be.
         extractor: The network.
         settings: Batch, threads, limits.
@@ -64,15 +64,15 @@ def embed_collection(
     Raises:
         PassportError: If the index was made by another network or preprocessing.
         StoreError: If it cannot be written, or most of it would be dropped.
-        ReaderError: If the catalogue cannot be read.
+        ReaderError: If the catalog cannot be read.
     """
     started = time.perf_counter()
-    with lock_index(path), spooled(catalogue, path) as rows:
-        store = open_or_create(path, catalogue, extractor, settings.tiles)
-        plan = make_plan(store, catalogue, rows, settings)
+    with lock_index(path), spooled(catalog, path) as rows:
+        store = open_or_create(path, catalog, extractor, settings.tiles)
+        plan = make_plan(store, catalog, rows, settings)
         summary = EmbedSummary(path=path, kept=plan.kept, dropped=plan.dropped)
-        apply_plan(store, catalogue, rows, plan)
-        _embed(store, catalogue, rows, plan, extractor, settings, progress, summary)
+        apply_plan(store, catalog, rows, plan)
+        _embed(store, catalog, rows, plan, extractor, settings, progress, summary)
         store.finish()
         with _timed(summary.stages, "index"):
             for tap in store.manifest.passport.taps:
@@ -88,8 +88,8 @@ def embed_collection(
 
 def _embed(
     store: Store,
-    catalogue: Catalogue,
-    rows: CatalogueRows,
+    catalog: Catalog,
+    rows: CatalogRows,
     plan: Plan,
     extractor: Extractor,
     settings: EmbedSettings,
@@ -102,7 +102,7 @@ def _embed(
     names = rows.column("image").take(pa.array(plan.to_embed))
     pictures = load(
         (
-            (int(position), catalogue.root / name)
+            (int(position), catalog.root / name)
             for position, name in zip(plan.to_embed, text_values(names), strict=True)
         ),
         extractor.preprocessing,
@@ -121,7 +121,7 @@ def _embed(
                 done += len(batch)
                 progress(done, total, failed + len(chunk.unloadable))
             with _timed(stages, "write"):
-                table, failures = chunk.finish(rows, plan, catalogue, extractor, settings)
+                table, failures = chunk.finish(rows, plan, catalog, extractor, settings)
                 store.append(table, failures)
             failed += len(failures)
             summary.embedded += table.num_rows
@@ -175,15 +175,15 @@ class _Chunk:
 
     def finish(
         self,
-        rows: CatalogueRows,
+        rows: CatalogRows,
         plan: Plan,
-        catalogue: Catalogue,
+        catalog: Catalog,
         extractor: Extractor,
         settings: EmbedSettings,
     ) -> tuple[pa.Table, list[Failure]]:
         """Return the rows of the part, and what is no row; vectors that are not finite are none."""
         taps = extractor.passport.taps
-        schema = part_schema(list(catalogue.schema)[2:], taps, self.tiles)
+        schema = part_schema(list(catalog.schema)[2:], taps, self.tiles)
         good = np.ones(len(self._pictures), dtype=bool)
         vectors = {}
         for tap in taps if self._vectors else ():
@@ -194,7 +194,7 @@ class _Chunk:
         for values in vectors.values():
             good &= np.isfinite(values).all(axis=1)
         pictures = [picture for picture, each in zip(self._pictures, good, strict=True) if each]
-        table = catalogue_columns(rows, plan, np.array([p.key for p in pictures], dtype=np.int64))
+        table = catalog_columns(rows, plan, np.array([p.key for p in pictures], dtype=np.int64))
         columns = {name: table.column(name) for name in table.column_names} | {
             "content_hash": pa.array([p.content_hash for p in pictures], pa.string()),
             "width": pa.array([p.width for p in pictures], pa.int32()),
@@ -219,7 +219,7 @@ class _Chunk:
 
 
 def _failure(
-    rows: CatalogueRows, plan: Plan, picture: Unloadable, settings: EmbedSettings
+    rows: CatalogRows, plan: Plan, picture: Unloadable, settings: EmbedSettings
 ) -> Failure:
     row = rows.take(np.array([picture.key])).to_pylist()[0]
     return Failure(

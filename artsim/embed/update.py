@@ -10,37 +10,37 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.embed.plan import Plan
-from artsim.embed.rows import CatalogueRows
+from artsim.embed.rows import CatalogRows
 from artsim.errors import PassportError, ReaderError
 from artsim.models.extractor import Extractor
 from artsim.store import Manifest, Store, is_store, part_schema, tile_column
 
-__all__ = ["apply_plan", "catalogue_columns", "open_or_create"]
+__all__ = ["apply_plan", "catalog_columns", "open_or_create"]
 
 
 def open_or_create(
-    path: Path, catalogue: Catalogue, extractor: Extractor, tiles: int | None = None
+    path: Path, catalog: Catalog, extractor: Extractor, tiles: int | None = None
 ) -> Store:
     """Open the index, or make it; refuse one that other vectors are in.
 
     Args:
         path: The index folder.
-        catalogue: What is to be embedded.
+        catalog: What is to be embedded.
         extractor: By what.
         tiles: A side, embedded besides; as the index has them if None.
     """
-    columns = {name.lower() for name in catalogue.schema.names}  # SQL does not tell case apart
+    columns = {name.lower() for name in catalog.schema.names}  # SQL does not tell case apart
     taps = extractor.passport.taps
     for name in (*(tap.name for tap in taps), *map(tile_column, taps)):
         if name.lower() in columns:
             raise ReaderError(
-                f"{str(catalogue.source)!r} has a column {name!r}, which is the name of a tap; "
+                f"{str(catalog.source)!r} has a column {name!r}, which is the name of a tap; "
                 "rename the column"
             )
     if not is_store(path):
-        return Store.create(path, _manifest(path, catalogue, extractor, tiles or 0))
+        return Store.create(path, _manifest(path, catalog, extractor, tiles or 0))
     store = Store.open(path)
     before, now = store.manifest.passport, extractor.passport
     differences = before.differences(now)
@@ -56,46 +56,46 @@ def open_or_create(
     return store
 
 
-def _manifest(path: Path, catalogue: Catalogue, extractor: Extractor, tiles: int) -> Manifest:
+def _manifest(path: Path, catalog: Catalog, extractor: Extractor, tiles: int) -> Manifest:
     return Manifest(
         name=path.name,
-        reader=catalogue.reader,
-        source=str(catalogue.source),
-        root=str(catalogue.root),
-        fields=tuple(catalogue.fields),
+        reader=catalog.reader,
+        source=str(catalog.source),
+        root=str(catalog.root),
+        fields=tuple(catalog.fields),
         passport=extractor.passport,
         tiles=tiles,
     )
 
 
-def apply_plan(store: Store, catalogue: Catalogue, rows: CatalogueRows, plan: Plan) -> None:
+def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: Plan) -> None:
     """Drop what is gone and rewrite what metadata changed, all at once."""
     manifest = replace(
         store.manifest,
-        reader=catalogue.reader,
-        source=str(catalogue.source),
-        root=str(catalogue.root),
-        fields=tuple(catalogue.fields),
+        reader=catalog.reader,
+        source=str(catalog.source),
+        root=str(catalog.root),
+        fields=tuple(catalog.fields),
         complete=False,
     )
     store.rewrite(
-        _outdated_parts(store, catalogue, rows, plan), failures=plan.failures, manifest=manifest
+        _outdated_parts(store, catalog, rows, plan), failures=plan.failures, manifest=manifest
     )
 
 
 def _outdated_parts(
-    store: Store, catalogue: Catalogue, rows: CatalogueRows, plan: Plan
+    store: Store, catalog: Catalog, rows: CatalogRows, plan: Plan
 ) -> Iterator[tuple[int, pa.Table]]:
     start = 0
     schema = part_schema(
-        list(catalogue.schema)[2:], store.manifest.passport.taps, store.manifest.tiles
+        list(catalog.schema)[2:], store.manifest.passport.taps, store.manifest.tiles
     )
-    same_fields = store.manifest.fields == tuple(catalogue.fields)
+    same_fields = store.manifest.fields == tuple(catalog.fields)
     for number, part in enumerate(store.manifest.parts):
         positions = plan.position_of_row[start : start + part.rows]
         start += part.rows
         kept = np.flatnonzero(positions >= 0)
-        wanted = catalogue_columns(rows, plan, positions[kept])
+        wanted = catalog_columns(rows, plan, positions[kept])
         if len(kept) == part.rows and same_fields:
             stored = store.read_part(number, wanted.column_names)
             if stored.select(wanted.column_names).equals(wanted):
@@ -106,7 +106,7 @@ def _outdated_parts(
         yield number, pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def catalogue_columns(rows: CatalogueRows, plan: Plan, positions: NDArray[np.int64]) -> pa.Table:
+def catalog_columns(rows: CatalogRows, plan: Plan, positions: NDArray[np.int64]) -> pa.Table:
     """Return what is known of rows without opening their pictures."""
     table = rows.take(positions)
     metadata = list(rows.schema)[2:]

@@ -1,1 +1,1 @@
-"""kNN, probes and retrieval scores: pure functions on arrays."""
+"""Evaluations of an index."""

@@ -1,317 +1,237 @@
-"""Retrieval scores: how much of what is asked for stands at the top of the ranking.
-
-A row is relevant to a query if it has the query's class. R is how many such rows there are; queries
-with none are not scored. rel(i) is 1 if the row at rank i is relevant, and P(i) the share of the
-first i that are.
-
-* P@k: P(k). Ranks beyond the end of a short ranking count as not relevant.
-* HitRate@k: 1 if any of the first k is relevant.
-* mAP@k: the sum of P(i) rel(i) over the first k, divided by min(R, k); with k the whole bank it
-  is average precision.
-* nDCG@k: the sum of rel(i) / log2(i + 1) over the first k, divided by the most that R allows.
-* R-precision: P(R).
-* mAP@R: the sum of P(i) rel(i) over the first R, divided by R (Musgrave et al. 2020,
-  https://arxiv.org/abs/2003.08505).
-* MRR@k, for the largest k: 1 / rank of the first relevant row, 0 if none of the first k is.
-"""
+"""How much of what shares a label a picture of the index brings up when it is asked for others."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from PIL import Image
 
-from artsim.errors import EvaluationError
-from artsim.evaluation.labels import encode
-from artsim.evaluation.neighbours import (
-    BUDGET_BYTES,
-    NO_ROW,
-    Neighbours,
-    check_unit_vectors,
-    nearest,
-)
+from artsim.errors import EvaluationError, ImageError
+from artsim.images import decode, read_bytes
+from artsim.labels.columns import values_of
+from artsim.labels.targets import Kind, label_columns, label_values, read_target, short_name
+from artsim.labels.values import encode
+from artsim.metrics.neighbors import NO_ROW, nearest
+from artsim.metrics.pixels import rmse, ssim
+from artsim.metrics.retrieval import KS, RetrievalEvaluation, evaluate, pair_scores, told_apart
+from artsim.metrics.vectors import to_unit
+from artsim.store import Store
 
 __all__ = [
     "KS",
-    "RetrievalEvaluation",
-    "drop_junk",
-    "evaluate",
-    "pair_scores",
-    "score",
-    "score_hits",
-    "told_apart",
+    "QUANTILES",
+    "PixelScores",
+    "Retrieval",
+    "RetrievalPlan",
+    "gray_copies",
+    "retrieve",
 ]
 
-KS = (1, 5, 10, 20, 100)
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the scores of pairs that are reported
 
-_RANKING_BYTES = 64 << 20  # of the rankings that are scored at a time
+_PAIRS = 100_000  # of each sort
+_SIDE = 128  # pixels of the gray copies that are compared
+_PIXEL_QUERIES = 100  # that are compared with their results
+_PIXEL_DEPTH = 20  # results of each
 
 Floats = NDArray[np.float64]
+Codes = NDArray[np.int64]
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrievalEvaluation:
-    """The scores of one label's queries; rows are those of the vectors it was given."""
+class RetrievalPlan:
+    """What a retrieval evaluation is asked."""
 
-    label: str
-    classes: tuple[str, ...]  # what the class codes stand for
-    query_rows: Rows  # (n,) those with something to find
-    truth: NDArray[np.int64]  # (n,) class codes
-    relevant: NDArray[np.int64]  # (n,) R
-    per_query: dict[str, Floats]  # by the score's name, (n,)
-    per_class: dict[str, Floats]  # (C,) means; NaN for a class without queries
-    overall: dict[str, float]  # means over the queries
-    skipped: int  # queries with nothing to find
+    tap: str
+    labels: tuple[str, ...] = ()  # columns, derived labels; all that can be labels if empty
+    ks: tuple[int, ...] = ()  # ranks to cut at; of `KS` those that there are rows for if empty
+    junk: str | None = None  # column: rows that share its value neither help nor hurt
+    pixels: bool = False  # compare the pictures themselves too
+    seed: int = 0  # of the pairs, and of the queries whose pixels are compared
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelScores:
+    """SSIM and RMSE between some queries and their results, see `artsim.metrics.pixels`."""
+
+    overall: dict[str, float]  # SSIM@k, RMSE@k: means over the queries' first k results
+    right: Floats  # SSIM of the results that share the query's class, sorted
+    wrong: Floats  # of the others
+    queries: int
+    unreadable: int  # pictures that could not be opened
 
     @property
-    def ks(self) -> tuple[int, ...]:
-        """The ranks that were cut at."""
-        return tuple(int(name[2:]) for name in self.overall if name.startswith("P@"))
+    def told_apart(self) -> float:
+        """How often a right result's SSIM is above a wrong one's."""
+        return told_apart(self.right, self.wrong)
 
 
-def evaluate(
-    vectors: NDArray[np.floating],
-    label: str,
-    values: Sequence[str | None],
-    *,
-    groups: Sequence[str | None] | None = None,
-    ks: Sequence[int] = KS,
-    budget_bytes: int = BUDGET_BYTES,
-    device: str | torch.device = "cpu",
-) -> RetrievalEvaluation:
-    """Ask with every row for the others of its class.
+@dataclass(frozen=True, kw_only=True)
+class Retrieval:
+    """One label's scores, and the cosines of pairs that share a class and of pairs that do not."""
 
-    Args:
-        vectors: Unit vectors, shape (N, D).
-        label: The label's name.
-        values: Its N values; rows of None neither ask nor are found.
-        groups: N values, say objects; rows that share one are junk to each other: they are
-            neither right nor wrong, as if they were not there. None is no group.
-        ks: Ranks to cut at; at most the rows that can be found.
-        budget_bytes: Memory for similarities, see `nearest`.
-        device: Where they are computed.
+    scores: RetrievalEvaluation
+    true_pairs: NDArray[np.float32]  # sorted; empty where there is no such pair
+    other_pairs: NDArray[np.float32]  # sorted
+    pixels: PixelScores | None
+    without_vector: int  # rows that take no part: their vectors are all zeros
+
+    @property
+    def told_apart(self) -> float:
+        """How often a pair of one class scores higher than a pair of two."""
+        return told_apart(self.true_pairs, self.other_pairs)
+
+
+def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
+    """Ask an index with each of its pictures for the others of its class, label by label.
 
     Raises:
-        EvaluationError: If lengths differ, a k is out of range, no class has two rows that may
-            find each other, or vectors are not finite unit vectors.
+        EvaluationError: If a column is not there or cannot be what it was named for, a k is out
+            of range, a vector is not finite, or pixels are asked for and no picture can be opened.
     """
-    check_unit_vectors(vectors, "the vectors")
-    for name, given in (("label " + repr(label), values), ("groups", groups)):
-        if given is not None and len(given) != len(vectors):
-            raise EvaluationError(f"{name} has {len(given)} values for {len(vectors)} vectors")
-    labels = encode(values)
-    rows = np.flatnonzero(labels.codes >= 0)
-    codes = labels.codes[rows]
-    if not ks or min(ks) < 1 or max(ks) >= len(rows):
+    if not store.rows:
+        raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
+    names = plan.labels or tuple(name for name in label_columns(store)[0] if name != plan.junk)
+    if not names:
         raise EvaluationError(
-            f"ks must be between 1 and {len(rows) - 1}, the other rows with a {label!r}; "
-            f"got {list(ks)}"
+            f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
+            "or name one with --label"
         )
-    group_codes = None if groups is None else encode(groups).codes[rows]
-    relevant = _count_relevant(codes, group_codes)
-    asked = np.flatnonzero(relevant > 0)
-    if not len(asked):
-        raise EvaluationError(f"no two rows that may find each other share a {label!r}")
-    bank = vectors if len(rows) == len(vectors) else vectors[rows]
-    depth = max(*ks, int(relevant.max()))
-    step = max(1, _RANKING_BYTES // (32 * depth))
-    parts = []
-    for start in range(0, len(asked), step):
-        block = asked[start : start + step]
-        found = nearest(
-            bank[block],
-            bank,
-            depth,
-            exclude=block,
-            query_groups=None if group_codes is None else group_codes[block],
-            bank_groups=group_codes,
-            budget_bytes=budget_bytes,
-            device=device,
-        )
-        parts.append(score(found, codes, codes[block], relevant[block], ks))
-    per_query = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    truth = codes[asked]
-    counts = np.bincount(truth, minlength=len(labels.classes))
-    with np.errstate(invalid="ignore"):  # 0 / 0 for a class without queries
-        per_class = {
-            name: np.bincount(truth, weights=scores, minlength=len(counts)) / counts
-            for name, scores in per_query.items()
-        }
-    return RetrievalEvaluation(
-        label=label,
-        classes=labels.classes,
-        query_rows=rows[asked],
-        truth=truth,
-        relevant=relevant[asked],
-        per_query=per_query,
-        per_class=per_class,
-        overall={name: float(scores.mean()) for name, scores in per_query.items()},
-        skipped=len(rows) - len(asked),
-    )
-
-
-def score(
-    neighbours: Neighbours,
-    codes: NDArray[np.integer],
-    truth: NDArray[np.integer],
-    relevant: NDArray[np.integer],
-    ks: Sequence[int] = KS,
-) -> dict[str, Floats]:
-    """Compute every score of each query from its ranking.
-
-    Args:
-        neighbours: The ranking, without the query itself and junk, shape (Q, depth); as deep as
-            the largest k and the largest R.
-        codes: Class of each bank row, shape (N,).
-        truth: Class of each query, shape (Q,).
-        relevant: R of each query, above 0, shape (Q,).
-        ks: Ranks to cut at.
-
-    Returns:
-        By the name of the score, ``P@5`` and so on, one value a query, shape (Q,).
-    """
-    depth = neighbours.rows.shape[1]
-    if depth < max(*ks, int(relevant.max())):
+    labels = {short_name(name): _read_label(store, name) for name in dict.fromkeys(names)}
+    groups = values_of(store, plan.junk) if plan.junk else None
+    if plan.junk in labels:
         raise EvaluationError(
-            f"the ranking is {depth} deep; it must reach the largest k, {max(ks)}, and the "
-            f"largest number of relevant rows, {relevant.max()}"
+            f"{plan.junk!r} cannot be both label and junk: nothing would be left to find"
         )
-    hits = (codes[neighbours.rows] == truth[:, None]) & (neighbours.rows != NO_ROW)  # (Q, depth)
-    found, precision = _cumulate(hits)
-    every = np.arange(len(truth))
-    return score_hits(hits, relevant, ks) | {
-        "R-precision": found[every, relevant - 1] / relevant,
-        "mAP@R": precision[every, relevant - 1] / relevant,
-    }
+    vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
+    for name, values in labels.items():
+        for row in empty:
+            values[row] = None
+        labeled = sum(value is not None for value in values)
+        ks = plan.ks or tuple(k for k in KS if k < labeled) or (1,)
+        scores = evaluate(vectors, name, values, groups=groups, ks=ks)
+        codes = encode(values).codes
+        true_pairs, other_pairs = _pairs(vectors, _one_a_group(codes, groups), plan.seed)
+        yield Retrieval(
+            scores=scores,
+            true_pairs=true_pairs,
+            other_pairs=other_pairs,
+            pixels=_compare(store, vectors, scores, codes, groups, plan) if plan.pixels else None,
+            without_vector=len(empty),
+        )
 
 
-def score_hits(
-    hits: NDArray[np.bool_], relevant: NDArray[np.integer], ks: Sequence[int] = KS
-) -> dict[str, Floats]:
-    """Compute the scores that are cut at a rank, whatever makes a row relevant.
-
-    Args:
-        hits: Whether the row at each rank is relevant, shape (Q, depth); as deep as the largest k.
-        relevant: R of each query, above 0, shape (Q,).
-        ks: Ranks to cut at.
-
-    Returns:
-        By the name of the score, one value a query, shape (Q,).
-    """
-    found, precision = _cumulate(hits)
-    ranks = np.arange(1, hits.shape[1] + 1)
-    gains = np.cumsum(hits / np.log2(ranks + 1), axis=1)
-    ideal = np.cumsum(1 / np.log2(ranks + 1))
-    scores: dict[str, Floats] = {}
-    for k in ks:
-        most = np.minimum(relevant, k)
-        scores[f"P@{k}"] = found[:, k - 1] / k
-        scores[f"HitRate@{k}"] = (found[:, k - 1] > 0).astype(np.float64)
-        scores[f"mAP@{k}"] = precision[:, k - 1] / most
-        scores[f"nDCG@{k}"] = gains[:, k - 1] / ideal[most - 1]
-    first = hits[:, : max(ks)]
-    scores[f"MRR@{max(ks)}"] = np.where(first.any(axis=1), 1 / (first.argmax(axis=1) + 1), 0.0)
-    return scores
+def _read_label(store: Store, name: str) -> list[str | None]:
+    kind = read_target(store, name).kind
+    if kind == Kind.NUMBER:
+        raise EvaluationError(
+            f"{name!r} holds numbers, expected classes; derive some: "
+            f"--label 'century = {name} // 100 + 1'"
+        )
+    if kind == Kind.MEMBERS:
+        raise EvaluationError(
+            f"{name!r} has several values a picture, expected one; name another --label"
+        )
+    return label_values(store, name)
 
 
-def _cumulate(hits: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
-    """Count what is relevant up to each rank, and add up P(i) rel(i), both (Q, depth)."""
-    found: NDArray[np.int64] = np.cumsum(hits, axis=1, dtype=np.int64)
-    precision = np.cumsum(hits * (found / np.arange(1, hits.shape[1] + 1)), axis=1)
-    return found, precision
-
-
-def drop_junk(neighbours: Neighbours, junk: NDArray[np.integer]) -> Neighbours:
-    """Take rows out of the rankings; the others move up, and row -1 fills the end.
-
-    Args:
-        neighbours: Rankings, shape (Q, depth).
-        junk: Pairs (query, bank row) that count neither as right nor as wrong, shape (J, 2).
-    """
-    width = max(int(neighbours.rows.max(initial=0)), int(junk[:, 1].max(initial=0))) + 1
-    pairs = np.arange(len(neighbours.rows))[:, None] * width + neighbours.rows  # (Q, depth)
-    dropped = np.isin(pairs, junk[:, 0].astype(np.int64) * width + junk[:, 1])
-    dropped &= neighbours.rows != NO_ROW
-    order = np.argsort(dropped, axis=1, kind="stable")  # kept first, in their order
-    rows = np.take_along_axis(np.where(dropped, NO_ROW, neighbours.rows), order, axis=1)
-    scores = np.where(dropped, np.float32(-np.inf), neighbours.scores)
-    return Neighbours(np.take_along_axis(scores, order, axis=1), rows)
-
-
-def pair_scores(
-    vectors: NDArray[np.floating], codes: NDArray[np.integer], n: int, *, seed: int
+def _pairs(
+    vectors: NDArray[np.float32], codes: Codes, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draw the scores of n pairs of one class and of n pairs of two classes, at random.
-
-    Args:
-        vectors: Unit vectors, shape (N, D).
-        codes: Class of each row, shape (N,); rows of class -1 are not drawn.
-        n: Pairs of each sort.
-        seed: Of the draw.
-
-    Returns:
-        Inner products of the true pairs and of the others, each sorted, shape (n,). Every row of
-        a class that has two or more begins as many pairs as any other.
-
-    Raises:
-        EvaluationError: If no class has two rows, or there is one class only.
-    """
-    rng = np.random.default_rng(seed)
-    rows = np.flatnonzero(codes >= 0)
-    rows = rows[np.argsort(codes[rows], kind="stable")]
-    classes, first, sizes = np.unique(codes[rows], return_index=True, return_counts=True)
-    if len(classes) < 2 or sizes.max() < 2:
-        raise EvaluationError("true and false pairs need two classes, one of them with two rows")
-    number = np.repeat(np.arange(len(classes)), sizes)  # of each row's class
-    at = rng.choice(np.flatnonzero(sizes[number] > 1), n)
-    size, start = sizes[number[at]], first[number[at]]
-    mate = start + (at - start + rng.integers(1, size)) % size  # another of the class
-    other = rng.integers(0, len(rows), n)
-    own, begin = sizes[number[other]], first[number[other]]
-    stranger = rng.integers(0, len(rows) - own)  # among the rows outside the class
-    stranger += np.where(stranger >= begin, own, 0)
-    return _products(vectors, rows[at], rows[mate]), _products(vectors, rows[other], rows[stranger])
+    try:
+        return pair_scores(vectors, codes, _PAIRS, seed=seed)
+    except EvaluationError:  # no class has two rows that are not junk to each other
+        return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
 
 
-def told_apart(true: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Compute how often a score of the true is above one of the others: the area under the ROC.
-
-    Args:
-        true: Scores, sorted; ties count half.
-        other: Scores, sorted.
-
-    Returns:
-        1 if all true scores are higher, 0.5 if the two are alike, NaN where one has none.
-    """
-    if not len(true) or not len(other):
-        return math.nan
-    below = np.searchsorted(other, true, side="left").mean()
-    upto = np.searchsorted(other, true, side="right").mean()
-    return float((below + upto) / 2 / len(other))
-
-
-def _products(vectors: NDArray[np.floating], a: Rows, b: Rows) -> NDArray[np.float32]:
-    products = [
-        np.einsum("nd,nd->n", vectors[a[i : i + 4096]], vectors[b[i : i + 4096]], dtype=np.float32)
-        for i in range(0, len(a), 4096)
-    ]
-    return np.sort(np.concatenate(products))
-
-
-def _count_relevant(
-    codes: NDArray[np.int64], groups: NDArray[np.int64] | None
-) -> NDArray[np.int64]:
-    """Count the rows of each row's class that are neither itself nor of its group."""
-    same = np.bincount(codes)[codes]
+def _one_a_group(codes: Codes, groups: list[str | None] | None) -> Codes:
+    """Keep one labeled row of each group, so that no pair is of two views of one object."""
     if groups is None:
-        return same - 1
-    alone = np.where(groups < 0, groups.max(initial=0) + 1 + np.arange(len(codes)), groups)
-    _, pair, counts = np.unique(
-        np.stack([codes, alone]), axis=1, return_inverse=True, return_counts=True
+        return codes
+    group = encode(groups).codes
+    alone = np.where(group < 0, len(codes) + np.arange(len(codes)), group)
+    rows = np.flatnonzero(codes >= 0)
+    _, first = np.unique(alone[rows], return_index=True)
+    kept = np.full_like(codes, -1)
+    kept[rows[first]] = codes[rows[first]]
+    return kept
+
+
+def _compare(
+    store: Store,
+    vectors: NDArray[np.float32],
+    scores: RetrievalEvaluation,
+    codes: Codes,
+    groups: list[str | None] | None,
+    plan: RetrievalPlan,
+) -> PixelScores:
+    """Compare some queries with their first results, pixel by pixel."""
+    queries = _draw(scores.query_rows, plan.seed)
+    results = _find_results(vectors, codes, groups, queries)  # (Q, depth)
+    copies = gray_copies(store, np.union1d(queries, results[results != NO_ROW]))
+    alike, apart = np.full(results.shape, np.nan), np.full(results.shape, np.nan)
+    for i, j in np.argwhere(results != NO_ROW):
+        a, b = copies[queries[i]], copies[results[i, j]]
+        if a is not None and b is not None:
+            alike[i, j], apart[i, j] = ssim(a, b), rmse(a, b)
+    there = ~np.isnan(alike)
+    if not there.any():
+        raise EvaluationError(
+            f"no picture of {str(store.path)!r} can be opened from here; leave out --pixels"
+        )
+    right = codes[results] == codes[queries][:, None]
+    return PixelScores(
+        overall={
+            f"{name}@{k}": float(np.nanmean(values[:, :k]))
+            for k in scores.ks
+            if k <= results.shape[1]
+            for name, values in (("SSIM", alike), ("RMSE", apart))
+        },
+        right=np.sort(alike[there & right]),
+        wrong=np.sort(alike[there & ~right]),
+        queries=len(queries),
+        unreadable=sum(copy is None for copy in copies.values()),
     )
-    return same - counts[pair]
+
+
+def _draw(rows: Rows, seed: int) -> Rows:
+    rng = np.random.default_rng(seed)
+    return np.sort(rng.choice(rows, min(_PIXEL_QUERIES, len(rows)), replace=False))
+
+
+def _find_results(
+    vectors: NDArray[np.float32], codes: Codes, groups: list[str | None] | None, queries: Rows
+) -> Rows:
+    """Find the first results of queries among the rows that have a label; -1 is none."""
+    bank = np.flatnonzero(codes >= 0)
+    group_codes = None if groups is None else encode(groups).codes
+    found = nearest(
+        vectors[queries],
+        vectors[bank],
+        min(_PIXEL_DEPTH, len(bank) - 1),
+        exclude=np.searchsorted(bank, queries),
+        query_groups=None if group_codes is None else group_codes[queries],
+        bank_groups=None if group_codes is None else group_codes[bank],
+    )
+    return np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows])
+
+
+def gray_copies(store: Store, rows: Rows) -> dict[int, NDArray[np.uint8] | None]:
+    """Read pictures as small gray squares, None where one cannot be opened."""
+    images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
+    return {int(row): _gray(Path(store.manifest.root) / image)
+            for row, image in zip(rows, images, strict=True)}  # fmt: skip
+
+
+def _gray(file: Path) -> NDArray[np.uint8] | None:
+    try:
+        picture = decode(read_bytes(file), at_least=lambda width, height: (_SIDE, _SIDE))
+    except ImageError:
+        return None
+    gray = Image.fromarray(picture.pixels).convert("L")
+    return np.asarray(gray.resize((_SIDE, _SIDE), Image.Resampling.BOX))

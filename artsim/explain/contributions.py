@@ -4,7 +4,7 @@ The cosine of two vectors is a sum over channels, and each pooling makes a chann
 The gradient of the cosine's inner product at a layer, times the layer's output, shares it out over
 the positions. By Euler's theorem the shares add up to the cosine exactly wherever the way from the
 layer to the vector is homogeneous, as it is for avg, max, gem and gram; for avg they are the
-decomposition of Stylianou et al. 2019, https://arxiv.org/abs/1901.00536. Layer normalisations and
+decomposition of Stylianou et al. 2019, https://arxiv.org/abs/1901.00536. Layer normalizations and
 attention are made so by holding what they divide by and what they attend to, after Ali et al. 2022,
 https://arxiv.org/abs/2202.07304. What biases and a class token gave has no place in the picture:
 ``explained`` is what the positions gave.
@@ -155,7 +155,7 @@ def seen_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
 
 
 class _Held(TorchFunctionMode):
-    """Layer normalisation and attention whose gradients see them as linear."""
+    """Layer normalization and attention whose gradients see them as linear."""
 
     def __torch_function__(
         self,
@@ -179,11 +179,11 @@ def _layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalise as torch does, the standard deviation being a constant to the gradient."""
+    """Normalize as torch does, the standard deviation being a constant to the gradient."""
     axes = tuple(range(-len(normalized_shape), 0))
-    centred = values - values.mean(axes, keepdim=True)
-    scale = centred.detach().square().mean(axes, keepdim=True).add(eps).rsqrt()
-    normal = centred * scale
+    centerd = values - values.mean(axes, keepdim=True)
+    scale = centerd.detach().square().mean(axes, keepdim=True).add(eps).rsqrt()
+    normal = centerd * scale
     normal = normal if weight is None else normal * weight
     return normal if bias is None else normal + bias
 

@@ -1,4 +1,4 @@
-"""Pictures of a catalogue, fetched from the web into a folder that can be embedded."""
+"""Pictures of a catalog, fetched from the web into a folder that can be embedded."""
 
 from artsim.fetch.addresses import read_addresses
 from artsim.fetch.choice import Choice

@@ -1,4 +1,4 @@
-"""Catalogues of web addresses: any reader's, or a plain list of them, IIIF ones at a size."""
+"""Catalogs of web addresses: any reader's, or a plain list of them, IIIF ones at a size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.errors import FetchError, ReaderError
 from artsim.readers import READERS, ReaderOptions, read_collection
 from artsim.readers.delimited import column_names
@@ -28,14 +28,14 @@ _BATCH = 8192  # rows a record batch
 _IIIF = (
     r"^(.*/(?:full|square|(?:pct:)?[\d.]+,[\d.]+,[\d.]+,[\d.]+))"
     r"/(?:max|full|\^max|\^?!?\d*,\d*|\^?pct:[\d.]+)"
-    r"(/!?\d+(?:\.\d+)?/(?:default|native|color|colour|gray|grey|bitonal)\.\w+(?:\?.*)?)$"
+    r"(/!?\d+(?:\.\d+)?/(?:default|native|color|color|gray|gray|bitonal)\.\w+(?:\?.*)?)$"
 )
 
 
 def read_addresses(
     source: str | Path, *, options: ReaderOptions = DEFAULTS, size: str | None = None
-) -> Catalogue:
-    """Read a catalogue whose pictures are on the web.
+) -> Catalog:
+    """Read a catalog whose pictures are on the web.
 
     ``urls:FILE`` is a text file of one address a line, or a table with a column of them; anything
     else is read as `read_collection` does. Text that starts with ``#`` is skipped.
@@ -53,18 +53,18 @@ def read_addresses(
         raise FetchError(f"no size {size!r}; choose a number of pixels, such as 512, or max")
     name, path = _split(source)
     if name == "urls" and path.suffix.lower() not in _TABLES:
-        catalogue = _read_list(path)
+        catalog = _read_list(path)
     elif name == "urls":
-        catalogue = read_collection(f"table:{path}", options=_with_url_column(path, options))
+        catalog = read_collection(f"table:{path}", options=_with_url_column(path, options))
     else:
         has_size = size is not None and _takes_size(name, path)
         if has_size:
             settings = {**options.settings, "size": str(size)}
             options = dataclasses.replace(options, settings=settings)
-        catalogue = read_collection(source, options=options)
+        catalog = read_collection(source, options=options)
         if has_size:
-            return catalogue
-    return catalogue if size is None else _resized(catalogue, size)
+            return catalog
+    return catalog if size is None else _resized(catalog, size)
 
 
 def _split(source: str | Path) -> tuple[str | None, Path]:
@@ -93,7 +93,7 @@ def _takes_size(name: str | None, path: Path) -> bool:
     return any("size" in reader.SETTINGS for reader in list(found)[:1])
 
 
-def _read_list(path: Path) -> Catalogue:
+def _read_list(path: Path) -> Catalog:
     """Read one address a line; the address is the id. Repeated ones are left out."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -109,7 +109,7 @@ def _read_list(path: Path) -> Catalogue:
         raise ReaderError(f"{path} lists no address; expected one a line, such as https://...")
     column = pa.array(addresses, pa.string())
     table = pa.table({"id": column, "image": column})
-    return Catalogue(
+    return Catalog(
         name=path.stem or "urls",
         reader="urls",
         source=path.resolve(),
@@ -136,21 +136,21 @@ def _with_url_column(path: Path, options: ReaderOptions) -> ReaderOptions:
     return dataclasses.replace(options, image_column=url)
 
 
-def _resized(catalogue: Catalogue, size: str) -> Catalogue:
+def _resized(catalog: Catalog, size: str) -> Catalog:
     """Ask for another size wherever an address is one of the IIIF image API."""
     wanted = "max" if size == "max" else f"!{int(size)},{int(size)}"
 
-    first = next(catalogue.batches(), None)
+    first = next(catalog.batches(), None)
     if first is not None and not pc.any(pc.match_substring_regex(first["image"], _IIIF)).as_py():
         raise FetchError(
             f"--size {size} is for IIIF addresses (.../full/max/0/default.jpg) and "
-            f"{catalogue.source} begins with none; leave it out"
+            f"{catalog.source} begins with none; leave it out"
         )
 
     def batches() -> Iterator[pa.RecordBatch]:
-        place = catalogue.schema.get_field_index("image")
-        for batch in catalogue.batches():
+        place = catalog.schema.get_field_index("image")
+        for batch in catalog.batches():
             resized = pc.replace_substring_regex(batch["image"], _IIIF, rf"\1/{wanted}\2")
-            yield batch.set_column(place, catalogue.schema.field("image"), resized)
+            yield batch.set_column(place, catalog.schema.field("image"), resized)
 
-    return dataclasses.replace(catalogue, batches=batches)
+    return dataclasses.replace(catalog, batches=batches)

@@ -1,4 +1,4 @@
-"""Which rows of a catalogue are fetched: those of a condition, some of each class, the first."""
+"""Which rows of a catalog are fetched: those of a condition, some of each class, the first."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.errors import FetchError
-from artsim.evaluation.labels import encode
-from artsim.evaluation.splits import sample_per_class
+from artsim.labels.values import encode
+from artsim.splits.drawing import sample_per_class
 
 __all__ = ["ALL", "Choice", "choose_rows"]
 
@@ -20,9 +20,9 @@ __all__ = ["ALL", "Choice", "choose_rows"]
 class Choice:
     """Which rows; each narrows what the one before has left."""
 
-    where: str | None = None  # a condition in SQL over the catalogue's columns
+    where: str | None = None  # a condition in SQL over the catalog's columns
     per_class: tuple[str, int] | None = None  # column, and rows of each of its values
-    limit: int | None = None  # the first so many, in the catalogue's order
+    limit: int | None = None  # the first so many, in the catalog's order
     seed: int = 0  # of the draw from each class
 
 
@@ -30,7 +30,7 @@ ALL = Choice()
 
 
 def choose_rows(table: pa.Table, choice: Choice) -> NDArray[np.int64]:
-    """Choose among a catalogue's rows that name a picture.
+    """Choose among a catalog's rows that name a picture.
 
     In a column of lists a row stands for each of its values, so there can be more than asked for
     of the common ones. Rows without a value are in no class.

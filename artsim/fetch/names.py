@@ -46,7 +46,7 @@ def file_stems(ids: Iterable[str], taken: Iterable[tuple[str, str]] = ()) -> dic
     ``taken`` keeps it.
 
     Args:
-        ids: Ids of the catalogue, all of them, or names would depend on the choice of rows.
+        ids: Ids of the catalog, all of them, or names would depend on the choice of rows.
         taken: Ids and stems that are on the disk already.
     """
     names = dict(taken)

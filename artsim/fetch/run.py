@@ -1,4 +1,4 @@
-"""Fetch the pictures of a catalogue into a folder: nothing twice, and nothing lost on the way.
+"""Fetch the pictures of a catalog into a folder: nothing twice, and nothing lost on the way.
 
 A picture is written under an unfinished name; its line in the status file comes next and the
 rename last. What a kill leaves between the two is known by its hash and renamed by the next run.
@@ -27,7 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.errors import FetchError, StoreError
 from artsim.fetch.choice import ALL, Choice, choose_rows
 from artsim.fetch.names import file_stems
@@ -56,22 +56,22 @@ class FetchSummary:
     """What a run did."""
 
     path: Path
-    chosen: int = 0  # rows of the catalogue, each a picture
+    chosen: int = 0  # rows of the catalog, each a picture
     fetched: int = 0  # pictures, by this run
     kept: int = 0  # pictures there from before
     failures: int = 0  # chosen rows that were tried in vain, by this run or before
     reasons: Counter[str] = field(default_factory=Counter)  # failures by status
     left: int = 0  # chosen rows that wait for another run
     left_why: list[str] = field(default_factory=list)  # hosts, with their reasons
-    unaddressed: int = 0  # rows of the catalogue that name no picture
+    unaddressed: int = 0  # rows of the catalog that name no picture
     unnamed: int = 0  # rows that have no id, or that of an earlier row
-    rows: int = 0  # of objects.parquet: all pictures of this catalogue that are there
+    rows: int = 0  # of objects.parquet: all pictures of this catalog that are there
     bytes: int = 0  # of the pictures that this run fetched
     seconds: float = 0.0
 
 
 def fetch_pictures(
-    catalogue: Catalogue,
+    catalog: Catalog,
     path: Path,
     *,
     choice: Choice = ALL,
@@ -79,14 +79,14 @@ def fetch_pictures(
     settings: FetchSettings = DEFAULTS,
     progress: Progress = lambda done, total, failures: None,
 ) -> FetchSummary:
-    """Fetch the pictures of a catalogue, or go on where an earlier run was stopped.
+    """Fetch the pictures of a catalog, or go on where an earlier run was stopped.
 
     ``path`` gets the pictures in ``images/``; ``status.jsonl`` with a row for every picture that
-    was tried; and ``objects.parquet``, the catalogue's rows whose picture is there, by whichever
+    was tried; and ``objects.parquet``, the catalog's rows whose picture is there, by whichever
     run, so that ``path`` is a collection to embed. It is written at the end, after Ctrl-C too.
 
     Args:
-        catalogue: Rows whose ``image`` is a web address.
+        catalog: Rows whose ``image`` is a web address.
         path: The folder; made if need be.
         choice: Which rows.
         retry_failed: Try those again that failed before.
@@ -97,14 +97,14 @@ def fetch_pictures(
         FetchError: If the choice is not possible, no row has a web address, httpx2 is not
             installed, or another run fetches into the folder.
         StoreError: If the folder cannot be written.
-        ReaderError: If the catalogue cannot be read.
+        ReaderError: If the catalog cannot be read.
 
     Example:
         >>> fetch_pictures(read_addresses("nga:opendata/data"), Path("nga"))
     """
     started = time.perf_counter()
     check_client()
-    table, unnamed = _read(catalogue)
+    table, unnamed = _read(catalog)
     rows = choose_rows(table, choice)
     with _locked(path), _opened(path) as status:
         plan = _plan(table, rows, status, retry_failed, settings.allow_private)
@@ -129,13 +129,13 @@ def check_client() -> None:
         raise FetchError("fetching needs httpx2; pip install 'artsim[fetch]'") from error
 
 
-def _read(catalogue: Catalogue) -> tuple[pa.Table, int]:
+def _read(catalog: Catalog) -> tuple[pa.Table, int]:
     """Read the rows that can be told apart; the others are counted."""
-    table = pa.Table.from_batches(catalogue.batches(), catalogue.schema)
+    table = pa.Table.from_batches(catalog.batches(), catalog.schema)
     images = (image for chunk in table["image"].chunks for image in chunk.drop_null().to_pylist())
     if not any(map(is_url, images)):
         raise FetchError(
-            f"{catalogue.source} names no picture on the web; 'artsim embed' takes what is on disk"
+            f"{catalog.source} names no picture on the web; 'artsim embed' takes what is on disk"
         )
     numbered = pa.table({"id": table["id"], "row": np.arange(table.num_rows)})
     first = numbered.group_by("id").aggregate([("row", "min")])

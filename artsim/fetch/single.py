@@ -42,7 +42,7 @@ async def fetch_picture_async(url: str, settings: FetchSettings = DEFAULTS) -> b
 
 
 async def _fetch(url: str, folder: Path, settings: FetchSettings) -> Status:
-    from artsim.fetch.download import Downloader  # httpx2, an extra
+    from artsim.fetch.download import Downloader
     from artsim.fetch.hosts import HostLeft
 
     async with Downloader(folder, settings) as downloader:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from artsim.errors import ImageError
-from artsim.images.colour import srgb
+from artsim.images.color import srgb
 from artsim.images.opening import MAX_PIXELS, check_sums, open_picture, quiet, refusing
 from artsim.images.upright import find_turn, turned
 
@@ -38,7 +38,7 @@ def decode(
     """Decode a picture: its first page, upright, in sRGB, transparency on white.
 
     Embedded ICC profiles are applied; a broken one counts as none, as does broken EXIF.
-    16-bit grey is scaled to 8 bits. Safe to call from many threads at once.
+    16-bit gray is scaled to 8 bits. Safe to call from many threads at once.
 
     Args:
         data: The file, whole.

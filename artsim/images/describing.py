@@ -10,7 +10,7 @@ from typing import IO
 from PIL import Image, ImageFile
 
 from artsim.errors import ImageError
-from artsim.images.colour import BITS_PER_SAMPLE, Profile, judge_profile
+from artsim.images.color import BITS_PER_SAMPLE, Profile, judge_profile
 from artsim.images.opening import MAX_PIXELS, open_picture, opened, quiet, read_bytes
 from artsim.images.upright import TURNS, find_turn, turned
 

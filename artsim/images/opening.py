@@ -191,7 +191,7 @@ def _not_a_picture(data: bytes) -> str:
 def check_sums(png: bytes) -> None:
     """Compare the checksums of a PNG's pixel chunks, which Pillow does not.
 
-    One flipped bit in 25 still inflates, to wrong colours.
+    One flipped bit in 25 still inflates, to wrong colors.
     """
     view, start = memoryview(png), 8
     while start < len(png):

@@ -37,14 +37,14 @@ from artsim.store import Store, clear_left, write_whole
 __all__ = ["build_index"]
 
 _ENCODED = 1 << 14  # rows at a time
-_GROWN = 2  # so many times the rows, or the candidates needed, and codes are learnt anew
+_GROWN = 2  # so many times the rows, or the candidates needed, and codes are learned anew
 
 
 def build_index(store: Store, tap: str, goals: Goals | None = None) -> IndexInfo:
     """Build the search index of a tap and write it to faiss/.
 
     Codes and vectors of the parts that an older index was built from are taken over, and its
-    learnt codes are kept as long as the recall measured with them is what it should be.
+    learned codes are kept as long as the recall measured with them is what it should be.
 
     Args:
         store: The index.

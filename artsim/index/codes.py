@@ -1,8 +1,8 @@
 """Vectors as short codes: product quantisation with 4-bit codes, which faiss scans in registers.
 
-A vector is cut into M pieces, each of which is named by the nearest of 16 learnt ones. Scanning
+A vector is cut into M pieces, each of which is named by the nearest of 16 learned ones. Scanning
 reads M / 2 bytes a row instead of the vector. Beyond half a million rows even that takes long:
-then the rows are sorted into cells around learnt centres, and only the cells near a query scanned.
+then the rows are sorted into cells around learned centers, and only the cells near a query scanned.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 __all__ = ["Coder", "learn", "restore"]
 
-_PIECES = 16  # learnt for each cut: what four bits name
-_SAMPLE = 1 << 14  # rows that the pieces are learnt from
-_CELL_SAMPLE = 40  # rows that a cell's centre is learnt from
+_PIECES = 16  # learned for each cut: what four bits name
+_SAMPLE = 1 << 14  # rows that the pieces are learned from
+_CELL_SAMPLE = 40  # rows that a cell's center is learned from
 _ROUNDS = 10  # of k-means for the cells
 
 
 @dataclass(frozen=True)
 class Coder:
-    """A learnt way to write vectors as codes."""
+    """A learned way to write vectors as codes."""
 
     base: Any  # faiss.IndexPQ or IndexIVFPQ, with no row in it
     dim: int  # of the vectors; the index takes them filled up with zeros
@@ -63,8 +63,8 @@ def learn(sample: NDArray[np.float32], pieces: int, cells: int = 0) -> Coder:
     sample = fill(sample[rows], filled)
     base: Any = faiss.IndexPQ(filled, pieces, 4, faiss.METRIC_INNER_PRODUCT)
     if cells:
-        centres = faiss.IndexFlatIP(filled)
-        base = faiss.IndexIVFPQ(centres, filled, cells, pieces, 4, faiss.METRIC_INNER_PRODUCT)
+        centers = faiss.IndexFlatIP(filled)
+        base = faiss.IndexIVFPQ(centers, filled, cells, pieces, 4, faiss.METRIC_INNER_PRODUCT)
         base.cp.min_points_per_centroid = 1  # what it warns of below that is the user's collection
         base.cp.max_points_per_centroid = _CELL_SAMPLE
         base.cp.niter = _ROUNDS
@@ -74,7 +74,7 @@ def learn(sample: NDArray[np.float32], pieces: int, cells: int = 0) -> Coder:
 
 
 def sample_size(cells: int) -> int:
-    """Say how many rows codes are learnt from."""
+    """Say how many rows codes are learned from."""
     return max(_SAMPLE, _CELL_SAMPLE * cells)
 
 
@@ -91,7 +91,7 @@ def restore(packed: Any, dim: int) -> Coder:
         base = faiss.IndexPQ(packed.d, pq.M, 4, faiss.METRIC_INNER_PRODUCT)
     base.pq = pq
     base.is_trained = True
-    base.referenced_objects = [packed]  # the centres live in it
+    base.referenced_objects = [packed]  # the centers live in it
     return Coder(base, dim)
 
 

@@ -1,4 +1,4 @@
-"""How good a search index is: recall on rows of its own that ask for their neighbours, and time."""
+"""How good a search index is: recall on rows of its own that ask for their neighbors, and time."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.index.vector_index import NEIGHBOURS, VectorIndex, candidates, compares_all
+from artsim.index.vector_index import NEIGHBORS, VectorIndex, candidates, compares_all
 from artsim.index.vectors import Vectors
 
 __all__ = ["Questions", "Reach", "ask", "draw", "median_latency"]
@@ -24,42 +24,42 @@ _TIMED = 64  # queries, one after another
 
 @dataclass(frozen=True)
 class Questions:
-    """Rows of an index that ask, and how near the last of their true neighbours is."""
+    """Rows of an index that ask, and how near the last of their true neighbors is."""
 
     rows: NDArray[np.int64]  # (Q,)
     vectors: NDArray[np.float32]  # (Q, D)
     last: NDArray[np.float32]  # (Q,) cosine of the tenth nearest, the row itself left out
-    neighbours: int  # ten, or as many other rows as there are
+    neighbors: int  # ten, or as many other rows as there are
 
 
 @dataclass(frozen=True)
 class Reach:
-    """What of the true neighbours a number of candidates holds."""
+    """What of the true neighbors a number of candidates holds."""
 
-    k_factor: int  # candidates for each neighbour asked for
+    k_factor: int  # candidates for each neighbor asked for
     recall: float
     enough: bool  # for the recall asked for, though it be two standard errors less than measured
 
 
 def draw(vectors: Vectors, seed: int = 0) -> Questions:
-    """Draw rows and find their true neighbours by comparing them with every row."""
+    """Draw rows and find their true neighbors by comparing them with every row."""
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(vectors), min(_QUESTIONS, len(vectors)), replace=False))
     queries = vectors[rows]
-    neighbours = min(NEIGHBOURS, len(vectors) - 1)
-    best = np.full((len(rows), neighbours + 1), -np.inf, dtype=np.float32)  # itself too
+    neighbors = min(NEIGHBORS, len(vectors) - 1)
+    best = np.full((len(rows), neighbors + 1), -np.inf, dtype=np.float32)  # itself too
     for start in range(0, len(vectors), _BLOCK):
         block = vectors[start : start + _BLOCK]
         scores, _ = faiss.knn(
-            queries, block, min(len(block), neighbours + 1), faiss.METRIC_INNER_PRODUCT
+            queries, block, min(len(block), neighbors + 1), faiss.METRIC_INNER_PRODUCT
         )
         both = np.concatenate([best, scores], axis=1)
-        best = -np.sort(-both, axis=1)[:, : neighbours + 1]
-    return Questions(rows, queries, best[:, -1], neighbours)
+        best = -np.sort(-both, axis=1)[:, : neighbors + 1]
+    return Questions(rows, queries, best[:, -1], neighbors)
 
 
 def ask(index: faiss.Index, vectors: Vectors, questions: Questions, recall: float) -> Reach:
-    """Find the fewest candidates among which the true neighbours are.
+    """Find the fewest candidates among which the true neighbors are.
 
     Where no number of them is enough it is the most that are tried.
     """
@@ -71,22 +71,22 @@ def ask(index: faiss.Index, vectors: Vectors, questions: Questions, recall: floa
     ):
         others = rows[(rows >= 0) & (rows != row)]
         hit[: len(others)] = vectors.cosines(query, others) >= last - _SAME
-    missing = np.maximum(questions.neighbours - hits.cumsum(axis=1), 0)
-    held = 1 - missing / max(1, questions.neighbours)  # (Q, count)
+    missing = np.maximum(questions.neighbors - hits.cumsum(axis=1), 0)
+    held = 1 - missing / max(1, questions.neighbors)  # (Q, count)
     means = held.mean(axis=0)  # (count,)
     errors = held.std(axis=0) / math.sqrt(len(held))
     enough = np.flatnonzero(means - 2 * errors >= recall)
     wanted = int(enough[0]) + 1 if len(enough) else count
-    k_factor = max(1, math.ceil(wanted / NEIGHBOURS))
-    if compares_all(k_factor * NEIGHBOURS, len(vectors)):
+    k_factor = max(1, math.ceil(wanted / NEIGHBORS))
+    if compares_all(k_factor * NEIGHBORS, len(vectors)):
         return Reach(k_factor, 1.0, len(enough) > 0)
-    place = min(k_factor * NEIGHBOURS, count) - 1
+    place = min(k_factor * NEIGHBORS, count) - 1
     return Reach(k_factor, float(means[place]), len(enough) > 0)
 
 
 def median_latency(index: VectorIndex, questions: Questions) -> float:
     """Time queries that come one after another, in seconds of processor: other work counts not."""
-    k = min(NEIGHBOURS, index.info.rows)
+    k = min(NEIGHBORS, index.info.rows)
     seconds = []
     for query in questions.vectors[:_TIMED]:
         clock = time.process_time()

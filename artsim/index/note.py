@@ -77,7 +77,7 @@ class IndexInfo:
     k_factor: int = 1  # so many times k candidates are compared exactly
     nprobe: int = 0  # cells looked into
     memory: int  # bytes that are scanned
-    trained_rows: int = 0  # rows there were when the codes were learnt
+    trained_rows: int = 0  # rows there were when the codes were learned
     why: str  # how it was chosen
     goals: Goals
     fingerprint: str = ""  # of the rows and vectors it was built from

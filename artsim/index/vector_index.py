@@ -11,9 +11,9 @@ from artsim.index.codes import fill
 from artsim.index.note import IndexInfo
 from artsim.index.vectors import Vectors, unit
 
-__all__ = ["NEIGHBOURS", "VectorIndex", "candidates", "compares_all"]
+__all__ = ["NEIGHBORS", "VectorIndex", "candidates", "compares_all"]
 
-NEIGHBOURS = 10  # that recall is measured by; fewer are looked for among as many candidates
+NEIGHBORS = 10  # that recall is measured by; fewer are looked for among as many candidates
 
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]  # cosines and rows
 
@@ -43,7 +43,7 @@ class VectorIndex:
         """Find the nearest rows.
 
         Args:
-            queries: Vectors, shape (Q, D); they are normalised here.
+            queries: Vectors, shape (Q, D); they are normalized here.
             k: How many; at most the rows there are.
 
         Returns:
@@ -61,7 +61,7 @@ class VectorIndex:
         queries = unit(queries)
         if isinstance(self._index, faiss.IndexFlat):
             return self._nearest_of_all(queries, k)
-        wanted = max(k, NEIGHBOURS) * self.info.k_factor
+        wanted = max(k, NEIGHBORS) * self.info.k_factor
         if wanted > self._most or compares_all(wanted, self.info.rows):
             found = [self._nearest(query, None, k) for query in queries]
         else:

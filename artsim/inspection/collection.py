@@ -12,10 +12,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from artsim.datatypes import Catalogue, FieldType
+from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
-from artsim.evaluation.labels import encode
-from artsim.evaluation.splits import sample_per_class
 from artsim.inspection import columns as _columns
 from artsim.inspection.columns import Column, Label
 from artsim.inspection.doubles import find_duplicates
@@ -24,7 +22,9 @@ from artsim.inspection.files import Files, list_files, match
 from artsim.inspection.findings import Example, Finding, Findings, Kind
 from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
 from artsim.inspection.settings import DEFAULTS, InspectSettings, Progress
+from artsim.labels.values import encode
 from artsim.readers.pictures import is_url
+from artsim.splits.drawing import sample_per_class
 
 __all__ = ["Inspection", "Sample", "inspect_collection"]
 
@@ -63,7 +63,7 @@ class Inspection:
 
 
 def inspect_collection(
-    catalogue: Catalogue,
+    catalog: Catalog,
     *,
     settings: InspectSettings = DEFAULTS,
     progress: Progress = lambda done, total, failures: None,
@@ -75,7 +75,7 @@ def inspect_collection(
     bars and pictures that look the same too.
 
     Args:
-        catalogue: The collection, read.
+        catalog: The collection, read.
         settings: What is looked at.
         progress: Called as files are looked at.
 
@@ -83,18 +83,18 @@ def inspect_collection(
         ReaderError: If it lists no row, or cannot be read.
     """
     started = time.perf_counter()
-    table = pa.Table.from_batches(catalogue.batches(), schema=catalogue.schema)
+    table = pa.Table.from_batches(catalog.batches(), schema=catalog.schema)
     if not table.num_rows:
-        raise ReaderError(f"{str(catalogue.source)!r} lists no picture; nothing to inspect")
+        raise ReaderError(f"{str(catalog.source)!r} lists no picture; nothing to inspect")
     table = table.combine_chunks()
     ids = table.column("id").to_pylist()
     images = table.column("image").to_pylist()
     # A table of addresses may lie anywhere: pictures beside it are none of its own.
     has_files = any(image and not is_url(image) for image in images)
-    files = list_files(catalogue.root) if has_files else Files()
-    matched = match(images, catalogue.root, files)
+    files = list_files(catalog.root) if has_files else Files()
+    matched = match(images, catalog.root, files)
     findings = Findings(settings.examples)
-    rows = Rows(ids, images, matched, catalogue.root)
+    rows = Rows(ids, images, matched, catalog.root)
     find_in_rows(rows, findings)
     pictures = look_at_pictures(rows, settings, findings, progress)
     find_duplicates(rows, pictures, table, settings, findings)
@@ -107,10 +107,10 @@ def inspect_collection(
             example = Example(names, f"{label.name}: {counts} rows")
             findings.add(Kind.LABEL_SPELLING, example, len(names) - 1)
     return Inspection(
-        name=catalogue.name,
-        reader=catalogue.reader,
-        source=catalogue.source,
-        root=catalogue.root,
+        name=catalog.name,
+        reader=catalog.reader,
+        source=catalog.source,
+        root=catalog.root,
         rows=table.num_rows,
         pictures=len(pictures.numbers),
         listed=matched.listed,

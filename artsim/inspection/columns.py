@@ -1,8 +1,8 @@
-"""A catalogue's columns: what is missing, which are labels, and what is right without a picture.
+"""A catalog's columns: what is missing, which are labels, and what is right without a picture.
 
 Two baselines stand beside every label. **Majority**: always answer with the most common class.
 **Metadata only**: answer with the class that is most common among the rows with the same value of
-one other column - another column of the catalogue, or the size of the picture. Which column is
+one other column - another column of the catalog, or the size of the picture. Which column is
 chosen in each training fold by leave-one-out, and judged on the fold left out; columns that number
 or name the rows are never used. What a network says of a label is worth what it says beyond these.
 """
@@ -18,10 +18,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.annotations import side_of
 from artsim.datatypes import FieldType
-from artsim.evaluation.splits import k_fold
 from artsim.readers.columns import is_identifier
+from artsim.splits.drawing import k_fold
+from artsim.splits.stored import side_of
 
 __all__ = [
     "FOLDS",
@@ -82,7 +82,7 @@ class Label:
 
 
 def describe_columns(table: pa.Table) -> list[Column]:
-    """Describe every column of a catalogue's table but id and image."""
+    """Describe every column of a catalog's table but id and image."""
     return [_describe(table, name) for name in table.column_names if name not in ("id", "image")]
 
 
@@ -114,7 +114,7 @@ def predictors(
     """Code everything that may tell a class without a picture; missing is a value of its own.
 
     Args:
-        table: The catalogue.
+        table: The catalog.
         columns: Its columns; those that name rows or split them are left out.
         sizes: Numbers known of the files, shape (N,), NaN where they are not.
 
@@ -237,7 +237,7 @@ def _column(
 def _why_not_label(
     values: pa.ChunkedArray, names: pa.Array, counts: NDArray[np.int64], rows: int
 ) -> str | None:
-    """Decide as `artsim.evaluation.labels.why_not_label`, from counts, for millions of rows."""
+    """Decide as `artsim.labels.values.why_not_label`, from counts, for millions of rows."""
     if not rows:
         return "no row has a value"
     if len(names) == 1:

@@ -11,12 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.datatypes import FieldType
-from artsim.evaluation.leaks import WITHIN
+from artsim.images.phash import groups_of, near_pairs
 from artsim.inspection.findings import Findings, Kind
 from artsim.inspection.pictures import Pictures, Rows
 from artsim.inspection.scans import content_hash
 from artsim.inspection.settings import InspectSettings
-from artsim.phash import groups_of, near_pairs
+from artsim.splits.leaks import WITHIN
 
 __all__ = ["find_duplicates"]
 

@@ -129,13 +129,13 @@ EXPLANATIONS: Mapping[Kind, Explanation] = {
     ),
     Kind.PROFILE: Explanation(
         Weight.NOTE,
-        "pictures in another colour space than sRGB",
-        "artsim converts them by their profile; programs that ignore it show other colours.",
+        "pictures in another color space than sRGB",
+        "artsim converts them by their profile; programs that ignore it show other colors.",
     ),
     Kind.BROKEN_PROFILE: Explanation(
         Weight.LOOK,
-        "pictures whose colour profile cannot be used",
-        "It is broken or made for other pixels, and passed over: the colours may be wrong.",
+        "pictures whose color profile cannot be used",
+        "It is broken or made for other pixels, and passed over: the colors may be wrong.",
     ),
     Kind.CMYK: Explanation(
         Weight.NOTE,

@@ -27,8 +27,8 @@ _FRAME = struct.Struct(">BHHB")  # bits, height, width, components
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}  # by components
 
 _CHUNK = struct.Struct(">I4s")  # bytes of content, type
-_IHDR = struct.Struct(">IIBBBBB")  # width, height, bits, colours, compression, filter, interlace
-_PNG_MODES = {  # by bits and colours
+_IHDR = struct.Struct(">IIBBBBB")  # width, height, bits, colors, compression, filter, interlace
+_PNG_MODES = {  # by bits and colors
     **{(bits, 0): "L" for bits in (2, 4, 8)},
     **{(bits, 3): "P" for bits in (1, 2, 4, 8)},
     (1, 0): "1",
@@ -155,19 +155,19 @@ def _joined(parts: list[bytes]) -> bytes | None:
 
 def _png(data: bytes) -> Description:
     told = _Told()
-    width = height = bits = colours = 0
+    width = height = bits = colors = 0
     end = len(_PNG)
     while True:
         length, kind = _CHUNK.unpack_from(data, end)
         if kind == b"IDAT":
-            mode = _PNG_MODES.get((bits, colours), "")
+            mode = _PNG_MODES.get((bits, colors), "")
             return _description("PNG", mode, width, height, told, bits=max(bits, 8))
         start, end = end + 8, end + 12 + length
         content = data[start : end - 4]
         if zlib.crc32(content, zlib.crc32(kind)).to_bytes(4, "big") != data[end - 4 : end]:
             raise _UnusualError
         if kind == b"IHDR" and not bits:
-            width, height, bits, colours, _, filter_, _ = _IHDR.unpack(content)
+            width, height, bits, colors, _, filter_, _ = _IHDR.unpack(content)
             if filter_:
                 raise _UnusualError
         elif kind == b"iCCP":

@@ -63,7 +63,7 @@ def _bar(brightest: NDArray[np.uint8], least: float) -> int:
     if not ends.any() or (light > 1 - _SOLID).argmax() < least:
         return 0
     end = int(ends.argmax())
-    # What is brighter than a ripple is the picture: in a line, or else it has the bar's colour.
+    # What is brighter than a ripple is the picture: in a line, or else it has the bar's color.
     picture = (brightest[:end] > _RIPPLE).mean(axis=1) > 1 - _SOLID
     return end if not picture.any() or end - picture.argmax() <= _REACH else 0
 

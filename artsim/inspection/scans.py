@@ -12,9 +12,9 @@ from pathlib import Path
 
 from artsim.errors import ImageError
 from artsim.images import Description, decode, describe, read_bytes
+from artsim.images.phash import perceptual_hash
 from artsim.inspection.headers import glance
 from artsim.inspection.likeness import Bars, black_bars
-from artsim.phash import perceptual_hash
 
 __all__ = ["Look", "content_hash", "look_at"]
 

@@ -39,7 +39,7 @@ class TorchBackend:
     def __init__(self, network: TappedNetwork, device: torch.device, dtype: torch.dtype) -> None:
         self.device = device
         self.batch_size = 32 if device.type == "cpu" else 256
-        # The normalisation and the poolings stay in float32: only the network is cast.
+        # The normalization and the poolings stay in float32: only the network is cast.
         network.network.to(dtype)
         self.network = network.to(device).to(memory_format=torch.channels_last)
 

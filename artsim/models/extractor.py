@@ -15,12 +15,7 @@ from torch import Tensor
 
 from artsim.datatypes import ExtractorSpec, Fit, Passport, Preprocessing
 from artsim.errors import ModelError
-from artsim.models.backends import (
-    Backend,
-    OpenVinoBackend,
-    TorchBackend,
-    cpu_computes_bfloat16,
-)
+from artsim.models.backends import Backend, OpenVinoBackend, TorchBackend, cpu_computes_bfloat16
 from artsim.models.networks import build_network, weights_sha256
 from artsim.models.taps import TappedNetwork
 
@@ -92,7 +87,7 @@ class Extractor:
             pixels: RGB, uint8, shape (B, 3, H, W) with the preprocessing's size.
 
         Returns:
-            Vectors by tap name, each (B, D), not normalised.
+            Vectors by tap name, each (B, D), not normalized.
         """
         names = (tap.name for tap in self.passport.taps)
         return dict(zip(names, self._backend(pixels), strict=True))

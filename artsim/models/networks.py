@@ -321,7 +321,7 @@ def run_folder(spec: ExtractorSpec) -> Path:
 
 
 def _build_run(spec: ExtractorSpec, weights: Path | None, meta: bool) -> Network:
-    from artsim.models.trained import load_classifier  # which builds on this module
+    from artsim.models.trained import load_classifier
 
     if weights is not None:
         raise ModelError(f"{spec.network} has weights of its own; leave out --weights")

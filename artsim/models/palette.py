@@ -1,9 +1,9 @@
-"""What colours a picture has: a histogram in CIELAB, no network needed.
+"""What colors a picture has: a histogram in CIELAB, no network needed.
 
-A pixel counts in every bin around it, by a normal distribution of its distance: colours that
+A pixel counts in every bin around it, by a normal distribution of its distance: colors that
 look alike share bins, so a red is nearer to a dark red than to a blue. The square root of the
 histogram has length 1, and the cosine of two is the Bhattacharyya coefficient, 1 for the same
-colours and 0 for colours that have nothing in common. Two pictures of a single colour each have
+colors and 0 for colors that have nothing in common. Two pictures of a single color each have
 exp(-(distance / 42) ** 2), the distance being CIE76's.
 """
 
@@ -16,12 +16,12 @@ from torch.nn.functional import avg_pool2d
 __all__ = ["PALETTE_DIM", "Palette", "lab"]
 
 # In CIELAB's units, of which 2.3 are a just noticeable difference.
-_STEP = 20  # from one bin's centre to the next
+_STEP = 20  # from one bin's center to the next
 _SPREAD = 15.0  # the standard deviation of a pixel's distribution along each axis
 # Lightness, green to red, blue to yellow: what sRGB reaches, to within half a step.
 _RANGES = ((0, 100), (-80, 100), (-100, 100))
-_CENTRES = [torch.arange(low, high + 1, _STEP).float() for low, high in _RANGES]
-PALETTE_DIM = int(torch.tensor([len(centres) for centres in _CENTRES]).prod())  # 6 x 10 x 11
+_CENTERS = [torch.arange(low, high + 1, _STEP).float() for low, high in _RANGES]
+PALETTE_DIM = int(torch.tensor([len(centers) for centers in _CENTERS]).prod())  # 6 x 10 x 11
 
 # Linear sRGB to CIE XYZ under D65, IEC 61966-2-1.
 _XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))
@@ -30,23 +30,23 @@ _CUBE_ABOVE = (6 / 29) ** 3  # of CIELAB's lightness curve, which is a line belo
 
 
 class Palette(nn.Module):
-    """The square root of a picture's colour histogram: (B, 3, H, W) in 0..255 -> (B, 660)."""
+    """The square root of a picture's color histogram: (B, 3, H, W) in 0..255 -> (B, 660)."""
 
     def __init__(self) -> None:
         super().__init__()
-        for name, centres in zip("lab", _CENTRES, strict=True):
-            self.register_buffer(f"centres_{name}", centres)
+        for name, centers in zip("lab", _CENTERS, strict=True):
+            self.register_buffer(f"centers_{name}", centers)
         self.register_buffer("xyz", torch.tensor(_XYZ))
         self.xyz: Tensor
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Count the colours of every picture."""
-        # Four pixels are one: the eye mixes such neighbours too, and it takes a quarter of
+        """Count the colors of every picture."""
+        # Four pixels are one: the eye mixes such neighbors too, and it takes a quarter of
         # the time.
         small = avg_pool2d(pixels, 2, ceil_mode=True, count_include_pad=False)
         axes = lab(small, self.xyz).flatten(2)  # (B, 3, N)
         lightness, red, yellow = (
-            _share_out(axes[:, place], self.get_buffer(f"centres_{name}"))
+            _share_out(axes[:, place], self.get_buffer(f"centers_{name}"))
             for place, name in enumerate("lab")
         )  # (B, bins, N) each
         histogram = torch.stack(
@@ -74,7 +74,7 @@ def lab(pixels: Tensor, xyz: Tensor | None = None) -> Tensor:
     linear = torch.where(
         values <= _LINEAR_BELOW, values / 12.92, ((values.clamp(min=0) + 0.055) / 1.055) ** 2.4
     )
-    # White is where red, green and blue are 1, so that every grey has a* = b* = 0.
+    # White is where red, green and blue are 1, so that every gray has a* = b* = 0.
     to_white = xyz / xyz.sum(dim=1, keepdim=True)
     relative = (to_white @ linear.flatten(2)).reshape(pixels.shape)  # (B, 3, H, W)
     curved = torch.where(
@@ -86,7 +86,7 @@ def lab(pixels: Tensor, xyz: Tensor | None = None) -> Tensor:
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
 
-def _share_out(values: Tensor, centres: Tensor) -> Tensor:
+def _share_out(values: Tensor, centers: Tensor) -> Tensor:
     """Share each value out among the bins of an axis: (B, N) -> (B, bins, N), adding up to 1."""
-    distances = (values[:, None] - centres[:, None]) / _SPREAD  # (B, bins, N)
+    distances = (values[:, None] - centers[:, None]) / _SPREAD  # (B, bins, N)
     return torch.softmax(-distances.square() / 2, dim=1)

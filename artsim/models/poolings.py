@@ -34,7 +34,7 @@ def maximum(maps: Tensor) -> Tensor:
 
 
 def gem(maps: Tensor) -> Tensor:
-    """Generalised mean with power 3, negatives counting as 0: (B, C, N) -> (B, C).
+    """Generalized mean with power 3, negatives counting as 0: (B, C, N) -> (B, C).
 
     Radenovic et al. 2018, https://arxiv.org/abs/1711.02512.
     """

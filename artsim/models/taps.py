@@ -73,7 +73,7 @@ class TappedNetwork(nn.Module):
             pixels: RGB in 0..255, shape (B, 3, H, W), any dtype.
 
         Returns:
-            For every tap its vectors, shape (B, D), float32, not normalised.
+            For every tap its vectors, shape (B, D), float32, not normalized.
         """
         dtype = next((p.dtype for p in self.network.parameters()), torch.float32)
         images = ((pixels.float() - self.mean) / self.std).to(dtype)  # (B, 3, H, W)
@@ -241,7 +241,7 @@ def _make_head(tap: Tap, module: str, layout: Layout) -> tuple[nn.Module, TapInf
 
 
 def _palette_head(tap: Tap) -> tuple[nn.Module, TapInfo]:
-    """Describe the tap of the colours."""
+    """Describe the tap of the colors."""
     if tap.pooling is not None:
         raise ModelError(f"{PALETTE!r} is a vector already; write it without /{tap.pooling}")
     info = TapInfo(name=PALETTE, layer=PALETTE, pooling=PALETTE, dim=PALETTE_DIM)

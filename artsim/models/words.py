@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import ExtractorSpec
 from artsim.errors import ModelError
-from artsim.models.networks import (
-    ImageTower,
-    create_open_clip,
-    untrained_alike,
-    weights_sha256,
-)
+from artsim.models.networks import ImageTower, create_open_clip, untrained_alike, weights_sha256
 
 __all__ = ["TextTower", "load_text_tower"]
 
@@ -33,7 +28,7 @@ class TextTower:
         self._tokenize = tokenize
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Embed texts: (B, D), to be compared with the pictures' own embedding, not normalised."""
+        """Embed texts: (B, D), to be compared with the pictures' own embedding, not normalized."""
         with torch.inference_mode():
             vectors = self._model.encode_text(self._tokenize(list(texts)))
         return vectors.numpy()  # type: ignore[no-any-return]  # open_clip ships no types

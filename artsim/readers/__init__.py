@@ -1,4 +1,4 @@
-"""Readers turn one kind of collection each into catalogue rows."""
+"""Readers turn one kind of collection each into catalog rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Protocol
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers import folder, iiif, mame, moma, nga, rijks, table, wikiart
 from artsim.readers.options import DEFAULTS, ReaderOptions
@@ -18,7 +18,7 @@ __all__ = ["READERS", "Reader", "ReaderOptions", "read_collection"]
 
 
 class Reader(Protocol):
-    """A module of this package: what it recognises, what it reads, what it can be told."""
+    """A module of this package: what it recognizes, what it reads, what it can be told."""
 
     @property
     def SETTINGS(self) -> tuple[str, ...]:
@@ -29,7 +29,7 @@ class Reader(Protocol):
         """Tell whether the folder or file is of this reader's kind, by a look at its names."""
         ...
 
-    def read(self, path: Path, options: ReaderOptions) -> Catalogue:
+    def read(self, path: Path, options: ReaderOptions) -> Catalog:
         """Read the folder or file, which is there and absolute."""
         ...
 
@@ -49,7 +49,7 @@ READERS: Mapping[str, Reader] = {
 _NAMED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_+.-]+):(?P<path>.*)", re.DOTALL)
 
 
-def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULTS) -> Catalogue:
+def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULTS) -> Catalog:
     """Read a collection with the reader that its name or its look asks for.
 
     Args:
@@ -91,7 +91,7 @@ def _split_source(source: str | Path) -> tuple[str | None, Path]:
     raise ReaderError(f"no reader named {named['name']!r}; choose from {', '.join(READERS)}")
 
 
-def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalogue:
+def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
     if path.is_dir() and _is_empty(path):
         raise ReaderError(f"the folder {path} is empty; put pictures or a table of them in it")
     name = name or _detect(path)

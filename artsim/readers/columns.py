@@ -45,7 +45,7 @@ _IDENTIFIER = re.compile(
     r"(?:^|[^a-z])(?:ids?|uuid|guid|isbn|barcode|no|nr)(?:$|[^a-z])"
     r"|accession|inventory|signature"
     r"|(?:object|artist|constituent|item|image|museum|parent|record|term|ulan|wikidata|work)ids?$"
-    r"|(?:object|catalogue|catalog|item|museum|record)[^a-z]?num"
+    r"|(?:object|catalog|catalog|item|museum|record)[^a-z]?num"
 )
 
 
@@ -148,13 +148,13 @@ def is_identifier(name: str) -> bool:
 
 
 def field_names(names: Sequence[str]) -> list[str]:
-    """Name the metadata columns: those of a name that artsim writes itself become NAME_catalogue.
+    """Name the metadata columns: those of a name that artsim writes itself become NAME_catalog.
 
     Without regard to case, for SQL has none.
     """
     fields: list[str] = []
     for name in names:
-        field = f"{name}_catalogue" if name.lower() in RESERVED else name
+        field = f"{name}_catalog" if name.lower() in RESERVED else name
         while field in fields or (field != name and field in names):
             field += "_"
         fields.append(field)

@@ -257,8 +257,8 @@ def _quotes_pair_up(blocks: Iterator[bytes], delimiter: int) -> bool:
         quotes = np.flatnonzero(text == _QUOTE)
         opening = (np.arange(len(quotes)) + is_open) % 2 == 0
         previous = np.where(quotes == 0, before, text[quotes - 1])
-        neighbours = np.where(opening, previous, text[(quotes + 1) % len(text)])
-        if not np.isin(neighbours, beside).all():
+        neighbors = np.where(opening, previous, text[(quotes + 1) % len(text)])
+        if not np.isin(neighbors, beside).all():
             return False
         line_ends = np.flatnonzero(text == _LINE_END)
         row_ends = line_ends[(np.searchsorted(quotes, line_ends) + is_open) % 2 == 0]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import is_hidden, is_picture, printable
@@ -27,7 +27,7 @@ def detects(path: Path) -> bool:
     return path.is_dir()
 
 
-def read(path: Path, options: ReaderOptions) -> Catalogue:
+def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read a tree of pictures; ids are paths relative to ``path``, with ``/`` and the extension.
 
     A flat folder has no metadata. In a tree ``class`` is the first folder below ``path``; when the
@@ -60,7 +60,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
         if rows:
             yield _batch(rows, schema)
 
-    return Catalogue(
+    return Catalog(
         name=path.name or "collection",
         reader="folder",
         source=path,

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from artsim.datatypes import RESERVED, Catalogue
+from artsim.datatypes import RESERVED, Catalog
 from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, is_hidden
@@ -39,7 +39,7 @@ def detects(path: Path) -> bool:
     return any(_looks_right(file) for file in files if file.suffix.lower() == ".json")
 
 
-def read(path: Path, options: ReaderOptions) -> Catalogue:
+def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read manifests; the id is the canvas, the image its IIIF address at ``size`` pixels.
 
     ``object`` is the manifest, ``title`` and ``canvas`` are the two labels, and every pair of the
@@ -58,7 +58,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
     )
     if not table.num_rows:
         raise ReaderError(f"no picture in the IIIF manifests of {path}")
-    return Catalogue(
+    return Catalog(
         name=path.stem or "iiif",
         reader="iiif",
         source=path,
@@ -195,7 +195,7 @@ def _pairs(resource: Json, language: str) -> dict[str, str | list[str]]:
         label = " ".join(_texts(pair.get("label"), language))
         name = re.sub(r"\W+", "_", label.lower()).strip("_")
         if name in (*RESERVED, *_OURS):
-            name += "_catalogue"
+            name += "_catalog"
         if name:
             found.setdefault(name, []).extend(_texts(pair.get("value"), language))
     return {name: one[0] if len(one) == 1 else one for name, one in found.items() if one}

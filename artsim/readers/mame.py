@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.columns import ColumnType, convert
 from artsim.readers.delimited import column_names, open_delimited
@@ -47,7 +47,7 @@ def detects(path: Path) -> bool:
     return file.suffix.lower() == ".csv" and {"Image file", *_COLUMNS} <= set(column_names(file))
 
 
-def read(path: Path, options: ReaderOptions) -> Catalogue:
+def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read the table; the id is the name of the picture's file.
 
     The pictures are looked for beside the table and in each folder there, or in
@@ -89,7 +89,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
         images = images or batch["image"].drop_null().to_pylist()[:100]
     folders = [child for child in sorted(file.parent.iterdir()) if child.is_dir()]
     candidates = [file.parent, *(child for child in folders if not is_hidden(child.name))]
-    return Catalogue(
+    return Catalog(
         name="mame",
         reader="mame",
         source=path,

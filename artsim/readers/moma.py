@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.columns import YEARS, ColumnType, convert, field_names, split_list
 from artsim.readers.delimited import column_names, open_delimited
@@ -78,7 +78,7 @@ def detects(path: Path) -> bool:
     return any(set(_MARKS) <= set(column_names(file)) for file in files if _is_csv(file))
 
 
-def read(path: Path, options: ReaderOptions) -> Catalogue:
+def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read Artworks.csv; the id is the ObjectID and the image an address, which may be missing.
 
     ``nationality``, ``gender`` and ``constituent_id`` are lists, for a work can have several
@@ -113,7 +113,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
             columns += [read(batch[name]) for name, read in readers.items()]
             yield pa.RecordBatch.from_arrays([*columns, _years(batch["Date"])], schema=schema)
 
-    return Catalogue(
+    return Catalog(
         name="moma" if file.stem.lower() == "artworks" else file.stem,
         reader="moma",
         source=path,

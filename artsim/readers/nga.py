@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.delimited import open_delimited
 from artsim.readers.options import ReaderOptions
@@ -47,7 +47,7 @@ def detects(path: Path) -> bool:
     return (path / "objects.csv").is_file() and (path / "published_images.csv").is_file()
 
 
-def read(path: Path, options: ReaderOptions) -> Catalogue:
+def read(path: Path, options: ReaderOptions) -> Catalog:
     """Join images with their objects, and with terms, dimensions and artists where these are.
 
     ``views=primary`` gives one row an object, whose id is the objectid; ``views=all`` gives one a
@@ -92,7 +92,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
             ]
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
-    return Catalogue(
+    return Catalog(
         name="nga" if folder.name in ("data", "") else folder.name,
         reader="nga",
         source=path,

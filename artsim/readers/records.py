@@ -69,7 +69,7 @@ def _parse(text: str, file: Path, line: int) -> Any:
             f"({error.msg}); correct it or export it again"
         ) from error
     except RecursionError as error:
-        raise ReaderError(f"{file}: JSON nested too deeply to be a catalogue") from error
+        raise ReaderError(f"{file}: JSON nested too deeply to be a catalog") from error
 
 
 def _column(name: str, values: list[str | Sequence[str] | None], is_list: bool) -> pa.Array:

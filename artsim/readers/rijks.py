@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from artsim.datatypes import Catalogue, FieldType
+from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
 from artsim.readers.columns import ColumnGuess, field_names
 from artsim.readers.delimited import column_names, open_delimited
@@ -47,7 +47,7 @@ def detects(path: Path) -> bool:
     )
 
 
-def read(path: Path, options: ReaderOptions) -> Catalogue:
+def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read the records; material and type are lists, creator is text, other fields are kept.
 
     In tab-separated files a list is ``["paper", "ink"]`` or is separated by ``|``, ``;`` or ``,``,
@@ -67,7 +67,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
     images = table["image"].slice(0, _PROBED).drop_null().to_pylist()
     folders = [child for child in sorted(file.parent.iterdir()) if child.is_dir()]
     candidates = [file.parent, *(child for child in folders if not is_hidden(child.name))]
-    return Catalogue(
+    return Catalog(
         name=(file.parent.name if path.is_dir() else file.stem) or "rijks",
         reader="rijks",
         source=path,

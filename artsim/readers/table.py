@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from artsim.datatypes import Catalogue, FieldType
+from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
 from artsim.readers.columns import YEARS, ColumnGuess, convert, field_names, strip_lists
 from artsim.readers.delimited import clean, open_delimited
@@ -46,7 +46,7 @@ def detects(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES if path.is_file() else bool(_tables(path))
 
 
-def read(path: Path, options: ReaderOptions) -> Catalogue:
+def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read a table, or the table of a folder: ``objects``, ``metadata`` or the only one.
 
     Types of a CSV's columns are inferred over all rows (see `ColumnGuess`), those of Parquet are
@@ -90,7 +90,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     named_for_folder = path.is_dir() or file.stem.lower() in _WELL_KNOWN
-    return Catalogue(
+    return Catalog(
         name=(file.parent.name if named_for_folder else file.stem) or "collection",
         reader="table",
         source=path,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from artsim.datatypes import Catalogue
+from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import image_root, is_hidden
@@ -44,7 +44,7 @@ def detects(path: Path) -> bool:
     return path.is_dir() and any(_lists(path, task) for task in TASKS)
 
 
-def read(path: Path, options: ReaderOptions) -> Catalogue:
+def read(path: Path, options: ReaderOptions) -> Catalog:
     """Merge the lists; the id is the path in them, such as ``Rococo/canaletto_the-stonemason.jpg``.
 
     Each task that has lists has a column with its class and one, such as ``style_split``, with the
@@ -73,7 +73,7 @@ def read(path: Path, options: ReaderOptions) -> Catalogue:
     table = _table(pictures, tasks)
     folders = [child for child in sorted(path.iterdir()) if child.is_dir()]
     candidates = [path, *(child for child in folders if not is_hidden(child.name))]
-    return Catalogue(
+    return Catalog(
         name=path.name or "wikiart",
         reader="wikiart",
         source=path,

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 from artsim.errors import TrainingError
 
 if TYPE_CHECKING:
-    from artsim.recipes.run import Run
     from artsim.store import Store
+    from artsim.training.run import Run
 
 __all__ = ["RECIPES", "Recipe", "RecipeModule", "find_recipe", "load_recipe"]
 
@@ -42,21 +42,21 @@ class RecipeModule(Protocol):
     Config: Callable[..., Any]  # a frozen dataclass whose every field has a default
 
     def train(self, store: Store, config: Any, run: Run) -> None:
-        """Train on an index's pictures, and leave in the run what `artsim.recipes.run` lists."""
+        """Train on an index's pictures, and leave in the run what `artsim.training.run` lists."""
 
 
 _ALL = (
     Recipe(
         name="moma-lithograph",
         what="a small CNN tells lithographs from the rest",
-        data="moma: 'artsim fetch moma:Artworks.csv', any catalogue with a medium",
+        data="moma: 'artsim fetch moma:Artworks.csv', any catalog with a medium",
         published="85.71 % accuracy; validation 54.0 % last, 65.0 % best",
         beware="85.71 % is on the training pictures, the first 2,000 of each class",
     ),
     Recipe(
         name="wikiart-conv-recurrent",
         what="convolutions read by an LSTM tell style, genre and artist, alone or jointly",
-        data="wikiart: ArtGAN's lists, or any catalogue with such columns",
+        data="wikiart: ArtGAN's lists, or any catalog with such columns",
         published="54.50 / 74.14 / 76.11 % style / genre / artist (fine-tuned CNN, ICIP 2016)",
         beware="nearly every style picture is by an artist seen in training: each artist's usual "
         "style alone scores 80.98 %",
@@ -64,7 +64,7 @@ _ALL = (
     Recipe(
         name="heritage-two-stage",
         what="what a work is, then of each kind its own fields: any tree of two stages",
-        data="columns artefact, material, location, ..., or --set tree=FILE for other labels",
+        data="columns artifact, material, location, ..., or --set tree=FILE for other labels",
         published="stage 1 .97; coins material .92, frescoes location .93 and period .94, icons "
         "location .99, manuscripts location .99, language .98, description .93",
         beware="the checkpoints were chosen on the pictures that gave the figures",
@@ -83,7 +83,7 @@ _ALL = (
         published="creator VGG16 95.28, ResNet50 96.79, AlexNet 90.14 %; type VGG16 73.61, "
         "ResNet50 84.72, AlexNet 86.11, HOG + kNN 56.94 %",
         beware="type was told among 5 classes on 72 pictures, 1.4 points each, drawn over all rows "
-        "and so partly learnt from; pictures were read as BGR",
+        "and so partly learned from; pictures were read as BGR",
     ),
     Recipe(
         name="rijks-multitask",

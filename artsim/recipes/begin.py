@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from artsim.datatypes import DEFAULT_MODEL, Catalogue, parse_spec
+from artsim.datatypes import DEFAULT_MODEL, Catalog, parse_spec
 from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import TrainingError
 from artsim.models.extractor import Compute, load_extractor
 from artsim.recipes import load_recipe
-from artsim.recipes.run import Run, logging_to
-from artsim.recipes.settings import configure
 from artsim.store import Store
+from artsim.training.run import Run, logging_to
+from artsim.training.settings import configure
 
 __all__ = ["INDEX", "embed_for", "open_index", "train"]
 
@@ -21,7 +21,7 @@ INDEX = "index"  # the folder in a run's where its collection is embedded
 Progress = Callable[[int, int, int], None]
 
 
-def embed_for(run: Run, catalogue: Catalogue, progress: Progress) -> Store:
+def embed_for(run: Run, catalog: Catalog, progress: Progress) -> Store:
     """Embed a run's collection by the default network, for its labels and its baselines.
 
     Raises:
@@ -31,7 +31,7 @@ def embed_for(run: Run, catalogue: Catalogue, progress: Progress) -> Store:
     extractor = load_extractor(parse_spec(DEFAULT_MODEL), compute=Compute(device=run.device))
     settings = EmbedSettings(batch_size=extractor.batch_size, workers=run.workers)
     path = run.path / INDEX
-    embed_collection(catalogue, path, extractor, settings=settings, progress=progress)
+    embed_collection(catalog, path, extractor, settings=settings, progress=progress)
     return open_index(path)
 
 
@@ -40,7 +40,7 @@ def train(run: Run) -> None:
 
     Raises:
         TrainingError: If a setting or the data are of no use, or the loss is no finite number;
-            `artsim.recipes.training.Stopped` if it was asked to stop.
+            `artsim.training.fit.Stopped` if it was asked to stop.
         ModelError: If a backbone's weights are not on this machine and cannot be had.
     """
     recipe = load_recipe(run.plan.recipe)

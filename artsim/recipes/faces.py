@@ -15,7 +15,7 @@ __all__ = ["find_faces"]
 _CASCADE = "haarcascade_frontalface_default.xml"
 _SIDE = 512  # pixels of the longest side that is searched
 _LEAST = 0.08  # of the shorter side: a smaller face is of someone in the background
-_NEIGHBOURS = 6  # windows that must agree
+_NEIGHBORS = 6  # windows that must agree
 _MARGIN = 0.35  # of the face's size that is kept around it: hair, chin, collar
 
 
@@ -45,18 +45,18 @@ def find_faces(files: dict[int, Path]) -> dict[int, Box]:
             picture = decode(read_bytes(file), at_least=lambda width, height: (_SIDE, _SIDE))
         except ImageError:
             continue
-        grey = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
-        scale = min(_SIDE / max(grey.shape), 1.0)
-        grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-        least = max(round(_LEAST * min(grey.shape)), 24)
+        gray = cv2.cvtColor(picture.pixels, cv2.COLOR_RGB2GRAY)
+        scale = min(_SIDE / max(gray.shape), 1.0)
+        gray = cv2.resize(gray, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        least = max(round(_LEAST * min(gray.shape)), 24)
         faces = cascade.detectMultiScale(
-            cv2.equalizeHist(grey), 1.1, _NEIGHBOURS, minSize=(least, least)
+            cv2.equalizeHist(gray), 1.1, _NEIGHBORS, minSize=(least, least)
         )
         if len(faces):
             x, y, w, h = max(faces, key=lambda face: face[2] * face[3])
             shown = np.array([x - _MARGIN * w, y - _MARGIN * h, w + 2 * _MARGIN * w,
                               h + 2 * _MARGIN * h])  # fmt: skip
-            sides = np.array([grey.shape[1], grey.shape[0]] * 2)
+            sides = np.array([gray.shape[1], gray.shape[0]] * 2)
             x, y, width, height = (100 * shown / sides).tolist()
             found[key] = Box(x, y, width, height, percent=True)
     return found

@@ -20,15 +20,15 @@ from artsim.models.architectures import Classifier, HeadShape
 from artsim.models.layouts import output_shapes
 from artsim.models.networks import Network
 from artsim.models.trained import Body, new_body
-from artsim.recipes.data import Augmentation, Pictures
-from artsim.recipes.learner import Learner
-from artsim.recipes.results import finish
-from artsim.recipes.run import Run
-from artsim.recipes.schedules import adamw_slower_below, warm_then_cosine
-from artsim.recipes.tasks import Task, joint_sides, read_class_target
-from artsim.recipes.training import fit, freeze, seed
 from artsim.recipes.warm_start import begin_as_probe
 from artsim.store import Store
+from artsim.training.data import Augmentation, Pictures
+from artsim.training.fit import fit, freeze, seed
+from artsim.training.learner import Learner
+from artsim.training.results import finish
+from artsim.training.run import Run
+from artsim.training.schedules import adamw_slower_below, warm_then_cosine
+from artsim.training.tasks import Task, joint_sides, read_class_target
 
 __all__ = ["Config", "train"]
 
@@ -50,7 +50,7 @@ class Config:
     rotation: float = 0.0  # degrees, at most, that a training picture is turned either way
     least_area: float = 0.2  # of a training picture that a random crop keeps
     stretch: float = 4 / 3  # at most, of the crop's width against its height and the other way
-    mixup: float = 0.2  # of the Beta that shares are drawn from, pairs being learnt; 0: each alone
+    mixup: float = 0.2  # of the Beta that shares are drawn from, pairs being learned; 0: each alone
     class_weights: bool = False  # rare classes count for more
     label_smoothing: float = 0.1  # probability spread over all classes in the loss
     dropout: float = 0.2  # before the head
@@ -75,25 +75,25 @@ def train(store: Store, config: Config, run: Run) -> None:
     task = Task(target=target, sides=sides, label=config.label, smoothing=config.label_smoothing)
 
     # --- model and loop; once more where the number of epochs alone was wanted of the first
-    learnt, notes = _learn(store, config, task, run), []
+    learned, notes = _learn(store, config, task, run), []
     if config.refit:
-        notes.append(_chosen(learnt, task))
-        again = replace(config, epochs=learnt.epochs, patience=None)
-        learnt = _learn(store, again, replace(task, refit=True), run.part("refit"))
+        notes.append(_chosen(learned, task))
+        again = replace(config, epochs=learned.epochs, patience=None)
+        learned = _learn(store, again, replace(task, refit=True), run.part("refit"))
 
     # --- evaluation and save
-    finish(store, learnt.learner, learnt.pictures, run, learnt.body, learnt.dim, notes=notes)
+    finish(store, learned.learner, learned.pictures, run, learned.body, learned.dim, notes=notes)
 
 
-class _Learnt(NamedTuple):
+class _Learned(NamedTuple):
     learner: Learner
     pictures: Pictures
     body: Body
     dim: int
-    epochs: int  # that its weights have learnt
+    epochs: int  # that its weights have learned
 
 
-def _learn(store: Store, config: Config, task: Task, run: Run) -> _Learnt:
+def _learn(store: Store, config: Config, task: Task, run: Run) -> _Learned:
     # --- model
     seed(run)
     body, network = new_body(config.backbone, weights=run.weights)
@@ -151,14 +151,14 @@ def _learn(store: Store, config: Config, task: Task, run: Run) -> _Learnt:
         monitor="val_score",
         patience=config.patience,
     )
-    return _Learnt(learner, pictures, body, dim, epochs)
+    return _Learned(learner, pictures, body, dim, epochs)
 
 
-def _chosen(learnt: _Learnt, task: Task) -> str:
-    scores = [row[f"val_{task.name}"] for row in learnt.learner.curves]
+def _chosen(learned: _Learned, task: Task) -> str:
+    scores = [row[f"val_{task.name}"] for row in learned.learner.curves]
     return (
-        f"Trained again for {learnt.epochs} of {len(scores)} epochs, as many as were best on "
-        f"validation ({scores[learnt.epochs - 1]:.3f}); the second time its pictures were learnt "
+        f"Trained again for {learned.epochs} of {len(scores)} epochs, as many as were best on "
+        f"validation ({scores[learned.epochs - 1]:.3f}); the second time its pictures were learned "
         "too."
     )
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import TrainingError
-from artsim.evaluation.labels import Members
-from artsim.targets import Target
+from artsim.labels.targets import Target
+from artsim.labels.values import Members
 
 __all__ = ["in_all", "most_frequent"]
 
@@ -49,7 +49,7 @@ def _codes(target: Target) -> NDArray[np.int64]:
     """List the class codes of all pictures, one after the other."""
     if target.members is not None:
         return target.members.codes
-    return target.strata[target.labelled]
+    return target.strata[target.labeled]
 
 
 def _keep(target: Target, classes: NDArray[np.bool_], rows: NDArray[np.bool_]) -> Target:

@@ -16,8 +16,8 @@ from artsim.errors import ImageError
 from artsim.images import read_bytes
 from artsim.loader import Loaded, load, preprocess
 from artsim.models.extractor import Compute, Extractor, load_extractor
-from artsim.recipes.run import Run
 from artsim.store import Store
+from artsim.training.run import Run
 
 __all__ = ["embed_rows"]
 

@@ -1,7 +1,7 @@
 """What a heritage object is, then what kind of coin, fresco, icon or manuscript.
 
-A tree says what is asked: see `artsim.recipes.tree`. Each question has a network of its own, in a
-folder of its own in the run's, and all are judged by pictures that none of them learnt from. The
+A tree says what is asked: see `artsim.training.tree`. Each question has a network of its own, in a
+folder of its own in the run's, and all are judged by pictures that none of them learned from. The
 original chose its checkpoints on the pictures that it was judged by; here validation pictures
 choose.
 """
@@ -20,21 +20,21 @@ import pyarrow as pa
 import torch
 from torch.optim import Adam
 
-from artsim.annotations import TEST
 from artsim.datatypes import Fit
 from artsim.errors import TrainingError
+from artsim.labels.targets import Target
 from artsim.models.architectures import Classifier, HeadShape, MapMLP
 from artsim.models.trained import Body, new_body
-from artsim.recipes.data import Augmentation, Pictures
-from artsim.recipes.learner import Learner
-from artsim.recipes.results import finish, save_metrics, save_predictions
-from artsim.recipes.run import METRICS, Run, read_json, read_predictions
-from artsim.recipes.schedules import warm_then_cosine
-from artsim.recipes.tasks import Task, joint_sides, read_class_target
-from artsim.recipes.training import fit, seed
-from artsim.recipes.tree import HERITAGE, Stage, Tree, read_tree
+from artsim.splits.stored import TEST
 from artsim.store import Store
-from artsim.targets import Target
+from artsim.training.data import Augmentation, Pictures
+from artsim.training.fit import fit, seed
+from artsim.training.learner import Learner
+from artsim.training.results import finish, save_metrics, save_predictions
+from artsim.training.run import METRICS, Run, read_json, read_predictions
+from artsim.training.schedules import warm_then_cosine
+from artsim.training.tasks import Task, joint_sides, read_class_target
+from artsim.training.tree import HERITAGE, Stage, Tree, read_tree
 
 __all__ = ["TREE", "Config", "stage_folder", "train"]
 
@@ -65,7 +65,7 @@ class Config:
     # Ours, and not in use unless asked for: what serves a small network on some hundred pictures.
     least_area: float = 1.0  # of a training picture that a random crop keeps
     stretch: float = 1.0  # at most, of the crop's width against its height and the other way
-    mixup: float = 0.0  # of the Beta that shares are drawn from, pairs being learnt; 0: each alone
+    mixup: float = 0.0  # of the Beta that shares are drawn from, pairs being learned; 0: each alone
     label_smoothing: float = 0.0  # probability spread over all classes in the loss
     warm_up: float | None = None  # of all steps, while the rate rises, to fall to 0 then
 

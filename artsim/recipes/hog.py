@@ -1,4 +1,4 @@
-"""The baseline before networks: histograms of oriented gradients and their nearest neighbours."""
+"""The baseline before networks: histograms of oriented gradients and their nearest neighbors."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from skimage.color import rgb2gray
 from skimage.feature import hog
 
-from artsim.evaluation.vectors import to_unit
+from artsim.evaluation.probe.neighbors import score_neighbors
 from artsim.loader import Loaded, load
-from artsim.probing.neighbours import score_neighbours
-from artsim.recipes.data import squashed
-from artsim.recipes.run import Run
-from artsim.recipes.tasks import Task
+from artsim.metrics.vectors import to_unit
 from artsim.store import Store
+from artsim.training.data import squashed
+from artsim.training.run import Run
+from artsim.training.tasks import Task
 
-__all__ = ["HOG_KS", "hog_neighbours", "hog_of"]
+__all__ = ["HOG_KS", "hog_neighbors", "hog_of"]
 
 HOG_KS = tuple(range(1, 21))  # to choose from on validation, as the original did
 _SIZE = 224  # pixels: 26 x 26 blocks of 3 x 3 cells of 9 orientations are 54,756 numbers
@@ -29,7 +29,7 @@ _SIZE = 224  # pixels: 26 x 26 blocks of 3 x 3 cells of 9 orientations are 54,75
 def hog_of(pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
     """Describe a picture, (H, W, 3), by skimage's histograms of oriented gradients, unit length.
 
-    Every block that is not flat is of unit length already, so that Euclid's order of neighbours,
+    Every block that is not flat is of unit length already, so that Euclid's order of neighbors,
     which the original took, is nearly the cosine's.
     """
     found: NDArray[np.float64] = hog(rgb2gray(pixels))
@@ -38,7 +38,7 @@ def hog_of(pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
     return halves
 
 
-def hog_neighbours(store: Store, tasks: Sequence[Task], run: Run) -> dict[str, float]:
+def hog_neighbors(store: Store, tasks: Sequence[Task], run: Run) -> dict[str, float]:
     """Tell each task by the k nearest histograms, the k chosen on validation, and score it on test.
 
     A picture of the test that cannot be decoded counts by an empty histogram. Two bytes a number:
@@ -64,6 +64,6 @@ def hog_neighbours(store: Store, tasks: Sequence[Task], run: Run) -> dict[str, f
         target = replace(task.target, strata=task.target.strata[rows])
         if target.members is not None:
             target = replace(target, members=target.members.take(rows))
-        _, knn, _ = score_neighbours(histograms, target, sides, ks=HOG_KS, seed=run.seed)
+        _, knn, _ = score_neighbors(histograms, target, sides, ks=HOG_KS, seed=run.seed)
         scores[task.name] = knn.value
     return scores

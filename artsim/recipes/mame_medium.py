@@ -16,23 +16,23 @@ from numpy.typing import NDArray
 from torch.optim import AdamW
 
 from artsim.datatypes import Fit, parse_spec
-from artsim.evaluation.vectors import to_unit
+from artsim.evaluation.probe.features import Metadata, read_metadata, refuse_label
+from artsim.evaluation.probe.fits import fit_probe, score_of
+from artsim.metrics.vectors import to_unit
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.models.extractor import find_device
 from artsim.models.layouts import output_shapes
 from artsim.models.trained import new_body
-from artsim.probing.features import Metadata, read_metadata, refuse_label
-from artsim.probing.fits import fit_probe, score_of
-from artsim.recipes.data import Augmentation, Pictures
 from artsim.recipes.frozen import embed_rows
-from artsim.recipes.learner import Learner
 from artsim.recipes.mlp import mlp_accuracy
-from artsim.recipes.results import Others, finish
-from artsim.recipes.run import Run
-from artsim.recipes.shapes import nearest_shapes, rectangles
-from artsim.recipes.tasks import Task, joint_sides, read_class_target
-from artsim.recipes.training import fit, freeze, seed
 from artsim.store import Store
+from artsim.training.data import Augmentation, Pictures
+from artsim.training.fit import fit, freeze, seed
+from artsim.training.learner import Learner
+from artsim.training.results import Others, finish
+from artsim.training.run import Run
+from artsim.training.shapes import nearest_shapes, rectangles
+from artsim.training.tasks import Task, joint_sides, read_class_target
 
 __all__ = ["Config", "train"]
 

@@ -15,12 +15,12 @@ from torch.nn.functional import cross_entropy
 from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader, TensorDataset
 
-from artsim.evaluation import metrics
+from artsim.evaluation.probe.sides import Sides
+from artsim.labels.targets import Target
+from artsim.metrics import scores as metrics
 from artsim.models.extractor import find_device
-from artsim.probing.sides import Sides
-from artsim.recipes.run import Run
-from artsim.recipes.training import quiet
-from artsim.targets import Target
+from artsim.training.fit import quiet
+from artsim.training.run import Run
 
 __all__ = ["mlp_accuracy"]
 
@@ -38,7 +38,7 @@ def mlp_accuracy(features: NDArray[np.float32], target: Target, sides: Sides, ru
     It takes seconds, and a run that is resumed does it again.
 
     Args:
-        features: Of all rows, (N, D); standardised here by the train rows.
+        features: Of all rows, (N, D); standardized here by the train rows.
         target: A label of one class a picture.
         sides: Its rows.
         run: Seed and device.

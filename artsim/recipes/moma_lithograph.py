@@ -1,7 +1,7 @@
 """Lithographs told from the rest of MoMA's works by a small CNN, from 4,000 thumbnails.
 
 The original took the first 2,000 works of each class, and its 85.71 % is the accuracy on the
-pictures that it had learnt from; here the pictures are drawn at random, and a test of its own is
+pictures that it had learned from; here the pictures are drawn at random, and a test of its own is
 kept apart from the validation that the curves show.
 """
 
@@ -14,13 +14,13 @@ from torch.optim import Adam
 
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
 from artsim.models.trained import Body
-from artsim.recipes.data import Pictures, squashed
-from artsim.recipes.learner import Learner
-from artsim.recipes.results import finish
-from artsim.recipes.run import Run
-from artsim.recipes.tasks import Task, balanced_sides, read_class_target
-from artsim.recipes.training import fit, seed
 from artsim.store import Store
+from artsim.training.data import Pictures, squashed
+from artsim.training.fit import fit, seed
+from artsim.training.learner import Learner
+from artsim.training.results import finish
+from artsim.training.run import Run
+from artsim.training.tasks import Task, balanced_sides, read_class_target
 
 __all__ = ["Config", "train"]
 
@@ -93,7 +93,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         body.dim,
         notes=[
             f"validation {scores[-1]:.3f} after the last epoch, {max(scores):.3f} after the best; "
-            "published: .540 and .650, and .857 on the pictures it had learnt from",
+            "published: .540 and .650, and .857 on the pictures it had learned from",
         ]
         if scores
         else [],

@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.annotations import values_of
 from artsim.errors import TrainingError
-from artsim.evaluation.pixels import rmse, ssim
-from artsim.evaluation.retrieval import score_hits
+from artsim.evaluation.retrieval import gray_copies
+from artsim.labels.columns import values_of
+from artsim.labels.targets import Kind, Target, read_target
+from artsim.metrics.pixels import rmse, ssim
+from artsim.metrics.retrieval import score_hits
 from artsim.recipes import find_recipe
 from artsim.recipes.faces import find_faces
 from artsim.recipes.frozen import embed_rows
 from artsim.recipes.ranking import MEASURES, Measure, rank
-from artsim.recipes.run import METRICS, Run
-from artsim.retrieving import grey_copies
 from artsim.store import Store
-from artsim.targets import Kind, Target, read_target
+from artsim.training.run import METRICS, Run
 
 __all__ = ["Config", "train"]
 
@@ -184,7 +184,7 @@ def _pixels(store: Store, rows: Rows, queries: Rows, results: Rows) -> dict[str,
     """Compare some queries with their results pixel by pixel: the mean SSIM and RMSE."""
     some = np.linspace(0, len(queries) - 1, min(_PIXEL_QUERIES, len(queries))).astype(np.int64)
     pairs = [(rows[queries[i]], rows[j]) for i in some for j in results[i]]
-    copies = grey_copies(store, np.unique(pairs))
+    copies = gray_copies(store, np.unique(pairs))
     known = [
         (a, b)
         for a, b in ((copies[int(i)], copies[int(j)]) for i, j in pairs)

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from artsim.evaluation.neighbours import nearest, nearest_inner
-from artsim.evaluation.vectors import to_unit
+from artsim.metrics.neighbors import nearest, nearest_inner
+from artsim.metrics.vectors import to_unit
 
 __all__ = ["MEASURES", "Measure", "rank"]
 
@@ -46,10 +46,10 @@ def rank(
         return nearest(unit[queries], unit, k, exclude=queries, device=device).rows
     if measure == "euclidean":
         # |q - x|^2 = |q|^2 - 2 (q x - |x|^2 / 2): the largest product is the smallest distance.
-        centred = vectors - vectors.mean(axis=0)  # for the numbers' sake
-        halves = -0.5 * (centred**2).sum(axis=1, keepdims=True)
-        bank = np.concatenate([centred, halves], axis=1)
-        asked = np.concatenate([centred[queries], np.ones((len(queries), 1), "f4")], axis=1)
+        centerd = vectors - vectors.mean(axis=0)  # for the numbers' sake
+        halves = -0.5 * (centerd**2).sum(axis=1, keepdims=True)
+        bank = np.concatenate([centerd, halves], axis=1)
+        asked = np.concatenate([centerd[queries], np.ones((len(queries), 1), "f4")], axis=1)
         return nearest_inner(asked, bank, k, exclude=queries, device=device).rows
     return _manhattan(vectors, queries, k, torch.device(device))
 

@@ -10,15 +10,15 @@ from torch import nn
 
 from artsim.datatypes import parse_spec
 from artsim.errors import TrainingError
+from artsim.labels.targets import Kind, read_target
 from artsim.models.layouts import output_shapes
 from artsim.models.networks import Network
 from artsim.models.trained import Body, new_body
 from artsim.recipes.alexnet import ALEXNET, new_alexnet
 from artsim.recipes.frequent import in_all, most_frequent
-from artsim.recipes.tasks import Task, joint_sides
-from artsim.recipes.training import freeze
 from artsim.store import Store
-from artsim.targets import Kind, read_target
+from artsim.training.fit import freeze
+from artsim.training.tasks import Task, joint_sides
 
 __all__ = ["ANONYMOUS", "CLASSES", "LABELS", "PUBLISHED", "Start", "new_start", "read_tasks"]
 

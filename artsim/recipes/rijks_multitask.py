@@ -13,16 +13,16 @@ from functools import partial
 from torch.optim import Adam
 
 from artsim.models.architectures import Classifier, HeadShape
-from artsim.recipes.alone import single_task_values
-from artsim.recipes.data import Pictures
-from artsim.recipes.hog import hog_neighbours
-from artsim.recipes.learner import Learner
-from artsim.recipes.results import SINGLE, finish
+from artsim.recipes.hog import hog_neighbors
 from artsim.recipes.rijks import ANONYMOUS, CLASSES, LABELS, Start, new_start, read_tasks
-from artsim.recipes.run import Run
-from artsim.recipes.tasks import Task
-from artsim.recipes.training import fit, seed
 from artsim.store import Store
+from artsim.training.alone import single_task_values
+from artsim.training.data import Pictures
+from artsim.training.fit import fit, seed
+from artsim.training.learner import Learner
+from artsim.training.results import SINGLE, finish
+from artsim.training.run import Run
+from artsim.training.tasks import Task
 
 __all__ = ["Config", "train"]
 
@@ -44,7 +44,7 @@ class Config:
     patience: int | None = 20  # epochs without a lower validation loss
     lr: float = 1e-5  # Adam's
     single_tasks: bool = False  # train a network for each label alone too, to compare
-    hog: bool = True  # the neighbours of HOG beside it
+    hog: bool = True  # the neighbors of HOG beside it
 
 
 def train(store: Store, config: Config, run: Run) -> None:
@@ -100,5 +100,5 @@ def train(store: Store, config: Config, run: Run) -> None:
     if config.single_tasks:
         others[SINGLE] = single_task_values(lambda *alone: learn(*alone)[:2], tasks, run)
     if config.hog:
-        others["HOG + kNN"] = hog_neighbours(store, tasks, run)
+        others["HOG + kNN"] = hog_neighbors(store, tasks, run)
     finish(store, learner, pictures, run, start.body, start.dim, others=others)

@@ -1,7 +1,7 @@
 """One label of the Rijksmuseum's works, told by a network that ImageNet has trained.
 
 The original's published type figures are of five classes and 72 test pictures, some of which it
-had learnt from; here all three labels are judged by the pictures that `rijks-multitask` is.
+had learned from; here all three labels are judged by the pictures that `rijks-multitask` is.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from torch.optim import Adam
 
 from artsim.errors import TrainingError
 from artsim.models.architectures import Classifier, HeadShape
-from artsim.recipes.data import Pictures
-from artsim.recipes.hog import hog_neighbours
-from artsim.recipes.learner import Learner
-from artsim.recipes.results import Others, finish
+from artsim.recipes.hog import hog_neighbors
 from artsim.recipes.rijks import ANONYMOUS, CLASSES, LABELS, new_start, read_tasks
-from artsim.recipes.run import Run
-from artsim.recipes.training import fit, seed
 from artsim.store import Store
+from artsim.training.data import Pictures
+from artsim.training.fit import fit, seed
+from artsim.training.learner import Learner
+from artsim.training.results import Others, finish
+from artsim.training.run import Run
 
 __all__ = ["Config", "train"]
 
@@ -39,7 +39,7 @@ class Config:
     epochs: int = 3
     max_steps: int | None = None
     lr: float = 1e-4  # Adam's
-    hog: bool = True  # the neighbours of HOG beside it
+    hog: bool = True  # the neighbors of HOG beside it
 
 
 def train(store: Store, config: Config, run: Run) -> None:
@@ -83,5 +83,5 @@ def train(store: Store, config: Config, run: Run) -> None:
     fit(learner, pictures, run, epochs=config.epochs, max_steps=config.max_steps)
 
     # --- evaluation and save
-    others: Others = {"HOG + kNN": hog_neighbours(store, [task], run)} if config.hog else {}
+    others: Others = {"HOG + kNN": hog_neighbors(store, [task], run)} if config.hog else {}
     finish(store, learner, pictures, run, start.body, start.dim, others=others)

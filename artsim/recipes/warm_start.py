@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from artsim.annotations import TRAIN, VAL
-from artsim.evaluation.selection import ClassTask, choose
+from artsim.metrics.selection import ClassTask, choose
 from artsim.models.extractor import find_device
-from artsim.recipes.data import Pictures
-from artsim.recipes.learner import Learner
-from artsim.recipes.run import Run
+from artsim.splits.stored import TRAIN, VAL
+from artsim.training.data import Pictures
+from artsim.training.learner import Learner
+from artsim.training.run import Run
 
 __all__ = ["begin_as_probe"]
 
@@ -34,14 +34,14 @@ def begin_as_probe(learner: Learner, pictures: Pictures, run: Run) -> None:
     features /= (scale := float(np.sqrt((features**2).sum(axis=1).mean())))
     for task, head in zip(learner.tasks, learner.classifier.heads, strict=True):
         fitted = ClassTask(features, task.target.strata[rows])
-        learnt, chosen_on = (
+        learned, chosen_on = (
             np.flatnonzero(np.isin(rows, each))
             for each in (task.sides.train, task.sides.validation)
         )
-        path, classes = fitted.fit(learnt, _STRENGTHS)
+        path, classes = fitted.fit(learned, _STRENGTHS)
         best, _ = choose(fitted, path, classes, chosen_on)
         if task.refit:
-            path, classes = fitted.fit(np.append(learnt, chosen_on), _STRENGTHS[best : best + 1])
+            path, classes = fitted.fit(np.append(learned, chosen_on), _STRENGTHS[best : best + 1])
             best = 0
         layer = head[-1]  # type: ignore[index]  # a Sequential
         with torch.no_grad():
@@ -63,6 +63,6 @@ def _embed(
     with torch.inference_mode():
         for batch in itertools.chain.from_iterable(map(pictures.of_side, sides)):
             rows.append(batch.rows.numpy())
-            found.append(body(learner.normalised(batch.pixels.to(device))).float().cpu().numpy())
+            found.append(body(learner.normalized(batch.pixels.to(device))).float().cpu().numpy())
     learner.cpu()
     return np.concatenate(rows), np.concatenate(found)

@@ -1,6 +1,6 @@
 """Style, genre and artist of paintings, told by convolutions that a recurrent network reads.
 
-Learnt alone or jointly. The pictures that one task is judged by are in no task's training: ArtGAN's
+Learned alone or jointly. The test pictures of one task are in no task's training set: ArtGAN's
 lists put 213 pictures of the style validation into the genre training.
 """
 
@@ -14,18 +14,18 @@ from typing import Any, Literal
 from torch import nn
 from torch.optim import AdamW
 
-from artsim.annotations import stored_splits
 from artsim.models.architectures import Classifier, ConvRecurrent, HeadShape
 from artsim.models.networks import Network
 from artsim.models.trained import Body, new_body
-from artsim.recipes.alone import single_task_values
-from artsim.recipes.data import Augmentation, Pictures, squashed
-from artsim.recipes.learner import Learner
-from artsim.recipes.results import SINGLE, finish
-from artsim.recipes.run import Run
-from artsim.recipes.tasks import Task, joint_sides, read_class_target
-from artsim.recipes.training import fit, freeze, seed
+from artsim.splits.stored import stored_splits
 from artsim.store import Store
+from artsim.training.alone import single_task_values
+from artsim.training.data import Augmentation, Pictures, squashed
+from artsim.training.fit import fit, freeze, seed
+from artsim.training.learner import Learner
+from artsim.training.results import SINGLE, finish
+from artsim.training.run import Run
+from artsim.training.tasks import Task, joint_sides, read_class_target
 
 __all__ = ["Config", "train"]
 

@@ -25,7 +25,7 @@ _COLUMNS = {
         "accession": "accessionnumber accessionnum accessionno objectnumber inventorynumber "
         "inventory mainreferencenumber",
         "credit": "creditline credit courtesy requiredstatement",
-        "rights": "rights license licence copyright rightsandreproduction sharelicensestatus "
+        "rights": "rights license license copyright rightsandreproduction sharelicensestatus "
         "copyrightnotice",
         "link": "url objecturl link objectpage linkresource homepage webpage permalink "
         "objectwikidataurl",

@@ -1,4 +1,4 @@
-"""Small figures for pages: inline SVG that takes its colours and letters from the page.
+"""Small figures for pages: inline SVG that takes its colors and letters from the page.
 
 Drawn by matplotlib. A figure says in words what it shows (``<title>`` and ``<desc>``), and holds
 numbers only: names are the page's to set, in its own letters.
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["curve", "histogram", "lines", "require_matplotlib"]
 
-# Colours that stand for the page's own until the SVG is written.
-_COLOURS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(--accent)"}
-_INK, _FAINT, _ACCENT = _COLOURS
+# Colors that stand for the page's own until the SVG is written.
+_COLORS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(--accent)"}
+_INK, _FAINT, _ACCENT = _COLORS
 
 _SIZE_INCHES = (4.4, 2.5)  # narrow enough for a phone at full size
 _BINS = 36
@@ -169,10 +169,10 @@ def lines(
         from matplotlib.ticker import FuncFormatter, MaxNLocator
 
         styles = ((_ACCENT, "-"), (_INK, (0, (3, 3))))
-        for values, (colour, style) in zip(drawn, styles, strict=False):
+        for values, (color, style) in zip(drawn, styles, strict=False):
             marker = "o" if len(at) <= _FEW else None
             axes.plot(
-                at, values, color=colour, linestyle=style, linewidth=1.8, marker=marker,
+                at, values, color=color, linestyle=style, linewidth=1.8, marker=marker,
                 markersize=3,
             )  # fmt: skip
         if share:
@@ -239,8 +239,8 @@ def _for_page(svg: str, title: str, description: str) -> str:
     """Make a whole SVG file into an element of a page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    for stand_in, colour in _COLOURS.items():
-        svg = svg.replace(stand_in, colour)
+    for stand_in, color in _COLORS.items():
+        svg = svg.replace(stand_in, color)
     svg = re.sub(r"<style.*?</style>", "", svg, flags=re.DOTALL)  # would be the whole page's
     svg = re.sub(r' id="[\w.]+_\d+"', "", svg)  # nothing refers to these, and figures share them
     svg = re.sub(r" font-family: [^;\"]*;", "", svg)

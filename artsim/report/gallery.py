@@ -48,7 +48,7 @@ class Pictures:
         """Make them.
 
         Args:
-            found: What is shown beside its neighbours.
+            found: What is shown beside its neighbors.
             workers: Threads that decode.
             alone: What is shown without.
         """
@@ -80,9 +80,9 @@ def mistakes(found: Sequence[Mistake], pictures: Pictures) -> Iterator[str]:
     """Show the surest mistakes with what the prediction rests on."""
     yield '<div class="works">'
     for each in found:
-        agreeing = sum(near.class_ == each.predicted for near in each.neighbours)
+        agreeing = sum(near.class_ == each.predicted for near in each.neighbors)
         verb = {0: "none is", 1: "1 is"}.get(agreeing, f"{agreeing} are")
-        why = f"Of the {len(each.neighbours)} nearest pictures learnt from, {verb} "
+        why = f"Of the {len(each.neighbors)} nearest pictures learned from, {verb} "
         why += escape(each.predicted)
         nearest = each.nearest_of_truth
         if nearest is None:
@@ -91,30 +91,30 @@ def mistakes(found: Sequence[Mistake], pictures: Pictures) -> Iterator[str]:
             why += f"; the nearest {escape(each.truth)} comes {_ordinal(nearest.rank)}."
         yield (
             f'<article class="work"><figure>{pictures.large(each.work)}</figure><div>'
-            f"<p>{_named(each.work)}</p><p>Catalogued as <b>{escape(each.truth)}</b> "
+            f"<p>{_named(each.work)}</p><p>Catalogd as <b>{escape(each.truth)}</b> "
             f"<small>({percent(each.truth_probability)})</small>, told as "
             f'<b class="weak">{escape(each.predicted)}</b> '
             f"<small>({percent(each.probability)})</small>.</p><p><small>{why}</small></p></div>"
         )
-        yield from _strip(each.neighbours, each.predicted, each.truth, pictures, nearest)
+        yield from _strip(each.neighbors, each.predicted, each.truth, pictures, nearest)
         yield "</article>"
     yield "</div>"
 
 
 def outliers(found: Sequence[Outlier], pictures: Pictures) -> Iterator[str]:
-    """Show the works that fit their label least with their neighbours."""
+    """Show the works that fit their label least with their neighbors."""
     yield '<div class="works">'
     for each in found:
         yield (
             f'<article class="work"><figure>{pictures.large(each.work)}</figure><div>'
-            f"<p>{_named(each.work)}</p><p>Catalogued as <b>{escape(each.class_)}</b> "
+            f"<p>{_named(each.work)}</p><p>Catalogd as <b>{escape(each.class_)}</b> "
             f"<small>({percent(each.probability)})</small>, looks like "
             f'<b class="weak">{escape(each.predicted)}</b> '
             f"<small>({percent(each.predicted_probability)})</small>.</p>"
             f"<p><small>{each.agreement:.0%} of its nearest others share its label.</small></p>"
             "</div>"
         )
-        yield from _strip(each.neighbours, each.predicted, each.class_, pictures, None)
+        yield from _strip(each.neighbors, each.predicted, each.class_, pictures, None)
         yield "</article>"
     yield "</div>"
 
@@ -131,15 +131,15 @@ def _named(work: Work) -> str:
 
 
 def _strip(
-    neighbours: Sequence[Evidence],
+    neighbors: Sequence[Evidence],
     said: str,
     truth: str,
     pictures: Pictures,
     nearest: Evidence | None,
 ) -> Iterator[str]:
     yield '<div class="near">'
-    shown = [(each, "") for each in neighbours]
-    if nearest is not None and nearest not in neighbours:
+    shown = [(each, "") for each in neighbors]
+    if nearest is not None and nearest not in neighbors:
         shown.append((nearest, " apart"))
     for each, apart in shown:
         kind = {said: "said", truth: "true"}.get(each.class_, "") + apart
@@ -151,7 +151,7 @@ def _strip(
 
 
 def _near(each: Mistake | Outlier) -> list[Evidence]:
-    found = list(each.neighbours)
+    found = list(each.neighbors)
     if isinstance(each, Mistake) and each.nearest_of_truth is not None:
         found.append(each.nearest_of_truth)
     return found

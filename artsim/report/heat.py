@@ -1,9 +1,9 @@
-"""Which regions of a picture made a match, laid over it as colour.
+"""Which regions of a picture made a match, laid over it as color.
 
-The picture keeps its shapes in grey, and the colour says how much a region gave: from dark blue for
-nothing to yellow for the most. The colours are evenly spaced in OKLab
+The picture keeps its shapes in gray, and the color says how much a region gave: from dark blue for
+nothing to yellow for the most. The colors are evenly spaced in OKLab
 (https://bottosson.github.io/posts/oklab/), so that equal steps look equal, get lighter all the way,
-and differ along blue and yellow, which red-green colour blindness leaves apart.
+and differ along blue and yellow, which red-green color blindness leaves apart.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Box = tuple[float, float, float, float]  # left, top, right, bottom in fractions
 
 # The ends of the scale in OKLab: lightness, green to red, blue to yellow.
 _LEAST, _MOST = np.array([0.27, -0.01, -0.13]), np.array([0.93, -0.02, 0.17])
-_COLOUR = 0.62  # of an overlay is colour, the rest the picture in grey
+_COLOR = 0.62  # of an overlay is color, the rest the picture in gray
 _UNSEEN = 0.35  # how much of what the network did not see is left, on paper
 _PAPER = 0.92  # its lightness in OKLab
 
@@ -51,7 +51,7 @@ class Heat:
 
 
 def overlay(picture: Image.Image, heat: Heat) -> Image.Image:
-    """Lay heat over a picture; the region that gave most has the strongest colour.
+    """Lay heat over a picture; the region that gave most has the strongest color.
 
     Args:
         picture: RGB, upright and whole.
@@ -61,11 +61,11 @@ def overlay(picture: Image.Image, heat: Heat) -> Image.Image:
         A picture of the same size; what was not seen is pale.
     """
     shares, seen = _spread(heat, picture.size)  # (H, W) each
-    grey = np.asarray(picture.convert("L"), dtype=np.float64) / 255
-    lightness = np.cbrt(_linear(grey))  # of a grey, in OKLab
-    colour = _LEAST + shares[..., None] * (_MOST - _LEAST)  # (H, W, 3)
-    mixed = _COLOUR * colour
-    mixed[..., 0] += (1 - _COLOUR) * lightness
+    gray = np.asarray(picture.convert("L"), dtype=np.float64) / 255
+    lightness = np.cbrt(_linear(gray))  # of a gray, in OKLab
+    color = _LEAST + shares[..., None] * (_MOST - _LEAST)  # (H, W, 3)
+    mixed = _COLOR * color
+    mixed[..., 0] += (1 - _COLOR) * lightness
     pale = np.zeros_like(mixed)
     pale[..., 0] = _PAPER + _UNSEEN * (lightness - _PAPER)
     return _to_picture(np.where(seen[..., None], mixed, pale))

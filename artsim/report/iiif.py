@@ -32,7 +32,7 @@ _UNKNOWN = (1000, 1000)  # the shape of a canvas whose picture nobody measured
 # What asks a IIIF image service for a picture: region, size, rotation, quality and format.
 _REQUEST = re.compile(
     r"(?P<service>https?://.+)/(?:full|square|(?:pct:)?[\d.,]+)/(?P<size>[^/]+)/!?[\d.]+"
-    r"/(?:default|native|color|gray|grey|bitonal)\.\w+"
+    r"/(?:default|native|color|gray|gray|bitonal)\.\w+"
 )
 _RIGHTS = re.compile(r"https?://(creativecommons\.org|rightsstatements\.org)/\S+")
 _CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
@@ -251,7 +251,7 @@ def _measured(shown: Shown) -> Json:
 
 
 def _rights(label: Label) -> str | None:
-    """Return the address of a licence; the specification allows no other text here."""
+    """Return the address of a license; the specification allows no other text here."""
     text = unquote(label.rights).strip()
     if _RIGHTS.fullmatch(text):
         return re.sub("^https", "http", text)  # as both publish their addresses

@@ -95,8 +95,8 @@ def _summary(inspection: Inspection) -> str:
     parts = []
     for name, counts in (
         ("Files", inspection.formats),
-        ("Colours", inspection.modes),
-        ("Colour profiles", inspection.profiles),
+        ("Colors", inspection.modes),
+        ("Color profiles", inspection.profiles),
     ):
         if counts:
             listed = ", ".join(f"{escape(key)} {count:,}" for key, count in counts.items())
@@ -111,7 +111,7 @@ def _total(inspection: Inspection, weight: Weight) -> int:
 def _findings(
     inspection: Inspection, pictures: Mapping[Path, Callable[[str], str]]
 ) -> Iterator[str]:
-    yield '<section aria-labelledby="findings"><h2 id="findings">What was found</h2>'
+    yield '<section aria-labeledby="findings"><h2 id="findings">What was found</h2>'
     if not inspection.findings:
         yield "<p>Nothing is wrong with the rows and the files.</p>"
     if not inspection.settings.hashes:
@@ -160,7 +160,7 @@ def _example(
 
 
 def _labels(labels: Sequence[Label]) -> Iterator[str]:
-    yield '<section aria-labelledby="labels"><h2 id="labels">Labels and their baselines</h2>'
+    yield '<section aria-labeledby="labels"><h2 id="labels">Labels and their baselines</h2>'
     if not labels:
         yield "<p>No column sorts the pictures into classes.</p></section>"
         return
@@ -202,7 +202,7 @@ def _classes(
     counts = {label.name: label for label in inspection.labels}
     if not inspection.samples:
         return
-    yield '<section aria-labelledby="classes"><h2 id="classes">Classes</h2>'
+    yield '<section aria-labeledby="classes"><h2 id="classes">Classes</h2>'
     yield "<p>Pictures of each class, drawn at random: do they show what the class says?</p>"
     for name, samples in groupby(inspection.samples, key=lambda sample: sample.label):
         label, shown = counts[name], list(samples)
@@ -234,7 +234,7 @@ def _sizes(inspection: Inspection) -> Iterator[str]:
     quantiles = inspection.sizes.quantiles()
     if not quantiles:
         return
-    yield '<section aria-labelledby="sizes"><h2 id="sizes">Sizes and shapes</h2>'
+    yield '<section aria-labeledby="sizes"><h2 id="sizes">Sizes and shapes</h2>'
     yield '<div class="figures">'
     measures = inspection.sizes.measures
     for name, unit, marks in (
@@ -287,7 +287,7 @@ def _aspect(value: float) -> str:
 def _columns(columns: Sequence[Column], rows: int) -> Iterator[str]:
     if not columns:
         return
-    yield '<section aria-labelledby="columns"><h2 id="columns">Columns</h2>'
+    yield '<section aria-labeledby="columns"><h2 id="columns">Columns</h2>'
     yield '<div class="scroll table"><table><thead><tr><th scope="col">Column</th>'
     yield '<th scope="col">Type</th><th scope="col" class="n">Distinct</th>'
     yield '<th scope="col" class="n">Missing</th><th scope="col"></th>'

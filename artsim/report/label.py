@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from artsim.report.bars import counts, numbers, percent
 from artsim.report.figures import curve
 from artsim.report.gallery import Pictures, outliers
-from artsim.report.judgement import corners, judged, surest_mistakes
+from artsim.report.judgment import corners, judged, surest_mistakes
 from artsim.report.pages import escape
-from artsim.report.plane import class_maps, coloured_map
+from artsim.report.plane import class_maps, colored_map
 from artsim.report.tables import label_tables
 from artsim.report.ways import beside_grouped, in_short, split_text, way_bars
 from artsim.study.results import Curve, LabelStudy, Layout
@@ -40,7 +40,7 @@ def label_section(
         if found:
             yield from numbers(found)
 
-    yield f'<section aria-labelledby="{anchor}"><h2 id="{anchor}">{escape(label.name)}</h2>'
+    yield f'<section aria-labeledby="{anchor}"><h2 id="{anchor}">{escape(label.name)}</h2>'
     yield f"<p>{in_short(label)}</p>"
     yield f'<p class="soft"><small>{split_text(label.split)}</small></p>'
     yield from way_bars(label)
@@ -56,20 +56,20 @@ def label_section(
     if label.counts:
         yield f"<h3>Pictures of each class</h3><p>{_balance(label)}</p>"
         yield from counts(label.counts)
-    if label.judgement is not None:
-        yield from judged(label.judgement)
+    if label.judgment is not None:
+        yield from judged(label.judgment)
         yield from behind("classes", "confusions", "calibration")
-        yield from corners(label.judgement)
+        yield from corners(label.judgment)
         yield from behind("coverage")
-        yield from surest_mistakes(label.judgement, pictures)
+        yield from surest_mistakes(label.judgment, pictures)
         yield from behind("mistakes")
     if label.outliers is not None and label.outliers.works:
         found = label.outliers
         yield "<h3>Works that do not fit their label</h3>"
         yield (
-            f"<p>Of all {found.asked:,} labelled pictures, told by probes that learnt from the "
+            f"<p>Of all {found.asked:,} labeled pictures, told by probes that learned from the "
             f"other {found.folds - 1} of {found.folds} folds. <b>{found.unlike:,}</b> are given "
-            f"less than 5% for their label and share it with none of their {found.neighbours} "
+            f"less than 5% for their label and share it with none of their {found.neighbors} "
             "nearest. A wrong label, an unusual work, or something the network does not see: only "
             "a look can tell.</p>"
         )
@@ -84,7 +84,7 @@ def label_section(
 
 def _curve(label: LabelStudy, found: Curve) -> str:
     """Draw how the validation score depends on a setting."""
-    names = {"k": "Neighbours", "C": "Probe: inverse penalty C", "alpha": "Probe: penalty"}
+    names = {"k": "Neighbors", "C": "Probe: inverse penalty C", "alpha": "Probe: penalty"}
     title = f"{label.name}: {names[found.setting]}"
 
     def write(value: float) -> str:
@@ -115,7 +115,7 @@ def _setting(value: float) -> str:
 def _balance(label: LabelStudy) -> str:
     sizes = list(label.counts.values())
     return (
-        f"{len(sizes):,} classes over {label.labelled:,} pictures: from {sizes[0]:,} of "
+        f"{len(sizes):,} classes over {label.labeled:,} pictures: from {sizes[0]:,} of "
         f"{escape(next(iter(label.counts)))} to {sizes[-1]:,} of {escape(list(label.counts)[-1])}."
     )
 
@@ -128,7 +128,7 @@ def _retrieved(label: LabelStudy) -> Iterator[str]:
     yield "<h3>Asked for more of the same</h3>"
     text = (
         f"Each of {found.queries:,} pictures asks all others, without any split, as nothing is "
-        f"learnt: the first is of the same {escape(label.name)} {percent(scores['P@1'])} of the "
+        f"learned: the first is of the same {escape(label.name)} {percent(scores['P@1'])} of the "
         "time"
     )
     if "P@10" in scores:
@@ -155,7 +155,7 @@ def _maps(label: LabelStudy, layout: Layout, anchor: str) -> Iterator[str]:
         text += "of the time"
     yield f"<h3>A map of the vectors</h3><p>{escape(text)}.</p>"
     yield '<figure class="plane">'
-    yield from coloured_map(layout, label.name, text)
+    yield from colored_map(layout, label.name, text)
     yield "</figure>"
     more = len(label.counts) - _MAPS
     yield from class_maps(layout, label.name, f"{anchor}-dots", _MAPS)

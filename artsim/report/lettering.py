@@ -57,12 +57,12 @@ def draw_text(
     position: tuple[float, float],
     text: str,
     size: int,
-    colour: tuple[int, int, int],
+    color: tuple[int, int, int],
 ) -> None:
     """Draw cleaned text, its left end on the baseline at ``position``."""
     x, y = position
     for font, run in _runs(text, size):
-        draw.text((x, y), run, colour, font, anchor="ls")
+        draw.text((x, y), run, color, font, anchor="ls")
         x += font.getlength(run)
 
 

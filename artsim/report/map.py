@@ -1,4 +1,4 @@
-"""A map of an index as a picture: points coloured by a label, or the pictures themselves."""
+"""A map of an index as a picture: points colored by a label, or the pictures themselves."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ __all__ = ["draw_pictures", "draw_points", "nearest_to_cells"]
 
 _INCHES, _DPI = (11.0, 8.0), 150
 # Paul Tol's bright and vibrant schemes, told apart without red or green vision
-# (https://sronpersonalpages.nl/~pault/), then grey for all other classes.
-_COLOURS = (
+# (https://sronpersonalpages.nl/~pault/), then gray for all other classes.
+_COLORS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
     "#ee7733", "#009988", "#cc3311", "#0077bb",
 )  # fmt: skip
@@ -36,12 +36,12 @@ def draw_points(
     *,
     title: str | None = None,
 ) -> None:
-    """Draw a point for every picture, in the colour of its class.
+    """Draw a point for every picture, in the color of its class.
 
     Args:
         file: Where to; the ending of the name is the format.
         points: Shape (N, 2); NaN is not drawn.
-        values: A class a point; the ten most frequent have colours.
+        values: A class a point; the ten most frequent have colors.
         title: Above the classes.
 
     Raises:
@@ -58,25 +58,25 @@ def draw_points(
         [value if value is not None else "" for value in values or [""] * len(points)]
     )
     counts = Counter(classes[classes != ""].tolist())
-    shown = [name for name, _ in counts.most_common(len(_COLOURS))]
+    shown = [name for name, _ in counts.most_common(len(_COLORS))]
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot(aspect="equal", frame_on=False, xticks=[], yticks=[])
     size = float(np.clip(40_000 / max(len(points), 1), 1, 40))  # square points, 1/72 inch
     rest = ~np.isin(classes, shown)
     if rest.any():
-        colour = _OTHER if shown else _COLOURS[0]
+        color = _OTHER if shown else _COLORS[0]
         label = f"other or none ({int(rest.sum()):,})" if shown else None
         axes.scatter(
-            points[rest, 0], points[rest, 1], s=size, color=colour, linewidths=0, label=label
+            points[rest, 0], points[rest, 1], s=size, color=color, linewidths=0, label=label
         )
-    for name, colour in zip(shown, _COLOURS, strict=False):
+    for name, color in zip(shown, _COLORS, strict=False):
         mine = classes == name
         said = f"{name} ({counts[name]:,})".replace("$", r"\$")  # no formula
         axes.scatter(
             points[mine, 0],
             points[mine, 1],
             s=size,
-            color=colour,
+            color=color,
             linewidths=0,
             alpha=0.85,
             label=said,

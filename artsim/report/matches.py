@@ -72,7 +72,7 @@ def _head(report: Report) -> Iterator[str]:
 
 
 def _asked(report: Report) -> Iterator[str]:
-    yield '<section aria-labelledby="asked"><h2 id="asked">Asked by</h2><div class="asked">'
+    yield '<section aria-labeledby="asked"><h2 id="asked">Asked by</h2><div class="asked">'
     for query in report.queries:
         title = query.label.title or query.name
         yield f'<article class="work">{"".join(_work(query, title))}</article>'
@@ -80,7 +80,7 @@ def _asked(report: Report) -> Iterator[str]:
 
 
 def _found(report: Report) -> Iterator[str]:
-    yield '<section aria-labelledby="found"><h2 id="found">Found</h2>'
+    yield '<section aria-labeledby="found"><h2 id="found">Found</h2>'
     if not report.matches:
         yield "<p>Nothing is like it.</p>"
     if any(match.why for match in report.matches):
@@ -99,7 +99,7 @@ def _legend() -> Iterator[str]:
     data = base64.b64encode(out.getvalue()).decode("ascii")
     yield (
         "<p>The small pictures show what made each match: how much every region gave of the "
-        "score. Regions in pale grey were not seen by the network.</p>"
+        "score. Regions in pale gray were not seen by the network.</p>"
         f'<p class="scale"><span>nothing</span><img src="data:image/png;base64,{data}" alt="from '
         'dark blue to yellow"><span>the most</span></p>'
     )
@@ -175,7 +175,7 @@ def _why(why: Why) -> str:
 
 
 def _how(report: Report) -> Iterator[str]:
-    yield '<section aria-labelledby="how"><h2 id="how">How it was found</h2>'
+    yield '<section aria-labeledby="how"><h2 id="how">How it was found</h2>'
     yield f"<p>With artsim {escape(report.version)} on {escape(report.date)}, by the command</p>"
     yield f"<pre><code>{escape(report.command)}</code></pre><dl>"
     for name, value in (

@@ -1,4 +1,4 @@
-"""Vectors on a plane: a map of dots coloured by class, and a small map for each class."""
+"""Vectors on a plane: a map of dots colored by class, and a small map for each class."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from artsim.report.pages import escape
 from artsim.study.results import Layout
 
-__all__ = ["HUES", "STYLE", "class_maps", "coloured_map"]
+__all__ = ["HUES", "STYLE", "class_maps", "colored_map"]
 
-HUES = 8  # classes that have a colour of their own
+HUES = 8  # classes that have a color of their own
 
 _SIDE = 400  # of a map, in its own units
 _MARGIN = 10
 
-# Told apart with any colour vision, on white and on black (after Okabe and Ito 2008).
+# Told apart with any color vision, on white and on black (after Okabe and Ito 2008).
 _LIGHT = ("#0072b2", "#d55e00", "#009e73", "#b3559a", "#b8860b", "#3b3b98", "#7a2e2e", "#5f9ea0")
 _DARK = ("#56b4e9", "#ff8c42", "#2fcf9f", "#e08fc6", "#f0c94c", "#9a9af0", "#d98880", "#a3d5d8")
 
@@ -44,12 +44,12 @@ STYLE = (
 )
 
 
-def coloured_map(layout: Layout, label: str, description: str) -> Iterator[str]:
-    """Draw all dots, those of the most common classes in colours, with a key.
+def colored_map(layout: Layout, label: str, description: str) -> Iterator[str]:
+    """Draw all dots, those of the most common classes in colors, with a key.
 
     Args:
         layout: The dots.
-        label: Whose classes colour them.
+        label: Whose classes color them.
         description: What it shows, in words.
     """
     classes = layout.classes[label]

@@ -20,7 +20,7 @@ from PIL import Image
 __all__ = ["Protocol", "beside", "encode"]
 
 _CHUNK = 4096  # characters of a kitty escape sequence, at most
-_COLOURS = 256  # that a sixel terminal has
+_COLORS = 256  # that a sixel terminal has
 _SIXEL = 6  # rows of pixels that a line of sixels draws
 
 
@@ -82,8 +82,8 @@ def _iterm(picture: Image.Image) -> str:
 
 
 def _sixel(picture: Image.Image) -> str:
-    """Write the picture's colours, then each six rows of pixels, colour over colour."""
-    reduced = picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.FLOYDSTEINBERG)
+    """Write the picture's colors, then each six rows of pixels, color over color."""
+    reduced = picture.convert("RGB").quantize(_COLORS, dither=Image.Dither.FLOYDSTEINBERG)
     palette = np.array(reduced.getpalette() or [0, 0, 0]).reshape(-1, 3)
     codes = np.asarray(reduced)  # (H, W)
     height, width = codes.shape

@@ -9,7 +9,7 @@ from artsim.report import bars, gallery
 from artsim.report.bars import percent, ranges, spread
 from artsim.report.figures import lines
 from artsim.report.gallery import Pictures
-from artsim.report.judgement import corners, judged, surest_mistakes
+from artsim.report.judgment import corners, judged, surest_mistakes
 from artsim.report.pages import escape, page
 from artsim.report.study import STYLE
 from artsim.report.ways import METRICS, draw_ways
@@ -41,7 +41,7 @@ def run_page(found: RunStudy, command: str, *, workers: int = 2) -> tuple[str, i
     """
     shown: list[Mistake] = []
     for task in found.tasks:
-        shown += task.judgement.mistakes if task.judgement else ()
+        shown += task.judgment.mistakes if task.judgment else ()
     pictures = Pictures(shown, workers)
     parts = [*_head(found), *_scores(found), *_curves(found)]
     for number, task in enumerate(found.tasks):
@@ -70,7 +70,7 @@ def _head(found: RunStudy) -> Iterator[str]:
 
 
 def _scores(found: RunStudy) -> Iterator[str]:
-    yield '<section aria-labelledby="scores"><h2 id="scores">Scores</h2>'
+    yield '<section aria-labeledby="scores"><h2 id="scores">Scores</h2>'
     for metric, meaning in METRICS.items():
         tasks = [task for task in found.tasks if task.metric == metric]
         if tasks:
@@ -92,7 +92,7 @@ def _score_table(tasks: Sequence[TaskStudy], meaning: str) -> Iterator[str]:
     for task in tasks:
         values = {way.name: percent(way.estimate.value) for way in task.ways}
         cells = [values.get(way, "") for way in ways]
-        cells += ["" if each is None else percent(each) for each in (task.chosen, task.learnt)]
+        cells += ["" if each is None else percent(each) for each in (task.chosen, task.learned)]
         yield _table_row([task.name], [*cells, f"{task.sizes[2]:,}"])
     yield "</tbody></table></div>"
 
@@ -130,8 +130,8 @@ def _table_row(texts: Sequence[str], numbers: Sequence[str]) -> str:
 def _curves(found: RunStudy) -> Iterator[str]:
     if not any(found.curves.values()):
         return
-    yield '<section aria-labelledby="curves"><h2 id="curves">Curves</h2>'
-    yield "<p>After each epoch. Dashed: the loss on the pictures learnt from.</p>"
+    yield '<section aria-labeledby="curves"><h2 id="curves">Curves</h2>'
+    yield "<p>After each epoch. Dashed: the loss on the pictures learned from.</p>"
     yield '<div class="figures">'
     for network, rows in found.curves.items():
         for figure in _figures(rows, network):
@@ -149,7 +149,7 @@ def _figures(rows: Sequence[Mapping[str, float]], network: str) -> Iterator[tupl
     best = min(range(len(rows)), key=losses.__getitem__)
     text = (
         f"{loss} on validation pictures, least in epoch {epochs[best]:.0f} ({losses[best]:.3g}; "
-        f"{rows[best]['train_loss']:.3g} on those learnt from)."
+        f"{rows[best]['train_loss']:.3g} on those learned from)."
     )
     yield (
         lines(
@@ -185,23 +185,23 @@ def _figures(rows: Sequence[Mapping[str, float]], network: str) -> Iterator[tupl
 
 
 def _task(task: TaskStudy, pictures: Pictures, anchor: str) -> Iterator[str]:
-    yield f'<section aria-labelledby="{anchor}"><h2 id="{anchor}">{escape(task.name)}</h2>'
+    yield f'<section aria-labeledby="{anchor}"><h2 id="{anchor}">{escape(task.name)}</h2>'
     yield f"<p>{_in_short(task)}</p>"
-    learnt, chosen, tested = task.sizes
+    learned, chosen, tested = task.sizes
     notes = "".join(f" {escape(note)}." for note in task.notes)
     yield (
-        f'<p class="soft"><small>{escape(task.split)}: {learnt:,} pictures learnt from, {chosen:,} '
-        f"to choose by, {tested:,} test pictures.{notes}</small></p>"
+        f'<p class="soft"><small>{escape(task.split)}: {learned:,} training, {chosen:,} '
+        f"validation and {tested:,} test pictures.{notes}</small></p>"
     )
     yield from draw_ways(task.ways, metadata=task.metadata, k=task.k)
-    if task.judgement is None:
+    if task.judgment is None:
         yield "<h3>Which classes are told</h3><p>Of the test pictures that have a class, those "
         yield "that it is said of. The lines are 95% Wilson intervals.</p>"
         yield from ranges(task.classes)
     else:
-        yield from judged(task.judgement)
-        yield from corners(task.judgement)
-        yield from surest_mistakes(task.judgement, pictures)
+        yield from judged(task.judgment)
+        yield from corners(task.judgment)
+        yield from surest_mistakes(task.judgment, pictures)
     yield "</section>"
 
 
@@ -222,7 +222,7 @@ def _in_short(task: TaskStudy) -> str:
 
 
 def _foot(found: RunStudy, command: str) -> Iterator[str]:
-    yield '<section aria-labelledby="made"><h2 id="made">How it was made</h2>'
+    yield '<section aria-labeledby="made"><h2 id="made">How it was made</h2>'
     yield f"<pre><code>{escape(command)}</code></pre>"
     yield f"<p>artsim {escape(found.version)}, with these settings:</p>"
     yield '<div class="scroll"><table><tbody>'

@@ -29,7 +29,7 @@ LINES_MAX = 2  # lines that one entry of a caption may take
 
 PAPER = (250, 249, 246)
 INK = (38, 36, 34)
-GREY = (112, 108, 102)
+GRAY = (112, 108, 102)
 HAIRLINE = (214, 211, 204)
 BLANK = (236, 234, 229)  # where a picture is missing
 
@@ -149,7 +149,7 @@ def _place(
     sheet.paste(block.picture, (x, y - block.picture.height))
     baseline = y + LINE // 2 + LETTER
     for text, stands_out in block.lines:
-        draw_text(draw, (x, baseline), text, LETTER, INK if stands_out else GREY)
+        draw_text(draw, (x, baseline), text, LETTER, INK if stands_out else GRAY)
         baseline += LINE
 
 
@@ -201,6 +201,6 @@ def _blank(reason: str, side: int) -> Image.Image:
     lines = wrap(clean(reason), LETTER, side - 2 * GUTTER, 4)
     baseline = (blank.height - LINE * len(lines)) // 2 + LETTER
     for line in lines:
-        draw_text(draw, (GUTTER, baseline), line, LETTER, GREY)
+        draw_text(draw, (GUTTER, baseline), line, LETTER, GRAY)
         baseline += LINE
     return blank

@@ -21,7 +21,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 def csv_text(matches: Sequence[Found]) -> str:
     """Write a row a match: rank, score, percentile, a column an aspect, id, image, the record.
 
-    A column of the record that is called like one before it becomes NAME_catalogue. Text that a
+    A column of the record that is called like one before it becomes NAME_catalog. Text that a
     spreadsheet would run as a formula gets an apostrophe before it; numbers stay.
     """
     aspects = list(dict.fromkeys(name for match in matches for name in match.shares))
@@ -31,7 +31,7 @@ def csv_text(matches: Sequence[Found]) -> str:
     out.write(_MARK)
     rows = csv.writer(out)
     own = ["rank", "score", "percentile", *aspects, "id", "image", *(["box"] if boxed else [])]
-    names = (f"{name}_catalogue" if name in own else name for name in fields)
+    names = (f"{name}_catalog" if name in own else name for name in fields)
     rows.writerow([*own, *map(_inert, names)])
     for match in matches:
         numbers = (match.percentile, *(match.shares.get(name) for name in aspects))

@@ -43,7 +43,7 @@ def study_page(study: Study, command: str, *, workers: int = 2) -> tuple[str, in
     """
     shown: list[Mistake | Outlier] = []
     for label in study.labels:
-        shown += label.judgement.mistakes if label.judgement else ()
+        shown += label.judgment.mistakes if label.judgment else ()
         shown += label.outliers.works if label.outliers else ()
     pictures = Pictures(shown, workers, alone=[work for work, _ in study.hubs.most])
     parts = [*_head(study), *_scores(study), *_data(study)]
@@ -84,7 +84,7 @@ def _head(study: Study) -> Iterator[str]:
 
 
 def _scores(study: Study) -> Iterator[str]:
-    yield '<section aria-labelledby="scores"><h2 id="scores">Scores</h2>'
+    yield '<section aria-labeledby="scores"><h2 id="scores">Scores</h2>'
     for label in study.labels:
         yield f"<p><b>{escape(label.name)}.</b> {in_short(label)}</p>"
     for metric, meaning in METRICS.items():
@@ -119,7 +119,7 @@ def _score_table(labels: list[LabelStudy], meaning: str) -> Iterator[str]:
 
 
 def _data(study: Study) -> Iterator[str]:
-    yield '<section aria-labelledby="data"><h2 id="data">The data</h2>'
+    yield '<section aria-labeledby="data"><h2 id="data">The data</h2>'
     unfinished = "" if study.complete else " The index is unfinished: not every row was tried."
     yield (
         f"<p>{escape(study.source)}, read as {escape(study.reader)}; embedded "
@@ -164,14 +164,14 @@ def _hubs(study: Study, pictures: Pictures) -> Iterator[str]:
     found = study.hubs
     if not found.most:
         return
-    yield '<section aria-labelledby="hubs"><h2 id="hubs">Hubs</h2>'
+    yield '<section aria-labeledby="hubs"><h2 id="hubs">Hubs</h2>'
     skew = (
         "" if found.skew is None else f" The skew of these counts is {found.skew:.2f}, 0 is none."
     )
     yield (
         f"<p>Some pictures are among the {found.k} nearest of far more others than the "
         f"{found.k} they would be by chance, and so turn up everywhere; {found.orphans:,} "
-        f"({found.orphans / study.rows:.0%}) are nobody's neighbour.{skew}</p>"
+        f"({found.orphans / study.rows:.0%}) are nobody's neighbor.{skew}</p>"
     )
     yield '<div class="tile-row">'
     for work, times in found.most:
@@ -181,11 +181,11 @@ def _hubs(study: Study, pictures: Pictures) -> Iterator[str]:
 
 def _foot(study: Study, command: str, megabytes: float, count: int) -> Iterator[str]:
     versions = ", ".join(f"{name} {version}" for name, version in study.versions.items())
-    yield '<section aria-labelledby="made"><h2 id="made">How it was made</h2>'
+    yield '<section aria-labeledby="made"><h2 id="made">How it was made</h2>'
     yield f"<pre><code>{escape(command)}</code></pre>"
     yield (
         f"<p>{escape(versions)}; seed {study.seed}. The same index and command make the same page. "
-        "Majority, metadata, neighbours and probe learn from the same pictures (train and "
+        "Majority, metadata, neighbors and probe learn from the same pictures (train and "
         "validation) and are judged by the same test pictures; k, the penalty and the temperature "
         "of the probabilities are chosen on validation. Intervals of scores are bootstrapped "
         "over the test pictures, those of classes and corners are Wilson's.</p>"

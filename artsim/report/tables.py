@@ -76,7 +76,7 @@ _SCORES = ("label", "split", "way", "metric", "score", "low", "high", "test")
 _SPLITS = ("label", "split", "drawn", "train", "validation", "test", "same file", "look alike")
 _CURVES = ("label", "setting", "value", "score", "chosen")
 _CLASSES = (
-    *("label", "class", "learnt", "test", "right", "recall", "low", "high"),
+    *("label", "class", "learned", "test", "right", "recall", "low", "high"),
     *("precision", "taken for", "times"),
 )
 _COVERAGE = ("label", "column", "value", "test", "right", "low", "high", "expected", "weak")
@@ -87,7 +87,7 @@ _MISTAKES = (
 )
 _OUTLIERS = (
     *("label", "id", "title", "class", "probability", "predicted", "of that"),
-    *("neighbours agree", "nearest"),
+    *("neighbors agree", "nearest"),
 )
 
 
@@ -115,7 +115,7 @@ def label_tables(label: LabelStudy) -> list[Table]:
     if label.outliers is not None:
         tables.append(_table("outliers", "Works that do not fit their label", _OUTLIERS, (
             (name, o.work.id, o.work.title, o.class_, o.probability, o.predicted,
-             o.predicted_probability, o.agreement, _nearest(o.neighbours))
+             o.predicted_probability, o.agreement, _nearest(o.neighbors))
             for o in label.outliers.works
         )))  # fmt: skip
     if label.retrieved is not None:
@@ -127,11 +127,11 @@ def label_tables(label: LabelStudy) -> list[Table]:
 
 
 def _judged(label: LabelStudy) -> Iterator[Table]:
-    found, name = label.judgement, label.name
+    found, name = label.judgment, label.name
     if found is None:
         return
     yield _table("classes", "Classes", _CLASSES, (
-        (name, c.class_, c.learnt, c.tested, c.right, *_three(c.recall),
+        (name, c.class_, c.learned, c.tested, c.right, *_three(c.recall),
          None if c.precision is None else c.precision.value, c.taken_for, c.times or None)
         for c in found.classes
     ))  # fmt: skip
@@ -143,7 +143,7 @@ def _judged(label: LabelStudy) -> Iterator[Table]:
     ))  # fmt: skip
     yield _table("mistakes", "The surest mistakes", _MISTAKES, (
         (name, m.work.id, m.work.title, m.truth, m.predicted, m.probability, m.truth_probability,
-         _nearest(m.neighbours))
+         _nearest(m.neighbors))
         for m in found.mistakes
     ))  # fmt: skip
     yield _table("coverage", "Coverage", _COVERAGE, (

@@ -37,7 +37,7 @@ def in_short(label: LabelStudy) -> str:
     metadata = escape(", ".join(label.metadata))
     said = (
         f"A linear probe gets <b>{score_text(label, probe)}</b> on {label.split.test:,} test "
-        f"pictures ({METRICS[label.metric]}); the {label.k} nearest neighbours get "
+        f"pictures ({METRICS[label.metric]}); the {label.k} nearest neighbors get "
         f"{score_text(label, label.way('kNN'))}, {metadata} alone "
         f"{score_text(label, label.way('metadata only'))}, and {_BASES[label.metric]} "
         f"{score_text(label, base.estimate)}."
@@ -69,14 +69,14 @@ def score_lines(label: LabelStudy, estimate: Estimate) -> str:
 
 
 def split_text(split: SplitFacts) -> str:
-    """Say in HTML who judges, and what is shared with those learnt from."""
+    """Say in HTML who judges, and what is shared with those learned from."""
     shared = {"file": "the same file", "picture": "a look-alike"}
     leaks = " and ".join(
         f"{count:,} {'has' if count == 1 else 'have'} {shared[kind]}"
         for kind, count in split.leaks.items()
     )
     said = (
-        f"{escape(split.way)}: {split.train:,} pictures learnt from, {split.validation:,} to "
+        f"{escape(split.way)}: {split.train:,} pictures learned from, {split.validation:,} to "
         f"choose by, {split.test:,} test pictures, asked once. Of these {leaks} among the others."
     )
     if split.unhashed:
@@ -96,7 +96,7 @@ def draw_ways(ways: Sequence[Way], *, metadata: Sequence[str], k: int) -> Iterat
     Args:
         ways: Each with a share.
         metadata: Columns that one of them knows alone.
-        k: Neighbours that another asks.
+        k: Neighbors that another asks.
     """
     hints = {
         "majority": "always the most common class",
@@ -145,11 +145,11 @@ def _explained(label: LabelStudy, grouped: Grouped, again: Estimate) -> str:
     group, name = escape(grouped.group), escape(label.name)
     said = (
         f"On the ordinary split the {group} of {grouped.known:,} of the {label.split.test:,} test "
-        "pictures was learnt from"
+        "pictures was learned from"
     )
     if grouped.tied is not None:
         said += f", and {grouped.tied:.0%} of all pictures have the usual {name} of their {group}"
-    said += f": whoever recognises the {group} knows much of the {name}. The right-hand column is "
+    said += f": whoever recognizes the {group} knows much of the {name}. The right-hand column is "
     said += f"what is known of the {name} where the {group} was never seen. "
     if label.metric == "MAE":
         return said

@@ -29,7 +29,7 @@ ARTISTS = (
         years=(1884, 1911),
         palette=Palette.of("f7efd2 8fc1d9 7fa650 3f7cac e2725b f6c445 2f3e63"),
         subjects={"landscape": 4, "seascape": 3, "flowers": 2, "still life": 1, "portrait": 1},
-        media={"oil": 7, "watercolour": 1, "etching": 2},
+        media={"oil": 7, "watercolor": 1, "etching": 2},
         hand=Hand(mark="dot", size=0.9, stray=0.3, needle="dot"),
     ),
     Artist(
@@ -47,7 +47,7 @@ ARTISTS = (
         years=(1887, 1902),
         palette=Palette.of("f5ecc1 5b9bd0 5f8f4a 2d5fa6 d9772b f2c230 1c2a4f"),
         subjects={"landscape": 5, "town": 2, "flowers": 2, "portrait": 2},
-        media={"oil": 7, "etching": 2, "watercolour": 1},
+        media={"oil": 7, "etching": 2, "watercolor": 1},
         hand=Hand(mark="swirl", size=1.0, stray=0.2, angle=0.2, needle="curve", wobble=0.7),
     ),
     Artist(
@@ -83,7 +83,7 @@ ARTISTS = (
         years=(1871, 1909),
         palette=Palette.of("fbf7ee a9cbe0 93ad7c 6c8ebf d99a8b efcf8e 4a5470"),
         subjects={"seascape": 4, "flowers": 4, "landscape": 3, "still life": 1},
-        media={"watercolour": 7, "oil": 2, "etching|watercolour": 2},
+        media={"watercolor": 7, "oil": 2, "etching|watercolor": 2},
         hand=Hand(mark="dab", size=1.1, stray=0.12, angle=0.3, needle="parallel", wobble=0.6),
     ),
     Artist(
@@ -92,7 +92,7 @@ ARTISTS = (
         years=(1833, 1860),
         palette=Palette.of("f1e5c9 c2b48f 7d7a4a 8a6d4b a4552f d9a441 33271f"),
         subjects={"landscape": 4, "portrait": 3, "animal": 2, "town": 2},
-        media={"etching": 5, "oil": 4, "etching|watercolour": 2},
+        media={"etching": 5, "oil": 4, "etching|watercolor": 2},
         hand=Hand(mark="glaze", size=1.0, stray=0.12, angle=0.8, needle="cross", wobble=0.4),
     ),
     Artist(
@@ -101,7 +101,7 @@ ARTISTS = (
         years=(1936, 1954),
         palette=Palette.of("fdf3e7 7cc6e8 3aa76d 2451a4 e63946 ffb703 1d1d3b"),
         subjects={"animal": 4, "still life": 3, "flowers": 3, "discs": 2},
-        media={"gouache": 7, "woodcut": 2, "watercolour": 1},
+        media={"gouache": 7, "woodcut": 2, "watercolor": 1},
         hand=Hand(mark="dab", size=1.4, stray=0.05, gouge="straight", angle=0.0, wobble=0.9),
     ),
     Artist(
@@ -110,7 +110,7 @@ ARTISTS = (
         years=(1941, 1969),
         palette=Palette.of("f3e9dc 8fa9b8 586f4c 34568b b23a2e e08e2b 2b1d2a"),
         subjects={"bands": 6, "landscape": 2, "seascape": 1, "discs": 1},
-        media={"oil": 7, "gouache": 2, "watercolour": 1},
+        media={"oil": 7, "gouache": 2, "watercolor": 1},
         hand=Hand(mark="stripe", size=1.2, stray=0.1, angle=0.0, wobble=0.4),
     ),
 )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from artsim.sample.sketch import Array, Colour, Sketch, as_image, blend, noise
+from artsim.sample.sketch import Array, Color, Sketch, as_image, blend, noise
 
 __all__ = ["BRUSHES"]
 
@@ -21,7 +21,7 @@ class _Mark(NamedTuple):
     step: float  # its length, or that of each bend, in widths
     bends: int
     turn: float  # how far its angle strays, radians
-    gap: float  # to its neighbours, in widths
+    gap: float  # to its neighbors, in widths
 
 
 MARKS = {
@@ -33,7 +33,7 @@ MARKS = {
 
 
 def strokes(s: Sketch) -> Image.Image:
-    """Cover the sketch with marks that take their colour from it, large ones first."""
+    """Cover the sketch with marks that take their color from it, large ones first."""
     image = Image.blend(s.image, Image.new("RGB", s.image.size, s.palette.land), 0.15)
     mark, draw = MARKS[s.hand.mark], ImageDraw.Draw(image)
     angles = s.hand.angle + mark.turn * noise(s.width, s.height, s.unit / 3, s.rng)
@@ -43,16 +43,16 @@ def strokes(s: Sketch) -> Image.Image:
         spots = _jittered(s, size * mark.gap)
         if scale < 0.5:  # the finest marks go where the forms are
             spots = spots[_under(detail, spots) > 60]
-        colours = _colours(s, s.image, spots)
+        colors = _colors(s, s.image, spots)
         if mark.step == 0:
-            for colour, (x, y) in zip(colours, spots.tolist(), strict=True):
+            for color, (x, y) in zip(colors, spots.tolist(), strict=True):
                 half = size * 0.62
-                draw.ellipse((x - half, y - half, x + half, y + half), colour)
+                draw.ellipse((x - half, y - half, x + half, y + half), color)
             continue
         bends = mark.bends if scale >= 1 else max(1, mark.bends - 2)
         lines = _paths(angles, spots, size * mark.step, bends)
-        for colour, line in zip(colours, lines.tolist(), strict=True):
-            draw.line(line, colour, max(1, round(size)))
+        for color, line in zip(colors, lines.tolist(), strict=True):
+            draw.line(line, color, max(1, round(size)))
     return image
 
 
@@ -68,8 +68,8 @@ def tiles(s: Sketch) -> Image.Image:
     reach = size * s.rng.uniform(0.58, 0.7, corners.shape)
     around = np.stack([np.cos(corners), np.sin(corners)], -1) * reach[..., None]  # (N, 4, 2)
     stones = (spots[:, None] + around).reshape(len(spots), 8)
-    for colour, stone in zip(_colours(s, s.image, spots), stones.tolist(), strict=True):
-        draw.polygon(stone, colour)
+    for color, stone in zip(_colors(s, s.image, spots), stones.tolist(), strict=True):
+        draw.polygon(stone, color)
     return image
 
 
@@ -96,7 +96,7 @@ def facets(s: Sketch) -> Image.Image:
 
 
 def glazes(s: Sketch) -> Image.Image:
-    """Blend the colours into each other, in glazes."""
+    """Blend the colors into each other, in glazes."""
     soft = s.image.filter(ImageFilter.GaussianBlur(s.unit / 130 * s.hand.size))
     image = Image.blend(s.image, soft, 0.7)
     cloud = noise(s.width, s.height, s.unit / 6, s.rng)[..., None]
@@ -112,13 +112,13 @@ BRUSHES: dict[str, Callable[[Sketch], Image.Image]] = {
 
 
 def _brushed_over(s: Sketch, base: Image.Image) -> Image.Image:
-    """Brush lightly over a picture, in short strokes of its own colours."""
+    """Brush lightly over a picture, in short strokes of its own colors."""
     draw, size = ImageDraw.Draw(base), s.unit / 60
     spots = _jittered(s, size * 2.4)
     angles = np.full((s.height, s.width), s.hand.angle, np.float32)
     lines = _paths(angles, spots, size * 2.4, bends=1)
-    for colour, line in zip(_colours(s, base, spots), lines.tolist(), strict=True):
-        draw.line(line, colour, round(size * 0.8))
+    for color, line in zip(_colors(s, base, spots), lines.tolist(), strict=True):
+        draw.line(line, color, round(size * 0.8))
     return base
 
 
@@ -141,8 +141,8 @@ def _jittered(s: Sketch, gap: float, jitter: float = 0.45) -> Array:
     return np.asarray(s.rng.permutation(spots), np.float32)
 
 
-def _colours(s: Sketch, source: Image.Image, spots: Array) -> list[Colour]:
-    """Pick the colours under the points, each strayed towards another of the palette."""
+def _colors(s: Sketch, source: Image.Image, spots: Array) -> list[Color]:
+    """Pick the colors under the points, each strayed towards another of the palette."""
     palette = np.array(s.palette, np.float32)
     other = palette[s.rng.integers(0, len(palette), len(spots))]
     stray = s.hand.stray

@@ -1,4 +1,4 @@
-"""How the pictures are made: a sketch painted in oil, watercolour or gouache, etched or cut."""
+"""How the pictures are made: a sketch painted in oil, watercolor or gouache, etched or cut."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def oil(s: Sketch) -> Image.Image:
     return as_image(np.asarray(image, np.float32) + texture[..., None])
 
 
-def watercolour(s: Sketch) -> Image.Image:
-    """Let thin colour run on rough white paper, and leave an edge bare."""
+def watercolor(s: Sketch) -> Image.Image:
+    """Let thin color run on rough white paper, and leave an edge bare."""
     small = _finished(s.image)
     width, height = small.size
     rows, columns = np.mgrid[:height, :width].astype(np.float32)
@@ -49,7 +49,7 @@ def watercolour(s: Sketch) -> Image.Image:
 
 
 def gouache(s: Sketch) -> Image.Image:
-    """Lay flat, opaque colour, as if cut from paper."""
+    """Lay flat, opaque color, as if cut from paper."""
     image = _finished(s.image)
     width, height = image.size
     shadow = _finished(s.outline.filter(ImageFilter.GaussianBlur(s.unit / 160)))
@@ -114,11 +114,11 @@ def woodcut(s: Sketch, ground: Image.Image | None = None) -> Image.Image:
 
 MEDIA: dict[str, Callable[[Sketch], Image.Image]] = {
     "oil": oil,
-    "watercolour": watercolour,
+    "watercolor": watercolor,
     "gouache": gouache,
     "etching": etching,
     "woodcut": woodcut,
-    "etching|watercolour": lambda s: etching(s, watercolour(s)),
+    "etching|watercolor": lambda s: etching(s, watercolor(s)),
     "woodcut|gouache": lambda s: woodcut(s, gouache(s)),
 }
 
@@ -160,7 +160,7 @@ def _printed(
     dark: tuple[int, int, int],
     plate: bool,
 ) -> Image.Image:
-    """Press ink (1 is full) on paper or on a coloured ground; the margin stays free."""
+    """Press ink (1 is full) on paper or on a colored ground; the margin stays free."""
     height, width = ink.shape
     inside = np.zeros_like(ink)
     inside[margin : height - margin, margin : width - margin] = 1

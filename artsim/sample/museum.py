@@ -42,7 +42,7 @@ TURNED = {
 DEPARTMENTS = {
     "oil": "Paintings",
     "gouache": "Paintings",
-    "watercolour": "Drawings and Watercolours",
+    "watercolor": "Drawings and Watercolors",
     "etching": "Prints",
     "woodcut": "Prints",
 }
@@ -81,7 +81,7 @@ TRANSLATED = {
 def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
     """Draw a museum into a new folder and return how many pictures it has.
 
-    ``objects.csv`` has a row a picture; ``medium`` holds several values as ``etching|watercolour``
+    ``objects.csv`` has a row a picture; ``medium`` holds several values as ``etching|watercolor``
     and a few years are unknown. The same seed gives the same museum, and picture n is the same
     however many follow it.
 
@@ -124,7 +124,7 @@ def _make_object(folder: Path, number: int, seed: int) -> dict[str, str]:
     sketch.flat = medium.endswith("gouache")
     title = SCENES[subject](sketch)
     image = MEDIA[medium](sketch)
-    name = _save(image, folder, number, photographed_grey=medium in ("etching", "woodcut"))
+    name = _save(image, folder, number, photographed_gray=medium in ("etching", "woodcut"))
     return {
         "object_id": _object_id(number),
         "image": name,
@@ -157,15 +157,15 @@ def _size(subject: str, rng: np.random.Generator) -> tuple[int, int]:
 
 
 def _tinted(palette: Palette, rng: np.random.Generator) -> Palette:
-    """Mix the colours anew for a picture: close to the artist's, never the same."""
+    """Mix the colors anew for a picture: close to the artist's, never the same."""
     strays = rng.normal(0, 9, (len(palette), 3))
-    colours = (np.array(palette) + strays).clip(0, 255).astype(int).tolist()
-    return Palette(*((red, green, blue) for red, green, blue in colours))
+    colors = (np.array(palette) + strays).clip(0, 255).astype(int).tolist()
+    return Palette(*((red, green, blue) for red, green, blue in colors))
 
 
-def _save(image: Image.Image, folder: Path, number: int, *, photographed_grey: bool) -> str:
-    """Write the picture as museums have them: mostly JPEG, some grey, some turned, some PNG."""
-    if photographed_grey and number % 3 == 0:
+def _save(image: Image.Image, folder: Path, number: int, *, photographed_gray: bool) -> str:
+    """Write the picture as museums have them: mostly JPEG, some gray, some turned, some PNG."""
+    if photographed_gray and number % 3 == 0:
         image = image.convert("L")
     if number % 13 == 4:
         name = f"images/{_object_id(number)}.png"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from artsim.sample.sketch import Colour, Point, Sketch, at, blend, curve, ellipse
+from artsim.sample.sketch import Color, Point, Sketch, at, blend, curve, ellipse
 from artsim.sample.things import (
     bird,
     boat,
@@ -29,7 +29,7 @@ __all__ = ["SCENES"]
 BEYOND = 9  # pixels that fills reach beyond the picture, so that a stray hand leaves no gap
 
 # What faces are painted with, beside the palette.
-SKINS: tuple[Colour, ...] = ((243, 210, 178), (222, 172, 130), (176, 118, 78), (118, 76, 54))
+SKINS: tuple[Color, ...] = ((243, 210, 178), (222, 172, 130), (176, 118, 78), (118, 76, 54))
 
 
 def landscape(s: Sketch) -> str:
@@ -71,9 +71,9 @@ def seascape(s: Sketch) -> str:
     for row in range(rows):
         near = row / rows
         top = horizon + (h - horizon) * near**1.3
-        colour = blend(water, p.deep if row % 2 else p.pale, 0.12 + 0.16 * near)
+        color = blend(water, p.deep if row % 2 else p.pale, 0.12 + 0.16 * near)
         swell = u * (0.006 + 0.02 * near) if row else 0.0
-        _hill(s, top, swell, colour, waves=7 - row / 2)
+        _hill(s, top, swell, color, waves=7 - row / 2)
         if row % 2 and boats:
             boats -= 1
             size = u * (0.14 + 0.3 * near) * s.between(0.8, 1.2)
@@ -148,14 +148,14 @@ def still_life(s: Sketch) -> str:
         foot = (w * s.between(0.15, 0.85), edge + u * s.between(0.0, 0.08))
         (bottle if s.chance(0.5) else jug)(s, foot, u * s.between(0.26, 0.46), s.accent(on=wall))
     in_bowl, kind, count = s.chance(0.6), int(s.rng.integers(3)), int(s.rng.integers(3, 8))
-    centre = (w * s.between(0.35, 0.65), edge + u * s.between(0.12, 0.18))
+    center = (w * s.between(0.35, 0.65), edge + u * s.between(0.12, 0.18))
     size = u * s.between(0.06, 0.085)
     for index in range(count):
         aside = (index - (count - 1) / 2) * (0.92 if in_bowl else 1.7)
         up = (1.6 if index % 2 else 0.8) if in_bowl else -0.5 * (index % 3)
-        fruit(s, at(centre, size, (aside, up))[0], size, kind)
+        fruit(s, at(center, size, (aside, up))[0], size, kind)
     if in_bowl:
-        bowl(s, centre, size * (count * 0.62 + 1), blend(s.accent(), p.pale, 0.4))
+        bowl(s, center, size * (count * 0.62 + 1), blend(s.accent(), p.pale, 0.4))
     return ("Still Life with Pears", "Still Life, with Plums", "Lemons for Aunt Polly")[kind]
 
 
@@ -197,11 +197,11 @@ def discs(s: Sketch) -> str:
     field = blend(s.accent(), p.pale, s.between(0.55, 0.85))
     s.area(_down_from(s, -BEYOND), field, shade="down", lined=False)
     for _ in range(int(s.rng.integers(5, 11))):
-        centre = (w * s.between(0.08, 0.92), h * s.between(0.08, 0.92))
+        center = (w * s.between(0.08, 0.92), h * s.between(0.08, 0.92))
         radius, rings = u * s.between(0.04, 0.22), int(s.rng.integers(1, 5))
         for ring in range(rings, 0, -1):
-            colour = p.deep if s.chance(0.12) else s.accent()
-            s.oval(centre, (radius * ring / rings, radius * ring / rings), colour)
+            color = p.deep if s.chance(0.12) else s.accent()
+            s.oval(center, (radius * ring / rings, radius * ring / rings), color)
     for _ in range(int(s.rng.integers(2, 7))):
         start, turn = (s.between(0, w), s.between(0, h)), s.between(0, math.tau)
         long = u * s.between(0.2, 0.7)
@@ -211,7 +211,7 @@ def discs(s: Sketch) -> str:
 
 
 def bands(s: Sketch) -> str:
-    """Broad horizontal bands of colour."""
+    """Broad horizontal bands of color."""
     w, h, p = s.width, s.height, s.palette
     ground = blend(s.accent(), p.deep if s.chance(0.5) else p.pale, 0.5)
     s.area(_down_from(s, -BEYOND), ground, shade="down", strength=0.2, lined=False)
@@ -235,16 +235,16 @@ def grid(s: Sketch) -> str:
             corners = [(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)]
             back = s.accent() if s.chance(0.6) else blend(p.pale, p.sky, s.between(0, 0.8))
             s.area(corners, back)
-            colour, corner = p.deep if s.chance(0.25) else s.accent(), int(s.rng.integers(4))
+            color, corner = p.deep if s.chance(0.25) else s.accent(), int(s.rng.integers(4))
             kind = s.between(0, 1)
             if kind < 0.35:
-                s.area([*corners[:corner], *corners[corner + 1 :]], colour)
+                s.area([*corners[:corner], *corners[corner + 1 :]], color)
             elif kind < 0.6:
-                s.oval((x + cell / 2, y + cell / 2), (cell * 0.36, cell * 0.36), colour)
+                s.oval((x + cell / 2, y + cell / 2), (cell * 0.36, cell * 0.36), color)
             elif kind < 0.8:
                 round_ = ellipse(corners[corner], (cell, cell))
                 inside = [(min(max(a, x), x + cell), min(max(b, y), y + cell)) for a, b in round_]
-                s.area(inside, colour)
+                s.area(inside, color)
     return f"Composition in {columns} by {rows}"
 
 
@@ -269,34 +269,34 @@ def _down_from(s: Sketch, top: float) -> list[Point]:
 
 def _sky(s: Sketch, bottom: float, night: bool) -> None:
     w, u, p = s.width, s.unit, s.palette
-    colour = blend(p.sky, p.deep, 0.62 if night else 0.0)
+    color = blend(p.sky, p.deep, 0.62 if night else 0.0)
     right = w + BEYOND
     sky = [(-BEYOND, -BEYOND), (right, -BEYOND), (right, bottom), (-BEYOND, bottom)]
-    s.area(sky, colour, shade="up", strength=0.28, lined=False)
-    centre = (w * s.between(0.12, 0.88), bottom * s.between(0.15, 0.5))
+    s.area(sky, color, shade="up", strength=0.28, lined=False)
+    center = (w * s.between(0.12, 0.88), bottom * s.between(0.15, 0.5))
     radius = u * s.between(0.05, 0.1)
-    glow = blend(colour, p.bright, 0.25)
-    s.oval(centre, (radius * 1.7, radius * 1.7), glow, lined=False)
-    s.oval(centre, (radius, radius), blend(p.pale, p.bright, 0.2 if night else 0.85))
+    glow = blend(color, p.bright, 0.25)
+    s.oval(center, (radius * 1.7, radius * 1.7), glow, lined=False)
+    s.oval(center, (radius, radius), blend(p.pale, p.bright, 0.2 if night else 0.85))
     if not night:
-        _clouds(s, bottom, blend(colour, p.pale, 0.75))
+        _clouds(s, bottom, blend(color, p.pale, 0.75))
         return
     if s.chance(0.5):  # the moon is a crescent
-        s.oval(at(centre, radius, (0.5, 0.2))[0], (radius * 0.85, radius * 0.85), glow, lined=False)
+        s.oval(at(center, radius, (0.5, 0.2))[0], (radius * 0.85, radius * 0.85), glow, lined=False)
     for _ in range(int(s.rng.integers(5, 22))):
         star = (s.between(0, w), s.between(0, bottom * 0.8))
         s.oval(star, (u / 110, u / 110), p.pale, lined=False)
 
 
-def _clouds(s: Sketch, bottom: float, colour: Colour) -> None:
+def _clouds(s: Sketch, bottom: float, color: Color) -> None:
     for _ in range(int(s.rng.integers(0, 4))):
-        centre = (s.between(0, s.width), bottom * s.between(0.1, 0.6))
+        center = (s.between(0, s.width), bottom * s.between(0.1, 0.6))
         size = s.unit * s.between(0.05, 0.1)
-        for puff in at(centre, size, (-1.1, 0), (1.0, 0), (-0.2, 0.4)):
-            s.oval(puff, (size * 1.2, size * 0.6), colour, lined=False)
+        for puff in at(center, size, (-1.1, 0), (1.0, 0), (-0.2, 0.4)):
+            s.oval(puff, (size * 1.2, size * 0.6), color, lined=False)
 
 
-def _hill(s: Sketch, top: float, swing: float, colour: Colour, waves: float = 1.4) -> None:
+def _hill(s: Sketch, top: float, swing: float, color: Color, waves: float = 1.4) -> None:
     first, second = s.between(0, math.tau), s.between(0, math.tau)
     points: list[Point] = []
     for step in range(-1, 42):
@@ -305,7 +305,7 @@ def _hill(s: Sketch, top: float, swing: float, colour: Colour, waves: float = 1.
         points.append((s.width * step / 40, y))
     bottom = s.height + BEYOND
     foot = [(points[-1][0], bottom), (points[0][0], bottom)]
-    s.area([*points, *foot], colour, shade="down", strength=0.22)
+    s.area([*points, *foot], color, shade="down", strength=0.22)
 
 
 def _river(s: Sketch, horizon: float) -> None:
@@ -341,33 +341,33 @@ def _great_wave(s: Sketch) -> None:
         s.oval(point, (size, size), p.pale)
 
 
-def _wall(s: Sketch, colour: Colour) -> None:
+def _wall(s: Sketch, color: Color) -> None:
     """Paint a wall, sometimes with stripes or dots."""
-    s.area(_down_from(s, -BEYOND), colour, shade="down", strength=0.22, lined=False)
+    s.area(_down_from(s, -BEYOND), color, shade="down", strength=0.22, lined=False)
     if s.chance(0.6):
         return
     w, h = s.width, s.height
     step, dots = s.unit * s.between(0.1, 0.16), s.chance(0.5)
-    pattern = blend(colour, s.palette.pale if s.chance(0.5) else s.accent(), 0.3)
+    pattern = blend(color, s.palette.pale if s.chance(0.5) else s.accent(), 0.3)
     for column in range(math.ceil(w / step)):
         x = (column + 0.5) * step
         if not dots:
             s.stroke([(x, -BEYOND), (x, h + BEYOND)], pattern, step * 0.25, lined=False)
             continue
         for row in range(math.ceil(h / step)):
-            centre = (x + step / 2 * (row % 2), (row + 0.5) * step)
-            s.oval(centre, (step * 0.14, step * 0.14), pattern, lined=False)
+            center = (x + step / 2 * (row % 2), (row + 0.5) * step)
+            s.oval(center, (step * 0.14, step * 0.14), pattern, lined=False)
 
 
-def _checks(s: Sketch, edge: float, colour: Colour) -> None:
+def _checks(s: Sketch, edge: float, color: Color) -> None:
     """Draw the checks of a tablecloth, running away from us."""
     w, h, width = s.width, s.height, s.unit / 90
     for line in range(-10, 11):
         run = [(w * (0.5 + line * 0.09), edge), (w * (0.5 + line * 0.2), h + BEYOND)]
-        s.stroke(run, colour, width, lined=False)
+        s.stroke(run, color, width, lined=False)
     for line in range(1, 6):
         y = edge + (h - edge) * (line / 5) ** 1.5
-        s.stroke([(-BEYOND, y), (w + BEYOND, y)], colour, width, lined=False)
+        s.stroke([(-BEYOND, y), (w + BEYOND, y)], color, width, lined=False)
 
 
 def _cat_at_home(s: Sketch) -> str:
@@ -386,8 +386,8 @@ def _bird_on_branch(s: Sketch) -> str:
     w, h, u, p = s.width, s.height, s.unit, s.palette
     _sky(s, h + BEYOND, s.chance(0.2))
     size = u * s.between(0.55, 0.72)
-    centre = (w * 0.5, h * s.between(0.5, 0.56))
-    y = centre[1] + size * 0.4
+    center = (w * 0.5, h * s.between(0.5, 0.56))
+    y = center[1] + size * 0.4
     branch = [
         (-BEYOND, y),
         (w * 0.4, y),
@@ -398,7 +398,7 @@ def _bird_on_branch(s: Sketch) -> str:
     for leaf in range(7):
         tip = (w * (0.06 + leaf * 0.15), y + size * s.between(-0.1, 0.1))
         s.oval(tip, (u * 0.055, u * 0.022), p.land, turn=s.between(-1.2, 1.2))
-    bird(s, centre, size)
+    bird(s, center, size)
     return "Bird on a Branch"
 
 

@@ -1,4 +1,4 @@
-"""A picture before its medium: shaded areas of colour, and apart from them their outlines."""
+"""A picture before its medium: shaded areas of color, and apart from them their outlines."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageColor, ImageDraw, ImageOps
 
 __all__ = [
     "Array",
-    "Colour",
+    "Color",
     "Hand",
     "Palette",
     "Point",
@@ -28,31 +28,31 @@ __all__ = [
 ]
 
 Array = npt.NDArray[np.float32]
-Colour = tuple[int, int, int]
+Color = tuple[int, int, int]
 Point = tuple[float, float]
 
 BILINEAR = Image.Resampling.BILINEAR
 
 
 class Palette(NamedTuple):
-    """Seven colours by what they are used for, so that every artist can paint every subject."""
+    """Seven colors by what they are used for, so that every artist can paint every subject."""
 
-    pale: Colour
-    sky: Colour
-    land: Colour
-    main: Colour
-    warm: Colour
-    bright: Colour
-    deep: Colour
+    pale: Color
+    sky: Color
+    land: Color
+    main: Color
+    warm: Color
+    bright: Color
+    deep: Color
 
     @classmethod
-    def of(cls, colours: str) -> Palette:
-        """Read seven hex colours, as ``f4efe1 9cc4d9 ...``."""
-        return cls(*(_rgb("#" + colour) for colour in colours.split()))
+    def of(cls, colors: str) -> Palette:
+        """Read seven hex colors, as ``f4efe1 9cc4d9 ...``."""
+        return cls(*(_rgb("#" + color) for color in colors.split()))
 
 
-def _rgb(colour: str) -> Colour:
-    red, green, blue = ImageColor.getrgb(colour)[:3]
+def _rgb(color: str) -> Color:
+    red, green, blue = ImageColor.getrgb(color)[:3]
     return red, green, blue
 
 
@@ -61,8 +61,8 @@ def as_image(values: npt.NDArray[Any]) -> Image.Image:
     return Image.fromarray(values.clip(0, 255).astype(np.uint8))
 
 
-def blend(one: Colour, other: Colour, share: float) -> Colour:
-    """Mix two colours, ``share`` (0-1) of the other."""
+def blend(one: Color, other: Color, share: float) -> Color:
+    """Mix two colors, ``share`` (0-1) of the other."""
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(one, other, strict=True))
     return red, green, blue
 
@@ -81,7 +81,7 @@ class Hand:
 
     mark: str = "dab"  # of the brush: dot, dab, stripe, swirl, tile, facet, glaze
     size: float = 1.0  # of the marks, beside the others'
-    stray: float = 0.15  # how far the colours of the marks stray, 0-1
+    stray: float = 0.15  # how far the colors of the marks stray, 0-1
     angle: float = 0.6  # of the marks, radians
     needle: str = "cross"  # of the etcher: parallel, cross, curve, dot
     gouge: str = "straight"  # of the woodcutter: straight, wave, ring
@@ -113,19 +113,19 @@ class Sketch:
         """Toss a coin."""
         return bool(self.rng.random() < probability)
 
-    def accent(self, *, on: Colour | None = None) -> Colour:
-        """Pick one of the colours that things have; ``on`` a ground, one that stands out."""
+    def accent(self, *, on: Color | None = None) -> Color:
+        """Pick one of the colors that things have; ``on`` a ground, one that stands out."""
         palette = self.palette
-        colours = [palette.main, palette.warm, palette.bright, palette.land]
+        colors = [palette.main, palette.warm, palette.bright, palette.land]
         if on is not None:
-            colours.sort(key=lambda colour: -math.dist(colour, on))
-            colours = colours[:2]
-        return colours[int(self.rng.integers(len(colours)))]
+            colors.sort(key=lambda color: -math.dist(color, on))
+            colors = colors[:2]
+        return colors[int(self.rng.integers(len(colors)))]
 
     def area(
         self,
         points: Sequence[Point],
-        colour: Colour,
+        color: Color,
         *,
         shade: str = "flat",
         strength: float = 0.3,
@@ -141,18 +141,18 @@ class Sketch:
         # The cover would otherwise hide outlines of what lies behind.
         self.outline.paste(0, (left, top), mask)
         if shade == "flat" or self.flat:
-            self.image.paste(colour, (left, top, left + size[0], top + size[1]), mask)
+            self.image.paste(color, (left, top, left + size[0], top + size[1]), mask)
         else:
-            fill = self._shaded(colour, size, shade, strength)
+            fill = self._shaded(color, size, shade, strength)
             self.image.paste(fill, (left, top), mask)
         if lined:
             self._outline.line([*hand, hand[0], hand[1]], 255, self.pen, joint="curve")
 
     def oval(
         self,
-        centre: Point,
+        center: Point,
         radii: Point,
-        colour: Colour,
+        color: Color,
         *,
         turn: float = 0.0,
         shade: str = "flat",
@@ -160,36 +160,36 @@ class Sketch:
         lined: bool = True,
     ) -> None:
         """Fill an ellipse, turned by ``turn`` radians."""
-        points = ellipse(centre, radii, turn)
-        self.area(points, colour, shade=shade, strength=strength, lined=lined)
+        points = ellipse(center, radii, turn)
+        self.area(points, color, shade=shade, strength=strength, lined=lined)
 
     def stroke(
-        self, points: Sequence[Point], colour: Colour, width: float, *, lined: bool = True
+        self, points: Sequence[Point], color: Color, width: float, *, lined: bool = True
     ) -> None:
-        """Draw a line of colour through the points."""
+        """Draw a line of color through the points."""
         hand = self._strayed(points)
-        ImageDraw.Draw(self.image).line(hand, colour, max(1, round(width)), joint="curve")
+        ImageDraw.Draw(self.image).line(hand, color, max(1, round(width)), joint="curve")
         if lined:
             self._outline.line(hand, 255, max(self.pen, round(width / 2)), joint="curve")
 
     def _strayed(self, points: Sequence[Point]) -> list[Point]:
-        """Move each point a little, neighbours together, as a hand does."""
+        """Move each point a little, neighbors together, as a hand does."""
         count = len(points)
         spread = max(max(p[axis] for p in points) - min(p[axis] for p in points) for axis in (0, 1))
         reach = min(1.0, spread / (0.5 * self.unit))  # a small thing is drawn with more care
         steps = self.rng.normal(0, reach * self.unit * self.hand.wobble / 100, (count, 2))
-        if count > 12:  # a curve: neighbours stray together
+        if count > 12:  # a curve: neighbors stray together
             steps = (steps + np.roll(steps, 1, 0) + np.roll(steps, 2, 0)) / 2
         return [(x + dx, y + dy) for (x, y), (dx, dy) in zip(points, steps.tolist(), strict=True)]
 
     def _shaded(
-        self, colour: Colour, size: tuple[int, int], shade: str, strength: float
+        self, color: Color, size: tuple[int, int], shade: str, strength: float
     ) -> Image.Image:
-        light = blend(colour, self.palette.pale, strength)
-        dark = blend(colour, self.palette.deep, strength)
+        light = blend(color, self.palette.pale, strength)
+        dark = blend(color, self.palette.deep, strength)
         if shade == "round":
             ball = Image.radial_gradient("L").crop((40, 56, 216, 232)).resize(size, BILINEAR)
-            return ImageOps.colorize(ball, light, dark, mid=colour, midpoint=110)
+            return ImageOps.colorize(ball, light, dark, mid=color, midpoint=110)
         ramp = Image.linear_gradient("L").resize(size, BILINEAR)
         return ImageOps.colorize(ramp, *((light, dark) if shade == "down" else (dark, light)))
 
@@ -200,7 +200,7 @@ def at(origin: Point, size: float, *steps: Point) -> list[Point]:
     return [(x + size * right, y - size * up) for right, up in steps]
 
 
-def ellipse(centre: Point, radii: Point, turn: float = 0.0) -> list[Point]:
+def ellipse(center: Point, radii: Point, turn: float = 0.0) -> list[Point]:
     """List points around an ellipse."""
     count = max(14, min(60, round(sum(radii) / 3)))
     cos, sin = math.cos(turn), math.sin(turn)
@@ -208,7 +208,7 @@ def ellipse(centre: Point, radii: Point, turn: float = 0.0) -> list[Point]:
     for step in range(count):
         angle = math.tau * step / count
         x, y = radii[0] * math.cos(angle), radii[1] * math.sin(angle)
-        points.append((centre[0] + x * cos - y * sin, centre[1] + x * sin + y * cos))
+        points.append((center[0] + x * cos - y * sin, center[1] + x * sin + y * cos))
     return points
 
 

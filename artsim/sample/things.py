@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from artsim.sample.sketch import Colour, Point, Sketch, at, blend, curve, ellipse
+from artsim.sample.sketch import Color, Point, Sketch, at, blend, curve, ellipse
 
 __all__ = [
     "bird",
@@ -24,7 +24,7 @@ __all__ = [
     "tree",
 ]
 
-# Sizes are in pixels; a thing stands on its ``foot`` or lies around its ``centre``.
+# Sizes are in pixels; a thing stands on its ``foot`` or lies around its ``center``.
 
 
 def tree(s: Sketch, foot: Point, size: float, kind: int) -> None:
@@ -62,9 +62,9 @@ def gabled_house(s: Sketch, foot: Point, wide: float, high: float, night: bool) 
     """Build a narrow town house down to the foot of the picture, its windows lit at random."""
     p = s.palette
     x, y = foot
-    colour = blend(s.accent(), p.pale, s.between(0, 0.35))
-    colour = blend(colour, p.deep, 0.45 if night else 0.0)
-    s.area(_box((x, s.height + 9), 1, 0, wide, 0, s.height + 9 - y + high), colour, shade="down")
+    color = blend(s.accent(), p.pale, s.between(0, 0.35))
+    color = blend(color, p.deep, 0.45 if night else 0.0)
+    s.area(_box((x, s.height + 9), 1, 0, wide, 0, s.height + 9 - y + high), color, shade="down")
     roof = blend(p.warm if s.chance(0.6) else p.deep, p.deep, s.between(0.1, 0.6))
     peak = high / wide + s.between(0.35, 0.75)
     eaves = high / wide
@@ -105,75 +105,75 @@ def boat(s: Sketch, foot: Point, size: float) -> None:
     s.area(hull, blend(s.accent(), p.deep, s.between(0.1, 0.7)), shade="down")
 
 
-def bottle(s: Sketch, foot: Point, size: float, colour: Colour) -> None:
+def bottle(s: Sketch, foot: Point, size: float, color: Color) -> None:
     """Stand a bottle with a label."""
     half, neck = 0.17, 0.055
     side = [(half, 0.0), (half, 0.5), (half * 0.9, 0.58), (neck, 0.7), (neck, 1.0)]
     outline = at(foot, size, *side, *((-x, up) for x, up in reversed(side)))
-    s.area(outline, blend(colour, s.palette.deep, 0.35), shade="down")
+    s.area(outline, blend(color, s.palette.deep, 0.35), shade="down")
     s.area(_box(foot, size, -0.13, 0.13, 0.15, 0.4), s.palette.pale)
     glint = at(foot, size, (-0.1, 0.45), (-0.1, 0.53))
     s.stroke(glint, s.palette.pale, size / 40, lined=False)
 
 
-def jug(s: Sketch, foot: Point, size: float, colour: Colour) -> None:
+def jug(s: Sketch, foot: Point, size: float, color: Color) -> None:
     """Stand a jug, plain or with two painted rings."""
     belly = s.between(0.26, 0.38)
     side = [
         (belly * (0.55 + 0.45 * math.sin(math.pi * (0.1 + 0.75 * step / 12))), step / 12)
         for step in range(13)
     ]
-    s.area(at(foot, size, *side, *((-x, up) for x, up in reversed(side))), colour, shade="round")
+    s.area(at(foot, size, *side, *((-x, up) for x, up in reversed(side))), color, shade="round")
     for up in (0.35, 0.45) if s.chance(0.5) else ():
         ring = at(foot, size, (-belly * 0.93, up), (0, up - 0.03), (belly * 0.93, up))
         s.stroke(ring, s.palette.deep, size / 30)
     mouth = at(foot, size, (0, 1))[0]
-    s.oval(mouth, (size * belly * 0.75, size * 0.045), blend(colour, s.palette.deep, 0.6))
+    s.oval(mouth, (size * belly * 0.75, size * 0.045), blend(color, s.palette.deep, 0.6))
 
 
-def bowl(s: Sketch, centre: Point, half: float, colour: Colour) -> None:
-    """Set a bowl, seen from the front; its rim is at the centre."""
+def bowl(s: Sketch, center: Point, half: float, color: Color) -> None:
+    """Set a bowl, seen from the front; its rim is at the center."""
     turns = [math.pi * step / 24 for step in range(25)]
-    rim = at(centre, half, *((math.cos(turn), -0.5 * math.sin(turn)) for turn in turns))
-    s.area(rim, colour, shade="down", strength=0.4)
-    s.stroke(at(centre, half, (-1, -0.06), (0, -0.12), (1, -0.06)), s.palette.main, half / 18)
+    rim = at(center, half, *((math.cos(turn), -0.5 * math.sin(turn)) for turn in turns))
+    s.area(rim, color, shade="down", strength=0.4)
+    s.stroke(at(center, half, (-1, -0.06), (0, -0.12), (1, -0.06)), s.palette.main, half / 18)
 
 
-def fruit(s: Sketch, centre: Point, size: float, kind: int) -> None:
+def fruit(s: Sketch, center: Point, size: float, kind: int) -> None:
     """Lay a pear (0), a plum (1) or a lemon (2)."""
     p = s.palette
     if kind == 0:
-        colour = blend(p.bright, p.land, s.between(0.1, 0.6))
-        top = at(centre, size, (0, 0.8))[0]
-        s.oval(top, (size * 0.55, size * 0.8), colour, turn=s.between(-0.3, 0.3))
-        s.oval(centre, (size, size * 0.9), colour, shade="round")
-        s.stroke(at(centre, size, (0, 1.4), (0.2, 1.9)), p.deep, size * 0.15)
+        color = blend(p.bright, p.land, s.between(0.1, 0.6))
+        top = at(center, size, (0, 0.8))[0]
+        s.oval(top, (size * 0.55, size * 0.8), color, turn=s.between(-0.3, 0.3))
+        s.oval(center, (size, size * 0.9), color, shade="round")
+        s.stroke(at(center, size, (0, 1.4), (0.2, 1.9)), p.deep, size * 0.15)
     elif kind == 1:
-        colour = blend(p.warm, p.main, s.between(0, 0.5))
-        s.oval(centre, (size, size), colour, shade="round", strength=0.45)
-        s.stroke(at(centre, size, (0, 0.8), (0.2, 1.3)), p.deep, size * 0.15)
+        color = blend(p.warm, p.main, s.between(0, 0.5))
+        s.oval(center, (size, size), color, shade="round", strength=0.45)
+        s.stroke(at(center, size, (0, 0.8), (0.2, 1.3)), p.deep, size * 0.15)
     else:
         turn = s.between(-0.6, 0.6)
-        s.oval(centre, (size * 1.25, size * 0.8), p.bright, turn=turn, shade="round", strength=0.4)
+        s.oval(center, (size * 1.25, size * 0.8), p.bright, turn=turn, shade="round", strength=0.4)
 
 
-def flower(s: Sketch, centre: Point, size: float, kind: int) -> None:
+def flower(s: Sketch, center: Point, size: float, kind: int) -> None:
     """Open a daisy (0), a poppy (1) or a flower without a name (2)."""
     p = s.palette
     petals, width, paleness = ((9, 0.25, 0.6), (4, 0.55, 0.0), (6, 0.4, 0.25))[kind]
-    colour = blend(s.accent(), p.pale, paleness)
+    color = blend(s.accent(), p.pale, paleness)
     start = s.between(0, math.tau)
     for petal in range(petals):
         turn = start + math.tau * petal / petals
-        tip = at(centre, size, (0.7 * math.cos(turn), -0.7 * math.sin(turn)))[0]
-        s.oval(tip, (size * 0.65, size * width), colour, turn=turn)
+        tip = at(center, size, (0.7 * math.cos(turn), -0.7 * math.sin(turn)))[0]
+        s.oval(tip, (size * 0.65, size * width), color, turn=turn)
     eye = (p.bright, p.deep, p.warm)[kind]
-    s.oval(centre, (size * 0.36, size * 0.36), eye, shade="round")
+    s.oval(center, (size * 0.36, size * 0.36), eye, shade="round")
 
 
-def face(s: Sketch, centre: Point, rx: float, ry: float, skin: Colour) -> None:
+def face(s: Sketch, center: Point, rx: float, ry: float, skin: Color) -> None:
     """Draw eyes, brows, a nose, a mouth and red cheeks on a head that is there already."""
-    (x, y), p = centre, s.palette
+    (x, y), p = center, s.palette
     gaze = s.between(-0.06, 0.06) * rx
     for side in (-1, 1):
         cheek = (x + side * rx * 0.55, y + ry * 0.3)
@@ -191,32 +191,32 @@ def face(s: Sketch, centre: Point, rx: float, ry: float, skin: Colour) -> None:
     s.stroke(curve(lips), blend(p.warm, p.deep, 0.3), rx * 0.11)
 
 
-def headgear(s: Sketch, centre: Point, rx: float, ry: float, hair: Colour) -> str:
+def headgear(s: Sketch, center: Point, rx: float, ry: float, hair: Color) -> str:
     """Dress a head with hair and a hat, a beret, a crown or nothing more; return the title."""
-    (x, y), p = centre, s.palette
+    (x, y), p = center, s.palette
     skull = ellipse((x, y - ry * 0.1), (rx * 1.12, ry * 1.05))
     crown = sorted(point for point in skull if point[1] < y - ry * 0.3)
     parting = [(x + rx * 0.5, y - ry * 0.42), (x - rx * s.between(0.0, 0.4), y - ry * 0.55)]
     s.area([*crown, *parting], hair, shade="down")
-    colour, kind, up = s.accent(), int(s.rng.integers(4)), ry / rx
+    color, kind, up = s.accent(), int(s.rng.integers(4)), ry / rx
     if kind == 0:
-        s.oval((x, y - ry * 0.62), (rx * 1.7, ry * 0.2), colour, shade="down")
+        s.oval((x, y - ry * 0.62), (rx * 1.7, ry * 0.2), color, shade="down")
         top = [(-1, 0.65 * up), (-0.8, 1.4 * up), (0.8, 1.4 * up), (1, 0.65 * up)]
-        s.area(at(centre, rx, *top), colour, shade="down")
-        s.stroke(at(centre, rx, (-1, 0.76 * up), (1, 0.76 * up)), p.deep, rx * 0.16)
+        s.area(at(center, rx, *top), color, shade="down")
+        s.stroke(at(center, rx, (-1, 0.76 * up), (1, 0.76 * up)), p.deep, rx * 0.16)
         return "Aunt Polly in her Hat"
     if kind == 1:
-        s.oval((x + rx * 0.25, y - ry * 0.88), (rx * 1.15, ry * 0.34), colour, turn=-0.2)
+        s.oval((x + rx * 0.25, y - ry * 0.88), (rx * 1.15, ry * 0.34), color, turn=-0.2)
         return "Self-portrait, Aged Nine and a Half"
     if kind == 2:
         teeth = [(step / 4 - 1, up * (1.45 if step % 2 else 1.05)) for step in range(9)]
-        band = at(centre, rx, (-1, 0.66 * up), *teeth, (1, 0.66 * up))
+        band = at(center, rx, (-1, 0.66 * up), *teeth, (1, 0.66 * up))
         s.area(band, p.bright, shade="down")
         return "The Queen of Puddings"
     return "Portrait of a Person Thinking"
 
 
-def cat(s: Sketch, foot: Point, size: float, wall: Colour) -> None:
+def cat(s: Sketch, foot: Point, size: float, wall: Color) -> None:
     """Seat a cat before a wall, facing us."""
     p = s.palette
     fur = blend(s.accent(on=wall), p.deep if s.chance(0.5) else p.pale, s.between(0.1, 0.4))
@@ -233,9 +233,9 @@ def cat(s: Sketch, foot: Point, size: float, wall: Colour) -> None:
         flank = 0.05 + stripe * 1.3
         s.stroke(at(body, size, (-0.24, flank), (-0.1, flank - 0.02)), p.deep, size / 35)
     for eye in (-1, 1):
-        centre = at(head, size, (eye * 0.09, 0))[0]
-        s.oval(centre, (size * 0.045, size * 0.05), p.bright)
-        s.oval(centre, (size * 0.015, size * 0.045), p.deep)
+        center = at(head, size, (eye * 0.09, 0))[0]
+        s.oval(center, (size * 0.045, size * 0.05), p.bright)
+        s.oval(center, (size * 0.015, size * 0.045), p.deep)
         for drop in (0.08, 0.12):
             whisker = at(head, size, (eye * 0.1, -0.09), (eye * 0.34, -drop))
             s.stroke(whisker, p.deep, size / 90)
@@ -244,43 +244,43 @@ def cat(s: Sketch, foot: Point, size: float, wall: Colour) -> None:
     s.area(at(head, size, (-0.03, -0.06), (0.03, -0.06), (0, -0.1)), p.warm)
 
 
-def bird(s: Sketch, centre: Point, size: float) -> None:
+def bird(s: Sketch, center: Point, size: float) -> None:
     """Perch a bird, looking left or right."""
     p = s.palette
     side = -1 if s.chance(0.5) else 1
-    colour = s.accent(on=p.sky)
+    color = s.accent(on=p.sky)
 
     def spots(*steps: Point) -> list[Point]:
-        return at(centre, size, *((side * x, up) for x, up in steps))
+        return at(center, size, *((side * x, up) for x, up in steps))
 
     for leg in (-0.04, 0.08):
         s.stroke(spots((leg, -0.2), (leg, -0.4)), p.deep, size / 45)
     tail = spots((-0.25, 0), (-0.75, -0.3), (-0.68, -0.42), (-0.1, -0.24))
-    s.area(tail, blend(colour, p.deep, 0.4))
-    s.oval(centre, (size * 0.4, size * 0.3), colour, turn=side * -0.5, shade="round")
+    s.area(tail, blend(color, p.deep, 0.4))
+    s.oval(center, (size * 0.4, size * 0.3), color, turn=side * -0.5, shade="round")
     breast, wing, head, eye = spots((0.08, -0.08), (-0.12, -0.04), (0.3, 0.3), (0.35, 0.33))
     s.oval(breast, (size * 0.22, size * 0.18), blend(p.pale, p.warm, 0.25), lined=False)
     feathers = blend(s.accent(), p.deep, 0.25)
     s.oval(wing, (size * 0.28, size * 0.14), feathers, turn=side * -0.5, shade="down")
     s.area(spots((0.42, 0.35), (0.66, 0.27), (0.42, 0.22)), p.bright)
-    s.oval(head, (size * 0.19, size * 0.18), colour, shade="round")
+    s.oval(head, (size * 0.19, size * 0.18), color, shade="round")
     s.oval(eye, (size * 0.045, size * 0.045), p.pale)
     s.oval(eye, (size * 0.022, size * 0.022), p.deep)
 
 
-def fish(s: Sketch, centre: Point, size: float) -> None:
+def fish(s: Sketch, center: Point, size: float) -> None:
     """Float a fish, striped or plain."""
     p = s.palette
     side = -1 if s.chance(0.5) else 1
-    colour = blend(s.accent(on=p.main), p.bright, s.between(0, 0.5))
+    color = blend(s.accent(on=p.main), p.bright, s.between(0, 0.5))
 
     def spots(*steps: Point) -> list[Point]:
-        return at(centre, size, *((side * x, up) for x, up in steps))
+        return at(center, size, *((side * x, up) for x, up in steps))
 
-    fin = blend(colour, p.deep, 0.35)
+    fin = blend(color, p.deep, 0.35)
     s.area(spots((-0.7, 0), (-1.15, 0.36), (-1, 0), (-1.15, -0.36)), fin)
     s.area(spots((-0.3, 0.3), (0, 0.68), (0.3, 0.3)), fin)
-    s.oval(centre, (size * 0.85, size * 0.45), colour, shade="round")
+    s.oval(center, (size * 0.85, size * 0.45), color, shade="round")
     for band in range(int(s.rng.integers(0, 5))):
         x = 0.25 - 0.22 * band
         s.stroke(spots((x, 0.36), (x - 0.08, 0), (x, -0.36)), p.deep, size / 16)

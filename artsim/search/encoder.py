@@ -78,7 +78,7 @@ class IndexEncoder:
             PassportError: If the network is not that of the index.
         """
         preprocessing = self.extractor.preprocessing
-        from artsim.loader import preprocess  # torch; a question by id does without
+        from artsim.loader import preprocess
 
         pixels, _ = preprocess(data, preprocessing, box=box, max_pixels=self._max_pixels)
         return pixels

@@ -51,7 +51,7 @@ def check_relations(question: Question, works: Works) -> None:
     for column in question.not_same:
         if works.type_of(column) == FieldType.YEARS or column not in works.fields:
             raise SearchError(
-                f"works cannot differ in {column!r}; choose a column of the catalogue that holds "
+                f"works cannot differ in {column!r}; choose a column of the catalog that holds "
                 "text, lists or numbers"
             )
     if question.earlier_than is not None or question.contemporary is not None:

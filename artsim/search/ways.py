@@ -162,7 +162,7 @@ def _find_tap(store: Store, name: str) -> TapInfo:
         spec = store.manifest.passport.spec
         added = spec + ("+" if "@" in spec else f"@{EMBEDDING}+") + PALETTE
         raise SearchError(
-            f"{str(store.path)!r} has no colours to compare by; make another index with "
+            f"{str(store.path)!r} has no colors to compare by; make another index with "
             f"'artsim embed {store.manifest.source} -m {added} -o DIR'"
         )
     listed = ", ".join(tap.name for tap in found or taps)

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.annotations import derivation_of, derived_labels
 from artsim.datatypes import FieldType
 from artsim.errors import SearchError, StoreError
+from artsim.labels.columns import derivation_of, derived_labels
 from artsim.search.conditions import RowFilter
 from artsim.store import Store, indices, is_store, text_scalar
 

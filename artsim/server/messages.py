@@ -126,7 +126,7 @@ class BrowseIn(FacetsIn):
 
 
 class MapIn(FacetsIn):
-    """Conditions that are told of each work, and what the works are coloured by."""
+    """Conditions that are told of each work, and what the works are colored by."""
 
     label: Text | None = Field(None, description="A column or a derived label")
 

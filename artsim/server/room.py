@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from artsim.annotations import values_of
 from artsim.errors import SearchError, StoreError
-from artsim.layout import layout_file, read_layout
+from artsim.index.layout import layout_file, read_layout
+from artsim.labels.columns import values_of
 from artsim.report.answers import Label
 from artsim.search import Answer, Condition, IndexEncoder, Opened, Question, Searcher, Term
 from artsim.server.asking import Asker
@@ -22,7 +22,7 @@ from artsim.store import Store, indices
 __all__ = ["Room", "describe_work"]
 
 _POINTS = 50_000  # of a map that is sent to a page
-_CLASSES = 10  # of a label that have a colour of their own
+_CLASSES = 10  # of a label that have a color of their own
 
 
 class Room:
@@ -138,7 +138,7 @@ class Room:
             SearchError: If it is not among the matches.
             ModelError: If the network cannot be looked into.
         """
-        from artsim.explain import explain_answer  # torch
+        from artsim.explain import explain_answer
 
         match = next((each for each in answer.matches if each.id == id_), None)
         if match is None:

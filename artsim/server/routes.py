@@ -14,10 +14,10 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 
-from artsim.citing import make_report
 from artsim.errors import FetchError, ImageError, SearchError
 from artsim.fetch import FetchSettings, fetch_picture_async
 from artsim.report.answers import Label, file_of
+from artsim.report.citing import make_report
 from artsim.report.heat import Heat, overlay
 from artsim.report.iiif import manifest
 from artsim.report.matches import matches_page

@@ -74,7 +74,7 @@ def round_to_half(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def metadata_fields(fields: Sequence[Field]) -> list[pa.Field]:
-    """Return the columns of a catalogue's fields."""
+    """Return the columns of a catalog's fields."""
     return [pa.field(each.name, _ARROW_TYPES[each.type]) for each in fields]
 
 

@@ -13,7 +13,7 @@ _COLUMNS = pa.schema(
     [
         pa.field("id", pa.string()),
         pa.field("image", pa.string()),
-        pa.field("stage", pa.string(), nullable=False),  # catalogue, read, decode, forward, vector
+        pa.field("stage", pa.string(), nullable=False),  # catalog, read, decode, forward, vector
         pa.field("reason", pa.string(), nullable=False),
         pa.field("file_bytes", pa.int64()),
         pa.field("file_mtime_ns", pa.int64()),
@@ -25,7 +25,7 @@ _COLUMNS = pa.schema(
 
 @dataclass(frozen=True)
 class Failure:
-    """A row of the catalogue that could not be embedded, and why."""
+    """A row of the catalog that could not be embedded, and why."""
 
     id: str | None
     image: str | None

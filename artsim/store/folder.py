@@ -21,13 +21,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import TapInfo
 from artsim.errors import StoreError
 from artsim.store.arrow import floats, indices, read_parquet, text_scalar
-from artsim.store.columns import (
-    is_vector,
-    leaves,
-    metadata_fields,
-    part_schema,
-    tile_column,
-)
+from artsim.store.columns import is_vector, leaves, metadata_fields, part_schema, tile_column
 from artsim.store.failures import Failure, failure_table
 from artsim.store.files import TEMPORARY, clear_left, write_errors, write_whole
 from artsim.store.lock import check_free
@@ -250,7 +244,7 @@ class Store:
         self._write_manifest(replace(self.manifest, labels=tuple(labels)))
 
     def finish(self) -> None:
-        """Note that every row of the catalogue was tried, and clear what kills left behind."""
+        """Note that every row of the catalog was tried, and clear what kills left behind."""
         self._write_manifest(replace(self.manifest, complete=True))
         named = {part.file for part in self.manifest.parts}
         for file in (self.path / "parts").iterdir():

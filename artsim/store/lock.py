@@ -14,7 +14,7 @@ from artsim.store.manifest import MANIFEST
 
 __all__ = ["SPOOL", "check_free", "is_store", "lock_index"]
 
-SPOOL = ".catalogue.arrow"  # the catalogue as embed reads it; cleared when it is done
+SPOOL = ".catalog.arrow"  # the catalog as embed reads it; cleared when it is done
 _LOCK = ".lock"
 # What a kill may leave of an index before its first manifest.
 _LEFTOVERS = (_LOCK, SPOOL, "parts", f".{MANIFEST}.*.tmp")

@@ -27,7 +27,7 @@ class Part:
 
 @dataclass(frozen=True)
 class DerivedLabel:
-    """A label computed from the metadata whenever it is asked for; see `artsim.derive`."""
+    """A label computed from the metadata when it is needed: `artsim.labels.expressions`."""
 
     name: str
     expression: str
@@ -47,7 +47,7 @@ class Manifest:
     labels: tuple[DerivedLabel, ...] = ()
     parts: tuple[Part, ...] = ()
     next_part: int = 0  # number of the next part file; chunks without a row use one up too
-    complete: bool = False  # every row of the catalogue was tried
+    complete: bool = False  # every row of the catalog was tried
     created: str = ""
     updated: str = ""
     format: int = FORMAT

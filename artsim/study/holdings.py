@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.annotations import derived_labels, values_of
 from artsim.datatypes import FieldType
-from artsim.evaluation.hubness import k_occurrence, k_occurrence_skew
-from artsim.layout import read_layout
+from artsim.index.layout import read_layout
+from artsim.labels.columns import derived_labels, values_of
+from artsim.labels.targets import label_columns
+from artsim.metrics.hubness import k_occurrence, k_occurrence_skew
 from artsim.store import Store
 from artsim.study.material import Material
 from artsim.study.results import FieldFacts, Hubs, Layout
-from artsim.targets import label_columns
 
 __all__ = ["describe_failures", "describe_fields", "find_hubs", "lay_out", "read_columns"]
 
@@ -69,7 +69,7 @@ def read_columns(store: Store) -> dict[str, list[str | None]]:
 
 
 def find_hubs(material: Material) -> Hubs:
-    """Find the pictures that are a neighbour of far too many others."""
+    """Find the pictures that are a neighbor of far too many others."""
     rows = np.arange(len(material.ids))
     k = min(_HUB_K, len(rows) - 1)
     if k < 1:
@@ -90,7 +90,7 @@ def lay_out(material: Material, labels: Mapping[str, Sequence[str | None]]) -> L
 
     Args:
         material: The index.
-        labels: Of each row, by name, to colour them by.
+        labels: Of each row, by name, to color them by.
     """
     n = len(material.ids)
     rng = np.random.default_rng(material.seed)

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.evaluation import metrics
-from artsim.evaluation.intervals import wilson
-from artsim.evaluation.labels import encode
+from artsim.labels.values import encode
+from artsim.metrics import scores as metrics
+from artsim.metrics.intervals import wilson
 from artsim.study.material import Codes, Material, Rows
 from artsim.study.results import (
     Bin,
@@ -21,7 +21,7 @@ from artsim.study.results import (
     Coverage,
     Estimate,
     Evidence,
-    Judgement,
+    Judgment,
     Mistake,
 )
 
@@ -30,8 +30,8 @@ __all__ = ["Answers", "Predictions", "answers_of", "estimate", "judge"]
 EDGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the probabilities that are checked together
 
 _TOP = 5
-_NEIGHBOURS = 5  # of a mistake that are shown
-_DEEP = 200  # neighbours among which the nearest of the true class is looked for
+_NEIGHBORS = 5  # of a mistake that are shown
+_DEEP = 200  # neighbors among which the nearest of the true class is looked for
 _CORNER = 10  # test pictures of a value that is judged by itself
 _CORNERS = 40  # values of a column
 
@@ -44,7 +44,7 @@ class Predictions:
 
     label: str
     source: str  # what made them, for people: 'fine-tuned vit_small'
-    learnt: tuple[str, ...]  # ids that were learnt from, those that chose among settings included
+    learned: tuple[str, ...]  # ids that were learned from, those that chose among settings included
     ids: tuple[str, ...]  # (n,) of the test pictures
     truth: tuple[str, ...]  # (n,)
     classes: tuple[str, ...]  # (K,)
@@ -58,7 +58,7 @@ class Answers:
     source: str
     classes: tuple[str, ...]  # of the label, C in number
     codes: Codes  # (N,) true class of each row, -1 where there is none
-    learnt: Rows
+    learned: Rows
     tested: Rows  # (n,)
     probabilities: Floats  # (n, C), 0 for a class that cannot be answered
 
@@ -81,7 +81,7 @@ def answers_of(
 
     Raises:
         EvaluationError: If they are of pictures or classes that the index does not have, were
-            learnt from pictures that they judge, or their truth is not the index's.
+            learned from pictures that they judge, or their truth is not the index's.
     """
     name = predictions.label
     row_of = {id_: row for row, id_ in enumerate(ids)}
@@ -93,17 +93,17 @@ def answers_of(
             f"{predictions.probabilities.shape} and {len(predictions.truth)} true classes; "
             f"expected {shape} and {shape[0]}"
         )
-    unknown = [id_ for id_ in (*predictions.learnt, *predictions.ids) if id_ not in row_of]
+    unknown = [id_ for id_ in (*predictions.learned, *predictions.ids) if id_ not in row_of]
     if unknown:
         raise EvaluationError(
             f"{len(unknown):,} predictions of {name!r} are of pictures that the index does not "
             f"have, the first is {unknown[0]!r}; predict the pictures of this index"
         )
-    both = set(predictions.learnt) & set(predictions.ids)
+    both = set(predictions.learned) & set(predictions.ids)
     if both:
         raise EvaluationError(
-            f"{len(both):,} pictures judge predictions of {name!r} that were learnt from them, "
-            f"the first is {min(both)!r}; judge by pictures that were not learnt from"
+            f"{len(both):,} pictures judge predictions of {name!r} that were learned from them, "
+            f"the first is {min(both)!r}; judge by pictures that were not learned from"
         )
     strange = [class_ for class_ in predictions.classes if class_ not in column_of]
     if strange:
@@ -114,7 +114,7 @@ def answers_of(
         if said != class_:
             raise EvaluationError(
                 f"the predictions say that {id_!r} is {said!r}, the index that {name!r} is "
-                f"{class_!r}; predict from the catalogue as it is now"
+                f"{class_!r}; predict from the catalog as it is now"
             )
     probabilities = np.zeros((shape[0], len(classes)))
     probabilities[:, [column_of[class_] for class_ in predictions.classes]] = (
@@ -124,7 +124,7 @@ def answers_of(
         source=predictions.source,
         classes=classes,
         codes=codes,
-        learnt=np.array([row_of[id_] for id_ in predictions.learnt], dtype=np.int64),
+        learned=np.array([row_of[id_] for id_ in predictions.learned], dtype=np.int64),
         tested=tested,
         probabilities=probabilities,
     )
@@ -136,7 +136,7 @@ def judge(
     columns: Mapping[str, Sequence[str | None]],
     *,
     mistakes: int,
-) -> Judgement:
+) -> Judgment:
     """Look at answers from all sides.
 
     Args:
@@ -147,7 +147,7 @@ def judge(
     """
     truth, predicted = answers.truth, answers.predicted
     ranked = np.argsort(-answers.probabilities, axis=1, kind="stable")[:, :_TOP]
-    return Judgement(
+    return Judgment(
         source=answers.source,
         top1=estimate(truth == predicted),
         top5=metrics.top_accuracy(truth, ranked),
@@ -177,17 +177,17 @@ def estimate(right: NDArray[np.bool_]) -> Estimate:
 
 def _classes(answers: Answers) -> list[ClassScore]:
     truth, predicted = answers.truth, answers.predicted
-    learnt = np.bincount(answers.codes[answers.learnt], minlength=len(answers.classes))
+    learned = np.bincount(answers.codes[answers.learned], minlength=len(answers.classes))
     scores = []
     for code, class_ in enumerate(answers.classes):
         own, said = truth == code, predicted == code
         wrong = np.bincount(predicted[own & ~said], minlength=1)
-        if not own.any() and not learnt[code]:
+        if not own.any() and not learned[code]:
             continue
         scores.append(
             ClassScore(
                 class_=class_,
-                learnt=int(learnt[code]),
+                learned=int(learned[code]),
                 tested=int(own.sum()),
                 right=int((own & said).sum()),
                 recall=estimate(said[own]) if own.any() else None,
@@ -224,7 +224,7 @@ def _mistakes(answers: Answers, material: Material, most: int) -> tuple[Mistake,
     wrong = wrong[np.argsort(-sure[wrong], kind="stable")][:most]
     if not len(wrong):
         return ()
-    found = material.search(answers.tested[wrong], answers.learnt, _DEEP)
+    found = material.search(answers.tested[wrong], answers.learned, _DEEP)
     shown = []
     for place, i in enumerate(wrong):
         near = material.evidence(found, place, answers.classes, answers.codes, _DEEP)
@@ -235,7 +235,7 @@ def _mistakes(answers: Answers, material: Material, most: int) -> tuple[Mistake,
                 predicted=answers.classes[predicted[i]],
                 probability=float(sure[i]),
                 truth_probability=float(answers.probabilities[i, truth[i]]),
-                neighbours=near[:_NEIGHBOURS],
+                neighbors=near[:_NEIGHBORS],
                 nearest_of_truth=_first_of(answers.classes[truth[i]], near),
             )
         )

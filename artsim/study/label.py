@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from artsim.errors import EvaluationError
-from artsim.evaluation import metrics
-from artsim.evaluation.knn import KS
-from artsim.evaluation.leaks import Evidence, LeakKind, find_leaks
-from artsim.evaluation.votes import vote
-from artsim.probing import LabelProbe, ProbePlan, probe
-from artsim.retrieving import QUANTILES, RetrievalPlan, retrieve
+from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
+from artsim.evaluation.retrieval import QUANTILES, RetrievalPlan, retrieve
+from artsim.labels.targets import Kind
+from artsim.metrics import scores as metrics
+from artsim.metrics.knn import KS
+from artsim.metrics.votes import vote
+from artsim.splits.leaks import Evidence, LeakKind, find_leaks
 from artsim.study.judge import Answers, Predictions, answers_of, judge
 from artsim.study.material import Codes, Material
 from artsim.study.outliers import find_outliers
@@ -29,7 +30,6 @@ from artsim.study.results import (
     SplitFacts,
     Way,
 )
-from artsim.targets import Kind
 
 __all__ = ["Subject", "study_label"]
 
@@ -64,17 +64,17 @@ def study_label(
     """
     target = found.target
     ways = _ways(found)
-    judgement, outliers, retrieved = None, None, None
+    judgment, outliers, retrieved = None, None, None
     counts: dict[str, int] = {}
     if target.kind == Kind.CLASSES:
         answers = _answers(subject, found, predictions)
         columns = {name: each for name, each in subject.columns.items() if name != target.name}
-        judgement = judge(answers, subject.material, columns, mistakes=subject.works)
+        judgment = judge(answers, subject.material, columns, mistakes=subject.works)
         if predictions is not None:
-            ways = (*ways, Way(predictions.source, judgement.top1))
+            ways = (*ways, Way(predictions.source, judgment.top1))
         outliers = _outliers(subject, found)
         retrieved = _retrieved(subject)
-        sizes = Counter(target.strata[target.labelled].tolist())
+        sizes = Counter(target.strata[target.labeled].tolist())
         counts = {target.classes[code]: n for code, n in sizes.most_common()}
     elif target.kind == Kind.MEMBERS:
         sizes = target.matrix.sum(axis=0)
@@ -86,14 +86,14 @@ def study_label(
         kind=str(target.kind),
         metric=found.metric,
         counts=counts,
-        labelled=len(target.labelled),
+        labeled=len(target.labeled),
         split=_split_facts(subject, found),
         ways=ways,
         metadata=found.metadata_names,
         k=found.k,
         strength=found.result.head.strength,
         curves=tuple(_curves(subject.material, found)),
-        judgement=judgement,
+        judgment=judgment,
         outliers=outliers,
         retrieved=retrieved,
         grouped=None if subject.group is None else _grouped(subject, found),
@@ -143,7 +143,7 @@ def _answers(subject: Subject, found: LabelProbe, predictions: Predictions | Non
         source="the linear probe",
         classes=target.classes,
         codes=target.strata,
-        learnt=sides.seen,
+        learned=sides.seen,
         tested=sides.test,
         probabilities=probabilities,
     )
@@ -229,8 +229,8 @@ def _grouped(subject: Subject, found: LabelProbe) -> Grouped:
         group=subject.group,
         seed=subject.plan.seed,
     )
-    learnt = groups[sides.seen]
-    known = int(np.isin(groups[sides.test], learnt[learnt >= 0]).sum())
+    learned = groups[sides.seen]
+    known = int(np.isin(groups[sides.test], learned[learned >= 0]).sum())
     tied = _tied(found.target.strata, groups) if found.target.kind == Kind.CLASSES else None
     try:
         (again,) = probe(subject.material.store, plan, device=subject.material.device)

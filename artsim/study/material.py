@@ -10,9 +10,9 @@ import torch
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
-from artsim.evaluation.labels import encode
-from artsim.evaluation.neighbours import NO_ROW, Neighbours, nearest
-from artsim.evaluation.vectors import to_unit
+from artsim.labels.values import encode
+from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
+from artsim.metrics.vectors import to_unit
 from artsim.search import locate
 from artsim.store import Store
 from artsim.study.principal import principal_components
@@ -53,7 +53,7 @@ class Material:
         """Return a row as a picture to show."""
         return Work(self.ids[row], locate(self.store, self.images[row]), self.titles[row])
 
-    def search(self, queries: Rows, bank: Rows, k: int) -> Neighbours:
+    def search(self, queries: Rows, bank: Rows, k: int) -> Neighbors:
         """Find the k nearest rows of a bank, in the numbering of all rows; none finds itself."""
         place = np.full(len(self.ids), NO_ROW, dtype=np.int64)
         place[bank] = np.arange(len(bank))
@@ -64,19 +64,19 @@ class Material:
             exclude=place[queries],
             device=self.device,
         )
-        return Neighbours(found.scores, np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows]))
+        return Neighbors(found.scores, np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows]))
 
     def evidence(
-        self, found: Neighbours, query: int, classes: Sequence[str], codes: Codes, most: int
+        self, found: Neighbors, query: int, classes: Sequence[str], codes: Codes, most: int
     ) -> tuple[Evidence, ...]:
-        """Describe the first neighbours of a query.
+        """Describe the first neighbors of a query.
 
         Args:
             found: What `search` gave.
             query: Which query.
             classes: What the codes stand for.
             codes: Class of each row, shape (N,).
-            most: Neighbours described.
+            most: Neighbors described.
         """
         return tuple(
             Evidence(self.work(row), classes[codes[row]], float(score), rank)

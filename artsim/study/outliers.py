@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.evaluation.neighbours import NO_ROW
-from artsim.evaluation.probe import probe_classes
-from artsim.evaluation.splits import k_fold
+from artsim.metrics.neighbors import NO_ROW
+from artsim.metrics.probe import probe_classes
+from artsim.splits.drawing import k_fold
 from artsim.study.material import Codes, Material
 from artsim.study.results import Outlier, Outliers
 
 __all__ = ["find_outliers"]
 
-_NEAR = 10  # neighbours asked whether they agree
+_NEAR = 10  # neighbors asked whether they agree
 _SHOWN = 4  # of them that are shown
 _FAINT = 0.05  # a share that speaks against a label
 
@@ -31,7 +31,7 @@ def find_outliers(
 ) -> Outliers:
     """Find the pictures that fit their label least.
 
-    Two opinions speak for a label: the probability that a probe gives it which learnt from the
+    Two opinions speak for a label: the probability that a probe gives it which learned from the
     other folds (copies of a file are in one fold; of the vectors it has the first principal
     components), and the share of the nearest other pictures that have it. The lowest mean of the
     two comes first; of equals, the surest of another class.
@@ -61,7 +61,7 @@ def find_outliers(
     order = order[predicted[order] != codes[rows][order]][:most]
     return Outliers(
         folds=folds,
-        neighbours=_NEAR,
+        neighbors=_NEAR,
         asked=len(rows),
         unlike=int(((own < _FAINT) & (agreement < _FAINT) & (fit < 1)).sum()),
         works=tuple(
@@ -72,7 +72,7 @@ def find_outliers(
                 predicted=classes[predicted[i]],
                 predicted_probability=float(sure[i]),
                 agreement=float(agreement[i]),
-                neighbours=material.evidence(found, int(i), classes, codes, _SHOWN),
+                neighbors=material.evidence(found, int(i), classes, codes, _SHOWN),
             )
             for i in order
         ),
@@ -80,7 +80,7 @@ def find_outliers(
 
 
 def _out_of_fold(material: Material, codes: Codes, strength: float, folds: int) -> Floats:
-    """Tell each row by a probe that learnt from the other folds, shape (N, C)."""
+    """Tell each row by a probe that learned from the other folds, shape (N, C)."""
     likely = np.zeros((len(codes), int(codes.max()) + 1))
     rows = np.flatnonzero(codes >= 0)
     content = material.content

@@ -21,7 +21,7 @@ __all__ = [
     "FieldFacts",
     "Grouped",
     "Hubs",
-    "Judgement",
+    "Judgment",
     "LabelStudy",
     "Layout",
     "Mistake",
@@ -53,7 +53,7 @@ class Work:
 
     id: str
     image: str  # a path that opens from here, or an URL
-    title: str | None = None  # what the catalogue calls it
+    title: str | None = None  # what the catalog calls it
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Way:
 
 @dataclass(frozen=True, kw_only=True)
 class SplitFacts:
-    """The pictures learnt from, those that choose and those that judge, and what they share."""
+    """The pictures learned from, those that choose and those that judge, and what they share."""
 
     way: str  # how they were drawn, for people
     train: int
@@ -102,7 +102,7 @@ class ClassScore:
     """How well one class is told."""
 
     class_: str
-    learnt: int  # pictures of train and validation
+    learned: int  # pictures of train and validation
     tested: int
     right: int
     recall: Estimate | None  # Wilson; None without a test picture
@@ -133,15 +133,15 @@ class Bin:
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """A test picture that is told wrongly, and its nearest pictures among those learnt from."""
+    """A test picture that is told wrongly, and its nearest pictures among those learned from."""
 
     work: Work
     truth: str
     predicted: str
     probability: float  # of what is predicted
     truth_probability: float
-    neighbours: tuple[Evidence, ...]
-    nearest_of_truth: Evidence | None  # None where none of its class was learnt from
+    neighbors: tuple[Evidence, ...]
+    nearest_of_truth: Evidence | None  # None where none of its class was learned from
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +164,7 @@ class Coverage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class Judgment:
     """Predictions for the test pictures, looked at from all sides."""
 
     source: str  # what made them, for people
@@ -185,12 +185,12 @@ class Outlier:
     """A picture that its label does not fit, by a model that did not learn from it."""
 
     work: Work
-    class_: str  # what the catalogue says
+    class_: str  # what the catalog says
     probability: float  # of that
     predicted: str
     predicted_probability: float
     agreement: float  # share of its nearest others that are of its class
-    neighbours: tuple[Evidence, ...]
+    neighbors: tuple[Evidence, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +198,7 @@ class Outliers:
     """The pictures that fit their label least, of all that have one."""
 
     folds: int
-    neighbours: int  # that agreement counts
+    neighbors: int  # that agreement counts
     asked: int
     unlike: int  # pictures of which both probability and agreement are below 5 %
     works: tuple[Outlier, ...]  # the least fitting first
@@ -224,7 +224,7 @@ class Grouped:
     split: SplitFacts | None  # None where there can be no such split
     ways: tuple[Way, ...]
     tied: float | None  # share of the pictures whose class is the usual one of their group
-    known: int  # test pictures of the ordinary split whose group was learnt from
+    known: int  # test pictures of the ordinary split whose group was learned from
     reason: str | None = None  # why there can be none
 
 
@@ -236,14 +236,14 @@ class LabelStudy:
     kind: str  # classes, members or number
     metric: str  # top1, mAP or MAE
     counts: dict[str, int]  # pictures of each class, the most common first; empty of numbers
-    labelled: int  # pictures that have the label
+    labeled: int  # pictures that have the label
     split: SplitFacts
     ways: tuple[Way, ...]
     metadata: tuple[str, ...]  # columns that one of the ways knows alone
     k: int
     strength: float
     curves: tuple[Curve, ...]
-    judgement: Judgement | None  # of labels of one class a picture
+    judgment: Judgment | None  # of labels of one class a picture
     outliers: Outliers | None  # likewise
     retrieved: Retrieved | None
     grouped: Grouped | None
@@ -255,7 +255,7 @@ class LabelStudy:
 
 @dataclass(frozen=True)
 class FieldFacts:
-    """A column of the catalogue, or a derived label."""
+    """A column of the catalog, or a derived label."""
 
     name: str
     type: str
@@ -276,11 +276,11 @@ class Tap:
 
 @dataclass(frozen=True, kw_only=True)
 class Hubs:
-    """Pictures that are a neighbour of far too many others."""
+    """Pictures that are a neighbor of far too many others."""
 
     k: int
     skew: float | None  # of the occurrences; None where all are alike
-    orphans: int  # pictures that are no other's neighbour
+    orphans: int  # pictures that are no other's neighbor
     most: tuple[tuple[Work, int], ...]  # with how many have it among their k nearest
 
 
@@ -343,16 +343,16 @@ class TaskStudy:
 
     name: str
     metric: str  # top1 or mAP
-    sizes: tuple[int, int, int]  # pictures learnt from, to choose by, and to test on
+    sizes: tuple[int, int, int]  # pictures learned from, to choose by, and to test on
     split: str  # how they were drawn, for people
     notes: tuple[str, ...]
-    learnt: float | None  # the score on the pictures learnt from; None of none
+    learned: float | None  # the score on the pictures learned from; None of none
     chosen: float | None  # and on those to choose by
     ways: tuple[Way, ...]  # on the test pictures: the network first, then what it stands beside
     metadata: tuple[str, ...]  # columns that one of the ways knows alone
     k: int
     classes: tuple[ClassScore, ...]
-    judgement: Judgement | None  # of one class a picture
+    judgment: Judgment | None  # of one class a picture
 
 
 @dataclass(frozen=True, kw_only=True)

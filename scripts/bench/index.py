@@ -3,7 +3,7 @@
     python scripts/bench/index.py                        1,000,000 x 512, clusters and hard vectors
     python scripts/bench/index.py --rows 200000 --kinds hard
 
-Clusters are 1,000 centres with noise; hard vectors have eigenvalues that fall as 1 / i, as those
+Clusters are 1,000 centers with noise; hard vectors have eigenvalues that fall as 1 / i, as those
 of pictures do, and no clusters. Every query is a row of the index, itself left out, asked alone,
 and recall is against exact search over the vectors as they are stored. Memory is what the process
 of one index takes on after loading it, all its queries asked; p50 and p99 are of the clock, cpu is
@@ -98,7 +98,7 @@ def made_store(
 ) -> Store:
     """Write an index of made vectors, as if by a network if its passport is given."""
     rng = np.random.default_rng(0)
-    centres = rng.standard_normal((1000, dims), dtype=np.float32)
+    centers = rng.standard_normal((1000, dims), dtype=np.float32)
     turn = np.linalg.qr(rng.standard_normal((dims, dims)))[0].astype(np.float32)
     scale = (1 / np.sqrt(np.arange(1, dims + 1))).astype(np.float32)
     square = Preprocessing(
@@ -118,7 +118,7 @@ def made_store(
         n = min(PART, rows - start)
         noise = rng.standard_normal((n, dims), dtype=np.float32)
         if kind == "clusters":
-            vectors = centres[rng.integers(0, len(centres), n)] + 0.7 * noise
+            vectors = centers[rng.integers(0, len(centers), n)] + 0.7 * noise
         else:
             vectors = (noise * scale) @ turn
         names = [str(row) for row in range(start, start + n)]
@@ -130,7 +130,7 @@ def made_store(
 
 
 def truth(store: Store, asking: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the queries and the cosine of the last of their K true neighbours."""
+    """Return the queries and the cosine of the last of their K true neighbors."""
     queries = unit(np.concatenate([
         floats.to_numpy().reshape(-1, store.tap("v").dim)
         for floats in [store.take(asking.tolist(), ["v"]).column("v").combine_chunks().flatten()]

@@ -6,7 +6,7 @@
     .venv/bin/python scripts/bench/inspection.py --rows 100000 --hashes
 
 The table is made: 20 columns as museums have them, half of them labels, of 2 to 20,000 values. The
-files are small JPEGs of noise with EXIF and a colour profile, as scanners write them, or copies of
+files are small JPEGs of noise with EXIF and a color profile, as scanners write them, or copies of
 the JPEGs below a folder, each a little different. The system still has them in memory.
 """
 
@@ -60,9 +60,9 @@ def main() -> None:
         write_files(folder / "images", args.files, pictures(args.pictures))
         print(f"made        {time.perf_counter() - made:8.1f} s")
         started, cpu_s = time.perf_counter(), time.process_time()
-        catalogue = read_collection(folder)
+        catalog = read_collection(folder)
         read = time.perf_counter()
-        inspection = inspect_collection(catalogue, settings=InspectSettings(hashes=args.hashes))
+        inspection = inspect_collection(catalog, settings=InspectSettings(hashes=args.hashes))
         done, cpu_s = time.perf_counter(), time.process_time() - cpu_s
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"read        {read - started:8.1f} s   types of columns, found over all rows")
@@ -85,7 +85,7 @@ def write_table(file: Path, rows: int) -> None:
         "image": pa.array([f"images/{n % 1000:03}/{n}.jpg" for n in number]),
     }
     for name, values in TEXTS.items():
-        # few values are common and many rare, as in any catalogue
+        # few values are common and many rare, as in any catalog
         drawn = number if not values else (values * rng.random(rows) ** 3).astype(int)
         missing = rng.random(rows) < 0.1
         columns[name] = pa.array([f"{name} {value}" for value in drawn], mask=missing)

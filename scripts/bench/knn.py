@@ -5,7 +5,7 @@
     python scripts/bench/knn.py --queries 100000      all of them ask: tens of minutes
     python scripts/bench/knn.py --vectors vectors.npy --labels labels.npy
 
-What each does with the same rows, each left out of its own neighbours:
+What each does with the same rows, each left out of its own neighbors:
 
 * artsim: one exact search for k = 10, 20, 100, 200; weighted votes, top-1, top-5, macro F1,
   balanced accuracy, kappa and a bootstrap interval for each k.
@@ -36,10 +36,10 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from artsim.evaluation import metrics
-from artsim.evaluation.knn import DINO_KS as KS
-from artsim.evaluation.neighbours import nearest
-from artsim.evaluation.votes import TEMPERATURE, vote
+from artsim.metrics import scores as metrics
+from artsim.metrics.knn import DINO_KS as KS
+from artsim.metrics.neighbors import nearest
+from artsim.metrics.votes import TEMPERATURE, vote
 
 PARTS = 3  # that the queries are asked in
 SAMPLE = 256  # queries that choose scikit-learn's threads
@@ -125,9 +125,9 @@ def dino_loop(bank: np.ndarray, codes: np.ndarray, asking: np.ndarray) -> tuple[
         distances, indices = similarity.topk(KS[-1], largest=True, sorted=True)
         searched = time.perf_counter()
         for k in KS:
-            neighbours = labels[indices[:, :k]]  # (q, k)
+            neighbors = labels[indices[:, :k]]  # (q, k)
             one_hot = torch.zeros(len(itself) * k, n_classes)
-            one_hot.scatter_(1, neighbours.reshape(-1, 1), 1)
+            one_hot.scatter_(1, neighbors.reshape(-1, 1), 1)
             weights = distances[:, :k].clone().div_(TEMPERATURE).exp_()
             votes = torch.mul(one_hot.view(len(itself), k, n_classes), weights[:, :, None]).sum(1)
             predictions = votes.sort(1, descending=True).indices
@@ -148,7 +148,7 @@ def scikit_learn(
 ) -> tuple[int, float]:
     """Return how many are right at the largest k, and the time of its one call.
 
-    Each asks for one neighbour more and its own vote is taken off: it is always among them.
+    Each asks for one neighbor more and its own vote is taken off: it is always among them.
     """
     with threadpool_limits(limits):
         for k in ks:

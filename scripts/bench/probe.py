@@ -29,9 +29,9 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from artsim.evaluation.logistic import STRENGTHS, fit_multinomial
-from artsim.evaluation.vectors import to_unit
-from artsim.probing import ProbePlan, probe
+from artsim.evaluation.probe import ProbePlan, probe
+from artsim.metrics.logistic import STRENGTHS, fit_multinomial
+from artsim.metrics.vectors import to_unit
 from artsim.store import Store
 
 

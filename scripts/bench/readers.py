@@ -66,12 +66,12 @@ def read(folder: str) -> None:
     from artsim.readers import read_collection
 
     started = time.perf_counter()
-    catalogue = read_collection(f"nga:{folder}")
-    rows = sum(batch.num_rows for batch in catalogue.batches())
+    catalog = read_collection(f"nga:{folder}")
+    rows = sum(batch.num_rows for batch in catalog.batches())
     seconds = time.perf_counter() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(
-        f"{rows:,} rows with {len(catalogue.schema)} columns in {seconds:.1f} s, peak {peak:.0f} MB"
+        f"{rows:,} rows with {len(catalog.schema)} columns in {seconds:.1f} s, peak {peak:.0f} MB"
     )
 
 

@@ -1,6 +1,6 @@
 """Networks of our own, by the names that a trained model's file calls them.
 
-A body takes normalised pictures, (B, 3, H, W), and returns its embedding, (B, D); the modules that
+A body takes normalized pictures, (B, 3, H, W), and returns its embedding, (B, D); the modules that
 papers name are its attributes, so that a spec can tap them. What tells the classes is apart from
 it: see `Classifier`.
 """

@@ -37,7 +37,7 @@ class Classifier(nn.Module):
         self.heads = nn.ModuleList(_head(dim, shape) for shape in heads.values())
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Give each task's logits, (B, outputs), for normalised pictures, (B, 3, H, W)."""
+        """Give each task's logits, (B, outputs), for normalized pictures, (B, 3, H, W)."""
         embedding = self.body(images)
         return {name: head(embedding) for name, head in zip(self.shapes, self.heads, strict=True)}
 
@@ -48,7 +48,7 @@ def _head(dim: int, shape: HeadShape) -> nn.Module:
         layers += [nn.Linear(dim, shape.hidden), nn.ReLU()]
         dim = shape.hidden
     last = nn.Linear(dim, shape.outputs)
-    # Glorot's uniform draw and no bias to begin with: no class is favoured.
+    # Glorot's uniform draw and no bias to begin with: no class is favored.
     nn.init.xavier_uniform_(last.weight)
     nn.init.zeros_(last.bias)
     return nn.Sequential(*layers, last)

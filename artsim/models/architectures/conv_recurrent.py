@@ -23,7 +23,7 @@ _LEAST = 16  # pixels, halved four times
 class ConvRecurrent(nn.Module):
     """Four blocks ``conv2d`` to ``conv2d_3``, or a backbone and ``conv2d_3``, then LSTM or GRU.
 
-    A block is a 3 x 3 convolution, batch normalisation and ReLU; the blocks are pooled by two in
+    A block is a 3 x 3 convolution, batch normalization and ReLU; the blocks are pooled by two in
     between. The embedding is the last state of the recurrent network, of both directions and both
     readings where there are two.
     """

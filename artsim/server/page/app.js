@@ -26,7 +26,7 @@ const index = () => indexes.find((each) => each.name === state.index);
 
 /** Go to a changed state; the browser's Back leads to the one before. */
 function change(changes, { focus = false } = {}) {
-  const narrows = Object.keys(changes).some((key) => key !== "k" && key !== "colour");
+  const narrows = Object.keys(changes).some((key) => key !== "k" && key !== "color");
   if (narrows && changes.k === undefined) changes = { ...changes, k: states.PAGE };
   history.replaceState({ ...history.state, scroll: scrollY }, "");
   state = { ...state, ...changes };

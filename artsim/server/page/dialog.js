@@ -158,7 +158,7 @@ export function makeDialogs(dialog, actions) {
       make(
         "p",
         { className: "quiet" },
-        "The yellower a region, the more it made the two alike; what is grey was not looked at.",
+        "The yellower a region, the more it made the two alike; what is gray was not looked at.",
       ),
       make("div", { className: "why" }, parts),
       shares.length > 1

@@ -11,7 +11,7 @@ const CROWD = 5000; // points; more are squares, which are drawn sooner
 const KEPT = 900; // pictures in memory
 const FARTHEST = 200; // zoom
 const AWAY = 0.1; // how much is seen of a point that does not meet the conditions
-export const COLOURS = [
+export const COLORS = [
   "#4477aa",
   "#ee6677",
   "#228833",
@@ -94,11 +94,11 @@ export function makeMap(points, index, options) {
     const radius = Math.min(5, 2.6 * Math.sqrt(view.zoom));
     const by = scale();
     const isCrowded = points.ids.length > CROWD;
-    const colour = (at) => (points.values ? COLOURS[points.values[at]] : undefined) ?? style.color;
+    const color = (at) => (points.values ? COLORS[points.values[at]] : undefined) ?? style.color;
     for (const at of [...away, ...shown]) {
       const [x, y] = toScreen(at, by);
       if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
-      context.fillStyle = colour(at);
+      context.fillStyle = color(at);
       const isQuiet = points.values && points.values[at] < 0;
       context.globalAlpha = !isMet(at) ? AWAY : isQuiet ? 0.25 : 0.75;
       if (isCrowded) context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
@@ -110,7 +110,7 @@ export function makeMap(points, index, options) {
     }
     context.globalAlpha = 1;
     if (pictures)
-      for (const at of apart()) drawPicture(context, at, points.values ? colour(at) : null);
+      for (const at of apart()) drawPicture(context, at, points.values ? color(at) : null);
     if (near >= 0) {
       const [x, y] = toScreen(near);
       context.strokeStyle = style.getPropertyValue("--accent");
@@ -156,14 +156,14 @@ export function makeMap(points, index, options) {
     });
   }
 
-  function drawPicture(context, at, colour) {
+  function drawPicture(context, at, color) {
     const image = load(points.ids[at]);
     if (!image.complete || !image.naturalWidth) return;
     const [x, y] = toScreen(at);
     const by = side() / Math.max(image.naturalWidth, image.naturalHeight);
     const [w, h] = [image.naturalWidth * by, image.naturalHeight * by];
-    if (colour) {
-      context.fillStyle = colour;
+    if (color) {
+      context.fillStyle = color;
       context.fillRect(x - w / 2 - 2.5, y - h / 2 - 2.5, w + 5, h + 5);
     }
     context.drawImage(image, x - w / 2, y - h / 2, w, h);
@@ -251,7 +251,7 @@ export function makeMap(points, index, options) {
   }
 
   const pointers = new Map(); // where each finger is
-  let travelled = 0;
+  let traveled = 0;
   const local = (event) => {
     const box = canvas.getBoundingClientRect();
     return [event.clientX - box.left, event.clientY - box.top];
@@ -259,7 +259,7 @@ export function makeMap(points, index, options) {
   canvas.addEventListener("pointerdown", (event) => {
     pointers.set(event.pointerId, local(event));
     canvas.setPointerCapture(event.pointerId);
-    if (pointers.size === 1) travelled = 0;
+    if (pointers.size === 1) traveled = 0;
   });
   canvas.addEventListener("pointermove", (event) => {
     const [x, y] = local(event);
@@ -269,7 +269,7 @@ export function makeMap(points, index, options) {
       return;
     }
     const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
-    travelled += Math.hypot(x - before[0], y - before[1]);
+    traveled += Math.hypot(x - before[0], y - before[1]);
     if (others.length) {
       const apartNow = Math.hypot(x - others[0][0], y - others[0][1]);
       const apartBefore = Math.hypot(before[0] - others[0][0], before[1] - others[0][1]);
@@ -279,7 +279,7 @@ export function makeMap(points, index, options) {
   });
   canvas.addEventListener("pointerup", (event) => {
     pointers.delete(event.pointerId);
-    if (travelled > 5 || pointers.size) return;
+    if (traveled > 5 || pointers.size) return;
     const at = find(...local(event));
     // A finger first sees what it touched; the tip leads on.
     if (event.pointerType === "touch") point(at);

@@ -1,8 +1,8 @@
-/** The map's frame: what it is coloured by, its legend, and its buttons. */
+/** The map's frame: what it is colored by, its legend, and its buttons. */
 
 import { map as findMap } from "./api.js";
 import { count, make, many } from "./dom.js";
-import { COLOURS, makeMap } from "./map.js";
+import { COLORS, makeMap } from "./map.js";
 import { choice } from "./options.js";
 
 /**
@@ -24,7 +24,7 @@ export function makeMapView(section, actions) {
       .map((field) => field.name);
     const summary = make("p", { className: "quiet" });
     const refine = make("span", {});
-    const colour = make("span", {});
+    const color = make("span", {});
     const button = (name, text, run) =>
       make("button", { type: "button", "aria-label": name, title: name, onclick: run }, text);
     section.replaceChildren(
@@ -37,7 +37,7 @@ export function makeMapView(section, actions) {
           "div",
           { className: "tools" },
           refine,
-          make("label", {}, "Colour by ", colour),
+          make("label", {}, "Color by ", color),
           make(
             "label",
             {},
@@ -58,11 +58,11 @@ export function makeMapView(section, actions) {
       legend,
       map.element,
     );
-    return { index: index.name, map, legend, summary, refine, colour, columns };
+    return { index: index.name, map, legend, summary, refine, color, columns };
   }
 
   return async function render(state, index, signal) {
-    const { colour: label, conditions } = state;
+    const { color: label, conditions } = state;
     const wanted = JSON.stringify({ label, conditions });
     if (drawn?.index === index.name && drawn.wanted === wanted) return;
     const points = await findMap(index.name, { label, conditions }, signal);
@@ -76,9 +76,9 @@ export function makeMapView(section, actions) {
       ? `${heading}; what looks alike lies together. Click one to see what is like it.`
       : "No work meets these conditions; take one away.";
     drawn.refine.replaceChildren(actions.refineButton());
-    drawn.colour.replaceChildren(
-      choice("colour", "Colour by", drawn.columns, state.colour ?? "", "nothing", (name) =>
-        actions.change({ colour: name || null }),
+    drawn.color.replaceChildren(
+      choice("color", "Color by", drawn.columns, state.color ?? "", "nothing", (name) =>
+        actions.change({ color: name || null }),
       ),
     );
     drawn.legend.replaceChildren(
@@ -86,7 +86,7 @@ export function makeMapView(section, actions) {
         make(
           "li",
           {},
-          make("i", { variables: { "--colour": COLOURS[at] }, "aria-hidden": "true" }),
+          make("i", { variables: { "--color": COLORS[at] }, "aria-hidden": "true" }),
           name,
         ),
       ),

@@ -24,7 +24,7 @@ export const START = {
   exclude: [], // ids
   minPercentile: null,
   k: PAGE,
-  colour: null, // the map's label
+  color: null, // the map's label
 };
 
 export const ASKED = "asked"; // earlier than the work asked by, whichever it is
@@ -58,7 +58,7 @@ export function address(state) {
   for (const id of state.exclude) found.append("exclude", id);
   if (state.minPercentile !== null) found.set("min-percentile", state.minPercentile);
   if (state.k !== PAGE) found.set("k", state.k);
-  if (state.colour) found.set("colour", state.colour);
+  if (state.color) found.set("color", state.color);
   return `/${found.size ? "?" : ""}${found}`;
 }
 
@@ -88,7 +88,7 @@ export function read(query, kept, indexes) {
   state.exclude = given.getAll("exclude");
   state.minPercentile = number("min-percentile");
   state.k = Math.floor(number("k", 1) ?? PAGE);
-  state.colour = given.get("colour");
+  state.color = given.get("color");
   for (const key of new Set(given.keys())) {
     const dot = key.indexOf(".");
     const [kind, name] = [key.slice(0, dot), key.slice(dot + 1)];
@@ -134,7 +134,7 @@ export function question(state) {
   };
   const work = workOf(state);
   if (!work) return asked;
-  // Relations are to works of the catalogue.
+  // Relations are to works of the catalog.
   return {
     ...asked,
     not_same: state.notSame,

@@ -18,7 +18,7 @@ export function makeTray(tray, actions) {
   const opened = {}; // what the visitor opened of the options
 
   async function render(state, index) {
-    const { view, seed, conditions, k, colour, ...asked } = state;
+    const { view, seed, conditions, k, color, ...asked } = state;
     const now = JSON.stringify(asked);
     if (now === last) return;
     last = now;

@@ -1,0 +1,70 @@
+"""What a reader hands on: catalog rows as Arrow record batches, with their fields."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import pyarrow as pa
+
+__all__ = ["RESERVED", "Catalog", "Field", "FieldType"]
+
+# Columns that artsim writes itself. A catalog's own column of one of these names is kept
+# as NAME_catalog (see `Catalog`).
+RESERVED = ("id", "image", "content_hash", "width", "height", "file_bytes", "file_mtime_ns")
+
+
+class FieldType(StrEnum):
+    """The four kinds of metadata, and how Arrow holds each."""
+
+    TEXT = "text"  # string
+    LIST = "list"  # list<string>: several values a picture (multi-label)
+    NUMBER = "number"  # int64 or float64
+    YEARS = "years"  # struct<begin: int32, end: int32>, both ends included
+
+    @classmethod
+    def of(cls, type_: pa.DataType) -> FieldType:
+        """Name the kind of an Arrow column."""
+        if pa.types.is_struct(type_):
+            return cls.YEARS
+        if pa.types.is_list(type_):
+            return cls.LIST
+        if pa.types.is_integer(type_) or pa.types.is_floating(type_):
+            return cls.NUMBER
+        return cls.TEXT
+
+
+@dataclass(frozen=True)
+class Field:
+    """A metadata column: its name and its kind."""
+
+    name: str
+    type: FieldType
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalog:
+    """A collection, read: where its pictures are and what is known of each.
+
+    ``batches()`` starts the reading anew at every call and yields record batches of ``schema``:
+    ``id`` (string), ``image`` (string: a path relative to ``root``, or an URL), then the metadata.
+    Values may be null; empty text is null. Ids need not be unique: embed reports the second one.
+    """
+
+    name: str  # the index is called so unless the user says otherwise: 'paintings'
+    reader: str  # 'folder', 'table', ...
+    source: Path  # what the user named, absolute
+    root: Path  # image paths are relative to this folder, absolute
+    schema: pa.Schema
+    batches: Callable[[], Iterator[pa.RecordBatch]]
+
+    @property
+    def fields(self) -> list[Field]:
+        """The metadata columns, in order, without id and image."""
+        return [
+            Field(column.name, FieldType.of(column.type))
+            for column in self.schema
+            if column.name not in ("id", "image")
+        ]

@@ -1,0 +1,74 @@
+"""What a kNN evaluation is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from artsim.errors import EvaluationError
+from artsim.metrics import met
+from artsim.metrics.knn import DINO_KS, KS
+from artsim.metrics.votes import TEMPERATURE
+
+__all__ = ["Correction", "KnnPlan", "Protocol"]
+
+
+class Protocol(StrEnum):
+    """How neighbors become an answer and a score."""
+
+    PLAIN = "plain"  # each of the k nearest has one vote
+    DINO = "dino"  # each votes with exp(cosine / 0.07)
+    MET = "met"  # whitened vectors, the nearest's class and how sure it is, scored by GAP
+
+
+class Correction(StrEnum):
+    """How a search is corrected for hubs, see `artsim.metrics.hubness`."""
+
+    CSLS = "csls"
+    MUTUAL_PROXIMITY = "mutual-proximity"
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnnPlan:
+    """What is measured, of which labels, on which sides."""
+
+    tap: str
+    labels: tuple[str, ...] = ()  # columns, derived labels; all of one class a row if empty
+    split: str | None = None  # stored or column: its train rows are the bank; else leave-one-out
+    no_leaks: bool = False  # refuse a split whose sides share a file or a picture
+    groups: tuple[str, ...] = ()  # columns, near-duplicate: who shares a value is no neighbor
+    protocol: Protocol = Protocol.DINO
+    ks: tuple[int, ...] = ()  # the protocol's own if empty
+    temperatures: tuple[float, ...] = ()  # of dino; its own if empty
+    correct: Correction | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what does not go together."""
+        if self.temperatures and self.protocol != Protocol.DINO:
+            raise EvaluationError(
+                f"the protocol '{self.protocol}' has no temperature; leave it out, or take 'dino'"
+            )
+        if self.correct is not None and self.protocol == Protocol.MET:
+            raise EvaluationError(
+                f"the protocol 'met' whitens vectors and is not corrected by '{self.correct}'; "
+                "take 'dino' or 'plain'"
+            )
+        if self.protocol == Protocol.MET and self.split is None:
+            raise EvaluationError(
+                "the protocol 'met' needs a split with train, val and test; draw one with "
+                "'artsim split --fractions 70/10/20'"
+            )
+
+    @property
+    def numbers_of_neighbors(self) -> tuple[int, ...]:
+        """The ks asked for, or the protocol's own."""
+        return (
+            self.ks
+            or {Protocol.PLAIN: KS, Protocol.DINO: DINO_KS, Protocol.MET: met.KS}[self.protocol]
+        )
+
+    @property
+    def vote_temperatures(self) -> tuple[float | None, ...]:
+        """The temperatures asked for, or the protocol's own; None: all votes are the same."""
+        return (None,) if self.protocol == Protocol.PLAIN else self.temperatures or (TEMPERATURE,)

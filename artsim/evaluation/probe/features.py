@@ -1,0 +1,159 @@
+"""What a probe is told besides the vectors: size, shape and other columns, on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.datatypes import FieldType
+from artsim.errors import EvaluationError
+from artsim.labels.columns import derived_labels, values_of
+from artsim.labels.expressions import is_derivation, parse_label
+from artsim.labels.targets import is_id_name, numbers_of, why_id
+from artsim.labels.values import why_not_label
+from artsim.store import Store
+
+__all__ = ["SHAPE", "Column", "Metadata", "Values", "read_metadata", "refuse_label"]
+
+SHAPE = ("width", "height", "aspect_ratio")  # known of every picture, whatever the catalog says
+
+_NAMES_ROWS = ("id", "image", "content_hash", "file_mtime_ns")
+_MAX_CLASSES = 256  # of a text column, each a feature of 0 and 1
+
+Values = Mapping[str, Sequence[Any]]  # by column: numbers or text, None where missing
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column as features: a number standardized, or one feature of 0 and 1 for each class."""
+
+    name: str
+    mean: float = 0.0
+    std: float = 1.0
+    classes: tuple[str, ...] = ()  # of text
+
+    def features(self, values: Sequence[Any]) -> NDArray[np.float32]:
+        """Turn values into features, shape (n, M); what is missing or unheard of is 0."""
+        if self.classes:
+            place = {name: i for i, name in enumerate(self.classes)}
+            features = np.zeros((len(values), len(self.classes)), dtype=np.float32)
+            for row, value in enumerate(values):
+                if isinstance(value, str) and value in place:
+                    features[row, place[value]] = 1
+            return features
+        known = (value if isinstance(value, int | float) else np.nan for value in values)
+        numbers = np.fromiter(known, np.float64, len(values))
+        scaled = np.nan_to_num((numbers - self.mean) / self.std)  # missing is average
+        return scaled.astype(np.float32)[:, None]
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """Columns as features; their means and deviations are those of the rows it was fitted on."""
+
+    columns: tuple[Column, ...] = ()
+
+    @classmethod
+    def fit(cls, values: Values, rows: Rows) -> Self:
+        """Learn scales and classes from some rows."""
+        columns = []
+        for name, column in values.items():
+            known = [column[row] for row in rows if column[row] is not None]
+            if any(isinstance(value, str) for value in known):
+                columns.append(Column(name=name, classes=tuple(sorted(set(known)))))
+                continue
+            mean, std = (np.mean(known), np.std(known)) if known else (0.0, 1.0)
+            columns.append(Column(name=name, mean=float(mean), std=float(std) or 1.0))
+        return cls(tuple(columns))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns it reads."""
+        return tuple(column.name for column in self.columns)
+
+    def features(self, values: Values, n: int) -> NDArray[np.float32]:
+        """Turn n rows into features, shape (n, M)."""
+        blocks = [column.features(values[column.name]) for column in self.columns]
+        return np.concatenate([np.zeros((n, 0), dtype=np.float32), *blocks], axis=1)
+
+    def to_json(self) -> list[dict[str, Any]]:
+        """Return it as plain values; `from_json` reads them back."""
+        return [asdict(column) for column in self.columns]
+
+    @classmethod
+    def from_json(cls, columns: Sequence[dict[str, Any]]) -> Self:
+        """Read what `to_json` gave, whether or not it went through JSON."""
+        return cls(
+            tuple(Column(**{**column, "classes": tuple(column["classes"])}) for column in columns)
+        )
+
+
+def read_metadata(store: Store, names: Sequence[str]) -> dict[str, list[Any]]:
+    """Read columns that are to be features: numbers or text for each row.
+
+    Args:
+        store: The index.
+        names: ``width``, ``height``, ``aspect_ratio`` (width / height), columns of numbers, of
+            text or of year ranges (their middle), derived labels.
+
+    Raises:
+        EvaluationError: If a column is not there, is an id, or cannot be a feature.
+    """
+    return {name: _read_column(store, name) for name in dict.fromkeys(names)}
+
+
+def refuse_label(store: Store, label: str, names: Sequence[str]) -> None:
+    """Refuse features that give the label away: itself, and what it is derived from.
+
+    Raises:
+        EvaluationError: If one of them does.
+    """
+    expression = derived_labels(store).get(label)
+    text = f"x = {expression}" if expression is not None else label
+    made_of = parse_label(text).columns if is_derivation(text) else ()
+    for name in names:
+        if name == label or name in made_of:
+            what = "the label itself" if name == label else f"what {label!r} is derived from"
+            raise EvaluationError(f"{name!r} cannot be a feature: it is {what}; leave it out")
+
+
+def _read_column(store: Store, name: str) -> list[Any]:
+    fields = {field.name: field.type for field in store.manifest.fields}
+    if name in _NAMES_ROWS:
+        raise EvaluationError(
+            f"{name!r} cannot be a feature: it names the picture and says nothing of it"
+        )
+    if name in SHAPE and name not in fields:
+        table = store.read(["width", "height"])
+        width, height = (numbers_of(table.column(side)) for side in ("width", "height"))
+        ratio = np.divide(width, height, out=np.full_like(width, np.nan), where=height > 0)
+        columns = dict(zip(SHAPE, (width, height, ratio), strict=True))
+        return _none_for_nan(columns[name])
+    type_ = fields.get(name)
+    if type_ in (FieldType.NUMBER, FieldType.YEARS):
+        numbers = numbers_of(store.read([name]).column(name))
+        reason = why_id(name, numbers)
+        values: list[Any] = _none_for_nan(numbers)
+    elif type_ is None and name not in derived_labels(store) and not is_derivation(name):
+        known = ", ".join(dict.fromkeys([*SHAPE, *fields, *derived_labels(store)]))
+        raise EvaluationError(f"no column {name!r} to be a feature; choose from {known}")
+    else:
+        values = list(values_of(store, name))
+        reason = why_not_label(values)
+        distinct = len(set(values) - {None})
+        if reason is None and is_id_name(name):
+            reason = f"it is an id by its name, with {distinct:,} different values"
+        if reason is None and distinct > _MAX_CLASSES:
+            reason = f"it has {distinct:,} different values, expected at most {_MAX_CLASSES}"
+    if reason is not None:
+        raise EvaluationError(f"{name!r} cannot be a feature: {reason}; leave it out of --with")
+    return values
+
+
+def _none_for_nan(numbers: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(number) else float(number) for number in numbers]

@@ -1,0 +1,92 @@
+"""One probe of one label on its sides, whatever its kind, and how it is scored."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from artsim.errors import EvaluationError
+from artsim.evaluation.probe.neighbors import Score
+from artsim.evaluation.probe.sides import Sides
+from artsim.labels.targets import Kind, Target
+from artsim.metrics import scores as metrics
+from artsim.metrics.probe import (
+    ClassProbe,
+    MemberProbe,
+    NumberProbe,
+    probe_classes,
+    probe_members,
+    probe_numbers,
+)
+
+__all__ = ["METRICS", "AnyProbe", "baseline_of", "fit_probe", "score_of"]
+
+METRICS = {Kind.CLASSES: "top1", Kind.MEMBERS: "mAP", Kind.NUMBER: "MAE"}
+
+AnyProbe = ClassProbe | MemberProbe | NumberProbe
+
+
+def fit_probe(
+    features: NDArray[np.float32],
+    target: Target,
+    sides: Sides,
+    *,
+    seed: int,
+    device: str | torch.device,
+) -> AnyProbe:
+    """Fit the probe that the label's kind asks for: see `artsim.metrics.probe`.
+
+    Raises:
+        EvaluationError: If a probe cannot be trained on the split, with the label and the split.
+    """
+    train, validation, test = sides.train, sides.validation, sides.test
+    try:
+        if target.kind == Kind.NUMBER:
+            assert target.numbers is not None
+            return probe_numbers(
+                features,
+                target.numbers,
+                train=train,
+                validation=validation,
+                test=test,
+                seed=seed,
+            )
+        if target.kind == Kind.MEMBERS:
+            return probe_members(
+                features,
+                target.matrix,
+                train=train,
+                validation=validation,
+                test=test,
+                seed=seed,
+                device=device,
+            )
+        return probe_classes(
+            features,
+            target.strata,
+            train=train,
+            validation=validation,
+            test=test,
+            seed=seed,
+            device=device,
+        )
+    except EvaluationError as error:
+        raise EvaluationError(f"label {target.name!r}, {sides.way}: {error}") from error
+
+
+def score_of(found: AnyProbe) -> Score:
+    """Return the score that `METRICS` names; of a mean its interval is over the classes."""
+    if isinstance(found, ClassProbe):
+        return Score(found.top1, found.interval)
+    if isinstance(found, NumberProbe):
+        return Score(found.mae, found.interval)
+    each = found.average_precision[~np.isnan(found.average_precision)]
+    return Score(found.mean_average_precision, metrics.mean_interval(each, seed=found.seed))
+
+
+def baseline_of(found: AnyProbe) -> float:
+    """Return what needs no picture: the majority's share, chance, or the median's mean error."""
+    if isinstance(found, ClassProbe):
+        return found.majority
+    return found.median_mae if isinstance(found, NumberProbe) else found.chance

@@ -1,0 +1,178 @@
+"""Which vectors tell a label best: every tap by neighbors and by a probe, on one shared split."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from artsim.errors import EvaluationError
+from artsim.evaluation.probe.fits import METRICS, baseline_of, fit_probe, score_of
+from artsim.evaluation.probe.neighbors import KS, Score, score_neighbors
+from artsim.evaluation.probe.questions import LabelPlan, Question, draw_questions, read_targets
+from artsim.labels.targets import Kind
+from artsim.metrics.vectors import to_unit
+from artsim.store import Store
+
+__all__ = ["LeaderboardPlan", "Standing", "best", "leaderboard", "mean_score"]
+
+_LEFT_OUT = "not every index has them, or a vector of theirs is all zeros"
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeaderboardPlan(LabelPlan):
+    """What the taps are compared by."""
+
+    taps: tuple[str, ...] = ()  # those of these names; all if empty
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """How well one tap tells one label, by the metric of the label's kind."""
+
+    index: str
+    tap: str
+    dims: int
+    question: Question  # the same for every tap
+    baseline: float  # majority class, chance, or the median's mean absolute error
+    knn: Score  # by k neighbors, k chosen on validation
+    k: int
+    probe: Score
+    strength: float
+
+    @property
+    def label(self) -> str:
+        """The label's name."""
+        return self.question.target.name
+
+    @property
+    def is_error(self) -> bool:
+        """Whether less is better."""
+        return self.question.target.kind == Kind.NUMBER
+
+    def score(self, way: str) -> float:
+        """Return the score of a way: 'knn' or 'probe'."""
+        return self.knn.value if way == "knn" else self.probe.value
+
+    def to_json(self) -> dict[str, object]:
+        """Return the scores as plain values."""
+        sides = self.question.sides
+        return {
+            "index": self.index,
+            "tap": self.tap,
+            "dims": self.dims,
+            "label": self.label,
+            "metric": METRICS[self.question.target.kind],
+            "baseline": self.baseline,
+            "knn": self.knn.value,
+            "knn_low": self.knn.interval[0],
+            "knn_high": self.knn.interval[1],
+            "k": self.k,
+            "probe": self.probe.value,
+            "probe_low": self.probe.interval[0],
+            "probe_high": self.probe.interval[1],
+            "strength": self.strength,
+            "n_train": len(sides.seen),
+            "n_test": len(sides.test),
+        }
+
+
+def leaderboard(
+    stores: Sequence[Store], plan: LeaderboardPlan, *, device: str | torch.device = "cpu"
+) -> Iterator[Standing]:
+    """Compare the taps of an index, or of several indexes of one catalog, label by label.
+
+    Labels, split and groups are those of the first index; rows of the others are found by id. The
+    rows of a label are the same for every tap: what differs is what the vectors know.
+
+    Raises:
+        EvaluationError: If there is no tap of a name, or an index shares no row with the first;
+            see `artsim.evaluation.probe.run.probe` for more.
+    """
+    first = stores[0]
+    targets = read_targets(first, plan)
+    entries = _entries(stores, plan.taps)
+    places = {store.path: _find_rows(first, store) for store in stores}
+    left_out = np.any([rows < 0 for rows in places.values()], axis=0)
+    for store, tap in entries:
+        left_out[_read(store, tap, places[store.path])[1]] = True
+    questions = draw_questions(first, plan, targets, np.flatnonzero(left_out), _LEFT_OUT)
+    for store, tap in entries:
+        vectors, _ = _read(store, tap, places[store.path])
+        for question in questions:
+            yield _judge(store, tap, vectors, question, plan.seed, device)
+
+
+def best(standings: Sequence[Standing], way: str) -> dict[str, float]:
+    """Return the best score of each label by one way: 'knn' or 'probe'."""
+    found: dict[str, float] = {}
+    for each in standings:
+        score = each.score(way)
+        pick = min if each.is_error else max
+        found[each.label] = pick(found.get(each.label, score), score)
+    return found
+
+
+def mean_score(standings: Sequence[Standing], way: str) -> float | None:
+    """Average one tap's scores, each label counting alike, but not errors in units of their own.
+
+    None where only numbers were asked about.
+    """
+    scores = [each.score(way) for each in standings if not each.is_error]
+    return float(np.mean(scores)) if scores else None
+
+
+def _entries(stores: Sequence[Store], taps: Sequence[str]) -> list[tuple[Store, str]]:
+    every = [(store, tap.name) for store in stores for tap in store.manifest.passport.taps]
+    known = dict.fromkeys(tap for _, tap in every)
+    unknown = [tap for tap in taps if tap not in known]
+    if unknown:
+        raise EvaluationError(f"no index has a tap {unknown[0]!r}; choose from {', '.join(known)}")
+    return [(store, tap) for store, tap in every if not taps or tap in taps]
+
+
+def _find_rows(first: Store, other: Store) -> Rows:
+    """Find the other index's row of each row of the first, -1 where it has none."""
+    wanted, ids = (store.read(["id"]).column("id").to_pylist() for store in (first, other))
+    row_of = {id_: row for row, id_ in enumerate(ids)}
+    rows = np.array([row_of.get(id_, -1) for id_ in wanted], dtype=np.int64)
+    if (rows < 0).all():
+        raise EvaluationError(
+            f"{str(other.path)!r} has none of the ids of {str(first.path)!r}; compare indexes of "
+            "one catalog"
+        )
+    return rows
+
+
+def _read(store: Store, tap: str, rows: Rows) -> tuple[NDArray[np.float32], Rows]:
+    """Read a tap's vectors of these rows, and which are all zeros; row -1 may get any vector."""
+    return to_unit(store.vectors(tap)[rows], f"the vectors {tap!r} of {str(store.path)!r}")
+
+
+def _judge(
+    store: Store,
+    tap: str,
+    vectors: NDArray[np.float32],
+    question: Question,
+    seed: int,
+    device: str | torch.device,
+) -> Standing:
+    target, sides = question.target, question.sides
+    found = fit_probe(vectors, target, sides, seed=seed, device=device)
+    _, knn, k = score_neighbors(vectors, target, sides, ks=KS, seed=seed)
+    return Standing(
+        index=store.manifest.name,
+        tap=tap,
+        dims=vectors.shape[1],
+        question=question,
+        baseline=baseline_of(found),
+        knn=knn,
+        k=k,
+        probe=score_of(found),
+        strength=found.head.strength,
+    )

@@ -1,0 +1,298 @@
+"""A probe's run: each label told by the majority, by metadata, by neighbors and by a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from artsim.datatypes.finite import finite
+from artsim.errors import EvaluationError
+from artsim.evaluation.probe.features import SHAPE, Metadata, Values, read_metadata, refuse_label
+from artsim.evaluation.probe.fits import METRICS, AnyProbe, baseline_of, fit_probe, score_of
+from artsim.evaluation.probe.neighbors import KS, Score, score_neighbors
+from artsim.evaluation.probe.questions import (
+    LabelPlan,
+    Question,
+    draw_questions,
+    label_names,
+    read_targets,
+)
+from artsim.evaluation.probe.sides import Sides
+from artsim.labels.targets import Kind, Target
+from artsim.metrics.few_shot import FewShot, few_shot
+from artsim.metrics.probe import ClassProbe, NumberProbe
+from artsim.metrics.vectors import to_unit
+from artsim.store import Store
+
+__all__ = ["LabelProbe", "ProbePlan", "means", "probe", "probe_on", "ungrouped"]
+
+Vectors = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProbePlan(LabelPlan):
+    """What a probe is asked."""
+
+    tap: str
+    metadata: tuple[str, ...] = ()  # columns that the probe is told besides the vectors
+    shots: tuple[int, ...] = ()  # rows of each class, to learn from so few as well
+    tries: int = 5  # draws of so few
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelProbe:
+    """One label, told in four ways; the metric follows from its kind, see `METRICS`.
+
+    Intervals are bootstrapped over the test rows; those of a mean average precision over its
+    classes.
+    """
+
+    target: Target
+    sides: Sides
+    baseline: float  # majority class, chance, or the median's mean absolute error
+    metadata: Score  # by the metadata alone
+    metadata_names: tuple[str, ...]
+    nearest: Score  # by the nearest neighbor
+    knn: Score  # by k neighbors, k chosen on validation
+    k: int
+    probe: Score
+    result: AnyProbe  # all about the probe; its columns are of vectors, then of `features`
+    features: Metadata  # that it was told besides the vectors
+    few: tuple[FewShot, ...]
+    seed: int
+
+    @property
+    def metric(self) -> str:
+        """The scores' name."""
+        return METRICS[self.target.kind]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that the probe learned, one for each of its columns; none of a number."""
+        if self.target.kind == Kind.NUMBER:
+            return ()
+        return tuple(self.target.classes[code] for code in self.result.head.classes)
+
+    def to_json(self) -> dict[str, object]:
+        """Return the scores, and how they were measured, as plain values."""
+        found: dict[str, object] = {
+            "label": self.target.name,
+            "kind": str(self.target.kind),
+            "metric": self.metric,
+            "classes": len(self.target.classes) or None,
+            "baseline": self.baseline,
+            "metadata": self.metadata.value,
+            "knn1": self.nearest.value,
+            "knn": self.knn.value,
+            "k": self.k,
+            "probe": self.probe.value,
+        }
+        for name, score in self._scores.items():
+            found[f"{name}_low"], found[f"{name}_high"] = score.interval
+        result = self.result
+        if isinstance(result, ClassProbe):
+            found |= {
+                "top5": result.top5,
+                "macro_f1": result.macro_f1,
+                "balanced_accuracy": result.balanced_accuracy,
+                "kappa": result.kappa,
+            }
+        elif isinstance(result, NumberProbe):
+            found["r2"] = result.r2
+        found |= {
+            "strength": result.head.strength,
+            "temperature": result.head.temperature,
+            "metadata_columns": list(self.metadata_names),
+            "with": list(self.features.names),
+            "few": [
+                {
+                    "shots": few.shots,
+                    "mean": few.mean,
+                    "std": few.std,
+                    "tries": len(few.top1),
+                    "n_train": few.n_train,
+                }
+                for few in self.few
+            ],
+            "n_train": len(self.sides.train),
+            "n_validation": len(self.sides.validation),
+            "n_test": len(self.sides.test),
+            "split_way": self.sides.way,
+            "notes": list(self.sides.notes),
+            "seed": self.seed,
+        }
+        return {name: finite(value) for name, value in found.items()}
+
+    @property
+    def _scores(self) -> dict[str, Score]:
+        return {
+            "metadata": self.metadata,
+            "knn1": self.nearest,
+            "knn": self.knn,
+            "probe": self.probe,
+        }
+
+
+def probe(
+    store: Store, plan: ProbePlan, *, device: str | torch.device = "cpu"
+) -> Iterator[LabelProbe]:
+    """Probe an index for labels, one after the other.
+
+    Everything is chosen on validation rows and asked about the test rows once. The neighbors and
+    the probe learn from the same rows, train and validation, and are judged by the same.
+
+    Raises:
+        EvaluationError: If a label or column is not there or cannot be what it was named for, a
+            side of the split is empty, a group is on two sides, or a vector is not finite.
+    """
+    targets = read_targets(store, plan, plan.metadata)
+    told = _read_metadata(store, plan)
+    if plan.shots and not any(target.kind == Kind.CLASSES for target in targets):
+        raise EvaluationError("--shots needs a label of one class a picture; add one with --label")
+    vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
+    shape = read_metadata(store, SHAPE) if not plan.metadata else {}
+    for question in draw_questions(store, plan, targets, empty, "their vectors are all zeros"):
+        yield _tell(vectors, question, plan, told, shape, device)
+
+
+def probe_on(
+    store: Store,
+    target: Target,
+    sides: Sides,
+    plan: ProbePlan,
+    *,
+    device: str | torch.device = "cpu",
+) -> LabelProbe:
+    """Probe an index for one label on sides that are given, whatever the plan says of both.
+
+    Raises:
+        EvaluationError: If a side cannot be learned from, or a vector is not finite.
+    """
+    vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
+    sides = replace(
+        sides,
+        train=np.setdiff1d(sides.train, empty),
+        validation=np.setdiff1d(sides.validation, empty),
+        test=np.setdiff1d(sides.test, empty),
+    )
+    question = Question(target=target, sides=sides)
+    return _tell(vectors, question, plan, {}, read_metadata(store, SHAPE), device)
+
+
+def ungrouped(store: Store, plan: ProbePlan) -> ProbePlan | None:
+    """Return the plan that asks for the same labels with each group on all sides.
+
+    What a probe tells then beside what it tells of whole groups is how much of a label it knows
+    by the group: a style by its artists. None where the split is given, or there is no group.
+    """
+    if plan.group is None or plan.split is not None:
+        return None
+    return replace(plan, group=None, labels=label_names(store, plan, plan.metadata), shots=())
+
+
+def means(probes: Sequence[LabelProbe]) -> list[dict[str, object]]:
+    """Average the scores of labels that share a metric, each label counting alike.
+
+    Returns:
+        For each metric of two labels or more, but not for numbers, whose units differ: its name,
+        how many labels, and the means of the four ways.
+    """
+    found: list[dict[str, object]] = []
+    for metric in (METRICS[Kind.CLASSES], METRICS[Kind.MEMBERS]):
+        some = [each for each in probes if each.metric == metric]
+        if len(some) < 2:
+            continue
+        rows = [
+            (
+                each.baseline,
+                each.metadata.value,
+                each.nearest.value,
+                each.knn.value,
+                each.probe.value,
+            )
+            for each in some
+        ]
+        names = ("baseline", "metadata", "knn1", "knn", "probe")
+        mean = (float(value) for value in np.mean(rows, axis=0))
+        found.append({"metric": metric, "labels": len(some)} | dict(zip(names, mean, strict=True)))
+    return found
+
+
+def _read_metadata(store: Store, plan: ProbePlan) -> dict[str, list[object]]:
+    for name in label_names(store, plan, plan.metadata):
+        refuse_label(store, name, plan.metadata)
+    return read_metadata(store, plan.metadata)
+
+
+def _tell(
+    vectors: Vectors,
+    question: Question,
+    plan: ProbePlan,
+    told: Values,
+    shape: Values,
+    device: str | torch.device,
+) -> LabelProbe:
+    """Tell one label in four ways.
+
+    Args:
+        vectors: Of the index, (N, D).
+        question: The label and its sides.
+        plan: Seed and shots.
+        told: Columns that the probe is told besides the vectors.
+        shape: Columns that tell alone where it is told none.
+        device: Where the probes are fitted.
+    """
+    target, sides = question.target, question.sides
+    # What is known of any picture is the least that the vectors must beat.
+    alone = told or {name: column for name, column in shape.items() if name != target.name}
+    metadata = Metadata.fit(alone, sides.train)
+    beside = metadata.features(alone, len(vectors))  # (N, M)
+    features = np.concatenate([vectors, beside], axis=1) if told else vectors
+    by_metadata = fit_probe(beside, target, sides, seed=plan.seed, device=device)
+    by_vectors = fit_probe(features, target, sides, seed=plan.seed, device=device)
+    nearest, knn, k = score_neighbors(vectors, target, sides, ks=KS, seed=plan.seed)
+    return LabelProbe(
+        target=target,
+        sides=sides,
+        baseline=baseline_of(by_vectors),
+        metadata=score_of(by_metadata),
+        metadata_names=metadata.names,
+        nearest=nearest,
+        knn=knn,
+        k=k,
+        probe=score_of(by_vectors),
+        result=by_vectors,
+        features=metadata if told else Metadata(),
+        few=tuple(_few_shots(features, target, sides, plan, device)),
+        seed=plan.seed,
+    )
+
+
+def _few_shots(
+    features: Vectors,
+    target: Target,
+    sides: Sides,
+    plan: ProbePlan,
+    device: str | torch.device,
+) -> Iterator[FewShot]:
+    if target.kind != Kind.CLASSES:
+        return
+    for shots in plan.shots:
+        try:
+            yield few_shot(
+                features,
+                target.strata,
+                shots,
+                train=sides.train,
+                validation=sides.validation,
+                test=sides.test,
+                tries=plan.tries,
+                seed=plan.seed,
+                device=device,
+            )
+        except EvaluationError as error:
+            raise EvaluationError(f"label {target.name!r}: {error}") from error

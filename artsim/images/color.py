@@ -1,0 +1,155 @@
+"""Colors of any kind to sRGB: embedded profiles, gray of 16 bits, transparency."""
+
+from __future__ import annotations
+
+import io
+from enum import StrEnum
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from artsim.images.opening import one_line
+
+__all__ = ["BITS_PER_SAMPLE", "Profile", "judge_profile", "srgb"]
+
+# ICC color space of a profile -> the Pillow mode whose pixels it describes.
+_PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
+
+# TIFF tags and the one value that matters here.
+BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
+
+
+class Profile(StrEnum):
+    """What an embedded ICC profile does to the colors."""
+
+    NONE = "none"  # there is none, and the picture counts as sRGB
+    SRGB = "sRGB"  # it changes nothing
+    OTHER = "other"  # `decode` converts by it
+    UNUSABLE = "unusable"  # broken, or meant for another kind of pixels: it is passed over
+
+
+def judge_profile(profile: object, mode: str) -> tuple[Profile, str]:
+    """Tell what an embedded ICC profile does to pixels of a Pillow mode, and what it is called.
+
+    Args:
+        profile: Its bytes; anything else counts as none.
+        mode: RGB, L, CMYK, ... as Pillow would open the picture.
+    """
+    if not isinstance(profile, bytes):
+        return Profile.NONE, ""
+    kind, name, profile_mode = _profile_of(profile)
+    pixels = "L" if mode[0] in "1LIF" and mode != "LAB" else mode
+    pixels = pixels if pixels in ("L", "CMYK", "LAB") else "RGB"
+    fits = pixels == profile_mode or (pixels, profile_mode) == ("L", "RGB")
+    return (kind if fits else Profile.UNUSABLE), name
+
+
+def srgb(img: Image.Image) -> Image.Image:
+    """Decode into mode RGB, in sRGB, on white; a plain RGB picture is handed back as it is."""
+    img.load()
+    profile = img.info.get("icc_profile")
+    if img.mode in ("I", "F") or img.mode.startswith("I;16"):
+        img = _gray(img)
+    if not img.has_transparency_data:
+        return _without_profile(img, profile)
+    mode = "L" if img.getbands()[0] in ("1", "L") else "RGB"
+    img = img.convert(mode + "A")
+    on_white = Image.new("RGB", img.size, "white")
+    on_white.paste(_without_profile(img.convert(mode), profile), mask=img.getchannel("A"))
+    return on_white
+
+
+def _gray(img: Image.Image) -> Image.Image:
+    """Scale 16-bit, 32-bit or float gray to mode L."""
+    values = np.asarray(img)
+    black, white = _range(img, values)
+    scaled = values.astype(np.float32)
+    scaled -= black
+    scaled *= 255 / (white - black)
+    np.nan_to_num(scaled, copy=False, nan=0)
+    gray = np.rint(scaled, out=scaled).clip(0, 255, out=scaled).astype(np.uint8)
+    # Pillow turns 8-bit gray around when the file says so, but not these.
+    if getattr(img, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        gray = 255 - gray
+    picture = Image.fromarray(gray)
+    if "transparency" in img.info:  # the one gray that stands for transparent
+        opaque = values != img.info["transparency"]
+        picture.putalpha(Image.fromarray(opaque.astype(np.uint8) * 255))
+    return picture
+
+
+def _range(img: Image.Image, values: NDArray[Any]) -> tuple[float, float]:
+    """The values of black and white.
+
+    16-bit files say it. In a float or 32-bit TIFF white is the smallest of 1, 255 and 65,535 that
+    no value exceeds; beyond these, or below 0, the picture's own extremes are black and white.
+    """
+    tags = getattr(img, "tag_v2", {})
+    if tags.get(BITS_PER_SAMPLE) == (12,):
+        return 0, 4095
+    if img.mode.startswith("I;16") or (img.mode == "I" and not tags):
+        return 0, 65535
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    for white in (1, 255, 65535):
+        if low >= 0 and high <= white:
+            return 0, white
+    return low, high if high > low else low + 1
+
+
+def _without_profile(img: Image.Image, profile: object) -> Image.Image:
+    """Convert to sRGB by the embedded profile if it fits the picture, else by the usual formula."""
+    if img.mode in ("1", "P", "YCbCr", "RGBX"):
+        img = img.convert("L" if img.mode == "1" else "RGB")
+    transform = _transform(profile) if isinstance(profile, bytes) else None
+    if transform is not None:
+        if (img.mode, transform.input_mode) == ("L", "RGB"):  # gray saved beside an RGB profile
+            img = img.convert("RGB")
+        if img.mode == transform.input_mode:
+            return transform.apply(img)
+    return img if img.mode == "RGB" else img.convert("RGB")
+
+
+@lru_cache(maxsize=32)
+def _profile_of(profile: bytes) -> tuple[Profile, str, str]:
+    """Tell what a profile does, what it is called, and the mode whose pixels it is for."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        name = one_line(source.profile.profile_description or "no name")
+        mode = _PROFILE_MODES[source.profile.xcolor_space]
+        if _transform(profile) is not None:
+            return Profile.OTHER, name, mode
+        ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
+    except Exception:  # as in `_transform`
+        return Profile.UNUSABLE, "", ""
+    return Profile.SRGB, name, mode
+
+
+@lru_cache(maxsize=32)
+def _transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
+    """The way from a profile to sRGB; None if it is broken, of no use or sRGB already."""
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        mode = _PROFILE_MODES[source.profile.xcolor_space]
+        transform = ImageCms.ImageCmsTransform(
+            source,
+            ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")),
+            mode,
+            "RGB",
+            # Threads share the transform; with the cache it would keep the last pixel it saw.
+            flags=ImageCms.Flags.NOCACHE,
+        )
+        return None if mode == "RGB" and _changes_nothing(transform) else transform
+    except Exception:  # ImageCms raises several kinds, KeyError is a space that is not for pixels
+        return None
+
+
+def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
+    """Try 729 colors: profiles have many names for sRGB, and some of them lie."""
+    levels = np.linspace(0, 255, 9).astype(np.uint8)
+    colors = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
+    after = np.asarray(transform.apply(Image.fromarray(colors)))
+    return bool(np.abs(after.astype(int) - colors).max() <= 1)

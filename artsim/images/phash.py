@@ -1,0 +1,107 @@
+"""A hash of what a picture looks like: near copies of it have the same one, or nearly so.
+
+The picture is made gray, 32 x 32, and what varies slowly in it (the 8 x 8 lowest frequencies of the
+cosine transform) is compared with its median, a bit a frequency; see
+https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html. Scaling, recompression
+and small changes of tone turn few of the 64 bits.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["BITS", "groups_of", "near_pairs", "perceptual_hash"]
+
+BITS = 64
+_SIDE = 32  # pixels
+_KEPT = 8  # frequencies a side
+# Standard deviation, in gray levels, below which a picture is blank: its bits would be noise.
+_BLANK = 2.0
+_BLOCK = 2048  # hashes compared with each other at a time
+
+
+def perceptual_hash(pixels: NDArray[np.uint8]) -> int | None:
+    """Hash a picture to 64 bits.
+
+    Args:
+        pixels: sRGB, shape (H, W, 3).
+
+    Returns:
+        The hash, or None for a blank picture, which has nothing to be compared by.
+    """
+    small = Image.fromarray(pixels).convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
+    gray = np.asarray(small, dtype=np.float64)  # (32, 32)
+    if gray.std() < _BLANK:
+        return None
+    low = _COSINES @ gray @ _COSINES.T  # (8, 8)
+    # The constant term says how bright the picture is, which copies often do not share.
+    bits = low.ravel() > np.median(low.ravel()[1:])
+    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+
+
+def near_pairs(hashes: NDArray[np.uint64], within: int) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of distinct hashes that differ in at most so many bits, each once.
+
+    Two such hashes agree in one of ``within + 1`` bands of bits: only those that do are compared.
+
+    Args:
+        hashes: Distinct, shape (N,).
+        within: Bits.
+    """
+    seen: set[tuple[int, int]] = set()
+    edges = np.linspace(0, BITS, within + 2).astype(int)
+    for low, high in itertools.pairwise(edges.tolist()):
+        band = (hashes >> np.uint64(low)) & np.uint64((1 << (high - low)) - 1)
+        order = np.argsort(band, kind="stable")
+        for bucket in np.split(order, np.flatnonzero(np.diff(band[order])) + 1):
+            for pair in _close(hashes, bucket, within):
+                if pair not in seen:
+                    seen.add(pair)
+                    yield pair
+
+
+def groups_of(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """Join pairs that share a member; each group is sorted, and so are the groups."""
+    parent: dict[int, int] = {}
+
+    def root(member: int) -> int:
+        while parent.setdefault(member, member) != member:
+            parent[member] = member = parent[parent[member]]
+        return member
+
+    for a, b in pairs:
+        low, high = sorted((root(a), root(b)))
+        parent[high] = low
+    groups: dict[int, list[int]] = {}
+    for member in sorted(parent):
+        groups.setdefault(root(member), []).append(member)
+    return sorted(groups.values())
+
+
+def _close(
+    hashes: NDArray[np.uint64], bucket: NDArray[np.int64], within: int
+) -> Iterator[tuple[int, int]]:
+    """Compare the hashes of a bucket, all with all."""
+    for start in range(0, len(bucket), _BLOCK) if len(bucket) > 1 else ():
+        rows = bucket[start : start + _BLOCK]
+        for other in range(start, len(bucket), _BLOCK):
+            columns = bucket[other : other + _BLOCK]
+            differing = np.bitwise_count(hashes[rows][:, None] ^ hashes[columns][None, :])
+            for i, j in zip(*np.nonzero(differing <= within), strict=True):
+                a, b = int(rows[i]), int(columns[j])
+                if a != b:
+                    yield min(a, b), max(a, b)
+
+
+def _cosines() -> NDArray[np.float64]:
+    """Return the lowest rows of the cosine transform, shape (8, 32)."""
+    places = (np.arange(_SIDE) + 0.5) * np.pi / _SIDE
+    return np.cos(np.arange(_KEPT)[:, None] * places)
+
+
+_COSINES = _cosines()

@@ -1,0 +1,1 @@
+"""Labels of an index: columns, derived labels, numbers."""

@@ -1,0 +1,1 @@
+"""Scores, votes, neighbors and fits as pure functions on arrays."""

@@ -1,0 +1,125 @@
+"""How much a few examples of each class teach: linear probes on n rows a class, drawn anew."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from artsim.errors import EvaluationError
+from artsim.metrics.logistic import STRENGTHS
+from artsim.metrics.selection import ClassTask, Head, choose
+from artsim.splits.drawing import sample_per_class
+
+__all__ = ["FewShot", "few_shot"]
+
+Array = NDArray[np.floating]
+Codes = NDArray[np.integer]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FewShot:
+    """What n rows of each class teach; each of several draws is scored on all test rows."""
+
+    shots: int
+    top1: tuple[float, ...]  # one a draw
+    n_train: int  # rows of the first draw
+    short: int  # classes that have fewer rows to draw from
+    seed: int  # of the first draw; the next have the next
+
+    @property
+    def mean(self) -> float:
+        """The draws' mean top-1."""
+        return float(np.mean(self.top1))
+
+    @property
+    def std(self) -> float:
+        """Their standard deviation, 0 of a single draw."""
+        return float(np.std(self.top1, ddof=1)) if len(self.top1) > 1 else 0.0
+
+
+def few_shot(
+    features: Array,
+    codes: Codes,
+    shots: int,
+    *,
+    train: Rows,
+    validation: Rows,
+    test: Rows,
+    tries: int = 5,
+    strengths: Sequence[float] = STRENGTHS,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+) -> FewShot:
+    """Fit softmax regression to n rows of each class, several times over.
+
+    The strength is chosen on as many validation rows of each class at most: whoever has few
+    examples to learn from has few to choose by. They are not learned from.
+
+    Args:
+        features: Shape (N, D).
+        codes: Class of each row, shape (N,); rows of code -1 take no part.
+        shots: Rows of each class; a class that has fewer gives all.
+        train: Rows to draw from.
+        validation: Rows to draw from for the choice.
+        test: Rows to score.
+        tries: Draws.
+        strengths: See `probe.probe_classes`, as the rest.
+        seed: Of the first draw.
+        device: Where it is computed.
+
+    Raises:
+        EvaluationError: If no class has so many rows, or there is one class only.
+    """
+    counts = np.bincount(codes[train][codes[train] >= 0])
+    if counts.max(initial=0) < shots:
+        raise EvaluationError(
+            f"no class has {shots} train rows, the largest has {counts.max(initial=0)}; "
+            "take fewer shots"
+        )
+    top1, sizes = [], []
+    for number in range(tries):
+        rows = train[sample_per_class(codes[train], shots, seed=seed + number)]
+        held = validation[sample_per_class(codes[validation], shots, seed=seed + number)]
+        top1.append(_fit(features, codes, rows, held, test, strengths, device))
+        sizes.append(len(rows))
+    short = int(((counts > 0) & (counts < shots)).sum())
+    return FewShot(shots=shots, top1=tuple(top1), n_train=sizes[0], short=short, seed=seed)
+
+
+def _fit(
+    features: Array,
+    codes: Codes,
+    rows: Rows,
+    held: Rows,
+    test: Rows,
+    strengths: Sequence[float],
+    device: str | torch.device,
+) -> float:
+    """Fit to these rows, choose on those held, and score the test rows."""
+    used = np.concatenate([rows, held, test])
+    x = features[used] - features[rows].mean(axis=0)
+    axes = _axes(x[: len(rows)])
+    task = ClassTask(x if axes is None else x @ axes, codes[used], device)
+    learned, chosen_on, judged = np.split(np.arange(len(used)), np.cumsum([len(rows), len(held)]))
+    path, classes = task.fit(learned, strengths)
+    best, _ = choose(task, path, classes, chosen_on)
+    head = Head(path.weights[best], path.bias[best], classes, float(path.strengths[best]))
+    return task.quality(judged, head.scores(task.features[judged]), classes)
+
+
+def _axes(centerd: Array) -> Array | None:
+    """Span the rows' space where it is smaller than the vectors': the optimum lies in it.
+
+    The intercept is not penalised, so that the losses' derivatives add up to 0 and the weights are
+    a sum of centerd rows.
+    """
+    n, d = centerd.shape
+    if n >= d:
+        return None
+    axes: Array = np.linalg.qr(centerd.T)[0]  # (D, n)
+    return axes

@@ -1,0 +1,115 @@
+"""Votes of a picture's nearest neighbors for its class.
+
+Each of the k nearest votes with exp(similarity / temperature), as in Wu et al. 2018
+(https://arxiv.org/abs/1805.01978) and DINO (https://github.com/facebookresearch/dino,
+eval_knn.py), or all the same. A tie goes to the class whose nearest member is nearest.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import EvaluationError
+from artsim.metrics.neighbors import NO_ROW, Neighbors
+
+__all__ = ["TEMPERATURE", "Votes", "vote", "vote_weights"]
+
+TEMPERATURE = 0.07  # of Wu et al. 2018 and of DINO
+
+_TOP = 5  # classes kept of each vote
+_BLOCK_BYTES = 64 << 20  # for the votes of one block of queries
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The classes with the most votes for each query, best first."""
+
+    classes: NDArray[np.int64]  # (Q, 5) class codes; -1 where fewer classes have votes
+    shares: NDArray[np.float32]  # (Q, 5) share of all votes of the query, 0 to 1
+
+
+def vote(
+    neighbors: Neighbors,
+    codes: NDArray[np.integer],
+    k: int,
+    *,
+    temperature: float | None = TEMPERATURE,
+) -> Votes:
+    """Let the k nearest neighbors of each query vote for their class.
+
+    Args:
+        neighbors: Best first, shape (Q, at least k). Row -1 does not vote.
+        codes: Class of each bank row, shape (N,); rows of class -1 do not vote.
+        k: Neighbors that vote.
+        temperature: Of the weighted vote, above 0; lower makes the nearest count for more. None:
+            every neighbor has one vote.
+    """
+    voters = neighbors.first(k)
+    q = len(voters.rows)
+    classes = np.full((q, _TOP), -1, dtype=np.int64)
+    shares = np.zeros((q, _TOP), dtype=np.float32)
+    step = max(1, _BLOCK_BYTES // (64 * k))
+    for start in range(0, q, step):
+        block = slice(start, start + step)
+        few = Neighbors(voters.scores[block], voters.rows[block])  # (b, k)
+        members = np.where(few.rows == NO_ROW, -1, codes[few.rows])  # (b, k)
+        weights = vote_weights(few, temperature)
+        classes[block], shares[block] = _most_voted(members, weights)
+    return Votes(classes, shares)
+
+
+def vote_weights(neighbors: Neighbors, temperature: float | None) -> NDArray[np.float64]:
+    """Weigh the neighbors of each query as `vote` does, shape (Q, k); row -1 weighs nothing.
+
+    All weights of a query are divided by that of its nearest: it changes no vote and cannot
+    overflow.
+    """
+    some = neighbors.rows != NO_ROW
+    if temperature is None:
+        return np.where(some, 1.0, 0.0)
+    if temperature <= 0:
+        raise EvaluationError(f"temperature must be above 0, got {temperature:g}")
+    scores = np.where(some, neighbors.scores, -np.inf).astype(np.float64)
+    nearest_score = np.where(some[:, :1], scores[:, :1], 0.0)
+    weights: NDArray[np.float64] = np.exp((scores - nearest_score) / temperature)
+    return weights
+
+
+def _most_voted(
+    members: NDArray[np.int64], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Sum the votes of each class and keep the classes with most, each of shape (b, 5).
+
+    The neighbors of a query are sorted by class, so that each class is one run, and the sum of
+    a run is written where its nearest member stood: the first largest sum is then the winner, ties
+    and all, and no array has a column a class.
+    """
+    b, k = members.shape
+    bits = max(1, (k - 1).bit_length())
+    keys = np.sort((members << bits) | np.arange(k), axis=1)  # (b, k), by class, then by rank
+    rank = keys & ((1 << bits) - 1)  # (b, k)
+    member = keys >> bits  # (b, k)
+    weights = np.where(member < 0, 0.0, np.take_along_axis(weights, rank, axis=1))
+    first = np.ones((b, k), dtype=bool)
+    first[:, 1:] = member[:, 1:] != member[:, :-1]
+    starts = np.flatnonzero(first)
+    sums = np.full((b, k), -1.0)  # -1: no class has its nearest member here
+    places = starts // k * k + rank.ravel()[starts]
+    votes = np.add.reduceat(weights.ravel(), starts)
+    some = member.ravel()[starts] >= 0
+    sums.ravel()[places[some]] = votes[some]
+
+    total = np.maximum(weights.sum(axis=1), np.finfo(np.float64).tiny)  # (b,)
+    classes = np.full((b, _TOP), -1, dtype=np.int64)
+    shares = np.zeros((b, _TOP), dtype=np.float32)
+    every = np.arange(b)
+    for i in range(min(_TOP, k)):
+        best = sums.argmax(axis=1)  # (b,)
+        found = sums[every, best] >= 0
+        classes[found, i] = members[every, best][found]
+        shares[found, i] = (sums[every, best][found] / total[found]).astype(np.float32)
+        sums[every, best] = -1.0
+    return classes, shares

@@ -1,0 +1,302 @@
+"""Fitted heads as files: ``heads/NAME.safetensors`` holds the numbers, ``NAME.json`` the rest.
+
+Each is written whole; the JSON comes last and names the other's sha256, so that a kill between the
+two is noticed, and no head is ever read that is half of one fit and half of another.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors
+import safetensors.numpy
+from numpy.typing import NDArray
+
+from artsim import __version__
+from artsim.datatypes import Passport
+from artsim.errors import EvaluationError, PassportError, StoreError
+from artsim.evaluation.probe.features import Metadata
+from artsim.evaluation.probe.questions import label_names
+from artsim.evaluation.probe.run import LabelProbe, ProbePlan
+from artsim.labels.targets import Kind
+from artsim.store import Store, write_whole
+
+__all__ = [
+    "Head",
+    "HeadTask",
+    "check_name",
+    "check_passport",
+    "default_name",
+    "find_head",
+    "head_names",
+    "id_hashes",
+    "load_head",
+    "make_head",
+    "save_head",
+]
+
+FORMAT = 1
+_FOLDER = "heads"
+_OWN = ("name", "created", "index", "fingerprint", "tap", "split", "group", "seed", "version")
+_NAME = re.compile(r"[^\W_][\w.+-]{0,99}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeadTask:
+    """What tells one label."""
+
+    label: str
+    source: str  # the column, derived label or expression that the label was read from
+    kind: Kind
+    classes: tuple[str, ...]  # one a column, none of a number
+    weights: NDArray[np.float32]  # (D + M, K): unit vectors, then metadata; K is 1 of a number
+    bias: NDArray[np.float32]  # (K,)
+    temperature: float
+    metadata: Metadata  # columns that it needs besides the vectors
+    scores: dict[str, Any]  # on test rows, and how they were measured
+    trained: NDArray[np.uint64]  # sorted hashes of the ids that it was fitted on
+
+    def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Say how likely each class is for features (n, D + M), shape (n, K).
+
+        Of one class a picture they add up to 1; of several, each stands for itself. Of a number
+        it is the number itself, shape (n, 1).
+        """
+        scores: NDArray[np.float64] = (features @ self.weights + self.bias).astype(np.float64)
+        if self.kind == Kind.NUMBER:
+            return scores
+        scores /= self.temperature
+        if self.kind == Kind.MEMBERS:
+            likely: NDArray[np.float64] = np.exp(-np.logaddexp(0, -scores))
+            return likely
+        exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
+        shares: NDArray[np.float64] = exponents / exponents.sum(axis=1, keepdims=True)
+        return shares
+
+
+@dataclass(frozen=True, kw_only=True)
+class Head:
+    """What tells the labels of one probe, and all that is needed to ask it rightly."""
+
+    name: str
+    index: str  # name of the index it was fitted on
+    fingerprint: str  # of its rows and vectors
+    passport: Passport
+    tap: str
+    split: str | None
+    group: str | None
+    seed: int
+    version: str  # of artsim
+    tasks: tuple[HeadTask, ...]
+    created: str = ""
+
+
+def default_name(labels: Iterable[str]) -> str:
+    """Name a head after its labels: 'artist+style'."""
+    name = "+".join(re.sub(r"[^\w.-]+", "-", label).strip("-_.") for label in labels)
+    return name[:100] if _NAME.fullmatch(name[:100]) else "probe"
+
+
+def save_head(store: Store, head: Head) -> Path:
+    """Write a head to its index's folder, in the place of one of the same name.
+
+    Returns:
+        The JSON file.
+
+    Raises:
+        EvaluationError: If no file can be called so.
+        StoreError: If it cannot be written.
+    """
+    check_name(head.name)
+    folder = store.path / _FOLDER
+    tensors: dict[str, NDArray[Any]] = {}
+    for number, task in enumerate(head.tasks):
+        tensors[f"{number}.weights"] = np.ascontiguousarray(task.weights)
+        tensors[f"{number}.bias"] = np.ascontiguousarray(task.bias)
+        tensors[f"{number}.trained"] = task.trained
+    data = safetensors.numpy.save(tensors)
+    head = replace(head, created=datetime.now(UTC).isoformat(timespec="seconds"))
+    text = json.dumps(_to_json(head, data), indent=1, ensure_ascii=False) + "\n"
+    file = folder / f"{head.name}.json"
+    write_whole(folder / f"{head.name}.safetensors", lambda stream: stream.write(data))
+    write_whole(file, lambda stream: stream.write(text.encode()))
+    return file
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that a file could not have.
+
+    Raises:
+        EvaluationError: If it is one.
+    """
+    if not _NAME.fullmatch(name):
+        raise EvaluationError(f"no head can be called {name!r}; use letters, digits, - and _")
+
+
+def head_names(store: Store) -> list[str]:
+    """Name the heads of an index, the newest first."""
+    files = (store.path / _FOLDER).glob("[!.]*.json")
+    newest = sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    return [file.stem for file in newest]
+
+
+def find_head(store: Store, name: str | None) -> Path:
+    """Find a head by its name, or the newest; a path to a head's JSON names one anywhere.
+
+    Raises:
+        EvaluationError: If there is none.
+    """
+    names = head_names(store)
+    if name is None:
+        if not names:
+            raise EvaluationError(
+                f"{str(store.path)!r} has no head; fit one with 'artsim probe --label LABEL'"
+            )
+        name = names[0]
+    if name in names:
+        return store.path / _FOLDER / f"{name}.json"
+    if name.endswith(".json") and Path(name).is_file():
+        return Path(name)
+    known = f"choose from {', '.join(names)}" if names else "fit one with 'artsim probe'"
+    raise EvaluationError(f"{str(store.path)!r} has no head {name!r}; {known}")
+
+
+def load_head(file: Path) -> Head:
+    """Read a head by its JSON file.
+
+    Raises:
+        StoreError: If a file of it is missing, damaged, of another fit, or of another artsim.
+    """
+    other = file.with_suffix(".safetensors")
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        data = other.read_bytes()
+    except (OSError, ValueError) as error:
+        raise _damaged(file, error) from error
+    if not isinstance(values, dict) or values.get("format") != FORMAT:
+        found = values.get("format") if isinstance(values, dict) else None
+        raise StoreError(
+            f"head {str(file)!r} has format {found}, this artsim reads {FORMAT}; "
+            "fit it again with 'artsim probe'"
+        )
+    if hashlib.sha256(data).hexdigest() != values.get("sha256"):
+        raise _damaged(file, f"{other.name} is not what was written with it")
+    try:
+        return _from_json(values, safetensors.numpy.load(data))
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(file, error) from error
+
+
+def check_passport(head: Head, passport: Passport, whose: str) -> None:
+    """Refuse vectors that a head was not fitted on.
+
+    Raises:
+        PassportError: With what differs.
+    """
+    differences = head.passport.differences(passport)
+    if differences:
+        raise PassportError(
+            f"head {head.name!r} was fitted on other vectors than {whose}: "
+            f"{'; '.join(differences)}; fit one with 'artsim probe'"
+        )
+
+
+def id_hashes(ids: Iterable[str]) -> NDArray[np.uint64]:
+    """Hash ids to eight bytes each, sorted: a million of them are eight megabytes."""
+    numbers = [
+        int.from_bytes(hashlib.blake2b(_bytes(id_), digest_size=8).digest(), "little")
+        for id_ in ids
+    ]
+    return np.sort(np.array(numbers, dtype=np.uint64))
+
+
+def _bytes(id_: str) -> bytes:
+    return id_.encode("utf-8", "surrogateescape")
+
+
+def _to_json(head: Head, data: bytes) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        **{name: getattr(head, name) for name in _OWN},
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "tasks": [
+            {
+                "label": task.label,
+                "source": task.source,
+                "kind": str(task.kind),
+                "classes": list(task.classes),
+                "temperature": task.temperature,
+                "features": task.metadata.to_json(),
+                "scores": task.scores,
+            }
+            for task in head.tasks
+        ],
+        "passport": head.passport.to_json(),
+    }
+
+
+def _from_json(values: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Head:
+    tasks = tuple(
+        HeadTask(
+            label=task["label"],
+            source=task["source"],
+            kind=Kind(task["kind"]),
+            classes=tuple(task["classes"]),
+            weights=tensors[f"{number}.weights"],
+            bias=tensors[f"{number}.bias"],
+            temperature=task["temperature"],
+            metadata=Metadata.from_json(task["features"]),
+            scores=task["scores"],
+            trained=tensors[f"{number}.trained"],
+        )
+        for number, task in enumerate(values["tasks"])
+    )
+    return Head(
+        **{name: values[name] for name in _OWN},
+        passport=Passport.from_json(values["passport"]),
+        tasks=tasks,
+    )
+
+
+def _damaged(file: Path, problem: object) -> StoreError:
+    line = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+    return StoreError(f"head {str(file)!r} is damaged ({line}); fit it again with 'artsim probe'")
+
+
+def make_head(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], name: str) -> Head:
+    """Put what was fitted together into a head that can be saved and asked."""
+    ids = store.read(["id"]).column("id").to_pylist()
+    return Head(
+        name=name,
+        index=store.manifest.name,
+        fingerprint=store.fingerprint,
+        passport=store.manifest.passport,
+        tap=plan.tap,
+        split=plan.split,
+        group=plan.group,
+        seed=plan.seed,
+        version=__version__,
+        tasks=tuple(
+            HeadTask(
+                label=each.target.name,
+                source=source,
+                kind=each.target.kind,
+                classes=each.classes,
+                weights=each.result.head.weights,
+                bias=each.result.head.bias,
+                temperature=each.result.head.temperature,
+                metadata=each.features,
+                scores=each.to_json(),
+                trained=id_hashes(ids[row] for row in each.sides.seen),
+            )
+            for source, each in zip(label_names(store, plan, plan.metadata), probes, strict=True)
+        ),
+    )

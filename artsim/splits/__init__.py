@@ -1,0 +1,1 @@
+"""Splits of an index: drawn, stored, checked for leaks."""

@@ -1,0 +1,1 @@
+"""What every recipe's training shares."""
