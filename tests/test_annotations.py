@@ -13,7 +13,7 @@ from artsim.datatypes import Field, FieldType
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError, StoreError
 from artsim.evaluation.knn import KnnPlan, knn_eval, label_columns
-from artsim.labels.columns import add_label, derived_labels, remove_label, values_of
+from artsim.labels import add_label, derived_labels, remove_label, values_of
 from artsim.readers import read_collection
 from artsim.splits.stored import SplitPlan, make_split, read_split, stored_splits
 from artsim.store import Manifest, Store, part_schema

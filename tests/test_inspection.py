@@ -33,7 +33,7 @@ from artsim.inspection.columns import (
 )
 from artsim.inspection.files import NONE, UNNAMED, WEB, list_files, match
 from artsim.inspection.likeness import black_bars
-from artsim.labels.values import why_not_label
+from artsim.labels import why_not_label
 from artsim.readers import read_collection
 from artsim.report.figures import histogram
 from artsim.report.inspection import inspection_page

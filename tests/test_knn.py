@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from sklearn.neighbors import KNeighborsClassifier
 
 from artsim.errors import EvaluationError
-from artsim.labels.values import Ranges, encode, encode_lists, keep
+from artsim.labels import encode, multiclass, multilabel, number
 from artsim.metrics import knn, votes
 from artsim.metrics import scores as metrics
 from artsim.metrics.hubness import csls, hubness
@@ -37,7 +37,7 @@ BOTH = (TEMPERATURE, None)  # weighted votes, and plain ones
 
 def only(vectors, values, **options):
     """Evaluate one label and return its evaluation."""
-    values = encode(values) if isinstance(values, list) else values
+    values = multiclass("artist", values) if isinstance(values, list) else values
     (result,) = evaluate(vectors, {"artist": values}, **options)
     return result
 
@@ -141,10 +141,12 @@ def test_of_equally_good_settings_the_smallest_k_is_chosen():
 
 def test_classes_lists_and_ranges_are_judged_in_one_call():
     vectors = at_angles(0, 1, 90, 91)
-    years = Ranges(np.array([1880.0, 1890, 1700, np.nan]), np.array([1889.0, 1890, 1700, np.nan]))
+    years = number(
+        "year", np.array([1880.0, 1890, 1700, np.nan]), np.array([1889.0, 1890, 1700, np.nan])
+    )
     labels = {
-        "artist": encode(["Monet", "Monet", "Degas", "Degas"]),
-        "medium": encode_lists([["oil", "canvas"], ["oil"], ["ink"], ["ink", "paper"]]),
+        "artist": multiclass("artist", ["Monet", "Monet", "Degas", "Degas"]),
+        "medium": multilabel("medium", [["oil", "canvas"], ["oil"], ["ink"], ["ink", "paper"]]),
         "year": years,
     }
     artist, medium, year = evaluate(vectors, labels, ks=(1,))
@@ -218,7 +220,7 @@ def test_neighbors_of_the_same_group_do_not_answer():
     vectors = at_angles(0, 1, 20, 21)
     styles, artists = ["p", "p", "q", "q"], ["Monet", "Monet", "Degas", None]
     assert only(vectors, styles, ks=(1,)).scores[0].top1 == 1.0
-    grouped = only(vectors, styles, groups=encode(artists).codes, ks=(1, 3))
+    grouped = only(vectors, styles, groups=encode(artists)[0], ks=(1, 3))
     assert grouped.neighbors.rows.tolist() == [[2, 3, -1], [2, 3, -1], [3, 1, 0], [2, 1, 0]]
     assert grouped.scores[0].votes.classes[:, 0].tolist() == [1, 1, 1, 1]
     assert (grouped.scores[0].top1, grouped.unreachable) == (0.5, 2)
@@ -253,7 +255,7 @@ def test_the_unreachable_equal_looking_for_a_neighbor_of_the_class(seed, n, widt
 
 
 def test_a_label_of_none_of_the_rows_that_take_part_is_refused():
-    labels = {"artist": keep(encode(["a", "b"]), np.zeros(2, dtype=bool))}
+    labels = {"artist": multiclass("artist", ["a", "b"]).keep(np.zeros(2, dtype=bool))}
     with pytest.raises(EvaluationError, match="no row that takes part has a 'artist'; choose"):
         list(evaluate(np.eye(2, dtype=np.float32), labels, ks=(1,)))
 
@@ -263,7 +265,7 @@ def test_labels_of_the_same_rows_share_one_search(monkeypatch):
     search = knn._search
     monkeypatch.setattr(knn, "_search", lambda *a: searches.append(1) or search(*a))
     labels = {"artist": list("aabb"), "style": list("cddc"), "genre": ["e", "f", "e", None]}
-    labels = {name: encode(values) for name, values in labels.items()}
+    labels = {name: multiclass(name, values) for name, values in labels.items()}
     results = list(evaluate(at_angles(0, 1, 2, 3), labels, ks=(1,)))
     assert [result.label for result in results] == ["artist", "style", "genre"]
     assert len(searches) == 2
@@ -303,7 +305,7 @@ def test_ten_thousand_classes_need_no_column_each():
 
 
 BUNCH = at_angles(0, 1, 90, 91)
-YEAR = Ranges(np.full(4, 1889.0), np.full(4, 1889.0))
+YEAR = number("year", np.full(4, 1889.0))
 SIDES = {"train": [0, 1], "test": [3]}
 
 

@@ -12,7 +12,7 @@ from conftest import toy_passport
 from artsim.cli import cli
 from artsim.datatypes import Field, FieldType
 from artsim.evaluation.knn import KnnPlan, knn_eval
-from artsim.labels.columns import values_of
+from artsim.labels import values_of
 from artsim.splits.stored import SplitPlan, make_split, read_split
 from artsim.store import DerivedLabel, Manifest, Store, part_schema
 

@@ -6,7 +6,7 @@ import pytest
 import sklearn.metrics
 from hypothesis import given, settings
 
-from artsim.labels.values import Members, encode_lists
+from artsim.labels import Label, LabelKind, multilabel
 from artsim.metrics import knn_members
 from artsim.metrics.knn_members import score_members, vote_members
 from artsim.metrics.neighbors import Neighbors, nearest
@@ -26,11 +26,18 @@ def dense(votes, n, n_labels):
 def from_matrix(matrix):
     starts = np.append(0, np.cumsum(matrix.sum(axis=1)))
     names = tuple(str(i) for i in range(matrix.shape[1]))
-    return Members(starts, np.nonzero(matrix)[1], names)
+    return Label(
+        name="x",
+        kind=LabelKind.MULTILABEL,
+        strata=np.where(matrix.any(axis=1), matrix.argmax(axis=1), -1),
+        classes=names,
+        starts=starts,
+        codes=np.nonzero(matrix)[1],
+    )
 
 
 def test_each_neighbor_votes_for_all_its_labels():
-    members = encode_lists([["oil", "canvas"], ["oil"], None])
+    members = multilabel("media", [["oil", "canvas"], ["oil"], None])
     neighbors = Neighbors(
         np.float32([[0, 0, 0], [1, 1, -np.inf]]), np.array([[0, 1, 2], [2, 1, -1]])
     )

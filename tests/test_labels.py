@@ -3,36 +3,74 @@
 import numpy as np
 import pytest
 
-from artsim.labels.values import Ranges, encode, encode_lists, has_value, keep, why_not_label
+from artsim.labels import (
+    LabelKind,
+    encode,
+    multiclass,
+    multilabel,
+    number,
+    why_not_label,
+)
 
 
 def test_classes_are_numbered_in_sorted_order_and_missing_is_minus_one():
-    labels = encode(["Monet", None, "Degas", "Monet"])
-    assert labels.codes.tolist() == [1, -1, 0, 1]
-    assert labels.classes == ("Degas", "Monet")
+    codes, classes = encode(["Monet", None, "Degas", "Monet"])
+    assert codes.tolist() == [1, -1, 0, 1]
+    assert classes == ("Degas", "Monet")
 
 
-def test_lists_are_numbered_row_after_row_each_member_once():
-    members = encode_lists([["oil", "canvas", "oil"], None, [], ["oil"]])
-    assert members.classes == ("canvas", "oil")
-    assert members.starts.tolist() == [0, 2, 2, 2, 3]
-    assert members.codes.tolist() == [0, 1, 1]
+def test_lists_are_numbered_row_after_row_each_class_once():
+    label = multilabel("media", [["oil", "canvas", "oil"], None, [], ["oil"]])
+    assert label.classes == ("canvas", "oil")
+    assert label.starts.tolist() == [0, 2, 2, 2, 3]
+    assert label.codes.tolist() == [0, 1, 1]
+    assert label.strata.tolist() == [0, -1, -1, 1]
+    assert label.matrix.tolist() == [[True, True], [False, False], [False, False], [False, True]]
+    assert label.counts.tolist() == [1, 2]
 
 
 def test_labels_of_any_kind_know_who_has_one_and_can_be_taken_away():
     some = np.array([True, False, True, True])
-    text = encode(["a", "b", None, "b"])
-    lists = encode_lists([["a"], ["b"], None, ["b", "a"]])
-    years = Ranges(np.array([1.0, 2, np.nan, 4]), np.array([1.0, 3, np.nan, 4]))
-    for values in (text, lists, years):
-        assert has_value(values).tolist() == [True, True, False, True]
-        assert has_value(keep(values, some)).tolist() == [True, False, False, True]
-    assert keep(lists, some).codes.tolist() == [0, 0, 1]
+    text = multiclass("a", ["a", "b", None, "b"])
+    lists = multilabel("b", [["a"], ["b"], None, ["b", "a"]])
+    years = number("c", np.array([1.0, 2, np.nan, 4]), np.array([1.0, 3, np.nan, 4]))
+    for label in (text, lists, years):
+        assert label.known.tolist() == [True, True, False, True]
+        assert label.keep(some).known.tolist() == [True, False, False, True]
+        assert label.take(np.array([2, 3])).labeled.tolist() == [1]
+    assert lists.keep(some).codes.tolist() == [0, 0, 1]
     assert lists.take(np.array([3, 2, 1])).starts.tolist() == [0, 2, 2, 3]
     assert lists.take(np.array([3, 2, 1])).codes.tolist() == [0, 1, 1]
-    assert years.middle[:2].tolist() == [1, 2.5]
+    assert years.numbers[:2].tolist() == [1, 2.5]
     assert years.are_ranges
     assert not years.take(np.array([0, 3])).are_ranges
+
+
+def test_a_label_is_cut_down_to_some_of_its_classes():
+    wanted = np.array([True, True, False])
+    text = multiclass("a", ["a", "b", "c", "b"]).keep(np.array([False, True, True, True]))
+    assert text.keep_classes(wanted).classes == ("b",)  # no row is of class a any more
+    assert text.keep_classes(wanted).strata.tolist() == [-1, 0, -1, 0]
+    lists = multilabel("b", [["c"], ["b", "c"], None, ["a", "b"]]).keep_classes(wanted)
+    assert lists.classes == ("a", "b")
+    assert lists.starts.tolist() == [0, 0, 1, 1, 3]
+    assert lists.codes.tolist() == [1, 0, 1]
+
+
+def test_numbers_are_divided_by_their_tenth():
+    label = number("year", np.append(np.arange(100.0), np.nan))
+    assert np.bincount(label.strata[:-1]).tolist() == [10] * 10
+    assert label.strata[-1] == -1
+
+
+def test_a_kind_says_how_it_is_scored_and_reads_the_names_of_before():
+    assert [(kind.metric, kind.baseline) for kind in LabelKind] == [
+        ("top1", "majority"),
+        ("mAP", "chance"),
+        ("MAE", "median"),
+    ]
+    assert LabelKind("classes") is LabelKind.MULTICLASS
+    assert LabelKind("members") is LabelKind.MULTILABEL
 
 
 @pytest.mark.parametrize(

@@ -246,7 +246,7 @@ def test_the_command_prints_json_lines_in_a_pipe(path):
     assert [(row["id"], row["label"]) for row in rows] == [
         (id_, label) for id_ in ("blue-44", "red-4") for label in ("hue", "tags", "year")
     ]
-    assert rows[0]["kind"] == "classes"
+    assert rows[0]["kind"] == "multiclass"
     assert rows[0]["guesses"][0]["name"] == "blue"
     assert rows[0]["neighbors"][0]["value"] == "blue"
 

@@ -15,11 +15,10 @@ from sklearn.linear_model import LogisticRegression
 from artsim.cli import cli
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError, PassportError, StoreError
-from artsim.evaluation.probe import Kind, ProbePlan, means, probe
-from artsim.evaluation.probe.features import Metadata, read_metadata
+from artsim.evaluation.probe import LabelKind, ProbePlan, means, probe
 from artsim.evaluation.probe.questions import LabelPlan, draw_questions
 from artsim.index import unit as to_unit
-from artsim.labels.targets import read_target, why_id
+from artsim.labels import Metadata, read_label, read_metadata, why_id
 from artsim.metrics.few_shot import few_shot
 from artsim.metrics.probe import probe_classes
 from artsim.models.extractor import Extractor
@@ -91,7 +90,7 @@ def probed(store, *labels, **options):
 def test_a_hue_is_told_by_neighbors_and_probe_and_half_told_by_the_shape(store):
     (found,) = probed(store, "hue", split="side")
     told = found.to_json()
-    assert (told["label"], told["kind"], told["metric"]) == ("hue", "classes", "top1")
+    assert (told["label"], told["kind"], told["metric"]) == ("hue", "multiclass", "top1")
     assert (told["n_train"], told["n_validation"], told["n_test"]) == (84, 12, 24)
     assert told["baseline"] == pytest.approx(1 / 3)
     assert told["metadata"] == pytest.approx(2 / 3)  # red lies, green and blue stand
@@ -107,7 +106,7 @@ def test_a_hue_is_told_by_neighbors_and_probe_and_half_told_by_the_shape(store):
 def test_scores_are_those_of_the_probe_on_the_same_rows(store):
     (found,) = probed(store, "coin", split="side", seed=3)
     vectors = to_unit(store.vectors("rgb"))
-    codes = read_target(store, "coin").strata
+    codes = read_label(store, "coin").strata
     rows = np.arange(ROWS) % 10
     expected = probe_classes(
         vectors,
@@ -124,11 +123,11 @@ def test_scores_are_those_of_the_probe_on_the_same_rows(store):
 
 def test_several_values_a_picture_are_ranked_and_numbers_are_off_by_years(store):
     tags, year = probed(store, "tags", "year", split="side")
-    assert (tags.target.kind, tags.metric) == (Kind.MEMBERS, "mAP")
+    assert (tags.target.kind, tags.metric) == (LabelKind.MULTILABEL, "mAP")
     assert tags.classes == ("cold", "warm", "wet")
     assert (tags.probe.value, tags.knn.value, tags.nearest.value) == (1, 1, 1)
     assert tags.baseline == pytest.approx((2 / 3 + 1 / 3 + 1 / 3) / 3)
-    assert (year.target.kind, year.metric) == (Kind.NUMBER, "MAE")
+    assert (year.target.kind, year.metric) == (LabelKind.NUMBER, "MAE")
     assert year.baseline == pytest.approx(200 / 3)  # median 1600, off by 100 for red and blue
     assert year.knn.value == 0
     assert year.probe.value < 20
@@ -574,7 +573,7 @@ def real(museum_data, tmp_path_factory):
 def test_a_probe_is_as_good_as_scikit_learns_on_real_pictures(real, collection, label):
     store, grid = real(collection), (1.0, 3.0, 10.0)
     (question,) = draw_questions(
-        store, LabelPlan(), [read_target(store, label)], np.array([], dtype=int), ""
+        store, LabelPlan(), [read_label(store, label)], np.array([], dtype=int), ""
     )
     x, y, sides = to_unit(store.vectors("embedding")), question.target.strata, question.sides
     rows = {"train": sides.train, "validation": sides.validation, "test": sides.test}

@@ -16,8 +16,7 @@ from test_knn import dino_top1
 
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
-from artsim.labels.columns import values_of
-from artsim.labels.values import encode
+from artsim.labels import codes_of
 from artsim.loader import preprocess
 from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
 from artsim.splits.stored import read_split
@@ -85,7 +84,7 @@ def test_dino_accuracy_on_the_paintings_equals_an_independent_loop_exactly(paint
     run("split", "--index", paintings, "--name", "halves", "--fractions", "80/20")
     store = Store.open(paintings)
     train, test = (read_split(store, "halves").rows(side) for side in ("train", "test"))
-    codes = encode(values_of(store, "artist")).codes
+    codes = codes_of(store, "artist")
     vectors = store.vectors("embedding").astype(np.float64)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     found = top1(paintings, "--label", "artist", "--split", "halves", "--protocol", "dino")

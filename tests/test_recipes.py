@@ -293,10 +293,10 @@ def test_a_rare_class_counts_for_more():
 
 def toy_task(codes):
     from artsim.evaluation.probe.sides import Sides
-    from artsim.labels.targets import Kind, Target
+    from artsim.labels import Label, LabelKind
 
     every = np.arange(len(codes))
-    target = Target(name="x", kind=Kind.CLASSES, strata=codes, classes=("a", "b"))
+    target = Label(name="x", kind=LabelKind.MULTICLASS, strata=codes, classes=("a", "b"))
     return Task(target=target, sides=Sides(train=every, validation=every, test=every, way=""),
                 label="x")  # fmt: skip
 

@@ -21,7 +21,7 @@ from artsim.datatypes import parse_spec
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError, TrainingError
 from artsim.evaluation.probe.sides import Sides
-from artsim.labels.targets import Kind, Target
+from artsim.labels import Label, LabelKind
 from artsim.metrics.paired import paired_bootstrap
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.models.extractor import Extractor
@@ -92,7 +92,9 @@ def test_pictures_laid_over_each_other_count_by_their_shares():
             self.seen = pixels[:, :2, 0, 0]
             return {"x": self.seen}
 
-    target = Target(name="x", kind=Kind.CLASSES, strata=np.array([0, 1]), classes=("red", "green"))
+    target = Label(
+        name="x", kind=LabelKind.MULTICLASS, strata=np.array([0, 1]), classes=("red", "green")
+    )
     every = np.arange(2)
     sides = Sides(train=every, validation=every, test=every, way="")
     task = Task(target=target, sides=sides, label="x")
@@ -257,7 +259,7 @@ def test_what_learns_can_be_sent_to_another_process(paintings):
     classifier = Classifier(body, 2, {"x": HeadShape(outputs=2)})
     make = partial(adamw_slower_below, classifier, lr=0.1, head_lr=0.2, weight_decay=0.0)
     schedule = partial(warm_then_cosine, 12, 0.25)
-    target = Target(name="x", kind=Kind.CLASSES, strata=np.array([0, 1]), classes=("a", "b"))
+    target = Label(name="x", kind=LabelKind.MULTICLASS, strata=np.array([0, 1]), classes=("a", "b"))
     every = np.arange(2)
     sides = Sides(train=every, validation=every, test=every, way="")
     task = Task(target=target, sides=sides, label="x")

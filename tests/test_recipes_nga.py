@@ -15,8 +15,7 @@ from recipe_runs import TINY, embedded, metrics, page_of, real_paintings, run
 
 from artsim.cli import cli
 from artsim.errors import TrainingError
-from artsim.labels.targets import Kind, Target
-from artsim.labels.values import encode, encode_lists
+from artsim.labels import multiclass, multilabel
 from artsim.metrics.retrieval import score_hits
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
@@ -102,14 +101,11 @@ def test_rankings_are_those_of_the_whole_matrix_of_distances(measure, seed, n, d
 
 def test_related_works_share_a_class_or_any_of_several():
     rows = np.array([0, 1, 2, 4])
-    labels = encode(["a", "a", "b", "a", "a"])
-    one = Target(name="x", kind=Kind.CLASSES, strata=labels.codes, classes=labels.classes)
+    one = multiclass("x", ["a", "a", "b", "a", "a"])
     assert _count_related(one, rows).tolist() == [2, 2, 0, 2]
     assert _share(one, rows, np.array([0, 2]), np.array([[1, 2], [0, 1]])).tolist() == [
         [True, False], [False, False]]  # fmt: skip
-    members = encode_lists([["p", "q"], ["q"], ["r"], ["q"], ["p", "r"]])
-    several = Target(name="x", kind=Kind.MEMBERS, strata=np.zeros(5, int), members=members,
-                     classes=members.classes)  # fmt: skip
+    several = multilabel("x", [["p", "q"], ["q"], ["r"], ["q"], ["p", "r"]])
     assert _count_related(several, rows).tolist() == [2, 1, 1, 2]
     assert _share(several, rows, np.array([0]), np.array([[1, 2, 3]])).tolist() == [
         [True, False, True]]  # fmt: skip

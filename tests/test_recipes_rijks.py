@@ -19,8 +19,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from artsim.datatypes import parse_spec
 from artsim.errors import ModelError, TrainingError
-from artsim.labels.targets import Kind, Target
-from artsim.labels.values import encode, encode_lists
+from artsim.labels import multiclass, multilabel
 from artsim.models.architectures import ARCHITECTURES
 from artsim.models.networks import build_network
 from artsim.models.trained import load_classifier
@@ -67,23 +66,16 @@ def joint(rijks, tmp_path_factory):
 # --- what is told -------------------------------------------------------------------------
 
 
-def classes(name, values):
-    labels = encode(values)
-    return Target(name=name, kind=Kind.CLASSES, strata=labels.codes, classes=labels.classes)
-
-
-def members(name, values):
-    found = encode_lists(values)
-    first = np.array([-1 if not value else 0 for value in values])
-    return Target(name=name, kind=Kind.MEMBERS, strata=first, classes=found.classes, members=found)
-
-
 def test_the_most_frequent_classes_stay_and_anonymous_is_none():
-    creators = classes("creator", ["anonymous"] * 4 + ["Rembrandt"] * 3 + ["Lievens"] * 2 + ["Bol"])
+    creators = multiclass(
+        "creator", ["anonymous"] * 4 + ["Rembrandt"] * 3 + ["Lievens"] * 2 + ["Bol"]
+    )
     kept = most_frequent(creators, 2, without=("Anonymous",))
     assert kept.classes == ("Lievens", "Rembrandt")
     assert kept.strata.tolist() == [-1, -1, -1, -1, 1, 1, 1, 0, 0, -1]
-    materials = members("material", [["ink", "paper"], ["oil"], ["paper"], ["gold", "ink"], None])
+    materials = multilabel(
+        "material", [["ink", "paper"], ["oil"], ["paper"], ["gold", "ink"], None]
+    )
     kept = most_frequent(materials, 2)
     assert kept.classes == ("ink", "paper")
     assert kept.matrix.tolist() == [[True, True], [False, False], [False, True], [True, False],
@@ -92,14 +84,14 @@ def test_the_most_frequent_classes_stay_and_anonymous_is_none():
 
 
 def test_pictures_that_lack_a_label_take_no_part_and_neither_do_classes_of_theirs_alone():
-    creators = classes("creator", ["a", "b", "c", None])
-    materials = members("material", [["ink"], ["ink", "oil"], None, ["gold"]])
+    creators = multiclass("creator", ["a", "b", "c", None])
+    materials = multilabel("material", [["ink"], ["ink", "oil"], None, ["gold"]])
     creators, materials = in_all([creators, materials])
     assert (creators.classes, creators.strata.tolist()) == (("a", "b"), [0, 1, -1, -1])
     assert materials.classes == ("ink", "oil")
     assert materials.labeled.tolist() == [0, 1]
     with pytest.raises(TrainingError, match="no picture has all of creator, material"):
-        in_all([classes("creator", ["a", None]), members("material", [None, ["ink"]])])
+        in_all([multiclass("creator", ["a", None]), multilabel("material", [None, ["ink"]])])
 
 
 def test_the_published_settings():
@@ -115,7 +107,7 @@ def test_the_published_settings():
 
 def test_all_tasks_share_their_pictures_seven_one_and_two_tenths_without_overlap(rijks):
     tasks = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)
-    assert [task.target.kind for task in tasks] == ["classes", "members", "members"]
+    assert [task.target.kind for task in tasks] == ["multiclass", "multilabel", "multilabel"]
     assert [len(task.target.classes) for task in tasks] == [3, 4, 3]
     assert "anonymous" not in tasks[0].target.classes
     sides = tasks[0].sides

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from search_toys import WORKS, YEARS, at, make_compass, make_store
 
 from artsim.errors import EvaluationError, SearchError
-from artsim.labels.columns import add_label
+from artsim.labels import add_label
 from artsim.search import Condition, Op, Question, Searcher, Term
 from artsim.store import DerivedLabel, Store
 

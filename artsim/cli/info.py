@@ -142,7 +142,7 @@ def _searches(store: Store) -> list[IndexInfo]:
 
 
 def _annotations(store: Store) -> dict[str, str]:
-    from artsim.labels.columns import derived_labels
+    from artsim.labels import derived_labels
     from artsim.splits.stored import stored_splits
 
     labels = [f"{name} = {text}" for name, text in derived_labels(store).items()]

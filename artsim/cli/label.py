@@ -36,7 +36,7 @@ def label(label: str | None, remove: str | None, index: Path | None, as_json: bo
     if label is not None and remove is not None:
         raise click.UsageError("give a label, or --remove NAME, not both")
     store = open_store(index)
-    from artsim.labels.columns import add_label, derived_labels, remove_label
+    from artsim.labels import add_label, derived_labels, remove_label
 
     if remove is not None:
         remove_label(store.path, remove)

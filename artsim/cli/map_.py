@@ -78,7 +78,7 @@ def map_(
         raise click.UsageError("--pictures needs --png FILE to draw to")
     store = open_store(index)
     from artsim.index.layout import LayoutPlan, layout_file, make_layout
-    from artsim.labels.columns import values_of
+    from artsim.labels import values_of
     from artsim.report.map import draw_pictures, draw_points
     from artsim.search import locate
 

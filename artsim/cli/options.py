@@ -382,7 +382,7 @@ def split_names(
     context: click.Context, parameter: click.Parameter, texts: Sequence[str]
 ) -> tuple[str, ...]:
     """Split names at their commas, each once; a derivation may have commas of its own."""
-    from artsim.labels.expressions import is_derivation
+    from artsim.labels import is_derivation
 
     parts = [[text] if is_derivation(text) else text.split(",") for text in texts]
     return tuple(dict.fromkeys(part.strip() for some in parts for part in some if part.strip()))

@@ -12,9 +12,15 @@ from PIL import Image
 
 from artsim.errors import EvaluationError, ImageError
 from artsim.images import decode, read_bytes
-from artsim.labels.columns import values_of
-from artsim.labels.targets import Kind, label_columns, label_values, read_target, short_name
-from artsim.labels.values import encode
+from artsim.labels import (
+    LabelKind,
+    encode,
+    label_columns,
+    label_values,
+    read_label,
+    short_name,
+    values_of,
+)
 from artsim.metrics.neighbors import NO_ROW, nearest
 from artsim.metrics.pixels import rmse, ssim
 from artsim.metrics.retrieval import KS, RetrievalEvaluation, evaluate, pair_scores, told_apart
@@ -115,7 +121,7 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
         labeled = sum(value is not None for value in values)
         ks = plan.ks or tuple(k for k in KS if k < labeled) or (1,)
         scores = evaluate(vectors, name, values, groups=groups, ks=ks)
-        codes = encode(values).codes
+        codes = encode(values)[0]
         true_pairs, other_pairs = _pairs(vectors, _one_a_group(codes, groups), plan.seed)
         yield Retrieval(
             scores=scores,
@@ -127,13 +133,13 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
 
 
 def _read_label(store: Store, name: str) -> list[str | None]:
-    kind = read_target(store, name).kind
-    if kind == Kind.NUMBER:
+    kind = read_label(store, name).kind
+    if kind == LabelKind.NUMBER:
         raise EvaluationError(
             f"{name!r} holds numbers, expected classes; derive some: "
             f"--label 'century = {name} // 100 + 1'"
         )
-    if kind == Kind.MEMBERS:
+    if kind == LabelKind.MULTILABEL:
         raise EvaluationError(
             f"{name!r} has several values a picture, expected one; name another --label"
         )
@@ -153,7 +159,7 @@ def _one_a_group(codes: Codes, groups: list[str | None] | None) -> Codes:
     """Keep one labeled row of each group, so that no pair is of two views of one object."""
     if groups is None:
         return codes
-    group = encode(groups).codes
+    group = encode(groups)[0]
     alone = np.where(group < 0, len(codes) + np.arange(len(codes)), group)
     rows = np.flatnonzero(codes >= 0)
     _, first = np.unique(alone[rows], return_index=True)
@@ -209,7 +215,7 @@ def _find_results(
 ) -> Rows:
     """Find the first results of queries among the rows that have a label; -1 is none."""
     bank = np.flatnonzero(codes >= 0)
-    group_codes = None if groups is None else encode(groups).codes
+    group_codes = None if groups is None else encode(groups)[0]
     found = nearest(
         vectors[queries],
         vectors[bank],

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.errors import FetchError
-from artsim.labels.values import encode
+from artsim.labels import encode
 from artsim.splits.drawing import sample_per_class
 
 __all__ = ["ALL", "Choice", "choose_rows"]
@@ -83,7 +83,7 @@ def _per_class(values: pa.ChunkedArray, n: int, seed: int) -> NDArray[np.int64]:
         values = pc.list_flatten(values)
     if not len(values):
         return rows
-    codes = encode(pc.cast(values, pa.string()).to_pylist()).codes
+    codes = encode(pc.cast(values, pa.string()).to_pylist())[0]
     return np.unique(rows[sample_per_class(codes, n, seed=seed)])
 
 

@@ -22,7 +22,7 @@ from artsim.inspection.files import Files, list_files, match
 from artsim.inspection.findings import Example, Finding, Findings, Kind
 from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
 from artsim.inspection.settings import DEFAULTS, InspectSettings, Progress
-from artsim.labels.values import encode
+from artsim.labels import encode
 from artsim.readers.pictures import is_url
 from artsim.splits.drawing import sample_per_class
 
@@ -159,11 +159,11 @@ def _samples(
             continue
         values = table.column(label.name).take(pa.array(there)).to_pylist()
         wanted = dict(label.classes[: settings.sampled_classes])
-        coded = encode([value if value in wanted else None for value in values])
-        drawn = sample_per_class(coded.codes, settings.samples, seed=settings.seed)
+        codes, classes = encode([value if value in wanted else None for value in values])
+        drawn = sample_per_class(codes, settings.samples, seed=settings.seed)
         for class_ in wanted:
-            if class_ in coded.classes:
-                of_class = drawn[coded.codes[drawn] == coded.classes.index(class_)]
+            if class_ in classes:
+                of_class = drawn[codes[drawn] == classes.index(class_)]
                 chosen = there[of_class].tolist()
                 yield Sample(
                     label.name,

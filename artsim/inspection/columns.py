@@ -237,7 +237,7 @@ def _column(
 def _why_not_label(
     values: pa.ChunkedArray, names: pa.Array, counts: NDArray[np.int64], rows: int
 ) -> str | None:
-    """Decide as `artsim.labels.values.why_not_label`, from counts, for millions of rows."""
+    """Decide as `artsim.labels.why_not_label`, from counts, for millions of rows."""
     if not rows:
         return "no row has a value"
     if len(names) == 1:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
 from artsim.labels.expressions import Derivation, is_derivation, parse_label
+from artsim.labels.label import encode
 from artsim.store import DerivedLabel, Store, lock_index
 
-__all__ = ["add_label", "derivation_of", "derived_labels", "remove_label", "values_of"]
+__all__ = [
+    "add_label",
+    "codes_of",
+    "derivation_of",
+    "derived_labels",
+    "remove_label",
+    "values_of",
+]
 
 # What a label may be derived from, besides the metadata.
 _OWN = ("id", "image", "width", "height")
@@ -44,6 +55,15 @@ def values_of(store: Store, name: str) -> list[str | None]:
         )
     values = store.read([name]).column(name).to_pylist()
     return [None if value is None else str(value) for value in values]
+
+
+def codes_of(store: Store, name: str) -> NDArray[np.int64]:
+    """Return a column or derived label as codes, shape (N,); -1 where it is missing.
+
+    Raises:
+        EvaluationError: See `values_of`.
+    """
+    return encode(values_of(store, name))[0]
 
 
 def derived_labels(store: Store) -> dict[str, str]:

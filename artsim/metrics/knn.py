@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels.values import Labels, Members, Ranges, Values, has_value
+from artsim.labels import Label, LabelKind
 from artsim.metrics import scores as metrics
 from artsim.metrics.hubness import Hubness, hubness
 from artsim.metrics.knn_members import KnnMemberScore, judge_members
@@ -97,7 +97,7 @@ class KnnEvaluation(Evaluation):
 class MemberEvaluation(Evaluation):
     """Of a label of which a row may have several."""
 
-    truth: Members  # of the n queries
+    truth: Label  # of the n queries
     scores: tuple[KnnMemberScore, ...]
 
 
@@ -105,13 +105,13 @@ class MemberEvaluation(Evaluation):
 class ValueEvaluation(Evaluation):
     """Of numbers or year ranges."""
 
-    truth: Ranges  # of the n queries
+    truth: Label  # of the n queries
     scores: tuple[KnnValueScore, ...]
 
 
 def evaluate(
     vectors: NDArray[np.floating],
-    labels: Mapping[str, Values],
+    labels: Mapping[str, Label],
     *,
     train: Codes | None = None,
     validation: Codes | None = None,
@@ -169,7 +169,7 @@ def evaluate(
         return searched[key]
 
     for name, values in labels.items():
-        known = has_value(values)
+        known = values.known
         if len(known) != len(vectors):
             raise EvaluationError(
                 f"label {name!r} has {len(known)} values for {len(vectors)} vectors"
@@ -197,29 +197,29 @@ def evaluate(
         )
         judge = _judge(values, bank, queries, seed)
         scores = tuple(judge(neighbors, *setting) for setting in settings)
-        if isinstance(values, Labels):
+        if values.kind == LabelKind.MULTICLASS:
             yield KnnEvaluation(
                 **vars(common),
                 classes=values.classes,
-                truth=values.codes[queries],
-                unreachable=_count_unreachable(values.codes, bank, queries, groups),
+                truth=values.strata[queries],
+                unreachable=_count_unreachable(values.strata, bank, queries, groups),
                 scores=scores,
             )
-        elif isinstance(values, Members):
+        elif values.kind == LabelKind.MULTILABEL:
             yield MemberEvaluation(**vars(common), truth=values.take(queries), scores=scores)
         else:
             yield ValueEvaluation(**vars(common), truth=values.take(queries), scores=scores)
 
 
-def _judge(values: Values, bank: Rows, queries: Rows, seed: int) -> Callable[..., Any]:
+def _judge(values: Label, bank: Rows, queries: Rows, seed: int) -> Callable[..., Any]:
     """Return what scores neighbors of the queries at a k and a temperature."""
-    if isinstance(values, Labels):
-        codes = values.codes
+    if values.kind == LabelKind.MULTICLASS:
+        codes = values.strata
         return lambda found, k, t: _judge_classes(found, codes, bank, queries, k, t, seed)
-    if isinstance(values, Members):
+    if values.kind == LabelKind.MULTILABEL:
         truth = values.take(queries)
         return lambda found, k, t: judge_members(found, values, truth, k, t, seed=seed)
-    numbers, ranges = values.middle, values.take(queries)
+    numbers, ranges = values.numbers, values.take(queries)
     return lambda found, k, t: judge_values(found, numbers, ranges, numbers[bank], k, t, seed=seed)
 
 
@@ -346,12 +346,12 @@ def _sides(
 
 
 def _check_label(
-    name: str, values: Values, bank: Rows, queries: Rows, *, leave_one_out: bool
+    name: str, values: Label, bank: Rows, queries: Rows, *, leave_one_out: bool
 ) -> None:
     """Refuse a label that nothing can be learned of."""
-    several = not isinstance(values, Ranges)
-    if isinstance(values, Ranges):
-        kinds = [f"{number:g}" for number in np.unique(values.middle[has_value(values)])[:2]]
+    several = values.kind != LabelKind.NUMBER
+    if not several:
+        kinds = [f"{number:g}" for number in np.unique(values.numbers[values.known])[:2]]
     else:
         kinds = [repr(each) for each in values.classes[:2]]
     noun, need = ("class", "classes") if several else ("value", "values")
@@ -362,8 +362,8 @@ def _check_label(
         if not len(rows):
             row = "row that takes part" if leave_one_out else f"{side} row"
             raise EvaluationError(f"no {row} has a {name!r}; choose another split or label")
-    if isinstance(values, Labels) and len(np.unique(values.codes[bank])) < 2:
-        only = values.classes[values.codes[bank[0]]]
+    if values.kind == LabelKind.MULTICLASS and len(np.unique(values.strata[bank])) < 2:
+        only = values.classes[values.strata[bank[0]]]
         raise EvaluationError(
             f"all train rows have the {name!r} {only!r}; at least two classes are needed"
         )

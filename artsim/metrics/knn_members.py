@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.labels.values import Members
+from artsim.labels import Label
 from artsim.metrics.neighbors import NO_ROW, Neighbors
 from artsim.metrics.scores import mean_interval
 from artsim.metrics.votes import TEMPERATURE, vote_weights
@@ -70,8 +70,8 @@ class KnnMemberScore:
 
 def judge_members(
     neighbors: Neighbors,
-    members: Members,
-    truth: Members,
+    members: Label,
+    truth: Label,
     k: int,
     temperature: float | None,
     *,
@@ -105,7 +105,7 @@ def judge_members(
 
 def vote_members(
     neighbors: Neighbors,
-    members: Members,
+    members: Label,
     k: int,
     *,
     temperature: float | None = TEMPERATURE,
@@ -145,7 +145,7 @@ def vote_members(
     return MemberVotes(queries, labels, shares)
 
 
-def score_members(votes: MemberVotes, truth: Members) -> MemberScore:
+def score_members(votes: MemberVotes, truth: Label) -> MemberScore:
     """Measure how well the shares rank the queries of each label, and the labels of each query.
 
     Args:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels.values import Ranges
+from artsim.labels import Label
 from artsim.metrics.neighbors import NO_ROW, Neighbors
 from artsim.metrics.scores import mean_interval
 from artsim.metrics.votes import TEMPERATURE, vote_weights
@@ -48,7 +48,7 @@ class KnnValueScore:
 def judge_values(
     neighbors: Neighbors,
     numbers: Floats,
-    truth: Ranges,
+    truth: Label,
     bank: Floats,
     k: int,
     temperature: float | None,

@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels.values import encode
+from artsim.labels import encode
 from artsim.metrics.neighbors import BUDGET_BYTES, NO_ROW, Neighbors, check_unit_vectors, nearest
 
 __all__ = [
@@ -98,15 +98,15 @@ def evaluate(
     for name, given in (("label " + repr(label), values), ("groups", groups)):
         if given is not None and len(given) != len(vectors):
             raise EvaluationError(f"{name} has {len(given)} values for {len(vectors)} vectors")
-    labels = encode(values)
-    rows = np.flatnonzero(labels.codes >= 0)
-    codes = labels.codes[rows]
+    all_codes, classes = encode(values)
+    rows = np.flatnonzero(all_codes >= 0)
+    codes = all_codes[rows]
     if not ks or min(ks) < 1 or max(ks) >= len(rows):
         raise EvaluationError(
             f"ks must be between 1 and {len(rows) - 1}, the other rows with a {label!r}; "
             f"got {list(ks)}"
         )
-    group_codes = None if groups is None else encode(groups).codes[rows]
+    group_codes = None if groups is None else encode(groups)[0][rows]
     relevant = _count_relevant(codes, group_codes)
     asked = np.flatnonzero(relevant > 0)
     if not len(asked):
@@ -130,7 +130,7 @@ def evaluate(
         parts.append(score(found, codes, codes[block], relevant[block], ks))
     per_query = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     truth = codes[asked]
-    counts = np.bincount(truth, minlength=len(labels.classes))
+    counts = np.bincount(truth, minlength=len(classes))
     with np.errstate(invalid="ignore"):  # 0 / 0 for a class without queries
         per_class = {
             name: np.bincount(truth, weights=scores, minlength=len(counts)) / counts
@@ -138,7 +138,7 @@ def evaluate(
         }
     return RetrievalEvaluation(
         label=label,
-        classes=labels.classes,
+        classes=classes,
         query_rows=rows[asked],
         truth=truth,
         relevant=relevant[asked],

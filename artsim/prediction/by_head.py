@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from artsim import images
 from artsim.errors import EvaluationError, ImageError
-from artsim.evaluation.probe.features import SHAPE, read_metadata
 from artsim.index import open_index, unit
-from artsim.labels.targets import Kind, label_values
+from artsim.labels import SHAPE, LabelKind, label_values, read_metadata
 from artsim.prediction.heads import Head, HeadTask, check_passport, id_hashes
 from artsim.search import Works, load_index_extractor, locate
 from artsim.store import Failure, Store, floats
@@ -65,7 +64,7 @@ class Prediction:
     id: str  # in the index or the collection; of a single file its path
     image: str | None  # a path that opens from here, or an URL
     label: str
-    kind: Kind
+    kind: LabelKind
     predicted: Value  # None: it abstains
     confidence: float | None  # probability of the likeliest class; None of a number
     guesses: tuple[Guess, ...]  # likeliest first; none of a number
@@ -191,12 +190,12 @@ class Predictor:
     ) -> Prediction:
         guesses: tuple[Guess, ...] = ()
         predicted: Value
-        if task.kind == Kind.NUMBER:
+        if task.kind == LabelKind.NUMBER:
             predicted = float(likely[0])
         else:
             order = np.argsort(-likely, kind="stable")
             guesses = tuple(Guess(task.classes[i], float(likely[i])) for i in order[: self.top])
-            if task.kind == Kind.MEMBERS:
+            if task.kind == LabelKind.MULTILABEL:
                 least = self.min_confidence or _HALF
                 predicted = [task.classes[i] for i in order if likely[i] >= least] or None
             else:
@@ -210,7 +209,7 @@ class Predictor:
             predicted=predicted,
             confidence=guesses[0].probability if guesses else None,
             guesses=guesses,
-            error=task.scores["probe"] if task.kind == Kind.NUMBER else None,
+            error=task.scores["probe"] if task.kind == LabelKind.NUMBER else None,
             catalog=catalog,
             agrees=_agrees(task.kind, predicted, catalog),
             seen=seen,
@@ -418,8 +417,8 @@ def _refuse_unknown(predictor: Predictor, known: Sequence[str]) -> None:
         )
 
 
-def _agrees(kind: Kind, predicted: Value, catalog: Value) -> bool | None:
-    if kind == Kind.NUMBER or predicted is None or catalog is None:
+def _agrees(kind: LabelKind, predicted: Value, catalog: Value) -> bool | None:
+    if kind == LabelKind.NUMBER or predicted is None or catalog is None:
         return None
     if isinstance(predicted, list) and isinstance(catalog, list):
         return set(predicted) == set(catalog)

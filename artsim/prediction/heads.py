@@ -23,10 +23,9 @@ from numpy.typing import NDArray
 from artsim import __version__
 from artsim.datatypes import Passport
 from artsim.errors import EvaluationError, PassportError, StoreError
-from artsim.evaluation.probe.features import Metadata
 from artsim.evaluation.probe.questions import label_names
 from artsim.evaluation.probe.run import LabelProbe, ProbePlan
-from artsim.labels.targets import Kind
+from artsim.labels import LabelKind, Metadata
 from artsim.store import Store, write_whole
 
 __all__ = [
@@ -55,7 +54,7 @@ class HeadTask:
 
     label: str
     source: str  # the column, derived label or expression that the label was read from
-    kind: Kind
+    kind: LabelKind
     classes: tuple[str, ...]  # one a column, none of a number
     weights: NDArray[np.float32]  # (D + M, K): unit vectors, then metadata; K is 1 of a number
     bias: NDArray[np.float32]  # (K,)
@@ -71,10 +70,10 @@ class HeadTask:
         it is the number itself, shape (n, 1).
         """
         scores: NDArray[np.float64] = (features @ self.weights + self.bias).astype(np.float64)
-        if self.kind == Kind.NUMBER:
+        if self.kind == LabelKind.NUMBER:
             return scores
         scores /= self.temperature
-        if self.kind == Kind.MEMBERS:
+        if self.kind == LabelKind.MULTILABEL:
             likely: NDArray[np.float64] = np.exp(-np.logaddexp(0, -scores))
             return likely
         exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
@@ -248,7 +247,7 @@ def _from_json(values: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Head
         HeadTask(
             label=task["label"],
             source=task["source"],
-            kind=Kind(task["kind"]),
+            kind=LabelKind(task["kind"]),
             classes=tuple(task["classes"]),
             weights=tensors[f"{number}.weights"],
             bias=tensors[f"{number}.bias"],

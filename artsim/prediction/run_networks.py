@@ -15,7 +15,7 @@ from torch import Tensor
 from artsim import images
 from artsim.datatypes import Preprocessing
 from artsim.errors import EvaluationError, ImageError
-from artsim.labels.targets import Kind, label_values
+from artsim.labels import LabelKind, label_values
 from artsim.models.architectures import Classifier
 from artsim.models.extractor import find_device
 from artsim.models.trained import TrainedModel, load_classifier
@@ -40,7 +40,7 @@ class Answer(NamedTuple):
     """What one network, or all of a tree, says of one picture."""
 
     label: str
-    kind: Kind
+    kind: LabelKind
     predicted: str | list[str]
     confidence: float
     guesses: tuple[Guess, ...] = ()
@@ -160,7 +160,7 @@ class Teller:
             logits = classifier((pixels.to(self._device) - mean) / std)
         answers: list[list[Answer]] = [[] for _ in range(len(pixels))]
         for task in model.tasks:
-            kind = Kind.MEMBERS if task.is_members else Kind.CLASSES
+            kind = LabelKind.MULTILABEL if task.is_members else LabelKind.MULTICLASS
             likely = probabilities(logits[task.name], kind).cpu().numpy()
             for mine, each in zip(answers, likely, strict=True):
                 mine.append(_answer(task.name, kind, task.classes, each, self.top))
@@ -168,13 +168,13 @@ class Teller:
 
 
 def _answer(
-    label: str, kind: Kind, classes: Sequence[str], likely: NDArray[np.float32], top: int
+    label: str, kind: LabelKind, classes: Sequence[str], likely: NDArray[np.float32], top: int
 ) -> Answer:
     order = np.argsort(-likely, kind="stable")
     guesses = tuple(Guess(classes[k], float(likely[k])) for k in order[:top])
     best = classes[order[0]]
     several = [name for name, p in zip(classes, likely, strict=True) if p >= _HALF]
-    predicted = several if kind == Kind.MEMBERS else best
+    predicted = several if kind == LabelKind.MULTILABEL else best
     return Answer(label, kind, predicted, float(likely[order[0]]), guesses)
 
 
@@ -184,11 +184,11 @@ def _whether(model: TrainedModel, answers: Sequence[Answer]) -> Iterator[Answer]
     if len(answers) == 1 and model.tasks[0].classes == (name, f"not {name}"):
         noun = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
         said = noun if answer.predicted == name else f"not {noun}"
-        yield Answer(PHRASE, Kind.CLASSES, said, answer.confidence)
+        yield Answer(PHRASE, LabelKind.MULTICLASS, said, answer.confidence)
 
 
 def _in_words(tree: Tree, answers: Sequence[Answer]) -> Answer:
     """Say all answers about a picture in a phrase, as likely as all of them together."""
     class_, *values = (str(each.predicted) for each in answers)
     likely = float(np.prod([each.confidence for each in answers]))
-    return Answer(PHRASE, Kind.CLASSES, tree.phrase(class_, values), likely)
+    return Answer(PHRASE, LabelKind.MULTICLASS, tree.phrase(class_, values), likely)

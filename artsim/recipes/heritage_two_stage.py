@@ -22,7 +22,7 @@ from torch.optim import Adam
 
 from artsim.datatypes import Fit
 from artsim.errors import TrainingError
-from artsim.labels.targets import Target
+from artsim.labels import Label
 from artsim.models.architectures import Classifier, HeadShape, MapMLP
 from artsim.models.trained import Body, new_body
 from artsim.splits.stored import TEST
@@ -117,7 +117,7 @@ def _tree(config: Config, run: Run) -> Tree:
     return tree
 
 
-def _readable(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Target]], list[str]]:
+def _readable(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Label]], list[str]]:
     """Read what each question's answers are; what has one answer only is not asked."""
     asked, notes = [], []
     first, *others = tree.stages()
@@ -140,7 +140,7 @@ def _readable(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Target]], lis
     return asked, notes
 
 
-def _limited(target: Target, stage: Stage, within: Any) -> Target:
+def _limited(target: Label, stage: Stage, within: Any) -> Label:
     """Keep the pictures that a question is about, and the classes that it knows and they have."""
     strata = target.strata if within is None else np.where(within, target.strata, -1)
     there = [target.classes[code] for code in np.unique(strata[strata >= 0])]

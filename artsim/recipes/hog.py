@@ -61,9 +61,7 @@ def hog_neighbors(store: Store, tasks: Sequence[Task], run: Run) -> dict[str, fl
             validation=np.searchsorted(rows, task.sides.validation),
             test=np.searchsorted(rows, task.sides.test),
         )
-        target = replace(task.target, strata=task.target.strata[rows])
-        if target.members is not None:
-            target = replace(target, members=target.members.take(rows))
+        target = task.target.take(rows)
         _, knn, _ = score_neighbors(histograms, target, sides, ks=HOG_KS, seed=run.seed)
         scores[task.name] = knn.value
     return scores

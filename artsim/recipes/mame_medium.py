@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch.optim import AdamW
 
 from artsim.datatypes import Fit, parse_spec
-from artsim.evaluation.probe.features import Metadata, read_metadata, refuse_label
 from artsim.evaluation.probe.fits import fit_probe, score_of
+from artsim.labels import Metadata, read_metadata, refuse_label
 from artsim.metrics.vectors import to_unit
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.models.extractor import find_device

@@ -16,7 +16,7 @@ from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader, TensorDataset
 
 from artsim.evaluation.probe.sides import Sides
-from artsim.labels.targets import Target
+from artsim.labels import Label
 from artsim.metrics import scores as metrics
 from artsim.models.extractor import find_device
 from artsim.training.fit import quiet
@@ -32,7 +32,7 @@ _BATCH = 256
 _EPOCHS, _PATIENCE = 100, 10
 
 
-def mlp_accuracy(features: NDArray[np.float32], target: Target, sides: Sides, run: Run) -> float:
+def mlp_accuracy(features: NDArray[np.float32], target: Label, sides: Sides, run: Run) -> float:
     """Fit Linear-ReLU-Dropout-Linear on train, stopped by validation, and score it on test.
 
     It takes seconds, and a run that is resumed does it again.

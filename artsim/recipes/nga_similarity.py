@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from artsim.errors import TrainingError
 from artsim.evaluation.retrieval import gray_copies
-from artsim.labels.columns import values_of
-from artsim.labels.targets import Kind, Target, read_target
+from artsim.labels import Label, LabelKind, read_label, values_of
 from artsim.metrics.pixels import rmse, ssim
 from artsim.metrics.retrieval import score_hits
 from artsim.recipes import find_recipe
@@ -58,9 +57,9 @@ def train(store: Store, config: Config, run: Run) -> None:
     """Compare, and leave metrics.json and report.md."""
     # --- data
     rows = _rows(store, config.only)
-    targets = [read_target(store, label) for label in config.labels]
+    targets = [read_label(store, label) for label in config.labels]
     for target in targets:
-        if target.kind == Kind.NUMBER:
+        if target.kind == LabelKind.NUMBER:
             raise TrainingError(f"{target.name!r} holds numbers, expected terms; name other labels")
 
     # --- features: frozen
@@ -124,7 +123,7 @@ def _embed_faces(store: Store, rows: Rows, spec: str, run: Run) -> tuple[Vectors
 
 
 def _compare(
-    store: Store, rows: Rows, vectors: Vectors, target: Target, config: Config, run: Run
+    store: Store, rows: Rows, vectors: Vectors, target: Label, config: Config, run: Run
 ) -> Iterator[dict[str, Any]]:
     """Score each way of bringing up works that share a class, or any of several, of a label."""
     places = np.flatnonzero(target.strata[rows] >= 0)  # among the rows
@@ -157,9 +156,9 @@ def _compare(
             }
 
 
-def _count_related(target: Target, rows: Rows) -> NDArray[np.int64]:
+def _count_related(target: Label, rows: Rows) -> NDArray[np.int64]:
     """Count for each of n works how many others share a class with it, (n,)."""
-    if target.members is None:
+    if target.kind == LabelKind.MULTICLASS:
         codes = target.strata[rows]
         related: NDArray[np.int64] = np.bincount(codes)[codes] - 1
         return related
@@ -169,9 +168,9 @@ def _count_related(target: Target, rows: Rows) -> NDArray[np.int64]:
     return np.concatenate(shared) - 1
 
 
-def _share(target: Target, rows: Rows, queries: Rows, results: Rows) -> NDArray[np.bool_]:
+def _share(target: Label, rows: Rows, queries: Rows, results: Rows) -> NDArray[np.bool_]:
     """Say which results share a class with their query, both among n works, (Q, k)."""
-    if target.members is None:
+    if target.kind == LabelKind.MULTICLASS:
         codes = target.strata[rows]
         same: NDArray[np.bool_] = codes[results] == codes[queries][:, None]
         return same

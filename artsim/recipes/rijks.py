@@ -10,7 +10,7 @@ from torch import nn
 
 from artsim.datatypes import parse_spec
 from artsim.errors import TrainingError
-from artsim.labels.targets import Kind, read_target
+from artsim.labels import LabelKind, read_label
 from artsim.models.layouts import output_shapes
 from artsim.models.networks import Network
 from artsim.models.trained import Body, new_body
@@ -87,9 +87,9 @@ def read_tasks(
         if len(given) != len(labels):
             wanted = f"{len(labels)}, one for each of {', '.join(labels)}"
             raise TrainingError(f"{name} has {len(given)} values, expected {wanted}")
-    targets = [read_target(store, label) for label in labels]
+    targets = [read_label(store, label) for label in labels]
     for target in targets:
-        if target.kind == Kind.NUMBER:
+        if target.kind == LabelKind.NUMBER:
             raise TrainingError(
                 f"{target.name!r} holds numbers, expected classes; see 'artsim label'"
             )

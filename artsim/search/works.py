@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.errors import SearchError, StoreError
-from artsim.labels.columns import derivation_of, derived_labels
+from artsim.labels import derivation_of, derived_labels
 from artsim.search.conditions import RowFilter
 from artsim.store import Store, indices, is_store, text_scalar
 

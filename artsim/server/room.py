@@ -12,7 +12,7 @@ import numpy as np
 
 from artsim.errors import SearchError, StoreError
 from artsim.index.layout import layout_file, read_layout
-from artsim.labels.columns import values_of
+from artsim.labels import values_of
 from artsim.report.answers import Label
 from artsim.search import Answer, Condition, IndexEncoder, Opened, Question, Searcher, Term
 from artsim.server.asking import Asker

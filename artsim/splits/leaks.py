@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels.values import encode
+from artsim.labels import encode
 
 __all__ = ["WITHIN", "Evidence", "Leak", "LeakKind", "find_leaks", "nearest_hashes"]
 
@@ -131,7 +131,7 @@ def _sharing(
     """Find the held rows whose value a row to learn from has, with the first such row."""
     if values is None:
         return
-    codes = encode(values).codes
+    codes = encode(values)[0]
     first: dict[int, int] = {}
     for row in seen:
         first.setdefault(int(codes[row]), int(row))

@@ -22,8 +22,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError, StoreError
-from artsim.labels.columns import derived_labels, values_of
-from artsim.labels.values import encode
+from artsim.labels import codes_of, derived_labels, values_of
 from artsim.splits import drawing as splits
 from artsim.store import Store, lock_index, write_whole
 
@@ -187,8 +186,8 @@ def _draw(store: Store, plan: SplitPlan) -> list[str | None]:
     _check(plan)
     codes = np.zeros(store.rows, dtype=np.int64)
     if plan.stratify is not None:
-        codes = encode(values_of(store, plan.stratify)).codes
-    groups = None if plan.group is None else encode(values_of(store, plan.group)).codes
+        codes = codes_of(store, plan.stratify)
+    groups = None if plan.group is None else codes_of(store, plan.group)
     drawn = np.arange(store.rows)
     if plan.per_class is not None:
         drawn = splits.sample_per_class(codes, plan.per_class, seed=plan.seed)

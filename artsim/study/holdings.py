@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.index.layout import read_layout
-from artsim.labels.columns import derived_labels, values_of
-from artsim.labels.targets import label_columns
+from artsim.labels import derived_labels, label_columns, values_of
 from artsim.metrics.hubness import k_occurrence, k_occurrence_skew
 from artsim.store import Store
 from artsim.study.material import Material

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels.values import encode
+from artsim.labels import encode
 from artsim.metrics import scores as metrics
 from artsim.metrics.intervals import wilson
 from artsim.study.material import Codes, Material, Rows
@@ -248,8 +248,8 @@ def _first_of(class_: str, evidence: Sequence[Evidence]) -> Evidence | None:
 
 def _coverage(column: str, values: Sequence[str | None], answers: Answers) -> Coverage | None:
     """Judge each value of a column that enough test pictures have; None if there are not two."""
-    labels = encode(values)
-    counts = np.bincount(labels.codes[labels.codes >= 0], minlength=len(labels.classes))
+    codes, classes = encode(values)
+    counts = np.bincount(codes[codes >= 0], minlength=len(classes))
     large = np.flatnonzero(counts >= _CORNER)
     large = large[np.argsort(-counts[large], kind="stable")][:_CORNERS]
     if len(large) < 2:
@@ -257,9 +257,9 @@ def _coverage(column: str, values: Sequence[str | None], answers: Answers) -> Co
     truth, predicted = answers.truth, answers.predicted
     right = truth == predicted
     told = np.bincount(truth, weights=right) / np.maximum(np.bincount(truth), 1)  # by class
-    groups = [(labels.classes[code], labels.codes == code) for code in large]
-    missing = labels.codes < 0
-    others = ~missing & ~np.isin(labels.codes, large)
+    groups = [(classes[code], codes == code) for code in large]
+    missing = codes < 0
+    others = ~missing & ~np.isin(codes, large)
     groups += [("(other values)", others), ("(no value)", missing)]
     corners = []
     for value, rows in groups:

@@ -12,7 +12,7 @@ import numpy as np
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.evaluation.retrieval import QUANTILES, RetrievalPlan, retrieve
-from artsim.labels.targets import Kind
+from artsim.labels import LabelKind
 from artsim.metrics import scores as metrics
 from artsim.metrics.knn import KS
 from artsim.metrics.votes import vote
@@ -66,7 +66,7 @@ def study_label(
     ways = _ways(found)
     judgment, outliers, retrieved = None, None, None
     counts: dict[str, int] = {}
-    if target.kind == Kind.CLASSES:
+    if target.kind == LabelKind.MULTICLASS:
         answers = _answers(subject, found, predictions)
         columns = {name: each for name, each in subject.columns.items() if name != target.name}
         judgment = judge(answers, subject.material, columns, mistakes=subject.works)
@@ -76,7 +76,7 @@ def study_label(
         retrieved = _retrieved(subject)
         sizes = Counter(target.strata[target.labeled].tolist())
         counts = {target.classes[code]: n for code, n in sizes.most_common()}
-    elif target.kind == Kind.MEMBERS:
+    elif target.kind == LabelKind.MULTILABEL:
         sizes = target.matrix.sum(axis=0)
         counts = {
             target.classes[code]: int(sizes[code]) for code in np.argsort(-sizes, kind="stable")
@@ -116,7 +116,7 @@ def _ways(found: LabelProbe) -> tuple[Way, ...]:
 def _baseline(found: LabelProbe) -> Estimate:
     """Return the baseline, with an interval where it is a share of the test pictures."""
     target, sides = found.target, found.sides
-    if target.kind != Kind.CLASSES:
+    if target.kind != LabelKind.MULTICLASS:
         return Estimate(found.baseline, math.nan, math.nan)
     usual = np.bincount(target.strata[sides.seen]).argmax()
     right = int((target.strata[sides.test] == usual).sum())
@@ -168,7 +168,7 @@ def _split_facts(subject: Subject, found: LabelProbe) -> SplitFacts:
 def _curves(material: Material, found: LabelProbe) -> Iterator[Curve]:
     """Yield what validation pictures say of k, and of the penalty."""
     target, sides = found.target, found.sides
-    if target.kind == Kind.CLASSES:
+    if target.kind == LabelKind.MULTICLASS:
         ks = [k for k in KS if k <= len(sides.train)]
         near = material.search(sides.validation, sides.train, ks[-1])
         truth = target.strata[sides.validation]
@@ -176,7 +176,7 @@ def _curves(material: Material, found: LabelProbe) -> Iterator[Curve]:
         yield Curve(setting="k", values=tuple(map(float, ks)), scores=tuple(right), chosen=found.k)
     result = found.result
     yield Curve(
-        setting="C" if target.kind != Kind.NUMBER else "alpha",
+        setting="C" if target.kind != LabelKind.NUMBER else "alpha",
         values=tuple(map(float, result.strengths)),
         scores=tuple(map(float, result.validation)),
         chosen=result.head.strength,
@@ -231,7 +231,7 @@ def _grouped(subject: Subject, found: LabelProbe) -> Grouped:
     )
     learned = groups[sides.seen]
     known = int(np.isin(groups[sides.test], learned[learned >= 0]).sum())
-    tied = _tied(found.target.strata, groups) if found.target.kind == Kind.CLASSES else None
+    tied = _tied(found.target.strata, groups) if found.target.kind == LabelKind.MULTICLASS else None
     try:
         (again,) = probe(subject.material.store, plan, device=subject.material.device)
     except EvaluationError as error:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
-from artsim.labels.values import encode
+from artsim.labels import encode
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
 from artsim.metrics.vectors import to_unit
 from artsim.search import locate
@@ -47,7 +47,7 @@ class Material:
     @property
     def content(self) -> Codes:
         """A code for each row's file, shape (N,): copies share one, -1 is unknown."""
-        return encode(self.files).codes
+        return encode(self.files)[0]
 
     def work(self, row: int) -> Work:
         """Return a row as a picture to show."""

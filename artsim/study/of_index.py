@@ -13,9 +13,7 @@ import torch
 from artsim import __version__
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
-from artsim.labels.columns import values_of
-from artsim.labels.targets import label_columns, short_name
-from artsim.labels.values import encode
+from artsim.labels import LabelKind, codes_of, label_columns, short_name
 from artsim.splits.audit import picture_hashes
 from artsim.store import Store
 from artsim.study.holdings import (
@@ -107,7 +105,7 @@ def study(
     progress(0, total, 0)
     material = gather(store, plan.tap, device=device, seed=plan.seed)
     columns = read_columns(store)
-    groups = None if plan.group is None else encode(values_of(store, plan.group)).codes
+    groups = None if plan.group is None else codes_of(store, plan.group)
     hashes = picture_hashes(store, workers=plan.workers)
     progress(1, total, 0)
     works = max(2, min(plan.works, plan.works * _PICTURES // (_A_LABEL * len(names))))
@@ -179,6 +177,6 @@ def study(
 def _classes(found: LabelProbe) -> list[str | None]:
     """Name the class of each row; None where it has none, or several."""
     target = found.target
-    if target.members is not None or target.numbers is not None:
+    if target.kind != LabelKind.MULTICLASS:
         return []
     return [target.classes[code] if code >= 0 else None for code in target.strata]

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from artsim.errors import EvaluationError
-from artsim.labels.targets import Kind
+from artsim.labels import LabelKind
 from artsim.models.trained import read_model
 from artsim.recipes import find_recipe
 from artsim.recipes.begin import open_index
@@ -97,7 +97,7 @@ def _study(
     works: int,
 ) -> TaskStudy:
     judgment = None
-    if task["kind"] == Kind.CLASSES:
+    if LabelKind(task["kind"]) is LabelKind.MULTICLASS:
         judgment = judge(_answers(rows, classes, material), material, columns, mistakes=works)
     base = task["baselines"]
     return TaskStudy(

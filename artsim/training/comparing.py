@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import TrainingError
+from artsim.labels import LabelKind
 from artsim.metrics.paired import paired_bootstrap
 from artsim.metrics.scores import mean_interval
 from artsim.splits.stored import TEST
@@ -86,7 +87,8 @@ class _Judged:
         self.path = path
         kinds = {task["task"]: task["kind"] for task in read_scores(path)}
         self.metrics = {
-            task: "top1" if kind == "classes" else "exact" for task, kind in kinds.items()
+            task: "top1" if LabelKind(kind) is LabelKind.MULTICLASS else "exact"
+            for task, kind in kinds.items()
         }
         columns = ["id", "task", "split", "truth", "prediction"]
         self.right: dict[str, dict[str, bool]] = {}

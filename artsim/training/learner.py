@@ -24,7 +24,7 @@ from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePre
 
 from artsim.datatypes import Preprocessing
 from artsim.errors import TrainingError
-from artsim.labels.targets import Kind
+from artsim.labels import LabelKind
 from artsim.models.architectures import Classifier
 from artsim.splits.stored import VAL
 from artsim.training.data import Batch, Pictures, Positions
@@ -268,7 +268,7 @@ def task_loss(logits: Tensor, truth: Tensor, task: Task) -> Tensor:
     weights = None
     if task.class_weights is not None:
         weights = torch.from_numpy(task.class_weights).to(logits.device)
-    if task.target.kind == Kind.MEMBERS:
+    if task.target.kind == LabelKind.MULTILABEL:
         return functional.binary_cross_entropy_with_logits(logits, truth, weights)
     if logits.shape[1] == 1:
         each = None if weights is None else weights[truth]
@@ -276,13 +276,13 @@ def task_loss(logits: Tensor, truth: Tensor, task: Task) -> Tensor:
     return functional.cross_entropy(logits, truth, weights, label_smoothing=task.smoothing)
 
 
-def probabilities(logits: Tensor, kind: Kind) -> Tensor:
+def probabilities(logits: Tensor, kind: LabelKind) -> Tensor:
     """Turn a task's logits into probabilities, (B, K).
 
     Of one class a picture they add up to 1; of several, each stands for itself.
     """
     logits = logits.float()
-    if kind == Kind.MEMBERS:
+    if kind == LabelKind.MULTILABEL:
         return logits.sigmoid()
     if logits.shape[1] == 1:
         second = logits.sigmoid()
@@ -297,6 +297,6 @@ def _known(truth: Tensor) -> Tensor:
 
 def _score(task: Task) -> Metric:
     classes = len(task.target.classes)
-    if task.target.kind == Kind.MEMBERS:
+    if task.target.kind == LabelKind.MULTILABEL:
         return MultilabelAveragePrecision(classes, average="macro")
     return MulticlassAccuracy(classes, average="micro")

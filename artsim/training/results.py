@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 
 from artsim.evaluation.probe import ProbePlan, probe_on
-from artsim.labels.targets import Kind
+from artsim.labels import LabelKind
 from artsim.metrics import scores as metrics
 from artsim.models.extractor import find_device
 from artsim.models.trained import Body, TrainedModel, TrainedTask, model_files
@@ -80,7 +80,7 @@ def finish(
             TrainedTask(
                 name=task.name,
                 classes=task.target.classes,
-                is_members=task.target.kind == Kind.MEMBERS,
+                is_members=task.target.kind == LabelKind.MULTILABEL,
                 head=learner.classifier.shapes[task.name],
             )
             for task in learner.tasks
@@ -167,7 +167,7 @@ def _score(task: Task, likely: Likely, seed: int) -> dict[str, Any]:
     rows, probable = likely[task.name]
     if not len(rows):
         return {"n": 0}
-    if task.target.kind == Kind.MEMBERS:
+    if task.target.kind == LabelKind.MULTILABEL:
         truth = task.target.matrix[rows]
         each = [
             metrics.average_precision(truth[:, k], probable[:, k]) for k in range(truth.shape[1])
@@ -259,7 +259,7 @@ def _write_predictions(
 
 
 def _truth(task: Task, row: int, classes: NDArray[np.object_]) -> list[str]:
-    if task.target.kind == Kind.MEMBERS:
+    if task.target.kind == LabelKind.MULTILABEL:
         return list(classes[task.target.matrix[row]])
     return [classes[task.target.strata[row]]]
 
@@ -267,7 +267,7 @@ def _truth(task: Task, row: int, classes: NDArray[np.object_]) -> list[str]:
 def _predicted(
     task: Task, probable: NDArray[np.float32], classes: NDArray[np.object_]
 ) -> list[str]:
-    if task.target.kind == Kind.MEMBERS:
+    if task.target.kind == LabelKind.MULTILABEL:
         return list(classes[probable >= _HALF])
     return [classes[int(probable.argmax())]]
 

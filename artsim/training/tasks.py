@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError, TrainingError
 from artsim.evaluation.probe.sides import Sides
-from artsim.labels.columns import values_of
-from artsim.labels.targets import Kind, Target, read_target
-from artsim.labels.values import encode
+from artsim.labels import Label, LabelKind, codes_of, encode, read_label
 from artsim.splits.drawing import sample_per_class, split
 from artsim.splits.stored import TEST, TRAIN, VAL, read_split
 from artsim.store import Store
@@ -30,7 +28,7 @@ Rows = NDArray[np.int64]
 class Task:
     """A label to learn."""
 
-    target: Target
+    target: Label
     sides: Sides
     label: str  # what the target was read from: a column, a derived label, NAME = EXPRESSION
     weight: float = 1.0  # of its loss in the sum of all tasks
@@ -59,7 +57,7 @@ class Task:
             (N, K), NaN for those rows.
         """
         rows = self.rows(side)
-        if self.target.kind == Kind.CLASSES:
+        if self.target.kind == LabelKind.MULTICLASS:
             codes = np.full(len(self.target.strata), -1, dtype=np.int64)
             codes[rows] = self.target.strata[rows]
             return codes
@@ -77,15 +75,15 @@ class Task:
         return replace(self, class_weights=weights.astype(np.float32))
 
 
-def read_class_target(store: Store, label: str) -> Target:
+def read_class_target(store: Store, label: str) -> Label:
     """Read a label of one class a picture.
 
     Raises:
         TrainingError: If it is a number or has several.
         EvaluationError: If it is not there or can be no label.
     """
-    target = read_target(store, label)
-    if target.kind != Kind.CLASSES:
+    target = read_label(store, label)
+    if target.kind != LabelKind.MULTICLASS:
         raise TrainingError(
             f"{target.name!r} is of kind {target.kind}, expected one class a picture; "
             f"derive one: '{target.name}_class = ...'"
@@ -95,7 +93,7 @@ def read_class_target(store: Store, label: str) -> Target:
 
 def joint_sides(
     store: Store,
-    targets: Sequence[Target],
+    targets: Sequence[Label],
     *,
     splits: Sequence[str | None],
     group: str | None = None,
@@ -140,7 +138,7 @@ def joint_sides(
 
 def balanced_sides(
     store: Store,
-    target: Target,
+    target: Label,
     *,
     train: int,
     validation: int,
@@ -183,14 +181,14 @@ def balanced_sides(
 
 
 def keep_apart(
-    store: Store, targets: Sequence[Target], sides: Sequence[Sides], *, seed: int
+    store: Store, targets: Sequence[Label], sides: Sequence[Sides], *, seed: int
 ) -> tuple[Sides, ...]:
     """Leave out of train and validation whatever file any task judges by, and say how many.
 
     Tasks that have no validation get a tenth of what is left, the same pictures for all of them.
     """
     hashes = store.read(["content_hash"]).column("content_hash").to_pylist()
-    content = encode(hashes).codes
+    content = encode(hashes)[0]
 
     def without(rows: Rows, held: Sequence[Rows]) -> Rows:
         return rows[~np.isin(content[rows], content[np.concatenate(held)])]
@@ -221,9 +219,9 @@ def keep_apart(
     return tuple(apart)
 
 
-def _draw(store: Store, targets: Sequence[Target], group: str | None, seed: int) -> Sides:
+def _draw(store: Store, targets: Sequence[Label], group: str | None, seed: int) -> Sides:
     labeled = np.unique(np.concatenate([target.labeled for target in targets]))
-    groups = None if group is None else encode(values_of(store, group)).codes[labeled]
+    groups = None if group is None else codes_of(store, group)[labeled]
     try:
         parts = split(targets[0].strata[labeled], FRACTIONS, groups=groups, seed=seed)
     except EvaluationError as error:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from artsim.errors import TrainingError
-from artsim.labels.targets import short_name
+from artsim.labels import short_name
 
 __all__ = ["HERITAGE", "Branch", "Stage", "Tree", "read_tree"]
 

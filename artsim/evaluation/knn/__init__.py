@@ -4,7 +4,7 @@ from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.knn.predictions import predictions_writer
 from artsim.evaluation.knn.run import AnyEvaluation, KnnRun, MetEvaluation, knn_eval
 from artsim.evaluation.knn.sides import NEAR_DUPLICATE
-from artsim.labels.targets import label_columns
+from artsim.labels import label_columns
 
 __all__ = [
     "NEAR_DUPLICATE",

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.knn.sides import Sides, read_groups, read_sides
-from artsim.labels.targets import Kind, Target, label_columns, read_target
-from artsim.labels.values import Labels, Values, keep
+from artsim.labels import Label, LabelKind, label_columns, read_label
 from artsim.metrics.hubness import csls, mutual_proximity
 from artsim.metrics.knn import KnnEvaluation, MemberEvaluation, ValueEvaluation, evaluate
 from artsim.metrics.met import MetScore, evaluate_met
@@ -50,7 +49,7 @@ class MetEvaluation:
 
 
 AnyEvaluation = KnnEvaluation | MemberEvaluation | ValueEvaluation | MetEvaluation
-Judge = Callable[[Mapping[str, Values]], Iterator[AnyEvaluation]]
+Judge = Callable[[Mapping[str, Label]], Iterator[AnyEvaluation]]
 
 
 @dataclass
@@ -108,7 +107,7 @@ def knn_eval(
     run.without_vector = len(empty)
     some = np.ones(store.rows, dtype=bool) if sides.takes_part is None else sides.takes_part
     some[empty] = False
-    labels = {target.name: keep(target.values, some) for target in targets}
+    labels = {target.name: target.keep(some) for target in targets}
     way = _judge_by_met if plan.protocol == Protocol.MET else _judge_by_votes
     judge: Judge = partial(
         way, vectors, plan=plan, sides=sides, groups=groups if groups.size else None, device=device
@@ -117,7 +116,7 @@ def knn_eval(
     return run
 
 
-def _read_targets(store: Store, plan: KnnPlan, run: KnnRun) -> list[Target]:
+def _read_targets(store: Store, plan: KnnPlan, run: KnnRun) -> list[Label]:
     """Read the labels that are named, or those that can be; why others cannot is noted."""
     names = list(dict.fromkeys(plan.labels))
     if not names:
@@ -126,7 +125,7 @@ def _read_targets(store: Store, plan: KnnPlan, run: KnnRun) -> list[Target]:
     targets = []
     for name in names:
         try:
-            targets.append(read_target(store, name))
+            targets.append(read_label(store, name))
         except EvaluationError as error:
             if plan.labels:
                 raise
@@ -136,7 +135,7 @@ def _read_targets(store: Store, plan: KnnPlan, run: KnnRun) -> list[Target]:
             f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
             "or name one with --label"
         )
-    several = [target.name for target in targets if target.kind != Kind.CLASSES]
+    several = [target.name for target in targets if target.kind != LabelKind.MULTICLASS]
     if plan.protocol == Protocol.MET and several:
         raise EvaluationError(
             f"the protocol 'met' judges labels of one class a picture, which {several[0]!r} is "
@@ -147,7 +146,7 @@ def _read_targets(store: Store, plan: KnnPlan, run: KnnRun) -> list[Target]:
 
 def _judge_by_votes(
     vectors: Vectors,
-    labels: Mapping[str, Values],
+    labels: Mapping[str, Label],
     *,
     plan: KnnPlan,
     sides: Sides,
@@ -171,7 +170,7 @@ def _judge_by_votes(
 
 def _judge_by_met(
     vectors: Vectors,
-    labels: Mapping[str, Values],
+    labels: Mapping[str, Label],
     *,
     plan: KnnPlan,
     sides: Sides,
@@ -185,11 +184,10 @@ def _judge_by_met(
             "train and test; draw one with 'artsim split --fractions 70/10/20'"
         )
     for name, values in labels.items():
-        assert isinstance(values, Labels)
         train, validation, test = (
-            rows[values.codes[rows] >= 0] for rows in (sides.train, sides.validation, sides.test)
+            rows[values.strata[rows] >= 0] for rows in (sides.train, sides.validation, sides.test)
         )
-        codes = np.where(np.isin(values.codes, values.codes[train]), values.codes, -1)
+        codes = np.where(np.isin(values.strata, values.strata[train]), values.strata, -1)
         score = evaluate_met(
             vectors,
             codes,
@@ -214,7 +212,7 @@ def _judge_by_met(
 
 
 def _judge_what_can_be(
-    judge: Judge, labels: Mapping[str, Values], run: KnnRun
+    judge: Judge, labels: Mapping[str, Label], run: KnnRun
 ) -> Iterator[AnyEvaluation]:
     """Judge labels that no one named: what is wrong with one is noted, and the next is asked."""
     left, reasons = dict(labels), {}

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 from artsim.images.phash import groups_of, near_pairs
-from artsim.labels.columns import derived_labels, values_of
-from artsim.labels.values import encode
+from artsim.labels import codes_of, derived_labels, encode
 from artsim.splits.audit import Progress, picture_hashes
 from artsim.splits.leaks import WITHIN
 from artsim.splits.stored import SAMPLE, TEST, TRAIN, VAL, read_split
@@ -46,7 +45,7 @@ def read_sides(store: Store, name: str | None) -> Sides:
     split = read_split(store, name)
     takes_part = np.array([side is not None for side in split.sides])
     if split.is_folds:  # every row is judged by what its fold has not seen
-        return Sides(folds=encode(split.sides).codes, takes_part=takes_part)
+        return Sides(folds=encode(split.sides)[0], takes_part=takes_part)
     if list(split.counts) == [SAMPLE]:
         return Sides(takes_part=takes_part)
     judged = next((side for side in (TEST, VAL) if side in split.counts), None)
@@ -87,7 +86,7 @@ def read_groups(
                 picture_hashes(store, workers=workers, progress=progress)
             )
         else:
-            groups[:, place] = encode(values_of(store, name)).codes
+            groups[:, place] = codes_of(store, name)
     return groups
 
 

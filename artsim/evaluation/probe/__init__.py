@@ -15,10 +15,10 @@ from artsim.evaluation.probe.run import (
     probe_on,
     ungrouped,
 )
-from artsim.labels.targets import Kind
+from artsim.labels import LabelKind
 
 __all__ = [
-    "Kind",
+    "LabelKind",
     "LabelProbe",
     "LeaderboardPlan",
     "ProbePlan",

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.neighbors import Score
 from artsim.evaluation.probe.sides import Sides
-from artsim.labels.targets import Kind, Target
+from artsim.labels import Label, LabelKind
 from artsim.metrics import scores as metrics
 from artsim.metrics.probe import (
     ClassProbe,
@@ -22,14 +22,14 @@ from artsim.metrics.probe import (
 
 __all__ = ["METRICS", "AnyProbe", "baseline_of", "fit_probe", "score_of"]
 
-METRICS = {Kind.CLASSES: "top1", Kind.MEMBERS: "mAP", Kind.NUMBER: "MAE"}
+METRICS = {LabelKind.MULTICLASS: "top1", LabelKind.MULTILABEL: "mAP", LabelKind.NUMBER: "MAE"}
 
 AnyProbe = ClassProbe | MemberProbe | NumberProbe
 
 
 def fit_probe(
     features: NDArray[np.float32],
-    target: Target,
+    target: Label,
     sides: Sides,
     *,
     seed: int,
@@ -42,8 +42,7 @@ def fit_probe(
     """
     train, validation, test = sides.train, sides.validation, sides.test
     try:
-        if target.kind == Kind.NUMBER:
-            assert target.numbers is not None
+        if target.kind == LabelKind.NUMBER:
             return probe_numbers(
                 features,
                 target.numbers,
@@ -52,7 +51,7 @@ def fit_probe(
                 test=test,
                 seed=seed,
             )
-        if target.kind == Kind.MEMBERS:
+        if target.kind == LabelKind.MULTILABEL:
             return probe_members(
                 features,
                 target.matrix,

@@ -13,7 +13,7 @@ from artsim.errors import EvaluationError
 from artsim.evaluation.probe.fits import METRICS, baseline_of, fit_probe, score_of
 from artsim.evaluation.probe.neighbors import KS, Score, score_neighbors
 from artsim.evaluation.probe.questions import LabelPlan, Question, draw_questions, read_targets
-from artsim.labels.targets import Kind
+from artsim.labels import LabelKind
 from artsim.metrics.vectors import to_unit
 from artsim.store import Store
 
@@ -53,7 +53,7 @@ class Standing:
     @property
     def is_error(self) -> bool:
         """Whether less is better."""
-        return self.question.target.kind == Kind.NUMBER
+        return self.question.target.kind == LabelKind.NUMBER
 
     def score(self, way: str) -> float:
         """Return the score of a way: 'knn' or 'probe'."""

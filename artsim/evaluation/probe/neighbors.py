@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.evaluation.probe.sides import Sides
-from artsim.labels.targets import Kind, Target
+from artsim.labels import Label, LabelKind
 from artsim.metrics import scores as metrics
 from artsim.metrics.knn import KS
 from artsim.metrics.knn_members import score_members, vote_members
@@ -31,7 +31,7 @@ class Score(NamedTuple):
 
 
 def score_neighbors(
-    vectors: Vectors, target: Target, sides: Sides, *, ks: Sequence[int] = KS, seed: int = 0
+    vectors: Vectors, target: Label, sides: Sides, *, ks: Sequence[int] = KS, seed: int = 0
 ) -> tuple[Score, Score, int]:
     """Score the nearest neighbor, and the k nearest with the k that validation rows choose.
 
@@ -52,7 +52,9 @@ def score_neighbors(
     found = nearest(vectors[sides.validation], vectors[sides.train], possible[-1])
     judge = _judge(target, sides.train, sides.validation, seed)
     chosen = [judge(found, k).value for k in possible]
-    best = np.argmin(chosen) if target.kind == Kind.NUMBER else np.argmax(np.nan_to_num(chosen))
+    best = (
+        np.argmin(chosen) if target.kind == LabelKind.NUMBER else np.argmax(np.nan_to_num(chosen))
+    )
     k = possible[int(best)]
     found = nearest(vectors[sides.test], vectors[sides.seen], k)
     judge = _judge(target, sides.seen, sides.test, seed)
@@ -60,18 +62,18 @@ def score_neighbors(
 
 
 def _judge(
-    target: Target, bank: Rows, queries: Rows, seed: int
+    target: Label, bank: Rows, queries: Rows, seed: int
 ) -> Callable[[Neighbors, int], Score]:
     """Return what scores neighbors in the bank of these queries."""
-    if target.kind == Kind.NUMBER:
+    if target.kind == LabelKind.NUMBER:
         return lambda found, k: _score_numbers(target, bank, queries, found, k, seed)
-    if target.kind == Kind.MEMBERS:
+    if target.kind == LabelKind.MULTILABEL:
         return lambda found, k: _score_members(target, bank, queries, found, k, seed)
     return lambda found, k: _score_classes(target, bank, queries, found, k, seed)
 
 
 def _score_classes(
-    target: Target, bank: Rows, queries: Rows, found: Neighbors, k: int, seed: int
+    target: Label, bank: Rows, queries: Rows, found: Neighbors, k: int, seed: int
 ) -> Score:
     truth = target.strata[queries]
     predicted = vote(found, target.strata[bank], k).classes[:, 0]
@@ -83,11 +85,10 @@ def _score_classes(
 
 
 def _score_members(
-    target: Target, bank: Rows, queries: Rows, found: Neighbors, k: int, seed: int
+    target: Label, bank: Rows, queries: Rows, found: Neighbors, k: int, seed: int
 ) -> Score:
-    assert target.members is not None
-    votes = vote_members(found, target.members.take(bank), k)
-    each = score_members(votes, target.members.take(queries)).per_label
+    votes = vote_members(found, target.take(bank), k)
+    each = score_members(votes, target.take(queries)).per_label
     share = target.matrix[bank].mean(axis=0)
     # Of the classes that a probe can learn: the mean is of the same ones.
     each = each[(share > 0) & (share < 1) & ~np.isnan(each)]
@@ -97,9 +98,8 @@ def _score_members(
 
 
 def _score_numbers(
-    target: Target, bank: Rows, queries: Rows, found: Neighbors, k: int, seed: int
+    target: Label, bank: Rows, queries: Rows, found: Neighbors, k: int, seed: int
 ) -> Score:
-    assert target.numbers is not None
     known, truth = target.numbers[bank], target.numbers[queries]
     scored = score_ranges(predict_values(found, known, k), truth, truth, known, seed=seed)
     return Score(scored.mae, scored.interval)

@@ -9,9 +9,7 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.sides import Sides, draw_sides
-from artsim.labels.columns import values_of
-from artsim.labels.targets import Target, label_columns, read_target
-from artsim.labels.values import encode
+from artsim.labels import Label, codes_of, encode, label_columns, read_label
 from artsim.splits.audit import refuse_leaks
 from artsim.store import Store
 
@@ -35,7 +33,7 @@ class LabelPlan:
 class Question:
     """A label and its rows."""
 
-    target: Target
+    target: Label
     sides: Sides
 
 
@@ -47,7 +45,7 @@ def label_names(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> t
     return tuple(name for name in label_columns(store)[0] if name not in others)
 
 
-def read_targets(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> list[Target]:
+def read_targets(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> list[Label]:
     """Read the labels of a plan, see `label_names`.
 
     Raises:
@@ -66,11 +64,11 @@ def read_targets(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> 
         if name in (plan.split, plan.group):
             role = "split" if name == plan.split else "group"
             raise EvaluationError(f"{name!r} cannot be both label and {role}; leave one out")
-    return [read_target(store, name) for name in names]
+    return [read_label(store, name) for name in names]
 
 
 def draw_questions(
-    store: Store, plan: LabelPlan, targets: list[Target], left_out: Rows, why: str
+    store: Store, plan: LabelPlan, targets: list[Label], left_out: Rows, why: str
 ) -> list[Question]:
     """Put each label's rows on their sides.
 
@@ -87,9 +85,9 @@ def draw_questions(
     """
     if plan.no_leaks and plan.split is not None:
         refuse_leaks(store, plan.split)
-    groups = None if plan.group is None else encode(values_of(store, plan.group)).codes
+    groups = None if plan.group is None else codes_of(store, plan.group)
     hashes = store.read(["content_hash"]).column("content_hash").to_pylist()
-    content = encode([each or None for each in hashes]).codes
+    content = encode([each or None for each in hashes])[0]
     questions = []
     for target in targets:
         strata = target.strata.copy()

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from artsim.datatypes.finite import finite
 from artsim.errors import EvaluationError
-from artsim.evaluation.probe.features import SHAPE, Metadata, Values, read_metadata, refuse_label
 from artsim.evaluation.probe.fits import METRICS, AnyProbe, baseline_of, fit_probe, score_of
 from artsim.evaluation.probe.neighbors import KS, Score, score_neighbors
 from artsim.evaluation.probe.questions import (
@@ -22,7 +21,7 @@ from artsim.evaluation.probe.questions import (
     read_targets,
 )
 from artsim.evaluation.probe.sides import Sides
-from artsim.labels.targets import Kind, Target
+from artsim.labels import SHAPE, Columns, Label, LabelKind, Metadata, read_metadata, refuse_label
 from artsim.metrics.few_shot import FewShot, few_shot
 from artsim.metrics.probe import ClassProbe, NumberProbe
 from artsim.metrics.vectors import to_unit
@@ -51,7 +50,7 @@ class LabelProbe:
     classes.
     """
 
-    target: Target
+    target: Label
     sides: Sides
     baseline: float  # majority class, chance, or the median's mean absolute error
     metadata: Score  # by the metadata alone
@@ -73,7 +72,7 @@ class LabelProbe:
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes that the probe learned, one for each of its columns; none of a number."""
-        if self.target.kind == Kind.NUMBER:
+        if self.target.kind == LabelKind.NUMBER:
             return ()
         return tuple(self.target.classes[code] for code in self.result.head.classes)
 
@@ -151,7 +150,7 @@ def probe(
     """
     targets = read_targets(store, plan, plan.metadata)
     told = _read_metadata(store, plan)
-    if plan.shots and not any(target.kind == Kind.CLASSES for target in targets):
+    if plan.shots and not any(target.kind == LabelKind.MULTICLASS for target in targets):
         raise EvaluationError("--shots needs a label of one class a picture; add one with --label")
     vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
     shape = read_metadata(store, SHAPE) if not plan.metadata else {}
@@ -161,7 +160,7 @@ def probe(
 
 def probe_on(
     store: Store,
-    target: Target,
+    target: Label,
     sides: Sides,
     plan: ProbePlan,
     *,
@@ -202,7 +201,7 @@ def means(probes: Sequence[LabelProbe]) -> list[dict[str, object]]:
         how many labels, and the means of the four ways.
     """
     found: list[dict[str, object]] = []
-    for metric in (METRICS[Kind.CLASSES], METRICS[Kind.MEMBERS]):
+    for metric in (METRICS[LabelKind.MULTICLASS], METRICS[LabelKind.MULTILABEL]):
         some = [each for each in probes if each.metric == metric]
         if len(some) < 2:
             continue
@@ -232,8 +231,8 @@ def _tell(
     vectors: Vectors,
     question: Question,
     plan: ProbePlan,
-    told: Values,
-    shape: Values,
+    told: Columns,
+    shape: Columns,
     device: str | torch.device,
 ) -> LabelProbe:
     """Tell one label in four ways.
@@ -274,12 +273,12 @@ def _tell(
 
 def _few_shots(
     features: Vectors,
-    target: Target,
+    target: Label,
     sides: Sides,
     plan: ProbePlan,
     device: str | torch.device,
 ) -> Iterator[FewShot]:
-    if target.kind != Kind.CLASSES:
+    if target.kind != LabelKind.MULTICLASS:
         return
     for shots in plan.shots:
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels.targets import Kind, Target
+from artsim.labels import Label, LabelKind
 from artsim.splits.drawing import split
 from artsim.splits.stored import SAMPLE, TEST, TRAIN, VAL, read_split
 from artsim.store import Store
@@ -42,7 +42,7 @@ class Sides:
 
 def draw_sides(
     store: Store,
-    target: Target,
+    target: Label,
     *,
     split_name: str | None,
     group: str | None,
@@ -74,7 +74,7 @@ def draw_sides(
 
 
 def _draw(
-    rows: Rows, target: Target, group: str | None, groups: Codes | None, seed: int, among: str = ""
+    rows: Rows, target: Label, group: str | None, groups: Codes | None, seed: int, among: str = ""
 ) -> Sides:
     codes = target.strata[rows]
     try:
@@ -93,7 +93,7 @@ def _draw(
 
 def _given(
     store: Store,
-    target: Target,
+    target: Label,
     name: str,
     group: str | None,
     groups: Codes | None,
@@ -183,9 +183,9 @@ def _count_copies(sides: Sides, content: Codes) -> Sides:
     return replace(sides, notes=(*sides.notes, note))
 
 
-def _note_rare(sides: Sides, target: Target) -> Sides:
+def _note_rare(sides: Sides, target: Label) -> Sides:
     """Note the classes that can be learned or judged, but not both."""
-    if target.kind != Kind.CLASSES:
+    if target.kind != LabelKind.MULTICLASS:
         return sides
     counts = np.bincount(target.strata[target.labeled], minlength=len(target.classes))
     notes = list(sides.notes)

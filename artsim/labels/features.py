@@ -1,4 +1,4 @@
-"""What a probe is told besides the vectors: size, shape and other columns, on one scale."""
+"""Metadata as features of a linear model: size, shape and other columns, on one scale."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
 from artsim.labels.columns import derived_labels, values_of
 from artsim.labels.expressions import is_derivation, parse_label
-from artsim.labels.targets import is_id_name, numbers_of, why_id
-from artsim.labels.values import why_not_label
+from artsim.labels.fitness import is_id_name, why_id, why_not_label
+from artsim.labels.reading import numbers_of
 from artsim.store import Store
 
-__all__ = ["SHAPE", "Column", "Metadata", "Values", "read_metadata", "refuse_label"]
+__all__ = ["SHAPE", "Columns", "FeatureColumn", "Metadata", "read_metadata", "refuse_label"]
 
 SHAPE = ("width", "height", "aspect_ratio")  # known of every picture, whatever the catalog says
 
 _NAMES_ROWS = ("id", "image", "content_hash", "file_mtime_ns")
 _MAX_CLASSES = 256  # of a text column, each a feature of 0 and 1
 
-Values = Mapping[str, Sequence[Any]]  # by column: numbers or text, None where missing
+Columns = Mapping[str, Sequence[Any]]  # by column: numbers or text, None where missing
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class FeatureColumn:
     """A column as features: a number standardized, or one feature of 0 and 1 for each class."""
 
     name: str
@@ -56,19 +56,19 @@ class Column:
 class Metadata:
     """Columns as features; their means and deviations are those of the rows it was fitted on."""
 
-    columns: tuple[Column, ...] = ()
+    columns: tuple[FeatureColumn, ...] = ()
 
     @classmethod
-    def fit(cls, values: Values, rows: Rows) -> Self:
+    def fit(cls, values: Columns, rows: Rows) -> Self:
         """Learn scales and classes from some rows."""
         columns = []
         for name, column in values.items():
             known = [column[row] for row in rows if column[row] is not None]
             if any(isinstance(value, str) for value in known):
-                columns.append(Column(name=name, classes=tuple(sorted(set(known)))))
+                columns.append(FeatureColumn(name=name, classes=tuple(sorted(set(known)))))
                 continue
             mean, std = (np.mean(known), np.std(known)) if known else (0.0, 1.0)
-            columns.append(Column(name=name, mean=float(mean), std=float(std) or 1.0))
+            columns.append(FeatureColumn(name=name, mean=float(mean), std=float(std) or 1.0))
         return cls(tuple(columns))
 
     @property
@@ -76,7 +76,7 @@ class Metadata:
         """The columns it reads."""
         return tuple(column.name for column in self.columns)
 
-    def features(self, values: Values, n: int) -> NDArray[np.float32]:
+    def features(self, values: Columns, n: int) -> NDArray[np.float32]:
         """Turn n rows into features, shape (n, M)."""
         blocks = [column.features(values[column.name]) for column in self.columns]
         return np.concatenate([np.zeros((n, 0), dtype=np.float32), *blocks], axis=1)
@@ -89,7 +89,10 @@ class Metadata:
     def from_json(cls, columns: Sequence[dict[str, Any]]) -> Self:
         """Read what `to_json` gave, whether or not it went through JSON."""
         return cls(
-            tuple(Column(**{**column, "classes": tuple(column["classes"])}) for column in columns)
+            tuple(
+                FeatureColumn(**{**column, "classes": tuple(column["classes"])})
+                for column in columns
+            )
         )
 
 

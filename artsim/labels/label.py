@@ -1,0 +1,202 @@
+"""A label of an index: one class a picture, several classes, or a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Label", "LabelKind", "encode", "multiclass", "multilabel", "number"]
+
+_STRATA = 10  # of a number, so that each part of a split has small ones and large ones
+
+Codes = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Rows = NDArray[np.integer]
+
+
+class LabelKind(StrEnum):
+    """How a label is predicted and scored."""
+
+    MULTICLASS = "multiclass"  # one class a picture
+    MULTILABEL = "multilabel"  # several classes a picture
+    NUMBER = "number"  # a number or an interval, say of years
+
+    @classmethod
+    def _missing_(cls, value: object) -> LabelKind | None:
+        """Read the names that files written by artsim 0.1 have."""
+        return {"classes": cls.MULTICLASS, "members": cls.MULTILABEL}.get(str(value))
+
+    @property
+    def metric(self) -> str:
+        """The name of the score; of a number, less is better."""
+        return {self.MULTICLASS: "top1", self.MULTILABEL: "mAP", self.NUMBER: "MAE"}[self]
+
+    @property
+    def baseline(self) -> str:
+        """What is predicted without looking at a picture: see `artsim.metrics`."""
+        names = {self.MULTICLASS: "majority", self.MULTILABEL: "chance", self.NUMBER: "median"}
+        return names[self]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Label:
+    """A label with one value for each of N rows; its kind says which of the arrays are set."""
+
+    name: str
+    kind: LabelKind
+    strata: Codes  # (N,) class codes, or what a split divides evenly; -1 where there is no value
+    classes: tuple[str, ...] = ()  # sorted; what class codes stand for; none of a number
+    # Multilabel: row i has codes[starts[i] : starts[i + 1]], rising, each once.
+    starts: Codes = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (N+1,)
+    codes: Codes = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    # Number: an interval that includes its end, NaN where there is none.
+    begin: Floats = field(default_factory=lambda: np.zeros(0))  # (N,)
+    end: Floats = field(default_factory=lambda: np.zeros(0))  # (N,); of a plain number its begin
+
+    def __len__(self) -> int:
+        """Count the rows, with and without a value."""
+        return len(self.strata)
+
+    @property
+    def known(self) -> Mask:
+        """Whether each row has a value, shape (N,)."""
+        known: Mask = self.strata >= 0
+        return known
+
+    @property
+    def labeled(self) -> Codes:
+        """The rows that have a value, in order."""
+        return np.flatnonzero(self.known)
+
+    @property
+    def row_codes(self) -> tuple[Codes, Codes]:
+        """A row and a class code for each class that a row has, sorted; none of a number."""
+        if self.kind == LabelKind.MULTILABEL:
+            return np.repeat(np.arange(len(self)), np.diff(self.starts)), self.codes
+        rows = self.labeled if self.classes else self.labeled[:0]
+        return rows, self.strata[rows]
+
+    @property
+    def counts(self) -> Codes:
+        """The number of rows of each class, shape (K,)."""
+        return np.bincount(self.row_codes[1], minlength=len(self.classes))
+
+    @property
+    def matrix(self) -> Mask:
+        """Whether each row has each class, shape (N, K)."""
+        matrix = np.zeros((len(self), len(self.classes)), dtype=bool)
+        matrix[self.row_codes] = True
+        return matrix
+
+    @property
+    def numbers(self) -> Floats:
+        """The middle of each row's interval, shape (N,); NaN where there is no value."""
+        return (self.begin + self.end) / 2
+
+    @property
+    def are_ranges(self) -> bool:
+        """Whether any interval is longer than a point."""
+        return bool((self.begin < self.end).any())
+
+    def take(self, rows: Rows) -> Label:
+        """Return the label of these rows, in this order."""
+        taken = replace(self, strata=self.strata[rows])
+        if self.kind == LabelKind.NUMBER:
+            return replace(taken, begin=self.begin[rows], end=self.end[rows])
+        if self.kind == LabelKind.MULTICLASS:
+            return taken
+        counts = np.diff(self.starts)[rows]
+        starts = np.append(0, np.cumsum(counts)).astype(np.int64)
+        places = np.repeat(self.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
+        return replace(taken, starts=starts, codes=self.codes[places])
+
+    def keep(self, rows: Mask) -> Label:
+        """Return the label without the values of all rows but these, shape (N,)."""
+        kept = replace(self, strata=np.where(rows, self.strata, -1))
+        if self.kind == LabelKind.NUMBER:
+            begin, end = (np.where(rows, each, np.nan) for each in (self.begin, self.end))
+            return replace(kept, begin=begin, end=end)
+        if self.kind == LabelKind.MULTICLASS:
+            return kept
+        counts = np.diff(self.starts)
+        starts = np.append(0, np.cumsum(np.where(rows, counts, 0))).astype(np.int64)
+        return replace(kept, starts=starts, codes=self.codes[np.repeat(rows, counts)])
+
+    def keep_classes(self, classes: Mask) -> Label:
+        """Return the label with these classes only, shape (K,); those that no row has go too."""
+        rows, codes = self.row_codes
+        stays = classes[codes]
+        found, codes = np.unique(codes[stays], return_inverse=True)
+        rows, names = rows[stays], tuple(self.classes[code] for code in found)
+        if self.kind == LabelKind.MULTILABEL:
+            return _ragged(self.name, np.bincount(rows, minlength=len(self)), codes, names)
+        strata = np.full_like(self.strata, -1)
+        strata[rows] = codes
+        return replace(self, strata=strata, classes=names)
+
+
+def encode(values: Sequence[str | None]) -> tuple[Codes, tuple[str, ...]]:
+    """Number the distinct values.
+
+    Returns:
+        The code of each value, shape (N,), -1 for None; and the values in the order of their
+        codes, which is sorted, so that it does not depend on the order of the rows.
+    """
+    classes = sorted({value for value in values if value is not None})
+    code = {name: i for i, name in enumerate(classes)}
+    codes = (-1 if value is None else code[value] for value in values)
+    return np.fromiter(codes, dtype=np.int64, count=len(values)), tuple(classes)
+
+
+def multiclass(name: str, values: Sequence[str | None]) -> Label:
+    """Make a label of one class a row; None is no value."""
+    codes, classes = encode(values)
+    return Label(name=name, kind=LabelKind.MULTICLASS, strata=codes, classes=classes)
+
+
+def multilabel(name: str, values: Sequence[Sequence[str] | None]) -> Label:
+    """Make a label of several classes a row; None or an empty list is no value.
+
+    A split divides the rows by the first class of each.
+    """
+    lists = [sorted(set(value or ())) for value in values]
+    codes, classes = encode([each for members in lists for each in members])
+    return _ragged(name, np.array([len(each) for each in lists], dtype=np.int64), codes, classes)
+
+
+def number(name: str, begin: Floats, end: Floats | None = None) -> Label:
+    """Make a label of numbers, or of intervals that include their end, shape (N,); NaN is none.
+
+    A split divides the rows by their tenth of the distribution.
+    """
+    label = Label(
+        name=name,
+        kind=LabelKind.NUMBER,
+        strata=np.full(len(begin), -1, dtype=np.int64),
+        begin=begin,
+        end=begin if end is None else end,
+    )
+    known = ~np.isnan(label.numbers)
+    if known.any():
+        edges = np.quantile(label.numbers[known], np.linspace(0, 1, _STRATA + 1)[1:-1])
+        label.strata[known] = np.searchsorted(edges, label.numbers[known])
+    return label
+
+
+def _ragged(name: str, counts: Codes, codes: Codes, classes: tuple[str, ...]) -> Label:
+    starts = np.append(0, np.cumsum(counts)).astype(np.int64)
+    first = np.full(len(counts), -1, dtype=np.int64)
+    first[counts > 0] = codes[starts[:-1][counts > 0]]
+    return Label(
+        name=name,
+        kind=LabelKind.MULTILABEL,
+        strata=first,
+        classes=classes,
+        starts=starts,
+        codes=codes.astype(np.int64),
+    )
