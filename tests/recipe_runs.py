@@ -11,8 +11,8 @@ from artsim.embed import embed_collection
 from artsim.models.extractor import Extractor
 from artsim.recipes import load_recipe
 from artsim.recipes.begin import train
-from artsim.report.run import run_page
-from artsim.study.of_run import study_run
+from artsim.report import run_page
+from artsim.study import study_run
 from artsim.training.run import Plan, Run, read_curves, read_plan, save_plan
 from artsim.training.settings import configure, to_json
 

@@ -35,8 +35,8 @@ from artsim.inspection.files import NONE, UNNAMED, WEB, list_files, match
 from artsim.inspection.likeness import black_bars
 from artsim.labels import why_not_label
 from artsim.readers import read_collection
+from artsim.report import inspection_page
 from artsim.report.figures import histogram
-from artsim.report.inspection import inspection_page
 from artsim.splits.drawing import k_fold
 
 ORIENTATION = 0x0112
@@ -612,7 +612,7 @@ def test_the_page_is_the_same_every_time(broken):
 def test_a_page_that_cannot_be_written_is_one_line(broken, tmp_path):
     pytest.importorskip("matplotlib")
     output = run(broken, "--html", tmp_path / f"{'a' * 300}.html", code=1)  # too long a name
-    assert output.startswith("Error: cannot write the page to ")
+    assert output.startswith("Error: cannot write ")
     assert output.count("\n") == 1
 
 
@@ -626,7 +626,7 @@ def test_without_matplotlib_the_page_says_how_to_get_it(monkeypatch):
 def test_any_spread_of_values_is_drawn(values):
     pytest.importorskip("matplotlib")
     drawn = histogram(np.array(values), title="a < b", description="c", unit="d", ticks=str)
-    assert drawn.startswith('<svg role="img" viewBox="0 0 316.8 180"><title>a &lt; b</title>')
+    assert drawn.svg.startswith('<svg role="img" viewBox="0 0 316.8 180"><title>a &lt; b</title>')
 
 
 # ---- real collections ----

@@ -1,7 +1,8 @@
-"""What an answer is shown as: a page to cite, a CSV file, a sheet that says why."""
+"""How an answer is shown: a page to cite, a CSV file, a sheet that says why."""
 
 import csv
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,35 +16,61 @@ from PIL import Image
 from artsim.cli import cli
 from artsim.embed import embed_collection
 from artsim.errors import StoreError
+from artsim.explain import Regions
 from artsim.readers import read_collection
-from artsim.report import Tile, contact_sheet
-from artsim.report.answers import Found, Label, Report, Shown, Why
-from artsim.report.heat import Heat, legend, overlay
-from artsim.report.lettering import one_line
-from artsim.report.matches import matches_page
-from artsim.report.spreadsheet import save_csv
+from artsim.report import (
+    Caption,
+    Citation,
+    Tile,
+    contact_sheet,
+    matches_csv,
+    matches_page,
+    one_line,
+    overlay,
+    save_text,
+)
+from artsim.report.heat import legend
+from artsim.search import Answer, Match, Query
 
-LEFT = Heat(np.float32([[1, 0]]))
+WHOLE = (0.0, 0.0, 1.0, 1.0)
+LEFT = np.float32([[1, 0]])
 
 
-def report_of(*matches, **changes):
-    values = {
-        "name": "a.jpg",
-        "queries": (Shown(name="a.jpg"),),
-        "matches": matches,
-        "index": "indexes/prints",
-        "rows": 1234,
-        "by": "embedding",
-        "passport": toy_passport(),
-        "command": "artsim similar a.jpg --html out.html",
-        "date": "2026-11-22",
-        "version": "0.1.0",
-    }
-    return Report(**(values | changes))
+def regions_of(name, image):
+    return Regions(name, image, LEFT, WHOLE)
+
+
+def save_csv(matches, path):
+    save_text(matches_csv(matches), path)
+
+
+def answer_of(*matches, **changes):
+    values = {"queries": (Query("a.jpg"),), "matches": matches, "by": "embedding", "searched": 10}
+    return Answer(**(values | changes))
+
+
+def cited(*matches, regions=(), **changes):
+    return Citation(
+        answer=answer_of(*matches, **changes),
+        index="indexes/prints",
+        rows=1234,
+        passport=toy_passport(),
+        command="artsim similar a.jpg",
+        date="2026-11-22",
+        version="0.1.0",
+        regions=regions,
+    )
 
 
 def found(rank=1, score=0.9, **changes):
-    return Found(**({"name": f"id{rank}", "rank": rank, "score": score} | changes))
+    values = {
+        "id": f"id{rank}",
+        "rank": rank,
+        "score": score,
+        "percentile": None,
+        "image": "no.jpg",
+    }
+    return Match(**(values | changes))
 
 
 @pytest.mark.parametrize(
@@ -52,21 +79,21 @@ def found(rank=1, score=0.9, **changes):
         (  # NGA
             {"title": "Saint Jerome", "attribution": "Dürer", "displaydate": "1514",
              "accessionnum": "1943.3.3543", "creditline": "Rosenwald Collection"},
-            Label(title="Saint Jerome", artist="Dürer", date="1514", accession="1943.3.3543",
+            Caption(title="Saint Jerome", artist="Dürer", date="1514", accession="1943.3.3543",
                   credit="Rosenwald Collection"),
         ),
         (  # MoMA
             {"Title": "Dance", "Artist": ["Matisse", "Other"], "Date": "1909",
              "AccessionNumber": "201.1963", "CreditLine": "Gift", "URL": "https://moma.org/1"},
-            Label(title="Dance", artist="Matisse, Other", date="1909", accession="201.1963",
+            Caption(title="Dance", artist="Matisse, Other", date="1909", accession="201.1963",
                   credit="Gift", link="https://moma.org/1"),
         ),
-        ({"year": {"begin": 1880, "end": 1885}, "title": None}, Label(date="1880-1885")),
-        ({"url": "javascript:alert(1)", "iiif": "file:///etc/passwd"}, Label()),
+        ({"year": {"begin": 1880, "end": 1885}, "title": None}, Caption(date="1880-1885")),
+        ({"url": "javascript:alert(1)", "iiif": "file:///etc/passwd"}, Caption()),
     ],
 )  # fmt: skip
 def test_the_label_is_found_by_the_names_that_museums_use(metadata, label):
-    assert Label.of(metadata) == label
+    assert Caption.of(metadata) == label
 
 
 def test_the_page_says_all_that_a_citation_needs():
@@ -80,25 +107,26 @@ def test_the_page_says_all_that_a_citation_needs():
         "url": "https://example.org/1",
     }
     page = matches_page(
-        report_of(found(metadata=metadata, percentile=99.5, shares={"style": 0.6, "content": 0.3}))
+        cited(found(metadata=metadata, percentile=99.5, shares={"style": 0.6, "content": 0.3}))
     )
     for text in (
         "1. Sea", "A. Painter · 1900", "0.900 · percentile 99.5 · style 0.600 · content 0.300",
         "<dt>Accession number</dt><dd dir=\"auto\">1.2</dd>",
         "<dt>Credit line</dt><dd dir=\"auto\">Gift of B</dd>",
         "<dt>Rights</dt><dd dir=\"auto\">CC0</dd>", 'href="https://example.org/1"',
-        "artsim similar a.jpg --html out.html", "2026-11-22", "artsim 0.1.0", "0" * 64,
-        "toy:mean-color", "indexes/prints (1,234 pictures)",
+        "artsim similar a.jpg", "2026-11-22", "artsim 0.1.0", "0" * 64,
+        "toy:mean-color", "indexes/prints (1,234 images)",
     ):  # fmt: skip
         assert text in page
 
 
 @given(st.text())
-def test_no_title_can_run_in_the_page(text):
+def test_no_text_can_run_in_the_page(text):
     hostile = f"<script>{text}</script>\"'><img src=x onerror=alert(1)>"
-    page = matches_page(
-        report_of(found(metadata={"title": hostile, "url": f"https://x/{hostile}"}))
-    )
+    record = {"title": hostile, "url": f"https://x/{hostile}", "rights": hostile, hostile: hostile}
+    answer = {"by": hostile, "nothing": hostile, "queries": (Query(hostile, metadata=record),)}
+    match = found(id=hostile, metadata=record, shares={hostile: 0.5}, image=f"https://{hostile}")
+    page = matches_page(replace(cited(match, **answer), command=hostile, index=hostile))
     assert "<script" not in page
     assert "<img src=x" not in page
     assert "Content-Security-Policy" in page
@@ -106,28 +134,29 @@ def test_no_title_can_run_in_the_page(text):
 
 def test_pictures_are_inside_small_and_have_words_instead(tmp_path, paint):
     file = paint(tmp_path / "large.png", (200, 10, 10), (2000, 1000))
-    why = (Why("a.jpg", file, LEFT), Why("id1", file, LEFT))
-    match = found(image=str(file), metadata={"title": "Sea", "artist": "B"}, why=why)
-    page = matches_page(report_of(match))
+    regions = ((regions_of("a.jpg", file), regions_of("id1", file)),)
+    match = found(image=str(file), metadata={"title": "Sea", "artist": "B"})
+    page = matches_page(cited(match, regions=regions))
     assert re.findall(r'width="(\d+)" height="(\d+)" alt="([^"]*)"', page) == [
         ("360", "180", "Sea, B"),
-        ("176", "88", "What of a.jpg made the match"),
-        ("176", "88", "What of id1 made the match"),
+        ("176", "88", "Regions of a.jpg that made the match"),
+        ("176", "88", "Regions of id1 that made the match"),
     ]
     assert 'src="http' not in page
 
 
 def test_pictures_on_the_web_are_linked_and_missing_ones_named(tmp_path):
     page = matches_page(
-        report_of(found(image="https://x.org/1.jpg"), found(2, image=str(tmp_path / "gone.jpg")))
+        cited(found(image="https://x.org/1.jpg"), found(2, image=str(tmp_path / "gone.jpg")))
     )
-    assert "id1: the picture is on the web" in page
+    assert "id1: the image is on the web" in page
     assert 'href="https://x.org/1.jpg"' in page
-    assert "id2: no picture" in page
+    assert "id2: no image" in page
 
 
 def test_a_page_of_nothing_says_so():
-    assert "Nothing is like it." in matches_page(report_of())
+    page = matches_page(cited(nothing="No work meets the conditions."))
+    assert "No work meets the conditions." in page
 
 
 def test_csv_is_read_back_by_python_and_pandas(tmp_path):
@@ -144,8 +173,8 @@ def test_csv_is_read_back_by_python_and_pandas(tmp_path):
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         assert list(csv.reader(file)) == [
             ["rank", "score", "percentile", "style", "id", "image", "title", "years", "n", "x"],
-            ["1", "0.900000", "", "", "id1", "", 'A "sea",\nand sky', "1-2", "-5", ""],
-            ["2", "-0.250000", "12.5", "-0.25", "id2", "b.jpg", "", "", "", "é"],
+            ["1", "0.9", "", "", "id1", "no.jpg", 'A "sea",\nand sky', "1-2", "-5", ""],
+            ["2", "-0.25", "12.5", "-0.25", "id2", "b.jpg", "", "", "", "é"],
         ]
     assert list(pd.read_csv(tmp_path / "out.csv")["rank"]) == [1, 2]
 
@@ -156,12 +185,12 @@ def test_no_two_columns_of_a_csv_have_one_name(tmp_path):
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["style"], row["style_catalog"]) == ("0.9", "Baroque")
-    assert (row["score"], row["score_catalog"], row["box"]) == ("0.900000", "3", "oak")
+    assert (row["score"], row["score_catalog"], row["box"]) == ("0.9", "3", "oak")
 
 
 @pytest.mark.parametrize("formula", ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])
 def test_a_spreadsheet_runs_no_title(tmp_path, formula):
-    save_csv((found(name=formula, metadata={formula: formula}),), tmp_path / "out.csv")
+    save_csv((found(id=formula, metadata={formula: formula}),), tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         head, row = csv.reader(file)
     assert (head[-1], row[3], row[-1]) == (f"'{formula}",) * 3
@@ -192,8 +221,8 @@ def test_the_scale_gets_lighter_in_even_steps():
 
 def test_what_was_not_seen_is_pale():
     gray = Image.new("RGB", (100, 100), (128, 128, 128))
-    middle = Heat(np.float32([[1]]), (0.25, 0.0, 0.75, 1.0))
-    drawn = np.asarray(overlay(gray, middle)).astype(int)
+    middle = (0.25, 0.0, 0.75, 1.0)
+    drawn = np.asarray(overlay(gray, np.float32([[1]]), middle)).astype(int)
     assert np.ptp(drawn[:, :25], axis=2).max() <= 1  # gray
     assert np.ptp(drawn[:, 25:75], axis=2).min() > 50
     assert np.ptp(drawn[:, 75:], axis=2).max() <= 1
@@ -201,14 +230,14 @@ def test_what_was_not_seen_is_pale():
 
 @pytest.mark.parametrize("contributions", [[[0, 0]], [[-1, -2]]])
 def test_a_picture_that_gave_nothing_is_blue_throughout(contributions):
-    drawn = overlay(Image.new("RGB", (8, 8), (128, 128, 128)), Heat(np.float32(contributions)))
+    drawn = overlay(Image.new("RGB", (8, 8), (128, 128, 128)), np.float32(contributions))
     assert len(drawn.getcolors()) == 1
 
 
 def test_a_sheet_that_says_why_has_both_maps_below_the_match(tmp_path, paint):
     file = paint(tmp_path / "a.png", (10, 200, 10), (100, 100))
     plain = contact_sheet(None, [Tile(file)])
-    sheet = contact_sheet(None, [Tile(file, why=((file, LEFT), (file, LEFT)))])
+    sheet = contact_sheet(None, [Tile(file, why=(regions_of("a", file),) * 2)])
     assert sheet.width == plain.width
     assert sheet.height == plain.height + 6 + 107  # a gap, and two squares side by side
     assert sheet.getpixel((50, 50)) == (10, 200, 10)

@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import re
-from dataclasses import replace
 
 import pytest
 from conftest import toy_passport
@@ -13,29 +12,39 @@ from PIL import Image
 from artsim.datatypes import Box
 from artsim.errors import StoreError
 from artsim.readers import ReaderOptions, iiif
-from artsim.report.answers import Found, Report, Shown
-from artsim.report.iiif import manifest, save_manifest
+from artsim.report import Citation, manifest, save_manifest
+from artsim.search import Answer, Match, Query
 
 ADDRESS = re.compile(r"https?://\S+")
 
 
-def report_of(*matches):
-    return Report(
-        name="a.jpg",
-        queries=(Shown(name="a.jpg"),),
-        matches=matches,
+def answer_of(*matches, **changes):
+    values = {"queries": (Query("a.jpg"),), "matches": matches, "by": "embedding", "searched": 10}
+    return Answer(**(values | changes))
+
+
+def cited(*matches, regions=(), **changes):
+    return Citation(
+        answer=answer_of(*matches, **changes),
         index="indexes/prints",
-        rows=10,
-        by="embedding",
+        rows=1234,
         passport=toy_passport(),
         command="artsim similar a.jpg",
         date="2026-11-22",
         version="0.1.0",
+        regions=regions,
     )
 
 
-def found(rank=1, **changes):
-    return Found(**({"name": f"id{rank}", "rank": rank, "score": 0.9} | changes))
+def found(rank=1, score=0.9, **changes):
+    values = {
+        "id": f"id{rank}",
+        "rank": rank,
+        "score": score,
+        "percentile": None,
+        "image": "no.jpg",
+    }
+    return Match(**(values | changes))
 
 
 def check_language_map(value):
@@ -154,7 +163,7 @@ def test_a_manifest_keeps_the_rules_whatever_the_record_holds(pictures):
         )
     ]
     for base in (None, "https://museum.example/iiif"):
-        check_manifest(manifest(report_of(*matches), root=root, base=base))
+        check_manifest(manifest(cited(*matches), root=root, base=base))
 
 
 def body_of(values, place=1):
@@ -164,33 +173,31 @@ def body_of(values, place=1):
 def test_a_detail_is_marked_on_its_canvas_in_pixels(pictures):
     root, file = pictures  # 40 x 20
     match = found(image=str(file), box=Box(25, 50, 50, 50, percent=True))
-    asked = Shown(name="a.jpg", image=str(file), box=Box(0, 0, 10, 10, percent=True))
-    values = manifest(replace(report_of(match), queries=(asked,)), root=root)
+    query = Query("a.jpg", image=str(file), box=Box(0, 0, 10, 10, percent=True))
+    values = manifest(cited(match, queries=(query,)), root=root)
     check_manifest(values)
     query, canvas = values["items"]
     ((region,),) = (page["items"] for page in canvas["annotations"])
     assert region["target"] == f"{canvas['id']}#xywh=10,10,20,10"
-    assert region["body"]["value"] == "The detail that was found"
+    assert region["body"]["value"] == "The detail found"
     assert query["annotations"][0]["items"][0]["target"] == f"{query['id']}#xywh=0,0,4,2"
-    assert query["annotations"][0]["items"][0]["body"]["value"] == "The detail that was asked by"
+    assert query["annotations"][0]["items"][0]["body"]["value"] == "The detail searched for"
     assert {"label": {"en": ["Detail"]}, "value": {"none": ["25%,50%,50%,50%"]}} in (
         canvas["metadata"]
     )
 
 
-def test_where_nobody_measured_the_picture_the_detail_is_told_but_not_marked(tmp_path):
+def test_the_detail_of_an_image_of_unknown_size_is_named_but_not_marked(tmp_path):
     match = found(image="https://x.org/2.jpg", box=Box(25, 50, 50, 50, percent=True))
-    values = manifest(report_of(match), root=tmp_path)
+    values = manifest(cited(match), root=tmp_path)
     check_manifest(values)
     assert "annotations" not in values["items"][1]
     assert "25%,50%,50%,50%" in str(values["items"][1]["metadata"])
-    measured = manifest(report_of(replace(match, size=(1000, 1000))), root=tmp_path)
-    assert "annotations" in measured["items"][1]
 
 
 def test_a_file_goes_into_the_manifest_as_a_small_jpeg(pictures):
     root, file = pictures
-    values = manifest(report_of(found(image=str(file))), root=root)
+    values = manifest(cited(found(image=str(file))), root=root)
     canvas, body = values["items"][1], body_of(values)
     assert (canvas["width"], canvas["height"]) == (40, 20)
     kind, data = body["id"].split(",")
@@ -201,17 +208,15 @@ def test_a_file_goes_into_the_manifest_as_a_small_jpeg(pictures):
 
 def test_with_a_base_files_are_referred_to_below_it(pictures):
     root, file = pictures
-    values = manifest(
-        report_of(found(image=str(file))), root=root, base="https://museum.example/x/"
-    )
+    values = manifest(cited(found(image=str(file))), root=root, base="https://museum.example/x/")
     assert values["id"] == "https://museum.example/x/manifest.json"
     assert body_of(values)["id"] == "https://museum.example/x/a%20b/%C3%A9.png"
 
 
-def test_a_base_that_is_no_address_is_refused(pictures):
+def test_a_base_that_is_not_a_url_is_refused(pictures):
     root, _ = pictures
-    with pytest.raises(StoreError, match="'out/' is no base of a IIIF manifest; give the http"):
-        manifest(report_of(), root=root, base="out/")
+    with pytest.raises(StoreError, match="'out/' cannot be the base of a IIIF manifest"):
+        manifest(cited(), root=root, base="out/")
 
 
 @pytest.mark.parametrize(
@@ -235,7 +240,7 @@ def test_a_base_that_is_no_address_is_refused(pictures):
     ],
 )
 def test_an_image_service_is_referred_to(image, metadata, service, tmp_path):
-    values = manifest(report_of(found(image=image, metadata=metadata)), root=tmp_path)
+    values = manifest(cited(found(image=image, metadata=metadata)), root=tmp_path)
     check_manifest(values)
     (written,) = body_of(values)["service"]
     assert written.items() >= service.items()
@@ -256,7 +261,7 @@ def test_our_own_reader_reads_it_back(pictures, tmp_path):
         ),
     )
     save_manifest(
-        manifest(report_of(*matches), root=root, base="https://m.example"), tmp_path / "out.json"
+        manifest(cited(*matches), root=root, base="https://m.example"), tmp_path / "out.json"
     )
     catalog = iiif.read(tmp_path / "out.json", ReaderOptions())
     rows = [row for batch in catalog.batches() for row in batch.to_pylist()]

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from artsim.cli import previews
-from artsim.report.answers import Found
-from artsim.report.previews import Protocol, beside, encode
+from artsim.report import TerminalProtocol, beside, encode
+from artsim.search import Match
 
 
 def flag(width=9, height=8):
@@ -62,19 +62,20 @@ def read_kitty(text):
 
 
 def test_sixels_are_the_picture():
-    assert np.array_equal(read_sixel(encode(flag(), Protocol.SIXEL)), np.asarray(flag()))
+    assert np.array_equal(read_sixel(encode(flag(), TerminalProtocol.SIXEL)), np.asarray(flag()))
 
 
 @given(st.integers(1, 40), st.integers(1, 20))
 def test_sixels_of_any_size_are_the_picture(width, height):
     assert np.array_equal(
-        read_sixel(encode(flag(width, height), Protocol.SIXEL)), np.asarray(flag(width, height))
+        read_sixel(encode(flag(width, height), TerminalProtocol.SIXEL)),
+        np.asarray(flag(width, height)),
     )
 
 
 def test_sixels_of_many_colors_are_near_the_picture():
     ramp = np.linspace(0, 255, 64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8)
-    read = read_sixel(encode(Image.fromarray(ramp), Protocol.SIXEL))
+    read = read_sixel(encode(Image.fromarray(ramp), TerminalProtocol.SIXEL))
     assert np.abs(read.astype(int) - ramp).mean() < 6
 
 
@@ -82,12 +83,12 @@ def test_kitty_is_sent_the_picture_in_chunks():
     noise = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     for picture in (flag(), Image.fromarray(noise)):
         assert np.array_equal(
-            np.asarray(read_kitty(encode(picture, Protocol.KITTY))), np.asarray(picture)
+            np.asarray(read_kitty(encode(picture, TerminalProtocol.KITTY))), np.asarray(picture)
         )
 
 
 def test_iterm_is_sent_the_picture_with_its_size():
-    text = encode(flag(), Protocol.ITERM)
+    text = encode(flag(), TerminalProtocol.ITERM)
     keys, data = re.fullmatch(r"\x1b\]1337;File=([^:]*):([^\x07]*)\x07", text).groups()
     png = base64.b64decode(data)
     assert keys == f"size={len(png)};width=9px;height=8px;inline=1"
@@ -121,7 +122,7 @@ def test_terminals_are_known_by_what_they_say(environment, protocol):
 
 def test_what_is_asked_for_is_taken_and_a_pipe_gets_none():
     assert previews.find_protocol("none") is None
-    assert previews.find_protocol("sixel") == Protocol.SIXEL
+    assert previews.find_protocol("sixel") == TerminalProtocol.SIXEL
     assert previews.find_protocol("auto") is None
 
 
@@ -152,7 +153,7 @@ def test_a_terminal_is_asked_whether_it_draws_sixels(monkeypatch, answer, sixel)
     monkeypatch.setattr("sys.stdin", terminal)
     monkeypatch.setattr("sys.stdout", terminal)
     try:
-        assert previews.find_protocol("auto") == (Protocol.SIXEL if sixel else None)
+        assert previews.find_protocol("auto") == (TerminalProtocol.SIXEL if sixel else None)
     finally:
         os.close(ours)
         os.close(theirs)
@@ -162,10 +163,10 @@ def test_a_terminal_is_asked_whether_it_draws_sixels(monkeypatch, answer, sixel)
 def test_a_match_is_printed_beside_its_picture(tmp_path, paint, capsys):
     file = paint(tmp_path / "a.png", (255, 0, 0), (10, 20))
     matches = [
-        Found(name="x", rank=1, score=0.5, image=str(file), metadata={"title": "A\x1b[2J"}),
-        Found(name="y", rank=2, score=0.4, image="https://x.org/y.jpg"),
+        Match(1, "x", 0.5, None, str(file), {"title": "A\x1b[2J"}),
+        Match(2, "y", 0.4, None, "https://x.org/y.jpg"),
     ]
-    previews.print_previews(matches, Protocol.KITTY)
+    previews.print_previews(matches, TerminalProtocol.KITTY)
     printed = capsys.readouterr().out
     assert read_kitty(re.search(r"\x1b_G.*\x1b\\", printed, re.DOTALL)[0]).size == (50, 100)
     assert "1 · 0.500\n" in printed

@@ -21,14 +21,14 @@ from artsim.errors import EvaluationError
 from artsim.metrics.intervals import wilson
 from artsim.models.extractor import Extractor
 from artsim.readers import ReaderOptions, read_collection
+from artsim.report import markdown, study_page, write_csv
 from artsim.report.figures import curve
-from artsim.report.study import study_page
-from artsim.report.tables import markdown, study_tables, write_csv
+from artsim.report.tables import study_tables
 from artsim.store import Store
-from artsim.study.judge import Predictions, answers_of
+from artsim.study.findings import ColumnSlices, Confusion
 from artsim.study.of_index import StudyPlan, find_group, study
+from artsim.study.predictions import Predictions, align
 from artsim.study.principal import principal_components
-from artsim.study.results import Confusion
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
 SIDES = 7 * ["train"] + ["val"] + 2 * ["test"]
@@ -86,38 +86,44 @@ def html(found):
 def test_the_split_stands_beside_the_scores(found):
     (label,) = found.labels
     assert (label.split.train, label.split.validation, label.split.test) == (84, 12, 24)
-    assert [way.name for way in label.ways] == ["majority", "metadata only", "1-NN", "kNN", "probe"]
-    assert label.way("probe").value == pytest.approx(23 / 24)
-    assert label.judgment.top1.value == label.way("probe").value
+    assert [method.name for method in label.methods] == [
+        "majority",
+        "metadata only",
+        "1-NN",
+        "kNN",
+        "probe",
+    ]
+    assert label.method("probe").value == pytest.approx(23 / 24)
+    assert label.predictions.accuracy.value == label.method("probe").value
 
 
-def test_the_one_wrong_label_is_the_surest_mistake_and_the_first_outlier(found):
+def test_the_one_wrong_label_is_the_most_confident_error_and_the_first_outlier(found):
     (label,) = found.labels
-    (mistake,) = label.judgment.mistakes
-    assert (mistake.work.id, mistake.truth, mistake.predicted) == ("p9", "blue", "red")
-    assert {each.class_ for each in mistake.neighbors} == {"red"}
+    (error,) = label.predictions.errors
+    assert (error.work.id, error.truth, error.predicted) == ("p9", "blue", "red")
+    assert {each.class_ for each in error.neighbors} == {"red"}
     outlier = label.outliers.works[0]
-    assert (outlier.work.id, outlier.class_, outlier.predicted) == ("p9", "blue", "red")
+    assert (outlier.work.id, outlier.truth, outlier.predicted) == ("p9", "blue", "red")
     assert outlier.agreement == 0
-    assert outlier.probability < 0.5 < outlier.predicted_probability
+    assert outlier.truth_probability < 0.5 < outlier.probability
 
 
-def test_no_evidence_is_a_test_picture(found):
-    (mistake,) = found.labels[0].judgment.mistakes
-    shown = [*mistake.neighbors, mistake.nearest_of_truth]
+def test_no_neighbor_of_an_error_is_a_test_image(found):
+    (error,) = found.labels[0].predictions.errors
+    shown = error.shown
     assert all(SIDES[int(each.work.id[1:]) % 10] != "test" for each in shown)
 
 
 def test_confusions_and_classes_count_every_test_picture(found):
-    judgment = found.labels[0].judgment
-    assert judgment.confusions == (
+    studied = found.labels[0].predictions
+    assert studied.confusions == (
         Confusion("blue", "blue", 8),
         Confusion("blue", "red", 1),
         Confusion("green", "green", 8),
         Confusion("red", "red", 7),
     )
-    blue = next(score for score in judgment.classes if score.class_ == "blue")
-    assert (blue.learned, blue.tested, blue.right, blue.taken_for, blue.times) == (
+    blue = next(score for score in studied.classes if score.class_ == "blue")
+    assert (blue.train, blue.test, blue.correct, blue.confused_with, blue.confused) == (
         32,
         9,
         8,
@@ -125,40 +131,45 @@ def test_confusions_and_classes_count_every_test_picture(found):
         1,
     )
     assert (blue.recall.low, blue.recall.high) == wilson(8, 9)
-    assert sum(each.count for each in judgment.bins) == 24
+    assert sum(each.count for each in studied.calibration) == 24
 
 
-def test_coverage_lists_the_corners_of_other_columns(found):
-    by_column = {each.column: each for each in found.labels[0].judgment.coverage}
-    corners = by_column["museum"].corners
-    assert [(each.value, each.count) for each in corners] == [("Uffizi", 12), ("Prado", 12)]
-    assert corners[0].right.value == pytest.approx(11 / 12)
-    assert not any(each.weak for each in corners)
+def test_slices_are_the_values_of_other_columns(found):
+    by_column = {each.column: each for each in found.labels[0].predictions.columns}
+    slices = by_column["museum"].slices
+    assert [(each.value, each.count) for each in slices] == [("Uffizi", 12), ("Prado", 12)]
+    assert slices[0].accuracy.value == pytest.approx(11 / 12)
+    assert not any(each.weak for each in slices)
     assert "hue" not in by_column
 
 
-def test_a_label_is_judged_again_with_each_artist_on_one_side(found):
+def test_a_label_is_evaluated_again_with_each_artist_in_one_set(found):
     grouped = found.labels[0].grouped
-    assert (grouped.group, grouped.known) == ("artist", 24)
-    assert grouped.tied == pytest.approx(119 / 120)
-    assert "each artist on one side" in grouped.split.way
+    assert (grouped.group, grouped.seen) == ("artist", 24)
+    assert grouped.purity == pytest.approx(119 / 120)
+    assert "each artist on one side" in grouped.split.description
 
 
-def test_a_column_that_says_who_made_a_picture_is_found(path):
+def test_the_column_of_the_makers_is_found(path):
     assert find_group(Store.open(path)) == "artist"
 
 
-def test_labels_that_nobody_named_and_nobody_can_judge_are_noted(path):
+def test_a_label_that_was_not_named_and_cannot_be_evaluated_is_skipped_with_the_reason(path):
     everything = study(Store.open(path), StudyPlan(tap="rgb", split="side"))
     assert [label.name for label in everything.labels] == ["hue", "artist"]
-    assert list(everything.not_studied) == ["museum", "era"]
-    assert "one class" in everything.not_studied["era"]
+    assert list(everything.skipped) == ["museum", "era"]
+    assert "one class" in everything.skipped["era"]
 
 
 def test_a_number_is_studied_without_classes(path):
     (label,) = study(Store.open(path), StudyPlan(tap="rgb", labels=("year",))).labels
-    assert (label.metric, label.kind, label.counts, label.judgment) == ("MAE", "number", {}, None)
-    assert label.way("probe").value < label.way("median").value
+    assert (label.metric, label.kind, label.counts, label.predictions) == (
+        "MAE",
+        "number",
+        {},
+        None,
+    )
+    assert label.method("probe").value < label.method("median").value
 
 
 # ---- predictions from elsewhere ----
@@ -170,7 +181,7 @@ def predictions(**changes):
     values = {
         "label": "hue",
         "source": "a fine-tuned network",
-        "learned": tuple(f"p{i}" for i in range(120) if SIDES[i % 10] != "test"),
+        "train": tuple(f"p{i}" for i in range(120) if SIDES[i % 10] != "test"),
         "ids": tuple(f"p{i}" for i in tested),
         "truth": tuple(truth),
         "classes": ("blue", "green", "red"),
@@ -184,28 +195,32 @@ def study_with(path, **changes):
     return study(Store.open(path), plan, predictions=[predictions(**changes)])
 
 
-def test_predictions_of_another_model_are_judged_in_the_place_of_the_probes(path):
+def test_predictions_of_another_model_are_studied_instead_of_the_probes(path):
     (label,) = study_with(path).labels
-    assert label.judgment.source == label.ways[-1].name == "a fine-tuned network"
-    assert label.judgment.top1.value == label.ways[-1].estimate.value == 9 / 24
-    assert label.judgment.mistakes[0].probability == 0.8
+    assert label.predictions.source == label.methods[-1].name == "a fine-tuned network"
+    assert label.predictions.accuracy.value == label.methods[-1].estimate.value == 9 / 24
+    assert label.predictions.errors[0].probability == 0.8
 
 
 def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
     one = {"ids": ("p8",), "truth": ("red",), "probabilities": np.ones((1, 3))}
-    with pytest.raises(EvaluationError, match="are not the 24 test pictures of split 'side'"):
+    with pytest.raises(
+        EvaluationError, match="are for 1 images that are not the 24 test images of split 'side'"
+    ):
         study_with(path, **one)
-    with pytest.raises(EvaluationError, match="are of 'smell', which is not studied"):
+    with pytest.raises(
+        EvaluationError, match="there are predictions of 'smell', which is not among the labels hue"
+    ):
         study_with(path, label="smell")
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"learned": ("p8",)}, "1 pictures judge predictions of 'hue' that were learned from them"),
-        ({"learned": ("nobody",)}, "the first is 'nobody'"),
-        ({"classes": ("blue", "green", "pink")}, "'pink' is no class of 'hue'"),
-        ({"truth": ("green",) * 24}, "the predictions say that 'p8' is 'green'"),
+        ({"train": ("p8",)}, "1 test images of 'hue' are also in its training set"),
+        ({"train": ("nobody",)}, "the first is 'nobody'"),
+        ({"classes": ("blue", "green", "pink")}, "'pink' is not a class of 'hue'"),
+        ({"truth": ("green",) * 24}, "in the predictions 'hue' of 'p8' is 'green'"),
         ({"probabilities": np.ones((2, 2))}, "have probabilities of shape (2, 2)"),
     ],
 )
@@ -213,7 +228,7 @@ def test_predictions_that_do_not_fit_the_index_are_refused(changes, message):
     ids = [f"p{i}" for i in range(120)]
     codes = np.array([0 if i == 9 else (2, 1, 0)[i // 40] for i in range(120)])
     with pytest.raises(EvaluationError, match=re.escape(message)):
-        answers_of(predictions(**changes), ids, ("blue", "green", "red"), codes)
+        align(predictions(**changes), ids, ("blue", "green", "red"), codes)
 
 
 # ---- the page ----
@@ -227,15 +242,60 @@ def test_the_page_is_one_file_that_loads_nothing(html):
 
 
 def test_what_the_catalog_says_is_shown_and_never_run(html):
-    assert "&lt;script&gt;alert(&#x27;x&#x27;)&lt;/script&gt;" in html
-    assert "artsim report --index &#x27;my &lt;index&gt;&#x27;" in html
+    assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in html
+    assert "artsim report --index &#39;my &lt;index&gt;&#39;" in html
+
+
+def test_every_text_of_a_study_is_escaped(found):
+    evil = "<script>x</script>"
+    (label,) = found.labels
+    score = replace(label.predictions.classes[0], class_=evil, confused_with=evil)
+    error = label.predictions.errors[0]
+    near = replace(error.neighbors[0], class_=evil, work=replace(error.work, id=evil, title=None))
+    error = replace(error, work=near.work, truth=evil, predicted=evil, neighbors=(near,))
+    slices = label.predictions.columns[0]
+    columns = (ColumnSlices(evil, (replace(slices.slices[0], value=evil, weak=True),)),)
+    predictions = replace(
+        label.predictions,
+        source=evil,
+        classes=(score,),
+        confusions=(Confusion(evil, evil, 1), Confusion(evil, "b", 1)),
+        errors=(error,),
+        columns=columns,
+    )
+    outliers = replace(label.outliers, works=(replace(label.outliers.works[0], truth=evil),))
+    split = replace(label.split, description=evil, notes=(evil,))
+    label = replace(
+        label,
+        name=evil,
+        counts={evil: 1},
+        split=split,
+        metadata=(evil,),
+        predictions=predictions,
+        outliers=outliers,
+        methods=tuple(replace(method, name=method.name) for method in label.methods),
+        grouped=replace(label.grouped, group=evil, split=split),
+    )
+    everything = replace(
+        found,
+        **dict.fromkeys(("name", "reader", "source", "updated", "spec", "weights", "tap"), evil),
+        fields=(replace(found.fields[0], name=evil, not_a_label=evil),),
+        failures={evil: 1},
+        failure_examples=((evil, evil),),
+        labels=(label,),
+        skipped={evil: evil},
+        map=replace(found.map, classes={evil: (evil,) * len(found.map.rows)}, method=evil),
+    )
+    text, _ = study_page(everything, evil)
+    assert "<script" not in text
+    assert text.count("&lt;script&gt;x&lt;/script&gt;") > 60
 
 
 def test_figures_say_in_words_what_they_show(html):
     figures = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     assert len(figures) == 2 + 1 + 3  # two choices, the map, one of each hue
     assert all("<title>" in figure for figure in figures)
-    assert "Neighbors: 1 is chosen, with 100.0% on 12 validation pictures" in html
+    assert "Neighbors: 1 was chosen, with 100.0% on 12 validation images" in html
     assert html.count("alt=") == html.count("<img")
 
 
@@ -248,23 +308,23 @@ def test_the_same_index_and_command_make_the_same_page(path, found, html):
 
 def test_three_hundred_classes_give_confusions_that_are_listed_and_no_matrix(found):
     (label,) = found.labels
-    score = label.judgment.classes[0]
+    score = label.predictions.classes[0]
     many = tuple(replace(score, class_=f"class {i}") for i in range(300))
     pairs = tuple(Confusion(f"class {i}", f"class {i + 1}", 300 - i) for i in range(299))
-    judgment = replace(label.judgment, classes=many, confusions=pairs, mistakes=())
+    studied = replace(label.predictions, classes=many, confusions=pairs, errors=())
     label = replace(
-        label, judgment=judgment, counts={f"class {i}": 5 for i in range(300)}, outliers=None
+        label, predictions=studied, counts={f"class {i}": 5 for i in range(300)}, outliers=None
     )
     text, _ = study_page(replace(found, labels=(label,)), "artsim report")
     assert 'class="heat"' not in text
-    assert "The pairs that are confused most" in text
+    assert "The most frequent confusions" in text
     assert "276 more classes" in text
 
 
 def test_a_curve_on_one_setting_is_drawn():
     pytest.importorskip("matplotlib")
     drawn = curve([1], [0.5], 1, title="a < b", description="c", unit="d", ticks=str)
-    assert "<title>a &lt; b</title><desc>c</desc>" in drawn
+    assert "<title>a &lt; b</title><desc>c</desc>" in drawn.svg
 
 
 # ---- tables ----
@@ -281,13 +341,13 @@ def test_markdown_has_the_tables_and_no_live_mark_up(found):
 def test_csv_is_a_folder_of_tables_or_one_file_of_cells(found, tmp_path):
     files = write_csv(found, tmp_path / "tables")
     assert {file.stem for file in files} == {table.name for table in study_tables(found)}
-    with (tmp_path / "tables" / "confusions.csv").open(newline="") as stream:
+    with (tmp_path / "tables" / "confusions.csv").open(newline="", encoding="utf-8-sig") as stream:
         assert list(csv.reader(stream))[:2] == [
             ["label", "truth", "predicted", "test"],
             ["hue", "blue", "blue", "8"],
         ]
     write_csv(found, tmp_path / "all.csv")
-    with (tmp_path / "all.csv").open(newline="") as stream:
+    with (tmp_path / "all.csv").open(newline="", encoding="utf-8-sig") as stream:
         cells = {tuple(row[:3]): row[3] for row in csv.reader(stream)}
     assert cells["confusions", "2", "predicted"] == "red"
     assert sum(len(table.rows) * len(table.columns) for table in study_tables(found)) == (
@@ -364,8 +424,8 @@ def test_wilsons_interval_is_the_one_in_the_books():
 
 def test_principal_components_are_those_of_the_singular_values():
     vectors = np.random.default_rng(0).standard_normal((40, 6)).astype(np.float32)
-    centerd = vectors - vectors.mean(axis=0)
-    left, sizes, _ = np.linalg.svd(centerd, full_matrices=False)
+    centered = vectors - vectors.mean(axis=0)
+    left, sizes, _ = np.linalg.svd(centered, full_matrices=False)
     found, shares = principal_components(vectors, 3)
     np.testing.assert_allclose(abs(found), abs(left * sizes)[:, :3], atol=1e-4)
     np.testing.assert_allclose(shares, (sizes**2 / (sizes**2).sum())[:3], rtol=1e-4)

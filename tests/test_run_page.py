@@ -1,4 +1,4 @@
-"""The page of a run: its scores, curves and mistakes, whatever its classes and works are called."""
+"""The page of a run: its scores, curves and errors, whatever its classes and works are called."""
 
 import math
 import re
@@ -6,19 +6,19 @@ import re
 import pytest
 from conftest import noise_picture
 
+from artsim.report import run_page
 from artsim.report.figures import lines
-from artsim.report.run import run_page
-from artsim.study.results import (
-    Bin,
+from artsim.study import (
+    CalibrationBin,
     ClassScore,
     Confusion,
     Estimate,
-    Evidence,
-    Judgment,
-    Mistake,
+    MethodScore,
+    Neighbor,
+    PredictionError,
+    PredictionStudy,
     RunStudy,
     TaskStudy,
-    Way,
     Work,
 )
 
@@ -28,34 +28,34 @@ ODD = "<b>oil & gold</b>"
 
 def class_score(name, right):
     return ClassScore(
-        class_=name, learned=3, tested=1, right=right, recall=Estimate(right, 0.0, 1.0),
-        precision=None, taken_for=None, times=0,
+        class_=name, train=3, test=1, correct=right, recall=Estimate(right, 0.0, 1.0),
+        precision=None, confused_with=None, confused=0,
     )  # fmt: skip
 
 
-def judgment(work, near):
-    return Judgment(
+def predictions(work, near):
+    return PredictionStudy(
         source="the network",
-        top1=HALF,
+        accuracy=HALF,
         top5=1.0,
         macro_f1=0.5,
         balanced_accuracy=0.5,
         kappa=0.0,
         classes=(class_score(ODD, 0), class_score("ink", 1)),
         confusions=(Confusion(ODD, "ink", 1), Confusion("ink", "ink", 1)),
-        bins=(Bin(0.5, 0.75, 2, 0.6, HALF),),
-        mistakes=(
-            Mistake(
+        calibration=(CalibrationBin(0.5, 0.75, 2, 0.6, HALF),),
+        errors=(
+            PredictionError(
                 work=work,
                 truth=ODD,
                 predicted="ink",
                 probability=0.7,
                 truth_probability=0.3,
-                neighbors=(Evidence(near, ODD, 0.8, 1),),
+                neighbors=(Neighbor(near, ODD, 0.8, 1),),
                 nearest_of_truth=None,
             ),
         ),
-        coverage=(),
+        columns=(),
     )
 
 
@@ -66,17 +66,17 @@ def task(name, metric, found):
         sizes=(6, 2, 2),
         split="70/10/20",
         notes=("drawn twice",),
-        learned=1.0,
-        chosen=None,
-        ways=(
-            Way("the network", HALF),
-            Way("majority", Estimate(0.25, math.nan, math.nan)),
-            Way("probe", Estimate(0.75, 0.2, 1.0)),
+        train_score=1.0,
+        validation_score=None,
+        methods=(
+            MethodScore("the network", HALF),
+            MethodScore("majority", Estimate(0.25, math.nan, math.nan)),
+            MethodScore("probe", Estimate(0.75, 0.2, 1.0)),
         ),
         metadata=("width",),
         k=5,
         classes=(class_score(ODD, 0), class_score("ink", 1)),
-        judgment=found,
+        predictions=found,
     )
 
 
@@ -96,7 +96,7 @@ def page(tmp_path):
         recipe="finetune",
         facts="7 parameters",
         notes=(ODD,),
-        tasks=(task("medium", "top1", judgment(*works)), task("terms", "mAP", None)),
+        tasks=(task("medium", "top1", predictions(*works)), task("terms", "mAP", None)),
         curves={"": curve},
         retrieved=(),
         settings={"label": ODD},
@@ -116,12 +116,12 @@ def test_names_that_look_like_markup_are_shown_and_the_page_is_whole(page):
     assert all(f'id="{anchor}"' in text for anchor in anchors)
 
 
-def test_the_network_is_told_beside_the_best_of_what_needs_no_training(page):
+def test_the_network_is_compared_with_the_best_baseline(page):
     text, _ = page
-    said = "The network gets <b>50.0% (10.0\N{EN DASH}90.0)</b> on 2 test pictures"
-    assert f"{said} (share of test pictures told right)." in text
-    assert "The best of what it stands beside, probe, gets 75.0% (20.0\N{EN DASH}100.0), " in text
-    assert "25.0 points more." in text
+    assert (
+        "The network reaches an accuracy of <b>50.0% (10.0\N{EN DASH}90.0)</b> on 2 test images. "
+        "The best baseline, probe, reaches 75.0% (20.0\N{EN DASH}100.0): 25.0 points higher."
+    ) in text
     row = '<tr><th scope="row">medium</th>' + "".join(
         f'<td class="n">{cell}</td>' for cell in ("50.0%", "25.0%", "75.0%", "", "100.0%", "2")
     )
@@ -130,11 +130,11 @@ def test_the_network_is_told_beside_the_best_of_what_needs_no_training(page):
 
 def test_the_curves_say_which_epoch_was_best(page):
     text, _ = page
-    assert "Loss on validation pictures, least in epoch 1 (2; 2 on those learned from)." in text
-    assert "medium: score on validation pictures, best in epoch 2 (50.0%)." in text
+    assert "Loss on the validation set, lowest in epoch 1 (2; 2 on the training set)." in text
+    assert "medium: score on the validation set, best in epoch 2 (50.0%)." in text
 
 
 def test_one_epoch_is_a_figure_too():
-    drawn = lines([1.0], [0.5], title="t", description="d", unit="epoch", ticks=str, share=True)
+    drawn = lines([1.0], [0.5], title="t", description="d", unit="epoch", ticks=str, share=True).svg
     assert drawn.startswith('<svg role="img"')
     assert "<title>t</title><desc>d</desc>" in drawn

@@ -226,8 +226,7 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
 
 
 def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:
-    from artsim.report import Tile, contact_sheet, save_sheet
-    from artsim.report.answers import file_of
+    from artsim.report import Tile, contact_sheet, file_of, save_sheet
 
     tiles = [
         Tile(file_of(works[row][2]), (f"{number} · {group.kind}", works.name(row)))

@@ -123,10 +123,9 @@ def inspect(
             progress=progress,
         )
     if html is not None:
-        from artsim.report.inspection import inspection_page
-        from artsim.report.pages import save_page
+        from artsim.report import inspection_page, save_text
 
-        save_page(inspection_page(inspection), html)
+        save_text(inspection_page(inspection), html)
     if wants_json(as_json):
         print_json_lines(_json(inspection, examples))
     else:

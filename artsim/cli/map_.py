@@ -79,7 +79,7 @@ def map_(
     store = open_store(index)
     from artsim.index.layout import LayoutPlan, layout_file, make_layout
     from artsim.labels import values_of
-    from artsim.report.map import draw_pictures, draw_points
+    from artsim.report import draw_pictures, draw_points
     from artsim.search import locate
 
     tap = store.tap(tap).name

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from artsim.report.answers import Found
-    from artsim.report.previews import Protocol
+    from artsim.report import TerminalProtocol
+    from artsim.search import Match
 
 __all__ = ["PREVIEWS", "find_protocol", "print_previews"]
 
@@ -29,31 +29,36 @@ _GAP = 2  # columns between a picture and its text
 _ANSWER_S = 0.2  # that a terminal gets to say what it knows
 
 
-def find_protocol(asked: str) -> Protocol | None:
+def find_protocol(asked: str) -> TerminalProtocol | None:
     """Return how to draw pictures here: as asked, else as the terminal can; None: not at all."""
-    from artsim.report.previews import Protocol
+    from artsim.report import TerminalProtocol
 
     if asked == "none":
         return None
     if asked != "auto":
-        return Protocol(asked)
+        return TerminalProtocol(asked)
     if not sys.stdout.isatty():
         return None
     named = _named(os.environ)
     if named is not None:
-        return Protocol(named)
-    return Protocol.SIXEL if _answers_sixel() else None
+        return TerminalProtocol(named)
+    return TerminalProtocol.SIXEL if _answers_sixel() else None
 
 
-def print_previews(matches: Sequence[Found], protocol: Protocol) -> None:
+def print_previews(matches: Sequence[Match], protocol: TerminalProtocol) -> None:
     """Print each match as a small picture with what is known of it at the right."""
     from rich.cells import set_cell_size
 
     from artsim.errors import ImageError
-    from artsim.report.answers import file_of
-    from artsim.report.lettering import one_line
-    from artsim.report.pictures import small_copy
-    from artsim.report.previews import beside, encode
+    from artsim.report import (
+        Caption,
+        beside,
+        encode,
+        file_of,
+        match_figures,
+        one_line,
+        small_copy,
+    )
 
     width, height = _cell()
     for match in matches:
@@ -63,7 +68,8 @@ def print_previews(matches: Sequence[Found], protocol: Protocol) -> None:
             with contextlib.suppress(ImageError):
                 picture = small_copy(file, min(_COLUMNS * width, _ROWS * height), enlarge=True)
                 drawn = encode(picture, protocol)
-        lines = [f"{match.rank} · {match.figures}", match.name, *match.label.caption][:_ROWS]
+        caption = Caption.of(match.metadata).lines
+        lines = [f"{match.rank} · {match_figures(match)}", match.id, *caption][:_ROWS]
         room = max(shutil.get_terminal_size().columns - _COLUMNS - _GAP, 1)
         shown = [set_cell_size(one_line(line), room).rstrip() for line in lines]
         text = beside(drawn, shown, columns=_COLUMNS + _GAP, rows=_ROWS)

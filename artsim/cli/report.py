@@ -23,10 +23,9 @@ from artsim.cli.options import (
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
-    from artsim.study.of_index import StudyPlan
-    from artsim.study.results import Study
+    from artsim.study import Study, StudyPlan
 
-_WAYS = ("baseline", "metadata", "1-NN", "kNN", "probe")
+_METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
 
 
 @click.command()
@@ -37,38 +36,40 @@ _WAYS = ("baseline", "metadata", "1-NN", "kNN", "probe")
     "--split",
     metavar="NAME",
     help="A split of 'artsim split', or a column that says train, val and test.  "
-    "[default: 70/10/20, drawn alike from each class]",
+    "[default: 70/10/20, stratified by class]",
 )
 @click.option(
     "--group",
     metavar="COLUMN",
-    help="Judge every label a second time with the pictures that share its value on one side.  "
-    "[default: the column that says who made a picture, if there is one]",
+    help="Evaluate each label a second time with each value of this column in one set only.  "
+    "[default: the column with the makers of the works, if there is one]",
 )
 @click.option(
     "--works",
     type=click.IntRange(1),
     default=12,
     show_default=True,
-    help="Pictures in each gallery of a label; fewer where there are many labels.",
+    help="Images in each gallery of a label; fewer if there are many labels.",
 )
 @seed_option("the splits, the folds, the intervals and the pairs")
 @click.option(
     "--html", metavar="FILE", type=NEW_FILE, help="The page.  [default: NAME-report.html]"
 )
 @click.option(
-    "--markdown", metavar="FILE", type=NEW_FILE, help="Write the figures as Markdown tables too."
+    "--markdown", metavar="FILE", type=NEW_FILE, help="Also write the figures as Markdown tables."
 )
 @click.option(
     "--csv",
     "tables",
     metavar="FILE|DIR",
     type=NEW_PATH,
-    help="Write the figures as CSV too: a folder of a file a table, or FILE.csv with all of them.",
+    help="Also write the figures as CSV: a folder of one file a table, or FILE.csv.",
 )
 @device_option
 @click.option(
-    "--workers", type=click.IntRange(1), help="Threads that decode pictures.  [default: the cores]"
+    "--workers",
+    type=click.IntRange(1),
+    help="Threads that decode images.  [default: the cores]",
 )
 @format_option
 def report(
@@ -86,12 +87,12 @@ def report(
     workers: int | None,
     as_json: bool | None,
 ) -> None:
-    """Write a page on how well a picture can tell: scores, mistakes, weak corners, and why.
+    """Write a report on how well the embeddings predict each label, where they fail, and why.
 
-    One HTML file with its figures and pictures inside, to be read anywhere without a network:
-    what the data is, each label told by majority, metadata, neighbors and a linear probe, what is
-    taken for what, the surest mistakes with what they rest on, works that do not fit their label,
-    and the columns' values where it is weak. Needs the extra "report".
+    The report is one self-contained HTML file. It describes the data, compares majority, metadata,
+    nearest neighbors and a linear probe for each label, and shows confusions, calibration, the most
+    confident errors, images that do not fit their label, and weak slices of the data. Needs the
+    extra "report".
 
     Example:
 
@@ -102,11 +103,9 @@ def report(
     """
     store = open_store(index)
     from artsim.models.extractor import find_device
-    from artsim.report.figures import require_matplotlib
-    from artsim.report.pages import save_page
-    from artsim.report.study import study_page
-    from artsim.report.tables import save_markdown, write_csv
-    from artsim.study.of_index import StudyPlan, find_group, study
+    from artsim.report import markdown as as_markdown
+    from artsim.report import require_matplotlib, save_text, study_page, write_csv
+    from artsim.study import StudyPlan, find_group, study
 
     require_matplotlib()  # before the work, not after it
     workers = workers or count_cores()
@@ -124,10 +123,10 @@ def report(
     with show_progress(f"report on {store.manifest.name}") as progress:
         found = study(store, plan, device=find_device(device), progress=progress)
         page, pictures = study_page(found, command, workers=workers)
-    save_page(page, html)
-    written = [f"{html} ({len(page.encode()) / 1e6:.1f} MB, {pictures:,} pictures)"]
+    save_text(page, html)
+    written = [f"{html} ({len(page.encode()) / 1e6:.1f} MB, {pictures:,} images)"]
     if markdown is not None:
-        save_markdown(found, command, markdown)
+        save_text(as_markdown(found, command), markdown)
         written.append(str(markdown))
     if tables is not None:
         written.append(f"{tables} ({len(write_csv(found, tables)):,} CSV)")
@@ -160,16 +159,16 @@ def _command(
 
 
 def _print(found: Study) -> None:
-    click.echo(f"{found.name}: {found.rows:,} pictures by {found.spec}, {found.tap}")
+    click.echo(f"{found.name}: {found.rows:,} images by {found.spec}, {found.tap}")
     rows = []
     for label in found.labels:
-        splits = [("ordinary", label.ways, label.split)]
+        splits = [("ordinary", label.methods, label.split)]
         if label.grouped is not None and label.grouped.split is not None:
-            splits.append((f"{label.grouped.group} apart", label.grouped.ways, label.grouped.split))
-        for split, ways, facts in splits:
-            scores = [f"{way.estimate.value:.3f}" for way in ways[: len(_WAYS)]]
+            splits.append((f"by {label.grouped.group}", label.grouped.methods, label.grouped.split))
+        for split, methods, facts in splits:
+            scores = [f"{each.estimate.value:.3f}" for each in methods[: len(_METHODS)]]
             rows.append([label.name, label.metric, split, *scores, f"{facts.test:,}"])
-    right = ["split", *_WAYS, "test"]
+    right = ["split", *_METHODS, "test"]
     print_table(["label", "metric", *right], rows, right=right)
-    for name, reason in found.not_studied.items():
-        click.echo(f"Not studied: {name} ({reason})")
+    for name, reason in found.skipped.items():
+        click.echo(f"Skipped: {name} ({reason})")

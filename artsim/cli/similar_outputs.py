@@ -15,15 +15,15 @@ from artsim.cli.output import print_json_lines, print_table, wants_json
 from artsim.cli.previews import PREVIEWS, find_protocol, print_previews
 
 if TYPE_CHECKING:
-    from artsim.report.answers import Report
+    from artsim.report import Citation
     from artsim.search import Answer, IndexEncoder, Match, Searcher
 
 __all__ = ["Outputs", "output_options", "write_outputs"]
 
 _SHOWN_FIELDS = 3  # metadata columns of the table; JSON has all
 _LEGEND = (
-    "Below each match: what of the query, then of the match itself, made it.",
-    "Yellow gave most, dark blue least; pale gray was not seen.",
+    "Below each match: which regions of the query, then of the match, made it.",
+    "Yellow: the most; dark blue: the least; pale gray: not seen.",
 )
 
 
@@ -123,37 +123,40 @@ def write_outputs(
         encoder: Has the network of the index, to say why.
         as_json: JSON lines, a table, or what fits where it goes.
     """
-    from artsim.report.citing import make_report
-
-    command = shlex.join(["artsim", *sys.argv[1:]])
-    report = make_report(
-        searcher, answer, command=command, encoder=encoder if outputs.why else None
-    )
-    if outputs.sheet is not None:
-        _draw(report, outputs.sheet)
-    if outputs.html is not None:
-        from artsim.report.matches import matches_page
-        from artsim.report.pages import save_page
-
-        save_page(matches_page(report), outputs.html)
-    if outputs.csv is not None:
-        from artsim.report.spreadsheet import save_csv
-
-        save_csv(report.matches, outputs.csv)
-    if outputs.iiif is not None:
-        from artsim.report.iiif import manifest, save_manifest
-
-        root = Path(searcher.store.manifest.root)
-        save_manifest(manifest(report, root=root, base=outputs.iiif_base), outputs.iiif)
+    if outputs.files:
+        _write(searcher, answer, outputs, encoder)
     if wants_json(as_json):
         print_json_lines(map(_as_dict, answer.matches))
         if not answer.matches:
             click.echo(answer.nothing, err=True)
         return
-    _print(searcher, answer, report, outputs)
+    _print(searcher, answer, outputs)
 
 
-def _print(searcher: Searcher, answer: Answer, report: Report, outputs: Outputs) -> None:
+def _write(searcher: Searcher, answer: Answer, outputs: Outputs, encoder: IndexEncoder) -> None:
+    from artsim.report import (
+        cite,
+        manifest,
+        matches_csv,
+        matches_page,
+        save_manifest,
+        save_text,
+    )
+
+    command = shlex.join(["artsim", *sys.argv[1:]])
+    cited = cite(searcher, answer, command=command, encoder=encoder if outputs.why else None)
+    if outputs.sheet is not None:
+        _draw(cited, outputs.sheet)
+    if outputs.html is not None:
+        save_text(matches_page(cited), outputs.html)
+    if outputs.csv is not None:
+        save_text(matches_csv(answer.matches), outputs.csv)
+    if outputs.iiif is not None:
+        root = Path(searcher.store.manifest.root)
+        save_manifest(manifest(cited, root=root, base=outputs.iiif_base), outputs.iiif)
+
+
+def _print(searcher: Searcher, answer: Answer, outputs: Outputs) -> None:
     store = searcher.store
     some = "" if answer.searched == store.rows else f"{answer.searched:,} of "
     click.echo(
@@ -166,7 +169,7 @@ def _print(searcher: Searcher, answer: Answer, report: Report, outputs: Outputs)
         return
     protocol = find_protocol(outputs.previews)
     if protocol is not None:
-        print_previews(report.matches, protocol)
+        print_previews(answer.matches, protocol)
     else:
         _print_matches(searcher, answer)
     for file in outputs.files:
@@ -174,7 +177,7 @@ def _print(searcher: Searcher, answer: Answer, report: Report, outputs: Outputs)
 
 
 def _print_matches(searcher: Searcher, answer: Answer) -> None:
-    from artsim.report.answers import as_text
+    from artsim.report import as_text
 
     matches = answer.matches
     shares = list(matches[0].shares)
@@ -222,22 +225,38 @@ def _as_dict(match: Match) -> dict[str, Any]:
     return own | metadata
 
 
-def _draw(report: Report, file: Path) -> None:
-    from artsim.report import Tile, contact_sheet, save_sheet
-    from artsim.report.answers import file_of
+def _draw(cited: Citation, file: Path) -> None:
+    from artsim.report import (
+        Caption,
+        Tile,
+        contact_sheet,
+        detail_of,
+        file_of,
+        match_figures,
+        save_sheet,
+    )
 
+    answer = cited.answer
+    regions = cited.regions or [()] * len(answer.matches)
     matches = [
         Tile(
             file_of(match.image),
-            (f"{match.rank} · {match.figures}", *(match.label.caption or (match.name,))),
-            tuple((part.image, part.heat) for part in match.why),
+            (
+                f"{match.rank} · {match_figures(match)}",
+                *(Caption.of(match.metadata).lines or (match.id,)),
+            ),
+            own,
             match.box,
         )
-        for match in report.matches
+        for match, own in zip(answer.matches, regions, strict=True)
     ]
-    legend = _LEGEND if any(match.why for match in report.matches) else ()
+    legend = _LEGEND if any(regions) else ()
     queries = [
-        Tile(file_of(query.image), (query.name, *query.label.caption, *legend), box=query.box)
-        for query in report.queries
+        Tile(
+            file_of(query.image),
+            (query.name, *Caption.of(query.metadata).lines, *legend),
+            box=detail_of(query),
+        )
+        for query in answer.queries
     ]
     save_sheet(contact_sheet(queries, matches), file)

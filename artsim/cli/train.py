@@ -247,7 +247,7 @@ def _stopping() -> Iterator[Callable[[], bool]]:
 def _print_end(run: Run) -> None:
     from importlib.util import find_spec
 
-    from artsim.report.curves import save_curves
+    from artsim.report import save_curves
     from artsim.training.run import read_curves
 
     curves = read_curves(run.path)
@@ -266,13 +266,12 @@ def _print_end(run: Run) -> None:
 def _write_page(run: Run) -> None:
     """Write the page of the run: its scores and curves, and what its networks get wrong."""
     from artsim.errors import ArtsimError
-    from artsim.report.pages import save_page
-    from artsim.report.run import run_page
-    from artsim.study.of_run import study_run
+    from artsim.report import run_page, save_text
+    from artsim.study import study_run
 
     try:
         page, _ = run_page(study_run(run), _command(run), workers=run.workers)
-        save_page(page, run.path / "report.html")
+        save_text(page, run.path / "report.html")
     except ArtsimError as error:
         click.echo(f"No report.html: {error}", err=True)  # report.md has the figures
 

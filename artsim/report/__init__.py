@@ -1,5 +1,5 @@
-"""What is drawn for people to look at: contact sheets."""
+"""What is made for people to look at: pages, contact sheets, maps, spreadsheets, manifests."""
 
-from artsim.report.sheet import Tile, contact_sheet, save_sheet
+import lazy_loader
 
-__all__ = ["Tile", "contact_sheet", "save_sheet"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

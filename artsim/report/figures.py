@@ -1,18 +1,18 @@
-"""Small figures for pages: inline SVG that takes its colors and letters from the page.
+"""Small figures for pages: inline SVG that takes its colors and fonts from the page.
 
-Drawn by matplotlib. A figure says in words what it shows (``<title>`` and ``<desc>``), and holds
-numbers only: names are the page's to set, in its own letters.
+Drawn by matplotlib. A figure says in words what it shows (``<title>`` and ``<desc>``).
 """
 
 from __future__ import annotations
 
-import html
 import io
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from artsim.errors import StoreError
@@ -20,7 +20,7 @@ from artsim.errors import StoreError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["curve", "histogram", "lines", "require_matplotlib"]
+__all__ = ["Drawing", "curve", "histogram", "lines", "require_matplotlib"]
 
 # Colors that stand for the page's own until the SVG is written.
 _COLORS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(--accent)"}
@@ -45,6 +45,14 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+@dataclass(frozen=True)
+class Drawing:
+    """A figure for a page, and what it shows in words."""
+
+    svg: Markup  # an <svg> element
+    caption: str
+
+
 def histogram(
     values: NDArray[np.floating],
     *,
@@ -53,19 +61,16 @@ def histogram(
     unit: str,
     ticks: Callable[[float], str],
     marks: Sequence[float] = (),
-) -> str:
-    """Draw how values above 0 are spread, on a logarithmic axis.
+) -> Drawing:
+    """Draw the distribution of values above 0, on a logarithmic axis.
 
     Args:
         values: Shape (N,), N at least 1.
-        title: What the figure is called when read out.
+        title: Of the figure, for screen readers.
         description: What it shows, in words.
         unit: Below the axis.
         ticks: Writes a value of the axis.
         marks: Values to write at the axis; chosen if none are given.
-
-    Returns:
-        An ``<svg>`` element.
 
     Raises:
         StoreError: If matplotlib is not installed.
@@ -99,20 +104,17 @@ def curve(
     description: str,
     unit: str,
     ticks: Callable[[float], str],
-) -> str:
+) -> Drawing:
     """Draw scores along a setting, on a logarithmic axis, and mark the one that was chosen.
 
     Args:
         settings: Above 0, rising.
         scores: One a setting.
         chosen: One of the settings.
-        title: What the figure is called when read out.
+        title: Of the figure, for screen readers.
         description: What it shows, in words.
         unit: Below the axis.
         ticks: Writes a score.
-
-    Returns:
-        An ``<svg>`` element.
 
     Raises:
         StoreError: If matplotlib is not installed.
@@ -146,20 +148,17 @@ def lines(
     unit: str,
     ticks: Callable[[float], str],
     share: bool = False,
-) -> str:
+) -> Drawing:
     """Draw values along whole numbers: the first of them as a line, the second dashed.
 
     Args:
         at: Where, rising.
         drawn: One or two, each a value for every place.
-        title: What the figure is called when read out.
+        title: Of the figure, for screen readers.
         description: What it shows, in words.
         unit: Below the axis.
         ticks: Writes a value.
         share: Show all from 0 to 1.
-
-    Returns:
-        An ``<svg>`` element.
 
     Raises:
         StoreError: If matplotlib is not installed.
@@ -192,15 +191,15 @@ def require_matplotlib() -> None:
         StoreError: If matplotlib is not installed.
     """
     try:
-        import matplotlib  # noqa: F401  # only whether it is there
+        import matplotlib  # noqa: F401  # only whether it is installed
     except ImportError as error:
         raise StoreError(
             "a page with figures needs matplotlib; install it with pip install 'artsim[report]'"
         ) from error
 
 
-def _figure(draw: Callable[[Axes], None], title: str, description: str) -> str:
-    """Let axes be drawn on in the style of the page, and return them as an ``<svg>``."""
+def _figure(draw: Callable[[Axes], None], title: str, description: str) -> Drawing:
+    """Let axes be drawn on in the style of the page."""
     require_matplotlib()
     import matplotlib
     from matplotlib.figure import Figure
@@ -214,7 +213,7 @@ def _figure(draw: Callable[[Axes], None], title: str, description: str) -> str:
         axes.tick_params(length=0)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
-    return _for_page(out.getvalue(), title, description)
+    return Drawing(_for_page(out.getvalue(), title, description), description)
 
 
 def _ends(values: NDArray[np.floating]) -> tuple[float, float]:
@@ -235,7 +234,7 @@ def _round_values(low: float, high: float) -> list[float]:
     return values[::every]
 
 
-def _for_page(svg: str, title: str, description: str) -> str:
+def _for_page(svg: str, title: str, description: str) -> Markup:
     """Make a whole SVG file into an element of a page."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
@@ -247,5 +246,5 @@ def _for_page(svg: str, title: str, description: str) -> str:
     svg = re.sub(r"font: ([\d.]+px)[^;\"]*", r"font-size: \1", svg)
     head = re.search(r'viewBox="([^"]*)"', svg)
     body = svg[svg.index(">") + 1 :]
-    label = f"<title>{html.escape(title)}</title><desc>{html.escape(description)}</desc>"
-    return f'<svg role="img" viewBox="{head[1] if head else ""}">{label}{body}'
+    label = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
+    return Markup(f'<svg role="img" viewBox="{head[1] if head else ""}">{label}{body}')

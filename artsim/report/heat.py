@@ -1,6 +1,6 @@
-"""Which regions of a picture made a match, laid over it as color.
+"""Which regions of an image made a match, laid over it as color.
 
-The picture keeps its shapes in gray, and the color says how much a region gave: from dark blue for
+The image keeps its shapes in gray; the color shows the contribution of a region, from dark blue for
 nothing to yellow for the most. The colors are evenly spaced in OKLab
 (https://bottosson.github.io/posts/oklab/), so that equal steps look equal, get lighter all the way,
 and differ along blue and yellow, which red-green color blindness leaves apart.
@@ -8,16 +8,16 @@ and differ along blue and yellow, which red-green color blindness leaves apart.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["Heat", "legend", "overlay"]
+__all__ = ["legend", "overlay"]
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom in fractions of a picture
+Box = tuple[float, float, float, float]  # left, top, right, bottom in fractions of an image
+WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 # The ends of the scale in OKLab: lightness, green to red, blue to yellow.
 _LEAST, _MOST = np.array([0.27, -0.01, -0.13]), np.array([0.93, -0.02, 0.17])
@@ -42,25 +42,20 @@ _TO_RGB = np.array(
 )
 
 
-@dataclass(frozen=True)
-class Heat:
-    """How much each region of a picture gave."""
-
-    contributions: NDArray[np.float32]  # (H, W), any scale; below 0 is shown as nothing
-    box: Box = (0.0, 0.0, 1.0, 1.0)  # what of the picture they lie on; the rest was not seen
-
-
-def overlay(picture: Image.Image, heat: Heat) -> Image.Image:
-    """Lay heat over a picture; the region that gave most has the strongest color.
+def overlay(
+    picture: Image.Image, contributions: NDArray[np.float32], box: Box = WHOLE
+) -> Image.Image:
+    """Color the regions of an image by their contributions to a match, the largest strongest.
 
     Args:
         picture: RGB, upright and whole.
-        heat: Of it.
+        contributions: Of each region, shape (H, W), any scale; below 0 counts as nothing.
+        box: The part of the image that they cover; the network did not see the rest.
 
     Returns:
-        A picture of the same size; what was not seen is pale.
+        An image of the same size; what was not seen is pale.
     """
-    shares, seen = _spread(heat, picture.size)  # (H, W) each
+    shares, seen = _spread(contributions, box, picture.size)  # (H, W) each
     gray = np.asarray(picture.convert("L"), dtype=np.float64) / 255
     lightness = np.cbrt(_linear(gray))  # of a gray, in OKLab
     color = _LEAST + shares[..., None] * (_MOST - _LEAST)  # (H, W, 3)
@@ -78,11 +73,13 @@ def legend(width: int, height: int) -> Image.Image:
     return _to_picture(np.repeat(row, height, axis=0))
 
 
-def _spread(heat: Heat, size: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Bring contributions to the pixels of a picture, 0 to 1, with which pixels were seen."""
+def _spread(
+    contributions: NDArray[np.float32], box: Box, size: tuple[int, int]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Spread contributions over the pixels of an image, 0 to 1; also say which were seen."""
     width, height = size
-    left, top, right, bottom = heat.box
-    positive = np.clip(heat.contributions, 0, None).astype(np.float32)
+    left, top, right, bottom = box
+    positive = np.clip(contributions, 0, None).astype(np.float32)
     rows, columns = positive.shape
     # Where the middle of each pixel lies on the grid, in positions from its left and top.
     x = ((np.arange(width) + 0.5) / width - left) / (right - left) * columns

@@ -1,4 +1,4 @@
-"""An answer as a IIIF Presentation 3 manifest: a canvas for what was asked and for each match.
+"""An answer as a IIIF Presentation 3 manifest: a canvas for each query and each match.
 
 Written as plain JSON after https://iiif.io/api/presentation/3.0/: iiif-prezi3, the library for it,
 allows no Pillow newer than 12.0.0. The tests hold every resource against the specification's rules,
@@ -7,9 +7,7 @@ and artsim's own reader reads the manifest back.
 
 from __future__ import annotations
 
-import base64
 import html
-import io
 import json
 import re
 from collections.abc import Iterator
@@ -20,19 +18,22 @@ from urllib.parse import quote, unquote
 from artsim.datatypes import Box
 from artsim.errors import ImageError, StoreError
 from artsim.images import describe
-from artsim.report.answers import Found, Label, Report, Shown, as_text, file_of, is_address
-from artsim.report.pictures import small_copy
+from artsim.report.captions import Caption, as_text, file_of, is_url
+from artsim.report.citation import Citation, detail_of, name_of
+from artsim.report.pages import save_text
+from artsim.report.thumbnails import data_url, small_copy
+from artsim.search import Match, Query
 
 __all__ = ["manifest", "save_manifest"]
 
 NOWHERE = "https://artsim.invalid"  # a manifest that is not published has ids all the same
 
 _SIDE = 1024  # pixels of the longer side of a picture that is put into the manifest
-_UNKNOWN = (1000, 1000)  # the shape of a canvas whose picture nobody measured
+_UNKNOWN = (1000, 1000)  # the shape of a canvas whose image is not at hand
 # What asks a IIIF image service for a picture: region, size, rotation, quality and format.
 _REQUEST = re.compile(
     r"(?P<service>https?://.+)/(?:full|square|(?:pct:)?[\d.,]+)/(?P<size>[^/]+)/!?[\d.]+"
-    r"/(?:default|native|color|gray|gray|bitonal)\.\w+"
+    r"/(?:default|native|color|gray|grey|bitonal)\.\w+"
 )
 _RIGHTS = re.compile(r"https?://(creativecommons\.org|rightsstatements\.org)/\S+")
 _CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
@@ -40,43 +41,44 @@ _CC0 = "http://creativecommons.org/publicdomain/zero/1.0/"
 Json = dict[str, Any]
 
 
-def manifest(report: Report, *, root: Path, base: str | None = None) -> Json:
+def manifest(cited: Citation, *, root: Path, base: str | None = None) -> Json:
     """Write an answer as a manifest.
 
-    A picture on the web stays there, by its image service where it has one. A file is put into
-    the manifest as a small JPEG, or referred to below ``base``.
+    An image on the web stays there, by its image service if it has one. A file is put into the
+    manifest as a small JPEG, or referred to below ``base``.
 
     Args:
-        report: The answer.
-        root: The folder that the pictures of the index lie in.
+        cited: The answer.
+        root: The folder of the images of the index.
         base: Where the manifest, as ``manifest.json``, and the files of ``root`` are published.
 
     Raises:
-        StoreError: If the base is no address of the web.
+        StoreError: If the base is not an http or https address.
     """
-    if base is not None and not is_address(base):
+    if base is not None and not is_url(base):
         raise StoreError(
-            f"{base!r} is no base of a IIIF manifest; give the http or https address that its "
-            "pictures are published below"
+            f"{base!r} cannot be the base of a IIIF manifest; give the http or https address under "
+            "which its images will be published"
         )
     where = (base or NOWHERE).rstrip("/")
-    shown = [*report.queries, *report.matches]
+    answer = cited.answer
+    shown: list[Match | Query] = [*answer.queries, *answer.matches]
     return {
         "@context": "http://iiif.io/api/presentation/3/context.json",
         "id": f"{where}/manifest.json",
         "type": "Manifest",
-        "label": _text(f"Like {report.name}", "en"),
+        "label": _text(f"Similar to {answer.name}", "en"),
         "summary": _text(
-            f"The {len(report.matches)} most like it of {report.rows:,} pictures, by {report.by}",
+            f"The {len(answer.matches)} most similar of {answer.searched:,} images, by {answer.by}",
             "en",
         ),
         "metadata": [
-            _pair("Index", report.index),
-            _pair("Model", report.passport.spec),
-            _pair("Weights, sha256", report.passport.weights_sha256),
-            _pair("Command", report.command),
-            _pair("Asked on", report.date),
-            _pair("Software", f"artsim {report.version}"),
+            _pair("Index", cited.index),
+            _pair("Model", cited.passport.spec),
+            _pair("Weights, sha256", cited.passport.weights_sha256),
+            _pair("Command", cited.command),
+            _pair("Searched on", cited.date),
+            _pair("Software", f"artsim {cited.version}"),
         ],
         "behavior": ["individuals"],
         "items": [
@@ -92,20 +94,16 @@ def save_manifest(values: Json, path: Path) -> None:
     Raises:
         StoreError: If the file cannot be written.
     """
-    try:
-        text = json.dumps(values, ensure_ascii=False, indent=1)
-        path.write_text(text, encoding="utf-8", errors="replace")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(f"cannot write {str(path)!r}: {reason}; name another file") from error
+    text = json.dumps(values, ensure_ascii=False, indent=1)
+    save_text(text.encode("utf-8", "replace").decode(), path)
 
 
-def _canvas(shown: Shown, id_: str, *, root: Path, base: str | None) -> Json:
-    label = shown.label
+def _canvas(shown: Match | Query, id_: str, *, root: Path, base: str | None) -> Json:
+    caption = Caption.of(shown.metadata)
     size = _size(shown)
     width, height = size or _UNKNOWN
-    title = label.title or shown.name
-    if isinstance(shown, Found):
+    title = caption.title or name_of(shown)
+    if isinstance(shown, Match):
         title = f"{shown.rank} · {shown.score:.3f} · {title}"
     canvas: Json = {
         "id": id_,
@@ -115,13 +113,13 @@ def _canvas(shown: Shown, id_: str, *, root: Path, base: str | None) -> Json:
         "height": height,
         "metadata": list(_pairs(shown)),
     }
-    credit = label.credit or label.rights
+    credit = caption.credit or caption.rights
     if credit:
         canvas["requiredStatement"] = _pair("Credit", credit)
-    if rights := _rights(label):
+    if rights := _rights(caption):
         canvas["rights"] = rights
-    if label.link:
-        page = {"id": label.link, "type": "Text", "format": "text/html"}
+    if caption.link:
+        page = {"id": caption.link, "type": "Text", "format": "text/html"}
         canvas["homepage"] = [page | {"label": _text("Object page", "en")}]
     body = _body(shown, root=root, base=base)
     if body is not None:
@@ -133,13 +131,14 @@ def _canvas(shown: Shown, id_: str, *, root: Path, base: str | None) -> Json:
             "target": id_,
         }
         canvas["items"] = [{"id": f"{id_}/page", "type": "AnnotationPage", "items": [painting]}]
-    if shown.box is not None and size is not None:
-        canvas["annotations"] = [_detail(shown, shown.box, canvas)]
+    detail = detail_of(shown)
+    if detail is not None and size is not None:
+        canvas["annotations"] = [_detail(shown, detail, canvas)]
     return canvas
 
 
-def _detail(shown: Shown, box: Box, canvas: Json) -> Json:
-    """Mark the detail that was asked by or found, as a region of its canvas."""
+def _detail(shown: Match | Query, box: Box, canvas: Json) -> Json:
+    """Mark the detail that was searched for or found, as a region of its canvas."""
     page = f"{canvas['id']}/detail"
     left, top, right, bottom = box.edges(canvas["width"], canvas["height"])
     marked = {
@@ -148,7 +147,7 @@ def _detail(shown: Shown, box: Box, canvas: Json) -> Json:
         "motivation": "commenting",  # what viewers show unasked
         "body": {
             "type": "TextualBody",
-            "value": f"The detail that was {'found' if isinstance(shown, Found) else 'asked by'}",
+            "value": f"The detail {'found' if isinstance(shown, Match) else 'searched for'}",
             "format": "text/plain",
             "language": "en",
         },
@@ -157,24 +156,24 @@ def _detail(shown: Shown, box: Box, canvas: Json) -> Json:
     return {"id": page, "type": "AnnotationPage", "items": [marked]}
 
 
-def _pairs(shown: Shown) -> Iterator[Json]:
-    yield _pair("Id", shown.name)
-    if isinstance(shown, Found):
+def _pairs(shown: Match | Query) -> Iterator[Json]:
+    yield _pair("Id", name_of(shown))
+    if isinstance(shown, Match):
         yield _pair("Score", f"{shown.score:.6f}")
         if shown.percentile is not None:
             yield _pair("Percentile", f"{shown.percentile:.6g}")
         for name, share in shown.shares.items():
             yield _pair(f"Score by {name}", f"{share:.6f}")
-    if shown.box is not None:
-        yield _pair("Detail", str(shown.box))
+    if (detail := detail_of(shown)) is not None:
+        yield _pair("Detail", str(detail))
     for name, value in shown.metadata.items():
         values = [as_text(one) for one in (value if isinstance(value, list) else [value])]
         if any(values):
             yield _pair(name, *(text for text in values if text))
 
 
-def _body(shown: Shown, *, root: Path, base: str | None) -> Json | None:
-    """Describe the picture: where it is on the web, else itself."""
+def _body(shown: Match | Query, *, root: Path, base: str | None) -> Json | None:
+    """Describe the image: by its address on the web, else a small copy."""
     file, service = file_of(shown.image), _service(shown)
     if service is not None:
         address, version = service
@@ -199,11 +198,8 @@ def _body(shown: Shown, *, root: Path, base: str | None) -> Json | None:
         picture = small_copy(file, _SIDE)
     except ImageError:
         return None
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=85)
-    data = base64.b64encode(out.getvalue()).decode("ascii")
     return {
-        "id": f"data:image/jpeg;base64,{data}",
+        "id": data_url(picture, quality=85),
         "type": "Image",
         "format": "image/jpeg",
         "width": picture.width,
@@ -211,10 +207,11 @@ def _body(shown: Shown, *, root: Path, base: str | None) -> Json | None:
     }
 
 
-def _service(shown: Shown) -> tuple[str, int] | None:
-    """Find the IIIF image service of a picture, and the version that its address tells."""
-    if shown.label.iiif:
-        address = shown.label.iiif.removesuffix("/info.json").rstrip("/")
+def _service(shown: Match | Query) -> tuple[str, int] | None:
+    """Find the IIIF image service of an image, and its version by the address."""
+    service = Caption.of(shown.metadata).iiif
+    if service:
+        address = service.removesuffix("/info.json").rstrip("/")
         match = _REQUEST.fullmatch(address)
         return (match["service"] if match else address), _version(address)
     match = _REQUEST.fullmatch(shown.image or "")
@@ -222,7 +219,7 @@ def _service(shown: Shown) -> tuple[str, int] | None:
 
 
 def _version(address: str) -> int:
-    """Tell the version of an image service; viewers read the truth from its info.json."""
+    """Guess the version of an image service; viewers read the real one from its info.json."""
     return 3 if "/iiif/3/" in address or "/full/max/" in address else 2
 
 
@@ -233,10 +230,8 @@ def _service_of(address: str, version: int) -> Json:
     return {"@id": address, "@type": "ImageService2", "profile": level}
 
 
-def _size(shown: Shown) -> tuple[int, int] | None:
-    """Return width and height of a picture where they are known."""
-    if shown.size is not None:
-        return shown.size
+def _size(shown: Match | Query) -> tuple[int, int] | None:
+    """Return width and height of an image if its file is at hand."""
     file = file_of(shown.image)
     try:
         described = describe(file) if file is not None else None
@@ -245,14 +240,14 @@ def _size(shown: Shown) -> tuple[int, int] | None:
     return None if described is None else (described.width, described.height)
 
 
-def _measured(shown: Shown) -> Json:
+def _measured(shown: Match | Query) -> Json:
     size = _size(shown)
     return {} if size is None else {"width": size[0], "height": size[1]}
 
 
-def _rights(label: Label) -> str | None:
+def _rights(caption: Caption) -> str | None:
     """Return the address of a license; the specification allows no other text here."""
-    text = unquote(label.rights).strip()
+    text = unquote(caption.rights).strip()
     if _RIGHTS.fullmatch(text):
         return re.sub("^https", "http", text)  # as both publish their addresses
     return _CC0 if text.upper() in ("CC0", "CC0 1.0") else None

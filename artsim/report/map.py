@@ -1,4 +1,4 @@
-"""A map of an index as a picture: points colored by a label, or the pictures themselves."""
+"""The map of an index as a picture: points colored by a label, or the images themselves."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from artsim.errors import ImageError, StoreError
-from artsim.report.pictures import small_copy
 from artsim.report.sheet import PAPER, save_sheet
+from artsim.report.thumbnails import small_copy
 
 __all__ = ["draw_pictures", "draw_points", "nearest_to_cells"]
 
 _INCHES, _DPI = (11.0, 8.0), 150
-# Paul Tol's bright and vibrant schemes, told apart without red or green vision
+# Paul Tol's bright and vibrant schemes, distinct without red or green vision
 # (https://sronpersonalpages.nl/~pault/), then gray for all other classes.
 _COLORS = (
     "#4477aa", "#ee6677", "#228833", "#ccbb44", "#66ccee", "#aa3377",
@@ -36,7 +36,7 @@ def draw_points(
     *,
     title: str | None = None,
 ) -> None:
-    """Draw a point for every picture, in the color of its class.
+    """Draw a point for every image, in the color of its class.
 
     Args:
         file: Where to; the ending of the name is the format.
@@ -52,7 +52,7 @@ def draw_points(
     except ImportError as error:
         raise StoreError(
             "a map of points needs matplotlib; install it with pip install 'artsim[report]', "
-            "or draw the pictures: --pictures"
+            "or draw the images: --pictures"
         ) from error
     classes = np.array(
         [value if value is not None else "" for value in values or [""] * len(points)]
@@ -92,9 +92,9 @@ def draw_points(
 def draw_pictures(
     file: Path, points: NDArray[np.float32], images: Sequence[str], *, workers: int = 1
 ) -> None:
-    """Draw a wall of pictures: in each cell of a grid the one that lies nearest to its middle.
+    """Draw a wall of images: in each cell of a grid the one nearest to its middle.
 
-    A picture that cannot be read is left out.
+    An image that cannot be read is left out.
 
     Args:
         file: Where to; the ending of the name is the format.

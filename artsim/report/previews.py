@@ -17,14 +17,14 @@ from enum import StrEnum
 import numpy as np
 from PIL import Image
 
-__all__ = ["Protocol", "beside", "encode"]
+__all__ = ["TerminalProtocol", "beside", "encode"]
 
 _CHUNK = 4096  # characters of a kitty escape sequence, at most
 _COLORS = 256  # that a sixel terminal has
 _SIXEL = 6  # rows of pixels that a line of sixels draws
 
 
-class Protocol(StrEnum):
+class TerminalProtocol(StrEnum):
     """How a terminal is given a picture."""
 
     KITTY = "kitty"
@@ -32,12 +32,12 @@ class Protocol(StrEnum):
     SIXEL = "sixel"
 
 
-def encode(picture: Image.Image, protocol: Protocol) -> str:
+def encode(picture: Image.Image, protocol: TerminalProtocol) -> str:
     """Write a picture, RGB, as the escape sequence that draws it at the cursor, pixel by pixel."""
-    writers: dict[Protocol, Callable[[Image.Image], str]] = {
-        Protocol.KITTY: _kitty,
-        Protocol.ITERM: _iterm,
-        Protocol.SIXEL: _sixel,
+    writers: dict[TerminalProtocol, Callable[[Image.Image], str]] = {
+        TerminalProtocol.KITTY: _kitty,
+        TerminalProtocol.ITERM: _iterm,
+        TerminalProtocol.SIXEL: _sixel,
     }
     return writers[protocol](picture)
 

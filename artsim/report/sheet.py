@@ -1,4 +1,4 @@
-"""The contact sheet: a query, large, beside the pictures that were found for it."""
+"""The contact sheet: a query, large, next to its results."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PIL import Image, ImageDraw
 
 from artsim.datatypes import Box
 from artsim.errors import ImageError, StoreError
-from artsim.report.heat import Heat, overlay
+from artsim.report.heat import overlay
 from artsim.report.lettering import clean, draw_text, wrap
-from artsim.report.pictures import outline, small_copy
+from artsim.report.thumbnails import outline, small_copy
+
+if TYPE_CHECKING:
+    from artsim.explain import Regions
 
 __all__ = ["Tile", "contact_sheet", "save_sheet"]
 
@@ -36,11 +40,11 @@ BLANK = (236, 234, 229)  # where a picture is missing
 
 @dataclass(frozen=True)
 class Tile:
-    """A picture and what is written below it."""
+    """An image and what is written below it."""
 
     image: Path | bytes | None  # a file, the bytes of one, or None if there is no picture
     caption: tuple[str, ...] = ()  # the first entry stands out
-    why: tuple[tuple[Path | bytes, Heat], ...] = ()  # drawn small, side by side below it
+    why: tuple[Regions, ...] = ()  # drawn small, side by side below it
     box: Box | None = None  # outlined, in per cent
 
 
@@ -59,13 +63,13 @@ class _Block:
 def contact_sheet(
     query: Tile | Sequence[Tile] | None, matches: Sequence[Tile], *, columns: int | None = None
 ) -> Image.Image:
-    """Draw a query and its matches, which go row by row.
+    """Draw a query and its matches, row by row.
 
-    Pictures keep their aspect. One that is missing or cannot be decoded is drawn as a blank with
-    the reason. Captions may be in any script; what no font of the machine has is drawn as boxes.
+    Images keep their aspect. One that is missing or cannot be decoded becomes a blank with the
+    reason. Captions can be in any script; what no font of the machine has is drawn as boxes.
 
     Args:
-        query: Drawn at the left, several below each other; None leaves the matches alone.
+        query: Drawn at the left, several below each other; None for none.
         matches: The best first.
         columns: Matches in a row; chosen to make a wide sheet if None.
 
@@ -77,11 +81,11 @@ def contact_sheet(
     left = MARGIN + QUERY + 2 * MARGIN if queries else MARGIN
     blocks = [_block(tile, TILE) for tile in matches]
     rows = [blocks[start : start + columns] for start in range(0, len(blocks), columns)]
-    asked = [[_block(tile, QUERY if len(queries) == 1 else TILE)] for tile in queries]
-    height = max(_height(rows), _height(asked))
+    drawn = [[_block(tile, QUERY if len(queries) == 1 else TILE)] for tile in queries]
+    height = max(_height(rows), _height(drawn))
     right = left + columns * (TILE + GUTTER) - GUTTER if matches else left - 2 * MARGIN
     sheet = Image.new("RGB", (max(right, MARGIN) + MARGIN, height + 2 * MARGIN), PAPER)
-    _place_rows(sheet, asked, MARGIN)
+    _place_rows(sheet, drawn, MARGIN)
     if queries and matches:
         rule = MARGIN + QUERY + MARGIN
         ImageDraw.Draw(sheet).line((rule, MARGIN, rule, MARGIN + height), HAIRLINE)
@@ -98,9 +102,7 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
     try:
         sheet.save(path)
     except ValueError as error:  # what Pillow says of an ending that it does not know
-        raise StoreError(
-            f"cannot tell the format of a contact sheet from {path.name!r}; end the name in .png"
-        ) from error
+        raise StoreError(f"unknown image format of {path.name!r}; end the name in .png") from error
     except OSError as error:
         reason = error.strerror or str(error)
         raise StoreError(
@@ -156,7 +158,7 @@ def _place(
 def _picture(source: Path | bytes | None, side: int, box: Box | None) -> Image.Image:
     """Fit a picture into a square of ``side``, or draw a blank that says why there is none."""
     if source is None:
-        return _blank("no picture", side)
+        return _blank("no image", side)
     try:
         picture = small_copy(source, side, enlarge=True)
     except ImageError as error:
@@ -164,11 +166,9 @@ def _picture(source: Path | bytes | None, side: int, box: Box | None) -> Image.I
     return picture if box is None else outline(picture, box)
 
 
-def _with_heat(
-    picture: Image.Image, why: Sequence[tuple[Path | bytes, Heat]], side: int
-) -> Image.Image:
+def _with_heat(picture: Image.Image, why: Sequence[Regions], side: int) -> Image.Image:
     """Set a picture above what of each picture made the match, side by side and equally high."""
-    small = [_heated(source, heat, side) for source, heat in why]
+    small = [_heated(each, side) for each in why]
     aspects = [one.width / one.height for one in small]
     high = min(round((side - GAP * (len(small) - 1)) / sum(aspects)), side)
     whole = Image.new("RGB", (side, picture.height + GAP + high), PAPER)
@@ -181,9 +181,10 @@ def _with_heat(
     return whole
 
 
-def _heated(source: Path | bytes, heat: Heat, side: int) -> Image.Image:
+def _heated(regions: Regions, side: int) -> Image.Image:
     try:
-        return overlay(small_copy(source, side, enlarge=True), heat)
+        picture = small_copy(regions.image, side, enlarge=True)
+        return overlay(picture, regions.contributions, regions.box)
     except ImageError as error:
         return _blank(str(error), side)
 

@@ -1,26 +1,24 @@
 """The figures of a study as plain tables: for Markdown, for CSV, and behind each figure of a page.
 
-Scores are shares between 0 and 1, or in the unit of the number that is told.
+Scores are shares between 0 and 1, or in the unit of a predicted number.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from artsim.errors import StoreError
-from artsim.study.results import Estimate, Evidence, LabelStudy, SplitFacts, Study, Way
+from artsim.report.pages import cell, save_text
+from artsim.report.spreadsheet import csv_text
+from artsim.study import Estimate, LabelStudy, MethodScore, Neighbor, SplitFacts, Study
 
 __all__ = [
     "Table",
-    "cell",
     "label_tables",
     "markdown",
-    "save_markdown",
     "study_tables",
     "write_csv",
 ]
@@ -40,7 +38,15 @@ class Table:
     title: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    long: bool = False  # a row a picture or pair of classes: for programs more than for people
+    long: bool = False  # a row an image or pair of classes: for programs more than for people
+
+    @property
+    def numeric(self) -> list[bool]:
+        """Which columns hold numbers only."""
+        return [
+            all(isinstance(value, int | float | None) for value in column)
+            for column in zip(*self.rows, strict=True)
+        ]
 
 
 def study_tables(study: Study) -> list[Table]:
@@ -50,7 +56,7 @@ def study_tables(study: Study) -> list[Table]:
             (each.name, each.type, each.distinct, each.missing, each.not_a_label or "label")
             for each in study.fields
         )),
-        _table("failures", "Left out", ("stage", "pictures"), study.failures.items()),
+        _table("failures", "Failed images", ("stage", "images"), study.failures.items()),
     ]  # fmt: skip
     of_labels: dict[str, list[Table]] = {}
     for label in study.labels:
@@ -60,11 +66,11 @@ def study_tables(study: Study) -> list[Table]:
         rows = (row for table in same for row in table.rows)
         tables.append(_table(name, same[0].title, same[0].columns, rows, long=same[0].long))
     tables += [
-        _table("hubs", f"Among the {study.hubs.k} nearest of most others", ("id", "times"), (
+        _table("hubs", f"Hubs: among the {study.hubs.k} nearest of most others", ("id", "times"), (
             (work.id, times) for work, times in study.hubs.most
         )),
-        _table("points", "Map", ("row", "x", "y", *study.layout.classes), zip(
-            study.layout.rows, study.layout.x, study.layout.y, *study.layout.classes.values(),
+        _table("points", "Map", ("row", "x", "y", *study.map.classes), zip(
+            study.map.rows, study.map.x, study.map.y, *study.map.classes.values(),
             strict=True,
         ), long=True),
     ]  # fmt: skip
@@ -72,21 +78,21 @@ def study_tables(study: Study) -> list[Table]:
 
 
 _COLUMNS = ("column", "type", "distinct", "missing", "use")
-_SCORES = ("label", "split", "way", "metric", "score", "low", "high", "test")
-_SPLITS = ("label", "split", "drawn", "train", "validation", "test", "same file", "look alike")
+_SCORES = ("label", "split", "method", "metric", "score", "low", "high", "test")
+_SPLITS = ("label", "split", "made by", "train", "validation", "test", "copies", "look-alikes")
 _CURVES = ("label", "setting", "value", "score", "chosen")
 _CLASSES = (
-    *("label", "class", "learned", "test", "right", "recall", "low", "high"),
-    *("precision", "taken for", "times"),
+    *("label", "class", "train", "test", "correct", "recall", "low", "high"),
+    *("precision", "confused with", "times"),
 )
-_COVERAGE = ("label", "column", "value", "test", "right", "low", "high", "expected", "weak")
-_BINS = ("label", "from", "to", "test", "mean probability", "right", "low", "high")
-_MISTAKES = (
+_SLICES = ("label", "column", "value", "test", "accuracy", "low", "high", "expected", "weak")
+_BINS = ("label", "from", "to", "test", "mean confidence", "accuracy", "low", "high")
+_ERRORS = (
     *("label", "id", "title", "truth", "predicted", "probability", "of the truth"),
     "nearest",
 )
 _OUTLIERS = (
-    *("label", "id", "title", "class", "probability", "predicted", "of that"),
+    *("label", "id", "title", "truth", "predicted", "probability", "of the truth"),
     *("neighbors agree", "nearest"),
 )
 
@@ -94,28 +100,30 @@ _OUTLIERS = (
 def label_tables(label: LabelStudy) -> list[Table]:
     """Return the tables of one label that have rows; the label is the first column of each."""
     name, grouped = label.name, label.grouped
-    splits = [(ORDINARY, label.split, label.ways)]
+    splits = [(ORDINARY, label.split, label.methods)]
     if grouped is not None and grouped.split is not None:
-        splits.append((f"each {grouped.group} on one side", grouped.split, grouped.ways))
+        splits.append((f"each {grouped.group} in one set", grouped.split, grouped.methods))
     tables = [
         _table("scores", "Scores", _SCORES, (
-            _score(name, split, way, label.metric, facts.test)
-            for split, facts, ways in splits for way in ways
+            _score(name, split, method, label.metric, facts.test)
+            for split, facts, methods in splits for method in methods
         )),
-        _table("splits", "Splits", _SPLITS, (_split(name, way, facts) for way, facts, _ in splits)),
-        _table("counts", "Pictures of each class", ("label", "class", "pictures"), (
+        _table("splits", "Splits", _SPLITS, (
+            _split(name, split, facts) for split, facts, _ in splits
+        )),
+        _table("counts", "Images per class", ("label", "class", "images"), (
             (name, class_, count) for class_, count in label.counts.items()
         )),
-        _table("curves", "Choices on validation", _CURVES, (
+        _table("curves", "Settings and validation scores", _CURVES, (
             (name, each.setting, value, score, math.isclose(value, each.chosen))
             for each in label.curves for value, score in zip(each.values, each.scores, strict=True)
         )),
-        *_judged(label),
+        *_of_predictions(label),
     ]  # fmt: skip
     if label.outliers is not None:
-        tables.append(_table("outliers", "Works that do not fit their label", _OUTLIERS, (
-            (name, o.work.id, o.work.title, o.class_, o.probability, o.predicted,
-             o.predicted_probability, o.agreement, _nearest(o.neighbors))
+        tables.append(_table("outliers", "Images that do not fit their label", _OUTLIERS, (
+            (name, o.work.id, o.work.title, o.truth, o.predicted, o.probability,
+             o.truth_probability, o.agreement, _nearest(o.neighbors))
             for o in label.outliers.works
         )))  # fmt: skip
     if label.retrieved is not None:
@@ -126,41 +134,30 @@ def label_tables(label: LabelStudy) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def _judged(label: LabelStudy) -> Iterator[Table]:
-    found, name = label.judgment, label.name
+def _of_predictions(label: LabelStudy) -> Iterator[Table]:
+    found, name = label.predictions, label.name
     if found is None:
         return
     yield _table("classes", "Classes", _CLASSES, (
-        (name, c.class_, c.learned, c.tested, c.right, *_three(c.recall),
-         None if c.precision is None else c.precision.value, c.taken_for, c.times or None)
+        (name, c.class_, c.train, c.test, c.correct, *_three(c.recall),
+         None if c.precision is None else c.precision.value, c.confused_with, c.confused or None)
         for c in found.classes
     ))  # fmt: skip
     yield _table("confusions", "Confusions", ("label", "truth", "predicted", "test"), (
         (name, each.truth, each.predicted, each.count) for each in found.confusions
     ), long=True)  # fmt: skip
-    yield _table("calibration", "How sure, how often right", _BINS, (
-        (name, b.low, b.high, b.count, b.confidence, *_three(b.right)) for b in found.bins
+    yield _table("calibration", "Confidence and accuracy", _BINS, (
+        (name, b.low, b.high, b.count, b.confidence, *_three(b.accuracy)) for b in found.calibration
     ))  # fmt: skip
-    yield _table("mistakes", "The surest mistakes", _MISTAKES, (
+    yield _table("errors", "Most confident errors", _ERRORS, (
         (name, m.work.id, m.work.title, m.truth, m.predicted, m.probability, m.truth_probability,
          _nearest(m.neighbors))
-        for m in found.mistakes
+        for m in found.errors
     ))  # fmt: skip
-    yield _table("coverage", "Coverage", _COVERAGE, (
-        (name, each.column, c.value, c.count, *_three(c.right), c.expected, c.weak)
-        for each in found.coverage for c in each.corners
+    yield _table("slices", "Accuracy by the values of other columns", _SLICES, (
+        (name, each.column, c.value, c.count, *_three(c.accuracy), c.expected, c.weak)
+        for each in found.columns for c in each.slices
     ))  # fmt: skip
-
-
-def cell(value: object) -> str:
-    """Write a value for people."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else ""
-    if isinstance(value, int):
-        return f"{value:,}"
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def markdown(study: Study, command: str) -> str:
@@ -172,9 +169,9 @@ def markdown(study: Study, command: str) -> str:
     """
     versions = ", ".join(f"{name} {version}" for name, version in study.versions.items())
     lines = [
-        f"# {_plain(study.name)}: how well a picture can tell",
+        f"# {_plain(study.name)}: evaluation report",
         "",
-        f"{study.rows:,} pictures by `{study.spec}`, tap `{study.tap}`, seed {study.seed}; "
+        f"{study.rows:,} images by `{study.spec}`, tap `{study.tap}`, seed {study.seed}; "
         f"{versions}.",
         "",
         "Made by",
@@ -187,18 +184,9 @@ def markdown(study: Study, command: str) -> str:
         lines += ["", f"## {table.title}", "", _line(table.columns)]
         lines.append("|" + " --- |" * len(table.columns))
         lines += [_line(row) for row in table.rows]
-    for name, reason in study.not_studied.items():
-        lines += ["", f"{_plain(name)} is not studied: {_plain(reason)}"]
+    for name, reason in study.skipped.items():
+        lines += ["", f"{_plain(name)} was skipped: {_plain(reason)}"]
     return "\n".join(lines) + "\n"
-
-
-def save_markdown(study: Study, command: str, path: Path) -> None:
-    """Write `markdown` to a file.
-
-    Raises:
-        StoreError: If it cannot be written.
-    """
-    _write({path: markdown(study, command)})
 
 
 def write_csv(study: Study, path: Path) -> list[Path]:
@@ -220,23 +208,21 @@ def write_csv(study: Study, path: Path) -> list[Path]:
             for number, row in enumerate(table.rows, start=1)
             for column, value in zip(table.columns, row, strict=True)
         ]
-        files = {path: _csv(("table", "row", "column", "value"), cells)}
+        files = {path: csv_text(("table", "row", "column", "value"), cells)}
     else:
-        files = {path / f"{each.name}.csv": _csv(each.columns, each.rows) for each in tables}
-    _write(files)
+        files = {path / f"{each.name}.csv": csv_text(each.columns, each.rows) for each in tables}
+        _make_folder(path)
+    for file, text in files.items():
+        save_text(text, file)
     return list(files)
 
 
-def _write(files: Mapping[Path, str]) -> None:
-    for file, text in files.items():
-        try:
-            file.parent.mkdir(exist_ok=True)
-            file.write_text(text, encoding="utf-8", newline="")
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise StoreError(
-                f"cannot write tables to {str(file)!r}: {reason}; name another file"
-            ) from error
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(exist_ok=True)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreError(f"cannot write tables to {str(path)!r}: {reason}") from error
 
 
 def _table(
@@ -245,13 +231,13 @@ def _table(
     return Table(name=name, title=title, columns=columns, rows=tuple(rows), long=long)
 
 
-def _score(name: str, split: str, way: Way, metric: str, test: int) -> Row:
-    return (name, split, way.name, metric, *_three(way.estimate), test)
+def _score(name: str, split: str, method: MethodScore, metric: str, test: int) -> Row:
+    return (name, split, method.name, metric, *_three(method.estimate), test)
 
 
-def _split(name: str, way: str, facts: SplitFacts) -> Row:
+def _split(name: str, split: str, facts: SplitFacts) -> Row:
     sizes = (facts.train, facts.validation, facts.test)
-    return (name, way, facts.way, *sizes, *facts.leaks.values())
+    return (name, split, facts.description, *sizes, *facts.leaks.values())
 
 
 def _three(estimate: Estimate | None) -> Row:
@@ -262,16 +248,8 @@ def _three(estimate: Estimate | None) -> Row:
     return tuple(None if math.isnan(value) else value for value in three)
 
 
-def _nearest(evidence: Sequence[Evidence]) -> str:
-    return "; ".join(f"{each.work.id} ({each.class_})" for each in evidence)
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Row]) -> str:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(columns)
-    writer.writerows(rows)
-    return out.getvalue().encode("utf-8", "replace").decode()
+def _nearest(neighbors: Sequence[Neighbor]) -> str:
+    return "; ".join(f"{each.work.id} ({each.class_})" for each in neighbors)
 
 
 def _line(row: Iterable[object]) -> str:

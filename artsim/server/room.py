@@ -13,7 +13,7 @@ import numpy as np
 from artsim.errors import SearchError, StoreError
 from artsim.index.layout import layout_file, read_layout
 from artsim.labels import values_of
-from artsim.report.answers import Label
+from artsim.report import Caption
 from artsim.search import Answer, Condition, IndexEncoder, Opened, Question, Searcher, Term
 from artsim.server.asking import Asker
 from artsim.server.thumbnails import Thumbnails
@@ -190,7 +190,7 @@ class Room:
 
 def describe_work(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return a record with title, artist and date, where its columns are called so."""
-    label = Label.of(metadata)
+    label = Caption.of(metadata)
     return {
         "title": label.title,
         "artist": label.artist,

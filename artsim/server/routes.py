@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import io
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,17 +10,20 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.concurrency import run_in_threadpool
-from PIL import Image
 
 from artsim.errors import FetchError, ImageError, SearchError
 from artsim.fetch import FetchSettings, fetch_picture_async
-from artsim.report.answers import Label, file_of
-from artsim.report.citing import make_report
-from artsim.report.heat import Heat, overlay
-from artsim.report.iiif import manifest
-from artsim.report.matches import matches_page
-from artsim.report.pictures import small_copy
-from artsim.report.spreadsheet import csv_text
+from artsim.report import (
+    Caption,
+    cite,
+    data_url,
+    file_of,
+    manifest,
+    matches_csv,
+    matches_page,
+    overlay,
+    small_copy,
+)
 from artsim.search import Answer
 from artsim.server.facets import count_values
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn, QuestionIn, TermIn, WhyIn
@@ -140,7 +141,7 @@ def facets(room: InRoom, asked: FacetsIn) -> list[dict[str, Any]]:
 def work(room: InRoom, id: str) -> dict[str, Any]:
     """Return all that is known of a work."""
     (found,) = room.describe_works([room.works.row(id)])
-    return found | asdict(Label.of(found["metadata"]))
+    return found | asdict(Caption.of(found["metadata"]))
 
 
 @api.get("/{index}/picture", response_class=Response)
@@ -224,8 +225,9 @@ def _explain(room: Room, answer: Answer, id_: str) -> list[dict[str, str]]:
     return [
         {
             "name": each.name,
-            "image": _data_uri(
-                overlay(small_copy(each.image, _WHY_SIDE), Heat(each.contributions, each.box))
+            "image": data_url(
+                overlay(small_copy(each.image, _WHY_SIDE), each.contributions, each.box),
+                quality=85,
             ),
         }
         for each in room.explain(answer, id_)
@@ -233,15 +235,15 @@ def _explain(room: Room, answer: Answer, id_: str) -> list[dict[str, str]]:
 
 
 def _export(room: Room, answer: Answer, kind: str, said: str) -> Response:
-    report = make_report(room.searcher, answer, command=said, index=room.name)
+    cited = cite(room.searcher, answer, command=said, index=room.name)
     root = Path(room.store.manifest.root)
     if kind == "csv":
-        matches = [replace(match, image=_inside(match.image, root)) for match in report.matches]
-        text, media = csv_text(matches), "text/csv; charset=utf-8"
+        matches = [replace(match, image=_inside(match.image, root)) for match in answer.matches]
+        text, media = matches_csv(matches), "text/csv; charset=utf-8"
     elif kind == "html":
-        text, media = matches_page(report), "text/html; charset=utf-8"
+        text, media = matches_page(cited), "text/html; charset=utf-8"
     else:
-        text, media = json.dumps(manifest(report, root=root), indent=1), "application/ld+json"
+        text, media = json.dumps(manifest(cited, root=root), indent=1), "application/ld+json"
     ending = "json" if kind == "iiif" else kind
     return Response(
         room.without_folders(text).encode("utf-8", "backslashreplace"),
@@ -250,7 +252,7 @@ def _export(room: Room, answer: Answer, kind: str, said: str) -> Response:
     )
 
 
-def _inside(image: str | None, root: Path) -> str | None:
+def _inside(image: str, root: Path) -> str:
     """Name a picture within its collection: where that lies is no visitor's business."""
     file = file_of(image)
     return (
@@ -258,9 +260,3 @@ def _inside(image: str | None, root: Path) -> str | None:
         if file is None
         else str(file.relative_to(root) if root in file.parents else file.name)
     )
-
-
-def _data_uri(picture: Image.Image) -> str:
-    out = io.BytesIO()
-    picture.save(out, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode()

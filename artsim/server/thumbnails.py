@@ -15,8 +15,7 @@ import pyarrow as pa
 
 from artsim.errors import ImageError, StoreError
 from artsim.images import read_bytes
-from artsim.report.answers import is_address
-from artsim.report.pictures import small_copy
+from artsim.report import is_url, small_copy
 from artsim.search import Works, locate
 from artsim.store import Store, write_whole
 
@@ -64,7 +63,7 @@ class Thumbnails:
 
     def _file(self, row: int) -> Path:
         image = locate(self._store, self._works.table.column("image")[row].as_py())
-        if is_address(image):
+        if is_url(image):
             raise ImageError(f"the picture is on the web: {image}")
         return Path(image)
 

@@ -1,4 +1,4 @@
-"""One label of an index, told in every way and looked at from all sides."""
+"""The study of one label of an index: the score of each method, errors, outliers, retrieval."""
 
 from __future__ import annotations
 
@@ -17,63 +17,63 @@ from artsim.metrics import scores as metrics
 from artsim.metrics.knn import KS
 from artsim.metrics.votes import vote
 from artsim.splits.leaks import Evidence, LeakKind, find_leaks
-from artsim.study.judge import Answers, Predictions, answers_of, judge
-from artsim.study.material import Codes, Material
+from artsim.study.data import Codes, StudyData
+from artsim.study.errors import study_predictions
+from artsim.study.findings import Estimate, Outliers
 from artsim.study.outliers import find_outliers
+from artsim.study.predictions import AlignedPredictions, Predictions, align
 from artsim.study.results import (
     Curve,
-    Estimate,
     Grouped,
     LabelStudy,
-    Outliers,
+    MethodScore,
     Retrieved,
     SplitFacts,
-    Way,
 )
 
-__all__ = ["Subject", "study_label"]
+__all__ = ["StudyContext", "study_label"]
 
 _BASELINES = {"top1": "majority", "mAP": "chance", "MAE": "median"}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Subject:
-    """What the study of a label is given."""
+class StudyContext:
+    """What all labels of a study share, and how this one is probed."""
 
-    material: Material
-    columns: Mapping[str, Sequence[str | None]]  # of text, for the coverage
+    data: StudyData
+    columns: Mapping[str, Sequence[str | None]]  # of text, for the slices
     hashes: Sequence[int | None]  # perceptual, of each row
-    plan: ProbePlan  # that the label was probed by
-    group: str | None  # column whose values are kept on one side as well
+    plan: ProbePlan  # of the label
+    group: str | None  # column whose values are kept in one set for a second evaluation
     groups: Codes | None  # its code for each row, (N,); -1 is none
-    works: int  # shown in a gallery
+    works: int  # images in a gallery
 
 
 def study_label(
-    subject: Subject, found: LabelProbe, predictions: Predictions | None = None
+    context: StudyContext, found: LabelProbe, predictions: Predictions | None = None
 ) -> LabelStudy:
     """Study a label that was probed.
 
     Args:
-        subject: The index, and how the label was probed.
-        found: What the probe found.
-        predictions: To be looked at in the place of the probe's.
+        context: The index, and how the label was probed.
+        found: The result of the probe.
+        predictions: Studied instead of the probe's.
 
     Raises:
-        EvaluationError: If the predictions are not of the probe's test pictures.
+        EvaluationError: If the predictions are not for the probe's test images.
     """
     target = found.target
-    ways = _ways(found)
-    judgment, outliers, retrieved = None, None, None
+    methods = _methods(found)
+    studied, outliers, retrieved = None, None, None
     counts: dict[str, int] = {}
     if target.kind == LabelKind.MULTICLASS:
-        answers = _answers(subject, found, predictions)
-        columns = {name: each for name, each in subject.columns.items() if name != target.name}
-        judgment = judge(answers, subject.material, columns, mistakes=subject.works)
+        aligned = _aligned(context, found, predictions)
+        columns = {name: each for name, each in context.columns.items() if name != target.name}
+        studied = study_predictions(aligned, context.data, columns, errors=context.works)
         if predictions is not None:
-            ways = (*ways, Way(predictions.source, judgment.top1))
-        outliers = _outliers(subject, found)
-        retrieved = _retrieved(subject)
+            methods = (*methods, MethodScore(predictions.source, studied.accuracy))
+        outliers = _outliers(context, found)
+        retrieved = _retrieved(context)
         sizes = Counter(target.strata[target.labeled].tolist())
         counts = {target.classes[code]: n for code, n in sizes.most_common()}
     elif target.kind == LabelKind.MULTILABEL:
@@ -87,20 +87,20 @@ def study_label(
         metric=found.metric,
         counts=counts,
         labeled=len(target.labeled),
-        split=_split_facts(subject, found),
-        ways=ways,
+        split=_split_facts(context, found),
+        methods=methods,
         metadata=found.metadata_names,
         k=found.k,
         strength=found.result.head.strength,
-        curves=tuple(_curves(subject.material, found)),
-        judgment=judgment,
+        curves=tuple(_curves(context.data, found)),
+        predictions=studied,
         outliers=outliers,
         retrieved=retrieved,
-        grouped=None if subject.group is None else _grouped(subject, found),
+        grouped=None if context.group is None else _grouped(context, found),
     )
 
 
-def _ways(found: LabelProbe) -> tuple[Way, ...]:
+def _methods(found: LabelProbe) -> tuple[MethodScore, ...]:
     scores = {
         "metadata only": found.metadata,
         "1-NN": found.nearest,
@@ -108,8 +108,11 @@ def _ways(found: LabelProbe) -> tuple[Way, ...]:
         "probe": found.probe,
     }
     return (
-        Way(_BASELINES[found.metric], _baseline(found)),
-        *(Way(name, Estimate(score.value, *score.interval)) for name, score in scores.items()),
+        MethodScore(_BASELINES[found.metric], _baseline(found)),
+        *(
+            MethodScore(name, Estimate(score.value, *score.interval))
+            for name, score in scores.items()
+        ),
     )
 
 
@@ -124,53 +127,55 @@ def _baseline(found: LabelProbe) -> Estimate:
     return Estimate(found.baseline, *interval)
 
 
-def _answers(subject: Subject, found: LabelProbe, predictions: Predictions | None) -> Answers:
+def _aligned(
+    context: StudyContext, found: LabelProbe, predictions: Predictions | None
+) -> AlignedPredictions:
     target, sides = found.target, found.sides
-    material = subject.material
+    data = context.data
     if predictions is not None:
-        answers = answers_of(predictions, material.ids, target.classes, target.strata)
-        if not np.array_equal(np.sort(answers.tested), sides.test):
+        aligned = align(predictions, data.ids, target.classes, target.strata)
+        if not np.array_equal(np.sort(aligned.test), sides.test):
             raise EvaluationError(
-                f"the predictions of {target.name!r} judge {len(answers.tested):,} pictures that "
-                f"are not the {len(sides.test):,} test pictures of {sides.way}; name the split "
-                "that they were made for"
+                f"the predictions of {target.name!r} are for {len(aligned.test):,} images that are "
+                f"not the {len(sides.test):,} test images of {sides.way}; name the split that "
+                "they were made for"
             )
-        return answers
+        return aligned
     head = found.result.head
     probabilities = np.zeros((len(sides.test), len(target.classes)))
-    probabilities[:, head.classes] = head.probabilities(material.vectors[sides.test])
-    return Answers(
+    probabilities[:, head.classes] = head.probabilities(data.vectors[sides.test])
+    return AlignedPredictions(
         source="the linear probe",
         classes=target.classes,
         codes=target.strata,
-        learned=sides.seen,
-        tested=sides.test,
+        train=sides.seen,
+        test=sides.test,
         probabilities=probabilities,
     )
 
 
-def _split_facts(subject: Subject, found: LabelProbe) -> SplitFacts:
-    sides, material = found.sides, subject.material
-    evidence = Evidence(ids=material.ids, files=material.files, hashes=subject.hashes)
+def _split_facts(context: StudyContext, found: LabelProbe) -> SplitFacts:
+    sides, data = found.sides, context.data
+    evidence = Evidence(ids=data.ids, files=data.files, hashes=context.hashes)
     leaks = Counter(str(leak.kind) for leak in find_leaks(evidence, sides.seen, sides.test))
     compared = np.concatenate([sides.seen, sides.test])
     return SplitFacts(
-        way=sides.way,
+        description=sides.way,
         train=len(sides.train),
         validation=len(sides.validation),
         test=len(sides.test),
         notes=sides.notes,
         leaks={kind: leaks[kind] for kind in (LeakKind.FILE, LeakKind.PICTURE)},
-        unhashed=sum(subject.hashes[row] is None for row in compared),
+        unhashed=sum(context.hashes[row] is None for row in compared),
     )
 
 
-def _curves(material: Material, found: LabelProbe) -> Iterator[Curve]:
-    """Yield what validation pictures say of k, and of the penalty."""
+def _curves(data: StudyData, found: LabelProbe) -> Iterator[Curve]:
+    """Yield the validation scores for each k, and for each penalty."""
     target, sides = found.target, found.sides
     if target.kind == LabelKind.MULTICLASS:
         ks = [k for k in KS if k <= len(sides.train)]
-        near = material.search(sides.validation, sides.train, ks[-1])
+        near = data.search(sides.validation, sides.train, ks[-1])
         truth = target.strata[sides.validation]
         right = [metrics.accuracy(truth, vote(near, target.strata, k).classes[:, 0]) for k in ks]
         yield Curve(setting="k", values=tuple(map(float, ks)), scores=tuple(right), chosen=found.k)
@@ -183,27 +188,27 @@ def _curves(material: Material, found: LabelProbe) -> Iterator[Curve]:
     )
 
 
-def _outliers(subject: Subject, found: LabelProbe) -> Outliers | None:
+def _outliers(context: StudyContext, found: LabelProbe) -> Outliers | None:
     target = found.target
     try:
         return find_outliers(
-            subject.material,
+            context.data,
             target.classes,
             target.strata,
             found.result.head.strength,
-            most=subject.works,
+            most=context.works,
         )
-    except EvaluationError:  # too few pictures for folds
+    except EvaluationError:  # too few images for folds
         return None
 
 
-def _retrieved(subject: Subject) -> Retrieved | None:
-    plan = RetrievalPlan(tap=subject.plan.tap, labels=subject.plan.labels, seed=subject.plan.seed)
+def _retrieved(context: StudyContext) -> Retrieved | None:
+    plan = RetrievalPlan(tap=context.plan.tap, labels=context.plan.labels, seed=context.plan.seed)
     try:
-        (found,) = retrieve(subject.material.store, plan)
+        (found,) = retrieve(context.data.store, plan)
     except EvaluationError:  # no two pictures share a class
         return None
-    apart = found.told_apart
+    auc = found.told_apart
 
     def quantiles(scores: np.ndarray) -> tuple[float, ...]:
         return tuple(map(float, np.quantile(scores, QUANTILES))) if len(scores) else ()
@@ -211,43 +216,45 @@ def _retrieved(subject: Subject) -> Retrieved | None:
     return Retrieved(
         queries=len(found.scores.query_rows),
         scores=dict(found.scores.overall),
-        told_apart=None if math.isnan(apart) else apart,
-        true_pairs=quantiles(found.true_pairs),
+        auc=None if math.isnan(auc) else auc,
+        same_pairs=quantiles(found.true_pairs),
         other_pairs=quantiles(found.other_pairs),
         quantiles=QUANTILES,
     )
 
 
-def _grouped(subject: Subject, found: LabelProbe) -> Grouped:
-    """Judge the label again with every group on one side."""
-    assert subject.group is not None
-    assert subject.groups is not None
-    sides, groups = found.sides, subject.groups
+def _grouped(context: StudyContext, found: LabelProbe) -> Grouped:
+    """Evaluate the label again with each group in one set."""
+    assert context.group is not None
+    assert context.groups is not None
+    sides, groups = found.sides, context.groups
     plan = ProbePlan(
-        tap=subject.plan.tap,
-        labels=subject.plan.labels,
-        group=subject.group,
-        seed=subject.plan.seed,
+        tap=context.plan.tap,
+        labels=context.plan.labels,
+        group=context.group,
+        seed=context.plan.seed,
     )
-    learned = groups[sides.seen]
-    known = int(np.isin(groups[sides.test], learned[learned >= 0]).sum())
-    tied = _tied(found.target.strata, groups) if found.target.kind == LabelKind.MULTICLASS else None
+    train = groups[sides.seen]
+    seen = int(np.isin(groups[sides.test], train[train >= 0]).sum())
+    purity = (
+        _purity(found.target.strata, groups) if found.target.kind == LabelKind.MULTICLASS else None
+    )
     try:
-        (again,) = probe(subject.material.store, plan, device=subject.material.device)
+        (again,) = probe(context.data.store, plan, device=context.data.device)
     except EvaluationError as error:
         return Grouped(
-            group=subject.group, split=None, ways=(), tied=tied, known=known, reason=str(error)
+            group=context.group, split=None, methods=(), purity=purity, seen=seen, reason=str(error)
         )
     return Grouped(
-        group=subject.group,
-        split=_split_facts(subject, again),
-        ways=_ways(again),
-        tied=tied,
-        known=known,
+        group=context.group,
+        split=_split_facts(context, again),
+        methods=_methods(again),
+        purity=purity,
+        seen=seen,
     )
 
 
-def _tied(codes: Codes, groups: Codes) -> float | None:
+def _purity(codes: Codes, groups: Codes) -> float | None:
     """Return the share of the rows whose class is the most common one of their group."""
     rows = np.flatnonzero((codes >= 0) & (groups >= 0))
     if not len(rows):

@@ -1,4 +1,4 @@
-"""A study of an index: every label told in every way, judged, and laid out for people."""
+"""The study of an index: how well its vectors predict each label, where they fail, and why."""
 
 from __future__ import annotations
 
@@ -16,44 +16,44 @@ from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.labels import LabelKind, codes_of, label_columns, short_name
 from artsim.splits.audit import picture_hashes
 from artsim.store import Store
-from artsim.study.holdings import (
+from artsim.study.data import read_data
+from artsim.study.label import StudyContext, study_label
+from artsim.study.overview import (
     describe_failures,
     describe_fields,
     find_hubs,
-    lay_out,
+    map_vectors,
     read_columns,
 )
-from artsim.study.judge import Predictions
-from artsim.study.label import Subject, study_label
-from artsim.study.material import gather
-from artsim.study.results import LabelStudy, Study, Tap
+from artsim.study.predictions import Predictions
+from artsim.study.results import LabelStudy, Study
 
 __all__ = ["StudyPlan", "find_group", "study"]
 
-# What catalogs call whoever made a picture.
+# What catalogs call the maker of a work.
 _MAKERS = re.compile(r"(?i)(^|_| )(artist|maker|creator|painter|photographer|author|attribution)")
 
 _PICTURES = 400  # small copies on a page, about
-_A_LABEL = 12 * 11  # of them, where no gallery is cut: two of 12 works with their neighbors
+_A_LABEL = 12 * 11  # of them, if no gallery is cut: two of 12 works with their neighbors
 
 Progress = Callable[[int, int, int], None]  # done, of how many, failures so far
 
 
 @dataclass(frozen=True, kw_only=True)
 class StudyPlan:
-    """What a study is asked."""
+    """What to study, and how."""
 
     tap: str
-    labels: tuple[str, ...] = ()  # columns, derived labels; all of one class a picture if empty
-    split: str | None = None  # stored or column; else 70/10/20 is drawn for each label
-    group: str | None = None  # column: labels are judged again with its values on one side
-    works: int = 12  # shown in a gallery; fewer where there are many labels
-    workers: int = 2  # threads that decode pictures for their perceptual hashes
+    labels: tuple[str, ...] = ()  # columns, derived labels; all multiclass ones if empty
+    split: str | None = None  # stored or column; else 70/10/20 for each label
+    group: str | None = None  # column: labels are evaluated again, each value in one set
+    works: int = 12  # in a gallery; fewer if there are many labels
+    workers: int = 2  # threads that decode images for their perceptual hashes
     seed: int = 0
 
 
 def find_group(store: Store) -> str | None:
-    """Find the column that says who made a picture, if there is one that sorts the pictures."""
+    """Find the label column that names the maker of a work, if there is one."""
     names = [name for name in label_columns(store)[0] if _MAKERS.search(name)]
     return names[0] if names else None
 
@@ -66,56 +66,56 @@ def study(
     device: str | torch.device = "cpu",
     progress: Progress = lambda done, total, failures: None,
 ) -> Study:
-    """Study an index: how well its vectors tell each label, where they fail, and why.
+    """Study an index: how well its vectors predict each label, where they fail, and why.
 
-    Each label is told by the majority, by metadata, by neighbors and by a linear probe; the
-    predictions that are looked at closely are the probe's, or those handed in. A label that the
-    plan does not name and that cannot be judged is left out with the reason.
+    Each label is predicted by majority, metadata, nearest neighbors and a linear probe. The errors
+    studied are those of the probe, or of the predictions given. A label that the plan does not
+    name and that cannot be evaluated is skipped with the reason.
 
     Args:
         store: The index.
-        plan: What to ask.
-        predictions: Of another model, one a label at most; for the very test pictures of the
+        plan: What to study.
+        predictions: Of another model, one a label at most, for exactly the test images of the
             plan's split.
         device: Where probes and neighbors are computed.
         progress: Called with the steps done and to do.
 
     Raises:
-        EvaluationError: If there is no label, one that is named cannot be judged, predictions do
+        EvaluationError: If there is no label, a named one cannot be evaluated, predictions do
             not fit the split, or a vector is not finite.
 
     Example:
         >>> found = study(store, StudyPlan(tap="embedding", labels=("style",), group="artist"))
-        >>> found.labels[0].way("probe").value
+        >>> found.labels[0].method("probe").value
     """
     if not store.rows:
-        raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
+        raise EvaluationError(f"{str(store.path)!r} holds no image; see 'artsim info'")
     names = plan.labels or tuple(name for name in label_columns(store)[0] if name != plan.split)
     if not names:
         raise EvaluationError(
             f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
             "or name one with --label"
         )
-    of_others = {each.label: each for each in predictions}
-    for name in of_others.keys() - {short_name(name) for name in names}:
+    given = {each.label: each for each in predictions}
+    for name in given.keys() - {short_name(name) for name in names}:
         raise EvaluationError(
-            f"predictions are of {name!r}, which is not studied; studied are {', '.join(names)}"
+            f"there are predictions of {name!r}, which is not among the labels {', '.join(names)}"
         )
     total = len(names) + 2
     progress(0, total, 0)
-    material = gather(store, plan.tap, device=device, seed=plan.seed)
+    data = read_data(store, plan.tap, device=device, seed=plan.seed)
     columns = read_columns(store)
     groups = None if plan.group is None else codes_of(store, plan.group)
     hashes = picture_hashes(store, workers=plan.workers)
     progress(1, total, 0)
     works = max(2, min(plan.works, plan.works * _PICTURES // (_A_LABEL * len(names))))
     labels: list[LabelStudy] = []
-    laid: dict[str, Sequence[str | None]] = {}
-    not_studied: dict[str, str] = {}
+    classes: dict[str, Sequence[str | None]] = {}
+    skipped: dict[str, str] = {}
     for done, name in enumerate(dict.fromkeys(names), start=2):
         probed = ProbePlan(tap=plan.tap, labels=(name,), split=plan.split, seed=plan.seed)
-        subject = Subject(
-            material=material,
+        context = StudyContext(
+            data=data,
             columns=columns,
             hashes=hashes,
             plan=probed,
@@ -125,25 +125,26 @@ def study(
         )
         try:
             (found,) = probe(store, probed, device=device)
-            labels.append(study_label(subject, found, of_others.get(found.target.name)))
-            laid[found.target.name] = _classes(found)
+            labels.append(study_label(context, found, given.get(found.target.name)))
+            classes[found.target.name] = _classes(found)
         except EvaluationError as error:
             if plan.labels:
                 raise
-            not_studied[name] = str(error)
-        progress(done, total, len(not_studied))
+            skipped[name] = str(error)
+        progress(done, total, len(skipped))
     if not labels:
-        name, reason = next(iter(not_studied.items()))
+        name, reason = next(iter(skipped.items()))
         raise EvaluationError(
-            f"none of the labels {', '.join(not_studied)} can be studied; why not {name!r}: "
-            f"{reason}"
+            f"none of the labels {', '.join(skipped)} can be studied; why not {name!r}: {reason}"
         )
-    hubs = find_hubs(material)
-    layout = lay_out(material, {name: values for name, values in laid.items() if any(values)})
+    hubs = find_hubs(data)
+    vector_map = map_vectors(
+        data, {name: values for name, values in classes.items() if any(values)}
+    )
     failures, examples = describe_failures(store)
     manifest, passport = store.manifest, store.manifest.passport
     shape = passport.preprocessing
-    progress(total, total, len(not_studied))
+    progress(total, total, len(skipped))
     return Study(
         name=manifest.name,
         reader=manifest.reader,
@@ -158,12 +159,12 @@ def study(
         weights=f"{passport.weights_source}, sha256 {passport.weights_sha256[:16]}",
         preprocessing=f"{shape.size[0]} x {shape.size[1]} pixels, {shape.fit}, "
         f"{shape.interpolation}, {shape.color}",
-        taps=tuple(Tap(tap.name, tap.layer, tap.pooling, tap.dim) for tap in passport.taps),
+        taps=passport.taps,
         tap=plan.tap,
         labels=tuple(labels),
-        not_studied=not_studied,
+        skipped=skipped,
         hubs=hubs,
-        layout=layout,
+        map=vector_map,
         seed=plan.seed,
         versions={
             "artsim": __version__,

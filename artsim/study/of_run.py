@@ -17,10 +17,12 @@ from artsim.recipes import find_recipe
 from artsim.recipes.begin import open_index
 from artsim.recipes.heritage_two_stage import TREE, stage_folder
 from artsim.splits.stored import TEST, TRAIN, VAL
-from artsim.study.holdings import read_columns
-from artsim.study.judge import Answers, estimate, judge
-from artsim.study.material import Material, gather
-from artsim.study.results import ClassScore, Estimate, RunStudy, TaskStudy, Way
+from artsim.study.data import StudyData, read_data
+from artsim.study.errors import share, study_predictions
+from artsim.study.findings import ClassScore, Estimate
+from artsim.study.overview import read_columns
+from artsim.study.predictions import AlignedPredictions
+from artsim.study.results import MethodScore, RunStudy, TaskStudy
 from artsim.training.run import METRICS, Run, read_curves, read_json, read_predictions
 from artsim.training.tree import read_tree
 
@@ -63,10 +65,10 @@ def study_run(run: Run) -> RunStudy:
 
 def _tasks(run: Run, tasks: Sequence[Mapping[str, Any]]) -> list[TaskStudy]:
     store = open_index(run.path / run.plan.index)
-    material = gather(store, store.tap(None).name, device=run.device, seed=run.seed)
+    data = read_data(store, store.tap(None).name, device=run.device, seed=run.seed)
     columns = read_columns(store)
     rows = read_predictions(run.path).to_pylist()
-    known = set(material.ids)
+    known = set(data.ids)
     gone = next((row["id"] for row in rows if row["id"] not in known), None)
     if gone is not None:
         raise EvaluationError(
@@ -80,7 +82,7 @@ def _tasks(run: Run, tasks: Sequence[Mapping[str, Any]]) -> list[TaskStudy]:
             task,
             [row for row in rows if row["task"] == task["task"]],
             classes[task["task"]],
-            material,
+            data,
             {name: each for name, each in columns.items() if name != task["task"]},
             works,
         )
@@ -92,13 +94,14 @@ def _study(
     task: Mapping[str, Any],
     rows: Sequence[Row],
     classes: tuple[str, ...],
-    material: Material,
+    data: StudyData,
     columns: Columns,
     works: int,
 ) -> TaskStudy:
-    judgment = None
+    predictions = None
     if LabelKind(task["kind"]) is LabelKind.MULTICLASS:
-        judgment = judge(_answers(rows, classes, material), material, columns, mistakes=works)
+        aligned = _aligned(rows, classes, data)
+        predictions = study_predictions(aligned, data, columns, errors=works)
     base = task["baselines"]
     return TaskStudy(
         name=task["task"],
@@ -106,17 +109,17 @@ def _study(
         sizes=(task[TRAIN]["n"], task[VAL]["n"], task[TEST]["n"]),
         split=task["split"],
         notes=tuple(task["notes"]),
-        learned=task[TRAIN].get("value"),
-        chosen=task[VAL].get("value"),
-        ways=tuple(_ways(task)),
+        train_score=task[TRAIN].get("value"),
+        validation_score=task[VAL].get("value"),
+        methods=tuple(_methods(task)),
         metadata=tuple(base.get("metadata_columns", ())),
         k=base["k"],
-        classes=tuple(_members(rows, classes)) if judgment is None else judgment.classes,
-        judgment=judgment,
+        classes=tuple(_members(rows, classes)) if predictions is None else predictions.classes,
+        predictions=predictions,
     )
 
 
-def _ways(task: Mapping[str, Any]) -> list[Way]:
+def _methods(task: Mapping[str, Any]) -> list[MethodScore]:
     """List the scores on the test pictures that are known, the network's first."""
     base = task["baselines"]
     low, high = task[TEST].get("interval", (math.nan, math.nan))
@@ -126,7 +129,7 @@ def _ways(task: Mapping[str, Any]) -> list[Way]:
     }
     scores |= {name: _estimate(base, key) for key, name in _WAYS.items()}
     scores |= {name: _estimate(task["others"], name) for name in task["others"]}
-    return [Way(name, score) for name, score in scores.items() if score is not None]
+    return [MethodScore(name, score) for name, score in scores.items() if score is not None]
 
 
 def _estimate(values: Mapping[str, Any], name: str) -> Estimate | None:
@@ -137,41 +140,41 @@ def _estimate(values: Mapping[str, Any], name: str) -> Estimate | None:
     return Estimate(values[name], low, high)
 
 
-def _answers(rows: Sequence[Row], classes: tuple[str, ...], material: Material) -> Answers:
+def _aligned(rows: Sequence[Row], classes: tuple[str, ...], data: StudyData) -> AlignedPredictions:
     """Bring a task's predictions into the numbering of the index's rows."""
-    row_of = {id_: row for row, id_ in enumerate(material.ids)}
+    row_of = {id_: row for row, id_ in enumerate(data.ids)}
     code_of = {name: code for code, name in enumerate(classes)}
-    codes = np.full(len(material.ids), -1, dtype=np.int64)
+    codes = np.full(len(data.ids), -1, dtype=np.int64)
     for row in rows:
         codes[row_of[row["id"]]] = code_of[row["truth"][0]]
-    tested = [row for row in rows if row["split"] == TEST]
-    learned = [row_of[row["id"]] for row in rows if row["split"] != TEST]
-    return Answers(
+    test = [row for row in rows if row["split"] == TEST]
+    train = [row_of[row["id"]] for row in rows if row["split"] != TEST]
+    return AlignedPredictions(
         source=NETWORK,
         classes=classes,
         codes=codes,
-        learned=np.array(learned, dtype=np.int64),
-        tested=np.array([row_of[row["id"]] for row in tested], dtype=np.int64),
-        probabilities=np.array([row["probabilities"] for row in tested], dtype=np.float64),
+        train=np.array(train, dtype=np.int64),
+        test=np.array([row_of[row["id"]] for row in test], dtype=np.int64),
+        probabilities=np.array([row["probabilities"] for row in test], dtype=np.float64),
     )
 
 
 def _members(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[ClassScore]:
-    """Score each of several classes a picture: whether it is said of those that have it."""
-    tested = [row for row in rows if row["split"] == TEST]
-    learned = Counter(name for row in rows if row["split"] != TEST for name in row["truth"])
+    """Score each of several classes a picture: whether it is positive of those that have it."""
+    test = [row for row in rows if row["split"] == TEST]
+    train = Counter(name for row in rows if row["split"] != TEST for name in row["truth"])
     for name in classes:
-        own = np.array([name in row["truth"] for row in tested])
-        said = np.array([name in row["prediction"] for row in tested])
+        own = np.array([name in row["truth"] for row in test])
+        positive = np.array([name in row["prediction"] for row in test])
         yield ClassScore(
             class_=name,
-            learned=learned[name],
-            tested=int(own.sum()),
-            right=int((own & said).sum()),
-            recall=estimate(said[own]) if own.any() else None,
-            precision=estimate(own[said]) if said.any() else None,
-            taken_for=None,
-            times=0,
+            train=train[name],
+            test=int(own.sum()),
+            correct=int((own & positive).sum()),
+            recall=share(positive[own]) if own.any() else None,
+            precision=share(own[positive]) if positive.any() else None,
+            confused_with=None,
+            confused=0,
         )
 
 

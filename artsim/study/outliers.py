@@ -1,4 +1,4 @@
-"""Pictures that do not fit their label: told otherwise by models that did not learn from them."""
+"""Images whose label is unlikely to models that were not trained on them."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from numpy.typing import NDArray
 from artsim.metrics.neighbors import NO_ROW
 from artsim.metrics.probe import probe_classes
 from artsim.splits.drawing import k_fold
-from artsim.study.material import Codes, Material
-from artsim.study.results import Outlier, Outliers
+from artsim.study.data import Codes, StudyData
+from artsim.study.findings import Outlier, Outliers
 
 __all__ = ["find_outliers"]
 
-_NEAR = 10  # neighbors asked whether they agree
+_NEAR = 10  # neighbors that may agree
 _SHOWN = 4  # of them that are shown
-_FAINT = 0.05  # a share that speaks against a label
+_FAINT = 0.05  # a share below which a label is doubtful
 
 Floats = NDArray[np.float64]
 
 
 def find_outliers(
-    material: Material,
+    data: StudyData,
     classes: tuple[str, ...],
     codes: Codes,
     strength: float,
@@ -29,73 +29,73 @@ def find_outliers(
     most: int,
     folds: int = 5,
 ) -> Outliers:
-    """Find the pictures that fit their label least.
+    """Find the images that fit their label least.
 
-    Two opinions speak for a label: the probability that a probe gives it which learned from the
-    other folds (copies of a file are in one fold; of the vectors it has the first principal
-    components), and the share of the nearest other pictures that have it. The lowest mean of the
-    two comes first; of equals, the surest of another class.
+    Two figures support a label: its probability by a probe trained on the other folds (copies of a
+    file are in one fold; its features are the first principal components), and the share of the
+    nearest other images that have it. The lowest mean of the two comes first; of equals, the most
+    confident prediction of another class.
 
     Args:
-        material: The index.
+        data: The index.
         classes: What the codes stand for.
         codes: Class of each row, shape (N,); rows of -1 take no part.
         strength: C of the probes.
         most: Outliers described at most.
-        folds: Parts, each told by what the others taught.
+        folds: Parts, each predicted by a probe trained on the others.
 
     Raises:
-        EvaluationError: If there are fewer pictures than folds, or others have one class.
+        EvaluationError: If there are fewer images than folds, or the others have one class.
     """
     rows = np.flatnonzero(codes >= 0)
-    likely = _out_of_fold(material, codes, strength, folds)  # (N, C)
-    found = material.search(rows, rows, _NEAR)
+    likely = _out_of_fold(data, codes, strength, folds)  # (N, C)
+    found = data.search(rows, rows, _NEAR)
     near = np.where(found.rows == NO_ROW, -1, codes[found.rows])  # (n, 10)
     agreement = (near == codes[rows][:, None]).mean(axis=1)
     own = likely[rows, codes[rows]]
     predicted = likely[rows].argmax(axis=1)
     sure = likely[rows].max(axis=1)
-    # Of a class of one picture nothing else could have taught.
+    # The only image of its class cannot be predicted by the others.
     fit = np.where(np.bincount(codes[rows])[codes[rows]] > 1, (own + agreement) / 2, 1.0)
     order = np.lexsort((-sure, fit))
     order = order[predicted[order] != codes[rows][order]][:most]
     return Outliers(
         folds=folds,
         neighbors=_NEAR,
-        asked=len(rows),
-        unlike=int(((own < _FAINT) & (agreement < _FAINT) & (fit < 1)).sum()),
+        checked=len(rows),
+        doubtful=int(((own < _FAINT) & (agreement < _FAINT) & (fit < 1)).sum()),
         works=tuple(
             Outlier(
-                work=material.work(int(rows[i])),
-                class_=classes[codes[rows[i]]],
-                probability=float(own[i]),
+                work=data.work(int(rows[i])),
+                truth=classes[codes[rows[i]]],
                 predicted=classes[predicted[i]],
-                predicted_probability=float(sure[i]),
+                probability=float(sure[i]),
+                truth_probability=float(own[i]),
                 agreement=float(agreement[i]),
-                neighbors=material.evidence(found, int(i), classes, codes, _SHOWN),
+                neighbors=data.neighbors(found, int(i), classes, codes, _SHOWN),
             )
             for i in order
         ),
     )
 
 
-def _out_of_fold(material: Material, codes: Codes, strength: float, folds: int) -> Floats:
-    """Tell each row by a probe that learned from the other folds, shape (N, C)."""
+def _out_of_fold(data: StudyData, codes: Codes, strength: float, folds: int) -> Floats:
+    """Predict each row by a probe trained on the other folds, shape (N, C)."""
     likely = np.zeros((len(codes), int(codes.max()) + 1))
     rows = np.flatnonzero(codes >= 0)
-    content = material.content
-    for fold in k_fold(codes[rows], folds, groups=content[rows], seed=material.seed):
+    content = data.content
+    for fold in k_fold(codes[rows], folds, groups=content[rows], seed=data.seed):
         others = np.delete(rows, fold)
         found = probe_classes(
-            material.components,
+            data.components,
             codes,
             train=others,
             test=rows[fold],
             groups=content,
             strengths=[strength],
-            seed=material.seed,
-            device=material.device,
+            seed=data.seed,
+            device=data.device,
         )
-        told = found.head.probabilities(material.components[rows[fold]])
-        likely[rows[fold][:, None], found.head.classes] = told
+        predicted = found.head.probabilities(data.components[rows[fold]])
+        likely[rows[fold][:, None], found.head.classes] = predicted
     return likely

@@ -1,4 +1,4 @@
-"""The principal components of vectors: a plane to look at, and a shorter form to fit often."""
+"""The principal components of vectors: for a map of them, and to fit fast."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ def principal_components(
         most: Components wanted, M; at most D.
 
     Returns:
-        The centerd vectors along the axes, shape (N, M), and the share of the variance that each
+        The centered vectors along the axes, shape (N, M), and the share of the variance that each
         axis holds, shape (M,). Of the two directions of an axis, the largest part is positive.
     """
-    centerd = vectors - vectors.mean(axis=0)
-    variances, axes = np.linalg.eigh((centerd.T @ centerd).astype(np.float64))
+    centered = vectors - vectors.mean(axis=0)
+    variances, axes = np.linalg.eigh((centered.T @ centered).astype(np.float64))
     variances, axes = variances[::-1][:most], axes[:, ::-1][:, :most]
     axes = axes * np.sign(axes[abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
-    total = float(np.einsum("nd,nd->", centerd, centerd, dtype=np.float64))
+    total = float(np.einsum("nd,nd->", centered, centered, dtype=np.float64))
     shares = np.maximum(variances, 0) / total if total > 0 else np.zeros(len(variances))
-    return centerd @ axes.astype(np.float32), shares
+    return centered @ axes.astype(np.float32), shares

@@ -1,4 +1,4 @@
-"""What an index holds, whatever its labels: columns, failures, hubs, and its vectors on a plane."""
+"""What an index holds, whatever its labels: columns, failures, hubs, and a map of its vectors."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from artsim.index.layout import read_layout
 from artsim.labels import derived_labels, label_columns, values_of
 from artsim.metrics.hubness import k_occurrence, k_occurrence_skew
 from artsim.store import Store
-from artsim.study.material import Material
-from artsim.study.results import FieldFacts, Hubs, Layout
+from artsim.study.data import StudyData
+from artsim.study.results import FieldFacts, Hubs, VectorMap
 
-__all__ = ["describe_failures", "describe_fields", "find_hubs", "lay_out", "read_columns"]
+__all__ = ["describe_failures", "describe_fields", "find_hubs", "map_vectors", "read_columns"]
 
 POINTS = 5_000  # on the plane; more are drawn from at random
 
 _HUB_K = 10
-_HUBS = 6  # pictures shown
+_HUBS = 6  # images shown
 _EXAMPLES = 5  # of failures
 _DECIMALS = 4  # of a coordinate
 
@@ -67,42 +67,40 @@ def read_columns(store: Store) -> dict[str, list[str | None]]:
     return {name: values_of(store, name) for name in (*texts, *derived_labels(store))}
 
 
-def find_hubs(material: Material) -> Hubs:
-    """Find the pictures that are a neighbor of far too many others."""
-    rows = np.arange(len(material.ids))
+def find_hubs(data: StudyData) -> Hubs:
+    """Find the images that are a neighbor of far too many others."""
+    rows = np.arange(len(data.ids))
     k = min(_HUB_K, len(rows) - 1)
     if k < 1:
         return Hubs(k=0, skew=None, orphans=0, most=())
-    occurrence = k_occurrence(material.search(rows, rows, k), len(rows))
+    occurrence = k_occurrence(data.search(rows, rows, k), len(rows))
     skew = k_occurrence_skew(occurrence)
     most = np.argsort(-occurrence, kind="stable")[:_HUBS]
     return Hubs(
         k=k,
         skew=None if math.isnan(skew) else skew,
         orphans=int((occurrence == 0).sum()),
-        most=tuple((material.work(int(row)), int(occurrence[row])) for row in most),
+        most=tuple((data.work(int(row)), int(occurrence[row])) for row in most),
     )
 
 
-def lay_out(material: Material, labels: Mapping[str, Sequence[str | None]]) -> Layout:
+def map_vectors(data: StudyData, labels: Mapping[str, Sequence[str | None]]) -> VectorMap:
     """Put the vectors on the kept map, or on the plane of their two principal components.
 
     Args:
-        material: The index.
+        data: The index.
         labels: Of each row, by name, to color them by.
     """
-    n = len(material.ids)
-    rng = np.random.default_rng(material.seed)
+    n = len(data.ids)
+    rng = np.random.default_rng(data.seed)
     rows = np.sort(rng.choice(n, POINTS, replace=False)) if n > POINTS else np.arange(n)
-    kept = read_layout(material.store, material.tap)
+    kept = read_layout(data.store, data.tap)
     if kept is not None:
-        points, method = kept[rows], "the map that 'artsim map' drew by UMAP"
+        points, method = kept[rows], "the UMAP layout of 'artsim map'"
     else:
-        points, share = material.components[rows, :2], material.shares[:2].sum()
-        method = (
-            f"the plane of the two principal components, which hold {share:.0%} of the variance"
-        )
-    return Layout(
+        points, share = data.components[rows, :2], data.shares[:2].sum()
+        method = f"the first two principal components, which hold {share:.0%} of the variance"
+    return VectorMap(
         method=method,
         rows=tuple(rows.tolist()),
         x=_rounded(points[:, 0]),

@@ -1,4 +1,4 @@
-"""The rows of an index as a study needs them: pictures with their captions, unit vectors, files."""
+"""The rows of an index as a study needs them: images with titles, unit vectors, files."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
 from artsim.metrics.vectors import to_unit
 from artsim.search import locate
 from artsim.store import Store
+from artsim.study.findings import Neighbor, Work
 from artsim.study.principal import principal_components
-from artsim.study.results import Evidence, Work
 
-__all__ = ["Codes", "Material", "Rows", "Vectors", "gather"]
+__all__ = ["Codes", "Rows", "StudyData", "Vectors", "read_data"]
 
-_COMPONENTS = 256  # kept: they tell labels nearly as well, and are fitted in a tenth of the time
+_COMPONENTS = 256  # kept: nearly as accurate, and fitted in a tenth of the time
 _TITLES = ("title", "name", "object_name", "label", "caption")
 
 Codes = NDArray[np.int64]
@@ -29,7 +29,7 @@ Vectors = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class StudyData:
     """The N rows of an index, each array and sequence in their order."""
 
     store: Store
@@ -50,11 +50,11 @@ class Material:
         return encode(self.files)[0]
 
     def work(self, row: int) -> Work:
-        """Return a row as a picture to show."""
+        """Return a row as an image to show."""
         return Work(self.ids[row], locate(self.store, self.images[row]), self.titles[row])
 
     def search(self, queries: Rows, bank: Rows, k: int) -> Neighbors:
-        """Find the k nearest rows of a bank, in the numbering of all rows; none finds itself."""
+        """Find the k nearest rows of a bank, as rows of the index; none finds itself."""
         place = np.full(len(self.ids), NO_ROW, dtype=np.int64)
         place[bank] = np.arange(len(bank))
         found = nearest(
@@ -66,9 +66,9 @@ class Material:
         )
         return Neighbors(found.scores, np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows]))
 
-    def evidence(
+    def neighbors(
         self, found: Neighbors, query: int, classes: Sequence[str], codes: Codes, most: int
-    ) -> tuple[Evidence, ...]:
+    ) -> tuple[Neighbor, ...]:
         """Describe the first neighbors of a query.
 
         Args:
@@ -79,7 +79,7 @@ class Material:
             most: Neighbors described.
         """
         return tuple(
-            Evidence(self.work(row), classes[codes[row]], float(score), rank)
+            Neighbor(self.work(row), classes[codes[row]], float(score), rank)
             for rank, (row, score) in enumerate(
                 zip(found.rows[query, :most].tolist(), found.scores[query], strict=False), start=1
             )
@@ -87,7 +87,7 @@ class Material:
         )
 
 
-def gather(store: Store, tap: str, *, device: str | torch.device, seed: int) -> Material:
+def read_data(store: Store, tap: str, *, device: str | torch.device, seed: int) -> StudyData:
     """Read the rows of an index.
 
     Raises:
@@ -98,7 +98,7 @@ def gather(store: Store, tap: str, *, device: str | torch.device, seed: int) -> 
     table = store.read(["id", "image", "content_hash", *([title] if title else [])])
     vectors, _ = to_unit(store.vectors(tap), f"the vectors of {str(store.path)!r}")
     components, shares = principal_components(vectors, _COMPONENTS)
-    return Material(
+    return StudyData(
         store=store,
         tap=tap,
         vectors=vectors,

@@ -1,0 +1,88 @@
+"""The label that a museum puts next to a work, found in its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Caption", "as_text", "file_of", "is_url"]
+
+# What museums call their columns (NGA, MoMA, The Met, Cleveland, Chicago, the Rijksmuseum, IIIF).
+# Lower case, without spaces and underscores; the first one with a value is taken.
+_COLUMNS = {
+    part: names.split()
+    for part, names in {
+        "title": "title objecttitle name objectname label",
+        "artist": "artist artists artistdisplayname attribution creator maker artistdisplay "
+        "creatordescription principalmaker author painter",
+        "date": "date displaydate objectdate creationdate datedisplay datecreated datetext year "
+        "years",
+        "accession": "accessionnumber accessionnum accessionno objectnumber inventorynumber "
+        "inventory mainreferencenumber",
+        "credit": "creditline credit courtesy requiredstatement",
+        "rights": "rights license licence copyright rightsandreproduction sharelicensestatus "
+        "copyrightnotice",
+        "link": "url objecturl link objectpage linkresource homepage webpage permalink "
+        "objectwikidataurl",
+        "iiif": "iiifurl iiif iiifimage imageservice iiifservice iiifimageurl",
+    }.items()
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caption:
+    """What a museum's label says about a work, as far as its record does."""
+
+    title: str = ""
+    artist: str = ""
+    date: str = ""
+    accession: str = ""
+    credit: str = ""
+    rights: str = ""
+    link: str = ""  # the page of the object, http or https
+    iiif: str = ""  # the base address of its image service, http or https
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> Caption:
+        """Find it in a record, by the names that museums give their columns."""
+        by_name = {
+            name.lower().replace("_", "").replace(" ", ""): as_text(value)
+            for name, value in metadata.items()
+        }
+        found = {
+            part: next((by_name[name] for name in names if by_name.get(name)), "")
+            for part, names in _COLUMNS.items()
+        }
+        for part in ("link", "iiif"):
+            found[part] = found[part].strip() if is_url(found[part].strip()) else ""
+        return cls(**found)
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Title, artist and date, those that are known."""
+        return tuple(line for line in (self.title, self.artist, self.date) if line)
+
+
+def as_text(value: object) -> str:
+    """Write a value of a record: lists with commas, years as 1880-1885, None as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(as_text, value))
+    if isinstance(value, dict):  # a range of years
+        return "-".join(str(end) for end in dict.fromkeys(value.values()) if end is not None)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def is_url(text: str) -> bool:
+    """Check whether it is an address on the web, safe to link to."""
+    return text.lower().startswith(("http://", "https://"))
+
+
+def file_of(image: str | None) -> Path | None:
+    """Return the file of an image; None if it is only on the web."""
+    return None if image is None or is_url(image) else Path(image)

@@ -1,0 +1,89 @@
+"""The answer of a search with everything needed to cite and repeat it."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from artsim import __version__
+from artsim.datatypes import Box, Passport
+from artsim.search import Answer, IndexEncoder, Match, Query, Searcher
+
+if TYPE_CHECKING:
+    from artsim.explain import Regions
+
+__all__ = ["Citation", "cite", "detail_of", "match_figures", "name_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Citation:
+    """An answer, and how it was found."""
+
+    answer: Answer
+    index: str  # where it is
+    rows: int  # of the index
+    passport: Passport
+    command: str  # that gives this answer
+    date: str  # of the answer, ISO 8601
+    version: str = __version__  # of artsim
+    # For each match the regions that made it: of the queries, then of itself. Empty if not asked.
+    regions: tuple[tuple[Regions, ...], ...] = ()
+
+
+def cite(
+    searcher: Searcher,
+    answer: Answer,
+    *,
+    command: str,
+    index: str | None = None,
+    encoder: IndexEncoder | None = None,
+) -> Citation:
+    """Add to an answer what is needed to cite and repeat it.
+
+    Args:
+        searcher: That gave the answer.
+        answer: Its answer.
+        command: That gives this answer.
+        index: What to call the index; its path if None.
+        encoder: Has the network of the index, to find the regions that made each match; they are
+            left out if None.
+
+    Raises:
+        ModelError: If the network cannot be explained.
+    """
+    regions: tuple[tuple[Regions, ...], ...] = ()
+    if encoder is not None and answer.matches:
+        from artsim.explain import explain_answer
+
+        regions = tuple(explain_answer(answer, encoder.extractor))
+    store = searcher.store
+    return Citation(
+        answer=answer,
+        index=index or str(store.path),
+        rows=store.rows,
+        passport=store.manifest.passport,
+        command=command,
+        date=datetime.datetime.now().astimezone().date().isoformat(),
+        regions=regions,
+    )
+
+
+def name_of(shown: Match | Query) -> str:
+    """Return what a match or a query is called: an id, a path or words."""
+    return shown.id if isinstance(shown, Match) else shown.name
+
+
+def detail_of(shown: Match | Query) -> Box | None:
+    """Return the detail that was searched for or found, in per cent."""
+    return shown.box if shown.box is not None and shown.box.percent else None
+
+
+def match_figures(match: Match) -> str:
+    """Write score, percentile, shares and the place of the detail, for people."""
+    parts = [f"{match.score:.3f}"]
+    if match.percentile is not None:
+        parts.append(f"percentile {match.percentile:.4g}")
+    parts += [f"{name} {share:.3f}" for name, share in match.shares.items()]
+    parts += [f"at {match.box}"] if match.box is not None else []
+    return " · ".join(parts)

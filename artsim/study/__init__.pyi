@@ -1,0 +1,55 @@
+from .findings import (
+    CalibrationBin,
+    ClassScore,
+    ColumnSlices,
+    Confusion,
+    Estimate,
+    Neighbor,
+    Outlier,
+    Outliers,
+    PredictionError,
+    PredictionStudy,
+    Slice,
+    Work,
+)
+from .of_index import StudyPlan, find_group, study
+from .of_run import study_run
+from .predictions import Predictions
+from .results import (
+    Curve,
+    LabelStudy,
+    MethodScore,
+    RunStudy,
+    SplitFacts,
+    Study,
+    TaskStudy,
+    VectorMap,
+)
+
+__all__ = [
+    "CalibrationBin",
+    "ClassScore",
+    "ColumnSlices",
+    "Confusion",
+    "Curve",
+    "Estimate",
+    "LabelStudy",
+    "MethodScore",
+    "Neighbor",
+    "Outlier",
+    "Outliers",
+    "PredictionError",
+    "PredictionStudy",
+    "Predictions",
+    "RunStudy",
+    "Slice",
+    "SplitFacts",
+    "Study",
+    "StudyPlan",
+    "TaskStudy",
+    "VectorMap",
+    "Work",
+    "find_group",
+    "study",
+    "study_run",
+]

@@ -1,0 +1,181 @@
+"""Where predictions are right and wrong: by class, confidence and values of other columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.labels import encode
+from artsim.metrics import scores as metrics
+from artsim.metrics.intervals import wilson
+from artsim.study.data import StudyData
+from artsim.study.findings import (
+    CalibrationBin,
+    ClassScore,
+    ColumnSlices,
+    Confusion,
+    Estimate,
+    PredictionError,
+    PredictionStudy,
+    Slice,
+)
+from artsim.study.predictions import AlignedPredictions
+
+__all__ = ["share", "study_predictions"]
+
+EDGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the bins of confidence
+
+_TOP = 5
+_NEIGHBORS = 5  # of an error that are shown
+_DEEP = 200  # neighbors among which the nearest of the true class is looked for
+_SLICE = 10  # test images that make a value a slice
+_SLICES = 40  # values of a column
+
+
+def study_predictions(
+    found: AlignedPredictions,
+    data: StudyData,
+    columns: Mapping[str, Sequence[str | None]],
+    *,
+    errors: int,
+) -> PredictionStudy:
+    """Find out where predictions are right and wrong.
+
+    Args:
+        found: Predictions for one test image or more.
+        data: The index.
+        columns: Values of each row by column, for the slices.
+        errors: Errors described at most.
+    """
+    truth, predicted = found.truth, found.predicted
+    ranked = np.argsort(-found.probabilities, axis=1, kind="stable")[:, :_TOP]
+    return PredictionStudy(
+        source=found.source,
+        accuracy=share(truth == predicted),
+        top5=metrics.top_accuracy(truth, ranked),
+        macro_f1=metrics.macro_f1(truth, predicted),
+        balanced_accuracy=metrics.balanced_accuracy(truth, predicted),
+        kappa=metrics.cohen_kappa(truth, predicted),
+        classes=tuple(_classes(found)),
+        confusions=tuple(
+            Confusion(found.classes[a], found.classes[b], int(count))
+            for a, b, count in metrics.confusion(truth, predicted)
+        ),
+        calibration=tuple(_calibration(found)),
+        errors=_errors(found, data, errors),
+        columns=tuple(
+            slices
+            for name, values in columns.items()
+            if (slices := _slices(name, [values[row] for row in found.test], found))
+        ),
+    )
+
+
+def share(correct: NDArray[np.bool_]) -> Estimate:
+    """Return the share that is true, with its Wilson interval."""
+    n = len(correct)
+    return Estimate(float(correct.mean()), *wilson(int(correct.sum()), n))
+
+
+def _classes(found: AlignedPredictions) -> list[ClassScore]:
+    truth, predicted = found.truth, found.predicted
+    train = np.bincount(found.codes[found.train], minlength=len(found.classes))
+    scores = []
+    for code, class_ in enumerate(found.classes):
+        own, positive = truth == code, predicted == code
+        wrong = np.bincount(predicted[own & ~positive], minlength=1)
+        if not own.any() and not train[code]:
+            continue
+        scores.append(
+            ClassScore(
+                class_=class_,
+                train=int(train[code]),
+                test=int(own.sum()),
+                correct=int((own & positive).sum()),
+                recall=share(positive[own]) if own.any() else None,
+                precision=share(own[positive]) if positive.any() else None,
+                confused_with=found.classes[wrong.argmax()] if wrong.any() else None,
+                confused=int(wrong.max()),
+            )
+        )
+    return scores
+
+
+def _calibration(found: AlignedPredictions) -> list[CalibrationBin]:
+    confidence = found.probabilities.max(axis=1)
+    correct = found.truth == found.predicted
+    place = np.clip(np.searchsorted(EDGES, confidence, side="right") - 1, 0, len(EDGES) - 2)
+    return [
+        CalibrationBin(
+            low=EDGES[i],
+            high=EDGES[i + 1],
+            count=int((place == i).sum()),
+            confidence=float(confidence[place == i].mean()),
+            accuracy=share(correct[place == i]),
+        )
+        for i in range(len(EDGES) - 1)
+        if (place == i).any()
+    ]
+
+
+def _errors(found: AlignedPredictions, data: StudyData, most: int) -> tuple[PredictionError, ...]:
+    """Describe the most confident errors."""
+    truth, predicted = found.truth, found.predicted
+    confidence = found.probabilities.max(axis=1)
+    wrong = np.flatnonzero(truth != predicted)
+    wrong = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
+    if not len(wrong):
+        return ()
+    nearest = data.search(found.test[wrong], found.train, _DEEP)
+    errors = []
+    for place, i in enumerate(wrong):
+        class_ = found.classes[truth[i]]
+        near = data.neighbors(nearest, place, found.classes, found.codes, _DEEP)
+        errors.append(
+            PredictionError(
+                work=data.work(int(found.test[i])),
+                truth=class_,
+                predicted=found.classes[predicted[i]],
+                probability=float(confidence[i]),
+                truth_probability=float(found.probabilities[i, truth[i]]),
+                neighbors=near[:_NEIGHBORS],
+                nearest_of_truth=next((each for each in near if each.class_ == class_), None),
+            )
+        )
+    return tuple(errors)
+
+
+def _slices(
+    column: str, values: Sequence[str | None], found: AlignedPredictions
+) -> ColumnSlices | None:
+    """Score each value of a column that enough test images have; None if there are not two."""
+    codes, classes = encode(values)
+    counts = np.bincount(codes[codes >= 0], minlength=len(classes))
+    large = np.flatnonzero(counts >= _SLICE)
+    large = large[np.argsort(-counts[large], kind="stable")][:_SLICES]
+    if len(large) < 2:
+        return None
+    truth, predicted = found.truth, found.predicted
+    correct = truth == predicted
+    recall = np.bincount(truth, weights=correct) / np.maximum(np.bincount(truth), 1)  # by class
+    groups = [(classes[code], codes == code) for code in large]
+    missing = codes < 0
+    others = ~missing & ~np.isin(codes, large)
+    groups += [("(other values)", others), ("(no value)", missing)]
+    slices = []
+    for value, rows in groups:
+        if not rows.any():
+            continue
+        accuracy = share(correct[rows])
+        slices.append(
+            Slice(
+                value=value,
+                count=int(rows.sum()),
+                accuracy=accuracy,
+                expected=float(recall[truth[rows]].mean()),
+                weak=bool(accuracy.high < correct.mean()),
+            )
+        )
+    return ColumnSlices(column, tuple(sorted(slices, key=lambda each: each.accuracy.value)))

@@ -1,0 +1,108 @@
+"""Predictions for the test images of a label, and how they fit the rows of an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import EvaluationError
+from artsim.study.data import Codes, Rows
+
+__all__ = ["AlignedPredictions", "Predictions", "align"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """Predictions of any model for the test images of a label."""
+
+    label: str
+    source: str  # what made them, for people: 'fine-tuned vit_small'
+    train: tuple[str, ...]  # ids of the training set and of the validation set
+    ids: tuple[str, ...]  # (n,) of the test images
+    truth: tuple[str, ...]  # (n,)
+    classes: tuple[str, ...]  # (K,)
+    probabilities: Floats  # (n, K)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AlignedPredictions:
+    """Predictions by the rows of an index and the classes of a label."""
+
+    source: str
+    classes: tuple[str, ...]  # of the label, C in number
+    codes: Codes  # (N,) true class of each row, -1 where there is none
+    train: Rows
+    test: Rows  # (n,)
+    probabilities: Floats  # (n, C), 0 for a class that cannot be predicted
+
+    @property
+    def truth(self) -> Codes:
+        """The true class of each test row, shape (n,)."""
+        return self.codes[self.test]
+
+    @property
+    def predicted(self) -> Codes:
+        """The most probable class of each test row, shape (n,)."""
+        predicted: Codes = self.probabilities.argmax(axis=1)
+        return predicted
+
+
+def align(
+    predictions: Predictions, ids: Sequence[str], classes: tuple[str, ...], codes: Codes
+) -> AlignedPredictions:
+    """Match predictions with the rows of an index and the classes of its label.
+
+    Raises:
+        EvaluationError: If the index lacks one of the images or classes, a test image is in the
+            training set too, or the truth differs from the catalog.
+    """
+    name = predictions.label
+    row_of = {id_: row for row, id_ in enumerate(ids)}
+    column_of = {class_: code for code, class_ in enumerate(classes)}
+    shape = (len(predictions.ids), len(predictions.classes))
+    if predictions.probabilities.shape != shape or len(predictions.truth) != shape[0]:
+        raise EvaluationError(
+            f"the predictions of {name!r} have probabilities of shape "
+            f"{predictions.probabilities.shape} and {len(predictions.truth)} true classes; "
+            f"expected {shape} and {shape[0]}"
+        )
+    unknown = [id_ for id_ in (*predictions.train, *predictions.ids) if id_ not in row_of]
+    if unknown:
+        raise EvaluationError(
+            f"{len(unknown):,} predictions of {name!r} are for images that are not in the index, "
+            f"the first is {unknown[0]!r}; predict the images of this index"
+        )
+    both = set(predictions.train) & set(predictions.ids)
+    if both:
+        raise EvaluationError(
+            f"{len(both):,} test images of {name!r} are also in its training set, "
+            f"the first is {min(both)!r}; test on images that were not trained on"
+        )
+    strange = [class_ for class_ in predictions.classes if class_ not in column_of]
+    if strange:
+        raise EvaluationError(f"{strange[0]!r} is not a class of {name!r}; predict its classes")
+    test = np.array([row_of[id_] for id_ in predictions.ids], dtype=np.int64)
+    known = [classes[code] if code >= 0 else None for code in codes[test]]
+    for id_, said, class_ in zip(predictions.ids, predictions.truth, known, strict=True):
+        if said != class_:
+            raise EvaluationError(
+                f"in the predictions {name!r} of {id_!r} is {said!r}, in the index {class_!r}; "
+                "predict again with the catalog as it is now"
+            )
+    probabilities = np.zeros((shape[0], len(classes)))
+    probabilities[:, [column_of[class_] for class_ in predictions.classes]] = (
+        predictions.probabilities
+    )
+    return AlignedPredictions(
+        source=predictions.source,
+        classes=classes,
+        codes=codes,
+        train=np.array([row_of[id_] for id_ in predictions.train], dtype=np.int64),
+        test=test,
+        probabilities=probabilities,
+    )
