@@ -177,7 +177,7 @@ def test_similar_draws_a_contact_sheet(index, museum, tmp_path):
     with Image.open(sheet) as drawn:
         assert drawn.width > 800
     output = run("similar", query, "--index", index, "--sheet", tmp_path / "sheet.doc", code=1)
-    assert output.startswith("Error: cannot tell the format")
+    assert output.startswith("Error: unknown image format")
 
 
 def test_similar_by_file_finds_the_like_picture(index, tmp_path):

@@ -379,7 +379,7 @@ def test_the_command_writes_what_it_says_and_names_what_made_it(path, tmp_path):
     )
     collection, label = (json.loads(line) for line in told.stdout.splitlines())
     assert (collection["kind"], collection["rows"]) == ("collection", 120)
-    assert (label["label"], label["of"], label["split"]["test"]) == ("hue", "classes", 24)
+    assert (label["label"], label["of"], label["split"]["test"]) == ("hue", "multiclass", 24)
     command = (
         f"artsim report --index {path} --tap rgb --label hue --split side --group artist "
         f"--works 12 --seed 0 --html {page} --markdown {notes} --csv {tables}"

@@ -479,7 +479,7 @@ def test_an_answer_is_exported_as_a_spreadsheet_a_page_and_a_manifest(visitor, s
     rows = export(visitor, "csv").splitlines()
     assert rows[0] == "rank,score,percentile,id,image,title,artist,year,medium"
     assert rows[1].split(",")[3:6] == ["a10", "a10.png", "'=1+1"]
-    assert "Like a0" in export(visitor, "html")
+    assert "Similar to a0" in export(visitor, "html")
     manifest = json.loads(export(visitor, "iiif"))
     assert manifest["type"] == "Manifest"
     for kind in ("csv", "html", "iiif"):
