@@ -28,7 +28,7 @@ _BATCH = 8192  # rows a record batch
 _IIIF = (
     r"^(.*/(?:full|square|(?:pct:)?[\d.]+,[\d.]+,[\d.]+,[\d.]+))"
     r"/(?:max|full|\^max|\^?!?\d*,\d*|\^?pct:[\d.]+)"
-    r"(/!?\d+(?:\.\d+)?/(?:default|native|color|color|gray|gray|bitonal)\.\w+(?:\?.*)?)$"
+    r"(/!?\d+(?:\.\d+)?/(?:default|native|color|colour|gray|grey|bitonal)\.\w+(?:\?.*)?)$"
 )
 
 

@@ -45,7 +45,7 @@ _IDENTIFIER = re.compile(
     r"(?:^|[^a-z])(?:ids?|uuid|guid|isbn|barcode|no|nr)(?:$|[^a-z])"
     r"|accession|inventory|signature"
     r"|(?:object|artist|constituent|item|image|museum|parent|record|term|ulan|wikidata|work)ids?$"
-    r"|(?:object|catalog|catalog|item|museum|record)[^a-z]?num"
+    r"|(?:object|catalogue?|item|museum|record)[^a-z]?num"
 )
 
 
