@@ -166,7 +166,7 @@ def test_similar_prints_json_lines_in_a_pipe(index, museum):
 
 def test_similar_prints_a_table_for_people(index):
     output = run("similar", "--id", "obj-4", "-k", "2", "--index", index, "--table")
-    assert output.startswith(f"Like obj-4 in {index} (8 pictures, by embedding)\n")
+    assert output.startswith(f"Similar to obj-4 in {index} (8 images, by embedding)\n")
     assert "[bold]No. 5" in output  # a title is shown as it is, not taken for markup
 
 

@@ -1,4 +1,4 @@
-"""Matches in a terminal that draws pictures: which one it is, and how large its cells are."""
+"""Matches in a terminal that draws images: which one it is, and how large its cells are."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ __all__ = ["PREVIEWS", "find_protocol", "print_previews"]
 
 PREVIEWS = ("auto", "kitty", "iterm", "sixel", "none")
 
-_CELL = (10, 20)  # pixels of a character cell where the terminal does not say: a VT340's
-_COLUMNS, _ROWS = 12, 5  # cells of a picture
-_GAP = 2  # columns between a picture and its text
+_CELL = (10, 20)  # pixels of a character cell if the terminal does not say: a VT340's
+_COLUMNS, _ROWS = 12, 5  # cells of an image
+_GAP = 2  # columns between an image and its text
 _ANSWER_S = 0.2  # that a terminal gets to say what it knows
 
 
-def find_protocol(asked: str) -> TerminalProtocol | None:
-    """Return how to draw pictures here: as asked, else as the terminal can; None: not at all."""
+def find_protocol(chosen: str) -> TerminalProtocol | None:
+    """Return how to draw images here: as chosen, else as the terminal can; None: not at all."""
     from artsim.report import TerminalProtocol
 
-    if asked == "none":
+    if chosen == "none":
         return None
-    if asked != "auto":
-        return TerminalProtocol(asked)
+    if chosen != "auto":
+        return TerminalProtocol(chosen)
     if not sys.stdout.isatty():
         return None
     named = _named(os.environ)
@@ -46,7 +46,7 @@ def find_protocol(asked: str) -> TerminalProtocol | None:
 
 
 def print_previews(matches: Sequence[Match], protocol: TerminalProtocol) -> None:
-    """Print each match as a small picture with what is known of it at the right."""
+    """Print each match as a small image with its caption at the right."""
     from rich.cells import set_cell_size
 
     from artsim.errors import ImageError
@@ -77,7 +77,7 @@ def print_previews(matches: Sequence[Match], protocol: TerminalProtocol) -> None
 
 
 def _named(environment: dict[str, str] | os._Environ[str]) -> str | None:
-    """Tell by what terminals say of themselves; within tmux and screen they are not the ones."""
+    """Guess by the environment that terminals set; tmux and screen hide the terminal."""
     if environment.get("TMUX") or environment.get("TERM", "").startswith(("screen", "tmux")):
         return None
     program = environment.get("TERM_PROGRAM", "")
@@ -91,7 +91,7 @@ def _named(environment: dict[str, str] | os._Environ[str]) -> str | None:
 
 
 def _answers_sixel() -> bool:
-    """Ask the terminal what it is: attribute 4 of the answer is sixel."""
+    """Query the terminal for its attributes: attribute 4 is sixel."""
     if not sys.stdin.isatty():
         return False
     with _unbuffered() as fd:
@@ -111,7 +111,7 @@ def _answers_sixel() -> bool:
 
 @contextlib.contextmanager
 def _unbuffered() -> Iterator[int | None]:
-    """Read what the terminal answers as it comes and unseen; None where that cannot be."""
+    """Read the reply of the terminal as it comes, without echo; None if that is impossible."""
     try:
         import termios
         import tty

@@ -29,7 +29,7 @@ _LEGEND = (
 
 @dataclass(frozen=True, kw_only=True)
 class Outputs:
-    """What to write, as `output_options` says it."""
+    """What to write, as chosen by `output_options`."""
 
     sheet: Path | None = None
     html: Path | None = None
@@ -41,12 +41,12 @@ class Outputs:
 
     @classmethod
     def take(cls, settings: dict[str, Any]) -> Self:
-        """Take what `output_options` gave out of a command's settings."""
+        """Take the values of `output_options` out of a command's settings."""
         names = ("sheet", "html", "csv", "iiif", "iiif_base", "why", "previews")
         return cls(**{name: settings.pop(name) for name in names})
 
     def __post_init__(self) -> None:
-        """Refuse what would be without effect."""
+        """Refuse options without effect."""
         if self.why and self.sheet is None and self.html is None:
             raise click.UsageError("--why is drawn into --sheet FILE or --html FILE; give one")
         if self.iiif_base is not None and self.iiif is None:
@@ -54,7 +54,7 @@ class Outputs:
 
     @property
     def files(self) -> list[Path]:
-        """The files asked for."""
+        """The files to write."""
         return [file for file in (self.sheet, self.html, self.csv, self.iiif) if file is not None]
 
 
@@ -66,13 +66,13 @@ def output_options(command: Command) -> Command:
                 "--sheet",
                 metavar="FILE",
                 type=NEW_FILE,
-                help="Draw query and matches to a picture.",
+                help="Draw query and matches into a contact sheet.",
             ),
             click.option(
                 "--html",
                 metavar="FILE",
                 type=NEW_FILE,
-                help="Write a page to cite: pictures, credit lines, passport, command.",
+                help="Write a page to cite: images, credit lines, passport, command.",
             ),
             click.option(
                 "--csv", metavar="FILE", type=NEW_FILE, help="Write the matches as a CSV file."
@@ -86,19 +86,19 @@ def output_options(command: Command) -> Command:
             click.option(
                 "--iiif-base",
                 metavar="URL",
-                help="Where manifest and pictures will be published.  [default: small copies of "
-                "the pictures go into the manifest]",
+                help="Where the manifest and the images will be published.  [default: small copies "
+                "of the images go into the manifest]",
             ),
             click.option(
                 "--why",
                 is_flag=True,
-                help="Show in sheet and page which regions made each match.",
+                help="Show in the sheet and the page which regions made each match.",
             ),
             click.option(
                 "--previews",
                 type=click.Choice(PREVIEWS),
                 default="auto",
-                help="Small pictures in the terminal.  [default: where the terminal can]",
+                help="Small images in the terminal.  [default: if the terminal can]",
             ),
         )
     ):
@@ -114,14 +114,14 @@ def write_outputs(
     *,
     as_json: bool | None,
 ) -> None:
-    """Write every file that was asked for, and print the matches.
+    """Write the files and print the matches.
 
     Args:
-        searcher: What was asked.
-        answer: What it answered.
+        searcher: That gave the answer.
+        answer: Its answer.
         outputs: What to write.
-        encoder: Has the network of the index, to say why.
-        as_json: JSON lines, a table, or what fits where it goes.
+        encoder: Has the network of the index, for --why.
+        as_json: JSON lines or a table; None for what suits a terminal or a pipe.
     """
     if outputs.files:
         _write(searcher, answer, outputs, encoder)
@@ -160,10 +160,10 @@ def _print(searcher: Searcher, answer: Answer, outputs: Outputs) -> None:
     store = searcher.store
     some = "" if answer.searched == store.rows else f"{answer.searched:,} of "
     click.echo(
-        f"Like {answer.name} in {store.path} ({some}{store.rows:,} pictures, by {answer.by})"
+        f"Similar to {answer.name} in {store.path} ({some}{store.rows:,} images, by {answer.by})"
     )
     if answer.missing:
-        click.echo(f"{answer.missing:,} more are not in the other index, and were left out")
+        click.echo(f"{answer.missing:,} more are not in the other index and were left out")
     if not answer.matches:
         click.echo(answer.nothing)
         return
@@ -207,7 +207,7 @@ def _percent(percentile: float | None) -> str:
 
 
 def _as_dict(match: Match) -> dict[str, Any]:
-    """Return a match as the interface has it: rank, id, score, ..., then the metadata."""
+    """Return a match as JSON has it: rank, id, score, ..., then the metadata."""
     own: dict[str, Any] = {
         "rank": match.rank,
         "id": match.id,

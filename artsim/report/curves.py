@@ -1,4 +1,4 @@
-"""A training's losses and scores by epoch, as a picture."""
+"""The losses and scores of a training by epoch, as a PNG."""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ __all__ = ["clean", "draw_text", "one_line", "text_width", "wrap"]
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-# Looked for in this order and by these names where the system keeps its fonts. Pillow's own font
-# comes last: it is always there and has little more than ASCII.
+# Searched in this order among the fonts of the system. Pillow's own font comes last: it is always
+# there and has little more than ASCII.
 FONT_FILES = (
     *("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf"),
     *("arial.ttf", "Helvetica.ttc", "NotoSansCJK-Regular.ttc", "NotoSansCJKjp-Regular.otf"),

@@ -25,7 +25,7 @@ _COLORS = (
     "#ee7733", "#009988", "#cc3311", "#0077bb",
 )  # fmt: skip
 _OTHER = "#c4c0b8"
-_CELLS = 36  # pictures along the longer side
+_CELLS = 36  # images along the longer side
 _CELL = 56  # pixels
 
 

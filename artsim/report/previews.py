@@ -1,10 +1,10 @@
-"""Small pictures in a terminal, by the three ways that terminals know.
+"""Small images in a terminal, by the three protocols of terminals.
 
 kitty's graphics protocol (https://sw.kovidgoyal.net/kitty/graphics-protocol/), iTerm2's inline
 images (https://iterm2.com/documentation-images.html) and DEC's sixel
 (https://vt100.net/docs/vt3xx-gp/chapter14.html). Each is an escape sequence of a few lines, written
-here by hand: term-image allows no Pillow 11, and textual-image knows no iTerm2, writes to the
-terminal by itself and asks it questions when it is imported.
+here by hand: term-image allows no Pillow 11, and textual-image lacks iTerm2, writes to the terminal
+itself and queries it when imported.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _SIXEL = 6  # rows of pixels that a line of sixels draws
 
 
 class TerminalProtocol(StrEnum):
-    """How a terminal is given a picture."""
+    """How an image is sent to a terminal."""
 
     KITTY = "kitty"
     ITERM = "iterm"
@@ -33,7 +33,7 @@ class TerminalProtocol(StrEnum):
 
 
 def encode(picture: Image.Image, protocol: TerminalProtocol) -> str:
-    """Write a picture, RGB, as the escape sequence that draws it at the cursor, pixel by pixel."""
+    """Write an RGB image as the escape sequence that draws it at the cursor, pixel by pixel."""
     writers: dict[TerminalProtocol, Callable[[Image.Image], str]] = {
         TerminalProtocol.KITTY: _kitty,
         TerminalProtocol.ITERM: _iterm,
@@ -43,15 +43,15 @@ def encode(picture: Image.Image, protocol: TerminalProtocol) -> str:
 
 
 def beside(drawn: str, lines: Sequence[str], *, columns: int, rows: int) -> str:
-    """Set text at the right of a picture.
+    """Put text to the right of an image.
 
-    The text comes first, so that the terminal has scrolled by the time the picture is drawn.
+    The text comes first, so that the terminal has scrolled by the time the image is drawn.
 
     Args:
-        drawn: The picture's escape sequence; empty for none.
+        drawn: The image's escape sequence; empty for none.
         lines: Of text.
-        columns: That the picture takes, with the gap.
-        rows: That the picture takes.
+        columns: Width of the image with the gap.
+        rows: Height of the image.
     """
     count = max(rows, len(lines))
     padded = [*lines, *[""] * (count - len(lines))]
@@ -82,7 +82,7 @@ def _iterm(picture: Image.Image) -> str:
 
 
 def _sixel(picture: Image.Image) -> str:
-    """Write the picture's colors, then each six rows of pixels, color over color."""
+    """Write the palette, then each six rows of pixels, color over color."""
     reduced = picture.convert("RGB").quantize(_COLORS, dither=Image.Dither.FLOYDSTEINBERG)
     palette = np.array(reduced.getpalette() or [0, 0, 0]).reshape(-1, 3)
     codes = np.asarray(reduced)  # (H, W)

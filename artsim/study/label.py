@@ -117,7 +117,7 @@ def _methods(found: LabelProbe) -> tuple[MethodScore, ...]:
 
 
 def _baseline(found: LabelProbe) -> Estimate:
-    """Return the baseline, with an interval where it is a share of the test pictures."""
+    """Return the baseline, with an interval if it is a share of the test images."""
     target, sides = found.target, found.sides
     if target.kind != LabelKind.MULTICLASS:
         return Estimate(found.baseline, math.nan, math.nan)
@@ -206,7 +206,7 @@ def _retrieved(context: StudyContext) -> Retrieved | None:
     plan = RetrievalPlan(tap=context.plan.tap, labels=context.plan.labels, seed=context.plan.seed)
     try:
         (found,) = retrieve(context.data.store, plan)
-    except EvaluationError:  # no two pictures share a class
+    except EvaluationError:  # no two images share a class
         return None
     auc = found.told_apart
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.labels import LabelKind, codes_of, label_columns, short_name
 from artsim.splits.audit import picture_hashes
 from artsim.store import Store
-from artsim.study.data import read_data
+from artsim.study.data import StudyData, read_data
 from artsim.study.label import StudyContext, study_label
 from artsim.study.overview import (
     describe_failures,
@@ -88,44 +88,23 @@ def study(
         >>> found = study(store, StudyPlan(tap="embedding", labels=("style",), group="artist"))
         >>> found.labels[0].method("probe").value
     """
-    if not store.rows:
-        raise EvaluationError(f"{str(store.path)!r} holds no image; see 'artsim info'")
-    names = plan.labels or tuple(name for name in label_columns(store)[0] if name != plan.split)
-    if not names:
-        raise EvaluationError(
-            f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
-            "or name one with --label"
-        )
-    given = {each.label: each for each in predictions}
-    for name in given.keys() - {short_name(name) for name in names}:
-        raise EvaluationError(
-            f"there are predictions of {name!r}, which is not among the labels {', '.join(names)}"
-        )
+    names = _names(store, plan)
+    given = _by_label(predictions, names)
     total = len(names) + 2
     progress(0, total, 0)
     data = read_data(store, plan.tap, device=device, seed=plan.seed)
-    columns = read_columns(store)
-    groups = None if plan.group is None else codes_of(store, plan.group)
-    hashes = picture_hashes(store, workers=plan.workers)
+    context = _context(data, plan, len(names))
     progress(1, total, 0)
-    works = max(2, min(plan.works, plan.works * _PICTURES // (_A_LABEL * len(names))))
     labels: list[LabelStudy] = []
     classes: dict[str, Sequence[str | None]] = {}
     skipped: dict[str, str] = {}
-    for done, name in enumerate(dict.fromkeys(names), start=2):
-        probed = ProbePlan(tap=plan.tap, labels=(name,), split=plan.split, seed=plan.seed)
-        context = StudyContext(
-            data=data,
-            columns=columns,
-            hashes=hashes,
-            plan=probed,
-            group=None if plan.group == name else plan.group,
-            groups=groups,
-            works=works,
-        )
+    for done, name in enumerate(names, start=2):
+        one = ProbePlan(tap=plan.tap, labels=(name,), split=plan.split, seed=plan.seed)
+        group = None if plan.group == name else plan.group
         try:
-            (found,) = probe(store, probed, device=device)
-            labels.append(study_label(context, found, given.get(found.target.name)))
+            (found,) = probe(store, one, device=device)
+            predicted = given.get(found.target.name)
+            labels.append(study_label(replace(context, plan=one, group=group), found, predicted))
             classes[found.target.name] = _classes(found)
         except EvaluationError as error:
             if plan.labels:
@@ -135,16 +114,61 @@ def study(
     if not labels:
         name, reason = next(iter(skipped.items()))
         raise EvaluationError(
-            f"none of the labels {', '.join(skipped)} can be studied; why not {name!r}: {reason}"
+            f"none of the labels {', '.join(skipped)} can be evaluated; the reason for {name!r}: "
+            f"{reason}"
         )
-    hubs = find_hubs(data)
-    vector_map = map_vectors(
-        data, {name: values for name, values in classes.items() if any(values)}
+    result = _overview(data, tuple(labels), classes, skipped)
+    progress(total, total, len(skipped))
+    return result
+
+
+def _names(store: Store, plan: StudyPlan) -> tuple[str, ...]:
+    """Return the labels to study."""
+    if not store.rows:
+        raise EvaluationError(f"{str(store.path)!r} holds no image; see 'artsim info'")
+    names = plan.labels or tuple(name for name in label_columns(store)[0] if name != plan.split)
+    if not names:
+        raise EvaluationError(
+            f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
+            "or name one with --label"
+        )
+    return tuple(dict.fromkeys(names))
+
+
+def _by_label(predictions: Sequence[Predictions], names: tuple[str, ...]) -> dict[str, Predictions]:
+    given = {each.label: each for each in predictions}
+    for name in given.keys() - {short_name(name) for name in names}:
+        raise EvaluationError(
+            f"there are predictions of {name!r}, which is not among the labels {', '.join(names)}"
+        )
+    return given
+
+
+def _context(data: StudyData, plan: StudyPlan, labels: int) -> StudyContext:
+    """Return what all labels share."""
+    store = data.store
+    return StudyContext(
+        data=data,
+        columns=read_columns(store),
+        hashes=picture_hashes(store, workers=plan.workers),
+        plan=ProbePlan(tap=plan.tap),
+        group=plan.group,
+        groups=None if plan.group is None else codes_of(store, plan.group),
+        works=max(2, min(plan.works, plan.works * _PICTURES // (_A_LABEL * labels))),
     )
+
+
+def _overview(
+    data: StudyData,
+    labels: tuple[LabelStudy, ...],
+    classes: Mapping[str, Sequence[str | None]],
+    skipped: dict[str, str],
+) -> Study:
+    """Put the labels together with what the index holds."""
+    store = data.store
     failures, examples = describe_failures(store)
     manifest, passport = store.manifest, store.manifest.passport
     shape = passport.preprocessing
-    progress(total, total, len(skipped))
     return Study(
         name=manifest.name,
         reader=manifest.reader,
@@ -160,12 +184,12 @@ def study(
         preprocessing=f"{shape.size[0]} x {shape.size[1]} pixels, {shape.fit}, "
         f"{shape.interpolation}, {shape.color}",
         taps=passport.taps,
-        tap=plan.tap,
-        labels=tuple(labels),
+        tap=data.tap,
+        labels=labels,
         skipped=skipped,
-        hubs=hubs,
-        map=vector_map,
-        seed=plan.seed,
+        hubs=find_hubs(data),
+        map=map_vectors(data, {name: values for name, values in classes.items() if any(values)}),
+        seed=data.seed,
         versions={
             "artsim": __version__,
             "Python": platform.python_version(),
@@ -176,7 +200,7 @@ def study(
 
 
 def _classes(found: LabelProbe) -> list[str | None]:
-    """Name the class of each row; None where it has none, or several."""
+    """Return the class of each row, None if it has none; nothing of other labels."""
     target = found.target
     if target.kind != LabelKind.MULTICLASS:
         return []

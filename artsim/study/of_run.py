@@ -1,4 +1,4 @@
-"""What a run reached and what its networks say of the test pictures, gathered for its page."""
+"""The study of a run: its scores compared with baselines, and what its networks predict."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ from artsim.training.tree import read_tree
 
 __all__ = ["NETWORK", "study_run"]
 
-NETWORK = "the network"  # the way that was trained, among those it stands beside
+NETWORK = "the network"  # the trained method, among its baselines
 _WAYS = {"metadata": "metadata only", "knn1": "1-NN", "knn": "kNN", "probe": "probe"}
 _USUAL = {"top1": "majority", "mAP": "chance"}
-_WORKS = 48  # mistakes shown on a page, of all tasks
+_WORKS = 48  # errors shown on a page, of all tasks
 _A_TASK = 12  # and at most of one
 
 Row = Mapping[str, Any]  # of predictions.parquet
@@ -39,7 +39,7 @@ Columns = Mapping[str, Sequence[str | None]]
 
 
 def study_run(run: Run) -> RunStudy:
-    """Study a run: each task beside its baselines, judged by the run's own test pictures.
+    """Study a run: each task compared with baselines, on the test images of the run.
 
     Args:
         run: One that is done.
@@ -120,7 +120,7 @@ def _study(
 
 
 def _methods(task: Mapping[str, Any]) -> list[MethodScore]:
-    """List the scores on the test pictures that are known, the network's first."""
+    """List the scores that are known on the test images, the network's first."""
     base = task["baselines"]
     low, high = task[TEST].get("interval", (math.nan, math.nan))
     scores: dict[str, Estimate | None] = {
@@ -141,7 +141,7 @@ def _estimate(values: Mapping[str, Any], name: str) -> Estimate | None:
 
 
 def _aligned(rows: Sequence[Row], classes: tuple[str, ...], data: StudyData) -> AlignedPredictions:
-    """Bring a task's predictions into the numbering of the index's rows."""
+    """Match a task's predictions with the rows of the index."""
     row_of = {id_: row for row, id_ in enumerate(data.ids)}
     code_of = {name: code for code, name in enumerate(classes)}
     codes = np.full(len(data.ids), -1, dtype=np.int64)
@@ -160,7 +160,7 @@ def _aligned(rows: Sequence[Row], classes: tuple[str, ...], data: StudyData) -> 
 
 
 def _members(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[ClassScore]:
-    """Score each of several classes a picture: whether it is positive of those that have it."""
+    """Score each class of a multilabel task."""
     test = [row for row in rows if row["split"] == TEST]
     train = Counter(name for row in rows if row["split"] != TEST for name in row["truth"])
     for name in classes:
@@ -179,7 +179,7 @@ def _members(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[ClassScore
 
 
 def _networks(path: Path) -> dict[str, Path]:
-    """Find the folders of a run's networks by name: its own, or one for each question of a tree."""
+    """Find the folders of a run's networks by name: its own, or one for each node of a tree."""
     if (path / TREE).exists():
         tree = read_tree(path / TREE)
         folders = {stage.name: path / stage_folder(tree, stage) for stage in tree.stages()}
@@ -199,6 +199,6 @@ def _facts(found: Mapping[str, Any], run: Run) -> str:
 
 def _notes(found: Mapping[str, Any]) -> Iterator[str]:
     if found.get("tasks"):
-        yield f"Neighbors and probe are of {found['tasks'][0]['baselines']['of']}, frozen."
+        yield f"kNN and probe use the frozen embeddings of {found['tasks'][0]['baselines']['of']}."
     if found.get("skipped"):
-        yield f"{len(found['skipped']):,} pictures could not be decoded and were skipped."
+        yield f"{len(found['skipped']):,} images could not be decoded and were skipped."
