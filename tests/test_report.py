@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 from hypothesis import given
 from hypothesis import strategies as st
+from pages import check_page
 from PIL import Image
 
 from artsim.cli import cli
@@ -236,9 +237,8 @@ def test_predictions_that_do_not_fit_the_index_are_refused(changes, message):
 
 def test_the_page_is_one_file_that_loads_nothing(html):
     assert html.startswith("<!DOCTYPE html>")
-    assert "default-src 'none'" in html
-    assert re.findall(r'(?:src|href)="(?!data:image/jpeg|#)[^"]*', html) == []
-    assert "<script" not in html
+    page = check_page(html)
+    assert all(address.startswith("#") for address in page.values("href"))
 
 
 def test_what_the_catalog_says_is_shown_and_never_run(html):
@@ -287,7 +287,7 @@ def test_every_text_of_a_study_is_escaped(found):
         map=replace(found.map, classes={evil: (evil,) * len(found.map.rows)}, method=evil),
     )
     text, _ = study_page(everything, evil)
-    assert "<script" not in text
+    check_page(text)
     assert text.count("&lt;script&gt;x&lt;/script&gt;") > 60
 
 
@@ -296,7 +296,6 @@ def test_figures_say_in_words_what_they_show(html):
     assert len(figures) == 2 + 1 + 3  # two choices, the map, one of each hue
     assert all("<title>" in figure for figure in figures)
     assert "Neighbors: 1 was chosen, with 100.0% on 12 validation images" in html
-    assert html.count("alt=") == html.count("<img")
 
 
 def test_the_same_index_and_command_make_the_same_page(path, found, html):
