@@ -164,7 +164,7 @@ def _print(found: Study) -> None:
     for label in found.labels:
         splits = [("ordinary", label.methods, label.split)]
         if label.grouped is not None and label.grouped.split is not None:
-            splits.append((f"by {label.grouped.group}", label.grouped.methods, label.grouped.split))
+            splits.append((f"grouped by {label.grouped.group}", label.grouped.methods, label.grouped.split))
         for split, methods, facts in splits:
             scores = [f"{each.estimate.value:.3f}" for each in methods[: len(_METHODS)]]
             rows.append([label.name, label.metric, split, *scores, f"{facts.test:,}"])
