@@ -35,7 +35,7 @@ _METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
 @click.option(
     "--split",
     metavar="NAME",
-    help="A split of 'artsim split', or a column that says train, val and test.  "
+    help="A split of 'artsim split', or a column of train, val and test.  "
     "[default: 70/10/20, stratified by class]",
 )
 @click.option(
@@ -164,7 +164,9 @@ def _print(found: Study) -> None:
     for label in found.labels:
         splits = [("ordinary", label.methods, label.split)]
         if label.grouped is not None and label.grouped.split is not None:
-            splits.append((f"grouped by {label.grouped.group}", label.grouped.methods, label.grouped.split))
+            splits.append(
+                (f"grouped by {label.grouped.group}", label.grouped.methods, label.grouped.split)
+            )
         for split, methods, facts in splits:
             scores = [f"{each.estimate.value:.3f}" for each in methods[: len(_METHODS)]]
             rows.append([label.name, label.metric, split, *scores, f"{facts.test:,}"])

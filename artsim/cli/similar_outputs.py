@@ -173,7 +173,7 @@ def _print(searcher: Searcher, answer: Answer, outputs: Outputs) -> None:
     else:
         _print_matches(searcher, answer)
     for file in outputs.files:
-        click.echo(f"{'Drawn' if file == outputs.sheet else 'Written'} to {file}")
+        click.echo(f"Written to {file}")
 
 
 def _print_matches(searcher: Searcher, answer: Answer) -> None:

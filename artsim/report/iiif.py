@@ -28,9 +28,9 @@ __all__ = ["manifest", "save_manifest"]
 
 NOWHERE = "https://artsim.invalid"  # a manifest that is not published has ids all the same
 
-_SIDE = 1024  # pixels of the longer side of a picture that is put into the manifest
+_SIDE = 1024  # pixels of the longer side of an image inside the manifest
 _UNKNOWN = (1000, 1000)  # the shape of a canvas whose image is not at hand
-# What asks a IIIF image service for a picture: region, size, rotation, quality and format.
+# A request to a IIIF image service: region, size, rotation, quality and format.
 _REQUEST = re.compile(
     r"(?P<service>https?://.+)/(?:full|square|(?:pct:)?[\d.,]+)/(?P<size>[^/]+)/!?[\d.]+"
     r"/(?:default|native|color|gray|grey|bitonal)\.\w+"

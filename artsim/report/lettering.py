@@ -1,4 +1,4 @@
-"""Text in whatever fonts the machine has: measured, broken into lines, drawn."""
+"""Text in the fonts of the machine: measured, broken into lines, drawn."""
 
 from __future__ import annotations
 

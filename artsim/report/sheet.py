@@ -26,7 +26,7 @@ TILE = 220  # the square that a match is fitted into
 QUERY = 400  # the square that the query is fitted into
 MARGIN = 32  # around the sheet and between the query and the matches
 GUTTER = 24  # between the matches
-GAP = 6  # between a picture and what of it made the match
+GAP = 6  # between an image and the regions that made the match
 LETTER = 14  # height of the letters
 LINE = 19  # from one line of a caption to the next
 LINES_MAX = 2  # lines that one entry of a caption may take
@@ -35,7 +35,7 @@ PAPER = (250, 249, 246)
 INK = (38, 36, 34)
 GRAY = (112, 108, 102)
 HAIRLINE = (214, 211, 204)
-BLANK = (236, 234, 229)  # where a picture is missing
+BLANK = (236, 234, 229)  # where an image is missing
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
     """
     try:
         sheet.save(path)
-    except ValueError as error:  # what Pillow says of an ending that it does not know
+    except ValueError as error:  # of Pillow, for an unknown ending
         raise StoreError(f"unknown image format of {path.name!r}; end the name in .png") from error
     except OSError as error:
         reason = error.strerror or str(error)
@@ -129,7 +129,7 @@ def _row_height(row: Sequence[_Block]) -> int:
 
 
 def _place_rows(sheet: Image.Image, rows: Sequence[Sequence[_Block]], left: int) -> None:
-    """Draw rows of blocks below each other; the pictures of a row stand on one line."""
+    """Draw rows of blocks below each other; the images of a row stand on one line."""
     draw = ImageDraw.Draw(sheet)
     top = MARGIN
     for row in rows:
@@ -146,7 +146,7 @@ def _place(
     corner: tuple[int, int],
     height: int,
 ) -> None:
-    """Draw a block: the picture at the foot of a space of that height, the caption below."""
+    """Draw a block: the image at the foot of a space of that height, the caption below."""
     x, y = corner[0], corner[1] + height
     sheet.paste(block.picture, (x, y - block.picture.height))
     baseline = y + LINE // 2 + LETTER
@@ -156,7 +156,7 @@ def _place(
 
 
 def _picture(source: Path | bytes | None, side: int, box: Box | None) -> Image.Image:
-    """Fit a picture into a square of ``side``, or draw a blank that says why there is none."""
+    """Fit an image into a square of ``side``, or draw a blank with the reason why not."""
     if source is None:
         return _blank("no image", side)
     try:
@@ -167,7 +167,7 @@ def _picture(source: Path | bytes | None, side: int, box: Box | None) -> Image.I
 
 
 def _with_heat(picture: Image.Image, why: Sequence[Regions], side: int) -> Image.Image:
-    """Set a picture above what of each picture made the match, side by side and equally high."""
+    """Put an image above the regions that made the match, side by side and equally high."""
     small = [_heated(each, side) for each in why]
     aspects = [one.width / one.height for one in small]
     high = min(round((side - GAP * (len(small) - 1)) / sum(aspects)), side)
@@ -190,7 +190,7 @@ def _heated(regions: Regions, side: int) -> Image.Image:
 
 
 def _framed(picture: Image.Image) -> Image.Image:
-    """Draw a hairline around a picture: a white one would have no edge."""
+    """Draw a hairline around an image: a white one would have no edge."""
     frame = (0, 0, picture.width - 1, picture.height - 1)
     ImageDraw.Draw(picture).rectangle(frame, outline=HAIRLINE)
     return picture
