@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from PIL import Image
 
 from artsim.datatypes import Fit, Passport, Preprocessing, TapInfo
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 
 ROOT = Path(__file__).parent.parent
 

@@ -8,7 +8,7 @@ import torch
 from conftest import MeanColor, toy_passport
 
 from artsim.embed import embed_collection
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.recipes import load_recipe
 from artsim.recipes.begin import train
 from artsim.report import run_page

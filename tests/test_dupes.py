@@ -17,7 +17,7 @@ from artsim.cli import cli
 from artsim.duplicates import Evidence, Group, Kind, Pair, Threshold, draw_threshold, find_groups
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import read_collection
 
 

@@ -17,7 +17,7 @@ from artsim.datatypes import Catalog
 from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import PassportError, ReaderError, StoreError
 from artsim.index import is_current
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.store import Store
 
@@ -404,7 +404,7 @@ sys.path.insert(0, {str(ROOT / "tests")!r})
 from conftest import MeanColor, toy_passport
 from artsim.embed import (EmbedSettings, embed_collection)
 from artsim.errors import StoreError
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import read_collection
 from pathlib import Path
 
@@ -448,7 +448,7 @@ import sys, time
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from conftest import MeanColor, toy_passport
 from artsim.embed import (EmbedSettings, embed_collection)
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import read_collection
 from pathlib import Path
 

@@ -12,10 +12,16 @@ from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import ModelError
 from artsim.explain import Explainer, explain_answer, seen_box
 from artsim.explain.regions import _add
+from artsim.models import (
+    BackendName,
+    Compute,
+    Extractor,
+    Network,
+    Precision,
+    TappedNetwork,
+    load_extractor,
+)
 from artsim.models.backends import TorchBackend
-from artsim.models.extractor import BackendName, Compute, Extractor, Precision, load_extractor
-from artsim.models.networks import Network
-from artsim.models.taps import TappedNetwork
 from artsim.readers import read_collection
 from artsim.search import Aspect, IndexEncoder, Question, Searcher, Term
 from artsim.store import Store

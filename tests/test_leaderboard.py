@@ -13,7 +13,7 @@ from artsim.cli import cli
 from artsim.datatypes import TapInfo
 from artsim.embed import embed_collection
 from artsim.evaluation.probe import LeaderboardPlan, ProbePlan, best, leaderboard, mean_score, probe
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.store import Store
 

@@ -17,7 +17,7 @@ from torchvision.transforms import Compose
 from artsim.datatypes import Fit, parse_spec
 from artsim.errors import ImageError
 from artsim.loader import Loaded, Unloadable, load, preprocess, resized_size
-from artsim.models.networks import build_network
+from artsim.models import build_network
 
 SEEN_BY_LITE0 = replace(
     PREPROCESSING, size=(224, 224), scale=(256, 256), fit=Fit.CROP, interpolation="bicubic"
@@ -46,7 +46,7 @@ def test_without_scaled_decoding_pixels_are_those_of_timm(tmp_path, size, config
     transform = timm.data.create_transform(
         (3, 224, 224), mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5), **config
     )
-    from artsim.models.networks import _timm_preprocessing
+    from artsim.models.sources.timm import _timm_preprocessing
 
     seen = replace(
         _timm_preprocessing(
@@ -65,7 +65,7 @@ def test_without_scaled_decoding_pixels_are_those_of_timm(tmp_path, size, config
 def test_without_scaled_decoding_pixels_are_those_of_open_clip(tmp_path, size, resize_mode):
     path = noise_picture(tmp_path / "p.png", size)
     config = PreprocessCfg(size=224, resize_mode=resize_mode)
-    from artsim.models.networks import _open_clip_preprocessing
+    from artsim.models.sources.open_clip import _open_clip_preprocessing
 
     seen = replace(_open_clip_preprocessing(vars(config)), scaled_decoding=0)
     pixels, _ = preprocess(path.read_bytes(), seen)

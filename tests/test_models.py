@@ -15,18 +15,25 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from artsim.datatypes import EMBEDDING, Tap, parse_spec
 from artsim.errors import ModelError
-from artsim.models import backends, poolings
-from artsim.models.extractor import (
+from artsim.models import (
     BackendName,
     Compute,
+    Network,
     Precision,
-    _choose_dtype,
+    TappedNetwork,
+    backends,
+    build_network,
     find_device,
+    find_layout,
+    list_architectures,
+    list_layers,
     load_extractor,
+    output_shapes,
+    poolings,
+    weights_sha256,
 )
-from artsim.models.layouts import find_layout, output_shapes
-from artsim.models.networks import Network, build_network, list_architectures, weights_sha256
-from artsim.models.taps import TappedNetwork, friendly_names, list_layers
+from artsim.models.extractor import _choose_dtype
+from artsim.models.taps import friendly_names
 
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
 MAPS = torch.tensor([[[1.0, 2, 3, 6], [0, 0, 4, 0]]])  # (1, 2 channels, 4 positions)
@@ -469,7 +476,7 @@ def test_weights_that_need_a_download_say_so_at_once(spec):
     # A port where nothing listens stands for a machine without a network; the cache is empty.
     code = (
         "from artsim.datatypes import parse_spec\n"
-        "from artsim.models.networks import build_network\n"
+        "from artsim.models.building import build_network\n"
         "from artsim.errors import ModelError\n"
         f"try: build_network(parse_spec({spec!r}))\n"
         "except ModelError as error: print(error)\n"

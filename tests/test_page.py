@@ -17,7 +17,7 @@ from test_explain import Pixels, extractor_of
 from artsim.datatypes import Tap
 from artsim.embed import EmbedSettings, embed_collection
 from artsim.index import layout
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder
 from artsim.server import Limits, Museum, make_app

@@ -16,11 +16,9 @@ from artsim.cli import cli
 from artsim.datatypes import PALETTE, Tap, TapInfo, parse_spec
 from artsim.embed import embed_collection
 from artsim.errors import ModelError
+from artsim.models import BackendName, Compute, Network, TappedNetwork, load_extractor
 from artsim.models.backends import OpenVinoBackend
-from artsim.models.extractor import BackendName, Compute, load_extractor
-from artsim.models.networks import Network
-from artsim.models.palette import PALETTE_DIM, Palette, lab
-from artsim.models.taps import TappedNetwork
+from artsim.models.palette import PALETTE_DIM, ColorHistogram, lab
 from artsim.readers import read_collection
 
 COLORS = {
@@ -45,7 +43,7 @@ def flat(*names, size=8):
 
 
 def palettes(pixels):
-    return Palette()(pixels.float()).numpy()
+    return ColorHistogram()(pixels.float()).numpy()
 
 
 def alike(one, other):

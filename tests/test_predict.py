@@ -14,7 +14,7 @@ from artsim.cli import cli
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError, ImageError, PassportError, SearchError
 from artsim.evaluation.probe import ProbePlan, probe
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.prediction import (
     Predictor,
     load_head,

@@ -21,7 +21,7 @@ from artsim.index import unit as to_unit
 from artsim.labels import Metadata, read_label, read_metadata, why_id
 from artsim.metrics.few_shot import few_shot
 from artsim.metrics.probe import probe_classes
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.prediction import find_head, head_names, load_head, make_head, save_head
 from artsim.prediction.heads import check_passport, default_name
 from artsim.readers import ReaderOptions, read_collection

@@ -18,7 +18,7 @@ from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.labels import codes_of
 from artsim.loader import preprocess
-from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
+from artsim.models import BackendName, Compute, Precision, load_extractor
 from artsim.splits.stored import read_split
 from artsim.store import Store
 

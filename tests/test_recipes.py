@@ -17,9 +17,8 @@ from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embed import embed_collection
 from artsim.errors import ModelError, TrainingError
+from artsim.models import BackendName, Compute, Extractor, load_classifier, load_extractor
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
-from artsim.models.extractor import BackendName, Compute, Extractor, load_extractor
-from artsim.models.trained import load_classifier
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
 from artsim.store import Store
@@ -468,7 +467,7 @@ def test_a_backbone_may_be_trained_from_a_layer_on(wikiart, tmp_path):
 
 def backbones(path):
     """Return the tensors of a run's backbone as they began, and as they ended."""
-    from artsim.models.networks import build_network
+    from artsim.models import build_network
 
     before = build_network(parse_spec("timm:test_resnet.random")).module.state_dict()
     after = load_classifier(path)[1].body.backbone.state_dict()

@@ -23,10 +23,8 @@ from artsim.errors import EvaluationError, TrainingError
 from artsim.evaluation.probe.sides import Sides
 from artsim.labels import Label, LabelKind
 from artsim.metrics.paired import paired_bootstrap
+from artsim.models import Extractor, build_network, load_classifier
 from artsim.models.architectures import Classifier, HeadShape
-from artsim.models.extractor import Extractor
-from artsim.models.networks import build_network
-from artsim.models.trained import load_classifier
 from artsim.prediction.by_run import tell_ids
 from artsim.prediction.run_networks import PHRASE, Teller
 from artsim.readers import read_collection

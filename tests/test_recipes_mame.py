@@ -24,8 +24,7 @@ from recipe_runs import (
 from artsim.cli import cli
 from artsim.datatypes import Fit, parse_spec
 from artsim.errors import EvaluationError, ModelError
-from artsim.models.networks import build_network
-from artsim.models.trained import load_classifier
+from artsim.models import build_network, load_classifier
 from artsim.prediction.by_run import read_pictures, tell_collection, tell_ids, tell_picture
 from artsim.prediction.run_networks import Teller
 from artsim.readers import ReaderOptions, read_collection

@@ -20,9 +20,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from artsim.datatypes import parse_spec
 from artsim.errors import ModelError, TrainingError
 from artsim.labels import multiclass, multilabel
+from artsim.models import build_network, load_classifier
 from artsim.models.architectures import ARCHITECTURES
-from artsim.models.networks import build_network
-from artsim.models.trained import load_classifier
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
 from artsim.recipes.frequent import in_all, most_frequent

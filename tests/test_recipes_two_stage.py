@@ -17,10 +17,8 @@ from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embed import embed_collection
 from artsim.errors import ModelError, TrainingError
+from artsim.models import Extractor, build_network, load_classifier
 from artsim.models.architectures import Classifier, HeadShape, MapMLP
-from artsim.models.extractor import Extractor
-from artsim.models.networks import build_network
-from artsim.models.trained import load_classifier
 from artsim.prediction.by_run import read_pictures, tell_collection, tell_ids
 from artsim.prediction.run_networks import PHRASE, Teller
 from artsim.readers import read_collection

@@ -20,7 +20,7 @@ from artsim.cli.report import _print
 from artsim.embed import embed_collection
 from artsim.errors import EvaluationError
 from artsim.metrics.intervals import wilson
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import ReaderOptions, read_collection
 from artsim.report import markdown, study_page, write_csv
 from artsim.report.figures import curve

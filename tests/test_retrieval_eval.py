@@ -12,7 +12,7 @@ from artsim.embed import embed_collection
 from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 from artsim.index import unit
 from artsim.metrics.retrieval import evaluate
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.store import Store
 

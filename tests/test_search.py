@@ -17,7 +17,7 @@ from artsim.datatypes import Box, parse_spec
 from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import ImageError, ModelError, PassportError, SearchError, StoreError
 from artsim.index import open_index
-from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
+from artsim.models import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
 from artsim.search import Aspect, Opened, Question, Searcher, Term, find_index, load_index_extractor
 from artsim.store import Store

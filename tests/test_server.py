@@ -22,7 +22,7 @@ from artsim.cli import cli
 from artsim.embed import embed_collection
 from artsim.errors import ImageError, ModelError, SearchError, StoreError
 from artsim.index.layout import LayoutPlan, layout_file, make_layout
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder, Question, Searcher, Term
 from artsim.server import Limits, Museum, make_app

@@ -19,7 +19,7 @@ from artsim.cli import cli
 from artsim.datatypes import Box, TapInfo, tile_boxes
 from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import PassportError, SearchError
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.search import Question, Searcher, Term
 from artsim.store import Store

@@ -107,7 +107,7 @@ def dupes(
     if len({store.path.resolve() for store in stores}) < len(stores):
         raise click.UsageError("an index is named twice; name each once")
     from artsim.duplicates import find_groups, gather
-    from artsim.models.extractor import find_device
+    from artsim.models import find_device
     from artsim.splits.audit import picture_hashes
 
     with show_progress("Hashing") as hashing:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from artsim.cli.model_names import resolve_model
 from artsim.cli.options import (
     FOLDER,
     INDEXES,
@@ -128,12 +129,12 @@ def embed(
             settings=settings,
         ),
     )
-    spec = parse_spec(model)
+    spec = parse_spec(resolve_model(model))
 
     from artsim.cli.output import show_progress
     from artsim.embed import EmbedSettings, embed_collection
     from artsim.images import MAX_PIXELS
-    from artsim.models.extractor import load_extractor
+    from artsim.models import load_extractor
 
     extractor = load_extractor(
         spec,
@@ -176,10 +177,10 @@ def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
     """Say it where a network that was trained here sees pictures otherwise than it did then."""
     if spec.source != RUN:
         return
-    from artsim.models.networks import run_folder
-    from artsim.models.trained import read_model
 
-    if read_model(run_folder(spec)).shapes is not None:
+    from artsim.models import read_model
+
+    if read_model(Path(spec.arch)).shapes is not None:
         height, width = preprocessing.size
         click.echo(
             f"{spec.network} was trained on pictures in their own aspect ratios; here each is "

@@ -108,7 +108,7 @@ def knn_eval(
     store = open_store(index)
     from artsim.evaluation.knn import Correction, KnnPlan, Protocol, predictions_writer
     from artsim.evaluation.knn import knn_eval as evaluate
-    from artsim.models.extractor import find_device
+    from artsim.models import find_device
     from artsim.splits.stored import read_split
 
     plan = KnnPlan(

@@ -74,7 +74,7 @@ def leaderboard(
     stores = [open_store(index) for index in dict.fromkeys(indexes or (None,))]
     from artsim.evaluation.probe import LeaderboardPlan, best
     from artsim.evaluation.probe import leaderboard as compare
-    from artsim.models.extractor import find_device
+    from artsim.models import find_device
 
     plan = LeaderboardPlan(
         taps=taps, labels=labels, split=split, no_leaks=no_leaks, group=group, seed=seed

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from artsim.cli.model_names import resolve_model
 from artsim.cli.options import format_option
 from artsim.cli.output import print_json_lines, print_table, wants_json
-from artsim.datatypes import PIP, SHORT_NAMES, SOURCES, parse_spec
+from artsim.datatypes import PIP, SHORT_NAMES, parse_spec
 
 if TYPE_CHECKING:
-    from artsim.models.taps import Layer
+    from artsim.models import Layer
 
 
 @click.command()
@@ -34,7 +35,7 @@ def models(pattern: str | None, as_json: bool | None) -> None:
             for name, spec in SHORT_NAMES.items()
         ]
     else:
-        from artsim.models.networks import list_architectures
+        from artsim.models import SOURCES, list_architectures
 
         specs = (f"{source}:{arch}" for source in SOURCES for arch in list_architectures(source))
         rows = [
@@ -65,10 +66,9 @@ def layers(model: str, as_json: bool | None) -> None:
     \b
         artsim layers vgg16
     """
-    from artsim.models.networks import build_network
-    from artsim.models.taps import list_layers
+    from artsim.models import build_network, list_layers
 
-    spec = parse_spec(model)
+    spec = parse_spec(resolve_model(model))
     rows = list_layers(build_network(spec, meta=True))
     if wants_json(as_json):
         print_json_lines(

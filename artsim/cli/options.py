@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from artsim.models.extractor import Compute
+    from artsim.models import Compute
     from artsim.readers import ReaderOptions
     from artsim.store import Store
 
@@ -351,7 +351,7 @@ def count_cores() -> int:
 
 def make_compute(device: str, backend: str, precision: str) -> Compute:
     """Turn the options of `compute_options` into the library's value."""
-    from artsim.models.extractor import BackendName, Compute, Precision
+    from artsim.models import BackendName, Compute, Precision
 
     return Compute(device=device, backend=BackendName(backend), precision=Precision(precision))
 

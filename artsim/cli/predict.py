@@ -31,7 +31,7 @@ from artsim.cli.output import (
 from artsim.cli.predict_run import predict_by_run
 
 if TYPE_CHECKING:
-    from artsim.models.extractor import Compute, Extractor
+    from artsim.models import Compute, Extractor
     from artsim.prediction import Head, Prediction, Predictor
     from artsim.store import Failure, Store
 

@@ -108,7 +108,7 @@ def probe(
     store = open_store(index)
     from artsim.evaluation.probe import ProbePlan, means, ungrouped
     from artsim.evaluation.probe import probe as run_probe
-    from artsim.models.extractor import find_device
+    from artsim.models import find_device
     from artsim.prediction import check_name, default_name, make_head, save_head
 
     plan = ProbePlan(

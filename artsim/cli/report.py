@@ -102,7 +102,7 @@ def report(
         artsim report --split honest --html honest.html --markdown honest.md --csv honest/
     """
     store = open_store(index)
-    from artsim.models.extractor import find_device
+    from artsim.models import find_device
     from artsim.report import markdown as as_markdown
     from artsim.report import require_matplotlib, save_text, study_page, write_csv
     from artsim.study import StudyPlan, find_group, study

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from artsim.models.extractor import Compute
+    from artsim.models import Compute
     from artsim.search import IndexEncoder
     from artsim.store import Store
 

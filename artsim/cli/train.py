@@ -115,7 +115,7 @@ def train(
         artsim train moma-lithograph --index indexes/moma --set epochs=20
         artsim train --resume runs/moma-lithograph-20260102-030405
     """
-    from artsim.models.extractor import find_device
+    from artsim.models import find_device
     from artsim.recipes.begin import train as run_training
     from artsim.training.run import Run, Stopped
 

@@ -74,7 +74,7 @@ class Passport:
         found = []
         for name in self._IDENTITY:
             mine, theirs = getattr(self, name), getattr(other, name)
-            if mine == theirs:
+            if mine == theirs or (name == "spec" and _are_runs(mine, theirs)):
                 continue
             if isinstance(mine, Preprocessing):
                 found += [
@@ -115,6 +115,11 @@ def read_preprocessing(values: Mapping[str, Any]) -> Preprocessing:
     }
     read["fit"] = Fit(read["fit"])
     return Preprocessing(**read)
+
+
+def _are_runs(mine: str, theirs: str) -> bool:
+    """Say whether both are trained networks: where their folders are plays no part."""
+    return mine.startswith("run:") and theirs.startswith("run:")
 
 
 def _describe(taps: tuple[TapInfo, ...]) -> str:

@@ -21,7 +21,7 @@ from artsim.embed.settings import DEFAULTS, EmbedSettings
 from artsim.embed.update import apply_plan, catalog_columns, open_or_create
 from artsim.index import build_index, is_current
 from artsim.loader import Loaded, Unloadable, load
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.store import Failure, Store, lock_index, part_schema, round_to_half, tile_column
 
 __all__ = ["EmbedSummary", "Progress", "embed_collection"]

@@ -14,7 +14,7 @@ from artsim.datatypes import Catalog
 from artsim.embed.plan import Plan
 from artsim.embed.rows import CatalogRows
 from artsim.errors import PassportError, ReaderError
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.store import Manifest, Store, is_store, part_schema, tile_column
 
 __all__ = ["apply_plan", "catalog_columns", "open_or_create"]

@@ -27,8 +27,7 @@ from artsim.datatypes import Preprocessing
 from artsim.errors import ModelError
 from artsim.index import unit
 from artsim.loader import resized_size
-from artsim.models.extractor import Extractor
-from artsim.models.layouts import Layout
+from artsim.models import Extractor, TensorLayout
 
 __all__ = ["Box", "Explainer", "Explanation", "seen_box"]
 
@@ -188,7 +187,7 @@ def _layer_norm(
     return normal if bias is None else normal + bias
 
 
-def _grid(layout: Layout, size: tuple[int, int]) -> tuple[int, int]:
+def _grid(layout: TensorLayout, size: tuple[int, int]) -> tuple[int, int]:
     """Return the rows and columns of a layer's positions."""
     if len(layout.shape) == 3:
         rows, columns = (side for axis, side in enumerate(layout.shape) if axis != layout.channels)

@@ -21,7 +21,7 @@ from artsim.explain.contributions import Box, Explainer, seen_box
 from artsim.images import read_bytes
 from artsim.index import unit
 from artsim.loader import preprocess
-from artsim.models.extractor import Extractor
+from artsim.models import Extractor
 from artsim.search import Answer, Query
 from artsim.search.ways import Way
 

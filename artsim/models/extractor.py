@@ -16,7 +16,8 @@ from torch import Tensor
 from artsim.datatypes import ExtractorSpec, Fit, Passport, Preprocessing
 from artsim.errors import ModelError
 from artsim.models.backends import Backend, OpenVinoBackend, TorchBackend, cpu_computes_bfloat16
-from artsim.models.networks import build_network, weights_sha256
+from artsim.models.building import build_network, find_source
+from artsim.models.network import weights_sha256
 from artsim.models.taps import TappedNetwork
 
 __all__ = ["Compute", "Extractor", "find_device", "load_extractor"]
@@ -200,7 +201,8 @@ def _choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
 
 def _versions(source: str, backend: str) -> dict[str, str]:
     packages = {"artsim": "artsim", "torch": "torch", "pillow": "pillow"}
-    packages |= {"open_clip": "open_clip_torch"} if source == "open_clip" else {"timm": "timm"}
+    package = find_source(source).PACKAGE
+    packages[package.removesuffix("_torch")] = package
     if backend == "openvino":
         packages["openvino"] = "openvino"
     return {name: version(package) for name, package in packages.items()}

@@ -15,15 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from artsim.models.networks import Network
+from artsim.models.network import Network
 
-__all__ = ["Layout", "find_layout", "output_shapes"]
+__all__ = ["TensorLayout", "find_layout", "output_shapes"]
 
 PROBED = 2  # pictures in the batch that shapes are taken from
 
 
 @dataclass(frozen=True)
-class Layout:
+class TensorLayout:
     """How to read a layer's output for one picture."""
 
     shape: tuple[int, ...]
@@ -79,7 +79,7 @@ def output_shapes(network: Network) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def find_layout(network: Network, path: str, shapes: dict[str, tuple[int, ...]]) -> Layout:
+def find_layout(network: Network, path: str, shapes: dict[str, tuple[int, ...]]) -> TensorLayout:
     """Find out how a module's output is laid out.
 
     Args:
@@ -92,8 +92,8 @@ def find_layout(network: Network, path: str, shapes: dict[str, tuple[int, ...]])
     if len(shape) == 2:
         return _token_layout(network, module, shape, _grids(network, shapes))
     if len(shape) == 3:
-        return Layout(shape, _channels_of_maps(network, module, shape))
-    return Layout(shape, channels=None)
+        return TensorLayout(shape, _channels_of_maps(network, module, shape))
+    return TensorLayout(shape, channels=None)
 
 
 def _channels_of_maps(network: Network, module: nn.Module, shape: tuple[int, ...]) -> int | None:
@@ -120,7 +120,7 @@ def _is_like(picture: tuple[int, int], sides: tuple[int, ...]) -> bool:
 
 def _token_layout(
     network: Network, module: nn.Module, shape: tuple[int, ...], grids: set[int]
-) -> Layout:
+) -> TensorLayout:
     """Find the channels and the prefix of (N, C) or (C, N)."""
     prefix = network.prefix_tokens
     counts = {1} | grids | {grid + prefix for grid in grids}
@@ -134,7 +134,7 @@ def _token_layout(
     # Networks may add their class token late, so it is known by its place in the count.
     if channels != 1 or (grids and shape[0] - prefix not in grids):
         prefix = 0
-    return Layout(shape, channels, prefix, network.has_class_token and prefix > 0)
+    return TensorLayout(shape, channels, prefix, network.has_class_token and prefix > 0)
 
 
 def _grids(network: Network, shapes: dict[str, tuple[int, ...]]) -> set[int]:

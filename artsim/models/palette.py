@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-__all__ = ["PALETTE_DIM", "Palette", "lab"]
+__all__ = ["PALETTE_DIM", "ColorHistogram", "lab"]
 
 # In CIELAB's units, of which 2.3 are a just noticeable difference.
 _STEP = 20  # from one bin's center to the next
@@ -29,7 +29,7 @@ _LINEAR_BELOW = 0.04045  # of sRGB, whose curve is a line there
 _CUBE_ABOVE = (6 / 29) ** 3  # of CIELAB's lightness curve, which is a line below
 
 
-class Palette(nn.Module):
+class ColorHistogram(nn.Module):
     """The square root of a picture's color histogram: (B, 3, H, W) in 0..255 -> (B, 660)."""
 
     def __init__(self) -> None:

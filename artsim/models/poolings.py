@@ -1,18 +1,23 @@
-"""From a layer's output to one vector a picture.
+"""Poolings: from a layer's output to one vector per picture. `POOLINGS` lists them.
 
-A layer's output is brought to ``maps``, shape (B, C, N): C channels at N positions. The class and
-register tokens of a transformer are no positions and are left out.
+Most work on ``maps``, shape (B, C, N): C channels at N positions. The class and register tokens
+of a transformer are no positions and are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["GRAM_DIM", "GRAM_MAX_DIM", "GRAM_SEED", "Gram", "average", "gem", "maximum"]
+from artsim.datatypes import Tap
+from artsim.errors import ModelError
+from artsim.models.layouts import TensorLayout
+
+__all__ = ["POOLINGS", "Gram", "Pooled", "Pooling", "average", "gem", "maximum", "pool_maps"]
 
 GRAM_DIM = 1024  # numbers that a Gram matrix is projected to unless the spec says otherwise
 GRAM_MAX_DIM = 65_536
@@ -20,7 +25,21 @@ GRAM_SEED = 0
 _GEM_POWER = 3.0
 _EPSILON = 1e-6
 
-Pooling = Callable[[Tensor], Tensor]  # (B, C, N) -> (B, D)
+
+class Pooled(NamedTuple):
+    """What turns the output of a layer into vectors, and how long they are."""
+
+    head: nn.Module  # the layer's output to (B, D)
+    dim: int
+    seed: int | None = None  # of a random projection
+
+
+class Pooling(NamedTuple):
+    """A row of `POOLINGS`."""
+
+    what: str  # one line, for people
+    make: Callable[[Tap, TensorLayout], Pooled]
+    takes_size: bool = False  # gram512
 
 
 def average(maps: Tensor) -> Tensor:
@@ -68,3 +87,65 @@ class Gram(nn.Module):
             projected = ((left @ maps) * (right @ maps)).mean(dim=-1)  # (B, D)
         scaled: Tensor = projected / self.signs.shape[1] ** 0.5
         return scaled
+
+
+class Call(nn.Module):
+    """A function as a module."""
+
+    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, value: Tensor) -> Tensor:
+        """Call it."""
+        return self.function(value)
+
+
+def pool_maps(pool: Callable[[Tensor], Tensor]) -> Callable[[Tap, TensorLayout], Pooled]:
+    """Make a pooling of a function of the maps, (B, C, N) -> (B, C)."""
+
+    def make(tap: Tap, layout: TensorLayout) -> Pooled:
+        return Pooled(nn.Sequential(Call(layout.maps), Call(pool)), _channels(tap, layout))
+
+    return make
+
+
+def _flatten(tap: Tap, layout: TensorLayout) -> Pooled:
+    return Pooled(nn.Flatten(), int(torch.Size(layout.shape).numel()))
+
+
+def _class_token(tap: Tap, layout: TensorLayout) -> Pooled:
+    if not layout.has_class_token:
+        raise ModelError(f"layer {tap.layer!r} has no class token; choose another pooling than cls")
+    return Pooled(Call(lambda output: output[:, 0]), _channels(tap, layout))
+
+
+def _gram(tap: Tap, layout: TensorLayout) -> Pooled:
+    channels, dim = _channels(tap, layout), tap.dim or GRAM_DIM
+    if dim > GRAM_MAX_DIM:
+        raise ModelError(
+            f"{tap} asks for {dim} numbers a vector; "
+            f"write {tap.layer}/gramN with N at most {GRAM_MAX_DIM}"
+        )
+    head = nn.Sequential(Call(layout.maps), Gram(channels, dim, GRAM_SEED))
+    return Pooled(head, dim, GRAM_SEED)
+
+
+def _channels(tap: Tap, layout: TensorLayout) -> int:
+    if layout.channels is None:
+        raise ModelError(
+            f"layer {tap.layer!r} cannot be pooled by {tap.pooling or 'avg'}: its layout is not "
+            f"known; use {tap.layer}/flatten or another layer"
+        )
+    return layout.shape[layout.channels]
+
+
+# To add a pooling, write its function and a row here.
+POOLINGS: MutableMapping[str, Pooling] = {
+    "avg": Pooling("average over the positions", pool_maps(average)),
+    "cls": Pooling("class token of a transformer", _class_token),
+    "flatten": Pooling("every number of the layer's output", _flatten),
+    "gem": Pooling("generalized mean with power 3", pool_maps(gem)),
+    "gram": Pooling("Gram matrix (style), projected to 1,024 numbers", _gram, takes_size=True),
+    "max": Pooling("largest over the positions", pool_maps(maximum)),
+}

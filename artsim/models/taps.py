@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from artsim.datatypes import EMBEDDING, PALETTE, Tap, TapInfo
 from artsim.errors import ModelError
-from artsim.models import poolings
-from artsim.models.layouts import PROBED, Layout, find_layout, output_shapes
-from artsim.models.networks import Network
-from artsim.models.palette import PALETTE_DIM, Palette
+from artsim.models.layouts import PROBED, TensorLayout, find_layout, output_shapes
+from artsim.models.network import Network
+from artsim.models.palette import PALETTE_DIM, ColorHistogram
+from artsim.models.poolings import POOLINGS
 
 __all__ = ["Layer", "TappedNetwork", "friendly_names", "list_layers"]
 
@@ -93,7 +93,7 @@ class TappedNetwork(nn.Module):
         self._outputs = {}
         return vectors
 
-    def positional_layers(self) -> dict[str, Layout]:
+    def positional_layers(self) -> dict[str, TensorLayout]:
         """Name the layers that answer position by position, in the order they are computed."""
         layouts = {
             path: find_layout(self._source, path, self._shapes)
@@ -185,7 +185,7 @@ def _find_module(network: Network, tap: Tap) -> str:
 
 def _layout_of(
     network: Network, tap: Tap, module: str, shapes: dict[str, tuple[int, ...]]
-) -> Layout:
+) -> TensorLayout:
     if module not in shapes:
         raise ModelError(
             f"layer {tap.layer!r} gives no tensor, so it cannot be tapped; "
@@ -199,7 +199,7 @@ def _layout_of(
     return find_layout(network, module, shapes)
 
 
-def _make_head(tap: Tap, module: str, layout: Layout) -> tuple[nn.Module, TapInfo]:
+def _make_head(tap: Tap, module: str, layout: TensorLayout) -> tuple[nn.Module, TapInfo]:
     """Choose what turns a layer's output into a vector, and describe it."""
     shape, pooling = layout.shape, tap.pooling
     if len(shape) == 1:
@@ -209,34 +209,12 @@ def _make_head(tap: Tap, module: str, layout: Layout) -> tuple[nn.Module, TapInf
                 f"write {tap.layer} without /{pooling}"
             )
         return nn.Flatten(), TapInfo(name=str(tap), layer=module, pooling="none", dim=shape[0])
-    if pooling is None:
-        pooling = "cls" if layout.has_class_token else "avg"
-    head: nn.Module
-    if pooling == "flatten":
-        dim = int(torch.Size(shape).numel())
-        return nn.Flatten(), TapInfo(name=str(tap), layer=module, pooling=pooling, dim=dim)
-    if pooling == "cls" and not layout.has_class_token:
-        raise ModelError(f"layer {tap.layer!r} has no class token; choose another pooling than cls")
-    if layout.channels is None:
-        raise ModelError(
-            f"layer {tap.layer!r} cannot be pooled by {pooling}: its layout is not known; "
-            f"use {tap.layer}/flatten or another layer"
-        )
-    dim, seed = shape[layout.channels], None
-    if pooling == "cls":
-        head = _Call(lambda output: output[:, 0])
-    elif pooling == "gram":
-        channels, seed = dim, poolings.GRAM_SEED
-        dim = tap.dim or poolings.GRAM_DIM
-        if dim > poolings.GRAM_MAX_DIM:
-            raise ModelError(
-                f"{tap} asks for {dim} numbers a vector; "
-                f"write {tap.layer}/gramN with N at most {poolings.GRAM_MAX_DIM}"
-            )
-        head = nn.Sequential(_Call(layout.maps), poolings.Gram(channels, dim, seed))
-    else:
-        pool = {"avg": poolings.average, "max": poolings.maximum, "gem": poolings.gem}[pooling]
-        head = nn.Sequential(_Call(layout.maps), _Call(pool))
+    pooling = pooling or ("cls" if layout.has_class_token else "avg")
+    if pooling not in POOLINGS:
+        raise ModelError(f"no pooling {pooling!r} in {tap}; choose from {', '.join(POOLINGS)}")
+    if tap.dim and not POOLINGS[pooling].takes_size:
+        raise ModelError(f"only gram takes a size, as in gram512; {tap} gives {pooling} one")
+    head, dim, seed = POOLINGS[pooling].make(tap, layout)
     return head, TapInfo(name=str(tap), layer=module, pooling=pooling, dim=dim, seed=seed)
 
 
@@ -245,15 +223,4 @@ def _palette_head(tap: Tap) -> tuple[nn.Module, TapInfo]:
     if tap.pooling is not None:
         raise ModelError(f"{PALETTE!r} is a vector already; write it without /{tap.pooling}")
     info = TapInfo(name=PALETTE, layer=PALETTE, pooling=PALETTE, dim=PALETTE_DIM)
-    return Palette(), info
-
-
-class _Call(nn.Module):
-    """A function as a module."""
-
-    def __init__(self, function: Callable[[Tensor], Tensor]) -> None:
-        super().__init__()
-        self.function = function
-
-    def forward(self, value: Tensor) -> Tensor:
-        return self.function(value)
+    return ColorHistogram(), info

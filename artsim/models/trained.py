@@ -21,17 +21,18 @@ from torch import nn
 from artsim.datatypes import RANDOM, Preprocessing, parse_spec, read_preprocessing
 from artsim.errors import ModelError
 from artsim.models.architectures import ARCHITECTURES, Classifier, HeadShape
-from artsim.models.networks import Network, build_network, run_folder
+from artsim.models.network import frozen, untrained_alike
+from artsim.models.sources import open_clip, timm
 
 __all__ = [
     "BACKBONE",
+    "KEPT",
     "Body",
     "TrainedModel",
     "TrainedTask",
     "build_body",
     "load_classifier",
     "model_files",
-    "new_body",
     "read_model",
 ]
 
@@ -99,31 +100,6 @@ class TrainedModel:
         )
 
 
-def new_body(
-    spec: str, *, weights: Path | None = None, keep_classifier: bool = False
-) -> tuple[Body, Network]:
-    """Load a pretrained network to train on: how it is built again, and the network.
-
-    Its parameters are to be trained; see `artsim.recipes` for freezing them.
-
-    Args:
-        spec: A network, ``run:NAME`` among them, without taps.
-        weights: A local file of weights instead of the spec's.
-        keep_classifier: Embed by ImageNet's 1,000 classes, see `build_network`.
-
-    Raises:
-        ModelError: If it is not there, or its weights are not on this machine and cannot be had.
-    """
-    parsed = parse_spec(spec)
-    network = build_network(parsed, weights=weights, keep_classifier=keep_classifier)
-    network.module.requires_grad_(True)
-    if parsed.source == "run":
-        return read_model(run_folder(parsed)).body, network
-    name = str(replace(parsed, tag=None).network)
-    arguments = {"spec": name} | ({KEPT: True} if keep_classifier else {})
-    return Body(architecture=BACKBONE, arguments=arguments), network
-
-
 def build_body(body: Body) -> nn.Module:
     """Build a body, its weights drawn at random.
 
@@ -132,8 +108,11 @@ def build_body(body: Body) -> nn.Module:
     """
     if body.architecture == BACKBONE:
         spec = replace(parse_spec(body.arguments["spec"]), tag=RANDOM)
+        build = timm.build if spec.source == "timm" else open_clip.build
         kept = body.arguments.get(KEPT, False)
-        return build_network(spec, keep_classifier=kept).module.requires_grad_(True)
+        with untrained_alike(), torch.device("cpu"):
+            network = build(spec, weights=None, meta=False, keep_classifier=kept)
+        return frozen(network.module).requires_grad_(True)
     if body.architecture not in ARCHITECTURES:
         known = ", ".join([BACKBONE, *ARCHITECTURES])
         raise ModelError(

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import ExtractorSpec
 from artsim.errors import ModelError
-from artsim.models.networks import ImageTower, create_open_clip, untrained_alike, weights_sha256
+from artsim.models.network import untrained_alike, weights_sha256
+from artsim.models.sources.open_clip import ImageTower, create_open_clip
 
 __all__ = ["TextTower", "load_text_tower"]
 

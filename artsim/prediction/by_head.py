@@ -22,7 +22,7 @@ from artsim.store import Failure, Store, floats
 if TYPE_CHECKING:
     from artsim.datatypes import Catalog
     from artsim.loader import Loaded
-    from artsim.models.extractor import Extractor
+    from artsim.models import Extractor
 
 __all__ = [
     "Evidence",

@@ -16,9 +16,8 @@ from artsim import images
 from artsim.datatypes import Preprocessing
 from artsim.errors import EvaluationError, ImageError
 from artsim.labels import LabelKind, label_values
+from artsim.models import TrainedModel, find_device, load_classifier
 from artsim.models.architectures import Classifier
-from artsim.models.extractor import find_device
-from artsim.models.trained import TrainedModel, load_classifier
 from artsim.prediction.by_head import Guess
 from artsim.recipes.begin import open_index
 from artsim.recipes.heritage_two_stage import TREE, stage_folder

@@ -11,9 +11,8 @@ from torchvision.models import AlexNet_Weights
 
 from artsim.datatypes import Fit, Preprocessing
 from artsim.errors import ModelError
+from artsim.models import Body, Network
 from artsim.models.architectures import ARCHITECTURES
-from artsim.models.networks import Network
-from artsim.models.trained import Body
 
 __all__ = ["ALEXNET", "new_alexnet"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from artsim.datatypes import DEFAULT_MODEL, Catalog, parse_spec
 from artsim.embed import EmbedSettings, embed_collection
 from artsim.errors import TrainingError
-from artsim.models.extractor import Compute, load_extractor
+from artsim.models import Compute, load_extractor
 from artsim.recipes import load_recipe
 from artsim.store import Store
 from artsim.training.run import Run, logging_to

@@ -16,10 +16,8 @@ import torch
 from torch import nn
 
 from artsim.datatypes import Fit, Preprocessing
+from artsim.models import Body, Network, new_body, output_shapes
 from artsim.models.architectures import Classifier, HeadShape
-from artsim.models.layouts import output_shapes
-from artsim.models.networks import Network
-from artsim.models.trained import Body, new_body
 from artsim.recipes.warm_start import begin_as_probe
 from artsim.store import Store
 from artsim.training.data import Augmentation, Pictures

@@ -15,7 +15,7 @@ from artsim.datatypes import Box, Preprocessing, parse_spec
 from artsim.errors import ImageError
 from artsim.images import read_bytes
 from artsim.loader import Loaded, load, preprocess
-from artsim.models.extractor import Compute, Extractor, load_extractor
+from artsim.models import Compute, Extractor, load_extractor
 from artsim.store import Store
 from artsim.training.run import Run
 

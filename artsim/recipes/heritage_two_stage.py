@@ -23,8 +23,8 @@ from torch.optim import Adam
 from artsim.datatypes import Fit
 from artsim.errors import TrainingError
 from artsim.labels import Label
+from artsim.models import Body, new_body
 from artsim.models.architectures import Classifier, HeadShape, MapMLP
-from artsim.models.trained import Body, new_body
 from artsim.splits.stored import TEST
 from artsim.store import Store
 from artsim.training.data import Augmentation, Pictures

@@ -19,10 +19,8 @@ from artsim.datatypes import Fit, parse_spec
 from artsim.evaluation.probe.fits import fit_probe, score_of
 from artsim.labels import Metadata, read_metadata, refuse_label
 from artsim.metrics.vectors import to_unit
+from artsim.models import find_device, new_body, output_shapes
 from artsim.models.architectures import Classifier, HeadShape
-from artsim.models.extractor import find_device
-from artsim.models.layouts import output_shapes
-from artsim.models.trained import new_body
 from artsim.recipes.frozen import embed_rows
 from artsim.recipes.mlp import mlp_accuracy
 from artsim.store import Store

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from artsim.evaluation.probe.sides import Sides
 from artsim.labels import Label
 from artsim.metrics import scores as metrics
-from artsim.models.extractor import find_device
+from artsim.models import find_device
 from artsim.training.fit import quiet
 from artsim.training.run import Run
 

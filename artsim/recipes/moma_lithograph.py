@@ -12,8 +12,8 @@ from functools import partial
 
 from torch.optim import Adam
 
+from artsim.models import Body
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
-from artsim.models.trained import Body
 from artsim.store import Store
 from artsim.training.data import Pictures, squashed
 from artsim.training.fit import fit, seed

@@ -11,9 +11,7 @@ from torch import nn
 from artsim.datatypes import parse_spec
 from artsim.errors import TrainingError
 from artsim.labels import LabelKind, read_label
-from artsim.models.layouts import output_shapes
-from artsim.models.networks import Network
-from artsim.models.trained import Body, new_body
+from artsim.models import Body, Network, new_body, output_shapes
 from artsim.recipes.alexnet import ALEXNET, new_alexnet
 from artsim.recipes.frequent import in_all, most_frequent
 from artsim.store import Store

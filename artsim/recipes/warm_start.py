@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from artsim.metrics.selection import ClassTask, choose
-from artsim.models.extractor import find_device
+from artsim.models import find_device
 from artsim.splits.stored import TRAIN, VAL
 from artsim.training.data import Pictures
 from artsim.training.learner import Learner

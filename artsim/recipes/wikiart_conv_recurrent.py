@@ -14,9 +14,8 @@ from typing import Any, Literal
 from torch import nn
 from torch.optim import AdamW
 
+from artsim.models import Body, Network, new_body
 from artsim.models.architectures import Classifier, ConvRecurrent, HeadShape
-from artsim.models.networks import Network
-from artsim.models.trained import Body, new_body
 from artsim.splits.stored import stored_splits
 from artsim.store import Store
 from artsim.training.alone import single_task_values

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -12,15 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim import images
-from artsim.datatypes import EMBEDDING, Box, parse_spec
+from artsim.datatypes import EMBEDDING, RUN, Box, ExtractorSpec, Passport, parse_spec
 from artsim.errors import ModelError, PassportError, SearchError
 from artsim.store import Store
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from artsim.models.extractor import Compute, Extractor
-    from artsim.models.words import TextTower
+    from artsim.models import Compute, Extractor, TextTower
 
 __all__ = ["Encoder", "IndexEncoder", "load_index_extractor"]
 
@@ -119,7 +119,7 @@ class IndexEncoder:
                 f"words can be compared with the network's own embedding alone, which "
                 f"{str(self._store.path)!r} does not hold; embed anew without @LAYER"
             )
-        from artsim.models.words import load_text_tower
+        from artsim.models import load_text_tower
 
         weights = _weights_of(self._store, self._model, self._weights)
         tower = load_text_tower(parse_spec(self._model or passport.spec), weights=weights)
@@ -145,11 +145,11 @@ def load_index_extractor(
     """
     passport = store.manifest.passport
     weights = _weights_of(store, model, weights)
-    from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
+    from artsim.models import BackendName, Compute, Precision, load_extractor
 
     # A few pictures are embedded sooner in eager float32 than a network is converted.
     extractor = load_extractor(
-        parse_spec(model or passport.spec),
+        _spec_of(passport, model),
         weights=weights,
         compute=compute or Compute(backend=BackendName.TORCH, precision=Precision.F32),
         fit=passport.preprocessing.fit if model is None else None,
@@ -162,6 +162,14 @@ def load_index_extractor(
             f"{'; '.join(differences)}; ask without --model, or embed the collection anew"
         )
     return extractor
+
+
+def _spec_of(passport: Passport, model: str | None) -> ExtractorSpec:
+    """Return the network to load; a trained one is where its folder was when the index was made."""
+    spec = parse_spec(model or passport.spec)
+    if model is None and spec.source == RUN and not Path(spec.arch).is_dir():
+        return replace(spec, arch=passport.weights_source.partition(":")[2])
+    return spec
 
 
 def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path | None:

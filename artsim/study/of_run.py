@@ -12,7 +12,7 @@ import numpy as np
 
 from artsim.errors import EvaluationError
 from artsim.labels import LabelKind
-from artsim.models.trained import read_model
+from artsim.models import read_model
 from artsim.recipes import find_recipe
 from artsim.recipes.begin import open_index
 from artsim.recipes.heritage_two_stage import TREE, stage_folder

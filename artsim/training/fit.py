@@ -19,9 +19,7 @@ from torch import nn
 from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedException
 
 from artsim.errors import TrainingError
-from artsim.models.extractor import find_device
-from artsim.models.layouts import output_shapes
-from artsim.models.networks import Network
+from artsim.models import Network, find_device, output_shapes
 from artsim.splits.stored import VAL
 from artsim.training.data import Batch, Pictures
 from artsim.training.learner import Learner

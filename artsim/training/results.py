@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from artsim.evaluation.probe import ProbePlan, probe_on
 from artsim.labels import LabelKind
 from artsim.metrics import scores as metrics
-from artsim.models.extractor import find_device
-from artsim.models.trained import Body, TrainedModel, TrainedTask, model_files
+from artsim.models import Body, TrainedModel, TrainedTask, find_device, model_files
 from artsim.recipes import find_recipe
 from artsim.splits.stored import TEST, TRAIN, VAL, keep_split
 from artsim.store import Store, write_whole

@@ -144,7 +144,7 @@ def be_peer(args: argparse.Namespace, files: list[Path]):
 
 def peer_network(spec):
     """Return the same network and its own library's transform."""
-    from artsim.models.networks import build_network
+    from artsim.models import build_network
 
     network = build_network(spec).module
     if spec.source == "open_clip":
@@ -162,7 +162,7 @@ def be_artsim(args: argparse.Namespace, files: list[Path]):
     """Embed as artsim does, the index written too."""
     from artsim.datatypes import parse_spec
     from artsim.embed import EmbedSettings, embed_collection
-    from artsim.models.extractor import BackendName, Compute, Precision, load_extractor
+    from artsim.models import BackendName, Compute, Precision, load_extractor
     from artsim.readers import read_collection
     from artsim.store import Store
 

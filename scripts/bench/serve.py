@@ -28,7 +28,7 @@ from PIL import Image
 
 from artsim.datatypes import parse_spec
 from artsim.index import build_index
-from artsim.models.extractor import load_extractor
+from artsim.models import load_extractor
 
 SPEC = "timm:resnet18.random"  # 512 numbers, as large as real ones, from no download
 Times = dict[str, list[float]]

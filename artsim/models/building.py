@@ -1,0 +1,119 @@
+"""The registry of sources, and networks built from any of them."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol
+
+import torch
+
+from artsim.datatypes import RUN, ExtractorSpec, parse_spec
+from artsim.errors import ModelError
+from artsim.models.network import Network, frozen, untrained_alike
+from artsim.models.sources import open_clip, run, timm
+from artsim.models.trained import BACKBONE, KEPT, Body, read_model
+
+__all__ = [
+    "SOURCES",
+    "ModelSource",
+    "build_network",
+    "find_source",
+    "list_architectures",
+    "new_body",
+]
+
+
+class ModelSource(Protocol):
+    """A module of `artsim.models.sources`."""
+
+    @property
+    def PACKAGE(self) -> str:
+        """The distribution whose version goes into the passport."""
+        ...
+
+    def build(
+        self, spec: ExtractorSpec, *, weights: Path | None, meta: bool, keep_classifier: bool
+    ) -> Network:
+        """Build the network of a spec; see `build_network`."""
+        ...
+
+    def list_architectures(self) -> list[str]:
+        """Name every ARCH.TAG whose weights can be downloaded."""
+        ...
+
+
+# To add a source, write its module and name it here.
+SOURCES: MutableMapping[str, ModelSource] = {"timm": timm, "open_clip": open_clip, RUN: run}
+
+
+def find_source(name: str) -> ModelSource:
+    """Return a source by its name.
+
+    Raises:
+        ModelError: If there is none of that name.
+    """
+    if name not in SOURCES:
+        raise ModelError(f"no model source {name!r}; choose from {', '.join(SOURCES)}")
+    return SOURCES[name]
+
+
+def build_network(
+    spec: ExtractorSpec,
+    *,
+    weights: Path | None = None,
+    meta: bool = False,
+    keep_classifier: bool = False,
+) -> Network:
+    """Build the network of a spec, its weights loaded.
+
+    Args:
+        spec: Which network; its taps play no part here. Of ``run:FOLDER`` the folder is taken as
+            it is written.
+        weights: A local file of weights (.safetensors, .pth, .pt, .bin) instead of the spec's.
+        meta: Build the shapes only, without weights or memory for them.
+        keep_classifier: Let a network of timm's give what its classifier does, 1,000 numbers of
+            ImageNet's classes, instead of its embedding.
+
+    Raises:
+        ModelError: If there is no such source or network, its weights are not on this machine and
+            cannot be downloaded, the file does not fit, or it has no classifier to keep.
+    """
+    source = find_source(spec.source)
+    if weights is not None and not weights.is_file():
+        raise ModelError(f"no weights file {str(weights)!r}; name a .safetensors or .pth file")
+    with untrained_alike(), torch.device("meta" if meta else "cpu"):
+        network = source.build(spec, weights=weights, meta=meta, keep_classifier=keep_classifier)
+    frozen(network.module)
+    return network
+
+
+def list_architectures(source: str) -> list[str]:
+    """Name every ARCH.TAG of a source whose weights can be downloaded."""
+    return find_source(source).list_architectures()
+
+
+def new_body(
+    spec: str, *, weights: Path | None = None, keep_classifier: bool = False
+) -> tuple[Body, Network]:
+    """Load a pretrained network to train on: how it is built again, and the network.
+
+    Its parameters are to be trained; see `artsim.recipes` for freezing them.
+
+    Args:
+        spec: A network, ``run:FOLDER`` among them, without taps.
+        weights: A local file of weights instead of the spec's.
+        keep_classifier: Embed by ImageNet's 1,000 classes, see `build_network`.
+
+    Raises:
+        ModelError: If it is not there, or its weights are not on this machine and cannot be had.
+    """
+    parsed = parse_spec(spec)
+    network = build_network(parsed, weights=weights, keep_classifier=keep_classifier)
+    network.module.requires_grad_(True)
+    if parsed.source == RUN:
+        return read_model(Path(parsed.arch)).body, network
+    name = str(replace(parsed, tag=None).network)
+    arguments = {"spec": name} | ({KEPT: True} if keep_classifier else {})
+    return Body(architecture=BACKBONE, arguments=arguments), network

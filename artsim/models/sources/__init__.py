@@ -1,0 +1,1 @@
+"""Sources of networks, a module each; `artsim.models.building` lists them."""

@@ -1,0 +1,77 @@
+"""Weights that are downloaded: whether they can be, and what to say when not."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from artsim.datatypes import ExtractorSpec
+from artsim.errors import ModelError
+
+__all__ = ["check_reachable", "weights_errors"]
+
+_HUB_TIMEOUT_S = 5.0
+
+
+@contextmanager
+def weights_errors(spec: ExtractorSpec, source: str) -> Iterator[None]:
+    """Turn what the sources raise about weights into one line with the next step."""
+    levels = {name: logging.getLogger(name).level for name in (None, "timm", "huggingface_hub")}
+    for name in levels:
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # the error below says it in one line
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except ModelError:
+        raise
+    except Exception as error:
+        kind, _, where = source.partition(":")
+        if kind == "file":
+            reason = str(error).strip().splitlines()
+            raise ModelError(
+                f"the weights in {where!r} do not fit {spec.network}: {' '.join(reason)[:200]}"
+            ) from error
+        if kind == "hub":
+            raise ModelError(_how_to_get(spec, where)) from error
+        raise ModelError(
+            f"cannot build {spec.network}: {type(error).__name__}: {str(error)[:200]}"
+        ) from error
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+
+def check_reachable(spec: ExtractorSpec, hub_id: str) -> None:
+    """Ask the hub once, briefly; left to themselves the libraries retry for most of a minute."""
+    import huggingface_hub as hub
+
+    if not hub_id or _is_cached(hub_id):
+        return
+    try:
+        hub.get_hf_file_metadata(hub.hf_hub_url(hub_id, "config.json"), timeout=_HUB_TIMEOUT_S)
+    except hub.errors.HfHubHTTPError:
+        return  # the hub answered: what it says of the weights, the libraries find out
+    except Exception as error:  # whatever the hub's HTTP client of the day raises
+        raise ModelError(_how_to_get(spec, hub_id)) from error
+
+
+def _is_cached(hub_id: str) -> bool:
+    from huggingface_hub import constants, file_download
+
+    folder = file_download.repo_folder_name(repo_id=hub_id, repo_type="model")
+    snapshots = Path(constants.HF_HUB_CACHE, folder, "snapshots")
+    return any(
+        file.suffix in (".safetensors", ".bin", ".pth", ".pt") for file in snapshots.glob("*/*")
+    )
+
+
+def _how_to_get(spec: ExtractorSpec, hub_id: str) -> str:
+    return (
+        f"{spec.network} needs a download and the model hub cannot be reached; where there is a "
+        f"network run 'hf download {hub_id}' and bring its cache along, or pass --weights FILE; "
+        f"lite0 works offline"
+    )

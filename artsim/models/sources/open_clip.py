@@ -1,0 +1,120 @@
+"""The picture halves of open_clip's CLIPs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from artsim.datatypes import RANDOM, ExtractorSpec, Fit, Preprocessing
+from artsim.errors import ModelError
+from artsim.models.network import RANDOM_SEED, Network, features_of
+from artsim.models.sources.downloads import check_reachable, weights_errors
+
+__all__ = ["PACKAGE", "ImageTower", "build", "create_open_clip", "list_architectures"]
+
+PACKAGE = "open_clip_torch"
+
+
+class ImageTower(nn.Module):
+    """The picture half of a CLIP, without the text half."""
+
+    def __init__(self, visual: nn.Module) -> None:
+        super().__init__()
+        self.visual = visual
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Embed pictures: (B, 3, H, W) -> (B, D)."""
+        output: Tensor | tuple[Tensor, ...] = self.visual(images)
+        return output[0] if isinstance(output, tuple) else output  # CoCa adds its tokens
+
+
+def build(
+    spec: ExtractorSpec, *, weights: Path | None, meta: bool, keep_classifier: bool
+) -> Network:
+    """Build a picture tower; see `artsim.models.building.build_network`."""
+    import open_clip
+
+    if keep_classifier:
+        raise ModelError(f"{spec.network} has no classifier to keep; name a network of timm's")
+
+    model, source = create_open_clip(spec, weights, meta)
+    visual = model.visual
+    return Network(
+        ImageTower(visual),
+        _open_clip_preprocessing(open_clip.get_model_preprocess_cfg(model)),
+        source,
+        **features_of(getattr(visual, "trunk", visual)),  # a trunk is a network of timm's
+    )
+
+
+def create_open_clip(spec: ExtractorSpec, weights: Path | None, meta: bool) -> tuple[Any, str]:
+    """Create both halves of a CLIP, and say where their weights came from; see `build`."""
+    import open_clip
+
+    if spec.arch not in open_clip.list_models():
+        raise ModelError(f"open_clip has no network {spec.arch!r}; see artsim models 'open_clip:*'")
+    tags = open_clip.list_pretrained_tags_by_model(spec.arch)
+    if spec.tag not in (None, RANDOM) and spec.tag not in tags:
+        raise ModelError(
+            f"open_clip has no weights {spec.tag!r} of {spec.arch}; it has {', '.join(tags)}"
+        )
+    config = open_clip.get_pretrained_cfg(spec.arch, spec.tag or "")  # empty without such a tag
+    # open_clip reads these only where it downloads the tag's weights itself
+    preprocessing = {
+        key: config[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in config
+    }
+    # Of a mismatch open_clip only warns; the vectors would be wrong.
+    needs_quick_gelu = config.get("quick_gelu", False)
+    if config and not needs_quick_gelu and open_clip.get_model_config(spec.arch).get("quick_gelu"):
+        raise ModelError(
+            f"{spec.network} is built with QuickGELU, but open_clip says its weights were trained "
+            f"without; choose other weights, see artsim models 'open_clip:*'"
+        )
+    if weights is not None:
+        pretrained, source = str(weights), f"file:{weights.resolve()}"
+    elif meta or spec.tag == RANDOM:
+        pretrained, source = None, f"random:{RANDOM_SEED}"
+    elif spec.tag is None:
+        raise ModelError(
+            f"{spec} does not say which weights; write {spec.source}:{spec.arch}.TAG with TAG one "
+            f"of {', '.join(tags)}, or pass --weights FILE"
+        )
+    else:
+        hub_id = config.get("hf_hub", "").rpartition("/")[0]  # ORG/NAME/FILE, FILE may be empty
+        pretrained, source = spec.tag, f"hub:{hub_id or config.get('url')}"
+        check_reachable(spec, hub_id)
+    # open_clip moves what it built to a device, which a network without memory refuses
+    with weights_errors(spec, source), torch.device("cpu"):
+        model = open_clip.create_model(
+            spec.arch,
+            pretrained=pretrained,
+            force_quick_gelu=needs_quick_gelu,
+            force_preprocess_cfg=preprocessing,
+        )
+    return model, source
+
+
+def _open_clip_preprocessing(config: dict[str, Any]) -> Preprocessing:
+    """Read what open_clip's evaluation transform does (open_clip.transform.image_transform)."""
+    size = config["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    fill = config.get("fill_color", 0)
+    return Preprocessing(
+        size=(height, width),
+        scale=(height, width),
+        fit={"longest": Fit.PAD, "squash": Fit.SQUASH}.get(config["resize_mode"], Fit.CROP),
+        interpolation=config["interpolation"],
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        fill=(fill, fill, fill) if isinstance(fill, int) else tuple(fill),
+    )
+
+
+def list_architectures() -> list[str]:
+    """Name every ARCH.TAG whose weights can be downloaded."""
+    import open_clip
+
+    return [f"{arch}.{tag}" for arch, tag in open_clip.list_pretrained()]

@@ -1,0 +1,100 @@
+"""What is added through a seam alone: a file or a row, and nothing else is touched."""
+
+import types
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from artsim.datatypes import Fit, Preprocessing, parse_spec
+from artsim.errors import ModelError
+from artsim.models import (
+    POOLINGS,
+    SOURCES,
+    BackendName,
+    Compute,
+    Network,
+    Pooling,
+    build_network,
+    load_extractor,
+    pool_maps,
+)
+
+TORCH = Compute(backend=BackendName.TORCH)
+PREPROCESSING = Preprocessing(
+    size=(8, 8),
+    scale=(8, 8),
+    fit=Fit.SQUASH,
+    interpolation="bilinear",
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+    fill=(0, 0, 0),
+)
+
+
+class MeanColor(nn.Module):
+    """A picture's mean color, after a layer that leaves it as it is."""
+
+    def __init__(self):
+        super().__init__()
+        self.same = nn.Conv2d(3, 3, 1, bias=False)
+        with torch.no_grad():
+            self.same.weight.copy_(torch.eye(3)[:, :, None, None])
+
+    def forward(self, images):
+        return self.same(images).mean(dim=(2, 3))
+
+
+def build_mean_color(spec, *, weights, meta, keep_classifier):
+    return Network(MeanColor(), PREPROCESSING, "toy:", layout="NCHW")
+
+
+@pytest.fixture
+def toy_source(monkeypatch):
+    source = types.SimpleNamespace(
+        PACKAGE="numpy", build=build_mean_color, list_architectures=lambda: ["mean"]
+    )
+    monkeypatch.setitem(SOURCES, "toy", source)
+
+
+def pixels(*colors):
+    return torch.tensor(colors, dtype=torch.uint8)[:, :, None, None].expand(-1, 3, 8, 8)
+
+
+def test_a_source_of_models_is_a_module_and_a_row(toy_source):
+    extractor = load_extractor(parse_spec("toy:mean"), compute=TORCH)
+    found = extractor.embed_batch(pixels((255, 0, 51), (0, 255, 0)))
+    assert found["embedding"] == pytest.approx(np.array([[1, 0, 0.2], [0, 1, 0]]))
+    assert extractor.passport.spec == "toy:mean"
+    assert extractor.passport.versions["numpy"] == np.__version__
+
+
+def test_an_unknown_source_is_refused_with_those_that_there_are():
+    with pytest.raises(ModelError, match="no model source 'keras'; choose from timm, open_clip"):
+        build_network(parse_spec("keras:vgg16"))
+
+
+def test_a_pooling_is_a_function_and_a_row(toy_source, monkeypatch):
+    range_ = pool_maps(lambda maps: maps.amax(-1) - maps.amin(-1))
+    monkeypatch.setitem(POOLINGS, "range", Pooling("largest less smallest", range_))
+    extractor = load_extractor(parse_spec("toy:mean@same/range+same/max"), compute=TORCH)
+    picture = torch.zeros(1, 3, 8, 8, dtype=torch.uint8)
+    picture[0, 0, 2, 3], picture[0, 1] = 255, 51
+    found = extractor.embed_batch(picture)
+    assert found["same/range"] == pytest.approx(np.array([[1, 0, 0]]))
+    assert found["same/max"] == pytest.approx(np.array([[1, 0.2, 0]]))
+    assert [tap.pooling for tap in extractor.passport.taps] == ["range", "max"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("toy:mean@same/sum", "no pooling 'sum' in same/sum; choose from avg, cls"),
+        ("toy:mean@same/gem3", "only gram takes a size, as in gram512; same/gem3 gives gem one"),
+        ("toy:mean@same/cls", "has no class token"),
+    ],
+)
+def test_a_pooling_that_does_not_go_is_refused(toy_source, spec, message):
+    with pytest.raises(ModelError, match=message):
+        load_extractor(parse_spec(spec), compute=TORCH)
