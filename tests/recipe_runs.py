@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import torch
 from conftest import MeanColor, toy_passport
 
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.models import Extractor
 from artsim.recipes import load_recipe
 from artsim.recipes.begin import train

@@ -10,7 +10,7 @@ from conftest import toy_passport
 
 from artsim.cli import cli
 from artsim.datatypes import Field, FieldType
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, StoreError
 from artsim.evaluation.knn import KnnPlan, knn_eval, label_columns
 from artsim.labels import add_label, derived_labels, remove_label, values_of

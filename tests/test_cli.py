@@ -15,7 +15,7 @@ from PIL import Image
 
 from artsim.cli import cli
 from artsim.cli.output import print_json_lines, print_table
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.readers import read_collection
 
 TOY_MODEL = ("-m", "timm:test_resnet.random", "--backend", "torch", "--precision", "f32")

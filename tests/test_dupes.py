@@ -15,7 +15,7 @@ from search_toys import at, cosine, make_store
 
 from artsim.cli import cli
 from artsim.duplicates import Evidence, Group, Kind, Pair, Threshold, draw_threshold, find_groups
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError
 from artsim.models import Extractor
 from artsim.readers import read_collection

@@ -14,7 +14,7 @@ import pytest
 from conftest import ROOT, MeanColor, toy_passport
 
 from artsim.datatypes import Catalog
-from artsim.embed import EmbedSettings, embed_collection
+from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import PassportError, ReaderError, StoreError
 from artsim.index import is_current
 from artsim.models import Extractor
@@ -402,7 +402,7 @@ def test_a_full_disk_is_one_line_and_what_is_finished_is_safe(tmp_path, paint):
 import resource, signal, sys
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from conftest import MeanColor, toy_passport
-from artsim.embed import (EmbedSettings, embed_collection)
+from artsim.embedding import (EmbedSettings, embed_collection)
 from artsim.errors import StoreError
 from artsim.models import Extractor
 from artsim.readers import read_collection
@@ -447,7 +447,7 @@ def test_killed_at_ten_moments_it_ends_as_if_it_had_not_been(tmp_path, paint):
 import sys, time
 sys.path.insert(0, {str(ROOT / "tests")!r})
 from conftest import MeanColor, toy_passport
-from artsim.embed import (EmbedSettings, embed_collection)
+from artsim.embedding import (EmbedSettings, embed_collection)
 from artsim.models import Extractor
 from artsim.readers import read_collection
 from pathlib import Path

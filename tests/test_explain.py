@@ -8,7 +8,7 @@ from PIL import Image, ImageDraw
 from torch import nn
 
 from artsim.datatypes import Box, Fit, Preprocessing, Tap, parse_spec
-from artsim.embed import EmbedSettings, embed_collection
+from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ModelError
 from artsim.explain import Explainer, explain_answer, seen_box
 from artsim.explain.regions import _add

@@ -32,7 +32,7 @@ from PIL import Image
 
 from artsim import __version__
 from artsim.cli import cli
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import FetchError, ReaderError, StoreError
 from artsim.fetch import (
     Choice,

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from conftest import noise_picture
 
 from artsim.cli import cli
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import ModelError, PassportError, ReaderError, StoreError
 from artsim.evaluation.knn import KnnPlan, knn_eval
 from artsim.external import adopt

@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from artsim.cli import cli
-from artsim.embed import EmbedSettings, embed_collection
+from artsim.embedding import EmbedSettings, embed_collection
 from artsim.index import open_index, read_note
 from artsim.readers import read_collection
 from artsim.store import Store

@@ -11,7 +11,7 @@ from PIL import Image
 
 from artsim.cli import cli
 from artsim.datatypes import TapInfo
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.evaluation.probe import LeaderboardPlan, ProbePlan, best, leaderboard, mean_score, probe
 from artsim.models import Extractor
 from artsim.readers import read_collection

@@ -11,7 +11,7 @@ from hypothesis import given
 from PIL import Image
 
 from artsim.cli import cli
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError
 from artsim.evaluation.knn import KnnPlan, knn_eval
 from artsim.images.phash import perceptual_hash

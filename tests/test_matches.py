@@ -16,7 +16,7 @@ from pages import check_page
 from PIL import Image
 
 from artsim.cli import cli
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import StoreError
 from artsim.explain import Regions
 from artsim.readers import read_collection

@@ -15,7 +15,7 @@ from serving import serving, web
 from test_explain import Pixels, extractor_of
 
 from artsim.datatypes import Tap
-from artsim.embed import EmbedSettings, embed_collection
+from artsim.embedding import EmbedSettings, embed_collection
 from artsim.index import layout
 from artsim.models import Extractor
 from artsim.readers import read_collection

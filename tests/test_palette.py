@@ -14,7 +14,7 @@ from torch import nn
 
 from artsim.cli import cli
 from artsim.datatypes import PALETTE, Tap, TapInfo, parse_spec
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import ModelError
 from artsim.models import BackendName, Compute, Network, TappedNetwork, load_extractor
 from artsim.models.backends import OpenVinoBackend

@@ -11,7 +11,7 @@ from conftest import MeanColor, noise_picture, toy_passport
 from PIL import Image
 
 from artsim.cli import cli
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, ImageError, PassportError, SearchError
 from artsim.evaluation.probe import ProbePlan, probe
 from artsim.models import Extractor

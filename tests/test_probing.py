@@ -13,7 +13,7 @@ from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 from artsim.cli import cli
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, PassportError, StoreError
 from artsim.evaluation.probe import LabelKind, ProbePlan, means, probe
 from artsim.evaluation.probe.questions import LabelPlan, draw_questions

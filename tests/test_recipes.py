@@ -15,7 +15,7 @@ from recipe_runs import run
 
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import ModelError, TrainingError
 from artsim.models import BackendName, Compute, Extractor, load_classifier, load_extractor
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN

@@ -18,7 +18,7 @@ from recipe_runs import run as run_recipe
 
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, TrainingError
 from artsim.evaluation.probe.sides import Sides
 from artsim.labels import Label, LabelKind

@@ -15,7 +15,7 @@ from recipe_runs import page_of
 
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import ModelError, TrainingError
 from artsim.models import Extractor, build_network, load_classifier
 from artsim.models.architectures import Classifier, HeadShape, MapMLP

@@ -17,7 +17,7 @@ from PIL import Image
 
 from artsim.cli import cli
 from artsim.cli.report import _print
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError
 from artsim.metrics.intervals import wilson
 from artsim.models import Extractor

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
 
 from artsim.cli import cli
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 from artsim.index import unit
 from artsim.metrics.retrieval import evaluate

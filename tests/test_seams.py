@@ -1,25 +1,32 @@
 """What is added through a seam alone: a file or a row, and nothing else is touched."""
 
+import threading
 import types
+from concurrent.futures import ThreadPoolExecutor
 
+import conftest
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from artsim.datatypes import Fit, Preprocessing, parse_spec
+from artsim.embedding import EmbedSettings, embed_chunk, embed_collection
 from artsim.errors import ModelError
 from artsim.models import (
     POOLINGS,
     SOURCES,
     BackendName,
     Compute,
+    Extractor,
     Network,
     Pooling,
     build_network,
     load_extractor,
     pool_maps,
 )
+from artsim.readers import read_collection
+from artsim.store import Store
 
 TORCH = Compute(backend=BackendName.TORCH)
 PREPROCESSING = Preprocessing(
@@ -98,3 +105,42 @@ def test_a_pooling_is_a_function_and_a_row(toy_source, monkeypatch):
 def test_a_pooling_that_does_not_go_is_refused(toy_source, spec, message):
     with pytest.raises(ModelError, match=message):
         load_extractor(parse_spec(spec), compute=TORCH)
+
+
+class BackwardsEngine:
+    """Embeds every chunk by itself in a thread and hands the receipts back in another order."""
+
+    def run(self, chunks, job, extractor, advance):
+        lock = threading.Lock()
+
+        def embed(chunk):
+            with lock:  # a network computes for one at a time
+                return embed_chunk(chunk, job, extractor)
+
+        with ThreadPoolExecutor(3) as pool:
+            receipts = list(pool.map(embed, chunks))
+        for receipt in reversed(receipts):
+            advance(receipt.part.rows, len(receipt.failures))
+            yield receipt
+
+
+def test_an_engine_is_a_class_handed_to_embed_collection(tmp_path, paint):
+    for n in range(23):
+        paint(tmp_path / "many" / f"{n:02}.png", (n, 2 * n, 255 - n), size=(8, 8))
+    (tmp_path / "many" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    stores = []
+    for name, engine in (("here", None), ("backwards", BackwardsEngine())):
+        summary = embed_collection(
+            read_collection(tmp_path / "many"),
+            tmp_path / name,
+            Extractor(conftest.MeanColor(), conftest.toy_passport()),
+            settings=EmbedSettings(part_rows=5, batch_size=2),
+            engine=engine,
+        )
+        assert (summary.embedded, summary.failures) == (23, 1)
+        stores.append(Store.open(tmp_path / name))
+    here, backwards = stores
+    assert [part.rows for part in here.manifest.parts] == [5, 5, 5, 5, 3]
+    assert here.manifest.parts == backwards.manifest.parts  # names, rows, sha256
+    assert here.failures().equals(backwards.failures())
+    assert not here.staging.exists()

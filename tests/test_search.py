@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from search_toys import WORKS, at, cosine, make_compass, make_store
 
 from artsim.datatypes import Box, parse_spec
-from artsim.embed import EmbedSettings, embed_collection
+from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ImageError, ModelError, PassportError, SearchError, StoreError
 from artsim.index import open_index
 from artsim.models import BackendName, Compute, Precision, load_extractor

@@ -19,7 +19,7 @@ from search_toys import WORKS, at, make_store
 from serving import serving, web
 
 from artsim.cli import cli
-from artsim.embed import embed_collection
+from artsim.embedding import embed_collection
 from artsim.errors import ImageError, ModelError, SearchError, StoreError
 from artsim.index.layout import LayoutPlan, layout_file, make_layout
 from artsim.models import Extractor

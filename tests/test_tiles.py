@@ -17,7 +17,7 @@ from search_toys import make_store
 from artsim import images
 from artsim.cli import cli
 from artsim.datatypes import Box, TapInfo, tile_boxes
-from artsim.embed import EmbedSettings, embed_collection
+from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import PassportError, SearchError
 from artsim.models import Extractor
 from artsim.readers import read_collection

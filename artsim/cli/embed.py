@@ -21,7 +21,7 @@ from artsim.cli.options import (
 from artsim.datatypes import DEFAULT_MODEL, RUN, ExtractorSpec, Fit, Preprocessing, parse_spec
 
 if TYPE_CHECKING:
-    from artsim.embed import EmbedSummary
+    from artsim.embedding import EmbedSummary
 
 
 @click.command()
@@ -132,7 +132,7 @@ def embed(
     spec = parse_spec(resolve_model(model))
 
     from artsim.cli.output import show_progress
-    from artsim.embed import EmbedSettings, embed_collection
+    from artsim.embedding import EmbedSettings, embed_collection
     from artsim.images import MAX_PIXELS
     from artsim.models import load_extractor
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from artsim.datatypes import DEFAULT_MODEL, Catalog, parse_spec
-from artsim.embed import EmbedSettings, embed_collection
+from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import TrainingError
 from artsim.models import Compute, load_extractor
 from artsim.recipes import load_recipe

@@ -8,7 +8,7 @@ from artsim.store.arrow import floats, indices, text_scalar
 from artsim.store.columns import part_schema, round_to_half, tile_column, vector_type
 from artsim.store.failures import Failure
 from artsim.store.files import clear_left, write_whole
-from artsim.store.folder import Store
+from artsim.store.folder import Store, write_part
 from artsim.store.lock import SPOOL, is_store, lock_index
 from artsim.store.manifest import DerivedLabel, Manifest, Part
 
@@ -29,5 +29,6 @@ __all__ = [
     "text_scalar",
     "tile_column",
     "vector_type",
+    "write_part",
     "write_whole",
 ]

@@ -12,7 +12,7 @@ from typing import IO
 
 from artsim.errors import StoreError
 
-__all__ = ["TEMPORARY", "clear_left", "write_errors", "write_whole"]
+__all__ = ["TEMPORARY", "clear_left", "sync_folder", "write_errors", "write_whole"]
 
 TEMPORARY = ".*.tmp"  # what a file is called while it is written; see `write_whole`
 
@@ -38,7 +38,7 @@ def write_whole(file: Path, write: Callable[[IO[bytes]], object]) -> None:
             with suppress(OSError):
                 temporary.unlink()
             raise
-        _sync_folder(file.parent)
+        sync_folder(file.parent)
 
 
 def clear_left(*files: Path) -> None:
@@ -64,7 +64,8 @@ def write_errors(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Make sure that renames in a folder outlast a power cut."""
     if os.name == "nt":
         return  # Windows has no handle of a folder to sync
     descriptor = os.open(folder, os.O_RDONLY)

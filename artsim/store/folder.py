@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import hashlib
+import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -23,11 +24,11 @@ from artsim.errors import StoreError
 from artsim.store.arrow import floats, indices, read_parquet, text_scalar
 from artsim.store.columns import is_vector, leaves, metadata_fields, part_schema, tile_column
 from artsim.store.failures import Failure, failure_table
-from artsim.store.files import TEMPORARY, clear_left, write_errors, write_whole
+from artsim.store.files import TEMPORARY, clear_left, sync_folder, write_errors, write_whole
 from artsim.store.lock import check_free
 from artsim.store.manifest import MANIFEST, DerivedLabel, Manifest, Part, read_manifest
 
-__all__ = ["Store"]
+__all__ = ["Store", "write_part"]
 
 _FAILURES = "failures.parquet"
 _LEFT_S = 3600  # after so many seconds without a byte, who wrote it was killed
@@ -65,6 +66,11 @@ class Store:
             (path / "parts").mkdir(parents=True, exist_ok=True)
         store._write_manifest(store.manifest)
         return store
+
+    @property
+    def staging(self) -> Path:
+        """The folder for parts that are written and not yet of the index."""
+        return self.path / "staging"
 
     # --- read ---------------------------------------------------------------------------
 
@@ -204,13 +210,28 @@ class Store:
             failures: What of the chunk could not be embedded.
         """
         number = self.manifest.next_part
-        parts = self.manifest.parts
-        if table.num_rows:
-            parts += (self._write_part(number, table),)
-        if failures:
-            new = [replace(failure, chunk=number) for failure in failures]
+        part = write_part(self.staging, number, table) if table.num_rows else None
+        self.append_many([(part, failures)])
+
+    def append_many(self, chunks: Sequence[tuple[Part | None, Sequence[Failure]]]) -> None:
+        """Add chunks whose parts are in the staging folder, all at once.
+
+        Args:
+            chunks: For each in order its part, written by `write_part` under the next numbers, or
+                None without rows; and what of it could not be embedded.
+        """
+        number, parts, new = self.manifest.next_part, list(self.manifest.parts), []
+        for part, failures in chunks:
+            if part is not None:
+                with write_errors(self.path):
+                    (self.staging / part.file).replace(self.path / "parts" / part.file)
+                parts.append(part)
+            new += [replace(failure, chunk=number) for failure in failures]
+            number += 1
+        sync_folder(self.path / "parts")
+        if new:
             self._write_failures(pa.concat_tables([self.failures(), failure_table(new)]))
-        self._write_manifest(replace(self.manifest, parts=parts, next_part=number + 1))
+        self._write_manifest(replace(self.manifest, parts=tuple(parts), next_part=number))
 
     def rewrite(
         self,
@@ -231,7 +252,9 @@ class Store:
         outdated = []
         for place, table in replacements:
             outdated.append(self.manifest.parts[place].file)
-            parts[place] = self._write_part(number, table) if table.num_rows else None
+            parts[place] = (
+                write_part(self.path / "parts", number, table) if table.num_rows else None
+            )
             number += 1
         self._write_failures(failure_table(failures))
         kept = tuple(part for part in parts if part is not None)
@@ -250,30 +273,13 @@ class Store:
         for file in (self.path / "parts").iterdir():
             if file.name not in named:
                 file.unlink()
+        shutil.rmtree(self.staging, ignore_errors=True)
         clear_left(self.path / MANIFEST, self.path / _FAILURES)
         # Others may be writing just now what needs no lock: thumbnails, a map.
         for file in self.path.rglob(TEMPORARY):
             with suppress(FileNotFoundError):
                 if time.time() - file.stat().st_mtime > _LEFT_S:
                     file.unlink()
-
-    def _write_part(self, number: int, table: pa.Table) -> Part:
-        file = self.path / "parts" / f"{number:06}.parquet"
-        vectors = [name for name in table.column_names if is_vector(table.schema.field(name))]
-        write_whole(
-            file,
-            lambda stream: pq.write_table(
-                table,
-                stream,
-                compression="zstd",
-                # By column and not for all: a dictionary of floats would only cost time. Rounded
-                # floats split into bytes are smaller than half-precision ones, and every
-                # program reads them.
-                use_dictionary=leaves(table.schema, set(table.column_names) - set(vectors)),
-                use_byte_stream_split=leaves(table.schema, set(vectors)),
-            ),
-        )
-        return Part(file.name, table.num_rows, _sha256(file))
 
     def _write_failures(self, table: pa.Table) -> None:
         write_whole(self.path / _FAILURES, lambda stream: pq.write_table(table, stream))
@@ -283,6 +289,30 @@ class Store:
         text = manifest.to_json().encode()
         write_whole(self.path / MANIFEST, lambda stream: stream.write(text))
         self.manifest = manifest
+
+
+def write_part(folder: Path, number: int, table: pa.Table) -> Part:
+    """Write a part's rows into a folder, whole or not at all.
+
+    Raises:
+        StoreError: If the disk is full, or the folder cannot be written.
+    """
+    file = folder / f"{number:06}.parquet"
+    vectors = [name for name in table.column_names if is_vector(table.schema.field(name))]
+    write_whole(
+        file,
+        lambda stream: pq.write_table(
+            table,
+            stream,
+            compression="zstd",
+            # By column and not for all: a dictionary of floats would only cost time. Rounded
+            # floats split into bytes are smaller than half-precision ones, and every program
+            # reads them.
+            use_dictionary=leaves(table.schema, set(table.column_names) - set(vectors)),
+            use_byte_stream_split=leaves(table.schema, set(vectors)),
+        ),
+    )
+    return Part(file.name, table.num_rows, _sha256(file))
 
 
 def _sha256(file: Path) -> str:

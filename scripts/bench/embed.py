@@ -161,7 +161,7 @@ def peer_network(spec):
 def be_artsim(args: argparse.Namespace, files: list[Path]):
     """Embed as artsim does, the index written too."""
     from artsim.datatypes import parse_spec
-    from artsim.embed import EmbedSettings, embed_collection
+    from artsim.embedding import EmbedSettings, embed_collection
     from artsim.models import BackendName, Compute, Precision, load_extractor
     from artsim.readers import read_collection
     from artsim.store import Store

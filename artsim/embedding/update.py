@@ -11,8 +11,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim.datatypes import Catalog
-from artsim.embed.plan import Plan
-from artsim.embed.rows import CatalogRows
+from artsim.embedding.plan import EmbedPlan
+from artsim.embedding.rows import CatalogRows
 from artsim.errors import PassportError, ReaderError
 from artsim.models import Extractor
 from artsim.store import Manifest, Store, is_store, part_schema, tile_column
@@ -68,7 +68,7 @@ def _manifest(path: Path, catalog: Catalog, extractor: Extractor, tiles: int) ->
     )
 
 
-def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: Plan) -> None:
+def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: EmbedPlan) -> None:
     """Drop what is gone and rewrite what metadata changed, all at once."""
     manifest = replace(
         store.manifest,
@@ -84,7 +84,7 @@ def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: Plan) ->
 
 
 def _outdated_parts(
-    store: Store, catalog: Catalog, rows: CatalogRows, plan: Plan
+    store: Store, catalog: Catalog, rows: CatalogRows, plan: EmbedPlan
 ) -> Iterator[tuple[int, pa.Table]]:
     start = 0
     schema = part_schema(
@@ -106,7 +106,7 @@ def _outdated_parts(
         yield number, pa.table([columns[name] for name in schema.names], schema=schema)
 
 
-def catalog_columns(rows: CatalogRows, plan: Plan, positions: NDArray[np.int64]) -> pa.Table:
+def catalog_columns(rows: CatalogRows, plan: EmbedPlan, positions: NDArray[np.int64]) -> pa.Table:
     """Return what is known of rows without opening their pictures."""
     table = rows.take(positions)
     metadata = list(rows.schema)[2:]

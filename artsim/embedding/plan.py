@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from artsim import images
 from artsim.datatypes import Catalog
-from artsim.embed.rows import CatalogRows, text_values
-from artsim.embed.settings import EmbedSettings
+from artsim.embedding.rows import CatalogRows, text_values
+from artsim.embedding.settings import EmbedSettings
 from artsim.errors import ImageError, StoreError
 from artsim.store import Failure, Store
 
-__all__ = ["Plan", "make_plan"]
+__all__ = ["EmbedPlan", "make_plan"]
 
 # A run that would drop more than this share of an index, and at least so many rows, is more likely
 # a disk that is not mounted than a museum that shrank.
@@ -27,7 +27,7 @@ _LOSS_SHARE, _LOSS_ROWS = 0.5, 100
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class EmbedPlan:
     """What to do with every row of the catalog and of the index."""
 
     position_of_row: NDArray[np.int64]  # (index rows,): where it stands in the catalog, or -1
@@ -39,7 +39,9 @@ class Plan:
     dropped: int
 
 
-def make_plan(store: Store, catalog: Catalog, rows: CatalogRows, settings: EmbedSettings) -> Plan:
+def make_plan(
+    store: Store, catalog: Catalog, rows: CatalogRows, settings: EmbedSettings
+) -> EmbedPlan:
     """Compare every row of a catalog with its index.
 
     Raises:
@@ -76,7 +78,7 @@ def make_plan(store: Store, catalog: Catalog, rows: CatalogRows, settings: Embed
     kept = int((position_of_row >= 0).sum())
     if not settings.allow_loss:
         _check_loss(store, catalog, rows, usable)
-    return Plan(
+    return EmbedPlan(
         position_of_row=position_of_row,
         to_embed=np.concatenate([np.flatnonzero(new), np.array(retried, dtype=np.int64)]),
         failures=[*(failures | again).values()],

@@ -1,0 +1,49 @@
+"""Where chunks are embedded: this machine by default, others behind the same protocol."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from typing import Protocol
+
+from artsim.embedding.chunks import Advance, Chunk, EmbedJob, Receipt, embed_chunk, load_chunks
+from artsim.models import Extractor
+
+__all__ = ["Engine", "LocalEngine"]
+
+
+class Engine(Protocol):
+    """Embeds chunks, by `artsim.embedding.embed_chunk`."""
+
+    def run(
+        self, chunks: Iterable[Chunk], job: EmbedJob, extractor: Extractor, advance: Advance
+    ) -> Iterator[Receipt]:
+        """Embed chunks.
+
+        Args:
+            chunks: The chunks, made when they are asked for.
+            job: What they have in common.
+            extractor: The network of this process; a worker elsewhere loads its own and compares
+                the passports.
+            advance: Called in the caller's thread with the pictures tried and the failures since
+                the last call.
+
+        Returns:
+            The receipts, in any order; the caller commits them in theirs.
+        """
+        ...
+
+
+class LocalEngine:
+    """This process: pictures of the next chunks are decoded while one is embedded."""
+
+    def run(
+        self, chunks: Iterable[Chunk], job: EmbedJob, extractor: Extractor, advance: Advance
+    ) -> Iterator[Receipt]:
+        """Embed one chunk after the other."""
+        ahead, now = itertools.tee(chunks)
+        pictures = load_chunks(ahead, job, extractor)
+        with closing(pictures):  # type: ignore[type-var]  # a generator
+            for chunk in now:
+                yield embed_chunk(chunk, job, extractor, pictures=pictures, advance=advance)
