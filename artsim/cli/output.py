@@ -15,7 +15,7 @@ from typing import IO, Any
 
 import click
 
-from artsim.datatypes.finite import finite
+from artsim.datatypes import finite
 
 __all__ = [
     "check_rows_file",

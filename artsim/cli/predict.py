@@ -180,7 +180,7 @@ def predict(
 
 
 def _is_collection(picture: Path) -> bool:
-    from artsim.readers.pictures import is_picture
+    from artsim.readers import is_picture
 
     return picture.is_dir() or (picture.is_file() and not is_picture(picture.name))
 

@@ -86,7 +86,7 @@ def _tell(
     failures: list[Failure],
 ) -> Iterator[Prediction]:
     from artsim.prediction.by_run import read_pictures, tell_collection, tell_ids, tell_picture
-    from artsim.readers.pictures import is_picture
+    from artsim.readers import is_picture
     from artsim.store import Failure
 
     if picture is None:

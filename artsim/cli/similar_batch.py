@@ -71,7 +71,7 @@ def answer_batch(
 
 def pictures_of(folder: Path) -> list[Path]:
     """List the pictures in a folder and those below it, in order."""
-    from artsim.readers.pictures import is_hidden, is_picture
+    from artsim.readers import is_hidden, is_picture
 
     found = []
     for parent, folders, names in os.walk(folder):
@@ -115,7 +115,7 @@ def _rows(
 
 
 def _as_rows(term: Term, answer: Answer) -> Iterator[dict[str, Any]]:
-    from artsim.readers.pictures import printable
+    from artsim.readers import printable
 
     query = printable(term.label)  # a file name may be any bytes
     for match in answer.matches:

@@ -68,7 +68,7 @@ class TermReader:
 
     def _source(self, text: str) -> dict[str, Any]:
         from artsim.errors import SearchError
-        from artsim.readers.pictures import is_url
+        from artsim.readers import is_url
 
         if text.startswith(_WORDS):
             return {"text": text.removeprefix(_WORDS)}

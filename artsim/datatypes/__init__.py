@@ -2,6 +2,7 @@
 
 from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
+from artsim.datatypes.finite import finite
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
 from artsim.datatypes.spec import (
     DEFAULT_MODEL,
@@ -35,6 +36,7 @@ __all__ = [
     "Preprocessing",
     "Tap",
     "TapInfo",
+    "finite",
     "parse_spec",
     "read_preprocessing",
     "tile_boxes",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from artsim.duplicates.evidence import Evidence
-from artsim.images.phash import groups_of
+from artsim.images import groups_of
 
 __all__ = ["Group", "Kind", "Pair", "join"]
 

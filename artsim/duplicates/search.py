@@ -12,7 +12,7 @@ from artsim.duplicates.evidence import Evidence
 from artsim.duplicates.groups import Group, Kind, join
 from artsim.duplicates.threshold import Threshold, draw_threshold
 from artsim.errors import EvaluationError
-from artsim.images.phash import near_pairs
+from artsim.images import near_pairs
 from artsim.metrics.neighbors import nearest_inner
 from artsim.splits.leaks import WITHIN
 

@@ -21,8 +21,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.errors import ReaderError
-from artsim.readers.delimited import open_delimited
-from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS
+from artsim.readers import ID_COLUMNS, IMAGE_COLUMNS, open_delimited
 
 __all__ = ["VectorBatch", "VectorFile", "open_vectors"]
 

@@ -12,11 +12,15 @@ import pyarrow.parquet as pq
 
 from artsim.datatypes import Catalog
 from artsim.errors import FetchError, ReaderError
-from artsim.readers import READERS, ReaderOptions, read_collection
-from artsim.readers.delimited import column_names
-from artsim.readers.options import DEFAULTS
-from artsim.readers.pictures import is_url
-from artsim.readers.table import IMAGE_COLUMNS
+from artsim.readers import (
+    DEFAULT_OPTIONS,
+    IMAGE_COLUMNS,
+    READERS,
+    ReaderOptions,
+    column_names,
+    is_url,
+    read_collection,
+)
 
 __all__ = ["read_addresses"]
 
@@ -33,7 +37,7 @@ _IIIF = (
 
 
 def read_addresses(
-    source: str | Path, *, options: ReaderOptions = DEFAULTS, size: str | None = None
+    source: str | Path, *, options: ReaderOptions = DEFAULT_OPTIONS, size: str | None = None
 ) -> Catalog:
     """Read a catalog whose pictures are on the web.
 

@@ -8,7 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-from artsim.readers.pictures import is_picture
+from artsim.readers import is_picture
 
 __all__ = ["file_stems", "suffix_of"]
 

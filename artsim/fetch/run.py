@@ -34,7 +34,7 @@ from artsim.fetch.names import file_stems
 from artsim.fetch.settings import DEFAULTS, FetchSettings
 from artsim.fetch.status import Outcome, Status, StatusFile, Wanted, unfinished
 from artsim.fetch.turns import Turns
-from artsim.readers.pictures import is_url
+from artsim.readers import is_url
 from artsim.store import write_whole
 
 if TYPE_CHECKING:

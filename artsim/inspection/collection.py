@@ -23,7 +23,7 @@ from artsim.inspection.findings import Example, Finding, Findings, Kind
 from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
 from artsim.inspection.settings import DEFAULTS, InspectSettings, Progress
 from artsim.labels import encode
-from artsim.readers.pictures import is_url
+from artsim.readers import is_url
 from artsim.splits.drawing import sample_per_class
 
 __all__ = ["Inspection", "Sample", "inspect_collection"]

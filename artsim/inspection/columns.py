@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
-from artsim.readers.columns import is_identifier
+from artsim.readers import is_identifier
 from artsim.splits.drawing import k_fold
 from artsim.splits.stored import side_of
 

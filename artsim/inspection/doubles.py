@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.datatypes import FieldType
-from artsim.images.phash import groups_of, near_pairs
+from artsim.images import groups_of, near_pairs
 from artsim.inspection.findings import Findings, Kind
 from artsim.inspection.pictures import Pictures, Rows
 from artsim.inspection.scans import content_hash

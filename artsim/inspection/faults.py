@@ -13,7 +13,7 @@ from artsim.inspection.findings import Example, Findings, Kind
 from artsim.inspection.pictures import Pictures, Rows
 from artsim.inspection.scans import Look, look_at
 from artsim.inspection.settings import InspectSettings, Progress
-from artsim.readers.pictures import printable
+from artsim.readers import printable
 
 __all__ = ["find_in_rows", "look_at_pictures"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import ReaderError
-from artsim.readers.pictures import is_hidden, is_picture, is_url
+from artsim.readers import is_hidden, is_picture, is_url
 
 __all__ = [
     "NONE",

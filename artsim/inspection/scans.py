@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from artsim.errors import ImageError
-from artsim.images import Description, decode, describe, read_bytes
-from artsim.images.phash import perceptual_hash
+from artsim.images import Description, decode, describe, perceptual_hash, read_bytes
 from artsim.inspection.headers import glance
 from artsim.inspection.likeness import Bars, black_bars
 

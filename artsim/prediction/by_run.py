@@ -17,8 +17,7 @@ from artsim.errors import ImageError, StoreError
 from artsim.loader import Loaded, Unloadable, load, preprocess
 from artsim.prediction import Prediction
 from artsim.prediction.run_networks import Answer, Teller
-from artsim.readers import read_collection
-from artsim.readers.records import load_json
+from artsim.readers import load_json, read_collection
 from artsim.search import Works, locate
 from artsim.store import Failure
 

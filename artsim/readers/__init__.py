@@ -11,10 +11,30 @@ from typing import Protocol
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers import folder, iiif, mame, moma, nga, rijks, table, wikiart
-from artsim.readers.options import DEFAULTS, ReaderOptions
-from artsim.readers.pictures import is_picture
+from artsim.readers.columns import is_identifier
+from artsim.readers.delimited import column_names, open_delimited
+from artsim.readers.options import DEFAULT_OPTIONS, ReaderOptions
+from artsim.readers.pictures import is_hidden, is_picture, is_url, printable
+from artsim.readers.records import load_json
+from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS
 
-__all__ = ["READERS", "Reader", "ReaderOptions", "read_collection"]
+__all__ = [
+    "DEFAULT_OPTIONS",
+    "ID_COLUMNS",
+    "IMAGE_COLUMNS",
+    "READERS",
+    "Reader",
+    "ReaderOptions",
+    "column_names",
+    "is_hidden",
+    "is_identifier",
+    "is_picture",
+    "is_url",
+    "load_json",
+    "open_delimited",
+    "printable",
+    "read_collection",
+]
 
 
 class Reader(Protocol):
@@ -49,7 +69,7 @@ READERS: Mapping[str, Reader] = {
 _NAMED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_+.-]+):(?P<path>.*)", re.DOTALL)
 
 
-def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULTS) -> Catalog:
+def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTIONS) -> Catalog:
     """Read a collection with the reader that its name or its look asks for.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from artsim.errors import ReaderError
 
-__all__ = ["DEFAULTS", "ReaderOptions"]
+__all__ = ["DEFAULT_OPTIONS", "ReaderOptions"]
 
 _FLAGS = {
     "id_column": "--id-column",
@@ -68,4 +68,4 @@ class ReaderOptions:
         return int(size)
 
 
-DEFAULTS = ReaderOptions()
+DEFAULT_OPTIONS = ReaderOptions()

@@ -19,7 +19,7 @@ from artsim.readers.delimited import clean, open_delimited
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, image_root
 
-__all__ = ["SETTINGS", "detects", "read"]
+__all__ = ["ID_COLUMNS", "IMAGE_COLUMNS", "SETTINGS", "detects", "read"]
 
 SETTINGS: tuple[str, ...] = ("encoding",)  # encoding=cp1252: of a CSV that is not UTF-8
 

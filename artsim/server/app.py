@@ -17,7 +17,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from artsim import __version__
-from artsim.datatypes.finite import finite
+from artsim.datatypes import finite
 from artsim.errors import ArtsimError, StoreError
 from artsim.server.guard import Guard
 from artsim.server.museum import Museum

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from artsim import images
 from artsim.datatypes import Catalog, FieldType
 from artsim.errors import EvaluationError, ImageError
-from artsim.images.phash import perceptual_hash
+from artsim.images import perceptual_hash
 from artsim.labels import values_of
 from artsim.splits.leaks import WITHIN, Evidence, Leak, LeakKind, find_leaks
 from artsim.splits.stored import SAMPLE, TEST, TRAIN, VAL, Split, read_split, side_of

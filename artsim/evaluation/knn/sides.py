@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.images.phash import groups_of, near_pairs
+from artsim.images import groups_of, near_pairs
 from artsim.labels import codes_of, derived_labels, encode
 from artsim.splits.audit import Progress, picture_hashes
 from artsim.splits.leaks import WITHIN

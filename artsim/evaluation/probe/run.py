@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from artsim.datatypes.finite import finite
+from artsim.datatypes import finite
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.fits import METRICS, AnyProbe, baseline_of, fit_probe, score_of
 from artsim.evaluation.probe.neighbors import KS, Score, score_neighbors
