@@ -2,8 +2,10 @@
 
 from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
+from artsim.datatypes.estimate import Estimate
 from artsim.datatypes.finite import finite
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
+from artsim.datatypes.progress import Progress, no_progress
 from artsim.datatypes.spec import (
     DEFAULT_MODEL,
     EMBEDDING,
@@ -28,15 +30,18 @@ __all__ = [
     "SHORT_NAMES",
     "Box",
     "Catalog",
+    "Estimate",
     "ExtractorSpec",
     "Field",
     "FieldType",
     "Fit",
     "Passport",
     "Preprocessing",
+    "Progress",
     "Tap",
     "TapInfo",
     "finite",
+    "no_progress",
     "parse_spec",
     "read_preprocessing",
     "tile_boxes",
