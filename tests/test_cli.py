@@ -72,7 +72,7 @@ def test_embed_writes_to_indexes_unless_told_otherwise(museum, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     run("embed", museum, *TOY_MODEL)
     assert (tmp_path / "indexes" / "museum" / "manifest.json").exists()
-    assert "8 pictures" in run("info", "--table")  # the newest in indexes/ is asked
+    assert "8 pictures" in run("info", "--table")  # the only one in indexes/
     assert "8 pictures" in run("info", "--table", "--index", "museum")
 
 
@@ -132,8 +132,8 @@ def test_misuse_is_one_line(museum, index, monkeypatch, args, message):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("similar",), "give a picture file, or --id ID"),
-        (("map", "index", "--index", "index"), "'index' and --index name an index; give one"),
+        (("similar",), "name a picture file, --id ID"),
+        (("map", "index", "--index", "index"), "'index' and --index both name an index; use one"),
         (("embed", "museum", "--exact", "--precision", "bf16"), "--exact computes in float32"),
         (("embed", "museum", "--type", "year"), "'year' is not NAME=VALUE"),
         (("similar", "--id", "b", "-k", "0"), "0 is not in the range x>=1"),
@@ -325,7 +325,7 @@ def test_info_describes_the_index(index, museum):
     assert described["bytes"]["parts"] > 0
     table = run("info", "--index", index, "--table", "--check")
     assert f"collection  {museum.resolve()} (reader table)" in table
-    assert "Every part is as it was written." in table
+    assert "All checksums match." in table
 
 
 def test_info_finds_a_damaged_part(museum, tmp_path):
@@ -461,5 +461,5 @@ def test_an_interrupt_says_how_to_go_on(tmp_path, paint, kind):
     _, errors = process.communicate()
     assert process.returncode == 130, errors
     assert errors.strip().splitlines()[-1] == (
-        f"Stopped; what is finished is in {tmp_path / 'i'}. Run the same command to go on."
+        f"Stopped; finished pictures are in {tmp_path / 'i'}. Run the same command to resume."
     )

@@ -252,7 +252,7 @@ def test_copies_in_another_museum_are_found_in_every_guise_but_mirrored(museums)
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
 def test_candidates_are_written_to_a_file(museums, tmp_path, suffix):
     out = tmp_path / f"candidates.{suffix}"
-    run("dupes", museums / "first", museums / "second", "--out", out, "--table")
+    run("dupes", museums / "first", museums / "second", "--output", out, "--table")
     if suffix == "parquet":
         kinds = pq.read_table(out).column("kind").to_pylist()
     else:
@@ -265,7 +265,8 @@ def test_the_table_says_what_was_found_and_from_where_on(museums, tmp_path):
     printed = run(
         "dupes", museums / "first", museums / "second", "--table", "--sheet", sheet
     ).stdout
-    assert printed.startswith("Same works from a cosine of 0.")
+    assert printed.startswith(f"Duplicates in {museums / 'first'}, {museums / 'second'}\n")
+    assert "\nSame work from cosine 0." in printed
     assert "first:w00.png = second:same.png" in printed
     assert "1 exact, 2 near, 1 same-work: 8 of 65 works in 4 groups" in printed
     with Image.open(sheet) as drawn:
@@ -274,14 +275,14 @@ def test_the_table_says_what_was_found_and_from_where_on(museums, tmp_path):
 
 def test_one_index_alone_has_nothing_twice(museums):
     assert run("dupes", museums / "first", "--table").stdout.endswith(
-        "Nothing twice among 30 works\n"
+        "No duplicates among 30 works\n"
     )
 
 
 def test_other_networks_leave_the_hashes(museums, tmp_path, toy):
     embed_collection(read_collection(tmp_path / "second"), museums / "other", toy)
     result = run("dupes", museums / "first", museums / "other", "--json")
-    assert "vectors are not compared, hashes alone" in result.stderr
+    assert "only hashes are compared, not vectors" in result.stderr
     assert "taps: pixels" in result.stderr
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(row["kind"], row["score"]) for row in rows][:2] == [("exact", None), ("near", None)]
@@ -290,7 +291,7 @@ def test_other_networks_leave_the_hashes(museums, tmp_path, toy):
 def test_a_few_works_need_a_threshold(tmp_path):
     store = make_store(tmp_path / "few", ["a", "b", "c"], {"east": at(0, 2, 90)})
     result = run("dupes", store.path, "--json")
-    assert "too few works to draw a threshold from" in result.stderr
+    assert "too few works to estimate a threshold" in result.stderr
     assert result.stdout == ""
     (row,) = run("dupes", store.path, "--threshold", "0.99", "--json").stdout.splitlines()
     assert (json.loads(row)["id"], json.loads(row)["other_id"]) == ("a", "b")
@@ -298,11 +299,11 @@ def test_a_few_works_need_a_threshold(tmp_path):
 
 def test_misuse_is_one_line(tmp_path):
     one = make_store(tmp_path / "one", ["a"], {"east": at(0)}).path
-    assert "--across compares indexes with each other; name two or more" in (
+    assert "--across compares indexes with each other; name at least two" in (
         run("dupes", one, "--across", code=2).stderr
     )
-    assert "an index is named twice" in run("dupes", one, one, code=2).stderr
-    assert "is neither .csv nor .parquet" in run("dupes", one, "--out", "a.xls", code=2).stderr
+    assert "name at least two" in run("dupes", one, one, "--across", code=2).stderr  # one index
+    assert "is neither .csv nor .parquet" in run("dupes", one, "--output", "a.xls", code=2).stderr
     assert "a threshold is a cosine" in run("dupes", one, "--threshold", "7", code=1).stderr
     assert (
         "has no tap 'west'; choose from east" in run("dupes", one, "--tap", "west", code=1).stderr

@@ -603,7 +603,7 @@ def test_a_stopped_run_keeps_what_is_finished_and_says_how_to_go_on(museum, tmp_
         process.send_signal(sent)
         stdout, stderr = process.communicate()
     assert (process.returncode, stdout) == (130, "")
-    assert stderr == f"\nStopped; what is finished is in {out}. Run the same command to go on.\n"
+    assert stderr == f"\nStopped; finished pictures are in {out}. Run the same command to resume.\n"
     assert fetched(out).keys() == statuses_so_far(out)
     assert len({*(out / "images").iterdir()}) == len(fetched(out))  # and nothing unfinished
 
@@ -1121,8 +1121,8 @@ def test_the_command_fetches_what_is_asked_for_and_says_what_is_next(nga, museum
     assert code == 0
     assert output == (
         f"{out}: 1 of 2 pictures\n"
-        f"  1 fetched in T, {len(RED) / 1e6:.1f} MB; 0 were there\n"
-        f"  1 failed (1 http 404): see {out / 'status.jsonl'}, try them again with --retry-failed\n"
+        f"  1 fetched in T, {len(RED) / 1e6:.1f} MB; 0 already there\n"
+        f"  1 failed (1 http 404): see {out / 'status.jsonl'}, retry with --retry-failed\n"
         f"  next: artsim embed {out}\n"
     )
     assert museum.asked.keys() == {

@@ -369,8 +369,8 @@ def test_the_commands_import_label_split_and_describe(museum, vectors, tmp_path)
     output = run("import-vectors", vectors, "--catalog", museum, "-o", index)
     assert output.splitlines() == [
         f"{index}: 2 vectors of 3 (my-features)",
-        "  4 vectors could not be used, 1 rows of the catalog have none: "
-        f"see 'artsim info --failures --index {index}'",
+        "  4 vectors could not be used, 1 rows of the catalog have no vector: "
+        f"see 'artsim info {index} --failures'",
     ]
     (line,) = run("label", "ada = artist ~ 'ad'", "--index", index).splitlines()
     assert json.loads(line) == {

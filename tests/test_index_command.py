@@ -73,7 +73,7 @@ def test_search_is_of_the_pictures_there_are(indexed, colors, tmp_path, toy, pai
     ]
 
 
-def test_what_was_built_is_told_as_json(indexed):
+def test_the_built_index_is_described_as_json(indexed):
     (row,) = map(json.loads, run(indexed, "--kind", "pq").output.splitlines())
     assert row.pop("latency") > 0
     assert row.pop("faiss")
@@ -94,9 +94,9 @@ def test_what_was_built_is_told_as_json(indexed):
     }
 
 
-def test_what_was_built_is_told_as_a_table(indexed):
+def test_the_built_index_is_described_as_a_table(indexed):
     output = run(indexed, "--table").output
-    assert output.splitlines()[0] == f"Search of {indexed} (6 pictures)"
+    assert output.splitlines()[0] == f"Search index of {indexed} (6 pictures)"
     cells = "rgb Flat 1.000 0.0 exact search is fast enough"
     assert cells in " ".join(output.split())
 
@@ -109,10 +109,10 @@ def test_what_is_not_given_stays_as_it_was(indexed):
     assert row["kind"] == "Flat"
 
 
-def test_info_tells_how_it_is_searched(indexed):
+def test_info_says_how_the_index_is_searched(indexed):
     run(indexed, "--kind", "pq")
     shown = CliRunner().invoke(cli, ["info", "--table", "--index", str(indexed)]).output
-    assert "search      rgb by PQ3x4fs, recall@10 1.000 on 6 rows that asked" in shown
+    assert "search      rgb by PQ3x4fs, recall@10 1.000 on 6 queries" in shown
     run(indexed, "--kind", "auto")
     shown = CliRunner().invoke(cli, ["info", "--table", "--index", str(indexed)]).output
     assert "search      rgb by Flat, exact\n" in shown
@@ -120,7 +120,7 @@ def test_info_tells_how_it_is_searched(indexed):
     assert [(each["tap"], each["kind"]) for each in told["search"]] == [("rgb", "Flat")]
     (indexed / "faiss" / "rgb.json").unlink()
     shown = CliRunner().invoke(cli, ["info", "--table", "--index", str(indexed)]).output
-    assert "search      in memory: 'artsim index' builds it\n" in shown
+    assert "search      exact, in memory; build an index with 'artsim index'\n" in shown
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_info_tells_how_it_is_searched(indexed):
         (["--kind", "hnsw"], "'hnsw' is not one of 'auto', 'flat', 'pq', 'ivf'"),
     ],
 )
-def test_misuse_is_told_in_a_line(indexed, arguments, message):
+def test_misuse_is_one_line(indexed, arguments, message):
     done = run(indexed, *arguments)
     assert done.exit_code != 0
     assert message in done.output.splitlines()[-1]

@@ -247,7 +247,7 @@ def test_knn_eval_refuses_and_tells_the_way(copies):
     result = CliRunner().invoke(cli, [*map(str, args), "--no-leaks"])
     assert result.exit_code == 1
     assert result.output.startswith("Error: split 'subset' leaks:")
-    assert "--no-leaks looks at a split" in run_error("knn-eval", "--no-leaks")
+    assert "--no-leaks checks a split" in run_error("knn-eval", "--no-leaks")
 
 
 def run_error(*args):

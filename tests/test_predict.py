@@ -281,7 +281,7 @@ def test_a_folder_is_written_to_a_file(resnet, tmp_path, suffix):
     noise_picture(new / "b.png", (60, 60), 98)
     (new / "c.jpg").write_text("<html>")
     out = tmp_path / f"out{suffix}"
-    result = run("predict", new, "--index", resnet / "index", "--backend", "torch", "--out", out)
+    result = run("predict", new, "--index", resnet / "index", "--backend", "torch", "--output", out)
     assert result.stdout == ""
     assert "2 predictions written to" in result.stderr
     assert "Not predicted: c.jpg: " in result.stderr
@@ -337,9 +337,9 @@ def test_an_index_without_a_head_says_how_to_make_one(path, tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ((), "give a picture, a folder or table of them, or --id ID"),
-        (("a.png", "--id", "b"), "give a picture, a folder or table of them, or --id ID"),
-        (("--id", "b", "--out", "x.xlsx"), "x.xlsx is neither .csv nor .parquet"),
+        ((), "name a picture, a folder or table of pictures, or --id ID"),
+        (("a.png", "--id", "b"), "name a picture, a folder or table of pictures, or --id ID"),
+        (("--id", "b", "--output", "x.xlsx"), "x.xlsx is neither .csv nor .parquet"),
         (("--id", "b", "--min-confidence", "2"), "2.0 is not in the range 0<=x<=1"),
     ],
 )

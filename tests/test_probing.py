@@ -435,8 +435,8 @@ def test_misuse_is_one_line(path, args, message):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("--no-leaks",), "--no-leaks looks at a split"),
-        (("--head", "x", "--no-save"), "give --head NAME or --no-save"),
+        (("--no-leaks",), "--no-leaks checks a split"),
+        (("--head", "x", "--no-save"), "use --head NAME or --no-save"),
         (("--shots", "1,x"), "'x' is not a number from 1, as in 1,5,10"),
         (("--shots", "0"), "'0' is not a number from 1"),
     ],

@@ -195,7 +195,7 @@ def test_the_original_sampling_takes_the_first_of_each_class(moma):
 def test_the_original_sampling_is_a_flag(moma, tmp_path, flag, said):
     few = {"train_per_class": 6, "validation_per_class": 4, "test_per_class": 4, "max_steps": 1}
     settings = [each for name, n in few.items() for each in ("--set", f"{name}={n}")]
-    command = ["train", LITHOGRAPH, "--index", str(moma), "--out", str(tmp_path / "run")]
+    command = ["train", LITHOGRAPH, "--index", str(moma), "--output", str(tmp_path / "run")]
     found = CliRunner().invoke(cli, [*command, *settings, *flag, "--device", "cpu"])
     assert found.exit_code == 0, found.output
     (task,) = json.loads((tmp_path / "run" / "metrics.json").read_text())["tasks"]

@@ -54,7 +54,7 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
         # not artsim.cli.train, which is the command
         module = sys.modules["artsim.cli.train"]
         patched.setattr(module, "show_progress", terminated_at_the_second_step)
-        said = run("train", "wikiart-conv-recurrent", squares, "--out", path, "--device", "cpu",
+        said = run("train", "wikiart-conv-recurrent", squares, "--output", path, "--device", "cpu",
                    *TINY, code=130)  # fmt: skip
     assert f"Stopped; go on with 'artsim train --resume {path}'" in said
     assert not (path / "model.json").exists()
@@ -103,7 +103,7 @@ def test_misuse_is_told_in_one_line(args, said, tmp_path, monkeypatch):
 
 def test_a_folder_in_use_is_not_trained_into(squares, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    said = run("train", "moma-lithograph", squares, "--out", tmp_path, code=1)
+    said = run("train", "moma-lithograph", squares, "--output", tmp_path, code=1)
     assert "is not empty; name another --out, or go on with 'artsim train --resume" in said
 
 

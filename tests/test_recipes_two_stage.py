@@ -333,7 +333,7 @@ def test_a_folder_is_told_in_batch_and_what_is_done_is_skipped(done, antiquities
         (tmp_path / "new").mkdir(exist_ok=True)
         shutil.copy(file, tmp_path / "new")
     args = ["predict", str(tmp_path / "new"), "--run", str(done), "--device", "cpu"]
-    args += ["--out", str(tmp_path / "told.csv")]
+    args += ["--output", str(tmp_path / "told.csv")]
     first = CliRunner().invoke(cli, args, catch_exceptions=False)
     assert first.exit_code == 0, first.output
     with (tmp_path / "told.csv").open(newline="") as stream:
@@ -360,7 +360,7 @@ def test_a_folder_is_told_in_batch_and_what_is_done_is_skipped(done, antiquities
 )
 def test_answers_of_another_run_are_not_gone_on_with(done, tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
-    args = ["predict", str(tmp_path), "--run", str(done), "--out", str(tmp_path / name)]
+    args = ["predict", str(tmp_path), "--run", str(done), "--output", str(tmp_path / name)]
     result = CliRunner().invoke(cli, [*args, "--device", "cpu"], catch_exceptions=False)
     assert result.exit_code == 1
     assert said in result.output

@@ -15,11 +15,11 @@ from search_toys import WORKS, at, cosine, make_compass, make_store
 
 from artsim.datatypes import Box, parse_spec
 from artsim.embedding import EmbedSettings, embed_collection
-from artsim.errors import ImageError, ModelError, PassportError, SearchError, StoreError
+from artsim.errors import ImageError, ModelError, PassportError, SearchError
 from artsim.index import open_index
 from artsim.models import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
-from artsim.search import Aspect, Opened, Question, Searcher, Term, find_index, load_index_extractor
+from artsim.search import Aspect, Opened, Question, Searcher, Term, load_index_extractor
 from artsim.store import Store
 
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
@@ -221,14 +221,6 @@ def test_an_index_of_nothing_says_so(tmp_path):
     store = make_store(tmp_path / "index", [], {"east": at()})
     with pytest.raises(SearchError, match="holds no picture; see 'artsim info'"):
         ask(Searcher(store), "a0")
-
-
-def test_the_newest_index_is_found(tmp_path, colors, toy):
-    with pytest.raises(StoreError, match="no index in"):
-        find_index(tmp_path)
-    for name in ("b", "a"):
-        embed_collection(read_collection(colors), tmp_path / name, toy)
-    assert find_index(tmp_path) == tmp_path / "a"
 
 
 # --- limits -------------------------------------------------------------------------------

@@ -151,8 +151,8 @@ def test_an_address_without_a_picture_is_one_line(here):
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
 def test_a_folder_of_pictures_is_asked_by_each(here, tmp_path, suffix):
     out = tmp_path / f"matches{suffix}"
-    result = run("queries", "c90", "-k", "2", "--max-per", "artist=1", "--out", out)
-    assert result.stderr.splitlines()[0] == f"16 matches of 8 questions written to {out}"
+    result = run("queries", "c90", "-k", "2", "--max-per", "artist=1", "--output", out)
+    assert result.stderr.splitlines()[0] == f"16 matches of 8 queries written to {out}"
     if suffix == ".csv":
         with out.open(newline="") as stream:
             rows = list(csv.DictReader(stream))
@@ -172,7 +172,7 @@ def test_a_file_name_may_be_any_bytes(here, place, tmp_path, suffix):
     folder.mkdir()
     (folder / os.fsdecode(b"caf\xe9.png")).write_bytes((place / "queries/a0.png").read_bytes())
     out = tmp_path / f"matches{suffix}"
-    run(folder, "-k", "1", "--out", out)
+    run(folder, "-k", "1", "--output", out)
     rows = pd.read_csv(out) if suffix == ".csv" else pd.read_parquet(out)
     assert list(rows["query"]) == [f"{folder}/caf\\xe9.png"]
 
@@ -182,7 +182,7 @@ def test_what_each_aspect_gave_has_a_column(tmp_path, suffix):
     # an aspect may have the name of a column, which stays what it is
     index = make_store(tmp_path / "two", ["a", "b"], {"hue": at(0, 60), "rank": at(0, 0)}).path
     out = tmp_path / f"m{suffix}"
-    run("a", "--index", index, "--by", "hue,rank", "--out", out, "-k", "1")
+    run("a", "--index", index, "--by", "hue,rank", "--output", out, "-k", "1")
     if suffix == ".csv":
         with out.open(newline="") as stream:
             (row,) = csv.DictReader(stream)
@@ -195,10 +195,10 @@ def test_what_each_aspect_gave_has_a_column(tmp_path, suffix):
 
 def test_ids_of_a_file_are_asked_and_failures_are_listed(here, tmp_path):
     (tmp_path / "ids.txt").write_text("\ufeffa0\n\ngone\nc90\n", encoding="utf-8")
-    args = ("--ids", tmp_path / "ids.txt", "-k", "1", "--out", tmp_path / "m.parquet")
+    args = ("--ids", tmp_path / "ids.txt", "-k", "1", "--output", tmp_path / "m.parquet")
     result = run(*args)
-    assert "2 matches of 2 questions" in result.stderr
-    assert "Not asked: gone: no picture has the id 'gone' in 'indexes/compass'" in result.stderr
+    assert "2 matches of 2 queries" in result.stderr
+    assert "Failed: gone: no picture has the id 'gone' in 'indexes/compass'" in result.stderr
     assert run(*args, "--strict", code=1)
     rows = pq.read_table(tmp_path / "m.parquet").to_pylist()
     assert [(row["query"], row["id"]) for row in rows] == [("a0", "a10"), ("c90", "n60")]
@@ -206,14 +206,14 @@ def test_ids_of_a_file_are_asked_and_failures_are_listed(here, tmp_path):
 
 def test_where_nothing_could_be_asked_the_exit_code_says_so(here, tmp_path):
     (tmp_path / "ids.txt").write_text("gone\nlost\n", encoding="utf-8")
-    result = run("--ids", tmp_path / "ids.txt", "--out", tmp_path / "m.csv", code=1)
-    assert "0 matches of 0 questions" in result.stderr
-    assert result.stderr.count("Not asked: ") == 2
+    result = run("--ids", tmp_path / "ids.txt", "--output", tmp_path / "m.csv", code=1)
+    assert "0 matches of 0 queries" in result.stderr
+    assert result.stderr.count("Failed: ") == 2
 
 
 def test_what_is_added_is_added_to_each_question(here, tmp_path):
     out = tmp_path / "m.csv"
-    run("a0", "a10", "--plus", "2*c90", "-k", "1", "--out", out)
+    run("a0", "a10", "--plus", "2*c90", "-k", "1", "--output", out)
     with out.open(newline="") as stream:
         # (1, 0) + 2 (0, 1) points 63 degrees from east
         assert [row["id"] for row in csv.DictReader(stream)] == ["n60", "n60"]
@@ -222,23 +222,23 @@ def test_what_is_added_is_added_to_each_question(here, tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ((), "give a picture file, or --id ID, or --text WORDS"),
-        (("queries",), "the folder 'queries' asks many questions; give --out FILE.parquet"),
-        (("--ids", "x.txt"), "--ids asks many questions; give --out"),
-        (("--ids", "gone.txt", "--out", "m.csv"), "cannot read 'gone.txt'"),
-        (("indexes", "--out", "m.csv"), "'indexes' holds no picture"),
-        (("--plus", "a0", "--out", "m.csv"), "--out asks by each picture of a folder or ID"),
-        (("a0", "--out", "m.doc"), "m.doc is neither .csv nor .parquet"),
-        (("a0", "--out", "m.csv", "--sheet", "s.png"), "s.png would show one question"),
-        (("a0", "a10", "--crop", "0,0,1,1"), "--crop cuts a detail out of one picture"),
-        (("a0", "--out", "m.csv", "--crop", "0,0,1,1"), "--crop cuts a detail out of one"),
+        ((), "name a picture file, --id ID or --text WORDS"),
+        (("queries",), "the folder 'queries' holds many queries; write their matches"),
+        (("--ids", "x.txt"), "--ids holds many queries; write their matches"),
+        (("--ids", "gone.txt", "--output", "m.csv"), "cannot read 'gone.txt'"),
+        (("indexes", "--output", "m.csv"), "'indexes' contains no pictures"),
+        (("--plus", "a0", "--output", "m.csv"), "--output searches with each picture of a folder or ID"),
+        (("a0", "--output", "m.doc"), "m.doc is neither .csv nor .parquet"),
+        (("a0", "--output", "m.csv", "--sheet", "s.png"), "s.png shows one query"),
+        (("a0", "a10", "--crop", "0,0,1,1"), "--crop takes a detail of one picture"),
+        (("a0", "--output", "m.csv", "--crop", "0,0,1,1"), "--crop takes a detail of one"),
         (("a0", "--max-per", "artist"), "'artist' is not COLUMN=N"),
         (("a0", "--max-per", "artist=x"), "'artist=x' is not COLUMN=N"),
         (("a0", "--by", "east=x"), "'east=x' is not NAME=WEIGHT, as in style=0.7,content=0.3"),
         (("a0", "--by", ""), "'' names no tap"),
-        (("a0", "--years", "year"), "--years is for --earlier-than and --contemporary"),
-        (("a0", "--strict"), "--strict is of the questions of --out FILE"),
-        (("a0", "--details", "--by", "east"), "--details looks by one tap; leave out --by"),
+        (("a0", "--years", "year"), "--years belongs to --earlier-than or --contemporary"),
+        (("a0", "--strict"), "--strict belongs to --output FILE"),
+        (("a0", "--details", "--by", "east"), "--details compares by one tap; use --tap"),
         (("a0", "--min-percentile", "101"), "is not in the range 0<=x<=100"),
     ],
 )
@@ -259,7 +259,7 @@ def test_wrong_options_are_explained(here, args, message):
         (("a0", "--crop", "90,0,5,5"), "holds nothing of a picture"),
         (("a0", "--where", "yeer < 3"), "cannot read 'yeer < 3' as a condition (Referenced"),
         (("a0", "--where", ""), "cannot read '' as a condition"),
-        (("a0", "c90", "--where", "yeer < 3", "--out", "m.csv"), "cannot read 'yeer < 3'"),
+        (("a0", "c90", "--where", "yeer < 3", "--output", "m.csv"), "cannot read 'yeer < 3'"),
         (("a0", "--by", "indexes/none:hue"), "no index at 'indexes/none'"),
         (("a0", "--by", "east=-1"), "the aspect 'east' has the weight -1"),
         (("a0", "--earlier-than", "gone"), "no picture has the id 'gone'"),
@@ -283,7 +283,7 @@ def toy_network(toy, monkeypatch):
 def test_what_is_a_file_and_an_id_must_be_told_apart(here, place):
     (place / "a0").write_bytes((place / "queries" / "c90.png").read_bytes())
     try:
-        message = "'a0' is both a file and an id of the index; write ./a0 or --id a0"
+        message = "'a0' is both a file and an id of the index; use ./a0 or --id a0"
         assert message in run("a0", code=1).output
         assert found("./a0", "-k", "1") == ["c90"]
         assert found("--id", "a0", "-k", "1") == ["a10"]
@@ -303,8 +303,8 @@ def test_without_a_gpu_the_cpu_compares_and_says_so_where_asked(here):
     result = run("a0", "-k", "1", "--device", "cuda")
     assert json.loads(result.stdout)["id"] == "a10"
     assert result.stderr == (
-        "Note: vectors are compared on the CPU: the faiss installed here sees 0 GPUs "
-        "(--device cuda needs a build of it for CUDA)\n"
+        "Note: vectors are compared on the CPU, since the installed faiss sees 0 GPUs "
+        "(--device cuda needs a build for CUDA)\n"
     )
     assert run("a0", "-k", "1").stderr == ""
 
@@ -315,7 +315,7 @@ def test_a_gpu_compares_what_is_asked_on_it_and_many_questions_unasked(here, tmp
     assert made == []
     assert found("a0", "-k", "2", "--device", "cuda:1") == ["a10", "b20"]
     assert [(index.device, len(index.rows)) for index in made] == [(1, len(WORKS))]
-    run("a0", "c90", "--out", tmp_path / "m.csv", "-k", "1")
+    run("a0", "c90", "--output", tmp_path / "m.csv", "-k", "1")
     assert [index.device for index in made] == [1, 0]
     found("a0", "--device", "cuda", "--where", "year < 1650")  # those rows alone, on the CPU
     assert len(made) == 2

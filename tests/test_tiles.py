@@ -334,13 +334,13 @@ def test_the_box_is_in_every_answer(museum, tmp_path):
         colors = {color for _, color in sheet.convert("RGB").getcolors(1 << 24)}
     assert (255, 222, 89) in colors
     out = tmp_path / "all.csv"
-    run("similar", "w3", "--index", path, "--details", "--out", out)
+    run("similar", "w3", "--index", path, "--details", "--output", out)
     assert rows[0]["box"] in out.read_text()
 
 
 def test_misuse_is_one_line(index):
     asked = ("similar", "w3", "--index", index, "--details")
-    assert "--details looks by one tap; leave out --by" in (
+    assert "--details compares by one tap; use --tap" in (
         run(*asked, "--by", "pixels", code=2).stderr
     )
     assert "2<=x<=8" in run("embed", "x", "--tiles", "9", code=2).stderr

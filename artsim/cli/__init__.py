@@ -14,6 +14,7 @@ import sys
 from types import FrameType
 
 import click
+import cloup
 
 from artsim import __version__
 from artsim.cli.compare import compare
@@ -47,8 +48,8 @@ __all__ = ["cli"]
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
-class _Group(click.Group):
-    """Shows what the library raises on purpose as one line."""
+class _Group(cloup.Group):
+    """Shows an error that the library raises on purpose as one line."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
@@ -70,15 +71,34 @@ class _Group(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+_EPILOG = """
+Shell completion (bash): eval "$(_ARTSIM_COMPLETE=bash_source artsim)"
+"""
+
+
+@cloup.group(
+    cls=_Group,
+    sections=[
+        cloup.Section("Collect", [fetch, inspect, sample]),
+        cloup.Section("Index", [embed, import_vectors, index, info, models, layers]),
+        cloup.Section("Search", [similar, dupes]),
+        cloup.Section(
+            "Evaluate", [label, split, leaks, knn_eval, probe, retrieval_eval, leaderboard]
+        ),
+        cloup.Section("Train", [recipes, train, compare, predict]),
+        cloup.Section("Look", [map_, serve, report]),
+    ],
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
 @click.version_option(__version__, "--version", package_name="artsim")
 def cli() -> None:
-    """Embed museum collections, search them by likeness, measure how well a picture can tell.
+    """Embed museum collections, search them by similarity, predict their labels.
 
     \b
         artsim embed paintings/            # pictures -> indexes/paintings
-        artsim similar query.jpg -k 10     # what looks like this?
-        artsim knn-eval                    # how well do neighbors know the labels?
+        artsim similar query.jpg -k 10     # which works look similar?
+        artsim knn-eval                    # how well do neighbors predict the labels?
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name is printed, whatever its bytes
@@ -90,35 +110,5 @@ def cli() -> None:
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """End on SIGTERM as on Ctrl-C: nothing half-written, a word on how to go on."""
+    """End on SIGTERM as on Ctrl-C: nothing half-written, and a hint how to resume."""
     raise KeyboardInterrupt
-
-
-for _command in (
-    fetch,
-    inspect,
-    embed,
-    import_vectors,
-    index,
-    similar,
-    dupes,
-    map_,
-    serve,
-    label,
-    split,
-    leaks,
-    knn_eval,
-    probe,
-    predict,
-    leaderboard,
-    retrieval_eval,
-    report,
-    recipes,
-    train,
-    compare,
-    info,
-    models,
-    layers,
-    sample,
-):
-    cli.add_command(_command)

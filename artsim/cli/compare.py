@@ -5,22 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import cloup
 
-from artsim.cli.options import FOLDER, format_option, seed_option
+from artsim.cli.options.computing import seed_option
+from artsim.cli.options.outputs import format_option
+from artsim.cli.options.values import FOLDER
 from artsim.cli.output import print_json_lines, print_table, wants_json
 from artsim.cli.predict_run import find_run
 
 
-@click.command()
+@cloup.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", type=FOLDER)
-@seed_option("the bootstrap")
-@format_option
+@cloup.option_group("Method", seed_option)
+@cloup.option_group("Output", format_option)
 def compare(runs: tuple[Path, ...], seed: int, as_json: bool | None) -> None:
-    """Set trained networks side by side on the same test pictures.
+    """Compare trained networks on the same test pictures.
 
-    Each run, a folder that 'artsim train' left or its name in runs/, is compared with the first:
-    the difference, its 95 % interval and p by paired bootstrap, which resamples the pictures. Runs
-    that were judged by other pictures are refused.
+    Each run, a folder made by 'artsim train' or its name in runs/, is compared with the first:
+    the difference, its 95 % interval and p-value by paired bootstrap over the pictures. Runs with
+    different test pictures are refused.
 
     Example:
 

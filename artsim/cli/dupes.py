@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
-from artsim.cli.options import (
-    FOLDER,
-    NEW_FILE,
-    count_cores,
-    device_option,
-    format_option,
-    open_store,
-    tap_option,
-)
+from artsim.cli.options.collection import within_option
+from artsim.cli.options.computing import device_option
+from artsim.cli.options.index import indexes_argument, indexes_option, open_stores, tap_option
+from artsim.cli.options.outputs import format_option, rows_option, sheet_option
+from artsim.cli.options.values import count_cores
 from artsim.cli.output import (
     check_rows_file,
     print_json_lines,
@@ -46,66 +43,56 @@ _SHOWN = 4  # ids of a group in the table; the file and JSON have all
 _DRAWN = 240  # pictures on a sheet
 
 
-@click.command()
-@click.argument("indexes", nargs=-1, type=FOLDER, metavar="[INDEX]...")
-@click.option(
-    "--within",
-    type=click.IntRange(0, 64),
-    default=4,
-    show_default=True,
-    help="Bits of 64 that the perceptual hashes of near copies may differ by.",
+@cloup.command()
+@indexes_argument
+@cloup.option_group("Index", indexes_option, tap_option())
+@cloup.option_group(
+    "Comparison",
+    within_option,
+    click.option(
+        "--threshold",
+        type=float,
+        metavar="COSINE",
+        help="Cosine from which two pictures show the same work.  [default: estimated, see above]",
+    ),
+    click.option("--across", is_flag=True, help="Compare only works of different indexes."),
+    device_option,
 )
-@click.option(
-    "--threshold",
-    type=float,
-    metavar="COSINE",
-    help="From which score two are the same work.  [default: drawn from the works, see above]",
-)
-@click.option("--across", is_flag=True, help="Only pairs of works of different indexes.")
-@click.option(
-    "--out", metavar="FILE", type=NEW_FILE, help="Write all pairs to a .csv or .parquet file."
-)
-@click.option(
-    "--sheet", metavar="FILE", type=NEW_FILE, help="Draw the groups, one after the other."
-)
-@tap_option
-@device_option
-@format_option
+@cloup.option_group("Output", rows_option("all pairs"), sheet_option("the groups"), format_option)
 def dupes(
     indexes: tuple[Path, ...],
     within: int,
     threshold: float | None,
     across: bool,
-    out: Path | None,
+    output: Path | None,
     sheet: Path | None,
     tap: str | None,
     device: str,
     as_json: bool | None,
 ) -> None:
-    """Find what is there twice: the same file, a copy of a picture, the same work.
+    """Find duplicates: identical files, copies, the same work.
 
-    Works are joined that share a file's bytes (exact), whose perceptual hashes are a few bits apart
-    while their vectors are not unlike (near), or whose vectors are more alike than the nearest
-    neighbors of these works are otherwise (same-work): the cosine is 4 spreads above the median of
-    nearest neighbors and 6 above that of random pairs, measured on ln(1 - cosine). Candidates all:
-    objects of a series, photographed alike, can be as near as two photographs of one.
+    Three kinds of duplicates are found: identical files (exact), pictures with almost the same
+    perceptual hash and similar vectors (near), and pictures whose vectors are more similar than
+    those of ordinary nearest neighbors (same-work). The threshold for same-work is estimated from
+    the index: 4 deviations above the median of nearest neighbors and 6 above that of random
+    pairs, on ln(1 - cosine). All are candidates to check: objects of a series, photographed the
+    same way, can be as similar as two photographs of one object.
 
-    Several indexes are taken together; their vectors are compared if they have the same passport,
-    else hashes alone. JSON and --out have a line for every pair.
+    Several indexes are searched together. Their vectors are compared only if one model made them,
+    else only the hashes. JSON and --output have a row for every pair.
 
     Example:
 
     \b
         artsim dupes
-        artsim dupes indexes/paintings --out candidates.csv --sheet twice.png
+        artsim dupes indexes/paintings -o candidates.csv --sheet duplicates.png
         artsim dupes indexes/met indexes/cleveland --across
     """
-    check_rows_file(out)
-    stores = [open_store(index) for index in indexes or (None,)]
+    check_rows_file(output)
+    stores = open_stores(indexes)
     if across and len(stores) < 2:
-        raise click.UsageError("--across compares indexes with each other; name two or more")
-    if len({store.path.resolve() for store in stores}) < len(stores):
-        raise click.UsageError("an index is named twice; name each once")
+        raise click.UsageError("--across compares indexes with each other; name at least two")
     from artsim.duplicates import find_groups, gather
     from artsim.models import find_device
     from artsim.splits.audit import picture_hashes
@@ -126,21 +113,22 @@ def dupes(
         )
     _warn(differences, evidence.hashes, drawn)
     works = _Works(stores)
-    if out is not None:
-        write_rows(out, _rows(groups, works), _COLUMNS)
+    if output is not None:
+        write_rows(output, _rows(groups, works), _COLUMNS)
     if sheet is not None:
         _draw(groups, works, sheet)
     if wants_json(as_json):
         print_json_lines(_rows(groups, works))
         return
+    click.echo(f"Duplicates in {', '.join(str(store.path) for store in stores)}")
     _print(groups, works, drawn)
-    for file in (out, sheet):
+    for file in (output, sheet):
         if file is not None:
             click.echo(f"{'Drawn' if file == sheet else 'Written'} to {file}")
 
 
 class _Works:
-    """The works of several indexes, numbered through."""
+    """The works of several indexes, numbered consecutively."""
 
     def __init__(self, stores: Sequence[Store]) -> None:
         from artsim.search import locate
@@ -168,18 +156,18 @@ def _warn(
 ) -> None:
     if differences:
         click.echo(
-            f"Note: vectors are not compared, hashes alone ({'; '.join(differences)})", err=True
+            f"Note: only hashes are compared, not vectors ({'; '.join(differences)})", err=True
         )
     elif drawn is None:
         click.echo(
-            "Note: too few works to draw a threshold from, so no same works are looked for; "
-            "give --threshold COSINE",
+            "Note: too few works to estimate a threshold, so same works are not searched; "
+            "set one with --threshold COSINE",
             err=True,
         )
     unhashed = sum(each is None for each in hashes)
     if unhashed:
         click.echo(
-            f"Note: {unhashed:,} pictures are blank or cannot be read: not compared by look",
+            f"Note: {unhashed:,} pictures are blank or unreadable; their hashes are not compared",
             err=True,
         )
 
@@ -195,12 +183,12 @@ def _rows(groups: Sequence[Group], works: _Works) -> Iterator[dict[str, Any]]:
 
 def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> None:
     if drawn is not None:
-        what = f"Same works from a cosine of {drawn.same_work:.3f}"
+        what = f"Same work from cosine {drawn.same_work:.3f}"
         if drawn.nearest is not None and drawn.random is not None:
-            what += f" (median of the nearest {drawn.nearest:.3f}, of random {drawn.random:.3f})"
-        click.echo(f"{what}; near copies from {drawn.confirming:.3f}")
+            what += f" (medians: nearest {drawn.nearest:.3f}, random pairs {drawn.random:.3f})"
+        click.echo(f"{what}; near copy from {drawn.confirming:.3f}")
     if not groups:
-        click.echo(f"Nothing twice among {works.count:,} works")
+        click.echo(f"No duplicates among {works.count:,} works")
         return
     rows = []
     for number, group in enumerate(groups, 1):

@@ -7,78 +7,92 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
 from artsim.cli.model_names import resolve_model
-from artsim.cli.options import (
-    FOLDER,
-    INDEXES,
-    compute_options,
-    count_cores,
+from artsim.cli.options.collection import make_reader_options, max_pixels_option, reader_options
+from artsim.cli.options.complete import complete_model
+from artsim.cli.options.computing import (
+    backend_option,
+    device_option,
     make_compute,
-    make_reader_options,
-    reader_options,
+    precision_option,
+    weights_option,
+    workers_option,
 )
+from artsim.cli.options.outputs import folder_option, strict_option
+from artsim.cli.options.values import INDEXES
 from artsim.datatypes import DEFAULT_MODEL, RUN, ExtractorSpec, Fit, Preprocessing, parse_spec
 
 if TYPE_CHECKING:
     from artsim.embedding import EmbedSummary
 
 
-@click.command()
+@cloup.command()
 @click.argument("collection")
-@click.option(
-    "-o", "--output", metavar="DIR", type=FOLDER, help="The index folder.  [default: indexes/NAME]"
+@cloup.option_group(
+    "Model",
+    click.option(
+        "-m",
+        "--model",
+        default=DEFAULT_MODEL,
+        show_default=True,
+        metavar="SPEC",
+        shell_complete=complete_model,
+        help="Short name (see 'artsim models') or SOURCE:ARCH[.TAG][@LAYER[/POOLING]+...]. The "
+        "layer 'embedding' is the model's output, 'palette' a histogram of the picture's colors.",
+    ),
+    weights_option,
+    click.option(
+        "--fit",
+        type=click.Choice([fit.value for fit in Fit]),  # click would take an enum's member names
+        help="How pictures are fitted to the model's input size.  [default: the model's own]",
+    ),
+    click.option(
+        "--exact", is_flag=True, help="Decode at full size, compute and store in float32."
+    ),
+    click.option(
+        "--tiles",
+        type=click.IntRange(2, 8),
+        metavar="N",
+        help="Also embed N x N overlapping tiles of each picture, for 'artsim similar --details'.",
+    ),
 )
-@click.option(
-    "-m",
-    "--model",
-    default=DEFAULT_MODEL,
-    show_default=True,
-    metavar="SPEC",
-    help="SOURCE:ARCH[.TAG][@LAYER[/POOLING]+...], or a short name: see 'artsim models'. The "
-    "layers 'embedding' and 'palette' are the network's own vector and the picture's colors.",
+@cloup.option_group("Collection", reader_options, max_pixels_option)
+@cloup.option_group(
+    "Compute",
+    device_option,
+    backend_option,
+    precision_option,
+    click.option(
+        "--batch-size",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Pictures per forward pass.  [default: 32, on a GPU 256]",
+    ),
+    workers_option,
 )
-@compute_options
-@click.option(
-    "--fit",
-    type=click.Choice([fit.value for fit in Fit]),  # given an enum, click takes its members' names
-    help="How a picture is brought to the network's shape.  [default: the model's way]",
+@cloup.option_group(
+    "Index",
+    folder_option("Index folder", default="indexes/NAME"),
+    click.option(
+        "--part-rows",
+        type=click.IntRange(1),
+        default=1024,
+        show_default=True,
+        metavar="N",
+        help="Pictures per file of the index: the work lost if the run is interrupted.",
+    ),
+    click.option(
+        "--rehash", is_flag=True, help="Read every file again, even if size and time are the same."
+    ),
+    click.option(
+        "--allow-loss",
+        is_flag=True,
+        help="Update the index even if most of its pictures are gone from the collection.",
+    ),
+    strict_option("a picture could not be embedded"),
 )
-@click.option("--exact", is_flag=True, help="Decode every pixel, compute and store in float32.")
-@click.option(
-    "--tiles",
-    type=click.IntRange(2, 8),
-    metavar="N",
-    help="Embed N x N overlapping tiles of each picture too, for 'artsim similar --details'.",
-)
-@reader_options
-@click.option(
-    "--batch-size",
-    type=click.IntRange(1),
-    help="Pictures a forward pass.  [default: 32, on a GPU 256]",
-)
-@click.option(
-    "--workers", type=click.IntRange(1), help="Threads that decode.  [default: the cores]"
-)
-@click.option(
-    "--max-pixels", type=click.IntRange(1), help="Refuse pictures of more pixels than this."
-)
-@click.option(
-    "--part-rows",
-    type=click.IntRange(1),
-    default=1024,
-    show_default=True,
-    help="Pictures a part: what a kill can cost at most.",
-)
-@click.option(
-    "--rehash",
-    is_flag=True,
-    help="Read every file again, even where its size and time have not changed.",
-)
-@click.option(
-    "--allow-loss", is_flag=True, help="Let most of an index go because its pictures are gone."
-)
-@click.option("--strict", is_flag=True, help="Exit with 1 if any picture could not be embedded.")
 def embed(
     collection: str,
     output: Path | None,
@@ -96,18 +110,18 @@ def embed(
     types: tuple[str, ...],
     settings: tuple[str, ...],
     batch_size: int | None,
-    workers: int | None,
+    workers: int,
     max_pixels: int | None,
     part_rows: int,
     rehash: bool,
     allow_loss: bool,
     strict: bool,
 ) -> None:
-    """Embed a collection into an index, or bring its index up to date.
+    """Embed a collection into an index, or update the index.
 
-    COLLECTION is a folder of pictures, a folder with a table beside them, or the table itself;
-    READER:PATH names a reader. Only what is new or changed is embedded, so a run that was
-    stopped goes on where it was: run the same command again.
+    COLLECTION is a folder of pictures, a folder with a table and its pictures, or the table
+    itself; READER:PATH names a reader. Only new and changed pictures are embedded. To resume an
+    interrupted run, run the same command again.
 
     Example:
 
@@ -153,7 +167,7 @@ def embed(
                 extractor,
                 settings=EmbedSettings(
                     batch_size=batch_size or extractor.batch_size,
-                    workers=workers or count_cores(),
+                    workers=workers,
                     part_rows=part_rows,
                     max_pixels=max_pixels or MAX_PIXELS,
                     rehash=rehash,
@@ -165,7 +179,7 @@ def embed(
             )
     except KeyboardInterrupt:
         click.echo(
-            f"\nStopped; what is finished is in {path}. Run the same command to go on.", err=True
+            f"\nStopped; finished pictures are in {path}. Run the same command to resume.", err=True
         )
         sys.exit(130)
     _print_summary(summary, str(spec))
@@ -174,7 +188,7 @@ def embed(
 
 
 def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
-    """Say it where a network that was trained here sees pictures otherwise than it did then."""
+    """Note where pictures are now fitted otherwise than when the network was trained."""
     if spec.source != RUN:
         return
 
@@ -183,8 +197,8 @@ def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
     if read_model(Path(spec.arch)).shapes is not None:
         height, width = preprocessing.size
         click.echo(
-            f"{spec.network} was trained on pictures in their own aspect ratios; here each is "
-            f"brought to {width} x {height} pixels ({preprocessing.fit})",
+            f"{spec.network} was trained on pictures with their own aspect ratios; here each is "
+            f"resized to {width} x {height} pixels ({preprocessing.fit})",
             err=True,
         )
 
@@ -200,6 +214,6 @@ def _print_summary(summary: EmbedSummary, spec: str) -> None:
         stages = ", ".join(f"{count:,} at {stage}" for stage, count in summary.reasons.items())
         click.echo(
             f"  {summary.failures:,} could not be embedded ({stages}): "
-            f"see 'artsim info --failures --index {summary.path}'",
+            f"see 'artsim info {summary.path} --failures'",
             err=True,
         )

@@ -7,94 +7,106 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
-from artsim.cli.options import FOLDER, pairs
+from artsim.cli.options.collection import (
+    allow_private_option,
+    id_column_option,
+    image_column_option,
+    set_option,
+    where_option,
+)
+from artsim.cli.options.computing import seed_option
+from artsim.cli.options.outputs import strict_option
+from artsim.cli.options.values import FOLDER, pairs
 
 if TYPE_CHECKING:
     from artsim.fetch import FetchSummary
 
 
-@click.command()
+@cloup.command()
 @click.argument("catalog")
 @click.argument("output", type=FOLDER)
-@click.option(
-    "--size",
-    metavar="PIXELS",
-    help="Longest side to ask IIIF servers for, or max.  [default: 512 where the reader asks]",
+@cloup.option_group(
+    "Which pictures",
+    where_option,
+    click.option(
+        "--per-class", metavar="COLUMN=N", help="Sample N rows of each value of a column."
+    ),
+    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows."),
+    seed_option,
+    click.option("--retry-failed", is_flag=True, help="Retry what failed in earlier runs."),
 )
-@click.option(
-    "--where", metavar="SQL", help="Only rows that meet a condition: \"classification = 'Print'\"."
+@cloup.option_group(
+    "Catalog",
+    id_column_option,
+    image_column_option,
+    set_option("the reader"),
 )
-@click.option(
-    "--per-class", metavar="COLUMN=N", help="N rows of each value of a column, drawn at random."
+@cloup.option_group(
+    "Requests",
+    click.option(
+        "--size",
+        metavar="PIXELS",
+        help="Longest side requested from IIIF servers, or max.  [default: 512, if the reader "
+        "requests a size]",
+    ),
+    click.option(
+        "--concurrency",
+        type=click.IntRange(1),
+        default=16,
+        show_default=True,
+        metavar="N",
+        help="Simultaneous requests.",
+    ),
+    click.option(
+        "--per-host",
+        type=click.IntRange(1),
+        default=4,
+        show_default=True,
+        metavar="N",
+        help="Simultaneous requests to one host.",
+    ),
+    click.option(
+        "--delay",
+        type=click.FloatRange(0),
+        default=0.05,
+        show_default=True,
+        metavar="SECONDS",
+        help="Wait between two requests to one host.",
+    ),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        default=60.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Give up on a picture that takes longer.",
+    ),
+    click.option(
+        "--retries",
+        type=click.IntRange(0),
+        default=4,
+        show_default=True,
+        metavar="N",
+        help="Retries after 429, 5xx, timeouts and broken connections, with growing pauses.",
+    ),
+    click.option(
+        "--max-bytes",
+        type=click.IntRange(1),
+        default=64 * 2**20,
+        show_default=True,
+        metavar="N",
+        help="Refuse larger pictures.",
+    ),
+    click.option(
+        "--contact",
+        metavar="ADDRESS",
+        help="E-mail or web address to send to the servers.",
+    ),
+    allow_private_option,
 )
-@click.option("--limit", type=click.IntRange(1), metavar="N", help="The first N of these rows.")
-@click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of what is random."
-)
-@click.option("--retry-failed", is_flag=True, help="Try again what failed in earlier runs.")
-@click.option("--id-column", metavar="NAME", help="Column with each picture's id.")
-@click.option("--image-column", metavar="NAME", help="Column with the address of the picture.")
-@click.option(
-    "--set",
-    "reader_settings",
-    multiple=True,
-    metavar="KEY=VALUE",
-    help="A setting of the reader's own. Repeat for more.",
-)
-@click.option(
-    "--concurrency",
-    type=click.IntRange(1),
-    default=16,
-    show_default=True,
-    help="Requests at once.",
-)
-@click.option(
-    "--per-host",
-    type=click.IntRange(1),
-    default=4,
-    show_default=True,
-    help="Requests at once to one host.",
-)
-@click.option(
-    "--delay",
-    type=click.FloatRange(0),
-    default=0.05,
-    show_default=True,
-    metavar="SECONDS",
-    help="Between two requests to one host.",
-)
-@click.option(
-    "--timeout",
-    type=click.FloatRange(0, min_open=True),
-    default=60.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="For one picture to come whole.",
-)
-@click.option(
-    "--retries",
-    type=click.IntRange(0),
-    default=4,
-    show_default=True,
-    help="After 429, 5xx, timeouts and broken connections, waiting longer each time.",
-)
-@click.option(
-    "--max-bytes",
-    type=click.IntRange(1),
-    default=64 * 2**20,
-    show_default=True,
-    help="Refuse larger pictures.",
-)
-@click.option(
-    "--contact",
-    metavar="ADDRESS",
-    help="An e-mail or web address to tell the servers.",
-)
-@click.option(
-    "--allow-private", is_flag=True, help="Fetch from this machine and its own network too."
-)
-@click.option("--strict", is_flag=True, help="Exit with 1 if any picture could not be fetched.")
+@cloup.option_group("Output", strict_option("a picture could not be fetched"))
 def fetch(
     catalog: str,
     output: Path,
@@ -106,7 +118,7 @@ def fetch(
     retry_failed: bool,
     id_column: str | None,
     image_column: str | None,
-    reader_settings: tuple[str, ...],
+    settings: tuple[str, ...],
     concurrency: int,
     per_host: int,
     delay: float,
@@ -117,12 +129,12 @@ def fetch(
     allow_private: bool,
     strict: bool,
 ) -> None:
-    """Fetch the pictures of a catalog from the web.
+    """Download a catalog's pictures from the web.
 
-    CATALOG is what a museum gives out, nga:FOLDER or moma:FILE, any other table or manifest
-    with addresses of pictures, or urls:FILE, a text file with one address a line. OUTPUT gets the
-    pictures, a table of them to embed and status.jsonl, which tells what became of each. A run
-    that was stopped goes on where it was: run the same command again.
+    CATALOG is a museum's open data (nga:FOLDER, moma:FILE), a table or IIIF manifest with URLs
+    of pictures, or urls:FILE, a text file with one URL per line. OUTPUT receives the pictures, a
+    table of them ready to embed, and status.jsonl with the outcome for each picture. To resume an
+    interrupted run, run the same command again.
 
     Example:
 
@@ -138,9 +150,9 @@ def fetch(
     options = ReaderOptions(
         id_column=id_column,
         image_column=image_column,
-        settings=pairs(reader_settings, "--set"),
+        settings=pairs(settings, "--set"),
     )
-    settings = FetchSettings(
+    fetching = FetchSettings(
         concurrency=concurrency,
         per_host=per_host,
         delay_s=delay,
@@ -160,12 +172,13 @@ def fetch(
                 output,
                 choice=choice,
                 retry_failed=retry_failed,
-                settings=settings,
+                settings=fetching,
                 progress=progress,
             )
     except KeyboardInterrupt:
         click.echo(
-            f"\nStopped; what is finished is in {output}. Run the same command to go on.", err=True
+            f"\nStopped; finished pictures are in {output}. Run the same command to resume.",
+            err=True,
         )
         sys.exit(130)
     _print_summary(summary)
@@ -188,11 +201,11 @@ def _print_summary(summary: FetchSummary) -> None:
     megabytes = summary.bytes / 1e6
     click.echo(
         f"  {summary.fetched:,} fetched in {summary.seconds:.1f} s ({rate:.0f}/s), "
-        f"{megabytes:,.1f} MB; {summary.kept:,} were there"
+        f"{megabytes:,.1f} MB; {summary.kept:,} already there"
     )
     for count, what in (
-        (summary.unaddressed, "of the catalog's rows name no picture"),
-        (summary.unnamed, "of its rows have no id, or that of an earlier row"),
+        (summary.unaddressed, "rows of the catalog have no picture"),
+        (summary.unnamed, "rows have no id, or the id of an earlier row"),
     ):
         if count:
             click.echo(f"  {count:,} {what}", err=True)
@@ -201,11 +214,11 @@ def _print_summary(summary: FetchSummary) -> None:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts)
         click.echo(
             f"  {summary.failures:,} failed ({reasons}): see {summary.path / 'status.jsonl'}, "
-            "try them again with --retry-failed",
+            "retry with --retry-failed",
             err=True,
         )
     if summary.left:
         why = "; ".join(summary.left_why)
-        click.echo(f"  {summary.left:,} are left for another run: {why}", err=True)
+        click.echo(f"  {summary.left:,} remain for another run: {why}", err=True)
     if summary.rows:
         click.echo(f"  next: artsim embed {summary.path}")

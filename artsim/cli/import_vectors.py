@@ -5,39 +5,43 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import cloup
 
-from artsim.cli.options import FOLDER, INDEXES, PICTURE, count_cores
+from artsim.cli.options.collection import images_option
+from artsim.cli.options.outputs import folder_option
+from artsim.cli.options.values import INDEXES, PICTURE, count_cores
 
 
-@click.command("import-vectors")
+@cloup.command("import-vectors")
 @click.argument("vectors", type=PICTURE)
-@click.option(
-    "--catalog",
-    metavar="COLLECTION",
-    help="What is known of the pictures, joined by id: as for 'artsim embed'.",
+@cloup.option_group(
+    "Vectors",
+    click.option("--id-column", metavar="NAME", help="Column of VECTORS with the ids."),
+    click.option(
+        "--vector-column",
+        "vector_columns",
+        multiple=True,
+        metavar="NAME",
+        help="Column of lists, or number columns by a pattern such as 'f*'. Repeat for more.",
+    ),
+    click.option(
+        "--ids", metavar="FILE", type=PICTURE, help="Ids of an .npy file's rows, one per line."
+    ),
+    click.option(
+        "--tap", metavar="NAME", help="Name of the vectors in the index.  [default: their column]"
+    ),
 )
-@click.option(
-    "-o", "--output", metavar="DIR", type=FOLDER, help="The index folder.  [default: indexes/NAME]"
+@cloup.option_group(
+    "Catalog",
+    click.option(
+        "--catalog",
+        metavar="COLLECTION",
+        help="Collection with metadata and pictures, joined by id: as for 'artsim embed'.",
+    ),
+    click.option("--catalog-id", metavar="NAME", help="Column of the catalog with the ids."),
+    images_option,
 )
-@click.option("--id-column", metavar="NAME", help="Column of VECTORS with the ids.")
-@click.option(
-    "--vector-column",
-    "vector_columns",
-    multiple=True,
-    metavar="NAME",
-    help="Column of VECTORS with lists, or columns of numbers such as 'f*'. Repeat for more.",
-)
-@click.option(
-    "--ids", metavar="FILE", type=PICTURE, help="For an .npy: its ids, one a line, in its order."
-)
-@click.option("--tap", metavar="NAME", help="Call the vectors so.  [default: as their column]")
-@click.option("--catalog-id", metavar="NAME", help="Column of the catalog with the ids.")
-@click.option(
-    "--images",
-    metavar="DIR",
-    type=FOLDER,
-    help="Folder that the catalog's picture paths are relative to.",
-)
+@cloup.option_group("Index", folder_option("Index folder", default="indexes/NAME"))
 def import_vectors(
     vectors: Path,
     catalog: str | None,
@@ -49,11 +53,11 @@ def import_vectors(
     catalog_id: str | None,
     images: Path | None,
 ) -> None:
-    """Make an index of vectors that someone else computed; no network is run.
+    """Create an index from vectors computed elsewhere.
 
-    VECTORS is a CSV or Parquet of ids and numbers (a column of lists such as [0.1, 0.2], or
-    numbered columns f0, f1, ...), or an .npy with --ids. The index answers 'similar --id' and
-    'knn-eval'; how a new picture would be embedded is not known.
+    VECTORS is a CSV or Parquet file with ids and numbers (a column of lists such as [0.1, 0.2],
+    or columns f0, f1, ...), or an .npy file with --ids. No model is run, so the index answers
+    'similar --id' and 'knn-eval', but not queries by new pictures.
 
     Example:
 
@@ -65,7 +69,7 @@ def import_vectors(
     from artsim.readers import ReaderOptions, read_collection
 
     if catalog is None and (catalog_id or images):
-        raise click.UsageError("--catalog-id and --images are of the catalog; add --catalog")
+        raise click.UsageError("--catalog-id and --images describe a catalog; add --catalog")
     file = open_vectors(vectors, ids=ids, id_column=id_column, vector_columns=vector_columns)
     read = None
     if catalog is not None:
@@ -80,6 +84,6 @@ def import_vectors(
     if summary.unused or summary.without:
         click.echo(
             f"  {summary.unused:,} vectors could not be used, {summary.without:,} rows of the "
-            f"catalog have none: see 'artsim info --failures --index {summary.path}'",
+            f"catalog have no vector: see 'artsim info {summary.path} --failures'",
             err=True,
         )

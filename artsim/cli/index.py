@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
-from artsim.cli.options import FOLDER, format_option, open_store
+from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.outputs import format_option
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
@@ -41,33 +43,38 @@ _BYTES = _Quantity({"kB": 1e3, "MB": 1e6, "GB": 1e9, "TB": 1e12}, "4GB")
 _SECONDS = _Quantity({"ms": 1e-3, "s": 1}, "20ms")
 
 
-@click.command()
-@click.argument("index", type=FOLDER, required=False)
-@click.option(
-    "--recall",
-    type=float,
-    help="How many of the ten nearest are to be found, at least; 1 is exact search.  "
-    "[default: 0.98]",
+@cloup.command()
+@index_argument
+@cloup.option_group("Index", index_option, tap_option(default="every tap"))
+@cloup.option_group(
+    "Goals",
+    click.option(
+        "--recall",
+        type=float,
+        metavar="SHARE",
+        help="Share of the 10 nearest neighbors to find, at least; 1 is exact search.  "
+        "[default: 0.98]",
+    ),
+    click.option(
+        "--memory",
+        type=_BYTES,
+        metavar="SIZE",
+        help="Memory for the vectors or codes, at most: 4GB.  [default: no limit]",
+    ),
+    click.option(
+        "--latency",
+        type=_SECONDS,
+        metavar="TIME",
+        help="Processor time per query, at most: 20ms.  [default: 20ms]",
+    ),
+    click.option(
+        "--kind",
+        type=click.Choice(["auto", "flat", "pq", "ivf"]),
+        help="flat: exact search; pq: compressed vectors; ivf: compressed vectors in cells.  "
+        "[default: auto, chosen by the goals]",
+    ),
 )
-@click.option(
-    "--memory",
-    type=_BYTES,
-    metavar="SIZE",
-    help="Held to be scanned at most: 4GB.  [default: any]",
-)
-@click.option(
-    "--latency",
-    type=_SECONDS,
-    metavar="TIME",
-    help="Of one query, in processor time: 20ms.  [default: 20ms]",
-)
-@click.option(
-    "--kind",
-    type=click.Choice(["auto", "flat", "pq", "ivf"]),
-    help="Exact search, codes of all rows, or codes in cells.  [default: auto, by the above]",
-)
-@click.option("--tap", metavar="TAP", help="Only of these vectors.  [default: of each tap]")
-@format_option
+@cloup.option_group("Output", format_option)
 def index(
     index: Path | None,
     recall: float | None,
@@ -77,10 +84,12 @@ def index(
     tap: str | None,
     as_json: bool | None,
 ) -> None:
-    """Build the search index of INDEX, by what it is to keep; 'artsim embed' keeps to that.
+    """Build the search index: exact, or approximate and faster.
 
-    Exact search where it is quick enough; beyond, short codes name candidates whose exact cosines
-    put them in order. Recall is measured on rows of the index. What is not given stays as it was.
+    Search stays exact where that is fast enough. Beyond that, compressed vectors propose
+    candidates, which are ranked by their exact cosines; recall is measured on pictures of the
+    index. The goals are stored, and 'artsim embed' keeps to them when the index grows. Goals that
+    you leave out keep their stored values.
 
     Example:
 
@@ -109,7 +118,7 @@ def index(
     if wants_json(as_json):
         print_json_lines(map(as_dict, infos))
         return
-    click.echo(f"Search of {store.path} ({store.rows:,} pictures)")
+    click.echo(f"Search index of {store.path} ({store.rows:,} pictures)")
     rows = [
         [
             info.tap,
@@ -126,7 +135,7 @@ def index(
 
 
 def as_dict(info: IndexInfo) -> dict[str, Any]:
-    """Return what is known of a search index, without what only vouches for its files."""
+    """Return the facts about a search index, without the checksums of its files."""
     from dataclasses import asdict
 
     hidden = {"bytes", "fingerprint", "parts"}
@@ -134,10 +143,10 @@ def as_dict(info: IndexInfo) -> dict[str, Any]:
 
 
 def describe(info: IndexInfo) -> str:
-    """Say in a line what a search index is and does."""
+    """Describe a search index in one line."""
     if not info.queries:
         return f"{info.tap} by {info.kind}, exact"
     return (
-        f"{info.tap} by {info.kind}, recall@10 {info.recall_at_10:.3f} on {info.queries} rows "
-        f"that asked, {1000 * (info.latency or 0):.1f} ms ({info.why})"
+        f"{info.tap} by {info.kind}, recall@10 {info.recall_at_10:.3f} on {info.queries} queries, "
+        f"{1000 * (info.latency or 0):.1f} ms ({info.why})"
     )

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
 from artsim.cli.index import as_dict, describe
-from artsim.cli.options import format_option, index_option, open_store
+from artsim.cli.options.index import index_argument, index_option, open_store
+from artsim.cli.options.outputs import format_option
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
@@ -17,19 +19,25 @@ if TYPE_CHECKING:
     from artsim.store import Store
 
 
-@click.command()
-@index_option
-@click.option("--failures", is_flag=True, help="List what could not be embedded, and why.")
-@click.option("--check", is_flag=True, help="Compare every part with its checksum.")
-@format_option
+@cloup.command()
+@index_argument
+@cloup.option_group("Index", index_option)
+@cloup.option_group(
+    "Output",
+    click.option(
+        "--failures", is_flag=True, help="List the pictures that could not be embedded, and why."
+    ),
+    click.option("--check", is_flag=True, help="Compare every file with its checksum."),
+    format_option,
+)
 def info(index: Path | None, failures: bool, check: bool, as_json: bool | None) -> None:
-    """Describe an index: how it was made, what it holds, what failed, what it weighs.
+    """Describe an index: model, columns, labels, failures, size.
 
     Example:
 
     \b
         artsim info
-        artsim info --failures --index indexes/paintings
+        artsim info indexes/paintings --failures
     """
     store = open_store(index)
     if failures:
@@ -41,10 +49,11 @@ def info(index: Path | None, failures: bool, check: bool, as_json: bool | None) 
     else:
         _print_info(store)
         if check and not damaged:
-            click.echo("Every part is as it was written.")
+            click.echo("All checksums match.")
     if damaged:
         raise click.ClickException(
-            f"{', '.join(damaged)} of {store.path} are damaged; embed again to a new folder"
+            f"{', '.join(damaged)} of {store.path} are damaged; "
+            "embed the collection again to a new folder"
         )
 
 
@@ -110,7 +119,7 @@ def _print_info(store: Store) -> None:
         lines["tiles"] = f"{manifest.tiles} x {manifest.tiles} of each picture: {each}"
     lines |= _annotations(store) | {
         "search": ", ".join(describe(found) for found in _searches(store))
-        or "in memory: 'artsim index' builds it",
+        or "exact, in memory; build an index with 'artsim index'",
         "failures": f"{failed:,}" + (" (list them with --failures)" if failed else ""),
         "on disk": ", ".join(f"{name} {_megabytes(size)}" for name, size in _sizes(store)),
     }
@@ -127,13 +136,13 @@ def _print_info(store: Store) -> None:
 
 
 def _tiles(store: Store) -> dict[str, int]:
-    """Return the number of the tiles' vectors of each tap; of none where there are no tiles."""
+    """Count the tile vectors of each tap; empty where there are no tiles."""
     taps = store.manifest.passport.taps if store.manifest.tiles else ()
     return {tap.name: store.rows * store.manifest.tiles**2 for tap in taps}
 
 
 def _searches(store: Store) -> list[IndexInfo]:
-    """Return what is known of the search indexes that are of the rows as they are now."""
+    """Return the search indexes that are up to date with the rows."""
     from artsim.index import is_current, read_note
 
     taps = [tap.name for tap in store.manifest.passport.taps]

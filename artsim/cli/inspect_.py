@@ -8,14 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
-from artsim.cli.options import (
-    NEW_FILE,
-    count_cores,
-    format_option,
-    make_reader_options,
-    reader_options,
-)
+from artsim.cli.options.collection import make_reader_options, max_pixels_option, reader_options
+from artsim.cli.options.computing import seed_option, workers_option
+from artsim.cli.options.outputs import format_option, html_option, strict_option
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
@@ -25,47 +22,42 @@ _CLASSES = 12  # of a label that are listed
 _ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
 
 
-@click.command("inspect")
+@cloup.command("inspect")
 @click.argument("collection")
-@reader_options
-@click.option(
-    "--hashes",
-    is_flag=True,
-    help="Decode every picture: also find damaged ones, look-alikes and black bars.",
+@cloup.option_group("Collection", reader_options)
+@cloup.option_group(
+    "Checks",
+    click.option(
+        "--hashes",
+        is_flag=True,
+        help="Decode every picture to find damaged files, near-duplicates and black borders.",
+    ),
+    click.option(
+        "--min-side",
+        type=click.IntRange(1),
+        default=64,
+        show_default=True,
+        metavar="PIXELS",
+        help="Report pictures with a shorter side as tiny.",
+    ),
+    max_pixels_option,
+    seed_option,
+    workers_option,
 )
-@click.option(
-    "--html", metavar="FILE", type=NEW_FILE, help="Write a page with figures and pictures."
+@cloup.option_group(
+    "Output",
+    click.option(
+        "--examples",
+        type=click.IntRange(0),
+        default=3,
+        show_default=True,
+        metavar="N",
+        help="Examples shown of each fault.",
+    ),
+    html_option("Write a page with charts and pictures."),
+    strict_option("a fault costs rows"),
+    format_option,
 )
-@click.option(
-    "--examples",
-    type=click.IntRange(0),
-    default=3,
-    show_default=True,
-    help="Instances of each fault that are named.",
-)
-@click.option(
-    "--min-side",
-    type=click.IntRange(1),
-    default=64,
-    show_default=True,
-    metavar="PIXELS",
-    help="Pictures with a shorter side are tiny.",
-)
-@click.option(
-    "--max-pixels", type=click.IntRange(1), help="Pictures of more pixels than this are huge."
-)
-@click.option(
-    "--workers", type=click.IntRange(1), help="Threads that read files.  [default: the cores]"
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Of the baselines' folds, the samples.",
-)
-@click.option("--strict", is_flag=True, help="Exit with 1 if a fault costs rows.")
-@format_option
 def inspect(
     collection: str,
     id_column: str | None,
@@ -78,15 +70,16 @@ def inspect(
     examples: int,
     min_side: int,
     max_pixels: int | None,
-    workers: int | None,
+    workers: int,
     seed: int,
     strict: bool,
     as_json: bool | None,
 ) -> None:
-    """Look a collection over before a model sees it: faults, labels, baselines, sizes.
+    """Check a collection before embedding: faults, labels, sizes.
 
-    Rows are matched with files, headers are read, and labels are counted beside two baselines
-    that need no picture: the most common class, and what one other column tells on rows left out.
+    Rows are matched with files, and image headers are read. Each possible label is listed with
+    its classes and two baselines that need no picture: the most common class, and the best
+    prediction from another column, cross-validated.
 
     Example:
 
@@ -115,7 +108,7 @@ def inspect(
                 hashes=hashes,
                 max_pixels=max_pixels or MAX_PIXELS,
                 min_side=min_side,
-                workers=workers or count_cores(),
+                workers=workers,
                 examples=max(examples, _ON_PAGE if html else 0),
                 samples=_ON_PAGE if html else 0,
                 seed=seed,
@@ -200,7 +193,7 @@ def _print_findings(inspection: Inspection, examples: int) -> None:
     from artsim.inspection import EXPLANATIONS, Weight
 
     headings: dict[Weight, str] = {
-        Weight.LOST: "Left out when it is embedded",
+        Weight.LOST: "Will not be embedded",
         Weight.LOOK: "Worth a look",
         Weight.NOTE: "Good to know",
     }
@@ -213,9 +206,9 @@ def _print_findings(inspection: Inspection, examples: int) -> None:
             for example in finding.examples[:examples]:
                 click.echo(f"{'':>11}{_line(example)}")
     if not inspection.findings:
-        click.echo("\nNothing is wrong with the rows and the files.")
+        click.echo("\nNo faults found in rows and files.")
     if not inspection.settings.hashes:
-        click.echo("\nNot looked for: damaged pictures, look-alikes, black bars (--hashes does)")
+        click.echo("\nNot checked: damaged pictures, near-duplicates, black borders (use --hashes)")
 
 
 def _line(example: Example) -> str:
@@ -227,7 +220,7 @@ def _line(example: Example) -> str:
 
 def _print_labels(labels: tuple[Label, ...]) -> None:
     if not labels:
-        click.echo("\nNo column can be a label.")
+        click.echo("\nNo column is usable as a label.")
         return
     click.echo()
     numbers = ["classes", "rows", "majority", "metadata"]
@@ -238,16 +231,16 @@ def _print_labels(labels: tuple[Label, ...]) -> None:
             f"{label.rows:,}",
             f"{label.majority:.3f}",
             "" if label.metadata is None else f"{label.metadata.accuracy:.3f}",
-            "" if label.metadata is None else label.metadata.column or "no column does better",
+            "" if label.metadata is None else label.metadata.column or "no column is better",
         ]
         for label in labels
     ]
-    print_table(["label", *numbers, "told by"], rows, right=numbers)
+    print_table(["label", *numbers, "predicted from"], rows, right=numbers)
     baselines = [label.metadata for label in labels if label.metadata is not None]
     if baselines:
         click.echo(
-            "metadata: the most common class among rows with the same value of one other column "
-            f"or size,\nchosen and judged in {baselines[0].folds} folds (seed {baselines[0].seed})"
+            "metadata: predict the most common class among rows with the same value of one other "
+            f"column or size;\n{baselines[0].folds}-fold cross-validated (seed {baselines[0].seed})"
         )
     for label in labels:
         more = len(label.classes) - _CLASSES

@@ -7,22 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
 from artsim.cli.knn_scores import as_dicts, print_evaluation
-from artsim.cli.options import (
-    NEW_FILE,
-    count_cores,
-    device_option,
-    format_option,
-    group_option,
-    index_argument,
-    k_option,
-    label_option,
-    open_store,
-    seed_option,
-    split_options,
-    tap_option,
-)
+from artsim.cli.options.computing import device_option, seed_option
+from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.labels import group_option, k_option, label_option, split_options
+from artsim.cli.options.outputs import format_option
+from artsim.cli.options.values import NEW_FILE, count_cores
 from artsim.cli.output import print_json_lines, show_progress, wants_json
 
 if TYPE_CHECKING:
@@ -30,43 +22,59 @@ if TYPE_CHECKING:
     from artsim.splits.stored import Split
 
 
-@click.command("knn-eval")
+@cloup.command("knn-eval")
 @index_argument
-@tap_option
-@label_option("Judge")
-@split_options(default="leave-one-out")
-@group_option("are never neighbors")
-@k_option("Neighbors that vote", default="dino 10,20,100,200; plain 1,5,10,20,100,200; met 1 to 50")
-@click.option(
-    "--protocol",
-    type=click.Choice(["plain", "dino", "met"]),
-    default="dino",
-    show_default=True,
-    help="Neighbors vote all the same, or by exp(cosine / 0.07) as for DINO; or the protocol of "
-    "The Met dataset.",
+@cloup.option_group("Index", index_option, tap_option())
+@cloup.option_group(
+    "Labels and split",
+    label_option,
+    split_options(default="leave-one-out"),
+    group_option(
+        "Pictures with the same value are never neighbors: artist, to evaluate style; "
+        "near-duplicate, for copies of a picture.",
+        several=True,
+    ),
 )
-@click.option(
-    "--temperature",
-    "temperatures",
-    multiple=True,
-    type=click.FloatRange(0, min_open=True),
-    metavar="T",
-    help="Votes of dino weigh exp(cosine / T). Repeat for more.  [default: 0.07]",
+@cloup.option_group(
+    "Method",
+    k_option(
+        "Numbers of neighbors",
+        default="dino 10,20,100,200; plain 1,5,10,20,100,200; met 1 to 50",
+    ),
+    click.option(
+        "--protocol",
+        type=click.Choice(["plain", "dino", "met"]),
+        default="dino",
+        show_default=True,
+        help="plain: equal votes; dino: votes weighted by exp(cosine / 0.07), as in DINO; met: the "
+        "protocol of The Met dataset.",
+    ),
+    click.option(
+        "--temperature",
+        "temperatures",
+        multiple=True,
+        type=click.FloatRange(0, min_open=True),
+        metavar="T",
+        help="Weight the votes of dino by exp(cosine / T). Repeat for more.  [default: 0.07]",
+    ),
+    click.option(
+        "--correct",
+        type=click.Choice(["csls", "mutual-proximity"]),
+        help="Correct for hubs, pictures that are among the neighbors of very many.",
+    ),
+    seed_option,
+    device_option,
 )
-@click.option(
-    "--correct",
-    type=click.Choice(["csls", "mutual-proximity"]),
-    help="Correct the search for hubs, the pictures that are near to everything.",
+@cloup.option_group(
+    "Output",
+    click.option(
+        "--predictions",
+        metavar="FILE",
+        type=NEW_FILE,
+        help="Write every prediction and its neighbors to a CSV file.",
+    ),
+    format_option,
 )
-@seed_option("the bootstrap intervals")
-@click.option(
-    "--predictions",
-    metavar="FILE",
-    type=NEW_FILE,
-    help="Write every prediction, with the neighbors that voted, to a CSV file.",
-)
-@device_option
-@format_option
 def knn_eval(
     index: Path | None,
     tap: str | None,
@@ -83,20 +91,20 @@ def knn_eval(
     device: str,
     as_json: bool | None,
 ) -> None:
-    """Measure how well the nearest neighbors know each label, beside the simplest answer.
+    """Measure how well nearest neighbors predict the labels.
 
-    Every picture is told by its k nearest others (leave-one-out), or the test pictures of a split
-    by its train pictures. Where the split has validation pictures, they choose k and temperature;
-    else all are shown. This is the baseline that a heavier model must beat.
+    Each picture is predicted from its k nearest neighbors among all others (leave-one-out), or
+    each test picture of a split from the training set. If the split has a validation set, k and
+    temperature are chosen on it, else all are shown. This is the baseline to compare models with.
 
-    A label of one class a picture is scored by top-1; of several by mean average precision over
-    the classes (mAP) and over the pictures (iMAP) of the votes' shares; a number or a year range
-    by the mean absolute error, to the nearer end of the range.
+    Labels with one class per picture are scored by top-1 accuracy; multilabels by mean average
+    precision over the classes (mAP) and over the pictures (iMAP); numbers and ranges of years by
+    the mean absolute error (MAE), measured to the nearer end of a range.
 
-    The protocol met whitens the vectors by those of train and answers with the nearest's class. How
-    sure it is, is a softmax over the classes of the K nearest; K and t are those of the best GAP on
-    validation. Pictures of a class that train does not have are distractors: GAP counts them, GAP-
-    and accuracy (ACC) do not.
+    The protocol met whitens the vectors on the training set and predicts the class of the nearest
+    neighbor, with a softmax over the K nearest classes as its confidence. K and temperature
+    maximize GAP on the validation set. Pictures whose class is not in the training set are
+    distractors: they count in GAP, but not in GAP- and accuracy (ACC).
 
     Example:
 

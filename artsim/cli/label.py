@@ -6,25 +6,45 @@ from collections import Counter
 from pathlib import Path
 
 import click
+import cloup
 
-from artsim.cli.options import format_option, index_option, open_store
+from artsim.cli.options.complete import complete_column
+from artsim.cli.options.index import LEADING_INDEX, index_option, open_store, take_index
+from artsim.cli.options.outputs import format_option
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 _SHOWN = 20  # classes of the table; JSON has all
 
 
-@click.command()
-@click.argument("label", required=False)
-@click.option("--remove", metavar="NAME", help="Take a derived label out of the index.")
-@index_option
-@format_option
-def label(label: str | None, remove: str | None, index: Path | None, as_json: bool | None) -> None:
-    """Derive a label from the catalog's columns, and note it in the index by its name.
+@cloup.command()
+@click.argument(
+    "labels",
+    nargs=-1,
+    metavar="[INDEX] [LABEL]",
+    callback=take_index(most=1),
+    is_eager=True,
+    help=LEADING_INDEX,
+)
+@cloup.option_group("Index", index_option)
+@cloup.option_group(
+    "Labels",
+    click.option(
+        "--remove",
+        metavar="LABEL",
+        shell_complete=complete_column,
+        help="Remove a derived label from the index.",
+    ),
+)
+@cloup.option_group("Output", format_option)
+def label(
+    labels: tuple[str, ...], remove: str | None, index: Path | None, as_json: bool | None
+) -> None:
+    """Derive a label from the catalog's columns.
 
     LABEL is "NAME = EXPRESSION": columns, numbers, 'text', + - * / //, comparisons, ~ and !~
     (contains, in any case), in ('a', 'b'), and, or, not, begin and end of a range of years.
-    A condition gives the classes NAME and 'not NAME'; what is missing stays missing. Without
-    LABEL the index's derived labels are listed.
+    A condition gives the classes NAME and 'not NAME'; missing values stay missing. The label is
+    stored in the index. Without LABEL the derived labels are listed.
 
     Example:
 
@@ -33,8 +53,9 @@ def label(label: str | None, remove: str | None, index: Path | None, as_json: bo
         artsim label "century = year // 100 + 1"
         artsim knn-eval --label century
     """
+    label = labels[0] if labels else None
     if label is not None and remove is not None:
-        raise click.UsageError("give a label, or --remove NAME, not both")
+        raise click.UsageError("use a label or --remove LABEL, not both")
     store = open_store(index)
     from artsim.labels import add_label, derived_labels, remove_label
 
@@ -49,7 +70,7 @@ def label(label: str | None, remove: str | None, index: Path | None, as_json: bo
         elif known:
             print_table(["label", "expression"], list(known))
         else:
-            click.echo(f"{store.path} has no derived label; see 'artsim label --help'")
+            click.echo(f"{store.path} has no derived labels; see 'artsim label --help'")
         return
     derivation, values = add_label(store.path, label)
     counts = Counter(value for value in values if value is not None)

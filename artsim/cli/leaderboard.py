@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
+from csv import DictWriter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
-from artsim.cli.options import (
-    FOLDER,
-    NEW_FILE,
-    device_option,
-    format_option,
-    label_option,
-    open_store,
-    seed_option,
-    split_options,
-)
+from artsim.cli.options.complete import complete_tap
+from artsim.cli.options.computing import device_option, seed_option
+from artsim.cli.options.index import indexes_argument, indexes_option, open_stores
+from artsim.cli.options.labels import group_option, label_option, split_options
+from artsim.cli.options.outputs import csv_option, format_option
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
@@ -28,24 +24,29 @@ _WAYS = {"probe": "Linear probe", "knn": "kNN, k chosen on validation"}
 _METRICS = {"top1": "", "mAP": " (mAP)", "MAE": " (MAE, less is better)"}
 
 
-@click.command()
-@click.argument("indexes", nargs=-1, type=FOLDER, metavar="[INDEX]...")
-@click.option(
-    "--tap", "taps", multiple=True, metavar="TAP", help="Only these vectors.  [default: all]"
+@cloup.command()
+@indexes_argument
+@cloup.option_group(
+    "Index",
+    indexes_option,
+    click.option(
+        "--tap",
+        "taps",
+        multiple=True,
+        metavar="TAP",
+        shell_complete=complete_tap,
+        help="Use the vectors of this tap. Repeat for more.  [default: every tap]",
+    ),
 )
-@label_option("Compare by")
-@split_options(default="70/10/20, drawn alike from each class")
-@click.option(
-    "--group",
-    metavar="COLUMN",
-    help="Pictures that share its value stay on one side: artist, when judging style.",
+@cloup.option_group(
+    "Labels and split",
+    label_option,
+    split_options(),
+    group_option("Keep pictures with the same value together: artist, to evaluate style."),
+    seed_option,
 )
-@seed_option("the split and the intervals")
-@click.option(
-    "--csv", "table", metavar="FILE", type=NEW_FILE, help="Write every score to a CSV file."
-)
-@device_option
-@format_option
+@cloup.option_group("Compute", device_option)
+@cloup.option_group("Output", csv_option("every score"), format_option)
 def leaderboard(
     indexes: tuple[Path, ...],
     taps: tuple[str, ...],
@@ -54,15 +55,15 @@ def leaderboard(
     no_leaks: bool,
     group: str | None,
     seed: int,
-    table: Path | None,
+    csv: Path | None,
     device: str,
     as_json: bool | None,
 ) -> None:
-    """Compare layers, poolings and networks: which vectors tell which label best.
+    """Rank taps and models by how well they predict the labels.
 
-    Every tap of an index, or of several indexes of one catalog, is judged by a linear probe and
-    by nearest neighbors on the same pictures: each label has one split for all. The best of a
-    label is marked *. The mean counts each label alike, numbers left out.
+    Every tap of an index, or of several indexes of one catalog, is evaluated by a linear probe
+    and by nearest neighbors, with the same split of each label. The best score of a label is
+    marked *. The mean weights every label equally and leaves out numbers.
 
     Example:
 
@@ -71,7 +72,7 @@ def leaderboard(
         artsim leaderboard --label artist,style,genre
         artsim leaderboard indexes/lite0 indexes/clip --label style --group artist --csv taps.csv
     """
-    stores = [open_store(index) for index in dict.fromkeys(indexes or (None,))]
+    stores = open_stores(indexes)
     from artsim.evaluation.probe import LeaderboardPlan, best
     from artsim.evaluation.probe import leaderboard as compare
     from artsim.models import find_device
@@ -91,8 +92,8 @@ def leaderboard(
         each.to_json() | {f"best_{way}": each.score(way) == top[way][each.label] for way in _WAYS}
         for each in standings
     ]
-    if table is not None:
-        _write(table, rows)
+    if csv is not None:
+        _write(csv, rows)
     if wants_json(as_json):
         setting = {"split": split, "group": group, "seed": seed}
         print_json_lines(row | setting for row in rows)
@@ -100,13 +101,13 @@ def leaderboard(
     for way in _WAYS:
         _print_way(standings, way, top[way], several=len(stores) > 1)
     _print_questions(standings)
-    if table is not None:
-        click.echo(f"Scores written to {table}")
+    if csv is not None:
+        click.echo(f"Written to {csv}")
 
 
 def _write(file: Path, rows: Sequence[dict[str, object]]) -> None:
     with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.DictWriter(stream, list(rows[0]))
+        writer = DictWriter(stream, list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
 

@@ -8,44 +8,56 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
-from artsim.cli.options import FOLDER, count_cores, format_option, index_option, open_store
+from artsim.cli.options.collection import images_option, within_option
+from artsim.cli.options.complete import complete_column, complete_split
+from artsim.cli.options.index import index_argument, index_option, open_store
+from artsim.cli.options.labels import group_option
+from artsim.cli.options.outputs import format_option, strict_option
+from artsim.cli.options.values import count_cores
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
     from artsim.splits.audit import LeakReport
 
 
-@click.command()
-@click.option(
-    "--split",
-    "splits",
-    multiple=True,
-    required=True,
-    metavar="NAME",
-    help="A split of 'artsim split', or a column. Repeat to look across tasks as well.",
+@cloup.command()
+@index_argument
+@cloup.option_group("Index", index_option)
+@cloup.option_group(
+    "Split",
+    click.option(
+        "--split",
+        "splits",
+        multiple=True,
+        required=True,
+        metavar="NAME",
+        shell_complete=complete_split,
+        help="Split made with 'artsim split', or a column with the values train, val and test. "
+        "Repeat to check across tasks too.",
+    ),
+    group_option("Pictures with the same value of this column should be in one set: artist."),
+    click.option(
+        "--object",
+        "object_",
+        metavar="COLUMN",
+        shell_complete=complete_column,
+        help="Column with the id of the object that a picture shows.",
+    ),
+    within_option,
+    click.option("--no-pictures", is_flag=True, help="Do not compare the pictures' hashes."),
 )
-@click.option("--group", metavar="LABEL", help="Its values should be on one side: artist.")
-@click.option("--object", "object_", metavar="LABEL", help="Says which object a picture shows.")
-@click.option(
-    "--within",
-    type=click.IntRange(0, 64),
-    default=4,
-    show_default=True,
-    help="Bits of 64 that the perceptual hashes of look-alikes may differ by.",
+@cloup.option_group(
+    "Collection",
+    click.option(
+        "--collection",
+        metavar="COLLECTION",
+        help="Check a collection that is not embedded, by ids, --group and --object only.",
+    ),
+    images_option,
 )
-@click.option("--no-pictures", is_flag=True, help="Do not compare what the pictures look like.")
-@click.option(
-    "--collection",
-    metavar="COLLECTION",
-    help="Ask a collection that is not embedded, by ids, --group and --object alone.",
-)
-@click.option(
-    "--images", metavar="DIR", type=FOLDER, help="Folder that its picture paths are relative to."
-)
-@click.option("--strict", is_flag=True, help="Exit with 1 if anything leaks.")
-@index_option
-@format_option
+@cloup.option_group("Output", strict_option("the split leaks"), format_option)
 def leaks(
     splits: tuple[str, ...],
     group: str | None,
@@ -58,10 +70,10 @@ def leaks(
     index: Path | None,
     as_json: bool | None,
 ) -> None:
-    """Report what pictures to be judged share with those learned from: where a split leaks.
+    """Check a split for leaks between training and test sets.
 
-    By id, file (the same bytes), picture (other bytes that look the same), object and group.
-    JSON has a line for every picture that is given away, and by which.
+    A test picture leaks if the training set has the same id, file, picture (a near-duplicate),
+    object or group. JSON has a line for each leaking picture and the one it leaks from.
 
     Example:
 
@@ -75,7 +87,7 @@ def leaks(
             and click.get_current_context().get_parameter_source("index")
             == click.core.ParameterSource.COMMANDLINE
         ):
-            raise click.UsageError("give --collection or --index, not both")
+            raise click.UsageError("use --collection or an index, not both")
         from artsim.readers import ReaderOptions, read_collection
         from artsim.splits.audit import audit_catalog
 
@@ -98,7 +110,8 @@ def leaks(
             )
     if report.unhashed:
         click.echo(
-            f"Note: {report.unhashed:,} pictures are blank or cannot be read: not compared by look",
+            f"Note: {report.unhashed:,} pictures are blank or unreadable; "
+            "their hashes are not compared",
             err=True,
         )
     if wants_json(as_json):
@@ -139,7 +152,7 @@ def _print_report(report: LeakReport) -> None:
             ]
             for kind in report.checked
         ]
-    columns = ["judged", "pictures", "learned from", "by", "leaks", "share"]
+    columns = ["set", "pictures", "leaks from", "by", "leaks", "share"]
     print_table(columns, rows, right=["pictures", "leaks", "share"])
     if any(each.leaks for each in report.comparisons):
-        click.echo("Each of them, and what gives it away: --json")
+        click.echo("List each leak with --json")

@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
-from artsim.cli.options import (
-    NEW_FILE,
-    count_cores,
-    format_option,
-    index_argument,
-    open_store,
-    tap_option,
-)
+from artsim.cli.options.complete import complete_column
+from artsim.cli.options.computing import seed_option
+from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.outputs import format_option
+from artsim.cli.options.values import NEW_FILE, count_cores
 from artsim.cli.output import print_json_lines, wants_json
 from artsim.errors import StoreError
 
@@ -25,30 +23,42 @@ if TYPE_CHECKING:
     from artsim.store import Store
 
 
-@click.command(name="map")
-@click.option("--label", metavar="NAME", help="Color by this column or derived label.")
-@click.option("--png", metavar="FILE", type=NEW_FILE, help="Draw the map.")
-@click.option("--pictures", is_flag=True, help="Draw the pictures themselves, not points.")
-@click.option("--open", "opened", is_flag=True, help="Browse the map in Embedding Atlas.")
-@click.option(
-    "--neighbors",
-    default=15,
-    show_default=True,
-    type=click.IntRange(2, 200),
-    help="Pictures that each is kept near to: few show small groups, many the whole.",
-)
-@click.option(
-    "--sample",
-    default=50_000,
-    show_default=True,
-    metavar="N",
-    type=click.IntRange(3),
-    help="Pictures laid out at once; the others are set among them.",
-)
-@click.option("--seed", default=0, show_default=True, help="Of the layout.")
+@cloup.command(name="map")
 @index_argument
-@tap_option
-@format_option
+@cloup.option_group("Index", index_option, tap_option())
+@cloup.option_group(
+    "Layout",
+    click.option(
+        "--neighbors",
+        default=15,
+        show_default=True,
+        type=click.IntRange(2, 200),
+        metavar="N",
+        help="Neighbors kept close to each picture: few show small groups, many the whole.",
+    ),
+    click.option(
+        "--sample",
+        default=50_000,
+        show_default=True,
+        metavar="N",
+        type=click.IntRange(3),
+        help="Pictures laid out together; the others are placed among them.",
+    ),
+    seed_option,
+)
+@cloup.option_group(
+    "Output",
+    click.option("--png", metavar="FILE", type=NEW_FILE, help="Draw the map to a PNG file."),
+    click.option(
+        "--label",
+        metavar="LABEL",
+        shell_complete=complete_column,
+        help="Color the points by this column or derived label.",
+    ),
+    click.option("--pictures", is_flag=True, help="Draw the pictures instead of points."),
+    click.option("--open", "opened", is_flag=True, help="Browse the map in Embedding Atlas."),
+    format_option,
+)
 def map_(
     label: str | None,
     png: Path | None,
@@ -61,11 +71,11 @@ def map_(
     tap: str | None,
     as_json: bool | None,
 ) -> None:
-    """Lay an index out in the plane: what looks alike lies together.
+    """Lay the pictures out on a 2-D map by similarity.
 
-    UMAP places the pictures; the map is kept in the index as layouts/TAP.parquet (id, x, y);
-    'artsim serve' shows it to browse. Needs the extra 'map'; --png without
-    --pictures the extra 'report', --open the extra 'atlas'.
+    UMAP places similar pictures close together. The map is stored in the index as
+    layouts/TAP.parquet (id, x, y), and 'artsim serve' shows it. Needs the extra 'map'; --png
+    also needs 'report', --open needs 'atlas'.
 
     Example:
 
@@ -75,7 +85,7 @@ def map_(
         artsim map --open
     """
     if pictures and png is None:
-        raise click.UsageError("--pictures needs --png FILE to draw to")
+        raise click.UsageError("--pictures needs --png FILE")
     store = open_store(index)
     from artsim.index.layout import LayoutPlan, layout_file, make_layout
     from artsim.labels import values_of

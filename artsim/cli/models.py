@@ -6,9 +6,11 @@ import fnmatch
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
 from artsim.cli.model_names import resolve_model
-from artsim.cli.options import format_option
+from artsim.cli.options.complete import complete_model
+from artsim.cli.options.outputs import format_option
 from artsim.cli.output import print_json_lines, print_table, wants_json
 from artsim.datatypes import PIP, SHORT_NAMES, parse_spec
 
@@ -16,11 +18,13 @@ if TYPE_CHECKING:
     from artsim.models import Layer
 
 
-@click.command()
+@cloup.command()
 @click.argument("pattern", required=False)
-@format_option
+@cloup.option_group("Output", format_option)
 def models(pattern: str | None, as_json: bool | None) -> None:
-    """List what can be loaded: the short names, or all that match a PATTERN.
+    """List the models that can embed pictures.
+
+    Without PATTERN the short names are listed, else every model whose name matches it.
 
     Example:
 
@@ -45,7 +49,7 @@ def models(pattern: str | None, as_json: bool | None) -> None:
         ]
         if not rows:
             raise click.ClickException(
-                f"no model matches {pattern!r}; try a shorter one, such as '*{pattern[:3]}*'"
+                f"no model matches {pattern!r}; try a shorter pattern, such as '*{pattern[:3]}*'"
             )
     if wants_json(as_json):
         print_json_lines(rows)
@@ -53,13 +57,13 @@ def models(pattern: str | None, as_json: bool | None) -> None:
         print_table(list(rows[0]), [list(row.values()) for row in rows])
 
 
-@click.command()
-@click.argument("model")
-@format_option
+@cloup.command()
+@click.argument("model", shell_complete=complete_model)
+@cloup.option_group("Output", format_option)
 def layers(model: str, as_json: bool | None) -> None:
-    """List the layers of a network that can be tapped, in order, with their output shapes.
+    """List the layers of a model whose outputs can be embedded.
 
-    No weights are needed or downloaded.
+    In order, with their output shapes. No weights are needed or downloaded.
 
     Example:
 
@@ -76,7 +80,9 @@ def layers(model: str, as_json: bool | None) -> None:
             for row in rows
         )
         return
-    click.echo(f"Layers of {spec.network}: write {model.partition('@')[0]}@LAYER[/POOLING]")
+    click.echo(
+        f"Layers of {spec.network}; use one with -m {model.partition('@')[0]}@LAYER[/POOLING]"
+    )
     columns, cells = ["layer", "kind", "output"], [_cells(row) for row in rows]
     if any(row.alias for row in rows):
         columns.insert(1, "or")

@@ -30,11 +30,11 @@ _MIN_TEXT = 6  # characters that a column of text keeps on the narrowest termina
 _MARGIN = 3  # characters around a column
 _ROW_SUFFIXES = (".csv", ".parquet")
 _ROWS = 4096  # written to Parquet at a time
-_LOG_EVERY_S = 60.0  # between the lines of a progress that no one watches
+_LOG_EVERY_S = 60.0  # between the lines of progress in a log
 
 
 def wants_json(as_json: bool | None) -> bool:
-    """Decide between table and JSON: what was asked for, else a table on a terminal."""
+    """Decide between table and JSON: by the option, else a table on a terminal."""
     return not sys.stdout.isatty() if as_json is None else as_json
 
 
@@ -49,14 +49,14 @@ def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()
 ) -> None:
-    """Print a table as wide as the terminal; what does not fit is cut with an ellipsis.
+    """Print a table as wide as the terminal; text that does not fit ends in an ellipsis.
 
-    Columns that are set flush right are never cut, and a column ``id`` only beyond half the width.
+    Right-aligned columns are never cut, and a column ``id`` only beyond half the width.
 
     Args:
         columns: Headings.
         rows: Cells, turned to text.
-        right: Headings of the columns that are set flush right.
+        right: Headings of the right-aligned columns.
     """
     from rich import box
     from rich.cells import cell_len
@@ -81,16 +81,16 @@ def print_table(
 
 
 def check_rows_file(out: Path | None) -> None:
-    """Refuse a file of rows that is neither CSV nor Parquet, before any work."""
+    """Refuse a file that is neither CSV nor Parquet, before any work."""
     if out is not None and out.suffix not in _ROW_SUFFIXES:
-        raise click.BadParameter(f"{out} is neither .csv nor .parquet", param_hint="--out")
+        raise click.BadParameter(f"{out} is neither .csv nor .parquet", param_hint="--output")
 
 
 def write_rows(out: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
-    """Write rows as they come, as CSV or Parquet by the file's suffix, and say how many.
+    """Write rows as they come, as CSV or Parquet by the file's suffix, and return how many.
 
     Args:
-        out: The file; its name shows only when it is whole.
+        out: The file; it appears only when it is complete.
         rows: A value for each column.
         columns: Arrow's name of each column's type.
     """

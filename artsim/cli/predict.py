@@ -8,18 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
-from artsim.cli.options import (
-    FOLDER,
-    NEW_FILE,
-    PICTURE,
-    compute_options,
-    count_cores,
-    format_option,
-    index_option,
-    make_compute,
-    open_store,
-)
+from artsim.cli.options.computing import compute_options, make_compute, query_model_option
+from artsim.cli.options.index import LEADING_INDEX, index_option, open_store, take_index
+from artsim.cli.options.outputs import format_option, rows_option
+from artsim.cli.options.values import FOLDER, count_cores
 from artsim.cli.output import (
     check_rows_file,
     print_json_lines,
@@ -49,63 +43,76 @@ _COLUMNS = {
 }
 
 
-@click.command()
-@click.argument("picture", type=PICTURE, required=False)
-@click.option(
-    "--id", "ids", multiple=True, metavar="ID", help="A picture of the index. Repeat for more."
+@cloup.command()
+@click.argument(
+    "pictures",
+    nargs=-1,
+    metavar="[INDEX] [PICTURE]",
+    callback=take_index(most=1),
+    is_eager=True,
+    help=LEADING_INDEX,
 )
-@click.option(
-    "--head",
-    "head_name",
-    metavar="NAME",
-    help="What 'artsim probe' saved, or a path to its .json.  [default: the newest]",
+@cloup.option_group(
+    "Pictures",
+    click.option(
+        "--id", "ids", multiple=True, metavar="ID", help="A work of the index. Repeat for more."
+    ),
 )
-@click.option(
-    "--run",
-    metavar="RUN",
-    type=FOLDER,
-    help="Ask a trained network instead of a head: a folder that 'artsim train' left, or its name "
-    "in runs/. Pictures that --out has already are left out.",
+@cloup.option_group(
+    "Model",
+    index_option,
+    click.option(
+        "--head",
+        "head_name",
+        metavar="NAME",
+        help="Probe saved by 'artsim probe', or the path of its .json.  [default: the newest]",
+    ),
+    click.option(
+        "--run",
+        metavar="RUN",
+        type=FOLDER,
+        help="Predict with a network trained by 'artsim train' instead: its folder, or its name "
+        "in runs/. Pictures already in --output are skipped.",
+    ),
 )
-@click.option(
-    "--min-confidence",
-    type=click.FloatRange(0, 1),
-    default=0.0,
-    help="Say nothing where no class is this likely.  [default: always say something]",
+@cloup.option_group(
+    "Predictions",
+    click.option(
+        "--min-confidence",
+        type=click.FloatRange(0, 1),
+        default=0.0,
+        metavar="P",
+        help="Predict nothing if no class is this likely.  [default: always predict]",
+    ),
+    click.option(
+        "--top",
+        type=click.IntRange(1),
+        default=5,
+        show_default=True,
+        metavar="N",
+        help="Classes listed with their probabilities.",
+    ),
+    click.option(
+        "-k",
+        "neighbors",
+        type=click.IntRange(0),
+        default=5,
+        show_default=True,
+        metavar="N",
+        help="Similar works shown as evidence.",
+    ),
 )
-@click.option(
-    "-k",
-    "neighbors",
-    type=click.IntRange(0),
-    default=5,
-    show_default=True,
-    help="Pictures shown as evidence.",
-)
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes listed.")
-@click.option(
-    "--out",
-    metavar="FILE",
-    type=NEW_FILE,
-    help="Write a row for each picture and label to a .csv or .parquet file.",
-)
-@index_option
-@click.option(
-    "-m",
-    "--model",
-    metavar="SPEC",
-    help="Embed pictures by this; refused unless it is the index's own.",
-)
-@compute_options
-@format_option
+@cloup.option_group("Output", rows_option("a row for each picture and label"), format_option)
+@cloup.option_group("Compute", query_model_option, compute_options)
 def predict(
-    picture: Path | None,
+    pictures: tuple[str, ...],
     ids: tuple[str, ...],
     head_name: str | None,
     run: Path | None,
     min_confidence: float,
     neighbors: int,
     top: int,
-    out: Path | None,
+    output: Path | None,
     index: Path | None,
     model: str | None,
     device: str,
@@ -114,27 +121,31 @@ def predict(
     weights: Path | None,
     as_json: bool | None,
 ) -> None:
-    """Tell the labels of a picture, of a folder or table of pictures, or of some of the index.
+    """Predict the labels of pictures.
 
-    A head that 'artsim probe' saved answers with how likely each class is. Beside it stand what
-    the catalog says, and the pictures of the index that look most alike, with their labels. An
-    answer on a picture that the head was fitted on is marked: it is no evidence. With --run a
-    network of 'artsim train' answers; one of two stages in a phrase, too.
+    PICTURE is a picture, or a folder or table of them; --id predicts works of the index. A probe
+    saved by 'artsim probe' gives the probability of each class. Next to it are the catalog's
+    value and the most similar works of the index with their labels. Predictions for pictures of
+    the training set are marked, since they are no evidence. With --run a network trained by
+    'artsim train' predicts.
 
     Example:
 
     \b
         artsim predict query.jpg --head artist+style
         artsim predict --id 002ff77bbd --min-confidence 0.5
-        artsim predict new-photos/ --head medium --out predictions.csv
-        artsim predict new-photos/ --run heritage-two-stage-20260102-030405 --out told.csv
+        artsim predict new-photos/ --head medium -o predictions.csv
+        artsim predict new-photos/ --run heritage-two-stage-20260102-030405 -o predictions.csv
     """
+    picture, out = (Path(pictures[0]) if pictures else None), output
     if (picture is None) == (not ids):
-        raise click.UsageError("give a picture, a folder or table of them, or --id ID")
+        raise click.UsageError("name a picture, a folder or table of pictures, or --id ID")
     check_rows_file(out)
     if run is not None:
         if head_name or index or model or weights:
-            raise click.UsageError("--run has its own network; leave out --head, --index, --model")
+            raise click.UsageError(
+                "--run brings its own network; leave out --head, --index and --model"
+            )
         predict_by_run(
             run,
             picture,

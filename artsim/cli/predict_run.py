@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from artsim.cli.options import count_cores
+from artsim.cli.options.values import count_cores
 from artsim.cli.output import print_json_lines, show_progress, wants_json, write_rows
 
 if TYPE_CHECKING:

@@ -8,19 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
-from artsim.cli.options import (
-    device_option,
-    format_option,
-    index_argument,
-    label_option,
-    numbers,
-    open_store,
-    seed_option,
-    split_names,
-    split_options,
-    tap_option,
-)
+from artsim.cli.options.complete import complete_column
+from artsim.cli.options.computing import device_option, seed_option
+from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.labels import group_option, label_option, split_options
+from artsim.cli.options.outputs import format_option
+from artsim.cli.options.values import numbers, split_names
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
@@ -35,44 +30,55 @@ _HEADINGS = {
 _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
 
 
-@click.command()
+@cloup.command()
 @index_argument
-@tap_option
-@label_option("Tell")
-@split_options(default="70/10/20, drawn alike from each class")
-@click.option(
-    "--group",
-    metavar="COLUMN",
-    help="Pictures that share its value stay on one side: artist, when judging style. Where no "
-    "split is named the ordinary one stands beside it.",
+@cloup.option_group("Index", index_option, tap_option())
+@cloup.option_group(
+    "Labels and split",
+    label_option,
+    split_options(),
+    group_option(
+        "Keep pictures with the same value together: artist, to evaluate style. Without --split "
+        "the ordinary split is evaluated too.",
+    ),
 )
-@click.option(
-    "--with",
-    "metadata",
-    multiple=True,
-    metavar="A,B",
-    callback=split_names,
-    help="Tell the probe these columns too: width, height, aspect_ratio, or the catalog's.",
+@cloup.option_group(
+    "Method",
+    click.option(
+        "--with",
+        "metadata",
+        multiple=True,
+        metavar="COLUMN,...",
+        callback=split_names,
+        shell_complete=complete_column,
+        help="Also give these columns to the probe: width, height, aspect_ratio or the catalog's.",
+    ),
+    click.option(
+        "--shots",
+        metavar="N,...",
+        help="Also train on N pictures of each class: 1,5,10,20.",
+    ),
+    click.option(
+        "--tries",
+        type=click.IntRange(1),
+        default=5,
+        show_default=True,
+        metavar="N",
+        help="Random samples for each number of --shots.",
+    ),
+    seed_option,
+    device_option,
 )
-@click.option(
-    "--shots", metavar="N,M", help="Learn from so few pictures of each class as well: 1,5,10,20."
+@cloup.option_group(
+    "Output",
+    click.option(
+        "--head",
+        metavar="NAME",
+        help="Name of the saved probe, for 'artsim predict'.  [default: the labels, artist+style]",
+    ),
+    click.option("--no-save", is_flag=True, help="Do not save the probe."),
+    format_option,
 )
-@click.option(
-    "--tries",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    help="Draws of so few pictures.",
-)
-@seed_option("the split, the draws and the intervals")
-@click.option(
-    "--head",
-    metavar="NAME",
-    help="Save the fitted probe so, for 'artsim predict'.  [default: the labels, as artist+style]",
-)
-@click.option("--no-save", is_flag=True, help="Save no head.")
-@device_option
-@format_option
 def probe(
     index: Path | None,
     tap: str | None,
@@ -89,12 +95,13 @@ def probe(
     device: str,
     as_json: bool | None,
 ) -> None:
-    """Measure how well a linear model tells each label from the vectors, and keep the model.
+    """Train linear probes on the vectors and evaluate them.
 
-    Beside it stand always the same answer, the metadata alone (width, height and aspect ratio, or
-    --with), the nearest neighbor, and k neighbors. Everything is chosen on validation pictures;
-    the test pictures are asked once. Classes are told by multinomial logistic regression, several
-    values a picture by one for each, numbers by ridge regression.
+    A linear model is trained for each label and compared with baselines: a constant prediction,
+    metadata alone (width, height and aspect ratio, or --with), the nearest neighbor and k nearest
+    neighbors. All settings are chosen on the validation set; the test set is used once. Classes
+    are predicted by multinomial logistic regression, multilabels by one logistic regression per
+    class, numbers by ridge regression.
 
     Example:
 
@@ -104,7 +111,7 @@ def probe(
         artsim probe --label medium --split honest --with height,width,aspect_ratio
     """
     if head is not None and no_save:
-        raise click.UsageError("give --head NAME or --no-save, not both")
+        raise click.UsageError("use --head NAME or --no-save, not both")
     store = open_store(index)
     from artsim.evaluation.probe import ProbePlan, means, ungrouped
     from artsim.evaluation.probe import probe as run_probe

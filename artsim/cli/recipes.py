@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import click
+import cloup
 
-from artsim.cli.options import format_option
+from artsim.cli.options.outputs import format_option
 from artsim.cli.output import print_json_lines, wants_json
 
 
-@click.command()
-@format_option
+@cloup.command()
+@cloup.option_group("Output", format_option)
 def recipes(as_json: bool | None) -> None:
-    """List the systems that can be trained: data, published figures, and what is wrong with them.
+    """List the training recipes: data, published figures, caveats.
 
     Example:
 

@@ -7,19 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
-from artsim.cli.options import (
-    NEW_FILE,
-    NEW_PATH,
-    count_cores,
-    device_option,
-    format_option,
-    index_argument,
-    label_option,
-    open_store,
-    seed_option,
-    tap_option,
-)
+from artsim.cli.options.computing import device_option, seed_option, workers_option
+from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.labels import group_option, label_option, split_option
+from artsim.cli.options.outputs import format_option, html_option
+from artsim.cli.options.values import NEW_FILE, NEW_PATH
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
@@ -28,50 +22,43 @@ if TYPE_CHECKING:
 _METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
 
 
-@click.command()
+@cloup.command()
 @index_argument
-@tap_option
-@label_option("Study")
-@click.option(
-    "--split",
-    metavar="NAME",
-    help="A split of 'artsim split', or a column of train, val and test.  "
-    "[default: 70/10/20, stratified by class]",
+@cloup.option_group("Index", index_option, tap_option())
+@cloup.option_group(
+    "Labels and split",
+    label_option,
+    split_option(),
+    group_option(
+        "Evaluate every label again with pictures of the same value kept together.  "
+        "[default: the column with the artist, if there is one]"
+    ),
+    seed_option,
 )
-@click.option(
-    "--group",
-    metavar="COLUMN",
-    help="Evaluate each label a second time with each value of this column in one set only.  "
-    "[default: the column with the makers of the works, if there is one]",
+@cloup.option_group(
+    "Output",
+    html_option("The page.  [default: NAME-report.html]"),
+    click.option(
+        "--works",
+        type=click.IntRange(1),
+        default=12,
+        show_default=True,
+        metavar="N",
+        help="Pictures in each gallery of a label; fewer if there are many labels.",
+    ),
+    click.option(
+        "--markdown", metavar="FILE", type=NEW_FILE, help="Write the figures as Markdown tables."
+    ),
+    click.option(
+        "--csv",
+        "tables",
+        metavar="FILE|DIR",
+        type=NEW_PATH,
+        help="Write the figures as CSV: to FILE.csv, or to a folder with a file per table.",
+    ),
+    format_option,
 )
-@click.option(
-    "--works",
-    type=click.IntRange(1),
-    default=12,
-    show_default=True,
-    help="Images in each gallery of a label; fewer if there are many labels.",
-)
-@seed_option("the splits, the folds, the intervals and the pairs")
-@click.option(
-    "--html", metavar="FILE", type=NEW_FILE, help="The page.  [default: NAME-report.html]"
-)
-@click.option(
-    "--markdown", metavar="FILE", type=NEW_FILE, help="Also write the figures as Markdown tables."
-)
-@click.option(
-    "--csv",
-    "tables",
-    metavar="FILE|DIR",
-    type=NEW_PATH,
-    help="Also write the figures as CSV: a folder of one file a table, or FILE.csv.",
-)
-@device_option
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    help="Threads that decode images.  [default: the cores]",
-)
-@format_option
+@cloup.option_group("Compute", device_option, workers_option)
 def report(
     index: Path | None,
     tap: str | None,
@@ -84,21 +71,21 @@ def report(
     markdown: Path | None,
     tables: Path | None,
     device: str,
-    workers: int | None,
+    workers: int,
     as_json: bool | None,
 ) -> None:
-    """Write a report on how well the embeddings predict each label, where they fail, and why.
+    """Write an HTML report on how well the labels can be predicted.
 
     The report is one self-contained HTML file. It describes the data, compares majority, metadata,
     nearest neighbors and a linear probe for each label, and shows confusions, calibration, the most
     confident errors, images that do not fit their label, and weak slices of the data. Needs the
-    extra "report".
+    extra 'report'.
 
     Example:
 
     \b
         artsim report
-        artsim report --index paintings --label style,genre --group artist
+        artsim report paintings --label style,genre --group artist
         artsim report --split honest --html honest.html --markdown honest.md --csv honest/
     """
     store = open_store(index)
@@ -108,7 +95,6 @@ def report(
     from artsim.study import StudyPlan, find_group, study
 
     require_matplotlib()  # before the work, not after it
-    workers = workers or count_cores()
     plan = StudyPlan(
         tap=store.tap(tap).name,
         labels=labels,

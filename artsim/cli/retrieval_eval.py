@@ -7,16 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
-from artsim.cli.options import (
-    format_option,
-    index_argument,
-    k_option,
-    label_option,
-    open_store,
-    seed_option,
-    tap_option,
-)
+from artsim.cli.options.complete import complete_column
+from artsim.cli.options.computing import seed_option
+from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.labels import k_option, label_option
+from artsim.cli.options.outputs import format_option
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
@@ -26,24 +23,34 @@ _BY_K = ("P", "HitRate", "mAP", "nDCG")
 _ALONE = ("R-precision", "mAP@R")
 
 
-@click.command("retrieval-eval")
+@cloup.command("retrieval-eval")
 @index_argument
-@tap_option
-@label_option("Find again pictures that share")
-@k_option("Ranks to cut at", default="1,5,10,20,100")
-@click.option(
-    "--junk",
-    metavar="COLUMN",
-    help="Pictures that share its value, say views of one object, are neither right nor wrong.",
+@cloup.option_group("Index", index_option, tap_option())
+@cloup.option_group(
+    "Labels",
+    label_option,
+    click.option(
+        "--junk",
+        metavar="COLUMN",
+        shell_complete=complete_column,
+        help="Ignore results with the query's value, such as other views of the same object.",
+    ),
 )
-@click.option("--per-class", is_flag=True, help="List every class, the worst first.")
-@click.option(
-    "--pixels",
-    is_flag=True,
-    help="Compare 100 queries with their first 20 results pixel by pixel too: SSIM and RMSE.",
+@cloup.option_group(
+    "Method",
+    k_option("Ranks to evaluate at", default="1,5,10,20,100"),
+    click.option(
+        "--pixels",
+        is_flag=True,
+        help="Also compare 100 queries with their first 20 results by pixels: SSIM and RMSE.",
+    ),
+    seed_option,
 )
-@seed_option("the pairs and the queries that are drawn")
-@format_option
+@cloup.option_group(
+    "Output",
+    click.option("--per-class", is_flag=True, help="List every class, the worst first."),
+    format_option,
+)
 def retrieval_eval(
     index: Path | None,
     tap: str | None,
@@ -55,19 +62,19 @@ def retrieval_eval(
     seed: int,
     as_json: bool | None,
 ) -> None:
-    """Measure how much of what shares a label each picture brings up when it is asked for others.
+    """Measure how well pictures retrieve others of their class.
 
-    Every picture is a query, and the others of its class are relevant, R in number; a class's only
-    picture is no query. P@k is the relevant share of the first k. HitRate@k is 1 if any of them is
-    relevant. mAP@k is the mean over the relevant ones among the first k of the precision down to
-    them, out of min(R, k). nDCG@k weighs a rank by 1 / log2(rank + 1), out of the most possible.
-    R-precision is P@R, mAP@R is mAP@k at k = R. MRR@k is 1 / the first relevant rank, or 0 beyond
-    k. All are means over the queries.
+    Every picture is a query, and the R others of its class are relevant; pictures without others
+    are no queries. P@k: share of relevant pictures among the first k. HitRate@k: 1 if any of the
+    first k is relevant. mAP@k: mean precision at the relevant ranks up to k, divided by
+    min(R, k). nDCG@k: discounted cumulative gain with 1 / log2(rank + 1), as a share of the best
+    possible. R-precision: P@R. mAP@R: mAP@k at k = R. MRR@k: 1 / rank of the first relevant
+    result, 0 beyond k. All are means over the queries.
 
-    Two pictures of one class and two of two classes are drawn at random 100,000 times: how alike
-    they are, and how often the first are the more alike. With --pixels, SSIM (Wang et al. 2004)
-    and RMSE, in gray levels of 255, are of gray copies of 128 x 128; they tell of the same pixels
-    at the same place, and do not separate good retrieval from bad.
+    100,000 random pairs of one class and of two classes show how far the similarities differ, and
+    how often the pair of one class is the more similar (AUC). --pixels adds SSIM (Wang et al.
+    2004) and RMSE (of 255 gray levels) between gray copies of 128 x 128 pixels. They compare the
+    same pixels at the same place, and do not distinguish good from bad retrieval.
 
     Example:
 

@@ -5,24 +5,30 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+import cloup
 
-from artsim.cli.options import FOLDER
+from artsim.cli.options.computing import seed_option
+from artsim.cli.options.values import FOLDER
 
 
-@click.command()
+@cloup.command()
 @click.argument("folder", type=FOLDER)
-@click.option(
-    "--pictures", type=click.IntRange(1), default=300, show_default=True, help="How many."
-)
-@click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    help="Another seed, another museum.",
+@cloup.option_group(
+    "Sample",
+    click.option(
+        "--pictures",
+        type=click.IntRange(1),
+        default=300,
+        show_default=True,
+        metavar="N",
+        help="Number of pictures.",
+    ),
+    seed_option,
 )
 def sample(folder: Path, pictures: int, seed: int) -> None:
-    """Draw a small invented museum to try artsim on: pictures and an objects.csv.
+    """Create a small invented museum to try artsim on.
+
+    FOLDER receives pictures and objects.csv, a table of their metadata.
 
     Example:
 

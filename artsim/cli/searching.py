@@ -1,4 +1,4 @@
-"""What the commands that search do it with: each index's network, and the GPU."""
+"""What the commands that search need: the model of each index, and the GPU."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ __all__ = ["choose_gpu", "make_encoder"]
 
 
 def choose_gpu(device: str, *, many: bool) -> int | None:
-    """Choose the GPU that vectors are compared on; None: the CPU.
+    """Choose the GPU that compares vectors; None: the CPU.
 
-    Says so on stderr where the GPU asked for cannot be used.
+    Prints a note on stderr where the requested GPU cannot be used.
 
     Args:
         device: As `device_option` takes it.
-        many: Whether the questions are worth copying all vectors to a GPU unasked.
+        many: Whether there are enough queries to copy all vectors to a GPU by default.
     """
     from artsim.index import count_gpus
 
@@ -35,26 +35,26 @@ def choose_gpu(device: str, *, many: bool) -> int | None:
     if int(number or 0) < gpus:
         return int(number or 0)
     click.echo(
-        f"Note: vectors are compared on the CPU: the faiss installed here sees {gpus} GPUs "
-        "(--device cuda needs a build of it for CUDA)",
+        f"Note: vectors are compared on the CPU, since the installed faiss sees {gpus} GPUs "
+        "(--device cuda needs a build for CUDA)",
         err=True,
     )
     return None
 
 
 def make_encoder(
-    store: Store, asked: Store, weights: Path | None, compute: Compute | None
+    store: Store, first: Store, weights: Path | None, compute: Compute | None
 ) -> IndexEncoder:
-    """Make what encodes questions to one of several indexes.
+    """Make the encoder of queries to one of several indexes.
 
     Args:
         store: The index.
-        asked: The one that ``weights`` are of, and with it those that were made with the same.
+        first: The index that ``weights`` belong to; others use them only if theirs are the same.
         weights: A local file, or None for each index's own.
-        compute: Where and how exactly; the library's own way for few pictures if None.
+        compute: Where and how exactly; the library's default for few pictures if None.
     """
     from artsim.search import IndexEncoder
 
     passport = store.manifest.passport
-    same = passport.weights_sha256 == asked.manifest.passport.weights_sha256
+    same = passport.weights_sha256 == first.manifest.passport.weights_sha256
     return IndexEncoder(store, weights=weights if same else None, compute=compute)

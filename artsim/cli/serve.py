@@ -9,48 +9,56 @@ from pathlib import Path
 from urllib.parse import quote
 
 import click
+import cloup
 
-from artsim.cli.options import FOLDER, compute_options, count_cores, make_compute, open_store
+from artsim.cli.options.computing import compute_options, make_compute
+from artsim.cli.options.index import indexes_argument, indexes_option, open_stores
+from artsim.cli.options.values import count_cores
 from artsim.cli.searching import choose_gpu, make_encoder
 from artsim.errors import ModelError
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
-@click.command()
-@click.argument("indexes", nargs=-1, type=FOLDER, metavar="[INDEX]...")
-@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@click.option(
-    "--port",
-    default=8000,
-    show_default=True,
-    type=click.IntRange(0, 65535),
-    help="And its port; 0 takes one that is free.",
+@cloup.command()
+@indexes_argument
+@cloup.option_group("Index", indexes_option)
+@cloup.option_group(
+    "Server",
+    click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
+    click.option(
+        "--port",
+        default=8000,
+        show_default=True,
+        type=click.IntRange(0, 65535),
+        metavar="N",
+        help="Port to listen on; 0 takes a free one.",
+    ),
+    click.option(
+        "--token",
+        envvar="ARTSIM_TOKEN",
+        show_envvar=True,
+        metavar="TEXT",
+        help="Answer only visitors with this token; required if other machines have access.",
+    ),
+    click.option(
+        "--name",
+        "names",
+        multiple=True,
+        metavar="HOST",
+        help="Host name of this server, if it is not --host. Repeat for more.",
+    ),
+    click.option("--urls", is_flag=True, help="Allow public URLs of pictures as queries."),
+    click.option(
+        "--max-upload",
+        default=20,
+        show_default=True,
+        metavar="MB",
+        type=click.IntRange(1),
+        help="Refuse larger uploads.",
+    ),
 )
-@click.option(
-    "--token",
-    envvar="ARTSIM_TOKEN",
-    show_envvar=True,
-    metavar="TEXT",
-    help="Only visitors who show it are answered; needed for other hosts than this machine.",
-)
-@click.option(
-    "--name",
-    "names",
-    multiple=True,
-    metavar="HOST",
-    help="A name that visitors call this server by, where it is not --host. Repeat for more.",
-)
-@click.option("--urls", is_flag=True, help="Take web addresses of pictures, public ones only.")
-@click.option(
-    "--max-upload",
-    default=20,
-    show_default=True,
-    metavar="MB",
-    type=click.IntRange(1),
-    help="Of a picture sent.",
-)
-@compute_options
+@cloup.option_group("Compute", compute_options)
 def serve(
     indexes: tuple[Path, ...],
     host: str,
@@ -64,10 +72,11 @@ def serve(
     backend: str,
     precision: str,
 ) -> None:
-    """Search indexes in the browser: a page, and a JSON interface (/api/openapi.json).
+    """Search and browse indexes in a web browser.
 
-    It listens on this machine alone unless --host says otherwise, and shows nothing but the works
-    of the indexes named, or of the newest in indexes/. Needs the extra 'web'.
+    Serves a page and a JSON interface (/api/openapi.json). Only this machine has access unless
+    --host says otherwise, and only the works of the chosen indexes are shown. Needs the extra
+    'web'.
 
     Example:
 
@@ -77,10 +86,10 @@ def serve(
         artsim serve --host 0.0.0.0 --name search.museum.example --token "$(openssl rand -hex 16)"
     """
     if token == "":
-        raise click.UsageError("the token is empty; give --token TEXT that visitors must show")
+        raise click.UsageError("the token is empty; set one with --token TEXT")
     if not _is_local(host) and token is None:
         raise click.UsageError(
-            f"--host {host} lets other machines in; give --token TEXT that they must show"
+            f"--host {host} gives other machines access; protect the server with --token TEXT"
         )
     try:
         import uvicorn
@@ -92,7 +101,7 @@ def serve(
         raise ModelError(
             "artsim serve needs FastAPI and uvicorn; install them with pip install 'artsim[web]'"
         ) from error
-    stores = [open_store(path) for path in indexes] or [open_store(None)]
+    stores = open_stores(indexes)
     chosen = (device, backend, precision)
     compute = None if set(chosen) == {"auto"} else make_compute(*chosen)
     museum = Museum(
@@ -111,7 +120,7 @@ def serve(
         query = f"?token={quote(token, safe='')}" if token else ""
         click.echo(
             f"{', '.join(museum.rooms)} at http://{shown}:{listening.getsockname()[1]}/{query} "
-            "(Ctrl-C ends it)",
+            "(Ctrl-C stops it)",
             err=True,
         )
         with suppress(KeyboardInterrupt):  # it is how the server ends
@@ -119,14 +128,14 @@ def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """Take the port, any that is free for 0, before it is told to anybody."""
+    """Take the port, a free one for 0, before its address is printed."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family)
     except OSError as error:
         reason = str(error.strerror or error).partition(" (while")[0]
         raise click.ClickException(
-            f"cannot listen on port {port} of {host} ({reason}); give another --port or --host"
+            f"cannot listen on port {port} of {host} ({reason}); choose another --port or --host"
         ) from error
 
 

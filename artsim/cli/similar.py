@@ -6,18 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
-from artsim.cli.options import (
-    NEW_FILE,
-    PICTURE,
-    compute_options,
-    count_cores,
-    format_option,
-    index_option,
-    make_compute,
-    open_store,
-    tap_option,
-)
+from artsim.cli.options.collection import allow_private_option, where_option
+from artsim.cli.options.complete import complete_column
+from artsim.cli.options.computing import compute_options, make_compute, query_model_option
+from artsim.cli.options.index import LEADING_INDEX, index_option, open_store, take_index, tap_option
+from artsim.cli.options.outputs import format_option, rows_option, strict_option
+from artsim.cli.options.values import PICTURE, count_cores
 from artsim.cli.output import check_rows_file
 from artsim.cli.searching import choose_gpu, make_encoder
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
@@ -28,77 +24,133 @@ if TYPE_CHECKING:
     from artsim.search import IndexEncoder, Question, Searcher, Term
 
 
-@click.command()
-@click.argument("asked", nargs=-1, metavar="[PICTURE|ID|URL|FOLDER]...")
-@click.option("--id", "ids", multiple=True, metavar="ID", help="Ask by a work of the index.")
-@click.option("--text", "texts", multiple=True, metavar="WORDS", help="Ask by words (CLIP models).")
-@click.option("--plus", multiple=True, metavar="ASKED", help="Add a picture, ID or text:WORDS.")
-@click.option("--minus", multiple=True, metavar="ASKED", help="Take one away.")
-@click.option(
-    "--any", "best_of_each", is_flag=True, help="As like as to the nearest of them, not their mean."
+@cloup.command()
+@click.argument(
+    "queries",
+    nargs=-1,
+    metavar="[INDEX] [PICTURE|ID|URL|FOLDER]...",
+    callback=take_index(),
+    is_eager=True,
+    help=LEADING_INDEX,
 )
-@click.option("--crop", metavar="X,Y,W,H", help="A detail of the picture: pixels, or each with %.")
-@click.option(
-    "--details",
-    is_flag=True,
-    help="Find the works that hold it, and where: by their tiles ('artsim embed --tiles 3').",
+@cloup.option_group(
+    "Query",
+    click.option(
+        "--id", "ids", multiple=True, metavar="ID", help="A work of the index. Repeat for more."
+    ),
+    click.option(
+        "--text",
+        "texts",
+        multiple=True,
+        metavar="WORDS",
+        help="Words, for CLIP models. Repeat for more.",
+    ),
+    click.option("--plus", multiple=True, metavar="QUERY", help="Add a picture, ID or text:WORDS."),
+    click.option(
+        "--minus", multiple=True, metavar="QUERY", help="Subtract a picture, ID or text:WORDS."
+    ),
+    click.option(
+        "--any",
+        "best_of_each",
+        is_flag=True,
+        help="Rank by the closest query instead of the mean of all queries.",
+    ),
+    click.option(
+        "--crop",
+        metavar="X,Y,W,H",
+        help="Search with a detail of the picture, in pixels or percent: 10%,10%,30%,40%.",
+    ),
+    click.option(
+        "--details",
+        is_flag=True,
+        help="Find works that contain the query as a detail, and where. Needs an index made with "
+        "'artsim embed --tiles 3'.",
+    ),
+    allow_private_option,
 )
-@click.option("-k", type=click.IntRange(1), default=10, show_default=True, help="How many.")
-@click.option("--by", metavar="TAP=W,...", help="Compare by several taps, weighted; see above.")
-@click.option(
-    "--where", metavar="SQL", help="Only works that meet a condition on metadata and labels."
+@cloup.option_group(
+    "Index",
+    index_option,
+    tap_option(),
+    click.option(
+        "--by", metavar="TAP=W,...", help="Compare by several taps with weights; see above."
+    ),
 )
-@click.option(
-    "--not-same",
-    multiple=True,
-    metavar="COLUMN",
-    help="Only works that differ in it from those asked by.",
+@cloup.option_group(
+    "Matches",
+    click.option(
+        "-k",
+        type=click.IntRange(1),
+        default=10,
+        show_default=True,
+        metavar="N",
+        help="Number of matches.",
+    ),
+    where_option,
+    click.option(
+        "--not-same",
+        multiple=True,
+        metavar="COLUMN",
+        shell_complete=complete_column,
+        help="Only works with another value than the queries. Repeat for more.",
+    ),
+    click.option(
+        "--earlier-than", metavar="YEAR|ID", help="Only works made before this year or work."
+    ),
+    click.option(
+        "--contemporary",
+        type=int,
+        metavar="N",
+        help="Only works made within N years of the query.",
+    ),
+    click.option(
+        "--years",
+        metavar="COLUMN",
+        shell_complete=complete_column,
+        help="Column with the years.  [default: chosen by type or name]",
+    ),
+    click.option(
+        "--max-per",
+        multiple=True,
+        metavar="COLUMN=N",
+        help="At most N matches with the same value. Repeat for more.",
+    ),
+    click.option(
+        "--collapse",
+        multiple=True,
+        metavar="COLUMN",
+        shell_complete=complete_column,
+        help="At most one match with the same value. Repeat for more.",
+    ),
+    click.option(
+        "--exclude", multiple=True, metavar="ID", help="Leave out this work. Repeat for more."
+    ),
+    click.option(
+        "--min-percentile",
+        type=click.FloatRange(0, 100),
+        metavar="P",
+        help="Only matches more similar than P % of random pairs.",
+    ),
 )
-@click.option("--earlier-than", metavar="YEAR|ID", help="Only works made before it.")
-@click.option("--contemporary", type=int, metavar="N", help="Only works made within N years of it.")
-@click.option("--years", metavar="COLUMN", help="Where the years are.  [default: by type or name]")
-@click.option(
-    "--max-per", multiple=True, metavar="COLUMN=N", help="At most N matches of one value."
+@cloup.option_group(
+    "Many queries",
+    rows_option("the matches of each picture or ID, searched separately,"),
+    click.option(
+        "--ids",
+        "id_file",
+        metavar="FILE",
+        type=PICTURE,
+        help="File of IDs to search, one per line.",
+    ),
+    strict_option("a query failed; otherwise only if all failed"),
 )
-@click.option("--collapse", multiple=True, metavar="COLUMN", help="At most one match of one value.")
-@click.option("--exclude", multiple=True, metavar="ID", help="Not this work. Repeat for more.")
-@click.option(
-    "--min-percentile",
-    type=click.FloatRange(0, 100),
-    metavar="P",
-    help="Only what is more alike than P % of random pairs.",
-)
-@click.option(
-    "--allow-private", is_flag=True, help="Fetch URLs from this machine's own network too."
-)
-@click.option(
-    "--out",
-    metavar="FILE",
-    type=NEW_FILE,
-    help="Ask by each picture and ID apart; write a .csv or .parquet file of all matches.",
-)
-@click.option("--ids", "id_file", metavar="FILE", type=PICTURE, help="IDs for --out, one a line.")
-@click.option(
-    "--strict",
-    is_flag=True,
-    help="Exit with 1 if one of --out could not be asked, not only if none could.",
-)
-@index_option
-@tap_option
-@output_options
-@click.option(
-    "-m",
-    "--model",
-    metavar="SPEC",
-    help="Embed the query by this; refused unless it is the index's own.",
-)
-@compute_options
-@format_option
+@cloup.option_group("Output", output_options, format_option)
+@cloup.option_group("Compute", query_model_option, compute_options)
 @click.pass_context
 def similar(
     ctx: click.Context,
     /,
-    asked: tuple[str, ...],
+    queries: tuple[str, ...],
     ids: tuple[str, ...],
     texts: tuple[str, ...],
     plus: tuple[str, ...],
@@ -108,24 +160,24 @@ def similar(
     tap: str | None,
     by: str | None,
     allow_private: bool,
-    out: Path | None,
+    output: Path | None,
     id_file: Path | None,
     strict: bool,
     as_json: bool | None,
     **settings: Any,
 ) -> None:
-    """Find the works of an index that look most like a picture, several of them, or words.
+    """Find the works most similar to a picture, a work or words.
 
-    What is asked by is a picture file, a work's ID or a web address; several are averaged. A
-    number and a star weigh one: '1.5*gold.jpg'. The score is the cosine of the vectors, 1 for the
-    same picture; the percentile says how many per cent of random pairs of the index are no more
-    alike. Under conditions the works that meet them are all compared. A work that says nothing
-    in a column meets no condition on it, and counts as different from all in --max-per and
-    --collapse. Where nothing is found, that is said, and the exit code is 0.
+    A query is a picture file, the ID of a work or a URL; several are averaged. A number and a
+    star give a query a weight: '1.5*gold.jpg'. The score is the cosine similarity, 1 for the same
+    picture; the percentile is the share of random pairs in the index that are less similar.
 
-    --by names taps, or 'style' (the Gram tap), 'palette' (the colors) and 'content' (the other
-    one), or INDEX:TAP of another index of the same works; the score is the weighted mean of the
-    cosines.
+    With conditions, all works that meet them are compared. Rows with a missing value never match
+    a condition on that column; --max-per and --collapse do not limit them. If nothing is found,
+    the exit status is 0.
+
+    --by names taps, or 'style' (the Gram tap), 'palette' (the colors), 'content' (the other tap),
+    or INDEX:TAP of another index of the same works. The score is the weighted mean of the cosines.
 
     Example:
 
@@ -135,24 +187,27 @@ def similar(
         artsim similar saint.jpg --plus '1.5*gold.jpg' --minus crucifix.jpg
         artsim similar 002ff77bbd --crop 10%,10%,30%,40% --max-per artist=2 --sheet matches.png
         artsim similar halo.jpg --details --sheet halos.png
-        artsim similar queries/ -k 10 --out matches.parquet
+        artsim similar queries/ -k 10 -o matches.parquet
     """
-    if not (asked or ids or texts or plus or id_file):
-        raise click.UsageError("give a picture file, or --id ID, or --text WORDS")
-    check_rows_file(out)
+    if not (queries or ids or texts or plus or id_file):
+        raise click.UsageError("name a picture file, --id ID or --text WORDS")
+    check_rows_file(output)
     outputs = Outputs.take(settings)
-    folders = [text for text in asked if is_folder(text)]
-    if out is None and (folders or id_file):
+    folders = [text for text in queries if is_folder(text)]
+    if output is None and (folders or id_file):
         source = "--ids" if id_file else f"the folder {folders[0]!r}"
         raise click.UsageError(
-            f"{source} asks many questions; give --out FILE.parquet or FILE.csv for the answers"
+            f"{source} holds many queries; write their matches to a .parquet or .csv file with "
+            "--output FILE"
         )
-    if out is not None and outputs.files:
-        raise click.UsageError(f"{outputs.files[0]} would show one question; leave out --out or it")
-    _check_pairs(settings, by, out, strict=strict)
-    if crop is not None and (out is not None or len(asked) + len(ids) != 1):
-        raise click.UsageError("--crop cuts a detail out of one picture; ask by one file or ID")
-    searcher, encoder = _open(index, tap, by, out, settings)
+    if output is not None and outputs.files:
+        raise click.UsageError(f"{outputs.files[0]} shows one query; leave it out, or --output")
+    _check_pairs(settings, by, output, strict=strict)
+    if crop is not None and (output is not None or len(queries) + len(ids) != 1):
+        raise click.UsageError(
+            "--crop takes a detail of one picture; use one file or ID as the query"
+        )
+    searcher, encoder = _open(index, tap, by, output, settings)
     reader = TermReader(searcher.works, allow_private)
     settings["earlier_than"] = reader.year_or_id(settings["earlier_than"])
     common = [
@@ -161,20 +216,20 @@ def similar(
         *(reader.read(text) for text in plus),
         *(reader.read(text, sign=-1.0) for text in minus),
     ]
-    if out is None:
-        own = [reader.read(text, box=crop) for text in asked]
+    if output is None:
+        own = [reader.read(text, box=crop) for text in queries]
         question = _question((*own, *common), by, settings)
         write_outputs(searcher, searcher.ask(question), outputs, encoder, as_json=as_json)
         return
-    each = [term for text in asked for term in _read_each(reader, text)]
+    each = [term for text in queries for term in _read_each(reader, text)]
     each += [reader.id(id_) for id_ in (read_ids(id_file) if id_file else ())]
     if not each:
-        raise click.UsageError("--out asks by each picture of a folder or ID; name some")
+        raise click.UsageError("--output searches with each picture of a folder or ID; name some")
     failed = answer_batch(
         searcher,
         each,
         lambda term: _question((term, *common), by, settings),
-        out,
+        output,
         aspects=[aspect.name for aspect in read_aspects(by)],
         details=settings["details"],
     )
@@ -183,37 +238,43 @@ def similar(
 
 
 def _check_pairs(
-    settings: dict[str, Any], by: str | None, out: Path | None, *, strict: bool
+    settings: dict[str, Any], by: str | None, output: Path | None, *, strict: bool
 ) -> None:
-    """Refuse options that say something of others which are not given, or not together."""
-    if strict and out is None:
-        raise click.UsageError("--strict is of the questions of --out FILE; give both")
+    """Refuse options that have no effect without others, or with them."""
+    if strict and output is None:
+        raise click.UsageError("--strict belongs to --output FILE; use both")
     dated = settings["earlier_than"] is not None or settings["contemporary"] is not None
     if settings["years"] is not None and not dated:
-        raise click.UsageError("--years is for --earlier-than and --contemporary; give one of them")
+        raise click.UsageError(
+            "--years belongs to --earlier-than or --contemporary; use one of them"
+        )
     if settings["details"] and by is not None:
-        raise click.UsageError("--details looks by one tap; leave out --by, or name it with --tap")
+        raise click.UsageError("--details compares by one tap; use --tap instead of --by")
 
 
 def _open(
-    index: Path | None, tap: str | None, by: str | None, out: Path | None, settings: dict[str, Any]
+    index: Path | None,
+    tap: str | None,
+    by: str | None,
+    output: Path | None,
+    settings: dict[str, Any],
 ) -> tuple[Searcher, IndexEncoder]:
-    """Open the index; what is named of the network is held to its passport, needed or not."""
+    """Open the index; a model that is named is checked against its passport, needed or not."""
     store = open_store(index)
     from artsim.search import IndexEncoder, Searcher
 
     model, weights = settings.pop("model"), settings.pop("weights")
-    gpu = choose_gpu(settings["device"], many=out is not None)
+    gpu = choose_gpu(settings["device"], many=output is not None)
     chosen = tuple(settings.pop(name) for name in ("device", "backend", "precision"))
-    # For one picture the library's own way is the quickest.
-    compute = None if out is None and set(chosen) == {"auto"} else make_compute(*chosen)
+    # For one picture the library's default is the fastest.
+    compute = None if output is None and set(chosen) == {"auto"} else make_compute(*chosen)
     encoder = IndexEncoder(store, model=model, weights=weights, compute=compute)
     if model is not None or weights is not None:
         _ = encoder.extractor
     others = other_indexes(
         read_aspects(by), lambda other: make_encoder(other, store, weights, compute)
     )
-    workers = 1 if out is None else count_cores()
+    workers = 1 if output is None else count_cores()
     searcher = Searcher(store, tap=tap, others=others, encoder=encoder, gpu=gpu, workers=workers)
     return searcher, encoder
 

@@ -1,4 +1,4 @@
-"""Many questions to an index, one a picture or id, and their matches as rows of a file."""
+"""Many queries of one index, each a picture or id, and their matches as rows of a file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_batch", "pictures_of", "read_ids"]
 
-_TOGETHER = 64  # questions answered at once
+_TOGETHER = 64  # queries searched at once
 _COLUMNS = {
     "query": "string",
     "rank": "int32",
@@ -26,51 +26,51 @@ _COLUMNS = {
     "percentile": "float",
     "image": "string",
 }
-_BOX = {"box": "string"}  # where details are looked for
+_BOX = {"box": "string"}  # where details are searched
 
 
 def answer_batch(
     searcher: Searcher,
-    asked: Sequence[Term],
+    queries: Sequence[Term],
     make: Callable[[Term], Question],
     out: Path,
     *,
     aspects: Sequence[str] = (),
     details: bool = False,
 ) -> list[str]:
-    """Ask by each term, write the matches as they come, and say on stderr what failed.
+    """Search with each query, write the matches as they come, list failures on stderr.
 
     Args:
-        searcher: What is asked.
-        asked: A term a question.
-        make: Makes the question of a term.
+        searcher: Searches the index.
+        queries: One term per search.
+        make: Makes the question for a term.
         out: A .csv or .parquet file.
-        aspects: That the questions compare by; each match has a column of what each gave.
-        details: Whether the questions look for details.
+        aspects: Names of the taps compared by; each gets a column with its share of the score.
+        details: Whether details are searched.
 
     Returns:
-        What could not be asked by.
+        The queries that failed.
 
     Raises:
-        SearchError: If no question could be answered, whatever it asks by.
+        SearchError: If no query can be answered, whatever it is.
     """
-    searcher.check(make(asked[0]))
+    searcher.check(make(queries[0]))
     failed: list[str] = []
     more = dict.fromkeys(aspects, "float") | (_BOX if details else {})
     columns = _COLUMNS | {name: kind for name, kind in more.items() if name not in _COLUMNS}
     with show_progress("Searching") as update:
-        rows = _rows(searcher, asked, make, failed, update)
+        rows = _rows(searcher, queries, make, failed, update)
         count = write_rows(out, rows, columns)
     click.echo(
-        f"{count:,} matches of {len(asked) - len(failed):,} questions written to {out}", err=True
+        f"{count:,} matches of {len(queries) - len(failed):,} queries written to {out}", err=True
     )
     for line in failed:
-        click.echo(f"Not asked: {line}", err=True)
+        click.echo(f"Failed: {line}", err=True)
     return failed
 
 
 def pictures_of(folder: Path) -> list[Path]:
-    """List the pictures in a folder and those below it, in order."""
+    """List the pictures in a folder and below it, in order."""
     from artsim.readers import is_hidden, is_picture
 
     found = []
@@ -78,17 +78,17 @@ def pictures_of(folder: Path) -> list[Path]:
         folders[:] = sorted(name for name in folders if not is_hidden(name))
         found += [Path(parent, n) for n in sorted(names) if is_picture(n) and not is_hidden(n)]
     if not found:
-        raise click.UsageError(f"{str(folder)!r} holds no picture; name a folder that does")
+        raise click.UsageError(f"{str(folder)!r} contains no pictures; name another folder")
     return found
 
 
 def read_ids(file: Path) -> list[str]:
-    """Read a file of ids, one a line; empty lines are passed over."""
+    """Read a file of ids, one per line; empty lines are skipped."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise click.BadParameter(
-            f"cannot read {str(file)!r} ({error}); give a text file of ids, one a line",
+            f"cannot read {str(file)!r} ({error}); use a text file with one id per line",
             param_hint="--ids",
         ) from error
     return [line.strip() for line in text.splitlines() if line.strip()]
@@ -96,14 +96,14 @@ def read_ids(file: Path) -> list[str]:
 
 def _rows(
     searcher: Searcher,
-    asked: Sequence[Term],
+    queries: Sequence[Term],
     make: Callable[[Term], Question],
     failed: list[str],
     update: Callable[[int, int, int], None],
 ) -> Iterator[dict[str, Any]]:
     from artsim.errors import ArtsimError
 
-    waiting, done = iter(asked), 0
+    waiting, done = iter(queries), 0
     while some := list(itertools.islice(waiting, _TOGETHER)):
         for term, answer in zip(some, searcher.ask_many([make(t) for t in some]), strict=True):
             if isinstance(answer, ArtsimError):
@@ -111,7 +111,7 @@ def _rows(
             else:
                 yield from _as_rows(term, answer)
         done += len(some)
-        update(done, len(asked), len(failed))
+        update(done, len(queries), len(failed))
 
 
 def _as_rows(term: Term, answer: Answer) -> Iterator[dict[str, Any]]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from artsim.cli.options import NEW_FILE, Command
+from artsim.cli.options.values import NEW_FILE, Command
 from artsim.cli.output import print_json_lines, print_table, wants_json
 from artsim.cli.previews import PREVIEWS, find_protocol, print_previews
 

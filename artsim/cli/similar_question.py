@@ -1,4 +1,4 @@
-"""What the options of ``artsim similar`` ask: the library's questions, made of text."""
+"""The queries of ``artsim similar``: reads them from the words of the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from artsim.cli.options import open_store
+from artsim.cli.options.index import open_store
 
 if TYPE_CHECKING:
     from artsim.search import Aspect, IndexEncoder, Opened, Term, Works
@@ -26,36 +26,33 @@ _YEAR_DIGITS = 4
 
 @dataclass(frozen=True)
 class TermReader:
-    """Reads what is asked by: a file, an id, a web address or ``text:WORDS``.
-
-    A number and a star before it weigh it: ``1.5*gold.jpg``.
-    """
+    """Reads queries: a file, an id, a URL or ``text:WORDS``, with a weight as ``1.5*gold.jpg``."""
 
     works: Works  # of the index
     allow_private: bool  # fetch from this machine's own network too
 
     def read(self, text: str, *, sign: float = 1.0, box: str | None = None) -> Term:
-        """Read one.
+        """Read a query.
 
         Raises:
             SearchError: If it is neither a file nor an id, or both.
-            FetchError: If a web address cannot be fetched.
+            FetchError: If a URL cannot be fetched.
         """
         weighted = None if _is_file(text) or self.works.has(text) else _WEIGHTED.fullmatch(text)
         weight = float(weighted["weight"]) if weighted else 1.0
-        asked = weighted["text"] if weighted else text
-        return self._term(self._source(asked), sign * weight, box)
+        source = self._source(weighted["text"] if weighted else text)
+        return self._term(source, sign * weight, box)
 
     def words(self, text: str) -> Term:
-        """Read words, as they are."""
+        """Return words as a query."""
         return self._term({"text": text}, 1.0, None)
 
     def id(self, text: str, *, box: str | None = None) -> Term:
-        """Read an id, as it is."""
+        """Return an id as a query."""
         return self._term({"id": text}, 1.0, box)
 
     def year_or_id(self, text: str | None) -> int | str | None:
-        """Read a year or the id of a work; a number of many digits is an id if there is one."""
+        """Read a year or the id of a work; a long number is an id if the index has it."""
         if text is None or not _YEAR.fullmatch(text):
             return text
         return text if len(text) > _YEAR_DIGITS and self.works.has(text) else int(text)
@@ -82,7 +79,7 @@ class TermReader:
             return {"id": text}
         if self.works.has(text):
             raise SearchError(
-                f"{text!r} is both a file and an id of the index; write ./{text} or --id {text}"
+                f"{text!r} is both a file and an id of the index; use ./{text} or --id {text}"
             )
         return {"file": Path(text)}
 
@@ -93,7 +90,7 @@ class TermReader:
 
 
 def read_aspects(text: str | None) -> tuple[Aspect, ...]:
-    """Read ``style=0.7,content=0.3``; a name alone weighs 1."""
+    """Read ``style=0.7,content=0.3``; a name alone has the weight 1."""
     from artsim.search import Aspect
 
     aspects = []
@@ -115,7 +112,7 @@ def read_aspects(text: str | None) -> tuple[Aspect, ...]:
 def other_indexes(
     aspects: Iterable[Aspect], encode: Callable[[Store], IndexEncoder]
 ) -> dict[str, Opened]:
-    """Open the indexes that aspects name before a colon; ``encode`` makes their encoders."""
+    """Open the indexes that aspects name before a colon, with their encoders."""
     from artsim.search import Opened
 
     names = {aspect.name.rpartition(":")[0] for aspect in aspects if ":" in aspect.name}
@@ -135,7 +132,7 @@ def limits(max_per: Sequence[str], collapse: Sequence[str]) -> dict[str, int]:
 
 
 def is_folder(text: str) -> bool:
-    """Tell whether a text names a folder that is there."""
+    """Say whether a text names an existing folder."""
     return _is(Path.is_dir, text)
 
 

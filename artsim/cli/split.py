@@ -6,36 +6,56 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+import cloup
 
-from artsim.cli.options import format_option, index_option, open_store
+from artsim.cli.options.complete import complete_column
+from artsim.cli.options.computing import seed_option
+from artsim.cli.options.index import index_argument, index_option, open_store
+from artsim.cli.options.labels import group_option
+from artsim.cli.options.outputs import format_option
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
     from artsim.splits.stored import Split
 
 
-@click.command()
-@click.option("--name", metavar="NAME", help="Call the split so.  [default: list the splits]")
-@click.option(
-    "--fractions",
-    metavar="A/B[/C]",
-    help="Percent of train/test, or of train/val/test: 70/10/20.  [default: 80/20]",
+@cloup.command()
+@index_argument
+@cloup.option_group("Index", index_option)
+@cloup.option_group(
+    "Split",
+    click.option(
+        "--name", metavar="NAME", help="Name of the new split.  [default: list the splits]"
+    ),
+    click.option(
+        "--fractions",
+        metavar="A/B[/C]",
+        help="Percentages of train/test or train/val/test, as 70/10/20.  [default: 80/20]",
+    ),
+    click.option(
+        "--folds",
+        type=click.IntRange(2),
+        metavar="N",
+        help="Make N folds for cross-validation instead.",
+    ),
+    click.option(
+        "--stratify",
+        metavar="LABEL",
+        shell_complete=complete_column,
+        help="Split each class of this label in the same proportions.",
+    ),
+    group_option("Keep pictures with the same value of this column together: artist."),
+    click.option(
+        "--per-class",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Sample N pictures of each class first. Without --fractions or --folds the sample "
+        "is not split.",
+    ),
+    click.option("--replace", is_flag=True, help="Replace an existing split."),
+    seed_option,
 )
-@click.option("--folds", type=click.IntRange(2), help="Divide into so many folds instead.")
-@click.option("--stratify", metavar="LABEL", help="Divide each class of this label alike.")
-@click.option(
-    "--group", metavar="LABEL", help="Keep pictures that share its value on one side: artist."
-)
-@click.option(
-    "--per-class",
-    type=click.IntRange(1),
-    metavar="N",
-    help="Draw so many pictures of each class first. Alone, the sample is not divided.",
-)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Of the draw.")
-@click.option("--replace", is_flag=True, help="Draw a split anew that is there already.")
-@index_option
-@format_option
+@cloup.option_group("Output", format_option)
 def split(
     name: str | None,
     fractions: str | None,
@@ -48,10 +68,11 @@ def split(
     index: Path | None,
     as_json: bool | None,
 ) -> None:
-    """Divide an index's pictures at random into sides to learn from and to be judged on.
+    """Split an index into training, validation and test sets.
 
-    The split is stored in the index by each picture's id, so it stays as it is when the index
-    grows; pictures that came later are on no side. 'artsim knn-eval --split NAME' takes it.
+    The split is stored in the index by picture id, so it stays the same when the index grows;
+    pictures added later belong to none of its sets. Use it with --split NAME in 'artsim knn-eval',
+    'artsim probe' and others.
 
     Example:
 
@@ -61,18 +82,16 @@ def split(
         artsim split --name cv --folds 5 --stratify style
     """
     if folds is not None and fractions is not None:
-        raise click.UsageError("give --fractions or --folds, not both")
+        raise click.UsageError("use --fractions or --folds, not both")
     if per_class is not None and stratify is None:
-        raise click.UsageError(
-            "--per-class draws from the classes of a label; add --stratify LABEL"
-        )
+        raise click.UsageError("--per-class samples the classes of a label; add --stratify LABEL")
     store = open_store(index)
     from artsim.splits.stored import SplitPlan, make_split, read_split, stored_splits
 
     if name is None:
         drawn = [read_split(store, each) for each in stored_splits(store)]
         if not drawn and not wants_json(as_json):
-            click.echo(f"{store.path} has no split; make one with --name NAME")
+            click.echo(f"{store.path} has no splits; make one with --name NAME")
     else:
         if fractions is None and folds is None and per_class is None:
             fractions = "80/20"
@@ -89,7 +108,7 @@ def split(
         print_json_lines(map(_describe, drawn))
     else:
         for each in drawn:
-            _print_split(each)
+            _print_split(each, store.path)
 
 
 def _fractions(text: str) -> tuple[float, ...]:
@@ -120,19 +139,19 @@ def _describe(split: Split) -> dict[str, object]:
     }
 
 
-def _print_split(split: Split) -> None:
+def _print_split(split: Split, path: Path) -> None:
     plan = split.plan
     if plan is not None:
         notes = [f"seed {plan.seed}"]
         notes += [f"stratified by {plan.stratify}"] if plan.stratify else []
-        notes += [f"{plan.group} kept whole"] if plan.group else []
+        notes += [f"grouped by {plan.group}"] if plan.group else []
         notes += [f"{plan.per_class:,} of each class"] if plan.per_class else []
-        click.echo(f"{split.name}: {', '.join(notes)}")
+        click.echo(f"{split.name} in {path}: {', '.join(notes)}")
     rows = [[side, f"{count:,}"] for side, count in split.counts.items()]
     for what, count in (
-        ("not drawn", split.left_out),
-        ("came later, on no side", split.unassigned),
+        ("not sampled", split.left_out),
+        ("added later, in no set", split.unassigned),
         ("gone from the index", split.gone),
     ):
         rows += [[what, f"{count:,}"]] if count else []
-    print_table(["side", "pictures"], rows, right=["pictures"])
+    print_table(["set", "pictures"], rows, right=["pictures"])

@@ -13,8 +13,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
+import cloup
 
-from artsim.cli.options import FOLDER, INDEXES, PICTURE, count_cores, device_option, pairs
+from artsim.cli.options.collection import images_option, set_option
+from artsim.cli.options.complete import complete_index
+from artsim.cli.options.computing import device_option, weights_option, workers_option
+from artsim.cli.options.outputs import folder_option
+from artsim.cli.options.values import FOLDER, INDEXES, pairs
 from artsim.cli.output import show_progress
 
 if TYPE_CHECKING:
@@ -23,69 +28,66 @@ if TYPE_CHECKING:
 RUNS = Path("runs")
 
 
-@click.command()
+@cloup.command()
 @click.argument("recipe", required=False)
 @click.argument("collection", required=False)
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A setting of the recipe: lr=1e-4, epochs=5, tasks=artist,style. Repeat for more.",
+@cloup.option_group(
+    "Data",
+    click.option(
+        "--index",
+        metavar="DIR",
+        type=FOLDER,
+        shell_complete=complete_index,
+        help="Train on the pictures, labels and splits of an index instead of a COLLECTION.",
+    ),
+    images_option,
 )
-@click.option(
-    "--original-sampling",
-    "settings",
-    flag_value="original_sampling=true",
-    multiple=True,
-    help="moma-lithograph: the first of each class, as the original took them.",
+@cloup.option_group(
+    "Recipe",
+    set_option("the recipe: lr=1e-4, epochs=5, tasks=artist,style"),
+    click.option(
+        "--original-sampling",
+        "settings",
+        flag_value="original_sampling=true",
+        multiple=True,
+        help="moma-lithograph: the first works of each class, as in the original.",
+    ),
+    click.option(
+        "--face",
+        "settings",
+        flag_value="face=true",
+        multiple=True,
+        help="nga-similarity: also compare portraits by the face alone.",
+    ),
+    weights_option,
+    click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed.  [default: 0]"),
 )
-@click.option(
-    "--face",
-    "settings",
-    flag_value="face=true",
-    multiple=True,
-    help="nga-similarity: portraits by the face alone too.",
+@cloup.option_group(
+    "Run",
+    folder_option("Folder of the run", default="runs/RECIPE-TIME"),
+    click.option(
+        "--resume", metavar="DIR", type=FOLDER, help="Resume an interrupted run in this folder."
+    ),
 )
-@click.option(
-    "--index",
-    metavar="DIR",
-    type=FOLDER,
-    help="Learn an index's pictures and labels, its stored splits too, instead of a COLLECTION.",
-)
-@click.option(
-    "--images", metavar="DIR", type=FOLDER, help="Folder that picture paths are relative to."
-)
-@click.option(
-    "--seed", type=click.IntRange(0), help="Of sides, first weights and order.  [default: 0]"
-)
-@click.option(
-    "--out", metavar="DIR", type=FOLDER, help="The run's folder.  [default: runs/RECIPE-TIME]"
-)
-@click.option("--resume", metavar="DIR", type=FOLDER, help="Go on with a run that was stopped.")
-@click.option(
-    "--weights",
-    metavar="FILE",
-    type=PICTURE,
-    help="The backbone's weights from this file (.safetensors, .pth) instead of its own.",
-)
-@device_option
-@click.option(
-    "--devices",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="GPUs that share each batch.",
-)
-@click.option(
-    "--precision",
-    type=click.Choice(["bf16", "f32"]),
-    default="f32",
-    show_default=True,
-    help="Numbers of the forward pass; the weights are f32.",
-)
-@click.option(
-    "--workers", type=click.IntRange(1), help="Threads that decode.  [default: the cores]"
+@cloup.option_group(
+    "Compute",
+    device_option,
+    click.option(
+        "--devices",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        metavar="N",
+        help="GPUs that share each batch.",
+    ),
+    click.option(
+        "--precision",
+        type=click.Choice(["bf16", "f32"]),
+        default="f32",
+        show_default=True,
+        help="Precision of the forward pass; the weights stay f32.",
+    ),
+    workers_option,
 )
 def train(
     recipe: str | None,
@@ -94,19 +96,20 @@ def train(
     index: Path | None,
     images: Path | None,
     seed: int | None,
-    out: Path | None,
+    output: Path | None,
     resume: Path | None,
     weights: Path | None,
     device: str,
     devices: int,
     precision: str,
-    workers: int | None,
+    workers: int,
 ) -> None:
-    """Train a recipe, see 'artsim recipes', on a collection or an index.
+    """Train a network by a recipe on a collection or an index.
 
-    The collection is embedded by the default network first, for the baselines: neighbors and a
-    linear probe on the same test pictures. What the run leaves is an extractor, run:NAME, that
-    'artsim embed' takes. Stopped by Ctrl-C it goes on with --resume and ends as if it had not been.
+    See 'artsim recipes' for the recipes. A collection is embedded with the default model first,
+    for baselines on the same test pictures: nearest neighbors and a linear probe. The trained
+    network is a model, run:NAME, for 'artsim embed'. A run stopped by Ctrl-C resumes with --resume
+    and ends with the same result.
 
     Example:
 
@@ -121,20 +124,20 @@ def train(
 
     changes = pairs(settings, "--set")
     if resume is not None:
-        if any(each is not None for each in (recipe, index, images, seed, out, weights)):
+        if any(each is not None for each in (recipe, index, images, seed, output, weights)):
             raise click.UsageError("--resume takes the run's own settings; add --set at most")
         path, plan = resume, _resumed(resume, changes)
     else:
         if recipe is None or (collection is None) == (index is None):
             raise click.UsageError("name a RECIPE, see 'artsim recipes', and COLLECTION or --index")
-        path, plan = _planned(recipe, collection, index, images, changes, seed, out, weights)
+        path, plan = _planned(recipe, collection, index, images, changes, seed, output, weights)
     run = Run(
         path=path,
         plan=plan,
         device=str(find_device(device)),
         devices=devices,
         precision="bf16" if precision == "bf16" else "f32",
-        workers=workers or count_cores(),
+        workers=workers,
     )
     if resume is None:
         run = _begun(run)

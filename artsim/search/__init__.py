@@ -6,7 +6,7 @@ from artsim.search.matches import Answer, Match, Query
 from artsim.search.opened import Opened
 from artsim.search.questions import Aspect, Question, Term
 from artsim.search.searcher import Searcher
-from artsim.search.works import Works, find_index, locate
+from artsim.search.works import Works, locate
 
 __all__ = [
     "Answer",
@@ -22,7 +22,6 @@ __all__ = [
     "Searcher",
     "Term",
     "Works",
-    "find_index",
     "load_index_extractor",
     "locate",
 ]

@@ -14,12 +14,12 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
-from artsim.errors import SearchError, StoreError
+from artsim.errors import SearchError
 from artsim.labels import derivation_of, derived_labels
 from artsim.search.conditions import RowFilter
-from artsim.store import Store, indices, is_store, text_scalar
+from artsim.store import Store, indices, text_scalar
 
-__all__ = ["Works", "find_index", "locate"]
+__all__ = ["Works", "locate"]
 
 # What a condition may ask besides the metadata.
 _OWN = {
@@ -195,21 +195,6 @@ def _same_lists(lists: Sequence[str]) -> NDArray[np.int64]:
     sets = [frozenset(filter(None, each.split(_BETWEEN))) for each in lists]
     numbers = {each: number for number, each in enumerate(dict.fromkeys(sets))}
     return np.array([numbers[each] if each else -1 for each in sets], dtype=np.int64)
-
-
-def find_index(folder: Path) -> Path:
-    """Find the only or newest index of a folder.
-
-    Raises:
-        StoreError: If there is none.
-    """
-    found = [path for path in folder.glob("*") if is_store(path)]
-    if not found:
-        raise StoreError(
-            f"no index in {str(folder)!r}; make one with 'artsim embed COLLECTION', "
-            "or name one with --index DIR"
-        )
-    return max(found, key=lambda path: (path / "manifest.json").stat().st_mtime_ns)
 
 
 def locate(store: Store, image: str) -> str:

@@ -1,0 +1,88 @@
+"""The types of option values, and readers of those that are written in a small language."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+__all__ = [
+    "FOLDER",
+    "INDEXES",
+    "NEW_FILE",
+    "NEW_PATH",
+    "PICTURE",
+    "Command",
+    "count_cores",
+    "numbers",
+    "pairs",
+    "split_names",
+]
+
+
+class _NewFile(click.Path):
+    """A file to write: its folder must exist, which is checked before any work."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Return the value as a path."""
+        file = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not file.parent.is_dir():
+            self.fail(f"no folder {str(file.parent)!r} to write {file.name!r} to", param, ctx)
+        return file
+
+
+FOLDER = click.Path(file_okay=False, path_type=Path)
+NEW_FILE = _NewFile(dir_okay=False, path_type=Path)
+NEW_PATH = _NewFile(path_type=Path)  # a file or a folder
+PICTURE = click.Path(path_type=Path)
+
+INDEXES = Path("indexes")
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
+    """Split each NAME=VALUE that was given for an option."""
+    split = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not (name and equals and value):
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
+        split[name] = value
+    return split
+
+
+def numbers(texts: Sequence[str], option: str) -> tuple[int, ...]:
+    """Read comma-separated numbers from 1 that were given for an option; sorted."""
+    found = set()
+    for part in ",".join(texts).split(",") if texts else ():
+        if not part.strip().isdecimal() or int(part) < 1:
+            raise click.BadParameter(
+                f"{part!r} is not a number from 1, as in 1,5,10", param_hint=option
+            )
+        found.add(int(part))
+    return tuple(sorted(found))
+
+
+def split_names(
+    context: click.Context, parameter: click.Parameter, texts: Sequence[str]
+) -> tuple[str, ...]:
+    """Split names at their commas, each once; an expression may contain commas."""
+    from artsim.labels import is_derivation
+
+    parts = [[text] if is_derivation(text) else text.split(",") for text in texts]
+    return tuple(dict.fromkeys(part.strip() for some in parts for part in some if part.strip()))
+
+
+def count_cores() -> int:
+    """Count the cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
