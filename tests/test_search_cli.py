@@ -227,7 +227,10 @@ def test_what_is_added_is_added_to_each_question(here, tmp_path):
         (("--ids", "x.txt"), "--ids holds many queries; write their matches"),
         (("--ids", "gone.txt", "--output", "m.csv"), "cannot read 'gone.txt'"),
         (("indexes", "--output", "m.csv"), "'indexes' contains no pictures"),
-        (("--plus", "a0", "--output", "m.csv"), "--output searches with each picture of a folder or ID"),
+        (
+            ("--plus", "a0", "--output", "m.csv"),
+            "--output searches with each picture of a folder or ID",
+        ),
         (("a0", "--output", "m.doc"), "m.doc is neither .csv nor .parquet"),
         (("a0", "--output", "m.csv", "--sheet", "s.png"), "s.png shows one query"),
         (("a0", "a10", "--crop", "0,0,1,1"), "--crop takes a detail of one picture"),
