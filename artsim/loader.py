@@ -1,7 +1,7 @@
-"""From files to batches of pixels: read, decoded and resized in threads, given in order.
+"""Files to pixels: read, decoded and resized in threads, returned in order.
 
-Pillow's decoders, torch's resize and the hash all release the GIL, so threads are enough; what is
-in flight is bounded, so memory is the same for three pictures and three million.
+Pillow's decoders, torch's resize and the hash all release the GIL, so threads are enough. The
+number of pictures in flight is bounded, so memory does not grow with the collection.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from artsim.errors import ImageError
 
 __all__ = ["Loaded", "Unloadable", "load", "preprocess", "resized_size"]
 
-_LONG = 16  # times what is shown: longer pictures are cut before they are resized
+_LONG = 16  # times the network's input: longer pictures are cut before they are resized
 _AHEAD = 64  # pictures a worker may be ahead of the network: two batches
 
 
@@ -62,14 +62,14 @@ def load(
     max_pixels: int = images.MAX_PIXELS,
     tiles: int = 0,
 ) -> Generator[Loaded | Unloadable, None, None]:
-    """Load pictures in threads, in the order given.
+    """Load pictures in threads and yield them in the order given.
 
     Args:
-        files: A key of the caller's and a path each.
-        preprocessing: What to bring each picture to, or what says it for a key.
+        files: Pairs of a key, which is yours to choose, and a path.
+        preprocessing: For all pictures, or a function that returns it for a key.
         workers: Threads.
         max_pixels: Larger pictures are refused before they are decoded.
-        tiles: A side, that each picture is divided into besides; none if 0.
+        tiles: Per side: also cut each picture into tiles x tiles; 0 for none.
     """
     waiting: deque[Future[Loaded | Unloadable]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="artsim-loader") as pool:
@@ -92,14 +92,14 @@ def preprocess(
     box: Box | None = None,
     max_pixels: int = images.MAX_PIXELS,
 ) -> tuple[Tensor, images.Picture]:
-    """Decode a picture, or a detail of it, and bring it to the network's shape.
+    """Decode a picture, or a detail of it, and fit it to the network's input.
 
     Returns:
         Its pixels, (3, H, W) uint8, and the picture as it was decoded.
 
     Raises:
-        ImageError: If it is not a picture that can be decoded whole.
-        SearchError: If the box lies outside of it.
+        ImageError: If it is not a picture or is damaged.
+        SearchError: If the box lies outside the picture.
     """
     if box is not None:
         picture = images.decode(data, max_pixels=max_pixels)
@@ -111,10 +111,10 @@ def preprocess(
 
 
 def resized_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
-    """Return what a picture of (width, height) is resized to before it is cut or padded.
+    """Return the size that a picture of (width, height) is resized to before it is cut or padded.
 
     The rounding is torchvision's Resize (crop) and timm's ResizeKeepRatio (pad, and crop to a
-    shape that is not square): half a pixel moves a vector.
+    shape that is not square): half a pixel changes a vector.
     """
     width, height = size
     scale_height, scale_width = preprocessing.scale
@@ -142,7 +142,7 @@ def _load_one(
     clock.append(time.thread_time())
     try:
         boxes = tile_boxes(tiles)
-        shown = boxes[0].width / 100 if boxes else 1.0  # of each side, the least that is resized
+        shown = boxes[0].width / 100 if boxes else 1.0  # of each side, in a tile
         picture = _decode(data, preprocessing, max_pixels, shown)
         clock.append(time.thread_time())
         pixels = _fit(picture.pixels, (picture.width, picture.height), preprocessing)
@@ -165,7 +165,7 @@ def _load_one(
 
 
 def _cut(picture: images.Picture, box: Box, preprocessing: Preprocessing) -> Tensor:
-    """Bring a tile of a picture to the network's shape: (3, H, W)."""
+    """Fit a tile of a picture to the network's input: (3, H, W)."""
     height, width = picture.pixels.shape[:2]  # as it was decoded
     left, top, right, bottom = box.edges(width, height)
     x0, y0, x1, y1 = box.edges(picture.width, picture.height)
@@ -176,13 +176,13 @@ def _cut(picture: images.Picture, box: Box, preprocessing: Preprocessing) -> Ten
 def _decode(
     data: bytes, preprocessing: Preprocessing, max_pixels: int, shown: float = 1.0
 ) -> images.Picture:
-    """Decode a picture no larger than is of use.
+    """Decode a picture at the smallest useful size.
 
     Args:
         data: The file.
-        preprocessing: What it is brought to.
-        max_pixels: A larger one is refused.
-        shown: The share of each side that is brought to the network's shape.
+        preprocessing: What it is fitted to afterwards.
+        max_pixels: Larger pictures are refused.
+        shown: The share of each side that is fitted to the network's input.
     """
 
     def at_least(width: int, height: int) -> tuple[int, int]:
@@ -212,10 +212,10 @@ def _fit(
 def _middle_band(
     pixels: NDArray[np.uint8], size: tuple[int, int], shown: tuple[int, int]
 ) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """Cut a very long picture to its middle before it is resized, and the new size with it.
+    """Cut a very long picture to its middle before it is resized, and reduce the new size too.
 
-    Brought to 256 pixels on its short side, 60,000 x 3 pixels would become 5 million long, of
-    which 224 are shown. Twice as much as is shown stays, so that the cut is never seen.
+    Resized to 256 pixels on its short side, a picture of 60,000 x 3 would become 5 million long,
+    and the network sees 224 of them. Twice that is kept, so the cut itself is never visible.
     """
     width, height = size
     cut = list(pixels.shape[:2])
@@ -246,7 +246,7 @@ def _resize(pixels: NDArray[np.uint8], size: tuple[int, int], interpolation: str
 
 
 def _cut_or_pad(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Take the middle of what is too large and fill around what is too small."""
+    """Crop the middle of sides that are too large and pad those that are too small."""
     height, width = preprocessing.size
     missing_y, missing_x = height - pixels.shape[1], width - pixels.shape[2]
     if missing_x > 0 or missing_y > 0:

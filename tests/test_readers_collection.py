@@ -1,9 +1,12 @@
 """A collection is found by its name, by READER:PATH or by what lies in the folder."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
+import pyarrow as pa
 import pytest
 
+from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers import READERS, ReaderOptions, read_collection
 
@@ -42,6 +45,40 @@ def test_a_reader_is_chosen_by_name(both):
 def test_every_reading_starts_anew(both):
     catalog = read_collection(both)
     assert rows(catalog) == rows(catalog)
+
+
+def test_a_reader_is_added_by_one_line_of_the_registry(tmp_path, monkeypatch):
+    def read(path, options):
+        names = path.read_text().split()
+        size = options.setting("size", "small")
+        table = pa.table({"id": names, "image": [f"{name}.jpg" for name in names]})
+        table = table.append_column("size", [[size] * len(names)])
+        return Catalog(
+            name=path.stem,
+            reader="lines",
+            source=path,
+            root=path.parent,
+            schema=table.schema,
+            batches=lambda: iter(table.to_batches()),
+        )
+
+    lines = SimpleNamespace(
+        SETTINGS=("size",), detects=lambda path: path.suffix == ".lines", read=read
+    )
+    monkeypatch.setitem(READERS, "lines", lines)
+    file = write(tmp_path / "prints.lines", "monk\nmill\n")
+    expected = [
+        {"id": "monk", "image": "monk.jpg", "size": "large"},
+        {"id": "mill", "image": "mill.jpg", "size": "large"},
+    ]
+    options = ReaderOptions(settings={"size": "large"})
+    for source in (file, f"lines:{file}"):
+        catalog = read_collection(source, options=options)
+        assert (catalog.reader, catalog.name, rows(catalog)) == ("lines", "prints", expected)
+    with pytest.raises(ReaderError, match=r"no setting 'color'; it has: size"):
+        read_collection(file, options=ReaderOptions(settings={"color": "red"}))
+    with pytest.raises(ReaderError, match=r"choose from .*folder, lines"):
+        read_collection(f"line:{file}")
 
 
 def test_an_unknown_reader_lists_the_known_ones(both):

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 
 from artsim.errors import ReaderError
-from artsim.readers import delimited
-from artsim.readers.delimited import open_delimited
+from artsim.readers.delimited import decoding, faults, open_delimited
 
 
 def read(path, content, **options):
@@ -152,7 +151,7 @@ def test_an_empty_file_is_said_to_be_empty(tmp_path, content):
 
 
 def test_values_that_never_end_are_refused_in_constant_memory(tmp_path, monkeypatch):
-    monkeypatch.setattr(delimited, "_BLOCK", 1000)
+    monkeypatch.setattr(decoding, "BLOCK", 1000)
     quoted = 'a,b\n1,2\n3,"' + "x\n" * 5000 + '"\n'
     assert fault(tmp_path, quoted).startswith(
         "list.csv, row 2 (line 3), column 'b': a value longer"
@@ -193,7 +192,7 @@ def test_what_python_writes_is_read_back(tmp_path_factory, rows, delimiter, bloc
     expected = [row for row in stripped if any(row)]
     with pytest.MonkeyPatch.context() as patch:
         # blocks far smaller than rows would be refused: quotes are what is tried here
-        patch.setattr(delimited, "_BLOCK", 200 + block)
+        patch.setattr(decoding, "BLOCK", 200 + block)
         assert read(tmp_path_factory.mktemp("csv"), text.getvalue()) == expected
 
 
@@ -208,6 +207,6 @@ def test_quotes_are_checked_as_python_checks_them(text, block):
     is_sound = rows is not None
     has_letters = is_sound and any('"' in value for row in rows for value in row)
     # a broken file never passes, and a sound one does unless quotes may be letters in it
-    assert delimited._quotes_pair_up(blocks, ord(",")) in (
+    assert faults.quotes_pair_up(blocks, ord(",")) in (
         {is_sound, False} if has_letters else {is_sound}
     )

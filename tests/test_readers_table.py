@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 
 from artsim.errors import ReaderError
-from artsim.readers import ReaderOptions, delimited, read_collection
+from artsim.readers import ReaderOptions, read_collection
 from artsim.readers.columns import ColumnGuess, ColumnType, convert, field_names, is_identifier
+from artsim.readers.delimited import file as delimited_file
 
 
 def write(path: Path, text: str = "") -> Path:
@@ -388,7 +389,7 @@ class TestParquet:
 
 
 def test_batches_do_not_grow_with_the_table(tmp_path, monkeypatch):
-    monkeypatch.setattr(delimited, "_BATCH", 100)
+    monkeypatch.setattr(delimited_file, "_BATCH", 100)
     text = "id,image\n" + "".join(f"{n},{n}.jpg\n" for n in range(1050))
     batches = list(read(tmp_path, text).batches())
     assert max(batch.num_rows for batch in batches) == 100

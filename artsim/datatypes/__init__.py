@@ -1,4 +1,4 @@
-"""The nouns that every room shares."""
+"""Data types that every package shares."""
 
 from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType

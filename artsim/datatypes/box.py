@@ -1,4 +1,4 @@
-"""A box in a picture: a detail that is looked for, or found."""
+"""A box in a picture: a detail to search for, or one that was found."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Box", "tile_boxes"]
 
 @dataclass(frozen=True)
 class Box:
-    """Where a detail lies in the upright picture, from its upper left corner."""
+    """A rectangle in the upright picture, measured from its upper left corner."""
 
     x: float  # pixels, or per cent of the width
     y: float  # pixels, or per cent of the height
@@ -23,7 +23,7 @@ class Box:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``x,y,width,height`` in pixels, or with ``%`` behind each of them in per cent.
+        """Read ``x,y,width,height`` in pixels, or in per cent with ``%`` after each number.
 
         Raises:
             SearchError: If it is neither.
@@ -44,16 +44,16 @@ class Box:
     def edges(self, width: int, height: int) -> tuple[int, int, int, int]:
         """Return left, top, right and bottom in a picture of that size, in whole pixels.
 
-        What lies outside of the picture is cut off.
+        Parts outside the picture are cut off.
 
         Raises:
-            SearchError: If nothing of the box lies in the picture.
+            SearchError: If the box lies outside the picture.
         """
-        # Of per cent, multiplied before they are divided: 50 % of 224 is 112, and no pixel more.
+        # Multiplied before divided: 50 % of 224 is 112, and no pixel more.
         across, down, per = (width, height, 100) if self.percent else (1, 1, 1)
         numbers = (self.x, self.y, self.width, self.height)
         if all(map(math.isfinite, numbers)) and self.width > 0 and self.height > 0:
-            # Cut off before they are rounded: what is too large for a number is no whole one.
+            # Clipped before rounding: infinity has no integer.
             left = math.floor(min(max(self.x * across / per, 0), width))
             top = math.floor(min(max(self.y * down / per, 0), height))
             right = math.ceil(max(min((self.x + self.width) * across / per, width), 0))
@@ -73,7 +73,7 @@ class Box:
 def tile_boxes(side: int) -> tuple[Box, ...]:
     """Divide a picture into side x side tiles, row by row; neighbors overlap by half.
 
-    So what is no larger than half a tile lies wholly in one of them: with 3 a side, tiles are half
+    A detail no larger than half a tile lies wholly in one of them. With 3 per side, tiles are half
     as wide and high as the picture.
     """
     size = 200 / (side + 1)  # per cent

@@ -1,4 +1,4 @@
-"""What a reader hands on: catalog rows as Arrow record batches, with their fields."""
+"""A catalog: what a reader returns, rows as Arrow record batches with typed fields."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ class FieldType(StrEnum):
     """The four kinds of metadata, and how Arrow holds each."""
 
     TEXT = "text"  # string
-    LIST = "list"  # list<string>: several values a picture (multi-label)
+    LIST = "list"  # list<string>: several values per picture (multilabel)
     NUMBER = "number"  # int64 or float64
     YEARS = "years"  # struct<begin: int32, end: int32>, both ends included
 
     @classmethod
     def of(cls, type_: pa.DataType) -> FieldType:
-        """Name the kind of an Arrow column."""
+        """Return the kind of an Arrow column."""
         if pa.types.is_struct(type_):
             return cls.YEARS
         if pa.types.is_list(type_):
@@ -46,14 +46,14 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Catalog:
-    """A collection, read: where its pictures are and what is known of each.
+    """A collection as read: where its pictures are and the metadata of each.
 
-    ``batches()`` starts the reading anew at every call and yields record batches of ``schema``:
+    ``batches()`` reads from the start at every call and yields record batches of ``schema``:
     ``id`` (string), ``image`` (string: a path relative to ``root``, or an URL), then the metadata.
     Values may be null; empty text is null. Ids need not be unique: embed reports the second one.
     """
 
-    name: str  # the index is called so unless the user says otherwise: 'paintings'
+    name: str  # default name of the index: 'paintings'
     reader: str  # 'folder', 'table', ...
     source: Path  # what the user named, absolute
     root: Path  # image paths are relative to this folder, absolute

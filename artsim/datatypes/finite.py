@@ -1,4 +1,4 @@
-"""Values that JSON can hold: it lacks numbers that are not finite."""
+"""Values for JSON, which has no infinite numbers and no NaN."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["finite"]
 
 
 def finite(value: Any) -> Any:
-    """Put None for numbers that are not finite, in mappings and lists too; tuples become lists."""
+    """Replace numbers that are not finite by None, also inside mappings and lists."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):

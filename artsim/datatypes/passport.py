@@ -11,7 +11,7 @@ __all__ = ["Fit", "Passport", "Preprocessing", "TapInfo", "read_preprocessing"]
 
 
 class Fit(StrEnum):
-    """How a picture of any shape is brought to the network's shape."""
+    """How a picture of any shape is fitted to the network's input."""
 
     CROP = "crop"  # the shorter side to the size, the middle kept
     PAD = "pad"  # the longer side to the size, the rest filled
@@ -48,7 +48,7 @@ class TapInfo:
 
 @dataclass(frozen=True, kw_only=True)
 class Passport:
-    """How an index's vectors were made. Two passports without differences may be compared."""
+    """How the vectors of an index were made. Without `differences`, two indexes are comparable."""
 
     spec: str
     weights_sha256: str  # of the tensors, by name: the same for .bin, .pth and .safetensors
@@ -70,7 +70,7 @@ class Passport:
         return self.spec.startswith(self.EXTERNAL)
 
     def differences(self, other: Passport) -> list[str]:
-        """Name what makes the two incomparable, as 'field: mine, not theirs'; empty if nothing."""
+        """List what makes the two incomparable, as 'field: mine, not theirs'; empty if nothing."""
         found = []
         for name in self._IDENTITY:
             mine, theirs = getattr(self, name), getattr(other, name)
@@ -98,7 +98,7 @@ class Passport:
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
-        """Read what `to_json` gave, whether or not it went through JSON."""
+        """Read the values of `to_json`, whether or not they went through JSON."""
         return cls(
             **{
                 **values,
@@ -118,7 +118,7 @@ def read_preprocessing(values: Mapping[str, Any]) -> Preprocessing:
 
 
 def _are_runs(mine: str, theirs: str) -> bool:
-    """Say whether both are trained networks: where their folders are plays no part."""
+    """Return whether both are trained networks: where their folders are does not matter."""
     return mine.startswith("run:") and theirs.startswith("run:")
 
 

@@ -1,4 +1,4 @@
-"""Bytes of a picture file in, upright sRGB pixels out, or one line that says why not."""
+"""Picture files: bytes to upright sRGB pixels, or an error of one line; perceptual hashes."""
 
 from artsim.images.color import Profile, judge_profile
 from artsim.images.decoding import Picture, decode

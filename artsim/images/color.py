@@ -1,4 +1,4 @@
-"""Colors of any kind to sRGB: embedded profiles, gray of 16 bits, transparency."""
+"""Conversion of any colors to sRGB: embedded profiles, gray of 16 bits, transparency."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Profile(StrEnum):
     NONE = "none"  # there is none, and the picture counts as sRGB
     SRGB = "sRGB"  # it changes nothing
     OTHER = "other"  # `decode` converts by it
-    UNUSABLE = "unusable"  # broken, or meant for another kind of pixels: it is passed over
+    UNUSABLE = "unusable"  # broken, or meant for another kind of pixels: it is ignored
 
 
 def judge_profile(profile: object, mode: str) -> tuple[Profile, str]:
-    """Tell what an embedded ICC profile does to pixels of a Pillow mode, and what it is called.
+    """Return what an embedded ICC profile does to pixels of a Pillow mode, and its name.
 
     Args:
         profile: Its bytes; anything else counts as none.
@@ -115,7 +115,7 @@ def _without_profile(img: Image.Image, profile: object) -> Image.Image:
 
 @lru_cache(maxsize=32)
 def _profile_of(profile: bytes) -> tuple[Profile, str, str]:
-    """Tell what a profile does, what it is called, and the mode whose pixels it is for."""
+    """Return what a profile does, its name, and the mode whose pixels it is for."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         name = one_line(source.profile.profile_description or "no name")
@@ -130,7 +130,7 @@ def _profile_of(profile: bytes) -> tuple[Profile, str, str]:
 
 @lru_cache(maxsize=32)
 def _transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
-    """The way from a profile to sRGB; None if it is broken, of no use or sRGB already."""
+    """The transform from a profile to sRGB; None if it is broken, unusable or sRGB already."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = _PROFILE_MODES[source.profile.xcolor_space]

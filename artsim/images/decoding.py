@@ -42,13 +42,13 @@ def decode(
 
     Args:
         data: The file, whole.
-        at_least: Gets the upright width and height and answers the smallest upright size that is
+        at_least: Takes the upright width and height and returns the smallest upright size that is
             still useful. A JPEG is then decoded at 1/8, 1/4 or 1/2 of its size (by libjpeg, in
-            the DCT domain) if that keeps both sides at least so large. Default: at full size.
-        max_pixels: A larger picture is refused before a pixel is decoded.
+            the DCT domain) if that keeps both sides at least that large. Default: at full size.
+        max_pixels: Larger pictures are refused before any pixel is decoded.
 
     Raises:
-        ImageError: If it is no picture, too large, damaged or truncated.
+        ImageError: If it is not a picture, or too large, damaged or truncated.
     """
     if not data:
         raise ImageError("the file is empty (0 bytes); get it again")

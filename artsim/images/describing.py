@@ -20,12 +20,12 @@ __all__ = ["Description", "describe"]
 # its layers.
 _PAGED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 
-_WHOLE_BYTES = 2**26  # a header that Pillow trips over is looked at again in so many bytes
+_WHOLE_BYTES = 2**26  # bytes in which a header that Pillow fails on is read again
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a file's header says of its picture."""
+    """What a file's header says about its picture."""
 
     format: str  # JPEG, PNG, TIFF, ... as Pillow calls it
     mode: str  # RGB, L, CMYK, ... as Pillow would open it
@@ -69,7 +69,7 @@ def _describe(file: IO[bytes]) -> Description:
             file.seek(0)
             img = open_picture(file.read(_WHOLE_BYTES), MAX_PIXELS)
         turn, orientation = _orientation(img)
-        # Pillow tells the size of a TIFF upright before it has turned it.
+        # Pillow gives the upright size of a TIFF before it has rotated it.
         width, height = img.size if img.format == "TIFF" else turned(img.size, turn)
         profile, profile_name = judge_profile(img.info.get("icc_profile"), img.mode)
         return Description(

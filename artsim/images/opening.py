@@ -1,4 +1,4 @@
-"""Picture files opened by Pillow as artsim wants them, or one line that says why not."""
+"""Opening picture files with Pillow: no warnings, no global limits, errors of one line."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ _of_the_process = threading.Lock()  # around what this module changes outside of
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let no warning about an odd file (a bad TIFF tag, torn EXIF) out of this thread."""
+    """Suppress warnings about odd files (a bad TIFF tag, torn EXIF) in this thread."""
     filters: Any = warnings.filters  # typed as a plain Sequence
     with _of_the_process:
         if not filters or filters[0] is not _IGNORE_HERE:  # new, or someone put theirs in front
@@ -168,7 +168,7 @@ def refusing(img: ImageFile.ImageFile) -> Iterator[None]:
 
 
 def one_line(problem: object) -> str:
-    """Bring what Pillow says to one line."""
+    """Put a message of Pillow on one line."""
     return " ".join(str(problem).split()) or type(problem).__name__
 
 
@@ -189,7 +189,7 @@ def _not_a_picture(data: bytes) -> str:
 
 
 def check_sums(png: bytes) -> None:
-    """Compare the checksums of a PNG's pixel chunks, which Pillow does not.
+    """Verify the checksums of a PNG's pixel chunks, which Pillow does not.
 
     One flipped bit in 25 still inflates, to wrong colors.
     """
@@ -197,7 +197,7 @@ def check_sums(png: bytes) -> None:
     while start < len(png):
         length = int.from_bytes(png[start : start + 4], "big")
         end = start + 8 + length
-        told = int.from_bytes(png[end : end + 4], "big")
-        if png[start + 4 : start + 8] == b"IDAT" and zlib.crc32(view[start + 4 : end]) != told:
+        stored = int.from_bytes(png[end : end + 4], "big")
+        if png[start + 4 : start + 8] == b"IDAT" and zlib.crc32(view[start + 4 : end]) != stored:
             raise OSError(f"wrong checksum in the chunk at byte {start}")
         start = end + 4

@@ -1,7 +1,7 @@
-"""A hash of what a picture looks like: near copies of it have the same one, or nearly so.
+"""A perceptual hash: near copies of a picture have the same hash, or nearly so.
 
-The picture is made gray, 32 x 32, and what varies slowly in it (the 8 x 8 lowest frequencies of the
-cosine transform) is compared with its median, a bit a frequency; see
+The picture is reduced to 32 x 32 grays, and each of the 8 x 8 lowest frequencies of its cosine
+transform gives one bit: whether it is above their median. See
 https://www.hackerfactor.com/blog/index.php?/archives/432-Looks-Like-It.html. Scaling, recompression
 and small changes of tone turn few of the 64 bits.
 """
@@ -32,26 +32,26 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int | None:
         pixels: sRGB, shape (H, W, 3).
 
     Returns:
-        The hash, or None for a blank picture, which has nothing to be compared by.
+        The hash, or None for a blank picture, which has nothing to compare.
     """
     small = Image.fromarray(pixels).convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
     gray = np.asarray(small, dtype=np.float64)  # (32, 32)
     if gray.std() < _BLANK:
         return None
     low = _COSINES @ gray @ _COSINES.T  # (8, 8)
-    # The constant term says how bright the picture is, which copies often do not share.
+    # The constant term is the overall brightness, in which copies often differ.
     bits = low.ravel() > np.median(low.ravel()[1:])
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
 def near_pairs(hashes: NDArray[np.uint64], within: int) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of distinct hashes that differ in at most so many bits, each once.
+    """Yield the pairs of distinct hashes that differ in at most ``within`` bits, each once.
 
     Two such hashes agree in one of ``within + 1`` bands of bits: only those that do are compared.
 
     Args:
         hashes: Distinct, shape (N,).
-        within: Bits.
+        within: Number of bits.
     """
     seen: set[tuple[int, int]] = set()
     edges = np.linspace(0, BITS, within + 2).astype(int)

@@ -1,4 +1,4 @@
-"""Which way up a picture is, by its EXIF."""
+"""The orientation of a picture, from its EXIF."""
 
 from __future__ import annotations
 

@@ -1,10 +1,13 @@
-"""Readers turn one kind of collection each into catalog rows."""
+"""Readers: each turns one kind of collection into the rows of a catalog.
+
+To add one, write its module (see `Reader`) and name it in `READERS`.
+"""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from pathlib import Path
 from typing import Protocol
 
@@ -38,24 +41,24 @@ __all__ = [
 
 
 class Reader(Protocol):
-    """A module of this package: what it recognizes, what it reads, what it can be told."""
+    """A module that recognizes and reads one kind of collection."""
 
     @property
     def SETTINGS(self) -> tuple[str, ...]:
-        """Names that it takes in `ReaderOptions.settings`."""
+        """The names it accepts in `ReaderOptions.settings`."""
         ...
 
     def detects(self, path: Path) -> bool:
-        """Tell whether the folder or file is of this reader's kind, by a look at its names."""
+        """Return whether it can read the folder or file, judging mostly by names."""
         ...
 
     def read(self, path: Path, options: ReaderOptions) -> Catalog:
-        """Read the folder or file, which is there and absolute."""
+        """Read the folder or file, an absolute path that exists."""
         ...
 
 
-# In the order in which they are asked: the particular before the general.
-READERS: Mapping[str, Reader] = {
+# Tried in this order: special kinds before general ones.
+READERS: MutableMapping[str, Reader] = {
     "nga": nga,
     "moma": moma,
     "wikiart": wikiart,
@@ -70,7 +73,7 @@ _NAMED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_+.-]+):(?P<path>.*)", re.DOTAL
 
 
 def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTIONS) -> Catalog:
-    """Read a collection with the reader that its name or its look asks for.
+    """Read a collection with the reader you name, or else the first that recognizes it.
 
     Args:
         source: A folder or file, or ``READER:PATH`` such as ``table:met/list.csv``.
@@ -83,7 +86,7 @@ def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTI
         >>> read_collection("paintings").fields
     """
     name, path = _split_source(source)
-    # Path("") is the working directory, which no one meant who gave an empty variable.
+    # Path("") is the working directory; an empty name is rather a shell variable without value.
     if isinstance(source, str) and (not source or source == f"{name}:"):
         raise ReaderError(f"{source!r} names no folder or file; '.' is the working directory")
     if not path.exists():

@@ -36,7 +36,7 @@ _DECIMAL = r"^-?(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-][0-9]
 _MISSING = r"(?i)^(?:nan|null|none|na|n/a)$"
 _YEARS = r"^(?P<begin>-?[0-9]{1,4})(?:\s*[-/\x{2013}]\s*(?P<end>-?[0-9]{1,4}))?$"
 
-_VOCABULARY = 20_000  # distinct values of a column looked at to tell a list from a sentence
+_VOCABULARY = 20_000  # distinct values examined, to distinguish lists from sentences
 _SHARED = 0.75  # of the pieces between ; must be met in another value
 _PIPED = 0.01  # of the values must hold a |
 _SEPARATORS = ("|", ";", ",")  # the comma only where a list is declared
@@ -94,7 +94,7 @@ class ColumnGuess:
         self._distinct: dict[str, None] = {}
 
     def add(self, column: pa.Array) -> None:
-        """Learn from the next values of the column, stripped strings or null."""
+        """Take in the next values of the column, stripped strings or null."""
         values = column.drop_null()
         if self.declared is FieldType.NUMBER:
             self._note_misfit(column, f"{_INTEGER}|{_DECIMAL}|{_MISSING}")
@@ -142,15 +142,15 @@ class ColumnGuess:
 
 
 def is_identifier(name: str) -> bool:
-    """Tell whether a column of this name numbers its rows rather than measures them."""
+    """Return whether a column of this name identifies rows rather than measures them."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).lower()
     return _IDENTIFIER.search(words) is not None or _IDENTIFIER.search(name.lower()) is not None
 
 
 def field_names(names: Sequence[str]) -> list[str]:
-    """Name the metadata columns: those of a name that artsim writes itself become NAME_catalog.
+    """Name the metadata columns: one with a name that artsim reserves becomes NAME_catalog.
 
-    Without regard to case, for SQL has none.
+    Case is ignored, as in SQL.
     """
     fields: list[str] = []
     for name in names:
@@ -203,7 +203,7 @@ def _split_years(column: pa.Array) -> pa.Array:
 
 
 def _is_vocabulary(values: Iterable[str], separator: str) -> bool:
-    """Tell lists of terms from sentences that happen to hold the separator.
+    """Distinguish lists of terms from sentences that happen to contain the separator.
 
     Terms come back in other combinations, halves of a title do not: three quarters of the pieces
     must be met in another of the distinct values, alone or combined. Distinct values, because one

@@ -23,7 +23,7 @@ _BATCH = 8192  # rows a record batch
 
 
 def detects(path: Path) -> bool:
-    """Tell whether ``path`` is a folder; the pictures in it are looked for when it is read."""
+    """Return whether ``path`` is a folder; its pictures are found when it is read."""
     return path.is_dir()
 
 
@@ -72,7 +72,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
 
 @dataclass
 class _Shape:
-    """What the folders of a tree stand for, learned from every picture's place in it."""
+    """What the folders of a tree stand for, from the place of every picture in it."""
 
     pictures: int = 0
     depth: int = 0  # folders above the deepest picture
@@ -145,7 +145,7 @@ def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _leads_out(link: Path, real_root: Path) -> bool:
-    """Tell whether a link shows pictures that the tree itself does not."""
+    """Return whether a link shows pictures that the tree itself does not."""
     target = link.resolve()
     if real_root.is_relative_to(target):
         return False  # a ring: the target holds the whole collection
@@ -163,7 +163,7 @@ def _listing(path: Path) -> list[tuple[str, str]]:
 
 
 def _kind(entry: os.DirEntry[str]) -> str | None:
-    """Tell folders, links to folders and pictures from everything else.
+    """Return the kind of an entry: folder, link to a folder or picture; None for anything else.
 
     A link to nowhere is a picture that is missing; a pipe or a device is nothing.
     """

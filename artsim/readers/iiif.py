@@ -1,4 +1,4 @@
-"""IIIF Presentation manifests and collections, versions 2 and 3: each picture of each canvas a row.
+"""IIIF Presentation manifests and collections, versions 2 and 3: one row per picture.
 
 Only files are read: manifests saved beside each other, or a collection saved with the manifests
 that it lists (https://iiif.io/api/presentation/3.0/, https://iiif.io/api/presentation/2.1/).
@@ -34,7 +34,7 @@ Json = Mapping[str, Any]
 
 
 def detects(path: Path) -> bool:
-    """Tell whether ``path`` is a manifest or collection, or a folder with one on top."""
+    """Return whether ``path`` is a manifest or collection, or a folder with one on top."""
     files = [path] if path.is_file() else files_with(path, (".json",))[:_LOOKED_AT]
     return any(_looks_right(file) for file in files if file.suffix.lower() == ".json")
 
@@ -202,7 +202,7 @@ def _pairs(resource: Json, language: str) -> dict[str, str | list[str]]:
 
 
 def _texts(value: object, language: str) -> list[str]:
-    """List the texts of a value in the language asked for, else in none, else in the first."""
+    """List the texts of a value in the requested language, else in none, else in the first."""
     if isinstance(value, dict) and "@value" not in value:
         chosen = next((key for key in (language, "none", "@none") if key in value), None)
         return _texts(value[chosen] if chosen else next(iter(value.values()), None), language)
@@ -243,10 +243,10 @@ def _pictures(canvas: Json) -> Iterator[Json]:
 
 
 def _address(picture: Json, size: int | None) -> str | None:
-    """Ask the picture's image service for ``size`` pixels on the longest side.
+    """Return the address of the picture with ``size`` pixels on its longest side.
 
-    Never for more than there are, which version 3 of the Image API refuses, and by one side alone,
-    which every server that resizes can (https://iiif.io/api/image/3.0/compliance/).
+    Never more than the image has, which version 3 of the Image API refuses, and by one side alone,
+    which every server that resizes supports (https://iiif.io/api/image/3.0/compliance/).
     """
     service = next((one for one in _objects(picture.get("service")) if _is_image(one)), None)
     if service is None or "level0" in _said(service):

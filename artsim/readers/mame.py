@@ -42,7 +42,7 @@ _NUMBER = r"^[0-9]+(\.[0-9]*)?$"
 
 
 def detects(path: Path) -> bool:
-    """Tell whether ``path`` is the table or the folder it lies in."""
+    """Return whether ``path`` is the table or the folder it lies in."""
     file = path / _TABLE if path.is_dir() else path
     return file.suffix.lower() == ".csv" and {"Image file", *_COLUMNS} <= set(column_names(file))
 

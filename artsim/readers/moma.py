@@ -73,7 +73,7 @@ _UNKNOWN = "Nationality unknown"  # what the museum writes among nationalities
 
 
 def detects(path: Path) -> bool:
-    """Tell whether ``path`` is such a table, or a folder with Artworks.csv or one like it."""
+    """Return whether ``path`` is such a table, or a folder with Artworks.csv or one like it."""
     files = [path] if path.is_file() else _candidates(path)
     return any(set(_MARKS) <= set(column_names(file)) for file in files if _is_csv(file))
 

@@ -2,7 +2,7 @@
 
 The folder `data` of https://github.com/NationalGalleryOfArt/opendata, in the older layout or the
 newer one with `uuid` in objects.csv and `openaccess` in published_images.csv. What the columns
-mean is told in its data dictionary, in the folder `documentation` there.
+mean is explained in its data dictionary, in the folder `documentation` there.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ SETTINGS: tuple[str, ...] = (
 )
 
 # Objects' own columns that are offered. Left out: locationid, attributioninverted, isvirtual,
-# accessioned, lastdetectedmodification, customprinturl, which tell of the database and not of
-# the work.
+# accessioned, lastdetectedmodification, customprinturl, which describe the database and not the
+# work.
 _OBJECT = (
     *("accessionnum", "title", "displaydate", "visualbrowsertimespan", "medium", "dimensions"),
     *("inscription", "markings", "attribution", "provenancetext", "creditline"),
@@ -43,7 +43,7 @@ _BATCH = 8192  # rows a record batch
 
 
 def detects(path: Path) -> bool:
-    """Tell whether the folder holds the two tables that are joined."""
+    """Return whether the folder holds the two tables that are joined."""
     return (path / "objects.csv").is_file() and (path / "published_images.csv").is_file()
 
 
@@ -199,7 +199,7 @@ def _query(tables: dict[str, pa.Table], views: str, open_access: str, size: int 
 
 
 def _address(size: int | None, max_pixels: str) -> str:
-    """Ask for no more pixels than there are: the gallery would only blur what it has.
+    """Request no more pixels than the image has: the gallery would only enlarge it.
 
     https://iiif.io/api/image/2.1/#size: !w,h fits the image into a box.
     """

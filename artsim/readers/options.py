@@ -1,4 +1,4 @@
-"""How a user steers a reader: which columns, where the pictures are, and settings of its own."""
+"""Options for a reader: which columns, where the pictures are, and its own settings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _FLAGS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ReaderOptions:
-    """What the user says about a collection; a reader finds out the rest by looking."""
+    """What you specify about a collection; the reader infers the rest."""
 
     id_column: str | None = None  # column that names each picture
     image_column: str | None = None  # column with the path or URL of the picture
@@ -29,7 +29,7 @@ class ReaderOptions:
     settings: Mapping[str, str] = field(default_factory=dict)  # one reader's own: views=all
 
     def allow(self, reader: str, *names: str) -> None:
-        """Refuse the options that a reader would not heed.
+        """Refuse the options that a reader would ignore.
 
         Raises:
             ReaderError: If another option than ``names`` (and ``settings``) was given.
@@ -53,9 +53,9 @@ class ReaderOptions:
         return value
 
     def size(self, default: int = 512) -> int | None:
-        """Return the longest side that addresses of images ask for, in pixels; None for all.
+        """Return the longest side of the images to request, in pixels; None for full size.
 
-        About twice what networks take: enough for each, and polite to the museum's server.
+        The default is about twice what networks need, and light on the museum's server.
 
         Raises:
             ReaderError: If the setting ``size`` is neither a number of pixels nor ``max``.

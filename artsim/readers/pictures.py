@@ -1,4 +1,4 @@
-"""Where the pictures of a collection are, and which files are pictures, told by their names."""
+"""Where the pictures of a collection are, and which files are pictures, by their names."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _SYSTEM_NAMES = frozenset(("__macosx", "thumbs.db", "desktop.ini", "@eadir"))
 
 
 def is_picture(name: str) -> bool:
-    """Tell whether a file of this name should be a picture."""
+    """Return whether a file of this name should be a picture."""
     return name.rpartition(".")[2].lower() in PICTURE_SUFFIXES
 
 
 def is_hidden(name: str) -> bool:
-    """Tell whether a file or folder belongs to the system: dot files, ``._*``, ``Thumbs.db``."""
+    """Return whether a file or folder belongs to the system: dot files, ``._*``, ``Thumbs.db``."""
     return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
@@ -57,7 +57,7 @@ def files_with(folder: Path, suffixes: Iterable[str]) -> list[Path]:
 
 
 def is_url(image: str) -> bool:
-    """Tell whether an image is somewhere on the web rather than a file."""
+    """Return whether an image is a web address rather than a file."""
     return image[:8].lower().startswith(("http://", "https://"))
 
 

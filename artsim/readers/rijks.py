@@ -40,7 +40,7 @@ _PROBED = 100  # first images that are looked for, to find the folder they start
 
 
 def detects(path: Path) -> bool:
-    """Tell whether ``path`` is a file of such records or a folder that holds one."""
+    """Return whether ``path`` is a file of such records or a folder that holds one."""
     return any(
         _looks_right(file)
         for file in ([path] if path.is_file() else files_with(path, _SUFFIXES)[:_LOOKED_AT])
@@ -103,7 +103,7 @@ def _find(path: Path) -> Path:
 
 
 def _looks_right(file: Path) -> bool:
-    """Tell whether a file has all three labels."""
+    """Return whether a file has all three labels."""
     if _is_json(file):
         with file.open("rb") as start:
             fields = re.findall(r'"([\w\[\]]+)"\s*:', start.read(_PEEKED).decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""A table beside pictures (CSV, TSV, Parquet): each row is a picture, each column known of it."""
+"""A table beside pictures (CSV, TSV, Parquet): one row per picture, its columns are metadata."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _PROBED = 100  # first image paths that are looked for, to find the folder they 
 
 
 def detects(path: Path) -> bool:
-    """Tell whether ``path`` is a table or a folder that holds one."""
+    """Return whether ``path`` is a table or a folder that holds one."""
     return path.suffix.lower() in _SUFFIXES if path.is_file() else bool(_tables(path))
 
 

@@ -1,4 +1,4 @@
-"""The WikiArt lists of ArtGAN: style, genre and artist, one row a picture and one split a task.
+"""The WikiArt lists of ArtGAN: style, genre and artist, one row per picture and one split per task.
 
 The lists of https://github.com/cs-chan/ArtGAN/tree/master/WikiArt%20Dataset in any of their three
 shapes, with the class files beside them:
@@ -40,22 +40,22 @@ _CLASS = re.compile(r"(?P<index>[0-9]+)\s+(?P<name>\S.*)")
 
 
 def detects(path: Path) -> bool:
-    """Tell whether the folder holds a list of one of the tasks."""
+    """Return whether the folder holds a list of one of the tasks."""
     return path.is_dir() and any(_lists(path, task) for task in TASKS)
 
 
 def read(path: Path, options: ReaderOptions) -> Catalog:
     """Merge the lists; the id is the path in them, such as ``Rococo/canaletto_the-stonemason.jpg``.
 
-    Each task that has lists has a column with its class and one, such as ``style_split``, with the
-    side that the picture is on; both are missing for pictures that are not in the task. A picture
-    may well be on different sides in different tasks. One that a list names twice, as genre_val
-    does with two classes, is one row with the class named first. The pictures are looked for in
+    Each task that has lists has a column with its class and another, such as ``style_split``, with
+    train, val or test; both are missing for pictures that are not in the task. A picture may be in
+    different splits in different tasks. One that a list names twice, as genre_val does with two
+    classes, is one row with the class named first. The pictures are looked for in
     ``options.images``, beside the lists and in each folder there.
 
     Raises:
         ReaderError: If there are no lists, or a line is not of their form, has an index without a
-            class, or names a picture that is on another side of the same task.
+            class, or names a picture that is in another split of the same task.
     """
     options.allow("wikiart", "images")
     if not detects(path):
@@ -92,7 +92,7 @@ class _Picture:
 
 
 def _lists(folder: Path, task: str) -> dict[str, Path]:
-    """Find the lists of a task by side."""
+    """Find the lists of a task by split."""
     found = {}
     for split in _SPLITS:
         files = (folder / f"{task}_{split}{suffix}" for suffix in _SUFFIXES)

@@ -1,7 +1,7 @@
-"""The lasting copy of an index: Parquet parts under a manifest, written so that no kill loses any.
+"""The index folder: Parquet parts listed in a manifest, safe against interruption at any moment.
 
-A file is written to a temporary name, synced and renamed; the manifest is swapped last. What the
-manifest does not name is not there: a part that was renamed but not yet named is written again.
+A file is written under a temporary name, synced and renamed; the manifest is replaced last. A part
+that the manifest does not list does not count: after an interruption it is written again.
 """
 
 from artsim.store.arrow import floats, indices, text_scalar

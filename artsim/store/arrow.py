@@ -1,7 +1,7 @@
-"""Arrow without pandas, and Parquet files that say what is wrong with them.
+"""Arrow values without importing pandas, and Parquet files read with clear errors.
 
 pa.array, pa.scalar and to_numpy import pandas where it is installed, which takes longer than the
-rest of a query by id; what is here does not.
+rest of a query by id; these functions do not.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["floats", "indices", "read_parquet", "text_scalar"]
 
 
 def indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
-    """Return whole numbers as Arrow's int64, as `take` wants them."""
+    """Return whole numbers as Arrow's int64, for `take`."""
     buffer = pa.py_buffer(np.asarray(numbers, dtype=np.int64))
     return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
 
@@ -41,9 +41,9 @@ def read_parquet(file: Path, columns: Sequence[str] | None, *, remedy: str) -> p
     """Read columns of a file of an index, all if None.
 
     Args:
-        file: One that the manifest says is there.
+        file: A file that the manifest lists.
         columns: Their names.
-        remedy: What to do where it is damaged.
+        remedy: What the user should do if it is damaged.
 
     Raises:
         StoreError: If it is missing or damaged.

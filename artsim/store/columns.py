@@ -20,7 +20,7 @@ __all__ = [
     "vector_type",
 ]
 
-# What artsim itself knows of a picture; before the metadata and the vectors.
+# What artsim itself records about a picture; before the metadata and the vectors.
 _OWN_COLUMNS = pa.schema(
     [
         pa.field("id", pa.string(), nullable=False),
@@ -79,12 +79,12 @@ def metadata_fields(fields: Sequence[Field]) -> list[pa.Field]:
 
 
 def is_vector(field: pa.Field) -> bool:
-    """Say whether a column holds vectors."""
+    """Return whether a column contains vectors."""
     return bool(pa.types.is_fixed_size_list(field.type))
 
 
 def leaves(schema: pa.Schema, columns: set[str]) -> list[str]:
-    """Name the columns as Parquet does, where a list's values are a column below the list."""
+    """Return the columns' names in Parquet, where a list's values are a column below the list."""
     leaves = []
     for name in sorted(columns):
         type_ = schema.field(name).type

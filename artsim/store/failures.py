@@ -1,4 +1,4 @@
-"""What of a collection could not be embedded, and why."""
+"""The rows of a catalog that could not be embedded, and why."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _COLUMNS = pa.schema(
         pa.field("reason", pa.string(), nullable=False),
         pa.field("file_bytes", pa.int64()),
         pa.field("file_mtime_ns", pa.int64()),
-        pa.field("tried_with", pa.string()),  # what a decoding depends on besides the file
+        pa.field("tried_with", pa.string()),  # what decoding depends on besides the file
         pa.field("chunk", pa.int32(), nullable=False),  # -1: known before any chunk was embedded
     ]
 )
@@ -38,5 +38,5 @@ class Failure:
 
 
 def failure_table(failures: Sequence[Failure]) -> pa.Table:
-    """Write failures as a table."""
+    """Return failures as a table."""
     return pa.Table.from_pylist([asdict(each) for each in failures], schema=_COLUMNS)

@@ -1,4 +1,4 @@
-"""A file is there whole or not at all."""
+"""Atomic writes: a file is complete or absent."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ TEMPORARY = ".*.tmp"  # what a file is called while it is written; see `write_wh
 
 
 def write_whole(file: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file so that its name only ever shows the whole of it.
+    """Write a file atomically: under its name there is the old content or all of the new.
 
-    Of several that write one file at the same time the last stays.
+    When several processes write one file at the same time, the last one wins.
 
     Raises:
         StoreError: If the disk is full, or the folder cannot be written.
@@ -42,7 +42,7 @@ def write_whole(file: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def clear_left(*files: Path) -> None:
-    """Remove what kills left of files that nobody else can be writing: see `lock_index`."""
+    """Remove temporary files of interrupted runs; the caller holds the lock, see `lock_index`."""
     for file in files:
         for left in file.parent.glob(f".{glob.escape(file.name)}.*.tmp"):
             left.unlink(missing_ok=True)
@@ -50,7 +50,7 @@ def clear_left(*files: Path) -> None:
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Say of a disk or folder that cannot be written what to do.
+    """Turn an error of the disk or folder into a StoreError that says what to do.
 
     Raises:
         StoreError: If it cannot.

@@ -31,7 +31,7 @@ from artsim.store.manifest import MANIFEST, DerivedLabel, Manifest, Part, read_m
 __all__ = ["Store", "write_part"]
 
 _FAILURES = "failures.parquet"
-_LEFT_S = 3600  # after so many seconds without a byte, who wrote it was killed
+_LEFT_S = 3600  # seconds without a write, after which the writer must have been interrupted
 
 
 class Store:
@@ -54,10 +54,10 @@ class Store:
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> Self:
-        """Make an empty index.
+        """Create an empty index.
 
         Raises:
-            StoreError: If the folder holds something else, or cannot be written.
+            StoreError: If the folder contains anything else, or cannot be written.
         """
         check_free(path)
         now = _now()
@@ -81,12 +81,12 @@ class Store:
 
     @property
     def fingerprint(self) -> str:
-        """Name the rows and vectors as they are now; a search index is of one fingerprint."""
+        """A hash of the rows and vectors as they are; a search index belongs to one fingerprint."""
         names = "".join(part.sha256 for part in self.manifest.parts)
         return hashlib.sha256(names.encode()).hexdigest()
 
     def tap(self, name: str | None) -> TapInfo:
-        """Return a tap by name, or the only or first one.
+        """Return a tap by name, by default the first.
 
         Raises:
             StoreError: If there is no such tap.
@@ -139,7 +139,7 @@ class Store:
                 yield floats(chunk.flatten()).reshape(-1, info.dim)
 
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
-        """Read columns of some rows, in the order asked for."""
+        """Read columns of some rows, in the order given."""
         starts = self._part_starts()
         by_part: dict[int, list[int]] = {}
         for place, row in enumerate(rows):
@@ -167,12 +167,12 @@ class Store:
         if not file.exists():
             return failure_table([])
         table = read_parquet(file, None, remedy="delete it and run 'artsim embed' again")
-        # A chunk whose part the manifest does not name has not happened.
+        # A chunk whose part the manifest does not list does not count.
         chunks = table.column("chunk").to_numpy()
         return table.filter(pa.array(chunks < self.manifest.next_part))
 
     def damaged_parts(self) -> list[str]:
-        """Name the parts whose bytes are not those that were written."""
+        """List the parts whose bytes differ from those that were written."""
         return [
             part.file
             for part in self.manifest.parts
@@ -240,7 +240,7 @@ class Store:
         failures: Sequence[Failure],
         manifest: Manifest,
     ) -> None:
-        """Put other tables in the place of parts, all at once.
+        """Replace parts by other tables, all in one commit.
 
         Args:
             replacements: A part's place and its new rows; with no rows the part is dropped.
@@ -263,11 +263,11 @@ class Store:
             (self.path / "parts" / file).unlink(missing_ok=True)
 
     def set_labels(self, labels: Sequence[DerivedLabel]) -> None:
-        """Put derived labels in the place of those there are."""
+        """Replace the derived labels."""
         self._write_manifest(replace(self.manifest, labels=tuple(labels)))
 
     def finish(self) -> None:
-        """Note that every row of the catalog was tried, and clear what kills left behind."""
+        """Mark the index complete and remove what interrupted runs left behind."""
         self._write_manifest(replace(self.manifest, complete=True))
         named = {part.file for part in self.manifest.parts}
         for file in (self.path / "parts").iterdir():
@@ -275,7 +275,7 @@ class Store:
                 file.unlink()
         shutil.rmtree(self.staging, ignore_errors=True)
         clear_left(self.path / MANIFEST, self.path / _FAILURES)
-        # Others may be writing just now what needs no lock: thumbnails, a map.
+        # Other processes may be writing files that need no lock: thumbnails, a map.
         for file in self.path.rglob(TEMPORARY):
             with suppress(FileNotFoundError):
                 if time.time() - file.stat().st_mtime > _LEFT_S:

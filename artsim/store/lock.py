@@ -1,4 +1,4 @@
-"""Who may write an index folder, and which folder may become one."""
+"""The lock of an index folder, and which folders may become one."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ __all__ = ["SPOOL", "check_free", "is_store", "lock_index"]
 
 SPOOL = ".catalog.arrow"  # the catalog as embed reads it; cleared when it is done
 _LOCK = ".lock"
-# What a kill may leave of an index before its first manifest.
+# What an interrupted run may leave before the first manifest.
 _LEFTOVERS = (_LOCK, SPOOL, "parts", f".{MANIFEST}.*.tmp")
 
 
 @contextmanager
 def lock_index(path: Path) -> Iterator[None]:
-    """Hold an index folder for writing, making it if need be.
+    """Lock an index folder for writing; create it if it does not exist.
 
     Raises:
-        StoreError: If another process holds it, or the folder cannot be made.
+        StoreError: If another process has locked it, or the folder cannot be created.
     """
     if not is_store(path):
         check_free(path)
@@ -45,7 +45,7 @@ def lock_index(path: Path) -> Iterator[None]:
 
 
 def check_free(path: Path) -> None:
-    """Refuse a folder that holds something else than the beginnings of an index."""
+    """Refuse a folder that contains anything but the beginnings of an index."""
     if path.is_dir() and not all(
         any(entry.match(leftover) for leftover in _LEFTOVERS) for entry in path.iterdir()
     ):
@@ -53,5 +53,5 @@ def check_free(path: Path) -> None:
 
 
 def is_store(path: Path) -> bool:
-    """Say whether a folder is an index."""
+    """Return whether a folder is an index."""
     return (path / MANIFEST).is_file()

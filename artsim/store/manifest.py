@@ -1,4 +1,4 @@
-"""What an index holds and how it was made: the content of manifest.json."""
+"""The content of manifest.json: what an index contains and how it was made."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Part:
 
 @dataclass(frozen=True)
 class DerivedLabel:
-    """A label computed from the metadata when it is needed: `artsim.labels.expressions`."""
+    """A label computed from the metadata on demand: `artsim.labels.expressions`."""
 
     name: str
     expression: str
@@ -35,7 +35,7 @@ class DerivedLabel:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What an index holds and how it was made."""
+    """What an index contains and how it was made."""
 
     name: str
     reader: str
@@ -43,17 +43,17 @@ class Manifest:
     root: str  # image paths are relative to this folder
     fields: tuple[Field, ...]
     passport: Passport
-    tiles: int = 0  # a side, that each picture was divided into besides; see `tile_boxes`
+    tiles: int = 0  # per side, if pictures are embedded in tiles too; see `tile_boxes`
     labels: tuple[DerivedLabel, ...] = ()
     parts: tuple[Part, ...] = ()
-    next_part: int = 0  # number of the next part file; chunks without a row use one up too
+    next_part: int = 0  # number of the next part file; chunks without rows count too
     complete: bool = False  # every row of the catalog was tried
     created: str = ""
     updated: str = ""
     format: int = FORMAT
 
     def to_json(self) -> str:
-        """Write it as the text of manifest.json."""
+        """Return the text of manifest.json."""
         return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
 
     @classmethod

@@ -1,0 +1,172 @@
+"""A delimited file opened and read by pyarrow in a constant amount of memory."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+
+from artsim.errors import ReaderError
+from artsim.readers.delimited import decoding
+from artsim.readers.delimited.faults import find_fault, looks_whole
+from artsim.readers.delimited.header import checked_names, first_row
+
+__all__ = ["DelimitedFile", "clean", "open_delimited"]
+
+_BATCH = 8192  # rows a record batch, at most
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelimitedFile:
+    """A delimited file that was checked and is whole."""
+
+    path: Path
+    names: tuple[str, ...]  # of the columns, in order
+    delimiter: str
+    encoding: str
+    quoted: bool  # whether " has a meaning; many tab-separated files use it as a letter
+    header: bool  # whether the first row holds the names
+    torn_end: bool = False  # whether the last row may end early where a download was cut off
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows, every value a stripped string or null, blank rows left out.
+
+        Args:
+            columns: Those to read, in this order; all if not given.
+
+        Raises:
+            ReaderError: If the file has changed since and is no longer whole.
+        """
+        short: list[str] = []
+        try:
+            with pa.csv.open_csv(self.path, **self._arrow_options(columns, short)) as stream:
+                for batch in stream:
+                    for start in range(0, batch.num_rows, _BATCH):
+                        yield _without_blank_rows(_clean_batch(batch.slice(start, _BATCH)))
+        except (pa.ArrowInvalid, UnicodeError) as error:
+            rows = find_fault(self)
+            if rows:  # without any the complaint is about a header alone, and there is no fault
+                problem = str(error).splitlines()[0]
+                raise ReaderError(f"{self.path} cannot be read: {problem}") from error
+        except OSError as error:
+            raise ReaderError(f"{self.path} cannot be read any more: {error}") from error
+        if short:
+            find_fault(self)  # raises an error unless the one short row ends the file
+            values = next(csv.reader([short[0]], delimiter=self.delimiter))
+            row = dict(itertools.zip_longest(self.names, values))
+            wanted = self.names if columns is None else columns
+            cells = [pa.array([row[name]], pa.string()) for name in wanted]
+            yield _clean_batch(pa.RecordBatch.from_arrays(cells, names=list(wanted)))
+
+    def _arrow_options(self, columns: Sequence[str] | None, short: list[str]) -> dict[str, Any]:
+        """Return pyarrow's options for it; rows that end early are put into ``short``."""
+
+        def on_invalid_row(row: pa.csv.InvalidRow) -> str:
+            if self.torn_end and row.actual_columns < row.expected_columns:
+                short.append(row.text)
+                return "skip"
+            return "error"
+
+        return {
+            "read_options": pa.csv.ReadOptions(
+                block_size=decoding.BLOCK,
+                column_names=self.names,
+                skip_rows_after_names=int(self.header),
+                encoding="utf8" if self.encoding == decoding.UTF8 else self.encoding,
+            ),
+            "parse_options": pa.csv.ParseOptions(
+                delimiter=self.delimiter,
+                quote_char='"' if self.quoted else False,
+                newlines_in_values=self.quoted,
+                invalid_row_handler=on_invalid_row,
+            ),
+            "convert_options": pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(self.names, pa.string()), include_columns=columns
+            ),
+        }
+
+
+def open_delimited(
+    path: Path,
+    *,
+    names: Sequence[str] | None = None,
+    delimiter: str | None = None,
+    encoding: str | None = None,
+    torn_end: bool = False,
+) -> DelimitedFile:
+    """Check a whole delimited file, so that nothing goes wrong when it is read.
+
+    Args:
+        path: A CSV or TSV file with one row a line, values with line breaks in double quotes.
+        names: Column names of a file without header.
+        delimiter: One character; found in the first row if not given.
+        encoding: A Python codec; UTF-8 and UTF-16 are found if not given.
+        torn_end: Whether a last row that ends early, without a line end, is read all the same.
+
+    Raises:
+        ReaderError: At the first fault: text in another encoding, a NUL byte, a row with too few
+            or too many values, quotes that do not pair up, two columns of one name. The message
+            has the file, the row and the column.
+    """
+    encoding = decoding.encoding_of(path, encoding)
+    head = first_row(path, encoding, delimiter)
+    if head is None:
+        raise ReaderError(f"{path} is empty; expected a row of column names and rows below it")
+    delimiter, values = head
+    file = DelimitedFile(
+        path=path,
+        names=tuple(names) if names is not None else checked_names(path, values, encoding),
+        delimiter=delimiter,
+        encoding=encoding,
+        quoted=True,
+        header=names is None,
+        torn_end=torn_end,
+    )
+    if not looks_whole(file):
+        file = _without_fault(file)
+    return file
+
+
+def clean(column: pa.Array) -> pa.Array:
+    """Strip a column of strings; what is empty then is null."""
+    stripped = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.equal(stripped, ""), pa.scalar(None, pa.string()), stripped)
+
+
+def _without_fault(file: DelimitedFile) -> DelimitedFile:
+    """Return the file if it can be read as it is, or as tab-separated text without quoting."""
+    try:
+        find_fault(file)
+    except ReaderError as fault:
+        if file.delimiter != "\t":
+            raise
+        unquoted = dataclasses.replace(file, quoted=False)
+        try:
+            find_fault(unquoted)
+        except ReaderError:
+            raise fault from None
+        return unquoted
+    return file
+
+
+def _clean_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([clean(column) for column in batch], names=batch.schema.names)
+
+
+def _without_blank_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Leave out rows without any value: spreadsheets save the empty rows at their end."""
+    blank = np.ones(batch.num_rows, dtype=bool)
+    for column in batch:
+        blank &= pc.is_null(column).to_numpy(zero_copy_only=False)
+        if not blank.any():
+            return batch
+    return batch.filter(pa.array(~blank))
