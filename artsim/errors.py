@@ -53,7 +53,7 @@ class StoreError(ArtsimError):
 
 
 class PassportError(StoreError):
-    """Vectors made in two different ways were about to be compared."""
+    """Vectors computed by different networks or preprocessings were about to be compared."""
 
 
 class SearchError(ArtsimError):
@@ -61,7 +61,7 @@ class SearchError(ArtsimError):
 
 
 class EvaluationError(ArtsimError):
-    """An evaluation was asked for something its data cannot answer."""
+    """An evaluation cannot be done with the given data."""
 
 
 class TrainingError(ArtsimError):

@@ -14,7 +14,15 @@ from PIL import Image
 from search_toys import at, cosine, make_store
 
 from artsim.cli import cli
-from artsim.duplicates import Evidence, Group, Kind, Pair, Threshold, draw_threshold, find_groups
+from artsim.duplicates import (
+    DuplicateEvidence,
+    DuplicateKind,
+    Group,
+    Pair,
+    Threshold,
+    draw_threshold,
+    find_groups,
+)
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError
 from artsim.models import Extractor
@@ -27,7 +35,7 @@ def evidence(count, **changes):
         "files": [None] * count,
         "hashes": [None] * count,
     }
-    return Evidence(**(values | changes))
+    return DuplicateEvidence(**(values | changes))
 
 
 def works_of(groups):
@@ -48,9 +56,9 @@ def test_each_pair_is_named_by_the_surest_thing_it_shares():
     assert drawn == Threshold(same_work=cosine(2.5), confirming=cosine(2.5))
     assert works_of(groups) == [("near", (0, 1, 2)), ("same-work", (4, 5))]
     assert [(pair.first, pair.second, pair.kind, pair.bits) for pair in groups[0].pairs] == [
-        (0, 1, Kind.EXACT, 0),
-        (0, 2, Kind.NEAR, 2),
-        (1, 2, Kind.SAME_WORK, 2),
+        (0, 1, DuplicateKind.EXACT, 0),
+        (0, 2, DuplicateKind.NEAR, 2),
+        (1, 2, DuplicateKind.SAME_WORK, 2),
     ]
     assert groups[1].pairs[0].score == pytest.approx(cosine(2), abs=1e-6)
 
@@ -60,9 +68,9 @@ def test_without_vectors_hashes_speak_alone():
     assert find_groups(shared) == (
         [
             Group(
-                Kind.NEAR,
+                DuplicateKind.NEAR,
                 (0, 1, 3),
-                (Pair(0, 1, Kind.NEAR, 4, None), Pair(0, 3, Kind.EXACT, 0, None)),
+                (Pair(0, 1, DuplicateKind.NEAR, 4, None), Pair(0, 3, DuplicateKind.EXACT, 0, None)),
             )
         ],
         None,

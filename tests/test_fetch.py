@@ -618,7 +618,7 @@ def test_after_ctrl_c_the_table_waits_for_what_still_comes(museum, listed, tmp_p
         time.sleep(0.3)
         write_whole(path, write)
 
-    monkeypatch.setattr(run, "write_whole", late_write)
+    monkeypatch.setattr("artsim.fetch.finish.write_whole", late_write)
     museum.answers["/0"] = first(1, interrupts)
     catalog = listed({str(i): f"/{i}" for i in range(200)})
     gc.disable()  # what strikes in a callback of the collector, hypothesis has one, is lost

@@ -14,9 +14,7 @@ from artsim.cli import cli
 from artsim.embedding import embed_collection
 from artsim.errors import ModelError, PassportError, ReaderError, StoreError
 from artsim.evaluation.knn import KnnPlan, knn_eval
-from artsim.external import adopt
-from artsim.external.adopt import import_vectors
-from artsim.external.files import open_vectors
+from artsim.external import import_vectors, importing, open_vectors
 from artsim.index import open_index
 from artsim.readers import read_collection
 from artsim.search import Question, Searcher, Term
@@ -277,7 +275,7 @@ def test_parts_are_as_good_as_one(museum, tmp_path, monkeypatch):
     matrix = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
     np.save(tmp_path / "v.npy", matrix)
     file = open_vectors(tmp_path / "v.npy", ids=write(tmp_path / "ids.txt", "\n".join(ids)))
-    monkeypatch.setattr(adopt, "_PART_ROWS", 7)
+    monkeypatch.setattr(importing, "_PART_ROWS", 7)
     import_vectors(file, tmp_path / "i")
     store = Store.open(tmp_path / "i")
     assert [part.rows for part in store.manifest.parts] == [7] * 7 + [1]
@@ -338,7 +336,7 @@ def test_a_catalog_that_says_an_id_twice_gives_its_first_row(tmp_path):
 def test_an_import_that_was_stopped_begins_anew_and_a_finished_one_stays(tmp_path, monkeypatch):
     rows = [f"r{n},{n + 1},1" for n in range(9)]
     vectors = write(tmp_path / "v.csv", "\n".join(["id,f0,f1", *rows]))
-    monkeypatch.setattr(adopt, "_PART_ROWS", 4)
+    monkeypatch.setattr(importing, "_PART_ROWS", 4)
     monkeypatch.setattr(Store, "finish", lambda store: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         import_vectors(open_vectors(vectors), tmp_path / "i")

@@ -22,7 +22,7 @@ from test_images import SWAPPED, cmyk_profile
 from artsim.cli import cli
 from artsim.errors import ReaderError, StoreError
 from artsim.images.phash import groups_of, near_pairs
-from artsim.inspection import EXPLANATIONS, InspectSettings, Kind, inspect_collection
+from artsim.inspection import EXPLANATIONS, FindingKind, InspectSettings, inspect_collection
 from artsim.inspection.columns import (
     FOLDS,
     describe_columns,
@@ -176,12 +176,16 @@ def test_every_planted_fault_is_found_and_nothing_else(broken):
     inspection = inspected(broken, hashes=True)
     assert sorted_values(names_of(inspection)) == sorted_values(EVERY_FAULT)
     assert {f.kind: f.count for f in inspection.findings} == {
-        Kind(kind): len(names) for kind, names in EVERY_FAULT.items()
+        FindingKind(kind): len(names) for kind, names in EVERY_FAULT.items()
     }
 
 
 def test_every_kind_of_fault_is_planted_and_explained():
-    assert set(EVERY_FAULT) == {str(kind) for kind in Kind} == {str(kind) for kind in EXPLANATIONS}
+    assert (
+        set(EVERY_FAULT)
+        == {str(kind) for kind in FindingKind}
+        == {str(kind) for kind in EXPLANATIONS}
+    )
 
 
 def test_headers_alone_show_all_but_what_needs_pixels(broken):
@@ -199,7 +203,7 @@ def test_the_order_and_the_number_of_threads_change_nothing(broken, workers):
 
 
 def test_a_missing_file_is_told_with_the_one_that_may_be_meant(broken):
-    (finding,) = (f for f in inspected(broken).findings if f.kind is Kind.ORPHAN_ROW)
+    (finding,) = (f for f in inspected(broken).findings if f.kind is FindingKind.ORPHAN_ROW)
     assert [example.detail for example in finding.examples] == [
         "images/lost.jpg",
         "images/renamed.jpg; there is images/Renamed.JPG",
@@ -213,7 +217,7 @@ def test_copies_that_contradict_each_other_are_told(tmp_path):
     write_table(tmp_path, rows)
     (finding,) = inspected(tmp_path).findings
     assert (finding.kind, finding.examples[0].detail) == (
-        Kind.DUPLICATE_BYTES,
+        FindingKind.DUPLICATE_BYTES,
         "medium: oil / tempera",
     )
 
@@ -236,7 +240,7 @@ def test_only_the_first_examples_are_kept_and_all_are_counted(tmp_path):
     noise_picture(tmp_path / "a.jpg", (80, 80))
     write_table(tmp_path, [("a", "a.jpg", "", ""), *((n, f"{n}.jpg", "", "") for n in range(9))])
     (finding,) = inspected(tmp_path, examples=2).findings
-    assert (finding.kind, finding.count, len(finding.examples)) == (Kind.ORPHAN_ROW, 9, 2)
+    assert (finding.kind, finding.count, len(finding.examples)) == (FindingKind.ORPHAN_ROW, 9, 2)
 
 
 def test_a_table_of_addresses_has_no_pictures_and_no_orphans(tmp_path):
@@ -508,7 +512,7 @@ def test_json_has_one_object_a_line_with_its_kind_first(broken):
     assert all(next(iter(each)) == "kind" for each in objects)
     assert Counter(each["kind"] for each in objects) == {
         "collection": 1,
-        "finding": len(Kind),
+        "finding": len(FindingKind),
         "column": 2,
         "label": 2,
         "size": 5,
@@ -544,7 +548,7 @@ def test_the_page_is_whole_and_fetches_nothing(broken, tmp_path):
     page = check_page(text)
     assert all(address.startswith("#") for address in page.values("href"))
     assert len(page.named("svg")) == 3
-    for kind in Kind:
+    for kind in FindingKind:
         assert EXPLANATIONS[kind].title[1:] in "".join(page.text)
 
 
@@ -594,7 +598,7 @@ def test_the_paintings_are_as_their_readme_says(museum_data):
     inspection = inspected(museum_data / "paintings", examples=3)
     assert (inspection.rows, inspection.pictures, inspection.listed) == (2273, 2273, 2273)
     assert inspection.formats == {"JPEG": 2273}
-    assert [(f.kind, f.count) for f in inspection.findings] == [(Kind.DUPLICATE_BYTES, 11)]
+    assert [(f.kind, f.count) for f in inspection.findings] == [(FindingKind.DUPLICATE_BYTES, 11)]
     labels = {label.name: label for label in inspection.labels}
     assert {name: len(label.classes) for name, label in labels.items()} == {
         "artist": 24,
@@ -607,10 +611,10 @@ def test_the_paintings_are_as_their_readme_says(museum_data):
 
 def test_the_antiquities_have_black_bars(museum_data, tmp_path):
     found = {f.kind: f.count for f in inspected(museum_data / "antiquities", hashes=True).findings}
-    assert found[Kind.BLACK_BARS] > 800
+    assert found[FindingKind.BLACK_BARS] > 800
     assert set(found) == {
-        Kind.DUPLICATE_BYTES,
-        Kind.NEAR_DUPLICATE,
-        Kind.BLACK_BARS,
-        Kind.LABEL_SPELLING,
+        FindingKind.DUPLICATE_BYTES,
+        FindingKind.NEAR_DUPLICATE,
+        FindingKind.BLACK_BARS,
+        FindingKind.LABEL_SPELLING,
     }

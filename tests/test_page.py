@@ -316,7 +316,7 @@ def test_a_picture_is_sent_and_its_detail_asked_by(page):
     page.mouse.up()
     shows_first(page, 240)
     expect(page.get_by_text("Like a detail of")).to_be_visible()
-    page.get_by_role("button", name="Ask by the whole picture").click()
+    page.get_by_role("button", name="Search with the whole picture").click()
     shows_first(page, 300)
     page.reload()  # the server keeps it, and so does this visitor's history
     shows_first(page, 300)
@@ -549,13 +549,13 @@ def test_more_options_relate_matches_in_time_and_limit_them(page):
     shows_first(page, 0, 12, 24)
     expect(page.get_by_text("More options (1 set)")).to_be_visible()
     expect(page.get_by_label("Made before the year")).to_be_focused()
-    page.get_by_label("the work asked by").check()
+    page.get_by_label("the query").check()
     expect(page).to_have_url(re.compile("earlier-than=asked"))
     expect(page.locator("#heading")).to_have_text("5 matches")
     expect(page.get_by_label("Made before the year")).to_have_value("")
     card(page, "Hue 24").locator("a.picture").click()  # it is meant of each work in turn
     expect(page.locator("#heading")).to_have_text("2 matches")
-    page.get_by_label("the work asked by").uncheck()
+    page.get_by_label("the query").uncheck()
     page.get_by_label("Of the same").select_option("artist")
     expect(page.locator("#heading")).to_have_text("3 matches")  # one of each school
     page.get_by_label("Most of one artist").fill("2")

@@ -65,7 +65,7 @@ def import_vectors(
         artsim import-vectors features.csv --catalog mame/ --vector-column 'MobileNetV1 features'
         artsim import-vectors clip.npy --ids ids.txt -o indexes/clip
     """
-    from artsim.external.files import open_vectors
+    from artsim.external import open_vectors
     from artsim.readers import ReaderOptions, read_collection
 
     if catalog is None and (catalog_id or images):
@@ -76,7 +76,7 @@ def import_vectors(
         options = ReaderOptions(id_column=catalog_id, images=images)
         read = read_collection(catalog, options=options)
 
-    from artsim.external.adopt import import_vectors as adopt
+    from artsim.external import import_vectors as adopt
 
     path = output or INDEXES / (read.name if read else file.path.stem)
     summary = adopt(file, path, catalog=read, tap=tap, workers=count_cores())

@@ -16,7 +16,7 @@ from artsim.cli.options.outputs import format_option, html_option, strict_option
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
-    from artsim.inspection import Example, Inspection, Label, Weight
+    from artsim.inspection import Example, Inspection, LabelSummary, Weight
 
 _CLASSES = 12  # of a label that are listed
 _ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
@@ -218,7 +218,7 @@ def _line(example: Example) -> str:
     return f"{names}: {example.detail}" if example.detail else names
 
 
-def _print_labels(labels: tuple[Label, ...]) -> None:
+def _print_labels(labels: tuple[LabelSummary, ...]) -> None:
     if not labels:
         click.echo("\nNo column is usable as a label.")
         return

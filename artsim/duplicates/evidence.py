@@ -13,7 +13,7 @@ from artsim.index import open_vectors
 from artsim.metrics.neighbors import check_unit_vectors
 from artsim.store import Store
 
-__all__ = ["Evidence", "gather"]
+__all__ = ["DuplicateEvidence", "gather"]
 
 _BLOCK = 16_384  # vectors read at a time
 
@@ -21,10 +21,10 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Evidence:
+class DuplicateEvidence:
     """What N works of one or several indexes are compared by."""
 
-    sides: Rows  # (N,): which index each is of
+    sides: Rows  # (N,): the index of each
     files: Sequence[str | None]  # sha256 of the files
     hashes: Sequence[int | None]  # perceptual hashes
     vectors: NDArray[np.float32] | None = None  # (N, D), of length 1 or 0; None: not comparable
@@ -52,7 +52,7 @@ class Evidence:
 
 def gather(
     stores: Sequence[Store], hashes: Sequence[Sequence[int | None]], tap: str | None = None
-) -> tuple[Evidence, list[str]]:
+) -> tuple[DuplicateEvidence, list[str]]:
     """Put together what the works of indexes are compared by; rows are numbered through them.
 
     Args:
@@ -79,7 +79,7 @@ def gather(
         for store in stores
         if len(stores) > 1 and store.manifest.passport.is_external
     ]
-    evidence = Evidence(
+    evidence = DuplicateEvidence(
         sides=np.repeat(np.arange(len(stores)), [store.rows for store in stores]),
         files=[
             value or None

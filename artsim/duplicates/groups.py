@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from artsim.duplicates.evidence import Evidence
+from artsim.duplicates.evidence import DuplicateEvidence
 from artsim.images import groups_of
 
-__all__ = ["Group", "Kind", "Pair", "join"]
+__all__ = ["DuplicateKind", "Group", "Pair", "join"]
 
 
-class Kind(StrEnum):
-    """What two works share, the surest first."""
+class DuplicateKind(StrEnum):
+    """What two works share, the most certain first."""
 
     EXACT = "exact"
     NEAR = "near"
@@ -26,7 +26,7 @@ class Pair:
 
     first: int  # row, the lower
     second: int
-    kind: Kind
+    kind: DuplicateKind
     bits: int | None  # by which their hashes differ
     score: float | None  # cosine
 
@@ -35,24 +35,26 @@ class Pair:
 class Group:
     """Works joined by pairs that share a member."""
 
-    kind: Kind  # the least sure that it takes to join them all
+    kind: DuplicateKind  # the least sure that it takes to join them all
     works: tuple[int, ...]
     pairs: tuple[Pair, ...]
 
 
-def join(found: Mapping[tuple[int, int], Kind], evidence: Evidence) -> list[Group]:
+def join(
+    found: Mapping[tuple[int, int], DuplicateKind], evidence: DuplicateEvidence
+) -> list[Group]:
     """Join pairs that share a member; a group is of the first kind that joins all of it.
 
     Args:
-        found: Pairs of rows, the lower one first, and the surest kind of each.
+        found: Pairs of rows, the lower one first, and the most certain kind of each.
         evidence: What they were compared by.
 
     Returns:
-        The groups, the surest kind first.
+        The groups, the most certain kind first.
     """
-    kinds = list(Kind)
+    kinds = list(DuplicateKind)
     whole = {tuple(works) for works in groups_of(found)}
-    kind_of: dict[tuple[int, ...], Kind] = {}
+    kind_of: dict[tuple[int, ...], DuplicateKind] = {}
     for kind in kinds:
         sure = kinds[: kinds.index(kind) + 1]
         joined = groups_of(pair for pair, each in found.items() if each in sure)
@@ -69,6 +71,6 @@ def join(found: Mapping[tuple[int, int], Kind], evidence: Evidence) -> list[Grou
 
 
 def _order(group: Group) -> tuple[int, float, tuple[int, ...]]:
-    """The surest kind first, then by the score of the loosest pair, then by row."""
+    """The most certain kind first, then by the score of the loosest pair, then by row."""
     loosest = min((pair.score for pair in group.pairs if pair.score is not None), default=0.0)
-    return list(Kind).index(group.kind), -round(loosest, 4), group.works
+    return list(DuplicateKind).index(group.kind), -round(loosest, 4), group.works

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from artsim.duplicates.evidence import Evidence
-from artsim.duplicates.groups import Group, Kind, join
+from artsim.duplicates.evidence import DuplicateEvidence
+from artsim.duplicates.groups import DuplicateKind, Group, join
 from artsim.duplicates.threshold import Threshold, draw_threshold
 from artsim.errors import EvaluationError
 from artsim.images import near_pairs
@@ -26,23 +26,23 @@ Progress = Callable[[int, int, int], None]  # done, of how many, 0
 
 @dataclass(kw_only=True)
 class _Found:
-    """Pairs as they are found, each once, by the surest kind."""
+    """Pairs as they are found, each once, by the most certain kind."""
 
-    evidence: Evidence
+    evidence: DuplicateEvidence
     across: bool  # only between indexes
-    pairs: dict[tuple[int, int], Kind] = field(default_factory=dict)
+    pairs: dict[tuple[int, int], DuplicateKind] = field(default_factory=dict)
 
     def admits(self, a: int, b: int) -> bool:
-        """Tell whether two works may be a pair."""
+        """Say whether two works may be a pair."""
         sides = self.evidence.sides
         return a != b and (not self.across or bool(sides[a] != sides[b]))
 
-    def add(self, a: int, b: int, kind: Kind) -> None:
+    def add(self, a: int, b: int, kind: DuplicateKind) -> None:
         self.pairs.setdefault((min(a, b), max(a, b)), kind)
 
 
 def find_groups(
-    evidence: Evidence,
+    evidence: DuplicateEvidence,
     *,
     within: int = WITHIN,
     threshold: float | None = None,
@@ -61,8 +61,8 @@ def find_groups(
         progress: Called while they are.
 
     Returns:
-        The groups, the surest kind first, and the thresholds; None of these where vectors were
-        not compared, or are too few to draw one from.
+        The groups, the most certain kind first, and the thresholds; None where vectors were not
+        compared, or are too few to draw one from.
 
     Raises:
         EvaluationError: If the threshold is no cosine.
@@ -74,7 +74,7 @@ def find_groups(
         )
     found = _Found(evidence=evidence, across=across)
     for a, b in _same_files(found):
-        found.add(a, b, Kind.EXACT)
+        found.add(a, b, DuplicateKind.EXACT)
     drawn = None
     if evidence.vectors is not None:
         drawn = draw_threshold(evidence, device=device)
@@ -84,10 +84,10 @@ def find_groups(
             drawn = replace(drawn, same_work=threshold, confirming=confirming)
     for a, b in _look_alikes(found, within):
         if drawn is None or (evidence.score(a, b) or 0.0) >= drawn.confirming:
-            found.add(a, b, Kind.NEAR)
+            found.add(a, b, DuplicateKind.NEAR)
     if drawn is not None:
         for a, b in _alike(found, drawn.same_work, device, progress):
-            found.add(a, b, Kind.SAME_WORK)
+            found.add(a, b, DuplicateKind.SAME_WORK)
     return join(found.pairs, evidence), drawn
 
 
@@ -132,7 +132,7 @@ def _heads(found: _Found, members: Sequence[int]) -> list[int]:
 def _alike(
     found: _Found, least: float, device: str, progress: Progress
 ) -> Iterator[tuple[int, int]]:
-    """Yield each work with its nearest, as far as they are alike enough."""
+    """Yield each work with its nearest neighbors that are similar enough."""
     bank, usable = found.evidence.comparable()
     sides = found.evidence.sides[usable]
     for start in range(0, len(usable), _BLOCK):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.duplicates.evidence import Evidence
+from artsim.duplicates.evidence import DuplicateEvidence
 from artsim.metrics.neighbors import NO_ROW, nearest_inner
 from artsim.splits.leaks import WITHIN
 
@@ -34,7 +34,7 @@ class Threshold:
     random: float | None = None  # median cosine of random pairs
 
 
-def draw_threshold(evidence: Evidence, *, device: str = "cpu") -> Threshold | None:
+def draw_threshold(evidence: DuplicateEvidence, *, device: str = "cpu") -> Threshold | None:
     """Draw the thresholds from random pairs and nearest neighbors; None of too few works.
 
     Args:
@@ -63,7 +63,7 @@ def draw_threshold(evidence: Evidence, *, device: str = "cpu") -> Threshold | No
 
 
 def _ordinary_nearest(
-    evidence: Evidence,
+    evidence: DuplicateEvidence,
     bank: NDArray[np.float32],
     usable: Rows,
     rng: np.random.Generator,
@@ -85,8 +85,8 @@ def _ordinary_nearest(
     return np.array(best, dtype=np.float32)
 
 
-def _is_copy(evidence: Evidence, a: int, b: int) -> bool:
-    """Tell whether two works are copies by file or hash."""
+def _is_copy(evidence: DuplicateEvidence, a: int, b: int) -> bool:
+    """Say whether two works are copies by file or hash."""
     bits = evidence.bits(a, b)
     same = evidence.files[a] is not None and evidence.files[a] == evidence.files[b]
     return same or (bits is not None and bits <= WITHIN)

@@ -47,11 +47,11 @@ def read_addresses(
     Args:
         source: A folder or file, or ``READER:PATH``.
         options: For the reader.
-        size: Longest side to ask IIIF servers for, in pixels, or ``max``; as it stands if None.
+        size: Longest side to request from IIIF servers, in pixels, or ``max``; unchanged if None.
 
     Raises:
         ReaderError: If nothing is there or the reader cannot read it.
-        FetchError: If a size is asked for and there is no IIIF address.
+        FetchError: If a size is given and there is no IIIF address.
     """
     if size is not None and size != "max" and not (size.isdecimal() and int(size)):
         raise FetchError(f"no size {size!r}; choose a number of pixels, such as 512, or max")
@@ -88,7 +88,7 @@ def _first_is_url(path: Path) -> bool:
 
 
 def _takes_size(name: str | None, path: Path) -> bool:
-    """Tell whether the reader writes IIIF addresses itself, and knows better which sizes exist."""
+    """Say whether the reader writes IIIF addresses itself and knows which sizes exist."""
     if name is not None:
         return "size" in READERS[name].SETTINGS
     if not path.exists():
@@ -141,7 +141,7 @@ def _with_url_column(path: Path, options: ReaderOptions) -> ReaderOptions:
 
 
 def _resized(catalog: Catalog, size: str) -> Catalog:
-    """Ask for another size wherever an address is one of the IIIF image API."""
+    """Request another size wherever an address is one of the IIIF Image API."""
     wanted = "max" if size == "max" else f"!{int(size)},{int(size)}"
 
     first = next(catalog.batches(), None)

@@ -32,7 +32,7 @@ ALL = Choice()
 def choose_rows(table: pa.Table, choice: Choice) -> NDArray[np.int64]:
     """Choose among a catalog's rows that name a picture.
 
-    In a column of lists a row stands for each of its values, so there can be more than asked for
+    In a column of lists a row counts for each of its values, so there can be more than requested
     of the common ones. Rows without a value are in no class.
 
     Returns:

@@ -1,4 +1,4 @@
-"""One picture from its address to the disk: asked for, retried, checked to be a picture, kept."""
+"""One picture from its address to the disk: requested, retried, checked to be a picture, kept."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Downloader:
             seconds to wait before the next attempt.
 
         Raises:
-            HostLeft: If its host is not asked any more in this run.
+            HostLeft: If its host gets no more requests in this run.
             StoreError: If the file cannot be written.
         """
         try:

@@ -1,4 +1,4 @@
-"""Manners towards servers: few requests at once, spaced, and pauses kept when asked for."""
+"""Politeness to servers: few requests at once, spaced, and pauses kept on demand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["HostLeft", "Hosts", "backoff_s", "retry_after_s"]
 
 
 class HostLeft(Exception):
-    """A host is not asked again in this run."""
+    """A host gets no more requests in this run."""
 
 
 class Hosts:

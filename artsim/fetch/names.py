@@ -14,7 +14,7 @@ __all__ = ["file_stems", "suffix_of"]
 
 # With suffix and the marks of an unfinished file well below the 143 bytes of encrypted folders.
 _LONGEST = 96
-_MARK = 16  # hexadecimal digits that tell apart what else would have one name
+_MARK = 16  # hexadecimal digits that distinguish files of the same name
 
 # Windows opens a device under these names, whatever suffix follows.
 # https://learn.microsoft.com/windows/win32/fileio/naming-a-file
@@ -80,7 +80,7 @@ def _without_suffix(id_: str) -> str:
 
 
 def _plain(id_: str) -> str:
-    """Write an id in the letters that are safe; of a long one the end, which tells more."""
+    """Write an id in the letters that are safe; of a long one the end, which differs more."""
     if not id_.isascii():
         letters = unicodedata.normalize("NFKD", id_)
         id_ = "".join(letter for letter in letters if not unicodedata.combining(letter))

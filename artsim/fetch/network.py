@@ -31,9 +31,9 @@ class RefusedAddress(Exception):
 
 
 def is_public(address: str) -> bool:
-    """Tell whether an IP address belongs to the internet rather than to some machine's own network.
+    """Say whether an IP address belongs to the internet rather than to a private network.
 
-    Addresses that only wrap an IPv4 one are judged by that.
+    Addresses that only wrap an IPv4 one count as that.
     """
     ip = ipaddress.ip_address(address)
     if isinstance(ip, ipaddress.IPv6Address):

@@ -7,15 +7,12 @@ rename last. What a kill leaves between the two is known by its hash and renamed
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import os
 import threading
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,50 +21,27 @@ import filelock
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from artsim.datatypes import Catalog
 from artsim.errors import FetchError, StoreError
 from artsim.fetch.choice import ALL, Choice, choose_rows
-from artsim.fetch.names import file_stems
+from artsim.fetch.finish import TABLE, finish
+from artsim.fetch.plan import IMAGES, FetchPlan, FetchSummary, make_plan
 from artsim.fetch.settings import DEFAULTS, FetchSettings
-from artsim.fetch.status import Outcome, Status, StatusFile, Wanted, unfinished
+from artsim.fetch.status import Status, StatusFile, Wanted, unfinished
 from artsim.fetch.turns import Turns
 from artsim.readers import is_url
-from artsim.store import write_whole
 
 if TYPE_CHECKING:
     from artsim.fetch.download import Downloader
 
 __all__ = ["IMAGES", "TABLE", "FetchSummary", "check_client", "fetch_pictures"]
 
-IMAGES = "images"
-TABLE = "objects.parquet"
 _LOCK = ".fetch.lock"
 _TICK_S = 0.1  # between calls of progress
 _HOSTS_AT_ONCE = 256  # hosts that are fetched from, or waited for, at a time
 
 Progress = Callable[[int, int, int], None]  # done, of how many, failures so far
-
-
-@dataclass(kw_only=True)
-class FetchSummary:
-    """What a run did."""
-
-    path: Path
-    chosen: int = 0  # rows of the catalog, each a picture
-    fetched: int = 0  # pictures, by this run
-    kept: int = 0  # pictures there from before
-    failures: int = 0  # chosen rows that were tried in vain, by this run or before
-    reasons: Counter[str] = field(default_factory=Counter)  # failures by status
-    left: int = 0  # chosen rows that wait for another run
-    left_why: list[str] = field(default_factory=list)  # hosts, with their reasons
-    unaddressed: int = 0  # rows of the catalog that name no picture
-    unnamed: int = 0  # rows that have no id, or that of an earlier row
-    rows: int = 0  # of objects.parquet: all pictures of this catalog that are there
-    bytes: int = 0  # of the pictures that this run fetched
-    seconds: float = 0.0
 
 
 def fetch_pictures(
@@ -107,12 +81,12 @@ def fetch_pictures(
     table, unnamed = _read(catalog)
     rows = choose_rows(table, choice)
     with _locked(path), _opened(path) as status:
-        plan = _plan(table, rows, status, retry_failed, settings.allow_private)
+        plan = make_plan(table, rows, status, retry_failed, settings.allow_private)
         plan.summary.unnamed = unnamed
         try:
             _fetch(plan, status, settings, progress)
-        finally:  # however it ended, what is there can be used
-            _finish(table, status, plan)
+        finally:  # however it ended, the pictures so far can be used
+            finish(table, status, plan)
     plan.summary.seconds = time.perf_counter() - started
     return plan.summary
 
@@ -130,7 +104,7 @@ def check_client() -> None:
 
 
 def _read(catalog: Catalog) -> tuple[pa.Table, int]:
-    """Read the rows that can be told apart; the others are counted."""
+    """Read the rows that have a unique id; the others are counted."""
     table = pa.Table.from_batches(catalog.batches(), catalog.schema)
     images = (image for chunk in table["image"].chunks for image in chunk.drop_null().to_pylist())
     if not any(map(is_url, images)):
@@ -172,76 +146,10 @@ def _opened(path: Path) -> Iterator[StatusFile]:
         status.close()
 
 
-# --- the plan -----------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Plan:
-    """What to fetch of what was chosen, and what is known of it so far."""
-
-    todo: list[Wanted]
-    chosen: dict[str, str]  # id: address
-    summary: FetchSummary
-
-
-def _plan(
-    table: pa.Table,
-    rows: NDArray[np.int64],
-    status: StatusFile,
-    retry_failed: bool,
-    allow_private: bool,
-) -> _Plan:
-    images = status.path.parent / IMAGES
-    _recover(images, status)
-    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(images)}
-    stems = _stems(table, status)
-    ids, urls = table["id"].take(rows).to_pylist(), table["image"].take(rows).to_pylist()
-    chosen = dict(zip(ids, urls, strict=True))
-    summary = FetchSummary(
-        path=status.path.parent, chosen=len(chosen), unaddressed=table["image"].null_count
-    )
-    todo = []
-    for id_, url in chosen.items():
-        known = status.rows.get(id_)
-        if known is None or known.url != url:
-            todo.append(Wanted(id_, url, stems[id_]))
-        elif known.status == Outcome.OK and sizes.get(known.file or "") == known.file_bytes:
-            summary.kept += 1
-        elif (
-            known.status == Outcome.OK
-            or retry_failed
-            or (known.status == Outcome.REFUSED and allow_private)
-        ):
-            todo.append(Wanted(id_, url, stems[id_]))
-    return _Plan(todo=todo, chosen=chosen, summary=summary)
-
-
-def _stems(table: pa.Table, status: StatusFile) -> dict[str, str]:
-    there = ((known.id, known.file) for known in status.rows.values())
-    taken = ((id_, file.rpartition(".")[0]) for id_, file in there if file)
-    return file_stems(table["id"].to_pylist(), taken)
-
-
-def _recover(images: Path, status: StatusFile) -> None:
-    """Rename the pictures whose line was written by a run that could not rename them any more.
-
-    Unfinished ones are removed.
-    """
-    finished = {unfinished(known.file): known for known in status.rows.values() if known.file}
-    for entry in list(os.scandir(images)):
-        if entry.name.startswith(".") and entry.name.endswith(".part"):
-            part, known = Path(entry.path), finished.get(entry.name)
-            if known and hashlib.sha256(part.read_bytes()).hexdigest() == known.sha256:
-                part.replace(images / str(known.file))
-            else:
-                part.unlink()
-
-
-# --- the work -----------------------------------------------------------------------------
-
-
-def _fetch(plan: _Plan, status: StatusFile, settings: FetchSettings, progress: Progress) -> None:
-    """Fetch in a thread with an event loop of its own, while this one waits.
+def _fetch(
+    plan: FetchPlan, status: StatusFile, settings: FetchSettings, progress: Progress
+) -> None:
+    """Fetch in a thread with its own event loop, while this one waits.
 
     So Ctrl-C strikes here and never between two steps of the bookkeeping, and a notebook, which
     has an event loop already, can fetch too.
@@ -266,7 +174,7 @@ def _fetch(plan: _Plan, status: StatusFile, settings: FetchSettings, progress: P
 class _Work:
     """The fetching of a plan's pictures, in an event loop."""
 
-    def __init__(self, plan: _Plan, status: StatusFile, settings: FetchSettings) -> None:
+    def __init__(self, plan: FetchPlan, status: StatusFile, settings: FetchSettings) -> None:
         self.done = 0
         self.failed = 0
         self.error: BaseException | None = None
@@ -369,43 +277,3 @@ def _host(url: str) -> str:
         return urlsplit(url).hostname or ""
     except ValueError:  # no address at all; it will be refused
         return ""
-
-
-# --- the end ------------------------------------------------------------------------------
-
-
-def _finish(table: pa.Table, status: StatusFile, plan: _Plan) -> None:
-    """Write the table of the pictures that are there, and count the rest."""
-    images = status.path.parent / IMAGES
-    _recover(images, status)
-    there = {entry.name for entry in os.scandir(images)}
-    files = {
-        known.id: f"{IMAGES}/{known.file}" for known in status.rows.values() if known.file in there
-    }
-    rows, names = [], []
-    cells = zip(_cells(table["id"]), _cells(table["image"]), strict=True)
-    for row, (id_, url) in enumerate(cells):
-        if id_ in files and status.rows[id_].url == url:
-            rows.append(row)
-            names.append(files[id_])
-    place = table.column_names.index("image")
-    kept = table.take(np.array(rows, np.int64)).set_column(
-        place, "image", pa.array(names, pa.string())
-    )
-    write_whole(status.path.parent / TABLE, lambda stream: pq.write_table(kept, stream))
-
-    summary = plan.summary
-    summary.rows = len(rows)
-    known = (status.rows.get(id_) for id_ in plan.chosen)
-    tried = [known for known in known if known and known.url == plan.chosen[known.id]]
-    summary.reasons = Counter(_reason(known) for known in tried if known.status != Outcome.OK)
-    summary.failures = summary.reasons.total()
-    summary.left = len(plan.chosen) - len(tried)
-
-
-def _cells(column: pa.ChunkedArray) -> Iterator[str | None]:
-    return (value for chunk in column.chunks for value in chunk.to_pylist())
-
-
-def _reason(status: Status) -> str:
-    return f"http {status.http_code}" if status.http_code else status.status.value

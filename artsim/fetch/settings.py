@@ -13,7 +13,7 @@ __all__ = ["DEFAULTS", "FetchSettings"]
 
 @dataclass(frozen=True, kw_only=True)
 class FetchSettings:
-    """What a run may ask of servers and of this machine."""
+    """Limits of a run: for servers and for this machine."""
 
     concurrency: int = 16  # requests at once, and pictures held in memory
     per_host: int = 4  # requests at once to one host
@@ -23,7 +23,7 @@ class FetchSettings:
     retries: int = 4  # after 408, 425, 429, 5xx, timeouts and broken connections
     backoff_s: float = 1.0  # before the first retry; doubles each time, less up to half at random
     max_backoff_s: float = 60.0
-    max_wait_s: float = 600.0  # a host that asks for a longer pause is left for another run
+    max_wait_s: float = 600.0  # a host that demands a longer pause is left for another run
     give_up_after: int = 20  # pictures in a row that failed for the host's sake: it is left too
     max_redirects: int = 5
     max_bytes: int = 64 * 2**20  # of a picture
@@ -44,7 +44,7 @@ class FetchSettings:
 
     @property
     def user_agent(self) -> str:
-        """What servers are told: who asks, and whom to write to."""
+        """The user agent: the program, and whom to write to."""
         return f"artsim/{__version__}" + (f" ({self.contact})" if self.contact else "")
 
 

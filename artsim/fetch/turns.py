@@ -1,4 +1,4 @@
-"""Which of a host's pictures is next: one not yet asked for, or one that is tried again."""
+"""Which of a host's pictures is next: one not yet requested, or one that is tried again."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from artsim.fetch.status import Wanted
 
 __all__ = ["Turn", "Turns"]
 
-_WAITING = 32  # pictures of a host that may wait for another attempt before no new one is begun
+_WAITING = 32  # pictures of a host that may wait for another attempt before no new one is started
 
 
 @dataclass(frozen=True, order=True)
 class Turn:
-    """A picture's turn to be asked for."""
+    """A picture's turn to be requested."""
 
     due: float  # when, in seconds of the event loop
     number: int  # of the picture: turns of one time come in this order
@@ -28,7 +28,7 @@ class Turn:
 class Turns:
     """The turns of one host's pictures.
 
-    While a picture waits for another attempt others are asked for, but not so many that a host in
+    While a picture waits for another attempt others are requested, but not so many that a host in
     trouble gets ever more requests.
     """
 

@@ -67,20 +67,19 @@ def near_pairs(hashes: NDArray[np.uint64], within: int) -> Iterator[tuple[int, i
 
 def groups_of(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
     """Join pairs that share a member; each group is sorted, and so are the groups."""
-    parent: dict[int, int] = {}
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(member: int) -> int:
-        while parent.setdefault(member, member) != member:
-            parent[member] = member = parent[parent[member]]
-        return member
-
-    for a, b in pairs:
-        low, high = sorted((root(a), root(b)))
-        parent[high] = low
-    groups: dict[int, list[int]] = {}
-    for member in sorted(parent):
-        groups.setdefault(root(member), []).append(member)
-    return sorted(groups.values())
+    ends = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)
+    members, edges = np.unique(ends, return_inverse=True)
+    edges = edges.reshape(-1, 2)
+    shape = (len(members), len(members))
+    graph = coo_array((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=shape)
+    count, group_of = connected_components(graph, directed=False)
+    groups: list[list[int]] = [[] for _ in range(count)]
+    for member, group in zip(members.tolist(), group_of.tolist(), strict=True):
+        groups[group].append(member)
+    return sorted(groups)
 
 
 def _close(

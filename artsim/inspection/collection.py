@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
 from artsim.inspection import columns as _columns
-from artsim.inspection.columns import Column, Label
+from artsim.inspection.columns import ColumnSummary, LabelSummary
 from artsim.inspection.doubles import find_duplicates
 from artsim.inspection.faults import find_in_rows, look_at_pictures
 from artsim.inspection.files import Files, list_files, match
-from artsim.inspection.findings import Example, Finding, Findings, Kind
+from artsim.inspection.findings import Example, Finding, FindingKind, Findings
 from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
 from artsim.inspection.settings import DEFAULTS, InspectSettings, Progress
 from artsim.labels import encode
@@ -51,8 +51,8 @@ class Inspection:
     pictures: int  # files that rows name and that are there, each counted once
     listed: int  # pictures that the folder holds
     findings: tuple[Finding, ...]
-    columns: tuple[Column, ...]
-    labels: tuple[Label, ...]
+    columns: tuple[ColumnSummary, ...]
+    labels: tuple[LabelSummary, ...]
     formats: Mapping[str, int]  # pictures of each, by header
     modes: Mapping[str, int]
     profiles: Mapping[str, int]  # by their names, and by what they do where they have none
@@ -89,7 +89,7 @@ def inspect_collection(
     table = table.combine_chunks()
     ids = table.column("id").to_pylist()
     images = table.column("image").to_pylist()
-    # A table of addresses may lie anywhere: pictures beside it are none of its own.
+    # A table of web addresses may be anywhere: pictures beside it do not belong to it.
     has_files = any(image and not is_url(image) for image in images)
     files = list_files(catalog.root) if has_files else Files()
     matched = match(images, catalog.root, files)
@@ -105,7 +105,7 @@ def inspect_collection(
         for names in _columns.spellings(dict(label.classes)):
             counts = " and ".join(f"{dict(label.classes)[name]:,}" for name in names)
             example = Example(names, f"{label.name}: {counts} rows")
-            findings.add(Kind.LABEL_SPELLING, example, len(names) - 1)
+            findings.add(FindingKind.LABEL_SPELLING, example, len(names) - 1)
     return Inspection(
         name=catalog.name,
         reader=catalog.reader,
@@ -129,10 +129,10 @@ def inspect_collection(
 
 def _labels(
     table: pa.Table,
-    columns: Sequence[Column],
+    columns: Sequence[ColumnSummary],
     sizes: Mapping[str, NDArray[np.float64]],
     seed: int,
-) -> list[Label]:
+) -> list[LabelSummary]:
     known = _columns.predictors(table, columns, sizes)
     labels = []
     for column in columns:
@@ -150,7 +150,7 @@ def _labels(
 
 
 def _samples(
-    rows: Rows, table: pa.Table, labels: Sequence[Label], settings: InspectSettings
+    rows: Rows, table: pa.Table, labels: Sequence[LabelSummary], settings: InspectSettings
 ) -> Iterator[Sample]:
     """Draw pictures of the most common classes of each label."""
     there = np.flatnonzero(rows.picture_of_row >= 0)

@@ -1,6 +1,6 @@
 """A catalog's columns: what is missing, which are labels, and what is right without a picture.
 
-Two baselines stand beside every label. **Majority**: always answer with the most common class.
+Every label has two baselines. **Majority**: always predict the most common class.
 **Metadata only**: answer with the class that is most common among the rows with the same value of
 one other column - another column of the catalog, or the size of the picture. Which column is
 chosen in each training fold by leave-one-out, and judged on the fold left out; columns that number
@@ -26,8 +26,8 @@ from artsim.splits.stored import side_of
 __all__ = [
     "FOLDS",
     "Baseline",
-    "Column",
-    "Label",
+    "ColumnSummary",
+    "LabelSummary",
     "describe_columns",
     "describe_label",
     "metadata_baseline",
@@ -45,7 +45,7 @@ Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Column:
+class ColumnSummary:
     """A metadata column."""
 
     name: str
@@ -59,7 +59,7 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """How often metadata alone tells a class, on rows left out."""
+    """How often metadata alone predicts a class, on held-out rows."""
 
     accuracy: float
     column: str  # chosen in most folds; '' if none promises more than the most common class
@@ -70,7 +70,7 @@ class Baseline:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Label:
+class LabelSummary:
     """A column that can be a label."""
 
     name: str
@@ -81,12 +81,14 @@ class Label:
     metadata: Baseline | None  # None for lists, splits, and fewer rows than folds
 
 
-def describe_columns(table: pa.Table) -> list[Column]:
+def describe_columns(table: pa.Table) -> list[ColumnSummary]:
     """Describe every column of a catalog's table but id and image."""
     return [_describe(table, name) for name in table.column_names if name not in ("id", "image")]
 
 
-def describe_label(column: Column, values: pa.ChunkedArray, metadata: Baseline | None) -> Label:
+def describe_label(
+    column: ColumnSummary, values: pa.ChunkedArray, metadata: Baseline | None
+) -> LabelSummary:
     """Count the classes of a column that can be a label.
 
     Args:
@@ -98,7 +100,7 @@ def describe_label(column: Column, values: pa.ChunkedArray, metadata: Baseline |
     pairs = zip(names.to_pylist(), counts.tolist(), strict=True)
     classes = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
     rows = len(values) - column.missing
-    return Label(
+    return LabelSummary(
         name=column.name,
         classes=tuple(classes),
         rows=rows,
@@ -109,9 +111,9 @@ def describe_label(column: Column, values: pa.ChunkedArray, metadata: Baseline |
 
 
 def predictors(
-    table: pa.Table, columns: Sequence[Column], sizes: Mapping[str, NDArray[np.float64]]
+    table: pa.Table, columns: Sequence[ColumnSummary], sizes: Mapping[str, NDArray[np.float64]]
 ) -> dict[str, Codes]:
-    """Code everything that may tell a class without a picture; missing is a value of its own.
+    """Encode everything that may predict a class without a picture; missing is a value, too.
 
     Args:
         table: The catalog.
@@ -141,11 +143,11 @@ def predictors(
 def metadata_baseline(
     values: pa.ChunkedArray, known: Mapping[str, Codes], *, seed: int
 ) -> Baseline | None:
-    """Measure how often one other column tells the class, on rows left out.
+    """Measure how often one other column predicts the class, on held-out rows.
 
     Args:
         values: The class of each row, null where it has none.
-        known: What may tell it, as from `predictors`, without the label itself.
+        known: What may predict it, as from `predictors`, without the label itself.
         seed: Of the folds, and of the draw where there are more than 100,000 rows.
 
     Returns:
@@ -188,7 +190,7 @@ def spellings(classes: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
             yield tuple(sorted(names, key=lambda name: (-classes[name], name)))
 
 
-def _describe(table: pa.Table, name: str) -> Column:
+def _describe(table: pa.Table, name: str) -> ColumnSummary:
     values = table.column(name)
     type_ = FieldType.of(values.type)
     missing = values.null_count
@@ -223,8 +225,8 @@ def _column(
     distinct: int,
     not_a_label: str | None,
     unique: bool = False,
-) -> Column:
-    return Column(
+) -> ColumnSummary:
+    return ColumnSummary(
         name=name,
         type=type_,
         missing=missing,
@@ -286,7 +288,7 @@ def _coded(values: pa.Array | pa.ChunkedArray) -> Codes:
 
 
 def _binned(values: NDArray[np.float64]) -> Codes:
-    """Cut numbers into bins of as many rows; NaN is one of its own."""
+    """Cut numbers into bins of equal size; NaN is a bin, too."""
     known = values[np.isfinite(values)]
     if not len(known):
         return np.zeros(len(values), dtype=np.int64)

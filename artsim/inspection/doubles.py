@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from artsim.datatypes import FieldType
 from artsim.images import groups_of, near_pairs
-from artsim.inspection.findings import Findings, Kind
-from artsim.inspection.pictures import Pictures, Rows
+from artsim.inspection.findings import FindingKind, Findings
+from artsim.inspection.pictures import PictureScan, Rows
 from artsim.inspection.scans import content_hash
 from artsim.inspection.settings import InspectSettings
 from artsim.splits.leaks import WITHIN
@@ -25,21 +25,21 @@ _DETAIL = 80  # characters of values that still are a label and no text
 
 
 def find_duplicates(
-    rows: Rows, pictures: Pictures, table: pa.Table, settings: InspectSettings, into: Findings
+    rows: Rows, pictures: PictureScan, table: pa.Table, settings: InspectSettings, into: Findings
 ) -> None:
     """Find pictures of the same bytes, and of those that differ the ones that look the same."""
     same = _same_bytes(rows, pictures)
     for group in same:
         detail = _disagreements(rows, group, table)
-        into.add(Kind.DUPLICATE_BYTES, rows.example(group, detail), len(group) - 1)
+        into.add(FindingKind.DUPLICATE_BYTES, rows.example(group, detail), len(group) - 1)
     again = {picture for group in same for picture in group[1:]}
     for places in groups_of(_look_alikes(pictures, again)) if settings.hashes else ():
         group = [int(pictures.numbers[place]) for place in places]
         detail = _disagreements(rows, group, table)
-        into.add(Kind.NEAR_DUPLICATE, rows.example(group, detail), len(group) - 1)
+        into.add(FindingKind.NEAR_DUPLICATE, rows.example(group, detail), len(group) - 1)
 
 
-def _look_alikes(pictures: Pictures, again: set[int]) -> Iterator[tuple[int, int]]:
+def _look_alikes(pictures: PictureScan, again: set[int]) -> Iterator[tuple[int, int]]:
     """Yield places of pictures of nearly one hash and one shape, so that copies are connected."""
     with_hash: dict[int, list[int]] = {}
     for place, likeness in enumerate(pictures.likenesses):
@@ -54,7 +54,7 @@ def _look_alikes(pictures: Pictures, again: set[int]) -> Iterator[tuple[int, int
                 yield one, other
 
 
-def _same_bytes(rows: Rows, pictures: Pictures) -> list[list[int]]:
+def _same_bytes(rows: Rows, pictures: PictureScan) -> list[list[int]]:
     """Group the files of the same bytes: by size, then by their ends, then by all of them."""
     groups: dict[tuple[int, bytes], list[int]] = {}
     content = dict(zip(rows.pictures.tolist(), pictures.contents, strict=True))

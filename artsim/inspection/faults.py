@@ -9,8 +9,8 @@ import numpy as np
 
 from artsim.images import Description, Profile
 from artsim.inspection.files import NONE, UNNAMED, WEB, closest, look_alike
-from artsim.inspection.findings import Example, Findings, Kind
-from artsim.inspection.pictures import Pictures, Rows
+from artsim.inspection.findings import Example, FindingKind, Findings
+from artsim.inspection.pictures import PictureScan, Rows
 from artsim.inspection.scans import Look, look_at
 from artsim.inspection.settings import InspectSettings, Progress
 from artsim.readers import printable
@@ -28,36 +28,36 @@ def find_in_rows(rows: Rows, findings: Findings) -> None:
         image, place = rows.images[row] or "", matched.file_of_row[row]
         example = Example((rows.name(row),), image if image != rows.ids[row] else "")
         if place == UNNAMED:
-            findings.add(Kind.NO_IMAGE, example)
+            findings.add(FindingKind.NO_IMAGE, example)
         elif place == WEB:
-            findings.add(Kind.WEB_IMAGE, example)
+            findings.add(FindingKind.WEB_IMAGE, example)
         else:
             near = closest(image, alike)
             hint = f"{image}; there is {printable(near)}" if near else example.detail
-            findings.add(Kind.ORPHAN_ROW, Example(example.names, hint))
+            findings.add(FindingKind.ORPHAN_ROW, Example(example.names, hint))
     first: dict[str, int] = {}
     for row, id_ in enumerate(rows.ids):
         if not id_:
-            findings.add(Kind.NO_ID, Example((rows.name(row),), rows.images[row] or ""))
+            findings.add(FindingKind.NO_ID, Example((rows.name(row),), rows.images[row] or ""))
         elif (before := first.setdefault(id_, row)) != row:
             detail = f"rows {before + 1} and {row + 1}"
-            findings.add(Kind.DUPLICATE_ID, Example((id_,), detail))
+            findings.add(FindingKind.DUPLICATE_ID, Example((id_,), detail))
     for row in np.flatnonzero(rows.picture_of_row >= 0).tolist():
         picture = int(rows.picture_of_row[row])
         if (before := rows.first_row[picture]) != row:
             names = (rows.name(before), rows.name(row))
             detail = rows.images[row] or ""
-            findings.add(Kind.SHARED_IMAGE, Example(names, detail, (rows.path(picture),)))
+            findings.add(FindingKind.SHARED_IMAGE, Example(names, detail, (rows.path(picture),)))
     for number in matched.orphans():
         path = printable(matched.files.paths[number])
-        findings.add(Kind.ORPHAN_IMAGE, Example((path,), "", (rows.path(number),)))
+        findings.add(FindingKind.ORPHAN_IMAGE, Example((path,), "", (rows.path(number),)))
 
 
 def look_at_pictures(
     rows: Rows, settings: InspectSettings, findings: Findings, progress: Progress
-) -> Pictures:
+) -> PictureScan:
     """Look at every picture that a row names."""
-    pictures = Pictures(rows.pictures)
+    pictures = PictureScan(rows.pictures)
     sizes = np.array([rows.matched.files.sizes[number] for number in rows.pictures], np.int64)
     _, size, count = np.unique(sizes, return_inverse=True, return_counts=True)
     root, paths = str(rows.root), rows.matched.files.paths  # no Path, as there can be millions
@@ -79,34 +79,34 @@ def look_at_pictures(
     return pictures
 
 
-def _oddities(look: Look, settings: InspectSettings) -> Iterator[tuple[Kind, str]]:
+def _oddities(look: Look, settings: InspectSettings) -> Iterator[tuple[FindingKind, str]]:
     """Yield what is odd about one file, with its detail."""
     header = look.header
     if isinstance(header, str):
-        yield Kind.NOT_A_PICTURE, header
+        yield FindingKind.NOT_A_PICTURE, header
         return
     size = f"{header.width:,} x {header.height:,}"
     if look.damage:
-        yield Kind.DAMAGED, look.damage
+        yield FindingKind.DAMAGED, look.damage
     if header.width * header.height > settings.max_pixels:
-        yield Kind.HUGE, size
+        yield FindingKind.HUGE, size
     if min(header.width, header.height) < settings.min_side:
-        yield Kind.TINY, size
+        yield FindingKind.TINY, size
     if look.bars is not None:
-        yield Kind.BLACK_BARS, f"{look.bars.where}, {look.bars.share:.0%} of the picture"
+        yield FindingKind.BLACK_BARS, f"{look.bars.where}, {look.bars.share:.0%} of the picture"
     yield from _header_oddities(header)
 
 
-def _header_oddities(header: Description) -> Iterator[tuple[Kind, str]]:
+def _header_oddities(header: Description) -> Iterator[tuple[FindingKind, str]]:
     if header.orientation != 1:
-        yield Kind.ORIENTATION, f"orientation {header.orientation}"
+        yield FindingKind.ORIENTATION, f"orientation {header.orientation}"
     if header.mode == "CMYK":  # whose profile says which ink, and belongs to it
-        yield Kind.CMYK, header.profile_name or "no profile"
+        yield FindingKind.CMYK, header.profile_name or "no profile"
     elif header.profile is Profile.OTHER:
-        yield Kind.PROFILE, header.profile_name
+        yield FindingKind.PROFILE, header.profile_name
     if header.profile is Profile.UNUSABLE:
-        yield Kind.BROKEN_PROFILE, header.profile_name
+        yield FindingKind.BROKEN_PROFILE, header.profile_name
     if header.bits > 8:
-        yield Kind.DEEP, f"{header.bits} bits"
+        yield FindingKind.DEEP, f"{header.bits} bits"
     if header.has_pages:
-        yield Kind.PAGES, header.format
+        yield FindingKind.PAGES, header.format

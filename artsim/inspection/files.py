@@ -60,7 +60,7 @@ class Matched:
     """What was found of every row's picture."""
 
     files: Files
-    listed: int  # files that the folder holds; those behind are named by rows and lie elsewhere
+    listed: int  # files in the folder; the later ones are named by rows and are elsewhere
     file_of_row: NDArray[np.int64]  # (N,) numbers of files, or NONE, WEB, UNNAMED
 
     def orphans(self) -> list[int]:

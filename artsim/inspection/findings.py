@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-__all__ = ["EXPLANATIONS", "Example", "Explanation", "Finding", "Findings", "Kind", "Weight"]
+__all__ = ["EXPLANATIONS", "Example", "Finding", "FindingKind", "FindingText", "Findings", "Weight"]
 
 
-class Kind(StrEnum):
+class FindingKind(StrEnum):
     """A kind of fault."""
 
     NO_ID = "no_id"
@@ -45,7 +45,7 @@ class Weight(StrEnum):
 
 
 @dataclass(frozen=True)
-class Explanation:
+class FindingText:
     """What a kind of fault is, for people."""
 
     weight: Weight
@@ -53,109 +53,109 @@ class Explanation:
     advice: str  # what artsim does about it, and what can be done
 
 
-EXPLANATIONS: Mapping[Kind, Explanation] = {
-    Kind.NO_ID: Explanation(
+EXPLANATIONS: Mapping[FindingKind, FindingText] = {
+    FindingKind.NO_ID: FindingText(
         Weight.LOST, "rows without an id", "They are left out; give each row its own id."
     ),
-    Kind.DUPLICATE_ID: Explanation(
+    FindingKind.DUPLICATE_ID: FindingText(
         Weight.LOST,
         "rows with an id that an earlier row has",
         "Only the first row of an id is embedded; give each row its own, or name another column "
         "with --id-column.",
     ),
-    Kind.NO_IMAGE: Explanation(
+    FindingKind.NO_IMAGE: FindingText(
         Weight.LOST, "rows that name no picture", "They are left out; fill the image column in."
     ),
-    Kind.WEB_IMAGE: Explanation(
+    FindingKind.WEB_IMAGE: FindingText(
         Weight.LOST,
         "rows whose picture is on the web",
         "They are left out; get the pictures with 'artsim fetch' first.",
     ),
-    Kind.ORPHAN_ROW: Explanation(
+    FindingKind.ORPHAN_ROW: FindingText(
         Weight.LOST,
         "rows whose picture is not there",
         "They are left out; look for the files, or name the folder they are in with --images.",
     ),
-    Kind.NOT_A_PICTURE: Explanation(
+    FindingKind.NOT_A_PICTURE: FindingText(
         Weight.LOST,
         "files that are no picture, or have a damaged header",
         "Their rows are left out; get the files again.",
     ),
-    Kind.DAMAGED: Explanation(
+    FindingKind.DAMAGED: FindingText(
         Weight.LOST,
         "pictures that are cut off or damaged",
         "Their rows are left out; get the files again.",
     ),
-    Kind.HUGE: Explanation(
+    FindingKind.HUGE: FindingText(
         Weight.LOST,
         "pictures of more pixels than the cap",
         "Their rows are left out; raise the cap with --max-pixels if the files can be trusted.",
     ),
-    Kind.ORPHAN_IMAGE: Explanation(
+    FindingKind.ORPHAN_IMAGE: FindingText(
         Weight.LOOK,
         "pictures in the folder that no row names",
         "They are not embedded; add rows for them, or read the folder alone with folder:PATH.",
     ),
-    Kind.SHARED_IMAGE: Explanation(
+    FindingKind.SHARED_IMAGE: FindingText(
         Weight.LOOK,
         "rows that name a picture which an earlier row names",
         "The picture is embedded once a row: it finds itself, and can be in train and in test.",
     ),
-    Kind.DUPLICATE_BYTES: Explanation(
+    FindingKind.DUPLICATE_BYTES: FindingText(
         Weight.LOOK,
         "files with the same bytes as an earlier one",
         "They find each other first, and can be in train and in test; keep one of each.",
     ),
-    Kind.NEAR_DUPLICATE: Explanation(
+    FindingKind.NEAR_DUPLICATE: FindingText(
         Weight.LOOK,
         "pictures that look nearly the same as an earlier one",
         "They find each other first, and can be in train and in test; keep one of each, or keep "
-        "them on one side of a split.",
+        "them in one part of a split.",
     ),
-    Kind.TINY: Explanation(
+    FindingKind.TINY: FindingText(
         Weight.LOOK,
         "pictures with few pixels",
         "Enlarged to what a network takes they are a blur; get larger files.",
     ),
-    Kind.BLACK_BARS: Explanation(
+    FindingKind.BLACK_BARS: FindingText(
         Weight.LOOK,
         "pictures between black bars",
         "A network sees the bars too, and likens pictures by them; cut them off.",
     ),
-    Kind.ORIENTATION: Explanation(
+    FindingKind.ORIENTATION: FindingText(
         Weight.NOTE,
         "pictures stored turned or mirrored, as EXIF says",
         "artsim turns them upright; programs that ignore EXIF show them as they are stored.",
     ),
-    Kind.PROFILE: Explanation(
+    FindingKind.PROFILE: FindingText(
         Weight.NOTE,
         "pictures in another color space than sRGB",
         "artsim converts them by their profile; programs that ignore it show other colors.",
     ),
-    Kind.BROKEN_PROFILE: Explanation(
+    FindingKind.BROKEN_PROFILE: FindingText(
         Weight.LOOK,
         "pictures whose color profile cannot be used",
         "It is broken or made for other pixels, and passed over: the colors may be wrong.",
     ),
-    Kind.CMYK: Explanation(
+    FindingKind.CMYK: FindingText(
         Weight.NOTE,
         "pictures for print, in CMYK",
         "artsim converts them by their profile, or by a rough formula where they have none.",
     ),
-    Kind.DEEP: Explanation(
+    FindingKind.DEEP: FindingText(
         Weight.NOTE,
         "pictures with more than 8 bits a channel",
         "artsim scales them to 8 bits; programs that cut them off show them white or black.",
     ),
-    Kind.PAGES: Explanation(
+    FindingKind.PAGES: FindingText(
         Weight.NOTE,
         "files of several pages or frames",
-        "Only the first is embedded; make a file of each page that is a work of its own.",
+        "Only the first page is embedded; save each page that is a separate work as a file.",
     ),
-    Kind.LABEL_SPELLING: Explanation(
+    FindingKind.LABEL_SPELLING: FindingText(
         Weight.LOOK,
         "classes that differ from another only in case, spaces or accents' encoding",
-        "They count as classes of their own; write them the same.",
+        "They count as different classes; write them the same.",
     ),
 }
 
@@ -173,7 +173,7 @@ class Example:
 class Finding:
     """All that was found of one kind of fault."""
 
-    kind: Kind
+    kind: FindingKind
     count: int  # of what its title says
     examples: tuple[Example, ...]  # the first ones
 
@@ -183,10 +183,10 @@ class Findings:
     """Counts faults as they are met, and keeps the first ones of each kind."""
 
     keep: int  # examples of a kind
-    _counts: dict[Kind, int] = field(default_factory=dict)
-    _examples: dict[Kind, list[Example]] = field(default_factory=dict)
+    _counts: dict[FindingKind, int] = field(default_factory=dict)
+    _examples: dict[FindingKind, list[Example]] = field(default_factory=dict)
 
-    def add(self, kind: Kind, example: Example, count: int = 1) -> None:
+    def add(self, kind: FindingKind, example: Example, count: int = 1) -> None:
         """Note an instance, which stands for ``count`` rows or files."""
         self._counts[kind] = self._counts.get(kind, 0) + count
         examples = self._examples.setdefault(kind, [])
@@ -197,6 +197,6 @@ class Findings:
         """Return what was found, in the order of the kinds."""
         return tuple(
             Finding(kind, self._counts[kind], tuple(self._examples[kind]))
-            for kind in Kind
+            for kind in FindingKind
             if kind in self._counts
         )

@@ -31,7 +31,7 @@ def black_bars(pixels: NDArray[np.uint8]) -> Bars | None:
     """Find black bars at two opposite sides, as those that make a picture square.
 
     Each is black throughout and ends in a straight line, and the two are of one width: a dark
-    background, whose edge is the shape of what stands before it, is none.
+    background, whose edge is the shape of what is in front of it, is none.
 
     Args:
         pixels: Shape (H, W, 3).

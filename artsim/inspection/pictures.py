@@ -14,7 +14,7 @@ from artsim.inspection.files import Files, Matched
 from artsim.inspection.findings import Example
 from artsim.inspection.scans import Look
 
-__all__ = ["QUANTILES", "Pictures", "Rows", "Sizes", "sizes_by_row"]
+__all__ = ["QUANTILES", "PictureScan", "Rows", "Sizes", "sizes_by_row"]
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 
@@ -49,7 +49,7 @@ class Sizes:
 
 
 class Rows:
-    """The rows, their files, and the way back from a file to the first row that names it."""
+    """The rows, their files, and for each file the first row that names it."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Rows:
 
 
 @dataclass
-class Pictures:
+class PictureScan:
     """What looking at every picture gave; the lists go with ``numbers``."""
 
     numbers: NDArray[np.int64]  # those of the files
@@ -125,7 +125,7 @@ class Pictures:
         return Sizes(widths[is_picture], heights[is_picture], file_bytes[is_picture])
 
 
-def sizes_by_row(rows: Rows, pictures: Pictures) -> dict[str, NDArray[np.float64]]:
+def sizes_by_row(rows: Rows, pictures: PictureScan) -> dict[str, NDArray[np.float64]]:
     """Return what is known of each row's file, NaN where nothing is."""
     place_of = np.zeros(len(rows.matched.files.paths) + 1, dtype=np.int64)
     place_of[rows.pictures] = np.arange(len(rows.pictures))

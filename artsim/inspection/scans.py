@@ -1,4 +1,4 @@
-"""Files looked at in threads: their headers, and where asked their bytes and pixels."""
+"""Files examined in threads: their headers, and on request their bytes and pixels."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Look:
     """What one file showed."""
 
     header: Description | str  # or why it has none
-    tail: bytes = b""  # hash of the file's end, where asked for
+    tail: bytes = b""  # hash of the file's end, on request
     content: str = ""  # sha256 of the file; '' if it was not read whole
     damage: str = ""  # why it cannot be decoded; '' if it can, or was not tried
     likeness: int | None = None  # perceptual hash, bars left out
@@ -84,7 +84,7 @@ def _look(file: str, with_tail: bool, whole: bool, max_pixels: int) -> Look:
 
 
 def _header_and_tail(file: str, with_tail: bool) -> tuple[Description | str | None, bytes]:
-    """Read a file's header, None where that takes Pillow, and the hash of its end if asked for."""
+    """Read a file's header, None where that takes Pillow, and on request the hash of its end."""
     header, tail = None, b""
     # a Path for each of a million files would take as long as reading them
     with suppress(OSError, ValueError), open(file, "rb", buffering=0) as stream:  # noqa: PTH123

@@ -13,9 +13,9 @@ from artsim.inspection import (
     EXPLANATIONS,
     Example,
     Finding,
+    FindingKind,
     Inspection,
-    Kind,
-    Label,
+    LabelSummary,
     Sample,
     Weight,
 )
@@ -26,7 +26,7 @@ from artsim.report.thumbnails import PageThumbnails
 __all__ = ["inspection_page"]
 
 _ASPECTS = {0.25: "1:4", 0.5: "1:2", 2 / 3: "2:3", 1.0: "1:1", 1.5: "3:2", 2.0: "2:1", 4.0: "4:1"}
-_UNSEEN = (Kind.NOT_A_PICTURE, Kind.DAMAGED)  # their reason says it all
+_UNSEEN = (FindingKind.NOT_A_PICTURE, FindingKind.DAMAGED)  # their reason says it all
 _SHOWN = 8  # images of one example of a finding
 
 
@@ -89,7 +89,7 @@ def _files(finding: Finding, example: Example) -> tuple[Path, ...]:
     return () if finding.kind in _UNSEEN else example.files[:_SHOWN]
 
 
-def _classes(inspection: Inspection) -> Iterator[tuple[Label, list[tuple[Sample, int]]]]:
+def _classes(inspection: Inspection) -> Iterator[tuple[LabelSummary, list[tuple[Sample, int]]]]:
     """Yield each label with the samples of its classes and their counts."""
     labels = {label.name: label for label in inspection.labels}
     for name, samples in groupby(inspection.samples, key=lambda sample: sample.label):

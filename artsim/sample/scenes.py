@@ -1,4 +1,7 @@
-"""What the pictures show: each scene draws itself on a sketch and returns a title."""
+"""What the pictures show: each scene draws itself on a sketch and returns a title.
+
+This is one module because a scene is one function, and they are read as a list.
+"""
 
 from __future__ import annotations
 

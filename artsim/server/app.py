@@ -42,7 +42,7 @@ def make_app(
 
     Args:
         museum: The indexes to answer for.
-        limits: Of what a visitor may ask.
+        limits: For each visitor.
         hosts: Names that the server may be called by; any if empty.
         token: What a visitor must show; nothing if None.
 
@@ -63,7 +63,7 @@ def make_app(
     app = FastAPI(
         title="artsim",
         version=__version__,
-        description="Search the pictures of museums by likeness.",
+        description="Search museum pictures by visual similarity.",
         openapi_url="/api/openapi.json",
         docs_url=None,  # their scripts are on another host
         redoc_url=None,

@@ -1,6 +1,6 @@
-"""Questions of many visitors, answered together: one thread a lane asks for all who wait.
+"""Queries of many visitors, answered together: one thread per lane searches for all who wait.
 
-Questions that need the network (pictures, words) have a lane of their own, so that one by id never
+Queries that need the network (pictures, words) have their own lane, so that one by id never
 waits behind them. What comes in while a lane is busy is its next batch.
 """
 
@@ -39,7 +39,7 @@ class Asker:
         self._threads = {lane: ThreadPoolExecutor(1, f"artsim {lane}") for lane in _TOGETHER}
 
     def ask(self, question: Question) -> Future[Answer]:
-        """Ask; the future gives the answer, or raises why there is none."""
+        """Search; the future gives the answer, or raises why there is none."""
         asked = _Asked(question, Future())
         stored = all(term.id is not None and term.box is None for term in question.terms)
         lane = "ids" if stored else "pictures"
@@ -48,7 +48,7 @@ class Asker:
         return asked.answer
 
     def close(self) -> None:
-        """End the threads when they have answered what was asked."""
+        """End the threads when they have answered all queries."""
         for threads in self._threads.values():
             threads.shutdown()
 

@@ -78,13 +78,13 @@ class Guard:
                     scope, receive, send
                 )
                 return
-        if scope["method"] == "HEAD":  # answered as GET; whoever serves leaves the body out
+        if scope["method"] == "HEAD":  # answered as GET; the server leaves the body out
             scope = {**scope, "method": "GET"}
         body = _Body(receive, self._limits, scope["path"])
         await self._app(scope, body.receive, _with_headers(send))
 
     def _is_shown(self, request: HTTPConnection) -> bool:
-        """Tell whether a request carries the token, or the cookie that was given for it."""
+        """Say whether a request carries the token, or the cookie that was given for it."""
         assert self._token is not None
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":

@@ -1,4 +1,4 @@
-"""What the JSON interface takes: questions as the command line asks them, conditions as data."""
+"""What the JSON interface takes: the queries of the command line, conditions as data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class TermIn(_Message):
     )
 
     def as_term(self, data: bytes | None) -> Term:
-        """Return what the library asks by; data is what was uploaded or fetched."""
+        """Return the library's term; data is what was uploaded or fetched."""
         box = Box(*self.crop, percent=True) if self.crop else None
         return Term(
             id=self.id,
@@ -62,12 +62,12 @@ class ConditionIn(_Message):
     value: Text | float | Annotated[tuple[Text | float, ...], Field(max_length=1000)] | None = None
 
     def as_condition(self) -> Condition:
-        """Return what the library asks by."""
+        """Return the library's term."""
         return Condition(self.column, self.op, self.value)
 
 
 class AspectIn(_Message):
-    """A way to compare, and how much it counts."""
+    """A method of comparing, and how much it counts."""
 
     name: Text
     weight: float = 1.0
@@ -78,7 +78,9 @@ class QuestionIn(_Message):
 
     terms: tuple[TermIn, ...]
     k: Annotated[int, Field(ge=1)] = 24
-    any: bool = Field(False, description="As like as the nearest of the terms, not their mean")
+    any: bool = Field(
+        False, description="Rank by the closest term instead of the mean of all terms"
+    )
     details: bool = Field(
         False, description="Compare with the tiles of each work, where the index has them"
     )
@@ -93,7 +95,7 @@ class QuestionIn(_Message):
     min_percentile: Percent | None = None
 
     def as_question(self, terms: tuple[Term, ...]) -> Question:
-        """Return what the library asks."""
+        """Return the library's query."""
         return Question(
             terms=terms,
             k=self.k,
@@ -126,7 +128,7 @@ class BrowseIn(FacetsIn):
 
 
 class MapIn(FacetsIn):
-    """Conditions that are told of each work, and what the works are colored by."""
+    """Conditions on the works, and the label that colors them."""
 
     label: Text | None = Field(None, description="A column or a derived label")
 

@@ -1,4 +1,4 @@
-"""The indexes a server answers for, by name; one that was embedded again is opened anew."""
+"""The indexes of a server, by name; one that was embedded again is reopened."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Museum:
         by_name = {store.path.resolve().name: store for store in stores}
         if len(by_name) < len(stores):
             raise StoreError(
-                "two of the indexes have the same name, by which addresses tell them apart; "
+                "two of the indexes have the same name, and addresses need different ones; "
                 "rename the folder of one"
             )
         for store in stores:
@@ -63,7 +63,7 @@ class Museum:
         return self.rooms[name]
 
     def refresh(self) -> list[str]:
-        """Open anew what was embedded again, once that is done; call it from one thread.
+        """Reopen what was embedded again, once that is done; call it from one thread.
 
         Who is being answered by a room keeps it; the next visitor enters the new one.
 
@@ -127,7 +127,7 @@ class Museum:
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """Tell a manifest from those before it without reading it."""
+    """Distinguish a manifest from earlier ones without reading it."""
     try:
         found = (path / "manifest.json").stat()
     except OSError:

@@ -22,7 +22,7 @@ from artsim.store import Store, indices
 __all__ = ["Room", "describe_work"]
 
 _POINTS = 50_000  # of a map that is sent to a page
-_CLASSES = 10  # of a label that have a color of their own
+_CLASSES = 10  # of a label that have their own color
 
 
 class Room:
@@ -62,7 +62,7 @@ class Room:
             self.searcher.ask(Question(terms=(Term(id=ids[0].as_py()),), k=1))
 
     def describe(self) -> dict[str, Any]:
-        """Say what the index is, and what it can be asked."""
+        """Describe the index and what it can do."""
         passport = self.store.manifest.passport
         return {
             "name": self.name,
@@ -101,7 +101,7 @@ class Room:
 
     @cached_property
     def takes_words(self) -> bool:
-        """Whether it can be asked by text: its network reads words, and its embedding is there."""
+        """Whether it can be searched by text: the network reads words and has an embedding here."""
         passport = self.store.manifest.passport
         return passport.spec.startswith("open_clip:") and passport.tap("embedding") is not None
 
@@ -129,7 +129,7 @@ class Room:
         ]
 
     def explain(self, answer: Answer, id_: str) -> list[Any]:
-        """Find what of the pictures asked by, then of a match, made that match.
+        """Find which regions of the query, then of a match, made that match.
 
         Returns:
             `artsim.explain.Regions`, one a picture.

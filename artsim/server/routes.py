@@ -74,7 +74,7 @@ class _Visit:
         self._uploads = uploads
 
     async def ask(self, asked: QuestionIn) -> Answer:
-        """Ask the index within the limits."""
+        """Search the index within the limits."""
         limits = self._limits
         if asked.k > limits.matches:
             raise SearchError(f"at most {limits.matches} matches are shown, got k = {asked.k}")
@@ -114,7 +114,7 @@ Visit = Annotated[_Visit, Depends(_Visit)]
 def indexes(
     museum: Annotated[Museum, Depends(_museum)], limits: Annotated[Limits, Depends(_limits)]
 ) -> list[dict[str, Any]]:
-    """List the indexes, and what each can be asked."""
+    """List the indexes and what each can do."""
     return [room.describe() | {"urls": limits.fetch} for room in museum.rooms.values()]
 
 
@@ -155,7 +155,7 @@ def picture(room: InRoom, id: str, side: Literal["320", "1024"] = "320") -> Resp
 async def upload(
     room: InRoom, uploads: Annotated[Uploads, Depends(_uploads)], request: Request
 ) -> dict[str, Any]:
-    """Keep a picture to ask by. The body is its file."""
+    """Keep an uploaded picture for queries. The body is the file."""
     if not request.headers.get("content-type", "").startswith("image/"):
         raise ImageError("send the picture's file as the body, with the content type image/*")
     key, width, height = await run_in_threadpool(uploads.add, await request.body())

@@ -9,7 +9,7 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What one visitor may ask of the machine."""
+    """Limits for one visitor."""
 
     upload_bytes: int = 20 << 20
     upload_pixels: int = 100_000_000

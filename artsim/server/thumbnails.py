@@ -1,6 +1,6 @@
 """Small copies of an index's pictures, made once and kept in a folder of the index.
 
-A picture is asked for by its work's id: what is not a work of the index cannot be named.
+A picture is requested by its work's id: what is not a work of the index cannot be named.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ export const facets = (index, conditions, signal) =>
 export const why = (index, question, signal) => post(path(index, "why"), question, signal);
 export const map = (index, wanted, signal) => post(path(index, "map"), wanted, signal);
 
-const known = new Map(); // works asked for before, by address
+const known = new Map(); // works requested before, by address
 
 /** Return a work with its label and its record. */
 export function work(index, id) {

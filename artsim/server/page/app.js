@@ -1,4 +1,4 @@
-/** The page: what is asked is a state, the state is in the address, and all is drawn from it. */
+/** The page: the query is a state, the state is in the address, and everything is drawn from it. */
 
 import * as api from "./api.js";
 import { makeDialogs } from "./dialog.js";
@@ -10,14 +10,14 @@ import * as states from "./state.js";
 import { makeTray } from "./tray.js";
 import { makeUploads } from "./uploads.js";
 
-const REMEMBERED = 30; // answers, for the way back
+const REMEMBERED = 30; // answers, for going back
 const MOST = 500; // works shown at most
 
 let indexes = [];
 let state = states.START;
 let answer = null; // the last one, to be exported
 let running = new AbortController();
-const answers = new Map(); // by what was asked
+const answers = new Map(); // by their query
 const isTouched = matchMedia("(hover: none)").matches; // no mouse, and likely no keys
 
 const index = () => indexes.find((each) => each.name === state.index);
@@ -129,7 +129,7 @@ const drawMap = makeMapView(byId("map"), {
 
 // --- drawing ------------------------------------------------------------------------------
 
-/** Draw the state. What is being asked for an earlier one is given up. */
+/** Draw the state. Requests for an earlier one are canceled. */
 async function render({ focus = false, scroll = 0 } = {}) {
   running.abort();
   running = new AbortController();
@@ -157,7 +157,7 @@ async function render({ focus = false, scroll = 0 } = {}) {
   if (!signal.aborted) document.body.classList.remove("busy");
 }
 
-/** Tell what can be written in the search box: words, and addresses of pictures on the web. */
+/** Say what can be written in the search box: words, and web addresses of pictures. */
 function asksFor() {
   const { words, urls, pictures } = index();
   return { words, urls: urls && pictures };
@@ -218,7 +218,7 @@ async function drawWorks(signal) {
   const left = isAnswer ? Math.min(found.searched, MOST) : found.total;
   show(byId("more"), works.length > 0 && works.length === state.k && works.length < left);
   drawTools(isAnswer);
-  document.title = `${isAnswer ? `Like ${found.name}` : heading} · ${state.index}`;
+  document.title = `${isAnswer ? `Similar to ${found.name}` : heading} · ${state.index}`;
   say(works.length ? `${heading} ${isAnswer ? byId("summary").textContent : ""}` : nothing);
 }
 
@@ -240,7 +240,7 @@ function howFound({ rows, searched, missing, by, matches }) {
 
 function invitation() {
   const picture = isTouched ? ", or choose a picture" : ", or drop a picture anywhere";
-  return `Choose one to see what is like it${index().pictures ? picture : ""}.`;
+  return `Choose one to see similar works${index().pictures ? picture : ""}.`;
 }
 
 function drawNone() {
@@ -260,7 +260,7 @@ async function search(signal) {
   return remember(key, found);
 }
 
-/** Return the first works of the wall; what is shown already is not asked for again. */
+/** Return the first works of the wall; what is shown already is not requested again. */
 async function browse(signal) {
   const key = JSON.stringify([state.index, state.conditions, state.seed]);
   let { rows, total, works } = answers.get(key) ?? { rows: 0, total: Infinity, works: [] };

@@ -8,9 +8,9 @@ import { boxOf } from "./grid.js";
  * Open dialogs.
  *
  * @param dialog The element.
- * @param actions index() gives its name; go, plus and minus take a work; canSubtract() tells
- *   whether minus makes sense; detail(work, box) asks by a part of it; question(id) gives what to send to ask why;
- *   asked() what the matches are to.
+ * @param actions index() gives its name; go, plus and minus take a work; canSubtract() says
+ *   whether minus makes sense; detail(work, box) searches with a part of it; question(id) gives the request for why;
+ *   asked() the query of the matches.
  */
 export function makeDialogs(dialog, actions) {
   let turn = 0; // of what is shown; an answer to what was closed is dropped
@@ -107,8 +107,8 @@ export function makeDialogs(dialog, actions) {
           make(
             "p",
             { className: "does" },
-            does("See what is like it", actions.go),
-            box ? does("See what is like the detail", () => actions.detail(found, box)) : null,
+            does("Find similar works", actions.go),
+            box ? does("Find works similar to this detail", () => actions.detail(found, box)) : null,
             does("More like this too", actions.plus),
             actions.canSubtract() ? does("Less like this", actions.minus) : null,
           ),
@@ -158,7 +158,7 @@ export function makeDialogs(dialog, actions) {
       make(
         "p",
         { className: "quiet" },
-        "The yellower a region, the more it made the two alike; what is gray was not looked at.",
+        "The yellower a region, the more it contributes to the similarity; gray regions were not compared.",
       ),
       make("div", { className: "why" }, parts),
       shares.length > 1
@@ -188,9 +188,9 @@ export function makeDialogs(dialog, actions) {
     const list = [
       ["/", "Words to look for, or choose a picture"],
       ["Arrow keys", "From work to work"],
-      ["Enter", "See what is like it"],
+      ["Enter", "Find similar works"],
       ["d", "Details"],
-      ["+  −", "More, less like it"],
+      ["+  −", "More or less like it"],
       ["w", "Why it matches"],
       ["x", "Hide it"],
       ["u", "Undo that"],

@@ -145,14 +145,14 @@ function placeOf(element) {
   return [...item.parentElement.children].indexOf(item);
 }
 
-/** How like the query a match is, as a quiet bar and in figures. */
+/** How similar a match is to the query, as a quiet bar and in figures. */
 function likeness(work) {
   const score = work.score.toFixed(3);
   const percentile = work.percentile === null ? null : Number(work.percentile.toPrecision(4));
   const shares = Object.entries(work.shares).map(([name, share]) => `${name} ${share.toFixed(3)}`);
   const said = [
     `Score ${score} of at most 1`,
-    percentile === null ? null : `more alike than ${percentile} % of random pairs`,
+    percentile === null ? null : `more similar than ${percentile} % of random pairs`,
     shares.length > 1 ? shares.join(" + ") : null,
   ]
     .filter(Boolean)

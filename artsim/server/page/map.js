@@ -1,4 +1,4 @@
-/** The map of a collection: works that look alike lie together, as points and as pictures. */
+/** The map of a collection: similar works close together, as points and as pictures. */
 
 import { picture, work as findWork } from "./api.js";
 import { described, make } from "./dom.js";
@@ -25,12 +25,12 @@ export const COLORS = [
 ];
 
 /**
- * Draw a map on a canvas that can be moved, zoomed and asked.
+ * Draw a map on a canvas that can be moved, zoomed and clicked.
  *
  * @param points ids, x, y, met (1 of what meets the conditions, or null if there are none), values
  *   (places in classes, or null) and classes, as the server sends.
  * @param index Name.
- * @param options go(id, event) asks by a work; pictures: whether to draw them.
+ * @param options go(id, event) searches with a work; pictures: whether to draw them.
  * @returns The element; zoom(by); show(pictures) to draw them or not; update(points) for others.
  */
 export function makeMap(points, index, options) {
@@ -39,7 +39,7 @@ export function makeMap(points, index, options) {
     role: "application",
     "aria-label":
       "Map of the collection. Arrow keys move it, plus and minus zoom, " +
-      "Enter asks by the work in the middle.",
+      "Enter searches with the work in the middle.",
   });
   const tip = make("a", { className: "tip", hidden: true });
   const frame = make("div", { className: "map-frame" }, canvas, tip);

@@ -73,7 +73,7 @@ export function makeMapView(section, actions) {
     const met = points.met?.filter(Boolean).length ?? all;
     const heading = met === all ? many(all, "work") : `${count(met)} of ${many(all, "work")}`;
     drawn.summary.textContent = met
-      ? `${heading}; what looks alike lies together. Click one to see what is like it.`
+      ? `${heading}; similar works are close together. Click one to see similar works.`
       : "No work meets these conditions; take one away.";
     drawn.refine.replaceChildren(actions.refineButton());
     drawn.color.replaceChildren(

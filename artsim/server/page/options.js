@@ -1,4 +1,4 @@
-/** How works are compared with what is asked by, and how they must be related to it. */
+/** How works are compared with the query, and how they must be related to it. */
 
 import { work as findWork } from "./api.js";
 import { columnName, later, make } from "./dom.js";
@@ -10,9 +10,9 @@ const YEARS = /^(year|years|date)$/i; // names of columns that hold them
 /**
  * Make the options of a question.
  *
- * @param state What is asked.
+ * @param state The query.
  * @param index What can be.
- * @param change Asks anew.
+ * @param change Searches again.
  * @param opened Remembers whether the visitor opened the rest: {more}.
  */
 export function makeOptions(state, index, change, opened) {
@@ -78,7 +78,7 @@ function dateColumns({ fields }) {
   return found.map(({ name }) => name);
 }
 
-/** Make a list to choose one of, or none; `keep` finds it again when it was drawn anew. */
+/** Make a list to choose one of, or none; `keep` finds it again after a redraw. */
 export function choice(keep, name, values, value, none, changed) {
   const select = make(
     "select",
@@ -200,7 +200,7 @@ function earlierThan(state, dates, change) {
   const year = numberBox("Made before the year", isAsked ? null : state.earlierThan, limits, (at) =>
     set(at === null ? null : Math.floor(at)),
   );
-  const work = tick("earlier", isAsked, "the work asked by", (on) => set(on ? ASKED : null));
+  const work = tick("earlier", isAsked, "the query", (on) => set(on ? ASKED : null));
   return field("Made before", year, workOf(state) ? work : null);
 }
 

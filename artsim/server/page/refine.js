@@ -20,7 +20,7 @@ export function makeRefine(panel, fields, changed, close) {
 
   function render(facets, conditions) {
     const focused = document.activeElement?.dataset?.keep;
-    // A column may be asked for a word, and for its values besides.
+    // A column may be filtered by a word and by its values.
     const isOwn = (each, column) => each.column === column && each.op !== "contains";
     const without = (column) => conditions.filter((each) => !isOwn(each, column));
     panel.replaceChildren(

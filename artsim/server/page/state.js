@@ -1,8 +1,8 @@
 /**
- * What is asked and seen, and its address.
+ * The query and the view, and their address.
  *
  * All of it is in the address but uploaded pictures, which stay with the visitor's history entry:
- * whoever is sent the link would not have them.
+ * the recipient of a link would not have them.
  */
 
 export const PAGE = 36; // works shown at first, and added by "Show more"
@@ -27,7 +27,7 @@ export const START = {
   color: null, // the map's label
 };
 
-export const ASKED = "asked"; // earlier than the work asked by, whichever it is
+export const ASKED = "asked"; // earlier than the query, whichever it is
 
 const TERM = /^(-?\d*\.?\d+)(?:@([\d.]+),([\d.]+),([\d.]+),([\d.]+))?:(id|text|url):(.*)$/s;
 
@@ -123,7 +123,7 @@ export function question(state) {
     k: state.k,
     any: canBeAny(state) && state.any,
     details: state.details,
-    // Tiles are compared one way.
+    // Tiles are compared by one method only.
     by: state.details ? [] : Object.entries(state.by).map(([name, weight]) => ({ name, weight })),
     conditions: state.conditions,
     max_per: state.maxPer,
@@ -143,14 +143,14 @@ export function question(state) {
   };
 }
 
-/** Return the first work of the index that is asked by, or undefined. */
+/** Return the first work of the index in the query, or undefined. */
 export const workOf = (state) =>
   state.terms.find((term) => term.id !== undefined && term.weight > 0);
 
-/** Tell whether a likeness can be placed among those of random pairs: of pictures alone. */
+/** Say whether a score has a percentile: only pictures have one. */
 export const hasPercentiles = (state) => state.terms.every((term) => term.text === undefined);
 
-/** Tell whether "best of each" can be asked: it takes every term as it is. */
+/** Say whether "best of each" is possible: it takes every term as it is. */
 export const canBeAny = (state) =>
   state.terms.length > 1 && state.terms.every((term) => term.weight === 1);
 

@@ -1,4 +1,4 @@
-/** What is asked by: the picture with its crop, what is added and what is taken away. */
+/** Query: the picture with its crop, what is added and what is taken away. */
 
 import { picture, work as findWork } from "./api.js";
 import { makeCrop } from "./crop.js";
@@ -6,10 +6,10 @@ import { described, make } from "./dom.js";
 import { makeOptions } from "./options.js";
 
 /**
- * Show what is asked by.
+ * Show the query.
  *
  * @param tray The element.
- * @param actions change(changes) asks anew; choose() lets the visitor add a picture; details(work);
+ * @param actions change(changes) searches again; choose() lets the visitor add a picture; details(work);
  *   preview(upload) gives the address of an uploaded picture, or undefined.
  */
 export function makeTray(tray, actions) {
@@ -54,7 +54,7 @@ export function makeTray(tray, actions) {
         makeOptions(state, index, actions.change, opened),
       ),
     );
-    // What had the focus was drawn anew, or is gone.
+    // What had the focus was drawn again, or is gone.
     const again = tray.querySelector(`[data-keep="${CSS.escape(focused ?? "")}"]`);
     const near = again ?? tray.querySelector(isInMore ? ".more-options > summary" : "button");
     if (isInside) near.focus({ preventScroll: true });
@@ -126,7 +126,7 @@ function large(term, label, change, actions) {
           ? make(
               "button",
               { type: "button", className: "plain", onclick: () => change({ crop: undefined }) },
-              "Ask by the whole picture",
+              "Search with the whole picture",
             )
           : "Drag to look for a detail",
         label.work
@@ -149,7 +149,7 @@ function heading(state, labels, chosen, actions) {
     make(
       "p",
       { className: "quiet" },
-      state.terms.some((term) => term.crop) ? "Like a detail of" : "Like",
+      state.terms.some((term) => term.crop) ? "Similar to a detail of" : "Similar to",
     ),
     make(
       "p",

@@ -1,4 +1,4 @@
-/** The visitor's own pictures: dropped, pasted or chosen, sent to the server, then asked by. */
+/** The visitor's own pictures: dropped, pasted or chosen, uploaded, then used as queries. */
 
 import * as api from "./api.js";
 import { byId, make, show } from "./dom.js";
@@ -9,13 +9,13 @@ const KEY = "artsim upload "; // where the copies outlive a reload
 /**
  * Listen for pictures.
  *
- * @param actions ready() waits for the page; index() gives its name; isAllowed() tells whether it
- *   takes pictures; ask(terms, isAdded) asks by them; say(text), fail(error).
+ * @param actions ready() waits for the page; index() gives its name; isAllowed() says whether it
+ *   takes pictures; ask(terms, isAdded) searches with them; say(text), fail(error).
  */
 export function makeUploads(actions) {
   const copies = new Map(); // addresses of copies, by upload
   const input = byId("file");
-  let isAdded = false; // to what is asked by, instead of in its place
+  let isAdded = false; // to the query, instead of replacing it
 
   async function take(files, added) {
     const pictures = [...files];
@@ -23,7 +23,7 @@ export function makeUploads(actions) {
     await actions.ready(); // it may have been quicker than the page
     if (!actions.isAllowed()) {
       actions.fail(
-        new Error("This index cannot be asked by a picture: its vectors were made elsewhere."),
+        new Error("This index cannot be searched with a picture: its vectors were computed elsewhere."),
       );
       return;
     }
@@ -44,7 +44,7 @@ export function makeUploads(actions) {
     return { upload, name: (file.name || "Your picture").slice(0, 200) };
   }
 
-  /** Keep a small copy to show; what this browser cannot draw is asked by all the same. */
+  /** Keep a small copy to show; what this browser cannot draw is a query all the same. */
   async function remember(upload, file) {
     try {
       const bitmap = await createImageBitmap(file);

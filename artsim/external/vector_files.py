@@ -10,7 +10,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,36 +21,18 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.errors import ReaderError
+from artsim.external.batches import BATCH_BYTES, VectorBatch, VectorFile, checked, unreadable
+from artsim.external.npy import open_npy
 from artsim.readers import ID_COLUMNS, IMAGE_COLUMNS, open_delimited
 
-__all__ = ["VectorBatch", "VectorFile", "open_vectors"]
+__all__ = ["open_vectors"]
 
-_BATCH_BYTES = 32 << 20  # of the vectors read at a time
-_PEEKED = 256  # rows looked at to tell what the columns hold and how long the vectors are
+_PEEKED = 256  # rows examined to find the columns and the length of the vectors
 _LISTED = 20  # columns named in a message
 
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d+)")
 _BRACKETED = re.compile(r"\s*[\[(].*[\])]\s*", re.DOTALL)
 _SEPARATOR = r"[\s,;|]+"
-
-
-@dataclass(frozen=True)
-class VectorBatch:
-    """Some rows of a file of vectors."""
-
-    ids: list[str | None]  # (B,)
-    vectors: NDArray[np.float32]  # (B, D); what stands in a faulty row means nothing
-    faults: Mapping[int, str]  # rows of the batch that are no vector, and why
-
-
-@dataclass(frozen=True)
-class VectorFile:
-    """A file of vectors, opened; ``batches()`` starts the reading anew at every call."""
-
-    path: Path
-    name: str  # of the column, or what the numbered columns have in common
-    dim: int  # numbers a vector: what most of the first rows have
-    batches: Callable[[], Iterator[VectorBatch]]
 
 
 def open_vectors(
@@ -79,7 +61,7 @@ def open_vectors(
     if suffix == ".npy":
         if id_column or vector_columns:
             raise ReaderError(f"{path} has no columns; leave out --id-column and --vector-column")
-        return _open_npy(path, ids)
+        return open_npy(path, ids)
     if ids is not None:
         raise ReaderError(f"the ids of {path} are a column of it; leave out --ids {ids}")
     if suffix in (".csv", ".tsv", ".tab", ".txt"):
@@ -108,8 +90,8 @@ def _parquet(path: Path) -> _Table:
                 for n in range(parquet.metadata.num_row_groups)
             )
     except (pa.ArrowException, OSError) as error:
-        raise _unreadable(path, error) from error
-    batch_rows = min(max(_BATCH_BYTES * rows // max(size, 1), 16), 8192)
+        raise unreadable(path, error) from error
+    batch_rows = min(max(BATCH_BYTES * rows // max(size, 1), 16), 8192)
 
     def batches(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         wanted = None if columns is None else list(columns)
@@ -118,13 +100,9 @@ def _parquet(path: Path) -> _Table:
                 for batch in parquet.iter_batches(batch_size=batch_rows, columns=wanted):
                     yield batch if wanted is None else batch.select(wanted)
         except (pa.ArrowException, OSError) as error:
-            raise _unreadable(path, error) from error
+            raise unreadable(path, error) from error
 
     return _Table(schema.names, batches)
-
-
-def _unreadable(path: Path, error: Exception) -> ReaderError:
-    return ReaderError(f"{path} cannot be read: {str(error).splitlines()[0]}")
 
 
 def _open_table(
@@ -148,7 +126,7 @@ def _open_table(
                 vectors, faults = _from_cells(batch.column(columns[0]), dim)
             else:
                 vectors, faults = _from_columns([batch.column(name) for name in columns])
-            yield _checked(texts, vectors, faults)
+            yield checked(texts, vectors, faults)
 
     return VectorFile(path, name, dim, batches)
 
@@ -309,69 +287,3 @@ def _ids(column: pa.Array) -> list[str | None]:
     if pa.types.is_floating(column.type):
         values = [int(v) if v is not None and v.is_integer() else v for v in values]
     return [None if value is None else str(value).strip() or None for value in values]
-
-
-# --- npy ----------------------------------------------------------------------------------
-
-
-def _open_npy(path: Path, ids: Path | None) -> VectorFile:
-    matrix = _load(path)
-    if matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or not matrix.size:
-        raise ReaderError(
-            f"{path} holds {matrix.dtype} of shape {matrix.shape}; expected numbers, a row a vector"
-        )
-    if ids is None:
-        raise ReaderError(f"{path} has no ids; name a file with one a line with --ids")
-    texts = _read_ids(ids)
-    count, dim = matrix.shape
-    if len(texts) != count:
-        raise ReaderError(
-            f"{path} has {count:,} vectors and {ids} has {len(texts):,} ids; expected as many"
-        )
-    step = max(1, _BATCH_BYTES // (8 * dim))
-
-    def batches() -> Iterator[VectorBatch]:
-        for start in range(0, count, step):
-            block = np.asarray(matrix[start : start + step], dtype=np.float64)
-            yield _checked(texts[start : start + step], block, {})
-
-    return VectorFile(path, path.stem, int(dim), batches)
-
-
-def _load(path: Path) -> NDArray[np.generic]:
-    try:
-        array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise _unreadable(path, error) from error
-    return array
-
-
-def _read_ids(path: Path) -> list[str | None]:
-    if not path.is_file():
-        raise ReaderError(f"no file {str(path)!r} of ids; expected an id a line")
-    if path.suffix.lower() == ".npy":
-        values = _load(path)
-        if values.ndim != 1 or values.dtype.kind not in "Uiu":
-            raise ReaderError(f"{path} holds {values.dtype} of shape {values.shape}; expected ids")
-        lines = [str(value) for value in values]
-    else:
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise ReaderError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from error
-    return [line.strip() or None for line in lines]
-
-
-def _checked(
-    ids: list[str | None], numbers: NDArray[np.float64], faults: dict[int, str]
-) -> VectorBatch:
-    """Add the faults that numbers can have."""
-    with np.errstate(over="ignore"):
-        vectors = numbers.astype(np.float32)  # (B, D)
-    finite = np.isfinite(vectors)
-    for row in np.flatnonzero(~finite.all(axis=1)):
-        place = int(np.argmin(finite[row]))
-        faults.setdefault(int(row), f"number {place + 1} is {numbers[row, place]:g}")
-    for row in np.flatnonzero(~vectors.any(axis=1)):
-        faults.setdefault(int(row), "every number is 0, which points nowhere")
-    return VectorBatch(ids, vectors, faults)

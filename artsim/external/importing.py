@@ -1,7 +1,7 @@
-"""Vectors made elsewhere become an index, joined to a catalog by id; no network is needed.
+"""Vectors computed elsewhere become an index, joined to a catalog by id; no network is needed.
 
 The passport says where they came from and the sha256 of that file, not how they were made: only
-pictures of the index can be asked for. A vector without a row and a row without a vector are both
+pictures of the index can be queries. A vector without a row and a row without a vector are both
 failures; ids and vectors are read from one row, so they cannot drift apart.
 """
 
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,9 +21,10 @@ from numpy.typing import NDArray
 from artsim import __version__, images
 from artsim.datatypes import RESERVED, Catalog, Fit, Passport, Preprocessing, TapInfo
 from artsim.errors import ImageError, ReaderError, StoreError
-from artsim.external.files import VectorBatch, VectorFile
+from artsim.external.batches import VectorBatch, VectorFile
+from artsim.external.catalog_rows import CatalogById, catalog_by_id, some
 from artsim.index import build_index
-from artsim.store import SPOOL, Failure, Manifest, Store, is_store, lock_index, part_schema
+from artsim.store import Failure, Manifest, Store, is_store, lock_index, part_schema
 
 __all__ = ["ImportSummary", "import_vectors"]
 
@@ -55,7 +55,7 @@ class ImportSummary:
     dim: int
     rows: int = 0  # in the index
     unused: int = 0  # vectors that are faulty, or whose id is missing, repeated or unknown
-    without: int = 0  # rows of the catalog without a vector, or without an id of their own
+    without: int = 0  # rows of the catalog without a vector, or without a unique id
     first: str = ""  # failure, for people
 
 
@@ -91,7 +91,7 @@ def import_vectors(
     summary = ImportSummary(path=path, tap=name, dim=file.dim)
     with (
         lock_index(path),
-        _rows_of(catalog, path) as rows,
+        catalog_by_id(catalog, path) as rows,
         ThreadPoolExecutor(workers, thread_name_prefix="artsim-hash") as pool,
     ):
         writer = _Writer(path, _manifest(path, file, catalog, name), metadata, rows, pool)
@@ -103,79 +103,6 @@ def import_vectors(
     summary.without = len(failures) - summary.unused
     summary.first = f"{failures[0].id}: {failures[0].reason}" if failures else ""
     return summary
-
-
-# --- the catalog ------------------------------------------------------------------------
-
-
-class _Rows:
-    """The catalog's rows by id, and which of them the file of vectors names."""
-
-    def __init__(self, catalog: Catalog, table: pa.Table) -> None:
-        self.root = catalog.root
-        self._table = table
-        self._place: dict[str, int] = {}
-        self.unusable: list[Failure] = []
-        ids, pictures = table.column("id"), table.column("image")
-        for place, id_ in enumerate(id_ for chunk in ids.chunks for id_ in chunk.to_pylist()):
-            first = self._place.setdefault(id_, place) if id_ else -1
-            if first != place:
-                problem = f"id {id_!r} stands in row {first + 1} already" if id_ else "no id"
-                reason = f"row {place + 1} of the catalog: {problem}"
-                self.unusable.append(Failure(id_, pictures[place].as_py(), "catalog", reason))
-        self._named = np.zeros(table.num_rows, dtype=bool)
-
-    def name(self, id_: str) -> bool:
-        """Note that the file has this id; say whether there is a row of it."""
-        place = self._place.get(id_)
-        if place is not None:
-            self._named[place] = True
-        return place is not None
-
-    def some_ids(self) -> str:
-        """Show the first ids, for a message."""
-        return _some(self._place)
-
-    def take(self, ids: Sequence[str]) -> pa.Table:
-        """Return the rows of these ids."""
-        return self._table.take(pa.array([self._place[id_] for id_ in ids], pa.int64()))
-
-    def unnamed(self, file: Path) -> Iterator[Failure]:
-        """Yield the rows that the file of vectors does not name."""
-        pictures = self._table.column("image")
-        for id_, place in self._place.items():
-            if not self._named[place]:
-                reason = f"{file.name} has no vector of this id"
-                yield Failure(id_, pictures[place].as_py(), "catalog", reason)
-
-
-@contextmanager
-def _rows_of(catalog: Catalog | None, path: Path) -> Iterator[_Rows | None]:
-    """Read the catalog to a file in the index folder and map it: memory holds the ids only."""
-    if catalog is None:
-        yield None
-        return
-    spool = path / SPOOL
-    try:
-        try:
-            with (
-                pa.OSFile(str(spool), "wb") as sink,
-                pa.ipc.new_file(sink, catalog.schema) as out,
-            ):
-                for batch in catalog.batches():
-                    out.write_batch(batch)
-        except OSError as error:
-            raise StoreError(
-                f"cannot write {str(path)!r}: {error.strerror or error}; make room or choose "
-                "another folder with -o"
-            ) from error
-        yield _Rows(catalog, pa.ipc.open_file(pa.memory_map(str(spool))).read_all())
-    finally:
-        with suppress(OSError):
-            spool.unlink()
-
-
-# --- the index ----------------------------------------------------------------------------
 
 
 def _manifest(path: Path, file: VectorFile, catalog: Catalog | None, tap: str) -> Manifest:
@@ -208,7 +135,7 @@ def _refuse_finished(store: Store) -> None:
 
 
 def _import(
-    writer: _Writer, file: VectorFile, rows: _Rows | None, progress: Progress
+    writer: _Writer, file: VectorFile, rows: CatalogById | None, progress: Progress
 ) -> list[Failure]:
     """Write every vector that can be used; return the failures."""
     failures: list[Failure] = []
@@ -234,7 +161,7 @@ def _import(
         progress(start, 0, len(failures))
     if rows and not known:
         raise ReaderError(
-            f"no id of {file.path} ({_some(seen)}) is in the catalog ({rows.some_ids()}); "
+            f"no id of {file.path} ({some(seen)}) is in the catalog ({rows.some_ids()}); "
             "name the columns of the ids with --id-column and --catalog-id"
         )
     if writer.is_empty:
@@ -264,7 +191,7 @@ class _Writer:
         path: Path,
         manifest: Manifest,
         metadata: Sequence[pa.Field],
-        rows: _Rows | None,
+        rows: CatalogById | None,
         pool: Executor,
     ) -> None:
         self._path, self._manifest, self._rows, self._pool = path, manifest, rows, pool
@@ -304,7 +231,7 @@ class _Writer:
         self._store.append(self._table(ids, vectors[: len(ids)]))
 
     def _create(self) -> Store:
-        """Make the index, or begin anew one that an import was stopped in."""
+        """Create the index, or start again one whose import was interrupted."""
         if not is_store(self._path):
             return Store.create(self._path, self._manifest)
         store = Store.open(self._path)
@@ -340,7 +267,7 @@ class _Writer:
 
 
 def _file_facts(root: Path, name: str) -> tuple[str, int, int]:
-    """Return the sha256, size and time of a picture, where it is there."""
+    """Return the sha256, size and time of a picture, if it exists."""
     if not name or name.startswith(("http://", "https://")):
         return "", -1, -1
     try:
@@ -349,7 +276,3 @@ def _file_facts(root: Path, name: str) -> tuple[str, int, int]:
     except (OSError, ValueError, ImageError):
         return "", -1, -1
     return hashlib.sha256(data).hexdigest(), status.st_size, status.st_mtime_ns
-
-
-def _some(ids: dict[str, int]) -> str:
-    return ", ".join(map(repr, list(ids)[:3])) or "none"
