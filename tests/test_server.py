@@ -582,7 +582,7 @@ def test_a_port_that_is_taken_is_said_in_one_line_before_any_address(store):
     assert done.exit_code == 1
     assert done.output == (
         f"Error: cannot listen on port {port} of 127.0.0.1 (Address already in use); "
-        "give another --port or --host\n"
+        "choose another --port or --host\n"
     )
 
 
@@ -935,7 +935,7 @@ def test_other_machines_are_let_in_with_a_token_only(store):
 
     done = CliRunner().invoke(cli, ["serve", str(store.path), "--host", "0.0.0.0"])
     assert done.exit_code == 2
-    assert "--host 0.0.0.0 lets other machines in; give --token" in done.output
+    assert "--host 0.0.0.0 gives other machines access; protect the server with --token" in done.output
 
 
 def test_without_fastapi_the_error_names_the_extra(store, monkeypatch):
