@@ -583,8 +583,8 @@ def test_a_bomb_is_refused_before_decoding():
     with pytest.raises(ImageError) as refused:
         decode(BOMB)
     assert str(refused.value) == (
-        "60,000 x 60,000 = 3,600,000,000 pixels, more than the cap of 268,435,456; "
-        "raise it with --max-pixels if the file can be trusted"
+        "60,000 x 60,000 = 3,600,000,000 pixels, more than the limit of 268,435,456; "
+        "raise it with --max-pixels if you trust the file"
     )
 
 
@@ -599,7 +599,7 @@ def test_a_jpeg_bomb_is_refused_at_any_scale():
 def test_the_cap_is_the_largest_size_allowed():
     data = saved(FLAG, "PNG")
     assert decode(data, max_pixels=6).pixels.shape == (2, 3, 3)
-    with pytest.raises(ImageError, match=r"^3 x 2 = 6 pixels, more than the cap of 5; "):
+    with pytest.raises(ImageError, match=r"^3 x 2 = 6 pixels, more than the limit of 5; "):
         decode(data, max_pixels=5)
 
 

@@ -127,8 +127,8 @@ def open_picture(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
             Image.MAX_IMAGE_PIXELS = limit
     if width * height > max_pixels:
         raise ImageError(
-            f"{width:,} x {height:,} = {width * height:,} pixels, more than the cap of "
-            f"{max_pixels:,}; raise it with --max-pixels if the file can be trusted"
+            f"{width:,} x {height:,} = {width * height:,} pixels, more than the limit of "
+            f"{max_pixels:,}; raise it with --max-pixels if you trust the file"
         )
     # In one go: at each of the usual 64 KiB blocks the decoder would take the GIL and wait for
     # it, which costs two thirds of the speed beside one busy Python thread.

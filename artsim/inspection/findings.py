@@ -89,7 +89,7 @@ EXPLANATIONS: Mapping[FindingKind, FindingText] = {
     FindingKind.HUGE: FindingText(
         Weight.LOST,
         "pictures of more pixels than the cap",
-        "Their rows are left out; raise the cap with --max-pixels if the files can be trusted.",
+        "Their rows are left out; raise the limit with --max-pixels if you trust the files.",
     ),
     FindingKind.ORPHAN_IMAGE: FindingText(
         Weight.LOOK,

@@ -16,7 +16,7 @@ from artsim.errors import ReaderError
 from artsim.readers.columns import ColumnType, convert
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import image_root, is_hidden
+from artsim.readers.pictures import candidate_roots, image_root
 
 __all__ = ["SETTINGS", "detects", "read"]
 
@@ -62,12 +62,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     if not file.is_file():
         raise ReaderError(f"no {_TABLE} in {path}; name the folder that it lies in")
     table = open_delimited(file, encoding=options.settings.get("encoding"))
-    for name in ("Image file", *_COLUMNS):
-        if name not in table.names:
-            raise ReaderError(
-                f"{file} has no column {name!r}; its columns are {', '.join(table.names)}; "
-                f"read another layout with table:{file}"
-            )
+    table.require(("Image file", *_COLUMNS))
     media = _media(file.parent / _LABELS)
     fields = [(name, _type(source, type_)) for source, (name, type_) in _COLUMNS.items()]
     schema = pa.schema([("id", pa.string()), ("image", pa.string()), *fields])
@@ -87,13 +82,11 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     images: list[str] = []
     for batch in batches():  # once through, so that a wrong value is found before anything starts
         images = images or batch["image"].drop_null().to_pylist()[:100]
-    folders = [child for child in sorted(file.parent.iterdir()) if child.is_dir()]
-    candidates = [file.parent, *(child for child in folders if not is_hidden(child.name))]
     return Catalog(
         name="mame",
         reader="mame",
         source=path,
-        root=image_root(images, candidates, options) or file.parent,
+        root=image_root(images, candidate_roots(file.parent), options) or file.parent,
         schema=schema,
         batches=batches,
     )

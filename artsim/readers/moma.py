@@ -93,13 +93,8 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     file = _find(path)
     # a large file whose download was cut off ends in half a row; its work is still one
     table = open_delimited(file, encoding=options.settings.get("encoding"), torn_end=True)
-    image = next((name for name in _IMAGES if name in table.names), None)
-    missing = next((name for name in _MARKS if name not in table.names), None)
-    if missing or image is None:
-        raise ReaderError(
-            f"{file} has no column {missing or ' or '.join(_IMAGES)!r}; its columns are "
-            f"{', '.join(table.names)}; read another layout with table:{file}"
-        )
+    image = next((name for name in _IMAGES if name in table.names), " or ".join(_IMAGES))
+    table.require((*_MARKS, image))
     sources = [name for name in table.names if name not in ("ObjectID", image)]
     readers = {name: _READERS.get(name, _as_it_is) for name in sources}
     names = field_names([_NAMES.get(name, name) for name in sources])
@@ -161,7 +156,7 @@ def _split_commas(column: pa.Array) -> pa.Array:
 
 
 def _split_parentheses(column: pa.Array) -> pa.Array:
-    """Turn ``(Swiss) () (Dutch)`` into a list of what is known."""
+    """Turn ``(Swiss) () (Dutch)`` into a list without the unknown."""
     inner = pc.replace_substring_regex(column, r"^\(|\)$", "")
     known = pc.replace_substring_regex(inner, rf"(^|\() *{_UNKNOWN} *(\)|$)", r"\1\2")
     return split_list(pc.replace_substring_regex(known, r"\) *\(", "|"), "|")
@@ -174,7 +169,7 @@ def _first_year(column: pa.Array) -> pa.Array:
 
 
 def _number(column: pa.Array) -> pa.Array:
-    """Read centimetres, kilograms and seconds; what is no number is missing."""
+    """Read centimeters, kilograms and seconds; anything but a number is missing."""
     is_number = pc.match_substring_regex(column, r"^[0-9]+(\.[0-9]*)?$")
     kept = pc.if_else(is_number, column, pa.scalar(None, pa.string()))
     return convert(kept, ColumnType("decimal"))

@@ -53,7 +53,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     ``views=primary`` gives one row an object, whose id is the objectid; ``views=all`` gives one a
     view, whose id is the image's uuid, with the objectid as ``object``. Images are IIIF addresses
     that ask for ``size`` pixels, or fewer where the gallery has or shows no more. Dimensions are
-    in centimetres, of the whole rather than of a part; ``years`` is the begin and the end year
+    in centimeters, of the whole rather than of a part; ``years`` is the begin and the end year
     where both are known. Works without an image and images without a work are left out.
 
     Raises:
@@ -137,12 +137,7 @@ def _read_table(
     file: Path, needed: Sequence[str], wanted: Sequence[str], encoding: str | None
 ) -> pa.Table:
     delimited = open_delimited(file, encoding=encoding)
-    for name in needed:
-        if name not in delimited.names:
-            raise ReaderError(
-                f"{file} has no column {name!r}; its columns are {', '.join(delimited.names)}; "
-                f"read another layout with table:{file}"
-            )
+    delimited.require(needed)
     columns = list(dict.fromkeys((*needed, *(name for name in wanted if name in delimited.names))))
     schema = pa.schema([(name, pa.string()) for name in columns])
     return pa.Table.from_batches(delimited.batches(columns), schema)
@@ -218,7 +213,7 @@ def _years(begin: str, end: str) -> str:
 
 
 def _parts(tables: dict[str, pa.Table]) -> dict[str, tuple[list[str], str]]:
-    """Write what is joined to the objects: columns and query, of the tables that are there."""
+    """Return the joins to the objects, columns and query, for the tables that exist."""
     parts = {}
     if "objects_terms" in tables:
         parts["terms"] = _terms()

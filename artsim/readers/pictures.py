@@ -11,6 +11,7 @@ from artsim.readers.options import ReaderOptions
 
 __all__ = [
     "PICTURE_SUFFIXES",
+    "candidate_roots",
     "files_with",
     "image_root",
     "is_hidden",
@@ -90,6 +91,12 @@ def image_root(
     return next(
         (root for root in candidates if any(_is_there(root / path) for path in local)), None
     )
+
+
+def candidate_roots(folder: Path) -> list[Path]:
+    """List a folder and the folders in it: where image paths may start, see `image_root`."""
+    children = (child for child in sorted(folder.iterdir()) if child.is_dir())
+    return [folder, *(child for child in children if not is_hidden(child.name))]
 
 
 def _is_there(path: Path) -> bool:

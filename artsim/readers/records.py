@@ -20,7 +20,7 @@ Record = Mapping[str, str | Sequence[str] | None]
 
 
 def load_json(file: Path) -> Any:
-    """Read one JSON value, or a list of one a line.
+    """Read one JSON value, or a list with one per line.
 
     Raises:
         ReaderError: If the file is neither, with the line and column of the fault.
@@ -36,7 +36,7 @@ def load_json(file: Path) -> Any:
 
 
 def table_of(records: Iterable[Record], *, lists: Sequence[str] = ()) -> pa.Table:
-    """Put records into columns, in the order in which their names first come up.
+    """Put records into columns, in the order in which their names first appear.
 
     Args:
         records: Each with an ``id`` and an ``image``, which are kept as text.

@@ -16,7 +16,7 @@ from artsim.errors import ReaderError
 from artsim.readers.columns import ColumnGuess, field_names
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import files_with, image_root, is_hidden, is_picture, is_url
+from artsim.readers.pictures import candidate_roots, files_with, image_root, is_picture, is_url
 from artsim.readers.records import Record, load_json, table_of, text_of
 
 __all__ = ["SETTINGS", "detects", "read"]
@@ -65,13 +65,11 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         rows = _read_delimited(file, options.settings.get("encoding"))
     table = _table(rows)
     images = table["image"].slice(0, _PROBED).drop_null().to_pylist()
-    folders = [child for child in sorted(file.parent.iterdir()) if child.is_dir()]
-    candidates = [file.parent, *(child for child in folders if not is_hidden(child.name))]
     return Catalog(
         name=(file.parent.name if path.is_dir() else file.stem) or "rijks",
         reader="rijks",
         source=path,
-        root=image_root(images, candidates, options) or file.parent,
+        root=image_root(images, candidate_roots(file.parent), options) or file.parent,
         schema=table.schema,
         batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
     )

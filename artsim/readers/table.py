@@ -279,7 +279,7 @@ def _look_through(
                 row, value = guess.misfit
                 raise ReaderError(
                     f"{file}, row {row}, column {name!r}: {value!r} is not of type "
-                    f"{guess.declared}; correct it or let the column be text"
+                    f"{guess.declared}; correct it, or declare the column as text"
                 )
     if not rows:
         raise ReaderError(f"{file} has a row of column names and no rows below it")

@@ -21,7 +21,7 @@ import pyarrow as pa
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import image_root, is_hidden
+from artsim.readers.pictures import candidate_roots, image_root
 
 __all__ = ["SETTINGS", "TASKS", "detects", "read"]
 
@@ -71,13 +71,11 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     if not pictures:
         raise ReaderError(f"the lists in {path} name no picture")
     table = _table(pictures, tasks)
-    folders = [child for child in sorted(path.iterdir()) if child.is_dir()]
-    candidates = [path, *(child for child in folders if not is_hidden(child.name))]
     return Catalog(
         name=path.name or "wikiart",
         reader="wikiart",
         source=path,
-        root=image_root(list(pictures)[:_PROBED], candidates, options) or path,
+        root=image_root(list(pictures)[:_PROBED], candidate_roots(path), options) or path,
         schema=table.schema,
         batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,19 @@ class DelimitedFile:
             wanted = self.names if columns is None else columns
             cells = [pa.array([row[name]], pa.string()) for name in wanted]
             yield _clean_batch(pa.RecordBatch.from_arrays(cells, names=list(wanted)))
+
+    def require(self, names: Iterable[str]) -> None:
+        """Check that the file has columns that a reader of one layout needs.
+
+        Raises:
+            ReaderError: If it lacks one, with the columns it has.
+        """
+        for name in names:
+            if name not in self.names:
+                raise ReaderError(
+                    f"{self.path} has no column {name!r}; its columns are {', '.join(self.names)}; "
+                    f"read another layout with table:{self.path}"
+                )
 
     def _arrow_options(self, columns: Sequence[str] | None, short: list[str]) -> dict[str, Any]:
         """Return pyarrow's options for it; rows that end early are put into ``short``."""
