@@ -102,7 +102,9 @@ def estimate_mean(values: Floats, groups: Codes | None = None, *, seed: int = 0)
 def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0) -> Estimate:
     """Estimate a mean average precision over classes, by resampling rows, never the classes.
 
-    Of a class that a resample has no row of there is no precision in it.
+    Of a class that a resample has no row of there is no precision in it. Rows drawn twice stand
+    next to each other in a ranking, which raises its precision: so the resampled scores are moved
+    to have the score as their mean.
 
     Args:
         ranking: Of n rows for K classes.
@@ -122,7 +124,8 @@ def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0
         means.append(resampled_precisions(ranking, weights))
     found = np.concatenate(means)
     value = float(np.nanmean(each))
-    return _between(value, found[~np.isnan(found)], ranking.n, groups, n_groups)
+    found = np.clip(found[~np.isnan(found)] - np.nanmean(found) + value, 0, 1)
+    return _between(value, found, ranking.n, groups, n_groups)
 
 
 def _number(groups: Codes | None, n: int) -> tuple[NDArray[np.int64], int]:

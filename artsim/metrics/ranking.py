@@ -99,8 +99,10 @@ def average_precisions(ranking: Ranking) -> Floats:
     new = found - np.where(np.append(True, group[1:] != group[:-1])[: len(group)], 0, before)
     sums = np.bincount(group, weights=new * precision, minlength=n_classes)
     listed = np.bincount(classes, weights=hits, minlength=n_classes)
-    with np.errstate(invalid="ignore"):  # 0 / 0 where nothing is relevant
-        averages: Floats = (sums + (relevant - listed) * relevant / ranking.n) / relevant
+    total = sums + (relevant - listed) * relevant / max(1, ranking.n)
+    averages: Floats = np.divide(
+        total, relevant, out=np.full(n_classes, np.nan), where=relevant > 0
+    )
     return averages
 
 

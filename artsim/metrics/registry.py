@@ -1,0 +1,198 @@
+"""Every metric of a label: to add one is a function here or elsewhere, and a line in the table.
+
+kNN evaluation, probes, leaderboards and reports compute and print what the table has for a label's
+kind. The first metric of a kind is the one that settings are chosen by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from artsim.datatypes import Estimate
+from artsim.labels import LabelKind
+from artsim.metrics import scores
+from artsim.metrics.intervals import estimate_map, estimate_mean, estimate_share
+from artsim.metrics.predictions import Predictions, constant_predictions
+from artsim.metrics.ranking import Ranking, average_precisions
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "baseline",
+    "estimate_main",
+    "main_metric",
+    "metrics_of",
+    "score",
+    "scores_to_json",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A metric: its name is that in JSON and in tables."""
+
+    name: str
+    description: str  # one line
+    kind: LabelKind
+    compute: Callable[[Predictions], float]
+    estimate: Callable[[Predictions], Estimate] | None = None  # the value with its interval
+    higher_is_better: bool = True
+
+    def is_better(self, one: float, other: float) -> bool:
+        """Whether a value beats another."""
+        return one > other if self.higher_is_better else one < other
+
+
+def mean_average_precision(predictions: Predictions) -> float:
+    """Compute the mean over the classes that can be learned and that a test row has."""
+    each = average_precisions(_learnable(predictions))
+    return float(np.nanmean(each)) if not np.isnan(each).all() else float("nan")
+
+
+def image_mean_average_precision(predictions: Predictions) -> float:
+    """Compute the mean over the test rows, of the classes by each row's scores."""
+    ranking = predictions.ranking
+    by_row = Ranking.listed(
+        predictions.truth.row_codes[::-1],
+        ranking.classes,
+        ranking.rows,
+        ranking.scores,
+        (len(ranking.relevant), ranking.n),
+    )
+    return float(np.nanmean(average_precisions(by_row)))
+
+
+def r2(predictions: Predictions) -> float:
+    """Compute the share of the variance that is explained; NaN where there is none."""
+    truth = predictions.truth.numbers
+    spread = float(((truth - truth.mean()) ** 2).sum())
+    return 1 - float((predictions.errors**2).sum()) / spread if spread > 0 else float("nan")
+
+
+def _right(predictions: Predictions) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    right: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
+        predictions.ranked[:, 0] == predictions.truth.strata
+    )
+    return right
+
+
+def _learnable(predictions: Predictions) -> Ranking:
+    ranking = predictions.ranking
+    return replace(ranking, relevant=np.where(predictions.learnable, ranking.relevant, 0))
+
+
+METRICS: dict[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            name="top1",
+            description="share of test images whose class is predicted",
+            kind=LabelKind.MULTICLASS,
+            compute=lambda p: float(_right(p).mean()),
+            estimate=lambda p: estimate_share(_right(p), p.groups, seed=p.seed),
+        ),
+        Metric(
+            name="top5",
+            description="share of test images whose class is among the five likeliest",
+            kind=LabelKind.MULTICLASS,
+            compute=lambda p: scores.top_accuracy(p.truth.strata, p.ranked[:, :5]),
+        ),
+        Metric(
+            name="macro_f1",
+            description="mean F1 of the classes, each counting the same",
+            kind=LabelKind.MULTICLASS,
+            compute=lambda p: scores.macro_f1(p.truth.strata, p.ranked[:, 0]),
+        ),
+        Metric(
+            name="balanced_accuracy",
+            description="mean recall of the classes",
+            kind=LabelKind.MULTICLASS,
+            compute=lambda p: scores.balanced_accuracy(p.truth.strata, p.ranked[:, 0]),
+        ),
+        Metric(
+            name="kappa",
+            description="agreement beyond chance, Cohen's kappa",
+            kind=LabelKind.MULTICLASS,
+            compute=lambda p: scores.cohen_kappa(p.truth.strata, p.ranked[:, 0]),
+        ),
+        Metric(
+            name="mAP",
+            description="mean average precision of the classes",
+            kind=LabelKind.MULTILABEL,
+            compute=mean_average_precision,
+            estimate=lambda p: estimate_map(_learnable(p), p.groups, seed=p.seed),
+        ),
+        Metric(
+            name="iMAP",
+            description="mean average precision of the test images, their classes ranked",
+            kind=LabelKind.MULTILABEL,
+            compute=image_mean_average_precision,
+        ),
+        Metric(
+            name="MAE",
+            description="mean absolute error; 0 within an interval, else to its nearer end",
+            kind=LabelKind.NUMBER,
+            compute=lambda p: float(p.errors.mean()),
+            estimate=lambda p: estimate_mean(p.errors, p.groups, seed=p.seed),
+            higher_is_better=False,
+        ),
+        Metric(
+            name="r2",
+            description="share of the variance that is explained",
+            kind=LabelKind.NUMBER,
+            compute=r2,
+        ),
+        Metric(
+            name="inside",
+            description="share of predictions within their interval",
+            kind=LabelKind.NUMBER,
+            compute=lambda p: float((p.errors == 0).mean()),
+        ),
+    )
+}
+
+
+def metrics_of(kind: LabelKind) -> list[Metric]:
+    """Return the metrics of a kind of label, in the order of the table."""
+    return [metric for metric in METRICS.values() if metric.kind == kind]
+
+
+def main_metric(kind: LabelKind) -> Metric:
+    """Return the metric that settings are chosen by and methods are compared by."""
+    return metrics_of(kind)[0]
+
+
+def score(predictions: Predictions) -> dict[str, Estimate | float]:
+    """Compute every metric of the label's kind, by name; those that have an interval with it."""
+    return {
+        metric.name: metric.estimate(predictions)
+        if metric.estimate
+        else metric.compute(predictions)
+        for metric in metrics_of(predictions.truth.kind)
+    }
+
+
+def baseline(predictions: Predictions) -> Estimate:
+    """Estimate the main metric of what is predicted without looking at a picture."""
+    return estimate_main(constant_predictions(predictions))
+
+
+def estimate_main(predictions: Predictions) -> Estimate:
+    """Estimate the main metric of the label's kind."""
+    estimate = main_metric(predictions.truth.kind).estimate
+    assert estimate is not None  # every main metric has one
+    return estimate(predictions)
+
+
+def scores_to_json(found: dict[str, Estimate | float]) -> dict[str, float | None]:
+    """Return scores as plain values: NAME, and where it has an interval NAME_low, NAME_high."""
+    plain: dict[str, float | None] = {}
+    for name, value in found.items():
+        if isinstance(value, Estimate):
+            plain |= value.to_json(name)
+        else:
+            plain[name] = None if np.isnan(value) else value
+    return plain

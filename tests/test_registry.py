@@ -1,0 +1,133 @@
+"""The table of metrics, and what metadata alone predicts."""
+
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from artsim.labels import LabelKind, multiclass, multilabel, number
+from artsim.metrics import registry
+from artsim.metrics.metadata_baseline import metadata_baseline
+from artsim.metrics.predictions import Predictions
+from artsim.metrics.ranking import Ranking
+from artsim.metrics.registry import METRICS, Metric, baseline, metrics_of, score, scores_to_json
+
+RED_OR_BLUE = multiclass("color", ["blue", "blue", "red", "blue", "red"])
+BLUE, RED = 0, 1
+
+
+def predictions() -> Predictions:
+    """Two of the last three rows are right, learned from the first two and one red."""
+    return Predictions(
+        truth=RED_OR_BLUE.take(np.array([2, 3, 4])),
+        learned=RED_OR_BLUE.take(np.array([0, 1, 2])),
+        ranked=np.array([[BLUE, RED], [BLUE, RED], [RED, -1]]),
+    )
+
+
+def test_a_label_of_one_class_has_the_scores_of_the_table():
+    found = score(predictions())
+    assert list(found) == ["top1", "top5", "macro_f1", "balanced_accuracy", "kappa"]
+    assert found["top1"].value == pytest.approx(2 / 3)
+    assert found["top5"] == 1.0
+    assert found["kappa"] == pytest.approx(
+        sklearn.metrics.cohen_kappa_score([RED, BLUE, RED], [BLUE, BLUE, RED])
+    )
+    assert baseline(predictions()).value == pytest.approx(1 / 3)  # always blue
+
+
+def test_a_metric_added_to_the_table_alone_is_computed_and_written(monkeypatch):
+    toy = Metric(
+        name="share_red",
+        description="share of rows that are predicted red",
+        kind=LabelKind.MULTICLASS,
+        compute=lambda p: float((p.ranked[:, 0] == RED).mean()),
+    )
+    monkeypatch.setitem(METRICS, toy.name, toy)
+    assert scores_to_json(score(predictions()))["share_red"] == pytest.approx(1 / 3)
+    assert metrics_of(LabelKind.MULTICLASS)[-1] is toy
+    assert registry.main_metric(LabelKind.MULTICLASS).name == "top1"
+
+
+def test_every_kind_of_label_is_measured_first_by_the_metric_it_names():
+    for kind in LabelKind:
+        assert registry.main_metric(kind).name == kind.metric
+        assert registry.main_metric(kind).estimate is not None
+
+
+def test_classes_that_all_or_no_rows_learned_from_have_are_not_in_the_mean():
+    label = multilabel("in", [["a", "b"], ["a"], ["a", "b"], ["b", "c"], ["a"]])
+    truth = label.take(np.array([2, 3, 4]))
+    scores = np.array([[0.9, 0.3, 0.9], [0.1, 0.2, 0.1], [0.5, 0.1, 0.5]])
+    found = Predictions(
+        truth=truth, learned=label.take(np.array([0, 1])), ranking=Ranking.of(truth.matrix, scores)
+    )
+    # all rows learned from have a, none has c; both works with b rank above the one without
+    assert score(found)["mAP"].value == 1.0
+    assert baseline(found).value == pytest.approx(2 / 3)
+    expected = [
+        sklearn.metrics.average_precision_score(has, each)
+        for has, each in zip(truth.matrix, scores, strict=True)
+    ]
+    assert score(found)["iMAP"] == pytest.approx(np.mean(expected))
+
+
+def test_an_error_is_how_far_a_number_is_outside_of_its_interval():
+    label = number(
+        "year", np.array([1600.0, 1700, 1800, 1850]), np.array([1600.0, 1700, 1810, 1850])
+    )
+    found = Predictions(
+        truth=label.take(np.array([2, 3])),
+        learned=label.take(np.array([0, 1])),
+        numbers=np.array([1805.0, np.nan]),  # the second has none: the median, 1650
+    )
+    assert found.errors.tolist() == [0.0, 200.0]
+    assert score(found)["MAE"].value == 100.0
+    assert score(found)["inside"] == 0.5
+    assert baseline(found).value == pytest.approx((150 + 200) / 2)
+
+
+ROWS = 600
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((ROWS, 2)).astype(np.float32)
+PARTS = dict(
+    zip(("train", "validation", "test"), np.split(np.arange(ROWS), [400, 500]), strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("label", "method"),
+    [
+        (multiclass("m", ["ab"[int(x > 0)] for x in X[:, 0]]), "linear"),
+        (multiclass("m", ["ab"[int(x > 0)] for x in abs(X[:, 0]) - 0.7]), "trees"),
+        (
+            multilabel("l", [["abc"[int(x > 0) + int(y > 0)], *"d"[: int(y > 1)]] for x, y in X]),
+            None,
+        ),
+        (number("n", 3 * X[:, 0].astype(float) + 0.1 * RNG.standard_normal(ROWS)), "linear"),
+        (number("n", abs(X[:, 0].astype(float))), "trees"),
+    ],
+)
+def test_metadata_predicts_what_depends_on_it(label, method):
+    found = metadata_baseline(X, label, **PARTS)
+    assert method is None or found.method == method
+    better = registry.main_metric(label.kind).is_better
+    assert better(found.estimate.value, baseline(found.predictions).value)
+    assert found.estimate == score(found.predictions)[label.kind.metric]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_metadata_is_never_worse_than_the_constant(seed):
+    rng = np.random.default_rng(seed)
+    for label in (
+        multiclass("m", list(rng.choice(["a", "b", "c"], ROWS, p=[0.6, 0.3, 0.1]))),
+        number("n", rng.standard_normal(ROWS)),
+    ):
+        found = metadata_baseline(X, label, **PARTS)
+        constant = baseline(found.predictions).value
+        assert not registry.main_metric(label.kind).is_better(constant, found.estimate.value)
+
+
+def test_metadata_that_is_the_same_everywhere_is_no_baseline():
+    assert (
+        metadata_baseline(np.zeros((ROWS, 2)), number("n", X[:, 0].astype(float)), **PARTS) is None
+    )
