@@ -1,3 +1,3 @@
-"""Embed museum collections, search them by likeness, and measure how well a picture can tell."""
+"""Similarity search and honest baselines for museum collections."""
 
 __version__ = "0.1.0"

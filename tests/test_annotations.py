@@ -257,7 +257,7 @@ def test_labels_and_splits_outlive_an_embed(colors, tmp_path, toy, paint):
     ids = Store.open(path).read(["id"]).column("id").to_pylist()
     side = dict(zip(ids, before.sides, strict=True))
     paint(colors / "cold/aqua.png", (0, 200, 200))
-    paint(colors / "warm/red.png", (200, 0, 0))  # changed, so embedded anew and last
+    paint(colors / "warm/red.png", (200, 0, 0))  # changed, so embedded again and last
     (colors / "cold/blue.png").unlink()
     embed_collection(read_collection(colors), path, toy)
     store = Store.open(path)

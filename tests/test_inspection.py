@@ -23,6 +23,7 @@ from artsim.cli import cli
 from artsim.errors import ReaderError, StoreError
 from artsim.images.phash import groups_of, near_pairs
 from artsim.inspection import EXPLANATIONS, FindingKind, InspectSettings, inspect_collection
+from artsim.inspection.bars import black_bars
 from artsim.inspection.columns import (
     FOLDS,
     describe_columns,
@@ -32,7 +33,6 @@ from artsim.inspection.columns import (
     spellings,
 )
 from artsim.inspection.files import NONE, UNNAMED, WEB, list_files, match
-from artsim.inspection.likeness import black_bars
 from artsim.labels import why_not_label
 from artsim.readers import read_collection
 from artsim.report import inspection_page

@@ -156,7 +156,7 @@ def test_terms_become_lists(museum):
     assert [nine[name] for name in names] == [twelve[name] for name in names] == [None] * 6
 
 
-def test_dimensions_are_those_of_the_whole_in_centimetres(museum):
+def test_dimensions_are_those_of_the_whole_in_centimeters(museum):
     header = "objectid,element,dimensiontype,dimension,unitname"
     sizes = [
         (10, "framed", "height", "99.0", "centimeters"),

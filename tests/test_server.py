@@ -935,7 +935,9 @@ def test_other_machines_are_let_in_with_a_token_only(store):
 
     done = CliRunner().invoke(cli, ["serve", str(store.path), "--host", "0.0.0.0"])
     assert done.exit_code == 2
-    assert "--host 0.0.0.0 gives other machines access; protect the server with --token" in done.output
+    assert (
+        "--host 0.0.0.0 gives other machines access; protect the server with --token" in done.output
+    )
 
 
 def test_without_fastapi_the_error_names_the_extra(store, monkeypatch):

@@ -44,7 +44,7 @@ def open_or_create(
     store = Store.open(path)
     before, now = store.manifest.passport, extractor.passport
     differences = before.differences(now)
-    if before.compute_dtype != now.compute_dtype:  # comparable, but rows of one index are alike
+    if before.compute_dtype != now.compute_dtype:  # an index's rows are of one kind
         differences.append(f"compute_dtype: {before.compute_dtype}, not {now.compute_dtype}")
     if tiles is not None and tiles != store.manifest.tiles:
         differences.append(f"tiles a side: {store.manifest.tiles}, not {tiles}")

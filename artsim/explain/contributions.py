@@ -180,9 +180,9 @@ def _layer_norm(
 ) -> Tensor:
     """Normalize as torch does, the standard deviation being a constant to the gradient."""
     axes = tuple(range(-len(normalized_shape), 0))
-    centerd = values - values.mean(axes, keepdim=True)
-    scale = centerd.detach().square().mean(axes, keepdim=True).add(eps).rsqrt()
-    normal = centerd * scale
+    centered = values - values.mean(axes, keepdim=True)
+    scale = centered.detach().square().mean(axes, keepdim=True).add(eps).rsqrt()
+    normal = centered * scale
     normal = normal if weight is None else normal * weight
     return normal if bias is None else normal + bias
 

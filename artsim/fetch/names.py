@@ -52,13 +52,13 @@ def file_stems(ids: Iterable[str], taken: Iterable[tuple[str, str]] = ()) -> dic
     names = dict(taken)
     owners = {stem.lower(): id_ for id_, stem in names.items()}
     bare = {id_: _without_suffix(id_) for id_ in ids}
-    alike = Counter(name.lower() for name in bare.values())
+    same = Counter(name.lower() for name in bare.values())
     for id_, name in bare.items():
         if id_ not in names:
             plain = _plain(name)
             is_own = (
                 plain == name
-                and alike[name.lower()] == 1
+                and same[name.lower()] == 1
                 and plain.lower() not in owners
                 and not _MARKED.search(plain)  # or it could be the name of another id
             )

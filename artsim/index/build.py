@@ -37,7 +37,7 @@ from artsim.store import Store, clear_left, write_whole
 __all__ = ["build_index"]
 
 _ENCODED = 1 << 14  # rows at a time
-_GROWN = 2  # so many times the rows, or the candidates needed, and codes are learned anew
+_GROWN = 2  # so many times the rows, or the candidates needed, and codes are learned again
 
 
 def build_index(store: Store, tap: str, goals: Goals | None = None) -> IndexInfo:

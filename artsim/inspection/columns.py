@@ -181,11 +181,11 @@ def metadata_baseline(
 
 def spellings(classes: Mapping[str, int]) -> Iterator[tuple[str, ...]]:
     """Yield the classes that differ only in case, spaces or Unicode form, the commonest first."""
-    alike: dict[str, list[str]] = {}
+    spelled: dict[str, list[str]] = {}
     for name in classes:
         plain = " ".join(unicodedata.normalize("NFKC", name).casefold().split())
-        alike.setdefault(plain, []).append(name)
-    for names in alike.values():
+        spelled.setdefault(plain, []).append(name)
+    for names in spelled.values():
         if len(names) > 1:
             yield tuple(sorted(names, key=lambda name: (-classes[name], name)))
 

@@ -42,14 +42,14 @@ def find_duplicates(
 def _look_alikes(pictures: PictureScan, again: set[int]) -> Iterator[tuple[int, int]]:
     """Yield places of pictures of nearly one hash and one shape, so that copies are connected."""
     with_hash: dict[int, list[int]] = {}
-    for place, likeness in enumerate(pictures.likenesses):
-        if likeness is not None and int(pictures.numbers[place]) not in again:
-            with_hash.setdefault(likeness, []).append(place)
+    for place, look in enumerate(pictures.look_hashes):
+        if look is not None and int(pictures.numbers[place]) not in again:
+            with_hash.setdefault(look, []).append(place)
     members = list(with_hash.values())
     near = near_pairs(np.array(list(with_hash), dtype=np.uint64), WITHIN)
     for a, b in itertools.chain(((i, i) for i in range(len(members))), near):
-        alike = sorted({*members[a], *members[b]}, key=pictures.aspects.__getitem__)
-        for one, other in itertools.pairwise(alike):
+        together = sorted({*members[a], *members[b]}, key=pictures.aspects.__getitem__)
+        for one, other in itertools.pairwise(together):
             if math.log(pictures.aspects[other] / pictures.aspects[one]) <= _ONE_SHAPE:
                 yield one, other
 

@@ -23,7 +23,7 @@ _REPORT_EVERY = 256  # files between two calls of progress
 def find_in_rows(rows: Rows, findings: Findings) -> None:
     """Find what is wrong with rows before any file is opened."""
     matched = rows.matched
-    alike = look_alike(matched.files) if (matched.file_of_row == NONE).any() else {}
+    similar = look_alike(matched.files) if (matched.file_of_row == NONE).any() else {}
     for row in np.flatnonzero(matched.file_of_row < 0).tolist():
         image, place = rows.images[row] or "", matched.file_of_row[row]
         example = Example((rows.name(row),), image if image != rows.ids[row] else "")
@@ -32,7 +32,7 @@ def find_in_rows(rows: Rows, findings: Findings) -> None:
         elif place == WEB:
             findings.add(FindingKind.WEB_IMAGE, example)
         else:
-            near = closest(image, alike)
+            near = closest(image, similar)
             hint = f"{image}; there is {printable(near)}" if near else example.detail
             findings.add(FindingKind.ORPHAN_ROW, Example(example.names, hint))
     first: dict[str, int] = {}

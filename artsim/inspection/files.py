@@ -132,9 +132,9 @@ def look_alike(files: Files) -> dict[str, str]:
     return names | {_looks(path): path for path in files.paths}
 
 
-def closest(image: str, alike: dict[str, str]) -> str | None:
+def closest(image: str, similar: dict[str, str]) -> str | None:
     """Find the file that a path may have meant: one of the same look, or of its name elsewhere."""
-    return alike.get(_looks(image)) or alike.get(_looks(image.rpartition("/")[2])) or None
+    return similar.get(_looks(image)) or similar.get(_looks(image.rpartition("/")[2])) or None
 
 
 def _list_folder(

@@ -93,7 +93,7 @@ class PictureScan:
     numbers: NDArray[np.int64]  # those of the files
     tails: list[bytes] = field(default_factory=list)
     contents: list[str] = field(default_factory=list)
-    likenesses: list[int | None] = field(default_factory=list)
+    look_hashes: list[int | None] = field(default_factory=list)
     aspects: list[float] = field(default_factory=list)  # bars left out
     widths: list[int] = field(default_factory=list)  # 0 where there is no header
     heights: list[int] = field(default_factory=list)
@@ -105,7 +105,7 @@ class PictureScan:
         """Note what one file showed."""
         self.tails.append(look.tail)
         self.contents.append(look.content)
-        self.likenesses.append(look.likeness)
+        self.look_hashes.append(look.look_hash)
         self.aspects.append(look.aspect)
         if isinstance(look.header, str):
             self.widths.append(0)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from artsim.errors import ImageError
 from artsim.images import Description, decode, describe, perceptual_hash, read_bytes
+from artsim.inspection.bars import Bars, black_bars
 from artsim.inspection.headers import glance
-from artsim.inspection.likeness import Bars, black_bars
 
 __all__ = ["Look", "content_hash", "look_at"]
 
@@ -31,7 +31,7 @@ class Look:
     tail: bytes = b""  # hash of the file's end, on request
     content: str = ""  # sha256 of the file; '' if it was not read whole
     damage: str = ""  # why it cannot be decoded; '' if it can, or was not tried
-    likeness: int | None = None  # perceptual hash, bars left out
+    look_hash: int | None = None  # perceptual hash, bars left out
     bars: Bars | None = None
     aspect: float = 0.0  # width / height, bars left out; 0 if it was not decoded
 
@@ -119,7 +119,7 @@ def _decoded(file: Path, header: Description, max_pixels: int) -> Look:
     return Look(
         header,
         content=content,
-        likeness=perceptual_hash(inside),
+        look_hash=perceptual_hash(inside),
         bars=bars,
         aspect=inside.shape[1] / inside.shape[0],
     )

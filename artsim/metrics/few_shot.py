@@ -1,4 +1,4 @@
-"""How much a few examples of each class teach: linear probes on n rows a class, drawn anew."""
+"""How much a few examples of each class teach: linear probes on n rows a class, drawn again."""
 
 from __future__ import annotations
 
@@ -112,14 +112,14 @@ def _fit(
     return task.quality(judged, head.scores(task.features[judged]), classes)
 
 
-def _axes(centerd: Array) -> Array | None:
+def _axes(centered: Array) -> Array | None:
     """Span the rows' space where it is smaller than the vectors': the optimum lies in it.
 
-    The intercept is not penalised, so that the losses' derivatives add up to 0 and the weights are
-    a sum of centerd rows.
+    The intercept is not penalized, so that the losses' derivatives add up to 0 and the weights are
+    a sum of centered rows.
     """
-    n, d = centerd.shape
+    n, d = centered.shape
     if n >= d:
         return None
-    axes: Array = np.linalg.qr(centerd.T)[0]  # (D, n)
+    axes: Array = np.linalg.qr(centered.T)[0]  # (D, n)
     return axes

@@ -2,7 +2,7 @@
 
 The objective is scikit-learn's, at every strength C:
 
-    mean loss + |W|^2 / (2 C n)        the intercept is not penalised
+    mean loss + |W|^2 / (2 C n)        the intercept is not penalized
 
 The strengths are fitted from the strongest penalty to the weakest. Each starts where the two before
 it point to, for the optimum moves nearly in proportion to log C; L-BFGS works in the eigenbasis of
@@ -221,11 +221,11 @@ class _Eigenbasis:
         if features.ndim != 2 or not torch.isfinite(features).all():
             raise EvaluationError("features must be a matrix (n, D) of finite numbers")
         mean = features.mean(dim=0)
-        centerd = features - mean
-        variances, axes = _eigh(centerd.T @ centerd / len(features))
+        centered = features - mean
+        variances, axes = _eigh(centered.T @ centered / len(features))
         ones = torch.ones((len(features), 1), device=features.device)
         variances = torch.cat([variances.clamp(min=0), ones[0]])
-        return cls(torch.cat([centerd @ axes, ones], dim=1), variances, axes, mean)
+        return cls(torch.cat([centered @ axes, ones], dim=1), variances, axes, mean)
 
     def back(self, found: Tensor) -> tuple[Tensor, Tensor]:
         """Turn parameters (S, K, D+1) into weights (S, D, K) and bias (S, K) of the features."""
@@ -264,7 +264,7 @@ class _Pair(NamedTuple):
 
 
 class _Problem:
-    """One strength's optimisation; scalars of its problems have shape (1,), or (K,) by label."""
+    """One strength's optimization; scalars of its problems have shape (1,), or (K,) by label."""
 
     def __init__(
         self, basis: _Eigenbasis, loss: _Loss, penalty: float, start: _Point, pairs: list[_Pair]

@@ -170,8 +170,8 @@ def whiten(vectors: Array, dimensions: int = _DIMENSIONS) -> Whitening:
     mean = vectors.mean(axis=0, dtype=np.float64)
     covariance = np.zeros((len(mean), len(mean)))
     for start in range(0, len(vectors), _BLOCK):
-        centerd = vectors[start : start + _BLOCK] - mean
-        covariance += centerd.T @ centerd / len(vectors)
+        centered = vectors[start : start + _BLOCK] - mean
+        covariance += centered.T @ centered / len(vectors)
     variances, axes = np.linalg.eigh(covariance)  # rising
     variances, axes = variances[::-1][:dimensions], axes[:, ::-1][:, :dimensions]
     kept = variances > 1e-7 * variances[0]

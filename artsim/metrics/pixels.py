@@ -1,7 +1,8 @@
-"""How alike two pictures are pixel by pixel: SSIM and RMSE of small gray copies.
+"""How similar two pictures are pixel by pixel: SSIM and RMSE of small gray copies.
 
-They compare what stands at the same place, so that a work photographed anew, cropped or mirrored is
-unlike itself, and two dark pictures are alike. They do not separate good retrieval from bad.
+They compare pixels at the same place, so that a work photographed again, cropped or mirrored
+differs from itself, and two dark pictures are similar. They do not separate good retrieval from
+bad.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def fit_ridge(
 ) -> LinearPath:
     """Fit ridge regression at every penalty, in float64.
 
-    The objective is scikit-learn's: |y - X w - b|^2 + alpha |w|^2, the intercept not penalised.
+    The objective is scikit-learn's: |y - X w - b|^2 + alpha |w|^2, the intercept not penalized.
 
     Args:
         features: Shape (n, D).

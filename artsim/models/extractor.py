@@ -160,7 +160,7 @@ def _refit(preprocessing: Preprocessing, fit: Fit | None, scaled_decoding: int) 
     preprocessing = replace(preprocessing, scaled_decoding=scaled_decoding)
     if fit is None or fit == preprocessing.fit:
         return preprocessing
-    # Whoever asks for pad or squash wants the whole picture seen: nothing is cut off.
+    # Pad and squash are asked for to keep the whole picture: nothing is cut off.
     return replace(preprocessing, fit=fit, scale=preprocessing.size)
 
 

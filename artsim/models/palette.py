@@ -1,7 +1,7 @@
 """What colors a picture has: a histogram in CIELAB, no network needed.
 
 A pixel counts in every bin around it, by a normal distribution of its distance: colors that
-look alike share bins, so a red is nearer to a dark red than to a blue. The square root of the
+look similar share bins, so a red is nearer to a dark red than to a blue. The square root of the
 histogram has length 1, and the cosine of two is the Bhattacharyya coefficient, 1 for the same
 colors and 0 for colors that have nothing in common. Two pictures of a single color each have
 exp(-(distance / 42) ** 2), the distance being CIE76's.

@@ -93,7 +93,7 @@ class Teller:
         try:
             found = images.describe(file)
         except ImageError:
-            return usual  # and whoever decodes it hears why it is no picture
+            return usual  # and decoding it says why it is no picture
         (shape,) = nearest_shapes([found.width], [found.height], np.array(shapes))
         return in_shape(usual, shape)
 

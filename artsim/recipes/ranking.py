@@ -46,10 +46,10 @@ def rank(
         return nearest(unit[queries], unit, k, exclude=queries, device=device).rows
     if measure == "euclidean":
         # |q - x|^2 = |q|^2 - 2 (q x - |x|^2 / 2): the largest product is the smallest distance.
-        centerd = vectors - vectors.mean(axis=0)  # for the numbers' sake
-        halves = -0.5 * (centerd**2).sum(axis=1, keepdims=True)
-        bank = np.concatenate([centerd, halves], axis=1)
-        asked = np.concatenate([centerd[queries], np.ones((len(queries), 1), "f4")], axis=1)
+        centered = vectors - vectors.mean(axis=0)  # for the numbers' sake
+        halves = -0.5 * (centered**2).sum(axis=1, keepdims=True)
+        bank = np.concatenate([centered, halves], axis=1)
+        asked = np.concatenate([centered[queries], np.ones((len(queries), 1), "f4")], axis=1)
         return nearest_inner(asked, bank, k, exclude=queries, device=device).rows
     return _manhattan(vectors, queries, k, torch.device(device))
 

@@ -157,7 +157,7 @@ def _size(subject: str, rng: np.random.Generator) -> tuple[int, int]:
 
 
 def _tinted(palette: Palette, rng: np.random.Generator) -> Palette:
-    """Mix the colors anew for a picture: close to the artist's, never the same."""
+    """Mix the colors again for a picture: close to the artist's, never the same."""
     strays = rng.normal(0, 9, (len(palette), 3))
     colors = (np.array(palette) + strays).clip(0, 255).astype(int).tolist()
     return Palette(*((red, green, blue) for red, green, blue in colors))

@@ -65,7 +65,7 @@ class IndexEncoder:
         self._weights = weights
         self._compute = compute
         self._max_pixels = max_pixels
-        self._loading = threading.Lock()  # once, whoever asks first
+        self._loading = threading.Lock()  # once, by the first thread that needs it
         # Who computes holds it: a network keeps what it computes, and would mix up two at a time.
         self.computing = threading.Lock()
 
@@ -117,7 +117,7 @@ class IndexEncoder:
         if passport.tap(EMBEDDING) is None:
             raise SearchError(
                 f"words can be compared with the network's own embedding alone, which "
-                f"{str(self._store.path)!r} does not hold; embed anew without @LAYER"
+                f"{str(self._store.path)!r} does not hold; embed again without @LAYER"
             )
         from artsim.models import load_text_tower
 
@@ -159,7 +159,7 @@ def load_index_extractor(
     if differences:
         raise PassportError(
             f"the query would not be comparable with {str(store.path)!r}, which has "
-            f"{'; '.join(differences)}; ask without --model, or embed the collection anew"
+            f"{'; '.join(differences)}; ask without --model, or embed the collection again"
         )
     return extractor
 

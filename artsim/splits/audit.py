@@ -36,7 +36,7 @@ __all__ = [
 
 Progress = Callable[[int, int, int], None]  # done, of how many, failures so far
 
-_ALGORITHM = "dct-8x8-of-32x32-1"  # hashes of another are made anew
+_ALGORITHM = "dct-8x8-of-32x32-1"  # hashes of another are made again
 _SAVED = 10_000  # pictures hashed between two writes of the file
 _ENOUGH = 64  # pixels a side that a JPEG is decoded to, at least
 
@@ -278,7 +278,7 @@ def _known_hashes(store: Store) -> dict[str, int | None]:
                 return {}
             table = parquet.read(["content_hash", "perceptual_hash"])
     except (OSError, pa.ArrowException, KeyError):
-        return {}  # not there or damaged: they are made anew
+        return {}  # not there or damaged: they are made again
     hashes = table.column("perceptual_hash").to_pylist()
     return dict(zip(table.column("content_hash").to_pylist(), hashes, strict=True))
 

@@ -114,7 +114,7 @@ def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = Fals
         if name in stored_splits(store) and not replace:
             raise EvaluationError(
                 f"{str(store.path)!r} has a split {name!r}; choose another --name, or --replace "
-                "it and measure anew"
+                "it and measure again"
             )
         sides = _draw(store, plan)
         _write_split(store, name, sides, plan)

@@ -10,7 +10,7 @@ What each does with the same rows, each left out of its own neighbors:
 * artsim: one exact search for k = 10, 20, 100, 200; weighted votes, top-1, top-5, macro F1,
   balanced accuracy, kappa and a bootstrap interval for each k.
 * DINO loop (facebookresearch/dino, eval_knn.py): float32 products and topk in blocks of 256
-  queries, votes by one-hot columns for each k, top-1 and top-5. The original searches anew for
+  queries, votes by one-hot columns for each k, top-1 and top-5. The original searches again for
   each k; here one search serves them all, and the time that it would take is reckoned too.
 * scikit-learn: KNeighborsClassifier(algorithm="brute"), predict_proba for each k: what top-1 and
   top-5 need. Its votes are plain. One such call, k = 200, is given too.

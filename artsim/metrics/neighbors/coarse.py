@@ -38,17 +38,17 @@ class CoarseBank:
         radius = error = 0.0
         step = 1 << 9 if device.type == "cpu" else 1 << 15  # so few stay in the processor's cache
         for start in range(0, len(bank), step):
-            centerd = bank[start : start + step] - mean
-            vectors[start : start + step] = centerd
-            radius = max(radius, float(_norms(centerd).max()))
-            moved = _norms(centerd - vectors[start : start + step])
+            centered = bank[start : start + step] - mean
+            vectors[start : start + step] = centered
+            radius = max(radius, float(_norms(centered).max()))
+            moved = _norms(centered - vectors[start : start + step])
             error = max(error, float(moved.max()))
         return cls(vectors, mean, radius, error)
 
     def most_true(self, queries: Tensor, coarse: Tensor, products: Tensor) -> Tensor:
         """Bound the true scores from above that coarse products can stand for, shape (q, c).
 
-        With b the centerd row and a prime for rounded, |q.b - q'.b'| is at most
+        With b the centered row and a prime for rounded, |q.b - q'.b'| is at most
         |q - q'| |b| + |q'| |b - b'|, and the product is itself summed and rounded.
         """
         error = _norms(queries - coarse) * self.radius + _norms(coarse.float()) * self.error

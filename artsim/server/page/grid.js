@@ -122,7 +122,7 @@ function card(work, actions, isAnswer) {
     make(
       "div",
       { className: "caption" },
-      isAnswer ? likeness(work) : null,
+      isAnswer ? similarity(work) : null,
       make("p", { className: "title" }, work.title || work.id),
       make("p", { className: "by" }, [work.artist, work.date].filter(Boolean).join(", ")),
       detail ? make("p", { className: "by" }, detail) : null,
@@ -146,7 +146,7 @@ function placeOf(element) {
 }
 
 /** How similar a match is to the query, as a quiet bar and in figures. */
-function likeness(work) {
+function similarity(work) {
   const score = work.score.toFixed(3);
   const percentile = work.percentile === null ? null : Number(work.percentile.toPrecision(4));
   const shares = Object.entries(work.shares).map(([name, share]) => `${name} ${share.toFixed(3)}`);
@@ -160,7 +160,7 @@ function likeness(work) {
   const length = `${Math.max(0, Math.min(1, work.score)) * 100}%`;
   return make(
     "div",
-    { className: "likeness", title: said },
+    { className: "similarity", title: said },
     make(
       "span",
       { className: "track", "aria-hidden": "true" },
