@@ -88,7 +88,7 @@ EXPLANATIONS: Mapping[FindingKind, FindingText] = {
     ),
     FindingKind.HUGE: FindingText(
         Weight.LOST,
-        "pictures of more pixels than the cap",
+        "pictures of more pixels than the limit",
         "Their rows are left out; raise the limit with --max-pixels if you trust the files.",
     ),
     FindingKind.ORPHAN_IMAGE: FindingText(
