@@ -376,6 +376,7 @@ def test_the_commands_import_label_split_and_describe(museum, vectors, tmp_path)
         "expression": "artist ~ 'ad'",
         "classes": {"ada": 2},
         "missing": 0,
+        "index": str(index),
     }
     assert "1 classes, 0 missing" in run("label", "ada = artist ~ 'A'", "--index", index, "--table")
     (line,) = run(

@@ -78,6 +78,7 @@ def test_the_built_index_is_described_as_json(indexed):
     assert row.pop("latency") > 0
     assert row.pop("faiss")
     assert row == {
+        "index": str(indexed),
         "tap": "rgb",
         "kind": "PQ3x4fs",
         "metric": "cosine",

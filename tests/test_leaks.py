@@ -230,6 +230,7 @@ def test_leaks_prints_each_and_is_strict_when_asked(copies):
         "from_split": "subset",
         "from_side": "train",
         "distance": lines[1]["distance"],
+        "index": str(copies.path),
     }
     assert lines[1]["distance"] <= 4
     table = run(*args, "--table").splitlines()

@@ -96,9 +96,9 @@ def cli() -> None:
     """Embed museum collections, search them by similarity, predict their labels.
 
     \b
-        artsim embed paintings/            # pictures -> indexes/paintings
-        artsim similar query.jpg -k 10     # which works look similar?
-        artsim knn-eval                    # how well do neighbors predict the labels?
+        artsim embed paintings/         # pictures -> indexes/paintings
+        artsim similar query.jpg -k 10  # which works look similar?
+        artsim knn-eval                 # do neighbors predict the labels?
     """
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name is printed, whatever its bytes

@@ -116,7 +116,7 @@ def index(
             goals = replace(before.goals if before else Goals(), **changes)
             infos.append(build_index(store, name, goals))
     if wants_json(as_json):
-        print_json_lines(map(as_dict, infos))
+        print_json_lines(map(as_dict, infos), index=store.path)
         return
     click.echo(f"Search index of {store.path} ({store.rows:,} pictures)")
     rows = [

@@ -60,8 +60,9 @@ def info(index: Path | None, failures: bool, check: bool, as_json: bool | None) 
 def _print_failures(store: Store, as_json: bool) -> None:
     rows = store.failures().select(["id", "image", "stage", "reason"]).to_pylist()
     if as_json:
-        print_json_lines(rows)
+        print_json_lines(rows, index=store.path)
     else:
+        click.echo(f"{store.path}: {len(rows):,} failures")
         print_table(["id", "stage", "reason"], [[r["id"], r["stage"], r["reason"]] for r in rows])
 
 

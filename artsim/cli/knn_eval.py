@@ -147,7 +147,7 @@ def knn_eval(
             if write is not None:
                 write(evaluation)
             if in_json:
-                print_json_lines(as_dicts(evaluation, plan))
+                print_json_lines(as_dicts(evaluation, plan), index=store.path)
             else:
                 print_evaluation(evaluation)
     if not in_json:

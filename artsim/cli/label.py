@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import click
 import cloup
@@ -66,8 +67,11 @@ def label(
     if label is None:
         known = derived_labels(store).items()
         if wants_json(as_json):
-            print_json_lines({"label": name, "expression": text} for name, text in known)
+            print_json_lines(
+                ({"label": name, "expression": text} for name, text in known), index=store.path
+            )
         elif known:
+            click.echo(f"Derived labels of {store.path}")
             print_table(["label", "expression"], list(known))
         else:
             click.echo(f"{store.path} has no derived labels; see 'artsim label --help'")
@@ -76,8 +80,9 @@ def label(
     counts = Counter(value for value in values if value is not None)
     missing = len(values) - sum(counts.values())
     if wants_json(as_json):
-        found = {"label": derivation.name, "expression": derivation.expression}
-        print_json_lines([found | {"classes": dict(counts.most_common()), "missing": missing}])
+        found: dict[str, Any] = {"label": derivation.name, "expression": derivation.expression}
+        found |= {"classes": dict(counts.most_common()), "missing": missing}
+        print_json_lines([found], index=store.path)
         return
     click.echo(f"{derivation.name} in {store.path}: {len(counts):,} classes, {missing:,} missing")
     rows = [[name, f"{count:,}"] for name, count in counts.most_common(_SHOWN)]

@@ -12,7 +12,7 @@ import cloup
 
 from artsim.cli.options.collection import images_option, within_option
 from artsim.cli.options.complete import complete_column, complete_split
-from artsim.cli.options.index import index_argument, index_option, open_store
+from artsim.cli.options.index import index_argument, index_option, is_index_named, open_store
 from artsim.cli.options.labels import group_option
 from artsim.cli.options.outputs import format_option, strict_option
 from artsim.cli.options.values import count_cores
@@ -82,19 +82,17 @@ def leaks(
         artsim leaks --split style_split --split genre_split --json
     """
     if collection is not None:
-        if (
-            index is not None
-            and click.get_current_context().get_parameter_source("index")
-            == click.core.ParameterSource.COMMANDLINE
-        ):
+        if is_index_named():
             raise click.UsageError("use --collection or an index, not both")
         from artsim.readers import ReaderOptions, read_collection
         from artsim.splits.audit import audit_catalog
 
         catalog = read_collection(collection, options=ReaderOptions(images=images))
         report = audit_catalog(catalog, splits, group=group, object_=object_)
+        path = Path(collection)
     else:
         store = open_store(index)
+        path = store.path
         from artsim.splits.audit import audit_splits
 
         with show_progress("hashing") as progress:
@@ -115,8 +113,9 @@ def leaks(
             err=True,
         )
     if wants_json(as_json):
-        print_json_lines(_rows(report))
+        print_json_lines(_rows(report), index=path if collection is None else None)
     else:
+        click.echo(f"Leaks in {path}")
         _print_report(report)
     if strict and any(each.leaks for each in report.comparisons):
         sys.exit(1)

@@ -38,9 +38,15 @@ def wants_json(as_json: bool | None) -> bool:
     return not sys.stdout.isatty() if as_json is None else as_json
 
 
-def print_json_lines(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print one JSON object a line; a number that is not finite, which JSON lacks, as null."""
+def print_json_lines(rows: Iterable[Mapping[str, Any]], *, index: Path | None = None) -> None:
+    """Print one JSON object per line; numbers that are not finite, which JSON lacks, as null.
+
+    Args:
+        rows: The objects.
+        index: The index that they come from, named in each of them.
+    """
     for row in rows:
+        row = row if index is None else {**row, "index": str(index)}
         text = json.dumps(finite(row), ensure_ascii=False, allow_nan=False)
         # Bytes that are not UTF-8 are surrogates in Python: escaped they are ASCII, and JSON.
         click.echo(text.encode("utf-8", "backslashreplace").decode())

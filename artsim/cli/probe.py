@@ -137,11 +137,9 @@ def probe(
         ordinary = list(run_probe(store, other, device=find_device(device)))
     if wants_json(as_json):
         for some, apart in ((probes, group), (ordinary, None)):
-            setting = {"tap": plan.tap, "split": split, "group": apart}
+            setting = {"index": str(store.path), "tap": plan.tap, "split": split, "group": apart}
             print_json_lines(each.to_json() | setting for each in some)
-            print_json_lines(
-                {"mean_of": row["labels"]} | row | {"group": apart} for row in means(some)
-            )
+            print_json_lines({"mean_of": row["labels"]} | row | setting for row in means(some))
     else:
         _print_probes(store, plan, probes, ordinary)
     if not no_save:

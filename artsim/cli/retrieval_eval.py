@@ -92,9 +92,10 @@ def retrieval_eval(
     found = list(retrieve(store, plan))
     if wants_json(as_json):
         setting = {"tap": plan.tap, "junk": junk, "seed": seed}
-        print_json_lines(_as_dict(each) | setting for each in found)
+        print_json_lines((_as_dict(each) | setting for each in found), index=store.path)
         if per_class:
-            print_json_lines(row for each in found for row in _class_dicts(each))
+            rows = (row for each in found for row in _class_dicts(each))
+            print_json_lines(rows, index=store.path)
         return
     apart = f", {junk} is junk" if junk else ""
     click.echo(f"Retrieval on {store.path} ({store.rows:,} pictures, by {plan.tap}{apart})")

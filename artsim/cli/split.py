@@ -105,7 +105,7 @@ def split(
         )
         drawn = [make_split(store, name, plan, replace=replace)]
     if wants_json(as_json):
-        print_json_lines(map(_describe, drawn))
+        print_json_lines(map(_describe, drawn), index=store.path)
     else:
         for each in drawn:
             _print_split(each, store.path)

@@ -27,6 +27,7 @@ __all__ = [
     "index_option",
     "indexes_argument",
     "indexes_option",
+    "is_index_named",
     "open_store",
     "open_stores",
     "take_index",
@@ -163,6 +164,13 @@ def open_stores(indexes: Sequence[Path]) -> list[Store]:
     """Open several indexes, each once, or the only one in indexes/ where none is named."""
     stores = [open_store(index) for index in indexes] or [open_store(None)]
     return list({store.path.resolve(): store for store in stores}.values())
+
+
+def is_index_named() -> bool:
+    """Say whether the command line names an index, not only the environment."""
+    context = click.get_current_context()
+    source = context.get_parameter_source("index")
+    return bool(context.meta.get(_NAMED)) or source == ParameterSource.COMMANDLINE
 
 
 def _is_named(word: str) -> bool:

@@ -1,0 +1,100 @@
+"""Which index a command reads: named first or by --index, by ARTSIM_INDEX, else the only one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from search_toys import at, make_store
+
+from artsim.cli import cli
+
+# A command of each kind, with the words that it needs beside the index.
+COMMANDS = {
+    "info": [],
+    "label": [],
+    "split": [],
+    "similar": ["a"],
+    "dupes": ["--threshold", "0.5"],
+    "leaks": ["--split", "side", "--no-pictures"],
+    "knn-eval": ["-k", "1"],
+    "retrieval-eval": ["-k", "1"],
+    "index": [],
+}
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ARTSIM_INDEX", raising=False)
+
+
+def museum(name):
+    columns = {"artist": ["Ada", "Ada", "Bob", "Bob"], "side": ["train", "test", "train", "test"]}
+    path = Path("indexes") / name
+    return make_store(path, ["a", "b", "c", "d"], {"east": at(0, 9, 80, 89)}, columns)
+
+
+def run(command, *args, code=0, env=None):
+    words = [command, *args, *COMMANDS.get(command, []), "--table"]
+    result = CliRunner().invoke(cli, words, env=env, catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_an_index_is_named_first_by_an_option_or_by_the_environment(command, tmp_path):
+    museum("met")
+    museum("moma")
+    by_path = run(command, "indexes/moma")
+    assert "indexes/moma" in by_path
+    for output in (
+        run(command, "moma"),
+        run(command, "--index", "moma"),
+        run(command, env={"ARTSIM_INDEX": "moma"}),
+        run(command, "moma", env={"ARTSIM_INDEX": "met"}),
+    ):
+        assert "indexes/moma" in output
+        assert "indexes/met" not in output
+    both = run(command, "moma", "--index", "met", code=2)
+    assert "'moma' and --index both name an index; use one" in both
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_only_index_is_the_default_and_several_are_listed(command):
+    assert "no index in 'indexes'; make one with 'artsim embed" in run(command, code=1)
+    museum("met")
+    assert "indexes/met" in run(command)
+    museum("moma")
+    assert run(command, code=2).splitlines()[-3:] == [
+        "Error: indexes/ has 2 indexes; name one with --index DIR, or set ARTSIM_INDEX:",
+        "  indexes/met",
+        "  indexes/moma",
+    ]
+
+
+@pytest.mark.parametrize("command", ["knn-eval", "retrieval-eval", "leaks", "label", "split"])
+def test_rows_of_json_name_their_index(command):
+    store = museum("met")
+    if command == "label":
+        CliRunner().invoke(cli, ["label", "ada = artist = 'Ada'"])
+    if command == "split":
+        CliRunner().invoke(cli, ["split", "--name", "half"])
+    words = [command, *COMMANDS[command], "--json", *(["--group", "artist"] * (command == "leaks"))]
+    lines = CliRunner().invoke(cli, words, catch_exceptions=False).stdout.splitlines()
+    assert lines
+    assert {json.loads(line)["index"] for line in lines} == {str(store.path)}
+
+
+def test_a_folder_of_queries_is_not_taken_for_an_index_of_its_name(tmp_path):
+    museum("met")
+    (tmp_path / "met").mkdir()
+    assert (
+        "the folder 'met' holds many queries" in CliRunner().invoke(cli, ["similar", "met"]).output
+    )
+
+
+def test_two_labels_are_one_too_many():
+    museum("met")
+    output = CliRunner().invoke(cli, ["label", "met", "a = 1", "b = 2"]).output
+    assert "Error: unexpected argument 'b = 2'" in output
