@@ -6,13 +6,13 @@ import pytest
 from conftest import noise_picture
 from pages import check_page
 
+from artsim.datatypes import Estimate
 from artsim.report import run_page
 from artsim.report.figures import lines
 from artsim.study import (
     CalibrationBin,
     ClassScore,
     Confusion,
-    Estimate,
     MethodScore,
     Neighbor,
     PredictionError,
@@ -22,13 +22,13 @@ from artsim.study import (
     Work,
 )
 
-HALF = Estimate(0.5, 0.1, 0.9)
+HALF = Estimate(0.5, 0.1, 0.9, n=2)
 ODD = "<b>oil & gold</b>"
 
 
 def class_score(name, right):
     return ClassScore(
-        class_=name, train=3, test=1, correct=right, recall=Estimate(right, 0.0, 1.0),
+        class_=name, train=3, test=1, correct=right, recall=Estimate(right, 0.0, 1.0, n=1),
         precision=None, confused_with=None, confused=0,
     )  # fmt: skip
 
@@ -70,8 +70,8 @@ def task(name, metric, found):
         validation_score=None,
         methods=(
             MethodScore("the network", HALF),
-            MethodScore("majority", Estimate(0.25, math.nan, math.nan)),
-            MethodScore("probe", Estimate(0.75, 0.2, 1.0)),
+            MethodScore("majority", Estimate(0.25, math.nan, math.nan, n=2)),
+            MethodScore("probe", Estimate(0.75, 0.2, 1.0, n=2)),
         ),
         metadata=("width",),
         k=5,

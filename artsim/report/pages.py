@@ -12,7 +12,7 @@ from artsim.errors import StoreError
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from artsim.study import Estimate
+    from artsim.datatypes import Estimate
 
 __all__ = ["cell", "render", "save_text"]
 

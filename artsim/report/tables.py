@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from artsim.datatypes import Estimate
 from artsim.errors import StoreError
 from artsim.report.pages import cell, save_text
 from artsim.report.spreadsheet import csv_text
-from artsim.study import Estimate, LabelStudy, MethodScore, Neighbor, SplitFacts, Study
+from artsim.study import LabelStudy, MethodScore, Neighbor, SplitFacts, Study
 
 __all__ = [
     "Table",

@@ -5,25 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from artsim.labels import encode
 from artsim.metrics import scores as metrics
-from artsim.metrics.intervals import wilson
+from artsim.metrics.intervals import estimate_share
 from artsim.study.data import StudyData
 from artsim.study.findings import (
     CalibrationBin,
     ClassScore,
     ColumnSlices,
     Confusion,
-    Estimate,
     PredictionError,
     PredictionStudy,
     Slice,
 )
 from artsim.study.predictions import AlignedPredictions
 
-__all__ = ["share", "study_predictions"]
+__all__ = ["study_predictions"]
 
 EDGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the bins of confidence
 
@@ -53,7 +51,7 @@ def study_predictions(
     ranked = np.argsort(-found.probabilities, axis=1, kind="stable")[:, :_TOP]
     return PredictionStudy(
         source=found.source,
-        accuracy=share(truth == predicted),
+        accuracy=estimate_share(truth == predicted),
         top5=metrics.top_accuracy(truth, ranked),
         macro_f1=metrics.macro_f1(truth, predicted),
         balanced_accuracy=metrics.balanced_accuracy(truth, predicted),
@@ -73,12 +71,6 @@ def study_predictions(
     )
 
 
-def share(correct: NDArray[np.bool_]) -> Estimate:
-    """Return the share that is true, with its Wilson interval."""
-    n = len(correct)
-    return Estimate(float(correct.mean()), *wilson(int(correct.sum()), n))
-
-
 def _classes(found: AlignedPredictions) -> list[ClassScore]:
     truth, predicted = found.truth, found.predicted
     train = np.bincount(found.codes[found.train], minlength=len(found.classes))
@@ -94,8 +86,8 @@ def _classes(found: AlignedPredictions) -> list[ClassScore]:
                 train=int(train[code]),
                 test=int(own.sum()),
                 correct=int((own & positive).sum()),
-                recall=share(positive[own]) if own.any() else None,
-                precision=share(own[positive]) if positive.any() else None,
+                recall=estimate_share(positive[own]) if own.any() else None,
+                precision=estimate_share(own[positive]) if positive.any() else None,
                 confused_with=found.classes[wrong.argmax()] if wrong.any() else None,
                 confused=int(wrong.max()),
             )
@@ -113,7 +105,7 @@ def _calibration(found: AlignedPredictions) -> list[CalibrationBin]:
             high=EDGES[i + 1],
             count=int((place == i).sum()),
             confidence=float(confidence[place == i].mean()),
-            accuracy=share(correct[place == i]),
+            accuracy=estimate_share(correct[place == i]),
         )
         for i in range(len(EDGES) - 1)
         if (place == i).any()
@@ -168,7 +160,7 @@ def _slices(
     for value, rows in groups:
         if not rows.any():
             continue
-        accuracy = share(correct[rows])
+        accuracy = estimate_share(correct[rows])
         slices.append(
             Slice(
                 value=value,

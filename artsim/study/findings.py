@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from artsim.datatypes import Estimate
+
 __all__ = [
     "CalibrationBin",
     "ClassScore",
     "ColumnSlices",
     "Confusion",
-    "Estimate",
     "Neighbor",
     "Outlier",
     "Outliers",
@@ -21,15 +22,6 @@ __all__ = [
     "Slice",
     "Work",
 ]
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score with its 95% interval."""
-
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)

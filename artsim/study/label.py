@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.evaluation.retrieval import QUANTILES, RetrievalPlan, retrieve
@@ -19,7 +20,7 @@ from artsim.metrics.votes import vote
 from artsim.splits.leaks import Evidence, LeakKind, find_leaks
 from artsim.study.data import Codes, StudyData
 from artsim.study.errors import study_predictions
-from artsim.study.findings import Estimate, Outliers
+from artsim.study.findings import Outliers
 from artsim.study.outliers import find_outliers
 from artsim.study.predictions import AlignedPredictions, Predictions, align
 from artsim.study.results import (
@@ -110,7 +111,7 @@ def _methods(found: LabelProbe) -> tuple[MethodScore, ...]:
     return (
         MethodScore(_BASELINES[found.metric], _baseline(found)),
         *(
-            MethodScore(name, Estimate(score.value, *score.interval))
+            MethodScore(name, Estimate(score.value, *score.interval, n=len(found.sides.test)))
             for name, score in scores.items()
         ),
     )
@@ -120,11 +121,11 @@ def _baseline(found: LabelProbe) -> Estimate:
     """Return the baseline, with an interval if it is a share of the test images."""
     target, sides = found.target, found.sides
     if target.kind != LabelKind.MULTICLASS:
-        return Estimate(found.baseline, math.nan, math.nan)
+        return Estimate(found.baseline, math.nan, math.nan, n=len(sides.test))
     usual = np.bincount(target.strata[sides.seen]).argmax()
     right = int((target.strata[sides.test] == usual).sum())
     interval = metrics.accuracy_interval(right, len(sides.test), seed=found.seed)
-    return Estimate(found.baseline, *interval)
+    return Estimate(found.baseline, *interval, n=len(sides.test))
 
 
 def _aligned(

@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.labels import LabelKind
+from artsim.metrics.intervals import estimate_share
 from artsim.models import read_model
 from artsim.recipes import find_recipe
 from artsim.recipes.begin import open_index
 from artsim.recipes.heritage_two_stage import TREE, stage_folder
 from artsim.splits.stored import TEST, TRAIN, VAL
 from artsim.study.data import StudyData, read_data
-from artsim.study.errors import share, study_predictions
-from artsim.study.findings import ClassScore, Estimate
+from artsim.study.errors import study_predictions
+from artsim.study.findings import ClassScore
 from artsim.study.overview import read_columns
 from artsim.study.predictions import AlignedPredictions
 from artsim.study.results import MethodScore, RunStudy, TaskStudy
@@ -121,23 +123,23 @@ def _study(
 
 def _methods(task: Mapping[str, Any]) -> list[MethodScore]:
     """List the scores that are known on the test images, the network's first."""
-    base = task["baselines"]
+    base, n = task["baselines"], task[TEST]["n"]
     low, high = task[TEST].get("interval", (math.nan, math.nan))
     scores: dict[str, Estimate | None] = {
-        NETWORK: Estimate(task[TEST]["value"], low, high),
-        _USUAL[task[TEST]["metric"]]: _estimate(base, "baseline"),
+        NETWORK: Estimate(task[TEST]["value"], low, high, n=n),
+        _USUAL[task[TEST]["metric"]]: _estimate(base, "baseline", n),
     }
-    scores |= {name: _estimate(base, key) for key, name in _WAYS.items()}
-    scores |= {name: _estimate(task["others"], name) for name in task["others"]}
+    scores |= {name: _estimate(base, key, n) for key, name in _WAYS.items()}
+    scores |= {name: _estimate(task["others"], name, n) for name in task["others"]}
     return [MethodScore(name, score) for name, score in scores.items() if score is not None]
 
 
-def _estimate(values: Mapping[str, Any], name: str) -> Estimate | None:
+def _estimate(values: Mapping[str, Any], name: str, n: int) -> Estimate | None:
     if values[name] is None:
         return None
     ends = (values.get(f"{name}_{end}") for end in ("low", "high"))
     low, high = (math.nan if end is None else end for end in ends)
-    return Estimate(values[name], low, high)
+    return Estimate(values[name], low, high, n=n)
 
 
 def _aligned(rows: Sequence[Row], classes: tuple[str, ...], data: StudyData) -> AlignedPredictions:
@@ -171,8 +173,8 @@ def _members(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[ClassScore
             train=train[name],
             test=int(own.sum()),
             correct=int((own & positive).sum()),
-            recall=share(positive[own]) if own.any() else None,
-            precision=share(own[positive]) if positive.any() else None,
+            recall=estimate_share(positive[own]) if own.any() else None,
+            precision=estimate_share(own[positive]) if positive.any() else None,
             confused_with=None,
             confused=0,
         )

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from artsim.datatypes import TapInfo
-from artsim.study.findings import ClassScore, Estimate, Outliers, PredictionStudy, Work
+from artsim.datatypes import Estimate, TapInfo
+from artsim.study.findings import ClassScore, Outliers, PredictionStudy, Work
 
 __all__ = [
     "Curve",
