@@ -28,7 +28,7 @@ from artsim.report.tables import study_tables
 from artsim.store import Store
 from artsim.study.findings import ColumnSlices, Confusion
 from artsim.study.of_index import StudyPlan, find_group, study
-from artsim.study.predictions import Predictions, align
+from artsim.study.predictions import ModelPredictions, align
 from artsim.study.principal import principal_components
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
@@ -188,7 +188,7 @@ def predictions(**changes):
         "classes": ("blue", "green", "red"),
         "probabilities": np.array([[0.8, 0.1, 0.1]] * len(tested)),
     }
-    return Predictions(**(values | changes))
+    return ModelPredictions(**(values | changes))
 
 
 def study_with(path, **changes):

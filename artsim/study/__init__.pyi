@@ -13,7 +13,7 @@ from .findings import (
 )
 from .of_index import StudyPlan, find_group, study
 from .of_run import study_run
-from .predictions import Predictions
+from .predictions import ModelPredictions
 from .results import (
     Curve,
     LabelStudy,
@@ -33,12 +33,12 @@ __all__ = [
     "Curve",
     "LabelStudy",
     "MethodScore",
+    "ModelPredictions",
     "Neighbor",
     "Outlier",
     "Outliers",
     "PredictionError",
     "PredictionStudy",
-    "Predictions",
     "RunStudy",
     "Slice",
     "SplitFacts",

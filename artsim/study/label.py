@@ -22,7 +22,7 @@ from artsim.study.data import Codes, StudyData
 from artsim.study.errors import study_predictions
 from artsim.study.findings import Outliers
 from artsim.study.outliers import find_outliers
-from artsim.study.predictions import AlignedPredictions, Predictions, align
+from artsim.study.predictions import AlignedPredictions, ModelPredictions, align
 from artsim.study.results import (
     Curve,
     Grouped,
@@ -51,7 +51,7 @@ class StudyContext:
 
 
 def study_label(
-    context: StudyContext, found: LabelProbe, predictions: Predictions | None = None
+    context: StudyContext, found: LabelProbe, predictions: ModelPredictions | None = None
 ) -> LabelStudy:
     """Study a label that was probed.
 
@@ -129,7 +129,7 @@ def _baseline(found: LabelProbe) -> Estimate:
 
 
 def _aligned(
-    context: StudyContext, found: LabelProbe, predictions: Predictions | None
+    context: StudyContext, found: LabelProbe, predictions: ModelPredictions | None
 ) -> AlignedPredictions:
     target, sides = found.target, found.sides
     data = context.data

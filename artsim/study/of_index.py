@@ -25,7 +25,7 @@ from artsim.study.overview import (
     map_vectors,
     read_columns,
 )
-from artsim.study.predictions import Predictions
+from artsim.study.predictions import ModelPredictions
 from artsim.study.results import LabelStudy, Study
 
 __all__ = ["StudyPlan", "find_group", "study"]
@@ -62,7 +62,7 @@ def study(
     store: Store,
     plan: StudyPlan,
     *,
-    predictions: Sequence[Predictions] = (),
+    predictions: Sequence[ModelPredictions] = (),
     device: str | torch.device = "cpu",
     progress: Progress = lambda done, total, failures: None,
 ) -> Study:
@@ -135,7 +135,9 @@ def _names(store: Store, plan: StudyPlan) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def _by_label(predictions: Sequence[Predictions], names: tuple[str, ...]) -> dict[str, Predictions]:
+def _by_label(
+    predictions: Sequence[ModelPredictions], names: tuple[str, ...]
+) -> dict[str, ModelPredictions]:
     given = {each.label: each for each in predictions}
     for name in given.keys() - {short_name(name) for name in names}:
         raise EvaluationError(

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.study.data import Codes, Rows
 
-__all__ = ["AlignedPredictions", "Predictions", "align"]
+__all__ = ["AlignedPredictions", "ModelPredictions", "align"]
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Predictions:
+class ModelPredictions:
     """Predictions of any model for the test images of a label."""
 
     label: str
@@ -53,7 +53,7 @@ class AlignedPredictions:
 
 
 def align(
-    predictions: Predictions, ids: Sequence[str], classes: tuple[str, ...], codes: Codes
+    predictions: ModelPredictions, ids: Sequence[str], classes: tuple[str, ...], codes: Codes
 ) -> AlignedPredictions:
     """Match predictions with the rows of an index and the classes of its label.
 
