@@ -15,4 +15,4 @@ class Progress(Protocol):
 
 
 def no_progress(done: int, total: int, failures: int, /) -> None:
-    """Report nothing."""
+    """Report nothing. A lambda could not be sent to the processes that share the work."""

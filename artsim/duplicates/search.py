@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from artsim.datatypes import Progress, no_progress
 from artsim.duplicates.evidence import DuplicateEvidence
 from artsim.duplicates.groups import DuplicateKind, Group, join
 from artsim.duplicates.threshold import Threshold, draw_threshold
@@ -20,8 +21,6 @@ __all__ = ["find_groups"]
 
 NEIGHBORS = 16  # of each work that are looked at
 _BLOCK = 16_384  # works compared at a time
-
-Progress = Callable[[int, int, int], None]  # done, of how many, 0
 
 
 @dataclass(kw_only=True)
@@ -48,7 +47,7 @@ def find_groups(
     threshold: float | None = None,
     across: bool = False,
     device: str = "cpu",
-    progress: Progress = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> tuple[list[Group], Threshold | None]:
     """Find works that are probably one.
 

@@ -7,7 +7,7 @@ chunks, each of which becomes one part of the index, so a run that was killed go
 
 from artsim.embedding.chunks import Chunk, EmbedJob, Receipt, embed_chunk
 from artsim.embedding.engines import Engine, LocalEngine
-from artsim.embedding.run import EmbedSummary, Progress, embed_collection
+from artsim.embedding.run import EmbedSummary, embed_collection
 from artsim.embedding.settings import EmbedSettings
 
 __all__ = [
@@ -17,7 +17,6 @@ __all__ = [
     "EmbedSummary",
     "Engine",
     "LocalEngine",
-    "Progress",
     "Receipt",
     "embed_chunk",
     "embed_collection",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
-from artsim.datatypes import Catalog
+from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.embedding.chunks import Chunk, EmbedJob
 from artsim.embedding.commit import commit
 from artsim.embedding.engines import Engine, LocalEngine
@@ -22,9 +22,7 @@ from artsim.index import build_index, is_current
 from artsim.models import Extractor
 from artsim.store import Store, lock_index
 
-__all__ = ["EmbedSummary", "Progress", "embed_collection"]
-
-Progress = Callable[[int, int, int], None]  # done, of how many, failures so far
+__all__ = ["EmbedSummary", "embed_collection"]
 
 
 @dataclass(kw_only=True)
@@ -59,7 +57,7 @@ def embed_collection(
     *,
     settings: EmbedSettings = DEFAULTS,
     engine: Engine | None = None,
-    progress: Progress = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> EmbedSummary:
     """Embed a collection into an index folder, or bring the index up to date.
 

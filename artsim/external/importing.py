@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,16 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim import __version__, images
-from artsim.datatypes import RESERVED, Catalog, Fit, Passport, Preprocessing, TapInfo
+from artsim.datatypes import (
+    RESERVED,
+    Catalog,
+    Fit,
+    Passport,
+    Preprocessing,
+    Progress,
+    TapInfo,
+    no_progress,
+)
 from artsim.errors import ImageError, ReaderError, StoreError
 from artsim.external.batches import VectorBatch, VectorFile
 from artsim.external.catalog_rows import CatalogById, catalog_by_id, some
@@ -27,8 +36,6 @@ from artsim.index import build_index
 from artsim.store import Failure, Manifest, Store, is_store, lock_index, part_schema
 
 __all__ = ["ImportSummary", "import_vectors"]
-
-Progress = Callable[[int, int, int], None]  # done, of how many, failures so far
 
 _PART_BYTES = 64 << 20  # of a part's vectors
 _PART_ROWS = 8192  # rows of a part, at most
@@ -66,7 +73,7 @@ def import_vectors(
     catalog: Catalog | None = None,
     tap: str | None = None,
     workers: int = 2,
-    progress: Progress = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> ImportSummary:
     """Write an index of a file's vectors.
 

@@ -10,7 +10,7 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from artsim.datatypes import Catalog
+from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.errors import FetchError, StoreError
 from artsim.fetch.choice import ALL, Choice, choose_rows
 from artsim.fetch.finish import TABLE, finish
@@ -41,8 +41,6 @@ _LOCK = ".fetch.lock"
 _TICK_S = 0.1  # between calls of progress
 _HOSTS_AT_ONCE = 256  # hosts that are fetched from, or waited for, at a time
 
-Progress = Callable[[int, int, int], None]  # done, of how many, failures so far
-
 
 def fetch_pictures(
     catalog: Catalog,
@@ -51,7 +49,7 @@ def fetch_pictures(
     choice: Choice = ALL,
     retry_failed: bool = False,
     settings: FetchSettings = DEFAULTS,
-    progress: Progress = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> FetchSummary:
     """Fetch the pictures of a catalog, or go on where an earlier run was stopped.
 

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from artsim.datatypes import Catalog, FieldType
+from artsim.datatypes import Catalog, FieldType, Progress, no_progress
 from artsim.errors import ReaderError
 from artsim.inspection import columns as _columns
 from artsim.inspection.columns import ColumnSummary, LabelSummary
@@ -21,7 +21,7 @@ from artsim.inspection.faults import find_in_rows, look_at_pictures
 from artsim.inspection.files import Files, list_files, match
 from artsim.inspection.findings import Example, Finding, FindingKind, Findings
 from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
-from artsim.inspection.settings import DEFAULTS, InspectSettings, Progress
+from artsim.inspection.settings import DEFAULTS, InspectSettings
 from artsim.labels import encode
 from artsim.readers import is_url
 from artsim.splits.drawing import sample_per_class
@@ -66,7 +66,7 @@ def inspect_collection(
     catalog: Catalog,
     *,
     settings: InspectSettings = DEFAULTS,
-    progress: Progress = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> Inspection:
     """Look a collection over before it is embedded.
 

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from artsim.datatypes import Progress
 from artsim.images import Description, Profile
 from artsim.inspection.files import NONE, UNNAMED, WEB, closest, look_alike
 from artsim.inspection.findings import Example, FindingKind, Findings
 from artsim.inspection.pictures import PictureScan, Rows
 from artsim.inspection.scans import Look, look_at
-from artsim.inspection.settings import InspectSettings, Progress
+from artsim.inspection.settings import InspectSettings
 from artsim.readers import printable
 
 __all__ = ["find_in_rows", "look_at_pictures"]

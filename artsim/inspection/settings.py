@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from artsim.images import MAX_PIXELS
 
-__all__ = ["DEFAULTS", "InspectSettings", "Progress"]
-
-Progress = Callable[[int, int, int], None]  # files looked at, of how many, no pictures so far
+__all__ = ["DEFAULTS", "InspectSettings"]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim import images
+from artsim.datatypes import Progress, no_progress
 from artsim.errors import EvaluationError, ImageError
 from artsim.index import open_index, unit
 from artsim.labels import SHAPE, LabelKind, label_values, read_metadata
@@ -299,7 +300,7 @@ def predict_collection(
     *,
     workers: int = 2,
     max_pixels: int = images.MAX_PIXELS,
-    progress: Callable[[int, int, int], None] = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> Iterator[Prediction | Failure]:
     """Tell every picture of a collection; what cannot be read comes back as a failure.
 

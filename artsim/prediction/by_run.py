@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from artsim import images
-from artsim.datatypes import Catalog
+from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.errors import ImageError, StoreError
 from artsim.loader import Loaded, Unloadable, load, preprocess
 from artsim.prediction import Prediction
@@ -24,8 +24,6 @@ from artsim.store import Failure
 __all__ = ["read_pictures", "tell_collection", "tell_ids", "tell_picture"]
 
 _BATCH = 32  # pictures told at a time
-
-Progress = Callable[[int, int, int], None]
 
 
 class _Asked(NamedTuple):
@@ -80,7 +78,7 @@ def tell_collection(
     *,
     done: Collection[str] = (),
     workers: int = 2,
-    progress: Progress = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> Iterator[Prediction | Failure]:
     """Tell every picture of a collection but those done; what cannot be read is a failure.
 

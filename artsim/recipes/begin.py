@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
-from artsim.datatypes import DEFAULT_MODEL, Catalog, parse_spec
+from artsim.datatypes import DEFAULT_MODEL, Catalog, Progress, parse_spec
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import TrainingError
 from artsim.models import Compute, load_extractor
@@ -17,8 +16,6 @@ from artsim.training.settings import configure
 __all__ = ["INDEX", "embed_for", "open_index", "train"]
 
 INDEX = "index"  # the folder in a run's where its collection is embedded
-
-Progress = Callable[[int, int, int], None]
 
 
 def embed_for(run: Run, catalog: Catalog, progress: Progress) -> Store:

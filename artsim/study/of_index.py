@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from artsim import __version__
+from artsim.datatypes import Progress, no_progress
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.labels import LabelKind, codes_of, label_columns, short_name
@@ -35,8 +36,6 @@ _MAKERS = re.compile(r"(?i)(^|_| )(artist|maker|creator|painter|photographer|aut
 
 _PICTURES = 400  # small copies on a page, about
 _A_LABEL = 12 * 11  # of them, if no gallery is cut: two of 12 works with their neighbors
-
-Progress = Callable[[int, int, int], None]  # done, of how many, failures so far
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +63,7 @@ def study(
     *,
     predictions: Sequence[ModelPredictions] = (),
     device: str | torch.device = "cpu",
-    progress: Progress = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> Study:
     """Study an index: how well its vectors predict each label, where they fail, and why.
 

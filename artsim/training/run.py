@@ -30,6 +30,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from artsim.datatypes import Progress, no_progress
 from artsim.errors import TrainingError
 from artsim.store import write_whole
 
@@ -50,7 +51,6 @@ __all__ = [
 ]
 
 Precision = Literal["f32", "bf16"]
-Progress = Callable[[int, int, int], None]  # steps done, of how many, pictures skipped
 
 CURVES = "curves.csv"
 METRICS = "metrics.json"
@@ -78,10 +78,6 @@ class Plan:
     version: str = ""  # of artsim
 
 
-def _in_silence(done: int, total: int, skipped: int) -> None:
-    """Show no progress. A lambda could not be sent to the processes that share the work."""
-
-
 def _never() -> bool:
     return False
 
@@ -96,7 +92,7 @@ class Run:
     devices: int = 1  # GPUs of that kind to share the work
     precision: Precision = "f32"  # bf16: mixed with f32
     workers: int = 2  # threads that decode
-    progress: Progress = _in_silence
+    progress: Progress = no_progress
     stops: Callable[[], bool] = _never  # asked after every step; of several GPUs by none
     whole: Path | None = None  # folder of the run that this is a part of
 
