@@ -33,7 +33,7 @@ label = "object_type"
 
 [branches.Pottery]
 noun = "vessel"
-fields = { "terracotta = medium ~ 'terracotta'" = [], museum = [
+fields = { "terracotta = medium ILIKE '%terracotta%'" = [], museum = [
   "Met Museum", "Art Institute of Chicago"] }
 
 [branches.Statuary]

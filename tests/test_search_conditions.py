@@ -70,17 +70,17 @@ def test_sql_says_which_works_are_compared(compass, where, met):
     [
         ("year <", r"cannot read 'year <' as a condition \(syntax error .*; the columns are id, "),
         ("", "cannot read '' as a condition"),
-        ("color = 'red'", r'Referenced column "color" not found'),
+        ("color = 'red'", "there is no column 'color'"),
         ("year < 1, year > 2", "cannot read"),
         ("year < 1) or (year > 2", "cannot read"),
         ("true; drop table works", "cannot read"),
         ("year < 1 limit 1", "cannot read"),
-        ("avg(year) > 3", "WHERE clause cannot contain aggregates"),
+        ("avg(year) > 3", "aggregates look at other rows"),
         ("year", "'year' is of type bigint, expected a condition such as year < 1700"),
         ("artist", "cannot read 'artist' as a condition|'artist' is of type varchar"),
         ("id::int > 3", "Could not convert string 'a0' to INT32"),
-        ("year in (select 1600)", "asks another table; give a condition on the columns"),
-        ("exists (from duckdb_settings())", "asks another table"),
+        ("year in (select 1600)", "reads another table; give a condition on the columns"),
+        ("exists (from duckdb_settings())", "reads another table"),
         ("exists (from read_csv('/etc/passwd'))", "file system operations are disabled"),
         ("exists (from 'works.parquet')", "cannot read"),
         ("\udcff = 1", "cannot read"),
@@ -116,7 +116,11 @@ def test_a_column_named_row_is_the_catalogs(tmp_path):
 def labeled(tmp_path_factory):
     path = tmp_path_factory.mktemp("labeled") / "index"
     make_compass(path)
-    for text in ("century = year // 100 + 1", "oil = medium ~ 'oil'", '"a ""b""" = artist'):
+    for text in (
+        "century = floor(year / 100) + 1",
+        "oil = array_to_string(medium, ' ') ILIKE '%oil%'",
+        '"a ""b""" = artist',
+    ):
         add_label(path, text)
     return Searcher(Store.open(path))
 
@@ -159,7 +163,7 @@ def test_a_label_whose_column_is_gone_fails_its_own_question_alone(tmp_path):
         [Question(terms=terms, where="century = '0'"), Question(terms=terms)]
     )
     assert isinstance(broken, EvaluationError)
-    assert "expected a column; they are" in str(broken)
+    assert "no column 'years'" in str(broken)
     assert left(searcher, "id = 'century'") == []  # a text is no name
     assert [match.id for match in fine.matches] == ["b"]
 
@@ -226,8 +230,8 @@ def test_all_conditions_are_to_be_met(compass):
     ("condition", "message"),
     [
         (("painter", "=", "Ada"), "no column 'painter'; choose from id, image, width, height, art"),
-        (("year", "contains", "16"), "'year' is of type number and cannot be asked with 'contain"),
-        (("medium", "<", "oil"), "'medium' is of type list and cannot be asked with '<'"),
+        (("year", "contains", "16"), "'year' is of type number and cannot be compared with"),
+        (("medium", "<", "oil"), "'medium' is of type list and cannot be compared with '<'"),
         (("artist", "=", 3), "'artist' = takes text, got 3"),
         (("artist", "=", None), "'artist' = takes text, got None"),
         (("artist", "=", ("Ada",)), r"'artist' = takes one value, got \('Ada',\)"),
@@ -250,7 +254,7 @@ def test_a_condition_that_cannot_be_asked_is_refused(compass, condition, message
 
 
 def test_years_are_no_list(dated):
-    with pytest.raises(SearchError, match="'made' is of type years and cannot be asked with 'in'"):
+    with pytest.raises(SearchError, match="'made' is of type years and cannot be compared"):
         left(dated, None, Condition("made", Op.IN, (1650,)))
 
 

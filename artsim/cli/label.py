@@ -42,16 +42,17 @@ def label(
 ) -> None:
     """Derive a label from the catalog's columns.
 
-    LABEL is "NAME = EXPRESSION": columns, numbers, 'text', + - * / //, comparisons, ~ and !~
-    (contains, in any case), in ('a', 'b'), and, or, not, begin and end of a range of years.
-    A condition gives the classes NAME and 'not NAME'; missing values stay missing. The label is
-    stored in the index. Without LABEL the derived labels are listed.
+    LABEL is "NAME = EXPRESSION", where EXPRESSION is SQL over the columns, as in --where. A
+    condition gives the classes NAME and 'not NAME'; missing values stay missing. Write
+    years.begin and years.end for a range of years, and list_contains(tags, 'oil') for a column
+    with several values. The label is stored in the index. Without LABEL the derived labels are
+    listed.
 
     Example:
 
     \b
-        artsim label "lithograph = medium ~ 'lithograph'"
-        artsim label "century = year // 100 + 1"
+        artsim label "lithograph = medium ILIKE '%lithograph%'"
+        artsim label "century = floor(year / 100) + 1"
         artsim knn-eval --label century
     """
     label = labels[0] if labels else None

@@ -137,7 +137,7 @@ def _read_label(store: Store, name: str) -> list[str | None]:
     if kind == LabelKind.NUMBER:
         raise EvaluationError(
             f"{name!r} holds numbers, expected classes; derive some: "
-            f"--label 'century = {name} // 100 + 1'"
+            f"--label 'century = floor({name} / 100) + 1'"
         )
     if kind == LabelKind.MULTILABEL:
         raise EvaluationError(

@@ -8,7 +8,7 @@ from artsim.labels.columns import (
     remove_label,
     values_of,
 )
-from artsim.labels.expressions import is_derivation
+from artsim.labels.expressions import is_derivation, short_name
 from artsim.labels.features import SHAPE, Columns, Metadata, read_metadata, refuse_label
 from artsim.labels.fitness import is_id_name, why_id, why_not_label
 from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
@@ -17,8 +17,8 @@ from artsim.labels.reading import (
     label_values,
     read_label,
     read_multiclass,
-    short_name,
 )
+from artsim.labels.sql import catalog_table, connect, parse_sql, quoted, reason, time_limit
 
 __all__ = [
     "SHAPE",
@@ -27,7 +27,9 @@ __all__ = [
     "LabelKind",
     "Metadata",
     "add_label",
+    "catalog_table",
     "codes_of",
+    "connect",
     "derivation_of",
     "derived_labels",
     "encode",
@@ -38,12 +40,16 @@ __all__ = [
     "multiclass",
     "multilabel",
     "number",
+    "parse_sql",
+    "quoted",
     "read_label",
     "read_metadata",
     "read_multiclass",
+    "reason",
     "refuse_label",
     "remove_label",
     "short_name",
+    "time_limit",
     "values_of",
     "why_id",
     "why_not_label",

@@ -11,6 +11,7 @@ from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
 from artsim.labels.expressions import Derivation, is_derivation, parse_label
 from artsim.labels.label import encode
+from artsim.labels.old_expressions import to_sql
 from artsim.store import DerivedLabel, Store, lock_index
 
 __all__ = [
@@ -40,15 +41,15 @@ def values_of(store: Store, name: str) -> list[str | None]:
     if name not in fields:
         derivation = derivation_of(store, name)
         if derivation is not None:
-            derivation.check(dict.fromkeys((*fields, *_OWN)))
-            return derivation.values(store.read(derivation.columns))
+            columns = derivation.columns_of((*fields, *_OWN))
+            return derivation.values(store.read(columns))
         known = ", ".join([*fields, *derived_labels(store)])
         raise EvaluationError(
             f"no column {name!r}; choose from {known or 'none: there is no metadata'}"
         )
     if fields[name] in (FieldType.LIST, FieldType.YEARS):
         years = fields[name] == FieldType.YEARS
-        example = f"{name}.begin // 100 + 1" if years else f"{name} ~ 'text'"
+        example = f"floor({name}.begin / 100) + 1" if years else f"list_contains({name}, 'text')"
         raise EvaluationError(
             f"{name!r} is of type {fields[name]}, expected one value a picture; "
             f"derive a label of it: NAME = {example}"
@@ -67,8 +68,9 @@ def codes_of(store: Store, name: str) -> NDArray[np.int64]:
 
 
 def derived_labels(store: Store) -> dict[str, str]:
-    """Return the expressions of an index's derived labels by name."""
-    return {label.name: label.expression for label in store.manifest.labels}
+    """Return the SQL expressions of an index's derived labels by name."""
+    lists = [field.name for field in store.manifest.fields if field.type == FieldType.LIST]
+    return {label.name: to_sql(label.expression, lists) for label in store.manifest.labels}
 
 
 def derivation_of(store: Store, name: str) -> Derivation | None:

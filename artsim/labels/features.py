@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
-from artsim.labels.columns import derived_labels, values_of
-from artsim.labels.expressions import is_derivation, parse_label
+from artsim.labels.columns import derivation_of, derived_labels, values_of
+from artsim.labels.expressions import is_derivation
 from artsim.labels.fitness import is_id_name, why_id, why_not_label
 from artsim.labels.reading import numbers_of
 from artsim.store import Store
@@ -116,11 +116,10 @@ def refuse_label(store: Store, label: str, names: Sequence[str]) -> None:
     Raises:
         EvaluationError: If one of them does.
     """
-    expression = derived_labels(store).get(label)
-    text = f"x = {expression}" if expression is not None else label
-    made_of = parse_label(text).columns if is_derivation(text) else ()
+    derivation = derivation_of(store, label)
+    made_of = {column.lower() for column in derivation.columns} if derivation else set()
     for name in names:
-        if name == label or name in made_of:
+        if name == label or name.lower() in made_of:
             what = "the label itself" if name == label else f"what {label!r} is derived from"
             raise EvaluationError(f"{name!r} cannot be a feature: it is {what}; leave it out")
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
 from artsim.labels.columns import derived_labels, values_of
-from artsim.labels.expressions import is_derivation, parse_label
+from artsim.labels.expressions import short_name
 from artsim.labels.fitness import why_id, why_not_label
 from artsim.labels.label import Label, LabelKind, multiclass, multilabel, number
 from artsim.store import Store
@@ -22,7 +22,6 @@ __all__ = [
     "numbers_of",
     "read_label",
     "read_multiclass",
-    "short_name",
 ]
 
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
@@ -86,7 +85,7 @@ def read_multiclass(store: Store, name: str) -> Label:
     if label.kind == LabelKind.NUMBER:
         raise EvaluationError(
             f"{name!r} holds numbers, expected classes; derive some: "
-            f"--label 'century = {name} // 100 + 1'"
+            f"--label 'century = floor({name} / 100) + 1'"
         )
     if label.kind == LabelKind.MULTILABEL:
         raise EvaluationError(
@@ -115,11 +114,6 @@ def numbers_of(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return a column of numbers, or the middles of year ranges, shape (N,); NaN where missing."""
     begin, end = _intervals(column)
     return (begin + end) / 2
-
-
-def short_name(label: str) -> str:
-    """Return the name in ``NAME = EXPRESSION``, or the name that was given."""
-    return parse_label(label).name if is_derivation(label) else label
 
 
 def _read_numbers(store: Store, name: str) -> Label:

@@ -60,7 +60,7 @@ class Teller:
     def __init__(self, path: Path, *, device: str = "cpu", top: int = 5) -> None:
         plan = read_plan(path)
         self.path, self.top = path, top
-        # What each answer was learned from: 'lithograph' from "lithograph = medium ~ 'lithograph'".
+        # The label of each task: 'lithograph' is "lithograph = medium ILIKE '%lithograph%'".
         self.labels: dict[str, str] = {task["task"]: task["label"] for task in read_scores(path)}
         self._index = path / plan.index
         self._device = find_device(device)

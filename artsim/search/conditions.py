@@ -6,12 +6,11 @@ and its settings are locked. A structured condition is handed over as an express
 
 from __future__ import annotations
 
-import json
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.errors import SearchError
+from artsim.labels import catalog_table, connect, parse_sql, quoted, reason, time_limit
 
 __all__ = ["Condition", "Op", "RowFilter"]
 
@@ -92,7 +92,9 @@ class RowFilter:
         self._row = "row"  # numbers the rows; a name that no column has
         while self._row in map(str.lower, types):
             self._row += "_"
-        self._table = table.append_column(self._row, pa.array(np.arange(table.num_rows)))
+        self._table = catalog_table(table).append_column(
+            self._row, pa.array(np.arange(table.num_rows))
+        )
         self._lock = threading.Lock()  # a connection answers one question at a time
         self._remembered = lru_cache(_REMEMBERED)(self._find)
 
@@ -109,20 +111,13 @@ class RowFilter:
 
     @cached_property
     def _connection(self) -> Any:
-        import duckdb
-
-        return duckdb.connect(
-            config={
-                "enable_external_access": "false",
-                "python_enable_replacements": "false",
-                "lock_configuration": "true",
-            }
-        )
+        return connect()
 
     def _find(self, where: str | None, conditions: tuple[Condition, ...]) -> NDArray[np.int64]:
         import duckdb
 
-        self._derive([*(condition.column for condition in conditions), *self._names(where)])
+        names = [condition.column for condition in conditions]
+        self._derive([*names, *(parse_sql(where).columns if where is not None else ())])
         found = self._connection.from_arrow(self._table)
         for condition in conditions:
             try:
@@ -130,14 +125,13 @@ class RowFilter:
             except duckdb.Error as error:  # of a value, such as text that is not Unicode
                 raise SearchError(
                     f"{condition.column!r} cannot be compared with {condition.value!r} "
-                    f"({_reason(error)}); give another value"
+                    f"({reason(error)}); give another value"
                 ) from error
         if where is not None:
             found = self._where(found, where)
-        try:
+        # It may be refused for a value only now, such as text where a number is cast.
+        with time_limit(self._connection, partial(self._unreadable, where or "")):
             rows = found.select(self._row).fetchnumpy()[self._row]
-        except duckdb.Error as error:  # of a value, such as text where a number is cast
-            raise self._unreadable(where or "", error) from error
         rows = np.sort(np.asarray(rows, dtype=np.int64))
         rows.flags.writeable = False  # it is handed out more than once
         return rows
@@ -152,17 +146,13 @@ class RowFilter:
     # --- SQL ------------------------------------------------------------------------------
 
     def _where(self, relation: Any, text: str) -> Any:
-        import duckdb
-
-        try:
+        with time_limit(self._connection, partial(self._unreadable, text)):
             # Parsed as an expression: what is more than one is refused here.
             found = relation.filter(text)
             (kind,) = relation.project(text).types
-        except (duckdb.Error, ValueError) as error:  # ValueError: not one column
-            raise self._unreadable(text, error) from error
-        if self._asks_elsewhere(text):
+        if "SUBQUERY" in parse_sql(text).classes:
             raise SearchError(
-                f"{text!r} asks another table; give a condition on the columns {self._columns}"
+                f"{text!r} reads another table; give a condition on the columns {self._columns}"
             )
         if str(kind) != "BOOLEAN":
             raise SearchError(
@@ -171,39 +161,14 @@ class RowFilter:
             )
         return found
 
-    def _names(self, text: str | None) -> list[str]:
-        """Return the names in a condition; none of one that cannot be parsed."""
-        names: list[str] = []
-        if text is not None:
-            json.loads(
-                self._parsed(text),
-                object_hook=lambda node: names.extend(node.get("column_names", ())),
-            )
-        return names
-
-    def _asks_elsewhere(self, text: str) -> bool:
-        """Look for a question within the question in what was parsed as one expression."""
-        return '"class":"SUBQUERY"' in self._parsed(text)
-
-    def _parsed(self, text: str) -> str:
-        """Return a condition as DuckDB parses it, in JSON."""
-        text = text.encode("utf-8", "replace").decode()  # what is not Unicode is refused elsewhere
-        parse = "SELECT json_serialize_sql(?)"
-        ((parsed,),) = self._connection.execute(parse, [f"SELECT {text}"]).fetchall()
-        return str(parsed)
-
-    def _unreadable(self, text: str, error: Exception) -> SearchError:
+    def _unreadable(self, text: str, why: str) -> SearchError:
         return SearchError(
-            f"cannot read {text!r} as a condition ({_reason(error)}); "
-            f"the columns are {self._columns}"
+            f"cannot read {text!r} as a condition ({why}); the columns are {self._columns}"
         )
 
     @property
     def _columns(self) -> str:
-        return ", ".join(
-            name if name.isidentifier() else '"' + name.replace('"', '""') + '"'
-            for name in self._types
-        )
+        return quoted(list(self._types))
 
     # --- structured -----------------------------------------------------------------------
 
@@ -218,7 +183,7 @@ class RowFilter:
             raise SearchError(f"no column {condition.column!r}; choose from {self._columns}")
         if condition.op in _IMPOSSIBLE[kind]:
             raise SearchError(
-                f"{condition.column!r} is of type {kind} and cannot be asked with "
+                f"{condition.column!r} is of type {kind} and cannot be compared with "
                 f"{condition.op.value!r}"
             )
         from duckdb import ColumnExpression
@@ -232,12 +197,6 @@ class RowFilter:
         if kind == FieldType.YEARS:
             return _of_years(column, condition.op, values)
         return _of_value(column, column, condition.op, values)
-
-
-def _reason(error: Exception) -> str:
-    """Say in a line what DuckDB says in several."""
-    reason = " ".join(str(error).split("\n\n")[0].split("LINE 1:")[0].split())
-    return reason.partition("Error: ")[2] or reason
 
 
 def _values(condition: Condition, kind: FieldType) -> list[Value]:

@@ -1,0 +1,175 @@
+"""Labels that follow from the columns of a catalog, written ``NAME = SQL EXPRESSION``.
+
+For example::
+
+    lithograph = medium ILIKE '%lithograph%'    classes 'lithograph' and 'not lithograph'
+    century = floor(year / 100) + 1             classes '19', '20', ...
+    baroque = years.begin >= 1600 and years.end < 1750
+    oil = list_contains(materials, 'oil')       of a column with several values a row
+
+The SQL is DuckDB's, as in ``--where``. What rests on a missing value is missing: a work of unknown
+medium is never 'not lithograph'. Text stands in single quotes, and a column whose name is not one
+word in double quotes.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from artsim.errors import EvaluationError
+from artsim.labels.old_expressions import has_old_signs, to_sql
+from artsim.labels.sql import (
+    Parsed,
+    catalog_table,
+    connect,
+    parse_sql,
+    quoted,
+    time_limit,
+)
+
+__all__ = ["Derivation", "is_derivation", "parse_label", "short_name"]
+
+_NAME = re.compile(r"\s*(?P<name>[^\W\d]\w*|\"(?:[^\"]|\"\")+\")\s*=(?![=~])")
+_SHOWN = 150  # characters of a label in a message
+_EXAMPLE = "NAME = EXPRESSION, such as century = floor(year / 100) + 1"
+
+
+def is_derivation(text: str) -> bool:
+    """Tell ``NAME = EXPRESSION`` from the name of a column."""
+    return _NAME.match(text) is not None
+
+
+def short_name(text: str) -> str:
+    """Return the name in ``NAME = EXPRESSION``; anything else is a name itself."""
+    match = _NAME.match(text)
+    return _unquoted(match["name"]) if match else text
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A derived label, parsed."""
+
+    name: str
+    expression: str  # as it was written, right of the first =
+    columns: tuple[str, ...]  # that it reads, as they are written
+
+    def columns_of(self, known: Iterable[str]) -> list[str]:
+        """Find its columns among those of a catalog, in any case of letters.
+
+        Raises:
+            EvaluationError: At the first that is not one of ``known``, which are listed.
+        """
+        names = list(known)
+        by_lower = {name.lower(): name for name in reversed(names)} | {name: name for name in names}
+        found: dict[str, str] = {}
+        for column in self.columns:
+            name = by_lower.get(column) or by_lower.get(column.lower())
+            if name is None:
+                raise self._fault(f"no column {column!r}; choose from {quoted(names) or 'none'}")
+            if found.setdefault(name.lower(), name) != name:
+                raise self._fault(f"{name!r} and another column differ only in their case")
+        return list(found.values())
+
+    def values(self, table: pa.Table) -> list[str | None]:
+        """Evaluate it on rows that have its columns.
+
+        Returns:
+            A class a row: NAME or 'not NAME' of a condition, the number or the text otherwise;
+            None where it is missing.
+
+        Raises:
+            EvaluationError: If a column is not there, or not of a type the expression can take.
+        """
+        import duckdb
+
+        connection = connect()
+        rows = catalog_table(table.select(self.columns_of(table.column_names)))
+        with time_limit(connection, self._cannot):
+            relation = connection.from_arrow(rows)
+            # A condition may hold no aggregate and no window: what a row is does not depend on
+            # the others.
+            relation.filter(duckdb.SQLExpression(self.expression).isnull())
+            found = relation.project(self.expression)
+            (type_,) = found.types
+            if type_.id in ("list", "array", "struct", "map", "blob"):
+                raise self._fault(
+                    f"it gives {str(type_).lower()}, expected one value a row: write "
+                    "COLUMN.begin of years, list_contains(COLUMN, 'text') or "
+                    "array_to_string(COLUMN, ', ') of a list"
+                )
+            return [self._class(value) for (value,) in found.fetchall()]
+
+    def _class(self, value: Any) -> str | None:
+        if value is None or (isinstance(value, float) and not math.isfinite(value)):
+            return None
+        if isinstance(value, bool):
+            return self.name if value else f"not {self.name}"
+        if isinstance(value, float | Decimal):
+            return str(int(value)) if value == int(value) else f"{float(value):.12g}"
+        return str(value) or None
+
+    def _cannot(self, why: str) -> EvaluationError:
+        return self._fault(f"{why}; see 'artsim label --help'")
+
+    def _fault(self, why: str) -> EvaluationError:
+        return _fault(f"{self.name} = {self.expression}", why)
+
+
+def parse_label(text: str) -> Derivation:
+    """Parse ``NAME = EXPRESSION``.
+
+    Raises:
+        EvaluationError: If it cannot be read, or is no expression over columns alone.
+    """
+    text = text.strip()
+    match = _NAME.match(text)
+    if match is None:
+        raise _fault(text, f"expected {_EXAMPLE}")
+    name, expression = _unquoted(match["name"]), text[match.end() :].strip()
+    if not name.strip():
+        raise _fault(text, "expected a name for the label")
+    if has_old_signs(expression):
+        new = f"{match['name']} = {to_sql(expression)}"
+        raise _fault(text, f"labels are SQL now, without //, ~ and !~; write {new!r}")
+    parsed = parse_sql(expression)
+    wrong = parsed.error or _refused(parsed)
+    if wrong:
+        raise _fault(text, wrong)
+    return Derivation(name, expression, parsed.columns)
+
+
+def _refused(parsed: Parsed) -> str:
+    """Say what an expression may not hold; nothing if it is fine."""
+    if "SUBQUERY" in parsed.classes:
+        return "it reads another table; use the columns of the index alone"
+    if "STAR" in parsed.classes:
+        return "* is no column; name each column"
+    if not parsed.columns:
+        return "it names no column, so every row would be the same"
+    volatile = _volatile(parsed.functions)
+    return f"{volatile}() gives another value each time" if volatile else ""
+
+
+def _volatile(functions: tuple[str, ...]) -> str | None:
+    query = (
+        "SELECT function_name FROM duckdb_functions() "
+        "WHERE stability = 'VOLATILE' AND function_name = ANY(?)"
+    )
+    found = connect().execute(query, [list(functions)]).fetchone() if functions else None
+    return str(found[0]) if found else None
+
+
+def _fault(text: str, why: str) -> EvaluationError:
+    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    return EvaluationError(f"label {shown!r}: {why}")
+
+
+def _unquoted(name: str) -> str:
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name

@@ -1,0 +1,156 @@
+"""Catalog columns in DuckDB: what `--where` and the expressions of derived labels share.
+
+An expression sees the columns it is given and nothing else: no file, no network, no other table,
+and no setting that it could change. A division by zero and NaN are missing.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artsim.errors import ArtsimError
+
+__all__ = ["Parsed", "catalog_table", "connect", "parse_sql", "quoted", "reason", "time_limit"]
+
+_SECONDS = 60.0  # that an expression may take over all rows
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What an expression is made of."""
+
+    columns: tuple[str, ...] = ()  # as they are written, in order; DuckDB ignores their case
+    functions: tuple[str, ...] = ()
+    classes: frozenset[str] = frozenset()  # DuckDB's kinds of nodes: FUNCTION, SUBQUERY, STAR, ...
+    error: str = ""  # why it cannot be parsed
+
+
+def connect() -> Any:
+    """Open a DuckDB in memory that reaches nothing outside it."""
+    import duckdb
+
+    return duckdb.connect(
+        config={
+            "enable_external_access": "false",
+            "python_enable_replacements": "false",
+            "error_on_division_by_zero": "false",
+            "ieee_floating_point_ops": "false",  # 1.5 / 0 is missing as 1 / 0 is
+            "lock_configuration": "true",
+        }
+    )
+
+
+def catalog_table(table: pa.Table) -> pa.Table:
+    """Return columns as expressions see them: whole numbers of 64 bits, NaN missing."""
+    for place, field in enumerate(table.schema):
+        values = table.column(place)
+        if pa.types.is_integer(field.type):
+            values = pc.cast(values, pa.int64())
+        elif pa.types.is_floating(field.type):
+            values = pc.cast(values, pa.float64())
+            if pc.any(pc.is_nan(values)).as_py():
+                values = pc.if_else(pc.is_nan(values), pa.scalar(None, pa.float64()), values)
+        table = table.set_column(place, field.name, values)
+    return table
+
+
+@lru_cache(256)
+def parse_sql(text: str) -> Parsed:
+    """Parse one SQL expression without looking at any table."""
+    try:
+        (tree,) = connect().execute("SELECT json_serialize_sql(?)", [f"SELECT {text}"]).fetchone()
+    except Exception as error:  # DuckDB's, whose module is not loaded here; or not Unicode
+        return Parsed(error=reason(error))
+    parsed = json.loads(tree)
+    if parsed["error"]:
+        return Parsed(error=parsed["error_message"])
+    if len(parsed["statements"]) != 1:
+        return Parsed(error="it is more than one statement")
+    nodes = list(_walk(parsed["statements"][0]["node"]["select_list"], frozenset()))
+    return Parsed(
+        columns=tuple(dict.fromkeys(n["column_names"][0] for n in nodes if "column_names" in n)),
+        functions=tuple(dict.fromkeys(n["function_name"] for n in nodes if "function_name" in n)),
+        classes=frozenset(node["class"] for node in nodes),
+    )
+
+
+def _walk(node: Any, bound: frozenset[str]) -> Iterator[dict[str, Any]]:
+    """List the nodes of a tree, but for the parameters of its lambdas."""
+    if isinstance(node, list):
+        for each in node:
+            yield from _walk(each, bound)
+    elif isinstance(node, dict):
+        if node.get("class") == "LAMBDA":
+            own = [n["column_names"][0] for n in _walk(node["lhs"], bound) if "column_names" in n]
+            yield from _walk(node["expr"], bound | set(own))
+            return
+        names = node.get("column_names")
+        if "class" in node and not (names and names[0] in bound):
+            yield node
+        for each in node.values():
+            yield from _walk(each, bound)
+
+
+@contextmanager
+def time_limit(connection: Any, fault: Callable[[str], ArtsimError]) -> Iterator[None]:
+    """Stop what a connection computes when it takes too long, and say in a line what fails.
+
+    Args:
+        connection: A DuckDB connection.
+        fault: Makes the error from a reason.
+    """
+    import duckdb
+
+    timer = threading.Timer(_SECONDS, connection.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise fault(f"it takes longer than {_SECONDS:g} seconds") from error
+    except (duckdb.Error, ValueError) as error:  # ValueError: not one column
+        raise fault(reason(error)) from error
+    finally:
+        timer.cancel()
+
+
+def reason(error: Exception) -> str:
+    """Say in a line what DuckDB says in several."""
+    said = " ".join(str(error).split("\n\n")[0].split("LINE 1:")[0].split())
+    if "Referenced column" in said:
+        name = said.split('"')[1]
+        return f"there is no column {name!r}"
+    if "No function matches" in said or "type VARCHAR[]" in said:
+        _, _, call = said.partition("argument types ")
+        what = f"{call.partition('. You')[0]} does not exist" if call else "a list is no text"
+        lists = "; of a column with several values a row use list_contains(COLUMN, 'text')"
+        return what + (lists if "[]" in said else "")
+    for part in ("aggregates", "window functions"):
+        if f"cannot contain {part}" in said:
+            return f"{part} look at other rows, and the value of a row depends on that row alone"
+    return said.partition("Error: ")[2] or said
+
+
+def quoted(names: Sequence[str]) -> str:
+    """List the names of columns as an expression writes them."""
+    return ", ".join(
+        name
+        if name.isidentifier() and name.lower() not in _reserved()
+        else '"' + name.replace('"', '""') + '"'
+        for name in names
+    )
+
+
+@lru_cache(1)
+def _reserved() -> frozenset[str]:
+    words = "SELECT keyword_name FROM duckdb_keywords() WHERE keyword_category = 'reserved'"
+    return frozenset(name for (name,) in connect().execute(words).fetchall())
