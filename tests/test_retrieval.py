@@ -12,7 +12,7 @@ from artsim.errors import EvaluationError
 from artsim.metrics import retrieval
 from artsim.metrics.neighbors import Neighbors
 from artsim.metrics.pixels import rmse, ssim
-from artsim.metrics.retrieval import drop_junk, evaluate, pair_scores, score, told_apart
+from artsim.metrics.retrieval import auc, drop_junk, evaluate, pair_scores, score
 
 
 def unit(rng, *shape):
@@ -178,10 +178,10 @@ def test_a_ranking_too_short_for_its_scores_is_refused():
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1), st.lists(st.integers(0, 5), min_size=1))
 def test_how_often_the_true_are_above_is_the_area_under_the_roc(true, other):
-    found = told_apart(np.sort(true), np.sort(other))
+    found = auc(np.sort(true), np.sort(other))
     truth = [True] * len(true) + [False] * len(other)
     assert found == pytest.approx(sklearn.metrics.roc_auc_score(truth, true + other))
-    assert np.isnan(told_apart(np.array([]), np.sort(other)))
+    assert np.isnan(auc(np.array([]), np.sort(other)))
 
 
 def test_ssim_is_that_of_wang_et_al():

@@ -79,7 +79,7 @@ def test_pairs_of_one_class_are_more_alike(path):
     (found,) = retrieved(path, labels=("temper",))
     assert found.true_pairs.mean() > found.other_pairs.mean()
     higher = (found.true_pairs[:300, None] > found.other_pairs[None, ::50]).mean()
-    assert 0 < higher < found.told_apart < 1  # the first true pairs are the lowest
+    assert 0 < higher < found.auc < 1  # the first true pairs are the lowest
     np.testing.assert_array_equal(found.true_pairs, np.sort(found.true_pairs))
 
 
@@ -176,7 +176,7 @@ def test_pixels_are_compared_with_the_results(path):
     assert pixels.right.max() > 0.99
     assert pixels.overall["RMSE@1"] > abs(a - b)
     assert pixels.overall["RMSE@5"] > pixels.overall["RMSE@1"]
-    assert 0 <= pixels.told_apart <= 1
+    assert 0 <= pixels.auc <= 1
 
 
 def test_the_command_shows_pixels_as_further_columns(path):

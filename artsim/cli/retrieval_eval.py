@@ -121,7 +121,7 @@ def _as_dict(each: Retrieval) -> dict[str, Any]:
         **scores.overall,
         "true_pairs": _quantiles(each.true_pairs),
         "other_pairs": _quantiles(each.other_pairs),
-        "told_apart": None if math.isnan(each.told_apart) else each.told_apart,
+        "auc": None if math.isnan(each.auc) else each.auc,
         "without_vector": each.without_vector,
         **(_pixel_dict(each.pixels) if each.pixels else {}),
     }
@@ -132,7 +132,7 @@ def _pixel_dict(pixels: PixelScores) -> dict[str, Any]:
         **pixels.overall,
         "ssim_right": _quantiles(pixels.right),
         "ssim_wrong": _quantiles(pixels.wrong),
-        "ssim_told_apart": None if math.isnan(pixels.told_apart) else pixels.told_apart,
+        "ssim_auc": None if math.isnan(pixels.auc) else pixels.auc,
         "pixel_queries": pixels.queries,
         "unreadable": pixels.unreadable,
     }
@@ -176,11 +176,11 @@ def _print_retrieval(each: Retrieval) -> None:
     print_table(["k", *columns], rows, right=["k", *columns])
     rest = [name for name in scores.overall if name in _ALONE or name.startswith("MRR")]
     click.echo("  " + ", ".join(f"{name} {scores.overall[name]:.3f}" for name in rest))
-    if not math.isnan(each.told_apart):
+    if not math.isnan(each.auc):
         true, other = (_middle(pairs) for pairs in (each.true_pairs, each.other_pairs))
         click.echo(
             f"  Cosine of two pictures of one class {true}, of two classes {other};\n"
-            f"  the first is higher in {each.told_apart:.1%} of draws"
+            f"  the first is higher in {each.auc:.1%} of draws"
         )
 
     if each.pixels is not None:
@@ -196,11 +196,11 @@ def _print_pixels(pixels: PixelScores) -> None:
     click.echo(f"  SSIM and RMSE are of {pixels.queries:,} queries and their first results"
                + (f", {pixels.unreadable:,} pictures not opened" if pixels.unreadable else "")
                + ".")  # fmt: skip
-    if not math.isnan(pixels.told_apart):
+    if not math.isnan(pixels.auc):
         right, wrong = (_middle(some) for some in (pixels.right, pixels.wrong))
         click.echo(
             f"  SSIM of a right result {right}, of a wrong one {wrong};\n"
-            f"  the first is higher in {pixels.told_apart:.1%} of pairs (by chance: 50 %)"
+            f"  the first is higher in {pixels.auc:.1%} of pairs (by chance: 50 %)"
         )
 
 

@@ -23,7 +23,7 @@ from artsim.labels import (
 )
 from artsim.metrics.neighbors import NO_ROW, nearest
 from artsim.metrics.pixels import rmse, ssim
-from artsim.metrics.retrieval import KS, RetrievalEvaluation, evaluate, pair_scores, told_apart
+from artsim.metrics.retrieval import KS, RetrievalEvaluation, auc, evaluate, pair_scores
 from artsim.metrics.vectors import to_unit
 from artsim.store import Store
 
@@ -72,9 +72,9 @@ class PixelScores:
     unreadable: int  # pictures that could not be opened
 
     @property
-    def told_apart(self) -> float:
+    def auc(self) -> float:
         """How often a right result's SSIM is above a wrong one's."""
-        return told_apart(self.right, self.wrong)
+        return auc(self.right, self.wrong)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +88,9 @@ class Retrieval:
     without_vector: int  # rows that take no part: their vectors are all zeros
 
     @property
-    def told_apart(self) -> float:
+    def auc(self) -> float:
         """How often a pair of one class scores higher than a pair of two."""
-        return told_apart(self.true_pairs, self.other_pairs)
+        return auc(self.true_pairs, self.other_pairs)
 
 
 def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:

@@ -32,12 +32,12 @@ from artsim.metrics.neighbors import BUDGET_BYTES, NO_ROW, Neighbors, check_unit
 __all__ = [
     "KS",
     "RetrievalEvaluation",
+    "auc",
     "drop_junk",
     "evaluate",
     "pair_scores",
     "score",
     "score_hits",
-    "told_apart",
 ]
 
 KS = (1, 5, 10, 20, 100)
@@ -272,21 +272,20 @@ def pair_scores(
     return _products(vectors, rows[at], rows[mate]), _products(vectors, rows[other], rows[stranger])
 
 
-def told_apart(true: NDArray[np.floating], other: NDArray[np.floating]) -> float:
+def auc(true: NDArray[np.floating], other: NDArray[np.floating]) -> float:
     """Compute how often a score of the true is above one of the others: the area under the ROC.
 
-    Args:
-        true: Scores, sorted; ties count half.
-        other: Scores, sorted.
-
     Returns:
-        1 if all true scores are higher, 0.5 if the two are alike, NaN where one has none.
+        1 if all true scores are higher, 0.5 if there is no difference, ties counting half; NaN
+        where one has none.
     """
+    from sklearn.metrics import roc_auc_score
+
     if not len(true) or not len(other):
         return math.nan
-    below = np.searchsorted(other, true, side="left").mean()
-    upto = np.searchsorted(other, true, side="right").mean()
-    return float((below + upto) / 2 / len(other))
+    return float(
+        roc_auc_score(np.repeat([1, 0], [len(true), len(other)]), np.concatenate([true, other]))
+    )
 
 
 def _products(vectors: NDArray[np.floating], a: Rows, b: Rows) -> NDArray[np.float32]:

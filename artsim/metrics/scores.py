@@ -1,4 +1,4 @@
-"""Scores of predicted classes against true ones, with scikit-learn's definitions.
+"""Scores of predicted classes against true ones, by scikit-learn or with its definitions.
 
 Classes are codes, 0 and up. A prediction of -1 is none at all: it is always wrong and counts as
 no class of its own.
@@ -58,17 +58,21 @@ def top_accuracy(truth: Codes, ranked: Codes) -> float:
 def macro_f1(truth: Codes, predicted: Codes) -> float:
     """Compute the mean F1 over the classes that occur in truth or prediction.
 
-    A class that is never right has an F1 of 0, as with scikit-learn's ``zero_division=0``.
+    A class that is never right has an F1 of 0.
     """
-    right, true, guessed = _per_class(truth, predicted)
-    seen = true + guessed > 0
-    return float(np.mean(2 * right[seen] / (true + guessed)[seen]))
+    from sklearn.metrics import f1_score
+
+    _check(truth, predicted)
+    seen = np.union1d(truth, predicted[predicted >= 0])
+    return float(f1_score(truth, predicted, labels=seen, average="macro", zero_division=0))
 
 
 def balanced_accuracy(truth: Codes, predicted: Codes) -> float:
     """Compute the mean recall over the true classes."""
-    right, true, _ = _per_class(truth, predicted)
-    return float(np.mean(right[true > 0] / true[true > 0]))
+    from sklearn.metrics import recall_score
+
+    _check(truth, predicted)
+    return float(recall_score(truth, predicted, labels=np.unique(truth), average="macro"))
 
 
 def majority_share(bank: Codes, truth: Codes) -> float:
@@ -87,10 +91,12 @@ def cohen_kappa(truth: Codes, predicted: Codes) -> float:
 
     NaN where truth and prediction are one and the same class throughout: chance is then certain.
     """
-    right, true, guessed = _per_class(truth, predicted)
-    n = len(truth)
-    observed = right.sum() / n
-    chance = (true / n) @ (guessed / n)
+    _check(truth, predicted)
+    # scikit-learn's makes a table of classes x classes: 20 GB where there are 50,000.
+    size = int(max(truth.max(), predicted.max())) + 1
+    true = np.bincount(truth, minlength=size) / len(truth)
+    chance = true @ np.bincount(predicted[predicted >= 0], minlength=size) / len(truth)
+    observed = np.mean(truth == predicted)
     return float((observed - chance) / (1 - chance)) if chance < 1 else math.nan
 
 
@@ -187,19 +193,6 @@ def global_average_precision(
     right = ((truth == predicted) & (truth >= 0))[order]
     precision = np.cumsum(right) / np.arange(1, len(right) + 1)
     return float((precision * right).sum() / (truth >= 0).sum())
-
-
-def _per_class(
-    truth: Codes, predicted: Codes
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Count right, true and predicted of each class, each of shape (C,)."""
-    _check(truth, predicted)
-    n = int(max(truth.max(), predicted.max())) + 1
-    return (
-        np.bincount(truth[truth == predicted], minlength=n),
-        np.bincount(truth, minlength=n),
-        np.bincount(predicted[predicted >= 0], minlength=n),
-    )
 
 
 def _check(truth: Codes, predicted: Codes) -> None:

@@ -209,7 +209,7 @@ def _retrieved(context: StudyContext) -> Retrieved | None:
         (found,) = retrieve(context.data.store, plan)
     except EvaluationError:  # no two images share a class
         return None
-    auc = found.told_apart
+    auc = found.auc
 
     def quantiles(scores: np.ndarray) -> tuple[float, ...]:
         return tuple(map(float, np.quantile(scores, QUANTILES))) if len(scores) else ()
