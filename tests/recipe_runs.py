@@ -2,6 +2,7 @@
 
 import csv
 import json
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import torch
@@ -9,12 +10,10 @@ from conftest import MeanColor, toy_passport
 
 from artsim.embedding import embed_collection
 from artsim.models import Extractor
-from artsim.recipes import load_recipe
-from artsim.recipes.begin import train
+from artsim.recipes import load_recipe, train_run
 from artsim.report import run_page
 from artsim.study import study_run
-from artsim.training.run import Plan, Run, read_curves, read_plan, save_plan
-from artsim.training.settings import configure, to_json
+from artsim.training import Run, RunPlan, configure, read_curves, read_plan, start_run, to_json
 
 TINY = "timm:test_resnet.random"
 
@@ -32,21 +31,27 @@ def embedded(catalog, path):
     return path
 
 
-def run(path, recipe, index, *, seed=0, stops=lambda: False, **settings):
+def run(path, recipe, index, *, seed=0, should_stop=lambda: False, **settings):
     """Train, or go on where it was stopped."""
     if path.exists():
         plan = read_plan(path)
     else:
         config = configure(load_recipe(recipe).Config, settings)
-        plan = Plan(recipe=recipe, settings=to_json(config), seed=seed, index=str(index))
-        plan = save_plan(path, plan, device="cpu")
-    train(Run(path=path, plan=plan, workers=1, stops=stops))
+        plan = RunPlan(recipe=recipe, settings=to_json(config), seed=seed, index=str(index))
+        plan = start_run(path, plan, device="cpu")
+    train_run(Run(path=path, plan=plan, workers=1, should_stop=should_stop))
     return path
+
+
+def toy_run(seed=0, workers=1):
+    """A run that is only a seed and threads, for data without a folder."""
+    plan = RunPlan(recipe="", settings={}, seed=seed, index="")
+    return Run(path=Path("nowhere"), plan=plan, workers=workers)
 
 
 def page_of(path):
     """The study of a run that is done, and its page."""
-    found = study_run(Run(path=path, plan=read_plan(path), workers=1))
+    found = study_run(path)
     return found, run_page(found, "artsim train ...", workers=1)[0]
 
 
@@ -71,7 +76,7 @@ def predicted_again(classifier, model, pictures):
     several = {task.name: task.is_members for task in model.tasks}
     found = {}
     with torch.inference_mode():
-        for batch in pictures.of_side("test"):
+        for batch in pictures.of_split("test"):
             for task, logits in classifier((batch.pixels - mean) / std).items():
                 likely = logits.sigmoid() if several[task] else logits.softmax(1)
                 for row, each in zip(batch.rows.tolist(), likely, strict=True):

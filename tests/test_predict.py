@@ -16,7 +16,8 @@ from artsim.errors import EvaluationError, ImageError, PassportError, SearchErro
 from artsim.evaluation.probe import ProbePlan, probe
 from artsim.models import Extractor
 from artsim.prediction import (
-    Predictor,
+    HeadPredictor,
+    LabeledNeighbor,
     load_head,
     make_head,
     predict_collection,
@@ -24,7 +25,6 @@ from artsim.prediction import (
     predict_picture,
     save_head,
 )
-from artsim.prediction.by_head import Evidence
 from artsim.readers import ReaderOptions, read_collection
 from artsim.store import Failure, Store
 
@@ -80,7 +80,9 @@ def path(tmp_path_factory):
 
 def predictor(path, head="hue", **options):
     store = Store.open(path)
-    return Predictor(store, load_head(path / "heads" / f"{head}.json"), extractor=toy, **options)
+    return HeadPredictor(
+        store, load_head(path / "heads" / f"{head}.json"), extractor=toy, **options
+    )
 
 
 def test_a_picture_of_the_index_is_told_beside_what_the_catalog_says(path):
@@ -89,13 +91,13 @@ def test_a_picture_of_the_index_is_told_beside_what_the_catalog_says(path):
     assert hue.image == str(path.parent / "museum" / "blue-44.png")
     assert hue.agrees
     assert not hue.seen  # it was a test picture
-    assert hue.guesses[0].name == "blue"
-    assert sum(guess.probability for guess in hue.guesses) == pytest.approx(1)
-    assert hue.confidence == hue.guesses[0].probability > 0.8
+    assert hue.classes[0].name == "blue"
+    assert sum(each.probability for each in hue.classes) == pytest.approx(1)
+    assert hue.confidence == hue.classes[0].probability > 0.8
     assert (sorted(tags.predicted), tags.catalog) == (["cold", "wet"], ["cold", "wet"])
     assert tags.agrees
     assert year.predicted == pytest.approx(1700, abs=30)
-    assert (year.catalog, year.confidence, year.guesses, year.agrees) == (1700, None, (), None)
+    assert (year.catalog, year.confidence, year.classes, year.agrees) == (1700, None, (), None)
     assert 0 < year.error < 30  # the head's mean absolute error
 
 
@@ -127,9 +129,9 @@ def test_a_head_says_nothing_when_it_is_not_sure_enough(path, paint, tmp_path):
     (found,) = predict_picture(predictor(path, min_confidence=0.9), gray)
     assert (found.predicted, found.agrees) == (None, None)
     assert 1 / 3 < found.confidence < 0.9
-    assert len(found.guesses) == 3
+    assert len(found.classes) == 3
     (found,) = predict_picture(predictor(path, min_confidence=0.3), gray)
-    assert found.predicted == found.guesses[0].name
+    assert found.predicted == found.classes[0].name
     sure = predictor(path, "all", min_confidence=1.0)
     hue, tags, year = predict_picture(sure, gray)
     assert (hue.predicted, tags.predicted) == (None, None)
@@ -198,7 +200,7 @@ def test_pictures_told_together_are_told_as_alone(path, tmp_path):
             one.predicted == other.predicted
         )
         assert [near.id for near in one.neighbors] == [near.id for near in other.neighbors]
-        assert isinstance(one.neighbors[0], Evidence)
+        assert isinstance(one.neighbors[0], LabeledNeighbor)
 
 
 def test_a_head_of_other_vectors_is_refused_with_what_differs(path, tmp_path, paint):
@@ -210,8 +212,8 @@ def test_a_head_of_other_vectors_is_refused_with_what_differs(path, tmp_path, pa
         r"head 'hue' was fitted on other vectors than those of .*: weights_sha256: 0+\.\.\., not 1"
     )
     with pytest.raises(PassportError, match=differs):
-        Predictor(Store.open(tmp_path / "other"), head)
-    asked = Predictor(Store.open(path), head, extractor=lambda: other)
+        HeadPredictor(Store.open(tmp_path / "other"), head)
+    asked = HeadPredictor(Store.open(path), head, extractor=lambda: other)
     with pytest.raises(PassportError, match="than those of the network that is to embed"):
         predict_picture(asked, paint(tmp_path / "new.png", (1, 2, 3)))
 
@@ -233,11 +235,11 @@ def test_the_command_prints_what_speaks_for_it(path):
     assert lines[0] == "blue-44, by head hue of index (rgb)"
     assert lines[2] == "hue: blue"
     assert lines[3].endswith("  blue")
-    assert "  The catalog says: blue" in lines
+    assert "  Catalog: blue" in lines
     assert "no evidence" not in result.stdout
     assert [line.split()[-1] for line in lines if line.startswith(" 1.000") or "blue-" in line][1:]
     result = run("predict", "--id", "blue-40", "--head", "hue", "--index", path, "--table")
-    assert "the head was fitted on this picture, so its answer is no evidence" in result.stdout
+    assert "the head was fitted on this image, so the prediction is no evidence" in result.stdout
 
 
 def test_the_command_prints_json_lines_in_a_pipe(path):
@@ -247,14 +249,14 @@ def test_the_command_prints_json_lines_in_a_pipe(path):
         (id_, label) for id_ in ("blue-44", "red-4") for label in ("hue", "tags", "year")
     ]
     assert rows[0]["kind"] == "multiclass"
-    assert rows[0]["guesses"][0]["name"] == "blue"
+    assert rows[0]["classes"][0]["name"] == "blue"
     assert rows[0]["neighbors"][0]["value"] == "blue"
 
 
 def test_the_command_abstains(path):
     args = ("--id", "blue-44", "--head", "hue", "--index", path, "--min-confidence", "1")
     assert json.loads(run("predict", *args).stdout)["predicted"] is None
-    assert "hue: not sure enough to say" in run("predict", *args, "--table").stdout
+    assert "hue: no prediction: not confident" in run("predict", *args, "--table").stdout
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from conftest import MeanColor, toy_passport
-from recipe_runs import run
+from recipe_runs import run, toy_run
 
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
@@ -22,10 +22,19 @@ from artsim.models.architectures import Classifier, HeadShape, LithographCNN
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
 from artsim.store import Store
-from artsim.training.data import Augmentation, Pictures, squashed
-from artsim.training.run import Stopped, read_curves
-from artsim.training.settings import configure, to_json
-from artsim.training.tasks import Task, balanced_sides, joint_sides, read_class_target
+from artsim.training import (
+    Augmentation,
+    Stopped,
+    TrainingData,
+    TrainingTask,
+    balanced_sides,
+    configure,
+    joint_sides,
+    read_class_target,
+    read_curves,
+    squashed,
+    to_json,
+)
 
 LITHOGRAPH = "moma-lithograph"
 RECURRENT = "wikiart-conv-recurrent"
@@ -214,13 +223,14 @@ def pictures(moma):
     store = Store.open(moma)
     target = read_class_target(store, "lithograph = medium ILIKE '%lithograph%'")
     sides = balanced_sides(store, target, train=6, validation=4, test=4, seed=0)
-    task = Task(target=target, sides=sides, label="")
+    task = TrainingTask(target=target, sides=sides, label="")
     flips = Augmentation(horizontal_flip=True)
-    return lambda **options: Pictures(
+    return lambda seed=1, workers=1, **options: TrainingData(
         store,
         [task],
         squashed(8),
-        **({"batch_size": 5, "seed": 1, "workers": 1, "augmentation": flips} | options),
+        toy_run(seed, workers),
+        **({"batch_size": 5, "augmentation": flips} | options),
     )
 
 
@@ -234,18 +244,18 @@ def test_the_order_follows_from_the_seed_and_the_epoch(pictures):
     assert [len(batch) for batch in order] == [5, 5, 2]
     assert rows_of(same.train_dataloader()) == order
     assert rows_of(other.train_dataloader()) != order
-    same.positions.step = 3  # the second epoch
+    same.state.step = 3  # the second epoch
     second = rows_of(same.train_dataloader())
     assert second != order
     assert sorted(itertools.chain(*second)) == sorted(itertools.chain(*order))
-    same.positions.step = 4  # one batch of it done
+    same.state.step = 4  # one batch of it done
     assert rows_of(same.train_dataloader()) == second[1:]
 
 
 def test_only_training_pictures_are_varied(pictures):
     data, plain = pictures(), pictures(augmentation=Augmentation())
     for side in ("val", "test"):
-        for mine, theirs in zip(data.of_side(side), plain.of_side(side), strict=True):
+        for mine, theirs in zip(data.of_split(side), plain.of_split(side), strict=True):
             assert torch.equal(mine.pixels, theirs.pixels)
     varied = torch.cat([batch.pixels for batch in data.train_dataloader()])
     as_is = torch.cat([batch.pixels for batch in plain.train_dataloader()])
@@ -296,8 +306,8 @@ def toy_task(codes):
 
     every = np.arange(len(codes))
     target = Label(name="x", kind=LabelKind.MULTICLASS, strata=codes, classes=("a", "b"))
-    return Task(target=target, sides=Sides(train=every, validation=every, test=every, way=""),
-                label="x")  # fmt: skip
+    sides = Sides(train=every, validation=every, test=every, way="")
+    return TrainingTask(target=target, sides=sides, label="x")
 
 
 # --- the lithographs ----------------------------------------------------------------------
@@ -392,17 +402,17 @@ def test_each_task_may_be_learned_alone_too_and_is_judged_by_the_same_pictures(w
             round(task["others"]["single-task"] * task["test"]["n"])
         )
     assert (
-        "Against a network for each task alone, sharing gives style"
+        "Compared with a network for each task, sharing gains style"
         in (path / "report.md").read_text()
     )
-    assert [len(read_curves(path / f"alone-{number}")) for number in (0, 1)] == [1, 1]
+    assert [len(read_curves(path / f"separate-{number}")) for number in (0, 1)] == [1, 1]
 
 
 @pytest.mark.parametrize("step", [2, 3])
 def test_a_resumed_run_ends_as_one_that_was_not_stopped(joint, wikiart, tmp_path, step):
     asked = iter(range(1, 100))
-    with pytest.raises(Stopped, match="go on with 'artsim train --resume"):
-        run(tmp_path / "run", RECURRENT, wikiart, stops=lambda: next(asked) >= step, **SMALL)
+    with pytest.raises(Stopped, match="continue with 'artsim train --resume"):
+        run(tmp_path / "run", RECURRENT, wikiart, should_stop=lambda: next(asked) >= step, **SMALL)
     assert not (tmp_path / "run" / "model.json").exists()
     resumed = run(tmp_path / "run", RECURRENT, wikiart)
     for name in ("curves.csv", "model.safetensors", "predictions.parquet"):
@@ -416,14 +426,14 @@ def test_a_reloaded_network_predicts_the_same(joint, wikiart):
     targets = [read_class_target(store, task.name) for task in model.tasks]
     splits = [f"{target.name}_split" for target in targets]
     tasks = [
-        Task(target=target, sides=sides, label=target.name)
+        TrainingTask(target=target, sides=sides, label=target.name)
         for target, sides in zip(targets, joint_sides(store, targets, splits=splits, seed=0),
                                  strict=True)
     ]  # fmt: skip
-    data = Pictures(store, tasks, model.preprocessing, batch_size=8, seed=0, workers=1)
+    data = TrainingData(store, tasks, model.preprocessing, toy_run(), batch_size=8)
     found = {}
     with torch.inference_mode():
-        for batch in data.of_side("test"):
+        for batch in data.of_split("test"):
             for task, logits in classifier(batch.pixels / 255).items():
                 for row, each in zip(batch.rows.tolist(), logits.softmax(dim=1), strict=True):
                     found[data.ids[row], task] = each.tolist()
@@ -478,7 +488,7 @@ def backbones(path):
 
 
 def test_a_loss_that_is_no_number_stops_with_the_pictures(wikiart, tmp_path):
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d, with the pictures"):
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d, with the images"):
         run(tmp_path / "nan", RECURRENT, wikiart, **(SMALL | {"lr": "1e30"}))
 
 
@@ -501,20 +511,31 @@ def test_a_picture_that_broke_since_is_skipped_and_shifts_no_label(tmp_path, pai
 def test_settings_that_are_not_there_or_not_of_their_type_are_refused():
     config = load_recipe(RECURRENT).Config
     assert configure(config, {"tasks": "style, artist", "patience": "none"}).patience is None
+    typed = {"tasks": ("style",), "lr": 1e-4, "epochs": 3, "flip": False, "backbone": None}
+    assert configure(config, typed) == config(**typed)
     assert configure(config, to_json(config(lr=3e-4, flip=False))) == config(lr=3e-4, flip=False)
     for settings, said in (
         ({"speed": "1"}, "no setting 'speed'; the recipe has: tasks,"),
-        ({"epochs": "many"}, "epochs is a whole number, got 'many'"),
-        ({"lr": "fast"}, "lr is a number, got 'fast'"),
-        ({"flip": "maybe"}, "flip is true or false, got 'maybe'"),
-        ({"cell": "rnn"}, "no cell='rnn'; choose cell from lstm, gru"),
-        ({"channels": "1,2"}, "channels takes 4 values, got '1,2'"),
-        ({"epochs": "0"}, "epochs is 1 or more, got '0'"),
-        ({"channels": "1,2,3,-4"}, "channels is 1 or more, got '-4'"),
-        ({"lr": "-1"}, "lr is 0 or more, got '-1'"),
-        ({"lr": "nan"}, "lr is 0 or more, got 'nan'"),
-        ({"weight_decay": "inf"}, "weight_decay is 0 or more, got 'inf'"),
-        ({"dropout": "2"}, "dropout is 0 to 1, got '2'"),
+        ({"epochs": "many"}, "epochs=many: expected a valid integer, unable to parse"),
+        ({"lr": "fast"}, "lr=fast: expected a valid number, unable to parse"),
+        ({"flip": "maybe"}, "flip=maybe: expected a valid boolean, .*; the default is flip=true"),
+        ({"cell": "rnn"}, "cell=rnn: expected 'lstm' or 'gru'; the default is cell=lstm"),
+        (
+            {"channels": "1,2"},
+            "channels=1,2: expected another number of values; the default is "
+            "channels=32,64,128,128",
+        ),
+        ({"channels": "1,2,3,4,5"}, "channels=1,2,3,4,5: expected another number of values"),
+        ({"epochs": "0"}, "epochs=0: expected a number greater than or equal to 1; the default"),
+        (
+            {"channels": "1,2,3,-4"},
+            "channels=1,2,3,-4: expected a number greater than or equal to 1",
+        ),
+        ({"lr": "-1"}, "lr=-1: expected a number greater than or equal to 0"),
+        ({"lr": "nan"}, "lr=nan: expected"),
+        ({"weight_decay": "inf"}, "weight_decay=inf: expected a finite number"),
+        ({"dropout": "2"}, "dropout=2: expected a number less than or equal to 1"),
+        ({"epochs": None}, "epochs=none: expected a valid integer"),
     ):
         with pytest.raises(TrainingError, match=said):
             configure(config, settings)

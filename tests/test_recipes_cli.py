@@ -37,7 +37,7 @@ def test_the_recipes_are_listed_with_what_is_wrong_with_their_figures():
     rows = [json.loads(line) for line in run("recipes").splitlines()]
     assert [row["name"] for row in rows] == list(RECIPES)
     assert all(row["published"] and row["beware"] for row in rows)
-    assert "85.71 % is on the training pictures" in run("recipes", "--table")
+    assert "85.71 % is on the training images" in run("recipes", "--table")
 
 
 def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_path, monkeypatch):
@@ -56,7 +56,7 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
         patched.setattr(module, "show_progress", terminated_at_the_second_step)
         said = run("train", "wikiart-conv-recurrent", squares, "--output", path, "--device", "cpu",
                    *TINY, code=130)  # fmt: skip
-    assert f"Stopped; go on with 'artsim train --resume {path}'" in said
+    assert f"Stopped; continue with 'artsim train --resume {path}'" in said
     assert not (path / "model.json").exists()
     said = run("train", "--resume", path, "--device", "cpu", "--set", "dropout=0.25")
     assert "| class | top1 |" in said
@@ -85,11 +85,17 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
         (["train"], "name a RECIPE, see 'artsim recipes', and COLLECTION or --index"),
         (["train", "moma-lithograph", ".", "--index", "x"], "name a RECIPE"),
         (["train", "poetry", "."], "no recipe 'poetry'; choose from moma-lithograph,"),
-        (["train", "moma-lithograph", ".", "--set", "lr=quick"], "lr is a number, got 'quick'"),
-        (["train", "--resume", "gone"], "'gone' is no run (config.json: No such file"),
-        (["train", "--resume", "gone", "--seed", "1"], "--resume takes the run's own settings"),
+        (
+            ["train", "moma-lithograph", ".", "--set", "lr=quick"],
+            "lr=quick: expected a valid number",
+        ),
+        (["train", "--resume", "gone"], "'gone' is not a training run (config.json: No such file"),
+        (["train", "--resume", "gone", "--seed", "1"], "--resume uses the run's own settings"),
         (["train", "moma-lithograph", "--index", "gone"], "no index at"),
-        (["train", "moma-lithograph", ".", "--set", "epochs=0"], "epochs is 1 or more, got '0'"),
+        (
+            ["train", "moma-lithograph", ".", "--set", "epochs=0"],
+            "epochs=0: expected a number greater than or equal to 1",
+        ),
         (["layers", "run:gone"], "no trained network in 'gone'; train one with 'artsim train'"),
     ],
 )
@@ -104,7 +110,7 @@ def test_misuse_is_told_in_one_line(args, said, tmp_path, monkeypatch):
 def test_a_folder_in_use_is_not_trained_into(squares, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     said = run("train", "moma-lithograph", squares, "--output", tmp_path, code=1)
-    assert "is not empty; name another --out, or go on with 'artsim train --resume" in said
+    assert "is not empty; name another --output, or continue with 'artsim train --resume" in said
 
 
 def test_a_missing_package_names_the_extra(monkeypatch, squares):

@@ -25,18 +25,25 @@ from artsim.labels import Label, LabelKind
 from artsim.metrics.paired import paired_bootstrap
 from artsim.models import Extractor, build_network, load_classifier
 from artsim.models.architectures import Classifier, HeadShape
-from artsim.prediction.by_run import tell_ids
-from artsim.prediction.run_networks import PHRASE, Teller
+from artsim.prediction import PHRASE, RunPredictor, predict_ids
 from artsim.readers import read_collection
-from artsim.recipes import load_recipe
-from artsim.recipes.begin import train
-from artsim.training.comparing import compare_runs
-from artsim.training.data import Batch, squashed
-from artsim.training.learner import Learner
-from artsim.training.run import Plan, Run, Stopped, read_curves, save_plan
-from artsim.training.schedules import adamw_slower_below, warm_then_cosine
-from artsim.training.settings import configure, to_json
-from artsim.training.tasks import Task
+from artsim.recipes import load_recipe, train_run
+from artsim.training import (
+    Batch,
+    Learner,
+    Run,
+    RunPlan,
+    Stopped,
+    TrainingTask,
+    adamw_slower_below,
+    compare_runs,
+    configure,
+    read_curves,
+    squashed,
+    start_run,
+    to_json,
+    warm_then_cosine,
+)
 
 ARTISTS = ("Alphonse Mucha", "Maurice Prendergast", "Eugene Delacroix")
 SMALL = {
@@ -95,7 +102,7 @@ def test_pictures_laid_over_each_other_count_by_their_shares():
     )
     every = np.arange(2)
     sides = Sides(train=every, validation=every, test=every, way="")
-    task = Task(target=target, sides=sides, label="x")
+    task = TrainingTask(target=target, sides=sides, label="x")
     network = Colors()
     learner = Learner(network, [task], squashed(1), torch.optim.Adam, mixup=0.5, seed=0)
     red_and_green = torch.tensor([[255, 0, 0], [0, 255, 0]], dtype=torch.uint8)[..., None, None]
@@ -125,7 +132,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(tuned, paintings, tmp_pa
     asked = iter(range(1, 100))
     settings = SMALL | {"freeze_until": "layer2"}
     with pytest.raises(Stopped):
-        run(tmp_path / "run", paintings, stops=lambda: next(asked) >= step, **settings)
+        run(tmp_path / "run", paintings, should_stop=lambda: next(asked) >= step, **settings)
     resumed = run(tmp_path / "run", paintings)
     for name in ("curves.csv", "model.safetensors", "predictions.parquet", "outliers.csv"):
         assert (resumed / name).read_bytes() == (tuned / name).read_bytes()
@@ -158,7 +165,7 @@ def test_a_run_whose_patience_ran_out_learns_no_more_when_it_is_resumed(still, p
     def refuse():
         raise AssertionError("a step was made")
 
-    run(still, paintings, stops=refuse)
+    run(still, paintings, should_stop=refuse)
     assert (still / "curves.csv").read_bytes() == curves
     assert {name: (still / name).read_bytes() for name in files} == files
 
@@ -193,8 +200,8 @@ def test_what_is_trained_again_learns_validation_too_for_as_many_epochs_as_were_
     assert [task[side]["n"] for side in ("train", "val", "test")] == [28, 0, 8]
     assert (found["epochs"], found["steps"]) == (best, steps * best)
     assert found["notes"] == [
-        f"Trained again for {best} of 2 epochs, as many as were best on validation "
-        f"({max(scores):.3f}); the second time its pictures were learned too."
+        f"Trained again on train and validation for {best} epochs, the best of 2 on validation "
+        f"({max(scores):.3f})."
     ]
     weights = torch.load(refitted / "refit" / "checkpoints" / "last.ckpt", weights_only=True)
     kept = load_classifier(refitted)[1].state_dict()
@@ -224,7 +231,7 @@ def test_a_run_stopped_as_it_trains_again_ends_as_one_that_was_not(
         run(
             tmp_path / "run",
             paintings,
-            stops=lambda: next(asked) >= step,
+            should_stop=lambda: next(asked) >= step,
             **SMALL,
             refit="true",
         )
@@ -243,7 +250,7 @@ def test_a_run_that_is_done_can_be_trained_again_afterwards(tuned, paintings, tm
     whole = run(tmp_path / "whole", paintings, freeze_until="layer2", **SMALL, refit="true")
     for name in ("curves.csv", "model.safetensors", "predictions.parquet", "refit/curves.csv"):
         assert (tmp_path / "run" / name).read_bytes() == (whole / name).read_bytes()
-    assert "Trained again for" in again.output
+    assert "Trained again on train and validation for" in again.output
 
 
 def test_fewer_steps_than_an_epoch_has_are_a_run_too(paintings, tmp_path):
@@ -260,7 +267,7 @@ def test_what_learns_can_be_sent_to_another_process(paintings):
     target = Label(name="x", kind=LabelKind.MULTICLASS, strata=np.array([0, 1]), classes=("a", "b"))
     every = np.arange(2)
     sides = Sides(train=every, validation=every, test=every, way="")
-    task = Task(target=target, sides=sides, label="x")
+    task = TrainingTask(target=target, sides=sides, label="x")
     learner = Learner(classifier, [task], squashed(1), make, schedule=schedule, seed=0)
     found = pickle.loads(pickle.dumps(learner)).configure_optimizers()
     groups = found["optimizer"].param_groups
@@ -270,9 +277,9 @@ def test_what_learns_can_be_sent_to_another_process(paintings):
 @pytest.mark.slow
 def test_two_devices_share_each_batch_and_leave_one_run(paintings, tmp_path):
     config = configure(load_recipe("finetune").Config, SMALL | {"batch_size": "7"})
-    plan = Plan(recipe="finetune", settings=to_json(config), seed=0, index=str(paintings))
+    plan = RunPlan(recipe="finetune", settings=to_json(config), seed=0, index=str(paintings))
     path = tmp_path / "run"
-    train(Run(path=path, plan=save_plan(path, plan, device="cpu"), devices=2, workers=1))
+    train_run(Run(path=path, plan=start_run(path, plan, device="cpu"), devices=2, workers=1))
     found = json.loads((path / "metrics.json").read_text())
     assert (found["epochs"], found["steps"]) == (2, 8)
     assert len(read_curves(path)) == 2
@@ -289,9 +296,9 @@ def test_the_head_begins_as_the_linear_probe(paintings, tmp_path):
 
 
 def test_a_run_says_what_the_catalog_says_beside_it(tuned):
-    store = Teller(tuned).store
+    store = RunPredictor(tuned).store
     ids = store.read(["id"]).column("id").to_pylist()[:2]
-    told = list(tell_ids(Teller(tuned), ids, workers=1))
+    told = list(predict_ids(RunPredictor(tuned), ids, workers=1))
     assert [(each.id, each.label, each.catalog) for each in told] == [
         (id_, "artist", "Alphonse Mucha") for id_ in ids
     ]
@@ -300,15 +307,17 @@ def test_a_run_says_what_the_catalog_says_beside_it(tuned):
     said = CliRunner().invoke(
         cli, ["predict", "--run", str(tuned), "--id", learned, "--table", "--device", "cpu"]
     )
-    assert "The catalog says: " in said.output
-    assert "Note: the network learned from this picture, or was chosen by it" in said.output
+    assert "Catalog: " in said.output
+    assert "Note: the network was trained on this image, or chosen by it" in said.output
 
 
 def test_a_label_that_is_so_or_not_is_said_in_words(paintings, tmp_path):
     label = "lithograph = artist ILIKE '%mucha%'"
     path = run(tmp_path / "run", paintings, **(SMALL | {"label": label, "epochs": "1"}))
-    store = Teller(path).store
-    told = list(tell_ids(Teller(path), store.read(["id"]).column("id").to_pylist(), workers=1))
+    store = RunPredictor(path).store
+    told = list(
+        predict_ids(RunPredictor(path), store.read(["id"]).column("id").to_pylist(), workers=1)
+    )
     words = {"lithograph": "a lithograph", "not lithograph": "not a lithograph"}
     for answer, phrase in zip(told[::2], told[1::2], strict=True):
         assert (answer.label, phrase.label) == ("lithograph", PHRASE)
@@ -346,7 +355,7 @@ def test_runs_are_compared_picture_by_picture(tuned, paintings, tmp_path):
 def test_runs_judged_by_other_pictures_are_not_compared(tuned, paintings, tmp_path):
     settings = SMALL | {"epochs": "1", "max_steps": "1"}
     other = run(tmp_path / "other", paintings, seed=1, **settings)
-    with pytest.raises(TrainingError, match="are judged by other pictures of 'artist'"):
+    with pytest.raises(TrainingError, match="have other test images of 'artist'"):
         compare_runs([tuned, other])
     style = run(tmp_path / "style", paintings, **(settings | {"label": "style"}))
     with pytest.raises(TrainingError, match="no task in common"):
@@ -361,7 +370,7 @@ def test_damaged_predictions_are_told_in_one_line(tuned, tmp_path):
         said = CliRunner().invoke(cli, args, catch_exceptions=False)
         assert said.exit_code == 1
         assert said.output == (
-            f"Error: the run {str(broken)!r} has no whole predictions.parquet; end it with "
+            f"Error: the run {str(broken)!r} has no complete predictions.parquet; finish it with "
             f"'artsim train --resume {broken}'\n"
         )
 

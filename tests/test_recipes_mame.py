@@ -19,22 +19,33 @@ from recipe_runs import (
     predictions,
     real_paintings,
     run,
+    toy_run,
 )
 
 from artsim.cli import cli
 from artsim.datatypes import Fit, parse_spec
 from artsim.errors import EvaluationError, ModelError
 from artsim.models import build_network, load_classifier
-from artsim.prediction.by_run import read_pictures, tell_collection, tell_ids, tell_picture
-from artsim.prediction.run_networks import Teller
+from artsim.prediction import (
+    RunPredictor,
+    predict_collection,
+    predict_ids,
+    predict_picture,
+    read_pictures,
+)
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
 from artsim.splits.stored import read_split
 from artsim.store import Store
-from artsim.training.data import Pictures
-from artsim.training.run import Stopped
-from artsim.training.shapes import nearest_shapes, rectangles
-from artsim.training.tasks import Task, joint_sides, read_class_target
+from artsim.training import (
+    Stopped,
+    TrainingData,
+    TrainingTask,
+    joint_sides,
+    nearest_shapes,
+    read_class_target,
+    rectangles,
+)
 
 MAME = "mame-medium"
 SMALL = {
@@ -133,18 +144,18 @@ def test_batches_are_of_one_shape_and_come_in_the_same_order_again(mame):
     table = store.read(["width", "height"])
     sizes = [table.column(side).to_pylist() for side in ("width", "height")]
     shapes = nearest_shapes(*sizes, rectangles(64))
-    task = Task(target=target, sides=sides, label="medium")
+    task = TrainingTask(target=target, sides=sides, label="medium")
     preprocessing = replace(build_network(parse_spec(TINY)).preprocessing, size=(64, 64))
-    pictures = Pictures(store, [task], preprocessing, batch_size=5, seed=0, workers=1,
-                        shapes=shapes)  # fmt: skip
+    pictures = TrainingData(store, [task], preprocessing, toy_run(), batch_size=5,
+                            shapes=rectangles(64))  # fmt: skip
     order = [batch.rows.tolist() for batch in pictures.train_dataloader()]
     assert len(order) == pictures.steps_per_epoch == len(pictures.train_dataloader())
     assert sorted(row for rows in order for row in rows) == sides.train.tolist()
     for batch in pictures.train_dataloader():
         assert (shapes[batch.rows] == list(batch.pixels.shape[2:])).all()
-    pictures.positions.step = 2
+    pictures.state.step = 2
     assert [batch.rows.tolist() for batch in pictures.train_dataloader()] == order[2:]
-    pictures.positions.step = len(order)
+    pictures.state.step = len(order)
     other = [batch.rows.tolist() for batch in pictures.train_dataloader()]
     assert other != order
     assert sorted(map(len, other)) == sorted(map(len, order))
@@ -167,23 +178,25 @@ def test_a_network_is_fine_tuned_beside_probes_of_the_frozen_one(squashed):
 
 def test_in_the_variable_shape_each_picture_keeps_its_aspect_ratio(variable):
     assert losses(variable) == pytest.approx(VARIABLE_LOSSES, rel=1e-3)
-    assert "Each picture kept its aspect ratio" in (variable / "report.md").read_text()
+    assert "Images kept their aspect ratio" in (variable / "report.md").read_text()
     assert load_classifier(variable)[0].preprocessing.fit == Fit.PAD
     assert len(predictions(variable)) == 48
 
 
 def test_each_picture_is_told_in_the_shape_that_it_was_judged_in(variable, tmp_path):
     judged = {row["id"]: max(row["probabilities"]) for row in predictions(variable)}
-    teller = Teller(variable)
-    told = {each.id: each.confidence for each in tell_ids(teller, list(judged), workers=1)}
+    predictor = RunPredictor(variable)
+    told = {each.id: each.confidence for each in predict_ids(predictor, list(judged), workers=1)}
     assert told == pytest.approx(judged, abs=1e-5)
-    root = Path(teller.store.manifest.root)
+    root = Path(predictor.store.manifest.root)
     (tmp_path / "list.json").write_text(json.dumps([str(root / id_) for id_ in judged]))
     collection = read_pictures(tmp_path / "list.json")
-    found = {Path(each.id).name: each.confidence for each in tell_collection(teller, collection)}
+    found = {
+        Path(each.id).name: each.confidence for each in predict_collection(predictor, collection)
+    }
     assert found == pytest.approx(judged, abs=1e-5)
     first = next(iter(judged))
-    assert tell_picture(teller, root / first)[0].confidence == pytest.approx(judged[first])
+    assert predict_picture(predictor, root / first)[0].confidence == pytest.approx(judged[first])
 
 
 def test_as_an_extractor_it_is_said_that_pictures_are_padded(variable, squashed, paint, tmp_path):
@@ -204,7 +217,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(variable, mame, tmp_path
     asked = iter(range(1, 100))
     settings = SMALL | {"shape": "variable", "probes": "false"}
     with pytest.raises(Stopped):
-        run(tmp_path / "run", MAME, mame, stops=lambda: next(asked) >= 3, **settings)
+        run(tmp_path / "run", MAME, mame, should_stop=lambda: next(asked) >= 3, **settings)
     resumed = run(tmp_path / "run", MAME, mame)
     for name in ("curves.csv", "model.safetensors", "predictions.parquet"):
         assert (resumed / name).read_bytes() == (variable / name).read_bytes()
@@ -215,8 +228,8 @@ def test_a_reloaded_network_predicts_the_same(squashed, mame):
     model, classifier = load_classifier(squashed)
     target = read_class_target(store, "medium")
     (sides,) = joint_sides(store, [target], splits=["split"], seed=0)
-    pictures = Pictures(store, [Task(target=target, sides=sides, label="medium")],
-                        model.preprocessing, batch_size=8, seed=0, workers=1)  # fmt: skip
+    pictures = TrainingData(store, [TrainingTask(target=target, sides=sides, label="medium")],
+                        model.preprocessing, toy_run(), batch_size=8)  # fmt: skip
     found = predicted_again(classifier, model, pictures)
     for row in predictions(squashed):
         if row["split"] == "test":

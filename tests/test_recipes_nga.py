@@ -129,30 +129,30 @@ def test_every_tap_and_distance_is_compared_on_the_gallerys_terms(compared):
     assert found["works"] == 32
     vectors = ["index: rgb", f"{TINY}: layer2/gram", f"{TINY}: embedding",
                f"face, {TINY}: embedding"]  # fmt: skip
-    asked = [(way["label"], way["vectors"], way["measure"]) for way in found["ways"]]
+    asked = [(way["label"], way["vectors"], way["measure"]) for way in found["methods"]]
     assert asked == [
         (label, way, measure)
         for label in ("classification", "attribution", "school", "theme")
         for way in vectors
         for measure in ("cosine", "euclidean", "manhattan")
     ]
-    for way in found["ways"]:
+    for way in found["methods"]:
         scores = ("P@1", "HitRate@5", "mAP@5", "MRR@5", "chance")
         assert all(0 <= way[name] <= 1 for name in scores)
         assert way["P@1"] == way["HitRate@1"] == way["mAP@1"]
-    looked = [way for way in found["ways"] if "SSIM@5" in way]
+    looked = [way for way in found["methods"] if "SSIM@5" in way]
     assert [way["vectors"] for way in looked] == vectors
     assert {(way["label"], way["measure"]) for way in looked} == {("classification", "cosine")}
     assert all(-1 <= way["SSIM@5"] <= 1 and 0 < way["RMSE@5"] < 255 for way in looked)
-    attribution = next(way for way in found["ways"] if way["label"] == "attribution")
+    attribution = next(way for way in found["methods"] if way["label"] == "attribution")
     assert attribution["queries"] == 32
     assert attribution["chance"] == pytest.approx(7 / 31)
 
 
 def test_the_report_says_what_chance_brings_up_and_how_many_have_a_face(compared):
     report = (compared / "report.md").read_text()
-    assert "Works that share attribution, 32 queries; any two do with a chance of 0.226:" in report
-    assert "of 32 works; the others are taken whole." in report
+    assert "Retrieve works that share attribution, 32 queries; two random works share it " in report
+    assert "of 32 works; the others are embedded whole." in report
     assert "| index: rgb | manhattan | 0." in report
 
 
@@ -160,9 +160,9 @@ def test_the_page_holds_the_same_tables(compared):
     found, page = page_of(compared)
     assert (found.tasks, found.curves) == ((), {"": []})
     assert found.facts == "32 works, seed 0."
-    assert "<h3>Works that share attribution</h3>" in page
-    assert "32 works ask; any two share it with a chance of 0.226" in page
-    first = metrics(compared)["ways"][0]
+    assert "<h3>Similarity search by attribution</h3>" in page
+    assert "32 queries; two random works share their attribution with probability 0.226" in page
+    first = metrics(compared)["methods"][0]
     cell = f'<td class="n">{first["P@1"]:.3f}</td>'
     assert f'<tr><th scope="row">index: rgb</th><td>cosine</td>{cell}' in page
 
@@ -180,8 +180,8 @@ def test_a_run_without_a_network_says_that_there_is_nothing_to_compare_or_ask(co
     done = CliRunner().invoke(cli, [each.format(run=compared) for each in args])
     assert done.exit_code == 1
     assert done.stderr == (
-        f"Error: {str(compared)!r} is of nga-similarity, which trains no network to tell pictures "
-        f"by; its figures are in {str(compared / 'report.md')!r}\n"
+        f"Error: {str(compared)!r} is a run of nga-similarity, which trains no network; its "
+        f"figures are in {str(compared / 'report.md')!r}\n"
     )
 
 

@@ -14,6 +14,7 @@ from recipe_runs import (
     predictions,
     real_paintings,
     run,
+    toy_run,
 )
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
@@ -28,9 +29,7 @@ from artsim.recipes.frequent import in_all, most_frequent
 from artsim.recipes.hog import HOG_KS, hog_neighbors, hog_of
 from artsim.recipes.rijks import new_start, read_tasks
 from artsim.store import Store
-from artsim.training.data import Pictures
-from artsim.training.learner import Learner
-from artsim.training.run import Plan, Run, Stopped
+from artsim.training import Learner, Run, RunPlan, Stopped, TrainingData
 
 SINGLE, MULTI = "rijks-single", "rijks-multitask"
 SMALL = {"network": TINY, "classes": "3,4,3", "epochs": "2", "batch_size": "16", "hog": "false"}
@@ -89,7 +88,7 @@ def test_pictures_that_lack_a_label_take_no_part_and_neither_do_classes_of_their
     assert (creators.classes, creators.strata.tolist()) == (("a", "b"), [0, 1, -1, -1])
     assert materials.classes == ("ink", "oil")
     assert materials.labeled.tolist() == [0, 1]
-    with pytest.raises(TrainingError, match="no picture has all of creator, material"):
+    with pytest.raises(TrainingError, match="no image has all of creator, material"):
         in_all([multiclass("creator", ["a", None]), multilabel("material", [None, ["ink"]])])
 
 
@@ -142,7 +141,7 @@ def test_gradients_tell_stripes_by_their_direction(tmp_path):
         Image.fromarray(stripes if way == "down" else stripes.transpose(1, 0, 2)).save(file)
     store = Store.open(embedded(read_collection(tmp_path / "c"), tmp_path / "i"))
     tasks = read_tasks(store, labels=["class"], classes=[2], weights=[1.0], seed=0)
-    plan = Plan(recipe=SINGLE, settings={}, seed=0, index="")
+    plan = RunPlan(recipe=SINGLE, settings={}, seed=0, index="")
     assert hog_neighbors(store, tasks, Run(path=tmp_path, plan=plan)) == {"class": 1.0}
 
 
@@ -163,7 +162,7 @@ def test_three_tasks_are_learned_by_one_network_and_each_alone_beside_it(joint):
     assert "| probe | single-task |" in report
     assert "| unweighted mean |  | 0." in report
     gains = [task["test"]["value"] - task["others"]["single-task"] for task in tasks]
-    assert f"sharing gives creator {gains[0]:+.3f}, material {gains[1]:+.3f}" in report
+    assert f"sharing gains creator {gains[0]:+.3f}, material {gains[1]:+.3f}" in report
     assert f"{np.mean(gains):+.3f} on average" in report
 
 
@@ -172,17 +171,17 @@ def test_the_page_shows_tasks_of_several_classes_a_picture_too(joint):
     assert [task.name for task in found.tasks] == ["creator", "material", "type"]
     assert list(found.curves) == [""]
     creator, material, _ = found.tasks
-    assert creator.judgment is not None
-    assert material.judgment is None
-    assert [way.name for way in material.ways][-1] == "single-task"
+    assert creator.predictions is not None
+    assert material.predictions is None
+    assert [method.name for method in material.methods][-1] == "single-task"
     tested = [row for row in predictions(joint)
               if (row["task"], row["split"]) == ("material", "test")]  # fmt: skip
     for each in material.classes:
         own = [row for row in tested if each.class_ in row["truth"]]
-        assert (each.tested, each.right) == (
+        assert (each.test, each.correct) == (
             len(own), sum(each.class_ in row["prediction"] for row in own)
         )  # fmt: skip
-    assert "sharing gives" in page
+    assert "sharing gains" in page
 
 
 def test_the_heads_are_two_layers_on_imagenets_thousand_classes(joint):
@@ -199,10 +198,8 @@ def test_the_loss_is_the_tasks_losses_by_their_weights(joint, rijks):
     tasks = read_tasks(Store.open(rijks), classes=(3, 4, 3), weights=(1.0, 0.08, 1.0), seed=0)
     model, classifier = load_classifier(joint)
     learner = Learner(classifier, tasks, model.preprocessing, torch.optim.Adam, seed=0)
-    pictures = Pictures(
-        Store.open(rijks), tasks, model.preprocessing, batch_size=8, seed=0, workers=1
-    )
-    batch = next(iter(pictures.of_side("test")))
+    pictures = TrainingData(Store.open(rijks), tasks, model.preprocessing, toy_run(), batch_size=8)
+    batch = next(iter(pictures.of_split("test")))
     with torch.inference_mode():
         logits = learner(batch.pixels)
         creator, material, type_ = (
@@ -219,7 +216,7 @@ def test_the_loss_is_the_tasks_losses_by_their_weights(joint, rijks):
 def test_a_run_stopped_in_a_network_of_one_task_ends_as_one_that_was_not(joint, rijks, tmp_path):
     asked = iter(range(1, 100))
     with pytest.raises(Stopped, match=f"--resume {tmp_path / 'run'}'"):
-        run(tmp_path / "run", MULTI, rijks, stops=lambda: next(asked) >= 9, **TOGETHER)
+        run(tmp_path / "run", MULTI, rijks, should_stop=lambda: next(asked) >= 9, **TOGETHER)
     resumed = run(tmp_path / "run", MULTI, rijks)
     for name in ("curves.csv", "model.safetensors", "predictions.parquet"):
         assert (resumed / name).read_bytes() == (joint / name).read_bytes()
@@ -231,9 +228,7 @@ def test_a_run_stopped_in_a_network_of_one_task_ends_as_one_that_was_not(joint, 
 def test_a_reloaded_network_predicts_the_same(joint, rijks):
     model, classifier = load_classifier(joint)
     tasks = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)
-    pictures = Pictures(
-        Store.open(rijks), tasks, model.preprocessing, batch_size=16, seed=0, workers=1
-    )
+    pictures = TrainingData(Store.open(rijks), tasks, model.preprocessing, toy_run(), batch_size=16)
     found = predicted_again(classifier, model, pictures)
     wanted = [row for row in predictions(joint) if row["split"] == "test"]
     assert len(wanted) == len(found)

@@ -19,14 +19,19 @@ from artsim.embedding import embed_collection
 from artsim.errors import ModelError, TrainingError
 from artsim.models import Extractor, build_network, load_classifier
 from artsim.models.architectures import Classifier, HeadShape, MapMLP
-from artsim.prediction.by_run import read_pictures, tell_collection, tell_ids
-from artsim.prediction.run_networks import PHRASE, Teller
+from artsim.prediction import PHRASE, RunPredictor, predict_collection, predict_ids, read_pictures
 from artsim.readers import read_collection
-from artsim.recipes import load_recipe
-from artsim.recipes.begin import train
-from artsim.training.run import Plan, Run, Stopped, read_curves, read_plan, save_plan
-from artsim.training.settings import configure, to_json
-from artsim.training.tree import HERITAGE, read_tree
+from artsim.recipes import HERITAGE, load_recipe, read_tree, train_run
+from artsim.training import (
+    Run,
+    RunPlan,
+    Stopped,
+    configure,
+    read_curves,
+    read_plan,
+    start_run,
+    to_json,
+)
 
 TREE = """
 label = "object_type"
@@ -76,15 +81,15 @@ def antiquities(museum_data, tmp_path_factory):
     return path
 
 
-def run(path, index, *, stops=lambda: False, recipe="heritage-two-stage", **settings):
+def run(path, index, *, should_stop=lambda: False, recipe="heritage-two-stage", **settings):
     """Train, or go on where it was stopped."""
     if path.exists():
         plan = read_plan(path)
     else:
         config = configure(load_recipe(recipe).Config, settings)
-        plan = Plan(recipe=recipe, settings=to_json(config), seed=0, index=str(index))
-        plan = save_plan(path, plan, device="cpu")
-    train(Run(path=path, plan=plan, workers=1, stops=stops))
+        plan = RunPlan(recipe=recipe, settings=to_json(config), seed=0, index=str(index))
+        plan = start_run(path, plan, device="cpu")
+    train_run(Run(path=path, plan=plan, workers=1, should_stop=should_stop))
     return path
 
 
@@ -176,11 +181,11 @@ def test_a_tree_is_written_and_read_again(tmp_path):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("label = ", "is no tree in TOML or JSON"),
+        ("label = ", "is not a tree in TOML or JSON"),
         ("x = 1", "a tree has label, branches.CLASS.fields and classes; got KeyError"),
         (
             'label = "a"\nclasses = ["b"]\n[branches.c]\nfields = {d = []}',
-            "branch 'c' is no class of 'a'; it has b",
+            "branch 'c' is not a class of 'a'; it has b",
         ),
     ],
 )
@@ -197,7 +202,7 @@ def test_each_question_has_a_network_and_only_its_own_pictures(done, antiquities
     found = metrics(done)
     assert [task["task"] for task in found["tasks"]] == STAGES
     assert sorted(file.name for file in done.iterdir() if file.is_dir()) == FOLDERS
-    assert found["notes"][0].startswith("stage by stage: of 14 test pictures")
+    assert found["notes"][0].startswith("stage by stage: object_type is correct for")
     rows = predictions(done)
     kinds = {row["id"]: row["truth"] for row in rows if row["task"] == "object_type"}
     for row in rows:
@@ -259,7 +264,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(
 ):
     asked = iter(range(1, 1000))
     with pytest.raises(Stopped, match=f"--resume {tmp_path / 'two'}'"):
-        run(tmp_path / "two", antiquities, stops=lambda: next(asked) >= step, **settings)
+        run(tmp_path / "two", antiquities, should_stop=lambda: next(asked) >= step, **settings)
     resumed = run(tmp_path / "two", antiquities)
     for folder in FOLDERS:
         name = f"{folder}/model.safetensors"
@@ -269,7 +274,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(
 
 def test_a_branch_without_a_picture_is_refused(antiquities, tmp_path):
     (tmp_path / "tree.toml").write_text('label = "object_type"\n[branches.Coins]\nfields = {}')
-    with pytest.raises(TrainingError, match="no picture is of object_type 'Coins'"):
+    with pytest.raises(TrainingError, match="no image has the object_type 'Coins'"):
         run(tmp_path / "two", antiquities, **SMALL, tree=str(tmp_path / "tree.toml"))
 
 
@@ -279,7 +284,9 @@ def test_a_branch_without_a_picture_is_refused(antiquities, tmp_path):
 def test_a_reloaded_run_says_what_it_said_when_it_was_judged(done):
     wanted = {(row["id"], row["task"]): row for row in predictions(done)}
     ids = sorted({id_ for id_, _ in wanted})
-    told = [each for each in tell_ids(Teller(done), ids, workers=1) if each.label != PHRASE]
+    told = [
+        each for each in predict_ids(RunPredictor(done), ids, workers=1) if each.label != PHRASE
+    ]
     assert {each.id for each in told} == set(ids)
     for each in told:
         row = wanted.get((each.id, each.label))  # a field of a branch that is not its own
@@ -299,21 +306,21 @@ def test_the_page_shows_every_stage_as_it_was_judged(done):
         tested = [row for row in predictions(done)
                   if (row["task"], row["split"]) == (task.name, "test")]  # fmt: skip
         right = [row["truth"] == row["prediction"] for row in tested]
-        assert task.ways[0].estimate.value == np.mean(right) == scored["test"]["value"]
+        assert task.methods[0].estimate.value == np.mean(right) == scored["test"]["value"]
         names = ["the network", "majority", "metadata only", "1-NN", "kNN", "probe"]
-        assert [way.name for way in task.ways] == names
-        assert task.ways[5].estimate.value == scored["baselines"]["probe"]
-        assert sum(each.tested for each in task.classes) == len(tested)
-        assert len(task.judgment.mistakes) == min(right.count(False), 12)
+        assert [method.name for method in task.methods] == names
+        assert task.methods[5].estimate.value == scored["baselines"]["probe"]
+        assert sum(each.test for each in task.classes) == len(tested)
+        assert len(task.predictions.errors) == min(right.count(False), 12)
         assert f'">{task.name}</h2>' in page
-    assert page.count("<h3>What is taken for what</h3>") == len(STAGES)
-    assert "stage by stage: of" in page
+    assert page.count("<h3>Confusion</h3>") == len(STAGES)
+    assert "stage by stage: object_type is correct for" in page
 
 
 def test_the_phrase_is_of_the_stages_and_stops_where_the_tree_does(done):
-    teller = Teller(done)
+    predictor = RunPredictor(done)
     answers = {}
-    for each in tell_ids(teller, [row["id"] for row in predictions(done)][:45], workers=1):
+    for each in predict_ids(predictor, [row["id"] for row in predictions(done)][:45], workers=1):
         answers.setdefault(each.id, {})[each.label] = each
     tree = read_tree(done / "tree.json")
     for said in answers.values():
@@ -353,9 +360,9 @@ def test_a_folder_is_told_in_batch_and_what_is_done_is_skipped(done, antiquities
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("told.csv", b"id,label\na.jpg,style\n", "holds answers about 'style', expected those of"),
-        ("told.csv", b"name\na.jpg\n", "holds answers about None, expected those of the run"),
-        ("told.parquet", b"PAR1 torn", "cannot be gone on with"),
+        ("told.csv", b"id,label\na.jpg,style\n", "has predictions of 'style', expected those of"),
+        ("told.csv", b"name\na.jpg\n", "has predictions of None, expected those of the run"),
+        ("told.parquet", b"PAR1 torn", "cannot continue"),
     ],
 )
 def test_answers_of_another_run_are_not_gone_on_with(done, tmp_path, name, content, said):
@@ -372,7 +379,7 @@ def test_what_a_folders_own_catalog_says_of_a_field_stands_beside_it(done, antiq
     with Image.open(file) as picture:
         picture.crop((0, 0, 100, 100)).save(tmp_path / "new.png")
     (tmp_path / "objects.csv").write_text("image,object_type,museum\nnew.png,Tin,Rome\n")
-    told = tell_collection(Teller(done), read_pictures(tmp_path), workers=1)
+    told = predict_collection(RunPredictor(done), read_pictures(tmp_path), workers=1)
     known = {each.label: (each.catalog, each.agrees) for each in told}
     assert known["object_type"] == ("Tin", False)
     assert all(known[label] == ("Rome", False) for label in known if label.endswith(".museum"))
@@ -384,7 +391,9 @@ def test_a_json_list_of_paths_is_a_collection(done, antiquities, tmp_path):
     for file in files:
         shutil.copy(file, tmp_path)
     (tmp_path / "list.json").write_text(json.dumps([file.name for file in files]))
-    told = list(tell_collection(Teller(done), read_pictures(tmp_path / "list.json"), workers=1))
+    told = list(
+        predict_collection(RunPredictor(done), read_pictures(tmp_path / "list.json"), workers=1)
+    )
     assert list(dict.fromkeys(each.id for each in told)) == [file.name for file in files]
     # The very files are in the run's index, so its catalog knows them.
     assert all(each.catalog for each in told if each.label == "object_type")
@@ -392,15 +401,15 @@ def test_a_json_list_of_paths_is_a_collection(done, antiquities, tmp_path):
 
 def test_a_run_that_is_not_done_says_how_to_end_it(tmp_path, antiquities, settings):
     with pytest.raises(Stopped):
-        run(tmp_path / "two", antiquities, stops=lambda: True, **settings)
-    with pytest.raises(TrainingError, match="end it with 'artsim train --resume"):
-        Teller(tmp_path / "two")
+        run(tmp_path / "two", antiquities, should_stop=lambda: True, **settings)
+    with pytest.raises(TrainingError, match="finish it with 'artsim train --resume"):
+        RunPredictor(tmp_path / "two")
 
 
 def test_works_that_are_surely_unlike_their_label_are_listed():
     import pyarrow as pa
 
-    from artsim.training.outliers import outliers_csv
+    from artsim.training import outliers_csv
 
     def row(id_, split, truth, prediction, *likely):
         return {

@@ -11,7 +11,6 @@ from artsim.cli.options.computing import seed_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import FOLDER
 from artsim.cli.output import print_json_lines, print_table, wants_json
-from artsim.cli.predict_run import find_run
 
 
 @cloup.command()
@@ -30,11 +29,11 @@ def compare(runs: tuple[Path, ...], seed: int, as_json: bool | None) -> None:
     \b
         artsim compare runs/finetune-20260102-030405 runs/wikiart-conv-recurrent-20260101-010203
     """
-    from artsim.training.comparing import compare_runs
+    from artsim.training import compare_runs, find_run
 
     if len(runs) < 2:
         raise click.UsageError("name two runs or more")
-    found = compare_runs([find_run(run) for run in runs], seed=seed)
+    found = compare_runs([find_run(run, Path("runs")) for run in runs], seed=seed)
     if wants_json(as_json):
         print_json_lines(each.to_json() for each in found)
         return
@@ -54,6 +53,6 @@ def compare(runs: tuple[Path, ...], seed: int, as_json: bool | None) -> None:
         ]
         for each in found
     ]
-    right = ["pictures", "test", "95 %", "to the first", "95 % of it", "p"]
+    right = ["pictures", "test", "95 %", "difference", "95 % of it", "p"]
     print_table(["task", "run", "metric", *right], rows, right=right)
     click.echo("On the same test pictures; p by paired bootstrap")

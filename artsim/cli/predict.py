@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Sequence
+import csv
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,25 +22,14 @@ from artsim.cli.output import (
     wants_json,
     write_rows,
 )
-from artsim.cli.predict_run import predict_by_run
 
 if TYPE_CHECKING:
-    from artsim.models import Compute, Extractor
-    from artsim.prediction import Head, Prediction, Predictor
-    from artsim.store import Failure, Store
+    from artsim.models import Compute
+    from artsim.prediction import Prediction, Predictor
+    from artsim.store import Failure
 
-_COLUMNS = {
-    "id": "string",
-    "image": "string",
-    "label": "string",
-    "predicted": "string",
-    "confidence": "double",
-    "catalog": "string",
-    "agrees": "bool",
-    "seen": "bool",
-    "classes": "string",
-    "neighbors": "string",
-}
+_RUNS = Path("runs")
+_SAVED = 1000  # rows between two writes of --out, at least: what an interruption costs
 
 
 @cloup.command()
@@ -140,144 +129,181 @@ def predict(
     picture, out = (Path(pictures[0]) if pictures else None), output
     if (picture is None) == (not ids):
         raise click.UsageError("name a picture, a folder or table of pictures, or --id ID")
-    check_rows_file(out)
-    if run is not None:
-        if head_name or index or model or weights:
-            raise click.UsageError(
-                "--run brings its own network; leave out --head, --index and --model"
-            )
-        predict_by_run(
-            run,
-            picture,
-            ids,
-            top=top,
-            out=out,
-            columns=_COLUMNS,
-            as_row=_as_row,
-            show=_print_told,
-            device=device,
-            as_json=as_json,
+    if run is not None and (head_name or index or model or weights):
+        raise click.UsageError(
+            "--run brings its own network; leave out --head, --index and --model"
         )
-        return
-    store = open_store(index)
-    from artsim.prediction import Predictor, find_head, load_head, predict_ids, predict_picture
+    check_rows_file(out)
+    from artsim.prediction import PHRASE, RunPredictor, is_collection
+    from artsim.training import find_run
 
-    head = load_head(find_head(store, head_name))
-    several = picture is not None and _is_collection(picture)
-    compute = _compute(several, device, backend, precision)
-    predictor = Predictor(
-        store,
-        head,
-        extractor=lambda: _load(store, model, weights, compute),
-        neighbors=neighbors,
-        top=top,
-        min_confidence=min_confidence,
-    )
-    if model is not None or weights is not None:
-        _ = predictor.extractor  # what was named is held to its passport, needed or not
-    if picture is not None and several:
-        _predict_collection(predictor, picture, out, as_json)
-        return
-    found = predict_picture(predictor, picture) if picture else list(predict_ids(predictor, ids))
+    rows: list[dict[str, Any]] = []
+    predictor: Predictor
+    if run is not None:
+        by_run = RunPredictor(
+            find_run(run, _RUNS), device=device, top=top, min_confidence=min_confidence
+        )
+        predictor = by_run
+        rows = [] if out is None else _read_rows(out, {*by_run.labels, PHRASE})
+        title, seen = None, "the network was trained on this image, or chosen by it"
+    else:
+        many = picture is not None and is_collection(picture)
+        predictor, title = _head_predictor(
+            index,
+            head_name,
+            model=model,
+            weights=weights,
+            compute=_choose_compute(many, device, backend, precision),
+            neighbors=neighbors,
+            top=top,
+            min_confidence=min_confidence,
+        )
+        seen = "the head was fitted on this image"
+    failures: list[Failure] = []
+    found = _predict(predictor, picture, ids, {row["id"] for row in rows}, failures)
     if out is not None:
-        write_rows(out, map(_as_row, found), _COLUMNS)
-        click.echo(f"{len(found):,} predictions written to {out}", err=True)
+        _write(out, rows, found)
     elif wants_json(as_json):
         print_json_lines(each.to_json() for each in found)
-    elif len({each.id for each in found}) == 1:
-        _print_one(head, found)
     else:
-        _print_many(found)
-
-
-def _is_collection(picture: Path) -> bool:
-    from artsim.readers import is_picture
-
-    return picture.is_dir() or (picture.is_file() and not is_picture(picture.name))
-
-
-def _compute(several: bool, device: str, backend: str, precision: str) -> Compute | None:
-    """Choose nothing for one picture unless asked: the library's own way is then the quickest."""
-    if not several and (device, backend, precision) == ("auto", "auto", "auto"):
-        return None
-    return make_compute(device, backend, precision)
-
-
-def _load(
-    store: Store, model: str | None, weights: Path | None, compute: Compute | None
-) -> Extractor:
-    from artsim.search import load_index_extractor
-
-    return load_index_extractor(store, model=model, weights=weights, compute=compute)
-
-
-def _predict_collection(
-    predictor: Predictor, source: Path, out: Path | None, as_json: bool | None
-) -> None:
-    from artsim.prediction import predict_collection
-    from artsim.readers import read_collection
-
-    failures: list[Failure] = []
-    catalog = read_collection(source)
-    with show_progress("Predicting") as update:
-        results = predict_collection(predictor, catalog, workers=count_cores(), progress=update)
-        found = _without_failures(results, failures)
-        if out is not None:
-            count = write_rows(out, map(_as_row, found), _COLUMNS)
-        elif wants_json(as_json):
-            print_json_lines(each.to_json() for each in found)
-        else:
-            _print_many(list(found))
-    if out is not None:
-        click.echo(f"{count:,} predictions written to {out}", err=True)
+        _print(list(found), title, seen)
     for failure in failures:
         click.echo(f"Not predicted: {failure.image or failure.id}: {failure.reason}", err=True)
 
 
-def _without_failures(
-    results: Iterator[Prediction | Failure], failures: list[Failure]
+def _choose_compute(many: bool, device: str, backend: str, precision: str) -> Compute | None:
+    """Leave the default for a single image: measuring backends takes longer than embedding it."""
+    if not many and (device, backend, precision) == ("auto", "auto", "auto"):
+        return None
+    return make_compute(device, backend, precision)
+
+
+def _head_predictor(
+    index: Path | None,
+    head_name: str | None,
+    *,
+    model: str | None,
+    weights: Path | None,
+    compute: Compute | None,
+    **options: Any,
+) -> tuple[Predictor, str]:
+    """Open an index and one of its heads; also return a title for its predictions."""
+    from artsim.prediction import HeadPredictor, find_head, load_head
+    from artsim.search import load_index_extractor
+
+    store = open_store(index)
+    head = load_head(find_head(store, head_name))
+    predictor = HeadPredictor(
+        store,
+        head,
+        extractor=lambda: load_index_extractor(
+            store, model=model, weights=weights, compute=compute
+        ),
+        **options,
+    )
+    if model is not None or weights is not None:
+        _ = predictor.extractor  # compare its passport, even if no image needs it
+    return predictor, f", by head {head.name} of {head.index} ({head.tap})"
+
+
+def _predict(
+    predictor: Predictor,
+    picture: Path | None,
+    ids: tuple[str, ...],
+    done: set[str],
+    failures: list[Failure],
 ) -> Iterator[Prediction]:
+    from artsim import prediction
     from artsim.store import Failure
 
-    for each in results:
-        if isinstance(each, Failure):
-            failures.append(each)
-        else:
-            yield each
+    if picture is None:
+        wanted = [id_ for id_ in ids if id_ not in done]
+        yield from prediction.predict_ids(predictor, wanted, workers=count_cores())
+    elif not prediction.is_collection(picture):
+        if str(picture) not in done:
+            yield from prediction.predict_picture(predictor, picture)
+    else:
+        catalog = prediction.read_pictures(picture)
+        with show_progress("Predicting") as update:
+            for each in prediction.predict_collection(
+                predictor, catalog, done=done, workers=count_cores(), progress=update
+            ):
+                if isinstance(each, Failure):
+                    failures.append(each)
+                else:
+                    yield each
 
 
-def _print_one(head: Head, found: Sequence[Prediction]) -> None:
-    click.echo(f"{found[0].id}, by head {head.name} of {head.index} ({head.tap})")
-    _print_labels(found, "the head was fitted on this picture")
+def _write(out: Path, rows: list[dict[str, Any]], found: Iterator[Prediction]) -> None:
+    """Write predictions from time to time, always with all labels of an image."""
+    from artsim.prediction import COLUMNS
+
+    n_old = n_written = len(rows)
+    for each in found:
+        is_next = not rows or each.id != rows[-1]["id"]
+        # A tenth more at least, so that rewriting the file stays cheap.
+        if is_next and len(rows) - n_written >= max(_SAVED, n_written // 10):
+            n_written = write_rows(out, rows, COLUMNS)
+        rows.append(each.to_row())
+    write_rows(out, rows, COLUMNS)
+    skipped = f", {n_old:,} were there" if n_old else ""
+    click.echo(f"{len(rows) - n_old:,} predictions written to {out}{skipped}", err=True)
+
+
+def _read_rows(out: Path, labels: Collection[str]) -> list[dict[str, Any]]:
+    """Read the predictions of an earlier command, if any: they must be of these labels."""
+    from artsim.errors import TrainingError
+
+    if not out.exists():
+        return []
+    try:
+        rows = _read_table(out)
+    except (OSError, ValueError) as error:  # Arrow's and Unicode's errors are such
+        raise TrainingError(
+            f"cannot continue {str(out)!r} ({error}); name another --output"
+        ) from error
+    others = [row.get("label") for row in rows if row.get("label") not in labels]
+    if others:
+        raise TrainingError(
+            f"{str(out)!r} has predictions of {others[0]!r}, expected those of the run "
+            f"({', '.join(sorted(labels))}); name another --output"
+        )
+    return rows
+
+
+def _read_table(out: Path) -> list[dict[str, Any]]:
+    if out.suffix == ".csv":
+        with out.open(newline="", encoding="utf-8") as stream:
+            return list(csv.DictReader(stream))
+    import pyarrow.parquet as pq
+
+    rows: list[dict[str, Any]] = pq.read_table(out).to_pylist()
+    return rows
+
+
+def _print(found: Sequence[Prediction], title: str | None, seen: str) -> None:
+    if len({each.id for each in found}) != 1:
+        _print_many(found)
+        return
+    click.echo(found[0].id + (title or ""))
+    for each in found:
+        click.echo(f"\n{each.label}: {_text(each.predicted) or 'no prediction: not confident'}")
+        if each.error is not None:
+            click.echo(f"  average error {each.error:.3g}")
+        for one in each.classes:
+            click.echo(f"  {one.probability:.3f}  {one.name}")
+        if each.catalog is not None:
+            click.echo(f"  Catalog: {_text(each.catalog)}")
+        if each.seen:
+            click.echo(f"  Note: {seen}, so the prediction is no evidence")
     if found[0].neighbors:
-        click.echo("\nNearest")
+        click.echo("\nMost similar")
         columns = [each.label for each in found]
         rows = [
-            [f"{near.score:.3f}", near.id, *(_shown(each.neighbors[i].value) for each in found)]
+            [f"{near.score:.3f}", near.id, *(_text(each.neighbors[i].value) for each in found)]
             for i, near in enumerate(found[0].neighbors)
         ]
         print_table(["score", "id", *columns], rows, right=["score"])
-
-
-def _print_told(found: Sequence[Prediction]) -> None:
-    if len({each.id for each in found}) == 1:
-        click.echo(found[0].id)
-        _print_labels(found, "the network learned from this picture, or was chosen by it")
-    else:
-        _print_many(found)
-
-
-def _print_labels(found: Sequence[Prediction], where_seen: str) -> None:
-    for each in found:
-        click.echo(f"\n{each.label}: {_shown(each.predicted) or 'not sure enough to say'}")
-        if each.error is not None:
-            click.echo(f"  wrong by {each.error:.3g} on average")
-        for guess in each.guesses:
-            click.echo(f"  {guess.probability:.3f}  {guess.name}")
-        if each.catalog is not None:
-            click.echo(f"  The catalog says: {_shown(each.catalog)}")
-        if each.seen:
-            click.echo(f"  Note: {where_seen}, so its answer is no evidence")
 
 
 def _print_many(found: Sequence[Prediction]) -> None:
@@ -285,39 +311,18 @@ def _print_many(found: Sequence[Prediction]) -> None:
         [
             each.id,
             each.label,
-            _shown(each.predicted),
+            _text(each.predicted),
             "" if each.confidence is None else f"{each.confidence:.3f}",
-            _shown(each.catalog) + (" (fitted on)" if each.seen else ""),
+            _text(each.catalog) + (" (in training set)" if each.seen else ""),
         ]
         for each in found
     ]
-    columns = ["id", "label", "predicted", "confidence", "catalog"]
     if rows:
+        columns = ["id", "label", "predicted", "confidence", "catalog"]
         print_table(columns, rows, right=["confidence"])
 
 
-def _shown(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return ", ".join(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def _text(value: Any) -> str:
+    from artsim.prediction import as_text
 
-
-def _as_row(each: Prediction) -> dict[str, Any]:
-    return {
-        "id": each.id,
-        "image": each.image,
-        "label": each.label,
-        "predicted": _shown(each.predicted) or None,
-        "confidence": each.confidence,
-        "catalog": _shown(each.catalog) or None,
-        "agrees": each.agrees,
-        "seen": each.seen,
-        "classes": json.dumps({g.name: round(g.probability, 4) for g in each.guesses},
-                              ensure_ascii=False),
-        "neighbors": json.dumps(
-            [{"id": n.id, "score": round(n.score, 4), "value": n.value} for n in each.neighbors],
-            ensure_ascii=False,
-        ),
-    }  # fmt: skip
+    return as_text(value)

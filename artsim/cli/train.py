@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import cloup
@@ -23,9 +21,7 @@ from artsim.cli.options.values import FOLDER, INDEXES, pairs
 from artsim.cli.output import show_progress
 
 if TYPE_CHECKING:
-    from artsim.training.run import Plan, Run
-
-RUNS = Path("runs")
+    from artsim.recipes import TrainingResult
 
 
 @cloup.command()
@@ -118,178 +114,112 @@ def train(
         artsim train moma-lithograph --index indexes/moma --set epochs=20
         artsim train --resume runs/moma-lithograph-20260102-030405
     """
-    from artsim.models import find_device
-    from artsim.recipes.begin import train as run_training
-    from artsim.training.run import Run, Stopped
+    new = (recipe, collection, index, images, seed, output, weights)
+    if resume is not None and any(each is not None for each in new):
+        raise click.UsageError("--resume uses the run's own settings; add only --set")
+    if resume is None and (recipe is None or (collection is None) == (index is None)):
+        raise click.UsageError("name a RECIPE, see 'artsim recipes', and COLLECTION or --index")
+    from artsim import recipes, training
+    from artsim.store import Store
 
-    changes = pairs(settings, "--set")
-    if resume is not None:
-        if any(each is not None for each in (recipe, index, images, seed, output, weights)):
-            raise click.UsageError("--resume takes the run's own settings; add --set at most")
-        path, plan = resume, _resumed(resume, changes)
-    else:
-        if recipe is None or (collection is None) == (index is None):
-            raise click.UsageError("name a RECIPE, see 'artsim recipes', and COLLECTION or --index")
-        path, plan = _planned(recipe, collection, index, images, changes, seed, output, weights)
-    run = Run(
-        path=path,
-        plan=plan,
-        device=str(find_device(device)),
+    stop = _StopRequest()
+    options = recipes.TrainingOptions(
+        device=device,
         devices=devices,
         precision="bf16" if precision == "bf16" else "f32",
         workers=workers,
+        show=show_progress,
+        should_stop=stop,
     )
-    if resume is None:
-        run = _begun(run)
+    changes = pairs(settings, "--set")
+    folder = resume or output or training.new_folder(Path("runs"), str(recipe))
     try:
-        _embed(run)
-        with show_progress(plan.recipe) as progress, _stopping() as stops:
-            run_training(replace(run, progress=progress, stops=stops))
-    except (KeyboardInterrupt, Stopped):
-        click.echo(f"\nStopped; go on with 'artsim train --resume {path}'", err=True)
+        with stop.on_signals():
+            if resume is not None:
+                result = recipes.resume_training(resume, changes, options=options)
+            else:
+                source = collection or Store.open(_find_index(index))
+                result = recipes.train(
+                    source,
+                    str(recipe),
+                    changes,
+                    folder=folder,
+                    images=images,
+                    weights=weights,
+                    seed=seed or 0,
+                    options=options,
+                )
+    except (KeyboardInterrupt, training.Stopped):
+        if not folder.exists():
+            raise
+        click.echo(f"\nStopped; continue with 'artsim train --resume {folder}'", err=True)
         sys.exit(130)
-    _print_end(run)
+    _write_pages(result, device, options.workers)
+    _print_end(result)
 
 
-def _resumed(path: Path, changes: dict[str, str]) -> Plan:
-    from artsim.recipes import load_recipe
-    from artsim.training.run import keep_plan, read_plan
-    from artsim.training.settings import configure, to_json
-
-    plan = read_plan(path)
-    if changes:
-        config = configure(load_recipe(plan.recipe).Config, {**plan.settings, **changes})
-        plan = replace(plan, settings=to_json(config))
-        keep_plan(path, plan)
-    return plan
-
-
-def _planned(
-    recipe: str,
-    collection: str | None,
-    index: Path | None,
-    images: Path | None,
-    changes: dict[str, str],
-    seed: int | None,
-    out: Path | None,
-    weights: Path | None,
-) -> tuple[Path, Plan]:
-    from artsim.recipes import load_recipe
-    from artsim.recipes.begin import INDEX
+def _find_index(index: Path | None) -> Path:
     from artsim.store import is_store
-    from artsim.training.run import Plan, new_folder
-    from artsim.training.settings import configure, to_json
 
-    config = configure(load_recipe(recipe).Config, changes)
-    if index is not None and not is_store(index) and is_store(INDEXES / index):
-        index = INDEXES / index
-    plan = Plan(
-        recipe=recipe,
-        settings=to_json(config),
-        seed=seed or 0,
-        index=INDEX if index is None else str(index.resolve()),
-        collection=collection,
-        images=None if images is None else str(images),
-        weights=None if weights is None else str(weights.resolve()),
-    )
-    return out or new_folder(RUNS, recipe), plan
+    assert index is not None
+    return INDEXES / index if not is_store(index) and is_store(INDEXES / index) else index
 
 
-def _begun(run: Run) -> Run:
-    """Look at what can be wrong first, then make the folder."""
-    from artsim.store import Store
-    from artsim.training.run import save_plan
+class _StopRequest:
+    """Whether to stop: true after the first Ctrl-C or SIGTERM.
 
-    if run.plan.collection is None:
-        Store.open(Path(run.plan.index))
-    else:
-        _read(run)
-    return replace(run, plan=save_plan(run.path, run.plan, device=run.device))
+    A signal stops at once until someone has called this, and a second one always does.
+    """
 
+    def __init__(self) -> None:
+        self._is_polled = self._is_requested = False
 
-def _read(run: Run) -> Any:
-    from artsim.readers import ReaderOptions, read_collection
+    def __call__(self) -> bool:
+        self._is_polled = True
+        return self._is_requested
 
-    images = None if run.plan.images is None else Path(run.plan.images)
-    return read_collection(run.plan.collection or "", options=ReaderOptions(images=images))
+    @contextmanager
+    def on_signals(self) -> Iterator[None]:
+        before = {n: signal.signal(n, self._request) for n in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
-
-def _embed(run: Run) -> None:
-    """Embed the collection, unless an index was given or it is done."""
-    from artsim.recipes.begin import INDEX, embed_for
-    from artsim.store import Store, is_store
-
-    if run.plan.collection is None:
-        return
-    index = run.path / INDEX
-    if is_store(index) and Store.open(index).manifest.complete:
-        return
-    with show_progress("embedding for the baselines") as progress:
-        embed_for(run, _read(run), progress)
-
-
-@contextmanager
-def _stopping() -> Iterator[Callable[[], bool]]:
-    """Give what tells whether to stop: after the first Ctrl-C or SIGTERM; a second ends it now."""
-    asked = False
-
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
+    def _request(self, _signal: int, _frame: FrameType | None) -> None:
+        if self._is_requested or not self._is_polled:
             raise KeyboardInterrupt
-        asked = True
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        self._is_requested = True
 
 
-def _print_end(run: Run) -> None:
+def _write_pages(result: TrainingResult, device: str, workers: int) -> None:
+    """Draw the curves, and write a page with scores, curves and errors, if matplotlib is there."""
     from importlib.util import find_spec
 
-    from artsim.report import save_curves
-    from artsim.training.run import read_curves
-
-    curves = read_curves(run.path)
-    if curves and find_spec("matplotlib") is not None:
-        save_curves(curves, run.path / "curves.png")
-    if find_spec("matplotlib") is not None:
-        _write_page(run)
-    report = (run.path / "report.md").read_text(encoding="utf-8")
-    click.echo(report)
-    if (run.path / "predictions.parquet").exists():
-        click.echo(f"{run.path}: tell pictures by it with 'artsim predict --run {run.path} FOLDER'")
-    if (run.path / "model.json").exists():
-        click.echo(f"{run.path}: embed by it with 'artsim embed -m run:{run.path.name}'")
-
-
-def _write_page(run: Run) -> None:
-    """Write the page of the run: its scores and curves, and what its networks get wrong."""
     from artsim.errors import ArtsimError
-    from artsim.report import run_page, save_text
+    from artsim.recipes import run_command
+    from artsim.report import run_page, save_curves, save_text
     from artsim.study import study_run
+    from artsim.training import read_curves, read_plan
 
+    if find_spec("matplotlib") is None:
+        return
+    curves = read_curves(result.path)
+    if curves:
+        save_curves(curves, result.path / "curves.png")
     try:
-        page, _ = run_page(study_run(run), _command(run), workers=run.workers)
-        save_text(page, run.path / "report.html")
+        study = study_run(result.path, device=device)
+        page, _ = run_page(study, run_command(read_plan(result.path)), workers=workers)
+        save_text(page, result.path / "report.html")
     except ArtsimError as error:
         click.echo(f"No report.html: {error}", err=True)  # report.md has the figures
 
 
-def _command(run: Run) -> str:
-    """Return the command that does the run again, its settings written out where chosen."""
-    from artsim.recipes import load_recipe
-    from artsim.training.settings import to_json
-
-    plan = run.plan
-    words = ["artsim", "train", plan.recipe]
-    words += ["--index", plan.index] if plan.collection is None else [plan.collection]
-    for option, value in (("--images", plan.images), ("--weights", plan.weights)):
-        words += [] if value is None else [option, value]
-    usual = to_json(load_recipe(plan.recipe).Config())
-    for name, setting in plan.settings.items():
-        words += [] if usual.get(name) == setting else ["--set", f"{name}={setting}"]
-    return shlex.join([*words, "--seed", str(plan.seed)])
+def _print_end(result: TrainingResult) -> None:
+    path = result.path
+    click.echo(result.report.read_text(encoding="utf-8"))
+    if (path / "predictions.parquet").exists():
+        click.echo(f"{path}: predict labels with 'artsim predict --run {path} FOLDER'")
+    if result.model is not None:
+        click.echo(f"{path}: embed with 'artsim embed -m run:{path.name}'")

@@ -1,37 +1,5 @@
-"""What a saved head or a trained run predicts for pictures."""
+"""Predict labels with a saved head or a trained run."""
 
-from artsim.prediction.by_head import (
-    Prediction,
-    Predictor,
-    predict_collection,
-    predict_ids,
-    predict_picture,
-)
-from artsim.prediction.heads import (
-    Head,
-    HeadTask,
-    check_name,
-    default_name,
-    find_head,
-    head_names,
-    load_head,
-    make_head,
-    save_head,
-)
+import lazy_loader
 
-__all__ = [
-    "Head",
-    "HeadTask",
-    "Prediction",
-    "Predictor",
-    "check_name",
-    "default_name",
-    "find_head",
-    "head_names",
-    "load_head",
-    "make_head",
-    "predict_collection",
-    "predict_ids",
-    "predict_picture",
-    "save_head",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,190 +1,222 @@
-"""What a trained run says of pictures: of its index, of a file, of a collection."""
+"""Predict with the networks of a run: its tasks, or the stages of its tree and a phrase."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import pyarrow as pa
+import numpy as np
 import torch
 from torch import Tensor
 
 from artsim import images
-from artsim.datatypes import Catalog, Progress, no_progress
-from artsim.errors import ImageError, StoreError
-from artsim.loader import Loaded, Unloadable, load, preprocess
-from artsim.prediction import Prediction
-from artsim.prediction.run_networks import Answer, Teller
-from artsim.readers import load_json, read_collection
-from artsim.search import Works, locate
-from artsim.store import Failure
+from artsim.datatypes import Preprocessing
+from artsim.errors import EvaluationError, ImageError, StoreError
+from artsim.labels import LabelKind, label_values
+from artsim.models.architectures import Classifier
+from artsim.models.extractor import find_device
+from artsim.models.trained import TrainedModel, load_classifier
+from artsim.prediction.loop import ImageInput
+from artsim.prediction.predictions import Output, Prediction, compare, decide
+from artsim.recipes import TREE, Tree, open_run_index, read_tree
+from artsim.splits.stored import TEST
+from artsim.store import Store
+from artsim.training import (
+    in_shape,
+    nearest_shapes,
+    probabilities,
+    read_plan,
+    read_predictions,
+    read_scores,
+)
 
-__all__ = ["read_pictures", "tell_collection", "tell_ids", "tell_picture"]
+__all__ = ["PHRASE", "RunPredictor"]
 
-_BATCH = 32  # pictures told at a time
-
-
-class _Asked(NamedTuple):
-    """A picture to be told."""
-
-    id: str
-    image: str
-    pixels: Tensor  # (3, H, W) uint8
-    row: int | None  # of the run's index, where it is in it
-    known: dict[str, Any]  # what its own catalog says, where it has one
-
-
-def tell_ids(teller: Teller, ids: Sequence[str], *, workers: int = 2) -> Iterator[Prediction]:
-    """Tell pictures of the index that a run learned from, beside what the catalog says.
-
-    Raises:
-        SearchError: If no picture has an id.
-        ImageError: If a picture cannot be decoded any more.
-        StoreError: If that index is gone.
-    """
-    works = Works(teller.store)
-    rows = [works.row(id_) for id_ in ids]
-    located = teller.store.take(rows, ["image"]).column("image").to_pylist()
-    files = [locate(teller.store, image) for image in located]
-    asked = []
-    for i, picture in enumerate(_load(teller, [Path(file) for file in files], workers)):
-        if not isinstance(picture, Loaded):
-            raise ImageError(f"{files[i]!r}: {picture.reason}")
-        asked.append(_Asked(ids[i], files[i], picture.pixels, rows[i], {}))
-    for start in range(0, len(asked), _BATCH):
-        yield from _tell(teller, asked[start : start + _BATCH])
+PHRASE = "phrase"  # the label of a tree's predictions in words
 
 
-def tell_picture(teller: Teller, file: Path) -> list[Prediction]:
-    """Tell a picture file.
-
-    Raises:
-        ImageError: If it is no picture.
-    """
-    data = images.read_bytes(file)
-    try:
-        pixels, _ = preprocess(data, teller.preprocessing(data))
-    except ImageError as error:
-        raise ImageError(f"{str(file)!r}: {error}") from error
-    row = _find(teller, hashlib.sha256(data).hexdigest())
-    return _tell(teller, [_Asked(str(file), str(file), pixels, row, {})])
-
-
-def tell_collection(
-    teller: Teller,
-    catalog: Catalog,
-    *,
-    done: Collection[str] = (),
-    workers: int = 2,
-    progress: Progress = no_progress,
-) -> Iterator[Prediction | Failure]:
-    """Tell every picture of a collection but those done; what cannot be read is a failure.
+class RunPredictor:
+    """A run's networks, loaded when they are needed.
 
     Args:
-        teller: The run.
-        catalog: The collection, read. Its own values stand beside what is told.
-        done: Ids that are left out.
-        workers: Threads that read and decode.
-        progress: Called with how many are done, how many there are, and how many failed.
-    """
-    total = sum(batch.num_rows for batch in catalog.batches())
-    passed = failed = 0
-    for batch in catalog.batches():
-        rows = [row for row in batch.to_pylist() if row["id"] not in done]
-        passed += batch.num_rows - len(rows)
-        for row in rows:
-            if not row["image"]:
-                passed, failed = passed + 1, failed + 1
-                yield Failure(row["id"], None, "catalog", "it names no picture")
-        rows = [row for row in rows if row["image"]]
-        files = [catalog.root / row["image"] for row in rows]
-        asked: list[_Asked] = []
-        for picture in _load(teller, files, workers):
-            row = rows[picture.key]
-            if isinstance(picture, Loaded):
-                image = str(catalog.root / row["image"])
-                place = _find(teller, picture.content_hash)
-                asked.append(_Asked(row["id"], image, picture.pixels, place, row))
-            else:
-                failed += 1
-                yield Failure(row["id"], row["image"], picture.stage, picture.reason)
-            if len(asked) == _BATCH:
-                yield from _tell(teller, asked)
-                asked = []
-            passed += 1
-            progress(passed, total, failed)
-        if asked:
-            yield from _tell(teller, asked)
-
-
-def read_pictures(source: Path) -> Catalog:
-    """Read a collection; besides what readers know, a JSON list of paths, relative to its folder.
+        path: The run's folder.
+        device: Where they are computed.
+        top: Classes to list.
+        min_confidence: Abstain if no class is this probable.
 
     Raises:
-        ReaderError: If it is neither.
+        TrainingError: If it is not a run, is not finished, or trained no network.
     """
-    paths = load_json(source) if source.suffix == ".json" and source.is_file() else None
-    if not isinstance(paths, list) or not all(isinstance(each, str) for each in paths):
-        return read_collection(source)
-    source = source.resolve()
-    table = pa.table({"id": pa.array(paths, pa.string()), "image": pa.array(paths, pa.string())})
-    return Catalog(
-        name=source.stem,
-        reader="list",
-        source=source,
-        root=source.parent,
-        schema=table.schema,
-        batches=lambda: iter(table.to_batches()),
-    )
 
+    needs_pixels = True
+    needs: tuple[str, ...] = ()
+    batch_size = 32
 
-def _load(teller: Teller, files: Sequence[Path], workers: int) -> Iterator[Loaded | Unloadable]:
-    """Load pictures as the run's network takes them; the key of each is its place."""
-    return load(enumerate(files), lambda i: teller.preprocessing(files[i]), workers=workers)
+    def __init__(
+        self, path: Path, *, device: str = "cpu", top: int = 5, min_confidence: float = 0.0
+    ) -> None:
+        self._plan = read_plan(path)
+        self.path, self.top, self.min_confidence = path, top, min_confidence
+        self.name = f"run {path.name!r}"
+        # The source of each label: 'lithograph' from "lithograph = medium ~ 'lithograph'".
+        self.labels: dict[str, str] = {task["task"]: task["label"] for task in read_scores(path)}
+        self._device = find_device(device)
+        self._networks: dict[Path, tuple[TrainedModel, Classifier]] = {}
+        self._catalog: dict[str, list[Any]] = {}
 
+    @cached_property
+    def tree(self) -> Tree | None:
+        """The tree of labels, if the run has one."""
+        return read_tree(self.path / TREE) if (self.path / TREE).exists() else None
 
-def _tell(teller: Teller, asked: Sequence[_Asked]) -> list[Prediction]:
-    told: dict[int, list[Answer]] = {}
-    for shape in {each.pixels.shape for each in asked}:
-        places = [place for place, each in enumerate(asked) if each.pixels.shape == shape]
-        pixels = torch.stack([asked[place].pixels for place in places])  # (B, 3, H, W)
-        told |= zip(places, teller(pixels), strict=True)
-    return [
-        _prediction(teller, picture, answer)
-        for place, picture in enumerate(asked)
-        for answer in told[place]
-    ]
+    @cached_property
+    def store(self) -> Store:
+        """The index that the run was trained on.
 
+        Raises:
+            StoreError: If it does not exist any more.
+        """
+        return open_run_index(self.path, self._plan)
 
-def _prediction(teller: Teller, picture: _Asked, answer: Answer) -> Prediction:
-    known = picture.known.get(teller.labels.get(answer.label, answer.label))
-    if known is None and picture.row is not None:
-        known = teller.catalog(answer.label, picture.row)
-    predicted = answer.predicted
-    agrees = None
-    if known is not None:
-        agrees = set(predicted) == set(known) if isinstance(known, list) else predicted == known
-    return Prediction(
-        id=picture.id,
-        image=picture.image,
-        label=answer.label,
-        kind=answer.kind,
-        predicted=predicted,
-        confidence=answer.confidence,
-        guesses=answer.guesses,
-        error=None,
-        catalog=known,
-        agrees=agrees,
-        seen=picture.row is not None and teller.learned(picture.row),
-        neighbors=(),
-    )
+    @cached_property
+    def first(self) -> TrainedModel:
+        """The only network, or that of the first stage: it defines the preprocessing."""
+        return self._network(self._folders[0])[0]
 
+    def preprocessing(self, image: bytes | Path) -> Preprocessing:
+        """Return the preprocessing that images of this shape had in training."""
+        usual, shapes = self.first.preprocessing, self.first.shapes
+        if shapes is None:
+            return usual
+        try:
+            found = images.describe(image)
+        except ImageError:
+            return usual  # decoding it raises the error
+        (shape,) = nearest_shapes([found.width], [found.height], np.array(shapes))
+        return in_shape(usual, shape)
 
-def _find(teller: Teller, content_hash: str) -> int | None:
-    """Find a picture in the run's index, where that is still there."""
-    try:
-        return teller.store.find_content(content_hash)
-    except StoreError:
-        return None
+    def find(self, content_hash: str) -> int | None:
+        """Return the row of the index that has this file, if any, and if there is an index."""
+        try:
+            return self.store.find_content(content_hash)
+        except StoreError:
+            return None
+
+    def predict(self, inputs: Sequence[ImageInput]) -> Iterator[Prediction]:
+        """Predict all labels for images with pixels."""
+        outputs: dict[int, list[Output]] = {}
+        pixels = [each.pixels for each in inputs if each.pixels is not None]
+        for shape in {each.shape for each in pixels}:
+            places = [place for place, each in enumerate(pixels) if each.shape == shape]
+            batch = torch.stack([pixels[place] for place in places])  # (B, 3, H, W)
+            outputs |= zip(places, self.outputs(batch), strict=True)
+        for place, one in enumerate(inputs):
+            for output in outputs[place]:
+                catalog = self._value(output.label, one)
+                yield Prediction(
+                    **vars(output),
+                    id=one.id,
+                    image=one.image,
+                    catalog=catalog,
+                    agrees=compare(output.kind, output.predicted, catalog),
+                    seen=one.row is not None and self._ids[one.row] in self._seen,
+                )
+
+    def outputs(self, pixels: Tensor) -> list[list[Output]]:
+        """Predict for images, (B, 3, H, W) uint8: the outputs of each, stage by stage."""
+        found = self._run(self._folders[0], pixels)
+        if self.tree is None:
+            return [[*each, *self._yes_or_no(each)] for each in found]
+        classes = [each[0].classes[0].name for each in found]
+        for stage, folder in zip(self.tree.stages(), self._folders, strict=True):
+            rows = [row for row, class_ in enumerate(classes) if class_ == stage.branch]
+            if rows and stage.name in self.labels:
+                for row, outputs in zip(rows, self._run(folder, pixels[rows]), strict=True):
+                    found[row] += outputs
+        return [[*each, self._in_words(self.tree, each)] for each in found]
+
+    def _value(self, label: str, one: ImageInput) -> Any:
+        """Return the catalog's value, of the image's own catalog or else of the run's index."""
+        source = self.labels.get(label, label)
+        if one.metadata.get(source) is not None or one.row is None:
+            return one.metadata.get(source)
+        if label not in self._catalog:
+            try:
+                self._catalog[label] = label_values(self.store, self.labels[label])
+            except (EvaluationError, KeyError):  # a label that was removed; a phrase
+                self._catalog[label] = [None] * self.store.rows
+        return self._catalog[label][one.row]
+
+    @cached_property
+    def _ids(self) -> list[str]:
+        ids: list[str] = self.store.read(["id"]).column("id").to_pylist()
+        return ids
+
+    @cached_property
+    def _seen(self) -> Collection[str]:
+        """Ids of the training and validation images."""
+        table = read_predictions(self.path, ["id", "split"])
+        return {row["id"] for row in table.to_pylist() if row["split"] != TEST}
+
+    @cached_property
+    def _folders(self) -> list[Path]:
+        if self.tree is None:
+            return [self.path]
+        return [self.path / self.tree.folder(stage) for stage in self.tree.stages()]
+
+    def _network(self, folder: Path) -> tuple[TrainedModel, Classifier]:
+        if folder not in self._networks:
+            model, classifier = load_classifier(folder)
+            self._networks[folder] = model, classifier.to(self._device)
+        return self._networks[folder]
+
+    def _run(self, folder: Path, pixels: Tensor) -> list[list[Output]]:
+        model, classifier = self._network(folder)
+        mean, std = (
+            torch.tensor(each, device=self._device).view(1, 3, 1, 1) * 255
+            for each in (model.preprocessing.mean, model.preprocessing.std)
+        )
+        with torch.inference_mode():
+            logits: Mapping[str, Tensor] = classifier((pixels.to(self._device) - mean) / std)
+        outputs: list[list[Output]] = [[] for _ in range(len(pixels))]
+        for task in model.tasks:
+            kind = LabelKind.MULTILABEL if task.is_members else LabelKind.MULTICLASS
+            found = probabilities(logits[task.name], kind).cpu().numpy()
+            for own, each in zip(outputs, found, strict=True):
+                own.append(
+                    decide(
+                        task.name,
+                        kind,
+                        task.classes,
+                        each,
+                        top=self.top,
+                        min_confidence=self.min_confidence,
+                    )
+                )
+        return outputs
+
+    def _yes_or_no(self, outputs: Sequence[Output]) -> Iterator[Output]:
+        """Describe an image by the only class of a label: 'not a lithograph'."""
+        name = self.first.tasks[0].name
+        if len(outputs) == 1 and self.first.tasks[0].classes == (name, f"not {name}"):
+            noun = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+            best = outputs[0].classes[0]
+            yield self._phrase(noun if best.name == name else f"not {noun}", best.probability)
+
+    def _in_words(self, tree: Tree, outputs: Sequence[Output]) -> Output:
+        """Describe an image by all its labels, with their joint probability."""
+        best = [each.classes[0] for each in outputs]
+        class_, *values = (each.name for each in best)
+        return self._phrase(
+            tree.phrase(class_, values), float(np.prod([each.probability for each in best]))
+        )
+
+    def _phrase(self, text: str, confidence: float) -> Output:
+        return Output(
+            label=PHRASE,
+            kind=LabelKind.MULTICLASS,
+            predicted=text if confidence >= self.min_confidence else None,
+            confidence=confidence,
+        )

@@ -29,8 +29,8 @@ from artsim.labels import LabelKind, Metadata
 from artsim.store import Store, write_whole
 
 __all__ = [
-    "Head",
     "HeadTask",
+    "SavedHead",
     "check_name",
     "check_passport",
     "default_name",
@@ -82,7 +82,7 @@ class HeadTask:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Head:
+class SavedHead:
     """What tells the labels of one probe, and all that is needed to ask it rightly."""
 
     name: str
@@ -104,7 +104,7 @@ def default_name(labels: Iterable[str]) -> str:
     return name[:100] if _NAME.fullmatch(name[:100]) else "probe"
 
 
-def save_head(store: Store, head: Head) -> Path:
+def save_head(store: Store, head: SavedHead) -> Path:
     """Write a head to its index's folder, in the place of one of the same name.
 
     Returns:
@@ -168,7 +168,7 @@ def find_head(store: Store, name: str | None) -> Path:
     raise EvaluationError(f"{str(store.path)!r} has no head {name!r}; {known}")
 
 
-def load_head(file: Path) -> Head:
+def load_head(file: Path) -> SavedHead:
     """Read a head by its JSON file.
 
     Raises:
@@ -194,7 +194,7 @@ def load_head(file: Path) -> Head:
         raise _damaged(file, error) from error
 
 
-def check_passport(head: Head, passport: Passport, whose: str) -> None:
+def check_passport(head: SavedHead, passport: Passport, whose: str) -> None:
     """Refuse vectors that a head was not fitted on.
 
     Raises:
@@ -221,7 +221,7 @@ def _bytes(id_: str) -> bytes:
     return id_.encode("utf-8", "surrogateescape")
 
 
-def _to_json(head: Head, data: bytes) -> dict[str, Any]:
+def _to_json(head: SavedHead, data: bytes) -> dict[str, Any]:
     return {
         "format": FORMAT,
         **{name: getattr(head, name) for name in _OWN},
@@ -242,7 +242,7 @@ def _to_json(head: Head, data: bytes) -> dict[str, Any]:
     }
 
 
-def _from_json(values: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Head:
+def _from_json(values: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> SavedHead:
     tasks = tuple(
         HeadTask(
             label=task["label"],
@@ -258,7 +258,7 @@ def _from_json(values: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Head
         )
         for number, task in enumerate(values["tasks"])
     )
-    return Head(
+    return SavedHead(
         **{name: values[name] for name in _OWN},
         passport=Passport.from_json(values["passport"]),
         tasks=tasks,
@@ -270,10 +270,10 @@ def _damaged(file: Path, problem: object) -> StoreError:
     return StoreError(f"head {str(file)!r} is damaged ({line}); fit it again with 'artsim probe'")
 
 
-def make_head(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], name: str) -> Head:
+def make_head(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], name: str) -> SavedHead:
     """Put what was fitted together into a head that can be saved and asked."""
     ids = store.read(["id"]).column("id").to_pylist()
-    return Head(
+    return SavedHead(
         name=name,
         index=store.manifest.name,
         fingerprint=store.fingerprint,

@@ -1,4 +1,4 @@
-"""AlexNet with ImageNet's weights, which torchvision gives out and timm does not."""
+"""AlexNet with ImageNet weights, which torchvision has and timm does not."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ _TIMEOUT_S = 5.0
 
 
 def new_alexnet(weights: Path | None = None) -> tuple[Body, Network]:
-    """Load it, to be trained: it embeds by ImageNet's 1,000 classes.
+    """Load AlexNet to train it; its embedding is the logits of ImageNet's 1,000 classes.
 
     Args:
-        weights: A local file of weights; else they are downloaded, once.
+        weights: A local file of weights; otherwise they are downloaded once.
 
     Raises:
-        ModelError: If they cannot be had, or do not fit.
+        ModelError: If they cannot be downloaded, or do not fit.
     """
     module = ARCHITECTURES[ALEXNET]()
     tensors = _download() if weights is None else _read(weights)
@@ -56,7 +56,7 @@ def new_alexnet(weights: Path | None = None) -> tuple[Body, Network]:
 def _read(file: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever torch and pickle raise of a file that is none
+    except Exception as error:  # torch and pickle raise many kinds
         raise ModelError(f"cannot read the weights in {str(file)!r}; name a .pth file") from error
     return tensors
 
@@ -64,7 +64,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 def _download() -> dict[str, Tensor]:
     file = Path(torch.hub.get_dir(), "checkpoints", Path(_URL).name)
     try:
-        if not file.exists():  # asked briefly first: the download itself waits without an end
+        if not file.exists():  # check first: the download has no timeout
             request = urllib.request.Request(_URL, method="HEAD")
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
                 pass
@@ -73,7 +73,7 @@ def _download() -> dict[str, Tensor]:
         )
     except OSError as error:
         raise ModelError(
-            f"{ALEXNET} needs a download and {_URL} cannot be reached; where there is a network "
-            "download it and pass --weights FILE; lite0 works offline"
+            f"{ALEXNET} needs a download and {_URL} cannot be reached; download "
+            "it elsewhere and pass --weights FILE; lite0 works offline"
         ) from error
     return tensors

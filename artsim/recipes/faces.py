@@ -1,4 +1,4 @@
-"""Where the face is in a portrait, by the detector that comes with OpenCV's wheel."""
+"""Find the face in a portrait with the detector that OpenCV's wheel includes."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _MARGIN = 0.35  # of the face's size that is kept around it: hair, chin, collar
 
 
 def find_faces(files: dict[int, Path]) -> dict[int, Box]:
-    """Find the largest frontal face of pictures, by their keys; those without one are left out.
+    """Find the largest frontal face in each image; images without a face are left out.
 
     Args:
-        files: By key. What cannot be decoded has no face.
+        files: By key. Files that cannot be decoded have no face.
 
     Raises:
-        TrainingError: If OpenCV is not installed, or has no such detector.
+        TrainingError: If OpenCV is not installed, or lacks the detector.
     """
     try:
         import cv2
@@ -37,7 +37,7 @@ def find_faces(files: dict[int, Path]) -> dict[int, Box]:
             raise ImportError(_CASCADE)
     except (ImportError, AttributeError) as error:
         raise TrainingError(
-            "faces are found by OpenCV 4; install it with pip install 'artsim[faces]'"
+            "face detection needs OpenCV 4; install it with pip install 'artsim[faces]'"
         ) from error
     found = {}
     for key, file in files.items():

@@ -1,8 +1,8 @@
-"""Any pretrained network fine-tuned on a label: the recipe to try where a probe is not enough.
+"""Fine-tune any pretrained network on a label: the recipe to try when a probe is not enough.
 
-The head begins as the linear probe on the frozen network, fitted on train alone, so that what the
-new layers learn first is not to undo what the old ones know; then all layers above the frozen ones
-learn, the network more slowly than its head.
+The head starts as the linear probe on the frozen network, fitted on train alone, so that a random
+head does not destroy the pretrained features. Then all layers above the frozen ones are trained,
+the network with a lower learning rate than its head.
 """
 
 from __future__ import annotations
@@ -18,80 +18,92 @@ from torch import nn
 from artsim.datatypes import Fit, Preprocessing
 from artsim.models import Body, Network, new_body, output_shapes
 from artsim.models.architectures import Classifier, HeadShape
-from artsim.recipes.warm_start import begin_as_probe
+from artsim.recipes.warm_start import start_as_probe
 from artsim.store import Store
-from artsim.training.data import Augmentation, Pictures
-from artsim.training.fit import fit, freeze, seed
-from artsim.training.learner import Learner
-from artsim.training.results import finish
-from artsim.training.run import Run
-from artsim.training.schedules import adamw_slower_below, warm_then_cosine
-from artsim.training.tasks import Task, joint_sides, read_class_target
+from artsim.training import (
+    Augmentation,
+    Count,
+    Learner,
+    NonNegative,
+    Run,
+    Share,
+    TrainingData,
+    TrainingTask,
+    adamw_slower_below,
+    finish,
+    fit,
+    freeze,
+    joint_sides,
+    read_class_target,
+    seed,
+    warm_then_cosine,
+)
 
 __all__ = ["Config", "train"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """Settings that serve some thousand pictures; validation decides which epoch is kept."""
+    """Settings for some thousand images; validation decides which epoch is kept."""
 
     label: str = "class"  # a column or derived label of one class a picture
-    split: str | None = None  # a stored split or column; else 70/10/20 is drawn
-    group: str | None = None  # column whose values stay on one side where a split is drawn
+    split: str | None = None  # a stored split or column; else a new 70/10/20 split
+    group: str | None = None  # column whose values stay together in a new split
     backbone: str = "lite0"  # a spec: timm:..., open_clip:..., run:NAME
-    size: int | None = None  # pixels, square; the backbone's own if None
-    fit: Literal["own", "crop", "pad", "squash"] = "squash"  # it and pad show all of a picture
-    freeze_until: str | None = None  # its last layer that stays as it is; none if None
-    warm_start: bool = True  # the head begins as the linear probe
-    horizontal_flip: bool = True  # half of the training pictures are mirrored
-    vertical_flip: bool = False  # half of them are upside down
-    rotation: float = 0.0  # degrees, at most, that a training picture is turned either way
-    least_area: float = 0.2  # of a training picture that a random crop keeps
-    stretch: float = 4 / 3  # at most, of the crop's width against its height and the other way
-    mixup: float = 0.2  # of the Beta that shares are drawn from, pairs being learned; 0: each alone
-    class_weights: bool = False  # rare classes count for more
-    label_smoothing: float = 0.1  # probability spread over all classes in the loss
-    dropout: float = 0.2  # before the head
-    batch_size: int = 32
-    epochs: int = 16
-    max_steps: int | None = None
-    patience: int | None = 6  # epochs without a better validation score
-    refit: bool = False  # train again, on validation too, for as many epochs as were best
-    lr: float = 7e-4  # of the network's layers, at its highest
-    head_lr: float = 1e-3  # of the head, at its highest
-    warm_up: float = 0.1  # of all steps, while the learning rates rise; then they fall to 0
-    weight_decay: float = 0.05
+    size: Count | None = None  # pixels, square; the backbone's own if None
+    fit: Literal["own", "crop", "pad", "squash"] = "squash"  # squash and pad show the whole image
+    freeze_until: str | None = None  # its last frozen layer; none if None
+    warm_start: bool = True  # the head starts as the linear probe
+    horizontal_flip: bool = True  # mirror half of the training images
+    vertical_flip: bool = False  # turn half of them upside down
+    rotation: NonNegative = 0.0  # degrees, at most, of the training images
+    least_area: Share = 0.2  # share of a training image that a random crop keeps at least
+    stretch: NonNegative = 4 / 3  # largest change of the crop's aspect ratio
+    mixup: NonNegative = 0.2  # of the Beta distribution that blends pairs of images; 0: none
+    class_weights: bool = False  # rare classes weigh more in the loss
+    label_smoothing: Share = 0.1  # probability spread over all classes in the loss
+    dropout: Share = 0.2  # before the head
+    batch_size: Count = 32
+    epochs: Count = 16
+    max_steps: Count | None = None
+    patience: Count | None = 6  # epochs without a better validation score
+    refit: bool = False  # train again with validation, for the best number of epochs
+    lr: NonNegative = 7e-4  # highest rate of the network's layers
+    head_lr: NonNegative = 1e-3  # highest rate of the head
+    warm_up: Share = 0.1  # share of steps in which the rates rise, before they fall to 0
+    weight_decay: NonNegative = 0.05
 
 
 def train(store: Store, config: Config, run: Run) -> None:
-    """Train it; the weights kept are those of the best epoch on validation."""
+    """Train, and keep the weights of the best epoch on validation."""
     # --- data
     target = read_class_target(store, config.label)
     (sides,) = joint_sides(
         store, [target], splits=[config.split], group=config.group, seed=run.seed
     )
-    task = Task(target=target, sides=sides, label=config.label, smoothing=config.label_smoothing)
+    task = TrainingTask(
+        target=target, sides=sides, label=config.label, smoothing=config.label_smoothing
+    )
 
-    # --- model and loop; once more where the number of epochs alone was wanted of the first
-    learned, notes = _learn(store, config, task, run), []
+    # --- model and loop; a refit takes only the number of epochs from the first training
+    trained, notes = _train(store, config, task, run), []
     if config.refit:
-        notes.append(_chosen(learned, task))
-        again = replace(config, epochs=learned.epochs, patience=None)
-        learned = _learn(store, again, replace(task, refit=True), run.part("refit"))
+        notes.append(_refit_note(trained, task))
+        again = replace(config, epochs=trained.epochs, patience=None)
+        trained = _train(store, again, replace(task, refit=True), run.part("refit"))
 
     # --- evaluation and save
-    finish(store, learned.learner, learned.pictures, run, learned.body, learned.dim, notes=notes)
+    finish(store, trained.learner, trained.data, run, trained.body, notes=notes)
 
 
-class _Learned(NamedTuple):
+class _Trained(NamedTuple):
     learner: Learner
-    pictures: Pictures
+    data: TrainingData
     body: Body
-    dim: int
-    epochs: int  # that its weights have learned
+    epochs: int  # that its weights were trained for
 
 
-def _learn(store: Store, config: Config, task: Task, run: Run) -> _Learned:
+def _train(store: Store, config: Config, task: TrainingTask, run: Run) -> _Trained:
     # --- model
     seed(run)
     body, network = new_body(config.backbone, weights=run.weights)
@@ -106,13 +118,12 @@ def _learn(store: Store, config: Config, task: Task, run: Run) -> _Learned:
     # --- loop
     if config.class_weights:
         task = task.balanced()
-    pictures = Pictures(
+    data = TrainingData(
         store,
         [task],
         network.preprocessing,
+        run,
         batch_size=config.batch_size,
-        seed=run.seed,
-        workers=run.workers,
         augmentation=Augmentation(
             horizontal_flip=config.horizontal_flip,
             vertical_flip=config.vertical_flip,
@@ -121,7 +132,7 @@ def _learn(store: Store, config: Config, task: Task, run: Run) -> _Learned:
             stretch=config.stretch,
         ),
     )
-    total = config.epochs * pictures.steps_per_epoch
+    total = config.epochs * data.steps_per_epoch
     learner = Learner(
         classifier,
         [task],
@@ -139,30 +150,29 @@ def _learn(store: Store, config: Config, task: Task, run: Run) -> _Learned:
         seed=run.seed,
     )
     if config.warm_start and not run.last.exists():
-        begin_as_probe(learner, pictures, run)
+        start_as_probe(learner, data, run)
     epochs = fit(
         learner,
-        pictures,
+        data,
         run,
         epochs=config.epochs,
         max_steps=config.max_steps,
         monitor="val_score",
         patience=config.patience,
     )
-    return _Learned(learner, pictures, body, dim, epochs)
+    return _Trained(learner, data, body, epochs)
 
 
-def _chosen(learned: _Learned, task: Task) -> str:
-    scores = [row[f"val_{task.name}"] for row in learned.learner.curves]
+def _refit_note(trained: _Trained, task: TrainingTask) -> str:
+    scores = [row[f"val_{task.name}"] for row in trained.learner.curves]
     return (
-        f"Trained again for {learned.epochs} of {len(scores)} epochs, as many as were best on "
-        f"validation ({scores[learned.epochs - 1]:.3f}); the second time its pictures were learned "
-        "too."
+        f"Trained again on train and validation for {trained.epochs} epochs, the best of "
+        f"{len(scores)} on validation ({scores[trained.epochs - 1]:.3f})."
     )
 
 
 def _preprocessing(config: Config, own: Preprocessing) -> Preprocessing:
-    """Change a backbone's preprocessing where a setting says so; a crop keeps its margin."""
+    """Apply the settings to a backbone's preprocessing; a crop keeps its margin."""
     if config.fit == "own" and config.size is None:
         return own
     fit = own.fit if config.fit == "own" else Fit(config.fit)

@@ -1,4 +1,4 @@
-"""Labels cut down to their most frequent classes, and to the pictures that have all of them."""
+"""Reduce labels to their most frequent classes, and to the images that have all labels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["in_all", "most_frequent"]
 
 
 def most_frequent(target: Label, n: int, *, without: Sequence[str] = ()) -> Label:
-    """Keep a label's most frequent classes; pictures of none of them have no label.
+    """Keep a label's most frequent classes; images with none of them lose their label.
 
     Args:
-        target: A label of one class a picture or of several.
+        target: A multiclass or multilabel label.
         n: Classes to keep; of equally frequent ones the first by name.
-        without: Names, in any case, that are no class: 'anonymous'.
+        without: Names that do not count as classes, such as 'anonymous'; case is ignored.
     """
     counts = target.counts
     names = {name.casefold() for name in without}
@@ -29,15 +29,15 @@ def most_frequent(target: Label, n: int, *, without: Sequence[str] = ()) -> Labe
 
 
 def in_all(targets: Sequence[Label]) -> tuple[Label, ...]:
-    """Keep the pictures that have every label, and the classes that are left to them.
+    """Keep the images that have every label, and the classes that these images have.
 
     Raises:
-        TrainingError: If no picture has them all.
+        TrainingError: If no image has all labels.
     """
     rows = np.all([target.strata >= 0 for target in targets], axis=0)
     if not rows.any():
         names = ", ".join(target.name for target in targets)
-        raise TrainingError(f"no picture has all of {names}; ask for more classes of each")
+        raise TrainingError(f"no image has all of {names}; keep more classes of each")
     return tuple(
         target.keep(rows).keep_classes(np.ones(len(target.classes), dtype=bool))
         for target in targets

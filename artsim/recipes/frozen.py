@@ -1,4 +1,4 @@
-"""Vectors of an index's pictures by a network that stays as it is, besides those of the index."""
+"""Embeddings of an index's images by another frozen network."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from artsim.images import read_bytes
 from artsim.loader import Loaded, load, preprocess
 from artsim.models import Compute, Extractor, load_extractor
 from artsim.store import Store
-from artsim.training.run import Run
+from artsim.training import Run
 
 __all__ = ["embed_rows"]
 
 Rows = NDArray[np.int64]
-Pixels = Iterator[tuple[int, torch.Tensor]]  # place and picture, (3, H, W) uint8
+Pixels = Iterator[tuple[int, torch.Tensor]]  # position and image, (3, H, W) uint8
 
 
 def embed_rows(
@@ -42,13 +42,13 @@ def embed_rows(
         spec: A network and its taps.
         run: Its device and its threads.
         weights: A local file of weights instead of the spec's.
-        boxes: By row, the details that are embedded instead of whole pictures.
+        boxes: Regions to embed instead of whole images, by row.
 
     Returns:
-        Vectors by tap, each (n, D); zeros for a picture that cannot be decoded.
+        Vectors by tap, each (n, D); zeros for an image that cannot be decoded.
 
     Raises:
-        ModelError: If there is no such network, or its weights cannot be had.
+        ModelError: If the network does not exist, or its weights cannot be downloaded.
     """
     compute = Compute(device=run.device)
     extractor = load_extractor(parse_spec(spec), weights=weights, compute=compute)

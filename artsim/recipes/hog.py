@@ -1,4 +1,4 @@
-"""The baseline before networks: histograms of oriented gradients and their nearest neighbors."""
+"""kNN on histograms of oriented gradients: a baseline without a network."""
 
 from __future__ import annotations
 
@@ -16,21 +16,19 @@ from artsim.evaluation.probe.neighbors import score_neighbors
 from artsim.loader import Loaded, load
 from artsim.metrics.vectors import to_unit
 from artsim.store import Store
-from artsim.training.data import squashed
-from artsim.training.run import Run
-from artsim.training.tasks import Task
+from artsim.training import Run, TrainingTask, squashed
 
 __all__ = ["HOG_KS", "hog_neighbors", "hog_of"]
 
-HOG_KS = tuple(range(1, 21))  # to choose from on validation, as the original did
+HOG_KS = tuple(range(1, 21))  # candidates for validation to choose from, as in the original
 _SIZE = 224  # pixels: 26 x 26 blocks of 3 x 3 cells of 9 orientations are 54,756 numbers
 
 
 def hog_of(pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
-    """Describe a picture, (H, W, 3), by skimage's histograms of oriented gradients, unit length.
+    """Return the unit-length HOG descriptor of an image, (H, W, 3), as skimage computes it.
 
-    Every block that is not flat is of unit length already, so that Euclid's order of neighbors,
-    which the original took, is nearly the cosine's.
+    Every block that is not flat already has unit length, so that the Euclidean order of neighbors,
+    which the original used, is nearly the order by cosine.
     """
     found: NDArray[np.float64] = hog(rgb2gray(pixels))
     unit, _ = to_unit(found[None], "a histogram")
@@ -38,11 +36,11 @@ def hog_of(pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
     return halves
 
 
-def hog_neighbors(store: Store, tasks: Sequence[Task], run: Run) -> dict[str, float]:
-    """Tell each task by the k nearest histograms, the k chosen on validation, and score it on test.
+def hog_neighbors(store: Store, tasks: Sequence[TrainingTask], run: Run) -> dict[str, float]:
+    """Score kNN on HOG for each task on test, with k chosen on validation.
 
-    A picture of the test that cannot be decoded counts by an empty histogram. Two bytes a number:
-    15,261 pictures take 1.7 GB.
+    An image that cannot be decoded has an empty histogram. With two bytes a number, 15,261 images
+    take 1.7 GB.
     """
     rows = np.unique(np.concatenate([[*task.sides.seen, *task.sides.test] for task in tasks]))
     images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()

@@ -1,4 +1,4 @@
-"""A probe with one hidden layer, for what a line cannot tell of frozen features."""
+"""A probe with one hidden layer on frozen features, to compare with the linear probe."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from artsim.evaluation.probe.sides import Sides
 from artsim.labels import Label
 from artsim.metrics import scores as metrics
 from artsim.models import find_device
-from artsim.training.fit import quiet
-from artsim.training.run import Run
+from artsim.training import Run, quiet
 
 __all__ = ["mlp_accuracy"]
 
@@ -33,12 +32,12 @@ _EPOCHS, _PATIENCE = 100, 10
 
 
 def mlp_accuracy(features: NDArray[np.float32], target: Label, sides: Sides, run: Run) -> float:
-    """Fit Linear-ReLU-Dropout-Linear on train, stopped by validation, and score it on test.
+    """Fit Linear-ReLU-Dropout-Linear on train, stop by validation, and score it on test.
 
-    It takes seconds, and a run that is resumed does it again.
+    It takes seconds; a resumed run repeats it.
 
     Args:
-        features: Of all rows, (N, D); standardized here by the train rows.
+        features: Of all rows, (N, D); standardized here by the training rows.
         target: A label of one class a picture.
         sides: Its rows.
         run: Seed and device.

@@ -1,8 +1,8 @@
-"""Which frozen features and which distance bring up works of the National Gallery that share terms.
+"""Compare frozen features and distances by how well they retrieve works that share a term.
 
-Nothing is trained. The original left the measures open, so that its public attempts cannot be
-compared: here they are P@k, HitRate@k, mAP@k and MRR against the gallery's own terms, the same
-queries for all, beside what chance would bring up.
+Nothing is trained. The original did not define its measures, so that the public attempts cannot be
+compared. Here they are P@k, HitRate@k, mAP@k and MRR on the National Gallery's own terms, with the
+same queries for all methods, compared with chance.
 """
 
 from __future__ import annotations
@@ -20,12 +20,11 @@ from artsim.evaluation.retrieval import gray_copies
 from artsim.labels import Label, LabelKind, read_label, values_of
 from artsim.metrics.pixels import rmse, ssim
 from artsim.metrics.retrieval import score_hits
-from artsim.recipes import find_recipe
 from artsim.recipes.faces import find_faces
 from artsim.recipes.frozen import embed_rows
 from artsim.recipes.ranking import MEASURES, Measure, rank
 from artsim.store import Store
-from artsim.training.run import METRICS, Run
+from artsim.training import METRICS, Count, Run
 
 __all__ = ["Config", "train"]
 
@@ -33,28 +32,26 @@ _BLOCK_BYTES = 64 << 20  # of what is computed at a time
 _PIXEL_QUERIES = 100  # that are compared with their results pixel by pixel
 
 Rows = NDArray[np.int64]
-Vectors = Mapping[str, NDArray[np.float32]]  # by the way they were made, (n, D)
+Vectors = Mapping[str, NDArray[np.float32]]  # by method, (n, D)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
-    """What is compared; the terms are those of the gallery's open data."""
+    """The features and distances to compare; the terms are from the gallery's open data."""
 
     labels: tuple[str, ...] = ("classification", "attribution", "school", "theme")
-    only: str | None = None  # a class alone: classification=Painting
-    networks: tuple[str, ...] = ("lite0@blocks.2/gram+palette",)  # beside the index's own taps
+    only: str | None = None  # one class only: classification=Painting
+    networks: tuple[str, ...] = ("lite0@blocks.2/gram+palette",)  # besides the index's own taps
     measures: tuple[Measure, ...] = MEASURES
-    ks: tuple[int, ...] = (1, 5, 10)
-    queries: int = 2000  # drawn at random, of each label
-    face: bool = False  # portraits: the face alone too, the whole picture where none is found
+    ks: tuple[Count, ...] = (1, 5, 10)
+    queries: Count = 2000  # drawn at random, for each label
+    face: bool = False  # also embed only the face of a portrait; without a face the whole image
     face_network: str = "lite0"
-    pixels: bool = (
-        False  # SSIM and RMSE of results by the first label and measure: they tell little
-    )
+    pixels: bool = False  # also SSIM and RMSE of the results, for the first label and measure
 
 
 def train(store: Store, config: Config, run: Run) -> None:
-    """Compare, and leave metrics.json and report.md."""
+    """Compare, and write metrics.json and report.md."""
     # --- data
     rows = _rows(store, config.only)
     targets = [read_label(store, label) for label in config.labels]
@@ -76,15 +73,15 @@ def train(store: Store, config: Config, run: Run) -> None:
         notes.append(note)
 
     # --- evaluation
-    ways = [
+    methods = [
         scores
         for target in targets
         for scores in _compare(store, rows, vectors, target, config, run)
     ]
-    if not ways:
+    if not methods:
         raise TrainingError(
-            f"no two of {len(rows):,} works share any of {', '.join(config.labels)}, or no more "
-            f"than {min(config.ks):,} have a label, the least of ks; name other labels"
+            f"no two of {len(rows):,} works share any of {', '.join(config.labels)}, or at most "
+            f"{min(config.ks):,} have a label, the least of ks; name other labels"
         )
 
     # --- save
@@ -92,7 +89,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         "recipe": run.plan.recipe,
         "works": len(rows),
         "only": config.only,
-        "ways": ways,
+        "methods": methods,
         "notes": notes,
     }
     run.write("report.md", _report(run, found))
@@ -100,7 +97,7 @@ def train(store: Store, config: Config, run: Run) -> None:
 
 
 def _rows(store: Store, only: str | None) -> Rows:
-    """Return the rows of a class, or all."""
+    """Return the rows of a class, or all rows."""
     if only is None:
         return np.arange(store.rows)
     column, _, wanted = only.partition("=")
@@ -113,46 +110,48 @@ def _rows(store: Store, only: str | None) -> Rows:
 
 
 def _embed_faces(store: Store, rows: Rows, spec: str, run: Run) -> tuple[Vectors, str]:
-    """Embed the largest face of each work, and say how many have one."""
+    """Embed the largest face of each work, and note how many have one."""
     images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
     root = Path(store.manifest.root)
     boxes = find_faces({int(row): root / image for row, image in zip(rows, images, strict=True)})
     vectors = embed_rows(store, rows, spec, run, boxes=boxes)
-    note = f"A face was found in {len(boxes):,} of {len(rows):,} works; the others are taken whole."
+    note = (
+        f"A face was found in {len(boxes):,} of {len(rows):,} works; the others are embedded whole."
+    )
     return {f"face, {spec}: {tap}": found for tap, found in vectors.items()}, note
 
 
 def _compare(
     store: Store, rows: Rows, vectors: Vectors, target: Label, config: Config, run: Run
 ) -> Iterator[dict[str, Any]]:
-    """Score each way of bringing up works that share a class, or any of several, of a label."""
+    """Score each method at retrieving works that share at least one class of a label."""
     places = np.flatnonzero(target.strata[rows] >= 0)  # among the rows
     counts = _count_related(target, rows[places])
-    asked = np.flatnonzero(counts > 0)
+    queries = np.flatnonzero(counts > 0)
     ks = [k for k in config.ks if k < len(places)]
-    if not len(asked) or not ks:
+    if not len(queries) or not ks:
         return
     rng = np.random.default_rng(run.seed)
-    asked = np.sort(rng.choice(asked, min(config.queries, len(asked)), replace=False))
-    for way, every in vectors.items():
+    queries = np.sort(rng.choice(queries, min(config.queries, len(queries)), replace=False))
+    for method, every in vectors.items():
         for measure in config.measures:
-            results = rank(every[places], asked, max(ks), measure, device=run.device)  # (Q, k)
-            hits = _share(target, rows[places], asked, results)
-            scores = score_hits(hits, counts[asked], ks)
+            results = rank(every[places], queries, max(ks), measure, device=run.device)  # (Q, k)
+            hits = _share(target, rows[places], queries, results)
+            scores = score_hits(hits, counts[queries], ks)
             is_first = target.name == config.labels[0] and measure == config.measures[0]
-            looks = config.pixels and is_first
+            with_pixels = config.pixels and is_first
             yield {
                 "label": target.name,
-                "vectors": way,
+                "vectors": method,
                 "measure": measure,
-                "queries": len(asked),
-                "chance": float((counts[asked] / (len(places) - 1)).mean()),
+                "queries": len(queries),
+                "chance": float((counts[queries] / (len(places) - 1)).mean()),
                 **{
                     name: float(values.mean())
                     for name, values in scores.items()
                     if not name.startswith("nDCG")
                 },
-                **(_pixels(store, rows[places], asked, results) if looks else {}),
+                **(_pixels(store, rows[places], queries, results) if with_pixels else {}),
             }
 
 
@@ -169,7 +168,7 @@ def _count_related(target: Label, rows: Rows) -> NDArray[np.int64]:
 
 
 def _share(target: Label, rows: Rows, queries: Rows, results: Rows) -> NDArray[np.bool_]:
-    """Say which results share a class with their query, both among n works, (Q, k)."""
+    """Return which results share a class with their query, both among n works, (Q, k)."""
     if target.kind == LabelKind.MULTICLASS:
         codes = target.strata[rows]
         same: NDArray[np.bool_] = codes[results] == codes[queries][:, None]
@@ -180,7 +179,7 @@ def _share(target: Label, rows: Rows, queries: Rows, results: Rows) -> NDArray[n
 
 
 def _pixels(store: Store, rows: Rows, queries: Rows, results: Rows) -> dict[str, float]:
-    """Compare some queries with their results pixel by pixel: the mean SSIM and RMSE."""
+    """Return the mean SSIM and RMSE of some queries and their results."""
     some = np.linspace(0, len(queries) - 1, min(_PIXEL_QUERIES, len(queries))).astype(np.int64)
     pairs = [(rows[queries[i]], rows[j]) for i in some for j in results[i]]
     copies = gray_copies(store, np.unique(pairs))
@@ -201,31 +200,31 @@ def _pixels(store: Store, rows: Rows, queries: Rows, results: Rows) -> dict[str,
 def _report(run: Run, found: Mapping[str, Any]) -> str:
     only = f" with {found['only']}" if found["only"] else ""
     lines = [f"# {run.plan.recipe}", "", f"{found['works']:,} works{only}, seed {run.seed}."]
-    for label in dict.fromkeys(way["label"] for way in found["ways"]):
-        ways = [way for way in found["ways"] if way["label"] == label]
-        names = [name for name in ways[0] if name not in _ABOUT]
-        first = ways[0]
+    for label in dict.fromkeys(method["label"] for method in found["methods"]):
+        methods = [method for method in found["methods"] if method["label"] == label]
+        first = methods[0]
+        names = [name for name in first if name not in _NOT_SHOWN]
         lines += [
             "",
-            f"Works that share {label}, {first['queries']:,} queries; any two do with a chance of "
-            f"{first['chance']:.3f}:",
+            f"Retrieve works that share {label}, {first['queries']:,} queries; two random works "
+            f"share it with probability {first['chance']:.3f}:",
             "",
-            *_table(["vectors", "measure", *names], ways),
+            *_table(["vectors", "measure", *names], methods),
         ]
-    notes = (*found["notes"], find_recipe(run.plan.recipe).known)
+    notes = (*found["notes"], run.published)
     lines += ["", *(f"- {note}" for note in notes)]
     settings = ", ".join(f"{name}={value}" for name, value in run.plan.settings.items())
     return "\n".join([*lines, "", f"Settings: {settings}", ""])
 
 
-# What is no score of a table, or the same as P@1.
-_ABOUT = ("label", "vectors", "measure", "queries", "chance", "HitRate@1", "mAP@1")
+# Not scores, or equal to P@1.
+_NOT_SHOWN = ("label", "vectors", "measure", "queries", "chance", "HitRate@1", "mAP@1")
 
 
-def _table(names: Sequence[str], ways: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+def _table(names: Sequence[str], methods: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield f"| {' | '.join(names)} |"
     yield f"|---|---|{'--:|' * (len(names) - 2)}"
-    for way in ways:
-        values = (way.get(name) for name in names[2:])
+    for method in methods:
+        values = (method.get(name) for name in names[2:])
         cells = ("" if value is None else f"{value:.3f}" for value in values)
-        yield f"| {' | '.join([way['vectors'], way['measure'], *cells])} |"
+        yield f"| {' | '.join([method['vectors'], method['measure'], *cells])} |"

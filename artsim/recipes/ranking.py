@@ -29,7 +29,7 @@ def rank(
     *,
     device: str | torch.device = "cpu",
 ) -> Rows:
-    """Find the k rows nearest to each query, itself left out, the nearest first.
+    """Find the k rows nearest to each query, without the query itself, nearest first.
 
     Args:
         vectors: Shape (N, D).
@@ -46,11 +46,11 @@ def rank(
         return nearest(unit[queries], unit, k, exclude=queries, device=device).rows
     if measure == "euclidean":
         # |q - x|^2 = |q|^2 - 2 (q x - |x|^2 / 2): the largest product is the smallest distance.
-        centered = vectors - vectors.mean(axis=0)  # for the numbers' sake
+        centered = vectors - vectors.mean(axis=0)  # for numerical precision
         halves = -0.5 * (centered**2).sum(axis=1, keepdims=True)
         bank = np.concatenate([centered, halves], axis=1)
-        asked = np.concatenate([centered[queries], np.ones((len(queries), 1), "f4")], axis=1)
-        return nearest_inner(asked, bank, k, exclude=queries, device=device).rows
+        with_one = np.concatenate([centered[queries], np.ones((len(queries), 1), "f4")], axis=1)
+        return nearest_inner(with_one, bank, k, exclude=queries, device=device).rows
     return _manhattan(vectors, queries, k, torch.device(device))
 
 

@@ -1,4 +1,4 @@
-"""What both Rijksmuseum recipes learn: creator, material and type of the same pictures."""
+"""The data and networks of both Rijksmuseum recipes: creator, material and type."""
 
 from __future__ import annotations
 
@@ -15,24 +15,23 @@ from artsim.models import Body, Network, new_body, output_shapes
 from artsim.recipes.alexnet import ALEXNET, new_alexnet
 from artsim.recipes.frequent import in_all, most_frequent
 from artsim.store import Store
-from artsim.training.fit import freeze
-from artsim.training.tasks import Task, joint_sides
+from artsim.training import TrainingTask, freeze, joint_sides
 
 __all__ = ["ANONYMOUS", "CLASSES", "LABELS", "PUBLISHED", "Start", "new_start", "read_tasks"]
 
 LABELS = ("creator", "material", "type")
 CLASSES = (15, 22, 76)  # the most frequent of each
-ANONYMOUS = ("anonymous", "anoniem")  # are no creator
+ANONYMOUS = ("anonymous", "anoniem")  # not creators
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Published:
-    """How a network was used."""
+    """How a network was used in the original."""
 
     spec: str
     batch_size: int
     by_classes: bool = True  # the new layer reads ImageNet's 1,000 classes, not the embedding
-    freeze_until: str | None = None  # the last layer that stayed as it was
+    freeze_until: str | None = None  # the last frozen layer
 
 
 PUBLISHED = {
@@ -46,7 +45,7 @@ PUBLISHED = {
 
 @dataclass(frozen=True, kw_only=True)
 class Start:
-    """A network to begin with."""
+    """A pretrained network to start from."""
 
     body: Body
     network: Network
@@ -63,23 +62,23 @@ def read_tasks(
     weights: Sequence[float] = (1.0, 1.0, 1.0),
     without: Sequence[str] = ANONYMOUS,
     seed: int,
-) -> list[Task]:
-    """Keep each label's most frequent classes and the pictures that have all labels; 70/10/20.
+) -> list[TrainingTask]:
+    """Keep each label's most frequent classes and the images that have all labels.
 
-    The same pictures teach, choose and judge all tasks, and no file is on two sides.
+    All tasks share one 70/10/20 split, and no file is in two of its parts.
 
     Args:
         store: The index.
-        labels: Columns or derived labels; the sides divide the classes of the first alike.
-        classes: How many of each.
+        labels: Columns or derived labels; the split is stratified by the first.
+        classes: Number of classes to keep of each.
         weights: Of the losses.
-        without: What is no class of any label, in any case.
-        seed: Of the draw.
+        without: Names that do not count as classes; case is ignored.
+        seed: Of the split.
 
     Raises:
-        TrainingError: If no picture has all labels, one is a number, or numbers and weights are
-            not as many as labels.
-        EvaluationError: If a label is not there.
+        TrainingError: If no image has all labels, one is a number, or there are not as many
+            classes and weights as labels.
+        EvaluationError: If a label does not exist.
     """
     for name, given in (("classes", classes), ("loss_weights", weights)):
         if len(given) != len(labels):
@@ -98,22 +97,23 @@ def read_tasks(
     targets = list(in_all(targets))
     sides = joint_sides(store, targets, splits=[None] * len(targets), seed=seed)
     return [
-        Task(target=target, sides=each, label=label, weight=weight)
+        TrainingTask(target=target, sides=each, label=label, weight=weight)
         for target, each, label, weight in zip(targets, sides, labels, weights, strict=True)
     ]
 
 
 def new_start(name: str, *, weights: Path | None = None, freeze_until: str | None = None) -> Start:
-    """Load a network to begin with: vgg16, resnet50 or alexnet as they were used, or any spec.
+    """Load a network to start from: vgg16, resnet50 or alexnet as published, or any spec.
 
     Args:
-        name: One of `PUBLISHED`, or a spec. A network of timm's gives ImageNet's 1,000 classes
-            to read, others their embedding.
+        name: One of `PUBLISHED`, or a spec. The head of a timm network reads ImageNet's 1,000
+            classes, that of others the embedding.
         weights: A local file of weights instead of its own.
-        freeze_until: The last layer that stays as it is; the published one if None.
+        freeze_until: The last frozen layer; the published one if None.
 
     Raises:
-        ModelError: If it is not there, or its weights are not on this machine and cannot be had.
+        ModelError: If it does not exist, or its weights are not on this machine and cannot be
+            downloaded.
         TrainingError: If it has no such layer.
     """
     published = PUBLISHED.get(name) or _Published(

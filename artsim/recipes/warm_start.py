@@ -1,4 +1,4 @@
-"""A new head that begins as the linear probe on the network as it came."""
+"""Start a new head as the linear probe on the pretrained network."""
 
 from __future__ import annotations
 
@@ -12,25 +12,23 @@ from torch import nn
 from artsim.metrics.selection import ClassTask, choose
 from artsim.models import find_device
 from artsim.splits.stored import TRAIN, VAL
-from artsim.training.data import Pictures
-from artsim.training.learner import Learner
-from artsim.training.run import Run
+from artsim.training import Learner, Run, TrainingData
 
-__all__ = ["begin_as_probe"]
+__all__ = ["start_as_probe"]
 
 _STRENGTHS = tuple(float(c) for c in np.logspace(-2, 4, 13))
 
 
-def begin_as_probe(learner: Learner, pictures: Pictures, run: Run) -> None:
-    """Fit each head of one linear layer to the embeddings of the train pictures as they are.
+def start_as_probe(learner: Learner, data: TrainingData, run: Run) -> None:
+    """Fit each head of one linear layer to the embeddings of the training images.
 
-    The strength of the penalty is chosen on validation. The fit is made again with validation, as
-    that of a probe is, only where the epoch has been chosen by it already.
+    The penalty is chosen on validation. Only a refit then fits it again with validation, as a
+    probe does: validation has already chosen the epoch.
 
     Raises:
-        EvaluationError: If the train pictures are of one class.
+        EvaluationError: If the training images have one class.
     """
-    rows, features = _embed(learner, pictures, (TRAIN, VAL), run)
+    rows, features = _embed(learner, data, (TRAIN, VAL), run)
     features /= (scale := float(np.sqrt((features**2).sum(axis=1).mean())))
     for task, head in zip(learner.tasks, learner.classifier.heads, strict=True):
         fitted = ClassTask(features, task.target.strata[rows])
@@ -45,7 +43,7 @@ def begin_as_probe(learner: Learner, pictures: Pictures, run: Run) -> None:
             best = 0
         layer = head[-1]  # type: ignore[index]  # a Sequential
         with torch.no_grad():
-            # A class without a train picture begins as the least likely one.
+            # A class without a training image starts as the least likely one.
             layer.weight.zero_()
             layer.bias.fill_(float(path.bias[best].min()))
             layer.weight[classes] = torch.from_numpy(path.weights[best].T / scale)
@@ -53,15 +51,15 @@ def begin_as_probe(learner: Learner, pictures: Pictures, run: Run) -> None:
 
 
 def _embed(
-    learner: Learner, pictures: Pictures, sides: tuple[str, ...], run: Run
+    learner: Learner, data: TrainingData, splits: tuple[str, ...], run: Run
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the rows of these sides that can be decoded, and their embeddings, (n, D)."""
+    """Return the rows of these splits that can be decoded, and their embeddings, (n, D)."""
     device = find_device(run.device)
     learner.to(device).eval()
     body: nn.Module = learner.classifier.body
     rows, found = [], []
     with torch.inference_mode():
-        for batch in itertools.chain.from_iterable(map(pictures.of_side, sides)):
+        for batch in itertools.chain.from_iterable(map(data.of_split, splits)):
             rows.append(batch.rows.numpy())
             found.append(body(learner.normalized(batch.pixels.to(device))).float().cpu().numpy())
     learner.cpu()

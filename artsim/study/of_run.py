@@ -13,11 +13,8 @@ import numpy as np
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.labels import LabelKind
-from artsim.metrics.intervals import estimate_share
-from artsim.models import read_model
-from artsim.recipes import find_recipe
-from artsim.recipes.begin import open_index
-from artsim.recipes.heritage_two_stage import TREE, stage_folder
+from artsim.models import find_device, read_model
+from artsim.recipes import TREE, find_recipe, open_run_index, read_tree
 from artsim.splits.stored import TEST, TRAIN, VAL
 from artsim.study.data import StudyData, read_data
 from artsim.study.errors import study_predictions
@@ -25,14 +22,13 @@ from artsim.study.findings import ClassScore
 from artsim.study.overview import read_columns
 from artsim.study.predictions import AlignedPredictions
 from artsim.study.results import MethodScore, RunStudy, TaskStudy
-from artsim.training.run import METRICS, Run, read_curves, read_json, read_predictions
-from artsim.training.tree import read_tree
+from artsim.training import METRICS, RunPlan, read_curves, read_json, read_plan, read_predictions
 
 __all__ = ["NETWORK", "study_run"]
 
 NETWORK = "the network"  # the trained method, among its baselines
-_WAYS = {"metadata": "metadata only", "knn1": "1-NN", "knn": "kNN", "probe": "probe"}
-_USUAL = {"top1": "majority", "mAP": "chance"}
+_METHODS = {"metadata": "metadata only", "knn1": "1-NN", "knn": "kNN", "probe": "probe"}
+_TRIVIAL = {"top1": "majority", "mAP": "chance"}
 _WORKS = 48  # errors shown on a page, of all tasks
 _A_TASK = 12  # and at most of one
 
@@ -40,43 +36,48 @@ Row = Mapping[str, Any]  # of predictions.parquet
 Columns = Mapping[str, Sequence[str | None]]
 
 
-def study_run(run: Run) -> RunStudy:
-    """Study a run: each task compared with baselines, on the test images of the run.
+def study_run(path: Path, *, device: str = "cpu") -> RunStudy:
+    """Study a finished run: each task compared with baselines, on the test images of the run.
 
     Args:
-        run: One that is done.
+        path: The run's folder.
+        device: Where the nearest images are computed.
 
     Raises:
-        TrainingError: If it is not done.
+        TrainingError: If the run is not finished.
         EvaluationError: If its index has changed since.
     """
-    found = read_json(run.path / METRICS)
+    plan, found = read_plan(path), read_json(path / METRICS)
     tasks = [task for task in found.get("tasks", []) if task[TEST].get("value") is not None]
     return RunStudy(
-        name=run.path.name,
-        recipe=run.plan.recipe,
-        facts=_facts(found, run),
-        notes=(*found["notes"], *_notes(found), find_recipe(run.plan.recipe).known),
-        tasks=tuple(_tasks(run, tasks)) if tasks else (),
-        curves={name: read_curves(folder) for name, folder in _networks(run.path).items()},
-        retrieved=tuple(found.get("ways", ())),
-        settings=dict(run.plan.settings),
-        version=run.plan.version,
+        name=path.name,
+        recipe=plan.recipe,
+        facts=_facts(found, plan.seed),
+        notes=(*found["notes"], *_notes(found), find_recipe(plan.recipe).known),
+        tasks=tuple(_tasks(path, plan, tasks, device)) if tasks else (),
+        curves={name: read_curves(folder) for name, folder in _networks(path).items()},
+        # artsim 0.1 wrote "ways".
+        retrieved=tuple(found.get("methods", found.get("ways", ()))),
+        settings=dict(plan.settings),
+        version=plan.version,
     )
 
 
-def _tasks(run: Run, tasks: Sequence[Mapping[str, Any]]) -> list[TaskStudy]:
-    store = open_index(run.path / run.plan.index)
-    data = read_data(store, store.tap(None).name, device=run.device, seed=run.seed)
+def _tasks(
+    path: Path, plan: RunPlan, tasks: Sequence[Mapping[str, Any]], device: str
+) -> list[TaskStudy]:
+    store = open_run_index(path, plan)
+    tap = store.tap(None).name
+    data = read_data(store, tap, device=str(find_device(device)), seed=plan.seed)
     columns = read_columns(store)
-    rows = read_predictions(run.path).to_pylist()
+    rows = read_predictions(path).to_pylist()
     known = set(data.ids)
     gone = next((row["id"] for row in rows if row["id"] not in known), None)
     if gone is not None:
         raise EvaluationError(
             f"{gone!r} is no longer in {str(store.path)!r}, which has changed since; train again"
         )
-    models = (read_model(folder) for folder in _networks(run.path).values())
+    models = (read_model(folder) for folder in _networks(path).values())
     classes = {task.name: task.classes for model in models for task in model.tasks}
     works = max(min(_A_TASK, _WORKS // len(tasks)), 1)
     return [
@@ -126,11 +127,11 @@ def _methods(task: Mapping[str, Any]) -> list[MethodScore]:
     base, n = task["baselines"], task[TEST]["n"]
     low, high = task[TEST].get("interval", (math.nan, math.nan))
     scores: dict[str, Estimate | None] = {
-        NETWORK: Estimate(task[TEST]["value"], low, high, n=n),
-        _USUAL[task[TEST]["metric"]]: _estimate(base, "baseline", n),
+        NETWORK: Estimate(task[TEST]["value"], low, high),
+        _TRIVIAL[task[TEST]["metric"]]: _estimate(base, "baseline"),
     }
-    scores |= {name: _estimate(base, key, n) for key, name in _WAYS.items()}
-    scores |= {name: _estimate(task["others"], name, n) for name in task["others"]}
+    scores |= {name: _estimate(base, key) for key, name in _METHODS.items()}
+    scores |= {name: _estimate(task["others"], name) for name in task["others"]}
     return [MethodScore(name, score) for name, score in scores.items() if score is not None]
 
 
@@ -181,21 +182,21 @@ def _members(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[ClassScore
 
 
 def _networks(path: Path) -> dict[str, Path]:
-    """Find the folders of a run's networks by name: its own, or one for each node of a tree."""
+    """Find the folders of a run's networks by name: its own, or one for each stage of a tree."""
     if (path / TREE).exists():
         tree = read_tree(path / TREE)
-        folders = {stage.name: path / stage_folder(tree, stage) for stage in tree.stages()}
+        folders = {stage.name: path / tree.folder(stage) for stage in tree.stages()}
         return {name: folder for name, folder in folders.items() if (folder / METRICS).exists()}
     return {"": path}
 
 
-def _facts(found: Mapping[str, Any], run: Run) -> str:
+def _facts(found: Mapping[str, Any], seed: int) -> str:
     if "works" in found:
         only = f" with {found['only']}" if found["only"] else ""
-        return f"{found['works']:,} works{only}, seed {run.seed}."
+        return f"{found['works']:,} works{only}, seed {seed}."
     return (
         f"{found['parameters']:,} parameters, {found['steps']:,} steps, {found['epochs']} epochs, "
-        f"seed {run.seed}."
+        f"seed {seed}."
     )
 
 

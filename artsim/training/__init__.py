@@ -1,1 +1,5 @@
-"""What every recipe's training shares."""
+"""What every training shares: runs, data, tasks, fitting, results, settings."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

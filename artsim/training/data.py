@@ -1,4 +1,4 @@
-"""Pictures of an index as batches to learn from: any order, any step, the same every time."""
+"""Images of an index as training batches: the same order and variation at every run of a seed."""
 
 from __future__ import annotations
 
@@ -20,19 +20,20 @@ from artsim.datatypes import Fit, Preprocessing
 from artsim.loader import Loaded, load
 from artsim.splits.stored import TEST, TRAIN, VAL
 from artsim.store import Store
-from artsim.training.shapes import in_shape
-from artsim.training.tasks import Task
+from artsim.training.run import Run
+from artsim.training.shapes import in_shape, nearest_shapes
+from artsim.training.tasks import TrainingTask
 
-__all__ = ["SIDES", "Augmentation", "Batch", "Pictures", "Positions", "squashed"]
+__all__ = ["SPLITS", "Augmentation", "Batch", "TrainingData", "TrainingState", "squashed"]
 
-SIDES = (TRAIN, VAL, TEST)
-_CACHED_BYTES = 2**30  # of decoded pictures that are kept from one epoch to the next
+SPLITS = (TRAIN, VAL, TEST)
+_CACHED_BYTES = 2**30  # of decoded images, kept from one epoch to the next
 
 Rows = NDArray[np.int64]
 
 
 def squashed(size: int) -> Preprocessing:
-    """Bring a picture to a square of so many pixels, whatever its shape, and divide by 255."""
+    """Squash an image to a square of ``size`` pixels and divide by 255."""
     return Preprocessing(
         size=(size, size),
         scale=(size, size),
@@ -45,7 +46,7 @@ def squashed(size: int) -> Preprocessing:
 
 
 class Batch(NamedTuple):
-    """Pictures that could be decoded, and what each is by task; see `Task.truth`."""
+    """Images that could be decoded, with their true classes by task; see `TrainingTask.truth`."""
 
     rows: Tensor  # (B,) of the index
     pixels: Tensor  # (B, 3, H, W) uint8
@@ -54,16 +55,16 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """How training pictures are varied. Every picture of every epoch has a draw of its own."""
+    """Random variation of training images, drawn anew for every image in every epoch."""
 
-    horizontal_flip: bool = False  # half of them
-    vertical_flip: bool = False  # half of them
-    rotation: float = 0.0  # degrees, at most, either way
-    least_area: float = 1.0  # of the picture that a random crop keeps
-    stretch: float = 1.0  # at most, of the crop's width against its height and the other way
+    horizontal_flip: bool = False  # of half of the images
+    vertical_flip: bool = False  # of half of the images
+    rotation: float = 0.0  # degrees, at most, in both directions
+    least_area: float = 1.0  # share of the image that a random crop keeps at least
+    stretch: float = 1.0  # largest change of the crop's aspect ratio, wider or taller
 
     def __call__(self, pixels: Tensor, seed: Sequence[int]) -> Tensor:
-        """Vary a picture, (3, H, W) uint8, by this seed."""
+        """Vary an image, (3, H, W) uint8, by this seed."""
         rng = np.random.default_rng(seed)
         if self.least_area < 1:
             height, width = pixels.shape[1:]
@@ -87,157 +88,160 @@ class Augmentation:
 
 
 @dataclass
-class Positions:
-    """How far the training is; it goes into the checkpoint, so that no batch comes twice."""
+class TrainingState:
+    """How far the training is; stored in the checkpoint, so that no batch is repeated."""
 
-    step: int = 0  # batches learned from
-    skipped: dict[int, str] = field(default_factory=dict)  # rows that cannot be decoded, and why
+    step: int = 0  # batches trained on
+    skipped: dict[int, str] = field(default_factory=dict)  # reasons by row that cannot be decoded
 
 
-class Pictures(LightningDataModule):
-    """An index's pictures by side, as batches.
+class TrainingData(LightningDataModule):
+    """An index's images by split, as batches.
 
-    The order of an epoch follows from the seed and the epoch alone, and a picture's variation from
-    the seed, the epoch and its row: neither threads nor a stop and a resume change them.
+    The order of an epoch depends on the seed and the epoch alone, and an image's variation on the
+    seed, the epoch and its row: neither threads nor a stop and resume change them.
     """
 
     def __init__(
         self,
         store: Store,
-        tasks: Sequence[Task],
+        tasks: Sequence[TrainingTask],
         preprocessing: Preprocessing,
+        run: Run,
         *,
         batch_size: int,
-        seed: int,
-        workers: int,
         steps_per_epoch: int | None = None,
         augmentation: Augmentation = Augmentation(),
         shapes: NDArray[np.int64] | None = None,
     ) -> None:
-        """Take what the tasks need of an index.
+        """Read what the tasks need of an index.
 
         Args:
             store: The index.
-            tasks: Labels and sides.
-            preprocessing: What each picture is brought to.
-            batch_size: Pictures a step, of all GPUs together.
-            seed: Of order and variation.
-            workers: Threads that decode.
-            steps_per_epoch: Batches an epoch; as many as there are if None.
-            augmentation: Of train pictures, and of no others.
-            shapes: What each row of the index is brought to, height and width in pixels, (N, 2);
-                batches are of one shape then. The preprocessing's size if None.
+            tasks: Labels and splits.
+            preprocessing: Applied to each image.
+            run: Its seed, for order and variation, and its decoding threads.
+            batch_size: Images a step, of all GPUs together.
+            steps_per_epoch: Batches an epoch; all batches if None.
+            augmentation: Of the training images only.
+            shapes: Heights and widths in pixels, (S, 2): each image gets the one nearest to its
+                own aspect ratio, and a batch has one shape. The preprocessing's size if None.
         """
         super().__init__()
         root = Path(store.manifest.root)
-        table = store.read(["id", "image"])
+        table = store.read(["id", "image", "width", "height"])
         self.ids: list[str] = table.column("id").to_pylist()
         self.tasks = tuple(tasks)
         self.preprocessing = preprocessing
-        self.batch_size, self.seed, self.workers = batch_size, seed, workers
+        self.batch_size, self.seed, self.workers = batch_size, run.seed, run.workers
         self.augmentation, self.shapes = augmentation, shapes
-        self.positions = Positions()
+        self.state = TrainingState()
         self.rows = {
-            side: np.unique(np.concatenate([task.rows(side) for task in tasks])) for side in SIDES
+            split: np.unique(np.concatenate([task.rows(split) for task in tasks]))
+            for split in SPLITS
         }
         self._files = [root / image for image in table.column("image").to_pylist()]
+        self._shape_of_row = None
+        if shapes is not None:
+            width, height = (table.column(name).to_pylist() for name in ("width", "height"))
+            self._shape_of_row = nearest_shapes(width, height, shapes)  # (N, 2)
         self._truth = {
-            side: {task.name: torch.from_numpy(task.truth(side)) for task in tasks}
-            for side in SIDES
+            split: {task.name: torch.from_numpy(task.truth(split)) for task in tasks}
+            for split in SPLITS
         }
         self._cache: dict[int, Tensor] = {}
         n_batches = len(self.batches(TRAIN))
         self.steps_per_epoch = min(steps_per_epoch or n_batches, n_batches)
 
     def train_dataloader(self) -> _Loader:
-        """Give the batches of an epoch that are left."""
+        """Return the remaining batches of the current epoch."""
         return _Loader(self, TRAIN)
 
     def val_dataloader(self) -> _Loader:
-        """Give the validation pictures."""
+        """Return the validation images."""
         return _Loader(self, VAL)
 
-    def of_side(self, side: str) -> _Loader:
-        """Give the pictures of a side as they are: in the order of their rows, shape by shape."""
-        return _Loader(self, side, as_they_are=True)
+    def of_split(self, split: str) -> _Loader:
+        """Return the images of a split without variation: in row order, shape by shape."""
+        return _Loader(self, split, vary=False)
 
-    def batches(self, side: str, epoch: int | None = None) -> list[Rows]:
-        """List the rows of each batch of a side, shuffled for an epoch or in their order."""
+    def batches(self, split: str, epoch: int | None = None) -> list[Rows]:
+        """List the rows of each batch of a split, shuffled for an epoch or in row order."""
         rng = np.random.default_rng((self.seed, epoch or 0))
-        rows = self.rows[side] if epoch is None else rng.permutation(self.rows[side])
-        alike = [rows]
-        if self.shapes is not None:
-            _, shape = np.unique(self.shapes[rows], axis=0, return_inverse=True)
-            alike = [rows[shape == number] for number in range(shape.max(initial=-1) + 1)]
+        rows = self.rows[split] if epoch is None else rng.permutation(self.rows[split])
+        of_one_shape = [rows]
+        if self._shape_of_row is not None:
+            _, shape = np.unique(self._shape_of_row[rows], axis=0, return_inverse=True)
+            of_one_shape = [rows[shape == number] for number in range(shape.max(initial=-1) + 1)]
         size = self.batch_size
-        batches = [some[i : i + size] for some in alike for i in range(0, len(some), size)]
-        if epoch is not None and self.shapes is not None:
+        batches = [some[i : i + size] for some in of_one_shape for i in range(0, len(some), size)]
+        if epoch is not None and self._shape_of_row is not None:
             batches = [batches[place] for place in rng.permutation(len(batches))]
         return batches
 
-    def shaped(self, row: int) -> Preprocessing:
-        """Return what a row's picture is brought to."""
-        if self.shapes is None:
+    def preprocessing_of(self, row: int) -> Preprocessing:
+        """Return the preprocessing of a row's image."""
+        if self._shape_of_row is None:
             return self.preprocessing
-        return in_shape(self.preprocessing, self.shapes[row])
+        return in_shape(self.preprocessing, self._shape_of_row[row])
 
     def decoded(self, rows: Rows) -> Generator[tuple[int, Tensor | None], None, None]:
         """Yield rows in this order with their pixels, or None for one that cannot be decoded."""
         wanted = ((int(row), self._files[row]) for row in rows if int(row) not in self._cache)
         size = 3 * int(np.prod(self.preprocessing.size))
-        with closing(load(wanted, self.shaped, workers=self.workers)) as loading:
+        with closing(load(wanted, self.preprocessing_of, workers=self.workers)) as loading:
             for row in map(int, rows):
                 if row in self._cache:
                     yield row, self._cache[row]
                     continue
-                picture = next(loading)
-                if not isinstance(picture, Loaded):
-                    self.positions.skipped[row] = picture.reason
+                image = next(loading)
+                if not isinstance(image, Loaded):
+                    self.state.skipped[row] = image.reason
                     yield row, None
                     continue
                 if (len(self._cache) + 1) * size <= _CACHED_BYTES:
-                    self._cache[row] = picture.pixels
-                yield row, picture.pixels
+                    self._cache[row] = image.pixels
+                yield row, image.pixels
 
-    def collect(self, side: str, found: Sequence[tuple[int, Tensor]]) -> Batch:
-        """Make a batch of pictures that could be decoded."""
-        rows = torch.tensor([row for row, _ in found], dtype=torch.int64)
+    def collect(self, split: str, images: Sequence[tuple[int, Tensor]]) -> Batch:
+        """Make a batch of rows and pixels."""
+        rows = torch.tensor([row for row, _ in images], dtype=torch.int64)
         blank = torch.zeros(0, 3, *self.preprocessing.size, dtype=torch.uint8)
-        pixels = torch.stack([each for _, each in found]) if found else blank
-        return Batch(rows, pixels, {n: each[rows] for n, each in self._truth[side].items()})
+        pixels = torch.stack([each for _, each in images]) if images else blank
+        return Batch(rows, pixels, {n: each[rows] for n, each in self._truth[split].items()})
 
 
 class _Loader:
-    """Batches of a side; Lightning asks for its length and goes through it once an epoch."""
+    """Batches of a split; Lightning reads its length and iterates over it once an epoch."""
 
-    def __init__(self, pictures: Pictures, side: str, *, as_they_are: bool = False) -> None:
-        self.pictures, self.side = pictures, side
-        self.is_training = side == TRAIN and not as_they_are
+    def __init__(self, data: TrainingData, split: str, *, vary: bool = True) -> None:
+        self.data, self.split = data, split
+        self.is_training = split == TRAIN and vary
 
     def __len__(self) -> int:
         if self.is_training:
-            return self.pictures.steps_per_epoch
-        return len(self.pictures.batches(self.side))
+            return self.data.steps_per_epoch
+        return len(self.data.batches(self.split))
 
     def __iter__(self) -> Iterator[Batch]:
-        pictures = self.pictures
-        epoch, start = divmod(pictures.positions.step, pictures.steps_per_epoch)
+        data = self.data
+        epoch, start = divmod(data.state.step, data.steps_per_epoch)
         if self.is_training:
-            batches = pictures.batches(self.side, epoch)[start : len(self)]
+            batches = data.batches(self.split, epoch)[start : len(self)]
         else:
-            batches = pictures.batches(self.side)
-        if self.is_training and pictures.trainer is not None:  # each GPU takes its share
-            rank, world = pictures.trainer.global_rank, pictures.trainer.world_size
+            batches = data.batches(self.split)
+        if self.is_training and data.trainer is not None:  # each GPU takes its share
+            rank, world = data.trainer.global_rank, data.trainer.world_size
             batches = [batch[rank::world] for batch in batches]
-        decoded = pictures.decoded(np.concatenate([pictures.rows[self.side][:0], *batches]))
+        decoded = data.decoded(np.concatenate([data.rows[self.split][:0], *batches]))
         with closing(decoded):
             for batch in batches:
-                found = []
+                images = []
                 for _ in batch:
                     row, pixels = next(decoded)
                     if pixels is None:
                         continue
                     if self.is_training:
-                        pixels = pictures.augmentation(pixels, (pictures.seed, epoch, row))
-                    found.append((row, pixels))
-                yield pictures.collect(self.side, found)
+                        pixels = data.augmentation(pixels, (data.seed, epoch, row))
+                    images.append((row, pixels))
+                yield data.collect(self.split, images)

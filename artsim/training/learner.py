@@ -1,7 +1,7 @@
-"""The loop of every recipe: losses of the tasks added up, scores on validation, frozen parts kept.
+"""The training loop of every recipe: summed task losses, validation scores, frozen layers.
 
-All that happens in a step follows from the seed, the step and the weights, so that a training that
-was stopped and resumed ends as one that was not.
+Everything in a step depends only on the seed, the step and the weights, so that a resumed training
+ends like an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ from artsim.errors import TrainingError
 from artsim.labels import LabelKind
 from artsim.models.architectures import Classifier
 from artsim.splits.stored import VAL
-from artsim.training.data import Batch, Pictures, Positions
+from artsim.training.data import Batch, TrainingData, TrainingState
 from artsim.training.schedules import Schedule
-from artsim.training.tasks import Task
+from artsim.training.tasks import TrainingTask
 
 __all__ = ["Learner", "probabilities", "task_loss"]
 
 logger = logging.getLogger(__name__)
 
-_NAMED = 5  # pictures that a message names
-_SEED_STEP = 1_000_003  # steps of neighboring seeds are to have no seed in common
+_NAMED = 5  # images that a message names
+_SEED_STEP = 1_000_003  # keeps the seeds of steps apart for neighboring seeds
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 
 
 class Learner(LightningModule):
-    """A classifier that learns its tasks."""
+    """A classifier in training."""
 
     def __init__(
         self,
         classifier: Classifier,
-        tasks: Sequence[Task],
+        tasks: Sequence[TrainingTask],
         preprocessing: Preprocessing,
         optimizer: MakeOptimizer,
         *,
@@ -56,17 +56,17 @@ class Learner(LightningModule):
         mixup: float = 0.0,
         seed: int,
     ) -> None:
-        """Take what is to learn.
+        """Set up the training of a classifier.
 
         Args:
             classifier: With a head for each task.
-            tasks: What is learned.
-            preprocessing: Mean and deviation of its pictures.
-            optimizer: Makes the optimizer of the parameters that are to change.
-            schedule: What its learning rates are multiplied by at each step.
-            frozen: Modules whose weights and batch statistics stay as they are.
-            mixup: Training pictures are laid over each other in pairs, in shares that are drawn
-                from Beta(mixup, mixup); each alone if 0. Zhang et al. 2018,
+            tasks: Its labels and losses.
+            preprocessing: Its mean and deviation normalize the images.
+            optimizer: Makes the optimizer of the trainable parameters.
+            schedule: Factor of the learning rates at each step.
+            frozen: Modules whose weights and batch statistics do not change.
+            mixup: Training images are blended in pairs, with shares drawn from
+                Beta(mixup, mixup); no blending if 0. Zhang et al. 2018,
                 https://arxiv.org/abs/1710.09412
             seed: Of dropout and mixup.
         """
@@ -88,21 +88,21 @@ class Learner(LightningModule):
         self.register_buffer("std", std, persistent=False)
         self.mean: Tensor
         self.std: Tensor
-        # By number, as a task may be called what no module can be.
+        # By number: a task's name may not be valid for a module.
         self._scores = nn.ModuleList(_score(task) for task in self.tasks)
         self._val_loss = MeanMetric()
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Give each task's logits for pictures, (B, 3, H, W) uint8."""
+        """Return each task's logits for images, (B, 3, H, W) uint8."""
         logits: dict[str, Tensor] = self.classifier(self.normalized(pixels))
         return logits
 
     def normalized(self, pixels: Tensor) -> Tensor:
-        """Bring pictures, (B, 3, H, W) uint8, to the range that the network takes."""
+        """Normalize images, (B, 3, H, W) uint8, as the network expects them."""
         return (pixels - self.mean) / self.std
 
     def loss(self, logits: Mapping[str, Tensor], batch: Batch) -> Tensor:
-        """Add up the tasks' losses by their weights."""
+        """Return the weighted sum of the tasks' losses."""
         losses = (
             task.weight * task_loss(logits[task.name], batch.truth[task.name], task)
             for task in self.tasks
@@ -111,19 +111,19 @@ class Learner(LightningModule):
         return total
 
     def mixed_loss(self, batch: Batch) -> Tensor:
-        """Compute the loss of each picture laid over another, by the shares of the two."""
+        """Compute the loss of each image blended with another, by the shares of the two."""
         share = float(torch.distributions.Beta(self._mixup, self._mixup).sample())
-        under = torch.randperm(len(batch.rows)).to(batch.rows.device)
+        partner = torch.randperm(len(batch.rows)).to(batch.rows.device)
         pixels = self.normalized(batch.pixels)
-        logits = self.classifier(share * pixels + (1 - share) * pixels[under])
-        truth = {name: each[under] for name, each in batch.truth.items()}
-        other = batch._replace(rows=batch.rows[under], truth=truth)
+        logits = self.classifier(share * pixels + (1 - share) * pixels[partner])
+        truth = {name: each[partner] for name, each in batch.truth.items()}
+        other = batch._replace(rows=batch.rows[partner], truth=truth)
         return share * self.loss(logits, batch) + (1 - share) * self.loss(logits, other)
 
     # --- what Lightning calls ---------------------------------------------------------------
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        """Make the optimizer of what is not frozen."""
+        """Make the optimizer of the trainable parameters."""
         optimizer = self._optimizer(each for each in self.parameters() if each.requires_grad)
         if self._schedule is None:
             return optimizer
@@ -134,7 +134,7 @@ class Learner(LightningModule):
         }
 
     def train(self, mode: bool = True) -> Learner:
-        """Go to training or evaluation; frozen parts evaluate always."""
+        """Switch to training or evaluation mode; frozen modules stay in evaluation mode."""
         super().train(mode)
         for module in self._frozen:
             module.eval()
@@ -142,34 +142,34 @@ class Learner(LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         """Seed dropout and mixup by the step."""
-        torch.manual_seed(self._seed * _SEED_STEP + self._pictures.positions.step)
+        torch.manual_seed(self._seed * _SEED_STEP + self._data.state.step)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor | None:
         """Compute the loss of a batch.
 
         Raises:
-            TrainingError: If it is no finite number.
+            TrainingError: If it is not finite.
         """
-        self._pictures.positions.step += 1
+        self._data.state.step += 1
         if not len(batch.rows):
             if self.trainer.world_size == 1:
-                return None  # not one of its pictures could be decoded
+                return None  # none of its images could be decoded
             # The other processes wait for its gradients.
             return torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad]).sum()
-        with _norms_as_gathered(self.classifier) if len(batch.rows) == 1 else nullcontext():
+        with _running_statistics(self.classifier) if len(batch.rows) == 1 else nullcontext():
             loss = self.mixed_loss(batch) if self._mixup else self.loss(self(batch.pixels), batch)
         if not torch.isfinite(loss):
-            ids = [self._pictures.ids[row] for row in batch.rows.tolist()]
+            ids = [self._data.ids[row] for row in batch.rows.tolist()]
             more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
             raise TrainingError(
-                f"the loss is {loss.item()} at step {self._pictures.positions.step}, with the "
-                f"pictures {', '.join(ids[:_NAMED])}{more}; try a smaller --set lr=..."
+                f"the loss is {loss.item()} at step {self._data.state.step}, with the images "
+                f"{', '.join(ids[:_NAMED])}{more}; try a smaller --set lr=..."
             )
         self._losses.append(loss.item())
         return loss
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        """Score a batch of validation pictures."""
+        """Score a batch of validation images."""
         if not len(batch.rows):
             return
         logits = self(batch.pixels)
@@ -182,67 +182,67 @@ class Learner(LightningModule):
                 score.update(likely, truth[known].long())  # type: ignore[operator]  # a Metric
 
     def on_validation_epoch_end(self) -> None:
-        """Note the epoch's losses and scores, and tell Lightning what to choose by."""
+        """Record the epoch's losses and scores, and log what decides on the best epoch."""
         found = {"val_loss": float(self._val_loss.compute())}
         for task, score in zip(self.tasks, self._scores, strict=True):
             found[f"val_{task.name}"] = float(score.compute())  # type: ignore[operator]  # a Metric
             score.reset()  # type: ignore[operator]  # a Metric
         self._val_loss.reset()
-        self._note(found)
+        self._record(found)
         scores = [found[f"val_{task.name}"] for task in self.tasks]
         self.log("val_loss", found["val_loss"])
         self.log("val_score", sum(scores) / len(scores))
 
     def on_train_epoch_end(self) -> None:
-        """Note the epoch's loss where there is no validation, which would have done it."""
-        if not len(self._pictures.rows[VAL]):
-            self._note({})
+        """Record the epoch's loss if there is no validation split to do it."""
+        if not len(self._data.rows[VAL]):
+            self._record({})
 
-    def _note(self, validation: Mapping[str, float]) -> None:
+    def _record(self, validation: Mapping[str, float]) -> None:
         row = {
             "epoch": float(self.current_epoch),
-            "step": float(self._pictures.positions.step),
+            "step": float(self._data.state.step),
             "train_loss": sum(self._losses) / max(len(self._losses), 1),
             **validation,
         }
         self._losses = []
         self.curves.append(row)
-        told = (f"{name} {value:.4f}" for name, value in row.items() if name not in _COUNTED)
-        logger.info("epoch %d, step %d: %s", row["epoch"] + 1, row["step"], ", ".join(told))
+        values = (f"{name} {value:.4f}" for name, value in row.items() if name not in _COUNTED)
+        logger.info("epoch %d, step %d: %s", row["epoch"] + 1, row["step"], ", ".join(values))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Put in how far it is."""
-        positions = self._pictures.positions
+        """Store the training state."""
+        state = self._data.state
         checkpoint["artsim"] = {
-            "step": positions.step,
-            "skipped": positions.skipped,
+            "step": state.step,
+            "skipped": state.skipped,
             "losses": self._losses,
             "curves": self.curves,
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Go on from there."""
-        self.go_on(checkpoint, self._pictures.positions)
+        """Restore the training state."""
+        self.restore_state(checkpoint, self._data.state)
 
-    def go_on(self, checkpoint: Mapping[str, Any], positions: Positions) -> None:
-        """Take from a checkpoint how far it was."""
+    def restore_state(self, checkpoint: Mapping[str, Any], state: TrainingState) -> None:
+        """Take step, skipped images, losses and curves from a checkpoint."""
         found = checkpoint["artsim"]
-        positions.step, positions.skipped = found["step"], found["skipped"]
+        state.step, state.skipped = found["step"], found["skipped"]
         self._losses, self.curves = list(found["losses"]), list(found["curves"])
 
     @property
-    def _pictures(self) -> Pictures:
-        pictures = self.trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit
-        assert isinstance(pictures, Pictures)
-        return pictures
+    def _data(self) -> TrainingData:
+        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit
+        assert isinstance(data, TrainingData)
+        return data
 
 
 _COUNTED = ("epoch", "step")
 
 
 @contextmanager
-def _norms_as_gathered(module: nn.Module) -> Iterator[None]:
-    """Let batch normalization go by the statistics gathered so far: one picture has none."""
+def _running_statistics(module: nn.Module) -> Iterator[None]:
+    """Use the running statistics of batch normalization: a single image has none of its own."""
     norms = [each for each in module.modules() if isinstance(each, _BatchNorm) and each.training]
     for each in norms:
         each.eval()
@@ -253,13 +253,13 @@ def _norms_as_gathered(module: nn.Module) -> Iterator[None]:
             each.train()
 
 
-def task_loss(logits: Tensor, truth: Tensor, task: Task) -> Tensor:
-    """Compute the mean loss of a task over the rows that it knows the truth of; 0 if none.
+def task_loss(logits: Tensor, truth: Tensor, task: TrainingTask) -> Tensor:
+    """Compute the mean loss of a task over the rows that have its label; 0 if none has.
 
     Args:
         logits: (B, K), or (B, 1) of the second of two classes against the first.
-        truth: See `Task.truth`.
-        task: Cross-entropy for one class a picture, binary cross-entropy for several.
+        truth: See `TrainingTask.truth`.
+        task: Cross-entropy for a multiclass label, binary cross-entropy for a multilabel one.
     """
     known = _known(truth)
     if not known.any():
@@ -279,7 +279,7 @@ def task_loss(logits: Tensor, truth: Tensor, task: Task) -> Tensor:
 def probabilities(logits: Tensor, kind: LabelKind) -> Tensor:
     """Turn a task's logits into probabilities, (B, K).
 
-    Of one class a picture they add up to 1; of several, each stands for itself.
+    Those of a multiclass label add up to 1; those of a multilabel one are independent.
     """
     logits = logits.float()
     if kind == LabelKind.MULTILABEL:
@@ -291,11 +291,11 @@ def probabilities(logits: Tensor, kind: LabelKind) -> Tensor:
 
 
 def _known(truth: Tensor) -> Tensor:
-    """Say which rows have a truth, (B,)."""
+    """Return which rows have a label, (B,)."""
     return ~truth.isnan().any(dim=1) if truth.ndim == 2 else truth >= 0
 
 
-def _score(task: Task) -> Metric:
+def _score(task: TrainingTask) -> Metric:
     classes = len(task.target.classes)
     if task.target.kind == LabelKind.MULTILABEL:
         return MultilabelAveragePrecision(classes, average="macro")

@@ -1,4 +1,4 @@
-"""Pictures that a network is sure are something else than their label says."""
+"""Works whose label a network confidently contradicts."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from artsim.splits.stored import TRAIN
 __all__ = ["OUTLIERS", "outliers_csv"]
 
 OUTLIERS = "outliers.csv"
-_SURE = 0.5  # the least probability of the class that it takes the picture for
+_CONFIDENT = 0.5  # the least probability of the predicted class
 
 
 def outliers_csv(predictions: pa.Table) -> str:
-    """List works that are confidently unlike their label, the surest of each task first.
+    """List works whose label the network contradicts, the most confident of each task first.
 
-    A wrong label, a copy or an unusual work: for people to look at. Pictures that were learned from
-    are left out, for their labels were learned with them; so are labels of several classes.
+    They have a wrong label, are a copy, or are unusual: look at them. Training images are left
+    out, as the network was fitted to their labels; so are labels of several classes.
 
     Args:
-        predictions: A run's, of all its tasks and sides.
+        predictions: A run's, of all its tasks and splits.
     """
     found = [
         {
@@ -37,7 +37,7 @@ def outliers_csv(predictions: pa.Table) -> str:
         if row["split"] != TRAIN
         and len(row["truth"]) == len(row["prediction"]) == 1
         and row["truth"] != row["prediction"]
-        and max(row["probabilities"]) >= _SURE
+        and max(row["probabilities"]) >= _CONFIDENT
     ]
     tasks = list(dict.fromkeys(row["task"] for row in found))
     found.sort(key=lambda row: (tasks.index(row["task"]), -row["probability"], row["id"]))

@@ -1,16 +1,16 @@
-"""The folder of a training, and how it is computed.
+"""The folder of a training run, and how the run is computed.
 
-config.json           recipe, settings, seed, collection: all that is needed to do it again
+config.json           recipe, settings, seed, collection: all you need to repeat it
 environment.json      versions, threads, device
-log.txt               a line an epoch, and what was odd
+log.txt               a line an epoch, and warnings
 curves.csv, .png      losses and scores by epoch
-checkpoints/          best.ckpt, and last.ckpt, from which it goes on
-index/                the collection, embedded for the baselines, unless an index was given
+checkpoints/          best.ckpt, and last.ckpt, from which it resumes
+index/                the collection, embedded for the baselines, unless you gave an index
 model.json, model.safetensors   the trained network: the spec run:NAME loads it
 predictions.parquet   id, task, split, truth, prediction, probabilities
-outliers.csv          works that it is sure are unlike their label
-metrics.json          its scores, beside the baselines on the same pictures
-report.md, .html      the same for people; as a page also curves, confusions and mistakes
+outliers.csv          works whose label the network confidently contradicts
+metrics.json          scores, compared with baselines on the same images
+report.md, .html      the same for people; the page also has curves, confusions and errors
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from artsim.errors import TrainingError
 from artsim.store import write_whole
 
 __all__ = [
-    "Plan",
     "Precision",
     "Run",
+    "RunPlan",
     "Stopped",
-    "keep_plan",
+    "find_run",
     "logging_to",
     "new_folder",
     "read_curves",
@@ -47,7 +47,8 @@ __all__ = [
     "read_plan",
     "read_predictions",
     "read_scores",
-    "save_plan",
+    "start_run",
+    "write_plan",
 ]
 
 Precision = Literal["f32", "bf16"]
@@ -60,22 +61,26 @@ _PACKAGES = ("artsim", "lightning", "numpy", "pillow", "timm", "torch", "torchme
 
 
 class Stopped(TrainingError):
-    """It was asked to stop; what was learned is saved."""
+    """The run was stopped on request; its state is saved."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
-    """What is trained on what: the content of ``config.json``."""
+class RunPlan:
+    """What is trained on which data: the content of ``config.json``."""
 
     recipe: str
     settings: Mapping[str, str]  # every field of the recipe's config, as text
     seed: int
-    index: str  # whose pictures and labels it learns: a folder in the run's, or elsewhere
-    collection: str | None = None  # what is embedded into that index, where none was given
-    images: str | None = None  # the folder of its pictures, where one was given
+    index: str  # the index with images and labels: in the run's folder, or elsewhere
+    collection: str | None = None  # embedded into that index, unless an index was given
+    images: str | None = None  # the folder of its images, if given
     weights: str | None = None  # file of the backbone's weights
     created: str = ""
     version: str = ""  # of artsim
+
+
+def _silent(done: int, total: int, skipped: int) -> None:
+    """Show no progress. A lambda could not be sent to the processes that share the work."""
 
 
 def _never() -> bool:
@@ -84,40 +89,41 @@ def _never() -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """A training under way."""
+    """A training run in progress."""
 
     path: Path
-    plan: Plan
+    plan: RunPlan
     device: str = "cpu"  # as `artsim.models.extractor.find_device` takes it
-    devices: int = 1  # GPUs of that kind to share the work
+    devices: int = 1  # GPUs that share the work
     precision: Precision = "f32"  # bf16: mixed with f32
-    workers: int = 2  # threads that decode
-    progress: Progress = no_progress
-    stops: Callable[[], bool] = _never  # asked after every step; of several GPUs by none
-    whole: Path | None = None  # folder of the run that this is a part of
+    workers: int = 2  # decoding threads
+    progress: Progress = _silent
+    should_stop: Callable[[], bool] = _never  # called after every step; not with several GPUs
+    parent: Path | None = None  # folder of the run that this is a part of
+    published: str = ""  # the recipe's published figures and their caveats, for the report
 
     @property
     def name(self) -> str:
-        """Its folder's name, after that of the run that it is a part of."""
-        return self.path.name if self.whole is None else f"{self.whole.name}.{self.path.name}"
+        """The folder's name, after its parent's."""
+        return self.path.name if self.parent is None else f"{self.parent.name}.{self.path.name}"
 
     def part(self, folder: str) -> Run:
-        """Return the training of one of several networks, in a folder of its own in this one's."""
-        return replace(self, path=self.path / folder, whole=self.path)
+        """Return the training of one of several networks, in a subfolder of this run."""
+        return replace(self, path=self.path / folder, parent=self.path)
 
     @property
     def seed(self) -> int:
-        """Of all that is random."""
+        """The seed of everything random."""
         return self.plan.seed
 
     @property
     def weights(self) -> Path | None:
-        """The file of weights for the backbone, where one was given."""
+        """The file of weights for the backbone, if given."""
         return None if self.plan.weights is None else Path(self.plan.weights)
 
     @property
     def last(self) -> Path:
-        """The checkpoint from which it goes on."""
+        """The checkpoint from which it resumes."""
         return self.path / "checkpoints" / "last.ckpt"
 
     @property
@@ -142,27 +148,27 @@ def new_folder(parent: Path, recipe: str) -> Path:
     return next(parent / name for name in names if not (parent / name).exists())
 
 
-def save_plan(path: Path, plan: Plan, *, device: str) -> Plan:
-    """Begin a run's folder: its plan, and what it is computed by.
+def start_run(path: Path, plan: RunPlan, *, device: str) -> RunPlan:
+    """Create a run's folder with its plan and its environment.
 
     Raises:
-        TrainingError: If the folder holds something already.
+        TrainingError: If the folder is not empty.
         StoreError: If it cannot be written.
     """
     if path.is_dir() and any(path.iterdir()):
         raise TrainingError(
-            f"{str(path)!r} is not empty; name another --out, or go on with "
+            f"{str(path)!r} is not empty; name another --output, or continue with "
             f"'artsim train --resume {path}'"
         )
     now = datetime.now().astimezone().isoformat(timespec="seconds")
     plan = replace(plan, created=now, version=version("artsim"))
-    keep_plan(path, plan)
+    write_plan(path, plan)
     Run(path=path, plan=plan).write_json("environment.json", _environment(device))
     return plan
 
 
-def keep_plan(path: Path, plan: Plan) -> None:
-    """Write a run's plan, also one whose settings changed as it went on.
+def write_plan(path: Path, plan: RunPlan) -> None:
+    """Write a run's plan, also when a resumed run has new settings.
 
     Raises:
         StoreError: If it cannot be written.
@@ -170,18 +176,24 @@ def keep_plan(path: Path, plan: Plan) -> None:
     Run(path=path, plan=plan).write_json(_CONFIG, asdict(plan))
 
 
-def read_plan(path: Path) -> Plan:
+def find_run(name: str | Path, runs: Path) -> Path:
+    """Return the folder of a run: a path, or the name of a folder in ``runs``."""
+    path = Path(name)
+    return runs / path if not path.is_dir() and (runs / path).is_dir() else path
+
+
+def read_plan(path: Path) -> RunPlan:
     """Read the plan of a run.
 
     Raises:
         TrainingError: If there is none.
     """
     try:
-        return Plan(**json.loads((path / _CONFIG).read_text(encoding="utf-8")))
+        return RunPlan(**json.loads((path / _CONFIG).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         problem = error.strerror if isinstance(error, OSError) else error
         raise TrainingError(
-            f"{str(path)!r} is no run ({_CONFIG}: {problem}); begin one with "
+            f"{str(path)!r} is not a training run ({_CONFIG}: {problem}); start one with "
             "'artsim train RECIPE COLLECTION'"
         ) from error
 
@@ -190,7 +202,7 @@ def read_json(file: Path) -> Any:
     """Read a JSON file of a run's folder.
 
     Raises:
-        TrainingError: If it is not there yet, or damaged.
+        TrainingError: If it is missing or damaged.
     """
     try:
         return json.loads(file.read_text(encoding="utf-8"))
@@ -199,26 +211,26 @@ def read_json(file: Path) -> Any:
 
 
 def read_scores(path: Path) -> list[dict[str, Any]]:
-    """Read what a run's networks tell and how well, a task each.
+    """Read the scores of a run's networks, one entry a task.
 
     Raises:
-        TrainingError: If it is no run or not done, or one of a recipe that trains no network.
+        TrainingError: If it is not a run, is not finished, or its recipe trains no network.
     """
     recipe = read_plan(path).recipe
     tasks: list[dict[str, Any]] = read_json(path / METRICS).get("tasks", [])
     if not tasks:
         raise TrainingError(
-            f"{str(path)!r} is of {recipe}, which trains no network to tell pictures by; its "
-            f"figures are in {str(path / 'report.md')!r}"
+            f"{str(path)!r} is a run of {recipe}, which trains no network; its figures are in "
+            f"{str(path / 'report.md')!r}"
         )
     return tasks
 
 
 def read_predictions(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read what a run's networks said of its pictures, all columns or some.
+    """Read a run's predictions for its images, all columns or some.
 
     Raises:
-        TrainingError: If it is not there yet, or damaged.
+        TrainingError: If the file is missing or damaged.
     """
     try:
         return pq.read_table(path / PREDICTIONS, columns=columns)
@@ -227,7 +239,7 @@ def read_predictions(path: Path, columns: Sequence[str] | None = None) -> pa.Tab
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
-    """Read a run's losses and scores, an epoch each; none where it was not trained."""
+    """Read a run's losses and scores by epoch; none if nothing was trained."""
     try:
         with (path / CURVES).open(newline="", encoding="utf-8") as stream:
             rows = csv.DictReader(stream)
@@ -238,8 +250,8 @@ def read_curves(path: Path) -> list[dict[str, float]]:
 
 @contextmanager
 def logging_to(path: Path) -> Iterator[logging.Logger]:
-    """Give the logger of a run, whose lines go to ``log.txt`` in its folder."""
-    logger = logging.getLogger("artsim.recipes")
+    """Yield the logger of a run, which writes to ``log.txt`` in its folder."""
+    logger = logging.getLogger("artsim.training")
     handler = logging.FileHandler(path / "log.txt", encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
     level = logger.level
@@ -255,7 +267,7 @@ def logging_to(path: Path) -> Iterator[logging.Logger]:
 
 def _not_whole(file: Path) -> TrainingError:
     return TrainingError(
-        f"the run {str(file.parent)!r} has no whole {file.name}; end it with "
+        f"the run {str(file.parent)!r} has no complete {file.name}; finish it with "
         f"'artsim train --resume {file.parent}'"
     )
 

@@ -1,7 +1,7 @@
-"""How fast a network learns: slower than its head, and by the step.
+"""Learning rates: lower for a network than for its head, and changing by the step.
 
-Plain functions, whose first arguments `functools.partial` fills in: what trains on several GPUs is
-sent to their processes, and closures cannot be.
+Plain functions whose first arguments `functools.partial` fills in: training on several GPUs sends
+them to other processes, and closures cannot be pickled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from artsim.models.architectures import Classifier
 
 __all__ = ["Schedule", "adamw_slower_below", "warm_then_cosine"]
 
-Schedule = Callable[[int], float]  # what the learning rates are multiplied by at a step
+Schedule = Callable[[int], float]  # factor of the learning rates at a step
 
 
 def adamw_slower_below(
@@ -39,11 +39,11 @@ def adamw_slower_below(
 
 
 def warm_then_cosine(total: int, warm_up: float, step: int) -> float:
-    """Rise in a line over the first share of the steps, then fall as a cosine does, to 0.
+    """Return a factor that rises linearly in the first steps, then falls like a cosine to 0.
 
     Args:
-        total: Steps of the training.
-        warm_up: Share of them in which it rises.
+        total: Number of steps.
+        warm_up: Share of them in which the factor rises.
         step: From 0 on.
     """
     rising = max(round(warm_up * total), 1)

@@ -1,4 +1,4 @@
-"""Rectangles of about as many pixels as a square, so that a picture keeps its aspect ratio."""
+"""Rectangles with about as many pixels as a square, so that an image keeps its aspect ratio."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ def rectangles(size: int, *, step: int = 32, longest: float = 4.0) -> NDArray[np
     """List heights and widths, (S, 2), of about size x size pixels, the narrowest first.
 
     Args:
-        size: Side of the square among them, in pixels.
-        step: What the sides of all but the square are multiples of: networks halve their maps
-            five times.
-        longest: How many times as long as short a side may be.
+        size: Width of the square among them, in pixels.
+        step: Width and height of all others are multiples of it: networks halve their maps five
+            times.
+        longest: The largest aspect ratio.
     """
     found = {(size, size)}
     for side in range(step, round(size * longest**0.5) + step, step):
@@ -36,7 +36,7 @@ def rectangles(size: int, *, step: int = 32, longest: float = 4.0) -> NDArray[np
 def nearest_shapes(
     width: Sequence[int], height: Sequence[int], shapes: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Give each picture the shape whose aspect ratio is nearest to its own, (N, 2).
+    """Return for each image the shape with the nearest aspect ratio, (N, 2).
 
     Args:
         width: In pixels, (N,).
@@ -51,7 +51,7 @@ def nearest_shapes(
 
 
 def in_shape(preprocessing: Preprocessing, shape: NDArray[np.int64]) -> Preprocessing:
-    """Bring pictures to a shape, height and width, and to nothing else."""
+    """Squash images to this height and width instead."""
     height, width = map(int, shape)
     size = (height, width)
     return replace(preprocessing, size=size, scale=size, fit=Fit.SQUASH)

@@ -15,7 +15,14 @@ from artsim.splits.drawing import sample_per_class, split
 from artsim.splits.stored import TEST, TRAIN, VAL, read_split
 from artsim.store import Store
 
-__all__ = ["FRACTIONS", "Task", "balanced_sides", "joint_sides", "keep_apart", "read_class_target"]
+__all__ = [
+    "FRACTIONS",
+    "TrainingTask",
+    "balanced_sides",
+    "joint_sides",
+    "keep_apart",
+    "read_class_target",
+]
 
 FRACTIONS = (0.7, 0.1, 0.2)  # train, validation, test where no split is named
 
@@ -25,7 +32,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Task:
+class TrainingTask:
     """A label to learn."""
 
     target: Label
@@ -66,7 +73,7 @@ class Task:
         members[rows] = matrix[rows]
         return members
 
-    def balanced(self) -> Task:
+    def balanced(self) -> TrainingTask:
         """Return it with each class counting alike in the loss, however many pictures it has."""
         counts = np.bincount(
             self.target.strata[self.rows(TRAIN)], minlength=len(self.target.classes)
@@ -151,9 +158,9 @@ def balanced_sides(
     Args:
         store: The index.
         target: The label, of one class a picture.
-        train: Pictures of each class to learn from.
-        validation: Pictures of each class to look at while it learns.
-        test: Pictures of each class to judge by.
+        train: TrainingData of each class to learn from.
+        validation: TrainingData of each class to look at while it learns.
+        test: TrainingData of each class to judge by.
         first: Take the first in the catalog's order, not a random sample.
         seed: Of the draw.
 

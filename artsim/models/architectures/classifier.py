@@ -31,7 +31,7 @@ class Classifier(nn.Module):
             heads: By task.
         """
         super().__init__()
-        self.body = body
+        self.body, self.dim = body, dim
         self.shapes = dict(heads)
         # By number: a task may be called what no module can be, as 'a.b'.
         self.heads = nn.ModuleList(_head(dim, shape) for shape in heads.values())

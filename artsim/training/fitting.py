@@ -1,4 +1,4 @@
-"""Lightning's Trainer at work on a run: checkpoints, early stopping, stop and resume."""
+"""Fit a network with Lightning's Trainer: checkpoints, early stopping, stop and resume."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from artsim.errors import TrainingError
 from artsim.models import Network, find_device, output_shapes
 from artsim.splits.stored import VAL
-from artsim.training.data import Batch, Pictures
+from artsim.training.data import Batch, TrainingData
 from artsim.training.learner import Learner
 from artsim.training.run import CURVES, Run, Stopped
 
@@ -31,23 +31,23 @@ Monitor = Literal["val_loss", "val_score"]
 
 
 def seed(run: Run) -> None:
-    """Seed all that draws the first weights."""
+    """Seed everything that initializes weights."""
     seed_everything(run.seed, workers=True, verbose=False)
 
 
 def freeze(network: Network, until: str | None = None) -> list[nn.Module]:
-    """List the modules of a network that are computed up to a layer, or all of them.
+    """List the modules of a network up to a layer, or all of them, to be kept frozen.
 
     Args:
         network: A backbone.
-        until: The last layer that stays as it is, by its path; the whole network if None.
+        until: Path of the last frozen layer; the whole network if None.
 
     Raises:
         TrainingError: If it has no such layer.
     """
     if until is None:
         return [network.module]
-    order = list(output_shapes(network))  # a module comes when it is done
+    order = list(output_shapes(network))  # modules in the order in which they finish
     if until not in order:
         raise TrainingError(f"no layer {until!r} to freeze up to; list them with 'artsim layers'")
     done = order[: order.index(until) + 1]
@@ -56,7 +56,7 @@ def freeze(network: Network, until: str | None = None) -> list[nn.Module]:
 
 def fit(
     learner: Learner,
-    pictures: Pictures,
+    data: TrainingData,
     run: Run,
     *,
     epochs: int,
@@ -65,35 +65,35 @@ def fit(
     patience: int | None = None,
     keep: Literal["best", "last"] = "best",
 ) -> int:
-    """Train, or go on from the run's last checkpoint, and leave the chosen weights in the learner.
+    """Train, or resume from the run's last checkpoint, and load the chosen weights.
 
     Args:
-        learner: What learns.
-        pictures: What it learns from.
-        run: Where and how; its ``curves.csv`` is written after every epoch.
+        learner: The network and its tasks.
+        data: Its training and validation images.
+        run: Where and how it is computed; its ``curves.csv`` is written after every epoch.
         epochs: At most.
         max_steps: At most, whatever the epochs.
-        monitor: What decides on validation which epoch is the best.
-        patience: Epochs without a better one after which it ends.
-        keep: Whose weights are kept at the end: of the best epoch, or of the last.
+        monitor: The validation figure that decides which epoch is best.
+        patience: Stop after this many epochs without a better one.
+        keep: Keep the weights of the best epoch, or of the last.
 
     Returns:
-        How many epochs the kept weights have learned.
+        The number of epochs that the kept weights were trained for.
 
     Raises:
-        Stopped: If ``run.stops`` said so; the last checkpoint is of that very step.
-        TrainingError: If the loss is no finite number.
+        Stopped: If ``run.should_stop`` returned true; the last checkpoint is of that very step.
+        TrainingError: If the loss is not finite.
     """
     device = find_device(run.device)
-    total = epochs * pictures.steps_per_epoch
+    total = epochs * data.steps_per_epoch
     mode = "min" if monitor == "val_loss" else "max"
-    callbacks: list[Callback] = [_Watch(run, pictures, min(total, max_steps or total))]
+    callbacks: list[Callback] = [_Watch(run, data, min(total, max_steps or total))]
     if patience is not None:
         callbacks.append(_Patience(monitor, mode=mode, patience=patience, strict=False))
-    if len(pictures.rows[VAL]):
+    if len(data.rows[VAL]):
         callbacks.append(_checkpoint(run.best, monitor=monitor, mode=mode))
-    # Of every epoch: Lightning's own save_last comes with a better one only. It comes after the
-    # best, whose score it holds.
+    # After every epoch: Lightning's own save_last saves only when a better one comes. It follows
+    # the best one, whose score it contains.
     callbacks.append(_checkpoint(run.last))
     with quiet(), _errors_of_processes(run):
         trainer = Trainer(
@@ -115,12 +115,12 @@ def fit(
         resumed = run.last if run.last.exists() else None
         try:
             if resumed is None or not _ended_early(_read(resumed), patience):
-                trainer.fit(learner, datamodule=pictures, ckpt_path=resumed)
+                trainer.fit(learner, datamodule=data, ckpt_path=resumed)
         except SystemExit as error:  # what Lightning makes of Ctrl-C
             raise KeyboardInterrupt from error
     last = _read(run.last)
-    # What processes noted is there alone, and what was noted before an end that came early.
-    learner.go_on(last, pictures.positions)
+    # With several processes, or after an early stop, only the checkpoint has the current state.
+    learner.restore_state(last, data.state)
     chosen = _read(run.best) if keep == "best" and run.best.exists() else last
     learner.load_state_dict(chosen["state_dict"])
     learner.cpu().eval()
@@ -143,14 +143,14 @@ def _read(checkpoint: Path) -> dict[str, Any]:
 
 
 class _Patience(EarlyStopping):
-    """Goes by the patience that is asked for now, not by that of the checkpoint it goes on from."""
+    """Uses the patience given now, not the one in the checkpoint that is resumed."""
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict | {"patience": self.patience})
 
 
 def _ended_early(checkpoint: Mapping[str, Any], patience: int | None) -> bool:
-    """Tell whether patience had run out: Lightning would go on for an epoch to find out again."""
+    """Return whether patience had run out: Lightning would train one more epoch to notice."""
     waited = [
         each["wait_count"] for each in checkpoint["callbacks"].values() if "wait_count" in each
     ]
@@ -158,35 +158,35 @@ def _ended_early(checkpoint: Mapping[str, Any], patience: int | None) -> bool:
 
 
 class _Watch(Callback):
-    """Shows progress, writes the curves, and stops between two steps when asked to."""
+    """Shows progress, writes the curves, and stops between two steps on request."""
 
-    def __init__(self, run: Run, pictures: Pictures, total: int) -> None:
-        self.run, self.pictures, self.total = run, pictures, total
+    def __init__(self, run: Run, data: TrainingData, total: int) -> None:
+        self.run, self.data, self.total = run, data, total
         self.on_sigterm = signal.getsignal(signal.SIGTERM)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Give a process that shares the work no terminal and no signals: they are the first's."""
-        run = Run(path=self.run.path, plan=self.run.plan, whole=self.run.whole)
+        """Leave terminal and signals to the first process; the others share only the work."""
+        run = Run(path=self.run.path, plan=self.run.plan, parent=self.run.parent)
         return {**vars(self), "run": run, "on_sigterm": signal.SIG_DFL}
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
-        # Lightning would end without a word, and mid-epoch without a checkpoint.
+        # Lightning would exit silently, and without a checkpoint within an epoch.
         if signal.getsignal(signal.SIGTERM) is not self.on_sigterm:
             signal.signal(signal.SIGTERM, self.on_sigterm)
 
     def on_train_batch_end(
         self, trainer: Trainer, module: LightningModule, outputs: Any, batch: Batch, batch_idx: int
     ) -> None:
-        positions = self.pictures.positions
-        self.run.progress(positions.step, self.total, len(positions.skipped))
-        # After the last step of an epoch it is validated first, and saved then.
-        if self.run.stops() and batch_idx + 1 < self.pictures.steps_per_epoch:
+        state = self.data.state
+        self.run.progress(state.step, self.total, len(state.skipped))
+        # After the last step of an epoch it is first validated, then saved.
+        if self.run.should_stop() and batch_idx + 1 < self.data.steps_per_epoch:
             trainer.save_checkpoint(self.run.last)
-            raise Stopped(_how_to_go_on(self.run))
+            raise Stopped(_how_to_resume(self.run))
 
     def on_train_epoch_start(self, trainer: Trainer, module: LightningModule) -> None:
-        if self.run.stops() and trainer.current_epoch:
-            raise Stopped(_how_to_go_on(self.run))
+        if self.run.should_stop() and trainer.current_epoch:
+            raise Stopped(_how_to_resume(self.run))
 
     def on_save_checkpoint(
         self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]
@@ -196,8 +196,8 @@ class _Watch(Callback):
             self.run.write(CURVES, _table(module.curves))
 
 
-def _how_to_go_on(run: Run) -> str:
-    return f"stopped and saved; go on with 'artsim train --resume {run.whole or run.path}'"
+def _how_to_resume(run: Run) -> str:
+    return f"stopped and saved; continue with 'artsim train --resume {run.parent or run.path}'"
 
 
 def _table(rows: Sequence[dict[str, float]]) -> str:
@@ -211,7 +211,7 @@ def _table(rows: Sequence[dict[str, float]]) -> str:
 
 
 def _devices(device: torch.device, n: int) -> int | list[int]:
-    """Name the devices to Lightning: from the one that was asked for, or so many of them."""
+    """Return Lightning's ``devices``: the given one, or n of them."""
     if device.type == "cuda" and n == 1:
         return [device.index or 0]
     return n
@@ -219,19 +219,19 @@ def _devices(device: torch.device, n: int) -> int | list[int]:
 
 @contextmanager
 def _errors_of_processes(run: Run) -> Iterator[None]:
-    """Say in one line what ended the processes that share the work."""
+    """Turn the end of a process that shares the work into one line."""
     try:
         yield
     except (ProcessRaisedException, ProcessExitedException) as error:
-        if run.stops():
-            raise Stopped(_how_to_go_on(run)) from error
+        if run.should_stop():
+            raise Stopped(_how_to_resume(run)) from error
         last = str(error).strip().splitlines()[-1]
         raise TrainingError(f"one of {run.devices} processes ended: {last}") from error
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Lightning's tips and warnings to itself: what matters is in the log, or an error."""
+    """Silence Lightning's tips and warnings: what matters is in the log, or an error."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [each.level for each in loggers]
     for each in loggers:

@@ -1,19 +1,20 @@
-"""What is asked in two stages: what a work is, then of each kind its own fields.
+"""A tree of labels in two stages: the kind of a work, then the fields of each kind.
 
 Written as TOML or JSON::
 
     label = "artifact"                                    # a column or derived label
-    classes = ["coins", "frescoes", "others"]             # all there are if left out
+    classes = ["coins", "frescoes", "others"]             # all classes if left out
     [branches.frescoes]
     noun = "fresco"                                       # for phrases; the class if left out
-    fields = {location = ["cyprus", "italy", "other"], period = []}   # all there are if empty
+    fields = {location = ["cyprus", "italy", "other"], period = []}   # all classes if empty
 
-A class without a branch is where it stops.
+A class without a branch has no second stage.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -23,49 +24,57 @@ from typing import Any, Self
 from artsim.errors import TrainingError
 from artsim.labels import short_name
 
-__all__ = ["HERITAGE", "Branch", "Stage", "Tree", "read_tree"]
+__all__ = ["HERITAGE", "TREE", "Branch", "Stage", "Tree", "read_tree"]
 
-_UNSAID = ("other", "not ")  # how values begin that a phrase leaves out
+TREE = "tree.json"  # in a run's folder
+
+_LEFT_OUT = ("other", "not ")  # a phrase leaves out values that start with these
 
 
 @dataclass(frozen=True, kw_only=True)
 class Branch:
-    """What is asked of the works of one class."""
+    """The labels of the works of one class."""
 
-    noun: str  # what one of them is called
-    fields: Mapping[str, tuple[str, ...]]  # label: its classes, all there are if empty
+    noun: str  # for one work
+    fields: Mapping[str, tuple[str, ...]]  # classes by label; all classes if empty
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One question of a tree; a network of its own answers it."""
+    """One label of a tree, predicted by a network of its own."""
 
     name: str  # 'artifact', 'frescoes.period'
     label: str  # a column or derived label
     classes: tuple[str, ...]
-    branch: str | None = None  # the class whose works are asked; all are if None
+    branch: str | None = None  # the class whose works have this label; all works if None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Tree:
-    """The first question, and the branches that follow its answers."""
+    """The first label, and the branches of its classes."""
 
     label: str
     classes: tuple[str, ...] = ()
     branches: Mapping[str, Branch] = field(default_factory=dict)
 
     def stages(self) -> Iterator[Stage]:
-        """Yield the questions, the first first."""
+        """Yield the labels in order."""
         yield Stage(name=short_name(self.label), label=self.label, classes=self.classes)
         for class_, branch in self.branches.items():
             for label, classes in branch.fields.items():
                 name = f"{class_}.{short_name(label)}"
                 yield Stage(name=name, label=label, classes=classes, branch=class_)
 
+    def folder(self, stage: Stage) -> str:
+        """Return the name of the folder of a stage's network in the run's folder."""
+        number = [each.name for each in self.stages()].index(stage.name) + 1
+        name = re.sub(r"[^\w.-]+", "-", stage.name)
+        return f"{number}-{name}"
+
     def phrase(self, class_: str, values: Sequence[str]) -> str:
-        """Say what a work is in words: ``Cyprus Byzantine Fresco``."""
+        """Describe a work in words: ``Cyprus Byzantine Fresco``."""
         noun = self.branches[class_].noun if class_ in self.branches else class_
-        words = [*(value for value in values if not value.startswith(_UNSAID)), noun]
+        words = [*(value for value in values if not value.startswith(_LEFT_OUT)), noun]
         return " ".join(_capital(word) for word in " ".join(words).split())
 
     def to_json(self) -> dict[str, Any]:
@@ -74,10 +83,10 @@ class Tree:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_json` gave, or a user wrote.
+        """Read what `to_json` returned, or a user wrote.
 
         Raises:
-            TrainingError: If it is no tree.
+            TrainingError: If it is not a tree.
         """
         try:
             label, classes = str(values["label"]), tuple(map(str, values.get("classes", ())))
@@ -95,7 +104,7 @@ class Tree:
         unknown = [class_ for class_ in branches if classes and class_ not in classes]
         if unknown:
             raise TrainingError(
-                f"branch {unknown[0]!r} is no class of {label!r}; it has {', '.join(classes)}"
+                f"branch {unknown[0]!r} is not a class of {label!r}; it has {', '.join(classes)}"
             )
         return cls(label=label, classes=classes, branches=branches)
 
@@ -104,14 +113,14 @@ def read_tree(file: Path) -> Tree:
     """Read a tree from a .toml or .json file.
 
     Raises:
-        TrainingError: If it cannot be read or is no tree.
+        TrainingError: If it cannot be read or is not a tree.
     """
     try:
         text = file.read_text(encoding="utf-8")
         values = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
         return Tree.from_json(values)
     except (OSError, ValueError) as error:
-        raise TrainingError(f"{str(file)!r} is no tree in TOML or JSON ({error})") from error
+        raise TrainingError(f"{str(file)!r} is not a tree in TOML or JSON ({error})") from error
 
 
 def _capital(word: str) -> str:

@@ -1,0 +1,260 @@
+"""Train a recipe on a collection or an index: one call from data to a run's folder."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from artsim.datatypes import DEFAULT_MODEL, parse_spec
+from artsim.errors import TrainingError
+from artsim.readers import ReaderOptions, read_collection
+from artsim.recipes.registry import find_recipe, load_recipe
+from artsim.store import Store, is_store
+from artsim.training import (
+    METRICS,
+    Precision,
+    Run,
+    RunPlan,
+    configure,
+    logging_to,
+    new_folder,
+    read_json,
+    read_plan,
+    start_run,
+    to_json,
+    write_plan,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from artsim.datatypes import Catalog
+
+__all__ = [
+    "TrainingOptions",
+    "TrainingResult",
+    "open_run_index",
+    "resume_training",
+    "run_command",
+    "train",
+    "train_run",
+]
+
+INDEX = "index"  # the folder in a run's folder where its collection is embedded
+
+Progress = Callable[[int, int, int], None]
+Stages = Callable[[str], AbstractContextManager[Progress]]
+
+_NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
+
+
+@contextmanager
+def _silent(_stage: str) -> Iterator[Progress]:
+    yield lambda done, total, failures: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions:
+    """How a run is computed and followed."""
+
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    devices: int = 1  # GPUs that share each batch
+    precision: Precision = "f32"  # bf16: of the forward pass; the weights are f32
+    workers: int = 2  # decoding threads
+    show: Stages = _silent  # opens a progress display for a stage, by its name
+    should_stop: Callable[[], bool] = lambda: False  # called after every step
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """A finished run."""
+
+    path: Path  # its folder
+    metrics: Mapping[str, Any]  # the content of metrics.json
+
+    @property
+    def report(self) -> Path:
+        """The report in Markdown."""
+        return self.path / "report.md"
+
+    @property
+    def model(self) -> str | None:
+        """The spec of the trained network, to embed with; None if several or none were trained."""
+        return f"run:{self.path}" if (self.path / "model.json").exists() else None
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return a row for each task: its scores by split, and those of its baselines on test."""
+        import pandas as pd
+
+        rows = []
+        for task in self.metrics.get("tasks", []):
+            scores = {split: task[split].get("value") for split in ("train", "val", "test")}
+            baselines = {name: task["baselines"][name] for name in ("metadata", "knn", "probe")}
+            metric = task["test"].get("metric")
+            row = {"task": task["task"], "metric": metric, **scores, **baselines, **task["others"]}
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+
+def train(
+    source: str | Path | Store,
+    recipe: str = "finetune",
+    settings: Mapping[str, Any] = _NO_SETTINGS,
+    *,
+    folder: Path | None = None,
+    images: Path | None = None,
+    weights: Path | None = None,
+    seed: int = 0,
+    options: TrainingOptions = TrainingOptions(),
+) -> TrainingResult:
+    """Train a recipe, see `RECIPES`, on a collection or an index.
+
+    A collection is first embedded by the default network, for the baselines on the same test
+    images: kNN and a linear probe.
+
+    Args:
+        source: A collection, see `artsim.readers.read_collection`, or an index.
+        recipe: Its name.
+        settings: Fields of the recipe's config, such as ``{"label": "artist", "epochs": 5}``.
+        folder: The run's folder; ``runs/RECIPE-TIME`` if None.
+        images: The folder that image paths of the collection are relative to.
+        weights: A file with the backbone's weights instead of its own.
+        seed: Of splits, first weights and order.
+        options: How it is computed.
+
+    Raises:
+        TrainingError: If the recipe, a setting or the data is of no use, or the loss is not
+            finite; `Stopped` if ``options.should_stop`` returned true.
+        ModelError: If a backbone's weights are not on this machine and cannot be downloaded.
+        ReaderError: If the collection cannot be read.
+        StoreError: If the index cannot be opened, or the folder not be written.
+    """
+    config = configure(load_recipe(recipe).Config, settings)
+    index = None
+    if isinstance(source, Store) or is_store(Path(source)):
+        index = source.path if isinstance(source, Store) else Path(source)
+    plan = RunPlan(
+        recipe=recipe,
+        settings=to_json(config),
+        seed=seed,
+        index=INDEX if index is None else str(index.resolve()),
+        collection=str(source) if index is None else None,
+        images=None if images is None else str(images),
+        weights=None if weights is None else str(weights.resolve()),
+    )
+    run = _new_run(folder or new_folder(Path("runs"), recipe), plan, options)
+    if index is None:
+        _read_catalog(plan)  # before a folder is made
+    else:
+        Store.open(index)
+    return _train(replace(run, plan=start_run(run.path, plan, device=run.device)), options)
+
+
+def resume_training(
+    folder: Path,
+    settings: Mapping[str, Any] = _NO_SETTINGS,
+    *,
+    options: TrainingOptions = TrainingOptions(),
+) -> TrainingResult:
+    """Continue a run that was stopped; it ends like an uninterrupted one.
+
+    Args:
+        folder: The run's folder.
+        settings: Fields of its config to change from now on.
+        options: How it is computed.
+
+    Raises:
+        TrainingError: As of `train`, or if the folder is not a run.
+    """
+    plan = read_plan(folder)
+    if settings:
+        config = configure(load_recipe(plan.recipe).Config, {**plan.settings, **settings})
+        plan = replace(plan, settings=to_json(config))
+        write_plan(folder, plan)
+    return _train(_new_run(folder, plan, options), options)
+
+
+def train_run(run: Run) -> None:
+    """Train what a run's plan says on its index, from its last checkpoint if it has one.
+
+    Raises:
+        TrainingError: As of `train`.
+    """
+    recipe = load_recipe(run.plan.recipe)
+    config = configure(recipe.Config, run.plan.settings)
+    store = open_run_index(run.path, run.plan)
+    run = replace(run, published=find_recipe(run.plan.recipe).known)
+    with logging_to(run.path) as logger:
+        logger.info("%s with seed %d on %s", run.plan.recipe, run.seed, store.path)
+        recipe.train(store, config, run)
+
+
+def open_run_index(path: Path, plan: RunPlan) -> Store:
+    """Open the index that a run is trained on.
+
+    Raises:
+        StoreError: If it does not exist.
+        TrainingError: If it is empty.
+    """
+    store = Store.open(path / plan.index)  # an absolute path stays itself
+    if not store.rows:
+        raise TrainingError(f"{str(store.path)!r} has no images; see 'artsim info --failures'")
+    return store
+
+
+def run_command(plan: RunPlan) -> str:
+    """Return the command that repeats a run, with every setting that is not the default."""
+    words = ["artsim", "train", plan.recipe]
+    words += ["--index", plan.index] if plan.collection is None else [plan.collection]
+    for option, value in (("--images", plan.images), ("--weights", plan.weights)):
+        words += [] if value is None else [option, value]
+    defaults = to_json(load_recipe(plan.recipe).Config())
+    for name, setting in plan.settings.items():
+        words += [] if defaults.get(name) == setting else ["--set", f"{name}={setting}"]
+    return shlex.join([*words, "--seed", str(plan.seed)])
+
+
+def _new_run(path: Path, plan: RunPlan, options: TrainingOptions) -> Run:
+    from artsim.models import find_device
+
+    return Run(
+        path=path,
+        plan=plan,
+        device=str(find_device(options.device)),
+        devices=options.devices,
+        precision=options.precision,
+        workers=options.workers,
+    )
+
+
+def _train(run: Run, options: TrainingOptions) -> TrainingResult:
+    _embed(run, options)
+    with options.show(run.plan.recipe) as progress:
+        train_run(replace(run, progress=progress, should_stop=options.should_stop))
+    return TrainingResult(run.path, read_json(run.path / METRICS))
+
+
+def _embed(run: Run, options: TrainingOptions) -> None:
+    """Embed the collection by the default network, unless that is done or an index was given."""
+    index = run.path / INDEX
+    if run.plan.collection is None or (is_store(index) and Store.open(index).manifest.complete):
+        return
+    from artsim.embedding import EmbedSettings, embed_collection
+    from artsim.models import Compute, load_extractor
+
+    extractor = load_extractor(parse_spec(DEFAULT_MODEL), compute=Compute(device=run.device))
+    settings = EmbedSettings(batch_size=extractor.batch_size, workers=run.workers)
+    with options.show("embedding for the baselines") as progress:
+        embed_collection(
+            _read_catalog(run.plan), index, extractor, settings=settings, progress=progress
+        )
+
+
+def _read_catalog(plan: RunPlan) -> Catalog:
+    images = None if plan.images is None else Path(plan.images)
+    return read_collection(plan.collection or "", options=ReaderOptions(images=images))

@@ -1,0 +1,144 @@
+from .comparing import (
+    RunComparison as RunComparison,
+)
+from .comparing import (
+    compare_runs as compare_runs,
+)
+from .data import (
+    Augmentation as Augmentation,
+)
+from .data import (
+    Batch as Batch,
+)
+from .data import (
+    TrainingData as TrainingData,
+)
+from .data import (
+    squashed as squashed,
+)
+from .fitting import (
+    fit as fit,
+)
+from .fitting import (
+    freeze as freeze,
+)
+from .fitting import (
+    quiet as quiet,
+)
+from .fitting import (
+    seed as seed,
+)
+from .learner import (
+    Learner as Learner,
+)
+from .learner import (
+    probabilities as probabilities,
+)
+from .outliers import (
+    outliers_csv as outliers_csv,
+)
+from .results import (
+    SINGLE as SINGLE,
+)
+from .results import (
+    Others as Others,
+)
+from .results import (
+    finish as finish,
+)
+from .results import (
+    save_metrics as save_metrics,
+)
+from .results import (
+    save_predictions as save_predictions,
+)
+from .run import (
+    METRICS as METRICS,
+)
+from .run import (
+    Precision as Precision,
+)
+from .run import (
+    Run as Run,
+)
+from .run import (
+    RunPlan as RunPlan,
+)
+from .run import (
+    Stopped as Stopped,
+)
+from .run import (
+    find_run as find_run,
+)
+from .run import (
+    logging_to as logging_to,
+)
+from .run import (
+    new_folder as new_folder,
+)
+from .run import (
+    read_curves as read_curves,
+)
+from .run import (
+    read_json as read_json,
+)
+from .run import (
+    read_plan as read_plan,
+)
+from .run import (
+    read_predictions as read_predictions,
+)
+from .run import (
+    read_scores as read_scores,
+)
+from .run import (
+    start_run as start_run,
+)
+from .run import (
+    write_plan as write_plan,
+)
+from .schedules import (
+    adamw_slower_below as adamw_slower_below,
+)
+from .schedules import (
+    warm_then_cosine as warm_then_cosine,
+)
+from .separate import (
+    single_task_values as single_task_values,
+)
+from .settings import (
+    Count as Count,
+)
+from .settings import (
+    NonNegative as NonNegative,
+)
+from .settings import (
+    Share as Share,
+)
+from .settings import (
+    configure as configure,
+)
+from .settings import (
+    to_json as to_json,
+)
+from .shapes import (
+    in_shape as in_shape,
+)
+from .shapes import (
+    nearest_shapes as nearest_shapes,
+)
+from .shapes import (
+    rectangles as rectangles,
+)
+from .tasks import (
+    TrainingTask as TrainingTask,
+)
+from .tasks import (
+    balanced_sides as balanced_sides,
+)
+from .tasks import (
+    joint_sides as joint_sides,
+)
+from .tasks import (
+    read_class_target as read_class_target,
+)
