@@ -60,7 +60,7 @@ class RunPredictor:
         self._plan = read_plan(path)
         self.path, self.top, self.min_confidence = path, top, min_confidence
         self.name = f"run {path.name!r}"
-        # The source of each label: 'lithograph' from "lithograph = medium ~ 'lithograph'".
+        # The source of each label: 'lithograph' from "lithograph = medium ILIKE '%lithograph%'".
         self.labels: dict[str, str] = {task["task"]: task["label"] for task in read_scores(path)}
         self._device = find_device(device)
         self._networks: dict[Path, tuple[TrainedModel, Classifier]] = {}

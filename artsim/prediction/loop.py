@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from artsim import images
-from artsim.datatypes import Catalog, Preprocessing
+from artsim.datatypes import Catalog, Preprocessing, Progress, no_progress
 from artsim.errors import EvaluationError, ImageError
 from artsim.labels import SHAPE
 from artsim.prediction.predictions import Prediction
@@ -36,8 +36,6 @@ __all__ = [
 ]
 
 _ROWS = 4096  # of the index, predicted at a time from stored vectors
-
-Progress = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +130,7 @@ def predict_collection(
     done: Collection[str] = (),
     workers: int = 2,
     max_pixels: int = images.MAX_PIXELS,
-    progress: Progress = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> Iterator[Prediction | Failure]:
     """Predict for every image of a collection; yield a failure for each that cannot be read.
 

@@ -37,7 +37,7 @@ __all__ = ["Config", "train"]
 class Config:
     """The published settings, from the original's notebook unless a comment says otherwise."""
 
-    label: str = "lithograph = medium ~ 'lithograph'"  # rows without a medium have no label
+    label: str = "lithograph = medium ILIKE '%lithograph%'"  # rows without a medium have no label
     train_per_class: Count = 1800
     validation_per_class: Count = 200
     test_per_class: Count = 200  # ours: the original reported its validation score

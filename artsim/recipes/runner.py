@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from artsim.datatypes import DEFAULT_MODEL, parse_spec
+from artsim.datatypes import DEFAULT_MODEL, Progress, no_progress, parse_spec
 from artsim.errors import TrainingError
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes.registry import find_recipe, load_recipe
@@ -47,7 +47,6 @@ __all__ = [
 
 INDEX = "index"  # the folder in a run's folder where its collection is embedded
 
-Progress = Callable[[int, int, int], None]
 Stages = Callable[[str], AbstractContextManager[Progress]]
 
 _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
@@ -55,7 +54,7 @@ _NO_SETTINGS: Mapping[str, Any] = MappingProxyType({})
 
 @contextmanager
 def _silent(_stage: str) -> Iterator[Progress]:
-    yield lambda done, total, failures: None
+    yield no_progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,6 +13,7 @@ import numpy as np
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.labels import LabelKind
+from artsim.metrics.intervals import estimate_share
 from artsim.models import find_device, read_model
 from artsim.recipes import TREE, find_recipe, open_run_index, read_tree
 from artsim.splits.stored import TEST, TRAIN, VAL
@@ -127,11 +128,11 @@ def _methods(task: Mapping[str, Any]) -> list[MethodScore]:
     base, n = task["baselines"], task[TEST]["n"]
     low, high = task[TEST].get("interval", (math.nan, math.nan))
     scores: dict[str, Estimate | None] = {
-        NETWORK: Estimate(task[TEST]["value"], low, high),
-        _TRIVIAL[task[TEST]["metric"]]: _estimate(base, "baseline"),
+        NETWORK: Estimate(task[TEST]["value"], low, high, n=n),
+        _TRIVIAL[task[TEST]["metric"]]: _estimate(base, "baseline", n),
     }
-    scores |= {name: _estimate(base, key) for key, name in _METHODS.items()}
-    scores |= {name: _estimate(task["others"], name) for name in task["others"]}
+    scores |= {name: _estimate(base, key, n) for key, name in _METHODS.items()}
+    scores |= {name: _estimate(task["others"], name, n) for name in task["others"]}
     return [MethodScore(name, score) for name, score in scores.items() if score is not None]
 
 

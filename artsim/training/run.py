@@ -79,10 +79,6 @@ class RunPlan:
     version: str = ""  # of artsim
 
 
-def _silent(done: int, total: int, skipped: int) -> None:
-    """Show no progress. A lambda could not be sent to the processes that share the work."""
-
-
 def _never() -> bool:
     return False
 
@@ -97,7 +93,7 @@ class Run:
     devices: int = 1  # GPUs that share the work
     precision: Precision = "f32"  # bf16: mixed with f32
     workers: int = 2  # decoding threads
-    progress: Progress = _silent
+    progress: Progress = no_progress
     should_stop: Callable[[], bool] = _never  # called after every step; not with several GPUs
     parent: Path | None = None  # folder of the run that this is a part of
     published: str = ""  # the recipe's published figures and their caveats, for the report
