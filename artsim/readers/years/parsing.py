@@ -1,0 +1,273 @@
+"""Date texts of museums as a first and a last year.
+
+The text is cut into clauses at commas, brackets and "and"; each clause gives a range of years or
+none; the ranges together give the answer. What was made of a work later ("printed 1974") counts
+only where nothing else has a year. The rules that need a choice:
+
+* A circa widens by `CIRCA_YEARS` on both sides, as the Carnegie Museum of Art does.
+* "before" and "after" leave the other end open; it is set `OPEN_YEARS` away.
+* The 19th century is 1801 to 1900; early, mid and late are its years 1-30, 26-75 and 71-100.
+* A period in brackets, "Edo period (1603-1867), 19th century", bounds what stands beside it, and
+  of a period or century and of years within it the years count.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from artsim.readers.years.words import (
+    AFTER,
+    BCE,
+    BEFORE,
+    CE,
+    CENTURY,
+    CIRCA,
+    LATER_STATES,
+    MONTHS,
+    NO_DATE,
+    ORDINALS,
+    PARTS,
+    alternatives,
+)
+
+__all__ = ["CIRCA_YEARS", "OPEN_YEARS", "Years", "is_undated", "parse_years"]
+
+CIRCA_YEARS = 5
+OPEN_YEARS = 10
+_LAST_YEAR = 2100  # a larger number is no year
+
+_ROMAN = r"(?=[ivx])x{0,2}(?:ix|iv|v?i{0,3})"
+_ORDINAL_END = r"(?:st|nd|rd|th|de|ste|er|ère|re|ème|eme|e|\.)?"
+_CENTURY_NUMBER = rf"(?:\d{{1,2}}|{_ROMAN}|{alternatives(tuple(ORDINALS))}){_ORDINAL_END}"
+_CENTURY = rf"(?:{alternatives(CENTURY)})(?![a-zà-ÿ])"
+_PART = rf"(?:{alternatives(tuple(PARTS))})(?![a-zà-ÿ])"
+_CIRCA = rf"(?:(?<![a-zà-ÿ.])(?:{alternatives(CIRCA)})(?![a-zà-ÿ]))"
+_ERA = rf"(?:{alternatives((*BCE, *CE))})(?![a-zà-ÿ])"
+_OR = r"\s*(?:\bor\b|\band\b|\bund\b|\boder\b|\bet\b|\bou\b|\ben\b|&)\s*"
+_TO = r"\s*(?:-|/|\bto\b|\bbis\b|\buntil\b|\bà\b|\btot\b|\bau\b|\bal\b|\btill\b)\s*"
+
+
+def _end(number: str) -> str:
+    """Return the pattern of one end of a range, its groups numbered."""
+    return (
+        rf"(?P<circa{number}>{_CIRCA}\s*)?(?:the\s+)?(?P<part{number}>{_PART}[\s-]*)?"
+        rf"(?P<circb{number}>{_CIRCA}\s*)?(?P<before{number}>{_ERA}\s*)?"
+        rf"(?:(?P<century{number}>{_CENTURY_NUMBER})\s*-?\s*{_CENTURY}"
+        rf"|(?<!\d)(?P<decade{number}>\d{{2,3}}0)(?:'?s|er|-er jahre| ?er jahre)(?![a-z])"
+        rf"|(?<!\d)(?P<year{number}>\d{{1,4}})(?![\d]|(?:st|nd|rd|th)\b))"
+        rf"(?:\s*(?P<era{number}>{_ERA}))?"
+    )
+
+
+_RANGE = re.compile(
+    rf"(?:\b(?P<open>{alternatives((*BEFORE, *AFTER))})\s+)?{_end('1')}(?:{_TO}{_end('2')})?"
+    r"(?P<later>\s+(?:or|and|oder|ou|of)\s+(?:later|after|später|plus tard|later))?"
+    r"(?P<earlier>\s+(?:or|and|oder|ou|of)\s+(?:earlier|before|früher|plus tôt|eerder))?"
+)
+_UNDATED = frozenset(NO_DATE)
+_LATER = re.compile(rf"\b(?:{alternatives(LATER_STATES)})\b")
+_BEFORE, _BCE = frozenset(BEFORE), frozenset(BCE)
+_PERIOD = re.compile(
+    rf"\b(?:period|dynasty|dynastie|reign|era|epoch|zeit|époque|periode|{alternatives(CENTURY)})(?!\w)"
+)
+_CLAUSES = re.compile(r"[,;]|\s(?:and|or|und|oder|et|ou|en|e|&|\+)\s(?!later|earlier|after|before)")
+_DAY = (
+    (re.compile(r"(?<!\d)\d{1,2}[/.]\d{1,2}[/.](\d{4})(?!\d)"), r"\1"),  # 9/30/1931, 30.9.1931
+    (re.compile(r"(?<!\d)(\d{4})-\d\d-\d\d(?:t[\d:.]+z?)?(?!\d)"), r"\1"),  # 1931-09-30
+    (re.compile(r"(?<![\d/])\d{1,2}/(\d{4})(?!\d)"), r"\1"),  # 9/1931
+    (re.compile(rf"\b\d{{1,2}}\.?\s+(?=(?:{alternatives(MONTHS)})\b)"), ""),  # 30 September
+    (
+        re.compile(
+            rf"\b(?:{alternatives(MONTHS)})\b\.?(?:\s+\d{{1,2}}(?:-\d{{1,2}})?(?!\d)\s*,?)?"
+        ),
+        " ",
+    ),
+)
+# "11th-14th century" and "mid- to late-19th century" name the century once.
+_SHARED = (
+    (
+        re.compile(
+            rf"({_PART})-?(?:{_TO}|{_OR})({_PART})[\s-]*(?:the )?"
+            rf"({_CENTURY_NUMBER}\s*-?\s*{_CENTURY})"
+        ),
+        r"\1 \3 - \2 \3",
+    ),
+    (
+        re.compile(
+            rf"(?<![\d\w])({_CENTURY_NUMBER})(?:{_TO}|{_OR})"
+            rf"((?:{_PART}[\s-]*)?{_CENTURY_NUMBER}\s*-?\s*{_CENTURY})"
+        ),
+        r"\1 century - \2",
+    ),
+    (re.compile(rf"\b(?:sec\.|s\.|siècle|secolo)\s+({_ROMAN})\b"), r"\1 secolo"),
+    (re.compile(r"(?<=\d)(st|nd|rd|th|e) ?c\b\.?"), r"\1 century"),
+)
+
+
+class Years(NamedTuple):
+    """First and last year, both included; years before Christ are negative."""
+
+    begin: int
+    end: int
+
+
+def is_undated(text: str) -> bool:
+    """Say whether a text says that no date is known, as "n.d." does."""
+    return _normalize(text).strip(" .()") in _UNDATED or _normalize(text) in _UNDATED
+
+
+def parse_years(text: str) -> Years | None:
+    """Read a date text.
+
+    Args:
+        text: As a museum writes it: ``c. 1880``, ``1763, published 1800-07``, ``1. Hälfte 16. Jh.``
+
+    Returns:
+        The first and the last year, or None if no year can be read.
+
+    Example:
+        >>> parse_years("late 19th-early 20th century")
+        Years(begin=1871, end=1930)
+    """
+    text = _normalize(text)
+    bounds = list(filter(None, map(_clause_years, re.findall(r"\(([^()]*)\)", text))))
+    text = re.sub(r"\([^()]*\)", " ", text)
+    clauses = _CLAUSES.split(_spell_out(text, _SHARED))
+    dated = [(clause, years) for clause in clauses if (years := _clause_years(clause))]
+    own = [years for clause, years in dated if not _LATER.search(clause)]
+    found = own or [years for _, years in dated]
+    if not found:
+        return _hull(bounds) if bounds else None
+    if _PERIOD.search(text):
+        bounds += [outer for outer in found if any(_is_within(each, outer) for each in found)]
+        found = [each for each in found if each not in bounds] or found
+    years = _hull(found)
+    for bound in bounds:
+        begin, end = max(years.begin, bound.begin), min(years.end, bound.end)
+        years = Years(begin, end) if begin <= end else years
+    return years
+
+
+def _normalize(text: str) -> str:
+    text = unicodedata.normalize("NFKC", text).lower()
+    text = re.sub("[\u2010-\u2015\u2212]", "-", text)  # hyphens, dashes, minus
+    text = re.sub('[\\[\\]<>?"\u201c-\u201f]', " ", text).replace("\u2019", "'")
+    text = re.sub(r"(?<!\d)\d{1,3},\d{3}(?!\d)", " ", text)  # patent 191,300
+    return " ".join(text.split())
+
+
+def _clause_years(clause: str) -> Years | None:
+    """Read a clause; of several ranges the one that spans them."""
+    ranges = list(_ranges(_spell_out(clause, (*_DAY, *_SHARED))))
+    return _hull(ranges) if ranges else None
+
+
+def _spell_out(text: str, patterns: tuple[tuple[re.Pattern[str], str], ...]) -> str:
+    for pattern, spelled in patterns:
+        text = pattern.sub(spelled, text)
+    return text
+
+
+def _hull(ranges: list[Years]) -> Years:
+    return Years(min(each.begin for each in ranges), max(each.end for each in ranges))
+
+
+def _is_within(inner: Years, outer: Years) -> bool:
+    return outer.begin <= inner.begin and inner.end <= outer.end and inner != outer
+
+
+def _ranges(clause: str) -> Iterator[Years]:
+    for match in _RANGE.finditer(clause):
+        first = _end_years(match, "1")
+        last = (
+            _end_years(match, "2")
+            if match["year2"] or match["decade2"] or match["century2"]
+            else None
+        )
+        if first is None:
+            continue
+        begin, end = first
+        if match[0].strip().isdecimal() and len(match[0].strip()) < 3:
+            continue
+        if last is not None:
+            end = last.end
+            if end < begin:
+                begin, end = (begin, first.end) if _is_month(match) else (end, begin)
+        elif match["open"] or match["later"] or match["earlier"]:
+            begin, end = _open(match, first)
+        if end <= _LAST_YEAR:
+            yield Years(begin, end)
+
+
+def _open(match: re.Match[str], years: Years) -> Years:
+    """Open a range at one end: "before 1500", "1888 or later"; a circa is lost in the opening."""
+    if years.end - years.begin == 2 * CIRCA_YEARS:
+        years = Years(years.begin + CIRCA_YEARS, years.end - CIRCA_YEARS)
+    if match["later"]:
+        return Years(years.begin, years.end + OPEN_YEARS)
+    if match["earlier"]:
+        return Years(years.begin - OPEN_YEARS, years.end)
+    if match["open"] in _BEFORE:
+        return Years(years.begin - OPEN_YEARS, years.begin)
+    return Years(years.end, years.end + OPEN_YEARS)
+
+
+def _is_month(match: re.Match[str]) -> bool:
+    """Say whether the last number is a month: of 1934-05, but not of 1903-05."""
+    return len(match["year2"] or "") == 2
+
+
+def _end_years(match: re.Match[str], number: str) -> Years | None:
+    """Return the years that one end of a range stands for."""
+    era = (match[f"era{number}"] or match[f"before{number}"] or "").strip()
+    if number == "1" and not era and not match["before2"]:
+        era = match["era2"] or ""  # 480-256 BCE
+    is_bce = era in _BCE
+    if match[f"century{number}"]:
+        begin, end = _century(match[f"century{number}"], match[f"part{number}"], is_bce)
+    elif match[f"decade{number}"]:
+        begin = int(match[f"decade{number}"])
+        low, high = _part(match[f"part{number}"])
+        begin, end = begin + (low - 1) // 10, begin + (high - 1) // 10
+        begin, end = (-end, -begin) if is_bce else (begin, end)
+    else:
+        digits = match[f"year{number}"]
+        if number == "2" and match["year1"] and not era and len(digits) < len(match["year1"]):
+            digits = match["year1"][: -len(digits)] + digits  # 1976-77
+        if len(digits) < 3 and not era:
+            return None
+        begin = end = -int(digits) if is_bce else int(digits)
+    is_circa = match[f"circa{number}"] or match[f"circb{number}"] or match["circa1"]
+    if is_circa and not match[f"century{number}"]:
+        begin, end = begin - CIRCA_YEARS, end + CIRCA_YEARS
+    return Years(begin, end)
+
+
+def _century(text: str, part: str | None, is_bce: bool) -> Years:
+    text = text.strip().rstrip(".")
+    number = ORDINALS.get(text) or _number(re.sub(rf"{_ORDINAL_END}$", "", text) or text)
+    low, high = _part(part)
+    if is_bce:
+        return Years(-100 * number + low - 1, -100 * number + high - 1)
+    return Years(100 * (number - 1) + low, 100 * (number - 1) + high)
+
+
+def _part(text: str | None) -> tuple[int, int]:
+    return (
+        PARTS[text.strip(" -")]
+        if text and text.strip(" -") in PARTS
+        else PARTS.get((text or "").strip(), (1, 100))
+    )
+
+
+def _number(text: str) -> int:
+    if text.isdecimal():
+        return int(text)
+    values = [{"i": 1, "v": 5, "x": 10}.get(letter, 0) for letter in text]
+    return sum(
+        -value if any(value < after for after in values[place + 1 : place + 2]) else value
+        for place, value in enumerate(values)
+    )

@@ -1,0 +1,127 @@
+import csv
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artsim.readers.years import is_undated, parse_years
+
+
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        ("1900", (1900, 1900)),
+        ("1976-77", (1976, 1977)),
+        ("1903-05", (1903, 1905)),
+        ("1655\u20139", (1655, 1659)),
+        ("1934-05", (1934, 1934)),  # a month: 05 is before 34
+        ("1880-1890", (1880, 1890)),
+        ("1800-1799", (1799, 1800)),
+        ("1565/70", (1565, 1570)),
+        ("c. 1880", (1875, 1885)),
+        ("c.1625\u201330", (1620, 1635)),
+        ("1880 (?)", (1880, 1880)),
+        ("[1880?]", (1880, 1880)),
+        ("1880s", (1880, 1889)),
+        ("1880s-1890s", (1880, 1899)),
+        ("late 1920s", (1927, 1929)),
+        ("19th century", (1801, 1900)),
+        ("nineteenth century", (1801, 1900)),
+        ("early 16th century", (1501, 1530)),
+        ("16th-17th century", (1501, 1700)),
+        ("18th or 19th century", (1701, 1900)),
+        ("mid- to late-19th century", (1826, 1900)),
+        ("late 19th-early 20th century", (1871, 1930)),
+        ("third quarter of the 18th century", (1751, 1775)),
+        ("turn of the 20th century", (1895, 1905)),
+        ("3rd century BCE", (-300, -201)),
+        ("1st century B.C.", (-100, -1)),
+        ("480-256 BCE", (-480, -256)),
+        ("500 BC-AD 200", (-500, 200)),
+        ("27 BC - AD 14", (-27, 14)),
+        ("A.D. 100\u2013200", (100, 200)),
+        ("1931-09-30", (1931, 1931)),
+        ("1934-05-12T00:00:00Z", (1934, 1934)),
+        ("9/30/1931", (1931, 1931)),
+        ("30.9.1931", (1931, 1931)),
+        ("September 30, 1931", (1931, 1931)),
+        ("June 10-12, 1954", (1954, 1954)),
+        ("Spring 1890", (1890, 1890)),
+        ("1763, published 1800-07", (1763, 1807)),
+        ("1926, printed 1974", (1926, 1926)),
+        ("printed 1974", (1974, 1974)),
+        ("1795\u2013c. 1805", (1795, 1810)),
+        ("before 1645", (1635, 1645)),
+        ("after c.1830", (1830, 1840)),
+        ("1888 or later", (1888, 1898)),
+        ("Edo period (1603-1867), 19th century", (1801, 1867)),
+        ("Ming Dynasty, 1368-1644, 16th century", (1501, 1600)),
+        ("Qianlong period (1736-1795)", (1736, 1795)),
+        ("1960, Design Patent 191,300, 1961", (1960, 1961)),
+        # German, French, Dutch, Italian
+        ("um 1880", (1875, 1885)),
+        ("1. Hälfte 16. Jh.", (1501, 1550)),
+        ("16./17. Jahrhundert", (1501, 1700)),
+        ("200 v. Chr.", (-200, -200)),
+        ("zwischen 1510 und 1520", (1510, 1520)),
+        ("15. Juli 1888", (1888, 1888)),
+        ("1840er Jahre", (1840, 1849)),
+        ("vers 1860", (1855, 1865)),
+        ("fin du XVIIIe siècle", (1771, 1800)),
+        ("Ier siècle av. J.-C.", (-100, -1)),
+        ("19e eeuw", (1801, 1900)),
+        ("omstreeks 1650", (1645, 1655)),
+        ("begin 17de eeuw", (1601, 1630)),
+        ("sec. XIX", (1801, 1900)),
+        ("fine del XVI secolo", (1571, 1600)),
+        ("tra il 1510 e il 1520", (1510, 1520)),
+    ],
+)
+def test_a_date_text_is_read_as_its_first_and_last_year(text, years):
+    assert parse_years(text) == years
+
+
+@pytest.mark.parametrize(
+    "text", ["n.d.", "No date", "date not known", "o.J.", "s.d.", "", "[n.d.]"]
+)
+def test_a_text_that_says_there_is_no_date(text):
+    assert is_undated(text)
+    assert parse_years(text) is None
+
+
+@pytest.mark.parametrize("text", ["hello", "Meiji period", "60s", "inv. 12", "5 x 7 cm"])
+def test_a_text_without_a_year_is_not_read(text):
+    assert parse_years(text) is None
+    assert not is_undated(text)
+
+
+@given(st.integers(100, 2100), st.integers(100, 2100))
+def test_every_range_of_two_years_reads_back(a, b):
+    assert parse_years(f"{a}-{b:04}") == (min(a, b), max(a, b))
+
+
+@given(st.text(max_size=60))
+def test_no_text_fails(text):
+    years = parse_years(text)
+    assert years is None or years.begin <= years.end
+
+
+def test_the_dates_of_two_museums_are_read_as_the_museums_do(museum_data):
+    with (museum_data / "dates/dates.tsv").open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    dated = [row for row in rows if not is_undated(row["text"])]
+    total = read = near = far = 0
+    for row in dated:
+        count = int(row["rows"])
+        years = parse_years(row["text"])
+        total += count
+        if years is None:
+            continue
+        off = max(abs(years.begin - int(row["begin"])), abs(years.end - int(row["end"])))
+        read += count
+        near += count * (off <= 10)
+        far += count * (off > 60)
+    assert total == 57_771  # 790 more say that there is no date
+    assert read / total > 0.9999
+    assert near / read > 0.988
+    assert far / total <= 0.0005
