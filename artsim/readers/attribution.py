@@ -1,0 +1,116 @@
+"""How sure an attribution is: "after", "workshop of", "attributed to", taken from an artist's name.
+
+The qualifier goes to a column of its own, so that a copy does not carry the master's name as if he
+had made it. The words are English, German, French, Dutch and Italian.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+__all__ = ["QUALIFIERS", "Attribution", "parse_artist", "qualifier_of"]
+
+# What each qualifier is called, and how catalogs write it before a name.
+QUALIFIERS: dict[str, tuple[str, ...]] = {
+    "attributed to": (
+        *("attributed to", "attributed", "attr.", "attr. to", "attrib. to", "ascribed to"),
+        *("probably by", "possibly by", "probably", "possibly", "zugeschrieben", "zuschreibung an"),
+        *("attribué à", "attribuée à", "toegeschreven aan", "attribuito a", "mogelijk", "wohl"),
+    ),
+    "workshop of": (
+        *("workshop of", "workshop", "studio of", "studio", "atelier of", "and workshop"),
+        *("and studio", "assistant of", "werkstatt des", "werkstatt der", "werkstatt von"),
+        *("werkstatt", "atelier de", "atelier van", "atelier d'", "werkplaats van"),
+        *("bottega di", "bottega", "office of"),
+    ),
+    "circle of": (
+        *("circle of", "circle", "umkreis des", "umkreis von", "umkreis", "entourage de"),
+        *("cercle de", "kring van", "omgeving van", "cerchia di", "associate of"),
+    ),
+    "follower of": (
+        *("follower of", "follower", "pupil of", "student of", "nachfolger des", "nachfolger von"),
+        *("nachfolger", "schüler des", "schüler von", "suiveur de", "élève de", "navolger van"),
+        *("leerling van", "seguace di", "allievo di", "imitator of", "nachahmer von"),
+    ),
+    "school of": ("school of", "schule des", "schule von", "école de", "school van", "scuola di"),
+    "manner of": (
+        *("manner of", "in the manner of", "style of", "in the style of", "art des", "stil des"),
+        *("manière de", "à la manière de", "stijl van", "in de stijl van", "maniera di"),
+        *("alla maniera di",),
+    ),
+    "after": (
+        *("after", "copy after", "copied after", "copy of", "prints after", "engraved after"),
+        *("nach", "kopie nach", "d'après", "copie d'après", "naar", "kopie naar", "da", "copia da"),
+    ),
+    "forgery of": ("forgery of", "imitation of", "fälschung nach", "vervalsing naar"),
+    "formerly": (
+        *("formerly attributed to", "formerly", "previously attributed to", "ehemals"),
+        *("früher zugeschrieben", "anciennement attribué à", "voorheen toegeschreven aan"),
+        *("già attribuito a",),
+    ),
+}
+# Words that a name can begin with: as qualifiers they count only when the whole text is one.
+_ALONE = frozenset(("da", "nach", "naar", "wohl", "studio", "probably", "possibly", "mogelijk"))
+
+_CANONICAL = {word: name for name, words in QUALIFIERS.items() for word in words}
+_WORDS = "|".join(
+    re.escape(word) for word in sorted(_CANONICAL, key=len, reverse=True) if word not in _ALONE
+)
+_BEFORE = re.compile(
+    rf"(?P<word>{_WORDS})(?<=[\w.'à])(?:\s+|(?<='))(?=\S)(?P<name>.+)", re.I | re.S
+)
+_BEHIND = re.compile(rf"(?P<name>.+?)\s*[,(\[]\s*(?P<word>{_WORDS})\s*[)\]]?", re.I | re.S)
+_LETTER = re.compile(r"(?P<word>nach|naar)\s+(?P<name>[A-ZÀ-Þ].+)", re.I | re.S)
+# Roles of people who made the work.
+_MAKER = frozenset(
+    (
+        *("", "artist", "artists", "painter", "maker", "creator", "author", "sculptor"),
+        *("photographer", "draftsman", "printmaker", "etcher", "engraver", "designer", "architect"),
+        *(
+            "primary",
+            "schilder",
+            "künstler",
+            "maler",
+            "peintre",
+            "pittore",
+            "prentmaker",
+            "tekenaar",
+        ),
+    )
+)
+
+
+class Attribution(NamedTuple):
+    """An artist's name, and how sure it is; None where the work is simply theirs."""
+
+    name: str
+    qualifier: str | None
+
+
+def parse_artist(text: str) -> Attribution:
+    """Take the qualifier from an artist's name.
+
+    Example:
+        >>> parse_artist("Workshop of Rembrandt van Rijn")
+        Attribution(name='Rembrandt van Rijn', qualifier='workshop of')
+    """
+    text = " ".join(text.split())
+    match = _BEFORE.fullmatch(text) or _BEHIND.fullmatch(text) or _LETTER.fullmatch(text)
+    if match is None:
+        return Attribution(text, None)
+    return Attribution(match["name"].strip(" ,"), _CANONICAL[match["word"].lower()])
+
+
+def qualifier_of(role: str | None) -> str | None:
+    """Return the qualifier that a role or a prefix means, "" for a maker; None for another role.
+
+    A printer, a publisher or a sitter is not the artist; ``artist after`` is, after whom.
+    """
+    text = " ".join((role or "").lower().split())
+    if text in _MAKER:
+        return ""
+    if text in _CANONICAL:
+        return _CANONICAL[text]
+    maker, _, rest = text.partition(" ")
+    return _CANONICAL.get(rest) if maker in _MAKER else None
