@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.mapping import MuseumMap, load_map
@@ -49,10 +47,25 @@ class MappedReader:
         return read_mapped(path, self.map, options)
 
 
-def bundled_maps() -> dict[str, MappedReader]:
-    """Return a reader for each mapping that comes with artsim, by name."""
+class _OwnMap:
+    """``map:FILE.toml``: a mapping of the user's own; its files are below the folder it is in."""
+
+    SETTINGS = MappedReader.SETTINGS
+
+    def detects(self, path: Path) -> bool:
+        """A mapping is always named."""
+        return False
+
+    def read(self, path: Path, options: ReaderOptions) -> Catalog:
+        """Read what the mapping names."""
+        map_ = load_map(path)
+        return read_mapped(path.parent, map_, options)
+
+
+def bundled_maps() -> dict[str, MappedReader | _OwnMap]:
+    """Return a reader for each mapping that comes with artsim, by name, and ``map`` for others."""
     maps = (load_map(file) for file in sorted(_BUNDLED.glob("*.toml")))
-    return {map_.name: MappedReader(map_) for map_ in maps}
+    return {map_.name: MappedReader(map_) for map_ in maps} | {"map": _OwnMap()}
 
 
 def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
@@ -76,7 +89,11 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
                 columns.add(row)
     if not columns.rows:
         raise ReaderError(f"{path} holds no record with an id; see the mapping of {map_.name}")
-    table = columns.table(years=[n for n, c in map_.columns.items() if c.type == "years"])
+    kinds = {name: column.type for name, column in map_.columns.items()}
+    table = columns.table(
+        years=[name for name, kind in kinds.items() if kind == "years"],
+        text=[name for name, kind in kinds.items() if kind == "text"],
+    )
     folder = path if path.is_dir() else path.parent
     some = (image for image in table.column("image")[:1000].to_pylist() if image)
     root = image_root(some, (folder,), options) or folder

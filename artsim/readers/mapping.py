@@ -86,7 +86,7 @@ class MuseumMap:
 
     def recognizes(self, record: Mapping[str, Any]) -> bool:
         """Say whether a record has the keys of this museum's."""
-        return bool(self.keys) and all(values_at(record, key) for key in self.keys)
+        return bool(self.keys) and all(any(values_at(record, key)) for key in self.keys)
 
     def row(self, record: Mapping[str, Any]) -> dict[str, Flat]:
         """Return the columns of a record, without id and image."""

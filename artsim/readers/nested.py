@@ -1,7 +1,7 @@
 """Nested records, as JSON and XML hold them: values by path, and all of them flattened.
 
-A path is keys with dots between them, ``creator.full_name``; through a list it goes to every member.
-``[key=value]`` keeps the members that have it: ``linkResource[@type=image_master]``.
+A path is keys with dots between them, ``creator.full_name``; through a list it goes to every
+member. ``[key=value]`` keeps the members that have it: ``linkResource[@type=image_master]``.
 """
 
 from __future__ import annotations

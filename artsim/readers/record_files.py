@@ -1,4 +1,4 @@
-"""Files of records, one after the other: JSON, JSON lines, XML, and tables.
+"""Files of records, one after the other: JSON, JSON lines, XML, CSV and Parquet.
 
 JSON is a record, a list of them, or a wrapper around either: ``{"artObject": ...}``,
 ``{"data": [...]}``. XML is read as a stream: the records are its elements of one name.
@@ -16,13 +16,14 @@ from xml.etree import ElementTree as ET
 import pyarrow.parquet as pq
 
 from artsim.errors import ReaderError
+from artsim.readers.delimited import open_delimited
 from artsim.readers.nested import TEXT
 
 __all__ = ["SUFFIXES", "read_records"]
 
 SUFFIXES = (
     *(".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
-    *(".xml", ".xml.gz", ".parquet"),
+    *(".xml", ".xml.gz", ".csv", ".tsv", ".parquet"),
 )
 
 # What wrappers call the records inside them.
@@ -47,6 +48,9 @@ def read_records(file: Path, records: str | None = None) -> Iterator[Mapping[str
     name = file.name.lower().removesuffix(".gz")
     if name.endswith(".parquet"):
         yield from _read_parquet(file)
+        return
+    if name.endswith((".csv", ".tsv")):
+        yield from _read_delimited(file)
         return
     with _open(file) as stream:
         if name.endswith(".xml"):
@@ -165,6 +169,11 @@ def _of_element(element: ET.Element) -> Any:
     if text:
         found[TEXT] = text
     return found
+
+
+def _read_delimited(file: Path) -> Iterator[Mapping[str, Any]]:
+    for batch in open_delimited(file).batches():
+        yield from batch.to_pylist()
 
 
 def _read_parquet(file: Path) -> Iterator[Mapping[str, Any]]:

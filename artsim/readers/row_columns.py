@@ -32,11 +32,12 @@ class RowColumns:
         if len(self._waiting) == _BATCH:
             self._flush()
 
-    def table(self, *, years: Collection[str] = ()) -> pa.Table:
+    def table(self, *, years: Collection[str] = (), text: Collection[str] = ()) -> pa.Table:
         """Return id, image and the other columns; numbers are found, columns of nulls left out.
 
         Args:
             years: Columns of ``BEGIN/END``, made into ranges of years.
+            text: Columns that stay text, though all their values may be numbers.
         """
         self._flush()
         names = [name for name in self._names if name not in ("id", "image")]
@@ -45,7 +46,11 @@ class RowColumns:
             column = self._column(name)
             if column.null_count == len(column):
                 continue
-            columns[field] = _years(column) if name in years else _typed(name, column)
+            if name in years:
+                column = _years(column)
+            elif name not in text:
+                column = _typed(name, column)
+            columns[field] = column
         return pa.table(columns)
 
     def _flush(self) -> None:
