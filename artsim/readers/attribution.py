@@ -22,7 +22,7 @@ QUALIFIERS: dict[str, tuple[str, ...]] = {
         *("workshop of", "workshop", "studio of", "studio", "atelier of", "and workshop"),
         *("and studio", "assistant of", "werkstatt des", "werkstatt der", "werkstatt von"),
         *("werkstatt", "atelier de", "atelier van", "atelier d'", "werkplaats van"),
-        *("bottega di", "bottega", "office of"),
+        *("bottega di", "bottega"),
     ),
     "circle of": (
         *("circle of", "circle", "umkreis des", "umkreis von", "umkreis", "entourage de"),

@@ -1,0 +1,393 @@
+import gzip
+import json
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artsim.errors import ReaderError
+from artsim.readers.attribution import parse_artist, qualifier_of
+from artsim.readers.mapped import bundled_maps
+from artsim.readers.mapping import load_map
+from artsim.readers.nested import flatten, parse_path, values_at
+from artsim.readers.options import ReaderOptions
+from artsim.readers.record_files import read_records
+
+MAPS = bundled_maps()
+
+
+def rows(name, path, **settings):
+    catalog = MAPS[name].read(path, ReaderOptions(settings=settings))
+    return [row for batch in catalog.batches() for row in batch.to_pylist()]
+
+
+def plain_rows(folder):
+    for file in sorted(folder.rglob("*.json")):
+        yield json.loads(file.read_text(encoding="utf-8"))
+
+
+def one_line(text):
+    return None if text is None else " ".join(text.split()) or None
+
+
+def as_list(value):
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+# --- real museums -------------------------------------------------------------------------
+
+
+def test_300_records_of_tate_are_read_as_a_plain_script_reads_them(museum_data):
+    folder = museum_data / "museums/tate"
+    found = {row["id"]: row for row in rows("tate", folder)}
+    assert len(found) == 300
+    for record in plain_rows(folder):
+        row = found[record["acno"]]
+        assert row["title"] == one_line(record["title"])
+        assert row["date_text"] == one_line(record["dateText"])
+        assert row["medium"] == one_line(record.get("medium"))
+        assert row["image"] == one_line(record["thumbnailUrl"])
+        assert row["credit_line"] == one_line(record["creditLine"])
+        makers = [
+            one_line(each["fc"])
+            for each in record["contributors"]
+            if each["role"] == "artist" or "after" in each["role"] or "attrib" in each["role"]
+        ]
+        assert [name for name in makers if name not in as_list(row["artist"])] == []
+        range_ = record.get("dateRange")
+        if range_:
+            assert row["years"] == {"begin": range_["startYear"], "end": range_["endYear"]}
+
+
+def test_300_records_of_carnegie_are_read_as_a_plain_script_reads_them(museum_data):
+    folder = museum_data / "museums/cmoa"
+    found = {row["id"]: row for row in rows("cmoa", folder)}
+    assert len(found) == 300
+    for record in plain_rows(folder):
+        row = found[record["id"]]
+        assert row["title"] == one_line(record["title"])
+        assert row["date_text"] == one_line(record["creation_date"])
+        assert row["medium"] == one_line(record["medium"])
+        images = record["images"] or []
+        assert row["image"] == (images[0]["image_url"] if images else None)
+        makers = [one_line(each["full_name"]) for each in record["creator"] if not each["role"]]
+        assert [name for name in makers if name not in as_list(row["artist"])] == []
+
+
+def test_every_view_of_a_record_is_a_row_with_the_object_in_common(museum_data):
+    folder = museum_data / "museums/cmoa"
+    addresses = [
+        {each["image_url"] for each in record["images"] or []} for record in plain_rows(folder)
+    ]
+    expected = sum(max(len(each), 1) for each in addresses)
+    found = rows("cmoa", folder, views="all")
+    assert len(found) == expected
+    assert len({row["object"] for row in found}) == 300
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "expected"),
+    [
+        (
+            "met",
+            {
+                "objectID": 1,
+                "title": "Head",
+                "artistDisplayName": "Rembrandt",
+                "artistPrefix": "After",
+                "objectDate": "ca. 1650",
+                "objectBeginDate": 1645,
+                "objectEndDate": 1655,
+                "primaryImageSmall": "",
+                "primaryImage": "https://img.example/1.jpg",
+                "isPublicDomain": True,
+            },
+            {
+                "id": "1",
+                "image": "https://img.example/1.jpg",
+                "artist": "Rembrandt",
+                "artist_qualifier": "after",
+                "years": {"begin": 1645, "end": 1655},
+                "public_domain": "true",
+            },
+        ),
+        (
+            "cleveland",
+            {
+                "accession_number": "1927.1",
+                "share_license_status": "CC0",
+                "creation_date": "1600s",
+                "technique": "oil",
+                "creators": [{"description": "Frans Hals (Dutch)", "qualifier": "workshop of"}],
+                "images": {"web": {"url": "https://img.example/w.jpg"}},
+            },
+            {
+                "id": "1927.1",
+                "image": "https://img.example/w.jpg",
+                "artist": "Frans Hals (Dutch)",
+                "artist_qualifier": "workshop of",
+                "years": {"begin": 1600, "end": 1609},
+            },
+        ),
+        (
+            "linkedart",
+            {
+                "@context": "https://linked.art/ns/v1/linked-art.json",
+                "id": "https://museum.example/object/1",
+                "identified_by": [
+                    {"type": "Identifier", "content": "1900.1"},
+                    {"type": "Name", "content": "Irises"},
+                ],
+                "produced_by": {
+                    "type": "Production",
+                    "carried_out_by": [{"_label": "Vincent van Gogh"}],
+                    "timespan": {
+                        "begin_of_the_begin": "1889-01-01T00:00:00Z",
+                        "end_of_the_end": "1889-12-31T00:00:00Z",
+                    },
+                },
+            },
+            {
+                "id": "https://museum.example/object/1",
+                "image": None,
+                "title": "Irises",
+                "artist": "Vincent van Gogh",
+                "years": {"begin": 1889, "end": 1889},
+            },
+        ),
+    ],
+)
+def test_a_bundled_mapping_reads_its_museum(name, record, expected, tmp_path):
+    file = tmp_path / "record.json"
+    file.write_text(json.dumps(record))
+    assert [key for key, reader in MAPS.items() if reader.detects(file)] == [name]
+    (row,) = rows(name, file)
+    assert {key: row.get(key) for key in expected} == expected
+
+
+def test_lido_takes_the_preferred_name_and_the_master_image(tmp_path):
+    actor = (
+        "<nameActorSet><appellationValue lido:pref='alternate'>E. Name</appellationValue>"
+        "<appellationValue lido:pref='preferred'>Name, Ein</appellationValue></nameActorSet>"
+    )
+    lido = (
+        "<lido:lidoWrap xmlns:lido='http://www.lido-schema.org' xmlns='http://www.lido-schema.org'>"
+        + "".join(
+            f"<lido><lidoRecID lido:type='local'>X/{n}</lidoRecID>"
+            "<descriptiveMetadata xml:lang='de'><eventWrap><eventSet><event><eventActor>"
+            f"<actorInRole><actor>{actor}</actor>"
+            "<attributionQualifierActor>Werkstatt</attributionQualifierActor></actorInRole>"
+            "</eventActor></event></eventSet></eventWrap></descriptiveMetadata>"
+            "<administrativeMetadata><resourceWrap><resourceSet>"
+            "<resourceRepresentation lido:type='image_thumb'>"
+            "<linkResource>https://img.example/t.jpg</linkResource></resourceRepresentation>"
+            "<resourceRepresentation lido:type='image_master'>"
+            f"<linkResource>https://img.example/{n}.jpg</linkResource></resourceRepresentation>"
+            "</resourceSet></resourceWrap></administrativeMetadata></lido>"
+            for n in range(3)
+        )
+        + "</lido:lidoWrap>"
+    )
+    file = tmp_path / "export.xml.gz"
+    file.write_bytes(gzip.compress(lido.encode()))
+    found = rows("lido", file)
+    assert [row["id"] for row in found] == ["X/0", "X/1", "X/2"]
+    assert [row["image"] for row in found] == [f"https://img.example/{n}.jpg" for n in range(3)]
+    assert {row["artist"] for row in found} == {"Name, Ein"}
+    assert {row["artist_qualifier"] for row in found} == {"workshop of"}
+
+
+# --- files --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.json", '[{"id": 1}, {"id": 2}]'),
+        ("a.json", '{"data": [{"id": 1}, {"id": 2}], "pagination": {"total": 2}}'),
+        ("a.json", '{"hits": {"total": 2, "items": [{"id": 1}, {"id": 2}], "max": 1}}'),
+        ("a.jsonl", '{"id": 1}\n\n{"id": 2}\n'),
+        ("a.json", '{"id": 1}\n{"id": 2}\n'),
+        ("a.xml", "<all><r><id>1</id></r><r><id>2</id></r></all>"),
+        ("a.csv", "id,x\n1,\n2,\n"),
+    ],
+)
+def test_records_are_found_in_whatever_wraps_them(name, text, tmp_path):
+    file = tmp_path / name
+    file.write_text(text)
+    assert [str(record["id"]) for record in read_records(file)] == ["1", "2"]
+
+
+def test_a_wrapped_object_is_one_record(tmp_path):
+    file = tmp_path / "a.json"
+    file.write_text('{"elapsedMilliseconds": 0, "artObject": {"objectNumber": "SK-A-1"}}')
+    assert list(read_records(file)) == [{"objectNumber": "SK-A-1"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.json", '{"id": 1', "line 1, column 9: not JSON"),
+        ("a.json", '{"id": 1}\n{"id": \n', "line 2"),
+        ("a.json", "[1, 2]", "holds int, not records"),
+        ("a.xml", "<all><r>", "is not sound XML"),
+        ("a.json", b'{"id": "\xff"}', "is not UTF-8"),
+    ],
+)
+def test_a_damaged_file_is_named_with_its_fault(name, text, message, tmp_path):
+    file = tmp_path / name
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(ReaderError, match=message):
+        list(read_records(file))
+
+
+# --- values -------------------------------------------------------------------------------
+
+
+def test_nested_values_become_columns_and_lists_keep_their_places():
+    record = {
+        "id": 7,
+        "size": {"h": 1.5, "w": None},
+        "makers": [{"name": "A", "role": None}, {"name": "B", "role": "printer"}],
+        "tags": ["x", "y"],
+        "open": True,
+    }
+    assert flatten(record) == {
+        "id": "7",
+        "size.h": "1.5",
+        "size.w": None,
+        "makers.name": ["A", "B"],
+        "makers.role": [None, "printer"],
+        "tags": ["x", "y"],
+        "open": "true",
+    }
+
+
+def test_a_path_keeps_the_members_that_have_a_value():
+    record = {"names": [{"kind": "short", "text": "X"}, {"kind": "full", "text": "Xaver"}]}
+    assert values_at(record, parse_path("names[kind=full].text")) == ["Xaver"]
+    assert values_at(record, parse_path("names.text")) == ["X", "Xaver"]
+    assert values_at(record, parse_path("nothing.text")) == []
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.text(st.sampled_from("abc"), min_size=1, max_size=2), inner, max_size=3
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_json_can_be_flattened(value):
+    flat = flatten({"x": value})
+    assert all(each is None or isinstance(each, str | list) for each in flat.values())
+
+
+@pytest.mark.parametrize(
+    ("text", "attribution"),
+    [
+        ("Rembrandt van Rijn", ("Rembrandt van Rijn", None)),
+        ("after Rembrandt van Rijn", ("Rembrandt van Rijn", "after")),
+        ("Workshop of Artist A", ("Artist A", "workshop of")),
+        ("Formerly attributed to Giorgione", ("Giorgione", "formerly")),
+        ("Artist A (attributed to)", ("Artist A", "attributed to")),
+        ("Rubens, Peter Paul, follower of", ("Rubens, Peter Paul", "follower of")),
+        ("nach Albrecht Dürer", ("Albrecht Dürer", "after")),
+        ("d'après Raphaël", ("Raphaël", "after")),
+        ("atelier van Rubens", ("Rubens", "workshop of")),
+        ("cerchia di Verrocchio", ("Verrocchio", "circle of")),
+        ("Leonardo da Vinci", ("Leonardo da Vinci", None)),
+        ("Studio Ghibli", ("Studio Ghibli", None)),
+        ("Afterman, Joe", ("Afterman, Joe", None)),
+        ("Nacho Vidal", ("Nacho Vidal", None)),
+    ],
+)
+def test_a_copy_does_not_carry_the_masters_name_alone(text, attribution):
+    assert parse_artist(text) == attribution
+
+
+@pytest.mark.parametrize(
+    ("role", "qualifier"),
+    [
+        (None, ""),
+        ("artist", ""),
+        ("painter", ""),
+        ("artist after", "after"),
+        ("Workshop of", "workshop of"),
+        ("printer", None),
+        ("publisher", None),
+    ],
+)
+def test_a_role_is_the_artists_a_qualifier_or_another_persons(role, qualifier):
+    assert qualifier_of(role) == qualifier
+
+
+# --- mappings -----------------------------------------------------------------------------
+
+OWN = """
+id = "nr"
+image = ["photo", "https://img.example/{guid}/full.jpg"]
+[columns]
+title = "titles.main"
+artist = { path = "maker.name", separator = "$" }
+years = { text = "dating", type = "years" }
+material = { path = "material", separator = "$", type = "list", null = ["unknown"] }
+"""
+
+
+def test_a_museum_of_ones_own_takes_ten_lines(tmp_path):
+    (tmp_path / "museum.toml").write_text(OWN)
+    (tmp_path / "works.jsonl").write_text(
+        '{"nr": "X-1", "photo": "a.jpg", "titles": {"main": "One"}, "dating": "c. 1880", '
+        '"maker": {"name": "Naam, Een$after Naam, Twee"}, "material": "doek$olieverf"}\n'
+        '{"nr": "X-2", "guid": "g2", "material": "unknown", "dating": "n.d.", "room": 5}\n'
+    )
+    one, two = rows("map", tmp_path / "museum.toml")
+    assert one["artist"] == ["Naam, Een", "Naam, Twee"]
+    assert one["artist_qualifier"] == [None, "after"]
+    assert one["material"] == ["doek", "olieverf"]
+    assert one["years"] == {"begin": 1875, "end": 1885}
+    assert two["image"] == "https://img.example/g2/full.jpg"
+    assert two["material"] is two["years"] is two["artist"] is None
+    assert two["room"] == 5  # not mapped, and not lost
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id = 'nr'", "does not say where the image is"),
+        ("id = 'nr'\nimage = 'a'\nimgae = 'b'", "no mapping has 'imgae'"),
+        ("id = 'nr'\nimage = 'a'\nviews = 'some'", "views is 'some'; write first or all"),
+        ("id = 'nr'\nimage = 'a'\n[columns]\nx = {pth = 'y'}", "unknown 'pth'"),
+        ("id = 'nr'\nimage = 'a'\n[columns]\nx = 'a..b'", "is not a path"),
+        ("id = ", "is not TOML"),
+    ],
+)
+def test_a_mapping_that_cannot_be_read_says_why(text, message, tmp_path):
+    file = tmp_path / "m.toml"
+    file.write_text(text)
+    with pytest.raises(ReaderError, match=message):
+        load_map(file)
+
+
+def test_parquet_records_are_read(tmp_path):
+    import pyarrow as pa
+
+    table = pa.table({"nr": ["1"], "photo": ["a.jpg"], "titles": [{"main": "One"}]})
+    pq.write_table(table, tmp_path / "works.parquet")
+    (tmp_path / "museum.toml").write_text(OWN)
+    assert rows("map", tmp_path / "museum.toml")[0]["title"] == "One"
+
+
+@pytest.mark.parametrize("name", [name for name in MAPS if name != "map"])
+def test_every_bundled_mapping_says_what_it_reads_and_under_which_terms(name):
+    map_ = MAPS[name].map
+    assert map_.what
+    assert map_.terms
+    assert map_.example.startswith(f"{name}:")
+    assert map_.keys
