@@ -300,8 +300,16 @@ class TestDeclaredTypes:
         text = "image,year\na,1890\nb,c. 1890\n"
         with pytest.raises(ReaderError, match=r"row 2, column 'year': 'c\. 1890' is not .*number"):
             read(tmp_path, text, types={"year": "number"})
-        with pytest.raises(ReaderError, match=r"row 2, column 'year': 'c\. 1890' is not .*years"):
-            read(tmp_path, text, types={"year": "years"})
+
+    def test_an_odd_date_is_missing_and_refuses_nothing(self, tmp_path):
+        text = "image,year\na,1890\nb,c. 1890\nc,no idea\nd,n.d.\n"
+        catalog = read(tmp_path, text, types={"year": "years"})
+        assert [row["year"] for row in rows(catalog)] == [
+            {"begin": 1890, "end": 1890},
+            {"begin": 1885, "end": 1895},
+            None,
+            None,
+        ]
 
     def test_unknown_columns_and_types_list_the_known(self, tmp_path):
         with pytest.raises(

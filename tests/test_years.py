@@ -15,6 +15,7 @@ from artsim.readers.years import is_undated, parse_years
         ("1903-05", (1903, 1905)),
         ("1655\u20139", (1655, 1659)),
         ("1934-05", (1934, 1934)),  # a month: 05 is before 34
+        ("1999-02", (1999, 2002)),
         ("1880-1890", (1880, 1890)),
         ("1800-1799", (1799, 1800)),
         ("1565/70", (1565, 1570)),
@@ -89,7 +90,7 @@ def test_a_text_that_says_there_is_no_date(text):
     assert parse_years(text) is None
 
 
-@pytest.mark.parametrize("text", ["hello", "Meiji period", "60s", "inv. 12", "5 x 7 cm"])
+@pytest.mark.parametrize("text", ["hello", "l860s", "Meiji period", "60s", "inv. 12", "5 x 7 cm"])
 def test_a_text_without_a_year_is_not_read(text):
     assert parse_years(text) is None
     assert not is_undated(text)

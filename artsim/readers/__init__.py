@@ -1,6 +1,7 @@
 """Readers: each turns one kind of collection into the rows of a catalog.
 
-To add one, write its module (see `Reader`) and name it in `READERS`.
+To add one, write its module (see `Reader`) and name it in `READERS`; for records of a museum a
+mapping of ten lines in `maps/` will do.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from artsim.errors import ReaderError
 from artsim.readers import folder, iiif, mame, moma, nga, rijks, table, wikiart
 from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
+from artsim.readers.mapped import bundled_maps
 from artsim.readers.options import DEFAULT_OPTIONS, ReaderOptions
 from artsim.readers.pictures import is_hidden, is_picture, is_url, printable
 from artsim.readers.records import load_json
@@ -65,6 +67,7 @@ READERS: MutableMapping[str, Reader] = {
     "mame": mame,
     "rijks": rijks,
     "iiif": iiif,
+    **bundled_maps(),
     "table": table,
     "folder": folder,
 }

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.datatypes import RESERVED, FieldType
+from artsim.readers.years import YEARS, years_of
 
 __all__ = [
     "YEARS",
@@ -27,14 +28,11 @@ __all__ = [
 
 Parsing = Literal["text", "integer", "decimal", "list", "years"]
 
-YEARS = pa.struct([("begin", pa.int32()), ("end", pa.int32())])
-
 # A leading zero makes a code, not a number: '0042'. 15 digits are exact as float64, 18 as int64.
 _INTEGER = r"^-?(?:0|[1-9][0-9]{0,17})$"
 _DECIMAL = r"^-?(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-][0-9]+)?$"
 # How other programs write a number that is missing; in a column of words these are words.
 _MISSING = r"(?i)^(?:nan|null|none|na|n/a)$"
-_YEARS = r"^(?P<begin>-?[0-9]{1,4})(?:\s*[-/\x{2013}]\s*(?P<end>-?[0-9]{1,4}))?$"
 
 _VOCABULARY = 20_000  # distinct values examined, to distinguish lists from sentences
 _SHARED = 0.75  # of the pieces between ; must be met in another value
@@ -98,8 +96,6 @@ class ColumnGuess:
         values = column.drop_null()
         if self.declared is FieldType.NUMBER:
             self._note_misfit(column, f"{_INTEGER}|{_DECIMAL}|{_MISSING}")
-        elif self.declared is FieldType.YEARS:
-            self._note_misfit(column, _YEARS)
         if self._decimal and len(values):
             self._add_numbers(values)
         if not self._decimal and self.declared in (None, FieldType.LIST):
@@ -166,7 +162,7 @@ def convert(column: pa.Array, type_: ColumnType) -> pa.Array:
     if type_.parsing == "list":
         return split_list(column, type_.separator)
     if type_.parsing == "years":
-        return _split_years(column)
+        return years_of(column)
     if type_.parsing in ("integer", "decimal"):
         missing = pc.match_substring_regex(column, _MISSING)
         column = pc.if_else(missing, pa.scalar(None, pa.string()), column)
@@ -187,18 +183,6 @@ def strip_lists(lists: pa.Array) -> pa.Array:
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return pa.ListArray.from_arrays(
         pa.array(offsets, pa.int32()), values.filter(is_value), mask=pa.array(lengths == 0)
-    )
-
-
-def _split_years(column: pa.Array) -> pa.Array:
-    """Turn ``1880`` and ``1880-1890`` into first and last year."""
-    parts = pc.extract_regex(column, _YEARS)
-    begin, end = pc.struct_field(parts, "begin"), pc.struct_field(parts, "end")
-    last = pc.if_else(pc.equal(end, ""), begin, end)
-    return pa.StructArray.from_arrays(
-        [pc.cast(begin, pa.int32()), pc.cast(last, pa.int32())],
-        fields=list(YEARS),
-        mask=pc.is_null(column),
     )
 
 

@@ -14,10 +14,11 @@ import pyarrow.compute as pc
 
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
-from artsim.readers.columns import YEARS, ColumnType, convert, field_names, split_list
+from artsim.readers.columns import ColumnType, convert, field_names, split_list
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with
+from artsim.readers.years import YEARS, years_of
 
 __all__ = ["SETTINGS", "detects", "read"]
 
@@ -61,14 +62,6 @@ _NAMES = {
 }
 _NUMBERS = tuple(name for name in _NAMES if name.endswith((" (cm)", " (kg)", " (sec.)")))
 
-# 1896, c. 1896, (1976-77), 1976-1977. Anything else, 'Before 1950' or '1959, published 1976', says
-# more than a range can.
-_DATE = (
-    r"^\(?(?:c\.|ca\.|circa)?\s*(?P<begin>[0-9]{4})"
-    r"(?:\s*[-\x{2013}/]\s*(?P<end>[0-9]{4}|[0-9]{2}))?\.?\)?\.?$"
-)
-
-
 _UNKNOWN = "Nationality unknown"  # what the museum writes among nationalities
 
 
@@ -84,7 +77,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     ``nationality``, ``gender`` and ``constituent_id`` are lists, for a work can have several
     artists; ``artist`` stays the text it is, because names hold commas too. ``artist_born`` and
     ``artist_died`` are those of the first artist, and missing where the museum writes ``(0)``:
-    unknown, or living. ``years`` is the date where it is a year or a plain range.
+    unknown, or living. ``years`` is the date as first and last year.
 
     Raises:
         ReaderError: If the table is missing or broken, or is in none of the three layouts.
@@ -106,7 +99,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         for batch in table.batches():
             columns = [batch["ObjectID"], _addresses(batch[image])]
             columns += [read(batch[name]) for name, read in readers.items()]
-            yield pa.RecordBatch.from_arrays([*columns, _years(batch["Date"])], schema=schema)
+            yield pa.RecordBatch.from_arrays([*columns, years_of(batch["Date"])], schema=schema)
 
     return Catalog(
         name="moma" if file.stem.lower() == "artworks" else file.stem,
@@ -173,21 +166,6 @@ def _number(column: pa.Array) -> pa.Array:
     is_number = pc.match_substring_regex(column, r"^[0-9]+(\.[0-9]*)?$")
     kept = pc.if_else(is_number, column, pa.scalar(None, pa.string()))
     return convert(kept, ColumnType("decimal"))
-
-
-def _years(date: pa.Array) -> pa.Array:
-    """Read a date as years, ``1999-05`` as 1999 to 2005; null where it says more than that."""
-    parts = pc.extract_regex(date, _DATE)
-    first, last = pc.struct_field(parts, "begin"), pc.struct_field(parts, "end")
-    begin = pc.cast(first, pa.int32())
-    is_short = pc.equal(pc.utf8_length(last), 2)
-    digits = pc.cast(pc.if_else(pc.equal(last, ""), first, last), pa.int32())
-    century = pc.multiply(pc.divide(begin, 100), 100)
-    end = pc.if_else(is_short, pc.add(century, digits), digits)
-    is_next = pc.and_(is_short, pc.less(end, begin))
-    end = pc.cast(pc.if_else(is_next, pc.add(end, 100), end), pa.int32())
-    is_range = pc.fill_null(pc.less_equal(begin, end), False)
-    return pa.StructArray.from_arrays([begin, end], fields=list(YEARS), mask=pc.invert(is_range))
 
 
 def _null_if(column: pa.Array, value: int) -> pa.Array:

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 import pyarrow as pa
 
 from artsim.datatypes import FieldType
-from artsim.readers.columns import YEARS, ColumnGuess, convert, field_names
+from artsim.readers.columns import ColumnGuess, convert, field_names
 from artsim.readers.nested import Flat
+from artsim.readers.years import YEARS
 
 __all__ = ["RowColumns"]
 

@@ -14,10 +14,11 @@ import pyarrow.parquet as pq
 
 from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
-from artsim.readers.columns import YEARS, ColumnGuess, convert, field_names, strip_lists
+from artsim.readers.columns import ColumnGuess, convert, field_names, strip_lists
 from artsim.readers.delimited import clean, open_delimited
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, image_root
+from artsim.readers.years import YEARS
 
 __all__ = ["ID_COLUMNS", "IMAGE_COLUMNS", "SETTINGS", "detects", "read"]
 

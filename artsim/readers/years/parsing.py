@@ -38,6 +38,7 @@ __all__ = ["CIRCA_YEARS", "OPEN_YEARS", "Years", "is_undated", "parse_years"]
 CIRCA_YEARS = 5
 OPEN_YEARS = 10
 _LAST_YEAR = 2100  # a larger number is no year
+_NEXT_CENTURY = 15  # years that a range such as 1999-02 spans at most; else 02 is a month
 
 _ROMAN = r"(?=[ivx])x{0,2}(?:ix|iv|v?i{0,3})"
 _ORDINAL_END = r"(?:st|nd|rd|th|de|ste|er|ère|re|ème|eme|e|\.)?"
@@ -56,8 +57,8 @@ def _end(number: str) -> str:
         rf"(?P<circa{number}>{_CIRCA}\s*)?(?:the\s+)?(?P<part{number}>{_PART}[\s-]*)?"
         rf"(?P<circb{number}>{_CIRCA}\s*)?(?P<before{number}>{_ERA}\s*)?"
         rf"(?:(?P<century{number}>{_CENTURY_NUMBER})\s*-?\s*{_CENTURY}"
-        rf"|(?<!\d)(?P<decade{number}>\d{{2,3}}0)(?:'?s|er|-er jahre| ?er jahre)(?![a-z])"
-        rf"|(?<!\d)(?P<year{number}>\d{{1,4}})(?![\d]|(?:st|nd|rd|th)\b))"
+        rf"|(?<![\dabd-z])(?P<decade{number}>\d{{2,3}}0)(?:'?s|er|-er jahre| ?er jahre)(?![a-z])"
+        rf"|(?<![\dabd-z])(?P<year{number}>\d{{1,4}})(?![\d]|(?:st|nd|rd|th)\b))"
         rf"(?:\s*(?P<era{number}>{_ERA}))?"
     )
 
@@ -237,6 +238,9 @@ def _end_years(match: re.Match[str], number: str) -> Years | None:
         digits = match[f"year{number}"]
         if number == "2" and match["year1"] and not era and len(digits) < len(match["year1"]):
             digits = match["year1"][: -len(digits)] + digits  # 1976-77
+            after = int(digits) + 100 - int(match["year1"])
+            if len(match["year2"]) == 2 and 0 < after <= _NEXT_CENTURY:
+                digits = str(int(digits) + 100)  # 1999-02
         if len(digits) < 3 and not era:
             return None
         begin = end = -int(digits) if is_bce else int(digits)
