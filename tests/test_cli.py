@@ -155,7 +155,7 @@ def test_similar_prints_json_lines_in_a_pipe(index, museum):
     matches = [json.loads(line) for line in lines]
     assert list(matches[0]) == [
         *("rank", "id", "score", "percentile", "image"),
-        *("title", "artist", "year"),
+        *("title", "artist", "year", "index"),
     ]
     assert [match["rank"] for match in matches] == [1, 2, 3]
     assert matches[0]["id"] == "obj-5"
@@ -166,7 +166,7 @@ def test_similar_prints_json_lines_in_a_pipe(index, museum):
 
 def test_similar_prints_a_table_for_people(index):
     output = run("similar", "--id", "obj-4", "-k", "2", "--index", index, "--table")
-    assert output.startswith(f"Similar to obj-4 in {index} (8 images, by embedding)\n")
+    assert output.startswith(f"Similar to obj-4 in {index} (8 pictures, by embedding)\n")
     assert "[bold]No. 5" in output  # a title is shown as it is, not taken for markup
 
 
@@ -303,7 +303,7 @@ def test_knn_eval_leaves_out_vectors_of_zeros(palette, tmp_path):
     file = tmp_path / "p.csv"
     args = ("knn-eval", "--index", palette, "--label", "hue", "-k", "1", "--predictions", file)
     result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
-    assert result.stderr == "Note: left out, because their vectors are all zeros: 1 of 7 pictures\n"
+    assert result.stderr == ("Note: 1 of 7 pictures are left out, as their vectors are all zeros\n")
     assert json.loads(result.stdout)["n"] == 6
     by_id = {row.split(",")[0]: row.split(",")[-1] for row in file.read_text().splitlines()[1:]}
     assert sorted(by_id) == ["blue", "cyan", "navy", "orange", "red", "yellow"]

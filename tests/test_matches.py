@@ -299,8 +299,8 @@ def test_previews_are_printed_where_they_are_asked_for(index):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--why"], "--why is drawn into --sheet FILE or --html FILE; give one"),
-        (["--iiif-base", "https://x.org"], "--iiif-base belongs to --iiif FILE; give both"),
+        (["--why"], "--why is drawn on --sheet FILE or --html FILE; use one"),
+        (["--iiif-base", "https://x.org"], "--iiif-base belongs to --iiif FILE; use both"),
         (["--html", "nowhere/a.html"], "no folder 'nowhere' to write 'a.html' to"),
     ],
 )

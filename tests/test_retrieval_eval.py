@@ -148,7 +148,7 @@ def test_vectors_of_zeros_are_left_out_and_noted(path, monkeypatch):
     assert found.without_vector == 1
     assert found.scores.overall["P@1"] == 1  # olive was the one that found another
     output = run("retrieval-eval", "--index", path, "--label", "temper", "--table")
-    assert "Note: left out, because their vectors are all zeros: 1 of 6 pictures" in output
+    assert "Note: 1 of 6 pictures are left out, as their vectors are all zeros" in output
 
 
 def test_vectors_that_are_not_numbers_are_refused(path, monkeypatch):
@@ -185,7 +185,7 @@ def test_the_command_shows_pixels_as_further_columns(path):
     lines = [line.split() for line in output.splitlines()]
     heading = ["k", "P@k", "HitRate@k", "mAP@k", "nDCG@k", "SSIM@k", "RMSE@k"]
     assert heading in lines
-    assert "SSIM and RMSE are of 6 queries and their first results" in output
+    assert "SSIM and RMSE between 6 queries and their first results" in output
     found = json.loads(run(*args, "--json"))
     assert found["ssim_right"]["50 %"] <= 1
     assert (found["pixel_queries"], found["unreadable"]) == (6, 0)

@@ -95,13 +95,13 @@ def test_aspects_of_this_index_and_of_another(here, place):
     assert list(lines[0]["shares"]) == ["indexes/other:hue", "east"]
     assert sum(lines[0]["shares"].values()) == pytest.approx(lines[0]["score"], abs=1e-5)
     table = run(*args[:-1], "--table").stdout
-    assert "(3 of 7 images, by indexes/other:hue=3, east=1)\n4 more are not in the" in table
+    assert "(3 of 7 pictures, by indexes/other:hue=3, east=1)\n4 more are not in the" in table
     assert found("a0", "--by", "east", "-k", "1") == ["a10"]
 
 
 def test_a_table_shows_the_percentile(here):
     output = run("a0", "-k", "1", "--table").stdout
-    assert output.startswith("Similar to a0 in indexes/compass (7 images, by east)\n")
+    assert output.startswith("Similar to a0 in indexes/compass (7 pictures, by east)\n")
     assert "100.00" in output
 
 
@@ -112,7 +112,7 @@ def test_no_good_match_is_said_and_is_no_failure(here):
     assert result.stderr.endswith(" of random pairs, below the 100 asked for\n")
     result = run("a0", "--where", "year > 3000", "--table")
     assert result.stdout == (
-        "Similar to a0 in indexes/compass (0 of 7 images, by east)\n"
+        "Similar to a0 in indexes/compass (0 of 7 pictures, by east)\n"
         "No match: no other work meets the conditions\n"
     )
 

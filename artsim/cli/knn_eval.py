@@ -140,7 +140,7 @@ def knn_eval(
     in_json = wants_json(as_json)
     if not in_json:
         click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), "
-                   + _way(plan, drawn))  # fmt: skip
+                   + _setting(plan, drawn))  # fmt: skip
     writer = predictions_writer(store, predictions) if predictions else nullcontext()
     with writer as write:
         for evaluation in run:
@@ -160,31 +160,31 @@ def knn_eval(
 def _print_notes(run: KnnRun, drawn: Split | None, rows: int) -> None:
     if drawn is not None and drawn.unassigned:
         click.echo(
-            f"Note: {drawn.unassigned:,} pictures came after the split {drawn.name!r} was made and "
-            "are on no side of it",
+            f"Note: {drawn.unassigned:,} pictures were added after the split {drawn.name!r} and "
+            "are in none of its sets",
             err=True,
         )
     if run.without_vector:
         click.echo(
-            f"Note: left out, because their vectors are all zeros: {run.without_vector:,} of "
-            f"{rows:,} pictures",
+            f"Note: {run.without_vector:,} of {rows:,} pictures are left out, as their vectors "
+            "are all zeros",
             err=True,
         )
 
 
-def _way(plan: KnnPlan, split: Split | None) -> str:
-    """Say in words who asked whom, and how."""
-    parts = ["leave-one-out" if split is None else f"{plan.split}: {_sides(split)}", plan.protocol]
+def _setting(plan: KnnPlan, split: Split | None) -> str:
+    """Describe the split and the method."""
+    parts = ["leave-one-out" if split is None else f"{plan.split}: {_sets(split)}", plan.protocol]
     if plan.correct:
         parts.append(f"corrected by {plan.correct}")
     if plan.groups:
-        parts.append(f"never within the same {' or '.join(plan.groups)}")
+        parts.append(f"no neighbors of the same {' or '.join(plan.groups)}")
     return ", ".join(parts)
 
 
-def _sides(split: Split) -> str:
+def _sets(split: Split) -> str:
     if split.is_folds:
-        return f"each of {len(split.counts)} folds by the others"
+        return f"{len(split.counts)}-fold cross-validation"
     if "train" not in split.counts:
         return f"leave-one-out among {sum(split.counts.values()):,}"
-    return "train to test" if "test" in split.counts else "train to val"
+    return "train, test" if "test" in split.counts else "train, val"

@@ -97,12 +97,12 @@ def retrieval_eval(
             rows = (row for each in found for row in _class_dicts(each))
             print_json_lines(rows, index=store.path)
         return
-    apart = f", {junk} is junk" if junk else ""
-    click.echo(f"Retrieval on {store.path} ({store.rows:,} pictures, by {plan.tap}{apart})")
+    ignored = f", same {junk} ignored" if junk else ""
+    click.echo(f"Retrieval on {store.path} ({store.rows:,} pictures, by {plan.tap}{ignored})")
     if found[0].without_vector:
         click.echo(
-            f"Note: left out, because their vectors are all zeros: {found[0].without_vector:,} of "
-            f"{store.rows:,} pictures",
+            f"Note: {found[0].without_vector:,} of {store.rows:,} pictures are left out, as their "
+            "vectors are all zeros",
             err=True,
         )
     for each in found:
@@ -167,7 +167,11 @@ def _print_retrieval(each: Retrieval) -> None:
     scores = each.scores
     click.echo(
         f"\n{scores.label}: {len(scores.classes):,} classes, {len(scores.query_rows):,} queries"
-        + (f", {scores.skipped:,} pictures have none to find" if scores.skipped else "")
+        + (
+            f", {scores.skipped:,} pictures without another are no queries"
+            if scores.skipped
+            else ""
+        )
     )
     pixels = {} if each.pixels is None else each.pixels.overall
     columns = [f"{name}@k" for name in _BY_K]
@@ -180,7 +184,7 @@ def _print_retrieval(each: Retrieval) -> None:
         true, other = (_middle(pairs) for pairs in (each.true_pairs, each.other_pairs))
         click.echo(
             f"  Cosine of two pictures of one class {true}, of two classes {other};\n"
-            f"  the first is higher in {each.auc:.1%} of draws"
+            f"  the first is higher for {each.auc:.1%} of random pairs (AUC)"
         )
 
     if each.pixels is not None:
@@ -193,14 +197,14 @@ def _at(overall: dict[str, float], name: str, k: int) -> str:
 
 
 def _print_pixels(pixels: PixelScores) -> None:
-    click.echo(f"  SSIM and RMSE are of {pixels.queries:,} queries and their first results"
-               + (f", {pixels.unreadable:,} pictures not opened" if pixels.unreadable else "")
+    click.echo(f"  SSIM and RMSE between {pixels.queries:,} queries and their first results"
+               + (f", {pixels.unreadable:,} pictures unreadable" if pixels.unreadable else "")
                + ".")  # fmt: skip
     if not math.isnan(pixels.auc):
         right, wrong = (_middle(some) for some in (pixels.right, pixels.wrong))
         click.echo(
-            f"  SSIM of a right result {right}, of a wrong one {wrong};\n"
-            f"  the first is higher in {pixels.auc:.1%} of pairs (by chance: 50 %)"
+            f"  SSIM of a relevant result {right}, of another {wrong};\n"
+            f"  the first is higher in {pixels.auc:.1%} of pairs (AUC; chance: 50 %)"
         )
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from artsim.cli.options.outputs import csv_option, html_option, sheet_option
 from artsim.cli.options.values import NEW_FILE, Command
 from artsim.cli.output import print_json_lines, print_table, wants_json
 from artsim.cli.previews import PREVIEWS, find_protocol, print_previews
@@ -48,9 +49,9 @@ class Outputs:
     def __post_init__(self) -> None:
         """Refuse options without effect."""
         if self.why and self.sheet is None and self.html is None:
-            raise click.UsageError("--why is drawn into --sheet FILE or --html FILE; give one")
+            raise click.UsageError("--why is drawn on --sheet FILE or --html FILE; use one of them")
         if self.iiif_base is not None and self.iiif is None:
-            raise click.UsageError("--iiif-base belongs to --iiif FILE; give both")
+            raise click.UsageError("--iiif-base belongs to --iiif FILE; use both")
 
     @property
     def files(self) -> list[Path]:
@@ -59,48 +60,34 @@ class Outputs:
 
 
 def output_options(command: Command) -> Command:
-    """Add --sheet, --html, --csv, --iiif, --iiif-base and --why."""
-    for option in reversed(
-        (
-            click.option(
-                "--sheet",
-                metavar="FILE",
-                type=NEW_FILE,
-                help="Draw query and matches into a contact sheet.",
-            ),
-            click.option(
-                "--html",
-                metavar="FILE",
-                type=NEW_FILE,
-                help="Write a page to cite: images, credit lines, passport, command.",
-            ),
-            click.option(
-                "--csv", metavar="FILE", type=NEW_FILE, help="Write the matches as a CSV file."
-            ),
-            click.option(
-                "--iiif",
-                metavar="FILE",
-                type=NEW_FILE,
-                help="Write a IIIF manifest for Mirador and other viewers.",
-            ),
-            click.option(
-                "--iiif-base",
-                metavar="URL",
-                help="Where the manifest and the images will be published.  [default: small copies "
-                "of the images go into the manifest]",
-            ),
-            click.option(
-                "--why",
-                is_flag=True,
-                help="Show in the sheet and the page which regions made each match.",
-            ),
-            click.option(
-                "--previews",
-                type=click.Choice(PREVIEWS),
-                default="auto",
-                help="Small images in the terminal.  [default: if the terminal can]",
-            ),
-        )
+    """Add --sheet, --html, --csv, --iiif, --iiif-base, --why and --previews."""
+    for option in (
+        click.option(
+            "--previews",
+            type=click.Choice(PREVIEWS),
+            default="auto",
+            help="Show small pictures in the terminal.  [default: if the terminal can]",
+        ),
+        click.option(
+            "--why",
+            is_flag=True,
+            help="Show on the sheet or page which regions made each match.",
+        ),
+        click.option(
+            "--iiif-base",
+            metavar="URL",
+            help="URL where manifest and pictures will be published.  [default: none, small "
+            "copies of the pictures are put into the manifest]",
+        ),
+        click.option(
+            "--iiif",
+            metavar="FILE",
+            type=NEW_FILE,
+            help="Write a IIIF manifest for Mirador and other viewers.",
+        ),
+        csv_option("the matches"),
+        html_option("Write a page to cite: pictures, credit lines, passport, command."),
+        sheet_option("the query and its matches"),
     ):
         command = option(command)
     return command
@@ -126,7 +113,7 @@ def write_outputs(
     if outputs.files:
         _write(searcher, answer, outputs, encoder)
     if wants_json(as_json):
-        print_json_lines(map(_as_dict, answer.matches))
+        print_json_lines(map(_as_dict, answer.matches), index=searcher.store.path)
         if not answer.matches:
             click.echo(answer.nothing, err=True)
         return
@@ -160,7 +147,7 @@ def _print(searcher: Searcher, answer: Answer, outputs: Outputs) -> None:
     store = searcher.store
     some = "" if answer.searched == store.rows else f"{answer.searched:,} of "
     click.echo(
-        f"Similar to {answer.name} in {store.path} ({some}{store.rows:,} images, by {answer.by})"
+        f"Similar to {answer.name} in {store.path} ({some}{store.rows:,} pictures, by {answer.by})"
     )
     if answer.missing:
         click.echo(f"{answer.missing:,} more are not in the other index and were left out")
@@ -220,7 +207,8 @@ def _as_dict(match: Match) -> dict[str, Any]:
     if match.shares:
         own["shares"] = {name: round(share, 6) for name, share in match.shares.items()}
     metadata = {
-        f"{key}_catalog" if key in own else key: value for key, value in match.metadata.items()
+        f"{key}_catalog" if key in own or key == "index" else key: value
+        for key, value in match.metadata.items()
     }
     return own | metadata
 
