@@ -260,7 +260,10 @@ def test_wrong_options_are_explained(here, args, message):
         (("0*a0",), "the weight of a0 is 0"),
         (("a0", "--crop", "1,2"), "cannot read the box '1,2'; write x,y,width,height"),
         (("a0", "--crop", "90,0,5,5"), "holds nothing of a picture"),
-        (("a0", "--where", "yeer < 3"), "cannot read 'yeer < 3' as a condition (Referenced"),
+        (
+            ("a0", "--where", "yeer < 3"),
+            "cannot read 'yeer < 3' as a condition (there is no column 'yeer')",
+        ),
         (("a0", "--where", ""), "cannot read '' as a condition"),
         (("a0", "c90", "--where", "yeer < 3", "--output", "m.csv"), "cannot read 'yeer < 3'"),
         (("a0", "--by", "indexes/none:hue"), "no index at 'indexes/none'"),
