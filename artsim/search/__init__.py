@@ -1,5 +1,6 @@
 """What looks like this: questions to an index, and their answers."""
 
+from artsim.search.backend import FaissBackend, SearchBackend
 from artsim.search.conditions import Condition, Op
 from artsim.search.encoder import Encoder, IndexEncoder, load_index_extractor
 from artsim.search.matches import Answer, Match, Query
@@ -13,12 +14,14 @@ __all__ = [
     "Aspect",
     "Condition",
     "Encoder",
+    "FaissBackend",
     "IndexEncoder",
     "Match",
     "Op",
     "Opened",
     "Query",
     "Question",
+    "SearchBackend",
     "Searcher",
     "Term",
     "Works",

@@ -6,6 +6,7 @@ import threading
 from functools import cached_property
 
 from artsim.index import VectorIndex, Vectors, open_index, to_gpu
+from artsim.search.backend import FaissBackend, SearchBackend
 from artsim.search.encoder import Encoder, IndexEncoder
 from artsim.search.tiles import Tiles, open_tiles
 from artsim.search.works import Works
@@ -21,13 +22,20 @@ class Opened:
         store: The index.
         encoder: Turns pictures and words into its vectors; the index's own network if None.
         gpu: The number of the GPU that its search indexes are copied to; None: they stay.
+        backend: Where its vectors are searched; FAISS over the folder if None.
     """
 
     def __init__(
-        self, store: Store, encoder: Encoder | None = None, *, gpu: int | None = None
+        self,
+        store: Store,
+        encoder: Encoder | None = None,
+        *,
+        gpu: int | None = None,
+        backend: SearchBackend | None = None,
     ) -> None:
         self.store = store
         self.encoder = encoder or IndexEncoder(store)
+        self.backend: SearchBackend = backend or FaissBackend(self)
         self._gpu = gpu
         self._lock = threading.RLock()
         self._on_cpu: dict[str, VectorIndex] = {}

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from artsim.errors import ArtsimError, SearchError
 from artsim.index import unit
+from artsim.search.backend import SearchBackend
+from artsim.search.conditions import Condition
 from artsim.search.matches import Query
 from artsim.search.opened import Opened
 from artsim.search.picking import best, pick
@@ -37,17 +39,23 @@ class Plan:
     ways: Sequence[Way]
     queries: tuple[Query, ...]  # a term each
     vectors: Sequence[NDArray[np.float32]]  # of each way, (T, D): one, or one a term
-    rows: Rows | None  # that come into question; None: all
+    conditions: Sequence[Condition]  # of the question and its relations
+    rows: Rows | None  # those of several methods that meet the conditions; None: not listed here
+    searched: int  # how many rows meet the conditions
     missing: int  # rows that another index lacks
     left_out: frozenset[int]  # rows asked by, or excluded
     caps: Sequence[tuple[NDArray[np.int64], int]]  # see `pick`
-    works: Works
+    backend: SearchBackend
 
     @property
     def is_plain(self) -> bool:
         """Whether the search index answers it: one vector, one tap, every row."""
-        one = len(self.ways) == 1 and len(self.vectors[0]) == 1
-        return self.rows is None and one and not self.question.details
+        return self.by_backend and self.question.where is None and not self.conditions
+
+    @property
+    def by_backend(self) -> bool:
+        """Whether the backend compares: one vector and one tap of the index itself."""
+        return _is_of_backend(self.question, self.ways)
 
     @property
     def depth(self) -> int:
@@ -58,11 +66,6 @@ class Plan:
     def has_words(self) -> bool:
         """Whether words are looked for, which are never as like to pictures as these are."""
         return any(term.text is not None for term in self.question.terms)
-
-    @property
-    def searched(self) -> int:
-        """How many works come into question."""
-        return self.works.store.rows if self.rows is None else len(self.rows)
 
     @property
     def by(self) -> str:
@@ -84,24 +87,52 @@ class Plan:
                 return nearest[taken]
         if not self.searched:
             return np.empty(0, dtype=np.int64)
-        scores = cosines(self.ways, self.vectors, self.rows).sum(0).max(0)  # (n,)
+        if not self.by_backend:
+            scores = cosines(self.ways, self.vectors, self.rows).sum(0).max(0)  # (n,)
         depth = self.depth
         while True:
-            places = best(scores, depth)
-            rows = places if self.rows is None else self.rows[places]
+            if self.by_backend:
+                rows = self._nearest(depth)
+            else:
+                places = best(scores, depth)
+                rows = places if self.rows is None else self.rows[places]
             taken = pick(rows, k, left_out=self.left_out, caps=self.caps)
             if len(taken) == k or depth >= self.searched:
                 return rows[taken]
             depth *= _DEEPER
 
+    def scores(self, rows: Rows) -> NDArray[np.float32]:
+        """Return each method's part of the score of some rows, shape (W, T, n)."""
+        if not self.by_backend:
+            return cosines(self.ways, self.vectors, rows)
+        vectors = self.backend.vectors(self.ways[0].tap, rows)  # (n, D)
+        return np.vecdot(vectors, self.vectors[0])[None, None]  # type: ignore[no-any-return]  # numpy's stub gives Any
 
-def make_plan(question: Question, ways: Sequence[Way], encoded: Vocabulary, works: Works) -> Plan:
+    def _nearest(self, depth: int) -> Rows:
+        ((_, rows),) = self.backend.nearest(
+            self.ways[0].tap,
+            self.vectors[0],
+            min(depth, self.searched),
+            where=self.question.where,
+            conditions=self.conditions,
+            exact=True,
+        )
+        return rows
+
+
+def _is_of_backend(question: Question, ways: Sequence[Way]) -> bool:
+    one = len(ways) == 1 and (len(question.terms) == 1 or not question.best_of_each)
+    return one and ways[0].joined is None and not question.details
+
+
+def make_plan(question: Question, ways: Sequence[Way], encoded: Vocabulary, asked: Opened) -> Plan:
     """Put together what was encoded with what the conditions leave.
 
     Raises:
         SearchError: If a term or a condition is not of this index, or the terms cancel out.
         ImageError: If a term's picture is none.
     """
+    works = asked.works
     terms = [[encoded[way.index, id(term)] for term in question.terms] for way in ways]
     own: list[list[Encoded]] = []
     for each in terms:
@@ -120,13 +151,18 @@ def make_plan(question: Question, ways: Sequence[Way], encoded: Vocabulary, work
     ]
     excluded = [works.row(id_) for id_ in question.exclude]
     conditions = [*question.conditions, *relations(question, queries, works)]
-    rows = works.filter.rows(question.where, conditions)
     both = joined(ways)
+    rows = None
+    if _is_of_backend(question, ways):
+        searched = asked.backend.count(question.where, conditions)
+    else:
+        rows = works.filter.rows(question.where, conditions)
+        searched = works.store.rows if rows is None else len(rows)
     missing = 0
     if both is not None:
         every = np.arange(works.store.rows) if rows is None else rows
         rows = np.intersect1d(every, both, assume_unique=True)
-        missing = len(every) - len(rows)
+        searched, missing = len(rows), len(every) - len(rows)
     asked_by = [query.row for query in queries if query.row is not None]
     caps = [(works.groups(column), most) for column, most in question.max_per.items()]
     return Plan(
@@ -134,11 +170,13 @@ def make_plan(question: Question, ways: Sequence[Way], encoded: Vocabulary, work
         ways=ways,
         queries=queries,
         vectors=vectors,
+        conditions=conditions,
         rows=rows,
+        searched=searched,
         missing=missing,
         left_out=frozenset((*asked_by, *excluded)),
         caps=caps,
-        works=works,
+        backend=asked.backend,
     )
 
 

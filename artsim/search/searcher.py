@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Box, tile_boxes
 from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
+from artsim.search.backend import SearchBackend
 from artsim.search.chance import Chance, random_pairs, remembered
 from artsim.search.encoder import Encoder
 from artsim.search.matches import Answer, Match
@@ -18,7 +19,7 @@ from artsim.search.opened import Opened
 from artsim.search.plans import Plan, Vocabulary, check_conditions, make_plan
 from artsim.search.questions import Question, Term
 from artsim.search.terms import encode
-from artsim.search.ways import Way, cosines, find_ways, joined
+from artsim.search.ways import Way, find_ways, joined
 from artsim.search.works import Works
 from artsim.store import Store
 
@@ -43,6 +44,7 @@ class Searcher:
         gpu: The number of the GPU that vectors are compared on where every work comes into
             question; the CPU if None.
         workers: Threads that decode pictures.
+        backend: Where the vectors are searched; FAISS over the folder if None.
 
     Raises:
         StoreError: If there is no such tap.
@@ -61,10 +63,11 @@ class Searcher:
         encoder: Encoder | None = None,
         gpu: int | None = None,
         workers: int = 1,
+        backend: SearchBackend | None = None,
     ) -> None:
         self.store = store
         self.tap = store.tap(tap).name
-        self._opened = Opened(store, encoder, gpu=gpu)
+        self._opened = Opened(store, encoder, gpu=gpu, backend=backend)
         self._others = dict(others or {})
         self._workers = workers
         self._chances: dict[tuple[tuple[str, float], ...], Chance | None] = {}
@@ -117,7 +120,7 @@ class Searcher:
         encoded = self._encode([(questions[number], each) for number, each in ways.items()])
         for number, each in ways.items():
             with _noting(results, number):
-                plans[number] = make_plan(questions[number], each, encoded, self.works)
+                plans[number] = make_plan(questions[number], each, encoded, self._opened)
         nearest = self._nearest([plan for plan in plans.values() if plan.is_plain])
         for number, plan in plans.items():
             with _noting(results, number):
@@ -155,9 +158,9 @@ class Searcher:
             together = [plan for plan in plans if plan.ways[0].tap == tap]
             depth = min(max(plan.depth for plan in together), self.store.rows)
             queries = np.concatenate([plan.vectors[0] for plan in together])
-            _, rows = self._opened.index(tap).search(queries, depth)
-            for plan, own in zip(together, rows, strict=True):
-                found[id(plan)] = own[own >= 0]
+            nearest = self._opened.backend.nearest(tap, queries, depth)
+            for plan, (_, rows) in zip(together, nearest, strict=True):
+                found[id(plan)] = rows
         return found
 
     # --- answer ---------------------------------------------------------------------------
@@ -173,10 +176,10 @@ class Searcher:
                 else f"{str(self.store.path)!r} has too few works for percentiles"
             )
         rows = plan.choose(nearest)
-        parts = cosines(plan.ways, plan.vectors, rows)  # (W, T, k)
+        parts = plan.scores(rows)  # (W, T, k)
         term = parts.sum(0).argmax(0)  # (k,)
         parts = np.take_along_axis(parts, term[None, None], 1)[:, 0]  # (W, k)
-        known = self.works.known(rows.tolist())
+        known = self._opened.backend.known(rows.tolist())
         boxes = self._boxes(plan, term, rows)
         matches = []
         for rank, (own, (id_, image, metadata), box) in enumerate(

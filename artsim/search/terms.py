@@ -95,7 +95,7 @@ def _find(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture 
 
 def _work(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture:
     assert term.id is not None
-    row = index.works.row(term.id)
+    row = index.backend.find(term.id)
     query = _query_of_row(index, row, term)
     if term.box is None:
         return Encoded(query, _stored(index, row, taps))
@@ -133,12 +133,12 @@ def _words(index: Opened, term: Term, taps: Sequence[str]) -> Encoded:
 
 
 def _query_of_row(index: Opened, row: int, term: Term) -> Query:
-    ((id_, image, metadata),) = index.works.known([row])
+    ((id_, image, metadata),) = index.backend.known([row])
     return Query(id_, image, row, metadata, term.weight, term.box)
 
 
 def _stored(index: Opened, row: int, taps: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    return {tap: index.vectors(tap)[np.array([row])][0] for tap in taps}
+    return {tap: index.backend.vectors(tap, np.array([row]))[0] for tap in taps}
 
 
 def _prepared(index: Opened, query: Query, data: bytes) -> _Picture:

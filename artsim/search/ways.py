@@ -54,13 +54,14 @@ class Way:
         if self.details:
             return self.index.tiles(self.tap).pairs(first, second)
         found = np.empty(len(first), dtype=np.float32)
-        vectors = self.index.vectors(self.tap)
         for start in range(0, len(first), _BLOCK):
             part = slice(start, start + _BLOCK)
             a, b = self.rows(first[part]), self.rows(second[part])
             assert a is not None
             assert b is not None
-            found[part] = np.vecdot(vectors[a], vectors[b])
+            found[part] = np.vecdot(
+                *(self.index.backend.vectors(self.tap, rows) for rows in (a, b))
+            )
         return found
 
 
