@@ -37,7 +37,7 @@ __all__ = [
 _NAMED = "artsim.index"  # where the context keeps the index that an argument names
 _HELP = "Index folder, or its name in indexes/."
 
-LEADING_INDEX = "An index folder, or its name in indexes/, may come first: see --index."
+LEADING_INDEX = "INDEX is an index folder, or its name in indexes/; it may be left out."
 
 
 def _remember(context: click.Context, _: click.Parameter, value: Any) -> None:
