@@ -23,6 +23,7 @@ from artsim.prediction import (
     predict_collection,
     predict_ids,
     predict_picture,
+    read_pictures,
     save_head,
 )
 from artsim.readers import ReaderOptions, read_collection
@@ -181,6 +182,19 @@ def test_a_collection_is_told_beside_its_own_catalog(path, tmp_path):
     assert told["red-0"].catalog is None
     assert steps[0] == (0, 9, 0)
     assert steps[-1] == (9, 9, 1)
+
+
+def test_a_json_list_of_paths_is_a_collection_whose_done_pictures_are_skipped(path, tmp_path):
+    write_museum(tmp_path / "new", 9, seed=5)
+    (tmp_path / "list.json").write_text(json.dumps(["new/red-1.png", "new/blue-8.png"]))
+    catalog = read_pictures(tmp_path / "list.json")
+    found = list(predict_collection(predictor(path), catalog))
+    assert [(each.id, each.predicted) for each in found] == [
+        ("new/red-1.png", "red"),
+        ("new/blue-8.png", "blue"),
+    ]
+    rest = list(predict_collection(predictor(path), catalog, done={"new/red-1.png"}))
+    assert [each.id for each in rest] == ["new/blue-8.png"]
 
 
 def test_pictures_told_together_are_told_as_alone(path, tmp_path):

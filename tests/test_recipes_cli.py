@@ -10,7 +10,10 @@ from click.testing import CliRunner
 from conftest import noise_picture
 
 from artsim.cli import cli
-from artsim.recipes import RECIPES
+from artsim.errors import TrainingError
+from artsim.recipes import RECIPES, TrainingOptions, resume_training, run_command, train
+from artsim.store import Store
+from artsim.training import Stopped, read_plan
 
 TINY = ["tasks=class", "size=16", "channels=2,2,2,2", "hidden=4", "batch_size=4", "epochs=1"]
 TINY = [part for setting in TINY for part in ("--set", setting)]
@@ -117,3 +120,45 @@ def test_a_missing_package_names_the_extra(monkeypatch, squares):
     monkeypatch.setitem(sys.modules, "torchmetrics", None)
     said = run("train", "moma-lithograph", squares, code=1)
     assert "training needs torchmetrics; install it with pip install 'artsim[train]'" in said
+
+
+def test_training_is_one_library_call_that_returns_scores(squares, tmp_path):
+    settings = {"tasks": ("class",), "size": 16, "channels": (2, 2, 2, 2), "hidden": 4}
+    settings |= {"batch_size": 4, "epochs": 1}
+    options = TrainingOptions(device="cpu", workers=1)
+    found = train(
+        squares, "wikiart-conv-recurrent", settings, folder=tmp_path / "a", options=options
+    )
+    assert found.path == tmp_path / "a"
+    assert found.model == f"run:{tmp_path / 'a'}"
+    assert "| class | top1 |" in found.report.read_text()
+    (row,) = found.to_pandas().to_dict("records")
+    (task,) = found.metrics["tasks"]
+    assert (row["task"], row["metric"]) == ("class", "top1")
+    assert (row["test"], row["probe"]) == (task["test"]["value"], task["baselines"]["probe"])
+    # Its index, with the same settings as text and a seed of its own, gives the same network.
+    texts = {name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
+             for name, value in settings.items()}  # fmt: skip
+    again = train(Store.open(found.path / "index"), "wikiart-conv-recurrent", texts,
+                  folder=tmp_path / "b", options=options)  # fmt: skip
+    assert (again.path / "model.safetensors").read_bytes() == (
+        found.path / "model.safetensors"
+    ).read_bytes()
+    assert not (again.path / "index").exists()
+    assert run_command(read_plan(again.path)).startswith(
+        f"artsim train wikiart-conv-recurrent --index {found.path / 'index'} --set tasks=class "
+    )
+
+
+def test_a_stopped_training_is_resumed_by_a_library_call(squares, tmp_path):
+    settings = dict(pair.split("=") for pair in TINY[1::2])
+    polls = iter(range(100))
+    options = TrainingOptions(device="cpu", workers=1)
+    stopping = TrainingOptions(device="cpu", workers=1, should_stop=lambda: next(polls) >= 2)
+    folder = tmp_path / "run"
+    with pytest.raises(Stopped, match=f"continue with 'artsim train --resume {folder}'"):
+        train(squares, "wikiart-conv-recurrent", settings, folder=folder, options=stopping)
+    found = resume_training(folder, options=options)
+    assert found.metrics["steps"] == 4
+    with pytest.raises(TrainingError, match="is not empty"):
+        train(squares, "wikiart-conv-recurrent", settings, folder=folder, options=options)

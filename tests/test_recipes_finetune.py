@@ -333,6 +333,17 @@ def test_the_learning_rate_rises_and_falls():
     assert at(20) == 0
 
 
+def test_a_run_abstains_when_no_class_is_probable_enough(tuned):
+    ids = RunPredictor(tuned).store.read(["id"]).column("id").to_pylist()
+    unsure = list(predict_ids(RunPredictor(tuned, min_confidence=1.0, top=1), ids, workers=1))
+    usual = list(predict_ids(RunPredictor(tuned, top=1), ids, workers=1))
+    assert len(unsure) == len(usual) == len(ids)
+    for one, other in zip(unsure, usual, strict=True):
+        assert one.predicted == (other.predicted if other.confidence >= 1 else None)
+        assert one.agrees == (other.agrees if other.confidence >= 1 else None)
+        assert [each.name for each in one.classes] == [other.predicted]
+
+
 # --- compared -----------------------------------------------------------------------------------
 
 
@@ -346,10 +357,13 @@ def test_runs_are_compared_picture_by_picture(tuned, paintings, tmp_path):
         json.loads((path / "metrics.json").read_text())["tasks"][0]["test"]["value"]
         for path in (tuned, other)
     ]
-    assert [first.value, second.value] == pytest.approx(values)
-    assert second.difference == pytest.approx(values[1] - values[0])
+    assert [first.score.value, second.score.value] == pytest.approx(values)
+    assert second.difference.value == pytest.approx(values[1] - values[0])
     said = CliRunner().invoke(cli, ["compare", str(tuned), str(other), "--json"])
-    assert [json.loads(line)["run"] for line in said.output.splitlines()] == ["tuned", "other"]
+    rows = [json.loads(line) for line in said.output.splitlines()]
+    assert [row["run"] for row in rows] == ["tuned", "other"]
+    assert [row["difference"] for row in rows] == [None, second.difference.value]
+    assert rows[0]["score_low"] < rows[0]["score"] <= rows[0]["score_high"]
 
 
 def test_runs_judged_by_other_pictures_are_not_compared(tuned, paintings, tmp_path):

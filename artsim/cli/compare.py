@@ -42,13 +42,13 @@ def compare(runs: tuple[Path, ...], seed: int, as_json: bool | None) -> None:
             each.task,
             each.run,
             each.metric,
-            f"{each.n:,}",
-            f"{each.value:.3f}",
-            "{:.3f}-{:.3f}".format(*each.interval),
-            "" if each.difference is None else f"{each.difference:+.3f}",
-            "{:+.3f} to {:+.3f}".format(*each.difference_interval)
-            if each.difference_interval
-            else "",
+            f"{each.score.n:,}",
+            f"{each.score.value:.3f}",
+            f"{each.score.low:.3f}-{each.score.high:.3f}",
+            "" if each.difference is None else f"{each.difference.value:+.3f}",
+            ""
+            if each.difference is None
+            else f"{each.difference.low:+.3f} to {each.difference.high:+.3f}",
             "" if each.p is None else f"{each.p:.4f}",
         ]
         for each in found

@@ -21,7 +21,7 @@ from artsim.store import Store, floats
 
 if TYPE_CHECKING:
     from artsim.datatypes import Preprocessing
-    from artsim.models.extractor import Extractor
+    from artsim.models import Extractor
 
 __all__ = ["HeadPredictor"]
 

@@ -15,9 +15,8 @@ from artsim import images
 from artsim.datatypes import Preprocessing
 from artsim.errors import EvaluationError, ImageError, StoreError
 from artsim.labels import LabelKind, label_values
+from artsim.models import TrainedModel, find_device, load_classifier
 from artsim.models.architectures import Classifier
-from artsim.models.extractor import find_device
-from artsim.models.trained import TrainedModel, load_classifier
 from artsim.prediction.loop import ImageInput
 from artsim.prediction.predictions import Output, Prediction, compare, decide
 from artsim.recipes import TREE, Tree, open_run_index, read_tree

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from math import nan
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.errors import TrainingError
 from artsim.labels import LabelKind
+from artsim.metrics.intervals import estimate_share
 from artsim.metrics.paired import paired_bootstrap
-from artsim.metrics.scores import mean_interval
 from artsim.splits.stored import TEST
 from artsim.training.run import read_plan, read_predictions, read_scores
 
@@ -28,16 +30,21 @@ class RunComparison:
     run: str
     recipe: str
     metric: str  # top1; exact for a multilabel task: all classes right, and no other
-    n: int  # test images
-    value: float
-    interval: tuple[float, float]  # 95 %, bootstrap
-    difference: float | None  # from the first run; None for the first
-    difference_interval: tuple[float, float] | None
-    p: float | None  # paired bootstrap, two-sided
+    score: Estimate  # the share of correct test images
+    difference: Estimate | None  # from the first run, by paired bootstrap; None for the first
+    p: float | None  # two-sided
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        return asdict(self)
+        names = ("task", "run", "recipe", "metric")
+        difference = Estimate(nan, nan, nan, 0) if self.difference is None else self.difference
+        return {
+            **{name: getattr(self, name) for name in names},
+            "n": self.score.n,
+            **self.score.to_json("score"),
+            **difference.to_json("difference"),
+            "p": self.p,
+        }
 
 
 def compare_runs(paths: Sequence[Path], *, seed: int = 0) -> list[RunComparison]:
@@ -63,17 +70,17 @@ def compare_runs(paths: Sequence[Path], *, seed: int = 0) -> list[RunComparison]
         scores = [run.scores(task, ids, runs[0]) for run in runs]
         for run, recipe, own in zip(runs, recipes, scores, strict=True):
             paired = None if run is runs[0] else paired_bootstrap(scores[0], own, seed=seed)
+            difference = None
+            if paired is not None:
+                difference = Estimate(paired.difference, *paired.interval, n=len(ids))
             rows.append(
                 RunComparison(
                     task=task,
                     run=run.path.name,
                     recipe=recipe,
                     metric=run.metrics[task],
-                    n=len(ids),
-                    value=float(own.mean()),
-                    interval=mean_interval(own, seed=seed),
-                    difference=paired.difference if paired else None,
-                    difference_interval=paired.interval if paired else None,
+                    score=estimate_share(own > 0),
+                    difference=difference,
                     p=paired.p if paired else None,
                 )
             )

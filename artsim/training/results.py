@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from artsim.evaluation.probe import ProbePlan, probe_on
 from artsim.labels import LabelKind
 from artsim.metrics import scores as metrics
+from artsim.metrics.intervals import estimate_map, share_estimate
+from artsim.metrics.ranking import Ranking
 from artsim.models import Body, TrainedModel, TrainedTask, find_device, model_files
 from artsim.splits.stored import TEST, TRAIN, VAL, keep_split
 from artsim.store import Store, write_whole
@@ -164,21 +166,14 @@ def _score(task: TrainingTask, predicted: Probabilities, seed: int) -> dict[str,
         return {"n": 0}
     if task.target.kind == LabelKind.MULTILABEL:
         truth = task.target.matrix[rows]
-        each = [
-            metrics.average_precision(truth[:, k], probable[:, k]) for k in range(truth.shape[1])
-        ]
-        known = [value for value in each if not np.isnan(value)]
-        mean = float(np.mean(known)) if known else None
         of_images = [
             metrics.average_precision(own, each) for own, each in zip(truth, probable, strict=True)
         ]
         return {
             "n": len(rows),
             "metric": "mAP",
-            "value": mean,
-            "per_image": float(
-                np.mean(of_images)
-            ),  # ranks the classes of each image, not the images of each class
+            **estimate_map(Ranking.of(truth, probable), seed=seed).to_json("value"),
+            "per_image": float(np.mean(of_images)),  # of the classes ranked for each image
         }
     codes = task.target.strata[rows]
     classes = probable.argmax(axis=1)
@@ -187,8 +182,7 @@ def _score(task: TrainingTask, predicted: Probabilities, seed: int) -> dict[str,
     return {
         "n": len(rows),
         "metric": "top1",
-        "value": metrics.accuracy(codes, classes),
-        "interval": list(metrics.accuracy_interval(right, len(rows), seed=seed)),
+        **share_estimate(right, len(rows)).to_json("value"),
         "top5": metrics.top_accuracy(codes, ranked),
         "macro_f1": metrics.macro_f1(codes, classes),
         "balanced_accuracy": metrics.balanced_accuracy(codes, classes),
@@ -292,8 +286,8 @@ def _report(run: Run, found: Mapping[str, Any]) -> str:
     rows = []
     for task in found["tasks"]:
         base = task["baselines"]
-        low_high = task[TEST].get("interval")
-        interval = f"{low_high[0]:.3f}-{low_high[1]:.3f}" if low_high else ""
+        low, high = (task[TEST].get(f"value_{end}") for end in ("low", "high"))
+        interval = "" if low is None else f"{low:.3f}-{high:.3f}"
         values = [task[split].get("value") for split in (TEST, VAL, TRAIN)]
         values += [base[name] for name in ("baseline", "metadata", "knn1", "knn", "probe")]
         values += [task["others"][method] for method in others]
