@@ -98,3 +98,10 @@ def test_two_labels_are_one_too_many():
     museum("met")
     output = CliRunner().invoke(cli, ["label", "met", "a = 1", "b = 2"]).output
     assert "Error: unexpected argument 'b = 2'" in output
+
+
+def test_a_run_predicts_whatever_index_the_environment_names(monkeypatch):
+    monkeypatch.setenv("ARTSIM_INDEX", "met")
+    words = ["predict", "--run", "gone", "a.jpg"]
+    assert "leave out" not in CliRunner().invoke(cli, words).output
+    assert "leave out --head, --index" in CliRunner().invoke(cli, [*words, "--index", "met"]).output

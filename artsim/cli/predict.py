@@ -11,7 +11,13 @@ import click
 import cloup
 
 from artsim.cli.options.computing import compute_options, make_compute, query_model_option
-from artsim.cli.options.index import LEADING_INDEX, index_option, open_store, take_index
+from artsim.cli.options.index import (
+    LEADING_INDEX,
+    index_option,
+    is_index_named,
+    open_store,
+    take_index,
+)
 from artsim.cli.options.outputs import format_option, rows_option
 from artsim.cli.options.values import FOLDER, count_cores
 from artsim.cli.output import (
@@ -26,10 +32,10 @@ from artsim.cli.output import (
 if TYPE_CHECKING:
     from artsim.models import Compute
     from artsim.prediction import Prediction, Predictor
-    from artsim.store import Failure
+    from artsim.store import Failure, Store
 
 _RUNS = Path("runs")
-_SAVED = 1000  # rows between two writes of --out, at least: what an interruption costs
+_SAVED = 1000  # rows between two writes of --output, at least: the work lost if interrupted
 
 
 @cloup.command()
@@ -129,7 +135,7 @@ def predict(
     picture, out = (Path(pictures[0]) if pictures else None), output
     if (picture is None) == (not ids):
         raise click.UsageError("name a picture, a folder or table of pictures, or --id ID")
-    if run is not None and (head_name or index or model or weights):
+    if run is not None and (head_name or is_index_named() or model or weights):
         raise click.UsageError(
             "--run brings its own network; leave out --head, --index and --model"
         )
@@ -138,6 +144,7 @@ def predict(
     from artsim.training import find_run
 
     rows: list[dict[str, Any]] = []
+    path: Path | None = None  # of the index
     predictor: Predictor
     if run is not None:
         by_run = RunPredictor(
@@ -148,8 +155,10 @@ def predict(
         title, seen = None, "the network was trained on this image, or chosen by it"
     else:
         many = picture is not None and is_collection(picture)
+        store = open_store(index)
+        path = store.path
         predictor, title = _head_predictor(
-            index,
+            store,
             head_name,
             model=model,
             weights=weights,
@@ -164,7 +173,7 @@ def predict(
     if out is not None:
         _write(out, rows, found)
     elif wants_json(as_json):
-        print_json_lines(each.to_json() for each in found)
+        print_json_lines((each.to_json() for each in found), index=path)
     else:
         _print(list(found), title, seen)
     for failure in failures:
@@ -179,7 +188,7 @@ def _choose_compute(many: bool, device: str, backend: str, precision: str) -> Co
 
 
 def _head_predictor(
-    index: Path | None,
+    store: Store,
     head_name: str | None,
     *,
     model: str | None,
@@ -187,11 +196,10 @@ def _head_predictor(
     compute: Compute | None,
     **options: Any,
 ) -> tuple[Predictor, str]:
-    """Open an index and one of its heads; also return a title for its predictions."""
+    """Open one of an index's heads; also return a title for its predictions."""
     from artsim.prediction import HeadPredictor, find_head, load_head
     from artsim.search import load_index_extractor
 
-    store = open_store(index)
     head = load_head(find_head(store, head_name))
     predictor = HeadPredictor(
         store,
@@ -246,7 +254,7 @@ def _write(out: Path, rows: list[dict[str, Any]], found: Iterator[Prediction]) -
             n_written = write_rows(out, rows, COLUMNS)
         rows.append(each.to_row())
     write_rows(out, rows, COLUMNS)
-    skipped = f", {n_old:,} were there" if n_old else ""
+    skipped = f", {n_old:,} already there" if n_old else ""
     click.echo(f"{len(rows) - n_old:,} predictions written to {out}{skipped}", err=True)
 
 
@@ -283,6 +291,8 @@ def _read_table(out: Path) -> list[dict[str, Any]]:
 
 def _print(found: Sequence[Prediction], title: str | None, seen: str) -> None:
     if len({each.id for each in found}) != 1:
+        if title is not None:
+            click.echo(f"Predictions{title}")
         _print_many(found)
         return
     click.echo(found[0].id + (title or ""))

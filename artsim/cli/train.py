@@ -102,10 +102,10 @@ def train(
 ) -> None:
     """Train a network by a recipe on a collection or an index.
 
-    See 'artsim recipes' for the recipes. A collection is embedded with the default model first,
-    for baselines on the same test pictures: nearest neighbors and a linear probe. The trained
-    network is a model, run:NAME, for 'artsim embed'. A run stopped by Ctrl-C resumes with --resume
-    and ends with the same result.
+    'artsim recipes' lists the recipes. A collection is embedded first with the default model, for
+    baselines on the same test pictures: nearest neighbors and a linear probe. The trained network
+    can embed collections: 'artsim embed -m run:NAME'. A run stopped by Ctrl-C resumes with
+    --resume and ends with the same result.
 
     Example:
 
