@@ -349,7 +349,7 @@ def test_a_folder_is_told_in_batch_and_what_is_done_is_skipped(done, antiquities
     (tmp_path / "new" / "torn.jpg").write_bytes(b"\xff\xd8 torn")
     shutil.copy(file, tmp_path / "new" / "zz.jpg")
     again = CliRunner().invoke(cli, args, catch_exceptions=False)
-    assert f"{len(rows)} were there" in again.output
+    assert f"{len(rows)} already there" in again.output
     assert "Not predicted: torn.jpg" in again.output
     with (tmp_path / "told.csv").open(newline="") as stream:
         after = list(csv.DictReader(stream))
