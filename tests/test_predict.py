@@ -1,4 +1,4 @@
-"""Heads asked about colors: classes, evidence, the catalog's word, silence, refusals."""
+"""Predictions by heads on colors: classes, neighbors, catalog values, abstaining, refusals."""
 
 import csv
 import json
@@ -86,7 +86,7 @@ def predictor(path, head="hue", **options):
     )
 
 
-def test_a_picture_of_the_index_is_told_beside_what_the_catalog_says(path):
+def test_a_picture_of_the_index_is_predicted_and_compared_with_the_catalog(path):
     hue, tags, year = predict_ids(predictor(path, "all"), ["blue-44"])
     assert (hue.id, hue.label, hue.predicted, hue.catalog) == ("blue-44", "hue", "blue", "blue")
     assert hue.image == str(path.parent / "museum" / "blue-44.png")
@@ -102,7 +102,7 @@ def test_a_picture_of_the_index_is_told_beside_what_the_catalog_says(path):
     assert 0 < year.error < 30  # the head's mean absolute error
 
 
-def test_the_nearest_are_evidence_with_their_labels_and_never_the_picture_itself(path):
+def test_the_most_similar_are_shown_with_their_labels_without_the_picture_itself(path):
     (found,) = predict_ids(predictor(path, neighbors=3), ["blue-44"])
     assert [near.value for near in found.neighbors] == ["blue", "blue", "blue"]
     assert "blue-44" not in [near.id for near in found.neighbors]
@@ -119,13 +119,13 @@ def test_a_picture_that_the_head_was_fitted_on_is_marked(path):
     assert (train.seen, val.seen, test.seen) == (True, True, False)
 
 
-def test_what_the_catalog_does_not_say_is_neither_right_nor_wrong(path):
+def test_without_a_catalog_value_a_prediction_neither_agrees_nor_disagrees(path):
     (found,) = predict_ids(predictor(path), ["red-0"])
     assert (found.predicted, found.catalog, found.agrees) == ("red", None, None)
     assert not found.seen  # it has no label to be fitted on
 
 
-def test_a_head_says_nothing_when_it_is_not_sure_enough(path, paint, tmp_path):
+def test_a_head_abstains_below_the_minimal_confidence(path, paint, tmp_path):
     gray = paint(tmp_path / "gray.png", (128, 128, 128))
     (found,) = predict_picture(predictor(path, min_confidence=0.9), gray)
     assert (found.predicted, found.agrees) == (None, None)
@@ -139,7 +139,7 @@ def test_a_head_says_nothing_when_it_is_not_sure_enough(path, paint, tmp_path):
     assert year.predicted is not None
 
 
-def test_a_new_picture_is_embedded_and_told(path, paint, tmp_path):
+def test_a_new_picture_is_embedded_and_predicted(path, paint, tmp_path):
     file = paint(tmp_path / "new.png", (20, 20, 255))
     (found,) = predict_picture(predictor(path), file)
     assert (found.id, found.predicted, found.catalog) == (str(file), "blue", None)
@@ -165,7 +165,7 @@ def test_metadata_of_a_new_picture_is_its_shape(path, paint, tmp_path):
     assert found.predicted == "red"
 
 
-def test_a_collection_is_told_beside_its_own_catalog(path, tmp_path):
+def test_a_collection_is_predicted_and_compared_with_its_own_catalog(path, tmp_path):
     catalog = write_museum(tmp_path / "new", 9, size=(9, 9), seed=5)
     (tmp_path / "new" / "red-1.png").write_text("<html>")
     steps = []
@@ -176,10 +176,10 @@ def test_a_collection_is_told_beside_its_own_catalog(path, tmp_path):
     )
     failures = [each for each in found if isinstance(each, Failure)]
     assert [(each.id, each.stage) for each in failures] == [("red-1", "decode")]
-    told = {each.id: each for each in found if not isinstance(each, Failure)}
-    assert len(told) == 8
-    assert told["blue-8"].predicted == told["blue-8"].catalog == "blue"
-    assert told["red-0"].catalog is None
+    found_by_id = {each.id: each for each in found if not isinstance(each, Failure)}
+    assert len(found_by_id) == 8
+    assert found_by_id["blue-8"].predicted == found_by_id["blue-8"].catalog == "blue"
+    assert found_by_id["red-0"].catalog is None
     assert steps[0] == (0, 9, 0)
     assert steps[-1] == (9, 9, 1)
 
@@ -197,7 +197,7 @@ def test_a_json_list_of_paths_is_a_collection_whose_done_pictures_are_skipped(pa
     assert [each.id for each in rest] == ["new/blue-8.png"]
 
 
-def test_pictures_told_together_are_told_as_alone(path, tmp_path):
+def test_pictures_in_a_batch_are_predicted_as_one_by_one(path, tmp_path):
     catalog = write_museum(tmp_path / "new", 9, seed=5)
     together = list(predict_collection(predictor(path, "all"), catalog))
     alone = [
@@ -243,7 +243,7 @@ def test_unknown_ids_and_files_that_are_no_pictures_are_refused(path, tmp_path):
 # --- the command --------------------------------------------------------------------------
 
 
-def test_the_command_prints_what_speaks_for_it(path):
+def test_the_command_prints_probabilities_and_neighbors(path):
     result = run("predict", "--id", "blue-44", "--head", "hue", "--index", path, "--table", "-k", 2)
     lines = result.stdout.splitlines()
     assert lines[0] == "blue-44, by head hue of index (rgb)"

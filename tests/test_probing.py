@@ -421,7 +421,7 @@ def test_ids_are_told_from_measures(name, numbers, expected):
         (("--label", "hue", "--tap", "z"), "has no tap 'z'"),
         (("--label", "hue", "--shots", "41"), "no class has 41 train rows"),
         (("--label", "year", "--shots", "1"), "--shots needs a label of one class a picture"),
-        (("--label", "hue", "--head", "../x"), "no head can be called '../x'"),
+        (("--label", "hue", "--head", "../x"), "'../x' is not a valid name for a head"),
         (("--label", "hue", "--device", "cuda:99"), "no device 'cuda:99'"),
     ],
 )

@@ -1,7 +1,7 @@
 """Fitted heads as files: ``heads/NAME.safetensors`` holds the numbers, ``NAME.json`` the rest.
 
-Each is written whole; the JSON comes last and names the other's sha256, so that a kill between the
-two is noticed, and no head is ever read that is half of one fit and half of another.
+Each is written whole. The JSON comes last and has the sha256 of the other, so that an interruption
+between the two is noticed and halves of two fits are never read as one head.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _NAME = re.compile(r"[^\W_][\w.+-]{0,99}")
 
 @dataclass(frozen=True, kw_only=True)
 class HeadTask:
-    """What tells one label."""
+    """The linear model of one label."""
 
     label: str
     source: str  # the column, derived label or expression that the label was read from
@@ -59,15 +59,15 @@ class HeadTask:
     weights: NDArray[np.float32]  # (D + M, K): unit vectors, then metadata; K is 1 of a number
     bias: NDArray[np.float32]  # (K,)
     temperature: float
-    metadata: Metadata  # columns that it needs besides the vectors
-    scores: dict[str, Any]  # on test rows, and how they were measured
+    metadata: Metadata  # columns it needs besides the vectors
+    scores: dict[str, Any]  # on the test set, and how they were measured
     trained: NDArray[np.uint64]  # sorted hashes of the ids that it was fitted on
 
     def probabilities(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Say how likely each class is for features (n, D + M), shape (n, K).
+        """Return the probability of each class for features (n, D + M), shape (n, K).
 
-        Of one class a picture they add up to 1; of several, each stands for itself. Of a number
-        it is the number itself, shape (n, 1).
+        Those of a multiclass label add up to 1; those of a multilabel one are independent. For a
+        number it is the number itself, shape (n, 1).
         """
         scores: NDArray[np.float64] = (features @ self.weights + self.bias).astype(np.float64)
         if self.kind == LabelKind.NUMBER:
@@ -83,7 +83,7 @@ class HeadTask:
 
 @dataclass(frozen=True, kw_only=True)
 class SavedHead:
-    """What tells the labels of one probe, and all that is needed to ask it rightly."""
+    """The linear models of a probe's labels, with what is needed to apply them correctly."""
 
     name: str
     index: str  # name of the index it was fitted on
@@ -105,13 +105,13 @@ def default_name(labels: Iterable[str]) -> str:
 
 
 def save_head(store: Store, head: SavedHead) -> Path:
-    """Write a head to its index's folder, in the place of one of the same name.
+    """Write a head to its index's folder; it replaces one of the same name.
 
     Returns:
         The JSON file.
 
     Raises:
-        EvaluationError: If no file can be called so.
+        EvaluationError: If the name is not valid for a file.
         StoreError: If it cannot be written.
     """
     check_name(head.name)
@@ -131,27 +131,29 @@ def save_head(store: Store, head: SavedHead) -> Path:
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that a file could not have.
+    """Refuse a name that is not valid for a file.
 
     Raises:
-        EvaluationError: If it is one.
+        EvaluationError: If it is not valid.
     """
     if not _NAME.fullmatch(name):
-        raise EvaluationError(f"no head can be called {name!r}; use letters, digits, - and _")
+        raise EvaluationError(
+            f"{name!r} is not a valid name for a head; use letters, digits, - and _"
+        )
 
 
 def head_names(store: Store) -> list[str]:
-    """Name the heads of an index, the newest first."""
+    """List the names of an index's heads, newest first."""
     files = (store.path / _FOLDER).glob("[!.]*.json")
     newest = sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)
     return [file.stem for file in newest]
 
 
 def find_head(store: Store, name: str | None) -> Path:
-    """Find a head by its name, or the newest; a path to a head's JSON names one anywhere.
+    """Find a head by its name, the newest by None, or one anywhere by the path of its JSON file.
 
     Raises:
-        EvaluationError: If there is none.
+        EvaluationError: If it does not exist.
     """
     names = head_names(store)
     if name is None:
@@ -172,7 +174,8 @@ def load_head(file: Path) -> SavedHead:
     """Read a head by its JSON file.
 
     Raises:
-        StoreError: If a file of it is missing, damaged, of another fit, or of another artsim.
+        StoreError: If one of its files is missing, damaged, from another fit, or from another
+            artsim.
     """
     other = file.with_suffix(".safetensors")
     try:
@@ -195,7 +198,7 @@ def load_head(file: Path) -> SavedHead:
 
 
 def check_passport(head: SavedHead, passport: Passport, whose: str) -> None:
-    """Refuse vectors that a head was not fitted on.
+    """Refuse vectors of another kind than a head was fitted on.
 
     Raises:
         PassportError: With what differs.
@@ -271,7 +274,7 @@ def _damaged(file: Path, problem: object) -> StoreError:
 
 
 def make_head(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], name: str) -> SavedHead:
-    """Put what was fitted together into a head that can be saved and asked."""
+    """Make a head of fitted probes, to save it and to predict with it."""
     ids = store.read(["id"]).column("id").to_pylist()
     return SavedHead(
         name=name,
