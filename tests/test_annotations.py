@@ -12,10 +12,10 @@ from artsim.cli import cli
 from artsim.datatypes import Field, FieldType
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, StoreError
-from artsim.evaluation.knn import KnnPlan, knn_eval, label_columns
-from artsim.labels import add_label, derived_labels, remove_label, values_of
+from artsim.evaluation.knn import KnnPlan, knn_eval
+from artsim.labels import add_label, derived_labels, label_columns, remove_label, values_of
 from artsim.readers import read_collection
-from artsim.splits.stored import SplitPlan, make_split, read_split, stored_splits
+from artsim.splits import SplitPlan, make_split, read_stored_split, stored_splits
 from artsim.store import Manifest, Store, part_schema
 
 METADATA = [
@@ -74,7 +74,7 @@ def store(tmp_path):
 
 
 def sides(split):
-    return dict(zip([f"r{i}" for i in range(len(split.sides))], split.sides, strict=True))
+    return dict(zip([f"r{i}" for i in range(len(split.parts))], split.parts, strict=True))
 
 
 # --- labels -------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ def test_a_manifest_without_labels_opens(store):
 def test_a_split_is_stored_with_how_it_was_drawn(store):
     plan = SplitPlan(fractions=(0.6, 0.2, 0.2), stratify="artist", seed=3)
     made = make_split(store, "s", plan)
-    assert made == read_split(Store.open(store.path), "s")
+    assert made == read_stored_split(Store.open(store.path), "s")
     assert made.plan == plan
     assert made.counts == {"train": 12, "val": 4, "test": 4}
     for side, each in (("train", 3), ("val", 1), ("test", 1)):
@@ -164,7 +164,7 @@ def test_a_split_is_stored_with_how_it_was_drawn(store):
 def test_groups_are_on_one_side(store):
     split = make_split(store, "s", SplitPlan(folds=2, group="artist"))
     folds = {}
-    for row, side in enumerate(split.sides):
+    for row, side in enumerate(split.parts):
         folds.setdefault(row % 4, set()).add(side)
     assert all(len(found) == 1 for found in folds.values())
     assert split.counts == {"fold 1": 10, "fold 2": 10}
@@ -176,8 +176,8 @@ def test_a_split_goes_by_id_whatever_becomes_of_the_rows(store):
     order = [7, 3, 0, 19, 12]
     store.rewrite([(0, moved.take(order))], failures=(), manifest=store.manifest)
     store.append(rows(["new", "newer"], ["Ada", "Ben"], ["Oil", None]))
-    after = read_split(Store.open(store.path), "s")
-    assert after.sides == (*(before[f"r{i}"] for i in order), None, None)
+    after = read_stored_split(Store.open(store.path), "s")
+    assert after.parts == (*(before[f"r{i}"] for i in order), None, None)
     assert (after.unassigned, after.gone, after.left_out) == (2, 15, 0)
 
 
@@ -196,7 +196,7 @@ def test_a_sample_has_so_many_of_each_class_from_anywhere(tmp_path):
 
 def test_the_seed_makes_the_split(store):
     drawn = [
-        make_split(store, name, SplitPlan(fractions=(0.5, 0.5), seed=seed)).sides
+        make_split(store, name, SplitPlan(fractions=(0.5, 0.5), seed=seed)).parts
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     ]
     assert drawn[0] == drawn[1] != drawn[2]
@@ -241,13 +241,13 @@ def test_a_damaged_split_is_one_line(store):
     make_split(store, "s", SplitPlan(folds=2))
     (store.path / "splits" / "s.parquet").write_bytes(b"PAR1")
     with pytest.raises(StoreError, match=r"is damaged .*; delete it and split again"):
-        read_split(store, "s")
+        read_stored_split(store, "s")
 
 
 def test_a_column_is_a_split_in_any_of_the_usual_words(tmp_path):
     words = ["Train", "training", "TEST", "val", "valid", "dev", None, "other", "testing"]
-    split = read_split(make_store(tmp_path / "i", words, [None] * 9), "artist")
-    assert split.sides == (
+    split = read_stored_split(make_store(tmp_path / "i", words, [None] * 9), "artist")
+    assert split.parts == (
         *("train", "train", "test", "val", "val", "val", None, None),
         "test",
     )
@@ -260,15 +260,15 @@ def test_labels_and_splits_outlive_an_embed(colors, tmp_path, toy, paint):
     add_label(path, "cold = class ILIKE '%cold%'")
     before = make_split(Store.open(path), "s", SplitPlan(fractions=(0.5, 0.5)))
     ids = Store.open(path).read(["id"]).column("id").to_pylist()
-    side = dict(zip(ids, before.sides, strict=True))
+    side = dict(zip(ids, before.parts, strict=True))
     paint(colors / "cold/aqua.png", (0, 200, 200))
     paint(colors / "warm/red.png", (200, 0, 0))  # changed, so embedded again and last
     (colors / "cold/blue.png").unlink()
     embed_collection(read_collection(colors), path, toy)
     store = Store.open(path)
     ids = store.read(["id"]).column("id").to_pylist()
-    assert read_split(store, "s").sides == tuple(side.get(id_) for id_ in ids)
-    assert (read_split(store, "s").unassigned, read_split(store, "s").gone) == (1, 1)
+    assert read_stored_split(store, "s").parts == tuple(side.get(id_) for id_ in ids)
+    assert (read_stored_split(store, "s").unassigned, read_stored_split(store, "s").gone) == (1, 1)
     assert values_of(store, "cold") == [
         "cold" if id_.startswith("cold") else "not cold" for id_ in ids
     ]
@@ -314,7 +314,7 @@ def test_folds_never_ask_themselves(tmp_path):
 def test_a_label_is_judged_without_being_noted(compass):
     plan = KnnPlan(tap="rgb", labels=("ada = artist ILIKE '%ad%'",), ks=(1,))
     (found,) = knn_eval(compass, plan)
-    assert (found.label, found.classes) == ("ada", ("ada", "not ada"))
+    assert (found.label.name, found.label.classes) == ("ada", ("ada", "not ada"))
     assert found.scores[0].top1 == 1.0
     assert derived_labels(Store.open(compass.path)) == {}
 

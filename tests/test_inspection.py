@@ -37,7 +37,7 @@ from artsim.labels import why_not_label
 from artsim.readers import read_collection
 from artsim.report import inspection_page
 from artsim.report.figures import histogram
-from artsim.splits.drawing import k_fold
+from artsim.splits import k_fold
 
 ORIENTATION = 0x0112
 SIZE = (120, 100)

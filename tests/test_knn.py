@@ -1,5 +1,7 @@
 """kNN on points whose neighbors can be read off by eye, then against brute force and peers."""
 
+import importlib
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -7,14 +9,17 @@ from hypothesis import given, settings
 from sklearn.neighbors import KNeighborsClassifier
 
 from artsim.errors import EvaluationError
-from artsim.labels import encode, multiclass, multilabel, number
-from artsim.metrics import knn, votes
+from artsim.evaluation.knn import KnnSettings, evaluate
+from artsim.labels import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.metrics import scores as metrics
+from artsim.metrics import votes
 from artsim.metrics.hubness import csls, hubness
-from artsim.metrics.knn import DINO_KS, KS, evaluate
+from artsim.metrics.knn import KS
 from artsim.metrics.neighbors import Neighbors, nearest
 from artsim.metrics.votes import TEMPERATURE, vote
+from artsim.splits import Split
 
+knn = importlib.import_module("artsim.evaluation.knn.evaluate")
 EAST, NORTH, WEST = np.float32([1, 0]), np.float32([0, 1]), np.float32([-1, 0])
 
 
@@ -35,10 +40,22 @@ def found(scores, rows):
 BOTH = (TEMPERATURE, None)  # weighted votes, and plain ones
 
 
+def split_of(n, train=None, validation=(), test=None, groups=None):
+    """Make a split; without train and test it is leave-one-out."""
+    if groups is not None:
+        groups = np.asarray(groups).reshape(len(groups), -1)
+    train, test = (np.arange(n) if each is None else np.asarray(each) for each in (train, test))
+    validation = np.array(validation, dtype=int)
+    return Split(train=train, validation=validation, test=test, description="", groups=groups)
+
+
 def only(vectors, values, **options):
     """Evaluate one label and return its evaluation."""
-    values = multiclass("artist", values) if isinstance(values, list) else values
-    (result,) = evaluate(vectors, {"artist": values}, **options)
+    label = multiclass("artist", values) if isinstance(values, list) else values
+    parts = ("train", "validation", "test", "groups")
+    split = split_of(len(vectors), **{k: v for k, v in options.items() if k in parts})
+    settings = KnnSettings(**{k: v for k, v in options.items() if k not in parts})
+    (result,) = evaluate(vectors, [label], split, settings)
     return result
 
 
@@ -144,18 +161,18 @@ def test_classes_lists_and_ranges_are_judged_in_one_call():
     years = number(
         "year", np.array([1880.0, 1890, 1700, np.nan]), np.array([1889.0, 1890, 1700, np.nan])
     )
-    labels = {
-        "artist": multiclass("artist", ["Monet", "Monet", "Degas", "Degas"]),
-        "medium": multilabel("medium", [["oil", "canvas"], ["oil"], ["ink"], ["ink", "paper"]]),
-        "year": years,
-    }
-    artist, medium, year = evaluate(vectors, labels, ks=(1,))
+    labels = [
+        multiclass("artist", ["Monet", "Monet", "Degas", "Degas"]),
+        multilabel("medium", [["oil", "canvas"], ["oil"], ["ink"], ["ink", "paper"]]),
+        years,
+    ]
+    artist, medium, year = evaluate(vectors, labels, split_of(4), KnnSettings(ks=(1,)))
     assert artist.scores[0].kappa == 1.0
     ranking = medium.scores[0].ranking
     # canvas and paper are each had by one picture, whose neighbor does not have it
     np.testing.assert_allclose(ranking.per_label, [1 / 4, 1, 1, 1 / 4])
     assert medium.scores[0].chance == pytest.approx((1 + 2 + 2 + 1) / 4 / 4)
-    assert medium.truth.starts.tolist() == [0, 2, 3, 4, 6]
+    assert medium.label.starts.tolist() == [0, 2, 3, 4, 6]
     assert year.query_rows.tolist() == [0, 1, 2]
     assert year.scores[0].predicted.tolist() == [1890, 1884.5, 1890]
     assert year.scores[0].score.mae == pytest.approx((1 + 5.5 + 190) / 3)
@@ -180,14 +197,14 @@ def test_more_voters_than_neighbors_are_refused():
 def test_leave_one_out_of_two_bunches_knows_them_all():
     values = ["Monet", "Monet", "Degas", "Degas"]
     result = only(at_angles(0, 1, 90, 91), values, ks=(1, 5), temperatures=BOTH)
-    assert result.classes == ("Degas", "Monet")
+    assert result.label.classes == ("Degas", "Monet")
     assert result.query_rows.tolist() == [0, 1, 2, 3]
-    assert result.truth.tolist() == [1, 1, 0, 0]
+    assert result.label.strata.tolist() == [1, 1, 0, 0]
     assert result.neighbors.rows[:, 0].tolist() == [1, 0, 3, 2]
     assert result.left_out == (5,)
     assert [(s.temperature, s.k) for s in result.scores] == [(TEMPERATURE, 1), (None, 1)]
     score = result.scores[0]
-    assert (result.label, score.n, score.top1, score.top5) == ("artist", 4, 1.0, 1.0)
+    assert (result.label.name, score.n, score.top1, score.top5) == ("artist", 4, 1.0, 1.0)
     assert (score.macro_f1, score.balanced_accuracy, score.majority) == (1.0, 1.0, 0.5)
     assert score.interval == (1.0, 1.0)
     assert score.votes.classes[:, 0].tolist() == [1, 1, 0, 0]
@@ -242,6 +259,7 @@ def test_the_unreachable_equal_looking_for_a_neighbor_of_the_class(seed, n, widt
     codes, groups = rng.integers(0, 3, n), rng.integers(-1, 3, (n, width))
     bank, queries = (np.arange(n),) * 2 if seed % 2 else np.array_split(rng.permutation(n), 2)
     codes[bank[:1]] = 2
+    label = Label(name="x", kind=LabelKind.MULTICLASS, strata=codes, classes=tuple("abc"))
     expected = sum(
         not any(
             row != query
@@ -251,13 +269,13 @@ def test_the_unreachable_equal_looking_for_a_neighbor_of_the_class(seed, n, widt
         )
         for query in queries
     )
-    assert knn._count_unreachable(codes, bank, queries, groups) == expected
+    assert knn._count_unreachable(label, bank, queries, groups) == expected
 
 
 def test_a_label_of_none_of_the_rows_that_take_part_is_refused():
-    labels = {"artist": multiclass("artist", ["a", "b"]).keep(np.zeros(2, dtype=bool))}
+    label = multiclass("artist", ["a", "b"]).keep(np.zeros(2, dtype=bool))
     with pytest.raises(EvaluationError, match="no row that takes part has a 'artist'; choose"):
-        list(evaluate(np.eye(2, dtype=np.float32), labels, ks=(1,)))
+        only(np.eye(2, dtype=np.float32), label, ks=(1,))
 
 
 def test_labels_of_the_same_rows_share_one_search(monkeypatch):
@@ -265,9 +283,10 @@ def test_labels_of_the_same_rows_share_one_search(monkeypatch):
     search = knn._search
     monkeypatch.setattr(knn, "_search", lambda *a: searches.append(1) or search(*a))
     labels = {"artist": list("aabb"), "style": list("cddc"), "genre": ["e", "f", "e", None]}
-    labels = {name: multiclass(name, values) for name, values in labels.items()}
-    results = list(evaluate(at_angles(0, 1, 2, 3), labels, ks=(1,)))
-    assert [result.label for result in results] == ["artist", "style", "genre"]
+    labels = [multiclass(name, values) for name, values in labels.items()]
+    settings = KnnSettings(ks=(1,))
+    results = list(evaluate(at_angles(0, 1, 2, 3), labels, split_of(4), settings))
+    assert [result.label.name for result in results] == ["artist", "style", "genre"]
     assert len(searches) == 2
 
 
@@ -285,13 +304,13 @@ def test_scores_are_those_of_the_predictions(seed, n, split):
     result = only(vectors, values, ks=(1, 3), **sides)
     for score in result.scores:
         predicted = score.votes.classes[:, 0]
-        assert score.top1 == metrics.accuracy(result.truth, predicted)
-        assert score.macro_f1 == metrics.macro_f1(result.truth, predicted)
-        assert score.balanced_accuracy == metrics.balanced_accuracy(result.truth, predicted)
+        assert score.top1 == metrics.accuracy(result.label.strata, predicted)
+        assert score.macro_f1 == metrics.macro_f1(result.label.strata, predicted)
+        assert score.balanced_accuracy == metrics.balanced_accuracy(result.label.strata, predicted)
         assert score.kappa == pytest.approx(
-            metrics.cohen_kappa(result.truth, predicted), nan_ok=True
+            metrics.cohen_kappa(result.label.strata, predicted), nan_ok=True
         )
-        assert score.top5 == metrics.top_accuracy(result.truth, score.votes.classes)
+        assert score.top5 == metrics.top_accuracy(result.label.strata, score.votes.classes)
         assert score.interval[0] <= score.top1 <= score.interval[1]
 
 
@@ -300,13 +319,12 @@ def test_ten_thousand_classes_need_no_column_each():
     bank = unit(rng, 20_000, 8)
     values = [f"class {i % 10_000}" for i in range(20_000)]
     result = only(bank, values, train=np.arange(19_000), test=np.arange(19_000, 20_000))
-    assert len(result.classes) == 10_000
+    assert len(result.label.classes) == 10_000
     assert [score.k for score in result.scores] == list(KS)
 
 
 BUNCH = at_angles(0, 1, 90, 91)
 YEAR = number("year", np.full(4, 1889.0))
-SIDES = {"train": [0, 1], "test": [3]}
 
 
 @pytest.mark.parametrize(
@@ -315,18 +333,22 @@ SIDES = {"train": [0, 1], "test": [3]}
         (BUNCH, ["a"] * 4, {}, "label 'artist' has one class, 'a'; at least two classes"),
         (BUNCH, [None] * 4, {}, "label 'artist' has no values; at least two classes are needed"),
         (BUNCH, list("abc"), {}, "label 'artist' has 3 values for 4 vectors"),
-        (BUNCH, list("abab"), {"groups": np.zeros(1)}, "groups has 1 values for 4 vectors"),
-        (BUNCH, list("abab"), {"groups": np.zeros(4)}, "no row with a 'artist' has a neighbor"),
+        (
+            BUNCH,
+            list("abab"),
+            {"groups": np.zeros(1, dtype=int)},
+            "groups has 1 values for 4 vectors",
+        ),
+        (
+            BUNCH,
+            list("abab"),
+            {"groups": np.zeros(4, dtype=int)},
+            "no row with a 'artist' has a neighbor",
+        ),
         (BUNCH, list("abab"), {"ks": (9,)}, "k = 9 is more than the 3 neighbors that a row with"),
-        (BUNCH, YEAR, {}, "label 'artist' has one value, 1889; at least two values are needed"),
+        (BUNCH, YEAR, {}, "label 'year' has one value, 1889; at least two values are needed"),
         (BUNCH, list("abab"), {"ks": (0, 5)}, "ks must be numbers of neighbors, at least 1"),
         (BUNCH, list("abab"), {"temperatures": (0.0,), "ks": (1,)}, "temperature must be above 0"),
-        (BUNCH, list("abab"), SIDES | {"validation": [3]}, "1 test rows are in validation too"),
-        (BUNCH, list("abab"), SIDES | {"validation": []}, "the split has no validation rows"),
-        (BUNCH, list("abab"), {"train": [0, 1]}, "a split needs both its train and its test"),
-        (BUNCH, list("abab"), {"train": [0, 1], "test": []}, "the split has no test rows"),
-        (BUNCH, list("abab"), {"train": [0, 1], "test": [1, 2]}, "1 test rows are in train too"),
-        (BUNCH, list("abab"), {"train": [0, 1], "test": [-1]}, "between 0 and 3, got -1"),
         (BUNCH, list("abab"), {"train": [0, 2], "test": [1]}, "all train rows have the 'artist'"),
         (
             BUNCH,
@@ -334,8 +356,8 @@ SIDES = {"train": [0, 1], "test": [3]}
             {"train": [0, 1], "test": [2, 3]},
             "no test row has a 'artist'; choose another split or label",
         ),
-        (BUNCH * np.nan, list("abab"), {}, "row 0 of the vectors holds NaN or infinity"),
-        (BUNCH * 2, list("abab"), {}, "row 0 of the vectors has norm 2, not 1"),
+        (BUNCH * np.nan, list("abab"), {}, "row 0 of queries holds NaN or infinity"),
+        (BUNCH * 2, list("abab"), {}, "row 0 of queries has norm 2, not 1"),
     ],
 )
 def test_bad_use_says_what_is_wrong(vectors, values, options, message):
@@ -376,7 +398,7 @@ def test_dino_accuracy_equals_an_independent_loop_exactly(n_classes):
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     train, test = np.split(rng.permutation(700), [500])
     labels = [f"class {code:02}" for code in codes]
-    result = only(vectors, labels, train=train, test=test, ks=DINO_KS)
+    result = only(vectors, labels, train=train, test=test, ks=(10, 20, 100, 200))
     for score in result.scores:
         expected = dino_top1(
             vectors[train].astype(float), codes[train], vectors[test].astype(float), codes[test],

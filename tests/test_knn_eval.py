@@ -13,7 +13,7 @@ from artsim.cli import cli
 from artsim.datatypes import Field, FieldType
 from artsim.evaluation.knn import KnnPlan, knn_eval
 from artsim.labels import values_of
-from artsim.splits.stored import SplitPlan, make_split, read_split
+from artsim.splits import SplitPlan, make_split, read_stored_split
 from artsim.store import DerivedLabel, Manifest, Store, part_schema
 
 YEARS = pa.struct({"begin": pa.int32(), "end": pa.int32()})
@@ -126,7 +126,7 @@ def test_without_validation_every_k_is_shown_and_with_it_one_is_chosen(museum):
     shown = rows(museum, "--label", "artist", "-k", "1,3", "-k", "7")
     assert [(row["k"], row["chosen_on"]) for row in shown] == [(1, 0), (3, 0), (7, 0)]
     (chosen,) = rows(museum, "--label", "artist", "-k", "1,2,4", "--split", "side")
-    assert (chosen["k"], chosen["chosen_on"], chosen["n"], chosen["bank"]) == (1, 2, 2, 4)
+    assert (chosen["k"], chosen["chosen_on"], chosen["n"], chosen["bank"]) == (1, 2, 2, 6)
     output = run(museum, "--label", "artist", "-k", "1,2", "--split", "side", "--table")
     assert "  k = 1, T = 0.07 chosen on 2 validation pictures\n" in output
     args = ("--label", "artist", "--protocol", "plain", "-k", "1,2", "--split", "side", "--table")
@@ -164,7 +164,7 @@ def test_groups_are_kept_apart_one_by_one_and_together(museum):
 def test_pictures_that_look_the_same_are_kept_apart(museum, monkeypatch):
     hashes = [0b0, 0b11111, 0b111, None, 0xFF00, 0xFF01, 0xFFFF0000, None]  # 0, 2 and 1 in a chain
     monkeypatch.setattr(
-        "artsim.evaluation.knn.sides.picture_hashes", lambda *args, **kwargs: hashes
+        "artsim.evaluation.knn.groups.picture_hashes", lambda *args, **kwargs: hashes
     )
     assert neighbors(museum, groups=("near-duplicate",)) == [3, 3, 3, 2, 6, 6, 5, 6]
 
@@ -172,7 +172,7 @@ def test_pictures_that_look_the_same_are_kept_apart(museum, monkeypatch):
 def test_folds_and_groups_are_kept_apart_together(museum):
     make_split(museum, "f", SplitPlan(folds=2, stratify="artist"))
     found = neighbors(museum, split="f", groups=("sheet",))
-    sides, sheets = read_split(museum, "f").sides, values_of(museum, "sheet")
+    sides, sheets = read_stored_split(museum, "f").parts, values_of(museum, "sheet")
     for row, other in enumerate(found):
         assert sides[row] != sides[other]
         assert sheets[row] != sheets[other]
@@ -224,7 +224,7 @@ def test_a_derived_label_whose_column_has_gone_ends_nothing(museum):
         (("--label", "artist", "--protocol", "met"), "the protocol 'met' needs a split with train"),
         (
             ("--label", "media", "--protocol", "met", "--split", "side"),
-            "'met' judges labels of one class a picture, which 'media' is not",
+            "'met' takes labels of one class a picture, which 'media' is not",
         ),
         (("--protocol", "plain", "--temperature", "1"), "the protocol 'plain' has no temperature"),
         (

@@ -88,7 +88,7 @@ def compared(*stores, **options):
 
 
 def by_tap(standings, way):
-    return {(each.tap, each.label): each.score(way) for each in standings}
+    return {(each.tap, each.label.name): each.score(way) for each in standings}
 
 
 def run(*args, code=0):
@@ -113,11 +113,11 @@ def test_each_tap_tells_best_what_it_sees(store):
 
 def test_the_scores_are_those_of_a_probe_of_that_tap(store):
     for each in compared(store, labels=("sea", "depth"), seed=3):
-        plan = ProbePlan(tap=each.tap, labels=(each.label,), seed=3)
+        plan = ProbePlan(tap=each.tap, labels=(each.label.name,), seed=3)
         (alone,) = probe(store, plan)
         assert (each.probe, each.knn, each.k) == (alone.probe, alone.knn, alone.k)
         assert each.baseline == alone.baseline
-        assert each.question.sides.test.tolist() == alone.sides.test.tolist()
+        assert each.split.test.tolist() == alone.split.test.tolist()
 
 
 def test_indexes_of_one_catalog_are_compared_by_id(store, museum, tmp_path):
@@ -135,8 +135,8 @@ def test_indexes_of_one_catalog_are_compared_by_id(store, museum, tmp_path):
         ("second", "sky"),
     ]
     assert by_tap(found, "probe")["sky", "sea"] == by_tap(found, "probe")["blue", "sea"] == 1
-    sides = found[0].question.sides
-    assert all(each.question.sides is sides for each in found)
+    sides = found[0].split
+    assert all(each.split is sides for each in found)
     assert ROWS - 1 not in sides.test
     assert sides.notes == (
         "1 pictures are left out, as not every index has them, or a vector of theirs is all zeros",
@@ -146,9 +146,9 @@ def test_indexes_of_one_catalog_are_compared_by_id(store, museum, tmp_path):
 def test_a_group_stays_on_one_side(store):
     (red, _) = compared(store, labels=("heat",), group="school")
     schools = np.arange(ROWS) // 4 % 10
-    sides = red.question.sides
-    assert set(schools[sides.seen]) & set(schools[sides.test]) == set()
-    assert sides.way.endswith("each school on one side")
+    sides = red.split
+    assert set(schools[sides.learned]) & set(schools[sides.test]) == set()
+    assert sides.description.endswith("each school in one part")
 
 
 def test_the_command_marks_the_best_of_each_label(path):
@@ -182,8 +182,8 @@ def test_vectors_of_zeros_are_left_out(store, monkeypatch):
     broken[[4, 5]] = 0
     monkeypatch.setattr(Store, "vectors", lambda self, tap: broken)
     (red, _) = compared(store, labels=("heat",))
-    assert not {4, 5} & set(np.concatenate([red.question.sides.seen, red.question.sides.test]))
-    assert "2 pictures are left out" in red.question.sides.notes[0]
+    assert not {4, 5} & set(np.concatenate([red.split.learned, red.split.test]))
+    assert "2 pictures are left out" in red.split.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +197,7 @@ def test_vectors_of_zeros_are_left_out(store, monkeypatch):
         (("--label", "none = depth < 0"), "cannot be a label: one class only"),
         (("--label", "heat", "--tap", "green"), "no index has a tap 'green'; choose from red, blu"),
         (("--label", "side", "--split", "side"), "'side' cannot be both label and split"),
-        (("--label", "heat", "--split", "sea"), "'sea' has no row of 'train'"),
+        (("--label", "heat", "--split", "sea"), "split column 'sea' needs rows of 'train'"),
         (("--label", "heat", "--group", "heat"), "'heat' cannot be both label and group"),
     ],
 )

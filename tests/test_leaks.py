@@ -16,9 +16,19 @@ from artsim.errors import EvaluationError
 from artsim.evaluation.knn import KnnPlan, knn_eval
 from artsim.images.phash import perceptual_hash
 from artsim.readers import read_collection
-from artsim.splits.audit import audit_catalog, audit_splits, picture_hashes
-from artsim.splits.leaks import Evidence, Leak, LeakKind, find_leaks, nearest_hashes
-from artsim.splits.stored import SplitPlan, make_split, read_split
+from artsim.splits import (
+    Evidence,
+    Leak,
+    LeakKind,
+    SplitPlan,
+    audit_catalog,
+    audit_splits,
+    find_leaks,
+    make_split,
+    nearest_hashes,
+    picture_hashes,
+    read_stored_split,
+)
 from artsim.store import Store
 
 ROWS = np.arange(8)
@@ -202,7 +212,7 @@ def test_folds_leak_between_each_and_the_others(copies):
     report = audit_splits(copies, ["f"], pictures=False)
     assert [each.held_side for each in report.comparisons] == [f"fold {n}" for n in (1, 2, 3, 4)]
     assert {each.seen_side for each in report.comparisons} == {"other folds"}
-    sides = read_split(copies, "f").sides
+    sides = read_stored_split(copies, "f").parts
     leaking = [leak.held for each in report.comparisons for leak in each.leaks]
     assert sorted(leaking) == ([] if sides[0] == sides[3] else [0, 3])
 

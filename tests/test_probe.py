@@ -14,7 +14,7 @@ from artsim.metrics.logistic import LinearPath
 from artsim.metrics.probe import probe_classes, probe_members, probe_numbers
 from artsim.metrics.ridge import fit_ridge
 from artsim.metrics.selection import choose
-from artsim.splits.drawing import split
+from artsim.splits import split
 
 GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
 

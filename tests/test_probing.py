@@ -15,17 +15,16 @@ from sklearn.linear_model import LogisticRegression
 from artsim.cli import cli
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, PassportError, StoreError
-from artsim.evaluation.probe import LabelKind, ProbePlan, means, probe
-from artsim.evaluation.probe.questions import LabelPlan, draw_questions
+from artsim.evaluation.probe import LabelPlan, ProbePlan, means, probe, split_labels
 from artsim.index import unit as to_unit
-from artsim.labels import Metadata, read_label, read_metadata, why_id
+from artsim.labels import LabelKind, Metadata, read_label, read_metadata, why_id
 from artsim.metrics.few_shot import few_shot
 from artsim.metrics.probe import probe_classes
 from artsim.models import Extractor
 from artsim.prediction import find_head, head_names, load_head, make_head, save_head
 from artsim.prediction.heads import check_passport, default_name
 from artsim.readers import ReaderOptions, read_collection
-from artsim.splits.stored import SplitPlan, make_split
+from artsim.splits import SplitPlan, make_split
 from artsim.store import Store
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
@@ -97,7 +96,7 @@ def test_a_hue_is_told_by_neighbors_and_probe_and_half_told_by_the_shape(store):
     assert (told["knn1"], told["knn"], told["k"], told["probe"]) == (1, 1, 1, 1)
     assert (told["probe_low"], told["probe_high"]) == (1, 1)
     assert told["metadata_low"] < 2 / 3 < told["metadata_high"]
-    assert told["split_way"] == "split 'side', tested on test, chosen on val"
+    assert told["split_description"] == "split 'side', tested on test, chosen on val"
     assert told["metadata_columns"] == ["width", "height", "aspect_ratio"]
     assert found.classes == ("blue", "green", "red")
     assert json.loads(json.dumps(told)) == told
@@ -123,11 +122,11 @@ def test_scores_are_those_of_the_probe_on_the_same_rows(store):
 
 def test_several_values_a_picture_are_ranked_and_numbers_are_off_by_years(store):
     tags, year = probed(store, "tags", "year", split="side")
-    assert (tags.target.kind, tags.metric) == (LabelKind.MULTILABEL, "mAP")
+    assert (tags.label.kind, tags.metric) == (LabelKind.MULTILABEL, "mAP")
     assert tags.classes == ("cold", "warm", "wet")
     assert (tags.probe.value, tags.knn.value, tags.nearest.value) == (1, 1, 1)
     assert tags.baseline == pytest.approx((2 / 3 + 1 / 3 + 1 / 3) / 3)
-    assert (year.target.kind, year.metric) == (LabelKind.NUMBER, "MAE")
+    assert (year.label.kind, year.metric) == (LabelKind.NUMBER, "MAE")
     assert year.baseline == pytest.approx(200 / 3)  # median 1600, off by 100 for red and blue
     assert year.knn.value == 0
     assert year.probe.value < 20
@@ -136,23 +135,23 @@ def test_several_values_a_picture_are_ranked_and_numbers_are_off_by_years(store)
 
 def test_a_split_is_drawn_alike_from_each_class_where_none_is_named(store):
     (found,) = probed(store, "hue", seed=1)
-    counts = np.bincount(found.target.strata[found.sides.test])
+    counts = np.bincount(found.label.strata[found.split.test])
     assert sorted(counts) in ([7, 8, 9], [8, 8, 8], [7, 8, 8], [8, 8, 9])
-    assert found.sides.way == "70/10/20 drawn with seed 1, stratified by hue"
-    every = np.concatenate([found.sides.seen, found.sides.test])
+    assert found.split.description == "70/10/20 drawn with seed 1, stratified by hue"
+    every = np.concatenate([found.split.learned, found.split.test])
     assert sorted(every) == list(range(ROWS))
     (again,) = probed(store, "hue", seed=1)
     assert again.to_json() == found.to_json()
     (other,) = probed(store, "hue", seed=2)
-    assert other.sides.test.tolist() != found.sides.test.tolist()
+    assert other.split.test.tolist() != found.split.test.tolist()
 
 
 def test_a_group_stays_on_one_side(store):
     (found,) = probed(store, "hue", group="painter")
     painters = np.arange(ROWS) // 10
-    sides = [set(painters[rows]) for rows in (found.sides.train, found.sides.test)]
+    sides = [set(painters[rows]) for rows in (found.split.train, found.split.test)]
     assert sides[0] & sides[1] == set()
-    assert found.sides.way.endswith("stratified by hue, each painter on one side")
+    assert found.split.description.endswith("stratified by hue, each painter in one part")
     with pytest.raises(EvaluationError, match=r"'side' has 12 values of 'painter' in train and in"):
         probed(store, "hue", split="side", group="painter")
 
@@ -160,14 +159,14 @@ def test_a_group_stays_on_one_side(store):
 def test_a_stored_split_and_a_split_without_validation_are_taken(store):
     make_split(store, "halves", SplitPlan(fractions=(0.5, 0.5), stratify="hue"), replace=True)
     (found,) = probed(store, "hue", split="halves")
-    assert [len(rows) for rows in (found.sides.seen, found.sides.test)] == [60, 60]
-    assert found.sides.way == (
+    assert [len(rows) for rows in (found.split.learned, found.split.test)] == [60, 60]
+    assert found.split.description == (
         "split 'halves', tested on test, chosen on a tenth of train drawn with seed 0"
     )
     make_split(store, "few", SplitPlan(per_class=10, stratify="hue"), replace=True)
     (found,) = probed(store, "hue", split="few")
-    assert len(found.sides.seen) + len(found.sides.test) == 30
-    assert found.sides.way.startswith("70/10/20 of the sample 'few' drawn")
+    assert len(found.split.learned) + len(found.split.test) == 30
+    assert found.split.description.startswith("70/10/20 of the sample 'few' drawn")
 
 
 def test_metadata_helps_where_the_vectors_know_nothing(store):
@@ -246,29 +245,40 @@ def test_copies_of_a_test_picture_are_not_learned_from(store, path, tmp_path):
     twice = Store.open(tmp_path / "index")
     (found,) = probed(twice, "class")
     content = twice.read(["content_hash"]).column("content_hash").to_pylist()
-    seen, judged = ({content[row] for row in rows} for rows in (found.sides.seen, found.sides.test))
+    seen, judged = (
+        {content[row] for row in rows} for rows in (found.split.learned, found.split.test)
+    )
     assert seen & judged == set()
-    assert "not learned from: the very file is in test" in found.sides.notes[0]
+    assert found.split.copies_left_out > 0
+    assert "of test pictures left out of training" in found.split.notes[0]
     make_split(twice, "leaky", SplitPlan(fractions=(0.5, 0.5)))
     (found,) = probed(twice, "class", split="leaky")
-    assert "test pictures are in train too, byte for byte" in found.sides.notes[0]
+    seen, judged = (
+        {content[row] for row in rows} for rows in (found.split.learned, found.split.test)
+    )
+    assert seen & judged == set()
+    assert found.to_json()["copies_left_out"] == found.split.copies_left_out > 0
+    (kept,) = probed(twice, "class", split="leaky", keep_copies=True)
+    assert len(kept.split.learned) == len(found.split.learned) + found.split.copies_left_out
+    assert kept.split.copies_left_out == 0
+    assert "of test pictures kept in training: the scores are too high" in kept.split.notes[0]
     with pytest.raises(EvaluationError, match="split 'leaky' leaks: pictures to be judged"):
         probed(twice, "class", split="leaky", no_leaks=True)
 
 
 def test_a_class_with_one_picture_is_noted(store):
     (found,) = probed(store, "rare")
-    assert found.sides.notes == (
-        "classes of one picture cannot be learned and judged both: 1 ('once')",
+    assert found.split.notes == (
+        "classes of one picture cannot be in both training and test: 1 ('once')",
     )
-    assert 0 in found.sides.train
+    assert 0 in found.split.train
 
 
 def test_test_pictures_of_a_class_that_train_has_not_are_noted(store):
     label = "last = (catalogd - 5000) // 59"  # 2 of the last two, both in test
     (found,) = probed(store, label, split="side")
-    assert found.sides.notes == (
-        "2 test pictures count as wrong, as train has none of their class ('2')",
+    assert found.split.notes == (
+        "2 test pictures count as wrong, as no training picture is of their class ('2')",
     )
 
 
@@ -346,8 +356,8 @@ def test_a_head_is_no_surer_than_its_validation_pictures_show(store):
     (hue, tags) = probed(store, "hue", "tags", split="side")
     vectors = to_unit(store.vectors("rgb"))
     for found in (hue, tags):
-        head = make_head(store, ProbePlan(tap="rgb", labels=(found.target.name,)), [found], "x")
-        likely = head.tasks[0].probabilities(vectors[found.sides.validation])
+        head = make_head(store, ProbePlan(tap="rgb", labels=(found.label.name,)), [found], "x")
+        likely = head.tasks[0].probabilities(vectors[found.split.validation])
         sure = np.maximum(likely, 1 - likely) if found is tags else likely.max(axis=1)
         assert 0.9 < sure.mean() <= 13 / 14  # right 12 times of 12
 
@@ -409,8 +419,8 @@ def test_ids_are_told_from_measures(name, numbers, expected):
         (("--label", "hue", "--with", "hue"), "it is the label itself; leave it out"),
         (("--label", "old = year < 1600", "--with", "year"), "it is what 'old = year < 1600' is"),
         (("--label", "hue", "--with", "weight"), "no column 'weight' to be a feature; choose from"),
-        (("--label", "hue", "--split", "coin"), "'coin' has no row of 'train' (it has none of"),
-        (("--label", "hue", "--split", "lopsided"), "has no row of 'val' (it has train)"),
+        (("--label", "hue", "--split", "coin"), "split column 'coin' needs rows of 'train'"),
+        (("--label", "hue", "--split", "lopsided"), "and of 'test' (or 'val'); it has train"),
         (("--label", "side", "--split", "side"), "'side' cannot be both label and split"),
         (("--label", "painter", "--group", "painter"), "cannot be both label and group"),
         (("--label", "hue", "--group", "hue"), "cannot be both label and group"),
@@ -464,8 +474,8 @@ def test_vectors_of_zeros_are_left_out_and_noted(store, monkeypatch):
     empty[[3, 8]] = 0
     monkeypatch.setattr(Store, "vectors", lambda self, tap: empty)
     (found,) = probed(store, "hue", split="side")
-    assert found.sides.notes == ("2 pictures are left out, as their vectors are all zeros",)
-    assert (len(found.sides.train), len(found.sides.test)) == (83, 23)
+    assert found.split.notes == ("2 pictures are left out, as their vectors are all zeros",)
+    assert (len(found.split.train), len(found.split.test)) == (83, 23)
     assert (found.knn.value, found.probe.value) == (1, 1)
 
 
@@ -516,7 +526,7 @@ def test_whole_groups_stand_beside_the_ordinary_split(path):
         result.stdout
     )
     assert "stratified by hue; 84 + 12 pictures" in result.stdout
-    assert "stratified by hue, each painter on one side" in result.stdout
+    assert "stratified by hue, each painter in one part" in result.stdout
     found = [json.loads(line) for line in run("probe", "--index", path, *args).stdout.splitlines()]
     assert [(row.get("label"), row["group"]) for row in found] == [
         ("hue", "painter"),
@@ -572,33 +582,35 @@ def real(museum_data, tmp_path_factory):
 )
 def test_a_probe_is_as_good_as_scikit_learns_on_real_pictures(real, collection, label):
     store, grid = real(collection), (1.0, 3.0, 10.0)
-    (question,) = draw_questions(
+    ((label, split),) = split_labels(
         store, LabelPlan(), [read_label(store, label)], np.array([], dtype=int), ""
     )
-    x, y, sides = to_unit(store.vectors("embedding")), question.target.strata, question.sides
-    rows = {"train": sides.train, "validation": sides.validation, "test": sides.test}
+    x, y = to_unit(store.vectors("embedding")), label.strata
+    rows = {"train": split.train, "validation": split.validation, "test": split.test}
     found = probe_classes(x, y, **rows, strengths=grid)
 
     def quality(peer):
-        likely = peer.predict_proba(x[sides.validation])
-        loss = sklearn.metrics.log_loss(y[sides.validation], likely, labels=peer.classes_)
-        return peer.score(x[sides.validation], y[sides.validation]), -loss
+        likely = peer.predict_proba(x[split.validation])
+        loss = sklearn.metrics.log_loss(y[split.validation], likely, labels=peer.classes_)
+        return peer.score(x[split.validation], y[split.validation]), -loss
 
     peers = [
-        LogisticRegression(C=c, tol=1e-5, max_iter=1000).fit(x[sides.train], y[sides.train])
+        LogisticRegression(C=c, tol=1e-5, max_iter=1000).fit(x[split.train], y[split.train])
         for c in grid
     ]
     best = max(peers, key=quality).C
     assert found.head.strength == best
-    peer = LogisticRegression(C=best, tol=1e-5, max_iter=1000).fit(x[sides.seen], y[sides.seen])
-    assert found.top1 == pytest.approx(peer.score(x[sides.test], y[sides.test]), abs=0.003)
+    peer = LogisticRegression(C=best, tol=1e-5, max_iter=1000).fit(
+        x[split.learned], y[split.learned]
+    )
+    assert found.top1 == pytest.approx(peer.score(x[split.test], y[split.test]), abs=0.003)
 
 
 @pytest.mark.slow
 def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbor(real):
     result = run("probe", "--index", real("paintings").path, "--label", "artist", "--no-save")
     found = json.loads(result.stdout)
-    assert (found["split_way"], found["n_test"]) == (
+    assert (found["split_description"], found["n_test"]) == (
         "70/10/20 drawn with seed 0, stratified by artist",
         455,
     )

@@ -19,7 +19,7 @@ from artsim.datatypes import parse_spec
 from artsim.labels import codes_of
 from artsim.loader import preprocess
 from artsim.models import BackendName, Compute, Precision, load_extractor
-from artsim.splits.stored import read_split
+from artsim.splits import read_stored_split
 from artsim.store import Store
 
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def test_style_without_the_artist_is_another_figure_as_the_readme_says(paintings
 def test_dino_accuracy_on_the_paintings_equals_an_independent_loop_exactly(paintings):
     run("split", "--index", paintings, "--name", "halves", "--fractions", "80/20")
     store = Store.open(paintings)
-    train, test = (read_split(store, "halves").rows(side) for side in ("train", "test"))
+    train, test = (read_stored_split(store, "halves").rows(side) for side in ("train", "test"))
     codes = codes_of(store, "artist")
     vectors = store.vectors("embedding").astype(np.float64)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -16,20 +16,19 @@ from recipe_runs import run, toy_run
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embedding import embed_collection
-from artsim.errors import ModelError, TrainingError
+from artsim.errors import EvaluationError, ModelError, TrainingError
 from artsim.models import BackendName, Compute, Extractor, load_classifier, load_extractor
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
+from artsim.splits import balanced_split, joint_splits
 from artsim.store import Store
 from artsim.training import (
     Augmentation,
     Stopped,
     TrainingData,
     TrainingTask,
-    balanced_sides,
     configure,
-    joint_sides,
     read_class_target,
     read_curves,
     squashed,
@@ -148,7 +147,7 @@ def predictions(path):
 def test_a_picture_that_one_task_is_judged_by_is_in_no_tasks_training(wikiart):
     store = Store.open(wikiart)
     targets = [read_class_target(store, name) for name in ("style", "genre", "artist")]
-    sides = joint_sides(
+    sides = joint_splits(
         store, targets, splits=["style_split", "genre_split", "artist_split"], seed=0
     )
     assert [len(each.test) for each in sides] == [8, 8, 8]
@@ -166,7 +165,7 @@ def test_copies_of_a_judged_file_are_not_learned_from(tmp_path, paint):
         paint(tmp_path / "c" / ("red" if i % 2 else "blue") / f"{i}.png", (10 * (i // 4), 0, 0))
     store = Store.open(embedded(read_collection(tmp_path / "c"), tmp_path / "index"))
     target = read_class_target(store, "class")
-    (sides,) = joint_sides(store, [target], splits=[None], seed=0)
+    (sides,) = joint_splits(store, [target], splits=[None], seed=0)
     hashes = np.array(store.read(["content_hash"]).column("content_hash").to_pylist())
     assert set(hashes[sides.train]).isdisjoint(hashes[sides.test])
 
@@ -181,12 +180,12 @@ def test_lithographs_are_told_by_the_medium_and_blank_media_are_not_counted(moma
 def test_a_balanced_sample_has_as_many_of_each_class_and_no_picture_twice(moma):
     store = Store.open(moma)
     target = read_class_target(store, "lithograph = medium ILIKE '%lithograph%'")
-    sides = balanced_sides(store, target, train=6, validation=4, test=4, seed=3)
+    sides = balanced_split(store, target, per_class=(6, 4, 4), seed=3)
     for rows, n in ((sides.train, 6), (sides.validation, 4), (sides.test, 4)):
         assert np.bincount(target.strata[rows]).tolist() == [n, n]
     assert len(set(np.concatenate([sides.train, sides.validation, sides.test]))) == 28
-    again = balanced_sides(store, target, train=6, validation=4, test=4, seed=3)
-    other = balanced_sides(store, target, train=6, validation=4, test=4, seed=4)
+    again = balanced_split(store, target, per_class=(6, 4, 4), seed=3)
+    other = balanced_split(store, target, per_class=(6, 4, 4), seed=4)
     assert np.array_equal(sides.train, again.train)
     assert not np.array_equal(sides.train, other.train)
 
@@ -194,7 +193,7 @@ def test_a_balanced_sample_has_as_many_of_each_class_and_no_picture_twice(moma):
 def test_the_original_sampling_takes_the_first_of_each_class(moma):
     store = Store.open(moma)
     target = read_class_target(store, "lithograph = medium ILIKE '%lithograph%'")
-    sides = balanced_sides(store, target, train=3, validation=2, test=2, first=True, seed=0)
+    sides = balanced_split(store, target, per_class=(3, 2, 2), first=True, seed=0)
     assert sides.train.tolist() == sorted(
         np.concatenate([np.flatnonzero(target.strata == code)[:3] for code in (0, 1)]).tolist()
     )
@@ -214,16 +213,16 @@ def test_the_original_sampling_is_a_flag(moma, tmp_path, flag, said):
 def test_too_few_of_a_class_says_how_many_there_are(moma):
     store = Store.open(moma)
     target = read_class_target(store, "lithograph = medium ILIKE '%lithograph%'")
-    with pytest.raises(TrainingError, match=r"22 pictures, expected 20 \+ 4 \+ 4"):
-        balanced_sides(store, target, train=20, validation=4, test=4, seed=0)
+    with pytest.raises(EvaluationError, match=r"22 pictures, expected 20 \+ 4 \+ 4"):
+        balanced_split(store, target, per_class=(20, 4, 4), seed=0)
 
 
 @pytest.fixture
 def pictures(moma):
     store = Store.open(moma)
     target = read_class_target(store, "lithograph = medium ILIKE '%lithograph%'")
-    sides = balanced_sides(store, target, train=6, validation=4, test=4, seed=0)
-    task = TrainingTask(target=target, sides=sides, label="")
+    sides = balanced_split(store, target, per_class=(6, 4, 4), seed=0)
+    task = TrainingTask(target=target, split=sides, label="")
     flips = Augmentation(horizontal_flip=True)
     return lambda seed=1, workers=1, **options: TrainingData(
         store,
@@ -301,13 +300,13 @@ def test_a_rare_class_counts_for_more():
 
 
 def toy_task(codes):
-    from artsim.evaluation.probe.sides import Sides
     from artsim.labels import Label, LabelKind
+    from artsim.splits import Split
 
     every = np.arange(len(codes))
     target = Label(name="x", kind=LabelKind.MULTICLASS, strata=codes, classes=("a", "b"))
-    sides = Sides(train=every, validation=every, test=every, way="")
-    return TrainingTask(target=target, sides=sides, label="x")
+    sides = Split(train=every, validation=every, test=every, description="")
+    return TrainingTask(target=target, split=sides, label="x")
 
 
 # --- the lithographs ----------------------------------------------------------------------
@@ -426,8 +425,8 @@ def test_a_reloaded_network_predicts_the_same(joint, wikiart):
     targets = [read_class_target(store, task.name) for task in model.tasks]
     splits = [f"{target.name}_split" for target in targets]
     tasks = [
-        TrainingTask(target=target, sides=sides, label=target.name)
-        for target, sides in zip(targets, joint_sides(store, targets, splits=splits, seed=0),
+        TrainingTask(target=target, split=sides, label=target.name)
+        for target, sides in zip(targets, joint_splits(store, targets, splits=splits, seed=0),
                                  strict=True)
     ]  # fmt: skip
     data = TrainingData(store, tasks, model.preprocessing, toy_run(), batch_size=8)

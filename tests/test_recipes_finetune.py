@@ -20,7 +20,6 @@ from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, TrainingError
-from artsim.evaluation.probe.sides import Sides
 from artsim.labels import Label, LabelKind
 from artsim.metrics.paired import paired_bootstrap
 from artsim.models import Extractor, build_network, load_classifier
@@ -28,6 +27,7 @@ from artsim.models.architectures import Classifier, HeadShape
 from artsim.prediction import PHRASE, RunPredictor, predict_ids
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe, train_run
+from artsim.splits import Split
 from artsim.training import (
     Batch,
     Learner,
@@ -101,8 +101,8 @@ def test_pictures_laid_over_each_other_count_by_their_shares():
         name="x", kind=LabelKind.MULTICLASS, strata=np.array([0, 1]), classes=("red", "green")
     )
     every = np.arange(2)
-    sides = Sides(train=every, validation=every, test=every, way="")
-    task = TrainingTask(target=target, sides=sides, label="x")
+    sides = Split(train=every, validation=every, test=every, description="")
+    task = TrainingTask(target=target, split=sides, label="x")
     network = Colors()
     learner = Learner(network, [task], squashed(1), torch.optim.Adam, mixup=0.5, seed=0)
     red_and_green = torch.tensor([[255, 0, 0], [0, 255, 0]], dtype=torch.uint8)[..., None, None]
@@ -266,8 +266,8 @@ def test_what_learns_can_be_sent_to_another_process(paintings):
     schedule = partial(warm_then_cosine, 12, 0.25)
     target = Label(name="x", kind=LabelKind.MULTICLASS, strata=np.array([0, 1]), classes=("a", "b"))
     every = np.arange(2)
-    sides = Sides(train=every, validation=every, test=every, way="")
-    task = TrainingTask(target=target, sides=sides, label="x")
+    sides = Split(train=every, validation=every, test=every, description="")
+    task = TrainingTask(target=target, split=sides, label="x")
     learner = Learner(classifier, [task], squashed(1), make, schedule=schedule, seed=0)
     found = pickle.loads(pickle.dumps(learner)).configure_optimizers()
     groups = found["optimizer"].param_groups

@@ -35,13 +35,12 @@ from artsim.prediction import (
 )
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
-from artsim.splits.stored import read_split
+from artsim.splits import joint_splits, read_split
 from artsim.store import Store
 from artsim.training import (
     Stopped,
     TrainingData,
     TrainingTask,
-    joint_sides,
     nearest_shapes,
     read_class_target,
     rectangles,
@@ -140,11 +139,11 @@ def test_a_picture_gets_the_shape_that_is_nearest_to_its_own():
 def test_batches_are_of_one_shape_and_come_in_the_same_order_again(mame):
     store = Store.open(mame)
     target = read_class_target(store, "medium")
-    (sides,) = joint_sides(store, [target], splits=["split"], seed=0)
+    (sides,) = joint_splits(store, [target], splits=["split"], seed=0)
     table = store.read(["width", "height"])
     sizes = [table.column(side).to_pylist() for side in ("width", "height")]
     shapes = nearest_shapes(*sizes, rectangles(64))
-    task = TrainingTask(target=target, sides=sides, label="medium")
+    task = TrainingTask(target=target, split=sides, label="medium")
     preprocessing = replace(build_network(parse_spec(TINY)).preprocessing, size=(64, 64))
     pictures = TrainingData(store, [task], preprocessing, toy_run(), batch_size=5,
                             shapes=rectangles(64))  # fmt: skip
@@ -227,8 +226,8 @@ def test_a_reloaded_network_predicts_the_same(squashed, mame):
     store = Store.open(mame)
     model, classifier = load_classifier(squashed)
     target = read_class_target(store, "medium")
-    (sides,) = joint_sides(store, [target], splits=["split"], seed=0)
-    pictures = TrainingData(store, [TrainingTask(target=target, sides=sides, label="medium")],
+    (sides,) = joint_splits(store, [target], splits=["split"], seed=0)
+    pictures = TrainingData(store, [TrainingTask(target=target, split=sides, label="medium")],
                         model.preprocessing, toy_run(), batch_size=8)  # fmt: skip
     found = predicted_again(classifier, model, pictures)
     for row in predictions(squashed):

@@ -108,14 +108,14 @@ def test_all_tasks_share_their_pictures_seven_one_and_two_tenths_without_overlap
     assert [task.target.kind for task in tasks] == ["multiclass", "multilabel", "multilabel"]
     assert [len(task.target.classes) for task in tasks] == [3, 4, 3]
     assert "anonymous" not in tasks[0].target.classes
-    sides = tasks[0].sides
-    assert all(np.array_equal(task.sides.test, sides.test) for task in tasks)
+    sides = tasks[0].split
+    assert all(np.array_equal(task.split.test, sides.test) for task in tasks)
     every = np.concatenate([sides.train, sides.validation, sides.test])
     assert len(set(every)) == len(every) == len(tasks[0].target.labeled)
     shares = np.array([len(sides.train), len(sides.validation), len(sides.test)]) / len(every)
     assert shares == pytest.approx([0.7, 0.1, 0.2], abs=0.05)
-    again = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)[0].sides
-    other = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=1)[0].sides
+    again = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)[0].split
+    other = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=1)[0].split
     assert np.array_equal(again.train, sides.train)
     assert not np.array_equal(other.train, sides.train)
 

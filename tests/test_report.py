@@ -148,7 +148,7 @@ def test_a_label_is_evaluated_again_with_each_artist_in_one_set(found):
     grouped = found.labels[0].grouped
     assert (grouped.group, grouped.seen) == ("artist", 24)
     assert grouped.purity == pytest.approx(119 / 120)
-    assert "each artist on one side" in grouped.split.description
+    assert "each artist in one part" in grouped.split.description
 
 
 def test_the_column_of_the_makers_is_found(path):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from artsim.errors import EvaluationError
-from artsim.splits.drawing import k_fold, sample_per_class, split
+from artsim.splits import k_fold, sample_per_class, split
 
 TEN_AND_TWENTY = np.repeat([0, 1], [10, 20])
 

@@ -95,7 +95,7 @@ def dupes(
         raise click.UsageError("--across compares indexes with each other; name at least two")
     from artsim.duplicates import find_groups, gather
     from artsim.models import find_device
-    from artsim.splits.audit import picture_hashes
+    from artsim.splits import picture_hashes
 
     with show_progress("Hashing") as hashing:
         hashes = [

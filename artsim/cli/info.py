@@ -69,7 +69,7 @@ def _print_failures(store: Store, as_json: bool) -> None:
 def _describe(store: Store) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from artsim.splits.stored import stored_splits
+    from artsim.splits import stored_splits
 
     manifest = store.manifest
     return {
@@ -153,7 +153,7 @@ def _searches(store: Store) -> list[IndexInfo]:
 
 def _annotations(store: Store) -> dict[str, str]:
     from artsim.labels import derived_labels
-    from artsim.splits.stored import stored_splits
+    from artsim.splits import stored_splits
 
     labels = [f"{name} = {text}" for name, text in derived_labels(store).items()]
     found = {"derived": ", ".join(labels), "splits": ", ".join(stored_splits(store))}

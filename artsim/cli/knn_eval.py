@@ -19,7 +19,6 @@ from artsim.cli.output import print_json_lines, show_progress, wants_json
 
 if TYPE_CHECKING:
     from artsim.evaluation.knn import KnnPlan, KnnRun
-    from artsim.splits.stored import Split
 
 
 @cloup.command("knn-eval")
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     "Method",
     k_option(
         "Numbers of neighbors",
-        default="dino 10,20,100,200; plain 1,5,10,20,100,200; met 1 to 50",
+        default="1,5,10,20,100,200; met 1 to 50",
     ),
     click.option(
         "--protocol",
@@ -81,6 +80,7 @@ def knn_eval(
     labels: tuple[str, ...],
     split: str | None,
     no_leaks: bool,
+    keep_copies: bool,
     groups: tuple[str, ...],
     ks: tuple[int, ...],
     protocol: str,
@@ -117,13 +117,13 @@ def knn_eval(
     from artsim.evaluation.knn import Correction, KnnPlan, Protocol, predictions_writer
     from artsim.evaluation.knn import knn_eval as evaluate
     from artsim.models import find_device
-    from artsim.splits.stored import read_split
 
     plan = KnnPlan(
         tap=store.tap(tap).name,
         labels=labels,
         split=split,
         no_leaks=no_leaks,
+        keep_copies=keep_copies,
         groups=groups,
         protocol=Protocol(protocol),
         ks=ks,
@@ -135,19 +135,18 @@ def knn_eval(
         run = evaluate(
             store, plan, device=find_device(device), workers=count_cores(), progress=update
         )
-    drawn = read_split(store, split) if split is not None else None
-    _print_notes(run, drawn, store.rows)
+    _print_notes(run, split, store.rows)
     in_json = wants_json(as_json)
     if not in_json:
         click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), "
-                   + _setting(plan, drawn))  # fmt: skip
+                   + _setting(plan, run))  # fmt: skip
     writer = predictions_writer(store, predictions) if predictions else nullcontext()
     with writer as write:
         for evaluation in run:
             if write is not None:
                 write(evaluation)
             if in_json:
-                print_json_lines(as_dicts(evaluation, plan), index=store.path)
+                print_json_lines(as_dicts(evaluation, plan, run.split), index=store.path)
             else:
                 print_evaluation(evaluation)
     if not in_json:
@@ -157,11 +156,13 @@ def knn_eval(
             click.echo(f"Predictions written to {predictions}")
 
 
-def _print_notes(run: KnnRun, drawn: Split | None, rows: int) -> None:
-    if drawn is not None and drawn.unassigned:
+def _print_notes(run: KnnRun, split: str | None, rows: int) -> None:
+    for note in run.split.notes:
+        click.echo(f"Note: {note}", err=True)
+    if run.unassigned:
         click.echo(
-            f"Note: {drawn.unassigned:,} pictures were added after the split {drawn.name!r} and "
-            "are in none of its sets",
+            f"Note: {run.unassigned:,} pictures were added after the split {split!r} and are in "
+            "none of its sets",
             err=True,
         )
     if run.without_vector:
@@ -172,19 +173,11 @@ def _print_notes(run: KnnRun, drawn: Split | None, rows: int) -> None:
         )
 
 
-def _setting(plan: KnnPlan, split: Split | None) -> str:
-    """Describe the split and the method."""
-    parts = ["leave-one-out" if split is None else f"{plan.split}: {_sets(split)}", plan.protocol]
+def _setting(plan: KnnPlan, run: KnnRun) -> str:
+    """Say which pictures are compared, and how."""
+    parts = [run.split.description, str(plan.protocol)]
     if plan.correct:
         parts.append(f"corrected by {plan.correct}")
     if plan.groups:
         parts.append(f"no neighbors of the same {' or '.join(plan.groups)}")
     return ", ".join(parts)
-
-
-def _sets(split: Split) -> str:
-    if split.is_folds:
-        return f"{len(split.counts)}-fold cross-validation"
-    if "train" not in split.counts:
-        return f"leave-one-out among {sum(split.counts.values()):,}"
-    return "train, test" if "test" in split.counts else "train, val"

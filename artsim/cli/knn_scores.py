@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,25 +10,26 @@ import click
 from artsim.cli.output import print_table
 
 if TYPE_CHECKING:
-    from artsim.evaluation.knn import AnyEvaluation, KnnPlan, MetEvaluation
-    from artsim.metrics.knn import AnyScore, KnnEvaluation, MemberEvaluation, ValueEvaluation
+    from artsim.evaluation.knn import AnyEvaluation, KnnEvaluation, KnnPlan, MetEvaluation
+    from artsim.labels import Label
+    from artsim.splits import Split
 
 __all__ = ["as_dicts", "print_evaluation"]
 
 
-def as_dicts(evaluation: AnyEvaluation, plan: KnnPlan) -> Iterator[dict[str, Any]]:
+def as_dicts(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Iterator[dict[str, Any]]:
     """Yield an object for each k and temperature, with the setting that made it."""
     from artsim.evaluation.knn import MetEvaluation
-    from artsim.metrics.knn import KnnEvaluation, MemberEvaluation
 
     setting = {
         "tap": plan.tap,
         "split": plan.split,
+        "copies_left_out": split.copies_left_out,
         "groups": list(plan.groups),
         "correct": plan.correct,
         "seed": plan.seed,
     }
-    head = {"label": evaluation.label, "protocol": str(plan.protocol)}
+    head = {"label": evaluation.label.name, "protocol": str(plan.protocol)}
     if isinstance(evaluation, MetEvaluation):
         yield head | _met_dict(evaluation) | setting
         return
@@ -40,56 +41,55 @@ def as_dicts(evaluation: AnyEvaluation, plan: KnnPlan) -> Iterator[dict[str, Any
         "hubs_skew": hubs.skew,
         "antihubs": hubs.antihubs,
     }
-    if isinstance(evaluation, KnnEvaluation):
-        rows = _class_dicts(evaluation)
-    elif isinstance(evaluation, MemberEvaluation):
-        rows = _member_dicts(evaluation)
-    else:
-        rows = _value_dicts(evaluation)
-    scores: Sequence[AnyScore] = evaluation.scores
-    for score, row in zip(scores, rows, strict=True):
-        yield head | {"k": score.k, "temperature": score.temperature} | row | rest | setting
-
-
-def _class_dicts(evaluation: KnnEvaluation) -> Iterator[dict[str, Any]]:
+    row = {"top1": _class_dict, "mAP": _member_dict, "MAE": _value_dict}[
+        evaluation.label.kind.metric
+    ]
     for score in evaluation.scores:
-        yield {
-            "top1": score.top1,
-            "top5": score.top5,
-            "macro_f1": score.macro_f1,
-            "balanced_accuracy": score.balanced_accuracy,
-            "kappa": score.kappa,
-            "majority": score.majority,
-            "n": score.n,
-            "top1_low": score.interval[0],
-            "top1_high": score.interval[1],
-        }
+        yield (
+            head
+            | {"k": score.k, "temperature": score.temperature}
+            | row(score, evaluation.label)
+            | rest
+            | setting
+        )
 
 
-def _member_dicts(evaluation: MemberEvaluation) -> Iterator[dict[str, Any]]:
-    for score in evaluation.scores:
-        ranking = score.ranking
-        yield {
-            "mAP": ranking.mean_average_precision,
-            "iMAP": ranking.image_mean_average_precision,
-            "chance": score.chance,
-            "n": score.n,
-            "mAP_low": score.interval[0],
-            "mAP_high": score.interval[1],
-            "AP": dict(zip(evaluation.truth.classes, ranking.per_label.tolist(), strict=True)),
-        }
+def _class_dict(score: Any, truth: Label) -> dict[str, Any]:
+    return {
+        "top1": score.top1,
+        "top5": score.top5,
+        "macro_f1": score.macro_f1,
+        "balanced_accuracy": score.balanced_accuracy,
+        "kappa": score.kappa,
+        "majority": score.majority,
+        "n": score.n,
+        "top1_low": score.interval[0],
+        "top1_high": score.interval[1],
+    }
 
 
-def _value_dicts(evaluation: ValueEvaluation) -> Iterator[dict[str, Any]]:
-    for each in evaluation.scores:
-        yield {
-            "MAE": each.score.mae,
-            "median_MAE": each.score.median_mae,
-            "inside": each.score.inside if evaluation.truth.are_ranges else None,
-            "n": each.score.n,
-            "MAE_low": each.score.interval[0],
-            "MAE_high": each.score.interval[1],
-        }
+def _member_dict(score: Any, truth: Label) -> dict[str, Any]:
+    ranking = score.ranking
+    return {
+        "mAP": ranking.mean_average_precision,
+        "iMAP": ranking.image_mean_average_precision,
+        "chance": score.chance,
+        "n": score.n,
+        "mAP_low": score.interval[0],
+        "mAP_high": score.interval[1],
+        "AP": dict(zip(truth.classes, ranking.per_label.tolist(), strict=True)),
+    }
+
+
+def _value_dict(each: Any, truth: Label) -> dict[str, Any]:
+    return {
+        "MAE": each.score.mae,
+        "median_MAE": each.score.median_mae,
+        "inside": each.score.inside if truth.are_ranges else None,
+        "n": each.score.n,
+        "MAE_low": each.score.interval[0],
+        "MAE_high": each.score.interval[1],
+    }
 
 
 def _met_dict(evaluation: MetEvaluation) -> dict[str, Any]:
@@ -114,79 +114,59 @@ def _met_dict(evaluation: MetEvaluation) -> dict[str, Any]:
 def print_evaluation(evaluation: AnyEvaluation) -> None:
     """Print a table with a line for each k and temperature, and what should be known of it."""
     from artsim.evaluation.knn import MetEvaluation
-    from artsim.metrics.knn import KnnEvaluation, MemberEvaluation
+    from artsim.labels import LabelKind
 
-    head = f"\n{evaluation.label}: "
-    pictures = f"{len(evaluation.query_rows):,} pictures"
+    label = evaluation.label
+    head = f"\n{label.name}: "
+    classes, pictures = f"{len(label.classes):,} classes", f"{len(label):,} pictures"
     if isinstance(evaluation, MetEvaluation):
-        click.echo(f"{head}{len(evaluation.classes):,} classes, {pictures}, "
+        click.echo(f"{head}{classes}, {pictures}, "
                    f"{evaluation.score.n_distractors:,} of them distractors")  # fmt: skip
         _print_met(evaluation)
         return
-    if isinstance(evaluation, KnnEvaluation):
-        click.echo(f"{head}{len(evaluation.classes):,} classes, {pictures}, "
-                   f"majority {evaluation.scores[0].majority:.3f}")  # fmt: skip
-        columns, rows = _class_table(evaluation)
-    elif isinstance(evaluation, MemberEvaluation):
-        click.echo(f"{head}{len(evaluation.truth.classes):,} classes, several a picture, "
-                   f"{pictures}, chance {evaluation.scores[0].chance:.3f}")  # fmt: skip
-        columns, rows = _member_table(evaluation)
+    first: Any = evaluation.scores[0]
+    cells: Callable[[Any], list[str]]
+    if label.kind == LabelKind.MULTICLASS:
+        click.echo(f"{head}{classes}, {pictures}, majority {first.majority:.3f}")
+        columns, cells = ["top-1", "95 %", "top-5", "macro F1", "balanced", "kappa"], _class_cells
+    elif label.kind == LabelKind.MULTILABEL:
+        click.echo(f"{head}{classes}, several a picture, {pictures}, chance {first.chance:.3f}")
+        columns, cells = ["mAP", "95 %", "iMAP"], _member_cells
     else:
-        score = evaluation.scores[0].score
-        click.echo(f"{head}a number, {pictures}, the median is off by {score.median_mae:.1f}")
-        columns, rows = _value_table(evaluation)
-    scores: Sequence[AnyScore] = evaluation.scores
-    settings = [[each.k, each.temperature] for each in scores]
+        click.echo(f"{head}a number, {pictures}, the median is off by {first.score.median_mae:.1f}")
+        columns, cells = ["MAE", "95 %", *(["inside"] if label.are_ranges else [])], _value_cells
+    settings = [[each.k, each.temperature] for each in evaluation.scores]
     width = 2 if len({temperature for _, temperature in settings}) > 1 else 1
+    rows = [
+        [*setting[:width], *cells(each)[: len(columns)]]
+        for setting, each in zip(settings, evaluation.scores, strict=True)
+    ]
     columns = [*("k", "T")[:width], *columns]
-    cells = [[*setting[:width], *row] for setting, row in zip(settings, rows, strict=True)]
-    print_table(columns, cells, right=columns)
+    print_table(columns, rows, right=columns)
     _print_remarks(evaluation)
-    if isinstance(evaluation, KnnEvaluation) and evaluation.unreachable:
+    if evaluation.unreachable:
         click.echo(
             f"  {evaluation.unreachable:,} pictures have a class that no possible neighbor has: "
             "they count as wrong"
         )
 
 
-def _class_table(evaluation: KnnEvaluation) -> tuple[list[str], list[list[str]]]:
-    rows = [
-        [
-            f"{score.top1:.3f}",
-            _interval(score.interval, 3),
-            f"{score.top5:.3f}",
-            f"{score.macro_f1:.3f}",
-            f"{score.balanced_accuracy:.3f}",
-            f"{score.kappa:.3f}",
-        ]
-        for score in evaluation.scores
+def _class_cells(score: Any) -> list[str]:
+    scores = (score.top5, score.macro_f1, score.balanced_accuracy, score.kappa)
+    return [f"{score.top1:.3f}", _interval(score.interval, 3), *(f"{each:.3f}" for each in scores)]
+
+
+def _member_cells(score: Any) -> list[str]:
+    ranking = score.ranking
+    return [
+        f"{ranking.mean_average_precision:.3f}",
+        _interval(score.interval, 3),
+        f"{ranking.image_mean_average_precision:.3f}",
     ]
-    return ["top-1", "95 %", "top-5", "macro F1", "balanced", "kappa"], rows
 
 
-def _member_table(evaluation: MemberEvaluation) -> tuple[list[str], list[list[str]]]:
-    rows = [
-        [
-            f"{score.ranking.mean_average_precision:.3f}",
-            _interval(score.interval, 3),
-            f"{score.ranking.image_mean_average_precision:.3f}",
-        ]
-        for score in evaluation.scores
-    ]
-    return ["mAP", "95 %", "iMAP"], rows
-
-
-def _value_table(evaluation: ValueEvaluation) -> tuple[list[str], list[list[str]]]:
-    ranges = evaluation.truth.are_ranges
-    rows = [
-        [
-            f"{each.score.mae:.1f}",
-            _interval(each.score.interval, 1),
-            *([f"{each.score.inside:.3f}"] if ranges else []),
-        ]
-        for each in evaluation.scores
-    ]
-    return ["MAE", "95 %", *(["inside"] if ranges else [])], rows
+def _value_cells(each: Any) -> list[str]:
+    return [f"{each.score.mae:.1f}", _interval(each.score.interval, 1), f"{each.score.inside:.3f}"]
 
 
 def _print_met(evaluation: MetEvaluation) -> None:
@@ -212,7 +192,7 @@ def _print_met(evaluation: MetEvaluation) -> None:
     )
 
 
-def _print_remarks(evaluation: KnnEvaluation | MemberEvaluation | ValueEvaluation) -> None:
+def _print_remarks(evaluation: KnnEvaluation) -> None:
     hubs = evaluation.hubness
     if evaluation.chosen_on:
         (score,) = evaluation.scores

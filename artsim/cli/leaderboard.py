@@ -53,6 +53,7 @@ def leaderboard(
     labels: tuple[str, ...],
     split: str | None,
     no_leaks: bool,
+    keep_copies: bool,
     group: str | None,
     seed: int,
     csv: Path | None,
@@ -78,7 +79,13 @@ def leaderboard(
     from artsim.models import find_device
 
     plan = LeaderboardPlan(
-        taps=taps, labels=labels, split=split, no_leaks=no_leaks, group=group, seed=seed
+        taps=taps,
+        labels=labels,
+        split=split,
+        no_leaks=no_leaks,
+        keep_copies=keep_copies,
+        group=group,
+        seed=seed,
     )
     standings: list[Standing] = []
     every = [tap.name for store in stores for tap in store.manifest.passport.taps]
@@ -89,7 +96,8 @@ def leaderboard(
             update(len({(done.index, done.tap) for done in standings}), total, 0)
     top = {way: best(standings, way) for way in _WAYS}
     rows = [
-        each.to_json() | {f"best_{way}": each.score(way) == top[way][each.label] for way in _WAYS}
+        each.to_json()
+        | {f"best_{way}": each.score(way) == top[way][each.label.name] for way in _WAYS}
         for each in standings
     ]
     if csv is not None:
@@ -129,7 +137,7 @@ def _print_way(
             *([tap[0]] if several else []),
             tap[1],
             by_tap[tap][0].dims,
-            *(_shown(each, each.score(way), top[each.label]) for each in by_tap[tap]),
+            *(_shown(each, each.score(way), top[each.label.name]) for each in by_tap[tap]),
             "" if means[tap] is None else _marked(f"{means[tap]:.3f}", means[tap] == highest),
         ]
         for tap in order
@@ -137,7 +145,7 @@ def _print_way(
     firsts = by_tap[order[0]]
     floor = [_shown(each, each.baseline, None) for each in firsts]
     rows.append([*([""] if several else []), "no picture", "", *floor, ""])
-    labels = [each.label + _METRICS[str(each.to_json()["metric"])] for each in firsts]
+    labels = [each.label.name + _METRICS[str(each.to_json()["metric"])] for each in firsts]
     columns = ["dims", *labels, "mean"]
     click.echo(f"\n{_WAYS[way]}")
     print_table([*(["index"] if several else []), "tap", *columns], rows, right=columns)
@@ -153,10 +161,9 @@ def _marked(text: str, is_best: bool) -> str:
 
 
 def _print_questions(standings: Sequence[Standing]) -> None:
-    for question in {each.label: each.question for each in standings}.values():
-        sides = question.sides
-        click.echo(f"{question.target.name}: {sides.way}; {len(sides.seen):,} pictures, test on "
-                   f"{len(sides.test):,}")  # fmt: skip
-        for note in sides.notes:
+    for name, split in {each.label.name: each.split for each in standings}.items():
+        click.echo(f"{name}: {split.description}; {len(split.learned):,} pictures, test on "
+                   f"{len(split.test):,}")  # fmt: skip
+        for note in split.notes:
             click.echo(f"  Note: {note}")
     click.echo("Best by label: *. No picture: the majority, chance, or the median.")

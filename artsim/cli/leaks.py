@@ -19,7 +19,7 @@ from artsim.cli.options.values import count_cores
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
 
 if TYPE_CHECKING:
-    from artsim.splits.audit import LeakReport
+    from artsim.splits import LeakReport
 
 
 @cloup.command()
@@ -85,7 +85,7 @@ def leaks(
         if is_index_named():
             raise click.UsageError("use --collection or an index, not both")
         from artsim.readers import ReaderOptions, read_collection
-        from artsim.splits.audit import audit_catalog
+        from artsim.splits import audit_catalog
 
         catalog = read_collection(collection, options=ReaderOptions(images=images))
         report = audit_catalog(catalog, splits, group=group, object_=object_)
@@ -93,7 +93,7 @@ def leaks(
     else:
         store = open_store(index)
         path = store.path
-        from artsim.splits.audit import audit_splits
+        from artsim.splits import audit_splits
 
         with show_progress("hashing") as progress:
             report = audit_splits(

@@ -85,6 +85,7 @@ def probe(
     labels: tuple[str, ...],
     split: str | None,
     no_leaks: bool,
+    keep_copies: bool,
     group: str | None,
     metadata: tuple[str, ...],
     shots: str | None,
@@ -123,6 +124,7 @@ def probe(
         labels=labels,
         split=split,
         no_leaks=no_leaks,
+        keep_copies=keep_copies,
         group=group,
         metadata=metadata,
         shots=numbers([shots], "--shots") if shots else (),
@@ -143,7 +145,7 @@ def probe(
     else:
         _print_probes(store, plan, probes, ordinary)
     if not no_save:
-        name = head or default_name(each.target.name for each in probes)
+        name = head or default_name(each.label.name for each in probes)
         save_head(store, make_head(store, plan, probes, name))
         click.echo(f"Head {name!r} saved; ask it with 'artsim predict --head {name}'", err=True)
 
@@ -160,8 +162,8 @@ def _print_probes(
         rows = []
         for each, same in itertools.zip_longest(probes, ordinary):
             if each.metric == metric:
-                rows += [_row(same, same.target.name)] if same else []
-                rows.append(_row(each, below or each.target.name))
+                rows += [_row(same, same.label.name)] if same else []
+                rows.append(_row(each, below or each.label.name))
         for some, name in ((ordinary, "mean"), (probes, below or "mean")):
             rows += [_mean_row(mean, name) for mean in means(some) if mean["metric"] == metric]
         if rows:
@@ -173,10 +175,10 @@ def _print_probes(
     if any(each.few for each in probes):
         _print_few(probes)
     for each in (*ordinary, *probes):
-        sizes = " + ".join(f"{len(s):,}" for s in (each.sides.train, each.sides.validation))
-        click.echo(f"{each.target.name}: {each.sides.way}; {sizes} pictures, test on "
-                   f"{len(each.sides.test):,}")  # fmt: skip
-        for note in each.sides.notes:
+        sizes = " + ".join(f"{len(s):,}" for s in (each.split.train, each.split.validation))
+        click.echo(f"{each.label.name}: {each.split.description}; {sizes} pictures, test on "
+                   f"{len(each.split.test):,}")  # fmt: skip
+        for note in each.split.notes:
             click.echo(f"  Note: {note}")
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
     click.echo(f"Metadata alone: {', '.join(names)}")
@@ -185,7 +187,7 @@ def _print_probes(
 def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> str:
     """Say what the two figures of a label mean."""
     return (
-        f"{ordinary.target.name}: {_show(ordinary, ordinary.probe.value)} where a test picture's "
+        f"{ordinary.label.name}: {_show(ordinary, ordinary.probe.value)} where a test picture's "
         f"{group} may be learned from, {_show(apart, apart.probe.value)} where none is:\n"
         f"  the difference comes of recognizing the {group}"
     )
@@ -218,7 +220,7 @@ def _mean_row(mean: dict[str, Any], name: str) -> list[object]:
 def _print_few(probes: Sequence[LabelProbe]) -> None:
     click.echo("\nProbe on a few pictures of each class: top-1, mean and deviation of the draws")
     rows = [
-        [each.target.name, few.shots, f"{few.mean:.3f}", f"{few.std:.3f}", f"{few.n_train:,}"]
+        [each.label.name, few.shots, f"{few.mean:.3f}", f"{few.std:.3f}", f"{few.n_train:,}"]
         for each in probes
         for few in each.few
     ]

@@ -16,7 +16,7 @@ from artsim.cli.options.outputs import format_option
 from artsim.cli.output import print_json_lines, print_table, wants_json
 
 if TYPE_CHECKING:
-    from artsim.splits.stored import Split
+    from artsim.splits import StoredSplit
 
 
 @cloup.command()
@@ -86,10 +86,10 @@ def split(
     if per_class is not None and stratify is None:
         raise click.UsageError("--per-class samples the classes of a label; add --stratify LABEL")
     store = open_store(index)
-    from artsim.splits.stored import SplitPlan, make_split, read_split, stored_splits
+    from artsim.splits import SplitPlan, make_split, read_stored_split, stored_splits
 
     if name is None:
-        drawn = [read_split(store, each) for each in stored_splits(store)]
+        drawn = [read_stored_split(store, each) for each in stored_splits(store)]
         if not drawn and not wants_json(as_json):
             click.echo(f"{store.path} has no splits; make one with --name NAME")
     else:
@@ -126,7 +126,7 @@ def _fractions(text: str) -> tuple[float, ...]:
     return tuple(number / total for number in numbers)
 
 
-def _describe(split: Split) -> dict[str, object]:
+def _describe(split: StoredSplit) -> dict[str, object]:
     from dataclasses import asdict
 
     return {

@@ -15,7 +15,7 @@ from artsim.duplicates.threshold import Threshold, draw_threshold
 from artsim.errors import EvaluationError
 from artsim.images import near_pairs
 from artsim.metrics.neighbors import nearest_inner
-from artsim.splits.leaks import WITHIN
+from artsim.splits import WITHIN
 
 __all__ = ["find_groups"]
 

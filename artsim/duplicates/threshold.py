@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from artsim.duplicates.evidence import DuplicateEvidence
 from artsim.metrics.neighbors import NO_ROW, nearest_inner
-from artsim.splits.leaks import WITHIN
+from artsim.splits import WITHIN
 
 __all__ = ["Threshold", "draw_threshold"]
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from artsim.errors import FetchError
 from artsim.labels import encode
-from artsim.splits.drawing import sample_per_class
+from artsim.splits import sample_per_class
 
 __all__ = ["ALL", "Choice", "choose_rows"]
 

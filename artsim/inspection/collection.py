@@ -24,7 +24,7 @@ from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
 from artsim.inspection.settings import DEFAULTS, InspectSettings
 from artsim.labels import encode
 from artsim.readers import is_url
-from artsim.splits.drawing import sample_per_class
+from artsim.splits import sample_per_class
 
 __all__ = ["Inspection", "Sample", "inspect_collection"]
 

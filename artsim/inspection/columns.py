@@ -20,8 +20,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.readers import is_identifier
-from artsim.splits.drawing import k_fold
-from artsim.splits.stored import side_of
+from artsim.splits import k_fold, part_of
 
 __all__ = [
     "FOLDS",
@@ -214,7 +213,7 @@ def _describe(table: pa.Table, name: str) -> ColumnSummary:
     unique = rows > 1 and 2 * int((counts == 1).sum()) > rows
     reason = _why_not_label(values, names, counts, rows)
     is_split = bool(len(names)) and len(names) < _SIDES_MAX
-    is_split = is_split and all(side_of(value) is not None for value in names.to_pylist())
+    is_split = is_split and all(part_of(value) is not None for value in names.to_pylist())
     return replace(_column(name, type_, missing, len(names), reason, unique), is_split=is_split)
 
 

@@ -16,7 +16,7 @@ from artsim.inspection.findings import FindingKind, Findings
 from artsim.inspection.pictures import PictureScan, Rows
 from artsim.inspection.scans import content_hash
 from artsim.inspection.settings import InspectSettings
-from artsim.splits.leaks import WITHIN
+from artsim.splits import WITHIN
 
 __all__ = ["find_duplicates"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.metrics.logistic import STRENGTHS
 from artsim.metrics.selection import ClassTask, Head, choose
-from artsim.splits.drawing import sample_per_class
+from artsim.splits import sample_per_class
 
 __all__ = ["FewShot", "few_shot"]
 

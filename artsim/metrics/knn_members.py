@@ -63,6 +63,11 @@ class KnnMemberScore:
     votes: MemberVotes
 
     @property
+    def value(self) -> float:
+        """The score that the label's kind is measured by."""
+        return self.ranking.mean_average_precision
+
+    @property
     def quality(self) -> float:
         """What validation chooses by: more is better."""
         return float(np.nan_to_num(self.ranking.mean_average_precision))
@@ -75,6 +80,7 @@ def judge_members(
     k: int,
     temperature: float | None,
     *,
+    learnable: NDArray[np.bool_],
     seed: int = 0,
 ) -> KnnMemberScore:
     """Let k neighbors vote, and measure how well the votes rank.
@@ -85,19 +91,19 @@ def judge_members(
         truth: Labels of the Q queries, with the same codes; each has one or more.
         k: Neighbors that vote.
         temperature: See `vote_members`.
+        learnable: Classes that the mean is of, shape (L,): had by some, not all, that may vote.
         seed: Of the bootstrap.
     """
     votes = vote_members(neighbors, members, k, temperature=temperature)
-    ranking = score_members(votes, truth)
-    n = len(truth.starts) - 1
-    counts = np.bincount(truth.codes)
-    known = ranking.per_label[~np.isnan(ranking.per_label)]
+    ranking = score_members(votes, truth, learnable)
+    n, counts = len(truth), truth.counts[learnable]
+    known = ranking.per_label[learnable & ~np.isnan(ranking.per_label)]
     return KnnMemberScore(
         k=k,
         temperature=temperature,
         ranking=ranking,
-        chance=float(counts[counts > 0].mean() / n),
-        interval=mean_interval(known, seed=seed),
+        chance=float(counts[counts > 0].mean() / n) if counts.any() else float("nan"),
+        interval=mean_interval(known, seed=seed) if len(known) else (float("nan"),) * 2,
         n=n,
         votes=votes,
     )
@@ -145,12 +151,15 @@ def vote_members(
     return MemberVotes(queries, labels, shares)
 
 
-def score_members(votes: MemberVotes, truth: Label) -> MemberScore:
+def score_members(
+    votes: MemberVotes, truth: Label, learnable: NDArray[np.bool_] | None = None
+) -> MemberScore:
     """Measure how well the shares rank the queries of each label, and the labels of each query.
 
     Args:
         votes: Of Q queries.
         truth: Labels of the Q queries, with the bank's codes.
+        learnable: Classes that the mean is of, shape (L,); all if None.
     """
     n, n_labels = len(truth.starts) - 1, len(truth.classes)
     queries = np.repeat(np.arange(n), np.diff(truth.starts))
@@ -164,7 +173,7 @@ def score_members(votes: MemberVotes, truth: Label) -> MemberScore:
     return MemberScore(
         per_label=per_label,
         per_query=per_query,
-        mean_average_precision=_mean(per_label),
+        mean_average_precision=_mean(per_label if learnable is None else per_label[learnable]),
         image_mean_average_precision=_mean(per_query),
     )
 

@@ -40,6 +40,16 @@ class KnnValueScore:
     predicted: Floats  # (Q,); NaN where no neighbor has a value
 
     @property
+    def value(self) -> float:
+        """The score that the label's kind is measured by."""
+        return self.score.mae
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """The 95 % interval of the value."""
+        return self.score.interval
+
+    @property
     def quality(self) -> float:
         """What validation chooses by: more is better."""
         return -self.score.mae

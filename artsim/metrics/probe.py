@@ -18,7 +18,7 @@ from artsim.metrics import scores as metrics
 from artsim.metrics.logistic import STRENGTHS
 from artsim.metrics.ridge import ALPHAS, fit_ridge
 from artsim.metrics.selection import ClassTask, Head, MemberTask, fit_head
-from artsim.splits.drawing import split
+from artsim.splits import split
 
 __all__ = [
     "ClassProbe",

@@ -20,7 +20,7 @@ from artsim.models.architectures import Classifier
 from artsim.prediction.loop import ImageInput
 from artsim.prediction.predictions import Output, Prediction, compare, decide
 from artsim.recipes import TREE, Tree, open_run_index, read_tree
-from artsim.splits.stored import TEST
+from artsim.splits import TEST
 from artsim.store import Store
 from artsim.training import (
     in_shape,

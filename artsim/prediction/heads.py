@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from artsim import __version__
 from artsim.datatypes import Passport
 from artsim.errors import EvaluationError, PassportError, StoreError
-from artsim.evaluation.probe.questions import label_names
+from artsim.evaluation.probe.plan import label_names
 from artsim.evaluation.probe.run import LabelProbe, ProbePlan
 from artsim.labels import LabelKind, Metadata
 from artsim.store import Store, write_whole
@@ -288,16 +288,16 @@ def make_head(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], name:
         version=__version__,
         tasks=tuple(
             HeadTask(
-                label=each.target.name,
+                label=each.label.name,
                 source=source,
-                kind=each.target.kind,
+                kind=each.label.kind,
                 classes=each.classes,
                 weights=each.result.head.weights,
                 bias=each.result.head.bias,
                 temperature=each.result.head.temperature,
                 metadata=each.features,
                 scores=each.to_json(),
-                trained=id_hashes(ids[row] for row in each.sides.seen),
+                trained=id_hashes(ids[row] for row in each.split.learned),
             )
             for source, each in zip(label_names(store, plan, plan.metadata), probes, strict=True)
         ),

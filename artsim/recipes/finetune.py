@@ -19,6 +19,7 @@ from artsim.datatypes import Fit, Preprocessing
 from artsim.models import Body, Network, new_body, output_shapes
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.recipes.warm_start import start_as_probe
+from artsim.splits import joint_splits
 from artsim.store import Store
 from artsim.training import (
     Augmentation,
@@ -33,7 +34,6 @@ from artsim.training import (
     finish,
     fit,
     freeze,
-    joint_sides,
     read_class_target,
     seed,
     warm_then_cosine,
@@ -78,11 +78,11 @@ def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the best epoch on validation."""
     # --- data
     target = read_class_target(store, config.label)
-    (sides,) = joint_sides(
+    (split,) = joint_splits(
         store, [target], splits=[config.split], group=config.group, seed=run.seed
     )
     task = TrainingTask(
-        target=target, sides=sides, label=config.label, smoothing=config.label_smoothing
+        target=target, split=split, label=config.label, smoothing=config.label_smoothing
     )
 
     # --- model and loop; a refit takes only the number of epochs from the first training

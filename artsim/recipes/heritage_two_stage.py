@@ -24,7 +24,7 @@ from artsim.labels import Label
 from artsim.models import Body, new_body
 from artsim.models.architectures import Classifier, HeadShape, MapMLP
 from artsim.recipes.tree import HERITAGE, TREE, Stage, Tree, read_tree
-from artsim.splits.stored import TEST
+from artsim.splits import TEST, joint_splits
 from artsim.store import Store
 from artsim.training import (
     METRICS,
@@ -38,7 +38,6 @@ from artsim.training import (
     TrainingTask,
     finish,
     fit,
-    joint_sides,
     read_class_target,
     read_json,
     read_predictions,
@@ -85,19 +84,19 @@ def train(store: Store, config: Config, run: Run) -> None:
     # --- data: one split for all labels, so that no network trains on another one's test images
     tree = _tree(config, run)
     stages, notes = _read_stages(store, tree)
-    sides = joint_sides(
+    splits = joint_splits(
         store,
         [target for _, target in stages],
         splits=[config.split] * len(stages),
         group=config.group,
         seed=run.seed,
     )
-    for (stage, target), each in zip(stages, sides, strict=True):
+    for (stage, target), each in zip(stages, splits, strict=True):
         part = run.part(tree.folder(stage))
         if not (part.path / METRICS).exists():
             epochs = config.first_epochs if stage.branch is None else config.epochs
             task = TrainingTask(
-                target=target, sides=each, label=stage.label, smoothing=config.label_smoothing
+                target=target, split=each, label=stage.label, smoothing=config.label_smoothing
             )
             _train_stage(store, config, part, task, epochs)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.color import rgb2gray
 from skimage.feature import hog
 
-from artsim.evaluation.probe.neighbors import score_neighbors
+from artsim.evaluation.probe import knn_scores
 from artsim.loader import Loaded, load
 from artsim.metrics.vectors import to_unit
 from artsim.store import Store
@@ -42,7 +42,7 @@ def hog_neighbors(store: Store, tasks: Sequence[TrainingTask], run: Run) -> dict
     An image that cannot be decoded has an empty histogram. With two bytes a number, 15,261 images
     take 1.7 GB.
     """
-    rows = np.unique(np.concatenate([[*task.sides.seen, *task.sides.test] for task in tasks]))
+    rows = np.unique(np.concatenate([[*task.split.learned, *task.split.test] for task in tasks]))
     images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
     files = [(i, Path(store.manifest.root) / image) for i, image in enumerate(images)]
     histograms = np.zeros((len(rows), len(hog_of(np.zeros((_SIZE, _SIZE, 3), np.uint8)))), "f2")
@@ -53,13 +53,13 @@ def hog_neighbors(store: Store, tasks: Sequence[TrainingTask], run: Run) -> dict
                 histograms[each.key] = hog_of(each.pixels.permute(1, 2, 0).numpy())
     scores = {}
     for task in tasks:
-        sides = replace(
-            task.sides,
-            train=np.searchsorted(rows, task.sides.train),
-            validation=np.searchsorted(rows, task.sides.validation),
-            test=np.searchsorted(rows, task.sides.test),
+        split = replace(
+            task.split,
+            train=np.searchsorted(rows, task.split.train),
+            validation=np.searchsorted(rows, task.split.validation),
+            test=np.searchsorted(rows, task.split.test),
         )
         target = task.target.take(rows)
-        _, knn, _ = score_neighbors(histograms, target, sides, ks=HOG_KS, seed=run.seed)
+        _, knn, _ = knn_scores(histograms, target, split, ks=HOG_KS, seed=run.seed)
         scores[task.name] = knn.value
     return scores

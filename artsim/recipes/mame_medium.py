@@ -22,6 +22,7 @@ from artsim.models import find_device, new_body, output_shapes
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.recipes.frozen import embed_rows
 from artsim.recipes.mlp import mlp_accuracy
+from artsim.splits import joint_splits
 from artsim.store import Store
 from artsim.training import (
     Augmentation,
@@ -36,7 +37,6 @@ from artsim.training import (
     finish,
     fit,
     freeze,
-    joint_sides,
     read_class_target,
     rectangles,
     seed,
@@ -75,8 +75,8 @@ def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the best epoch on validation."""
     # --- data
     target = read_class_target(store, config.label)
-    (sides,) = joint_sides(store, [target], splits=[config.split], seed=run.seed)
-    task = TrainingTask(target=target, sides=sides, label=config.label)
+    (split,) = joint_splits(store, [target], splits=[config.split], seed=run.seed)
+    task = TrainingTask(target=target, split=split, label=config.label)
 
     # --- frozen features: first, as their network may have to be downloaded
     others = _probe_frozen(store, task, config, run) if config.probes else {}
@@ -147,13 +147,13 @@ def _probe_frozen(store: Store, task: TrainingTask, config: Config, run: Run) ->
         weights=run.weights if same else None,
     ).values()
     unit, _ = to_unit(vectors, "the frozen features")
-    extra = Metadata.fit(values, task.sides.train).features(values, store.rows)
+    extra = Metadata.fit(values, task.split.train).features(values, store.rows)
     features = np.concatenate([unit, extra], axis=1)
     line = fit_probe(
-        features, task.target, task.sides, seed=run.seed, device=find_device(run.device)
+        features, task.target, task.split, seed=run.seed, device=find_device(run.device)
     )
     used = f"{config.features} + {', '.join(config.metadata)}"
     return {
         f"linear probe ({used})": {task.name: score_of(line).value},
-        f"MLP probe ({used})": {task.name: mlp_accuracy(features, task.target, task.sides, run)},
+        f"MLP probe ({used})": {task.name: mlp_accuracy(features, task.target, task.split, run)},
     }

@@ -15,10 +15,10 @@ from torch.nn.functional import cross_entropy
 from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader, TensorDataset
 
-from artsim.evaluation.probe.sides import Sides
 from artsim.labels import Label
 from artsim.metrics import scores as metrics
 from artsim.models import find_device
+from artsim.splits import Split
 from artsim.training import Run, quiet
 
 __all__ = ["mlp_accuracy"]
@@ -31,7 +31,7 @@ _BATCH = 256
 _EPOCHS, _PATIENCE = 100, 10
 
 
-def mlp_accuracy(features: NDArray[np.float32], target: Label, sides: Sides, run: Run) -> float:
+def mlp_accuracy(features: NDArray[np.float32], target: Label, split: Split, run: Run) -> float:
     """Fit Linear-ReLU-Dropout-Linear on train, stop by validation, and score it on test.
 
     It takes seconds; a resumed run repeats it.
@@ -39,17 +39,17 @@ def mlp_accuracy(features: NDArray[np.float32], target: Label, sides: Sides, run
     Args:
         features: Of all rows, (N, D); standardized here by the training rows.
         target: A label of one class a picture.
-        sides: Its rows.
+        split: Its rows.
         run: Seed and device.
     """
-    train = features[sides.train]
+    train = features[split.train]
     deviation = train.std(axis=0)
     scaled = (features - train.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
     data = {
         name: TensorDataset(
             torch.from_numpy(scaled[rows].astype(np.float32)), torch.from_numpy(target.strata[rows])
         )
-        for name, rows in (("train", sides.train), ("val", sides.validation), ("test", sides.test))
+        for name, rows in (("train", split.train), ("val", split.validation), ("test", split.test))
     }
     device = find_device(run.device)
     with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder, quiet():
@@ -76,7 +76,7 @@ def mlp_accuracy(features: NDArray[np.float32], target: Label, sides: Sides, run
     network.load_state_dict(best["state_dict"])
     with torch.inference_mode():
         predicted = network.cpu().eval()(data["test"].tensors[0]).argmax(dim=1).numpy()
-    return metrics.accuracy(target.strata[sides.test], predicted)
+    return metrics.accuracy(target.strata[split.test], predicted)
 
 
 class _MLP(LightningModule):

@@ -14,6 +14,7 @@ from torch.optim import Adam
 
 from artsim.models import Body
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
+from artsim.splits import balanced_split
 from artsim.store import Store
 from artsim.training import (
     Count,
@@ -22,7 +23,6 @@ from artsim.training import (
     Run,
     TrainingData,
     TrainingTask,
-    balanced_sides,
     finish,
     fit,
     read_class_target,
@@ -54,16 +54,18 @@ def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the last epoch, as in the original."""
     # --- data
     target = read_class_target(store, config.label)
-    sides = balanced_sides(
+    split = balanced_split(
         store,
         target,
-        train=config.train_per_class,
-        validation=config.validation_per_class,
-        test=config.test_per_class,
+        per_class=(
+            config.train_per_class,
+            config.validation_per_class,
+            config.test_per_class,
+        ),
         first=config.original_sampling,
         seed=run.seed,
     )
-    task = TrainingTask(target=target, sides=sides, label=config.label)
+    task = TrainingTask(target=target, split=split, label=config.label)
     preprocessing = squashed(config.size)
     data = TrainingData(
         store,

@@ -14,8 +14,9 @@ from artsim.labels import LabelKind, read_label
 from artsim.models import Body, Network, new_body, output_shapes
 from artsim.recipes.alexnet import ALEXNET, new_alexnet
 from artsim.recipes.frequent import in_all, most_frequent
+from artsim.splits import joint_splits
 from artsim.store import Store
-from artsim.training import TrainingTask, freeze, joint_sides
+from artsim.training import TrainingTask, freeze
 
 __all__ = ["ANONYMOUS", "CLASSES", "LABELS", "PUBLISHED", "Start", "new_start", "read_tasks"]
 
@@ -95,10 +96,10 @@ def read_tasks(
         for target, n in zip(targets, classes, strict=True)
     ]
     targets = list(in_all(targets))
-    sides = joint_sides(store, targets, splits=[None] * len(targets), seed=seed)
+    joint = joint_splits(store, targets, splits=[None] * len(targets), seed=seed)
     return [
-        TrainingTask(target=target, sides=each, label=label, weight=weight)
-        for target, each, label, weight in zip(targets, sides, labels, weights, strict=True)
+        TrainingTask(target=target, split=each, label=label, weight=weight)
+        for target, each, label, weight in zip(targets, joint, labels, weights, strict=True)
     ]
 
 

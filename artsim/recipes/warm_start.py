@@ -11,7 +11,7 @@ from torch import nn
 
 from artsim.metrics.selection import ClassTask, choose
 from artsim.models import find_device
-from artsim.splits.stored import TRAIN, VAL
+from artsim.splits import TRAIN, VAL
 from artsim.training import Learner, Run, TrainingData
 
 __all__ = ["start_as_probe"]
@@ -34,7 +34,7 @@ def start_as_probe(learner: Learner, data: TrainingData, run: Run) -> None:
         fitted = ClassTask(features, task.target.strata[rows])
         learned, chosen_on = (
             np.flatnonzero(np.isin(rows, each))
-            for each in (task.sides.train, task.sides.validation)
+            for each in (task.split.train, task.split.validation)
         )
         path, classes = fitted.fit(learned, _STRENGTHS)
         best, _ = choose(fitted, path, classes, chosen_on)

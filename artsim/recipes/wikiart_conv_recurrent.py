@@ -16,7 +16,7 @@ from torch.optim import AdamW
 
 from artsim.models import Body, Network, new_body
 from artsim.models.architectures import Classifier, ConvRecurrent, HeadShape
-from artsim.splits.stored import stored_splits
+from artsim.splits import joint_splits, stored_splits
 from artsim.store import Store
 from artsim.training import (
     SINGLE,
@@ -31,7 +31,6 @@ from artsim.training import (
     finish,
     fit,
     freeze,
-    joint_sides,
     read_class_target,
     seed,
     single_task_values,
@@ -75,10 +74,10 @@ def train(store: Store, config: Config, run: Run) -> None:
     # --- data
     targets = [read_class_target(store, label) for label in config.tasks]
     splits = [config.split or _own_split(store, target.name) for target in targets]
-    sides = joint_sides(store, targets, splits=splits, group=config.group, seed=run.seed)
+    joint = joint_splits(store, targets, splits=splits, group=config.group, seed=run.seed)
     tasks = [
-        TrainingTask(target=target, sides=each, label=label)
-        for target, each, label in zip(targets, sides, config.tasks, strict=True)
+        TrainingTask(target=target, split=each, label=label)
+        for target, each, label in zip(targets, joint, config.tasks, strict=True)
     ]
     if config.class_weights:
         tasks = [task.balanced() for task in tasks]

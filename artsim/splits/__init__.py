@@ -1,1 +1,68 @@
-"""Splits of an index: drawn, stored, checked for leaks."""
+"""Splits of an index: drawn, stored, kept free of copies, and checked for leaks."""
+
+from artsim.splits.audit import (
+    Comparison,
+    LeakReport,
+    audit_catalog,
+    audit_splits,
+)
+from artsim.splits.choosing import (
+    FRACTIONS,
+    SplitChoice,
+    SplitSource,
+    balanced_split,
+    joint_splits,
+    read_source,
+    split_label,
+)
+from artsim.splits.copies import look_alikes
+from artsim.splits.drawing import k_fold, sample_per_class, split
+from artsim.splits.hashes import picture_hashes
+from artsim.splits.leaks import WITHIN, Evidence, Leak, LeakKind, find_leaks, nearest_hashes
+from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Split
+from artsim.splits.stored import (
+    SplitPlan,
+    StoredSplit,
+    make_split,
+    part_of,
+    read_stored_split,
+    store_split,
+    stored_splits,
+)
+
+__all__ = [
+    "FRACTIONS",
+    "SAMPLE",
+    "TEST",
+    "TRAIN",
+    "VAL",
+    "WITHIN",
+    "Comparison",
+    "Evidence",
+    "Leak",
+    "LeakKind",
+    "LeakReport",
+    "Split",
+    "SplitChoice",
+    "SplitPlan",
+    "SplitSource",
+    "StoredSplit",
+    "audit_catalog",
+    "audit_splits",
+    "balanced_split",
+    "find_leaks",
+    "joint_splits",
+    "k_fold",
+    "look_alikes",
+    "make_split",
+    "nearest_hashes",
+    "part_of",
+    "picture_hashes",
+    "read_source",
+    "read_stored_split",
+    "sample_per_class",
+    "split",
+    "split_label",
+    "store_split",
+    "stored_splits",
+]

@@ -1,44 +1,28 @@
-"""Whether a split lets what is judged be learned: leaks between its sides, and across tasks.
-
-Perceptual hashes are made of the pictures when they are first needed and kept in the index folder,
-``hashes.parquet``, by the sha256 of the file: a picture is decoded for this once.
-"""
+"""Leaks of a split: test pictures that training pictures give away, within and across splits."""
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
-from artsim import images
-from artsim.datatypes import Catalog, FieldType
-from artsim.errors import EvaluationError, ImageError
-from artsim.images import perceptual_hash
+from artsim.datatypes import Catalog, FieldType, Progress, no_progress
+from artsim.errors import EvaluationError
 from artsim.labels import values_of
+from artsim.splits.hashes import picture_hashes
 from artsim.splits.leaks import WITHIN, Evidence, Leak, LeakKind, find_leaks
-from artsim.splits.stored import SAMPLE, TEST, TRAIN, VAL, Split, read_split, side_of
-from artsim.store import Store, write_whole
+from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL
+from artsim.splits.stored import StoredSplit, part_of, read_stored_split
+from artsim.store import Store
 
 __all__ = [
     "Comparison",
     "LeakReport",
     "audit_catalog",
     "audit_splits",
-    "picture_hashes",
     "refuse_leaks",
 ]
-
-Progress = Callable[[int, int, int], None]  # done, of how many, failures so far
-
-_ALGORITHM = "dct-8x8-of-32x32-1"  # hashes of another are made again
-_SAVED = 10_000  # pictures hashed between two writes of the file
-_ENOUGH = 64  # pixels a side that a JPEG is decoded to, at least
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +62,7 @@ def audit_splits(
     pictures: bool = True,
     within: int = WITHIN,
     workers: int = 2,
-    progress: Progress = lambda done, total, failures: None,
+    progress: Progress = no_progress,
 ) -> LeakReport:
     """Look for leaks within each split of an index, and from one to another.
 
@@ -95,7 +79,7 @@ def audit_splits(
     Raises:
         EvaluationError: If a split or label is not there, or a split has one side.
     """
-    splits = [read_split(store, name) for name in names]
+    splits = [read_stored_split(store, name) for name in names]
     table = store.read(["id", "content_hash"])
     hashes = picture_hashes(store, workers=workers, progress=progress) if pictures else None
     evidence = Evidence(
@@ -133,7 +117,7 @@ def audit_catalog(
     for batch in catalog.batches():
         for name, values in columns.items():
             values += (None if v is None else str(v) for v in batch.column(name).to_pylist())
-    splits = [Split(name=name, sides=tuple(map(side_of, columns[name]))) for name in names]
+    splits = [StoredSplit(name=name, parts=tuple(map(part_of, columns[name]))) for name in names]
     evidence = Evidence(
         ids=[id_ or "" for id_ in columns["id"]],
         objects=None if object_ is None else columns[object_],
@@ -158,7 +142,7 @@ def refuse_leaks(store: Store, split: str, *, within: int = WITHIN, workers: int
         )
 
 
-def _audit(splits: Sequence[Split], evidence: Evidence, within: int) -> LeakReport:
+def _audit(splits: Sequence[StoredSplit], evidence: Evidence, within: int) -> LeakReport:
     comparisons = []
     for held_split, held_sides, seen_split, seen_sides in _pairs(splits):
         held, seen = held_split.rows(*held_sides), seen_split.rows(*seen_sides)
@@ -188,7 +172,9 @@ def _audit(splits: Sequence[Split], evidence: Evidence, within: int) -> LeakRepo
     )
 
 
-def _pairs(splits: Sequence[Split]) -> Iterator[tuple[Split, list[str], Split, list[str]]]:
+def _pairs(
+    splits: Sequence[StoredSplit],
+) -> Iterator[tuple[StoredSplit, list[str], StoredSplit, list[str]]]:
     """Yield what is to be judged with what is learned from: within each split, then across."""
     for split in splits:
         sides = [side for side in split.counts if side != SAMPLE]
@@ -210,84 +196,3 @@ def _pairs(splits: Sequence[Split]) -> Iterator[tuple[Split, list[str], Split, l
         for held in (VAL, TEST):
             if held in one.counts and TRAIN in other.counts:
                 yield one, [held], other, [TRAIN]
-
-
-# --- perceptual hashes --------------------------------------------------------------------
-
-
-def picture_hashes(
-    store: Store,
-    *,
-    workers: int = 2,
-    progress: Progress = lambda done, total, failures: None,
-) -> list[int | None]:
-    """Return the perceptual hash of each row's picture, made now or before.
-
-    None stands for a picture that is blank, or cannot be read any more; the latter is tried again
-    the next time.
-    """
-    table = store.read(["image", "content_hash"])
-    names = table.column("image").to_pylist()
-    # Without the sha256 (imported vectors of pictures that were not there) there is no key.
-    keys = [value or None for value in table.column("content_hash").to_pylist()]
-    known = _known_hashes(store)
-    root = Path(store.manifest.root)
-    missing = {
-        key: root / name
-        for key, name in zip(keys, names, strict=True)
-        if key is not None and key not in known
-    }
-    failures = 0
-    with ThreadPoolExecutor(workers, thread_name_prefix="artsim-hash") as pool:
-        entries = iter(missing.items())
-        done = 0
-        while chunk := list(itertools.islice(entries, _SAVED)):
-            for (key, _), found in zip(
-                chunk, pool.map(_hash_file, (file for _, file in chunk)), strict=True
-            ):
-                done += 1
-                if isinstance(found, ImageError):
-                    failures += 1
-                else:
-                    known[key] = found
-                progress(done, len(missing), failures)
-            _write_hashes(store, known)
-    return [None if key is None else known.get(key) for key in keys]
-
-
-def _hash_file(file: Path) -> int | ImageError | None:
-    try:
-        picture = images.decode(
-            images.read_bytes(file), at_least=lambda width, height: (_ENOUGH, _ENOUGH)
-        )
-    except ImageError as error:
-        return error
-    # With its black bars, if it has any: where they end is unsure by a pixel, and of 968 pictures
-    # of 224 x 224, hashed without, one copy in seven was missed, beside one in eighty with them.
-    return perceptual_hash(picture.pixels)
-
-
-def _hash_table(store: Store) -> Path:
-    return store.path / "hashes.parquet"
-
-
-def _known_hashes(store: Store) -> dict[str, int | None]:
-    try:
-        with pq.ParquetFile(_hash_table(store)) as parquet:
-            if (parquet.schema_arrow.metadata or {}).get(b"algorithm") != _ALGORITHM.encode():
-                return {}
-            table = parquet.read(["content_hash", "perceptual_hash"])
-    except (OSError, pa.ArrowException, KeyError):
-        return {}  # not there or damaged: they are made again
-    hashes = table.column("perceptual_hash").to_pylist()
-    return dict(zip(table.column("content_hash").to_pylist(), hashes, strict=True))
-
-
-def _write_hashes(store: Store, hashes: dict[str, int | None]) -> None:
-    table = pa.table(
-        {
-            "content_hash": pa.array(list(hashes), pa.string()),
-            "perceptual_hash": pa.array(list(hashes.values()), pa.uint64()),
-        }
-    ).replace_schema_metadata({"algorithm": _ALGORITHM})
-    write_whole(_hash_table(store), lambda stream: pq.write_table(table, stream))

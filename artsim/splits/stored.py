@@ -1,8 +1,8 @@
-"""Splits that are stored with an index: which side of it each row is on.
+"""Splits that are stored with an index: which part of the split each row is in.
 
-A stored split is ``splits/NAME.parquet`` in the index folder: an id and a side a row, and how they
-were drawn. It goes by id, so that rows which `embed` adds, drops or moves never change sides; a row
-that was added since is on no side, and that is counted.
+A stored split is ``splits/NAME.parquet`` in the index folder: an id and a part a row (the column is
+called side), and how they were drawn. It goes by id, so that rows which `embed` adds, drops or
+moves never change parts; a row that was added since is in no part, and that is counted.
 """
 
 from __future__ import annotations
@@ -19,34 +19,28 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError, StoreError
 from artsim.labels import codes_of, derived_labels, values_of
 from artsim.splits import drawing as splits
+from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Rows, Split
 from artsim.store import Store, lock_index, write_whole
 
 __all__ = [
-    "SAMPLE",
-    "TEST",
-    "TRAIN",
-    "VAL",
-    "Split",
     "SplitPlan",
-    "keep_split",
+    "StoredSplit",
     "make_split",
-    "read_split",
-    "side_of",
+    "part_of",
+    "read_stored_split",
+    "store_split",
     "stored_splits",
 ]
 
-TRAIN, VAL, TEST = "train", "val", "test"
-SAMPLE = "sample"  # drawn, and not divided
 _FOLD = re.compile(r"fold [1-9]\d*")
 
-# What catalogs call the sides, in lower case.
-_SIDES = {"train": TRAIN, "training": TRAIN, "test": TEST, "testing": TEST}
-_SIDES |= {"val": VAL, "valid": VAL, "validation": VAL, "dev": VAL}
+# What catalogs call the parts, in lower case.
+_PARTS = {"train": TRAIN, "training": TRAIN, "test": TEST, "testing": TEST}
+_PARTS |= {"val": VAL, "valid": VAL, "validation": VAL, "dev": VAL}
 
 _FILE_NAME = re.compile(r"[^\W_][\w.-]{0,99}")
 _PLAN = b"artsim"  # key of the plan in the Parquet file
@@ -58,18 +52,18 @@ class SplitPlan:
 
     fractions: tuple[float, ...] | None = None  # train, test or train, val, test; add up to 1
     folds: int | None = None  # instead of fractions
-    stratify: str | None = None  # label whose classes are divided alike
-    group: str | None = None  # label whose values stay on one side: artist
-    per_class: int | None = None  # rows drawn of each class of ``stratify`` before all that
+    stratify: str | None = None  # label whose classes each part has in the same shares
+    group: str | None = None  # label whose values are never in two parts: artist
+    per_class: int | None = None  # rows drawn of each class of ``stratify`` first
     seed: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Split:
-    """Which side each row of an index is on."""
+class StoredSplit:
+    """Which part of a split each row of an index is in."""
 
     name: str
-    sides: tuple[str | None, ...]  # (N,): train, val, test, fold N, sample; None: on none
+    parts: tuple[str | None, ...]  # (N,): train, val, test, fold N, sample; None: in none
     plan: SplitPlan | None = None  # None: a column of the catalog
     left_out: int = 0  # rows that were not drawn
     unassigned: int = 0  # rows that came to the index after the split was made
@@ -77,32 +71,37 @@ class Split:
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """Rows of each side, train first."""
-        counts = Counter(side for side in self.sides if side is not None)
-        return {side: counts[side] for side in sorted(counts, key=_side_order)}
+        """The number of rows of each part, train first."""
+        counts = Counter(part for part in self.parts if part is not None)
+        return {part: counts[part] for part in sorted(counts, key=_part_order)}
 
     @property
     def is_folds(self) -> bool:
         """Whether each row is in one of several folds."""
         return len(self.counts) > 1 and all(map(_FOLD.fullmatch, self.counts))
 
-    def rows(self, *sides: str) -> NDArray[np.int64]:
-        """Return the rows on these sides, in order."""
-        wanted = [row for row, side in enumerate(self.sides) if side in sides]
+    @property
+    def is_sample(self) -> bool:
+        """Whether some rows were drawn and not divided."""
+        return list(self.counts) == [SAMPLE]
+
+    def rows(self, *parts: str) -> Rows:
+        """Return the rows of these parts, in order."""
+        wanted = [row for row, part in enumerate(self.parts) if part in parts]
         return np.array(wanted, dtype=np.int64)
 
 
-def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = False) -> Split:
-    """Divide an index's rows and store who is on which side.
+def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = False) -> StoredSplit:
+    """Divide an index's rows and store which part each is in.
 
     Args:
         store: The index.
-        name: Of the split; a file is called so.
-        plan: How.
-        replace: Whether a split of this name may be there already.
+        name: Of the split and its file.
+        plan: How to divide them.
+        replace: Whether to replace a split of this name.
 
     Raises:
-        EvaluationError: If the name or the plan is of no use, or the rows cannot be so divided.
+        EvaluationError: If the name or the plan is not valid, or the rows cannot be divided so.
         StoreError: If it cannot be written.
     """
     if not _FILE_NAME.fullmatch(name):
@@ -116,28 +115,32 @@ def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = Fals
                 f"{str(store.path)!r} has a split {name!r}; choose another --name, or --replace "
                 "it and measure again"
             )
-        sides = _draw(store, plan)
-        _write_split(store, name, sides, plan)
-    return read_split(store, name)
+        parts = _draw(store, plan)
+        _write_split(store, name, parts, plan)
+    return read_stored_split(store, name)
 
 
-def keep_split(store: Store, name: str, sides: Sequence[str | None]) -> None:
-    """Store a split that was made elsewhere, in the place of one of the same name.
+def store_split(store: Store, name: str, split: Split) -> None:
+    """Store the parts of a split that was made elsewhere, and replace one of the same name.
 
     Args:
         store: The index.
-        name: Of the split; a file is called so.
-        sides: Of each row, None for rows on none.
+        name: Of the split and its file.
+        split: What to store.
 
     Raises:
         StoreError: If it cannot be written.
     """
+    parts: list[str | None] = [None] * store.rows
+    for part, rows in ((TRAIN, split.train), (VAL, split.validation), (TEST, split.test)):
+        for row in rows:
+            parts[row] = part
     with lock_index(store.path):
-        _write_split(store, name, sides, SplitPlan())
+        _write_split(store, name, parts, SplitPlan())
 
 
-def read_split(store: Store, name: str) -> Split:
-    """Read a stored split, or take a column that says train, val or test as one.
+def read_stored_split(store: Store, name: str) -> StoredSplit:
+    """Read a stored split, or a column that says train, val or test.
 
     Raises:
         EvaluationError: If there is neither, or both.
@@ -151,38 +154,38 @@ def read_split(store: Store, name: str) -> Split:
                 f"{', '.join(fields)}"
             )
         values = values_of(store, name)
-        return Split(name=name, sides=tuple(map(side_of, values)))
+        return StoredSplit(name=name, parts=tuple(map(part_of, values)))
     if name in fields:
         raise EvaluationError(
             f"{name!r} is a split and, since the last embed, a column as well; delete "
             f"{str(_split_file(store, name))!r} or rename it"
         )
-    side, plan = _read_file(_split_file(store, name))
+    part, plan = _read_file(_split_file(store, name))
     ids = store.read(["id"]).column("id").to_pylist()
-    sides = tuple(side.get(id_) for id_ in ids)
-    known = sum(id_ in side for id_ in ids)
-    return Split(
+    parts = tuple(part.get(id_) for id_ in ids)
+    known = sum(id_ in part for id_ in ids)
+    return StoredSplit(
         name=name,
-        sides=sides,
+        parts=parts,
         plan=plan,
-        left_out=known - sum(each is not None for each in sides),
+        left_out=known - sum(each is not None for each in parts),
         unassigned=len(ids) - known,
-        gone=len(side) - known,
+        gone=len(part) - known,
     )
 
 
 def stored_splits(store: Store) -> list[str]:
-    """Name the splits that are stored with an index."""
+    """List the names of the splits that are stored with an index."""
     return sorted(file.stem for file in (store.path / "splits").glob("[!.]*.parquet"))
 
 
-def side_of(value: str | None) -> str | None:
-    """Return the side that a catalog's word means, or None."""
-    return None if value is None else _SIDES.get(value.strip().lower())
+def part_of(value: str | None) -> str | None:
+    """Return the part that a catalog's word stands for, or None."""
+    return None if value is None else _PARTS.get(value.strip().lower())
 
 
 def _draw(store: Store, plan: SplitPlan) -> list[str | None]:
-    """Return the side of each row."""
+    """Return the part of each row."""
     _check(plan)
     codes = np.zeros(store.rows, dtype=np.int64)
     if plan.stratify is not None:
@@ -193,18 +196,18 @@ def _draw(store: Store, plan: SplitPlan) -> list[str | None]:
         drawn = splits.sample_per_class(codes, plan.per_class, seed=plan.seed)
     codes, groups = codes[drawn], None if groups is None else groups[drawn]
     if plan.folds is not None:
-        parts = splits.k_fold(codes, plan.folds, groups=groups, seed=plan.seed)
+        divided = splits.k_fold(codes, plan.folds, groups=groups, seed=plan.seed)
         names: Sequence[str] = [f"fold {number}" for number in range(1, plan.folds + 1)]
     elif plan.fractions is not None:
-        parts = splits.split(codes, plan.fractions, groups=groups, seed=plan.seed)
+        divided = splits.split(codes, plan.fractions, groups=groups, seed=plan.seed)
         names = (TRAIN, TEST) if len(plan.fractions) == 2 else (TRAIN, VAL, TEST)
     else:
-        parts, names = (np.arange(len(drawn)),), (SAMPLE,)
-    sides: list[str | None] = [None] * store.rows
-    for name, part in zip(names, parts, strict=True):
-        for row in drawn[part]:
-            sides[row] = name
-    return sides
+        divided, names = (np.arange(len(drawn)),), (SAMPLE,)
+    parts: list[str | None] = [None] * store.rows
+    for name, rows in zip(names, divided, strict=True):
+        for row in drawn[rows]:
+            parts[row] = name
+    return parts
 
 
 def _check(plan: SplitPlan) -> None:
@@ -221,11 +224,11 @@ def _check(plan: SplitPlan) -> None:
         raise EvaluationError("a split needs fractions, folds, or a number of rows per class")
 
 
-def _write_split(store: Store, name: str, sides: Sequence[str | None], plan: SplitPlan) -> None:
+def _write_split(store: Store, name: str, parts: Sequence[str | None], plan: SplitPlan) -> None:
     table = pa.table(
         {
             "id": store.read(["id"]).column("id"),
-            "side": pa.array(sides, pa.string()),
+            "side": pa.array(parts, pa.string()),
         }
     ).replace_schema_metadata({_PLAN: json.dumps(asdict(plan)).encode()})
     write_whole(
@@ -245,8 +248,8 @@ def _read_file(file: Path) -> tuple[dict[str, str | None], SplitPlan]:
             plan: dict[str, Any] = json.loads(parquet.schema_arrow.metadata[_PLAN])
         if plan["fractions"] is not None:
             plan["fractions"] = tuple(plan["fractions"])
-        sides = table.column("side").to_pylist()
-        return dict(zip(table.column("id").to_pylist(), sides, strict=True)), SplitPlan(**plan)
+        parts = table.column("side").to_pylist()
+        return dict(zip(table.column("id").to_pylist(), parts, strict=True)), SplitPlan(**plan)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         problem = str(error).splitlines()[0]
         raise StoreError(
@@ -254,7 +257,7 @@ def _read_file(file: Path) -> tuple[dict[str, str | None], SplitPlan]:
         ) from error
 
 
-def _side_order(side: str) -> tuple[int, int, str]:
+def _part_order(part: str) -> tuple[int, int, str]:
     named = (TRAIN, VAL, TEST)
-    place = named.index(side) if side in named else len(named)
-    return place, int(side.split()[1]) if _FOLD.fullmatch(side) else 0, side
+    place = named.index(part) if part in named else len(named)
+    return place, int(part.split()[1]) if _FOLD.fullmatch(part) else 0, part

@@ -17,7 +17,7 @@ from artsim.labels import LabelKind
 from artsim.metrics import scores as metrics
 from artsim.metrics.knn import KS
 from artsim.metrics.votes import vote
-from artsim.splits.leaks import Evidence, LeakKind, find_leaks
+from artsim.splits import Evidence, LeakKind, find_leaks
 from artsim.study.data import Codes, StudyData
 from artsim.study.errors import study_predictions
 from artsim.study.findings import Outliers
@@ -63,7 +63,7 @@ def study_label(
     Raises:
         EvaluationError: If the predictions are not for the probe's test images.
     """
-    target = found.target
+    target = found.label
     methods = _methods(found)
     studied, outliers, retrieved = None, None, None
     counts: dict[str, int] = {}
@@ -119,53 +119,53 @@ def _methods(found: LabelProbe) -> tuple[MethodScore, ...]:
 
 def _baseline(found: LabelProbe) -> Estimate:
     """Return the baseline, with an interval if it is a share of the test images."""
-    target, sides = found.target, found.sides
+    target, split = found.label, found.split
     if target.kind != LabelKind.MULTICLASS:
-        return Estimate(found.baseline, math.nan, math.nan, n=len(sides.test))
-    usual = np.bincount(target.strata[sides.seen]).argmax()
-    right = int((target.strata[sides.test] == usual).sum())
-    interval = metrics.accuracy_interval(right, len(sides.test), seed=found.seed)
-    return Estimate(found.baseline, *interval, n=len(sides.test))
+        return Estimate(found.baseline, math.nan, math.nan, n=len(split.test))
+    usual = np.bincount(target.strata[split.learned]).argmax()
+    right = int((target.strata[split.test] == usual).sum())
+    interval = metrics.accuracy_interval(right, len(split.test), seed=found.seed)
+    return Estimate(found.baseline, *interval, n=len(split.test))
 
 
 def _aligned(
     context: StudyContext, found: LabelProbe, predictions: ModelPredictions | None
 ) -> AlignedPredictions:
-    target, sides = found.target, found.sides
+    target, split = found.label, found.split
     data = context.data
     if predictions is not None:
         aligned = align(predictions, data.ids, target.classes, target.strata)
-        if not np.array_equal(np.sort(aligned.test), sides.test):
+        if not np.array_equal(np.sort(aligned.test), split.test):
             raise EvaluationError(
                 f"the predictions of {target.name!r} are for {len(aligned.test):,} images that are "
-                f"not the {len(sides.test):,} test images of {sides.way}; name the split that "
-                "they were made for"
+                f"not the {len(split.test):,} test images of {split.description}; name the split "
+                "that they were made for"
             )
         return aligned
     head = found.result.head
-    probabilities = np.zeros((len(sides.test), len(target.classes)))
-    probabilities[:, head.classes] = head.probabilities(data.vectors[sides.test])
+    probabilities = np.zeros((len(split.test), len(target.classes)))
+    probabilities[:, head.classes] = head.probabilities(data.vectors[split.test])
     return AlignedPredictions(
         source="the linear probe",
         classes=target.classes,
         codes=target.strata,
-        train=sides.seen,
-        test=sides.test,
+        train=split.learned,
+        test=split.test,
         probabilities=probabilities,
     )
 
 
 def _split_facts(context: StudyContext, found: LabelProbe) -> SplitFacts:
-    sides, data = found.sides, context.data
+    split, data = found.split, context.data
     evidence = Evidence(ids=data.ids, files=data.files, hashes=context.hashes)
-    leaks = Counter(str(leak.kind) for leak in find_leaks(evidence, sides.seen, sides.test))
-    compared = np.concatenate([sides.seen, sides.test])
+    leaks = Counter(str(leak.kind) for leak in find_leaks(evidence, split.learned, split.test))
+    compared = np.concatenate([split.learned, split.test])
     return SplitFacts(
-        description=sides.way,
-        train=len(sides.train),
-        validation=len(sides.validation),
-        test=len(sides.test),
-        notes=sides.notes,
+        description=split.description,
+        train=len(split.train),
+        validation=len(split.validation),
+        test=len(split.test),
+        notes=split.notes,
         leaks={kind: leaks[kind] for kind in (LeakKind.FILE, LeakKind.PICTURE)},
         unhashed=sum(context.hashes[row] is None for row in compared),
     )
@@ -173,11 +173,11 @@ def _split_facts(context: StudyContext, found: LabelProbe) -> SplitFacts:
 
 def _curves(data: StudyData, found: LabelProbe) -> Iterator[Curve]:
     """Yield the validation scores for each k, and for each penalty."""
-    target, sides = found.target, found.sides
+    target, split = found.label, found.split
     if target.kind == LabelKind.MULTICLASS:
-        ks = [k for k in KS if k <= len(sides.train)]
-        near = data.search(sides.validation, sides.train, ks[-1])
-        truth = target.strata[sides.validation]
+        ks = [k for k in KS if k <= len(split.train)]
+        near = data.search(split.validation, split.train, ks[-1])
+        truth = target.strata[split.validation]
         right = [metrics.accuracy(truth, vote(near, target.strata, k).classes[:, 0]) for k in ks]
         yield Curve(setting="k", values=tuple(map(float, ks)), scores=tuple(right), chosen=found.k)
     result = found.result
@@ -190,7 +190,7 @@ def _curves(data: StudyData, found: LabelProbe) -> Iterator[Curve]:
 
 
 def _outliers(context: StudyContext, found: LabelProbe) -> Outliers | None:
-    target = found.target
+    target = found.label
     try:
         return find_outliers(
             context.data,
@@ -228,17 +228,17 @@ def _grouped(context: StudyContext, found: LabelProbe) -> Grouped:
     """Evaluate the label again with each group in one set."""
     assert context.group is not None
     assert context.groups is not None
-    sides, groups = found.sides, context.groups
+    split, groups = found.split, context.groups
     plan = ProbePlan(
         tap=context.plan.tap,
         labels=context.plan.labels,
         group=context.group,
         seed=context.plan.seed,
     )
-    train = groups[sides.seen]
-    seen = int(np.isin(groups[sides.test], train[train >= 0]).sum())
+    train = groups[split.learned]
+    seen = int(np.isin(groups[split.test], train[train >= 0]).sum())
     purity = (
-        _purity(found.target.strata, groups) if found.target.kind == LabelKind.MULTICLASS else None
+        _purity(found.label.strata, groups) if found.label.kind == LabelKind.MULTICLASS else None
     )
     try:
         (again,) = probe(context.data.store, plan, device=context.data.device)

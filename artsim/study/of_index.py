@@ -15,7 +15,7 @@ from artsim.datatypes import Progress, no_progress
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.labels import LabelKind, codes_of, label_columns, short_name
-from artsim.splits.audit import picture_hashes
+from artsim.splits import picture_hashes
 from artsim.store import Store
 from artsim.study.data import StudyData, read_data
 from artsim.study.label import StudyContext, study_label
@@ -102,9 +102,9 @@ def study(
         group = None if plan.group == name else plan.group
         try:
             (found,) = probe(store, one, device=device)
-            predicted = given.get(found.target.name)
+            predicted = given.get(found.label.name)
             labels.append(study_label(replace(context, plan=one, group=group), found, predicted))
-            classes[found.target.name] = _classes(found)
+            classes[found.label.name] = _classes(found)
         except EvaluationError as error:
             if plan.labels:
                 raise
@@ -202,7 +202,7 @@ def _overview(
 
 def _classes(found: LabelProbe) -> list[str | None]:
     """Return the class of each row, None if it has none; nothing of other labels."""
-    target = found.target
+    target = found.label
     if target.kind != LabelKind.MULTICLASS:
         return []
     return [target.classes[code] if code >= 0 else None for code in target.strata]

@@ -16,7 +16,7 @@ from artsim.labels import LabelKind
 from artsim.metrics.intervals import estimate_share
 from artsim.models import find_device, read_model
 from artsim.recipes import TREE, find_recipe, open_run_index, read_tree
-from artsim.splits.stored import TEST, TRAIN, VAL
+from artsim.splits import TEST, TRAIN, VAL
 from artsim.study.data import StudyData, read_data
 from artsim.study.errors import study_predictions
 from artsim.study.findings import ClassScore

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from artsim.metrics.neighbors import NO_ROW
 from artsim.metrics.probe import probe_classes
-from artsim.splits.drawing import k_fold
+from artsim.splits import k_fold
 from artsim.study.data import Codes, StudyData
 from artsim.study.findings import Outlier, Outliers
 

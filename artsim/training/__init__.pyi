@@ -134,11 +134,5 @@ from .tasks import (
     TrainingTask as TrainingTask,
 )
 from .tasks import (
-    balanced_sides as balanced_sides,
-)
-from .tasks import (
-    joint_sides as joint_sides,
-)
-from .tasks import (
     read_class_target as read_class_target,
 )

@@ -16,7 +16,7 @@ from artsim.errors import TrainingError
 from artsim.labels import LabelKind
 from artsim.metrics.intervals import estimate_share
 from artsim.metrics.paired import paired_bootstrap
-from artsim.splits.stored import TEST
+from artsim.splits import TEST
 from artsim.training.run import read_plan, read_predictions, read_scores
 
 __all__ = ["RunComparison", "compare_runs"]

@@ -18,7 +18,7 @@ from torchvision.transforms.v2 import functional
 
 from artsim.datatypes import Fit, Preprocessing
 from artsim.loader import Loaded, load
-from artsim.splits.stored import TEST, TRAIN, VAL
+from artsim.splits import TEST, TRAIN, VAL
 from artsim.store import Store
 from artsim.training.run import Run
 from artsim.training.shapes import in_shape, nearest_shapes

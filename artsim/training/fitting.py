@@ -20,7 +20,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 
 from artsim.errors import TrainingError
 from artsim.models import Network, find_device, output_shapes
-from artsim.splits.stored import VAL
+from artsim.splits import VAL
 from artsim.training.data import Batch, TrainingData
 from artsim.training.learner import Learner
 from artsim.training.run import CURVES, Run, Stopped

@@ -26,7 +26,7 @@ from artsim.datatypes import Preprocessing
 from artsim.errors import TrainingError
 from artsim.labels import LabelKind
 from artsim.models.architectures import Classifier
-from artsim.splits.stored import VAL
+from artsim.splits import VAL
 from artsim.training.data import Batch, TrainingData, TrainingState
 from artsim.training.schedules import Schedule
 from artsim.training.tasks import TrainingTask

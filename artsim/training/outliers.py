@@ -7,7 +7,7 @@ import io
 
 import pyarrow as pa
 
-from artsim.splits.stored import TRAIN
+from artsim.splits import TRAIN
 
 __all__ = ["OUTLIERS", "outliers_csv"]
 

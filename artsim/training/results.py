@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from artsim.metrics import scores as metrics
 from artsim.metrics.intervals import estimate_map, share_estimate
 from artsim.metrics.ranking import Ranking
 from artsim.models import Body, TrainedModel, TrainedTask, find_device, model_files
-from artsim.splits.stored import TEST, TRAIN, VAL, keep_split
+from artsim.splits import TEST, TRAIN, VAL, store_split
 from artsim.store import Store, write_whole
 from artsim.training.data import SPLITS, TrainingData
 from artsim.training.learner import Learner, probabilities
@@ -94,8 +95,9 @@ def finish(
             "label": task.label,
             "kind": str(task.target.kind),
             "classes": len(task.target.classes),
-            "split": task.sides.way,
-            "notes": list(task.sides.notes),
+            "split": task.split.description,
+            "notes": list(task.split.notes),
+            "copies_left_out": task.split.copies_left_out,
         }
         | {split: _score(task, predicted[split], run.seed) for split in SPLITS}
         | {"baselines": _baselines(store, task, run)}
@@ -196,13 +198,10 @@ def _baselines(store: Store, task: TrainingTask, run: Run) -> dict[str, Any]:
     it.
     """
     name = f"{run.name}.{task.name}"
-    sides: list[str | None] = [None] * store.rows
-    for side in SPLITS:
-        for row in task.rows(side):
-            sides[row] = side
-    keep_split(store, name, sides)
+    split = replace(task.split, train=task.rows(TRAIN), validation=task.rows(VAL))
+    store_split(store, name, split)
     plan = ProbePlan(tap=store.tap(None).name, seed=run.seed)
-    found = probe_on(store, task.target, task.sides, plan, device=find_device(run.device))
+    found = probe_on(store, task.target, task.split, plan, device=find_device(run.device))
     methods = ("metadata", "knn1", "knn", "probe")
     ends = [f"{method}_{end}" for method in methods for end in ("low", "high")]
     wanted = ("metric", "baseline", *methods, "k", "metadata_columns", *ends)

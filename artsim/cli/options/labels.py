@@ -44,7 +44,7 @@ def split_option(default: str = _STRATIFIED) -> Callable[[Command], Command]:
 
 
 def split_options(default: str = _STRATIFIED) -> Callable[[Command], Command]:
-    """Add --split and --no-leaks, and refuse the second without the first.
+    """Add --split, --keep-copies and --no-leaks, and refuse the last without the first.
 
     Args:
         default: What is done without a split.
@@ -57,6 +57,11 @@ def split_options(default: str = _STRATIFIED) -> Callable[[Command], Command]:
                 is_flag=True,
                 callback=_needs_split,
                 help="Stop if training and test set share a file or picture: see 'artsim leaks'.",
+            ),
+            click.option(
+                "--keep-copies",
+                is_flag=True,
+                help="Train on copies of test pictures too, and let copies be neighbors.",
             ),
             split_option(default),
         ):

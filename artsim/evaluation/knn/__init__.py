@@ -1,20 +1,30 @@
-"""How well nearest neighbors know an index's labels."""
+"""How well nearest neighbors predict an index's labels."""
 
+from artsim.evaluation.knn.evaluate import (
+    AnyScore,
+    KnnEvaluation,
+    KnnSettings,
+    evaluate,
+    score_neighbors,
+)
+from artsim.evaluation.knn.groups import NEAR_DUPLICATE
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.knn.predictions import predictions_writer
 from artsim.evaluation.knn.run import AnyEvaluation, KnnRun, MetEvaluation, knn_eval
-from artsim.evaluation.knn.sides import NEAR_DUPLICATE
-from artsim.labels import label_columns
 
 __all__ = [
     "NEAR_DUPLICATE",
     "AnyEvaluation",
+    "AnyScore",
     "Correction",
+    "KnnEvaluation",
     "KnnPlan",
     "KnnRun",
+    "KnnSettings",
     "MetEvaluation",
     "Protocol",
+    "evaluate",
     "knn_eval",
-    "label_columns",
     "predictions_writer",
+    "score_neighbors",
 ]

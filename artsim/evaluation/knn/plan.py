@@ -1,4 +1,4 @@
-"""What a kNN evaluation is asked."""
+"""What a kNN evaluation measures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from enum import StrEnum
 
 from artsim.errors import EvaluationError
 from artsim.metrics import met
-from artsim.metrics.knn import DINO_KS, KS
+from artsim.metrics.knn import KS
 from artsim.metrics.votes import TEMPERATURE
+from artsim.splits import SplitChoice
 
 __all__ = ["Correction", "KnnPlan", "Protocol"]
 
@@ -29,19 +30,16 @@ class Correction(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class KnnPlan:
-    """What is measured, of which labels, on which sides."""
+class KnnPlan(SplitChoice):
+    """What is measured, of which labels, on which split; without one it is leave-one-out."""
 
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all of one class a row if empty
-    split: str | None = None  # stored or column: its train rows are the bank; else leave-one-out
-    no_leaks: bool = False  # refuse a split whose sides share a file or a picture
-    groups: tuple[str, ...] = ()  # columns, near-duplicate: who shares a value is no neighbor
+    groups: tuple[str, ...] = ()  # columns, near-duplicate: rows that share a value are apart
     protocol: Protocol = Protocol.DINO
     ks: tuple[int, ...] = ()  # the protocol's own if empty
     temperatures: tuple[float, ...] = ()  # of dino; its own if empty
     correct: Correction | None = None
-    seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what does not go together."""
@@ -62,13 +60,10 @@ class KnnPlan:
 
     @property
     def numbers_of_neighbors(self) -> tuple[int, ...]:
-        """The ks asked for, or the protocol's own."""
-        return (
-            self.ks
-            or {Protocol.PLAIN: KS, Protocol.DINO: DINO_KS, Protocol.MET: met.KS}[self.protocol]
-        )
+        """The ks of the plan, or the protocol's own."""
+        return self.ks or (met.KS if self.protocol == Protocol.MET else KS)
 
     @property
     def vote_temperatures(self) -> tuple[float | None, ...]:
-        """The temperatures asked for, or the protocol's own; None: all votes are the same."""
+        """The temperatures of the plan, or the protocol's own; None: all votes are the same."""
         return (None,) if self.protocol == Protocol.PLAIN else self.temperatures or (TEMPERATURE,)

@@ -11,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from artsim.errors import StoreError
+from artsim.evaluation.knn.evaluate import AnyScore, KnnEvaluation
 from artsim.evaluation.knn.run import AnyEvaluation, MetEvaluation
-from artsim.metrics.knn import KnnEvaluation, KnnScore, MemberEvaluation, ValueEvaluation
+from artsim.labels import Label
+from artsim.metrics.knn import KnnScore
 from artsim.metrics.knn_members import KnnMemberScore
 from artsim.metrics.knn_values import KnnValueScore
 from artsim.metrics.neighbors import NO_ROW, Neighbors
@@ -28,11 +30,11 @@ Cells = tuple[str, str, str, int]  # true, predicted, share of the votes, correc
 
 @contextmanager
 def predictions_writer(store: Store, file: Path) -> Iterator[Callable[[AnyEvaluation], None]]:
-    """Give a callable that writes an evaluation to a CSV file, opened here.
+    """Return a callable that writes an evaluation to a CSV file, opened here.
 
     A row for every picture, label, k and temperature. Where a picture may have several classes,
-    those with most votes are named and the first is what is correct or not; a number is correct
-    where it is in the true range.
+    those with most votes are listed and the first is correct or not; a number is correct where it
+    is in the true range.
 
     Raises:
         StoreError: If the file cannot be written.
@@ -54,13 +56,13 @@ def _rows(evaluation: AnyEvaluation, ids: Sequence[str]) -> Iterator[list[object
     for setting, neighbors, cells in _tables(evaluation):
         for row, found, voters in zip(evaluation.query_rows, cells, neighbors.rows, strict=True):
             names = "|".join(ids[voter] for voter in voters if voter != NO_ROW)
-            yield [ids[row], evaluation.label, *setting, *found, names]
+            yield [ids[row], evaluation.label.name, *setting, *found, names]
 
 
 def _tables(
     evaluation: AnyEvaluation,
 ) -> Iterator[tuple[tuple[int, str], Neighbors, Iterator[Cells]]]:
-    """Yield k and temperature, who voted, and what of each picture."""
+    """Yield k and temperature, the neighbors that voted, and the cells of each picture."""
     if isinstance(evaluation, MetEvaluation):
         score = evaluation.score
         yield (score.k, ""), score.neighbors, _met_cells(evaluation)
@@ -70,29 +72,27 @@ def _tables(
         yield (each.k, temperature), evaluation.neighbors.first(each.k), _cells(evaluation, each)
 
 
-def _cells(evaluation: AnyEvaluation, score: object) -> Iterator[Cells]:
-    if isinstance(evaluation, KnnEvaluation) and isinstance(score, KnnScore):
-        return _class_cells(evaluation, score)
-    if isinstance(evaluation, MemberEvaluation) and isinstance(score, KnnMemberScore):
-        return _member_cells(evaluation, score)
-    assert isinstance(evaluation, ValueEvaluation)
-    assert isinstance(score, KnnValueScore)
-    return _value_cells(evaluation, score)
+def _cells(evaluation: KnnEvaluation, score: AnyScore) -> Iterator[Cells]:
+    if isinstance(score, KnnScore):
+        return _class_cells(evaluation.label, score)
+    if isinstance(score, KnnMemberScore):
+        return _member_cells(evaluation.label, score)
+    return _value_cells(evaluation.label, score)
 
 
-def _class_cells(evaluation: KnnEvaluation, score: KnnScore) -> Iterator[Cells]:
-    classes = (*evaluation.classes, "")  # the last for class -1: no vote
+def _class_cells(truth: Label, score: KnnScore) -> Iterator[Cells]:
+    classes = (*truth.classes, "")  # the last for class -1: no vote
     votes = score.votes
     for true, predicted, share in zip(
-        evaluation.truth, votes.classes[:, 0], votes.shares[:, 0], strict=True
+        truth.strata, votes.classes[:, 0], votes.shares[:, 0], strict=True
     ):
         yield classes[true], classes[predicted], f"{share:.4f}", int(true == predicted)
 
 
-def _member_cells(evaluation: MemberEvaluation, score: KnnMemberScore) -> Iterator[Cells]:
-    votes, truth = score.votes, evaluation.truth
-    edges = np.searchsorted(votes.queries, np.arange(len(evaluation.query_rows) + 1))
-    for query in range(len(evaluation.query_rows)):
+def _member_cells(truth: Label, score: KnnMemberScore) -> Iterator[Cells]:
+    votes = score.votes
+    edges = np.searchsorted(votes.queries, np.arange(len(truth) + 1))
+    for query in range(len(truth)):
         some = slice(edges[query], edges[query + 1])
         best = np.argsort(-votes.shares[some], kind="stable")[:_TOP]
         predicted = votes.labels[some][best]
@@ -105,18 +105,17 @@ def _member_cells(evaluation: MemberEvaluation, score: KnnMemberScore) -> Iterat
         )
 
 
-def _value_cells(evaluation: ValueEvaluation, score: KnnValueScore) -> Iterator[Cells]:
-    truth = evaluation.truth
+def _value_cells(truth: Label, score: KnnValueScore) -> Iterator[Cells]:
     for begin, end, value in zip(truth.begin, truth.end, score.predicted, strict=True):
         true = f"{begin:g}" if begin == end else f"{begin:g} to {end:g}"
-        told = "" if math.isnan(value) else f"{value:.6g}"
-        yield true, told, "", int(begin <= value <= end)
+        predicted = "" if math.isnan(value) else f"{value:.6g}"
+        yield true, predicted, "", int(begin <= value <= end)
 
 
 def _met_cells(evaluation: MetEvaluation) -> Iterator[Cells]:
-    classes = (*evaluation.classes, "")  # the last for a class that train does not have
+    classes = (*evaluation.label.classes, "")  # the last for a class that train does not have
     score = evaluation.score
     for true, predicted, sure in zip(
-        evaluation.truth, score.predicted, score.confidence, strict=True
+        evaluation.label.strata, score.predicted, score.confidence, strict=True
     ):
         yield classes[true], classes[predicted], f"{sure:.4f}", int(true == predicted >= 0)

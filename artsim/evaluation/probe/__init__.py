@@ -7,6 +7,7 @@ from artsim.evaluation.probe.leaderboard import (
     leaderboard,
     mean_score,
 )
+from artsim.evaluation.probe.plan import LabelPlan, label_names, split_labels
 from artsim.evaluation.probe.run import (
     LabelProbe,
     ProbePlan,
@@ -15,19 +16,20 @@ from artsim.evaluation.probe.run import (
     probe_on,
     ungrouped,
 )
-from artsim.labels import LabelKind
 
 __all__ = [
-    "LabelKind",
+    "LabelPlan",
     "LabelProbe",
     "LeaderboardPlan",
     "ProbePlan",
     "Standing",
     "best",
+    "label_names",
     "leaderboard",
     "mean_score",
     "means",
     "probe",
     "probe_on",
+    "split_labels",
     "ungrouped",
 ]

@@ -1,6 +1,8 @@
-"""One probe of one label on its sides, whatever its kind, and how it is scored."""
+"""One probe of one label on its split, whatever its kind, and how it is scored."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -8,9 +10,9 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.neighbors import Score
-from artsim.evaluation.probe.sides import Sides
 from artsim.labels import Label, LabelKind
 from artsim.metrics import scores as metrics
+from artsim.metrics.knn_values import score_ranges
 from artsim.metrics.probe import (
     ClassProbe,
     MemberProbe,
@@ -19,6 +21,7 @@ from artsim.metrics.probe import (
     probe_members,
     probe_numbers,
 )
+from artsim.splits import Split
 
 __all__ = ["METRICS", "AnyProbe", "baseline_of", "fit_probe", "score_of"]
 
@@ -29,8 +32,8 @@ AnyProbe = ClassProbe | MemberProbe | NumberProbe
 
 def fit_probe(
     features: NDArray[np.float32],
-    target: Label,
-    sides: Sides,
+    label: Label,
+    split: Split,
     *,
     seed: int,
     device: str | torch.device,
@@ -40,21 +43,22 @@ def fit_probe(
     Raises:
         EvaluationError: If a probe cannot be trained on the split, with the label and the split.
     """
-    train, validation, test = sides.train, sides.validation, sides.test
+    train, validation, test = split.train, split.validation, split.test
     try:
-        if target.kind == LabelKind.NUMBER:
-            return probe_numbers(
+        if label.kind == LabelKind.NUMBER:
+            found = probe_numbers(
                 features,
-                target.numbers,
+                label.numbers,
                 train=train,
                 validation=validation,
                 test=test,
                 seed=seed,
             )
-        if target.kind == LabelKind.MULTILABEL:
+            return _to_nearer_end(found, label, split)
+        if label.kind == LabelKind.MULTILABEL:
             return probe_members(
                 features,
-                target.matrix,
+                label.matrix,
                 train=train,
                 validation=validation,
                 test=test,
@@ -63,7 +67,7 @@ def fit_probe(
             )
         return probe_classes(
             features,
-            target.strata,
+            label.strata,
             train=train,
             validation=validation,
             test=test,
@@ -71,7 +75,7 @@ def fit_probe(
             device=device,
         )
     except EvaluationError as error:
-        raise EvaluationError(f"label {target.name!r}, {sides.way}: {error}") from error
+        raise EvaluationError(f"label {label.name!r}, {split.description}: {error}") from error
 
 
 def score_of(found: AnyProbe) -> Score:
@@ -89,3 +93,13 @@ def baseline_of(found: AnyProbe) -> float:
     if isinstance(found, ClassProbe):
         return found.majority
     return found.median_mae if isinstance(found, NumberProbe) else found.chance
+
+
+def _to_nearer_end(found: NumberProbe, label: Label, split: Split) -> NumberProbe:
+    """Measure errors as kNN does: none inside an interval, else to its nearer end."""
+    if not label.are_ranges:
+        return found
+    truth = label.take(found.test_rows)
+    known = label.numbers[split.learned]
+    score = score_ranges(found.predicted, truth.begin, truth.end, known, seed=found.seed)
+    return replace(found, mae=score.mae, interval=score.interval, median_mae=score.median_mae)

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.fits import METRICS, baseline_of, fit_probe, score_of
-from artsim.evaluation.probe.neighbors import KS, Score, score_neighbors
-from artsim.evaluation.probe.questions import LabelPlan, Question, draw_questions, read_targets
-from artsim.labels import LabelKind
+from artsim.evaluation.probe.neighbors import KS, Score, knn_scores
+from artsim.evaluation.probe.plan import LabelPlan, read_labels, split_labels
+from artsim.labels import Label, LabelKind
 from artsim.metrics.vectors import to_unit
+from artsim.splits import Split
 from artsim.store import Store
 
 __all__ = ["LeaderboardPlan", "Standing", "best", "leaderboard", "mean_score"]
@@ -38,7 +39,8 @@ class Standing:
     index: str
     tap: str
     dims: int
-    question: Question  # the same for every tap
+    label: Label
+    split: Split  # the same for every tap
     baseline: float  # majority class, chance, or the median's mean absolute error
     knn: Score  # by k neighbors, k chosen on validation
     k: int
@@ -46,14 +48,9 @@ class Standing:
     strength: float
 
     @property
-    def label(self) -> str:
-        """The label's name."""
-        return self.question.target.name
-
-    @property
     def is_error(self) -> bool:
         """Whether less is better."""
-        return self.question.target.kind == LabelKind.NUMBER
+        return self.label.kind == LabelKind.NUMBER
 
     def score(self, way: str) -> float:
         """Return the score of a way: 'knn' or 'probe'."""
@@ -61,13 +58,12 @@ class Standing:
 
     def to_json(self) -> dict[str, object]:
         """Return the scores as plain values."""
-        sides = self.question.sides
         return {
             "index": self.index,
             "tap": self.tap,
             "dims": self.dims,
-            "label": self.label,
-            "metric": METRICS[self.question.target.kind],
+            "label": self.label.name,
+            "metric": METRICS[self.label.kind],
             "baseline": self.baseline,
             "knn": self.knn.value,
             "knn_low": self.knn.interval[0],
@@ -77,8 +73,9 @@ class Standing:
             "probe_low": self.probe.interval[0],
             "probe_high": self.probe.interval[1],
             "strength": self.strength,
-            "n_train": len(sides.seen),
-            "n_test": len(sides.test),
+            "n_train": len(self.split.learned),
+            "n_test": len(self.split.test),
+            "copies_left_out": self.split.copies_left_out,
         }
 
 
@@ -95,17 +92,17 @@ def leaderboard(
             see `artsim.evaluation.probe.run.probe` for more.
     """
     first = stores[0]
-    targets = read_targets(first, plan)
+    labels = read_labels(first, plan)
     entries = _entries(stores, plan.taps)
     places = {store.path: _find_rows(first, store) for store in stores}
     left_out = np.any([rows < 0 for rows in places.values()], axis=0)
     for store, tap in entries:
         left_out[_read(store, tap, places[store.path])[1]] = True
-    questions = draw_questions(first, plan, targets, np.flatnonzero(left_out), _LEFT_OUT)
+    splits = split_labels(first, plan, labels, np.flatnonzero(left_out), _LEFT_OUT)
     for store, tap in entries:
         vectors, _ = _read(store, tap, places[store.path])
-        for question in questions:
-            yield _judge(store, tap, vectors, question, plan.seed, device)
+        for label, split in splits:
+            yield _evaluate(store, tap, vectors, label, split, plan.seed, device)
 
 
 def best(standings: Sequence[Standing], way: str) -> dict[str, float]:
@@ -114,7 +111,7 @@ def best(standings: Sequence[Standing], way: str) -> dict[str, float]:
     for each in standings:
         score = each.score(way)
         pick = min if each.is_error else max
-        found[each.label] = pick(found.get(each.label, score), score)
+        found[each.label.name] = pick(found.get(each.label.name, score), score)
     return found
 
 
@@ -154,22 +151,23 @@ def _read(store: Store, tap: str, rows: Rows) -> tuple[NDArray[np.float32], Rows
     return to_unit(store.vectors(tap)[rows], f"the vectors {tap!r} of {str(store.path)!r}")
 
 
-def _judge(
+def _evaluate(
     store: Store,
     tap: str,
     vectors: NDArray[np.float32],
-    question: Question,
+    label: Label,
+    split: Split,
     seed: int,
     device: str | torch.device,
 ) -> Standing:
-    target, sides = question.target, question.sides
-    found = fit_probe(vectors, target, sides, seed=seed, device=device)
-    _, knn, k = score_neighbors(vectors, target, sides, ks=KS, seed=seed)
+    found = fit_probe(vectors, label, split, seed=seed, device=device)
+    _, knn, k = knn_scores(vectors, label, split, ks=KS, seed=seed)
     return Standing(
         index=store.manifest.name,
         tap=tap,
         dims=vectors.shape[1],
-        question=question,
+        label=label,
+        split=split,
         baseline=baseline_of(found),
         knn=knn,
         k=k,

@@ -12,19 +12,13 @@ from numpy.typing import NDArray
 from artsim.datatypes import finite
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.fits import METRICS, AnyProbe, baseline_of, fit_probe, score_of
-from artsim.evaluation.probe.neighbors import KS, Score, score_neighbors
-from artsim.evaluation.probe.questions import (
-    LabelPlan,
-    Question,
-    draw_questions,
-    label_names,
-    read_targets,
-)
-from artsim.evaluation.probe.sides import Sides
+from artsim.evaluation.probe.neighbors import KS, Score, knn_scores
+from artsim.evaluation.probe.plan import LabelPlan, label_names, read_labels, split_labels
 from artsim.labels import SHAPE, Columns, Label, LabelKind, Metadata, read_metadata, refuse_label
 from artsim.metrics.few_shot import FewShot, few_shot
 from artsim.metrics.probe import ClassProbe, NumberProbe
 from artsim.metrics.vectors import to_unit
+from artsim.splits import Split
 from artsim.store import Store
 
 __all__ = ["LabelProbe", "ProbePlan", "means", "probe", "probe_on", "ungrouped"]
@@ -50,8 +44,8 @@ class LabelProbe:
     classes.
     """
 
-    target: Label
-    sides: Sides
+    label: Label
+    split: Split
     baseline: float  # majority class, chance, or the median's mean absolute error
     metadata: Score  # by the metadata alone
     metadata_names: tuple[str, ...]
@@ -67,22 +61,22 @@ class LabelProbe:
     @property
     def metric(self) -> str:
         """The scores' name."""
-        return METRICS[self.target.kind]
+        return METRICS[self.label.kind]
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The classes that the probe learned, one for each of its columns; none of a number."""
-        if self.target.kind == LabelKind.NUMBER:
+        if self.label.kind == LabelKind.NUMBER:
             return ()
-        return tuple(self.target.classes[code] for code in self.result.head.classes)
+        return tuple(self.label.classes[code] for code in self.result.head.classes)
 
     def to_json(self) -> dict[str, object]:
         """Return the scores, and how they were measured, as plain values."""
         found: dict[str, object] = {
-            "label": self.target.name,
-            "kind": str(self.target.kind),
+            "label": self.label.name,
+            "kind": str(self.label.kind),
             "metric": self.metric,
-            "classes": len(self.target.classes) or None,
+            "classes": len(self.label.classes) or None,
             "baseline": self.baseline,
             "metadata": self.metadata.value,
             "knn1": self.nearest.value,
@@ -117,11 +111,12 @@ class LabelProbe:
                 }
                 for few in self.few
             ],
-            "n_train": len(self.sides.train),
-            "n_validation": len(self.sides.validation),
-            "n_test": len(self.sides.test),
-            "split_way": self.sides.way,
-            "notes": list(self.sides.notes),
+            "n_train": len(self.split.train),
+            "n_validation": len(self.split.validation),
+            "n_test": len(self.split.test),
+            "split_description": self.split.description,
+            "copies_left_out": self.split.copies_left_out,
+            "notes": list(self.split.notes),
             "seed": self.seed,
         }
         return {name: finite(value) for name, value in found.items()}
@@ -146,44 +141,43 @@ def probe(
 
     Raises:
         EvaluationError: If a label or column is not there or cannot be what it was named for, a
-            side of the split is empty, a group is on two sides, or a vector is not finite.
+            side of the split is empty, a group is on two split, or a vector is not finite.
     """
-    targets = read_targets(store, plan, plan.metadata)
+    labels = read_labels(store, plan, plan.metadata)
     told = _read_metadata(store, plan)
-    if plan.shots and not any(target.kind == LabelKind.MULTICLASS for target in targets):
+    if plan.shots and not any(label.kind == LabelKind.MULTICLASS for label in labels):
         raise EvaluationError("--shots needs a label of one class a picture; add one with --label")
     vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
     shape = read_metadata(store, SHAPE) if not plan.metadata else {}
-    for question in draw_questions(store, plan, targets, empty, "their vectors are all zeros"):
-        yield _tell(vectors, question, plan, told, shape, device)
+    for label, split in split_labels(store, plan, labels, empty, "their vectors are all zeros"):
+        yield _tell(vectors, label, split, plan, told, shape, device)
 
 
 def probe_on(
     store: Store,
-    target: Label,
-    sides: Sides,
+    label: Label,
+    split: Split,
     plan: ProbePlan,
     *,
     device: str | torch.device = "cpu",
 ) -> LabelProbe:
-    """Probe an index for one label on sides that are given, whatever the plan says of both.
+    """Probe an index for one label on split that are given, whatever the plan says of both.
 
     Raises:
         EvaluationError: If a side cannot be learned from, or a vector is not finite.
     """
     vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
-    sides = replace(
-        sides,
-        train=np.setdiff1d(sides.train, empty),
-        validation=np.setdiff1d(sides.validation, empty),
-        test=np.setdiff1d(sides.test, empty),
+    split = replace(
+        split,
+        train=np.setdiff1d(split.train, empty),
+        validation=np.setdiff1d(split.validation, empty),
+        test=np.setdiff1d(split.test, empty),
     )
-    question = Question(target=target, sides=sides)
-    return _tell(vectors, question, plan, {}, read_metadata(store, SHAPE), device)
+    return _tell(vectors, label, split, plan, {}, read_metadata(store, SHAPE), device)
 
 
 def ungrouped(store: Store, plan: ProbePlan) -> ProbePlan | None:
-    """Return the plan that asks for the same labels with each group on all sides.
+    """Return the plan that asks for the same labels with each group on all split.
 
     What a probe tells then beside what it tells of whole groups is how much of a label it knows
     by the group: a style by its artists. None where the split is given, or there is no group.
@@ -229,7 +223,8 @@ def _read_metadata(store: Store, plan: ProbePlan) -> dict[str, list[object]]:
 
 def _tell(
     vectors: Vectors,
-    question: Question,
+    label: Label,
+    split: Split,
     plan: ProbePlan,
     told: Columns,
     shape: Columns,
@@ -239,24 +234,24 @@ def _tell(
 
     Args:
         vectors: Of the index, (N, D).
-        question: The label and its sides.
+        label: The label.
+        split: Its rows.
         plan: Seed and shots.
         told: Columns that the probe is told besides the vectors.
         shape: Columns that tell alone where it is told none.
         device: Where the probes are fitted.
     """
-    target, sides = question.target, question.sides
     # What is known of any picture is the least that the vectors must beat.
-    alone = told or {name: column for name, column in shape.items() if name != target.name}
-    metadata = Metadata.fit(alone, sides.train)
+    alone = told or {name: column for name, column in shape.items() if name != label.name}
+    metadata = Metadata.fit(alone, split.train)
     beside = metadata.features(alone, len(vectors))  # (N, M)
     features = np.concatenate([vectors, beside], axis=1) if told else vectors
-    by_metadata = fit_probe(beside, target, sides, seed=plan.seed, device=device)
-    by_vectors = fit_probe(features, target, sides, seed=plan.seed, device=device)
-    nearest, knn, k = score_neighbors(vectors, target, sides, ks=KS, seed=plan.seed)
+    by_metadata = fit_probe(beside, label, split, seed=plan.seed, device=device)
+    by_vectors = fit_probe(features, label, split, seed=plan.seed, device=device)
+    nearest, knn, k = knn_scores(vectors, label, split, ks=KS, seed=plan.seed)
     return LabelProbe(
-        target=target,
-        sides=sides,
+        label=label,
+        split=split,
         baseline=baseline_of(by_vectors),
         metadata=score_of(by_metadata),
         metadata_names=metadata.names,
@@ -266,32 +261,32 @@ def _tell(
         probe=score_of(by_vectors),
         result=by_vectors,
         features=metadata if told else Metadata(),
-        few=tuple(_few_shots(features, target, sides, plan, device)),
+        few=tuple(_few_shots(features, label, split, plan, device)),
         seed=plan.seed,
     )
 
 
 def _few_shots(
     features: Vectors,
-    target: Label,
-    sides: Sides,
+    label: Label,
+    split: Split,
     plan: ProbePlan,
     device: str | torch.device,
 ) -> Iterator[FewShot]:
-    if target.kind != LabelKind.MULTICLASS:
+    if label.kind != LabelKind.MULTICLASS:
         return
     for shots in plan.shots:
         try:
             yield few_shot(
                 features,
-                target.strata,
+                label.strata,
                 shots,
-                train=sides.train,
-                validation=sides.validation,
-                test=sides.test,
+                train=split.train,
+                validation=split.validation,
+                test=split.test,
                 tries=plan.tries,
                 seed=plan.seed,
                 device=device,
             )
         except EvaluationError as error:
-            raise EvaluationError(f"label {target.name!r}: {error}") from error
+            raise EvaluationError(f"label {label.name!r}: {error}") from error

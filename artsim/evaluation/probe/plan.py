@@ -1,0 +1,87 @@
+"""The labels of an evaluation, each with its split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import EvaluationError
+from artsim.labels import Label, label_columns, read_label
+from artsim.splits import Split, SplitChoice, read_source, split_label
+from artsim.store import Store
+
+__all__ = ["LabelPlan", "label_names", "read_labels", "split_labels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelPlan(SplitChoice):
+    """Which labels are evaluated, and on which split."""
+
+    labels: tuple[str, ...] = ()  # columns, derived labels; all of one class a picture if empty
+    group: str | None = None  # column: rows that share its value are in one part of the split
+
+
+def label_names(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """List the labels of a plan, or all labels of an index but those that serve as something else.
+
+    Raises:
+        EvaluationError: If there is no picture, no label, or one is what the rows are split or
+            grouped by.
+    """
+    if not store.rows:
+        raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
+    others = (plan.split, plan.group, *apart)
+    names = tuple(dict.fromkeys(plan.labels)) or tuple(
+        name for name in label_columns(store)[0] if name not in others
+    )
+    if not names:
+        raise EvaluationError(
+            f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
+            "or name one with --label"
+        )
+    for name in names:
+        if name in (plan.split, plan.group):
+            role = "split" if name == plan.split else "group"
+            raise EvaluationError(f"{name!r} cannot be both label and {role}; leave one out")
+    return names
+
+
+def read_labels(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> list[Label]:
+    """Read the labels of a plan, see `label_names`.
+
+    Raises:
+        EvaluationError: If a column is not there or cannot be a label as well.
+    """
+    return [read_label(store, name) for name in label_names(store, plan, apart)]
+
+
+def split_labels(
+    store: Store, plan: LabelPlan, labels: list[Label], left_out: NDArray[np.int64], why: str
+) -> list[tuple[Label, Split]]:
+    """Split the rows of each label.
+
+    Args:
+        store: The index.
+        plan: The split.
+        labels: Its labels, see `read_labels`.
+        left_out: Rows that take no part.
+        why: Why they do not: "their vectors are all zeros".
+
+    Raises:
+        EvaluationError: If a part has no row, a group is in two parts, or a split leaks and must
+            not.
+    """
+    source = read_source(store, plan, group=plan.group)
+    kept = np.ones(store.rows, dtype=bool)
+    kept[left_out] = False
+    found = []
+    for label in labels:
+        split = split_label(source, label.keep(kept))
+        lost = int((label.known & ~kept).sum())
+        if lost:
+            note = f"{lost:,} pictures are left out, as {why}"
+            split = replace(split, notes=(*split.notes, note))
+        found.append((label.keep(kept), split))
+    return found

@@ -1,0 +1,383 @@
+"""The split of a label: stored, a column of the catalog, or drawn."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from artsim.errors import EvaluationError
+from artsim.labels import Label, LabelKind, codes_of
+from artsim.splits.audit import refuse_leaks
+from artsim.splits.copies import Copies, leave_out_copies, read_copies
+from artsim.splits.drawing import sample_per_class, split
+from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Codes, Rows, Split
+from artsim.splits.stored import StoredSplit, read_stored_split
+from artsim.store import Store
+
+__all__ = [
+    "FRACTIONS",
+    "SplitChoice",
+    "SplitSource",
+    "balanced_split",
+    "joint_splits",
+    "read_source",
+    "split_label",
+]
+
+FRACTIONS = (0.7, 0.1, 0.2)  # train, validation, test where no split is named
+_VALIDATION = 0.1  # of the train rows, where a split has none
+_NAMED = 3  # classes that a note names
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitChoice:
+    """Which split labels are evaluated on."""
+
+    split: str | None = None  # stored, or a column that says train, val and test; None: drawn
+    no_leaks: bool = False  # refuse a split that has one file or picture in two parts
+    keep_copies: bool = False  # train on copies of test pictures as well
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SplitSource:
+    """What the splits of an index's labels are made of, read once."""
+
+    choice: SplitChoice
+    stored: StoredSplit | None
+    group: str | None  # column whose values are in one part each
+    groups: Codes | None  # (N,) its codes; -1 is no group
+    copies: Copies
+
+    @cached_property
+    def whole(self) -> Split:
+        """The rows of the split, whatever the label; without a split, leave-one-out of all rows.
+
+        Folds and samples are leave-one-out too: no row of a fold is a neighbor within it.
+
+        Raises:
+            EvaluationError: If the split has no rows to train on or to test on.
+        """
+        stored = self.stored
+        if stored is None:
+            found = _leave_one_out(np.arange(len(self.copies.content)), "leave-one-out")
+        elif stored.is_folds:
+            found = _folds(stored)
+        elif stored.is_sample:
+            rows = stored.rows(SAMPLE)
+            how = f"sample {stored.name!r}, leave-one-out among {len(rows):,}"
+            found = _leave_one_out(rows, how)
+        else:
+            found = _parts(stored)
+        return leave_out_copies(found, self.copies, keep=self.choice.keep_copies)
+
+
+def read_source(store: Store, choice: SplitChoice, *, group: str | None = None) -> SplitSource:
+    """Read a split, groups and copies.
+
+    Args:
+        store: The index.
+        choice: The split.
+        group: Column; rows that share its value are in one part of a split that is drawn.
+
+    Raises:
+        EvaluationError: If a split or column is not there, or the split leaks and must not.
+    """
+    if choice.no_leaks and choice.split is not None:
+        refuse_leaks(store, choice.split)
+    return SplitSource(
+        choice=choice,
+        stored=None if choice.split is None else read_stored_split(store, choice.split),
+        group=group,
+        groups=None if group is None else codes_of(store, group),
+        copies=read_copies(store),
+    )
+
+
+def split_label(source: SplitSource, label: Label) -> Split:
+    """Return the rows of a split that have a label, or draw 70/10/20 of them.
+
+    A tenth of the training rows is drawn for validation where the split has none.
+
+    Raises:
+        EvaluationError: If a part has no row, a group is in two parts, or the split has folds.
+    """
+    choice, stored = source.choice, source.stored
+    if stored is None or stored.is_sample:
+        rows, among = label.labeled, ""
+        if stored is not None:
+            rows, among = (
+                np.intersect1d(stored.rows(SAMPLE), rows),
+                f" of the sample {stored.name!r}",
+            )
+        drawn = _draw(rows, label, source, among)
+        return _note_rare(leave_out_copies(drawn, source.copies, keep=choice.keep_copies), label)
+    if stored.is_folds:
+        raise EvaluationError(
+            f"split {stored.name!r} has folds, expected train, val and test; draw one with "
+            "'artsim split --name NAME --fractions 70/10/20'"
+        )
+    _refuse_shared(source.whole, source)
+    found = _of_label(source.whole, label)
+    for part, rows in ((TRAIN, found.train), (TEST, found.test)):
+        if not len(rows):
+            raise EvaluationError(
+                f"no row of {part!r} in split {stored.name!r} has a {label.name!r}; "
+                "choose another --split or --label"
+            )
+    if not len(found.validation):
+        train, validation = _divide(found.train, label, (1 - _VALIDATION, _VALIDATION), source)
+        tenth = f", chosen on a tenth of train drawn with seed {choice.seed}"
+        description = found.description.removesuffix(", chosen on val") + tenth
+        found = replace(found, train=train, validation=validation, description=description)
+    return _note_rare(found, label)
+
+
+def joint_splits(
+    store: Store,
+    labels: Sequence[Label],
+    *,
+    splits: Sequence[str | None],
+    group: str | None = None,
+    keep_copies: bool = False,
+    seed: int,
+) -> tuple[Split, ...]:
+    """Split several labels that are learned together: no test picture of one trains another.
+
+    Without a split 70/10/20 is drawn once for all labels, stratified by the first. Splits without
+    a test part are tested on their validation rows. Labels whose split has no validation share a
+    tenth of what they may train on. Copies of any test picture are left out of all training and
+    validation, and what any label is chosen by is left out of all training.
+
+    Args:
+        store: The index.
+        labels: The labels.
+        splits: For each a stored split, a column that says train, val and test, or None.
+        group: Column whose values are never in two parts of a split that is drawn.
+        keep_copies: Whether to train on copies of test pictures as well.
+        seed: Of the draws.
+
+    Raises:
+        EvaluationError: If a label has no picture to train on or to be tested on, or is there
+            twice; if a split or column is not there.
+    """
+    names = [label.name for label in labels]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise EvaluationError(f"label {twice!r} is named twice; name each label once")
+    source = read_source(store, SplitChoice(keep_copies=keep_copies, seed=seed), group=group)
+    every = np.unique(np.concatenate([label.labeled for label in labels]))
+    drawn = _draw(every, labels[0], source)
+    wholes = [_parts(read_stored_split(store, name)) if name else drawn for name in splits]
+    return _keep_apart([_of_label(*each) for each in zip(wholes, labels, strict=True)], source)
+
+
+def balanced_split(
+    store: Store, label: Label, *, per_class: tuple[int, int, int], first: bool = False, seed: int
+) -> Split:
+    """Draw as many rows of each class for training, validation and test.
+
+    Args:
+        store: The index.
+        label: Of one class a picture.
+        per_class: Rows of each class in train, validation and test.
+        first: Take the first in the catalog's order, not a random sample.
+        seed: Of the draw.
+
+    Raises:
+        EvaluationError: If a class has too few.
+    """
+    counts, wanted = label.counts, sum(per_class)
+    if counts.min() < wanted:
+        scarce = label.classes[int(counts.argmin())]
+        each = " + ".join(f"{n:,}" for n in per_class)
+        raise EvaluationError(
+            f"{scarce!r} has {counts.min():,} pictures, expected {each}; ask for fewer"
+        )
+    left, parts = label.strata.copy(), []
+    for n in per_class:
+        rows = _first_per_class(left, n) if first else sample_per_class(left, n, seed=seed)
+        left[rows] = -1
+        parts.append(rows)
+    how = "the first in the catalog" if first else f"drawn with seed {seed}"
+    sizes = "/".join(f"{n:,}" for n in per_class)
+    found = Split(
+        train=parts[0],
+        validation=parts[1],
+        test=parts[2],
+        description=f"{sizes} of each class, {how}",
+    )
+    return _keep_apart([found], read_source(store, SplitChoice(seed=seed)))[0]
+
+
+def _leave_one_out(rows: Rows, description: str) -> Split:
+    return Split(train=rows, validation=rows[:0], test=rows, description=description)
+
+
+def _folds(stored: StoredSplit) -> Split:
+    number = {part: place for place, part in enumerate(stored.counts)}
+    folds = np.array([-1 if part is None else number[part] for part in stored.parts])
+    how = f"split {stored.name!r}, each of {len(number)} folds tested by the others"
+    return replace(_leave_one_out(np.flatnonzero(folds >= 0), how), groups=folds[:, None])
+
+
+def _parts(stored: StoredSplit) -> Split:
+    """Return the parts of a split; without a test part it is tested on its validation rows."""
+    tested = next((part for part in (TEST, VAL) if part in stored.counts), None)
+    if TRAIN not in stored.counts or tested is None:
+        found = ", ".join(stored.counts) or "none of them"
+        kind = "split" if stored.plan else "split column"
+        raise EvaluationError(
+            f"{kind} {stored.name!r} needs rows of 'train' and of 'test' (or 'val'); it has {found}"
+        )
+    validation = stored.rows(VAL) if tested == TEST else np.empty(0, dtype=np.int64)
+    chosen = ", chosen on val" if len(validation) else ""
+    return Split(
+        train=stored.rows(TRAIN),
+        validation=validation,
+        test=stored.rows(tested),
+        description=f"split {stored.name!r}, tested on {tested}{chosen}",
+    )
+
+
+def _draw(rows: Rows, label: Label, source: SplitSource, among: str = "") -> Split:
+    train, validation, test = _divide(rows, label, FRACTIONS, source)
+    seed = source.choice.seed
+    description = f"70/10/20{among} drawn with seed {seed}, stratified by {label.name}"
+    if source.group:
+        description += f", each {source.group} in one part"
+    return Split(train=train, validation=validation, test=test, description=description)
+
+
+def _divide(
+    rows: Rows, label: Label, fractions: Sequence[float], source: SplitSource
+) -> tuple[Rows, ...]:
+    groups = None if source.groups is None else source.groups[rows]
+    try:
+        parts = split(label.strata[rows], fractions, groups=groups, seed=source.choice.seed)
+    except EvaluationError as error:
+        raise EvaluationError(f"label {label.name!r} cannot be split: {error}") from error
+    return tuple(rows[part] for part in parts)
+
+
+def _of_label(whole: Split, label: Label) -> Split:
+    """Keep the rows that have a label."""
+    known = label.known
+    return replace(
+        whole,
+        train=whole.train[known[whole.train]],
+        validation=whole.validation[known[whole.validation]],
+        test=whole.test[known[whole.test]],
+    )
+
+
+def _refuse_shared(whole: Split, source: SplitSource) -> None:
+    """Refuse a split that has one group in two parts."""
+    groups, name = source.groups, source.choice.split
+    if groups is None:
+        return
+    parts = {TRAIN: whole.train, VAL: whole.validation, TEST: whole.test}
+    for a, b in itertools.combinations(parts, 2):
+        shared = np.intersect1d(groups[parts[a]], groups[parts[b]])
+        shared = shared[shared >= 0]
+        if len(shared):
+            raise EvaluationError(
+                f"split {name!r} has {len(shared):,} values of {source.group!r} in {a} and in {b}; "
+                f"draw one that keeps them whole: 'artsim split --name NAME --group {source.group}'"
+            )
+
+
+def _note_rare(found: Split, label: Label) -> Split:
+    """Note the classes that can be in train or in test, but not in both."""
+    if label.kind != LabelKind.MULTICLASS:
+        return found
+    notes = list(found.notes)
+    single = [label.classes[code] for code in np.flatnonzero(label.counts == 1)]
+    if single:
+        notes.append(
+            "classes of one picture cannot be in both training and test: "
+            f"{len(single):,} ({_some(single)})"
+        )
+    strange = np.setdiff1d(label.strata[found.test], label.strata[found.learned])
+    if len(strange):
+        rows = int(np.isin(label.strata[found.test], strange).sum())
+        notes.append(
+            f"{rows:,} test pictures count as wrong, as no training picture is of their class "
+            f"({_some([label.classes[code] for code in strange])})"
+        )
+    return replace(found, notes=tuple(notes))
+
+
+def _some(names: list[str]) -> str:
+    shown = ", ".join(map(repr, names[:_NAMED]))
+    return shown + (", ..." if len(names) > _NAMED else "")
+
+
+# --- several labels -----------------------------------------------------------------------
+
+
+def _keep_apart(splits: Sequence[Split], source: SplitSource) -> tuple[Split, ...]:
+    """Leave out of training what any label is tested on or chosen by, and their copies."""
+    tests = np.unique(np.concatenate([each.test for each in splits]))
+    kept = [_without(each, tests, "tested on") for each in splits]
+    kept = [
+        leave_out_copies(each, source.copies, of=tests, keep=source.choice.keep_copies)
+        for each in kept
+    ]
+    kept = _share_validation(kept, source.choice.seed)
+    chosen = np.unique(np.concatenate([each.validation for each in kept]))
+    if not source.choice.keep_copies:
+        chosen = np.flatnonzero(source.copies.of(chosen))
+    kept = [_without(each, np.setdiff1d(chosen, each.validation), "chosen by") for each in kept]
+    for each in kept:
+        for what, rows in (
+            ("train on", each.train),
+            ("choose by", each.validation),
+            ("test on", each.test),
+        ):
+            if not len(rows):
+                raise EvaluationError(
+                    f"{each.description}: there is no picture to {what}; choose another split"
+                )
+    return tuple(kept)
+
+
+def _without(found: Split, rows: Rows, why: str) -> Split:
+    """Leave rows out of training and validation, as some label is tested on or chosen by them."""
+    train, validation = (np.setdiff1d(each, rows) for each in (found.train, found.validation))
+    count = len(found.learned) - len(train) - len(validation)
+    if not count:
+        return found
+    pictures = "1 picture" if count == 1 else f"{count:,} pictures"
+    note = f"{pictures} left out of training: a label is {why} them or their copies"
+    return replace(found, train=train, validation=validation, notes=(*found.notes, note))
+
+
+def _share_validation(splits: Sequence[Split], seed: int) -> list[Split]:
+    """Draw a tenth of what is left for the validation of the splits that have none."""
+    left = [each.train for each in splits if not len(each.validation)]
+    if not left:
+        return list(splits)
+    rows = np.unique(np.concatenate(left))
+    tenth = np.random.default_rng(seed).permutation(rows)[: max(round(_VALIDATION * len(rows)), 1)]
+    how = f", chosen on a tenth of train drawn with seed {seed}"
+    return [
+        each
+        if len(each.validation)
+        else replace(
+            each,
+            train=np.setdiff1d(each.train, tenth),
+            validation=np.intersect1d(each.train, tenth),
+            description=each.description + how,
+        )
+        for each in splits
+    ]
+
+
+def _first_per_class(codes: Codes, n: int) -> Rows:
+    rows = [np.flatnonzero(codes == code)[:n] for code in np.unique(codes[codes >= 0])]
+    return np.sort(np.concatenate(rows))

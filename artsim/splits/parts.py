@@ -1,0 +1,59 @@
+"""The rows of an index that a model is trained on, chosen by and tested on."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import EvaluationError
+
+__all__ = ["SAMPLE", "TEST", "TRAIN", "VAL", "Codes", "Rows", "Split"]
+
+TRAIN, VAL, TEST = "train", "val", "test"  # the parts of a split
+SAMPLE = "sample"  # drawn and not divided
+
+Rows = NDArray[np.int64]
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Split:
+    """Rows to train on, to choose settings by and to test on, each sorted.
+
+    Where train and test are the same rows, each is tested with all others: leave-one-out, or by
+    the other folds, which ``groups`` keep apart.
+    """
+
+    train: Rows
+    validation: Rows  # empty where there is none
+    test: Rows
+    description: str  # how it was made, for people
+    groups: Codes | None = None  # (N, G); rows that share a code in a column are no neighbors
+    notes: tuple[str, ...] = ()  # what a reader of the scores must know
+    copies_left_out: int = 0  # training rows that are copies of test rows
+
+    def __post_init__(self) -> None:
+        """Refuse a row that is in two parts."""
+        if self.is_leave_one_out:
+            return
+        parts = {TRAIN: self.train, VAL: self.validation, TEST: self.test}
+        for one, other in itertools.combinations(parts, 2):
+            both = np.intersect1d(parts[one], parts[other])
+            if len(both):
+                raise EvaluationError(
+                    f"{self.description}: {len(both)} rows of {other} are in {one} too, the first "
+                    f"is row {both[0]}; a row belongs to one part"
+                )
+
+    @property
+    def learned(self) -> Rows:
+        """The rows of the last fit, and of the bank of test queries: train and validation."""
+        return np.concatenate([self.train, self.validation])
+
+    @property
+    def is_leave_one_out(self) -> bool:
+        """Whether each row is tested with all others."""
+        return np.array_equal(self.train, self.test)
