@@ -294,8 +294,8 @@ def test_knn_eval_fails_where_no_label_can_be_judged(palette):
     one_group = ("--group", "any = hue in ('warm', 'cold')")
     output = run("knn-eval", "--index", palette, *one_group, code=1).splitlines()[-1]
     assert output == (
-        "Error: none of the labels hue, tone, side can be evaluated; why not the first: no row with "
-        "a 'hue' has a neighbor outside its own group; group by another column"
+        "Error: none of the labels hue, tone, side can be evaluated; why not the first: no row "
+        "with a 'hue' has a neighbor outside its own group; group by another column"
     )
 
 

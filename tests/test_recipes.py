@@ -157,7 +157,7 @@ def test_a_picture_that_one_task_is_judged_by_is_in_no_tasks_training(wikiart):
         assert not np.isin(each.train, judged).any()
         assert not np.isin(each.validation, judged).any()
         assert not np.isin(each.train, chosen).any()
-        assert "not learned from: a task judges or chooses by them" in each.notes[0]
+        assert "left out of training: a label is tested on them or their copies" in each.notes[0]
 
 
 def test_copies_of_a_judged_file_are_not_learned_from(tmp_path, paint):
@@ -549,7 +549,7 @@ def test_settings_that_are_not_there_or_not_of_their_type_are_refused():
     ],
 )
 def test_what_cannot_be_built_is_told(wikiart, tmp_path, settings, said):
-    with pytest.raises((TrainingError, ModelError), match=said):
+    with pytest.raises((EvaluationError, TrainingError, ModelError), match=said):
         run(tmp_path / "run", RECURRENT, wikiart, **(SMALL | {"tasks": "style"} | settings))
 
 

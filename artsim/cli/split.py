@@ -139,7 +139,7 @@ def _describe(split: StoredSplit) -> dict[str, object]:
     }
 
 
-def _print_split(split: Split, path: Path) -> None:
+def _print_split(split: StoredSplit, path: Path) -> None:
     plan = split.plan
     if plan is not None:
         notes = [f"seed {plan.seed}"]
