@@ -275,7 +275,7 @@ def test_a_class_with_one_picture_is_noted(store):
 
 
 def test_test_pictures_of_a_class_that_train_has_not_are_noted(store):
-    label = "last = (catalogd - 5000) // 59"  # 2 of the last two, both in test
+    label = "last = floor((catalogd - 5000) / 59)"  # 2 of the last two, both in test
     (found,) = probed(store, label, split="side")
     assert found.split.notes == (
         "2 test pictures count as wrong, as no training picture is of their class ('2')",

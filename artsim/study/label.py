@@ -111,7 +111,7 @@ def _methods(found: LabelProbe) -> tuple[MethodScore, ...]:
     return (
         MethodScore(_BASELINES[found.metric], _baseline(found)),
         *(
-            MethodScore(name, Estimate(score.value, *score.interval, n=len(found.sides.test)))
+            MethodScore(name, Estimate(score.value, *score.interval, n=len(found.split.test)))
             for name, score in scores.items()
         ),
     )
