@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from artsim import __version__
 from artsim.datatypes import Passport
 from artsim.errors import EvaluationError, PassportError, StoreError
-from artsim.evaluation.probe.plan import label_names
-from artsim.evaluation.probe.run import LabelProbe, ProbePlan
+from artsim.evaluation.probe import LabelProbe, ProbePlan, label_names
 from artsim.labels import LabelKind, Metadata
 from artsim.store import Store, write_whole
 

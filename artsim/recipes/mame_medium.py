@@ -15,7 +15,7 @@ import numpy as np
 from torch.optim import AdamW
 
 from artsim.datatypes import Fit, parse_spec
-from artsim.evaluation.probe.fits import fit_probe, score_of
+from artsim.evaluation.probe import fit_probe, score_of
 from artsim.labels import Metadata, read_metadata, refuse_label
 from artsim.metrics.vectors import to_unit
 from artsim.models import find_device, new_body, output_shapes

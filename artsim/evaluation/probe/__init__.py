@@ -1,5 +1,6 @@
 """Linear probes on an index's labels."""
 
+from artsim.evaluation.probe.fits import fit_probe, score_of
 from artsim.evaluation.probe.leaderboard import (
     LeaderboardPlan,
     Standing,
@@ -7,6 +8,7 @@ from artsim.evaluation.probe.leaderboard import (
     leaderboard,
     mean_score,
 )
+from artsim.evaluation.probe.neighbors import Score, knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, label_names, split_labels
 from artsim.evaluation.probe.run import (
     LabelProbe,
@@ -22,14 +24,18 @@ __all__ = [
     "LabelProbe",
     "LeaderboardPlan",
     "ProbePlan",
+    "Score",
     "Standing",
     "best",
+    "fit_probe",
+    "knn_scores",
     "label_names",
     "leaderboard",
     "mean_score",
     "means",
     "probe",
     "probe_on",
+    "score_of",
     "split_labels",
     "ungrouped",
 ]
