@@ -543,7 +543,7 @@ def test_settings_that_are_not_there_or_not_of_their_type_are_refused():
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"tasks": "style,artist,style"}, "'style' is asked for twice; name each label once"),
+        ({"tasks": "style,artist,style"}, "label 'style' is named twice; name each label once"),
         ({"size": "15"}, "four poolings leave nothing of size 15; take 16 or more"),
         ({"backbone": "timm:test_vit.random"}, "expected a map of channels x height x width"),
     ],
