@@ -23,7 +23,7 @@ from artsim.models import (
 )
 from artsim.models.backends import TorchBackend
 from artsim.readers import read_collection
-from artsim.search import Aspect, IndexEncoder, Question, Searcher, Term
+from artsim.search import Aspect, IndexEncoder, Searcher, SearchRequest, Term
 from artsim.store import Store
 
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
@@ -226,7 +226,7 @@ def searcher(tmp_path, paint):
 
 def test_a_match_is_explained_in_the_query_and_in_itself(searcher):
     index, extractor = searcher
-    answer = index.ask(Question(terms=(Term(id="a.png"),), k=2))
+    answer = index.search(SearchRequest(terms=(Term(id="a.png"),), k=2))
     assert [match.id for match in answer.matches] == ["b.png", "c.png"]
     same, other = explain_answer(answer, extractor)
     assert [part.name for part in same] == ["a.png", "b.png"]
@@ -241,14 +241,14 @@ def test_a_match_is_explained_in_the_query_and_in_itself(searcher):
 def test_several_aspects_add_up(searcher):
     index, extractor = searcher
     by = (Aspect("map/avg", 1.0), Aspect("map/max", 3.0))
-    answer = index.ask(Question(terms=(Term(id="a.png"),), k=1, by=by))
+    answer = index.search(SearchRequest(terms=(Term(id="a.png"),), k=1, by=by))
     ((_, itself),) = explain_answer(answer, extractor)
     assert itself.contributions.sum() == pytest.approx(answer.matches[0].score, abs=1e-3)
 
 
 def test_pictures_that_are_gone_are_left_out(searcher):
     index, extractor = searcher
-    answer = index.ask(Question(terms=(Term(id="a.png"),), k=2))
+    answer = index.search(SearchRequest(terms=(Term(id="a.png"),), k=2))
     (index.store.path.parent / "pictures" / "b.png").unlink()
     gone, other = explain_answer(answer, extractor)
     assert gone == ()
@@ -258,7 +258,7 @@ def test_pictures_that_are_gone_are_left_out(searcher):
 def test_a_detail_is_explained_where_it_lies(searcher):
     index, extractor = searcher
     term = Term(id="a.png", box=Box(0, 0, 2, 1))  # the red half
-    answer = index.ask(Question(terms=(term,), k=1))
+    answer = index.search(SearchRequest(terms=(term,), k=1))
     ((detail, _),) = explain_answer(answer, extractor)
     assert detail.box == (0.0, 0.0, 1.0, 0.5)
     assert detail.contributions.sum() == pytest.approx(answer.matches[0].score, abs=1e-3)
@@ -280,7 +280,7 @@ def test_a_tile_that_was_found_is_explained_where_it_lies(tmp_path, paint):
     encoder = IndexEncoder(store)
     encoder.__dict__["_extractor"] = extractor
     terms = (Term(file=tmp_path / "quarter.png"),)
-    answer = Searcher(store, encoder=encoder).ask(Question(terms=terms, k=2, details=True))
+    answer = Searcher(store, encoder=encoder).search(SearchRequest(terms=terms, k=2, details=True))
     (quarter, tile), (_, other) = explain_answer(answer, extractor)
     assert (quarter.box, tile.box) == ((0.0, 0.0, 1.0, 1.0), (0.5, 0.5, 1.0, 1.0))
     np.testing.assert_array_equal(tile.contributions, quarter.contributions)

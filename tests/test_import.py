@@ -17,7 +17,7 @@ from artsim.evaluation.knn import KnnPlan, knn_eval
 from artsim.external import import_vectors, importing, open_vectors
 from artsim.index import open_index
 from artsim.readers import read_collection
-from artsim.search import Question, Searcher, Term
+from artsim.search import Searcher, SearchRequest, Term
 from artsim.store import Store
 
 IDS = ["a", "b", "c"]
@@ -289,13 +289,13 @@ def test_an_imported_index_answers_by_id_and_judges_labels(museum, tmp_path, pai
     import_vectors(open_vectors(vectors), tmp_path / "i", catalog=read_collection(museum))
     store = Store.open(tmp_path / "i")
     searcher = Searcher(store)
-    found = searcher.ask(Question(terms=(Term(id="a"),), k=1)).matches
+    found = searcher.search(SearchRequest(terms=(Term(id="a"),), k=1)).matches
     assert [(match.id, match.metadata) for match in found] == [("c", {"artist": "Ada"})]
     # a picture that the index knows, byte for byte, needs no network
-    found = searcher.ask(Question(terms=(Term(file=museum / "b.png"),), k=2)).matches
+    found = searcher.search(SearchRequest(terms=(Term(file=museum / "b.png"),), k=2)).matches
     assert [match.id for match in found] == ["b", "d"]
     with pytest.raises(ModelError, match=r"the network that made them is unknown, .*--id ID"):
-        searcher.ask(Question(terms=(Term(file=paint(tmp_path / "new.png", (1, 2, 3))),)))
+        searcher.search(SearchRequest(terms=(Term(file=paint(tmp_path / "new.png", (1, 2, 3))),)))
     (artist,) = knn_eval(store, KnnPlan(tap="f", labels=("artist",), ks=(1,)))
     assert artist.scores[0].top1 == 1.0
 

@@ -14,7 +14,7 @@ from test_index import append, store_of, table_of
 from artsim.errors import SearchError, StoreError
 from artsim.index import (
     Goals,
-    Kind,
+    IndexKind,
     build_index,
     is_current,
     note,
@@ -39,7 +39,7 @@ def _one_thread():
     faiss.omp_set_num_threads(threads)
 
 
-CODED = [Kind.PQ, Kind.IVF]
+CODED = [IndexKind.PQ, IndexKind.IVF]
 
 
 def vectors_of(n, seed=0):
@@ -80,8 +80,8 @@ def codes_are_of(store, vectors):
         (10**6, 512, Goals(memory=1), ["IVF1024,PQ32x4fs"]),
         (10**7, 512, Goals(), ["IVF4096,PQ128x4fs", "IVF4096,PQ256x4fs"]),
         (10**7, 64, Goals(), ["IVF4096,PQ32x4fs", "IVF4096,PQ64x4fs"]),
-        (100, 512, Goals(kind=Kind.PQ), ["PQ128x4fs", "PQ256x4fs"]),
-        (10**7, 512, Goals(kind=Kind.FLAT), ["Flat"]),
+        (100, 512, Goals(kind=IndexKind.PQ), ["PQ128x4fs", "PQ256x4fs"]),
+        (10**7, 512, Goals(kind=IndexKind.FLAT), ["Flat"]),
     ],
 )
 def test_the_kinds_to_try_follow_from_size_and_goals(rows, dim, goals, names):
@@ -158,14 +158,14 @@ def test_few_rows_are_all_compared(tmp_path, kind, n):
 
 def test_all_rows_are_ordered_where_as_many_are_asked_for(tmp_path):
     vectors = vectors_of(500)
-    store = built(tmp_path / "i", Kind.PQ, vectors)
+    store = built(tmp_path / "i", IndexKind.PQ, vectors)
     _, rows = open_index(store, "rgb").search(vectors[:1], 500)
     assert rows.tolist() == brute_force(vectors, vectors[:1], 500)[1].tolist()
 
 
 def test_the_note_says_what_was_measured(tmp_path):
     vectors = vectors_of(3000)
-    info = read_note(built(tmp_path / "i", Kind.PQ, vectors), "rgb")
+    info = read_note(built(tmp_path / "i", IndexKind.PQ, vectors), "rgb")
     assert (info.kind, info.why, info.queries, info.trained_rows, info.memory) == (
         "PQ16x4fs",
         "asked for",
@@ -179,7 +179,7 @@ def test_the_note_says_what_was_measured(tmp_path):
 
 def test_the_recall_of_the_note_is_that_of_its_queries(tmp_path):
     vectors = vectors_of(3000)
-    store = built(tmp_path / "i", Kind.PQ, vectors)
+    store = built(tmp_path / "i", IndexKind.PQ, vectors)
     index = open_index(store, "rgb")
     asking = np.sort(np.random.default_rng(0).choice(3000, 256, replace=False))
     _, rows = index.search(vectors[asking], 11)  # among eleven candidates where ten were measured
@@ -190,7 +190,7 @@ def test_the_recall_of_the_note_is_that_of_its_queries(tmp_path):
 
 def test_goals_that_were_not_reached_are_named(tmp_path):
     store = store_of(tmp_path / "i", vectors_of(100), dim=DIM)
-    info = build_index(store, "rgb", Goals(kind=Kind.PQ, memory=100, latency=1e-9))
+    info = build_index(store, "rgb", Goals(kind=IndexKind.PQ, memory=100, latency=1e-9))
     assert info.why == (
         "asked for; it holds more than the 1e-07 GB asked for; "
         "it is slower than the 1e-06 ms asked for"
@@ -200,7 +200,7 @@ def test_goals_that_were_not_reached_are_named(tmp_path):
 @pytest.mark.gpu
 def test_on_a_gpu_the_same_is_found(tmp_path):
     vectors = vectors_of(3000)
-    index = open_index(built(tmp_path / "i", Kind.PQ, vectors), "rgb")
+    index = open_index(built(tmp_path / "i", IndexKind.PQ, vectors), "rgb")
     scores, rows = to_gpu(index).search(vectors[:50], 10)
     cosines, true = brute_force(vectors, vectors[:50], 10)
     np.testing.assert_allclose(scores, cosines, atol=1e-6)
@@ -210,7 +210,7 @@ def test_on_a_gpu_the_same_is_found(tmp_path):
 def test_what_half_precision_puts_in_another_order_is_put_right(tmp_path, monkeypatch):
     made = pretend_gpus(monkeypatch, 2)
     vectors = vectors_of(3000)
-    index = open_index(built(tmp_path / "i", Kind.FLAT, vectors), "rgb")
+    index = open_index(built(tmp_path / "i", IndexKind.FLAT, vectors), "rgb")
     on_gpu = to_gpu(index, 1)
     assert [(each.device, len(each.rows)) for each in made] == [(1, 3000)]
     cosines, true = brute_force(vectors, vectors[:50], 100)
@@ -228,7 +228,7 @@ def test_what_half_precision_puts_in_another_order_is_put_right(tmp_path, monkey
 def test_a_gpu_is_asked_by_one_thread_at_a_time(tmp_path, monkeypatch):
     pretend_gpus(monkeypatch, 1)
     vectors = vectors_of(3000)
-    index = to_gpu(open_index(built(tmp_path / "i", Kind.FLAT, vectors), "rgb"))
+    index = to_gpu(open_index(built(tmp_path / "i", IndexKind.FLAT, vectors), "rgb"))
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda row: index.search(vectors[row : row + 1], 1)[1], range(40)))
     assert np.concatenate(found).ravel().tolist() == list(range(40))
@@ -236,13 +236,13 @@ def test_a_gpu_is_asked_by_one_thread_at_a_time(tmp_path, monkeypatch):
 
 def test_a_gpu_that_is_too_small_says_so_in_a_line(tmp_path, monkeypatch):
     pretend_gpus(monkeypatch, 1, error="Error in alloc\nout of memory\n")
-    index = open_index(built(tmp_path / "i", Kind.FLAT, vectors_of(3)), "rgb")
+    index = open_index(built(tmp_path / "i", IndexKind.FLAT, vectors_of(3)), "rgb")
     with pytest.raises(SearchError, match=r"GPU 0 cannot hold the vectors, .* \(out of memory\)"):
         to_gpu(index)
 
 
 def test_a_gpu_that_is_not_there_is_named(tmp_path):
-    index = open_index(built(tmp_path / "i", Kind.FLAT, vectors_of(3)), "rgb")
+    index = open_index(built(tmp_path / "i", IndexKind.FLAT, vectors_of(3)), "rgb")
     with pytest.raises(SearchError, match=r"faiss sees \d+ GPUs, none is number 99"):
         to_gpu(index, 99)
 
@@ -276,7 +276,7 @@ def test_what_is_known_of_a_part_is_taken_over(tmp_path, kind):
 
 
 def test_only_new_parts_are_written_as_codes(tmp_path, monkeypatch):
-    store = built(tmp_path / "i", Kind.PQ, vectors_of(1000))
+    store = built(tmp_path / "i", IndexKind.PQ, vectors_of(1000))
     append(store, vectors_of(30, seed=1))
     encoded, read = [], []
     encode, read_part = build_index.__globals__["Coder"].encode, Store.read_part
@@ -298,19 +298,19 @@ def test_codes_that_do_not_fit_the_rows_any_more_are_learned_anew(tmp_path):
     rng = np.random.default_rng(0)
     center = draw_units(rng, 1, DIM)
     narrow = round_to_half((center + 1e-3 * rng.standard_normal((1500, DIM))).astype(np.float32))
-    store = built(tmp_path / "i", Kind.PQ, narrow)
+    store = built(tmp_path / "i", IndexKind.PQ, narrow)
     append(store, vectors_of(1400))
-    assert build_index(store, "rgb", Goals(kind=Kind.PQ, recall=0.999)).trained_rows == 2900
+    assert build_index(store, "rgb", Goals(kind=IndexKind.PQ, recall=0.999)).trained_rows == 2900
 
 
 def test_grown_to_more_than_twice_the_rows_codes_are_learned_anew(tmp_path):
-    store = built(tmp_path / "i", Kind.PQ, vectors_of(100))
+    store = built(tmp_path / "i", IndexKind.PQ, vectors_of(100))
     append(store, vectors_of(101, seed=1))
     assert build_index(store, "rgb").trained_rows == 201
 
 
 def test_another_kind_leaves_no_file_of_the_one_before(tmp_path):
-    store = built(tmp_path / "i", Kind.PQ, vectors_of(100))
+    store = built(tmp_path / "i", IndexKind.PQ, vectors_of(100))
     build_index(store, "rgb", Goals())
     names = {file.name for file in (store.path / "faiss").iterdir()}
     assert names == {"rgb.index", "rgb.json"}
@@ -320,7 +320,7 @@ def test_another_kind_leaves_no_file_of_the_one_before(tmp_path):
 # --- kills and damage ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [Kind.FLAT, *CODED])
+@pytest.mark.parametrize("kind", [IndexKind.FLAT, *CODED])
 @pytest.mark.parametrize("written", range(5))
 def test_a_kill_leaves_nothing_that_is_asked_of_other_rows(tmp_path, monkeypatch, kind, written):
     before, added = vectors_of(60), vectors_of(60, seed=1)
@@ -364,20 +364,20 @@ def test_damaged_files_are_passed_over(tmp_path, kind, name):
 
 
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
-    store = built(tmp_path / "i", Kind.PQ, vectors_of(60))
+    store = built(tmp_path / "i", IndexKind.PQ, vectors_of(60))
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("artsim.index.build.write_vectors", full)
     with pytest.raises(StoreError, match=r"No space left on device; .* make room") as caught:
-        build_index(store, "rgb", Goals(kind=Kind.PQ))
+        build_index(store, "rgb", Goals(kind=IndexKind.PQ))
     assert "\n" not in str(caught.value)
     assert not [file for file in (store.path / "faiss").iterdir() if file.name.endswith(".tmp")]
 
 
 def test_a_note_of_an_older_artsim_is_passed_over(tmp_path):
-    store = built(tmp_path / "i", Kind.PQ, vectors_of(60))
+    store = built(tmp_path / "i", IndexKind.PQ, vectors_of(60))
     file = store.path / "faiss" / "rgb.json"
     file.write_text('{"tap": "rgb", "kind": "Flat", "fingerprint": "' + store.fingerprint + '"}')
     assert read_note(store, "rgb") is None
@@ -385,7 +385,7 @@ def test_a_note_of_an_older_artsim_is_passed_over(tmp_path):
 
 
 def test_a_note_is_read_as_it_was_written(tmp_path):
-    store = built(tmp_path / "i", Kind.IVF, vectors_of(60))
+    store = built(tmp_path / "i", IndexKind.IVF, vectors_of(60))
     info = replace(read_note(store, "rgb"), why="for a test")
     note.write_note(store, "rgb", info)
     assert read_note(store, "rgb") == info

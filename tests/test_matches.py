@@ -33,7 +33,7 @@ from artsim.report import (
 )
 from artsim.report.heat import legend
 from artsim.report.pages import render
-from artsim.search import Answer, Match, Query
+from artsim.search import Match, Query, SearchAnswer
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 LEFT = np.float32([[1, 0]])
@@ -49,7 +49,7 @@ def save_csv(matches, path):
 
 def answer_of(*matches, **changes):
     values = {"queries": (Query("a.jpg"),), "matches": matches, "by": "embedding", "searched": 10}
-    return Answer(**(values | changes))
+    return SearchAnswer(**(values | changes))
 
 
 def cited(*matches, regions=(), **changes):

@@ -13,14 +13,14 @@ from artsim.datatypes import Box
 from artsim.errors import StoreError
 from artsim.readers import ReaderOptions, iiif
 from artsim.report import Citation, manifest, save_manifest
-from artsim.search import Answer, Match, Query
+from artsim.search import Match, Query, SearchAnswer
 
 ADDRESS = re.compile(r"https?://\S+")
 
 
 def answer_of(*matches, **changes):
     values = {"queries": (Query("a.jpg"),), "matches": matches, "by": "embedding", "searched": 10}
-    return Answer(**(values | changes))
+    return SearchAnswer(**(values | changes))
 
 
 def cited(*matches, regions=(), **changes):

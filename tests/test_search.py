@@ -19,7 +19,7 @@ from artsim.errors import ImageError, ModelError, PassportError, SearchError
 from artsim.index import open_index
 from artsim.models import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
-from artsim.search import Aspect, Opened, Question, Searcher, Term, load_index_extractor
+from artsim.search import Aspect, Opened, Searcher, SearchRequest, Term, load_index_extractor
 from artsim.store import Store
 
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
@@ -37,7 +37,7 @@ def term(text):
 
 
 def ask(searcher, *terms, **options):
-    return searcher.ask(Question(terms=tuple(map(term, terms)), **options))
+    return searcher.search(SearchRequest(terms=tuple(map(term, terms)), **options))
 
 
 def ids(searcher, *terms, **options):
@@ -86,7 +86,9 @@ def test_any_asks_by_the_best_of_each(compass):
 def test_weights_count_by_their_proportions_however_large(compass, scale):
     def found(scale, by=()):
         terms = (Term(id="a0", weight=scale), Term(id="c90", weight=2 * scale))
-        return [(m.id, m.score) for m in compass.ask(Question(terms=terms, by=by, k=3)).matches]
+        return [
+            (m.id, m.score) for m in compass.search(SearchRequest(terms=terms, by=by, k=3)).matches
+        ]
 
     assert found(scale) == found(1.0)
     assert found(1.0, (Aspect("east", 1e5 * scale),)) == found(1.0)
@@ -99,7 +101,7 @@ def test_weights_of_aspects_may_add_up_to_more_than_a_number_holds(tmp_path):
 
 
 def test_random_pairs_of_many_ways_to_compare_are_not_all_kept(tmp_path, monkeypatch):
-    monkeypatch.setattr("artsim.search.searcher._CHANCES", 2)
+    monkeypatch.setattr("artsim.search.searcher._PAIRS_KEPT", 2)
     store = make_store(tmp_path / "i", ["a", "b", "c"], {"s": at(0, 0, 9), "t": at(0, 60, 9)})
     searcher = Searcher(store)
 
@@ -110,7 +112,7 @@ def test_random_pairs_of_many_ways_to_compare_are_not_all_kept(tmp_path, monkeyp
     first = percentiles(1)
     for weight in (2, 3, 4):
         percentiles(weight)
-    assert len(searcher._chances) == 2
+    assert len(searcher._pairs) == 2
     assert percentiles(1) == first
 
 
@@ -138,17 +140,17 @@ def test_an_answer_says_what_was_asked_and_by_what(compass):
 
 def test_several_questions_are_answered_as_each_alone(compass):
     questions = [
-        Question(terms=(Term(id="a0"),), k=2),
-        Question(terms=(Term(id="gone"),)),
-        Question(terms=(Term(id="a0"), Term(id="c90")), k=3, where="year > 1600"),
-        Question(terms=(Term(id="c90"),), k=5, max_per={"artist": 1}),
+        SearchRequest(terms=(Term(id="a0"),), k=2),
+        SearchRequest(terms=(Term(id="gone"),)),
+        SearchRequest(terms=(Term(id="a0"), Term(id="c90")), k=3, where="year > 1600"),
+        SearchRequest(terms=(Term(id="c90"),), k=5, max_per={"artist": 1}),
     ]
-    first, second, third, fourth = compass.ask_many(questions)
+    first, second, third, fourth = compass.search_many(questions)
     assert isinstance(second, SearchError)
     for question, answer in zip(
         (questions[0], questions[2], questions[3]), (first, third, fourth), strict=True
     ):
-        assert compass.ask(question) == answer
+        assert compass.search(question) == answer
 
 
 def test_an_unknown_id_names_like_ones(compass):
@@ -193,7 +195,7 @@ def test_a_mistyped_id_of_many_names_those_that_begin_or_end_like_it(tmp_path, a
 def test_what_no_index_could_answer_is_refused(options, message):
     terms = tuple(map(term, options.pop("terms")))
     with pytest.raises(SearchError, match=message):
-        Question(terms=terms, **options)
+        SearchRequest(terms=terms, **options)
 
 
 @pytest.mark.parametrize(
@@ -408,12 +410,12 @@ def test_another_index_is_asked_by_its_own_encoder(twofold, tmp_path, paint):
     index = Opened(other, Compass(90, "hue"))
     encoder = Compass(10, "deep", "shallow/gram")
     searchers = [Searcher(twofold, others={"other": index}, encoder=encoder) for _ in range(2)]
-    question = Question(
+    question = SearchRequest(
         terms=(Term(file=paint(tmp_path / "new.png", (1, 2, 3))),),
         by=(Aspect("deep"), Aspect("other:hue", 3)),
     )
     for searcher in searchers:
-        assert [match.id for match in searcher.ask(question).matches] == list("dcba")
+        assert [match.id for match in searcher.search(question).matches] == list("dcba")
 
 
 def test_best_of_each_takes_one_term_for_all_aspects(twofold):
@@ -452,8 +454,8 @@ def test_any_question_is_answered_as_by_brute_force(data, tmp_path_factory):
     asked = rng.integers(0, count, len(weights)).tolist()
     if len(set(asked)) < len(asked):
         return
-    answer = Searcher(store).ask(
-        Question(
+    answer = Searcher(store).search(
+        SearchRequest(
             terms=tuple(
                 Term(id=f"w{row}", weight=w) for row, w in zip(asked, weights, strict=True)
             ),
@@ -492,7 +494,7 @@ def painted(colors, tmp_path, toy):
 def test_a_file_of_the_index_is_found_without_its_network(painted, colors):
     file = colors / "warm/red.png"
     for asked in (Term(file=file), Term(data=file.read_bytes(), name="pasted")):
-        answer = painted.ask(Question(terms=(asked,), k=2))  # there is no network 'toy:'
+        answer = painted.search(SearchRequest(terms=(asked,), k=2))  # there is no network 'toy:'
         assert [match.id for match in answer.matches] == ["warm/red.png", "warm/orange.png"]
         (query,) = answer.queries
         assert (query.name, query.image) == (asked.label, str(file))
@@ -544,7 +546,7 @@ def two_colored(tmp_path, paint):
 def test_a_box_looks_for_a_detail_of_a_file(painted, toy, two_colored, box, found):
     searcher = Searcher(painted.store, encoder=ToyEncoder(toy))
     asked = Term(file=two_colored, box=Box.parse(box))
-    answer = searcher.ask(Question(terms=(asked,), k=2))
+    answer = searcher.search(SearchRequest(terms=(asked,), k=2))
     assert answer.matches[0].id == found
     assert answer.queries[0].box == Box.parse(box)
 
@@ -552,7 +554,7 @@ def test_a_box_looks_for_a_detail_of_a_file(painted, toy, two_colored, box, foun
 def test_a_box_looks_for_a_detail_of_a_work_which_is_left_out(painted, toy):
     searcher = Searcher(painted.store, encoder=ToyEncoder(toy))
     asked = Term(id="cold/blue.png", box=Box(0, 0, 5, 5))
-    assert [m.id for m in searcher.ask(Question(terms=(asked,), k=2)).matches] == [
+    assert [m.id for m in searcher.search(SearchRequest(terms=(asked,), k=2)).matches] == [
         "cold/navy.png",
         "cold/cyan.png",
     ]
@@ -561,7 +563,7 @@ def test_a_box_looks_for_a_detail_of_a_work_which_is_left_out(painted, toy):
 def test_a_detail_of_a_picture_on_the_web_is_asked_for_by_its_address(tmp_path):
     store = make_store(tmp_path / "i", ["a"], {"t": at(0)}, images=["https://x.org/a.jpg"])
     with pytest.raises(SearchError, match=r"'a' is on the web, at https://x.org/a.jpg"):
-        Searcher(store).ask(Question(terms=(Term(id="a", box=Box(0, 0, 1, 1)),)))
+        Searcher(store).search(SearchRequest(terms=(Term(id="a", box=Box(0, 0, 1, 1)),)))
 
 
 @pytest.mark.parametrize("text", ["1,2,3", "a,b,c,d", "1%,2,3,4", "", "1,2,3,4,5"])
@@ -607,7 +609,7 @@ def test_several_pictures_are_embedded_together(painted, toy, tmp_path, paint):
     encoder = ToyEncoder(toy)
     searcher = Searcher(painted.store, encoder=encoder, workers=2)
     files = [paint(tmp_path / f"{n}.png", (240, 10 * n, 20)) for n in range(40)]
-    answers = searcher.ask_many([Question(terms=(Term(file=file),), k=1) for file in files])
+    answers = searcher.search_many([SearchRequest(terms=(Term(file=file),), k=1) for file in files])
     assert encoder.batches == [32, 8]
     assert [answer.queries[0].name for answer in answers] == list(map(str, files))
 
@@ -626,7 +628,7 @@ def resnet(tmp_path_factory):
 
 def test_a_new_picture_is_embedded_as_the_index_was(resnet, tmp_path):
     file = noise_picture(tmp_path / "again.png", (200, 180), seed=3)
-    (best, *_) = Searcher(resnet).ask(Question(terms=(Term(file=file),))).matches
+    (best, *_) = Searcher(resnet).search(SearchRequest(terms=(Term(file=file),))).matches
     assert best.id == "3.jpg"
     assert best.score > 0.999
 
@@ -662,7 +664,7 @@ def test_a_query_by_another_preprocessing_is_refused_with_what_differs(
     monkeypatch.setattr(extractor, "build_network", build_otherwise)
     file = noise_picture(tmp_path / "query.png", (200, 180))
     with pytest.raises(PassportError, match=r"mean: \(0.5, 0.5, 0.5\), not \(0, 0, 0\)"):
-        Searcher(resnet).ask(Question(terms=(Term(file=file),)))
+        Searcher(resnet).search(SearchRequest(terms=(Term(file=file),)))
 
 
 def test_weights_that_are_gone_are_asked_for(colors, tmp_path):
@@ -686,7 +688,7 @@ def test_weights_that_are_gone_are_asked_for(colors, tmp_path):
 def test_a_query_that_is_no_picture_names_the_file(resnet, tmp_path):
     (tmp_path / "page.jpg").write_text("<html>")
     with pytest.raises(ImageError, match=r"page\.jpg") as error:
-        Searcher(resnet).ask(Question(terms=(Term(file=tmp_path / "page.jpg"),)))
+        Searcher(resnet).search(SearchRequest(terms=(Term(file=tmp_path / "page.jpg"),)))
     assert "\n" not in str(error.value)
 
 
@@ -713,7 +715,7 @@ def test_stored_vectors_are_those_of_the_network(tmp_path, settings):
 
 def test_a_network_without_words_says_which_have_them(resnet):
     with pytest.raises(ModelError, match=r"knows no words; embed the collection by .* -m clip"):
-        Searcher(resnet).ask(Question(terms=(Term(text="a halo"),)))
+        Searcher(resnet).search(SearchRequest(terms=(Term(text="a halo"),)))
 
 
 @pytest.fixture(scope="module")
@@ -747,7 +749,7 @@ def test_words_are_compared_with_pictures_as_open_clip_does(tiny_clip):
     import open_clip
     import torch
 
-    answer = Searcher(tiny_clip).ask(Question(terms=(Term(text="a golden halo"),)))
+    answer = Searcher(tiny_clip).search(SearchRequest(terms=(Term(text="a golden halo"),)))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = open_clip.create_model("tiny-clip").eval()
@@ -765,14 +767,16 @@ def test_words_are_compared_with_pictures_as_open_clip_does(tiny_clip):
 
 def test_words_and_pictures_are_asked_by_together(tiny_clip):
     searcher = Searcher(tiny_clip)
-    words = searcher.ask(Question(terms=(Term(text="gold", weight=0.001), Term(id="3.png"))))
-    alone = searcher.ask(Question(terms=(Term(id="3.png"),)))
+    words = searcher.search(
+        SearchRequest(terms=(Term(text="gold", weight=0.001), Term(id="3.png")))
+    )
+    alone = searcher.search(SearchRequest(terms=(Term(id="3.png"),)))
     assert [match.id for match in words.matches] == [match.id for match in alone.matches]
 
 
 def test_words_have_no_percentile(tiny_clip):
-    with pytest.raises(SearchError, match="words have no percentile"):
-        Searcher(tiny_clip).ask(Question(terms=(Term(text="gold"),), min_percentile=99))
+    with pytest.raises(SearchError, match="text queries have no percentile"):
+        Searcher(tiny_clip).search(SearchRequest(terms=(Term(text="gold"),), min_percentile=99))
 
 
 def test_words_are_compared_with_the_embedding_alone(tiny_clip, tmp_path):
@@ -786,7 +790,9 @@ def test_words_are_compared_with_the_embedding_alone(tiny_clip, tmp_path):
     with pytest.raises(
         SearchError, match=r"words cannot be compared by the tap .*only by embedding"
     ):
-        Searcher(Store.open(tmp_path / "both"), tap=tap).ask(Question(terms=(Term(text="gold"),)))
+        Searcher(Store.open(tmp_path / "both"), tap=tap).search(
+            SearchRequest(terms=(Term(text="gold"),))
+        )
 
 
 def test_words_by_other_weights_are_refused(tiny_clip):
@@ -797,8 +803,8 @@ def test_words_by_other_weights_are_refused(tiny_clip):
             passport=replace(tiny_clip.manifest.passport, weights_sha256="0" * 64),
         ),
     )
-    with pytest.raises(PassportError, match="the words would not be comparable"):
-        Searcher(store).ask(Question(terms=(Term(text="gold"),)))
+    with pytest.raises(PassportError, match="the text would not be comparable"):
+        Searcher(store).search(SearchRequest(terms=(Term(text="gold"),)))
 
 
 # --- threads ------------------------------------------------------------------------------
@@ -806,7 +812,7 @@ def test_words_by_other_weights_are_refused(tiny_clip):
 
 def test_what_is_wrong_whatever_is_asked_by_is_found_without_asking(compass):
     def check(**options):
-        compass.check(Question(terms=(Term(id="gone"),), **options))
+        compass.check(SearchRequest(terms=(Term(id="gone"),), **options))
 
     check(where="year < 1700", not_same=("artist",), earlier_than="a0", max_per={"object": 1})
     for options, message in [
@@ -841,12 +847,12 @@ def test_many_threads_get_the_answers_of_one(compass):
     from concurrent.futures import ThreadPoolExecutor
 
     questions = [
-        Question(terms=(Term(id=id_),), k=3, where=where, max_per=most)
+        SearchRequest(terms=(Term(id=id_),), k=3, where=where, max_per=most)
         for id_ in WORKS
         for where in (None, "year > 1600", "artist = 'Ada'")
         for most in ({}, {"artist": 1})
     ]
-    expected = [compass.ask(question) for question in questions]
+    expected = [compass.search(question) for question in questions]
     fresh = Searcher(compass.store)
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(fresh.ask, questions)) == expected

@@ -6,7 +6,7 @@ import pytest
 from search_toys import make_store
 
 from artsim.errors import SearchError
-from artsim.search import Condition, FaissBackend, Op, Opened, Question, Searcher, Term
+from artsim.search import Condition, FaissBackend, Op, Opened, Searcher, SearchRequest, Term
 
 N = 300
 ARTISTS = ["Ada", "Bob", "Cy", None]
@@ -113,7 +113,7 @@ def random_questions(n):
         terms = (Term(id=f"w{row}"),)
         if rng.random() < 0.3:
             terms += (Term(id="w9", weight=-0.5),)
-        yield Question(terms=terms, k=int(rng.integers(1, 20)), **options)
+        yield SearchRequest(terms=terms, k=int(rng.integers(1, 20)), **options)
 
 
 def test_a_backend_added_through_the_seam_gives_the_same_answers(store):
@@ -125,8 +125,10 @@ def test_a_backend_added_through_the_seam_gives_the_same_answers(store):
     for relation in ({"not_same": ("artist",)}, {"earlier_than": known[5]}, {"contemporary": 9}):
         artists = store.read(["artist"]).column(0).to_pylist()
         ids = [id_ for id_ in known if artists[int(id_[1:])] is not None][:5]
-        questions += [Question(terms=(Term(id=id_),), k=7, **relation) for id_ in ids]
-    for ours, theirs in zip(faiss.ask_many(questions), other.ask_many(questions), strict=True):
+        questions += [SearchRequest(terms=(Term(id=id_),), k=7, **relation) for id_ in ids]
+    for ours, theirs in zip(
+        faiss.search_many(questions), other.search_many(questions), strict=True
+    ):
         assert [match.id for match in ours.matches] == [match.id for match in theirs.matches]
         scores = [[match.score for match in answer.matches] for answer in (ours, theirs)]
         np.testing.assert_allclose(*scores, atol=1e-6)

@@ -9,7 +9,7 @@ from search_toys import WORKS, YEARS, at, make_compass, make_store
 
 from artsim.errors import EvaluationError, SearchError
 from artsim.labels import add_label
-from artsim.search import Condition, Op, Question, Searcher, Term
+from artsim.search import Condition, Op, Searcher, SearchRequest, Term
 from artsim.store import DerivedLabel, Store
 
 DATED = {
@@ -41,7 +41,7 @@ def left(searcher, where=None, *conditions):
 
 
 def ids(searcher, id_, **options):
-    return [m.id for m in searcher.ask(Question(terms=(Term(id=id_),), **options)).matches]
+    return [m.id for m in searcher.search(SearchRequest(terms=(Term(id=id_),), **options)).matches]
 
 
 # --- SQL ----------------------------------------------------------------------------------
@@ -159,8 +159,8 @@ def test_a_label_whose_column_is_gone_fails_its_own_question_alone(tmp_path):
     store.set_labels([DerivedLabel("century", "years // 100")])
     searcher = Searcher(Store.open(store.path))
     terms = (Term(id="a"),)
-    broken, fine = searcher.ask_many(
-        [Question(terms=terms, where="century = '0'"), Question(terms=terms)]
+    broken, fine = searcher.search_many(
+        [SearchRequest(terms=terms, where="century = '0'"), SearchRequest(terms=terms)]
     )
     assert isinstance(broken, EvaluationError)
     assert "no column 'years'" in str(broken)
@@ -304,14 +304,14 @@ def test_works_are_the_same_if_they_share_a_value(compass):
 
 def test_not_the_same_as_any_work_asked_by_but_those_taken_away_do_not_count(compass):
     asked = (Term(id="a0"), Term(id="b20"), Term(id="c90", weight=-0.01))
-    answer = compass.ask(Question(terms=asked, not_same=("artist",)))
+    answer = compass.search(SearchRequest(terms=asked, not_same=("artist",)))
     assert [match.id for match in answer.matches] == ["c40"]  # b30 and a10 are theirs
 
 
 def test_what_a_relation_rests_on_must_be_known(compass):
-    with pytest.raises(SearchError, match="the artist of the works asked by is not known"):
+    with pytest.raises(SearchError, match="the artist of the queries is not known"):
         ids(compass, "n60", not_same=("artist",))
-    with pytest.raises(SearchError, match="the year of the works asked by is not known"):
+    with pytest.raises(SearchError, match="the year of the queries is not known"):
         ids(compass, "b30", contemporary=5)
     with pytest.raises(SearchError, match="the year of 'b30' is not known"):
         ids(compass, "a0", earlier_than="b30")

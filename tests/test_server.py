@@ -24,7 +24,7 @@ from artsim.errors import ImageError, ModelError, SearchError, StoreError
 from artsim.index.layout import LayoutPlan, layout_file, make_layout
 from artsim.models import Extractor
 from artsim.readers import read_collection
-from artsim.search import IndexEncoder, Question, Searcher, Term
+from artsim.search import IndexEncoder, Searcher, SearchRequest, Term
 from artsim.server import Limits, Museum, make_app
 from artsim.server.asking import Asker
 from artsim.server.room import Room
@@ -159,7 +159,7 @@ def test_an_index_says_what_it_can_be_asked(visitor):
 
 def test_a_work_is_answered_as_the_library_answers(visitor, store):
     found = search(visitor, {"id": "a0"}, k=3)
-    said = Searcher(store).ask(Question(terms=(Term(id="a0"),), k=3))
+    said = Searcher(store).search(SearchRequest(terms=(Term(id="a0"),), k=3))
     assert ids(found) == [match.id for match in said.matches] == ["a10", "b20", "b30"]
     assert [m["score"] for m in found["matches"]] == pytest.approx([m.score for m in said.matches])
     assert [m["percentile"] for m in found["matches"]] == [m.percentile for m in said.matches]
@@ -622,7 +622,7 @@ def test_what_is_sent_too_slowly_is_given_up(museum):
 
 def test_an_answer_that_takes_too_long_is_given_up(museum, monkeypatch):
     app = make_app(museum, limits=Limits(answer_seconds=0.01))
-    monkeypatch.setattr(Searcher, "ask_many", lambda *_: time.sleep(0.2) or [])
+    monkeypatch.setattr(Searcher, "search_many", lambda *_: time.sleep(0.2) or [])
     answer = Visitor(app).post(f"{ROOM}/search", json={"terms": [{"id": "a0"}]})
     assert answer.status_code == 503
     time.sleep(0.3)  # the asker is done before another test asks it
@@ -640,18 +640,20 @@ def test_pictures_of_visitors_who_wait_are_embedded_together(store):
     encoder = Colors()
     asker = Asker(Searcher(store, encoder=encoder))
     data = [png((250 - n, 0, n * 20)) for n in range(9)]
-    waiting = [asker.ask(Question(terms=(Term(data=each),), k=1)) for each in data]
+    waiting = [asker.ask(SearchRequest(terms=(Term(data=each),), k=1)) for each in data]
     found = [each.result(timeout=20).matches[0].id for each in waiting]
     asker.close()
     alone = Searcher(store, encoder=Colors())
-    assert found == [alone.ask(Question(terms=(Term(data=d),), k=1)).matches[0].id for d in data]
+    assert found == [
+        alone.search(SearchRequest(terms=(Term(data=d),), k=1)).matches[0].id for d in data
+    ]
     assert sum(encoder.batches) == 9
     assert len(encoder.batches) < 9
 
 
 def test_a_wrong_question_does_not_spoil_those_asked_with_it(store):
     asker = Asker(Searcher(store))
-    waiting = [asker.ask(Question(terms=(Term(id=id_),), k=1)) for id_ in ("a0", "zz", "c90")]
+    waiting = [asker.ask(SearchRequest(terms=(Term(id=id_),), k=1)) for id_ in ("a0", "zz", "c90")]
     assert waiting[0].result(timeout=20).matches[0].id == "a10"
     with pytest.raises(SearchError, match="'zz'"):
         waiting[1].result(timeout=20)
@@ -666,8 +668,8 @@ def test_a_question_that_fails_as_a_whole_does_not_spoil_those_asked_with_it(sto
 
     encoder = NoWords()
     asker = Asker(Searcher(store, encoder=encoder))
-    first = Question(terms=(Term(data=png("red")),), k=1)  # the others come while it is asked
-    words = Question(terms=(Term(text="gold"),), k=1)
+    first = SearchRequest(terms=(Term(data=png("red")),), k=1)  # the others come while it is asked
+    words = SearchRequest(terms=(Term(text="gold"),), k=1)
     waiting = [asker.ask(each) for each in (first, first, words, first)]
     with pytest.raises(ModelError, match="no words"):
         waiting[2].result(timeout=20)
@@ -694,7 +696,7 @@ def test_a_network_embeds_and_explains_one_after_the_other(store, monkeypatch):
     )
     encoder = IndexEncoder(store)
     room = Room(store, encoder, {})
-    answer = room.searcher.ask(Question(terms=(Term(id="a0"),)))
+    answer = room.searcher.search(SearchRequest(terms=(Term(id="a0"),)))
     with ThreadPoolExecutor(4) as pool:
         told = [pool.submit(room.explain, answer, "a10") for _ in range(4)]
         embedded = [pool.submit(encoder.embed, [torch.zeros(3, 2, 2)]) for _ in range(4)]
@@ -903,8 +905,8 @@ def test_a_question_by_id_does_not_wait_for_a_picture(store):
 
     encoder = Slow()
     asker = Asker(Searcher(store, encoder=encoder))
-    picture = asker.ask(Question(terms=(Term(data=png("red")),), k=1))
-    by_id = asker.ask(Question(terms=(Term(id="a0"),), k=1))
+    picture = asker.ask(SearchRequest(terms=(Term(data=png("red")),), k=1))
+    by_id = asker.ask(SearchRequest(terms=(Term(id="a0"),), k=1))
     assert by_id.result(timeout=20).matches[0].id == "a10"
     assert not picture.done()
     encoder.go_on.set()

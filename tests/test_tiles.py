@@ -21,7 +21,7 @@ from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import PassportError, SearchError
 from artsim.models import Extractor
 from artsim.readers import read_collection
-from artsim.search import Question, Searcher, Term
+from artsim.search import Searcher, SearchRequest, Term
 from artsim.store import Store
 
 SMALL = EmbedSettings(batch_size=4, workers=2, part_rows=3, tiles=3)
@@ -100,7 +100,7 @@ def index(museum, tmp_path):
 
 def ask(index, **options):
     searcher = Searcher(Store.open(index), encoder=PixelEncoder())
-    return searcher.ask(Question(details=True, **options))
+    return searcher.search(SearchRequest(details=True, **options))
 
 
 MIDDLE = Box.parse("25%,25%,50%,50%")
@@ -180,7 +180,7 @@ def test_several_terms_are_each_found_where_they_are(index):
     corner = Box.parse("50%,50%,50%,50%")
     terms = (Term(id="w3", box=MIDDLE), Term(id="w1", box=corner))
     searcher = Searcher(Store.open(index), encoder=PixelEncoder())
-    answer = searcher.ask(Question(terms=terms, details=True, best_of_each=True, k=1))
+    answer = searcher.search(SearchRequest(terms=terms, details=True, best_of_each=True, k=1))
     assert [(match.id, str(match.box)) for match in answer.matches] == [("w6", "50%,0%,50%,50%")]
 
 

@@ -97,7 +97,7 @@ def index(
         artsim index
         artsim index indexes/paintings --recall 0.99 --memory 4GB --latency 20ms
     """
-    from artsim.index import Goals, Kind, build_index, read_note
+    from artsim.index import Goals, IndexKind, build_index, read_note
     from artsim.store import lock_index
 
     store = open_store(index)
@@ -105,7 +105,7 @@ def index(
         "recall": recall,
         "memory": None if memory is None else int(memory),
         "latency": latency,
-        "kind": None if kind is None else Kind(kind),
+        "kind": None if kind is None else IndexKind(kind),
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     taps = [each.name for each in store.manifest.passport.taps] if tap is None else [tap]

@@ -87,7 +87,7 @@ def map_(
     if pictures and png is None:
         raise click.UsageError("--pictures needs --png FILE")
     store = open_store(index)
-    from artsim.index.layout import LayoutPlan, layout_file, make_layout
+    from artsim.index import LayoutPlan, layout_file, make_layout
     from artsim.labels import values_of
     from artsim.report import draw_pictures, draw_points
     from artsim.search import locate
@@ -119,7 +119,7 @@ def _open_atlas(store: Store, tap: str) -> None:
         raise StoreError(
             "--open needs Embedding Atlas; install it with pip install 'artsim[atlas]'"
         )
-    from artsim.index.layout import write_table
+    from artsim.index import write_table
 
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / f"{store.path.name}.parquet"

@@ -21,7 +21,7 @@ from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
 from artsim.cli.similar_question import TermReader, is_folder, limits, other_indexes, read_aspects
 
 if TYPE_CHECKING:
-    from artsim.search import IndexEncoder, Question, Searcher, Term
+    from artsim.search import IndexEncoder, Searcher, SearchRequest, Term
 
 
 @cloup.command()
@@ -219,7 +219,7 @@ def similar(
     if output is None:
         own = [reader.read(text, box=crop) for text in queries]
         question = _question((*own, *common), by, settings)
-        write_outputs(searcher, searcher.ask(question), outputs, encoder, as_json=as_json)
+        write_outputs(searcher, searcher.search(question), outputs, encoder, as_json=as_json)
         return
     each = [term for text in queries for term in _read_each(reader, text)]
     each += [reader.id(id_) for id_ in (read_ids(id_file) if id_file else ())]
@@ -279,12 +279,12 @@ def _open(
     return searcher, encoder
 
 
-def _question(terms: tuple[Term, ...], by: str | None, settings: dict[str, Any]) -> Question:
+def _question(terms: tuple[Term, ...], by: str | None, settings: dict[str, Any]) -> SearchRequest:
     """Make the question of the options whose names are the library's, and those that are not."""
-    from artsim.search import Question
+    from artsim.search import SearchRequest
 
     options = dict(settings)
-    return Question(
+    return SearchRequest(
         terms=terms,
         by=read_aspects(by),
         max_per=limits(options.pop("max_per"), options.pop("collapse")),

@@ -13,7 +13,7 @@ import click
 from artsim.cli.output import show_progress, write_rows
 
 if TYPE_CHECKING:
-    from artsim.search import Answer, Question, Searcher, Term
+    from artsim.search import SearchAnswer, Searcher, SearchRequest, Term
 
 __all__ = ["answer_batch", "pictures_of", "read_ids"]
 
@@ -32,7 +32,7 @@ _BOX = {"box": "string"}  # where details are searched
 def answer_batch(
     searcher: Searcher,
     queries: Sequence[Term],
-    make: Callable[[Term], Question],
+    make: Callable[[Term], SearchRequest],
     out: Path,
     *,
     aspects: Sequence[str] = (),
@@ -97,7 +97,7 @@ def read_ids(file: Path) -> list[str]:
 def _rows(
     searcher: Searcher,
     queries: Sequence[Term],
-    make: Callable[[Term], Question],
+    make: Callable[[Term], SearchRequest],
     failed: list[str],
     update: Callable[[int, int, int], None],
 ) -> Iterator[dict[str, Any]]:
@@ -105,7 +105,7 @@ def _rows(
 
     waiting, done = iter(queries), 0
     while some := list(itertools.islice(waiting, _TOGETHER)):
-        for term, answer in zip(some, searcher.ask_many([make(t) for t in some]), strict=True):
+        for term, answer in zip(some, searcher.search_many([make(t) for t in some]), strict=True):
             if isinstance(answer, ArtsimError):
                 failed.append(f"{term.label}: {answer}")
             else:
@@ -114,7 +114,7 @@ def _rows(
         update(done, len(queries), len(failed))
 
 
-def _as_rows(term: Term, answer: Answer) -> Iterator[dict[str, Any]]:
+def _as_rows(term: Term, answer: SearchAnswer) -> Iterator[dict[str, Any]]:
     from artsim.readers import printable
 
     query = printable(term.label)  # a file name may be any bytes

@@ -17,7 +17,7 @@ from artsim.cli.previews import PREVIEWS, find_protocol, print_previews
 
 if TYPE_CHECKING:
     from artsim.report import Citation
-    from artsim.search import Answer, IndexEncoder, Match, Searcher
+    from artsim.search import IndexEncoder, Match, SearchAnswer, Searcher
 
 __all__ = ["Outputs", "output_options", "write_outputs"]
 
@@ -95,7 +95,7 @@ def output_options(command: Command) -> Command:
 
 def write_outputs(
     searcher: Searcher,
-    answer: Answer,
+    answer: SearchAnswer,
     outputs: Outputs,
     encoder: IndexEncoder,
     *,
@@ -120,7 +120,9 @@ def write_outputs(
     _print(searcher, answer, outputs)
 
 
-def _write(searcher: Searcher, answer: Answer, outputs: Outputs, encoder: IndexEncoder) -> None:
+def _write(
+    searcher: Searcher, answer: SearchAnswer, outputs: Outputs, encoder: IndexEncoder
+) -> None:
     from artsim.report import (
         cite,
         manifest,
@@ -143,7 +145,7 @@ def _write(searcher: Searcher, answer: Answer, outputs: Outputs, encoder: IndexE
         save_manifest(manifest(cited, root=root, base=outputs.iiif_base), outputs.iiif)
 
 
-def _print(searcher: Searcher, answer: Answer, outputs: Outputs) -> None:
+def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
     store = searcher.store
     some = "" if answer.searched == store.rows else f"{answer.searched:,} of "
     click.echo(
@@ -163,7 +165,7 @@ def _print(searcher: Searcher, answer: Answer, outputs: Outputs) -> None:
         click.echo(f"Written to {file}")
 
 
-def _print_matches(searcher: Searcher, answer: Answer) -> None:
+def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
     from artsim.report import as_text
 
     matches = answer.matches

@@ -1,4 +1,4 @@
-"""Which regions of the pictures asked by, and of each match, made the match.
+"""Which regions of the query images, and of each match, made the match.
 
 Of several aspects the contributions are added up by their weights, on the finest of their grids.
 """
@@ -22,8 +22,7 @@ from artsim.images import read_bytes
 from artsim.index import unit
 from artsim.loader import preprocess
 from artsim.models import Extractor
-from artsim.search import Answer, Query
-from artsim.search.ways import Way
+from artsim.search import Method, Query, SearchAnswer
 
 __all__ = ["Regions", "explain_answer"]
 
@@ -50,8 +49,8 @@ class _Seen:
     box: Box
 
 
-def explain_answer(answer: Answer, extractor: Extractor) -> list[tuple[Regions, ...]]:
-    """Find for each match what of the pictures asked by, then what of itself, made it.
+def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Regions, ...]]:
+    """Find for each match what of the query images, then what of itself, made it.
 
     Where details were looked for, of a match it is the tile that was found. Pictures on the web,
     and those that can no longer be read, are left out.
@@ -64,20 +63,22 @@ def explain_answer(answer: Answer, extractor: Extractor) -> list[tuple[Regions, 
         ModelError: If it was compared by another index alone, the network cannot be looked into,
             or the tap has no positions.
     """
-    ways = [
-        (way, vectors)
-        for way, vectors in zip(answer.ways, answer.vectors, strict=True)
-        if way.joined is None
+    methods = [
+        (method, vectors)
+        for method, vectors in zip(answer.methods, answer.vectors, strict=True)
+        if method.joined is None
     ]
-    if not ways:
+    if not methods:
         raise ModelError(
-            "the answer was compared by other indexes alone; ask one of them to see why"
+            "the answer was compared by other indexes alone; search one of them to see why"
         )
-    explainers = [Explainer(extractor, way.tap) for way, _ in ways]
+    explainers = [Explainer(extractor, method.tap) for method, _ in methods]
     preprocessing = extractor.preprocessing
     # What is looked away from, and words, have no regions that made a match.
-    asked = [_see_query(query, preprocessing) for query in answer.queries if query.weight > 0]
-    asked_by = [each for each in asked if each is not None]
+    seen_queries = [
+        _see_query(query, preprocessing) for query in answer.queries if query.weight > 0
+    ]
+    queries = [each for each in seen_queries if each is not None]
     found: list[tuple[Regions, ...]] = [() for _ in answer.matches]
     seen = {
         place: _see(match.id, match.image, match.box, preprocessing)
@@ -88,18 +89,18 @@ def explain_answer(answer: Answer, extractor: Extractor) -> list[tuple[Regions, 
         some = there[start : start + _BATCH]
         pixels = torch.stack([each.pixels for _, each in some])
         of_taps = extractor.embed_batch(pixels)
-        own = [of_taps[way.tap] for way, _ in ways]
-        wanted = _nearest([vectors for _, vectors in ways], own, [way for way, _ in ways])
-        maps = _explained(explainers, ways, pixels, wanted)
+        own = [of_taps[method.tap] for method, _ in methods]
+        wanted = _nearest(methods, own)
+        maps = _explained(explainers, methods, pixels, wanted)
         of_queries = [
-            _explained(explainers, ways, query.pixels.expand(len(some), -1, -1, -1), own)
-            for query in asked_by
+            _explained(explainers, methods, query.pixels.expand(len(some), -1, -1, -1), own)
+            for query in queries
         ]
         for number, (place, each) in enumerate(some):
             found[place] = (
                 *(
                     Regions(query.name, query.image, of_query[number], query.box)
-                    for query, of_query in zip(asked_by, of_queries, strict=True)
+                    for query, of_query in zip(queries, of_queries, strict=True)
                 ),
                 Regions(each.name, each.image, maps[number], each.box),
             )
@@ -135,29 +136,29 @@ def _see(
 
 
 def _nearest(
-    wanted: Sequence[NDArray[np.float32]], own: Sequence[NDArray[np.float32]], ways: Sequence[Way]
+    methods: Sequence[tuple[Method, NDArray[np.float32]]], own: Sequence[NDArray[np.float32]]
 ) -> list[NDArray[np.float32]]:
-    """Choose for each match what was looked for that it is most like: of each way, (B, D)."""
+    """Choose for each match the query that it is most similar to: of each method, (B, D)."""
     scores = sum(
-        way.share * (unit(vectors) @ terms.T)  # (B, T)
-        for way, vectors, terms in zip(ways, own, wanted, strict=True)
+        method.share * (unit(vectors) @ terms.T)  # (B, T)
+        for (method, terms), vectors in zip(methods, own, strict=True)
     )
     term = np.asarray(scores).argmax(axis=1)  # (B,)
-    return [terms[term] for terms in wanted]
+    return [terms[term] for _, terms in methods]
 
 
 def _explained(
     explainers: Sequence[Explainer],
-    ways: Sequence[tuple[Way, NDArray[np.float32]]],
+    methods: Sequence[tuple[Method, NDArray[np.float32]]],
     pixels: Tensor,
     others: Sequence[NDArray[np.float32]],
 ) -> list[NDArray[np.float32]]:
-    """Explain pictures by each way, and add up: a map each."""
-    by_way = [
-        [way.share * each.contributions for each in explainer.explain(pixels, vectors)]
-        for explainer, (way, _), vectors in zip(explainers, ways, others, strict=True)
+    """Explain pictures by each method, and add up: a map each."""
+    by_method = [
+        [method.share * each.contributions for each in explainer.explain(pixels, vectors)]
+        for explainer, (method, _), vectors in zip(explainers, methods, others, strict=True)
     ]
-    return [_add(maps) for maps in zip(*by_way, strict=True)]
+    return [_add(maps) for maps in zip(*by_method, strict=True)]
 
 
 def _add(maps: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:

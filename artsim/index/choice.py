@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from artsim.index.note import FLAT, Goals, Kind
+from artsim.index.note import FLAT, Goals, IndexKind
 
 __all__ = ["Shape", "choose_shapes"]
 
@@ -46,12 +46,12 @@ def choose_shapes(rows: int, dim: int, goals: Goals) -> tuple[list[Shape], str]:
     """
     exact = Shape()
     need, seconds = exact.memory(rows, dim), rows * dim / _NUMBERS_PER_S
-    if goals.kind is Kind.FLAT:
-        return [exact], "asked for"
-    if goals.kind is Kind.AUTO and goals.recall == 1:
+    if goals.kind is IndexKind.FLAT:
+        return [exact], "requested"
+    if goals.kind is IndexKind.AUTO and goals.recall == 1:
         return [exact], "only exact search is sure to find all"
-    if goals.kind is not Kind.AUTO:
-        why = "asked for"
+    if goals.kind is not IndexKind.AUTO:
+        why = "requested"
     elif goals.memory is not None and need > goals.memory:
         why = f"exact search would hold {need / 1e9:.2g} GB"
     elif seconds > goals.latency:
@@ -62,9 +62,9 @@ def choose_shapes(rows: int, dim: int, goals: Goals) -> tuple[list[Shape], str]:
     cells = 2 ** round(math.log2(math.sqrt(rows)))
     by_cell = [Shape(min(pieces, dim), cells) for pieces in _PIECES]
     by_cell = _by_memory(by_cell, rows, dim, goals)
-    if goals.kind is Kind.PQ:
+    if goals.kind is IndexKind.PQ:
         return by_scan, why
-    if goals.kind is Kind.IVF or rows > _SCANNED_ROWS:
+    if goals.kind is IndexKind.IVF or rows > _SCANNED_ROWS:
         return by_cell, why
     return [*by_scan, by_cell[-1]], why
 

@@ -16,7 +16,7 @@ from artsim.index.vector_index import VectorIndex
 __all__ = ["count_gpus", "to_gpu"]
 
 _BLOCK = 1 << 16  # rows copied at a time
-_SPARE = 4  # times as many as asked for: half precision moves a cosine by about 1e-4
+_SPARE = 4  # times as many as requested: half precision moves a cosine by about 1e-4
 _MOST = 2048  # that faiss finds at a time on a GPU
 
 
@@ -53,7 +53,7 @@ def to_gpu(index: VectorIndex, device: int = 0) -> VectorIndex:
             f"GPU {device} cannot hold the vectors, {size:.2g} GB ({reason}); search on the CPU"
         ) from error
     info = replace(index.info, kind="GPU Flat", k_factor=_SPARE, recall_at_10=1.0)
-    locked: Any = _OneAtATime(copy)  # all of faiss's Index that is asked of it
+    locked: Any = _OneAtATime(copy)  # all of faiss's Index that is called
     return VectorIndex(info, locked, index.vectors, most=_MOST)
 
 

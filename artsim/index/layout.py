@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError, StoreError
-from artsim.index import Vectors, open_vectors, unit
+from artsim.index.opening import open_vectors
+from artsim.index.vectors import Vectors, unit
 from artsim.metrics.neighbors import NO_ROW, nearest
 from artsim.store import Store, write_whole
 

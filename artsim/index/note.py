@@ -19,7 +19,7 @@ __all__ = [
     "FLAT",
     "Goals",
     "IndexInfo",
-    "Kind",
+    "IndexKind",
     "codes_file",
     "files_of",
     "index_file",
@@ -35,7 +35,7 @@ __all__ = [
 FLAT = "Flat"  # faiss's name of exact search
 
 
-class Kind(StrEnum):
+class IndexKind(StrEnum):
     """A family of search indexes."""
 
     AUTO = "auto"
@@ -51,7 +51,7 @@ class Goals:
     recall: float = 0.98  # of the ten nearest, on average over queries; 1 is exact search
     memory: int | None = None  # bytes held to be scanned, vectors or codes; None: any
     latency: float = 0.02  # seconds of processor, for a query that comes alone
-    kind: Kind = Kind.AUTO
+    kind: IndexKind = IndexKind.AUTO
 
     def __post_init__(self) -> None:
         if not 0 < self.recall <= 1:
@@ -119,7 +119,7 @@ def read_note(store: Store, tap: str) -> IndexInfo | None:
         return IndexInfo(
             **{
                 **values,
-                "goals": Goals(**{**goals, "kind": Kind(goals["kind"])}),
+                "goals": Goals(**{**goals, "kind": IndexKind(goals["kind"])}),
                 "parts": tuple((str(sha256), int(rows)) for sha256, rows in values["parts"]),
                 "bytes": tuple(values["bytes"]),
             }

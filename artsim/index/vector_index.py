@@ -21,7 +21,7 @@ _EXACT_SHARE = 0.25  # of the rows
 
 
 class VectorIndex:
-    """Answers which rows' vectors are nearest. Safe to ask from several threads."""
+    """Answers which rows' vectors are nearest. Safe to use from several threads."""
 
     def __init__(
         self, info: IndexInfo, index: faiss.Index, vectors: Vectors, *, most: int | None = None

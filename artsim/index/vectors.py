@@ -28,7 +28,7 @@ _UNDERFLOW = 2.0**-25  # what float16 may lose of a row so scaled; float32 keeps
 
 
 class Vectors:
-    """Unit vectors, shape (N, D), that are read as they are asked for."""
+    """Unit vectors, shape (N, D), that are read when they are used."""
 
     def __init__(self, matrix: NDArray[np.floating], *, keep: object = None) -> None:
         """Take rows of float16 of any length, or of float32 of length 1.

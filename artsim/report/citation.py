@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from artsim import __version__
 from artsim.datatypes import Box, Passport
-from artsim.search import Answer, IndexEncoder, Match, Query, Searcher
+from artsim.search import IndexEncoder, Match, Query, SearchAnswer, Searcher
 
 if TYPE_CHECKING:
     from artsim.explain import Regions
@@ -20,7 +20,7 @@ __all__ = ["Citation", "cite", "detail_of", "match_figures", "name_of"]
 class Citation:
     """An answer, and how it was found."""
 
-    answer: Answer
+    answer: SearchAnswer
     index: str  # where it is
     rows: int  # of the index
     passport: Passport
@@ -33,7 +33,7 @@ class Citation:
 
 def cite(
     searcher: Searcher,
-    answer: Answer,
+    answer: SearchAnswer,
     *,
     command: str,
     index: str | None = None,

@@ -33,8 +33,8 @@ Value = str | int | float
 class Op(StrEnum):
     """How a column is compared.
 
-    Of a column with several values a work, EQUAL, IN and CONTAINS ask whether any of them is so,
-    their opposites whether none is. A range of years is EQUAL to each of its years, and LESS than
+    Of a column with several values a work, EQUAL, IN and CONTAINS are met if any value meets them,
+    their opposites if none does. A range of years is EQUAL to each of its years, and LESS than
     a year if it ends before it.
     """
 
@@ -54,7 +54,7 @@ class Op(StrEnum):
 
 _ORDERED = (Op.LESS, Op.AT_MOST, Op.MORE, Op.AT_LEAST, Op.BETWEEN)
 _SEVERAL = (Op.IN, Op.NOT_IN, Op.BETWEEN)
-# What each kind of column cannot be asked.
+# What each kind of column cannot be compared with.
 _IMPOSSIBLE = {
     FieldType.TEXT: (),
     FieldType.NUMBER: (Op.CONTAINS,),
@@ -73,7 +73,7 @@ class Condition:
 
 
 class RowFilter:
-    """Finds the rows of a table that meet conditions. Safe to ask from several threads.
+    """Finds the rows of a table that meet conditions. Safe to use from several threads.
 
     Args:
         table: The metadata, a row a work.
@@ -95,7 +95,7 @@ class RowFilter:
         self._table = catalog_table(table).append_column(
             self._row, pa.array(np.arange(table.num_rows))
         )
-        self._lock = threading.Lock()  # a connection answers one question at a time
+        self._lock = threading.Lock()  # a connection answers one request at a time
         self._remembered = lru_cache(_REMEMBERED)(self._find)
 
     def rows(self, where: str | None, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
@@ -138,8 +138,8 @@ class RowFilter:
 
     def _derive(self, names: Iterable[str]) -> None:
         """Add the derived columns among some names, in any case of letters as DuckDB has them."""
-        asked = set(map(str.lower, names))
-        for name in [name for name in self._derived if name.lower() in asked]:
+        used = set(map(str.lower, names))
+        for name in [name for name in self._derived if name.lower() in used]:
             self._table = self._table.append_column(name, self._derived[name]())
             del self._derived[name]
 

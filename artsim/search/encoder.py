@@ -1,4 +1,4 @@
-"""The network that made an index's vectors, loaded when a question first needs it."""
+"""The network that made an index's vectors, loaded when a request first needs it."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class IndexEncoder:
         tower = load_text_tower(parse_spec(self._model or passport.spec), weights=weights)
         if tower.pictures_sha256 != passport.weights_sha256:
             raise PassportError(
-                f"the words would not be comparable with {str(self._store.path)!r}, which was "
+                f"the text would not be comparable with {str(self._store.path)!r}, which was "
                 "made with other weights; pass --weights FILE"
             )
         return tower
@@ -159,7 +159,7 @@ def load_index_extractor(
     if differences:
         raise PassportError(
             f"the query would not be comparable with {str(store.path)!r}, which has "
-            f"{'; '.join(differences)}; ask without --model, or embed the collection again"
+            f"{'; '.join(differences)}; search without --model, or embed the collection again"
         )
     return extractor
 
@@ -182,7 +182,7 @@ def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path |
     if passport.is_external:
         raise ModelError(
             f"{str(store.path)!r} holds imported {passport.weights_source}; the network that made "
-            "them is unknown, so ask by a picture of the index: --id ID"
+            "them is unknown, so query by an image of the index: --id ID"
         )
     kind, _, where = passport.weights_source.partition(":")
     if weights is not None or model is not None or kind != "file":

@@ -1,4 +1,4 @@
-"""What an answer holds: what was asked by, and the works that are like it."""
+"""A search answer: the queries, and the works similar to them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from numpy.typing import NDArray
 from artsim.datatypes import Box
 
 if TYPE_CHECKING:
-    from artsim.search.ways import Way
+    from artsim.search.methods import Method
 
-__all__ = ["Answer", "Match", "Query"]
+__all__ = ["Match", "Query", "SearchAnswer"]
 
 
 @dataclass(frozen=True)
 class Match:
-    """A work of the index, and how like the query it is."""
+    """A work of the index, and how similar to the query it is."""
 
     rank: int  # from 1
     id: str
     score: float  # cosine, or the weighted mean of several; at most 1
-    percentile: float | None  # of random pairs that are no more alike; None of words
+    percentile: float | None  # of random pairs that are no more similar; None of words
     image: str  # a path that opens from here, or an URL
     metadata: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)  # of the score, by aspect: its sum
@@ -32,33 +32,33 @@ class Match:
 
 @dataclass(frozen=True)
 class Query:
-    """A term of the question, found."""
+    """A term of the request, found."""
 
     name: str  # an id, a path or words, for people
     image: str | None = None  # a path that opens from here, or an URL
-    row: int | None = None  # of the index, where it was asked by its id
+    row: int | None = None  # in the index, where the query is given by id
     metadata: dict[str, Any] = field(default_factory=dict)  # as far as the index knows it
     weight: float = 1.0
     box: Box | None = None
 
 
 @dataclass(frozen=True)
-class Answer:
-    """The matches of a question, best first."""
+class SearchAnswer:
+    """The matches of a request, best first."""
 
     queries: tuple[Query, ...]  # a term each, in order
-    matches: tuple[Match, ...]  # none if nothing meets the conditions, or nothing is like enough
+    matches: tuple[Match, ...]  # none if nothing meets the conditions, or nothing is similar enough
     by: str  # the tap, or the aspects with their weights
     searched: int  # works that meet the conditions, and were compared
     missing: int = 0  # works that would too, but that another index of the aspects lacks
     nothing: str = ""  # why there is no match, in words
-    ways: tuple[Way, ...] = field(default=(), repr=False, compare=False)  # it was compared by
-    # What was looked for, of each way: (T, D), one vector or one a term.
+    methods: tuple[Method, ...] = field(default=(), repr=False, compare=False)  # it was compared by
+    # What was looked for, of each method: (T, D), one vector or one a term.
     vectors: tuple[NDArray[np.float32], ...] = field(default=(), repr=False, compare=False)
 
     @property
     def name(self) -> str:
-        """What was asked by, in a line."""
+        """The queries, in one line."""
         texts = []
         for place, query in enumerate(self.queries):
             weight = "" if abs(query.weight) == 1 else f"{abs(query.weight):g} * "

@@ -1,4 +1,4 @@
-"""An index that is open: its works, vectors and search indexes, kept from question to question."""
+"""An index that is open: its works, vectors and search indexes, kept from request to request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Opened"]
 
 
 class Opened:
-    """An index and what encodes questions to it. Safe to use from several threads.
+    """An index and what encodes requests to it. Safe to use from several threads.
 
     Args:
         store: The index.

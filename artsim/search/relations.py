@@ -1,4 +1,4 @@
-"""Conditions that depend on the works asked by: another artist, earlier, of the same time."""
+"""Conditions that depend on the queries: another artist, earlier, of the same time."""
 
 from __future__ import annotations
 
@@ -9,73 +9,75 @@ from artsim.datatypes import FieldType
 from artsim.errors import SearchError
 from artsim.search.conditions import Condition, Op, Value
 from artsim.search.matches import Query
-from artsim.search.questions import Question
+from artsim.search.requests import SearchRequest
 from artsim.search.works import Works
 
 __all__ = ["check_relations", "relations"]
 
 
-def relations(question: Question, queries: Sequence[Query], works: Works) -> Iterator[Condition]:
-    """Turn a question's relations into conditions on columns.
+def relations(
+    request: SearchRequest, queries: Sequence[Query], works: Works
+) -> Iterator[Condition]:
+    """Turn a request's relations into conditions on columns.
 
     Only the works that are looked for count, not those that are taken away.
 
     Raises:
         SearchError: If what a relation rests on is not known.
     """
-    check_relations(question, works)
-    asked = [query.metadata for query in queries if query.weight > 0]
-    for column in question.not_same:
-        yield Condition(column, Op.NOT_IN, _values(column, asked))
-    if question.earlier_than is None and question.contemporary is None:
+    check_relations(request, works)
+    queried = [query.metadata for query in queries if query.weight > 0]
+    for column in request.not_same:
+        yield Condition(column, Op.NOT_IN, _values(column, queried))
+    if request.earlier_than is None and request.contemporary is None:
         return
-    years = works.year_column(question.years)
-    if isinstance(question.earlier_than, int):
-        yield Condition(years, Op.LESS, question.earlier_than)
-    elif question.earlier_than is not None:
-        ((_, _, metadata),) = works.known([works.row(question.earlier_than)])
-        begin, _ = _span(years, [metadata], f"of {question.earlier_than!r}")
+    years = works.year_column(request.years)
+    if isinstance(request.earlier_than, int):
+        yield Condition(years, Op.LESS, request.earlier_than)
+    elif request.earlier_than is not None:
+        ((_, _, metadata),) = works.known([works.row(request.earlier_than)])
+        begin, _ = _span(years, [metadata], f"of {request.earlier_than!r}")
         yield Condition(years, Op.LESS, begin)
-    if question.contemporary is not None:
-        begin, end = _span(years, asked, "of the works asked by")
-        within = question.contemporary
+    if request.contemporary is not None:
+        begin, end = _span(years, queried, "of the queries")
+        within = request.contemporary
         yield Condition(years, Op.BETWEEN, (begin - within, end + within))
 
 
-def check_relations(question: Question, works: Works) -> None:
-    """Refuse relations that no work asked by could have.
+def check_relations(request: SearchRequest, works: Works) -> None:
+    """Refuse relations that no query could have.
 
     Raises:
         SearchError: If a column is not there, or holds something else; if a work is not there.
     """
-    for column in question.not_same:
+    for column in request.not_same:
         if works.type_of(column) == FieldType.YEARS or column not in works.fields:
             raise SearchError(
                 f"works cannot differ in {column!r}; choose a column of the catalog that holds "
                 "text, lists or numbers"
             )
-    if question.earlier_than is not None or question.contemporary is not None:
-        works.year_column(question.years)
-    if isinstance(question.earlier_than, str):
-        works.row(question.earlier_than)
+    if request.earlier_than is not None or request.contemporary is not None:
+        works.year_column(request.years)
+    if isinstance(request.earlier_than, str):
+        works.row(request.earlier_than)
 
 
-def _values(column: str, asked: Sequence[dict[str, Any]]) -> tuple[Value, ...]:
-    found = [metadata.get(column) for metadata in asked]
+def _values(column: str, queried: Sequence[dict[str, Any]]) -> tuple[Value, ...]:
+    found = [metadata.get(column) for metadata in queried]
     values = [v for value in found for v in (value if isinstance(value, list) else [value])]
     known = tuple(dict.fromkeys(value for value in values if value is not None))
     if not known:
         raise SearchError(
-            f"the {column} of the works asked by is not known; ask by works of the index "
+            f"the {column} of the queries is not known; query by works of the index "
             f"that have one, or name it: --where \"{column} != '...'\""
         )
     return known
 
 
-def _span(column: str, asked: Sequence[dict[str, Any]], whose: str) -> tuple[float, float]:
+def _span(column: str, queried: Sequence[dict[str, Any]], whose: str) -> tuple[float, float]:
     """Return the first and the last year."""
     ends: list[float] = []
-    for metadata in asked:
+    for metadata in queried:
         value = metadata.get(column)
         values = value.values() if isinstance(value, dict) else [value]
         ends += [year for year in values if year is not None]

@@ -1,4 +1,4 @@
-"""The terms of questions, found in an index or embedded: several pictures in one forward pass."""
+"""The terms of requests, found in an index or embedded: several pictures in one forward pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from artsim.errors import ArtsimError, ImageError, ModelError, SearchError, Stor
 from artsim.index import unit
 from artsim.search.matches import Query
 from artsim.search.opened import Opened
-from artsim.search.questions import Term
+from artsim.search.requests import Term
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +44,7 @@ def encode(
     A picture that the index holds byte for byte is not embedded again.
 
     Args:
-        index: What is asked.
+        index: The index that is searched.
         terms: What is looked for.
         taps: Which vectors are needed.
         workers: Threads that decode pictures.
@@ -102,7 +102,7 @@ def _work(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture:
     assert query.image is not None
     if query.image.startswith(("http://", "https://")):
         raise SearchError(
-            f"the picture of {term.id!r} is on the web, at {query.image}; ask for a detail by "
+            f"the picture of {term.id!r} is on the web, at {query.image}; search for a detail by "
             "that address"
         )
     return _prepared(index, query, images.read_bytes(Path(query.image)))

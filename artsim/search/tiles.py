@@ -1,7 +1,7 @@
 """The tiles of an index's works: which of them is most like what is looked for.
 
 Their unit vectors are kept as ``faiss/TAP.tiles.npy`` in half precision, memory-mapped, made at the
-first question; a note beside them says of which vectors they are.
+first request; a note beside them says of which vectors they are.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import SearchError, StoreError
-from artsim.index import Vectors, unit
-from artsim.index.vectors import write_vectors
+from artsim.index import Vectors, unit, write_vectors
 from artsim.store import Store, write_whole
 
 __all__ = ["Tiles", "open_tiles"]
@@ -43,10 +42,10 @@ class Tiles:
         found = np.empty(len(first), dtype=np.float32)
         for start in range(0, len(first), _BLOCK):
             part = slice(start, start + _BLOCK)
-            asked = first[part] * self.each + np.arange(len(first[part])) % self.each
+            tiles_of_first = first[part] * self.each + np.arange(len(first[part])) % self.each
             tiles = self._vectors[self._places(second[part]).ravel()]
             tiles = tiles.reshape(-1, self.each, tiles.shape[1])  # (n, T, D)
-            found[part] = np.vecdot(tiles, self._vectors[asked][:, None]).max(axis=1)
+            found[part] = np.vecdot(tiles, self._vectors[tiles_of_first][:, None]).max(axis=1)
         return found
 
     def _places(self, rows: Rows) -> Rows:
@@ -82,6 +81,6 @@ def open_tiles(store: Store, tap: str) -> Tiles:
         write_whole(file, lambda stream: write_vectors(stream, blocks, *shape))
         write_whole(note, lambda stream: stream.write(store.fingerprint.encode("ascii")))
         return Tiles(Vectors(np.load(file, mmap_mode="r")), each)
-    except (StoreError, OSError):  # an index can be asked where it cannot be written
+    except (StoreError, OSError):  # an index can be searched where it cannot be written
         matrix = unit(np.concatenate(list(blocks())))
         return Tiles(Vectors(matrix), each)

@@ -21,7 +21,7 @@ from artsim.store import Store, indices, text_scalar
 
 __all__ = ["Works", "locate"]
 
-# What a condition may ask besides the metadata.
+# What a condition may use besides the metadata.
 _OWN = {
     "id": FieldType.TEXT,
     "image": FieldType.TEXT,
@@ -168,17 +168,17 @@ class Works:
         return found[0]
 
     def _hint(self, id_: str) -> str:
-        """Name ids that are nearly the one asked for."""
+        """Suggest ids that are nearly the one given."""
         ids = self.table.column("id")
-        asked = id_.encode("utf-8", "replace").decode()  # a file name may be other bytes
-        some = _where(ids, pc.match_substring, asked, 3) if asked else []
+        wanted = id_.encode("utf-8", "replace").decode()  # a file name may be other bytes
+        some = _where(ids, pc.match_substring, wanted, 3) if wanted else []
         other = 1  # letters at one end that may be wrong; the others of a near id are as they are
-        while not some and other <= len(asked) // 2:
+        while not some and other <= len(wanted) // 2:
             like = [
-                *_where(ids, pc.starts_with, asked[:-other], _LOOKED_THROUGH),
-                *_where(ids, pc.ends_with, asked[other:], _LOOKED_THROUGH),
+                *_where(ids, pc.starts_with, wanted[:-other], _LOOKED_THROUGH),
+                *_where(ids, pc.ends_with, wanted[other:], _LOOKED_THROUGH),
             ]
-            some = difflib.get_close_matches(asked, dict.fromkeys(like), n=3)
+            some = difflib.get_close_matches(wanted, dict.fromkeys(like), n=3)
             other *= 2
         return f"; did you mean {', '.join(map(repr, some))}?" if some else "; see 'artsim info'"
 

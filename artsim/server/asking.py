@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from artsim.errors import ArtsimError
-from artsim.search import Answer, Question, Searcher
+from artsim.search import SearchAnswer, Searcher, SearchRequest
 
 __all__ = ["Asker"]
 
@@ -20,8 +20,8 @@ _TOGETHER = {"ids": 64, "pictures": 16}  # questions answered at once
 
 @dataclass(frozen=True)
 class _Asked:
-    question: Question
-    answer: Future[Answer]
+    question: SearchRequest
+    answer: Future[SearchAnswer]
 
 
 class Asker:
@@ -38,7 +38,7 @@ class Asker:
         }
         self._threads = {lane: ThreadPoolExecutor(1, f"artsim {lane}") for lane in _TOGETHER}
 
-    def ask(self, question: Question) -> Future[Answer]:
+    def ask(self, question: SearchRequest) -> Future[SearchAnswer]:
         """Search; the future gives the answer, or raises why there is none."""
         asked = _Asked(question, Future())
         stored = all(term.id is not None and term.box is None for term in question.terms)
@@ -66,7 +66,7 @@ class Asker:
         if not batch:
             return
         try:
-            answers = self.searcher.ask_many([each.question for each in batch])
+            answers = self.searcher.search_many([each.question for each in batch])
             pairs = list(zip(batch, answers, strict=True))
         except Exception as error:  # a bug, a network that knows no words, an index that is gone
             if len(batch) == 1:

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from artsim.datatypes import Box
-from artsim.search import Aspect, Condition, Op, Question, Term
+from artsim.search import Aspect, Condition, Op, SearchRequest, Term
 
 __all__ = [
     "AspectIn",
@@ -94,9 +94,9 @@ class QuestionIn(_Message):
     exclude: Annotated[tuple[Text, ...], Field(max_length=1000)] = ()
     min_percentile: Percent | None = None
 
-    def as_question(self, terms: tuple[Term, ...]) -> Question:
+    def as_question(self, terms: tuple[Term, ...]) -> SearchRequest:
         """Return the library's query."""
-        return Question(
+        return SearchRequest(
             terms=terms,
             k=self.k,
             best_of_each=self.any,

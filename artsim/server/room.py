@@ -11,10 +11,18 @@ from typing import Any
 import numpy as np
 
 from artsim.errors import SearchError, StoreError
-from artsim.index.layout import layout_file, read_layout
+from artsim.index import layout_file, read_layout
 from artsim.labels import values_of
 from artsim.report import Caption
-from artsim.search import Answer, Condition, IndexEncoder, Opened, Question, Searcher, Term
+from artsim.search import (
+    Condition,
+    IndexEncoder,
+    Opened,
+    SearchAnswer,
+    Searcher,
+    SearchRequest,
+    Term,
+)
 from artsim.server.asking import Asker
 from artsim.server.thumbnails import Thumbnails
 from artsim.store import Store, indices
@@ -59,7 +67,7 @@ class Room:
         ids = self.works.table.column("id")
         self.works.row_of_content("")
         if len(ids):
-            self.searcher.ask(Question(terms=(Term(id=ids[0].as_py()),), k=1))
+            self.searcher.search(SearchRequest(terms=(Term(id=ids[0].as_py()),), k=1))
 
     def describe(self) -> dict[str, Any]:
         """Describe the index and what it can do."""
@@ -128,7 +136,7 @@ class Room:
             for (id_, _, metadata), size in zip(self.works.known(rows), sizes, strict=True)
         ]
 
-    def explain(self, answer: Answer, id_: str) -> list[Any]:
+    def explain(self, answer: SearchAnswer, id_: str) -> list[Any]:
         """Find which regions of the query, then of a match, made that match.
 
         Returns:

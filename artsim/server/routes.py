@@ -24,7 +24,7 @@ from artsim.report import (
     overlay,
     small_copy,
 )
-from artsim.search import Answer
+from artsim.search import SearchAnswer
 from artsim.server.facets import count_values
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn, QuestionIn, TermIn, WhyIn
 from artsim.server.museum import Museum
@@ -73,7 +73,7 @@ class _Visit:
         self._limits = limits
         self._uploads = uploads
 
-    async def ask(self, asked: QuestionIn) -> Answer:
+    async def ask(self, asked: QuestionIn) -> SearchAnswer:
         """Search the index within the limits."""
         limits = self._limits
         if asked.k > limits.matches:
@@ -185,7 +185,7 @@ async def export(visit: Visit, kind: Literal["csv", "html", "iiif"], asked: Ques
     return await run_in_threadpool(_export, visit.room, answer, kind, said)
 
 
-def _describe_answer(room: Room, answer: Answer) -> dict[str, Any]:
+def _describe_answer(room: Room, answer: SearchAnswer) -> dict[str, Any]:
     rows = [room.works.row(match.id) for match in answer.matches]
     sizes = room.works.table.select(["width", "height"]).take(indices(rows)).to_pylist()
     return {
@@ -221,7 +221,7 @@ def _describe_answer(room: Room, answer: Answer) -> dict[str, Any]:
     }
 
 
-def _explain(room: Room, answer: Answer, id_: str) -> list[dict[str, str]]:
+def _explain(room: Room, answer: SearchAnswer, id_: str) -> list[dict[str, str]]:
     return [
         {
             "name": each.name,
@@ -234,7 +234,7 @@ def _explain(room: Room, answer: Answer, id_: str) -> list[dict[str, str]]:
     ]
 
 
-def _export(room: Room, answer: Answer, kind: str, said: str) -> Response:
+def _export(room: Room, answer: SearchAnswer, kind: str, said: str) -> Response:
     cited = cite(room.searcher, answer, command=said, index=room.name)
     root = Path(room.store.manifest.root)
     if kind == "csv":

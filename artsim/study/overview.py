@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
-from artsim.index.layout import read_layout
+from artsim.index import read_layout
 from artsim.labels import derived_labels, label_columns, values_of
 from artsim.metrics.hubness import k_occurrence, k_occurrence_skew
 from artsim.store import Store

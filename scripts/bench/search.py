@@ -20,7 +20,7 @@ import numpy as np
 from index import describe, made_store, timed
 
 from artsim.index import build_index, unit
-from artsim.search import Question, Searcher, Term
+from artsim.search import Searcher, SearchRequest, Term
 
 K = 10
 CONDITIONS = {
@@ -46,23 +46,23 @@ def main() -> None:
         print(f"{options.rows:,} x {options.dims}, {info.kind}, built in {seconds:.0f} s")
         asking = np.random.default_rng(7).choice(store.rows, options.queries, replace=False)
         searcher = Searcher(store)
-        first, _ = timed(lambda: searcher.ask(question(asking[0], None)))
+        first, _ = timed(lambda: searcher.search(question(asking[0], None)))
         print(f"opened, metadata read, percentiles drawn: {first:.2f} s")
         for name, where in CONDITIONS.items():
             report(searcher, name, where, asking)
         many, answers = timed(
-            lambda: searcher.ask_many([question(row, None) for row in asking.tolist()])
+            lambda: searcher.search_many([question(row, None) for row in asking.tolist()])
         )
         print(f"{len(answers)} questions by id at once: {60 * len(answers) / many:,.0f} a minute")
 
 
 def report(searcher: Searcher, name: str, where: str | None, asking: np.ndarray) -> None:
     """Ask each question alone, and print the times and the recall."""
-    first, _ = timed(lambda: searcher.ask(question(asking[0], where)))
+    first, _ = timed(lambda: searcher.search(question(asking[0], where)))
     times, recalls = [], []
     for place, row in enumerate(asking.tolist()):
         clock, cpu = time.perf_counter(), time.process_time()
-        answer = searcher.ask(question(row, where))
+        answer = searcher.search(question(row, where))
         times.append((time.perf_counter() - clock, time.process_time() - cpu))
         if place < 10:  # a full comparison takes its time
             recalls.append(recall(searcher, where, row, [match.score for match in answer.matches]))
@@ -74,8 +74,8 @@ def report(searcher: Searcher, name: str, where: str | None, asking: np.ndarray)
     )
 
 
-def question(row: int, where: str | None) -> Question:
-    return Question(terms=(Term(id=str(row)),), k=K, where=where)
+def question(row: int, where: str | None) -> SearchRequest:
+    return SearchRequest(terms=(Term(id=str(row)),), k=K, where=where)
 
 
 def recall(searcher: Searcher, where: str | None, row: int, scores: list[float]) -> float:

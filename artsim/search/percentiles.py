@@ -1,7 +1,7 @@
-"""How like two random works of an index are: what makes a score high or low.
+"""How similar two random works of an index are: what makes a score high or low.
 
 A cosine of 0.8 is much with one network and nothing with another. So each score is placed among the
-scores of 20,000 random pairs, drawn from one seed: the 99.5th percentile is a likeness that one
+scores of 20,000 random pairs, drawn from one seed: the 99.5th percentile is a similarity that one
 random pair in two hundred has. For a single tap they are kept as ``faiss/TAP.pairs.json``, which
 names the vectors that they were drawn from.
 """
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from artsim.errors import StoreError
 from artsim.store import Store, write_whole
 
-__all__ = ["Chance", "random_pairs", "remembered"]
+__all__ = ["RandomPairs", "random_pairs", "remembered"]
 
 PAIRS = 20_000
 SEED = 0
@@ -29,14 +29,14 @@ _DIGITS = 5
 Rows = NDArray[np.int64]
 
 
-class Chance:
+class RandomPairs:
     """Scores of random pairs, to five digits, sorted."""
 
     def __init__(self, scores: NDArray[np.floating]) -> None:
         self.scores = np.sort(scores.astype(np.float64).round(_DIGITS))
 
     def percentile(self, score: float) -> float:
-        """Return how many per cent of the random pairs are no more alike than this."""
+        """Return the percentage of random pairs that are no more similar than this."""
         lower = np.searchsorted(self.scores, round(score, _DIGITS), side="right")
         return 100 * int(lower) / len(self.scores)
 
@@ -48,25 +48,25 @@ def random_pairs(n: int) -> tuple[Rows, Rows]:
     return first, (first + rng.integers(1, n, size=PAIRS)) % n
 
 
-def remembered(store: Store, tap: str, draw: Callable[[], NDArray[np.float32]]) -> Chance:
+def remembered(store: Store, tap: str, draw: Callable[[], NDArray[np.float32]]) -> RandomPairs:
     """Read the random pairs of a tap, or draw them and keep them if the folder can be written."""
     file = store.path / "faiss" / f"{tap.replace('/', '-')}.pairs.json"
     drawn_from = {"fingerprint": store.fingerprint, "pairs": PAIRS, "seed": SEED}
     kept = _read(file, drawn_from)
     if kept is not None:
         return kept
-    chance = Chance(np.sort(draw())[PAIRS // _KEPT - 1 :: PAIRS // _KEPT])
-    text = json.dumps(drawn_from | {"scores": chance.scores.tolist()})
-    with suppress(StoreError):  # an index can be asked where it cannot be written
+    pairs = RandomPairs(np.sort(draw())[PAIRS // _KEPT - 1 :: PAIRS // _KEPT])
+    text = json.dumps(drawn_from | {"scores": pairs.scores.tolist()})
+    with suppress(StoreError):  # an index can be searched where it cannot be written
         write_whole(file, lambda stream: stream.write(text.encode()))
-    return chance
+    return pairs
 
 
-def _read(file: Path, drawn_from: dict[str, object]) -> Chance | None:
+def _read(file: Path, drawn_from: dict[str, object]) -> RandomPairs | None:
     try:
         kept = json.loads(file.read_text(encoding="utf-8"))
         if drawn_from.items() <= kept.items() and len(kept["scores"]) == _KEPT:
-            return Chance(np.array(kept["scores"], dtype=np.float64))
+            return RandomPairs(np.array(kept["scores"], dtype=np.float64))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         pass  # not there, or torn: they are drawn again
     return None

@@ -1,4 +1,4 @@
-"""Ways to compare: taps of an index, and of other indexes of the same works, joined by id."""
+"""Methods to compare: taps of an index, and of other indexes of the same works, joined by id."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import EMBEDDING, PALETTE, TapInfo
 from artsim.errors import SearchError
-from artsim.search.questions import Aspect
+from artsim.search.requests import Aspect
 from artsim.store import Store
 
 if TYPE_CHECKING:
     from artsim.search.opened import Opened
 
-__all__ = ["Way", "cosines", "find_ways", "joined"]
+__all__ = ["Method", "cosines", "find_methods", "joined"]
 
 _GRAM, _STYLE, _CONTENT = "gram", "style", "content"
 _BLOCK = 4096  # pairs compared at a time
@@ -26,31 +26,31 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Way:
+class Method:
     """A tap to compare by."""
 
-    name: str  # as it was asked for
+    name: str  # as the request names it
     index: Opened
     tap: str
-    share: float  # of the score; those of a question sum to 1
-    joined: Rows | None  # the row here of each row of the index asked; -1 where it has none
+    share: float  # of the score; those of a request sum to 1
+    joined: Rows | None  # the row here of each row of the searched index; -1 where it has none
     details: bool = False  # with the most like of each work's tiles, not with the whole work
 
     def rows(self, rows: Rows | None) -> Rows | None:
-        """Return the rows here of some rows of the index asked, all of which have one."""
+        """Return the rows here of some rows of the searched index, all of which have one."""
         if self.joined is None:
             return rows
         return self.joined if rows is None else self.joined[rows]
 
     def cosines(self, query: NDArray[np.float32], rows: Rows | None) -> NDArray[np.float32]:
-        """Compare a query, (D,), with some rows of the index asked, or with all: (n,)."""
+        """Compare a query, (D,), with some rows of the searched index, or with all: (n,)."""
         if self.details:
             tiles = self.index.tiles(self.tap).cosines(query, self.rows(rows))  # (n, T)
             return tiles.max(axis=1)  # type: ignore[no-any-return]  # numpy's stub gives Any
         return self.index.vectors(self.tap).cosines(query, self.rows(rows))
 
     def pairs(self, first: Rows, second: Rows) -> NDArray[np.float32]:
-        """Compare rows of the index asked pairwise: (n,) cosines."""
+        """Compare rows of the searched index pairwise: (n,) cosines."""
         if self.details:
             return self.index.tiles(self.tap).pairs(first, second)
         found = np.empty(len(first), dtype=np.float32)
@@ -65,20 +65,20 @@ class Way:
         return found
 
 
-def find_ways(
+def find_methods(
     aspects: Sequence[Aspect],
     tap: str,
-    asked: Opened,
+    home: Opened,
     others: Mapping[str, Opened],
     *,
     details: bool = False,
-) -> list[Way]:
-    """Find what a question is to be compared by.
+) -> list[Method]:
+    """Find what a request is to be compared by.
 
     Args:
-        aspects: As asked for; one, ``tap``, if there are none.
-        tap: Of the index asked.
-        asked: The index.
+        aspects: As requested; one, ``tap``, if there are none.
+        tap: Of the index home.
+        home: The index that is searched.
         others: Other indexes, by the names that aspects may use.
         details: Whether tiles are compared, by the one tap.
 
@@ -90,51 +90,53 @@ def find_ways(
             raise SearchError(
                 "details are looked for by one tap; leave out the aspects, or choose another tap"
             )
-        asked.tiles(tap)
-        return [Way(tap, asked, tap, 1.0, None, details=True)]
+        home.tiles(tap)
+        return [Method(tap, home, tap, 1.0, None, details=True)]
     aspects = aspects or [Aspect(tap)]
     largest = max(aspect.weight for aspect in aspects)  # the sum may be too large for a number
     total = sum(aspect.weight / largest for aspect in aspects)
-    ways = []
+    methods = []
     for aspect in aspects:
         where, colon, name = aspect.name.rpartition(":")
         if colon and where not in others:
             known = ", ".join(others) or "none"
             raise SearchError(f"no other index {where!r} was opened; choose from {known}")
-        index = others[where] if colon else asked
-        joined = index.works.rows_of(asked.works) if colon else None
+        index = others[where] if colon else home
+        joined = index.works.rows_of(home.works) if colon else None
         found = _find_tap(index.store, name)
-        ways.append(Way(aspect.name, index, found.name, aspect.weight / largest / total, joined))
-    places = [(way.index.store.path, way.tap) for way in ways]
-    for place, way in zip(places, ways, strict=True):
+        methods.append(
+            Method(aspect.name, index, found.name, aspect.weight / largest / total, joined)
+        )
+    places = [(method.index.store.path, method.tap) for method in methods]
+    for place, method in zip(places, methods, strict=True):
         if places.count(place) > 1:
-            raise SearchError(f"the tap {way.tap!r} is named twice in --by; name each once")
-    return ways
+            raise SearchError(f"the tap {method.tap!r} is named twice in --by; name each once")
+    return methods
 
 
-def joined(ways: Sequence[Way]) -> Rows | None:
-    """Return the rows of the index asked that every index has; None if that is all of them."""
-    others = [way.joined for way in ways if way.joined is not None]
+def joined(methods: Sequence[Method]) -> Rows | None:
+    """Return the rows of the searched index that every index has; None if that is all of them."""
+    others = [method.joined for method in methods if method.joined is not None]
     return np.flatnonzero(np.min(others, axis=0) >= 0) if others else None
 
 
 def cosines(
-    ways: Sequence[Way], queries: Sequence[NDArray[np.float32]], rows: Rows | None
+    methods: Sequence[Method], queries: Sequence[NDArray[np.float32]], rows: Rows | None
 ) -> NDArray[np.float32]:
-    """Compare with some rows of the index asked, or with all.
+    """Compare with some rows of the searched index, or with all.
 
     Args:
-        ways: How, W of them.
-        queries: Of each way, unit vectors, shape (T, D).
+        methods: How, W of them.
+        queries: Of each method, unit vectors, shape (T, D).
         rows: Shape (n,); each must be in all indexes.
 
     Returns:
-        Each way's part of the score, shape (W, T, n).
+        Each method's part of the score, shape (W, T, n).
     """
     return np.stack(
         [
-            way.share * np.stack([way.cosines(each, rows) for each in vectors])
-            for way, vectors in zip(ways, queries, strict=True)
+            method.share * np.stack([method.cosines(each, rows) for each in vectors])
+            for method, vectors in zip(methods, queries, strict=True)
         ]
     )
 

@@ -1,4 +1,4 @@
-"""What can be asked: pictures, works and words, added and taken away, under conditions."""
+"""A search request: images, works and text, added and subtracted, under conditions."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from artsim.datatypes import Box
 from artsim.errors import SearchError
 from artsim.search.conditions import Condition
 
-__all__ = ["Aspect", "Question", "Term"]
+__all__ = ["Aspect", "SearchRequest", "Term"]
 
 _MOST_YEARS = 1_000_000  # between two works: older than any, and no number is too large to add
 
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """A part of a question: one of id, file, data or text, and how much it counts.
+    """A part of a request: one of id, file, data or text, and how much it counts.
 
     Raises:
         SearchError: If it is none or several of these, or its weight is zero or not finite.
@@ -33,7 +33,7 @@ class Term:
     box: Box | None = None  # a detail of the picture
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be asked."""
+        """Refuse what cannot be searched for."""
         given = [each is not None for each in (self.id, self.file, self.data, self.text)]
         if sum(given) != 1:
             raise SearchError("a term is one of id, file, data or text; give exactly one")
@@ -56,7 +56,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Aspect:
-    """One of several ways to compare, and how much it counts.
+    """One of several methods to compare, and how much it counts.
 
     The name is a tap of the index, such as ``palette``; its pooling (``gem``) where only one tap
     has it; ``style`` for the only Gram tap and ``content`` for the only one that is neither that
@@ -69,7 +69,7 @@ class Aspect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class SearchRequest:
     """What is looked for, where, and what an answer must be like.
 
     A condition on a column that a work says nothing about is not met. Of the limits in
@@ -78,14 +78,14 @@ class Question:
 
     terms: tuple[Term, ...]
     k: int = 10
-    best_of_each: bool = False  # as like as the term it is most like, instead of their mean
+    best_of_each: bool = False  # rank by the closest query instead of the mean of all queries
     by: tuple[Aspect, ...] = ()  # the searcher's own tap if empty
     details: bool = False  # compare with each work's tiles, say where the best lies; without by
     where: str | None = None  # SQL; of people who may read the index
     conditions: tuple[Condition, ...] = ()  # all of them are to be met
-    not_same: tuple[str, ...] = ()  # columns that must not have a value of the works asked by
+    not_same: tuple[str, ...] = ()  # columns that must not share a value with a query
     earlier_than: int | str | None = None  # a year, or the id of a work
-    contemporary: int | None = None  # years between a work and those asked by, at most
+    contemporary: int | None = None  # years between a work and the queries, at most
     years: str | None = None  # the column for these two; found by its type or name if None
     max_per: Mapping[str, int] = field(default_factory=dict)  # matches of one value of a column
     exclude: tuple[str, ...] = ()  # ids
@@ -100,7 +100,7 @@ class Question:
         if self.best_of_each and any(term.weight != 1 for term in self.terms):
             raise SearchError(
                 "the best of each takes every picture as it is; leave out weights and what is "
-                "taken away, or ask by the mean"
+                "taken away, or search by the mean"
             )
         for aspect in self.by:
             if not (math.isfinite(aspect.weight) and aspect.weight > 0):
