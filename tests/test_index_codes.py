@@ -168,7 +168,7 @@ def test_the_note_says_what_was_measured(tmp_path):
     info = read_note(built(tmp_path / "i", IndexKind.PQ, vectors), "rgb")
     assert (info.kind, info.why, info.queries, info.trained_rows, info.memory) == (
         "PQ16x4fs",
-        "asked for",
+        "requested",
         256,
         3000,
         3000 * 8,
@@ -192,8 +192,8 @@ def test_goals_that_were_not_reached_are_named(tmp_path):
     store = store_of(tmp_path / "i", vectors_of(100), dim=DIM)
     info = build_index(store, "rgb", Goals(kind=IndexKind.PQ, memory=100, latency=1e-9))
     assert info.why == (
-        "asked for; it holds more than the 1e-07 GB asked for; "
-        "it is slower than the 1e-06 ms asked for"
+        "requested; it holds more than the 1e-07 GB requested; "
+        "it is slower than the 1e-06 ms requested"
     )
 
 

@@ -90,7 +90,7 @@ def test_the_built_index_is_described_as_json(indexed):
         "nprobe": 0,
         "memory": 12,
         "trained_rows": 6,
-        "why": "asked for",
+        "why": "requested",
         "goals": {"recall": 0.98, "memory": None, "latency": 0.02, "kind": "pq"},
     }
 

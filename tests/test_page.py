@@ -565,7 +565,7 @@ def test_more_options_relate_matches_in_time_and_limit_them(page):
     expect(page).to_have_url(re.compile("max-per.artist=2&max-per.title=1"))
     page.get_by_label("From percentile").last.fill("100")
     page.get_by_label("From percentile").last.press("Enter")
-    expect(page.locator("#nothing")).to_contain_text("below the 100 asked for")
+    expect(page.locator("#nothing")).to_contain_text("below the minimum of 100")
 
 
 def test_a_work_is_hidden_and_shown_again(page):

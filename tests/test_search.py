@@ -855,4 +855,4 @@ def test_many_threads_get_the_answers_of_one(compass):
     expected = [compass.search(question) for question in questions]
     fresh = Searcher(compass.store)
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(fresh.ask, questions)) == expected
+        assert list(pool.map(fresh.search, questions)) == expected
