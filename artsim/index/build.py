@@ -196,7 +196,7 @@ def _measure(
     coder: Coder,
     codes: NDArray[np.uint8],
 ) -> _Made:
-    """Lay codes out and find how many candidates the recall asked for needs."""
+    """Lay codes out and find how many candidates the required recall needs."""
     index = coder.pack(codes)
     reach, nprobe = _reach(index, vectors, questions, shape, info.goals.recall)
     info = replace(
@@ -231,11 +231,11 @@ def _misses(info: IndexInfo) -> list[str]:
     """Say which of the goals an index does not keep."""
     goals, misses = info.goals, []
     if info.recall_at_10 < goals.recall:
-        misses.append(f"recall is below the {goals.recall:g} asked for")
+        misses.append(f"recall is below the {goals.recall:g} requested")
     if goals.memory is not None and info.memory > goals.memory:
-        misses.append(f"it holds more than the {goals.memory / 1e9:.2g} GB asked for")
+        misses.append(f"it holds more than the {goals.memory / 1e9:.2g} GB requested")
     if info.latency is not None and info.latency > goals.latency:
-        misses.append(f"it is slower than the {1000 * goals.latency:g} ms asked for")
+        misses.append(f"it is slower than the {1000 * goals.latency:g} ms requested")
     return misses
 
 

@@ -36,9 +36,9 @@ class Questions:
 class Reach:
     """What of the true neighbors a number of candidates holds."""
 
-    k_factor: int  # candidates for each neighbor asked for
+    k_factor: int  # candidates for each neighbor requested
     recall: float
-    enough: bool  # for the recall asked for, though it be two standard errors less than measured
+    enough: bool  # for the required recall, though it be two standard errors less than measured
 
 
 def draw(vectors: Vectors, seed: int = 0) -> Questions:

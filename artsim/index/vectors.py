@@ -45,7 +45,7 @@ class Vectors:
         return self.shape[0]
 
     def __getitem__(self, rows: slice | NDArray[np.integer]) -> NDArray[np.float32]:
-        """Read some rows as unit vectors, shape (n, D), in the order asked for."""
+        """Read some rows as unit vectors, shape (n, D), in the order given."""
         block = self.stored[rows]
         if block.dtype == np.float16:
             return unit(_floats(block, np.empty(block.shape, dtype=np.float32)))

@@ -276,7 +276,7 @@ def _nothing(matches: Sequence[Match], request: SearchRequest) -> str:
     nearest = matches[0]
     return (
         f"No good match: the nearest, {nearest.id}, is at percentile {nearest.percentile:.4g} of "
-        f"random pairs, below the minimum of {request.min_percentile:g} requested for"
+        f"random pairs, below the minimum of {request.min_percentile:g}"
     )
 
 
