@@ -291,6 +291,16 @@ def test_every_text_of_a_study_is_escaped(found):
     assert text.count("&lt;script&gt;x&lt;/script&gt;") > 60
 
 
+def test_intervals_over_few_groups_are_marked(found):
+    (label,) = found.labels
+    scores = tuple(
+        replace(each, estimate=replace(each.estimate, groups=3)) for each in label.grouped.methods
+    )
+    label = replace(label, grouped=replace(label.grouped, methods=scores))
+    text, _ = study_page(replace(found, labels=(label,)), "artsim report")
+    assert "Its intervals rest on 3 groups and are likely too narrow." in text
+
+
 def test_figures_say_in_words_what_they_show(html):
     figures = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     assert len(figures) == 2 + 1 + 3  # two choices, the map, one of each hue
