@@ -2,6 +2,7 @@
 
 import json
 import signal
+import subprocess
 import sys
 from contextlib import contextmanager
 
@@ -116,10 +117,12 @@ def test_a_folder_in_use_is_not_trained_into(squares, tmp_path):
     assert "is not empty; name another --output, or continue with 'artsim train --resume" in said
 
 
-def test_a_missing_package_names_the_extra(monkeypatch, squares):
-    monkeypatch.setitem(sys.modules, "torchmetrics", None)
-    said = run("train", "moma-lithograph", squares, code=1)
-    assert "training needs torchmetrics; install it with pip install 'artsim[train]'" in said
+@pytest.mark.parametrize("package", ["lightning", "pydantic"])
+def test_a_missing_package_names_the_extra(package, squares):
+    hidden = f"import sys; sys.modules[{package!r}] = None; from artsim.cli import cli; cli()"
+    words = [sys.executable, "-c", hidden, "train", "moma-lithograph", str(squares)]
+    done = subprocess.run(words, capture_output=True, text=True)
+    assert f"training needs {package}; install it with pip install 'artsim[train]'" in done.stderr
 
 
 def test_training_is_one_library_call_that_returns_scores(squares, tmp_path):

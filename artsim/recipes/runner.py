@@ -20,13 +20,11 @@ from artsim.training import (
     Precision,
     Run,
     RunPlan,
-    configure,
     logging_to,
     new_folder,
     read_json,
     read_plan,
     start_run,
-    to_json,
     write_plan,
 )
 
@@ -133,13 +131,13 @@ def train(
         ReaderError: If the collection cannot be read.
         StoreError: If the index cannot be opened, or the folder not be written.
     """
-    config = configure(load_recipe(recipe).Config, settings)
+    texts = _texts(recipe, settings)
     index = None
     if isinstance(source, Store) or is_store(Path(source)):
         index = source.path if isinstance(source, Store) else Path(source)
     plan = RunPlan(
         recipe=recipe,
-        settings=to_json(config),
+        settings=texts,
         seed=seed,
         index=INDEX if index is None else str(index.resolve()),
         collection=str(source) if index is None else None,
@@ -172,8 +170,7 @@ def resume_training(
     """
     plan = read_plan(folder)
     if settings:
-        config = configure(load_recipe(plan.recipe).Config, {**plan.settings, **settings})
-        plan = replace(plan, settings=to_json(config))
+        plan = replace(plan, settings=_texts(plan.recipe, {**plan.settings, **settings}))
         write_plan(folder, plan)
     return _train(_new_run(folder, plan, options), options)
 
@@ -185,6 +182,8 @@ def train_run(run: Run) -> None:
         TrainingError: As of `train`.
     """
     recipe = load_recipe(run.plan.recipe)
+    from artsim.training import configure
+
     config = configure(recipe.Config, run.plan.settings)
     store = open_run_index(run.path, run.plan)
     run = replace(run, published=find_recipe(run.plan.recipe).known)
@@ -212,10 +211,18 @@ def run_command(plan: RunPlan) -> str:
     words += ["--index", plan.index] if plan.collection is None else [plan.collection]
     for option, value in (("--images", plan.images), ("--weights", plan.weights)):
         words += [] if value is None else [option, value]
-    defaults = to_json(load_recipe(plan.recipe).Config())
+    defaults = _texts(plan.recipe, {})
     for name, setting in plan.settings.items():
         words += [] if defaults.get(name) == setting else ["--set", f"{name}={setting}"]
     return shlex.join([*words, "--seed", str(plan.seed)])
+
+
+def _texts(recipe: str, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Check settings, and return all fields of the recipe's config as text."""
+    config = load_recipe(recipe).Config  # which says if a package is missing
+    from artsim.training import configure, to_json
+
+    return to_json(configure(config, settings))
 
 
 def _new_run(path: Path, plan: RunPlan, options: TrainingOptions) -> Run:
