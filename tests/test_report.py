@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 import sys
 from dataclasses import replace
 
@@ -149,6 +150,23 @@ def test_a_label_is_evaluated_again_with_each_artist_in_one_set(found):
     assert (grouped.group, grouped.seen) == ("artist", 24)
     assert grouped.purity == pytest.approx(119 / 120)
     assert "each artist in one part" in grouped.split.description
+
+
+def test_copies_of_test_images_are_left_out_of_training_unless_kept(path, tmp_path):
+    shutil.copytree(path.parent / "museum", tmp_path / "museum")
+    shutil.copy(tmp_path / "museum/images/0.png", tmp_path / "museum/images/8.png")
+    embed_collection(
+        read_collection(tmp_path / "museum"),
+        tmp_path / "index",
+        Extractor(MeanColor(), toy_passport()),
+    )
+    plan = StudyPlan(tap="rgb", labels=("hue",), split="side")
+    left_out, kept = (
+        study(Store.open(tmp_path / "index"), replace(plan, keep_copies=keep)).labels[0].split
+        for keep in (False, True)
+    )
+    assert (left_out.train, left_out.leaks["file"]) == (83, 0)
+    assert (kept.train, kept.leaks["file"]) == (84, 1)
 
 
 def test_the_column_of_the_makers_is_found(path):

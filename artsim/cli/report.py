@@ -11,7 +11,12 @@ import cloup
 
 from artsim.cli.options.computing import device_option, seed_option, workers_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
-from artsim.cli.options.labels import group_option, label_option, split_option
+from artsim.cli.options.labels import (
+    group_option,
+    keep_copies_option,
+    label_option,
+    split_option,
+)
 from artsim.cli.options.outputs import format_option, html_option
 from artsim.cli.options.values import NEW_FILE, NEW_PATH
 from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
@@ -29,6 +34,7 @@ _METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
     "Labels and split",
     label_option,
     split_option(),
+    keep_copies_option,
     group_option(
         "Evaluate every label again with pictures of the same value kept together.  "
         "[default: the column with the artist, if there is one]"
@@ -64,6 +70,7 @@ def report(
     tap: str | None,
     labels: tuple[str, ...],
     split: str | None,
+    keep_copies: bool,
     group: str | None,
     works: int,
     seed: int,
@@ -99,6 +106,7 @@ def report(
         tap=store.tap(tap).name,
         labels=labels,
         split=split,
+        keep_copies=keep_copies,
         group=group or find_group(store),
         works=works,
         workers=workers,
@@ -141,6 +149,7 @@ def _command(
     ):
         if value is not None:
             words += [option, str(value)]
+    words += ["--keep-copies"] if plan.keep_copies else []
     return shlex.join(words)
 
 

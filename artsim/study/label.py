@@ -233,6 +233,7 @@ def _grouped(context: StudyContext, found: LabelProbe) -> Grouped:
         tap=context.plan.tap,
         labels=context.plan.labels,
         group=context.group,
+        keep_copies=context.plan.keep_copies,
         seed=context.plan.seed,
     )
     train = groups[split.learned]

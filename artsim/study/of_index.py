@@ -45,6 +45,7 @@ class StudyPlan:
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all multiclass ones if empty
     split: str | None = None  # stored or column; else 70/10/20 for each label
+    keep_copies: bool = False  # train on copies of test images as well
     group: str | None = None  # column: labels are evaluated again, each value in one set
     works: int = 12  # in a gallery; fewer if there are many labels
     workers: int = 2  # threads that decode images for their perceptual hashes
@@ -98,7 +99,13 @@ def study(
     classes: dict[str, Sequence[str | None]] = {}
     skipped: dict[str, str] = {}
     for done, name in enumerate(names, start=2):
-        one = ProbePlan(tap=plan.tap, labels=(name,), split=plan.split, seed=plan.seed)
+        one = ProbePlan(
+            tap=plan.tap,
+            labels=(name,),
+            split=plan.split,
+            keep_copies=plan.keep_copies,
+            seed=plan.seed,
+        )
         group = None if plan.group == name else plan.group
         try:
             (found,) = probe(store, one, device=device)

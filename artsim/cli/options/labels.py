@@ -10,7 +10,14 @@ import click
 from artsim.cli.options.complete import complete_column, complete_split
 from artsim.cli.options.values import Command, numbers, split_names
 
-__all__ = ["group_option", "k_option", "label_option", "split_option", "split_options"]
+__all__ = [
+    "group_option",
+    "k_option",
+    "keep_copies_option",
+    "label_option",
+    "split_option",
+    "split_options",
+]
 
 _STRATIFIED = "70/10/20, stratified"
 
@@ -43,6 +50,13 @@ def split_option(default: str = _STRATIFIED) -> Callable[[Command], Command]:
     )
 
 
+keep_copies_option = click.option(
+    "--keep-copies",
+    is_flag=True,
+    help="Train on copies of test pictures too, and let copies be neighbors.",
+)
+
+
 def split_options(default: str = _STRATIFIED) -> Callable[[Command], Command]:
     """Add --split, --keep-copies and --no-leaks, and refuse the last without the first.
 
@@ -58,11 +72,7 @@ def split_options(default: str = _STRATIFIED) -> Callable[[Command], Command]:
                 callback=_needs_split,
                 help="Stop if training and test set share a file or picture: see 'artsim leaks'.",
             ),
-            click.option(
-                "--keep-copies",
-                is_flag=True,
-                help="Train on copies of test pictures too, and let copies be neighbors.",
-            ),
+            keep_copies_option,
             split_option(default),
         ):
             command = option(command)
