@@ -1,6 +1,7 @@
 """Derived labels: SQL with values read by eye, the old language, and the real MoMA rows."""
 
 from contextlib import suppress
+from pathlib import Path
 
 import hypothesis.strategies as st
 import pyarrow as pa
@@ -9,10 +10,11 @@ import pytest
 from hypothesis import given
 
 from artsim.errors import EvaluationError
-from artsim.labels import sql
+from artsim.labels import derived_labels, sql, values_of
 from artsim.labels.expressions import is_derivation, parse_label, short_name
 from artsim.labels.old_expressions import to_sql
 from artsim.readers import read_collection
+from artsim.store import Store
 
 YEARS = pa.struct([("begin", pa.int32()), ("end", pa.int32())])
 
@@ -223,6 +225,18 @@ def test_old_signs_are_refused_with_the_new_form(text, new):
 )
 def test_a_stored_expression_of_the_old_language_keeps_its_values(old, expected):
     assert derived(f"x = {to_sql(old, ['tags'])}") == expected
+
+
+def test_labels_of_an_index_of_the_version_before_keep_their_values():
+    store = Store.open(Path(__file__).parent / "index_0_1" / "index")
+    assert derived_labels(store)["century"] == "floor(year / 100) + 1"
+    rows = store.read(["year", "medium"]).to_pylist()
+    years = [None if row["year"] is None else str(int(row["year"] // 100 + 1)) for row in rows]
+    assert values_of(store, "century") == years
+    woodcuts = [any("woodcut" in text.lower() for text in row["medium"]) for row in rows]
+    assert sum(woodcuts) == 8
+    expected = ["lithograph" if found else "not lithograph" for found in woodcuts]
+    assert values_of(store, "lithograph") == expected
 
 
 def test_sql_is_not_translated():
