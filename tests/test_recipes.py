@@ -17,6 +17,7 @@ from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, ModelError, TrainingError
+from artsim.labels import read_multiclass
 from artsim.models import BackendName, Compute, Extractor, load_classifier, load_extractor
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
 from artsim.readers import ReaderOptions, read_collection
@@ -29,7 +30,6 @@ from artsim.training import (
     TrainingData,
     TrainingTask,
     configure,
-    read_class_target,
     read_curves,
     squashed,
     to_json,
@@ -146,7 +146,7 @@ def predictions(path):
 
 def test_a_picture_that_one_task_is_judged_by_is_in_no_tasks_training(wikiart):
     store = Store.open(wikiart)
-    targets = [read_class_target(store, name) for name in ("style", "genre", "artist")]
+    targets = [read_multiclass(store, name) for name in ("style", "genre", "artist")]
     sides = joint_splits(
         store, targets, splits=["style_split", "genre_split", "artist_split"], seed=0
     )
@@ -164,14 +164,14 @@ def test_copies_of_a_judged_file_are_not_learned_from(tmp_path, paint):
     for i in range(20):
         paint(tmp_path / "c" / ("red" if i % 2 else "blue") / f"{i}.png", (10 * (i // 4), 0, 0))
     store = Store.open(embedded(read_collection(tmp_path / "c"), tmp_path / "index"))
-    target = read_class_target(store, "class")
+    target = read_multiclass(store, "class")
     (sides,) = joint_splits(store, [target], splits=[None], seed=0)
     hashes = np.array(store.read(["content_hash"]).column("content_hash").to_pylist())
     assert set(hashes[sides.train]).isdisjoint(hashes[sides.test])
 
 
 def test_lithographs_are_told_by_the_medium_and_blank_media_are_not_counted(moma):
-    target = read_class_target(Store.open(moma), load_recipe(LITHOGRAPH).Config().label)
+    target = read_multiclass(Store.open(moma), load_recipe(LITHOGRAPH).Config().label)
     assert target.classes == ("lithograph", "not lithograph")
     assert np.bincount(target.strata[target.labeled]).tolist() == [22, 22]
     assert (target.strata == -1).sum() == 2  # the two without a medium; two have no picture
@@ -179,7 +179,7 @@ def test_lithographs_are_told_by_the_medium_and_blank_media_are_not_counted(moma
 
 def test_a_balanced_sample_has_as_many_of_each_class_and_no_picture_twice(moma):
     store = Store.open(moma)
-    target = read_class_target(store, "lithograph = medium ILIKE '%lithograph%'")
+    target = read_multiclass(store, "lithograph = medium ILIKE '%lithograph%'")
     sides = balanced_split(store, target, per_class=(6, 4, 4), seed=3)
     for rows, n in ((sides.train, 6), (sides.validation, 4), (sides.test, 4)):
         assert np.bincount(target.strata[rows]).tolist() == [n, n]
@@ -192,7 +192,7 @@ def test_a_balanced_sample_has_as_many_of_each_class_and_no_picture_twice(moma):
 
 def test_the_original_sampling_takes_the_first_of_each_class(moma):
     store = Store.open(moma)
-    target = read_class_target(store, "lithograph = medium ILIKE '%lithograph%'")
+    target = read_multiclass(store, "lithograph = medium ILIKE '%lithograph%'")
     sides = balanced_split(store, target, per_class=(3, 2, 2), first=True, seed=0)
     assert sides.train.tolist() == sorted(
         np.concatenate([np.flatnonzero(target.strata == code)[:3] for code in (0, 1)]).tolist()
@@ -212,7 +212,7 @@ def test_the_original_sampling_is_a_flag(moma, tmp_path, flag, said):
 
 def test_too_few_of_a_class_says_how_many_there_are(moma):
     store = Store.open(moma)
-    target = read_class_target(store, "lithograph = medium ILIKE '%lithograph%'")
+    target = read_multiclass(store, "lithograph = medium ILIKE '%lithograph%'")
     with pytest.raises(EvaluationError, match=r"22 pictures, expected 20 \+ 4 \+ 4"):
         balanced_split(store, target, per_class=(20, 4, 4), seed=0)
 
@@ -220,9 +220,9 @@ def test_too_few_of_a_class_says_how_many_there_are(moma):
 @pytest.fixture
 def pictures(moma):
     store = Store.open(moma)
-    target = read_class_target(store, "lithograph = medium ILIKE '%lithograph%'")
+    target = read_multiclass(store, "lithograph = medium ILIKE '%lithograph%'")
     sides = balanced_split(store, target, per_class=(6, 4, 4), seed=0)
-    task = TrainingTask(target=target, split=sides, label="")
+    task = TrainingTask(label=target, split=sides, source="")
     flips = Augmentation(horizontal_flip=True)
     return lambda seed=1, workers=1, **options: TrainingData(
         store,
@@ -306,7 +306,7 @@ def toy_task(codes):
     every = np.arange(len(codes))
     target = Label(name="x", kind=LabelKind.MULTICLASS, strata=codes, classes=("a", "b"))
     sides = Split(train=every, validation=every, test=every, description="")
-    return TrainingTask(target=target, split=sides, label="x")
+    return TrainingTask(label=target, split=sides, source="x")
 
 
 # --- the lithographs ----------------------------------------------------------------------
@@ -422,10 +422,10 @@ def test_a_reloaded_network_predicts_the_same(joint, wikiart):
     store = Store.open(wikiart)
     model, classifier = load_classifier(joint)
     wanted = [row for row in predictions(joint) if row["split"] == "test"]
-    targets = [read_class_target(store, task.name) for task in model.tasks]
+    targets = [read_multiclass(store, task.name) for task in model.tasks]
     splits = [f"{target.name}_split" for target in targets]
     tasks = [
-        TrainingTask(target=target, split=sides, label=target.name)
+        TrainingTask(label=target, split=sides, source=target.name)
         for target, sides in zip(targets, joint_splits(store, targets, splits=splits, seed=0),
                                  strict=True)
     ]  # fmt: skip

@@ -102,7 +102,7 @@ def test_pictures_laid_over_each_other_count_by_their_shares():
     )
     every = np.arange(2)
     sides = Split(train=every, validation=every, test=every, description="")
-    task = TrainingTask(target=target, split=sides, label="x")
+    task = TrainingTask(label=target, split=sides, source="x")
     network = Colors()
     learner = Learner(network, [task], squashed(1), torch.optim.Adam, mixup=0.5, seed=0)
     red_and_green = torch.tensor([[255, 0, 0], [0, 255, 0]], dtype=torch.uint8)[..., None, None]
@@ -267,7 +267,7 @@ def test_what_learns_can_be_sent_to_another_process(paintings):
     target = Label(name="x", kind=LabelKind.MULTICLASS, strata=np.array([0, 1]), classes=("a", "b"))
     every = np.arange(2)
     sides = Split(train=every, validation=every, test=every, description="")
-    task = TrainingTask(target=target, split=sides, label="x")
+    task = TrainingTask(label=target, split=sides, source="x")
     learner = Learner(classifier, [task], squashed(1), make, schedule=schedule, seed=0)
     found = pickle.loads(pickle.dumps(learner)).configure_optimizers()
     groups = found["optimizer"].param_groups

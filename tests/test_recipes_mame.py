@@ -25,6 +25,7 @@ from recipe_runs import (
 from artsim.cli import cli
 from artsim.datatypes import Fit, parse_spec
 from artsim.errors import EvaluationError, ModelError
+from artsim.labels import read_multiclass
 from artsim.models import build_network, load_classifier
 from artsim.prediction import (
     RunPredictor,
@@ -42,7 +43,6 @@ from artsim.training import (
     TrainingData,
     TrainingTask,
     nearest_shapes,
-    read_class_target,
     rectangles,
 )
 
@@ -138,12 +138,12 @@ def test_a_picture_gets_the_shape_that_is_nearest_to_its_own():
 
 def test_batches_are_of_one_shape_and_come_in_the_same_order_again(mame):
     store = Store.open(mame)
-    target = read_class_target(store, "medium")
+    target = read_multiclass(store, "medium")
     (sides,) = joint_splits(store, [target], splits=["split"], seed=0)
     table = store.read(["width", "height"])
     sizes = [table.column(side).to_pylist() for side in ("width", "height")]
     shapes = nearest_shapes(*sizes, rectangles(64))
-    task = TrainingTask(target=target, split=sides, label="medium")
+    task = TrainingTask(label=target, split=sides, source="medium")
     preprocessing = replace(build_network(parse_spec(TINY)).preprocessing, size=(64, 64))
     pictures = TrainingData(store, [task], preprocessing, toy_run(), batch_size=5,
                             shapes=rectangles(64))  # fmt: skip
@@ -225,9 +225,9 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(variable, mame, tmp_path
 def test_a_reloaded_network_predicts_the_same(squashed, mame):
     store = Store.open(mame)
     model, classifier = load_classifier(squashed)
-    target = read_class_target(store, "medium")
+    target = read_multiclass(store, "medium")
     (sides,) = joint_splits(store, [target], splits=["split"], seed=0)
-    pictures = TrainingData(store, [TrainingTask(target=target, split=sides, label="medium")],
+    pictures = TrainingData(store, [TrainingTask(label=target, split=sides, source="medium")],
                         model.preprocessing, toy_run(), batch_size=8)  # fmt: skip
     found = predicted_again(classifier, model, pictures)
     for row in predictions(squashed):

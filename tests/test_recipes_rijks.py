@@ -105,13 +105,13 @@ def test_the_published_settings():
 
 def test_all_tasks_share_their_pictures_seven_one_and_two_tenths_without_overlap(rijks):
     tasks = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)
-    assert [task.target.kind for task in tasks] == ["multiclass", "multilabel", "multilabel"]
-    assert [len(task.target.classes) for task in tasks] == [3, 4, 3]
-    assert "anonymous" not in tasks[0].target.classes
+    assert [task.label.kind for task in tasks] == ["multiclass", "multilabel", "multilabel"]
+    assert [len(task.label.classes) for task in tasks] == [3, 4, 3]
+    assert "anonymous" not in tasks[0].label.classes
     sides = tasks[0].split
     assert all(np.array_equal(task.split.test, sides.test) for task in tasks)
     every = np.concatenate([sides.train, sides.validation, sides.test])
-    assert len(set(every)) == len(every) == len(tasks[0].target.labeled)
+    assert len(set(every)) == len(every) == len(tasks[0].label.labeled)
     shares = np.array([len(sides.train), len(sides.validation), len(sides.test)]) / len(every)
     assert shares == pytest.approx([0.7, 0.1, 0.2], abs=0.05)
     again = read_tasks(Store.open(rijks), classes=(3, 4, 3), seed=0)[0].split

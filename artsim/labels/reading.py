@@ -85,11 +85,11 @@ def read_multiclass(store: Store, name: str) -> Label:
     if label.kind == LabelKind.NUMBER:
         raise EvaluationError(
             f"{name!r} holds numbers, expected classes; derive some: "
-            f"--label 'century = floor({name} / 100) + 1'"
+            f"'century = floor({name} / 100) + 1'"
         )
     if label.kind == LabelKind.MULTILABEL:
         raise EvaluationError(
-            f"{name!r} has several values a picture, expected one; name another --label"
+            f"{name!r} has several values a picture, expected one; name another label"
         )
     return label
 

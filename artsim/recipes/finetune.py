@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from artsim.datatypes import Fit, Preprocessing
+from artsim.labels import read_multiclass
 from artsim.models import Body, Network, new_body, output_shapes
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.recipes.warm_start import start_as_probe
@@ -34,7 +35,6 @@ from artsim.training import (
     finish,
     fit,
     freeze,
-    read_class_target,
     seed,
     warm_then_cosine,
 )
@@ -77,12 +77,12 @@ class Config:
 def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the best epoch on validation."""
     # --- data
-    target = read_class_target(store, config.label)
+    target = read_multiclass(store, config.label)
     (split,) = joint_splits(
         store, [target], splits=[config.split], group=config.group, seed=run.seed
     )
     task = TrainingTask(
-        target=target, split=split, label=config.label, smoothing=config.label_smoothing
+        label=target, split=split, source=config.label, smoothing=config.label_smoothing
     )
 
     # --- model and loop; a refit takes only the number of epochs from the first training
@@ -112,7 +112,7 @@ def _train(store: Store, config: Config, task: TrainingTask, run: Run) -> _Train
         network, module=module, preprocessing=_preprocessing(config, network.preprocessing)
     )
     dim = output_shapes(network)[""][1]
-    head = HeadShape(outputs=len(task.target.classes), dropout=config.dropout)
+    head = HeadShape(outputs=len(task.label.classes), dropout=config.dropout)
     classifier = Classifier(module, dim, {task.name: head})
 
     # --- loop

@@ -20,7 +20,7 @@ from torch.optim import Adam
 
 from artsim.datatypes import Fit
 from artsim.errors import TrainingError
-from artsim.labels import Label
+from artsim.labels import Label, read_multiclass
 from artsim.models import Body, new_body
 from artsim.models.architectures import Classifier, HeadShape, MapMLP
 from artsim.recipes.tree import HERITAGE, TREE, Stage, Tree, read_tree
@@ -38,7 +38,6 @@ from artsim.training import (
     TrainingTask,
     finish,
     fit,
-    read_class_target,
     read_json,
     read_predictions,
     save_metrics,
@@ -96,7 +95,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         if not (part.path / METRICS).exists():
             epochs = config.first_epochs if stage.branch is None else config.epochs
             task = TrainingTask(
-                target=target, split=each, label=stage.label, smoothing=config.label_smoothing
+                label=target, split=each, source=stage.label, smoothing=config.label_smoothing
             )
             _train_stage(store, config, part, task, epochs)
 
@@ -122,7 +121,7 @@ def _read_stages(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Label]], l
     """Read the label of each stage; a stage with a single class is left out, with a note."""
     stages, notes = [], []
     first, *others = tree.stages()
-    kinds = _limited(read_class_target(store, first.label), first, None)
+    kinds = _limited(read_multiclass(store, first.label), first, None)
     for class_ in tree.branches:
         if class_ not in kinds.classes:
             raise TrainingError(
@@ -133,7 +132,7 @@ def _read_stages(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Label]], l
         target = kinds
         if stage.branch is not None:
             within = kinds.strata == kinds.classes.index(stage.branch)
-            target = _limited(read_class_target(store, stage.label), stage, within)
+            target = _limited(read_multiclass(store, stage.label), stage, within)
         if len(target.classes) < 2:
             notes.append(f"{stage.name} is left out: its images have fewer than two classes")
             continue
@@ -166,7 +165,7 @@ def _train_stage(store: Store, config: Config, run: Run, task: TrainingTask, epo
     }
     backbone = network.module.to(memory_format=torch.channels_last)  # faster on CPU and GPU
     body = MapMLP(**arguments, backbone=backbone)
-    head = HeadShape(outputs=len(task.target.classes), dropout=config.dropout)
+    head = HeadShape(outputs=len(task.label.classes), dropout=config.dropout)
     classifier = Classifier(body, body.dim, {task.name: head})
 
     # --- loop

@@ -59,7 +59,7 @@ def hog_neighbors(store: Store, tasks: Sequence[TrainingTask], run: Run) -> dict
             validation=np.searchsorted(rows, task.split.validation),
             test=np.searchsorted(rows, task.split.test),
         )
-        target = task.target.take(rows)
+        target = task.label.take(rows)
         _, knn, _ = knn_scores(histograms, target, split, ks=HOG_KS, seed=run.seed)
         scores[task.name] = knn.value
     return scores

@@ -16,7 +16,7 @@ from torch.optim import AdamW
 
 from artsim.datatypes import Fit, parse_spec
 from artsim.evaluation.probe import fit_probe, score_of
-from artsim.labels import Metadata, read_metadata, refuse_label
+from artsim.labels import Metadata, read_metadata, read_multiclass, refuse_label
 from artsim.metrics.vectors import to_unit
 from artsim.models import find_device, new_body, output_shapes
 from artsim.models.architectures import Classifier, HeadShape
@@ -37,7 +37,6 @@ from artsim.training import (
     finish,
     fit,
     freeze,
-    read_class_target,
     rectangles,
     seed,
 )
@@ -74,9 +73,9 @@ class Config:
 def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the best epoch on validation."""
     # --- data
-    target = read_class_target(store, config.label)
+    target = read_multiclass(store, config.label)
     (split,) = joint_splits(store, [target], splits=[config.split], seed=run.seed)
-    task = TrainingTask(target=target, split=split, label=config.label)
+    task = TrainingTask(label=target, split=split, source=config.label)
 
     # --- frozen features: first, as their network may have to be downloaded
     others = _probe_frozen(store, task, config, run) if config.probes else {}
@@ -136,7 +135,7 @@ def train(store: Store, config: Config, run: Run) -> None:
 
 def _probe_frozen(store: Store, task: TrainingTask, config: Config, run: Run) -> Others:
     """Score a linear and an MLP probe on the frozen features and the metadata."""
-    refuse_label(store, task.label, config.metadata)
+    refuse_label(store, task.source, config.metadata)
     values = read_metadata(store, config.metadata)  # which refuses ids
     same = parse_spec(config.features).network == parse_spec(config.backbone).network
     (vectors,) = embed_rows(
@@ -150,10 +149,10 @@ def _probe_frozen(store: Store, task: TrainingTask, config: Config, run: Run) ->
     extra = Metadata.fit(values, task.split.train).features(values, store.rows)
     features = np.concatenate([unit, extra], axis=1)
     line = fit_probe(
-        features, task.target, task.split, seed=run.seed, device=find_device(run.device)
+        features, task.label, task.split, seed=run.seed, device=find_device(run.device)
     )
     used = f"{config.features} + {', '.join(config.metadata)}"
     return {
         f"linear probe ({used})": {task.name: score_of(line).value},
-        f"MLP probe ({used})": {task.name: mlp_accuracy(features, task.target, task.split, run)},
+        f"MLP probe ({used})": {task.name: mlp_accuracy(features, task.label, task.split, run)},
     }

@@ -12,6 +12,7 @@ from functools import partial
 
 from torch.optim import Adam
 
+from artsim.labels import read_multiclass
 from artsim.models import Body
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
 from artsim.splits import balanced_split
@@ -25,7 +26,6 @@ from artsim.training import (
     TrainingTask,
     finish,
     fit,
-    read_class_target,
     seed,
     squashed,
 )
@@ -53,7 +53,7 @@ class Config:
 def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the last epoch, as in the original."""
     # --- data
-    target = read_class_target(store, config.label)
+    target = read_multiclass(store, config.label)
     split = balanced_split(
         store,
         target,
@@ -65,7 +65,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         first=config.original_sampling,
         seed=run.seed,
     )
-    task = TrainingTask(target=target, split=split, label=config.label)
+    task = TrainingTask(label=target, split=split, source=config.label)
     preprocessing = squashed(config.size)
     data = TrainingData(
         store,

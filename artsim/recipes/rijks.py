@@ -98,7 +98,7 @@ def read_tasks(
     targets = list(in_all(targets))
     joint = joint_splits(store, targets, splits=[None] * len(targets), seed=seed)
     return [
-        TrainingTask(target=target, split=each, label=label, weight=weight)
+        TrainingTask(label=target, split=each, source=label, weight=weight)
         for target, each, label, weight in zip(targets, joint, labels, weights, strict=True)
     ]
 

@@ -72,7 +72,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         seed(run)
         start = new_start(config.network, weights=run.weights, freeze_until=config.freeze_until)
         heads = {
-            task.name: HeadShape(outputs=len(task.target.classes), hidden=config.hidden)
+            task.name: HeadShape(outputs=len(task.label.classes), hidden=config.hidden)
             for task in some
         }
         data = TrainingData(

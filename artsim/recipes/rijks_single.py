@@ -66,7 +66,7 @@ def train(store: Store, config: Config, run: Run) -> None:
     # --- model: one more layer on ImageNet's 1,000 classes; in VGG16 it replaces the last layer
     seed(run)
     start = new_start(config.network, weights=run.weights, freeze_until=config.freeze_until)
-    head = HeadShape(outputs=len(task.target.classes))
+    head = HeadShape(outputs=len(task.label.classes))
     classifier = Classifier(start.network.module, start.dim, {task.name: head})
 
     # --- loop: cross-entropy, or binary cross-entropy for a multilabel label

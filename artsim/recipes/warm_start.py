@@ -31,7 +31,7 @@ def start_as_probe(learner: Learner, data: TrainingData, run: Run) -> None:
     rows, features = _embed(learner, data, (TRAIN, VAL), run)
     features /= (scale := float(np.sqrt((features**2).sum(axis=1).mean())))
     for task, head in zip(learner.tasks, learner.classifier.heads, strict=True):
-        fitted = ClassTask(features, task.target.strata[rows])
+        fitted = ClassTask(features, task.label.strata[rows])
         learned, chosen_on = (
             np.flatnonzero(np.isin(rows, each))
             for each in (task.split.train, task.split.validation)

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from torch import nn
 from torch.optim import AdamW
 
+from artsim.labels import read_multiclass
 from artsim.models import Body, Network, new_body
 from artsim.models.architectures import Classifier, ConvRecurrent, HeadShape
 from artsim.splits import joint_splits, stored_splits
@@ -31,7 +32,6 @@ from artsim.training import (
     finish,
     fit,
     freeze,
-    read_class_target,
     seed,
     single_task_values,
     squashed,
@@ -72,11 +72,11 @@ class Config:
 def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the best epoch on validation."""
     # --- data
-    targets = [read_class_target(store, label) for label in config.tasks]
+    targets = [read_multiclass(store, label) for label in config.tasks]
     splits = [config.split or _own_split(store, target.name) for target in targets]
     joint = joint_splits(store, targets, splits=splits, group=config.group, seed=run.seed)
     tasks = [
-        TrainingTask(target=target, split=each, label=label)
+        TrainingTask(label=target, split=each, source=label)
         for target, each, label in zip(targets, joint, config.tasks, strict=True)
     ]
     if config.class_weights:
@@ -113,7 +113,7 @@ def _train(
     }
     body = ConvRecurrent(**arguments, backbone=network.module if network else None)
     heads = {
-        task.name: HeadShape(outputs=len(task.target.classes), dropout=config.dropout)
+        task.name: HeadShape(outputs=len(task.label.classes), dropout=config.dropout)
         for task in tasks
     }
     data = TrainingData(

@@ -133,6 +133,3 @@ from .shapes import (
 from .tasks import (
     TrainingTask as TrainingTask,
 )
-from .tasks import (
-    read_class_target as read_class_target,
-)

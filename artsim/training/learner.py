@@ -178,7 +178,7 @@ class Learner(LightningModule):
             truth = batch.truth[task.name]
             known = _known(truth)
             if known.any():
-                likely = probabilities(logits[task.name], task.target.kind)[known]
+                likely = probabilities(logits[task.name], task.label.kind)[known]
                 score.update(likely, truth[known].long())  # type: ignore[operator]  # a Metric
 
     def on_validation_epoch_end(self) -> None:
@@ -268,7 +268,7 @@ def task_loss(logits: Tensor, truth: Tensor, task: TrainingTask) -> Tensor:
     weights = None
     if task.class_weights is not None:
         weights = torch.from_numpy(task.class_weights).to(logits.device)
-    if task.target.kind == LabelKind.MULTILABEL:
+    if task.label.kind == LabelKind.MULTILABEL:
         return functional.binary_cross_entropy_with_logits(logits, truth, weights)
     if logits.shape[1] == 1:
         each = None if weights is None else weights[truth]
@@ -296,7 +296,7 @@ def _known(truth: Tensor) -> Tensor:
 
 
 def _score(task: TrainingTask) -> Metric:
-    classes = len(task.target.classes)
-    if task.target.kind == LabelKind.MULTILABEL:
+    classes = len(task.label.classes)
+    if task.label.kind == LabelKind.MULTILABEL:
         return MultilabelAveragePrecision(classes, average="macro")
     return MulticlassAccuracy(classes, average="micro")

@@ -77,8 +77,8 @@ def finish(
         tasks=tuple(
             TrainedTask(
                 name=task.name,
-                classes=task.target.classes,
-                is_members=task.target.kind == LabelKind.MULTILABEL,
+                classes=task.label.classes,
+                is_members=task.label.kind == LabelKind.MULTILABEL,
                 head=learner.classifier.shapes[task.name],
             )
             for task in learner.tasks
@@ -92,9 +92,9 @@ def finish(
     tasks = [
         {
             "task": task.name,
-            "label": task.label,
-            "kind": str(task.target.kind),
-            "classes": len(task.target.classes),
+            "label": task.source,
+            "kind": str(task.label.kind),
+            "classes": len(task.label.classes),
             "split": task.split.description,
             "notes": list(task.split.notes),
             "copies_left_out": task.split.copies_left_out,
@@ -149,13 +149,13 @@ def predict(learner: Learner, data: TrainingData, split: str, run: Run) -> Proba
     found: dict[str, list[NDArray[np.float32]]] = {}
     for task in learner.tasks:  # a split may be empty
         rows[task.name] = [np.empty(0, dtype=np.int64)]
-        found[task.name] = [np.empty((0, len(task.target.classes)), dtype=np.float32)]
+        found[task.name] = [np.empty((0, len(task.label.classes)), dtype=np.float32)]
     with torch.inference_mode():
         for batch in data.of_split(split):
             logits = learner(batch.pixels.to(device))
             for task in learner.tasks:
                 own = torch.isin(batch.rows, torch.from_numpy(task.rows(split)))
-                each = probabilities(logits[task.name], task.target.kind).cpu()
+                each = probabilities(logits[task.name], task.label.kind).cpu()
                 rows[task.name].append(batch.rows[own].numpy())
                 found[task.name].append(each[own].numpy())
     learner.cpu()
@@ -166,8 +166,8 @@ def _score(task: TrainingTask, predicted: Probabilities, seed: int) -> dict[str,
     rows, probable = predicted[task.name]
     if not len(rows):
         return {"n": 0}
-    if task.target.kind == LabelKind.MULTILABEL:
-        truth = task.target.matrix[rows]
+    if task.label.kind == LabelKind.MULTILABEL:
+        truth = task.label.matrix[rows]
         of_images = [
             metrics.average_precision(own, each) for own, each in zip(truth, probable, strict=True)
         ]
@@ -177,7 +177,7 @@ def _score(task: TrainingTask, predicted: Probabilities, seed: int) -> dict[str,
             **estimate_map(Ranking.of(truth, probable), seed=seed).to_json("value"),
             "per_image": float(np.mean(of_images)),  # of the classes ranked for each image
         }
-    codes = task.target.strata[rows]
+    codes = task.label.strata[rows]
     classes = probable.argmax(axis=1)
     right = int((codes == classes).sum())
     ranked = np.argsort(-probable, axis=1, kind="stable")[:, :5]
@@ -201,7 +201,7 @@ def _baselines(store: Store, task: TrainingTask, run: Run) -> dict[str, Any]:
     split = replace(task.split, train=task.rows(TRAIN), validation=task.rows(VAL))
     store_split(store, name, split)
     plan = ProbePlan(tap=store.tap(None).name, seed=run.seed)
-    found = probe_on(store, task.target, task.split, plan, device=find_device(run.device))
+    found = probe_on(store, task.label, task.split, plan, device=find_device(run.device))
     methods = ("metadata", "knn1", "knn", "probe")
     ends = [f"{method}_{end}" for method in methods for end in ("low", "high")]
     wanted = ("metric", "baseline", *methods, "k", "metadata_columns", *ends)
@@ -235,7 +235,7 @@ def _write_predictions(
         name: [] for name in ("id", "task", "split", "truth", "prediction", "probabilities")
     }
     for task in tasks:
-        classes = np.array(task.target.classes, dtype=object)
+        classes = np.array(task.label.classes, dtype=object)
         for split in SPLITS:
             rows, probable = predicted[split][task.name]
             columns["id"] += [ids[row] for row in rows]
@@ -251,15 +251,15 @@ def _write_predictions(
 
 
 def _truth(task: TrainingTask, row: int, classes: NDArray[np.object_]) -> list[str]:
-    if task.target.kind == LabelKind.MULTILABEL:
-        return list(classes[task.target.matrix[row]])
-    return [classes[task.target.strata[row]]]
+    if task.label.kind == LabelKind.MULTILABEL:
+        return list(classes[task.label.matrix[row]])
+    return [classes[task.label.strata[row]]]
 
 
 def _predicted(
     task: TrainingTask, probable: NDArray[np.float32], classes: NDArray[np.object_]
 ) -> list[str]:
-    if task.target.kind == LabelKind.MULTILABEL:
+    if task.label.kind == LabelKind.MULTILABEL:
         return list(classes[probable >= _HALF])
     return [classes[int(probable.argmax())]]
 

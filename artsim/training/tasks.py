@@ -1,4 +1,4 @@
-"""What is told, and by which pictures it is learned, chosen and judged."""
+"""A label to train on, with its split and its loss."""
 
 from __future__ import annotations
 
@@ -7,78 +7,57 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.errors import TrainingError
-from artsim.labels import Label, LabelKind, read_label
+from artsim.labels import Label, LabelKind
 from artsim.splits import TEST, TRAIN, VAL, Split
-from artsim.store import Store
 
-__all__ = ["TrainingTask", "read_class_target"]
+__all__ = ["TrainingTask"]
 
 Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingTask:
-    """A label to learn."""
+    """A label to train on."""
 
-    target: Label
+    label: Label
     split: Split
-    label: str  # what the target was read from: a column, a derived label, NAME = EXPRESSION
+    source: str  # what the label was read from: a column, a derived label, NAME = EXPRESSION
     weight: float = 1.0  # of its loss in the sum of all tasks
-    # What a picture of each class counts in the loss, (K,); 1 where it is not given.
-    class_weights: NDArray[np.float32] | None = None
+    class_weights: NDArray[np.float32] | None = None  # of each class in the loss, (K,); 1 if None
     smoothing: float = 0.0  # probability that a cross-entropy spreads over all classes
-    refit: bool = False  # what has been chosen is fitted again, on train and validation together
+    refit: bool = False  # train on train and validation together, after validation has decided
 
     @property
     def name(self) -> str:
         """The label's name."""
-        return self.target.name
+        return self.label.name
 
-    def rows(self, side: str) -> Rows:
-        """Return the rows of train, val or test; what is fitted again learns from both of two."""
+    def rows(self, part: str) -> Rows:
+        """Return the rows of train, val or test; a refit has validation in train."""
         train, validation, test = self.split.train, self.split.validation, self.split.test
         if self.refit:
             train, validation = np.union1d(train, validation), validation[:0]
-        return {TRAIN: train, VAL: validation, TEST: test}[side]
+        return {TRAIN: train, VAL: validation, TEST: test}[part]
 
-    def truth(self, side: str) -> NDArray[np.int64] | NDArray[np.float32]:
-        """Return what each row of the index is told to be, for one side.
+    def truth(self, part: str) -> NDArray[np.int64] | NDArray[np.float32]:
+        """Return the true classes of each row of the index that is in a part of the split.
 
         Returns:
-            Class codes, (N,), -1 for rows that are not of the side; or memberships of 0 and 1,
-            (N, K), NaN for those rows.
+            Class codes, (N,), -1 for rows of other parts; or for a multilabel label 0 and 1,
+            (N, K), NaN for rows of other parts.
         """
-        rows = self.rows(side)
-        if self.target.kind == LabelKind.MULTICLASS:
-            codes = np.full(len(self.target.strata), -1, dtype=np.int64)
-            codes[rows] = self.target.strata[rows]
+        rows = self.rows(part)
+        if self.label.kind == LabelKind.MULTICLASS:
+            codes = np.full(len(self.label), -1, dtype=np.int64)
+            codes[rows] = self.label.strata[rows]
             return codes
-        matrix = self.target.matrix
-        members = np.full(matrix.shape, np.nan, dtype=np.float32)
-        members[rows] = matrix[rows]
-        return members
+        matrix = self.label.matrix
+        truth = np.full(matrix.shape, np.nan, dtype=np.float32)
+        truth[rows] = matrix[rows]
+        return truth
 
     def balanced(self) -> TrainingTask:
-        """Return it with each class counting alike in the loss, however many pictures it has."""
-        counts = np.bincount(
-            self.target.strata[self.rows(TRAIN)], minlength=len(self.target.classes)
-        )
+        """Return it with class weights that give each class the same share of the loss."""
+        counts = np.bincount(self.label.strata[self.rows(TRAIN)], minlength=len(self.label.classes))
         weights = counts.sum() / (np.maximum(counts, 1) * max((counts > 0).sum(), 1))
         return replace(self, class_weights=weights.astype(np.float32))
-
-
-def read_class_target(store: Store, label: str) -> Label:
-    """Read a label of one class a picture.
-
-    Raises:
-        TrainingError: If it is a number or has several.
-        EvaluationError: If it is not there or can be no label.
-    """
-    target = read_label(store, label)
-    if target.kind != LabelKind.MULTICLASS:
-        raise TrainingError(
-            f"{target.name!r} is of kind {target.kind}, expected one class a picture; "
-            f"derive one: '{target.name}_class = ...'"
-        )
-    return target
