@@ -492,7 +492,7 @@ def test_the_command_prints_a_table_and_saves_a_head(path):
     assert ["year", "66.7"] in [line[:2] for line in lines]
     assert ["hue", "2", "1.000", "0.000", "6"] in lines
     assert "hue: split 'side', tested on test, chosen on val; 84 + 12 pictures" in result.stdout
-    assert result.stderr == ("Head 'both' saved; ask it with 'artsim predict --head both'\n")
+    assert result.stderr == ("Head 'both' saved; use it with 'artsim predict --head both'\n")
     assert [task.label for task in load_head(path / "heads" / "both.json").tasks] == [
         "hue",
         "coin",
@@ -522,8 +522,9 @@ def test_whole_groups_stand_beside_the_ordinary_split(path):
         ["mean"],
         ["by", "painter"],
     ]
-    assert "hue: 1.000 where a test picture's painter may be learned from, 1.000 where none is" in (
-        result.stdout
+    assert (
+        "hue: 1.000 if the painter of a test picture may be in the training set, 1.000 if not"
+        in (result.stdout)
     )
     assert "stratified by hue; 84 + 12 pictures" in result.stdout
     assert "stratified by hue, each painter in one part" in result.stdout

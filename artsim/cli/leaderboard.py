@@ -20,7 +20,7 @@ from artsim.cli.output import print_json_lines, print_table, show_progress, want
 if TYPE_CHECKING:
     from artsim.evaluation.probe import Standing
 
-_WAYS = {"probe": "Linear probe", "knn": "kNN, k chosen on validation"}
+_METHODS = {"probe": "Linear probe", "knn": "kNN, k chosen on validation"}
 _METRICS = {"top1": "", "mAP": " (mAP)", "MAE": " (MAE, less is better)"}
 
 
@@ -94,10 +94,13 @@ def leaderboard(
         for each in compare(stores, plan, device=find_device(device)):
             standings.append(each)
             update(len({(done.index, done.tap) for done in standings}), total, 0)
-    top = {way: best(standings, way) for way in _WAYS}
+    top = {method: best(standings, method) for method in _METHODS}
     rows = [
         each.to_json()
-        | {f"best_{way}": each.score(way) == top[way][each.label.name] for way in _WAYS}
+        | {
+            f"best_{method}": each.score(method) == top[method][each.label.name]
+            for method in _METHODS
+        }
         for each in standings
     ]
     if csv is not None:
@@ -106,9 +109,10 @@ def leaderboard(
         setting = {"split": split, "group": group, "seed": seed}
         print_json_lines(row | setting for row in rows)
         return
-    for way in _WAYS:
-        _print_way(standings, way, top[way], several=len(stores) > 1)
-    _print_questions(standings)
+    click.echo(f"Leaderboard of {', '.join(str(store.path) for store in stores)}")
+    for method in _METHODS:
+        _print_method(standings, method, top[method], several=len(stores) > 1)
+    _print_splits(standings)
     if csv is not None:
         click.echo(f"Written to {csv}")
 
@@ -120,8 +124,8 @@ def _write(file: Path, rows: Sequence[dict[str, object]]) -> None:
         writer.writerows(rows)
 
 
-def _print_way(
-    standings: Sequence[Standing], way: str, top: dict[str, float], *, several: bool
+def _print_method(
+    standings: Sequence[Standing], method: str, top: dict[str, float], *, several: bool
 ) -> None:
     """Print a row for each tap, the best mean first."""
     from artsim.evaluation.probe import mean_score
@@ -129,7 +133,7 @@ def _print_way(
     by_tap: dict[tuple[str, str], list[Standing]] = {}
     for each in standings:
         by_tap.setdefault((each.index, each.tap), []).append(each)
-    means = {tap: mean_score(scores, way) for tap, scores in by_tap.items()}
+    means = {tap: mean_score(scores, method) for tap, scores in by_tap.items()}
     order = sorted(by_tap, key=lambda tap: -(means[tap] or 0.0))
     highest = means[order[0]]
     rows = [
@@ -137,7 +141,7 @@ def _print_way(
             *([tap[0]] if several else []),
             tap[1],
             by_tap[tap][0].dims,
-            *(_shown(each, each.score(way), top[each.label.name]) for each in by_tap[tap]),
+            *(_shown(each, each.score(method), top[each.label.name]) for each in by_tap[tap]),
             "" if means[tap] is None else _marked(f"{means[tap]:.3f}", means[tap] == highest),
         ]
         for tap in order
@@ -147,7 +151,7 @@ def _print_way(
     rows.append([*([""] if several else []), "no picture", "", *floor, ""])
     labels = [each.label.name + _METRICS[str(each.to_json()["metric"])] for each in firsts]
     columns = ["dims", *labels, "mean"]
-    click.echo(f"\n{_WAYS[way]}")
+    click.echo(f"\n{_METHODS[method]}")
     print_table([*(["index"] if several else []), "tap", *columns], rows, right=columns)
 
 
@@ -160,10 +164,10 @@ def _marked(text: str, is_best: bool) -> str:
     return text + ("*" if is_best else " ")
 
 
-def _print_questions(standings: Sequence[Standing]) -> None:
+def _print_splits(standings: Sequence[Standing]) -> None:
     for name, split in {each.label.name: each.split for each in standings}.items():
         click.echo(f"{name}: {split.description}; {len(split.learned):,} pictures, test on "
                    f"{len(split.test):,}")  # fmt: skip
         for note in split.notes:
             click.echo(f"  Note: {note}")
-    click.echo("Best by label: *. No picture: the majority, chance, or the median.")
+    click.echo("*: best of the label. No picture: majority, chance or median.")

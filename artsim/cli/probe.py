@@ -147,7 +147,7 @@ def probe(
     if not no_save:
         name = head or default_name(each.label.name for each in probes)
         save_head(store, make_head(store, plan, probes, name))
-        click.echo(f"Head {name!r} saved; ask it with 'artsim predict --head {name}'", err=True)
+        click.echo(f"Head {name!r} saved; use it with 'artsim predict --head {name}'", err=True)
 
 
 def _print_probes(
@@ -155,8 +155,8 @@ def _print_probes(
 ) -> None:
     from artsim.evaluation.probe import means
 
-    told = f" and {', '.join(plan.metadata)}" if plan.metadata else ""
-    click.echo(f"Probes on {store.path} ({store.rows:,} pictures, by {plan.tap}{told})")
+    more = f" and {', '.join(plan.metadata)}" if plan.metadata else ""
+    click.echo(f"Probes on {store.path} ({store.rows:,} pictures, by {plan.tap}{more})")
     below = f"  by {plan.group}" if ordinary else ""  # a row under that of the ordinary split
     for metric, (heading, floor) in _HEADINGS.items():
         rows = []
@@ -185,11 +185,11 @@ def _print_probes(
 
 
 def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> str:
-    """Say what the two figures of a label mean."""
+    """Explain the two scores of a label."""
     return (
-        f"{ordinary.label.name}: {_show(ordinary, ordinary.probe.value)} where a test picture's "
-        f"{group} may be learned from, {_show(apart, apart.probe.value)} where none is:\n"
-        f"  the difference comes of recognizing the {group}"
+        f"{ordinary.label.name}: {_show(ordinary, ordinary.probe.value)} if the {group} of a "
+        f"test picture may be in the training set, {_show(apart, apart.probe.value)} if not:\n"
+        f"  the difference is due to recognizing the {group}"
     )
 
 
@@ -212,13 +212,15 @@ def _show(each: LabelProbe, score: float) -> str:
 
 
 def _mean_row(mean: dict[str, Any], name: str) -> list[object]:
-    ways = ("baseline", "metadata", "knn1", "knn", "probe")
-    *others, told = (f"{mean[way]:.3f}" for way in ways)
-    return [name, *others, "", told, ""]
+    methods = ("baseline", "metadata", "knn1", "knn", "probe")
+    *others, probe = (f"{mean[method]:.3f}" for method in methods)
+    return [name, *others, "", probe, ""]
 
 
 def _print_few(probes: Sequence[LabelProbe]) -> None:
-    click.echo("\nProbe on a few pictures of each class: top-1, mean and deviation of the draws")
+    click.echo(
+        "\nProbe on a few pictures of each class: mean and deviation of top-1 over the samples"
+    )
     rows = [
         [each.label.name, few.shots, f"{few.mean:.3f}", f"{few.std:.3f}", f"{few.n_train:,}"]
         for each in probes
