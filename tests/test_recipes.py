@@ -144,7 +144,7 @@ def predictions(path):
 # --- data ---------------------------------------------------------------------------------
 
 
-def test_a_picture_that_one_task_is_judged_by_is_in_no_tasks_training(wikiart):
+def test_a_test_picture_of_one_task_is_in_no_tasks_training_set(wikiart):
     store = Store.open(wikiart)
     targets = [read_multiclass(store, name) for name in ("style", "genre", "artist")]
     sides = joint_splits(
@@ -160,7 +160,7 @@ def test_a_picture_that_one_task_is_judged_by_is_in_no_tasks_training(wikiart):
         assert "left out of training: a label is tested on them or their copies" in each.notes[0]
 
 
-def test_copies_of_a_judged_file_are_not_learned_from(tmp_path, paint):
+def test_copies_of_a_test_file_are_in_no_training_set(tmp_path, paint):
     for i in range(20):
         paint(tmp_path / "c" / ("red" if i % 2 else "blue") / f"{i}.png", (10 * (i // 4), 0, 0))
     store = Store.open(embedded(read_collection(tmp_path / "c"), tmp_path / "index"))
@@ -170,7 +170,7 @@ def test_copies_of_a_judged_file_are_not_learned_from(tmp_path, paint):
     assert set(hashes[sides.train]).isdisjoint(hashes[sides.test])
 
 
-def test_lithographs_are_told_by_the_medium_and_blank_media_are_not_counted(moma):
+def test_lithographs_are_labeled_by_the_medium_and_blank_media_are_not_counted(moma):
     target = read_multiclass(Store.open(moma), load_recipe(LITHOGRAPH).Config().label)
     assert target.classes == ("lithograph", "not lithograph")
     assert np.bincount(target.strata[target.labeled]).tolist() == [22, 22]
@@ -376,7 +376,7 @@ def test_the_lithographs_weights_are_the_last_epochs_though_another_was_better(m
 # --- the conv-recurrent -------------------------------------------------------------------
 
 
-def test_three_tasks_are_learned_jointly_from_artgans_lists(joint, paintings):
+def test_three_tasks_are_trained_jointly_on_artgans_lists(joint, paintings):
     assert [row["train_loss"] for row in read_curves(joint)] == pytest.approx(
         JOINT_LOSSES, rel=1e-3
     )
@@ -393,7 +393,7 @@ def test_three_tasks_are_learned_jointly_from_artgans_lists(joint, paintings):
             assert told == [painting[task].replace(" ", "_")]
 
 
-def test_each_task_may_be_learned_alone_too_and_is_judged_by_the_same_pictures(wikiart, tmp_path):
+def test_each_task_can_also_be_trained_separately_with_the_same_test_pictures(wikiart, tmp_path):
     settings = SMALL | {"tasks": "style,artist", "epochs": "1", "single_tasks": "true"}
     path = run(tmp_path / "run", RECURRENT, wikiart, **settings)
     for task in metrics(path)["tasks"]:
@@ -548,7 +548,7 @@ def test_settings_that_are_not_there_or_not_of_their_type_are_refused():
         ({"backbone": "timm:test_vit.random"}, "expected a map of channels x height x width"),
     ],
 )
-def test_what_cannot_be_built_is_told(wikiart, tmp_path, settings, said):
+def test_settings_that_cannot_be_built_are_refused_with_a_reason(wikiart, tmp_path, settings, said):
     with pytest.raises((EvaluationError, TrainingError, ModelError), match=said):
         run(tmp_path / "run", RECURRENT, wikiart, **(SMALL | {"tasks": "style"} | settings))
 

@@ -103,7 +103,7 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
         (["layers", "run:gone"], "no trained network in 'gone'; train one with 'artsim train'"),
     ],
 )
-def test_misuse_is_told_in_one_line(args, said, tmp_path, monkeypatch):
+def test_misuse_is_one_line(args, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, args)
     assert result.exit_code in (1, 2)

@@ -285,7 +285,7 @@ def test_two_devices_share_each_batch_and_leave_one_run(paintings, tmp_path):
     assert len(read_curves(path)) == 2
 
 
-def test_the_head_begins_as_the_linear_probe(paintings, tmp_path):
+def test_the_head_starts_as_the_linear_probe(paintings, tmp_path):
     still = SMALL | {"lr": "0", "head_lr": "0", "weight_decay": "0", "epochs": "1"}
     still |= {"freeze_until": "global_pool"}  # batch statistics, too, stay
     cold = run(tmp_path / "cold", paintings, warm_start="false", **still)
@@ -295,7 +295,7 @@ def test_the_head_begins_as_the_linear_probe(paintings, tmp_path):
     assert learned[1] > learned[0] + 0.2
 
 
-def test_a_run_says_what_the_catalog_says_beside_it(tuned):
+def test_predictions_of_a_run_are_compared_with_the_catalog(tuned):
     store = RunPredictor(tuned).store
     ids = store.read(["id"]).column("id").to_pylist()[:2]
     told = list(predict_ids(RunPredictor(tuned), ids, workers=1))
@@ -366,7 +366,7 @@ def test_runs_are_compared_picture_by_picture(tuned, paintings, tmp_path):
     assert rows[0]["score_low"] < rows[0]["score"] <= rows[0]["score_high"]
 
 
-def test_runs_judged_by_other_pictures_are_not_compared(tuned, paintings, tmp_path):
+def test_runs_with_other_test_pictures_are_not_compared(tuned, paintings, tmp_path):
     settings = SMALL | {"epochs": "1", "max_steps": "1"}
     other = run(tmp_path / "other", paintings, seed=1, **settings)
     with pytest.raises(TrainingError, match="have other test images of 'artist'"):
@@ -376,7 +376,7 @@ def test_runs_judged_by_other_pictures_are_not_compared(tuned, paintings, tmp_pa
         compare_runs([tuned, style])
 
 
-def test_damaged_predictions_are_told_in_one_line(tuned, tmp_path):
+def test_damaged_predictions_are_refused_in_one_line(tuned, tmp_path):
     broken = shutil.copytree(tuned, tmp_path / "broken")
     file = broken / "predictions.parquet"
     file.write_bytes(file.read_bytes()[:-20])
@@ -407,7 +407,7 @@ def test_a_model_that_is_always_better_is_surely_better():
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
-def test_the_other_way_round_is_the_same_with_the_sign_turned(pairs):
+def test_the_reverse_comparison_has_the_opposite_sign(pairs):
     first, second = np.array(pairs, dtype=float).T
     there, back = paired_bootstrap(first, second), paired_bootstrap(second, first)
     assert there.difference == pytest.approx(-back.difference)

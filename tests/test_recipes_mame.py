@@ -163,7 +163,7 @@ def test_batches_are_of_one_shape_and_come_in_the_same_order_again(mame):
 # --- training -----------------------------------------------------------------------------
 
 
-def test_a_network_is_fine_tuned_beside_probes_of_the_frozen_one(squashed):
+def test_a_fine_tuned_network_is_compared_with_probes_of_the_frozen_one(squashed):
     assert losses(squashed) == pytest.approx(SQUASHED_LOSSES, rel=1e-3)
     found = metrics(squashed)
     (task,) = found["tasks"]
@@ -182,7 +182,7 @@ def test_in_the_variable_shape_each_picture_keeps_its_aspect_ratio(variable):
     assert len(predictions(variable)) == 48
 
 
-def test_each_picture_is_told_in_the_shape_that_it_was_judged_in(variable, tmp_path):
+def test_each_picture_is_predicted_in_the_shape_that_it_was_tested_in(variable, tmp_path):
     judged = {row["id"]: max(row["probabilities"]) for row in predictions(variable)}
     predictor = RunPredictor(variable)
     told = {each.id: each.confidence for each in predict_ids(predictor, list(judged), workers=1)}
@@ -235,7 +235,7 @@ def test_a_reloaded_network_predicts_the_same(squashed, mame):
             assert found[row["id"], "medium"] == pytest.approx(row["probabilities"], rel=1e-4)
 
 
-def test_a_batch_of_one_picture_is_learned_from_by_the_statistics_gathered_so_far(mame, tmp_path):
+def test_a_batch_of_one_picture_uses_the_running_statistics(mame, tmp_path):
     # 31 pictures and 1, whose last map has one number a channel: a variance of nothing
     settings = SMALL | {"size": "32", "batch_size": "31", "epochs": "1", "probes": "false"}
     path = run(tmp_path / "run", MAME, mame, **settings)

@@ -149,7 +149,7 @@ def test_every_tap_and_distance_is_compared_on_the_gallerys_terms(compared):
     assert attribution["chance"] == pytest.approx(7 / 31)
 
 
-def test_the_report_says_what_chance_brings_up_and_how_many_have_a_face(compared):
+def test_the_report_has_the_probability_of_chance_and_how_many_have_a_face(compared):
     report = (compared / "report.md").read_text()
     assert "Retrieve works that share attribution, 32 queries; two random works share it " in report
     assert "of 32 works; the others are embedded whole." in report
@@ -185,7 +185,7 @@ def test_a_run_without_a_network_says_that_there_is_nothing_to_compare_or_ask(co
     )
 
 
-def test_a_class_alone_can_be_asked(nga, tmp_path):
+def test_the_comparison_can_be_limited_to_one_class(nga, tmp_path):
     settings = {"only": "classification=Print", "networks": "", "labels": "attribution", "ks": "1"}
     found = metrics(run(tmp_path / "run", NGA, nga, **settings))
     assert (found["works"], found["only"]) == (8, "classification=Print")

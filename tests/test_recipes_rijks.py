@@ -81,7 +81,7 @@ def test_the_most_frequent_classes_stay_and_anonymous_is_none():
     assert kept.strata.tolist() == [0, -1, 1, 0, -1]
 
 
-def test_pictures_that_lack_a_label_take_no_part_and_neither_do_classes_of_theirs_alone():
+def test_pictures_that_lack_a_label_are_left_out_with_the_classes_that_only_they_have():
     creators = multiclass("creator", ["a", "b", "c", None])
     materials = multilabel("material", [["ink"], ["ink", "oil"], None, ["gold"]])
     creators, materials = in_all([creators, materials])
@@ -131,7 +131,7 @@ def test_a_picture_at_224_is_54756_numbers_of_gradients():
     assert np.isfinite(hog_of(np.zeros((224, 224, 3), np.uint8))).all()
 
 
-def test_gradients_tell_stripes_by_their_direction(tmp_path):
+def test_gradients_separate_stripes_by_their_direction(tmp_path):
     for i in range(30):
         stripes = np.zeros((64, 64, 3), dtype=np.uint8)
         stripes[:, i % 5 :: 8] = 200 + i
@@ -148,7 +148,7 @@ def test_gradients_tell_stripes_by_their_direction(tmp_path):
 # --- one network for all ------------------------------------------------------------------
 
 
-def test_three_tasks_are_learned_by_one_network_and_each_alone_beside_it(joint):
+def test_three_tasks_are_trained_by_one_network_and_compared_with_one_each(joint):
     assert losses(joint) == pytest.approx(MULTI_LOSSES, rel=1e-3)
     tasks = metrics(joint)["tasks"]
     assert [(task["task"], task["test"]["metric"]) for task in tasks] == [
@@ -239,7 +239,7 @@ def test_a_reloaded_network_predicts_the_same(joint, rijks):
 # --- one label ----------------------------------------------------------------------------
 
 
-def test_one_label_is_told_on_the_pictures_that_judge_all(rijks, joint, tmp_path):
+def test_one_label_is_tested_on_the_test_pictures_of_all(rijks, joint, tmp_path):
     path = run(tmp_path / "run", SINGLE, rijks, **(SMALL | {"label": "material", "hog": "true"}))
     assert losses(path) == pytest.approx(SINGLE_LOSSES, rel=1e-3)
     (task,) = metrics(path)["tasks"]

@@ -281,14 +281,14 @@ def test_a_branch_without_a_picture_is_refused(antiquities, tmp_path):
 # --- telling ------------------------------------------------------------------------------------
 
 
-def test_a_reloaded_run_says_what_it_said_when_it_was_judged(done):
+def test_a_reloaded_run_predicts_what_it_predicted_in_its_test(done):
     wanted = {(row["id"], row["task"]): row for row in predictions(done)}
     ids = sorted({id_ for id_, _ in wanted})
-    told = [
+    found_rows = [
         each for each in predict_ids(RunPredictor(done), ids, workers=1) if each.label != PHRASE
     ]
-    assert {each.id for each in told} == set(ids)
-    for each in told:
+    assert {each.id for each in found_rows} == set(ids)
+    for each in found_rows:
         row = wanted.get((each.id, each.label))  # a field of a branch that is not its own
         if row is not None:
             assert [each.predicted] == row["prediction"]
@@ -297,7 +297,7 @@ def test_a_reloaded_run_says_what_it_said_when_it_was_judged(done):
             assert each.seen == (row["split"] != "test")
 
 
-def test_the_page_shows_every_stage_as_it_was_judged(done):
+def test_the_page_shows_every_stage_with_its_test_score(done):
     found, page = page_of(done)
     assert [task.name for task in found.tasks] == STAGES
     assert list(found.curves) == STAGES
@@ -334,16 +334,18 @@ def test_the_phrase_is_of_the_stages_and_stops_where_the_tree_does(done):
         assert said[PHRASE].confidence == pytest.approx(likely)
 
 
-def test_a_folder_is_told_in_batch_and_what_is_done_is_skipped(done, antiquities, tmp_path):
+def test_a_folder_is_predicted_in_batches_and_done_pictures_are_skipped(
+    done, antiquities, tmp_path
+):
     source = antiquities.parent / "objects"
     for file in sorted((source / "images").iterdir())[:3]:
         (tmp_path / "new").mkdir(exist_ok=True)
         shutil.copy(file, tmp_path / "new")
     args = ["predict", str(tmp_path / "new"), "--run", str(done), "--device", "cpu"]
-    args += ["--output", str(tmp_path / "told.csv")]
+    args += ["--output", str(tmp_path / "predictions.csv")]
     first = CliRunner().invoke(cli, args, catch_exceptions=False)
     assert first.exit_code == 0, first.output
-    with (tmp_path / "told.csv").open(newline="") as stream:
+    with (tmp_path / "predictions.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert len({row["id"] for row in rows}) == 3
     (tmp_path / "new" / "torn.jpg").write_bytes(b"\xff\xd8 torn")
@@ -351,7 +353,7 @@ def test_a_folder_is_told_in_batch_and_what_is_done_is_skipped(done, antiquities
     again = CliRunner().invoke(cli, args, catch_exceptions=False)
     assert f"{len(rows)} already there" in again.output
     assert "Not predicted: torn.jpg" in again.output
-    with (tmp_path / "told.csv").open(newline="") as stream:
+    with (tmp_path / "predictions.csv").open(newline="") as stream:
         after = list(csv.DictReader(stream))
     assert after[: len(rows)] == rows
     assert {row["id"] for row in after[len(rows) :]} == {"zz.jpg"}
@@ -360,9 +362,13 @@ def test_a_folder_is_told_in_batch_and_what_is_done_is_skipped(done, antiquities
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [
-        ("told.csv", b"id,label\na.jpg,style\n", "has predictions of 'style', expected those of"),
-        ("told.csv", b"name\na.jpg\n", "has predictions of None, expected those of the run"),
-        ("told.parquet", b"PAR1 torn", "cannot continue"),
+        (
+            "predictions.csv",
+            b"id,label\na.jpg,style\n",
+            "has predictions of 'style', expected those of",
+        ),
+        ("predictions.csv", b"name\na.jpg\n", "has predictions of None, expected those of the run"),
+        ("predictions.parquet", b"PAR1 torn", "cannot continue"),
     ],
 )
 def test_answers_of_another_run_are_not_gone_on_with(done, tmp_path, name, content, said):
@@ -374,13 +380,13 @@ def test_answers_of_another_run_are_not_gone_on_with(done, tmp_path, name, conte
     assert (tmp_path / name).read_bytes() == content
 
 
-def test_what_a_folders_own_catalog_says_of_a_field_stands_beside_it(done, antiquities, tmp_path):
+def test_predictions_for_a_folder_are_compared_with_its_own_catalog(done, antiquities, tmp_path):
     file = next((antiquities.parent / "objects" / "images").iterdir())
     with Image.open(file) as picture:
         picture.crop((0, 0, 100, 100)).save(tmp_path / "new.png")
     (tmp_path / "objects.csv").write_text("image,object_type,museum\nnew.png,Tin,Rome\n")
-    told = predict_collection(RunPredictor(done), read_pictures(tmp_path), workers=1)
-    known = {each.label: (each.catalog, each.agrees) for each in told}
+    found_rows = predict_collection(RunPredictor(done), read_pictures(tmp_path), workers=1)
+    known = {each.label: (each.catalog, each.agrees) for each in found_rows}
     assert known["object_type"] == ("Tin", False)
     assert all(known[label] == ("Rome", False) for label in known if label.endswith(".museum"))
     assert len(known) > 2
@@ -391,12 +397,12 @@ def test_a_json_list_of_paths_is_a_collection(done, antiquities, tmp_path):
     for file in files:
         shutil.copy(file, tmp_path)
     (tmp_path / "list.json").write_text(json.dumps([file.name for file in files]))
-    told = list(
+    found_rows = list(
         predict_collection(RunPredictor(done), read_pictures(tmp_path / "list.json"), workers=1)
     )
-    assert list(dict.fromkeys(each.id for each in told)) == [file.name for file in files]
+    assert list(dict.fromkeys(each.id for each in found_rows)) == [file.name for file in files]
     # The very files are in the run's index, so its catalog knows them.
-    assert all(each.catalog for each in told if each.label == "object_type")
+    assert all(each.catalog for each in found_rows if each.label == "object_type")
 
 
 def test_a_run_that_is_not_done_says_how_to_end_it(tmp_path, antiquities, settings):

@@ -32,14 +32,14 @@ def start_as_probe(learner: Learner, data: TrainingData, run: Run) -> None:
     features /= (scale := float(np.sqrt((features**2).sum(axis=1).mean())))
     for task, head in zip(learner.tasks, learner.classifier.heads, strict=True):
         fitted = ClassTask(features, task.label.strata[rows])
-        learned, chosen_on = (
+        train, validation = (
             np.flatnonzero(np.isin(rows, each))
             for each in (task.split.train, task.split.validation)
         )
-        path, classes = fitted.fit(learned, _STRENGTHS)
-        best, _ = choose(fitted, path, classes, chosen_on)
+        path, classes = fitted.fit(train, _STRENGTHS)
+        best, _ = choose(fitted, path, classes, validation)
         if task.refit:
-            path, classes = fitted.fit(np.append(learned, chosen_on), _STRENGTHS[best : best + 1])
+            path, classes = fitted.fit(np.append(train, validation), _STRENGTHS[best : best + 1])
             best = 0
         layer = head[-1]  # type: ignore[index]  # a Sequential
         with torch.no_grad():
