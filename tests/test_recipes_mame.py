@@ -36,7 +36,7 @@ from artsim.prediction import (
 )
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
-from artsim.splits import joint_splits, read_split
+from artsim.splits import joint_splits, read_stored_split
 from artsim.store import Store
 from artsim.training import (
     Stopped,
@@ -115,7 +115,7 @@ def test_the_datasets_split_is_kept(mame, squashed):
     ids = {row["id"]: row["split"] for row in predictions(squashed)}
     store = Store.open(mame)
     names = store.read(["id"]).column("id").to_pylist()
-    given = read_split(store, "split")
+    given = read_stored_split(store, "split")
     for side in ("train", "val", "test"):
         assert {id_ for id_ in ids if ids[id_] == side} == {names[i] for i in given.rows(side)}
 
@@ -206,7 +206,7 @@ def test_as_an_extractor_it_is_said_that_pictures_are_padded(variable, squashed,
         )
         assert done.exit_code == 0, done.output
         line = (
-            f"run:{path} was trained on pictures in their own aspect ratios; here each is "
+            f"run:{path} was trained on pictures with their own aspect ratios; here each is "
             "brought to 64 x 64 pixels (pad)\n"
         )
         assert (line in done.stderr) == said
