@@ -94,7 +94,8 @@ def test_a_hue_is_told_by_neighbors_and_probe_and_half_told_by_the_shape(store):
     assert told["baseline"] == pytest.approx(1 / 3)
     assert told["metadata"] == pytest.approx(2 / 3)  # red lies, green and blue stand
     assert (told["knn1"], told["knn"], told["k"], told["probe"]) == (1, 1, 1, 1)
-    assert (told["probe_low"], told["probe_high"]) == (1, 1)
+    assert told["probe_low"] == pytest.approx(0.862, abs=1e-3)  # 24 of 24: Wilson, not (1, 1)
+    assert told["probe_high"] == 1
     assert told["metadata_low"] < 2 / 3 < told["metadata_high"]
     assert told["split_description"] == "split 'side', tested on test, chosen on val"
     assert told["metadata_columns"] == ["width", "height", "aspect_ratio"]
@@ -115,8 +116,8 @@ def test_scores_are_those_of_the_probe_on_the_same_rows(store):
         test=np.flatnonzero(rows > 7),
         seed=3,
     )
-    assert found.probe == (expected.top1, expected.interval)
-    assert found.baseline == expected.majority
+    assert found.probe.value == expected.top1
+    assert found.baseline.value == expected.majority
     np.testing.assert_array_equal(found.result.head.weights, expected.head.weights)
 
 
@@ -125,12 +126,12 @@ def test_several_values_a_picture_are_ranked_and_numbers_are_off_by_years(store)
     assert (tags.label.kind, tags.metric) == (LabelKind.MULTILABEL, "mAP")
     assert tags.classes == ("cold", "warm", "wet")
     assert (tags.probe.value, tags.knn.value, tags.nearest.value) == (1, 1, 1)
-    assert tags.baseline == pytest.approx((2 / 3 + 1 / 3 + 1 / 3) / 3)
+    assert tags.baseline.value == pytest.approx((2 / 3 + 1 / 3 + 1 / 3) / 3)
     assert (year.label.kind, year.metric) == (LabelKind.NUMBER, "MAE")
-    assert year.baseline == pytest.approx(200 / 3)  # median 1600, off by 100 for red and blue
+    assert year.baseline.value == pytest.approx(200 / 3)  # median 1600, off by 100 for red and blue
     assert year.knn.value == 0
     assert year.probe.value < 20
-    assert year.probe.interval[0] < year.probe.value < year.probe.interval[1]
+    assert year.probe.low < year.probe.value < year.probe.high
 
 
 def test_a_split_is_drawn_alike_from_each_class_where_none_is_named(store):
@@ -198,7 +199,7 @@ def test_labels_alike_in_metric_are_averaged_each_alike(store):
     (mean,) = means(found)
     assert (mean["metric"], mean["labels"]) == ("top1", 2)
     assert mean["probe"] == pytest.approx((found[0].probe.value + found[1].probe.value) / 2)
-    assert mean["baseline"] == pytest.approx((found[0].baseline + found[1].baseline) / 2)
+    assert mean["baseline"] == pytest.approx((found[0].baseline.value + found[1].baseline.value) / 2)
     assert means(found[1:]) == []
 
 
@@ -487,7 +488,7 @@ def test_the_command_prints_a_table_and_saves_a_head(path):
     result = run("probe", "--index", path, "--table", "--head", "both", *args)
     lines = [line.split() for line in result.stdout.splitlines()]
     assert ["label", "majority", "metadata", "1-NN", "kNN", "k", "probe", "95", "%"] in lines
-    assert ["hue", "0.333", "0.667", "1.000", "1.000", "1", "1.000", "1.000-1.000"] in lines
+    assert ["hue", "0.333", "0.667", "1.000", "1.000", "1", "1.000", "0.862-1.000"] in lines
     assert [line for line in lines if line[:1] == ["mean"]]
     assert ["year", "66.7"] in [line[:2] for line in lines]
     assert ["hue", "2", "1.000", "0.000", "6"] in lines
@@ -628,3 +629,23 @@ def test_a_style_is_told_worse_by_artists_not_learned_from(real):
     )
     assert (apart["group"], ordinary["group"]) == ("artist", None)
     assert apart["baseline"] < apart["probe"] < ordinary["probe"] - 0.2
+
+
+def test_neighbors_of_a_probe_are_those_of_knn_eval_on_the_same_split(path):
+    args = ("--index", path, "--label", "coin,tags,year", "--split", "side", "--json")
+    probes = map(json.loads, run("probe", *args, "--no-save").stdout.splitlines())
+    found = {row["label"]: row for row in probes if "label" in row}
+    for row in map(json.loads, run("knn-eval", *args).stdout.splitlines()):
+        probe = found[row["label"]]
+        metric = probe["metric"]
+        assert (row[metric], row["k"]) == (probe["knn"], probe["k"])
+        assert (row[f"{metric}_low"], row[f"{metric}_high"]) == (
+            probe["knn_low"],
+            probe["knn_high"],
+        )
+
+
+def test_metadata_alone_is_never_worse_than_the_constant(store):
+    for each in probed(store, "hue", "coin", "year", split="side"):
+        better = np.less_equal if each.metric == "MAE" else np.greater_equal
+        assert better(each.metadata.value, each.baseline.value)

@@ -135,8 +135,8 @@ def knn_eval(
         run = evaluate(
             store, plan, device=find_device(device), workers=count_cores(), progress=update
         )
-    _print_notes(run, split, store.rows)
     in_json = wants_json(as_json)
+    _print_notes(run, split, store.rows, in_json=in_json)
     if not in_json:
         click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), "
                    + _setting(plan, run))  # fmt: skip
@@ -156,8 +156,8 @@ def knn_eval(
             click.echo(f"Predictions written to {predictions}")
 
 
-def _print_notes(run: KnnRun, split: str | None, rows: int) -> None:
-    for note in run.split.notes:
+def _print_notes(run: KnnRun, split: str | None, rows: int, *, in_json: bool) -> None:
+    for note in () if in_json else run.split.notes:
         click.echo(f"Note: {note}", err=True)
     if run.unassigned:
         click.echo(

@@ -10,7 +10,7 @@ import click
 from artsim.cli.output import print_table
 
 if TYPE_CHECKING:
-    from artsim.evaluation.knn import AnyEvaluation, KnnEvaluation, KnnPlan, MetEvaluation
+    from artsim.evaluation.knn import AnyEvaluation, AnyScore, KnnEvaluation, KnnPlan, MetEvaluation
     from artsim.labels import Label
     from artsim.splits import Split
 
@@ -49,6 +49,7 @@ def as_dicts(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Iterator
             head
             | {"k": score.k, "temperature": score.temperature}
             | row(score, evaluation.label)
+            | evaluation.estimate(score).to_json(evaluation.label.kind.metric)
             | rest
             | setting
         )
@@ -56,39 +57,30 @@ def as_dicts(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Iterator
 
 def _class_dict(score: Any, truth: Label) -> dict[str, Any]:
     return {
-        "top1": score.top1,
         "top5": score.top5,
         "macro_f1": score.macro_f1,
         "balanced_accuracy": score.balanced_accuracy,
         "kappa": score.kappa,
         "majority": score.majority,
         "n": score.n,
-        "top1_low": score.interval[0],
-        "top1_high": score.interval[1],
     }
 
 
 def _member_dict(score: Any, truth: Label) -> dict[str, Any]:
     ranking = score.ranking
     return {
-        "mAP": ranking.mean_average_precision,
         "iMAP": ranking.image_mean_average_precision,
         "chance": score.chance,
         "n": score.n,
-        "mAP_low": score.interval[0],
-        "mAP_high": score.interval[1],
         "AP": dict(zip(truth.classes, ranking.per_label.tolist(), strict=True)),
     }
 
 
 def _value_dict(each: Any, truth: Label) -> dict[str, Any]:
     return {
-        "MAE": each.score.mae,
         "median_MAE": each.score.median_mae,
         "inside": each.score.inside if truth.are_ranges else None,
         "n": each.score.n,
-        "MAE_low": each.score.interval[0],
-        "MAE_high": each.score.interval[1],
     }
 
 
@@ -137,8 +129,9 @@ def print_evaluation(evaluation: AnyEvaluation) -> None:
         columns, cells = ["MAE", "95 %", *(["inside"] if label.are_ranges else [])], _value_cells
     settings = [[each.k, each.temperature] for each in evaluation.scores]
     width = 2 if len({temperature for _, temperature in settings}) > 1 else 1
+    stop = width + len(columns)
     rows = [
-        [*setting[:width], *cells(each)[: len(columns)]]
+        [*setting[:width], *_estimate_cells(evaluation, each), *cells(each)][:stop]
         for setting, each in zip(settings, evaluation.scores, strict=True)
     ]
     columns = [*("k", "T")[:width], *columns]
@@ -151,22 +144,23 @@ def print_evaluation(evaluation: AnyEvaluation) -> None:
         )
 
 
+def _estimate_cells(evaluation: KnnEvaluation, score: AnyScore) -> list[str]:
+    digits = 1 if evaluation.label.kind.metric == "MAE" else 3
+    found = evaluation.estimate(score)
+    return [f"{found.value:.{digits}f}", _interval((found.low, found.high), digits)]
+
+
 def _class_cells(score: Any) -> list[str]:
     scores = (score.top5, score.macro_f1, score.balanced_accuracy, score.kappa)
-    return [f"{score.top1:.3f}", _interval(score.interval, 3), *(f"{each:.3f}" for each in scores)]
+    return [f"{each:.3f}" for each in scores]
 
 
 def _member_cells(score: Any) -> list[str]:
-    ranking = score.ranking
-    return [
-        f"{ranking.mean_average_precision:.3f}",
-        _interval(score.interval, 3),
-        f"{ranking.image_mean_average_precision:.3f}",
-    ]
+    return [f"{score.ranking.image_mean_average_precision:.3f}"]
 
 
 def _value_cells(each: Any) -> list[str]:
-    return [f"{each.score.mae:.1f}", _interval(each.score.interval, 1), f"{each.score.inside:.3f}"]
+    return [f"{each.score.inside:.3f}"]
 
 
 def _print_met(evaluation: MetEvaluation) -> None:

@@ -147,7 +147,7 @@ def _print_method(
         for tap in order
     ]
     firsts = by_tap[order[0]]
-    floor = [_shown(each, each.baseline, None) for each in firsts]
+    floor = [_shown(each, each.baseline.value, None) for each in firsts]
     rows.append([*([""] if several else []), "no picture", "", *floor, ""])
     labels = [each.label.name + _METRICS[str(each.to_json()["metric"])] for each in firsts]
     columns = ["dims", *labels, "mean"]

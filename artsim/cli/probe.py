@@ -194,11 +194,11 @@ def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> s
 
 
 def _row(each: LabelProbe, name: str) -> list[object]:
-    low, high = each.probe.interval
+    low, high = each.probe.low, each.probe.high
     return [
         name,
-        _show(each, each.baseline),
-        _show(each, each.metadata.value),
+        _show(each, each.baseline.value),
+        "" if each.metadata is None else _show(each, each.metadata.value),
         _show(each, each.nearest.value),
         _show(each, each.knn.value),
         each.k,
@@ -213,7 +213,9 @@ def _show(each: LabelProbe, score: float) -> str:
 
 def _mean_row(mean: dict[str, Any], name: str) -> list[object]:
     methods = ("baseline", "metadata", "knn1", "knn", "probe")
-    *others, probe = (f"{mean[method]:.3f}" for method in methods)
+    *others, probe = (
+        "" if mean[method] is None else f"{mean[method]:.3f}" for method in methods
+    )
     return [name, *others, "", probe, ""]
 
 

@@ -153,6 +153,6 @@ def _probe_frozen(store: Store, task: TrainingTask, config: Config, run: Run) ->
     )
     used = f"{config.features} + {', '.join(config.metadata)}"
     return {
-        f"linear probe ({used})": {task.name: score_of(line).value},
+        f"linear probe ({used})": {task.name: score_of(line, task.label, task.split).value},
         f"MLP probe ({used})": {task.name: mlp_accuracy(features, task.label, task.split, run)},
     }

@@ -106,6 +106,10 @@ def split_label(source: SplitSource, label: Label) -> Split:
     Raises:
         EvaluationError: If a part has no row, a group is in two parts, or the split has folds.
     """
+    return replace(_split_label(source, label), resampled=source.groups)
+
+
+def _split_label(source: SplitSource, label: Label) -> Split:
     choice, stored = source.choice, source.stored
     if stored is None or stored.is_sample:
         rows, among = label.labeled, ""

@@ -32,6 +32,7 @@ class Split:
     test: Rows
     description: str  # how it was made, for people
     groups: Codes | None = None  # (N, G); rows that share a code in a column are no neighbors
+    resampled: Codes | None = None  # (N,) groups that intervals resample: those the user named
     notes: tuple[str, ...] = ()  # what a reader of the scores must know
     copies_left_out: int = 0  # training rows that are copies of test rows
 

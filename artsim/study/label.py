@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.evaluation.retrieval import QUANTILES, RetrievalPlan, retrieve
@@ -109,23 +108,9 @@ def _methods(found: LabelProbe) -> tuple[MethodScore, ...]:
         "probe": found.probe,
     }
     return (
-        MethodScore(_BASELINES[found.metric], _baseline(found)),
-        *(
-            MethodScore(name, Estimate(score.value, *score.interval, n=len(found.split.test)))
-            for name, score in scores.items()
-        ),
+        MethodScore(_BASELINES[found.metric], found.baseline),
+        *(MethodScore(name, score) for name, score in scores.items() if score is not None),
     )
-
-
-def _baseline(found: LabelProbe) -> Estimate:
-    """Return the baseline, with an interval if it is a share of the test images."""
-    target, split = found.label, found.split
-    if target.kind != LabelKind.MULTICLASS:
-        return Estimate(found.baseline, math.nan, math.nan, n=len(split.test))
-    usual = np.bincount(target.strata[split.learned]).argmax()
-    right = int((target.strata[split.test] == usual).sum())
-    interval = metrics.accuracy_interval(right, len(split.test), seed=found.seed)
-    return Estimate(found.baseline, *interval, n=len(split.test))
 
 
 def _aligned(

@@ -1,7 +1,6 @@
 """How well nearest neighbors predict an index's labels."""
 
 from artsim.evaluation.knn.evaluate import (
-    AnyScore,
     KnnEvaluation,
     KnnSettings,
     evaluate,
@@ -11,6 +10,7 @@ from artsim.evaluation.knn.groups import NEAR_DUPLICATE
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.knn.predictions import predictions_writer
 from artsim.evaluation.knn.run import AnyEvaluation, KnnRun, MetEvaluation, knn_eval
+from artsim.evaluation.predictions import AnyScore
 
 __all__ = [
     "NEAR_DUPLICATE",

@@ -16,20 +16,23 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
+from artsim.evaluation.predictions import AnyScore, predictions_of
 from artsim.labels import Label, LabelKind
 from artsim.metrics.hubness import Hubness, hubness
-from artsim.metrics.knn import KS, KnnScore, judge_classes
-from artsim.metrics.knn_members import KnnMemberScore, judge_members
-from artsim.metrics.knn_values import KnnValueScore, judge_values
+from artsim.metrics.knn import KS, judge_classes
+from artsim.metrics.knn_members import judge_members
+from artsim.metrics.knn_values import judge_values
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
+from artsim.metrics.predictions import Predictions
+from artsim.metrics.registry import baseline, estimate_main
 from artsim.metrics.votes import TEMPERATURE
 from artsim.splits import Split
 
 __all__ = ["AnyScore", "KnnEvaluation", "KnnSettings", "evaluate", "score_neighbors"]
 
 Rows = NDArray[np.int64]
-AnyScore = KnnScore | KnnMemberScore | KnnValueScore
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,9 +64,28 @@ class KnnEvaluation:
     chosen_on: int  # validation rows that chose k and temperature; 0: none did
     left_out: tuple[int, ...]  # ks for which no query has enough neighbors
     unreachable: int  # queries whose class no possible neighbor has: wrong at every k
-    bank_size: int
+    bank: Label  # of the rows that may be neighbors
+    groups: NDArray[np.int64] | None  # (n,) of the queries, that intervals resample
     hubness: Hubness
     seed: int
+
+    @property
+    def bank_size(self) -> int:
+        """The number of rows that may be neighbors."""
+        return len(self.bank)
+
+    def predictions(self, score: AnyScore) -> Predictions:
+        """Return what neighbors predicted at a k and temperature."""
+        return predictions_of(score, self.label, self.bank, groups=self.groups, seed=self.seed)
+
+    def estimate(self, score: AnyScore) -> Estimate:
+        """Estimate the main metric of the label's kind at a k and temperature."""
+        return estimate_main(self.predictions(score))
+
+    @property
+    def baseline(self) -> Estimate:
+        """The main metric of what is predicted without looking at a picture."""
+        return baseline(self.predictions(self.scores[0]))
 
 
 def evaluate(
@@ -125,10 +147,11 @@ def evaluate(
                 )
                 for k, t in choices
             ),
+            bank=label.take(bank),
+            groups=None if split.resampled is None else split.resampled[queries],
             chosen_on=chosen_on,
             left_out=tuple(k for k in ks if k > possible),
             unreachable=_count_unreachable(label, bank, queries, split.groups),
-            bank_size=len(bank),
             hubness=hubness(neighbors, bank),
             seed=settings.seed,
         )

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from artsim.errors import StoreError
-from artsim.evaluation.knn.evaluate import AnyScore, KnnEvaluation
+from artsim.evaluation.knn.evaluate import KnnEvaluation
 from artsim.evaluation.knn.run import AnyEvaluation, MetEvaluation
+from artsim.evaluation.predictions import AnyScore
 from artsim.labels import Label
 from artsim.metrics.knn import KnnScore
 from artsim.metrics.knn_members import KnnMemberScore

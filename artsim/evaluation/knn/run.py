@@ -101,7 +101,7 @@ def knn_eval(
     groups = read_groups(store, plan.groups, workers=workers, progress=progress)
     if groups.size:
         columns = [groups] if split.groups is None else [groups, split.groups]
-        split = replace(split, groups=np.column_stack(columns))
+        split = replace(split, groups=np.column_stack(columns), resampled=groups[:, 0])
     vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
     there = np.ones(store.rows, dtype=bool)
     there[empty] = False

@@ -8,7 +8,7 @@ from artsim.evaluation.probe.leaderboard import (
     leaderboard,
     mean_score,
 )
-from artsim.evaluation.probe.neighbors import Score, knn_scores
+from artsim.evaluation.probe.neighbors import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, label_names, split_labels
 from artsim.evaluation.probe.run import (
     LabelProbe,
@@ -24,7 +24,6 @@ __all__ = [
     "LabelProbe",
     "LeaderboardPlan",
     "ProbePlan",
-    "Score",
     "Standing",
     "best",
     "fit_probe",

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.evaluation.probe.neighbors import Score
+from artsim.evaluation.predictions import AnyProbe, predictions_of
 from artsim.labels import Label, LabelKind
-from artsim.metrics import scores as metrics
-from artsim.metrics.knn_values import score_ranges
+from artsim.metrics.predictions import Predictions
 from artsim.metrics.probe import (
-    ClassProbe,
-    MemberProbe,
-    NumberProbe,
     probe_classes,
     probe_members,
     probe_numbers,
 )
+from artsim.metrics.registry import estimate_main
 from artsim.splits import Split
 
-__all__ = ["METRICS", "AnyProbe", "baseline_of", "fit_probe", "score_of"]
-
-METRICS = {LabelKind.MULTICLASS: "top1", LabelKind.MULTILABEL: "mAP", LabelKind.NUMBER: "MAE"}
-
-AnyProbe = ClassProbe | MemberProbe | NumberProbe
+__all__ = ["fit_probe", "probe_predictions", "score_of"]
 
 
 def fit_probe(
@@ -46,7 +38,7 @@ def fit_probe(
     train, validation, test = split.train, split.validation, split.test
     try:
         if label.kind == LabelKind.NUMBER:
-            found = probe_numbers(
+            return probe_numbers(
                 features,
                 label.numbers,
                 train=train,
@@ -54,7 +46,6 @@ def fit_probe(
                 test=test,
                 seed=seed,
             )
-            return _to_nearer_end(found, label, split)
         if label.kind == LabelKind.MULTILABEL:
             return probe_members(
                 features,
@@ -78,28 +69,17 @@ def fit_probe(
         raise EvaluationError(f"label {label.name!r}, {split.description}: {error}") from error
 
 
-def score_of(found: AnyProbe) -> Score:
-    """Return the score that `METRICS` names; of a mean its interval is over the classes."""
-    if isinstance(found, ClassProbe):
-        return Score(found.top1, found.interval)
-    if isinstance(found, NumberProbe):
-        return Score(found.mae, found.interval)
-    each = found.average_precision[~np.isnan(found.average_precision)]
-    return Score(found.mean_average_precision, metrics.mean_interval(each, seed=found.seed))
+def score_of(found: AnyProbe, label: Label, split: Split) -> Estimate:
+    """Estimate the main metric of the label's kind."""
+    return estimate_main(probe_predictions(found, label, split))
 
 
-def baseline_of(found: AnyProbe) -> float:
-    """Return what needs no picture: the majority's share, chance, or the median's mean error."""
-    if isinstance(found, ClassProbe):
-        return found.majority
-    return found.median_mae if isinstance(found, NumberProbe) else found.chance
-
-
-def _to_nearer_end(found: NumberProbe, label: Label, split: Split) -> NumberProbe:
-    """Measure errors as kNN does: none inside an interval, else to its nearer end."""
-    if not label.are_ranges:
-        return found
-    truth = label.take(found.test_rows)
-    known = label.numbers[split.learned]
-    score = score_ranges(found.predicted, truth.begin, truth.end, known, seed=found.seed)
-    return replace(found, mae=score.mae, interval=score.interval, median_mae=score.median_mae)
+def probe_predictions(found: AnyProbe, label: Label, split: Split) -> Predictions:
+    """Return what a probe predicted for the test rows of a split."""
+    return predictions_of(
+        found,
+        label.take(found.test_rows),
+        label.take(split.learned),
+        groups=None if split.resampled is None else split.resampled[found.test_rows],
+        seed=found.seed,
+    )

@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.evaluation.probe.fits import METRICS, baseline_of, fit_probe, score_of
-from artsim.evaluation.probe.neighbors import KS, Score, knn_scores
+from artsim.evaluation.probe.fits import fit_probe, probe_predictions
+from artsim.evaluation.probe.neighbors import KS, knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, read_labels, split_labels
 from artsim.labels import Label, LabelKind
+from artsim.metrics.registry import baseline, estimate_main
 from artsim.metrics.vectors import to_unit
 from artsim.splits import Split
 from artsim.store import Store
@@ -41,10 +43,10 @@ class Standing:
     dims: int
     label: Label
     split: Split  # the same for every tap
-    baseline: float  # majority class, chance, or the median's mean absolute error
-    knn: Score  # by k neighbors, k chosen on validation
+    baseline: Estimate  # of the majority class, chance, or the median
+    knn: Estimate  # by k neighbors, k chosen on validation
     k: int
-    probe: Score
+    probe: Estimate
     strength: float
 
     @property
@@ -63,15 +65,11 @@ class Standing:
             "tap": self.tap,
             "dims": self.dims,
             "label": self.label.name,
-            "metric": METRICS[self.label.kind],
-            "baseline": self.baseline,
-            "knn": self.knn.value,
-            "knn_low": self.knn.interval[0],
-            "knn_high": self.knn.interval[1],
+            "metric": self.label.kind.metric,
+            "baseline": self.baseline.value,
+            **self.knn.to_json("knn"),
             "k": self.k,
-            "probe": self.probe.value,
-            "probe_low": self.probe.interval[0],
-            "probe_high": self.probe.interval[1],
+            **self.probe.to_json("probe"),
             "strength": self.strength,
             "n_train": len(self.split.learned),
             "n_test": len(self.split.test),
@@ -161,6 +159,7 @@ def _evaluate(
     device: str | torch.device,
 ) -> Standing:
     found = fit_probe(vectors, label, split, seed=seed, device=device)
+    predictions = probe_predictions(found, label, split)
     _, knn, k = knn_scores(vectors, label, split, ks=KS, seed=seed)
     return Standing(
         index=store.manifest.name,
@@ -168,9 +167,9 @@ def _evaluate(
         dims=vectors.shape[1],
         label=label,
         split=split,
-        baseline=baseline_of(found),
+        baseline=baseline(predictions),
         knn=knn,
         k=k,
-        probe=score_of(found),
+        probe=estimate_main(predictions),
         strength=found.head.strength,
     )

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.evaluation.knn import KnnSettings, evaluate, score_neighbors
 from artsim.labels import Label
 from artsim.metrics.knn import KS
 from artsim.splits import Split
 
-__all__ = ["KS", "Score", "knn_scores"]
-
-
-class Score(NamedTuple):
-    """A score of the test rows, with its 95 % interval."""
-
-    value: float
-    interval: tuple[float, float]
+__all__ = ["KS", "knn_scores"]
 
 
 def knn_scores(
@@ -30,7 +23,7 @@ def knn_scores(
     *,
     ks: Sequence[int] = KS,
     seed: int = 0,
-) -> tuple[Score, Score, int]:
+) -> tuple[Estimate, Estimate, int]:
     """Score the nearest neighbor, and the k nearest as `artsim knn-eval` does on this split.
 
     Args:
@@ -47,8 +40,4 @@ def knn_scores(
     known = split.learned[label.known[split.learned]]
     nearest = score_neighbors(found.neighbors, label, known, found.query_rows, k=1, seed=seed)
     best = found.scores[0]
-    return (
-        Score(nearest.value, nearest.interval),
-        Score(best.value, best.interval),
-        best.k,
-    )
+    return found.estimate(nearest), found.estimate(best), best.k

@@ -9,14 +9,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from artsim.datatypes import finite
+from artsim.datatypes import Estimate, finite
 from artsim.errors import EvaluationError
-from artsim.evaluation.probe.fits import METRICS, AnyProbe, baseline_of, fit_probe, score_of
-from artsim.evaluation.probe.neighbors import KS, Score, knn_scores
+from artsim.evaluation.predictions import AnyProbe
+from artsim.evaluation.probe.fits import fit_probe, probe_predictions, score_of
+from artsim.evaluation.probe.neighbors import KS, knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, label_names, read_labels, split_labels
 from artsim.labels import SHAPE, Columns, Label, LabelKind, Metadata, read_metadata, refuse_label
 from artsim.metrics.few_shot import FewShot, few_shot
+from artsim.metrics.metadata_baseline import metadata_baseline
 from artsim.metrics.probe import ClassProbe, NumberProbe
+from artsim.metrics.registry import baseline
 from artsim.metrics.vectors import to_unit
 from artsim.splits import Split
 from artsim.store import Store
@@ -38,21 +41,20 @@ class ProbePlan(LabelPlan):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelProbe:
-    """One label, told in four ways; the metric follows from its kind, see `METRICS`.
+    """The scores of one label: a constant, metadata alone, neighbors and the probe.
 
-    Intervals are bootstrapped over the test rows; those of a mean average precision over its
-    classes.
+    All are of the main metric of the label's kind, see `artsim.metrics.registry`.
     """
 
     label: Label
     split: Split
-    baseline: float  # majority class, chance, or the median's mean absolute error
-    metadata: Score  # by the metadata alone
+    baseline: Estimate  # of the majority class, chance, or the median
+    metadata: Estimate | None  # alone; None where it is the same of all training rows
     metadata_names: tuple[str, ...]
-    nearest: Score  # by the nearest neighbor
-    knn: Score  # by k neighbors, k chosen on validation
+    nearest: Estimate  # by the nearest neighbor
+    knn: Estimate  # by k neighbors, k chosen on validation
     k: int
-    probe: Score
+    probe: Estimate
     result: AnyProbe  # all about the probe; its columns are of vectors, then of `features`
     features: Metadata  # that it was told besides the vectors
     few: tuple[FewShot, ...]
@@ -61,7 +63,7 @@ class LabelProbe:
     @property
     def metric(self) -> str:
         """The scores' name."""
-        return METRICS[self.label.kind]
+        return self.label.kind.metric
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -77,15 +79,11 @@ class LabelProbe:
             "kind": str(self.label.kind),
             "metric": self.metric,
             "classes": len(self.label.classes) or None,
-            "baseline": self.baseline,
-            "metadata": self.metadata.value,
-            "knn1": self.nearest.value,
-            "knn": self.knn.value,
             "k": self.k,
-            "probe": self.probe.value,
         }
         for name, score in self._scores.items():
-            found[f"{name}_low"], found[f"{name}_high"] = score.interval
+            none = dict.fromkeys((name, f"{name}_low", f"{name}_high"))
+            found |= none if score is None else score.to_json(name)
         result = self.result
         if isinstance(result, ClassProbe):
             found |= {
@@ -122,8 +120,9 @@ class LabelProbe:
         return {name: finite(value) for name, value in found.items()}
 
     @property
-    def _scores(self) -> dict[str, Score]:
+    def _scores(self) -> dict[str, Estimate | None]:
         return {
+            "baseline": self.baseline,
             "metadata": self.metadata,
             "knn1": self.nearest,
             "knn": self.knn,
@@ -195,24 +194,19 @@ def means(probes: Sequence[LabelProbe]) -> list[dict[str, object]]:
         how many labels, and the means of the four ways.
     """
     found: list[dict[str, object]] = []
-    for metric in (METRICS[LabelKind.MULTICLASS], METRICS[LabelKind.MULTILABEL]):
+    for metric in (LabelKind.MULTICLASS.metric, LabelKind.MULTILABEL.metric):
         some = [each for each in probes if each.metric == metric]
         if len(some) < 2:
             continue
-        rows = [
-            (
-                each.baseline,
-                each.metadata.value,
-                each.nearest.value,
-                each.knn.value,
-                each.probe.value,
-            )
-            for each in some
-        ]
         names = ("baseline", "metadata", "knn1", "knn", "probe")
-        mean = (float(value) for value in np.mean(rows, axis=0))
-        found.append({"metric": metric, "labels": len(some)} | dict(zip(names, mean, strict=True)))
+        means = {name: _mean([each._scores[name] for each in some]) for name in names}
+        found.append({"metric": metric, "labels": len(some)} | means)
     return found
+
+
+def _mean(scores: Sequence[Estimate | None]) -> float | None:
+    known = [score.value for score in scores if score is not None]
+    return float(np.mean(known)) if len(known) == len(scores) else None
 
 
 def _read_metadata(store: Store, plan: ProbePlan) -> dict[str, list[object]]:
@@ -246,19 +240,27 @@ def _tell(
     metadata = Metadata.fit(alone, split.train)
     beside = metadata.features(alone, len(vectors))  # (N, M)
     features = np.concatenate([vectors, beside], axis=1) if told else vectors
-    by_metadata = fit_probe(beside, label, split, seed=plan.seed, device=device)
+    by_metadata = metadata_baseline(
+        beside,
+        label,
+        train=split.train,
+        validation=split.validation,
+        test=split.test,
+        groups=split.resampled,
+        seed=plan.seed,
+    )
     by_vectors = fit_probe(features, label, split, seed=plan.seed, device=device)
     nearest, knn, k = knn_scores(vectors, label, split, ks=KS, seed=plan.seed)
     return LabelProbe(
         label=label,
         split=split,
-        baseline=baseline_of(by_vectors),
-        metadata=score_of(by_metadata),
+        baseline=baseline(probe_predictions(by_vectors, label, split)),
+        metadata=by_metadata.estimate if by_metadata else None,
         metadata_names=metadata.names,
         nearest=nearest,
         knn=knn,
         k=k,
-        probe=score_of(by_vectors),
+        probe=score_of(by_vectors, label, split),
         result=by_vectors,
         features=metadata if told else Metadata(),
         few=tuple(_few_shots(features, label, split, plan, device)),
