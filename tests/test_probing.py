@@ -199,7 +199,9 @@ def test_labels_alike_in_metric_are_averaged_each_alike(store):
     (mean,) = means(found)
     assert (mean["metric"], mean["labels"]) == ("top1", 2)
     assert mean["probe"] == pytest.approx((found[0].probe.value + found[1].probe.value) / 2)
-    assert mean["baseline"] == pytest.approx((found[0].baseline.value + found[1].baseline.value) / 2)
+    assert mean["baseline"] == pytest.approx(
+        (found[0].baseline.value + found[1].baseline.value) / 2
+    )
     assert means(found[1:]) == []
 
 

@@ -87,7 +87,8 @@ def test_dino_accuracy_on_the_paintings_equals_an_independent_loop_exactly(paint
     codes = codes_of(store, "artist")
     vectors = store.vectors("embedding").astype(np.float64)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    found = top1(paintings, "--label", "artist", "--split", "halves", "--protocol", "dino")
+    options = ("--split", "halves", "--protocol", "dino", "-k", "10,20,100,200", "--keep-copies")
+    found = top1(paintings, "--label", "artist", *options)
     expected = {
         ("artist", k): dino_top1(vectors[train], codes[train], vectors[test], codes[test], k)
         / len(test)

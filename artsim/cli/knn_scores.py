@@ -48,8 +48,8 @@ def as_dicts(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Iterator
         yield (
             head
             | {"k": score.k, "temperature": score.temperature}
-            | row(score, evaluation.label)
             | evaluation.estimate(score).to_json(evaluation.label.kind.metric)
+            | row(score, evaluation.label)
             | rest
             | setting
         )

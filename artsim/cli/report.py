@@ -163,7 +163,10 @@ def _print(found: Study) -> None:
                 (f"grouped by {label.grouped.group}", label.grouped.methods, label.grouped.split)
             )
         for split, methods, facts in splits:
-            scores = [f"{each.estimate.value:.3f}" for each in methods[: len(_METHODS)]]
+            scores = [
+                "" if not each.estimate.n else f"{each.estimate.value:.3f}"
+                for each in methods[: len(_METHODS)]
+            ]
             rows.append([label.name, label.metric, split, *scores, f"{facts.test:,}"])
     right = ["split", *_METHODS, "test"]
     print_table(["label", "metric", *right], rows, right=right)

@@ -87,6 +87,8 @@ def _has_interval(estimate: Estimate) -> bool:
 
 def _parts(estimate: Estimate, metric: str = "") -> tuple[str, str]:
     """Write a score and its interval: a share in per cent, an error in its unit."""
+    if math.isnan(estimate.value):
+        return "", ""
     if metric == "MAE":
         value, low, high = (f"{each:.3g}" for each in (estimate.value, estimate.low, estimate.high))
     else:

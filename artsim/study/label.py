@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.evaluation.retrieval import QUANTILES, RetrievalPlan, retrieve
@@ -102,14 +103,15 @@ def study_label(
 
 def _methods(found: LabelProbe) -> tuple[MethodScore, ...]:
     scores = {
-        "metadata only": found.metadata,
+        # Not a number where no picture's metadata differs from another's.
+        "metadata only": found.metadata or Estimate(math.nan, math.nan, math.nan, n=0),
         "1-NN": found.nearest,
         "kNN": found.knn,
         "probe": found.probe,
     }
     return (
         MethodScore(_BASELINES[found.metric], found.baseline),
-        *(MethodScore(name, score) for name, score in scores.items() if score is not None),
+        *(MethodScore(name, score) for name, score in scores.items()),
     )
 
 
