@@ -213,9 +213,7 @@ def _show(each: LabelProbe, score: float) -> str:
 
 def _mean_row(mean: dict[str, Any], name: str) -> list[object]:
     methods = ("baseline", "metadata", "knn1", "knn", "probe")
-    *others, probe = (
-        "" if mean[method] is None else f"{mean[method]:.3f}" for method in methods
-    )
+    *others, probe = ("" if mean[method] is None else f"{mean[method]:.3f}" for method in methods)
     return [name, *others, "", probe, ""]
 
 
