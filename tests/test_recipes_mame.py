@@ -207,7 +207,7 @@ def test_as_an_extractor_it_is_said_that_pictures_are_padded(variable, squashed,
         assert done.exit_code == 0, done.output
         line = (
             f"run:{path} was trained on pictures with their own aspect ratios; here each is "
-            "brought to 64 x 64 pixels (pad)\n"
+            "resized to 64 x 64 pixels (pad)\n"
         )
         assert (line in done.stderr) == said
 
