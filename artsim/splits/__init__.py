@@ -10,14 +10,13 @@ from artsim.splits.choosing import (
     FRACTIONS,
     SplitChoice,
     SplitSource,
-    balanced_split,
-    joint_splits,
     read_source,
     split_label,
 )
 from artsim.splits.copies import look_alikes
 from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.hashes import picture_hashes
+from artsim.splits.joint import balanced_split, joint_splits
 from artsim.splits.leaks import WITHIN, Evidence, Leak, LeakKind, find_leaks, nearest_hashes
 from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Split
 from artsim.splits.stored import (

@@ -13,23 +13,25 @@ from artsim.errors import EvaluationError
 from artsim.labels import Label, LabelKind, codes_of
 from artsim.splits.audit import refuse_leaks
 from artsim.splits.copies import Copies, leave_out_copies, read_copies
-from artsim.splits.drawing import sample_per_class, split
+from artsim.splits.drawing import split
 from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Codes, Rows, Split
 from artsim.splits.stored import StoredSplit, read_stored_split
 from artsim.store import Store
 
 __all__ = [
     "FRACTIONS",
+    "VALIDATION",
     "SplitChoice",
     "SplitSource",
-    "balanced_split",
-    "joint_splits",
+    "draw_split",
+    "of_label",
+    "parts_of",
     "read_source",
     "split_label",
 ]
 
 FRACTIONS = (0.7, 0.1, 0.2)  # train, validation, test where no split is named
-_VALIDATION = 0.1  # of the train rows, where a split has none
+VALIDATION = 0.1  # of the train rows, where a split has none
 _NAMED = 3  # classes that a note names
 
 
@@ -72,7 +74,7 @@ class SplitSource:
             how = f"sample {stored.name!r}, leave-one-out among {len(rows):,}"
             found = _leave_one_out(rows, how)
         else:
-            found = _parts(stored)
+            found = parts_of(stored)
         return leave_out_copies(found, self.copies, keep=self.choice.keep_copies)
 
 
@@ -118,7 +120,7 @@ def _split_label(source: SplitSource, label: Label) -> Split:
                 np.intersect1d(stored.rows(SAMPLE), rows),
                 f" of the sample {stored.name!r}",
             )
-        drawn = _draw(rows, label, source, among)
+        drawn = draw_split(rows, label, source, among)
         return _note_rare(leave_out_copies(drawn, source.copies, keep=choice.keep_copies), label)
     if stored.is_folds:
         raise EvaluationError(
@@ -126,7 +128,7 @@ def _split_label(source: SplitSource, label: Label) -> Split:
             "'artsim split --name NAME --fractions 70/10/20'"
         )
     _refuse_shared(source.whole, source)
-    found = _of_label(source.whole, label)
+    found = of_label(source.whole, label)
     for part, rows in ((TRAIN, found.train), (TEST, found.test)):
         if not len(rows):
             raise EvaluationError(
@@ -134,88 +136,11 @@ def _split_label(source: SplitSource, label: Label) -> Split:
                 "choose another --split or --label"
             )
     if not len(found.validation):
-        train, validation = _divide(found.train, label, (1 - _VALIDATION, _VALIDATION), source)
+        train, validation = _divide(found.train, label, (1 - VALIDATION, VALIDATION), source)
         tenth = f", chosen on a tenth of train drawn with seed {choice.seed}"
         description = found.description.removesuffix(", chosen on val") + tenth
         found = replace(found, train=train, validation=validation, description=description)
     return _note_rare(found, label)
-
-
-def joint_splits(
-    store: Store,
-    labels: Sequence[Label],
-    *,
-    splits: Sequence[str | None],
-    group: str | None = None,
-    keep_copies: bool = False,
-    seed: int,
-) -> tuple[Split, ...]:
-    """Split several labels that are learned together: no test picture of one trains another.
-
-    Without a split 70/10/20 is drawn once for all labels, stratified by the first. Splits without
-    a test part are tested on their validation rows. Labels whose split has no validation share a
-    tenth of what they may train on. Copies of any test picture are left out of all training and
-    validation, and what any label is chosen by is left out of all training.
-
-    Args:
-        store: The index.
-        labels: The labels.
-        splits: For each a stored split, a column that says train, val and test, or None.
-        group: Column whose values are never in two parts of a split that is drawn.
-        keep_copies: Whether to train on copies of test pictures as well.
-        seed: Of the draws.
-
-    Raises:
-        EvaluationError: If a label has no picture to train on or to be tested on, or is there
-            twice; if a split or column is not there.
-    """
-    names = [label.name for label in labels]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise EvaluationError(f"label {twice!r} is named twice; name each label once")
-    source = read_source(store, SplitChoice(keep_copies=keep_copies, seed=seed), group=group)
-    every = np.unique(np.concatenate([label.labeled for label in labels]))
-    drawn = _draw(every, labels[0], source)
-    wholes = [_parts(read_stored_split(store, name)) if name else drawn for name in splits]
-    return _keep_apart([_of_label(*each) for each in zip(wholes, labels, strict=True)], source)
-
-
-def balanced_split(
-    store: Store, label: Label, *, per_class: tuple[int, int, int], first: bool = False, seed: int
-) -> Split:
-    """Draw as many rows of each class for training, validation and test.
-
-    Args:
-        store: The index.
-        label: Of one class a picture.
-        per_class: Rows of each class in train, validation and test.
-        first: Take the first in the catalog's order, not a random sample.
-        seed: Of the draw.
-
-    Raises:
-        EvaluationError: If a class has too few.
-    """
-    counts, wanted = label.counts, sum(per_class)
-    if counts.min() < wanted:
-        scarce = label.classes[int(counts.argmin())]
-        each = " + ".join(f"{n:,}" for n in per_class)
-        raise EvaluationError(
-            f"{scarce!r} has {counts.min():,} pictures, expected {each}; ask for fewer"
-        )
-    left, parts = label.strata.copy(), []
-    for n in per_class:
-        rows = _first_per_class(left, n) if first else sample_per_class(left, n, seed=seed)
-        left[rows] = -1
-        parts.append(rows)
-    how = "the first in the catalog" if first else f"drawn with seed {seed}"
-    sizes = "/".join(f"{n:,}" for n in per_class)
-    found = Split(
-        train=parts[0],
-        validation=parts[1],
-        test=parts[2],
-        description=f"{sizes} of each class, {how}",
-    )
-    return _keep_apart([found], read_source(store, SplitChoice(seed=seed)))[0]
 
 
 def _leave_one_out(rows: Rows, description: str) -> Split:
@@ -229,7 +154,7 @@ def _folds(stored: StoredSplit) -> Split:
     return replace(_leave_one_out(np.flatnonzero(folds >= 0), how), groups=folds[:, None])
 
 
-def _parts(stored: StoredSplit) -> Split:
+def parts_of(stored: StoredSplit) -> Split:
     """Return the parts of a split; without a test part it is tested on its validation rows."""
     tested = next((part for part in (TEST, VAL) if part in stored.counts), None)
     if TRAIN not in stored.counts or tested is None:
@@ -248,7 +173,8 @@ def _parts(stored: StoredSplit) -> Split:
     )
 
 
-def _draw(rows: Rows, label: Label, source: SplitSource, among: str = "") -> Split:
+def draw_split(rows: Rows, label: Label, source: SplitSource, among: str = "") -> Split:
+    """Draw 70/10/20 of these rows, stratified by a label, each group in one part."""
     train, validation, test = _divide(rows, label, FRACTIONS, source)
     seed = source.choice.seed
     description = f"70/10/20{among} drawn with seed {seed}, stratified by {label.name}"
@@ -268,7 +194,7 @@ def _divide(
     return tuple(rows[part] for part in parts)
 
 
-def _of_label(whole: Split, label: Label) -> Split:
+def of_label(whole: Split, label: Label) -> Split:
     """Keep the rows that have a label."""
     known = label.known
     return replace(
@@ -319,69 +245,3 @@ def _note_rare(found: Split, label: Label) -> Split:
 def _some(names: list[str]) -> str:
     shown = ", ".join(map(repr, names[:_NAMED]))
     return shown + (", ..." if len(names) > _NAMED else "")
-
-
-# --- several labels -----------------------------------------------------------------------
-
-
-def _keep_apart(splits: Sequence[Split], source: SplitSource) -> tuple[Split, ...]:
-    """Leave out of training what any label is tested on or chosen by, and their copies."""
-    tests = np.unique(np.concatenate([each.test for each in splits]))
-    kept = [_without(each, tests, "tested on") for each in splits]
-    kept = [
-        leave_out_copies(each, source.copies, of=tests, keep=source.choice.keep_copies)
-        for each in kept
-    ]
-    kept = _share_validation(kept, source.choice.seed)
-    chosen = np.unique(np.concatenate([each.validation for each in kept]))
-    if not source.choice.keep_copies:
-        chosen = np.flatnonzero(source.copies.of(chosen))
-    kept = [_without(each, np.setdiff1d(chosen, each.validation), "chosen by") for each in kept]
-    for each in kept:
-        for what, rows in (
-            ("train on", each.train),
-            ("choose by", each.validation),
-            ("test on", each.test),
-        ):
-            if not len(rows):
-                raise EvaluationError(
-                    f"{each.description}: there is no picture to {what}; choose another split"
-                )
-    return tuple(kept)
-
-
-def _without(found: Split, rows: Rows, why: str) -> Split:
-    """Leave rows out of training and validation, as some label is tested on or chosen by them."""
-    train, validation = (np.setdiff1d(each, rows) for each in (found.train, found.validation))
-    count = len(found.learned) - len(train) - len(validation)
-    if not count:
-        return found
-    pictures = "1 picture" if count == 1 else f"{count:,} pictures"
-    note = f"{pictures} left out of training: a label is {why} them or their copies"
-    return replace(found, train=train, validation=validation, notes=(*found.notes, note))
-
-
-def _share_validation(splits: Sequence[Split], seed: int) -> list[Split]:
-    """Draw a tenth of what is left for the validation of the splits that have none."""
-    left = [each.train for each in splits if not len(each.validation)]
-    if not left:
-        return list(splits)
-    rows = np.unique(np.concatenate(left))
-    tenth = np.random.default_rng(seed).permutation(rows)[: max(round(_VALIDATION * len(rows)), 1)]
-    how = f", chosen on a tenth of train drawn with seed {seed}"
-    return [
-        each
-        if len(each.validation)
-        else replace(
-            each,
-            train=np.setdiff1d(each.train, tenth),
-            validation=np.intersect1d(each.train, tenth),
-            description=each.description + how,
-        )
-        for each in splits
-    ]
-
-
-def _first_per_class(codes: Codes, n: int) -> Rows:
-    rows = [np.flatnonzero(codes == code)[:n] for code in np.unique(codes[codes >= 0])]
-    return np.sort(np.concatenate(rows))
