@@ -1,0 +1,155 @@
+"""What the functions of the front door return: small, frozen, and easy to turn into tables."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from artsim.search import Answer
+
+__all__ = ["SearchResult", "Table"]
+
+_SHOWN = 20  # rows of a repr
+_SHEET = 15  # matches of a contact sheet in a notebook
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of an evaluation or a list, one mapping per row.
+
+    ``to_pandas()`` has every column; the repr shows those of ``columns``. ``results`` holds the
+    objects that the rows were made from, with everything that does not fit into a table.
+    """
+
+    title: str
+    rows: tuple[Mapping[str, Any], ...]
+    columns: tuple[str, ...] = ()  # shown first; all if empty
+    results: tuple[Any, ...] = field(default=(), repr=False)
+    notes: tuple[str, ...] = ()  # what to know when reading it
+
+    def __len__(self) -> int:
+        """Count the rows."""
+        return len(self.rows)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return every row and column."""
+        import pandas as pd
+
+        return pd.DataFrame(list(self.rows))
+
+    def __repr__(self) -> str:
+        """Show the title, the main columns of the first rows, and the notes."""
+        table = self._shown()
+        more = f"... {len(self) - _SHOWN:,} more rows" if len(self) > _SHOWN else ""
+        lines = (self.title, table.to_string(index=False) if len(table) else "no rows", more)
+        return "\n".join(filter(None, (*lines, *self.notes)))
+
+    def _repr_html_(self) -> str:
+        """Show it as a table in a notebook."""
+        from html import escape
+
+        notes = "".join(f"<p><small>{escape(note)}</small></p>" for note in self.notes)
+        table = self._shown().to_html(index=False, border=0)
+        return f"<p><b>{escape(self.title)}</b></p>{table}{notes}"
+
+    def _shown(self) -> pd.DataFrame:
+        table = self.to_pandas().head(_SHOWN)
+        known = [name for name in self.columns if name in table]
+        return (table[known] if known else table).round(3)
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """The works most similar to a query, best first.
+
+    A notebook shows it as a contact sheet.
+    """
+
+    index: str  # the path of the index
+    answer: Answer  # the matches, the queries and how they were compared
+
+    def __len__(self) -> int:
+        """Count the matches."""
+        return len(self.answer.matches)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of the matches, best first."""
+        return [match.id for match in self.answer.matches]
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return one row per match: rank, id, score, percentile, image and the metadata."""
+        import pandas as pd
+
+        return pd.DataFrame(
+            [
+                {
+                    "rank": match.rank,
+                    "id": match.id,
+                    "score": match.score,
+                    "percentile": match.percentile,
+                    "image": match.image,
+                    **match.metadata,
+                    **match.shares,
+                }
+                for match in self.answer.matches
+            ],
+            columns=None if self.answer.matches else ["rank", "id", "score", "percentile", "image"],
+        )
+
+    def __repr__(self) -> str:
+        """Show the query and the matches in lines."""
+        answer = self.answer
+        title = f"{len(self)} works similar to {answer.name} in {self.index}"
+        lines = [
+            f"{match.rank:3}  {match.score:.3f}  {match.id}  {_caption(match.metadata)}".rstrip()
+            for match in answer.matches
+        ]
+        return "\n".join([title, *lines, *filter(None, [answer.nothing])])
+
+    def _repr_html_(self) -> str:
+        """Show a contact sheet in a notebook; text where no picture can be opened."""
+        from html import escape
+
+        text = f"<pre>{escape(repr(self))}</pre>"
+        tiles = [
+            _tile(match.image, match.id, match.metadata) for match in self.answer.matches[:_SHEET]
+        ]
+        if not any(tile[0] for tile in tiles):
+            return text
+        return f'<img alt="{escape(self.answer.name)}" src="{_sheet(self.answer, tiles)}">{text}'
+
+
+def _sheet(answer: Answer, tiles: Sequence[tuple[Path | None, tuple[str, ...]]]) -> str:
+    """Draw the contact sheet as a data URI."""
+    from artsim.report import Tile, contact_sheet
+
+    queries = [
+        Tile(*_tile(query.image, query.name, query.metadata))
+        for query in answer.queries
+        if query.image is not None
+    ]
+    sheet = contact_sheet(queries, [Tile(*tile) for tile in tiles])
+    stream = io.BytesIO()
+    sheet.save(stream, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+
+def _tile(
+    image: str | None, name: str, metadata: Mapping[str, Any]
+) -> tuple[Path | None, tuple[str, ...]]:
+    file = None if image is None or image.startswith(("http://", "https://")) else Path(image)
+    caption = tuple(filter(None, (name, _caption(metadata))))
+    return (file if file is not None and file.is_file() else None), caption
+
+
+def _caption(metadata: Mapping[str, Any]) -> str:
+    """Return title and artist, as far as they are known."""
+    return ", ".join(str(metadata[key]) for key in ("title", "artist") if metadata.get(key))
