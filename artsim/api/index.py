@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from artsim.api.queries import QueryLike, read_queries
 from artsim.api.results import SearchResult
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from artsim.datatypes import Passport
     from artsim.search import Encoder, Searcher
 
-__all__ = ["Index", "open_index"]
+__all__ = ["Index", "IndexLike", "open", "open_store"]
 
 
 class Index:
@@ -68,7 +68,8 @@ class Index:
     @property
     def failures(self) -> pd.DataFrame:
         """The pictures that could not be embedded: id, image, stage and reason."""
-        return self.store.failures().to_pandas()
+        failures: pd.DataFrame = self.store.failures().to_pandas()
+        return failures
 
     def __len__(self) -> int:
         """Count the pictures."""
@@ -76,7 +77,8 @@ class Index:
 
     def to_pandas(self) -> pd.DataFrame:
         """Return id, image and metadata, one row per picture, in the order of the vectors."""
-        return self.store.read(["id", "image", *self.columns]).to_pandas()
+        table: pd.DataFrame = self.store.read(["id", "image", *self.columns]).to_pandas()
+        return table
 
     def vectors(self, tap: str | None = None) -> NDArray[np.float32]:
         """Return the vectors of a tap, shape (N, D), in the order of `to_pandas`."""
@@ -131,7 +133,7 @@ class Index:
         )
 
 
-def open_index(path: str | Path, *, tap: str | None = None) -> Index:
+def open(path: str | Path, *, tap: str | None = None) -> Index:  # as files are opened
     """Open an index folder.
 
     Args:
@@ -142,3 +144,17 @@ def open_index(path: str | Path, *, tap: str | None = None) -> Index:
         StoreError: If there is no index, it is damaged, or it has no such tap.
     """
     return Index(Store.open(Path(path)), tap=tap)
+
+
+IndexLike: TypeAlias = "Index | Store | str | Path"
+
+
+def open_store(index: IndexLike) -> Store:
+    """Return the store of an index, however it is given.
+
+    Raises:
+        StoreError: If there is no index, or it is damaged.
+    """
+    if isinstance(index, Index):
+        return index.store
+    return index if isinstance(index, Store) else Store.open(Path(index))

@@ -32,8 +32,9 @@ def read_queries(query: QueryLike | Sequence[QueryLike], works: Works) -> tuple[
         SearchError: If one is neither a file nor an id, or both, or is of another type.
         FetchError: If a web address cannot be downloaded.
     """
-    several = isinstance(query, Sequence) and not isinstance(query, str | bytes)
-    return tuple(read_query(each, works) for each in (query if several else [query]))
+    if isinstance(query, list | tuple):
+        return tuple(read_query(each, works) for each in query)
+    return (read_query(query, works),)  # type: ignore[arg-type]  # no other sequence is a query
 
 
 def read_query(query: QueryLike, works: Works) -> Term:

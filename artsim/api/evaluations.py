@@ -1,0 +1,252 @@
+"""How well an index's vectors predict its labels: kNN, probes, retrieval, leaderboards, splits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from artsim.api.index import IndexLike, open_store
+from artsim.api.results import Table
+
+__all__ = [
+    "add_label",
+    "draw_split",
+    "find_leaks",
+    "knn_eval",
+    "leaderboard",
+    "probe",
+    "retrieval_eval",
+]
+
+Labels: TypeAlias = "str | Sequence[str]"
+
+
+def knn_eval(
+    index: IndexLike,
+    labels: Labels = (),
+    *,
+    split: str | None = None,
+    groups: Labels = (),
+    ks: Sequence[int] = (),
+    tap: str | None = None,
+    device: str = "cpu",
+) -> Table:
+    """Evaluate k-nearest-neighbor classification: one row per label and k.
+
+    Args:
+        index: An index, or its folder.
+        labels: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
+        split: A stored split or a split column; leave-one-out if None.
+        groups: Columns whose values are never neighbors: ``"artist"``.
+        ks: Numbers of neighbors; the protocol's own if empty.
+        tap: The vectors; the first ones if None.
+        device: Where similarities are computed.
+
+    Raises:
+        EvaluationError: If a column does not exist or cannot be a label, or none can.
+
+    Example:
+        >>> artsim.knn_eval(index, labels=["artist"], groups="near-duplicate").to_pandas()
+    """
+    from artsim.evaluation.knn import KnnPlan, knn_eval, result_rows
+
+    store = open_store(index)
+    plan = KnnPlan(
+        tap=store.tap(tap).name,
+        labels=_several(labels),
+        split=split,
+        groups=_several(groups),
+        ks=tuple(ks),
+    )
+    run = knn_eval(store, plan, device=device)
+    results = tuple(run)
+    rows = tuple(row for each in results for row in result_rows(each, plan))
+    notes = tuple(f"{name} is left out: {reason}" for name, reason in run.not_labels.items())
+    columns = ("label", "k", "top1", "top1_low", "top1_high", "mAP", "MAE", "majority", "n")
+    return Table(f"kNN on {store.path}, {plan.tap}", rows, columns, results, notes)
+
+
+def probe(
+    index: IndexLike,
+    label: Labels = (),
+    *,
+    split: str | None = None,
+    group: str | None = None,
+    tap: str | None = None,
+    seed: int = 0,
+    save: str | None = None,
+    device: str = "cpu",
+) -> Table:
+    """Train a linear probe for each label and compare it with baselines: one row per label.
+
+    Args:
+        index: An index, or its folder.
+        label: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
+        split: A stored split or a split column; 70/10/20 is drawn for each label if None.
+        group: A column whose values are never in both training and test set: ``"artist"``.
+        tap: The vectors; the first ones if None.
+        seed: Of the split and the intervals.
+        save: Save the probes in the index under this name, for `artsim.predict`.
+        device: Where the probes are trained.
+
+    Raises:
+        EvaluationError: If a column does not exist or cannot be a label, or a part is empty.
+    """
+    from artsim.evaluation.probe import ProbePlan, probe
+    from artsim.prediction import make_head, save_head
+
+    store = open_store(index)
+    plan = ProbePlan(
+        tap=store.tap(tap).name, labels=_several(label), split=split, group=group, seed=seed
+    )
+    results = tuple(probe(store, plan, device=device))
+    if save is not None:
+        save_head(store, make_head(store, plan, results, save))
+    rows = tuple(each.to_json() for each in results)
+    notes = tuple(f"{row['label']}: {note}" for row in rows for note in row["notes"])
+    columns = ("label", "metric", "baseline", "metadata", "knn1", "knn", "k", "probe")
+    columns += ("probe_low", "probe_high")
+    return Table(f"Probes on {store.path}, {plan.tap}", rows, columns, results, notes)
+
+
+def retrieval_eval(
+    index: IndexLike, labels: Labels = (), *, ks: Sequence[int] = (), tap: str | None = None
+) -> Table:
+    """Score retrieval: how many works with its label each picture retrieves; one row per label.
+
+    Args:
+        index: An index, or its folder.
+        labels: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
+        ks: Ranks to cut at.
+        tap: The vectors; the first ones if None.
+
+    Raises:
+        EvaluationError: If a column does not exist or cannot be a label, or a k is out of range.
+    """
+    from artsim.evaluation.retrieval import RetrievalPlan, retrieve
+
+    store = open_store(index)
+    plan = RetrievalPlan(tap=store.tap(tap).name, labels=_several(labels), ks=tuple(ks))
+    results = tuple(retrieve(store, plan))
+    rows = tuple(
+        {"label": each.scores.label, "queries": len(each.scores.query_rows)}
+        | each.scores.overall
+        | {"auc": each.auc}
+        for each in results
+    )
+    return Table(f"Retrieval on {store.path}, {plan.tap}", rows, results=results)
+
+
+def leaderboard(
+    indexes: Sequence[IndexLike],
+    labels: Labels = (),
+    *,
+    split: str | None = None,
+    group: str | None = None,
+    taps: Sequence[str] = (),
+    seed: int = 0,
+    device: str = "cpu",
+) -> Table:
+    """Compare the taps of one or several indexes of a catalog: one row per label and tap.
+
+    Args:
+        indexes: Indexes or their folders; labels and split are those of the first.
+        labels: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
+        split: A stored split or a split column; 70/10/20 is drawn for each label if None.
+        group: A column whose values are never in both training and test set.
+        taps: Names of taps; all if empty.
+        seed: Of the split and the intervals.
+        device: Where the probes are trained.
+
+    Raises:
+        EvaluationError: If there is no such tap or label, or an index shares no row.
+    """
+    from artsim.evaluation.probe import LeaderboardPlan, leaderboard
+
+    stores = [open_store(index) for index in indexes]
+    plan = LeaderboardPlan(
+        labels=_several(labels), split=split, group=group, taps=tuple(taps), seed=seed
+    )
+    results = tuple(leaderboard(stores, plan, device=device))
+    rows = tuple(each.to_json() for each in results)
+    columns = ("label", "index", "tap", "dims", "metric", "baseline", "knn", "probe")
+    columns += ("probe_low", "probe_high")
+    return Table(f"Leaderboard of {stores[0].path}", rows, columns, results)
+
+
+def add_label(index: IndexLike, text: str) -> Table:
+    """Add a derived label to an index, ``NAME = SQL``; one row per class.
+
+    Args:
+        index: An index, or its folder.
+        text: For example ``"century = ceil(year / 100)"``.
+
+    Raises:
+        EvaluationError: If it cannot be read or computed, or a column has its name.
+    """
+    from collections import Counter
+
+    from artsim.labels import add_label
+
+    label, values = add_label(open_store(index).path, text)
+    counts = Counter(value for value in values if value is not None)
+    rows = tuple({"class": name, "rows": count} for name, count in counts.most_common())
+    return Table(f"{label.name}: {len(counts):,} classes", rows)
+
+
+def draw_split(
+    index: IndexLike,
+    name: str,
+    *,
+    fractions: Sequence[float] = (0.7, 0.1, 0.2),
+    stratify: str | None = None,
+    group: str | None = None,
+    seed: int = 0,
+) -> Table:
+    """Split an index into training, validation and test set and store that; one row per part.
+
+    Args:
+        index: An index, or its folder.
+        name: Of the split.
+        fractions: Train and test, or train, validation and test; they add up to 1.
+        stratify: A label whose classes are divided evenly.
+        group: A column whose values stay in one part: ``"artist"``.
+        seed: Of the draw.
+
+    Raises:
+        EvaluationError: If there is such a split already, or the rows cannot be divided so.
+    """
+    from artsim.splits import SplitPlan, make_split
+
+    plan = SplitPlan(fractions=tuple(fractions), stratify=stratify, group=group, seed=seed)
+    split = make_split(open_store(index), name, plan)
+    rows = tuple({"part": part, "rows": count} for part, count in split.counts.items())
+    return Table(f"Split {name}", rows)
+
+
+def find_leaks(index: IndexLike, split: str, *, group: str | None = None) -> Table:
+    """Compare the parts of a split: files, look-alikes and groups that are in both of two parts.
+
+    Args:
+        index: An index, or its folder.
+        split: A stored split or a split column.
+        group: A column whose values should be in one part only.
+
+    Raises:
+        EvaluationError: If there is no such split or column.
+    """
+    from artsim.splits import audit_splits
+
+    store = open_store(index)
+    found = audit_splits(store, [split], group=group)
+    rows = tuple(
+        {"part": each.held_side, "other": each.seen_side, "rows": each.held}
+        | {"leaks": len(each.leaks)}
+        | {str(kind): each.counts[kind] for kind in found.checked}
+        for each in found.comparisons
+    )
+    return Table(f"Leaks of split {split}", rows, results=(found,))
+
+
+def _several(labels: Labels) -> tuple[str, ...]:
+    return (labels,) if isinstance(labels, str) else tuple(labels)

@@ -1,0 +1,99 @@
+"""What an index shows as a whole: duplicates, a map, a report."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from artsim.api.index import IndexLike, open_store
+from artsim.api.results import Table
+
+__all__ = ["find_duplicates", "make_map", "make_report"]
+
+
+def find_duplicates(index: IndexLike, *, within: int = 4, tap: str | None = None) -> Table:
+    """Find identical files, copies, and other pictures of the same work: one row per pair.
+
+    Args:
+        index: An index, or its folder.
+        within: Bits in which the perceptual hashes of copies may differ.
+        tap: The vectors to compare; the first ones if None.
+    """
+    from artsim.duplicates import find_groups, gather
+    from artsim.splits import picture_hashes
+
+    store = open_store(index)
+    hashes = picture_hashes(store, workers=os.cpu_count() or 1)
+    evidence, _ = gather([store], [hashes], tap)
+    groups, _ = find_groups(evidence, within=within)
+    ids = store.read(["id"]).column("id").to_pylist()
+    rows = tuple(
+        {"group": number, "kind": str(pair.kind), "id": ids[pair.first], "other": ids[pair.second]}
+        | {"score": pair.score}
+        for number, group in enumerate(groups, 1)
+        for pair in group.pairs
+    )
+    return Table(f"Duplicates in {store.path}: {len(groups):,} groups", rows, results=tuple(groups))
+
+
+def make_map(index: IndexLike, *, tap: str | None = None, seed: int = 0) -> Table:
+    """Lay the pictures out on a 2-D map by similarity: id, x and y, one row per picture.
+
+    The map is stored in the index. Needs the extra ``map``.
+
+    Args:
+        index: An index, or its folder.
+        tap: The vectors to compare; the first ones if None.
+        seed: Of the layout.
+
+    Raises:
+        EvaluationError: If UMAP is not installed, or there are fewer than 3 pictures.
+    """
+    from artsim.index import LayoutPlan, make_layout
+
+    store = open_store(index)
+    points = make_layout(store, store.tap(tap).name, LayoutPlan(seed=seed))  # (N, 2)
+    ids = store.read(["id"]).column("id").to_pylist()
+    rows = tuple(
+        {"id": id_, "x": float(x), "y": float(y)} for id_, (x, y) in zip(ids, points, strict=True)
+    )
+    return Table(f"Map of {store.path}", rows)
+
+
+def make_report(
+    index: IndexLike,
+    file: str | Path,
+    *,
+    labels: str | tuple[str, ...] | list[str] = (),
+    split: str | None = None,
+    group: str | None = None,
+    seed: int = 0,
+) -> Path:
+    """Write the HTML report on how well the labels can be predicted. Needs the extra ``report``.
+
+    Args:
+        index: An index, or its folder.
+        file: The page to write.
+        labels: Columns or derived labels; all that can be labels if empty.
+        split: A stored split or a split column; 70/10/20 is drawn if None.
+        group: A column whose values are never in both training and test set; found if None.
+        seed: Of everything that is drawn.
+
+    Raises:
+        EvaluationError: If a label cannot be evaluated, or none can.
+        StoreError: If the page cannot be written.
+    """
+    from artsim.report import save_text, study_page
+    from artsim.study import StudyPlan, find_group, study
+
+    store = open_store(index)
+    plan = StudyPlan(
+        tap=store.tap(None).name,
+        labels=(labels,) if isinstance(labels, str) else tuple(labels),
+        split=split,
+        group=group or find_group(store),
+        seed=seed,
+    )
+    page, _ = study_page(study(store, plan), f"artsim report --index {store.path}")
+    save_text(page, Path(file))
+    return Path(file)
