@@ -34,7 +34,10 @@ def test_every_option_has_help(command):
 
 def test_the_command_reference_is_what_help_says():
     done = subprocess.run(
-        [sys.executable, "-m", "cogapp", "--check", "README.md", "docs/commands.md"],
+        [
+            *(sys.executable, "-m", "cogapp", "--check"),
+            *("docs/commands.md", "docs/reference/recipes.md"),
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -43,11 +46,24 @@ def test_the_command_reference_is_what_help_says():
     assert done.returncode == 0, done.stdout
 
 
-def test_python_examples_compile():
-    examples = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    assert len(examples) >= 2
-    for example in examples:
-        compile(example, "README.md", "exec")
+def test_the_readme_is_short():
+    assert len(README.splitlines()) <= 200
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.name)
+def test_python_examples_compile(page):
+    for example in re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL):
+        compile(example, page.name, "exec")
+
+
+def test_what_the_docs_show_of_the_sample_museum_is_what_is_printed():
+    done = subprocess.run(
+        [sys.executable, ROOT / "scripts/examples.py", "--place", "museum"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_rooms_of_the_architecture_are_those_of_the_code():

@@ -1,4 +1,4 @@
-"""The whole way on real museum pictures: the README's figures, and pixels beside the peers'."""
+"""The whole way on real museum pictures: the figures of the docs, and pixels beside the peers'."""
 
 import json
 import re
@@ -23,7 +23,8 @@ from artsim.splits import read_stored_split
 from artsim.store import Store
 
 pytestmark = pytest.mark.slow
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+EVALUATE = (ROOT / "docs/guides/evaluate.md").read_text(encoding="utf-8")
+SEARCH = (ROOT / "docs/guides/search.md").read_text(encoding="utf-8")
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
 
 
@@ -68,7 +69,7 @@ def test_neighbors_know_artists_styles_and_types_as_the_readme_says(paintings, a
     assert found["artist", 1] >= 0.54
     assert found["style", 1] >= 0.62
     for label in ("artist", "style", "genre"):
-        table = README.partition(f"\n{label}: ")[2]
+        table = EVALUATE.partition(f"\n{label}: ")[2]
         for k in (1, 5, 20):
             printed = re.findall(rf"^ +{k}   (0\.\d+)", table, re.MULTILINE)[0]
             assert found[label, k] == pytest.approx(float(printed), abs=0.01)
@@ -105,7 +106,7 @@ def test_dino_accuracy_on_the_paintings_equals_an_independent_loop_exactly(paint
     ],
 )
 def test_the_matches_of_the_readme_are_found(paintings, asked):
-    block = re.split(r"```|\n\$ ", README.partition(f"$ artsim similar {asked}\n")[2])[0]
+    block = re.split(r"```|\n\$ ", SEARCH.partition(f"$ artsim similar {asked}\n")[2])[0]
     printed = re.findall(r"^ +\d   (0\.\d{3}) +(\d+\.\d\d)   (\w{10})", block, re.MULTILINE)
     found = map(json.loads, run("similar", *shlex.split(asked), "--index", paintings).splitlines())
     assert printed == [

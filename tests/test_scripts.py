@@ -204,8 +204,10 @@ def test_check_runs_everything_and_names_what_failed(checkout: Path) -> None:
         "-m ruff format --check .",
         "-m ruff check .",
         "-m mypy",
+        ".venv/bin/codespell --dictionary=- --dictionary=scripts/words.txt .",
         ".venv/bin/lint-imports --no-cache",
-        "-m cogapp --check --diff README.md docs/commands.md",
+        "-m cogapp --check --diff docs/commands.md docs/reference/recipes.md",
+        "-m mkdocs build --strict --quiet",
     ]
 
 
