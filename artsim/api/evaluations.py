@@ -20,6 +20,8 @@ __all__ = [
 
 Labels: TypeAlias = "str | Sequence[str]"
 
+_PROBE = ("probe", "probe_low", "probe_high")
+
 
 def knn_eval(
     index: IndexLike,
@@ -60,7 +62,7 @@ def knn_eval(
     )
     run = knn_eval(store, plan, device=device)
     results = tuple(run)
-    rows = tuple(row for each in results for row in result_rows(each, plan))
+    rows = tuple(row for each in results for row in result_rows(each, plan, run.split))
     notes = tuple(f"{name} is left out: {reason}" for name, reason in run.not_labels.items())
     columns = ("label", "k", "top1", "top1_low", "top1_high", "mAP", "MAE", "majority", "n")
     return Table(f"kNN on {store.path}, {plan.tap}", rows, columns, results, notes)
@@ -103,9 +105,8 @@ def probe(
     if save is not None:
         save_head(store, make_head(store, plan, results, save))
     rows = tuple(each.to_json() for each in results)
-    notes = tuple(f"{row['label']}: {note}" for row in rows for note in row["notes"])
-    columns = ("label", "metric", "baseline", "metadata", "knn1", "knn", "k", "probe")
-    columns += ("probe_low", "probe_high")
+    notes = tuple(f"{each.label.name}: {note}" for each in results for note in each.split.notes)
+    columns = ("label", "metric", "baseline", "metadata", "knn1", "knn", "k", *_PROBE)
     return Table(f"Probes on {store.path}, {plan.tap}", rows, columns, results, notes)
 
 
@@ -169,8 +170,7 @@ def leaderboard(
     )
     results = tuple(leaderboard(stores, plan, device=device))
     rows = tuple(each.to_json() for each in results)
-    columns = ("label", "index", "tap", "dims", "metric", "baseline", "knn", "probe")
-    columns += ("probe_low", "probe_high")
+    columns = ("label", "index", "tap", "dims", "metric", "baseline", "knn", *_PROBE)
     return Table(f"Leaderboard of {stores[0].path}", rows, columns, results)
 
 

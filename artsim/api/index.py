@@ -150,11 +150,9 @@ IndexLike: TypeAlias = "Index | Store | str | Path"
 
 
 def open_store(index: IndexLike) -> Store:
-    """Return the store of an index, however it is given.
+    """Open the store of an index as it is now, with labels and splits added since.
 
     Raises:
         StoreError: If there is no index, or it is damaged.
     """
-    if isinstance(index, Index):
-        return index.store
-    return index if isinstance(index, Store) else Store.open(Path(index))
+    return Store.open(index.path if isinstance(index, Index | Store) else Path(index))

@@ -20,10 +20,10 @@ def predict(
     Args:
         index: The index that the probe is saved in, or its folder.
         pictures: Files, or ids of works of the index.
-        head: The name under which the probe was saved; the only one if None.
+        head: The name under which the probe was saved; the newest if None.
 
     Raises:
-        EvaluationError: If there is no such probe, or several and no name.
+        EvaluationError: If there is no such probe.
         SearchError: If a picture is neither a file nor an id.
         ImageError: If a file is not a picture.
 
@@ -31,11 +31,17 @@ def predict(
         >>> artsim.probe(index, label="style", save="by-style")
         >>> artsim.predict(index, "query.jpg", head="by-style").to_pandas()
     """
-    from artsim.prediction import HeadPredictor, find_head, predict_ids, predict_picture
+    from artsim.prediction import (
+        HeadPredictor,
+        find_head,
+        load_head,
+        predict_ids,
+        predict_picture,
+    )
     from artsim.search import Works
 
     store = open_store(index)
-    predictor = HeadPredictor(store, find_head(store, head))
+    predictor = HeadPredictor(store, load_head(find_head(store, head)))
     works, rows = Works(store), []
     for each in [pictures] if isinstance(pictures, str | Path) else pictures:
         if Path(each).is_file():

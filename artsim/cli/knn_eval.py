@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import cloup
 
-from artsim.cli.knn_scores import as_dicts, print_evaluation
+from artsim.cli.knn_scores import print_evaluation
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.labels import group_option, k_option, label_option, split_options
@@ -114,7 +114,13 @@ def knn_eval(
         artsim knn-eval --label artist --split honest --protocol met
     """
     store = open_store(index)
-    from artsim.evaluation.knn import Correction, KnnPlan, Protocol, predictions_writer
+    from artsim.evaluation.knn import (
+        Correction,
+        KnnPlan,
+        Protocol,
+        predictions_writer,
+        result_rows,
+    )
     from artsim.evaluation.knn import knn_eval as evaluate
     from artsim.models import find_device
 
@@ -146,7 +152,7 @@ def knn_eval(
             if write is not None:
                 write(evaluation)
             if in_json:
-                print_json_lines(as_dicts(evaluation, plan, run.split), index=store.path)
+                print_json_lines(result_rows(evaluation, plan, run.split), index=store.path)
             else:
                 print_evaluation(evaluation)
     if not in_json:

@@ -1,8 +1,8 @@
-"""The scores of ``artsim knn-eval``: tables for people, objects for programs."""
+"""The scores of ``artsim knn-eval`` as tables."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +10,7 @@ import click
 from artsim.cli.output import print_table
 
 if TYPE_CHECKING:
+<<<<<<< HEAD
     from artsim.evaluation.knn import AnyEvaluation, AnyScore, KnnEvaluation, KnnPlan, MetEvaluation
     from artsim.labels import Label
     from artsim.splits import Split
@@ -101,6 +102,11 @@ def _met_dict(evaluation: MetEvaluation) -> dict[str, Any]:
         "chosen_on": evaluation.chosen_on,
         "bank": evaluation.bank_size,
     }
+=======
+    from artsim.evaluation.knn import AnyEvaluation, KnnEvaluation, MetEvaluation
+
+__all__ = ["print_evaluation"]
+>>>>>>> d319b16 (import artsim is the front door: an index as an object, one function for each task, results as tables)
 
 
 def print_evaluation(evaluation: AnyEvaluation) -> None:

@@ -48,4 +48,4 @@ class FetchSettings:
         return f"artsim/{__version__}" + (f" ({self.contact})" if self.contact else "")
 
 
-DEFAULTS = FetchSettings()
+DEFAULTS: FetchSettings = FetchSettings()

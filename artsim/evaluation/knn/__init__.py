@@ -9,6 +9,7 @@ from artsim.evaluation.knn.evaluate import (
 from artsim.evaluation.knn.groups import NEAR_DUPLICATE
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.knn.predictions import predictions_writer
+from artsim.evaluation.knn.rows import result_rows
 from artsim.evaluation.knn.run import AnyEvaluation, KnnRun, MetEvaluation, knn_eval
 from artsim.evaluation.predictions import AnyScore
 
@@ -26,5 +27,6 @@ __all__ = [
     "evaluate",
     "knn_eval",
     "predictions_writer",
+    "result_rows",
     "score_neighbors",
 ]
