@@ -38,6 +38,7 @@ from .readers import read_collection as read_collection
 from .recipes import TrainingResult as TrainingResult
 from .recipes import train as train
 from .sample import make_sample as make_sample
+from .search import SearchRequest as SearchRequest
 from .search import Term as Term
 
 __version__: str

@@ -17,7 +17,15 @@ import artsim
 NAMES = [
     *("ArtsimError", "Box", "Compute", "EmbedSettings", "Estimate", "EvaluationError"),
     *("FetchError", "ImageError", "Index", "ModelError", "Passport", "PassportError"),
-    *("ReaderError", "ReaderOptions", "SearchError", "SearchResult", "StoreError", "Table"),
+    *(
+        "ReaderError",
+        "ReaderOptions",
+        "SearchError",
+        "SearchRequest",
+        "SearchResult",
+        "StoreError",
+        "Table",
+    ),
     *("Term", "TrainingError", "TrainingResult", "add_label", "draw_split", "embed"),
     *("fetch_pictures", "find_duplicates", "find_leaks", "import_vectors", "inspect"),
     *("knn_eval", "leaderboard", "list_models", "make_map", "make_report", "make_sample"),

@@ -49,7 +49,7 @@ def make_map(index: IndexLike, *, tap: str | None = None, seed: int = 0) -> Tabl
     Raises:
         EvaluationError: If UMAP is not installed, or there are fewer than 3 pictures.
     """
-    from artsim.index.layout import LayoutPlan, make_layout
+    from artsim.index import LayoutPlan, make_layout
 
     store = open_store(index)
     points = make_layout(store, store.tap(tap).name, LayoutPlan(seed=seed))  # (N, 2)

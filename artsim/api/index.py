@@ -112,10 +112,10 @@ class Index:
             >>> index = artsim.open("indexes/paintings")
             >>> index.similar("query.jpg", k=5, where="year < 1900").to_pandas()
         """
-        from artsim.search import Question
+        from artsim.search import SearchRequest
 
         terms = read_queries(query, self._searcher.works)
-        answer = self._searcher.ask(Question(terms=terms, k=k, where=where, **options))
+        answer = self._searcher.search(SearchRequest(terms=terms, k=k, where=where, **options))
         return SearchResult(str(self.path), answer)
 
     @cached_property

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from artsim.search import Answer
+    from artsim.search import SearchAnswer
 
 __all__ = ["SearchResult", "Table"]
 
@@ -73,7 +73,7 @@ class SearchResult:
     """
 
     index: str  # the path of the index
-    answer: Answer  # the matches, the queries and how they were compared
+    answer: SearchAnswer  # the matches, the queries and how they were compared
 
     def __len__(self) -> int:
         """Count the matches."""
@@ -127,7 +127,7 @@ class SearchResult:
         return f'<img alt="{escape(self.answer.name)}" src="{_sheet(self.answer, tiles)}">{text}'
 
 
-def _sheet(answer: Answer, tiles: Sequence[tuple[Path | None, tuple[str, ...]]]) -> str:
+def _sheet(answer: SearchAnswer, tiles: Sequence[tuple[Path | None, tuple[str, ...]]]) -> str:
     """Draw the contact sheet as a data URI."""
     from artsim.report import Tile, contact_sheet
 
