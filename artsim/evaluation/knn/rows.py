@@ -42,6 +42,7 @@ def result_rows(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Itera
         yield (
             head
             | {"k": score.k, "temperature": score.temperature}
+            | evaluation.estimate(score).to_json(evaluation.label.kind.metric)
             | row(score, evaluation.label)
             | rest
             | setting
@@ -50,39 +51,30 @@ def result_rows(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Itera
 
 def _class_dict(score: Any, truth: Label) -> dict[str, Any]:
     return {
-        "top1": score.top1,
         "top5": score.top5,
         "macro_f1": score.macro_f1,
         "balanced_accuracy": score.balanced_accuracy,
         "kappa": score.kappa,
         "majority": score.majority,
         "n": score.n,
-        "top1_low": score.interval[0],
-        "top1_high": score.interval[1],
     }
 
 
 def _member_dict(score: Any, truth: Label) -> dict[str, Any]:
     ranking = score.ranking
     return {
-        "mAP": ranking.mean_average_precision,
         "iMAP": ranking.image_mean_average_precision,
         "chance": score.chance,
         "n": score.n,
-        "mAP_low": score.interval[0],
-        "mAP_high": score.interval[1],
         "AP": dict(zip(truth.classes, ranking.per_label.tolist(), strict=True)),
     }
 
 
 def _value_dict(each: Any, truth: Label) -> dict[str, Any]:
     return {
-        "MAE": each.score.mae,
         "median_MAE": each.score.median_mae,
         "inside": each.score.inside if truth.are_ranges else None,
         "n": each.score.n,
-        "MAE_low": each.score.interval[0],
-        "MAE_high": each.score.interval[1],
     }
 
 
