@@ -1,8 +1,7 @@
-"""A glance at a header tells what Pillow tells, or nothing: of made, mangled and real files."""
+"""A glance at a JPEG header says what Pillow says, or nothing: made, mangled and real files."""
 
 import io
 import struct
-import zlib
 
 import hypothesis.strategies as st
 import pytest
@@ -34,10 +33,6 @@ def exif(orientation, order="<"):
 
 def segment(marker, content):
     return struct.pack(">BBH", 0xFF, marker, len(content) + 2) + content
-
-
-def chunk(kind, content):
-    return struct.pack(">I", len(content)) + kind + content + zlib.crc32(kind + content).to_bytes(4)
 
 
 def told_by_pillow(data):
@@ -81,17 +76,9 @@ def test_every_plain_jpeg_is(mode, options, progressive):
     assert glance(data) == describe(data)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.sampled_from(["RGB", "L", "LA", "RGBA", "P", "1", "I;16"]), plain)
-def test_every_plain_png_is(mode, options):
-    data = saved("PNG", mode, **options)
-    assert glance(data) == describe(data)
-
-
 def test_a_glance_needs_no_pixels():
-    jpeg, png = saved("JPEG"), saved("PNG")
+    jpeg = saved("JPEG")
     assert glance(jpeg[: jpeg.index(b"\xff\xda") + 20]) == describe(jpeg)
-    assert glance(png[: png.index(b"IDAT") + 4]) == describe(png)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +89,7 @@ def test_a_glance_needs_no_pixels():
         b"GIF89a",
         saved("JPEG")[:300],  # the header goes on
         saved("JPEG").replace(b"\xff\xdb", b"\xff\xff\xdb", 1),  # a marker that is filled up
-        saved("PNG").replace(b"IDAT", b"IDAB", 1),
-        saved("PNG", save_all=True, append_images=[Image.new("RGB", (40, 30), "red")]),
+        saved("PNG"),
     ],
 )
 def test_the_unusual_is_left_to_pillow(data):
@@ -158,28 +144,6 @@ segments = joined(
         st.binary(min_size=1, max_size=2),
     )
 )
-chunks = joined(
-    st.one_of(
-        directories().map(lambda data: chunk(b"eXIf", data)),
-        cut(b"name\0\0" + zlib.compress(SWAPPED)).map(lambda data: chunk(b"iCCP", data)),
-        st.sampled_from([b"a\0b", b"exif\0b", b"icc_profile\0b", b"xmp\0b", b"", b"b"]).map(
-            lambda data: chunk(b"tEXt", data)
-        ),
-        TURNED.map(lambda text: chunk(b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + text)),
-        st.builds(
-            chunk,
-            st.sampled_from([b"gAMA", b"cHRM", b"pHYs", b"sRGB", b"tIME", b"tRNS", b"acTL"]),
-            st.binary(max_size=33),
-        ),
-        st.builds(
-            lambda *values: chunk(b"IHDR", struct.pack(">II5B", *values)),
-            *(st.sampled_from([0, 5]) for _ in range(2)),
-            st.sampled_from([1, 2, 4, 8, 16, 32]),
-            st.sampled_from([0, 1, 2, 3, 4, 6]),
-            *(st.integers(0, 1) for _ in range(3)),
-        ),
-    )
-)
 flips = st.lists(st.tuples(st.integers(0, 700), st.integers(0, 255)), max_size=2)
 
 
@@ -197,14 +161,6 @@ def test_a_mangled_jpeg_is_what_pillow_takes_it_for(data, between, changes):
     assert glance(mangled) in (None, told_by_pillow(mangled))
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.sampled_from([saved("PNG"), saved("PNG", "P"), saved("PNG", "I;16")]), chunks, flips)
-def test_a_mangled_png_is_what_pillow_takes_it_for(data, between, changes):
-    for start in (8, 33):  # before the header and behind it
-        mangled = flipped(data[:start] + between + data[start:], changes)
-        assert glance(mangled) in (None, told_by_pillow(mangled))
-
-
 # ---- files ----
 
 
@@ -218,6 +174,8 @@ def test_long_headers_and_other_formats_are_read_as_well(tmp_path):
         "short.jpg": saved("JPEG"),
         "long.jpg": saved("JPEG", icc_profile=SWAPPED * 60),  # longer than what is read first
         "endless.jpg": saved("JPEG", icc_profile=SWAPPED * 700),
+        "a.png": saved("PNG", exif=exif(6), icc_profile=SWAPPED),
+        "long.png": saved("PNG", icc_profile=SWAPPED * 900),
         "a.webp": saved("WEBP"),
         "a.tif": saved("TIFF", "CMYK"),
         "filled.jpg": saved("JPEG").replace(b"\xff\xdb", b"\xff\xff\xdb", 1),

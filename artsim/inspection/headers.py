@@ -1,22 +1,20 @@
-"""Headers of JPEG and PNG files read at a glance: what nearly all have, many times faster.
+"""Headers of JPEG files read by hand, about six times as fast as Pillow reads them.
 
-`glance` tells exactly what `artsim.images.describe`, that is Pillow, would tell, or nothing: at the
-first thing that is not plain and whole it gives up, and the file is left to `describe`.
+`glance` returns what `artsim.images.describe` (Pillow) returns, or None: it gives up at anything
+unusual or damaged. All other formats, PNG among them, are left to Pillow.
 """
 
 from __future__ import annotations
 
 import struct
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from artsim.images import Description, judge_profile
 
-__all__ = ["glance"]
+__all__ = ["JPEG", "glance"]
 
-_JPEG = b"\xff\xd8\xff"  # how a file begins
-_PNG = b"\x89PNG\r\n\x1a\n"
+JPEG = b"\xff\xd8\xff"  # how a file begins
 
 _SEGMENT = struct.Struct(">BBH")  # 0xff, marker, bytes that follow with these two
 _APPLICATIONS = range(0xE0, 0xF0)
@@ -25,33 +23,6 @@ _QUANTIZATION, _SCAN = 0xDB, 0xDA
 _PASSED_OVER = (0xC4, 0xDD, 0xFE)  # Huffman tables, restart interval, comment
 _FRAME = struct.Struct(">BHHB")  # bits, height, width, components
 _JPEG_MODES = {1: "L", 3: "RGB", 4: "CMYK"}  # by components
-
-_CHUNK = struct.Struct(">I4s")  # bytes of content, type
-_IHDR = struct.Struct(">IIBBBBB")  # width, height, bits, colors, compression, filter, interlace
-_PNG_MODES = {  # by bits and colors
-    **{(bits, 0): "L" for bits in (2, 4, 8)},
-    **{(bits, 3): "P" for bits in (1, 2, 4, 8)},
-    (1, 0): "1",
-    (16, 0): "I;16",
-    (8, 2): "RGB",
-    (16, 2): "RGB",
-    (8, 4): "LA",
-    (16, 4): "RGBA",
-    (8, 6): "RGBA",
-    (16, 6): "RGBA",
-}
-_PLAIN = {  # chunks that are passed over, with the bytes that Pillow expects of them
-    b"PLTE": 0,
-    b"bKGD": 0,
-    b"cHRM": 32,
-    b"gAMA": 4,
-    b"pHYs": 9,
-    b"sBIT": 0,
-    b"sRGB": 1,
-    b"tIME": 0,
-}
-_TEXT_AS_DATA = (b"exif", b"icc_profile", b"xmp", b"XML:com.adobe.xmp")  # to Pillow both are one
-_LONGEST_PROFILE = 2**20  # bytes
 
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
@@ -62,37 +33,33 @@ _TYPES = {_ORIENTATION: _SHORT, 0x0128: _SHORT, 0x011A: _RATIONAL}
 
 
 class _UnusualError(Exception):
-    """There is something that is left to Pillow."""
+    """Something that is left to Pillow."""
 
 
 @dataclass(slots=True)
-class _Told:
-    """What a header tells beside size and mode."""
+class _Extras:
+    """What a header says besides size and mode."""
 
     exif: bytes = b""
     is_turned_in_xmp: bool = False
-    icc_parts: list[bytes] = field(default_factory=list)  # of a JPEG
+    icc_parts: list[bytes] = field(default_factory=list)
     icc: bytes | None = None
 
 
 def glance(data: bytes) -> Description | None:
-    """Describe a JPEG or PNG by its beginning; None where that is left to `describe`.
+    """Describe a JPEG by its header; None where that is left to `describe`.
 
     Args:
-        data: The first bytes of a file; None is returned too if they do not hold the header whole.
+        data: The first bytes of a file; None is returned too if they end before the header does.
     """
     try:
-        if data.startswith(_JPEG):
-            return _jpeg(data)
-        if data.startswith(_PNG):
-            return _png(data)
-    except (_UnusualError, IndexError, ValueError, struct.error, zlib.error):
-        pass
-    return None
+        return _jpeg(data) if data.startswith(JPEG) else None
+    except (_UnusualError, IndexError, ValueError, struct.error):
+        return None
 
 
 def _jpeg(data: bytes) -> Description:
-    told = _Told()
+    extras = _Extras()
     width = height = 0
     mode = ""
     end = 2
@@ -102,7 +69,7 @@ def _jpeg(data: bytes) -> Description:
         if mark != 0xFF or length < 2 or end > len(data):
             raise _UnusualError
         if marker in _APPLICATIONS:
-            _note(told, data, start, end)
+            _note(extras, data, start, end)
         elif marker == _QUANTIZATION:
             _check_tables(data, start, end)
         elif marker in _FRAMES and not mode:
@@ -110,23 +77,23 @@ def _jpeg(data: bytes) -> Description:
             if bits != 8 or length != 8 + 3 * components:
                 raise _UnusualError
             mode = _JPEG_MODES.get(components, "")
-            told.icc = _joined(told.icc_parts)  # behind the frame Pillow takes none
+            extras.icc = _joined(extras.icc_parts)  # behind the frame Pillow takes none
         elif marker == _SCAN:
-            return _description("JPEG", mode, width, height, told)
+            return _description(mode, width, height, extras)
         elif marker not in _PASSED_OVER:
             raise _UnusualError
 
 
-def _note(told: _Told, data: bytes, start: int, end: int) -> None:
-    """Note what an application's segment tells, unless Pillow may trip over it."""
-    if data.startswith(b"Exif\0\0", start) and not told.exif:
-        told.exif = data[start + 6 : end]
+def _note(extras: _Extras, data: bytes, start: int, end: int) -> None:
+    """Note what an application's segment says, unless Pillow may trip over it."""
+    if data.startswith(b"Exif\0\0", start) and not extras.exif:
+        extras.exif = data[start + 6 : end]
     elif data.startswith(b"ICC_PROFILE\0", start):
-        told.icc_parts.append(data[start + 12 : end])
+        extras.icc_parts.append(data[start + 12 : end])
     elif _is_odd(data, start, end):
         raise _UnusualError
     elif data.find(b"tiff:Orientation", start, end) >= 0:
-        told.is_turned_in_xmp = True
+        extras.is_turned_in_xmp = True
 
 
 def _is_odd(data: bytes, start: int, end: int) -> bool:
@@ -153,73 +120,29 @@ def _joined(parts: list[bytes]) -> bytes | None:
     return b"".join(part[2:] for part in parts) if parts[0][1] == len(parts) else None
 
 
-def _png(data: bytes) -> Description:
-    told = _Told()
-    width = height = bits = colors = 0
-    end = len(_PNG)
-    while True:
-        length, kind = _CHUNK.unpack_from(data, end)
-        if kind == b"IDAT":
-            mode = _PNG_MODES.get((bits, colors), "")
-            return _description("PNG", mode, width, height, told, bits=max(bits, 8))
-        start, end = end + 8, end + 12 + length
-        content = data[start : end - 4]
-        if zlib.crc32(content, zlib.crc32(kind)).to_bytes(4, "big") != data[end - 4 : end]:
-            raise _UnusualError
-        if kind == b"IHDR" and not bits:
-            width, height, bits, colors, _, filter_, _ = _IHDR.unpack(content)
-            if filter_:
-                raise _UnusualError
-        elif kind == b"iCCP":
-            told.icc = _inflated(content)
-        elif kind == b"eXIf" and not told.exif:
-            told.exif = content
-        elif not _is_plain(kind, content):
-            raise _UnusualError
-
-
-def _inflated(chunk: bytes) -> bytes:
-    """Return the profile of a chunk: it stands behind a name and the method of compression."""
-    name_end = chunk.index(b"\0")
-    unpacker = zlib.decompressobj()
-    profile = unpacker.decompress(chunk[name_end + 2 :], _LONGEST_PROFILE)
-    if chunk[name_end + 1] != 0 or unpacker.unconsumed_tail:
-        raise _UnusualError
-    return profile
-
-
-def _is_plain(kind: bytes, content: bytes) -> bool:
-    """Tell whether a chunk says nothing that matters here, and Pillow does not trip over it."""
-    if kind == b"tEXt":
-        return content.partition(b"\0")[0] not in _TEXT_AS_DATA
-    return len(content) >= _PLAIN.get(kind, len(content) + 1)
-
-
-def _description(
-    format_: str, mode: str, width: int, height: int, told: _Told, bits: int = 8
-) -> Description:
-    orientation = _orientation(told)
+def _description(mode: str, width: int, height: int, extras: _Extras) -> Description:
+    orientation = _orientation(extras)
     if orientation >= 5:
         width, height = height, width
     if not (mode and width and height):
         raise _UnusualError
-    profile, profile_name = judge_profile(told.icc, mode)
+    profile, profile_name = judge_profile(extras.icc, mode)
     return Description(
-        format=format_,
+        format="JPEG",
         mode=mode,
         width=width,
         height=height,
         orientation=orientation,
         profile=profile,
         profile_name=profile_name,
-        bits=bits,
+        bits=8,
         has_pages=False,
     )
 
 
-def _orientation(told: _Told) -> int:
-    found = [value for tag, value in _entries(told.exif) if tag == _ORIENTATION]
-    if len(found) > 1 or (told.is_turned_in_xmp and not found):
+def _orientation(extras: _Extras) -> int:
+    found = [value for tag, value in _entries(extras.exif) if tag == _ORIENTATION]
+    if len(found) > 1 or (extras.is_turned_in_xmp and not found):
         raise _UnusualError
     return found[0] if found and 1 <= found[0] <= 8 else 1
 

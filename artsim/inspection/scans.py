@@ -13,7 +13,7 @@ from pathlib import Path
 from artsim.errors import ImageError
 from artsim.images import Description, decode, describe, perceptual_hash, read_bytes
 from artsim.inspection.bars import Bars, black_bars
-from artsim.inspection.headers import glance
+from artsim.inspection.headers import JPEG, glance
 
 __all__ = ["Look", "content_hash", "look_at"]
 
@@ -91,7 +91,7 @@ def _header_and_tail(file: str, with_tail: bool) -> tuple[Description | str | No
         end = stream.read(_HEAD)
         header = glance(end)
         is_longer = len(end) == _HEAD
-        if header is None and is_longer:
+        if header is None and is_longer and end.startswith(JPEG):
             header = glance(end + stream.read(_LONG_HEAD))
         if with_tail and is_longer:
             stream.seek(-_TAIL, os.SEEK_END)
