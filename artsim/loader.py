@@ -178,11 +178,7 @@ def _decode(
 ) -> images.Picture:
     """Decode a picture at the smallest useful size.
 
-    Args:
-        data: The file.
-        preprocessing: What it is fitted to afterwards.
-        max_pixels: Larger pictures are refused.
-        shown: The share of each side that is fitted to the network's input.
+    ``shown`` is the share of each side that is fitted to the network's input.
     """
 
     def at_least(width: int, height: int) -> tuple[int, int]:

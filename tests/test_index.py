@@ -12,7 +12,7 @@ from hypothesis import given
 
 from artsim.datatypes import TapInfo
 from artsim.errors import SearchError
-from artsim.index import build_index, is_current, open_index, open_vectors, unit
+from artsim.index import build_index, is_current, open_index, unit
 from artsim.store import Manifest, Store, part_schema
 
 EAST, NORTH, WEST = [1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0]
@@ -125,7 +125,7 @@ def test_vectors_are_read_by_row(tmp_path):
     for built in (False, True):
         if built:
             build_index(store, "rgb")
-        vectors = open_vectors(store, "rgb")
+        vectors = open_index(store, "rgb").vectors
         assert vectors.shape == (3, 3)
         assert vectors[np.array([2, 1])].tolist() == [WEST, NORTH]
         assert vectors.cosines(np.array(NORTH, np.float32)).tolist() == [0, 1, 0]

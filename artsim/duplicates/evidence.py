@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.index import open_vectors
+from artsim.index import open_index
 from artsim.metrics.neighbors import check_unit_vectors
 from artsim.store import Store
 
@@ -98,7 +98,7 @@ def _unit_vectors(stores: Sequence[Store], tap: str) -> NDArray[np.float32]:
     vectors = np.empty((count, stores[0].tap(tap).dim), dtype=np.float32)
     start = 0
     for store in stores:
-        own = open_vectors(store, tap) if store.rows else ()
+        own = open_index(store, tap).vectors if store.rows else ()
         for at in range(0, store.rows, _BLOCK):
             block = own[at : at + _BLOCK]
             vectors[start : start + len(block)] = block

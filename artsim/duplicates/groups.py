@@ -45,12 +45,7 @@ def join(
 ) -> list[Group]:
     """Join pairs that share a member; a group is of the first kind that joins all of it.
 
-    Args:
-        found: Pairs of rows, the lower one first, and the most certain kind of each.
-        evidence: What they were compared by.
-
-    Returns:
-        The groups, the most certain kind first.
+    A pair has the lower row first and the most certain kind. The most certain groups come first.
     """
     kinds = list(DuplicateKind)
     whole = {tuple(works) for works in groups_of(found)}

@@ -83,14 +83,9 @@ def embed_chunk(
 ) -> Receipt:
     """Embed a chunk and write its part to the staging folder.
 
-    The same chunk, job and network give the same bytes, in any process and order.
-
-    Args:
-        chunk: The rows.
-        job: What the run's chunks have in common.
-        extractor: The network.
-        pictures: The chunk's pictures, loaded in order, where they are loaded ahead of it.
-        advance: Called after every batch.
+    The same chunk, job and network give the same bytes, in any process and order. ``pictures`` are
+    the chunk's, in order, where they are loaded ahead of it; ``advance`` is called after every
+    batch.
 
     Raises:
         StoreError: If the part cannot be written.

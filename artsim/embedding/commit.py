@@ -16,18 +16,11 @@ _SHARE = 0.05  # of the time may go into writing the manifest
 
 
 def commit(store: Store, receipts: Iterable[Receipt], *, first: int) -> Iterator[Receipt]:
-    """Add the parts of receipts to an index in the order of their numbers.
+    """Add the parts of receipts to a locked index in the order of their numbers, from ``first`` on.
 
-    The manifest grows with the index, so it is written once for several chunks when writing it
-    takes long. What has been received is committed whatever ends the run.
-
-    Args:
-        store: The index, locked.
-        receipts: In any order.
-        first: The number of the first.
-
-    Yields:
-        The receipts, as they come.
+    The receipts come, and are yielded, in any order. The manifest grows with the index, so it is
+    written once for several chunks when writing it takes long. What has been received is committed
+    whatever ends the run.
     """
     waiting: dict[int, Receipt] = {}
     ready: list[Receipt] = []

@@ -19,18 +19,10 @@ class Engine(Protocol):
     def run(
         self, chunks: Iterable[Chunk], job: EmbedJob, extractor: Extractor, advance: Advance
     ) -> Iterator[Receipt]:
-        """Embed chunks.
+        """Embed chunks, which are made when they are asked for; receipts come in any order.
 
-        Args:
-            chunks: The chunks, made when they are asked for.
-            job: What they have in common.
-            extractor: The network of this process; a worker elsewhere loads its own and compares
-                the passports.
-            advance: Called in the caller's thread with the pictures tried and the failures since
-                the last call.
-
-        Returns:
-            The receipts, in any order; the caller commits them in theirs.
+        A worker elsewhere loads a network of its own and compares the passports. ``advance`` is
+        called in the caller's thread with the pictures tried and the failures since the last call.
         """
         ...
 

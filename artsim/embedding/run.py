@@ -61,13 +61,8 @@ def embed_collection(
 ) -> EmbedSummary:
     """Embed a collection into an index folder, or bring the index up to date.
 
-    Args:
-        catalog: The collection, read.
-        path: The index folder; created if it does not exist.
-        extractor: The network.
-        settings: Batch size, threads, limits.
-        engine: Where the pictures are embedded; in this process if None.
-        progress: Called after every batch.
+    The folder is created if it does not exist. The pictures are embedded by ``engine``, in this
+    process if None; ``progress`` is called after every batch.
 
     Raises:
         PassportError: If the index was made by another network or preprocessing.

@@ -25,11 +25,7 @@ def open_or_create(
 ) -> Store:
     """Open the index, or make it; refuse one that other vectors are in.
 
-    Args:
-        path: The index folder.
-        catalog: What is to be embedded.
-        extractor: By what.
-        tiles: A side, embedded besides; as the index has them if None.
+    ``tiles`` a side are embedded besides, as many as the index has if None.
     """
     columns = {name.lower() for name in catalog.schema.names}  # SQL does not tell case apart
     taps = extractor.passport.taps

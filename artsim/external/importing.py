@@ -75,15 +75,11 @@ def import_vectors(
     workers: int = 2,
     progress: Progress = no_progress,
 ) -> ImportSummary:
-    """Write an index of a file's vectors.
+    """Write an index of a file's vectors; a finished index is never overwritten.
 
-    Args:
-        file: The vectors, opened.
-        path: The index folder; a finished index is never overwritten.
-        catalog: What is known of the pictures, and where they are; only ids without it.
-        tap: Name of the vectors; that of their column if not given.
-        workers: Threads that hash the pictures that are there.
-        progress: Called after every batch; the total is 0, for it is not known.
+    Without a catalog only the ids of the pictures are known. The vectors are called like their
+    column if ``tap`` is None. ``workers`` threads hash the pictures that are there; ``progress`` is
+    called after every batch with a total of 0, for it is not known.
 
     Raises:
         StoreError: If there is an index already, or it cannot be written.

@@ -66,10 +66,6 @@ class Downloader:
     async def attempt(self, wanted: Wanted, number: int) -> Status | float:
         """Try to fetch one picture and write it under its unfinished name.
 
-        Args:
-            wanted: The picture.
-            number: Of the attempt, from 1.
-
         Returns:
             What became of it: if that is ok, the file waits as `unfinished` to be renamed. Or the
             seconds to wait before the next attempt.

@@ -59,7 +59,8 @@ def make_plan(
     images = status.path.parent / IMAGES
     recover(images, status)
     sizes = {entry.name: entry.stat().st_size for entry in os.scandir(images)}
-    stems = _stems(table, status)
+    taken = ((id_, row.file.rpartition(".")[0]) for id_, row in status.rows.items() if row.file)
+    stems = file_stems(table["id"].to_pylist(), taken)
     ids, urls = table["id"].take(rows).to_pylist(), table["image"].take(rows).to_pylist()
     chosen = dict(zip(ids, urls, strict=True))
     summary = FetchSummary(
@@ -79,12 +80,6 @@ def make_plan(
         ):
             todo.append(Wanted(id_, url, stems[id_]))
     return FetchPlan(todo=todo, chosen=chosen, summary=summary)
-
-
-def _stems(table: pa.Table, status: StatusFile) -> dict[str, str]:
-    there = ((known.id, known.file) for known in status.rows.values())
-    taken = ((id_, file.rpartition(".")[0]) for id_, file in there if file)
-    return file_stems(table["id"].to_pylist(), taken)
 
 
 def recover(images: Path, status: StatusFile) -> None:

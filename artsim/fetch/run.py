@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -53,17 +53,11 @@ def fetch_pictures(
 ) -> FetchSummary:
     """Fetch the pictures of a catalog, or go on where an earlier run was stopped.
 
-    ``path`` gets the pictures in ``images/``; ``status.jsonl`` with a row for every picture that
-    was tried; and ``objects.parquet``, the catalog's rows whose picture is there, by whichever
-    run, so that ``path`` is a collection to embed. It is written at the end, after Ctrl-C too.
+    ``progress`` is called ten times a second, in the caller's thread.
 
-    Args:
-        catalog: Rows whose ``image`` is a web address.
-        path: The folder; made if need be.
-        choice: Which rows.
-        retry_failed: Try those again that failed before.
-        settings: Limits and manners.
-        progress: Called ten times a second, in the caller's thread.
+    ``path`` gets the pictures in ``images/``; ``status.jsonl`` with a row for every picture that
+    was tried; and ``objects.parquet``, the catalog's rows whose picture is there, by whichever run,
+    so that ``path`` is a collection to embed. It is written at the end, after Ctrl-C too.
 
     Raises:
         FetchError: If the choice is not possible, no row has a web address, httpx2 is not
@@ -78,7 +72,7 @@ def fetch_pictures(
     check_client()
     table, unnamed = _read(catalog)
     rows = choose_rows(table, choice)
-    with _locked(path), _opened(path) as status:
+    with _locked(path), closing(StatusFile(path)) as status:
         plan = make_plan(table, rows, status, retry_failed, settings.allow_private)
         plan.summary.unnamed = unnamed
         try:
@@ -133,15 +127,6 @@ def _locked(path: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[StatusFile]:
-    status = StatusFile(path)
-    try:
-        yield status
-    finally:
-        status.close()
 
 
 def _fetch(

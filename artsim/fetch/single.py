@@ -17,13 +17,6 @@ __all__ = ["fetch_picture", "fetch_picture_async"]
 def fetch_picture(url: str, settings: FetchSettings = DEFAULTS) -> bytes:
     """Fetch a picture: only from public addresses, only so large, only if it is one.
 
-    Args:
-        url: Its address, http or https.
-        settings: Limits and manners.
-
-    Returns:
-        The file's bytes.
-
     Raises:
         FetchError: If it cannot be had, or httpx2 is not installed.
     """

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -87,7 +86,8 @@ class StatusFile:
             if line.endswith(b"\n") and (status := Status.from_json(line)):
                 self.rows[status.id] = status
         if len(lines) != len(self.rows):
-            self._rewrite(self.rows.values())
+            kept = [row.to_json() for row in self.rows.values()]
+            write_whole(self.path, lambda stream: stream.writelines(kept))
         self._stream = self.path.open("ab", buffering=0)
 
     def append(self, status: Status) -> None:
@@ -99,9 +99,6 @@ class StatusFile:
         """Sync and close."""
         os.fsync(self._stream.fileno())
         self._stream.close()
-
-    def _rewrite(self, rows: Iterable[Status]) -> None:
-        write_whole(self.path, lambda stream: stream.writelines(row.to_json() for row in rows))
 
 
 def unfinished(name: str) -> str:

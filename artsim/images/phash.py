@@ -26,14 +26,7 @@ _BLOCK = 2048  # hashes compared with each other at a time
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> int | None:
-    """Hash a picture to 64 bits.
-
-    Args:
-        pixels: sRGB, shape (H, W, 3).
-
-    Returns:
-        The hash, or None for a blank picture, which has nothing to compare.
-    """
+    """Hash sRGB pixels, shape (H, W, 3), to 64 bits; None for a blank picture."""
     small = Image.fromarray(pixels).convert("L").resize((_SIDE, _SIDE), Image.Resampling.BOX)
     gray = np.asarray(small, dtype=np.float64)  # (32, 32)
     if gray.std() < _BLANK:
@@ -45,13 +38,9 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int | None:
 
 
 def near_pairs(hashes: NDArray[np.uint64], within: int) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of distinct hashes that differ in at most ``within`` bits, each once.
+    """Yield the pairs of distinct hashes, shape (N,), of which at most ``within`` bits differ.
 
     Two such hashes agree in one of ``within + 1`` bands of bits: only those that do are compared.
-
-    Args:
-        hashes: Distinct, shape (N,).
-        within: Number of bits.
     """
     seen: set[tuple[int, int]] = set()
     edges = np.linspace(0, BITS, within + 2).astype(int)

@@ -12,7 +12,6 @@ from .note import IndexKind as IndexKind
 from .note import is_current as is_current
 from .note import read_note as read_note
 from .opening import open_index as open_index
-from .opening import open_vectors as open_vectors
 from .vector_index import VectorIndex as VectorIndex
 from .vectors import Vectors as Vectors
 from .vectors import unit as unit

@@ -177,7 +177,9 @@ def _make(
             return replace(made, info=replace(made.info, trained_rows=old.info.trained_rows))
     tried = []
     for shape in shapes:
-        coder = learn(_sample(vectors, sample_size(shape.cells)), shape.pieces, shape.cells)
+        count = min(sample_size(shape.cells), len(vectors))
+        rows = np.random.default_rng(0).choice(len(vectors), count, replace=False)
+        coder = learn(vectors[np.sort(rows)], shape.pieces, shape.cells)
         codes = _encode(vectors, coder)
         made = _measure(vectors, questions, shape, info, coder, codes)
         tried.append(made)
@@ -237,11 +239,6 @@ def _misses(info: IndexInfo) -> list[str]:
     if info.latency is not None and info.latency > goals.latency:
         misses.append(f"it is slower than the {1000 * goals.latency:g} ms requested")
     return misses
-
-
-def _sample(vectors: Vectors, count: int) -> NDArray[np.float32]:
-    rows = np.random.default_rng(0).choice(len(vectors), min(count, len(vectors)), replace=False)
-    return vectors[np.sort(rows)]
 
 
 def _encode(vectors: Vectors, coder: Coder) -> NDArray[np.uint8]:

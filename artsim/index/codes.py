@@ -49,12 +49,9 @@ class Coder:
 
 
 def learn(sample: NDArray[np.float32], pieces: int, cells: int = 0) -> Coder:
-    """Learn codes.
+    """Learn codes from unit vectors, shape (n, D).
 
-    Args:
-        sample: Unit vectors, shape (n, D).
-        pieces: Into how many a vector is cut; at most D.
-        cells: Into how many the rows are sorted; 0: not at all.
+    A vector is cut into ``pieces``, at most D; rows are sorted into ``cells``, not at all if 0.
     """
     dim = sample.shape[1]
     filled = math.ceil(dim / pieces) * pieces

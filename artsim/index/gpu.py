@@ -26,11 +26,7 @@ def count_gpus() -> int:
 
 
 def to_gpu(index: VectorIndex, device: int = 0) -> VectorIndex:
-    """Copy an index to a GPU; it must hold two bytes a number.
-
-    Args:
-        index: The index, which stays open.
-        device: The GPU's number.
+    """Copy an index, which stays open, to the GPU of a number; it must hold two bytes a number.
 
     Raises:
         SearchError: If there is no such GPU, or it has not the memory.

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError, StoreError
-from artsim.index.opening import open_vectors
+from artsim.index.opening import open_index
 from artsim.index.vectors import Vectors, unit
 from artsim.metrics.neighbors import NO_ROW, nearest
 from artsim.store import Store, write_whole
@@ -86,7 +86,7 @@ def make_layout(
         A point for each row, shape (N, 2), as `lay_out` gives them.
     """
     plan = plan or LayoutPlan()
-    points = lay_out(open_vectors(store, tap), plan, device=device)
+    points = lay_out(open_index(store, tap).vectors, plan, device=device)
     settings = json.dumps({"fingerprint": store.fingerprint, "method": "umap", **asdict(plan)})
     x, y = (pa.array(column, mask=np.isnan(column)) for column in points.T)
     table = pa.table({"id": store.read(["id"]).column("id"), "x": x, "y": y})

@@ -21,7 +21,7 @@ from artsim.index.vector_index import VectorIndex
 from artsim.index.vectors import Vectors
 from artsim.store import Store
 
-__all__ = ["open_index", "open_vectors"]
+__all__ = ["open_index"]
 
 
 def open_index(store: Store, tap: str) -> VectorIndex:
@@ -53,8 +53,3 @@ def open_index(store: Store, tap: str) -> VectorIndex:
         faiss=faiss.__version__,
     )
     return VectorIndex(info, index, flat_vectors(index))
-
-
-def open_vectors(store: Store, tap: str) -> Vectors:
-    """Open the unit vectors of a tap by row, memory-mapped where the search index is current."""
-    return open_index(store, tap).vectors

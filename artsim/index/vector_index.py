@@ -26,13 +26,10 @@ class VectorIndex:
     def __init__(
         self, info: IndexInfo, index: faiss.Index, vectors: Vectors, *, most: int | None = None
     ) -> None:
-        """Ask this index of faiss.
+        """Search this index of faiss.
 
-        Args:
-            info: How it was made.
-            index: Names the candidates; an IndexFlat gives their cosines too.
-            vectors: Give the exact cosines.
-            most: Candidates that the index can name; None: as many as there are rows.
+        It names the candidates, ``most`` of them at a time, or as many as there are rows if None;
+        an IndexFlat gives their cosines too. Otherwise ``vectors`` gives the exact cosines.
         """
         self.info = info
         self.vectors = vectors

@@ -70,14 +70,9 @@ def inspect_collection(
 ) -> Inspection:
     """Look a collection over before it is embedded.
 
-    Every row and the header of every picture is read. Bytes are compared only of files of one
-    size, and pixels are decoded only with ``settings.hashes``: that finds damaged pictures, black
-    bars and pictures that look the same too.
-
-    Args:
-        catalog: The collection, read.
-        settings: What is looked at.
-        progress: Called as files are looked at.
+    Every row and the header of every picture is read. Bytes are compared only of files of one size,
+    and pixels are decoded only with ``settings.hashes``: that finds damaged pictures, black bars
+    and pictures that look the same too.
 
     Raises:
         ReaderError: If it lists no row, or cannot be read.

@@ -88,13 +88,7 @@ def describe_columns(table: pa.Table) -> list[ColumnSummary]:
 def describe_label(
     column: ColumnSummary, values: pa.ChunkedArray, metadata: Baseline | None
 ) -> LabelSummary:
-    """Count the classes of a column that can be a label.
-
-    Args:
-        column: Of text or of lists of text.
-        values: One a row.
-        metadata: Its baseline.
-    """
+    """Count the classes of a column of text or of lists of text, and add its baseline."""
     names, counts = _counts(values)
     pairs = zip(names.to_pylist(), counts.tolist(), strict=True)
     classes = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))

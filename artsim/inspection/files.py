@@ -103,10 +103,8 @@ def list_files(root: Path) -> Files:
 def match(images: Sequence[str | None], root: Path, files: Files) -> Matched:
     """Find the file of every row.
 
-    Args:
-        images: What each row names: a path relative to ``root``, an address, or nothing.
-        root: The folder that paths start from.
-        files: Those listed there; files elsewhere that rows name are added.
+    A row names a path relative to ``root``, an address, or nothing. Files that rows name elsewhere
+    are added to those listed in the root.
     """
     listed = len(files.paths)
     number = files.number

@@ -46,12 +46,8 @@ def look_at(
 ) -> Iterator[Look]:
     """Look at files in threads, and yield in their order.
 
-    Args:
-        files: Paths.
-        tails: For each, whether its end is to be hashed.
-        whole: Read, hash and decode each file.
-        max_pixels: Larger pictures are not decoded.
-        workers: Threads.
+    ``tails`` says of each file whether its end is hashed; ``whole`` reads, hashes and decodes each
+    file, but none of more than ``max_pixels``.
     """
 
     def chunk(start: int) -> list[Look]:

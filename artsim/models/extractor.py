@@ -104,12 +104,9 @@ def load_extractor(
 ) -> Extractor:
     """Load a network, its weights and its taps.
 
-    Args:
-        spec: What to load.
-        weights: A local file of weights instead of those that the spec names.
-        compute: Where and how exactly to compute.
-        fit: How a picture is brought to the network's shape; the network's own way if None.
-        scaled_decoding: See `Preprocessing.scaled_decoding`.
+    ``weights`` is a local file of weights instead of those that the spec names; ``fit`` says how a
+    picture is brought to the network's shape, the model's default if None. For ``scaled_decoding``
+    see `Preprocessing`.
 
     Raises:
         ModelError: If any of it is not there, on this machine or in the network.

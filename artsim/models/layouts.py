@@ -80,13 +80,7 @@ def output_shapes(network: Network) -> dict[str, tuple[int, ...]]:
 
 
 def find_layout(network: Network, path: str, shapes: dict[str, tuple[int, ...]]) -> TensorLayout:
-    """Find out how a module's output is laid out.
-
-    Args:
-        network: The network.
-        path: The module's path in it.
-        shapes: What `output_shapes` gives for the network.
-    """
+    """Find out how the output of the module at a path is laid out, by the `output_shapes`."""
     shape = shapes[path][1:]
     module = network.module.get_submodule(path)
     if len(shape) == 2:

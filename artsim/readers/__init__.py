@@ -78,9 +78,7 @@ _NAMED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_+.-]+):(?P<path>.*)", re.DOTAL
 def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTIONS) -> Catalog:
     """Read a collection with the reader you name, or else the first that recognizes it.
 
-    Args:
-        source: A folder or file, or ``READER:PATH`` such as ``table:met/list.csv``.
-        options: Columns, image root, types and the reader's own settings.
+    ``source`` is a folder or file, or ``READER:PATH`` such as ``table:met/list.csv``.
 
     Raises:
         ReaderError: If nothing is there, no reader knows it, or the reader cannot read it.

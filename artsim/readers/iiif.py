@@ -68,11 +68,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     )
 
 
-def _files(folder: Path) -> list[Path]:
-    found = (file for file in folder.rglob("*.json") if file.is_file())
-    return sorted(file for file in found if not is_hidden(file.name))
-
-
 def _looks_right(file: Path) -> bool:
     with file.open("rb") as start:
         text = start.read(_PEEKED)
@@ -86,8 +81,8 @@ def _manifests(path: Path) -> list[Path]:
     manifests: dict[str, Path] = {}
     collections: dict[str, list[str]] = {}  # what each lists
     wanted: list[str] = []
-    for file in _files(path if path.is_dir() else path.parent):
-        if not _looks_right(file):
+    for file in sorted((path if path.is_dir() else path.parent).rglob("*.json")):
+        if is_hidden(file.name) or not file.is_file() or not _looks_right(file):
             continue
         found = _load(file)
         if _kind(found) == "Manifest":

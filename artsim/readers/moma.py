@@ -68,7 +68,8 @@ _UNKNOWN = "Nationality unknown"  # what the museum writes among nationalities
 def detects(path: Path) -> bool:
     """Return whether ``path`` is such a table, or a folder with Artworks.csv or one like it."""
     files = [path] if path.is_file() else _candidates(path)
-    return any(set(_MARKS) <= set(column_names(file)) for file in files if _is_csv(file))
+    tables = (file for file in files if file.suffix.lower() == ".csv")
+    return any(set(_MARKS) <= set(column_names(file)) for file in tables)
 
 
 def read(path: Path, options: ReaderOptions) -> Catalog:
@@ -118,10 +119,6 @@ def _candidates(folder: Path) -> list[Path]:
     return [file for file in files_with(folder, (".csv",)) if file.name.startswith("Artworks")]
 
 
-def _is_csv(file: Path) -> bool:
-    return file.suffix.lower() == ".csv"
-
-
 def _find(path: Path) -> Path:
     if path.is_file():
         return path
@@ -158,7 +155,8 @@ def _split_parentheses(column: pa.Array) -> pa.Array:
 def _first_year(column: pa.Array) -> pa.Array:
     """Read the first of ``(1841) (0)``; 0 stands for unknown or living."""
     year = pc.struct_field(pc.extract_regex(column, r"^\((?P<year>[0-9]{1,4})\)"), "year")
-    return _null_if(pc.cast(year, pa.int64()), 0)
+    year = pc.cast(year, pa.int64())
+    return pc.if_else(pc.equal(year, 0), pa.scalar(None, pa.int64()), year)
 
 
 def _number(column: pa.Array) -> pa.Array:
@@ -166,10 +164,6 @@ def _number(column: pa.Array) -> pa.Array:
     is_number = pc.match_substring_regex(column, r"^[0-9]+(\.[0-9]*)?$")
     kept = pc.if_else(is_number, column, pa.scalar(None, pa.string()))
     return convert(kept, ColumnType("decimal"))
-
-
-def _null_if(column: pa.Array, value: int) -> pa.Array:
-    return pc.if_else(pc.equal(column, value), pa.scalar(None, column.type), column)
 
 
 _READERS: dict[str, Callable[[pa.Array], pa.Array]] = {

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from artsim.errors import ReaderError
 from artsim.readers.delimited import open_delimited
 from artsim.readers.nested import TEXT
+from artsim.readers.records import parse_json
 
 __all__ = ["SUFFIXES", "read_records"]
 
@@ -37,20 +38,21 @@ _ROWS = 4096  # of a Parquet file at a time
 def read_records(file: Path, records: str | None = None) -> Iterator[Mapping[str, Any]]:
     """Read the records of a file.
 
-    Args:
-        file: The file.
-        records: Where they are: a key of the JSON, the name of the XML elements. Found by looking
-            if None.
+    ``records`` says where they are, a key of the JSON or the name of the XML elements; they are
+    found by looking if it is None.
 
     Raises:
         ReaderError: If the file is damaged or holds no record.
     """
     name = file.name.lower().removesuffix(".gz")
     if name.endswith(".parquet"):
-        yield from _read_parquet(file)
+        with pq.ParquetFile(file) as parquet:
+            for batch in parquet.iter_batches(_ROWS):
+                yield from batch.to_pylist()
         return
     if name.endswith((".csv", ".tsv")):
-        yield from _read_delimited(file)
+        for batch in open_delimited(file).batches():
+            yield from batch.to_pylist()
         return
     with _open(file) as stream:
         if name.endswith(".xml"):
@@ -58,7 +60,7 @@ def read_records(file: Path, records: str | None = None) -> Iterator[Mapping[str
         elif name.endswith((".jsonl", ".ndjson")):
             for number, line in enumerate(stream, 1):
                 if line.strip():
-                    yield from _unwrap(_parse(line, file, number), file, records)
+                    yield from _unwrap(parse_json(line, file, number), file, records)
         else:
             text = stream.read()
             try:
@@ -79,23 +81,9 @@ def _read_lines(text: bytes, file: Path, records: str | None) -> Iterator[Mappin
     """Read a file that is called .json and holds a record a line, or say what is wrong with it."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for _, line in lines[:10]):
-        _parse(text, file, 1)
+        parse_json(text, file, 1)
     for number, line in lines:
-        yield from _unwrap(_parse(line, file, number), file, records)
-
-
-def _parse(text: bytes, file: Path, line: int) -> Any:
-    try:
-        return json.loads(text.removeprefix(b"\xef\xbb\xbf"))
-    except json.JSONDecodeError as error:
-        raise ReaderError(
-            f"{file}, line {line + error.lineno - 1}, column {error.colno}: not JSON "
-            f"({error.msg}); correct it or export it again"
-        ) from error
-    except UnicodeDecodeError as error:
-        raise ReaderError(f"{file} is not UTF-8 ({error.reason}); save it as UTF-8") from error
-    except RecursionError as error:
-        raise ReaderError(f"{file}: JSON nested too deeply to be a record") from error
+        yield from _unwrap(parse_json(line, file, number), file, records)
 
 
 def _unwrap(value: Any, file: Path, records: str | None) -> Iterator[Mapping[str, Any]]:
@@ -169,14 +157,3 @@ def _of_element(element: ET.Element) -> Any:
     if text:
         found[TEXT] = text
     return found
-
-
-def _read_delimited(file: Path) -> Iterator[Mapping[str, Any]]:
-    for batch in open_delimited(file).batches():
-        yield from batch.to_pylist()
-
-
-def _read_parquet(file: Path) -> Iterator[Mapping[str, Any]]:
-    with pq.ParquetFile(file) as parquet:
-        for batch in parquet.iter_batches(_ROWS):
-            yield from batch.to_pylist()

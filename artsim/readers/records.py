@@ -14,7 +14,7 @@ from artsim.errors import ReaderError
 from artsim.readers.columns import ColumnGuess, convert
 from artsim.readers.delimited import clean
 
-__all__ = ["Record", "load_json", "table_of", "text_of"]
+__all__ = ["Record", "load_json", "parse_json", "table_of", "text_of"]
 
 Record = Mapping[str, str | Sequence[str] | None]
 
@@ -25,14 +25,11 @@ def load_json(file: Path) -> Any:
     Raises:
         ReaderError: If the file is neither, with the line and column of the fault.
     """
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ReaderError(f"{file} is not UTF-8 ({error.reason}); save it as UTF-8") from error
+    text = file.read_bytes().removeprefix(b"\xef\xbb\xbf")
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if len(lines) > 1 and all(line.lstrip().startswith("{") for _, line in lines):
-        return [_parse(line, file, number) for number, line in lines]
-    return _parse(text, file, 1)
+    if len(lines) > 1 and all(line.lstrip().startswith(b"{") for _, line in lines):
+        return [parse_json(line, file, number) for number, line in lines]
+    return parse_json(text, file, 1)
 
 
 def table_of(records: Iterable[Record], *, lists: Sequence[str] = ()) -> pa.Table:
@@ -60,14 +57,21 @@ def text_of(value: object) -> str | None:
     return str(value) if isinstance(value, (str, int, float)) else None
 
 
-def _parse(text: str, file: Path, line: int) -> Any:
+def parse_json(text: str | bytes, file: Path, line: int) -> Any:
+    """Parse JSON that begins at a line of a file.
+
+    Raises:
+        ReaderError: If it is none, with the line and column of the fault.
+    """
     try:
-        return json.loads(text)
+        return json.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
     except json.JSONDecodeError as error:
         raise ReaderError(
             f"{file}, line {line + error.lineno - 1}, column {error.colno}: not JSON "
             f"({error.msg}); correct it or export it again"
         ) from error
+    except UnicodeDecodeError as error:
+        raise ReaderError(f"{file} is not UTF-8 ({error.reason}); save it as UTF-8") from error
     except RecursionError as error:
         raise ReaderError(f"{file}: JSON nested too deeply to be a catalog") from error
 

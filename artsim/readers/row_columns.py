@@ -36,9 +36,8 @@ class RowColumns:
     def table(self, *, years: Collection[str] = (), text: Collection[str] = ()) -> pa.Table:
         """Return id, image and the other columns; numbers are found, columns of nulls left out.
 
-        Args:
-            years: Columns of ``BEGIN/END``, made into ranges of years.
-            text: Columns that stay text, though all their values may be numbers.
+        Columns in ``years`` hold ``BEGIN/END`` and become ranges of years; those in ``text`` stay
+        text, though all their values may be numbers.
         """
         self._flush()
         names = [name for name in self._names if name not in ("id", "image")]

@@ -39,15 +39,10 @@ def cite(
     index: str | None = None,
     encoder: IndexEncoder | None = None,
 ) -> Citation:
-    """Add to an answer what is needed to cite and repeat it.
+    """Add to a searcher's answer what is needed to cite and repeat it.
 
-    Args:
-        searcher: That gave the answer.
-        answer: Its answer.
-        command: That gives this answer.
-        index: What to call the index; its path if None.
-        encoder: Has the network of the index, to find the regions that made each match; they are
-            left out if None.
+    ``command`` gives the answer again; the index is called by its path if ``index`` is None. With
+    an encoder, which has the network of the index, the regions that made each match are added.
 
     Raises:
         ModelError: If the network cannot be explained.

@@ -62,15 +62,10 @@ def histogram(
     ticks: Callable[[float], str],
     marks: Sequence[float] = (),
 ) -> Drawing:
-    """Draw the distribution of values above 0, on a logarithmic axis.
+    """Draw the distribution of values above 0, shape (N,), on a logarithmic axis.
 
-    Args:
-        values: Shape (N,), N at least 1.
-        title: Of the figure, for screen readers.
-        description: What it shows, in words.
-        unit: Below the axis.
-        ticks: Writes a value of the axis.
-        marks: Values to write at the axis; chosen if none are given.
+    ``unit`` stands below the axis, and ``ticks`` writes its values: those of ``marks``, or round
+    ones.
 
     Raises:
         StoreError: If matplotlib is not installed.
@@ -105,16 +100,10 @@ def curve(
     unit: str,
     ticks: Callable[[float], str],
 ) -> Drawing:
-    """Draw scores along a setting, on a logarithmic axis, and mark the one that was chosen.
+    """Draw the score of each setting, on a logarithmic axis, and mark the one that was chosen.
 
-    Args:
-        settings: Above 0, rising.
-        scores: One a setting.
-        chosen: One of the settings.
-        title: Of the figure, for screen readers.
-        description: What it shows, in words.
-        unit: Below the axis.
-        ticks: Writes a score.
+    The settings are above 0 and rise; ``unit`` stands below their axis, and ``ticks`` writes a
+    score.
 
     Raises:
         StoreError: If matplotlib is not installed.
@@ -149,16 +138,9 @@ def lines(
     ticks: Callable[[float], str],
     share: bool = False,
 ) -> Drawing:
-    """Draw values along whole numbers: the first of them as a line, the second dashed.
+    """Draw values along whole numbers that rise: the first as a line, a second one dashed.
 
-    Args:
-        at: Where, rising.
-        drawn: One or two, each a value for every place.
-        title: Of the figure, for screen readers.
-        description: What it shows, in words.
-        unit: Below the axis.
-        ticks: Writes a value.
-        share: Show all from 0 to 1.
+    ``unit`` stands below the axis, ``ticks`` writes a value; a ``share`` is shown from 0 to 1.
 
     Raises:
         StoreError: If matplotlib is not installed.

@@ -44,13 +44,9 @@ Json = dict[str, Any]
 def manifest(cited: Citation, *, root: Path, base: str | None = None) -> Json:
     """Write an answer as a manifest.
 
-    An image on the web stays there, by its image service if it has one. A file is put into the
-    manifest as a small JPEG, or referred to below ``base``.
-
-    Args:
-        cited: The answer.
-        root: The folder of the images of the index.
-        base: Where the manifest, as ``manifest.json``, and the files of ``root`` are published.
+    An image on the web stays there, by its image service if it has one. A file below ``root``, the
+    folder of the index's images, is put into the manifest as a small JPEG; or it is referred to
+    below ``base``, where the manifest, as ``manifest.json``, and those files are published.
 
     Raises:
         StoreError: If the base is not an http or https address.

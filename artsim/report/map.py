@@ -36,13 +36,10 @@ def draw_points(
     *,
     title: str | None = None,
 ) -> None:
-    """Draw a point for every image, in the color of its class.
+    """Draw a point for every image, in the color of its class if it is one of the ten largest.
 
-    Args:
-        file: Where to; the ending of the name is the format.
-        points: Shape (N, 2); NaN is not drawn.
-        values: A class a point; the ten most frequent have colors.
-        title: Above the classes.
+    Points have shape (N, 2), and NaN is not drawn. The ending of the file's name is the format, and
+    the title stands above the classes.
 
     Raises:
         StoreError: If matplotlib is not installed, or the file cannot be written.
@@ -94,13 +91,8 @@ def draw_pictures(
 ) -> None:
     """Draw a wall of images: in each cell of a grid the one nearest to its middle.
 
-    An image that cannot be read is left out.
-
-    Args:
-        file: Where to; the ending of the name is the format.
-        points: Shape (N, 2); NaN is not drawn.
-        images: A path a point; addresses are left out.
-        workers: Threads that read.
+    Points have shape (N, 2), and NaN is not drawn. An image that is an address or cannot be read is
+    left out. The ending of the file's name is the format; ``workers`` threads read.
 
     Raises:
         StoreError: If the file cannot be written.

@@ -18,12 +18,7 @@ __all__ = ["cell", "render", "save_text"]
 
 
 def render(template: str, **data: Any) -> str:
-    """Fill a template with data; text in it is escaped, and a missing name is an error.
-
-    Args:
-        template: Its name: 'study.html'.
-        data: What the template uses.
-    """
+    """Fill a template ('study.html'); text in it is escaped, and a missing name is an error."""
     page = _environment().get_template(template).render(**data)
     return page.encode("utf-8", "replace").decode()  # a file name can hold what UTF-8 cannot
 

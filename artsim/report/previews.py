@@ -43,15 +43,9 @@ def encode(picture: Image.Image, protocol: TerminalProtocol) -> str:
 
 
 def beside(drawn: str, lines: Sequence[str], *, columns: int, rows: int) -> str:
-    """Put text to the right of an image.
+    """Put lines of text to the right of a drawn image of so many columns, with the gap, and rows.
 
     The text comes first, so that the terminal has scrolled by the time the image is drawn.
-
-    Args:
-        drawn: The image's escape sequence; empty for none.
-        lines: Of text.
-        columns: Width of the image with the gap.
-        rows: Height of the image.
     """
     count = max(rows, len(lines))
     padded = [*lines, *[""] * (count - len(lines))]

@@ -13,15 +13,7 @@ __all__ = ["run_page"]
 
 
 def run_page(found: RunStudy, command: str, *, workers: int = 2) -> tuple[str, int]:
-    """Write the page: one HTML file with small copies of images.
-
-    Args:
-        found: The run.
-        command: That makes it again.
-        workers: Threads that decode images.
-
-    Returns:
-        The page, and how many images it has.
+    """Write the page of a run, which ``command`` makes again; return it and its images' number.
 
     Raises:
         StoreError: If matplotlib is not installed.

@@ -63,18 +63,11 @@ class _Block:
 def contact_sheet(
     query: Tile | Sequence[Tile] | None, matches: Sequence[Tile], *, columns: int | None = None
 ) -> Image.Image:
-    """Draw a query and its matches, row by row.
+    """Draw a query and its matches, the best first, row by row; the sheet is RGB.
 
     Images keep their aspect. One that is missing or cannot be decoded becomes a blank with the
     reason. Captions can be in any script; what no font of the machine has is drawn as boxes.
-
-    Args:
-        query: Drawn at the left, several below each other; None for none.
-        matches: The best first.
-        columns: Matches in a row; chosen to make a wide sheet if None.
-
-    Returns:
-        The sheet, RGB.
+    Several queries stand below each other; ``columns`` are chosen to make a wide sheet if None.
     """
     queries = [query] if isinstance(query, Tile) else list(query or ())
     columns = columns or max(1, min(len(matches), math.ceil(math.sqrt(1.8 * len(matches)))))

@@ -32,15 +32,7 @@ class _Label:
 
 
 def study_page(study: Study, command: str, *, workers: int = 2) -> tuple[str, int]:
-    """Write the page: one HTML file with small copies of images.
-
-    Args:
-        study: What was found.
-        command: That makes it again.
-        workers: Threads that decode images.
-
-    Returns:
-        The page, and how many images it has.
+    """Write the page of a study, which ``command`` makes again; return it and its images' number.
 
     Raises:
         StoreError: If matplotlib is not installed.
@@ -93,9 +85,10 @@ def _curve(label: LabelStudy, found: Curve) -> Drawing:
         return f"{value:.3g}" if label.metric == "MAE" else f"{value:.1%}"
 
     at = min(range(len(found.values)), key=lambda i: abs(found.values[i] - found.chosen))
+    chosen = f"{found.chosen:,.0f}" if 100 <= found.chosen < 1e6 else f"{found.chosen:.3g}"
     worst = (max if label.metric == "MAE" else min)(found.scores)
     text = (
-        f"{name}: {_setting(found.chosen)} was chosen, with {write(found.scores[at])} on "
+        f"{name}: {chosen} was chosen, with {write(found.scores[at])} on "
         f"{label.split.validation:,} validation images; the worst setting has {write(worst)}."
     )
     return curve(
@@ -107,7 +100,3 @@ def _curve(label: LabelStudy, found: Curve) -> Drawing:
         unit=name,
         ticks=write,
     )
-
-
-def _setting(value: float) -> str:
-    return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.3g}"

@@ -162,12 +162,7 @@ def _of_predictions(label: LabelStudy) -> Iterator[Table]:
 
 
 def markdown(study: Study, command: str) -> str:
-    """Write the tables as Markdown, with the command that made them.
-
-    Args:
-        study: What was found.
-        command: That made it.
-    """
+    """Write the tables as Markdown, with the command that made them."""
     versions = ", ".join(f"{name} {version}" for name, version in study.versions.items())
     lines = [
         f"# {_plain(study.name)}: evaluation report",

@@ -50,13 +50,7 @@ class PageThumbnails:
     """Small copies, each made once and in threads."""
 
     def __init__(self, files: Iterable[Path], *, workers: int, side: int = _SIDE) -> None:
-        """Make them.
-
-        Args:
-            files: The images.
-            workers: Threads.
-            side: Pixels of the longer side.
-        """
+        """Make them, their longer side in pixels."""
         wanted = list(dict.fromkeys(files))
         with ThreadPoolExecutor(workers) as pool:
             made = pool.map(lambda file: thumbnail(file, side), wanted)
@@ -80,13 +74,7 @@ class WorkThumbnails:
         *,
         alone: Sequence[Work] = (),
     ) -> None:
-        """Make them.
-
-        Args:
-            found: Shown with their neighbors.
-            workers: Threads that decode.
-            alone: Works shown without.
-        """
+        """Make those of works shown with their neighbors, and of works shown alone."""
         large = [*alone, *(each.work for each in found)]
         small = [near.work for each in found for near in each.shown]
         self._large = PageThumbnails((Path(w.image) for w in large), workers=workers, side=_LARGE)
@@ -107,13 +95,7 @@ class WorkThumbnails:
 
 
 def thumbnail(file: Path, side: int = _SIDE, box: Box | None = None) -> Thumbnail:
-    """Make a small copy for a page, or say why there is none.
-
-    Args:
-        file: The image.
-        side: Pixels of the longer side.
-        box: What is outlined, in per cent.
-    """
+    """Make a small copy for a page, its longer side in pixels, or say why there is none."""
     try:
         picture = small_copy(file, side)
     except ImageError as error:
@@ -134,15 +116,7 @@ def data_url(picture: Image.Image, *, quality: int) -> str:
 
 
 def small_copy(source: Path | bytes, side: int, *, enlarge: bool = False) -> Image.Image:
-    """Fit an image into a square, its aspect kept.
-
-    Args:
-        source: A file, or the bytes of one.
-        side: Of the square, in pixels.
-        enlarge: Whether a smaller image is enlarged.
-
-    Returns:
-        RGB, upright.
+    """Fit an image into a square of ``side`` pixels, its aspect kept; the copy is RGB and upright.
 
     Raises:
         ImageError: If it is not an image that can be decoded whole.
@@ -160,11 +134,9 @@ def small_copy(source: Path | bytes, side: int, *, enlarge: bool = False) -> Ima
 
 
 def outline(picture: Image.Image, box: Box) -> Image.Image:
-    """Draw a box on an image, in place: light with a dark edge, visible on any ground.
+    """Draw a box, in per cent, on an upright and whole RGB image, in place.
 
-    Args:
-        picture: RGB, upright and whole.
-        box: In per cent of it.
+    It is light with a dark edge, visible on any ground.
     """
     left, top, right, bottom = box.edges(*picture.size)
     draw = ImageDraw.Draw(picture)

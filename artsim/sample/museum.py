@@ -9,24 +9,13 @@ import numpy as np
 from PIL import ExifTags, Image
 
 from artsim.errors import StoreError
-from artsim.sample.artists import ARTISTS, Artist
+from artsim.sample.artists import ARTISTS
 from artsim.sample.media import MEDIA
 from artsim.sample.scenes import SCENES
 from artsim.sample.sketch import Palette, Sketch
 
 __all__ = ["make_sample"]
 
-COLUMNS = (
-    "object_id",
-    "image",
-    "title",
-    "artist",
-    "style",
-    "medium",
-    "year",
-    "department",
-    "credit_line",
-)
 LONG_SIDE = (260, 460)  # pixels, shortest and longest
 SHORT_SIDE_MIN = 200  # pixels
 ASPECTS = (1.0, 1.2, 1.25, 1.33, 1.5)  # long side by short side
@@ -104,7 +93,7 @@ def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
         rows = [_make_object(folder, number, seed) for number in range(1, pictures + 1)]
         # Last: a folder with the file is a whole museum.
         with (folder / "objects.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
             writer.writeheader()
             writer.writerows(rows)
     except OSError as error:
@@ -125,6 +114,7 @@ def _make_object(folder: Path, number: int, seed: int) -> dict[str, str]:
     title = SCENES[subject](sketch)
     image = MEDIA[medium](sketch)
     name = _save(image, folder, number, photographed_gray=medium in ("etching", "woodcut"))
+    first, last = artist.years
     return {
         "object_id": _object_id(number),
         "image": name,
@@ -132,7 +122,7 @@ def _make_object(folder: Path, number: int, seed: int) -> dict[str, str]:
         "artist": artist.name,
         "style": artist.style,
         "medium": medium,
-        "year": "" if rng.random() < 0.04 else str(_year(artist, rng)),
+        "year": "" if rng.random() < 0.04 else str(rng.integers(first, last + 1)),
         "department": DEPARTMENTS[medium.split("|")[0]],
         "credit_line": _credit_line(number, rng),
     }
@@ -193,7 +183,3 @@ def _title(title: str, rng: np.random.Generator) -> str:
 def _credit_line(number: int, rng: np.random.Generator) -> str:
     given = int(rng.integers(GIVEN[0], GIVEN[1] + 1))
     return f"{CREDIT_LINES[int(rng.integers(len(CREDIT_LINES)))]}, {given} ({given}.{number})"
-
-
-def _year(artist: Artist, rng: np.random.Generator) -> int:
-    return int(rng.integers(artist.years[0], artist.years[1] + 1))

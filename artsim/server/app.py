@@ -38,16 +38,10 @@ def make_app(
     hosts: Sequence[str] = (),
     token: str | None = None,
 ) -> Guard:
-    """Make the application.
+    """Make the ASGI application that answers for the indexes of a museum.
 
-    Args:
-        museum: The indexes to answer for.
-        limits: For each visitor.
-        hosts: Names that the server may be called by; any if empty.
-        token: What a visitor must show; nothing if None.
-
-    Returns:
-        An ASGI application.
+    ``limits`` are those of each visitor; ``hosts`` are the names that the server may be called by,
+    any if empty; ``token`` is what a visitor must show, nothing if None.
     """
     limits = limits or Limits()
 

@@ -25,11 +25,7 @@ class _Asked:
 
 
 class Asker:
-    """Answers questions of many threads to one index; its own end when nobody holds it.
-
-    Args:
-        searcher: The index, open.
-    """
+    """Answers queries of many threads to one open index."""
 
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher

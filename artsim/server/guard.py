@@ -35,13 +35,10 @@ _HEADERS = {
 
 
 class Guard:
-    """Wraps the application.
+    """Wraps the application, within the limits of what a request may send.
 
-    Args:
-        app: What answers.
-        limits: Of what a request may send.
-        hosts: Names that the server may be called by, against DNS rebinding; any if empty.
-        token: What a visitor must show, as ``Authorization: Bearer`` or once as ``/?token=``.
+    ``hosts`` are the names that the server may be called by (against DNS rebinding), any if empty.
+    A visitor shows ``token`` as ``Authorization: Bearer``, or once as ``/?token=``.
     """
 
     def __init__(

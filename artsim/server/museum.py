@@ -17,13 +17,10 @@ _Stamp = tuple[int, int, int]
 
 
 class Museum:
-    """The rooms by name.
+    """The rooms by name, in the order of their indexes.
 
-    Args:
-        stores: The indexes; the first is shown first.
-        encode: Makes what turns pictures and words into vectors of an index.
-        gpu: The number of the GPU that vectors are compared on; the CPU if None.
-        workers: Threads that decode pictures.
+    ``encode`` makes what turns pictures and words into vectors of an index; for ``gpu`` and
+    ``workers`` see `Room`.
 
     Raises:
         StoreError: If two indexes have one name, or one is empty.

@@ -36,12 +36,8 @@ _CLASSES = 10  # of a label that have their own color
 class Room:
     """An index that is open to visitors.
 
-    Args:
-        store: The index.
-        encoder: Turns pictures and words into its vectors.
-        others: Other indexes, which aspects may compare by.
-        gpu: The number of the GPU that vectors are compared on; the CPU if None.
-        workers: Threads that decode pictures.
+    Aspects may compare by the indexes in ``others``. Vectors are compared on the GPU of number
+    ``gpu``, on the CPU if None; ``workers`` threads decode pictures.
     """
 
     def __init__(

@@ -38,11 +38,7 @@ class Thumbnails:
         self._contents: pa.ChunkedArray = store.read(["content_hash"]).column(0)
 
     def get(self, id_: str, side: int) -> bytes:
-        """Return a small copy as a JPEG.
-
-        Args:
-            id_: Of a work.
-            side: One of `SIDES`.
+        """Return a small copy of a work's picture as a JPEG; ``side`` is one of `SIDES`.
 
         Raises:
             SearchError: If there is no such work.

@@ -38,15 +38,10 @@ def text_scalar(value: str) -> pa.Scalar:
 
 
 def read_parquet(file: Path, columns: Sequence[str] | None, *, remedy: str) -> pa.Table:
-    """Read columns of a file of an index, all if None.
-
-    Args:
-        file: A file that the manifest lists.
-        columns: Their names.
-        remedy: What the user should do if it is damaged.
+    """Read columns of a file that the manifest lists, all if None.
 
     Raises:
-        StoreError: If it is missing or damaged.
+        StoreError: If it is missing or damaged; ``remedy`` says what to do then.
     """
     try:
         with pq.ParquetFile(file, memory_map=True) as parquet:

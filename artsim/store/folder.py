@@ -203,22 +203,16 @@ class Store:
     # --- write --------------------------------------------------------------------------
 
     def append(self, table: pa.Table, failures: Sequence[Failure] = ()) -> None:
-        """Add a chunk: its rows as a part, its failures to the list.
-
-        Args:
-            table: Rows of `part_schema`; with none, only the failures are noted.
-            failures: What of the chunk could not be embedded.
-        """
+        """Add a chunk: its rows (of `part_schema`, or none) as a part, its failures to the list."""
         number = self.manifest.next_part
         part = write_part(self.staging, number, table) if table.num_rows else None
         self.append_many([(part, failures)])
 
     def append_many(self, chunks: Sequence[tuple[Part | None, Sequence[Failure]]]) -> None:
-        """Add chunks whose parts are in the staging folder, all at once.
+        """Add chunks whose parts are in the staging folder, all at once and in their order.
 
-        Args:
-            chunks: For each in order its part, written by `write_part` under the next numbers, or
-                None without rows; and what of it could not be embedded.
+        Each is its part, written by `write_part` under the next number, or None without rows; and
+        what of it could not be embedded.
         """
         number, parts, new = self.manifest.next_part, list(self.manifest.parts), []
         for part, failures in chunks:

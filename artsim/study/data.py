@@ -69,14 +69,9 @@ class StudyData:
     def neighbors(
         self, found: Neighbors, query: int, classes: Sequence[str], codes: Codes, most: int
     ) -> tuple[Neighbor, ...]:
-        """Describe the first neighbors of a query.
+        """Describe the first neighbors of a query among those that `search` found.
 
-        Args:
-            found: What `search` gave.
-            query: Which query.
-            classes: What the codes stand for.
-            codes: Class of each row, shape (N,).
-            most: Neighbors described.
+        ``codes`` is the class of each row, shape (N,), an index of ``classes``.
         """
         return tuple(
             Neighbor(self.work(row), classes[codes[row]], float(score), rank)

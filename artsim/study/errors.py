@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artsim.labels import encode
 from artsim.metrics import scores as metrics
@@ -21,7 +22,7 @@ from artsim.study.findings import (
 )
 from artsim.study.predictions import AlignedPredictions
 
-__all__ = ["study_predictions"]
+__all__ = ["class_score", "study_predictions"]
 
 EDGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the bins of confidence
 
@@ -39,13 +40,9 @@ def study_predictions(
     *,
     errors: int,
 ) -> PredictionStudy:
-    """Find out where predictions are right and wrong.
+    """Find out where predictions are right and wrong, and describe at most ``errors`` errors.
 
-    Args:
-        found: Predictions for one test image or more.
-        data: The index.
-        columns: Values of each row by column, for the slices.
-        errors: Errors described at most.
+    ``columns`` are values of each row, for the slices.
     """
     truth, predicted = found.truth, found.predicted
     ranked = np.argsort(-found.probabilities, axis=1, kind="stable")[:, :_TOP]
@@ -80,19 +77,29 @@ def _classes(found: AlignedPredictions) -> list[ClassScore]:
         wrong = np.bincount(predicted[own & ~positive], minlength=1)
         if not own.any() and not train[code]:
             continue
-        scores.append(
-            ClassScore(
-                class_=class_,
-                train=int(train[code]),
-                test=int(own.sum()),
-                correct=int((own & positive).sum()),
-                recall=estimate_share(positive[own]) if own.any() else None,
-                precision=estimate_share(own[positive]) if positive.any() else None,
-                confused_with=found.classes[wrong.argmax()] if wrong.any() else None,
-                confused=int(wrong.max()),
-            )
-        )
+        confused = found.classes[wrong.argmax()] if wrong.any() else None, int(wrong.max())
+        scores.append(class_score(class_, own, positive, int(train[code]), confused))
     return scores
+
+
+def class_score(
+    class_: str,
+    own: NDArray[np.bool_],
+    positive: NDArray[np.bool_],
+    train: int,
+    confused: tuple[str | None, int] = (None, 0),
+) -> ClassScore:
+    """Score a class by the test images that have it, shape (n,), and those predicted to."""
+    return ClassScore(
+        class_=class_,
+        train=train,
+        test=int(own.sum()),
+        correct=int((own & positive).sum()),
+        recall=estimate_share(positive[own]) if own.any() else None,
+        precision=estimate_share(own[positive]) if positive.any() else None,
+        confused_with=confused[0],
+        confused=confused[1],
+    )
 
 
 def _calibration(found: AlignedPredictions) -> list[CalibrationBin]:

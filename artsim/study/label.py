@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,6 @@ from artsim.metrics.votes import vote
 from artsim.splits import Evidence, LeakKind, find_leaks
 from artsim.study.data import Codes, StudyData
 from artsim.study.errors import study_predictions
-from artsim.study.findings import Outliers
 from artsim.study.outliers import find_outliers
 from artsim.study.predictions import AlignedPredictions, ModelPredictions, align
 from artsim.study.results import (
@@ -53,12 +53,7 @@ class StudyContext:
 def study_label(
     context: StudyContext, found: LabelProbe, predictions: ModelPredictions | None = None
 ) -> LabelStudy:
-    """Study a label that was probed.
-
-    Args:
-        context: The index, and how the label was probed.
-        found: The result of the probe.
-        predictions: Studied instead of the probe's.
+    """Study a label that was probed, by the predictions given or else by the probe's.
 
     Raises:
         EvaluationError: If the predictions are not for the probe's test images.
@@ -73,7 +68,10 @@ def study_label(
         studied = study_predictions(aligned, context.data, columns, errors=context.works)
         if predictions is not None:
             methods = (*methods, MethodScore(predictions.source, studied.accuracy))
-        outliers = _outliers(context, found)
+        with suppress(EvaluationError):  # too few images for folds
+            strength = found.result.head.strength
+            codes, most = target.strata, context.works
+            outliers = find_outliers(context.data, target.classes, codes, strength, most=most)
         retrieved = _retrieved(context)
         sizes = Counter(target.strata[target.labeled].tolist())
         counts = {target.classes[code]: n for code, n in sizes.most_common()}
@@ -174,20 +172,6 @@ def _curves(data: StudyData, found: LabelProbe) -> Iterator[Curve]:
         scores=tuple(map(float, result.validation)),
         chosen=result.head.strength,
     )
-
-
-def _outliers(context: StudyContext, found: LabelProbe) -> Outliers | None:
-    target = found.label
-    try:
-        return find_outliers(
-            context.data,
-            target.classes,
-            target.strata,
-            found.result.head.strength,
-            most=context.works,
-        )
-    except EvaluationError:  # too few images for folds
-        return None
 
 
 def _retrieved(context: StudyContext) -> Retrieved | None:

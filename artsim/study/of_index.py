@@ -69,16 +69,9 @@ def study(
     """Study an index: how well its vectors predict each label, where they fail, and why.
 
     Each label is predicted by majority, metadata, nearest neighbors and a linear probe. The errors
-    studied are those of the probe, or of the predictions given. A label that the plan does not
-    name and that cannot be evaluated is skipped with the reason.
-
-    Args:
-        store: The index.
-        plan: What to study.
-        predictions: Of another model, one a label at most, for exactly the test images of the
-            plan's split.
-        device: Where probes and neighbors are computed.
-        progress: Called with the steps done and to do.
+    studied are those of the probe, or of the predictions given: one model's for a label at most,
+    for exactly the test images of the plan's split. A label that the plan does not name and that
+    cannot be evaluated is skipped with the reason.
 
     Raises:
         EvaluationError: If there is no label, a named one cannot be evaluated, predictions do

@@ -13,12 +13,11 @@ import numpy as np
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.labels import LabelKind
-from artsim.metrics.intervals import estimate_share
 from artsim.models import find_device, read_model
 from artsim.recipes import TREE, find_recipe, open_run_index, read_tree
 from artsim.splits import TEST, TRAIN, VAL
 from artsim.study.data import StudyData, read_data
-from artsim.study.errors import study_predictions
+from artsim.study.errors import class_score, study_predictions
 from artsim.study.findings import ClassScore
 from artsim.study.overview import read_columns
 from artsim.study.predictions import AlignedPredictions
@@ -39,10 +38,6 @@ Columns = Mapping[str, Sequence[str | None]]
 
 def study_run(path: Path, *, device: str = "cpu") -> RunStudy:
     """Study a finished run: each task compared with baselines, on the test images of the run.
-
-    Args:
-        path: The run's folder.
-        device: Where the nearest images are computed.
 
     Raises:
         TrainingError: If the run is not finished.
@@ -178,16 +173,7 @@ def _members(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[ClassScore
     for name in classes:
         own = np.array([name in row["truth"] for row in test])
         positive = np.array([name in row["prediction"] for row in test])
-        yield ClassScore(
-            class_=name,
-            train=train[name],
-            test=int(own.sum()),
-            correct=int((own & positive).sum()),
-            recall=estimate_share(positive[own]) if own.any() else None,
-            precision=estimate_share(own[positive]) if positive.any() else None,
-            confused_with=None,
-            confused=0,
-        )
+        yield class_score(name, own, positive, train[name])
 
 
 def _networks(path: Path) -> dict[str, Path]:

@@ -31,18 +31,13 @@ def find_outliers(
 ) -> Outliers:
     """Find the images that fit their label least.
 
+    ``codes`` is the class of each row, shape (N,), an index of ``classes``; rows of -1 take no
+    part. ``strength`` is the C of the probes.
+
     Two figures support a label: its probability by a probe trained on the other folds (copies of a
     file are in one fold; its features are the first principal components), and the share of the
     nearest other images that have it. The lowest mean of the two comes first; of equals, the most
     confident prediction of another class.
-
-    Args:
-        data: The index.
-        classes: What the codes stand for.
-        codes: Class of each row, shape (N,); rows of -1 take no part.
-        strength: C of the probes.
-        most: Outliers described at most.
-        folds: Parts, each predicted by a probe trained on the others.
 
     Raises:
         EvaluationError: If there are fewer images than folds, or the others have one class.

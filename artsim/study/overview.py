@@ -85,12 +85,7 @@ def find_hubs(data: StudyData) -> Hubs:
 
 
 def map_vectors(data: StudyData, labels: Mapping[str, Sequence[str | None]]) -> VectorMap:
-    """Put the vectors on the kept map, or on the plane of their two principal components.
-
-    Args:
-        data: The index.
-        labels: Of each row, by name, to color them by.
-    """
+    """Put the vectors on the kept map, or on the plane of their two principal components."""
     n = len(data.ids)
     rng = np.random.default_rng(data.seed)
     rows = np.sort(rng.choice(n, POINTS, replace=False)) if n > POINTS else np.arange(n)

@@ -6,7 +6,7 @@ Every score stands with the split that it was measured on. Shares are between 0 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from artsim.datatypes import Estimate, TapInfo
@@ -171,18 +171,11 @@ class Study:
 
     def records(self) -> Iterator[dict[str, Any]]:
         """Yield it as plain values: the collection, then one record a label."""
-        own = {each.name: getattr(self, each.name) for each in fields(self)}
-        for apart in ("labels", "map", "fields", "taps", "hubs"):
-            own.pop(apart)
-        yield {
-            "kind": "collection",
-            **own,
-            "fields": [asdict(field) for field in self.fields],
-            "taps": [asdict(tap) for tap in self.taps],
-            "hubs": asdict(self.hubs),
-        }
-        for label in self.labels:
-            values = asdict(label)
+        own = asdict(self)
+        del own["map"]
+        labels = own.pop("labels")
+        yield {"kind": "collection", **own}
+        for values in labels:
             yield {"kind": "label", "label": values.pop("name"), "of": values.pop("kind"), **values}
 
 

@@ -23,13 +23,7 @@ class Classifier(nn.Module):
     """A body whose embedding heads read, one a task."""
 
     def __init__(self, body: nn.Module, dim: int, heads: Mapping[str, HeadShape]) -> None:
-        """Put new heads on a body.
-
-        Args:
-            body: (B, 3, H, W) -> (B, D).
-            dim: D.
-            heads: By task.
-        """
+        """Put a new head for each task on a body, (B, 3, H, W) -> (B, ``dim``)."""
         super().__init__()
         self.body, self.dim = body, dim
         self.shapes = dict(heads)
