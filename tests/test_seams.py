@@ -144,3 +144,38 @@ def test_an_engine_is_a_class_handed_to_embed_collection(tmp_path, paint):
     assert here.manifest.parts == backwards.manifest.parts  # names, rows, sha256
     assert here.failures().equals(backwards.failures())
     assert not here.staging.exists()
+
+
+@pytest.mark.parametrize("where", ["_write_failures", "_write_manifest"])
+def test_an_interrupt_in_the_middle_of_a_commit_loses_and_doubles_nothing(
+    tmp_path, paint, monkeypatch, where
+):
+    for n in range(12):
+        paint(tmp_path / "many" / f"{n:02}.png", (n, 0, 0), size=(8, 8))
+    (tmp_path / "many" / "00.png").write_bytes(b"no picture")
+    write, calls = getattr(Store, where), []
+
+    def interrupted(store, value):
+        calls.append(where)
+        after = where == "_write_manifest" and len(calls) == 3  # of the first chunk
+        if after:
+            write(store, value)
+        if after or (where == "_write_failures" and len(calls) == 2):
+            raise KeyboardInterrupt
+        write(store, value)
+
+    def embed():
+        return embed_collection(
+            read_collection(tmp_path / "many"),
+            tmp_path / "i",
+            Extractor(conftest.MeanColor(), conftest.toy_passport()),
+            settings=EmbedSettings(part_rows=4, batch_size=2),
+        )
+
+    monkeypatch.setattr(Store, where, interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        embed()
+    monkeypatch.undo()
+    assert Store.open(tmp_path / "i").rows == 3
+    assert (embed().rows, embed().failures) == (11, 1)
+    assert Store.open(tmp_path / "i").damaged_parts() == []

@@ -43,7 +43,9 @@ def commit(store: Store, receipts: Iterable[Receipt], *, first: int) -> Iterator
 def _write(store: Store, ready: list[Receipt]) -> int:
     """Write the receipts into the index and return how many they were."""
     count = len(ready)
-    if ready:
-        store.append_many([(each.part, each.failures) for each in ready])
-        ready.clear()
+    # After an interrupt in the middle of this some of them may be in the index already.
+    new = [each for each in ready if each.number >= store.manifest.next_part]
+    if new:
+        store.append_many([(each.part, each.failures) for each in new])
+    ready.clear()
     return count

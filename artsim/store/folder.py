@@ -218,7 +218,9 @@ class Store:
         for part, failures in chunks:
             if part is not None:
                 with write_errors(self.path):
-                    (self.staging / part.file).replace(self.path / "parts" / part.file)
+                    staged = self.staging / part.file
+                    if staged.exists():  # else it was moved before an interrupt
+                        staged.replace(self.path / "parts" / part.file)
                 parts.append(part)
             new += [replace(failure, chunk=number) for failure in failures]
             number += 1
