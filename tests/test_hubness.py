@@ -9,7 +9,7 @@ import scipy.stats
 from hypothesis import given, settings
 
 from artsim.errors import EvaluationError
-from artsim.metrics.hubness import (
+from artsim.metrics.hubs import (
     Hubness,
     csls,
     hubness,

@@ -13,8 +13,8 @@ from artsim.evaluation.knn import KnnSettings, evaluate
 from artsim.labels import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.metrics import scores as metrics
 from artsim.metrics import votes
-from artsim.metrics.hubness import csls, hubness
-from artsim.metrics.knn import KS
+from artsim.metrics.hubs import csls, hubness
+from artsim.metrics.knn import KNN_KS
 from artsim.metrics.neighbors import Neighbors, nearest
 from artsim.metrics.votes import TEMPERATURE, vote
 from artsim.splits import Split
@@ -320,7 +320,7 @@ def test_ten_thousand_classes_need_no_column_each():
     values = [f"class {i % 10_000}" for i in range(20_000)]
     result = only(bank, values, train=np.arange(19_000), test=np.arange(19_000, 20_000))
     assert len(result.label.classes) == 10_000
-    assert [score.k for score in result.scores] == list(KS)
+    assert [score.k for score in result.scores] == list(KNN_KS)
 
 
 BUNCH = at_angles(0, 1, 90, 91)

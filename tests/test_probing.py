@@ -18,8 +18,8 @@ from artsim.errors import EvaluationError, PassportError, StoreError
 from artsim.evaluation.probe import LabelPlan, ProbePlan, means, probe, split_labels
 from artsim.index import unit as to_unit
 from artsim.labels import LabelKind, Metadata, read_label, read_metadata, why_id
-from artsim.metrics.few_shot import few_shot
 from artsim.metrics.probe import probe_classes
+from artsim.metrics.shots import few_shot
 from artsim.models import Extractor
 from artsim.prediction import find_head, head_names, load_head, make_head, save_head
 from artsim.prediction.heads import check_passport, default_name

@@ -6,7 +6,7 @@ import sklearn.metrics
 
 from artsim.labels import LabelKind, multiclass, multilabel, number
 from artsim.metrics import registry
-from artsim.metrics.metadata_baseline import metadata_baseline
+from artsim.metrics.metadata import metadata_baseline
 from artsim.metrics.predictions import Predictions
 from artsim.metrics.ranking import Ranking
 from artsim.metrics.registry import METRICS, Metric, baseline, metrics_of, score, scores_to_json

@@ -12,7 +12,7 @@ from artsim.errors import EvaluationError
 from artsim.metrics import retrieval
 from artsim.metrics.neighbors import Neighbors
 from artsim.metrics.pixels import rmse, ssim
-from artsim.metrics.retrieval import auc, drop_junk, evaluate, pair_scores, score
+from artsim.metrics.retrieval import auc, drop_junk, evaluate_retrieval, pair_scores, score_rankings
 
 
 def unit(rng, *shape):
@@ -33,7 +33,9 @@ def ranking(*rows):
 def test_scores_by_eye():
     # right, wrong, right, wrong; three relevant rows in all, one of them not found
     codes = np.array([1, 0, 1, 0, 1])
-    scores = score(ranking([0, 1, 2, 3]), codes, np.array([1]), np.array([3]), ks=(1, 2, 4))
+    scores = score_rankings(
+        ranking([0, 1, 2, 3]), codes, np.array([1]), np.array([3]), ks=(1, 2, 4)
+    )
     gain = 1 + 1 / np.log2(4)
     expected = {
         "P@1": 1,
@@ -59,14 +61,18 @@ def test_scores_by_eye():
 
 def test_nothing_found_scores_nothing_and_a_late_find_its_rank():
     codes = np.array([0, 0, 1])
-    scores = score(ranking([0, 1], [0, 2]), codes, np.array([1, 1]), np.array([1, 1]), ks=(2,))
+    scores = score_rankings(
+        ranking([0, 1], [0, 2]), codes, np.array([1, 1]), np.array([1, 1]), ks=(2,)
+    )
     assert scores["MRR@2"].tolist() == [0, 1 / 2]
     assert scores["HitRate@2"].tolist() == [0, 1]
     assert scores["R-precision"].tolist() == [0, 0]
 
 
 def test_no_row_is_never_relevant():
-    scores = score(ranking([1, -1]), np.array([0, 0]), np.array([0]), np.array([1]), ks=(2,))
+    scores = score_rankings(
+        ranking([1, -1]), np.array([0, 0]), np.array([0]), np.array([1]), ks=(2,)
+    )
     assert scores["P@2"].tolist() == [1 / 2]
 
 
@@ -77,7 +83,9 @@ def test_junk_is_taken_out_and_the_rest_moves_up():
 
 
 def test_every_row_asks_for_the_others_of_its_class():
-    result = evaluate(at_angles(0, 1, 2, 90, 180), "artist", [*"aab", "b", None], ks=(1, 3))
+    result = evaluate_retrieval(
+        at_angles(0, 1, 2, 90, 180), "artist", [*"aab", "b", None], ks=(1, 3)
+    )
     # 2 is nearest to 1 and 0, which are not of its class; 3 to 2, which is
     assert result.query_rows.tolist() == [0, 1, 2, 3]
     assert result.relevant.tolist() == [1, 1, 1, 1]
@@ -91,7 +99,7 @@ def test_every_row_asks_for_the_others_of_its_class():
 def test_views_of_one_object_are_junk_to_each_other():
     vectors = at_angles(0, 1, 2, 90)
     values, objects = ["a", "a", "b", "a"], ["vase", "vase", None, None]
-    result = evaluate(vectors, "artist", values, groups=objects, ks=(1, 2))
+    result = evaluate_retrieval(vectors, "artist", values, groups=objects, ks=(1, 2))
     assert result.query_rows.tolist() == [0, 1, 3]
     assert result.relevant.tolist() == [1, 1, 2]  # the other view of the vase does not count
     assert result.per_query["MRR@2"].tolist() == [1 / 2, 1 / 2, 1 / 2]
@@ -107,7 +115,7 @@ def test_equals_scikit_learn(seed, n, n_classes):
     depth, k = n - 1, int(rng.integers(1, n))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retrieval, "_RANKING_BYTES", int(rng.integers(1, 1 << 14)))
-        result = evaluate(vectors, "x", [str(c) for c in codes], ks=sorted({k, depth}))
+        result = evaluate_retrieval(vectors, "x", [str(c) for c in codes], ks=sorted({k, depth}))
     for i, row in enumerate(result.query_rows):
         others = np.delete(np.arange(n), row)
         truth, scores = codes[others] == codes[row], vectors[others] @ vectors[row]
@@ -167,12 +175,12 @@ def test_no_pair_is_a_row_with_itself():
 )
 def test_bad_use_says_what_is_wrong(values, options, message):
     with pytest.raises(EvaluationError, match=message):
-        evaluate(at_angles(0, 1, 2), "artist", values, **options)
+        evaluate_retrieval(at_angles(0, 1, 2), "artist", values, **options)
 
 
 def test_a_ranking_too_short_for_its_scores_is_refused():
     with pytest.raises(EvaluationError, match="the ranking is 2 deep; it must reach the largest k"):
-        score(ranking([0, 1]), np.array([0, 0]), np.array([0]), np.array([1]), ks=(3,))
+        score_rankings(ranking([0, 1]), np.array([0, 0]), np.array([0]), np.array([1]), ks=(3,))
 
 
 @settings(max_examples=40, deadline=None)

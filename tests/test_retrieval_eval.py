@@ -11,7 +11,7 @@ from artsim.cli import cli
 from artsim.embedding import embed_collection
 from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 from artsim.index import unit
-from artsim.metrics.retrieval import evaluate
+from artsim.metrics.retrieval import evaluate_retrieval
 from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.store import Store
@@ -64,7 +64,7 @@ def test_scores_are_those_of_the_pure_function(path):
     store = Store.open(path)
     (found,) = retrieved(path, labels=("temper",), ks=(1, 3), junk="object")
     table = store.read(["temper", "object"])
-    expected = evaluate(
+    expected = evaluate_retrieval(
         unit(store.vectors("rgb")),
         "temper",
         table.column("temper").to_pylist(),

@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.labels import Label
-from artsim.metrics.knn import KnnScore
-from artsim.metrics.knn_members import KnnMemberScore
-from artsim.metrics.knn_values import KnnValueScore
-from artsim.metrics.predictions import Predictions
-from artsim.metrics.probe import ClassProbe, MemberProbe, NumberProbe
-from artsim.metrics.ranking import Ranking
+from artsim.metrics import (
+    ClassProbe,
+    KnnMemberScore,
+    KnnScore,
+    KnnValueScore,
+    MemberProbe,
+    NumberProbe,
+    Predictions,
+    Ranking,
+)
 
 __all__ = ["AnyProbe", "AnyScore", "predictions_of"]
 

@@ -11,9 +11,9 @@ from artsim.metrics import scores as metrics
 from artsim.metrics.neighbors import Neighbors
 from artsim.metrics.votes import Votes, vote
 
-__all__ = ["KS", "KnnScore", "judge_classes"]
+__all__ = ["KNN_KS", "KnnScore", "judge_classes"]
 
-KS = (1, 5, 10, 20, 100, 200)
+KNN_KS = (1, 5, 10, 20, 100, 200)
 
 Rows = NDArray[np.int64]
 

@@ -20,9 +20,17 @@ from artsim.errors import EvaluationError
 from artsim.metrics import scores as metrics
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
 
-__all__ = ["KS", "SHARPNESSES", "MetScore", "Whitening", "confidences", "evaluate_met", "whiten"]
+__all__ = [
+    "MET_KS",
+    "SHARPNESSES",
+    "MetScore",
+    "Whitening",
+    "confidences",
+    "evaluate_met",
+    "whiten",
+]
 
-KS = (1, 2, 3, 5, 7, 10, 15, 20, 50)
+MET_KS = (1, 2, 3, 5, 7, 10, 15, 20, 50)
 SHARPNESSES = (0.01, 0.1, 1.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0, 500.0)
 
 _DIMENSIONS = 512
@@ -75,7 +83,7 @@ def evaluate_met(
     validation: Rows,
     test: Rows,
     groups: NDArray[np.integer] | None = None,
-    ks: Sequence[int] = KS,
+    ks: Sequence[int] = MET_KS,
     sharpnesses: Sequence[float] = SHARPNESSES,
     dimensions: int = _DIMENSIONS,
     seed: int = 0,

@@ -30,17 +30,17 @@ from artsim.labels import encode
 from artsim.metrics.neighbors import BUDGET_BYTES, NO_ROW, Neighbors, check_unit_vectors, nearest
 
 __all__ = [
-    "KS",
+    "RETRIEVAL_KS",
     "RetrievalEvaluation",
     "auc",
     "drop_junk",
-    "evaluate",
+    "evaluate_retrieval",
     "pair_scores",
-    "score",
     "score_hits",
+    "score_rankings",
 ]
 
-KS = (1, 5, 10, 20, 100)
+RETRIEVAL_KS = (1, 5, 10, 20, 100)
 
 _RANKING_BYTES = 64 << 20  # of the rankings that are scored at a time
 
@@ -68,13 +68,13 @@ class RetrievalEvaluation:
         return tuple(int(name[2:]) for name in self.overall if name.startswith("P@"))
 
 
-def evaluate(
+def evaluate_retrieval(
     vectors: NDArray[np.floating],
     label: str,
     values: Sequence[str | None],
     *,
     groups: Sequence[str | None] | None = None,
-    ks: Sequence[int] = KS,
+    ks: Sequence[int] = RETRIEVAL_KS,
     budget_bytes: int = BUDGET_BYTES,
     device: str | torch.device = "cpu",
 ) -> RetrievalEvaluation:
@@ -127,7 +127,7 @@ def evaluate(
             budget_bytes=budget_bytes,
             device=device,
         )
-        parts.append(score(found, codes, codes[block], relevant[block], ks))
+        parts.append(score_rankings(found, codes, codes[block], relevant[block], ks))
     per_query = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     truth = codes[asked]
     counts = np.bincount(truth, minlength=len(classes))
@@ -149,12 +149,12 @@ def evaluate(
     )
 
 
-def score(
+def score_rankings(
     neighbors: Neighbors,
     codes: NDArray[np.integer],
     truth: NDArray[np.integer],
     relevant: NDArray[np.integer],
-    ks: Sequence[int] = KS,
+    ks: Sequence[int] = RETRIEVAL_KS,
 ) -> dict[str, Floats]:
     """Compute every score of each query from its ranking.
 
@@ -185,7 +185,7 @@ def score(
 
 
 def score_hits(
-    hits: NDArray[np.bool_], relevant: NDArray[np.integer], ks: Sequence[int] = KS
+    hits: NDArray[np.bool_], relevant: NDArray[np.integer], ks: Sequence[int] = RETRIEVAL_KS
 ) -> dict[str, Floats]:
     """Compute the scores that are cut at a rank, whatever makes a row relevant.
 

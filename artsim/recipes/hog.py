@@ -14,7 +14,7 @@ from skimage.feature import hog
 
 from artsim.evaluation.probe import knn_scores
 from artsim.loader import Loaded, load
-from artsim.metrics.vectors import to_unit
+from artsim.metrics import to_unit
 from artsim.store import Store
 from artsim.training import Run, TrainingTask, squashed
 

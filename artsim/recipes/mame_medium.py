@@ -17,7 +17,7 @@ from torch.optim import AdamW
 from artsim.datatypes import Fit, parse_spec
 from artsim.evaluation.probe import fit_probe, score_of
 from artsim.labels import Metadata, read_metadata, read_multiclass, refuse_label
-from artsim.metrics.vectors import to_unit
+from artsim.metrics import to_unit
 from artsim.models import find_device, new_body, output_shapes
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.recipes.frozen import embed_rows

@@ -16,7 +16,7 @@ from torch.optim import AdamW, Optimizer
 from torch.utils.data import DataLoader, TensorDataset
 
 from artsim.labels import Label
-from artsim.metrics import scores as metrics
+from artsim.metrics import accuracy
 from artsim.models import find_device
 from artsim.splits import Split
 from artsim.training import Run, quiet
@@ -76,7 +76,7 @@ def mlp_accuracy(features: NDArray[np.float32], target: Label, split: Split, run
     network.load_state_dict(best["state_dict"])
     with torch.inference_mode():
         predicted = network.cpu().eval()(data["test"].tensors[0]).argmax(dim=1).numpy()
-    return metrics.accuracy(target.strata[split.test], predicted)
+    return accuracy(target.strata[split.test], predicted)
 
 
 class _MLP(LightningModule):

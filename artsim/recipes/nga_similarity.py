@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 from artsim.errors import TrainingError
 from artsim.evaluation.retrieval import gray_copies
 from artsim.labels import Label, LabelKind, read_label, values_of
-from artsim.metrics.pixels import rmse, ssim
-from artsim.metrics.retrieval import score_hits
+from artsim.metrics import rmse, score_hits, ssim
 from artsim.recipes.faces import find_faces
 from artsim.recipes.frozen import embed_rows
 from artsim.recipes.ranking import MEASURES, Measure, rank

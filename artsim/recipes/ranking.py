@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from artsim.metrics import to_unit
 from artsim.metrics.neighbors import nearest, nearest_inner
-from artsim.metrics.vectors import to_unit
 
 __all__ = ["MEASURES", "Measure", "rank"]
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from artsim.metrics.selection import ClassTask, choose
+from artsim.metrics import ClassTask, choose
 from artsim.models import find_device
 from artsim.splits import TRAIN, VAL
 from artsim.training import Learner, Run, TrainingData

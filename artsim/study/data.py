@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.labels import encode
+from artsim.metrics import to_unit
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
-from artsim.metrics.vectors import to_unit
 from artsim.search import locate
 from artsim.store import Store
 from artsim.study.findings import Neighbor, Work

@@ -8,8 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.labels import encode
-from artsim.metrics import scores as metrics
-from artsim.metrics.intervals import estimate_share
+from artsim.metrics import (
+    balanced_accuracy,
+    cohen_kappa,
+    confusion,
+    estimate_share,
+    macro_f1,
+    top_accuracy,
+)
 from artsim.study.data import StudyData
 from artsim.study.findings import (
     CalibrationBin,
@@ -49,14 +55,14 @@ def study_predictions(
     return PredictionStudy(
         source=found.source,
         accuracy=estimate_share(truth == predicted),
-        top5=metrics.top_accuracy(truth, ranked),
-        macro_f1=metrics.macro_f1(truth, predicted),
-        balanced_accuracy=metrics.balanced_accuracy(truth, predicted),
-        kappa=metrics.cohen_kappa(truth, predicted),
+        top5=top_accuracy(truth, ranked),
+        macro_f1=macro_f1(truth, predicted),
+        balanced_accuracy=balanced_accuracy(truth, predicted),
+        kappa=cohen_kappa(truth, predicted),
         classes=tuple(_classes(found)),
         confusions=tuple(
             Confusion(found.classes[a], found.classes[b], int(count))
-            for a, b, count in metrics.confusion(truth, predicted)
+            for a, b, count in confusion(truth, predicted)
         ),
         calibration=tuple(_calibration(found)),
         errors=_errors(found, data, errors),

@@ -15,9 +15,7 @@ from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.evaluation.retrieval import QUANTILES, RetrievalPlan, retrieve
 from artsim.labels import LabelKind
-from artsim.metrics import scores as metrics
-from artsim.metrics.knn import KS
-from artsim.metrics.votes import vote
+from artsim.metrics import KNN_KS, accuracy, vote
 from artsim.splits import Evidence, LeakKind, find_leaks
 from artsim.study.data import Codes, StudyData
 from artsim.study.errors import study_predictions
@@ -160,10 +158,10 @@ def _curves(data: StudyData, found: LabelProbe) -> Iterator[Curve]:
     """Yield the validation scores for each k, and for each penalty."""
     target, split = found.label, found.split
     if target.kind == LabelKind.MULTICLASS:
-        ks = [k for k in KS if k <= len(split.train)]
+        ks = [k for k in KNN_KS if k <= len(split.train)]
         near = data.search(split.validation, split.train, ks[-1])
         truth = target.strata[split.validation]
-        right = [metrics.accuracy(truth, vote(near, target.strata, k).classes[:, 0]) for k in ks]
+        right = [accuracy(truth, vote(near, target.strata, k).classes[:, 0]) for k in ks]
         yield Curve(setting="k", values=tuple(map(float, ks)), scores=tuple(right), chosen=found.k)
     result = found.result
     yield Curve(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.metrics import probe_classes
 from artsim.metrics.neighbors import NO_ROW
-from artsim.metrics.probe import probe_classes
 from artsim.splits import k_fold
 from artsim.study.data import Codes, StudyData
 from artsim.study.findings import Outlier, Outliers

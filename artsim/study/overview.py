@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import FieldType
 from artsim.index import read_layout
 from artsim.labels import derived_labels, label_columns, values_of
-from artsim.metrics.hubness import k_occurrence, k_occurrence_skew
+from artsim.metrics import k_occurrence, k_occurrence_skew
 from artsim.store import Store
 from artsim.study.data import StudyData
 from artsim.study.results import FieldFacts, Hubs, VectorMap

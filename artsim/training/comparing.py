@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import Estimate
 from artsim.errors import TrainingError
 from artsim.labels import LabelKind
-from artsim.metrics.intervals import estimate_share
-from artsim.metrics.paired import paired_bootstrap
+from artsim.metrics import estimate_share, paired_bootstrap
 from artsim.splits import TEST
 from artsim.training.run import read_plan, read_predictions, read_scores
 

@@ -14,9 +14,15 @@ from numpy.typing import NDArray
 
 from artsim.evaluation.probe import ProbePlan, probe_on
 from artsim.labels import LabelKind
-from artsim.metrics import scores as metrics
-from artsim.metrics.intervals import estimate_map, share_estimate
-from artsim.metrics.ranking import Ranking
+from artsim.metrics import (
+    Ranking,
+    average_precision,
+    balanced_accuracy,
+    estimate_map,
+    macro_f1,
+    share_estimate,
+    top_accuracy,
+)
 from artsim.models import Body, TrainedModel, TrainedTask, find_device, model_files
 from artsim.splits import TEST, TRAIN, VAL, store_split
 from artsim.store import Store, write_whole
@@ -169,7 +175,7 @@ def _score(task: TrainingTask, predicted: Probabilities, seed: int) -> dict[str,
     if task.label.kind == LabelKind.MULTILABEL:
         truth = task.label.matrix[rows]
         of_images = [
-            metrics.average_precision(own, each) for own, each in zip(truth, probable, strict=True)
+            average_precision(own, each) for own, each in zip(truth, probable, strict=True)
         ]
         return {
             "n": len(rows),
@@ -185,9 +191,9 @@ def _score(task: TrainingTask, predicted: Probabilities, seed: int) -> dict[str,
         "n": len(rows),
         "metric": "top1",
         **share_estimate(right, len(rows)).to_json("value"),
-        "top5": metrics.top_accuracy(codes, ranked),
-        "macro_f1": metrics.macro_f1(codes, classes),
-        "balanced_accuracy": metrics.balanced_accuracy(codes, classes),
+        "top5": top_accuracy(codes, ranked),
+        "macro_f1": macro_f1(codes, classes),
+        "balanced_accuracy": balanced_accuracy(codes, classes),
     }
 
 

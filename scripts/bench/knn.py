@@ -8,7 +8,7 @@
 What each does with the same rows, each left out of its own neighbors:
 
 * artsim: one exact search for k = 10, 20, 100, 200; weighted votes, top-1, top-5, macro F1,
-  balanced accuracy, kappa and a bootstrap interval for each k.
+  balanced accuracy, kappa and an interval for each k.
 * DINO loop (facebookresearch/dino, eval_knn.py): float32 products and topk in blocks of 256
   queries, votes by one-hot columns for each k, top-1 and top-5. The original searches again for
   each k; here one search serves them all, and the time that it would take is reckoned too.
@@ -36,11 +36,18 @@ import torch
 from sklearn.neighbors import KNeighborsClassifier
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from artsim.metrics import scores as metrics
-from artsim.metrics.knn import DINO_KS as KS
+from artsim.metrics import (
+    TEMPERATURE,
+    balanced_accuracy,
+    cohen_kappa,
+    macro_f1,
+    share_estimate,
+    top_accuracy,
+    vote,
+)
 from artsim.metrics.neighbors import nearest
-from artsim.metrics.votes import TEMPERATURE, vote
 
+KS = (10, 20, 100, 200)
 PARTS = 3  # that the queries are asked in
 SAMPLE = 256  # queries that choose scikit-learn's threads
 
@@ -104,11 +111,11 @@ def artsim(bank: np.ndarray, codes: np.ndarray, asking: np.ndarray) -> tuple[int
         votes = vote(found, codes, k)
         predicted = votes.classes[:, 0]
         right = int((predicted == truth).sum())
-        metrics.top_accuracy(truth, votes.classes)
-        metrics.macro_f1(truth, predicted)
-        metrics.balanced_accuracy(truth, predicted)
-        metrics.cohen_kappa(truth, predicted)
-        metrics.accuracy_interval(right, len(truth))
+        top_accuracy(truth, votes.classes)
+        macro_f1(truth, predicted)
+        balanced_accuracy(truth, predicted)
+        cohen_kappa(truth, predicted)
+        share_estimate(right, len(truth))
     return (right,)
 
 

@@ -30,8 +30,7 @@ from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from artsim.evaluation.probe import ProbePlan, probe
-from artsim.metrics.logistic import STRENGTHS, fit_multinomial
-from artsim.metrics.vectors import to_unit
+from artsim.metrics import STRENGTHS, fit_multinomial, to_unit
 from artsim.store import Store
 
 

@@ -20,14 +20,19 @@ from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.predictions import AnyScore, predictions_of
 from artsim.labels import Label, LabelKind
-from artsim.metrics.hubness import Hubness, hubness
-from artsim.metrics.knn import KS, judge_classes
-from artsim.metrics.knn_members import judge_members
-from artsim.metrics.knn_values import judge_values
+from artsim.metrics import (
+    KNN_KS,
+    TEMPERATURE,
+    Hubness,
+    Predictions,
+    baseline,
+    estimate_main,
+    hubness,
+    judge_classes,
+    judge_members,
+    judge_values,
+)
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
-from artsim.metrics.predictions import Predictions
-from artsim.metrics.registry import baseline, estimate_main
-from artsim.metrics.votes import TEMPERATURE
 from artsim.splits import Split
 
 __all__ = ["AnyScore", "KnnEvaluation", "KnnSettings", "evaluate", "score_neighbors"]
@@ -39,7 +44,7 @@ Rows = NDArray[np.int64]
 class KnnSettings:
     """How neighbors are found and vote."""
 
-    ks: Sequence[int] = KS  # numbers of neighbors; those that no query has are left out
+    ks: Sequence[int] = KNN_KS  # numbers of neighbors; those that no query has are left out
     temperatures: Sequence[float | None] = (TEMPERATURE,)  # None: every neighbor has one vote
     search: Callable[..., Neighbors] = nearest  # or what corrects for hubs, see `metrics.hubness`
     seed: int = 0  # of the bootstrap intervals

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from artsim.errors import EvaluationError
-from artsim.metrics import met
-from artsim.metrics.knn import KS
-from artsim.metrics.votes import TEMPERATURE
+from artsim.metrics import KNN_KS, MET_KS, TEMPERATURE
 from artsim.splits import SplitChoice
 
 __all__ = ["Correction", "KnnPlan", "Protocol"]
@@ -61,7 +59,7 @@ class KnnPlan(SplitChoice):
     @property
     def numbers_of_neighbors(self) -> tuple[int, ...]:
         """The ks of the plan, or the protocol's own."""
-        return self.ks or (met.KS if self.protocol == Protocol.MET else KS)
+        return self.ks or (MET_KS if self.protocol == Protocol.MET else KNN_KS)
 
     @property
     def vote_temperatures(self) -> tuple[float | None, ...]:

@@ -15,9 +15,7 @@ from artsim.evaluation.knn.evaluate import KnnEvaluation
 from artsim.evaluation.knn.run import AnyEvaluation, MetEvaluation
 from artsim.evaluation.predictions import AnyScore
 from artsim.labels import Label
-from artsim.metrics.knn import KnnScore
-from artsim.metrics.knn_members import KnnMemberScore
-from artsim.metrics.knn_values import KnnValueScore
+from artsim.metrics import KnnMemberScore, KnnScore, KnnValueScore
 from artsim.metrics.neighbors import NO_ROW, Neighbors
 from artsim.store import Store
 

@@ -16,10 +16,8 @@ from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnSettings, evaluate
 from artsim.evaluation.knn.groups import read_groups
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.labels import Label, LabelKind, label_columns, read_label
-from artsim.metrics.hubness import csls, mutual_proximity
-from artsim.metrics.met import MetScore, evaluate_met
+from artsim.metrics import MetScore, csls, evaluate_met, mutual_proximity, to_unit
 from artsim.metrics.neighbors import Neighbors, nearest
-from artsim.metrics.vectors import to_unit
 from artsim.splits import Split, read_source
 from artsim.store import Store
 

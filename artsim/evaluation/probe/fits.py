@@ -10,13 +10,7 @@ from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.predictions import AnyProbe, predictions_of
 from artsim.labels import Label, LabelKind
-from artsim.metrics.predictions import Predictions
-from artsim.metrics.probe import (
-    probe_classes,
-    probe_members,
-    probe_numbers,
-)
-from artsim.metrics.registry import estimate_main
+from artsim.metrics import Predictions, estimate_main, probe_classes, probe_members, probe_numbers
 from artsim.splits import Split
 
 __all__ = ["fit_probe", "probe_predictions", "score_of"]

@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.fits import fit_probe, probe_predictions
-from artsim.evaluation.probe.neighbors import KS, knn_scores
+from artsim.evaluation.probe.neighbors import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, read_labels, split_labels
 from artsim.labels import Label, LabelKind
-from artsim.metrics.registry import baseline, estimate_main
-from artsim.metrics.vectors import to_unit
+from artsim.metrics import baseline, estimate_main, to_unit
 from artsim.splits import Split
 from artsim.store import Store
 
@@ -160,7 +159,7 @@ def _evaluate(
 ) -> Standing:
     found = fit_probe(vectors, label, split, seed=seed, device=device)
     predictions = probe_predictions(found, label, split)
-    _, knn, k = knn_scores(vectors, label, split, ks=KS, seed=seed)
+    _, knn, k = knn_scores(vectors, label, split, seed=seed)
     return Standing(
         index=store.manifest.name,
         tap=tap,

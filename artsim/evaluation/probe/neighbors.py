@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from artsim.datatypes import Estimate
 from artsim.evaluation.knn import KnnSettings, evaluate, score_neighbors
 from artsim.labels import Label
-from artsim.metrics.knn import KS
+from artsim.metrics import KNN_KS
 from artsim.splits import Split
 
-__all__ = ["KS", "knn_scores"]
+__all__ = ["knn_scores"]
 
 
 def knn_scores(
@@ -21,7 +21,7 @@ def knn_scores(
     label: Label,
     split: Split,
     *,
-    ks: Sequence[int] = KS,
+    ks: Sequence[int] = KNN_KS,
     seed: int = 0,
 ) -> tuple[Estimate, Estimate, int]:
     """Score the nearest neighbor, and the k nearest as `artsim knn-eval` does on this split.

@@ -13,14 +13,18 @@ from artsim.datatypes import Estimate, finite
 from artsim.errors import EvaluationError
 from artsim.evaluation.predictions import AnyProbe
 from artsim.evaluation.probe.fits import fit_probe, probe_predictions, score_of
-from artsim.evaluation.probe.neighbors import KS, knn_scores
+from artsim.evaluation.probe.neighbors import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, label_names, read_labels, split_labels
 from artsim.labels import SHAPE, Columns, Label, LabelKind, Metadata, read_metadata, refuse_label
-from artsim.metrics.few_shot import FewShot, few_shot
-from artsim.metrics.metadata_baseline import metadata_baseline
-from artsim.metrics.probe import ClassProbe, NumberProbe
-from artsim.metrics.registry import baseline
-from artsim.metrics.vectors import to_unit
+from artsim.metrics import (
+    ClassProbe,
+    FewShot,
+    NumberProbe,
+    baseline,
+    few_shot,
+    metadata_baseline,
+    to_unit,
+)
 from artsim.splits import Split
 from artsim.store import Store
 
@@ -250,7 +254,7 @@ def _tell(
         seed=plan.seed,
     )
     by_vectors = fit_probe(features, label, split, seed=plan.seed, device=device)
-    nearest, knn, k = knn_scores(vectors, label, split, ks=KS, seed=plan.seed)
+    nearest, knn, k = knn_scores(vectors, label, split, seed=plan.seed)
     return LabelProbe(
         label=label,
         split=split,

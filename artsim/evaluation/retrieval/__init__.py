@@ -1,8 +1,8 @@
 """How many pictures of a query's class a search retrieves."""
 
 from artsim.evaluation.retrieval.run import (
-    KS,
     QUANTILES,
+    RETRIEVAL_KS,
     PixelScores,
     Retrieval,
     RetrievalPlan,
@@ -11,8 +11,8 @@ from artsim.evaluation.retrieval.run import (
 )
 
 __all__ = [
-    "KS",
     "QUANTILES",
+    "RETRIEVAL_KS",
     "PixelScores",
     "Retrieval",
     "RetrievalPlan",

@@ -21,15 +21,22 @@ from artsim.labels import (
     short_name,
     values_of,
 )
+from artsim.metrics import (
+    RETRIEVAL_KS,
+    RetrievalEvaluation,
+    auc,
+    evaluate_retrieval,
+    pair_scores,
+    rmse,
+    ssim,
+    to_unit,
+)
 from artsim.metrics.neighbors import NO_ROW, nearest
-from artsim.metrics.pixels import rmse, ssim
-from artsim.metrics.retrieval import KS, RetrievalEvaluation, auc, evaluate, pair_scores
-from artsim.metrics.vectors import to_unit
 from artsim.store import Store
 
 __all__ = [
-    "KS",
     "QUANTILES",
+    "RETRIEVAL_KS",
     "PixelScores",
     "Retrieval",
     "RetrievalPlan",
@@ -55,7 +62,7 @@ class RetrievalPlan:
 
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all that can be labels if empty
-    ks: tuple[int, ...] = ()  # ranks to cut at; of `KS` those that there are rows for if empty
+    ks: tuple[int, ...] = ()  # ranks to cut at; if empty those of `RETRIEVAL_KS` below the rows
     junk: str | None = None  # column: rows that share its value neither help nor hurt
     pixels: bool = False  # compare the pictures themselves too
     seed: int = 0  # of the pairs, and of the queries whose pixels are compared
@@ -119,8 +126,8 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
         for row in empty:
             values[row] = None
         labeled = sum(value is not None for value in values)
-        ks = plan.ks or tuple(k for k in KS if k < labeled) or (1,)
-        scores = evaluate(vectors, name, values, groups=groups, ks=ks)
+        ks = plan.ks or tuple(k for k in RETRIEVAL_KS if k < labeled) or (1,)
+        scores = evaluate_retrieval(vectors, name, values, groups=groups, ks=ks)
         codes = encode(values)[0]
         true_pairs, other_pairs = _pairs(vectors, _one_a_group(codes, groups), plan.seed)
         yield Retrieval(
