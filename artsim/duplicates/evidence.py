@@ -55,10 +55,8 @@ def gather(
 ) -> tuple[DuplicateEvidence, list[str]]:
     """Put together what the works of indexes are compared by; rows are numbered through them.
 
-    Args:
-        stores: The indexes.
-        hashes: Of each, `artsim.splits.audit.picture_hashes`.
-        tap: By which vectors; the first index's first if None.
+    The hashes are those of `artsim.splits.picture_hashes`, and the vectors those of a tap, the
+    first index's first if None.
 
     Returns:
         The evidence, and why the vectors cannot be compared: empty if they can.

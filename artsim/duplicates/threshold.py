@@ -93,7 +93,6 @@ def _is_copy(evidence: DuplicateEvidence, a: int, b: int) -> bool:
 
 
 def _random_scores(bank: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Return the cosines of random pairs."""
     if len(bank) < 2:
         return np.empty(0, dtype=np.float32)
     first = rng.integers(len(bank), size=PAIRS)

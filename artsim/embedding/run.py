@@ -15,12 +15,13 @@ from artsim.embedding.chunks import Chunk, EmbedJob
 from artsim.embedding.commit import commit
 from artsim.embedding.engines import Engine, LocalEngine
 from artsim.embedding.plan import EmbedPlan, make_plan
-from artsim.embedding.rows import CatalogRows, spooled
+from artsim.embedding.rows import CatalogRows
 from artsim.embedding.settings import DEFAULTS, EmbedSettings
 from artsim.embedding.update import apply_plan, catalog_columns, open_or_create
+from artsim.errors import ReaderError
 from artsim.index import build_index, is_current
 from artsim.models import Extractor
-from artsim.store import Store, lock_index
+from artsim.store import Store, lock_index, spooled
 
 __all__ = ["EmbedSummary", "embed_collection"]
 
@@ -73,7 +74,10 @@ def embed_collection(
     run = _Run(
         extractor=extractor, engine=engine or LocalEngine(), settings=settings, progress=progress
     )
-    with lock_index(path), spooled(catalog, path) as rows:
+    with lock_index(path), spooled(catalog, path) as reader:
+        rows = CatalogRows(reader)
+        if not len(rows):
+            raise ReaderError(f"{str(catalog.source)!r} lists no picture; nothing to embed")
         store = open_or_create(path, catalog, extractor, settings.tiles)
         plan = make_plan(store, catalog, rows, settings)
         summary = EmbedSummary(path=path, kept=plan.kept, dropped=plan.dropped)
@@ -101,7 +105,6 @@ def _embed(
     run: _Run,
     summary: EmbedSummary,
 ) -> None:
-    """Embed the plan's pictures chunk by chunk."""
     done, total, failed = 0, len(plan.to_embed), len(plan.failures)
     run.progress(done, total, failed)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
 from artsim.datatypes import Catalog
-from artsim.errors import StoreError
-from artsim.store import SPOOL, Failure
+from artsim.store import Failure, spooled
 
 __all__ = ["CatalogById", "catalog_by_id", "some"]
 
@@ -63,24 +62,8 @@ def catalog_by_id(catalog: Catalog | None, path: Path) -> Iterator[CatalogById |
     if catalog is None:
         yield None
         return
-    spool = path / SPOOL
-    try:
-        try:
-            with (
-                pa.OSFile(str(spool), "wb") as sink,
-                pa.ipc.new_file(sink, catalog.schema) as out,
-            ):
-                for batch in catalog.batches():
-                    out.write_batch(batch)
-        except OSError as error:
-            raise StoreError(
-                f"cannot write {str(path)!r}: {error.strerror or error}; make room or choose "
-                "another folder with -o"
-            ) from error
-        yield CatalogById(catalog, pa.ipc.open_file(pa.memory_map(str(spool))).read_all())
-    finally:
-        with suppress(OSError):
-            spool.unlink()
+    with spooled(catalog, path) as reader:
+        yield CatalogById(catalog, reader.read_all())
 
 
 def some(ids: dict[str, int]) -> str:

@@ -134,7 +134,6 @@ def _open_table(
 def _vector_columns(
     path: Path, peek: pa.RecordBatch, id_column: str | None, given: Sequence[str]
 ) -> list[str]:
-    """Find the column of lists or the columns of numbers."""
     names = peek.schema.names
     if given:
         chosen: list[str] = []

@@ -38,16 +38,12 @@ _SIGNATURES = (
 
 
 def file_stems(ids: Iterable[str], taken: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
-    """Name each id's file, without its suffix.
+    """Name each id's file, without its suffix; all ids of the catalog are needed.
 
-    An id of plain letters, digits and ``._-`` is its own name, without a picture's suffix if it
-    has one. Any other is written in these, as far as they go, with a mark computed from the id
-    behind it; so are all ids whose names would differ in case only. An id that has a name in
-    ``taken`` keeps it.
-
-    Args:
-        ids: Ids of the catalog, all of them, or names would depend on the choice of rows.
-        taken: Ids and stems that are on the disk already.
+    An id of plain letters, digits and ``._-`` is its own name, without a picture's suffix if it has
+    one. Any other is written in these, as far as they go, with a mark computed from the id behind
+    it; so are all ids whose names would differ in case only. An id that has a name on the disk, in
+    ``taken``, keeps it.
     """
     names = dict(taken)
     owners = {stem.lower(): id_ for id_, stem in names.items()}

@@ -34,9 +34,7 @@ class Profile(StrEnum):
 def judge_profile(profile: object, mode: str) -> tuple[Profile, str]:
     """Return what an embedded ICC profile does to pixels of a Pillow mode, and its name.
 
-    Args:
-        profile: Its bytes; anything else counts as none.
-        mode: RGB, L, CMYK, ... as Pillow would open the picture.
+    Anything but bytes counts as none. The mode is the one that Pillow would open the picture in.
     """
     if not isinstance(profile, bytes):
         return Profile.NONE, ""

@@ -74,7 +74,6 @@ def groups_of(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
 def _close(
     hashes: NDArray[np.uint64], bucket: NDArray[np.int64], within: int
 ) -> Iterator[tuple[int, int]]:
-    """Compare the hashes of a bucket, all with all."""
     for start in range(0, len(bucket), _BLOCK) if len(bucket) > 1 else ():
         rows = bucket[start : start + _BLOCK]
         for other in range(start, len(bucket), _BLOCK):

@@ -44,12 +44,8 @@ def build_index(store: Store, tap: str, goals: Goals | None = None) -> IndexInfo
     """Build the search index of a tap and write it to faiss/.
 
     Codes and vectors of the parts that an older index was built from are taken over, and its
-    learned codes are kept as long as the recall measured with them is what it should be.
-
-    Args:
-        store: The index.
-        tap: Of which of its vectors.
-        goals: What it is to keep; None: what was asked of the one there is, or the defaults.
+    learned codes are kept as long as the recall measured with them is what it should be. Without
+    goals it keeps those of the index there is, or the defaults.
 
     Raises:
         SearchError: If the index holds no picture.
@@ -230,7 +226,6 @@ def _reach(
 
 
 def _misses(info: IndexInfo) -> list[str]:
-    """Say which of the goals an index does not keep."""
     goals, misses = info.goals, []
     if info.recall_at_10 < goals.recall:
         misses.append(f"recall is below the {goals.recall:g} requested")

@@ -43,12 +43,7 @@ class LayoutPlan:
 def lay_out(
     vectors: NDArray[np.float32] | Vectors, plan: LayoutPlan | None = None, *, device: str = "cpu"
 ) -> NDArray[np.float32]:
-    """Lay vectors out in the plane.
-
-    Args:
-        vectors: Shape (N, D). A vector of zeros is like nothing and gets no place.
-        plan: How; the defaults if None.
-        device: Where neighbors are looked for.
+    """Lay vectors, shape (N, D), out in the plane; a vector of zeros gets no place.
 
     Returns:
         Shape (N, 2), between -1 and 1 around the middle; NaN without a place.

@@ -147,7 +147,6 @@ def _labels(
 def _samples(
     rows: Rows, table: pa.Table, labels: Sequence[LabelSummary], settings: InspectSettings
 ) -> Iterator[Sample]:
-    """Draw pictures of the most common classes of each label."""
     there = np.flatnonzero(rows.picture_of_row >= 0)
     for label in labels:
         if label.several:

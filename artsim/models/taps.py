@@ -219,7 +219,6 @@ def _make_head(tap: Tap, module: str, layout: TensorLayout) -> tuple[nn.Module, 
 
 
 def _palette_head(tap: Tap) -> tuple[nn.Module, TapInfo]:
-    """Describe the tap of the colors."""
     if tap.pooling is not None:
         raise ModelError(f"{PALETTE!r} is a vector already; write it without /{tap.pooling}")
     info = TapInfo(name=PALETTE, layer=PALETTE, pooling=PALETTE, dim=PALETTE_DIM)

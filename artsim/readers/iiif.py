@@ -154,7 +154,6 @@ def _listed(collection: Json) -> list[str]:
 
 
 def _records(manifest: Json, size: int | None, language: str) -> Iterator[Record]:
-    """Yield a record for each picture of a manifest."""
     shared = _description(manifest, language)
     for canvas in _canvases(manifest):
         label = _texts(canvas.get("label"), language)

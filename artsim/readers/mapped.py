@@ -108,7 +108,6 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
 
 
 def _files(path: Path, patterns: Iterable[str]) -> Iterator[Path]:
-    """List the files of records, in order."""
     if path.is_file():
         yield path
         return

@@ -87,7 +87,6 @@ def _read_lines(text: bytes, file: Path, records: str | None) -> Iterator[Mappin
 
 
 def _unwrap(value: Any, file: Path, records: str | None) -> Iterator[Mapping[str, Any]]:
-    """Find the records in a JSON value."""
     if records:
         for key in records.split("."):
             if not isinstance(value, Mapping) or key not in value:

@@ -35,12 +35,8 @@ def load_json(file: Path) -> Any:
 def table_of(records: Iterable[Record], *, lists: Sequence[str] = ()) -> pa.Table:
     """Put records into columns, in the order in which their names first appear.
 
-    Args:
-        records: Each with an ``id`` and an ``image``, which are kept as text.
-        lists: Columns that are lists even where every record has one value or none.
-
-    Returns:
-        Columns that hold a list anywhere are lists, numbers are inferred, the rest is text.
+    ``id`` and ``image`` stay text. Columns that hold a list anywhere, and those in ``lists``, are
+    lists; numbers are inferred, the rest is text.
     """
     rows = list(records)
     names = list(dict.fromkeys(name for row in rows for name in row))

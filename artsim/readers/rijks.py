@@ -112,7 +112,6 @@ def _looks_right(file: Path) -> bool:
 
 
 def _match(fields: Iterable[str]) -> dict[str, str]:
-    """Find what each of our fields is called."""
     bare = {name.lower().removesuffix("[]"): name for name in reversed(list(fields))}
     found = {
         field: next((bare[name] for name in names if name in bare), None)

@@ -206,7 +206,6 @@ def _as_kept(column: pa.Array, type_: pa.DataType) -> pa.Array:
 
 
 def _key_columns(file: Path, names: Sequence[str], options: ReaderOptions) -> tuple[str, str]:
-    """Find the columns of the ids and of the images."""
     listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
     image = _find_column(names, options.image_column, IMAGE_COLUMNS)
     if image is None:
@@ -239,7 +238,6 @@ def _find_column(names: Sequence[str], given: str | None, known: Sequence[str]) 
 def _declared_types(
     file: Path, schema: pa.Schema, types: Mapping[str, str]
 ) -> dict[str, FieldType]:
-    """Check the types that the user gave to columns."""
     declared = {}
     for name, type_ in types.items():
         if name not in schema.names:

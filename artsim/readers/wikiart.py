@@ -90,7 +90,6 @@ class _Picture:
 
 
 def _lists(folder: Path, task: str) -> dict[str, Path]:
-    """Find the lists of a task by split."""
     found = {}
     for split in _SPLITS:
         files = (folder / f"{task}_{split}{suffix}" for suffix in _SUFFIXES)

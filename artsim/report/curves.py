@@ -16,9 +16,7 @@ _SIZE_INCHES = (9.0, 3.4)
 def save_curves(rows: Sequence[Mapping[str, float]], file: Path) -> None:
     """Draw losses left and validation scores right, and write a PNG.
 
-    Args:
-        rows: An epoch each: ``epoch`` from 0, ``train_loss``, ``val_loss`` and ``val_TASK``.
-        file: To write.
+    A row is an epoch: ``epoch`` from 0, ``train_loss``, ``val_loss`` and ``val_TASK``.
 
     Raises:
         StoreError: If matplotlib is not installed, or the file cannot be written.

@@ -118,7 +118,6 @@ def _figures(inspection: Inspection) -> Iterator[Drawing]:
 
 
 def _measure(name: str, value: float) -> str:
-    """Write a value of a measure with its unit."""
     if name == "file_bytes":
         for unit, factor in (("MB", 1e6), ("kB", 1e3)):
             if value >= factor:

@@ -74,11 +74,6 @@ def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
     and a few years are unknown. The same seed gives the same museum, and picture n is the same
     however many follow it.
 
-    Args:
-        folder: Made if it is not there.
-        pictures: At least 1.
-        seed: Not negative.
-
     Raises:
         StoreError: The folder has something in it, cannot be written, or a number is too small.
     """

@@ -9,11 +9,11 @@ from artsim.store.columns import part_schema, round_to_half, tile_column, vector
 from artsim.store.failures import Failure
 from artsim.store.files import clear_left, write_whole
 from artsim.store.folder import Store, write_part
-from artsim.store.lock import SPOOL, is_store, lock_index
+from artsim.store.lock import is_store, lock_index
 from artsim.store.manifest import DerivedLabel, Manifest, Part
+from artsim.store.spooling import spooled
 
 __all__ = [
-    "SPOOL",
     "DerivedLabel",
     "Failure",
     "Manifest",
@@ -26,6 +26,7 @@ __all__ = [
     "lock_index",
     "part_schema",
     "round_to_half",
+    "spooled",
     "text_scalar",
     "tile_column",
     "vector_type",

@@ -126,7 +126,6 @@ def _calibration(found: AlignedPredictions) -> list[CalibrationBin]:
 
 
 def _errors(found: AlignedPredictions, data: StudyData, most: int) -> tuple[PredictionError, ...]:
-    """Describe the most confident errors."""
     truth, predicted = found.truth, found.predicted
     confidence = found.probabilities.max(axis=1)
     wrong = np.flatnonzero(truth != predicted)

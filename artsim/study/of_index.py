@@ -122,7 +122,6 @@ def study(
 
 
 def _names(store: Store, plan: StudyPlan) -> tuple[str, ...]:
-    """Return the labels to study."""
     if not store.rows:
         raise EvaluationError(f"{str(store.path)!r} holds no image; see 'artsim info'")
     names = plan.labels or tuple(name for name in label_columns(store)[0] if name != plan.split)
@@ -146,7 +145,6 @@ def _by_label(
 
 
 def _context(data: StudyData, plan: StudyPlan, labels: int) -> StudyContext:
-    """Return what all labels share."""
     store = data.store
     return StudyContext(
         data=data,

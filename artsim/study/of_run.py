@@ -167,7 +167,6 @@ def _aligned(rows: Sequence[Row], classes: tuple[str, ...], data: StudyData) -> 
 
 
 def _members(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[ClassScore]:
-    """Score each class of a multilabel task."""
     test = [row for row in rows if row["split"] == TEST]
     train = Counter(name for row in rows if row["split"] != TEST for name in row["truth"])
     for name in classes:

@@ -11,11 +11,7 @@ __all__ = ["principal_components"]
 def principal_components(
     vectors: NDArray[np.float32], most: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Turn vectors to the axes of their most variance, and leave out all but the first.
-
-    Args:
-        vectors: Shape (N, D).
-        most: Components wanted, M; at most D.
+    """Turn vectors, shape (N, D), to the M = ``most`` axes of their largest variance.
 
     Returns:
         The centered vectors along the axes, shape (N, M), and the share of the variance that each
