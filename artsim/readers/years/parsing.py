@@ -40,6 +40,7 @@ OPEN_YEARS = 10
 _LAST_YEAR = 2100  # a larger number is no year
 _NEXT_CENTURY = 15  # years that a range such as 1999-02 spans at most; else 02 is a month
 
+# Patterns are text: they take long to compile, and re does it once, when a date is first read.
 _ROMAN = r"(?=[ivx])x{0,2}(?:ix|iv|v?i{0,3})"
 _ORDINAL_END = r"(?:st|nd|rd|th|de|ste|er|ère|re|ème|eme|e|\.)?"
 _CENTURY_NUMBER = rf"(?:\d{{1,2}}|{_ROMAN}|{alternatives(tuple(ORDINALS))}){_ORDINAL_END}"
@@ -63,48 +64,44 @@ def _end(number: str) -> str:
     )
 
 
-_RANGE = re.compile(
+_RANGE = (
     rf"(?:\b(?P<open>{alternatives((*BEFORE, *AFTER))})\s+)?{_end('1')}(?:{_TO}{_end('2')})?"
     r"(?P<later>\s+(?:or|and|oder|ou|of)\s+(?:later|after|später|plus tard|later))?"
     r"(?P<earlier>\s+(?:or|and|oder|ou|of)\s+(?:earlier|before|früher|plus tôt|eerder))?"
 )
 _UNDATED = frozenset(NO_DATE)
-_LATER = re.compile(rf"\b(?:{alternatives(LATER_STATES)})\b")
+_LATER = rf"\b(?:{alternatives(LATER_STATES)})\b"
 _BEFORE, _BCE = frozenset(BEFORE), frozenset(BCE)
-_PERIOD = re.compile(
-    rf"\b(?:period|dynasty|dynastie|reign|era|epoch|zeit|époque|periode|{alternatives(CENTURY)})(?!\w)"
-)
-_CLAUSES = re.compile(r"[,;]|\s(?:and|or|und|oder|et|ou|en|e|&|\+)\s(?!later|earlier|after|before)")
+_PERIOD = rf"\b(?:period|dynasty|dynastie|reign|era|epoch|zeit|époque|periode|{alternatives(CENTURY)})(?!\w)"
+_CLAUSES = r"[,;]|\s(?:and|or|und|oder|et|ou|en|e|&|\+)\s(?!later|earlier|after|before)"
 _DAY = (
-    (re.compile(r"(?<!\d)\d{1,2}[/.]\d{1,2}[/.](\d{4})(?!\d)"), r"\1"),  # 9/30/1931, 30.9.1931
-    (re.compile(r"(?<!\d)(\d{4})-\d\d-\d\d(?:t[\d:.]+z?)?(?!\d)"), r"\1"),  # 1931-09-30
-    (re.compile(r"(?<![\d/])\d{1,2}/(\d{4})(?!\d)"), r"\1"),  # 9/1931
-    (re.compile(rf"\b\d{{1,2}}\.?\s+(?=(?:{alternatives(MONTHS)})\b)"), ""),  # 30 September
+    ((r"(?<!\d)\d{1,2}[/.]\d{1,2}[/.](\d{4})(?!\d)"), r"\1"),  # 9/30/1931, 30.9.1931
+    ((r"(?<!\d)(\d{4})-\d\d-\d\d(?:t[\d:.]+z?)?(?!\d)"), r"\1"),  # 1931-09-30
+    ((r"(?<![\d/])\d{1,2}/(\d{4})(?!\d)"), r"\1"),  # 9/1931
+    ((rf"\b\d{{1,2}}\.?\s+(?=(?:{alternatives(MONTHS)})\b)"), ""),  # 30 September
     (
-        re.compile(
-            rf"\b(?:{alternatives(MONTHS)})\b\.?(?:\s+\d{{1,2}}(?:-\d{{1,2}})?(?!\d)\s*,?)?"
-        ),
+        (rf"\b(?:{alternatives(MONTHS)})\b\.?(?:\s+\d{{1,2}}(?:-\d{{1,2}})?(?!\d)\s*,?)?"),
         " ",
     ),
 )
 # "11th-14th century" and "mid- to late-19th century" name the century once.
 _SHARED = (
     (
-        re.compile(
+        (
             rf"({_PART})-?(?:{_TO}|{_OR})({_PART})[\s-]*(?:the )?"
             rf"({_CENTURY_NUMBER}\s*-?\s*{_CENTURY})"
         ),
         r"\1 \3 - \2 \3",
     ),
     (
-        re.compile(
+        (
             rf"(?<![\d\w])({_CENTURY_NUMBER})(?:{_TO}|{_OR})"
             rf"((?:{_PART}[\s-]*)?{_CENTURY_NUMBER}\s*-?\s*{_CENTURY})"
         ),
         r"\1 century - \2",
     ),
-    (re.compile(rf"\b(?:sec\.|s\.|siècle|secolo)\s+({_ROMAN})\b"), r"\1 secolo"),
-    (re.compile(r"(?<=\d)(st|nd|rd|th|e) ?c\b\.?"), r"\1 century"),
+    ((rf"\b(?:sec\.|s\.|siècle|secolo)\s+({_ROMAN})\b"), r"\1 secolo"),
+    ((r"(?<=\d)(st|nd|rd|th|e) ?c\b\.?"), r"\1 century"),
 )
 
 
@@ -136,13 +133,13 @@ def parse_years(text: str) -> Years | None:
     text = _normalize(text)
     bounds = list(filter(None, map(_clause_years, re.findall(r"\(([^()]*)\)", text))))
     text = re.sub(r"\([^()]*\)", " ", text)
-    clauses = _CLAUSES.split(_spell_out(text, _SHARED))
+    clauses = re.split(_CLAUSES, _spell_out(text, _SHARED))
     dated = [(clause, years) for clause in clauses if (years := _clause_years(clause))]
-    own = [years for clause, years in dated if not _LATER.search(clause)]
+    own = [years for clause, years in dated if not re.search(_LATER, clause)]
     found = own or [years for _, years in dated]
     if not found:
         return _hull(bounds) if bounds else None
-    if _PERIOD.search(text):
+    if re.search(_PERIOD, text):
         bounds += [outer for outer in found if any(_is_within(each, outer) for each in found)]
         found = [each for each in found if each not in bounds] or found
     years = _hull(found)
@@ -166,9 +163,9 @@ def _clause_years(clause: str) -> Years | None:
     return _hull(ranges) if ranges else None
 
 
-def _spell_out(text: str, patterns: tuple[tuple[re.Pattern[str], str], ...]) -> str:
+def _spell_out(text: str, patterns: tuple[tuple[str, str], ...]) -> str:
     for pattern, spelled in patterns:
-        text = pattern.sub(spelled, text)
+        text = re.sub(pattern, spelled, text)
     return text
 
 
@@ -181,7 +178,7 @@ def _is_within(inner: Years, outer: Years) -> bool:
 
 
 def _ranges(clause: str) -> Iterator[Years]:
-    for match in _RANGE.finditer(clause):
+    for match in re.finditer(_RANGE, clause):
         first = _end_years(match, "1")
         last = (
             _end_years(match, "2")
