@@ -211,6 +211,33 @@ def test_without_links_only_an_unmistakable_name_is_an_artist(museum):
     ]
 
 
+@pytest.mark.parametrize("without", [None, "prefix", "role,prefix", "links"])
+def test_a_copy_and_a_work_of_the_workshop_have_a_qualifier(without, museum):
+    works = [
+        {"objectid": 9, "attribution": "Vincent van Gogh"},
+        {"objectid": 10, "attribution": "after Vincent van Gogh"},
+        {"objectid": 12, "attribution": "Workshop of Vincent van Gogh"},
+    ]
+    is_new = "uuid" in (museum / "objects.csv").read_text().splitlines()[0]
+    write(museum / "objects.csv", OBJECTS_NOW if is_new else OBJECTS_2022, works)
+    write(museum / "constituents.csv", "constituentid,forwarddisplayname,nationality", CONSTITUENTS)
+    links = [
+        {"objectid": 9, "role": "artist", "displayorder": 1},
+        {"objectid": 10, "role": "artist after", "prefix": "after", "displayorder": 1},
+        {"objectid": 12, "role": "artist", "prefix": "Workshop of", "displayorder": 1},
+    ]
+    if without != "links":
+        header = "objectid,constituentid,displayorder,roletype,role,prefix"
+        header = header.removesuffix(f",{without}")
+        links = [{"constituentid": 1, "roletype": "artist"} | link for link in links]
+        write(museum / "objects_constituents.csv", header, links)
+    assert [(row["id"], row["artist"], row["artist_qualifier"]) for row in rows(museum)] == [
+        ("9", ["Vincent van Gogh"], None),
+        ("10", ["Vincent van Gogh"], ["after"]),
+        ("12", ["Vincent van Gogh"], ["workshop of"]),
+    ]
+
+
 def test_a_missing_table_or_column_is_named(museum):
     text = (museum / "objects.csv").read_text().replace("endyear", "lastyear")
     (museum / "objects.csv").write_text(text)

@@ -404,3 +404,21 @@ def test_batches_do_not_grow_with_the_table(tmp_path, monkeypatch):
     assert [id_ for batch in batches for id_ in batch["id"].to_pylist()] == [
         str(n) for n in range(1050)
     ]
+
+
+def test_a_qualifier_in_an_artists_name_has_its_own_column(tmp_path):
+    text = "id,image,artist\n1,a.jpg,Rembrandt\n2,b.jpg,Workshop of Rembrandt\n3,c.jpg,\n"
+    (tmp_path / "objects.csv").write_text(text)
+    catalog = read_collection(tmp_path)
+    (batch,) = catalog.batches()
+    assert batch["artist"].to_pylist() == ["Rembrandt", "Rembrandt", None]
+    assert batch["artist_qualifier"].to_pylist() == [None, "workshop of", None]
+    assert batch.schema == catalog.schema
+
+
+def test_qualifiers_in_a_list_of_artists_keep_their_places(tmp_path):
+    text = "id,image,artist\n1,a.jpg,Hals|after Rembrandt\n2,b.jpg,Hals\n"
+    (tmp_path / "objects.csv").write_text(text)
+    (batch,) = read_collection(tmp_path).batches()
+    assert batch["artist"].to_pylist() == [["Hals", "Rembrandt"], ["Hals"]]
+    assert batch["artist_qualifier"].to_pylist() == [[None, "after"], None]

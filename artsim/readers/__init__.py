@@ -15,6 +15,7 @@ from typing import Protocol
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers import folder, iiif, mame, moma, nga, rijks, table, wikiart
+from artsim.readers.attribution import with_qualifiers
 from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.mapped import bundled_maps
@@ -72,6 +73,9 @@ READERS: MutableMapping[str, Reader] = {
     "folder": folder,
 }
 
+# Readers of sources that write "Workshop of Rembrandt" for an artist.
+_NAMES_WITH_QUALIFIERS = ("table", "moma", "rijks")
+
 _NAMED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_+.-]+):(?P<path>.*)", re.DOTALL)
 
 
@@ -124,7 +128,8 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
         if setting not in reader.SETTINGS:
             known = ", ".join(reader.SETTINGS) or "none"
             raise ReaderError(f"the {name} reader has no setting {setting!r}; it has: {known}")
-    return reader.read(path, options)
+    catalog = reader.read(path, options)
+    return with_qualifiers(catalog) if name in _NAMES_WITH_QUALIFIERS else catalog
 
 
 def _is_empty(folder: Path) -> bool:

@@ -7,9 +7,19 @@ had made it. The words are English, German, French, Dutch and Italian.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import accumulate
 from typing import NamedTuple
 
-__all__ = ["QUALIFIERS", "Attribution", "parse_artist", "qualifier_of"]
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artsim.datatypes import Catalog
+
+__all__ = ["QUALIFIERS", "Attribution", "parse_artist", "qualifier_of", "with_qualifiers"]
+
+_COLUMNS = ("artist", "artists", "artist_name", "creator", "maker", "painter")  # in this order
 
 # What each qualifier is called, and how catalogs write it before a name.
 QUALIFIERS: dict[str, tuple[str, ...]] = {
@@ -114,3 +124,56 @@ def qualifier_of(role: str | None) -> str | None:
         return _CANONICAL[text]
     maker, _, rest = text.partition(" ")
     return _CANONICAL.get(rest) if maker in _MAKER else None
+
+
+def with_qualifiers(catalog: Catalog) -> Catalog:
+    """Take the qualifiers out of a catalog's column of artists into one of their own beside it.
+
+    A catalog without such a column, without a qualifier in it, or with a column for them already
+    is returned as it is.
+    """
+    names = {field.name.lower(): field.name for field in reversed(list(catalog.schema))}
+    column = next((names[name] for name in _COLUMNS if name in names), None)
+    if column is None or f"{column}_qualifier".lower() in names:
+        return catalog
+    type_ = catalog.schema.field(column).type
+    texts: set[str | None] = set()
+    if type_ in (pa.string(), pa.list_(pa.string())):
+        for batch in catalog.batches():
+            texts.update(pc.unique(_texts(batch[column])).to_pylist())
+    parsed = {text: parse_artist(text) for text in texts if text is not None}
+    parsed = {text: each for text, each in parsed.items() if each.qualifier is not None}
+    if not parsed:
+        return catalog
+    place = catalog.schema.get_field_index(column)
+    schema = catalog.schema.insert(place + 1, pa.field(f"{column}_qualifier", type_))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in catalog.batches():
+            artists, qualifiers = _split(batch[column], parsed)
+            columns = [*batch.columns[:place], artists, qualifiers, *batch.columns[place + 1 :]]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return replace(catalog, schema=schema, batches=batches)
+
+
+def _texts(column: pa.Array) -> pa.Array:
+    return column.flatten() if pa.types.is_list(column.type) else column
+
+
+def _split(column: pa.Array, parsed: dict[str, Attribution]) -> tuple[pa.Array, pa.Array]:
+    """Return the artists without qualifiers, and the qualifiers in the same places."""
+    texts = _texts(column).to_pylist()
+    found = [parsed.get(text, Attribution(text, None)) for text in texts]
+    names = pa.array([each.name for each in found], pa.string())
+    qualifiers = pa.array([each.qualifier for each in found], pa.string())
+    if not pa.types.is_list(column.type):
+        return names, qualifiers
+    lengths = [len(row or ()) for row in column.to_pylist()]
+    offsets = pa.array([0, *accumulate(lengths)], pa.int32())
+    qualified = pa.ListArray.from_arrays(offsets, qualifiers)
+    known = pa.array([row is not None and any(row) for row in qualified.to_pylist()], pa.bool_())
+    return (
+        pa.ListArray.from_arrays(offsets, names, mask=column.is_null()),
+        pc.if_else(known, qualified, pa.scalar(None, column.type)),
+    )

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
+from artsim.readers.attribution import Attribution, parse_artist, qualifier_of
 from artsim.readers.delimited import open_delimited
 from artsim.readers.options import ReaderOptions
 
@@ -54,7 +55,8 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     view, whose id is the image's uuid, with the objectid as ``object``. Images are IIIF addresses
     that ask for ``size`` pixels, or fewer where the gallery has or shows no more. Dimensions are
     in centimeters, of the whole rather than of a part; ``years`` is the begin and the end year
-    where both are known. Works without an image and images without a work are left out.
+    where both are known. ``artist_qualifier`` says of each ``artist`` how sure that is: after,
+    workshop of, attributed to. Works without an image and images without a work are left out.
 
     Raises:
         ReaderError: If a table is missing or broken, lacks a column, or a setting is unknown.
@@ -118,9 +120,13 @@ def _tables(folder: Path, encoding: str | None, needs_open_access: bool) -> dict
         "constituents": ("constituentid", "forwarddisplayname", "nationality"),
         "objects_constituents": ("objectid", "constituentid", "displayorder", "roletype"),
     }
-    wanted = {"objects": _OBJECT, "published_images": ("maxpixels", "openaccess", "assistivetext")}
+    wanted = {
+        "objects": _OBJECT,
+        "published_images": ("maxpixels", "openaccess", "assistivetext"),
+        "objects_constituents": ("role", "prefix"),
+    }
     files = {name: folder / f"{name}.csv" for name in needed}
-    for name in wanted:
+    for name in ("objects", "published_images"):
         if not files[name].is_file():
             raise ReaderError(
                 f"{files[name]} is missing; put the export's objects.csv and published_images.csv "
@@ -153,9 +159,42 @@ def _join(tables: dict[str, pa.Table], query: str) -> pa.Table:
     # nothing outside the registered tables can be read, whatever the query
     config = {"enable_external_access": "false", "lock_configuration": "true"}
     with duckdb.connect(":memory:", config=config) as connection:
-        for name, table in {**tables, "objects": objects}.items():
+        for name, table in {**tables, "objects": objects, **_attributions(tables)}.items():
             connection.register(name, table)
-        return connection.sql(query).to_arrow_table()
+        joined = connection.sql(query).to_arrow_table()
+    name = "artist_qualifier"
+    if name in joined.column_names and joined[name].null_count == joined.num_rows:
+        joined = joined.drop_columns(name)
+    return joined
+
+
+def _attributions(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
+    """Return what each attribution and each role and prefix means, as tables for the join."""
+    found = {}
+    if "attribution" in tables["objects"].column_names:
+        texts = tables["objects"]["attribution"].unique().drop_null().to_pylist()
+        names = tables["constituents"]["forwarddisplayname"] if "constituents" in tables else ()
+        known = set(map(str, names))  # some constituents are themselves called School of ...
+        parsed = [
+            Attribution(text, None) if text in known else parse_artist(text) for text in texts
+        ]
+        found["attributions"] = pa.table(
+            {
+                "attribution": pa.array(texts, pa.string()),
+                "name": pa.array([each.name for each in parsed], pa.string()),
+                "qualifier": pa.array([each.qualifier for each in parsed], pa.string()),
+            }
+        )
+    links = tables.get("objects_constituents")
+    if links is not None:
+        for column in ("role", "prefix"):
+            if column in links.column_names:
+                texts = links[column].unique().drop_null().to_pylist()
+                meant = [qualifier_of(text) or None for text in texts]
+                found[f"{column}s"] = pa.table(
+                    {"text": pa.array(texts, pa.string()), "meant": pa.array(meant, pa.string())}
+                )
+    return found
 
 
 def _query(tables: dict[str, pa.Table], views: str, open_access: str, size: int | None) -> str:
@@ -221,7 +260,8 @@ def _parts(tables: dict[str, pa.Table]) -> dict[str, tuple[list[str], str]]:
         parts["sizes"] = _sizes()
     has_links = "objects_constituents" in tables
     if "constituents" in tables and (has_links or "attribution" in tables["objects"].column_names):
-        parts["artists"] = _artists(has_links)
+        link_columns = tables["objects_constituents"].column_names if has_links else ()
+        parts["artists"] = _artists(tables["objects"].column_names, link_columns)
     return parts
 
 
@@ -260,22 +300,41 @@ def _sizes() -> tuple[list[str], str]:
     )
 
 
-def _artists(has_links: bool) -> tuple[list[str], str]:
-    """Name the artists: by the table of links, or where it is missing by an unmistakable name."""
-    if has_links:
-        links = """SELECT objectid, constituentid, try_cast(displayorder AS INTEGER) AS place
-            FROM objects_constituents WHERE roletype = 'artist'"""
+def _artists(objects: Sequence[str], links: Sequence[str]) -> tuple[list[str], str]:
+    """Name the artists: by the table of links, or where it is missing by an unmistakable name.
+
+    How sure an artist is, the prefix says, or else the role, or else the attribution in words.
+    """
+    meant, joins = [], []
+    for column in ("prefix", "role"):
+        if column in links:
+            joins.append(f"LEFT JOIN {column}s ON {column}s.text = objects_constituents.{column}")
+            meant.append(f"{column}s.meant")
+    if links:
+        source = f"""SELECT objectid, constituentid, try_cast(displayorder AS INTEGER) AS place,
+                coalesce({", ".join((*meant, "NULL::VARCHAR"))}) AS meant
+            FROM objects_constituents {" ".join(joins)} WHERE roletype = 'artist'"""
     else:
-        links = """SELECT objectid, constituentid, 1 AS place FROM objects JOIN (
+        source = """SELECT objectid, constituentid, 1 AS place, qualifier AS meant
+            FROM objects JOIN attributions USING (attribution) JOIN (
                 SELECT forwarddisplayname AS name, min(constituentid) AS constituentid
                 FROM constituents GROUP BY name HAVING count(*) = 1
-            ) AS names ON names.name = objects.attribution"""
+            ) AS names USING (name)"""
+    qualifier = "meant"
+    texts = ""
+    if links and "attribution" in objects:
+        qualifier = "coalesce(meant, said.qualifier)"
+        texts = """LEFT JOIN (
+                SELECT objectid, name, qualifier FROM objects JOIN attributions USING (attribution)
+            ) AS said ON said.objectid = links.objectid AND said.name = forwarddisplayname"""
     return (
-        ["artist", "nationality"],
-        f"""SELECT objectid,
+        ["artist", "artist_qualifier", "nationality"],
+        f"""SELECT links.objectid,
             list(forwarddisplayname ORDER BY place, constituentid) AS artist,
+            CASE WHEN count({qualifier}) > 0
+                THEN list({qualifier} ORDER BY place, constituentid) END AS artist_qualifier,
             list(DISTINCT nationality ORDER BY nationality)
                 FILTER (WHERE nationality != 'Unknown') AS nationality
-        FROM ({links}) JOIN constituents USING (constituentid)
-        WHERE forwarddisplayname IS NOT NULL GROUP BY objectid""",
+        FROM ({source}) AS links JOIN constituents USING (constituentid) {texts}
+        WHERE forwarddisplayname IS NOT NULL GROUP BY links.objectid""",
     )
