@@ -332,3 +332,60 @@ def test_values_of_any_other_shape_are_missing_and_no_crash(tmp_path, value):
         requiredStatement=value,
     )
     assert len(rows(tmp_path, document)) == 1
+
+
+def _manifest(id_, body):
+    canvas = {"id": f"{id_}/c", "type": "Canvas"}
+    annotation = {"type": "Annotation", "motivation": "painting", "body": body}
+    canvas["items"] = [{"type": "AnnotationPage", "items": [annotation]}]
+    return {
+        "@context": "http://iiif.io/api/presentation/3/context.json",
+        "id": id_,
+        "type": "Manifest",
+        "items": [canvas],
+    }
+
+
+def _picture(width, height):
+    service = {"id": "https://img.example/p", "type": "ImageService3", "profile": "level1"}
+    return {"id": "x.jpg", "type": "Image", "width": width, "height": height, "service": [service]}
+
+
+@pytest.mark.parametrize(
+    ("region", "path"),
+    [
+        ("1768,2423,1768,2080", "1768,2423,1768,2080/,512"),
+        ("0,0,300,100", "0,0,300,100/300,"),  # never more pixels than the part has
+        ("full", "full/,512"),
+    ],
+)
+def test_of_a_picture_that_a_selector_cuts_only_that_part_is_requested(region, path, tmp_path):
+    selector = {"type": "ImageApiSelector", "region": region}
+    body = {"type": "SpecificResource", "source": _picture(3536, 4999), "selector": selector}
+    (tmp_path / "m.json").write_text(json.dumps(_manifest("https://m.example/1", body)))
+    (batch,) = read_collection(tmp_path).batches()
+    assert batch["image"].to_pylist() == [f"https://img.example/p/{path}/0/default.jpg"]
+
+
+def test_a_size_of_zero_is_not_known(tmp_path):
+    (tmp_path / "m.json").write_text(json.dumps(_manifest("https://m.example/1", _picture(0, 0))))
+    (batch,) = read_collection(tmp_path).batches()
+    assert batch["image"].to_pylist() == ["https://img.example/p/full/!512,512/0/default.jpg"]
+
+
+def test_a_collection_with_a_manifest_missing_reads_the_others(tmp_path):
+    listed = [{"id": f"https://m.example/{n}", "type": "Manifest"} for n in (1, 2)]
+    collection = {
+        "@context": "http://iiif.io/api/presentation/3/context.json",
+        "id": "https://m.example/all",
+        "type": "Collection",
+        "items": listed,
+    }
+    (tmp_path / "all.json").write_text(json.dumps(collection))
+    (tmp_path / "m.json").write_text(json.dumps(_manifest("https://m.example/1", _picture(9, 9))))
+    catalog = read_collection(tmp_path)
+    (batch,) = catalog.batches()
+    assert batch["object"].to_pylist() == ["https://m.example/1"]
+    (note,) = catalog.notes
+    assert "lists 1 manifests or collections that are not" in note
+    assert "first https://m.example/2" in note

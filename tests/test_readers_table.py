@@ -296,9 +296,24 @@ class TestDeclaredTypes:
             "artist_id": "int64"
         }
 
-    def test_a_value_of_another_type_is_named_with_its_row(self, tmp_path):
-        text = "image,year\na,1890\nb,c. 1890\n"
-        with pytest.raises(ReaderError, match=r"row 2, column 'year': 'c\. 1890' is not .*number"):
+    @pytest.mark.parametrize("type_", ["number", "years"])
+    def test_an_odd_value_is_missing_and_named_with_its_row(self, type_, tmp_path):
+        file = tmp_path / "objects.csv"
+        file.write_text("image,year\na,1890\nb,gone\nc,lost\nd,\n")
+        catalog = read_collection(file, options=ReaderOptions(types={"year": type_}))
+        (batch,) = catalog.batches()
+        assert batch["year"].is_valid().to_pylist() == [True, False, False, False]
+        (note,) = catalog.notes
+        assert note.endswith("count as missing: 2, first 'gone' in row 2")
+
+    def test_a_word_for_no_date_leaves_a_column_of_years_numbers(self, tmp_path):
+        (tmp_path / "objects.csv").write_text("image,year\na,1819\nb,no date\nc,n.d.\n")
+        (batch,) = read_collection(tmp_path).batches()
+        assert batch["year"].to_pylist() == [1819, None, None]
+
+    def test_a_column_without_a_value_of_its_type_is_named(self, tmp_path):
+        text = "image,year\na,late\nb,c. 1890\n"
+        with pytest.raises(ReaderError, match=r"row 1, column 'year': 'late' is not .*number"):
             read(tmp_path, text, types={"year": "number"})
 
     def test_an_odd_date_is_missing_and_refuses_nothing(self, tmp_path):

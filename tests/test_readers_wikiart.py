@@ -117,3 +117,19 @@ def test_a_folder_without_lists_is_named(tmp_path):
     write(tmp_path, style_train__csv="\n")
     with pytest.raises(ReaderError, match="name no picture"):
         read(tmp_path)
+
+
+def test_each_task_may_have_a_folder_of_its_own(tmp_path):
+    for name in ("Style", "Genre"):
+        (tmp_path / name).mkdir()
+    write(
+        tmp_path / "Style",
+        style_train__csv=f"{MUCHA},0\n",
+        style_class__txt="0 Art_Nouveau\n",
+    )
+    write(tmp_path / "Genre", genre_val__csv=f"{MUCHA},0\n", genre_class="0 portrait\n")
+    assert rows(tmp_path) == [
+        {"id": MUCHA, "image": MUCHA}
+        | {"style": "Art_Nouveau", "style_split": "train"}
+        | {"genre": "portrait", "genre_split": "val"}
+    ]

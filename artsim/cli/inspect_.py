@@ -101,6 +101,8 @@ def inspect(
             settings=settings,
         ),
     )
+    for note in catalog.notes:
+        click.echo(f"Note: {note}", err=True)
     with show_progress(catalog.name) as progress:
         inspection = inspect_collection(
             catalog,

@@ -59,6 +59,7 @@ class Catalog:
     root: Path  # image paths are relative to this folder, absolute
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
+    notes: tuple[str, ...] = ()  # what could not be read, one sentence each
 
     @property
     def fields(self) -> list[Field]:

@@ -31,6 +31,8 @@ Parsing = Literal["text", "integer", "decimal", "list", "years"]
 # A leading zero makes a code, not a number: '0042'. 15 digits are exact as float64, 18 as int64.
 _INTEGER = r"^-?(?:0|[1-9][0-9]{0,17})$"
 _DECIMAL = r"^-?(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-][0-9]+)?$"
+# What stands for a year in a column of years.
+_UNDATED = r"(?i)^(?:no date|undated|n\.? ?d\.?|s\.? ?d\.?|o\.? ?j\.?)$"
 # How other programs write a number that is missing; in a column of words these are words.
 _MISSING = r"(?i)^(?:nan|null|none|na|n/a)$"
 
@@ -73,14 +75,16 @@ class ColumnGuess:
     A number: every value is one, and the column is not named like an identifier. A list: its
     values are separated by ``|``, which titles and credit lines hardly ever hold, in one value of
     a hundred or more; or by ``;`` and are drawn from a vocabulary (see `_is_vocabulary`), which
-    titles and credit lines are not. Everything else is text. A declared type is taken as it is,
-    and ``misfit`` is then the first row (from 1) and value that is not of it.
+    titles and credit lines are not. Everything else is text. A declared type is taken as it is:
+    values that are not of it are missing, ``misfits`` of them, ``misfit`` the first, with its row
+    (from 1).
     """
 
     def __init__(
         self, name: str, *, declared: FieldType | None = None, numbers: bool = True
     ) -> None:
         self.misfit: tuple[int, str] | None = None
+        self.misfits = 0
         self.declared = declared
         may_be_number = declared is None and numbers and not is_identifier(name)
         self._decimal = may_be_number or declared is FieldType.NUMBER
@@ -88,6 +92,7 @@ class ColumnGuess:
         self._numbers = 0  # real ones, without the words for a missing one
         self._rows = 0
         self._values = 0  # that are not null
+        self._seen = 0  # of those, before misfits are left out
         self._holding: Counter[str] = Counter()  # values with a separator in them
         self._distinct: dict[str, None] = {}
 
@@ -95,7 +100,11 @@ class ColumnGuess:
         """Take in the next values of the column, stripped strings or null."""
         values = column.drop_null()
         if self.declared is FieldType.NUMBER:
-            self._note_misfit(column, f"{_INTEGER}|{_DECIMAL}|{_MISSING}")
+            fits = pc.match_substring_regex(column, f"{_INTEGER}|{_DECIMAL}|{_MISSING}")
+            self._note_misfits(column, fits)
+            values = column.filter(fits)
+        elif self.declared is FieldType.YEARS:
+            self._note_misfits(column, pc.or_(column.is_null(), years_of(column).is_valid()))
         if self._decimal and len(values):
             self._add_numbers(values)
         if not self._decimal and self.declared in (None, FieldType.LIST):
@@ -122,14 +131,21 @@ class ColumnGuess:
                 return ColumnType("list", separator)
         return ColumnType("text")
 
-    def _note_misfit(self, column: pa.Array, pattern: str) -> None:
-        fits = pc.fill_null(pc.match_substring_regex(column, pattern), True)
+    @property
+    def fits_none(self) -> bool:
+        """Whether no value at all is of the declared type."""
+        return self.misfits > 0 and self.misfits == self._seen
+
+    def _note_misfits(self, column: pa.Array, fits: pa.Array) -> None:
+        fits = pc.fill_null(fits, True)
+        self._seen += len(column) - column.null_count
+        self.misfits += _count(pc.invert(fits))
         first = pc.index(fits, False).as_py()
         if first >= 0 and self.misfit is None:
             self.misfit = self._rows + first + 1, column[first].as_py()
 
     def _add_numbers(self, values: pa.Array) -> None:
-        missing = pc.match_substring_regex(values, _MISSING)
+        missing = pc.match_substring_regex(values, f"{_MISSING}|{_UNDATED}")
         integer = pc.match_substring_regex(values, _INTEGER)
         decimal = pc.match_substring_regex(values, _DECIMAL)
         self._integer &= pc.all(pc.or_(integer, missing)).as_py()
@@ -158,14 +174,14 @@ def field_names(names: Sequence[str]) -> list[str]:
 
 
 def convert(column: pa.Array, type_: ColumnType) -> pa.Array:
-    """Parse stripped strings, all of which fit the type."""
+    """Parse stripped strings; those that do not fit the type are missing."""
     if type_.parsing == "list":
         return split_list(column, type_.separator)
     if type_.parsing == "years":
         return years_of(column)
     if type_.parsing in ("integer", "decimal"):
-        missing = pc.match_substring_regex(column, _MISSING)
-        column = pc.if_else(missing, pa.scalar(None, pa.string()), column)
+        is_number = pc.match_substring_regex(column, f"{_INTEGER}|{_DECIMAL}")
+        column = pc.if_else(is_number, column, pa.scalar(None, pa.string()))
     return pc.cast(column, type_.arrow)
 
 

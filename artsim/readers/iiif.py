@@ -30,6 +30,8 @@ _PEEKED = 1 << 16  # bytes of a file looked at
 _LOOKED_AT = 20  # files of a folder looked at: there may be one beside each picture
 _OURS = ("object", "title", "canvas", "summary", "attribution", "rights", "nav_date")
 
+_REGION = re.compile(r"[0-9]+,[0-9]+,[0-9]+,[0-9]+")
+
 Json = Mapping[str, Any]
 
 
@@ -48,14 +50,13 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     an image service that can resize keep the address they have.
 
     Raises:
-        ReaderError: If a file is no manifest, lists manifests that are not there, or there is no
+        ReaderError: If a file is no manifest, none of the listed ones is there, or there is no
             picture in any.
     """
     options.allow("iiif")
     size, language = options.size(), options.setting("language", "en")
-    table = table_of(
-        record for file in _manifests(path) for record in _records(_load(file), size, language)
-    )
+    files, notes = _manifests(path)
+    table = table_of(record for file in files for record in _records(_load(file), size, language))
     if not table.num_rows:
         raise ReaderError(f"no picture in the IIIF manifests of {path}")
     return Catalog(
@@ -65,6 +66,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         root=path if path.is_dir() else path.parent,
         schema=table.schema,
         batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
+        notes=notes,
     )
 
 
@@ -74,10 +76,13 @@ def _looks_right(file: Path) -> bool:
     return b"iiif.io/api/presentation" in text or b"shared-canvas.org/ns/context" in text
 
 
-def _manifests(path: Path) -> list[Path]:
-    """Find the files of the manifests, in the order of the collection where there is one."""
+def _manifests(path: Path) -> tuple[list[Path], tuple[str, ...]]:
+    """Find the files of the manifests, in the order of the collection where there is one.
+
+    Those that a collection lists and that are not there are named in the notes.
+    """
     if path.is_file() and _kind(_load(path)) == "Manifest":
-        return [path]
+        return [path], ()
     manifests: dict[str, Path] = {}
     collections: dict[str, list[str]] = {}  # what each lists
     wanted: list[str] = []
@@ -96,14 +101,16 @@ def _manifests(path: Path) -> list[Path]:
     if path.is_dir():
         listed = list(dict.fromkeys((*listed, *manifests)))
     missing = [id_ for id_ in listed if id_ not in manifests]
-    if missing:
-        raise ReaderError(
-            f"{path} lists {len(missing)} manifests or collections that are not among the files "
-            f"there, first {missing[0]}; save them beside it"
-        )
+    said = (
+        f"{path} lists {len(missing)} manifests or collections that are not among the files "
+        f"there, first {next(iter(missing), None)}; save them beside it"
+    )
+    if missing and len(missing) == len(listed):
+        raise ReaderError(said)
     if not listed:
         raise ReaderError(f"no IIIF manifest in {path}; expected .json files of version 2 or 3")
-    return [manifests[id_] for id_ in listed]
+    there = [manifests[id_] for id_ in listed if id_ in manifests]
+    return there, (said,) if missing else ()
 
 
 def _unfold(ids: list[str], collections: Mapping[str, list[str]]) -> list[str]:
@@ -231,9 +238,23 @@ def _pictures(canvas: Json) -> Iterator[Json]:
         if _kind(body) == "Choice":
             body = next(iter(_objects(body.get("default") or body.get("items"))), {})
         if _kind(body) == "SpecificResource":
+            region = _region(body)
             body = next(iter(_objects(body.get("source") or body.get("full"))), {})
+            body = {**body, "region": region}
         if _kind(body) == "Image":
             yield body
+
+
+def _region(resource: Json) -> str | None:
+    """Return the part of a picture that is painted, ``x,y,w,h``; None for the whole.
+
+    https://iiif.io/api/annex/openannotation/#iiif-image-api-selector
+    """
+    for selector in _objects(resource.get("selector")):
+        region = selector.get("region")
+        if isinstance(region, str) and _REGION.fullmatch(region):
+            return region
+    return None
 
 
 def _address(picture: Json, size: int | None) -> str | None:
@@ -249,17 +270,20 @@ def _address(picture: Json, size: int | None) -> str | None:
     number = (version[1] or version[2]) if version else "2"
     quality = "native" if number == "1" else "default"
     scaled = _scaled(service, picture, size, "max" if number == "3" else "full")
-    return f"{_id(service).rstrip('/')}/full/{scaled}/0/{quality}.jpg"
+    region = picture.get("region") or "full"
+    return f"{_id(service).rstrip('/')}/{region}/{scaled}/0/{quality}.jpg"
 
 
 def _scaled(service: Json, picture: Json, size: int | None, everything: str) -> str:
     if size is None:
         return everything
-    sides = [one.get(side) for one in (service, picture) for side in ("width", "height")]
-    width, height = next(
-        (pair for pair in (sides[:2], sides[2:]) if all(isinstance(n, int) for n in pair)),
-        (None, None),
-    )
+    pairs = [(one.get("width"), one.get("height")) for one in (service, picture)]
+    if region := picture.get("region"):
+        _, _, *sides = map(int, region.split(","))
+        pairs = [(sides[0], sides[1])]
+    # a size of 0 is one that the museum does not know
+    known = (pair for pair in pairs if all(isinstance(side, int) and side > 0 for side in pair))
+    width, height = next(known, (None, None))
     if width is None or height is None:
         return f"!{size},{size}"
     return f"{min(size, width)}," if width >= height else f",{min(size, height)}"

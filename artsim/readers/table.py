@@ -98,6 +98,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         root=image_root(images, (file.parent, file.parent / "images"), options) or file.parent,
         schema=schema,
         batches=batches,
+        notes=_notes(guesses),
     )
 
 
@@ -264,7 +265,7 @@ def _look_through(
     """Show every row to the guesses; return the first images.
 
     Raises:
-        ReaderError: If there is no row, or a value is not of the type declared for its column.
+        ReaderError: If there is no row, or no value is of the type declared for its column.
     """
     images: list[str] = []
     rows = 0
@@ -274,15 +275,26 @@ def _look_through(
             images += clean(_as_text(batch[image_column])).drop_null().to_pylist()[:_PROBED]
         for name, guess in guesses.items():
             guess.add(clean(_as_text(batch[name])))
-            if guess.misfit is not None:
-                row, value = guess.misfit
-                raise ReaderError(
-                    f"{file}, row {row}, column {name!r}: {value!r} is not of type "
-                    f"{guess.declared}; correct it, or declare the column as text"
-                )
     if not rows:
         raise ReaderError(f"{file} has a row of column names and no rows below it")
+    for name, guess in guesses.items():
+        if guess.misfit is not None and guess.fits_none:
+            row, value = guess.misfit
+            raise ReaderError(
+                f"{file}, row {row}, column {name!r}: {value!r} is not of type {guess.declared}, "
+                "nor is any other value; declare the column as text"
+            )
     return images
+
+
+def _notes(guesses: Mapping[str, ColumnGuess]) -> tuple[str, ...]:
+    """Say which values are not of the type declared for their column."""
+    return tuple(
+        f"values of {name!r} that are not of type {guess.declared} count as missing: "
+        f"{guess.misfits:,}, first {guess.misfit[1]!r} in row {guess.misfit[0]:,}"
+        for name, guess in guesses.items()
+        if guess.misfit is not None
+    )
 
 
 def _as_text(column: pa.Array) -> pa.Array:

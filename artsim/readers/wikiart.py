@@ -1,7 +1,7 @@
 """The WikiArt lists of ArtGAN: style, genre and artist, one row per picture and one split per task.
 
 The lists of https://github.com/cs-chan/ArtGAN/tree/master/WikiArt%20Dataset in any of their three
-shapes, with the class files beside them:
+shapes, with the class files beside them, all in one folder or each task in its own (``Style/``):
 
     style_train.csv, style_val.csv    path,index
     artist_train, artist_val          (Path to image),, (Groundtruth class) / blank / path,,index
@@ -92,17 +92,22 @@ class _Picture:
 def _lists(folder: Path, task: str) -> dict[str, Path]:
     found = {}
     for split in _SPLITS:
-        files = (folder / f"{task}_{split}{suffix}" for suffix in _SUFFIXES)
-        file = next((file for file in files if file.is_file()), None)
+        file = _find(folder, task, split)
         if file is not None:
             found[split] = file
     return found
 
 
+def _find(folder: Path, task: str, what: str) -> Path | None:
+    """Find a file of a task in the folder, or in the task's own: ``Style/style_train.csv``."""
+    places = (folder, folder / task.capitalize(), folder / task)
+    files = (place / f"{task}_{what}{suffix}" for place in places for suffix in _SUFFIXES)
+    return next((file for file in files if file.is_file()), None)
+
+
 def _classes(folder: Path, task: str) -> dict[str, str]:
     """Read the names of the classes by index; nothing where there is no class file."""
-    files = (folder / f"{task}_class{suffix}" for suffix in _SUFFIXES)
-    file = next((file for file in files if file.is_file()), None)
+    file = _find(folder, task, "class")
     classes: dict[str, str] = {}
     for number, line in _lines(file) if file is not None else ():
         match = _CLASS.fullmatch(line)
