@@ -126,8 +126,8 @@ def test_a_file_that_no_reader_knows_lists_the_readers(tmp_path):
 
 
 def test_a_setting_that_a_reader_does_not_have_is_refused(both):
-    options = ReaderOptions(settings={"views": "all"})
-    with pytest.raises(ReaderError, match="table reader has no setting 'views'; it has: encoding"):
+    options = ReaderOptions(settings={"size": "9"})
+    with pytest.raises(ReaderError, match="table reader has no setting 'size'; it has: encoding"):
         read_collection(both, options=options)
 
 

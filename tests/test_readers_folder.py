@@ -165,3 +165,16 @@ def test_every_picture_of_any_tree_is_listed_once(tmp_path_factory, names):
     root = plant(tmp_path_factory.mktemp("tree"), "a.jpg", *(f"{name}.jpg" for name in names))
     found = [str(path.relative_to(root).as_posix()) for path in root.rglob("*.jpg")]
     assert sorted(ids(root)) == sorted(found)
+
+
+def test_metadata_of_an_image_folder_is_read_from_each_split(tmp_path):
+    for split, name in (("train", "a.jpg"), ("test", "b.jpg")):
+        (tmp_path / split).mkdir()
+        (tmp_path / split / "metadata.jsonl").write_text(f'{{"file_name": "{name}", "year": 7}}')
+    catalog = read_collection(tmp_path)
+    (batch,) = catalog.batches()
+    assert catalog.reader == "imagefolder"
+    assert batch.to_pylist() == [
+        {"id": "train/a.jpg", "image": "train/a.jpg", "split": "train", "year": 7},
+        {"id": "test/b.jpg", "image": "test/b.jpg", "split": "test", "year": 7},
+    ]

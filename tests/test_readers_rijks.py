@@ -166,3 +166,23 @@ def test_several_files_must_be_chosen_from(tmp_path):
     (tmp_path / "b.tsv").write_text(tabs("|".join))
     with pytest.raises(ReaderError, match=r"expected one file .* found a\.json, b\.tsv;"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_nested_values_are_columns_named_by_their_paths(wrapped, tmp_path):
+    record = {
+        "objectNumber": "SK-A-1",
+        "principalMaker": "Breitner",
+        "materials": ["doek"],
+        "objectTypes": ["schilderij"],
+        "webImage": {"url": "https://example.org/a.jpg"},
+        "dating": {"yearEarly": 1885, "yearLate": 1886},
+        "dimensions": [{"unit": "cm", "value": "115"}, {"unit": "cm", "value": "77,5"}],
+    }
+    file = tmp_path / "a.json"
+    file.write_text(json.dumps({"artObject": record} if wrapped else [record]))
+    (batch,) = read_collection(f"rijks:{file}").batches()
+    (row,) = batch.to_pylist()
+    assert (row["dating.yearEarly"], row["dating.yearLate"]) == (1885, 1886)
+    assert row["dimensions.value"] == ["115", "77,5"]
+    assert (row["id"], row["image"]) == ("SK-A-1", "https://example.org/a.jpg")

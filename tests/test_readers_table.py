@@ -437,3 +437,65 @@ def test_qualifiers_in_a_list_of_artists_keep_their_places(tmp_path):
     (batch,) = read_collection(tmp_path).batches()
     assert batch["artist"].to_pylist() == [["Hals", "Rembrandt"], ["Hals"]]
     assert batch["artist_qualifier"].to_pylist() == [[None, "after"], None]
+
+
+class TestLists:
+    TEXT = 'id,image,maker\n1,a.jpg,"Naam, Een$Naam, Twee"\n2,b.jpg,anoniem\n3,c.jpg,anoniem$X\n'
+
+    def makers(self, folder, types=None, **settings):
+        (folder / "objects.csv").write_text(self.TEXT)
+        options = ReaderOptions(settings=settings, types=types or {})
+        (batch,) = read_collection(folder, options=options).batches()
+        return batch["maker"].to_pylist()
+
+    @pytest.mark.parametrize("types", [{}, {"maker": "list"}])
+    def test_a_separator_can_be_given_and_names_keep_their_commas(self, types, tmp_path):
+        assert self.makers(tmp_path, types, separator="$") == [
+            ["Naam, Een", "Naam, Twee"],
+            ["anoniem"],
+            ["anoniem", "X"],
+        ]
+
+    def test_words_for_no_value_are_missing_alone_and_in_lists(self, tmp_path):
+        assert self.makers(tmp_path, separator="$", null="anoniem,unknown") == [
+            ["Naam, Een", "Naam, Twee"],
+            None,
+            ["X"],
+        ]
+
+    def test_an_empty_role_keeps_its_place(self, tmp_path):
+        text = "id,image,name,role\n1,a.jpg,A|C,|publisher\n2,b.jpg,B|C,after|\n3,c.jpg,A,\n"
+        (tmp_path / "objects.csv").write_text(text)
+        (batch,) = read_collection(tmp_path).batches()
+        assert batch["role"].to_pylist() == [[None, "publisher"], ["after", None], None]
+
+
+class TestViews:
+    TEXT = "id,image_url\n1,https://e.org/1.jpg\n2,https://e.org/2a.jpg|https://e.org/2b.jpg\n3,\n"
+
+    def rows(self, folder, **settings):
+        (folder / "objects.csv").write_text(self.TEXT)
+        (batch,) = read_collection(folder, options=ReaderOptions(settings=settings)).batches()
+        return batch.to_pylist()
+
+    def test_of_several_addresses_in_a_cell_the_first_is_the_picture(self, tmp_path):
+        assert [(row["id"], row["image"]) for row in self.rows(tmp_path)] == [
+            ("1", "https://e.org/1.jpg"),
+            ("2", "https://e.org/2a.jpg"),
+            ("3", None),
+        ]
+
+    def test_all_views_are_rows_with_their_object_in_common(self, tmp_path):
+        assert [tuple(row.values()) for row in self.rows(tmp_path, views="all")] == [
+            ("1", "https://e.org/1.jpg", "1", 1),
+            ("2_1", "https://e.org/2a.jpg", "2", 1),
+            ("2_2", "https://e.org/2b.jpg", "2", 2),
+            ("3", None, "3", 1),
+        ]
+
+
+def test_pictures_inside_a_parquet_file_are_named_as_such(tmp_path):
+    picture = pa.array([{"bytes": b"", "path": "a.jpg"}])
+    pq.write_table(pa.table({"image": picture, "artist": ["A"]}), tmp_path / "train.parquet")
+    with pytest.raises(ReaderError, match="holds its pictures in itself, in the column 'image'"):
+        read_collection(tmp_path)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
-from artsim.readers import folder, iiif, mame, moma, nga, rijks, table, wikiart
+from artsim.readers import folder, iiif, imagefolder, mame, moma, nga, rijks, table, wikiart
 from artsim.readers.attribution import with_qualifiers
 from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
@@ -66,6 +66,7 @@ READERS: MutableMapping[str, Reader] = {
     "moma": moma,
     "wikiart": wikiart,
     "mame": mame,
+    "imagefolder": imagefolder,
     "rijks": rijks,
     "iiif": iiif,
     **bundled_maps(),

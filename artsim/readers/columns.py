@@ -81,8 +81,15 @@ class ColumnGuess:
     """
 
     def __init__(
-        self, name: str, *, declared: FieldType | None = None, numbers: bool = True
+        self,
+        name: str,
+        *,
+        declared: FieldType | None = None,
+        numbers: bool = True,
+        separator: str | None = None,
     ) -> None:
+        self._separators = _SEPARATORS if separator is None else (separator,)
+        self._is_given = separator is not None
         self.misfit: tuple[int, str] | None = None
         self.misfits = 0
         self.declared = declared
@@ -108,7 +115,7 @@ class ColumnGuess:
         if self._decimal and len(values):
             self._add_numbers(values)
         if not self._decimal and self.declared in (None, FieldType.LIST):
-            for separator in _SEPARATORS:
+            for separator in self._separators:
                 self._holding[separator] += _count(pc.match_substring(values, separator))
             if len(self._distinct) < _VOCABULARY:
                 self._distinct.update(dict.fromkeys(pc.unique(values).to_pylist()))
@@ -120,10 +127,14 @@ class ColumnGuess:
         if self.declared in (FieldType.TEXT, FieldType.YEARS):
             return ColumnType("text" if self.declared is FieldType.TEXT else "years")
         if self.declared is FieldType.LIST:
-            held = (separator for separator in _SEPARATORS if self._holding[separator])
-            return ColumnType("list", next(held, "|"))
+            held = (separator for separator in self._separators if self._holding[separator])
+            return ColumnType("list", next(held, self._separators[0]))
         if self.declared is FieldType.NUMBER or (self._numbers and self._decimal):
             return ColumnType("integer" if self._integer else "decimal")
+        if self._is_given:
+            separator = self._separators[0]
+            is_list = self._holding[separator] > 0
+            return ColumnType("list", separator) if is_list else ColumnType("text")
         if self._holding["|"] >= max(1, _PIPED * self._values):
             return ColumnType("list", "|")
         for separator in "|;":
@@ -176,7 +187,7 @@ def field_names(names: Sequence[str]) -> list[str]:
 def convert(column: pa.Array, type_: ColumnType) -> pa.Array:
     """Parse stripped strings; those that do not fit the type are missing."""
     if type_.parsing == "list":
-        return split_list(column, type_.separator)
+        return split_list(column, type_.separator, keep_places=type_.separator == "|")
     if type_.parsing == "years":
         return years_of(column)
     if type_.parsing in ("integer", "decimal"):
@@ -185,9 +196,17 @@ def convert(column: pa.Array, type_: ColumnType) -> pa.Array:
     return pc.cast(column, type_.arrow)
 
 
-def split_list(column: pa.Array, separator: str) -> pa.Array:
-    """Split every string into a list of stripped values; null where none is left."""
-    return strip_lists(pc.split_pattern(column, separator))
+def split_list(column: pa.Array, separator: str, *, keep_places: bool = False) -> pa.Array:
+    """Split every string into a list of stripped values; null where none is left.
+
+    Empty values are left out, or are null in their places with ``keep_places``: ``|publisher``
+    beside ``Artist A|Printer C`` is the role of the second.
+    """
+    lists = pc.split_pattern(column, separator)
+    if not keep_places:
+        return strip_lists(lists)
+    rows = ([text.strip() or None for text in row or ()] for row in lists.to_pylist())
+    return pa.array([row if any(row) else None for row in rows], pa.list_(pa.string()))
 
 
 def strip_lists(lists: pa.Array) -> pa.Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
 from artsim.readers.columns import ColumnGuess, field_names
 from artsim.readers.delimited import column_names, open_delimited
+from artsim.readers.nested import flatten
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import candidate_roots, files_with, image_root, is_picture, is_url
 from artsim.readers.records import Record, load_json, table_of, text_of
@@ -162,14 +163,26 @@ def _split(text: str | None, separator: str) -> list[str]:
 def _read_json(file: Path) -> list[dict[str, Any]]:
     """Read records in a list, one a line, or in the only list of a record that wraps them."""
     found = load_json(file)
-    if isinstance(found, dict):
+    if isinstance(found, dict) and isinstance(found.get("artObject"), dict):
+        found = [found["artObject"]]
+    elif isinstance(found, dict):
         lists = [value for value in found.values() if isinstance(value, list)]
         found = lists[0] if len(lists) == 1 else [found]
     rows = [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
     if not rows:
         raise ReaderError(f"{file} holds no records; expected a list of JSON objects")
-    _require(file, (name for row in rows for name in row))
-    return rows
+    names = _require(file, (name for row in rows for name in row)).values()
+    return [_flat(row, names) for row in rows]
+
+
+def _flat(row: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Flatten the nested values of a record, but for the fields ``names``: ``dating.yearEarly``."""
+    flat: dict[str, Any] = {}
+    for name, value in row.items():
+        members = value if isinstance(value, list) else [value]
+        is_nested = name not in names and any(isinstance(each, dict) for each in members)
+        flat |= flatten({name: value}) if is_nested else {name: value}
+    return flat
 
 
 def _record(row: Mapping[str, Any], found: Mapping[str, str], rest: Mapping[str, str]) -> Record:

@@ -18,11 +18,17 @@ from artsim.readers.columns import ColumnGuess, convert, field_names, strip_list
 from artsim.readers.delimited import clean, open_delimited
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, image_root
+from artsim.readers.views import pictures_in, with_views
 from artsim.readers.years import YEARS
 
 __all__ = ["ID_COLUMNS", "IMAGE_COLUMNS", "SETTINGS", "detects", "read"]
 
-SETTINGS: tuple[str, ...] = ("encoding",)  # encoding=cp1252: of a CSV that is not UTF-8
+SETTINGS: tuple[str, ...] = (
+    "encoding",  # cp1252: of a CSV that is not UTF-8
+    "separator",  # between the values of lists, if not | or ;
+    "null",  # words that stand for no value, with commas between them
+    "views",  # of several addresses in one cell: first, or all
+)
 
 # Compared without case, spaces and punctuation; the first that is there is taken.
 ID_COLUMNS = (
@@ -57,17 +63,22 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     Raises:
         ReaderError: If the table is broken, has no rows or lacks a column, named in the message.
     """
+    views = options.setting("views", "first", choices=("first", "all"))
     file = _find_table(path)
     table = _open_parquet(file) if _is_parquet(file) else _open_delimited(file, options)
     keys = _key_columns(file, table.schema.names, options)
     declared = _declared_types(file, table.schema, options.types)
     sources = [name for name in table.schema.names if name not in keys]
+    separator = options.settings.get("separator")
     guesses = {
-        name: ColumnGuess(name, declared=declared.get(name), numbers=table.numbers)
+        name: ColumnGuess(
+            name, declared=declared.get(name), numbers=table.numbers, separator=separator
+        )
         for name in sources
         if table.schema.field(name).type == pa.string() or name in declared
     }
     images = _look_through(file, table, guesses, keys[1])
+    images = [first for cell in images if (first := pictures_in(cell)[0])]
     types = {name: guess.decide() for name, guess in guesses.items()}
     schema = pa.schema(
         [
@@ -91,7 +102,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     named_for_folder = path.is_dir() or file.stem.lower() in _WELL_KNOWN
-    return Catalog(
+    catalog = Catalog(
         name=(file.parent.name if named_for_folder else file.stem) or "collection",
         reader="table",
         source=path,
@@ -100,6 +111,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         batches=batches,
         notes=_notes(guesses),
     )
+    return with_views(catalog, every=views == "all")
 
 
 @dataclass(frozen=True)
@@ -143,7 +155,21 @@ def _is_parquet(file: Path) -> bool:
 def _open_delimited(file: Path, options: ReaderOptions) -> _Table:
     delimited = open_delimited(file, encoding=options.settings.get("encoding"))
     schema = pa.schema([(name, pa.string()) for name in delimited.names])
-    return _Table(schema, delimited.batches, numbers=True)
+    words = {word.strip() for word in options.settings.get("null", "").split(",")}
+    separator = options.settings.get("separator", "|")
+
+    def without(text: str | None) -> str | None:
+        pieces = (text or "").split(separator)
+        return separator.join("" if each.strip() in words else each for each in pieces)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in delimited.batches():
+            columns = [
+                pa.array(map(without, column.to_pylist()), pa.string()) for column in batch.columns
+            ]
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return _Table(schema, batches if "null" in options.settings else delimited.batches, True)
 
 
 def _open_parquet(file: Path) -> _Table:
@@ -156,10 +182,16 @@ def _open_parquet(file: Path) -> _Table:
                 if (type_ := _kept_type(column.type)) is not None
             }
             names = parquet.schema_arrow.names
+            inside = [column.name for column in parquet.schema_arrow if _is_picture(column)]
     except (pa.ArrowException, OSError) as error:
         raise ReaderError(
             f"{file} is not a Parquet file that can be read: {_line(error)}"
         ) from error
+    if inside and _find_column(list(kept), None, IMAGE_COLUMNS) is None:
+        raise ReaderError(
+            f"{file} holds its pictures in itself, in the column {inside[0]!r}; write them to "
+            "files with a metadata.jsonl (file_name and the other columns) beside them"
+        )
     for name in kept:
         if names.count(name) > 1:
             raise ReaderError(f"{file} has {names.count(name)} columns named {name!r}; rename one")
@@ -174,6 +206,12 @@ def _open_parquet(file: Path) -> _Table:
             raise ReaderError(f"{file} cannot be read: {_line(error)}") from error
 
     return _Table(pa.schema(kept.items()), batches, numbers=False)
+
+
+def _is_picture(column: pa.Field) -> bool:
+    """Return whether a column holds the bytes of pictures, as Hugging Face's do."""
+    is_struct = pa.types.is_struct(column.type)
+    return is_struct and {member.name for member in column.type} == {"bytes", "path"}
 
 
 def _kept_type(type_: pa.DataType) -> pa.DataType | None:

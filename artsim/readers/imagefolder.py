@@ -1,0 +1,74 @@
+"""Pictures with a ``metadata.jsonl`` beside them, as Hugging Face lays them out.
+
+https://huggingface.co/docs/datasets/image_dataset: each line has a ``file_name``; the folders
+train, validation and test may each have a file of their own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from artsim.datatypes import Catalog
+from artsim.errors import ReaderError
+from artsim.readers.nested import Flat, flatten
+from artsim.readers.options import ReaderOptions
+from artsim.readers.record_files import read_records
+from artsim.readers.row_columns import RowColumns
+
+__all__ = ["SETTINGS", "detects", "read"]
+
+SETTINGS: tuple[str, ...] = ()
+
+_SPLITS = ("train", "val", "valid", "validation", "test")
+_NAME = "metadata.jsonl"
+_BATCH = 8192  # rows a record batch
+
+
+def detects(path: Path) -> bool:
+    """Return whether the folder, or a folder of a split in it, has a file of metadata."""
+    return path.is_dir() and any(_files(path))
+
+
+def read(path: Path, options: ReaderOptions) -> Catalog:
+    """Read the metadata; the id is the path of the picture below ``path``.
+
+    ``split`` is the folder of the split; every other value of a line is a column.
+
+    Raises:
+        ReaderError: If there is no such file, or a line has no ``file_name``.
+    """
+    options.allow("imagefolder")
+    columns = RowColumns()
+    for split, file in _files(path):
+        for record in read_records(file):
+            columns.add(_row(flatten(record), split, file))
+    if not columns.rows:
+        raise ReaderError(f"no {_NAME} with a picture in {path}; read the pictures with folder:")
+    table = columns.table()
+    return Catalog(
+        name=path.name or "collection",
+        reader="imagefolder",
+        source=path,
+        root=path,
+        schema=table.schema,
+        batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
+    )
+
+
+def _files(path: Path) -> Iterator[tuple[str | None, Path]]:
+    for split in (None, *_SPLITS):
+        file = path / (split or "") / _NAME
+        if file.is_file():
+            yield split, file
+
+
+def _row(values: dict[str, Flat], split: str | None, file: Path) -> dict[str, Flat]:
+    name = values.pop("file_name", None)
+    if not isinstance(name, str):
+        raise ReaderError(f"{file} has a line without file_name, the path of its picture")
+    image = f"{split}/{name}" if split else name
+    own = {"split": split} if split else {}
+    renamed = {("id_record" if key == "id" else key): value for key, value in values.items()}
+    renamed.pop("image", None)
+    return {"id": image, "image": image, **own, **renamed}

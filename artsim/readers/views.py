@@ -1,0 +1,74 @@
+"""Several pictures in one cell of a table: views of one object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from artsim.datatypes import Catalog
+from artsim.readers.pictures import is_picture, is_url
+
+__all__ = ["pictures_in", "with_views"]
+
+
+def with_views(catalog: Catalog, *, every: bool) -> Catalog:
+    """Split cells of several pictures, ``a.jpg|b.jpg``: the first is the picture of the row.
+
+    With ``every`` each is a row, whose id is that of the row with ``_1``, ``_2`` behind it where
+    there are several; ``object`` is the id of the row, ``view`` the place.
+    """
+    names = {name.lower() for name in catalog.schema.names}
+    added = [
+        (name, type_)
+        for name, type_ in (("object", pa.string()), ("view", pa.int64()))
+        if every and name not in names
+    ]
+    schema = pa.schema([*catalog.schema, *(pa.field(*each) for each in added)])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in catalog.batches():
+            yield _every(batch, schema) if every else _first(batch)
+
+    return replace(catalog, schema=schema, batches=batches)
+
+
+def pictures_in(cell: str | None) -> list[str | None]:
+    """List the pictures in a cell; a cell that is not a list of them is one."""
+    pieces = [piece.strip() for piece in (cell or "").split("|")]
+    pieces = [piece for piece in pieces if piece]
+    if len(pieces) > 1 and all(is_url(piece) or is_picture(piece) for piece in pieces):
+        return list(dict.fromkeys(pieces))
+    return [cell]
+
+
+def _first(batch: pa.RecordBatch) -> pa.RecordBatch:
+    images = batch["image"]
+    if not pc.any(pc.match_substring(images, "|")).as_py():
+        return batch
+    firsts = pa.array([pictures_in(cell)[0] for cell in images.to_pylist()], pa.string())
+    return batch.set_column(batch.schema.get_field_index("image"), "image", firsts)
+
+
+def _every(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    cells = [pictures_in(cell) for cell in batch["image"].to_pylist()]
+    rows = [row for row, cell in enumerate(cells) for _ in cell]
+    places = [place for cell in cells for place in range(1, len(cell) + 1)]
+    taken = batch.take(pa.array(rows, pa.int64()))
+    objects = taken["id"]
+    ids = [
+        f"{id_}_{place}" if id_ is not None and len(cells[row]) > 1 else id_
+        for id_, row, place in zip(objects.to_pylist(), rows, places, strict=True)
+    ]
+    own = {
+        "id": pa.array(ids, pa.string()),
+        "image": pa.array([image for cell in cells for image in cell], pa.string()),
+    }
+    new = {"object": objects, "view": pa.array(places, pa.int64())}
+    columns = [
+        own.get(name, taken[name]) if name in batch.schema.names else new[name]
+        for name in schema.names
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
