@@ -285,7 +285,7 @@ EAST, NORTH = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
 
 def accuracy(store, **plan):
     (found,) = knn_eval(store, KnnPlan(tap="rgb", labels=("artist",), ks=(1,), **plan))
-    return found.scores[0].top1, found.scores[0].n
+    return found.scores[0].estimate.value, found.scores[0].estimate.n
 
 
 @pytest.fixture
@@ -315,7 +315,7 @@ def test_a_label_is_judged_without_being_noted(compass):
     plan = KnnPlan(tap="rgb", labels=("ada = artist ILIKE '%ad%'",), ks=(1,))
     (found,) = knn_eval(compass, plan)
     assert (found.label.name, found.label.classes) == ("ada", ("ada", "not ada"))
-    assert found.scores[0].top1 == 1.0
+    assert found.scores[0].estimate.value == 1.0
     assert derived_labels(Store.open(compass.path)) == {}
 
 

@@ -297,7 +297,7 @@ def test_an_imported_index_answers_by_id_and_judges_labels(museum, tmp_path, pai
     with pytest.raises(ModelError, match=r"the network that made them is unknown, .*--id ID"):
         searcher.search(SearchRequest(terms=(Term(file=paint(tmp_path / "new.png", (1, 2, 3))),)))
     (artist,) = knn_eval(store, KnnPlan(tap="f", labels=("artist",), ks=(1,)))
-    assert artist.scores[0].top1 == 1.0
+    assert artist.scores[0].estimate.value == 1.0
 
 
 def test_what_cannot_be_imported_is_one_line_and_leaves_no_index(museum, tmp_path):

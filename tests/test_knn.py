@@ -14,9 +14,9 @@ from artsim.labels import Label, LabelKind, encode, multiclass, multilabel, numb
 from artsim.metrics import scores as metrics
 from artsim.metrics import votes
 from artsim.metrics.hubs import csls, hubness
-from artsim.metrics.knn import KNN_KS
 from artsim.metrics.neighbors import Neighbors, nearest
-from artsim.metrics.votes import TEMPERATURE, vote
+from artsim.metrics.ranking import average_precisions
+from artsim.metrics.votes import KNN_KS, TEMPERATURE, vote
 from artsim.splits import Split
 
 knn = importlib.import_module("artsim.evaluation.knn.evaluate")
@@ -138,10 +138,12 @@ def test_validation_chooses_k_and_temperature_and_test_is_asked_with_these():
     vectors = at_angles(0, 3, 4, 90, 91, 92, -1, -2)
     values, sides = list("abbaaabb"), {"train": np.arange(6), "test": np.array([7])}
     asked = only(vectors, values, ks=(1, 3), **sides)
-    assert [(s.k, s.top1) for s in asked.scores] == [(1, 0.0), (3, 1.0)]
+    assert [(s.k, s.estimate.value) for s in asked.scores] == [(1, 0.0), (3, 1.0)]
     assert asked.chosen_on == 0
     chosen = only(vectors, values, ks=(1, 3), validation=np.array([6]), **sides)
-    assert [(s.k, s.temperature, s.top1) for s in chosen.scores] == [(3, TEMPERATURE, 1.0)]
+    assert [(s.k, s.temperature, s.estimate.value) for s in chosen.scores] == [
+        (3, TEMPERATURE, 1.0)
+    ]
     assert chosen.chosen_on == 1
     cold = {"temperatures": (0.0001, 1.0), "validation": np.array([6])}
     (score,) = only(vectors, values, ks=(1, 3), **cold, **sides).scores
@@ -153,7 +155,7 @@ def test_validation_chooses_k_and_temperature_and_test_is_asked_with_these():
 def test_of_equally_good_settings_the_smallest_k_is_chosen():
     sides = {"train": np.array([0, 2]), "validation": np.array([1]), "test": np.array([3])}
     (score,) = only(at_angles(0, 1, 90, 91), list("aabb"), ks=(2, 1), **sides).scores
-    assert (score.k, score.top1) == (1, 1.0)
+    assert (score.k, score.estimate.value) == (1, 1.0)
 
 
 def test_classes_lists_and_ranges_are_judged_in_one_call():
@@ -167,16 +169,17 @@ def test_classes_lists_and_ranges_are_judged_in_one_call():
         years,
     ]
     artist, medium, year = evaluate(vectors, labels, split_of(4), KnnSettings(ks=(1,)))
-    assert artist.scores[0].kappa == 1.0
-    ranking = medium.scores[0].ranking
+    assert artist.scores[0].metrics["kappa"] == 1.0
     # canvas and paper are each had by one picture, whose neighbor does not have it
-    np.testing.assert_allclose(ranking.per_label, [1 / 4, 1, 1, 1 / 4])
-    assert medium.scores[0].chance == pytest.approx((1 + 2 + 2 + 1) / 4 / 4)
+    np.testing.assert_allclose(
+        average_precisions(medium.scores[0].predictions.ranking), [1 / 4, 1, 1, 1 / 4]
+    )
+    assert medium.baseline.value == pytest.approx((1 + 2 + 2 + 1) / 4 / 4)
     assert medium.label.starts.tolist() == [0, 2, 3, 4, 6]
     assert year.query_rows.tolist() == [0, 1, 2]
-    assert year.scores[0].predicted.tolist() == [1890, 1884.5, 1890]
-    assert year.scores[0].score.mae == pytest.approx((1 + 5.5 + 190) / 3)
-    assert year.scores[0].score.inside == 0
+    assert year.scores[0].predictions.numbers.tolist() == [1890, 1884.5, 1890]
+    assert year.scores[0].estimate.value == pytest.approx((1 + 5.5 + 190) / 3)
+    assert year.scores[0].metrics["inside"] == 0
 
 
 def test_a_search_that_corrects_for_hubs_is_used_and_hubs_are_counted():
@@ -204,15 +207,24 @@ def test_leave_one_out_of_two_bunches_knows_them_all():
     assert result.left_out == (5,)
     assert [(s.temperature, s.k) for s in result.scores] == [(TEMPERATURE, 1), (None, 1)]
     score = result.scores[0]
-    assert (result.label.name, score.n, score.top1, score.top5) == ("artist", 4, 1.0, 1.0)
-    assert (score.macro_f1, score.balanced_accuracy, score.majority) == (1.0, 1.0, 0.5)
-    assert score.interval == (1.0, 1.0)
+    assert (result.label.name, score.estimate.n, score.estimate.value, score.metrics["top5"]) == (
+        "artist",
+        4,
+        1.0,
+        1.0,
+    )
+    assert (
+        score.metrics["macro_f1"],
+        score.metrics["balanced_accuracy"],
+        result.baseline.value,
+    ) == (1.0, 1.0, 0.5)
+    assert (score.estimate.low, score.estimate.high) == (pytest.approx(0.51, abs=0.01), 1)
     assert score.votes.classes[:, 0].tolist() == [1, 1, 0, 0]
 
 
 def test_three_pictures_are_enough():
     result = only(at_angles(0, 1, 90), ["Monet", "Monet", "Degas"])
-    assert [(s.k, s.top1) for s in result.scores] == [(1, 2 / 3)]
+    assert [(s.k, s.estimate.value) for s in result.scores] == [(1, 2 / 3)]
     assert result.left_out == (5, 10, 20, 100, 200)
     assert result.unreachable == 1  # the only Degas has no other to find
 
@@ -229,18 +241,18 @@ def test_train_is_the_bank_and_test_asks():
     assert result.query_rows.tolist() == [2, 3]
     assert result.neighbors.rows.tolist() == [[0], [1]]
     assert result.scores[0].votes.classes[:, 0].tolist() == [0, 1]
-    assert (result.scores[0].top1, result.bank_size) == (0.5, 2)
+    assert (result.scores[0].estimate.value, result.bank_size) == (0.5, 2)
 
 
 def test_neighbors_of_the_same_group_do_not_answer():
     # each picture's nearest is by its own artist; the next is of the other style
     vectors = at_angles(0, 1, 20, 21)
     styles, artists = ["p", "p", "q", "q"], ["Monet", "Monet", "Degas", None]
-    assert only(vectors, styles, ks=(1,)).scores[0].top1 == 1.0
+    assert only(vectors, styles, ks=(1,)).scores[0].estimate.value == 1.0
     grouped = only(vectors, styles, groups=encode(artists)[0], ks=(1, 3))
     assert grouped.neighbors.rows.tolist() == [[2, 3, -1], [2, 3, -1], [3, 1, 0], [2, 1, 0]]
     assert grouped.scores[0].votes.classes[:, 0].tolist() == [1, 1, 1, 1]
-    assert (grouped.scores[0].top1, grouped.unreachable) == (0.5, 2)
+    assert (grouped.scores[0].estimate.value, grouped.unreachable) == (0.5, 2)
     assert grouped.left_out == ()  # for the last two rows three neighbors are possible
 
 
@@ -302,16 +314,17 @@ def test_scores_are_those_of_the_predictions(seed, n, split):
     if split and len({values[i] for i in sides["train"]}) < 2:
         return
     result = only(vectors, values, ks=(1, 3), **sides)
+    truth = result.label.strata
     for score in result.scores:
         predicted = score.votes.classes[:, 0]
-        assert score.top1 == metrics.accuracy(result.label.strata, predicted)
-        assert score.macro_f1 == metrics.macro_f1(result.label.strata, predicted)
-        assert score.balanced_accuracy == metrics.balanced_accuracy(result.label.strata, predicted)
-        assert score.kappa == pytest.approx(
-            metrics.cohen_kappa(result.label.strata, predicted), nan_ok=True
+        assert score.estimate.value == metrics.accuracy(truth, predicted)
+        assert score.metrics["macro_f1"] == metrics.macro_f1(truth, predicted)
+        assert score.metrics["balanced_accuracy"] == metrics.balanced_accuracy(truth, predicted)
+        assert score.metrics["kappa"] == pytest.approx(
+            metrics.cohen_kappa(truth, predicted), nan_ok=True
         )
-        assert score.top5 == metrics.top_accuracy(result.label.strata, score.votes.classes)
-        assert score.interval[0] <= score.top1 <= score.interval[1]
+        assert score.metrics["top5"] == metrics.top_accuracy(truth, score.votes.classes)
+        assert score.estimate.low <= score.estimate.value <= score.estimate.high
 
 
 def test_ten_thousand_classes_need_no_column_each():
@@ -404,5 +417,5 @@ def test_dino_accuracy_equals_an_independent_loop_exactly(n_classes):
             vectors[train].astype(float), codes[train], vectors[test].astype(float), codes[test],
             score.k,
         )  # fmt: skip
-        assert (score.top1, score.n) == (expected / 200, 200)
-        assert 1.5 / n_classes < score.top1 < 1  # neither luck nor too easy
+        assert (score.estimate.value, score.estimate.n) == (expected / 200, 200)
+        assert 1.5 / n_classes < score.estimate.value < 1  # neither luck nor too easy

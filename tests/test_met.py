@@ -9,11 +9,17 @@ from sklearn.decomposition import PCA
 from artsim.errors import EvaluationError
 from artsim.metrics.met import confidences, evaluate_met, whiten
 from artsim.metrics.neighbors import Neighbors, nearest
+from artsim.splits import Split
 
 
 def unit(rng, *shape):
     x = rng.standard_normal(shape).astype(np.float32)
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
+
+
+def split_of(train, validation, test, groups=None):
+    train, validation, test = (np.asarray(rows, dtype=int) for rows in (train, validation, test))
+    return Split(train=train, validation=validation, test=test, description="", groups=groups)
 
 
 def test_confidence_is_the_softmax_of_each_classes_nearest_member():
@@ -64,10 +70,11 @@ def test_bunches_are_known_and_distractors_only_lower_gap():
     vectors = centers[codes] + 0.05 * rng.standard_normal((120, 8)).astype(np.float32)
     vectors[110:] = unit(rng, 10, 8)
     codes[110:] = -1
-    sides = {"train": np.arange(60), "validation": np.arange(60, 90), "test": np.arange(90, 120)}
-    score = evaluate_met(vectors, codes, **sides)
+    split = split_of(np.arange(60), np.arange(60, 90), np.arange(90, 120))
+    score = evaluate_met(vectors, codes, split)
     assert (score.n, score.n_distractors) == (30, 10)
-    assert (score.accuracy, score.gap_minus, score.validation_gap) == (1, 1, 1)
+    assert (score.accuracy.value, score.gap_minus, score.validation_gap) == (1, 1, 1)
+    assert score.accuracy.low == pytest.approx(0.839, abs=1e-3)  # Wilson of 20 of 20
     assert 0.5 < score.gap <= 1
     assert (score.k, score.t) == (1, 0.01)  # the first of the grid, as all are perfect
     assert score.predicted[:20].tolist() == codes[90:110].tolist()
@@ -77,32 +84,27 @@ def test_rows_of_the_same_group_do_not_answer():
     vectors = unit(np.random.default_rng(0), 6, 3)
     vectors[4] = vectors[0]
     codes, groups = np.array([0, 1, 0, 1, 0, 1]), np.array([5, 6, 7, 8, 5, -1])
-    sides = {"train": np.array([0, 1]), "validation": np.array([2, 3]), "test": np.array([4])}
-    score = evaluate_met(vectors, codes, **sides)
+    parts = ([0, 1], [2, 3], [4])
+    score = evaluate_met(vectors, codes, split_of(*parts))
     assert (score.predicted.tolist(), score.neighbors.rows[:, 0].tolist()) == ([0], [0])
-    grouped = evaluate_met(vectors, codes, groups=groups, **sides)
+    grouped = evaluate_met(vectors, codes, split_of(*parts, groups))
     assert (grouped.predicted.tolist(), grouped.neighbors.rows[:, 0].tolist()) == ([1], [1])
-    alone = evaluate_met(vectors, codes, groups=np.array([5, 5, 7, 8, 5, -1]), **sides)
+    alone = evaluate_met(vectors, codes, split_of(*parts, np.array([5, 5, 7, 8, 5, -1])))
     assert (alone.predicted.tolist(), alone.gap) == ([-1], 0)
 
 
 @pytest.mark.parametrize(
-    ("sides", "message"),
+    ("parts", "message"),
     [
         ({"train": []}, "the split has no train rows"),
-        ({"test": [0]}, "train, validation and test share rows"),
         ({"validation": [3]}, "all queries are distractors"),
     ],
 )
-def test_bad_use_says_what_is_wrong(sides, message):
-    sides = {"train": [0, 1], "validation": [2], "test": [4]} | sides
+def test_bad_use_says_what_is_wrong(parts, message):
+    parts = {"train": [0, 1], "validation": [2], "test": [4]} | parts
     vectors = unit(np.random.default_rng(0), 5, 3)
     with pytest.raises(EvaluationError, match=message):
-        evaluate_met(
-            vectors,
-            np.array([0, 1, 0, -1, 1]),
-            **{name: np.array(rows, dtype=int) for name, rows in sides.items()},
-        )
+        evaluate_met(vectors, np.array([0, 1, 0, -1, 1]), split_of(**parts))
 
 
 def test_vectors_that_are_all_the_same_cannot_be_whitened():

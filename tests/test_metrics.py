@@ -88,19 +88,6 @@ def test_top_accuracy_equals_scikit_learn(seed, n, k):
     assert metrics.top_accuracy(truth, ranked) == pytest.approx(expected)
 
 
-def test_interval_is_that_of_resampling_the_outcomes():
-    outcomes = np.array([1] * 30 + [0] * 10)
-    rng = np.random.default_rng(1)
-    means = rng.choice(outcomes, size=(20_000, 40)).mean(axis=1)
-    low, high = metrics.accuracy_interval(30, 40)
-    assert (low, high) == pytest.approx(tuple(np.quantile(means, [0.025, 0.975])), abs=0.026)
-    assert (low, high) == metrics.accuracy_interval(30, 40)  # the same seed, the same interval
-
-
-def test_interval_of_all_right_is_a_point():
-    assert metrics.accuracy_interval(5, 5) == (1.0, 1.0)
-
-
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.booleans())
 def test_average_precision_equals_scikit_learn(seed, n, ties):
@@ -133,16 +120,6 @@ def test_gap_is_average_precision_times_accuracy(seed, n):
     assert gap == pytest.approx(average * right.mean())
 
 
-def test_interval_of_a_mean_is_about_two_standard_errors_each_way():
-    values = np.random.default_rng(0).standard_normal(2000) * 3 + 10
-    low, high = metrics.mean_interval(values)
-    error = 3 / np.sqrt(2000)
-    assert (low, high) == pytest.approx(
-        (values.mean() - 1.96 * error, values.mean() + 1.96 * error), abs=0.02
-    )
-    assert (low, high) == metrics.mean_interval(values)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -152,7 +129,6 @@ def test_interval_of_a_mean_is_about_two_standard_errors_each_way():
             lambda: metrics.global_average_precision(np.array([-1]), np.array([0]), np.ones(1)),
             "all queries are distractors; GAP needs some that have a class",
         ),
-        (lambda: metrics.accuracy_interval(3, 2), "3 right of 2 predictions is no accuracy"),
     ],
 )
 def test_bad_use_says_what_is_wrong(call, message):

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from artsim.errors import EvaluationError
+from artsim.labels import Label, LabelKind, number
 from artsim.metrics.calibration import calibrate, restrain
 from artsim.metrics.logistic import LinearPath
-from artsim.metrics.probe import probe_classes, probe_members, probe_numbers
+from artsim.metrics.probe import fit_probe
+from artsim.metrics.registry import baseline
 from artsim.metrics.ridge import fit_ridge
 from artsim.metrics.selection import choose
-from artsim.splits import split
+from artsim.splits import Split, split
 
 GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
 
@@ -26,12 +28,31 @@ def clusters(seed, n, d, n_classes, noise):
     return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32), codes
 
 
+def split_of(train, validation, test, groups=None):
+    train, validation, test = (np.asarray(rows, dtype=int) for rows in (train, validation, test))
+    return Split(train=train, validation=validation, test=test, description="", resampled=groups)
+
+
+def of_codes(codes):
+    classes = tuple(map(str, range(codes.max() + 1)))
+    return Label(name="x", kind=LabelKind.MULTICLASS, strata=codes, classes=classes)
+
+
+def of_matrix(members):
+    return Label(
+        name="x",
+        kind=LabelKind.MULTILABEL,
+        strata=np.where(members.any(axis=1), members.argmax(axis=1), -1),
+        classes=tuple(map(str, range(members.shape[1]))),
+        starts=np.append(0, np.cumsum(members.sum(axis=1))),
+        codes=np.nonzero(members)[1],
+    )
+
+
 def test_strength_is_chosen_on_validation_and_the_test_is_asked_once():
     x, codes = clusters(0, 500, 16, 6, noise=2.5)
     train, validation, test = split(codes, (0.6, 0.2, 0.2), seed=0)
-    probe = probe_classes(
-        x, codes, train=train, validation=validation, test=test, strengths=GRID, seed=0
-    )
+    probe = fit_probe(x, of_codes(codes), split_of(train, validation, test), strengths=GRID)
     peers = [LogisticRegression(C=c, tol=1e-6, max_iter=5000) for c in GRID]
     right = [
         peer.fit(x[train], codes[train]).score(x[validation], codes[validation]) for peer in peers
@@ -45,12 +66,12 @@ def test_strength_is_chosen_on_validation_and_the_test_is_asked_once():
     both = np.concatenate([train, validation])
     peer = LogisticRegression(C=probe.head.strength, tol=1e-6, max_iter=5000)
     predicted = peer.fit(x[both], codes[both]).predict(x[test])
-    assert probe.top1 == pytest.approx((predicted == codes[test]).mean(), abs=0.011)
-    assert (probe.ranked[:, 0] == predicted).mean() > 0.98
-    assert probe.truth.tolist() == codes[test].tolist()
-    assert (probe.n, probe.n_train) == (len(test), len(both))
-    assert probe.majority < probe.top1 <= probe.top5
-    assert probe.interval[0] < probe.top1 < probe.interval[1]
+    assert probe.estimate.value == pytest.approx((predicted == codes[test]).mean(), abs=0.011)
+    assert (probe.predictions.ranked[:, 0] == predicted).mean() > 0.98
+    assert probe.predictions.truth.strata.tolist() == codes[test].tolist()
+    assert (probe.predictions.n, len(probe.predictions.learned)) == (len(test), len(both))
+    assert probe.estimate.value <= probe.metrics["top5"]
+    assert probe.estimate.low < probe.estimate.value < probe.estimate.high
 
 
 class Told:
@@ -95,8 +116,8 @@ def test_within_one_standard_error_of_the_best_the_least_log_loss_is_chosen(
 
 def test_of_strengths_that_are_right_as_often_the_surer_one_is_chosen():
     x, codes = clusters(0, 120, 6, 3, noise=0.05)  # told apart at every strength
-    sides = {"train": np.arange(60), "validation": np.arange(60, 90), "test": np.arange(90, 120)}
-    probe = probe_classes(x, codes, **sides, strengths=GRID)
+    parts = split_of(np.arange(60), np.arange(60, 90), np.arange(90, 120))
+    probe = fit_probe(x, of_codes(codes), parts, strengths=GRID)
     assert probe.validation[1:].tolist() == [1, 1, 1, 1]
     losses = [
         sklearn.metrics.log_loss(
@@ -107,7 +128,7 @@ def test_of_strengths_that_are_right_as_often_the_surer_one_is_chosen():
     ]
     assert probe.head.strength == GRID[int(np.argmin(losses))] == 100
     members = np.eye(3, dtype=bool)[codes]
-    assert probe_members(x, members, **sides, strengths=GRID).head.strength == 100
+    assert fit_probe(x, of_matrix(members), parts, strengths=GRID).head.strength == 100
 
 
 def test_no_head_is_surer_than_so_many_rows_can_show():
@@ -119,11 +140,11 @@ def test_no_head_is_surer_than_so_many_rows_can_show():
 
 def test_two_classes_get_a_column_each_and_probabilities_that_add_up():
     x, codes = clusters(1, 120, 4, 2, noise=0.5)
-    probe = probe_classes(x, codes + 7, train=np.arange(80), test=np.arange(80, 120))
+    probe = fit_probe(x, of_codes(codes + 7), split_of(np.arange(80), [], np.arange(80, 120)))
     assert probe.head.classes.tolist() == [7, 8]
-    np.testing.assert_allclose(probe.probabilities.sum(axis=1), 1)
-    assert probe.ranked[:, 2:].tolist() == [[-1, -1, -1]] * 40
-    assert probe.top1 > 0.8
+    np.testing.assert_allclose(probe.head.probabilities(x).sum(axis=1), 1)
+    assert probe.predictions.ranked[:, 2:].tolist() == [[-1, -1, -1]] * 40
+    assert probe.estimate.value > 0.8
 
 
 def test_rows_without_a_label_take_no_part_and_unknown_classes_are_wrong():
@@ -131,19 +152,19 @@ def test_rows_without_a_label_take_no_part_and_unknown_classes_are_wrong():
     codes[:5] = -1
     codes[89] = 9  # no train row has it
     codes[85] = -1
-    probe = probe_classes(x, codes, train=np.arange(60), test=np.arange(60, 90), strengths=(10.0,))
+    parts = split_of(np.arange(60), [], np.arange(60, 90))
+    probe = fit_probe(x, of_codes(codes), parts, strengths=(10.0,))
     assert probe.test_rows.tolist() == [row for row in range(60, 90) if row != 85]
-    assert probe.n_train == 55
-    assert probe.top1 == 28 / 29
+    assert len(probe.predictions.learned) == 55
+    assert probe.estimate.value == 28 / 29
 
 
 def test_a_head_answers_for_new_features_as_in_the_test():
     x, codes = clusters(3, 150, 6, 4, noise=0.8)
-    probe = probe_classes(x, codes, train=np.arange(100), test=np.arange(100, 150))
+    probe = fit_probe(x, of_codes(codes), split_of(np.arange(100), [], np.arange(100, 150)))
     probabilities = probe.head.probabilities(x[100:])
-    np.testing.assert_allclose(probabilities.max(axis=1), probe.probabilities[:, 0])
     best = probe.head.classes[probabilities.argmax(axis=1)]
-    assert best.tolist() == probe.ranked[:, 0].tolist()
+    assert best.tolist() == probe.predictions.ranked[:, 0].tolist()
 
 
 @settings(max_examples=25, deadline=None)
@@ -174,29 +195,34 @@ def test_ridge_equals_scikit_learn(seed, n, d):
         np.testing.assert_allclose(path.bias[i][0], peer.intercept_, rtol=1e-4)
 
 
-def test_years_are_told_from_a_direction():
+def test_years_are_predicted_from_a_direction():
     rng = np.random.default_rng(0)
     angles = rng.random(300) * np.pi / 2
     x = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
     years = 1800 + 100 * x[:, 1] + rng.standard_normal(300)
     years[3] = np.nan
-    probe = probe_numbers(x, years, train=np.arange(200), test=np.arange(200, 300))
-    assert 0.5 < probe.mae < 1.2  # the noise's mean is 0.8
-    assert probe.interval[0] < probe.mae < probe.interval[1]
-    assert probe.median_mae > 20
-    assert probe.r2 > 0.99
-    assert (probe.n, probe.n_train) == (100, 199)
-    assert probe.mae == pytest.approx(abs(probe.predicted - probe.truth).mean())
+    label = number("year", years)
+    probe = fit_probe(x, label, split_of(np.arange(200), [], np.arange(200, 300)))
+    found = probe.estimate
+    assert 0.5 < found.value < 1.2  # the noise's mean is 0.8
+    assert found.low < found.value < found.high
+    assert baseline(probe.predictions).value > 20
+    assert probe.metrics["r2"] > 0.99
+    assert (found.n, len(probe.predictions.learned)) == (100, 199)
+    assert found.value == pytest.approx(abs(probe.predictions.numbers - years[200:]).mean())
 
 
 def test_labels_that_come_together_are_told_apart():
     rng = np.random.default_rng(0)
     members = rng.random((300, 3)) < 0.4
     x = (members @ rng.standard_normal((3, 8)) + 0.3 * rng.standard_normal((300, 8))).astype("f4")
-    probe = probe_members(x, members, train=np.arange(200), test=np.arange(200, 300))
-    assert probe.mean_average_precision > 0.95
-    assert probe.mean_average_precision == pytest.approx(probe.average_precision.mean())
-    assert 0.3 < probe.chance < 0.7
+    probe = fit_probe(x, of_matrix(members), split_of(np.arange(200), [], np.arange(200, 300)))
+    scores = probe.head.scores(x[probe.test_rows])
+    true = members[probe.test_rows]
+    expected = [sklearn.metrics.average_precision_score(true[:, i], scores[:, i]) for i in range(3)]
+    assert probe.estimate.value == pytest.approx(np.mean(expected))
+    assert probe.estimate.value > 0.95
+    assert 0.3 < baseline(probe.predictions).value < 0.7
     kept = members[200:].any(axis=1)
     assert probe.test_rows.tolist() == (200 + np.flatnonzero(kept)).tolist()
 
@@ -206,17 +232,16 @@ def test_a_label_that_train_lacks_is_left_out():
     members = np.column_stack([rng.random((60, 2)) < 0.6, np.zeros(60, dtype=bool)])
     members[45, 2] = True
     x = rng.standard_normal((60, 4)).astype(np.float32)
-    probe = probe_members(x, members, train=np.arange(40), test=np.arange(40, 60))
+    probe = fit_probe(x, of_matrix(members), split_of(np.arange(40), [], np.arange(40, 60)))
     assert probe.head.classes.tolist() == [0, 1]
 
 
 def test_validation_rows_keep_groups_whole():
     x, codes = clusters(4, 200, 4, 2, noise=0.5)
     groups = np.arange(200) // 10
-    probe = probe_classes(
-        x, codes, train=np.arange(150), test=np.arange(150, 200), groups=groups, strengths=(1.0,)
-    )
-    assert probe.n_train == 150
+    parts = split_of(np.arange(150), [], np.arange(150, 200), groups)
+    probe = fit_probe(x, of_codes(codes), parts, strengths=(1.0,))
+    assert len(probe.predictions.learned) == 150
 
 
 EIGHT = np.eye(8, dtype=np.float32)
@@ -226,13 +251,11 @@ CODES = np.array([0, 1] * 4)
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"test": [0, 7]}, "row 0 of test is in another side of the split too"),
-        ({"validation": [1]}, "row 1 of validation is in another side of the split too"),
         ({"test": []}, "no test row has a label; choose another split or label"),
         ({"train": [0, 2, 4], "validation": [1]}, "but there is one class"),
     ],
 )
 def test_bad_use_says_what_is_wrong(options, message):
-    sides = {"train": [0, 1, 2, 3], "test": [6, 7]} | options
+    parts = {"train": [0, 1, 2, 3], "validation": [], "test": [6, 7]} | options
     with pytest.raises(EvaluationError, match=message):
-        probe_classes(EIGHT, CODES, **{n: np.array(rows, dtype=int) for n, rows in sides.items()})
+        fit_probe(EIGHT, of_codes(CODES), split_of(**parts))

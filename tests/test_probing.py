@@ -17,14 +17,14 @@ from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, PassportError, StoreError
 from artsim.evaluation.probe import LabelPlan, ProbePlan, means, probe, split_labels
 from artsim.index import unit as to_unit
-from artsim.labels import LabelKind, Metadata, read_label, read_metadata, why_id
-from artsim.metrics.probe import probe_classes
+from artsim.labels import LabelKind, Metadata, multiclass, read_label, read_metadata, why_id
+from artsim.metrics.probe import fit_probe
 from artsim.metrics.shots import few_shot
 from artsim.models import Extractor
 from artsim.prediction import find_head, head_names, load_head, make_head, save_head
 from artsim.prediction.heads import check_passport, default_name
 from artsim.readers import ReaderOptions, read_collection
-from artsim.splits import SplitPlan, make_split
+from artsim.splits import Split, SplitPlan, make_split
 from artsim.store import Store
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
@@ -106,18 +106,15 @@ def test_a_hue_is_told_by_neighbors_and_probe_and_half_told_by_the_shape(store):
 def test_scores_are_those_of_the_probe_on_the_same_rows(store):
     (found,) = probed(store, "coin", split="side", seed=3)
     vectors = to_unit(store.vectors("rgb"))
-    codes = read_label(store, "coin").strata
     rows = np.arange(ROWS) % 10
-    expected = probe_classes(
-        vectors,
-        codes,
+    split = Split(
         train=np.flatnonzero(rows < 7),
         validation=np.flatnonzero(rows == 7),
         test=np.flatnonzero(rows > 7),
-        seed=3,
+        description="",
     )
-    assert found.probe.value == expected.top1
-    assert found.baseline.value == expected.majority
+    expected = fit_probe(vectors, read_label(store, "coin"), split, seed=3)
+    assert found.probe == expected.estimate
     np.testing.assert_array_equal(found.result.head.weights, expected.head.weights)
 
 
@@ -222,10 +219,10 @@ def test_few_shots_in_many_dimensions_are_fitted_as_in_those_that_matter():
     few = (np.eye(4)[codes] + 0.8 * rng.standard_normal((400, 4))).astype(np.float32)
     turn = np.linalg.qr(rng.standard_normal((64, 64)))[0].astype(np.float32)
     many = np.pad(few, ((0, 0), (0, 60))) @ turn  # the same points, askew in 64 dimensions
-    rows = {"train": np.arange(200), "validation": np.arange(200, 240)}
-    scores = [
-        few_shot(x, codes, 5, **rows, test=np.arange(240, 400), tries=4).top1 for x in (few, many)
-    ]
+    label = multiclass("x", [str(code) for code in codes])
+    train, validation, test = np.split(np.arange(400), [200, 240])
+    split = Split(train=train, validation=validation, test=test, description="")
+    scores = [few_shot(x, label, split, 5, tries=4).top1 for x in (few, many)]
     np.testing.assert_allclose(*scores, atol=0.02)
     assert 0.4 < np.mean(scores) < 0.9
 
@@ -590,8 +587,7 @@ def test_a_probe_is_as_good_as_scikit_learns_on_real_pictures(real, collection, 
         store, LabelPlan(), [read_label(store, label)], np.array([], dtype=int), ""
     )
     x, y = to_unit(store.vectors("embedding")), label.strata
-    rows = {"train": split.train, "validation": split.validation, "test": split.test}
-    found = probe_classes(x, y, **rows, strengths=grid)
+    found = fit_probe(x, label, split, strengths=grid)
 
     def quality(peer):
         likely = peer.predict_proba(x[split.validation])
@@ -607,7 +603,9 @@ def test_a_probe_is_as_good_as_scikit_learns_on_real_pictures(real, collection, 
     peer = LogisticRegression(C=best, tol=1e-5, max_iter=1000).fit(
         x[split.learned], y[split.learned]
     )
-    assert found.top1 == pytest.approx(peer.score(x[split.test], y[split.test]), abs=0.003)
+    assert found.estimate.value == pytest.approx(
+        peer.score(x[split.test], y[split.test]), abs=0.003
+    )
 
 
 @pytest.mark.slow

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import click
 
 from artsim.cli.output import print_table
 
 if TYPE_CHECKING:
-    from artsim.evaluation.knn import AnyEvaluation, AnyScore, KnnEvaluation, MetEvaluation
+    from artsim.evaluation.knn import AnyEvaluation, KnnEvaluation, KnnScore, MetEvaluation
 
 __all__ = ["print_evaluation"]
+
+_COLUMNS = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "macro_f1": "macro F1",
+    "balanced_accuracy": "balanced",
+    "kappa": "kappa",
+    "mAP": "mAP",
+    "iMAP": "iMAP",
+    "MAE": "MAE",
+    "inside": "inside",
+}
 
 
 def print_evaluation(evaluation: AnyEvaluation) -> None:
@@ -28,23 +40,24 @@ def print_evaluation(evaluation: AnyEvaluation) -> None:
                    f"{evaluation.score.n_distractors:,} of them distractors")  # fmt: skip
         _print_met(evaluation)
         return
-    first: Any = evaluation.scores[0]
-    cells: Callable[[Any], list[str]]
+    scores = evaluation.scores
+    value = evaluation.baseline.value
     if label.kind == LabelKind.MULTICLASS:
-        click.echo(f"{head}{classes}, {pictures}, majority {first.majority:.3f}")
-        columns, cells = ["top-1", "95 %", "top-5", "macro F1", "balanced", "kappa"], _class_cells
+        click.echo(f"{head}{classes}, {pictures}, majority {value:.3f}")
     elif label.kind == LabelKind.MULTILABEL:
-        click.echo(f"{head}{classes}, several a picture, {pictures}, chance {first.chance:.3f}")
-        columns, cells = ["mAP", "95 %", "iMAP"], _member_cells
+        click.echo(f"{head}{classes}, several a picture, {pictures}, chance {value:.3f}")
     else:
-        click.echo(f"{head}a number, {pictures}, the median is off by {first.score.median_mae:.1f}")
-        columns, cells = ["MAE", "95 %", *(["inside"] if label.are_ranges else [])], _value_cells
-    settings = [[each.k, each.temperature] for each in evaluation.scores]
+        click.echo(f"{head}a number, {pictures}, the median is off by {value:.1f}")
+    names = [name for name in scores[0].metrics if name in _COLUMNS]
+    if label.kind == LabelKind.NUMBER and not label.are_ranges:
+        names.remove("inside")
+    columns = [_COLUMNS[name] for name in names]
+    columns.insert(1, "95 %")
+    settings = [[each.k, each.temperature] for each in scores]
     width = 2 if len({temperature for _, temperature in settings}) > 1 else 1
-    stop = width + len(columns)
     rows = [
-        [*setting[:width], *_estimate_cells(evaluation, each), *cells(each)][:stop]
-        for setting, each in zip(settings, evaluation.scores, strict=True)
+        [*setting[:width], *_cells(each, names)]
+        for setting, each in zip(settings, scores, strict=True)
     ]
     columns = [*("k", "T")[:width], *columns]
     print_table(columns, rows, right=columns)
@@ -56,23 +69,15 @@ def print_evaluation(evaluation: AnyEvaluation) -> None:
         )
 
 
-def _estimate_cells(evaluation: KnnEvaluation, score: AnyScore) -> list[str]:
-    digits = 1 if evaluation.label.kind.metric == "MAE" else 3
-    found = evaluation.estimate(score)
-    return [f"{found.value:.{digits}f}", _interval((found.low, found.high), digits)]
-
-
-def _class_cells(score: Any) -> list[str]:
-    scores = (score.top5, score.macro_f1, score.balanced_accuracy, score.kappa)
-    return [f"{each:.3f}" for each in scores]
-
-
-def _member_cells(score: Any) -> list[str]:
-    return [f"{score.ranking.image_mean_average_precision:.3f}"]
-
-
-def _value_cells(each: Any) -> list[str]:
-    return [f"{each.score.inside:.3f}"]
+def _cells(score: KnnScore, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        value = score.metrics[name]
+        if isinstance(value, float):
+            yield f"{value:.3f}"
+        else:
+            digits = 1 if name == "MAE" else 3
+            yield f"{value.value:.{digits}f}"
+            yield f"{value.low:.{digits}f}-{value.high:.{digits}f}"
 
 
 def _print_met(evaluation: MetEvaluation) -> None:
@@ -86,8 +91,8 @@ def _print_met(evaluation: MetEvaluation) -> None:
                 f"{score.t:g}",
                 f"{score.gap:.3f}",
                 f"{score.gap_minus:.3f}",
-                f"{score.accuracy:.3f}",
-                _interval(score.interval, 3),
+                f"{score.accuracy.value:.3f}",
+                f"{score.accuracy.low:.3f}-{score.accuracy.high:.3f}",
             ]
         ],
         right=columns,
@@ -111,8 +116,3 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
     if evaluation.left_out:
         ks = ", ".join(map(str, evaluation.left_out))
         click.echo(f"  k = {ks} left out: no picture has so many neighbors")
-
-
-def _interval(interval: Sequence[float], digits: int) -> str:
-    low, high = interval
-    return f"{low:.{digits}f}-{high:.{digits}f}"

@@ -87,7 +87,6 @@ def csls(
     exclude: Codes | None = None,
     query_groups: Codes | None = None,
     bank_groups: Codes | None = None,
-    budget_bytes: int = BUDGET_BYTES,
     device: str | torch.device = "cpu",
 ) -> Neighbors:
     """Find the k best bank rows by cross-domain similarity local scaling, exactly.
@@ -105,7 +104,6 @@ def csls(
         exclude: See `nearest`, as the rest.
         query_groups: See there.
         bank_groups: See there.
-        budget_bytes: See there.
         device: See there.
     """
     if len(bank) < 2:
@@ -119,7 +117,6 @@ def csls(
             exclude=exclude,
             query_groups=groups,
             bank_groups=bank_groups,
-            budget_bytes=budget_bytes,
             device=device,
         )
         some = near.rows != NO_ROW
@@ -139,7 +136,6 @@ def csls(
         exclude=exclude,
         query_groups=query_groups,
         bank_groups=bank_groups,
-        budget_bytes=budget_bytes,
         device=device,
     )
     scores = 2 * found.scores - near_query[:, None].astype(np.float32)

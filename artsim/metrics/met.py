@@ -16,9 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.metrics import scores as metrics
+from artsim.metrics.intervals import estimate_share
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
+from artsim.splits import Split
 
 __all__ = [
     "MET_KS",
@@ -65,8 +68,7 @@ class MetScore:
     validation_gap: float
     gap: float  # over all queries, distractors too
     gap_minus: float  # without distractors
-    accuracy: float  # without distractors
-    interval: tuple[float, float]  # 95 % bootstrap interval of accuracy
+    accuracy: Estimate  # without distractors
     n: int  # queries
     n_distractors: int
     dimensions: int  # that the whitening kept
@@ -78,11 +80,8 @@ class MetScore:
 def evaluate_met(
     vectors: Array,
     codes: NDArray[np.integer],
+    split: Split,
     *,
-    train: Rows,
-    validation: Rows,
-    test: Rows,
-    groups: NDArray[np.integer] | None = None,
     ks: Sequence[int] = MET_KS,
     sharpnesses: Sequence[float] = SHARPNESSES,
     dimensions: int = _DIMENSIONS,
@@ -95,27 +94,23 @@ def evaluate_met(
         vectors: Shape (N, D).
         codes: Class of each row, shape (N,); -1 in validation and test is a distractor, in train
             it takes no part.
-        train: The bank.
-        validation: Rows to choose K and t on.
-        test: Rows to score, in neither of the others.
-        groups: Group codes, shape (N,) or (N, G), see `knn.evaluate`.
+        split: Train is the bank, validation chooses K and t; rows that share a group are no
+            neighbors.
         ks: K to choose from.
         sharpnesses: t to choose from.
         dimensions: Kept by the whitening, at most.
-        seed: Of the bootstrap.
+        seed: Of the interval, where the split has groups to resample.
         device: Where neighbors are searched.
 
     Raises:
-        EvaluationError: If a side is empty, sides share rows, every K is too large, or validation
-            or test has only distractors.
+        EvaluationError: If a part is empty, every K is too large, or validation or test has only
+            distractors.
     """
-    train = train[codes[train] >= 0]
-    for name, side in (("train", train), ("validation", validation), ("test", test)):
-        if not len(side):
+    train, validation, test = split.train[codes[split.train] >= 0], split.validation, split.test
+    for name, part in (("train", train), ("validation", validation), ("test", test)):
+        if not len(part):
             raise EvaluationError(f"the split has no {name} rows")
-    sides = np.concatenate([train, validation, test])
-    if len(np.unique(sides)) < len(sides):
-        raise EvaluationError("train, validation and test share rows; a row belongs to one side")
+    groups = split.groups
     whitening = whiten(vectors[train], dimensions)
     bank, classes = whitening(vectors[train]), codes[train]
     n_classes = len(np.unique(classes))
@@ -150,7 +145,6 @@ def evaluate_met(
     confidence = confidences(found, codes, n_classes, chosen[1])[:, -1]
     truth = codes[test]
     known = truth >= 0
-    right = int((truth == predicted)[known].sum())
     return MetScore(
         k=chosen[0],
         t=chosen[1],
@@ -159,8 +153,11 @@ def evaluate_met(
         gap_minus=metrics.global_average_precision(
             truth[known], predicted[known], confidence[known]
         ),
-        accuracy=metrics.accuracy(truth[known], predicted[known]),
-        interval=metrics.accuracy_interval(right, int(known.sum()), seed=seed),
+        accuracy=estimate_share(
+            (truth == predicted)[known],
+            None if split.resampled is None else split.resampled[test[known]],
+            seed=seed,
+        ),
         n=len(test),
         n_distractors=int((~known).sum()),
         dimensions=whitening.axes.shape[1],

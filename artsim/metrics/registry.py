@@ -147,9 +147,9 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             name="inside",
-            description="share of predictions within their interval",
+            description="share of predictions within their interval; NaN where there are none",
             kind=LabelKind.NUMBER,
-            compute=lambda p: float((p.errors == 0).mean()),
+            compute=lambda p: float((p.errors == 0).mean()) if p.truth.are_ranges else np.nan,
         ),
     )
 }

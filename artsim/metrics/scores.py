@@ -15,7 +15,6 @@ from artsim.errors import EvaluationError
 
 __all__ = [
     "accuracy",
-    "accuracy_interval",
     "average_precision",
     "balanced_accuracy",
     "cohen_kappa",
@@ -23,14 +22,10 @@ __all__ = [
     "global_average_precision",
     "macro_f1",
     "majority_share",
-    "mean_interval",
     "top_accuracy",
 ]
 
 Codes = NDArray[np.integer]
-
-_RESAMPLES = 10_000  # draws behind an interval
-_MEAN_RESAMPLES = 2_000
 
 
 def accuracy(truth: Codes, predicted: Codes) -> float:
@@ -110,49 +105,6 @@ def confusion(truth: Codes, predicted: Codes) -> NDArray[np.int64]:
     _check(truth, predicted)
     pairs, counts = np.unique(np.stack([truth, predicted], axis=1), axis=0, return_counts=True)
     return np.column_stack([pairs, counts]).astype(np.int64)
-
-
-def accuracy_interval(
-    n_right: int, n: int, *, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Compute the percentile bootstrap interval of an accuracy.
-
-    Resampling n outcomes of which ``n_right`` are 1 and the rest 0 with replacement and summing
-    them is a draw from the binomial distribution (n, n_right / n): so it is drawn from there,
-    which is the same and costs nothing.
-
-    Args:
-        n_right: Right predictions.
-        n: Predictions.
-        level: Share of the bootstrap distribution that lies inside.
-        seed: Of the draws.
-    """
-    if not 0 <= n_right <= n or n < 1:
-        raise EvaluationError(f"{n_right} right of {n} predictions is no accuracy")
-    draws = np.random.default_rng(seed).binomial(n, n_right / n, size=_RESAMPLES) / n
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
-
-
-def mean_interval(
-    values: NDArray[np.floating], *, level: float = 0.95, seed: int = 0
-) -> tuple[float, float]:
-    """Compute the percentile bootstrap interval of a mean.
-
-    Args:
-        values: One a row, shape (n,).
-        level: Share of the bootstrap distribution that lies inside.
-        seed: Of the draws.
-    """
-    rng = np.random.default_rng(seed)
-    n = len(values)
-    step = max(1, (1 << 22) // n)  # resamples at a time: 32 MB of rows
-    means = [
-        values[rng.integers(0, n, (min(step, _MEAN_RESAMPLES - done), n))].mean(axis=1)
-        for done in range(0, _MEAN_RESAMPLES, step)
-    ]
-    low, high = np.quantile(np.concatenate(means), [(1 - level) / 2, (1 + level) / 2])
-    return float(low), float(high)
 
 
 def average_precision(members: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:

@@ -38,7 +38,7 @@ class Head:
         return features.astype(np.float32) @ self.weights + self.bias
 
     def probabilities(self, features: Array) -> Floats:
-        """Say how likely each class is, calibrated, for features (n, D); shape (n, K)."""
+        """Compute calibrated probabilities of the classes for features (n, D), shape (n, K)."""
         return np.exp(log_softmax(self.scores(features) / self.temperature))
 
 

@@ -1,4 +1,4 @@
-"""How much a few examples of each class teach: linear probes on n rows a class, drawn again."""
+"""What a few examples of each class are worth: probes on n rows a class, drawn several times."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
+from artsim.labels import Label
 from artsim.metrics.logistic import STRENGTHS
 from artsim.metrics.selection import ClassTask, Head, choose
-from artsim.splits import sample_per_class
+from artsim.splits import Split, sample_per_class
 
 __all__ = ["FewShot", "few_shot"]
 
@@ -23,7 +24,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class FewShot:
-    """What n rows of each class teach; each of several draws is scored on all test rows."""
+    """Top-1 of probes on n rows of each class; each of several draws is scored on all test rows."""
 
     shots: int
     top1: tuple[float, ...]  # one a draw
@@ -44,12 +45,10 @@ class FewShot:
 
 def few_shot(
     features: Array,
-    codes: Codes,
+    label: Label,
+    split: Split,
     shots: int,
     *,
-    train: Rows,
-    validation: Rows,
-    test: Rows,
     tries: int = 5,
     strengths: Sequence[float] = STRENGTHS,
     seed: int = 0,
@@ -57,24 +56,23 @@ def few_shot(
 ) -> FewShot:
     """Fit softmax regression to n rows of each class, several times over.
 
-    The strength is chosen on as many validation rows of each class at most: whoever has few
-    examples to learn from has few to choose by. They are not learned from.
+    The strength is chosen on as many validation rows of each class at most, since where there are
+    few examples to train on there are few to choose by. They are not trained on.
 
     Args:
         features: Shape (N, D).
-        codes: Class of each row, shape (N,); rows of code -1 take no part.
+        label: Multiclass, of N rows.
+        split: Train and validation rows to draw from, and the test rows.
         shots: Rows of each class; a class that has fewer gives all.
-        train: Rows to draw from.
-        validation: Rows to draw from for the choice.
-        test: Rows to score.
         tries: Draws.
-        strengths: See `probe.probe_classes`, as the rest.
+        strengths: Values of C to choose from.
         seed: Of the first draw.
         device: Where it is computed.
 
     Raises:
         EvaluationError: If no class has so many rows, or there is one class only.
     """
+    codes, train, validation = label.strata, split.train, split.validation
     counts = np.bincount(codes[train][codes[train] >= 0])
     if counts.max(initial=0) < shots:
         raise EvaluationError(
@@ -84,8 +82,8 @@ def few_shot(
     top1, sizes = [], []
     for number in range(tries):
         rows = train[sample_per_class(codes[train], shots, seed=seed + number)]
-        held = validation[sample_per_class(codes[validation], shots, seed=seed + number)]
-        top1.append(_fit(features, codes, rows, held, test, strengths, device))
+        choosers = validation[sample_per_class(codes[validation], shots, seed=seed + number)]
+        top1.append(_fit(features, codes, rows, choosers, split.test, strengths, device))
         sizes.append(len(rows))
     short = int(((counts > 0) & (counts < shots)).sum())
     return FewShot(shots=shots, top1=tuple(top1), n_train=sizes[0], short=short, seed=seed)
@@ -95,21 +93,23 @@ def _fit(
     features: Array,
     codes: Codes,
     rows: Rows,
-    held: Rows,
+    choosers: Rows,
     test: Rows,
     strengths: Sequence[float],
     device: str | torch.device,
 ) -> float:
-    """Fit to these rows, choose on those held, and score the test rows."""
-    used = np.concatenate([rows, held, test])
+    """Fit to these rows, choose on the choosers, and score the test rows."""
+    used = np.concatenate([rows, choosers, test])
     x = features[used] - features[rows].mean(axis=0)
     axes = _axes(x[: len(rows)])
     task = ClassTask(x if axes is None else x @ axes, codes[used], device)
-    learned, chosen_on, judged = np.split(np.arange(len(used)), np.cumsum([len(rows), len(held)]))
+    learned, chosen_on, tested = np.split(
+        np.arange(len(used)), np.cumsum([len(rows), len(choosers)])
+    )
     path, classes = task.fit(learned, strengths)
     best, _ = choose(task, path, classes, chosen_on)
     head = Head(path.weights[best], path.bias[best], classes, float(path.strengths[best]))
-    return task.quality(judged, head.scores(task.features[judged]), classes)
+    return task.quality(tested, head.scores(task.features[tested]), classes)
 
 
 def _axes(centered: Array) -> Array | None:

@@ -1,4 +1,4 @@
-"""Votes of a picture's nearest neighbors for its class.
+"""Votes of a picture's nearest neighbors for its class or classes, and the mean of their numbers.
 
 Each of the k nearest votes with exp(similarity / temperature), as in Wu et al. 2018
 (https://arxiv.org/abs/1805.01978) and DINO (https://github.com/facebookresearch/dino,
@@ -13,10 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
+from artsim.labels import Label
 from artsim.metrics.neighbors import NO_ROW, Neighbors
 
-__all__ = ["TEMPERATURE", "Votes", "vote", "vote_weights"]
+__all__ = [
+    "KNN_KS",
+    "TEMPERATURE",
+    "MultilabelVotes",
+    "Votes",
+    "predict_numbers",
+    "vote",
+    "vote_multilabel",
+    "vote_weights",
+]
 
+KNN_KS = (1, 5, 10, 20, 100, 200)  # numbers of neighbors that evaluations try
 TEMPERATURE = 0.07  # of Wu et al. 2018 and of DINO
 
 _TOP = 5  # classes kept of each vote
@@ -29,6 +40,15 @@ class Votes:
 
     classes: NDArray[np.int64]  # (Q, 5) class codes; -1 where fewer classes have votes
     shares: NDArray[np.float32]  # (Q, 5) share of all votes of the query, 0 to 1
+
+
+@dataclass(frozen=True)
+class MultilabelVotes:
+    """The classes that got votes: M of them, sorted by query and class; all others have share 0."""
+
+    queries: NDArray[np.int64]  # (M,)
+    classes: NDArray[np.int64]  # (M,)
+    shares: NDArray[np.float64]  # (M,) of the weight of the query's neighbors that have a class
 
 
 def vote(
@@ -59,6 +79,72 @@ def vote(
         weights = vote_weights(few, temperature)
         classes[block], shares[block] = _most_voted(members, weights)
     return Votes(classes, shares)
+
+
+def vote_multilabel(
+    neighbors: Neighbors,
+    label: Label,
+    k: int,
+    *,
+    temperature: float | None = TEMPERATURE,
+) -> MultilabelVotes:
+    """Let the k nearest neighbors of each query vote for all their classes.
+
+    Args:
+        neighbors: Best first, shape (Q, at least k).
+        label: Labels of each bank row; rows that have none do not vote.
+        k: Neighbors that vote.
+        temperature: Of the weighted vote; None: every neighbor has one, see `vote`.
+    """
+    parts = []
+    voters = neighbors.first(k)
+    n_classes = max(1, len(label.classes))
+    average = max(1, len(label.codes) // max(1, len(label.starts) - 1) + 1)
+    step = max(1, _BLOCK_BYTES // (48 * k * average))
+    for start in range(0, len(neighbors.rows), step):
+        few = slice(start, start + step)
+        block = Neighbors(voters.scores[few], voters.rows[few])  # (b, k)
+        weights = vote_weights(block, temperature)  # (b, k)
+        rows = np.where(block.rows == NO_ROW, 0, block.rows)
+        counts = np.where(block.rows == NO_ROW, 0, label.starts[rows + 1] - label.starts[rows])
+        total = np.where(counts > 0, weights, 0.0).sum(axis=1)  # (b,)
+        total = np.maximum(total, np.finfo(np.float64).tiny)
+        flat = counts.ravel()
+        # the places of all classes of all neighbors, one neighbor after the other
+        offsets = np.arange(flat.sum()) - np.repeat(np.cumsum(flat) - flat, flat)
+        places = np.repeat(label.starts[rows].ravel(), flat) + offsets
+        query = np.repeat(np.arange(len(rows)).repeat(rows.shape[1]), flat)
+        keys = query * n_classes + label.codes[places]
+        found, where = np.unique(keys, return_inverse=True)
+        votes = np.bincount(where, weights=np.repeat(weights.ravel(), flat), minlength=len(found))
+        of = found // n_classes
+        parts.append((of + start, found % n_classes, votes / total[of]))
+    queries, classes, shares = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return MultilabelVotes(queries, classes, shares)
+
+
+def predict_numbers(
+    neighbors: Neighbors,
+    numbers: NDArray[np.floating],
+    k: int,
+    *,
+    temperature: float | None = TEMPERATURE,
+) -> NDArray[np.float64]:
+    """Average the numbers of the k nearest neighbors of each query, shape (Q,).
+
+    Args:
+        neighbors: Best first, shape (Q, at least k).
+        numbers: Of each bank row, shape (N,); rows of NaN do not count. Of an interval its middle.
+        k: Neighbors that count; a query none of whose neighbors has a number gets NaN.
+        temperature: Of the weighted mean; None: every neighbor counts the same.
+    """
+    nearest = neighbors.first(k)
+    known = np.where(nearest.rows == NO_ROW, np.nan, numbers[nearest.rows].astype(np.float64))
+    weights = np.where(np.isnan(known), 0.0, vote_weights(nearest, temperature))
+    with np.errstate(invalid="ignore"):  # 0 / 0 where no neighbor has a number
+        total: NDArray[np.float64] = weights.sum(axis=1)
+        means: NDArray[np.float64] = (weights * np.nan_to_num(known)).sum(axis=1) / total
+    return means
 
 
 def vote_weights(neighbors: Neighbors, temperature: float | None) -> NDArray[np.float64]:

@@ -15,9 +15,8 @@ import numpy as np
 from torch.optim import AdamW
 
 from artsim.datatypes import Fit, parse_spec
-from artsim.evaluation.probe import fit_probe, score_of
 from artsim.labels import Metadata, read_metadata, read_multiclass, refuse_label
-from artsim.metrics import to_unit
+from artsim.metrics import fit_probe, to_unit
 from artsim.models import find_device, new_body, output_shapes
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.recipes.frozen import embed_rows
@@ -153,6 +152,6 @@ def _probe_frozen(store: Store, task: TrainingTask, config: Config, run: Run) ->
     )
     used = f"{config.features} + {', '.join(config.metadata)}"
     return {
-        f"linear probe ({used})": {task.name: score_of(line, task.label, task.split).value},
+        f"linear probe ({used})": {task.name: line.estimate.value},
         f"MLP probe ({used})": {task.name: mlp_accuracy(features, task.label, task.split, run)},
     }

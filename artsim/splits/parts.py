@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,13 @@ class Split:
                     f"{self.description}: {len(both)} rows of {other} are in {one} too, the first "
                     f"is row {both[0]}; a row belongs to one part"
                 )
+
+    def keep(self, mask: NDArray[np.bool_]) -> Split:
+        """Keep the rows, of N, where a mask is true."""
+        train, validation, test = (
+            rows[mask[rows]] for rows in (self.train, self.validation, self.test)
+        )
+        return replace(self, train=train, validation=validation, test=test)
 
     @property
     def learned(self) -> Rows:

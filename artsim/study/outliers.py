@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.metrics import probe_classes
+from artsim.labels import Label, LabelKind
+from artsim.metrics import fit_probe
 from artsim.metrics.neighbors import NO_ROW
-from artsim.splits import k_fold
+from artsim.splits import Split, k_fold
 from artsim.study.data import Codes, StudyData
 from artsim.study.findings import Outlier, Outliers
 
@@ -79,14 +80,20 @@ def _out_of_fold(data: StudyData, codes: Codes, strength: float, folds: int) -> 
     likely = np.zeros((len(codes), int(codes.max()) + 1))
     rows = np.flatnonzero(codes >= 0)
     content = data.content
+    classes = tuple(map(str, range(likely.shape[1])))
+    label = Label(name="class", kind=LabelKind.MULTICLASS, strata=codes, classes=classes)
     for fold in k_fold(codes[rows], folds, groups=content[rows], seed=data.seed):
-        others = np.delete(rows, fold)
-        found = probe_classes(
-            data.components,
-            codes,
-            train=others,
+        split = Split(
+            train=np.delete(rows, fold),
+            validation=rows[:0],
             test=rows[fold],
-            groups=content,
+            description="one fold of works",
+            resampled=content,
+        )
+        found = fit_probe(
+            data.components,
+            label,
+            split,
             strengths=[strength],
             seed=data.seed,
             device=data.device,

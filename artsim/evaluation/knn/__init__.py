@@ -2,6 +2,7 @@
 
 from artsim.evaluation.knn.evaluate import (
     KnnEvaluation,
+    KnnScore,
     KnnSettings,
     evaluate,
     score_neighbors,
@@ -11,16 +12,15 @@ from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.knn.predictions import predictions_writer
 from artsim.evaluation.knn.rows import result_rows
 from artsim.evaluation.knn.run import AnyEvaluation, KnnRun, MetEvaluation, knn_eval
-from artsim.evaluation.predictions import AnyScore
 
 __all__ = [
     "NEAR_DUPLICATE",
     "AnyEvaluation",
-    "AnyScore",
     "Correction",
     "KnnEvaluation",
     "KnnPlan",
     "KnnRun",
+    "KnnScore",
     "KnnSettings",
     "MetEvaluation",
     "Protocol",

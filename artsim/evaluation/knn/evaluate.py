@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,24 +19,28 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.evaluation.predictions import AnyScore, predictions_of
 from artsim.labels import Label, LabelKind
 from artsim.metrics import (
     KNN_KS,
     TEMPERATURE,
     Hubness,
+    MultilabelVotes,
     Predictions,
+    Ranking,
+    Votes,
     baseline,
     estimate_main,
     hubness,
-    judge_classes,
-    judge_members,
-    judge_values,
+    main_metric,
+    predict_numbers,
+    score,
+    vote,
+    vote_multilabel,
 )
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
 from artsim.splits import Split
 
-__all__ = ["AnyScore", "KnnEvaluation", "KnnSettings", "evaluate", "score_neighbors"]
+__all__ = ["KnnEvaluation", "KnnScore", "KnnSettings", "evaluate", "score_neighbors"]
 
 Rows = NDArray[np.int64]
 
@@ -59,38 +64,44 @@ class KnnSettings:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class KnnScore:
+    """What k neighbors predict, and how well."""
+
+    k: int
+    temperature: float | None  # None: every neighbor has one vote
+    predictions: Predictions
+    votes: Votes | MultilabelVotes | None  # None: a number
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The main metric of the label's kind."""
+        return estimate_main(self.predictions)
+
+    @cached_property
+    def metrics(self) -> dict[str, Estimate | float]:
+        """Every metric of the label's kind, by name."""
+        return score(self.predictions)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class KnnEvaluation:
     """What the evaluation of a label found; rows are those of the index."""
 
     label: Label  # of the n queries
     query_rows: Rows  # (n,)
     neighbors: Neighbors  # (n, largest k); the first k of a row are those that vote
-    scores: tuple[AnyScore, ...]  # one a k and temperature, or the one that was chosen
+    scores: tuple[KnnScore, ...]  # one a k and temperature, or the one that was chosen
     chosen_on: int  # validation rows that chose k and temperature; 0: none did
     left_out: tuple[int, ...]  # ks for which no query has enough neighbors
     unreachable: int  # queries whose class no possible neighbor has: wrong at every k
-    bank: Label  # of the rows that may be neighbors
-    groups: NDArray[np.int64] | None  # (n,) of the queries, that intervals resample
+    bank_size: int  # rows that may be neighbors
     hubness: Hubness
     seed: int
 
     @property
-    def bank_size(self) -> int:
-        """The number of rows that may be neighbors."""
-        return len(self.bank)
-
-    def predictions(self, score: AnyScore) -> Predictions:
-        """Return what neighbors predicted at a k and temperature."""
-        return predictions_of(score, self.label, self.bank, groups=self.groups, seed=self.seed)
-
-    def estimate(self, score: AnyScore) -> Estimate:
-        """Estimate the main metric of the label's kind at a k and temperature."""
-        return estimate_main(self.predictions(score))
-
-    @property
     def baseline(self) -> Estimate:
         """The main metric of what is predicted without looking at a picture."""
-        return baseline(self.predictions(self.scores[0]))
+        return baseline(self.scores[0].predictions)
 
 
 def evaluate(
@@ -141,19 +152,15 @@ def evaluate(
         choices = [(k, t) for t in settings.temperatures for k in ks if k <= possible]
         chosen_on = len(choosers) if len(choices) > 1 else 0
         if chosen_on:
-            choices = [_choose(find(train, choosers), label, train, choosers, choices)]
+            tested = _unscored(label, train, choosers, None, settings.seed)
+            choices = [_choose(find(train, choosers), label, tested, choices)]
+        unscored = _unscored(label, bank, queries, split.resampled, settings.seed)
         yield KnnEvaluation(
             label=label.take(queries),
             query_rows=queries,
             neighbors=neighbors,
-            scores=tuple(
-                score_neighbors(
-                    neighbors, label, bank, queries, k=k, temperature=t, seed=settings.seed
-                )
-                for k, t in choices
-            ),
-            bank=label.take(bank),
-            groups=None if split.resampled is None else split.resampled[queries],
+            scores=tuple(score_neighbors(neighbors, label, unscored, k, t) for k, t in choices),
+            bank_size=len(bank),
             chosen_on=chosen_on,
             left_out=tuple(k for k in ks if k > possible),
             unreachable=_count_unreachable(label, bank, queries, split.groups),
@@ -165,54 +172,63 @@ def evaluate(
 def score_neighbors(
     neighbors: Neighbors,
     label: Label,
-    bank: Rows,
-    queries: Rows,
-    *,
+    unscored: Predictions,
     k: int,
     temperature: float | None = TEMPERATURE,
-    seed: int = 0,
-) -> AnyScore:
-    """Predict queries by their k nearest neighbors, and score the predictions.
+) -> KnnScore:
+    """Predict queries by their k nearest neighbors.
 
     Args:
-        neighbors: In the numbering of the label's rows, shape (Q, at least k).
+        neighbors: Of the queries, in the numbering of the label's rows, shape (Q, at least k).
         label: Of N rows.
-        bank: Rows that may be neighbors.
-        queries: Rows that are predicted, shape (Q,).
+        unscored: Truth of the Q queries, and what is learned from; predictions are filled in.
         k: Neighbors that vote.
-        temperature: Of the vote, see `artsim.metrics.votes`.
-        seed: Of the intervals.
+        temperature: Of the vote, see `artsim.metrics.vote`.
     """
+    votes: Votes | MultilabelVotes | None = None
     if label.kind == LabelKind.MULTICLASS:
-        return judge_classes(neighbors, label.strata, bank, queries, k, temperature, seed)
-    truth = label.take(queries)
-    if label.kind == LabelKind.NUMBER:
-        numbers = label.numbers
-        return judge_values(neighbors, numbers, truth, numbers[bank], k, temperature, seed=seed)
-    counts = label.take(bank).counts
-    # The classes that a linear probe can learn from the same rows, so that both have one mean.
-    learnable = (counts > 0) & (counts < len(bank))
-    return judge_members(neighbors, label, truth, k, temperature, learnable=learnable, seed=seed)
+        votes = vote(neighbors, label.strata, k, temperature=temperature)
+        found = replace(unscored, ranked=votes.classes)
+    elif label.kind == LabelKind.MULTILABEL:
+        votes = vote_multilabel(neighbors, label, k, temperature=temperature)
+        listed = (votes.queries, votes.classes, votes.shares)
+        truth = unscored.truth
+        shape = (len(truth), len(truth.classes))
+        found = replace(unscored, ranking=Ranking.listed(truth.row_codes, *listed, shape))
+    else:
+        numbers = predict_numbers(neighbors, label.numbers, k, temperature=temperature)
+        found = replace(unscored, numbers=numbers)
+    return KnnScore(k=k, temperature=temperature, predictions=found, votes=votes)
+
+
+def _unscored(
+    label: Label, bank: Rows, queries: Rows, groups: NDArray[np.int64] | None, seed: int
+) -> Predictions:
+    return Predictions(
+        truth=label.take(queries),
+        learned=label.take(bank),
+        groups=None if groups is None else groups[queries],
+        seed=seed,
+    )
 
 
 def _choose(
     found: Neighbors,
     label: Label,
-    bank: Rows,
-    queries: Rows,
+    unscored: Predictions,
     choices: Sequence[tuple[int, float | None]],
 ) -> tuple[int, float | None]:
     """Choose k and temperature by the score of validation rows."""
     possible = [each for each in choices if each[0] <= found.rows.shape[1]] or choices[:1]
     if len(possible) == 1:
         return possible[0]
-    # max() keeps the first of equals.
-    return max(
-        possible,
-        key=lambda each: (
-            score_neighbors(found, label, bank, queries, k=each[0], temperature=each[1]).quality
-        ),
-    )
+    metric = main_metric(label.kind)
+
+    def quality(choice: tuple[int, float | None]) -> float:
+        value = metric.compute(score_neighbors(found, label, unscored, *choice).predictions)
+        return float(np.nan_to_num(value if metric.higher_is_better else -value))
+
+    return max(possible, key=quality)  # the first of equals
 
 
 def _search(

@@ -9,13 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artsim.errors import StoreError
-from artsim.evaluation.knn.evaluate import KnnEvaluation
+from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnScore
 from artsim.evaluation.knn.run import AnyEvaluation, MetEvaluation
-from artsim.evaluation.predictions import AnyScore
 from artsim.labels import Label
-from artsim.metrics import KnnMemberScore, KnnScore, KnnValueScore
+from artsim.metrics import MultilabelVotes, Votes
 from artsim.metrics.neighbors import NO_ROW, Neighbors
 from artsim.store import Store
 
@@ -71,30 +71,28 @@ def _tables(
         yield (each.k, temperature), evaluation.neighbors.first(each.k), _cells(evaluation, each)
 
 
-def _cells(evaluation: KnnEvaluation, score: AnyScore) -> Iterator[Cells]:
-    if isinstance(score, KnnScore):
-        return _class_cells(evaluation.label, score)
-    if isinstance(score, KnnMemberScore):
-        return _member_cells(evaluation.label, score)
-    return _value_cells(evaluation.label, score)
+def _cells(evaluation: KnnEvaluation, score: KnnScore) -> Iterator[Cells]:
+    if isinstance(score.votes, Votes):
+        return _multiclass_cells(evaluation.label, score.votes)
+    if isinstance(score.votes, MultilabelVotes):
+        return _multilabel_cells(evaluation.label, score.votes)
+    return _number_cells(evaluation.label, score.predictions.numbers)
 
 
-def _class_cells(truth: Label, score: KnnScore) -> Iterator[Cells]:
+def _multiclass_cells(truth: Label, votes: Votes) -> Iterator[Cells]:
     classes = (*truth.classes, "")  # the last for class -1: no vote
-    votes = score.votes
     for true, predicted, share in zip(
         truth.strata, votes.classes[:, 0], votes.shares[:, 0], strict=True
     ):
         yield classes[true], classes[predicted], f"{share:.4f}", int(true == predicted)
 
 
-def _member_cells(truth: Label, score: KnnMemberScore) -> Iterator[Cells]:
-    votes = score.votes
+def _multilabel_cells(truth: Label, votes: MultilabelVotes) -> Iterator[Cells]:
     edges = np.searchsorted(votes.queries, np.arange(len(truth) + 1))
     for query in range(len(truth)):
         some = slice(edges[query], edges[query + 1])
         best = np.argsort(-votes.shares[some], kind="stable")[:_TOP]
-        predicted = votes.labels[some][best]
+        predicted = votes.classes[some][best]
         true = truth.codes[truth.starts[query] : truth.starts[query + 1]]
         yield (
             "|".join(truth.classes[code] for code in true),
@@ -104,8 +102,8 @@ def _member_cells(truth: Label, score: KnnMemberScore) -> Iterator[Cells]:
         )
 
 
-def _value_cells(truth: Label, score: KnnValueScore) -> Iterator[Cells]:
-    for begin, end, value in zip(truth.begin, truth.end, score.predicted, strict=True):
+def _number_cells(truth: Label, numbers: NDArray[np.float64]) -> Iterator[Cells]:
+    for begin, end, value in zip(truth.begin, truth.end, numbers, strict=True):
         true = f"{begin:g}" if begin == end else f"{begin:g} to {end:g}"
         predicted = "" if math.isnan(value) else f"{value:.6g}"
         yield true, predicted, "", int(begin <= value <= end)

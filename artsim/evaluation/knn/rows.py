@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from artsim.evaluation.knn.evaluate import KnnScore
 from artsim.evaluation.knn.plan import KnnPlan
 from artsim.evaluation.knn.run import AnyEvaluation, MetEvaluation
-from artsim.labels import Label
+from artsim.labels import Label, LabelKind
+from artsim.metrics import average_precisions, scores_to_json
 from artsim.splits import Split
 
 __all__ = ["result_rows"]
+
+_BASELINES = {  # the main metric of what is predicted without looking at a picture
+    LabelKind.MULTICLASS: "majority",
+    LabelKind.MULTILABEL: "chance",
+    LabelKind.NUMBER: "median_MAE",
+}
 
 
 def result_rows(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Iterator[dict[str, Any]]:
@@ -29,53 +37,30 @@ def result_rows(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Itera
         return
     hubs = evaluation.hubness
     rest = {
+        _BASELINES[evaluation.label.kind]: evaluation.baseline.value,
+        "n": len(evaluation.label),
         "chosen_on": evaluation.chosen_on,
         "bank": evaluation.bank_size,
         "hubs_k": hubs.k,
         "hubs_skew": hubs.skew,
         "antihubs": hubs.antihubs,
     }
-    row = {"top1": _class_dict, "mAP": _member_dict, "MAE": _value_dict}[
-        evaluation.label.kind.metric
-    ]
     for score in evaluation.scores:
         yield (
             head
             | {"k": score.k, "temperature": score.temperature}
-            | evaluation.estimate(score).to_json(evaluation.label.kind.metric)
-            | row(score, evaluation.label)
+            | scores_to_json(score.metrics)
+            | _details(score, evaluation.label)
             | rest
             | setting
         )
 
 
-def _class_dict(score: Any, truth: Label) -> dict[str, Any]:
-    return {
-        "top5": score.top5,
-        "macro_f1": score.macro_f1,
-        "balanced_accuracy": score.balanced_accuracy,
-        "kappa": score.kappa,
-        "majority": score.majority,
-        "n": score.n,
-    }
-
-
-def _member_dict(score: Any, truth: Label) -> dict[str, Any]:
-    ranking = score.ranking
-    return {
-        "iMAP": ranking.image_mean_average_precision,
-        "chance": score.chance,
-        "n": score.n,
-        "AP": dict(zip(truth.classes, ranking.per_label.tolist(), strict=True)),
-    }
-
-
-def _value_dict(each: Any, truth: Label) -> dict[str, Any]:
-    return {
-        "median_MAE": each.score.median_mae,
-        "inside": each.score.inside if truth.are_ranges else None,
-        "n": each.score.n,
-    }
+def _details(score: KnnScore, truth: Label) -> dict[str, Any]:
+    if truth.kind == LabelKind.MULTILABEL:
+        each = average_precisions(score.predictions.ranking)
+        return {"AP": dict(zip(truth.classes, each.tolist(), strict=True))}
+    return {}
 
 
 def _met_dict(evaluation: MetEvaluation) -> dict[str, Any]:
@@ -85,11 +70,9 @@ def _met_dict(evaluation: MetEvaluation) -> dict[str, Any]:
         "t": score.t,
         "gap": score.gap,
         "gap_minus": score.gap_minus,
-        "accuracy": score.accuracy,
+        **score.accuracy.to_json("accuracy"),
         "n": score.n,
         "distractors": score.n_distractors,
-        "accuracy_low": score.interval[0],
-        "accuracy_high": score.interval[1],
         "validation_gap": score.validation_gap,
         "dimensions": score.dimensions,
         "chosen_on": evaluation.chosen_on,

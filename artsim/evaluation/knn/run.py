@@ -89,7 +89,7 @@ def knn_eval(
 
     Example:
         >>> for evaluation in knn_eval(store, KnnPlan(tap="embedding", labels=("artist",))):
-        ...     print(evaluation.label.name, evaluation.scores[0].top1)
+        ...     print(evaluation.label.name, evaluation.scores[0].estimate)
     """
     if not store.rows:
         raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
@@ -178,26 +178,21 @@ def _evaluate_met(
             "train and test; draw one with 'artsim split --fractions 70/10/20'"
         )
     for label in labels:
-        train, validation, test = (
-            rows[label.known[rows]] for rows in (split.train, split.validation, split.test)
-        )
-        known = label.keep(np.isin(label.strata, label.strata[train]))
+        own = split.keep(label.known)
+        known = label.keep(np.isin(label.strata, label.strata[own.train]))
         score = evaluate_met(
             vectors,
             known.strata,
-            train=train,
-            validation=validation,
-            test=test,
-            groups=split.groups,
+            own,
             ks=plan.numbers_of_neighbors,
             seed=plan.seed,
             device=device,
         )
         yield MetEvaluation(
-            label=known.take(test),
-            query_rows=test,
-            chosen_on=len(validation),
-            bank_size=len(train),
+            label=known.take(own.test),
+            query_rows=own.test,
+            chosen_on=len(own.validation),
+            bank_size=len(own.train),
             score=score,
             seed=plan.seed,
         )

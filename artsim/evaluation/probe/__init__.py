@@ -1,6 +1,5 @@
 """Linear probes on an index's labels."""
 
-from artsim.evaluation.probe.fits import fit_probe, score_of
 from artsim.evaluation.probe.leaderboard import (
     LeaderboardPlan,
     Standing,
@@ -26,7 +25,6 @@ __all__ = [
     "ProbePlan",
     "Standing",
     "best",
-    "fit_probe",
     "knn_scores",
     "label_names",
     "leaderboard",
@@ -34,7 +32,6 @@ __all__ = [
     "means",
     "probe",
     "probe_on",
-    "score_of",
     "split_labels",
     "ungrouped",
 ]

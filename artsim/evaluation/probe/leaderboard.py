@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.evaluation.probe.fits import fit_probe, probe_predictions
 from artsim.evaluation.probe.neighbors import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, read_labels, split_labels
 from artsim.labels import Label, LabelKind
-from artsim.metrics import baseline, estimate_main, to_unit
+from artsim.metrics import baseline, fit_probe, to_unit
 from artsim.splits import Split
 from artsim.store import Store
 
@@ -158,7 +157,6 @@ def _evaluate(
     device: str | torch.device,
 ) -> Standing:
     found = fit_probe(vectors, label, split, seed=seed, device=device)
-    predictions = probe_predictions(found, label, split)
     _, knn, k = knn_scores(vectors, label, split, seed=seed)
     return Standing(
         index=store.manifest.name,
@@ -166,9 +164,9 @@ def _evaluate(
         dims=vectors.shape[1],
         label=label,
         split=split,
-        baseline=baseline(predictions),
+        baseline=baseline(found.predictions),
         knn=knn,
         k=k,
-        probe=estimate_main(predictions),
+        probe=found.estimate,
         strength=found.head.strength,
     )

@@ -37,7 +37,6 @@ def knn_scores(
         The score of one neighbor, that of k, and the k.
     """
     (found,) = evaluate(vectors, [label], split, KnnSettings(ks=ks, seed=seed))
-    known = split.learned[label.known[split.learned]]
-    nearest = score_neighbors(found.neighbors, label, known, found.query_rows, k=1, seed=seed)
     best = found.scores[0]
-    return found.estimate(nearest), found.estimate(best), best.k
+    nearest = score_neighbors(found.neighbors, label, best.predictions, k=1)
+    return nearest.estimate, best.estimate, best.k

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate, finite
 from artsim.errors import EvaluationError
-from artsim.evaluation.predictions import AnyProbe
-from artsim.evaluation.probe.fits import fit_probe, probe_predictions, score_of
 from artsim.evaluation.probe.neighbors import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, label_names, read_labels, split_labels
 from artsim.labels import SHAPE, Columns, Label, LabelKind, Metadata, read_metadata, refuse_label
 from artsim.metrics import (
-    ClassProbe,
     FewShot,
-    NumberProbe,
+    Probe,
     baseline,
     few_shot,
+    fit_probe,
     metadata_baseline,
+    scores_to_json,
     to_unit,
 )
 from artsim.splits import Split
@@ -59,7 +58,7 @@ class LabelProbe:
     knn: Estimate  # by k neighbors, k chosen on validation
     k: int
     probe: Estimate
-    result: AnyProbe  # all about the probe; its columns are of vectors, then of `features`
+    result: Probe  # all about the probe; its columns are of vectors, then of `features`
     features: Metadata  # that it was told besides the vectors
     few: tuple[FewShot, ...]
     seed: int
@@ -89,15 +88,9 @@ class LabelProbe:
             none = dict.fromkeys((name, f"{name}_low", f"{name}_high"))
             found |= none if score is None else score.to_json(name)
         result = self.result
-        if isinstance(result, ClassProbe):
-            found |= {
-                "top5": result.top5,
-                "macro_f1": result.macro_f1,
-                "balanced_accuracy": result.balanced_accuracy,
-                "kappa": result.kappa,
-            }
-        elif isinstance(result, NumberProbe):
-            found["r2"] = result.r2
+        found |= scores_to_json(
+            {name: each for name, each in result.metrics.items() if name != self.metric}
+        )
         found |= {
             "strength": result.head.strength,
             "temperature": result.head.temperature,
@@ -258,13 +251,13 @@ def _tell(
     return LabelProbe(
         label=label,
         split=split,
-        baseline=baseline(probe_predictions(by_vectors, label, split)),
+        baseline=baseline(by_vectors.predictions),
         metadata=by_metadata.estimate if by_metadata else None,
         metadata_names=metadata.names,
         nearest=nearest,
         knn=knn,
         k=k,
-        probe=score_of(by_vectors, label, split),
+        probe=by_vectors.estimate,
         result=by_vectors,
         features=metadata if told else Metadata(),
         few=tuple(_few_shots(features, label, split, plan, device)),
@@ -284,15 +277,7 @@ def _few_shots(
     for shots in plan.shots:
         try:
             yield few_shot(
-                features,
-                label.strata,
-                shots,
-                train=split.train,
-                validation=split.validation,
-                test=split.test,
-                tries=plan.tries,
-                seed=plan.seed,
-                device=device,
+                features, label, split, shots, tries=plan.tries, seed=plan.seed, device=device
             )
         except EvaluationError as error:
             raise EvaluationError(f"label {label.name!r}: {error}") from error

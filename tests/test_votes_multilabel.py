@@ -1,15 +1,14 @@
-"""Votes for several labels, counted by eye, then against scikit-learn."""
+"""Votes for several classes a picture, by eye, then counted densely."""
 
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-import sklearn.metrics
 from hypothesis import given, settings
 
 from artsim.labels import Label, LabelKind, multilabel
-from artsim.metrics import knn_members
-from artsim.metrics.knn_members import score_members, vote_members
+from artsim.metrics import votes as votes_module
 from artsim.metrics.neighbors import Neighbors, nearest
+from artsim.metrics.votes import vote_multilabel
 
 
 def unit(rng, *shape):
@@ -19,7 +18,7 @@ def unit(rng, *shape):
 
 def dense(votes, n, n_labels):
     shares = np.zeros((n, n_labels))
-    shares[votes.queries, votes.labels] = votes.shares
+    shares[votes.queries, votes.classes] = votes.shares
     return shares
 
 
@@ -41,23 +40,10 @@ def test_each_neighbor_votes_for_all_its_labels():
     neighbors = Neighbors(
         np.float32([[0, 0, 0], [1, 1, -np.inf]]), np.array([[0, 1, 2], [2, 1, -1]])
     )
-    votes = vote_members(neighbors, members, 3, temperature=None)
+    votes = vote_multilabel(neighbors, members, 3, temperature=None)
     assert votes.queries.tolist() == [0, 0, 1]
-    assert [members.classes[label] for label in votes.labels] == ["canvas", "oil", "oil"]
+    assert [members.classes[label] for label in votes.classes] == ["canvas", "oil", "oil"]
     assert votes.shares.tolist() == [1 / 2, 1, 1]
-
-
-def test_ranks_are_scored_by_label_and_by_query():
-    truth = from_matrix(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]], dtype=bool))
-    votes = knn_members.MemberVotes(
-        np.array([0, 0, 1, 2]), np.array([0, 1, 1, 0]), np.array([0.6, 0.4, 0.2, 0.9])
-    )
-    score = score_members(votes, truth)
-    # label 0: query 2 is wrong and first; label 1: query 0 is wrong and first; label 2: no query
-    np.testing.assert_allclose(score.per_label, [1 / 2, 1 / 2, np.nan])
-    np.testing.assert_allclose(score.per_query, [1, 1, np.nan])
-    assert score.mean_average_precision == 1 / 2
-    assert score.image_mean_average_precision == 1
 
 
 @settings(max_examples=40, deadline=None)
@@ -67,14 +53,14 @@ def test_ranks_are_scored_by_label_and_by_query():
     temperature=st.sampled_from([0.07, None]),
     block=st.sampled_from([1, 1 << 20]),
 )
-def test_equals_counting_densely_and_scikit_learn(seed, n, temperature, block):
+def test_equals_counting_densely(seed, n, temperature, block):
     rng = np.random.default_rng(seed)
     k = int(rng.integers(1, n + 2))
     bank, matrix = unit(rng, n, 4), rng.random((n, 5)) < 0.4
     neighbors = nearest(bank, bank, k, exclude=np.arange(n))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(knn_members, "_BLOCK_BYTES", block)
-        votes = vote_members(neighbors, from_matrix(matrix), k, temperature=temperature)
+        patch.setattr(votes_module, "_BLOCK_BYTES", block)
+        votes = vote_multilabel(neighbors, from_matrix(matrix), k, temperature=temperature)
     shares = np.zeros((n, 5))
     for i in range(n):
         for row, score in zip(neighbors.rows[i], neighbors.scores[i].astype(float), strict=True):
@@ -95,12 +81,3 @@ def test_equals_counting_densely_and_scikit_learn(seed, n, temperature, block):
     shares /= np.maximum(weights, 1e-300)[:, None]
     found = dense(votes, n, 5)
     np.testing.assert_allclose(found, shares, rtol=1e-5, atol=1e-12)
-
-    score = score_members(votes, from_matrix(matrix))
-    for label in np.flatnonzero(matrix.any(axis=0)):
-        expected = sklearn.metrics.average_precision_score(matrix[:, label], found[:, label])
-        assert score.per_label[label] == pytest.approx(expected)
-    for query in np.flatnonzero(matrix.any(axis=1)):
-        expected = sklearn.metrics.average_precision_score(matrix[query], found[query])
-        assert score.per_query[query] == pytest.approx(expected)
-    assert np.isnan(score.per_label[~matrix.any(axis=0)]).all()
