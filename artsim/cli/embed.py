@@ -158,6 +158,8 @@ def embed(
         scaled_decoding=0 if exact else 2,
     )
     _say_how_shown(spec, extractor.preprocessing)
+    for note in catalog.notes:
+        click.echo(f"Note: {note}", err=True)
     path = output or INDEXES / catalog.name
     try:
         with show_progress(catalog.name) as progress:

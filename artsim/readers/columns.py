@@ -111,7 +111,8 @@ class ColumnGuess:
             self._note_misfits(column, fits)
             values = column.filter(fits)
         elif self.declared is FieldType.YEARS:
-            self._note_misfits(column, pc.or_(column.is_null(), years_of(column).is_valid()))
+            undated = pc.match_substring_regex(column, _UNDATED)
+            self._note_misfits(column, pc.or_(undated, years_of(column).is_valid()))
         if self._decimal and len(values):
             self._add_numbers(values)
         if not self._decimal and self.declared in (None, FieldType.LIST):
