@@ -159,8 +159,15 @@ def copies(tmp_path, toy):
 def test_planted_leaks_are_reported_and_nothing_else(copies):
     report = audit_splits(copies, ["subset"], group="artist")
     (only,) = report.comparisons
-    assert (only.held_side, only.held, only.seen_side, only.seen) == ("test", 4, "train", 4)
-    found = [(leak.kind, report.ids[leak.held], report.ids[leak.seen]) for leak in only.leaks]
+    assert (only.test_part, only.test_rows, only.train_part, only.train_rows) == (
+        "test",
+        4,
+        "train",
+        4,
+    )
+    found = [
+        (leak.kind, report.ids[leak.test_row], report.ids[leak.train_row]) for leak in only.leaks
+    ]
     assert found == [("file", "o3", "o0"), ("picture", "o5", "o2"), ("group", "o7", "o4")]
     assert report.unhashed == 1
     assert report.checked == ("id", "file", "picture", "group")
@@ -169,7 +176,7 @@ def test_planted_leaks_are_reported_and_nothing_else(copies):
 def test_across_tasks_a_picture_leaks_by_its_id(copies):
     report = audit_splits(copies, ["subset", "task"], pictures=False)
     across = {
-        (each.held_split, each.seen_split): [report.ids[leak.held] for leak in each.leaks]
+        (each.test_split, each.train_split): [report.ids[leak.test_row] for leak in each.leaks]
         for each in report.comparisons
     }
     assert across == {
@@ -210,10 +217,10 @@ def test_a_picture_that_is_gone_is_not_compared(copies, tmp_path):
 def test_folds_leak_between_each_and_the_others(copies):
     make_split(copies, "f", SplitPlan(folds=4))
     report = audit_splits(copies, ["f"], pictures=False)
-    assert [each.held_side for each in report.comparisons] == [f"fold {n}" for n in (1, 2, 3, 4)]
-    assert {each.seen_side for each in report.comparisons} == {"other folds"}
+    assert [each.test_part for each in report.comparisons] == [f"fold {n}" for n in (1, 2, 3, 4)]
+    assert {each.train_part for each in report.comparisons} == {"other folds"}
     sides = read_stored_split(copies, "f").parts
-    leaking = [leak.held for each in report.comparisons for leak in each.leaks]
+    leaking = [leak.test_row for each in report.comparisons for leak in each.leaks]
     assert sorted(leaking) == ([] if sides[0] == sides[3] else [0, 3])
 
 
@@ -223,8 +230,8 @@ def test_an_evaluation_refuses_a_split_that_leaks(copies):
         list(knn_eval(copies, plan))
 
 
-def test_one_side_alone_cannot_leak(copies):
-    with pytest.raises(EvaluationError, match=r"'artist' needs two sides, .*; it has none"):
+def test_one_part_alone_cannot_leak(copies):
+    with pytest.raises(EvaluationError, match=r"'artist' needs two parts, .*; it has none"):
         audit_splits(copies, ["artist"])
 
 
@@ -274,7 +281,7 @@ def test_the_wikiart_tasks_leak_into_each_other(museum_data):
     catalog = read_collection(museum_data / "wikiart")
     report = audit_catalog(catalog, ["style_split", "genre_split"])
     found = {
-        (each.held_split, each.seen_split): (each.held, len(each.leaks))
+        (each.test_split, each.train_split): (each.test_rows, len(each.leaks))
         for each in report.comparisons
     }
     assert found == {

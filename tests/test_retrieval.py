@@ -9,6 +9,7 @@ import sklearn.metrics
 from hypothesis import given, settings
 
 from artsim.errors import EvaluationError
+from artsim.labels import encode, multiclass
 from artsim.metrics import retrieval
 from artsim.metrics.neighbors import Neighbors
 from artsim.metrics.pixels import rmse, ssim
@@ -84,7 +85,7 @@ def test_junk_is_taken_out_and_the_rest_moves_up():
 
 def test_every_row_asks_for_the_others_of_its_class():
     result = evaluate_retrieval(
-        at_angles(0, 1, 2, 90, 180), "artist", [*"aab", "b", None], ks=(1, 3)
+        at_angles(0, 1, 2, 90, 180), multiclass("artist", [*"aab", "b", None]), ks=(1, 3)
     )
     # 2 is nearest to 1 and 0, which are not of its class; 3 to 2, which is
     assert result.query_rows.tolist() == [0, 1, 2, 3]
@@ -99,7 +100,8 @@ def test_every_row_asks_for_the_others_of_its_class():
 def test_views_of_one_object_are_junk_to_each_other():
     vectors = at_angles(0, 1, 2, 90)
     values, objects = ["a", "a", "b", "a"], ["vase", "vase", None, None]
-    result = evaluate_retrieval(vectors, "artist", values, groups=objects, ks=(1, 2))
+    label, groups = multiclass("artist", values), encode(objects)[0]
+    result = evaluate_retrieval(vectors, label, groups=groups, ks=(1, 2))
     assert result.query_rows.tolist() == [0, 1, 3]
     assert result.relevant.tolist() == [1, 1, 2]  # the other view of the vase does not count
     assert result.per_query["MRR@2"].tolist() == [1 / 2, 1 / 2, 1 / 2]
@@ -115,7 +117,8 @@ def test_equals_scikit_learn(seed, n, n_classes):
     depth, k = n - 1, int(rng.integers(1, n))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(retrieval, "_RANKING_BYTES", int(rng.integers(1, 1 << 14)))
-        result = evaluate_retrieval(vectors, "x", [str(c) for c in codes], ks=sorted({k, depth}))
+        label = multiclass("x", [str(c) for c in codes])
+        result = evaluate_retrieval(vectors, label, ks=sorted({k, depth}))
     for i, row in enumerate(result.query_rows):
         others = np.delete(np.arange(n), row)
         truth, scores = codes[others] == codes[row], vectors[others] @ vectors[row]
@@ -170,12 +173,12 @@ def test_no_pair_is_a_row_with_itself():
         (list("aab"), {"ks": (0,)}, "ks must be between 1 and 2"),
         (list("abc"), {"ks": (1,)}, "no two rows that may find each other share a 'artist'"),
         (list("ab"), {"ks": (1,)}, "label 'artist' has 2 values for 3 vectors"),
-        (list("aab"), {"ks": (1,), "groups": ["x"]}, "groups has 1 values for 3 vectors"),
+        (list("aab"), {"ks": (1,), "groups": np.array([0])}, "groups has 1 values for 3 vectors"),
     ],
 )
 def test_bad_use_says_what_is_wrong(values, options, message):
     with pytest.raises(EvaluationError, match=message):
-        evaluate_retrieval(at_angles(0, 1, 2), "artist", values, **options)
+        evaluate_retrieval(at_angles(0, 1, 2), multiclass("artist", values), **options)
 
 
 def test_a_ranking_too_short_for_its_scores_is_refused():

@@ -11,6 +11,7 @@ from artsim.cli import cli
 from artsim.embedding import embed_collection
 from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 from artsim.index import unit
+from artsim.labels import encode, multiclass
 from artsim.metrics.retrieval import evaluate_retrieval
 from artsim.models import Extractor
 from artsim.readers import read_collection
@@ -66,9 +67,8 @@ def test_scores_are_those_of_the_pure_function(path):
     table = store.read(["temper", "object"])
     expected = evaluate_retrieval(
         unit(store.vectors("rgb")),
-        "temper",
-        table.column("temper").to_pylist(),
-        groups=table.column("object").to_pylist(),
+        multiclass("temper", table.column("temper").to_pylist()),
+        groups=encode(table.column("object").to_pylist())[0],
         ks=(1, 3),
     )
     assert found.scores.overall == expected.overall

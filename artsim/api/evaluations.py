@@ -240,7 +240,7 @@ def find_leaks(index: IndexLike, split: str, *, group: str | None = None) -> Tab
     store = open_store(index)
     found = audit_splits(store, [split], group=group)
     rows = tuple(
-        {"part": each.held_side, "other": each.seen_side, "rows": each.held}
+        {"part": each.test_part, "other": each.train_part, "rows": each.test_rows}
         | {"leaks": len(each.leaks)}
         | {str(kind): each.counts[kind] for kind in found.checked}
         for each in found.comparisons

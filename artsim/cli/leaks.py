@@ -126,12 +126,12 @@ def _rows(report: LeakReport) -> Iterator[dict[str, Any]]:
         for leak in each.leaks:
             yield {
                 "kind": str(leak.kind),
-                "id": report.ids[leak.held],
-                "split": each.held_split,
-                "side": each.held_side,
-                "from_id": report.ids[leak.seen],
-                "from_split": each.seen_split,
-                "from_side": each.seen_side,
+                "id": report.ids[leak.test_row],
+                "split": each.test_split,
+                "side": each.test_part,
+                "from_id": report.ids[leak.train_row],
+                "from_split": each.train_split,
+                "from_side": each.train_part,
                 "distance": leak.distance,
             }
 
@@ -142,12 +142,12 @@ def _print_report(report: LeakReport) -> None:
         counts = each.counts
         rows += [
             [
-                f"{each.held_split} {each.held_side}",
-                f"{each.held:,}",
-                f"{each.seen_split} {each.seen_side}",
+                f"{each.test_split} {each.test_part}",
+                f"{each.test_rows:,}",
+                f"{each.train_split} {each.train_part}",
                 kind,
                 f"{counts[kind]:,}",
-                f"{counts[kind] / each.held:.1%}",
+                f"{counts[kind] / each.test_rows:.1%}",
             ]
             for kind in report.checked
         ]

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artsim.errors import EvaluationError
+from artsim.metrics.losses import Loss, Sigmoid, Softmax
 
 __all__ = ["STRENGTHS", "LinearPath", "fit_multinomial", "fit_one_vs_rest"]
 
@@ -82,9 +83,9 @@ def fit_multinomial(
         odd = "there is one class" if len(counts) < 2 else f"class {counts.argmin()} has no row"
         raise EvaluationError(f"a probe needs two classes or more and rows of each, but {odd}")
     if len(counts) == 2:
-        loss: _Loss = _Sigmoid(_tensor((codes == 1)[None], torch.float32, device))
+        loss: Loss = Sigmoid(_tensor((codes == 1)[None], torch.float32, device))
     else:
-        loss = _Softmax(_tensor(codes, torch.int64, device), len(counts))
+        loss = Softmax(_tensor(codes, torch.int64, device), len(counts))
     return _fit(features, loss, strengths, tolerance, max_iterations, device)
 
 
@@ -115,55 +116,13 @@ def fit_one_vs_rest(
     if len(odd):
         had = "no row" if shares[odd[0]] == 0 else "every row"
         raise EvaluationError(f"{had} has label {odd[0]}; leave it out of the probe")
-    loss = _Sigmoid(_tensor(members.T, torch.float32, device))
+    loss = Sigmoid(_tensor(members.T, torch.float32, device))
     return _fit(features, loss, strengths, tolerance, max_iterations, device)
-
-
-class _Softmax:
-    """Cross entropy of one class a row: all parameters are one problem."""
-
-    dims = (0, 1)  # of the parameters (K, D+1) that one problem has
-
-    def __init__(self, codes: Tensor, n_classes: int) -> None:
-        self.codes = codes[None]  # (1, n)
-        self.prior = (torch.bincount(codes, minlength=n_classes) / len(codes)).log()  # (K,)
-
-    def __call__(self, scores: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        """Sum the loss of some rows and give its derivatives by their scores (K, r).
-
-        Returns:
-            Loss (1,), derivatives (K, r).
-        """
-        codes = self.codes[:, start : start + scores.shape[1]]  # (1, r)
-        logs = torch.log_softmax(scores, dim=0)
-        loss = -logs.gather(0, codes).sum(dim=1, dtype=torch.float64)
-        p = logs.exp_()
-        return loss, p.scatter_add_(0, codes, torch.full_like(codes, -1, dtype=p.dtype))
-
-
-class _Sigmoid:
-    """Binary cross entropy: each label's parameters are a problem of their own."""
-
-    dims = (1,)
-
-    def __init__(self, members: Tensor) -> None:
-        self.members = members  # (K, n) of 0 and 1
-        self.prior = torch.logit(members.mean(dim=1))
-
-    def __call__(self, scores: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        """Sum the loss of some rows, shape (K,), and give its derivatives; see `_Softmax`."""
-        members = self.members[:, start : start + scores.shape[1]]  # (K, r)
-        signed = torch.where(members > 0, -scores, scores)
-        loss = torch.nn.functional.softplus(signed).sum(dim=1, dtype=torch.float64)
-        return loss, torch.sigmoid(scores) - members
-
-
-_Loss = _Softmax | _Sigmoid
 
 
 def _fit(
     features: NDArray[np.floating],
-    loss: _Loss,
+    loss: Loss,
     strengths: Sequence[float],
     tolerance: float,
     max_iterations: int,
@@ -267,7 +226,7 @@ class _Problem:
     """One strength's optimization; scalars of its problems have shape (1,), or (K,) by label."""
 
     def __init__(
-        self, basis: _Eigenbasis, loss: _Loss, penalty: float, start: _Point, pairs: list[_Pair]
+        self, basis: _Eigenbasis, loss: Loss, penalty: float, start: _Point, pairs: list[_Pair]
     ) -> None:
         self.basis = basis
         self.loss = loss

@@ -1,4 +1,4 @@
-"""Retrieval scores: how much of what is asked for stands at the top of the ranking.
+"""Retrieval scores: how much of what is scored for stands at the top of the ranking.
 
 A row is relevant to a query if it has the query's class. R is how many such rows there are; queries
 with none are not scored. rel(i) is 1 if the row at rank i is relevant, and P(i) the share of the
@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels import encode
+from artsim.labels import Label
 from artsim.metrics.neighbors import BUDGET_BYTES, NO_ROW, Neighbors, check_unit_vectors, nearest
 
 __all__ = [
@@ -70,22 +70,20 @@ class RetrievalEvaluation:
 
 def evaluate_retrieval(
     vectors: NDArray[np.floating],
-    label: str,
-    values: Sequence[str | None],
+    label: Label,
     *,
-    groups: Sequence[str | None] | None = None,
+    groups: NDArray[np.integer] | None = None,
     ks: Sequence[int] = RETRIEVAL_KS,
     budget_bytes: int = BUDGET_BYTES,
     device: str | torch.device = "cpu",
 ) -> RetrievalEvaluation:
-    """Ask with every row for the others of its class.
+    """Search with every row for the others of its class.
 
     Args:
         vectors: Unit vectors, shape (N, D).
-        label: The label's name.
-        values: Its N values; rows of None neither ask nor are found.
-        groups: N values, say objects; rows that share one are junk to each other: they are
-            neither right nor wrong, as if they were not there. None is no group.
+        label: Multiclass, of N rows; rows without a class are neither queries nor results.
+        groups: Code of each row, shape (N,), say its object; rows that share one are junk to each
+            other: neither right nor wrong, as if they were not there. -1 is no group.
         ks: Ranks to cut at; at most the rows that can be found.
         budget_bytes: Memory for similarities, see `nearest`.
         device: Where they are computed.
@@ -95,28 +93,27 @@ def evaluate_retrieval(
             find each other, or vectors are not finite unit vectors.
     """
     check_unit_vectors(vectors, "the vectors")
-    for name, given in (("label " + repr(label), values), ("groups", groups)):
+    for name, given in ((f"label {label.name!r}", label), ("groups", groups)):
         if given is not None and len(given) != len(vectors):
             raise EvaluationError(f"{name} has {len(given)} values for {len(vectors)} vectors")
-    all_codes, classes = encode(values)
-    rows = np.flatnonzero(all_codes >= 0)
-    codes = all_codes[rows]
+    classes, rows = label.classes, np.flatnonzero(label.known)
+    codes = label.strata[rows]
     if not ks or min(ks) < 1 or max(ks) >= len(rows):
         raise EvaluationError(
-            f"ks must be between 1 and {len(rows) - 1}, the other rows with a {label!r}; "
+            f"ks must be between 1 and {len(rows) - 1}, the other rows with a {label.name!r}; "
             f"got {list(ks)}"
         )
-    group_codes = None if groups is None else encode(groups)[0][rows]
+    group_codes = None if groups is None else groups[rows]
     relevant = _count_relevant(codes, group_codes)
-    asked = np.flatnonzero(relevant > 0)
-    if not len(asked):
-        raise EvaluationError(f"no two rows that may find each other share a {label!r}")
+    scored = np.flatnonzero(relevant > 0)
+    if not len(scored):
+        raise EvaluationError(f"no two rows that may find each other share a {label.name!r}")
     bank = vectors if len(rows) == len(vectors) else vectors[rows]
     depth = max(*ks, int(relevant.max()))
     step = max(1, _RANKING_BYTES // (32 * depth))
     parts = []
-    for start in range(0, len(asked), step):
-        block = asked[start : start + step]
+    for start in range(0, len(scored), step):
+        block = scored[start : start + step]
         found = nearest(
             bank[block],
             bank,
@@ -129,7 +126,7 @@ def evaluate_retrieval(
         )
         parts.append(score_rankings(found, codes, codes[block], relevant[block], ks))
     per_query = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    truth = codes[asked]
+    truth = codes[scored]
     counts = np.bincount(truth, minlength=len(classes))
     with np.errstate(invalid="ignore"):  # 0 / 0 for a class without queries
         per_class = {
@@ -137,15 +134,15 @@ def evaluate_retrieval(
             for name, scores in per_query.items()
         }
     return RetrievalEvaluation(
-        label=label,
+        label=label.name,
         classes=classes,
-        query_rows=rows[asked],
+        query_rows=rows[scored],
         truth=truth,
-        relevant=relevant[asked],
+        relevant=relevant[scored],
         per_query=per_query,
         per_class=per_class,
         overall={name: float(scores.mean()) for name, scores in per_query.items()},
-        skipped=len(rows) - len(asked),
+        skipped=len(rows) - len(scored),
     )
 
 
@@ -297,7 +294,7 @@ def _products(vectors: NDArray[np.floating], a: Rows, b: Rows) -> NDArray[np.flo
 
 
 def _count_relevant(
-    codes: NDArray[np.int64], groups: NDArray[np.int64] | None
+    codes: NDArray[np.int64], groups: NDArray[np.integer] | None
 ) -> NDArray[np.int64]:
     """Count the rows of each row's class that are neither itself nor of its group."""
     same = np.bincount(codes)[codes]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from artsim.report.figures import Drawing, curve
 from artsim.report.pages import render
-from artsim.report.tables import Table, label_tables
+from artsim.report.tables import StudyTable, label_tables
 from artsim.report.thumbnails import WorkThumbnails
 from artsim.report.vector_map import MapDrawing, draw_map
 from artsim.study import Curve, LabelStudy, Outlier, PredictionError, Study
@@ -22,7 +22,7 @@ class _Label:
 
     study: LabelStudy
     anchor: str
-    tables: list[Table]
+    tables: list[StudyTable]
     curves: list[Drawing]
     map: MapDrawing | None
 

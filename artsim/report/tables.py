@@ -17,7 +17,7 @@ from artsim.report.spreadsheet import csv_text
 from artsim.study import LabelStudy, MethodScore, Neighbor, SplitFacts, Study
 
 __all__ = [
-    "Table",
+    "StudyTable",
     "label_tables",
     "markdown",
     "study_tables",
@@ -32,7 +32,7 @@ Row = tuple[object, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class StudyTable:
     """Rows under headings; None is an empty cell."""
 
     name: str  # of a file
@@ -50,7 +50,7 @@ class Table:
         ]
 
 
-def study_tables(study: Study) -> list[Table]:
+def study_tables(study: Study) -> list[StudyTable]:
     """Return all tables of a study that have rows: of the index, then those of its labels."""
     tables = [
         _table("columns", "Columns", _COLUMNS, (
@@ -59,7 +59,7 @@ def study_tables(study: Study) -> list[Table]:
         )),
         _table("failures", "Failed images", ("stage", "images"), study.failures.items()),
     ]  # fmt: skip
-    of_labels: dict[str, list[Table]] = {}
+    of_labels: dict[str, list[StudyTable]] = {}
     for label in study.labels:
         for table in label_tables(label):
             of_labels.setdefault(table.name, []).append(table)
@@ -98,7 +98,7 @@ _OUTLIERS = (
 )
 
 
-def label_tables(label: LabelStudy) -> list[Table]:
+def label_tables(label: LabelStudy) -> list[StudyTable]:
     """Return the tables of one label that have rows; the label is the first column of each."""
     name, grouped = label.name, label.grouped
     splits = [(ORDINARY, label.split, label.methods)]
@@ -135,7 +135,7 @@ def label_tables(label: LabelStudy) -> list[Table]:
     return [table for table in tables if table.rows]
 
 
-def _of_predictions(label: LabelStudy) -> Iterator[Table]:
+def _of_predictions(label: LabelStudy) -> Iterator[StudyTable]:
     found, name = label.predictions, label.name
     if found is None:
         return
@@ -223,8 +223,8 @@ def _make_folder(path: Path) -> None:
 
 def _table(
     name: str, title: str, columns: tuple[str, ...], rows: Iterable[Row], *, long: bool = False
-) -> Table:
-    return Table(name=name, title=title, columns=columns, rows=tuple(rows), long=long)
+) -> StudyTable:
+    return StudyTable(name=name, title=title, columns=columns, rows=tuple(rows), long=long)
 
 
 def _score(name: str, split: str, method: MethodScore, metric: str, test: int) -> Row:

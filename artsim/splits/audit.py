@@ -27,14 +27,14 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One side to be judged against one side to learn from."""
+    """A part to test on compared with a part to train on."""
 
-    held_split: str
-    held_side: str
-    seen_split: str
-    seen_side: str
-    held: int  # rows
-    seen: int
+    test_split: str
+    test_part: str
+    train_split: str
+    train_part: str
+    test_rows: int  # how many
+    train_rows: int
     leaks: tuple[Leak, ...]
 
     @property
@@ -45,7 +45,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class LeakReport:
-    """All sides of some splits compared."""
+    """All parts of some splits compared."""
 
     ids: tuple[str, ...]  # of the rows that leaks name by number
     comparisons: tuple[Comparison, ...]
@@ -69,7 +69,7 @@ def audit_splits(
     Args:
         store: The index.
         names: Of splits, stored or columns.
-        group: Label whose values should be on one side: artist.
+        group: Label whose values should be in one part: artist.
         object_: Label that says which object a picture shows.
         pictures: Whether to compare what the pictures look like.
         within: Bits that perceptual hashes of look-alikes may differ by.
@@ -77,7 +77,7 @@ def audit_splits(
         progress: Called while pictures are hashed.
 
     Raises:
-        EvaluationError: If a split or label is not there, or a split has one side.
+        EvaluationError: If a split or label is not there, or a split has one part.
     """
     splits = [read_stored_split(store, name) for name in names]
     table = store.read(["id", "content_hash"])
@@ -102,7 +102,7 @@ def audit_catalog(
     """Look for leaks between splits of a catalog that is not embedded: by id, object and group.
 
     Raises:
-        EvaluationError: If a column is not there, or a split has one side.
+        EvaluationError: If a column is not there, or a split has one part.
         ReaderError: If the catalog cannot be read.
     """
     fields = {field.name: field.type for field in catalog.fields}
@@ -127,7 +127,7 @@ def audit_catalog(
 
 
 def refuse_leaks(store: Store, split: str, *, within: int = WITHIN, workers: int = 2) -> None:
-    """Pass a split whose sides share no file and no picture.
+    """Accept a split whose parts share no file and no picture.
 
     Raises:
         EvaluationError: If they do.
@@ -137,24 +137,24 @@ def refuse_leaks(store: Store, split: str, *, within: int = WITHIN, workers: int
     if counts:
         kinds = ", ".join(f"{count:,} by {kind}" for kind, count in counts.items())
         raise EvaluationError(
-            f"split {split!r} leaks: pictures to be judged are given away ({kinds}); "
+            f"split {split!r} leaks: test pictures are given away ({kinds}); "
             f"list them with 'artsim leaks --split {split}'"
         )
 
 
 def _audit(splits: Sequence[StoredSplit], evidence: Evidence, within: int) -> LeakReport:
     comparisons = []
-    for held_split, held_sides, seen_split, seen_sides in _pairs(splits):
-        held, seen = held_split.rows(*held_sides), seen_split.rows(*seen_sides)
+    for test_split, test_parts, train_split, train_parts in _pairs(splits):
+        test, train = test_split.rows(*test_parts), train_split.rows(*train_parts)
         comparisons.append(
             Comparison(
-                held_split=held_split.name,
-                held_side=held_sides[0],
-                seen_split=seen_split.name,
-                seen_side=seen_sides[0] if len(seen_sides) == 1 else "other folds",
-                held=len(held),
-                seen=len(seen),
-                leaks=tuple(find_leaks(evidence, seen, held, within=within)),
+                test_split=test_split.name,
+                test_part=test_parts[0],
+                train_split=train_split.name,
+                train_part=train_parts[0] if len(train_parts) == 1 else "other folds",
+                test_rows=len(test),
+                train_rows=len(train),
+                leaks=tuple(find_leaks(evidence, train, test, within=within)),
             )
         )
     given = {
@@ -175,24 +175,24 @@ def _audit(splits: Sequence[StoredSplit], evidence: Evidence, within: int) -> Le
 def _pairs(
     splits: Sequence[StoredSplit],
 ) -> Iterator[tuple[StoredSplit, list[str], StoredSplit, list[str]]]:
-    """Yield what is to be judged with what is learned from: within each split, then across."""
+    """Yield parts to test on with parts to train on: within each split, then across."""
     for split in splits:
-        sides = [side for side in split.counts if side != SAMPLE]
-        if len(sides) < 2:
+        parts = [part for part in split.counts if part != SAMPLE]
+        if len(parts) < 2:
             found = ", ".join(split.counts) or "none"
             raise EvaluationError(
-                f"split {split.name!r} needs two sides, such as train and test, to leak from one "
+                f"split {split.name!r} needs two parts, such as train and test, to leak from one "
                 f"to the other; it has {found}"
             )
         if split.is_folds:
-            for side in sides:
-                yield split, [side], split, [other for other in sides if other != side]
+            for part in parts:
+                yield split, [part], split, [other for other in parts if other != part]
             continue
-        # val is learned from as well: it chooses what is then judged on test.
-        for held, seen in ((VAL, TRAIN), (TEST, TRAIN), (TEST, VAL)):
-            if held in sides and seen in sides:
-                yield split, [held], split, [seen]
+        # val counts as training too: it chooses what is then tested.
+        for test, train in ((VAL, TRAIN), (TEST, TRAIN), (TEST, VAL)):
+            if test in parts and train in parts:
+                yield split, [test], split, [train]
     for one, other in itertools.permutations(splits, 2):
-        for held in (VAL, TEST):
-            if held in one.counts and TRAIN in other.counts:
-                yield one, [held], other, [TRAIN]
+        for test in (VAL, TEST):
+            if test in one.counts and TRAIN in other.counts:
+                yield one, [test], other, [TRAIN]

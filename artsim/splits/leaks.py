@@ -1,13 +1,13 @@
-"""Rows to be judged that rows to learn from give away: the same in another guise.
+"""Test rows that training rows give away: the same thing in another form.
 
-* ``id``: the same id on both sides, as when a picture is on different sides in different tasks
+* ``id``: the same id in both parts, as when a picture is in different parts in different tasks
 * ``file``: another id, the same bytes
 * ``picture``: other bytes that look the same: perceptual hashes a few bits apart
 * ``object``: another picture of the same object
 * ``group``: another picture of the same artist, or whatever else groups them
 
 The first three exclude each other, so that their counts add up. All but ``id`` leave out rows whose
-id is on both sides.
+id is in both parts.
 """
 
 from __future__ import annotations
@@ -60,21 +60,21 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Leak:
-    """A row to be judged, and the first or nearest row to learn from that gives it away."""
+    """A test row, and the first or nearest training row that gives it away."""
 
     kind: LeakKind
-    held: int
-    seen: int
+    test_row: int
+    train_row: int
     distance: int | None = None  # bits, for pictures
 
 
-def find_leaks(evidence: Evidence, seen: Rows, held: Rows, *, within: int = WITHIN) -> list[Leak]:
-    """Find the rows of one side that the other gives away.
+def find_leaks(evidence: Evidence, train: Rows, test: Rows, *, within: int = WITHIN) -> list[Leak]:
+    """Find the test rows that training rows give away.
 
     Args:
         evidence: What is known of all rows.
-        seen: Rows to learn from.
-        held: Rows to be judged.
+        train: Rows that are learned from.
+        test: Rows that are tested.
         within: Bits that the hashes of look-alikes may differ by, 0 to 64.
 
     Returns:
@@ -85,13 +85,13 @@ def find_leaks(evidence: Evidence, seen: Rows, held: Rows, *, within: int = WITH
     """
     if not 0 <= within <= _BITS:
         raise EvaluationError(f"hashes differ by 0 to {_BITS} bits, got a limit of {within}")
-    leaks = list(_sharing(LeakKind.ID, evidence.ids, seen, held))
-    held = _without(held, leaks)
-    found = list(_sharing(LeakKind.FILE, evidence.files, seen, held))
+    leaks = list(_sharing(LeakKind.ID, evidence.ids, train, test))
+    test = _without(test, leaks)
+    found = list(_sharing(LeakKind.FILE, evidence.files, train, test))
     leaks += found
-    leaks += _alike(evidence.hashes, seen, _without(held, found), within)
-    leaks += _sharing(LeakKind.OBJECT, evidence.objects, seen, held)
-    leaks += _sharing(LeakKind.GROUP, evidence.groups, seen, held)
+    leaks += _alike(evidence.hashes, train, _without(test, found), within)
+    leaks += _sharing(LeakKind.OBJECT, evidence.objects, train, test)
+    leaks += _sharing(LeakKind.GROUP, evidence.groups, train, test)
     return leaks
 
 
@@ -126,42 +126,42 @@ def nearest_hashes(
 
 
 def _sharing(
-    kind: LeakKind, values: Sequence[str | None] | None, seen: Rows, held: Rows
+    kind: LeakKind, values: Sequence[str | None] | None, train: Rows, test: Rows
 ) -> Iterator[Leak]:
-    """Find the held rows whose value a row to learn from has, with the first such row."""
+    """Find the test rows whose value a training row has, with the first such row."""
     if values is None:
         return
     codes = encode(values)[0]
     first: dict[int, int] = {}
-    for row in seen:
+    for row in train:
         first.setdefault(int(codes[row]), int(row))
     first.pop(-1, None)  # a missing value is shared by no one
-    for row in held:
+    for row in test:
         if (witness := first.get(int(codes[row]))) is not None:
             yield Leak(kind, int(row), witness)
 
 
 def _alike(
-    hashes: Sequence[int | None] | None, seen: Rows, held: Rows, within: int
+    hashes: Sequence[int | None] | None, train: Rows, test: Rows, within: int
 ) -> Iterator[Leak]:
     if hashes is None:
         return
-    seen, held = (
+    train, test = (
         np.array([row for row in rows if hashes[row] is not None], dtype=np.int64)
-        for rows in (seen, held)
+        for rows in (train, test)
     )
     bank, queries = (
-        np.array([hashes[row] for row in rows], dtype=np.uint64) for rows in (seen, held)
+        np.array([hashes[row] for row in rows], dtype=np.uint64) for rows in (train, test)
     )
     places, distances = nearest_hashes(bank, queries, within)
-    for row, place, distance in zip(held, places, distances, strict=True):
+    for row, place, distance in zip(test, places, distances, strict=True):
         if place >= 0:
-            yield Leak(LeakKind.PICTURE, int(row), int(seen[place]), int(distance))
+            yield Leak(LeakKind.PICTURE, int(row), int(train[place]), int(distance))
 
 
-def _without(held: Rows, leaks: Sequence[Leak]) -> Rows:
-    given_away = np.array([leak.held for leak in leaks], dtype=np.int64)
-    return held[~np.isin(held, given_away)]
+def _without(test: Rows, leaks: Sequence[Leak]) -> Rows:
+    given_away = np.array([leak.test_row for leak in leaks], dtype=np.int64)
+    return test[~np.isin(test, given_away)]
 
 
 def _candidates(

@@ -1,4 +1,4 @@
-"""How much of what shares a label a picture of the index brings up when it is asked for others."""
+"""How many pictures of a query's class a search of an index retrieves."""
 
 from __future__ import annotations
 
@@ -12,15 +12,7 @@ from PIL import Image
 
 from artsim.errors import EvaluationError, ImageError
 from artsim.images import decode, read_bytes
-from artsim.labels import (
-    LabelKind,
-    encode,
-    label_columns,
-    label_values,
-    read_label,
-    short_name,
-    values_of,
-)
+from artsim.labels import Label, LabelKind, codes_of, label_columns, read_label, short_name
 from artsim.metrics import (
     RETRIEVAL_KS,
     RetrievalEvaluation,
@@ -58,7 +50,7 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalPlan:
-    """What a retrieval evaluation is asked."""
+    """What a retrieval evaluation measures."""
 
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all that can be labels if empty
@@ -101,11 +93,11 @@ class Retrieval:
 
 
 def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
-    """Ask an index with each of its pictures for the others of its class, label by label.
+    """Search an index with each of its pictures for the others of its class, label by label.
 
     Raises:
         EvaluationError: If a column is not there or cannot be what it was named for, a k is out
-            of range, a vector is not finite, or pixels are asked for and no picture can be opened.
+            of range, a vector is not finite, or pixels are compared and no picture can be opened.
     """
     if not store.rows:
         raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
@@ -116,19 +108,19 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
             "or name one with --label"
         )
     labels = {short_name(name): _read_label(store, name) for name in dict.fromkeys(names)}
-    groups = values_of(store, plan.junk) if plan.junk else None
+    groups = codes_of(store, plan.junk) if plan.junk else None
     if plan.junk in labels:
         raise EvaluationError(
             f"{plan.junk!r} cannot be both label and junk: nothing would be left to find"
         )
     vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
-    for name, values in labels.items():
-        for row in empty:
-            values[row] = None
-        labeled = sum(value is not None for value in values)
-        ks = plan.ks or tuple(k for k in RETRIEVAL_KS if k < labeled) or (1,)
-        scores = evaluate_retrieval(vectors, name, values, groups=groups, ks=ks)
-        codes = encode(values)[0]
+    there = np.ones(store.rows, dtype=bool)
+    there[empty] = False
+    for read in labels.values():
+        label = read.keep(there)
+        codes = label.strata
+        ks = plan.ks or tuple(k for k in RETRIEVAL_KS if k < label.known.sum()) or (1,)
+        scores = evaluate_retrieval(vectors, label, groups=groups, ks=ks)
         true_pairs, other_pairs = _pairs(vectors, _one_a_group(codes, groups), plan.seed)
         yield Retrieval(
             scores=scores,
@@ -139,18 +131,18 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
         )
 
 
-def _read_label(store: Store, name: str) -> list[str | None]:
-    kind = read_label(store, name).kind
-    if kind == LabelKind.NUMBER:
+def _read_label(store: Store, name: str) -> Label:
+    label = read_label(store, name)
+    if label.kind == LabelKind.NUMBER:
         raise EvaluationError(
             f"{name!r} holds numbers, expected classes; derive some: "
             f"--label 'century = floor({name} / 100) + 1'"
         )
-    if kind == LabelKind.MULTILABEL:
+    if label.kind == LabelKind.MULTILABEL:
         raise EvaluationError(
             f"{name!r} has several values a picture, expected one; name another --label"
         )
-    return label_values(store, name)
+    return label
 
 
 def _pairs(
@@ -162,12 +154,11 @@ def _pairs(
         return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
 
 
-def _one_a_group(codes: Codes, groups: list[str | None] | None) -> Codes:
+def _one_a_group(codes: Codes, groups: Codes | None) -> Codes:
     """Keep one labeled row of each group, so that no pair is of two views of one object."""
     if groups is None:
         return codes
-    group = encode(groups)[0]
-    alone = np.where(group < 0, len(codes) + np.arange(len(codes)), group)
+    alone = np.where(groups < 0, len(codes) + np.arange(len(codes)), groups)
     rows = np.flatnonzero(codes >= 0)
     _, first = np.unique(alone[rows], return_index=True)
     kept = np.full_like(codes, -1)
@@ -180,7 +171,7 @@ def _compare(
     vectors: NDArray[np.float32],
     scores: RetrievalEvaluation,
     codes: Codes,
-    groups: list[str | None] | None,
+    groups: Codes | None,
     plan: RetrievalPlan,
 ) -> PixelScores:
     """Compare some queries with their first results, pixel by pixel."""
@@ -218,18 +209,17 @@ def _draw(rows: Rows, seed: int) -> Rows:
 
 
 def _find_results(
-    vectors: NDArray[np.float32], codes: Codes, groups: list[str | None] | None, queries: Rows
+    vectors: NDArray[np.float32], codes: Codes, groups: Codes | None, queries: Rows
 ) -> Rows:
     """Find the first results of queries among the rows that have a label; -1 is none."""
     bank = np.flatnonzero(codes >= 0)
-    group_codes = None if groups is None else encode(groups)[0]
     found = nearest(
         vectors[queries],
         vectors[bank],
         min(_PIXEL_DEPTH, len(bank) - 1),
         exclude=np.searchsorted(bank, queries),
-        query_groups=None if group_codes is None else group_codes[queries],
-        bank_groups=None if group_codes is None else group_codes[bank],
+        query_groups=None if groups is None else groups[queries],
+        bank_groups=None if groups is None else groups[bank],
     )
     return np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows])
 

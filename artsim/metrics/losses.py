@@ -1,0 +1,50 @@
+"""The losses of logistic regression, with their derivatives; scores lie class by class, (K, n)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+__all__ = ["Loss", "Sigmoid", "Softmax"]
+
+
+class Softmax:
+    """Cross entropy of one class a row: all parameters are one problem."""
+
+    dims = (0, 1)  # of the parameters (K, D+1) that one problem has
+
+    def __init__(self, codes: Tensor, n_classes: int) -> None:
+        self.codes = codes[None]  # (1, n)
+        self.prior = (torch.bincount(codes, minlength=n_classes) / len(codes)).log()  # (K,)
+
+    def __call__(self, scores: Tensor, start: int) -> tuple[Tensor, Tensor]:
+        """Sum the loss of some rows and give its derivatives by their scores (K, r).
+
+        Returns:
+            Loss (1,), derivatives (K, r).
+        """
+        codes = self.codes[:, start : start + scores.shape[1]]  # (1, r)
+        logs = torch.log_softmax(scores, dim=0)
+        loss = -logs.gather(0, codes).sum(dim=1, dtype=torch.float64)
+        p = logs.exp_()
+        return loss, p.scatter_add_(0, codes, torch.full_like(codes, -1, dtype=p.dtype))
+
+
+class Sigmoid:
+    """Binary cross entropy: each label's parameters are a problem of their own."""
+
+    dims = (1,)
+
+    def __init__(self, members: Tensor) -> None:
+        self.members = members  # (K, n) of 0 and 1
+        self.prior = torch.logit(members.mean(dim=1))
+
+    def __call__(self, scores: Tensor, start: int) -> tuple[Tensor, Tensor]:
+        """Sum the loss of some rows, shape (K,), and give its derivatives; see `Softmax`."""
+        members = self.members[:, start : start + scores.shape[1]]  # (K, r)
+        signed = torch.where(members > 0, -scores, scores)
+        loss = torch.nn.functional.softplus(signed).sum(dim=1, dtype=torch.float64)
+        return loss, torch.sigmoid(scores) - members
+
+
+Loss = Softmax | Sigmoid
