@@ -213,13 +213,13 @@ def test_a_derived_label_can_stratify(store):
 @pytest.mark.parametrize(
     ("name", "plan", "message"),
     [
-        ("../s", {"folds": 2}, "no split can be called"),
-        (".s", {"folds": 2}, "no split can be called"),
+        ("../s", {"folds": 2}, "is not a valid name for a split"),
+        (".s", {"folds": 2}, "is not a valid name for a split"),
         ("artist", {"folds": 2}, "'artist' is a column"),
         ("s", {}, "needs fractions, folds, or a number of rows per class"),
         ("s", {"folds": 2, "fractions": (0.5, 0.5)}, "not both"),
         ("s", {"fractions": (0.25,) * 4}, "2 fractions .* or 3 .*, got 4"),
-        ("s", {"per_class": 2}, "rows per class of which label"),
+        ("s", {"per_class": 2}, "a number of rows per class needs a label"),
         ("s", {"folds": 5, "group": "artist"}, "too few groups for 5 folds: 4"),
         ("s", {"folds": 2, "stratify": "nation"}, "no column 'nation'; choose from artist"),
     ],

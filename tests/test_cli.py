@@ -87,7 +87,7 @@ def test_failures_are_counted_listed_and_strict_about(museum, tmp_path):
     assert run(*args, "--strict", code=1)
     (failure,) = map(json.loads, run("info", "--failures", "--index", tmp_path / "i").splitlines())
     assert (failure["id"], failure["stage"]) == ("b", "read")
-    assert failure["reason"].endswith("b.jpg is listed but not there")
+    assert failure["reason"].endswith("b.jpg is missing")
 
 
 def test_nothing_embedded_is_a_failure(tmp_path):
@@ -228,7 +228,7 @@ def test_knn_eval_prints_a_table_for_people(index):
     output = run("knn-eval", "--index", index, "--table", "--protocol", "plain")
     assert "leave-one-out, plain\n" in output
     assert "artist: 4 classes, 8 pictures, majority 0.250" in output
-    assert "  k = 10, 20, 100, 200 left out: no picture has so many neighbors" in output
+    assert "  k = 10, 20, 100, 200 left out: no picture has that many neighbors" in output
     assert "Not a label: year (it is of type number)" in output
 
 

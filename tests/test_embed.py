@@ -215,11 +215,11 @@ def test_what_cannot_be_embedded_is_listed_with_its_reason(museum, tmp_path, toy
     assert "<!DOCTYPE html>" in found["p1"][1]
     assert found["p2"][0] == "read"
     assert found["p3"][0] == "read"
-    assert found["p3"][1].endswith("3.png is listed but not there")
+    assert found["p3"][1].endswith("3.png is missing")
     assert found["p4"][0] == "decode"
     assert found["p5"] == (
         "catalog",
-        "id 'p5' stands in row 6 already; give each row its own id",
+        "row 6 has the id 'p5' too; give each row its own id",
     )
     assert found[None] == ("catalog", "row 8 has no id")
     assert found["p7"] == ("catalog", "row 9 names no picture")
@@ -276,7 +276,7 @@ def test_vectors_that_are_not_finite_are_no_rows(museum, tmp_path):
     embed(museum, tmp_path / "i", Extractor(Overflowing(), toy_passport()))
     assert sorted(contents(tmp_path / "i")) == ["p0", "p1", "p3", "p4", "p5"]
     assert failures(tmp_path / "i") == {
-        "p2": ("forward", "the network gave numbers that are not finite")
+        "p2": ("forward", "the network computed numbers that are not finite")
     }
 
 
@@ -300,7 +300,7 @@ def test_a_catalog_of_no_rows_is_refused(museum, tmp_path, toy):
         schema=catalog.schema,
         batches=nothing,
     )
-    with pytest.raises(ReaderError, match="lists no picture; nothing to embed"):
+    with pytest.raises(ReaderError, match="lists no pictures; nothing to embed"):
         embed_collection(empty, tmp_path / "i", toy)
 
 

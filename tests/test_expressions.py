@@ -83,7 +83,7 @@ def test_missing_stays_missing_unless_the_rest_decides():
     [
         ("= 3", "label '= 3': expected NAME = EXPRESSION"),
         ('" " = year', "expected a name for the label"),
-        ("x = 3", "it names no column, so every row would be the same"),
+        ("x = 3", "it uses no column, so every row would have the same value"),
         ("x = (year + 1", "syntax error"),
         ("x = year 3", 'syntax error at or near "3"'),
         ("x = year; select 1", "it is more than one statement"),
@@ -98,8 +98,8 @@ def test_missing_stays_missing_unless_the_rest_decides():
         ("x = tags ILIKE '%oil%'", "use list_contains(COLUMN, 'text')"),
         ("x = year * 99999999999999999", "Overflow in multiplication"),
         ("x = year + " + "year + " * 1000 + "1", "Max expression depth"),
-        ("x = max(year)", "aggregates look at other rows"),
-        ("x = row_number() over (order by year)", "window functions look at other rows"),
+        ("x = max(year)", "aggregates use other rows"),
+        ("x = row_number() over (order by year)", "window functions use other rows"),
         ("x = unnest(tags)", "UNNEST not supported here"),
         ("x = year > random()", "random() gives another value each time"),
         ("x = *", "* is no column"),
@@ -197,7 +197,7 @@ def test_any_text_is_read_or_refused(text):
 def test_old_signs_are_refused_with_the_new_form(text, new):
     with pytest.raises(EvaluationError) as caught:
         parse_label(text)
-    assert f"labels are SQL now, without //, ~ and !~; write {new!r}" in str(caught.value)
+    assert f"labels are SQL, without //, ~ and !~; write {new!r}" in str(caught.value)
     assert parse_label(new).columns
 
 

@@ -300,7 +300,7 @@ def test_every_picture_ends_in_one_row_that_says_what_became_of_it(museum, liste
     reasons = {id_: rows[id_]["reason"] for id_ in ("gone", "drip", "silent", "large", "endless")}
     assert reasons == {
         "gone": "404 Not Found",
-        "drip": "not whole after 0.9 s",
+        "drip": "incomplete after 0.9 s",
         "silent": "no answer for 0.4 s",
         "large": "20,001 bytes, more than 20,000",
         "endless": "more than 20,000 bytes",
@@ -753,7 +753,7 @@ def test_this_machine_is_not_fetched_from_however_it_is_written(
     # some of these are no addresses to some systems, which is as good
     assert row["status"] in ("refused", "redirects") or "cannot be looked up" in row["reason"]
     if host in ("127.0.0.1", "localhost", "2130706433"):
-        assert "no public address; pass --allow-private" in row["reason"]
+        assert "not a public address; pass --allow-private" in row["reason"]
     assert "/secret" not in museum.asked
     assert set(pretend.connected) <= {"93.184.216.34"}
 
@@ -822,8 +822,8 @@ def test_a_redirect_to_a_name_with_a_local_address_is_refused(museum, listed, tm
     museum.answers |= {"/a": redirect("http://inside.example/a")}
     fetch_pictures(listed({"a": "http://museum.example/a"}), tmp_path / "out")
     assert statuses(tmp_path / "out")["a"]["reason"] == (
-        "inside.example is at 10.0.0.7, which is no public address; pass --allow-private if it "
-        "may be fetched from"
+        "inside.example is at 10.0.0.7, which is not a public address; pass --allow-private to "
+        "fetch from it"
     )
     assert pretend.connected == ["93.184.216.34"]
 
@@ -1024,7 +1024,7 @@ def test_a_text_file_lists_one_address_a_line(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"# nothing\n", "lists no address"),
+        (b"# nothing\n", "lists no addresses"),
         (b"http://x/\xff", "not UTF-8 text .byte 9"),
         (None, "re"),
     ],

@@ -142,8 +142,8 @@ def test_a_row_that_is_no_vector_says_why(tmp_path):
         "nan": "number 2 is nan",
         "infinite": "number 3 is -inf",
         "huge": "number 1 is 1e+300",
-        "cut": "'...' is no number",
-        "zero": "every number is 0, which points nowhere",
+        "cut": "'...' is not a number",
+        "zero": "every number is 0, so the vector has no direction",
     }
     assert vectors[[0, 10]].tolist() == [[1, 2, 3], [4, 5, 6]]
 
@@ -152,7 +152,7 @@ def test_columns_that_are_no_number_say_why(tmp_path):
     text = "id,f0,f1\na,1,2\nb,3,x\nc,4,\nd,5,6"
     file = write(tmp_path / "v.csv", text)
     _, ids, vectors, faults = read(file, vector_columns=("f0", "f1"))
-    assert faults == {1: "'x' is no number", 2: "number 2 is nan"}
+    assert faults == {1: "'x' is not a number", 2: "number 2 is nan"}
     assert vectors[[0, 3]].tolist() == [[1, 2], [5, 6]]
     assert ids == ["a", "b", "c", "d"]
 
@@ -250,11 +250,11 @@ def test_vectors_are_joined_to_their_works_and_the_rest_reported(museum, vectors
     assert store.vectors("my-features").tolist() == [[7, 8, 9], [1, 2.5, -3]]
     failures = store.failures().select(["id", "stage", "reason"]).to_pylist()
     assert [tuple(failure.values()) for failure in failures] == [
-        ("x", "vector", "row 2 of features.csv: the catalog has no row of this id"),
-        ("c", "vector", "row 4 of features.csv: id 'c' stands in row 1 already"),
+        ("x", "vector", "row 2 of features.csv: the catalog has no row with this id"),
+        ("c", "vector", "row 4 of features.csv: row 1 has the id 'c' too"),
         (None, "vector", "row 5 of features.csv: no id"),
         ("b", "vector", "row 6 of features.csv: number 2 is nan"),
-        ("d", "catalog", "features.csv has no vector of this id"),
+        ("d", "catalog", "features.csv has no vector with this id"),
     ]
     assert store.manifest.complete
     assert store.damaged_parts() == []
@@ -328,7 +328,7 @@ def test_a_catalog_that_says_an_id_twice_gives_its_first_row(tmp_path):
     assert store.read(["id", "artist"]).to_pylist() == [{"id": "a", "artist": "Ada"}]
     assert (summary.unused, summary.without) == (0, 2)
     assert store.failures().column("reason").to_pylist() == [
-        "row 2 of the catalog: id 'a' stands in row 1 already",
+        "row 2 of the catalog: row 1 has the id 'a' too",
         "row 3 of the catalog: no id",
     ]
 

@@ -132,7 +132,7 @@ def test_vectors_are_read_by_row(tmp_path):
 
 
 def test_an_index_of_nothing_says_so(tmp_path):
-    with pytest.raises(SearchError, match="holds no picture"):
+    with pytest.raises(SearchError, match="has no pictures"):
         build_index(store_of(tmp_path / "i"), "rgb")
 
 

@@ -526,7 +526,7 @@ def test_json_has_one_object_a_line_with_its_kind_first(broken):
 
 def test_the_table_names_faults_labels_columns_and_sizes(broken):
     output = run(broken, "--table", "--examples", "1", "--max-pixels", CAP)
-    assert "        2  rows whose picture is not there\n           lost: images/lost.jpg" in output
+    assert "        2  rows whose picture is missing\n           lost: images/lost.jpg" in output
     assert "Renamed.JPG; " not in output  # the second example
     assert "--hashes" in output
     assert re.search(r"artist +3 +\d+ +0\.\d{3} +0\.\d{3}", output)

@@ -148,7 +148,7 @@ def test_a_group_stays_on_one_side(store):
     schools = np.arange(ROWS) // 4 % 10
     sides = red.split
     assert set(schools[sides.learned]) & set(schools[sides.test]) == set()
-    assert sides.description.endswith("each school in one part")
+    assert sides.description.endswith("each school in one set")
 
 
 def test_the_command_marks_the_best_of_each_label(path):

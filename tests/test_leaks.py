@@ -231,7 +231,7 @@ def test_an_evaluation_refuses_a_split_that_leaks(copies):
 
 
 def test_one_part_alone_cannot_leak(copies):
-    with pytest.raises(EvaluationError, match=r"'artist' needs two parts, .*; it has none"):
+    with pytest.raises(EvaluationError, match=r"'artist' needs two sets, .*; it has none"):
         audit_splits(copies, ["artist"])
 
 

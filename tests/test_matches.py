@@ -118,7 +118,7 @@ def test_the_page_says_all_that_a_citation_needs():
         "<dt>Credit line</dt><dd dir=\"auto\">Gift of B</dd>",
         "<dt>Rights</dt><dd dir=\"auto\">CC0</dd>", 'href="https://example.org/1"',
         "artsim similar a.jpg", "2026-11-22", "artsim 0.1.0", "0" * 64,
-        "toy:mean-color", "indexes/prints (1,234 images)",
+        "toy:mean-color", "indexes/prints (1,234 pictures)",
     ):  # fmt: skip
         assert text in page
 
@@ -151,9 +151,9 @@ def test_pictures_on_the_web_are_linked_and_missing_ones_named(tmp_path):
     page = matches_page(
         cited(found(image="https://x.org/1.jpg"), found(2, image=str(tmp_path / "gone.jpg")))
     )
-    assert "id1: the image is on the web" in page
+    assert "id1: the picture is on the web" in page
     assert 'href="https://x.org/1.jpg"' in page
-    assert "id2: no image" in page
+    assert "id2: no picture" in page
 
 
 def test_a_page_that_lacks_a_value_is_not_written():
@@ -300,7 +300,7 @@ def test_previews_are_printed_where_they_are_asked_for(index):
     ("arguments", "message"),
     [
         (["--why"], "--why is drawn on --sheet FILE or --html FILE; use one"),
-        (["--iiif-base", "https://x.org"], "--iiif-base belongs to --iiif FILE; use both"),
+        (["--iiif-base", "https://x.org"], "--iiif-base needs --iiif FILE; use both"),
         (["--html", "nowhere/a.html"], "no folder 'nowhere' to write 'a.html' to"),
     ],
 )

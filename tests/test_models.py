@@ -330,7 +330,7 @@ def test_tokens_that_are_no_positions_are_left_out_where_they_are(layer, prefix)
 def test_a_layer_of_unknown_layout_is_only_flattened():
     layer = "timm:mixer_s32_224@blocks.0.mlp_tokens.fc1"
     for pooling in ("", "/max", "/gem", "/gram"):
-        with pytest.raises(ModelError, match=r"layout is not known; use \S+fc1/flatten or another"):
+        with pytest.raises(ModelError, match=r"layout is unknown; use \S+fc1/flatten or another"):
             tap_info(layer + pooling)
     assert tap_info(f"{layer}/flatten") == [("flatten", 512 * 256)]
 

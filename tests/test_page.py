@@ -186,7 +186,7 @@ def shows_first(page, *hues):
 
 
 def like(page, hue, *more):
-    """Open the page on a question by a work."""
+    """Open the page on the works similar to one."""
     page.goto("/?" + "&".join([f"q=1:id:h{hue}", *more]))
     expect(page.locator("#tray")).to_be_visible()
 
@@ -244,28 +244,28 @@ def test_facets_narrow_down_with_counts_and_stay_on_the_way(page):
 
 def test_a_word_in_a_column_narrows_down_beside_its_values(page):
     page.goto("/")
-    page.get_by_label("Text that is contained").fill("hue 3")
-    page.get_by_label("Text that is contained").press("Enter")
+    page.get_by_label("Text to find").fill("hue 3")
+    page.get_by_label("Text to find").press("Enter")
     expect(page.locator("#heading")).to_have_text("6 of 30 works")
     assert set(titles(page).all_text_contents()) == {
         f"Hue {hue}" for hue in (36, 300, 312, 324, 336, 348)
     }
-    expect(page.get_by_label("Text that is contained")).to_be_focused()
+    expect(page.get_by_label("Text to find")).to_be_focused()
     page.locator("#refine label").filter(has_text="Red school").locator("input").check()
     expect(page.locator("#heading")).to_have_text("1 of 30 works")
     expect(page).to_have_url(re.compile(r"contains\.title=hue\+3&in\.artist=Red\+school"))
     page.reload()
     expect(page.locator("#heading")).to_have_text("1 of 30 works")
     page.get_by_label("In the column").select_option("artist")
-    expect(page.locator("#nothing")).to_contain_text("No work meets these conditions")
-    page.get_by_label("Text that is contained").fill("")
-    page.get_by_label("Text that is contained").press("Enter")
+    expect(page.locator("#nothing")).to_contain_text("No works meet these conditions")
+    page.get_by_label("Text to find").fill("")
+    page.get_by_label("Text to find").press("Enter")
     expect(page.locator("#heading")).to_have_text("10 of 30 works")
 
 
 def test_more_is_shown_where_there_is_more(page):
-    for question, all_of_them in (("/?k=10", 30), ("/?q=1:id:h0&k=10", 29)):
-        page.goto(question)
+    for query, all_of_them in (("/?k=10", 30), ("/?q=1:id:h0&k=10", 29)):
+        page.goto(query)
         expect(titles(page)).to_have_count(10)
         first = titles(page).all_text_contents()
         page.get_by_role("button", name="Show more").click()
@@ -279,14 +279,14 @@ def test_no_work_says_why(page):
     like(page, 0, "in.artist=Nobody")
     expect(page.locator("#nothing")).to_contain_text("condition")
     page.get_by_role("button", name="Back to all works").click()
-    expect(page.locator("#nothing")).to_contain_text("No work meets these conditions")
+    expect(page.locator("#nothing")).to_contain_text("No works meet these conditions")
 
 
 def test_plus_and_minus_change_what_is_found(page):
     like(page, 0)
     shows_first(page, 12, 348)
     card(page, "Hue 120").hover()
-    card(page, "Hue 120").get_by_role("button", name="More like this too").click()
+    card(page, "Hue 120").get_by_role("button", name="More like this").click()
     expect(page.locator(".chip")).to_have_count(2)
     shows_first(page, 60)  # between red and green
     page.get_by_role("button", name="Less like Hue 120 instead").click()
@@ -299,15 +299,15 @@ def test_plus_and_minus_change_what_is_found(page):
     shows_first(page, 12, 348)
 
 
-def test_a_picture_is_sent_and_its_detail_asked_by(page):
+def test_an_uploaded_picture_and_its_detail_are_queries(page):
     page.goto("/")
     two = png(color_of(0), color_of(240), size=(200, 100))
-    page.get_by_label("Picture to look for").set_input_files(
+    page.get_by_label("Picture to search with").set_input_files(
         {"name": "two.png", "mimeType": "image/png", "buffer": two}
     )
     expect(page.locator("#tray .name")).to_have_text("two.png")
     shows_first(page, 300)  # between red and blue
-    assert "q=" not in page.url  # whoever is sent the link has no such picture
+    assert "q=" not in page.url  # a visitor who opens the link has no such picture
     stage = page.locator(".stage")
     box = stage.bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.1)
@@ -315,7 +315,7 @@ def test_a_picture_is_sent_and_its_detail_asked_by(page):
     page.mouse.move(box["x"] + box["width"] * 0.9, box["y"] + box["height"] * 0.9, steps=3)
     page.mouse.up()
     shows_first(page, 240)
-    expect(page.get_by_text("Like a detail of")).to_be_visible()
+    expect(page.get_by_text("Similar to a detail of")).to_be_visible()
     page.get_by_role("button", name="Search with the whole picture").click()
     shows_first(page, 300)
     page.reload()  # the server keeps it, and so does this visitor's history
@@ -329,16 +329,16 @@ def test_a_detail_is_drawn_with_keys(page):
     for key in ("Enter", "ArrowRight", "ArrowDown", "Shift+ArrowLeft"):
         stage.press(key)
     expect(page).to_have_url(re.compile(re.escape("q=1%4032%2C32%2C38%2C40%3Aid%3Ah60")))
-    expect(page.get_by_text("Like a detail of")).to_be_visible()
+    expect(page.get_by_text("Similar to a detail of")).to_be_visible()
     page.locator(".stage").press("Delete")
     expect(page).to_have_url(re.compile(re.escape("q=1%3Aid%3Ah60")))
 
 
-def test_a_detail_of_a_work_is_found_outlined_and_gone_on_from(page):
+def test_a_detail_of_a_work_is_found_and_outlined_and_is_a_new_query(page):
     page.goto("/?index=details&q=1:id:blue.png")
     expect(page.locator("#heading")).to_have_text("2 matches")
     expect(page.locator("#grid .found")).to_have_count(0)
-    page.get_by_label("Look for it in the details of works").check()
+    page.get_by_label("Find works that contain it as a detail").check()
     expect(page).to_have_url(re.compile("details=1"))
     first = page.locator("#grid li").first
     expect(first.locator(".title")).to_have_text("both.png")
@@ -360,8 +360,8 @@ def test_a_detail_of_a_work_is_found_outlined_and_gone_on_from(page):
     first.hover()
     first.get_by_role("button", name="Details").click()
     expect(dialog.locator(".found")).to_be_visible()
-    dialog.get_by_role("button", name="See what is like the detail").click()
-    expect(page.get_by_text("Like a detail of")).to_be_visible()
+    dialog.get_by_role("button", name="Find works similar to this detail").click()
+    expect(page.get_by_text("Similar to a detail of")).to_be_visible()
     expect(page).to_have_url(re.compile(re.escape("q=1%4050%2C50%2C50%2C50%3Aid%3Aboth.png")))
     expect(titles(page).first).to_have_text("blue.png")
 
@@ -369,7 +369,7 @@ def test_a_detail_of_a_work_is_found_outlined_and_gone_on_from(page):
 def test_details_are_offered_where_the_index_has_tiles(page):
     like(page, 0)
     expect(page.locator("#heading")).to_have_text("29 matches")
-    expect(page.get_by_label("Look for it in the details of works")).to_have_count(0)
+    expect(page.get_by_label("Find works that contain it as a detail")).to_have_count(0)
 
 
 def test_a_broken_picture_is_refused_in_one_line_and_the_page_stays(page):
@@ -379,7 +379,7 @@ def test_a_broken_picture_is_refused_in_one_line_and_the_page_stays(page):
         ("torn.png", "image/png", png(color_of(0))[:60], "cannot be decoded"),
         ("notes.txt", "text/plain", b"no picture", "send the picture's file"),
     ):
-        page.get_by_label("Picture to look for").set_input_files(
+        page.get_by_label("Picture to search with").set_input_files(
             {"name": name, "mimeType": kind, "buffer": data}
         )
         expect(page.locator("#error")).to_be_visible()
@@ -486,25 +486,25 @@ def test_an_index_without_columns_has_nothing_to_refine_by(page):
     expect(page.locator("#refine")).to_have_text("RefineDone")
 
 
-def test_words_are_asked_where_the_network_knows_them(page):
+def test_words_are_queries_where_the_network_knows_them(page):
     page.goto("/")
     expect(page.locator("#heading")).to_have_text("30 works")
-    expect(page.get_by_label("Words to look for")).to_be_hidden()
+    expect(page.get_by_label("Search by words")).to_be_hidden()
     page.locator("#index").select_option("words")
     expect(page).to_have_url(re.compile("index=words"))
-    expect(page.get_by_label("Words to look for")).to_be_visible()
+    expect(page.get_by_label("Search by words")).to_be_visible()
     expect(page.get_by_role("button", name="Map")).to_be_hidden()
     page.keyboard.press("Escape")
     page.locator("body").press("/")
     page.keyboard.type("green")
     page.keyboard.press("Enter")
     shows_first(page, 120)
-    page.get_by_label("Words to look for").fill("red")
+    page.get_by_label("Search by words").fill("red")
     page.get_by_role("button", name="Add", exact=True).click()
     shows_first(page, 60)
 
 
-def test_an_address_is_asked_by_where_the_server_fetches(browser, museum, monkeypatch):
+def test_an_address_is_a_query_where_the_server_fetches(browser, museum, monkeypatch):
     monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
     room = museum.rooms["colors"]
     app = make_app(Museum([room.store], lambda _: room.encoder), limits=Limits(fetch=True))
@@ -533,7 +533,7 @@ def test_aspects_are_weighed_and_relations_kept(page):
     page.get_by_text("More options").click()
     page.get_by_label("Not the same").last.select_option("artist")
     expect(page.locator("#summary")).to_contain_text("among 20 of 30 works")
-    page.get_by_label("Of the same").select_option("artist")
+    page.get_by_label("Per column").select_option("artist")
     expect(page.locator("#heading")).to_have_text("2 matches")
 
 
@@ -550,21 +550,21 @@ def test_more_options_relate_matches_in_time_and_limit_them(page):
     expect(page.get_by_text("More options (1 set)")).to_be_visible()
     expect(page.get_by_label("Made before the year")).to_be_focused()
     page.get_by_label("the query").check()
-    expect(page).to_have_url(re.compile("earlier-than=asked"))
+    expect(page).to_have_url(re.compile("earlier-than=query"))
     expect(page.locator("#heading")).to_have_text("5 matches")
     expect(page.get_by_label("Made before the year")).to_have_value("")
     card(page, "Hue 24").locator("a.picture").click()  # it is meant of each work in turn
     expect(page.locator("#heading")).to_have_text("2 matches")
     page.get_by_label("the query").uncheck()
-    page.get_by_label("Of the same").select_option("artist")
+    page.get_by_label("Per column").select_option("artist")
     expect(page.locator("#heading")).to_have_text("3 matches")  # one of each school
-    page.get_by_label("Most of one artist").fill("2")
-    page.get_by_label("Most of one artist").press("Enter")
+    page.get_by_label("Limit per artist").fill("2")
+    page.get_by_label("Limit per artist").press("Enter")
     expect(page.locator("#heading")).to_have_text("6 matches")
-    page.get_by_label("Of the same").nth(1).select_option("title")
+    page.get_by_label("Per column").nth(1).select_option("title")
     expect(page).to_have_url(re.compile("max-per.artist=2&max-per.title=1"))
-    page.get_by_label("From percentile").last.fill("100")
-    page.get_by_label("From percentile").last.press("Enter")
+    page.get_by_label("Percentile at least").last.fill("100")
+    page.get_by_label("Percentile at least").last.press("Enter")
     expect(page.locator("#nothing")).to_contain_text("below the minimum of 100")
 
 
@@ -630,10 +630,12 @@ def test_the_map_shows_works_and_leads_to_them(page):
 
 def test_facets_narrow_the_map_down_too(page):
     page.goto("/?view=map")
-    expect(page.locator("#map .bar")).to_contain_text("30 works; what looks alike")
+    expect(page.locator("#map .bar")).to_contain_text("30 works; similar works are close together")
     blue = page.locator("#refine label").filter(has_text="Blue school")
     blue.locator("input").check()
-    expect(page.locator("#map .bar")).to_contain_text("10 of 30 works; what looks alike")
+    expect(page.locator("#map .bar")).to_contain_text(
+        "10 of 30 works; similar works are close together"
+    )
     expect(page.get_by_role("status").first).to_have_text("Map of 10 of 30 works")
     canvas = page.locator("canvas")
     shown = set()
@@ -647,7 +649,7 @@ def test_facets_narrow_the_map_down_too(page):
     page.go_back()
     expect(page.locator("#map .bar")).to_contain_text("10 of 30 works")
     page.get_by_role("button", name="Clear").click()
-    expect(page.locator("#map .bar")).to_contain_text("30 works; what looks alike")
+    expect(page.locator("#map .bar")).to_contain_text("30 works; similar works are close together")
 
 
 def test_answers_are_exported(page):
@@ -682,7 +684,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
         expect(page.locator("#refine")).to_be_hidden()
         expect(page.get_by_role("button", name="Refine (1)")).to_be_focused()
         page.goto("/?q=1:id:h0&not-same=artist")  # with more options, open
-        expect(page.get_by_label("Most", exact=True)).to_be_visible()
+        expect(page.get_by_label("Limit", exact=True)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 390
 
 

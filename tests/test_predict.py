@@ -253,7 +253,7 @@ def test_the_command_prints_probabilities_and_neighbors(path):
     assert "no evidence" not in result.stdout
     assert [line.split()[-1] for line in lines if line.startswith(" 1.000") or "blue-" in line][1:]
     result = run("predict", "--id", "blue-40", "--head", "hue", "--index", path, "--table")
-    assert "the head was fitted on this image, so the prediction is no evidence" in result.stdout
+    assert "the head was trained on this picture, so the prediction is no evidence" in result.stdout
 
 
 def test_the_command_prints_json_lines_in_a_pipe(path):
@@ -347,7 +347,7 @@ def test_misuse_is_one_line(path, monkeypatch, tmp_path, paint, args, message):
 def test_an_index_without_a_head_says_how_to_make_one(path, tmp_path):
     embed_collection(read_collection(path.parent / "museum"), tmp_path / "bare", toy())
     output = run("predict", "--index", tmp_path / "bare", "--id", "red-1", code=1).output
-    assert "has no head; fit one with 'artsim probe --label LABEL'" in output
+    assert "has no head; train one with 'artsim probe --label LABEL'" in output
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def test_a_group_stays_on_one_side(store):
     painters = np.arange(ROWS) // 10
     sides = [set(painters[rows]) for rows in (found.split.train, found.split.test)]
     assert sides[0] & sides[1] == set()
-    assert found.split.description.endswith("stratified by hue, each painter in one part")
+    assert found.split.description.endswith("stratified by hue, each painter in one set")
     with pytest.raises(EvaluationError, match=r"'side' has 12 values of 'painter' in train and in"):
         probed(store, "hue", split="side", group="painter")
 
@@ -337,7 +337,7 @@ def test_a_half_written_head_is_refused(store):
     with pytest.raises(StoreError, match=r"torn.json' is damaged \(torn.safetensors is not what"):
         load_head(file)
     weights.unlink()
-    with pytest.raises(StoreError, match=r"is damaged .* fit it again with 'artsim probe'"):
+    with pytest.raises(StoreError, match=r"is damaged .* train it again with 'artsim probe'"):
         load_head(file)
     file.write_text('{"format": 99}')
     weights.write_bytes(b"")
@@ -415,7 +415,7 @@ def test_ids_are_told_from_measures(name, numbers, expected):
         (("--label", "nation"), "no column 'nation'; choose from hue, tags"),
         (("--label", "hue", "--with", "catalogd"), "'catalogd' cannot be a feature: it is an"),
         (("--label", "hue", "--with", "title"), "'title' cannot be a feature: all 120 values"),
-        (("--label", "hue", "--with", "id"), "'id' cannot be a feature: it names the picture"),
+        (("--label", "hue", "--with", "id"), "'id' cannot be a feature: it identifies the picture"),
         (("--label", "hue", "--with", "hue"), "it is the label itself; leave it out"),
         (("--label", "old = year < 1600", "--with", "year"), "it is what 'old = year < 1600' is"),
         (("--label", "hue", "--with", "weight"), "no column 'weight' to be a feature; choose from"),
@@ -527,7 +527,7 @@ def test_whole_groups_stand_beside_the_ordinary_split(path):
         in (result.stdout)
     )
     assert "stratified by hue; 84 + 12 pictures" in result.stdout
-    assert "stratified by hue, each painter in one part" in result.stdout
+    assert "stratified by hue, each painter in one set" in result.stdout
     found = [json.loads(line) for line in run("probe", "--index", path, *args).stdout.splitlines()]
     assert [(row.get("label"), row["group"]) for row in found] == [
         ("hue", "painter"),

@@ -356,7 +356,7 @@ def test_lithographs_are_trained_end_to_end(moma, tmp_path):
     report = (path / "report.md").read_text()
     assert "published: .540 and .650" in report
     assert (
-        "- Published: 85.71 % accuracy; validation 54.0 % last, 65.0 % best. Beware: 85" in report
+        "- Published: 85.71 % accuracy; validation 54.0 % last, 65.0 % best. Caveat: 85" in report
     )
 
 
@@ -487,7 +487,7 @@ def backbones(path):
 
 
 def test_a_loss_that_is_no_number_stops_with_the_pictures(wikiart, tmp_path):
-    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d, with the images"):
+    with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d, with the pictures"):
         run(tmp_path / "nan", RECURRENT, wikiart, **(SMALL | {"lr": "1e30"}))
 
 

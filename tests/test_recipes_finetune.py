@@ -308,7 +308,7 @@ def test_predictions_of_a_run_are_compared_with_the_catalog(tuned):
         cli, ["predict", "--run", str(tuned), "--id", learned, "--table", "--device", "cpu"]
     )
     assert "Catalog: " in said.output
-    assert "Note: the network was trained on this image, or chosen by it" in said.output
+    assert "Note: the network was trained on this picture, or chosen by it" in said.output
 
 
 def test_a_label_that_is_so_or_not_is_said_in_words(paintings, tmp_path):
@@ -369,7 +369,7 @@ def test_runs_are_compared_picture_by_picture(tuned, paintings, tmp_path):
 def test_runs_with_other_test_pictures_are_not_compared(tuned, paintings, tmp_path):
     settings = SMALL | {"epochs": "1", "max_steps": "1"}
     other = run(tmp_path / "other", paintings, seed=1, **settings)
-    with pytest.raises(TrainingError, match="have other test images of 'artist'"):
+    with pytest.raises(TrainingError, match="have different test pictures of 'artist'"):
         compare_runs([tuned, other])
     style = run(tmp_path / "style", paintings, **(settings | {"label": "style"}))
     with pytest.raises(TrainingError, match="no task in common"):

@@ -177,7 +177,7 @@ def test_a_fine_tuned_network_is_compared_with_probes_of_the_frozen_one(squashed
 
 def test_in_the_variable_shape_each_picture_keeps_its_aspect_ratio(variable):
     assert losses(variable) == pytest.approx(VARIABLE_LOSSES, rel=1e-3)
-    assert "Images kept their aspect ratio" in (variable / "report.md").read_text()
+    assert "Pictures kept their aspect ratios" in (variable / "report.md").read_text()
     assert load_classifier(variable)[0].preprocessing.fit == Fit.PAD
     assert len(predictions(variable)) == 48
 

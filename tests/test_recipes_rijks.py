@@ -88,7 +88,7 @@ def test_pictures_that_lack_a_label_are_left_out_with_the_classes_that_only_they
     assert (creators.classes, creators.strata.tolist()) == (("a", "b"), [0, 1, -1, -1])
     assert materials.classes == ("ink", "oil")
     assert materials.labeled.tolist() == [0, 1]
-    with pytest.raises(TrainingError, match="no image has all of creator, material"):
+    with pytest.raises(TrainingError, match="no picture has all of creator, material"):
         in_all([multiclass("creator", ["a", None]), multilabel("material", [None, ["ink"]])])
 
 

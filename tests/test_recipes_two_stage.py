@@ -274,7 +274,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(
 
 def test_a_branch_without_a_picture_is_refused(antiquities, tmp_path):
     (tmp_path / "tree.toml").write_text('label = "object_type"\n[branches.Coins]\nfields = {}')
-    with pytest.raises(TrainingError, match="no image has the object_type 'Coins'"):
+    with pytest.raises(TrainingError, match="no picture has the object_type 'Coins'"):
         run(tmp_path / "two", antiquities, **SMALL, tree=str(tmp_path / "tree.toml"))
 
 

@@ -149,7 +149,7 @@ def test_a_label_is_evaluated_again_with_each_artist_in_one_set(found):
     grouped = found.labels[0].grouped
     assert (grouped.group, grouped.seen) == ("artist", 24)
     assert grouped.purity == pytest.approx(119 / 120)
-    assert "each artist in one part" in grouped.split.description
+    assert "each artist in one set" in grouped.split.description
 
 
 def test_copies_of_test_images_are_left_out_of_training_unless_kept(path, tmp_path):
@@ -224,7 +224,8 @@ def test_predictions_of_another_model_are_studied_instead_of_the_probes(path):
 def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
     one = {"ids": ("p8",), "truth": ("red",), "probabilities": np.ones((1, 3))}
     with pytest.raises(
-        EvaluationError, match="are for 1 images that are not the 24 test images of split 'side'"
+        EvaluationError,
+        match="are for 1 pictures that are not the 24 test pictures of split 'side'",
     ):
         study_with(path, **one)
     with pytest.raises(
@@ -236,7 +237,7 @@ def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train": ("p8",)}, "1 test images of 'hue' are also in its training set"),
+        ({"train": ("p8",)}, "1 test pictures of 'hue' are also in its training set"),
         ({"train": ("nobody",)}, "the first is 'nobody'"),
         ({"classes": ("blue", "green", "pink")}, "'pink' is not a class of 'hue'"),
         ({"truth": ("green",) * 24}, "in the predictions 'hue' of 'p8' is 'green'"),
@@ -323,7 +324,7 @@ def test_figures_say_in_words_what_they_show(html):
     figures = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     assert len(figures) == 2 + 1 + 3  # two choices, the map, one of each hue
     assert all("<title>" in figure for figure in figures)
-    assert "Neighbors: 1 was chosen, with 100.0% on 12 validation images" in html
+    assert "Neighbors: 1 was chosen, with 100.0% on 12 validation pictures" in html
 
 
 def test_the_same_index_and_command_make_the_same_page(path, found, html):

@@ -117,7 +117,7 @@ def test_names_that_look_like_markup_are_shown_and_the_page_is_whole(page):
 def test_the_network_is_compared_with_the_best_baseline(page):
     text, _ = page
     assert (
-        "The network reaches an accuracy of <b>50.0% (10.0\N{EN DASH}90.0)</b> on 2 test images. "
+        "The network reaches an accuracy of <b>50.0% (10.0\N{EN DASH}90.0)</b> on 2 test pictures. "
         "The best baseline, probe, reaches 75.0% (20.0\N{EN DASH}100.0): 25.0 points higher."
     ) in text
     row = '<tr><th scope="row">medium</th>' + "".join(

@@ -181,10 +181,13 @@ def test_a_mistyped_id_of_many_names_those_that_begin_or_end_like_it(tmp_path, a
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"terms": ()}, "nothing is looked for; give a picture, an id or text"),
-        ({"terms": ("-1*a0",)}, "nothing is looked for"),
+        ({"terms": ()}, "the query is empty; give a picture, an id or text"),
+        ({"terms": ("-1*a0",)}, "the query is empty"),
         ({"terms": ("a0",), "k": 0}, "k must be at least 1, got 0"),
-        ({"terms": ("a0", "2*b20"), "best_of_each": True}, "the best of each takes every picture"),
+        (
+            {"terms": ("a0", "2*b20"), "best_of_each": True},
+            "ranking by the closest query takes no weights",
+        ),
         ({"terms": ("a0",), "by": (Aspect("east", 0),)}, "weight 0; give a number above zero"),
         ({"terms": ("a0",), "max_per": {"artist": 0}}, "at least 1 match per artist"),
         ({"terms": ("a0",), "contemporary": -1}, "within -1 years; give 0 to 1,000,000"),
@@ -221,7 +224,7 @@ def test_terms_that_cancel_out_are_refused(compass):
 
 def test_an_index_of_nothing_says_so(tmp_path):
     store = make_store(tmp_path / "index", [], {"east": at()})
-    with pytest.raises(SearchError, match="holds no picture; see 'artsim info'"):
+    with pytest.raises(SearchError, match="has no pictures; see 'artsim info'"):
         ask(Searcher(store), "a0")
 
 
@@ -259,7 +262,7 @@ def test_limits_on_what_is_no_group_are_refused(compass, tmp_path):
         ids(compass, "a0", max_per={"painter": 1})
     years = pa.array([{"begin": 1, "end": 2}] * 2)
     store = make_store(tmp_path / "i", ["a", "b"], {"t": at(0, 9)}, {"dated": years})
-    with pytest.raises(SearchError, match="'dated' holds ranges of years, which are no groups"):
+    with pytest.raises(SearchError, match="'dated' holds ranges of years, which cannot be grouped"):
         ids(Searcher(store), "a", max_per={"dated": 1})
 
 
@@ -375,7 +378,7 @@ def test_another_index_is_joined_by_id_and_what_it_lacks_is_counted(twofold, tmp
 @pytest.mark.parametrize(
     ("by", "message"),
     [
-        (("hue",), "'hue' is no tap of .*twofold'; choose from deep, shallow/gram"),
+        (("hue",), "'hue' is not a tap of .*twofold'; choose from deep, shallow/gram"),
         (("none:hue",), "no other index 'none' was opened; choose from none"),
         (("style", "gram"), "the tap 'shallow/gram' is named twice in --by"),
     ],
@@ -679,7 +682,7 @@ def test_weights_that_are_gone_are_asked_for(colors, tmp_path):
     store = Store.open(tmp_path / "index")
     assert load_index_extractor(store).passport.differences(extractor.passport) == []
     (tmp_path / "mine.pth").rename(tmp_path / "moved.pth")
-    with pytest.raises(ModelError, match=r"mine.pth', which are not there; pass --weights FILE"):
+    with pytest.raises(ModelError, match=r"mine.pth', which are missing; pass --weights FILE"):
         load_index_extractor(store)
     again = load_index_extractor(store, weights=tmp_path / "moved.pth")
     assert again.passport.differences(extractor.passport) == []
@@ -714,7 +717,7 @@ def test_stored_vectors_are_those_of_the_network(tmp_path, settings):
 
 
 def test_a_network_without_words_says_which_have_them(resnet):
-    with pytest.raises(ModelError, match=r"knows no words; embed the collection by .* -m clip"):
+    with pytest.raises(ModelError, match=r"cannot read text; embed the collection with .* -m clip"):
         Searcher(resnet).search(SearchRequest(terms=(Term(text="a halo"),)))
 
 
@@ -788,7 +791,7 @@ def test_words_are_compared_with_the_embedding_alone(tiny_clip, tmp_path):
     embed_collection(collection, tmp_path / "both", extractor)
     tap = extractor.passport.taps[1].name
     with pytest.raises(
-        SearchError, match=r"words cannot be compared by the tap .*only by embedding"
+        SearchError, match=r"text cannot be compared by the tap .*only by embedding"
     ):
         Searcher(Store.open(tmp_path / "both"), tap=tap).search(
             SearchRequest(terms=(Term(text="gold"),))
@@ -818,7 +821,7 @@ def test_what_is_wrong_whatever_is_asked_by_is_found_without_asking(compass):
     for options, message in [
         ({"where": "yeer < 3"}, "cannot read 'yeer < 3'"),
         ({"where": ""}, "cannot read ''"),
-        ({"by": (Aspect("nope"),)}, "'nope' is no tap"),
+        ({"by": (Aspect("nope"),)}, "'nope' is not a tap"),
         ({"details": True}, "has no tiles"),
         ({"exclude": ("gone",)}, "no picture has the id 'gone'"),
         ({"max_per": {"nope": 1}}, "no column 'nope'"),

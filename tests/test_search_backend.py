@@ -40,7 +40,7 @@ class NumpyBackend:
     def find(self, id_):
         found = [key for key, work in enumerate(self.works) if work["id"] == id_]
         if not found:
-            raise SearchError(f"no image has the id {id_!r}")
+            raise SearchError(f"no picture has the id {id_!r}")
         return found[0]
 
     def known(self, keys):
@@ -143,7 +143,7 @@ def test_a_backend_added_through_the_seam_gives_the_same_answers(store):
 
 def test_a_backend_finds_counts_and_reads(backend):
     assert [backend.find("w7"), backend.find("w0")] == [7, 0]
-    with pytest.raises(SearchError, match=r"no (image|picture) has the id 'x'"):
+    with pytest.raises(SearchError, match=r"no picture has the id 'x'"):
         backend.find("x")
     assert [id_ for id_, _, _ in backend.known([5, 2])] == ["w5", "w2"]
     assert backend.count(None, ()) == N

@@ -140,7 +140,7 @@ def test_a_picture_is_fetched_from_a_server(here, place):
 
 def test_a_private_address_is_refused(here):
     result = run("http://127.0.0.1:9/a.png", code=1)
-    assert "127.0.0.1, which is no public address; pass --allow-private" in result.output
+    assert "127.0.0.1, which is not a public address; pass --allow-private" in result.output
 
 
 def test_an_address_without_a_picture_is_one_line(here):
@@ -256,7 +256,7 @@ def test_wrong_options_are_explained(here, args, message):
         (("2*gone.jpg",), "no file 'gone.jpg', and no picture"),
         (("\x00",), r"no file '\x00', and no picture"),
         (("a" * 5000,), "and no picture has the id 'aaaa"),
-        (("--minus", "a0", "c90", "--any"), "the best of each takes every picture as it is"),
+        (("--minus", "a0", "c90", "--any"), "ranking by the closest query takes no weights"),
         (("0*a0",), "the weight of a0 is 0"),
         (("a0", "--crop", "1,2"), "cannot read the box '1,2'; write x,y,width,height"),
         (("a0", "--crop", "90,0,5,5"), "holds nothing of a picture"),

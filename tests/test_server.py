@@ -26,7 +26,7 @@ from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.search import IndexEncoder, Searcher, SearchRequest, Term
 from artsim.server import Limits, Museum, make_app
-from artsim.server.asking import Asker
+from artsim.server.batching import Batcher
 from artsim.server.room import Room
 from artsim.server.settings import Limits as ServerLimits
 from artsim.server.thumbnails import Thumbnails
@@ -148,7 +148,7 @@ def ids(found):
 # --- questions ----------------------------------------------------------------------------
 
 
-def test_an_index_says_what_it_can_be_asked(visitor):
+def test_an_index_says_which_queries_it_takes(visitor):
     (index,) = visitor.get("/api/indexes").json()
     assert index["name"] == "compass index"
     assert index["rows"] == 7
@@ -195,13 +195,13 @@ def test_every_option_of_the_command_line_is_taken(visitor, options, expected):
     assert ids(search(visitor, {"id": "a0"}, **options)) == expected
 
 
-def test_plus_and_minus_move_the_question(visitor):
+def test_plus_and_minus_move_the_query(visitor):
     more = search(visitor, {"id": "b20"}, {"id": "c90"}, k=1)
     less = search(visitor, {"id": "b20"}, {"id": "c90", "weight": -0.5}, k=1)
     assert (ids(more), ids(less)) == (["n60"], ["a0"])
 
 
-def test_the_best_of_each_term_counts_when_asked(visitor):
+def test_the_closest_term_counts_on_request(visitor):
     assert set(ids(search(visitor, {"id": "a0"}, {"id": "c90"}, any=True, k=2))) == {"a10", "b20"}
 
 
@@ -210,13 +210,17 @@ def test_the_best_of_each_term_counts_when_asked(visitor):
     [
         ({"terms": [{"id": "a0"}], "details": True}, 400, "--tiles"),
         ({"terms": [{"id": "a00"}]}, 400, "no picture has the id 'a00' in 'compass index'"),
-        ({"terms": []}, 400, "nothing is looked for"),
+        ({"terms": []}, 400, "the query is empty"),
         ({"terms": [{"id": "a0", "text": "b"}]}, 400, "exactly one"),
-        ({"terms": [{"id": "a0"}], "k": 51}, 400, "at most 50 matches are shown, got k = 51"),
-        ({"terms": [{"id": "a0"}] * 5}, 400, "at most 4 terms are taken, got 5"),
+        ({"terms": [{"id": "a0"}], "k": 51}, 400, "at most 50 matches are possible, got k = 51"),
+        ({"terms": [{"id": "a0"}] * 5}, 400, "a query has at most 4 terms, got 5"),
         ({"terms": [{"id": "a0"}], "where": "1 = 1"}, 422, "where"),
         ({"terms": [{"url": "http://127.0.0.1/"}]}, 400, "does not fetch pictures from the web"),
-        ({"terms": [{"upload": "0" * 64}]}, 400, "the picture is no longer kept; send it again"),
+        (
+            {"terms": [{"upload": "0" * 64}]},
+            400,
+            "the uploaded picture has expired; upload it again",
+        ),
         ({"terms": [{"file": "/etc/passwd"}]}, 422, "file"),
         (
             {"terms": [{"id": "a0"}], "conditions": [{"column": "1; drop", "op": "="}]},
@@ -225,7 +229,7 @@ def test_the_best_of_each_term_counts_when_asked(visitor):
         ),
     ],
 )
-def test_what_cannot_be_asked_is_refused_in_a_line(visitor, store, body, status, said):
+def test_an_impossible_query_is_refused_in_a_line(visitor, store, body, status, said):
     answer = visitor.post(f"{ROOM}/search", json=body)
     assert answer.status_code == status
     assert said in answer.text
@@ -245,7 +249,7 @@ def send(visitor, data, kind="image/png"):
     return visitor.post(f"{ROOM}/uploads", content=data, headers={"content-type": kind})
 
 
-def test_an_uploaded_picture_is_asked_by_and_cropped(visitor):
+def test_an_uploaded_picture_is_a_query_and_is_cropped(visitor):
     half = Image.new("RGB", (40, 20), "red")
     half.paste((0, 0, 255), (20, 0, 40, 20))
     out = io.BytesIO()
@@ -253,19 +257,19 @@ def test_an_uploaded_picture_is_asked_by_and_cropped(visitor):
     sent = send(visitor, out.getvalue()).json()
     assert (sent["width"], sent["height"]) == (40, 20)
     term = {"upload": sent["upload"], "name": "mine.png"}
-    assert ids(search(visitor, term, k=2)) == ["c40", "b30"]  # 45 degrees: both alike
+    assert ids(search(visitor, term, k=2)) == ["c40", "b30"]  # 45 degrees: both equally similar
     assert ids(search(visitor, term | {"crop": [50, 0, 50, 100]}, k=1)) == ["c90"]
     assert search(visitor, term, k=1)["queries"][0]["name"] == "mine.png"
 
 
-def test_a_picture_on_the_web_is_asked_by_where_that_is_allowed(museum, monkeypatch):
+def test_a_picture_on_the_web_is_a_query_where_that_is_allowed(museum, monkeypatch):
     visitor = Visitor(make_app(museum, limits=Limits(fetch=True)))
     with web({"/blue.png": png("blue"), "/page": b"<html>"}) as address:
         named = address.replace("127.0.0.1", "localhost") + "/blue.png"
         private = visitor.post(f"{ROOM}/search", json={"terms": [{"url": named}]}).json()
         assert private == {
-            "error": f"'{named}' cannot be fetched (refused): give the public address, http or "
-            "https, of a picture"
+            "error": f"'{named}' cannot be fetched (refused): give a public http or https "
+            "address of a picture"
         }
         monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
         found = search(visitor, {"url": f"{address}/blue.png"}, k=2)
@@ -300,7 +304,7 @@ def test_a_picture_on_a_slow_host_is_given_up_and_holds_up_nobody(museum, monkey
         (png("red")[:60], "image/png", 400, ""),
         (b"", "image/png", 400, "the file is empty"),
         (png("red"), "text/plain", 400, "content type image/*"),
-        (b"0" * 5000, "image/png", 413, "more than the 4,096 bytes allowed were sent"),
+        (b"0" * 5000, "image/png", 413, "the request is larger than the limit of 4,096 bytes"),
     ],
 )
 def test_what_is_no_picture_is_refused(visitor, data, kind, status, said):
@@ -314,7 +318,7 @@ def test_the_oldest_uploads_make_room_for_new_ones():
     first, second, third = (uploads.add(png((n, 0, 0)))[0] for n in (1, 2, 3))
     assert uploads.get(third) == png((3, 0, 0))
     assert uploads.get(second) == png((2, 0, 0))
-    with pytest.raises(SearchError, match="no longer kept"):
+    with pytest.raises(SearchError, match="has expired"):
         uploads.get(first)
 
 
@@ -452,12 +456,12 @@ def test_a_map_gives_each_work_its_place_and_class(visitor, store):
 
 def test_a_map_tells_which_works_meet_conditions_and_shows_these_first(visitor, store, monkeypatch):
     make_layout(store, "compass", LayoutPlan(neighbors=3))
-    asked = {"conditions": [{"column": "artist", "op": "=", "value": "Cyd"}]}
-    found = visitor.post(f"{ROOM}/map", json=asked).json()
+    request = {"conditions": [{"column": "artist", "op": "=", "value": "Cyd"}]}
+    found = visitor.post(f"{ROOM}/map", json=request).json()
     assert found["ids"] == list(WORKS)
     assert found["met"] == [0, 0, 0, 0, 1, 0, 1]
     monkeypatch.setattr("artsim.server.room._POINTS", 3)
-    fewer = visitor.post(f"{ROOM}/map", json=asked).json()
+    fewer = visitor.post(f"{ROOM}/map", json=request).json()
     assert len(fewer["ids"]) == 3
     assert {"c40", "c90"} == {
         id_ for id_, met in zip(fewer["ids"], fewer["met"], strict=True) if met
@@ -602,7 +606,7 @@ def test_a_name_that_is_not_the_servers_is_refused(museum):
     assert "evil.example" in refused.json()["error"]
 
 
-def test_a_question_that_is_too_long_is_refused(visitor):
+def test_a_query_that_is_too_long_is_refused(visitor):
     answer = visitor.post(f"{ROOM}/search", content=b"[" * (1 << 20) + b"[")
     assert answer.status_code == 413
 
@@ -625,7 +629,7 @@ def test_an_answer_that_takes_too_long_is_given_up(museum, monkeypatch):
     monkeypatch.setattr(Searcher, "search_many", lambda *_: time.sleep(0.2) or [])
     answer = Visitor(app).post(f"{ROOM}/search", json={"terms": [{"id": "a0"}]})
     assert answer.status_code == 503
-    time.sleep(0.3)  # the asker is done before another test asks it
+    time.sleep(0.3)  # the batcher is done before another test uses it
 
 
 def test_the_interface_describes_itself(visitor):
@@ -638,11 +642,11 @@ def test_the_interface_describes_itself(visitor):
 
 def test_pictures_of_visitors_who_wait_are_embedded_together(store):
     encoder = Colors()
-    asker = Asker(Searcher(store, encoder=encoder))
+    batcher = Batcher(Searcher(store, encoder=encoder))
     data = [png((250 - n, 0, n * 20)) for n in range(9)]
-    waiting = [asker.ask(SearchRequest(terms=(Term(data=each),), k=1)) for each in data]
+    waiting = [batcher.search(SearchRequest(terms=(Term(data=each),), k=1)) for each in data]
     found = [each.result(timeout=20).matches[0].id for each in waiting]
-    asker.close()
+    batcher.close()
     alone = Searcher(store, encoder=Colors())
     assert found == [
         alone.search(SearchRequest(terms=(Term(data=d),), k=1)).matches[0].id for d in data
@@ -651,30 +655,32 @@ def test_pictures_of_visitors_who_wait_are_embedded_together(store):
     assert len(encoder.batches) < 9
 
 
-def test_a_wrong_question_does_not_spoil_those_asked_with_it(store):
-    asker = Asker(Searcher(store))
-    waiting = [asker.ask(SearchRequest(terms=(Term(id=id_),), k=1)) for id_ in ("a0", "zz", "c90")]
+def test_a_wrong_query_does_not_spoil_the_rest_of_its_batch(store):
+    batcher = Batcher(Searcher(store))
+    waiting = [
+        batcher.search(SearchRequest(terms=(Term(id=id_),), k=1)) for id_ in ("a0", "zz", "c90")
+    ]
     assert waiting[0].result(timeout=20).matches[0].id == "a10"
     with pytest.raises(SearchError, match="'zz'"):
         waiting[1].result(timeout=20)
     assert waiting[2].result(timeout=20).matches[0].id == "n60"
-    asker.close()
+    batcher.close()
 
 
-def test_a_question_that_fails_as_a_whole_does_not_spoil_those_asked_with_it(store):
+def test_a_query_that_fails_as_a_whole_does_not_spoil_the_rest_of_its_batch(store):
     class NoWords(Colors):
         def embed_texts(self, texts):
             raise ModelError("the network knows no words")
 
     encoder = NoWords()
-    asker = Asker(Searcher(store, encoder=encoder))
+    batcher = Batcher(Searcher(store, encoder=encoder))
     first = SearchRequest(terms=(Term(data=png("red")),), k=1)  # the others come while it is asked
     words = SearchRequest(terms=(Term(text="gold"),), k=1)
-    waiting = [asker.ask(each) for each in (first, first, words, first)]
+    waiting = [batcher.search(each) for each in (first, first, words, first)]
     with pytest.raises(ModelError, match="no words"):
         waiting[2].result(timeout=20)
     assert [waiting[n].result(timeout=20).matches[0].id for n in (0, 1, 3)] == ["a0"] * 3
-    asker.close()
+    batcher.close()
 
 
 def test_a_network_embeds_and_explains_one_after_the_other(store, monkeypatch):
@@ -702,7 +708,7 @@ def test_a_network_embeds_and_explains_one_after_the_other(store, monkeypatch):
         embedded = [pool.submit(encoder.embed, [torch.zeros(3, 2, 2)]) for _ in range(4)]
     assert [each.result() for each in (*told, *embedded)] == [[]] * 4 + [{}] * 4
     assert network.met == 0
-    room.asker.close()
+    room.batcher.close()
 
 
 def test_an_index_that_others_are_compared_by_keeps_its_network(tmp_path):
@@ -720,8 +726,8 @@ def test_an_index_that_others_are_compared_by_keeps_its_network(tmp_path):
     visitor = Visitor(make_app(museum))
     kind = {"content-type": "image/png"}
     key = visitor.post("/api/one/uploads", content=png("blue"), headers=kind).json()["upload"]
-    asked = {"terms": [{"upload": key}], "by": [{"name": "compass"}, {"name": "two:compass"}]}
-    found = visitor.post("/api/one/search", json=asked).json()["matches"]
+    request = {"terms": [{"upload": key}], "by": [{"name": "compass"}, {"name": "two:compass"}]}
+    found = visitor.post("/api/one/search", json=request).json()["matches"]
     assert [match["id"] for match in found] == list("bca")
     assert [encoder.batches for encoder in encoders] == [[1], [1]]
     museum.close()
@@ -748,13 +754,13 @@ def test_where_a_network_lies_is_no_visitors_business(store, made_by):
     museum.close()
 
 
-def test_an_index_that_is_embedded_anew_is_served_as_it_was_opened(tmp_path):
+def test_an_index_that_is_embedded_again_is_served_as_it_was_opened(tmp_path):
     made = make_store(tmp_path / "index", ["a", "b"], {"compass": at(0, 5)}, {"title": ["A", "B"]})
     room = Room(made, Colors(), {})
     for file in (tmp_path / "index" / "parts").iterdir():
         file.unlink()
     assert [each["title"] for each in room.browse([], 0, 9, None)["works"]] == ["A", "B"]
-    room.asker.close()
+    room.batcher.close()
 
 
 SHADES = {"red": (250, 20, 10), "rose": (240, 60, 60), "blue": (10, 20, 250), "sky": (60, 90, 240)}
@@ -779,7 +785,7 @@ def growing(tmp_path):
 
 
 def told(visitor):
-    """Return all that a server tells of its works: those alike, best first, by id."""
+    """Return all that a server shows of its works: similar ones, best first, by id."""
     works = visitor.post("/api/index/browse", json={"seed": None}).json()["works"]
     return {
         work["id"]: ids(
@@ -867,7 +873,7 @@ def test_a_network_that_is_loaded_is_kept_for_the_same_index(growing):
     museum.close()
 
 
-def test_a_running_server_notices_and_breaks_no_question_on_the_way(growing, monkeypatch):
+def test_a_running_server_notices_and_interrupts_no_query(growing, monkeypatch):
     monkeypatch.setattr("artsim.server.app._LOOK_SECONDS", 0.02)
     museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colors())
     with serving(make_app(museum)) as address, httpx2.Client(base_url=address) as client:
@@ -893,7 +899,7 @@ def test_a_running_server_notices_and_breaks_no_question_on_the_way(growing, mon
     assert sorted(orders) == [("c.png", "b.png"), ("d.png", "e.png", "b.png")]
 
 
-def test_a_question_by_id_does_not_wait_for_a_picture(store):
+def test_a_query_by_id_does_not_wait_for_a_picture(store):
     class Slow(Colors):
         def __init__(self):
             super().__init__()
@@ -904,14 +910,14 @@ def test_a_question_by_id_does_not_wait_for_a_picture(store):
             return super().embed(pixels)
 
     encoder = Slow()
-    asker = Asker(Searcher(store, encoder=encoder))
-    picture = asker.ask(SearchRequest(terms=(Term(data=png("red")),), k=1))
-    by_id = asker.ask(SearchRequest(terms=(Term(id="a0"),), k=1))
+    batcher = Batcher(Searcher(store, encoder=encoder))
+    picture = batcher.search(SearchRequest(terms=(Term(data=png("red")),), k=1))
+    by_id = batcher.search(SearchRequest(terms=(Term(id="a0"),), k=1))
     assert by_id.result(timeout=20).matches[0].id == "a10"
     assert not picture.done()
     encoder.go_on.set()
     assert picture.result(timeout=20).matches[0].id == "a0"
-    asker.close()
+    batcher.close()
 
 
 def test_many_visitors_at_once_get_their_own_answers(visitor):
@@ -920,8 +926,8 @@ def test_many_visitors_at_once_get_their_own_answers(visitor):
 
     expected = {id_: ask(id_) for id_ in WORKS}
     with ThreadPoolExecutor(8) as pool:
-        asked = list(WORKS) * 6
-        assert list(pool.map(ask, asked)) == [expected[id_] for id_ in asked]
+        queries = list(WORKS) * 6
+        assert list(pool.map(ask, queries)) == [expected[id_] for id_ in queries]
 
 
 # --- the command --------------------------------------------------------------------------

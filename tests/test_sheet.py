@@ -157,8 +157,8 @@ def test_saved_sheet_reads_back_the_same(tmp_path: Path) -> None:
 
 def test_unknown_format_names_one_that_is_known(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
-        save_sheet(contact_sheet(None, []), tmp_path / "sheet.picture")
-    assert str(caught.value) == ("unknown image format of 'sheet.picture'; end the name in .png")
+        save_sheet(contact_sheet(None, []), tmp_path / "sheet.image")
+    assert str(caught.value) == ("unknown image format of 'sheet.image'; end the name in .png")
     assert list(tmp_path.iterdir()) == []
 
 

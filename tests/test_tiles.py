@@ -201,14 +201,14 @@ def test_an_index_that_cannot_be_written_is_asked_all_the_same(index, monkeypatc
 
 def test_without_tiles_one_line_says_how_to_make_them(museum, tmp_path):
     embed(museum, tmp_path / "plain", settings=replace(SMALL, tiles=None))
-    with pytest.raises(SearchError, match=r"no tiles to look for details in; .*--tiles 3 -o DIR'"):
+    with pytest.raises(SearchError, match=r"no tiles, which --details needs; .*--tiles 3 -o DIR'"):
         ask(tmp_path / "plain", terms=(Term(id="w3"),))
 
 
-def test_details_are_looked_for_by_one_tap(index):
+def test_details_are_compared_by_one_tap(index):
     from artsim.search import Aspect
 
-    with pytest.raises(SearchError, match="details are looked for by one tap"):
+    with pytest.raises(SearchError, match="--details compares by one tap"):
         ask(index, terms=(Term(id="w3"),), by=(Aspect("pixels"),))
 
 
@@ -238,8 +238,8 @@ def test_only_what_is_new_is_embedded_and_what_is_gone_is_dropped(index, museum,
     assert (summary.embedded, summary.kept, summary.dropped) == (1, 7, 1)
     assert sum(extractor._backend.batches) == 1 + 9
     embed(museum, tmp_path / "fresh")
-    asked = {"terms": (Term(id="w3", box=MIDDLE),), "k": 9}
-    after, fresh = (ask(path, **asked).matches for path in (index, tmp_path / "fresh"))
+    request = {"terms": (Term(id="w3", box=MIDDLE),), "k": 9}
+    after, fresh = (ask(path, **request).matches for path in (index, tmp_path / "fresh"))
     assert [(m.id, m.box) for m in after] == [(m.id, m.box) for m in fresh]
     assert {m.id for m in before} - {m.id for m in after} == {"w0"}
 

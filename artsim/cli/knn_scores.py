@@ -111,8 +111,8 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
         click.echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
     click.echo(
         f"  Hubs at k = {hubs.k}: skew {hubs.skew:.2f}, the greatest is a neighbor of "
-        f"{hubs.largest:,} pictures, {hubs.antihubs:.1%} of all are nobody's"
+        f"{hubs.largest:,} pictures, {hubs.antihubs:.1%} of all are nobody's neighbor"
     )
     if evaluation.left_out:
         ks = ", ".join(map(str, evaluation.left_out))
-        click.echo(f"  k = {ks} left out: no picture has so many neighbors")
+        click.echo(f"  k = {ks} left out: no picture has that many neighbors")

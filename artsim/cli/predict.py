@@ -152,7 +152,7 @@ def predict(
         )
         predictor = by_run
         rows = [] if out is None else _read_rows(out, {*by_run.labels, PHRASE})
-        title, seen = None, "the network was trained on this image, or chosen by it"
+        title, seen = None, "the network was trained on this picture, or chosen by it"
     else:
         many = picture is not None and is_collection(picture)
         store = open_store(index)
@@ -167,7 +167,7 @@ def predict(
             top=top,
             min_confidence=min_confidence,
         )
-        seen = "the head was fitted on this image"
+        seen = "the head was trained on this picture"
     failures: list[Failure] = []
     found = _predict(predictor, picture, ids, {row["id"] for row in rows}, failures)
     if out is not None:

@@ -85,7 +85,7 @@ def report(
 
     The report is one self-contained HTML file. It describes the data, compares majority, metadata,
     nearest neighbors and a linear probe for each label, and shows confusions, calibration, the most
-    confident errors, images that do not fit their label, and weak slices of the data. Needs the
+    confident errors, pictures that do not fit their label, and weak slices of the data. Needs the
     extra 'report'.
 
     Example:
@@ -118,7 +118,7 @@ def report(
         found = study(store, plan, device=find_device(device), progress=progress)
         page, pictures = study_page(found, command, workers=workers)
     save_text(page, html)
-    written = [f"{html} ({len(page.encode()) / 1e6:.1f} MB, {pictures:,} images)"]
+    written = [f"{html} ({len(page.encode()) / 1e6:.1f} MB, {pictures:,} pictures)"]
     if markdown is not None:
         save_text(as_markdown(found, command), markdown)
         written.append(str(markdown))
@@ -154,7 +154,7 @@ def _command(
 
 
 def _print(found: Study) -> None:
-    click.echo(f"{found.name}: {found.rows:,} images by {found.spec}, {found.tap}")
+    click.echo(f"{found.name}: {found.rows:,} pictures by {found.spec}, {found.tap}")
     rows = []
     for label in found.labels:
         splits = [("ordinary", label.methods, label.split)]

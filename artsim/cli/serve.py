@@ -75,7 +75,7 @@ def serve(
     """Search and browse indexes in a web browser.
 
     Serves a page and a JSON interface (/api/openapi.json). Only this machine has access unless
-    --host says otherwise, and only the works of the chosen indexes are shown. Needs the extra
+    --host is given, and only the works of the chosen indexes are shown. Needs the extra
     'web'.
 
     Example:

@@ -92,7 +92,7 @@ if TYPE_CHECKING:
         multiple=True,
         metavar="COLUMN",
         shell_complete=complete_column,
-        help="Only works with another value than the queries. Repeat for more.",
+        help="Only works with a different value from the queries. Repeat for more.",
     ),
     click.option(
         "--earlier-than", metavar="YEAR|ID", help="Only works made before this year or work."
@@ -224,7 +224,9 @@ def similar(
     each = [term for text in queries for term in _read_each(reader, text)]
     each += [reader.id(id_) for id_ in (read_ids(id_file) if id_file else ())]
     if not each:
-        raise click.UsageError("--output searches with each picture of a folder or ID; name some")
+        raise click.UsageError(
+            "--output searches with each picture of a folder, or each ID; name some"
+        )
     failed = answer_batch(
         searcher,
         each,
@@ -242,12 +244,10 @@ def _check_pairs(
 ) -> None:
     """Refuse options that have no effect without others, or with them."""
     if strict and output is None:
-        raise click.UsageError("--strict belongs to --output FILE; use both")
+        raise click.UsageError("--strict needs --output FILE; use both")
     dated = settings["earlier_than"] is not None or settings["contemporary"] is not None
     if settings["years"] is not None and not dated:
-        raise click.UsageError(
-            "--years belongs to --earlier-than or --contemporary; use one of them"
-        )
+        raise click.UsageError("--years needs --earlier-than or --contemporary; use one of them")
     if settings["details"] and by is not None:
         raise click.UsageError("--details compares by one tap; use --tap instead of --by")
 

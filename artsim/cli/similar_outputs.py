@@ -24,7 +24,7 @@ __all__ = ["Outputs", "output_options", "write_outputs"]
 _SHOWN_FIELDS = 3  # metadata columns of the table; JSON has all
 _LEGEND = (
     "Below each match: which regions of the query, then of the match, made it.",
-    "Yellow: the most; dark blue: the least; pale gray: not seen.",
+    "Yellow: the most; dark blue: the least; pale gray: not compared.",
 )
 
 
@@ -51,7 +51,7 @@ class Outputs:
         if self.why and self.sheet is None and self.html is None:
             raise click.UsageError("--why is drawn on --sheet FILE or --html FILE; use one of them")
         if self.iiif_base is not None and self.iiif is None:
-            raise click.UsageError("--iiif-base belongs to --iiif FILE; use both")
+            raise click.UsageError("--iiif-base needs --iiif FILE; use both")
 
     @property
     def files(self) -> list[Path]:

@@ -181,7 +181,7 @@ class _Embedded:
                 pa.array(values.ravel(), pa.float32()), type=type_
             )
         overflown = [
-            Unloadable(picture.key, "forward", "the network gave numbers that are not finite")
+            Unloadable(picture.key, "forward", "the network computed numbers that are not finite")
             for picture, each in zip(self._pictures, good, strict=True)
             if not each
         ]

@@ -127,9 +127,9 @@ def _unusable(rows: CatalogRows) -> dict[int, Failure]:
         elif not image:
             reason = f"row {position + 1} names no picture"
         elif id_ in repeated and first.setdefault(id_, position) != position:
-            reason = f"id {id_!r} stands in row {first[id_] + 1} already; give each row its own id"
+            reason = f"row {first[id_] + 1} has the id {id_!r} too; give each row its own id"
         elif image.startswith(("http://", "https://")):
-            reason = "the picture is an address on the web; download it first with 'artsim fetch'"
+            reason = "the picture is on the web; download it first with 'artsim fetch'"
         if reason:
             failures[position] = Failure(id_ or None, image or None, "catalog", reason)
     return failures
@@ -218,5 +218,5 @@ def _content_hash(file: Path) -> str | None:
 
 def _why_no_file(file: Path, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
-        return f"{file} is listed but not there"
+        return f"{file} is missing"
     return f"{file}: {getattr(error, 'strerror', None) or error}"

@@ -46,8 +46,8 @@ def open_or_create(
         differences.append(f"tiles a side: {store.manifest.tiles}, not {tiles}")
     if differences:
         raise PassportError(
-            f"{str(path)!r} was embedded otherwise ({'; '.join(differences)}); "
-            "embed to another folder with -o, or with the options of before"
+            f"{str(path)!r} was embedded with other settings ({'; '.join(differences)}); "
+            "embed to another folder with -o, or with the same options as before"
         )
     return store
 

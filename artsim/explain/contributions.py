@@ -106,8 +106,8 @@ class Explainer:
                 for map_, score in zip(maps, scores.tolist(), strict=True)
             ]
         raise ModelError(
-            f"the tap {self._tap!r} has no layer before it that answers position by position; "
-            "ask by another --tap"
+            f"the tap {self._tap!r} has no layer before it with an output for each position; "
+            "use another --tap"
         )
 
     def _run(self, pixels: Tensor) -> tuple[dict[str, Tensor], Tensor]:

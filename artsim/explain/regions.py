@@ -70,7 +70,7 @@ def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Reg
     ]
     if not methods:
         raise ModelError(
-            "the answer was compared by other indexes alone; search one of them to see why"
+            "the matches were compared by other indexes only; search one of those to see why"
         )
     explainers = [Explainer(extractor, method.tap) for method, _ in methods]
     preprocessing = extractor.preprocessing

@@ -46,7 +46,7 @@ def checked(
         place = int(np.argmin(finite[row]))
         faults.setdefault(int(row), f"number {place + 1} is {numbers[row, place]:g}")
     for row in np.flatnonzero(~vectors.any(axis=1)):
-        faults.setdefault(int(row), "every number is 0, which points nowhere")
+        faults.setdefault(int(row), "every number is 0, so the vector has no direction")
     return VectorBatch(ids, vectors, faults)
 
 

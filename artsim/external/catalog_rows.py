@@ -27,7 +27,7 @@ class CatalogById:
         for place, id_ in enumerate(id_ for chunk in ids.chunks for id_ in chunk.to_pylist()):
             first = self._place.setdefault(id_, place) if id_ else -1
             if first != place:
-                problem = f"id {id_!r} stands in row {first + 1} already" if id_ else "no id"
+                problem = f"row {first + 1} has the id {id_!r} too" if id_ else "no id"
                 reason = f"row {place + 1} of the catalog: {problem}"
                 self.unusable.append(Failure(id_, pictures[place].as_py(), "catalog", reason))
         self._named = np.zeros(table.num_rows, dtype=bool)
@@ -52,7 +52,7 @@ class CatalogById:
         pictures = self._table.column("image")
         for id_, place in self._place.items():
             if not self._named[place]:
-                reason = f"{file.name} has no vector of this id"
+                reason = f"{file.name} has no vector with this id"
                 yield Failure(id_, pictures[place].as_py(), "catalog", reason)
 
 

@@ -180,9 +180,9 @@ def _problem(batch: VectorBatch, place: int, seen: dict[str, int], has_row: bool
     if id_ is None:
         return "no id"
     if id_ in seen:
-        return f"id {id_!r} stands in row {seen[id_]} already"
+        return f"row {seen[id_]} has the id {id_!r} too"
     if not has_row:
-        return "the catalog has no row of this id"
+        return "the catalog has no row with this id"
     return batch.faults.get(place)
 
 

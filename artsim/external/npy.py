@@ -19,10 +19,11 @@ def open_npy(path: Path, ids: Path | None) -> VectorFile:
     matrix = _load(path)
     if matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or not matrix.size:
         raise ReaderError(
-            f"{path} holds {matrix.dtype} of shape {matrix.shape}; expected numbers, a row a vector"
+            f"{path} holds {matrix.dtype} of shape {matrix.shape}; expected numbers, one row per "
+            "vector"
         )
     if ids is None:
-        raise ReaderError(f"{path} has no ids; name a file with one a line with --ids")
+        raise ReaderError(f"{path} has no ids; name a file with one id per line with --ids")
     texts = _read_ids(ids)
     count, dim = matrix.shape
     if len(texts) != count:
@@ -49,7 +50,7 @@ def _load(path: Path) -> NDArray[np.generic]:
 
 def _read_ids(path: Path) -> list[str | None]:
     if not path.is_file():
-        raise ReaderError(f"no file {str(path)!r} of ids; expected an id a line")
+        raise ReaderError(f"no file {str(path)!r} of ids; expected one id per line")
     if path.suffix.lower() == ".npy":
         values = _load(path)
         if values.ndim != 1 or values.dtype.kind not in "Uiu":

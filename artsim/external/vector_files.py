@@ -155,7 +155,7 @@ def _vector_columns(
     if len(candidates) != 1:
         problem = "several columns that may hold" if candidates else "no column that clearly holds"
         raise ReaderError(
-            f"{path} has {problem} vectors; name it with --vector-column, or several such as "
+            f"{path} has {problem} vectors; name it with --vector-column, or several, such as "
             f"--vector-column 'f*': it has {_list(names)}"
         )
     return candidates[0]
@@ -223,7 +223,7 @@ def _usual_length(path: Path, column: pa.Array) -> int:
     lengths = pc.list_value_length(_as_lists(column)).drop_null().to_pylist()
     usual = Counter(length for length in lengths if length).most_common(1)
     if not usual:
-        raise ReaderError(f"{path}: the first {len(column)} rows have no number in them")
+        raise ReaderError(f"{path}: the first {len(column)} rows have no numbers")
     return int(usual[0][0])
 
 
@@ -247,7 +247,7 @@ def _from_cells(column: pa.Array, dim: int) -> tuple[NDArray[np.float64], dict[i
     faults = {int(row): f"{lengths[row]} numbers, not {dim}" for row in np.flatnonzero(~fits)}
     faults |= {int(row): "no vector" for row in np.flatnonzero(lengths == 0)}
     for place, text in wrong.items():
-        faults.setdefault(int(rows[place]), f"{text!r} is no number")
+        faults.setdefault(int(rows[place]), f"{text!r} is not a number")
     return vectors, faults
 
 
@@ -257,7 +257,7 @@ def _from_columns(columns: Sequence[pa.Array]) -> tuple[NDArray[np.float64], dic
     for place, column in enumerate(columns):
         vectors[:, place], wrong = _numbers(column)
         for row, text in wrong.items():
-            faults.setdefault(row, f"{text!r} is no number")
+            faults.setdefault(row, f"{text!r} is not a number")
     return vectors, faults
 
 

@@ -105,12 +105,12 @@ def _read_list(path: Path) -> Catalog:
         raise ReaderError(f"{path} cannot be read: {error.strerror}; name a text file") from error
     except UnicodeDecodeError as error:
         raise ReaderError(
-            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8, one address a line"
+            f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8, one address per line"
         ) from error
     entries = dict.fromkeys(line.strip() for line in text.split("\n"))
     addresses = [entry for entry in entries if _is_entry(entry)]
     if not addresses:
-        raise ReaderError(f"{path} lists no address; expected one a line, such as https://...")
+        raise ReaderError(f"{path} lists no addresses; expected one per line, such as https://...")
     column = pa.array(addresses, pa.string())
     table = pa.table({"id": column, "image": column})
     return Catalog(

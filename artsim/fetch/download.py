@@ -99,7 +99,8 @@ class Downloader:
                 return answer
             url = _checked(answer)
         raise _Failed(
-            Outcome.REDIRECTS, f"sent on more than {self._settings.max_redirects} times, to {url}"
+            Outcome.REDIRECTS,
+            f"redirected more than {self._settings.max_redirects} times, last to {url}",
         )
 
     async def _get_once(self, url: httpx2.URL) -> bytes | str:
@@ -120,7 +121,7 @@ class Downloader:
             except TimeoutError as error:
                 raise _Failed(
                     Outcome.TIMEOUT,
-                    f"not whole after {settings.timeout_s:g} s",
+                    f"incomplete after {settings.timeout_s:g} s",
                     again=True,
                     host=url.host,
                 ) from error
@@ -222,7 +223,7 @@ def _join(url: httpx2.URL, location: str) -> str:
     try:
         return str(url.join(location))
     except httpx2.InvalidURL as error:
-        raise _Failed(Outcome.REDIRECTS, f"sent on to what is no address: {error}") from error
+        raise _Failed(Outcome.REDIRECTS, f"redirected to an invalid address: {error}") from error
 
 
 def _status(wanted: Wanted, attempts: int, failed: _Failed) -> Status:

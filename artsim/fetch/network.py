@@ -116,8 +116,8 @@ class _CheckedBackend(httpcore2.AsyncNetworkBackend):
             allowed = [a for a in addresses if self._allow_private or is_public(a)]
             if not allowed:
                 raise RefusedAddress(
-                    f"{host} is at {addresses[0]}, which is no public address; pass "
-                    "--allow-private if it may be fetched from"
+                    f"{host} is at {addresses[0]}, which is not a public address; pass "
+                    "--allow-private to fetch from it"
                 )
             for address in allowed[:-1]:
                 try:

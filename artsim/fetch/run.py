@@ -101,7 +101,7 @@ def _read(catalog: Catalog) -> tuple[pa.Table, int]:
     images = (image for chunk in table["image"].chunks for image in chunk.drop_null().to_pylist())
     if not any(map(is_url, images)):
         raise FetchError(
-            f"{catalog.source} names no picture on the web; 'artsim embed' takes what is on disk"
+            f"{catalog.source} has no pictures on the web; use 'artsim embed' for pictures on disk"
         )
     numbered = pa.table({"id": table["id"], "row": np.arange(table.num_rows)})
     first = numbered.group_by("id").aggregate([("row", "min")])

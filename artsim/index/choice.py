@@ -49,7 +49,7 @@ def choose_shapes(rows: int, dim: int, goals: Goals) -> tuple[list[Shape], str]:
     if goals.kind is IndexKind.FLAT:
         return [exact], "requested"
     if goals.kind is IndexKind.AUTO and goals.recall == 1:
-        return [exact], "only exact search is sure to find all"
+        return [exact], "only exact search is certain to find all"
     if goals.kind is not IndexKind.AUTO:
         why = "requested"
     elif goals.memory is not None and need > goals.memory:

@@ -47,7 +47,7 @@ def open_index(store: Store, tap: str) -> VectorIndex:
         rows=index.ntotal,
         dim=index.d,
         memory=4 * index.ntotal * index.d,
-        why="made in memory: there is none of these vectors on disk",
+        why="made in memory: there is no index of these vectors on disk",
         goals=Goals(),
         fingerprint=store.fingerprint,
         faiss=faiss.__version__,

@@ -53,7 +53,8 @@ class VectorIndex:
             raise SearchError(f"k must be between 1 and {self.info.rows} (the rows), got {k}")
         if queries.shape[1] != self.info.dim:
             raise SearchError(
-                f"the index holds vectors of {self.info.dim}, the query has {queries.shape[1]}"
+                f"the index holds vectors of {self.info.dim} numbers, the query has "
+                f"{queries.shape[1]}"
             )
         queries = unit(queries)
         if isinstance(self._index, faiss.IndexFlat):

@@ -68,7 +68,9 @@ class Vectors:
         """
         dim = self.shape[1]
         if query.shape != (dim,):
-            raise SearchError(f"the index holds vectors of {dim}, the query has {len(query)}")
+            raise SearchError(
+                f"the index holds vectors of {dim} numbers, the query has {len(query)}"
+            )
         cosines = np.empty(len(self) if rows is None else len(rows), dtype=np.float32)
         threads = min(faiss.omp_get_max_threads(), cosines.size * dim // _ALONE)
         if threads < 2:

@@ -80,7 +80,7 @@ def inspect_collection(
     started = time.perf_counter()
     table = pa.Table.from_batches(catalog.batches(), schema=catalog.schema)
     if not table.num_rows:
-        raise ReaderError(f"{str(catalog.source)!r} lists no picture; nothing to inspect")
+        raise ReaderError(f"{str(catalog.source)!r} lists no pictures; nothing to inspect")
     table = table.combine_chunks()
     ids = table.column("id").to_pylist()
     images = table.column("image").to_pylist()

@@ -64,7 +64,7 @@ EXPLANATIONS: Mapping[FindingKind, FindingText] = {
         "with --id-column.",
     ),
     FindingKind.NO_IMAGE: FindingText(
-        Weight.LOST, "rows that name no picture", "They are left out; fill the image column in."
+        Weight.LOST, "rows that name no picture", "They are left out; fill in the image column."
     ),
     FindingKind.WEB_IMAGE: FindingText(
         Weight.LOST,
@@ -73,12 +73,12 @@ EXPLANATIONS: Mapping[FindingKind, FindingText] = {
     ),
     FindingKind.ORPHAN_ROW: FindingText(
         Weight.LOST,
-        "rows whose picture is not there",
-        "They are left out; look for the files, or name the folder they are in with --images.",
+        "rows whose picture is missing",
+        "They are left out; find the files, or name their folder with --images.",
     ),
     FindingKind.NOT_A_PICTURE: FindingText(
         Weight.LOST,
-        "files that are no picture, or have a damaged header",
+        "files that are not pictures, or have a damaged header",
         "Their rows are left out; get the files again.",
     ),
     FindingKind.DAMAGED: FindingText(
@@ -99,28 +99,31 @@ EXPLANATIONS: Mapping[FindingKind, FindingText] = {
     FindingKind.SHARED_IMAGE: FindingText(
         Weight.LOOK,
         "rows that name a picture which an earlier row names",
-        "The picture is embedded once a row: it finds itself, and can be in train and in test.",
+        "Each row is embedded: the copies are each other's nearest neighbors, and can be in both "
+        "the training and the test set.",
     ),
     FindingKind.DUPLICATE_BYTES: FindingText(
         Weight.LOOK,
         "files with the same bytes as an earlier one",
-        "They find each other first, and can be in train and in test; keep one of each.",
+        "They are each other's nearest neighbors, and can be in both the training and the test "
+        "set; keep one of each.",
     ),
     FindingKind.NEAR_DUPLICATE: FindingText(
         Weight.LOOK,
         "pictures that look nearly the same as an earlier one",
-        "They find each other first, and can be in train and in test; keep one of each, or keep "
-        "them in one part of a split.",
+        "They are each other's nearest neighbors, and can be in both the training and the test "
+        "set; "
+        "keep one of each, or keep them in one set of a split.",
     ),
     FindingKind.TINY: FindingText(
         Weight.LOOK,
         "pictures with few pixels",
-        "Enlarged to what a network takes they are a blur; get larger files.",
+        "They are blurred when enlarged to the network's input size; get larger files.",
     ),
     FindingKind.BLACK_BARS: FindingText(
         Weight.LOOK,
         "pictures between black bars",
-        "A network sees the bars too, and likens pictures by them; cut them off.",
+        "A network finds pictures with such bars similar to each other; crop them.",
     ),
     FindingKind.ORIENTATION: FindingText(
         Weight.NOTE,
@@ -129,18 +132,19 @@ EXPLANATIONS: Mapping[FindingKind, FindingText] = {
     ),
     FindingKind.PROFILE: FindingText(
         Weight.NOTE,
-        "pictures in another color space than sRGB",
+        "pictures in a color space other than sRGB",
         "artsim converts them by their profile; programs that ignore it show other colors.",
     ),
     FindingKind.BROKEN_PROFILE: FindingText(
         Weight.LOOK,
         "pictures whose color profile cannot be used",
-        "It is broken or made for other pixels, and passed over: the colors may be wrong.",
+        "It is broken, or made for another kind of pixels, and is ignored: the colors may be "
+        "wrong.",
     ),
     FindingKind.CMYK: FindingText(
         Weight.NOTE,
         "pictures for print, in CMYK",
-        "artsim converts them by their profile, or by a rough formula where they have none.",
+        "artsim converts them by their profile, or approximately where they have none.",
     ),
     FindingKind.DEEP: FindingText(
         Weight.NOTE,
@@ -154,8 +158,8 @@ EXPLANATIONS: Mapping[FindingKind, FindingText] = {
     ),
     FindingKind.LABEL_SPELLING: FindingText(
         Weight.LOOK,
-        "classes that differ from another only in case, spaces or accents' encoding",
-        "They count as different classes; write them the same.",
+        "classes that differ from another only in case, spaces or the encoding of accents",
+        "They count as different classes; give them one spelling.",
     ),
 }
 

@@ -137,7 +137,7 @@ def parse_label(text: str) -> Derivation:
         raise _fault(text, "expected a name for the label")
     if has_old_signs(expression):
         new = f"{match['name']} = {to_sql(expression)}"
-        raise _fault(text, f"labels are SQL now, without //, ~ and !~; write {new!r}")
+        raise _fault(text, f"labels are SQL, without //, ~ and !~; write {new!r}")
     parsed = parse_sql(expression)
     wrong = parsed.error or _refused(parsed)
     if wrong:
@@ -150,9 +150,9 @@ def _refused(parsed: Parsed) -> str:
     if "SUBQUERY" in parsed.classes:
         return "it reads another table; use the columns of the index alone"
     if "STAR" in parsed.classes:
-        return "* is no column; name each column"
+        return "* is not a column; name each column"
     if not parsed.columns:
-        return "it names no column, so every row would be the same"
+        return "it uses no column, so every row would have the same value"
     volatile = _volatile(parsed.functions)
     return f"{volatile}() gives another value each time" if volatile else ""
 

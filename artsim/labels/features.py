@@ -128,7 +128,7 @@ def _read_column(store: Store, name: str) -> list[Any]:
     fields = {field.name: field.type for field in store.manifest.fields}
     if name in _NAMES_ROWS:
         raise EvaluationError(
-            f"{name!r} cannot be a feature: it names the picture and says nothing of it"
+            f"{name!r} cannot be a feature: it identifies the picture and does not describe it"
         )
     if name in SHAPE and name not in fields:
         table = store.read(["width", "height"])

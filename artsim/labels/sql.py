@@ -131,12 +131,12 @@ def reason(error: Exception) -> str:
         return f"there is no column {name!r}"
     if "No function matches" in said or "type VARCHAR[]" in said:
         _, _, call = said.partition("argument types ")
-        what = f"{call.partition('. You')[0]} does not exist" if call else "a list is no text"
+        what = f"{call.partition('. You')[0]} does not exist" if call else "a list is not text"
         lists = "; of a column with several values a row use list_contains(COLUMN, 'text')"
         return what + (lists if "[]" in said else "")
     for part in ("aggregates", "window functions"):
         if f"cannot contain {part}" in said:
-            return f"{part} look at other rows, and the value of a row depends on that row alone"
+            return f"{part} use other rows, but the value of a row may only depend on that row"
     return said.partition("Error: ")[2] or said
 
 

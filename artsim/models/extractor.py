@@ -76,7 +76,7 @@ class Extractor:
         """
         if not isinstance(self._backend, TorchBackend):
             raise ModelError(
-                f"one cannot look into a network that {self._backend.name} computes; "
+                f"explanations need a network computed by torch, not by {self._backend.name}; "
                 "use --backend torch"
             )
         return self._backend.network

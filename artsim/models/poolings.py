@@ -134,8 +134,8 @@ def _gram(tap: Tap, layout: TensorLayout) -> Pooled:
 def _channels(tap: Tap, layout: TensorLayout) -> int:
     if layout.channels is None:
         raise ModelError(
-            f"layer {tap.layer!r} cannot be pooled by {tap.pooling or 'avg'}: its layout is not "
-            f"known; use {tap.layer}/flatten or another layer"
+            f"layer {tap.layer!r} cannot be pooled by {tap.pooling or 'avg'}: its layout is "
+            f"unknown; use {tap.layer}/flatten or another layer"
         )
     return layout.shape[layout.channels]
 

@@ -188,7 +188,7 @@ def _layout_of(
 ) -> TensorLayout:
     if module not in shapes:
         raise ModelError(
-            f"layer {tap.layer!r} gives no tensor, so it cannot be tapped; "
+            f"layer {tap.layer!r} does not return a tensor, so it cannot be a tap; "
             f"list those that can with 'artsim layers'"
         )
     if shapes[module][:1] != (PROBED,):

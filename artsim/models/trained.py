@@ -161,7 +161,7 @@ def load_classifier(folder: Path) -> tuple[TrainedModel, Classifier]:
         except OSError as error:
             raise _damaged(folder, error.strerror or error) from error
         if hashlib.sha256(data).hexdigest() != sha256:
-            raise _damaged(folder, f"{_WEIGHTS} is not what was written with {_JSON}")
+            raise _damaged(folder, f"{_WEIGHTS} does not match {_JSON}")
         try:
             classifier.load_state_dict(safetensors.torch.load(data))
         except (safetensors.SafetensorError, RuntimeError) as error:

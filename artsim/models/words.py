@@ -49,7 +49,7 @@ def load_text_tower(spec: ExtractorSpec, *, weights: Path | None = None) -> Text
 
     if spec.source != "open_clip":
         raise ModelError(
-            f"{spec.network} knows no words; embed the collection by a model that does, such as "
+            f"{spec.network} cannot read text; embed the collection with a model that can, such as "
             "'artsim embed COLLECTION -m clip'"
         )
     with untrained_alike():
@@ -61,6 +61,6 @@ def load_text_tower(spec: ExtractorSpec, *, weights: Path | None = None) -> Text
     except Exception as error:  # whatever the hub's client of the day raises
         raise ModelError(
             f"the tokenizer of {spec.network} is not on this machine and cannot be downloaded; "
-            "run the same command once where there is a network"
+            "run the same command once while online"
         ) from error
     return TextTower(model.eval().requires_grad_(False), tokenize)

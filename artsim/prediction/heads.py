@@ -158,14 +158,14 @@ def find_head(store: Store, name: str | None) -> Path:
     if name is None:
         if not names:
             raise EvaluationError(
-                f"{str(store.path)!r} has no head; fit one with 'artsim probe --label LABEL'"
+                f"{str(store.path)!r} has no head; train one with 'artsim probe --label LABEL'"
             )
         name = names[0]
     if name in names:
         return store.path / _FOLDER / f"{name}.json"
     if name.endswith(".json") and Path(name).is_file():
         return Path(name)
-    known = f"choose from {', '.join(names)}" if names else "fit one with 'artsim probe'"
+    known = f"choose from {', '.join(names)}" if names else "train one with 'artsim probe'"
     raise EvaluationError(f"{str(store.path)!r} has no head {name!r}; {known}")
 
 
@@ -186,10 +186,10 @@ def load_head(file: Path) -> SavedHead:
         found = values.get("format") if isinstance(values, dict) else None
         raise StoreError(
             f"head {str(file)!r} has format {found}, this artsim reads {FORMAT}; "
-            "fit it again with 'artsim probe'"
+            "train it again with 'artsim probe'"
         )
     if hashlib.sha256(data).hexdigest() != values.get("sha256"):
-        raise _damaged(file, f"{other.name} is not what was written with it")
+        raise _damaged(file, f"{other.name} does not belong to it")
     try:
         return _from_json(values, safetensors.numpy.load(data))
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
@@ -205,8 +205,8 @@ def check_passport(head: SavedHead, passport: Passport, whose: str) -> None:
     differences = head.passport.differences(passport)
     if differences:
         raise PassportError(
-            f"head {head.name!r} was fitted on other vectors than {whose}: "
-            f"{'; '.join(differences)}; fit one with 'artsim probe'"
+            f"head {head.name!r} was trained on vectors other than {whose}: "
+            f"{'; '.join(differences)}; train one with 'artsim probe'"
         )
 
 
@@ -269,7 +269,7 @@ def _from_json(values: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Save
 
 def _damaged(file: Path, problem: object) -> StoreError:
     line = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-    return StoreError(f"head {str(file)!r} is damaged ({line}); fit it again with 'artsim probe'")
+    return StoreError(f"head {str(file)!r} is damaged ({line}); train it again with 'artsim probe'")
 
 
 def make_head(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], name: str) -> SavedHead:

@@ -71,7 +71,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     joined = _join(tables, _query(tables, views, open_access, options.size()))
     if not joined.num_rows:
         raise ReaderError(
-            f"no image in {folder / 'published_images.csv'} is of an object in objects.csv with "
+            f"no picture in {folder / 'published_images.csv'} is of an object in objects.csv with "
             f"views={views}, open_access={open_access}"
         )
     first = [name for name in ("id", "image", "object") if name in joined.column_names]

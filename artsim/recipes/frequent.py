@@ -37,7 +37,7 @@ def in_all(targets: Sequence[Label]) -> tuple[Label, ...]:
     rows = np.all([target.strata >= 0 for target in targets], axis=0)
     if not rows.any():
         names = ", ".join(target.name for target in targets)
-        raise TrainingError(f"no image has all of {names}; keep more classes of each")
+        raise TrainingError(f"no picture has all of {names}; keep more classes of each")
     return tuple(
         target.keep(rows).keep_classes(np.ones(len(target.classes), dtype=bool))
         for target in targets

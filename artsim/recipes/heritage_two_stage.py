@@ -125,8 +125,8 @@ def _read_stages(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Label]], l
     for class_ in tree.branches:
         if class_ not in kinds.classes:
             raise TrainingError(
-                f"no image has the {first.name} {class_!r}, which is a branch of the tree; "
-                f"there are {', '.join(kinds.classes)}"
+                f"no picture has the {first.name} {class_!r}, which is a branch of the tree; "
+                f"the classes are {', '.join(kinds.classes)}"
             )
     for stage in (first, *others):
         target = kinds
@@ -134,7 +134,7 @@ def _read_stages(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Label]], l
             within = kinds.strata == kinds.classes.index(stage.branch)
             target = _limited(read_multiclass(store, stage.label), stage, within)
         if len(target.classes) < 2:
-            notes.append(f"{stage.name} is left out: its images have fewer than two classes")
+            notes.append(f"{stage.name} is left out: its pictures have fewer than two classes")
             continue
         stages.append((stage, target))
     return stages, notes
@@ -237,5 +237,6 @@ def _all_correct_note(first: Stage, tables: Sequence[pa.Table]) -> str:
     n_all = sum(all(each.get(id_, True) for each in correct) for id_ in correct[0])
     return (
         f"stage by stage: {first.name} is correct for {sum(correct[0].values()):,} of "
-        f"{len(correct[0]):,} test images, all labels for {n_all:,} ({n_all / len(correct[0]):.3f})"
+        f"{len(correct[0]):,} test pictures, all labels for {n_all:,} "
+        f"({n_all / len(correct[0]):.3f})"
     )

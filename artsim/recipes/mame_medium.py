@@ -127,7 +127,7 @@ def train(store: Store, config: Config, run: Run) -> None:
     notes = (
         []
         if shapes is None
-        else ["Images kept their aspect ratio in training; as an extractor the network pads them."]
+        else ["Pictures kept their aspect ratios in training; for embedding they are padded."]
     )
     finish(store, learner, data, run, body, others=others, notes=notes)
 

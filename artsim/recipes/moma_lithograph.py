@@ -101,7 +101,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         Body(architecture="lithograph-cnn", arguments={"size": config.size}),
         notes=[
             f"validation {scores[-1]:.3f} after the last epoch, {max(scores):.3f} after the best; "
-            "published: .540 and .650, and .857 on the training images",
+            "published: .540 and .650, and .857 on the training pictures",
         ]
         if scores
         else [],

@@ -33,7 +33,7 @@ class Recipe:
     @property
     def known(self) -> str:
         """The published figures and their caveats, for a report."""
-        return f"Published: {self.published}. Beware: {self.beware}."
+        return f"Published: {self.published}. Caveat: {self.beware}."
 
 
 class RecipeModule(Protocol):
@@ -51,14 +51,14 @@ _ALL = (
         what="a small CNN that separates lithographs from all other works",
         data="moma: 'artsim fetch moma:Artworks.csv', any catalog with a medium",
         published="85.71 % accuracy; validation 54.0 % last, 65.0 % best",
-        beware="85.71 % is on the training images, the first 2,000 of each class",
+        beware="85.71 % is on the training pictures, the first 2,000 of each class",
     ),
     Recipe(
         name="wikiart-conv-recurrent",
         what="convolutions and an LSTM that predict style, genre and artist, alone or jointly",
         data="wikiart: ArtGAN's lists, or any catalog with such columns",
         published="54.50 / 74.14 / 76.11 % style / genre / artist (fine-tuned CNN, ICIP 2016)",
-        beware="nearly every style image is by an artist of the training set: predicting each "
+        beware="nearly every style picture is by an artist of the training set: predicting each "
         "artist's most frequent style scores 80.98 %",
     ),
     Recipe(
@@ -67,14 +67,14 @@ _ALL = (
         data="columns artifact, material, location, ..., or --set tree=FILE for other labels",
         published="stage 1 .97; coins material .92, frescoes location .93 and period .94, icons "
         "location .99, manuscripts location .99, language .98, description .93",
-        beware="the checkpoints were chosen on the test images",
+        beware="the checkpoints were chosen on the test pictures",
     ),
     Recipe(
         name="finetune",
         what="any pretrained network fine-tuned on a label; its head starts as the linear probe",
         data="any collection with a label; --set label=artist",
-        published="none: a general recipe; it must beat the linear probe on the same images",
-        beware="a network memorizes a few images: compare the scores on train and test",
+        published="none: a general recipe; it must beat the linear probe on the same pictures",
+        beware="a network memorizes a few pictures: compare the scores on train and test",
     ),
     Recipe(
         name="rijks-single",
@@ -82,22 +82,22 @@ _ALL = (
         data="rijks: Rijksmuseum records with creator, material and type",
         published="creator VGG16 95.28, ResNet50 96.79, AlexNet 90.14 %; type VGG16 73.61, "
         "ResNet50 84.72, AlexNet 86.11, HOG + kNN 56.94 %",
-        beware="type was tested on 72 images of 5 classes, 1.4 points each, some of them in the "
-        "training set; images were read as BGR",
+        beware="type was tested on 72 pictures of 5 classes, 1.4 points each, some of them in the "
+        "training set; pictures were read as BGR",
     ),
     Recipe(
         name="rijks-multitask",
         what="one network with three heads that predicts creator, material and type together",
         data="rijks: Rijksmuseum records with creator, material and type",
-        published="creator 97.54 %, material mAP 99.80, type mAP 92.85 (ResNet50, 15,261 images)",
-        beware="its mAP is of each image's rounded outputs, not of each class's ranking; the "
-        "weights were the last epoch's; images were read as BGR",
+        published="creator 97.54 %, material mAP 99.80, type mAP 92.85 (ResNet50, 15,261 pictures)",
+        beware="its mAP is of each picture's rounded outputs, not of each class's ranking; the "
+        "weights were the last epoch's; pictures were read as BGR",
     ),
     Recipe(
         name="mame-medium",
-        what="29 media predicted by a fine-tuned network, on squashed images or in their own "
+        what="29 media predicted by a fine-tuned network, on squashed pictures or in their own "
         "shapes, compared with linear and MLP probes of frozen MobileNetV1",
-        data="mame: MAMe_dataset.csv, its split, and the images",
+        data="mame: MAMe_dataset.csv, its split, and the pictures",
         published="85.00 % (frozen Xception, linear SVM); 73.7-75.6 % from scratch; the course "
         "required 65 %",
         beware="size and shape alone score 33 %, with the museum 36.9 %, and the accession number "
@@ -109,8 +109,8 @@ _ALL = (
         "share a term; trains nothing",
         data="nga: 'artsim fetch nga:data', or any index with terms: --set labels=artist,style",
         published="HitRate@5 .976, P@5 .797, mAP@5 .748; SSIM .17-.20 (public attempts)",
-        beware="each uses its own relevance and images; SSIM and RMSE do not separate good results "
-        "from bad: two very different systems tie at .2045",
+        beware="each uses its own relevance and pictures; SSIM and RMSE do not separate good "
+        "results from bad: two very different systems tie at .2045",
     ),
 )
 RECIPES = {recipe.name: recipe for recipe in _ALL}

@@ -201,7 +201,7 @@ def open_run_index(path: Path, plan: RunPlan) -> Store:
     """
     store = Store.open(path / plan.index)  # an absolute path stays itself
     if not store.rows:
-        raise TrainingError(f"{str(store.path)!r} has no images; see 'artsim info --failures'")
+        raise TrainingError(f"{str(store.path)!r} has no pictures; see 'artsim info --failures'")
     return store
 
 

@@ -54,7 +54,7 @@ def manifest(cited: Citation, *, root: Path, base: str | None = None) -> Json:
     if base is not None and not is_url(base):
         raise StoreError(
             f"{base!r} cannot be the base of a IIIF manifest; give the http or https address under "
-            "which its images will be published"
+            "which its pictures will be published"
         )
     where = (base or NOWHERE).rstrip("/")
     answer = cited.answer
@@ -65,7 +65,8 @@ def manifest(cited: Citation, *, root: Path, base: str | None = None) -> Json:
         "type": "Manifest",
         "label": _text(f"Similar to {answer.name}", "en"),
         "summary": _text(
-            f"The {len(answer.matches)} most similar of {answer.searched:,} images, by {answer.by}",
+            f"The {len(answer.matches)} most similar of {answer.searched:,} pictures, by "
+            f"{answer.by}",
             "en",
         ),
         "metadata": [

@@ -109,7 +109,7 @@ def _figures(inspection: Inspection) -> Iterator[Drawing]:
         yield histogram(
             measures[name],
             title=title,
-            description=f"{title}: the median is {middle}; 90% of the images lie between {low} "
+            description=f"{title}: the median is {middle}; 90% of the pictures lie between {low} "
             f"and {high}, all between {least} and {most}.",
             unit=unit,
             ticks=_aspect if name == "aspect" else ticks,

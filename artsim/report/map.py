@@ -49,7 +49,7 @@ def draw_points(
     except ImportError as error:
         raise StoreError(
             "a map of points needs matplotlib; install it with pip install 'artsim[report]', "
-            "or draw the images: --pictures"
+            "or draw the pictures: --pictures"
         ) from error
     classes = np.array(
         [value if value is not None else "" for value in values or [""] * len(points)]

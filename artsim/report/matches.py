@@ -37,7 +37,7 @@ def matches_page(cited: Citation) -> str:
         matches=[_shown(match, own) for match, own in zip(answer.matches, regions, strict=True)],
         scale=_scale() if any(regions) else None,
         facts=[
-            ("Index", f"{cited.index} ({cited.rows:,} images)"),
+            ("Index", f"{cited.index} ({cited.rows:,} pictures)"),
             ("Compared by", answer.by),
             *_passport(cited.passport),
             ("Made with", f"artsim {cited.version} on {cited.date}"),

@@ -151,7 +151,7 @@ def _place(
 def _picture(source: Path | bytes | None, side: int, box: Box | None) -> Image.Image:
     """Fit an image into a square of ``side``, or draw a blank with the reason why not."""
     if source is None:
-        return _blank("no image", side)
+        return _blank("no picture", side)
     try:
         picture = small_copy(source, side, enlarge=True)
     except ImageError as error:

@@ -89,7 +89,7 @@ def _curve(label: LabelStudy, found: Curve) -> Drawing:
     worst = (max if label.metric == "MAE" else min)(found.scores)
     text = (
         f"{name}: {chosen} was chosen, with {write(found.scores[at])} on "
-        f"{label.split.validation:,} validation images; the worst setting has {write(worst)}."
+        f"{label.split.validation:,} validation pictures; the worst setting has {write(worst)}."
     )
     return curve(
         found.values,

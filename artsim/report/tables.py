@@ -57,7 +57,7 @@ def study_tables(study: Study) -> list[StudyTable]:
             (each.name, each.type, each.distinct, each.missing, each.not_a_label or "label")
             for each in study.fields
         )),
-        _table("failures", "Failed images", ("stage", "images"), study.failures.items()),
+        _table("failures", "Failed pictures", ("stage", "pictures"), study.failures.items()),
     ]  # fmt: skip
     of_labels: dict[str, list[StudyTable]] = {}
     for label in study.labels:
@@ -112,7 +112,7 @@ def label_tables(label: LabelStudy) -> list[StudyTable]:
         _table("splits", "Splits", _SPLITS, (
             _split(name, split, facts) for split, facts, _ in splits
         )),
-        _table("counts", "Images per class", ("label", "class", "images"), (
+        _table("counts", "Pictures per class", ("label", "class", "pictures"), (
             (name, class_, count) for class_, count in label.counts.items()
         )),
         _table("curves", "Settings and validation scores", _CURVES, (
@@ -122,7 +122,7 @@ def label_tables(label: LabelStudy) -> list[StudyTable]:
         *_of_predictions(label),
     ]  # fmt: skip
     if label.outliers is not None:
-        tables.append(_table("outliers", "Images that do not fit their label", _OUTLIERS, (
+        tables.append(_table("outliers", "Pictures that do not fit their label", _OUTLIERS, (
             (name, o.work.id, o.work.title, o.truth, o.predicted, o.probability,
              o.truth_probability, o.agreement, _nearest(o.neighbors))
             for o in label.outliers.works
@@ -167,7 +167,7 @@ def markdown(study: Study, command: str) -> str:
     lines = [
         f"# {_plain(study.name)}: evaluation report",
         "",
-        f"{study.rows:,} images by `{study.spec}`, tap `{study.tap}`, seed {study.seed}; "
+        f"{study.rows:,} pictures by `{study.spec}`, tap `{study.tap}`, seed {study.seed}; "
         f"{versions}.",
         "",
         "Made by",

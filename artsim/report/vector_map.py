@@ -52,12 +52,12 @@ def draw_map(found: VectorMap, label: LabelStudy) -> MapDrawing:
     common = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     colored = {name for name, _ in common[:_HUES]}
     text = (
-        f"{len(found.rows):,} images on {found.method}. Images of one {label.name} that lie "
+        f"{len(found.rows):,} pictures on {found.method}. Pictures of one {label.name} that lie "
         "close together are similar to the network"
     )
     if label.retrieved is not None:
         share = label.retrieved.scores["P@1"]
-        text += f"; the nearest image has the same {label.name} {share:.1%} of the time"
+        text += f"; the nearest picture has the same {label.name} {share:.1%} of the time"
     return MapDrawing(
         description=f"{text}.",
         view=view,

@@ -151,9 +151,7 @@ class RowFilter:
             found = relation.filter(text)
             (kind,) = relation.project(text).types
         if "SUBQUERY" in parse_sql(text).classes:
-            raise SearchError(
-                f"{text!r} reads another table; give a condition on the columns {self._columns}"
-            )
+            raise SearchError(f"{text!r} reads another table; use only the columns {self._columns}")
         if str(kind) != "BOOLEAN":
             raise SearchError(
                 f"{text!r} is of type {str(kind).lower()}, expected a condition such as "

@@ -116,8 +116,8 @@ class IndexEncoder:
         passport = self._store.manifest.passport
         if passport.tap(EMBEDDING) is None:
             raise SearchError(
-                f"words can be compared with the network's own embedding alone, which "
-                f"{str(self._store.path)!r} does not hold; embed again without @LAYER"
+                f"text can only be compared with the network's final embedding, which "
+                f"{str(self._store.path)!r} does not have; embed again without @LAYER"
             )
         from artsim.models import load_text_tower
 
@@ -182,14 +182,13 @@ def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path |
     if passport.is_external:
         raise ModelError(
             f"{str(store.path)!r} holds imported {passport.weights_source}; the network that made "
-            "them is unknown, so query by an image of the index: --id ID"
+            "them is unknown, so query by a picture of the index: --id ID"
         )
     kind, _, where = passport.weights_source.partition(":")
     if weights is not None or model is not None or kind != "file":
         return weights
     if not Path(where).is_file():
         raise ModelError(
-            f"the index was made with the weights {where!r}, which are not there; "
-            "pass --weights FILE"
+            f"the index was made with the weights {where!r}, which are missing; pass --weights FILE"
         )
     return Path(where)

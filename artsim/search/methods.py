@@ -87,9 +87,7 @@ def find_methods(
     """
     if details:
         if aspects:
-            raise SearchError(
-                "details are looked for by one tap; leave out the aspects, or choose another tap"
-            )
+            raise SearchError("--details compares by one tap; leave out --by")
         home.tiles(tap)
         return [Method(tap, home, tap, 1.0, None, details=True)]
     aspects = aspects or [Aspect(tap)]
@@ -169,5 +167,5 @@ def _find_tap(store: Store, name: str) -> TapInfo:
             f"'artsim embed {store.manifest.source} -m {added} -o DIR'"
         )
     listed = ", ".join(tap.name for tap in found or taps)
-    what = "could be several taps" if found else "is no tap"
+    what = "could be several taps" if found else "is not a tap"
     raise SearchError(f"{name!r} {what} of {str(store.path)!r}; choose from {listed}")

@@ -53,8 +53,7 @@ def check_relations(request: SearchRequest, works: Works) -> None:
     for column in request.not_same:
         if works.type_of(column) == FieldType.YEARS or column not in works.fields:
             raise SearchError(
-                f"works cannot differ in {column!r}; choose a column of the catalog that holds "
-                "text, lists or numbers"
+                f"{column!r} is not a column of text, lists or numbers; choose one from the catalog"
             )
     if request.earlier_than is not None or request.contemporary is not None:
         works.year_column(request.years)

@@ -42,9 +42,9 @@ class Term:
                 f"the weight of {self.label} is {self.weight:g}; give a number that is not zero"
             )
         if self.text is not None and not self.text.strip():
-            raise SearchError("the text to look for is empty; give some words")
+            raise SearchError("the text is empty; give some words")
         if self.text is not None and self.box is not None:
-            raise SearchError(f"a box cuts a detail out of a picture, not out of {self.label}")
+            raise SearchError(f"a box is a detail of a picture, not of {self.label}")
 
     @property
     def label(self) -> str:
@@ -96,11 +96,11 @@ class SearchRequest:
         if self.k < 1:
             raise SearchError(f"k must be at least 1, got {self.k}")
         if not any(term.weight > 0 for term in self.terms):
-            raise SearchError("nothing is looked for; give a picture, an id or text")
+            raise SearchError("the query is empty; give a picture, an id or text")
         if self.best_of_each and any(term.weight != 1 for term in self.terms):
             raise SearchError(
-                "the best of each takes every picture as it is; leave out weights and what is "
-                "taken away, or search by the mean"
+                "ranking by the closest query takes no weights and no --minus; leave them out, "
+                "or rank by the mean"
             )
         for aspect in self.by:
             if not (math.isfinite(aspect.weight) and aspect.weight > 0):

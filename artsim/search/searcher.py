@@ -108,7 +108,7 @@ class Searcher:
             SearchError: If the index is empty.
         """
         if not self.store.rows:
-            raise SearchError(f"{str(self.store.path)!r} holds no picture; see 'artsim info'")
+            raise SearchError(f"{str(self.store.path)!r} has no pictures; see 'artsim info'")
         results: dict[int, SearchAnswer | ArtsimError] = {}
         methods: dict[int, list[Method]] = {}
         plans: dict[int, SearchPlan] = {}
@@ -172,8 +172,8 @@ class Searcher:
         pairs = self._random_pairs(plan)
         if pairs is None and request.min_percentile is not None:
             raise SearchError(
-                "text queries have no percentile, because images are never as similar to text as "
-                "to each other; leave out --min-percentile"
+                "text queries have no percentile, because pictures are less similar to any text "
+                "than to each other; leave out --min-percentile"
                 if plan.has_words
                 else f"{str(self.store.path)!r} has too few works for percentiles"
             )

@@ -126,7 +126,7 @@ def _words(index: Opened, term: Term, taps: Sequence[str]) -> Encoded:
     for tap in taps:
         if tap not in vectors:
             raise SearchError(
-                f"words cannot be compared by the tap {tap!r}, only by {', '.join(vectors)}"
+                f"text cannot be compared by the tap {tap!r}, only by {', '.join(vectors)}"
             )
     query = Query(term.label, weight=term.weight)
     return Encoded(query, {tap: unit(vectors[tap])[0] for tap in taps})

@@ -61,7 +61,7 @@ def open_tiles(store: Store, tap: str) -> Tiles:
     each = store.manifest.tiles**2
     if not each:
         raise SearchError(
-            f"{str(store.path)!r} has no tiles to look for details in; make another index with "
+            f"{str(store.path)!r} has no tiles, which --details needs; make another index with "
             f"'artsim embed {store.manifest.source} --tiles 3 -o DIR'"
         )
     file = store.path / "faiss" / f"{tap.replace('/', '-')}.tiles.npy"

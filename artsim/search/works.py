@@ -122,7 +122,7 @@ class Works:
         if column not in self._groups:
             kind = self.type_of(column)
             if kind == FieldType.YEARS:
-                raise SearchError(f"{column!r} holds ranges of years, which are no groups")
+                raise SearchError(f"{column!r} holds ranges of years, which cannot be grouped")
             values = self.column(column)
             if kind == FieldType.LIST:
                 values = pc.binary_join(values, _BETWEEN)

@@ -94,7 +94,7 @@ def _page() -> Response:
 
 
 def _refuse(request: Request, error: Exception) -> Response:
-    """Say in one line why there is no answer; where an index lies here is no visitor's business."""
+    """Say in one line why there is no answer; visitors do not see the index's folder."""
     message = str(error)
     for room in request.app.state.museum.rooms.values():
         message = room.without_folders(message)
@@ -108,7 +108,7 @@ def _say(_: Request, error: Exception) -> Response:
 
 
 def _correct(_: Request, error: Exception) -> Response:
-    """Say of the first thing that is wrong with a message where it is, and what was expected."""
+    """Describe the first fault of a message: where it is, and what was expected."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part != "body")

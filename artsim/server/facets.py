@@ -1,4 +1,4 @@
-"""The values of columns with how many works have each: what a visitor may narrow down by."""
+"""The values of columns with how many works have each: by which a visitor can filter."""
 
 from __future__ import annotations
 

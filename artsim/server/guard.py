@@ -114,10 +114,14 @@ class _Body:
         try:
             message = await asyncio.wait_for(self._receive(), max(self._until - now, 0))
         except TimeoutError:
-            raise HTTPException(408, f"nothing whole was sent within {self._seconds:g} s") from None
+            raise HTTPException(
+                408, f"the request was not complete after {self._seconds:g} s"
+            ) from None
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            raise HTTPException(413, f"more than the {self._limit:,} bytes allowed were sent")
+            raise HTTPException(
+                413, f"the request is larger than the limit of {self._limit:,} bytes"
+            )
         self._done = not message.get("more_body", False)
         return message
 

@@ -1,4 +1,4 @@
-"""What the JSON interface takes: the queries of the command line, conditions as data."""
+"""Messages of the JSON interface: the queries of the command line, with conditions as data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = [
     "ConditionIn",
     "FacetsIn",
     "MapIn",
-    "QuestionIn",
+    "SearchIn",
     "TermIn",
     "WhyIn",
 ]
@@ -29,7 +29,7 @@ class _Message(BaseModel):
 
 
 class TermIn(_Message):
-    """A part of a question: exactly one of id, text, upload and url."""
+    """A part of a query: exactly one of id, text, upload and url."""
 
     id: Text | None = None
     text: Text | None = None
@@ -55,26 +55,26 @@ class TermIn(_Message):
 
 
 class ConditionIn(_Message):
-    """A column, how it is compared, and with what."""
+    """A column, a comparison and its value."""
 
     column: Text
     op: Op
     value: Text | float | Annotated[tuple[Text | float, ...], Field(max_length=1000)] | None = None
 
     def as_condition(self) -> Condition:
-        """Return the library's term."""
+        """Return the condition for the library."""
         return Condition(self.column, self.op, self.value)
 
 
 class AspectIn(_Message):
-    """A method of comparing, and how much it counts."""
+    """A method of comparison, and its weight."""
 
     name: Text
     weight: float = 1.0
 
 
-class QuestionIn(_Message):
-    """A question. Its limits are those of the server."""
+class SearchIn(_Message):
+    """A query and its options. The server sets further limits."""
 
     terms: tuple[TermIn, ...]
     k: Annotated[int, Field(ge=1)] = 24
@@ -94,8 +94,8 @@ class QuestionIn(_Message):
     exclude: Annotated[tuple[Text, ...], Field(max_length=1000)] = ()
     min_percentile: Percent | None = None
 
-    def as_question(self, terms: tuple[Term, ...]) -> SearchRequest:
-        """Return the library's query."""
+    def as_request(self, terms: tuple[Term, ...]) -> SearchRequest:
+        """Return the request for the library."""
         return SearchRequest(
             terms=terms,
             k=self.k,
@@ -114,13 +114,13 @@ class QuestionIn(_Message):
 
 
 class FacetsIn(_Message):
-    """Conditions, under which values are counted."""
+    """Conditions on the works whose values are counted."""
 
     conditions: Annotated[tuple[ConditionIn, ...], Field(max_length=64)] = ()
 
 
 class BrowseIn(FacetsIn):
-    """Works that meet conditions, a page of them, in an order drawn by the seed."""
+    """A page of the works that meet conditions, in an order drawn by the seed."""
 
     offset: Annotated[int, Field(ge=0)] = 0
     limit: Annotated[int, Field(ge=1, le=200)] = 48
@@ -133,7 +133,7 @@ class MapIn(FacetsIn):
     label: Text | None = Field(None, description="A column or a derived label")
 
 
-class WhyIn(QuestionIn):
-    """A question, and the match to explain."""
+class WhyIn(SearchIn):
+    """A query, and the match to explain."""
 
     match: Text = Field(description="Id of a work")

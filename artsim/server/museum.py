@@ -37,7 +37,7 @@ class Museum:
         by_name = {store.path.resolve().name: store for store in stores}
         if len(by_name) < len(stores):
             raise StoreError(
-                "two of the indexes have the same name, and addresses need different ones; "
+                "two indexes have the same name, which addresses cannot distinguish; "
                 "rename the folder of one"
             )
         for store in stores:
@@ -83,7 +83,7 @@ class Museum:
     def close(self) -> None:
         """End what runs for the indexes."""
         for room in self.rooms.values():
-            room.asker.close()
+            room.batcher.close()
 
     def _open(self, stores: Mapping[str, Store], before: Mapping[str, Room]) -> dict[str, Room]:
         """Open a room for each index; a network that is loaded goes on to be used."""

@@ -1,4 +1,4 @@
-"""An index that is open to visitors, with its small copies and its askers."""
+"""An index that is open to visitors, with its small copies and its batcher."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from artsim.search import (
     SearchRequest,
     Term,
 )
-from artsim.server.asking import Asker
+from artsim.server.batching import Batcher
 from artsim.server.thumbnails import Thumbnails
 from artsim.store import Store, indices
 
@@ -52,14 +52,14 @@ class Room:
         self.name = store.path.resolve().name
         self.store = store
         self.searcher = Searcher(store, encoder=encoder, others=others, gpu=gpu, workers=workers)
-        self.asker = Asker(self.searcher)
+        self.batcher = Batcher(self.searcher)
         self.works = self.searcher.works
         self._read()
         self.thumbnails = Thumbnails(store, self.works)
         self.encoder = encoder
 
     def _read(self) -> None:
-        """Read now what a question needs: embed may change the index while it is served."""
+        """Read now what a query needs: embed may change the index while it is served."""
         ids = self.works.table.column("id")
         self.works.row_of_content("")
         if len(ids):
@@ -86,7 +86,7 @@ class Room:
         }
 
     def without_folders(self, text: str) -> str:
-        """Put the index's name for its folders: where they lie is no visitor's business."""
+        """Replace the index's folders by its name: visitors do not see where they are."""
         passport = self.store.manifest.passport
         made_of = [
             Path(text.removeprefix(kind)).parent  # a file of weights, of vectors, a trained network
@@ -146,7 +146,7 @@ class Room:
 
         match = next((each for each in answer.matches if each.id == id_), None)
         if match is None:
-            raise SearchError(f"{id_!r} is not among the matches of this question")
+            raise SearchError(f"{id_!r} is not among the matches of this query")
         # One at a time, for gradients take memory, and never while another picture is embedded.
         with self.encoder.computing:
             (found,) = explain_answer(replace(answer, matches=(match,)), self.encoder.extractor)
@@ -168,7 +168,7 @@ class Room:
         met = self.works.filter.rows(None, conditions)
         if len(rows) > _POINTS:
             rows = np.random.default_rng(0).permutation(rows)
-            if met is not None:  # what is looked for comes first
+            if met is not None:  # works that meet the conditions come first
                 rows = rows[np.argsort(~np.isin(rows, met), kind="stable")]
             rows = np.sort(rows[:_POINTS])
         ids = self.works.table.column("id").take(rows).to_pylist()

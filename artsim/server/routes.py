@@ -1,4 +1,4 @@
-"""The JSON interface: questions and their answers, works and their pictures, facets, map, files."""
+"""The JSON interface: search, works and their pictures, facets, map, exports."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from artsim.report import (
 )
 from artsim.search import SearchAnswer
 from artsim.server.facets import count_values
-from artsim.server.messages import BrowseIn, FacetsIn, MapIn, QuestionIn, TermIn, WhyIn
+from artsim.server.messages import BrowseIn, FacetsIn, MapIn, SearchIn, TermIn, WhyIn
 from artsim.server.museum import Museum
 from artsim.server.room import Room, describe_work
 from artsim.server.settings import Limits
@@ -73,36 +73,36 @@ class _Visit:
         self._limits = limits
         self._uploads = uploads
 
-    async def ask(self, asked: QuestionIn) -> SearchAnswer:
+    async def search(self, query: SearchIn) -> SearchAnswer:
         """Search the index within the limits."""
         limits = self._limits
-        if asked.k > limits.matches:
-            raise SearchError(f"at most {limits.matches} matches are shown, got k = {asked.k}")
-        if len(asked.terms) > limits.terms:
-            raise SearchError(f"at most {limits.terms} terms are taken, got {len(asked.terms)}")
+        if query.k > limits.matches:
+            raise SearchError(f"at most {limits.matches} matches are possible, got k = {query.k}")
+        if len(query.terms) > limits.terms:
+            raise SearchError(f"a query has at most {limits.terms} terms, got {len(query.terms)}")
         async with asyncio.timeout(limits.answer_seconds):
-            terms = tuple([each.as_term(await self._data(each)) for each in asked.terms])
-            return await asyncio.wrap_future(self.room.asker.ask(asked.as_question(terms)))
+            terms = tuple([each.as_term(await self._data(each)) for each in query.terms])
+            return await asyncio.wrap_future(self.room.batcher.search(query.as_request(terms)))
 
-    async def _data(self, asked: TermIn) -> bytes | None:
+    async def _data(self, term: TermIn) -> bytes | None:
         """Get the file of a picture that was uploaded, or that is on the web."""
-        if asked.upload is not None:
-            return self._uploads.get(asked.upload)
-        if asked.url is None:
+        if term.upload is not None:
+            return self._uploads.get(term.upload)
+        if term.url is None:
             return None
         limits = self._limits
         if not limits.fetch:
             raise SearchError("this server does not fetch pictures from the web; upload the file")
         settings = FetchSettings(max_bytes=limits.upload_bytes, retries=0)
         try:
-            return await fetch_picture_async(asked.url, settings)
+            return await fetch_picture_async(term.url, settings)
         except FetchError as error:
-            told, refused, _ = str(error).partition("(refused)")
+            reason, refused, _ = str(error).partition("(refused)")
             if not refused:
                 raise
             # Where a name leads within this network is no visitor's business.
             raise FetchError(
-                f"{told}{refused}: give the public address, http or https, of a picture"
+                f"{reason}{refused}: give a public http or https address of a picture"
             ) from error
 
 
@@ -119,27 +119,27 @@ def indexes(
 
 
 @api.post("/{index}/search")
-async def search(visit: Visit, asked: QuestionIn) -> dict[str, Any]:
+async def search(visit: Visit, query: SearchIn) -> dict[str, Any]:
     """Find works by pictures, works and words."""
-    return _describe_answer(visit.room, await visit.ask(asked))
+    return _describe_answer(visit.room, await visit.search(query))
 
 
 @api.post("/{index}/browse")
-def browse(room: InRoom, asked: BrowseIn) -> dict[str, Any]:
+def browse(room: InRoom, wanted: BrowseIn) -> dict[str, Any]:
     """List works that meet conditions."""
-    conditions = [each.as_condition() for each in asked.conditions]
-    return room.browse(conditions, asked.offset, asked.limit, asked.seed)
+    conditions = [each.as_condition() for each in wanted.conditions]
+    return room.browse(conditions, wanted.offset, wanted.limit, wanted.seed)
 
 
 @api.post("/{index}/facets")
-def facets(room: InRoom, asked: FacetsIn) -> list[dict[str, Any]]:
+def facets(room: InRoom, wanted: FacetsIn) -> list[dict[str, Any]]:
     """Count the values of columns under conditions."""
-    return count_values(room.works, [each.as_condition() for each in asked.conditions])
+    return count_values(room.works, [each.as_condition() for each in wanted.conditions])
 
 
 @api.get("/{index}/work")
 def work(room: InRoom, id: str) -> dict[str, Any]:
-    """Return all that is known of a work."""
+    """Return the metadata of a work, and its caption."""
     (found,) = room.describe_works([room.works.row(id)])
     return found | asdict(Caption.of(found["metadata"]))
 
@@ -163,26 +163,26 @@ async def upload(
 
 
 @api.post("/{index}/why")
-async def why(visit: Visit, asked: WhyIn) -> dict[str, Any]:
+async def why(visit: Visit, query: WhyIn) -> dict[str, Any]:
     """Show which regions made a match, as heat over the pictures."""
-    answer = await visit.ask(asked)
-    parts = await run_in_threadpool(_explain, visit.room, answer, asked.match)
-    shares = next(match.shares for match in answer.matches if match.id == asked.match)
+    answer = await visit.search(query)
+    parts = await run_in_threadpool(_explain, visit.room, answer, query.match)
+    shares = next(match.shares for match in answer.matches if match.id == query.match)
     return {"parts": parts, "shares": shares}
 
 
 @api.post("/{index}/map")
-def map_(room: InRoom, asked: MapIn) -> dict[str, Any]:
+def map_(room: InRoom, wanted: MapIn) -> dict[str, Any]:
     """Return the map of an index."""
-    return room.map(asked.label, [each.as_condition() for each in asked.conditions])
+    return room.map(wanted.label, [each.as_condition() for each in wanted.conditions])
 
 
 @api.post("/{index}/export/{kind}", response_class=Response)
-async def export(visit: Visit, kind: Literal["csv", "html", "iiif"], asked: QuestionIn) -> Response:
+async def export(visit: Visit, kind: Literal["csv", "html", "iiif"], query: SearchIn) -> Response:
     """Write an answer to a file: a spreadsheet, a page to cite, an IIIF manifest."""
-    answer = await visit.ask(asked)
-    said = f"POST /api/{visit.room.name}/search {asked.model_dump_json(exclude_defaults=True)}"
-    return await run_in_threadpool(_export, visit.room, answer, kind, said)
+    answer = await visit.search(query)
+    command = f"POST /api/{visit.room.name}/search {query.model_dump_json(exclude_defaults=True)}"
+    return await run_in_threadpool(_export, visit.room, answer, kind, command)
 
 
 def _describe_answer(room: Room, answer: SearchAnswer) -> dict[str, Any]:
@@ -234,8 +234,8 @@ def _explain(room: Room, answer: SearchAnswer, id_: str) -> list[dict[str, str]]
     ]
 
 
-def _export(room: Room, answer: SearchAnswer, kind: str, said: str) -> Response:
-    cited = cite(room.searcher, answer, command=said, index=room.name)
+def _export(room: Room, answer: SearchAnswer, kind: str, command: str) -> Response:
+    cited = cite(room.searcher, answer, command=command, index=room.name)
     root = Path(room.store.manifest.root)
     if kind == "csv":
         matches = [replace(match, image=_inside(match.image, root)) for match in answer.matches]
@@ -253,7 +253,7 @@ def _export(room: Room, answer: SearchAnswer, kind: str, said: str) -> Response:
 
 
 def _inside(image: str, root: Path) -> str:
-    """Name a picture within its collection: where that lies is no visitor's business."""
+    """Name a picture within its collection: visitors do not see its folder."""
     file = file_of(image)
     return (
         image

@@ -1,4 +1,4 @@
-"""Pictures that visitors sent, kept in memory for their next questions: the newest."""
+"""The newest pictures that visitors uploaded, kept in memory for their queries."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Uploads:
         """
         with self._lock:
             if key not in self._kept:
-                raise SearchError("the picture is no longer kept; send it again")
+                raise SearchError("the uploaded picture has expired; upload it again")
             self._kept.move_to_end(key)
             return self._kept[key]
 

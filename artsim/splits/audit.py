@@ -137,7 +137,7 @@ def refuse_leaks(store: Store, split: str, *, within: int = WITHIN, workers: int
     if counts:
         kinds = ", ".join(f"{count:,} by {kind}" for kind, count in counts.items())
         raise EvaluationError(
-            f"split {split!r} leaks: test pictures are given away ({kinds}); "
+            f"split {split!r} leaks: test pictures are also in the training set ({kinds}); "
             f"list them with 'artsim leaks --split {split}'"
         )
 
@@ -181,8 +181,7 @@ def _pairs(
         if len(parts) < 2:
             found = ", ".join(split.counts) or "none"
             raise EvaluationError(
-                f"split {split.name!r} needs two parts, such as train and test, to leak from one "
-                f"to the other; it has {found}"
+                f"split {split.name!r} needs two sets, such as train and test; it has {found}"
             )
         if split.is_folds:
             for part in parts:

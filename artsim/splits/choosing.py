@@ -179,7 +179,7 @@ def draw_split(rows: Rows, label: Label, source: SplitSource, among: str = "") -
     seed = source.choice.seed
     description = f"70/10/20{among} drawn with seed {seed}, stratified by {label.name}"
     if source.group:
-        description += f", each {source.group} in one part"
+        description += f", each {source.group} in one set"
     return Split(train=train, validation=validation, test=test, description=description)
 
 

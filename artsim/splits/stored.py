@@ -105,15 +105,16 @@ def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = Fals
         StoreError: If it cannot be written.
     """
     if not _FILE_NAME.fullmatch(name):
-        raise EvaluationError(f"no split can be called {name!r}; use letters, digits, - and _")
+        raise EvaluationError(
+            f"{name!r} is not a valid name for a split; use letters, digits, - and _"
+        )
     if name in [field.name for field in store.manifest.fields]:
         raise EvaluationError(f"{name!r} is a column of {str(store.path)!r}; choose another name")
     with lock_index(store.path):
         store = Store.open(store.path)
         if name in stored_splits(store) and not replace:
             raise EvaluationError(
-                f"{str(store.path)!r} has a split {name!r}; choose another --name, or --replace "
-                "it and measure again"
+                f"{str(store.path)!r} has a split {name!r}; choose another --name, or --replace it"
             )
         parts = _draw(store, plan)
         _write_split(store, name, parts, plan)
@@ -219,7 +220,7 @@ def _check(plan: SplitPlan) -> None:
             f"got {len(plan.fractions)}"
         )
     if plan.per_class is not None and plan.stratify is None:
-        raise EvaluationError("rows per class of which label? name it with --stratify")
+        raise EvaluationError("a number of rows per class needs a label; name it with --stratify")
     if plan.fractions is None and plan.folds is None and plan.per_class is None:
         raise EvaluationError("a split needs fractions, folds, or a number of rows per class")
 

@@ -49,7 +49,7 @@ def check_free(path: Path) -> None:
     if path.is_dir() and not all(
         any(entry.match(leftover) for leftover in _LEFTOVERS) for entry in path.iterdir()
     ):
-        raise StoreError(f"{str(path)!r} is not empty and no index; choose another with -o")
+        raise StoreError(f"{str(path)!r} is not empty and not an index; choose another with -o")
 
 
 def is_store(path: Path) -> bool:

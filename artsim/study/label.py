@@ -120,8 +120,9 @@ def _aligned(
         aligned = align(predictions, data.ids, target.classes, target.strata)
         if not np.array_equal(np.sort(aligned.test), split.test):
             raise EvaluationError(
-                f"the predictions of {target.name!r} are for {len(aligned.test):,} images that are "
-                f"not the {len(split.test):,} test images of {split.description}; name the split "
+                f"the predictions of {target.name!r} are for {len(aligned.test):,} pictures that "
+                "are "
+                f"not the {len(split.test):,} test pictures of {split.description}; name the split "
                 "that they were made for"
             )
         return aligned

@@ -123,7 +123,7 @@ def study(
 
 def _names(store: Store, plan: StudyPlan) -> tuple[str, ...]:
     if not store.rows:
-        raise EvaluationError(f"{str(store.path)!r} holds no image; see 'artsim info'")
+        raise EvaluationError(f"{str(store.path)!r} has no pictures; see 'artsim info'")
     names = plan.labels or tuple(name for name in label_columns(store)[0] if name != plan.split)
     if not names:
         raise EvaluationError(

@@ -198,4 +198,4 @@ def _notes(found: Mapping[str, Any]) -> Iterator[str]:
     if found.get("tasks"):
         yield f"kNN and probe use the frozen embeddings of {found['tasks'][0]['baselines']['of']}."
     if found.get("skipped"):
-        yield f"{len(found['skipped']):,} images could not be decoded and were skipped."
+        yield f"{len(found['skipped']):,} pictures could not be decoded and were skipped."

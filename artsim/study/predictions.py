@@ -74,14 +74,14 @@ def align(
     unknown = [id_ for id_ in (*predictions.train, *predictions.ids) if id_ not in row_of]
     if unknown:
         raise EvaluationError(
-            f"{len(unknown):,} predictions of {name!r} are for images that are not in the index, "
-            f"the first is {unknown[0]!r}; predict the images of this index"
+            f"{len(unknown):,} predictions of {name!r} are for pictures that are not in the index, "
+            f"the first is {unknown[0]!r}; predict the pictures of this index"
         )
     both = set(predictions.train) & set(predictions.ids)
     if both:
         raise EvaluationError(
-            f"{len(both):,} test images of {name!r} are also in its training set, "
-            f"the first is {min(both)!r}; test on images that were not trained on"
+            f"{len(both):,} test pictures of {name!r} are also in its training set, "
+            f"the first is {min(both)!r}; test on pictures that were not trained on"
         )
     strange = [class_ for class_ in predictions.classes if class_ not in column_of]
     if strange:

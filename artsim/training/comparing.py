@@ -115,7 +115,8 @@ class _TestResults:
         own, others = self.truth[task], first.truth[task]
         if own.keys() != others.keys():
             raise TrainingError(
-                f"{self.path.name!r} and {first.path.name!r} have other test images of {task!r} "
+                f"{self.path.name!r} and {first.path.name!r} have different test pictures of "
+                f"{task!r} "
                 f"({len(own.keys() & others.keys()):,} in common of {len(own):,} and "
                 f"{len(others):,}); train both with one --seed, or one --set split=NAME"
             )

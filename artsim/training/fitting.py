@@ -226,7 +226,7 @@ def _errors_of_processes(run: Run) -> Iterator[None]:
         if run.should_stop():
             raise Stopped(_how_to_resume(run)) from error
         last = str(error).strip().splitlines()[-1]
-        raise TrainingError(f"one of {run.devices} processes ended: {last}") from error
+        raise TrainingError(f"one of {run.devices} processes failed: {last}") from error
 
 
 @contextmanager

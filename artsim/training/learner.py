@@ -162,7 +162,7 @@ class Learner(LightningModule):
             ids = [self._data.ids[row] for row in batch.rows.tolist()]
             more = f" and {len(ids) - _NAMED} more" if len(ids) > _NAMED else ""
             raise TrainingError(
-                f"the loss is {loss.item()} at step {self._data.state.step}, with the images "
+                f"the loss is {loss.item()} at step {self._data.state.step}, with the pictures "
                 f"{', '.join(ids[:_NAMED])}{more}; try a smaller --set lr=..."
             )
         self._losses.append(loss.item())

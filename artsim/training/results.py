@@ -282,7 +282,7 @@ def _report(run: Run, found: Mapping[str, Any]) -> str:
         f"{found['parameters']:,} parameters, {found['steps']:,} steps, "
         f"{found['epochs']} epochs, seed {plan.seed}.",
         "",
-        "Baselines and other methods are scored on the test images:",
+        "Baselines and other methods are scored on the test pictures:",
         "",
         "| task | metric | test | 95 % | validation | train | majority | metadata | 1-NN | kNN "
         f"| probe |{''.join(f' {method} |' for method in others)}",
@@ -305,13 +305,13 @@ def _report(run: Run, found: Mapping[str, Any]) -> str:
     lines.append("")
     for task in found["tasks"]:
         sizes = " + ".join(f"{task[split]['n']:,}" for split in SPLITS)
-        lines.append(f"- {task['task']}: {task['split']}; {sizes} images")
+        lines.append(f"- {task['task']}: {task['split']}; {sizes} pictures")
         lines += [f"  - {note}" for note in task["notes"]]
     embeddings = found["tasks"][0]["baselines"]["of"]
     lines.append(f"- kNN and probe use the frozen embeddings of {embeddings}.")
     lines += [f"- {note}" for note in (*found["notes"], run.published) if note]
     if found["skipped"]:
-        lines.append(f"- {len(found['skipped']):,} images could not be decoded and were skipped.")
+        lines.append(f"- {len(found['skipped']):,} pictures could not be decoded and were skipped.")
     settings = ", ".join(f"{name}={value}" for name, value in plan.settings.items())
     return "\n".join([*lines, "", f"Settings: {settings}", ""])
 

@@ -216,7 +216,7 @@ def read_scores(path: Path) -> list[dict[str, Any]]:
     tasks: list[dict[str, Any]] = read_json(path / METRICS).get("tasks", [])
     if not tasks:
         raise TrainingError(
-            f"{str(path)!r} is a run of {recipe}, which trains no network; its figures are in "
+            f"{str(path)!r} is a run of {recipe}, which trains no network; its results are in "
             f"{str(path / 'report.md')!r}"
         )
     return tasks

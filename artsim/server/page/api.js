@@ -34,11 +34,11 @@ const send = (address, body, signal) =>
 const post = async (address, body, signal) => (await send(address, body, signal)).json();
 
 export const indexes = () => get("/api/indexes");
-export const search = (index, question, signal) => post(path(index, "search"), question, signal);
+export const search = (index, request, signal) => post(path(index, "search"), request, signal);
 export const browse = (index, wanted, signal) => post(path(index, "browse"), wanted, signal);
 export const facets = (index, conditions, signal) =>
   post(path(index, "facets"), { conditions }, signal);
-export const why = (index, question, signal) => post(path(index, "why"), question, signal);
+export const why = (index, request, signal) => post(path(index, "why"), request, signal);
 export const map = (index, wanted, signal) => post(path(index, "map"), wanted, signal);
 
 const known = new Map(); // works requested before, by address
@@ -58,12 +58,12 @@ export function work(index, id) {
 export const picture = (index, id, side = 320) =>
   `${path(index, "picture")}?id=${encodeURIComponent(id)}&side=${side}`;
 
-/** Send a picture's file; it is kept for the next questions under the sha256 that is returned. */
+/** Send a picture's file; it is kept for later queries under the sha256 that is returned. */
 export async function upload(index, file) {
   const headers = { "content-type": file.type || "application/octet-stream" };
   return (await call(path(index, "uploads"), { method: "POST", headers, body: file })).json();
 }
 
-/** Return the answer to a question as a file: csv, html or iiif. */
-export const exported = async (index, kind, question) =>
-  (await send(path(index, `export/${kind}`), question)).blob();
+/** Return the answer to a request as a file: csv, html or iiif. */
+export const exported = async (index, kind, request) =>
+  (await send(path(index, `export/${kind}`), request)).blob();

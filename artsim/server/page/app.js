@@ -83,8 +83,8 @@ const dialogs = makeDialogs(byId("dialog"), {
   minus,
   detail,
   canSubtract: () => state.terms.length > 0,
-  asked: () => answer?.queries ?? [],
-  question: (match) => ({ ...states.question(state), match }),
+  queries: () => answer?.queries ?? [],
+  request: (match) => ({ ...states.request(state), match }),
 });
 const grid = makeGrid(byId("grid"), {
   index: () => state.index,
@@ -157,15 +157,15 @@ async function render({ focus = false, scroll = 0 } = {}) {
   if (!signal.aborted) document.body.classList.remove("busy");
 }
 
-/** Say what can be written in the search box: words, and web addresses of pictures. */
-function asksFor() {
+/** Return what the search box takes: words, and web addresses of pictures. */
+function accepted() {
   const { words, urls, pictures } = index();
   return { words, urls: urls && pictures };
 }
 
-/** Read what was written in the search box. */
+/** Read the search box. */
 function written(text) {
-  const { words, urls } = asksFor();
+  const { words, urls } = accepted();
   if (urls && /^https?:\/\//i.test(text)) return { url: text };
   if (!words) throw new Error("Give the address of a picture: https://…");
   return { text };
@@ -178,12 +178,12 @@ function drawTop() {
     index: indexes.length > 1 ? state.index : null,
   });
   byId("index").value = state.index;
-  const { words, urls } = asksFor();
+  const { words, urls } = accepted();
   show(byId("words"), words || urls);
   byId("words").placeholder = [words && "Describe a picture", urls && "Address of a picture"]
     .filter(Boolean)
     .join(", or ");
-  byId("words").setAttribute("aria-label", words ? "Words to look for" : "Address of a picture");
+  byId("words").setAttribute("aria-label", words ? "Search by words" : "Address of a picture");
   show(byId("add-words"), (words || urls) && state.terms.length > 0);
   show(byId("choose"), index().pictures);
   show(byId("see-map").parentElement, index().map || state.view === "map");
@@ -212,7 +212,7 @@ async function drawWorks(signal) {
       : `${count(found.total)} of ${all} works`;
   byId("heading").textContent = heading;
   byId("summary").textContent = isAnswer ? howFound(found) : invitation();
-  const nothing = isAnswer ? found.nothing : "No work meets these conditions; take one away.";
+  const nothing = isAnswer ? found.nothing : "No works meet these conditions; remove one.";
   show(byId("nothing"), !works.length);
   byId("nothing").textContent = works.length ? "" : nothing;
   const left = isAnswer ? Math.min(found.searched, MOST) : found.total;
@@ -231,7 +231,7 @@ function howFound({ rows, searched, missing, by, matches }) {
     : "score";
   return [
     `among ${among}, by ${by}`,
-    missing ? `${many(missing, "work")} cannot be compared by all of it` : null,
+    missing ? `${many(missing, "work")} left out, not in every index compared` : null,
     matches.length ? figures : null,
   ]
     .filter(Boolean)
@@ -254,9 +254,9 @@ function drawNone() {
 }
 
 async function search(signal) {
-  const question = states.question(state);
-  const key = JSON.stringify([state.index, question]);
-  const found = answers.get(key) ?? (await api.search(state.index, question, signal));
+  const request = states.request(state);
+  const key = JSON.stringify([state.index, request]);
+  const found = answers.get(key) ?? (await api.search(state.index, request, signal));
   return remember(key, found);
 }
 
@@ -266,8 +266,8 @@ async function browse(signal) {
   let { rows, total, works } = answers.get(key) ?? { rows: 0, total: Infinity, works: [] };
   while (works.length < Math.min(state.k, total)) {
     const limit = Math.min(200, state.k - works.length);
-    const asked = { conditions: state.conditions, offset: works.length, limit, seed: state.seed };
-    const page = await api.browse(state.index, asked, signal);
+    const wanted = { conditions: state.conditions, offset: works.length, limit, seed: state.seed };
+    const page = await api.browse(state.index, wanted, signal);
     const isChanged = works.length > 0 && page.rows !== rows; // embedded again: from the start
     ({ rows, total } = page);
     works = isChanged ? [] : [...works, ...page.works];
@@ -350,7 +350,7 @@ function drawTools(isAnswer) {
           button(
             "Shuffle",
             () => change({ seed: 1 + Math.floor(Math.random() * 9999) }),
-            "Another order",
+            "Show in another order",
           ),
         ]),
     button("Copy link", copyLink),
@@ -362,7 +362,7 @@ async function save(kind) {
   const file =
     kind === "json"
       ? new Blob([JSON.stringify(answer, null, 1)], { type: "application/json" })
-      : await api.exported(state.index, kind, states.question(state));
+      : await api.exported(state.index, kind, states.request(state));
   const href = URL.createObjectURL(file);
   make("a", { href, download: `artsim.${kind === "iiif" ? "manifest.json" : kind}` }).click();
   setTimeout(() => URL.revokeObjectURL(href), 10_000);
@@ -391,7 +391,7 @@ function listen() {
     event.preventDefault();
     change({ ...states.START, index: state.index });
   });
-  byId("ask").addEventListener("submit", (event) => {
+  byId("search").addEventListener("submit", (event) => {
     event.preventDefault();
     const text = byId("words").value.trim();
     if (!text) return;

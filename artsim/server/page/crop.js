@@ -8,8 +8,8 @@ const STEP = 2; // per cent a key moves it
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
 const HELP =
-  "Drag over the picture to look for a detail. With keys: Enter draws a box, the arrow keys " +
-  "move it, Shift and the arrow keys size it, Delete removes it.";
+  "Drag over the picture to search for a detail. With keys: Enter draws a box, the arrow keys " +
+  "move it, Shift and the arrow keys resize it, Delete removes it.";
 
 /**
  * Make a picture on which a box can be drawn.

@@ -9,8 +9,8 @@ import { boxOf } from "./grid.js";
  *
  * @param dialog The element.
  * @param actions index() gives its name; go, plus and minus take a work; canSubtract() says
- *   whether minus makes sense; detail(work, box) searches with a part of it; question(id) gives the request for why;
- *   asked() the query of the matches.
+ *   whether minus makes sense; detail(work, box) searches with a part of it; request(id) gives the request for why;
+ *   queries() those of the matches.
  */
 export function makeDialogs(dialog, actions) {
   let turn = 0; // of what is shown; an answer to what was closed is dropped
@@ -69,7 +69,7 @@ export function makeDialogs(dialog, actions) {
       alt: detail ? `${described(found)}; ${detail}` : described(found),
       onerror: () =>
         image.parentElement.replaceChildren(
-          make("p", { className: "gone" }, "The picture is not there any more."),
+          make("p", { className: "gone" }, "The picture is no longer available."),
         ),
     });
     const ratio = found.width / found.height || 1;
@@ -100,7 +100,7 @@ export function makeDialogs(dialog, actions) {
                 make(
                   "a",
                   { href: found.link, rel: "noreferrer noopener", target: "_blank" },
-                  "Page of the object",
+                  "Object page",
                 ),
               )
             : null,
@@ -109,7 +109,7 @@ export function makeDialogs(dialog, actions) {
             { className: "does" },
             does("Find similar works", actions.go),
             box ? does("Find works similar to this detail", () => actions.detail(found, box)) : null,
-            does("More like this too", actions.plus),
+            does("More like this", actions.plus),
             actions.canSubtract() ? does("Less like this", actions.minus) : null,
           ),
           make(
@@ -131,11 +131,11 @@ export function makeDialogs(dialog, actions) {
   }
 
   async function why(work) {
-    const waits = make("p", { className: "quiet", role: "status" }, "Looking for what they share…");
+    const waits = make("p", { className: "quiet", role: "status" }, "Comparing regions…");
     const mine = open("Why it matches", waits);
     let found;
     try {
-      found = await api.why(actions.index(), actions.question(work.id));
+      found = await api.why(actions.index(), actions.request(work.id));
     } catch (error) {
       if (turn === mine) waits.replaceWith(make("p", { role: "alert" }, error.message));
       return;
@@ -144,12 +144,12 @@ export function makeDialogs(dialog, actions) {
     const total = Object.values(found.shares).reduce((sum, share) => sum + share, 0);
     const parts = found.parts.map(({ name, image }, place) => {
       const isMatch = place === found.parts.length - 1;
-      const asked = actions.asked().find((query) => query.name === name && query.work);
-      const title = isMatch ? described(work) : asked ? described({ ...asked, id: name }) : name;
+      const query = actions.queries().find((each) => each.name === name && each.work);
+      const title = isMatch ? described(work) : query ? described({ ...query, id: name }) : name;
       return make(
         "figure",
         {},
-        make("img", { src: image, alt: `${title}, with what made the match highlighted` }),
+        make("img", { src: image, alt: `${title}, with the matching regions highlighted` }),
         make("figcaption", {}, title),
       );
     });
@@ -186,14 +186,14 @@ export function makeDialogs(dialog, actions) {
 
   function keys() {
     const list = [
-      ["/", "Words to look for, or choose a picture"],
-      ["Arrow keys", "From work to work"],
+      ["/", "Search by words, or choose a picture"],
+      ["Arrow keys", "Move between works"],
       ["Enter", "Find similar works"],
       ["d", "Details"],
-      ["+  −", "More or less like it"],
+      ["+  −", "More or less like this"],
       ["w", "Why it matches"],
-      ["x", "Hide it"],
-      ["u", "Undo that"],
+      ["x", "Hide this work"],
+      ["u", "Undo hiding"],
       ["Esc", "Close"],
     ];
     open(

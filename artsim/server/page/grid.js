@@ -131,7 +131,7 @@ function card(work, actions, isAnswer) {
       "div",
       { className: "actions" },
       action("d", "Details", "i", actions.details),
-      action("+", "More like this too", "+", actions.plus),
+      action("+", "More like this", "+", actions.plus),
       isAnswer ? action("-", "Less like this", "−", actions.minus) : null,
       isAnswer ? action("w", "Why it matches", "?", actions.why) : null,
       isAnswer ? action("x", "Hide this work", "×", actions.hide) : null,

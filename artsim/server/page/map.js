@@ -39,7 +39,7 @@ export function makeMap(points, index, options) {
     role: "application",
     "aria-label":
       "Map of the collection. Arrow keys move it, plus and minus zoom, " +
-      "Enter searches with the work in the middle.",
+      "Enter finds works similar to the one in the middle.",
   });
   const tip = make("a", { className: "tip", hidden: true });
   const frame = make("div", { className: "map-frame" }, canvas, tip);

@@ -74,7 +74,7 @@ export function makeMapView(section, actions) {
     const heading = met === all ? many(all, "work") : `${count(met)} of ${many(all, "work")}`;
     drawn.summary.textContent = met
       ? `${heading}; similar works are close together. Click one to see similar works.`
-      : "No work meets these conditions; take one away.";
+      : "No works meet these conditions; remove one.";
     drawn.refine.replaceChildren(actions.refineButton());
     drawn.color.replaceChildren(
       choice("color", "Color by", drawn.columns, state.color ?? "", "nothing", (name) =>

@@ -2,13 +2,13 @@
 
 import { work as findWork } from "./api.js";
 import { columnName, later, make } from "./dom.js";
-import { ASKED, canBeAny, hasPercentiles, workOf } from "./state.js";
+import { THE_QUERY, canBeAny, hasPercentiles, workOf } from "./state.js";
 
 const SHARED = ["text", "list"]; // types of columns of which works can have the same value
 const YEARS = /^(year|years|date)$/i; // names of columns that hold them
 
 /**
- * Make the options of a question.
+ * Make the options of a query.
  *
  * @param state The query.
  * @param index What can be.
@@ -148,10 +148,10 @@ const tick = (keep, checked, text, changed) =>
   );
 
 const best = (state, change) =>
-  tick("any", state.any, "Best of each, not their mean", (any) => change({ any }));
+  tick("any", state.any, "Rank by the closest, not by the mean", (any) => change({ any }));
 
 const details = (state, change) =>
-  tick("details", state.details, "Look for it in the details of works", (on) =>
+  tick("details", state.details, "Find works that contain it as a detail", (on) =>
     change({ details: on }),
   );
 
@@ -179,12 +179,12 @@ function mostPer(state, columns, change) {
     const most = state.maxPer[now] ?? 1;
     const limit = (value) =>
       change({ maxPer: { ...state.maxPer, [now]: Math.max(1, Math.floor(value ?? 1)) } });
-    const name = now ? `Most of one ${columnName(now).toLowerCase()}` : "Most";
+    const name = now ? `Limit per ${columnName(now).toLowerCase()}` : "Limit";
     const number = numberBox(name, now && most, { min: "1", placeholder: "1" }, limit);
     number.disabled = !now;
     const set = (column) =>
       change({ maxPer: column ? { ...without(now), [column]: most } : without(now) });
-    const per = choice(`per ${place}`, "Of the same", free, now, "—", set);
+    const per = choice(`per ${place}`, "Per column", free, now, "—", set);
     return make("span", {}, number, " per ", per);
   };
   return field("At most", each(Object.keys(state.maxPer), columns, row));
@@ -194,13 +194,13 @@ function mostPer(state, columns, change) {
 const ofYears = (state, dates) => (dates.length > 1 ? { years: state.years ?? dates[0] } : {});
 
 function earlierThan(state, dates, change) {
-  const isAsked = state.earlierThan === ASKED;
+  const isQuery = state.earlierThan === THE_QUERY;
   const set = (value) => change({ earlierThan: value, ...ofYears(state, dates) });
   const limits = { placeholder: "any year", step: "1" };
-  const year = numberBox("Made before the year", isAsked ? null : state.earlierThan, limits, (at) =>
+  const year = numberBox("Made before the year", isQuery ? null : state.earlierThan, limits, (at) =>
     set(at === null ? null : Math.floor(at)),
   );
-  const work = tick("earlier", isAsked, "the query", (on) => set(on ? ASKED : null));
+  const work = tick("earlier", isQuery, "the query", (on) => set(on ? THE_QUERY : null));
   return field("Made before", year, workOf(state) ? work : null);
 }
 
@@ -211,13 +211,13 @@ function contemporary(state, dates, change) {
       ...ofYears(state, dates),
     }),
   );
-  return field("Made within", make("span", {}, box, " years of it"));
+  return field("Made within", make("span", {}, box, " years of the query"));
 }
 
 function years(state, columns, change) {
   return field(
-    "Years are in",
-    choice("years", "Years are in", columns, state.years ?? "", "—", (name) =>
+    "Column of years",
+    choice("years", "Column of years", columns, state.years ?? "", "—", (name) =>
       change({ years: name || null }),
     ),
   );
@@ -225,10 +225,10 @@ function years(state, columns, change) {
 
 function leastPercentile(state, change) {
   const limits = { min: "0", max: "100", step: "any" };
-  const box = numberBox("From percentile", state.minPercentile, limits, (value) =>
+  const box = numberBox("Percentile at least", state.minPercentile, limits, (value) =>
     change({ minPercentile: value === null ? null : Math.min(100, Math.max(0, value)) }),
   );
-  return field("From percentile", make("span", {}, box, " of random pairs"));
+  return field("Percentile at least", make("span", {}, box, " of random pairs"));
 }
 
 /** Make a button for each work that is hidden, to show it again. */
@@ -238,7 +238,7 @@ function hidden(state, index, change) {
       "button",
       {
         type: "button",
-        title: "Show it again",
+        title: "Show again",
         "data-keep": `hidden ${place}`,
         onclick: () => change({ exclude: state.exclude.filter((one) => one !== id) }),
       },

@@ -75,7 +75,7 @@ export function makeRefine(panel, fields, changed, close) {
       value: now?.value ?? "",
       maxLength: 200,
       placeholder: "Contains",
-      "aria-label": "Text that is contained",
+      "aria-label": "Text to find",
       "data-keep": "contains",
       onchange: () => set(),
     });
@@ -144,7 +144,7 @@ export function makeRefine(panel, fields, changed, close) {
             `${count(facet.values.length - FEW)} more`,
           )
         : null,
-      facet.more ? make("p", { className: "quiet" }, `and ${count(facet.more)} rarer ones`) : null,
+      facet.more ? make("p", { className: "quiet" }, `and ${count(facet.more)} rarer values`) : null,
     );
   }
 
@@ -154,7 +154,7 @@ export function makeRefine(panel, fields, changed, close) {
 /** The lowest and the highest number. */
 function ends(facet, own, set) {
   const { low, high } = facet;
-  if (low === null || high === null) return make("p", { className: "quiet" }, "None known");
+  if (low === null || high === null) return make("p", { className: "quiet" }, "No values");
   const given = own?.op === "between" ? own.value : [low, high];
   const inputs = given.map((value, place) =>
     make("input", {

@@ -18,7 +18,7 @@ export const START = {
   conditions: [], // {column, op: "in" | "between" | "contains", value}
   notSame: [],
   maxPer: {},
-  earlierThan: null, // a year, or ASKED
+  earlierThan: null, // a year, or THE_QUERY
   contemporary: null,
   years: null, // the column for these two, where there are several
   exclude: [], // ids
@@ -27,7 +27,7 @@ export const START = {
   color: null, // the map's label
 };
 
-export const ASKED = "asked"; // earlier than the query, whichever it is
+export const THE_QUERY = "query"; // in the address: earlier than the query, whatever it is
 
 const TERM = /^(-?\d*\.?\d+)(?:@([\d.]+),([\d.]+),([\d.]+),([\d.]+))?:(id|text|url):(.*)$/s;
 
@@ -82,7 +82,7 @@ export function read(query, kept, indexes) {
   state.details = given.has("details");
   state.notSame = given.getAll("not-same");
   const year = number("earlier-than", -Infinity);
-  state.earlierThan = given.get("earlier-than") === ASKED ? ASKED : year && Math.floor(year);
+  state.earlierThan = given.get("earlier-than") === THE_QUERY ? THE_QUERY : year && Math.floor(year);
   state.contemporary = number("contemporary");
   state.years = given.get("years");
   state.exclude = given.getAll("exclude");
@@ -112,9 +112,9 @@ export function read(query, kept, indexes) {
 export const keep = (state) =>
   state.terms.some((term) => term.upload) ? { terms: state.terms } : null;
 
-/** Return the question of a state, as the server takes it. */
-export function question(state) {
-  const asked = {
+/** Return the request for a state, as the server expects it. */
+export function request(state) {
+  const request = {
     terms: state.terms.map(({ id, text, url, upload, name, weight, crop }) => ({
       ...(upload ? { upload, name } : { id, text, url }), // one of them
       weight,
@@ -127,18 +127,18 @@ export function question(state) {
     by: state.details ? [] : Object.entries(state.by).map(([name, weight]) => ({ name, weight })),
     conditions: state.conditions,
     max_per: state.maxPer,
-    earlier_than: state.earlierThan === ASKED ? null : state.earlierThan,
+    earlier_than: state.earlierThan === THE_QUERY ? null : state.earlierThan,
     years: state.years,
     exclude: state.exclude,
     min_percentile: hasPercentiles(state) ? state.minPercentile : null,
   };
   const work = workOf(state);
-  if (!work) return asked;
+  if (!work) return request;
   // Relations are to works of the catalog.
   return {
-    ...asked,
+    ...request,
     not_same: state.notSame,
-    earlier_than: state.earlierThan === ASKED ? work.id : state.earlierThan,
+    earlier_than: state.earlierThan === THE_QUERY ? work.id : state.earlierThan,
     contemporary: state.contemporary,
   };
 }

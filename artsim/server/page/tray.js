@@ -18,8 +18,8 @@ export function makeTray(tray, actions) {
   const opened = {}; // what the visitor opened of the options
 
   async function render(state, index) {
-    const { view, seed, conditions, k, color, ...asked } = state;
-    const now = JSON.stringify(asked);
+    const { view, seed, conditions, k, color, ...query } = state;
+    const now = JSON.stringify(query);
     if (now === last) return;
     last = now;
     tray.hidden = !state.terms.length;
@@ -28,7 +28,7 @@ export function makeTray(tray, actions) {
       return;
     }
     const labels = await Promise.all(state.terms.map((term) => label(state.index, term)));
-    if (now !== last) return; // another question came in between
+    if (now !== last) return; // another query came in between
     const isInside = tray.contains(document.activeElement);
     const focused = document.activeElement?.dataset?.keep;
     const isInMore = document.activeElement?.closest(".more-options") !== null;
@@ -48,7 +48,7 @@ export function makeTray(tray, actions) {
       ...large(state.terms[chosen], labels[chosen], at(chosen), actions),
       make(
         "div",
-        { className: "asked" },
+        { className: "query" },
         heading(state, labels, chosen, actions),
         baskets(state, labels, at, select, actions),
         makeOptions(state, index, actions.change, opened),
@@ -128,7 +128,7 @@ function large(term, label, change, actions) {
               { type: "button", className: "plain", onclick: () => change({ crop: undefined }) },
               "Search with the whole picture",
             )
-          : "Drag to look for a detail",
+          : "Drag to search for a detail",
         label.work
           ? make(
               "button",
@@ -145,7 +145,7 @@ function heading(state, labels, chosen, actions) {
   const one = state.terms.length === 1 ? labels[0] : null;
   return make(
     "div",
-    { className: "asked-by" },
+    { className: "query-head" },
     make(
       "p",
       { className: "quiet" },
@@ -173,7 +173,7 @@ function baskets(state, labels, at, select, actions) {
     "Add a picture",
   );
   if (state.terms.length === 1 && state.terms[0].weight > 0) {
-    return make("p", { className: "quiet" }, add, ", or add works with their + and −");
+    return make("p", { className: "quiet" }, add, ", or use + and − on a work");
   }
   const basket = (title, sign) => {
     const places = state.terms
@@ -231,7 +231,7 @@ function chip(term, label, change, select) {
       max: "10",
       step: "0.1",
       value: Math.abs(term.weight),
-      title: "How much it counts",
+      title: "Weight",
       "aria-label": `Weight of ${label.name}`,
       onchange: weigh,
     }),
@@ -240,7 +240,7 @@ function chip(term, label, change, select) {
       {
         type: "button",
         onclick: () => change({ weight: -term.weight }),
-        title: sign > 0 ? "Less like it instead" : "More like it instead",
+        title: sign > 0 ? "Less like this instead" : "More like this instead",
         "aria-label": `${sign > 0 ? "Less" : "More"} like ${label.name} instead`,
       },
       sign > 0 ? "−" : "+",

@@ -1,4 +1,4 @@
-"""Queries of many visitors, answered together: one thread per lane searches for all who wait.
+"""Queries of many visitors, answered in batches: one thread per lane searches for all who wait.
 
 Queries that need the network (pictures, words) have their own lane, so that one by id never
 waits behind them. What comes in while a lane is busy is its next batch.
@@ -13,35 +13,35 @@ from dataclasses import dataclass
 from artsim.errors import ArtsimError
 from artsim.search import SearchAnswer, Searcher, SearchRequest
 
-__all__ = ["Asker"]
+__all__ = ["Batcher"]
 
 _TOGETHER = {"ids": 64, "pictures": 16}  # questions answered at once
 
 
 @dataclass(frozen=True)
-class _Asked:
-    question: SearchRequest
+class _Waiting:
+    request: SearchRequest
     answer: Future[SearchAnswer]
 
 
-class Asker:
-    """Answers queries of many threads to one open index."""
+class Batcher:
+    """Answers queries of many threads to one open index, in batches."""
 
     def __init__(self, searcher: Searcher) -> None:
         self.searcher = searcher
-        self._waiting: dict[str, queue.SimpleQueue[_Asked]] = {
+        self._waiting: dict[str, queue.SimpleQueue[_Waiting]] = {
             lane: queue.SimpleQueue() for lane in _TOGETHER
         }
         self._threads = {lane: ThreadPoolExecutor(1, f"artsim {lane}") for lane in _TOGETHER}
 
-    def ask(self, question: SearchRequest) -> Future[SearchAnswer]:
+    def search(self, request: SearchRequest) -> Future[SearchAnswer]:
         """Search; the future gives the answer, or raises why there is none."""
-        asked = _Asked(question, Future())
-        stored = all(term.id is not None and term.box is None for term in question.terms)
+        waiting = _Waiting(request, Future())
+        stored = all(term.id is not None and term.box is None for term in request.terms)
         lane = "ids" if stored else "pictures"
-        self._waiting[lane].put(asked)
+        self._waiting[lane].put(waiting)
         self._threads[lane].submit(self._answer_next, lane)
-        return asked.answer
+        return waiting.answer
 
     def close(self) -> None:
         """End the threads when they have answered all queries."""
@@ -49,8 +49,8 @@ class Asker:
             threads.shutdown()
 
     def _answer_next(self, lane: str) -> None:
-        """Answer who waits, as many as may be answered together; those before may have been all."""
-        batch: list[_Asked] = []
+        """Answer the next batch of waiting queries; there may be none left."""
+        batch: list[_Waiting] = []
         while len(batch) < _TOGETHER[lane]:
             try:
                 batch.append(self._waiting[lane].get_nowait())
@@ -58,11 +58,11 @@ class Asker:
                 break
         self._answer([each for each in batch if each.answer.set_running_or_notify_cancel()])
 
-    def _answer(self, batch: list[_Asked]) -> None:
+    def _answer(self, batch: list[_Waiting]) -> None:
         if not batch:
             return
         try:
-            answers = self.searcher.search_many([each.question for each in batch])
+            answers = self.searcher.search_many([each.request for each in batch])
             pairs = list(zip(batch, answers, strict=True))
         except Exception as error:  # a bug, a network that knows no words, an index that is gone
             if len(batch) == 1:
