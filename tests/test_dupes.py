@@ -31,7 +31,7 @@ from artsim.readers import read_collection
 
 def evidence(count, **changes):
     values = {
-        "sides": np.zeros(count, dtype=np.int64),
+        "stores": np.zeros(count, dtype=np.int64),
         "files": [None] * count,
         "hashes": [None] * count,
     }
@@ -87,7 +87,7 @@ def test_vectors_that_are_unlike_speak_against_a_hash():
 def test_between_indexes_only_what_crosses_is_a_pair():
     shared = evidence(
         6,
-        sides=np.array([0, 0, 0, 1, 1, 1]),
+        stores=np.array([0, 0, 0, 1, 1, 1]),
         files=["A", "A", "B", "A", "C", "D"],
         vectors=at(0, 0, 90, 0, 92, 93),
     )
@@ -115,15 +115,15 @@ def test_a_chain_of_likenesses_is_one_group():
 def test_same_works_are_those_of_brute_force(seed, count, across):
     rng = np.random.default_rng(seed)
     vectors = unit(rng, count, 3)
-    sides = rng.integers(0, 2, count)
+    stores = rng.integers(0, 2, count)
     groups, _ = find_groups(
-        evidence(count, vectors=vectors, sides=sides), threshold=0.97, across=across
+        evidence(count, vectors=vectors, stores=stores), threshold=0.97, across=across
     )
-    alike = vectors.astype(np.float64) @ vectors.T >= 0.97
-    np.fill_diagonal(alike, False)
+    similar = vectors.astype(np.float64) @ vectors.T >= 0.97
+    np.fill_diagonal(similar, False)
     if across:
-        alike &= sides[:, None] != sides
-    joined = alike | np.eye(count, dtype=bool)
+        similar &= stores[:, None] != stores
+    joined = similar | np.eye(count, dtype=bool)
     for _ in range(count):
         joined = joined @ joined
     expected = {tuple(np.flatnonzero(row).tolist()) for row in joined}

@@ -384,7 +384,7 @@ def test_the_commands_import_label_split_and_describe(museum, vectors, tmp_path)
     (line,) = run(
         "split", "--name", "half", "--fractions", "50/50", "--index", index, "--json"
     ).splitlines()
-    assert json.loads(line)["sides"] == {"train": 1, "test": 1}
+    assert json.loads(line)["sets"] == {"train": 1, "test": 1}
     info = run("info", "--index", index, "--table")
     assert "model       external:features" in info
     assert "derived     ada = artist ILIKE '%A%'" in info

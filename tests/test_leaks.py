@@ -242,10 +242,10 @@ def test_leaks_prints_each_and_is_strict_when_asked(copies):
         "kind": "picture",
         "id": "o5",
         "split": "subset",
-        "side": "test",
+        "set": "test",
         "from_id": "o2",
         "from_split": "subset",
-        "from_side": "train",
+        "from_set": "train",
         "distance": lines[1]["distance"],
         "index": str(copies.path),
     }

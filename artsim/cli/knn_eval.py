@@ -180,7 +180,7 @@ def _print_notes(run: KnnRun, split: str | None, rows: int, *, in_json: bool) ->
 
 
 def _setting(plan: KnnPlan, run: KnnRun) -> str:
-    """Say which pictures are compared, and how."""
+    """Return which pictures are compared, and how."""
     parts = [run.split.description, str(plan.protocol)]
     if plan.correct:
         parts.append(f"corrected by {plan.correct}")

@@ -128,10 +128,10 @@ def _rows(report: LeakReport) -> Iterator[dict[str, Any]]:
                 "kind": str(leak.kind),
                 "id": report.ids[leak.test_row],
                 "split": each.test_split,
-                "side": each.test_part,
+                "set": each.test_part,
                 "from_id": report.ids[leak.train_row],
                 "from_split": each.train_split,
-                "from_side": each.train_part,
+                "from_set": each.train_part,
                 "distance": leak.distance,
             }
 

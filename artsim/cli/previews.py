@@ -77,7 +77,7 @@ def print_previews(matches: Sequence[Match], protocol: TerminalProtocol) -> None
 
 
 def _named(environment: dict[str, str] | os._Environ[str]) -> str | None:
-    """Guess by the environment that terminals set; tmux and screen hide the terminal."""
+    """Infer it from the environment variables of terminals; tmux and screen hide the terminal."""
     if environment.get("TMUX") or environment.get("TERM", "").startswith(("screen", "tmux")):
         return None
     program = environment.get("TERM_PROGRAM", "")

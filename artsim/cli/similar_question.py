@@ -132,7 +132,7 @@ def limits(max_per: Sequence[str], collapse: Sequence[str]) -> dict[str, int]:
 
 
 def is_folder(text: str) -> bool:
-    """Say whether a text names an existing folder."""
+    """Return whether a text names an existing folder."""
     return _is(Path.is_dir, text)
 
 

@@ -131,7 +131,7 @@ def _describe(split: StoredSplit) -> dict[str, object]:
 
     return {
         "split": split.name,
-        "sides": split.counts,
+        "sets": split.counts,
         "left_out": split.left_out,
         "unassigned": split.unassigned,
         "gone": split.gone,
@@ -147,7 +147,7 @@ def _print_split(split: StoredSplit, path: Path) -> None:
         notes += [f"grouped by {plan.group}"] if plan.group else []
         notes += [f"{plan.per_class:,} of each class"] if plan.per_class else []
         click.echo(f"{split.name} in {path}: {', '.join(notes)}")
-    rows = [[side, f"{count:,}"] for side, count in split.counts.items()]
+    rows = [[part, f"{count:,}"] for part, count in split.counts.items()]
     for what, count in (
         ("not sampled", split.left_out),
         ("added later, in no set", split.unassigned),

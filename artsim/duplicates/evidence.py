@@ -24,7 +24,7 @@ Rows = NDArray[np.int64]
 class DuplicateEvidence:
     """What N works of one or several indexes are compared by."""
 
-    sides: Rows  # (N,): the index of each
+    stores: Rows  # (N,): number of the index of each
     files: Sequence[str | None]  # sha256 of the files
     hashes: Sequence[int | None]  # perceptual hashes
     vectors: NDArray[np.float32] | None = None  # (N, D), of length 1 or 0; None: not comparable
@@ -71,14 +71,14 @@ def gather(
         for store in stores[1:]
         for difference in first.manifest.passport.differences(store.manifest.passport)
     ]
-    # Vectors that were made elsewhere say nothing of how.
+    # Imported vectors do not record how they were made.
     differences += [
         f"{store.path} holds imported vectors"
         for store in stores
         if len(stores) > 1 and store.manifest.passport.is_external
     ]
     evidence = DuplicateEvidence(
-        sides=np.repeat(np.arange(len(stores)), [store.rows for store in stores]),
+        stores=np.repeat(np.arange(len(stores)), [store.rows for store in stores]),
         files=[
             value or None
             for store in stores

@@ -32,9 +32,9 @@ class _Found:
     pairs: dict[tuple[int, int], DuplicateKind] = field(default_factory=dict)
 
     def admits(self, a: int, b: int) -> bool:
-        """Say whether two works may be a pair."""
-        sides = self.evidence.sides
-        return a != b and (not self.across or bool(sides[a] != sides[b]))
+        """Return whether two works may be a pair."""
+        stores = self.evidence.stores
+        return a != b and (not self.across or bool(stores[a] != stores[b]))
 
     def add(self, a: int, b: int, kind: DuplicateKind) -> None:
         self.pairs.setdefault((min(a, b), max(a, b)), kind)
@@ -125,7 +125,7 @@ def _linked(found: _Found, members: Sequence[int]) -> Iterator[tuple[int, int]]:
 
 def _heads(found: _Found, members: Sequence[int]) -> list[int]:
     """Return the first of each index."""
-    return list({int(found.evidence.sides[row]): row for row in reversed(members)}.values())
+    return list({int(found.evidence.stores[row]): row for row in reversed(members)}.values())
 
 
 def _alike(
@@ -133,10 +133,10 @@ def _alike(
 ) -> Iterator[tuple[int, int]]:
     """Yield each work with its nearest neighbors that are similar enough."""
     bank, usable = found.evidence.comparable()
-    sides = found.evidence.sides[usable]
+    stores = found.evidence.stores[usable]
     for start in range(0, len(usable), _BLOCK):
         part = np.arange(start, min(start + _BLOCK, len(usable)))
-        groups = (sides[part], sides) if found.across else (None, None)
+        groups = (stores[part], stores) if found.across else (None, None)
         scores, rows = nearest_inner(
             bank[part],
             bank,

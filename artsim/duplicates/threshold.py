@@ -86,7 +86,7 @@ def _ordinary_nearest(
 
 
 def _is_copy(evidence: DuplicateEvidence, a: int, b: int) -> bool:
-    """Say whether two works are copies by file or hash."""
+    """Return whether two works are copies by file or hash."""
     bits = evidence.bits(a, b)
     same = evidence.files[a] is not None and evidence.files[a] == evidence.files[b]
     return same or (bits is not None and bits <= WITHIN)

@@ -77,7 +77,7 @@ def embed_collection(
     with lock_index(path), spooled(catalog, path) as reader:
         rows = CatalogRows(reader)
         if not len(rows):
-            raise ReaderError(f"{str(catalog.source)!r} lists no picture; nothing to embed")
+            raise ReaderError(f"{str(catalog.source)!r} lists no pictures; nothing to embed")
         store = open_or_create(path, catalog, extractor, settings.tiles)
         plan = make_plan(store, catalog, rows, settings)
         summary = EmbedSummary(path=path, kept=plan.kept, dropped=plan.dropped)

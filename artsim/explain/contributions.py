@@ -51,7 +51,7 @@ class Explanation:
 
 
 class Explainer:
-    """A network that says which positions of a picture made its vector like another."""
+    """A network that shows which positions of a picture made its vector similar to another."""
 
     def __init__(self, extractor: Extractor, tap: str) -> None:
         """Make ready to explain a tap.

@@ -51,5 +51,5 @@ def checked(
 
 
 def unreadable(path: Path, error: Exception) -> ReaderError:
-    """Say that a file cannot be read, and why."""
+    """Make the error of a file that cannot be read."""
     return ReaderError(f"{path} cannot be read: {str(error).splitlines()[0]}")

@@ -33,7 +33,7 @@ class CatalogById:
         self._named = np.zeros(table.num_rows, dtype=bool)
 
     def name(self, id_: str) -> bool:
-        """Note that the file has this id; say whether there is a row of it."""
+        """Note that the file has this id; return whether there is a row of it."""
         place = self._place.get(id_)
         if place is not None:
             self._named[place] = True

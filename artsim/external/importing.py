@@ -1,6 +1,6 @@
 """Vectors computed elsewhere become an index, joined to a catalog by id; no network is needed.
 
-The passport says where they came from and the sha256 of that file, not how they were made: only
+The passport records where they came from and the sha256 of that file, not how they were made: only
 pictures of the index can be queries. A vector without a row and a row without a vector are both
 failures; ids and vectors are read from one row, so they cannot drift apart.
 """

@@ -1,4 +1,4 @@
-"""Vectors in an npy file, a row each, with their ids in a file beside it."""
+"""Vectors in an npy file, a row each, with their ids in a file next to it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Files of vectors that someone else made: ids and numbers in CSV, Parquet or npy, as a stream.
 
 In CSV and Parquet a vector is one cell that holds a list, ``[0.1, 0.2]``, or one row of numbered
-columns, ``f0, f1, ...``. An npy file has a row a vector and its ids in a file beside it. A row that
+columns, ``f0, f1, ...``. An npy file has a row per vector and its ids in another file. A row that
 is no vector of the file's size comes with what is wrong with it; nothing is dropped here.
 """
 

@@ -88,7 +88,7 @@ def _first_is_url(path: Path) -> bool:
 
 
 def _takes_size(name: str | None, path: Path) -> bool:
-    """Say whether the reader writes IIIF addresses itself and knows which sizes exist."""
+    """Return whether the reader writes IIIF addresses itself and knows which sizes exist."""
     if name is not None:
         return "size" in READERS[name].SETTINGS
     if not path.exists():

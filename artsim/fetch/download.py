@@ -131,8 +131,8 @@ class Downloader:
 
     async def _read(self, response: httpx2.Response) -> bytes | str:
         code, url = response.status_code, response.url
-        told = response.headers.get("Content-Length", "")
-        length = int(told) if told.isascii() and told.isdecimal() else None
+        declared = response.headers.get("Content-Length", "")
+        length = int(declared) if declared.isascii() and declared.isdecimal() else None
         if not response.is_success:
             if length is not None and length <= _DRAINED:
                 await response.aread()

@@ -55,7 +55,7 @@ class Hosts:
             host.left = f"{name} failed {host.failed} times in a row"
 
     def left(self) -> list[str]:
-        """Say which hosts are left alone, and why."""
+        """Return which hosts are left alone, and why."""
         return [host.left for host in self._hosts.values() if host.left]
 
     async def _wait(self, host: _Host) -> None:

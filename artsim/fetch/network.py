@@ -31,7 +31,7 @@ class RefusedAddress(Exception):
 
 
 def is_public(address: str) -> bool:
-    """Say whether an IP address belongs to the internet rather than to a private network.
+    """Return whether an IP address belongs to the internet rather than to a private network.
 
     Addresses that only wrap an IPv4 one count as that.
     """

@@ -84,7 +84,7 @@ def fetch_pictures(
 
 
 def check_client() -> None:
-    """Say what to install where pictures cannot be fetched.
+    """Check that what fetching needs is installed.
 
     Raises:
         FetchError: If httpx2 is not installed.
@@ -182,7 +182,7 @@ class _Work:
             self.ended.set()
 
     def stop(self) -> None:
-        """End soon: drop what is on its way, keep what is finished."""
+        """Stop soon: drop unfinished downloads, keep finished ones."""
         self._stopping.set()
 
     async def _run(self) -> None:

@@ -37,7 +37,7 @@ class Turns:
         self._again: list[Turn] = []  # a heap
 
     async def next(self) -> Turn | None:
-        """Wait for the next turn; None if there is none left but those that others have taken."""
+        """Wait for the next turn; None if all are done or taken."""
         clock = asyncio.get_running_loop().time
         while self._again:
             wait = self._again[0].due - clock()

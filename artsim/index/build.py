@@ -15,7 +15,7 @@ from artsim.errors import SearchError
 from artsim.index.choice import Shape, choose_shapes
 from artsim.index.codes import Coder, learn, restore, sample_size
 from artsim.index.flat import write_flat
-from artsim.index.measure import Questions, Reach, ask, draw, median_latency
+from artsim.index.measure import Queries, Reach, draw, median_latency, reach_of
 from artsim.index.note import (
     FLAT,
     Goals,
@@ -37,15 +37,15 @@ from artsim.store import Store, clear_left, write_whole
 __all__ = ["build_index"]
 
 _ENCODED = 1 << 14  # rows at a time
-_GROWN = 2  # so many times the rows, or the candidates needed, and codes are learned again
+_GROWN = 2  # so many times the rows, or the candidates needed, and codes are trained again
 
 
 def build_index(store: Store, tap: str, goals: Goals | None = None) -> IndexInfo:
     """Build the search index of a tap and write it to faiss/.
 
     Codes and vectors of the parts that an older index was built from are taken over, and its
-    learned codes are kept as long as the recall measured with them is what it should be. Without
-    goals it keeps those of the index there is, or the defaults.
+    trained codes are kept as long as the recall measured with them is what it should be. Without
+    goals it keeps the goals of the existing index, or the defaults.
 
     Raises:
         SearchError: If the index holds no picture.
@@ -162,12 +162,12 @@ class _Made:
 def _make(
     store: Store, vectors: Vectors, shapes: list[Shape], info: IndexInfo, old: _Old | None
 ) -> _Made:
-    """Take the first of some shapes that does what is asked, or the one with the best recall."""
-    questions = draw(vectors)
+    """Take the first of some shapes that meets the goals, or the one with the best recall."""
+    queries = draw(vectors)
     if old and old.shape.like(shapes) and info.rows <= _GROWN * old.info.trained_rows:
         coder = restore(old.index, info.dim)
         codes = _update_codes(store, vectors, coder, old)
-        made = _measure(vectors, questions, old.shape, info, coder, codes)
+        made = _measure(vectors, queries, old.shape, info, coder, codes)
         needs = made.info.k_factor / old.info.k_factor
         if needs <= _GROWN and made.info.recall_at_10 >= info.goals.recall:
             return replace(made, info=replace(made.info, trained_rows=old.info.trained_rows))
@@ -177,7 +177,7 @@ def _make(
         rows = np.random.default_rng(0).choice(len(vectors), count, replace=False)
         coder = learn(vectors[np.sort(rows)], shape.pieces, shape.cells)
         codes = _encode(vectors, coder)
-        made = _measure(vectors, questions, shape, info, coder, codes)
+        made = _measure(vectors, queries, shape, info, coder, codes)
         tried.append(made)
         if not _misses(made.info):
             break
@@ -188,38 +188,38 @@ def _make(
 
 def _measure(
     vectors: Vectors,
-    questions: Questions,
+    queries: Queries,
     shape: Shape,
     info: IndexInfo,
     coder: Coder,
     codes: NDArray[np.uint8],
 ) -> _Made:
-    """Lay codes out and find how many candidates the required recall needs."""
+    """Pack codes and find how many candidates the required recall needs."""
     index = coder.pack(codes)
-    reach, nprobe = _reach(index, vectors, questions, shape, info.goals.recall)
+    reach, nprobe = _reach(index, vectors, queries, shape, info.goals.recall)
     info = replace(
         info,
         kind=shape.name,
         memory=shape.memory(info.rows, info.dim),
         recall_at_10=round(reach.recall, 4),
-        queries=len(questions.rows),
+        queries=len(queries.rows),
         k_factor=reach.k_factor,
         nprobe=nprobe,
         trained_rows=info.rows,
     )
-    latency = median_latency(VectorIndex(info, index, vectors), questions)
+    latency = median_latency(VectorIndex(info, index, vectors), queries)
     return _Made(replace(info, latency=round(latency, 6)), index, codes)
 
 
 def _reach(
-    index: Any, vectors: Vectors, questions: Questions, shape: Shape, recall: float
+    index: Any, vectors: Vectors, queries: Queries, shape: Shape, recall: float
 ) -> tuple[Reach, int]:
     """Find the candidates needed, and for cells how many of them must be looked into."""
     if not shape.cells:
-        return ask(index, vectors, questions, recall), 0
+        return reach_of(index, vectors, queries, recall), 0
     index.nprobe = 1
     while True:
-        reach = ask(index, vectors, questions, recall)
+        reach = reach_of(index, vectors, queries, recall)
         if reach.enough or index.nprobe == shape.cells:
             return reach, index.nprobe
         index.nprobe *= 2

@@ -30,7 +30,7 @@ class Shape:
         return (f"IVF{self.cells}," if self.cells else "") + f"PQ{self.pieces}x4fs"
 
     def like(self, shapes: Sequence[Shape]) -> bool:
-        """Say whether one of some shapes has such codes, be its cells as many or not."""
+        """Return whether one of some shapes has such codes, whatever its number of cells."""
         return (self.pieces, self.cells > 0) in [(s.pieces, s.cells > 0) for s in shapes]
 
     def memory(self, rows: int, dim: int) -> int:
@@ -40,7 +40,7 @@ class Shape:
 
 
 def choose_shapes(rows: int, dim: int, goals: Goals) -> tuple[list[Shape], str]:
-    """Choose the kinds to try, from the quickest to search on, and say why.
+    """Choose the kinds to try, from the fastest to search, and why.
 
     Where none fits in the memory it is the smallest.
     """

@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 __all__ = ["Coder", "learn", "restore"]
 
 _PIECES = 16  # learned for each cut: what four bits name
-_SAMPLE = 1 << 14  # rows that the pieces are learned from
-_CELL_SAMPLE = 40  # rows that a cell's center is learned from
+_SAMPLE = 1 << 14  # rows that the pieces are trained on
+_CELL_SAMPLE = 40  # rows that a cell's center is trained on
 _ROUNDS = 10  # of k-means for the cells
 
 
 @dataclass(frozen=True)
 class Coder:
-    """A learned way to write vectors as codes."""
+    """A trained encoding of vectors as codes."""
 
     base: Any  # faiss.IndexPQ or IndexIVFPQ, with no row in it
     dim: int  # of the vectors; the index takes them filled up with zeros
@@ -38,7 +38,7 @@ class Coder:
         return codes
 
     def pack(self, codes: NDArray[np.uint8]) -> Any:
-        """Lay codes (N, bytes) out so that they are scanned 32 rows at a time."""
+        """Pack codes (N, bytes) so that they are scanned 32 rows at a time."""
         has_cells = isinstance(self.base, faiss.IndexIVFPQ)
         self.base.reset()
         self.base.add_sa_codes(codes, np.arange(len(codes)) if has_cells else None)
@@ -71,7 +71,7 @@ def learn(sample: NDArray[np.float32], pieces: int, cells: int = 0) -> Coder:
 
 
 def sample_size(cells: int) -> int:
-    """Say how many rows codes are learned from."""
+    """Return how many rows codes are trained on."""
     return max(_SAMPLE, _CELL_SAMPLE * cells)
 
 

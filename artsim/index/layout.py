@@ -1,4 +1,4 @@
-"""A map of an index: a point in the plane for every picture, like pictures side by side.
+"""A map of an index: a point in the plane for every picture, similar pictures close together.
 
 UMAP (https://arxiv.org/abs/1802.03426) draws it from exact nearest neighbors. Of a large index
 a drawn sample is laid out, and every other picture is set among its neighbors in the sample. The
@@ -27,7 +27,7 @@ __all__ = ["LayoutPlan", "lay_out", "layout_file", "make_layout", "read_layout",
 
 _SETTINGS = b"artsim"  # key in the Parquet file
 _BLOCK = 8192  # rows read at a time
-_PLACED_BY = 5  # neighbors in the sample that say where a picture outside it goes
+_PLACED_BY = 5  # neighbors in the sample that a picture outside it is placed by
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,13 +43,13 @@ class LayoutPlan:
 def lay_out(
     vectors: NDArray[np.float32] | Vectors, plan: LayoutPlan | None = None, *, device: str = "cpu"
 ) -> NDArray[np.float32]:
-    """Lay vectors, shape (N, D), out in the plane; a vector of zeros gets no place.
+    """Compute a 2-D layout of vectors, shape (N, D); a vector of zeros gets no place.
 
     Returns:
         Shape (N, 2), between -1 and 1 around the middle; NaN without a place.
 
     Raises:
-        EvaluationError: If UMAP is not installed, or there are fewer than 3 vectors to lay out.
+        EvaluationError: If UMAP is not installed, or there are fewer than 3 vectors for a layout.
     """
     plan = plan or LayoutPlan()
     blocks = [slice(at, at + _BLOCK) for at in range(0, len(vectors), _BLOCK)]
@@ -75,7 +75,7 @@ def lay_out(
 def make_layout(
     store: Store, tap: str, plan: LayoutPlan | None = None, *, device: str = "cpu"
 ) -> NDArray[np.float32]:
-    """Lay an index out by one of its taps and keep the map in its folder.
+    """Compute the map of an index by one of its taps, and store it.
 
     Returns:
         A point for each row, shape (N, 2), as `lay_out` gives them.
@@ -141,7 +141,7 @@ def layout_file(store: Store, tap: str) -> Path:
 
 
 def _umap(vectors: NDArray[np.float32], plan: LayoutPlan, device: str) -> NDArray[np.float32]:
-    """Lay unit vectors out; exact neighbors take the place of UMAP's approximate search."""
+    """Compute a layout of unit vectors; with exact neighbors instead of UMAP's approximate ones."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -1,4 +1,4 @@
-"""How good a search index is: recall on rows of its own that ask for their neighbors, and time."""
+"""How good a search index is: recall with its own rows as queries, and time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from artsim.index.vector_index import NEIGHBORS, VectorIndex, candidates, compares_all
 from artsim.index.vectors import Vectors
 
-__all__ = ["Questions", "Reach", "ask", "draw", "median_latency"]
+__all__ = ["Queries", "Reach", "draw", "median_latency", "reach_of"]
 
-_QUESTIONS = 256
+_QUERIES = 256
 _BLOCK = 1 << 14  # rows compared at a time
 _MOST = 2000  # candidates; more cost more than longer codes
 _SAME = 1e-6  # cosines that differ by less are of one rank
@@ -23,8 +23,8 @@ _TIMED = 64  # queries, one after another
 
 
 @dataclass(frozen=True)
-class Questions:
-    """Rows of an index that ask, and how near the last of their true neighbors is."""
+class Queries:
+    """Rows of an index used as queries, and the similarity of their last true neighbor."""
 
     rows: NDArray[np.int64]  # (Q,)
     vectors: NDArray[np.float32]  # (Q, D)
@@ -34,17 +34,17 @@ class Questions:
 
 @dataclass(frozen=True)
 class Reach:
-    """What of the true neighbors a number of candidates holds."""
+    """The share of the true neighbors among a number of candidates."""
 
     k_factor: int  # candidates for each neighbor requested
     recall: float
-    enough: bool  # for the required recall, though it be two standard errors less than measured
+    enough: bool  # for the required recall, even if it is two standard errors lower than measured
 
 
-def draw(vectors: Vectors, seed: int = 0) -> Questions:
+def draw(vectors: Vectors, seed: int = 0) -> Queries:
     """Draw rows and find their true neighbors by comparing them with every row."""
     rng = np.random.default_rng(seed)
-    rows = np.sort(rng.choice(len(vectors), min(_QUESTIONS, len(vectors)), replace=False))
+    rows = np.sort(rng.choice(len(vectors), min(_QUERIES, len(vectors)), replace=False))
     queries = vectors[rows]
     neighbors = min(NEIGHBORS, len(vectors) - 1)
     best = np.full((len(rows), neighbors + 1), -np.inf, dtype=np.float32)  # itself too
@@ -55,24 +55,24 @@ def draw(vectors: Vectors, seed: int = 0) -> Questions:
         )
         both = np.concatenate([best, scores], axis=1)
         best = -np.sort(-both, axis=1)[:, : neighbors + 1]
-    return Questions(rows, queries, best[:, -1], neighbors)
+    return Queries(rows, queries, best[:, -1], neighbors)
 
 
-def ask(index: faiss.Index, vectors: Vectors, questions: Questions, recall: float) -> Reach:
+def reach_of(index: faiss.Index, vectors: Vectors, queries: Queries, recall: float) -> Reach:
     """Find the fewest candidates among which the true neighbors are.
 
-    Where no number of them is enough it is the most that are tried.
+    If no number of them is enough, return the largest number tried.
     """
     count = min(_MOST, len(vectors))
-    hits = np.zeros((len(questions.rows), count), dtype=bool)
-    found = candidates(index, questions.vectors, count)
+    hits = np.zeros((len(queries.rows), count), dtype=bool)
+    found = candidates(index, queries.vectors, count)
     for hit, row, query, last, rows in zip(
-        hits, questions.rows, questions.vectors, questions.last, found, strict=True
+        hits, queries.rows, queries.vectors, queries.last, found, strict=True
     ):
         others = rows[(rows >= 0) & (rows != row)]
         hit[: len(others)] = vectors.cosines(query, others) >= last - _SAME
-    missing = np.maximum(questions.neighbors - hits.cumsum(axis=1), 0)
-    held = 1 - missing / max(1, questions.neighbors)  # (Q, count)
+    missing = np.maximum(queries.neighbors - hits.cumsum(axis=1), 0)
+    held = 1 - missing / max(1, queries.neighbors)  # (Q, count)
     means = held.mean(axis=0)  # (count,)
     errors = held.std(axis=0) / math.sqrt(len(held))
     enough = np.flatnonzero(means - 2 * errors >= recall)
@@ -84,11 +84,11 @@ def ask(index: faiss.Index, vectors: Vectors, questions: Questions, recall: floa
     return Reach(k_factor, float(means[place]), len(enough) > 0)
 
 
-def median_latency(index: VectorIndex, questions: Questions) -> float:
-    """Time queries that come one after another, in seconds of processor: other work counts not."""
+def median_latency(index: VectorIndex, queries: Queries) -> float:
+    """Time queries one after another, in processor seconds: other work does not count."""
     k = min(NEIGHBORS, index.info.rows)
     seconds = []
-    for query in questions.vectors[:_TIMED]:
+    for query in queries.vectors[:_TIMED]:
         clock = time.process_time()
         index.search(query[None], k)
         seconds.append(time.process_time() - clock)

@@ -1,4 +1,4 @@
-"""What is written beside a search index: how it was made, and of which rows; faiss/TAP.json.
+"""What is stored next to a search index: how it was made, and of which rows; faiss/TAP.json.
 
 The note is what vouches for the files. It is withdrawn before one of them is replaced and written
 when all of them are whole, so that a kill leaves files that nothing vouches for.
@@ -112,7 +112,7 @@ def files_of(store: Store, tap: str) -> tuple[Path, ...]:
 
 
 def read_note(store: Store, tap: str) -> IndexInfo | None:
-    """Read the note of a tap's search index; None where there is none that can be read."""
+    """Read the note of a tap's search index; None if it is missing or damaged."""
     try:
         values: dict[str, Any] = json.loads(_note_file(store, tap).read_text(encoding="utf-8"))
         goals = values["goals"]
@@ -135,7 +135,7 @@ def write_note(store: Store, tap: str, info: IndexInfo) -> None:
 
 
 def withdraw_note(store: Store, tap: str, note: IndexInfo | None) -> None:
-    """Vouch for nothing any more; what was asked of the index stays known."""
+    """Mark the index as invalid, but keep its goals."""
     if note is None:
         _note_file(store, tap).unlink(missing_ok=True)
     else:
@@ -143,7 +143,7 @@ def withdraw_note(store: Store, tap: str, note: IndexInfo | None) -> None:
 
 
 def is_current(store: Store, tap: str) -> bool:
-    """Say whether a tap's search index on disk is of the vectors as they are now."""
+    """Return whether a tap's search index on disk belongs to the current vectors."""
     note = read_note(store, tap)
     return (
         note is not None

@@ -74,7 +74,7 @@ class VectorIndex:
     def _nearest_of_all(self, queries: NDArray[np.float32], k: int) -> Found:
         """Find the k nearest by an IndexFlat, each (Q, k).
 
-        Of rows equal to the last one faiss gives any, so it is asked until a lesser one comes.
+        Of rows equal to the last one faiss gives any, so it searches on until a lesser one comes.
         """
         wanted = min(k + 1, self.info.rows)
         scores, rows = self._index.search(queries, wanted)
@@ -98,7 +98,7 @@ class VectorIndex:
 
 
 def compares_all(candidates: int, rows: int) -> bool:
-    """Say whether so many candidates are so many of the rows that all of them are compared."""
+    """Return whether so many rows are candidates that comparing all is as fast."""
     return candidates > _EXACT_SHARE * rows
 
 

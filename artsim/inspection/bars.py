@@ -1,4 +1,4 @@
-"""What pixels say without a network: which pictures have black bars."""
+"""Pictures with black bars, found in their pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Look a collection over: match rows with files, read headers, and say what is odd."""
+"""Inspect a collection: match rows with files, read headers, and report faults."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def inspect_collection(
     table = table.combine_chunks()
     ids = table.column("id").to_pylist()
     images = table.column("image").to_pylist()
-    # A table of web addresses may be anywhere: pictures beside it do not belong to it.
+    # A table of web addresses may be anywhere: pictures next to it do not belong to it.
     has_files = any(image and not is_url(image) for image in images)
     files = list_files(catalog.root) if has_files else Files()
     matched = match(images, catalog.root, files)

@@ -2,9 +2,9 @@
 
 Every label has two baselines. **Majority**: always predict the most common class.
 **Metadata only**: answer with the class that is most common among the rows with the same value of
-one other column - another column of the catalog, or the size of the picture. Which column is
-chosen in each training fold by leave-one-out, and judged on the fold left out; columns that number
-or name the rows are never used. What a network says of a label is worth what it says beyond these.
+one other column - another column of the catalog, or the size of the picture. The column is chosen
+in each training fold by leave-one-out, and evaluated on the fold left out; columns that number or
+name the rows are never used. The predictions of a network are worth what they add to these.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class ColumnSummary:
     distinct: int  # values; of a list, members
     not_a_label: str | None  # why it cannot be a label; None if it can be one
     names_rows: bool  # it numbers or names the rows, so no baseline uses it
-    is_split: bool = False  # it says train, val or test, which is no metadata either
+    is_split: bool = False  # its values are train, val and test, which are not metadata either
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,8 +157,8 @@ def metadata_baseline(
         fold[held_out] = number
     names = ["", *known]
     codes = [np.zeros(len(rows), dtype=np.int64), *(known[name][rows] for name in known)]
-    judged = [_judge(truth, each, fold) for each in codes]
-    right, promised = (np.array(each) for each in zip(*judged, strict=True))  # (columns, folds)
+    scored = [_score(truth, each, fold) for each in codes]
+    right, promised = (np.array(each) for each in zip(*scored, strict=True))  # (columns, folds)
     chosen = promised.argmax(axis=0)  # (folds,)
     accuracy = right.sum(axis=1) / len(rows)  # (columns,)
     best = np.argsort(-accuracy, kind="stable")
@@ -290,7 +290,7 @@ def _binned(values: NDArray[np.float64]) -> Codes:
     return np.where(np.isfinite(values), bins, 0).astype(np.int64)
 
 
-def _judge(
+def _score(
     truth: Codes, values: Codes, fold: Codes
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Answer with the most common class of each value, in each fold from the others.

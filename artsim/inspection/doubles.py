@@ -74,7 +74,7 @@ def _same_bytes(rows: Rows, pictures: PictureScan) -> list[list[int]]:
 
 
 def _disagreements(rows: Rows, pictures: Sequence[int], table: pa.Table) -> str:
-    """Say in which columns the rows of some pictures differ: one picture, two truths."""
+    """Return in which columns the rows of one picture differ."""
     some = table.take(pa.array([rows.first_row[picture] for picture in pictures]))
     parts = []
     for column in some.schema:

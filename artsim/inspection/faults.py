@@ -101,7 +101,7 @@ def _oddities(look: Look, settings: InspectSettings) -> Iterator[tuple[FindingKi
 def _header_oddities(header: Description) -> Iterator[tuple[FindingKind, str]]:
     if header.orientation != 1:
         yield FindingKind.ORIENTATION, f"orientation {header.orientation}"
-    if header.mode == "CMYK":  # whose profile says which ink, and belongs to it
+    if header.mode == "CMYK":  # whose profile defines the inks, and belongs to it
         yield FindingKind.CMYK, header.profile_name or "no profile"
     elif header.profile is Profile.OTHER:
         yield FindingKind.PROFILE, header.profile_name

@@ -127,7 +127,7 @@ EXPLANATIONS: Mapping[FindingKind, FindingText] = {
     ),
     FindingKind.ORIENTATION: FindingText(
         Weight.NOTE,
-        "pictures stored turned or mirrored, as EXIF says",
+        "pictures stored turned or mirrored, according to EXIF",
         "artsim turns them upright; programs that ignore EXIF show them as they are stored.",
     ),
     FindingKind.PROFILE: FindingText(

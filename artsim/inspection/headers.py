@@ -38,7 +38,7 @@ class _UnusualError(Exception):
 
 @dataclass(slots=True)
 class _Extras:
-    """What a header says besides size and mode."""
+    """What a header contains besides size and mode."""
 
     exif: bytes = b""
     is_turned_in_xmp: bool = False
@@ -85,7 +85,7 @@ def _jpeg(data: bytes) -> Description:
 
 
 def _note(extras: _Extras, data: bytes, start: int, end: int) -> None:
-    """Note what an application's segment says, unless Pillow may trip over it."""
+    """Note the contents of an application segment, unless Pillow might fail on it."""
     if data.startswith(b"Exif\0\0", start) and not extras.exif:
         extras.exif = data[start + 6 : end]
     elif data.startswith(b"ICC_PROFILE\0", start):

@@ -46,7 +46,7 @@ def look_at(
 ) -> Iterator[Look]:
     """Look at files in threads, and yield in their order.
 
-    ``tails`` says of each file whether its end is hashed; ``whole`` reads, hashes and decodes each
+    ``tails``: for each file whether its end is hashed; ``whole`` reads, hashes and decodes each
     file, but none of more than ``max_pixels``.
     """
 

@@ -146,7 +146,7 @@ def parse_label(text: str) -> Derivation:
 
 
 def _refused(parsed: Parsed) -> str:
-    """Say what an expression may not hold; nothing if it is fine."""
+    """Return what is wrong with an expression; nothing if it is fine."""
     if "SUBQUERY" in parsed.classes:
         return "it reads another table; use the columns of the index alone"
     if "STAR" in parsed.classes:

@@ -19,7 +19,7 @@ from artsim.store import Store
 
 __all__ = ["SHAPE", "Columns", "FeatureColumn", "Metadata", "read_metadata", "refuse_label"]
 
-SHAPE = ("width", "height", "aspect_ratio")  # known of every picture, whatever the catalog says
+SHAPE = ("width", "height", "aspect_ratio")  # known of every picture, whatever the catalog contains
 
 _NAMES_ROWS = ("id", "image", "content_hash", "file_mtime_ns")
 _MAX_CLASSES = 256  # of a text column, each a feature of 0 and 1

@@ -19,7 +19,7 @@ _ID_NAME = re.compile(
 
 
 def why_id(name: str, numbers: NDArray[np.float64]) -> str | None:
-    """Say why a column of numbers names the pictures and measures nothing, or None.
+    """Return why a column of numbers is an id and not a measurement, or None.
 
     Whole numbers that are all different are an id where there are a hundred or more of them; where
     most of them are different, the column's name decides.
@@ -36,12 +36,12 @@ def why_id(name: str, numbers: NDArray[np.float64]) -> str | None:
 
 
 def is_id_name(name: str) -> bool:
-    """Say whether a column has the name of an id: 'objectid', 'Object ID', 'accession_number'."""
+    """Return whether a column has the name of an id: 'objectid', 'accession_number'."""
     return _ID_NAME.search(name) is not None
 
 
 def why_not_label(values: Sequence[object]) -> str | None:
-    """Say why a column of values cannot be a label, or None if it can be one.
+    """Return why a column of values cannot be a label, or None if it can be one.
 
     A label is text, or a list of text, of at least two classes, and at least half of the rows
     that have one share it with another row: else it names the rows instead of sorting them.

@@ -45,7 +45,7 @@ class LabelKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Label:
-    """A label with one value for each of N rows; its kind says which of the arrays are set."""
+    """A label with one value for each of N rows; its kind determines which arrays are set."""
 
     name: str
     kind: LabelKind

@@ -102,7 +102,7 @@ def _walk(node: Any, bound: frozenset[str]) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def time_limit(connection: Any, fault: Callable[[str], ArtsimError]) -> Iterator[None]:
-    """Stop what a connection computes when it takes too long, and say in a line what fails.
+    """Stop a query that takes too long, and report what fails in one line.
 
     Args:
         connection: A DuckDB connection.
@@ -124,20 +124,20 @@ def time_limit(connection: Any, fault: Callable[[str], ArtsimError]) -> Iterator
 
 
 def reason(error: Exception) -> str:
-    """Say in a line what DuckDB says in several."""
-    said = " ".join(str(error).split("\n\n")[0].split("LINE 1:")[0].split())
-    if "Referenced column" in said:
-        name = said.split('"')[1]
+    """Shorten an error of DuckDB to one line."""
+    text = " ".join(str(error).split("\n\n")[0].split("LINE 1:")[0].split())
+    if "Referenced column" in text:
+        name = text.split('"')[1]
         return f"there is no column {name!r}"
-    if "No function matches" in said or "type VARCHAR[]" in said:
-        _, _, call = said.partition("argument types ")
+    if "No function matches" in text or "type VARCHAR[]" in text:
+        _, _, call = text.partition("argument types ")
         what = f"{call.partition('. You')[0]} does not exist" if call else "a list is not text"
         lists = "; of a column with several values a row use list_contains(COLUMN, 'text')"
-        return what + (lists if "[]" in said else "")
+        return what + (lists if "[]" in text else "")
     for part in ("aggregates", "window functions"):
-        if f"cannot contain {part}" in said:
+        if f"cannot contain {part}" in text:
             return f"{part} use other rows, but the value of a row may only depend on that row"
-    return said.partition("Error: ")[2] or said
+    return text.partition("Error: ")[2] or text
 
 
 def quoted(names: Sequence[str]) -> str:

@@ -176,7 +176,7 @@ def resume_training(
 
 
 def train_run(run: Run) -> None:
-    """Train what a run's plan says on its index, from its last checkpoint if it has one.
+    """Train by a run's plan on its index, from its last checkpoint if it has one.
 
     Raises:
         TrainingError: As of `train`.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FaissBackend", "Keys", "Nearest", "SearchBackend"]
 
-Keys = NDArray[np.int64]  # the rows of the index, from 0; a copy keeps them beside its vectors
+Keys = NDArray[np.int64]  # the rows of the index, from 0; a copy keeps them with its vectors
 Nearest = list[tuple[NDArray[np.float32], Keys]]  # of each query: cosines, best first, and keys
 
 

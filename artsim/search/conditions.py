@@ -1,7 +1,7 @@
 """Which rows meet a condition: structured ones for programs, SQL for people.
 
-DuckDB judges both over the metadata in memory: it can reach no file, no network and no other table,
-and its settings are locked. A structured condition is handed over as an expression, never as text.
+DuckDB evaluates both over the metadata in memory: it can reach no file, no network and no other
+table, and its settings are locked. A structured condition is handed over as an expression, never as text.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ _IMPOSSIBLE = {
 
 @dataclass(frozen=True)
 class Condition:
-    """A column, how it is compared, and with what. It is not met where the column says nothing."""
+    """A column, how it is compared, and with what. It is not met where the value is missing."""
 
     column: str
     op: Op

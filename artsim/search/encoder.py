@@ -74,7 +74,7 @@ class IndexEncoder:
 
         Raises:
             ImageError: If it is no picture.
-            SearchError: If the box lies outside of it.
+            SearchError: If the box is outside of it.
             PassportError: If the network is not that of the index.
         """
         preprocessing = self.extractor.preprocessing

@@ -27,7 +27,7 @@ class Match:
     image: str  # a path that opens from here, or an URL
     metadata: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)  # of the score, by aspect: its sum
-    box: Box | None = None  # where the detail lies that was compared, in per cent
+    box: Box | None = None  # the place of the detail that was compared, in per cent
 
 
 @dataclass(frozen=True)

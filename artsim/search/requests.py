@@ -72,15 +72,15 @@ class Aspect:
 class SearchRequest:
     """What is looked for, where, and what an answer must be like.
 
-    A condition on a column that a work says nothing about is not met. Of the limits in
-    ``max_per``, works that say nothing count as all different.
+    A condition on a column that a work has no value for is not met. Of the limits in
+    ``max_per``, works without a value count as all different.
     """
 
     terms: tuple[Term, ...]
     k: int = 10
     best_of_each: bool = False  # rank by the closest query instead of the mean of all queries
     by: tuple[Aspect, ...] = ()  # the searcher's own tap if empty
-    details: bool = False  # compare with each work's tiles, say where the best lies; without by
+    details: bool = False  # compare with each work's tiles; not with by
     where: str | None = None  # SQL; of people who may read the index
     conditions: tuple[Condition, ...] = ()  # all of them are to be met
     not_same: tuple[str, ...] = ()  # columns that must not share a value with a query

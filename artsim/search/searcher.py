@@ -100,7 +100,7 @@ class Searcher:
         """SearchAnswer several requests; pictures are embedded, and vectors compared, together.
 
         Returns:
-            For each request the answer, or why there is none.
+            For each request the answer, or its error.
 
         Raises:
             ModelError: If the network is needed and cannot be loaded, or knows no words.
@@ -215,7 +215,7 @@ class Searcher:
         )
 
     def _boxes(self, plan: SearchPlan, terms: Rows, rows: Rows) -> list[Box | None]:
-        """Say where in each work the detail lies that is most like its term; None of whole works.
+        """Return the box of the most similar detail of each work; None of whole works.
 
         Args:
             plan: Of the request.

@@ -1,7 +1,7 @@
 """The tiles of an index's works: which of them is most like what is looked for.
 
 Their unit vectors are kept as ``faiss/TAP.tiles.npy`` in half precision, memory-mapped, made at the
-first request; a note beside them says of which vectors they are.
+first request; a note next to them names those vectors.
 """
 
 from __future__ import annotations

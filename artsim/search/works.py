@@ -80,7 +80,7 @@ class Works:
         """Find a work.
 
         Raises:
-            SearchError: If there is none of that id; the message names ids that are like it.
+            SearchError: If there is none with that id; the message lists similar ids.
         """
         found: int = pc.index(self.table.column("id"), text_scalar(id_)).as_py()
         if found < 0:
@@ -114,7 +114,7 @@ class Works:
         return self._joined[other]
 
     def groups(self, column: str) -> NDArray[np.int64]:
-        """Number the distinct values of a column: one number a row, -1 where it says nothing.
+        """Number the distinct values of a column: one number per row, -1 where it has no value.
 
         Raises:
             SearchError: If there is no such column, or it holds ranges of years.
@@ -184,14 +184,14 @@ class Works:
 
 
 def _where(ids: pa.ChunkedArray, test: Callable[..., Any], text: str, most: int) -> list[str]:
-    """Return the first ids that hold a text, in any case of letters, as a test of Arrow says."""
+    """Return the first ids that hold a text, whatever its case."""
     found = pc.indices_nonzero(test(ids, text, ignore_case=True)).slice(0, most)
     some: list[str] = ids.take(found).to_pylist()
     return some
 
 
 def _same_lists(lists: Sequence[str]) -> NDArray[np.int64]:
-    """Number lists of values, joined: those that share all values alike, the empty one -1."""
+    """Number lists of values, joined: equal ones get one number, the empty one -1."""
     sets = [frozenset(filter(None, each.split(_BETWEEN))) for each in lists]
     numbers = {each: number for number, each in enumerate(dict.fromkeys(sets))}
     return np.array([numbers[each] if each else -1 for each in sets], dtype=np.int64)

@@ -1,4 +1,4 @@
-"""The browser's side of search: a page and a JSON interface, safe to leave running."""
+"""Search in the browser: a page and a JSON interface, safe to leave running."""
 
 from artsim.server.app import make_app
 from artsim.server.museum import Museum

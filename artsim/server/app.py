@@ -94,7 +94,7 @@ def _page() -> Response:
 
 
 def _refuse(request: Request, error: Exception) -> Response:
-    """Say in one line why there is no answer; visitors do not see the index's folder."""
+    """Report an error in one line; visitors do not see the index's folder."""
     message = str(error)
     for room in request.app.state.museum.rooms.values():
         message = room.without_folders(message)

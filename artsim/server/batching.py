@@ -35,7 +35,7 @@ class Batcher:
         self._threads = {lane: ThreadPoolExecutor(1, f"artsim {lane}") for lane in _TOGETHER}
 
     def search(self, request: SearchRequest) -> Future[SearchAnswer]:
-        """Search; the future gives the answer, or raises why there is none."""
+        """Search; the future returns the answer or raises its error."""
         waiting = _Waiting(request, Future())
         stored = all(term.id is not None and term.box is None for term in request.terms)
         lane = "ids" if stored else "pictures"

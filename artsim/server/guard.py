@@ -81,7 +81,7 @@ class Guard:
         await self._app(scope, body.receive, _with_headers(send))
 
     def _is_shown(self, request: HTTPConnection) -> bool:
-        """Say whether a request carries the token, or the cookie that was given for it."""
+        """Return whether a request carries the token, or the cookie that was given for it."""
         assert self._token is not None
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":

@@ -61,5 +61,5 @@ class Uploads:
 
 
 def _small(width: int, height: int) -> tuple[int, int]:
-    """Ask for the cheapest decoding that still reads the whole file."""
+    """Choose the cheapest decoding that still reads the whole file."""
     return max(1, width // 8), max(1, height // 8)

@@ -1,4 +1,4 @@
-"""Leaks of a split: test pictures that training pictures give away, within and across splits."""
+"""Leaks of a split: test pictures that training pictures leak from, within and across splits."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Comparison:
 
     @property
     def counts(self) -> Counter[LeakKind]:
-        """Rows given away, by kind."""
+        """Leaking rows, by kind."""
         return Counter(leak.kind for leak in self.leaks)
 
 
@@ -70,7 +70,7 @@ def audit_splits(
         store: The index.
         names: Of splits, stored or columns.
         group: Label whose values should be in one part: artist.
-        object_: Label that says which object a picture shows.
+        object_: Label with the id of the object that a picture shows.
         pictures: Whether to compare what the pictures look like.
         within: Bits that perceptual hashes of look-alikes may differ by.
         workers: Threads that decode.
@@ -127,7 +127,7 @@ def audit_catalog(
 
 
 def refuse_leaks(store: Store, split: str, *, within: int = WITHIN, workers: int = 2) -> None:
-    """Accept a split whose parts share no file and no picture.
+    """Refuse a split whose parts share a file or a picture.
 
     Raises:
         EvaluationError: If they do.

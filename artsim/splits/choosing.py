@@ -39,7 +39,7 @@ _NAMED = 3  # classes that a note names
 class SplitChoice:
     """Which split labels are evaluated on."""
 
-    split: str | None = None  # stored, or a column that says train, val and test; None: drawn
+    split: str | None = None  # stored, or a column with the values train, val and test; None: drawn
     no_leaks: bool = False  # refuse a split that has one file or picture in two parts
     keep_copies: bool = False  # train on copies of test pictures as well
     seed: int = 0

@@ -28,14 +28,14 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class Copies:
-    """What says that two of N rows show one picture."""
+    """Evidence that two of N rows show one picture."""
 
     content: Codes  # (N,) a code for each file's bytes; -1 is unknown
     hashes: NDArray[np.uint64]  # (N,) perceptual
     hashed: Mask  # (N,) whether there is one: not of a blank picture
 
     def of(self, rows: Rows) -> Mask:
-        """Say which rows are copies of any of these, or are these, shape (N,)."""
+        """Return which rows are copies of any of these, or are these, shape (N,)."""
         known = self.content[rows]
         copies: Mask = np.isin(self.content, known[known >= 0])
         bank = self.hashes[rows[self.hashed[rows]]]
@@ -85,7 +85,7 @@ def leave_out_copies(
 
     Args:
         split: The rows.
-        copies: What says which are copies.
+        copies: Which rows are copies.
         of: The test rows; those of the split if None.
         keep: Whether to keep them after all; they are still counted in a note.
 

@@ -1,4 +1,4 @@
-"""Seeded splits of labeled rows: stratified by class, whole groups where asked, never the head.
+"""Seeded splits of labeled rows: stratified by class, groups kept whole on request.
 
 Every function takes class codes (one a row) and gives sorted rows. Rows of code -1 have no label:
 they are split like one more class, so that one split serves several labels.
@@ -22,10 +22,10 @@ Rows = NDArray[np.int64]
 def split(
     codes: Codes, fractions: Sequence[float], *, groups: Codes | None = None, seed: int
 ) -> tuple[Rows, ...]:
-    """Divide the rows by these fractions, each class alike.
+    """Divide the rows by these fractions, in each class.
 
-    Without groups the rows of a class in each part are as many as its fraction says, give or take
-    less than two; a class with one row has it in the first part, where it can be learned. With
+    Without groups the rows of a class in each part are as many as its fraction, give or take
+    less than two; a class with one row has it in the first part, where it can be trained on. With
     groups each goes as a whole to the part where the classes of its rows are most wanting. No part
     is left without a row, or a group, as long as there are as many as parts.
 
@@ -57,7 +57,7 @@ def split(
 
 
 def k_fold(codes: Codes, k: int, *, groups: Codes | None = None, seed: int) -> tuple[Rows, ...]:
-    """Divide the rows into k folds of equal size, each class alike.
+    """Divide the rows into k folds of equal size, in each class.
 
     Without groups the rows of a class differ by at most one between folds, and so do the folds.
 
@@ -176,11 +176,11 @@ def _rows_of(part: NDArray[np.int64], n_parts: int) -> tuple[Rows, ...]:
 
 def _check_enough(codes: Codes, groups: Codes | None, wanted: int, what: str) -> None:
     """Check that each part or fold can have a row, or a group."""
-    there, of, way = len(codes), "rows", f"take fewer {what}"
+    there, of, advice = len(codes), "rows", f"take fewer {what}"
     if groups is not None:
         if groups.shape != codes.shape:
             raise EvaluationError(f"there are {len(groups)} groups for {len(codes)} rows")
         there = len(np.unique(groups[groups >= 0])) + int((groups < 0).sum())
-        of, way = "groups", f"{way} or group by another label"
+        of, advice = "groups", f"{advice} or group by another label"
     if there < wanted:
-        raise EvaluationError(f"too few {of} for {wanted} {what}: {there:,}; {way}")
+        raise EvaluationError(f"too few {of} for {wanted} {what}: {there:,}; {advice}")

@@ -81,7 +81,7 @@ def _hash_file(file: Path) -> int | ImageError | None:
     except ImageError as error:
         return error
     # With its black bars, if it has any: where they end is unsure by a pixel, and of 968 pictures
-    # of 224 x 224, hashed without, one copy in seven was missed, beside one in eighty with them.
+    # of 224 x 224, one copy in seven was missed without the bars, and one in eighty with them.
     return perceptual_hash(picture.pixels)
 
 
@@ -96,7 +96,7 @@ def _read_hashes(store: Store) -> dict[str, int | None]:
                 return {}
             table = parquet.read(["content_hash", "perceptual_hash"])
     except (OSError, pa.ArrowException, KeyError):
-        return {}  # not there or damaged: they are made again
+        return {}  # missing or damaged: they are made again
     hashes = table.column("perceptual_hash").to_pylist()
     return dict(zip(table.column("content_hash").to_pylist(), hashes, strict=True))
 

@@ -46,7 +46,7 @@ def joint_splits(
     Args:
         store: The index.
         labels: The labels.
-        splits: For each a stored split, a column that says train, val and test, or None.
+        splits: For each a stored split, a column with the values train, val and test, or None.
         group: Column whose values are never in two parts of a split that is drawn.
         keep_copies: Whether to train on copies of test pictures as well.
         seed: Of the draws.
@@ -86,7 +86,7 @@ def balanced_split(
         scarce = label.classes[int(counts.argmin())]
         each = " + ".join(f"{n:,}" for n in per_class)
         raise EvaluationError(
-            f"{scarce!r} has {counts.min():,} pictures, expected {each}; ask for fewer"
+            f"{scarce!r} has {counts.min():,} pictures, expected {each}; request fewer"
         )
     left, parts = label.strata.copy(), []
     for n in per_class:

@@ -1,4 +1,4 @@
-"""Test rows that training rows give away: the same thing in another form.
+"""Test rows that leak from training rows: the same picture, object or group in both.
 
 * ``id``: the same id in both parts, as when a picture is in different parts in different tasks
 * ``file``: another id, the same bytes
@@ -27,7 +27,7 @@ __all__ = ["WITHIN", "Evidence", "Leak", "LeakKind", "find_leaks", "nearest_hash
 
 # Bits of 64. Of 2,273 paintings half stay within 2 bits and 9 of 10 within 4 of a copy at 60 % of
 # their size and JPEG quality 60, and pairs up to 6 bits apart show the same picture. Photographs of
-# single objects on plain ground are more alike: figurines of one kind begin at 2 bits.
+# single objects on plain ground are more similar: figurines of one kind begin at 2 bits.
 WITHIN = 4
 
 _BITS = 64
@@ -60,7 +60,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Leak:
-    """A test row, and the first or nearest training row that gives it away."""
+    """A test row, and the first or nearest training row that it leaks from."""
 
     kind: LeakKind
     test_row: int
@@ -69,12 +69,12 @@ class Leak:
 
 
 def find_leaks(evidence: Evidence, train: Rows, test: Rows, *, within: int = WITHIN) -> list[Leak]:
-    """Find the test rows that training rows give away.
+    """Find the test rows that leak from training rows.
 
     Args:
         evidence: What is known of all rows.
-        train: Rows that are learned from.
-        test: Rows that are tested.
+        train: Training rows.
+        test: Test rows.
         within: Bits that the hashes of look-alikes may differ by, 0 to 64.
 
     Returns:
@@ -89,7 +89,7 @@ def find_leaks(evidence: Evidence, train: Rows, test: Rows, *, within: int = WIT
     test = _without(test, leaks)
     found = list(_sharing(LeakKind.FILE, evidence.files, train, test))
     leaks += found
-    leaks += _alike(evidence.hashes, train, _without(test, found), within)
+    leaks += _looking_same(evidence.hashes, train, _without(test, found), within)
     leaks += _sharing(LeakKind.OBJECT, evidence.objects, train, test)
     leaks += _sharing(LeakKind.GROUP, evidence.groups, train, test)
     return leaks
@@ -113,11 +113,11 @@ def nearest_hashes(
         -1 where none is within so many bits.
     """
     known, first = np.unique(bank, return_index=True)
-    asked, back = np.unique(queries, return_inverse=True)
+    wanted, back = np.unique(queries, return_inverse=True)
     # The distance above, the place below: the least of these is the nearest, then the lowest.
-    best = np.full(len(asked), (_BITS + 1) << 32, dtype=np.int64)
-    for query, place in _candidates(known, asked, within):
-        distance = np.bitwise_count(known[place] ^ asked[query]).astype(np.int64)
+    best = np.full(len(wanted), (_BITS + 1) << 32, dtype=np.int64)
+    for query, place in _candidates(known, wanted, within):
+        distance = np.bitwise_count(known[place] ^ wanted[query]).astype(np.int64)
         near = distance <= within
         np.minimum.at(best, query[near], (distance[near] << 32) | first[place[near]])
     best = best[back]
@@ -135,13 +135,13 @@ def _sharing(
     first: dict[int, int] = {}
     for row in train:
         first.setdefault(int(codes[row]), int(row))
-    first.pop(-1, None)  # a missing value is shared by no one
+    first.pop(-1, None)  # missing values are not shared
     for row in test:
         if (witness := first.get(int(codes[row]))) is not None:
             yield Leak(kind, int(row), witness)
 
 
-def _alike(
+def _looking_same(
     hashes: Sequence[int | None] | None, train: Rows, test: Rows, within: int
 ) -> Iterator[Leak]:
     if hashes is None:
@@ -160,25 +160,25 @@ def _alike(
 
 
 def _without(test: Rows, leaks: Sequence[Leak]) -> Rows:
-    given_away = np.array([leak.test_row for leak in leaks], dtype=np.int64)
-    return test[~np.isin(test, given_away)]
+    leaking = np.array([leak.test_row for leak in leaks], dtype=np.int64)
+    return test[~np.isin(test, leaking)]
 
 
 def _candidates(
-    known: NDArray[np.uint64], asked: NDArray[np.uint64], within: int
+    known: NDArray[np.uint64], wanted: NDArray[np.uint64], within: int
 ) -> Iterator[tuple[Rows, Rows]]:
-    """Yield pairs of places (in ``asked``, in ``known``) that may be near each other, in blocks."""
+    """Yield pairs of places (in ``wanted``, in ``known``) that may be near, in blocks."""
     bands = within + 1 if within < _BANDED else 0
     edges = np.linspace(0, _BITS, bands + 1).astype(int) if bands else [0, 0]
     for low, high in itertools.pairwise(edges):
         mask = np.uint64((1 << int(high - low)) - 1)
-        keys, wanted = ((each >> np.uint64(low)) & mask for each in (known, asked))
+        keys, own = ((each >> np.uint64(low)) & mask for each in (known, wanted))
         order = np.argsort(keys, kind="stable")
-        starts = np.searchsorted(keys[order], wanted, side="left")
-        counts = np.searchsorted(keys[order], wanted, side="right") - starts
+        starts = np.searchsorted(keys[order], own, side="left")
+        counts = np.searchsorted(keys[order], own, side="right") - starts
         ends = np.cumsum(counts)
         start = 0
-        while start < len(asked):
+        while start < len(wanted):
             done = ends[start - 1] if start else 0
             stop = max(int(np.searchsorted(ends, done + _BLOCK, side="right")), start + 1)
             some = counts[start:stop]

@@ -141,7 +141,7 @@ def store_split(store: Store, name: str, split: Split) -> None:
 
 
 def read_stored_split(store: Store, name: str) -> StoredSplit:
-    """Read a stored split, or a column that says train, val or test.
+    """Read a stored split, or a column with the values train, val or test.
 
     Raises:
         EvaluationError: If there is neither, or both.

@@ -88,10 +88,10 @@ def align(
         raise EvaluationError(f"{strange[0]!r} is not a class of {name!r}; predict its classes")
     test = np.array([row_of[id_] for id_ in predictions.ids], dtype=np.int64)
     known = [classes[code] if code >= 0 else None for code in codes[test]]
-    for id_, said, class_ in zip(predictions.ids, predictions.truth, known, strict=True):
-        if said != class_:
+    for id_, truth, class_ in zip(predictions.ids, predictions.truth, known, strict=True):
+        if truth != class_:
             raise EvaluationError(
-                f"in the predictions {name!r} of {id_!r} is {said!r}, in the index {class_!r}; "
+                f"in the predictions {name!r} of {id_!r} is {truth!r}, in the index {class_!r}; "
                 "predict again with the catalog as it is now"
             )
     probabilities = np.zeros((shape[0], len(classes)))

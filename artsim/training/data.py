@@ -55,7 +55,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Augmentation:
-    """Random variation of training images, drawn anew for every image in every epoch."""
+    """Random variation of training pictures, drawn again for every picture in every epoch."""
 
     horizontal_flip: bool = False  # of half of the images
     vertical_flip: bool = False  # of half of the images

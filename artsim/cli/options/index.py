@@ -167,14 +167,14 @@ def open_stores(indexes: Sequence[Path]) -> list[Store]:
 
 
 def is_index_named() -> bool:
-    """Say whether the command line names an index, not only the environment."""
+    """Return whether the command line names an index, not only the environment."""
     context = click.get_current_context()
     source = context.get_parameter_source("index")
     return bool(context.meta.get(_NAMED)) or source == ParameterSource.COMMANDLINE
 
 
 def _is_named(word: str) -> bool:
-    """Say whether a word is an index folder, or the name of one in indexes/ and of nothing else."""
+    """Return whether a word is an index folder, or the name of one in indexes/ only."""
     from artsim.store import is_store
 
     try:

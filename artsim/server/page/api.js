@@ -13,8 +13,8 @@ async function call(address, options = {}) {
   if (response.ok) return response;
   let reason = `The server answered ${response.status}`;
   try {
-    const said = await response.json();
-    reason = said.error ?? reason;
+    const body = await response.json();
+    reason = body.error ?? reason;
   } catch {
     // it was no JSON: a proxy's page
   }

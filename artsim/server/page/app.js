@@ -222,7 +222,7 @@ async function drawWorks(signal) {
   say(works.length ? `${heading} ${isAnswer ? byId("summary").textContent : ""}` : nothing);
 }
 
-/** Say among what an answer was found, and what its figures are. */
+/** Describe among what an answer was found, and its figures. */
 function howFound({ rows, searched, missing, by, matches }) {
   const all = many(rows, "work");
   const among = searched === rows ? all : `${count(searched)} of ${all}`;
@@ -286,7 +286,7 @@ function remember(key, found) {
 
 // --- tools --------------------------------------------------------------------------------
 
-/** Make the button that shows the facets where there is no room beside the works. */
+/** Make the button that shows the facets where there is no room next to the works. */
 function refineButton() {
   const { body } = document;
   const set = state.conditions.length;

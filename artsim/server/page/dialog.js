@@ -8,7 +8,7 @@ import { boxOf } from "./grid.js";
  * Open dialogs.
  *
  * @param dialog The element.
- * @param actions index() gives its name; go, plus and minus take a work; canSubtract() says
+ * @param actions index() gives its name; go, plus and minus take a work; canSubtract() returns
  *   whether minus makes sense; detail(work, box) searches with a part of it; request(id) gives the request for why;
  *   queries() those of the matches.
  */
@@ -16,7 +16,7 @@ export function makeDialogs(dialog, actions) {
   let turn = 0; // of what is shown; an answer to what was closed is dropped
 
   dialog.addEventListener("click", (event) => {
-    if (event.target === dialog) dialog.close(); // beside it
+    if (event.target === dialog) dialog.close(); // next to it
   });
   dialog.addEventListener("close", () => {
     turn++;

@@ -58,7 +58,7 @@ const ACROSS = ["left", "middle", "right"];
 const DOWN = ["upper", "middle", "lower"];
 const MIDDLE = [40, 60]; // per cent, between which a middle is called so
 
-/** Say where in a picture a box lies, given as x, y, width and height in per cent. */
+/** Return where in a picture a box is, given as x, y, width and height in per cent. */
 export function whereabouts([x, y, width, height]) {
   const third = (at) => MIDDLE.filter((end) => at > end).length;
   const [across, down] = [ACROSS[third(x + width / 2)], DOWN[third(y + height / 2)]];

@@ -150,7 +150,7 @@ function similarity(work) {
   const score = work.score.toFixed(3);
   const percentile = work.percentile === null ? null : Number(work.percentile.toPrecision(4));
   const shares = Object.entries(work.shares).map(([name, share]) => `${name} ${share.toFixed(3)}`);
-  const said = [
+  const text = [
     `Score ${score} of at most 1`,
     percentile === null ? null : `more similar than ${percentile} % of random pairs`,
     shares.length > 1 ? shares.join(" + ") : null,
@@ -160,7 +160,7 @@ function similarity(work) {
   const length = `${Math.max(0, Math.min(1, work.score)) * 100}%`;
   return make(
     "div",
-    { className: "similarity", title: said },
+    { className: "similarity", title: text },
     make(
       "span",
       { className: "track", "aria-hidden": "true" },

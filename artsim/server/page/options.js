@@ -107,7 +107,7 @@ function aspects(state, index, change) {
       isDefault ? Number(place === 0) : (state.by[name] ?? 0),
     ]),
   );
-  const ask = later(250, (name, value) => {
+  const weigh = later(250, (name, value) => {
     const changed = Object.entries({ ...weights, [name]: value });
     change({ by: Object.fromEntries(changed.filter(([, weight]) => weight > 0)) });
   });
@@ -123,7 +123,7 @@ function aspects(state, index, change) {
         step: "0.05",
         value: weights[name],
         "data-keep": `aspect ${name}`,
-        oninput: (event) => ask(name, Number(event.target.value)),
+        oninput: (event) => weigh(name, Number(event.target.value)),
       }),
     );
   return make(

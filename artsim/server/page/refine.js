@@ -11,7 +11,7 @@ const FEW = 8; // values shown before "more"
  * @param panel The element.
  * @param fields Gives the columns of the index.
  * @param changed Called with the new conditions.
- * @param close Goes back to the works, where there is no room for them beside the facets.
+ * @param close Goes back to the works, where there is no room for them next to the facets.
  */
 export function makeRefine(panel, fields, changed, close) {
   const opened = new Map(); // by column, what the visitor opened and closed

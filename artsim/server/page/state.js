@@ -63,7 +63,7 @@ export function address(state) {
 }
 
 /**
- * Read a state from an address, and from what history kept beside it.
+ * Read a state from an address, and from what history kept next to it.
  *
  * What cannot be read is left out: an address may have been mistyped.
  */
@@ -108,7 +108,7 @@ export function read(query, kept, indexes) {
   return state;
 }
 
-/** Return what history is to keep beside the address; null if there is nothing. */
+/** Return what history is to keep with the address; null if there is nothing. */
 export const keep = (state) =>
   state.terms.some((term) => term.upload) ? { terms: state.terms } : null;
 
@@ -147,10 +147,10 @@ export function request(state) {
 export const workOf = (state) =>
   state.terms.find((term) => term.id !== undefined && term.weight > 0);
 
-/** Say whether a score has a percentile: only pictures have one. */
+/** Return whether a score has a percentile: only pictures have one. */
 export const hasPercentiles = (state) => state.terms.every((term) => term.text === undefined);
 
-/** Say whether "best of each" is possible: it takes every term as it is. */
+/** Return whether "best of each" is possible: it takes every term as it is. */
 export const canBeAny = (state) =>
   state.terms.length > 1 && state.terms.every((term) => term.weight === 1);
 
