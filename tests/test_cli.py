@@ -30,7 +30,7 @@ def run(*args, code=0):
 
 @pytest.fixture(scope="module")
 def museum(tmp_path_factory):
-    """A museum of eight smooth pictures, two by each artist; the two look alike."""
+    """A museum of eight smooth pictures, two by each artist; the two look the same."""
     folder = tmp_path_factory.mktemp("cli") / "museum"
     (folder / "images").mkdir(parents=True)
     lines = ["object_id,image,title,artist,year"]

@@ -375,7 +375,7 @@ def test_rehash_tries_what_failed_again(museum, tmp_path, toy, monkeypatch):
 
 
 def test_a_collection_is_no_place_for_its_index(museum, toy):
-    with pytest.raises(StoreError, match="is not empty and no index"):
+    with pytest.raises(StoreError, match="is not empty and not an index"):
         embed(museum, museum, toy)
     assert sorted(file.name for file in museum.iterdir()) == ["images", "objects.csv"]
 

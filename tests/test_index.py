@@ -187,7 +187,7 @@ def test_k_out_of_range_says_what_is_allowed(tmp_path, k):
 
 def test_a_vector_of_another_size_is_refused(tmp_path):
     store = store_of(tmp_path / "i", [EAST])
-    with pytest.raises(SearchError, match="holds vectors of 3, the query has 2"):
+    with pytest.raises(SearchError, match="holds vectors of 3 numbers, the query has 2"):
         open_index(store, "rgb").search(np.ones((1, 2), np.float32), 1)
 
 

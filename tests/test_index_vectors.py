@@ -85,7 +85,7 @@ def test_several_threads_find_the_cosines_of_one(dtype, monkeypatch):
 
 def test_a_query_of_another_size_is_refused():
     vectors = Vectors(np.eye(3, dtype=np.float32))
-    with pytest.raises(SearchError, match="holds vectors of 3, the query has 2"):
+    with pytest.raises(SearchError, match="holds vectors of 3 numbers, the query has 2"):
         vectors.cosines(np.ones(2, np.float32))
 
 

@@ -1,4 +1,4 @@
-"""The palette: colors against scikit-image, likeness as the eye has it, a tap among others."""
+"""The palette: colors against scikit-image, similarity as seen by the eye, a tap among others."""
 
 import json
 
@@ -46,7 +46,7 @@ def palettes(pixels):
     return ColorHistogram()(pixels.float()).numpy()
 
 
-def alike(one, other):
+def similarity(one, other):
     first, second = palettes(flat(one, other))
     return float(first @ second)
 
@@ -79,11 +79,13 @@ def test_a_palette_has_length_one():
 
 
 def test_red_is_nearer_to_dark_red_than_to_blue():
-    to_dark, to_orange, to_blue = (alike("red", each) for each in ("dark red", "orange", "blue"))
+    to_dark, to_orange, to_blue = (
+        similarity("red", each) for each in ("dark red", "orange", "blue")
+    )
     assert to_dark > 0.3 > to_orange > to_blue
     assert to_blue < 0.01
-    assert alike("blue", "navy") > alike("blue", "green")
-    assert alike("yellow", "orange") > alike("yellow", "blue")
+    assert similarity("blue", "navy") > similarity("blue", "green")
+    assert similarity("yellow", "orange") > similarity("yellow", "blue")
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_red_is_nearer_to_dark_red_than_to_blue():
 )
 def test_single_colors_are_as_near_as_their_distance_says(one, other):
     distance = deltaE_cie76(*(rgb2lab(np.array(COLORS[each]) / 255) for each in (one, other)))
-    assert alike(one, other) == pytest.approx(np.exp(-(distance**2) / (8 * 15**2)), abs=0.02)
+    assert similarity(one, other) == pytest.approx(np.exp(-(distance**2) / (8 * 15**2)), abs=0.02)
 
 
 def test_two_halves_are_half_as_near_to_each():

@@ -223,7 +223,7 @@ def test_a_head_of_other_vectors_is_refused_with_what_differs(path, tmp_path, pa
     museum = read_collection(path.parent / "museum")
     embed_collection(museum, tmp_path / "other", other)
     differs = (
-        r"head 'hue' was fitted on other vectors than those of .*: weights_sha256: 0+\.\.\., not 1"
+        r"head 'hue' was trained on vectors other than those of .*: weights_sha256: 0+\.\.\., not 1"
     )
     with pytest.raises(PassportError, match=differs):
         HeadPredictor(Store.open(tmp_path / "other"), head)

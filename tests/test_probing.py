@@ -262,7 +262,7 @@ def test_copies_of_a_test_picture_are_not_learned_from(store, path, tmp_path):
     assert len(kept.split.learned) == len(found.split.learned) + found.split.copies_left_out
     assert kept.split.copies_left_out == 0
     assert "of test pictures kept in training: the scores are too high" in kept.split.notes[0]
-    with pytest.raises(EvaluationError, match="split 'leaky' leaks: pictures to be judged"):
+    with pytest.raises(EvaluationError, match="split 'leaky' leaks: test pictures"):
         probed(twice, "class", split="leaky", no_leaks=True)
 
 
@@ -334,7 +334,7 @@ def test_a_half_written_head_is_refused(store):
     _, file = saved(store, "hue", name="torn")
     weights = file.with_suffix(".safetensors")
     weights.write_bytes(weights.read_bytes()[:-1])
-    with pytest.raises(StoreError, match=r"torn.json' is damaged \(torn.safetensors is not what"):
+    with pytest.raises(StoreError, match=r"torn.json' is damaged \(torn.safetensors does not belong"):
         load_head(file)
     weights.unlink()
     with pytest.raises(StoreError, match=r"is damaged .* train it again with 'artsim probe'"):

@@ -208,8 +208,8 @@ def test_what_no_index_could_answer_is_refused(options, message):
         ({"id": "a", "text": "b"}, "give exactly one"),
         ({"id": "a", "weight": 0}, "the weight of a is 0; give a number that is not zero"),
         ({"id": "a", "weight": float("nan")}, "the weight of a is nan"),
-        ({"text": " "}, "the text to look for is empty"),
-        ({"text": "gold", "box": Box(0, 0, 1, 1)}, "out of a picture, not out of “gold”"),
+        ({"text": " "}, "the text is empty"),
+        ({"text": "gold", "box": Box(0, 0, 1, 1)}, "of a picture, not of “gold”"),
     ],
 )
 def test_a_term_is_one_thing(options, message):

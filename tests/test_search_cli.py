@@ -229,7 +229,7 @@ def test_what_is_added_is_added_to_each_question(here, tmp_path):
         (("indexes", "--output", "m.csv"), "'indexes' contains no pictures"),
         (
             ("--plus", "a0", "--output", "m.csv"),
-            "--output searches with each picture of a folder or ID",
+            "--output searches with each picture of a folder, or each ID",
         ),
         (("a0", "--output", "m.doc"), "m.doc is neither .csv nor .parquet"),
         (("a0", "--output", "m.csv", "--sheet", "s.png"), "s.png shows one query"),
@@ -239,8 +239,8 @@ def test_what_is_added_is_added_to_each_question(here, tmp_path):
         (("a0", "--max-per", "artist=x"), "'artist=x' is not COLUMN=N"),
         (("a0", "--by", "east=x"), "'east=x' is not NAME=WEIGHT, as in style=0.7,content=0.3"),
         (("a0", "--by", ""), "'' names no tap"),
-        (("a0", "--years", "year"), "--years belongs to --earlier-than or --contemporary"),
-        (("a0", "--strict"), "--strict belongs to --output FILE"),
+        (("a0", "--years", "year"), "--years needs --earlier-than or --contemporary"),
+        (("a0", "--strict"), "--strict needs --output FILE"),
         (("a0", "--details", "--by", "east"), "--details compares by one tap; use --tap"),
         (("a0", "--min-percentile", "101"), "is not in the range 0<=x<=100"),
     ],
@@ -348,10 +348,10 @@ def test_other_indexes_are_encoded_on_the_same_device(here, place, monkeypatch):
 
 
 def test_weights_are_for_the_indexes_that_were_made_with_the_same(tmp_path):
-    asked, alike, foreign = (
+    first, same, foreign = (
         make_store(tmp_path / name, ["a"], {"hue": at(0)}, weights=weights)
-        for name, weights in (("asked", "1"), ("alike", "1"), ("foreign", "2"))
+        for name, weights in (("first", "1"), ("same", "1"), ("foreign", "2"))
     )
     file = tmp_path / "w.pth"
-    given = [make_encoder(store, asked, file, None)._weights for store in (asked, alike, foreign)]
+    given = [make_encoder(store, first, file, None)._weights for store in (first, same, foreign)]
     assert given == [file, file, None]

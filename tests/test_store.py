@@ -283,7 +283,7 @@ def test_a_torn_part_is_one_line(store):
 
 def test_a_folder_of_something_else_is_left_alone(tmp_path):
     (tmp_path / "thesis.docx").write_text("three years of work")
-    with pytest.raises(StoreError, match="is not empty and no index"):
+    with pytest.raises(StoreError, match="is not empty and not an index"):
         Store.create(tmp_path, manifest())
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.docx"]
 

@@ -1,7 +1,7 @@
 """Which rows meet a condition: structured ones for programs, SQL for people.
 
 DuckDB evaluates both over the metadata in memory: it can reach no file, no network and no other
-table, and its settings are locked. A structured condition is handed over as an expression, never as text.
+table, and its settings are locked. Structured conditions become expressions, never SQL text.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Leaks of a split: test pictures that training pictures leak from, within and across splits."""
+"""Leaks of a split from its training to its test pictures, within and across splits."""
 
 from __future__ import annotations
 

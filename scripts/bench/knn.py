@@ -15,8 +15,8 @@ What each does with the same rows, each left out of its own neighbors:
 * scikit-learn: KNeighborsClassifier(algorithm="brute"), predict_proba for each k: what top-1 and
   top-5 need. Its votes are plain. One such call, k = 200, is given too.
 
-Blocks of queries go to the three in turn, so that a busy machine slows all alike; the seconds that
-processors worked are given beside those that passed. scikit-learn gets the best of its thread
+Blocks of queries go to the three in turn, so that a busy machine slows all equally; the seconds
+that processors worked are given next to those that passed. scikit-learn gets the best of its thread
 settings. Made vectors have a mean and eigenvalues that fall as
 1 / i, as those of pictures do: independent coordinates would make every search look easy. Peak
 memory is of the process once artsim is through, vectors included.

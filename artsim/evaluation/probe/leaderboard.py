@@ -112,7 +112,7 @@ def best(standings: Sequence[Standing], way: str) -> dict[str, float]:
 
 
 def mean_score(standings: Sequence[Standing], way: str) -> float | None:
-    """Average one tap's scores, each label counting alike, but not errors in units of their own.
+    """Average one tap's scores, each label counting equally, but not errors in units of their own.
 
     None where only numbers were asked about.
     """

@@ -184,7 +184,7 @@ def ungrouped(store: Store, plan: ProbePlan) -> ProbePlan | None:
 
 
 def means(probes: Sequence[LabelProbe]) -> list[dict[str, object]]:
-    """Average the scores of labels that share a metric, each label counting alike.
+    """Average the scores of labels that share a metric, each label counting equally.
 
     Returns:
         For each metric of two labels or more, but not for numbers, whose units differ: its name,

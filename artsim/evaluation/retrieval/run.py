@@ -178,12 +178,12 @@ def _compare(
     queries = _draw(scores.query_rows, plan.seed)
     results = _find_results(vectors, codes, groups, queries)  # (Q, depth)
     copies = gray_copies(store, np.union1d(queries, results[results != NO_ROW]))
-    alike, apart = np.full(results.shape, np.nan), np.full(results.shape, np.nan)
+    ssims, apart = np.full(results.shape, np.nan), np.full(results.shape, np.nan)
     for i, j in np.argwhere(results != NO_ROW):
         a, b = copies[queries[i]], copies[results[i, j]]
         if a is not None and b is not None:
-            alike[i, j], apart[i, j] = ssim(a, b), rmse(a, b)
-    there = ~np.isnan(alike)
+            ssims[i, j], apart[i, j] = ssim(a, b), rmse(a, b)
+    there = ~np.isnan(ssims)
     if not there.any():
         raise EvaluationError(
             f"no picture of {str(store.path)!r} can be opened from here; leave out --pixels"
@@ -194,10 +194,10 @@ def _compare(
             f"{name}@{k}": float(np.nanmean(values[:, :k]))
             for k in scores.ks
             if k <= results.shape[1]
-            for name, values in (("SSIM", alike), ("RMSE", apart))
+            for name, values in (("SSIM", ssims), ("RMSE", apart))
         },
-        right=np.sort(alike[there & right]),
-        wrong=np.sort(alike[there & ~right]),
+        right=np.sort(ssims[there & right]),
+        wrong=np.sort(ssims[there & ~right]),
         queries=len(queries),
         unreadable=sum(copy is None for copy in copies.values()),
     )

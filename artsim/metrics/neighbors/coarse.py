@@ -17,7 +17,7 @@ MAX_GROUP = 16  # bank rows that share one maximum while candidates are picked
 class CoarseBank:
     """The bank as the coarse product takes it, and how far that is from the truth.
 
-    In bfloat16 the vectors are taken from their mean. That shifts all scores of a query alike,
+    In bfloat16 the vectors are taken from their mean. That shifts all scores of a query equally,
     so it changes no order, but smaller vectors and smaller products lose less to rounding.
     """
 
