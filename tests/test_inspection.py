@@ -306,7 +306,7 @@ def test_links_are_followed_once_and_lead_to_the_same_picture(tmp_path, paint):
     assert matched(tmp_path, "b/1.png") == (["b/1.png"], ["b/2-too.png"])
 
 
-# ---- likeness ----
+# ---- near-duplicates ----
 
 
 def bars(width, height, left=0, top=0, inside=200):

@@ -334,7 +334,9 @@ def test_a_half_written_head_is_refused(store):
     _, file = saved(store, "hue", name="torn")
     weights = file.with_suffix(".safetensors")
     weights.write_bytes(weights.read_bytes()[:-1])
-    with pytest.raises(StoreError, match=r"torn.json' is damaged \(torn.safetensors does not belong"):
+    with pytest.raises(
+        StoreError, match=r"torn.json' is damaged \(torn.safetensors does not belong"
+    ):
         load_head(file)
     weights.unlink()
     with pytest.raises(StoreError, match=r"is damaged .* train it again with 'artsim probe'"):
