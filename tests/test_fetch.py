@@ -1048,7 +1048,7 @@ def test_a_table_may_call_its_addresses_url(tmp_path):
 
 
 def test_a_collection_on_the_disk_is_not_fetched(tmp_path, colors):
-    with pytest.raises(FetchError, match="names no picture on the web"):
+    with pytest.raises(FetchError, match="has no pictures on the web"):
         fetch_pictures(read_addresses(colors), tmp_path / "out")
 
 

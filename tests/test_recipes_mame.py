@@ -258,7 +258,7 @@ def test_frozen_layers_keep_weights_and_batch_statistics(mame, tmp_path):
 
 @pytest.mark.parametrize(
     ("metadata", "said"),
-    [("id", "it names the picture"), ("medium", "it is the label itself")],
+    [("id", "it identifies the picture"), ("medium", "it is the label itself")],
 )
 def test_ids_and_the_label_are_no_features(mame, tmp_path, metadata, said):
     with pytest.raises(EvaluationError, match=said):
