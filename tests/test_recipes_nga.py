@@ -176,12 +176,14 @@ def test_the_same_run_again_gives_the_same_figures(compared, nga):
 @pytest.mark.parametrize(
     "args", [["compare", "{run}", "{run}"], ["predict", "a", "--run", "{run}"]]
 )
-def test_a_run_without_a_network_says_that_there_is_nothing_to_compare_or_embed_with(compared, args):
+def test_a_run_without_a_network_says_that_there_is_nothing_to_compare_or_embed_with(
+    compared, args
+):
     done = CliRunner().invoke(cli, [each.format(run=compared) for each in args])
     assert done.exit_code == 1
     assert done.stderr == (
         f"Error: {str(compared)!r} is a run of nga-similarity, which trains no network; its "
-        f"figures are in {str(compared / 'report.md')!r}\n"
+        f"results are in {str(compared / 'report.md')!r}\n"
     )
 
 
