@@ -257,7 +257,7 @@ def test_bad_use_is_one_line(museum, args, message):
         (
             {"side": ["train", "test"] * 4},
             ("--split", "side", "--protocol", "met"),
-            "the protocol 'met' chooses on validation, and split 'side' has none",
+            "the protocol 'met' chooses on validation, and split 'side' has only",
         ),
     ],
 )

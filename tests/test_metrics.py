@@ -28,10 +28,6 @@ def test_scores_by_eye():
     assert metrics.confusion(TRUTH, PREDICTED).tolist() == [[0, 0, 2], [0, 1, 1], [1, 1, 1]]
 
 
-def test_majority_share_is_what_the_commonest_class_of_the_bank_scores():
-    assert metrics.majority_share(np.array([2, 2, 0]), np.array([2, 0, 0, 1])) == 1 / 4
-
-
 def test_no_prediction_is_wrong_and_is_no_class():
     predicted = np.array([0, 0, -1, 1])
     assert metrics.accuracy(TRUTH, predicted) == 3 / 4

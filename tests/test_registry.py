@@ -10,6 +10,7 @@ from artsim.metrics.metadata import metadata_baseline
 from artsim.metrics.predictions import Predictions
 from artsim.metrics.ranking import Ranking
 from artsim.metrics.registry import METRICS, Metric, baseline, metrics_of, score, scores_to_json
+from artsim.splits import Split
 
 RED_OR_BLUE = multiclass("color", ["blue", "blue", "red", "blue", "red"])
 BLUE, RED = 0, 1
@@ -89,9 +90,8 @@ def test_an_error_is_how_far_a_number_is_outside_of_its_interval():
 ROWS = 600
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((ROWS, 2)).astype(np.float32)
-PARTS = dict(
-    zip(("train", "validation", "test"), np.split(np.arange(ROWS), [400, 500]), strict=True)
-)
+TRAINED, CHOOSERS, TESTED = np.split(np.arange(ROWS), [400, 500])
+SPLIT = Split(train=TRAINED, validation=CHOOSERS, test=TESTED, description="")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ PARTS = dict(
     ],
 )
 def test_metadata_predicts_what_depends_on_it(label, method):
-    found = metadata_baseline(X, label, **PARTS)
+    found = metadata_baseline(X, label, SPLIT)
     assert method is None or found.method == method
     better = registry.main_metric(label.kind).is_better
     assert better(found.estimate.value, baseline(found.predictions).value)
@@ -122,12 +122,10 @@ def test_metadata_is_never_worse_than_the_constant(seed):
         multiclass("m", list(rng.choice(["a", "b", "c"], ROWS, p=[0.6, 0.3, 0.1]))),
         number("n", rng.standard_normal(ROWS)),
     ):
-        found = metadata_baseline(X, label, **PARTS)
+        found = metadata_baseline(X, label, SPLIT)
         constant = baseline(found.predictions).value
         assert not registry.main_metric(label.kind).is_better(constant, found.estimate.value)
 
 
 def test_metadata_that_is_the_same_everywhere_is_no_baseline():
-    assert (
-        metadata_baseline(np.zeros((ROWS, 2)), number("n", X[:, 0].astype(float)), **PARTS) is None
-    )
+    assert metadata_baseline(np.zeros((ROWS, 2)), number("n", X[:, 0].astype(float)), SPLIT) is None

@@ -13,7 +13,7 @@ from artsim.labels import encode, multiclass
 from artsim.metrics import retrieval
 from artsim.metrics.neighbors import Neighbors
 from artsim.metrics.pixels import rmse, ssim
-from artsim.metrics.retrieval import auc, drop_junk, evaluate_retrieval, pair_scores, score_rankings
+from artsim.metrics.retrieval import auc, evaluate_retrieval, pair_scores, score_rankings
 
 
 def unit(rng, *shape):
@@ -75,12 +75,6 @@ def test_no_row_is_never_relevant():
         ranking([1, -1]), np.array([0, 0]), np.array([0]), np.array([1]), ks=(2,)
     )
     assert scores["P@2"].tolist() == [1 / 2]
-
-
-def test_junk_is_taken_out_and_the_rest_moves_up():
-    cleaned = drop_junk(ranking([3, 1, 2], [3, 1, -1]), np.array([[0, 1], [1, 3], [1, 0]]))
-    assert cleaned.rows.tolist() == [[3, 2, -1], [1, -1, -1]]
-    assert cleaned.scores.tolist() == [[0, -2, -np.inf], [-4, -5, -np.inf]]
 
 
 def test_every_row_asks_for_the_others_of_its_class():

@@ -42,7 +42,7 @@ from .scores import cohen_kappa as cohen_kappa
 from .scores import confusion as confusion
 from .scores import macro_f1 as macro_f1
 from .scores import top_accuracy as top_accuracy
-from .selection import ClassTask as ClassTask
+from .selection import MulticlassTask as MulticlassTask
 from .selection import choose as choose
 from .shots import FewShot as FewShot
 from .shots import few_shot as few_shot

@@ -1,4 +1,4 @@
-"""Scores that become probabilities: the temperature that makes them true on rows held out."""
+"""Scores that become probabilities: the temperature that fits rows not trained on."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ def calibrate(scores: Scores, columns: Columns) -> float:
 
 
 def restrain(scores: Scores, temperature: float, n: int) -> float:
-    """Raise a temperature until the model is no surer than n rows can show.
+    """Raise a temperature until the model is no more confident than n rows can show.
 
-    A model that is never wrong on n rows would be endlessly sure. It is held to being right
-    (n + 1) / (n + 2) of the time, by Laplace's rule of succession.
+    A model that is never wrong on n rows would be infinitely confident. Its mean
+    confidence is limited to (n + 1) / (n + 2), by Laplace's rule of succession.
 
     Args:
         scores: Of choices that the n rows make, shape (m, K).

@@ -153,7 +153,7 @@ def mutual_proximity(
     budget_bytes: int = BUDGET_BYTES,
     device: str | torch.device = "cpu",
 ) -> Neighbors:
-    """Find the k best bank rows by mutual proximity: near as seen from both sides.
+    """Find the k best bank rows by mutual proximity: near as seen from either row.
 
     The score of query q and row b is the probability that a bank row is less similar to q than b
     is, times the probability that one is less similar to b than q is, similarities to q and to b
@@ -176,7 +176,7 @@ def mutual_proximity(
         raise EvaluationError("mutual proximity needs two bank rows or more")
     mask = Mask(len(queries), len(bank), exclude, query_groups, bank_groups)
     moments = _Moments.of(bank)
-    asked, known = (_on(vectors, device) for vectors in (queries, bank))
+    wanted, known = (_on(vectors, device) for vectors in (queries, bank))
     query_mean, query_scale = (_on(each, device)[:, None] for each in moments(queries, exclude))
     bank_mean, bank_scale = (_on(each, device) for each in moments(bank, np.arange(len(bank))))
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
@@ -185,7 +185,7 @@ def mutual_proximity(
     columns = torch.arange(len(bank), device=known.device)
     for start in range(0, len(queries), step):
         block = torch.arange(start, min(start + step, len(queries)))
-        similarity = asked[block] @ known.T  # (q, N)
+        similarity = wanted[block] @ known.T  # (q, N)
         # in logarithms, as the best are all near to 1
         nearness = torch.special.log_ndtr((similarity - query_mean[block]) / query_scale[block])
         nearness += torch.special.log_ndtr((similarity - bank_mean) / bank_scale)

@@ -98,18 +98,18 @@ def fit_one_vs_rest(
     max_iterations: int = 1000,
     device: str | torch.device = "cpu",
 ) -> LinearPath:
-    """Fit a logistic regression for each of K labels that a row may have or not, all together.
+    """Fit a logistic regression for each of K classes that a row may have or not, all together.
 
     Args:
         features: Shape (n, D).
-        members: Which labels each row has, shape (n, K); each label is had by some rows, not all.
-        strengths: See `fit_multinomial`, as the rest; the objective is the labels' sum.
+        members: Which classes each row has, shape (n, K); some rows have each, and some have not.
+        strengths: See `fit_multinomial`, as the rest; the objective is the classes' sum.
         tolerance: See there.
         max_iterations: See there.
         device: See there.
 
     Raises:
-        EvaluationError: If a label is had by no row or by all; see there for more.
+        EvaluationError: If no row has a class, or all rows; see there for more.
     """
     shares = members.mean(axis=0)
     odd = np.flatnonzero((shares == 0) | (shares == 1))
@@ -134,7 +134,7 @@ def _fit(
         raise EvaluationError(f"strengths must be numbers above 0, got {list(strengths)}")
     basis = _Eigenbasis.of(_tensor(features, torch.float32, device))
     start = torch.zeros((len(loss.prior), basis.x.shape[1]), device=basis.x.device)  # (K, D+1)
-    start[:, -1] = loss.prior  # the scores that know only the classes' sizes
+    start[:, -1] = loss.prior  # the scores of the classes' sizes alone
     before = last = _Point(start, start @ basis.x.T)
     pairs: list[_Pair] = []
     found: list[_Optimum] = []
@@ -256,7 +256,7 @@ class _Problem:
         """Go along the direction until the objective falls; say whether any problem moved."""
         towards = direction @ self.basis.x.T  # (K, n)
         step = torch.where(resting, 0.0, 1.0).double()
-        noise = 1e-7 * self.value  # float32 scores know the loss no better
+        noise = 1e-7 * self.value  # the precision of the loss of float32 scores
         taken = torch.zeros_like(step)
         for halving in range(_HALVINGS + 1):
             self.scores.addcmul_(towards, _column(step - taken))

@@ -1,10 +1,10 @@
 """The kNN protocol of The Met dataset: whitened vectors, confident answers, GAP.
 
-Ypsilantis et al. 2021, https://arxiv.org/abs/2202.01747. Vectors are whitened with what train
-knows. A class is as near as its nearest member among the K neighbors; its confidence is the
+Ypsilantis et al. 2021, https://arxiv.org/abs/2202.01747. Vectors are whitened by the training
+set. A class is as near as its nearest member among the K neighbors; its confidence is the
 softmax of t times that, classes without a member counting as similarity 0. K and t are those with
 the best GAP on validation. The class predicted is always the nearest neighbor's: K and t decide
-only how sure it is.
+only how confident it is.
 """
 
 from __future__ import annotations
@@ -132,10 +132,10 @@ def evaluate_met(
     best, chosen = -1.0, (possible[0], sharpnesses[0])
     found = find(validation, possible[-1])
     for t in sharpnesses:
-        sure = confidences(found, codes, n_classes, t)  # (Q, largest k)
+        each = confidences(found, codes, n_classes, t)  # (Q, largest k)
         for k in possible:
             gap = metrics.global_average_precision(
-                codes[validation], _nearest_class(found, codes), sure[:, k - 1]
+                codes[validation], _nearest_class(found, codes), each[:, k - 1]
             )
             if gap > best:
                 best, chosen = gap, (k, t)
@@ -189,7 +189,7 @@ def whiten(vectors: Array, dimensions: int = _DIMENSIONS) -> Whitening:
 def confidences(
     neighbors: Neighbors, codes: NDArray[np.integer], n_classes: int, t: float
 ) -> Floats:
-    """Compute how sure the nearest neighbor's class is at every K, shape (Q, K).
+    """Compute the confidence in the nearest neighbor's class at every K, shape (Q, K).
 
     Args:
         neighbors: Best first, shape (Q, K).
@@ -204,8 +204,8 @@ def confidences(
     highest = similarity[:, :1]
     terms = np.where(first, np.exp(t * (similarity - highest)), 0.0)
     without = n_classes - np.cumsum(first, axis=1)  # classes without a member among the first K
-    sure: Floats = 1 / (np.cumsum(terms, axis=1) + without * np.exp(-t * highest))
-    return sure
+    confidence: Floats = 1 / (np.cumsum(terms, axis=1) + without * np.exp(-t * highest))
+    return confidence
 
 
 def _nearest_class(neighbors: Neighbors, codes: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -18,7 +18,8 @@ from artsim.labels import Label, LabelKind
 from artsim.metrics.predictions import Predictions, constant_predictions
 from artsim.metrics.ranking import Ranking
 from artsim.metrics.registry import estimate_main, main_metric
-from artsim.metrics.selection import ClassTask, MemberTask
+from artsim.metrics.selection import MulticlassTask, MultilabelTask
+from artsim.splits import Split
 
 __all__ = ["MetadataBaseline", "metadata_baseline"]
 
@@ -47,11 +48,8 @@ class MetadataBaseline:
 def metadata_baseline(
     features: Features,
     label: Label,
+    split: Split,
     *,
-    train: Rows,
-    validation: Rows,
-    test: Rows,
-    groups: NDArray[np.integer] | None = None,
     seed: int = 0,
 ) -> MetadataBaseline | None:
     """Predict a label from metadata alone; None where the metadata is the same of all train rows.
@@ -59,12 +57,10 @@ def metadata_baseline(
     Args:
         features: Shape (N, M), on one scale.
         label: Of N rows.
-        train: Rows with a value, to fit.
-        validation: Rows with a value, to choose the method by.
-        test: Rows with a value, to score.
-        groups: Group of each row, shape (N,), that the interval resamples.
+        split: Rows with a value: train to fit, validation to choose the method by, test to score.
         seed: Of the trees and of the resampling.
     """
+    train, validation, test, groups = split.train, split.validation, split.test, split.resampled
     features = features[:, np.ptp(features[train], axis=0) > 0]
     if not features.shape[1]:
         return None
@@ -75,7 +71,7 @@ def metadata_baseline(
         found = _predict(fit, features, label, train, validation, groups, seed)
         if metric.is_better(metric.compute(found), metric.compute(best)):
             best, method = found, name
-    learned = np.concatenate([train, validation])
+    learned = split.learned
     constant = _constant(label, learned, test, groups, seed)
     if method != "constant":
         found = _predict(fits[method], features, label, learned, test, groups, seed)
@@ -150,9 +146,9 @@ def _fit_linear(features: Features, label: Label, rows: Rows, strength: float) -
     common = _common(label, rows)
     if label.kind == LabelKind.MULTICLASS:
         rows = rows[np.isin(label.strata[rows], common)]
-        path, classes = ClassTask(features, label.strata).fit(rows, [strength])
+        path, classes = MulticlassTask(features, label.strata).fit(rows, [strength])
     else:
-        path, places = MemberTask(features, label.matrix[:, common]).fit(rows, [strength])
+        path, places = MultilabelTask(features, label.matrix[:, common]).fit(rows, [strength])
         classes = common[places]
     return lambda x: _spread(x @ path.weights[0] + path.bias[0], classes, len(label.classes))
 

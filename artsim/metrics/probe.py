@@ -22,7 +22,7 @@ from artsim.metrics.predictions import Predictions
 from artsim.metrics.ranking import Ranking
 from artsim.metrics.registry import estimate_main, score
 from artsim.metrics.ridge import ALPHAS, fit_ridge
-from artsim.metrics.selection import ClassTask, Head, MemberTask, fit_head
+from artsim.metrics.selection import Head, MulticlassTask, MultilabelTask, fit_head
 from artsim.splits import Split, split
 
 __all__ = ["Probe", "fit_probe"]
@@ -92,9 +92,9 @@ def fit_probe(
         if label.kind == LabelKind.NUMBER:
             fitted = _fit_number(features, label, train, validation, strengths or ALPHAS)
         else:
-            task: ClassTask | MemberTask = ClassTask(features, label.strata, device)
+            task: MulticlassTask | MultilabelTask = MulticlassTask(features, label.strata, device)
             if label.kind == LabelKind.MULTILABEL:
-                task = MemberTask(features, label.matrix, device)
+                task = MultilabelTask(features, label.matrix, device)
             head, path, quality = fit_head(task, train, validation, strengths or STRENGTHS)
             fitted = head, path.strengths, quality
     except EvaluationError as error:

@@ -33,7 +33,6 @@ __all__ = [
     "RETRIEVAL_KS",
     "RetrievalEvaluation",
     "auc",
-    "drop_junk",
     "evaluate_retrieval",
     "pair_scores",
     "score_hits",
@@ -215,23 +214,6 @@ def _cumulate(hits: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
     found: NDArray[np.int64] = np.cumsum(hits, axis=1, dtype=np.int64)
     precision = np.cumsum(hits * (found / np.arange(1, hits.shape[1] + 1)), axis=1)
     return found, precision
-
-
-def drop_junk(neighbors: Neighbors, junk: NDArray[np.integer]) -> Neighbors:
-    """Take rows out of the rankings; the others move up, and row -1 fills the end.
-
-    Args:
-        neighbors: Rankings, shape (Q, depth).
-        junk: Pairs (query, bank row) that count neither as right nor as wrong, shape (J, 2).
-    """
-    width = max(int(neighbors.rows.max(initial=0)), int(junk[:, 1].max(initial=0))) + 1
-    pairs = np.arange(len(neighbors.rows))[:, None] * width + neighbors.rows  # (Q, depth)
-    dropped = np.isin(pairs, junk[:, 0].astype(np.int64) * width + junk[:, 1])
-    dropped &= neighbors.rows != NO_ROW
-    order = np.argsort(dropped, axis=1, kind="stable")  # kept first, in their order
-    rows = np.take_along_axis(np.where(dropped, NO_ROW, neighbors.rows), order, axis=1)
-    scores = np.where(dropped, np.float32(-np.inf), neighbors.scores)
-    return Neighbors(np.take_along_axis(scores, order, axis=1), rows)
 
 
 def pair_scores(

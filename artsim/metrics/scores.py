@@ -21,7 +21,6 @@ __all__ = [
     "confusion",
     "global_average_precision",
     "macro_f1",
-    "majority_share",
     "top_accuracy",
 ]
 
@@ -58,8 +57,8 @@ def macro_f1(truth: Codes, predicted: Codes) -> float:
     from sklearn.metrics import f1_score
 
     _check(truth, predicted)
-    seen = np.union1d(truth, predicted[predicted >= 0])
-    return float(f1_score(truth, predicted, labels=seen, average="macro", zero_division=0))
+    classes = np.union1d(truth, predicted[predicted >= 0])
+    return float(f1_score(truth, predicted, labels=classes, average="macro", zero_division=0))
 
 
 def balanced_accuracy(truth: Codes, predicted: Codes) -> float:
@@ -68,17 +67,6 @@ def balanced_accuracy(truth: Codes, predicted: Codes) -> float:
 
     _check(truth, predicted)
     return float(recall_score(truth, predicted, labels=np.unique(truth), average="macro"))
-
-
-def majority_share(bank: Codes, truth: Codes) -> float:
-    """Compute the accuracy of always answering with the bank's most common class.
-
-    Args:
-        bank: Classes to learn from, shape (N,); of equally common ones the lowest code counts.
-        truth: Classes to predict, shape (n,).
-    """
-    _check(truth, truth)
-    return float(np.mean(truth == np.bincount(bank).argmax()))
 
 
 def cohen_kappa(truth: Codes, predicted: Codes) -> float:
@@ -131,7 +119,8 @@ def global_average_precision(
     """Compute GAP: the mean precision at each right prediction, in order of falling confidence.
 
     Its mean is over all queries that have a class (The Met dataset, Ypsilantis et al. 2021,
-    https://arxiv.org/abs/2202.01747), so that a wrong prediction costs and a sure one costs more.
+    https://arxiv.org/abs/2202.01747), so that a wrong prediction costs, and
+    costs more where it is confident.
 
     Args:
         truth: True classes, shape (n,); -1 is a distractor, whose every prediction is wrong.

@@ -15,7 +15,7 @@ from artsim.metrics import scores as metrics
 from artsim.metrics.calibration import calibrate, log_loss, log_softmax, restrain
 from artsim.metrics.logistic import LinearPath, fit_multinomial, fit_one_vs_rest
 
-__all__ = ["ClassTask", "Head", "MemberTask", "Task", "choose", "fit_head"]
+__all__ = ["Head", "LinearTask", "MulticlassTask", "MultilabelTask", "choose", "fit_head"]
 
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
@@ -42,8 +42,8 @@ class Head:
         return np.exp(log_softmax(self.scores(features) / self.temperature))
 
 
-class Task(Protocol):
-    """What a linear model is to tell, and from what: rows of features."""
+class LinearTask(Protocol):
+    """What a linear model predicts, and from what: rows of features."""
 
     @property
     def features(self) -> Array:
@@ -53,15 +53,15 @@ class Task(Protocol):
         """Fit the classes that can be learned from these rows; say which each column is."""
 
     def quality(self, rows: Rows, scores: Scores, classes: Rows) -> float:
-        """Judge scores (n, K) of these rows by the task's metric, more is better."""
+        """Evaluate scores (n, K) of these rows by the task's metric; higher is better."""
 
     def choices(self, rows: Rows, scores: Scores, classes: Rows) -> tuple[Array, Rows]:
         """Put scores as choices between columns, (m, J), with the true column of each, (m,)."""
 
 
 @dataclass(frozen=True)
-class ClassTask:
-    """One class a row, by softmax regression; judged by accuracy."""
+class MulticlassTask:
+    """One class a row, by softmax regression; scored by accuracy."""
 
     features: Array  # (N, D)
     codes: NDArray[np.integer]  # (N,)
@@ -78,7 +78,7 @@ class ClassTask:
         return path, classes.astype(np.int64)
 
     def quality(self, rows: Rows, scores: Scores, classes: Rows) -> float:
-        """Compute the accuracy; a class that has no column is told wrong."""
+        """Compute the accuracy; a class that has no column counts as wrong."""
         return metrics.accuracy(self.codes[rows], classes[scores.argmax(axis=1)])
 
     def choices(self, rows: Rows, scores: Scores, classes: Rows) -> tuple[Array, Rows]:
@@ -88,8 +88,8 @@ class ClassTask:
 
 
 @dataclass(frozen=True)
-class MemberTask:
-    """Several labels a row, each against the rest; judged by mean average precision."""
+class MultilabelTask:
+    """Several classes a row, each against the rest; scored by mean average precision."""
 
     features: Array  # (N, D)
     members: NDArray[np.bool_]  # (N, L)
@@ -100,7 +100,7 @@ class MemberTask:
         shares = self.members[rows].mean(axis=0)
         columns = np.flatnonzero((shares > 0) & (shares < 1))
         if not len(columns):
-            raise EvaluationError("no label is had by some train rows and not by others")
+            raise EvaluationError("no class is in some train rows and not in others")
         chosen = self.members[rows][:, columns]
         path = fit_one_vs_rest(self.features[rows], chosen, strengths, device=self.device)
         return path, columns
@@ -123,12 +123,12 @@ class MemberTask:
         return np.array([metrics.average_precision(*pair) for pair in pairs])
 
 
-def choose(task: Task, path: LinearPath, classes: Rows, rows: Rows) -> tuple[int, Floats]:
+def choose(task: LinearTask, path: LinearPath, classes: Rows, rows: Rows) -> tuple[int, Floats]:
     """Choose the strength of least log loss among those as good as the best by the metric.
 
     As good is within one standard error of a share of so many rows, as in the rule of Breiman et
     al., Classification and Regression Trees, 1984, section 3.4.3: of a hundred rows one or two more
-    are told right by chance anywhere along the path. Where the log loss is least is known better.
+    are right by chance anywhere along the path. The least log loss is a steadier guide.
 
     Returns:
         Its place in the path, and the metric at each strength, shape (S,).
@@ -146,12 +146,12 @@ def choose(task: Task, path: LinearPath, classes: Rows, rows: Rows) -> tuple[int
 
 
 def fit_head(
-    task: Task, train: Rows, validation: Rows, strengths: Sequence[float]
+    task: LinearTask, train: Rows, validation: Rows, strengths: Sequence[float]
 ) -> tuple[Head, LinearPath, Floats]:
     """Fit every strength to train, choose on validation, and fit the chosen one to both.
 
     The temperature is found by the model that has not seen validation, and the last one is kept
-    from being surer there than so many rows can show.
+    from being more confident there than so many rows can show.
 
     Returns:
         The last fit, the path of the first, and its metric on validation at each strength.
@@ -165,7 +165,7 @@ def fit_head(
     return replace(last, temperature=_temperature(task, first, last, validation)), path, quality
 
 
-def _temperature(task: Task, first: Head, last: Head, rows: Rows) -> float:
+def _temperature(task: LinearTask, first: Head, last: Head, rows: Rows) -> float:
     (scores, columns), (last_scores, _) = (
         task.choices(rows, head.scores(task.features[rows]), head.classes) for head in (first, last)
     )

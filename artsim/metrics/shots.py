@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.labels import Label
 from artsim.metrics.logistic import STRENGTHS
-from artsim.metrics.selection import ClassTask, Head, choose
+from artsim.metrics.selection import Head, MulticlassTask, choose
 from artsim.splits import Split, sample_per_class
 
 __all__ = ["FewShot", "few_shot"]
@@ -102,7 +102,7 @@ def _fit(
     used = np.concatenate([rows, choosers, test])
     x = features[used] - features[rows].mean(axis=0)
     axes = _axes(x[: len(rows)])
-    task = ClassTask(x if axes is None else x @ axes, codes[used], device)
+    task = MulticlassTask(x if axes is None else x @ axes, codes[used], device)
     learned, chosen_on, tested = np.split(
         np.arange(len(used)), np.cumsum([len(rows), len(choosers)])
     )

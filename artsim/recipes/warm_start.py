@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from artsim.metrics import ClassTask, choose
+from artsim.metrics import MulticlassTask, choose
 from artsim.models import find_device
 from artsim.splits import TRAIN, VAL
 from artsim.training import Learner, Run, TrainingData
@@ -31,7 +31,7 @@ def start_as_probe(learner: Learner, data: TrainingData, run: Run) -> None:
     rows, features = _embed(learner, data, (TRAIN, VAL), run)
     features /= (scale := float(np.sqrt((features**2).sum(axis=1).mean())))
     for task, head in zip(learner.tasks, learner.classifier.heads, strict=True):
-        fitted = ClassTask(features, task.label.strata[rows])
+        fitted = MulticlassTask(features, task.label.strata[rows])
         train, validation = (
             np.flatnonzero(np.isin(rows, each))
             for each in (task.split.train, task.split.validation)

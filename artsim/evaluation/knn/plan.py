@@ -17,7 +17,7 @@ class Protocol(StrEnum):
 
     PLAIN = "plain"  # each of the k nearest has one vote
     DINO = "dino"  # each votes with exp(cosine / 0.07)
-    MET = "met"  # whitened vectors, the nearest's class and how sure it is, scored by GAP
+    MET = "met"  # whitened vectors, the nearest's class and its confidence, scored by GAP
 
 
 class Correction(StrEnum):

@@ -112,7 +112,7 @@ def _number_cells(truth: Label, numbers: NDArray[np.float64]) -> Iterator[Cells]
 def _met_cells(evaluation: MetEvaluation) -> Iterator[Cells]:
     classes = (*evaluation.label.classes, "")  # the last for a class that train does not have
     score = evaluation.score
-    for true, predicted, sure in zip(
+    for true, predicted, confidence in zip(
         evaluation.label.strata, score.predicted, score.confidence, strict=True
     ):
-        yield classes[true], classes[predicted], f"{sure:.4f}", int(true == predicted >= 0)
+        yield classes[true], classes[predicted], f"{confidence:.4f}", int(true == predicted >= 0)

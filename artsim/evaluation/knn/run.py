@@ -105,14 +105,16 @@ def knn_eval(
     there[empty] = False
     labels = [label.keep(there) for label in labels]
     protocol = _evaluate_met if plan.protocol == Protocol.MET else _evaluate_votes
-    judge: Evaluate = partial(protocol, vectors, split=split, plan=plan, device=device)
+    evaluate_all: Evaluate = partial(protocol, vectors, split=split, plan=plan, device=device)
     run = KnnRun(
         split=split,
         not_labels=not_labels,
         without_vector=len(empty),
         unassigned=source.stored.unassigned if source.stored else 0,
     )
-    run.evaluations = judge(labels) if plan.labels else _evaluate_possible(judge, labels, run)
+    run.evaluations = (
+        evaluate_all(labels) if plan.labels else _evaluate_possible(evaluate_all, labels, run)
+    )
     return run
 
 
@@ -174,7 +176,7 @@ def _evaluate_met(
     """Score by GAP; pictures of a class that train does not have are distractors."""
     if split.is_leave_one_out or not len(split.validation):
         raise EvaluationError(
-            f"the protocol 'met' chooses on validation, and split {plan.split!r} has none beside "
+            f"the protocol 'met' chooses on validation, and split {plan.split!r} has only "
             "train and test; draw one with 'artsim split --fractions 70/10/20'"
         )
     for label in labels:
@@ -199,13 +201,13 @@ def _evaluate_met(
 
 
 def _evaluate_possible(
-    judge: Evaluate, labels: Sequence[Label], run: KnnRun
+    evaluate_all: Evaluate, labels: Sequence[Label], run: KnnRun
 ) -> Iterator[AnyEvaluation]:
     """Evaluate labels that no one named: what is wrong with one is noted, and the next is tried."""
     left, reasons = list(labels), {}
     while left:
         try:
-            for evaluation in judge(list(left)):
+            for evaluation in evaluate_all(list(left)):
                 left.pop(0)
                 yield evaluation
         except EvaluationError as error:  # split and vectors are sound: it is about this label

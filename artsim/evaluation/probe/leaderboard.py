@@ -1,4 +1,4 @@
-"""Which vectors tell a label best: every tap by neighbors and by a probe, on one shared split."""
+"""Which vectors predict a label best: every tap by kNN and by a probe, on one shared split."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class LeaderboardPlan(LabelPlan):
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """How well one tap tells one label, by the metric of the label's kind."""
+    """How well one tap predicts one label, by the metric of the label's kind."""
 
     index: str
     tap: str
@@ -52,9 +52,9 @@ class Standing:
         """Whether less is better."""
         return self.label.kind == LabelKind.NUMBER
 
-    def score(self, way: str) -> float:
-        """Return the score of a way: 'knn' or 'probe'."""
-        return self.knn.value if way == "knn" else self.probe.value
+    def score(self, method: str) -> float:
+        """Return the score of a method: 'knn' or 'probe'."""
+        return self.knn.value if method == "knn" else self.probe.value
 
     def to_json(self) -> dict[str, object]:
         """Return the scores as plain values."""
@@ -81,7 +81,7 @@ def leaderboard(
     """Compare the taps of an index, or of several indexes of one catalog, label by label.
 
     Labels, split and groups are those of the first index; rows of the others are found by id. The
-    rows of a label are the same for every tap: what differs is what the vectors know.
+    rows of a label are the same for every tap: only the vectors differ.
 
     Raises:
         EvaluationError: If there is no tap of a name, or an index shares no row with the first;
@@ -101,22 +101,22 @@ def leaderboard(
             yield _evaluate(store, tap, vectors, label, split, plan.seed, device)
 
 
-def best(standings: Sequence[Standing], way: str) -> dict[str, float]:
-    """Return the best score of each label by one way: 'knn' or 'probe'."""
+def best(standings: Sequence[Standing], method: str) -> dict[str, float]:
+    """Return the best score of each label by one method: 'knn' or 'probe'."""
     found: dict[str, float] = {}
     for each in standings:
-        score = each.score(way)
+        score = each.score(method)
         pick = min if each.is_error else max
         found[each.label.name] = pick(found.get(each.label.name, score), score)
     return found
 
 
-def mean_score(standings: Sequence[Standing], way: str) -> float | None:
+def mean_score(standings: Sequence[Standing], method: str) -> float | None:
     """Average one tap's scores, each label counting equally, but not errors in units of their own.
 
-    None where only numbers were asked about.
+    None where all labels are numbers.
     """
-    scores = [each.score(way) for each in standings if not each.is_error]
+    scores = [each.score(method) for each in standings if not each.is_error]
     return float(np.mean(scores)) if scores else None
 
 

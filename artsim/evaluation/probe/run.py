@@ -1,4 +1,4 @@
-"""A probe's run: each label told by the majority, by metadata, by neighbors and by a line."""
+"""Each label predicted by a constant, by metadata, by neighbors and by a linear probe."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ Vectors = NDArray[np.float32]
 
 @dataclass(frozen=True, kw_only=True)
 class ProbePlan(LabelPlan):
-    """What a probe is asked."""
+    """What a probe measures."""
 
     tap: str
-    metadata: tuple[str, ...] = ()  # columns that the probe is told besides the vectors
+    metadata: tuple[str, ...] = ()  # columns that the probe gets in addition to the vectors
     shots: tuple[int, ...] = ()  # rows of each class, to learn from so few as well
     tries: int = 5  # draws of so few
 
@@ -59,7 +59,7 @@ class LabelProbe:
     k: int
     probe: Estimate
     result: Probe  # all about the probe; its columns are of vectors, then of `features`
-    features: Metadata  # that it was told besides the vectors
+    features: Metadata  # that it got in addition to the vectors
     few: tuple[FewShot, ...]
     seed: int
 
@@ -132,21 +132,21 @@ def probe(
 ) -> Iterator[LabelProbe]:
     """Probe an index for labels, one after the other.
 
-    Everything is chosen on validation rows and asked about the test rows once. The neighbors and
-    the probe learn from the same rows, train and validation, and are judged by the same.
+    Settings are chosen on validation rows, and the test rows are predicted once. The neighbors and
+    the probe have the same training rows, train and validation, and the same test rows.
 
     Raises:
         EvaluationError: If a label or column is not there or cannot be what it was named for, a
-            side of the split is empty, a group is on two split, or a vector is not finite.
+            part of the split is empty, a group is in two parts, or a vector is not finite.
     """
     labels = read_labels(store, plan, plan.metadata)
-    told = _read_metadata(store, plan)
+    given = _read_metadata(store, plan)
     if plan.shots and not any(label.kind == LabelKind.MULTICLASS for label in labels):
         raise EvaluationError("--shots needs a label of one class a picture; add one with --label")
     vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
     shape = read_metadata(store, SHAPE) if not plan.metadata else {}
     for label, split in split_labels(store, plan, labels, empty, "their vectors are all zeros"):
-        yield _tell(vectors, label, split, plan, told, shape, device)
+        yield _probe_label(vectors, label, split, plan, given, shape, device)
 
 
 def probe_on(
@@ -157,10 +157,10 @@ def probe_on(
     *,
     device: str | torch.device = "cpu",
 ) -> LabelProbe:
-    """Probe an index for one label on split that are given, whatever the plan says of both.
+    """Probe an index for one label on a given split, whatever the plan says of both.
 
     Raises:
-        EvaluationError: If a side cannot be learned from, or a vector is not finite.
+        EvaluationError: If a part cannot be trained on, or a vector is not finite.
     """
     vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
     split = replace(
@@ -169,14 +169,14 @@ def probe_on(
         validation=np.setdiff1d(split.validation, empty),
         test=np.setdiff1d(split.test, empty),
     )
-    return _tell(vectors, label, split, plan, {}, read_metadata(store, SHAPE), device)
+    return _probe_label(vectors, label, split, plan, {}, read_metadata(store, SHAPE), device)
 
 
 def ungrouped(store: Store, plan: ProbePlan) -> ProbePlan | None:
-    """Return the plan that asks for the same labels with each group on all split.
+    """Return the plan for the same labels with groups in all parts of the split.
 
-    What a probe tells then beside what it tells of whole groups is how much of a label it knows
-    by the group: a style by its artists. None where the split is given, or there is no group.
+    The difference from whole groups is how much of a label a probe predicts by the group: a style
+    by its artists. None where the split is given, or there is no group.
     """
     if plan.group is None or plan.split is not None:
         return None
@@ -188,7 +188,7 @@ def means(probes: Sequence[LabelProbe]) -> list[dict[str, object]]:
 
     Returns:
         For each metric of two labels or more, but not for numbers, whose units differ: its name,
-        how many labels, and the means of the four ways.
+        how many labels, and the means of the four methods.
     """
     found: list[dict[str, object]] = []
     for metric in (LabelKind.MULTICLASS.metric, LabelKind.MULTILABEL.metric):
@@ -212,38 +212,35 @@ def _read_metadata(store: Store, plan: ProbePlan) -> dict[str, list[object]]:
     return read_metadata(store, plan.metadata)
 
 
-def _tell(
+def _probe_label(
     vectors: Vectors,
     label: Label,
     split: Split,
     plan: ProbePlan,
-    told: Columns,
+    given: Columns,
     shape: Columns,
     device: str | torch.device,
 ) -> LabelProbe:
-    """Tell one label in four ways.
+    """Predict one label by four methods.
 
     Args:
         vectors: Of the index, (N, D).
         label: The label.
         split: Its rows.
         plan: Seed and shots.
-        told: Columns that the probe is told besides the vectors.
-        shape: Columns that tell alone where it is told none.
+        given: Columns that the probe gets in addition to the vectors.
+        shape: Columns of the metadata baseline where the probe gets none.
         device: Where the probes are fitted.
     """
     # What is known of any picture is the least that the vectors must beat.
-    alone = told or {name: column for name, column in shape.items() if name != label.name}
+    alone = given or {name: column for name, column in shape.items() if name != label.name}
     metadata = Metadata.fit(alone, split.train)
-    beside = metadata.features(alone, len(vectors))  # (N, M)
-    features = np.concatenate([vectors, beside], axis=1) if told else vectors
+    metadata_features = metadata.features(alone, len(vectors))  # (N, M)
+    features = np.concatenate([vectors, metadata_features], axis=1) if given else vectors
     by_metadata = metadata_baseline(
-        beside,
+        metadata_features,
         label,
-        train=split.train,
-        validation=split.validation,
-        test=split.test,
-        groups=split.resampled,
+        split,
         seed=plan.seed,
     )
     by_vectors = fit_probe(features, label, split, seed=plan.seed, device=device)
@@ -259,7 +256,7 @@ def _tell(
         k=k,
         probe=by_vectors.estimate,
         result=by_vectors,
-        features=metadata if told else Metadata(),
+        features=metadata if given else Metadata(),
         few=tuple(_few_shots(features, label, split, plan, device)),
         seed=plan.seed,
     )
