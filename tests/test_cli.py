@@ -90,6 +90,22 @@ def test_failures_are_counted_listed_and_strict_about(museum, tmp_path):
     assert failure["reason"].endswith("b.jpg is missing")
 
 
+def test_pictures_on_the_web_are_to_be_fetched_first(tmp_path):
+    (tmp_path / "objects.csv").write_text("id,image\na,https://example.org/a.jpg\n")
+    output = run("embed", tmp_path / "objects.csv", "-o", tmp_path / "i", *TOY_MODEL, code=1)
+    assert "1 pictures are on the web: download them with 'artsim fetch'" in output
+
+
+def test_the_index_of_a_folder_may_be_named_before_a_query(museum, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "museum").symlink_to(museum)
+    run("embed", "museum", *TOY_MODEL)
+    run("embed", "museum", "-o", "indexes/other", *TOY_MODEL)
+    picture = next(path for path in museum.rglob("*") if path.suffix in (".png", ".jpg", ".jpeg"))
+    assert run("similar", "museum", picture, "-k", 1, "--json")
+    assert "holds many queries" in run("similar", "museum", code=2)
+
+
 def test_nothing_embedded_is_a_failure(tmp_path):
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "a.jpg").write_text("<html>")
@@ -132,7 +148,7 @@ def test_misuse_is_one_line(museum, index, monkeypatch, args, message):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (("similar",), "name a picture file, --id ID"),
+        (("similar",), "name a picture file, the id of a work"),
         (("map", "index", "--index", "index"), "'index' and --index both name an index; use one"),
         (("embed", "museum", "--exact", "--precision", "bf16"), "--exact computes in float32"),
         (("embed", "museum", "--type", "year"), "'year' is not NAME=VALUE"),
@@ -229,7 +245,7 @@ def test_knn_eval_prints_a_table_for_people(index):
     assert "leave-one-out, plain\n" in output
     assert "artist: 4 classes, 8 pictures, majority 0.250" in output
     assert "  k = 10, 20, 100, 200 left out: no picture has that many neighbors" in output
-    assert "Not a label: year (it is of type number)" in output
+    assert "Not a label: year (it holds numbers; name it with --label to predict them)" in output
 
 
 def test_knn_eval_keeps_a_group_apart(index):

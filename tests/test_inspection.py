@@ -398,10 +398,10 @@ def test_columns_are_described_by_what_they_hold():
         "style": None,
         "title": "only 2 of 6 rows share their value with another row",
         "terms": None,
-        "year": "it holds numbers",
-        "number": "it holds numbers",
+        "year": "it holds numbers; name it with --label to predict them",
+        "number": "it holds numbers; name it with --label to predict them",
         "object_id": None,
-        "years": "it holds years",
+        "years": "it holds years; name it with --label to predict them",
     }
 
 
@@ -412,6 +412,13 @@ def test_classes_are_counted_once_a_row():
     terms = describe_label(described["terms"], TABLE["terms"], None)
     assert (terms.classes, terms.rows) == ((("p", 2), ("q", 2), ("r", 1)), 4)
     assert (terms.several, terms.majority) == (True, 0.5)
+
+
+def test_lists_of_nothing_have_no_value():
+    table = pa.table({"id": ["1", "2"], "image": ["a", "b"], "terms": [[None], [None, None]]})
+    table = table.set_column(2, "terms", table["terms"].cast(pa.list_(pa.string())))
+    [terms] = describe_columns(table)
+    assert (terms.missing, terms.distinct, terms.not_a_label) == (2, 0, "no row has a value")
 
 
 words = st.none() | st.sampled_from("abcdefgh")

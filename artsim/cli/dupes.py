@@ -97,7 +97,7 @@ def dupes(
     from artsim.models import find_device
     from artsim.splits import picture_hashes
 
-    with show_progress("Hashing") as hashing:
+    with show_progress("hashing") as hashing:
         hashes = [
             picture_hashes(store, workers=count_cores(), progress=hashing) for store in stores
         ]

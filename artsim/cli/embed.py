@@ -219,3 +219,9 @@ def _print_summary(summary: EmbedSummary, spec: str) -> None:
             f"see 'artsim info {summary.path} --failures'",
             err=True,
         )
+    if summary.on_web:
+        click.echo(
+            f"  {summary.on_web:,} pictures are on the web: download them with 'artsim fetch', and "
+            "embed the folder it makes",
+            err=True,
+        )

@@ -52,7 +52,7 @@ def label(
 
     \b
         artsim label "lithograph = medium ILIKE '%lithograph%'"
-        artsim label "century = floor(year / 100) + 1"
+        artsim label "century = ceil(year / 100)"
         artsim knn-eval --label century
     """
     label = labels[0] if labels else None

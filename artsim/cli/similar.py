@@ -190,7 +190,7 @@ def similar(
         artsim similar queries/ -k 10 -o matches.parquet
     """
     if not (queries or ids or texts or plus or id_file):
-        raise click.UsageError("name a picture file, --id ID or --text WORDS")
+        raise click.UsageError("name a picture file, the id of a work, or --text WORDS")
     check_rows_file(output)
     outputs = Outputs.take(settings)
     folders = [text for text in queries if is_folder(text)]

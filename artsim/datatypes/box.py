@@ -37,7 +37,7 @@ class Box:
         except ValueError:
             raise SearchError(
                 f"cannot read the box {text!r}; write x,y,width,height in pixels, such as "
-                "120,80,300,200, or in per cent: 10%,20%,30%,40%"
+                "120,80,300,200, or in percent: 10%,20%,30%,40%"
             ) from None
         return cls(x, y, width, height, percent)
 

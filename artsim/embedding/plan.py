@@ -19,7 +19,9 @@ from artsim.embedding.settings import EmbedSettings
 from artsim.errors import ImageError, StoreError
 from artsim.store import Failure, Store
 
-__all__ = ["EmbedPlan", "make_plan"]
+__all__ = ["ON_WEB", "EmbedPlan", "make_plan"]
+
+ON_WEB = "the picture is on the web; download it first with 'artsim fetch'"
 
 # A run that would drop more than this share of an index, and at least so many rows, is more likely
 # a disk that is not mounted than a museum that shrank.
@@ -129,7 +131,7 @@ def _unusable(rows: CatalogRows) -> dict[int, Failure]:
         elif id_ in repeated and first.setdefault(id_, position) != position:
             reason = f"row {first[id_] + 1} has the id {id_!r} too; give each row its own id"
         elif image.startswith(("http://", "https://")):
-            reason = "the picture is on the web; download it first with 'artsim fetch'"
+            reason = ON_WEB
         if reason:
             failures[position] = Failure(id_ or None, image or None, "catalog", reason)
     return failures

@@ -14,7 +14,7 @@ from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.embedding.chunks import Chunk, EmbedJob
 from artsim.embedding.commit import commit
 from artsim.embedding.engines import Engine, LocalEngine
-from artsim.embedding.plan import EmbedPlan, make_plan
+from artsim.embedding.plan import ON_WEB, EmbedPlan, make_plan
 from artsim.embedding.rows import CatalogRows
 from artsim.embedding.settings import DEFAULTS, EmbedSettings
 from artsim.embedding.update import apply_plan, catalog_columns, open_or_create
@@ -37,6 +37,7 @@ class EmbedSummary:
     dropped: int = 0  # gone from the collection, or embedded again because they changed
     failures: int = 0  # rows of the catalog that are not in the index
     reasons: Counter[str] = field(default_factory=Counter)  # failures by stage
+    on_web: int = 0  # failures because the picture is on the web
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)  # seconds: loader CPU, others wall
 
@@ -93,6 +94,7 @@ def embed_collection(
     summary.rows = store.rows
     summary.failures = failures.num_rows
     summary.reasons = Counter(failures.column("stage").to_pylist())
+    summary.on_web = failures.column("reason").to_pylist().count(ON_WEB)
     summary.seconds = time.perf_counter() - started
     return summary
 

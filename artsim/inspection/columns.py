@@ -188,21 +188,23 @@ def _describe(table: pa.Table, name: str) -> ColumnSummary:
     type_ = FieldType.of(values.type)
     missing = values.null_count
     if type_ is FieldType.LIST:
-        lengths = pc.fill_null(pc.list_value_length(values), 0)
-        missing = int(pc.sum(pc.equal(lengths, 0)).as_py() or 0)
+        missing = len(values) - len(np.unique(_members(values)[1]))
     elif pa.types.is_floating(values.type):
         missing += int(pc.sum(pc.is_nan(values)).as_py() or 0)
     rows = len(values) - missing
     if type_ is FieldType.YEARS:
         distinct = pc.count_distinct(pc.struct_field(values, "begin")).as_py()
-        return _column(name, type_, missing, distinct, "it holds years")
+        return _column(
+            name, type_, missing, distinct, "it holds years; name it with --label to predict them"
+        )
     if type_ is FieldType.NUMBER:
         known = values.filter(pc.is_finite(pc.cast(values, pa.float64())))
         distinct = pc.count_distinct(known).as_py()
         # Whole numbers without a gap: the rows, numbered.
         ends = pc.min_max(known).as_py()
+        reason = "it holds numbers; name it with --label to predict them"
         is_number = rows > 1 and distinct == rows and ends["max"] - ends["min"] == rows - 1
-        return _column(name, type_, missing, distinct, "it holds numbers", is_number)
+        return _column(name, type_, missing, distinct, reason, is_number)
     names, counts = _counts(values)
     unique = rows > 1 and 2 * int((counts == 1).sum()) > rows
     reason = _why_not_label(values, names, counts, rows)
@@ -254,10 +256,12 @@ def _sharing(values: pa.ChunkedArray) -> int:
 
 
 def _members(values: pa.ChunkedArray) -> tuple[pa.Array, NDArray[np.int64]]:
-    """Return the members of all lists, each once a row, and their rows."""
+    """Return the members of all lists, each once a row and no null, and their rows."""
     flat = values.combine_chunks()
-    rows = pc.list_parent_indices(flat).to_numpy()
     members = flat.flatten()
+    known = members.is_valid()
+    rows = pc.list_parent_indices(flat).filter(known).to_numpy()
+    members = members.filter(known)
     codes = _coded(members)
     _, first = np.unique(rows * (codes.max(initial=0) + 1) + codes, return_index=True)
     return members.take(pa.array(first)), rows[first]

@@ -38,7 +38,7 @@ __all__ = ["Derivation", "is_derivation", "parse_label", "short_name"]
 
 _NAME = re.compile(r"\s*(?P<name>[^\W\d]\w*|\"(?:[^\"]|\"\")+\")\s*=(?![=~])")
 _SHOWN = 150  # characters of a label in a message
-_EXAMPLE = "NAME = EXPRESSION, such as century = floor(year / 100) + 1"
+_EXAMPLE = "NAME = EXPRESSION, such as century = ceil(year / 100)"
 
 
 def is_derivation(text: str) -> bool:

@@ -36,7 +36,8 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
     labels, others = [], {}
     for column in store.manifest.fields:
         if column.type in _NUMBERS:
-            others[column.name] = f"it is of type {column.type}"
+            holds = "years" if column.type == FieldType.YEARS else "numbers"
+            others[column.name] = f"it holds {holds}; name it with --label to predict them"
             continue
         if column.type == FieldType.LIST:
             others[column.name] = "it has several values a picture"

@@ -121,6 +121,7 @@ def time_limit(connection: Any, fault: Callable[[str], ArtsimError]) -> Iterator
         raise fault(reason(error)) from error
     finally:
         timer.cancel()
+        timer.join()  # else its thread may drop the connection while Python exits, which aborts
 
 
 def reason(error: Exception) -> str:

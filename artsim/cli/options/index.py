@@ -90,7 +90,7 @@ def take_index(most: int | None = None) -> Callable[..., tuple[str, ...]]:
     def callback(
         context: click.Context, parameter: click.Parameter, words: tuple[str, ...]
     ) -> tuple[str, ...]:
-        if words and _is_named(words[0]):
+        if words and (_is_named(words[0]) or (len(words) > 1 and _is_folder_of_index(words[0]))):
             context.meta[_NAMED] = Path(words[0])
             words = words[1:]
         if most is not None and len(words) > most:
@@ -181,6 +181,16 @@ def _is_named(word: str) -> bool:
         path = Path(word)
         return is_store(path) or (not path.exists() and is_store(INDEXES / path))
     except (OSError, ValueError):  # too long for a name, or a zero byte
+        return False
+
+
+def _is_folder_of_index(word: str) -> bool:
+    """Say whether a word names a folder and an index in indexes/, such as that made from it."""
+    from artsim.store import is_store
+
+    try:
+        return Path(word).is_dir() and is_store(INDEXES / word)
+    except (OSError, ValueError):
         return False
 
 
