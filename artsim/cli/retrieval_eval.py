@@ -168,7 +168,7 @@ def _print_retrieval(each: Retrieval) -> None:
     click.echo(
         f"\n{scores.label}: {len(scores.classes):,} classes, {len(scores.query_rows):,} queries"
         + (
-            f", {scores.skipped:,} pictures are the only one of their class and are not queries"
+            f", {scores.skipped:,} pictures alone in their class are not queries"
             if scores.skipped
             else ""
         )

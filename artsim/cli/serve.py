@@ -32,7 +32,7 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
         show_default=True,
         type=click.IntRange(0, 65535),
         metavar="N",
-        help="Port to listen on; 0 takes a free one.",
+        help="Port to listen on; 0 chooses a free one.",
     ),
     click.option(
         "--token",

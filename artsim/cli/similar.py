@@ -172,9 +172,9 @@ def similar(
     star give a query a weight: '1.5*gold.jpg'. The score is the cosine similarity, 1 for the same
     picture; the percentile is the share of random pairs in the index that are less similar.
 
-    With conditions, all works that meet them are compared. Rows with a missing value never match
-    a condition on that column; --max-per and --collapse do not limit them. If nothing is found,
-    the exit status is 0.
+    With conditions, all works that meet them are compared. Works with a missing value never meet a
+    condition on that column, and --max-per and --collapse do not limit their number. If nothing is
+    found, the exit status is 0.
 
     --by names taps, or 'style' (the Gram tap), 'palette' (the colors), 'content' (the other tap),
     or INDEX:TAP of another index of the same works. The score is the weighted mean of the cosines.
