@@ -127,7 +127,7 @@ def check_page(page: Path, folder: Path, *, places: list[str], write: bool) -> i
         if places and block["place"] not in places:
             return block[0]
         place = make_place(block["place"], folder)
-        os.environ["ARTSIM_INDEX"] = f"indexes/{block['place']}"  # also beside other indexes
+        os.environ["ARTSIM_INDEX"] = f"indexes/{block['place']}"  # also next to other indexes
         body = ""
         for example in examples(block["body"]):
             makes_no_index = re.match(r"artsim (embed|inspect)\b", example.command) is None
