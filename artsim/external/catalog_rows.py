@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from artsim.datatypes import Catalog
-from artsim.store import Failure, spooled
+from artsim.store import Failure, large_text, spooled
 
 __all__ = ["CatalogById", "catalog_by_id", "some"]
 
@@ -20,7 +20,7 @@ class CatalogById:
 
     def __init__(self, catalog: Catalog, table: pa.Table) -> None:
         self.root = catalog.root
-        self._table = table
+        self._schema, self._table = table.schema, large_text(table)
         self._place: dict[str, int] = {}
         self.unusable: list[Failure] = []
         ids, pictures = table.column("id"), table.column("image")
@@ -45,7 +45,8 @@ class CatalogById:
 
     def take(self, ids: Sequence[str]) -> pa.Table:
         """Return the rows of these ids."""
-        return self._table.take(pa.array([self._place[id_] for id_ in ids], pa.int64()))
+        places = pa.array([self._place[id_] for id_ in ids], pa.int64())
+        return self._table.take(places).cast(self._schema)
 
     def unnamed(self, file: Path) -> Iterator[Failure]:
         """Yield the rows that the file of vectors does not name."""

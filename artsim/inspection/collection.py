@@ -25,6 +25,7 @@ from artsim.inspection.settings import DEFAULTS, InspectSettings
 from artsim.labels import encode
 from artsim.readers import is_url
 from artsim.splits import sample_per_class
+from artsim.store import large_text
 
 __all__ = ["Inspection", "Sample", "inspect_collection"]
 
@@ -81,7 +82,7 @@ def inspect_collection(
     table = pa.Table.from_batches(catalog.batches(), schema=catalog.schema)
     if not table.num_rows:
         raise ReaderError(f"{str(catalog.source)!r} lists no pictures; nothing to inspect")
-    table = table.combine_chunks()
+    table = large_text(table).combine_chunks()
     ids = table.column("id").to_pylist()
     images = table.column("image").to_pylist()
     # A table of web addresses may be anywhere: pictures next to it do not belong to it.

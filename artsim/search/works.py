@@ -17,7 +17,7 @@ from artsim.datatypes import FieldType
 from artsim.errors import SearchError
 from artsim.labels import derivation_of, derived_labels
 from artsim.search.conditions import RowFilter
-from artsim.store import Store, indices, text_scalar
+from artsim.store import Store, indices, large_text, text_scalar
 
 __all__ = ["Works", "locate"]
 
@@ -50,7 +50,7 @@ class Works:
     def table(self) -> pa.Table:
         """Id, image, width, height and the metadata of every row."""
         # From many chunks, a few rows take a hundred times as long.
-        return self.store.read([*_OWN, *self.fields]).combine_chunks()
+        return large_text(self.store.read([*_OWN, *self.fields])).combine_chunks()
 
     @cached_property
     def _contents(self) -> pa.ChunkedArray:
@@ -82,7 +82,7 @@ class Works:
         Raises:
             SearchError: If there is none with that id; the message lists similar ids.
         """
-        found: int = pc.index(self.table.column("id"), text_scalar(id_)).as_py()
+        found = self._place(id_)
         if found < 0:
             where = str(self.store.path)
             raise SearchError(f"no picture has the id {id_!r} in {where!r}{self._hint(id_)}")
@@ -90,7 +90,12 @@ class Works:
 
     def has(self, id_: str) -> bool:
         """Tell whether there is a work of that id."""
-        return bool(pc.index(self.table.column("id"), text_scalar(id_)).as_py() >= 0)
+        return self._place(id_) >= 0
+
+    def _place(self, id_: str) -> int:
+        wanted = text_scalar(id_).cast(pa.large_string())
+        found: int = pc.index(self.table.column("id"), wanted).as_py()
+        return found
 
     def row_of_content(self, sha256: str) -> int | None:
         """Find the first work whose picture's file has that hash."""
@@ -126,7 +131,7 @@ class Works:
             values = self.column(column)
             if kind == FieldType.LIST:
                 values = pc.binary_join(values, _BETWEEN)
-            encoded = values.combine_chunks().dictionary_encode()
+            encoded = values.dictionary_encode().combine_chunks()
             codes = np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64)
             if kind == FieldType.LIST:
                 codes = np.append(_same_lists(encoded.dictionary.to_pylist()), -1)[codes]

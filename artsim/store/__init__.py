@@ -4,7 +4,7 @@ A file is written under a temporary name, synced and renamed; the manifest is re
 that the manifest does not list does not count: after an interruption it is written again.
 """
 
-from artsim.store.arrow import floats, indices, text_scalar
+from artsim.store.arrow import floats, indices, large_text, text_scalar
 from artsim.store.columns import part_schema, round_to_half, tile_column, vector_type
 from artsim.store.failures import Failure
 from artsim.store.files import clear_left, write_whole
@@ -23,6 +23,7 @@ __all__ = [
     "floats",
     "indices",
     "is_store",
+    "large_text",
     "lock_index",
     "part_schema",
     "round_to_half",

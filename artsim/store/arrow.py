@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from artsim.errors import StoreError
 
-__all__ = ["floats", "indices", "read_parquet", "text_scalar"]
+__all__ = ["floats", "indices", "large_text", "read_parquet", "text_scalar"]
 
 
 def indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
@@ -28,6 +28,18 @@ def indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
 def floats(values: pa.Array) -> NDArray[np.float32]:
     """Return an Arrow array of float32 as numpy's, without a copy."""
     return np.from_dlpack(values)  # type: ignore[return-value]  # numpy's stub does not know the type
+
+
+def large_text(table: pa.Table) -> pa.Table:
+    """Give text 64-bit offsets, in lists too: no row of a column above 2 GiB can be taken else.
+
+    The text itself is not copied.
+    """
+    large = {pa.string(): pa.large_string(), pa.list_(pa.string()): pa.list_(pa.large_string())}
+    schema = pa.schema(
+        [field.with_type(large.get(field.type, field.type)) for field in table.schema]
+    )
+    return table.cast(schema)
 
 
 def text_scalar(value: str) -> pa.Scalar:

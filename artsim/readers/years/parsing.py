@@ -72,7 +72,8 @@ _RANGE = (
 _UNDATED = frozenset(NO_DATE)
 _LATER = rf"\b(?:{alternatives(LATER_STATES)})\b"
 _BEFORE, _BCE = frozenset(BEFORE), frozenset(BCE)
-_PERIOD = rf"\b(?:period|dynasty|dynastie|reign|era|epoch|zeit|époque|periode|{alternatives(CENTURY)})(?!\w)"
+_PERIODS = ("period", "dynasty", "dynastie", "reign", "era", "epoch", "zeit", "époque", "periode")
+_PERIOD = rf"\b(?:{alternatives((*_PERIODS, *CENTURY))})(?!\w)"
 _CLAUSES = r"[,;]|\s(?:and|or|und|oder|et|ou|en|e|&|\+)\s(?!later|earlier|after|before)"
 _DAY = (
     ((r"(?<!\d)\d{1,2}[/.]\d{1,2}[/.](\d{4})(?!\d)"), r"\1"),  # 9/30/1931, 30.9.1931
