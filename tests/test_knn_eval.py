@@ -12,7 +12,7 @@ from conftest import toy_passport
 from artsim.cli import cli
 from artsim.datatypes import Field, FieldType
 from artsim.evaluation.knn import KnnPlan, knn_eval
-from artsim.labels import values_of
+from artsim.labels import read_label, values_of
 from artsim.splits import SplitPlan, make_split, read_stored_split
 from artsim.store import DerivedLabel, Manifest, Store, part_schema
 
@@ -32,7 +32,8 @@ ARTISTS = ["Ada"] * 4 + ["Ben"] * 4
 SIDES = ["train", "train", "val", "test"] * 2
 
 
-def make_museum(path, **changes):
+def make_museum(path, *, extra=(), **changes):
+    metadata = [*METADATA, *extra]
     radians = np.radians(DEGREES)
     vectors = np.stack([np.cos(radians), np.sin(radians), 0 * radians], axis=1).astype(np.float32)
     columns = {
@@ -52,13 +53,13 @@ def make_museum(path, **changes):
         "side": SIDES,
         "rgb": vectors.tolist(),
     } | changes  # fmt: skip
-    schema = part_schema(METADATA, toy_passport().taps)
+    schema = part_schema(metadata, toy_passport().taps)
     manifest = Manifest(
         name="toy",
         reader="table",
         source="/museum",
         root="/museum",
-        fields=tuple(Field(field.name, FieldType.of(field.type)) for field in METADATA),
+        fields=tuple(Field(field.name, FieldType.of(field.type)) for field in metadata),
         passport=toy_passport(),
         complete=True,
     )
@@ -100,6 +101,33 @@ def test_labels_of_all_kinds_are_judged_in_one_call(museum):
     assert year["MAE"] == pytest.approx(5.5, abs=0.5)
     assert (year["inside"], height["inside"]) == (0, None)
     assert (height["MAE"], height["median_MAE"]) == (0, 0.5)
+
+
+def test_a_qualified_value_is_no_label(tmp_path):
+    store = make_museum(
+        tmp_path / "index",
+        extra=[
+            pa.field("artist_qualifier", pa.string()),
+            pa.field("media_qualifier", pa.list_(pa.string())),
+        ],
+        artist_qualifier=["after", None, None, None, "workshop of", None, None, None],
+        media_qualifier=[None, [None, "probably"], [None], None, ["?"], [None], [None], [None]],
+    )
+    artist = read_label(store, "artist")
+    assert artist.strata.tolist() == [-1, 0, 0, 0, -1, 1, 1, 1]
+    assert artist.qualified == 2
+    media = read_label(store, "media")
+    assert media.qualified == 2
+    assert media.classes == ("ink", "oil")
+    assert media.known.tolist() == [True, True, True, False, False, True, True, True]
+    assert media.keep_classes(np.array([True, True])).qualified == 2
+    assert read_label(store, "maker = artist").strata.tolist() == [0] * 4 + [1] * 4
+
+    output = run(store, "--label", "artist", "-k", "1", "--table")
+    assert "artist: 2 classes, 6 pictures" in output
+    assert '  2 qualified values are left out (such as "after" and "workshop of")' in output
+    (row,) = rows(store, "--label", "artist", "-k", "1")
+    assert (row["n"], row["qualified_left_out"]) == (6, 2)
 
 
 def test_tables_say_what_is_scored_and_what_guessing_gives(museum):

@@ -62,6 +62,11 @@ def print_evaluation(evaluation: AnyEvaluation) -> None:
     columns = [*("k", "T")[:width], *columns]
     print_table(columns, rows, right=columns)
     _print_remarks(evaluation)
+    if label.qualified:
+        click.echo(
+            f"  {label.qualified:,} qualified values are left out "
+            '(such as "after" and "workshop of")'
+        )
     if evaluation.unreachable:
         click.echo(
             f"  {evaluation.unreachable:,} pictures have a class that no possible neighbor has: "

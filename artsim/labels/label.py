@@ -51,6 +51,7 @@ class Label:
     kind: LabelKind
     strata: Codes  # (N,) class codes, or what a split divides evenly; -1 where there is no value
     classes: tuple[str, ...] = ()  # sorted; what class codes stand for; none of a number
+    qualified: int = 0  # values left out, as they are qualified: "after", "workshop of"
     # Multilabel: row i has codes[starts[i] : starts[i + 1]], rising, each once.
     starts: Codes = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (N+1,)
     codes: Codes = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
@@ -134,7 +135,8 @@ class Label:
         found, codes = np.unique(codes[stays], return_inverse=True)
         rows, names = rows[stays], tuple(self.classes[code] for code in found)
         if self.kind == LabelKind.MULTILABEL:
-            return _ragged(self.name, np.bincount(rows, minlength=len(self)), codes, names)
+            kept = _ragged(self.name, np.bincount(rows, minlength=len(self)), codes, names)
+            return replace(kept, qualified=self.qualified)
         strata = np.full_like(self.strata, -1)
         strata[rows] = codes
         return replace(self, strata=strata, classes=names)

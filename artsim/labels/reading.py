@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -59,21 +60,25 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
 def read_label(store: Store, name: str) -> Label:
     """Read a column, a derived label, or ``NAME = EXPRESSION`` as a label.
 
+    A value that is qualified, in a column ``NAME_qualifier`` beside it, is no value: a copy after
+    Rembrandt is not by him. An expression such as ``maker = artist`` keeps them.
+
     Raises:
         EvaluationError: If there is none, it has one class, or it names the pictures (an id).
     """
     type_ = _types(store).get(name)
     if type_ in _NUMBERS:
         return _read_numbers(store, name)
-    values = label_values(store, name)
+    values, qualified = _without_qualified(store, name, label_values(store, name))
     reason = why_not_label(values)
     if reason is not None:
         known = ", ".join(label_columns(store)[0])
         others = f"choose from {known}" if known else "no other column can be one either"
         raise EvaluationError(f"{name!r} cannot be a label: {reason}; {others}")
     if type_ == FieldType.LIST:
-        return multilabel(name, values)
-    return multiclass(name if type_ is not None else short_name(name), values)
+        return replace(multilabel(name, values), qualified=qualified)
+    label = multiclass(name if type_ is not None else short_name(name), values)
+    return replace(label, qualified=qualified)
 
 
 def read_multiclass(store: Store, name: str) -> Label:
@@ -115,6 +120,26 @@ def numbers_of(column: pa.ChunkedArray) -> NDArray[np.float64]:
     """Return a column of numbers, or the middles of year ranges, shape (N,); NaN where missing."""
     begin, end = _intervals(column)
     return (begin + end) / 2
+
+
+def _without_qualified(store: Store, name: str, values: list[Any]) -> tuple[list[Any], int]:
+    """Return a column's values without those that are qualified, and how many these are."""
+    column = f"{name}_qualifier"
+    if column not in _types(store) or name not in _types(store):
+        return values, 0
+    aligned = store.read([name, column])
+    plain, count = [], 0
+    pairs = zip(aligned.column(name).to_pylist(), aligned.column(column).to_pylist(), strict=True)
+    for value, (names, qualifiers) in zip(values, pairs, strict=True):
+        if not isinstance(names, list):
+            plain.append(None if qualifiers else value)
+            count += bool(qualifiers) and value is not None
+            continue
+        marks = qualifiers or [None] * len(names)
+        kept = [each for each, mark in zip(names, marks, strict=False) if each and not mark]
+        plain.append(kept or None)
+        count += len([each for each in names if each]) - len(kept)
+    return plain, count
 
 
 def _read_numbers(store: Store, name: str) -> Label:

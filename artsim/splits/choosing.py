@@ -222,7 +222,13 @@ def _refuse_shared(whole: Split, source: SplitSource) -> None:
 
 
 def _note_rare(found: Split, label: Label) -> Split:
-    """Note the classes that can be in train or in test, but not in both."""
+    """Note the values that are left out, and classes that cannot be in train and in test."""
+    if label.qualified:
+        note = (
+            f"{label.qualified:,} qualified values of {label.name} are left out "
+            '(such as "after" and "workshop of")'
+        )
+        found = replace(found, notes=(*found.notes, note))
     if label.kind != LabelKind.MULTICLASS:
         return found
     notes = list(found.notes)

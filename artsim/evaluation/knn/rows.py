@@ -27,6 +27,7 @@ def result_rows(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Itera
         "tap": plan.tap,
         "split": plan.split,
         "copies_left_out": split.copies_left_out,
+        "qualified_left_out": evaluation.label.qualified,
         "groups": list(plan.groups),
         "correct": plan.correct,
         "seed": plan.seed,

@@ -72,6 +72,7 @@ class Standing:
             "n_train": len(self.split.learned),
             "n_test": len(self.split.test),
             "copies_left_out": self.split.copies_left_out,
+            "qualified_left_out": self.label.qualified,
         }
 
 

@@ -111,6 +111,7 @@ class LabelProbe:
             "n_test": len(self.split.test),
             "split_description": self.split.description,
             "copies_left_out": self.split.copies_left_out,
+            "qualified_left_out": self.label.qualified,
             "notes": list(self.split.notes),
             "seed": self.seed,
         }
