@@ -90,7 +90,7 @@ def run(command: str, folder: Path) -> str:
     os.close(master)
     if process.returncode:
         output += errors
-    text = output.decode().replace("\r\n", "\n")
+    text = output.decode().replace("\r\n", "\n").replace(str(DATA.resolve()), "/data")
     return "\n".join(line.rstrip() for line in text.split("\n")).strip("\n") + "\n"
 
 

@@ -17,14 +17,29 @@ from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, PassportError, StoreError
 from artsim.evaluation.probe import LabelPlan, ProbePlan, means, probe, split_labels
 from artsim.index import unit as to_unit
-from artsim.labels import LabelKind, Metadata, multiclass, read_label, read_metadata, why_id
+from artsim.labels import (
+    LabelKind,
+    Metadata,
+    codes_of,
+    multiclass,
+    read_label,
+    read_metadata,
+    why_id,
+)
 from artsim.metrics.probe import fit_probe
 from artsim.metrics.shots import few_shot
 from artsim.models import Extractor
 from artsim.prediction import find_head, head_names, load_head, make_head, save_head
 from artsim.prediction.heads import check_passport, default_name
 from artsim.readers import ReaderOptions, read_collection
-from artsim.splits import Split, SplitPlan, make_split
+from artsim.splits import (
+    Split,
+    SplitChoice,
+    SplitPlan,
+    make_split,
+    read_source,
+    split_label,
+)
 from artsim.store import Store
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
@@ -509,6 +524,17 @@ def test_the_command_prints_json_lines_in_a_pipe(path):
     assert (mean["mean_of"], mean["metric"], mean["group"]) == (2, "top1", None)
     assert mean["probe"] == pytest.approx((hue["probe"] + coin["probe"]) / 2)
     assert result.stderr == ""
+
+
+def test_intervals_of_a_stored_split_resample_the_groups_that_it_keeps_whole(path):
+    store = Store.open(path)
+    plan = SplitPlan(fractions=(0.7, 0.1, 0.2), stratify="hue", group="painter")
+    make_split(store, "whole", plan, replace=True)
+    source = read_source(store, SplitChoice(split="whole"))
+    painters = codes_of(store, "painter").tolist()
+    assert source.whole.resampled.tolist() == painters
+    assert split_label(source, read_label(store, "hue")).resampled.tolist() == painters
+    assert read_source(store, SplitChoice(split="side")).whole.resampled is None
 
 
 def test_whole_groups_stand_beside_the_ordinary_split(path):

@@ -202,9 +202,9 @@ def _describe(table: pa.Table, name: str) -> ColumnSummary:
         distinct = pc.count_distinct(known).as_py()
         # Whole numbers without a gap: the rows, numbered.
         ends = pc.min_max(known).as_py()
-        reason = "it holds numbers; name it with --label to predict them"
         is_number = rows > 1 and distinct == rows and ends["max"] - ends["min"] == rows - 1
-        return _column(name, type_, missing, distinct, reason, is_number)
+        holds = "it holds numbers; name it with --label to predict them"
+        return _column(name, type_, missing, distinct, holds, is_number)
     names, counts = _counts(values)
     unique = rows > 1 and 2 * int((counts == 1).sum()) > rows
     reason = _why_not_label(values, names, counts, rows)

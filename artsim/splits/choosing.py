@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from artsim.errors import EvaluationError
-from artsim.labels import Label, LabelKind, codes_of
+from artsim.labels import Label, LabelKind, codes_of, derived_labels
 from artsim.splits.audit import refuse_leaks
 from artsim.splits.copies import Copies, leave_out_copies, read_copies
 from artsim.splits.drawing import split
@@ -53,6 +53,7 @@ class SplitSource:
     stored: StoredSplit | None
     group: str | None  # column whose values are in one part each
     groups: Codes | None  # (N,) its codes; -1 is no group
+    resampled: Codes | None  # (N,) codes of that column or, without one, of the split's own
     copies: Copies
 
     @cached_property
@@ -75,6 +76,7 @@ class SplitSource:
             found = _leave_one_out(rows, how)
         else:
             found = parts_of(stored)
+        found = replace(found, resampled=self.resampled)
         return leave_out_copies(found, self.copies, keep=self.choice.keep_copies)
 
 
@@ -91,13 +93,23 @@ def read_source(store: Store, choice: SplitChoice, *, group: str | None = None) 
     """
     if choice.no_leaks and choice.split is not None:
         refuse_leaks(store, choice.split)
+    stored = None if choice.split is None else read_stored_split(store, choice.split)
+    groups = None if group is None else codes_of(store, group)
     return SplitSource(
         choice=choice,
-        stored=None if choice.split is None else read_stored_split(store, choice.split),
+        stored=stored,
         group=group,
-        groups=None if group is None else codes_of(store, group),
+        groups=groups,
+        resampled=_groups_of(store, stored) if groups is None else groups,
         copies=read_copies(store),
     )
+
+
+def _groups_of(store: Store, stored: StoredSplit | None) -> Codes | None:
+    """Return the groups that a stored split keeps whole, if their column is still there."""
+    name = None if stored is None or stored.plan is None else stored.plan.group
+    fields = {field.name for field in store.manifest.fields} | set(derived_labels(store))
+    return codes_of(store, name) if name in fields and name is not None else None
 
 
 def split_label(source: SplitSource, label: Label) -> Split:
@@ -108,7 +120,7 @@ def split_label(source: SplitSource, label: Label) -> Split:
     Raises:
         EvaluationError: If a part has no row, a group is in two parts, or the split has folds.
     """
-    return replace(_split_label(source, label), resampled=source.groups)
+    return replace(_split_label(source, label), resampled=source.resampled)
 
 
 def _split_label(source: SplitSource, label: Label) -> Split:
