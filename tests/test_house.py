@@ -1,0 +1,64 @@
+"""The house holds together: rooms are entered by their faces, and nothing is too large to read."""
+
+import ast
+from collections import defaultdict
+
+from conftest import ROOT
+
+MODULES = sorted((ROOT / "artsim").rglob("*.py"))
+TREES = {
+    str(file.relative_to(ROOT)): ast.parse(file.read_text(encoding="utf-8")) for file in MODULES
+}
+_LONG = 350  # lines; a longer module says in its docstring "This is one module because"
+_MANY = 8  # parameters outside the command line
+
+
+def test_a_room_is_entered_by_a_face():
+    """Other rooms import from a package, not from a module inside it."""
+    past = []
+    for name, tree in TREES.items():
+        room = name.split("/")[1].removesuffix(".py")
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("artsim"):
+                continue
+            parts = node.module.split(".")
+            is_module = (ROOT / "/".join(parts)).with_suffix(".py").exists()
+            if len(parts) > 2 and parts[1] != room and is_module:
+                past.append(f"{name}:{node.lineno} {node.module}")
+    assert past == []
+
+
+def test_no_function_takes_more_parameters_than_are_easy_to_read():
+    found = []
+    for name, tree in TREES.items():
+        for node in ast.walk(tree):
+            if "/cli/" in name or not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            count = len([each for each in arguments if each.arg not in ("self", "cls")])
+            if count > _MANY:
+                found.append(f"{name}:{node.lineno} {node.name} takes {count}")
+    assert found == []
+
+
+def test_a_long_module_says_why():
+    lines = {
+        str(file.relative_to(ROOT)): len(file.read_text(encoding="utf-8").splitlines())
+        for file in MODULES
+    }
+    assert [
+        f"{name} has {count} lines"
+        for name, count in lines.items()
+        if count > _LONG and "one module because" not in (ast.get_docstring(TREES[name]) or "")
+    ] == []
+
+
+def test_a_public_class_has_a_name_of_its_own():
+    places = defaultdict(list)
+    for name, tree in TREES.items():
+        if "/recipes/" in name:  # each recipe has a Config, by their protocol
+            continue
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places[node.name].append(name)
+    assert {name: files for name, files in places.items() if len(files) > 1} == {}
