@@ -213,7 +213,7 @@ def test_knn_eval_prints_its_fields_as_json(index):
     rows = [
         json.loads(line) for line in run("knn-eval", "--index", index, "-k", "1,5").splitlines()
     ]
-    assert list(rows[0])[:11] == [
+    assert [name for name in rows[0] if not name.endswith(("_low", "_high"))][:11] == [
         "label",
         "protocol",
         "k",

@@ -64,6 +64,8 @@ def test_terms_are_weighed_added_and_taken_away(here):
     assert found("a0", "--plus", ".333*c90", "-k", "2") == ["b20", "a10"]
     assert found("c40", "--minus", "0.5*c90", "-k", "3") == ["a10", "b20", "a0"]
     assert found("a0", "c90", "--any", "-k", "3") == ["a10", "b20", "b30"]
+    assert run("a0", "c90", "--any", "--table").stdout.startswith("Similar to a0 or c90 in ")
+    assert run("a0", "c90", "--table").stdout.startswith("Similar to a0 + c90 in ")
 
 
 def test_conditions_relations_and_limits(here):
@@ -222,7 +224,7 @@ def test_what_is_added_is_added_to_each_question(here, tmp_path):
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        ((), "name a picture file, --id ID or --text WORDS"),
+        ((), "name a picture file, the id of a work, or --text WORDS"),
         (("queries",), "the folder 'queries' holds many queries; write their matches"),
         (("--ids", "x.txt"), "--ids holds many queries; write their matches"),
         (("--ids", "gone.txt", "--output", "m.csv"), "cannot read 'gone.txt'"),

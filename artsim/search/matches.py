@@ -50,6 +50,7 @@ class SearchAnswer:
     matches: tuple[Match, ...]  # none if nothing meets the conditions, or nothing is similar enough
     by: str  # the tap, or the aspects with their weights
     searched: int  # works that meet the conditions, and were compared
+    best_of_each: bool = False  # a match of any one query counts, not of all together
     missing: int = 0  # works that would too, but that another index of the aspects lacks
     nothing: str = ""  # why there is no match, in words
     methods: tuple[Method, ...] = field(default=(), repr=False, compare=False)  # it was compared by
@@ -59,9 +60,9 @@ class SearchAnswer:
     @property
     def name(self) -> str:
         """The queries, in one line."""
-        texts = []
+        texts, joint = [], " or " if self.best_of_each else " + "
         for place, query in enumerate(self.queries):
             weight = "" if abs(query.weight) == 1 else f"{abs(query.weight):g} * "
-            sign = " - " if query.weight < 0 else " + " if place else ""
+            sign = " - " if query.weight < 0 else joint if place else ""
             texts.append(f"{sign}{weight}{query.name}{f' ({query.box})' if query.box else ''}")
         return "".join(texts).removeprefix(" ")

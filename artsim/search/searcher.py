@@ -208,6 +208,7 @@ class Searcher:
             matches=good,
             by=plan.by,
             searched=plan.searched,
+            best_of_each=request.best_of_each,
             missing=plan.missing,
             nothing="" if good else _nothing(matches, request),
             methods=tuple(plan.methods),

@@ -44,7 +44,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=int, default=500)
     parser.add_argument("--latency-ms", type=float, default=20.0, help="before each answer")
-    parser.add_argument("--rounds", type=int, default=3, help="whole runs; the median is told")
+    parser.add_argument("--rounds", type=int, default=3, help="whole runs; the median is printed")
     parser.add_argument("--peer", type=Path, help="the command img2dataset")
     args = parser.parse_args()
     print(f"{args.pictures} pictures, {args.latency_ms:g} ms before each answer\n")

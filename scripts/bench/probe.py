@@ -4,10 +4,10 @@
     python scripts/bench/probe.py --rows 4000 --dims 128 --classes 10
     python scripts/bench/probe.py --index indexes/paintings --label artist --label style
 
-With --index, both probe an index's labels instead: the same split, the same strengths, chosen on
-validation by the same rule, fitted again, and the test rows asked.
+With --index, both probe an index's labels instead: the same split and strengths, chosen on
+validation by the same rule, then fitted again on training and validation rows.
 
-scikit-learn's is its default solver (lbfgs, float32, max_iter 1000) with one thread and with as
+scikit-learn runs its default solver (lbfgs, float32, max_iter 1000) with one thread and with as
 many as there are: with its default tol of 1e-4, each strength from nothing and from the optimum
 before it (warm_start), and warm with tol 1e-6. Objectives are computed in float64 by one function
 for all; "above" is how much higher one is than the least that was found, at the strength where that
@@ -39,7 +39,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--dims", type=int, default=512)
     parser.add_argument("--classes", type=int, default=29)
-    parser.add_argument("--noise", type=float, default=5.0, help="the larger, the harder to tell")
+    parser.add_argument(
+        "--noise", type=float, default=5.0, help="the larger, the harder to classify"
+    )
     parser.add_argument("--every", type=int, default=1, help="scikit-learn fits every so many")
     parser.add_argument("--threads", type=int, action="append", help="default: 1 and all cores")
     parser.add_argument("--index", type=Path)
@@ -86,34 +88,34 @@ def compare_labels(index: Path, labels: tuple[str, ...]) -> None:
     plan = ProbePlan(tap=store.tap(None).name, labels=labels)
     vectors, _ = to_unit(store.vectors(plan.tap), "the vectors")
     for each in probe(store, plan):
-        y, sides = each.target.strata, each.sides
-        train, seen, held, test = (
+        y, split = each.label.strata, each.split
+        train, learned, held, test = (
             (vectors[rows], y[rows])
-            for rows in (sides.train, sides.seen, sides.validation, sides.test)
+            for rows in (split.train, split.learned, split.validation, split.test)
         )
         classes = np.unique(train[1])
         peers = sweep(*train, list(STRENGTHS), warm=True, tol=1e-6)
-        best = chosen([judge(*held, classes, *peer) for peer in peers], len(held[0]))
+        best = chosen([score(*held, classes, *peer) for peer in peers], len(held[0]))
         mine = each.result.head.strength
         theirs, same = (
-            LogisticRegression(C=c, tol=1e-6, max_iter=1000).fit(*seen)
+            LogisticRegression(C=c, tol=1e-6, max_iter=1000).fit(*learned)
             for c in (STRENGTHS[best], mine)
         )
         print(
-            f"{each.target.name}, {len(sides.test)} test pictures: artsim {each.probe.value:.4f} "
+            f"{each.label.name}, {len(split.test)} test pictures: artsim {each.probe.value:.4f} "
             f"at C = {mine:.3g}; scikit-learn {theirs.score(*test):.4f} at C = "
             f"{STRENGTHS[best]:.3g}, {same.score(*test):.4f} at artsim's C"
         )
 
 
-def chosen(judged: list[tuple[float, float]], n: int) -> int:
+def chosen(scores: list[tuple[float, float]], n: int) -> int:
     """Choose as artsim does: by log loss among what is as accurate as the best, by one error."""
-    top = max(right for right, _ in judged)
+    top = max(right for right, _ in scores)
     least = top - (top * (1 - top) / n) ** 0.5
-    return max(range(len(judged)), key=lambda i: (judged[i][0] >= least) * 1e9 + judged[i][1])
+    return max(range(len(scores)), key=lambda i: (scores[i][0] >= least) * 1e9 + scores[i][1])
 
 
-def judge(
+def score(
     x: np.ndarray, y: np.ndarray, classes: np.ndarray, w: np.ndarray, b: np.ndarray
 ) -> tuple[float, float]:
     """Accuracy, then the log loss of the classes that are known, less being better."""

@@ -1,11 +1,11 @@
-"""Time questions to a large index that is open: by id, and under narrow and broad conditions.
+"""Time searches of a large index that is open: by id, and under narrow and broad conditions.
 
     python scripts/bench/search.py                    1,000,000 x 512, made clusters
     python scripts/bench/search.py --rows 100000
 
-Every question is another work of the index, itself left out. Under a condition the answer is held
-to a full comparison in float32: recall is the share of its k works that were found. The first
-question of a condition finds the rows that meet it, with DuckDB; the others know them.
+Every query is another work of the index, itself left out. Under a condition the answer is compared
+with a full search in float32: recall is the share of its k works that were found. The first search
+under a condition finds the rows that meet it, with DuckDB; the others reuse them.
 """
 
 from __future__ import annotations
@@ -44,25 +44,25 @@ def main() -> None:
         store = made_store(Path(folder) / "index", "clusters", options.rows, options.dims)
         seconds, info = timed(lambda: build_index(store, "v"))
         print(f"{options.rows:,} x {options.dims}, {info.kind}, built in {seconds:.0f} s")
-        asking = np.random.default_rng(7).choice(store.rows, options.queries, replace=False)
+        chosen = np.random.default_rng(7).choice(store.rows, options.queries, replace=False)
         searcher = Searcher(store)
-        first, _ = timed(lambda: searcher.search(question(asking[0], None)))
+        first, _ = timed(lambda: searcher.search(request(chosen[0], None)))
         print(f"opened, metadata read, percentiles drawn: {first:.2f} s")
         for name, where in CONDITIONS.items():
-            report(searcher, name, where, asking)
+            report(searcher, name, where, chosen)
         many, answers = timed(
-            lambda: searcher.search_many([question(row, None) for row in asking.tolist()])
+            lambda: searcher.search_many([request(row, None) for row in chosen.tolist()])
         )
-        print(f"{len(answers)} questions by id at once: {60 * len(answers) / many:,.0f} a minute")
+        print(f"{len(answers)} searches by id at once: {60 * len(answers) / many:,.0f} a minute")
 
 
-def report(searcher: Searcher, name: str, where: str | None, asking: np.ndarray) -> None:
-    """Ask each question alone, and print the times and the recall."""
-    first, _ = timed(lambda: searcher.search(question(asking[0], where)))
+def report(searcher: Searcher, name: str, where: str | None, chosen: np.ndarray) -> None:
+    """Search for each work alone, and print the times and the recall."""
+    first, _ = timed(lambda: searcher.search(request(chosen[0], where)))
     times, recalls = [], []
-    for place, row in enumerate(asking.tolist()):
+    for place, row in enumerate(chosen.tolist()):
         clock, cpu = time.perf_counter(), time.process_time()
-        answer = searcher.search(question(row, where))
+        answer = searcher.search(request(row, where))
         times.append((time.perf_counter() - clock, time.process_time() - cpu))
         if place < 10:  # a full comparison takes its time
             recalls.append(recall(searcher, where, row, [match.score for match in answer.matches]))
@@ -74,7 +74,7 @@ def report(searcher: Searcher, name: str, where: str | None, asking: np.ndarray)
     )
 
 
-def question(row: int, where: str | None) -> SearchRequest:
+def request(row: int, where: str | None) -> SearchRequest:
     return SearchRequest(terms=(Term(id=str(row)),), k=K, where=where)
 
 

@@ -3,9 +3,10 @@
     python scripts/bench/serve.py                        50 visitors, 2 minutes, 100,000 x 512
     python scripts/bench/serve.py --pause 0 --seconds 30
 
-Every visitor asks by the id of a work, waits for the answer, looks at it for --pause seconds, and
-asks by one of its matches. In the last quarter of the time eight more send pictures one after
-another, each embedded by the network. Times are from sending a question to having its whole answer.
+Every visitor searches by the id of a work, waits for the answer, looks at it for --pause seconds,
+and searches by one of its matches. In the last quarter of the time eight more send pictures one
+after another, each embedded by the network. Times are from sending a request to receiving the whole
+answer.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, default=50)
     parser.add_argument("--uploaders", type=int, default=8)
     parser.add_argument("--seconds", type=float, default=120)
-    parser.add_argument("--pause", type=float, default=1.0, help="between a visitor's questions")
+    parser.add_argument(
+        "--pause", type=float, default=1.0, help="seconds between a visitor's searches"
+    )
     parser.add_argument("--port", type=int, default=8765)
     options = parser.parse_args()
     describe()
