@@ -97,12 +97,14 @@ def test_the_output_is_explained_by_the_last_layer_that_has_positions():
 def test_a_network_without_positions_says_so():
     module = nn.Sequential(nn.Flatten(), nn.Linear(12, 3, bias=False))
     explainer = Explainer(extractor_of(module, Tap()), "embedding")
-    with pytest.raises(ModelError, match="'embedding' has no layer before it that answers pos"):
+    with pytest.raises(
+        ModelError, match="'embedding' has no layer before it with an output for each pos"
+    ):
         explainer.explain(picture([RED, RED], [RED, RED]), ONLY_RED)
 
 
 def test_what_torch_does_not_compute_says_what_to_do(toy):
-    with pytest.raises(ModelError, match="toy computes; use --backend torch"):
+    with pytest.raises(ModelError, match="not by toy; use --backend torch"):
         Explainer(toy, "rgb")
 
 

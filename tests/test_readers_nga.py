@@ -261,7 +261,7 @@ def test_settings_are_checked(museum):
 
 def test_nothing_to_join_is_said(museum):
     write(museum / "objects.csv", OBJECTS_2022, [{"objectid": 1}])
-    with pytest.raises(ReaderError, match=r"no image in .* is of an object .* views=primary"):
+    with pytest.raises(ReaderError, match=r"no picture in .* is of an object .* views=primary"):
         rows(museum)
 
 
