@@ -85,11 +85,11 @@ def test_several_taps_are_several_columns(museum, tmp_path):
 
 
 def test_progress_is_told_to_the_end(museum, tmp_path, toy):
-    told = []
-    embed(museum, tmp_path / "i", toy, progress=lambda *numbers: told.append(numbers))
-    assert told[0] == (0, 6, 0)
-    assert told[-1] == (6, 6, 0)
-    assert [done for done, _, _ in told] == sorted(done for done, _, _ in told)
+    calls = []
+    embed(museum, tmp_path / "i", toy, progress=lambda *numbers: calls.append(numbers))
+    assert calls[0] == (0, 6, 0)
+    assert calls[-1] == (6, 6, 0)
+    assert [done for done, _, _ in calls] == sorted(done for done, _, _ in calls)
 
 
 def test_a_second_run_embeds_nothing_and_touches_no_part(museum, tmp_path, toy):

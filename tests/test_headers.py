@@ -25,10 +25,10 @@ def saved(format_, mode="RGB", size=(40, 30), **options):
 
 
 def exif(orientation, order="<"):
-    told = Image.Exif()
-    told.endian = order
-    told[ORIENTATION], told[MAKER], told[RESOLUTION], told[UNIT] = orientation, "Scanner", 300.0, 2
-    return told
+    exif = Image.Exif()
+    exif.endian = order
+    exif[ORIENTATION], exif[MAKER], exif[RESOLUTION], exif[UNIT] = orientation, "Scanner", 300.0, 2
+    return exif
 
 
 def segment(marker, content):

@@ -117,8 +117,8 @@ def test_info_says_how_the_index_is_searched(indexed):
     run(indexed, "--kind", "auto")
     shown = CliRunner().invoke(cli, ["info", "--table", "--index", str(indexed)]).output
     assert "search      rgb by Flat, exact\n" in shown
-    told = json.loads(CliRunner().invoke(cli, ["info", "--json", "--index", str(indexed)]).output)
-    assert [(each["tap"], each["kind"]) for each in told["search"]] == [("rgb", "Flat")]
+    found = json.loads(CliRunner().invoke(cli, ["info", "--json", "--index", str(indexed)]).output)
+    assert [(each["tap"], each["kind"]) for each in found["search"]] == [("rgb", "Flat")]
     (indexed / "faiss" / "rgb.json").unlink()
     shown = CliRunner().invoke(cli, ["info", "--table", "--index", str(indexed)]).output
     assert "search      exact, in memory; build an index with 'artsim index'\n" in shown

@@ -469,8 +469,8 @@ def test_a_column_that_tells_all_is_found_and_noise_is_not_taken():
     rng = np.random.default_rng(0)
     label = pa.chunked_array([np.where(np.arange(300) % 3 == 0, "a", "b").tolist()])
     noise = {f"noise {n}": rng.integers(0, 40, 300) for n in range(5)}
-    told = metadata_baseline(label, noise | {"twin": np.arange(300) % 3}, seed=0)
-    assert (told.accuracy, told.column, told.by_column[0]) == (1.0, "twin", ("twin", 1.0))
+    printed = metadata_baseline(label, noise | {"twin": np.arange(300) % 3}, seed=0)
+    assert (printed.accuracy, printed.column, printed.by_column[0]) == (1.0, "twin", ("twin", 1.0))
     untold = metadata_baseline(label, {}, seed=0)
     assert (untold.accuracy, untold.column) == (pytest.approx(2 / 3), "")
     assert metadata_baseline(label, noise, seed=0).accuracy == pytest.approx(2 / 3, abs=0.04)

@@ -93,7 +93,7 @@ def test_labels_of_all_kinds_are_judged_in_one_call(museum):
     artist, media, year, height = rows(museum, "--label", "artist,media,year,height_cm", "-k", "1")
     assert (artist["top1"], artist["kappa"], artist["majority"], artist["n"]) == (1, 1, 0.5, 8)
     assert (artist["protocol"], artist["k"], artist["temperature"]) == ("dino", 1, 0.07)
-    # of canvas the one picture that has it is not told so, and its neighbor is
+    # the one picture with canvas is not predicted so, and its neighbor is
     assert media["AP"] == {"canvas": pytest.approx(1 / 7), "ink": 1, "oil": 1}
     assert media["mAP"] == pytest.approx((1 / 7 + 2) / 3)
     assert media["n"] == 7
@@ -219,14 +219,14 @@ def test_predictions_of_every_kind_name_who_voted(museum, tmp_path):
     run(museum, "--label", "artist,media,year", "-k", "1", "--predictions", file)
     with file.open(newline="") as stream:
         found = {(row["label"], row["id"]): row for row in csv.DictReader(stream)}
-    told = {
+    printed = {
         key: (row["true"], row["predicted"], row["share"], row["correct"], row["neighbors"])
         for key, row in found.items()
     }
-    assert told["artist", "r3"] == ("Ada", "Ada", "1.0000", "1", "r2")
-    assert told["media", "r0"] == ("oil", "canvas|oil", "1.0000", "0", "r1")
-    assert told["year", "r0"] == ("1800 to 1809", "1814.5", "", "0", "r1")
-    assert ("media", "r3") not in told  # it has none
+    assert printed["artist", "r3"] == ("Ada", "Ada", "1.0000", "1", "r2")
+    assert printed["media", "r0"] == ("oil", "canvas|oil", "1.0000", "0", "r1")
+    assert printed["year", "r0"] == ("1800 to 1809", "1814.5", "", "0", "r1")
+    assert ("media", "r3") not in printed  # it has none
     run(museum, "--label", "artist", "--split", "side", "--protocol", "met", "--predictions", file)
     with file.open(newline="") as stream:
         met = [(row["id"], row["true"], row["predicted"]) for row in csv.DictReader(stream)]

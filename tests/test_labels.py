@@ -1,4 +1,4 @@
-"""Which columns are labels, on columns that can be judged by eye."""
+"""Which columns are labels, on columns that can be checked by eye."""
 
 import numpy as np
 import pytest

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from citations import cited, found
 from click.testing import CliRunner
-from conftest import toy_passport
 from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
@@ -22,7 +22,6 @@ from artsim.explain import Regions
 from artsim.readers import read_collection
 from artsim.report import (
     Caption,
-    Citation,
     Tile,
     contact_sheet,
     matches_csv,
@@ -33,7 +32,7 @@ from artsim.report import (
 )
 from artsim.report.heat import legend
 from artsim.report.pages import render
-from artsim.search import Match, Query, SearchAnswer
+from artsim.search import Query
 
 WHOLE = (0.0, 0.0, 1.0, 1.0)
 LEFT = np.float32([[1, 0]])
@@ -45,35 +44,6 @@ def regions_of(name, image):
 
 def save_csv(matches, path):
     save_text(matches_csv(matches), path)
-
-
-def answer_of(*matches, **changes):
-    values = {"queries": (Query("a.jpg"),), "matches": matches, "by": "embedding", "searched": 10}
-    return SearchAnswer(**(values | changes))
-
-
-def cited(*matches, regions=(), **changes):
-    return Citation(
-        answer=answer_of(*matches, **changes),
-        index="indexes/prints",
-        rows=1234,
-        passport=toy_passport(),
-        command="artsim similar a.jpg",
-        date="2026-11-22",
-        version="0.1.0",
-        regions=regions,
-    )
-
-
-def found(rank=1, score=0.9, **changes):
-    values = {
-        "id": f"id{rank}",
-        "rank": rank,
-        "score": score,
-        "percentile": None,
-        "image": "no.jpg",
-    }
-    return Match(**(values | changes))
 
 
 @pytest.mark.parametrize(

@@ -6,45 +6,16 @@ import json
 import re
 
 import pytest
-from conftest import toy_passport
+from citations import cited, found
 from PIL import Image
 
 from artsim.datatypes import Box
 from artsim.errors import StoreError
 from artsim.readers import ReaderOptions, iiif
-from artsim.report import Citation, manifest, save_manifest
-from artsim.search import Match, Query, SearchAnswer
+from artsim.report import manifest, save_manifest
+from artsim.search import Query
 
 ADDRESS = re.compile(r"https?://\S+")
-
-
-def answer_of(*matches, **changes):
-    values = {"queries": (Query("a.jpg"),), "matches": matches, "by": "embedding", "searched": 10}
-    return SearchAnswer(**(values | changes))
-
-
-def cited(*matches, regions=(), **changes):
-    return Citation(
-        answer=answer_of(*matches, **changes),
-        index="indexes/prints",
-        rows=1234,
-        passport=toy_passport(),
-        command="artsim similar a.jpg",
-        date="2026-11-22",
-        version="0.1.0",
-        regions=regions,
-    )
-
-
-def found(rank=1, score=0.9, **changes):
-    values = {
-        "id": f"id{rank}",
-        "rank": rank,
-        "score": score,
-        "percentile": None,
-        "image": "no.jpg",
-    }
-    return Match(**(values | changes))
 
 
 def check_language_map(value):

@@ -115,7 +115,7 @@ def test_within_one_standard_error_of_the_best_the_least_log_loss_is_chosen(
 
 
 def test_of_strengths_that_are_right_as_often_the_surer_one_is_chosen():
-    x, codes = clusters(0, 120, 6, 3, noise=0.05)  # told apart at every strength
+    x, codes = clusters(0, 120, 6, 3, noise=0.05)  # separable at every strength
     parts = split_of(np.arange(60), np.arange(60, 90), np.arange(90, 120))
     probe = fit_probe(x, of_codes(codes), parts, strengths=GRID)
     assert probe.validation[1:].tolist() == [1, 1, 1, 1]

@@ -103,19 +103,19 @@ def probed(store, *labels, **options):
 
 def test_a_hue_is_told_by_neighbors_and_probe_and_half_told_by_the_shape(store):
     (found,) = probed(store, "hue", split="side")
-    told = found.to_json()
-    assert (told["label"], told["kind"], told["metric"]) == ("hue", "multiclass", "top1")
-    assert (told["n_train"], told["n_validation"], told["n_test"]) == (84, 12, 24)
-    assert told["baseline"] == pytest.approx(1 / 3)
-    assert told["metadata"] == pytest.approx(2 / 3)  # red lies, green and blue stand
-    assert (told["knn1"], told["knn"], told["k"], told["probe"]) == (1, 1, 1, 1)
-    assert told["probe_low"] == pytest.approx(0.862, abs=1e-3)  # 24 of 24: Wilson, not (1, 1)
-    assert told["probe_high"] == 1
-    assert told["metadata_low"] < 2 / 3 < told["metadata_high"]
-    assert told["split_description"] == "split 'side', tested on test, chosen on val"
-    assert told["metadata_columns"] == ["width", "height", "aspect_ratio"]
+    printed = found.to_json()
+    assert (printed["label"], printed["kind"], printed["metric"]) == ("hue", "multiclass", "top1")
+    assert (printed["n_train"], printed["n_validation"], printed["n_test"]) == (84, 12, 24)
+    assert printed["baseline"] == pytest.approx(1 / 3)
+    assert printed["metadata"] == pytest.approx(2 / 3)  # red lies, green and blue stand
+    assert (printed["knn1"], printed["knn"], printed["k"], printed["probe"]) == (1, 1, 1, 1)
+    assert printed["probe_low"] == pytest.approx(0.862, abs=1e-3)  # 24 of 24: Wilson, not (1, 1)
+    assert printed["probe_high"] == 1
+    assert printed["metadata_low"] < 2 / 3 < printed["metadata_high"]
+    assert printed["split_description"] == "split 'side', tested on test, chosen on val"
+    assert printed["metadata_columns"] == ["width", "height", "aspect_ratio"]
     assert found.classes == ("blue", "green", "red")
-    assert json.loads(json.dumps(told)) == told
+    assert json.loads(json.dumps(printed)) == printed
 
 
 def test_scores_are_those_of_the_probe_on_the_same_rows(store):
@@ -184,11 +184,11 @@ def test_a_stored_split_and_a_split_without_validation_are_taken(store):
 
 def test_metadata_helps_where_the_vectors_know_nothing(store):
     (alone,) = probed(store, "side", seed=1)
-    (told,) = probed(store, "hue", split="side", metadata=("aspect_ratio", "painter"))
+    (printed,) = probed(store, "hue", split="side", metadata=("aspect_ratio", "painter"))
     assert alone.to_json()["with"] == []
-    assert told.to_json()["with"] == ["aspect_ratio", "painter"]
-    assert told.metadata.value == 1  # each painter keeps to one hue
-    assert told.result.head.weights.shape == (3 + 1 + 12, 3)
+    assert printed.to_json()["with"] == ["aspect_ratio", "painter"]
+    assert printed.metadata.value == 1  # each painter keeps to one hue
+    assert printed.result.head.weights.shape == (3 + 1 + 12, 3)
 
 
 def test_metadata_is_standardized_on_train_and_what_is_missing_is_average():
@@ -260,18 +260,18 @@ def test_copies_of_a_test_picture_are_not_learned_from(store, path, tmp_path):
     twice = Store.open(tmp_path / "index")
     (found,) = probed(twice, "class")
     content = twice.read(["content_hash"]).column("content_hash").to_pylist()
-    seen, judged = (
+    seen, scored = (
         {content[row] for row in rows} for rows in (found.split.learned, found.split.test)
     )
-    assert seen & judged == set()
+    assert seen & scored == set()
     assert found.split.copies_left_out > 0
     assert "of test pictures left out of training" in found.split.notes[0]
     make_split(twice, "leaky", SplitPlan(fractions=(0.5, 0.5)))
     (found,) = probed(twice, "class", split="leaky")
-    seen, judged = (
+    seen, scored = (
         {content[row] for row in rows} for rows in (found.split.learned, found.split.test)
     )
-    assert seen & judged == set()
+    assert seen & scored == set()
     assert found.to_json()["copies_left_out"] == found.split.copies_left_out > 0
     (kept,) = probed(twice, "class", split="leaky", keep_copies=True)
     assert len(kept.split.learned) == len(found.split.learned) + found.split.copies_left_out

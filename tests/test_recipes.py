@@ -79,7 +79,9 @@ def wikiart(museum_data, paintings, tmp_path_factory):
         names = (f"{i} {name.replace(' ', '_')}\n" for i, name in enumerate(classes))
         (folder / f"{task}_class.txt").write_text("".join(names))
         sides = {"train": [], "val": []}
-        for place, row in enumerate(paintings):  # every sixth is judged by, another in each task
+        for place, row in enumerate(
+            paintings
+        ):  # every sixth is a test picture, another in each task
             side = "val" if place % 6 == number else "train"
             sides[side].append((row["image"], classes.index(row[task])))
         for side, pairs in sides.items():
@@ -151,11 +153,11 @@ def test_a_test_picture_of_one_task_is_in_no_tasks_training_set(wikiart):
         store, targets, splits=["style_split", "genre_split", "artist_split"], seed=0
     )
     assert [len(each.test) for each in sides] == [8, 8, 8]
-    judged = np.concatenate([each.test for each in sides])
+    scored = np.concatenate([each.test for each in sides])
     chosen = np.concatenate([each.validation for each in sides])
     for each in sides:
-        assert not np.isin(each.train, judged).any()
-        assert not np.isin(each.validation, judged).any()
+        assert not np.isin(each.train, scored).any()
+        assert not np.isin(each.validation, scored).any()
         assert not np.isin(each.train, chosen).any()
         assert "left out of training: a label is tested on them or their copies" in each.notes[0]
 
@@ -389,8 +391,8 @@ def test_three_tasks_are_trained_jointly_on_artgans_lists(joint, paintings):
     truth = {(row["id"], row["task"]): row["truth"] for row in predictions(joint)}
     for painting in paintings:
         for task in ("style", "genre", "artist"):
-            told = truth.get((painting["image"], task), [painting[task].replace(" ", "_")])
-            assert told == [painting[task].replace(" ", "_")]
+            known = truth.get((painting["image"], task), [painting[task].replace(" ", "_")])
+            assert known == [painting[task].replace(" ", "_")]
 
 
 def test_each_task_can_also_be_trained_separately_with_the_same_test_pictures(wikiart, tmp_path):

@@ -298,8 +298,8 @@ def test_the_head_starts_as_the_linear_probe(paintings, tmp_path):
 def test_predictions_of_a_run_are_compared_with_the_catalog(tuned):
     store = RunPredictor(tuned).store
     ids = store.read(["id"]).column("id").to_pylist()[:2]
-    told = list(predict_ids(RunPredictor(tuned), ids, workers=1))
-    assert [(each.id, each.label, each.catalog) for each in told] == [
+    printed = list(predict_ids(RunPredictor(tuned), ids, workers=1))
+    assert [(each.id, each.label, each.catalog) for each in printed] == [
         (id_, "artist", "Alphonse Mucha") for id_ in ids
     ]
     table = pq.read_table(tuned / "predictions.parquet").to_pylist()
@@ -315,11 +315,11 @@ def test_a_label_that_is_so_or_not_is_said_in_words(paintings, tmp_path):
     label = "lithograph = artist ILIKE '%mucha%'"
     path = run(tmp_path / "run", paintings, **(SMALL | {"label": label, "epochs": "1"}))
     store = RunPredictor(path).store
-    told = list(
+    printed = list(
         predict_ids(RunPredictor(path), store.read(["id"]).column("id").to_pylist(), workers=1)
     )
     words = {"lithograph": "a lithograph", "not lithograph": "not a lithograph"}
-    for answer, phrase in zip(told[::2], told[1::2], strict=True):
+    for answer, phrase in zip(printed[::2], printed[1::2], strict=True):
         assert (answer.label, phrase.label) == ("lithograph", PHRASE)
         assert phrase.predicted == words[answer.predicted]
         assert answer.catalog in words

@@ -169,8 +169,8 @@ def test_a_fine_tuned_network_is_compared_with_probes_of_the_frozen_one(squashed
     (task,) = found["tasks"]
     assert (task["train"]["n"], task["val"]["n"], task["test"]["n"]) == (32, 8, 8)
     assert task["split"] == "split 'split', tested on test, chosen on val"
-    told = f"{TINY}@layer4/max + pixel_width, pixel_height, aspect_ratio"
-    assert list(task["others"]) == [f"linear probe ({told})", f"MLP probe ({told})"]
+    printed = f"{TINY}@layer4/max + pixel_width, pixel_height, aspect_ratio"
+    assert list(task["others"]) == [f"linear probe ({printed})", f"MLP probe ({printed})"]
     assert all(0 <= value <= 1 for value in task["others"].values())
     assert load_classifier(squashed)[0].preprocessing.fit == Fit.SQUASH
 
@@ -183,19 +183,19 @@ def test_in_the_variable_shape_each_picture_keeps_its_aspect_ratio(variable):
 
 
 def test_each_picture_is_predicted_in_the_shape_that_it_was_tested_in(variable, tmp_path):
-    judged = {row["id"]: max(row["probabilities"]) for row in predictions(variable)}
+    scored = {row["id"]: max(row["probabilities"]) for row in predictions(variable)}
     predictor = RunPredictor(variable)
-    told = {each.id: each.confidence for each in predict_ids(predictor, list(judged), workers=1)}
-    assert told == pytest.approx(judged, abs=1e-5)
+    printed = {each.id: each.confidence for each in predict_ids(predictor, list(scored), workers=1)}
+    assert printed == pytest.approx(scored, abs=1e-5)
     root = Path(predictor.store.manifest.root)
-    (tmp_path / "list.json").write_text(json.dumps([str(root / id_) for id_ in judged]))
+    (tmp_path / "list.json").write_text(json.dumps([str(root / id_) for id_ in scored]))
     collection = read_pictures(tmp_path / "list.json")
     found = {
         Path(each.id).name: each.confidence for each in predict_collection(predictor, collection)
     }
-    assert found == pytest.approx(judged, abs=1e-5)
-    first = next(iter(judged))
-    assert predict_picture(predictor, root / first)[0].confidence == pytest.approx(judged[first])
+    assert found == pytest.approx(scored, abs=1e-5)
+    first = next(iter(scored))
+    assert predict_picture(predictor, root / first)[0].confidence == pytest.approx(scored[first])
 
 
 def test_as_an_extractor_it_is_said_that_pictures_are_padded(variable, squashed, paint, tmp_path):

@@ -61,7 +61,7 @@ def joint(rijks, tmp_path_factory):
     return run(path, MULTI, rijks, **TOGETHER)
 
 
-# --- what is told -------------------------------------------------------------------------
+# --- what is printed ----------------------------------------------------------------------
 
 
 def test_the_most_frequent_classes_stay_and_anonymous_is_none():

@@ -401,11 +401,11 @@ def test_the_table_has_a_line_for_each_split(found, capsys):
 
 def test_the_command_writes_what_it_says_and_names_what_made_it(path, tmp_path):
     page, notes, tables = tmp_path / "r.html", tmp_path / "r.md", tmp_path / "tables"
-    told = run(
+    printed = run(
         *("report", "--index", path, "--label", "hue", "--split", "side", "--html", page),
         *("--markdown", notes, "--csv", tables, "--device", "cpu", "--json"),
     )
-    collection, label = (json.loads(line) for line in told.stdout.splitlines())
+    collection, label = (json.loads(line) for line in printed.stdout.splitlines())
     assert (collection["kind"], collection["rows"]) == ("collection", 120)
     assert (label["label"], label["of"], label["split"]["test"]) == ("hue", "multiclass", 24)
     command = (
@@ -415,23 +415,23 @@ def test_the_command_writes_what_it_says_and_names_what_made_it(path, tmp_path):
     assert command in notes.read_text()
     assert command in page.read_text()
     assert (tables / "scores.csv").is_file()
-    assert told.stderr.startswith(f"Written: {page} (")
+    assert printed.stderr.startswith(f"Written: {page} (")
 
 
 def test_without_matplotlib_nothing_is_computed(path, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    told = run("report", "--index", path, "--html", tmp_path / "r.html", code=1)
-    assert told.output == (
+    printed = run("report", "--index", path, "--html", tmp_path / "r.html", code=1)
+    assert printed.output == (
         "Error: a page with figures needs matplotlib; install it with "
         "pip install 'artsim[report]'\n"
     )
 
 
 def test_a_label_that_is_named_and_cannot_be_judged_is_refused(path, tmp_path):
-    told = run(
+    printed = run(
         *("report", "--index", path, "--label", "title", "--html", tmp_path / "r.html"), code=1
     )
-    assert told.output.startswith("Error: 'title' cannot be a label")
+    assert printed.output.startswith("Error: 'title' cannot be a label")
     assert not (tmp_path / "r.html").exists()
 
 

@@ -26,7 +26,7 @@ def run(*args, code=0):
 
 @pytest.fixture
 def path(tmp_path, paint):
-    """Two plates of each of three colors, told by a table; red and green share an object."""
+    """Two plates of each of three colors, listed in a table; red and green share an object."""
     rows = {
         "red-1": ((250, 10, 10), "warm", "vase"),
         "red-2": ((240, 20, 10), "warm", "vase"),

@@ -704,9 +704,9 @@ def test_a_network_embeds_and_explains_one_after_the_other(store, monkeypatch):
     room = Room(store, encoder, {})
     answer = room.searcher.search(SearchRequest(terms=(Term(id="a0"),)))
     with ThreadPoolExecutor(4) as pool:
-        told = [pool.submit(room.explain, answer, "a10") for _ in range(4)]
+        explained = [pool.submit(room.explain, answer, "a10") for _ in range(4)]
         embedded = [pool.submit(encoder.embed, [torch.zeros(3, 2, 2)]) for _ in range(4)]
-    assert [each.result() for each in (*told, *embedded)] == [[]] * 4 + [{}] * 4
+    assert [each.result() for each in (*explained, *embedded)] == [[]] * 4 + [{}] * 4
     assert network.met == 0
     room.batcher.close()
 
@@ -784,7 +784,7 @@ def growing(tmp_path):
     return embed
 
 
-def told(visitor):
+def saved(visitor):
     """Return all that a server shows of its works: similar ones, best first, by id."""
     works = visitor.post("/api/index/browse", json={"seed": None}).json()["works"]
     return {
@@ -798,17 +798,17 @@ def told(visitor):
 def test_an_index_that_is_embedded_again_is_answered_for_as_it_is_now(growing):
     museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colors())
     visitor = Visitor(make_app(museum))
-    assert told(visitor) == {
+    assert saved(visitor) == {
         "a.png": ["c.png", "b.png"],
         "b.png": ["c.png", "a.png"],
         "c.png": ["b.png", "a.png"],
     }
     assert museum.refresh() == []  # nothing has changed
     growing(a="red", b="blue", new="rose", gone_from_c="sky")
-    before = told(visitor)
+    before = saved(visitor)
     assert set(before) == {"a.png", "b.png", "c.png"}  # as it was opened, until it is looked at
     assert museum.refresh() == ["index"]
-    assert told(visitor) == {
+    assert saved(visitor) == {
         "a.png": ["new.png", "gone_from_c.png", "b.png"],
         "b.png": ["gone_from_c.png", "new.png", "a.png"],
         "gone_from_c.png": ["b.png", "new.png", "a.png"],
@@ -819,9 +819,9 @@ def test_an_index_that_is_embedded_again_is_answered_for_as_it_is_now(growing):
         assert picture.headers["content-type"] == "image/jpeg"
     growing(new="rose", b="sky")  # one is gone, one is another picture
     assert museum.refresh() == ["index"]
-    assert told(visitor) == {"b.png": ["new.png"], "new.png": ["b.png"]}
+    assert saved(visitor) == {"b.png": ["new.png"], "new.png": ["b.png"]}
     fresh = Museum([Store.open(museum.rooms["index"].store.path)], lambda _: Colors())
-    assert told(Visitor(make_app(fresh))) == told(visitor)
+    assert saved(Visitor(make_app(fresh))) == saved(visitor)
     for each in (museum, fresh):
         each.close()
 
@@ -847,15 +847,15 @@ def test_a_damaged_index_is_served_as_it_was(growing):
     store = growing(a="red", b="blue")
     museum = Museum([store], lambda _: Colors())
     visitor = Visitor(make_app(museum))
-    before = told(visitor)
+    before = saved(visitor)
     growing(a="red", b="blue", c="sky")
     for part in (store.path / "parts").iterdir():
         part.write_bytes(b"torn")
     assert museum.refresh() == []
-    assert told(visitor) == before
+    assert saved(visitor) == before
     (store.path / "manifest.json").write_text("torn")
     assert museum.refresh() == []
-    assert told(visitor) == before
+    assert saved(visitor) == before
     museum.close()
 
 

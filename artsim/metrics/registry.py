@@ -89,14 +89,14 @@ METRICS: dict[str, Metric] = {
     for metric in (
         Metric(
             name="top1",
-            description="share of test images whose class is predicted",
+            description="share of test pictures whose class is predicted",
             kind=LabelKind.MULTICLASS,
             compute=lambda p: float(_right(p).mean()),
             estimate=lambda p: estimate_share(_right(p), p.groups, seed=p.seed),
         ),
         Metric(
             name="top5",
-            description="share of test images whose class is among the five likeliest",
+            description="share of test pictures whose class is among the five likeliest",
             kind=LabelKind.MULTICLASS,
             compute=lambda p: scores.top_accuracy(p.truth.strata, p.ranked[:, :5]),
         ),
@@ -127,7 +127,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             name="iMAP",
-            description="mean average precision of the test images, their classes ranked",
+            description="mean average precision of the test pictures, their classes ranked",
             kind=LabelKind.MULTILABEL,
             compute=image_mean_average_precision,
         ),

@@ -1,4 +1,4 @@
-"""Compare runs on the test images that they share, image by image."""
+"""Compare runs on the test pictures that they share, picture by picture."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RunComparison:
     run: str
     recipe: str
     metric: str  # top1; exact for a multilabel task: all classes right, and no other
-    score: Estimate  # the share of correct test images
+    score: Estimate  # the share of correct test pictures
     difference: Estimate | None  # from the first run, by paired bootstrap; None for the first
     p: float | None  # two-sided
 
@@ -47,7 +47,7 @@ class RunComparison:
 
 
 def compare_runs(paths: Sequence[Path], *, seed: int = 0) -> list[RunComparison]:
-    """Compare each run with the first, task by task, on the same test images.
+    """Compare each run with the first, task by task, on the same test pictures.
 
     Args:
         paths: Folders of two or more runs.
@@ -55,7 +55,7 @@ def compare_runs(paths: Sequence[Path], *, seed: int = 0) -> list[RunComparison]
 
     Raises:
         TrainingError: If one is not a run, is not finished or trained no network, or the runs
-            have no task in common or other test images.
+            have no task in common or other test pictures.
     """
     recipes = [read_plan(path).recipe for path in paths]
     runs = [_TestResults(path) for path in paths]

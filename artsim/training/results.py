@@ -68,7 +68,7 @@ def finish(
         data: Its training data.
         run: Whose folder gets all files.
         body: How to build the network's body again.
-        others: Scores of other methods on the same test images.
+        others: Scores of other methods on the same test pictures.
         notes: What readers of the figures should know.
 
     Returns:
@@ -142,7 +142,7 @@ def save_predictions(run: Run, table: pa.Table) -> None:
 
 
 def test_values(learner: Learner, data: TrainingData, run: Run) -> dict[str, float | None]:
-    """Return each task's score on the test images, as in `finish`."""
+    """Return each task's score on the test pictures, as in `finish`."""
     predicted = predict(learner, data, TEST, run)
     return {task.name: _score(task, predicted, run.seed).get("value") for task in learner.tasks}
 

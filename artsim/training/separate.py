@@ -18,7 +18,7 @@ TrainNetwork = Callable[[Sequence[TrainingTask], Run], tuple[Learner, TrainingDa
 def single_task_values(
     train: TrainNetwork, tasks: Sequence[TrainingTask], run: Run
 ) -> dict[str, float | None]:
-    """Train a network for each task alone and return its score on the test images.
+    """Train a network for each task alone and return its score on the test pictures.
 
     Args:
         train: Trains a network for the tasks it is given.
