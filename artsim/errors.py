@@ -14,19 +14,6 @@
 A message names the value, what was expected and the next step: the cli prints it as one line.
 """
 
-__all__ = [
-    "ArtsimError",
-    "EvaluationError",
-    "FetchError",
-    "ImageError",
-    "ModelError",
-    "PassportError",
-    "ReaderError",
-    "SearchError",
-    "StoreError",
-    "TrainingError",
-]
-
 
 class ArtsimError(Exception):
     """Base class. The cli prints these as one line; anything else is a bug."""

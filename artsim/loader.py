@@ -26,8 +26,6 @@ from artsim import images
 from artsim.datatypes import Box, Fit, Preprocessing, tile_boxes
 from artsim.errors import ImageError
 
-__all__ = ["Loaded", "Unloadable", "load", "preprocess", "resized_size"]
-
 _LONG = 16  # times the network's input: longer pictures are cut before they are resized
 _AHEAD = 64  # pictures a worker may be ahead of the network: two batches
 

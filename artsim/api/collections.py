@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from artsim.embedding import EmbedSettings
     from artsim.models import Compute
 
-__all__ = ["embed", "import_vectors", "inspect", "list_models"]
-
 _INDEXES = Path("indexes")  # in the working directory
 
 

@@ -8,16 +8,6 @@ from typing import TypeAlias
 from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
 
-__all__ = [
-    "add_label",
-    "draw_split",
-    "find_leaks",
-    "knn_eval",
-    "leaderboard",
-    "probe",
-    "retrieval_eval",
-]
-
 Labels: TypeAlias = "str | Sequence[str]"
 
 _PROBE = ("probe", "probe_low", "probe_high")

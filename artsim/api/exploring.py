@@ -8,8 +8,6 @@ from pathlib import Path
 from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
 
-__all__ = ["find_duplicates", "make_map", "make_report"]
-
 
 def find_duplicates(index: IndexLike, *, within: int = 4, tap: str | None = None) -> Table:
     """Find identical files, copies, and other pictures of the same work: one row per pair.

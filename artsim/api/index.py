@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from artsim.datatypes import Passport
     from artsim.search import Encoder, Searcher
 
-__all__ = ["Index", "IndexLike", "open", "open_store"]
-
 
 class Index:
     """An index folder that is open. Safe to use from several threads.

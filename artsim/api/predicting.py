@@ -9,8 +9,6 @@ from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
 from artsim.errors import SearchError
 
-__all__ = ["predict"]
-
 
 def predict(
     index: IndexLike, pictures: str | Path | Sequence[str | Path], *, head: str | None = None

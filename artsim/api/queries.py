@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from artsim.search import Term, Works
 
-__all__ = ["QueryLike", "read_queries", "read_query"]
-
 QueryLike: TypeAlias = "str | Path | bytes | Image | Term"
 
 _TEXT = "text:"

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from artsim.search import SearchAnswer
 
-__all__ = ["SearchResult", "Table"]
-
 _SHOWN = 20  # rows of a repr
 _SHEET = 15  # matches of a contact sheet in a notebook
 

@@ -12,8 +12,6 @@ from artsim.cli.output import print_table
 if TYPE_CHECKING:
     from artsim.evaluation.knn import AnyEvaluation, KnnEvaluation, KnnScore, MetEvaluation
 
-__all__ = ["print_evaluation"]
-
 _COLUMNS = {
     "top1": "top-1",
     "top5": "top-5",

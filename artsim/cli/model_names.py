@@ -6,8 +6,6 @@ from pathlib import Path
 
 from artsim.datatypes import RUN
 
-__all__ = ["RUNS", "resolve_model"]
-
 RUNS = Path("runs")  # where 'artsim train' leaves its networks
 
 

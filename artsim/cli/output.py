@@ -17,15 +17,6 @@ import click
 
 from artsim.datatypes import finite
 
-__all__ = [
-    "check_rows_file",
-    "print_json_lines",
-    "print_table",
-    "show_progress",
-    "wants_json",
-    "write_rows",
-]
-
 _MIN_TEXT = 6  # characters that a column of text keeps on the narrowest terminal
 _MARGIN = 3  # characters around a column
 _ROW_SUFFIXES = (".csv", ".parquet")

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from artsim.report import TerminalProtocol
     from artsim.search import Match
 
-__all__ = ["PREVIEWS", "find_protocol", "print_previews"]
-
 PREVIEWS = ("auto", "kitty", "iterm", "sixel", "none")
 
 _CELL = (10, 20)  # pixels of a character cell if the terminal does not say: a VT340's

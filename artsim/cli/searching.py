@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from artsim.search import IndexEncoder
     from artsim.store import Store
 
-__all__ = ["choose_gpu", "make_encoder"]
-
 
 def choose_gpu(device: str, *, many: bool) -> int | None:
     """Choose the GPU that compares vectors; None: the CPU.

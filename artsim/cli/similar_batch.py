@@ -15,8 +15,6 @@ from artsim.cli.output import show_progress, write_rows
 if TYPE_CHECKING:
     from artsim.search import SearchAnswer, Searcher, SearchRequest, Term
 
-__all__ = ["answer_batch", "pictures_of", "read_ids"]
-
 _TOGETHER = 64  # queries searched at once
 _COLUMNS = {
     "query": "string",

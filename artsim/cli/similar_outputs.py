@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from artsim.report import Citation
     from artsim.search import IndexEncoder, Match, SearchAnswer, Searcher
 
-__all__ = ["Outputs", "output_options", "write_outputs"]
-
 _SHOWN_FIELDS = 3  # metadata columns of the table; JSON has all
 _LEGEND = (
     "Below each match: which regions of the query, then of the match, made it.",

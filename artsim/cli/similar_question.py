@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from artsim.search import Aspect, IndexEncoder, Opened, Term, Works
     from artsim.store import Store
 
-__all__ = ["TermReader", "is_folder", "limits", "other_indexes", "read_aspects"]
-
 _WEIGHTED = re.compile(r"(?P<weight>\d+(?:\.\d*)?|\.\d+)\*(?P<text>.+)", re.DOTALL)
 _WORDS = "text:"
 _YEAR = re.compile(r"-?\d{1,6}")

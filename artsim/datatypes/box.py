@@ -8,8 +8,6 @@ from typing import Self
 
 from artsim.errors import SearchError
 
-__all__ = ["Box", "tile_boxes"]
-
 
 @dataclass(frozen=True)
 class Box:

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pyarrow as pa
 
-__all__ = ["RESERVED", "Catalog", "Field", "FieldType"]
-
 # Columns that artsim writes itself. A catalog's own column of one of these names is kept
 # as NAME_catalog (see `Catalog`).
 RESERVED = ("id", "image", "content_hash", "width", "height", "file_bytes", "file_mtime_ns")

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-__all__ = ["Estimate"]
-
 _FEW_GROUPS = 20  # fewer groups, resampled, give intervals that are too narrow
 
 

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["finite"]
-
 
 def finite(value: Any) -> Any:
     """Replace numbers that are not finite by None, also inside mappings and lists."""

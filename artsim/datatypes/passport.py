@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 from typing import Any, Self
 
-__all__ = ["Fit", "Passport", "Preprocessing", "TapInfo", "read_preprocessing"]
-
 
 class Fit(StrEnum):
     """How a picture of any shape is fitted to the network's input."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Protocol
 
-__all__ = ["Progress", "no_progress"]
-
 
 class Progress(Protocol):
     """What a long task calls now and then, in the caller's thread."""

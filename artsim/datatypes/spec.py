@@ -19,19 +19,6 @@ from dataclasses import dataclass
 
 from artsim.errors import ModelError
 
-__all__ = [
-    "DEFAULT_MODEL",
-    "EMBEDDING",
-    "PALETTE",
-    "PIP",
-    "RANDOM",
-    "RUN",
-    "SHORT_NAMES",
-    "ExtractorSpec",
-    "Tap",
-    "parse_spec",
-]
-
 RUN = "run"  # the source of what was trained here; its architecture is a folder, in runs/ or any
 EMBEDDING = "embedding"  # the tap of a network's own output, before any classifier
 PALETTE = "palette"  # the tap of the colors, which no layer computes

@@ -13,8 +13,6 @@ from artsim.index import open_index
 from artsim.metrics.neighbors import check_unit_vectors
 from artsim.store import Store
 
-__all__ = ["DuplicateEvidence", "gather"]
-
 _BLOCK = 16_384  # vectors read at a time
 
 Rows = NDArray[np.int64]

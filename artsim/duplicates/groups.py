@@ -9,8 +9,6 @@ from enum import StrEnum
 from artsim.duplicates.evidence import DuplicateEvidence
 from artsim.images import groups_of
 
-__all__ = ["DuplicateKind", "Group", "Pair", "join"]
-
 
 class DuplicateKind(StrEnum):
     """What two works share, the most certain first."""

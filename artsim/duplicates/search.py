@@ -17,8 +17,6 @@ from artsim.images import near_pairs
 from artsim.metrics.neighbors import nearest_inner
 from artsim.splits import WITHIN
 
-__all__ = ["find_groups"]
-
 NEIGHBORS = 16  # of each work that are looked at
 _BLOCK = 16_384  # works compared at a time
 

@@ -12,8 +12,6 @@ from artsim.duplicates.evidence import DuplicateEvidence
 from artsim.metrics.neighbors import NO_ROW, nearest_inner
 from artsim.splits import WITHIN
 
-__all__ = ["Threshold", "draw_threshold"]
-
 PAIRS, DRAWN = 20_000, 4_096  # pairs and works that are looked at, of seed 0
 _NEAREST_SPREADS, _RANDOM_SPREADS, _CONFIRMING_SPREADS = 4.0, 6.0, 2.0
 _NEIGHBORS = 16  # of a work, to find one that is no copy

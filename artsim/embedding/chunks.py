@@ -18,8 +18,6 @@ from artsim.loader import Loaded, Unloadable, load
 from artsim.models import Extractor
 from artsim.store import Failure, Part, part_schema, round_to_half, tile_column, write_part
 
-__all__ = ["Chunk", "EmbedJob", "Receipt", "embed_chunk", "load_chunks"]
-
 Advance = Callable[[int, int], None]  # pictures tried, failures, both since the last call
 
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from artsim.embedding.chunks import Receipt
 from artsim.store import Store
 
-__all__ = ["commit"]
-
 _TOGETHER = 64  # chunks that wait for the manifest at most
 _SECONDS = 10.0  # that a chunk waits at most
 _SHARE = 0.05  # of the time may go into writing the manifest

@@ -10,8 +10,6 @@ from typing import Protocol
 from artsim.embedding.chunks import Advance, Chunk, EmbedJob, Receipt, embed_chunk, load_chunks
 from artsim.models import Extractor
 
-__all__ = ["Engine", "LocalEngine"]
-
 
 class Engine(Protocol):
     """Embeds chunks, by `artsim.embedding.embed_chunk`."""

@@ -19,8 +19,6 @@ from artsim.embedding.settings import EmbedSettings
 from artsim.errors import ImageError, StoreError
 from artsim.store import Failure, Store
 
-__all__ = ["ON_WEB", "EmbedPlan", "make_plan"]
-
 ON_WEB = "the picture is on the web; download it first with 'artsim fetch'"
 
 # A run that would drop more than this share of an index, and at least so many rows, is more likely

@@ -8,8 +8,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-__all__ = ["CatalogRows", "text_values"]
-
 
 class CatalogRows:
     """The catalog's rows in a memory-mapped Arrow file: any of them, at any time."""

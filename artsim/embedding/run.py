@@ -23,8 +23,6 @@ from artsim.index import build_index, is_current
 from artsim.models import Extractor
 from artsim.store import Store, lock_index, spooled
 
-__all__ = ["EmbedSummary", "embed_collection"]
-
 
 @dataclass(kw_only=True)
 class EmbedSummary:

@@ -8,8 +8,6 @@ import PIL
 
 from artsim import images
 
-__all__ = ["DEFAULTS", "EmbedSettings"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedSettings:

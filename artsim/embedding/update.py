@@ -17,8 +17,6 @@ from artsim.errors import PassportError, ReaderError
 from artsim.models import Extractor
 from artsim.store import Manifest, Store, is_store, part_schema, tile_column
 
-__all__ = ["apply_plan", "catalog_columns", "open_or_create"]
-
 
 def open_or_create(
     path: Path, catalog: Catalog, extractor: Extractor, tiles: int | None = None

@@ -29,8 +29,6 @@ from artsim.index import unit
 from artsim.loader import resized_size
 from artsim.models import Extractor, TensorLayout
 
-__all__ = ["Box", "Explainer", "Explanation", "seen_box"]
-
 Box = tuple[float, float, float, float]  # left, top, right, bottom in fractions of a picture
 
 _DEGREES = {"gram": 2}  # the power by which a pooling grows with its layer; 1 for the others

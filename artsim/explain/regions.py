@@ -24,8 +24,6 @@ from artsim.loader import preprocess
 from artsim.models import Extractor
 from artsim.search import Method, Query, SearchAnswer
 
-__all__ = ["Regions", "explain_answer"]
-
 _BATCH = 16  # pictures that are explained at a time: their gradients take memory
 
 

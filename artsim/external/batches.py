@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from artsim.errors import ReaderError
 
-__all__ = ["BATCH_BYTES", "VectorBatch", "VectorFile", "checked", "unreadable"]
-
 BATCH_BYTES = 32 << 20  # of the vectors read at a time
 
 

@@ -12,8 +12,6 @@ import pyarrow as pa
 from artsim.datatypes import Catalog
 from artsim.store import Failure, large_text, spooled
 
-__all__ = ["CatalogById", "catalog_by_id", "some"]
-
 
 class CatalogById:
     """The catalog's rows by id, and which of them the file of vectors names."""

@@ -35,8 +35,6 @@ from artsim.external.catalog_rows import CatalogById, catalog_by_id, some
 from artsim.index import build_index
 from artsim.store import Failure, Manifest, Store, is_store, lock_index, part_schema
 
-__all__ = ["ImportSummary", "import_vectors"]
-
 _PART_BYTES = 64 << 20  # of a part's vectors
 _PART_ROWS = 8192  # rows of a part, at most
 

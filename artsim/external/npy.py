@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from artsim.errors import ReaderError
 from artsim.external.batches import BATCH_BYTES, VectorBatch, VectorFile, checked, unreadable
 
-__all__ = ["open_npy"]
-
 
 def open_npy(path: Path, ids: Path | None) -> VectorFile:
     """Open an npy file of vectors; ``ids`` is a text file or an npy of text, in the same order."""

@@ -25,8 +25,6 @@ from artsim.external.batches import BATCH_BYTES, VectorBatch, VectorFile, checke
 from artsim.external.npy import open_npy
 from artsim.readers import ID_COLUMNS, IMAGE_COLUMNS, open_delimited
 
-__all__ = ["open_vectors"]
-
 _PEEKED = 256  # rows examined to find the columns and the length of the vectors
 _LISTED = 20  # columns named in a message
 

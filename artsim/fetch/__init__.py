@@ -2,7 +2,8 @@
 
 from artsim.fetch.addresses import read_addresses
 from artsim.fetch.choice import Choice
-from artsim.fetch.run import FetchSummary, fetch_pictures
+from artsim.fetch.plan import FetchSummary
+from artsim.fetch.run import fetch_pictures
 from artsim.fetch.settings import FetchSettings
 from artsim.fetch.single import fetch_picture, fetch_picture_async
 from artsim.fetch.status import Outcome, Status

@@ -22,8 +22,6 @@ from artsim.readers import (
     read_collection,
 )
 
-__all__ = ["read_addresses"]
-
 _TABLES = (".csv", ".tsv", ".tab", ".parquet")
 _BATCH = 8192  # rows a record batch
 

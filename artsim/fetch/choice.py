@@ -13,8 +13,6 @@ from artsim.errors import FetchError
 from artsim.labels import encode
 from artsim.splits import sample_per_class
 
-__all__ = ["ALL", "Choice", "choose_rows"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:

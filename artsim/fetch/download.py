@@ -19,8 +19,6 @@ from artsim.fetch.network import CheckedTransport, RefusedAddress
 from artsim.fetch.settings import FetchSettings
 from artsim.fetch.status import Outcome, Status, Wanted, unfinished
 
-__all__ = ["Downloader"]
-
 _REDIRECTS = (301, 302, 303, 307, 308)
 _AGAIN = (408, 425, 429)  # and all from 500
 _PAUSING = (429, 503)  # the host as a whole has had too much

@@ -14,8 +14,6 @@ from artsim.fetch.plan import IMAGES, FetchPlan, recover
 from artsim.fetch.status import Outcome, Status, StatusFile
 from artsim.store import write_whole
 
-__all__ = ["TABLE", "finish"]
-
 TABLE = "objects.parquet"
 
 

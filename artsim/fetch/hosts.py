@@ -12,8 +12,6 @@ from email.utils import parsedate_to_datetime
 
 from artsim.fetch.settings import FetchSettings
 
-__all__ = ["HostLeft", "Hosts", "backoff_s", "retry_after_s"]
-
 
 class HostLeft(Exception):
     """A host gets no more requests in this run."""

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 
 from artsim.readers import is_picture
 
-__all__ = ["file_stems", "suffix_of"]
-
 # With suffix and the marks of an unfinished file well below the 143 bytes of encrypted folders.
 _LONGEST = 96
 _MARK = 16  # hexadecimal digits that distinguish files of the same name

@@ -16,8 +16,6 @@ from typing import Any
 import httpcore2
 import httpx2
 
-__all__ = ["CheckedTransport", "RefusedAddress", "is_public"]
-
 # https://www.iana.org/assignments/ipv6-address-space: all other blocks are local or unassigned.
 _GLOBAL_V6 = ipaddress.IPv6Network("2000::/3")
 # IPv4 addresses as IPv6-only networks write them, https://www.rfc-editor.org/rfc/rfc6052

@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from artsim.fetch.names import file_stems
 from artsim.fetch.status import Outcome, StatusFile, Wanted, unfinished
 
-__all__ = ["IMAGES", "FetchPlan", "FetchSummary", "make_plan", "recover"]
-
 IMAGES = "images"
 
 

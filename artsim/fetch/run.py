@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.errors import FetchError, StoreError
 from artsim.fetch.choice import ALL, Choice, choose_rows
-from artsim.fetch.finish import TABLE, finish
+from artsim.fetch.finish import finish
 from artsim.fetch.plan import IMAGES, FetchPlan, FetchSummary, make_plan
 from artsim.fetch.settings import DEFAULTS, FetchSettings
 from artsim.fetch.status import Status, StatusFile, Wanted, unfinished
@@ -34,8 +34,6 @@ from artsim.readers import is_url
 
 if TYPE_CHECKING:
     from artsim.fetch.download import Downloader
-
-__all__ = ["IMAGES", "TABLE", "FetchSummary", "check_client", "fetch_pictures"]
 
 _LOCK = ".fetch.lock"
 _TICK_S = 0.1  # between calls of progress

@@ -8,8 +8,6 @@ from artsim import __version__
 from artsim.errors import FetchError
 from artsim.images import MAX_PIXELS
 
-__all__ = ["DEFAULTS", "FetchSettings"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class FetchSettings:

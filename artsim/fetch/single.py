@@ -11,8 +11,6 @@ from artsim.fetch.run import check_client
 from artsim.fetch.settings import DEFAULTS, FetchSettings
 from artsim.fetch.status import Outcome, Status, Wanted, unfinished
 
-__all__ = ["fetch_picture", "fetch_picture_async"]
-
 
 def fetch_picture(url: str, settings: FetchSettings = DEFAULTS) -> bytes:
     """Fetch a picture: only from public addresses, only so large, only if it is one.

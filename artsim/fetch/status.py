@@ -11,8 +11,6 @@ from typing import Self
 
 from artsim.store import write_whole
 
-__all__ = ["STATUS_FILE", "Outcome", "Status", "StatusFile", "Wanted", "unfinished"]
-
 STATUS_FILE = "status.jsonl"
 
 

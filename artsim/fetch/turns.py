@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 
 from artsim.fetch.status import Wanted
 
-__all__ = ["Turn", "Turns"]
-
 _WAITING = 32  # pictures of a host that may wait for another attempt before no new one is started
 
 

@@ -13,8 +13,6 @@ from PIL import Image, ImageCms
 
 from artsim.images.opening import one_line
 
-__all__ = ["BITS_PER_SAMPLE", "Profile", "judge_profile", "srgb"]
-
 # ICC color space of a profile -> the Pillow mode whose pixels it describes.
 _PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 

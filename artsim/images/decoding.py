@@ -14,8 +14,6 @@ from artsim.images.color import srgb
 from artsim.images.opening import MAX_PIXELS, check_sums, open_picture, quiet, refusing
 from artsim.images.upright import find_turn, turned
 
-__all__ = ["Picture", "decode"]
-
 # Pixels handed from Pillow to numpy at a time.
 _STRIP = 2**19
 

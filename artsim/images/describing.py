@@ -14,8 +14,6 @@ from artsim.images.color import BITS_PER_SAMPLE, Profile, judge_profile
 from artsim.images.opening import MAX_PIXELS, open_picture, opened, quiet, read_bytes
 from artsim.images.upright import TURNS, find_turn, turned
 
-__all__ = ["Description", "describe"]
-
 # Formats of several pages or frames. The further pictures of an MPO are previews, those of a PSD
 # its layers.
 _PAGED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")

@@ -16,17 +16,6 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from artsim.errors import ImageError
 
-__all__ = [
-    "MAX_PIXELS",
-    "check_sums",
-    "one_line",
-    "open_picture",
-    "opened",
-    "quiet",
-    "read_bytes",
-    "refusing",
-]
-
 # 16,384 x 16,384. Pillow holds 4 bytes a pixel and the array 3, so the largest picture costs
 # 1.75 GiB in the thread that decodes it; almost every museum scan is below.
 MAX_PIXELS = 2**28

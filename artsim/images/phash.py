@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["BITS", "groups_of", "near_pairs", "perceptual_hash"]
-
 BITS = 64
 _SIDE = 32  # pixels
 _KEPT = 8  # frequencies a side

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from PIL import Image
 
-__all__ = ["TURNS", "find_turn", "turned"]
-
 # EXIF orientation -> what makes the picture upright; 1 is upright already.
 _ORIENTATION_TAG = 0x0112
 TURNS = {

@@ -34,8 +34,6 @@ from artsim.index.vector_index import VectorIndex
 from artsim.index.vectors import Vectors, write_vectors
 from artsim.store import Store, clear_left, write_whole
 
-__all__ = ["build_index"]
-
 _ENCODED = 1 << 14  # rows at a time
 _GROWN = 2  # so many times the rows, or the candidates needed, and codes are trained again
 

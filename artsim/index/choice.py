@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 from artsim.index.note import FLAT, Goals, IndexKind
 
-__all__ = ["Shape", "choose_shapes"]
-
 _NUMBERS_PER_S = 3e9  # float32 that exact search compares, 12 GB/s: what one core reads
 _PIECES = (32, 64, 128, 256)  # that a vector is cut into, four bits each
 _SCANNED_ROWS = 500_000  # beyond, codes are sorted into cells: 1M took 6.5 ms, in cells 2 ms

@@ -15,8 +15,6 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Coder", "learn", "restore"]
-
 _PIECES = 16  # learned for each cut: what four bits name
 _SAMPLE = 1 << 14  # rows that the pieces are trained on
 _CELL_SAMPLE = 40  # rows that a cell's center is trained on

@@ -11,8 +11,6 @@ from artsim.index.note import index_file
 from artsim.index.vectors import Vectors, unit
 from artsim.store import Store, write_whole
 
-__all__ = ["flat_in_memory", "flat_vectors", "open_flat", "write_flat"]
-
 
 def write_flat(store: Store, tap: str) -> None:
     """Write a flat index as faiss does, but part by part: memory is one part's vectors."""

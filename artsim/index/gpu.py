@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from artsim.errors import SearchError
 from artsim.index.vector_index import VectorIndex
 
-__all__ = ["count_gpus", "to_gpu"]
-
 _BLOCK = 1 << 16  # rows copied at a time
 _SPARE = 4  # times as many as requested: half precision moves a cosine by about 1e-4
 _MOST = 2048  # that faiss finds at a time on a GPU

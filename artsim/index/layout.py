@@ -23,8 +23,6 @@ from artsim.index.vectors import Vectors, unit
 from artsim.metrics.neighbors import NO_ROW, nearest
 from artsim.store import Store, write_whole
 
-__all__ = ["LayoutPlan", "lay_out", "layout_file", "make_layout", "read_layout", "write_table"]
-
 _SETTINGS = b"artsim"  # key in the Parquet file
 _BLOCK = 8192  # rows read at a time
 _PLACED_BY = 5  # neighbors in the sample that a picture outside it is placed by

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from artsim.index.vector_index import NEIGHBORS, VectorIndex, candidates, compares_all
 from artsim.index.vectors import Vectors
 
-__all__ = ["Queries", "Reach", "draw", "median_latency", "reach_of"]
-
 _QUERIES = 256
 _BLOCK = 1 << 14  # rows compared at a time
 _MOST = 2000  # candidates; more cost more than longer codes

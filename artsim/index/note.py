@@ -15,23 +15,6 @@ from typing import Any
 from artsim.errors import SearchError
 from artsim.store import Store, write_whole
 
-__all__ = [
-    "FLAT",
-    "Goals",
-    "IndexInfo",
-    "IndexKind",
-    "codes_file",
-    "files_of",
-    "index_file",
-    "is_current",
-    "parts_of",
-    "read_note",
-    "sizes",
-    "vectors_file",
-    "withdraw_note",
-    "write_note",
-]
-
 FLAT = "Flat"  # faiss's name of exact search
 
 

@@ -21,8 +21,6 @@ from artsim.index.vector_index import VectorIndex
 from artsim.index.vectors import Vectors
 from artsim.store import Store
 
-__all__ = ["open_index"]
-
 
 def open_index(store: Store, tap: str) -> VectorIndex:
     """Open the search index of a tap, its vectors memory-mapped.

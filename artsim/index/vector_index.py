@@ -11,8 +11,6 @@ from artsim.index.codes import fill
 from artsim.index.note import IndexInfo
 from artsim.index.vectors import Vectors, unit
 
-__all__ = ["NEIGHBORS", "VectorIndex", "candidates", "compares_all"]
-
 NEIGHBORS = 10  # that recall is measured by; fewer are looked for among as many candidates
 
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]  # cosines and rows

@@ -19,8 +19,6 @@ from artsim.errors import SearchError
 
 Blocks = Callable[[], Iterable[NDArray[np.floating]]]
 
-__all__ = ["Vectors", "unit", "write_vectors"]
-
 _BLOCK = 1 << 17  # numbers looked at at a time: they stay in the processor's cache
 _ALONE = 1 << 22  # numbers that a thread is worth starting for: about 2 ms
 _EXPONENT = 15  # the largest number of a row lies in [2 ** 14, 2 ** 15); float16 ends at 2 ** 16

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Bars", "black_bars"]
-
 _BLACK = 12  # of 255: the brightest channel of a bar
 _RIPPLE = 48  # of 255: what JPEG adds to a bar beside its edge
 _BAR_SHARE = 0.02  # of a side: a thinner bar is a frame or a scan's edge

@@ -27,8 +27,6 @@ from artsim.readers import is_url
 from artsim.splits import sample_per_class
 from artsim.store import large_text
 
-__all__ = ["Inspection", "Sample", "inspect_collection"]
-
 
 @dataclass(frozen=True)
 class Sample:

@@ -22,18 +22,6 @@ from artsim.datatypes import FieldType
 from artsim.readers import is_identifier
 from artsim.splits import k_fold, part_of
 
-__all__ = [
-    "FOLDS",
-    "Baseline",
-    "ColumnSummary",
-    "LabelSummary",
-    "describe_columns",
-    "describe_label",
-    "metadata_baseline",
-    "predictors",
-    "spellings",
-]
-
 FOLDS = 5
 BASELINE_ROWS = 100_000  # drawn at random where there are more
 

@@ -18,8 +18,6 @@ from artsim.inspection.scans import content_hash
 from artsim.inspection.settings import InspectSettings
 from artsim.splits import WITHIN
 
-__all__ = ["find_duplicates"]
-
 _ONE_SHAPE = math.log(1.1)  # how much the aspects of copies may differ
 _DETAIL = 80  # characters of values that still are a label and no text
 

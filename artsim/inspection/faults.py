@@ -16,8 +16,6 @@ from artsim.inspection.scans import Look, look_at
 from artsim.inspection.settings import InspectSettings
 from artsim.readers import printable
 
-__all__ = ["find_in_rows", "look_at_pictures"]
-
 _REPORT_EVERY = 256  # files between two calls of progress
 
 

@@ -15,18 +15,6 @@ from numpy.typing import NDArray
 from artsim.errors import ReaderError
 from artsim.readers import is_hidden, is_picture, is_url
 
-__all__ = [
-    "NONE",
-    "UNNAMED",
-    "WEB",
-    "Files",
-    "Matched",
-    "closest",
-    "list_files",
-    "look_alike",
-    "match",
-]
-
 NONE = -1  # a row whose picture is not there
 WEB = -2  # a row whose picture is on the web
 UNNAMED = -3  # a row that names no picture

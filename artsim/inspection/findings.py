@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
-__all__ = ["EXPLANATIONS", "Example", "Finding", "FindingKind", "FindingText", "Findings", "Weight"]
-
 
 class FindingKind(StrEnum):
     """A kind of fault."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field
 
 from artsim.images import Description, judge_profile
 
-__all__ = ["JPEG", "glance"]
-
 JPEG = b"\xff\xd8\xff"  # how a file begins
 
 _SEGMENT = struct.Struct(">BBH")  # 0xff, marker, bytes that follow with these two

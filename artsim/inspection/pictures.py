@@ -14,8 +14,6 @@ from artsim.inspection.files import Files, Matched
 from artsim.inspection.findings import Example
 from artsim.inspection.scans import Look
 
-__all__ = ["QUANTILES", "PictureScan", "Rows", "Sizes", "sizes_by_row"]
-
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 
 

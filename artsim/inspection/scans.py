@@ -15,8 +15,6 @@ from artsim.images import Description, decode, describe, perceptual_hash, read_b
 from artsim.inspection.bars import Bars, black_bars
 from artsim.inspection.headers import JPEG, glance
 
-__all__ = ["Look", "content_hash", "look_at"]
-
 _CHUNK = 64  # files that a thread takes at a time
 _HEAD, _LONG_HEAD = 2**14, 2**17  # bytes at the beginning: with these most, or nearly all, headers
 _TAIL = 4096  # bytes at the end of a file, where pictures of one size differ first

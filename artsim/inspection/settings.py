@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from artsim.images import MAX_PIXELS
 
-__all__ = ["DEFAULTS", "InspectSettings"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class InspectSettings:

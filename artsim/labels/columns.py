@@ -14,15 +14,6 @@ from artsim.labels.label import encode
 from artsim.labels.old_expressions import to_sql
 from artsim.store import DerivedLabel, Store, lock_index
 
-__all__ = [
-    "add_label",
-    "codes_of",
-    "derivation_of",
-    "derived_labels",
-    "remove_label",
-    "values_of",
-]
-
 # What a label may be derived from, besides the metadata.
 _OWN = ("id", "image", "width", "height")
 

@@ -34,8 +34,6 @@ from artsim.labels.sql import (
     time_limit,
 )
 
-__all__ = ["Derivation", "is_derivation", "parse_label", "short_name"]
-
 _NAME = re.compile(r"\s*(?P<name>[^\W\d]\w*|\"(?:[^\"]|\"\")+\")\s*=(?![=~])")
 _SHOWN = 150  # characters of a label in a message
 _EXAMPLE = "NAME = EXPRESSION, such as century = ceil(year / 100)"

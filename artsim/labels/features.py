@@ -17,8 +17,6 @@ from artsim.labels.fitness import is_id_name, why_id, why_not_label
 from artsim.labels.reading import numbers_of
 from artsim.store import Store
 
-__all__ = ["SHAPE", "Columns", "FeatureColumn", "Metadata", "read_metadata", "refuse_label"]
-
 SHAPE = ("width", "height", "aspect_ratio")  # known of every picture, whatever the catalog contains
 
 _NAMES_ROWS = ("id", "image", "content_hash", "file_mtime_ns")

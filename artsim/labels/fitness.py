@@ -9,8 +9,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["is_id_name", "why_id", "why_not_label"]
-
 _MANY = 100  # whole numbers that do not all differ by chance
 # 'id', 'Object ID', 'accession_number', 'objectid', 'objectID'; not 'paid'
 _ID_NAME = re.compile(

@@ -9,8 +9,6 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Label", "LabelKind", "encode", "multiclass", "multilabel", "number"]
-
 _STRATA = 10  # of a number, so that each part of a split has small ones and large ones
 
 Codes = NDArray[np.int64]

@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-__all__ = ["has_old_signs", "to_sql"]
-
 _TOKEN = re.compile(
     r"""\s*( '(?:[^']|'')*'
       | (?: "(?:[^"]|"")+" | [^\W\d]\w* ) (?:\s*\.\s*(?:begin|end)\b)?

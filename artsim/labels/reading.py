@@ -17,14 +17,6 @@ from artsim.labels.fitness import why_id, why_not_label
 from artsim.labels.label import Label, LabelKind, multiclass, multilabel, number
 from artsim.store import Store
 
-__all__ = [
-    "label_columns",
-    "label_values",
-    "numbers_of",
-    "read_label",
-    "read_multiclass",
-]
-
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
 
 

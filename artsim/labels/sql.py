@@ -19,8 +19,6 @@ import pyarrow.compute as pc
 
 from artsim.errors import ArtsimError
 
-__all__ = ["Parsed", "catalog_table", "connect", "parse_sql", "quoted", "reason", "time_limit"]
-
 _SECONDS = 60.0  # that an expression may take over all rows
 
 

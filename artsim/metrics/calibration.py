@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["calibrate", "log_loss", "log_softmax", "restrain"]
-
 Scores = NDArray[np.floating]
 Columns = NDArray[np.integer]
 

@@ -23,8 +23,6 @@ from artsim.metrics.neighbors import (
     nearest_inner,
 )
 
-__all__ = ["Hubness", "csls", "hubness", "k_occurrence", "k_occurrence_skew", "mutual_proximity"]
-
 _K = 10  # neighbors among which hubs are counted, as is usual
 _PAIR_BYTES = 40  # similarity, nearness, key and what they are made of
 _BLOCK = 1 << 13  # vectors made float64 at a time

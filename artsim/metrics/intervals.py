@@ -18,8 +18,6 @@ from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.metrics.ranking import Ranking, average_precisions, resampled_precisions
 
-__all__ = ["estimate_map", "estimate_mean", "estimate_share", "share_estimate", "wilson"]
-
 _LEVEL = 0.95
 _RESAMPLES = 2_000  # of a mean
 _RANKING_RESAMPLES = 1_000  # of a mean average precision

@@ -27,8 +27,6 @@ from torch import Tensor
 from artsim.errors import EvaluationError
 from artsim.metrics.losses import Loss, Sigmoid, Softmax
 
-__all__ = ["STRENGTHS", "LinearPath", "fit_multinomial", "fit_one_vs_rest"]
-
 STRENGTHS = tuple(float(c) for c in np.logspace(-6, 5, 45))
 
 # L-BFGS underestimates how far it is from an optimum where the penalty is weak: at the default grid

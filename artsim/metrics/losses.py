@@ -5,8 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-__all__ = ["Loss", "Sigmoid", "Softmax"]
-
 
 class Softmax:
     """Cross entropy of one class a row: all parameters are one problem."""

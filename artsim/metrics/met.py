@@ -23,16 +23,6 @@ from artsim.metrics.intervals import estimate_share
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
 from artsim.splits import Split
 
-__all__ = [
-    "MET_KS",
-    "SHARPNESSES",
-    "MetScore",
-    "Whitening",
-    "confidences",
-    "evaluate_met",
-    "whiten",
-]
-
 MET_KS = (1, 2, 3, 5, 7, 10, 15, 20, 50)
 SHARPNESSES = (0.01, 0.1, 1.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0, 500.0)
 

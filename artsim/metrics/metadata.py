@@ -21,8 +21,6 @@ from artsim.metrics.registry import estimate_main, main_metric
 from artsim.metrics.selection import MulticlassTask, MultilabelTask
 from artsim.splits import Split
 
-__all__ = ["MetadataBaseline", "metadata_baseline"]
-
 _MOST_CLASSES = 100  # the commonest; a class with fewer rows is not predicted
 _MOST_ROWS = 10_000  # to fit, drawn at random where there are more
 _STRENGTHS = (0.1, 10.0)  # of linear models

@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 
-__all__ = ["PairedDifference", "paired_bootstrap"]
-
 _RESAMPLES = 10_000
 _AT_ONCE = 1 << 22  # numbers drawn at a time: 32 MB
 

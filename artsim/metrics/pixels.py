@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 
-__all__ = ["rmse", "ssim"]
-
 Gray = NDArray[np.uint8]
 
 

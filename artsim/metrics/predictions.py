@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from artsim.labels import Label, LabelKind
 from artsim.metrics.ranking import Ranking
 
-__all__ = ["Predictions", "constant_predictions"]
-
 _NO_RANKING = Ranking.of(np.zeros((0, 0), dtype=bool), np.zeros((0, 0)))
 
 

@@ -25,8 +25,6 @@ from artsim.metrics.ridge import ALPHAS, fit_ridge
 from artsim.metrics.selection import Head, MulticlassTask, MultilabelTask, fit_head
 from artsim.splits import Split, split
 
-__all__ = ["Probe", "fit_probe"]
-
 _VALIDATION = 0.1  # of the train rows, where there are no validation rows
 _TOP = 5
 

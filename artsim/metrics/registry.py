@@ -18,17 +18,6 @@ from artsim.metrics.intervals import estimate_map, estimate_mean, estimate_share
 from artsim.metrics.predictions import Predictions, constant_predictions
 from artsim.metrics.ranking import Ranking, average_precisions
 
-__all__ = [
-    "METRICS",
-    "Metric",
-    "baseline",
-    "estimate_main",
-    "main_metric",
-    "metrics_of",
-    "score",
-    "scores_to_json",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:

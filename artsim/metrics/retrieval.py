@@ -29,16 +29,6 @@ from artsim.errors import EvaluationError
 from artsim.labels import Label
 from artsim.metrics.neighbors import BUDGET_BYTES, NO_ROW, Neighbors, check_unit_vectors, nearest
 
-__all__ = [
-    "RETRIEVAL_KS",
-    "RetrievalEvaluation",
-    "auc",
-    "evaluate_retrieval",
-    "pair_scores",
-    "score_hits",
-    "score_rankings",
-]
-
 RETRIEVAL_KS = (1, 5, 10, 20, 100)
 
 _RANKING_BYTES = 64 << 20  # of the rankings that are scored at a time

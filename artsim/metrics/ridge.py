@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.metrics.logistic import LinearPath
 
-__all__ = ["ALPHAS", "fit_ridge"]
-
 ALPHAS = tuple(float(a) for a in np.logspace(-6, 5, 45))
 
 

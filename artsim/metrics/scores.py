@@ -13,17 +13,6 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 
-__all__ = [
-    "accuracy",
-    "average_precision",
-    "balanced_accuracy",
-    "cohen_kappa",
-    "confusion",
-    "global_average_precision",
-    "macro_f1",
-    "top_accuracy",
-]
-
 Codes = NDArray[np.integer]
 
 

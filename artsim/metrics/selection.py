@@ -15,8 +15,6 @@ from artsim.metrics import scores as metrics
 from artsim.metrics.calibration import calibrate, log_loss, log_softmax, restrain
 from artsim.metrics.logistic import LinearPath, fit_multinomial, fit_one_vs_rest
 
-__all__ = ["Head", "LinearTask", "MulticlassTask", "MultilabelTask", "choose", "fit_head"]
-
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]

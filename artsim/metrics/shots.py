@@ -15,8 +15,6 @@ from artsim.metrics.logistic import STRENGTHS
 from artsim.metrics.selection import Head, MulticlassTask, choose
 from artsim.splits import Split, sample_per_class
 
-__all__ = ["FewShot", "few_shot"]
-
 Array = NDArray[np.floating]
 Codes = NDArray[np.integer]
 Rows = NDArray[np.int64]

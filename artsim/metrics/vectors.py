@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from artsim.metrics.neighbors import check_unit_vectors
 
-__all__ = ["to_unit"]
-
 
 def to_unit(
     vectors: NDArray[np.floating], name: str

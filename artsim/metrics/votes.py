@@ -16,17 +16,6 @@ from artsim.errors import EvaluationError
 from artsim.labels import Label
 from artsim.metrics.neighbors import NO_ROW, Neighbors
 
-__all__ = [
-    "KNN_KS",
-    "TEMPERATURE",
-    "MultilabelVotes",
-    "Votes",
-    "predict_numbers",
-    "vote",
-    "vote_multilabel",
-    "vote_weights",
-]
-
 KNN_KS = (1, 5, 10, 20, 100, 200)  # numbers of neighbors that evaluations try
 TEMPERATURE = 0.07  # of Wu et al. 2018 and of DINO
 

@@ -14,8 +14,6 @@ from torch import Tensor
 from artsim.errors import ModelError
 from artsim.models.taps import TappedNetwork
 
-__all__ = ["Backend", "OpenVinoBackend", "TorchBackend", "cpu_computes_bfloat16"]
-
 # The converted network must agree with torch on noise, which is harder than pictures are.
 _AGREEMENT = {torch.float32: 0.999, torch.bfloat16: 0.95}  # least cosine
 _PRECISION = {torch.float32: "f32", torch.bfloat16: "bf16"}

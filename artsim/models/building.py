@@ -15,15 +15,6 @@ from artsim.models.network import Network, frozen, untrained_alike
 from artsim.models.sources import open_clip, run, timm
 from artsim.models.trained import BACKBONE, KEPT, Body, read_model
 
-__all__ = [
-    "SOURCES",
-    "ModelSource",
-    "build_network",
-    "find_source",
-    "list_architectures",
-    "new_body",
-]
-
 
 class ModelSource(Protocol):
     """A module of `artsim.models.sources`."""

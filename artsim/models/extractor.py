@@ -20,8 +20,6 @@ from artsim.models.building import build_network, find_source
 from artsim.models.network import weights_sha256
 from artsim.models.taps import TappedNetwork
 
-__all__ = ["Compute", "Extractor", "find_device", "load_extractor"]
-
 logger = logging.getLogger(__name__)
 
 

@@ -17,8 +17,6 @@ from torch import Tensor, nn
 
 from artsim.models.network import Network
 
-__all__ = ["TensorLayout", "find_layout", "output_shapes"]
-
 PROBED = 2  # pictures in the batch that shapes are taken from
 
 

@@ -13,8 +13,6 @@ from torch import nn
 
 from artsim.datatypes import Preprocessing
 
-__all__ = ["RANDOM_SEED", "Network", "features_of", "frozen", "untrained_alike", "weights_sha256"]
-
 RANDOM_SEED = 0  # of untrained weights
 
 

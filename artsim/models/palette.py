@@ -13,8 +13,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-__all__ = ["PALETTE_DIM", "ColorHistogram", "lab"]
-
 # In CIELAB's units, of which 2.3 are a just noticeable difference.
 _STEP = 20  # from one bin's center to the next
 _SPREAD = 15.0  # the standard deviation of a pixel's distribution along each axis

@@ -17,8 +17,6 @@ from artsim.datatypes import Tap
 from artsim.errors import ModelError
 from artsim.models.layouts import TensorLayout
 
-__all__ = ["POOLINGS", "Gram", "Pooled", "Pooling", "average", "gem", "maximum", "pool_maps"]
-
 GRAM_DIM = 1024  # numbers that a Gram matrix is projected to unless the spec says otherwise
 GRAM_MAX_DIM = 65_536
 GRAM_SEED = 0

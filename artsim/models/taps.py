@@ -17,8 +17,6 @@ from artsim.models.network import Network
 from artsim.models.palette import PALETTE_DIM, ColorHistogram
 from artsim.models.poolings import POOLINGS
 
-__all__ = ["Layer", "TappedNetwork", "friendly_names", "list_layers"]
-
 _PIXELS = "the pixels"  # in the place of a module's path; no path has a blank
 _TOWER = "visual."  # where an open_clip network keeps its picture half; a spec need not say it
 

@@ -24,18 +24,6 @@ from artsim.models.architectures import ARCHITECTURES, Classifier, HeadShape
 from artsim.models.network import frozen, untrained_alike
 from artsim.models.sources import open_clip, timm
 
-__all__ = [
-    "BACKBONE",
-    "KEPT",
-    "Body",
-    "TrainedModel",
-    "TrainedTask",
-    "build_body",
-    "load_classifier",
-    "model_files",
-    "read_model",
-]
-
 FORMAT = 1
 BACKBONE = "backbone"  # the architecture of timm's and open_clip's networks
 KEPT = "keep_classifier"  # an argument of it, where it embeds by ImageNet's classes

@@ -16,8 +16,6 @@ from artsim.errors import ModelError
 from artsim.models.network import untrained_alike, weights_sha256
 from artsim.models.sources.open_clip import ImageTower, create_open_clip
 
-__all__ = ["TextTower", "load_text_tower"]
-
 
 class TextTower:
     """The text half of a CLIP."""

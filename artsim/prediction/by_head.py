@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from artsim.datatypes import Preprocessing
     from artsim.models import Extractor
 
-__all__ = ["HeadPredictor"]
-
 Vectors = NDArray[np.float32]
 
 

@@ -31,8 +31,6 @@ from artsim.training import (
     read_scores,
 )
 
-__all__ = ["PHRASE", "RunPredictor"]
-
 PHRASE = "phrase"  # the label of a tree's predictions in words
 
 

@@ -27,20 +27,6 @@ from artsim.evaluation.probe import LabelProbe, ProbePlan, label_names
 from artsim.labels import LabelKind, Metadata
 from artsim.store import Store, write_whole
 
-__all__ = [
-    "HeadTask",
-    "SavedHead",
-    "check_name",
-    "check_passport",
-    "default_name",
-    "find_head",
-    "head_names",
-    "id_hashes",
-    "load_head",
-    "make_head",
-    "save_head",
-]
-
 FORMAT = 1
 _FOLDER = "heads"
 _OWN = ("name", "created", "index", "fingerprint", "tap", "split", "group", "seed", "version")

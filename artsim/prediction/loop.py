@@ -25,16 +25,6 @@ if TYPE_CHECKING:
 
     from artsim.loader import Loaded
 
-__all__ = [
-    "ImageInput",
-    "Predictor",
-    "is_collection",
-    "predict_collection",
-    "predict_ids",
-    "predict_picture",
-    "read_pictures",
-]
-
 _ROWS = 4096  # of the index, predicted at a time from stored vectors
 
 

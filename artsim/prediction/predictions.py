@@ -12,16 +12,6 @@ from numpy.typing import NDArray
 
 from artsim.labels import LabelKind
 
-__all__ = [
-    "COLUMNS",
-    "ClassProbability",
-    "LabeledNeighbor",
-    "Output",
-    "Prediction",
-    "as_text",
-    "decide",
-]
-
 Value = str | float | list[str] | None
 
 # Columns of a table of predictions, with Arrow's names of their types.

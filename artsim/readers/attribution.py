@@ -17,8 +17,6 @@ import pyarrow.compute as pc
 
 from artsim.datatypes import Catalog
 
-__all__ = ["QUALIFIERS", "Attribution", "parse_artist", "qualifier_of", "with_qualifiers"]
-
 _COLUMNS = ("artist", "artists", "artist_name", "creator", "maker", "painter")  # in this order
 
 # What each qualifier is called, and how catalogs write it before a name.

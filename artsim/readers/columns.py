@@ -15,17 +15,6 @@ import pyarrow.compute as pc
 from artsim.datatypes import RESERVED, FieldType
 from artsim.readers.years import YEARS, years_of
 
-__all__ = [
-    "YEARS",
-    "ColumnGuess",
-    "ColumnType",
-    "convert",
-    "field_names",
-    "is_identifier",
-    "split_list",
-    "strip_lists",
-]
-
 Parsing = Literal["text", "integer", "decimal", "list", "years"]
 
 # A leading zero makes a code, not a number: '0042'. 15 digits are exact as float64, 18 as int64.

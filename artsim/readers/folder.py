@@ -14,8 +14,6 @@ from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import is_hidden, is_picture, printable
 
-__all__ = ["SETTINGS", "detects", "read"]
-
 SETTINGS: tuple[str, ...] = ()
 
 _SPLITS = frozenset(("train", "val", "valid", "validation", "test"))

@@ -18,8 +18,6 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, is_hidden
 from artsim.readers.records import Record, load_json, table_of, text_of
 
-__all__ = ["SETTINGS", "detects", "read"]
-
 SETTINGS: tuple[str, ...] = (
     "size",  # pixels of the longest side of the images' addresses, or max
     "language",  # of labels and values where there are several: en

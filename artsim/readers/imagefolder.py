@@ -16,8 +16,6 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.record_files import read_records
 from artsim.readers.row_columns import RowColumns
 
-__all__ = ["SETTINGS", "detects", "read"]
-
 SETTINGS: tuple[str, ...] = ()
 
 _SPLITS = ("train", "val", "valid", "validation", "test")

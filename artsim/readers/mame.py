@@ -18,8 +18,6 @@ from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import candidate_roots, image_root
 
-__all__ = ["SETTINGS", "detects", "read"]
-
 SETTINGS: tuple[str, ...] = ("encoding",)
 
 _TABLE = "MAMe_dataset.csv"

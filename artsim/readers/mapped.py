@@ -15,8 +15,6 @@ from artsim.readers.pictures import image_root, is_hidden
 from artsim.readers.record_files import SUFFIXES, read_records
 from artsim.readers.row_columns import RowColumns
 
-__all__ = ["MappedReader", "bundled_maps", "read_mapped"]
-
 _BUNDLED = Path(__file__).parent / "maps"
 _LOOKED_AT = 20  # files whose names are looked at to recognize a museum
 

@@ -33,8 +33,6 @@ from artsim.readers.attribution import parse_artist, qualifier_of
 from artsim.readers.nested import Flat, Path_, parse_path, values_at
 from artsim.readers.years import parse_years
 
-__all__ = ["ColumnMap", "ImageMap", "MuseumMap", "load_map"]
-
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _YEAR = re.compile(r"\s*(-?\d{1,4})(?:-\d\d-\d\d.*)?\s*")  # a year, or the day of an ISO date
 _TYPES = ("text", "list", "years", "number")

@@ -20,8 +20,6 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with
 from artsim.readers.years import YEARS, years_of
 
-__all__ = ["SETTINGS", "detects", "read"]
-
 SETTINGS: tuple[str, ...] = ("encoding",)
 
 _IMAGES = ("ImageURL", "ThumbnailURL")  # the first that is there

@@ -12,8 +12,6 @@ from typing import Any, TypeAlias
 
 from artsim.errors import ReaderError
 
-__all__ = ["Flat", "Path_", "flatten", "parse_path", "values_at"]
-
 Flat: TypeAlias = "str | list[str | None] | None"
 Path_: TypeAlias = "tuple[Step, ...]"
 Step: TypeAlias = "tuple[str, str | None, str | None]"  # key, and what its members must have

@@ -19,8 +19,6 @@ from artsim.readers.attribution import Attribution, parse_artist, qualifier_of
 from artsim.readers.delimited import open_delimited
 from artsim.readers.options import ReaderOptions
 
-__all__ = ["SETTINGS", "detects", "read"]
-
 SETTINGS: tuple[str, ...] = (
     "views",  # primary (one an object) or all
     "size",  # pixels of the longest side of the images' addresses, or max

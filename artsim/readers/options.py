@@ -8,8 +8,6 @@ from pathlib import Path
 
 from artsim.errors import ReaderError
 
-__all__ = ["DEFAULT_OPTIONS", "ReaderOptions"]
-
 _FLAGS = {
     "id_column": "--id-column",
     "image_column": "--image-column",

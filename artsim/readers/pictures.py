@@ -9,17 +9,6 @@ from pathlib import Path
 from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
 
-__all__ = [
-    "PICTURE_SUFFIXES",
-    "candidate_roots",
-    "files_with",
-    "image_root",
-    "is_hidden",
-    "is_picture",
-    "is_url",
-    "printable",
-]
-
 # Formats that museums keep. One that this machine cannot decode is still listed, so that it is
 # reported and not silently left out.
 PICTURE_SUFFIXES = frozenset(

@@ -20,8 +20,6 @@ from artsim.readers.delimited import open_delimited
 from artsim.readers.nested import TEXT
 from artsim.readers.records import parse_json
 
-__all__ = ["SUFFIXES", "read_records"]
-
 SUFFIXES = (
     *(".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
     *(".xml", ".xml.gz", ".csv", ".tsv", ".parquet"),

@@ -14,8 +14,6 @@ from artsim.errors import ReaderError
 from artsim.readers.columns import ColumnGuess, convert
 from artsim.readers.delimited import clean
 
-__all__ = ["Record", "load_json", "parse_json", "table_of", "text_of"]
-
 Record = Mapping[str, str | Sequence[str] | None]
 
 

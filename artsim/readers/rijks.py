@@ -20,8 +20,6 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import candidate_roots, files_with, image_root, is_picture, is_url
 from artsim.readers.records import Record, load_json, table_of, text_of
 
-__all__ = ["SETTINGS", "detects", "read"]
-
 SETTINGS: tuple[str, ...] = ("encoding",)
 
 # What a field can be called, without case and []; the first that is there is taken.

@@ -11,8 +11,6 @@ from artsim.readers.columns import ColumnGuess, convert, field_names
 from artsim.readers.nested import Flat
 from artsim.readers.years import YEARS
 
-__all__ = ["RowColumns"]
-
 _BATCH = 2048  # rows held as Python values
 _LIST = pa.list_(pa.string())
 

@@ -21,8 +21,6 @@ from artsim.readers.pictures import files_with, image_root
 from artsim.readers.views import pictures_in, with_views
 from artsim.readers.years import YEARS
 
-__all__ = ["ID_COLUMNS", "IMAGE_COLUMNS", "SETTINGS", "detects", "read"]
-
 SETTINGS: tuple[str, ...] = (
     "encoding",  # cp1252: of a CSV that is not UTF-8
     "separator",  # between the values of lists, if not | or ;

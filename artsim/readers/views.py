@@ -11,8 +11,6 @@ import pyarrow.compute as pc
 from artsim.datatypes import Catalog
 from artsim.readers.pictures import is_picture, is_url
 
-__all__ = ["pictures_in", "with_views"]
-
 
 def with_views(catalog: Catalog, *, every: bool) -> Catalog:
     """Split cells of several pictures, ``a.jpg|b.jpg``: the first is the picture of the row.

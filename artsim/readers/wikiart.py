@@ -23,8 +23,6 @@ from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import candidate_roots, image_root
 
-__all__ = ["SETTINGS", "TASKS", "detects", "read"]
-
 SETTINGS: tuple[str, ...] = ()
 
 TASKS = ("style", "genre", "artist")

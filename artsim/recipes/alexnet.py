@@ -14,8 +14,6 @@ from artsim.errors import ModelError
 from artsim.models import Body, Network
 from artsim.models.architectures import ARCHITECTURES
 
-__all__ = ["ALEXNET", "new_alexnet"]
-
 ALEXNET = "alexnet"  # its name in ARCHITECTURES
 
 _URL = AlexNet_Weights.IMAGENET1K_V1.url

@@ -10,8 +10,6 @@ from artsim.datatypes import Box
 from artsim.errors import ImageError, TrainingError
 from artsim.images import decode, read_bytes
 
-__all__ = ["find_faces"]
-
 _CASCADE = "haarcascade_frontalface_default.xml"
 _SIDE = 512  # pixels of the longest side that is searched
 _LEAST = 0.08  # of the shorter side: a smaller face is of someone in the background

@@ -39,8 +39,6 @@ from artsim.training import (
     warm_then_cosine,
 )
 
-__all__ = ["Config", "train"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

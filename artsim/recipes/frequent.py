@@ -9,8 +9,6 @@ import numpy as np
 from artsim.errors import TrainingError
 from artsim.labels import Label
 
-__all__ = ["in_all", "most_frequent"]
-
 
 def most_frequent(target: Label, n: int, *, without: Sequence[str] = ()) -> Label:
     """Keep a label's most frequent classes; images with none of them lose their label.

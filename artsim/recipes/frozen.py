@@ -19,8 +19,6 @@ from artsim.models import Compute, Extractor, load_extractor
 from artsim.store import Store
 from artsim.training import Run
 
-__all__ = ["embed_rows"]
-
 Rows = NDArray[np.int64]
 Pixels = Iterator[tuple[int, torch.Tensor]]  # position and image, (3, H, W) uint8
 

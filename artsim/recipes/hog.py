@@ -18,8 +18,6 @@ from artsim.metrics import to_unit
 from artsim.store import Store
 from artsim.training import Run, TrainingTask, squashed
 
-__all__ = ["HOG_KS", "hog_neighbors", "hog_of"]
-
 HOG_KS = tuple(range(1, 21))  # candidates for validation to choose from, as in the original
 _SIZE = 224  # pixels: 26 x 26 blocks of 3 x 3 cells of 9 orientations are 54,756 numbers
 

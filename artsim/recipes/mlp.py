@@ -21,8 +21,6 @@ from artsim.models import find_device
 from artsim.splits import Split
 from artsim.training import Run, quiet
 
-__all__ = ["mlp_accuracy"]
-
 _HIDDEN = 512
 _DROPOUT = 0.5
 _LR = 1e-3

@@ -25,8 +25,6 @@ from artsim.recipes.ranking import MEASURES, Measure, rank
 from artsim.store import Store
 from artsim.training import METRICS, Count, Run
 
-__all__ = ["Config", "train"]
-
 _BLOCK_BYTES = 64 << 20  # of what is computed at a time
 _PIXEL_QUERIES = 100  # that are compared with their results pixel by pixel
 

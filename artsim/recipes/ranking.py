@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from artsim.metrics import to_unit
 from artsim.metrics.neighbors import nearest, nearest_inner
 
-__all__ = ["MEASURES", "Measure", "rank"]
-
 Measure = Literal["cosine", "euclidean", "manhattan"]
 MEASURES: tuple[Measure, ...] = ("cosine", "euclidean", "manhattan")
 

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from artsim.store import Store
     from artsim.training import Run
 
-__all__ = ["RECIPES", "Recipe", "RecipeModule", "find_recipe", "load_recipe"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:

@@ -18,8 +18,6 @@ from artsim.splits import joint_splits
 from artsim.store import Store
 from artsim.training import TrainingTask, freeze
 
-__all__ = ["ANONYMOUS", "CLASSES", "LABELS", "PUBLISHED", "Start", "new_start", "read_tasks"]
-
 LABELS = ("creator", "material", "type")
 CLASSES = (15, 22, 76)  # the most frequent of each
 ANONYMOUS = ("anonymous", "anoniem")  # not creators

@@ -30,8 +30,6 @@ from artsim.training import (
     single_task_values,
 )
 
-__all__ = ["Config", "train"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -28,8 +28,6 @@ from artsim.training import (
     seed,
 )
 
-__all__ = ["Config", "train"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

@@ -33,16 +33,6 @@ if TYPE_CHECKING:
 
     from artsim.datatypes import Catalog
 
-__all__ = [
-    "TrainingOptions",
-    "TrainingResult",
-    "open_run_index",
-    "resume_training",
-    "run_command",
-    "train",
-    "train_run",
-]
-
 INDEX = "index"  # the folder in a run's folder where its collection is embedded
 
 Stages = Callable[[str], AbstractContextManager[Progress]]

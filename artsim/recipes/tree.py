@@ -24,8 +24,6 @@ from typing import Any, Self
 from artsim.errors import TrainingError
 from artsim.labels import short_name
 
-__all__ = ["HERITAGE", "TREE", "Branch", "Stage", "Tree", "read_tree"]
-
 TREE = "tree.json"  # in a run's folder
 
 _LEFT_OUT = ("other", "not ")  # a phrase leaves out values that start with these

@@ -14,8 +14,6 @@ from artsim.models import find_device
 from artsim.splits import TRAIN, VAL
 from artsim.training import Learner, Run, TrainingData
 
-__all__ = ["start_as_probe"]
-
 _STRENGTHS = tuple(float(c) for c in np.logspace(-2, 4, 13))
 
 

@@ -37,8 +37,6 @@ from artsim.training import (
     squashed,
 )
 
-__all__ = ["Config", "train"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Config:

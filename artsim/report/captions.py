@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Caption", "as_text", "file_of", "is_url"]
-
 # What museums call their columns (NGA, MoMA, The Met, Cleveland, Chicago, the Rijksmuseum, IIIF).
 # Lower case, without spaces and underscores; the first one with a value is taken.
 _COLUMNS = {

@@ -13,8 +13,6 @@ from artsim.search import IndexEncoder, Match, Query, SearchAnswer, Searcher
 if TYPE_CHECKING:
     from artsim.explain import Regions
 
-__all__ = ["Citation", "cite", "detail_of", "match_figures", "name_of"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Citation:

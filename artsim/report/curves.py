@@ -8,8 +8,6 @@ from pathlib import Path
 from artsim.errors import StoreError
 from artsim.store import write_whole
 
-__all__ = ["save_curves"]
-
 _SIZE_INCHES = (9.0, 3.4)
 
 

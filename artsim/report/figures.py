@@ -20,8 +20,6 @@ from artsim.errors import StoreError
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["Drawing", "curve", "histogram", "lines", "require_matplotlib"]
-
 # Colors that stand for the page's own until the SVG is written.
 _COLORS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(--accent)"}
 _INK, _FAINT, _ACCENT = _COLORS

@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["legend", "overlay"]
-
 Box = tuple[float, float, float, float]  # left, top, right, bottom in fractions of an image
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 

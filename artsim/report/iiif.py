@@ -24,8 +24,6 @@ from artsim.report.pages import save_text
 from artsim.report.thumbnails import data_url, small_copy
 from artsim.search import Match, Query
 
-__all__ = ["manifest", "save_manifest"]
-
 NOWHERE = "https://artsim.invalid"  # a manifest that is not published has ids all the same
 
 _SIDE = 1024  # pixels of the longer side of an image inside the manifest

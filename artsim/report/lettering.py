@@ -9,8 +9,6 @@ from itertools import groupby
 
 from PIL import ImageDraw, ImageFont
 
-__all__ = ["clean", "draw_text", "one_line", "text_width", "wrap"]
-
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 # Searched in this order among the fonts of the system. Pillow's own font comes last: it is always

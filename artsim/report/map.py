@@ -15,8 +15,6 @@ from artsim.errors import ImageError, StoreError
 from artsim.report.sheet import PAPER, save_sheet
 from artsim.report.thumbnails import small_copy
 
-__all__ = ["draw_pictures", "draw_points", "nearest_to_cells"]
-
 _INCHES, _DPI = (11.0, 8.0), 150
 # Paul Tol's bright and vibrant schemes, distinct without red or green vision
 # (https://sronpersonalpages.nl/~pault/), then gray for all other classes.

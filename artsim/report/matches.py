@@ -19,8 +19,6 @@ from artsim.search import Match, Query
 if TYPE_CHECKING:
     from artsim.explain import Regions
 
-__all__ = ["matches_page"]
-
 _SIDE = 360  # pixels of the longer side of an image: 20 to 40 KB as a JPEG
 _SMALL_SIDE = 176  # of those with regions
 

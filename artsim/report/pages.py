@@ -14,8 +14,6 @@ if TYPE_CHECKING:
 
     from artsim.datatypes import Estimate
 
-__all__ = ["cell", "render", "save_text"]
-
 
 def render(template: str, **data: Any) -> str:
     """Fill a template ('study.html'); text in it is escaped, and a missing name is an error."""

@@ -17,8 +17,6 @@ from enum import StrEnum
 import numpy as np
 from PIL import Image
 
-__all__ = ["TerminalProtocol", "beside", "encode"]
-
 _CHUNK = 4096  # characters of a kitty escape sequence, at most
 _COLORS = 256  # that a sixel terminal has
 _SIXEL = 6  # rows of pixels that a line of sixels draws

@@ -9,8 +9,6 @@ from artsim.report.pages import render
 from artsim.report.thumbnails import WorkThumbnails
 from artsim.study import PredictionError, RunStudy
 
-__all__ = ["run_page"]
-
 
 def run_page(found: RunStudy, command: str, *, workers: int = 2) -> tuple[str, int]:
     """Write the page of a run, which ``command`` makes again; return it and its images' number.

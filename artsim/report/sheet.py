@@ -19,8 +19,6 @@ from artsim.report.thumbnails import outline, small_copy
 if TYPE_CHECKING:
     from artsim.explain import Regions
 
-__all__ = ["Tile", "contact_sheet", "save_sheet"]
-
 # All sizes are in pixels.
 TILE = 220  # the square that a match is fitted into
 QUERY = 400  # the square that the query is fitted into

@@ -9,8 +9,6 @@ from collections.abc import Iterable, Sequence
 from artsim.report.captions import as_text
 from artsim.search import Match
 
-__all__ = ["csv_text", "matches_csv"]
-
 _MARK = "\ufeff"  # at the start: spreadsheets recognize UTF-8 by it
 
 # What a spreadsheet runs as a formula (https://owasp.org/www-community/attacks/CSV_Injection).

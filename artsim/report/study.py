@@ -11,8 +11,6 @@ from artsim.report.thumbnails import WorkThumbnails
 from artsim.report.vector_map import MapDrawing, draw_map
 from artsim.study import Curve, LabelStudy, Outlier, PredictionError, Study
 
-__all__ = ["study_page"]
-
 _SETTINGS = {"k": "Neighbors", "C": "Probe: inverse penalty C", "alpha": "Probe: penalty"}
 
 

@@ -16,14 +16,6 @@ from artsim.report.pages import cell, save_text
 from artsim.report.spreadsheet import csv_text
 from artsim.study import LabelStudy, MethodScore, Neighbor, SplitFacts, Study
 
-__all__ = [
-    "StudyTable",
-    "label_tables",
-    "markdown",
-    "study_tables",
-    "write_csv",
-]
-
 ORDINARY = "ordinary"  # the split that is not grouped
 
 _ESCAPED = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", "*": "\\*", "_": "\\_", "`": "\\`"})

@@ -19,17 +19,6 @@ from artsim.images import decode, read_bytes
 if TYPE_CHECKING:
     from artsim.study import Outlier, PredictionError, Work
 
-__all__ = [
-    "PageThumbnails",
-    "Thumbnail",
-    "WorkThumbnails",
-    "data_url",
-    "embedded",
-    "outline",
-    "small_copy",
-    "thumbnail",
-]
-
 _QUALITY = 72  # of the small JPEGs
 _SIDE = 144  # pixels of the longer side
 _LARGE, _SMALL = 184, 104  # of a work that is looked at, and of its neighbors

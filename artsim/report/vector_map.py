@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from artsim.study import LabelStudy, VectorMap
 
-__all__ = ["ClassDots", "MapDrawing", "draw_map"]
-
 _HUES = 8  # classes that have a color of their own; as many as the stylesheet has
 _MAPS = 24  # classes that have a small map of their own
 _SIDE, _MARGIN = 400, 10  # of a map, in its own units

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 from artsim.sample.sketch import Hand, Palette
 
-__all__ = ["ARTISTS", "Artist"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Artist:

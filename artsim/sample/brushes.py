@@ -12,8 +12,6 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from artsim.sample.sketch import Array, Color, Sketch, as_image, blend, noise
 
-__all__ = ["BRUSHES"]
-
 
 class _Mark(NamedTuple):
     """One kind of stroke."""

@@ -11,8 +11,6 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from artsim.sample.brushes import BRUSHES
 from artsim.sample.sketch import Array, Sketch, as_image, noise
 
-__all__ = ["MEDIA"]
-
 
 def oil(s: Sketch) -> Image.Image:
     """Paint in strokes on a canvas, lit from the upper left."""

@@ -14,8 +14,6 @@ from artsim.sample.media import MEDIA
 from artsim.sample.scenes import SCENES
 from artsim.sample.sketch import Palette, Sketch
 
-__all__ = ["make_sample"]
-
 LONG_SIDE = (260, 460)  # pixels, shortest and longest
 SHORT_SIDE_MIN = 200  # pixels
 ASPECTS = (1.0, 1.2, 1.25, 1.33, 1.5)  # long side by short side

@@ -27,8 +27,6 @@ from artsim.sample.things import (
     tree,
 )
 
-__all__ = ["SCENES"]
-
 BEYOND = 9  # pixels that fills reach beyond the picture, so that a stray hand leaves no gap
 
 # What faces are painted with, beside the palette.

@@ -12,21 +12,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageColor, ImageDraw, ImageOps
 
-__all__ = [
-    "Array",
-    "Color",
-    "Hand",
-    "Palette",
-    "Point",
-    "Sketch",
-    "as_image",
-    "at",
-    "blend",
-    "curve",
-    "ellipse",
-    "noise",
-]
-
 Array = npt.NDArray[np.float32]
 Color = tuple[int, int, int]
 Point = tuple[float, float]

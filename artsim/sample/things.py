@@ -6,24 +6,6 @@ import math
 
 from artsim.sample.sketch import Color, Point, Sketch, at, blend, curve, ellipse
 
-__all__ = [
-    "bird",
-    "boat",
-    "bottle",
-    "bowl",
-    "cat",
-    "face",
-    "fish",
-    "flower",
-    "fruit",
-    "gabled_house",
-    "headgear",
-    "house",
-    "jug",
-    "lighthouse",
-    "tree",
-]
-
 # Sizes are in pixels; a thing stands on its ``foot`` or lies around its ``center``.
 
 

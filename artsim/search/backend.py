@@ -19,8 +19,6 @@ from artsim.search.works import Works
 if TYPE_CHECKING:
     from artsim.search.opened import Opened
 
-__all__ = ["FaissBackend", "Keys", "Nearest", "SearchBackend"]
-
 Keys = NDArray[np.int64]  # the rows of the index, from 0; a copy keeps them with its vectors
 Nearest = list[tuple[NDArray[np.float32], Keys]]  # of each query: cosines, best first, and keys
 

@@ -21,8 +21,6 @@ from artsim.datatypes import FieldType
 from artsim.errors import SearchError
 from artsim.labels import catalog_table, connect, parse_sql, quoted, reason, time_limit
 
-__all__ = ["Condition", "Op", "RowFilter"]
-
 _REMEMBERED = 32  # filters whose rows are kept: 8 bytes a row each
 
 _LIMIT = 2**127  # of numbers: larger whole ones DuckDB does not hold

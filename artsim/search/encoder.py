@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from artsim.models import Compute, Extractor, TextTower
 
-__all__ = ["Encoder", "IndexEncoder", "load_index_extractor"]
-
 Vectors = dict[str, NDArray[np.float32]]  # by tap
 
 

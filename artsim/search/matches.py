@@ -13,8 +13,6 @@ from artsim.datatypes import Box
 if TYPE_CHECKING:
     from artsim.search.methods import Method
 
-__all__ = ["Match", "Query", "SearchAnswer"]
-
 
 @dataclass(frozen=True)
 class Match:

@@ -17,8 +17,6 @@ from artsim.store import Store
 if TYPE_CHECKING:
     from artsim.search.opened import Opened
 
-__all__ = ["Method", "cosines", "find_methods", "joined"]
-
 _GRAM, _STYLE, _CONTENT = "gram", "style", "content"
 _BLOCK = 4096  # pairs compared at a time
 

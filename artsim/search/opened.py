@@ -12,8 +12,6 @@ from artsim.search.tiles import Tiles, open_tiles
 from artsim.search.works import Works
 from artsim.store import Store
 
-__all__ = ["Opened"]
-
 
 class Opened:
     """An index and what encodes requests to it. Safe to use from several threads.

@@ -19,8 +19,6 @@ from numpy.typing import NDArray
 from artsim.errors import StoreError
 from artsim.store import Store, write_whole
 
-__all__ = ["RandomPairs", "random_pairs", "remembered"]
-
 PAIRS = 20_000
 SEED = 0
 _KEPT = 2_000  # of the sorted scores, evenly spaced

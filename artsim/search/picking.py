@@ -8,8 +8,6 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["best", "pick"]
-
 
 def best(scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
     """Return the places of the n highest scores, highest first; of equal ones the first."""

@@ -21,8 +21,6 @@ from artsim.search.requests import SearchRequest
 from artsim.search.terms import Encoded
 from artsim.search.works import Works
 
-__all__ = ["SearchPlan", "Vocabulary", "check_conditions", "make_plan"]
-
 _DEEPER = 4  # times as many candidates are looked at where limits leave too few
 _CANCELLED = 1e-6  # the length of a sum of unit vectors that is none
 

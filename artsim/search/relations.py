@@ -12,8 +12,6 @@ from artsim.search.matches import Query
 from artsim.search.requests import SearchRequest
 from artsim.search.works import Works
 
-__all__ = ["check_relations", "relations"]
-
 
 def relations(
     request: SearchRequest, queries: Sequence[Query], works: Works

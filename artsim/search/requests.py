@@ -11,8 +11,6 @@ from artsim.datatypes import Box
 from artsim.errors import SearchError
 from artsim.search.conditions import Condition
 
-__all__ = ["Aspect", "SearchRequest", "Term"]
-
 _MOST_YEARS = 1_000_000  # between two works: older than any, and no number is too large to add
 
 

@@ -23,8 +23,6 @@ from artsim.search.terms import encode
 from artsim.search.works import Works
 from artsim.store import Store
 
-__all__ = ["Searcher"]
-
 _PAIRS_KEPT = 64  # combinations of methods whose random pairs are kept: 160 kB each
 
 Rows = NDArray[np.int64]

@@ -22,8 +22,6 @@ from artsim.search.requests import Term
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["Encoded", "encode"]
-
 _BATCH = 32  # pictures in one forward pass
 _ABORTING = (ModelError, StoreError)  # that hold for every term
 

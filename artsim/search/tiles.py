@@ -16,8 +16,6 @@ from artsim.errors import SearchError, StoreError
 from artsim.index import Vectors, unit, write_vectors
 from artsim.store import Store, write_whole
 
-__all__ = ["Tiles", "open_tiles"]
-
 _BLOCK = 4096  # works compared at a time
 
 Rows = NDArray[np.int64]

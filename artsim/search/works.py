@@ -19,8 +19,6 @@ from artsim.labels import derivation_of, derived_labels
 from artsim.search.conditions import RowFilter
 from artsim.store import Store, indices, large_text, text_scalar
 
-__all__ = ["Works", "locate"]
-
 # What a condition may use besides the metadata.
 _OWN = {
     "id": FieldType.TEXT,

@@ -25,8 +25,6 @@ from artsim.server.routes import api
 from artsim.server.settings import Limits
 from artsim.server.uploads import Uploads
 
-__all__ = ["make_app"]
-
 _PAGE = Path(__file__).parent / "page"
 _LOOK_SECONDS = 1.0  # between two looks at what is served
 

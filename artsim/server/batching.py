@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from artsim.errors import ArtsimError
 from artsim.search import SearchAnswer, Searcher, SearchRequest
 
-__all__ = ["Batcher"]
-
 _TOGETHER = {"ids": 64, "pictures": 16}  # questions answered at once
 
 

@@ -14,8 +14,6 @@ from artsim.datatypes import FieldType
 from artsim.search import Condition, Works
 from artsim.store import indices
 
-__all__ = ["count_values", "facet_columns"]
-
 _MOST_VALUES = 2000  # a column with more distinct ones is no facet
 _SHOWN = 30  # values of a facet
 

@@ -17,8 +17,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from artsim.server.settings import Limits
 
-__all__ = ["Guard"]
-
 _PORT = re.compile(r":\d*$")  # behind a host; an address of version 6 stands in brackets
 _QUESTION_BYTES = 1 << 20  # of a request that is no upload
 

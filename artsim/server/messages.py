@@ -9,17 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from artsim.datatypes import Box
 from artsim.search import Aspect, Condition, Op, SearchRequest, Term
 
-__all__ = [
-    "AspectIn",
-    "BrowseIn",
-    "ConditionIn",
-    "FacetsIn",
-    "MapIn",
-    "SearchIn",
-    "TermIn",
-    "WhyIn",
-]
-
 Text = Annotated[str, Field(max_length=2000)]
 Percent = Annotated[float, Field(ge=0, le=100)]
 

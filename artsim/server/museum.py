@@ -11,8 +11,6 @@ from artsim.search import IndexEncoder, Opened
 from artsim.server.room import Room
 from artsim.store import Store
 
-__all__ = ["Museum"]
-
 _Stamp = tuple[int, int, int]
 
 

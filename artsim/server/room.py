@@ -27,8 +27,6 @@ from artsim.server.batching import Batcher
 from artsim.server.thumbnails import Thumbnails
 from artsim.store import Store, indices
 
-__all__ = ["Room", "describe_work"]
-
 _POINTS = 50_000  # of a map that is sent to a page
 _CLASSES = 10  # of a label that have their own color
 

@@ -33,8 +33,6 @@ from artsim.server.settings import Limits
 from artsim.server.uploads import Uploads
 from artsim.store import indices
 
-__all__ = ["api"]
-
 api = APIRouter(prefix="/api")
 
 _WHY_SIDE = 480  # pixels of the longer side

@@ -19,8 +19,6 @@ from artsim.report import is_url, small_copy
 from artsim.search import Works, locate
 from artsim.store import Store, write_whole
 
-__all__ = ["SIDES", "Thumbnails"]
-
 SIDES = (320, 1024)  # pixels of the longer side: in a grid, and alone
 _QUALITY = 82
 _AT_ONCE = 2  # pictures decoded at the same time: each takes memory

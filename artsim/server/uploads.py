@@ -10,8 +10,6 @@ from artsim.errors import ImageError, SearchError
 from artsim.images import decode
 from artsim.server.settings import Limits
 
-__all__ = ["Uploads"]
-
 
 class Uploads:
     """Pictures by the sha256 of their bytes. Safe to use from several threads."""

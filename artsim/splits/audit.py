@@ -16,14 +16,6 @@ from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL
 from artsim.splits.stored import StoredSplit, part_of, read_stored_split
 from artsim.store import Store
 
-__all__ = [
-    "Comparison",
-    "LeakReport",
-    "audit_catalog",
-    "audit_splits",
-    "refuse_leaks",
-]
-
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:

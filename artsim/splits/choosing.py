@@ -18,18 +18,6 @@ from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Codes, Rows, Split
 from artsim.splits.stored import StoredSplit, read_stored_split
 from artsim.store import Store
 
-__all__ = [
-    "FRACTIONS",
-    "VALIDATION",
-    "SplitChoice",
-    "SplitSource",
-    "draw_split",
-    "of_label",
-    "parts_of",
-    "read_source",
-    "split_label",
-]
-
 FRACTIONS = (0.7, 0.1, 0.2)  # train, validation, test where no split is named
 VALIDATION = 0.1  # of the train rows, where a split has none
 _NAMED = 3  # classes that a note names

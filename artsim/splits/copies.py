@@ -21,8 +21,6 @@ from artsim.splits.leaks import WITHIN, nearest_hashes
 from artsim.splits.parts import Codes, Rows, Split
 from artsim.store import Store
 
-__all__ = ["Copies", "leave_out_copies", "look_alikes", "read_copies"]
-
 Mask = NDArray[np.bool_]
 
 

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 
-__all__ = ["k_fold", "sample_per_class", "split"]
-
 Codes = NDArray[np.integer]
 Rows = NDArray[np.int64]
 

@@ -19,8 +19,6 @@ from artsim.errors import ImageError
 from artsim.images import perceptual_hash
 from artsim.store import Store, write_whole
 
-__all__ = ["known_hashes", "picture_hashes"]
-
 _ALGORITHM = "dct-8x8-of-32x32-1"  # hashes of another are made again
 _SAVED = 10_000  # pictures hashed between two writes of the file
 _ENOUGH = 64  # pixels a side that a JPEG is decoded to, at least

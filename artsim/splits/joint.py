@@ -24,8 +24,6 @@ from artsim.splits.parts import Codes, Rows, Split
 from artsim.splits.stored import read_stored_split
 from artsim.store import Store
 
-__all__ = ["balanced_split", "joint_splits"]
-
 
 def joint_splits(
     store: Store,

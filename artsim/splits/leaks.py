@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.labels import encode
 
-__all__ = ["WITHIN", "Evidence", "Leak", "LeakKind", "find_leaks", "nearest_hashes"]
-
 # Bits of 64. Of 2,273 paintings half stay within 2 bits and 9 of 10 within 4 of a copy at 60 % of
 # their size and JPEG quality 60, and pairs up to 6 bits apart show the same picture. Photographs of
 # single objects on plain ground are more similar: figurines of one kind begin at 2 bits.

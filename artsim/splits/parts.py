@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 
-__all__ = ["SAMPLE", "TEST", "TRAIN", "VAL", "Codes", "Rows", "Split"]
-
 TRAIN, VAL, TEST = "train", "val", "test"  # the parts of a split
 SAMPLE = "sample"  # drawn and not divided
 

@@ -26,16 +26,6 @@ from artsim.splits import drawing as splits
 from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Rows, Split
 from artsim.store import Store, lock_index, write_whole
 
-__all__ = [
-    "SplitPlan",
-    "StoredSplit",
-    "make_split",
-    "part_of",
-    "read_stored_split",
-    "store_split",
-    "stored_splits",
-]
-
 _FOLD = re.compile(r"fold [1-9]\d*")
 
 # What catalogs call the parts, in lower case.

@@ -16,8 +16,6 @@ from numpy.typing import NDArray
 
 from artsim.errors import StoreError
 
-__all__ = ["floats", "indices", "large_text", "read_parquet", "text_scalar"]
-
 
 def indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
     """Return whole numbers as Arrow's int64, for `take`."""

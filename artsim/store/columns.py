@@ -10,16 +10,6 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Field, FieldType, TapInfo
 
-__all__ = [
-    "is_vector",
-    "leaves",
-    "metadata_fields",
-    "part_schema",
-    "round_to_half",
-    "tile_column",
-    "vector_type",
-]
-
 # What artsim itself records about a picture; before the metadata and the vectors.
 _OWN_COLUMNS = pa.schema(
     [

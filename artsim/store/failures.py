@@ -7,8 +7,6 @@ from dataclasses import asdict, dataclass
 
 import pyarrow as pa
 
-__all__ = ["Failure", "failure_table"]
-
 _COLUMNS = pa.schema(
     [
         pa.field("id", pa.string()),

@@ -12,8 +12,6 @@ from typing import IO
 
 from artsim.errors import StoreError
 
-__all__ = ["TEMPORARY", "clear_left", "sync_folder", "write_errors", "write_whole"]
-
 TEMPORARY = ".*.tmp"  # what a file is called while it is written; see `write_whole`
 
 

@@ -28,8 +28,6 @@ from artsim.store.files import TEMPORARY, clear_left, sync_folder, write_errors,
 from artsim.store.lock import check_free
 from artsim.store.manifest import MANIFEST, DerivedLabel, Manifest, Part, read_manifest
 
-__all__ = ["Store", "write_part"]
-
 _FAILURES = "failures.parquet"
 _LEFT_S = 3600  # seconds without a write, after which the writer must have been interrupted
 

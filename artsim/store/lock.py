@@ -12,8 +12,6 @@ from artsim.errors import StoreError
 from artsim.store.files import write_errors
 from artsim.store.manifest import MANIFEST
 
-__all__ = ["SPOOL", "check_free", "is_store", "lock_index"]
-
 SPOOL = ".catalog.arrow"  # the catalog as embed reads it; cleared when it is done
 _LOCK = ".lock"
 # What an interrupted run may leave before the first manifest.

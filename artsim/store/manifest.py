@@ -10,8 +10,6 @@ from typing import Any, Self
 from artsim.datatypes import Field, FieldType, Passport
 from artsim.errors import StoreError
 
-__all__ = ["MANIFEST", "DerivedLabel", "Manifest", "Part", "read_manifest"]
-
 MANIFEST = "manifest.json"
 FORMAT = 1  # of the folder; raised when an older artsim could not read it
 

@@ -13,8 +13,6 @@ from artsim.errors import ReaderError
 from artsim.store.files import write_errors
 from artsim.store.lock import SPOOL
 
-__all__ = ["spooled"]
-
 
 @contextmanager
 def spooled(catalog: Catalog, path: Path) -> Iterator[pa.RecordBatchFileReader]:

@@ -18,8 +18,6 @@ from artsim.store import Store
 from artsim.study.findings import Neighbor, Work
 from artsim.study.principal import principal_components
 
-__all__ = ["Codes", "Rows", "StudyData", "Vectors", "read_data"]
-
 _COMPONENTS = 256  # kept: nearly as accurate, and fitted in a tenth of the time
 _TITLES = ("title", "name", "object_name", "label", "caption")
 

@@ -28,8 +28,6 @@ from artsim.study.findings import (
 )
 from artsim.study.predictions import AlignedPredictions
 
-__all__ = ["class_score", "study_predictions"]
-
 EDGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the bins of confidence
 
 _TOP = 5

@@ -9,20 +9,6 @@ from dataclasses import dataclass
 
 from artsim.datatypes import Estimate
 
-__all__ = [
-    "CalibrationBin",
-    "ClassScore",
-    "ColumnSlices",
-    "Confusion",
-    "Neighbor",
-    "Outlier",
-    "Outliers",
-    "PredictionError",
-    "PredictionStudy",
-    "Slice",
-    "Work",
-]
-
 
 @dataclass(frozen=True)
 class Work:

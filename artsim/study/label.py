@@ -30,8 +30,6 @@ from artsim.study.results import (
     SplitFacts,
 )
 
-__all__ = ["StudyContext", "study_label"]
-
 _BASELINES = {"top1": "majority", "mAP": "chance", "MAE": "median"}
 
 

@@ -29,8 +29,6 @@ from artsim.study.overview import (
 from artsim.study.predictions import ModelPredictions
 from artsim.study.results import LabelStudy, Study
 
-__all__ = ["StudyPlan", "find_group", "study"]
-
 # What catalogs call the maker of a work.
 _MAKERS = re.compile(r"(?i)(^|_| )(artist|maker|creator|painter|photographer|author|attribution)")
 

@@ -24,8 +24,6 @@ from artsim.study.predictions import AlignedPredictions
 from artsim.study.results import MethodScore, RunStudy, TaskStudy
 from artsim.training import METRICS, RunPlan, read_curves, read_json, read_plan, read_predictions
 
-__all__ = ["NETWORK", "study_run"]
-
 NETWORK = "the network"  # the trained method, among its baselines
 _METHODS = {"metadata": "metadata only", "knn1": "1-NN", "knn": "kNN", "probe": "probe"}
 _TRIVIAL = {"top1": "majority", "mAP": "chance"}

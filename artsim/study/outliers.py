@@ -12,8 +12,6 @@ from artsim.splits import Split, k_fold
 from artsim.study.data import Codes, StudyData
 from artsim.study.findings import Outlier, Outliers
 
-__all__ = ["find_outliers"]
-
 _NEAR = 10  # neighbors that may agree
 _SHOWN = 4  # of them that are shown
 _FAINT = 0.05  # a share below which a label is doubtful

@@ -17,8 +17,6 @@ from artsim.store import Store
 from artsim.study.data import StudyData
 from artsim.study.results import FieldFacts, Hubs, VectorMap
 
-__all__ = ["describe_failures", "describe_fields", "find_hubs", "map_vectors", "read_columns"]
-
 POINTS = 5_000  # on the plane; more are drawn from at random
 
 _HUB_K = 10

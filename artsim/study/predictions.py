@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.study.data import Codes, Rows
 
-__all__ = ["AlignedPredictions", "ModelPredictions", "align"]
-
 Floats = NDArray[np.float64]
 
 

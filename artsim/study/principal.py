@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["principal_components"]
-
 
 def principal_components(
     vectors: NDArray[np.float32], most: int

@@ -12,21 +12,6 @@ from typing import Any
 from artsim.datatypes import Estimate, TapInfo
 from artsim.study.findings import ClassScore, Outliers, PredictionStudy, Work
 
-__all__ = [
-    "Curve",
-    "FieldFacts",
-    "Grouped",
-    "Hubs",
-    "LabelStudy",
-    "MethodScore",
-    "Retrieved",
-    "RunStudy",
-    "SplitFacts",
-    "Study",
-    "TaskStudy",
-    "VectorMap",
-]
-
 
 @dataclass(frozen=True)
 class MethodScore:

@@ -18,8 +18,6 @@ from artsim.metrics import estimate_share, paired_bootstrap
 from artsim.splits import TEST
 from artsim.training.run import read_plan, read_predictions, read_scores
 
-__all__ = ["RunComparison", "compare_runs"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunComparison:

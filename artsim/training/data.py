@@ -24,8 +24,6 @@ from artsim.training.run import Run
 from artsim.training.shapes import in_shape, nearest_shapes
 from artsim.training.tasks import TrainingTask
 
-__all__ = ["SPLITS", "Augmentation", "Batch", "TrainingData", "TrainingState", "squashed"]
-
 SPLITS = (TRAIN, VAL, TEST)
 _CACHED_BYTES = 2**30  # of decoded images, kept from one epoch to the next
 

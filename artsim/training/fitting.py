@@ -25,8 +25,6 @@ from artsim.training.data import Batch, TrainingData
 from artsim.training.learner import Learner
 from artsim.training.run import CURVES, Run, Stopped
 
-__all__ = ["fit", "freeze", "quiet", "seed"]
-
 Monitor = Literal["val_loss", "val_score"]
 
 

@@ -31,8 +31,6 @@ from artsim.training.data import Batch, TrainingData, TrainingState
 from artsim.training.schedules import Schedule
 from artsim.training.tasks import TrainingTask
 
-__all__ = ["Learner", "probabilities", "task_loss"]
-
 logger = logging.getLogger(__name__)
 
 _NAMED = 5  # images that a message names

@@ -9,8 +9,6 @@ import pyarrow as pa
 
 from artsim.splits import TRAIN
 
-__all__ = ["OUTLIERS", "outliers_csv"]
-
 OUTLIERS = "outliers.csv"
 _CONFIDENT = 0.5  # the least probability of the predicted class
 

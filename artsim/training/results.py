@@ -32,15 +32,6 @@ from artsim.training.outliers import OUTLIERS, outliers_csv
 from artsim.training.run import METRICS, PREDICTIONS, Run
 from artsim.training.tasks import TrainingTask
 
-__all__ = [
-    "SINGLE",
-    "Others",
-    "finish",
-    "save_metrics",
-    "save_predictions",
-    "test_values",
-]
-
 SINGLE = "single-task"  # the method in `Others` that trains a network for each task
 
 _HALF = 0.5  # a class of a multilabel task is predicted from this probability on

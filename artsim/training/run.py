@@ -34,23 +34,6 @@ from artsim.datatypes import Progress, no_progress
 from artsim.errors import TrainingError
 from artsim.store import write_whole
 
-__all__ = [
-    "Precision",
-    "Run",
-    "RunPlan",
-    "Stopped",
-    "find_run",
-    "logging_to",
-    "new_folder",
-    "read_curves",
-    "read_json",
-    "read_plan",
-    "read_predictions",
-    "read_scores",
-    "start_run",
-    "write_plan",
-]
-
 Precision = Literal["f32", "bf16"]
 
 CURVES = "curves.csv"

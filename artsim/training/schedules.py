@@ -14,8 +14,6 @@ from torch.optim import AdamW, Optimizer
 
 from artsim.models.architectures import Classifier
 
-__all__ = ["Schedule", "adamw_slower_below", "warm_then_cosine"]
-
 Schedule = Callable[[int], float]  # factor of the learning rates at a step
 
 

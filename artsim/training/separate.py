@@ -10,8 +10,6 @@ from artsim.training.results import test_values
 from artsim.training.run import Run
 from artsim.training.tasks import TrainingTask
 
-__all__ = ["TrainNetwork", "single_task_values"]
-
 TrainNetwork = Callable[[Sequence[TrainingTask], Run], tuple[Learner, TrainingData]]
 
 

@@ -11,8 +11,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from artsim.errors import TrainingError
 
-__all__ = ["Count", "NonNegative", "Share", "configure", "to_json"]
-
 # The types of a config's numbers, with their ranges.
 Count = Annotated[int, Field(ge=1)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

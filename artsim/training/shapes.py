@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Fit, Preprocessing
 
-__all__ = ["in_shape", "nearest_shapes", "rectangles"]
-
 
 def rectangles(size: int, *, step: int = 32, longest: float = 4.0) -> NDArray[np.int64]:
     """List heights and widths, (S, 2), of about size x size pixels, the narrowest first.

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from artsim.labels import Label, LabelKind
 from artsim.splits import TEST, TRAIN, VAL, Split
 
-__all__ = ["TrainingTask"]
-
 Rows = NDArray[np.int64]
 
 

@@ -13,19 +13,6 @@ from artsim.cli.options.values import FOLDER, Command, pairs
 if TYPE_CHECKING:
     from artsim.readers import ReaderOptions
 
-__all__ = [
-    "allow_private_option",
-    "id_column_option",
-    "image_column_option",
-    "images_option",
-    "make_reader_options",
-    "max_pixels_option",
-    "reader_options",
-    "set_option",
-    "where_option",
-    "within_option",
-]
-
 
 id_column_option = click.option("--id-column", metavar="NAME", help="Column with the ids.")
 

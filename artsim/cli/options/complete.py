@@ -16,14 +16,6 @@ from click.shell_completion import CompletionItem
 from artsim.cli.options.values import INDEXES
 from artsim.datatypes import SHORT_NAMES
 
-__all__ = [
-    "complete_column",
-    "complete_index",
-    "complete_model",
-    "complete_split",
-    "complete_tap",
-]
-
 _MANIFEST = "manifest.json"
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]

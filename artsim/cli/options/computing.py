@@ -12,18 +12,6 @@ from artsim.cli.options.values import PICTURE, Command, count_cores
 if TYPE_CHECKING:
     from artsim.models import Compute
 
-__all__ = [
-    "backend_option",
-    "compute_options",
-    "device_option",
-    "make_compute",
-    "precision_option",
-    "query_model_option",
-    "seed_option",
-    "weights_option",
-    "workers_option",
-]
-
 
 device_option = click.option(
     "--device",

@@ -21,19 +21,6 @@ from artsim.errors import StoreError
 if TYPE_CHECKING:
     from artsim.store import Store
 
-__all__ = [
-    "LEADING_INDEX",
-    "index_argument",
-    "index_option",
-    "indexes_argument",
-    "indexes_option",
-    "is_index_named",
-    "open_store",
-    "open_stores",
-    "take_index",
-    "tap_option",
-]
-
 _NAMED = "artsim.index"  # where the context keeps the index that an argument names
 _HELP = "Index folder, or its name in indexes/."
 

@@ -10,15 +10,6 @@ import click
 from artsim.cli.options.complete import complete_column, complete_split
 from artsim.cli.options.values import Command, numbers, split_names
 
-__all__ = [
-    "group_option",
-    "k_option",
-    "keep_copies_option",
-    "label_option",
-    "split_option",
-    "split_options",
-]
-
 _STRATIFIED = "70/10/20, stratified"
 
 

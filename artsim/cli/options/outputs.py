@@ -8,17 +8,6 @@ import click
 
 from artsim.cli.options.values import FOLDER, NEW_FILE, Command
 
-__all__ = [
-    "csv_option",
-    "folder_option",
-    "format_option",
-    "html_option",
-    "rows_option",
-    "sheet_option",
-    "strict_option",
-]
-
-
 format_option = click.option(
     "--json/--table",
     "as_json",

@@ -9,19 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = [
-    "FOLDER",
-    "INDEXES",
-    "NEW_FILE",
-    "NEW_PATH",
-    "PICTURE",
-    "Command",
-    "count_cores",
-    "numbers",
-    "pairs",
-    "split_names",
-]
-
 
 class _NewFile(click.Path):
     """A file to write: its folder must exist, which is checked before any work."""

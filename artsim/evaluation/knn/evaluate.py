@@ -40,8 +40,6 @@ from artsim.metrics import (
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
 from artsim.splits import Split
 
-__all__ = ["KnnEvaluation", "KnnScore", "KnnSettings", "evaluate", "score_neighbors"]
-
 Rows = NDArray[np.int64]
 
 

@@ -12,8 +12,6 @@ from artsim.labels import codes_of, derived_labels
 from artsim.splits import look_alikes, picture_hashes
 from artsim.store import Store
 
-__all__ = ["NEAR_DUPLICATE", "read_groups"]
-
 NEAR_DUPLICATE = "near-duplicate"  # a group of pictures that look the same
 
 

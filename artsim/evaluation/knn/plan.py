@@ -9,8 +9,6 @@ from artsim.errors import EvaluationError
 from artsim.metrics import KNN_KS, MET_KS, TEMPERATURE
 from artsim.splits import SplitChoice
 
-__all__ = ["Correction", "KnnPlan", "Protocol"]
-
 
 class Protocol(StrEnum):
     """How neighbors become an answer and a score."""

@@ -19,8 +19,6 @@ from artsim.metrics import MultilabelVotes, Votes
 from artsim.metrics.neighbors import NO_ROW, Neighbors
 from artsim.store import Store
 
-__all__ = ["predictions_writer"]
-
 _COLUMNS = ("id", "label", "k", "temperature", "true", "predicted", "share", "correct")
 _TOP = 5  # classes named of a picture that may have several
 

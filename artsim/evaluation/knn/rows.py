@@ -12,8 +12,6 @@ from artsim.labels import Label, LabelKind
 from artsim.metrics import average_precisions, scores_to_json
 from artsim.splits import Split
 
-__all__ = ["result_rows"]
-
 _BASELINES = {  # the main metric of what is predicted without looking at a picture
     LabelKind.MULTICLASS: "majority",
     LabelKind.MULTILABEL: "chance",

@@ -21,8 +21,6 @@ from artsim.metrics.neighbors import Neighbors, nearest
 from artsim.splits import Split, read_source
 from artsim.store import Store
 
-__all__ = ["AnyEvaluation", "KnnRun", "MetEvaluation", "knn_eval"]
-
 _SEARCHES: dict[Correction | None, Callable[..., Neighbors]] = {
     None: nearest,
     Correction.CSLS: csls,

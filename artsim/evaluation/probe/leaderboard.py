@@ -18,8 +18,6 @@ from artsim.metrics import baseline, fit_probe, to_unit
 from artsim.splits import Split
 from artsim.store import Store
 
-__all__ = ["LeaderboardPlan", "Standing", "best", "leaderboard", "mean_score"]
-
 _LEFT_OUT = "not every index has them, or a vector of theirs is all zeros"
 
 Rows = NDArray[np.int64]

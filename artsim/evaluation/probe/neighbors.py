@@ -13,8 +13,6 @@ from artsim.labels import Label
 from artsim.metrics import KNN_KS
 from artsim.splits import Split
 
-__all__ = ["knn_scores"]
-
 
 def knn_scores(
     vectors: NDArray[np.floating],

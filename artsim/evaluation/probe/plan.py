@@ -12,8 +12,6 @@ from artsim.labels import Label, label_columns, read_label
 from artsim.splits import Split, SplitChoice, read_source, split_label
 from artsim.store import Store
 
-__all__ = ["LabelPlan", "label_names", "read_labels", "split_labels"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class LabelPlan(SplitChoice):

@@ -27,8 +27,6 @@ from artsim.metrics import (
 from artsim.splits import Split
 from artsim.store import Store
 
-__all__ = ["LabelProbe", "ProbePlan", "means", "probe", "probe_on", "ungrouped"]
-
 Vectors = NDArray[np.float32]
 
 

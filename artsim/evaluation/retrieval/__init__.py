@@ -2,13 +2,13 @@
 
 from artsim.evaluation.retrieval.run import (
     QUANTILES,
-    RETRIEVAL_KS,
     PixelScores,
     Retrieval,
     RetrievalPlan,
     gray_copies,
     retrieve,
 )
+from artsim.metrics import RETRIEVAL_KS
 
 __all__ = [
     "QUANTILES",

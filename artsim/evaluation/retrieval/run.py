@@ -26,16 +26,6 @@ from artsim.metrics import (
 from artsim.metrics.neighbors import NO_ROW, nearest
 from artsim.store import Store
 
-__all__ = [
-    "QUANTILES",
-    "RETRIEVAL_KS",
-    "PixelScores",
-    "Retrieval",
-    "RetrievalPlan",
-    "gray_copies",
-    "retrieve",
-]
-
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the scores of pairs that are reported
 
 _PAIRS = 100_000  # of each sort

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-__all__ = ["MAX_GROUP", "CoarseBank", "merge", "top"]
-
 MAX_GROUP = 16  # bank rows that share one maximum while candidates are picked
 
 

@@ -9,8 +9,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["inner"]
-
 
 def inner(queries: Tensor, bank: Tensor, columns: Tensor, needed: Tensor | None = None) -> Tensor:
     """Compute the float64 inner products of each query and some bank rows of its own.

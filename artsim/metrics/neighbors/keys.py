@@ -7,8 +7,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-__all__ = ["NO_ROW", "decode", "encode"]
-
 NO_ROW = -1  # stands where fewer than k rows may be neighbors
 
 

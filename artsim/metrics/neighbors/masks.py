@@ -11,8 +11,6 @@ from torch import Tensor
 
 from artsim.errors import EvaluationError
 
-__all__ = ["Codes", "Mask"]
-
 Codes = NDArray[np.integer]
 
 

@@ -19,8 +19,6 @@ from artsim.metrics.neighbors.inner import inner
 from artsim.metrics.neighbors.keys import encode
 from artsim.metrics.neighbors.masks import Mask
 
-__all__ = ["Array", "Search"]
-
 _MAX_BANK_BLOCK = 1 << 17  # bank rows in one matrix product
 _MIN_BANK_BLOCK = 1 << 10
 _MAX_QUERY_BLOCK = 1 << 12

@@ -7,8 +7,6 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 
-__all__ = ["check_unit_vectors"]
-
 Array = NDArray[np.floating]
 _UNIT_TOLERANCE = 2e-3  # of a norm; vectors stored in float16 are off by 1e-4
 

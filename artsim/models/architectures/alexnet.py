@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from torch import nn
 
-__all__ = ["build_alexnet"]
-
 
 def build_alexnet() -> nn.Module:
     """Build it, its weights drawn at random: (B, 3, H, W) -> (B, 1000), 224 x 224 as a rule."""

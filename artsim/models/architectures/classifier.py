@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-__all__ = ["Classifier", "HeadShape"]
-
 
 @dataclass(frozen=True, kw_only=True)
 class HeadShape:

@@ -9,8 +9,6 @@ from torch import Tensor, nn
 
 from artsim.errors import ModelError
 
-__all__ = ["CELLS", "READINGS", "ConvRecurrent"]
-
 Cell = Literal["lstm", "gru"]
 Reading = Literal["rows", "columns", "both"]
 

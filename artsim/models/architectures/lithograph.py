@@ -6,8 +6,6 @@ from torch import Tensor, nn
 
 from artsim.errors import ModelError
 
-__all__ = ["LithographCNN"]
-
 _LEAST = 10  # pixels of which the last map has one
 
 

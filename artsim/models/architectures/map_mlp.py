@@ -7,8 +7,6 @@ from torch import Tensor, nn
 
 from artsim.errors import ModelError
 
-__all__ = ["MapMLP"]
-
 
 class MapMLP(nn.Module):
     """VGG16's way to end, on any backbone: a 7 x 7 map, 25,088 numbers, two layers of 4,096.

@@ -11,8 +11,6 @@ from pathlib import Path
 from artsim.datatypes import ExtractorSpec
 from artsim.errors import ModelError
 
-__all__ = ["check_reachable", "weights_errors"]
-
 _HUB_TIMEOUT_S = 5.0
 
 

@@ -13,8 +13,6 @@ from artsim.errors import ModelError
 from artsim.models.network import RANDOM_SEED, Network, features_of
 from artsim.models.sources.downloads import check_reachable, weights_errors
 
-__all__ = ["PACKAGE", "ImageTower", "build", "create_open_clip", "list_architectures"]
-
 PACKAGE = "open_clip_torch"
 
 

@@ -9,8 +9,6 @@ from artsim.errors import ModelError
 from artsim.models.network import Network, features_of
 from artsim.models.trained import load_classifier
 
-__all__ = ["PACKAGE", "build", "list_architectures"]
-
 PACKAGE = "timm"  # what most trained networks stand on
 
 

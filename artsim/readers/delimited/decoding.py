@@ -11,16 +11,6 @@ from pathlib import Path
 
 from artsim.errors import ReaderError
 
-__all__ = [
-    "BLOCK",
-    "UTF8",
-    "encoding_of",
-    "field_limit",
-    "lines",
-    "problem_in_value",
-    "utf8_blocks",
-]
-
 BLOCK = 1 << 22  # bytes read at a time, and the length of the longest row
 UTF8 = "utf-8"
 

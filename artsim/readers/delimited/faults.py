@@ -16,8 +16,6 @@ from artsim.readers.delimited import decoding
 if TYPE_CHECKING:
     from artsim.readers.delimited.file import DelimitedFile
 
-__all__ = ["find_fault", "looks_whole", "quotes_pair_up"]
-
 _QUOTE, _LINE_END, _RETURN = b'"\n\r'
 
 

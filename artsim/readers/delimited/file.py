@@ -20,8 +20,6 @@ from artsim.readers.delimited import decoding
 from artsim.readers.delimited.faults import find_fault, looks_whole
 from artsim.readers.delimited.header import checked_names, first_row
 
-__all__ = ["DelimitedFile", "clean", "open_delimited"]
-
 _BATCH = 8192  # rows a record batch, at most
 
 

@@ -10,8 +10,6 @@ from pathlib import Path
 from artsim.errors import ReaderError
 from artsim.readers.delimited import decoding
 
-__all__ = ["checked_names", "column_names", "first_row"]
-
 
 def column_names(path: Path) -> tuple[str, ...]:
     """Read the column names of a file; none if it is not a delimited one."""

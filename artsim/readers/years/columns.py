@@ -7,8 +7,6 @@ import pyarrow.compute as pc
 
 from artsim.readers.years.parsing import parse_years
 
-__all__ = ["YEARS", "years_of"]
-
 YEARS = pa.struct([("begin", pa.int32()), ("end", pa.int32())])
 
 

@@ -33,8 +33,6 @@ from artsim.readers.years.words import (
     alternatives,
 )
 
-__all__ = ["CIRCA_YEARS", "OPEN_YEARS", "Years", "is_undated", "parse_years"]
-
 CIRCA_YEARS = 5
 OPEN_YEARS = 10
 _LAST_YEAR = 2100  # a larger number is no year

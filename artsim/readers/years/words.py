@@ -4,21 +4,6 @@ from __future__ import annotations
 
 import re
 
-__all__ = [
-    "AFTER",
-    "BCE",
-    "BEFORE",
-    "CE",
-    "CENTURY",
-    "CIRCA",
-    "LATER_STATES",
-    "MONTHS",
-    "NO_DATE",
-    "ORDINALS",
-    "PARTS",
-    "alternatives",
-]
-
 # The text says that no date is known.
 NO_DATE = (
     *("n.d.", "n. d.", "nd", "no date", "not dated", "undated", "date not known", "unknown"),
