@@ -1,5 +1,6 @@
 """An index whose answers can be read by eye: works that point in known directions."""
 
+import math
 import threading
 from types import SimpleNamespace
 
@@ -83,6 +84,7 @@ def make_store(
     hashes=None,
     root="/museum",
     weights="0",
+    tiles=None,
 ):
     """Write an index of given vectors.
 
@@ -96,6 +98,7 @@ def make_store(
         hashes: Of the pictures' files.
         root: The folder that they are relative to.
         weights: Their hash.
+        tiles: Vectors (N, T, D) by tap, if the pictures are embedded in tiles too.
     """
     infos = tuple(
         TapInfo(name=tap, layer="", pooling=(poolings or {}).get(tap, "none"), dim=v.shape[1])
@@ -112,6 +115,7 @@ def make_store(
             root=str(root),
             fields=tuple(Field(field.name, FieldType.of(field.type)) for field in metadata),
             passport=toy_passport(infos, weights_sha256=weights * 64),
+            tiles=0 if tiles is None else math.isqrt(next(iter(tiles.values())).shape[1]),
         ),
     )
     count = len(ids)
@@ -124,12 +128,13 @@ def make_store(
     ]
     vectors = [
         pa.FixedSizeListArray.from_arrays(
-            pa.array(v.astype(np.float32).ravel()), type=vector_type(v.shape[1])
+            pa.array(v.astype(np.float32).ravel()), type=vector_type(math.prod(v.shape[1:]))
         )
-        for v in taps.values()
+        for v in (*taps.values(), *(tiles or {}).values())
     ]
     table = pa.Table.from_arrays(
-        [*own, *columns.values(), *vectors], schema=part_schema(metadata, infos)
+        [*own, *columns.values(), *vectors],
+        schema=part_schema(metadata, infos, store.manifest.tiles),
     )
     if count:
         store.append(table)

@@ -840,9 +840,10 @@ def test_an_index_is_read_once_for_its_vectors_and_its_search(compass, monkeypat
         read.append(tap)
         return open_index(store, tap)
 
-    monkeypatch.setattr("artsim.search.opened.open_index", reading)
-    index = Opened(compass.store)
-    assert index.index("east").vectors is index.vectors("east")
+    monkeypatch.setattr("artsim.search.backend.open_index", reading)
+    backend = Opened(compass.store).backend
+    ((_, keys),) = backend.nearest("east", backend.vectors("east", np.array([3])), 1)
+    assert keys.tolist() == [3]
     assert read == ["east"]
 
 

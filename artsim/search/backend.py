@@ -1,30 +1,37 @@
 """What a search needs of a vector store; FAISS over the folder of the index is the default.
 
-Another store implements `SearchBackend` and is given to `Searcher(store, backend=...)`. The Parquet
-index stays the truth: limits per value, several methods at once and tiles are read from it.
+Another store implements `SearchBackend` and is given to `Searcher(store, backend=...)`: every
+comparison of vectors and every condition goes through it. The Parquet index stays the truth:
+limits per value and the ids shared by two indexes are read from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.index import VectorIndex, open_index, to_gpu
 from artsim.search.conditions import Condition
 from artsim.search.picking import best
+from artsim.search.tiles import open_tiles
 from artsim.search.works import Works
-
-if TYPE_CHECKING:
-    from artsim.search.opened import Opened
+from artsim.store import Store
 
 Keys = NDArray[np.int64]  # the rows of the index, from 0; a copy keeps them with its vectors
 Nearest = list[tuple[NDArray[np.float32], Keys]]  # of each query: cosines, best first, and keys
 
+T = TypeVar("T")
+
 
 class SearchBackend(Protocol):
-    """A store of vectors that can be searched; called from several threads."""
+    """A store of vectors that can be searched; called from several threads.
+
+    With ``tiles``, a row is compared by the most similar of its T tiles.
+    """
 
     def nearest(
         self,
@@ -35,6 +42,7 @@ class SearchBackend(Protocol):
         where: str | None = None,
         conditions: Sequence[Condition] = (),
         exact: bool = False,
+        tiles: bool = False,
     ) -> Nearest:
         """Find the k rows nearest to each query among those that meet the conditions.
 
@@ -45,16 +53,28 @@ class SearchBackend(Protocol):
             where: SQL.
             conditions: Structured conditions; all of them must be met.
             exact: Compare every row that meets the conditions, without an approximate index.
+            tiles: Compare tiles; always exact.
 
         Returns:
-            Of each query the cosines, best first, and keys; equal cosines by key.
+            For each query the cosines, best first, and keys; equal cosines by key.
 
         Raises:
             SearchError: If a condition cannot be read, or names an unknown column.
         """
 
+    def cosines(
+        self, tap: str, queries: NDArray[np.float32], keys: Keys | None, *, tiles: bool = False
+    ) -> NDArray[np.float32]:
+        """Compare queries, (Q, D), with some keys, or with all: exact, shape (Q, n)."""
+
+    def vectors(self, tap: str, keys: Keys, *, tiles: bool = False) -> NDArray[np.float32]:
+        """Return the unit vectors of some keys, shape (n, D); of their tiles, (n, T, D)."""
+
     def count(self, where: str | None, conditions: Sequence[Condition]) -> int:
         """Return how many rows meet the conditions."""
+
+    def keys(self, where: str | None, conditions: Sequence[Condition]) -> Keys | None:
+        """Return the keys that meet the conditions, in order; None if there are no conditions."""
 
     def find(self, id_: str) -> int:
         """Return the key of an id.
@@ -66,19 +86,20 @@ class SearchBackend(Protocol):
     def known(self, keys: Sequence[int]) -> list[tuple[str, str, dict[str, Any]]]:
         """Return the id, image (a path or URL) and metadata of some keys."""
 
-    def vectors(self, tap: str, keys: Keys) -> NDArray[np.float32]:
-        """Return the unit vectors of some keys, shape (n, D)."""
-
 
 class FaissBackend:
-    """The search indexes of an index folder, and its metadata in DuckDB."""
+    """The search indexes of an index folder, and its metadata in DuckDB; see `SearchBackend`.
 
-    def __init__(self, opened: Opened) -> None:
-        self._opened = opened
+    Args:
+        works: The works of the index.
+        gpu: The number of the GPU that the search indexes are copied to; None: they stay.
+    """
 
-    @property
-    def _works(self) -> Works:
-        return self._opened.works
+    def __init__(self, works: Works, *, gpu: int | None = None) -> None:
+        self._works = works
+        self._gpu = gpu
+        self._lock = threading.RLock()
+        self._kept: dict[tuple[Callable[[Store, str], Any], str], Any] = {}
 
     def nearest(
         self,
@@ -89,24 +110,49 @@ class FaissBackend:
         where: str | None = None,
         conditions: Sequence[Condition] = (),
         exact: bool = False,
+        tiles: bool = False,
     ) -> Nearest:
-        """Search the index of a tap, or every row under conditions; see `SearchBackend`."""
-        rows = self._works.filter.rows(where, conditions)
-        if rows is None and not exact:
-            scores, found = self._opened.index(tap).search(queries, min(k, self.count(None, ())))
+        """Search the index of a tap; compare every row under conditions, or by tiles."""
+        rows = self.keys(where, conditions)
+        if rows is None and not exact and not tiles:
+            index = self._once(open_index if self._gpu is None else self._open_on_gpu, tap)
+            scores, found = index.search(queries, min(k, self._works.store.rows))
             return [(s[f >= 0], f[f >= 0]) for s, f in zip(scores, found, strict=True)]
-        vectors = self._opened.vectors(tap)
         nearest: Nearest = []
         for query in queries:
-            cosines = vectors.cosines(query, rows)
+            (cosines,) = self.cosines(tap, query[None], rows, tiles=tiles)
             places = best(cosines, k)
             nearest.append((cosines[places], places if rows is None else rows[places]))
         return nearest
 
+    def cosines(
+        self, tap: str, queries: NDArray[np.float32], keys: Keys | None, *, tiles: bool = False
+    ) -> NDArray[np.float32]:
+        """Compare queries with some rows, or with all, where they are memory-mapped."""
+        if not tiles:
+            vectors = self._once(open_index, tap).vectors
+            return np.stack([vectors.cosines(query, keys) for query in queries])
+        places = None if keys is None else self._tiles_of(keys)
+        vectors, each = self._once(open_tiles, tap), self._works.store.manifest.tiles**2
+        cosines = np.stack([vectors.cosines(query, places) for query in queries])  # (Q, n * T)
+        best_tiles: NDArray[np.float32] = cosines.reshape(len(queries), -1, each).max(axis=2)
+        return best_tiles
+
+    def vectors(self, tap: str, keys: Keys, *, tiles: bool = False) -> NDArray[np.float32]:
+        """Read the unit vectors of some rows, or of their tiles."""
+        if not tiles:
+            return self._once(open_index, tap).vectors[keys]
+        vectors = self._once(open_tiles, tap)[self._tiles_of(keys)]
+        return vectors.reshape(len(keys), -1, vectors.shape[1])
+
     def count(self, where: str | None, conditions: Sequence[Condition]) -> int:
         """Return how many rows meet the conditions."""
-        rows = self._works.filter.rows(where, conditions)
-        return self._opened.store.rows if rows is None else len(rows)
+        rows = self.keys(where, conditions)
+        return self._works.store.rows if rows is None else len(rows)
+
+    def keys(self, where: str | None, conditions: Sequence[Condition]) -> Keys | None:
+        """Return the rows that meet the conditions, in order; None if there are no conditions."""
+        return self._works.filter.rows(where, conditions)
 
     def find(self, id_: str) -> int:
         """Return the row of an id."""
@@ -116,6 +162,18 @@ class FaissBackend:
         """Return the id, image and metadata of some rows."""
         return self._works.known(keys)
 
-    def vectors(self, tap: str, keys: Keys) -> NDArray[np.float32]:
-        """Return the unit vectors of some rows, memory-mapped until here."""
-        return self._opened.vectors(tap)[keys]
+    def _tiles_of(self, keys: Keys) -> Keys:
+        each = self._works.store.manifest.tiles**2
+        return (keys[:, None] * each + np.arange(each)).ravel()
+
+    def _once(self, open_: Callable[[Store, str], T], tap: str) -> T:
+        """Open something of a tap for all threads, by the first that needs it."""
+        with self._lock:
+            if (open_, tap) not in self._kept:
+                self._kept[open_, tap] = open_(self._works.store, tap)
+            found: T = self._kept[open_, tap]
+            return found
+
+    def _open_on_gpu(self, _: Store, tap: str) -> VectorIndex:
+        assert self._gpu is not None
+        return to_gpu(self._once(open_index, tap), self._gpu)

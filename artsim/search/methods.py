@@ -40,26 +40,26 @@ class Method:
             return rows
         return self.joined if rows is None else self.joined[rows]
 
-    def cosines(self, query: NDArray[np.float32], rows: Rows | None) -> NDArray[np.float32]:
-        """Compare a query, (D,), with some rows of the searched index, or with all: (n,)."""
-        if self.details:
-            tiles = self.index.tiles(self.tap).cosines(query, self.rows(rows))  # (n, T)
-            return tiles.max(axis=1)  # type: ignore[no-any-return]  # numpy's stub gives Any
-        return self.index.vectors(self.tap).cosines(query, self.rows(rows))
+    def vectors(self, rows: Rows) -> NDArray[np.float32]:
+        """Return the unit vectors of rows of the searched index: (n, D), or (n, T, D) of tiles."""
+        own = rows if self.joined is None else self.joined[rows]
+        return self.index.backend.vectors(self.tap, own, tiles=self.details)
 
     def pairs(self, first: Rows, second: Rows) -> NDArray[np.float32]:
-        """Compare rows of the searched index pairwise: (n,) cosines."""
-        if self.details:
-            return self.index.tiles(self.tap).pairs(first, second)
+        """Compare rows of the searched index pairwise: (n,) cosines.
+
+        With details, a tile of each first work with the most similar tile of the second.
+        """
         found = np.empty(len(first), dtype=np.float32)
         for start in range(0, len(first), _BLOCK):
             part = slice(start, start + _BLOCK)
-            a, b = self.rows(first[part]), self.rows(second[part])
-            assert a is not None
-            assert b is not None
-            found[part] = np.vecdot(
-                *(self.index.backend.vectors(self.tap, rows) for rows in (a, b))
-            )
+            a, b = self.vectors(first[part]), self.vectors(second[part])
+            if self.details:
+                places = np.arange(len(a))
+                a = a[places, places % a.shape[1], None]  # (n, 1, D)
+                found[part] = np.vecdot(b, a).max(axis=1)
+            else:
+                found[part] = np.vecdot(a, b)
         return found
 
 
@@ -86,7 +86,11 @@ def find_methods(
     if details:
         if aspects:
             raise SearchError("--details compares by one tap; leave out --by")
-        home.tiles(tap)
+        if not home.store.manifest.tiles:
+            raise SearchError(
+                f"{str(home.store.path)!r} has no tiles, which --details needs; make another index "
+                f"with 'artsim embed {home.store.manifest.source} --tiles 3 -o DIR'"
+            )
         return [Method(tap, home, tap, 1.0, None, details=True)]
     aspects = aspects or [Aspect(tap)]
     largest = max(aspect.weight for aspect in aspects)  # the sum may be too large for a number
@@ -131,7 +135,10 @@ def cosines(
     """
     return np.stack(
         [
-            method.share * np.stack([method.cosines(each, rows) for each in vectors])
+            method.share
+            * method.index.backend.cosines(
+                method.tap, vectors, method.rows(rows), tiles=method.details
+            )
             for method, vectors in zip(methods, queries, strict=True)
         ]
     )

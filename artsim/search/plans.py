@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,6 @@ from artsim.search.picking import best, pick
 from artsim.search.relations import check_relations, relations
 from artsim.search.requests import SearchRequest
 from artsim.search.terms import Encoded
-from artsim.search.works import Works
 
 _DEEPER = 4  # times as many candidates are looked at where limits leave too few
 _CANCELLED = 1e-6  # the length of a sum of unit vectors that is none
@@ -47,13 +46,14 @@ class SearchPlan:
 
     @property
     def is_plain(self) -> bool:
-        """Whether the search index answers it: one vector, one tap, every row."""
-        return self.by_backend and self.request.where is None and not self.conditions
+        """Whether an approximate index may answer it: one vector, one tap, every row."""
+        one = self.by_one_tap and len(self.vectors[0]) == 1 and not self.request.details
+        return one and self.request.where is None and not self.conditions
 
     @property
-    def by_backend(self) -> bool:
-        """Whether the backend compares: one vector and one tap of the index itself."""
-        return _is_of_backend(self.request, self.methods)
+    def by_one_tap(self) -> bool:
+        """Whether it is compared by one tap of the index itself, so that its backend ranks."""
+        return len(self.methods) == 1 and self.methods[0].joined is None
 
     @property
     def depth(self) -> int:
@@ -78,50 +78,48 @@ class SearchPlan:
         Args:
             nearest: What the search index gave, best first; None if it was not searched.
         """
-        k = self.request.k
-        if nearest is not None:
-            taken = pick(nearest, k, left_out=self.left_out, caps=self.caps)
-            if len(taken) == k or len(nearest) == self.searched:
-                return nearest[taken]
-        if not self.searched:
-            return np.empty(0, dtype=np.int64)
-        if not self.by_backend:
-            scores = cosines(self.methods, self.vectors, self.rows).sum(0).max(0)  # (n,)
-        depth = self.depth
+        ranked = self._nearest if self.by_one_tap else self._ranked()
+        depth = min(self.depth, self.searched)
+        candidates = ranked(depth) if nearest is None else nearest
         while True:
-            if self.by_backend:
-                rows = self._nearest(depth)
-            else:
-                places = best(scores, depth)
-                rows = places if self.rows is None else self.rows[places]
-            taken = pick(rows, k, left_out=self.left_out, caps=self.caps)
-            if len(taken) == k or depth >= self.searched:
-                return rows[taken]
+            taken = pick(candidates, self.request.k, left_out=self.left_out, caps=self.caps)
+            enough = len(taken) == self.request.k or len(candidates) == self.searched
+            if enough or depth > self.searched:
+                return candidates[taken]
             depth *= _DEEPER
+            candidates = ranked(depth)
 
-    def scores(self, rows: Rows) -> NDArray[np.float32]:
-        """Return each method's part of the score of some rows, shape (W, T, n)."""
-        if not self.by_backend:
-            return cosines(self.methods, self.vectors, rows)
-        vectors = self.backend.vectors(self.methods[0].tap, rows)  # (n, D)
-        scores: NDArray[np.float32] = np.vecdot(vectors, self.vectors[0])
-        return scores[None, None]
+    def scores(self, rows: Rows | None) -> NDArray[np.float32]:
+        """Return each method's part of the score of some rows, or of all, shape (W, T, n)."""
+        return cosines(self.methods, self.vectors, rows)
 
     def _nearest(self, depth: int) -> Rows:
-        ((_, rows),) = self.backend.nearest(
+        """Return the rows nearest to any of the queries, best first."""
+        nearest = self.backend.nearest(
             self.methods[0].tap,
             self.vectors[0],
             min(depth, self.searched),
             where=self.request.where,
             conditions=self.conditions,
             exact=True,
+            tiles=self.request.details,
         )
-        return rows
+        if len(nearest) == 1:
+            return nearest[0][1]
+        scores, rows = (np.concatenate(each) for each in zip(*nearest, strict=True))
+        rows = rows[np.lexsort((rows, -scores))]
+        _, first = np.unique(rows, return_index=True)  # a row is found by several queries
+        return rows[np.sort(first)][:depth]
 
+    def _ranked(self) -> Callable[[int], Rows]:
+        """Compare by several methods; what is returned gives so many of the best rows."""
+        scores = self.scores(self.rows).sum(0).max(0)  # (n,)
 
-def _is_of_backend(request: SearchRequest, methods: Sequence[Method]) -> bool:
-    one = len(methods) == 1 and (len(request.terms) == 1 or not request.best_of_each)
-    return one and methods[0].joined is None and not request.details
+        def ranked(depth: int) -> Rows:
+            places = best(scores, depth)
+            return places if self.rows is None else self.rows[places]
+
+        return ranked
 
 
 def make_plan(
@@ -133,39 +131,34 @@ def make_plan(
         SearchError: If a term or a condition is not of this index, or the terms cancel out.
         ImageError: If a term's picture is none.
     """
-    works = home.works
-    terms = [[encoded[method.index, id(term)] for term in request.terms] for method in methods]
-    own: list[list[Encoded]] = []
-    for each in terms:
-        for term in each:
-            if isinstance(term, ArtsimError):
-                raise term
-        own.append([term for term in each if isinstance(term, Encoded)])
+    own: list[list[Encoded]] = [[] for _ in methods]
+    for method, found in zip(methods, own, strict=True):
+        for term in request.terms:
+            each = encoded[method.index, id(term)]
+            if isinstance(each, ArtsimError):
+                raise each
+            found.append(each)
     # Of an index that is compared by but not searched, works have other rows, and are not shown.
     at_home = next((n for n, method in enumerate(methods) if method.joined is None), None)
     queries = tuple(term.query for term in own[at_home or 0])
     if at_home is None:
-        queries = tuple(_at_home(query, works) for query in queries)
+        queries = tuple(_at_home(query, home.backend) for query in queries)
     vectors = [
         _combine([term.vectors[method.tap] for term in each], request)
         for method, each in zip(methods, own, strict=True)
     ]
-    excluded = [works.row(id_) for id_ in request.exclude]
-    conditions = [*request.conditions, *relations(request, queries, works)]
-    both = joined(methods)
+    excluded = [home.backend.find(id_) for id_ in request.exclude]
+    conditions = [*request.conditions, *relations(request, queries, home)]
+    searched, missing = home.backend.count(request.where, conditions), 0
     rows = None
-    if _is_of_backend(request, methods):
-        searched = home.backend.count(request.where, conditions)
-    else:
-        rows = works.filter.rows(request.where, conditions)
-        searched = works.store.rows if rows is None else len(rows)
-    missing = 0
-    if both is not None:
-        every = np.arange(works.store.rows) if rows is None else rows
-        rows = np.intersect1d(every, both, assume_unique=True)
-        searched, missing = len(rows), len(every) - len(rows)
+    if len(methods) > 1 or at_home is None:
+        rows = home.backend.keys(request.where, conditions)
+        both = joined(methods)
+        if both is not None:
+            rows = both if rows is None else np.intersect1d(rows, both, assume_unique=True)
+            searched, missing = len(rows), searched - len(rows)
     query_rows = [query.row for query in queries if query.row is not None]
-    caps = [(works.groups(column), most) for column, most in request.max_per.items()]
+    caps = [(home.works.groups(column), most) for column, most in request.max_per.items()]
     return SearchPlan(
         request=request,
         methods=methods,
@@ -181,26 +174,26 @@ def make_plan(
     )
 
 
-def check_conditions(request: SearchRequest, works: Works) -> None:
+def check_conditions(request: SearchRequest, index: Opened) -> None:
     """Refuse conditions and limits that no query could make right.
 
     Raises:
         SearchError: If one is on a column or an id that is not there, or cannot be read.
     """
     for id_ in request.exclude:
-        works.row(id_)
+        index.backend.find(id_)
     for column in request.max_per:
-        works.groups(column)
-    works.filter.rows(request.where, request.conditions)
-    check_relations(request, works)
+        index.works.groups(column)
+    index.backend.count(request.where, request.conditions)
+    check_relations(request, index)
 
 
-def _at_home(query: Query, works: Works) -> Query:
+def _at_home(query: Query, backend: SearchBackend) -> Query:
     """Find in the searched index a work that was found in another."""
     if query.row is None:
         return query
-    row = works.row(query.name)
-    ((_, image, metadata),) = works.known([row])
+    row = backend.find(query.name)
+    ((_, image, metadata),) = backend.known([row])
     return replace(query, row=row, image=image, metadata=metadata)
 
 

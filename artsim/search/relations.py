@@ -9,12 +9,12 @@ from artsim.datatypes import FieldType
 from artsim.errors import SearchError
 from artsim.search.conditions import Condition, Op, Value
 from artsim.search.matches import Query
+from artsim.search.opened import Opened
 from artsim.search.requests import SearchRequest
-from artsim.search.works import Works
 
 
 def relations(
-    request: SearchRequest, queries: Sequence[Query], works: Works
+    request: SearchRequest, queries: Sequence[Query], index: Opened
 ) -> Iterator[Condition]:
     """Turn a request's relations into conditions on columns.
 
@@ -23,17 +23,17 @@ def relations(
     Raises:
         SearchError: If what a relation rests on is not known.
     """
-    check_relations(request, works)
+    check_relations(request, index)
     queried = [query.metadata for query in queries if query.weight > 0]
     for column in request.not_same:
         yield Condition(column, Op.NOT_IN, _values(column, queried))
     if request.earlier_than is None and request.contemporary is None:
         return
-    years = works.year_column(request.years)
+    years = index.works.year_column(request.years)
     if isinstance(request.earlier_than, int):
         yield Condition(years, Op.LESS, request.earlier_than)
     elif request.earlier_than is not None:
-        ((_, _, metadata),) = works.known([works.row(request.earlier_than)])
+        ((_, _, metadata),) = index.backend.known([index.backend.find(request.earlier_than)])
         begin, _ = _span(years, [metadata], f"of {request.earlier_than!r}")
         yield Condition(years, Op.LESS, begin)
     if request.contemporary is not None:
@@ -42,12 +42,13 @@ def relations(
         yield Condition(years, Op.BETWEEN, (begin - within, end + within))
 
 
-def check_relations(request: SearchRequest, works: Works) -> None:
+def check_relations(request: SearchRequest, index: Opened) -> None:
     """Refuse relations that no query could have.
 
     Raises:
         SearchError: If a column is not there, or holds something else; if a work is not there.
     """
+    works = index.works
     for column in request.not_same:
         if works.type_of(column) == FieldType.YEARS or column not in works.fields:
             raise SearchError(
@@ -56,7 +57,7 @@ def check_relations(request: SearchRequest, works: Works) -> None:
     if request.earlier_than is not None or request.contemporary is not None:
         works.year_column(request.years)
     if isinstance(request.earlier_than, str):
-        works.row(request.earlier_than)
+        index.backend.find(request.earlier_than)
 
 
 def _values(column: str, queried: Sequence[dict[str, Any]]) -> tuple[Value, ...]:

@@ -133,7 +133,7 @@ class Searcher:
             EvaluationError: If it uses a derived label that cannot be computed any more.
         """
         find_methods(request.by, self.tap, self._opened, self._others, details=request.details)
-        check_conditions(request, self.works)
+        check_conditions(request, self._opened)
 
     def _encode(self, requested: Sequence[tuple[SearchRequest, list[Method]]]) -> Vocabulary:
         """Encode every term once for each index that it is compared in."""
@@ -224,11 +224,10 @@ class Searcher:
         if not plan.request.details:
             return [None] * len(rows)
         (method,), (vectors,) = plan.methods, plan.vectors
-        tiles, boxes = method.index.tiles(method.tap), tile_boxes(self.store.manifest.tiles)
-        return [
-            boxes[int(tiles.cosines(vectors[term], rows[place : place + 1]).argmax())]
-            for place, term in enumerate(terms.tolist())
-        ]
+        tiles = method.vectors(rows)  # (k, T, D)
+        nearest = np.vecdot(tiles, vectors[terms][:, None]).argmax(axis=1)  # (k,)
+        boxes = tile_boxes(self.store.manifest.tiles)
+        return [boxes[tile] for tile in nearest.tolist()]
 
     def _random_pairs(self, plan: SearchPlan) -> RandomPairs | None:
         """The scores of random pairs by the same methods; None if they cannot be compared."""
