@@ -16,76 +16,65 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.datatypes import Catalog
+from artsim.readers.years.words import alternatives, words
 
 _COLUMNS = ("artist", "artists", "artist_name", "creator", "maker", "painter")  # in this order
 
 # What each qualifier is called, and how catalogs write it before a name.
-QUALIFIERS: dict[str, tuple[str, ...]] = {
-    "attributed to": (
-        *("attributed to", "attributed", "attr.", "attr. to", "attrib. to", "ascribed to"),
-        *("probably by", "possibly by", "probably", "possibly", "zugeschrieben", "zuschreibung an"),
-        *("attribué à", "attribuée à", "toegeschreven aan", "attribuito a", "mogelijk", "wohl"),
-    ),
-    "workshop of": (
-        *("workshop of", "workshop", "studio of", "studio", "atelier of", "and workshop"),
-        *("and studio", "assistant of", "werkstatt des", "werkstatt der", "werkstatt von"),
-        *("werkstatt", "atelier de", "atelier van", "atelier d'", "werkplaats van"),
-        *("bottega di", "bottega"),
-    ),
-    "circle of": (
-        *("circle of", "circle", "umkreis des", "umkreis von", "umkreis", "entourage de"),
-        *("cercle de", "kring van", "omgeving van", "cerchia di", "associate of"),
-    ),
-    "follower of": (
-        *("follower of", "follower", "pupil of", "student of", "nachfolger des", "nachfolger von"),
-        *("nachfolger", "schüler des", "schüler von", "suiveur de", "élève de", "navolger van"),
-        *("leerling van", "seguace di", "allievo di", "imitator of", "nachahmer von"),
-    ),
-    "school of": ("school of", "schule des", "schule von", "école de", "school van", "scuola di"),
-    "manner of": (
-        *("manner of", "in the manner of", "style of", "in the style of", "art des", "stil des"),
-        *("manière de", "à la manière de", "stijl van", "in de stijl van", "maniera di"),
-        *("alla maniera di",),
-    ),
-    "after": (
-        *("after", "copy after", "copied after", "copy of", "prints after", "engraved after"),
-        *("nach", "kopie nach", "d'après", "copie d'après", "naar", "kopie naar", "da", "copia da"),
-    ),
-    "forgery of": ("forgery of", "imitation of", "fälschung nach", "vervalsing naar"),
-    "formerly": (
-        *("formerly attributed to", "formerly", "previously attributed to", "ehemals"),
-        *("früher zugeschrieben", "anciennement attribué à", "voorheen toegeschreven aan"),
-        *("già attribuito a",),
-    ),
+QUALIFIERS = {
+    "attributed to": """
+        attributed to | attributed | attr. | attr. to | attrib. to | ascribed to | probably by |
+        possibly by | probably | possibly | zugeschrieben | zuschreibung an | attribué à |
+        attribuée à | toegeschreven aan | attribuito a | mogelijk | wohl
+    """,
+    "workshop of": """
+        workshop of | workshop | studio of | studio | atelier of | and workshop | and studio |
+        assistant of | werkstatt des | werkstatt der | werkstatt von | werkstatt | atelier de |
+        atelier van | atelier d' | werkplaats van | bottega di | bottega
+    """,
+    "circle of": """
+        circle of | circle | umkreis des | umkreis von | umkreis | entourage de | cercle de |
+        kring van | omgeving van | cerchia di | associate of
+    """,
+    "follower of": """
+        follower of | follower | pupil of | student of | nachfolger des | nachfolger von |
+        nachfolger | schüler des | schüler von | suiveur de | élève de | navolger van |
+        leerling van | seguace di | allievo di | imitator of | nachahmer von
+    """,
+    "school of": "school of | schule des | schule von | école de | school van | scuola di",
+    "manner of": """
+        manner of | in the manner of | style of | in the style of | art des | stil des |
+        manière de | à la manière de | stijl van | in de stijl van | maniera di | alla maniera di
+    """,
+    "after": """
+        after | copy after | copied after | copy of | prints after | engraved after | nach |
+        kopie nach | d'après | copie d'après | naar | kopie naar | da | copia da
+    """,
+    "forgery of": "forgery of | imitation of | fälschung nach | vervalsing naar",
+    "formerly": """
+        formerly attributed to | formerly | previously attributed to | ehemals |
+        früher zugeschrieben | anciennement attribué à | voorheen toegeschreven aan |
+        già attribuito a
+    """,
 }
 # Words that a name can begin with: as qualifiers they count only when the whole text is one.
-_ALONE = frozenset(("da", "nach", "naar", "wohl", "studio", "probably", "possibly", "mogelijk"))
+_ALONE = words("da | nach | naar | wohl | studio | probably | possibly | mogelijk")
 
-_CANONICAL = {word: name for name, words in QUALIFIERS.items() for word in words}
-_WORDS = "|".join(
-    re.escape(word) for word in sorted(_CANONICAL, key=len, reverse=True) if word not in _ALONE
-)
+_CANONICAL = {word: name for name, text in QUALIFIERS.items() for word in words(text)}
+_WORDS = alternatives(tuple(word for word in _CANONICAL if word not in _ALONE))
 _BEFORE = re.compile(
     rf"(?P<word>{_WORDS})(?<=[\w.'à])(?:\s+|(?<='))(?=\S)(?P<name>.+)", re.I | re.S
 )
 _BEHIND = re.compile(rf"(?P<name>.+?)\s*[,(\[]\s*(?P<word>{_WORDS})\s*[)\]]?", re.I | re.S)
 _LETTER = re.compile(r"(?P<word>nach|naar)\s+(?P<name>[A-ZÀ-Þ].+)", re.I | re.S)
 # Roles of people who made the work.
-_MAKER = frozenset(
-    (
-        *("", "artist", "artists", "painter", "maker", "creator", "author", "sculptor"),
-        *("photographer", "draftsman", "printmaker", "etcher", "engraver", "designer", "architect"),
-        *(
-            "primary",
-            "schilder",
-            "künstler",
-            "maler",
-            "peintre",
-            "pittore",
-            "prentmaker",
-            "tekenaar",
-        ),
-    )
+_MAKERS = (
+    *words("""
+        artist | artists | painter | maker | creator | author | sculptor | photographer |
+        draftsman | printmaker | etcher | engraver | designer | architect | primary | schilder |
+        künstler | maler | peintre | pittore | prentmaker | tekenaar
+    """),
+    "",
 )
 
 
@@ -116,12 +105,12 @@ def qualifier_of(role: str | None) -> str | None:
     A printer, a publisher or a sitter is not the artist; ``artist after`` is, after whom.
     """
     text = " ".join((role or "").lower().split())
-    if text in _MAKER:
+    if text in _MAKERS:
         return ""
     if text in _CANONICAL:
         return _CANONICAL[text]
     maker, _, rest = text.partition(" ")
-    return _CANONICAL.get(rest) if maker in _MAKER else None
+    return _CANONICAL.get(rest) if maker in _MAKERS else None
 
 
 def with_qualifiers(catalog: Catalog) -> Catalog:

@@ -67,7 +67,7 @@ _RANGE = (
     r"(?P<later>\s+(?:or|and|oder|ou|of)\s+(?:later|after|später|plus tard|later))?"
     r"(?P<earlier>\s+(?:or|and|oder|ou|of)\s+(?:earlier|before|früher|plus tôt|eerder))?"
 )
-_UNDATED = frozenset(NO_DATE)
+_UNDATED = frozenset((*NO_DATE, ""))
 _LATER = rf"\b(?:{alternatives(LATER_STATES)})\b"
 _BEFORE, _BCE = frozenset(BEFORE), frozenset(BCE)
 _PERIODS = ("period", "dynasty", "dynastie", "reign", "era", "epoch", "zeit", "époque", "periode")

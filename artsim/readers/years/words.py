@@ -4,165 +4,122 @@ from __future__ import annotations
 
 import re
 
-# The text says that no date is known.
-NO_DATE = (
-    *("n.d.", "n. d.", "nd", "no date", "not dated", "undated", "date not known", "unknown"),
-    *("date unknown", "unknown date", "not known", "no dates", "dates unknown", "various dates"),
-    *("o. j.", "o.j.", "ohne jahr", "undatiert", "unbekannt", "ohne datum", "nicht datiert"),
-    *("s.d.", "s. d.", "sans date", "non daté", "date inconnue", "inconnu", "inconnue"),
-    *("z.j.", "z. j.", "zonder jaar", "ongedateerd", "onbekend", "zonder datum"),
-    *("s.a.", "senza data", "non datato", "data sconosciuta", "sconosciuto", "various", "n/a"),
-    *("tbd", "none", "null", "nan", "-", "?", ""),
-)
 
-CIRCA = (
-    *("circa", "approximately", "approx.", "approx", "about", "around", "probably", "possibly"),
-    *("perhaps", "presumably", "likely", "ca.", "ca", "cca.", "c.", "c", "c,", "roughly", "near"),
-    *("um", "etwa", "gegen", "wohl", "vermutlich", "wahrscheinlich", "ungefähr", "zirka"),
-    *("vers", "environ", "env.", "env", "autour de", "peut-être", "probablement"),
-    *("omstreeks", "ongeveer", "rond", "waarschijnlijk", "mogelijk", "verso il", "verso"),
-    *("intorno al", "forse", "probabilmente"),
-)
-
-BEFORE = (
-    *("before", "by", "no later than", "not later than", "not after", "until", "up to", "pre-"),
-    *(
-        "to",
-        "vor",
-        "spätestens",
-        "bis",
-        "avant",
-        "avant le",
-        "jusqu'en",
-        "voor",
-        "tot",
-        "uiterlijk",
-    ),
-    *("prima del", "ante", "entro il"),
-)
-
-AFTER = (
-    *("after", "no earlier than", "not earlier than", "not before", "since", "from", "post"),
-    *("nach", "ab", "seit", "frühestens", "après", "après le", "depuis", "na", "vanaf", "sinds"),
-    *("dopo il", "dal", "post-"),
-)
-
-BCE = (
-    *("b.c.e.", "bce", "b.c.", "bc", "b. c.", "before christ", "v. chr.", "v.chr.", "v. u. z."),
-    *("av. j.-c.", "av. j.c.", "av. jc", "avant j.-c.", "a.c.", "a. c.", "v.o.t."),
-)
-CE = (
-    *("c.e.", "ce", "a.d.", "ad", "a. d.", "anno domini", "n. chr.", "n.chr.", "n. u. z."),
-    *("apr. j.-c.", "ap. j.-c.", "après j.-c.", "d.c.", "d. c.", "n.o.t."),
-)
-
-CENTURY = (
-    *("century", "centuries", "cent.", "jahrhundert", "jahrhunderts", "jahrhunderte", "jh."),
-    *("jhs.", "jhd.", "jhdt.", "jh", "siècle", "siècles", "siecle", "eeuw", "eeuwen", "secolo"),
-    *("secoli", "sec."),
-)
-
-# First and last year of a part, of a hundred (a century) from 1 to 100.
-PARTS: dict[str, tuple[int, int]] = {
-    **dict.fromkeys(
-        ("early", "beginning of the", "beginning of", "start of the", "anfang", "anfang des"),
-        (1, 30),
-    ),
-    **dict.fromkeys(("frühes", "fruehes", "beginn des", "début du", "debut du", "début"), (1, 30)),
-    **dict.fromkeys(("begin", "begin van de", "vroege", "inizio del", "inizio"), (1, 30)),
-    **dict.fromkeys(
-        ("mid-", "mid", "middle of the", "middle of", "middle", "mitte", "mitte des"), (26, 75)
-    ),
-    **dict.fromkeys(
-        ("mittleres", "milieu du", "milieu", "midden", "metà del", "metà", "mid to"), (26, 75)
-    ),
-    **dict.fromkeys(("late", "end of the", "end of", "spätes", "ende", "ende des"), (71, 100)),
-    **dict.fromkeys(("fin du", "fin", "eind", "einde", "late", "fine del", "fine"), (71, 100)),
-    **dict.fromkeys(
-        ("first half of the", "first half of", "first half", "1st half of the", "1st half"), (1, 50)
-    ),
-    **dict.fromkeys(
-        ("1. hälfte", "1. hälfte des", "erste hälfte des", "erste hälfte", "1. h."), (1, 50)
-    ),
-    **dict.fromkeys(("1ère moitié du", "première moitié du", "1re moitié du"), (1, 50)),
-    **dict.fromkeys(("eerste helft", "prima metà del", "eerste helft van de"), (1, 50)),
-    **dict.fromkeys(
-        ("second half of the", "second half of", "second half", "2nd half of the", "2nd half"),
-        (51, 100),
-    ),
-    **dict.fromkeys(
-        ("2. hälfte", "2. hälfte des", "zweite hälfte des", "zweite hälfte", "2. h."), (51, 100)
-    ),
-    **dict.fromkeys(("2e moitié du", "seconde moitié du", "deuxième moitié du"), (51, 100)),
-    **dict.fromkeys(("tweede helft", "seconda metà del", "tweede helft van de"), (51, 100)),
-    **{
-        f"{name} {word}{of}": (25 * place + 1, 25 * place + 25)
-        for place, names in enumerate(
-            (
-                ("first", "1st", "1.", "erstes", "premier", "1er", "eerste", "primo"),
-                ("second", "2nd", "2.", "zweites", "deuxième", "2e", "tweede", "secondo"),
-                ("third", "3rd", "3.", "drittes", "troisième", "3e", "derde", "terzo"),
-                ("fourth", "4th", "4.", "viertes", "quatrième", "4e", "vierde", "quarto"),
-            )
-        )
-        for name in names
-        for word in ("quarter", "viertel", "quart", "kwart")
-        for of in (" of the", " of", " des", " du", " van de", " del", "")
-    },
-    "last quarter of the": (76, 100),
-    "last quarter": (76, 100),
-    **{
-        f"{name} third{of}": years
-        for name, years in (("first", (1, 33)), ("second", (34, 67)), ("last", (68, 100)))
-        for of in (" of the", " of", "")
-    },
-    "turn of the": (-5, 5),
-}
-
-MONTHS = (
-    *("january", "february", "march", "april", "may", "june", "july", "august", "september"),
-    *("october", "november", "december", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep"),
-    *("sept", "oct", "nov", "dec", "spring", "summer", "autumn", "fall", "winter", "januar"),
-    *("februar", "märz", "mai", "juni", "juli", "oktober", "dezember", "frühling", "frühjahr"),
-    *("sommer", "herbst", "janvier", "février", "mars", "avril", "juin", "juillet", "août"),
-    *("septembre", "octobre", "novembre", "décembre", "printemps", "été", "automne", "hiver"),
-    *("januari", "februari", "maart", "mei", "augustus", "lente", "zomer", "herfst", "gennaio"),
-    *("febbraio", "marzo", "aprile", "maggio", "giugno", "luglio", "agosto", "settembre"),
-    *("ottobre", "dicembre", "primavera", "estate", "autunno", "inverno"),
-)
-
-# What was made of a work after it was made: not when it was made.
-LATER_STATES = (
-    *("printed", "reprinted", "cast", "recast", "reissued", "re-printed", "restored", "reworked"),
-    *(
-        "later printing",
-        "later impression",
-        "reassembled",
-        "gedruckt",
-        "gegossen",
-        "guss",
-        "nachguss",
-        "abzug",
-    ),
-    *("imprimé", "tirage", "fonte", "gedrukt", "gegoten", "stampato", "fuso", "fabricated"),
-)
-
-ORDINALS = {
-    name: number
-    for number, names in enumerate(
-        (
-            *(("first",), ("second",), ("third",), ("fourth",), ("fifth",), ("sixth",)),
-            *(("seventh",), ("eighth",), ("ninth",), ("tenth",), ("eleventh",), ("twelfth",)),
-            *(("thirteenth",), ("fourteenth",), ("fifteenth",), ("sixteenth",)),
-            *(("seventeenth",), ("eighteenth",), ("nineteenth",), ("twentieth",)),
-            ("twenty-first",),
-        ),
-        1,
-    )
-    for name in names
-}
+def words(text: str) -> tuple[str, ...]:
+    """Split words and phrases written with bars between them."""
+    return tuple(word.strip() for word in text.split("|"))
 
 
-def alternatives(words: tuple[str, ...] | dict[str, object]) -> str:
+def alternatives(words: tuple[str, ...]) -> str:
     """Return a pattern that matches any of some words, the longest first."""
     return "|".join(map(re.escape, sorted(words, key=len, reverse=True)))
+
+
+# The text says that no date is known.
+NO_DATE = words("""
+    n.d. | n. d. | nd | no date | not dated | undated | date not known | unknown | date unknown |
+    unknown date | not known | no dates | dates unknown | various dates | o. j. | o.j. | ohne jahr |
+    undatiert | unbekannt | ohne datum | nicht datiert | s.d. | s. d. | sans date | non daté |
+    date inconnue | inconnu | inconnue | z.j. | z. j. | zonder jaar | ongedateerd | onbekend |
+    zonder datum | s.a. | senza data | non datato | data sconosciuta | sconosciuto | various | n/a |
+    tbd | none | null | nan | - | ?
+""")
+
+CIRCA = words("""
+    circa | approximately | approx. | approx | about | around | probably | possibly | perhaps |
+    presumably | likely | ca. | ca | cca. | c. | c | c, | roughly | near | um | etwa | gegen |
+    wohl | vermutlich | wahrscheinlich | ungefähr | zirka | vers | environ | env. | env |
+    autour de | peut-être | probablement | omstreeks | ongeveer | rond | waarschijnlijk | mogelijk |
+    verso il | verso | intorno al | forse | probabilmente
+""")
+BEFORE = words("""
+    before | by | no later than | not later than | not after | until | up to | pre- | to | vor |
+    spätestens | bis | avant | avant le | jusqu'en | voor | tot | uiterlijk | prima del | ante |
+    entro il
+""")
+AFTER = words("""
+    after | no earlier than | not earlier than | not before | since | from | post | nach | ab |
+    seit | frühestens | après | après le | depuis | na | vanaf | sinds | dopo il | dal | post-
+""")
+BCE = words("""
+    b.c.e. | bce | b.c. | bc | b. c. | before christ | v. chr. | v.chr. | v. u. z. | av. j.-c. |
+    av. j.c. | av. jc | avant j.-c. | a.c. | a. c. | v.o.t.
+""")
+CE = words("""
+    c.e. | ce | a.d. | ad | a. d. | anno domini | n. chr. | n.chr. | n. u. z. | apr. j.-c. |
+    ap. j.-c. | après j.-c. | d.c. | d. c. | n.o.t.
+""")
+CENTURY = words("""
+    century | centuries | cent. | jahrhundert | jahrhunderts | jahrhunderte | jh. | jhs. | jhd. |
+    jhdt. | jh | siècle | siècles | siecle | eeuw | eeuwen | secolo | secoli | sec.
+""")
+
+# First and last year of a part, of a hundred (a century) from 1 to 100.
+_PARTS = {
+    (1, 30): """
+        early | beginning of the | beginning of | start of the | anfang | anfang des | frühes |
+        fruehes | beginn des | début du | debut du | début | begin | begin van de | vroege |
+        inizio del | inizio
+    """,
+    (26, 75): """
+        mid- | mid | middle of the | middle of | middle | mitte | mitte des | mittleres |
+        milieu du | milieu | midden | metà del | metà | mid to
+    """,
+    (71, 100): """
+        late | end of the | end of | spätes | ende | ende des | fin du | fin | eind | einde |
+        fine del | fine
+    """,
+    (1, 50): """
+        first half of the | first half of | first half | 1st half of the | 1st half | 1. hälfte |
+        1. hälfte des | erste hälfte des | erste hälfte | 1. h. | 1ère moitié du |
+        première moitié du | 1re moitié du | eerste helft | prima metà del | eerste helft van de
+    """,
+    (51, 100): """
+        second half of the | second half of | second half | 2nd half of the | 2nd half | 2. hälfte |
+        2. hälfte des | zweite hälfte des | zweite hälfte | 2. h. | 2e moitié du |
+        seconde moitié du | deuxième moitié du | tweede helft | seconda metà del |
+        tweede helft van de
+    """,
+    (76, 100): "last quarter of the | last quarter",
+    (1, 33): "first third of the | first third of | first third",
+    (34, 67): "second third of the | second third of | second third",
+    (68, 100): "last third of the | last third of | last third",
+    (-5, 5): "turn of the",
+}
+_QUARTERS = (
+    "first | 1st | 1. | erstes | premier | 1er | eerste | primo",
+    "second | 2nd | 2. | zweites | deuxième | 2e | tweede | secondo",
+    "third | 3rd | 3. | drittes | troisième | 3e | derde | terzo",
+    "fourth | 4th | 4. | viertes | quatrième | 4e | vierde | quarto",
+)
+PARTS = {name: years for years, names in _PARTS.items() for name in words(names)} | {
+    f"{name} {word}{of}": (25 * place + 1, 25 * place + 25)
+    for place, names in enumerate(_QUARTERS)
+    for name in words(names)
+    for word in ("quarter", "viertel", "quart", "kwart")
+    for of in (" of the", " of", " des", " du", " van de", " del", "")
+}
+
+MONTHS = words("""
+    january | february | march | april | may | june | july | august | september | october |
+    november | december | jan | feb | mar | apr | jun | jul | aug | sep | sept | oct | nov | dec |
+    spring | summer | autumn | fall | winter | januar | februar | märz | mai | juni | juli |
+    oktober | dezember | frühling | frühjahr | sommer | herbst | janvier | février | mars | avril |
+    juin | juillet | août | septembre | octobre | novembre | décembre | printemps | été | automne |
+    hiver | januari | februari | maart | mei | augustus | lente | zomer | herfst | gennaio |
+    febbraio | marzo | aprile | maggio | giugno | luglio | agosto | settembre | ottobre | dicembre |
+    primavera | estate | autunno | inverno
+""")
+# What was made of a work after it was made: not when it was made.
+LATER_STATES = words("""
+    printed | reprinted | cast | recast | reissued | re-printed | restored | reworked |
+    later printing | later impression | reassembled | gedruckt | gegossen | guss | nachguss |
+    abzug | imprimé | tirage | fonte | gedrukt | gegoten | stampato | fuso | fabricated
+""")
+
+_ORDINALS = words("""
+    first | second | third | fourth | fifth | sixth | seventh | eighth | ninth | tenth | eleventh |
+    twelfth | thirteenth | fourteenth | fifteenth | sixteenth | seventeenth | eighteenth |
+    nineteenth | twentieth | twenty-first
+""")
+ORDINALS = {name: number for number, name in enumerate(_ORDINALS, 1)}
