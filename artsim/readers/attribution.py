@@ -61,7 +61,7 @@ QUALIFIERS = {
 _ALONE = words("da | nach | naar | wohl | studio | probably | possibly | mogelijk")
 
 _CANONICAL = {word: name for name, text in QUALIFIERS.items() for word in words(text)}
-_WORDS = alternatives(tuple(word for word in _CANONICAL if word not in _ALONE))
+_WORDS = alternatives(word for word in _CANONICAL if word not in _ALONE)
 _BEFORE = re.compile(
     rf"(?P<word>{_WORDS})(?<=[\w.'à])(?:\s+|(?<='))(?=\S)(?P<name>.+)", re.I | re.S
 )

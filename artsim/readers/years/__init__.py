@@ -1,6 +1,5 @@
 """Date texts as ranges of years."""
 
-from artsim.readers.years.columns import YEARS, years_of
-from artsim.readers.years.parsing import Years, is_undated, parse_years
+from artsim.readers.years.parsing import YEARS, Years, is_undated, parse_years, years_of
 
 __all__ = ["YEARS", "Years", "is_undated", "parse_years", "years_of"]

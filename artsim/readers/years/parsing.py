@@ -1,4 +1,4 @@
-"""Date texts of museums as a first and a last year.
+"""Date texts of museums, and columns of them, as a first and a last year.
 
 The text is cut into clauses at commas, brackets and "and"; each clause gives a range of years or
 none; the ranges together give the answer. What was made of a work later ("printed 1974") counts
@@ -18,6 +18,9 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from artsim.readers.years.words import (
     AFTER,
     BCE,
@@ -33,6 +36,8 @@ from artsim.readers.years.words import (
     alternatives,
 )
 
+YEARS = pa.struct([("begin", pa.int32()), ("end", pa.int32())])
+
 CIRCA_YEARS = 5
 OPEN_YEARS = 10
 _LAST_YEAR = 2100  # a larger number is no year
@@ -41,9 +46,9 @@ _NEXT_CENTURY = 15  # years that a range such as 1999-02 spans at most; else 02 
 # Patterns are text: they take long to compile, and re does it once, when a date is first read.
 _ROMAN = r"(?=[ivx])x{0,2}(?:ix|iv|v?i{0,3})"
 _ORDINAL_END = r"(?:st|nd|rd|th|de|ste|er|ère|re|ème|eme|e|\.)?"
-_CENTURY_NUMBER = rf"(?:\d{{1,2}}|{_ROMAN}|{alternatives(tuple(ORDINALS))}){_ORDINAL_END}"
+_CENTURY_NUMBER = rf"(?:\d{{1,2}}|{_ROMAN}|{alternatives(ORDINALS)}){_ORDINAL_END}"
 _CENTURY = rf"(?:{alternatives(CENTURY)})(?![a-zà-ÿ])"
-_PART = rf"(?:{alternatives(tuple(PARTS))})(?![a-zà-ÿ])"
+_PART = rf"(?:{alternatives(PARTS)})(?![a-zà-ÿ])"
 _CIRCA = rf"(?:(?<![a-zà-ÿ.])(?:{alternatives(CIRCA)})(?![a-zà-ÿ]))"
 _ERA = rf"(?:{alternatives((*BCE, *CE))})(?![a-zà-ÿ])"
 _OR = r"\s*(?:\bor\b|\band\b|\bund\b|\boder\b|\bet\b|\bou\b|\ben\b|&)\s*"
@@ -67,6 +72,7 @@ _RANGE = (
     r"(?P<later>\s+(?:or|and|oder|ou|of)\s+(?:later|after|später|plus tard|later))?"
     r"(?P<earlier>\s+(?:or|and|oder|ou|of)\s+(?:earlier|before|früher|plus tôt|eerder))?"
 )
+_MONTH = alternatives(MONTHS)
 _UNDATED = frozenset((*NO_DATE, ""))
 _LATER = rf"\b(?:{alternatives(LATER_STATES)})\b"
 _BEFORE, _BCE = frozenset(BEFORE), frozenset(BCE)
@@ -74,33 +80,22 @@ _PERIODS = ("period", "dynasty", "dynastie", "reign", "era", "epoch", "zeit", "�
 _PERIOD = rf"\b(?:{alternatives((*_PERIODS, *CENTURY))})(?!\w)"
 _CLAUSES = r"[,;]|\s(?:and|or|und|oder|et|ou|en|e|&|\+)\s(?!later|earlier|after|before)"
 _DAY = (
-    ((r"(?<!\d)\d{1,2}[/.]\d{1,2}[/.](\d{4})(?!\d)"), r"\1"),  # 9/30/1931, 30.9.1931
-    ((r"(?<!\d)(\d{4})-\d\d-\d\d(?:t[\d:.]+z?)?(?!\d)"), r"\1"),  # 1931-09-30
-    ((r"(?<![\d/])\d{1,2}/(\d{4})(?!\d)"), r"\1"),  # 9/1931
-    ((rf"\b\d{{1,2}}\.?\s+(?=(?:{alternatives(MONTHS)})\b)"), ""),  # 30 September
-    (
-        (rf"\b(?:{alternatives(MONTHS)})\b\.?(?:\s+\d{{1,2}}(?:-\d{{1,2}})?(?!\d)\s*,?)?"),
-        " ",
-    ),
+    (r"(?<!\d)\d{1,2}[/.]\d{1,2}[/.](\d{4})(?!\d)", r"\1"),  # 9/30/1931, 30.9.1931
+    (r"(?<!\d)(\d{4})-\d\d-\d\d(?:t[\d:.]+z?)?(?!\d)", r"\1"),  # 1931-09-30
+    (r"(?<![\d/])\d{1,2}/(\d{4})(?!\d)", r"\1"),  # 9/1931
+    (rf"\b\d{{1,2}}\.?\s+(?=(?:{_MONTH})\b)", ""),  # 30 September
+    (rf"\b(?:{_MONTH})\b\.?(?:\s+\d{{1,2}}(?:-\d{{1,2}})?(?!\d)\s*,?)?", " "),
 )
+_ONE = rf"{_CENTURY_NUMBER}\s*-?\s*{_CENTURY}"
 # "11th-14th century" and "mid- to late-19th century" name the century once.
 _SHARED = (
+    (rf"({_PART})-?(?:{_TO}|{_OR})({_PART})[\s-]*(?:the )?({_ONE})", r"\1 \3 - \2 \3"),
     (
-        (
-            rf"({_PART})-?(?:{_TO}|{_OR})({_PART})[\s-]*(?:the )?"
-            rf"({_CENTURY_NUMBER}\s*-?\s*{_CENTURY})"
-        ),
-        r"\1 \3 - \2 \3",
-    ),
-    (
-        (
-            rf"(?<![\d\w])({_CENTURY_NUMBER})(?:{_TO}|{_OR})"
-            rf"((?:{_PART}[\s-]*)?{_CENTURY_NUMBER}\s*-?\s*{_CENTURY})"
-        ),
+        rf"(?<![\d\w])({_CENTURY_NUMBER})(?:{_TO}|{_OR})((?:{_PART}[\s-]*)?{_ONE})",
         r"\1 century - \2",
     ),
-    ((rf"\b(?:sec\.|s\.|siècle|secolo)\s+({_ROMAN})\b"), r"\1 secolo"),
-    ((r"(?<=\d)(st|nd|rd|th|e) ?c\b\.?"), r"\1 century"),
+    (rf"\b(?:sec\.|s\.|siècle|secolo)\s+({_ROMAN})\b", r"\1 secolo"),
+    (r"(?<=\d)(st|nd|rd|th|e) ?c\b\.?", r"\1 century"),
 )
 
 
@@ -112,15 +107,13 @@ class Years(NamedTuple):
 
 
 def is_undated(text: str) -> bool:
-    """Say whether a text says that no date is known, as "n.d." does."""
-    return _normalize(text).strip(" .()") in _UNDATED or _normalize(text) in _UNDATED
+    """Return whether a text says that no date is known, as "n.d." does."""
+    normal = _normalize(text)
+    return normal in _UNDATED or normal.strip(" .()") in _UNDATED
 
 
 def parse_years(text: str) -> Years | None:
-    """Read a date text.
-
-    Args:
-        text: As a museum writes it: ``c. 1880``, ``1763, published 1800-07``, ``1. Hälfte 16. Jh.``
+    """Read a date as a museum writes it: ``c. 1880``, ``1763, published 1800-07``.
 
     Returns:
         The first and the last year, or None if no year can be read.
@@ -146,6 +139,16 @@ def parse_years(text: str) -> Years | None:
         begin, end = max(years.begin, bound.begin), min(years.end, bound.end)
         years = Years(begin, end) if begin <= end else years
     return years
+
+
+def years_of(column: pa.Array) -> pa.Array:
+    """Read a column of date texts, each distinct one once; null where no year can be read."""
+    coded = pc.dictionary_encode(column)
+    parsed = pa.array(
+        [years and years._asdict() for years in map(parse_years, coded.dictionary.to_pylist())],
+        YEARS,
+    )
+    return parsed.take(coded.indices)
 
 
 def _normalize(text: str) -> str:
@@ -179,20 +182,16 @@ def _is_within(inner: Years, outer: Years) -> bool:
 def _ranges(clause: str) -> Iterator[Years]:
     for match in re.finditer(_RANGE, clause):
         first = _end_years(match, "1")
-        last = (
-            _end_years(match, "2")
-            if match["year2"] or match["decade2"] or match["century2"]
-            else None
-        )
-        if first is None:
+        if first is None or re.fullmatch(r"\s*\d{1,2}\s*", match[0]):
             continue
         begin, end = first
-        if match[0].strip().isdecimal() and len(match[0].strip()) < 3:
-            continue
-        if last is not None:
+        has_last = match["year2"] or match["decade2"] or match["century2"]
+        if has_last and (last := _end_years(match, "2")):
             end = last.end
             if end < begin:
-                begin, end = (begin, first.end) if _is_month(match) else (end, begin)
+                # 1934-05 is a month, 1903-05 is not
+                is_month = len(match["year2"] or "") == 2
+                begin, end = first if is_month else (end, begin)
         elif match["open"] or match["later"] or match["earlier"]:
             begin, end = _open(match, first)
         if end <= _LAST_YEAR:
@@ -210,11 +209,6 @@ def _open(match: re.Match[str], years: Years) -> Years:
     if match["open"] in _BEFORE:
         return Years(years.begin - OPEN_YEARS, years.begin)
     return Years(years.end, years.end + OPEN_YEARS)
-
-
-def _is_month(match: re.Match[str]) -> bool:
-    """Say whether the last number is a month: of 1934-05, but not of 1903-05."""
-    return len(match["year2"] or "") == 2
 
 
 def _end_years(match: re.Match[str], number: str) -> Years | None:
@@ -256,11 +250,7 @@ def _century(text: str, part: str | None, is_bce: bool) -> Years:
 
 
 def _part(text: str | None) -> tuple[int, int]:
-    return (
-        PARTS[text.strip(" -")]
-        if text and text.strip(" -") in PARTS
-        else PARTS.get((text or "").strip(), (1, 100))
-    )
+    return PARTS.get((text or "").strip(" -"), (1, 100))
 
 
 def _number(text: str) -> int:
