@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Self
 
 import pyarrow as pa
 
 # Columns that artsim writes itself. A catalog's own column of one of these names is kept
 # as NAME_catalog (see `Catalog`).
 RESERVED = ("id", "image", "content_hash", "width", "height", "file_bytes", "file_mtime_ns")
+
+_BATCH = 8192  # rows a record batch
 
 
 class FieldType(StrEnum):
@@ -58,6 +61,28 @@ class Catalog:
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
     notes: tuple[str, ...] = ()  # what could not be read, one sentence each
+
+    @classmethod
+    def of_table(
+        cls,
+        table: pa.Table,
+        *,
+        name: str,
+        reader: str,
+        source: Path,
+        root: Path,
+        notes: tuple[str, ...] = (),
+    ) -> Self:
+        """Return the catalog of a table in memory."""
+        return cls(
+            name=name,
+            reader=reader,
+            source=source,
+            root=root,
+            schema=table.schema,
+            batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
+            notes=notes,
+        )
 
     @property
     def fields(self) -> list[Field]:

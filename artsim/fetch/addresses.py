@@ -23,7 +23,6 @@ from artsim.readers import (
 )
 
 _TABLES = (".csv", ".tsv", ".tab", ".parquet")
-_BATCH = 8192  # rows a record batch
 
 # https://iiif.io/api/image/3.0/#21-image-request-uri-syntax:
 # {server}{/prefix}/{identifier}/{region}/{size}/{rotation}/{quality}.{format}
@@ -111,13 +110,9 @@ def _read_list(path: Path) -> Catalog:
         raise ReaderError(f"{path} lists no addresses; expected one per line, such as https://...")
     column = pa.array(addresses, pa.string())
     table = pa.table({"id": column, "image": column})
-    return Catalog(
-        name=path.stem or "urls",
-        reader="urls",
-        source=path.resolve(),
-        root=path.resolve().parent,
-        schema=table.schema,
-        batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
+    path = path.resolve()
+    return Catalog.of_table(
+        table, name=path.stem or "urls", reader="urls", source=path, root=path.parent
     )
 
 

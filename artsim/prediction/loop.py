@@ -186,13 +186,8 @@ def read_pictures(source: Path) -> Catalog:
         return read_collection(source)
     source = source.resolve()
     table = pa.table({"id": pa.array(paths, pa.string()), "image": pa.array(paths, pa.string())})
-    return Catalog(
-        name=source.stem,
-        reader="list",
-        source=source,
-        root=source.parent,
-        schema=table.schema,
-        batches=lambda: iter(table.to_batches()),
+    return Catalog.of_table(
+        table, name=source.stem, reader="list", source=source, root=source.parent
     )
 
 

@@ -21,7 +21,7 @@ from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.mapped import bundled_maps
 from artsim.readers.options import DEFAULT_OPTIONS, ReaderOptions
 from artsim.readers.pictures import is_hidden, is_picture, is_url, printable
-from artsim.readers.records import load_json
+from artsim.readers.record_files import load_json
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS
 
 __all__ = [

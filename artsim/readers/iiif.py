@@ -14,16 +14,17 @@ from typing import Any
 
 from artsim.datatypes import RESERVED, Catalog
 from artsim.errors import ReaderError
+from artsim.readers.nested import Flat, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, is_hidden
-from artsim.readers.records import Record, load_json, table_of, text_of
+from artsim.readers.record_files import load_json
+from artsim.readers.rows import Row, table_of
 
 SETTINGS: tuple[str, ...] = (
     "size",  # pixels of the longest side of the images' addresses, or max
     "language",  # of labels and values where there are several: en
 )
 
-_BATCH = 8192  # rows a record batch
 _PEEKED = 1 << 16  # bytes of a file looked at
 _LOOKED_AT = 20  # files of a folder looked at: there may be one beside each picture
 _OURS = ("object", "title", "canvas", "summary", "attribution", "rights", "nav_date")
@@ -54,16 +55,16 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     options.allow("iiif")
     size, language = options.size(), options.setting("language", "en")
     files, notes = _manifests(path)
-    table = table_of(record for file in files for record in _records(_load(file), size, language))
+    rows = (row for file in files for row in _rows(_load(file), size, language))
+    table = table_of(rows, splits=True)
     if not table.num_rows:
         raise ReaderError(f"no picture in the IIIF manifests of {path}")
-    return Catalog(
+    return Catalog.of_table(
+        table,
         name=path.stem or "iiif",
         reader="iiif",
         source=path,
         root=path if path.is_dir() else path.parent,
-        schema=table.schema,
-        batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
         notes=notes,
     )
 
@@ -158,22 +159,22 @@ def _listed(collection: Json) -> list[str]:
     return ids
 
 
-def _records(manifest: Json, size: int | None, language: str) -> Iterator[Record]:
+def _rows(manifest: Json, size: int | None, language: str) -> Iterator[Row]:
     shared = _description(manifest, language)
     for canvas in _canvases(manifest):
-        label = _texts(canvas.get("label"), language)
-        described = {**shared, **_pairs(canvas, language)}
+        label = " ".join(_texts(canvas.get("label"), language))
         for number, picture in enumerate(_pictures(canvas), 1):
             yield {
-                "id": _id(canvas) + (f"#{number}" if number > 1 else ""),
+                "id": (_id(canvas) + (f"#{number}" if number > 1 else "")) or None,
                 "image": _address(picture, size),
-                "object": _id(manifest),
-                **({"canvas": " ".join(label)} if label else {}),
-                **described,
+                "object": _id(manifest) or None,
+                "canvas": label or None,
+                **shared,
+                **_pairs(canvas, language),
             }
 
 
-def _description(manifest: Json, language: str) -> dict[str, str | list[str]]:
+def _description(manifest: Json, language: str) -> dict[str, Flat]:
     """Collect what a manifest says of its object."""
     required = next(iter(_objects(manifest.get("requiredStatement"))), {})
     texts = {
@@ -187,7 +188,7 @@ def _description(manifest: Json, language: str) -> dict[str, str | list[str]]:
     return {**{name: text for name, text in found.items() if text}, **_pairs(manifest, language)}
 
 
-def _pairs(resource: Json, language: str) -> dict[str, str | list[str]]:
+def _pairs(resource: Json, language: str) -> dict[str, Flat]:
     """Collect the metadata pairs; ``Date created`` becomes the column date_created."""
     found: dict[str, list[str]] = {}
     for pair in _objects(resource.get("metadata")):

@@ -14,13 +14,12 @@ from artsim.errors import ReaderError
 from artsim.readers.nested import Flat, flatten
 from artsim.readers.options import ReaderOptions
 from artsim.readers.record_files import read_records
-from artsim.readers.row_columns import RowColumns
+from artsim.readers.rows import Row, table_of
 
 SETTINGS: tuple[str, ...] = ()
 
 _SPLITS = ("train", "val", "valid", "validation", "test")
 _NAME = "metadata.jsonl"
-_BATCH = 8192  # rows a record batch
 
 
 def detects(path: Path) -> bool:
@@ -37,20 +36,15 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         ReaderError: If there is no such file, or a line has no ``file_name``.
     """
     options.allow("imagefolder")
-    columns = RowColumns()
-    for split, file in _files(path):
-        for record in read_records(file):
-            columns.add(_row(flatten(record), split, file))
-    if not columns.rows:
+    table = table_of(
+        _row(flatten(record), split, file)
+        for split, file in _files(path)
+        for record in read_records(file)
+    )
+    if not table.num_rows:
         raise ReaderError(f"no {_NAME} with a picture in {path}; read the pictures with folder:")
-    table = columns.table()
-    return Catalog(
-        name=path.name or "collection",
-        reader="imagefolder",
-        source=path,
-        root=path,
-        schema=table.schema,
-        batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
+    return Catalog.of_table(
+        table, name=path.name or "collection", reader="imagefolder", source=path, root=path
     )
 
 
@@ -61,7 +55,7 @@ def _files(path: Path) -> Iterator[tuple[str | None, Path]]:
             yield split, file
 
 
-def _row(values: dict[str, Flat], split: str | None, file: Path) -> dict[str, Flat]:
+def _row(values: dict[str, Flat], split: str | None, file: Path) -> Row:
     name = values.pop("file_name", None)
     if not isinstance(name, str):
         raise ReaderError(f"{file} has a line without file_name, the path of its picture")

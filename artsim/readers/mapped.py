@@ -9,99 +9,83 @@ from typing import Any
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.mapping import MuseumMap, load_map
-from artsim.readers.nested import Flat, flatten, text_of, values_at
+from artsim.readers.nested import flatten, text_of, values_at
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import image_root, is_hidden
 from artsim.readers.record_files import SUFFIXES, read_records
-from artsim.readers.row_columns import RowColumns
+from artsim.readers.rows import Row, table_of
 
 _BUNDLED = Path(__file__).parent / "maps"
-_LOOKED_AT = 20  # files whose names are looked at to recognize a museum
+_PROBED = 1000  # first images that are looked for, to find the folder they start from
 
 
 class MappedReader:
-    """A reader made of a mapping."""
+    """Reads records by a mapping, or ``map:FILE.toml`` by that file, whose folder holds them."""
 
     SETTINGS: tuple[str, ...] = ("views",)  # first: one picture a record, or all
 
-    def __init__(self, map_: MuseumMap) -> None:
+    def __init__(self, map_: MuseumMap | None) -> None:
         self.map = map_
 
     def detects(self, path: Path) -> bool:
-        """Say whether the first record of the folder or file has the keys of this museum's."""
-        if not self.map.keys:
-            return False
-        file = next(iter(_files(path, self.map.files)), None)
-        if file is None:
+        """Return whether the first record of the folder or file has the keys of this museum's."""
+        if self.map is None or not self.map.keys:
             return False
         try:
-            record = next(iter(read_records(file, self.map.records)), None)
+            file = next(_files(path, self.map.files), None)
+            record = next(read_records(file, self.map.records), None) if file else None
         except ReaderError:
             return False
         return record is not None and self.map.recognizes(record)
 
     def read(self, path: Path, options: ReaderOptions) -> Catalog:
-        """Read the records of the folder or file."""
-        return read_mapped(path, self.map, options)
+        """Read the records of the folder or file.
+
+        The mapped columns come first; every other value of a record has a column named by its
+        path, so that nothing is lost. A record without an id is left out, one without a picture
+        keeps its row.
+
+        Raises:
+            ReaderError: If no file holds a record, or one is damaged.
+        """
+        if self.map is None:
+            return _read(path.parent, load_map(path), options)
+        return _read(path, self.map, options)
 
 
-class _OwnMap:
-    """``map:FILE.toml``: a mapping of the user's own; its files are below the folder it is in."""
-
-    SETTINGS = MappedReader.SETTINGS
-
-    def detects(self, path: Path) -> bool:
-        """A mapping is always named."""
-        return False
-
-    def read(self, path: Path, options: ReaderOptions) -> Catalog:
-        """Read what the mapping names."""
-        map_ = load_map(path)
-        return read_mapped(path.parent, map_, options)
-
-
-def bundled_maps() -> dict[str, MappedReader | _OwnMap]:
+def bundled_maps() -> dict[str, MappedReader]:
     """Return a reader for each mapping that comes with artsim, by name, and ``map`` for others."""
     maps = (load_map(file) for file in sorted(_BUNDLED.glob("*.toml")))
-    return {map_.name: MappedReader(map_) for map_ in maps} | {"map": _OwnMap()}
+    return {map_.name: MappedReader(map_) for map_ in maps} | {"map": MappedReader(None)}
 
 
-def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
-    """Read the records of a folder or file by a mapping.
-
-    The mapped columns come first; every other value of a record has a column named by its path, so
-    that nothing is lost. A record without an id is left out, one without a picture keeps its row.
-
-    Raises:
-        ReaderError: If no file holds a record, or one is damaged.
-    """
+def _read(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
     options.allow(map_.name, "images")
     views = options.setting("views", map_.views, choices=("first", "all"))
-    columns = RowColumns()
     files = list(_files(path, map_.files))
     if not files:
         raise ReaderError(f"{path} has no file of records ({', '.join(map_.files)})")
-    for file in files:
-        for record in read_records(file, map_.records):
-            for row in _rows(record, map_, every=views == "all"):
-                columns.add(row)
-    if not columns.rows:
-        raise ReaderError(f"{path} holds no record with an id; see the mapping of {map_.name}")
     kinds = {name: column.type for name, column in map_.columns.items()}
-    table = columns.table(
+    table = table_of(
+        (
+            row
+            for file in files
+            for record in read_records(file, map_.records)
+            for row in _rows(record, map_, every=views == "all")
+        ),
         years=[name for name, kind in kinds.items() if kind == "years"],
         text=[name for name, kind in kinds.items() if kind == "text"],
     )
+    if not table.num_rows:
+        raise ReaderError(f"{path} holds no record with an id; see the mapping of {map_.name}")
     folder = path if path.is_dir() else path.parent
-    some = (image for image in table.column("image")[:1000].to_pylist() if image)
-    root = image_root(some, (folder,), options) or folder
-    return Catalog(
+    images = table["image"].slice(0, _PROBED).drop_null().to_pylist()
+    return Catalog.of_table(
+        table,
         name=path.stem if path.is_file() else path.name,
         reader=map_.name,
         source=path,
-        root=root,
-        schema=table.schema,
-        batches=lambda: iter(table.to_batches(max_chunksize=8192)),
+        root=image_root(images, (folder,), options) or folder,
     )
 
 
@@ -115,7 +99,7 @@ def _files(path: Path, patterns: Iterable[str]) -> Iterator[Path]:
                 yield file
 
 
-def _rows(record: Mapping[str, Any], map_: MuseumMap, *, every: bool) -> Iterator[dict[str, Flat]]:
+def _rows(record: Mapping[str, Any], map_: MuseumMap, *, every: bool) -> Iterator[Row]:
     ids = [value for value in values_at(record, map_.id) if value]
     if not ids:
         return

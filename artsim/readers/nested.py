@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from artsim.errors import ReaderError
 
-Flat: TypeAlias = "str | list[str | None] | None"
+Flat: TypeAlias = "str | list[str] | list[str | None] | None"
 Path_: TypeAlias = "tuple[Step, ...]"
 Step: TypeAlias = "tuple[str, str | None, str | None]"  # key, and what its members must have
 

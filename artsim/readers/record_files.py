@@ -6,6 +6,7 @@ JSON is a record, a list of them, or a wrapper around either: ``{"artObject": ..
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import json
 from collections.abc import Iterator, Mapping
@@ -18,7 +19,6 @@ import pyarrow.parquet as pq
 from artsim.errors import ReaderError
 from artsim.readers.delimited import open_delimited
 from artsim.readers.nested import TEXT
-from artsim.readers.records import parse_json
 
 SUFFIXES = (
     *(".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
@@ -40,7 +40,7 @@ def read_records(file: Path, records: str | None = None) -> Iterator[Mapping[str
     found by looking if it is None.
 
     Raises:
-        ReaderError: If the file is damaged or holds no record.
+        ReaderError: If the file is damaged.
     """
     name = file.name.lower().removesuffix(".gz")
     if name.endswith(".parquet"):
@@ -52,36 +52,50 @@ def read_records(file: Path, records: str | None = None) -> Iterator[Mapping[str
         for batch in open_delimited(file).batches():
             yield from batch.to_pylist()
         return
-    with _open(file) as stream:
+    with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as stream:
         if name.endswith(".xml"):
             yield from _read_xml(stream, file, records)
         elif name.endswith((".jsonl", ".ndjson")):
             for number, line in enumerate(stream, 1):
                 if line.strip():
-                    yield from _unwrap(parse_json(line, file, number), file, records)
+                    yield from _unwrap(_parse_json(line, file, number), file, records)
         else:
-            text = stream.read()
-            try:
-                value = json.loads(text)
-            except (ValueError, RecursionError):
-                yield from _read_lines(text, file, records)
-                return
-            yield from _unwrap(value, file, records)
+            for value in _json_values(stream.read(), file):
+                yield from _unwrap(value, file, records)
 
 
-def _open(file: Path) -> IO[bytes]:
-    if file.name.lower().endswith(".gz"):
-        return gzip.open(file, "rb")  # type: ignore[return-value]  # GzipFile is one in all but name
-    return file.open("rb")
+def load_json(file: Path) -> Any:
+    """Read one JSON value, or a list with one per line.
+
+    Raises:
+        ReaderError: If the file is neither, with the line and column of the fault.
+    """
+    values = _json_values(file.read_bytes(), file)
+    return values[0] if len(values) == 1 else values
 
 
-def _read_lines(text: bytes, file: Path, records: str | None) -> Iterator[Mapping[str, Any]]:
-    """Read a file that is called .json and holds a record a line, or say what is wrong with it."""
+def _json_values(text: bytes, file: Path) -> list[Any]:
+    """Parse one value, or an object a line, which is called .json too."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    if len(lines) < 2 or not all(line.lstrip().startswith(b"{") for _, line in lines[:10]):
-        parse_json(text, file, 1)
-    for number, line in lines:
-        yield from _unwrap(parse_json(line, file, number), file, records)
+    starts = [line.removeprefix(codecs.BOM_UTF8).lstrip()[:1] for _, line in lines[:10]]
+    if len(lines) > 1 and set(starts) == {b"{"}:
+        return [_parse_json(line, file, number) for number, line in lines]
+    return [_parse_json(text, file, 1)]
+
+
+def _parse_json(text: bytes, file: Path, line: int) -> Any:
+    """Parse JSON that begins at a line of a file."""
+    try:
+        return json.loads(text.decode("utf-8-sig"))
+    except json.JSONDecodeError as error:
+        raise ReaderError(
+            f"{file}, line {line + error.lineno - 1}, column {error.colno}: not JSON "
+            f"({error.msg}); correct it or export it again"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ReaderError(f"{file} is not UTF-8 ({error.reason}); save it as UTF-8") from error
+    except RecursionError as error:
+        raise ReaderError(f"{file}: JSON nested too deeply to be a catalog") from error
 
 
 def _unwrap(value: Any, file: Path, records: str | None) -> Iterator[Mapping[str, Any]]:
@@ -111,7 +125,9 @@ def _inside(value: Mapping[str, Any]) -> Any:
     return value
 
 
-def _read_xml(stream: IO[bytes], file: Path, records: str | None) -> Iterator[Mapping[str, Any]]:
+def _read_xml(
+    stream: IO[bytes] | gzip.GzipFile, file: Path, records: str | None
+) -> Iterator[Mapping[str, Any]]:
     """Read elements of one name as a stream; what was read is dropped."""
     wanted = None if records is None else records.rpartition(".")[2]
     open_: list[ET.Element] = []

@@ -15,10 +15,11 @@ from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
 from artsim.readers.columns import ColumnGuess, field_names
 from artsim.readers.delimited import column_names, open_delimited
-from artsim.readers.nested import flatten
+from artsim.readers.nested import flatten, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import candidate_roots, files_with, image_root, is_picture, is_url
-from artsim.readers.records import Record, load_json, table_of, text_of
+from artsim.readers.record_files import load_json
+from artsim.readers.rows import Row, table_of
 
 SETTINGS: tuple[str, ...] = ("encoding",)
 
@@ -32,7 +33,6 @@ _FIELDS = {
 }
 _LISTS = ("material", "type")
 _SUFFIXES = (".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
-_BATCH = 8192  # rows a record batch
 _PEEKED = 1 << 16  # bytes of a JSON file looked at
 _LOOKED_AT = 20  # files of a folder looked at: there may be one beside each picture
 _PROBED = 100  # first images that are looked for, to find the folder they start from
@@ -64,13 +64,12 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         rows = _read_delimited(file, options.settings.get("encoding"))
     table = _table(rows)
     images = table["image"].slice(0, _PROBED).drop_null().to_pylist()
-    return Catalog(
+    return Catalog.of_table(
+        table,
         name=(file.parent.name if path.is_dir() else file.stem) or "rijks",
         reader="rijks",
         source=path,
         root=image_root(images, candidate_roots(file.parent), options) or file.parent,
-        schema=table.schema,
-        batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
     )
 
 
@@ -79,7 +78,7 @@ def _table(rows: list[dict[str, Any]]) -> pa.Table:
     found = _match(names)
     others = [name for name in names if name not in found.values()]
     rest = dict(zip(field_names(others), others, strict=True))
-    return table_of((_record(row, found, rest) for row in rows), lists=_LISTS)
+    return table_of((_record(row, found, rest) for row in rows), lists=_LISTS, splits=True)
 
 
 def _is_json(file: Path) -> bool:
@@ -183,7 +182,7 @@ def _flat(row: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     return flat
 
 
-def _record(row: Mapping[str, Any], found: Mapping[str, str], rest: Mapping[str, str]) -> Record:
+def _record(row: Mapping[str, Any], found: Mapping[str, str], rest: Mapping[str, str]) -> Row:
     """Name a record's fields as we do; ``rest`` are the others, by the name they get."""
     id_ = _first(row.get(found["id"]))
     image = _first(row.get(found["image"])) if "image" in found else id_
@@ -193,7 +192,7 @@ def _record(row: Mapping[str, Any], found: Mapping[str, str], rest: Mapping[str,
         "id": id_,
         "image": image,
         "creator": _first(row.get(found["creator"])),
-        **{field: _texts(row.get(found[field])) for field in _LISTS},
+        **{field: _texts(row.get(found[field])) or None for field in _LISTS},
         **{field: _plain(row.get(name)) for field, name in rest.items()},
     }
 

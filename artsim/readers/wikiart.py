@@ -28,7 +28,6 @@ SETTINGS: tuple[str, ...] = ()
 TASKS = ("style", "genre", "artist")
 _SPLITS = ("train", "val", "test")
 _SUFFIXES = ("", ".csv", ".txt")
-_BATCH = 8192  # rows a record batch
 _PROBED = 100  # first paths that are looked for, to find the folder they start from
 
 # What a list may say before its first picture.
@@ -69,13 +68,12 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     if not pictures:
         raise ReaderError(f"the lists in {path} name no picture")
     table = _table(pictures, tasks)
-    return Catalog(
+    return Catalog.of_table(
+        table,
         name=path.name or "wikiart",
         reader="wikiart",
         source=path,
         root=image_root(list(pictures)[:_PROBED], candidate_roots(path), options) or path,
-        schema=table.schema,
-        batches=lambda: iter(table.to_batches(max_chunksize=_BATCH)),
     )
 
 

@@ -144,11 +144,12 @@ def parse_years(text: str) -> Years | None:
 def years_of(column: pa.Array) -> pa.Array:
     """Read a column of date texts, each distinct one once; null where no year can be read."""
     coded = pc.dictionary_encode(column)
-    parsed = pa.array(
-        [years and years._asdict() for years in map(parse_years, coded.dictionary.to_pylist())],
-        YEARS,
+    parsed = [parse_years(text) or (None, None) for text in coded.dictionary.to_pylist()]
+    begin, end = (
+        pa.array([years[place] for years in parsed], pa.int32()).take(coded.indices)
+        for place in (0, 1)
     )
-    return parsed.take(coded.indices)
+    return pa.StructArray.from_arrays([begin, end], fields=list(YEARS), mask=begin.is_null())
 
 
 def _normalize(text: str) -> str:

@@ -1,0 +1,100 @@
+"""Rows of text and lists gathered into an Arrow table, a batch at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
+
+import pyarrow as pa
+
+from artsim.datatypes import FieldType
+from artsim.readers.columns import ColumnGuess, convert, field_names
+from artsim.readers.nested import Flat
+from artsim.readers.years import YEARS
+
+Row = Mapping[str, Flat]
+
+_BATCH = 2048  # rows held as Python values
+_LIST = pa.list_(pa.string())
+_KEYS = ("id", "image")
+
+
+def table_of(
+    rows: Iterable[Row],
+    *,
+    years: Collection[str] = (),
+    text: Collection[str] = (),
+    lists: Collection[str] = (),
+    splits: bool = False,
+) -> pa.Table:
+    """Return id, image and the other columns, in the order in which they first appear.
+
+    A column is a list if any of its values is; numbers are found; columns of nulls are left out.
+
+    Args:
+        rows: Those with other columns than the first ones are null in these.
+        years: Columns that hold ``BEGIN/END`` and become ranges of years.
+        text: Columns that stay text, though all their values may be numbers.
+        lists: Columns that are lists, and are there, whatever they hold.
+        splits: Whether text is split into lists where it is written as such, ``a|b``.
+    """
+    is_list = dict.fromkeys(_KEYS, False)  # by column
+    batches = []
+    rows = iter(rows)
+    while some := list(islice(rows, _BATCH)):
+        batch = {}
+        for name in dict.fromkeys(name for row in some for name in row):
+            values = [row.get(name) for row in some]
+            has_lists = name in lists or any(isinstance(value, list) for value in values)
+            is_list[name] = is_list.get(name, False) or has_lists
+            batch[name] = _array(values, has_lists)
+        batches.append(pa.table(batch))
+    fields = (*_KEYS, *field_names([name for name in is_list if name not in _KEYS]))
+    columns = {}
+    for name, field in zip(is_list, fields, strict=True):
+        column = _joined(batches, name, _LIST if is_list[name] else pa.string())
+        if name in _KEYS or name in lists:
+            columns[field] = column
+        elif column.null_count == len(column):
+            continue
+        elif name in years:
+            columns[field] = _years(column)
+        else:
+            is_typed = name in text or is_list[name]
+            columns[field] = column if is_typed else _typed(name, column, splits)
+    return pa.table(columns)
+
+
+def _array(values: Iterable[Flat], is_list: bool) -> pa.Array:
+    if not is_list:
+        return pa.array(values, pa.string())
+    return pa.array([[each] if isinstance(each, str) else each for each in values], _LIST)
+
+
+def _joined(batches: list[pa.Table], name: str, type_: pa.DataType) -> pa.ChunkedArray:
+    """Put the batches of a column together: a list everywhere if it is one anywhere."""
+    chunks: list[pa.Array] = []
+    for batch in batches:
+        if name not in batch.column_names:
+            chunks.append(pa.nulls(batch.num_rows, type_))
+        elif batch[name].type == type_:
+            chunks += batch[name].chunks
+        else:
+            chunks.append(_array(batch[name].to_pylist(), True))
+    return pa.chunked_array(chunks, type_)
+
+
+def _typed(name: str, column: pa.ChunkedArray, splits: bool) -> pa.ChunkedArray:
+    """Find the numbers among the text, and with ``splits`` the lists: titles hold bars too."""
+    guess = ColumnGuess(name)
+    for chunk in column.chunks:
+        guess.add(chunk)
+    decided = guess.decide()
+    if FieldType.of(decided.arrow) is FieldType.LIST and not splits:
+        return column
+    return pa.chunked_array([convert(chunk, decided) for chunk in column.chunks], decided.arrow)
+
+
+def _years(column: pa.ChunkedArray) -> pa.Array:
+    ends = [value and tuple(map(int, value.split("/"))) for value in column.to_pylist()]
+    return pa.array([each and {"begin": each[0], "end": each[1]} for each in ends], YEARS)
