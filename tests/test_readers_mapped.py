@@ -361,7 +361,7 @@ def test_a_museum_of_ones_own_takes_ten_lines(tmp_path):
     ("text", "message"),
     [
         ("id = 'nr'", "does not say where the image is"),
-        ("id = 'nr'\nimage = 'a'\nimgae = 'b'", "no mapping has 'imgae'"),
+        ("id = 'nr'\nimage = 'a'\nimgae = 'b'", "unknown 'imgae'"),
         ("id = 'nr'\nimage = 'a'\nviews = 'some'", "views is 'some'; write first or all"),
         ("id = 'nr'\nimage = 'a'\n[columns]\nx = {pth = 'y'}", "unknown 'pth'"),
         ("id = 'nr'\nimage = 'a'\n[columns]\nx = 'a..b'", "is not a path"),

@@ -108,7 +108,7 @@ def _rows(record: Mapping[str, Any], map_: MuseumMap, *, every: bool) -> Iterato
     others = {name: value for name, value in own.items() if name not in (*mapped, "id", "image")}
     if "id" in own and text_of(own["id"]) != ids[0]:
         others["id_record"] = own["id"]
-    addresses = map_.image.addresses(record)
+    addresses = map_.addresses(record)
     for place, address in enumerate((addresses if every else addresses[:1]) or [None]):
         view = {"object": ids[0], "view": str(place + 1)} if every else {}
         name = f"{ids[0]}_{place + 1}" if every and len(addresses) > 1 else ids[0]

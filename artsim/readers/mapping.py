@@ -1,4 +1,4 @@
-"""A mapping says in a few lines of TOML where the columns of a museum's records are.
+"""A mapping: where the columns of a museum's records are, in a few lines of TOML.
 
 ::
 
@@ -25,6 +25,7 @@ import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -42,28 +43,13 @@ _TYPES = ("text", "list", "years", "number")
 class ColumnMap:
     """Where a column's values are, and how they are read."""
 
-    paths: tuple[Path_, ...]  # the first that has a value
+    path: tuple[Path_, ...] = ()  # the first that has a value
     type: str = "text"  # text: one value, or a list where a record has several
     separator: str | None = None  # between several values in one
-    null: frozenset[str] = frozenset()  # words that say that there is no value
+    null: frozenset[str] = frozenset()  # words that stand for no value
     qualifier: Path_ | None = None  # roles beside the values of an artist
     begin: Path_ | None = None  # years
     end: Path_ | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImageMap:
-    """Where the pictures of a record are: templates to try, each with paths."""
-
-    templates: tuple[str, ...]
-
-    def addresses(self, record: Mapping[str, Any]) -> list[str]:
-        """List the paths or web addresses of a record's pictures, each once."""
-        for template in self.templates:
-            found = [each for each in _fill(template, record) if each]
-            if found:
-                return list(dict.fromkeys(found))
-        return []
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,19 +58,24 @@ class MuseumMap:
 
     name: str
     id: Path_
-    image: ImageMap
+    image: tuple[str, ...]  # paths, or templates with paths; the first that has a value
     columns: Mapping[str, ColumnMap] = field(default_factory=dict)
     what: str = ""
     terms: str = ""
     example: str = ""
-    files: tuple[str, ...] = ("**/*",)
+    files: Sequence[str] = ("**/*",)
     keys: tuple[Path_, ...] = ()
     records: str | None = None
     views: str = "first"
 
     def recognizes(self, record: Mapping[str, Any]) -> bool:
-        """Say whether a record has the keys of this museum's."""
+        """Return whether a record has the keys of this museum's."""
         return bool(self.keys) and all(any(values_at(record, key)) for key in self.keys)
+
+    def addresses(self, record: Mapping[str, Any]) -> list[str]:
+        """List the paths or web addresses of a record's pictures, each once."""
+        found = (list(filter(None, _fill(template, record))) for template in self.image)
+        return list(dict.fromkeys(next(filter(None, found), ())))
 
     def row(self, record: Mapping[str, Any]) -> dict[str, Flat]:
         """Return the columns of a record, without id and image."""
@@ -103,79 +94,66 @@ def load_map(file: Path) -> MuseumMap:
     """Read a mapping.
 
     Raises:
-        ReaderError: If it is not there, not TOML, or says something that no mapping has.
+        ReaderError: If it is not there, is not TOML, or holds something that no mapping has.
     """
     try:
-        text = tomllib.loads(file.read_text(encoding="utf-8"))
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise ReaderError(f"{file} does not exist; name the TOML file of a mapping") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ReaderError(f"{file} is not TOML ({error}); correct it") from error
-    return _read_map(text, file)
-
-
-def _read_map(text: dict[str, Any], file: Path) -> MuseumMap:
-    known = {each.name for each in fields(MuseumMap)}
-    unknown = sorted(text.keys() - known)
-    if unknown:
-        raise ReaderError(
-            f"{file}: no mapping has {unknown[0]!r}; it has {', '.join(sorted(known))}"
-        )
+    _refuse_unknown(found, {each.name for each in fields(MuseumMap)}, str(file))
     for needed in ("id", "image"):
-        if needed not in text:
+        if needed not in found:
             raise ReaderError(f"{file} does not say where the {needed} is: {needed} = 'PATH'")
-    if text.get("views", "first") not in ("first", "all"):
-        raise ReaderError(f"{file}: views is {text['views']!r}; write first or all")
-    image = text["image"]
+    if found.get("views", "first") not in ("first", "all"):
+        raise ReaderError(f"{file}: views is {found['views']!r}; write first or all")
+    columns = found.get("columns", {}).items()
     return MuseumMap(
-        name=text.get("name", file.stem),
-        id=parse_path(text["id"]),
-        image=ImageMap(templates=tuple([image] if isinstance(image, str) else image)),
-        columns={
-            name: _read_column(spec, name, file) for name, spec in text.get("columns", {}).items()
-        },
-        what=text.get("what", ""),
-        terms=text.get("terms", ""),
-        example=text.get("example", ""),
-        files=tuple(text.get("files", ("**/*",))),
-        keys=tuple(map(parse_path, text.get("keys", ()))),
-        records=text.get("records"),
-        views=text.get("views", "first"),
+        **{"name": file.stem}
+        | found
+        | {
+            "id": parse_path(found["id"]),
+            "image": _several(found["image"]),
+            "keys": tuple(map(parse_path, found.get("keys", ()))),
+            "columns": {
+                name: _read_column(spec, f"{file}, column {name!r}") for name, spec in columns
+            },
+        }
     )
 
 
-def _read_column(spec: Any, name: str, file: Path) -> ColumnMap:
-    if isinstance(spec, str | list):
-        spec = {"path": spec}
-    unknown = sorted(
-        spec.keys() - {"path", "type", "separator", "null", "qualifier", "begin", "end", "text"}
-    )
-    if unknown:
+def _read_column(spec: Any, where: str) -> ColumnMap:
+    spec = {"path": spec} if isinstance(spec, str | list) else dict(spec)
+    _refuse_unknown(spec, {each.name for each in fields(ColumnMap)} | {"text"}, where)
+    text = spec.pop("text", ())
+    if "begin" in spec or "end" in spec:
+        spec["type"] = "years"
+    if spec.get("type", "text") not in _TYPES:
+        raise ReaderError(f"{where}: no type {spec['type']!r}; choose from {', '.join(_TYPES)}")
+    for name in {"qualifier", "begin", "end"} & spec.keys():
+        spec[name] = parse_path(spec[name])
+    spec["path"] = tuple(map(parse_path, _several(spec.get("path", text))))
+    spec["null"] = frozenset(map(str.lower, spec.get("null", ())))
+    return ColumnMap(**spec)
+
+
+def _several(value: str | Sequence[str]) -> tuple[str, ...]:
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def _refuse_unknown(found: Mapping[str, Any], known: set[str], where: str) -> None:
+    if unknown := sorted(found.keys() - known):
         raise ReaderError(
-            f"{file}: the column {name!r} has an unknown {unknown[0]!r}; it may have path, type, "
-            "separator, null, qualifier, begin, end, text"
+            f"{where}: unknown {unknown[0]!r}; choose from {', '.join(sorted(known))}"
         )
-    is_years = "begin" in spec or "end" in spec or spec.get("type") == "years"
-    type_ = "years" if is_years else spec.get("type", "text")
-    if type_ not in _TYPES:
-        raise ReaderError(f"{file}: {name} is of type {type_!r}; choose from {', '.join(_TYPES)}")
-    paths = spec.get("path", spec.get("text", ()))
-    return ColumnMap(
-        paths=tuple(map(parse_path, [paths] if isinstance(paths, str) else paths)),
-        type=type_,
-        separator=spec.get("separator"),
-        null=frozenset(word.lower() for word in spec.get("null", ())),
-        qualifier=parse_path(spec["qualifier"]) if "qualifier" in spec else None,
-        begin=parse_path(spec["begin"]) if "begin" in spec else None,
-        end=parse_path(spec["end"]) if "end" in spec else None,
-    )
 
 
-def _fill(template: str, record: Mapping[str, Any]) -> Sequence[str]:
+def _fill(template: str, record: Mapping[str, Any]) -> Sequence[str | None]:
     """Fill the places of a template; a path with several values gives several."""
     places = _PLACE.findall(template)
     if not places:
-        return [value or "" for value in values_at(record, parse_path(template))]
+        return values_at(record, parse_path(template))
     filled = [template]
     for place in places:
         values = [value for value in values_at(record, parse_path(place)) if value]
@@ -184,14 +162,11 @@ def _fill(template: str, record: Mapping[str, Any]) -> Sequence[str]:
 
 
 def _found(record: Mapping[str, Any], column: ColumnMap) -> list[str | None]:
-    for path in column.paths:
+    for path in column.path:
         found = values_at(record, path)
         if column.separator is not None:
-            found = [
-                part.strip() or None
-                for value in found
-                for part in (value or "").split(column.separator)
-            ]
+            parts = (part for value in found for part in (value or "").split(column.separator))
+            found = [part.strip() or None for part in parts]
         values = [None if value and value.lower() in column.null else value for value in found]
         if any(values):
             return values
@@ -210,15 +185,14 @@ def _years(record: Mapping[str, Any], column: ColumnMap) -> str | None:
     ends = [_year(record, path) for path in (column.begin, column.end)]
     known = [end for end in ends if end is not None]
     if known:
-        begin, end = ends[0] or known[0], ends[1] or known[-1]
-        return f"{min(begin, end)}/{max(begin, end)}"
+        return f"{min(known)}/{max(known)}"
     years = next(filter(None, (parse_years(text) for text in _found(record, column) if text)), None)
-    return None if years is None else f"{years.begin}/{years.end}"
+    return years and f"{years.begin}/{years.end}"
 
 
 def _year(record: Mapping[str, Any], path: Path_ | None) -> int | None:
-    values = [] if path is None else values_at(record, path)
-    match = _YEAR.fullmatch(values[0]) if values and values[0] else None
+    value = next(iter(values_at(record, path)), None) if path else None
+    match = _YEAR.fullmatch(value) if value else None
     return int(match[1]) if match else None
 
 
@@ -226,16 +200,12 @@ def _artists(record: Mapping[str, Any], column: ColumnMap) -> tuple[Flat, Flat]:
     """Return the artists and, aligned with them, how sure they are; other roles are left out."""
     names = _found(record, column)
     roles = values_at(record, column.qualifier) if column.qualifier is not None else []
-    roles += [None] * (len(names) - len(roles))
-    artists: list[tuple[str, str | None]] = []
-    for name, role in zip(names, roles, strict=False):
+    artists = []
+    for name, role in zip_longest(names, roles[: len(names)]):
         by_role = qualifier_of(role)
-        if name is None or by_role is None:
-            continue
-        plain, by_name = parse_artist(name)
-        artists.append((plain, by_role or by_name))
-    if not artists:
-        return None, None
-    if len(artists) == 1:
-        return artists[0]
+        if name is not None and by_role is not None:
+            plain, by_name = parse_artist(name)
+            artists.append((plain, by_role or by_name))
+    if len(artists) < 2:
+        return artists[0] if artists else (None, None)
     return [name for name, _ in artists], [qualifier for _, qualifier in artists]

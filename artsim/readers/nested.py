@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 from artsim.errors import ReaderError
@@ -20,6 +21,7 @@ _STEP = re.compile(r"(?P<key>[^.\[\]]+)(?:\[(?P<name>[^=\]]+)=(?P<value>[^\]]*)\
 TEXT = "#text"  # the text of an XML element that has attributes too
 
 
+@lru_cache
 def parse_path(text: str) -> Path_:
     """Read a path.
 
