@@ -45,11 +45,10 @@ from artsim.fetch import (
     run,
 )
 from artsim.fetch.choice import choose_rows
-from artsim.fetch.hosts import backoff_s, retry_after_s
+from artsim.fetch.hosts import Turns, backoff_s, retry_after_s
 from artsim.fetch.names import file_stems, suffix_of
 from artsim.fetch.network import is_public
 from artsim.fetch.status import StatusFile, Wanted
-from artsim.fetch.turns import Turns
 from artsim.readers import ReaderOptions, read_collection
 from artsim.store import Store, write_whole
 
@@ -618,7 +617,7 @@ def test_after_ctrl_c_the_table_waits_for_what_still_comes(museum, listed, tmp_p
         time.sleep(0.3)
         write_whole(path, write)
 
-    monkeypatch.setattr("artsim.fetch.finish.write_whole", late_write)
+    monkeypatch.setattr("artsim.fetch.plan.write_whole", late_write)
     museum.answers["/0"] = first(1, interrupts)
     catalog = listed({str(i): f"/{i}" for i in range(200)})
     gc.disable()  # what strikes in a callback of the collector, hypothesis has one, is lost

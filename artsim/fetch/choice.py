@@ -10,31 +10,28 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.errors import FetchError
-from artsim.labels import encode
+from artsim.labels import connect, encode, time_limit
 from artsim.splits import sample_per_class
 
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """Which rows; each narrows what the one before has left."""
+    """Which rows; each field narrows what the one before has left."""
 
     where: str | None = None  # a condition in SQL over the catalog's columns
     per_class: tuple[str, int] | None = None  # column, and rows of each of its values
-    limit: int | None = None  # the first so many, in the catalog's order
-    seed: int = 0  # of the draw from each class
+    limit: int | None = None  # at most so many rows, the first in the catalog's order
+    seed: int = 0  # of the random rows of each class
 
 
 ALL = Choice()
 
 
 def choose_rows(table: pa.Table, choice: Choice) -> NDArray[np.int64]:
-    """Choose among a catalog's rows that name a picture.
+    """Choose among a catalog's rows that name a picture, and return them sorted.
 
     In a column of lists a row counts for each of its values, so there can be more than requested
     of the common ones. Rows without a value are in no class.
-
-    Returns:
-        Rows, sorted.
 
     Raises:
         FetchError: If the condition cannot be evaluated or the column is not there.
@@ -49,29 +46,21 @@ def choose_rows(table: pa.Table, choice: Choice) -> NDArray[np.int64]:
 
 
 def _where(table: pa.Table, condition: str) -> NDArray[np.int64]:
-    import duckdb
-
-    row = "row"
-    while row in (name.lower() for name in table.column_names):
+    row = "row"  # numbers the rows; a name that no column has
+    while row in map(str.lower, table.column_names):
         row += "_"
     numbered = table.append_column(row, pa.array(np.arange(table.num_rows)))
-    # the condition is the user's, yet can be pasted from anywhere: it sees this table only
-    config = {
-        "enable_external_access": "false",
-        "python_enable_replacements": "false",
-        "lock_configuration": "true",
-    }
-    try:
-        with duckdb.connect(":memory:", config=config) as connection:
-            chosen = connection.from_arrow(numbered).filter(condition).project(f'"{row}"')
-            rows: NDArray[np.int64] = chosen.to_arrow_table()[row].to_numpy()
-    except duckdb.Error as error:
-        reason = " ".join(str(error).split())
-        raise FetchError(
-            f"the condition {condition!r} cannot be evaluated: {reason}; the columns are "
+
+    def fault(why: str) -> FetchError:
+        return FetchError(
+            f"the condition {condition!r} cannot be evaluated: {why}; the columns are "
             f"{', '.join(table.column_names)}"
-        ) from error
-    return np.sort(rows)
+        )
+
+    connection = connect()
+    with time_limit(connection, fault):
+        rows = connection.from_arrow(numbered).filter(condition).select(row).fetchnumpy()[row]
+    return np.sort(np.asarray(rows, np.int64))
 
 
 def _per_class(values: pa.ChunkedArray, n: int, seed: int) -> NDArray[np.int64]:

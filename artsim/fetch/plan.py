@@ -1,4 +1,4 @@
-"""What a run fetches: what is selected and not there yet."""
+"""What a run fetches, that is chosen and not there yet, and what is there when it ends."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.fetch.names import file_stems
 from artsim.fetch.status import Outcome, StatusFile, Wanted, unfinished
+from artsim.store import write_whole
 
 IMAGES = "images"
+TABLE = "objects.parquet"
 
 
 @dataclass(kw_only=True)
@@ -23,10 +26,10 @@ class FetchSummary:
     """What a run did."""
 
     path: Path
-    chosen: int = 0  # rows of the catalog, each a picture
+    chosen: int = 0  # rows of the catalog, each with a picture
     fetched: int = 0  # pictures, by this run
-    kept: int = 0  # pictures there from before
-    failures: int = 0  # selected rows that failed, in this run or before
+    kept: int = 0  # pictures from earlier runs
+    failures: int = 0  # chosen rows that failed, in this run or before
     reasons: Counter[str] = field(default_factory=Counter)  # failures by status
     left: int = 0  # chosen rows that wait for another run
     left_why: list[str] = field(default_factory=list)  # hosts, with their reasons
@@ -39,7 +42,7 @@ class FetchSummary:
 
 @dataclass(frozen=True, kw_only=True)
 class FetchPlan:
-    """What to fetch of what was chosen, and what is known of it so far."""
+    """The pictures to fetch among those chosen."""
 
     todo: list[Wanted]
     chosen: dict[str, str]  # id: address
@@ -53,9 +56,9 @@ def make_plan(
     retry_failed: bool,
     allow_private: bool,
 ) -> FetchPlan:
-    """Compare the selected rows with what earlier runs fetched."""
+    """Compare the chosen rows with what earlier runs fetched."""
     images = status.path.parent / IMAGES
-    recover(images, status)
+    _recover(images, status)
     sizes = {entry.name: entry.stat().st_size for entry in os.scandir(images)}
     taken = ((id_, row.file.rpartition(".")[0]) for id_, row in status.rows.items() if row.file)
     stems = file_stems(table["id"].to_pylist(), taken)
@@ -64,6 +67,7 @@ def make_plan(
     summary = FetchSummary(
         path=status.path.parent, chosen=len(chosen), unaddressed=table["image"].null_count
     )
+    again = (Outcome.OK, Outcome.REFUSED) if allow_private else (Outcome.OK,)
     todo = []
     for id_, url in chosen.items():
         known = status.rows.get(id_)
@@ -71,20 +75,41 @@ def make_plan(
             todo.append(Wanted(id_, url, stems[id_]))
         elif known.status == Outcome.OK and sizes.get(known.file or "") == known.file_bytes:
             summary.kept += 1
-        elif (
-            known.status == Outcome.OK
-            or retry_failed
-            or (known.status == Outcome.REFUSED and allow_private)
-        ):
+        elif retry_failed or known.status in again:
             todo.append(Wanted(id_, url, stems[id_]))
     return FetchPlan(todo=todo, chosen=chosen, summary=summary)
 
 
-def recover(images: Path, status: StatusFile) -> None:
-    """Rename the pictures whose line was written by a run that could not rename them any more.
+def finish(table: pa.Table, status: StatusFile, plan: FetchPlan) -> None:
+    """Write the table of the pictures that are there, and count the rest."""
+    folder, summary = status.path.parent, plan.summary
+    _recover(folder / IMAGES, status)
+    there = {entry.name for entry in os.scandir(folder / IMAGES)}
+    files = {
+        (known.id, known.url): f"{IMAGES}/{known.file}"
+        for known in status.rows.values()
+        if known.file in there
+    }
+    keys = zip(table["id"].to_pylist(), table["image"].to_pylist(), strict=True)
+    images = pa.array(map(files.get, keys), pa.string())
+    place = table.column_names.index("image")
+    kept = table.set_column(place, "image", images).filter(images.is_valid())
+    write_whole(folder / TABLE, lambda stream: pq.write_table(kept, stream))
 
-    Unfinished ones are removed.
-    """
+    summary.rows = kept.num_rows
+    found = (status.rows.get(id_) for id_ in plan.chosen)
+    tried = [known for known in found if known and known.url == plan.chosen[known.id]]
+    summary.reasons = Counter(
+        f"http {known.http_code}" if known.http_code else known.status.value
+        for known in tried
+        if known.status != Outcome.OK
+    )
+    summary.failures = summary.reasons.total()
+    summary.left = len(plan.chosen) - len(tried)
+
+
+def _recover(images: Path, status: StatusFile) -> None:
+    """Rename pictures whose line a stopped run wrote before the rename; remove unfinished ones."""
     finished = {unfinished(known.file): known for known in status.rows.values() if known.file}
     for entry in list(os.scandir(images)):
         if entry.name.startswith(".") and entry.name.endswith(".part"):

@@ -1,7 +1,7 @@
-"""Fetch the pictures of a catalog into a folder: nothing twice, and nothing lost on the way.
+"""Fetch the pictures of a catalog into a folder: none twice, and none lost if it is interrupted.
 
 A picture is written under an unfinished name; its line in the status file comes next and the
-rename last. What a kill leaves between the two is known by its hash and renamed by the next run.
+rename last. The next run recognizes a file left between the two by its hash, and renames it.
 """
 
 from __future__ import annotations
@@ -25,11 +25,10 @@ import pyarrow.compute as pc
 from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.errors import FetchError, StoreError
 from artsim.fetch.choice import ALL, Choice, choose_rows
-from artsim.fetch.finish import finish
-from artsim.fetch.plan import IMAGES, FetchPlan, FetchSummary, make_plan
+from artsim.fetch.hosts import HostLeft, Turns
+from artsim.fetch.plan import IMAGES, FetchPlan, FetchSummary, finish, make_plan
 from artsim.fetch.settings import DEFAULTS, FetchSettings
 from artsim.fetch.status import Status, StatusFile, Wanted, unfinished
-from artsim.fetch.turns import Turns
 from artsim.readers import is_url
 
 if TYPE_CHECKING:
@@ -49,12 +48,12 @@ def fetch_pictures(
     settings: FetchSettings = DEFAULTS,
     progress: Progress = no_progress,
 ) -> FetchSummary:
-    """Fetch the pictures of a catalog, or go on where an earlier run was stopped.
+    """Fetch the pictures of a catalog, or resume where an earlier run was stopped.
 
     ``progress`` is called ten times a second, in the caller's thread.
 
     ``path`` gets the pictures in ``images/``; ``status.jsonl`` with a row for every picture that
-    was tried; and ``objects.parquet``, the catalog's rows whose picture is there, by whichever run,
+    was tried; and ``objects.parquet`` with the catalog's rows whose picture is there, from any run,
     so that ``path`` is a collection to embed. It is written at the end, after Ctrl-C too.
 
     Raises:
@@ -82,13 +81,9 @@ def fetch_pictures(
 
 
 def check_client() -> None:
-    """Check that what fetching needs is installed.
-
-    Raises:
-        FetchError: If httpx2 is not installed.
-    """
+    """Raise a FetchError if httpx2 is not installed."""
     try:
-        import httpx2  # noqa: F401  # only asked for; the modules that need it import it
+        import httpx2  # noqa: F401  # the modules that use it import it again
     except ModuleNotFoundError as error:
         raise FetchError("fetching needs httpx2; pip install 'artsim[fetch]'") from error
 
@@ -96,8 +91,7 @@ def check_client() -> None:
 def _read(catalog: Catalog) -> tuple[pa.Table, int]:
     """Read the rows that have a unique id; the others are counted."""
     table = pa.Table.from_batches(catalog.batches(), catalog.schema)
-    images = (image for chunk in table["image"].chunks for image in chunk.drop_null().to_pylist())
-    if not any(map(is_url, images)):
+    if not any(map(is_url, table["image"].drop_null().to_pylist())):
         raise FetchError(
             f"{catalog.source} has no pictures on the web; use 'artsim embed' for pictures on disk"
         )
@@ -132,8 +126,8 @@ def _fetch(
 ) -> None:
     """Fetch in a thread with its own event loop, while this one waits.
 
-    So Ctrl-C strikes here and never between two steps of the bookkeeping, and a notebook, which
-    has an event loop already, can fetch too.
+    Ctrl-C then interrupts this thread, never the bookkeeping between two steps; and a notebook,
+    which has an event loop already, can fetch too.
     """
     if not plan.todo:
         return
@@ -167,7 +161,7 @@ class _Work:
         self._stopping = threading.Event()
 
     def run(self) -> None:
-        """Fetch all of them, then set ``ended``; what stopped it before is kept in ``error``."""
+        """Fetch all of them, then set ``ended``; ``error`` is what stopped it early."""
         try:
             asyncio.run(self._run())
         except asyncio.CancelledError:
@@ -214,8 +208,6 @@ class _Work:
                 group.create_task(fetch_hosts())
 
     async def _fetch_host(self, wanted: Sequence[Wanted], downloader: Downloader) -> None:
-        from artsim.fetch.hosts import HostLeft
-
         turns = Turns(wanted)
 
         async def fetch_some() -> None:

@@ -74,8 +74,10 @@ class MuseumMap:
 
     def addresses(self, record: Mapping[str, Any]) -> list[str]:
         """List the paths or web addresses of a record's pictures, each once."""
-        found = (list(filter(None, _fill(template, record))) for template in self.image)
-        return list(dict.fromkeys(next(filter(None, found), ())))
+        for template in self.image:
+            if found := dict.fromkeys(filter(None, _fill(template, record))):
+                return list(found)
+        return []
 
     def row(self, record: Mapping[str, Any]) -> dict[str, Flat]:
         """Return the columns of a record, without id and image."""
