@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import httpcore2
@@ -65,7 +66,7 @@ class Downloader:
         """Try to fetch one picture and write it under its unfinished name.
 
         Returns:
-            What became of it: if that is ok, the file waits as `unfinished` to be renamed. Or the
+            The outcome, where the file of an OK one waits as `unfinished` to be renamed; or the
             seconds to wait before the next attempt.
 
         Raises:
@@ -79,16 +80,23 @@ class Downloader:
             if not failed.again or number > self._settings.retries:
                 if failed.host:
                     self.hosts.note(failed.host, answered=not failed.again)
-                return _status(wanted, number, failed)
+                return Status(
+                    id=wanted.id,
+                    url=wanted.url,
+                    status=failed.outcome,
+                    http_code=failed.http_code,
+                    reason=failed.reason,
+                    attempts=number,
+                )
             rng = random.Random(f"{self._settings.seed} {wanted.id} {number}")
             pause = max(failed.retry_after or 0.0, backoff_s(number, self._settings, rng))
-            if not failed.pauses_host:
+            if failed.retry_after is None and failed.http_code not in _PAUSING:
                 return pause
             self.hosts.pause(failed.host, pause)
             return 0.0
 
     async def _get(self, address: str) -> bytes:
-        """Get what is at the address, over a few redirects."""
+        """Get the bytes at an address, over a few redirects."""
         url = _checked(address)
         for _ in range(self._settings.max_redirects + 1):
             answer = await self._get_once(url)
@@ -104,6 +112,7 @@ class Downloader:
     async def _get_once(self, url: httpx2.URL) -> bytes | str:
         """Send one request; return the body, or the address of a redirect."""
         settings = self._settings
+        failed = partial(_Failed, again=True, host=url.host)
         async with self.hosts.turn(url.host):
             try:
                 async with asyncio.timeout(settings.timeout_s):
@@ -113,19 +122,13 @@ class Downloader:
                 raise _Failed(Outcome.REFUSED, str(error)) from error
             except httpcore2.TimeoutException as error:
                 silence = min(settings.silence_s, settings.timeout_s)
-                raise _Failed(
-                    Outcome.TIMEOUT, f"no answer for {silence:g} s", again=True, host=url.host
-                ) from error
+                raise failed(Outcome.TIMEOUT, f"no answer for {silence:g} s") from error
             except TimeoutError as error:
-                raise _Failed(
-                    Outcome.TIMEOUT,
-                    f"incomplete after {settings.timeout_s:g} s",
-                    again=True,
-                    host=url.host,
-                ) from error
+                reason = f"incomplete after {settings.timeout_s:g} s"
+                raise failed(Outcome.TIMEOUT, reason) from error
             except (httpcore2.NetworkError, httpcore2.ProtocolError, httpx2.HTTPError) as error:
                 reason = " ".join(str(error).split()) or type(error).__name__
-                raise _Failed(Outcome.CONNECTION, reason, again=True, host=url.host) from error
+                raise failed(Outcome.CONNECTION, reason) from error
 
     async def _read(self, response: httpx2.Response) -> bytes | str:
         code, url = response.status_code, response.url
@@ -157,7 +160,7 @@ class Downloader:
     def _keep(self, wanted: Wanted, data: bytes, attempt: int) -> Status:
         """Check that it is a picture and write it; runs in a thread."""
         try:
-            # all bytes are looked at, few pixels computed
+            # reads every byte, and computes few pixels
             images.decode(data, at_least=lambda *_: (1, 1), max_pixels=self._settings.max_pixels)
         except ImageError as error:
             raise _Failed(Outcome.NOT_AN_IMAGE, str(error)) from error
@@ -178,31 +181,19 @@ class Downloader:
             file_bytes=len(data),
             sha256=hashlib.sha256(data).hexdigest(),
             attempts=attempt,
-            time=_now(),
         )
 
 
+@dataclass(eq=False)
 class _Failed(Exception):
     """An attempt failed: how, why, and whether another one makes sense."""
 
-    def __init__(
-        self,
-        outcome: Outcome,
-        reason: str,
-        *,
-        http_code: int | None = None,
-        again: bool = False,
-        host: str = "",
-        retry_after: float | None = None,
-    ) -> None:
-        super().__init__(reason)
-        self.outcome = outcome
-        self.reason = reason
-        self.http_code = http_code
-        self.again = again
-        self.host = host  # the one that failed, which can be that of a redirect
-        self.retry_after = retry_after  # seconds
-        self.pauses_host = retry_after is not None or http_code in _PAUSING
+    outcome: Outcome
+    reason: str
+    http_code: int | None = None
+    again: bool = False
+    host: str = ""  # the one that failed, which can be that of a redirect
+    retry_after: float | None = None  # seconds
 
 
 def _checked(address: str) -> httpx2.URL:
@@ -222,19 +213,3 @@ def _join(url: httpx2.URL, location: str) -> str:
         return str(url.join(location))
     except httpx2.InvalidURL as error:
         raise _Failed(Outcome.REDIRECTS, f"redirected to an invalid address: {error}") from error
-
-
-def _status(wanted: Wanted, attempts: int, failed: _Failed) -> Status:
-    return Status(
-        id=wanted.id,
-        url=wanted.url,
-        status=failed.outcome,
-        http_code=failed.http_code,
-        reason=failed.reason,
-        attempts=attempts,
-        time=_now(),
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,10 +1,11 @@
-"""What became of every picture: one line of JSON each, appended the moment it is known."""
+"""The outcome of every picture: one line of JSON each, appended the moment it is known."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
@@ -22,7 +23,7 @@ class Outcome(StrEnum):
     NOT_AN_IMAGE = "not_an_image"  # what came cannot be decoded whole
     TOO_LARGE = "too_large"  # more bytes than allowed
     REFUSED = "refused"  # neither http nor https, or a local address
-    REDIRECTS = "redirects"  # sent on too often, or to nowhere
+    REDIRECTS = "redirects"  # too many, or to an invalid address
     TIMEOUT = "timeout"
     CONNECTION = "connection"  # no such host, no answer, broken off
 
@@ -49,7 +50,7 @@ class Status:
     file_bytes: int | None = None
     sha256: str | None = None  # of the file
     attempts: int = 1
-    time: str = ""  # UTC
+    time: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
 
     def to_json(self) -> bytes:
         """Write it as one line."""
@@ -60,7 +61,7 @@ class Status:
         """Read a line; None if it is torn or of something else."""
         try:
             values = json.loads(line)
-            known = {field.name: values[field.name] for field in fields(cls)}
+            known = {each.name: values[each.name] for each in fields(cls)}
             return cls(**known | {"status": Outcome(known["status"])})
         except (ValueError, TypeError, KeyError):
             return None
@@ -69,8 +70,8 @@ class Status:
 class StatusFile:
     """The status file of a folder, open for appending; the last line of an id counts.
 
-    A line goes to the system whole and at once, so a killed process loses none, and tears at most
-    the one that it was writing, which is cut off when the file is opened again.
+    Each line is written whole and at once, so a killed process loses none and tears at most the one
+    that it was writing, which is cut off when the file is opened again.
 
     Raises:
         StoreError: If it cannot be written.
