@@ -7,7 +7,7 @@ mean is explained in its data dictionary, in the folder `documentation` there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
-from artsim.readers.attribution import Attribution, parse_artist, qualifier_of
+from artsim.readers.attribution import parse_artist, qualifier_of
 from artsim.readers.delimited import open_delimited
 from artsim.readers.options import ReaderOptions
 
@@ -37,8 +37,6 @@ _OBJECT = (
 )
 _TERMS = ("School", "Style", "Theme", "Technique", "Keyword", "Place Executed")
 _DIMENSIONS = ("height", "width", "depth", "diameter", "length")
-
-_BATCH = 8192  # rows a record batch
 
 
 def detects(path: Path) -> bool:
@@ -64,7 +62,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     views = options.setting("views", "primary", choices=("primary", "all"))
     open_access = options.setting("open_access", "any", choices=("any", "only"))
     tables = _tables(folder, options.settings.get("encoding"), open_access == "only")
-    objects = tables["objects"].combine_chunks()
+    objects = tables["objects"]
     offered = [name for name in _OBJECT if name in objects.column_names]
     joined = _join(tables, _query(tables, views, open_access, options.size()))
     if not joined.num_rows:
@@ -74,37 +72,22 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         )
     first = [name for name in ("id", "image", "object") if name in joined.column_names]
     rest = [name for name in joined.column_names if name not in (*first, "object_row")]
-    schema = pa.schema(
-        [
-            *((name, joined.schema.field(name).type) for name in first),
-            *((name, pa.string()) for name in offered),
-            *((name, _plain(joined.schema.field(name).type)) for name in rest),
-        ]
-    )
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in joined.to_batches(max_chunksize=_BATCH):
-            works = objects.select(offered).take(batch["object_row"])
-            columns = [
-                *(batch[name] for name in first),
-                *(column.combine_chunks() for column in works.columns),
-                *(batch[name].cast(schema.field(name).type) for name in rest),
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=schema)
-
-    return Catalog(
+    works = objects.select(offered).take(joined["object_row"])
+    columns = {name: joined[name] for name in first}
+    columns |= {name: works[name] for name in offered}
+    columns |= {name: _plain(joined[name]) for name in rest}
+    return Catalog.of_table(
+        pa.table(columns),
         name="nga" if folder.name in ("data", "") else folder.name,
         reader="nga",
         source=path,
         root=folder,
-        schema=schema,
-        batches=batches,
     )
 
 
-def _plain(type_: pa.DataType) -> pa.DataType:
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Name the members of DuckDB's lists as Arrow does."""
-    return pa.list_(pa.string()) if pa.types.is_list(type_) else type_
+    return column.cast(pa.list_(pa.string())) if pa.types.is_list(column.type) else column
 
 
 def _tables(folder: Path, encoding: str | None, needs_open_access: bool) -> dict[str, pa.Table]:
@@ -142,9 +125,8 @@ def _read_table(
 ) -> pa.Table:
     delimited = open_delimited(file, encoding=encoding)
     delimited.require(needed)
-    columns = list(dict.fromkeys((*needed, *(name for name in wanted if name in delimited.names))))
-    schema = pa.schema([(name, pa.string()) for name in columns])
-    return pa.Table.from_batches(delimited.batches(columns), schema)
+    present = (name for name in wanted if name in delimited.names)
+    return delimited.table(list(dict.fromkeys((*needed, *present))))
 
 
 def _join(tables: dict[str, pa.Table], query: str) -> pa.Table:
@@ -173,32 +155,30 @@ def _attributions(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
         texts = tables["objects"]["attribution"].unique().drop_null().to_pylist()
         names = tables["constituents"]["forwarddisplayname"] if "constituents" in tables else ()
         known = set(map(str, names))  # some constituents are themselves called School of ...
-        parsed = [
-            Attribution(text, None) if text in known else parse_artist(text) for text in texts
-        ]
-        found["attributions"] = pa.table(
-            {
-                "attribution": pa.array(texts, pa.string()),
-                "name": pa.array([each.name for each in parsed], pa.string()),
-                "qualifier": pa.array([each.qualifier for each in parsed], pa.string()),
-            }
+        parsed = [(text, None) if text in known else parse_artist(text) for text in texts]
+        found["attributions"] = _text_table(
+            attribution=texts,
+            name=[name for name, _ in parsed],
+            qualifier=[qualifier for _, qualifier in parsed],
         )
-    links = tables.get("objects_constituents")
-    if links is not None:
-        for column in ("role", "prefix"):
-            if column in links.column_names:
-                texts = links[column].unique().drop_null().to_pylist()
-                meant = [qualifier_of(text) or None for text in texts]
-                found[f"{column}s"] = pa.table(
-                    {"text": pa.array(texts, pa.string()), "meant": pa.array(meant, pa.string())}
-                )
+    links = tables.get("objects_constituents", pa.table({}))
+    for column in {"role", "prefix"} & set(links.column_names):
+        texts = links[column].unique().drop_null().to_pylist()
+        found[f"{column}s"] = _text_table(
+            text=texts, meant=[qualifier_of(text) or None for text in texts]
+        )
     return found
+
+
+def _text_table(**columns: list[str | None]) -> pa.Table:
+    return pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})
 
 
 def _query(tables: dict[str, pa.Table], views: str, open_access: str, size: int | None) -> str:
     """Write the join. Names in it are of this module; nothing comes from the files."""
     images = tables["published_images"].column_names
     selected = [
+        *(["objects.objectid AS object"] if views == "all" else []),
         "objects.row AS object_row",
         _years("objects.beginyear", "objects.endyear"),
         "try_cast(images.width AS BIGINT) AS pixel_width",
@@ -210,13 +190,6 @@ def _query(tables: dict[str, pa.Table], views: str, open_access: str, size: int 
     for name, (columns, subquery) in _parts(tables).items():
         selected += [f"{name}.{column}" for column in columns]
         joins.append(f"LEFT JOIN ({subquery}) AS {name} ON {name}.objectid = objects.objectid")
-    if views == "all":
-        selected.insert(0, "objects.objectid AS object")
-    where = ["true"]
-    if views == "primary":
-        where.append("images.viewtype = 'primary'")
-    if open_access == "only":
-        where.append("images.openaccess = '1'")
     return f"""
         SELECT {"images.uuid" if views == "all" else "objects.objectid"} AS id,
             {_address(size, "images.maxpixels" if "maxpixels" in images else "NULL")} AS image,
@@ -224,7 +197,8 @@ def _query(tables: dict[str, pa.Table], views: str, open_access: str, size: int 
         FROM published_images AS images
         JOIN objects ON objects.objectid = images.depictstmsobjectid
         {" ".join(joins)}
-        WHERE {" AND ".join(where)}
+        WHERE {"true" if views == "all" else "images.viewtype = 'primary'"}
+            AND {"images.openaccess = '1'" if open_access == "only" else "true"}
         ORDER BY try_cast(objects.objectid AS BIGINT), objects.objectid,
             images.viewtype DESC, try_cast(images.sequence AS DOUBLE), images.uuid
     """
@@ -264,28 +238,23 @@ def _parts(tables: dict[str, pa.Table]) -> dict[str, tuple[list[str], str]]:
 
 
 def _terms() -> tuple[list[str], str]:
-    columns = [type_.lower().replace(" ", "_") for type_ in _TERMS]
+    columns = {type_: type_.lower().replace(" ", "_") for type_ in _TERMS}
     lists = (
-        f"any_value(terms) FILTER (WHERE termtype = '{type_}') AS {column}"
-        for type_, column in zip(_TERMS, columns, strict=True)
+        f"list(DISTINCT term ORDER BY term) FILTER (WHERE termtype = '{type_}') AS {column}"
+        for type_, column in columns.items()
     )
-    return (
-        columns,
-        f"""SELECT objectid, {", ".join(lists)} FROM (
-            SELECT objectid, termtype, list_sort(list_distinct(list(term))) AS terms
-            FROM objects_terms WHERE term IS NOT NULL GROUP BY objectid, termtype
-        ) GROUP BY objectid""",
-    )
+    query = f"""SELECT objectid, {", ".join(lists)} FROM objects_terms
+        WHERE term IS NOT NULL GROUP BY objectid"""
+    return list(columns.values()), query
 
 
 def _sizes() -> tuple[list[str], str]:
-    columns = [f"{type_}_cm" for type_ in _DIMENSIONS]
     sizes = (
-        f"arg_min(cm, (place, element, cm)) FILTER (WHERE dimensiontype = '{type_}') AS {column}"
-        for type_, column in zip(_DIMENSIONS, columns, strict=True)
+        f"arg_min(cm, (place, element, cm)) FILTER (WHERE dimensiontype = '{type_}') AS {type_}_cm"
+        for type_ in _DIMENSIONS
     )
     return (
-        columns,
+        [f"{type_}_cm" for type_ in _DIMENSIONS],
         f"""SELECT objectid, {", ".join(sizes)} FROM (
             SELECT objectid, dimensiontype, element,
                 CASE element WHEN 'overall' THEN 0 WHEN 'painted surface' THEN 1

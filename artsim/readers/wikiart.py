@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -30,7 +29,7 @@ _SPLITS = ("train", "val", "test")
 _SUFFIXES = ("", ".csv", ".txt")
 _PROBED = 100  # first paths that are looked for, to find the folder they start from
 
-# What a list may say before its first picture.
+# Lines that a list may have before its first picture.
 _HEADER = re.compile(r"\(Path to image\)|image_path\s*,", re.IGNORECASE)
 _LINE = re.compile(r"(?P<path>.+?)\s*,{1,2}\s*(?P<index>[0-9]+)")
 _CLASS = re.compile(r"(?P<index>[0-9]+)\s+(?P<name>\S.*)")
@@ -59,39 +58,26 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         raise ReaderError(
             f"no list such as style_train.csv in {path}; name the folder of the lists"
         )
-    tasks = [task for task in TASKS if _lists(path, task)]
-    pictures: dict[str, _Picture] = {}
-    for task in tasks:
-        classes = _classes(path, task)
-        for split, file in _lists(path, task).items():
-            _read_list(file, task, split, classes, pictures)
-    if not pictures:
+    columns: dict[str, dict[str, str]] = {}  # values by path
+    for task in TASKS:
+        if lists := _lists(path, task):
+            columns[task], columns[f"{task}_split"] = _read_lists(lists, task, _classes(path, task))
+    images = list(dict.fromkeys(image for values in columns.values() for image in values))
+    if not images:
         raise ReaderError(f"the lists in {path} name no picture")
-    table = _table(pictures, tasks)
+    values = {name: list(map(found.get, images)) for name, found in columns.items()}
     return Catalog.of_table(
-        table,
+        pa.table({"id": images, "image": images, **values}),
         name=path.name or "wikiart",
         reader="wikiart",
         source=path,
-        root=image_root(list(pictures)[:_PROBED], candidate_roots(path), options) or path,
+        root=image_root(images[:_PROBED], candidate_roots(path), options) or path,
     )
 
 
-@dataclass(slots=True)
-class _Picture:
-    """What the lists say of a picture, by task."""
-
-    label: dict[str, str] = field(default_factory=dict)
-    split: dict[str, str] = field(default_factory=dict)
-
-
 def _lists(folder: Path, task: str) -> dict[str, Path]:
-    found = {}
-    for split in _SPLITS:
-        file = _find(folder, task, split)
-        if file is not None:
-            found[split] = file
-    return found
+    found = {split: _find(folder, task, split) for split in _SPLITS}
+    return {split: file for split, file in found.items() if file is not None}
 
 
 def _find(folder: Path, task: str, what: str) -> Path | None:
@@ -113,32 +99,37 @@ def _classes(folder: Path, task: str) -> dict[str, str]:
     return classes
 
 
-def _read_list(
-    file: Path, task: str, split: str, classes: dict[str, str], pictures: dict[str, _Picture]
-) -> None:
-    for number, line in _lines(file):
-        if not (match := _LINE.fullmatch(line)):
-            if _HEADER.match(line):
-                continue
-            raise ReaderError(f"{file}, line {number}: {line!r} is not of the form 'path,index'")
-        path, index = match["path"], match["index"]
-        if classes and index not in classes:
-            raise ReaderError(
-                f"{file}, line {number}: no class {index} in the class file of {task}, which goes "
-                f"up to {max(classes, key=int)}"
-            )
-        picture = pictures.setdefault(path, _Picture())
-        picture.label.setdefault(task, classes.get(index, index))
-        before = picture.split.setdefault(task, split)
-        if before != split:
-            raise ReaderError(
-                f"{file}, line {number}: {path!r} is in the {before} list of {task} too; "
-                "leave it in one of them"
-            )
+def _read_lists(
+    lists: dict[str, Path], task: str, classes: dict[str, str]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Read the lists of a task: class and split of each path."""
+    labels: dict[str, str] = {}
+    splits: dict[str, str] = {}
+    for split, file in lists.items():
+        for number, line in _lines(file):
+            if not (match := _LINE.fullmatch(line)):
+                if _HEADER.match(line):
+                    continue
+                raise ReaderError(
+                    f"{file}, line {number}: {line!r} is not of the form 'path,index'"
+                )
+            path, index = match["path"], match["index"]
+            if classes and index not in classes:
+                raise ReaderError(
+                    f"{file}, line {number}: no class {index} in the class file of {task}, which "
+                    f"goes up to {max(classes, key=int)}"
+                )
+            labels.setdefault(path, classes.get(index, index))
+            if (before := splits.setdefault(path, split)) != split:
+                raise ReaderError(
+                    f"{file}, line {number}: {path!r} is in the {before} list of {task} too; "
+                    "leave it in one of them"
+                )
+    return labels, splits
 
 
 def _lines(file: Path) -> Iterator[tuple[int, str]]:
-    """Yield the lines that say something, with their numbers."""
+    """Yield the lines that are not blank, with their numbers."""
     try:
         with file.open(encoding="utf-8-sig") as lines:
             for number, line in enumerate(lines, 1):
@@ -146,14 +137,3 @@ def _lines(file: Path) -> Iterator[tuple[int, str]]:
                     yield number, stripped
     except UnicodeDecodeError as error:
         raise ReaderError(f"{file} is not UTF-8 ({error.reason}); save it as UTF-8") from error
-
-
-def _table(pictures: dict[str, _Picture], tasks: list[str]) -> pa.Table:
-    paths = pa.array(list(pictures), pa.string())
-    columns = {"id": paths, "image": paths}
-    for task in tasks:
-        labels = (picture.label.get(task) for picture in pictures.values())
-        splits = (picture.split.get(task) for picture in pictures.values())
-        columns[task] = pa.array(labels, pa.string())
-        columns[f"{task}_split"] = pa.array(splits, pa.string())
-    return pa.table(columns)

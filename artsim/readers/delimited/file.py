@@ -65,6 +65,11 @@ class DelimitedFile:
             cells = [pa.array([row[name]], pa.string()) for name in wanted]
             yield _clean_batch(pa.RecordBatch.from_arrays(cells, names=list(wanted)))
 
+    def table(self, columns: Sequence[str]) -> pa.Table:
+        """Read the whole file into memory; see `batches`."""
+        schema = pa.schema([(name, pa.string()) for name in columns])
+        return pa.Table.from_batches(self.batches(columns), schema)
+
     def require(self, names: Iterable[str]) -> None:
         """Check that the file has columns that a reader of one layout needs.
 
