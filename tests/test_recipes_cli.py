@@ -138,7 +138,7 @@ def test_training_is_one_library_call_that_returns_scores(squares, tmp_path):
     (row,) = found.to_pandas().to_dict("records")
     (task,) = found.metrics["tasks"]
     assert (row["task"], row["metric"]) == ("class", "top1")
-    assert (row["test"], row["probe"]) == (task["test"]["value"], task["baselines"]["probe"])
+    assert (row["test"], row["probe"]) == (task["test"]["top1"], task["baselines"]["probe"])
     # Its index, with the same settings as text and a seed of its own, gives the same network.
     texts = {name: ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
              for name, value in settings.items()}  # fmt: skip

@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -104,7 +105,8 @@ def test_pictures_laid_over_each_other_count_by_their_shares():
     sides = Split(train=every, validation=every, test=every, description="")
     task = TrainingTask(label=target, split=sides, source="x")
     network = Colors()
-    learner = Learner(network, [task], squashed(1), torch.optim.Adam, mixup=0.5, seed=0)
+    data = SimpleNamespace(tasks=(task,), preprocessing=squashed(1), seed=0)
+    learner = Learner(network, data, torch.optim.Adam, mixup=0.5)
     red_and_green = torch.tensor([[255, 0, 0], [0, 255, 0]], dtype=torch.uint8)[..., None, None]
     shares = set()
     for seed in range(8):
@@ -268,7 +270,8 @@ def test_what_learns_can_be_sent_to_another_process(paintings):
     every = np.arange(2)
     sides = Split(train=every, validation=every, test=every, description="")
     task = TrainingTask(label=target, split=sides, source="x")
-    learner = Learner(classifier, [task], squashed(1), make, schedule=schedule, seed=0)
+    data = SimpleNamespace(tasks=(task,), preprocessing=squashed(1), seed=0)
+    learner = Learner(classifier, data, make, schedule=schedule)
     found = pickle.loads(pickle.dumps(learner)).configure_optimizers()
     groups = found["optimizer"].param_groups
     assert [(group["initial_lr"], len(group["params"])) for group in groups] == [(0.1, 2), (0.2, 2)]
@@ -291,7 +294,7 @@ def test_the_head_starts_as_the_linear_probe(paintings, tmp_path):
     cold = run(tmp_path / "cold", paintings, warm_start="false", **still)
     warm = run(tmp_path / "warm", paintings, **still)
     scores = [json.loads((path / "metrics.json").read_text())["tasks"][0] for path in (cold, warm)]
-    learned = [each["train"]["value"] for each in scores]
+    learned = [each["train"]["top1"] for each in scores]
     assert learned[1] > learned[0] + 0.2
 
 
@@ -354,7 +357,7 @@ def test_runs_are_compared_picture_by_picture(tuned, paintings, tmp_path):
         "tuned", "artist", "top1", None
     )  # fmt: skip
     values = [
-        json.loads((path / "metrics.json").read_text())["tasks"][0]["test"]["value"]
+        json.loads((path / "metrics.json").read_text())["tasks"][0]["test"]["top1"]
         for path in (tuned, other)
     ]
     assert [first.score.value, second.score.value] == pytest.approx(values)

@@ -25,9 +25,8 @@ from artsim.models import build_network, load_classifier
 from artsim.models.architectures import ARCHITECTURES
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
-from artsim.recipes.frequent import in_all, most_frequent
 from artsim.recipes.hog import HOG_KS, hog_neighbors, hog_of
-from artsim.recipes.rijks import new_start, read_tasks
+from artsim.recipes.rijks import in_all, most_frequent, new_start, read_tasks
 from artsim.store import Store
 from artsim.training import Learner, Run, RunPlan, Stopped, TrainingData
 
@@ -157,11 +156,11 @@ def test_three_tasks_are_trained_by_one_network_and_compared_with_one_each(joint
         assert set(task["others"]) == {"single-task"}
         assert 0 <= task["others"]["single-task"] <= 1
         assert set(task["baselines"]) >= {"baseline", "knn", "probe"}
-    assert 0 < tasks[1]["test"]["per_image"] <= 1
+    assert 0 < tasks[1]["test"]["iMAP"] <= 1
     report = (joint / "report.md").read_text()
     assert "| probe | single-task |" in report
     assert "| unweighted mean |  | 0." in report
-    gains = [task["test"]["value"] - task["others"]["single-task"] for task in tasks]
+    gains = [task["test"][task["test"]["metric"]] - task["others"]["single-task"] for task in tasks]
     assert f"sharing gains creator {gains[0]:+.3f}, material {gains[1]:+.3f}" in report
     assert f"{np.mean(gains):+.3f} on average" in report
 
@@ -197,8 +196,8 @@ def test_the_heads_are_two_layers_on_imagenets_thousand_classes(joint):
 def test_the_loss_is_the_tasks_losses_by_their_weights(joint, rijks):
     tasks = read_tasks(Store.open(rijks), classes=(3, 4, 3), weights=(1.0, 0.08, 1.0), seed=0)
     model, classifier = load_classifier(joint)
-    learner = Learner(classifier, tasks, model.preprocessing, torch.optim.Adam, seed=0)
     pictures = TrainingData(Store.open(rijks), tasks, model.preprocessing, toy_run(), batch_size=8)
+    learner = Learner(classifier, pictures, torch.optim.Adam)
     batch = next(iter(pictures.of_split("test")))
     with torch.inference_mode():
         logits = learner(batch.pixels)

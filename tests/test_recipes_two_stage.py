@@ -306,7 +306,7 @@ def test_the_page_shows_every_stage_with_its_test_score(done):
         tested = [row for row in predictions(done)
                   if (row["task"], row["split"]) == (task.name, "test")]  # fmt: skip
         right = [row["truth"] == row["prediction"] for row in tested]
-        assert task.methods[0].estimate.value == np.mean(right) == scored["test"]["value"]
+        assert task.methods[0].estimate.value == np.mean(right) == scored["test"]["top1"]
         # all pictures are of one size, so that their metadata predicts nothing
         assert scored["baselines"]["metadata"] is None
         names = ["the network", "majority", "1-NN", "kNN", "probe"]

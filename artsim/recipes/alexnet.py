@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
 from torchvision.models import AlexNet_Weights
 
 from artsim.datatypes import Fit, Preprocessing
@@ -16,7 +16,7 @@ from artsim.models.architectures import ARCHITECTURES
 
 ALEXNET = "alexnet"  # its name in ARCHITECTURES
 
-_URL = AlexNet_Weights.IMAGENET1K_V1.url
+_WEIGHTS = AlexNet_Weights.IMAGENET1K_V1
 _TIMEOUT_S = 5.0
 
 
@@ -47,31 +47,27 @@ def new_alexnet(weights: Path | None = None) -> tuple[Body, Network]:
         std=(0.229, 0.224, 0.225),
         fill=(124, 116, 104),
     )
-    source = _URL if weights is None else f"file:{weights.resolve()}"
+    source = _WEIGHTS.url if weights is None else f"file:{weights.resolve()}"
     return Body(architecture=ALEXNET), Network(module.eval(), preprocessing, source)
 
 
-def _read(file: Path) -> dict[str, Tensor]:
+def _read(file: Path) -> Any:
     try:
-        tensors: dict[str, Tensor] = torch.load(file, map_location="cpu", weights_only=True)
+        return torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # torch and pickle raise many kinds
         raise ModelError(f"cannot read the weights in {str(file)!r}; name a .pth file") from error
-    return tensors
 
 
-def _download() -> dict[str, Tensor]:
-    file = Path(torch.hub.get_dir(), "checkpoints", Path(_URL).name)
+def _download() -> Any:
+    url = _WEIGHTS.url
     try:
-        if not file.exists():  # check first: the download has no timeout
-            request = urllib.request.Request(_URL, method="HEAD")
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_S):
-                pass
-        tensors: dict[str, Tensor] = torch.hub.load_state_dict_from_url(
-            _URL, map_location="cpu", progress=False, check_hash=True, weights_only=True
-        )
+        if not Path(torch.hub.get_dir(), "checkpoints", Path(url).name).exists():
+            # Check first: the download has no timeout.
+            request = urllib.request.Request(url, method="HEAD")
+            urllib.request.urlopen(request, timeout=_TIMEOUT_S).close()
+        return _WEIGHTS.get_state_dict(progress=False, check_hash=True, weights_only=True)
     except OSError as error:
         raise ModelError(
-            f"{ALEXNET} needs a download and {_URL} cannot be reached; download "
-            "it elsewhere and pass --weights FILE; lite0 works offline"
+            f"{ALEXNET} needs a download and {url} cannot be reached; download it elsewhere and "
+            "pass --weights FILE; lite0 works offline"
         ) from error
-    return tensors

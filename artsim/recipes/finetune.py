@@ -7,37 +7,21 @@ the network with a lower learning rate than its head.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal, NamedTuple
 
 import torch
-from torch import nn
 
+from artsim import training
 from artsim.datatypes import Fit, Preprocessing
 from artsim.labels import read_multiclass
-from artsim.models import Body, Network, new_body, output_shapes
-from artsim.models.architectures import Classifier, HeadShape
+from artsim.models import Body, new_body, output_shapes
+from artsim.models.architectures import Classifier
 from artsim.recipes.warm_start import start_as_probe
 from artsim.splits import joint_splits
 from artsim.store import Store
-from artsim.training import (
-    Augmentation,
-    Count,
-    Learner,
-    NonNegative,
-    Run,
-    Share,
-    TrainingData,
-    TrainingTask,
-    adamw_slower_below,
-    finish,
-    fit,
-    freeze,
-    seed,
-    warm_then_cosine,
-)
+from artsim.training import Count, NonNegative, Run, Share, TrainingTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,65 +75,56 @@ def train(store: Store, config: Config, run: Run) -> None:
         trained = _train(store, again, replace(task, refit=True), run.part("refit"))
 
     # --- evaluation and save
-    finish(store, trained.learner, trained.data, run, trained.body, notes=notes)
+    training.finish(store, trained.learner, trained.data, run, trained.body, notes=notes)
 
 
 class _Trained(NamedTuple):
-    learner: Learner
-    data: TrainingData
+    learner: training.Learner
+    data: training.TrainingData
     body: Body
     epochs: int  # that its weights were trained for
 
 
 def _train(store: Store, config: Config, task: TrainingTask, run: Run) -> _Trained:
     # --- model
-    seed(run)
+    training.seed(run)
     body, network = new_body(config.backbone, weights=run.weights)
     module = network.module.to(memory_format=torch.channels_last)  # faster on CPU and GPU
-    network = replace(
-        network, module=module, preprocessing=_preprocessing(config, network.preprocessing)
-    )
-    dim = output_shapes(network)[""][1]
-    head = HeadShape(outputs=len(task.label.classes), dropout=config.dropout)
-    classifier = Classifier(module, dim, {task.name: head})
+    preprocessing = _preprocessing(config, network.preprocessing)
+    network = replace(network, module=module, preprocessing=preprocessing)
+    heads = training.new_heads([task], dropout=config.dropout)
+    classifier = Classifier(module, output_shapes(network)[""][1], heads)
 
     # --- loop
     if config.class_weights:
         task = task.balanced()
-    data = TrainingData(
+    data = training.TrainingData(
         store,
         [task],
-        network.preprocessing,
+        preprocessing,
         run,
         batch_size=config.batch_size,
-        augmentation=Augmentation(
-            horizontal_flip=config.horizontal_flip,
-            vertical_flip=config.vertical_flip,
-            rotation=config.rotation,
-            least_area=config.least_area,
-            stretch=config.stretch,
-        ),
+        augmentation=training.Augmentation.of(config),
     )
-    total = config.epochs * data.steps_per_epoch
-    learner = Learner(
+    optimizer = partial(
+        training.adamw_slower_below,
         classifier,
-        [task],
-        network.preprocessing,
-        partial(
-            adamw_slower_below,
-            classifier,
-            lr=config.lr,
-            head_lr=config.head_lr,
-            weight_decay=config.weight_decay,
-        ),
-        schedule=partial(warm_then_cosine, min(total, config.max_steps or total), config.warm_up),
-        frozen=_frozen(config, network),
+        lr=config.lr,
+        head_lr=config.head_lr,
+        weight_decay=config.weight_decay,
+    )
+    total = data.total_steps(config.epochs, config.max_steps)
+    learner = training.Learner(
+        classifier,
+        data,
+        optimizer,
+        schedule=partial(training.warm_then_cosine, total, config.warm_up),
+        frozen=training.freeze(network, config.freeze_until),
         mixup=config.mixup,
-        seed=run.seed,
     )
     if config.warm_start and not run.last.exists():
         start_as_probe(learner, data, run)
-    epochs = fit(
+    epochs = training.fit(
         learner,
         data,
         run,
@@ -178,7 +153,3 @@ def _preprocessing(config: Config, own: Preprocessing) -> Preprocessing:
     margin = own.scale[0] / own.size[0] if fit == Fit.CROP == own.fit else 1.0
     scale = (round(height * margin), round(width * margin))
     return replace(own, size=(height, width), scale=scale, fit=fit)
-
-
-def _frozen(config: Config, network: Network) -> Sequence[nn.Module]:
-    return freeze(network, config.freeze_until) if config.freeze_until else ()

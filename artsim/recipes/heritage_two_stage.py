@@ -7,7 +7,7 @@ checkpoints on its test images; here validation images decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -18,33 +18,15 @@ import pyarrow as pa
 import torch
 from torch.optim import Adam
 
-from artsim.datatypes import Fit
+from artsim import training
 from artsim.errors import TrainingError
 from artsim.labels import Label, read_multiclass
 from artsim.models import Body, new_body
-from artsim.models.architectures import Classifier, HeadShape, MapMLP
+from artsim.models.architectures import Classifier, MapMLP
 from artsim.recipes.tree import HERITAGE, TREE, Stage, Tree, read_tree
 from artsim.splits import TEST, joint_splits
 from artsim.store import Store
-from artsim.training import (
-    METRICS,
-    Augmentation,
-    Count,
-    Learner,
-    NonNegative,
-    Run,
-    Share,
-    TrainingData,
-    TrainingTask,
-    finish,
-    fit,
-    read_json,
-    read_predictions,
-    save_metrics,
-    save_predictions,
-    seed,
-    warm_then_cosine,
-)
+from artsim.training import METRICS, Count, NonNegative, Run, Share, TrainingTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +70,8 @@ def train(store: Store, config: Config, run: Run) -> None:
         group=config.group,
         seed=run.seed,
     )
-    for (stage, target), each in zip(stages, splits, strict=True):
-        part = run.part(tree.folder(stage))
+    parts = [run.part(tree.folder(stage)) for stage, _ in stages]
+    for part, (stage, target), each in zip(parts, stages, splits, strict=True):
         if not (part.path / METRICS).exists():
             epochs = config.first_epochs if stage.branch is None else config.epochs
             task = TrainingTask(
@@ -98,11 +80,19 @@ def train(store: Store, config: Config, run: Run) -> None:
             _train_stage(store, config, part, task, epochs)
 
     # --- evaluation of all together
-    parts = [run.path / tree.folder(stage) for stage, _ in stages]
-    tables = [read_predictions(part) for part in parts]
-    save_predictions(run, pa.concat_tables(tables))
-    found = [read_json(part / METRICS) for part in parts]
-    save_metrics(run, _joined(run, found, [*notes, _all_correct_note(stages[0][0], tables)]))
+    tables = [training.read_predictions(part.path) for part in parts]
+    training.save_predictions(run, pa.concat_tables(tables))
+    notes.append(_all_correct_note(stages[0][0], tables))
+    found = [training.read_metrics(part.path) for part in parts]
+    skipped = {each["id"]: each for stage in found for each in stage["skipped"]}
+    joined = {
+        "recipe": run.plan.recipe,
+        **{name: sum(each[name] for each in found) for name in ("parameters", "steps", "epochs")},
+        "notes": notes,
+        "skipped": list(skipped.values()),
+        "tasks": [task for each in found for task in each["tasks"]],
+    }
+    training.save_metrics(run, joined)
 
 
 def _tree(config: Config, run: Run) -> Tree:
@@ -119,7 +109,7 @@ def _read_stages(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Label]], l
     """Read the label of each stage; a stage with a single class is left out, with a note."""
     stages, notes = [], []
     first, *others = tree.stages()
-    kinds = _limited(read_multiclass(store, first.label), first, None)
+    kinds = _limited(read_multiclass(store, first.label), first)
     for class_ in tree.branches:
         if class_ not in kinds.classes:
             raise TrainingError(
@@ -130,111 +120,67 @@ def _read_stages(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Label]], l
         target = kinds
         if stage.branch is not None:
             within = kinds.strata == kinds.classes.index(stage.branch)
-            target = _limited(read_multiclass(store, stage.label), stage, within)
+            target = _limited(read_multiclass(store, stage.label).keep(within), stage)
         if len(target.classes) < 2:
             notes.append(f"{stage.name} is left out: its pictures have fewer than two classes")
-            continue
-        stages.append((stage, target))
+        else:
+            stages.append((stage, target))
     return stages, notes
 
 
-def _limited(target: Label, stage: Stage, within: Any) -> Label:
-    """Keep the images of a stage, and those of its classes that they have."""
-    strata = target.strata if within is None else np.where(within, target.strata, -1)
-    there = [target.classes[code] for code in np.unique(strata[strata >= 0])]
-    classes = [name for name in stage.classes or there if name in there]
+def _limited(target: Label, stage: Stage) -> Label:
+    """Name a label after its stage, with the stage's classes that it has, in the stage's order."""
+    present = [name for name, n in zip(target.classes, target.counts, strict=True) if n]
+    classes = [name for name in stage.classes or present if name in present]
     codes = np.full(len(target.classes) + 1, -1, dtype=np.int64)  # the last is for no class
-    for code, name in enumerate(classes):
-        codes[target.classes.index(name)] = code
-    return replace(target, name=stage.name, strata=codes[strata], classes=tuple(classes))
+    codes[[target.classes.index(name) for name in classes]] = np.arange(len(classes))
+    return replace(target, name=stage.name, strata=codes[target.strata], classes=tuple(classes))
 
 
 def _train_stage(store: Store, config: Config, run: Run, task: TrainingTask, epochs: int) -> None:
     # --- model
-    seed(run)
-    under, network = new_body(config.backbone, weights=run.weights)
-    size = (config.size, config.size)
-    preprocessing = replace(network.preprocessing, size=size, scale=size, fit=Fit.SQUASH)
-    arguments: dict[str, Any] = {
-        "size": config.size,
-        "grid": config.grid,
-        "hidden": config.hidden,
-        "dropout": config.dropout,
-    }
-    backbone = network.module.to(memory_format=torch.channels_last)  # faster on CPU and GPU
-    body = MapMLP(**arguments, backbone=backbone)
-    head = HeadShape(outputs=len(task.label.classes), dropout=config.dropout)
-    classifier = Classifier(body, body.dim, {task.name: head})
+    training.seed(run)
+    backbone, network = new_body(config.backbone, weights=run.weights)
+    module = network.module.to(memory_format=torch.channels_last)  # faster on CPU and GPU
+    names = ("size", "grid", "hidden", "dropout")
+    arguments: dict[str, Any] = {name: getattr(config, name) for name in names}
+    body = MapMLP(**arguments, backbone=module)
+    classifier = Classifier(body, body.dim, training.new_heads([task], dropout=config.dropout))
 
     # --- loop
-    data = TrainingData(
+    data = training.TrainingData(
         store,
         [task],
-        preprocessing,
+        training.in_shape(network.preprocessing, (config.size, config.size)),
         run,
         batch_size=config.batch_size,
-        augmentation=Augmentation(
-            rotation=config.rotation,
-            horizontal_flip=config.horizontal_flip,
-            vertical_flip=config.vertical_flip,
-            least_area=config.least_area,
-            stretch=config.stretch,
-        ),
+        augmentation=training.Augmentation.of(config),
     )
     schedule = None
     if config.warm_up is not None:
-        total = epochs * data.steps_per_epoch
-        total = min(total, config.max_steps or total)
-        schedule = partial(warm_then_cosine, total, config.warm_up)
-    learner = Learner(
-        classifier,
-        [task],
-        preprocessing,
-        partial(Adam, lr=config.lr, amsgrad=True),
-        schedule=schedule,
-        mixup=config.mixup,
-        seed=run.seed,
-    )
-    fit(
-        learner,
-        data,
-        run,
-        epochs=epochs,
-        max_steps=config.max_steps,
-        patience=config.patience,
+        total = data.total_steps(epochs, config.max_steps)
+        schedule = partial(training.warm_then_cosine, total, config.warm_up)
+    optimizer = partial(Adam, lr=config.lr, amsgrad=True)
+    learner = training.Learner(classifier, data, optimizer, schedule=schedule, mixup=config.mixup)
+    training.fit(
+        learner, data, run, epochs=epochs, max_steps=config.max_steps, patience=config.patience
     )
 
     # --- evaluation and save
-    made_of = Body(architecture="map-mlp", arguments=arguments, backbone=under)
-    finish(store, learner, data, run, made_of)
-
-
-def _joined(run: Run, parts: Sequence[dict[str, Any]], notes: Sequence[str]) -> dict[str, Any]:
-    return {
-        "recipe": run.plan.recipe,
-        "parameters": sum(part["parameters"] for part in parts),
-        "steps": sum(part["steps"] for part in parts),
-        "epochs": sum(part["epochs"] for part in parts),
-        "notes": list(notes),
-        "skipped": list(_unique(each for part in parts for each in part["skipped"])),
-        "tasks": [task for part in parts for task in part["tasks"]],
-    }
-
-
-def _unique(skipped: Iterator[dict[str, str]]) -> Iterator[dict[str, str]]:
-    yield from {each["id"]: each for each in skipped}.values()
+    made_of = Body(architecture="map-mlp", arguments=arguments, backbone=backbone)
+    training.finish(store, learner, data, run, made_of)
 
 
 def _all_correct_note(first: Stage, tables: Sequence[pa.Table]) -> str:
     """Count the test images for which the first label and all labels of its branch are correct."""
     correct = [
-        {row["id"]: row["truth"] == row["prediction"] for row in table.to_pylist()
-         if row["split"] == TEST}
+        {row["id"]: row["truth"] == row["prediction"]
+         for row in table.to_pylist() if row["split"] == TEST}
         for table in tables
     ]  # fmt: skip
+    n = len(correct[0])
     n_all = sum(all(each.get(id_, True) for each in correct) for id_ in correct[0])
     return (
-        f"stage by stage: {first.name} is correct for {sum(correct[0].values()):,} of "
-        f"{len(correct[0]):,} test pictures, all labels for {n_all:,} "
-        f"({n_all / len(correct[0]):.3f})"
+        f"stage by stage: {first.name} is correct for {sum(correct[0].values()):,} of {n:,} test "
+        f"pictures, all labels for {n_all:,} ({n_all / n:.3f})"
     )

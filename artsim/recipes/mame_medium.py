@@ -2,7 +2,7 @@
 
 The frozen features are the course's: MobileNetV1, its last map max-pooled to 1,024 numbers, with
 width, height and aspect ratio of the full image. File names are not used as features: the accession
-number alone predicts 37.5 % of the test media.
+number alone predicts 37.5% of the test media.
 """
 
 from __future__ import annotations
@@ -14,31 +14,17 @@ from typing import Literal
 import numpy as np
 from torch.optim import AdamW
 
+from artsim import training
 from artsim.datatypes import Fit, parse_spec
 from artsim.labels import Metadata, read_metadata, read_multiclass, refuse_label
 from artsim.metrics import fit_probe, to_unit
 from artsim.models import find_device, new_body, output_shapes
-from artsim.models.architectures import Classifier, HeadShape
+from artsim.models.architectures import Classifier
 from artsim.recipes.frozen import embed_rows
 from artsim.recipes.mlp import mlp_accuracy
 from artsim.splits import joint_splits
 from artsim.store import Store
-from artsim.training import (
-    Augmentation,
-    Count,
-    Learner,
-    NonNegative,
-    Others,
-    Run,
-    Share,
-    TrainingData,
-    TrainingTask,
-    finish,
-    fit,
-    freeze,
-    rectangles,
-    seed,
-)
+from artsim.training import Count, NonNegative, Run, Share, TrainingTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +35,7 @@ class Config:
     split: str | None = "split"  # the dataset's own: 20,300 / 1,450 / 15,657
     backbone: str = "mobilenet"  # a spec; lite0 works offline
     freeze_until: str | None = None  # its last frozen layer; none if None
-    shape: Literal["squashed", "variable"] = (
-        "squashed"  # variable: each image in its own aspect ratio
-    )
+    shape: Literal["squashed", "variable"] = "squashed"  # variable: in its own aspect ratio
     size: Count = 256  # pixels of the square; variable shapes have about as many pixels
     flip: bool = True  # mirror half of the training images
     least_area: Share = 0.6  # share of a training image that a random crop keeps at least
@@ -78,40 +62,35 @@ def train(store: Store, config: Config, run: Run) -> None:
     others = _probe_frozen(store, task, config, run) if config.probes else {}
 
     # --- model
-    seed(run)
+    training.seed(run)
     body, network = new_body(config.backbone, weights=run.weights)
     dim = output_shapes(network)[""][1]
-    head = HeadShape(outputs=len(target.classes), dropout=config.dropout)
-    classifier = Classifier(network.module, dim, {task.name: head})
+    heads = training.new_heads([task], dropout=config.dropout)
+    classifier = Classifier(network.module, dim, heads)
 
     # --- loop: with variable shapes a batch has images of about one aspect ratio
-    square = (config.size, config.size)
-    shapes = rectangles(config.size) if config.shape == "variable" else None
-    preprocessing = replace(
-        network.preprocessing,
-        size=square,
-        scale=square,
+    preprocessing = training.in_shape(network.preprocessing, (config.size, config.size))
+    shapes, notes = None, []
+    if config.shape == "variable":
+        shapes = training.rectangles(config.size)
         # As an extractor the network uses one size for all images.
-        fit=Fit.SQUASH if shapes is None else Fit.PAD,
-    )
-    data = TrainingData(
+        preprocessing = replace(preprocessing, fit=Fit.PAD)
+        notes = ["Pictures kept their aspect ratios in training; for embedding they are padded."]
+    data = training.TrainingData(
         store,
         [task],
         preprocessing,
         run,
         batch_size=config.batch_size,
-        augmentation=Augmentation(horizontal_flip=config.flip, least_area=config.least_area),
+        augmentation=training.Augmentation(
+            horizontal_flip=config.flip, least_area=config.least_area
+        ),
         shapes=shapes,
     )
-    learner = Learner(
-        classifier,
-        [task],
-        preprocessing,
-        partial(AdamW, lr=config.lr, weight_decay=config.weight_decay),
-        frozen=freeze(network, config.freeze_until) if config.freeze_until else (),
-        seed=run.seed,
-    )
-    fit(
+    optimizer = partial(AdamW, lr=config.lr, weight_decay=config.weight_decay)
+    frozen = training.freeze(network, config.freeze_until)
+    learner = training.Learner(classifier, data, optimizer, frozen=frozen)
+    training.fit(
         learner,
         data,
         run,
@@ -122,32 +101,22 @@ def train(store: Store, config: Config, run: Run) -> None:
     )
 
     # --- evaluation and save
-    notes = (
-        []
-        if shapes is None
-        else ["Pictures kept their aspect ratios in training; for embedding they are padded."]
-    )
-    finish(store, learner, data, run, body, others=others, notes=notes)
+    training.finish(store, learner, data, run, body, others=others, notes=notes)
 
 
-def _probe_frozen(store: Store, task: TrainingTask, config: Config, run: Run) -> Others:
+def _probe_frozen(store: Store, task: TrainingTask, config: Config, run: Run) -> training.Others:
     """Score a linear and an MLP probe on the frozen features and the metadata."""
     refuse_label(store, task.source, config.metadata)
     values = read_metadata(store, config.metadata)  # which refuses ids
     same = parse_spec(config.features).network == parse_spec(config.backbone).network
-    (vectors,) = embed_rows(
-        store,
-        np.arange(store.rows),
-        config.features,
-        run,
-        weights=run.weights if same else None,
-    ).values()
+    weights = run.weights if same else None
+    every = np.arange(store.rows)
+    (vectors,) = embed_rows(store, every, config.features, run, weights=weights).values()
     unit, _ = to_unit(vectors, "the frozen features")
     extra = Metadata.fit(values, task.split.train).features(values, store.rows)
     features = np.concatenate([unit, extra], axis=1)
-    line = fit_probe(
-        features, task.label, task.split, seed=run.seed, device=find_device(run.device)
-    )
+    device = find_device(run.device)
+    line = fit_probe(features, task.label, task.split, seed=run.seed, device=device)
     used = f"{config.features} + {', '.join(config.metadata)}"
     return {
         f"linear probe ({used})": {task.name: line.estimate.value},

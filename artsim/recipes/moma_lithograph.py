@@ -1,6 +1,6 @@
 """Separate MoMA's lithographs from its other works with a small CNN on 4,000 thumbnails.
 
-The original used the first 2,000 works of each class, and its 85.71 % is the accuracy on the
+The original used the first 2,000 works of each class, and its 85.71% is the accuracy on the
 training images. Here the images are drawn at random, with a test set besides the validation set
 that the curves show.
 """
@@ -12,23 +12,13 @@ from functools import partial
 
 from torch.optim import Adam
 
+from artsim import training
 from artsim.labels import read_multiclass
 from artsim.models import Body
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
 from artsim.splits import balanced_split
 from artsim.store import Store
-from artsim.training import (
-    Count,
-    Learner,
-    NonNegative,
-    Run,
-    TrainingData,
-    TrainingTask,
-    finish,
-    fit,
-    seed,
-    squashed,
-)
+from artsim.training import Count, NonNegative, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,52 +45,35 @@ def train(store: Store, config: Config, run: Run) -> None:
     split = balanced_split(
         store,
         target,
-        per_class=(
-            config.train_per_class,
-            config.validation_per_class,
-            config.test_per_class,
-        ),
+        per_class=(config.train_per_class, config.validation_per_class, config.test_per_class),
         first=config.original_sampling,
         seed=run.seed,
     )
-    task = TrainingTask(label=target, split=split, source=config.label)
-    preprocessing = squashed(config.size)
-    data = TrainingData(
+    task = training.TrainingTask(label=target, split=split, source=config.label)
+    data = training.TrainingData(
         store,
         [task],
-        preprocessing,
+        training.squashed(config.size),
         run,
         batch_size=config.batch_size,
         steps_per_epoch=config.steps_per_epoch,
     )
 
     # --- model: 813,217 parameters; the sigmoid is in the loss
-    seed(run)
+    training.seed(run)
     body = LithographCNN(config.size)
     classifier = Classifier(body, body.dim, {task.name: HeadShape(outputs=1)})
 
-    # --- loop: binary cross-entropy
-    learner = Learner(
-        classifier,
-        [task],
-        preprocessing,
-        partial(Adam, lr=config.lr, eps=1e-7),  # Keras' epsilon
-        seed=run.seed,
-    )
-    fit(learner, data, run, epochs=config.epochs, max_steps=config.max_steps, keep="last")
+    # --- loop: binary cross-entropy, with Keras' epsilon
+    learner = training.Learner(classifier, data, partial(Adam, lr=config.lr, eps=1e-7))
+    training.fit(learner, data, run, epochs=config.epochs, max_steps=config.max_steps, keep="last")
 
     # --- evaluation and save
-    scores = [row[f"val_{task.name}"] for row in learner.curves]
-    finish(
-        store,
-        learner,
-        data,
-        run,
-        Body(architecture="lithograph-cnn", arguments={"size": config.size}),
-        notes=[
+    made_of = Body(architecture="lithograph-cnn", arguments={"size": config.size})
+    notes = []
+    if scores := [row[f"val_{task.name}"] for row in learner.curves]:
+        notes.append(
             f"validation {scores[-1]:.3f} after the last epoch, {max(scores):.3f} after the best; "
-            "published: .540 and .650, and .857 on the training pictures",
-        ]
-        if scores
-        else [],
-    )
+            "published: .540 and .650, and .857 on the training pictures"
+        )
+    training.finish(store, learner, data, run, made_of, notes=notes)

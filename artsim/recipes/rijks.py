@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from torch import nn
 
 from artsim.datatypes import parse_spec
 from artsim.errors import TrainingError
-from artsim.labels import LabelKind, read_label
+from artsim.labels import Label, LabelKind, read_label
 from artsim.models import Body, Network, new_body, output_shapes
 from artsim.recipes.alexnet import ALEXNET, new_alexnet
-from artsim.recipes.frequent import in_all, most_frequent
 from artsim.splits import joint_splits
 from artsim.store import Store
 from artsim.training import TrainingTask, freeze
@@ -89,15 +89,42 @@ def read_tasks(
             raise TrainingError(
                 f"{target.name!r} holds numbers, expected classes; see 'artsim label'"
             )
-    targets = [
-        most_frequent(target, n, without=without)
-        for target, n in zip(targets, classes, strict=True)
-    ]
-    targets = list(in_all(targets))
+    pairs = zip(targets, classes, strict=True)
+    targets = in_all([most_frequent(target, n, without=without) for target, n in pairs])
     joint = joint_splits(store, targets, splits=[None] * len(targets), seed=seed)
     return [
         TrainingTask(label=target, split=each, source=label, weight=weight)
         for target, each, label, weight in zip(targets, joint, labels, weights, strict=True)
+    ]
+
+
+def most_frequent(target: Label, n: int, *, without: Sequence[str] = ()) -> Label:
+    """Keep a label's n most frequent classes, of equally frequent ones the first by name.
+
+    Names in ``without``, such as 'anonymous', do not count as classes; case is ignored. Images
+    with none of the classes lose their label.
+    """
+    counts = target.counts
+    names = {name.casefold() for name in without}
+    counts[[i for i, name in enumerate(target.classes) if name.casefold() in names]] = 0
+    kept = np.zeros(len(counts), dtype=bool)
+    kept[np.argsort(-counts, kind="stable")[:n]] = True
+    return target.keep_classes(kept & (counts > 0))
+
+
+def in_all(targets: Sequence[Label]) -> list[Label]:
+    """Keep the images that have every label, and the classes that these images have.
+
+    Raises:
+        TrainingError: If no image has all labels.
+    """
+    rows = np.all([target.known for target in targets], axis=0)
+    if not rows.any():
+        names = ", ".join(target.name for target in targets)
+        raise TrainingError(f"no picture has all of {names}; keep more classes of each")
+    return [
+        target.keep(rows).keep_classes(np.ones(len(target.classes), dtype=bool))
+        for target in targets
     ]
 
 
@@ -124,11 +151,10 @@ def new_start(name: str, *, weights: Path | None = None, freeze_until: str | Non
         body, network = new_body(
             published.spec, weights=weights, keep_classifier=published.by_classes
         )
-    until = freeze_until or published.freeze_until
     return Start(
         body=body,
         network=network,
         dim=output_shapes(network)[""][1],
-        frozen=freeze(network, until) if until else (),
+        frozen=freeze(network, freeze_until or published.freeze_until),
         batch_size=published.batch_size,
     )

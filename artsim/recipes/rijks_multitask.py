@@ -6,29 +6,19 @@ for its multilabel tasks the average precision per image of rounded outputs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from torch.optim import Adam
 
-from artsim.models.architectures import Classifier, HeadShape
+from artsim import training
+from artsim.models import Body
+from artsim.models.architectures import Classifier
 from artsim.recipes.hog import hog_neighbors
-from artsim.recipes.rijks import ANONYMOUS, CLASSES, LABELS, Start, new_start, read_tasks
+from artsim.recipes.rijks import ANONYMOUS, CLASSES, LABELS, new_start, read_tasks
 from artsim.store import Store
-from artsim.training import (
-    SINGLE,
-    Count,
-    Learner,
-    NonNegative,
-    Run,
-    TrainingData,
-    TrainingTask,
-    finish,
-    fit,
-    seed,
-    single_task_values,
-)
+from artsim.training import Count, NonNegative, Run, TrainingTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,29 +56,17 @@ def train(store: Store, config: Config, run: Run) -> None:
     # --- model and loop: the heads read ImageNet's 1,000 classes, the losses are summed
     def train_network(
         some: Sequence[TrainingTask], run: Run
-    ) -> tuple[Learner, TrainingData, Start]:
-        seed(run)
+    ) -> tuple[training.Learner, training.TrainingData, Body]:
+        training.seed(run)
         start = new_start(config.network, weights=run.weights, freeze_until=config.freeze_until)
-        heads = {
-            task.name: HeadShape(outputs=len(task.label.classes), hidden=config.hidden)
-            for task in some
-        }
-        data = TrainingData(
-            store,
-            some,
-            start.network.preprocessing,
-            run,
-            batch_size=config.batch_size,
+        heads = training.new_heads(some, hidden=config.hidden)
+        classifier = Classifier(start.network.module, start.dim, heads)
+        data = training.TrainingData(
+            store, some, start.network.preprocessing, run, batch_size=config.batch_size
         )
-        learner = Learner(
-            Classifier(start.network.module, start.dim, heads),
-            some,
-            start.network.preprocessing,
-            partial(Adam, lr=config.lr),
-            frozen=start.frozen,
-            seed=run.seed,
-        )
-        fit(
+        optimizer = partial(Adam, lr=config.lr)
+        learner = training.Learner(classifier, data, optimizer, frozen=start.frozen)
+        training.fit(
             learner,
             data,
             run,
@@ -96,14 +74,14 @@ def train(store: Store, config: Config, run: Run) -> None:
             max_steps=config.max_steps,
             patience=config.patience,
         )
-        return learner, data, start
+        return learner, data, start.body
 
-    learner, data, start = train_network(tasks, run)
+    learner, data, body = train_network(tasks, run)
 
     # --- evaluation and save
-    others: dict[str, Mapping[str, float | None]] = {}
+    others: dict[str, training.TaskScores] = {}
     if config.single_tasks:
-        others[SINGLE] = single_task_values(lambda *one: train_network(*one)[:2], tasks, run)
+        others[training.SINGLE] = training.single_task_scores(train_network, tasks, run)
     if config.hog:
         others["HOG + kNN"] = hog_neighbors(store, tasks, run)
-    finish(store, learner, data, run, start.body, others=others)
+    training.finish(store, learner, data, run, body, others=others)

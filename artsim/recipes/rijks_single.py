@@ -11,22 +11,13 @@ from functools import partial
 
 from torch.optim import Adam
 
+from artsim import training
 from artsim.errors import TrainingError
-from artsim.models.architectures import Classifier, HeadShape
+from artsim.models.architectures import Classifier
 from artsim.recipes.hog import hog_neighbors
 from artsim.recipes.rijks import ANONYMOUS, CLASSES, LABELS, new_start, read_tasks
 from artsim.store import Store
-from artsim.training import (
-    Count,
-    Learner,
-    NonNegative,
-    Others,
-    Run,
-    TrainingData,
-    finish,
-    fit,
-    seed,
-)
+from artsim.training import Count, NonNegative, Run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,29 +53,19 @@ def train(store: Store, config: Config, run: Run) -> None:
     task = tasks[config.labels.index(config.label)]
 
     # --- model: one more layer on ImageNet's 1,000 classes; in VGG16 it replaces the last layer
-    seed(run)
+    training.seed(run)
     start = new_start(config.network, weights=run.weights, freeze_until=config.freeze_until)
-    head = HeadShape(outputs=len(task.label.classes))
-    classifier = Classifier(start.network.module, start.dim, {task.name: head})
+    classifier = Classifier(start.network.module, start.dim, training.new_heads([task]))
 
     # --- loop: cross-entropy, or binary cross-entropy for a multilabel label
-    data = TrainingData(
-        store,
-        [task],
-        start.network.preprocessing,
-        run,
-        batch_size=config.batch_size or start.batch_size,
+    batch_size = config.batch_size or start.batch_size
+    data = training.TrainingData(
+        store, [task], start.network.preprocessing, run, batch_size=batch_size
     )
-    learner = Learner(
-        classifier,
-        [task],
-        start.network.preprocessing,
-        partial(Adam, lr=config.lr),
-        frozen=start.frozen,
-        seed=run.seed,
-    )
-    fit(learner, data, run, epochs=config.epochs, max_steps=config.max_steps)
+    optimizer = partial(Adam, lr=config.lr)
+    learner = training.Learner(classifier, data, optimizer, frozen=start.frozen)
+    training.fit(learner, data, run, epochs=config.epochs, max_steps=config.max_steps)
 
     # --- evaluation and save
-    others: Others = {"HOG + kNN": hog_neighbors(store, [task], run)} if config.hog else {}
-    finish(store, learner, data, run, start.body, others=others)
+    others = {"HOG + kNN": hog_neighbors(store, [task], run)} if config.hog else {}
+    training.finish(store, learner, data, run, start.body, others=others)

@@ -16,13 +16,12 @@ from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes.registry import find_recipe, load_recipe
 from artsim.store import Store, is_store
 from artsim.training import (
-    METRICS,
     Precision,
     Run,
     RunPlan,
     logging_to,
     new_folder,
-    read_json,
+    read_metrics,
     read_plan,
     start_run,
     write_plan,
@@ -80,9 +79,9 @@ class TrainingResult:
 
         rows = []
         for task in self.metrics.get("tasks", []):
-            scores = {split: task[split].get("value") for split in ("train", "val", "test")}
+            metric = task["baselines"]["metric"]
+            scores = {split: task[split].get(metric) for split in ("train", "val", "test")}
             baselines = {name: task["baselines"][name] for name in ("metadata", "knn", "probe")}
-            metric = task["test"].get("metric")
             row = {"task": task["task"], "metric": metric, **scores, **baselines, **task["others"]}
             rows.append(row)
         return pd.DataFrame(rows)
@@ -232,7 +231,7 @@ def _train(run: Run, options: TrainingOptions) -> TrainingResult:
     _embed(run, options)
     with options.show(run.plan.recipe) as progress:
         train_run(replace(run, progress=progress, should_stop=options.should_stop))
-    return TrainingResult(run.path, read_json(run.path / METRICS))
+    return TrainingResult(run.path, read_metrics(run.path))
 
 
 def _embed(run: Run, options: TrainingOptions) -> None:

@@ -11,31 +11,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from torch import nn
 from torch.optim import AdamW
 
+from artsim import training
 from artsim.labels import read_multiclass
-from artsim.models import Body, Network, new_body
-from artsim.models.architectures import Classifier, ConvRecurrent, HeadShape
+from artsim.models import Body, new_body
+from artsim.models.architectures import Classifier, ConvRecurrent
 from artsim.splits import joint_splits, stored_splits
 from artsim.store import Store
-from artsim.training import (
-    SINGLE,
-    Augmentation,
-    Count,
-    Learner,
-    NonNegative,
-    Run,
-    Share,
-    TrainingData,
-    TrainingTask,
-    finish,
-    fit,
-    freeze,
-    seed,
-    single_task_values,
-    squashed,
-)
+from artsim.training import Count, NonNegative, Run, Share, TrainingTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,56 +65,47 @@ def train(store: Store, config: Config, run: Run) -> None:
         tasks = [task.balanced() for task in tasks]
 
     # --- model and loop
-    learner, data, made_of = _train(store, config, tasks, run)
+    train_network = partial(_train_network, store, config)
+    learner, data, body = train_network(tasks, run)
 
     # --- evaluation and save
     others = {}
     if config.single_tasks:
-        others[SINGLE] = single_task_values(
-            lambda some, part: _train(store, config, some, part)[:2], tasks, run
-        )
-    finish(store, learner, data, run, made_of, others=others)
+        others[training.SINGLE] = training.single_task_scores(train_network, tasks, run)
+    training.finish(store, learner, data, run, body, others=others)
 
 
-def _train(
+def _train_network(
     store: Store, config: Config, tasks: Sequence[TrainingTask], run: Run
-) -> tuple[Learner, TrainingData, Body]:
+) -> tuple[training.Learner, training.TrainingData, Body]:
     """Train a network for tasks; also return how to build its body again."""
-    seed(run)
-    under, network = (None, None)
+    training.seed(run)
+    backbone = network = None
     if config.backbone is not None:
-        under, network = new_body(config.backbone, weights=run.weights)
-    preprocessing = network.preprocessing if network else squashed(config.size)
-    arguments: dict[str, Any] = {
-        "size": preprocessing.size[0],
-        "channels": config.channels,
-        "cell": config.cell,
-        "reading": config.reading,
-        "bidirectional": config.bidirectional,
-        "hidden": config.hidden,
-    }
+        backbone, network = new_body(config.backbone, weights=run.weights)
+    preprocessing = network.preprocessing if network else training.squashed(config.size)
+    names = ("channels", "cell", "reading", "bidirectional", "hidden")
+    arguments: dict[str, Any] = {name: getattr(config, name) for name in names}
+    arguments |= {"size": preprocessing.size[0]}
     body = ConvRecurrent(**arguments, backbone=network.module if network else None)
-    heads = {
-        task.name: HeadShape(outputs=len(task.label.classes), dropout=config.dropout)
-        for task in tasks
-    }
-    data = TrainingData(
+    classifier = Classifier(body, body.dim, training.new_heads(tasks, dropout=config.dropout))
+    data = training.TrainingData(
         store,
         tasks,
         preprocessing,
         run,
         batch_size=config.batch_size,
-        augmentation=Augmentation(horizontal_flip=config.flip, least_area=config.least_area),
+        augmentation=training.Augmentation(
+            horizontal_flip=config.flip, least_area=config.least_area
+        ),
     )
-    learner = Learner(  # it sums the tasks' cross-entropies
-        Classifier(body, body.dim, heads),
-        tasks,
-        preprocessing,
-        partial(AdamW, lr=config.lr, weight_decay=config.weight_decay),
-        frozen=_frozen(config, network),
-        seed=run.seed,
-    )
-    fit(
+    frozen = []
+    if network is not None:
+        is_tuned = config.train_backbone
+        frozen = training.freeze(network, config.freeze_until) if is_tuned else [network.module]
+    optimizer = partial(AdamW, lr=config.lr, weight_decay=config.weight_decay)
+    learner = training.Learner(classifier, data, optimizer, frozen=frozen)  # sums cross-entropies
+    training.fit(
         learner,
         data,
         run,
@@ -139,18 +114,10 @@ def _train(
         monitor="val_score",
         patience=config.patience,
     )
-    made_of = Body(architecture="conv-recurrent", arguments=arguments, backbone=under)
+    made_of = Body(architecture="conv-recurrent", arguments=arguments, backbone=backbone)
     return learner, data, made_of
 
 
 def _own_split(store: Store, task: str) -> str | None:
     names = [*stored_splits(store), *(field.name for field in store.manifest.fields)]
     return f"{task}_split" if f"{task}_split" in names else None
-
-
-def _frozen(config: Config, network: Network | None) -> Sequence[nn.Module]:
-    if network is None:
-        return ()
-    if not config.train_backbone:
-        return freeze(network)
-    return freeze(network, config.freeze_until) if config.freeze_until else ()

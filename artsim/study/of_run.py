@@ -22,7 +22,7 @@ from artsim.study.findings import ClassScore
 from artsim.study.overview import read_columns
 from artsim.study.predictions import AlignedPredictions
 from artsim.study.results import MethodScore, RunStudy, TaskStudy
-from artsim.training import METRICS, RunPlan, read_curves, read_json, read_plan, read_predictions
+from artsim.training import METRICS, RunPlan, read_curves, read_metrics, read_plan, read_predictions
 
 NETWORK = "the network"  # the trained method, among its baselines
 _METHODS = {"metadata": "metadata only", "knn1": "1-NN", "knn": "kNN", "probe": "probe"}
@@ -41,8 +41,8 @@ def study_run(path: Path, *, device: str = "cpu") -> RunStudy:
         TrainingError: If the run is not finished.
         EvaluationError: If its index has changed since.
     """
-    plan, found = read_plan(path), read_json(path / METRICS)
-    tasks = [task for task in found.get("tasks", []) if task[TEST].get("value") is not None]
+    plan, found = read_plan(path), read_metrics(path)
+    tasks = [task for task in found.get("tasks", []) if _score(task, TEST) is not None]
     return RunStudy(
         name=path.name,
         recipe=plan.recipe,
@@ -50,8 +50,7 @@ def study_run(path: Path, *, device: str = "cpu") -> RunStudy:
         notes=(*found["notes"], *_notes(found), find_recipe(plan.recipe).known),
         tasks=tuple(_tasks(path, plan, tasks, device)) if tasks else (),
         curves={name: read_curves(folder) for name, folder in _networks(path).items()},
-        # artsim 0.1 wrote "ways".
-        retrieved=tuple(found.get("methods", found.get("ways", ()))),
+        retrieved=tuple(found.get("methods", ())),
         settings=dict(plan.settings),
         version=plan.version,
     )
@@ -106,8 +105,8 @@ def _study(
         sizes=(task[TRAIN]["n"], task[VAL]["n"], task[TEST]["n"]),
         split=task["split"],
         notes=tuple(task["notes"]),
-        train_score=task[TRAIN].get("value"),
-        validation_score=task[VAL].get("value"),
+        train_score=_score(task, TRAIN),
+        validation_score=_score(task, VAL),
         methods=tuple(_methods(task)),
         metadata=tuple(base.get("metadata_columns", ())),
         k=base["k"],
@@ -120,7 +119,7 @@ def _methods(task: Mapping[str, Any]) -> list[MethodScore]:
     """List the scores that are known on the test images, the network's first."""
     base, n = task["baselines"], task[TEST]["n"]
     scores: dict[str, Estimate | None] = {
-        NETWORK: _network_estimate(task[TEST]),
+        NETWORK: _estimate(task[TEST], task[TEST]["metric"], n),
         _TRIVIAL[task[TEST]["metric"]]: _estimate(base, "baseline", n),
     }
     scores |= {name: _estimate(base, key, n) for key, name in _METHODS.items()}
@@ -128,13 +127,10 @@ def _methods(task: Mapping[str, Any]) -> list[MethodScore]:
     return [MethodScore(name, score) for name, score in scores.items() if score is not None]
 
 
-def _network_estimate(values: Mapping[str, Any]) -> Estimate:
-    # artsim 0.1 wrote "interval".
-    ends = values.get("interval", (math.nan, math.nan))
-    low, high = (
-        values.get(f"value_{name}", end) for name, end in zip(("low", "high"), ends, strict=True)
-    )
-    return Estimate(values["value"], low, high, n=values["n"])
+def _score(task: Mapping[str, Any], split: str) -> float | None:
+    """Return the network's score on a split; None if no image of it could be decoded."""
+    score: float | None = task[split].get(task[split].get("metric"))
+    return score
 
 
 def _estimate(values: Mapping[str, Any], name: str, n: int) -> Estimate | None:

@@ -13,9 +13,6 @@ from .data import (
 from .data import (
     TrainingData as TrainingData,
 )
-from .data import (
-    squashed as squashed,
-)
 from .fitting import (
     fit as fit,
 )
@@ -34,9 +31,6 @@ from .learner import (
 from .learner import (
     probabilities as probabilities,
 )
-from .outliers import (
-    outliers_csv as outliers_csv,
-)
 from .results import (
     SINGLE as SINGLE,
 )
@@ -44,13 +38,28 @@ from .results import (
     Others as Others,
 )
 from .results import (
+    TaskScores as TaskScores,
+)
+from .results import (
     finish as finish,
+)
+from .results import (
+    markdown_table as markdown_table,
+)
+from .results import (
+    outliers_csv as outliers_csv,
 )
 from .results import (
     save_metrics as save_metrics,
 )
 from .results import (
     save_predictions as save_predictions,
+)
+from .results import (
+    save_report as save_report,
+)
+from .results import (
+    single_task_scores as single_task_scores,
 )
 from .run import (
     METRICS as METRICS,
@@ -80,7 +89,7 @@ from .run import (
     read_curves as read_curves,
 )
 from .run import (
-    read_json as read_json,
+    read_metrics as read_metrics,
 )
 from .run import (
     read_plan as read_plan,
@@ -102,9 +111,6 @@ from .schedules import (
 )
 from .schedules import (
     warm_then_cosine as warm_then_cosine,
-)
-from .separate import (
-    single_task_values as single_task_values,
 )
 from .settings import (
     Count as Count,
@@ -130,6 +136,12 @@ from .shapes import (
 from .shapes import (
     rectangles as rectangles,
 )
+from .shapes import (
+    squashed as squashed,
+)
 from .tasks import (
     TrainingTask as TrainingTask,
+)
+from .tasks import (
+    new_heads as new_heads,
 )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from artsim.datatypes import Fit, Preprocessing
+from artsim.datatypes import Preprocessing
 from artsim.loader import Loaded, load
 from artsim.splits import TEST, TRAIN, VAL
 from artsim.store import Store
@@ -28,19 +29,6 @@ SPLITS = (TRAIN, VAL, TEST)
 _CACHED_BYTES = 2**30  # of decoded images, kept from one epoch to the next
 
 Rows = NDArray[np.int64]
-
-
-def squashed(size: int) -> Preprocessing:
-    """Squash an image to a square of ``size`` pixels and divide by 255."""
-    return Preprocessing(
-        size=(size, size),
-        scale=(size, size),
-        fit=Fit.SQUASH,
-        interpolation="bilinear",
-        mean=(0.0, 0.0, 0.0),
-        std=(1.0, 1.0, 1.0),
-        fill=(0, 0, 0),
-    )
 
 
 class Batch(NamedTuple):
@@ -60,6 +48,11 @@ class Augmentation:
     rotation: float = 0.0  # degrees, at most, in both directions
     least_area: float = 1.0  # share of the image that a random crop keeps at least
     stretch: float = 1.0  # largest change of the crop's aspect ratio, wider or taller
+
+    @classmethod
+    def of(cls, config: object) -> Augmentation:
+        """Take the settings of a recipe's config that have these names."""
+        return cls(**{each.name: getattr(config, each.name) for each in fields(cls)})
 
     def __call__(self, pixels: Tensor, seed: Sequence[int]) -> Tensor:
         """Vary an image, (3, H, W) uint8, by this seed."""
@@ -119,9 +112,9 @@ class TrainingData(LightningDataModule):
             tasks: Labels and splits.
             preprocessing: Applied to each image.
             run: Its seed, for order and variation, and its decoding threads.
-            batch_size: Images a step, of all GPUs together.
-            steps_per_epoch: Batches an epoch; all batches if None.
-            augmentation: Of the training images only.
+            batch_size: Images per step, of all GPUs together.
+            steps_per_epoch: Batches per epoch; all batches if None.
+            augmentation: Applied to training images only.
             shapes: Heights and widths in pixels, (S, 2): each image gets the one nearest to its
                 own aspect ratio, and a batch has one shape. The preprocessing's size if None.
         """
@@ -151,9 +144,13 @@ class TrainingData(LightningDataModule):
         n_batches = len(self.batches(TRAIN))
         self.steps_per_epoch = min(steps_per_epoch or n_batches, n_batches)
 
+    def total_steps(self, epochs: int, max_steps: int | None) -> int:
+        """Count the steps of these epochs, at most ``max_steps``."""
+        return min(epochs * self.steps_per_epoch, max_steps or epochs * self.steps_per_epoch)
+
     def train_dataloader(self) -> _Loader:
         """Return the remaining batches of the current epoch."""
-        return _Loader(self, TRAIN)
+        return _Loader(self, TRAIN, vary=True)
 
     def val_dataloader(self) -> _Loader:
         """Return the validation images."""
@@ -161,7 +158,7 @@ class TrainingData(LightningDataModule):
 
     def of_split(self, split: str) -> _Loader:
         """Return the images of a split without variation: in row order, shape by shape."""
-        return _Loader(self, split, vary=False)
+        return _Loader(self, split)
 
     def batches(self, split: str, epoch: int | None = None) -> list[Rows]:
         """List the rows of each batch of a split, shuffled for an epoch or in row order."""
@@ -189,17 +186,17 @@ class TrainingData(LightningDataModule):
         size = 3 * int(np.prod(self.preprocessing.size))
         with closing(load(wanted, self.preprocessing_of, workers=self.workers)) as loading:
             for row in map(int, rows):
-                if row in self._cache:
-                    yield row, self._cache[row]
-                    continue
-                image = next(loading)
-                if not isinstance(image, Loaded):
-                    self.state.skipped[row] = image.reason
-                    yield row, None
-                    continue
-                if (len(self._cache) + 1) * size <= _CACHED_BYTES:
+                if row not in self._cache:
+                    image = next(loading)
+                    if not isinstance(image, Loaded):
+                        self.state.skipped[row] = image.reason
+                        yield row, None
+                        continue
+                    if (len(self._cache) + 1) * size > _CACHED_BYTES:
+                        yield row, image.pixels
+                        continue
                     self._cache[row] = image.pixels
-                yield row, image.pixels
+                yield row, self._cache[row]
 
     def collect(self, split: str, images: Sequence[tuple[int, Tensor]]) -> Batch:
         """Make a batch of rows and pixels."""
@@ -210,36 +207,33 @@ class TrainingData(LightningDataModule):
 
 
 class _Loader:
-    """Batches of a split; Lightning reads its length and iterates over it once an epoch."""
+    """Batches of a split; Lightning reads its length and iterates over it once per epoch."""
 
-    def __init__(self, data: TrainingData, split: str, *, vary: bool = True) -> None:
-        self.data, self.split = data, split
-        self.is_training = split == TRAIN and vary
+    def __init__(self, data: TrainingData, split: str, *, vary: bool = False) -> None:
+        self.data, self.split, self.vary = data, split, vary
 
     def __len__(self) -> int:
-        if self.is_training:
-            return self.data.steps_per_epoch
-        return len(self.data.batches(self.split))
+        return self.data.steps_per_epoch if self.vary else len(self.data.batches(self.split))
 
     def __iter__(self) -> Iterator[Batch]:
         data = self.data
         epoch, start = divmod(data.state.step, data.steps_per_epoch)
-        if self.is_training:
-            batches = data.batches(self.split, epoch)[start : len(self)]
-        else:
-            batches = data.batches(self.split)
-        if self.is_training and data.trainer is not None:  # each GPU takes its share
-            rank, world = data.trainer.global_rank, data.trainer.world_size
-            batches = [batch[rank::world] for batch in batches]
-        decoded = data.decoded(np.concatenate([data.rows[self.split][:0], *batches]))
-        with closing(decoded):
+        batches = data.batches(self.split, epoch if self.vary else None)
+        if self.vary:
+            batches = batches[start : len(self)]
+            if data.trainer is not None:  # each GPU takes its share
+                rank, world = data.trainer.global_rank, data.trainer.world_size
+                batches = [batch[rank::world] for batch in batches]
+        with closing(
+            data.decoded(np.concatenate([data.rows[self.split][:0], *batches]))
+        ) as decoded:
             for batch in batches:
-                images = []
-                for _ in batch:
-                    row, pixels = next(decoded)
-                    if pixels is None:
-                        continue
-                    if self.is_training:
-                        pixels = data.augmentation(pixels, (data.seed, epoch, row))
-                    images.append((row, pixels))
+                images = [
+                    (
+                        row,
+                        data.augmentation(pixels, (data.seed, epoch, row)) if self.vary else pixels,
+                    )
+                    for row, pixels in itertools.islice(decoded, len(batch))
+                    if pixels is not None
+                ]
                 yield data.collect(self.split, images)

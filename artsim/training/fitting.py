@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 import signal
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import pandas as pd
 import torch
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
@@ -33,18 +32,14 @@ def seed(run: Run) -> None:
     seed_everything(run.seed, workers=True, verbose=False)
 
 
-def freeze(network: Network, until: str | None = None) -> list[nn.Module]:
-    """List the modules of a network up to a layer, or all of them, to be kept frozen.
-
-    Args:
-        network: A backbone.
-        until: Path of the last frozen layer; the whole network if None.
+def freeze(network: Network, until: str | None) -> list[nn.Module]:
+    """List the modules of a backbone up to a layer, to be kept frozen; none if it is None.
 
     Raises:
         TrainingError: If it has no such layer.
     """
     if until is None:
-        return [network.module]
+        return []
     order = list(output_shapes(network))  # modules in the order in which they finish
     if until not in order:
         raise TrainingError(f"no layer {until!r} to freeze up to; list them with 'artsim layers'")
@@ -79,13 +74,12 @@ def fit(
         The number of epochs that the kept weights were trained for.
 
     Raises:
-        Stopped: If ``run.should_stop`` returned true; the last checkpoint is of that very step.
+        Stopped: If ``run.should_stop`` returned true; the last checkpoint is of that step.
         TrainingError: If the loss is not finite.
     """
     device = find_device(run.device)
-    total = epochs * data.steps_per_epoch
     mode = "min" if monitor == "val_loss" else "max"
-    callbacks: list[Callback] = [_Watch(run, data, min(total, max_steps or total))]
+    callbacks: list[Callback] = [_Watch(run, data, data.total_steps(epochs, max_steps))]
     if patience is not None:
         callbacks.append(_Patience(monitor, mode=mode, patience=patience, strict=False))
     if len(data.rows[VAL]):
@@ -96,7 +90,9 @@ def fit(
     with quiet(), _errors_of_processes(run):
         trainer = Trainer(
             accelerator="gpu" if device.type == "cuda" else device.type,
-            devices=_devices(device, run.devices),
+            devices=[device.index or 0]
+            if device.type == "cuda" and run.devices == 1
+            else run.devices,
             strategy="ddp_spawn" if run.devices > 1 else "auto",
             precision="bf16-mixed" if run.precision == "bf16" else "32-true",
             max_epochs=epochs,
@@ -127,11 +123,7 @@ def fit(
 
 def _checkpoint(file: Path, **best: Any) -> ModelCheckpoint:
     return ModelCheckpoint(
-        file.parent,
-        file.stem,
-        save_on_train_epoch_end=True,
-        enable_version_counter=False,
-        **best,
+        file.parent, file.stem, save_on_train_epoch_end=True, enable_version_counter=False, **best
     )
 
 
@@ -147,12 +139,10 @@ class _Patience(EarlyStopping):
         super().load_state_dict(state_dict | {"patience": self.patience})
 
 
-def _ended_early(checkpoint: Mapping[str, Any], patience: int | None) -> bool:
+def _ended_early(checkpoint: dict[str, Any], patience: int | None) -> bool:
     """Return whether patience had run out: Lightning would train one more epoch to notice."""
-    waited = [
-        each["wait_count"] for each in checkpoint["callbacks"].values() if "wait_count" in each
-    ]
-    return patience is not None and any(count >= patience for count in waited)
+    waited = [each.get("wait_count", 0) for each in checkpoint["callbacks"].values()]
+    return patience is not None and max(waited, default=0) >= patience
 
 
 class _Watch(Callback):
@@ -191,28 +181,12 @@ class _Watch(Callback):
     ) -> None:
         assert isinstance(module, Learner)
         if trainer.is_global_zero and module.curves:
-            self.run.write(CURVES, _table(module.curves))
+            curves = pd.DataFrame(module.curves).astype({"epoch": int, "step": int})
+            self.run.write(CURVES, curves.to_csv(index=False, float_format="%.6g", na_rep="nan"))
 
 
 def _how_to_resume(run: Run) -> str:
     return f"stopped and saved; continue with 'artsim train --resume {run.parent or run.path}'"
-
-
-def _table(rows: Sequence[dict[str, float]]) -> str:
-    out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    for row in rows:
-        counted = {name: int(row[name]) for name in ("epoch", "step")}
-        writer.writerow({name: f"{value:.6g}" for name, value in row.items()} | counted)
-    return out.getvalue()
-
-
-def _devices(device: torch.device, n: int) -> int | list[int]:
-    """Return Lightning's ``devices``: the given one, or n of them."""
-    if device.type == "cuda" and n == 1:
-        return [device.index or 0]
-    return n
 
 
 @contextmanager
@@ -232,12 +206,11 @@ def quiet() -> Iterator[None]:
     """Silence Lightning's tips and warnings: what matters is in the log, or an error."""
     loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric")]
     levels = [each.level for each in loggers]
-    for each in loggers:
-        each.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            for each in loggers:
+                each.setLevel(logging.ERROR)
             yield
-    finally:
-        for each, level in zip(loggers, levels, strict=True):
-            each.setLevel(level)
+        finally:
+            for each, level in zip(loggers, levels, strict=True):
+                each.setLevel(level)

@@ -22,7 +22,6 @@ from torch.optim.lr_scheduler import LambdaLR
 from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import MulticlassAccuracy, MultilabelAveragePrecision
 
-from artsim.datatypes import Preprocessing
 from artsim.errors import TrainingError
 from artsim.labels import LabelKind
 from artsim.models.architectures import Classifier
@@ -45,47 +44,38 @@ class Learner(LightningModule):
     def __init__(
         self,
         classifier: Classifier,
-        tasks: Sequence[TrainingTask],
-        preprocessing: Preprocessing,
+        data: TrainingData,
         optimizer: MakeOptimizer,
         *,
         schedule: Schedule | None = None,
         frozen: Sequence[nn.Module] = (),
         mixup: float = 0.0,
-        seed: int,
     ) -> None:
         """Set up the training of a classifier.
 
         Args:
-            classifier: With a head for each task.
-            tasks: Its labels and losses.
-            preprocessing: Its mean and deviation normalize the images.
+            classifier: With a head for each task of the data.
+            data: Its tasks and preprocessing; its seed is also that of dropout and mixup.
             optimizer: Makes the optimizer of the trainable parameters.
             schedule: Factor of the learning rates at each step.
             frozen: Modules whose weights and batch statistics do not change.
             mixup: Training images are blended in pairs, with shares drawn from
                 Beta(mixup, mixup); no blending if 0. Zhang et al. 2018,
                 https://arxiv.org/abs/1710.09412
-            seed: Of dropout and mixup.
         """
         super().__init__()
-        self.classifier = classifier
-        self.tasks = tuple(tasks)
+        self.classifier, self.tasks = classifier, data.tasks
         self.curves: list[dict[str, float]] = []  # an epoch each
         self._optimizer, self._schedule = optimizer, schedule
-        self._frozen = tuple(frozen)
-        self._mixup, self._seed = mixup, seed
+        self._frozen, self._mixup, self._seed = tuple(frozen), mixup, data.seed
         self._losses: list[float] = []  # of this epoch's steps
         for module in self._frozen:
             module.requires_grad_(False)
-        mean, std = (
-            torch.tensor(each).view(1, 3, 1, 1) * 255
-            for each in (preprocessing.mean, preprocessing.std)
-        )
-        self.register_buffer("mean", mean, persistent=False)
-        self.register_buffer("std", std, persistent=False)
         self.mean: Tensor
         self.std: Tensor
+        for name in ("mean", "std"):
+            scaled = torch.tensor(getattr(data.preprocessing, name)).view(1, 3, 1, 1) * 255
+            self.register_buffer(name, scaled, persistent=False)
         # By number: a task's name may not be valid for a module.
         self._scores = nn.ModuleList(_score(task) for task in self.tasks)
         self._val_loss = MeanMetric()
@@ -101,12 +91,11 @@ class Learner(LightningModule):
 
     def loss(self, logits: Mapping[str, Tensor], batch: Batch) -> Tensor:
         """Return the weighted sum of the tasks' losses."""
-        losses = (
+        losses = [
             task.weight * task_loss(logits[task.name], batch.truth[task.name], task)
             for task in self.tasks
-        )
-        total: Tensor = torch.stack(list(losses)).sum()
-        return total
+        ]
+        return torch.stack(losses).sum()
 
     def mixed_loss(self, batch: Batch) -> Tensor:
         """Compute the loss of each image blended with another, by the shares of the two."""
@@ -149,9 +138,9 @@ class Learner(LightningModule):
             TrainingError: If it is not finite.
         """
         self._data.state.step += 1
-        if not len(batch.rows):
+        if not len(batch.rows):  # none of its images could be decoded
             if self.trainer.world_size == 1:
-                return None  # none of its images could be decoded
+                return None
             # The other processes wait for its gradients.
             return torch.stack([p.sum() * 0 for p in self.parameters() if p.requires_grad]).sum()
         with _running_statistics(self.classifier) if len(batch.rows) == 1 else nullcontext():
@@ -205,18 +194,13 @@ class Learner(LightningModule):
         }
         self._losses = []
         self.curves.append(row)
-        values = (f"{name} {value:.4f}" for name, value in row.items() if name not in _COUNTED)
-        logger.info("epoch %d, step %d: %s", row["epoch"] + 1, row["step"], ", ".join(values))
+        figures = ", ".join(f"{name} {value:.4f}" for name, value in list(row.items())[2:])
+        logger.info("epoch %d, step %d: %s", row["epoch"] + 1, row["step"], figures)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Store the training state."""
-        state = self._data.state
-        checkpoint["artsim"] = {
-            "step": state.step,
-            "skipped": state.skipped,
-            "losses": self._losses,
-            "curves": self.curves,
-        }
+        figures = {"losses": self._losses, "curves": self.curves}
+        checkpoint["artsim"] = vars(self._data.state) | figures
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Restore the training state."""
@@ -229,13 +213,9 @@ class Learner(LightningModule):
         self._losses, self.curves = list(found["losses"]), list(found["curves"])
 
     @property
-    def _data(self) -> TrainingData:
-        data = self.trainer.datamodule  # type: ignore[attr-defined]  # set by Trainer.fit
-        assert isinstance(data, TrainingData)
+    def _data(self) -> TrainingData:  # the copy of this process, if there are several
+        data: TrainingData = self.trainer.datamodule  # type: ignore[attr-defined]  # set by fit
         return data
-
-
-_COUNTED = ("epoch", "step")
 
 
 @contextmanager

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -14,29 +15,22 @@ from numpy.typing import NDArray
 
 from artsim.evaluation.probe import ProbePlan, probe_on
 from artsim.labels import LabelKind
-from artsim.metrics import (
-    Ranking,
-    average_precision,
-    balanced_accuracy,
-    estimate_map,
-    macro_f1,
-    share_estimate,
-    top_accuracy,
-)
+from artsim.metrics import Predictions, Ranking, score, scores_to_json
 from artsim.models import Body, TrainedModel, TrainedTask, find_device, model_files
 from artsim.splits import TEST, TRAIN, VAL, store_split
 from artsim.store import Store, write_whole
 from artsim.training.data import SPLITS, TrainingData
 from artsim.training.learner import Learner, probabilities
-from artsim.training.outliers import OUTLIERS, outliers_csv
 from artsim.training.run import METRICS, PREDICTIONS, Run
 from artsim.training.tasks import TrainingTask
 
 SINGLE = "single-task"  # the method in `Others` that trains a network for each task
 
 _HALF = 0.5  # a class of a multilabel task is predicted from this probability on
+_CONFIDENT = 0.5  # the lowest probability of a predicted class that contradicts a label
 
-Others = Mapping[str, Mapping[str, float | None]]  # test score by method and task
+TaskScores = Mapping[str, float | None]  # test score by task
+Others = Mapping[str, TaskScores]  # by method
 
 Probabilities = Mapping[str, tuple[NDArray[np.int64], NDArray[np.float32]]]  # by task: rows, (n, K)
 
@@ -50,8 +44,8 @@ def finish(
     *,
     others: Others | None = None,
     notes: Sequence[str] = (),
-) -> dict[str, Any]:
-    """Save the network and its predictions, and score it and its baselines.
+) -> None:
+    """Save the trained network and its predictions, and score it and its baselines.
 
     Args:
         store: The index.
@@ -59,34 +53,32 @@ def finish(
         data: Its training data.
         run: Whose folder gets all files.
         body: How to build the network's body again.
-        others: Scores of other methods on the same test pictures.
+        others: Scores of other methods on the same test images.
         notes: What readers of the figures should know.
-
-    Returns:
-        The content of ``metrics.json``.
     """
-    shapes = None if data.shapes is None else tuple((int(h), int(w)) for h, w in data.shapes)
+    classifier = learner.classifier
+    tasks = tuple(
+        TrainedTask(
+            name=task.name,
+            classes=task.label.classes,
+            is_members=task.label.kind == LabelKind.MULTILABEL,
+            head=classifier.shapes[task.name],
+        )
+        for task in learner.tasks
+    )
     model = TrainedModel(
         recipe=run.plan.recipe,
         body=body,
-        dim=learner.classifier.dim,
+        dim=classifier.dim,
         preprocessing=data.preprocessing,
-        tasks=tuple(
-            TrainedTask(
-                name=task.name,
-                classes=task.label.classes,
-                is_members=task.label.kind == LabelKind.MULTILABEL,
-                head=learner.classifier.shapes[task.name],
-            )
-            for task in learner.tasks
-        ),
-        shapes=shapes,
+        tasks=tasks,
+        shapes=None if data.shapes is None else tuple(map(tuple, data.shapes.tolist())),
     )
-    for name, content in model_files(model, learner.classifier).items():
+    for name, content in model_files(model, classifier).items():
         run.write(name, content)
     predicted = {split: predict(learner, data, split, run) for split in SPLITS}
-    _write_predictions(run, data.ids, learner.tasks, predicted)
-    tasks = [
+    save_predictions(run, _predictions_table(data.ids, learner.tasks, predicted))
+    scored = [
         {
             "task": task.name,
             "label": task.source,
@@ -95,32 +87,47 @@ def finish(
             "split": task.split.description,
             "notes": list(task.split.notes),
             "copies_left_out": task.split.copies_left_out,
+            **{split: _score(task, predicted[split], run.seed) for split in SPLITS},
+            "baselines": _baselines(store, task, run),
+            "others": {method: values[task.name] for method, values in (others or {}).items()},
         }
-        | {split: _score(task, predicted[split], run.seed) for split in SPLITS}
-        | {"baselines": _baselines(store, task, run)}
-        | {"others": {method: values[task.name] for method, values in (others or {}).items()}}
         for task in learner.tasks
     ]
+    skipped = sorted(data.state.skipped.items())
     found = {
         "recipe": run.plan.recipe,
-        "parameters": sum(each.numel() for each in learner.classifier.parameters()),
+        "parameters": sum(each.numel() for each in classifier.parameters()),
         "steps": data.state.step,
         "epochs": len(learner.curves),
-        "notes": [*notes, *_sharing(tasks)],
-        "skipped": [
-            {"id": data.ids[row], "reason": reason}
-            for row, reason in sorted(data.state.skipped.items())
-        ],
-        "tasks": tasks,
+        "notes": [*notes, *_sharing(scored)],
+        "skipped": [{"id": data.ids[row], "reason": reason} for row, reason in skipped],
+        "tasks": scored,
     }
     save_metrics(run, found)
-    return found
 
 
 def save_metrics(run: Run, found: Mapping[str, Any]) -> None:
     """Write scores into the run's folder, as JSON and as a report."""
-    run.write("report.md", _report(run, found))
+    save_report(run, _report(run, found))
     run.write_json(METRICS, found)
+
+
+def save_report(run: Run, lines: Iterable[str]) -> None:
+    """Write ``report.md``: the recipe, these lines, and the run's settings."""
+    settings = ", ".join(f"{name}={value}" for name, value in run.plan.settings.items())
+    text = [f"# {run.plan.recipe}", "", *lines, "", f"Settings: {settings}", ""]
+    run.write("report.md", "\n".join(text))
+
+
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:
+    """Format a table whose first two columns are text, and the others numbers."""
+    cells = [
+        ["" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value)
+         for value in row]
+        for row in rows
+    ]  # fmt: skip
+    rule = ["---", "---", *["--:"] * (len(columns) - 2)]
+    return [f"| {' | '.join(each)} |" for each in (columns, rule, *cells)]
 
 
 def save_predictions(run: Run, table: pa.Table) -> None:
@@ -129,63 +136,87 @@ def save_predictions(run: Run, table: pa.Table) -> None:
         run.path / PREDICTIONS,
         lambda stream: pq.write_table(table, stream, compression="zstd"),
     )
-    run.write(OUTLIERS, outliers_csv(table))
+    run.write("outliers.csv", outliers_csv(table))
 
 
-def test_values(learner: Learner, data: TrainingData, run: Run) -> dict[str, float | None]:
-    """Return each task's score on the test pictures, as in `finish`."""
-    predicted = predict(learner, data, TEST, run)
-    return {task.name: _score(task, predicted, run.seed).get("value") for task in learner.tasks}
+def outliers_csv(predictions: pa.Table) -> str:
+    """List works whose label the network contradicts, the most confident of each task first.
+
+    They have a wrong label, are a copy, or are unusual: look at them. Training images are left
+    out, as the network was fitted to their labels; so are labels of several classes.
+    """
+    found = [
+        (row["task"], row["id"], row["split"], *row["truth"], *row["prediction"], likely)
+        for row in predictions.to_pylist()
+        if row["split"] != TRAIN
+        and len(row["truth"]) == len(row["prediction"]) == 1
+        and row["truth"] != row["prediction"]
+        and (likely := max(row["probabilities"])) >= _CONFIDENT
+    ]
+    tasks = list(dict.fromkeys(task for task, *_ in found))
+    found.sort(key=lambda row: (tasks.index(row[0]), -row[-1], row[1]))
+    columns = ["task", "id", "split", "label", "looks_like", "probability"]
+    return pd.DataFrame(found, columns=columns).to_csv(index=False, float_format="%.4f")
+
+
+def single_task_scores(
+    train: Callable[[Sequence[TrainingTask], Run], tuple[Learner, TrainingData, object]],
+    tasks: Sequence[TrainingTask],
+    run: Run,
+) -> dict[str, float | None]:
+    """Train a network for each task alone and return its score on the test images.
+
+    It shows whether sharing one network helps. The checkpoints and curves of each network go into
+    the folder ``separate-NUMBER`` of the run.
+    """
+    scores = {}
+    for number, task in enumerate(tasks):
+        learner, data, _ = train([task], run.part(f"separate-{number}"))
+        found = _score(task, predict(learner, data, TEST, run), run.seed)
+        scores[task.name] = found.get(task.label.kind.metric)
+    return scores
 
 
 def predict(learner: Learner, data: TrainingData, split: str, run: Run) -> Probabilities:
     """Return the class probabilities of each task for the images of a split that can be decoded."""
     device = find_device(run.device)
     learner.to(device).eval()
-    rows: dict[str, list[NDArray[np.int64]]] = {}
-    found: dict[str, list[NDArray[np.float32]]] = {}
-    for task in learner.tasks:  # a split may be empty
-        rows[task.name] = [np.empty(0, dtype=np.int64)]
-        found[task.name] = [np.empty((0, len(task.label.classes)), dtype=np.float32)]
+    found = {  # a split may be empty
+        task.name: [(np.empty(0, "i8"), np.empty((0, len(task.label.classes)), "f4"))]
+        for task in learner.tasks
+    }
     with torch.inference_mode():
         for batch in data.of_split(split):
             logits = learner(batch.pixels.to(device))
             for task in learner.tasks:
                 own = torch.isin(batch.rows, torch.from_numpy(task.rows(split)))
                 each = probabilities(logits[task.name], task.label.kind).cpu()
-                rows[task.name].append(batch.rows[own].numpy())
-                found[task.name].append(each[own].numpy())
+                found[task.name].append((batch.rows[own].numpy(), each[own].numpy()))
     learner.cpu()
-    return {name: (np.concatenate(rows[name]), np.concatenate(found[name])) for name in rows}
+    return {
+        name: (np.concatenate([rows for rows, _ in each]), np.concatenate([p for _, p in each]))
+        for name, each in found.items()
+    }
 
 
 def _score(task: TrainingTask, predicted: Probabilities, seed: int) -> dict[str, Any]:
+    """Compute every metric of the task's kind, under its name in `artsim.metrics.METRICS`."""
     rows, probable = predicted[task.name]
     if not len(rows):
         return {"n": 0}
+    groups = task.split.resampled
+    found = Predictions(
+        truth=task.label.take(rows),
+        learned=task.label.take(task.split.learned),
+        groups=None if groups is None else groups[rows],
+        seed=seed,
+    )
     if task.label.kind == LabelKind.MULTILABEL:
-        truth = task.label.matrix[rows]
-        of_images = [
-            average_precision(own, each) for own, each in zip(truth, probable, strict=True)
-        ]
-        return {
-            "n": len(rows),
-            "metric": "mAP",
-            **estimate_map(Ranking.of(truth, probable), seed=seed).to_json("value"),
-            "per_image": float(np.mean(of_images)),  # of the classes ranked for each image
-        }
-    codes = task.label.strata[rows]
-    classes = probable.argmax(axis=1)
-    right = int((codes == classes).sum())
-    ranked = np.argsort(-probable, axis=1, kind="stable")[:, :5]
-    return {
-        "n": len(rows),
-        "metric": "top1",
-        **share_estimate(right, len(rows)).to_json("value"),
-        "top5": top_accuracy(codes, ranked),
-        "macro_f1": macro_f1(codes, classes),
-        "balanced_accuracy": balanced_accuracy(codes, classes),
-    }
+        found = replace(found, ranking=Ranking.of(found.truth.matrix, probable))
+    else:
+        found = replace(found, ranked=np.argsort(-probable, axis=1, kind="stable"))
+    scores = scores_to_json(score(found))
+    return {"n": len(rows), "metric": task.label.kind.metric, **scores}
 
 
 def _baselines(store: Store, task: TrainingTask, run: Run) -> dict[str, Any]:
@@ -198,19 +229,18 @@ def _baselines(store: Store, task: TrainingTask, run: Run) -> dict[str, Any]:
     split = replace(task.split, train=task.rows(TRAIN), validation=task.rows(VAL))
     store_split(store, name, split)
     plan = ProbePlan(tap=store.tap(None).name, seed=run.seed)
-    found = probe_on(store, task.label, task.split, plan, device=find_device(run.device))
+    values = probe_on(store, task.label, task.split, plan, device=find_device(run.device)).to_json()
     methods = ("metadata", "knn1", "knn", "probe")
     ends = [f"{method}_{end}" for method in methods for end in ("low", "high")]
     wanted = ("metric", "baseline", *methods, "k", "metadata_columns", *ends)
-    values = found.to_json()
     spec = f"{store.manifest.passport.spec}, tap {plan.tap}"
-    return {"of": spec, "split": name} | {key: values[key] for key in wanted}
+    return {"of": spec, "split": name, **{key: values[key] for key in wanted}}
 
 
 def _sharing(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
     """Note whether one network for all tasks beats a network for each task."""
     gains = {
-        task["task"]: task[TEST]["value"] - task["others"][SINGLE]
+        task["task"]: _main(task, TEST) - task["others"][SINGLE]
         for task in tasks
         if task["others"].get(SINGLE) is not None
     }
@@ -221,103 +251,75 @@ def _sharing(tasks: Sequence[Mapping[str, Any]]) -> list[str]:
     return [f"Compared with a network for each task, sharing gains {each}: {mean:+.3f} on average."]
 
 
-def _write_predictions(
-    run: Run,
-    ids: Sequence[str],
-    tasks: Sequence[TrainingTask],
-    predicted: Mapping[str, Probabilities],
-) -> None:
-    """Write a row for every image, task and split; classes are in the order of model.json."""
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("id", "task", "split", "truth", "prediction", "probabilities")
-    }
+def _main(task: Mapping[str, Any], split: str, end: str = "") -> Any:
+    """Return a task's main score on a split, or the low or high end of its interval."""
+    return task[split].get(f"{task['baselines']['metric']}{end}")
+
+
+def _predictions_table(
+    ids: Sequence[str], tasks: Sequence[TrainingTask], predicted: Mapping[str, Probabilities]
+) -> pa.Table:
+    """Make a row for every image, task and split; classes are in the order of model.json."""
+    found = []
     for task in tasks:
-        classes = np.array(task.label.classes, dtype=object)
+        names = np.array(task.label.classes, dtype=object)
+        several = task.label.kind == LabelKind.MULTILABEL
+        truth = task.label.matrix if several else task.label.strata[:, None]  # (N, K) or (N, 1)
         for split in SPLITS:
             rows, probable = predicted[split][task.name]
-            columns["id"] += [ids[row] for row in rows]
-            columns["task"] += [task.name] * len(rows)
-            columns["split"] += [split] * len(rows)
-            columns["truth"] += [_truth(task, row, classes) for row in rows]
-            columns["prediction"] += [_predicted(task, each, classes) for each in probable]
-            columns["probabilities"] += probable.tolist()
+            best = probable >= _HALF if several else probable.argmax(axis=1)[:, None]
+            found += [
+                (ids[row], task.name, split, names[truth[row]], names[predicted_], each)
+                for row, predicted_, each in zip(rows, best, probable, strict=True)
+            ]
     texts, numbers = pa.list_(pa.string()), pa.list_(pa.float32())
-    types = {"truth": texts, "prediction": texts, "probabilities": numbers}
-    table = pa.table({n: pa.array(v, types.get(n, pa.string())) for n, v in columns.items()})
-    save_predictions(run, table)
+    types = {"id": pa.string(), "task": pa.string(), "split": pa.string()}
+    types |= {"truth": texts, "prediction": texts, "probabilities": numbers}
+    columns = zip(*found, strict=True) if found else [()] * len(types)
+    arrays = [
+        pa.array(list(each), type_) for each, type_ in zip(columns, types.values(), strict=True)
+    ]
+    return pa.table(arrays, names=list(types))
 
 
-def _truth(task: TrainingTask, row: int, classes: NDArray[np.object_]) -> list[str]:
-    if task.label.kind == LabelKind.MULTILABEL:
-        return list(classes[task.label.matrix[row]])
-    return [classes[task.label.strata[row]]]
-
-
-def _predicted(
-    task: TrainingTask, probable: NDArray[np.float32], classes: NDArray[np.object_]
-) -> list[str]:
-    if task.label.kind == LabelKind.MULTILABEL:
-        return list(classes[probable >= _HALF])
-    return [classes[int(probable.argmax())]]
-
-
-# --- for people ---------------------------------------------------------------------------
-
-
-def _report(run: Run, found: Mapping[str, Any]) -> str:
-    plan = run.plan
-    others = list(found["tasks"][0]["others"])
+def _report(run: Run, found: Mapping[str, Any]) -> list[str]:
+    tasks, others = found["tasks"], list(found["tasks"][0]["others"])
+    columns = ["test", "95%", "validation", "train", "majority", "metadata", "1-NN", "kNN", "probe"]
+    rows = []
+    for task in tasks:
+        low, high = (_main(task, TEST, end) for end in ("_low", "_high"))
+        interval = "" if low is None else f"{low:.3f}-{high:.3f}"
+        validation, train = (_main(task, split) for split in (VAL, TRAIN))
+        baselines = [
+            task["baselines"][name] for name in ("baseline", "metadata", "knn1", "knn", "probe")
+        ]
+        rows.append([
+            task["task"], task[TEST].get("metric"), _main(task, TEST), interval, validation, train,
+            *baselines, *(task["others"][method] for method in others),
+        ])  # fmt: skip
+    if len(rows) > 1:
+        _, _, test, _, *values = zip(*rows, strict=True)
+        rows.append(["unweighted mean", "", _mean(test), "", *map(_mean, values)])
     lines = [
-        f"# {plan.recipe}",
-        "",
         f"{found['parameters']:,} parameters, {found['steps']:,} steps, "
-        f"{found['epochs']} epochs, seed {plan.seed}.",
+        f"{found['epochs']} epochs, seed {run.seed}.",
         "",
         "Baselines and other methods are scored on the test pictures:",
         "",
-        "| task | metric | test | 95 % | validation | train | majority | metadata | 1-NN | kNN "
-        f"| probe |{''.join(f' {method} |' for method in others)}",
-        f"|---|---|--:|---|--:|--:|--:|--:|--:|--:|--:|{'--:|' * len(others)}",
+        *markdown_table(["task", "metric", *columns, *others], rows),
+        "",
     ]
-    rows = []
-    for task in found["tasks"]:
-        base = task["baselines"]
-        low, high = (task[TEST].get(f"value_{end}") for end in ("low", "high"))
-        interval = "" if low is None else f"{low:.3f}-{high:.3f}"
-        values = [task[split].get("value") for split in (TEST, VAL, TRAIN)]
-        values += [base[name] for name in ("baseline", "metadata", "knn1", "knn", "probe")]
-        values += [task["others"][method] for method in others]
-        rows.append(values)
-        lines.append(_row(task["task"], task[TEST].get("metric"), interval, values))
-    if len(rows) > 1:
-        lines.append(
-            _row("unweighted mean", "", "", [_mean(each) for each in zip(*rows, strict=True)])
-        )
-    lines.append("")
-    for task in found["tasks"]:
+    for task in tasks:
         sizes = " + ".join(f"{task[split]['n']:,}" for split in SPLITS)
         lines.append(f"- {task['task']}: {task['split']}; {sizes} pictures")
         lines += [f"  - {note}" for note in task["notes"]]
-    embeddings = found["tasks"][0]["baselines"]["of"]
-    lines.append(f"- kNN and probe use the frozen embeddings of {embeddings}.")
+    lines.append(f"- kNN and probe use the frozen embeddings of {tasks[0]['baselines']['of']}.")
     lines += [f"- {note}" for note in (*found["notes"], run.published) if note]
     if found["skipped"]:
         lines.append(f"- {len(found['skipped']):,} pictures could not be decoded and were skipped.")
-    settings = ", ".join(f"{name}={value}" for name, value in plan.settings.items())
-    return "\n".join([*lines, "", f"Settings: {settings}", ""])
-
-
-def _row(task: str, metric: str | None, interval: str, values: Sequence[float | None]) -> str:
-    cells = [task, metric, values[0], interval, *values[1:]]
-    return f"| {' | '.join(map(_cell, cells))} |"
+    return lines
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if len(known) == len(values) else None
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3f}" if isinstance(value, float) else str(value)

@@ -15,7 +15,6 @@ report.md, .html      the same for people; the page also has curves, confusions 
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
 import platform
@@ -23,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,10 +61,6 @@ class RunPlan:
     version: str = ""  # of artsim
 
 
-def _never() -> bool:
-    return False
-
-
 @dataclass(frozen=True, kw_only=True)
 class Run:
     """A training run in progress."""
@@ -77,7 +72,9 @@ class Run:
     precision: Precision = "f32"  # bf16: mixed with f32
     workers: int = 2  # decoding threads
     progress: Progress = no_progress
-    should_stop: Callable[[], bool] = _never  # called after every step; not with several GPUs
+    should_stop: Callable[[], bool] = (
+        bool  # bool() is False; called after every step; not with several GPUs
+    )
     parent: Path | None = None  # folder of the run that this is a part of
     published: str = ""  # the recipe's published figures and their caveats, for the report
 
@@ -123,8 +120,8 @@ class Run:
 def new_folder(parent: Path, recipe: str) -> Path:
     """Name a new folder for a run after its recipe and the time."""
     stem = f"{recipe}-{datetime.now():%Y%m%d-%H%M%S}"
-    names = (stem if n == 1 else f"{stem}-{n}" for n in range(1, 1000))
-    return next(parent / name for name in names if not (parent / name).exists())
+    folders = (parent / f"{stem}{suffix}" for suffix in ("", *(f"-{n}" for n in range(2, 1000))))
+    return next(folder for folder in folders if not folder.exists())
 
 
 def start_run(path: Path, plan: RunPlan, *, device: str) -> RunPlan:
@@ -177,16 +174,33 @@ def read_plan(path: Path) -> RunPlan:
         ) from error
 
 
-def read_json(file: Path) -> Any:
-    """Read a JSON file of a run's folder.
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Read a run's ``metrics.json``; older files are read with today's names.
 
     Raises:
         TrainingError: If it is missing or damaged.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        found: dict[str, Any] = json.loads((path / METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise _not_whole(file) from error
+        raise _incomplete(path / METRICS) from error
+    if "ways" in found:
+        found["methods"] = found.pop("ways")
+    for task in found.get("tasks", []):
+        for split in ("train", "val", "test"):
+            task[split] = _today(task[split])
+    return found
+
+
+def _today(scores: dict[str, Any]) -> dict[str, Any]:
+    """Name scores as in `artsim.metrics.METRICS`; artsim 0.1 called the main one "value"."""
+    if "value" not in scores:
+        return scores
+    main = scores["metric"]
+    ends = dict(zip((f"{main}_low", f"{main}_high"), scores.pop("interval", ()), strict=False))
+    names = {"value": main, "value_low": f"{main}_low", "value_high": f"{main}_high"}
+    names |= {"per_image": "iMAP"}
+    return {names.get(name, name): value for name, value in scores.items()} | ends
 
 
 def read_scores(path: Path) -> list[dict[str, Any]]:
@@ -196,7 +210,7 @@ def read_scores(path: Path) -> list[dict[str, Any]]:
         TrainingError: If it is not a run, is not finished, or its recipe trains no network.
     """
     recipe = read_plan(path).recipe
-    tasks: list[dict[str, Any]] = read_json(path / METRICS).get("tasks", [])
+    tasks: list[dict[str, Any]] = read_metrics(path).get("tasks", [])
     if not tasks:
         raise TrainingError(
             f"{str(path)!r} is a run of {recipe}, which trains no network; its results are in "
@@ -214,17 +228,16 @@ def read_predictions(path: Path, columns: Sequence[str] | None = None) -> pa.Tab
     try:
         return pq.read_table(path / PREDICTIONS, columns=columns)
     except (OSError, pa.ArrowException) as error:
-        raise _not_whole(path / PREDICTIONS) from error
+        raise _incomplete(path / PREDICTIONS) from error
 
 
 def read_curves(path: Path) -> list[dict[str, float]]:
     """Read a run's losses and scores by epoch; none if nothing was trained."""
-    try:
-        with (path / CURVES).open(newline="", encoding="utf-8") as stream:
-            rows = csv.DictReader(stream)
-            return [{name: float(value) for name, value in row.items()} for row in rows]
-    except FileNotFoundError:
-        return []
+    import pandas as pd
+
+    file = path / CURVES
+    table = pd.read_csv(file, dtype=float) if file.exists() else pd.DataFrame()
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 @contextmanager
@@ -244,7 +257,7 @@ def logging_to(path: Path) -> Iterator[logging.Logger]:
         handler.close()
 
 
-def _not_whole(file: Path) -> TrainingError:
+def _incomplete(file: Path) -> TrainingError:
     return TrainingError(
         f"the run {str(file.parent)!r} has no complete {file.name}; finish it with "
         f"'artsim train --resume {file.parent}'"
@@ -254,19 +267,11 @@ def _not_whole(file: Path) -> TrainingError:
 def _environment(device: str) -> dict[str, Any]:
     import torch
 
-    name = torch.cuda.get_device_name(device) if device.startswith("cuda") else None
     return {
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": device,
-        "gpu": name,
+        "gpu": torch.cuda.get_device_name(device) if device.startswith("cuda") else None,
         "threads": torch.get_num_threads(),
-        "versions": {package: found for package in _PACKAGES if (found := _version(package))},
+        "versions": {package: version(package) for package in _PACKAGES},
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

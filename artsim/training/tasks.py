@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artsim.labels import Label, LabelKind
+from artsim.models.architectures import HeadShape
 from artsim.splits import TEST, TRAIN, VAL, Split
 
 Rows = NDArray[np.int64]
@@ -59,3 +61,13 @@ class TrainingTask:
         counts = np.bincount(self.label.strata[self.rows(TRAIN)], minlength=len(self.label.classes))
         weights = counts.sum() / (np.maximum(counts, 1) * max((counts > 0).sum(), 1))
         return replace(self, class_weights=weights.astype(np.float32))
+
+
+def new_heads(
+    tasks: Sequence[TrainingTask], *, hidden: int | None = None, dropout: float = 0.0
+) -> dict[str, HeadShape]:
+    """Describe a head for each task, with an output for each class."""
+    return {
+        task.name: HeadShape(outputs=len(task.label.classes), hidden=hidden, dropout=dropout)
+        for task in tasks
+    }
