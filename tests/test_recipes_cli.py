@@ -14,7 +14,7 @@ from artsim.cli import cli
 from artsim.errors import TrainingError
 from artsim.recipes import RECIPES, TrainingOptions, resume_training, run_command, train
 from artsim.store import Store
-from artsim.training import Stopped, read_plan
+from artsim.training import Stopped, read_metrics, read_plan
 
 TINY = ["tasks=class", "size=16", "channels=2,2,2,2", "hidden=4", "batch_size=4", "epochs=1"]
 TINY = [part for setting in TINY for part in ("--set", setting)]
@@ -165,3 +165,24 @@ def test_a_stopped_training_is_resumed_by_a_library_call(squares, tmp_path):
     assert found.metrics["steps"] == 4
     with pytest.raises(TrainingError, match="is not empty"):
         train(squares, "wikiart-conv-recurrent", settings, folder=folder, options=options)
+
+
+def test_scores_of_an_older_run_are_read_by_todays_names(tmp_path):
+    ends = {"value_low": 0.4, "value_high": 0.6}
+    several = {"n": 9, "metric": "mAP", "value": 0.5, **ends, "per_image": 0.7}
+    first = {"n": 9, "metric": "top1", "value": 0.5, "interval": [0.25, 0.75], "top5": 1.0}
+    tasks = [
+        {"task": "terms", "train": several, "val": {"n": 0}, "test": several},
+        {"task": "style", "train": {"n": 0}, "val": {"n": 0}, "test": first},
+    ]
+    (tmp_path / "metrics.json").write_text(json.dumps({"tasks": tasks, "ways": [1]}))
+    found = read_metrics(tmp_path)
+    terms, style = found["tasks"]
+    assert found["methods"] == [1]
+    assert terms["val"] == {"n": 0}
+    assert terms["train"] == terms["test"] == {
+        "n": 9, "metric": "mAP", "mAP": 0.5, "mAP_low": 0.4, "mAP_high": 0.6, "iMAP": 0.7
+    }  # fmt: skip
+    assert style["test"] == {
+        "n": 9, "metric": "top1", "top1": 0.5, "top5": 1.0, "top1_low": 0.25, "top1_high": 0.75
+    }  # fmt: skip
