@@ -113,12 +113,12 @@ def inspect(collection: str | Path, *, reader: ReaderOptions = DEFAULT_OPTIONS) 
     Raises:
         ReaderError: If the collection cannot be read or lists no picture.
     """
-    from artsim.inspection import EXPLANATIONS, inspect_collection
+    from artsim.inspection import inspect_collection
 
     found = inspect_collection(read_collection(collection, options=reader))
     rows = tuple(
         {
-            "finding": EXPLANATIONS[each.kind].title,
+            "finding": each.kind.summary,
             "count": each.count,
             "example": " = ".join(each.examples[0].names) if each.examples else "",
         }

@@ -88,7 +88,7 @@ def inspect(
         artsim inspect paintings/ --hashes --html paintings.html
     """
     from artsim.images import MAX_PIXELS
-    from artsim.inspection import EXPLANATIONS, InspectSettings, Weight, inspect_collection
+    from artsim.inspection import InspectSettings, Weight, inspect_collection
     from artsim.readers import read_collection
 
     catalog = read_collection(
@@ -127,15 +127,13 @@ def inspect(
         _print(inspection, examples)
         if html is not None:
             click.echo(f"Page written to {html}")
-    lost = any(EXPLANATIONS[f.kind].weight is Weight.LOST for f in inspection.findings)
+    lost = any(f.kind.weight is Weight.LOST for f in inspection.findings)
     if strict and lost:
         sys.exit(1)
 
 
 def _json(inspection: Inspection, examples: int) -> Iterator[dict[str, Any]]:
     from dataclasses import asdict
-
-    from artsim.inspection import EXPLANATIONS
 
     yield {
         "kind": "collection",
@@ -156,8 +154,8 @@ def _json(inspection: Inspection, examples: int) -> Iterator[dict[str, Any]]:
         yield {
             "kind": "finding",
             "fault": finding.kind,
-            "weight": EXPLANATIONS[finding.kind].weight,
-            "title": EXPLANATIONS[finding.kind].title,
+            "weight": finding.kind.weight,
+            "title": finding.kind.summary,
             "count": finding.count,
             "examples": [
                 {"names": example.names, "detail": example.detail}
@@ -192,7 +190,7 @@ def _print(inspection: Inspection, examples: int) -> None:
 
 
 def _print_findings(inspection: Inspection, examples: int) -> None:
-    from artsim.inspection import EXPLANATIONS, Weight
+    from artsim.inspection import Weight
 
     headings: dict[Weight, str] = {
         Weight.LOST: "Will not be embedded",
@@ -200,11 +198,11 @@ def _print_findings(inspection: Inspection, examples: int) -> None:
         Weight.NOTE: "Good to know",
     }
     for weight, heading in headings.items():
-        found = [f for f in inspection.findings if EXPLANATIONS[f.kind].weight is weight]
+        found = [f for f in inspection.findings if f.kind.weight is weight]
         if found:
             click.echo(f"\n{heading}")
         for finding in found:
-            click.echo(f"{finding.count:>9,}  {EXPLANATIONS[finding.kind].title}")
+            click.echo(f"{finding.count:>9,}  {finding.kind.summary}")
             for example in finding.examples[:examples]:
                 click.echo(f"{'':>11}{_line(example)}")
     if not inspection.findings:

@@ -2,25 +2,16 @@
 
 from artsim.inspection.collection import Inspection, Sample, inspect_collection
 from artsim.inspection.columns import Baseline, ColumnSummary, LabelSummary
-from artsim.inspection.findings import (
-    EXPLANATIONS,
-    Example,
-    Finding,
-    FindingKind,
-    FindingText,
-    Weight,
-)
+from artsim.inspection.findings import Example, Finding, FindingKind, Weight
 from artsim.inspection.pictures import Sizes
-from artsim.inspection.settings import InspectSettings
+from artsim.inspection.scans import InspectSettings
 
 __all__ = [
-    "EXPLANATIONS",
     "Baseline",
     "ColumnSummary",
     "Example",
     "Finding",
     "FindingKind",
-    "FindingText",
     "InspectSettings",
     "Inspection",
     "LabelSummary",

@@ -21,7 +21,7 @@ from artsim.inspection.faults import find_in_rows, look_at_pictures
 from artsim.inspection.files import Files, list_files, match
 from artsim.inspection.findings import Example, Finding, FindingKind, Findings
 from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
-from artsim.inspection.settings import DEFAULTS, InspectSettings
+from artsim.inspection.scans import DEFAULTS, InspectSettings
 from artsim.labels import encode
 from artsim.readers import is_url
 from artsim.splits import sample_per_class

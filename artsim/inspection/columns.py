@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -25,8 +25,8 @@ from artsim.splits import k_fold, part_of
 FOLDS = 5
 BASELINE_ROWS = 100_000  # drawn at random where there are more
 
-_SIDES_MAX = 10  # values that a split has fewer of
-_BINS = 32  # that a number is cut into, each with as many rows
+_MOST_PARTS = 9  # values that a column of splits has
+_BINS = 32  # of a number, each with as many rows
 
 Codes = NDArray[np.int64]
 
@@ -77,9 +77,8 @@ def describe_label(
     column: ColumnSummary, values: pa.ChunkedArray, metadata: Baseline | None
 ) -> LabelSummary:
     """Count the classes of a column of text or of lists of text, and add its baseline."""
-    names, counts = _counts(values)
-    pairs = zip(names.to_pylist(), counts.tolist(), strict=True)
-    classes = sorted(pairs, key=lambda pair: (-pair[1], pair[0]))
+    counts = zip(*(each.tolist() for each in _counts(values)), strict=True)
+    classes = sorted(counts, key=lambda pair: (-pair[1], pair[0]))
     rows = len(values) - column.missing
     return LabelSummary(
         name=column.name,
@@ -175,47 +174,38 @@ def _describe(table: pa.Table, name: str) -> ColumnSummary:
     values = table.column(name)
     type_ = FieldType.of(values.type)
     missing = values.null_count
-    if type_ is FieldType.LIST:
-        missing = len(values) - len(np.unique(_members(values)[1]))
-    elif pa.types.is_floating(values.type):
-        missing += int(pc.sum(pc.is_nan(values)).as_py() or 0)
-    rows = len(values) - missing
+    names_rows = is_split = False
+    reason: str | None
     if type_ is FieldType.YEARS:
         distinct = pc.count_distinct(pc.struct_field(values, "begin")).as_py()
-        return _column(
-            name, type_, missing, distinct, "it holds years; name it with --label to predict them"
-        )
-    if type_ is FieldType.NUMBER:
+        reason = "it holds years; name it with --label to predict them"
+    elif type_ is FieldType.NUMBER:
+        if pa.types.is_floating(values.type):
+            missing += int(pc.sum(pc.is_nan(values)).as_py() or 0)
+        rows = len(values) - missing
         known = values.filter(pc.is_finite(pc.cast(values, pa.float64())))
         distinct = pc.count_distinct(known).as_py()
         # Whole numbers without a gap: the rows, numbered.
         ends = pc.min_max(known).as_py()
-        is_number = rows > 1 and distinct == rows and ends["max"] - ends["min"] == rows - 1
-        holds = "it holds numbers; name it with --label to predict them"
-        return _column(name, type_, missing, distinct, holds, is_number)
-    names, counts = _counts(values)
-    unique = rows > 1 and 2 * int((counts == 1).sum()) > rows
-    reason = _why_not_label(values, names, counts, rows)
-    is_split = bool(len(names)) and len(names) < _SIDES_MAX
-    is_split = is_split and all(part_of(value) is not None for value in names.to_pylist())
-    return replace(_column(name, type_, missing, len(names), reason, unique), is_split=is_split)
-
-
-def _column(
-    name: str,
-    type_: FieldType,
-    missing: int,
-    distinct: int,
-    not_a_label: str | None,
-    unique: bool = False,
-) -> ColumnSummary:
+        names_rows = rows > 1 and distinct == rows and ends["max"] - ends["min"] == rows - 1
+        reason = "it holds numbers; name it with --label to predict them"
+    else:
+        if type_ is FieldType.LIST:
+            missing = len(values) - len(np.unique(_members(values)[1]))
+        rows = len(values) - missing
+        names, counts = _counts(values)
+        distinct = len(names)
+        names_rows = rows > 1 and 2 * int((counts == 1).sum()) > rows
+        reason = _why_not_label(values, names, counts, rows)
+        is_split = 0 < distinct <= _MOST_PARTS and None not in map(part_of, names.to_pylist())
     return ColumnSummary(
         name=name,
         type=type_,
         missing=missing,
         distinct=distinct,
-        not_a_label=not_a_label,
-        names_rows=unique or is_identifier(name),
+        not_a_label=reason,
+        names_rows=names_rows or is_identifier(name),
+        is_split=is_split,
     )
 
 

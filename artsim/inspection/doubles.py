@@ -14,8 +14,7 @@ from artsim.datatypes import FieldType
 from artsim.images import groups_of, near_pairs
 from artsim.inspection.findings import FindingKind, Findings
 from artsim.inspection.pictures import PictureScan, Rows
-from artsim.inspection.scans import content_hash
-from artsim.inspection.settings import InspectSettings
+from artsim.inspection.scans import InspectSettings, content_hash
 from artsim.splits import WITHIN
 
 _ONE_SHAPE = math.log(1.1)  # how much the aspects of copies may differ

@@ -12,8 +12,7 @@ from artsim.images import Description, Profile
 from artsim.inspection.files import NONE, UNNAMED, WEB, closest, look_alike
 from artsim.inspection.findings import Example, FindingKind, Findings
 from artsim.inspection.pictures import PictureScan, Rows
-from artsim.inspection.scans import Look, look_at
-from artsim.inspection.settings import InspectSettings
+from artsim.inspection.scans import InspectSettings, Look, look_at
 from artsim.readers import printable
 
 _REPORT_EVERY = 256  # files between two calls of progress
@@ -63,9 +62,7 @@ def look_at_pictures(
     looks = look_at(
         [os.path.join(root, paths[number]) for number in rows.pictures],  # noqa: PTH118
         tails=(count[size] > 1).tolist(),
-        whole=settings.hashes,
-        max_pixels=settings.max_pixels,
-        workers=settings.workers,
+        settings=settings,
     )
     failures = 0
     for done, (number, look) in enumerate(zip(rows.pictures.tolist(), looks, strict=True), 1):

@@ -95,17 +95,7 @@ def match(images: Sequence[str | None], root: Path, files: Files) -> Matched:
     are added to those listed in the root.
     """
     listed = len(files.paths)
-    number = files.number
-    found = np.empty(len(images), dtype=np.int64)
-    for row, image in enumerate(images):
-        if not image:
-            found[row] = UNNAMED
-        elif (known := number.get(image)) is not None:
-            found[row] = known
-        elif is_url(image):
-            found[row] = WEB
-        else:
-            found[row] = _look_up(root, image, files)
+    found = np.array([_file_of(image, root, files) for image in images], dtype=np.int64)
     return Matched(files, listed, found)
 
 
@@ -127,12 +117,12 @@ def _list_folder(
     path: Path, folder: str, files: Files, folders: list[str], links: list[str]
 ) -> None:
     with os.scandir(path) as entries:
-        found = sorted(
-            (entry for entry in entries if not is_hidden(entry.name)), key=lambda e: e.name
-        )
+        found = sorted(entries, key=lambda entry: entry.name)
     prefix = f"{folder}/" if folder else ""
     below: list[str] = []
     for entry in found:
+        if is_hidden(entry.name):
+            continue
         try:
             if entry.is_dir():
                 (links if entry.is_symlink() else below).append(prefix + entry.name)
@@ -143,14 +133,18 @@ def _list_folder(
     folders += reversed(below)
 
 
-def _look_up(root: Path, image: str, files: Files) -> int:
+def _file_of(image: str | None, root: Path, files: Files) -> int:
+    if not image:
+        return UNNAMED
+    if (known := files.number.get(image)) is not None:
+        return known
+    if is_url(image):
+        return WEB
     try:
         status = os.stat(os.path.join(root, image))  # noqa: PTH116, PTH118 - a million times
     except (OSError, ValueError):  # ValueError: a zero byte in the path
         return NONE
-    if not stat.S_ISREG(status.st_mode):
-        return NONE
-    return files.add(image, status)
+    return files.add(image, status) if stat.S_ISREG(status.st_mode) else NONE
 
 
 def _looks(path: str) -> str:

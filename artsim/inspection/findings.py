@@ -1,37 +1,11 @@
-"""The kinds of fault that a collection can have, what each means, and what was found of them."""
+"""The kinds of fault that a collection can have, and the faults found in one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-
-
-class FindingKind(StrEnum):
-    """A kind of fault."""
-
-    NO_ID = "no_id"
-    DUPLICATE_ID = "duplicate_id"
-    NO_IMAGE = "no_image"
-    WEB_IMAGE = "web_image"
-    ORPHAN_ROW = "orphan_row"
-    NOT_A_PICTURE = "not_a_picture"
-    DAMAGED = "damaged"
-    HUGE = "huge"
-    ORPHAN_IMAGE = "orphan_image"
-    SHARED_IMAGE = "shared_image"
-    DUPLICATE_BYTES = "duplicate_bytes"
-    NEAR_DUPLICATE = "near_duplicate"
-    TINY = "tiny"
-    BLACK_BARS = "black_bars"
-    ORIENTATION = "orientation"
-    PROFILE = "profile"
-    BROKEN_PROFILE = "broken_profile"
-    CMYK = "cmyk"
-    DEEP = "deep"
-    PAGES = "pages"
-    LABEL_SPELLING = "label_spelling"
+from typing import Self
 
 
 class Weight(StrEnum):
@@ -42,124 +16,75 @@ class Weight(StrEnum):
     NOTE = "note"  # artsim deals with it; other programs may not
 
 
-@dataclass(frozen=True)
-class FindingText:
-    """What a kind of fault is, for people."""
+class FindingKind(StrEnum):
+    """A kind of fault: what is counted, what artsim does about it, and what you can do."""
 
     weight: Weight
-    title: str  # what is counted
-    advice: str  # what artsim does about it, and what can be done
+    summary: str
+    advice: str
 
+    def __new__(cls, value: str, weight: Weight, summary: str, advice: str) -> Self:
+        """Make a text, as JSON has it, with what people are shown."""
+        kind = str.__new__(cls, value)
+        kind._value_ = value
+        kind.weight, kind.summary, kind.advice = weight, summary, advice
+        return kind
 
-EXPLANATIONS: Mapping[FindingKind, FindingText] = {
-    FindingKind.NO_ID: FindingText(
-        Weight.LOST, "rows without an id", "They are left out; give each row its own id."
-    ),
-    FindingKind.DUPLICATE_ID: FindingText(
-        Weight.LOST,
-        "rows with an id that an earlier row has",
+    # fmt: off
+    NO_ID = ("no_id", Weight.LOST, "rows without an id",
+        "They are left out; give each row its own id.")
+    DUPLICATE_ID = ("duplicate_id", Weight.LOST, "rows with an id that an earlier row has",
         "Only the first row of an id is embedded; give each row its own, or name another column "
-        "with --id-column.",
-    ),
-    FindingKind.NO_IMAGE: FindingText(
-        Weight.LOST, "rows that name no picture", "They are left out; fill in the image column."
-    ),
-    FindingKind.WEB_IMAGE: FindingText(
-        Weight.LOST,
-        "rows whose picture is on the web",
-        "They are left out; get the pictures with 'artsim fetch' first.",
-    ),
-    FindingKind.ORPHAN_ROW: FindingText(
-        Weight.LOST,
-        "rows whose picture is missing",
-        "They are left out; find the files, or name their folder with --images.",
-    ),
-    FindingKind.NOT_A_PICTURE: FindingText(
-        Weight.LOST,
+        "with --id-column.")
+    NO_IMAGE = ("no_image", Weight.LOST, "rows that name no picture",
+        "They are left out; fill in the image column.")
+    WEB_IMAGE = ("web_image", Weight.LOST, "rows whose picture is on the web",
+        "They are left out; get the pictures with 'artsim fetch' first.")
+    ORPHAN_ROW = ("orphan_row", Weight.LOST, "rows whose picture is missing",
+        "They are left out; find the files, or name their folder with --images.")
+    NOT_A_PICTURE = ("not_a_picture", Weight.LOST,
         "files that are not pictures, or have a damaged header",
-        "Their rows are left out; get the files again.",
-    ),
-    FindingKind.DAMAGED: FindingText(
-        Weight.LOST,
-        "pictures that are cut off or damaged",
-        "Their rows are left out; get the files again.",
-    ),
-    FindingKind.HUGE: FindingText(
-        Weight.LOST,
-        "pictures of more pixels than the limit",
-        "Their rows are left out; raise the limit with --max-pixels if you trust the files.",
-    ),
-    FindingKind.ORPHAN_IMAGE: FindingText(
-        Weight.LOOK,
-        "pictures in the folder that no row names",
-        "They are not embedded; add rows for them, or read the folder alone with folder:PATH.",
-    ),
-    FindingKind.SHARED_IMAGE: FindingText(
-        Weight.LOOK,
+        "Their rows are left out; get the files again.")
+    DAMAGED = ("damaged", Weight.LOST, "pictures that are cut off or damaged",
+        "Their rows are left out; get the files again.")
+    HUGE = ("huge", Weight.LOST, "pictures of more pixels than the limit",
+        "Their rows are left out; raise the limit with --max-pixels if you trust the files.")
+    ORPHAN_IMAGE = ("orphan_image", Weight.LOOK, "pictures in the folder that no row names",
+        "They are not embedded; add rows for them, or read the folder alone with folder:PATH.")
+    SHARED_IMAGE = ("shared_image", Weight.LOOK,
         "rows that name a picture which an earlier row names",
         "Each row is embedded: the copies are each other's nearest neighbors, and can be in both "
-        "the training and the test set.",
-    ),
-    FindingKind.DUPLICATE_BYTES: FindingText(
-        Weight.LOOK,
+        "the training and the test set.")
+    DUPLICATE_BYTES = ("duplicate_bytes", Weight.LOOK,
         "files with the same bytes as an earlier one",
         "They are each other's nearest neighbors, and can be in both the training and the test "
-        "set; keep one of each.",
-    ),
-    FindingKind.NEAR_DUPLICATE: FindingText(
-        Weight.LOOK,
+        "set; keep one of each.")
+    NEAR_DUPLICATE = ("near_duplicate", Weight.LOOK,
         "pictures that look nearly the same as an earlier one",
         "They are each other's nearest neighbors, and can be in both the training and the test "
-        "set; "
-        "keep one of each, or keep them in one set of a split.",
-    ),
-    FindingKind.TINY: FindingText(
-        Weight.LOOK,
-        "pictures with few pixels",
-        "They are blurred when enlarged to the network's input size; get larger files.",
-    ),
-    FindingKind.BLACK_BARS: FindingText(
-        Weight.LOOK,
-        "pictures between black bars",
-        "A network finds pictures with such bars similar to each other; crop them.",
-    ),
-    FindingKind.ORIENTATION: FindingText(
-        Weight.NOTE,
+        "set; keep one of each, or keep them in one set of a split.")
+    TINY = ("tiny", Weight.LOOK, "pictures with few pixels",
+        "They are blurred when enlarged to the network's input size; get larger files.")
+    BLACK_BARS = ("black_bars", Weight.LOOK, "pictures between black bars",
+        "A network finds pictures with such bars similar to each other; crop them.")
+    ORIENTATION = ("orientation", Weight.NOTE,
         "pictures stored turned or mirrored, according to EXIF",
-        "artsim turns them upright; programs that ignore EXIF show them as they are stored.",
-    ),
-    FindingKind.PROFILE: FindingText(
-        Weight.NOTE,
-        "pictures in a color space other than sRGB",
-        "artsim converts them by their profile; programs that ignore it show other colors.",
-    ),
-    FindingKind.BROKEN_PROFILE: FindingText(
-        Weight.LOOK,
-        "pictures whose color profile cannot be used",
+        "artsim turns them upright; programs that ignore EXIF show them as they are stored.")
+    PROFILE = ("profile", Weight.NOTE, "pictures in a color space other than sRGB",
+        "artsim converts them by their profile; programs that ignore it show other colors.")
+    BROKEN_PROFILE = ("broken_profile", Weight.LOOK, "pictures whose color profile cannot be used",
         "It is broken, or made for another kind of pixels, and is ignored: the colors may be "
-        "wrong.",
-    ),
-    FindingKind.CMYK: FindingText(
-        Weight.NOTE,
-        "pictures for print, in CMYK",
-        "artsim converts them by their profile, or approximately where they have none.",
-    ),
-    FindingKind.DEEP: FindingText(
-        Weight.NOTE,
-        "pictures with more than 8 bits a channel",
-        "artsim scales them to 8 bits; programs that cut them off show them white or black.",
-    ),
-    FindingKind.PAGES: FindingText(
-        Weight.NOTE,
-        "files of several pages or frames",
-        "Only the first page is embedded; save each page that is a separate work as a file.",
-    ),
-    FindingKind.LABEL_SPELLING: FindingText(
-        Weight.LOOK,
+        "wrong.")
+    CMYK = ("cmyk", Weight.NOTE, "pictures for print, in CMYK",
+        "artsim converts them by their profile, or approximately where they have none.")
+    DEEP = ("deep", Weight.NOTE, "pictures with more than 8 bits a channel",
+        "artsim scales them to 8 bits; programs that cut them off show them white or black.")
+    PAGES = ("pages", Weight.NOTE, "files of several pages or frames",
+        "Only the first page is embedded; save each page that is a separate work as a file.")
+    LABEL_SPELLING = ("label_spelling", Weight.LOOK,
         "classes that differ from another only in case, spaces or the encoding of accents",
-        "They count as different classes; give them one spelling.",
-    ),
-}
+        "They count as different classes; give them one spelling.")
+    # fmt: on
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class Sizes:
 
     @property
     def measures(self) -> dict[str, NDArray[np.float64]]:
-        """What is measured of each picture, by name."""
+        """The measures of each picture, by name."""
         return {
             "width": self.widths.astype(np.float64),  # pixels
             "height": self.heights.astype(np.float64),  # pixels
@@ -37,7 +37,7 @@ class Sizes:
         }
 
     def quantiles(self) -> dict[str, tuple[float, ...]]:
-        """Return the least, 5 %, median, 95 % and largest of each measure."""
+        """Return the smallest, 5%, median, 95% and largest of each measure."""
         if not len(self.widths):
             return {}
         return {
@@ -125,24 +125,18 @@ class PictureScan:
 
 def sizes_by_row(rows: Rows, pictures: PictureScan) -> dict[str, NDArray[np.float64]]:
     """Return what is known of each row's file, NaN where nothing is."""
-    place_of = np.zeros(len(rows.matched.files.paths) + 1, dtype=np.int64)
-    place_of[rows.pictures] = np.arange(len(rows.pictures))
-    place = place_of[rows.picture_of_row]  # (N,), of no meaning without a file
+    file_bytes = [rows.matched.files.sizes[number] for number in rows.pictures]
+    measured = np.array([pictures.widths, pictures.heights, file_bytes], dtype=np.float64)  # (3, P)
+    measured[:, measured[0] == 0] = np.nan
+    place = np.zeros(len(rows.matched.files.paths) + 1, dtype=np.int64)
+    place[rows.pictures] = np.arange(len(rows.pictures))
     with_file = rows.picture_of_row >= 0
-
-    def spread(values: Sequence[float]) -> NDArray[np.float64]:
-        out = np.full(len(place), np.nan)
-        out[with_file] = np.array(values, dtype=np.float64)[place[with_file]]
-        return out
-
-    widths, heights = spread(pictures.widths), spread(pictures.heights)
-    known = widths > 0
-    with np.errstate(invalid="ignore"):
-        aspects = np.where(known, widths / np.maximum(heights, 1), np.nan)
-    file_bytes = spread([rows.matched.files.sizes[number] for number in rows.pictures])
+    values = np.full((3, len(with_file)), np.nan)
+    values[:, with_file] = measured[:, place[rows.picture_of_row[with_file]]]
+    width, height, size = values
     return {
-        "picture width": np.where(known, widths, np.nan),
-        "picture height": np.where(known, heights, np.nan),
-        "picture aspect": aspects,
-        "file size": np.where(known, file_bytes, np.nan),
+        "picture width": width,
+        "picture height": height,
+        "picture aspect": width / np.maximum(height, 1),
+        "file size": size,
     }

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from artsim.errors import ImageError
-from artsim.images import Description, decode, describe, perceptual_hash, read_bytes
+from artsim.images import MAX_PIXELS, Description, decode, describe, perceptual_hash, read_bytes
 from artsim.inspection.bars import Bars, black_bars
-from artsim.inspection.headers import JPEG, glance
 
 _CHUNK = 64  # files that a thread takes at a time
-_HEAD, _LONG_HEAD = 2**14, 2**17  # bytes at the beginning: with these most, or nearly all, headers
 _TAIL = 4096  # bytes at the end of a file, where pictures of one size differ first
-_SEEN = 256  # pixels of the shorter side that is enough to hash a picture and see its bars
+_SEEN = 256  # pixels of the shorter side: enough to hash a picture and see its bars
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectSettings:
+    """What is checked, and what counts as odd."""
+
+    hashes: bool = False  # read and decode every picture
+    max_pixels: int = MAX_PIXELS  # the most that embed decodes
+    min_side: int = 64  # pixels of the shorter side; less is tiny
+    workers: int = 2  # threads
+    examples: int = 5  # kept of each kind of fault
+    samples: int = 0  # pictures drawn from each class
+    sampled_classes: int = 24  # of each label, the most common ones
+    seed: int = 0  # of the baselines' folds and the samples
+
+
+DEFAULTS = InspectSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +50,24 @@ class Look:
 
 
 def look_at(
-    files: Sequence[str],
-    *,
-    tails: Sequence[bool],
-    whole: bool,
-    max_pixels: int,
-    workers: int,
+    files: Sequence[str], *, tails: Sequence[bool], settings: InspectSettings = DEFAULTS
 ) -> Iterator[Look]:
     """Look at files in threads, and yield in their order.
 
-    ``tails``: for each file whether its end is hashed; ``whole`` reads, hashes and decodes each
-    file, but none of more than ``max_pixels``.
+    ``tails`` says for each file whether its end is hashed. With ``settings.hashes`` each file is
+    read whole, and decoded unless it has too many pixels.
     """
 
     def chunk(start: int) -> list[Look]:
         some = range(start, min(start + _CHUNK, len(files)))
-        return [_look(files[i], tails[i], whole, max_pixels) for i in some]
+        return [_look(files[i], tails[i], settings) for i in some]
 
-    for looks in _in_threads(chunk, range(0, len(files), _CHUNK), workers):
-        yield from looks
+    pool = ThreadPoolExecutor(settings.workers, thread_name_prefix="artsim-inspect")
+    try:
+        for looks in pool.map(chunk, range(0, len(files), _CHUNK)):
+            yield from looks
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def content_hash(file: Path) -> str | None:
@@ -65,34 +79,23 @@ def content_hash(file: Path) -> str | None:
         return None
 
 
-def _look(file: str, with_tail: bool, whole: bool, max_pixels: int) -> Look:
-    header, tail = _header_and_tail(file, with_tail)
-    if header is None:
-        try:
-            header = describe(Path(file))
-        except ImageError as error:
-            header = str(error)
-    if isinstance(header, str) or not whole:
-        return Look(header, tail)
-    return _decoded(Path(file), header, max_pixels)
+def _look(file: str, with_tail: bool, settings: InspectSettings) -> Look:
+    tail = _tail(file) if with_tail else b""
+    try:
+        header = describe(Path(file))
+    except ImageError as error:
+        return Look(str(error), tail)
+    if settings.hashes:
+        return _decoded(Path(file), header, settings.max_pixels)
+    return Look(header, tail)
 
 
-def _header_and_tail(file: str, with_tail: bool) -> tuple[Description | str | None, bytes]:
-    """Read a file's header, None where that takes Pillow, and on request the hash of its end."""
-    header, tail = None, b""
-    # a Path for each of a million files would take as long as reading them
+def _tail(file: str) -> bytes:
+    """Hash the last bytes of a file."""
     with suppress(OSError, ValueError), open(file, "rb", buffering=0) as stream:  # noqa: PTH123
-        end = stream.read(_HEAD)
-        header = glance(end)
-        is_longer = len(end) == _HEAD
-        if header is None and is_longer and end.startswith(JPEG):
-            header = glance(end + stream.read(_LONG_HEAD))
-        if with_tail and is_longer:
-            stream.seek(-_TAIL, os.SEEK_END)
-            end = stream.read(_TAIL)
-        if with_tail:
-            tail = hashlib.blake2b(end[-_TAIL:], digest_size=16).digest()
-    return header, tail
+        stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
+        return hashlib.blake2b(stream.read(_TAIL), digest_size=16).digest()
+    return b""
 
 
 def _decoded(file: Path, header: Description, max_pixels: int) -> Look:
@@ -122,13 +125,3 @@ def _decoded(file: Path, header: Description, max_pixels: int) -> Look:
 def _enough(width: int, height: int) -> tuple[int, int]:
     scale = _SEEN / max(1, min(width, height))
     return round(width * scale), round(height * scale)
-
-
-def _in_threads(
-    task: Callable[[int], list[Look]], starts: Iterable[int], workers: int
-) -> Iterator[list[Look]]:
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="artsim-inspect")
-    try:
-        yield from pool.map(task, starts)
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)

@@ -10,7 +10,6 @@ from typing import Any
 
 from artsim import __version__
 from artsim.inspection import (
-    EXPLANATIONS,
     Example,
     Finding,
     FindingKind,
@@ -35,7 +34,7 @@ def inspection_page(inspection: Inspection) -> str:
         StoreError: If matplotlib is not installed.
     """
     by_weight = {
-        weight.value: [_finding(f) for f in inspection.findings if _weight(f) is weight]
+        weight.value: [_finding(f) for f in inspection.findings if f.kind.weight is weight]
         for weight in Weight
     }
     files = [file for sample in inspection.samples for file in sample.files]
@@ -47,7 +46,7 @@ def inspection_page(inspection: Inspection) -> str:
         found=inspection,
         by_weight=by_weight,
         totals={
-            weight.value: sum(f.count for f in inspection.findings if _weight(f) is weight)
+            weight.value: sum(f.count for f in inspection.findings if f.kind.weight is weight)
             for weight in Weight
         },
         classes=list(_classes(inspection)),
@@ -59,12 +58,7 @@ def inspection_page(inspection: Inspection) -> str:
     )
 
 
-def _weight(finding: Finding) -> Weight:
-    return EXPLANATIONS[finding.kind].weight
-
-
 def _finding(finding: Finding) -> dict[str, Any]:
-    explanation = EXPLANATIONS[finding.kind]
     examples: list[dict[str, Any]] = [
         {
             "names": example.names[:_SHOWN],
@@ -75,8 +69,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         for example in finding.examples
     ]
     return {
-        "title": explanation.title,
-        "advice": explanation.advice,
+        "title": finding.kind.summary,
+        "advice": finding.kind.advice,
         "count": finding.count,
         "examples": examples,
         "gallery": all(len(example["files"]) == 1 for example in examples),
