@@ -167,5 +167,5 @@ def test_sheet_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(StoreError) as caught:
         save_sheet(contact_sheet(None, []), path)
     assert str(caught.value) == (
-        f"cannot write the contact sheet to '{path}': No such file or directory; name another file"
+        f"cannot write '{path}': No such file or directory; name another file"
     )

@@ -1,7 +1,6 @@
 from .captions import Caption, as_text, file_of, is_url
 from .citation import Citation, cite, detail_of, match_figures
-from .curves import save_curves
-from .figures import require_matplotlib
+from .figures import require_matplotlib, save_curves
 from .heat import overlay
 from .iiif import manifest, save_manifest
 from .inspection import inspection_page

@@ -1,14 +1,16 @@
-"""Small figures for pages: inline SVG that takes its colors and fonts from the page.
+"""Figures by matplotlib: small ones for pages, and the curves of a training as a PNG.
 
-Drawn by matplotlib. A figure says in words what it shows (``<title>`` and ``<desc>``).
+On a page they are inline SVG with the colors and fonts of the page; each says in words what it
+shows (``<title>`` and ``<desc>``).
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +18,7 @@ from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
 from artsim.errors import StoreError
+from artsim.store import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,6 +28,8 @@ _COLORS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(-
 _INK, _FAINT, _ACCENT = _COLORS
 
 _SIZE_INCHES = (4.4, 2.5)  # narrow enough for a phone at full size
+_CURVES_INCHES = (9.0, 3.4)
+_DASHED = (0, (3, 3))
 _BINS = 36
 _FEW = 8  # settings that are each written at the axis
 _STYLE: dict[Any, Any] = {
@@ -69,23 +74,17 @@ def histogram(
         StoreError: If matplotlib is not installed.
     """
     low, high = _ends(values)
-    edges = np.geomspace(low, high, _BINS + 1)
+    median = float(np.median(values))
 
     def draw(axes: Axes) -> None:
-        from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-
+        edges = np.geomspace(low, high, _BINS + 1)
         axes.hist(values, bins=edges.tolist(), color=_ACCENT, rwidth=0.9)
-        axes.axvline(float(np.median(values)), color=_INK, linewidth=1, linestyle=(0, (3, 3)))
-        axes.set_xscale("log")
+        _log_axis(axes, median)
         shown = [mark for mark in marks or _round_values(low, high) if low <= mark <= high]
-        axes.xaxis.set_major_locator(FixedLocator(shown or [float(np.median(values))]))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
-        axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axes.set_xlabel(unit)
+        axes.set_xticks(shown or [median])
+        axes.xaxis.set_major_formatter(lambda value, _: ticks(value))
 
-    return _figure(draw, title, description)
+    return _figure(draw, title, description, unit, "{:,.0f}".format, counts=True)
 
 
 def curve(
@@ -106,25 +105,17 @@ def curve(
     Raises:
         StoreError: If matplotlib is not installed.
     """
-    marks = list(settings) if len(settings) <= _FEW else None
 
     def draw(axes: Axes) -> None:
-        from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
-
         axes.plot(settings, scores, color=_ACCENT, linewidth=1.8, marker="o", markersize=3)
         at = min(range(len(settings)), key=lambda i: abs(settings[i] - chosen))
-        axes.axvline(settings[at], color=_INK, linewidth=1, linestyle=(0, (3, 3)))
+        _log_axis(axes, settings[at])
         axes.plot(settings[at], scores[at], color=_INK, marker="o", markersize=6)
-        axes.set_xscale("log")
-        if marks is not None:
-            axes.xaxis.set_major_locator(FixedLocator(marks))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
-        axes.set_xlabel(unit)
+        if len(settings) <= _FEW:
+            axes.set_xticks(settings)
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
 
-    return _figure(draw, title, description)
+    return _figure(draw, title, description, unit, ticks)
 
 
 def lines(
@@ -145,23 +136,47 @@ def lines(
     """
 
     def draw(axes: Axes) -> None:
-        from matplotlib.ticker import FuncFormatter, MaxNLocator
+        from matplotlib.ticker import MaxNLocator
 
-        styles = ((_ACCENT, "-"), (_INK, (0, (3, 3))))
-        for values, (color, style) in zip(drawn, styles, strict=False):
-            marker = "o" if len(at) <= _FEW else None
-            axes.plot(
-                at, values, color=color, linestyle=style, linewidth=1.8, marker=marker,
-                markersize=3,
-            )  # fmt: skip
+        marker = "o" if len(at) <= _FEW else None
+        for values, color, dash in zip(drawn, (_ACCENT, _INK), ("-", _DASHED), strict=False):
+            style = {"color": color, "linestyle": dash, "marker": marker, "markersize": 3}
+            axes.plot(at, values, linewidth=1.8, **style)
         if share:
             axes.set_ylim(-0.02, 1.02)
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-        axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: ticks(value)))
-        axes.set_xlabel(unit)
 
-    return _figure(draw, title, description)
+    return _figure(draw, title, description, unit, ticks)
+
+
+def save_curves(rows: Sequence[Mapping[str, float]], file: Path) -> None:
+    """Draw the losses of a training at the left and validation scores at the right, as a PNG.
+
+    A row is an epoch: ``epoch`` from 0, ``train_loss``, ``val_loss`` and ``val_TASK``.
+
+    Raises:
+        StoreError: If matplotlib is not installed, or the file cannot be written.
+    """
+    require_matplotlib()
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=_CURVES_INCHES, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    epochs = [int(row["epoch"]) + 1 for row in rows]
+    for name, style in (("train_loss", "--"), ("val_loss", "-")):
+        left.plot(epochs, [row[name] for row in rows], style, label=name.partition("_")[0])
+    for name in rows[0]:
+        if name.startswith("val_") and name != "val_loss":
+            right.plot(epochs, [row[name] for row in rows], label=name.removeprefix("val_"))
+    right.set_ylim(0, 1)
+    for axes, title in ((left, "loss"), (right, "validation score")):
+        axes.set(xlabel="epoch", title=title)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        axes.legend(frameon=False)
+    write_whole(file, lambda stream: figure.savefig(stream, format="png", dpi=120))
 
 
 def require_matplotlib() -> None:
@@ -174,26 +189,45 @@ def require_matplotlib() -> None:
         import matplotlib  # noqa: F401  # only whether it is installed
     except ImportError as error:
         raise StoreError(
-            "a page with figures needs matplotlib; install it with pip install 'artsim[report]'"
+            "figures need matplotlib; install it with pip install 'artsim[report]'"
         ) from error
 
 
-def _figure(draw: Callable[[Axes], None], title: str, description: str) -> Drawing:
-    """Let axes be drawn on in the style of the page."""
+def _figure(
+    draw: Callable[[Axes], None],
+    title: str,
+    description: str,
+    unit: str,
+    ticks: Callable[[float], str],
+    *,
+    counts: bool = False,
+) -> Drawing:
+    """Draw on axes in the style of the page; ``ticks`` writes the values of the upright one."""
     require_matplotlib()
     import matplotlib
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": title}):
         figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
         axes: Axes = figure.add_subplot()
         draw(axes)
+        axes.set_xlabel(unit)
+        axes.yaxis.set_major_locator(MaxNLocator(4 if counts else 5, integer=counts))
+        axes.yaxis.set_major_formatter(lambda value, _: ticks(value))
         axes.grid(axis="y", color=_FAINT, alpha=0.25, linewidth=0.6)
         axes.set_axisbelow(True)
         axes.tick_params(length=0)
         out = io.StringIO()
         figure.savefig(out, format="svg", transparent=True, metadata={"Date": None})
     return Drawing(_for_page(out.getvalue(), title, description), description)
+
+
+def _log_axis(axes: Axes, mark: float) -> None:
+    """Make the horizontal axis logarithmic, and mark a value on it."""
+    axes.axvline(mark, color=_INK, linewidth=1, linestyle=_DASHED)
+    axes.set_xscale("log")
+    axes.minorticks_off()
 
 
 def _ends(values: NDArray[np.floating]) -> tuple[float, float]:

@@ -8,11 +8,10 @@ and differ along blue and yellow, which red-green color blindness leaves apart.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import map_coordinates
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in fractions of an image
 WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
@@ -77,26 +76,16 @@ def _spread(
     """Spread contributions over the pixels of an image, 0 to 1; also say which were seen."""
     width, height = size
     left, top, right, bottom = box
-    positive = np.clip(contributions, 0, None).astype(np.float32)
+    positive = np.clip(contributions, 0, None).astype(np.float64)
     rows, columns = positive.shape
     # Where the middle of each pixel lies on the grid, in positions from its left and top.
     x = ((np.arange(width) + 0.5) / width - left) / (right - left) * columns
     y = ((np.arange(height) + 0.5) / height - top) / (bottom - top) * rows
-    values = _interpolate(_interpolate(positive, y - 0.5, 0), x - 0.5, 1)
+    places = np.meshgrid(y - 0.5, x - 0.5, indexing="ij")
+    values = map_coordinates(positive, places, order=1, mode="nearest")  # (H, W)
     seen = ((y >= 0) & (y <= rows))[:, None] & ((x >= 0) & (x <= columns))
     most = values[seen].max(initial=0.0)
     return values / most if most > 0 else values, seen
-
-
-def _interpolate(values: NDArray[Any], places: NDArray[np.float64], axis: int) -> NDArray[Any]:
-    """Read values between their places, linearly; beyond the ends they are those of the ends."""
-    places = np.clip(places, 0, values.shape[axis] - 1)
-    below = np.floor(places).astype(np.int64)
-    above = np.minimum(below + 1, values.shape[axis] - 1)
-    part = places - below
-    part = part[:, None] if axis == 0 else part[None, :]
-    mixed: NDArray[Any] = values.take(below, axis) * (1 - part) + values.take(above, axis) * part
-    return mixed
 
 
 def _linear(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import html
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
@@ -27,7 +28,7 @@ from artsim.search import Match, Query
 NOWHERE = "https://artsim.invalid"  # a manifest that is not published has ids all the same
 
 _SIDE = 1024  # pixels of the longer side of an image inside the manifest
-_UNKNOWN = (1000, 1000)  # the shape of a canvas whose image is not at hand
+_UNKNOWN = {"width": 1000, "height": 1000}  # the shape of a canvas whose image is not at hand
 # A request to a IIIF image service: region, size, rotation, quality and format.
 _REQUEST = re.compile(
     r"(?P<service>https?://.+)/(?:full|square|(?:pct:)?[\d.,]+)/(?P<size>[^/]+)/!?[\d.]+"
@@ -96,7 +97,6 @@ def save_manifest(values: Json, path: Path) -> None:
 def _canvas(shown: Match | Query, id_: str, *, root: Path, base: str | None) -> Json:
     caption = Caption.of(shown.metadata)
     size = _size(shown)
-    width, height = size or _UNKNOWN
     title = caption.title or name_of(shown)
     if isinstance(shown, Match):
         title = f"{shown.rank} · {shown.score:.3f} · {title}"
@@ -104,8 +104,7 @@ def _canvas(shown: Match | Query, id_: str, *, root: Path, base: str | None) -> 
         "id": id_,
         "type": "Canvas",
         "label": _text(title),
-        "width": width,
-        "height": height,
+        **(size or _UNKNOWN),
         "metadata": list(_pairs(shown)),
     }
     credit = caption.credit or caption.rights
@@ -116,7 +115,7 @@ def _canvas(shown: Match | Query, id_: str, *, root: Path, base: str | None) -> 
     if caption.link:
         page = {"id": caption.link, "type": "Text", "format": "text/html"}
         canvas["homepage"] = [page | {"label": _text("Object page", "en")}]
-    body = _body(shown, root=root, base=base)
+    body = _body(shown, size, root=root, base=base)
     if body is not None:
         painting = {
             "id": f"{id_}/page/picture",
@@ -127,7 +126,7 @@ def _canvas(shown: Match | Query, id_: str, *, root: Path, base: str | None) -> 
         }
         canvas["items"] = [{"id": f"{id_}/page", "type": "AnnotationPage", "items": [painting]}]
     detail = detail_of(shown)
-    if detail is not None and size is not None:
+    if detail is not None and size:
         canvas["annotations"] = [_detail(shown, detail, canvas)]
     return canvas
 
@@ -167,7 +166,7 @@ def _pairs(shown: Match | Query) -> Iterator[Json]:
             yield _pair(name, *(text for text in values if text))
 
 
-def _body(shown: Match | Query, *, root: Path, base: str | None) -> Json | None:
+def _body(shown: Match | Query, size: Json, *, root: Path, base: str | None) -> Json | None:
     """Describe the image: by its address on the web, else a small copy."""
     file, service = file_of(shown.image), _service(shown)
     if service is not None:
@@ -177,18 +176,18 @@ def _body(shown: Match | Query, *, root: Path, base: str | None) -> Json | None:
             "id": f"{address}/full/{everything}/0/default.jpg",
             "type": "Image",
             "format": "image/jpeg",
-            **_measured(shown),
+            **size,
             "service": [_service_of(address, version)],
         }
     if file is None:
         if shown.image is None:
             return None
-        return {"id": shown.image, "type": "Image", **_measured(shown)}
+        return {"id": shown.image, "type": "Image", **size}
     if base is not None:
         inside = file.is_relative_to(root)
         place = file.relative_to(root).as_posix() if inside else file.name
         address = f"{base.rstrip('/')}/{quote(place, errors='surrogateescape')}"
-        return {"id": address, "type": "Image", **_measured(shown)}
+        return {"id": address, "type": "Image", **size}
     try:
         picture = small_copy(file, _SIDE)
     except ImageError:
@@ -225,19 +224,14 @@ def _service_of(address: str, version: int) -> Json:
     return {"@id": address, "@type": "ImageService2", "profile": level}
 
 
-def _size(shown: Match | Query) -> tuple[int, int] | None:
+def _size(shown: Match | Query) -> Json:
     """Return width and height of an image if its file is at hand."""
     file = file_of(shown.image)
-    try:
-        described = describe(file) if file is not None else None
-    except ImageError:
-        described = None
-    return None if described is None else (described.width, described.height)
-
-
-def _measured(shown: Match | Query) -> Json:
-    size = _size(shown)
-    return {} if size is None else {"width": size[0], "height": size[1]}
+    with suppress(ImageError):
+        if file is not None:
+            described = describe(file)
+            return {"width": described.width, "height": described.height}
+    return {}
 
 
 def _rights(caption: Caption) -> str | None:

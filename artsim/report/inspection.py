@@ -20,7 +20,7 @@ from artsim.inspection import (
 )
 from artsim.report.figures import Drawing, histogram
 from artsim.report.pages import render
-from artsim.report.thumbnails import PageThumbnails
+from artsim.report.thumbnails import SIDE, PageThumbnails
 
 _ASPECTS = {0.25: "1:4", 0.5: "1:2", 2 / 3: "2:3", 1.0: "1:1", 1.5: "3:2", 2.0: "2:1", 4.0: "4:1"}
 _UNSEEN = (FindingKind.NOT_A_PICTURE, FindingKind.DAMAGED)  # their reason says it all
@@ -40,6 +40,7 @@ def inspection_page(inspection: Inspection) -> str:
     files = [file for sample in inspection.samples for file in sample.files]
     for finding in inspection.findings:
         files += [file for example in finding.examples for file in _files(finding, example)]
+    sized = ((file, SIDE) for file in files)
     quantiles = inspection.sizes.quantiles()
     return render(
         "inspection.html",
@@ -50,7 +51,7 @@ def inspection_page(inspection: Inspection) -> str:
             for weight in Weight
         },
         classes=list(_classes(inspection)),
-        thumbnails=PageThumbnails(files, workers=inspection.settings.workers),
+        thumbnails=PageThumbnails(sized, workers=inspection.settings.workers),
         quantiles=quantiles,
         figures=list(_figures(inspection)) if quantiles else [],
         measure=_measure,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 from itertools import groupby
@@ -94,14 +95,9 @@ def _drawable(character: str) -> str:
 
 
 def _fitting(text: str, size: int, width: float) -> int:
-    """Return how many characters of the text fit into the width."""
-    low, high = 0, len(text)
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (
-            (middle, high) if text_width(text[:middle], size) <= width else (low, middle - 1)
-        )
-    return low
+    """Count the characters of the text that fit into the width."""
+    ends = range(1, len(text) + 1)
+    return bisect_right(ends, width, key=lambda end: text_width(text[:end], size))
 
 
 def _runs(text: str, size: int) -> Iterator[tuple[Font, str]]:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from artsim.errors import ImageError, StoreError
+from artsim.report.captions import is_url
+from artsim.report.figures import require_matplotlib
 from artsim.report.sheet import PAPER, save_sheet
 from artsim.report.thumbnails import small_copy
 
@@ -42,16 +44,10 @@ def draw_points(
     Raises:
         StoreError: If matplotlib is not installed, or the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise StoreError(
-            "a map of points needs matplotlib; install it with pip install 'artsim[report]', "
-            "or draw the pictures: --pictures"
-        ) from error
-    classes = np.array(
-        [value if value is not None else "" for value in values or [""] * len(points)]
-    )
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    classes = np.array([value or "" for value in values or [None] * len(points)])
     counts = Counter(classes[classes != ""].tolist())
     shown = [name for name, _ in counts.most_common(len(_COLORS))]
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
@@ -60,22 +56,12 @@ def draw_points(
     rest = ~np.isin(classes, shown)
     if rest.any():
         color = _OTHER if shown else _COLORS[0]
-        label = f"other or none ({int(rest.sum()):,})" if shown else None
-        axes.scatter(
-            points[rest, 0], points[rest, 1], s=size, color=color, linewidths=0, label=label
-        )
+        label = f"other or none ({rest.sum():,})" if shown else None
+        axes.scatter(*points[rest].T, s=size, color=color, linewidths=0, label=label)
     for name, color in zip(shown, _COLORS, strict=False):
-        mine = classes == name
-        said = f"{name} ({counts[name]:,})".replace("$", r"\$")  # no formula
-        axes.scatter(
-            points[mine, 0],
-            points[mine, 1],
-            s=size,
-            color=color,
-            linewidths=0,
-            alpha=0.85,
-            label=said,
-        )
+        label = f"{name} ({counts[name]:,})".replace("$", r"\$")  # no formula
+        own = points[classes == name].T
+        axes.scatter(*own, s=size, color=color, linewidths=0, alpha=0.85, label=label)
     if shown:
         figure.legend(loc="outside right upper", title=title, frameon=False, markerscale=2)
     try:
@@ -95,15 +81,15 @@ def draw_pictures(
     Raises:
         StoreError: If the file cannot be written.
     """
-    local = np.array([not image.startswith(("http://", "https://")) for image in images])
+    local = np.array([not is_url(image) for image in images])
     cells = nearest_to_cells(np.where(local[:, None], points, np.nan), _CELLS)
     height, width = cells.shape
     wall = Image.new("RGB", (width * _CELL, height * _CELL), PAPER)
-    filled = [(row, column) for row, column in np.argwhere(cells >= 0).tolist()]
+    filled = np.argwhere(cells >= 0).tolist()
 
-    def read(cell: tuple[int, int]) -> Image.Image | None:
+    def read(cell: list[int]) -> Image.Image | None:
         try:
-            return small_copy(Path(images[cells[cell]]), _CELL - 2, enlarge=True)
+            return small_copy(Path(images[cells[tuple(cell)]]), _CELL - 2, enlarge=True)
         except ImageError:
             return None
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,7 @@ from artsim.report.captions import Caption, as_text, file_of, is_url
 from artsim.report.citation import Citation, detail_of, match_figures, name_of
 from artsim.report.heat import legend, overlay
 from artsim.report.pages import render
-from artsim.report.thumbnails import Thumbnail, embedded, small_copy, thumbnail
+from artsim.report.thumbnails import Thumbnail, data_url, embedded, small_copy, thumbnail
 from artsim.search import Match, Query
 
 if TYPE_CHECKING:
@@ -33,7 +31,7 @@ def matches_page(cited: Citation) -> str:
         answer=answer,
         queries=[_shown(query) for query in answer.queries],
         matches=[_shown(match, own) for match, own in zip(answer.matches, regions, strict=True)],
-        scale=_scale() if any(regions) else None,
+        scale=data_url(legend(288, 12)) if any(regions) else None,
         facts=[
             ("Index", f"{cited.index} ({cited.rows:,} pictures)"),
             ("Compared by", answer.by),
@@ -66,12 +64,6 @@ def _heated(regions: Sequence[Regions]) -> Iterator[tuple[Thumbnail, str]]:
         except ImageError:
             continue  # the image above says so
         yield embedded(overlay(picture, each.contributions, each.box)), each.name
-
-
-def _scale() -> str:
-    out = io.BytesIO()
-    legend(288, 12).save(out, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
 
 
 def _passport(passport: Passport) -> list[tuple[str, str]]:

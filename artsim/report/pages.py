@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,8 +29,15 @@ def save_text(text: str, path: Path) -> None:
     Raises:
         StoreError: If it cannot be written.
     """
-    try:
+    with writing(path):
         path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn a failure to write a file or folder into a StoreError."""
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise StoreError(f"cannot write {str(path)!r}: {reason}; name another file") from error

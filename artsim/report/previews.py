@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -32,12 +32,13 @@ class TerminalProtocol(StrEnum):
 
 def encode(picture: Image.Image, protocol: TerminalProtocol) -> str:
     """Write an RGB image as the escape sequence that draws it at the cursor, pixel by pixel."""
-    writers: dict[TerminalProtocol, Callable[[Image.Image], str]] = {
-        TerminalProtocol.KITTY: _kitty,
-        TerminalProtocol.ITERM: _iterm,
-        TerminalProtocol.SIXEL: _sixel,
-    }
-    return writers[protocol](picture)
+    match protocol:
+        case TerminalProtocol.KITTY:
+            return _kitty(picture)
+        case TerminalProtocol.ITERM:
+            return _iterm(picture)
+        case TerminalProtocol.SIXEL:
+            return _sixel(picture)
 
 
 def beside(drawn: str, lines: Sequence[str], *, columns: int, rows: int) -> str:

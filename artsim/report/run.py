@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from artsim.report.figures import Drawing, lines
 from artsim.report.pages import render
-from artsim.report.thumbnails import WorkThumbnails
+from artsim.report.thumbnails import PageThumbnails
 from artsim.study import PredictionError, RunStudy
 
 
@@ -19,7 +19,7 @@ def run_page(found: RunStudy, command: str, *, workers: int = 2) -> tuple[str, i
     shown: list[PredictionError] = []
     for task in found.tasks:
         shown += task.predictions.errors if task.predictions else ()
-    thumbnails = WorkThumbnails(shown, workers)
+    thumbnails = PageThumbnails.of_works(shown, workers=workers)
     page = render(
         "run.html",
         run=found,
@@ -30,7 +30,7 @@ def run_page(found: RunStudy, command: str, *, workers: int = 2) -> tuple[str, i
         thumbnails=thumbnails,
         command=command,
     )
-    return page, thumbnails.count
+    return page, len(thumbnails)
 
 
 def _curves(rows: Sequence[Mapping[str, float]], network: str) -> Iterator[Drawing]:

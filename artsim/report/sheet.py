@@ -14,6 +14,7 @@ from artsim.datatypes import Box
 from artsim.errors import ImageError, StoreError
 from artsim.report.heat import overlay
 from artsim.report.lettering import clean, draw_text, wrap
+from artsim.report.pages import writing
 from artsim.report.thumbnails import outline, small_copy
 
 if TYPE_CHECKING:
@@ -91,14 +92,10 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
         StoreError: If there is no such format, or the file cannot be written.
     """
     try:
-        sheet.save(path)
+        with writing(path):
+            sheet.save(path)
     except ValueError as error:  # of Pillow, for an unknown ending
         raise StoreError(f"unknown image format of {path.name!r}; end the name in .png") from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(
-            f"cannot write the contact sheet to {str(path)!r}: {reason}; name another file"
-        ) from error
 
 
 def _block(tile: Tile, side: int) -> _Block:

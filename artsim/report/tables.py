@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from artsim.datatypes import Estimate
-from artsim.errors import StoreError
-from artsim.report.pages import cell, save_text
+from artsim.report.pages import cell, save_text, writing
 from artsim.report.spreadsheet import csv_text
 from artsim.study import LabelStudy, MethodScore, Neighbor, SplitFacts, Study
 
@@ -199,18 +198,11 @@ def write_csv(study: Study, path: Path) -> list[Path]:
         files = {path: csv_text(("table", "row", "column", "value"), cells)}
     else:
         files = {path / f"{each.name}.csv": csv_text(each.columns, each.rows) for each in tables}
-        _make_folder(path)
+        with writing(path):
+            path.mkdir(exist_ok=True)
     for file, text in files.items():
         save_text(text, file)
     return list(files)
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(exist_ok=True)
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(f"cannot write tables to {str(path)!r}: {reason}") from error
 
 
 def _table(

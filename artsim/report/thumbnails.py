@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from artsim.study import Outlier, PredictionError, Work
 
 _QUALITY = 72  # of the small JPEGs
-_SIDE = 144  # pixels of the longer side
+SIDE = 144  # pixels of the longer side
 _LARGE, _SMALL = 184, 104  # of a work that is looked at, and of its neighbors
 _LINE, _EDGE, _WIDTH = (255, 222, 89), (20, 18, 16), 2  # of an outline, in pixels
 
@@ -36,54 +36,46 @@ class Thumbnail:
 
 
 class PageThumbnails:
-    """Small copies, each made once and in threads."""
+    """Small copies for a page, each made once and in threads."""
 
-    def __init__(self, files: Iterable[Path], *, workers: int, side: int = _SIDE) -> None:
-        """Make them, their longer side in pixels."""
+    def __init__(self, files: Iterable[tuple[Path, int]], *, workers: int) -> None:
+        """Make copies of files, each with its longer side in pixels."""
         wanted = list(dict.fromkeys(files))
         with ThreadPoolExecutor(workers) as pool:
-            made = pool.map(lambda file: thumbnail(file, side), wanted)
+            made = pool.map(lambda each: thumbnail(*each), wanted)
             self._made = dict(zip(wanted, made, strict=True))
+
+    @classmethod
+    def of_works(
+        cls,
+        found: Sequence[PredictionError | Outlier],
+        *,
+        workers: int,
+        alone: Sequence[Work] = (),
+    ) -> PageThumbnails:
+        """Make large copies of works, found or alone, and small ones of their neighbors."""
+        large = [*alone, *(each.work for each in found)]
+        small = [near.work for each in found for near in each.shown]
+        sides = [*((work, _LARGE) for work in large), *((work, _SMALL) for work in small)]
+        return cls(((Path(work.image), side) for work, side in sides), workers=workers)
 
     def __len__(self) -> int:
         return len(self._made)
 
-    def __call__(self, file: Path) -> Thumbnail:
-        """Return the small copy of one of the files."""
-        return self._made[file]
-
-
-class WorkThumbnails:
-    """The works of a page: large where they are looked at, small as neighbors."""
-
-    def __init__(
-        self,
-        found: Sequence[PredictionError | Outlier],
-        workers: int,
-        *,
-        alone: Sequence[Work] = (),
-    ) -> None:
-        """Make those of works shown with their neighbors, and of works shown alone."""
-        large = [*alone, *(each.work for each in found)]
-        small = [near.work for each in found for near in each.shown]
-        self._large = PageThumbnails((Path(w.image) for w in large), workers=workers, side=_LARGE)
-        self._small = PageThumbnails((Path(w.image) for w in small), workers=workers, side=_SMALL)
-
-    @property
-    def count(self) -> int:
-        """How many there are."""
-        return len(self._large) + len(self._small)
+    def __call__(self, file: Path, side: int = SIDE) -> Thumbnail:
+        """Return the copy of one of the files."""
+        return self._made[file, side]
 
     def large(self, work: Work) -> Thumbnail:
-        """Return a work that is looked at."""
-        return self._large(Path(work.image))
+        """Return the copy of a work that is studied."""
+        return self(Path(work.image), _LARGE)
 
     def small(self, work: Work) -> Thumbnail:
-        """Return a neighbor."""
-        return self._small(Path(work.image))
+        """Return the copy of a neighbor."""
+        return self(Path(work.image), _SMALL)
 
 
-def thumbnail(file: Path, side: int = _SIDE, box: Box | None = None) -> Thumbnail:
+def thumbnail(file: Path, side: int = SIDE, box: Box | None = None) -> Thumbnail:
     """Make a small copy for a page, its longer side in pixels, or say why there is none."""
     try:
         picture = small_copy(file, side)
@@ -97,11 +89,15 @@ def embedded(picture: Image.Image) -> Thumbnail:
     return Thumbnail(data_url(picture, quality=_QUALITY), picture.width, picture.height)
 
 
-def data_url(picture: Image.Image, *, quality: int) -> str:
-    """Write an RGB image as a JPEG in a ``data:`` URL."""
+def data_url(picture: Image.Image, *, quality: int | None = None) -> str:
+    """Write an RGB image as a ``data:`` URL: a JPEG of that quality, or a PNG if None."""
     out = io.BytesIO()
-    picture.save(out, "JPEG", quality=quality)
-    return f"data:image/jpeg;base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
+    if quality is None:
+        picture.save(out, "PNG")
+    else:
+        picture.save(out, "JPEG", quality=quality)
+    kind = "png" if quality is None else "jpeg"
+    return f"data:image/{kind};base64,{base64.b64encode(out.getvalue()).decode('ascii')}"
 
 
 def small_copy(source: Path | bytes, side: int, *, enlarge: bool = False) -> Image.Image:
