@@ -6,23 +6,22 @@ Scores are shares between 0 and 1, or in the unit of a predicted number.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from artsim.datatypes import Estimate
 from artsim.report.pages import cell, save_text, writing
 from artsim.report.spreadsheet import csv_text
-from artsim.study import LabelStudy, MethodScore, Neighbor, SplitFacts, Study
+from artsim.study import LabelStudy, Outlier, PredictionError, Study
 
-ORDINARY = "ordinary"  # the split that is not grouped
-
+_WORK = "label, id, title, truth, predicted, probability, of the truth"
 _ESCAPED = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", "*": "\\*", "_": "\\_", "`": "\\`"})
 
 Row = tuple[object, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class StudyTable:
     """Rows under headings; None is an empty cell."""
 
@@ -30,7 +29,7 @@ class StudyTable:
     title: str
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
-    long: bool = False  # a row an image or pair of classes: for programs more than for people
+    long: bool = False  # a row per picture or pair of classes: for programs rather than people
 
     @property
     def numeric(self) -> list[bool]:
@@ -44,83 +43,67 @@ class StudyTable:
 def study_tables(study: Study) -> list[StudyTable]:
     """Return all tables of a study that have rows: of the index, then those of its labels."""
     tables = [
-        _table("columns", "Columns", _COLUMNS, (
+        _table("columns", "Columns", "column, type, distinct, missing, use", (
             (each.name, each.type, each.distinct, each.missing, each.not_a_label or "label")
             for each in study.fields
         )),
-        _table("failures", "Failed pictures", ("stage", "pictures"), study.failures.items()),
+        _table("failures", "Failed pictures", "stage, pictures", study.failures.items()),
     ]  # fmt: skip
     of_labels: dict[str, list[StudyTable]] = {}
     for label in study.labels:
         for table in label_tables(label):
             of_labels.setdefault(table.name, []).append(table)
-    for name, same in of_labels.items():
-        rows = (row for table in same for row in table.rows)
-        tables.append(_table(name, same[0].title, same[0].columns, rows, long=same[0].long))
     tables += [
-        _table("hubs", f"Hubs: among the {study.hubs.k} nearest of most others", ("id", "times"), (
+        replace(same[0], rows=tuple(row for table in same for row in table.rows))
+        for same in of_labels.values()
+    ]
+    found = study.map
+    points = zip(found.rows, found.x, found.y, *found.classes.values(), strict=True)
+    tables += [
+        _table("hubs", f"Hubs: among the {study.hubs.k} nearest of most others", "id, times", (
             (work.id, times) for work, times in study.hubs.most
         )),
-        _table("points", "Map", ("row", "x", "y", *study.map.classes), zip(
-            study.map.rows, study.map.x, study.map.y, *study.map.classes.values(),
-            strict=True,
-        ), long=True),
+        StudyTable("points", "Map", ("row", "x", "y", *found.classes), tuple(points), long=True),
     ]  # fmt: skip
     return [table for table in tables if table.rows]
-
-
-_COLUMNS = ("column", "type", "distinct", "missing", "use")
-_SCORES = ("label", "split", "method", "metric", "score", "low", "high", "test")
-_SPLITS = ("label", "split", "made by", "train", "validation", "test", "copies", "look-alikes")
-_CURVES = ("label", "setting", "value", "score", "chosen")
-_CLASSES = (
-    *("label", "class", "train", "test", "correct", "recall", "low", "high"),
-    *("precision", "confused with", "times"),
-)
-_SLICES = ("label", "column", "value", "test", "accuracy", "low", "high", "expected", "weak")
-_BINS = ("label", "from", "to", "test", "mean confidence", "accuracy", "low", "high")
-_ERRORS = (
-    *("label", "id", "title", "truth", "predicted", "probability", "of the truth"),
-    "nearest",
-)
-_OUTLIERS = (
-    *("label", "id", "title", "truth", "predicted", "probability", "of the truth"),
-    *("neighbors agree", "nearest"),
-)
 
 
 def label_tables(label: LabelStudy) -> list[StudyTable]:
     """Return the tables of one label that have rows; the label is the first column of each."""
     name, grouped = label.name, label.grouped
-    splits = [(ORDINARY, label.split, label.methods)]
+    splits = [("ordinary", label.split, label.methods)]
     if grouped is not None and grouped.split is not None:
         splits.append((f"each {grouped.group} in one set", grouped.split, grouped.methods))
     tables = [
-        _table("scores", "Scores", _SCORES, (
-            _score(name, split, method, label.metric, facts.test)
+        _table("scores", "Scores", "label, split, method, metric, score, low, high, test", (
+            (name, split, method.name, label.metric, *_three(method.estimate), facts.test)
             for split, facts, methods in splits for method in methods
         )),
-        _table("splits", "Splits", _SPLITS, (
-            _split(name, split, facts) for split, facts, _ in splits
+        _table("splits", "Splits", (
+            "label, split, made by, train, validation, test, copies, look-alikes"
+        ), (
+            (name, split, facts.description, facts.train, facts.validation, facts.test,
+             *facts.leaks.values())
+            for split, facts, _ in splits
         )),
-        _table("counts", "Pictures per class", ("label", "class", "pictures"), (
+        _table("counts", "Pictures per class", "label, class, pictures", (
             (name, class_, count) for class_, count in label.counts.items()
         )),
-        _table("curves", "Settings and validation scores", _CURVES, (
+        _table("curves", "Settings and validation scores", "label, setting, value, score, chosen", (
             (name, each.setting, value, score, math.isclose(value, each.chosen))
             for each in label.curves for value, score in zip(each.values, each.scores, strict=True)
         )),
         *_of_predictions(label),
     ]  # fmt: skip
     if label.outliers is not None:
-        tables.append(_table("outliers", "Pictures that do not fit their label", _OUTLIERS, (
-            (name, o.work.id, o.work.title, o.truth, o.predicted, o.probability,
-             o.truth_probability, o.agreement, _nearest(o.neighbors))
-            for o in label.outliers.works
+        tables.append(_table("outliers", "Pictures that do not fit their label", (
+            f"{_WORK}, neighbors agree, nearest"
+        ), (
+            (name, *_work(each), each.agreement, _nearest(each)) for each in label.outliers.works
         )))  # fmt: skip
     if label.retrieved is not None:
         queries = label.retrieved.queries
-        tables.append(_table("retrieval", "Retrieval", ("label", "score", "value", "queries"), (
+        tables.append(_table("retrieval", "Retrieval", "label, score, value, queries", (
             (name, score, value, queries) for score, value in label.retrieved.scores.items()
         )))  # fmt: skip
     return [table for table in tables if table.rows]
@@ -130,23 +113,27 @@ def _of_predictions(label: LabelStudy) -> Iterator[StudyTable]:
     found, name = label.predictions, label.name
     if found is None:
         return
-    yield _table("classes", "Classes", _CLASSES, (
-        (name, c.class_, c.train, c.test, c.correct, *_three(c.recall),
-         None if c.precision is None else c.precision.value, c.confused_with, c.confused or None)
+    yield _table("classes", "Classes", (
+        "label, class, train, test, correct, recall, low, high, precision, confused with, times"
+    ), (
+        (name, c.class_, c.train, c.test, c.correct, *_three(c.recall), _three(c.precision)[0],
+         c.confused_with, c.confused or None)
         for c in found.classes
     ))  # fmt: skip
-    yield _table("confusions", "Confusions", ("label", "truth", "predicted", "test"), (
+    yield _table("confusions", "Confusions", "label, truth, predicted, test", (
         (name, each.truth, each.predicted, each.count) for each in found.confusions
     ), long=True)  # fmt: skip
-    yield _table("calibration", "Confidence and accuracy", _BINS, (
+    yield _table("calibration", "Confidence and accuracy", (
+        "label, from, to, test, mean confidence, accuracy, low, high"
+    ), (
         (name, b.low, b.high, b.count, b.confidence, *_three(b.accuracy)) for b in found.calibration
     ))  # fmt: skip
-    yield _table("errors", "Most confident errors", _ERRORS, (
-        (name, m.work.id, m.work.title, m.truth, m.predicted, m.probability, m.truth_probability,
-         _nearest(m.neighbors))
-        for m in found.errors
+    yield _table("errors", "Most confident errors", f"{_WORK}, nearest", (
+        (name, *_work(each), _nearest(each)) for each in found.errors
     ))  # fmt: skip
-    yield _table("slices", "Accuracy by the values of other columns", _SLICES, (
+    yield _table("slices", "Accuracy by the values of other columns", (
+        "label, column, value, test, accuracy, low, high, expected, weak"
+    ), (
         (name, each.column, c.value, c.count, *_three(c.accuracy), c.expected, c.weak)
         for each in found.columns for c in each.slices
     ))  # fmt: skip
@@ -179,7 +166,7 @@ def markdown(study: Study, command: str) -> str:
 def write_csv(study: Study, path: Path) -> list[Path]:
     """Write the tables as CSV: one file of all cells if the name ends so, else a folder of files.
 
-    The one file has a row a cell: table, row, column, value.
+    The one file has a row per cell: table, row, column, value.
 
     Returns:
         What was written.
@@ -206,18 +193,9 @@ def write_csv(study: Study, path: Path) -> list[Path]:
 
 
 def _table(
-    name: str, title: str, columns: tuple[str, ...], rows: Iterable[Row], *, long: bool = False
+    name: str, title: str, columns: str, rows: Iterable[Row], *, long: bool = False
 ) -> StudyTable:
-    return StudyTable(name=name, title=title, columns=columns, rows=tuple(rows), long=long)
-
-
-def _score(name: str, split: str, method: MethodScore, metric: str, test: int) -> Row:
-    return (name, split, method.name, metric, *_three(method.estimate), test)
-
-
-def _split(name: str, split: str, facts: SplitFacts) -> Row:
-    sizes = (facts.train, facts.validation, facts.test)
-    return (name, split, facts.description, *sizes, *facts.leaks.values())
+    return StudyTable(name, title, tuple(columns.split(", ")), tuple(rows), long)
 
 
 def _three(estimate: Estimate | None) -> Row:
@@ -228,8 +206,13 @@ def _three(estimate: Estimate | None) -> Row:
     return tuple(None if math.isnan(value) else value for value in three)
 
 
-def _nearest(neighbors: Sequence[Neighbor]) -> str:
-    return "; ".join(f"{each.work.id} ({each.class_})" for each in neighbors)
+def _work(found: PredictionError | Outlier) -> Row:
+    work = (found.work.id, found.work.title, found.truth, found.predicted)
+    return (*work, found.probability, found.truth_probability)
+
+
+def _nearest(found: PredictionError | Outlier) -> str:
+    return "; ".join(f"{each.work.id} ({each.class_})" for each in found.neighbors)
 
 
 def _line(row: Iterable[object]) -> str:
