@@ -27,10 +27,10 @@ from artsim.report import markdown, study_page, write_csv
 from artsim.report.figures import curve
 from artsim.report.tables import study_tables
 from artsim.store import Store
+from artsim.study.data import principal_components
 from artsim.study.findings import ColumnSlices, Confusion
 from artsim.study.of_index import StudyPlan, find_group, study
 from artsim.study.predictions import ModelPredictions, align
-from artsim.study.principal import principal_components
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
 SIDES = 7 * ["train"] + ["val"] + 2 * ["test"]
@@ -225,7 +225,7 @@ def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
     one = {"ids": ("p8",), "truth": ("red",), "probabilities": np.ones((1, 3))}
     with pytest.raises(
         EvaluationError,
-        match="are for 1 pictures that are not the 24 test pictures of split 'side'",
+        match="are for 1 pictures, not for the 24 test pictures of split 'side'",
     ):
         study_with(path, **one)
     with pytest.raises(
@@ -422,7 +422,7 @@ def test_without_matplotlib_nothing_is_computed(path, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     printed = run("report", "--index", path, "--html", tmp_path / "r.html", code=1)
     assert printed.output == (
-        "Error: a page with figures needs matplotlib; install it with "
+        "Error: figures need matplotlib; install it with "
         "pip install 'artsim[report]'\n"
     )
 

@@ -16,7 +16,6 @@ from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
 from artsim.search import locate
 from artsim.store import Store
 from artsim.study.findings import Neighbor, Work
-from artsim.study.principal import principal_components
 
 _COMPONENTS = 256  # kept: nearly as accurate, and fitted in a tenth of the time
 _TITLES = ("title", "name", "object_name", "label", "caption")
@@ -104,3 +103,19 @@ def read_data(store: Store, tap: str, *, device: str | torch.device, seed: int) 
         device=device,
         seed=seed,
     )
+
+
+def principal_components(vectors: Vectors, most: int) -> tuple[Vectors, NDArray[np.float64]]:
+    """Turn vectors, shape (N, D), to the M = ``most`` axes of their largest variance.
+
+    Returns:
+        The centered vectors along the axes, shape (N, M), and the share of the variance that each
+        axis holds, shape (M,). Of the two directions of an axis, the largest part is positive.
+    """
+    centered = vectors - vectors.mean(axis=0)
+    variances, axes = np.linalg.eigh((centered.T @ centered).astype(np.float64))
+    variances, axes = variances[::-1][:most], axes[:, ::-1][:, :most]
+    axes = axes * np.sign(axes[abs(axes).argmax(axis=0), np.arange(axes.shape[1])])
+    total = float(np.einsum("nd,nd->", centered, centered, dtype=np.float64))
+    shares = np.maximum(variances, 0) / total if total > 0 else np.zeros(len(variances))
+    return centered @ axes.astype(np.float32), shares

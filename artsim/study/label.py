@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -29,8 +29,6 @@ from artsim.study.results import (
     Retrieved,
     SplitFacts,
 )
-
-_BASELINES = {"top1": "majority", "mAP": "chance", "MAE": "median"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +55,6 @@ def study_label(
     target = found.label
     methods = _methods(found)
     studied, outliers, retrieved = None, None, None
-    counts: dict[str, int] = {}
     if target.kind == LabelKind.MULTICLASS:
         aligned = _aligned(context, found, predictions)
         columns = {name: each for name, each in context.columns.items() if name != target.name}
@@ -69,18 +66,12 @@ def study_label(
             codes, most = target.strata, context.works
             outliers = find_outliers(context.data, target.classes, codes, strength, most=most)
         retrieved = _retrieved(context)
-        sizes = Counter(target.strata[target.labeled].tolist())
-        counts = {target.classes[code]: n for code, n in sizes.most_common()}
-    elif target.kind == LabelKind.MULTILABEL:
-        sizes = target.matrix.sum(axis=0)
-        counts = {
-            target.classes[code]: int(sizes[code]) for code in np.argsort(-sizes, kind="stable")
-        }
+    sizes = target.counts
     return LabelStudy(
         name=target.name,
         kind=str(target.kind),
         metric=found.metric,
-        counts=counts,
+        counts={target.classes[i]: int(sizes[i]) for i in np.argsort(-sizes, kind="stable")},
         labeled=len(target.labeled),
         split=_split_facts(context, found),
         methods=methods,
@@ -91,22 +82,20 @@ def study_label(
         predictions=studied,
         outliers=outliers,
         retrieved=retrieved,
-        grouped=None if context.group is None else _grouped(context, found),
+        grouped=_grouped(context, found),
     )
 
 
 def _methods(found: LabelProbe) -> tuple[MethodScore, ...]:
     scores = {
+        found.label.kind.baseline: found.baseline,
         # Not a number where no picture's metadata differs from another's.
         "metadata only": found.metadata or Estimate(math.nan, math.nan, math.nan, n=0),
         "1-NN": found.nearest,
         "kNN": found.knn,
         "probe": found.probe,
     }
-    return (
-        MethodScore(_BASELINES[found.metric], found.baseline),
-        *(MethodScore(name, score) for name, score in scores.items()),
-    )
+    return tuple(MethodScore(name, score) for name, score in scores.items())
 
 
 def _aligned(
@@ -118,9 +107,8 @@ def _aligned(
         aligned = align(predictions, data.ids, target.classes, target.strata)
         if not np.array_equal(np.sort(aligned.test), split.test):
             raise EvaluationError(
-                f"the predictions of {target.name!r} are for {len(aligned.test):,} pictures that "
-                "are "
-                f"not the {len(split.test):,} test pictures of {split.description}; name the split "
+                f"the predictions of {target.name!r} are for {len(aligned.test):,} pictures, not "
+                f"for the {len(split.test):,} test pictures of {split.description}; name the split "
                 "that they were made for"
             )
         return aligned
@@ -192,36 +180,21 @@ def _retrieved(context: StudyContext) -> Retrieved | None:
     )
 
 
-def _grouped(context: StudyContext, found: LabelProbe) -> Grouped:
+def _grouped(context: StudyContext, found: LabelProbe) -> Grouped | None:
     """Evaluate the label again with each group in one set."""
-    assert context.group is not None
-    assert context.groups is not None
-    split, groups = found.split, context.groups
-    plan = ProbePlan(
-        tap=context.plan.tap,
-        labels=context.plan.labels,
-        group=context.group,
-        keep_copies=context.plan.keep_copies,
-        seed=context.plan.seed,
-    )
-    train = groups[split.learned]
-    seen = int(np.isin(groups[split.test], train[train >= 0]).sum())
-    purity = (
-        _purity(found.label.strata, groups) if found.label.kind == LabelKind.MULTICLASS else None
-    )
+    group, groups = context.group, context.groups
+    if group is None or groups is None:
+        return None
+    train = groups[found.split.learned]
+    seen = int(np.isin(groups[found.split.test], train[train >= 0]).sum())
+    is_multiclass = found.label.kind == LabelKind.MULTICLASS
+    purity = _purity(found.label.strata, groups) if is_multiclass else None
+    plan = replace(context.plan, split=None, group=group)
     try:
         (again,) = probe(context.data.store, plan, device=context.data.device)
     except EvaluationError as error:
-        return Grouped(
-            group=context.group, split=None, methods=(), purity=purity, seen=seen, reason=str(error)
-        )
-    return Grouped(
-        group=context.group,
-        split=_split_facts(context, again),
-        methods=_methods(again),
-        purity=purity,
-        seen=seen,
-    )
+        return Grouped(group, None, (), purity, seen, reason=str(error))
+    return Grouped(group, _split_facts(context, again), _methods(again), purity, seen)
 
 
 def _purity(codes: Codes, groups: Codes) -> float | None:

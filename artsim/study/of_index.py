@@ -13,7 +13,7 @@ import torch
 from artsim import __version__
 from artsim.datatypes import Progress, no_progress
 from artsim.errors import EvaluationError
-from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
+from artsim.evaluation.probe import LabelProbe, ProbePlan, label_names, probe
 from artsim.labels import LabelKind, codes_of, label_columns, short_name
 from artsim.splits import picture_hashes
 from artsim.store import Store
@@ -79,29 +79,37 @@ def study(
         >>> found = study(store, StudyPlan(tap="embedding", labels=("style",), group="artist"))
         >>> found.labels[0].method("probe").value
     """
-    names = _names(store, plan)
+    base = ProbePlan(
+        tap=plan.tap,
+        labels=plan.labels,
+        split=plan.split,
+        keep_copies=plan.keep_copies,
+        seed=plan.seed,
+    )
+    names = label_names(store, base)
     given = _by_label(predictions, names)
     total = len(names) + 2
     progress(0, total, 0)
     data = read_data(store, plan.tap, device=device, seed=plan.seed)
-    context = _context(data, plan, len(names))
+    context = StudyContext(
+        data=data,
+        columns=read_columns(store),
+        hashes=picture_hashes(store, workers=plan.workers),
+        plan=base,
+        group=plan.group,
+        groups=None if plan.group is None else codes_of(store, plan.group),
+        works=max(2, min(plan.works, plan.works * _PICTURES // (_A_LABEL * len(names)))),
+    )
     progress(1, total, 0)
     labels: list[LabelStudy] = []
     classes: dict[str, Sequence[str | None]] = {}
     skipped: dict[str, str] = {}
     for done, name in enumerate(names, start=2):
-        one = ProbePlan(
-            tap=plan.tap,
-            labels=(name,),
-            split=plan.split,
-            keep_copies=plan.keep_copies,
-            seed=plan.seed,
-        )
         group = None if plan.group == name else plan.group
+        one = replace(context, plan=replace(base, labels=(name,)), group=group)
         try:
-            (found,) = probe(store, one, device=device)
-            predicted = given.get(found.label.name)
-            labels.append(study_label(replace(context, plan=one, group=group), found, predicted))
+            (found,) = probe(store, one.plan, device=device)
+            labels.append(study_label(one, found, given.get(found.label.name)))
             classes[found.label.name] = _classes(found)
         except EvaluationError as error:
             if plan.labels:
@@ -119,18 +127,6 @@ def study(
     return result
 
 
-def _names(store: Store, plan: StudyPlan) -> tuple[str, ...]:
-    if not store.rows:
-        raise EvaluationError(f"{str(store.path)!r} has no pictures; see 'artsim info'")
-    names = plan.labels or tuple(name for name in label_columns(store)[0] if name != plan.split)
-    if not names:
-        raise EvaluationError(
-            f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
-            "or name one with --label"
-        )
-    return tuple(dict.fromkeys(names))
-
-
 def _by_label(
     predictions: Sequence[ModelPredictions], names: tuple[str, ...]
 ) -> dict[str, ModelPredictions]:
@@ -140,19 +136,6 @@ def _by_label(
             f"there are predictions of {name!r}, which is not among the labels {', '.join(names)}"
         )
     return given
-
-
-def _context(data: StudyData, plan: StudyPlan, labels: int) -> StudyContext:
-    store = data.store
-    return StudyContext(
-        data=data,
-        columns=read_columns(store),
-        hashes=picture_hashes(store, workers=plan.workers),
-        plan=ProbePlan(tap=plan.tap),
-        group=plan.group,
-        groups=None if plan.group is None else codes_of(store, plan.group),
-        works=max(2, min(plan.works, plan.works * _PICTURES // (_A_LABEL * labels))),
-    )
 
 
 def _overview(

@@ -26,7 +26,6 @@ from artsim.training import METRICS, RunPlan, read_curves, read_metrics, read_pl
 
 NETWORK = "the network"  # the trained method, among its baselines
 _METHODS = {"metadata": "metadata only", "knn1": "1-NN", "knn": "kNN", "probe": "probe"}
-_TRIVIAL = {"top1": "majority", "mAP": "chance"}
 _WORKS = 48  # errors shown on a page, of all tasks
 _A_TASK = 12  # and at most of one
 
@@ -120,7 +119,7 @@ def _methods(task: Mapping[str, Any]) -> list[MethodScore]:
     base, n = task["baselines"], task[TEST]["n"]
     scores: dict[str, Estimate | None] = {
         NETWORK: _estimate(task[TEST], task[TEST]["metric"], n),
-        _TRIVIAL[task[TEST]["metric"]]: _estimate(base, "baseline", n),
+        LabelKind(task["kind"]).baseline: _estimate(base, "baseline", n),
     }
     scores |= {name: _estimate(base, key, n) for key, name in _METHODS.items()}
     scores |= {name: _estimate(task["others"], name, n) for name in task["others"]}

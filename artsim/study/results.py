@@ -21,6 +21,16 @@ class MethodScore:
     estimate: Estimate
 
 
+class Compared:
+    """Something that several methods predict."""
+
+    methods: tuple[MethodScore, ...]
+
+    def method(self, name: str) -> Estimate | None:
+        """Return the score of one method, if it has one."""
+        return next((each.estimate for each in self.methods if each.name == name), None)
+
+
 @dataclass(frozen=True, kw_only=True)
 class SplitFacts:
     """The sizes of a split, and what its sets share."""
@@ -56,8 +66,8 @@ class Retrieved:
     quantiles: tuple[float, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Grouped:
+@dataclass(frozen=True)
+class Grouped(Compared):
     """A label evaluated again on a split that keeps each group, say an artist, in one set."""
 
     group: str
@@ -67,13 +77,9 @@ class Grouped:
     seen: int  # test images of the ordinary split whose group is in its training set
     reason: str | None = None  # why there can be none
 
-    def method(self, name: str) -> Estimate | None:
-        """Return the score of one method, if it has one."""
-        return _score_of(self.methods, name)
-
 
 @dataclass(frozen=True, kw_only=True)
-class LabelStudy:
+class LabelStudy(Compared):
     """All about one label."""
 
     name: str
@@ -91,10 +97,6 @@ class LabelStudy:
     outliers: Outliers | None  # likewise
     retrieved: Retrieved | None
     grouped: Grouped | None
-
-    def method(self, name: str) -> Estimate | None:
-        """Return the score of one method, if it has one."""
-        return _score_of(self.methods, name)
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ class Study:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TaskStudy:
+class TaskStudy(Compared):
     """What a training reached on one of its tasks."""
 
     name: str
@@ -181,10 +183,6 @@ class TaskStudy:
     classes: tuple[ClassScore, ...]
     predictions: PredictionStudy | None  # of multiclass labels
 
-    def method(self, name: str) -> Estimate | None:
-        """Return the score of one method, if it has one."""
-        return _score_of(self.methods, name)
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunStudy:
@@ -199,7 +197,3 @@ class RunStudy:
     retrieved: tuple[dict[str, Any], ...]  # of recipes that compare methods of similarity search
     settings: dict[str, str]
     version: str  # of artsim
-
-
-def _score_of(methods: tuple[MethodScore, ...], name: str) -> Estimate | None:
-    return next((each.estimate for each in methods if each.name == name), None)
