@@ -422,8 +422,7 @@ def test_without_matplotlib_nothing_is_computed(path, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     printed = run("report", "--index", path, "--html", tmp_path / "r.html", code=1)
     assert printed.output == (
-        "Error: figures need matplotlib; install it with "
-        "pip install 'artsim[report]'\n"
+        "Error: figures need matplotlib; install it with pip install 'artsim[report]'\n"
     )
 
 

@@ -140,7 +140,7 @@ def lines(
 
         marker = "o" if len(at) <= _FEW else None
         for values, color, dash in zip(drawn, (_ACCENT, _INK), ("-", _DASHED), strict=False):
-            style = {"color": color, "linestyle": dash, "marker": marker, "markersize": 3}
+            style: Any = {"color": color, "linestyle": dash, "marker": marker, "markersize": 3}
             axes.plot(at, values, linewidth=1.8, **style)
         if share:
             axes.set_ylim(-0.02, 1.02)

@@ -57,11 +57,12 @@ def draw_points(
     if rest.any():
         color = _OTHER if shown else _COLORS[0]
         label = f"other or none ({rest.sum():,})" if shown else None
-        axes.scatter(*points[rest].T, s=size, color=color, linewidths=0, label=label)
+        x, y = points[rest].T
+        axes.scatter(x, y, s=size, color=color, linewidths=0, label=label)
     for name, color in zip(shown, _COLORS, strict=False):
         label = f"{name} ({counts[name]:,})".replace("$", r"\$")  # no formula
-        own = points[classes == name].T
-        axes.scatter(*own, s=size, color=color, linewidths=0, alpha=0.85, label=label)
+        x, y = points[classes == name].T
+        axes.scatter(x, y, s=size, color=color, linewidths=0, alpha=0.85, label=label)
     if shown:
         figure.legend(loc="outside right upper", title=title, frameon=False, markerscale=2)
     try:
