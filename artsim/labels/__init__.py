@@ -1,22 +1,20 @@
 """Labels of an index: columns, derived labels, numbers, and metadata as features."""
 
-from artsim.labels.columns import (
-    add_label,
-    codes_of,
-    derivation_of,
-    derived_labels,
-    remove_label,
-    values_of,
-)
 from artsim.labels.expressions import is_derivation, short_name
 from artsim.labels.features import SHAPE, Columns, Metadata, read_metadata, refuse_label
 from artsim.labels.fitness import is_id_name, why_id, why_not_label
 from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.labels.reading import (
+    add_label,
+    codes_of,
+    derivation_of,
+    derived_labels,
     label_columns,
     label_values,
     read_label,
     read_multiclass,
+    remove_label,
+    values_of,
 )
 from artsim.labels.sql import catalog_table, connect, parse_sql, quoted, reason, time_limit
 

@@ -5,11 +5,11 @@ For example::
     lithograph = medium ILIKE '%lithograph%'    classes 'lithograph' and 'not lithograph'
     century = floor(year / 100) + 1             classes '19', '20', ...
     baroque = years.begin >= 1600 and years.end < 1750
-    oil = list_contains(materials, 'oil')       of a column with several values a row
+    oil = list_contains(materials, 'oil')       a column with several values a row
 
-The SQL is DuckDB's, as in ``--where``. What rests on a missing value is missing: a work of unknown
-medium is never 'not lithograph'. Text stands in single quotes, and a column whose name is not one
-word in double quotes.
+The SQL is DuckDB's, as in ``--where``. Whatever depends on a missing value is missing: a work of
+unknown medium is never 'not lithograph'. Text is in single quotes, and a column whose name is not
+one word in double quotes.
 """
 
 from __future__ import annotations
@@ -24,15 +24,8 @@ from typing import Any
 import pyarrow as pa
 
 from artsim.errors import EvaluationError
-from artsim.labels.old_expressions import has_old_signs, to_sql
-from artsim.labels.sql import (
-    Parsed,
-    catalog_table,
-    connect,
-    parse_sql,
-    quoted,
-    time_limit,
-)
+from artsim.labels.old_expressions import has_old_signs, to_sql, unquoted
+from artsim.labels.sql import Parsed, catalog_table, connect, parse_sql, quoted, time_limit
 
 _NAME = re.compile(r"\s*(?P<name>[^\W\d]\w*|\"(?:[^\"]|\"\")+\")\s*=(?![=~])")
 _SHOWN = 150  # characters of a label in a message
@@ -40,14 +33,14 @@ _EXAMPLE = "NAME = EXPRESSION, such as century = ceil(year / 100)"
 
 
 def is_derivation(text: str) -> bool:
-    """Tell ``NAME = EXPRESSION`` from the name of a column."""
+    """Return whether this is ``NAME = EXPRESSION`` and not the name of a column."""
     return _NAME.match(text) is not None
 
 
 def short_name(text: str) -> str:
     """Return the name in ``NAME = EXPRESSION``; anything else is a name itself."""
     match = _NAME.match(text)
-    return _unquoted(match["name"]) if match else text
+    return unquoted(match["name"]) if match else text
 
 
 @dataclass(frozen=True)
@@ -56,10 +49,10 @@ class Derivation:
 
     name: str
     expression: str  # as it was written, right of the first =
-    columns: tuple[str, ...]  # that it reads, as they are written
+    columns: tuple[str, ...]  # that it reads, as they are written there
 
     def columns_of(self, known: Iterable[str]) -> list[str]:
-        """Find its columns among those of a catalog, in any case of letters.
+        """Find its columns among those of a catalog, whatever the case of letters.
 
         Raises:
             EvaluationError: At the first that is not one of ``known``, which are listed.
@@ -76,11 +69,9 @@ class Derivation:
         return list(found.values())
 
     def values(self, table: pa.Table) -> list[str | None]:
-        """Evaluate it on rows that have its columns.
+        """Return the class of each row of a table that has its columns, None where it is missing.
 
-        Returns:
-            A class a row: NAME or 'not NAME' of a condition, the number or the text otherwise;
-            None where it is missing.
+        The classes of a condition are NAME and 'not NAME', otherwise they are numbers or text.
 
         Raises:
             EvaluationError: If a column is not there, or not of a type the expression can take.
@@ -91,8 +82,7 @@ class Derivation:
         rows = catalog_table(table.select(self.columns_of(table.column_names)))
         with time_limit(connection, self._cannot):
             relation = connection.from_arrow(rows)
-            # A condition may hold no aggregate and no window: what a row is does not depend on
-            # the others.
+            # A filter refuses aggregates and windows: the value of a row depends on no other row.
             relation.filter(duckdb.SQLExpression(self.expression).isnull())
             found = relation.project(self.expression)
             (type_,) = found.types
@@ -130,7 +120,7 @@ def parse_label(text: str) -> Derivation:
     match = _NAME.match(text)
     if match is None:
         raise _fault(text, f"expected {_EXAMPLE}")
-    name, expression = _unquoted(match["name"]), text[match.end() :].strip()
+    name, expression = unquoted(match["name"]), text[match.end() :].strip()
     if not name.strip():
         raise _fault(text, "expected a name for the label")
     if has_old_signs(expression):
@@ -144,30 +134,21 @@ def parse_label(text: str) -> Derivation:
 
 
 def _refused(parsed: Parsed) -> str:
-    """Return what is wrong with an expression; nothing if it is fine."""
+    """Return why an expression cannot be a label; nothing if it can."""
     if "SUBQUERY" in parsed.classes:
         return "it reads another table; use the columns of the index alone"
     if "STAR" in parsed.classes:
         return "* is not a column; name each column"
     if not parsed.columns:
         return "it uses no column, so every row would have the same value"
-    volatile = _volatile(parsed.functions)
-    return f"{volatile}() gives another value each time" if volatile else ""
-
-
-def _volatile(functions: tuple[str, ...]) -> str | None:
-    query = (
+    volatile = (
         "SELECT function_name FROM duckdb_functions() "
         "WHERE stability = 'VOLATILE' AND function_name = ANY(?)"
     )
-    found = connect().execute(query, [list(functions)]).fetchone() if functions else None
-    return str(found[0]) if found else None
+    found = connect().execute(volatile, [list(parsed.functions)]).fetchone()
+    return f"{found[0]}() gives another value each time" if found else ""
 
 
 def _fault(text: str, why: str) -> EvaluationError:
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return EvaluationError(f"label {shown!r}: {why}")
-
-
-def _unquoted(name: str) -> str:
-    return name[1:-1].replace('""', '"') if name.startswith('"') else name

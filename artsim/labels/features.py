@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
-from artsim.labels.columns import derivation_of, derived_labels, values_of
 from artsim.labels.expressions import is_derivation
 from artsim.labels.fitness import is_id_name, why_id, why_not_label
-from artsim.labels.reading import numbers_of
+from artsim.labels.reading import derivation_of, derived_labels, numbers_of, values_of
 from artsim.store import Store
 
-SHAPE = ("width", "height", "aspect_ratio")  # known of every picture, whatever the catalog contains
+SHAPE = ("width", "height", "aspect_ratio")  # of any picture, whatever the catalog
 
 _NAMES_ROWS = ("id", "image", "content_hash", "file_mtime_ns")
 _MAX_CLASSES = 256  # of a text column, each a feature of 0 and 1
@@ -36,14 +35,11 @@ class FeatureColumn:
     classes: tuple[str, ...] = ()  # of text
 
     def features(self, values: Sequence[Any]) -> NDArray[np.float32]:
-        """Turn values into features, shape (n, M); what is missing or unheard of is 0."""
+        """Turn values into features, shape (n, M); missing values and new classes are 0."""
         if self.classes:
             place = {name: i for i, name in enumerate(self.classes)}
-            features = np.zeros((len(values), len(self.classes)), dtype=np.float32)
-            for row, value in enumerate(values):
-                if isinstance(value, str) and value in place:
-                    features[row, place[value]] = 1
-            return features
+            codes = np.array([place.get(value, -1) for value in values], dtype=np.int64)
+            return (codes[:, None] == np.arange(len(self.classes))).astype(np.float32)
         known = (value if isinstance(value, int | float) else np.nan for value in values)
         numbers = np.fromiter(known, np.float64, len(values))
         scaled = np.nan_to_num((numbers - self.mean) / self.std)  # missing is average
@@ -80,18 +76,14 @@ class Metadata:
         return np.concatenate([np.zeros((n, 0), dtype=np.float32), *blocks], axis=1)
 
     def to_json(self) -> list[dict[str, Any]]:
-        """Return it as plain values; `from_json` reads them back."""
+        """Return it as plain values for `from_json`."""
         return [asdict(column) for column in self.columns]
 
     @classmethod
     def from_json(cls, columns: Sequence[dict[str, Any]]) -> Self:
         """Read what `to_json` gave, whether or not it went through JSON."""
-        return cls(
-            tuple(
-                FeatureColumn(**{**column, "classes": tuple(column["classes"])})
-                for column in columns
-            )
-        )
+        fields = [{**column, "classes": tuple(column["classes"])} for column in columns]
+        return cls(tuple(FeatureColumn(**each) for each in fields))
 
 
 def read_metadata(store: Store, names: Sequence[str]) -> dict[str, list[Any]]:
@@ -129,21 +121,17 @@ def _read_column(store: Store, name: str) -> list[Any]:
             f"{name!r} cannot be a feature: it identifies the picture and does not describe it"
         )
     if name in SHAPE and name not in fields:
-        table = store.read(["width", "height"])
-        width, height = (numbers_of(table.column(side)) for side in ("width", "height"))
+        width, height = map(numbers_of, store.read(["width", "height"]).columns)
         ratio = np.divide(width, height, out=np.full_like(width, np.nan), where=height > 0)
-        columns = dict(zip(SHAPE, (width, height, ratio), strict=True))
-        return _none_for_nan(columns[name])
-    type_ = fields.get(name)
-    if type_ in (FieldType.NUMBER, FieldType.YEARS):
+        return _none_for_nan((width, height, ratio)[SHAPE.index(name)])
+    known = dict.fromkeys([*SHAPE, *fields, *derived_labels(store)])
+    if name not in known and not is_derivation(name):
+        raise EvaluationError(f"no column {name!r} to be a feature; choose from {', '.join(known)}")
+    if fields.get(name) in (FieldType.NUMBER, FieldType.YEARS):
         numbers = numbers_of(store.read([name]).column(name))
-        reason = why_id(name, numbers)
-        values: list[Any] = _none_for_nan(numbers)
-    elif type_ is None and name not in derived_labels(store) and not is_derivation(name):
-        known = ", ".join(dict.fromkeys([*SHAPE, *fields, *derived_labels(store)]))
-        raise EvaluationError(f"no column {name!r} to be a feature; choose from {known}")
+        reason, values = why_id(name, numbers), _none_for_nan(numbers)
     else:
-        values = list(values_of(store, name))
+        values = values_of(store, name)
         reason = why_not_label(values)
         distinct = len(set(values) - {None})
         if reason is None and is_id_name(name):
@@ -155,5 +143,5 @@ def _read_column(store: Store, name: str) -> list[Any]:
     return values
 
 
-def _none_for_nan(numbers: NDArray[np.float64]) -> list[float | None]:
+def _none_for_nan(numbers: NDArray[np.float64]) -> list[Any]:
     return [None if np.isnan(number) else float(number) for number in numbers]

@@ -9,7 +9,7 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-_STRATA = 10  # of a number, so that each part of a split has small ones and large ones
+_STRATA = 10  # tenths of the distribution of a number, so that each part of a split has all of it
 
 Codes = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -31,14 +31,13 @@ class LabelKind(StrEnum):
 
     @property
     def metric(self) -> str:
-        """The name of the score; of a number, less is better."""
+        """The name of the score; for a number, less is better."""
         return {self.MULTICLASS: "top1", self.MULTILABEL: "mAP", self.NUMBER: "MAE"}[self]
 
     @property
     def baseline(self) -> str:
-        """What is predicted without looking at a picture: see `artsim.metrics`."""
-        names = {self.MULTICLASS: "majority", self.MULTILABEL: "chance", self.NUMBER: "median"}
-        return names[self]
+        """What is predicted without a picture: see `artsim.metrics`."""
+        return {"top1": "majority", "mAP": "chance", "MAE": "median"}[self.metric]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -104,49 +103,48 @@ class Label:
 
     def take(self, rows: Rows) -> Label:
         """Return the label of these rows, in this order."""
+        if self.kind == LabelKind.MULTILABEL:
+            starts, counts = self.starts[rows], np.diff(self.starts)[rows]
+            places = np.repeat(starts - np.cumsum(counts) + counts, counts)
+            return self._with_lists(counts, self.codes[places + np.arange(len(places))])
         taken = replace(self, strata=self.strata[rows])
-        if self.kind == LabelKind.NUMBER:
-            return replace(taken, begin=self.begin[rows], end=self.end[rows])
         if self.kind == LabelKind.MULTICLASS:
             return taken
-        counts = np.diff(self.starts)[rows]
-        starts = np.append(0, np.cumsum(counts)).astype(np.int64)
-        places = np.repeat(self.starts[rows] - starts[:-1], counts) + np.arange(starts[-1])
-        return replace(taken, starts=starts, codes=self.codes[places])
+        return replace(taken, begin=self.begin[rows], end=self.end[rows])
 
     def keep(self, rows: Mask) -> Label:
         """Return the label without the values of all rows but these, shape (N,)."""
+        if self.kind == LabelKind.MULTILABEL:
+            counts = np.diff(self.starts)
+            return self._with_lists(counts * rows, self.codes[np.repeat(rows, counts)])
         kept = replace(self, strata=np.where(rows, self.strata, -1))
-        if self.kind == LabelKind.NUMBER:
-            begin, end = (np.where(rows, each, np.nan) for each in (self.begin, self.end))
-            return replace(kept, begin=begin, end=end)
         if self.kind == LabelKind.MULTICLASS:
             return kept
-        counts = np.diff(self.starts)
-        starts = np.append(0, np.cumsum(np.where(rows, counts, 0))).astype(np.int64)
-        return replace(kept, starts=starts, codes=self.codes[np.repeat(rows, counts)])
+        begin, end = (np.where(rows, each, np.nan) for each in (self.begin, self.end))
+        return replace(kept, begin=begin, end=end)
 
     def keep_classes(self, classes: Mask) -> Label:
         """Return the label with these classes only, shape (K,); those that no row has go too."""
         rows, codes = self.row_codes
-        stays = classes[codes]
-        found, codes = np.unique(codes[stays], return_inverse=True)
-        rows, names = rows[stays], tuple(self.classes[code] for code in found)
+        rows, codes = rows[classes[codes]], codes[classes[codes]]
+        found, codes = np.unique(codes, return_inverse=True)
+        kept = replace(self, classes=tuple(self.classes[code] for code in found))
         if self.kind == LabelKind.MULTILABEL:
-            kept = _ragged(self.name, np.bincount(rows, minlength=len(self)), codes, names)
-            return replace(kept, qualified=self.qualified)
+            return kept._with_lists(np.bincount(rows, minlength=len(self)), codes)
         strata = np.full_like(self.strata, -1)
         strata[rows] = codes
-        return replace(self, strata=strata, classes=names)
+        return replace(kept, strata=strata)
+
+    def _with_lists(self, counts: Codes, codes: Codes) -> Label:
+        """Return the label with other class codes, ``counts`` of them in each row."""
+        starts = np.append(0, np.cumsum(counts)).astype(np.int64)
+        first = np.full(len(counts), -1, dtype=np.int64)
+        first[counts > 0] = codes[starts[:-1][counts > 0]]
+        return replace(self, strata=first, starts=starts, codes=codes.astype(np.int64))
 
 
 def encode(values: Sequence[str | None]) -> tuple[Codes, tuple[str, ...]]:
-    """Number the distinct values.
-
-    Returns:
-        The code of each value, shape (N,), -1 for None; and the values in the order of their
-        codes, which is sorted, so that it does not depend on the order of the rows.
-    """
+    """Return the code of each value, shape (N,), -1 for None; and the values by code, sorted."""
     classes = sorted({value for value in values if value is not None})
     code = {name: i for i, name in enumerate(classes)}
     codes = (-1 if value is None else code[value] for value in values)
@@ -160,20 +158,16 @@ def multiclass(name: str, values: Sequence[str | None]) -> Label:
 
 
 def multilabel(name: str, values: Sequence[Sequence[str] | None]) -> Label:
-    """Make a label of several classes a row; None or an empty list is no value.
-
-    A split divides the rows by the first class of each.
-    """
+    """Make a label of several classes a row, split by the first; None or an empty list is none."""
     lists = [sorted(set(value or ())) for value in values]
     codes, classes = encode([each for members in lists for each in members])
-    return _ragged(name, np.array([len(each) for each in lists], dtype=np.int64), codes, classes)
+    none = np.zeros(0, dtype=np.int64)
+    label = Label(name=name, kind=LabelKind.MULTILABEL, strata=none, classes=classes)
+    return label._with_lists(np.array([len(each) for each in lists], dtype=np.int64), codes)
 
 
 def number(name: str, begin: Floats, end: Floats | None = None) -> Label:
-    """Make a label of numbers, or of intervals that include their end, shape (N,); NaN is none.
-
-    A split divides the rows by their tenth of the distribution.
-    """
+    """Make a label of numbers, or of intervals that include their end, shape (N,); NaN is none."""
     label = Label(
         name=name,
         kind=LabelKind.NUMBER,
@@ -186,17 +180,3 @@ def number(name: str, begin: Floats, end: Floats | None = None) -> Label:
         edges = np.quantile(label.numbers[known], np.linspace(0, 1, _STRATA + 1)[1:-1])
         label.strata[known] = np.searchsorted(edges, label.numbers[known])
     return label
-
-
-def _ragged(name: str, counts: Codes, codes: Codes, classes: tuple[str, ...]) -> Label:
-    starts = np.append(0, np.cumsum(counts)).astype(np.int64)
-    first = np.full(len(counts), -1, dtype=np.int64)
-    first[counts > 0] = codes[starts[:-1][counts > 0]]
-    return Label(
-        name=name,
-        kind=LabelKind.MULTILABEL,
-        strata=first,
-        classes=classes,
-        starts=starts,
-        codes=codes.astype(np.int64),
-    )

@@ -1,23 +1,107 @@
-"""Labels read from an index: a column, a derived label, or an expression."""
+"""Columns and derived labels of an index: read as text, codes or labels, added and removed."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
-from artsim.labels.columns import derived_labels, values_of
-from artsim.labels.expressions import short_name
+from artsim.labels.expressions import Derivation, is_derivation, parse_label, short_name
 from artsim.labels.fitness import why_id, why_not_label
-from artsim.labels.label import Label, LabelKind, multiclass, multilabel, number
-from artsim.store import Store
+from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
+from artsim.labels.old_expressions import to_sql
+from artsim.labels.sql import quoted
+from artsim.store import DerivedLabel, Store, lock_index
 
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
+_OWN = ("id", "image", "width", "height")  # besides the metadata, labels may be derived from these
+
+
+def values_of(store: Store, name: str) -> list[str | None]:
+    """Return a column, a derived label or ``NAME = EXPRESSION`` as text, None where it is missing.
+
+    Raises:
+        EvaluationError: If there is none, it has several values a row, or it cannot be derived.
+    """
+    fields = _types(store)
+    if name not in fields:
+        derivation = derivation_of(store, name)
+        if derivation is not None:
+            return derivation.values(store.read(derivation.columns_of((*fields, *_OWN))))
+        known = ", ".join([*fields, *derived_labels(store)])
+        raise EvaluationError(
+            f"no column {name!r}; choose from {known or 'none: there is no metadata'}"
+        )
+    if fields[name] in (FieldType.LIST, FieldType.YEARS):
+        years = fields[name] == FieldType.YEARS
+        example = f"floor({name}.begin / 100) + 1" if years else f"list_contains({name}, 'text')"
+        raise EvaluationError(
+            f"{name!r} is of type {fields[name]}, expected one value a picture; "
+            f"derive a label of it: NAME = {example}"
+        )
+    values = store.read([name]).column(name).to_pylist()
+    return [None if value is None else str(value) for value in values]
+
+
+def codes_of(store: Store, name: str) -> NDArray[np.int64]:
+    """Return `values_of` as codes, shape (N,); -1 where they are missing."""
+    return encode(values_of(store, name))[0]
+
+
+def derived_labels(store: Store) -> dict[str, str]:
+    """Return the SQL expressions of an index's derived labels by name."""
+    lists = [name for name, type_ in _types(store).items() if type_ == FieldType.LIST]
+    return {label.name: to_sql(label.expression, lists) for label in store.manifest.labels}
+
+
+def derivation_of(store: Store, name: str) -> Derivation | None:
+    """Return a derived label of an index, or the one that is written out; None if it is neither."""
+    expression = derived_labels(store).get(name)
+    if expression is not None:
+        return parse_label(f"{quoted([name])} = {expression}")
+    return parse_label(name) if is_derivation(name) else None
+
+
+def add_label(path: Path, text: str) -> tuple[Derivation, list[str | None]]:
+    """Add a derived label to an index, or replace the one of its name; return its values as well.
+
+    Raises:
+        EvaluationError: If it cannot be read or computed, or a column has its name.
+    """
+    derivation = parse_label(text)
+    with lock_index(path):
+        store = Store.open(path)
+        if derivation.name in [*_types(store), *_OWN]:
+            raise EvaluationError(
+                f"{str(path)!r} has a column {derivation.name!r} already; choose another name"
+            )
+        values = values_of(store, text)
+        others = [label for label in store.manifest.labels if label.name != derivation.name]
+        store.set_labels([*others, DerivedLabel(derivation.name, derivation.expression)])
+    return derivation, values
+
+
+def remove_label(path: Path, name: str) -> None:
+    """Remove a derived label from an index.
+
+    Raises:
+        EvaluationError: If there is none of that name.
+    """
+    with lock_index(path):
+        store = Store.open(path)
+        known = derived_labels(store)
+        if name not in known:
+            raise EvaluationError(
+                f"no derived label {name!r}; there are: {', '.join(known) or 'none'}"
+            )
+        store.set_labels([label for label in store.manifest.labels if label.name != name])
 
 
 def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
@@ -27,19 +111,16 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
         Their names, and for every other column why it cannot be one.
     """
     labels, others = [], {}
-    for column in store.manifest.fields:
-        if column.type in _NUMBERS:
-            holds = "years" if column.type == FieldType.YEARS else "numbers"
-            others[column.name] = f"it holds {holds}; name it with --label to predict them"
-            continue
-        if column.type == FieldType.LIST:
-            others[column.name] = "it has several values a picture"
-            continue
-        reason = why_not_label(values_of(store, column.name))
-        if reason is None:
-            labels.append(column.name)
+    for name, type_ in _types(store).items():
+        if type_ in _NUMBERS:
+            what = "years" if type_ == FieldType.YEARS else "numbers"
+            others[name] = f"it holds {what}; name it with --label to predict them"
+        elif type_ == FieldType.LIST:
+            others[name] = "it has several values a picture"
+        elif (reason := why_not_label(values_of(store, name))) is not None:
+            others[name] = reason
         else:
-            others[column.name] = reason
+            labels.append(name)
     for name in derived_labels(store):  # derived on purpose, so it is one however it looks
         try:
             values_of(store, name)
@@ -52,8 +133,8 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
 def read_label(store: Store, name: str) -> Label:
     """Read a column, a derived label, or ``NAME = EXPRESSION`` as a label.
 
-    A value that is qualified, in a column ``NAME_qualifier`` beside it, is no value: a copy after
-    Rembrandt is not by him. An expression such as ``maker = artist`` keeps them.
+    Values that a column ``NAME_qualifier`` qualifies are left out: a copy after Rembrandt is not by
+    him. An expression such as ``maker = artist`` keeps them.
 
     Raises:
         EvaluationError: If there is none, it has one class, or it names the pictures (an id).
@@ -69,8 +150,7 @@ def read_label(store: Store, name: str) -> Label:
         raise EvaluationError(f"{name!r} cannot be a label: {reason}; {others}")
     if type_ == FieldType.LIST:
         return replace(multilabel(name, values), qualified=qualified)
-    label = multiclass(name if type_ is not None else short_name(name), values)
-    return replace(label, qualified=qualified)
+    return replace(multiclass(name if type_ else short_name(name), values), qualified=qualified)
 
 
 def read_multiclass(store: Store, name: str) -> Label:
@@ -99,13 +179,13 @@ def label_values(store: Store, name: str) -> list[Any]:
         EvaluationError: If the index has no such column or derived label.
     """
     type_ = _types(store).get(name)
+    if type_ not in (*_NUMBERS, FieldType.LIST):
+        return values_of(store, name)
+    column = store.read([name]).column(name)
     if type_ == FieldType.LIST:
-        lists = store.read([name]).column(name).to_pylist()
-        return [_without_none(value) for value in lists]
-    if type_ in _NUMBERS:
-        numbers = numbers_of(store.read([name]).column(name))
-        return [None if np.isnan(each) else float(each) for each in numbers]
-    return values_of(store, name)
+        rows = column.to_pylist()
+        return [[each for each in row or () if each is not None] or None for row in rows]
+    return [None if np.isnan(each) else float(each) for each in numbers_of(column)]
 
 
 def numbers_of(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -116,13 +196,12 @@ def numbers_of(column: pa.ChunkedArray) -> NDArray[np.float64]:
 
 def _without_qualified(store: Store, name: str, values: list[Any]) -> tuple[list[Any], int]:
     """Return a column's values without those that are qualified, and how many these are."""
-    column = f"{name}_qualifier"
-    if column not in _types(store) or name not in _types(store):
+    columns = [name, f"{name}_qualifier"]
+    if not _types(store).keys() >= set(columns):
         return values, 0
-    aligned = store.read([name, column])
     plain, count = [], 0
-    pairs = zip(aligned.column(name).to_pylist(), aligned.column(column).to_pylist(), strict=True)
-    for value, (names, qualifiers) in zip(values, pairs, strict=True):
+    rows = zip(*(column.to_pylist() for column in store.read(columns).columns), strict=True)
+    for value, (names, qualifiers) in zip(values, rows, strict=True):
         if not isinstance(names, list):
             plain.append(None if qualifiers else value)
             count += bool(qualifiers) and value is not None
@@ -151,23 +230,12 @@ def _types(store: Store) -> dict[str, FieldType]:
     return {field.name: field.type for field in store.manifest.fields}
 
 
-def _without_none(value: list[str | None] | None) -> list[str] | None:
-    return [each for each in value or () if each is not None] or None
-
-
 def _intervals(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return where each number or year range begins and ends; of one end, that is both."""
-    values = column.to_pylist()
-    ends = [(value, value) for value in values]
+    """Return where each number or year range begins and ends: both the same if one is known."""
+    begin = end = column
     if pa.types.is_struct(column.type):
-        ends = [(None, None) if value is None else _ends(value) for value in values]
-    numbers = np.array(
-        [[np.nan if end is None else end for end in each] for each in ends], dtype=np.float64
-    ).reshape(-1, 2)
-    numbers[~np.isfinite(numbers).all(axis=1)] = np.nan
-    return numbers[:, 0], numbers[:, 1]
-
-
-def _ends(years: dict[str, int | None]) -> tuple[int | None, int | None]:
-    begin, end = years["begin"], years["end"]
-    return (end if begin is None else begin), (begin if end is None else end)
+        begin, end = (pc.struct_field(column, each) for each in ("begin", "end"))
+        begin, end = pc.coalesce(begin, end), pc.coalesce(end, begin)
+    ends = np.array([pc.cast(each, pa.float64(), safe=False).to_numpy() for each in (begin, end)])
+    ends[:, ~np.isfinite(ends).all(axis=0)] = np.nan
+    return ends[0], ends[1]

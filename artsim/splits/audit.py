@@ -60,8 +60,8 @@ def audit_splits(
 
     Args:
         store: The index.
-        names: Of splits, stored or columns.
-        group: Label whose values should be in one part: artist.
+        names: Splits that are stored, or columns.
+        group: Label whose values should each be in one part: artist.
         object_: Label with the id of the object that a picture shows.
         pictures: Whether to compare what the pictures look like.
         within: Bits that perceptual hashes of look-alikes may differ by.
@@ -72,12 +72,11 @@ def audit_splits(
         EvaluationError: If a split or label is not there, or a split has one part.
     """
     splits = [read_stored_split(store, name) for name in names]
-    table = store.read(["id", "content_hash"])
-    hashes = picture_hashes(store, workers=workers, progress=progress) if pictures else None
+    ids, files = (column.to_pylist() for column in store.read(["id", "content_hash"]).columns)
     evidence = Evidence(
-        ids=table.column("id").to_pylist(),
-        files=[value or None for value in table.column("content_hash").to_pylist()],
-        hashes=hashes,
+        ids=ids,
+        files=[value or None for value in files],
+        hashes=picture_hashes(store, workers=workers, progress=progress) if pictures else None,
         objects=None if object_ is None else values_of(store, object_),
         groups=None if group is None else values_of(store, group),
     )
@@ -85,11 +84,7 @@ def audit_splits(
 
 
 def audit_catalog(
-    catalog: Catalog,
-    names: Sequence[str],
-    *,
-    group: str | None = None,
-    object_: str | None = None,
+    catalog: Catalog, names: Sequence[str], *, group: str | None = None, object_: str | None = None
 ) -> LeakReport:
     """Look for leaks between splits of a catalog that is not embedded: by id, object and group.
 
@@ -97,13 +92,13 @@ def audit_catalog(
         EvaluationError: If a column is not there, or a split has one part.
         ReaderError: If the catalog cannot be read.
     """
-    fields = {field.name: field.type for field in catalog.fields}
+    one_value = (FieldType.TEXT, FieldType.NUMBER)
+    known = [field.name for field in catalog.fields if field.type in one_value]
     wanted = [*names, *filter(None, (group, object_))]
     for name in wanted:
-        if fields.get(name) not in (FieldType.TEXT, FieldType.NUMBER):
-            one_value = [each for each, type_ in fields.items() if type_ in ("text", "number")]
+        if name not in known:
             raise EvaluationError(
-                f"no column {name!r} of one value a picture; choose from {', '.join(one_value)}"
+                f"no column {name!r} of one value a picture; choose from {', '.join(known)}"
             )
     columns: dict[str, list[str | None]] = {name: [] for name in ("id", *wanted)}
     for batch in catalog.batches():
@@ -149,17 +144,11 @@ def _audit(splits: Sequence[StoredSplit], evidence: Evidence, within: int) -> Le
                 leaks=tuple(find_leaks(evidence, train, test, within=within)),
             )
         )
-    given = {
-        LeakKind.ID: evidence.ids,
-        LeakKind.FILE: evidence.files,
-        LeakKind.PICTURE: evidence.hashes,
-        LeakKind.OBJECT: evidence.objects,
-        LeakKind.GROUP: evidence.groups,
-    }
+    given = zip(LeakKind, vars(evidence).values(), strict=True)
     return LeakReport(
         ids=tuple(evidence.ids),
         comparisons=tuple(comparisons),
-        checked=tuple(kind for kind, values in given.items() if values is not None),
+        checked=tuple(kind for kind, values in given if values is not None),
         unhashed=sum(value is None for value in evidence.hashes or ()),
     )
 

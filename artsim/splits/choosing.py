@@ -57,24 +57,26 @@ class SplitSource:
         if stored is None:
             found = _leave_one_out(np.arange(len(self.copies.content)), "leave-one-out")
         elif stored.is_folds:
-            found = _folds(stored)
+            number = {part: place for place, part in enumerate(stored.counts)}
+            folds = np.array([-1 if part is None else number[part] for part in stored.parts])
+            how = f"split {stored.name!r}, each of {len(number)} folds tested against the others"
+            found = _leave_one_out(np.flatnonzero(folds >= 0), how, folds[:, None])
         elif stored.is_sample:
             rows = stored.rows(SAMPLE)
             how = f"sample {stored.name!r}, leave-one-out among {len(rows):,}"
             found = _leave_one_out(rows, how)
         else:
             found = parts_of(stored)
+        return self.without_copies(found)
+
+    def without_copies(self, found: Split) -> Split:
+        """Leave copies of test pictures out of training, unless they are to be kept."""
         found = replace(found, resampled=self.resampled)
         return leave_out_copies(found, self.copies, keep=self.choice.keep_copies)
 
 
 def read_source(store: Store, choice: SplitChoice, *, group: str | None = None) -> SplitSource:
-    """Read a split, groups and copies.
-
-    Args:
-        store: The index.
-        choice: The split.
-        group: Column; rows that share its value are in one part of a split that is drawn.
+    """Read a split, copies, and groups: a column whose values are in one part each, if drawn.
 
     Raises:
         EvaluationError: If a split or column is not there, or the split leaks and must not.
@@ -108,29 +110,22 @@ def split_label(source: SplitSource, label: Label) -> Split:
     Raises:
         EvaluationError: If a part has no row, a group is in two parts, or the split has folds.
     """
-    return replace(_split_label(source, label), resampled=source.resampled)
-
-
-def _split_label(source: SplitSource, label: Label) -> Split:
     choice, stored = source.choice, source.stored
-    if stored is None or stored.is_sample:
-        rows, among = label.labeled, ""
-        if stored is not None:
-            rows, among = (
-                np.intersect1d(stored.rows(SAMPLE), rows),
-                f" of the sample {stored.name!r}",
-            )
-        drawn = draw_split(rows, label, source, among)
-        return _note_rare(leave_out_copies(drawn, source.copies, keep=choice.keep_copies), label)
+    if stored is None:
+        return _with_notes(source.without_copies(draw_split(label.labeled, label, source)), label)
+    if stored.is_sample:
+        rows = np.intersect1d(stored.rows(SAMPLE), label.labeled)
+        drawn = draw_split(rows, label, source, f" of the sample {stored.name!r}")
+        return _with_notes(source.without_copies(drawn), label)
     if stored.is_folds:
         raise EvaluationError(
             f"split {stored.name!r} has folds, expected train, val and test; draw one with "
             "'artsim split --name NAME --fractions 70/10/20'"
         )
-    _refuse_shared(source.whole, source)
-    found = of_label(source.whole, label)
-    for part, rows in ((TRAIN, found.train), (TEST, found.test)):
-        if not len(rows):
+    _refuse_shared(source)
+    found = source.whole.keep(label.known)
+    for part in (TRAIN, TEST):
+        if not len(found.parts[part]):
             raise EvaluationError(
                 f"no row of {part!r} in split {stored.name!r} has a {label.name!r}; "
                 "choose another --split or --label"
@@ -140,18 +135,12 @@ def _split_label(source: SplitSource, label: Label) -> Split:
         tenth = f", chosen on a tenth of train drawn with seed {choice.seed}"
         description = found.description.removesuffix(", chosen on val") + tenth
         found = replace(found, train=train, validation=validation, description=description)
-    return _note_rare(found, label)
+    return _with_notes(found, label)
 
 
-def _leave_one_out(rows: Rows, description: str) -> Split:
-    return Split(train=rows, validation=rows[:0], test=rows, description=description)
-
-
-def _folds(stored: StoredSplit) -> Split:
-    number = {part: place for place, part in enumerate(stored.counts)}
-    folds = np.array([-1 if part is None else number[part] for part in stored.parts])
-    how = f"split {stored.name!r}, each of {len(number)} folds tested by the others"
-    return replace(_leave_one_out(np.flatnonzero(folds >= 0), how), groups=folds[:, None])
+def _leave_one_out(rows: Rows, description: str, groups: Codes | None = None) -> Split:
+    none = rows[:0]
+    return Split(train=rows, validation=none, test=rows, description=description, groups=groups)
 
 
 def parts_of(stored: StoredSplit) -> Split:
@@ -194,60 +183,48 @@ def _divide(
     return tuple(rows[part] for part in parts)
 
 
-def of_label(whole: Split, label: Label) -> Split:
-    """Keep the rows that have a label."""
-    known = label.known
-    return replace(
-        whole,
-        train=whole.train[known[whole.train]],
-        validation=whole.validation[known[whole.validation]],
-        test=whole.test[known[whole.test]],
-    )
-
-
-def _refuse_shared(whole: Split, source: SplitSource) -> None:
+def _refuse_shared(source: SplitSource) -> None:
     """Refuse a split that has one group in two parts."""
-    groups, name = source.groups, source.choice.split
+    groups = source.groups
     if groups is None:
         return
-    parts = {TRAIN: whole.train, VAL: whole.validation, TEST: whole.test}
-    for a, b in itertools.combinations(parts, 2):
-        shared = np.intersect1d(groups[parts[a]], groups[parts[b]])
+    for (a, rows), (b, others) in itertools.combinations(source.whole.parts.items(), 2):
+        shared = np.intersect1d(groups[rows], groups[others])
         shared = shared[shared >= 0]
         if len(shared):
             raise EvaluationError(
-                f"split {name!r} has {len(shared):,} values of {source.group!r} in {a} and in {b}; "
-                f"draw one that keeps them whole: 'artsim split --name NAME --group {source.group}'"
+                f"split {source.choice.split!r} has {len(shared):,} values of {source.group!r} in "
+                f"{a} and in {b}; draw one that keeps them whole: 'artsim split --name NAME "
+                f"--group {source.group}'"
             )
 
 
-def _note_rare(found: Split, label: Label) -> Split:
-    """Note the values that are left out, and classes that cannot be in train and in test."""
+def _with_notes(found: Split, label: Label) -> Split:
+    """Note the values that are left out, and classes that cannot be in both train and test."""
+    notes = list(found.notes)
     if label.qualified:
-        note = (
+        notes.append(
             f"{label.qualified:,} qualified values of {label.name} are left out "
             '(such as "after" and "workshop of")'
         )
-        found = replace(found, notes=(*found.notes, note))
-    if label.kind != LabelKind.MULTICLASS:
-        return found
-    notes = list(found.notes)
-    single = [label.classes[code] for code in np.flatnonzero(label.counts == 1)]
-    if single:
+    single = missing = np.empty(0, dtype=np.int64)
+    if label.kind == LabelKind.MULTICLASS:
+        single = np.flatnonzero(label.counts == 1)
+        missing = np.setdiff1d(label.strata[found.test], label.strata[found.learned])
+    if len(single):
         notes.append(
             "classes of one picture cannot be in both training and test: "
-            f"{len(single):,} ({_some(single)})"
+            f"{len(single):,} ({_some(label, single)})"
         )
-    strange = np.setdiff1d(label.strata[found.test], label.strata[found.learned])
-    if len(strange):
-        rows = int(np.isin(label.strata[found.test], strange).sum())
+    if len(missing):
+        rows = int(np.isin(label.strata[found.test], missing).sum())
         notes.append(
             f"{rows:,} test pictures count as wrong, as no training picture is of their class "
-            f"({_some([label.classes[code] for code in strange])})"
+            f"({_some(label, missing)})"
         )
     return replace(found, notes=tuple(notes))
 
 
-def _some(names: list[str]) -> str:
-    shown = ", ".join(map(repr, names[:_NAMED]))
-    return shown + (", ..." if len(names) > _NAMED else "")
+def _some(label: Label, codes: Codes) -> str:
+    shown = ", ".join(repr(label.classes[code]) for code in codes[:_NAMED])
+    return shown + (", ..." if len(codes) > _NAMED else "")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.images import near_pairs
+from artsim.images import groups_of, near_pairs
 from artsim.labels import encode
 from artsim.splits.hashes import known_hashes
 from artsim.splits.leaks import WITHIN, nearest_hashes
@@ -46,21 +47,14 @@ class Copies:
 
     def groups(self) -> Codes:
         """Number the groups of copies, and of copies of these, shape (N,); -1 is alone."""
-        _, first, place = np.unique(self.content, return_index=True, return_inverse=True)
-        same = first[place]
-        same[self.content < 0] = np.flatnonzero(self.content < 0)
-        group = _join(len(same), np.stack([np.arange(len(same)), same]), *self._alike())
-        counts = np.bincount(group)
-        return np.where(counts[group] > 1, group, -1)
-
-    def _alike(self) -> tuple[Codes, Codes]:
-        """Return pairs of rows that look the same, shapes (2, M) and (2, P)."""
-        rows = np.flatnonzero(self.hashed)
-        if not len(rows):
-            return np.empty((2, 0), dtype=np.int64), np.empty((2, 0), dtype=np.int64)
-        known, first, place = np.unique(self.hashes[rows], return_index=True, return_inverse=True)
-        pairs = np.array(list(near_pairs(known, WITHIN)), dtype=np.int64).reshape(-1, 2).T
-        return np.stack([rows, rows[first[place]]]), rows[first][pairs]
+        pairs, _ = _same(np.flatnonzero(self.content >= 0), self.content)
+        look_same, rows = _same(np.flatnonzero(self.hashed), self.hashes)
+        pairs += look_same
+        pairs += ((rows[a], rows[b]) for a, b in near_pairs(self.hashes[rows], WITHIN))
+        group = np.full(len(self.content), -1, dtype=np.int64)
+        for number, members in enumerate(groups_of(pairs)):
+            group[members] = number
+        return group
 
 
 def read_copies(store: Store) -> Copies:
@@ -79,7 +73,7 @@ def leave_out_copies(
 ) -> Split:
     """Leave copies of test pictures out of training and validation, and count them.
 
-    Of leave-one-out the copies are noted as groups that are no neighbors.
+    In leave-one-out, copies become groups whose members are no neighbors.
 
     Args:
         split: The rows.
@@ -92,45 +86,36 @@ def leave_out_copies(
     """
     if split.is_leave_one_out:
         return _keep_apart(split, copies.groups(), keep=keep)
-    are_copies = copies.of(split.test if of is None else of)
-    train, validation = (rows[~are_copies[rows]] for rows in (split.train, split.validation))
-    count = len(split.learned) - len(train) - len(validation)
+    without, count = split.leave_out(np.flatnonzero(copies.of(split.test if of is None else of)))
     if not count:
         return split
+    found = f"{count:,} {'copy' if count == 1 else 'copies'} of test pictures"
     if keep:
-        note = f"{_count(count)} of test pictures kept in training: the scores are too high"
+        note = f"{found} kept in training: the scores are too high"
         return replace(split, notes=(*split.notes, note))
-    if not len(train):
+    if not len(without.train):
         raise EvaluationError(
             f"{split.description}: every training picture is a copy of a test picture; choose "
             "another --split, or --keep-copies"
         )
-    note = f"{_count(count)} of test pictures left out of training"
-    return replace(
-        split,
-        train=train,
-        validation=validation,
-        notes=(*split.notes, note),
-        copies_left_out=count,
-    )
+    notes = (*split.notes, f"{found} left out of training")
+    return replace(without, notes=notes, copies_left_out=count)
 
 
 def _keep_apart(split: Split, groups: Codes, *, keep: bool) -> Split:
-    part = np.zeros(len(groups), dtype=bool)
-    part[split.test] = True
-    groups = np.where(part, groups, -1)
-    of, counts = np.unique(groups[groups >= 0], return_counts=True)
-    groups = np.where(np.isin(groups, of[counts > 1]), groups, -1)
-    count = int((groups >= 0).sum())
+    among = np.full_like(groups, -1)
+    among[split.test] = groups[split.test]
+    of, counts = np.unique(among[among >= 0], return_counts=True)
+    among[~np.isin(among, of[counts > 1])] = -1
+    count = int((among >= 0).sum())
     if not count:
         return split
     if keep:
         note = f"{count:,} pictures have copies, which are their neighbors: the scores are too high"
         return replace(split, notes=(*split.notes, note))
-    known = [] if split.groups is None else [split.groups]
     return replace(
         split,
-        groups=np.column_stack([*known, groups]),
+        groups=np.column_stack([*([] if split.groups is None else [split.groups]), among]),
         notes=(*split.notes, f"{count:,} pictures have copies, which are not their neighbors"),
         copies_left_out=count,
     )
@@ -144,16 +129,8 @@ def _copies(files: Sequence[str | None], hashes: Sequence[int | None]) -> Copies
     )
 
 
-def _join(n: int, *pairs: Codes) -> Codes:
-    """Number the connected components of n rows by pairs, each of shape (2, M)."""
-    from scipy.sparse import coo_array  # takes a while to import
-    from scipy.sparse.csgraph import connected_components
-
-    a, b = np.concatenate(pairs, axis=1)
-    graph = coo_array((np.ones(len(a), dtype=bool), (a, b)), shape=(n, n))
-    group: Codes = connected_components(graph, directed=False)[1].astype(np.int64)
-    return group
-
-
-def _count(copies: int) -> str:
-    return "1 copy" if copies == 1 else f"{copies:,} copies"
+def _same(rows: Rows, keys: NDArray[Any]) -> tuple[list[tuple[int, int]], Rows]:
+    """Pair each row with the first that has its key; return the first rows of all keys as well."""
+    _, first, place = np.unique(keys[rows], return_index=True, return_inverse=True)
+    pairs = zip(rows[first[place]].tolist(), rows.tolist(), strict=True)
+    return [(a, b) for a, b in pairs if a != b], rows[first]

@@ -1,7 +1,8 @@
 """Seeded splits of labeled rows: stratified by class, groups kept whole on request.
 
-Every function takes class codes (one a row) and gives sorted rows. Rows of code -1 have no label:
-they are split like one more class, so that one split serves several labels.
+Every function takes the class code of each row, shape (N,), and returns sorted rows. Rows of code
+-1 have no label: they are split like one more class, so that one split serves several labels.
+Groups are codes as well, shape (N,); a row of code -1 is a group of its own.
 """
 
 from __future__ import annotations
@@ -12,29 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
+from artsim.splits.parts import Rows
 
 Codes = NDArray[np.integer]
-Rows = NDArray[np.int64]
 
 
 def split(
     codes: Codes, fractions: Sequence[float], *, groups: Codes | None = None, seed: int
 ) -> tuple[Rows, ...]:
-    """Divide the rows by these fractions, in each class.
+    """Divide the rows by fractions that add up to 1, as ``(0.7, 0.1, 0.2)``, in each class.
 
     Without groups the rows of a class in each part are as many as its fraction, give or take
     less than two; a class with one row has it in the first part, where it can be trained on. With
     groups each goes as a whole to the part where the classes of its rows are most wanting. No part
     is left without a row, or a group, as long as there are as many as parts.
-
-    Args:
-        codes: Class of each row, shape (N,).
-        fractions: Of the rows, for each part; they add up to 1. ``(0.7, 0.1, 0.2)``.
-        groups: Group of each row, shape (N,); -1 is a group of its own.
-        seed: Of the draw.
-
-    Returns:
-        The rows of each part, sorted.
 
     Raises:
         EvaluationError: If the fractions do not add up to 1, or there are fewer rows or groups
@@ -48,25 +40,14 @@ def split(
     _check_enough(codes, groups, len(shares), "parts")
     rng = np.random.default_rng(seed)
     if groups is None:
-        part = _stratify(codes, shares, rng)
-    else:
-        part = _place_groups(codes, groups, shares, rng)
-    return _rows_of(part, len(shares))
+        return _rows_of(_stratify(codes, shares, rng), len(shares))
+    return _rows_of(_place_groups(codes, groups, shares, rng), len(shares))
 
 
 def k_fold(codes: Codes, k: int, *, groups: Codes | None = None, seed: int) -> tuple[Rows, ...]:
-    """Divide the rows into k folds of equal size, in each class.
+    """Divide the rows into k folds of equal size, in each class; k is at least 2.
 
     Without groups the rows of a class differ by at most one between folds, and so do the folds.
-
-    Args:
-        codes: Class of each row, shape (N,).
-        k: Folds, at least 2.
-        groups: Group of each row, shape (N,), kept whole; -1 is a group of its own.
-        seed: Of the draw.
-
-    Returns:
-        The rows of each fold, sorted.
 
     Raises:
         EvaluationError: If there are fewer rows or groups than folds.
@@ -75,26 +56,15 @@ def k_fold(codes: Codes, k: int, *, groups: Codes | None = None, seed: int) -> t
         raise EvaluationError(f"k-fold needs at least 2 folds, got {k}")
     _check_enough(codes, groups, k, "folds")
     rng = np.random.default_rng(seed)
-    if groups is None:
-        part = np.empty(len(codes), dtype=np.int64)
-        part[_by_class(codes, rng)] = np.arange(len(codes)) % k
-        part = rng.permutation(k)[part]
-    else:
-        part = _place_groups(codes, groups, np.full(k, 1 / k), rng)
-    return _rows_of(part, k)
+    if groups is not None:
+        return _rows_of(_place_groups(codes, groups, np.full(k, 1 / k), rng), k)
+    part = np.empty(len(codes), dtype=np.int64)
+    part[_by_class(codes, rng)] = np.arange(len(codes)) % k
+    return _rows_of(rng.permutation(k)[part], k)
 
 
 def sample_per_class(codes: Codes, n: int, *, seed: int) -> Rows:
-    """Draw n rows of each class at random, or all rows of a class that has fewer.
-
-    Args:
-        codes: Class of each row, shape (N,); rows of code -1 are not drawn.
-        n: Rows of each class, at least 1.
-        seed: Of the draw.
-
-    Returns:
-        Rows, sorted.
-    """
+    """Draw n rows of each class at random, at least 1: all of a small class, none of code -1."""
     if n < 1:
         raise EvaluationError(f"a sample needs at least 1 row of each class, got {n}")
     order = _by_class(codes, np.random.default_rng(seed))
@@ -112,10 +82,8 @@ def _by_class(codes: Codes, rng: np.random.Generator) -> Rows:
     return shuffled[np.argsort(class_order[number[shuffled]], kind="stable")]
 
 
-def _stratify(
-    codes: Codes, shares: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Number the part of each row by drawing systematically from the rows in order of class.
+def _stratify(codes: Codes, shares: NDArray[np.float64], rng: np.random.Generator) -> Rows:
+    """Return the part of each row, drawn systematically from the rows in the order of classes.
 
     Every stretch of the order gives each part its share, give or take one row; so does each class.
     """
@@ -138,8 +106,8 @@ def _stratify(
 
 def _place_groups(
     codes: Codes, groups: Codes, shares: NDArray[np.float64], rng: np.random.Generator
-) -> NDArray[np.int64]:
-    """Number the part of each row, a whole group at a time and the largest first.
+) -> Rows:
+    """Return the part of each row, placing whole groups, the largest first.
 
     A group goes where it most lowers the chi-square between the rows that each part has of each
     class and those it should have; the last and smallest, to the parts that still have none.
@@ -153,22 +121,20 @@ def _place_groups(
     wanting = shares[:, None] * counts  # (parts, C) rows
     place = np.empty(len(sizes), dtype=np.int64)
     empty = np.ones(len(shares), dtype=bool)
-    for left, g in zip(
-        range(len(sizes), 0, -1), np.lexsort((rng.random(len(sizes)), -sizes)), strict=True
-    ):
+    for number, g in enumerate(np.lexsort((rng.random(len(sizes)), -sizes))):
         has = slice(starts[g], starts[g + 1])
         classes, rows = pairs[1, has], amounts[has]
         change = ((rows**2 - 2 * rows * wanting[:, classes]) / counts[classes]).sum(axis=1) / shares
-        if left <= empty.sum():
+        if len(sizes) - number <= empty.sum():
             change = np.where(empty, change, np.inf)
         place[g] = change.argmin()
         empty[place[g]] = False
         wanting[place[g], classes] -= rows
-    part: NDArray[np.int64] = place[group]
+    part: Rows = place[group]
     return part
 
 
-def _rows_of(part: NDArray[np.int64], n_parts: int) -> tuple[Rows, ...]:
+def _rows_of(part: Rows, n_parts: int) -> tuple[Rows, ...]:
     return tuple(np.flatnonzero(part == i) for i in range(n_parts))
 
 

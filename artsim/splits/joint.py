@@ -14,13 +14,12 @@ from artsim.splits.choosing import (
     SplitChoice,
     SplitSource,
     draw_split,
-    of_label,
     parts_of,
     read_source,
 )
 from artsim.splits.copies import leave_out_copies
 from artsim.splits.drawing import sample_per_class
-from artsim.splits.parts import Codes, Rows, Split
+from artsim.splits.parts import TEST, TRAIN, VAL, Codes, Rows, Split
 from artsim.splits.stored import read_stored_split
 from artsim.store import Store
 
@@ -39,7 +38,7 @@ def joint_splits(
     Without a split 70/10/20 is drawn once for all labels, stratified by the first. Splits without
     a test part are tested on their validation rows. Labels whose split has no validation share a
     tenth of what they may train on. Copies of any test picture are left out of all training and
-    validation, and what any label is chosen by is left out of all training.
+    validation, and the validation pictures of any label out of all training.
 
     Args:
         store: The index.
@@ -50,8 +49,8 @@ def joint_splits(
         seed: Of the draws.
 
     Raises:
-        EvaluationError: If a label has no picture to train on or to be tested on, or is there
-            twice; if a split or column is not there.
+        EvaluationError: If a label has no picture to train or test on, or is named twice; if there
+            is no such split or column.
     """
     names = [label.name for label in labels]
     twice = next((name for name in names if names.count(name) > 1), None)
@@ -61,20 +60,17 @@ def joint_splits(
     every = np.unique(np.concatenate([label.labeled for label in labels]))
     drawn = draw_split(every, labels[0], source)
     wholes = [parts_of(read_stored_split(store, name)) if name else drawn for name in splits]
-    return _keep_apart([of_label(*each) for each in zip(wholes, labels, strict=True)], source)
+    return _keep_apart(
+        [whole.keep(label.known) for whole, label in zip(wholes, labels, strict=True)], source
+    )
 
 
 def balanced_split(
     store: Store, label: Label, *, per_class: tuple[int, int, int], first: bool = False, seed: int
 ) -> Split:
-    """Draw as many rows of each class for training, validation and test.
+    """Draw as many rows of each class for training, validation and test: ``per_class`` of each.
 
-    Args:
-        store: The index.
-        label: Of one class a picture.
-        per_class: Rows of each class in train, validation and test.
-        first: Take the first in the catalog's order, not a random sample.
-        seed: Of the draw.
+    They are drawn at random, or are the ``first`` in the catalog's order.
 
     Raises:
         EvaluationError: If a class has too few.
@@ -91,37 +87,29 @@ def balanced_split(
         rows = _first_per_class(left, n) if first else sample_per_class(left, n, seed=seed)
         left[rows] = -1
         parts.append(rows)
+    train, validation, test = parts
     how = "the first in the catalog" if first else f"drawn with seed {seed}"
     sizes = "/".join(f"{n:,}" for n in per_class)
-    found = Split(
-        train=parts[0],
-        validation=parts[1],
-        test=parts[2],
-        description=f"{sizes} of each class, {how}",
-    )
+    how = f"{sizes} of each class, {how}"
+    found = Split(train=train, validation=validation, test=test, description=how)
     return _keep_apart([found], read_source(store, SplitChoice(seed=seed)))[0]
 
 
 def _keep_apart(splits: Sequence[Split], source: SplitSource) -> tuple[Split, ...]:
     """Leave out of training what any label is tested on or chosen by, and their copies."""
+    copies, keep = source.copies, source.choice.keep_copies
     tests = np.unique(np.concatenate([each.test for each in splits]))
     kept = [_without(each, tests, "tested on") for each in splits]
-    kept = [
-        leave_out_copies(each, source.copies, of=tests, keep=source.choice.keep_copies)
-        for each in kept
-    ]
+    kept = [leave_out_copies(each, copies, of=tests, keep=keep) for each in kept]
     kept = _share_validation(kept, source.choice.seed)
     chosen = np.unique(np.concatenate([each.validation for each in kept]))
-    if not source.choice.keep_copies:
-        chosen = np.flatnonzero(source.copies.of(chosen))
+    if not keep:
+        chosen = np.flatnonzero(copies.of(chosen))
     kept = [_without(each, np.setdiff1d(chosen, each.validation), "chosen by") for each in kept]
     for each in kept:
-        for what, rows in (
-            ("train on", each.train),
-            ("choose by", each.validation),
-            ("test on", each.test),
-        ):
+        for part, rows in each.parts.items():
             if not len(rows):
+                what = {TRAIN: "train on", VAL: "choose by", TEST: "test on"}[part]
                 raise EvaluationError(
                     f"{each.description}: there is no picture to {what}; choose another split"
                 )
@@ -130,13 +118,12 @@ def _keep_apart(splits: Sequence[Split], source: SplitSource) -> tuple[Split, ..
 
 def _without(found: Split, rows: Rows, why: str) -> Split:
     """Leave rows out of training and validation, as some label is tested on or chosen by them."""
-    train, validation = (np.setdiff1d(each, rows) for each in (found.train, found.validation))
-    count = len(found.learned) - len(train) - len(validation)
+    left, count = found.leave_out(rows)
     if not count:
         return found
     pictures = "1 picture" if count == 1 else f"{count:,} pictures"
     note = f"{pictures} left out of training: a label is {why} them or their copies"
-    return replace(found, train=train, validation=validation, notes=(*found.notes, note))
+    return replace(left, notes=(*found.notes, note))
 
 
 def _share_validation(splits: Sequence[Split], seed: int) -> list[Split]:

@@ -4,7 +4,7 @@
 * ``file``: another id, the same bytes
 * ``picture``: other bytes that look the same: perceptual hashes a few bits apart
 * ``object``: another picture of the same object
-* ``group``: another picture of the same artist, or whatever else groups them
+* ``group``: another picture of the same artist, or of another group
 
 The first three exclude each other, so that their counts add up. All but ``id`` leave out rows whose
 id is in both parts.
@@ -21,9 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels import encode
+from artsim.splits.parts import Rows
 
-# Bits of 64. Of 2,273 paintings half stay within 2 bits and 9 of 10 within 4 of a copy at 60 % of
+# Bits of 64. Of 2,273 paintings half stay within 2 bits and 9 of 10 within 4 of a copy at 60% of
 # their size and JPEG quality 60, and pairs up to 6 bits apart show the same picture. Photographs of
 # single objects on plain ground are more similar: figurines of one kind begin at 2 bits.
 WITHIN = 4
@@ -31,8 +31,6 @@ WITHIN = 4
 _BITS = 64
 _BANDED = 8  # distances below which looking up bands of bits beats comparing all with all
 _BLOCK = 1 << 22  # pairs compared at a time
-
-Rows = NDArray[np.int64]
 
 
 class LeakKind(StrEnum):
@@ -47,7 +45,7 @@ class LeakKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What is known of each of N rows; None where it is not, and for what is not to be checked."""
+    """What is known of each of N rows, in the order of `LeakKind`; None is not to be checked."""
 
     ids: Sequence[str]
     files: Sequence[str | None] | None = None  # hashes of the files' bytes
@@ -67,30 +65,25 @@ class Leak:
 
 
 def find_leaks(evidence: Evidence, train: Rows, test: Rows, *, within: int = WITHIN) -> list[Leak]:
-    """Find the test rows that leak from training rows.
+    """Find the test rows that leak from training rows: by kind, then by row, each once a kind.
 
-    Args:
-        evidence: What is known of all rows.
-        train: Training rows.
-        test: Test rows.
-        within: Bits that the hashes of look-alikes may differ by, 0 to 64.
-
-    Returns:
-        At most one leak a row and kind, in the order of the kinds, then of the rows.
+    The hashes of look-alikes differ by at most ``within`` bits, 0 to 64.
 
     Raises:
         EvaluationError: If ``within`` is out of range.
     """
     if not 0 <= within <= _BITS:
         raise EvaluationError(f"hashes differ by 0 to {_BITS} bits, got a limit of {within}")
-    leaks = list(_sharing(LeakKind.ID, evidence.ids, train, test))
-    test = _without(test, leaks)
-    found = list(_sharing(LeakKind.FILE, evidence.files, train, test))
-    leaks += found
-    leaks += _looking_same(evidence.hashes, train, _without(test, found), within)
-    leaks += _sharing(LeakKind.OBJECT, evidence.objects, train, test)
-    leaks += _sharing(LeakKind.GROUP, evidence.groups, train, test)
-    return leaks
+    by_id = list(_sharing(LeakKind.ID, evidence.ids, train, test))
+    test = _without(test, by_id)
+    by_file = list(_sharing(LeakKind.FILE, evidence.files, train, test))
+    return [
+        *by_id,
+        *by_file,
+        *_looking_same(evidence.hashes, train, _without(test, by_file), within),
+        *_sharing(LeakKind.OBJECT, evidence.objects, train, test),
+        *_sharing(LeakKind.GROUP, evidence.groups, train, test),
+    ]
 
 
 def nearest_hashes(
@@ -100,11 +93,6 @@ def nearest_hashes(
 
     Two hashes at most ``within`` bits apart agree in one of ``within + 1`` bands of bits, so only
     those that do are compared.
-
-    Args:
-        bank: Shape (N,).
-        queries: Shape (Q,).
-        within: Bits.
 
     Returns:
         The place in the bank, the lowest of equals, and the distance in bits, both of shape (Q,);
@@ -129,14 +117,11 @@ def _sharing(
     """Find the test rows whose value a training row has, with the first such row."""
     if values is None:
         return
-    codes = encode(values)[0]
-    first: dict[int, int] = {}
-    for row in train:
-        first.setdefault(int(codes[row]), int(row))
-    first.pop(-1, None)  # missing values are not shared
+    first = {values[row]: int(row) for row in reversed(train)}
+    first.pop(None, None)  # missing values are not shared
     for row in test:
-        if (witness := first.get(int(codes[row]))) is not None:
-            yield Leak(kind, int(row), witness)
+        if (found := first.get(values[row])) is not None:
+            yield Leak(kind, int(row), found)
 
 
 def _looking_same(
@@ -144,10 +129,7 @@ def _looking_same(
 ) -> Iterator[Leak]:
     if hashes is None:
         return
-    train, test = (
-        np.array([row for row in rows if hashes[row] is not None], dtype=np.int64)
-        for rows in (train, test)
-    )
+    train, test = (rows[[hashes[row] is not None for row in rows]] for rows in (train, test))
     bank, queries = (
         np.array([hashes[row] for row in rows], dtype=np.uint64) for rows in (train, test)
     )
@@ -158,8 +140,7 @@ def _looking_same(
 
 
 def _without(test: Rows, leaks: Sequence[Leak]) -> Rows:
-    leaking = np.array([leak.test_row for leak in leaks], dtype=np.int64)
-    return test[~np.isin(test, leaking)]
+    return test[~np.isin(test, [leak.test_row for leak in leaks])]
 
 
 def _candidates(

@@ -38,21 +38,18 @@ class Split:
         """Refuse a row that is in two parts."""
         if self.is_leave_one_out:
             return
-        parts = {TRAIN: self.train, VAL: self.validation, TEST: self.test}
-        for one, other in itertools.combinations(parts, 2):
-            both = np.intersect1d(parts[one], parts[other])
+        for (one, rows), (other, others) in itertools.combinations(self.parts.items(), 2):
+            both = np.intersect1d(rows, others)
             if len(both):
                 raise EvaluationError(
-                    f"{self.description}: {len(both)} rows of {other} are in {one} too, the first "
+                    f"{self.description}: {len(both)} rows of {other} are also in {one}, the first "
                     f"is row {both[0]}; a row belongs to one part"
                 )
 
-    def keep(self, mask: NDArray[np.bool_]) -> Split:
-        """Keep the rows, of N, where a mask is true."""
-        train, validation, test = (
-            rows[mask[rows]] for rows in (self.train, self.validation, self.test)
-        )
-        return replace(self, train=train, validation=validation, test=test)
+    @property
+    def parts(self) -> dict[str, Rows]:
+        """The rows of each part by its name."""
+        return {TRAIN: self.train, VAL: self.validation, TEST: self.test}
 
     @property
     def learned(self) -> Rows:
@@ -63,3 +60,14 @@ class Split:
     def is_leave_one_out(self) -> bool:
         """Whether each row is tested with all others."""
         return np.array_equal(self.train, self.test)
+
+    def keep(self, mask: NDArray[np.bool_]) -> Split:
+        """Keep the rows, of N, where a mask is true."""
+        train, validation, test = (rows[mask[rows]] for rows in self.parts.values())
+        return replace(self, train=train, validation=validation, test=test)
+
+    def leave_out(self, rows: Rows) -> tuple[Split, int]:
+        """Leave rows out of training and validation; return how many of them were there."""
+        train, validation = (np.setdiff1d(each, rows) for each in (self.train, self.validation))
+        left = replace(self, train=train, validation=validation)
+        return left, len(self.learned) - len(left.learned)

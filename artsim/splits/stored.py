@@ -1,8 +1,8 @@
 """Splits that are stored with an index: which part of the split each row is in.
 
-A stored split is ``splits/NAME.parquet`` in the index folder: an id and a part a row (the column is
-called side), and how they were drawn. It goes by id, so that rows which `embed` adds, drops or
-moves never change parts; a row that was added since is in no part, and that is counted.
+A stored split is ``splits/NAME.parquet`` in the index folder: the id and the part of each row (in
+a column called side), and how they were drawn. Ids decide, so that rows which `embed` adds, drops
+or moves never change parts; rows that were added since are in no part, and are counted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 
 from artsim.errors import EvaluationError, StoreError
 from artsim.labels import codes_of, derived_labels, values_of
-from artsim.splits import drawing as splits
+from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Rows, Split
 from artsim.store import Store, lock_index, write_whole
 
@@ -77,18 +77,11 @@ class StoredSplit:
 
     def rows(self, *parts: str) -> Rows:
         """Return the rows of these parts, in order."""
-        wanted = [row for row, part in enumerate(self.parts) if part in parts]
-        return np.array(wanted, dtype=np.int64)
+        return np.flatnonzero([part in parts for part in self.parts])
 
 
 def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = False) -> StoredSplit:
-    """Divide an index's rows and store which part each is in.
-
-    Args:
-        store: The index.
-        name: Of the split and its file.
-        plan: How to divide them.
-        replace: Whether to replace a split of this name.
+    """Divide an index's rows and store which part each is in; a name is used once, or replaced.
 
     Raises:
         EvaluationError: If the name or the plan is not valid, or the rows cannot be divided so.
@@ -106,28 +99,18 @@ def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = Fals
             raise EvaluationError(
                 f"{str(store.path)!r} has a split {name!r}; choose another --name, or --replace it"
             )
-        parts = _draw(store, plan)
-        _write_split(store, name, parts, plan)
+        _write_split(store, name, _draw(store, plan), plan)
     return read_stored_split(store, name)
 
 
-def store_split(store: Store, name: str, split: Split) -> None:
+def store_split(store: Store, name: str, made: Split) -> None:
     """Store the parts of a split that was made elsewhere, and replace one of the same name.
-
-    Args:
-        store: The index.
-        name: Of the split and its file.
-        split: What to store.
 
     Raises:
         StoreError: If it cannot be written.
     """
-    parts: list[str | None] = [None] * store.rows
-    for part, rows in ((TRAIN, split.train), (VAL, split.validation), (TEST, split.test)):
-        for row in rows:
-            parts[row] = part
     with lock_index(store.path):
-        _write_split(store, name, parts, SplitPlan())
+        _write_split(store, name, made.parts, SplitPlan())
 
 
 def read_stored_split(store: Store, name: str) -> StoredSplit:
@@ -175,30 +158,23 @@ def part_of(value: str | None) -> str | None:
     return None if value is None else _PARTS.get(value.strip().lower())
 
 
-def _draw(store: Store, plan: SplitPlan) -> list[str | None]:
-    """Return the part of each row."""
+def _draw(store: Store, plan: SplitPlan) -> dict[str, Rows]:
+    """Return the rows of each part."""
     _check(plan)
-    codes = np.zeros(store.rows, dtype=np.int64)
+    codes, drawn = np.zeros(store.rows, dtype=np.int64), np.arange(store.rows)
     if plan.stratify is not None:
         codes = codes_of(store, plan.stratify)
-    groups = None if plan.group is None else codes_of(store, plan.group)
-    drawn = np.arange(store.rows)
     if plan.per_class is not None:
-        drawn = splits.sample_per_class(codes, plan.per_class, seed=plan.seed)
-    codes, groups = codes[drawn], None if groups is None else groups[drawn]
+        drawn = sample_per_class(codes, plan.per_class, seed=plan.seed)
+    codes, groups = codes[drawn], None if plan.group is None else codes_of(store, plan.group)[drawn]
     if plan.folds is not None:
-        divided = splits.k_fold(codes, plan.folds, groups=groups, seed=plan.seed)
-        names: Sequence[str] = [f"fold {number}" for number in range(1, plan.folds + 1)]
-    elif plan.fractions is not None:
-        divided = splits.split(codes, plan.fractions, groups=groups, seed=plan.seed)
+        divided = k_fold(codes, plan.folds, groups=groups, seed=plan.seed)
+        return {f"fold {number}": drawn[rows] for number, rows in enumerate(divided, 1)}
+    if plan.fractions is not None:
+        divided = split(codes, plan.fractions, groups=groups, seed=plan.seed)
         names = (TRAIN, TEST) if len(plan.fractions) == 2 else (TRAIN, VAL, TEST)
-    else:
-        divided, names = (np.arange(len(drawn)),), (SAMPLE,)
-    parts: list[str | None] = [None] * store.rows
-    for name, rows in zip(names, divided, strict=True):
-        for row in drawn[rows]:
-            parts[row] = name
-    return parts
+        return {name: drawn[rows] for name, rows in zip(names, divided, strict=True)}
+    return {SAMPLE: drawn}
 
 
 def _check(plan: SplitPlan) -> None:
@@ -215,13 +191,13 @@ def _check(plan: SplitPlan) -> None:
         raise EvaluationError("a split needs fractions, folds, or a number of rows per class")
 
 
-def _write_split(store: Store, name: str, parts: Sequence[str | None], plan: SplitPlan) -> None:
-    table = pa.table(
-        {
-            "id": store.read(["id"]).column("id"),
-            "side": pa.array(parts, pa.string()),
-        }
-    ).replace_schema_metadata({_PLAN: json.dumps(asdict(plan)).encode()})
+def _write_split(store: Store, name: str, parts: Mapping[str, Rows], plan: SplitPlan) -> None:
+    part_of_row = np.full(store.rows, None, dtype=object)
+    for part, rows in parts.items():
+        part_of_row[rows] = part
+    ids, column = store.read(["id"]).column("id"), pa.array(part_of_row, pa.string())
+    table = pa.table({"id": ids, "side": column})
+    table = table.replace_schema_metadata({_PLAN: json.dumps(asdict(plan)).encode()})
     write_whole(
         _split_file(store, name),
         lambda stream: pq.write_table(table, stream, compression="zstd"),
@@ -237,15 +213,13 @@ def _read_file(file: Path) -> tuple[dict[str, str | None], SplitPlan]:
         with pq.ParquetFile(file) as parquet:
             table = parquet.read(["id", "side"])
             plan: dict[str, Any] = json.loads(parquet.schema_arrow.metadata[_PLAN])
-        if plan["fractions"] is not None:
-            plan["fractions"] = tuple(plan["fractions"])
-        parts = table.column("side").to_pylist()
-        return dict(zip(table.column("id").to_pylist(), parts, strict=True)), SplitPlan(**plan)
+        plan["fractions"] = plan["fractions"] and tuple(plan["fractions"])
+        ids, parts = (column.to_pylist() for column in table.columns)
+        return dict(zip(ids, parts, strict=True)), SplitPlan(**plan)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         problem = str(error).splitlines()[0]
-        raise StoreError(
-            f"{str(file)!r} is damaged ({problem}); delete it and split again"
-        ) from error
+        message = f"{str(file)!r} is damaged ({problem}); delete it and split again"
+        raise StoreError(message) from error
 
 
 def _part_order(part: str) -> tuple[int, int, str]:
