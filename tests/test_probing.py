@@ -24,8 +24,8 @@ from artsim.labels import (
     multiclass,
     read_label,
     read_metadata,
-    why_id,
 )
+from artsim.labels.fitness import why_id
 from artsim.metrics.probe import fit_probe
 from artsim.metrics.shots import few_shot
 from artsim.models import Extractor

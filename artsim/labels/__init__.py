@@ -2,7 +2,7 @@
 
 from artsim.labels.expressions import is_derivation, short_name
 from artsim.labels.features import SHAPE, Columns, Metadata, read_metadata, refuse_label
-from artsim.labels.fitness import is_id_name, why_id, why_not_label
+from artsim.labels.fitness import why_not_label
 from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.labels.reading import (
     add_label,
@@ -32,7 +32,6 @@ __all__ = [
     "derived_labels",
     "encode",
     "is_derivation",
-    "is_id_name",
     "label_columns",
     "label_values",
     "multiclass",
@@ -49,6 +48,5 @@ __all__ = [
     "short_name",
     "time_limit",
     "values_of",
-    "why_id",
     "why_not_label",
 ]

@@ -39,7 +39,7 @@ class FeatureColumn:
         if self.classes:
             place = {name: i for i, name in enumerate(self.classes)}
             codes = np.array([place.get(value, -1) for value in values], dtype=np.int64)
-            return (codes[:, None] == np.arange(len(self.classes))).astype(np.float32)
+            return np.asarray(codes[:, None] == np.arange(len(self.classes)), dtype=np.float32)
         known = (value if isinstance(value, int | float) else np.nan for value in values)
         numbers = np.fromiter(known, np.float64, len(values))
         scaled = np.nan_to_num((numbers - self.mean) / self.std)  # missing is average

@@ -1,7 +1,7 @@
 """Catalog columns in DuckDB: what `--where` and the expressions of derived labels share.
 
 An expression sees the columns it is given and nothing else: no file, no network, no other table,
-and no setting that it could change. A division by zero and NaN are missing.
+and it can change no setting. Divisions by zero and NaN are missing values.
 """
 
 from __future__ import annotations
@@ -100,12 +100,7 @@ def _walk(node: Any, bound: frozenset[str]) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def time_limit(connection: Any, fault: Callable[[str], ArtsimError]) -> Iterator[None]:
-    """Stop a query that takes too long, and report what fails in one line.
-
-    Args:
-        connection: A DuckDB connection.
-        fault: Makes the error from a reason.
-    """
+    """Stop a query of a connection that takes too long; ``fault`` makes an error of a reason."""
     import duckdb
 
     timer = threading.Timer(_SECONDS, connection.interrupt)
@@ -141,11 +136,9 @@ def reason(error: Exception) -> str:
 
 def quoted(names: Sequence[str]) -> str:
     """List the names of columns as an expression writes them."""
+    plain = {name for name in names if name.isidentifier() and name.lower() not in _reserved()}
     return ", ".join(
-        name
-        if name.isidentifier() and name.lower() not in _reserved()
-        else '"' + name.replace('"', '""') + '"'
-        for name in names
+        name if name in plain else '"' + name.replace('"', '""') + '"' for name in names
     )
 
 

@@ -1,4 +1,4 @@
-"""How the painters lay on oil: in dots, dabs, stripes or swirls, tiles, facets or glazes."""
+"""How the painters apply oil: in dots, dabs, stripes or swirls, tiles, facets or glazes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFilter
 
-from artsim.sample.sketch import Array, Color, Sketch, as_image, blend, noise
+from artsim.sample.sketch import Array, Color, Sketch, as_image, blend, floats, noise
 
 
 class _Mark(NamedTuple):
@@ -43,9 +43,8 @@ def strokes(s: Sketch) -> Image.Image:
             spots = spots[_under(detail, spots) > 60]
         colors = _colors(s, s.image, spots)
         if mark.step == 0:
-            for color, (x, y) in zip(colors, spots.tolist(), strict=True):
-                half = size * 0.62
-                draw.ellipse((x - half, y - half, x + half, y + half), color)
+            for color, spot in zip(colors, spots.tolist(), strict=True):
+                draw.circle(spot, size * 0.62, color)
             continue
         bends = mark.bends if scale >= 1 else max(1, mark.bends - 2)
         lines = _paths(angles, spots, size * mark.step, bends)
@@ -83,14 +82,12 @@ def facets(s: Sketch) -> Image.Image:
     count = int(facet.max()) + 1
     shift = s.rng.normal(0, s.unit / 130, (2, count))
     tilt = s.rng.normal(0, 55 / s.unit, (2, count)).astype(np.float32)
-    level = s.rng.normal(0, 13, count).astype(np.float32)
+    level = s.rng.normal(0, 13, count).astype(np.float32)[facet]
     y = (rows + shift[0][facet]).clip(0, height - 1).astype(np.intp)
     x = (columns + shift[1][facet]).clip(0, width - 1).astype(np.intp)
-    broken = np.asarray(s.image.reduce(2), np.float32)[y, x]
-    light = level[facet]
-    light += tilt[0][facet] * (rows - height / 2) + tilt[1][facet] * (columns - width / 2)
-    base = as_image(broken + light.clip(-38, 38)[..., None]).resize(s.image.size)
-    return _brushed_over(s, base)
+    broken = floats(s.image.reduce(2))[y, x]
+    light = level + tilt[0][facet] * (rows - height / 2) + tilt[1][facet] * (columns - width / 2)
+    return _brushed_over(s, as_image(broken + light.clip(-38, 38)[..., None]).resize(s.image.size))
 
 
 def glazes(s: Sketch) -> Image.Image:
@@ -98,7 +95,7 @@ def glazes(s: Sketch) -> Image.Image:
     soft = s.image.filter(ImageFilter.GaussianBlur(s.unit / 130 * s.hand.size))
     image = Image.blend(s.image, soft, 0.7)
     cloud = noise(s.width, s.height, s.unit / 6, s.rng)[..., None]
-    return as_image(np.asarray(image, np.float32) * (1 + s.hand.stray * cloud))
+    return as_image(floats(image) * (1 + s.hand.stray * cloud))
 
 
 BRUSHES: dict[str, Callable[[Sketch], Image.Image]] = {

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import ExifTags, Image
@@ -14,11 +17,13 @@ from artsim.sample.media import MEDIA
 from artsim.sample.scenes import SCENES
 from artsim.sample.sketch import Palette, Sketch
 
+T = TypeVar("T")
+
 LONG_SIDE = (260, 460)  # pixels, shortest and longest
 SHORT_SIDE_MIN = 200  # pixels
 ASPECTS = (1.0, 1.2, 1.25, 1.33, 1.5)  # long side by short side
 
-# Cameras store pictures lying or upside down and say so: EXIF orientation by how it was turned.
+# EXIF orientation by how the picture is turned in the file, sideways or upside down:
 # https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E
 TURNED = {
     3: Image.Transpose.ROTATE_180,
@@ -68,12 +73,12 @@ TRANSLATED = {
 def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
     """Draw a museum into a new folder and return how many pictures it has.
 
-    ``objects.csv`` has a row a picture; ``medium`` holds several values as ``etching|watercolor``
+    ``objects.csv`` has a row a picture; ``medium`` can have several values, ``etching|watercolor``,
     and a few years are unknown. The same seed gives the same museum, and picture n is the same
     however many follow it.
 
     Raises:
-        StoreError: The folder has something in it, cannot be written, or a number is too small.
+        StoreError: If the folder is not empty or cannot be written, or a number is too small.
     """
     if pictures < 1:
         raise StoreError(f"a sample cannot have {pictures} pictures; ask for at least 1")
@@ -90,18 +95,17 @@ def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
             writer.writeheader()
             writer.writerows(rows)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(
-            f"cannot write a sample to {str(folder)!r}: {reason}; name another folder"
-        ) from error
+        reason = f"cannot write a sample to {str(folder)!r}: {error.strerror or error}"
+        raise StoreError(f"{reason}; name another folder") from error
     return pictures
 
 
 def _make_object(folder: Path, number: int, seed: int) -> dict[str, str]:
     """Draw picture ``number`` and return its row."""
     rng = np.random.default_rng([seed, number])
-    artist = ARTISTS[int(rng.integers(len(ARTISTS)))]
-    subject, medium = _weighted(artist.subjects, rng), _weighted(artist.media, rng)
+    artist = _pick(ARTISTS, rng)
+    subject = _pick(list(Counter(artist.subjects).elements()), rng)
+    medium = _pick(list(Counter(artist.media).elements()), rng)
     sketch = Sketch(*_size(subject, rng), _tinted(artist.palette, rng), artist.hand, rng)
     sketch.flat = medium.endswith("gouache")
     title = SCENES[subject](sketch)
@@ -125,16 +129,14 @@ def _object_id(number: int) -> str:
     return f"msw-{number:04d}"
 
 
-def _weighted(weights: dict[str, int], rng: np.random.Generator) -> str:
-    """Pick a key, as often as its weight says."""
-    names = [name for name, weight in weights.items() for _ in range(weight)]
-    return names[int(rng.integers(len(names)))]
+def _pick(options: Sequence[T], rng: np.random.Generator) -> T:
+    return options[int(rng.integers(len(options)))]
 
 
 def _size(subject: str, rng: np.random.Generator) -> tuple[int, int]:
     """Return the width and height of a sketch: twice the picture's."""
     long = int(rng.integers(LONG_SIDE[0], LONG_SIDE[1] + 1))
-    short = max(SHORT_SIDE_MIN, round(long / ASPECTS[int(rng.integers(len(ASPECTS)))]))
+    short = max(SHORT_SIDE_MIN, round(long / _pick(ASPECTS, rng)))
     upright = rng.random() < (0.85 if subject in ("portrait", "flowers") else 0.2)
     return (2 * short, 2 * long) if upright else (2 * long, 2 * short)
 
@@ -167,12 +169,12 @@ def _save(image: Image.Image, folder: Path, number: int, *, photographed_gray: b
 def _title(title: str, rng: np.random.Generator) -> str:
     translations = TRANSLATED.get(title, ())
     if translations and rng.random() < 0.3:
-        return translations[int(rng.integers(len(translations)))]
+        return _pick(translations, rng)
     if title[-1].isdigit() or title[-1] == ")":  # numbered
         return title
-    return f"{title}, {VARIANTS[int(rng.integers(len(VARIANTS)))]}"
+    return f"{title}, {_pick(VARIANTS, rng)}"
 
 
 def _credit_line(number: int, rng: np.random.Generator) -> str:
     given = int(rng.integers(GIVEN[0], GIVEN[1] + 1))
-    return f"{CREDIT_LINES[int(rng.integers(len(CREDIT_LINES)))]}, {given} ({given}.{number})"
+    return f"{_pick(CREDIT_LINES, rng)}, {given} ({given}.{number})"

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
-from artsim.sample.sketch import Color, Point, Sketch, at, blend, curve, ellipse
+from artsim.sample.sketch import Color, Point, Sketch, at, blend, curve, ellipse, mirrored
 from artsim.sample.things import (
     bird,
     boat,
@@ -39,14 +40,14 @@ def landscape(s: Sketch) -> str:
     night = s.chance(0.25)
     horizon = h * s.between(0.35, 0.6)
     _sky(s, horizon + 0.2 * h, night)
-    bands = int(s.rng.integers(2, 5))
+    bands = s.whole(2, 5)
     for band in range(bands):
         near = (band + 1) / bands
         top = horizon + (h - horizon) * (band / bands) * 0.8
         ground = blend(p.sky, blend(p.land, s.accent(), s.between(0, 0.35)), 0.35 + 0.65 * near)
         _hill(s, top, u * s.between(0.03, 0.11), blend(ground, p.deep, 0.45 if night else 0.0))
-        kind = int(s.rng.integers(3))
-        for x in sorted(s.rng.uniform(0.03, 0.97, int(s.rng.integers(0, 6))).tolist()):
+        kind = s.whole(0, 3)
+        for x in sorted(s.rng.uniform(0.03, 0.97, s.whole(0, 6)).tolist()):
             size = u * (0.06 + 0.17 * near) * s.between(0.7, 1.2)
             tree(s, (x * w, top + u * s.between(0.03, 0.1)), size, kind)
     if s.chance(0.5):
@@ -67,7 +68,7 @@ def seascape(s: Sketch) -> str:
     island = s.chance(0.4)
     if island:
         lighthouse(s, (w * s.between(0.12, 0.85), horizon), u * s.between(0.18, 0.3))
-    rows, boats = int(s.rng.integers(5, 9)), int(s.rng.integers(1, 4))
+    rows, boats = s.whole(5, 9), s.whole(1, 4)
     water = blend(blend(p.main, p.sky, s.between(0.2, 0.6)), p.deep, 0.4 if night else 0.0)
     for row in range(rows):
         near = row / rows
@@ -79,7 +80,7 @@ def seascape(s: Sketch) -> str:
             boats -= 1
             size = u * (0.14 + 0.3 * near) * s.between(0.8, 1.2)
             boat(s, (w * s.between(0.12, 0.88), top + size * 0.12), size)
-    for _ in range(int(s.rng.integers(0, 5))):
+    for _ in range(s.whole(0, 5)):
         body = (w * s.between(0.1, 0.9), horizon * s.between(0.2, 0.8))
         s.stroke(at(body, u * 0.03, (-1, 0.5), (0, 0), (1, 0.5)), p.deep, u / 90)
     if s.chance(0.3):
@@ -93,7 +94,7 @@ def town(s: Sketch) -> str:
     w, h, u, p = s.width, s.height, s.unit, s.palette
     night = s.chance(0.45)
     _sky(s, h, night)
-    rows = int(s.rng.integers(2, 4))
+    rows = s.whole(2, 4)
     for row in range(rows):
         x = -u * s.between(0.0, 0.1)
         while x < w:
@@ -102,7 +103,7 @@ def town(s: Sketch) -> str:
             gabled_house(s, (x, h * (0.62 + 0.3 * row / (rows - 1))), wide, high, night)
             x += wide * s.between(1.0, 1.06)
     _hill(s, h * 0.93, u * 0.01, blend(p.land, p.deep, 0.6 if night else 0.3), waves=3)
-    for index in range(int(s.rng.integers(0, 4))):
+    for index in range(s.whole(0, 4)):
         foot = (w * (0.15 + 0.28 * index), h * 0.96)
         tree(s, foot, u * s.between(0.16, 0.26), index % 2)
     return "The Town, Asleep" if night else "Market Street, Morning"
@@ -122,14 +123,13 @@ def portrait(s: Sketch) -> str:
         s.oval((x, y + ry * 0.25), (rx * 1.4, ry * 1.35), hair, shade="down")
     collar = (x, y + ry * 1.45)
     floor = -(h + BEYOND - collar[1]) / rx
-    side = [(0.6, 0.05), (2.0, -0.6), (2.3, floor)]
-    body = at(collar, rx, *((-right, up) for right, up in reversed(side)), *side)
-    s.area(body, s.accent(on=wall), shade="down")
+    body = mirrored([(-2.3, floor), (-2.0, -0.6), (-0.6, 0.05)])
+    s.area(at(collar, rx, *body), s.accent(on=wall), shade="down")
     throat = 0.85 * ry / rx
     neck = [(-0.4, throat), (0.4, throat), (0.45, 0), (0, -0.35), (-0.45, 0)]
     s.area(at(collar, rx, *neck), blend(skin, p.deep, 0.12))
     for button in at(collar, rx, (0, -0.8), (0, -1.25), (0, -1.7)) if s.chance(0.5) else ():
-        s.oval(button, (rx * 0.09, rx * 0.09), p.bright)
+        s.oval(button, rx * 0.09, p.bright)
     s.oval((x, y), (rx, ry), skin, shade="round", strength=0.22)
     face(s, (x, y), rx, ry, skin)
     return headgear(s, (x, y), rx, ry, hair)
@@ -142,13 +142,13 @@ def still_life(s: Sketch) -> str:
     _wall(s, wall)
     edge = h * s.between(0.55, 0.68)
     cloth = blend(s.accent(), p.pale if s.chance(0.5) else p.deep, s.between(0.2, 0.6))
-    s.area(_down_from(s, edge), cloth, shade="down")
+    _fill(s, cloth, top=edge)
     if s.chance(0.4):
         _checks(s, edge, blend(cloth, p.pale, 0.45))
-    for _ in range(int(s.rng.integers(1, 4))):
+    for _ in range(s.whole(1, 4)):
         foot = (w * s.between(0.15, 0.85), edge + u * s.between(0.0, 0.08))
         (bottle if s.chance(0.5) else jug)(s, foot, u * s.between(0.26, 0.46), s.accent(on=wall))
-    in_bowl, kind, count = s.chance(0.6), int(s.rng.integers(3)), int(s.rng.integers(3, 8))
+    in_bowl, kind, count = s.chance(0.6), s.whole(0, 3), s.whole(3, 8)
     center = (w * s.between(0.35, 0.65), edge + u * s.between(0.12, 0.18))
     size = u * s.between(0.06, 0.085)
     for index in range(count):
@@ -166,10 +166,10 @@ def flowers(s: Sketch) -> str:
     wall = blend(s.accent(), p.deep if s.chance(0.4) else p.pale, s.between(0.4, 0.75))
     _wall(s, wall)
     table = h * s.between(0.76, 0.84)
-    s.area(_down_from(s, table), blend(p.land, s.accent(), 0.4), shade="down")
+    _fill(s, blend(p.land, s.accent(), 0.4), top=table)
     x, mouth = w * s.between(0.42, 0.58), h * s.between(0.55, 0.62)
     heads: list[Point] = []
-    for _ in range(int(s.rng.integers(6, 15))):
+    for _ in range(s.whole(6, 15)):
         turn, reach = s.between(-1.25, 1.25), s.between(0.45, 1.0)
         up = math.cos(turn) * reach * h * 0.44
         heads.append((x + math.sin(turn) * reach * u * 0.36, mouth - up))
@@ -179,7 +179,7 @@ def flowers(s: Sketch) -> str:
         s.stroke([(x, mouth + u * 0.05), bend, head], green, u / 70)
         if s.chance(0.6):
             s.oval(bend, (u * 0.06, u * 0.02), green, turn=s.between(-1, 1), shade="down")
-    kind = int(s.rng.integers(3))
+    kind = s.whole(0, 3)
     for head in sorted(heads, key=lambda point: point[1]):
         flower(s, head, u * s.between(0.05, 0.085), kind)
     foot = table + u * 0.08
@@ -189,63 +189,58 @@ def flowers(s: Sketch) -> str:
 
 def animal(s: Sketch) -> str:
     """A cat, a bird or a few fish, large and pleased with themselves."""
-    return (_cat_at_home, _bird_on_branch, _fish_in_water)[int(s.rng.integers(3))](s)
+    return (_cat_at_home, _bird_on_branch, _fish_in_water)[s.whole(0, 3)](s)
 
 
 def discs(s: Sketch) -> str:
     """Circles, rings and lines floating on a field."""
     w, h, u, p = s.width, s.height, s.unit, s.palette
-    field = blend(s.accent(), p.pale, s.between(0.55, 0.85))
-    s.area(_down_from(s, -BEYOND), field, shade="down", lined=False)
-    for _ in range(int(s.rng.integers(5, 11))):
+    _fill(s, blend(s.accent(), p.pale, s.between(0.55, 0.85)))
+    for _ in range(s.whole(5, 11)):
         center = (w * s.between(0.08, 0.92), h * s.between(0.08, 0.92))
-        radius, rings = u * s.between(0.04, 0.22), int(s.rng.integers(1, 5))
+        radius, rings = u * s.between(0.04, 0.22), s.whole(1, 5)
         for ring in range(rings, 0, -1):
             color = p.deep if s.chance(0.12) else s.accent()
-            s.oval(center, (radius * ring / rings, radius * ring / rings), color)
-    for _ in range(int(s.rng.integers(2, 7))):
+            s.oval(center, radius * ring / rings, color)
+    for _ in range(s.whole(2, 7)):
         start, turn = (s.between(0, w), s.between(0, h)), s.between(0, math.tau)
-        long = u * s.between(0.2, 0.7)
-        line = at(start, long, (0, 0), (math.cos(turn), math.sin(turn)))
+        end = (math.cos(turn), math.sin(turn))
+        line = at(start, u * s.between(0.2, 0.7), (0, 0), end)
         s.stroke(line, p.deep, u * s.between(0.006, 0.016))
-    return f"Improvisation {int(s.rng.integers(1, 60))}"
+    return f"Improvisation {s.whole(1, 60)}"
 
 
 def bands(s: Sketch) -> str:
     """Broad horizontal bands of color."""
     w, h, p = s.width, s.height, s.palette
-    ground = blend(s.accent(), p.deep if s.chance(0.5) else p.pale, 0.5)
-    s.area(_down_from(s, -BEYOND), ground, shade="down", strength=0.2, lined=False)
-    count = int(s.rng.integers(2, 5))
+    _fill(s, blend(s.accent(), p.deep if s.chance(0.5) else p.pale, 0.5), strength=0.2)
+    count = s.whole(2, 5)
     top, left, gap = h * 0.06, w * s.between(0.04, 0.09), h * 0.025
     for share in s.rng.dirichlet([4.0] * count).cumsum().tolist():
-        bottom = h * (0.06 + 0.88 * share)
-        band = [(left, top), (w - left, top), (w - left, bottom - gap), (left, bottom - gap)]
+        right, bottom = w - left, h * (0.06 + 0.88 * share)
+        band = [(left, top), (right, top), (right, bottom - gap), (left, bottom - gap)]
         s.area(band, s.accent(), shade="up" if s.chance(0.5) else "down", strength=0.25)
         top = bottom
-    return f"Untitled (No. {int(s.rng.integers(2, 90))})"
+    return f"Untitled (No. {s.whole(2, 90)})"
 
 
 def grid(s: Sketch) -> str:
     """A grid of squares, triangles, discs and quarter discs."""
     w, h, u, p = s.width, s.height, s.unit, s.palette
-    cell = u / int(s.rng.integers(3, 6))
+    cell = u / s.whole(3, 6)
     columns, rows = math.ceil(w / cell), math.ceil(h / cell)
-    for y in (row * cell for row in range(rows)):
-        for x in (column * cell for column in range(columns)):
-            corners = [(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)]
-            back = s.accent() if s.chance(0.6) else blend(p.pale, p.sky, s.between(0, 0.8))
-            s.area(corners, back)
-            color, corner = p.deep if s.chance(0.25) else s.accent(), int(s.rng.integers(4))
-            kind = s.between(0, 1)
-            if kind < 0.35:
-                s.area([*corners[:corner], *corners[corner + 1 :]], color)
-            elif kind < 0.6:
-                s.oval((x + cell / 2, y + cell / 2), (cell * 0.36, cell * 0.36), color)
-            elif kind < 0.8:
-                round_ = ellipse(corners[corner], (cell, cell))
-                inside = [(min(max(a, x), x + cell), min(max(b, y), y + cell)) for a, b in round_]
-                s.area(inside, color)
+    for y, x in ((row * cell, column * cell) for row in range(rows) for column in range(columns)):
+        corners = [(x, y), (x + cell, y), (x + cell, y + cell), (x, y + cell)]
+        s.area(corners, s.accent() if s.chance(0.6) else blend(p.pale, p.sky, s.between(0, 0.8)))
+        color, corner = p.deep if s.chance(0.25) else s.accent(), s.whole(0, 4)
+        kind = s.between(0, 1)
+        if kind < 0.35:
+            s.area([*corners[:corner], *corners[corner + 1 :]], color)
+        elif kind < 0.6:
+            s.oval((x + cell / 2, y + cell / 2), cell * 0.36, color)
+        elif kind < 0.8:
+            round_ = ellipse(corners[corner], cell)
+            s.area([(min(max(a, x), x + cell), min(max(b, y), y + cell)) for a, b in round_], color)
     return f"Composition in {columns} by {rows}"
 
 
@@ -263,34 +258,35 @@ SCENES: dict[str, Callable[[Sketch], str]] = {
 }
 
 
-def _down_from(s: Sketch, top: float) -> list[Point]:
+def _fill(s: Sketch, color: Color, *, top: float = -BEYOND, **style: Any) -> None:
+    """Fill the picture from ``top`` down, a little darker below."""
     right, bottom = s.width + BEYOND, s.height + BEYOND
-    return [(-BEYOND, top), (right, top), (right, bottom), (-BEYOND, bottom)]
+    ground = [(-BEYOND, top), (right, top), (right, bottom), (-BEYOND, bottom)]
+    s.area(ground, color, shade="down", lined=top > 0, **style)
 
 
 def _sky(s: Sketch, bottom: float, night: bool) -> None:
     w, u, p = s.width, s.unit, s.palette
     color = blend(p.sky, p.deep, 0.62 if night else 0.0)
-    right = w + BEYOND
-    sky = [(-BEYOND, -BEYOND), (right, -BEYOND), (right, bottom), (-BEYOND, bottom)]
+    left, right, top = -BEYOND, w + BEYOND, -BEYOND
+    sky = [(left, top), (right, top), (right, bottom), (left, bottom)]
     s.area(sky, color, shade="up", strength=0.28, lined=False)
     center = (w * s.between(0.12, 0.88), bottom * s.between(0.15, 0.5))
-    radius = u * s.between(0.05, 0.1)
-    glow = blend(color, p.bright, 0.25)
-    s.oval(center, (radius * 1.7, radius * 1.7), glow, lined=False)
-    s.oval(center, (radius, radius), blend(p.pale, p.bright, 0.2 if night else 0.85))
+    radius, glow = u * s.between(0.05, 0.1), blend(color, p.bright, 0.25)
+    s.oval(center, radius * 1.7, glow, lined=False)
+    s.oval(center, radius, blend(p.pale, p.bright, 0.2 if night else 0.85))
     if not night:
         _clouds(s, bottom, blend(color, p.pale, 0.75))
         return
     if s.chance(0.5):  # the moon is a crescent
-        s.oval(at(center, radius, (0.5, 0.2))[0], (radius * 0.85, radius * 0.85), glow, lined=False)
-    for _ in range(int(s.rng.integers(5, 22))):
+        s.oval(at(center, radius, (0.5, 0.2))[0], radius * 0.85, glow, lined=False)
+    for _ in range(s.whole(5, 22)):
         star = (s.between(0, w), s.between(0, bottom * 0.8))
-        s.oval(star, (u / 110, u / 110), p.pale, lined=False)
+        s.oval(star, u / 110, p.pale, lined=False)
 
 
 def _clouds(s: Sketch, bottom: float, color: Color) -> None:
-    for _ in range(int(s.rng.integers(0, 4))):
+    for _ in range(s.whole(0, 4)):
         center = (s.between(0, s.width), bottom * s.between(0.1, 0.6))
         size = s.unit * s.between(0.05, 0.1)
         for puff in at(center, size, (-1.1, 0), (1.0, 0), (-0.2, 0.4)):
@@ -304,8 +300,7 @@ def _hill(s: Sketch, top: float, swing: float, color: Color, waves: float = 1.4)
         turn = math.tau * waves * step / 40
         y = top + swing * (math.sin(turn + first) + 0.4 * math.sin(2.3 * turn + second))
         points.append((s.width * step / 40, y))
-    bottom = s.height + BEYOND
-    foot = [(points[-1][0], bottom), (points[0][0], bottom)]
+    foot = [(points[place][0], s.height + BEYOND) for place in (-1, 0)]
     s.area([*points, *foot], color, shade="down", strength=0.22)
 
 
@@ -313,8 +308,7 @@ def _river(s: Sketch, horizon: float) -> None:
     w, h = s.width, s.height
     source = w * s.between(0.3, 0.7)
     left, right = [], []
-    for step in range(21):
-        near = step / 20
+    for near in (step / 20 for step in range(21)):
         x = source + w * 0.18 * math.sin(5 * near) * (0.3 + near)
         half = w * (0.008 + 0.16 * near * near)
         y = horizon + (h + BEYOND - horizon) * (0.12 + 0.88 * near)
@@ -339,12 +333,12 @@ def _great_wave(s: Sketch) -> None:
         s.stroke(curve(rib), blend(p.main, p.pale, 0.75), u / 75)
     for point in curve(crest)[::3]:
         size = u * s.between(0.02, 0.04)
-        s.oval(point, (size, size), p.pale)
+        s.oval(point, size, p.pale)
 
 
 def _wall(s: Sketch, color: Color) -> None:
     """Paint a wall, sometimes with stripes or dots."""
-    s.area(_down_from(s, -BEYOND), color, shade="down", strength=0.22, lined=False)
+    _fill(s, color, strength=0.22)
     if s.chance(0.6):
         return
     w, h = s.width, s.height
@@ -357,7 +351,7 @@ def _wall(s: Sketch, color: Color) -> None:
             continue
         for row in range(math.ceil(h / step)):
             center = (x + step / 2 * (row % 2), (row + 0.5) * step)
-            s.oval(center, (step * 0.14, step * 0.14), pattern, lined=False)
+            s.oval(center, step * 0.14, pattern, lined=False)
 
 
 def _checks(s: Sketch, edge: float, color: Color) -> None:
@@ -375,8 +369,8 @@ def _cat_at_home(s: Sketch) -> str:
     w, h, u, p = s.width, s.height, s.unit, s.palette
     wall = blend(s.accent(), p.pale, s.between(0.35, 0.75))
     _wall(s, wall)
-    floor = _down_from(s, h * s.between(0.7, 0.8))
-    s.area(floor, blend(s.accent(), p.deep, 0.25), shade="down")
+    floor = h * s.between(0.7, 0.8)
+    _fill(s, blend(s.accent(), p.deep, 0.25), top=floor)
     if s.chance(0.5):
         s.oval((w / 2, h * 0.88), (w * 0.42, h * 0.08), blend(p.warm, p.pale, 0.2))
     cat(s, (w * s.between(0.42, 0.58), h * 0.86), u * s.between(0.62, 0.8), wall)
@@ -386,16 +380,11 @@ def _cat_at_home(s: Sketch) -> str:
 def _bird_on_branch(s: Sketch) -> str:
     w, h, u, p = s.width, s.height, s.unit, s.palette
     _sky(s, h + BEYOND, s.chance(0.2))
-    size = u * s.between(0.55, 0.72)
-    center = (w * 0.5, h * s.between(0.5, 0.56))
+    size, center = u * s.between(0.55, 0.72), (w * 0.5, h * s.between(0.5, 0.56))
     y = center[1] + size * 0.4
-    branch = [
-        (-BEYOND, y),
-        (w * 0.4, y),
-        (w * 0.6, y),
-        (w + BEYOND, y - size * s.between(-0.1, 0.2)),
-    ]
-    s.stroke(curve(branch), blend(p.warm, p.deep, 0.6), u / 26)
+    end = (w + BEYOND, y - size * s.between(-0.1, 0.2))
+    branch = curve([(-BEYOND, y), (w * 0.4, y), (w * 0.6, y), end])
+    s.stroke(branch, blend(p.warm, p.deep, 0.6), u / 26)
     for leaf in range(7):
         tip = (w * (0.06 + leaf * 0.15), y + size * s.between(-0.1, 0.1))
         s.oval(tip, (u * 0.055, u * 0.022), p.land, turn=s.between(-1.2, 1.2))
@@ -405,18 +394,17 @@ def _bird_on_branch(s: Sketch) -> str:
 
 def _fish_in_water(s: Sketch) -> str:
     w, h, u, p = s.width, s.height, s.unit, s.palette
-    water = blend(p.main, p.sky, s.between(0.3, 0.7))
-    s.area(_down_from(s, -BEYOND), water, shade="down", lined=False)
-    for weed in range(int(s.rng.integers(2, 6))):
-        steps = range(int(s.rng.integers(5, 14)))
+    _fill(s, blend(p.main, p.sky, s.between(0.3, 0.7)))
+    for weed in range(s.whole(2, 6)):
+        steps = range(s.whole(5, 14))
         x = w * (0.1 + 0.18 * weed)
         stem = [(x + u * 0.03 * math.sin(step), h * (1.02 - 0.04 * step)) for step in steps]
         s.stroke(stem, p.land, u / 45)
-    count = int(s.rng.integers(1, 4))
+    count = s.whole(1, 4)
     for index in range(count):
         size = u * (0.42, 0.3, 0.22)[count - 1] * s.between(0.85, 1.1)
         fish(s, (w * s.between(0.4, 0.6), h * (index + 0.5) / count), size)
-    for _ in range(int(s.rng.integers(3, 9))):
+    for _ in range(s.whole(3, 9)):
         radius = u * s.between(0.008, 0.022)
-        s.oval((w * s.between(0.1, 0.9), h * s.between(0.05, 0.7)), (radius, radius), p.pale)
+        s.oval((w * s.between(0.1, 0.9), h * s.between(0.05, 0.7)), radius, p.pale)
     return ("Fish, Alone", "Two Fish, not Speaking", "Three Fishes")[count - 1]

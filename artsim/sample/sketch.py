@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageColor, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageOps
 
 Array = npt.NDArray[np.float32]
 Color = tuple[int, int, int]
@@ -33,12 +33,7 @@ class Palette(NamedTuple):
     @classmethod
     def of(cls, colors: str) -> Palette:
         """Read seven hex colors, as ``f4efe1 9cc4d9 ...``."""
-        return cls(*(_rgb("#" + color) for color in colors.split()))
-
-
-def _rgb(color: str) -> Color:
-    red, green, blue = ImageColor.getrgb(color)[:3]
-    return red, green, blue
+        return cls(*((r, g, b) for r, g, b in map(bytes.fromhex, colors.split())))
 
 
 def as_image(values: npt.NDArray[Any]) -> Image.Image:
@@ -52,11 +47,16 @@ def blend(one: Color, other: Color, share: float) -> Color:
     return red, green, blue
 
 
+def floats(image: Image.Image) -> Array:
+    """Turn a picture into values of 0-255, shape (H, W) or (H, W, 3)."""
+    return np.asarray(image, np.float32)
+
+
 def noise(width: int, height: int, period: float, rng: np.random.Generator) -> Array:
     """Draw smooth noise, shape (height, width), -1 to 1, with hills ``period`` pixels wide."""
     coarse = rng.uniform(0, 255, (2 + round(height / period), 2 + round(width / period)))
     image = Image.fromarray(coarse.astype(np.float32))
-    smooth = np.asarray(image.resize((width, height), Image.Resampling.BICUBIC), np.float32)
+    smooth = floats(image.resize((width, height), Image.Resampling.BICUBIC))
     return smooth / np.float32(127.5) - np.float32(1)
 
 
@@ -65,7 +65,7 @@ class Hand:
     """The habits of an artist that show in every medium."""
 
     mark: str = "dab"  # of the brush: dot, dab, stripe, swirl, tile, facet, glaze
-    size: float = 1.0  # of the marks, beside the others'
+    size: float = 1.0  # of the marks, compared with other artists'
     stray: float = 0.15  # how far the colors of the marks stray, 0-1
     angle: float = 0.6  # of the marks, radians
     needle: str = "cross"  # of the etcher: parallel, cross, curve, dot
@@ -94,18 +94,25 @@ class Sketch:
         """Draw a number."""
         return float(self.rng.uniform(low, high))
 
+    def whole(self, low: int, high: int) -> int:
+        """Draw a whole number, at least low and below high."""
+        return int(self.rng.integers(low, high))
+
     def chance(self, probability: float) -> bool:
         """Toss a coin."""
         return bool(self.rng.random() < probability)
+
+    def side(self) -> int:
+        """Choose left, -1, or right, 1."""
+        return -1 if self.chance(0.5) else 1
 
     def accent(self, *, on: Color | None = None) -> Color:
         """Pick one of the colors that things have; ``on`` a ground, one that stands out."""
         palette = self.palette
         colors = [palette.main, palette.warm, palette.bright, palette.land]
         if on is not None:
-            colors.sort(key=lambda color: -math.dist(color, on))
-            colors = colors[:2]
-        return colors[int(self.rng.integers(len(colors)))]
+            colors = sorted(colors, key=lambda color: -math.dist(color, on))[:2]
+        return colors[self.whole(0, len(colors))]
 
     def area(
         self,
@@ -125,28 +132,17 @@ class Sketch:
         ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in hand], fill=255)
         # The cover would otherwise hide outlines of what lies behind.
         self.outline.paste(0, (left, top), mask)
-        if shade == "flat" or self.flat:
-            self.image.paste(color, (left, top, left + size[0], top + size[1]), mask)
-        else:
-            fill = self._shaded(color, size, shade, strength)
-            self.image.paste(fill, (left, top), mask)
+        flat = shade == "flat" or self.flat
+        fill = color if flat else self._shaded(color, size, shade, strength)
+        self.image.paste(fill, (left, top, left + size[0], top + size[1]), mask)
         if lined:
             self._outline.line([*hand, hand[0], hand[1]], 255, self.pen, joint="curve")
 
     def oval(
-        self,
-        center: Point,
-        radii: Point,
-        color: Color,
-        *,
-        turn: float = 0.0,
-        shade: str = "flat",
-        strength: float = 0.3,
-        lined: bool = True,
+        self, center: Point, radii: Point | float, color: Color, *, turn: float = 0.0, **style: Any
     ) -> None:
-        """Fill an ellipse, turned by ``turn`` radians."""
-        points = ellipse(center, radii, turn)
-        self.area(points, color, shade=shade, strength=strength, lined=lined)
+        """Fill a circle, or an ellipse turned by ``turn`` radians, in a style of `area`."""
+        self.area(ellipse(center, radii, turn), color, **style)
 
     def stroke(
         self, points: Sequence[Point], color: Color, width: float, *, lined: bool = True
@@ -179,30 +175,36 @@ class Sketch:
         return ImageOps.colorize(ramp, *((light, dark) if shade == "down" else (dark, light)))
 
 
-def at(origin: Point, size: float, *steps: Point) -> list[Point]:
-    """List points given in ``size`` from an origin, to the right and up."""
+def at(origin: Point, size: float, *steps: Point, side: int = 1) -> list[Point]:
+    """List points given in ``size`` from an origin, to a side (1 is right, -1 left) and up."""
     x, y = origin
-    return [(x + size * right, y - size * up) for right, up in steps]
+    return [(x + side * size * aside, y - size * up) for aside, up in steps]
 
 
-def ellipse(center: Point, radii: Point, turn: float = 0.0) -> list[Point]:
-    """List points around an ellipse."""
-    count = max(14, min(60, round(sum(radii) / 3)))
+def mirrored(points: Sequence[Point]) -> list[Point]:
+    """Go along the right side of a thing and back along its left."""
+    return [*points, *((-x, up) for x, up in reversed(points))]
+
+
+def ellipse(center: Point, radii: Point | float, turn: float = 0.0) -> list[Point]:
+    """List points around an ellipse, or a circle of one radius."""
+    across, down = radii if isinstance(radii, tuple) else (radii, radii)
+    count = max(14, min(60, round((across + down) / 3)))
     cos, sin = math.cos(turn), math.sin(turn)
     points = []
-    for step in range(count):
-        angle = math.tau * step / count
-        x, y = radii[0] * math.cos(angle), radii[1] * math.sin(angle)
+    for angle in (math.tau * step / count for step in range(count)):
+        x, y = across * math.cos(angle), down * math.sin(angle)
         points.append((center[0] + x * cos - y * sin, center[1] + x * sin + y * cos))
     return points
 
 
 def curve(points: Sequence[Point]) -> list[Point]:
-    """Round the corners of a line by cutting them three times (Chaikin's way)."""
+    """Round the corners of a line by cutting them three times (Chaikin's algorithm)."""
     for _ in range(3):
-        softer = [points[0]]
-        for (x, y), (x2, y2) in pairwise(points):
-            softer.append((x * 0.75 + x2 * 0.25, y * 0.75 + y2 * 0.25))
-            softer.append((x * 0.25 + x2 * 0.75, y * 0.25 + y2 * 0.75))
-        points = [*softer, points[-1]]
+        softer = [
+            (x * (1 - share) + x2 * share, y * (1 - share) + y2 * share)
+            for (x, y), (x2, y2) in pairwise(points)
+            for share in (0.25, 0.75)
+        ]
+        points = [points[0], *softer, points[-1]]
     return list(points)

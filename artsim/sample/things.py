@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
-from artsim.sample.sketch import Color, Point, Sketch, at, blend, curve, ellipse
+from artsim.sample.sketch import Color, Point, Sketch, at, blend, curve, ellipse, mirrored
 
 # Sizes are in pixels; a thing stands on its ``foot`` or lies around its ``center``.
 
@@ -18,14 +19,12 @@ def tree(s: Sketch, foot: Point, size: float, kind: int) -> None:
     if kind == 0:
         s.oval(at(foot, size, (0, 0.95))[0], (size * 0.2, size * 0.7), leaves, shade="round")
     elif kind == 1:
-        low, high = at(foot, size, (-0.2, 0.8), (0.12, 1.0))
-        s.oval(low, (size * 0.32, size * 0.3), leaves, shade="round")
-        s.oval(high, (size * 0.38, size * 0.36), leaves, shade="round")
+        for half, crown in zip((0.32, 0.38), at(foot, size, (-0.2, 0.8), (0.12, 1.0)), strict=True):
+            s.oval(crown, (size * half, size * (half - 0.02)), leaves, shade="round")
     else:
         for step in (0.25, 0.6, 0.95):
-            half = 0.42 - 0.25 * step
-            tier = at(foot, size, (-half, step), (0, step + 0.6), (half, step))
-            s.area(tier, leaves, shade="down")
+            left, right = (-0.42 + 0.25 * step, step), (0.42 - 0.25 * step, step)
+            s.area(at(foot, size, left, (0, step + 0.6), right), leaves, shade="down")
 
 
 def house(s: Sketch, foot: Point, size: float) -> None:
@@ -42,24 +41,19 @@ def house(s: Sketch, foot: Point, size: float) -> None:
 
 def gabled_house(s: Sketch, foot: Point, wide: float, high: float, night: bool) -> None:
     """Build a narrow town house down to the foot of the picture, its windows lit at random."""
-    p = s.palette
-    x, y = foot
-    color = blend(s.accent(), p.pale, s.between(0, 0.35))
-    color = blend(color, p.deep, 0.45 if night else 0.0)
+    (x, y), p = foot, s.palette
+    color = blend(blend(s.accent(), p.pale, s.between(0, 0.35)), p.deep, 0.45 if night else 0.0)
     s.area(_box((x, s.height + 9), 1, 0, wide, 0, s.height + 9 - y + high), color, shade="down")
     roof = blend(p.warm if s.chance(0.6) else p.deep, p.deep, s.between(0.1, 0.6))
-    peak = high / wide + s.between(0.35, 0.75)
-    eaves = high / wide
+    eaves, peak = high / wide, high / wide + s.between(0.35, 0.75)
     s.area(at(foot, wide, (-0.05, eaves), (0.5, peak), (1.05, eaves)), roof, shade="down")
-    columns, pane = (2 if wide < s.unit * 0.2 else 3), wide / 6
-    dark = blend(p.deep, p.sky, 0.25)
+    columns, pane, dark = (2 if wide < s.unit * 0.2 else 3), wide / 6, blend(p.deep, p.sky, 0.25)
     for column in range(columns):
         left = wide * (column + 0.5) / columns - pane / 2
         for level in range(int(high // (pane * 2.4)) + 1):
             top = high - pane * (0.6 + 2.4 * level)
-            lit = s.chance(0.55 if night else 0.15)
             window = _box(foot, 1, left, left + pane, top - pane * 1.2, top)
-            s.area(window, p.bright if lit else dark)
+            s.area(window, p.bright if s.chance(0.55 if night else 0.15) else dark)
 
 
 def lighthouse(s: Sketch, foot: Point, size: float) -> None:
@@ -67,11 +61,10 @@ def lighthouse(s: Sketch, foot: Point, size: float) -> None:
     p = s.palette
     s.oval(foot, (size * 0.9, size * 0.28), blend(p.land, p.deep, 0.3), shade="down")
     for step in range(5):
-        low, high = 0.15 - 0.015 * step, 0.135 - 0.015 * step
-        up = 0.1 + 0.2 * step
+        low, high, up = 0.15 - 0.015 * step, 0.135 - 0.015 * step, 0.1 + 0.2 * step
         ring = at(foot, size, (-low, up), (low, up), (high, up + 0.2), (-high, up + 0.2))
         s.area(ring, p.warm if step % 2 else p.pale)
-    s.oval(at(foot, size, (0, 1.15))[0], (size * 0.1, size * 0.1), p.bright)
+    s.oval(at(foot, size, (0, 1.15))[0], size * 0.1, p.bright)
 
 
 def boat(s: Sketch, foot: Point, size: float) -> None:
@@ -91,26 +84,23 @@ def bottle(s: Sketch, foot: Point, size: float, color: Color) -> None:
     """Stand a bottle with a label."""
     half, neck = 0.17, 0.055
     side = [(half, 0.0), (half, 0.5), (half * 0.9, 0.58), (neck, 0.7), (neck, 1.0)]
-    outline = at(foot, size, *side, *((-x, up) for x, up in reversed(side)))
-    s.area(outline, blend(color, s.palette.deep, 0.35), shade="down")
+    glass = blend(color, s.palette.deep, 0.35)
+    s.area(at(foot, size, *mirrored(side)), glass, shade="down")
     s.area(_box(foot, size, -0.13, 0.13, 0.15, 0.4), s.palette.pale)
-    glint = at(foot, size, (-0.1, 0.45), (-0.1, 0.53))
-    s.stroke(glint, s.palette.pale, size / 40, lined=False)
+    s.stroke(at(foot, size, (-0.1, 0.45), (-0.1, 0.53)), s.palette.pale, size / 40, lined=False)
 
 
 def jug(s: Sketch, foot: Point, size: float, color: Color) -> None:
     """Stand a jug, plain or with two painted rings."""
     belly = s.between(0.26, 0.38)
-    side = [
-        (belly * (0.55 + 0.45 * math.sin(math.pi * (0.1 + 0.75 * step / 12))), step / 12)
-        for step in range(13)
-    ]
-    s.area(at(foot, size, *side, *((-x, up) for x, up in reversed(side))), color, shade="round")
+    turns = [math.pi * (0.1 + 0.75 * step / 12) for step in range(13)]
+    side = [(belly * (0.55 + 0.45 * math.sin(turn)), step / 12) for step, turn in enumerate(turns)]
+    s.area(at(foot, size, *mirrored(side)), color, shade="round")
     for up in (0.35, 0.45) if s.chance(0.5) else ():
         ring = at(foot, size, (-belly * 0.93, up), (0, up - 0.03), (belly * 0.93, up))
         s.stroke(ring, s.palette.deep, size / 30)
-    mouth = at(foot, size, (0, 1))[0]
-    s.oval(mouth, (size * belly * 0.75, size * 0.045), blend(color, s.palette.deep, 0.6))
+    mouth, inside = at(foot, size, (0, 1))[0], blend(color, s.palette.deep, 0.6)
+    s.oval(mouth, (size * belly * 0.75, size * 0.045), inside)
 
 
 def bowl(s: Sketch, center: Point, half: float, color: Color) -> None:
@@ -125,14 +115,13 @@ def fruit(s: Sketch, center: Point, size: float, kind: int) -> None:
     """Lay a pear (0), a plum (1) or a lemon (2)."""
     p = s.palette
     if kind == 0:
-        color = blend(p.bright, p.land, s.between(0.1, 0.6))
-        top = at(center, size, (0, 0.8))[0]
+        color, top = blend(p.bright, p.land, s.between(0.1, 0.6)), at(center, size, (0, 0.8))[0]
         s.oval(top, (size * 0.55, size * 0.8), color, turn=s.between(-0.3, 0.3))
         s.oval(center, (size, size * 0.9), color, shade="round")
         s.stroke(at(center, size, (0, 1.4), (0.2, 1.9)), p.deep, size * 0.15)
     elif kind == 1:
         color = blend(p.warm, p.main, s.between(0, 0.5))
-        s.oval(center, (size, size), color, shade="round", strength=0.45)
+        s.oval(center, size, color, shade="round", strength=0.45)
         s.stroke(at(center, size, (0, 0.8), (0.2, 1.3)), p.deep, size * 0.15)
     else:
         turn = s.between(-0.6, 0.6)
@@ -149,8 +138,7 @@ def flower(s: Sketch, center: Point, size: float, kind: int) -> None:
         turn = start + math.tau * petal / petals
         tip = at(center, size, (0.7 * math.cos(turn), -0.7 * math.sin(turn)))[0]
         s.oval(tip, (size * 0.65, size * width), color, turn=turn)
-    eye = (p.bright, p.deep, p.warm)[kind]
-    s.oval(center, (size * 0.36, size * 0.36), eye, shade="round")
+    s.oval(center, size * 0.36, (p.bright, p.deep, p.warm)[kind], shade="round")
 
 
 def face(s: Sketch, center: Point, rx: float, ry: float, skin: Color) -> None:
@@ -165,7 +153,7 @@ def face(s: Sketch, center: Point, rx: float, ry: float, skin: Color) -> None:
         s.oval((eye[0] + gaze, eye[1]), (rx * 0.09, rx * 0.11), p.deep)
         up = ry / rx * s.between(0.2, 0.25)
         s.stroke(at(eye, rx, (-0.22, up), (0, up + 0.07), (0.22, up)), p.deep, rx * 0.08)
-    side = -1 if s.chance(0.5) else 1
+    side = s.side()
     nose = [(x, y - ry * 0.05), (x + side * rx * 0.16, y + ry * 0.28), (x, y + ry * 0.31)]
     s.stroke(nose, blend(skin, p.deep, 0.45), rx * 0.07)
     smile, mouth = s.between(-0.02, 0.14), (x, y + ry * 0.54)
@@ -177,10 +165,10 @@ def headgear(s: Sketch, center: Point, rx: float, ry: float, hair: Color) -> str
     """Dress a head with hair and a hat, a beret, a crown or nothing more; return the title."""
     (x, y), p = center, s.palette
     skull = ellipse((x, y - ry * 0.1), (rx * 1.12, ry * 1.05))
-    crown = sorted(point for point in skull if point[1] < y - ry * 0.3)
+    top = sorted(point for point in skull if point[1] < y - ry * 0.3)
     parting = [(x + rx * 0.5, y - ry * 0.42), (x - rx * s.between(0.0, 0.4), y - ry * 0.55)]
-    s.area([*crown, *parting], hair, shade="down")
-    color, kind, up = s.accent(), int(s.rng.integers(4)), ry / rx
+    s.area([*top, *parting], hair, shade="down")
+    color, kind, up = s.accent(), s.whole(0, 4), ry / rx
     if kind == 0:
         s.oval((x, y - ry * 0.62), (rx * 1.7, ry * 0.2), color, shade="down")
         top = [(-1, 0.65 * up), (-0.8, 1.4 * up), (0.8, 1.4 * up), (1, 0.65 * up)]
@@ -192,8 +180,8 @@ def headgear(s: Sketch, center: Point, rx: float, ry: float, hair: Color) -> str
         return "Self-portrait, Aged Nine and a Half"
     if kind == 2:
         teeth = [(step / 4 - 1, up * (1.45 if step % 2 else 1.05)) for step in range(9)]
-        band = at(center, rx, (-1, 0.66 * up), *teeth, (1, 0.66 * up))
-        s.area(band, p.bright, shade="down")
+        crown = at(center, rx, (-1, 0.66 * up), *teeth, (1, 0.66 * up))
+        s.area(crown, p.bright, shade="down")
         return "The Queen of Puddings"
     return "Portrait of a Person Thinking"
 
@@ -202,9 +190,9 @@ def cat(s: Sketch, foot: Point, size: float, wall: Color) -> None:
     """Seat a cat before a wall, facing us."""
     p = s.palette
     fur = blend(s.accent(on=wall), p.deep if s.chance(0.5) else p.pale, s.between(0.1, 0.4))
-    side = -1 if s.chance(0.5) else 1
-    tail = [(side * 0.2, 0.06), (side * 0.5, 0.05), (side * 0.52, 0.35), (side * 0.36, 0.5)]
-    s.stroke(curve(at(foot, size, *tail)), fur, size * 0.09)
+    side = s.side()
+    tail = at(foot, size, (0.2, 0.06), (0.5, 0.05), (0.52, 0.35), (0.36, 0.5), side=side)
+    s.stroke(curve(tail), fur, size * 0.09)
     body, head = at(foot, size, (0, 0.3), (-side * 0.04, 0.72))
     s.oval(body, (size * 0.27, size * 0.34), fur, shade="round")
     for ear in (-1, 1):
@@ -215,13 +203,11 @@ def cat(s: Sketch, foot: Point, size: float, wall: Color) -> None:
         flank = 0.05 + stripe * 1.3
         s.stroke(at(body, size, (-0.24, flank), (-0.1, flank - 0.02)), p.deep, size / 35)
     for eye in (-1, 1):
-        center = at(head, size, (eye * 0.09, 0))[0]
+        center, paw = at(head, size, (eye * 0.09, 0))[0], at(foot, size, (eye * 0.11, 0.02))[0]
         s.oval(center, (size * 0.045, size * 0.05), p.bright)
         s.oval(center, (size * 0.015, size * 0.045), p.deep)
         for drop in (0.08, 0.12):
-            whisker = at(head, size, (eye * 0.1, -0.09), (eye * 0.34, -drop))
-            s.stroke(whisker, p.deep, size / 90)
-        paw = at(foot, size, (eye * 0.11, 0.02))[0]
+            s.stroke(at(head, size, (eye * 0.1, -0.09), (eye * 0.34, -drop)), p.deep, size / 90)
         s.oval(paw, (size * 0.1, size * 0.05), blend(fur, p.pale, 0.3))
     s.area(at(head, size, (-0.03, -0.06), (0.03, -0.06), (0, -0.1)), p.warm)
 
@@ -229,11 +215,9 @@ def cat(s: Sketch, foot: Point, size: float, wall: Color) -> None:
 def bird(s: Sketch, center: Point, size: float) -> None:
     """Perch a bird, looking left or right."""
     p = s.palette
-    side = -1 if s.chance(0.5) else 1
+    side = s.side()
     color = s.accent(on=p.sky)
-
-    def spots(*steps: Point) -> list[Point]:
-        return at(center, size, *((side * x, up) for x, up in steps))
+    spots = partial(at, center, size, side=side)
 
     for leg in (-0.04, 0.08):
         s.stroke(spots((leg, -0.2), (leg, -0.4)), p.deep, size / 45)
@@ -246,29 +230,27 @@ def bird(s: Sketch, center: Point, size: float) -> None:
     s.oval(wing, (size * 0.28, size * 0.14), feathers, turn=side * -0.5, shade="down")
     s.area(spots((0.42, 0.35), (0.66, 0.27), (0.42, 0.22)), p.bright)
     s.oval(head, (size * 0.19, size * 0.18), color, shade="round")
-    s.oval(eye, (size * 0.045, size * 0.045), p.pale)
-    s.oval(eye, (size * 0.022, size * 0.022), p.deep)
+    s.oval(eye, size * 0.045, p.pale)
+    s.oval(eye, size * 0.022, p.deep)
 
 
 def fish(s: Sketch, center: Point, size: float) -> None:
     """Float a fish, striped or plain."""
     p = s.palette
-    side = -1 if s.chance(0.5) else 1
+    side = s.side()
     color = blend(s.accent(on=p.main), p.bright, s.between(0, 0.5))
-
-    def spots(*steps: Point) -> list[Point]:
-        return at(center, size, *((side * x, up) for x, up in steps))
+    spots = partial(at, center, size, side=side)
 
     fin = blend(color, p.deep, 0.35)
     s.area(spots((-0.7, 0), (-1.15, 0.36), (-1, 0), (-1.15, -0.36)), fin)
     s.area(spots((-0.3, 0.3), (0, 0.68), (0.3, 0.3)), fin)
     s.oval(center, (size * 0.85, size * 0.45), color, shade="round")
-    for band in range(int(s.rng.integers(0, 5))):
+    for band in range(s.whole(0, 5)):
         x = 0.25 - 0.22 * band
         s.stroke(spots((x, 0.36), (x - 0.08, 0), (x, -0.36)), p.deep, size / 16)
     eye, pupil = spots((0.52, 0.1), (0.54, 0.1))
-    s.oval(eye, (size * 0.09, size * 0.09), p.pale)
-    s.oval(pupil, (size * 0.045, size * 0.045), p.deep)
+    s.oval(eye, size * 0.09, p.pale)
+    s.oval(pupil, size * 0.045, p.deep)
 
 
 def _box(

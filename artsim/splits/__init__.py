@@ -1,18 +1,7 @@
 """Splits of an index: drawn, stored, kept free of copies, and checked for leaks."""
 
-from artsim.splits.audit import (
-    Comparison,
-    LeakReport,
-    audit_catalog,
-    audit_splits,
-)
-from artsim.splits.choosing import (
-    FRACTIONS,
-    SplitChoice,
-    SplitSource,
-    read_source,
-    split_label,
-)
+from artsim.splits.audit import LeakReport, audit_catalog, audit_splits
+from artsim.splits.choosing import SplitChoice, read_source, split_label
 from artsim.splits.copies import look_alikes
 from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.hashes import picture_hashes
@@ -30,13 +19,11 @@ from artsim.splits.stored import (
 )
 
 __all__ = [
-    "FRACTIONS",
     "SAMPLE",
     "TEST",
     "TRAIN",
     "VAL",
     "WITHIN",
-    "Comparison",
     "Evidence",
     "Leak",
     "LeakKind",
@@ -44,7 +31,6 @@ __all__ = [
     "Split",
     "SplitChoice",
     "SplitPlan",
-    "SplitSource",
     "StoredSplit",
     "audit_catalog",
     "audit_splits",

@@ -121,11 +121,11 @@ def _place_groups(
     wanting = shares[:, None] * counts  # (parts, C) rows
     place = np.empty(len(sizes), dtype=np.int64)
     empty = np.ones(len(shares), dtype=bool)
-    for number, g in enumerate(np.lexsort((rng.random(len(sizes)), -sizes))):
+    for placed, g in enumerate(np.lexsort((rng.random(len(sizes)), -sizes))):
         has = slice(starts[g], starts[g + 1])
         classes, rows = pairs[1, has], amounts[has]
         change = ((rows**2 - 2 * rows * wanting[:, classes]) / counts[classes]).sum(axis=1) / shares
-        if len(sizes) - number <= empty.sum():
+        if len(sizes) - placed <= empty.sum():
             change = np.where(empty, change, np.inf)
         place[g] = change.argmin()
         empty[place[g]] = False
