@@ -168,15 +168,10 @@ def multilabel(name: str, values: Sequence[Sequence[str] | None]) -> Label:
 
 def number(name: str, begin: Floats, end: Floats | None = None) -> Label:
     """Make a label of numbers, or of intervals that include their end, shape (N,); NaN is none."""
-    label = Label(
-        name=name,
-        kind=LabelKind.NUMBER,
-        strata=np.full(len(begin), -1, dtype=np.int64),
-        begin=begin,
-        end=begin if end is None else end,
-    )
-    known = ~np.isnan(label.numbers)
+    end = begin if end is None else end
+    middle, strata = (begin + end) / 2, np.full(len(begin), -1, dtype=np.int64)
+    known = ~np.isnan(middle)
     if known.any():
-        edges = np.quantile(label.numbers[known], np.linspace(0, 1, _STRATA + 1)[1:-1])
-        label.strata[known] = np.searchsorted(edges, label.numbers[known])
-    return label
+        edges = np.quantile(middle[known], np.linspace(0, 1, _STRATA + 1)[1:-1])
+        strata[known] = np.searchsorted(edges, middle[known])
+    return Label(name=name, kind=LabelKind.NUMBER, strata=strata, begin=begin, end=end)

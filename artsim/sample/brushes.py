@@ -87,7 +87,15 @@ def facets(s: Sketch) -> Image.Image:
     x = (columns + shift[1][facet]).clip(0, width - 1).astype(np.intp)
     broken = floats(s.image.reduce(2))[y, x]
     light = level + tilt[0][facet] * (rows - height / 2) + tilt[1][facet] * (columns - width / 2)
-    return _brushed_over(s, as_image(broken + light.clip(-38, 38)[..., None]).resize(s.image.size))
+    image = as_image(broken + light.clip(-38, 38)[..., None]).resize(s.image.size)
+    # Over it go a few short strokes in its own colors.
+    draw, size = ImageDraw.Draw(image), s.unit / 60
+    spots = _jittered(s, size * 2.4)
+    angles = np.full((s.height, s.width), s.hand.angle, np.float32)
+    lines = _paths(angles, spots, size * 2.4, bends=1)
+    for color, line in zip(_colors(s, image, spots), lines.tolist(), strict=True):
+        draw.line(line, color, round(size * 0.8))
+    return image
 
 
 def glazes(s: Sketch) -> Image.Image:
@@ -104,17 +112,6 @@ BRUSHES: dict[str, Callable[[Sketch], Image.Image]] = {
     "facet": facets,
     "glaze": glazes,
 }
-
-
-def _brushed_over(s: Sketch, base: Image.Image) -> Image.Image:
-    """Brush lightly over a picture, in short strokes of its own colors."""
-    draw, size = ImageDraw.Draw(base), s.unit / 60
-    spots = _jittered(s, size * 2.4)
-    angles = np.full((s.height, s.width), s.hand.angle, np.float32)
-    lines = _paths(angles, spots, size * 2.4, bends=1)
-    for color, line in zip(_colors(s, base, spots), lines.tolist(), strict=True):
-        draw.line(line, color, round(size * 0.8))
-    return base
 
 
 def _paths(angles: Array, spots: Array, step: float, bends: int) -> Array:

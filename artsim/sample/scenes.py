@@ -260,17 +260,18 @@ SCENES: dict[str, Callable[[Sketch], str]] = {
 
 def _fill(s: Sketch, color: Color, *, top: float = -BEYOND, **style: Any) -> None:
     """Fill the picture from ``top`` down, a little darker below."""
-    right, bottom = s.width + BEYOND, s.height + BEYOND
-    ground = [(-BEYOND, top), (right, top), (right, bottom), (-BEYOND, bottom)]
-    s.area(ground, color, shade="down", lined=top > 0, **style)
+    s.area(_across(s, top, s.height + BEYOND), color, shade="down", lined=top > 0, **style)
+
+
+def _across(s: Sketch, top: float, bottom: float) -> list[Point]:
+    right = s.width + BEYOND
+    return [(-BEYOND, top), (right, top), (right, bottom), (-BEYOND, bottom)]
 
 
 def _sky(s: Sketch, bottom: float, night: bool) -> None:
     w, u, p = s.width, s.unit, s.palette
     color = blend(p.sky, p.deep, 0.62 if night else 0.0)
-    left, right, top = -BEYOND, w + BEYOND, -BEYOND
-    sky = [(left, top), (right, top), (right, bottom), (left, bottom)]
-    s.area(sky, color, shade="up", strength=0.28, lined=False)
+    s.area(_across(s, -BEYOND, bottom), color, shade="up", strength=0.28, lined=False)
     center = (w * s.between(0.12, 0.88), bottom * s.between(0.15, 0.5))
     radius, glow = u * s.between(0.05, 0.1), blend(color, p.bright, 0.25)
     s.oval(center, radius * 1.7, glow, lined=False)

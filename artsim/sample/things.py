@@ -31,19 +31,19 @@ def house(s: Sketch, foot: Point, size: float) -> None:
     """Build a cottage with a door, two windows and a chimney."""
     p = s.palette
     roof = blend(p.warm, p.deep, s.between(0, 0.3))
-    s.area(_box(foot, size, -0.5, 0.5, 0, 0.6), blend(p.pale, s.accent(), 0.2), shade="down")
-    s.area(_box(foot, size, 0.2, 0.33, 0.7, 1.15), roof)
+    s.area(_box(foot, size, (-0.5, 0.5), (0, 0.6)), blend(p.pale, s.accent(), 0.2), shade="down")
+    s.area(_box(foot, size, (0.2, 0.33), (0.7, 1.15)), roof)
     s.area(at(foot, size, (-0.62, 0.6), (0, 1.1), (0.62, 0.6)), roof, shade="down")
-    s.area(_box(foot, size, -0.1, 0.1, 0, 0.36), p.deep)
+    s.area(_box(foot, size, (-0.1, 0.1), (0, 0.36)), p.deep)
     for left in (-0.4, 0.22):
-        s.area(_box(foot, size, left, left + 0.18, 0.24, 0.46), p.bright)
+        s.area(_box(foot, size, (left, left + 0.18), (0.24, 0.46)), p.bright)
 
 
 def gabled_house(s: Sketch, foot: Point, wide: float, high: float, night: bool) -> None:
     """Build a narrow town house down to the foot of the picture, its windows lit at random."""
     (x, y), p = foot, s.palette
     color = blend(blend(s.accent(), p.pale, s.between(0, 0.35)), p.deep, 0.45 if night else 0.0)
-    s.area(_box((x, s.height + 9), 1, 0, wide, 0, s.height + 9 - y + high), color, shade="down")
+    s.area(_box((x, s.height + 9), 1, (0, wide), (0, s.height + 9 - y + high)), color, shade="down")
     roof = blend(p.warm if s.chance(0.6) else p.deep, p.deep, s.between(0.1, 0.6))
     eaves, peak = high / wide, high / wide + s.between(0.35, 0.75)
     s.area(at(foot, wide, (-0.05, eaves), (0.5, peak), (1.05, eaves)), roof, shade="down")
@@ -52,7 +52,7 @@ def gabled_house(s: Sketch, foot: Point, wide: float, high: float, night: bool) 
         left = wide * (column + 0.5) / columns - pane / 2
         for level in range(int(high // (pane * 2.4)) + 1):
             top = high - pane * (0.6 + 2.4 * level)
-            window = _box(foot, 1, left, left + pane, top - pane * 1.2, top)
+            window = _box(foot, 1, (left, left + pane), (top - pane * 1.2, top))
             s.area(window, p.bright if s.chance(0.55 if night else 0.15) else dark)
 
 
@@ -86,7 +86,7 @@ def bottle(s: Sketch, foot: Point, size: float, color: Color) -> None:
     side = [(half, 0.0), (half, 0.5), (half * 0.9, 0.58), (neck, 0.7), (neck, 1.0)]
     glass = blend(color, s.palette.deep, 0.35)
     s.area(at(foot, size, *mirrored(side)), glass, shade="down")
-    s.area(_box(foot, size, -0.13, 0.13, 0.15, 0.4), s.palette.pale)
+    s.area(_box(foot, size, (-0.13, 0.13), (0.15, 0.4)), s.palette.pale)
     s.stroke(at(foot, size, (-0.1, 0.45), (-0.1, 0.53)), s.palette.pale, size / 40, lined=False)
 
 
@@ -253,7 +253,6 @@ def fish(s: Sketch, center: Point, size: float) -> None:
     s.oval(pupil, size * 0.045, p.deep)
 
 
-def _box(
-    foot: Point, size: float, left: float, right: float, low: float, high: float
-) -> list[Point]:
+def _box(foot: Point, size: float, across: Point, up: Point) -> list[Point]:
+    (left, right), (low, high) = across, up
     return at(foot, size, (left, low), (left, high), (right, high), (right, low))

@@ -113,14 +113,14 @@ def audit_catalog(
     return _audit(splits, evidence, WITHIN)
 
 
-def refuse_leaks(store: Store, split: str, *, within: int = WITHIN, workers: int = 2) -> None:
+def refuse_leaks(store: Store, split: str) -> None:
     """Refuse a split whose parts share a file or a picture.
 
     Raises:
         EvaluationError: If they do.
     """
-    report = audit_splits(store, [split], within=within, workers=workers)
-    counts = sum((each.counts for each in report.comparisons), Counter[LeakKind]())
+    comparisons = audit_splits(store, [split]).comparisons
+    counts = Counter(leak.kind for each in comparisons for leak in each.leaks)
     if counts:
         kinds = ", ".join(f"{count:,} by {kind}" for kind, count in counts.items())
         raise EvaluationError(
@@ -131,12 +131,12 @@ def refuse_leaks(store: Store, split: str, *, within: int = WITHIN, workers: int
 
 def _audit(splits: Sequence[StoredSplit], evidence: Evidence, within: int) -> LeakReport:
     comparisons = []
-    for test_split, test_parts, train_split, train_parts in _pairs(splits):
-        test, train = test_split.rows(*test_parts), train_split.rows(*train_parts)
+    for test_split, test_part, train_split, train_parts in _pairs(splits):
+        test, train = test_split.rows(test_part), train_split.rows(*train_parts)
         comparisons.append(
             Comparison(
                 test_split=test_split.name,
-                test_part=test_parts[0],
+                test_part=test_part,
                 train_split=train_split.name,
                 train_part=train_parts[0] if len(train_parts) == 1 else "other folds",
                 test_rows=len(test),
@@ -155,8 +155,8 @@ def _audit(splits: Sequence[StoredSplit], evidence: Evidence, within: int) -> Le
 
 def _pairs(
     splits: Sequence[StoredSplit],
-) -> Iterator[tuple[StoredSplit, list[str], StoredSplit, list[str]]]:
-    """Yield parts to test on with parts to train on: within each split, then across."""
+) -> Iterator[tuple[StoredSplit, str, StoredSplit, list[str]]]:
+    """Yield a part to test on with parts to train on: within each split, then across."""
     for split in splits:
         parts = [part for part in split.counts if part != SAMPLE]
         if len(parts) < 2:
@@ -164,15 +164,13 @@ def _pairs(
             raise EvaluationError(
                 f"split {split.name!r} needs two sets, such as train and test; it has {found}"
             )
-        if split.is_folds:
-            for part in parts:
-                yield split, [part], split, [other for other in parts if other != part]
-            continue
         # val counts as training too: it chooses what is then tested.
         for test, train in ((VAL, TRAIN), (TEST, TRAIN), (TEST, VAL)):
             if test in parts and train in parts:
-                yield split, [test], split, [train]
+                yield split, test, split, [train]
+        for fold in parts if split.is_folds else ():
+            yield split, fold, split, [other for other in parts if other != fold]
     for one, other in itertools.permutations(splits, 2):
         for test in (VAL, TEST):
             if test in one.counts and TRAIN in other.counts:
-                yield one, [test], other, [TRAIN]
+                yield one, test, other, [TRAIN]

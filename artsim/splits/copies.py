@@ -71,15 +71,10 @@ def look_alikes(hashes: Sequence[int | None]) -> Codes:
 def leave_out_copies(
     split: Split, copies: Copies, *, of: Rows | None = None, keep: bool = False
 ) -> Split:
-    """Leave copies of test pictures out of training and validation, and count them.
+    """Leave copies of the test rows, or of others, out of training and validation, and count them.
 
-    In leave-one-out, copies become groups whose members are no neighbors.
-
-    Args:
-        split: The rows.
-        copies: Which rows are copies.
-        of: The test rows; those of the split if None.
-        keep: Whether to keep them after all; they are still counted in a note.
+    In leave-one-out, copies become groups whose members are no neighbors. Copies that you ``keep``
+    are only counted.
 
     Raises:
         EvaluationError: If no row is left to train on.

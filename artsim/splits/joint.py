@@ -134,17 +134,12 @@ def _share_validation(splits: Sequence[Split], seed: int) -> list[Split]:
     rows = np.unique(np.concatenate(left))
     tenth = np.random.default_rng(seed).permutation(rows)[: max(round(VALIDATION * len(rows)), 1)]
     how = f", chosen on a tenth of train drawn with seed {seed}"
-    return [
-        each
-        if len(each.validation)
-        else replace(
-            each,
-            train=np.setdiff1d(each.train, tenth),
-            validation=np.intersect1d(each.train, tenth),
-            description=each.description + how,
-        )
-        for each in splits
-    ]
+    drawn = []
+    for each in splits:
+        train, validation = np.setdiff1d(each.train, tenth), np.intersect1d(each.train, tenth)
+        new = replace(each, train=train, validation=validation, description=each.description + how)
+        drawn.append(each if len(each.validation) else new)
+    return drawn
 
 
 def _first_per_class(codes: Codes, n: int) -> Rows:
