@@ -249,5 +249,5 @@ def test_demo_says_which_command_failed(checkout: Path) -> None:
     fail_at(checkout, "-m artsim embed")
     result = run(checkout / "scripts/demo")
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1] == ("demo: 'artsim embed' failed; what it says is above")
+    assert result.stderr.splitlines()[-1] == ("demo: 'artsim embed' failed; see its message above")
     assert "The contact sheet" not in result.stdout

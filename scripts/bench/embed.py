@@ -1,4 +1,4 @@
-"""Embedding, file to vector, beside the loop that everyone writes: ratios, stages, memory, cosines.
+"""Compare embedding, file to vector, with a plain PyTorch loop: ratios, stages, memory, cosines.
 
     .venv/bin/python scripts/bench/embed.py                         # real paintings, lite0
     .venv/bin/python scripts/bench/embed.py --model vgg16.random --limit 200
@@ -6,8 +6,8 @@
     .venv/bin/python scripts/bench/embed.py --memory                # peak memory against pictures
 
 The peer is torch's DataLoader with timm's or open_clip's own transform, batches of 32 and the
-network in eager float32. Every run is a process of its own, on the same pictures, one after the
-other; machines are noisy, so look at the ratios.
+network in eager float32. Every run is a separate process on the same pictures, one after the
+other. Machines are noisy: look at the ratios.
 """
 
 from __future__ import annotations
@@ -28,11 +28,13 @@ DATA = Path(os.environ.get("ARTSIM_DATA", ROOT / "../shared/data"))
 
 
 def main() -> None:
-    """Compare, or be one of the compared."""
+    """Compare, or be one run of the comparison."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="lite0")
     parser.add_argument("--limit", type=int, help="pictures")
-    parser.add_argument("--scans", metavar="WxH", help="made JPEGs of this size, not the paintings")
+    parser.add_argument(
+        "--scans", metavar="WxH", help="generated JPEGs of this size instead of the paintings"
+    )
     parser.add_argument("--workers", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--memory", action="store_true", help="peak memory against pictures")
     parser.add_argument("--be", help=argparse.SUPPRESS)  # internal: which run this process is
@@ -71,7 +73,7 @@ def line(name: str, result: dict, peer: dict) -> None:
 
 
 def memory(args: argparse.Namespace) -> None:
-    """Run artsim on more and more of the pictures."""
+    """Run artsim on a quarter, half and all of the pictures."""
     every = len(list(Path(args.pictures).iterdir()))
     for share in (0.25, 0.5, 1):
         args.limit = int(every * share)
@@ -80,7 +82,7 @@ def memory(args: argparse.Namespace) -> None:
 
 
 def cosines(mine: str, theirs: str) -> tuple[float, float]:
-    """Return the mean and the least cosine of two files of vectors."""
+    """Return the mean and the smallest cosine of two files of vectors."""
     import numpy as np
 
     a, b = (np.load(file) for file in (mine, theirs))
@@ -89,7 +91,7 @@ def cosines(mine: str, theirs: str) -> tuple[float, float]:
 
 
 def run(args: argparse.Namespace, name: str) -> dict:
-    """Run one of the compared in a process of its own."""
+    """Run one of the compared in a separate process."""
     command = [sys.executable, __file__, "--be", name, "--model", args.model]
     command += ["--pictures", args.pictures, "--out", args.out, "--workers", str(args.workers)]
     if args.limit:
@@ -99,7 +101,7 @@ def run(args: argparse.Namespace, name: str) -> dict:
 
 
 def be(args: argparse.Namespace) -> dict:
-    """Embed as one of the compared; return what was measured."""
+    """Embed as one of the compared and return the measurements."""
     import numpy as np
 
     files = sorted(Path(args.pictures).iterdir())[: args.limit]
@@ -159,7 +161,7 @@ def peer_network(spec):
 
 
 def be_artsim(args: argparse.Namespace, files: list[Path]):
-    """Embed as artsim does, the index written too."""
+    """Embed as artsim does, writing the index too."""
     from artsim.datatypes import parse_spec
     from artsim.embedding import EmbedSettings, embed_collection
     from artsim.models import BackendName, Compute, Precision, load_extractor
@@ -199,14 +201,16 @@ def make_pictures(folder: Path, args: argparse.Namespace) -> str:
     rng = np.random.default_rng(0)
     for source in sources:
         large = Image.open(source).convert("RGB").resize((width, height), Image.Resampling.BICUBIC)
-        grain = rng.normal(0, 4, (height, width, 1))  # a scan is not smooth, and costs its bytes
+        grain = rng.normal(
+            0, 4, (height, width, 1)
+        )  # scans have grain, which makes their files large
         pixels = np.clip(np.asarray(large) + grain, 0, 255).astype(np.uint8)
         Image.fromarray(pixels).save(folder / "scans" / source.name, quality=90)
     return str(folder / "scans")
 
 
 def print_machine(args: argparse.Namespace) -> None:
-    """Say what it was measured on."""
+    """Print the machine."""
     import numpy  # noqa: F401 - threadpoolctl sees the BLAS that numpy loads
     import torch
     from threadpoolctl import threadpool_info

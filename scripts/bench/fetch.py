@@ -1,14 +1,14 @@
-"""Fetching from a server on this machine, whole and killed half-way, beside img2dataset.
+"""Compare fetching from a local server, whole and killed halfway, with img2dataset.
 
     python scripts/bench/fetch.py                               # artsim alone
     python scripts/bench/fetch.py --peer OTHER/bin/img2dataset  # from an environment of its own
     python scripts/bench/fetch.py --latency-ms 0 --pictures 2000
 
-Both get the same list and ask 16 at a time without spacing, keep the files as they come, hash them
-and try up to four times more; the peer runs in its incremental mode, with shards of 100. Every
-tenth picture answers with an error once. A killed run gets SIGKILL when half of the pictures were
-asked for, and is then run again. Seconds are of the whole command, start included; a picture asked
-for again after a kill was either on its way, or had come and was not yet down as finished.
+Both get the same list, send 16 requests at a time without a delay, keep the files as they are,
+hash them and retry up to four times; the peer runs in its incremental mode, with shards of 100.
+Every tenth picture fails once. A killed run gets SIGKILL when half of the pictures were requested,
+and is then run again. Seconds are those of the whole command. A picture that is requested again
+after a kill was either in transit, or had arrived and was not yet recorded as finished.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from PIL import Image
 
 AT_ONCE = 16  # requests
 RETRIES = 4
-SHARD = 100  # pictures a shard of the peer, what a kill can cost it
+SHARD = 100  # pictures a shard of the peer, which a kill can lose
 
 
 def main() -> None:
@@ -48,12 +48,12 @@ def main() -> None:
     parser.add_argument("--peer", type=Path, help="the command img2dataset")
     args = parser.parse_args()
     print(f"{args.pictures} pictures, {args.latency_ms:g} ms before each answer\n")
-    print(f"{'':22}{'s':>7}{'CPU s':>7}{'img/s':>7}{'asked again':>13}", end="")
+    print(f"{'':22}{'s':>7}{'CPU s':>7}{'img/s':>7}{'again':>13}", end="")
     print(f"{'though finished':>17}{'rows lost':>11}")
     with Museum(args.pictures, args.latency_ms / 1000) as museum:
         found = tools(args.peer)
         whole: dict[str, list[Result]] = {name: [] for name in found}
-        for number in range(args.rounds):  # by turns, for the machine may have other work
+        for number in range(args.rounds):  # in turn, as the machine may have other work
             for name in list(found)[:: -1 if number % 2 else 1]:
                 whole[name].append(run(found[name], museum, kill=False))
         for name, tool in found.items():
@@ -64,15 +64,15 @@ def main() -> None:
 
 @dataclass
 class Tool:
-    """A command that fetches, and how to see what it has."""
+    """A command that fetches, and how to read what it has fetched."""
 
-    command: Callable[[Path, Path], list[str]]  # of the list and the folder
-    finished: Callable[[Path], list[str]]  # addresses with a row, of the folder
+    command: Callable[[Path, Path], list[str]]  # from the list and the folder
+    finished: Callable[[Path], list[str]]  # addresses with a row, from the folder
 
 
 @dataclass
 class Result:
-    """What a run took."""
+    """Times, requests and rows of a run."""
 
     seconds: float
     cpu_s: float
@@ -82,7 +82,7 @@ class Result:
 
 
 def tools(peer: Path | None) -> dict[str, Tool]:
-    """Name the commands."""
+    """Return the commands by name."""
     found = {"artsim": Tool(artsim_command, artsim_rows)}
     if peer is not None:
         found["img2dataset"] = Tool(lambda *args: peer_command(peer, *args), peer_rows)
@@ -118,7 +118,7 @@ def peer_command(peer: Path, source: Path, out: Path) -> list[str]:
 
 
 def peer_rows(out: Path) -> list[str]:
-    """List the addresses of the shards that are done, as its incremental mode sees them."""
+    """List the addresses in finished shards, as its incremental mode does."""
     rows = []
     for stats in out.glob("*_stats.json"):
         shard = pq.read_table(stats.with_name(stats.name.replace("_stats.json", ".parquet")))
@@ -128,8 +128,8 @@ def peer_rows(out: Path) -> list[str]:
 
 
 def run(tool: Tool, museum: Museum, *, kill: bool) -> Result:
-    """Fetch once, or up to a kill and once more."""
-    museum.start_anew()
+    """Fetch once, or until a kill and once more."""
+    museum.reset()
     with tempfile.TemporaryDirectory() as folder:
         source, out = Path(folder, "list.txt"), Path(folder, "out")
         source.write_text("".join(f"{url}\n" for url in museum.urls))
@@ -138,7 +138,7 @@ def run(tool: Tool, museum: Museum, *, kill: bool) -> Result:
         finished: set[str] = set()
         if kill:
             process = start(command)
-            while len(museum.asked) < len(museum.urls) / 2:
+            while len(museum.requests) < len(museum.urls) / 2:
                 time.sleep(0.002)
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -147,11 +147,11 @@ def run(tool: Tool, museum: Museum, *, kill: bool) -> Result:
             raise SystemExit(f"{command[0]} failed")
         seconds = time.perf_counter() - started
         cpu_s = children_cpu_s() - cpu_s
-        return Result(seconds, cpu_s, museum.asked.copy(), finished, tool.finished(out))
+        return Result(seconds, cpu_s, museum.requests.copy(), finished, tool.finished(out))
 
 
 def children_cpu_s() -> float:
-    """Return what the processes started from here, and ended, have computed."""
+    """Return the CPU time of the child processes that have ended."""
     usage = resource.getrusage(resource.RUSAGE_CHILDREN)
     return usage.ru_utime + usage.ru_stime
 
@@ -168,7 +168,7 @@ def start(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 def line(name: str, result: Result, args: argparse.Namespace) -> None:
-    """Print a row; a picture whose first answer was an error is not asked for again by that."""
+    """Print a row; the retry of a picture that fails once is not counted."""
     again = {
         url: times - 1 - is_unsteady(int(url.rpartition("/")[2]))
         for url, times in result.requests.items()
@@ -180,17 +180,17 @@ def line(name: str, result: Result, args: argparse.Namespace) -> None:
 
 
 def is_unsteady(number: int) -> bool:
-    """Tell which pictures answer with an error at first."""
+    """Return whether a picture fails at first."""
     return number % 10 == 7
 
 
 class Museum:
-    """A server of different pictures that counts what it is asked for; a context manager."""
+    """A server of different pictures that counts requests; a context manager."""
 
     def __init__(self, pictures: int, latency_s: float) -> None:
         museum = self
         self.latency_s = latency_s
-        self.asked: Counter[str] = Counter()
+        self.requests: Counter[str] = Counter()
         self.lock = threading.Lock()
         self.bodies = [picture(seed) for seed in range(20)]
 
@@ -208,7 +208,7 @@ class Museum:
             request_queue_size = 256
 
             def handle_error(self, *_: object) -> None:
-                pass  # the other side was killed
+                pass  # the client was killed
 
         self.server = Server(("127.0.0.1", 0), Handler)
         address = f"http://127.0.0.1:{self.server.server_port}"
@@ -222,16 +222,16 @@ class Museum:
         self.server.shutdown()
         self.server.server_close()
 
-    def start_anew(self) -> None:
-        """Forget what was asked for."""
-        self.asked.clear()
+    def reset(self) -> None:
+        """Forget all requests."""
+        self.requests.clear()
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Send a picture, or an error."""
         number = int(request.path[1:])
         with self.lock:
-            self.asked[self.urls[number]] += 1
-            is_first = self.asked[self.urls[number]] == 1
+            self.requests[self.urls[number]] += 1
+            is_first = self.requests[self.urls[number]] == 1
         time.sleep(self.latency_s)
         body = self.bodies[number % len(self.bodies)]
         if is_first and is_unsteady(number):

@@ -1,15 +1,15 @@
-"""Time search in a large index beside the index that autofaiss chooses, in one run.
+"""Time search in a large index and in the index that autofaiss chooses, in one run.
 
     python scripts/bench/index.py                        1,000,000 x 512, clusters and hard vectors
     python scripts/bench/index.py --rows 200000 --kinds hard
 
 Clusters are 1,000 centers with noise; hard vectors have eigenvalues that fall as 1 / i, as those
-of pictures do, and no clusters. Every query is a row of the index, itself left out, asked alone,
-and recall is against exact search over the vectors as they are stored. Memory is what the process
-of one index takes on after loading it, all its queries asked; p50 and p99 are of the clock, cpu is
-the processor's time a query, which other work on the machine changes less. The peer is what
-autofaiss builds with its defaults (--peer names an interpreter that has it: its numpy is another),
-read as clip-retrieval reads it.
+of pictures do, and no clusters. Every query is a row of the index, itself left out, searched alone,
+and recall is measured against exact search over the vectors as they are stored. Memory is what a
+process that loads one index has added after all queries; p50 and p99 are wall-clock times, cpu is
+the CPU time of a query, which other work on the machine changes less. The peer is what autofaiss
+builds with its defaults (--peer names an interpreter that has it, as it needs another numpy), read
+as clip-retrieval reads it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main() -> None:
     )
     parser.add_argument("--recall", type=float, default=0.98)
     parser.add_argument(
-        "--folder", type=Path, help="for the files, several GB; else a temporary one"
+        "--folder", type=Path, help="for temporary files of several GB; it must exist"
     )
     parser.add_argument("--peer", metavar="PYTHON", help="an interpreter that has autofaiss")
     options = parser.parse_args()
@@ -73,30 +73,29 @@ def bench(kind: str, options: argparse.Namespace, folder: Path) -> None:
     clock = time.perf_counter()
     store = made_store(folder / "index", kind, rows, dims)
     print(f"made in {time.perf_counter() - clock:.0f} s", flush=True)
-    asking = np.random.default_rng(7).choice(rows, options.queries, replace=False)
-    queries, last = truth(store, asking)
-    np.savez(folder / "queries.npz", asking=asking, queries=queries, last=last)
+    chosen = np.random.default_rng(7).choice(rows, options.queries, replace=False)
+    queries, last = truth(store, chosen)
+    np.savez(folder / "queries.npz", chosen=chosen, queries=queries, last=last)
 
     seconds, info = timed(lambda: build_index(store, "v", Goals(recall=options.recall)))
-    kept = {
-        k: v
-        for k, v in vars(info).items()
-        if k in ("kind", "k_factor", "recall_at_10", "latency", "why")
-    }
+    shown = ("kind", "k_factor", "recall_at_10", "latency", "why")
+    kept = {key: value for key, value in vars(info).items() if key in shown}
     print(f"artsim chose {json.dumps(kept)}", flush=True)
-    report("artsim", seconds, apart(ask_artsim, folder), rows, dims)
+    report("artsim", seconds, in_process(search_artsim, folder), rows, dims)
     seconds, _ = timed(lambda: build_index(store, "v"))
     print(f"  built again, every part known: {seconds:.1f} s", flush=True)
     if options.peer:
-        chosen = build_peer(store, folder, options.peer)
-        print(f"autofaiss chose {chosen}")
-        report("autofaiss", json.loads(chosen)["seconds"], apart(ask_peer, folder), rows, dims)
+        peer = build_peer(store, folder, options.peer)
+        print(f"autofaiss chose {peer}")
+        report(
+            "autofaiss", json.loads(peer)["seconds"], in_process(search_peer, folder), rows, dims
+        )
 
 
 def made_store(
     path: Path, kind: str, rows: int, dims: int, passport: Passport | None = None
 ) -> Store:
-    """Write an index of made vectors, as if by a network if its passport is given."""
+    """Write an index of generated vectors, as if from the network of a passport if one is given."""
     rng = np.random.default_rng(0)
     centers = rng.standard_normal((1000, dims), dtype=np.float32)
     turn = np.linalg.qr(rng.standard_normal((dims, dims)))[0].astype(np.float32)
@@ -129,13 +128,11 @@ def made_store(
     return store
 
 
-def truth(store: Store, asking: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the queries and the cosine of the last of their K true neighbors."""
-    queries = unit(np.concatenate([
-        floats.to_numpy().reshape(-1, store.tap("v").dim)
-        for floats in [store.take(asking.tolist(), ["v"]).column("v").combine_chunks().flatten()]
-    ]))  # fmt: skip
-    best = np.full((len(asking), K + 1), -np.inf, dtype=np.float32)
+def truth(store: Store, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the queries and the cosine of the last of the K true neighbors of each."""
+    taken = store.take(chosen.tolist(), ["v"]).column("v").combine_chunks().flatten()
+    queries = unit(taken.to_numpy().reshape(-1, store.tap("v").dim))
+    best = np.full((len(chosen), K + 1), -np.inf, dtype=np.float32)
     for block in store.iter_vectors("v"):
         scores, _ = faiss.knn(queries, unit(block), K + 1, faiss.METRIC_INNER_PRODUCT)
         best = -np.sort(-np.concatenate([best, scores], axis=1), axis=1)[:, : K + 1]
@@ -155,30 +152,30 @@ def build_peer(store: Store, folder: Path, python: str) -> str:
     return done.stdout.splitlines()[-1]
 
 
-def ask_artsim(folder: Path) -> dict[str, Any]:
-    """Load artsim's index and ask it."""
+def search_artsim(folder: Path) -> dict[str, Any]:
+    """Load artsim's index and search it."""
     store = Store.open(folder / "index")
     before = resident()
     seconds, index = timed(lambda: open_index(store, "v"))
-    return asked(folder, seconds, index.search) | {"before": before}
+    return searched(folder, seconds, index.search) | {"before": before}
 
 
-def ask_peer(folder: Path) -> dict[str, Any]:
-    """Load the peer's index and ask it, as clip-retrieval does."""
+def search_peer(folder: Path) -> dict[str, Any]:
+    """Load the peer's index and search it, as clip-retrieval does."""
     flags = faiss.IO_FLAG_MMAP | faiss.IO_FLAG_READ_ONLY
     before = resident()
     seconds, index = timed(lambda: faiss.read_index(str(folder / "peer.index"), flags))
-    return asked(folder, seconds, index.search) | {"before": before}
+    return searched(folder, seconds, index.search) | {"before": before}
 
 
-def asked(folder: Path, load: float, search: Callable[..., Any]) -> dict[str, Any]:
-    """Ask every query alone, and compare with the truth."""
+def searched(folder: Path, load: float, search: Callable[..., Any]) -> dict[str, Any]:
+    """Search every query alone, and compare with the truth."""
     with np.load(folder / "queries.npz") as saved:
-        asking, queries, last = saved["asking"], saved["queries"], saved["last"]
+        chosen, queries, last = saved["chosen"], saved["queries"], saved["last"]
     for query in queries[:20]:
         search(query[None], K + 1)
     seconds, recalls, started = [], [], time.process_time()
-    for row, query, least in zip(asking, queries, last, strict=True):
+    for row, query, least in zip(chosen, queries, last, strict=True):
         took, (scores, rows) = timed(lambda query=query: search(query[None], K + 1))
         seconds.append(took)
         recalls.append(min(K, int((scores[0][rows[0] != row] >= least - 1e-6).sum())) / K)
@@ -198,26 +195,26 @@ def asked(folder: Path, load: float, search: Callable[..., Any]) -> dict[str, An
 
 def report(name: str, build: float, found: dict[str, Any], rows: int, dims: int) -> None:
     """Print one line of the table."""
-    took_on = found["resident"] - found["before"]
+    added = found["resident"] - found["before"]
     milliseconds = "  ".join(f"{key} {1000 * found[key]:.2f} ms" for key in ("p50", "p99", "cpu"))
     print(
         f"{name}: recall@10 {found['recall']:.4f}  {milliseconds}  "
         f"together {found['batch']:.0f}/s\n"
         f"  built in {build:.1f} s, loaded in {found['load']:.3f} s; resident "
-        f"{found['resident'] / 1e6:.0f} MB, {took_on / 1e6:.0f} MB of it the index: "
-        f"{took_on / (2 * rows * dims):.2f} x the vectors in fp16; load {os.getloadavg()[0]:.1f}",
+        f"{found['resident'] / 1e6:.0f} MB, {added / 1e6:.0f} MB of it the index: "
+        f"{added / (2 * rows * dims):.2f} x the vectors in fp16; load {os.getloadavg()[0]:.1f}",
         flush=True,
     )
 
 
-def apart(function: Callable[[Path], dict[str, Any]], folder: Path) -> dict[str, Any]:
-    """Run in a process of its own, whose memory is only this index's and Python's."""
+def in_process(function: Callable[[Path], dict[str, Any]], folder: Path) -> dict[str, Any]:
+    """Run in a separate process, whose memory is only this index's and Python's."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(function, (folder,))
 
 
 def resident() -> int:
-    """Return the bytes of this process that are in memory, mapped files too."""
+    """Return the bytes that this process has in memory, including mapped files."""
     text = Path("/proc/self/status").read_text()
     return 1024 * int(text.partition("VmRSS:")[2].split()[0])
 

@@ -1,13 +1,13 @@
-"""Half a million rows inspected: seconds of each step and of the processor, and peak memory.
+"""Time the inspection of half a million rows: seconds of each step, CPU time and peak memory.
 
     .venv/bin/python scripts/bench/inspection.py                       # 500,000 rows, 2,000 files
     .venv/bin/python scripts/bench/inspection.py --files 500000        # a file for every row
     .venv/bin/python scripts/bench/inspection.py --files 500000 --pictures FOLDER
     .venv/bin/python scripts/bench/inspection.py --rows 100000 --hashes
 
-The table is made: 20 columns as museums have them, half of them labels, of 2 to 20,000 values. The
-files are small JPEGs of noise with EXIF and a color profile, as scanners write them, or copies of
-the JPEGs below a folder, each a little different. The system still has them in memory.
+The table is generated: 20 columns as museums have them, half of them labels with 2 to 20,000
+values. The files are small JPEGs of noise with EXIF and a color profile, as scanners write them, or
+copies of the JPEGs in a folder, each a little different. They are still in the system's cache.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from PIL import Image, ImageCms
 from artsim.inspection import InspectSettings, inspect_collection
 from artsim.readers import read_collection
 
-# Values of the text columns; 0 is one of its own a row.
+# Number of values of the text columns; 0: each row has its own.
 TEXTS = {
     "title": 0,
     "artist": 20_000,
@@ -46,7 +46,7 @@ NUMBERS = {"year": 600, "height_cm": 3_000, "width_cm": 3_000, "gallery": 90}
 
 
 def main() -> None:
-    """Make the collection, inspect it, print the times."""
+    """Create the collection, inspect it and print the times."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--files", type=int, default=2_000)
@@ -95,7 +95,7 @@ def write_table(file: Path, rows: int) -> None:
 
 
 def pictures(folder: Path | None) -> list[bytes]:
-    """Return the JPEGs below a folder, or one of noise."""
+    """Return the JPEGs in a folder, or one of noise."""
     if folder is not None:
         return [file.read_bytes() for file in sorted(folder.rglob("*.jpg"))]
     exif = Image.Exif()
@@ -112,7 +112,7 @@ def write_files(folder: Path, files: int, pictures: list[bytes]) -> None:
     for number in range(min(1000, files)):
         (folder / f"{number:03}").mkdir(parents=True)
     for number in range(files):
-        # a number in the bytes behind the picture, which decoders pass over
+        # a number after the end of the picture, which decoders ignore
         data = pictures[number % len(pictures)] + number.to_bytes(4, "big")
         (folder / f"{number % 1000:03}" / f"{number}.jpg").write_bytes(data)
 

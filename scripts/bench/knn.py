@@ -1,8 +1,8 @@
-"""Time leave-one-out kNN evaluation beside scikit-learn's and the DINO loop, in one run.
+"""Time leave-one-out kNN evaluation, scikit-learn's and the DINO loop, in one run.
 
-    python scripts/bench/knn.py                       100,000 x 512, 10,000 of them ask
+    python scripts/bench/knn.py                       100,000 x 512, 10,000 of them queries
     python scripts/bench/knn.py --rows 20000 --queries 2000
-    python scripts/bench/knn.py --queries 100000      all of them ask: tens of minutes
+    python scripts/bench/knn.py --queries 100000      all of them queries: tens of minutes
     python scripts/bench/knn.py --vectors vectors.npy --labels labels.npy
 
 What each does with the same rows, each left out of its own neighbors:
@@ -11,15 +11,15 @@ What each does with the same rows, each left out of its own neighbors:
   balanced accuracy, kappa and an interval for each k.
 * DINO loop (facebookresearch/dino, eval_knn.py): float32 products and topk in blocks of 256
   queries, votes by one-hot columns for each k, top-1 and top-5. The original searches again for
-  each k; here one search serves them all, and the time that it would take is reckoned too.
+  each k; here one search serves them all, and the time of the original is estimated too.
 * scikit-learn: KNeighborsClassifier(algorithm="brute"), predict_proba for each k: what top-1 and
-  top-5 need. Its votes are plain. One such call, k = 200, is given too.
+  top-5 need. Its votes are unweighted. One such call, k = 200, is given too.
 
-Blocks of queries go to the three in turn, so that a busy machine slows all equally; the seconds
-that processors worked are given next to those that passed. scikit-learn gets the best of its thread
-settings. Made vectors have a mean and eigenvalues that fall as
-1 / i, as those of pictures do: independent coordinates would make every search look easy. Peak
-memory is of the process once artsim is through, vectors included.
+Blocks of queries go to the three in turn, so that a busy machine slows all equally; CPU time is
+given next to wall-clock time. scikit-learn gets the best of its thread settings. Generated vectors
+have a mean and eigenvalues that fall as 1 / i, as those of pictures do: independent coordinates
+would make every search look easy. Peak memory is that of the process when artsim has finished,
+vectors included.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ from artsim.metrics import (
 from artsim.metrics.neighbors import nearest
 
 KS = (10, 20, 100, 200)
-PARTS = 3  # that the queries are asked in
+PARTS = 3  # blocks of queries
 SAMPLE = 256  # queries that choose scikit-learn's threads
 
 
@@ -58,33 +58,33 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=10_000)
     parser.add_argument("--dims", type=int, default=512)
     parser.add_argument("--classes", type=int, default=100)
-    parser.add_argument("--vectors", help="unit vectors (N, D), .npy, instead of made ones")
+    parser.add_argument("--vectors", help="unit vectors (N, D), .npy, instead of generated ones")
     parser.add_argument("--labels", help="their class codes (N,), .npy")
     options = parser.parse_args()
     if options.vectors:
         bank, codes = np.load(options.vectors).astype(np.float32), np.load(options.labels)
     else:
         bank, codes = made(options.rows, options.dims, options.classes)
-    asking = np.random.default_rng(1).choice(len(bank), min(options.queries, len(bank)), False)
+    chosen = np.random.default_rng(1).choice(len(bank), min(options.queries, len(bank)), False)
     describe()
-    print(f"{len(asking):,} queries, {len(bank):,} x {bank.shape[1]}, {codes.max() + 1} classes")
+    print(f"{len(chosen):,} queries, {len(bank):,} x {bank.shape[1]}, {codes.max() + 1} classes")
 
-    parts = np.array_split(asking, PARTS)
+    parts = np.array_split(chosen, PARTS)
     artsim(bank, codes, parts[0])  # the first call warms up threads
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
-    limits = best_threads(lambda: scikit_learn(bank, codes, asking[:SAMPLE], KS[-1:]))
-    ways: dict[str, Callable[[np.ndarray], Any]] = {
+    limits = best_threads(lambda: scikit_learn(bank, codes, chosen[:SAMPLE], KS[-1:]))
+    methods: dict[str, Callable[[np.ndarray], Any]] = {
         "artsim": lambda part: artsim(bank, codes, part),
         "DINO loop": lambda part: dino_loop(bank, codes, part),
         "scikit-learn": lambda part: scikit_learn(bank, codes, part, KS, limits),
     }
-    seconds, worked, right = dict.fromkeys(ways, 0.0), dict.fromkeys(ways, 0.0), {}
+    seconds, worked, right = dict.fromkeys(methods, 0.0), dict.fromkeys(methods, 0.0), {}
     once = again = 0.0
     for number, part in enumerate(parts):
         # each goes first, second and third in turn
-        for name in [*ways][number % len(ways) :] + [*ways][: number % len(ways)]:
+        for name in [*methods][number % len(methods) :] + [*methods][: number % len(methods)]:
             began = time.process_time()
-            took, answers = timed(lambda way=ways[name], part=part: way(part))
+            took, answers = timed(lambda method=methods[name], part=part: method(part))
             seconds[name] += took
             worked[name] += time.process_time() - began
             right[name] = right.get(name, 0) + answers[0]
@@ -95,18 +95,18 @@ def main() -> None:
     ours = seconds["artsim"]
     report("artsim", ours, ours, f"peak {peak:,} MB")
     report("DINO loop, one search for all k", seconds["DINO loop"], ours)
-    report("DINO loop, as published, a search for each k", again, ours, "reckoned")
+    report("DINO loop, as published, a search for each k", again, ours, "estimated")
     report(f"scikit-learn, {len(KS)} x predict_proba", seconds["scikit-learn"], ours, str(limits))
     report(f"scikit-learn, the one at k = {KS[-1]}", once, ours)
     for name, count in right.items():
         ratio = worked[name] / worked["artsim"]
-        print(f"processor time {worked[name]:9.2f} s, {ratio:5.2f} x: {name}")
-        print(f"top-1 at k = {KS[-1]}: {count / len(asking):.4f} {name}")
+        print(f"CPU time {worked[name]:9.2f} s, {ratio:5.2f} x: {name}")
+        print(f"top-1 at k = {KS[-1]}: {count / len(chosen):.4f} {name}")
 
 
-def artsim(bank: np.ndarray, codes: np.ndarray, asking: np.ndarray) -> tuple[int]:
-    found = nearest(bank[asking], bank, KS[-1], exclude=asking)
-    truth = codes[asking]
+def artsim(bank: np.ndarray, codes: np.ndarray, chosen: np.ndarray) -> tuple[int]:
+    found = nearest(bank[chosen], bank, KS[-1], exclude=chosen)
+    truth = codes[chosen]
     for k in KS:
         votes = vote(found, codes, k)
         predicted = votes.classes[:, 0]
@@ -119,13 +119,13 @@ def artsim(bank: np.ndarray, codes: np.ndarray, asking: np.ndarray) -> tuple[int
     return (right,)
 
 
-def dino_loop(bank: np.ndarray, codes: np.ndarray, asking: np.ndarray) -> tuple[int, float]:
+def dino_loop(bank: np.ndarray, codes: np.ndarray, chosen: np.ndarray) -> tuple[int, float]:
     """Return how many are right at the largest k, and the time with a search for each k."""
     train, labels = torch.from_numpy(bank), torch.from_numpy(codes)
     n_classes = int(codes.max()) + 1
     right, searching, voting = 0, 0.0, 0.0
-    for start in range(0, len(asking), 256):
-        itself = torch.from_numpy(asking[start : start + 256])
+    for start in range(0, len(chosen), 256):
+        itself = torch.from_numpy(chosen[start : start + 256])
         began = time.perf_counter()
         similarity = torch.mm(train[itself], train.T)
         similarity[torch.arange(len(itself)), itself] = -1  # leave-one-out
@@ -149,22 +149,22 @@ def dino_loop(bank: np.ndarray, codes: np.ndarray, asking: np.ndarray) -> tuple[
 def scikit_learn(
     bank: np.ndarray,
     codes: np.ndarray,
-    asking: np.ndarray,
+    chosen: np.ndarray,
     ks: tuple[int, ...],
     limits: dict[str, int] | None = None,
 ) -> tuple[int, float]:
     """Return how many are right at the largest k, and the time of its one call.
 
-    Each asks for one neighbor more and its own vote is taken off: it is always among them.
+    Each finds one neighbor more, and the query's own vote, always among them, is subtracted.
     """
     with threadpool_limits(limits):
         for k in ks:
             began = time.perf_counter()
             peer = KNeighborsClassifier(k + 1, algorithm="brute").fit(bank, codes)
-            shares = peer.predict_proba(bank[asking])
-            shares[np.arange(len(asking)), codes[asking]] -= 1 / (k + 1)
+            shares = peer.predict_proba(bank[chosen])
+            shares[np.arange(len(chosen)), codes[chosen]] -= 1 / (k + 1)
             once = time.perf_counter() - began
-    return int((shares.argmax(axis=1) == codes[asking]).sum()), once
+    return int((shares.argmax(axis=1) == codes[chosen]).sum()), once
 
 
 def best_threads(call: Callable[[], Any]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Time the probe's sweep of 45 strengths beside scikit-learn's LogisticRegression, in one run.
+"""Time the probe's sweep of 45 strengths and scikit-learn's LogisticRegression, in one run.
 
     python scripts/bench/probe.py                     20,000 x 512, 29 classes
     python scripts/bench/probe.py --rows 4000 --dims 128 --classes 10
@@ -7,11 +7,11 @@
 With --index, both probe an index's labels instead: the same split and strengths, chosen on
 validation by the same rule, then fitted again on training and validation rows.
 
-scikit-learn runs its default solver (lbfgs, float32, max_iter 1000) with one thread and with as
-many as there are: with its default tol of 1e-4, each strength from nothing and from the optimum
-before it (warm_start), and warm with tol 1e-6. Objectives are computed in float64 by one function
-for all; "above" is how much higher one is than the least that was found, at the strength where that
-is most. The accuracy is the best at any strength on rows held out.
+scikit-learn runs its default solver (lbfgs, float32, max_iter 1000) with one thread and with all:
+with its default tol of 1e-4, each strength from zero and from the optimum before it (warm_start),
+and warm with tol 1e-6. Objectives are computed in float64 by one function for all; "above" is by
+how much one exceeds the lowest that was found, at the strength where that is most. The accuracy is
+the best at any strength on held-out rows.
 """
 
 from __future__ import annotations
@@ -42,7 +42,9 @@ def main() -> None:
     parser.add_argument(
         "--noise", type=float, default=5.0, help="the larger, the harder to classify"
     )
-    parser.add_argument("--every", type=int, default=1, help="scikit-learn fits every so many")
+    parser.add_argument(
+        "--every", type=int, default=1, metavar="N", help="scikit-learn fits every Nth"
+    )
     parser.add_argument("--threads", type=int, action="append", help="default: 1 and all cores")
     parser.add_argument("--index", type=Path)
     parser.add_argument("--label", action="append", default=[])
@@ -109,7 +111,7 @@ def compare_labels(index: Path, labels: tuple[str, ...]) -> None:
 
 
 def chosen(scores: list[tuple[float, float]], n: int) -> int:
-    """Choose as artsim does: by log loss among what is as accurate as the best, by one error."""
+    """Choose as artsim does: by log loss among those within a standard error of the best."""
     top = max(right for right, _ in scores)
     least = top - (top * (1 - top) / n) ** 0.5
     return max(range(len(scores)), key=lambda i: (scores[i][0] >= least) * 1e9 + scores[i][1])
@@ -118,7 +120,7 @@ def chosen(scores: list[tuple[float, float]], n: int) -> int:
 def score(
     x: np.ndarray, y: np.ndarray, classes: np.ndarray, w: np.ndarray, b: np.ndarray
 ) -> tuple[float, float]:
-    """Accuracy, then the log loss of the classes that are known, less being better."""
+    """Return the accuracy, and the log loss of the known classes, negated."""
     if len(classes) == 2:
         w, b = np.column_stack([0 * w, w]), np.append(0, b)
     right = (classes[(x @ w + b).argmax(axis=1)] == y).mean()
@@ -128,7 +130,7 @@ def score(
 
 
 def timed(call: Callable[[], Any]) -> tuple[Any, float, float]:
-    """Call, and say how many seconds of wall and of CPU it took."""
+    """Call; return the result, the wall-clock seconds and the CPU seconds."""
     wall, cpu = time.perf_counter(), time.process_time()
     found = call()
     return found, time.perf_counter() - wall, time.process_time() - cpu

@@ -1,8 +1,8 @@
-"""Reading 137,000 NGA-shaped works: seconds and peak memory of the join.
+"""Time reading 137,000 NGA-shaped works: seconds and peak memory of the join.
 
     .venv/bin/python scripts/bench/readers.py [--works 137000]
 
-The tables have the National Gallery of Art's real headers and made values: objects,
+The tables have the National Gallery of Art's real headers and generated values: objects,
 published_images (one primary view a work and one alternate for every fourth), objects_terms (five a
 work), objects_dimensions (three a work), constituents and objects_constituents.
 """
@@ -46,7 +46,7 @@ WORDS = ("battle", "flowers", "garden", "harbor", "letter", "madonna", "portrait
 
 
 def main() -> None:
-    """Make the tables, read them in a process of its own."""
+    """Write the tables and read them in a separate process."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--works", type=int, default=137_000)
     parser.add_argument("--read", help=argparse.SUPPRESS)
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 def read(folder: str) -> None:
-    """Read all rows; say what it took."""
+    """Read all rows and print time and memory."""
     from artsim.readers import read_collection
 
     started = time.perf_counter()
@@ -125,7 +125,7 @@ def write_tables(folder: Path, works: int) -> None:
 
 
 class Table:
-    """A CSV file with a header; what a row does not say is empty."""
+    """A CSV file with a header; values that a row does not give are empty."""
 
     def __init__(self, path: Path, header: str) -> None:
         self._file = path.open("w", newline="")

@@ -1,11 +1,11 @@
-"""Time searches of a large index that is open: by id, and under narrow and broad conditions.
+"""Time searches of a large open index: by id, and under narrow and broad conditions.
 
-    python scripts/bench/search.py                    1,000,000 x 512, made clusters
+    python scripts/bench/search.py                    1,000,000 x 512, generated clusters
     python scripts/bench/search.py --rows 100000
 
-Every query is another work of the index, itself left out. Under a condition the answer is compared
-with a full search in float32: recall is the share of its k works that were found. The first search
-under a condition finds the rows that meet it, with DuckDB; the others reuse them.
+Every query is another work of the index, itself left out. Answers are compared with a full search
+in float32: recall is the share of its k works that were found. The first search under a condition
+finds the rows that meet it, with DuckDB; the others reuse them.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from artsim.search import Searcher, SearchRequest, Term
 K = 10
 CONDITIONS = {
     "no condition": None,
-    "0.1 % of the rows": "id like '%007'",
-    "1 %": "id like '%07'",
-    "10 %": "id like '%7'",
-    "90 %": "id not like '%7'",
+    "0.1% of the rows": "id like '%007'",
+    "1%": "id like '%07'",
+    "10%": "id like '%7'",
+    "90%": "id not like '%7'",
 }
 
 
@@ -37,7 +37,9 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--dims", type=int, default=512)
     parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--folder", type=Path, help="for the files, several GB")
+    parser.add_argument(
+        "--folder", type=Path, help="for temporary files of several GB; it must exist"
+    )
     options = parser.parse_args()
     describe()
     with tempfile.TemporaryDirectory(dir=options.folder) as folder:
@@ -64,7 +66,7 @@ def report(searcher: Searcher, name: str, where: str | None, chosen: np.ndarray)
         clock, cpu = time.perf_counter(), time.process_time()
         answer = searcher.search(request(row, where))
         times.append((time.perf_counter() - clock, time.process_time() - cpu))
-        if place < 10:  # a full comparison takes its time
+        if place < 10:  # a full comparison is slow
             recalls.append(recall(searcher, where, row, [match.score for match in answer.matches]))
     clock, cpu = 1e3 * np.array(times).T
     print(
@@ -91,7 +93,7 @@ def recall(searcher: Searcher, where: str | None, row: int, scores: list[float])
 
 @cache
 def all_vectors(searcher: Searcher) -> np.ndarray:
-    """Read the vectors in float32, of length 1."""
+    """Read the vectors as unit vectors in float32."""
     return unit(searcher.store.vectors("v"))
 
 

@@ -1,12 +1,12 @@
-"""Hold `artsim serve` under many visitors at once, and watch its answers and its memory.
+"""Load `artsim serve` with many visitors at once; measure its answers and its memory.
 
     python scripts/bench/serve.py                        50 visitors, 2 minutes, 100,000 x 512
     python scripts/bench/serve.py --pause 0 --seconds 30
 
-Every visitor searches by the id of a work, waits for the answer, looks at it for --pause seconds,
-and searches by one of its matches. In the last quarter of the time eight more send pictures one
-after another, each embedded by the network. Times are from sending a request to receiving the whole
-answer.
+Every visitor searches by the id of a work, waits for the answer, pauses for --pause seconds and
+searches by one of the matches. In the last quarter of the time, eight more visitors upload pictures
+one after another, each embedded by the network. Times are from sending a request to receiving the
+whole answer.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from artsim.datatypes import parse_spec
 from artsim.index import build_index
 from artsim.models import load_extractor
 
-SPEC = "timm:resnet18.random"  # 512 numbers, as large as real ones, from no download
+SPEC = "timm:resnet18.random"  # 512 values, as slow as a trained one, no download
 Times = dict[str, list[float]]
 
 
@@ -62,7 +62,7 @@ def main() -> None:
 
 
 async def visit(options: argparse.Namespace, pid: int) -> None:
-    """Send everyone, and print what they met."""
+    """Run all visitors and print times, errors and memory."""
     address = f"http://127.0.0.1:{options.port}/api/made"
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(base_url=address, limits=limits, timeout=60) as client:
@@ -75,9 +75,10 @@ async def visit(options: argparse.Namespace, pid: int) -> None:
         memory = [resident(pid)]
         until = time.monotonic() + options.seconds
         later = until - options.seconds / 4
-        asked_by = np.random.default_rng(0).integers(0, options.rows, options.visitors)
+        first_works = np.random.default_rng(0).integers(0, options.rows, options.visitors)
         visitors = [
-            browse(client, str(row), until, later, options.pause, times, errors) for row in asked_by
+            browse(client, str(row), until, later, options.pause, times, errors)
+            for row in first_works
         ]
         uploaders = [
             upload(client, n, later, until, times, errors) for n in range(options.uploaders)
@@ -112,7 +113,7 @@ async def browse(
         try:
             answer = await client.post("/search", json={"terms": [{"id": id_}], "k": 24})
             matches = answer.json()["matches"]
-        except Exception as error:  # whatever it is, it is counted
+        except Exception as error:  # any error is counted
             errors.append(repr(error))
             continue
         name = "by id" if began < later else "by id, beside uploads"
@@ -172,7 +173,7 @@ async def remember(pid: int, memory: list[int]) -> None:
 
 
 def resident(pid: int) -> int:
-    """Return what a process holds in memory that is its own, in MB: what is mapped is not."""
+    """Return the memory of a process in MB, without mapped files."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
         if line.startswith("RssAnon"):
             return int(line.split()[1]) // 1024
