@@ -87,7 +87,7 @@ def recall(searcher: Searcher, where: str | None, row: int, scores: list[float])
     cosines[row] = -np.inf
     rows = searcher.works.filter.rows(where, ())
     kept = cosines if rows is None else cosines[rows]
-    least = np.partition(kept, -K)[-K]
+    least = np.sort(kept)[-K:].min()
     return float(np.mean(np.array(scores) >= least - 1e-4))
 
 
