@@ -407,7 +407,7 @@ class TestParquet:
     def test_what_is_not_parquet_is_one_line(self, tmp_path):
         write(tmp_path / "objects.parquet", "id,image\n1,a.jpg\n")
         with pytest.raises(
-            ReaderError, match=r"^[^\n]*objects\.parquet is not a Parquet file[^\n]*$"
+            ReaderError, match=r"^[^\n]*objects\.parquet cannot be read as Parquet[^\n]*$"
         ):
             read(tmp_path)
 
@@ -498,5 +498,5 @@ class TestViews:
 def test_pictures_inside_a_parquet_file_are_named_as_such(tmp_path):
     picture = pa.array([{"bytes": b"", "path": "a.jpg"}])
     pq.write_table(pa.table({"image": picture, "artist": ["A"]}), tmp_path / "train.parquet")
-    with pytest.raises(ReaderError, match="holds its pictures in itself, in the column 'image'"):
+    with pytest.raises(ReaderError, match="holds the pictures themselves, in the column 'image'"):
         read_collection(tmp_path)

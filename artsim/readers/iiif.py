@@ -25,8 +25,8 @@ SETTINGS: tuple[str, ...] = (
     "language",  # of labels and values where there are several: en
 )
 
-_PEEKED = 1 << 16  # bytes of a file looked at
-_LOOKED_AT = 20  # files of a folder looked at: there may be one beside each picture
+_PEEKED = 1 << 16  # bytes of a file that are searched for the address of the standard
+_LOOKED_AT = 20  # files of a folder that are opened: there may be one beside each picture
 _OURS = ("object", "title", "canvas", "summary", "attribution", "rights", "nav_date")
 
 _REGION = re.compile(r"[0-9]+,[0-9]+,[0-9]+,[0-9]+")
@@ -44,13 +44,12 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read manifests; the id is the canvas, the image its IIIF address at ``size`` pixels.
 
     ``object`` is the manifest, ``title`` and ``canvas`` are the two labels, and every pair of the
-    manifest's metadata is a column: a list where it has several values anywhere. Where a canvas
-    has several pictures those after the first have ``#2``, ``#3`` behind the id. Pictures without
-    an image service that can resize keep the address they have.
+    manifest's metadata is a column: a list if it ever has several values. The ids of a canvas's
+    second and third picture end in ``#2`` and ``#3``. Pictures without an image service that can
+    resize keep their address.
 
     Raises:
-        ReaderError: If a file is no manifest, none of the listed ones is there, or there is no
-            picture in any.
+        ReaderError: If a file is not a manifest, no listed one is found, or none has a picture.
     """
     options.allow("iiif")
     size, language = options.size(), options.setting("language", "en")
@@ -78,60 +77,62 @@ def _looks_right(file: Path) -> bool:
 def _manifests(path: Path) -> tuple[list[Path], tuple[str, ...]]:
     """Find the files of the manifests, in the order of the collection where there is one.
 
-    Those that a collection lists and that are not there are named in the notes.
+    A note counts those that a collection lists and that are missing.
     """
     if path.is_file() and _kind(_load(path)) == "Manifest":
         return [path], ()
     manifests: dict[str, Path] = {}
-    collections: dict[str, list[str]] = {}  # what each lists
+    collections: dict[str, list[str]] = {}  # the ids that each lists
     wanted: list[str] = []
-    for file in sorted((path if path.is_dir() else path.parent).rglob("*.json")):
-        if is_hidden(file.name) or not file.is_file() or not _looks_right(file):
-            continue
-        found = _load(file)
-        if _kind(found) == "Manifest":
-            id_ = _id(found)
+    for file, resource in _resources(path if path.is_dir() else path.parent):
+        kind, id_ = _kind(resource), _id(resource)
+        if kind == "Manifest":
             manifests[id_ if id_ and id_ not in manifests else str(file)] = file
-        elif _kind(found) == "Collection":
-            collections[_id(found)] = _listed(found)
+        elif kind == "Collection":
+            collections[id_] = _listed(resource)
             if file == path or path.is_dir():
-                wanted.append(_id(found))
+                wanted.append(id_)
     listed = _unfold(wanted, collections)
     if path.is_dir():
         listed = list(dict.fromkeys((*listed, *manifests)))
     missing = [id_ for id_ in listed if id_ not in manifests]
-    said = (
-        f"{path} lists {len(missing)} manifests or collections that are not among the files "
-        f"there, first {next(iter(missing), None)}; save them beside it"
-    )
-    if missing and len(missing) == len(listed):
-        raise ReaderError(said)
     if not listed:
         raise ReaderError(f"no IIIF manifest in {path}; expected .json files of version 2 or 3")
-    there = [manifests[id_] for id_ in listed if id_ in manifests]
-    return there, (said,) if missing else ()
+    found = [manifests[id_] for id_ in listed if id_ in manifests]
+    if not missing:
+        return found, ()
+    note = (
+        f"{path} lists {len(missing)} manifests or collections that are not among the files "
+        f"there, first {missing[0]}; save them beside it"
+    )
+    if not found:
+        raise ReaderError(note)
+    return found, (note,)
+
+
+def _resources(folder: Path) -> Iterator[tuple[Path, Json]]:
+    for file in sorted(folder.rglob("*.json")):
+        if not is_hidden(file.name) and file.is_file() and _looks_right(file):
+            yield file, _load(file)
 
 
 def _unfold(ids: list[str], collections: Mapping[str, list[str]]) -> list[str]:
-    """Replace collections by what they list, to any depth; what lists itself is met once."""
-    unfolded: dict[str, None] = {}
-    met: set[str] = set()
+    """Replace collections by what they list, to any depth; each is unfolded once."""
+    seen: dict[str, None] = {}
     ahead = ids[::-1]
     while ahead:
         id_ = ahead.pop()
-        if id_ not in collections:
-            unfolded[id_] = None
-        elif id_ not in met:
-            met.add(id_)
-            ahead += reversed(collections[id_])
-    return list(unfolded)
+        if id_ not in seen:
+            ahead += reversed(collections.get(id_, ()))
+        seen[id_] = None
+    return [id_ for id_ in seen if id_ not in collections]
 
 
 def _load(file: Path) -> Json:
-    found = load_json(file)
-    if not isinstance(found, dict):
+    resource = load_json(file)
+    if not isinstance(resource, dict):
         raise ReaderError(f"{file} is not an IIIF manifest; expected a JSON object")
-    return found
+    return resource
 
 
 def _id(resource: Json) -> str:
@@ -147,6 +148,10 @@ def _objects(value: object) -> list[Json]:
     """List the objects in what may be one, several or none."""
     values = value if isinstance(value, list) else [value]
     return [one for one in values if isinstance(one, dict)]
+
+
+def _first(value: object) -> Json:
+    return next(iter(_objects(value)), {})
 
 
 def _listed(collection: Json) -> list[str]:
@@ -175,8 +180,8 @@ def _rows(manifest: Json, size: int | None, language: str) -> Iterator[Row]:
 
 
 def _description(manifest: Json, language: str) -> dict[str, Flat]:
-    """Collect what a manifest says of its object."""
-    required = next(iter(_objects(manifest.get("requiredStatement"))), {})
+    """Collect a manifest's description of its object."""
+    required = _first(manifest.get("requiredStatement"))
     texts = {
         "title": manifest.get("label"),
         "summary": manifest.get("summary") or manifest.get("description"),
@@ -184,8 +189,8 @@ def _description(manifest: Json, language: str) -> dict[str, Flat]:
         "rights": manifest.get("rights") or manifest.get("license"),
         "nav_date": manifest.get("navDate"),
     }
-    found = {name: " ".join(_texts(value, language)) for name, value in texts.items()}
-    return {**{name: text for name, text in found.items() if text}, **_pairs(manifest, language)}
+    found = {name: " ".join(_texts(value, language)) or None for name, value in texts.items()}
+    return {**found, **_pairs(manifest, language)}
 
 
 def _pairs(resource: Json, language: str) -> dict[str, Flat]:
@@ -209,17 +214,11 @@ def _texts(value: object, language: str) -> list[str]:
     by_language: dict[str, list[str]] = {}
     for one in value if isinstance(value, list) else [value]:
         tagged = one if isinstance(one, dict) else {"@value": one}
-        text = text_of(tagged.get("@value"))
-        if text is not None and (stripped := _without_markup(text)):
-            tag = str(tagged.get("@language", ""))
-            by_language.setdefault(tag, []).append(stripped)
-    chosen = next((tag for tag in (language, "") if tag in by_language), None)
-    return by_language[chosen] if chosen is not None else next(iter(by_language.values()), [])
-
-
-def _without_markup(text: str) -> str:
-    bare = re.sub(r"<[^>]*>", "", text) if "<" in text else text
-    return html.unescape(bare).strip()
+        markup = text_of(tagged.get("@value")) or ""
+        if text := html.unescape(re.sub(r"<[^>]*>", "", markup)).strip():
+            by_language.setdefault(str(tagged.get("@language", "")), []).append(text)
+    first = next(iter(by_language.values()), [])
+    return by_language.get(language, by_language.get("", first))
 
 
 def _canvases(manifest: Json) -> Iterator[Json]:
@@ -229,17 +228,15 @@ def _canvases(manifest: Json) -> Iterator[Json]:
 
 
 def _pictures(canvas: Json) -> Iterator[Json]:
-    """Yield the pictures painted on a canvas; of alternatives the one to be shown first."""
+    """Yield the pictures painted on a canvas; of alternatives the one to show first."""
     bodies = [annotation.get("resource") for annotation in _objects(canvas.get("images"))]
     for page in _objects(canvas.get("items")):
         bodies += [annotation.get("body") for annotation in _objects(page.get("items"))]
     for body in (one for value in bodies for one in _objects(value)):
         if _kind(body) == "Choice":
-            body = next(iter(_objects(body.get("default") or body.get("items"))), {})
+            body = _first(body.get("default") or body.get("items"))
         if _kind(body) == "SpecificResource":
-            region = _region(body)
-            body = next(iter(_objects(body.get("source") or body.get("full"))), {})
-            body = {**body, "region": region}
+            body = {**_first(body.get("source") or body.get("full")), "region": _region(body)}
         if _kind(body) == "Image":
             yield body
 
@@ -259,28 +256,30 @@ def _region(resource: Json) -> str | None:
 def _address(picture: Json, size: int | None) -> str | None:
     """Return the address of the picture with ``size`` pixels on its longest side.
 
-    Never more than the image has, which version 3 of the Image API refuses, and by one side alone,
-    which every server that resizes supports (https://iiif.io/api/image/3.0/compliance/).
+    Never more than the image has, which version 3 of the Image API refuses; and only one side is
+    given, which every server that resizes supports (https://iiif.io/api/image/3.0/compliance/).
     """
-    service = next((one for one in _objects(picture.get("service")) if _is_image(one)), None)
-    if service is None or "level0" in _said(service):
+    services = ((one, _profile(one)) for one in _objects(picture.get("service")))
+    images = (each for each in services if re.search("ImageService|image-api|api/image", each[1]))
+    service, profile = next(images, ({}, "level0"))
+    if "level0" in profile:
         return _id(picture) or None
-    version = re.search(r"ImageService(\d)|image(?:-api)?/(\d)", _said(service))
-    number = (version[1] or version[2]) if version else "2"
+    version = re.search(r"(?:ImageService|image(?:-api)?/)(\d)", profile)
+    number = version[1] if version else "2"
     quality = "native" if number == "1" else "default"
-    scaled = _scaled(service, picture, size, "max" if number == "3" else "full")
+    whole = "max" if number == "3" else "full"
+    scaled = whole if size is None else _scaled(service, picture, size)
     region = picture.get("region") or "full"
     return f"{_id(service).rstrip('/')}/{region}/{scaled}/0/{quality}.jpg"
 
 
-def _scaled(service: Json, picture: Json, size: int | None, everything: str) -> str:
-    if size is None:
-        return everything
-    pairs = [(one.get("width"), one.get("height")) for one in (service, picture)]
+def _scaled(service: Json, picture: Json, size: int) -> str:
+    pairs: list[tuple[Any, ...]] = [
+        (one.get("width"), one.get("height")) for one in (service, picture)
+    ]
     if region := picture.get("region"):
-        _, _, *sides = map(int, region.split(","))
-        pairs = [(sides[0], sides[1])]
-    # a size of 0 is one that the museum does not know
+        pairs = [tuple(map(int, region.split(",")[2:]))]
+    # a size of 0 means that the museum does not know it
     known = (pair for pair in pairs if all(isinstance(side, int) and side > 0 for side in pair))
     width, height = next(known, (None, None))
     if width is None or height is None:
@@ -288,13 +287,9 @@ def _scaled(service: Json, picture: Json, size: int | None, everything: str) -> 
     return f"{min(size, width)}," if width >= height else f",{min(size, height)}"
 
 
-def _is_image(service: Json) -> bool:
-    return re.search(r"ImageService|image-api|api/image", _said(service)) is not None
-
-
-def _said(service: Json) -> str:
-    """Join what a service says of its kind, version and level."""
+def _profile(service: Json) -> str:
+    """Join what describes a service's kind, version and level."""
     profiles = service.get("profile")
     profiles = profiles if isinstance(profiles, list) else [profiles]
-    said = [service.get("type"), service.get("@type"), service.get("@context"), *profiles]
-    return " ".join(one for one in said if isinstance(one, str))
+    texts = [service.get("type"), service.get("@type"), service.get("@context"), *profiles]
+    return " ".join(text for text in texts if isinstance(text, str))

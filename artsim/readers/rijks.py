@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from artsim.readers.rows import Row, table_of
 
 SETTINGS: tuple[str, ...] = ("encoding",)
 
-# What a field can be called, without case and []; the first that is there is taken.
+# Names of a field, without case and []; the first that the records have is taken.
 _FIELDS = {
     "id": ("identifier", "id", "objectnumber", "object_number"),
     "image": ("image", "image_path", "filename", "file", "image_url", "webimage"),
@@ -32,18 +32,16 @@ _FIELDS = {
     "type": ("type", "types", "objecttypes"),
 }
 _LISTS = ("material", "type")
+_REQUIRED = ("id", "creator", *_LISTS)
 _SUFFIXES = (".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
-_PEEKED = 1 << 16  # bytes of a JSON file looked at
-_LOOKED_AT = 20  # files of a folder looked at: there may be one beside each picture
+_PEEKED = 1 << 16  # bytes of a JSON file that are searched for fields
+_LOOKED_AT = 20  # files of a folder that are opened: there may be one beside each picture
 _PROBED = 100  # first images that are looked for, to find the folder they start from
 
 
 def detects(path: Path) -> bool:
     """Return whether ``path`` is a file of such records or a folder that holds one."""
-    return any(
-        _looks_right(file)
-        for file in ([path] if path.is_file() else files_with(path, _SUFFIXES)[:_LOOKED_AT])
-    )
+    return bool(_files(path))
 
 
 def read(path: Path, options: ReaderOptions) -> Catalog:
@@ -57,12 +55,16 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         ReaderError: If the file is broken, or its records lack an identifier or a field.
     """
     options.allow("rijks", "images")
-    file = _find(path)
+    file = path if path.is_file() else _only_file(path)
     if _is_json(file):
         rows = _read_json(file)
     else:
         rows = _read_delimited(file, options.settings.get("encoding"))
-    table = _table(rows)
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    found = _match(names)
+    others = [name for name in names if name not in found.values()]
+    rest = dict(zip(field_names(others), others, strict=True))
+    table = table_of((_row(row, found, rest) for row in rows), lists=_LISTS, splits=True)
     images = table["image"].slice(0, _PROBED).drop_null().to_pylist()
     return Catalog.of_table(
         table,
@@ -73,40 +75,34 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     )
 
 
-def _table(rows: list[dict[str, Any]]) -> pa.Table:
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    found = _match(names)
-    others = [name for name in names if name not in found.values()]
-    rest = dict(zip(field_names(others), others, strict=True))
-    return table_of((_record(row, found, rest) for row in rows), lists=_LISTS, splits=True)
-
-
 def _is_json(file: Path) -> bool:
     return "json" in file.suffix.lower()
 
 
-def _find(path: Path) -> Path:
-    if path.is_file():
-        return path
-    files = [file for file in files_with(path, _SUFFIXES)[:_LOOKED_AT] if _looks_right(file)]
+def _files(path: Path) -> list[Path]:
+    """List the files of such records: those with all the labels."""
+    files = [path] if path.is_file() else files_with(path, _SUFFIXES)[:_LOOKED_AT]
+    return [file for file in files if set(_REQUIRED) <= _match(_peek(file)).keys()]
+
+
+def _only_file(folder: Path) -> Path:
+    files = _files(folder)
     if len(files) == 1:
         return files[0]
     names = ", ".join(file.name for file in files) or "none"
     raise ReaderError(
-        f"expected one file of records with creator, material and type in {path}, found {names}; "
+        f"expected one file of records with creator, material and type in {folder}, found {names}; "
         "name it, such as rijks:FILE.tsv"
     )
 
 
-def _looks_right(file: Path) -> bool:
-    """Return whether a file has all three labels."""
-    if _is_json(file):
-        with file.open("rb") as start:
-            fields = re.findall(r'"([\w\[\]]+)"\s*:', start.read(_PEEKED).decode(errors="replace"))
-    else:
-        fields = list(column_names(file)) if file.suffix.lower() in _SUFFIXES else []
-    found = _match(fields)
-    return all(field in found for field in ("id", "creator", "material", "type"))
+def _peek(file: Path) -> Sequence[str]:
+    """List the fields at the start of a file."""
+    if not _is_json(file):
+        return column_names(file) if file.suffix.lower() in _SUFFIXES else ()
+    with file.open("rb") as start:
+        text = start.read(_PEEKED).decode(errors="replace")
+    return re.findall(r'"([\w\[\]]+)"\s*:', text)
 
 
 def _match(fields: Iterable[str]) -> dict[str, str]:
@@ -121,7 +117,7 @@ def _match(fields: Iterable[str]) -> dict[str, str]:
 def _require(file: Path, fields: Iterable[str]) -> dict[str, str]:
     names = list(dict.fromkeys(fields))
     found = _match(names)
-    for field in ("id", "creator", "material", "type"):
+    for field in _REQUIRED:
         if field not in found:
             raise ReaderError(
                 f"{file} has no field {field!r} ({' or '.join(_FIELDS[field])}); its fields are "
@@ -182,18 +178,21 @@ def _flat(row: dict[str, Any], names: Collection[str]) -> dict[str, Any]:
     return flat
 
 
-def _record(row: Mapping[str, Any], found: Mapping[str, str], rest: Mapping[str, str]) -> Row:
-    """Name a record's fields as we do; ``rest`` are the others, by the name they get."""
-    id_ = _first(row.get(found["id"]))
-    image = _first(row.get(found["image"])) if "image" in found else id_
+def _row(record: Mapping[str, Any], found: Mapping[str, str], rest: Mapping[str, str]) -> Row:
+    """Rename a record's fields; ``rest`` are the others, by their new name."""
+    id_ = _first(record.get(found["id"]))
+    image = _first(record.get(found["image"])) if "image" in found else id_
     if image is not None and not is_picture(image) and not is_url(image):
         image += ".jpg"
     return {
         "id": id_,
         "image": image,
-        "creator": _first(row.get(found["creator"])),
-        **{field: _texts(row.get(found[field])) or None for field in _LISTS},
-        **{field: _plain(row.get(name)) for field, name in rest.items()},
+        "creator": _first(record.get(found["creator"])),
+        **{field: _texts(record.get(found[field])) or None for field in _LISTS},
+        **{
+            field: _texts(value) if isinstance(value := record.get(name), list) else text_of(value)
+            for field, name in rest.items()
+        },
     }
 
 
@@ -206,9 +205,4 @@ def _texts(value: object) -> list[str]:
 
 
 def _first(value: object) -> str | None:
-    texts = [text.strip() for text in _texts(value) if text.strip()]
-    return texts[0] if texts else None
-
-
-def _plain(value: object) -> str | list[str] | None:
-    return _texts(value) if isinstance(value, list) else text_of(value)
+    return next(iter(_texts(value)), None)

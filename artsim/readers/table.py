@@ -25,10 +25,10 @@ SETTINGS: tuple[str, ...] = (
     "encoding",  # cp1252: of a CSV that is not UTF-8
     "separator",  # between the values of lists, if not | or ;
     "null",  # words that stand for no value, with commas between them
-    "views",  # of several addresses in one cell: first, or all
+    "views",  # of several pictures in one cell: first, or all
 )
 
-# Compared without case, spaces and punctuation; the first that is there is taken.
+# Compared without case, spaces and punctuation; the first that the table has is taken.
 ID_COLUMNS = (
     *("id", "objectid", "imageid", "artworkid", "identifier", "uid", "uuid", "key"),
     *("objectnumber", "accessionnumber", "inventorynumber"),
@@ -39,7 +39,7 @@ IMAGE_COLUMNS = (
     *("imageurl", "imgurl", "primaryimage", "thumbnailurl", "primaryimagesmall"),
 )
 
-_WELL_KNOWN = ("objects", "metadata")  # tables that are meant when there are several
+_WELL_KNOWN = ("objects", "metadata")  # tables that are taken where there are several
 _SUFFIXES = (".csv", ".tsv", ".tab", ".parquet")
 _BATCH = 8192  # rows a record batch
 _LISTED = 30  # columns or files named in a message
@@ -55,48 +55,41 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read a table, or the table of a folder: ``objects``, ``metadata`` or the only one.
 
     Types of a CSV's columns are inferred over all rows (see `ColumnGuess`), those of Parquet are
-    kept. Image paths start at ``options.images``, or at the table's folder, or at ``images``
-    beside it, whichever holds the first ones. Without an id column the image path is the id.
+    kept. Image paths start at ``options.images``, at the table's folder, or at ``images`` beside
+    it, wherever the first ones are found. Without an id column the image path is the id.
 
     Raises:
         ReaderError: If the table is broken, has no rows or lacks a column, named in the message.
     """
     views = options.setting("views", "first", choices=("first", "all"))
     file = _find_table(path)
-    table = _open_parquet(file) if _is_parquet(file) else _open_delimited(file, options)
+    is_parquet = file.suffix.lower() == ".parquet"
+    table = _open_parquet(file) if is_parquet else _open_delimited(file, options)
     keys = _key_columns(file, table.schema.names, options)
     declared = _declared_types(file, table.schema, options.types)
     sources = [name for name in table.schema.names if name not in keys]
     separator = options.settings.get("separator")
+    stored = {name: table.schema.field(name).type for name in sources}
     guesses = {
         name: ColumnGuess(
             name, declared=declared.get(name), numbers=table.numbers, separator=separator
         )
         for name in sources
-        if table.schema.field(name).type == pa.string() or name in declared
+        if stored[name] == pa.string() or name in declared
     }
     images = _look_through(file, table, guesses, keys[1])
     images = [first for cell in images if (first := pictures_in(cell)[0])]
     types = {name: guess.decide() for name, guess in guesses.items()}
-    schema = pa.schema(
-        [
-            ("id", pa.string()),
-            ("image", pa.string()),
-            *(
-                (field, types[name].arrow if name in types else table.schema.field(name).type)
-                for field, name in zip(field_names(sources), sources, strict=True)
-            ),
-        ]
-    )
+    arrow = {**stored, **{name: type_.arrow for name, type_ in types.items()}}
+    fields = zip(field_names(sources), arrow.values(), strict=True)
+    schema = pa.schema([("id", pa.string()), ("image", pa.string()), *fields])
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in table.batches():
-            columns = [clean(_as_text(batch[name])) for name in keys]
+            columns = [_as_text(batch[name]) for name in keys]
             for name in sources:
                 column = batch[name]
-                columns.append(
-                    convert(clean(_as_text(column)), types[name]) if name in types else column
-                )
+                columns.append(convert(_as_text(column), types[name]) if name in types else column)
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     named_for_folder = path.is_dir() or file.stem.lower() in _WELL_KNOWN
@@ -114,7 +107,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
 
 @dataclass(frozen=True)
 class _Table:
-    """A table as it lies on the disk: text that is to be typed, and columns that have types."""
+    """A table as stored: text that is to be typed, and columns that have types."""
 
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
@@ -144,10 +137,6 @@ def _find_table(path: Path) -> Path:
             f"or read the pictures alone with folder:{path}"
         )
     return tables[0]
-
-
-def _is_parquet(file: Path) -> bool:
-    return file.suffix.lower() == ".parquet"
 
 
 def _open_delimited(file: Path, options: ReaderOptions) -> _Table:
@@ -180,36 +169,34 @@ def _open_parquet(file: Path) -> _Table:
                 if (type_ := _kept_type(column.type)) is not None
             }
             names = parquet.schema_arrow.names
-            inside = [column.name for column in parquet.schema_arrow if _is_picture(column)]
+            inside = [column.name for column in parquet.schema_arrow if _is_picture(column.type)]
     except (pa.ArrowException, OSError) as error:
-        raise ReaderError(
-            f"{file} is not a Parquet file that can be read: {_line(error)}"
-        ) from error
+        raise ReaderError(f"{file} cannot be read as Parquet: {_line(error)}") from error
     if inside and _find_column(list(kept), None, IMAGE_COLUMNS) is None:
         raise ReaderError(
-            f"{file} holds its pictures in itself, in the column {inside[0]!r}; write them to "
+            f"{file} holds the pictures themselves, in the column {inside[0]!r}; write them to "
             "files with a metadata.jsonl (file_name and the other columns) beside them"
         )
     for name in kept:
         if names.count(name) > 1:
             raise ReaderError(f"{file} has {names.count(name)} columns named {name!r}; rename one")
+    schema = pa.schema(kept.items())
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             with pq.ParquetFile(file) as parquet:
                 for batch in parquet.iter_batches(batch_size=_BATCH, columns=list(kept)):
                     columns = [_as_kept(batch[name], type_) for name, type_ in kept.items()]
-                    yield pa.RecordBatch.from_arrays(columns, schema=pa.schema(kept.items()))
+                    yield pa.RecordBatch.from_arrays(columns, schema=schema)
         except (pa.ArrowException, OSError) as error:
             raise ReaderError(f"{file} cannot be read: {_line(error)}") from error
 
-    return _Table(pa.schema(kept.items()), batches, numbers=False)
+    return _Table(schema, batches, numbers=False)
 
 
-def _is_picture(column: pa.Field) -> bool:
+def _is_picture(type_: pa.DataType) -> bool:
     """Return whether a column holds the bytes of pictures, as Hugging Face's do."""
-    is_struct = pa.types.is_struct(column.type)
-    return is_struct and {member.name for member in column.type} == {"bytes", "path"}
+    return pa.types.is_struct(type_) and {member.name for member in type_} == {"bytes", "path"}
 
 
 def _kept_type(type_: pa.DataType) -> pa.DataType | None:
@@ -237,20 +224,17 @@ def _as_kept(column: pa.Array, type_: pa.DataType) -> pa.Array:
     column = pc.cast(column, type_)
     if pa.types.is_list(type_):
         return strip_lists(column)
-    if type_ == pa.float64():  # what is no number is what programs write for a missing one
+    if type_ == pa.float64():  # NaN is what programs write for a missing number
         return pc.if_else(pc.is_finite(column), column, pa.scalar(None, type_))
     return clean(column) if type_ == pa.string() else column
 
 
 def _key_columns(file: Path, names: Sequence[str], options: ReaderOptions) -> tuple[str, str]:
     listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
-    image = _find_column(names, options.image_column, IMAGE_COLUMNS)
+    given = options.image_column
+    image = _find_column(names, given, IMAGE_COLUMNS)
     if image is None:
-        missing = (
-            "no image column"
-            if options.image_column is None
-            else (f"no column named {options.image_column!r}")
-        )
+        missing = "no image column" if given is None else f"no column named {given!r}"
         raise ReaderError(
             f"{file} has {missing}; its columns are {listed}; name the one with the path of the "
             f"picture with --image-column, or read the pictures alone with folder:{file.parent}"
@@ -282,16 +266,15 @@ def _declared_types(
                 f"{file} has no column named {name!r} to be of type {type_}; its columns are "
                 f"{', '.join(schema.names[:_LISTED])}"
             )
-        if type_ not in list(FieldType):
+        if type_ not in set(FieldType):
             raise ReaderError(
                 f"no type named {type_!r} for column {name!r}; choose from {', '.join(FieldType)}"
             )
         stored = schema.field(name).type
-        if pa.types.is_nested(stored):
-            if FieldType.of(stored) != type_:
-                raise ReaderError(f"{file}, column {name!r}: {stored} cannot become {type_}")
-            continue
-        declared[name] = FieldType(type_)
+        if not pa.types.is_nested(stored):
+            declared[name] = FieldType(type_)
+        elif FieldType.of(stored) != type_:
+            raise ReaderError(f"{file}, column {name!r}: {stored} cannot become {type_}")
     return declared
 
 
@@ -308,9 +291,9 @@ def _look_through(
     for batch in table.batches():
         rows += batch.num_rows
         if len(images) < _PROBED:
-            images += clean(_as_text(batch[image_column])).drop_null().to_pylist()[:_PROBED]
+            images += _as_text(batch[image_column]).drop_null().to_pylist()[:_PROBED]
         for name, guess in guesses.items():
-            guess.add(clean(_as_text(batch[name])))
+            guess.add(_as_text(batch[name]))
     if not rows:
         raise ReaderError(f"{file} has a row of column names and no rows below it")
     for name, guess in guesses.items():
@@ -324,7 +307,7 @@ def _look_through(
 
 
 def _notes(guesses: Mapping[str, ColumnGuess]) -> tuple[str, ...]:
-    """Say which values are not of the type declared for their column."""
+    """List the values that are not of the type declared for their column."""
     return tuple(
         f"values of {name!r} that are not of type {guess.declared} count as missing: "
         f"{guess.misfits:,}, first {guess.misfit[1]!r} in row {guess.misfit[0]:,}"
@@ -334,11 +317,11 @@ def _notes(guesses: Mapping[str, ColumnGuess]) -> tuple[str, ...]:
 
 
 def _as_text(column: pa.Array) -> pa.Array:
-    """Write a column as text; whole numbers that Parquet keeps as floats without their point."""
+    """Write a column as clean text; whole numbers that Parquet keeps as floats without a point."""
     if pa.types.is_floating(column.type):
         with suppress(pa.ArrowInvalid):
             column = pc.cast(column, pa.int64())
-    return pc.cast(column, pa.string())
+    return clean(pc.cast(column, pa.string()))
 
 
 def _line(error: Exception) -> str:
