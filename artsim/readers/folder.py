@@ -1,10 +1,10 @@
-"""A tree of pictures: each picture is a row, and the folders it lies in are its labels."""
+"""A tree of pictures: each picture is a row, and the folders above it are its labels."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,25 +38,32 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     if not path.is_dir():
         raise ReaderError(f"{path} is not a folder; name the folder that holds the pictures")
     options.allow("folder")
-    shape = _Shape()
+    depth, tops = -1, set()  # folders above the deepest picture; first folders, "" for none
     for folders, _ in _walk(path):
-        shape.add(folders)
-    if not shape.pictures:
+        depth = max(depth, len(folders))
+        tops.add(folders[0].lower() if folders else "")
+    if not tops:
         raise ReaderError(
             f"no picture found in {path} or below; expected files such as .jpg, .png or .tif"
         )
-    schema = pa.schema([(name, pa.string()) for name in ("id", "image", *shape.columns())])
+    first = 1 if tops <= _SPLITS else 0  # the level of the class
+    is_used = {"split": first == 1, "class": depth > first, "folder": depth > first + 1}
+    columns = [name for name, used in is_used.items() if used]
+    schema = pa.schema([(name, pa.string()) for name in ("id", "image", *columns)])
 
     def batches() -> Iterator[pa.RecordBatch]:
-        rows: list[tuple[str | None, ...]] = []
-        for folders, name in _walk(path):
-            image = printable("/".join((*folders, name)))
-            rows.append((image, image, *shape.values(folders)))
-            if len(rows) == _BATCH:
-                yield _batch(rows, schema)
-                rows = []
-        if rows:
-            yield _batch(rows, schema)
+        pictures = _walk(path)
+        while some := list(islice(pictures, _BATCH)):
+            images = [printable("/".join((*folders, name))) for folders, name in some]
+            cells = {
+                "split": [printable(folders[0]) for folders, _ in some] if first else [],
+                "class": [_level(folders, first) for folders, _ in some],
+                "folder": [printable("/".join(folders)) or None for folders, _ in some],
+            }
+            arrays = [images, images, *(cells[name] for name in columns)]
+            yield pa.RecordBatch.from_arrays(
+                [pa.array(each, pa.string()) for each in arrays], schema=schema
+            )
 
     return Catalog(
         name=path.name or "collection",
@@ -68,49 +75,15 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     )
 
 
-@dataclass
-class _Shape:
-    """What the folders of a tree stand for, from the place of every picture in it."""
-
-    pictures: int = 0
-    depth: int = 0  # folders above the deepest picture
-    top: set[str] = field(default_factory=set)  # first folders; "" for pictures that have none
-
-    def add(self, folders: tuple[str, ...]) -> None:
-        self.pictures += 1
-        self.depth = max(self.depth, len(folders))
-        self.top.add(folders[0] if folders else "")
-
-    @property
-    def split(self) -> bool:
-        return all(name.lower() in _SPLITS for name in self.top)
-
-    @property
-    def class_depth(self) -> int:
-        return 2 if self.split else 1
-
-    def columns(self) -> list[str]:
-        columns = ["split"] if self.split else []
-        if self.depth >= self.class_depth:
-            columns.append("class")
-        if self.depth > self.class_depth:
-            columns.append("folder")
-        return columns
-
-    def values(self, folders: tuple[str, ...]) -> Iterator[str | None]:
-        for column in self.columns():
-            if column == "folder":
-                yield printable("/".join(folders)) or None
-            else:
-                level = 0 if column == "split" else self.class_depth - 1
-                yield printable(folders[level]) if len(folders) > level else None
+def _level(folders: tuple[str, ...], level: int) -> str | None:
+    return printable(folders[level]) if len(folders) > level else None
 
 
 def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the folders and the name of every picture below ``root``, in a fixed order.
 
-    Each folder is listed once: a link is followed only where nothing else leads (see `_leads_out`)
-    and never twice, so that links in a ring end.
+    Each folder is listed once: a link is followed only out of the tree (see `_leads_out`) and never
+    twice, so that links in a ring end.
     """
     real_root = root.resolve()
     visited: set[tuple[int, int]] = set()
@@ -143,12 +116,12 @@ def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _leads_out(link: Path, real_root: Path) -> bool:
-    """Return whether a link shows pictures that the tree itself does not."""
+    """Return whether a link leads to pictures that the tree itself does not list."""
     target = link.resolve()
     if real_root.is_relative_to(target):
         return False  # a ring: the target holds the whole collection
     if target.is_relative_to(real_root):
-        # met anyway, unless it is kept in a hidden folder as version-controlled data often is
+        # listed anyway, unless it is in a hidden folder as version-controlled data often is
         return any(is_hidden(part) for part in target.relative_to(real_root).parts)
     return True
 
@@ -161,7 +134,7 @@ def _listing(path: Path) -> list[tuple[str, str]]:
 
 
 def _kind(entry: os.DirEntry[str]) -> str | None:
-    """Return the kind of an entry: folder, link to a folder or picture; None for anything else.
+    """Return folder, link (to a folder) or picture; None for anything else.
 
     A link to nowhere is a picture that is missing; a pipe or a device is nothing.
     """
@@ -171,12 +144,5 @@ def _kind(entry: os.DirEntry[str]) -> str | None:
         is_there = entry.is_file()
     except OSError:  # a link to itself
         is_there = False
-    if not is_picture(entry.name):
-        return None
     is_lost = not is_there and entry.is_symlink() and not Path(entry.path).exists()
-    return "picture" if is_there or is_lost else None
-
-
-def _batch(rows: list[tuple[str | None, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return "picture" if is_picture(entry.name) and (is_there or is_lost) else None

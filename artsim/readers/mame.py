@@ -32,7 +32,6 @@ _COLUMNS = {
     "Product size": ("pixel_count", pa.int64()),
     "Aspect ratio": ("aspect_ratio", pa.float64()),  # width / height
 }
-_PROBED = 100  # first images that are looked for, to find the folder they start from
 
 _NUMBER = r"^[0-9]+(\.[0-9]*)?$"
 
@@ -71,13 +70,12 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         elif source == "Medium" and media:
             _check(pc.is_in(column, pa.array(media)), column, file, source, f"listed in {_LABELS}")
         columns[name] = column.cast(type_)
-    some = images.slice(0, _PROBED).drop_null().to_pylist()
     return Catalog.of_table(
         pa.table(columns),
         name="mame",
         reader="mame",
         source=path,
-        root=image_root(some, candidate_roots(file.parent), options) or file.parent,
+        root=image_root(images.to_pylist(), candidate_roots(file.parent), options),
     )
 
 

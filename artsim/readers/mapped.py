@@ -16,7 +16,6 @@ from artsim.readers.record_files import SUFFIXES, read_records
 from artsim.readers.rows import Row, table_of
 
 _BUNDLED = Path(__file__).parent / "maps"
-_PROBED = 1000  # first images that are looked for, to find the folder they start from
 
 
 class MappedReader:
@@ -79,13 +78,12 @@ def _read(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
     if not table.num_rows:
         raise ReaderError(f"{path} holds no record with an id; see the mapping of {map_.name}")
     folder = path if path.is_dir() else path.parent
-    images = table["image"].slice(0, _PROBED).drop_null().to_pylist()
     return Catalog.of_table(
         table,
         name=path.stem if path.is_file() else path.name,
         reader=map_.name,
         source=path,
-        root=image_root(images, (folder,), options) or folder,
+        root=image_root((), (folder,), options),
     )
 
 

@@ -6,7 +6,9 @@ with `ImageURL,OnView`; see https://github.com/MuseumofModernArt/collection.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -25,48 +27,32 @@ SETTINGS: tuple[str, ...] = ("encoding",)
 _IMAGES = ("ImageURL", "ThumbnailURL")  # the first that is there
 _MARKS = ("Title", "Artist", "Date", "Medium", "ObjectID", "DateAcquired")  # in every layout
 
-# How each column is called and read; one that is not here is text and keeps its name.
+# Columns that get other names, mostly the same in snake case; one that is not here keeps its name.
+_KNOWN = (
+    *("Title", "Artist", "ConstituentID", "ArtistBio", "Nationality", "Gender", "Date", "Medium"),
+    *("Dimensions", "CreditLine", "AccessionNumber", "Classification", "Department"),
+    *("DateAcquired", "Cataloged", "CuratorApproved", "URL", "OnView"),
+)
+_NUMBERS = (
+    *("Circumference (cm)", "Depth (cm)", "Diameter (cm)", "Height (cm)", "Length (cm)"),
+    *("Weight (kg)", "Width (cm)", "Seat Height (cm)", "Duration (sec.)"),
+)
 _NAMES = {
-    "Title": "title",
-    "Artist": "artist",
-    "ConstituentID": "constituent_id",
-    "ArtistBio": "artist_bio",
-    "Nationality": "nationality",
+    name: re.sub(r"[^a-z]+", "_", re.sub("(?<=[a-z])(?=[A-Z])", "_", name).lower()).strip("_")
+    for name in (*_KNOWN, *_NUMBERS)
+} | {
     "BeginDate": "artist_born",
     "EndDate": "artist_died",
-    "Gender": "gender",
-    "Date": "date",
-    "Medium": "medium",
-    "Dimensions": "dimensions",
-    "CreditLine": "credit_line",
-    "AccessionNumber": "accession_number",
     "MoMANumber": "accession_number",
-    "Classification": "classification",
-    "Department": "department",
-    "DateAcquired": "date_acquired",
-    "Cataloged": "cataloged",
-    "CuratorApproved": "curator_approved",
-    "URL": "url",
-    "OnView": "on_view",
-    "Circumference (cm)": "circumference_cm",
-    "Depth (cm)": "depth_cm",
-    "Diameter (cm)": "diameter_cm",
-    "Height (cm)": "height_cm",
-    "Length (cm)": "length_cm",
-    "Weight (kg)": "weight_kg",
-    "Width (cm)": "width_cm",
-    "Seat Height (cm)": "seat_height_cm",
     "Duration (sec.)": "duration_s",
 }
-_NUMBERS = tuple(name for name in _NAMES if name.endswith((" (cm)", " (kg)", " (sec.)")))
 
 _UNKNOWN = "Nationality unknown"  # what the museum writes among nationalities
 
 
 def detects(path: Path) -> bool:
     """Return whether ``path`` is such a table, or a folder with Artworks.csv or one like it."""
-    files = [path] if path.is_file() else _candidates(path)
-    tables = (file for file in files if file.suffix.lower() == ".csv")
+    tables = (file for file in _candidates(path) if file.suffix.lower() == ".csv")
     return any(set(_MARKS) <= set(column_names(file)) for file in tables)
 
 
@@ -88,7 +74,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     image = next((name for name in _IMAGES if name in table.names), " or ".join(_IMAGES))
     table.require((*_MARKS, image))
     sources = [name for name in table.names if name not in ("ObjectID", image)]
-    readers = {name: _READERS.get(name, _as_it_is) for name in sources}
+    readers = {name: _READERS.get(name, _TEXT) for name in sources}
     names = field_names([_NAMES.get(name, name) for name in sources])
     empty = pa.array([], pa.string())
     fields = [(name, read(empty).type) for name, read in zip(names, readers.values(), strict=True)]
@@ -110,16 +96,14 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     )
 
 
-def _candidates(folder: Path) -> list[Path]:
-    exact = folder / "Artworks.csv"
-    if exact.is_file():
-        return [exact]
-    return [file for file in files_with(folder, (".csv",)) if file.name.startswith("Artworks")]
+def _candidates(path: Path) -> list[Path]:
+    exact = path / "Artworks.csv"
+    if path.is_file() or exact.is_file():
+        return [path if path.is_file() else exact]
+    return [file for file in files_with(path, (".csv",)) if file.name.startswith("Artworks")]
 
 
 def _find(path: Path) -> Path:
-    if path.is_file():
-        return path
     files = _candidates(path)
     if not files:
         raise ReaderError(f"no Artworks.csv in {path}; name the file, such as moma:FILE.csv")
@@ -133,14 +117,6 @@ def _addresses(column: pa.Array) -> pa.Array:
     """Keep whole addresses; a row that the end of a download tore may hold the start of one."""
     is_whole = pc.match_substring_regex(column, "(?i)^https?://")
     return pc.if_else(is_whole, column, pa.scalar(None, pa.string()))
-
-
-def _as_it_is(column: pa.Array) -> pa.Array:
-    return column
-
-
-def _split_commas(column: pa.Array) -> pa.Array:
-    return split_list(column, ",")
 
 
 def _split_parentheses(column: pa.Array) -> pa.Array:
@@ -157,18 +133,13 @@ def _first_year(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(year, 0), pa.scalar(None, pa.int64()), year)
 
 
-def _number(column: pa.Array) -> pa.Array:
-    """Read centimeters, kilograms and seconds; anything but a number is missing."""
-    is_number = pc.match_substring_regex(column, r"^[0-9]+(\.[0-9]*)?$")
-    kept = pc.if_else(is_number, column, pa.scalar(None, pa.string()))
-    return convert(kept, ColumnType("decimal"))
-
-
+_TEXT = partial(convert, type_=ColumnType("text"))
 _READERS: dict[str, Callable[[pa.Array], pa.Array]] = {
-    "ConstituentID": _split_commas,
+    "ConstituentID": partial(split_list, separator=","),
     "Nationality": _split_parentheses,
     "Gender": _split_parentheses,
     "BeginDate": _first_year,
     "EndDate": _first_year,
-    **dict.fromkeys(_NUMBERS, _number),
+    # centimeters, kilograms and seconds
+    **dict.fromkeys(_NUMBERS, partial(convert, type_=ColumnType("decimal"))),
 }

@@ -50,7 +50,7 @@ class ReaderOptions:
             raise ReaderError(f"no {name}={value!r}; choose {name} from {', '.join(choices)}")
         return value
 
-    def size(self, default: int = 512) -> int | None:
+    def size(self) -> int | None:
         """Return the longest side of the images to request, in pixels; None for full size.
 
         The default is about twice what networks need, and light on the museum's server.
@@ -58,7 +58,7 @@ class ReaderOptions:
         Raises:
             ReaderError: If the setting ``size`` is neither a number of pixels nor ``max``.
         """
-        size = self.setting("size", str(default))
+        size = self.setting("size", "512")
         if size == "max":
             return None
         if not (size.isascii() and size.isdecimal()) or int(size) == 0:

@@ -36,7 +36,6 @@ _REQUIRED = ("id", "creator", *_LISTS)
 _SUFFIXES = (".tsv", ".tab", ".txt", ".json", ".jsonl", ".ndjson")
 _PEEKED = 1 << 16  # bytes of a JSON file that are searched for fields
 _LOOKED_AT = 20  # files of a folder that are opened: there may be one beside each picture
-_PROBED = 100  # first images that are looked for, to find the folder they start from
 
 
 def detects(path: Path) -> bool:
@@ -65,13 +64,12 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     others = [name for name in names if name not in found.values()]
     rest = dict(zip(field_names(others), others, strict=True))
     table = table_of((_row(row, found, rest) for row in rows), lists=_LISTS, splits=True)
-    images = table["image"].slice(0, _PROBED).drop_null().to_pylist()
     return Catalog.of_table(
         table,
         name=(file.parent.name if path.is_dir() else file.stem) or "rijks",
         reader="rijks",
         source=path,
-        root=image_root(images, candidate_roots(file.parent), options) or file.parent,
+        root=image_root(table["image"].to_pylist(), candidate_roots(file.parent), options),
     )
 
 

@@ -43,7 +43,7 @@ _WELL_KNOWN = ("objects", "metadata")  # tables that are taken where there are s
 _SUFFIXES = (".csv", ".tsv", ".tab", ".parquet")
 _BATCH = 8192  # rows a record batch
 _LISTED = 30  # columns or files named in a message
-_PROBED = 100  # first image paths that are looked for, to find the folder they start from
+_PROBED = 100  # first image paths that are kept, to find the folder they start from
 
 
 def detects(path: Path) -> bool:
@@ -97,7 +97,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         name=(file.parent.name if named_for_folder else file.stem) or "collection",
         reader="table",
         source=path,
-        root=image_root(images, (file.parent, file.parent / "images"), options) or file.parent,
+        root=image_root(images, (file.parent, file.parent / "images"), options),
         schema=schema,
         batches=batches,
         notes=_notes(guesses),

@@ -15,16 +15,13 @@ from artsim.readers.pictures import is_picture, is_url
 def with_views(catalog: Catalog, *, every: bool) -> Catalog:
     """Split cells of several pictures, ``a.jpg|b.jpg``: the first is the picture of the row.
 
-    With ``every`` each is a row, whose id is that of the row with ``_1``, ``_2`` behind it where
-    there are several; ``object`` is the id of the row, ``view`` the place.
+    With ``every`` each is a row; where there are several their ids end in ``_1``, ``_2``.
+    ``object`` is the id of the cell's row, ``view`` the place in the cell.
     """
-    names = {name.lower() for name in catalog.schema.names}
-    added = [
-        (name, type_)
-        for name, type_ in (("object", pa.string()), ("view", pa.int64()))
-        if every and name not in names
-    ]
-    schema = pa.schema([*catalog.schema, *(pa.field(*each) for each in added)])
+    schema, names = catalog.schema, {name.lower() for name in catalog.schema.names}
+    for name, type_ in (("object", pa.string()), ("view", pa.int64())):
+        if every and name not in names:
+            schema = schema.append(pa.field(name, type_))
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in catalog.batches():
@@ -35,8 +32,7 @@ def with_views(catalog: Catalog, *, every: bool) -> Catalog:
 
 def pictures_in(cell: str | None) -> list[str | None]:
     """List the pictures in a cell; a cell that is not a list of them is one."""
-    pieces = [piece.strip() for piece in (cell or "").split("|")]
-    pieces = [piece for piece in pieces if piece]
+    pieces = [piece.strip() for piece in (cell or "").split("|") if piece.strip()]
     if len(pieces) > 1 and all(is_url(piece) or is_picture(piece) for piece in pieces):
         return list(dict.fromkeys(pieces))
     return [cell]

@@ -27,7 +27,6 @@ SETTINGS: tuple[str, ...] = ()
 TASKS = ("style", "genre", "artist")
 _SPLITS = ("train", "val", "test")
 _SUFFIXES = ("", ".csv", ".txt")
-_PROBED = 100  # first paths that are looked for, to find the folder they start from
 
 # Lines that a list may have before its first picture.
 _HEADER = re.compile(r"\(Path to image\)|image_path\s*,", re.IGNORECASE)
@@ -71,7 +70,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         name=path.name or "wikiart",
         reader="wikiart",
         source=path,
-        root=image_root(images[:_PROBED], candidate_roots(path), options) or path,
+        root=image_root(images, candidate_roots(path), options),
     )
 
 

@@ -5,7 +5,7 @@ bytes and says little about where a fault is. So a file is checked once before i
 when that check or pyarrow fails does Python's own reader find the row and the column.
 """
 
+from artsim.readers.delimited.decoding import column_names
 from artsim.readers.delimited.file import DelimitedFile, clean, open_delimited
-from artsim.readers.delimited.header import column_names
 
 __all__ = ["DelimitedFile", "clean", "column_names", "open_delimited"]

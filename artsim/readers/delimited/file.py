@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -18,7 +17,6 @@ import pyarrow.csv
 from artsim.errors import ReaderError
 from artsim.readers.delimited import decoding
 from artsim.readers.delimited.faults import find_fault, looks_whole
-from artsim.readers.delimited.header import checked_names, first_row
 
 _BATCH = 8192  # rows a record batch, at most
 
@@ -36,10 +34,7 @@ class DelimitedFile:
     torn_end: bool = False  # whether the last row may end early where a download was cut off
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
-        """Yield the rows, every value a stripped string or null, blank rows left out.
-
-        Args:
-            columns: Those to read, in this order; all if not given.
+        """Yield the rows of some columns, or all: stripped strings or null, no blank rows.
 
         Raises:
             ReaderError: If the file has changed since and is no longer whole.
@@ -49,7 +44,7 @@ class DelimitedFile:
             with pa.csv.open_csv(self.path, **self._arrow_options(columns, short)) as stream:
                 for batch in stream:
                     for start in range(0, batch.num_rows, _BATCH):
-                        yield _without_blank_rows(_clean_batch(batch.slice(start, _BATCH)))
+                        yield _without_blank_rows(_cleaned(batch.slice(start, _BATCH)))
         except (pa.ArrowInvalid, UnicodeError) as error:
             rows = find_fault(self)
             if rows:  # without any the complaint is about a header alone, and there is no fault
@@ -61,9 +56,8 @@ class DelimitedFile:
             find_fault(self)  # raises an error unless the one short row ends the file
             values = next(csv.reader([short[0]], delimiter=self.delimiter))
             row = dict(itertools.zip_longest(self.names, values))
-            wanted = self.names if columns is None else columns
-            cells = [pa.array([row[name]], pa.string()) for name in wanted]
-            yield _clean_batch(pa.RecordBatch.from_arrays(cells, names=list(wanted)))
+            schema = pa.schema([(name, pa.string()) for name in columns or self.names])
+            yield _cleaned(pa.RecordBatch.from_pylist([row], schema=schema))
 
     def table(self, columns: Sequence[str]) -> pa.Table:
         """Read the whole file into memory; see `batches`."""
@@ -119,10 +113,10 @@ def open_delimited(
     encoding: str | None = None,
     torn_end: bool = False,
 ) -> DelimitedFile:
-    """Check a whole delimited file, so that nothing goes wrong when it is read.
+    """Check a whole CSV or TSV file, so that nothing goes wrong when it is read.
 
     Args:
-        path: A CSV or TSV file with one row a line, values with line breaks in double quotes.
+        path: Values with line breaks in it are in double quotes.
         names: Column names of a file without header.
         delimiter: One character; found in the first row if not given.
         encoding: A Python codec; UTF-8 and UTF-16 are found if not given.
@@ -134,22 +128,19 @@ def open_delimited(
             has the file, the row and the column.
     """
     encoding = decoding.encoding_of(path, encoding)
-    head = first_row(path, encoding, delimiter)
-    if head is None:
+    delimiter, values = decoding.first_row(path, encoding, delimiter)
+    if not values:
         raise ReaderError(f"{path} is empty; expected a row of column names and rows below it")
-    delimiter, values = head
     file = DelimitedFile(
         path=path,
-        names=tuple(names) if names is not None else checked_names(path, values, encoding),
+        names=tuple(names) if names is not None else decoding.checked_names(path, values, encoding),
         delimiter=delimiter,
         encoding=encoding,
         quoted=True,
         header=names is None,
         torn_end=torn_end,
     )
-    if not looks_whole(file):
-        file = _without_fault(file)
-    return file
+    return file if looks_whole(file) else _without_fault(file)
 
 
 def clean(column: pa.Array) -> pa.Array:
@@ -174,15 +165,15 @@ def _without_fault(file: DelimitedFile) -> DelimitedFile:
     return file
 
 
-def _clean_batch(batch: pa.RecordBatch) -> pa.RecordBatch:
+def _cleaned(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([clean(column) for column in batch], names=batch.schema.names)
 
 
 def _without_blank_rows(batch: pa.RecordBatch) -> pa.RecordBatch:
     """Leave out rows without any value: spreadsheets save the empty rows at their end."""
-    blank = np.ones(batch.num_rows, dtype=bool)
+    has_value = pa.repeat(False, batch.num_rows)
     for column in batch:
-        blank &= pc.is_null(column).to_numpy(zero_copy_only=False)
-        if not blank.any():
+        has_value = pc.or_(has_value, column.is_valid())
+        if pc.all(has_value).as_py():
             return batch
-    return batch.filter(pa.array(~blank))
+    return batch.filter(has_value)
