@@ -38,13 +38,9 @@ def read_addresses(
 ) -> Catalog:
     """Read a catalog whose pictures are on the web.
 
-    ``urls:FILE`` is a text file of one address a line, or a table with a column of them; anything
-    else is read as `read_collection` does. Text that starts with ``#`` is skipped.
-
-    Args:
-        source: A folder or file, or ``READER:PATH``.
-        options: For the reader.
-        size: Longest side to request from IIIF servers, in pixels, or ``max``; unchanged if None.
+    ``urls:FILE`` is a text file of one address a line, without those that start with ``#``, or a
+    table with a column of them; any other source is read as `read_collection` does. ``size`` is
+    the longest side to request from IIIF servers, in pixels, or ``max``; unchanged if None.
 
     Raises:
         ReaderError: If nothing is there or the reader cannot read it.
@@ -57,41 +53,34 @@ def read_addresses(
         catalog = _read_list(path)
     elif name == "urls":
         catalog = read_collection(f"table:{path}", options=_with_url_column(path, options))
+    elif size is not None and _takes_size(name, path):
+        settings = {**options.settings, "size": size}
+        return read_collection(source, options=dataclasses.replace(options, settings=settings))
     else:
-        has_size = size is not None and _takes_size(name, path)
-        if has_size:
-            settings = {**options.settings, "size": str(size)}
-            options = dataclasses.replace(options, settings=settings)
         catalog = read_collection(source, options=options)
-        if has_size:
-            return catalog
     return catalog if size is None else _resized(catalog, size)
 
 
 def _split(source: str | Path) -> tuple[str | None, Path]:
-    """Split what ``urls:`` and known readers stand before; a .txt file is a list too."""
+    """Split ``urls:PATH`` or a known ``READER:PATH``; a .txt file is a list too."""
     name, colon, rest = str(source).partition(":")
     if colon and (name == "urls" or name in READERS):
         return name, Path(rest)
     path = Path(source)
-    is_list = path.suffix.lower() == ".txt" and path.is_file() and _first_is_url(path)
-    return "urls" if is_list else None, path
-
-
-def _first_is_url(path: Path) -> bool:
+    if path.suffix.lower() != ".txt" or not path.is_file():
+        return None, path
     with path.open("rb") as stream:
-        lines = stream.read(1 << 16).decode("utf-8-sig", "replace").splitlines()
-    return is_url(next((line.strip() for line in lines if _is_entry(line.strip())), ""))
+        start = stream.read(1 << 16).decode("utf-8-sig", "replace")
+    return "urls" if is_url(next(iter(_entries(start)), "")) else None, path
 
 
 def _takes_size(name: str | None, path: Path) -> bool:
     """Return whether the reader writes IIIF addresses itself and knows which sizes exist."""
     if name is not None:
         return "size" in READERS[name].SETTINGS
-    if not path.exists():
-        return False
-    found = (reader for reader in READERS.values() if reader.detects(path))
-    return any("size" in reader.SETTINGS for reader in list(found)[:1])
+    found = (each for each in READERS.values() if path.exists() and each.detects(path))
+    reader = next(found, None)
+    return reader is not None and "size" in reader.SETTINGS
 
 
 def _read_list(path: Path) -> Catalog:
@@ -104,24 +93,23 @@ def _read_list(path: Path) -> Catalog:
         raise ReaderError(
             f"{path} is not UTF-8 text (byte {error.start}); save it as UTF-8, one address per line"
         ) from error
-    entries = dict.fromkeys(line.strip() for line in text.split("\n"))
-    addresses = [entry for entry in entries if _is_entry(entry)]
+    addresses = _entries(text)
     if not addresses:
         raise ReaderError(f"{path} lists no addresses; expected one per line, such as https://...")
-    column = pa.array(addresses, pa.string())
-    table = pa.table({"id": column, "image": column})
+    table = pa.table({"id": addresses, "image": addresses})
     path = path.resolve()
     return Catalog.of_table(
         table, name=path.stem or "urls", reader="urls", source=path, root=path.parent
     )
 
 
-def _is_entry(line: str) -> bool:
-    return bool(line) and not line.startswith("#")
+def _entries(text: str) -> list[str]:
+    lines = dict.fromkeys(line.strip() for line in text.split("\n"))
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _with_url_column(path: Path, options: ReaderOptions) -> ReaderOptions:
-    """Take the column ``url`` where the table reader knows none: to it that is a page."""
+    """Take the column ``url``, to the table reader a page, where it knows no other column."""
     if options.image_column is not None or not path.is_file():
         return options
     is_parquet = path.suffix.lower() == ".parquet"
@@ -136,7 +124,6 @@ def _with_url_column(path: Path, options: ReaderOptions) -> ReaderOptions:
 def _resized(catalog: Catalog, size: str) -> Catalog:
     """Request another size wherever an address is one of the IIIF Image API."""
     wanted = "max" if size == "max" else f"!{int(size)},{int(size)}"
-
     first = next(catalog.batches(), None)
     if first is not None and not pc.any(pc.match_substring_regex(first["image"], _IIIF)).as_py():
         raise FetchError(
@@ -148,6 +135,6 @@ def _resized(catalog: Catalog, size: str) -> Catalog:
         place = catalog.schema.get_field_index("image")
         for batch in catalog.batches():
             resized = pc.replace_substring_regex(batch["image"], _IIIF, rf"\1/{wanted}\2")
-            yield batch.set_column(place, catalog.schema.field("image"), resized)
+            yield batch.set_column(place, "image", resized)
 
     return dataclasses.replace(catalog, batches=batches)

@@ -13,12 +13,12 @@ import httpcore2
 import httpx2
 
 from artsim import images
-from artsim.errors import ImageError, StoreError
+from artsim.errors import ImageError
 from artsim.fetch.hosts import Hosts, backoff_s, retry_after_s
 from artsim.fetch.names import suffix_of
 from artsim.fetch.network import CheckedTransport, RefusedAddress
 from artsim.fetch.settings import FetchSettings
-from artsim.fetch.status import Outcome, Status, Wanted, unfinished
+from artsim.fetch.status import Outcome, Status, Wanted, cannot_write, unfinished
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _AGAIN = (408, 425, 429)  # and all from 500
@@ -169,10 +169,7 @@ class Downloader:
         try:
             file.write_bytes(data)
         except OSError as error:
-            raise StoreError(
-                f"cannot write {str(file)!r}: {error.strerror or error}; what is finished is "
-                "safe: make room, then run the same command again"
-            ) from error
+            raise cannot_write(file, error) from error
         return Status(
             id=wanted.id,
             url=wanted.url,

@@ -28,7 +28,7 @@ from artsim.fetch.choice import ALL, Choice, choose_rows
 from artsim.fetch.hosts import HostLeft, Turns
 from artsim.fetch.plan import IMAGES, FetchPlan, FetchSummary, finish, make_plan
 from artsim.fetch.settings import DEFAULTS, FetchSettings
-from artsim.fetch.status import Status, StatusFile, Wanted, unfinished
+from artsim.fetch.status import Status, StatusFile, Wanted, cannot_write, unfinished
 from artsim.readers import is_url
 
 if TYPE_CHECKING:
@@ -235,10 +235,7 @@ class _Work:
                 if before and before.file not in (None, status.file):  # of another format
                     (self._images / str(before.file)).unlink(missing_ok=True)
         except OSError as error:
-            raise StoreError(
-                f"cannot write {str(self._status.path.parent)!r}: {error.strerror or error}; what "
-                "is finished is safe: make room, then run the same command again"
-            ) from error
+            raise cannot_write(self._status.path.parent, error) from error
         self.done += 1
         self.failed += status.file is None
         self._plan.summary.fetched += status.file is not None

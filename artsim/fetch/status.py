@@ -10,6 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Self
 
+from artsim.errors import StoreError
 from artsim.store import write_whole
 
 STATUS_FILE = "status.jsonl"
@@ -98,6 +99,14 @@ class StatusFile:
         """Sync and close."""
         os.fsync(self._stream.fileno())
         self._stream.close()
+
+
+def cannot_write(path: Path, error: OSError) -> StoreError:
+    """Return the error of a run that can be resumed."""
+    return StoreError(
+        f"cannot write {str(path)!r}: {error.strerror or error}; what is finished is safe: make "
+        "room, then run the same command again"
+    )
 
 
 def unfinished(name: str) -> str:

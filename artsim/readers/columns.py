@@ -20,13 +20,13 @@ Parsing = Literal["text", "integer", "decimal", "list", "years"]
 # A leading zero makes a code, not a number: '0042'. 15 digits are exact as float64, 18 as int64.
 _INTEGER = r"^-?(?:0|[1-9][0-9]{0,17})$"
 _DECIMAL = r"^-?(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-][0-9]+)?$"
-# What stands for a year in a column of years.
+# Words for an unknown date in a column of years.
 _UNDATED = r"(?i)^(?:no date|undated|n\.? ?d\.?|s\.? ?d\.?|o\.? ?j\.?)$"
-# How other programs write a number that is missing; in a column of words these are words.
+# How programs write a missing number; in a column of words these are words.
 _MISSING = r"(?i)^(?:nan|null|none|na|n/a)$"
 
 _VOCABULARY = 20_000  # distinct values examined, to distinguish lists from sentences
-_SHARED = 0.75  # of the pieces between ; must be met in another value
+_SHARED = 0.75  # of the pieces between ; must occur in another value
 _PIPED = 0.01  # of the values must hold a |
 _SEPARATORS = ("|", ";", ",")  # the comma only where a list is declared
 
@@ -59,14 +59,13 @@ class ColumnType:
 
 
 class ColumnGuess:
-    """What a column's type can still be, after the values seen so far.
+    """The type that a column can still have, after the values seen so far.
 
-    A number: every value is one, and the column is not named like an identifier. A list: its
-    values are separated by ``|``, which titles and credit lines hardly ever hold, in one value of
-    a hundred or more; or by ``;`` and are drawn from a vocabulary (see `_is_vocabulary`), which
-    titles and credit lines are not. Everything else is text. A declared type is taken as it is:
-    values that are not of it are missing, ``misfits`` of them, ``misfit`` the first, with its row
-    (from 1).
+    A number: every value is one, and the column is not named like an identifier. A list: one value
+    in a hundred or more holds ``|``, which titles and credit lines hardly ever do; or values hold
+    ``;`` and come from a vocabulary (see `_is_vocabulary`), as titles do not. Everything else is
+    text. A declared type is kept: ``misfits`` counts the values that do not fit and so are missing,
+    ``misfit`` is the first of them, with its row (from 1).
     """
 
     def __init__(
@@ -214,14 +213,14 @@ def strip_lists(lists: pa.Array) -> pa.Array:
 def _is_vocabulary(values: Iterable[str], separator: str) -> bool:
     """Distinguish lists of terms from sentences that happen to contain the separator.
 
-    Terms come back in other combinations, halves of a title do not: three quarters of the pieces
-    must be met in another of the distinct values, alone or combined. Distinct values, because one
-    and the same title can be that of thirty prints.
+    Terms occur again in other combinations, halves of a title do not: three quarters of the pieces
+    must occur in another value, alone or combined. Distinct values, because thirty prints can have
+    the same title.
     """
     pieces = [{piece.strip() for piece in value.split(separator)} - {""} for value in values]
-    met = Counter(piece for value in pieces for piece in value)
+    counts = Counter(piece for value in pieces for piece in value)
     combined = [piece for value in pieces if len(value) > 1 for piece in value]
-    return sum(met[piece] > 1 for piece in combined) >= _SHARED * max(1, len(combined))
+    return sum(counts[piece] > 1 for piece in combined) >= _SHARED * max(1, len(combined))
 
 
 def _count(mask: pa.Array) -> int:

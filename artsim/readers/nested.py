@@ -7,7 +7,7 @@ member. ``[key=value]`` keeps the members that have it: ``linkResource[@type=ima
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -60,9 +60,9 @@ def _walk(value: Any, path: Path_) -> Iterator[str | None]:
                 return
         yield text_of(value)
         return
-    key, name, wanted = path[0]
     if not isinstance(value, Mapping):
         return
+    key, name, wanted = path[0]
     found = value.get(key)
     if name is not None:
         members = found if isinstance(found, list) else [found]
@@ -96,36 +96,29 @@ def _flatten(value: Any, path: str, flat: dict[str, Flat]) -> None:
     if isinstance(value, Mapping):
         for key, inner in value.items():
             _flatten(inner, path if key == TEXT else f"{path}.{key}" if path else str(key), flat)
-    elif isinstance(value, list):
-        if any(isinstance(member, Mapping) for member in value):
-            _flatten_members(
-                [member for member in value if isinstance(member, Mapping)], path, flat
-            )
-        else:
-            _add(flat, path, [text_of(each) for each in _scalars(value)])
-    else:
+    elif not isinstance(value, list):
         flat[path] = text_of(value)
+    elif members := [flatten(member) for member in value if isinstance(member, Mapping)]:
+        # the objects side by side: a list a key, one value an object
+        for key in dict.fromkeys(key for member in members for key in member):
+            values = [each for member in members for each in _several(member.get(key))]
+            _add(flat, f"{path}.{key}" if key else path, values)
+    else:
+        _add(flat, path, list(_scalars(value)))
 
 
-def _flatten_members(members: list[Mapping[str, Any]], path: str, flat: dict[str, Flat]) -> None:
-    """Flatten the objects of a list side by side: a list a key, one value an object."""
-    rows: list[dict[str, Flat]] = [flatten(member) for member in members]
-    for key in dict.fromkeys(key for row in rows for key in row):
-        values: list[str | None] = []
-        for row in rows:
-            inner = row.get(key)
-            values += inner if isinstance(inner, list) else [inner]
-        _add(flat, f"{path}.{key}" if key else path, values)
+def _several(value: Flat) -> Sequence[str | None]:
+    return value if isinstance(value, list) else [value]
 
 
 def _add(flat: dict[str, Flat], path: str, values: list[str | None]) -> None:
     before = flat.get(path)
-    flat[path] = [*(before if isinstance(before, list) else [before] if before else []), *values]
+    flat[path] = [*(_several(before) if before else ()), *values]
 
 
-def _scalars(values: list[Any]) -> Iterator[Any]:
+def _scalars(values: list[Any]) -> Iterator[str | None]:
     for value in values:
         if isinstance(value, list):
             yield from _scalars(value)
         else:
-            yield value
+            yield text_of(value)

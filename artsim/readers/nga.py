@@ -26,9 +26,8 @@ SETTINGS: tuple[str, ...] = (
     "encoding",
 )
 
-# Objects' own columns that are offered. Left out: locationid, attributioninverted, isvirtual,
-# accessioned, lastdetectedmodification, customprinturl, which describe the database and not the
-# work.
+# Objects' own columns. Left out, as they describe the database and not the work: locationid,
+# attributioninverted, isvirtual, accessioned, lastdetectedmodification, customprinturl.
 _OBJECT = (
     *("accessionnum", "title", "displaydate", "visualbrowsertimespan", "medium", "dimensions"),
     *("inscription", "markings", "attribution", "provenancetext", "creditline"),
@@ -37,6 +36,25 @@ _OBJECT = (
 )
 _TERMS = ("School", "Style", "Theme", "Technique", "Keyword", "Place Executed")
 _DIMENSIONS = ("height", "width", "depth", "diameter", "length")
+
+# The tables, and the columns that each must and may have.
+_TABLES: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "objects": (("objectid", "beginyear", "endyear"), _OBJECT),
+    "published_images": (
+        ("uuid", "iiifurl", "viewtype", "sequence", "width", "height", "depictstmsobjectid"),
+        ("maxpixels", "openaccess", "assistivetext"),
+    ),
+    "objects_terms": (("objectid", "termtype", "term"), ()),
+    "objects_dimensions": (
+        ("objectid", "element", "dimensiontype", "dimension", "unitname"),
+        (),
+    ),
+    "constituents": (("constituentid", "forwarddisplayname", "nationality"), ()),
+    "objects_constituents": (
+        ("objectid", "constituentid", "displayorder", "roletype"),
+        ("role", "prefix"),
+    ),
+}
 
 
 def detects(path: Path) -> bool:
@@ -49,10 +67,10 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
 
     ``views=primary`` gives one row an object, whose id is the objectid; ``views=all`` gives one a
     view, whose id is the image's uuid, with the objectid as ``object``. Images are IIIF addresses
-    that ask for ``size`` pixels, or fewer where the gallery has or shows no more. Dimensions are
+    that request ``size`` pixels, or fewer where the gallery has or shows no more. Dimensions are
     in centimeters, of the whole rather than of a part; ``years`` is the begin and the end year
-    where both are known. ``artist_qualifier`` says of each ``artist`` how sure that is: after,
-    workshop of, attributed to. Works without an image and images without a work are left out.
+    where both are known. ``artist_qualifier`` is how sure each ``artist`` is: after, workshop of,
+    attributed to. Works without an image and images without a work are left out.
 
     Raises:
         ReaderError: If a table is missing or broken, lacks a column, or a setting is unknown.
@@ -92,47 +110,28 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _tables(folder: Path, encoding: str | None, needs_open_access: bool) -> dict[str, pa.Table]:
     """Read the columns that are joined, as text, of every table that is there."""
-    images = ("uuid", "iiifurl", "viewtype", "sequence", "width", "height", "depictstmsobjectid")
-    needed: dict[str, tuple[str, ...]] = {
-        "objects": ("objectid", "beginyear", "endyear"),
-        "published_images": (*images, "openaccess") if needs_open_access else images,
-        "objects_terms": ("objectid", "termtype", "term"),
-        "objects_dimensions": ("objectid", "element", "dimensiontype", "dimension", "unitname"),
-        "constituents": ("constituentid", "forwarddisplayname", "nationality"),
-        "objects_constituents": ("objectid", "constituentid", "displayorder", "roletype"),
-    }
-    wanted = {
-        "objects": _OBJECT,
-        "published_images": ("maxpixels", "openaccess", "assistivetext"),
-        "objects_constituents": ("role", "prefix"),
-    }
-    files = {name: folder / f"{name}.csv" for name in needed}
-    for name in ("objects", "published_images"):
-        if not files[name].is_file():
+    for file in (folder / "objects.csv", folder / "published_images.csv"):
+        if not file.is_file():
             raise ReaderError(
-                f"{files[name]} is missing; put the export's objects.csv and published_images.csv "
-                "into one folder"
+                f"{file} is missing; put the export's objects.csv and published_images.csv into "
+                "one folder"
             )
-    return {
-        name: _read_table(file, needed[name], wanted.get(name, ()), encoding)
-        for name, file in files.items()
-        if file.is_file()
-    }
-
-
-def _read_table(
-    file: Path, needed: Sequence[str], wanted: Sequence[str], encoding: str | None
-) -> pa.Table:
-    delimited = open_delimited(file, encoding=encoding)
-    delimited.require(needed)
-    present = (name for name in wanted if name in delimited.names)
-    return delimited.table(list(dict.fromkeys((*needed, *present))))
+    tables = {}
+    for name, (needed, wanted) in _TABLES.items():
+        file = folder / f"{name}.csv"
+        if file.is_file():
+            delimited = open_delimited(file, encoding=encoding)
+            is_open = needs_open_access and name == "published_images"
+            delimited.require((*needed, "openaccess") if is_open else needed)
+            present = (column for column in wanted if column in delimited.names)
+            tables[name] = delimited.table(list(dict.fromkeys((*needed, *present))))
+    return tables
 
 
 def _join(tables: dict[str, pa.Table], query: str) -> pa.Table:
-    import duckdb  # slow to import, and of use to this reader alone
+    import duckdb  # slow to import, and only this reader needs it
 
-    # what objects say is picked by row afterwards, for their long texts would be most of the join
+    # the long texts of objects would be most of the join, so they are taken by row afterwards
     keys = [name for name in ("objectid", "attribution") if name in tables["objects"].column_names]
     rows = pa.array(np.arange(tables["objects"].num_rows))
     objects = tables["objects"].select([*keys, "beginyear", "endyear"]).append_column("row", rows)
@@ -149,7 +148,7 @@ def _join(tables: dict[str, pa.Table], query: str) -> pa.Table:
 
 
 def _attributions(tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
-    """Return what each attribution and each role and prefix means, as tables for the join."""
+    """Return the meaning of each attribution, role and prefix, as tables for the join."""
     found = {}
     if "attribution" in tables["objects"].column_names:
         texts = tables["objects"]["attribution"].unique().drop_null().to_pylist()
@@ -175,7 +174,7 @@ def _text_table(**columns: list[str | None]) -> pa.Table:
 
 
 def _query(tables: dict[str, pa.Table], views: str, open_access: str, size: int | None) -> str:
-    """Write the join. Names in it are of this module; nothing comes from the files."""
+    """Write the join. Its names come from this module, none from the files."""
     images = tables["published_images"].column_names
     selected = [
         *(["objects.objectid AS object"] if views == "all" else []),
@@ -270,7 +269,7 @@ def _sizes() -> tuple[list[str], str]:
 def _artists(objects: Sequence[str], links: Sequence[str]) -> tuple[list[str], str]:
     """Name the artists: by the table of links, or where it is missing by an unmistakable name.
 
-    How sure an artist is, the prefix says, or else the role, or else the attribution in words.
+    The qualifier comes from the prefix, or else the role, or else the attribution in words.
     """
     meant, joins = [], []
     for column in ("prefix", "role"):
