@@ -13,15 +13,15 @@ from artsim.errors import SearchError
 class Box:
     """A rectangle in the upright picture, measured from its upper left corner."""
 
-    x: float  # pixels, or per cent of the width
-    y: float  # pixels, or per cent of the height
+    x: float  # pixels, or percent of the width
+    y: float  # pixels, or percent of the height
     width: float
     height: float
     percent: bool = False
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Read ``x,y,width,height`` in pixels, or in per cent with ``%`` after each number.
+        """Read ``x,y,width,height`` in pixels, or in percent with ``%`` after each number.
 
         Raises:
             SearchError: If it is neither.
@@ -45,9 +45,9 @@ class Box:
         Parts outside the picture are cut off.
 
         Raises:
-            SearchError: If the box lies outside the picture.
+            SearchError: If the box is outside the picture.
         """
-        # Multiplied before divided: 50 % of 224 is 112, and no pixel more.
+        # Multiplied before divided: 50% of 224 is 112, and no pixel more.
         across, down, per = (width, height, 100) if self.percent else (1, 1, 1)
         numbers = (self.x, self.y, self.width, self.height)
         if all(map(math.isfinite, numbers)) and self.width > 0 and self.height > 0:
@@ -71,10 +71,10 @@ class Box:
 def tile_boxes(side: int) -> tuple[Box, ...]:
     """Divide a picture into side x side tiles, row by row; neighbors overlap by half.
 
-    A detail no larger than half a tile lies wholly in one of them. With 3 per side, tiles are half
-    as wide and high as the picture.
+    One of them holds any detail no larger than half a tile. With 3 per side, tiles are half as wide
+    and high as the picture.
     """
-    size = 200 / (side + 1)  # per cent
+    size = 200 / (side + 1)  # percent
     return tuple(
         Box(column * size / 2, row * size / 2, size, size, percent=True)
         for row in range(side)

@@ -10,7 +10,7 @@ _FEW_GROUPS = 20  # fewer groups, resampled, give intervals that are too narrow
 
 @dataclass(frozen=True)
 class Estimate:
-    """A score with its 95 % interval: see `artsim.metrics.intervals`."""
+    """A score with its 95% interval: see `artsim.metrics.intervals`."""
 
     value: float
     low: float

@@ -1,4 +1,4 @@
-"""How long work tells its caller how far it is."""
+"""How a long task reports its progress."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import Protocol
 
 
 class Progress(Protocol):
-    """What a long task calls now and then, in the caller's thread."""
+    """Called now and then by a long task, in the caller's thread."""
 
     def __call__(self, done: int, total: int, failures: int, /) -> None:
-        """Take the number of items done so far, of all (0 where unknown), and of those failed."""
+        """Take the numbers of items done, of all items (0 if unknown) and of failed ones."""
 
 
 def no_progress(done: int, total: int, failures: int, /) -> None:

@@ -50,7 +50,7 @@ class Hosts:
         """Send no request to the host for so long, or none at all if that is too long."""
         host = self._hosts[name]
         if seconds > self._settings.max_wait_s:
-            host.left = f"{name} asks to wait {seconds:,.0f} s"
+            host.left = f"{name} requests a pause of {seconds:,.0f} s"
         host.resume_at = max(host.resume_at, asyncio.get_running_loop().time() + seconds)
 
     def note(self, name: str, *, answered: bool) -> None:

@@ -52,11 +52,16 @@ class Reader(Protocol):
         ...
 
     def detects(self, path: Path) -> bool:
-        """Return whether it can read the folder or file, judging mostly by names."""
+        """Return whether it can read the folder or file, mostly from their names."""
         ...
 
     def read(self, path: Path, options: ReaderOptions) -> Catalog:
-        """Read the folder or file, an absolute path that exists."""
+        """Read the folder or file, an absolute path that exists.
+
+        Raises:
+            ReaderError: If a file is missing, empty or damaged, a column or a folder of pictures is
+                missing, or an option or setting makes no sense; the message says which and where.
+        """
         ...
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import accumulate
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -150,17 +149,16 @@ def _texts(column: pa.Array) -> pa.Array:
 
 def _split(column: pa.Array, parsed: dict[str, Attribution]) -> tuple[pa.Array, pa.Array]:
     """Return the artists without qualifiers, and the qualifiers in the same places."""
-    texts = _texts(column).to_pylist()
-    found = [parsed.get(text, Attribution(text, None)) for text in texts]
-    names = pa.array([each.name for each in found], pa.string())
-    qualifiers = pa.array([each.qualifier for each in found], pa.string())
-    if not pa.types.is_list(column.type):
-        return names, qualifiers
-    lengths = [len(row or ()) for row in column.to_pylist()]
-    offsets = pa.array([0, *accumulate(lengths)], pa.int32())
-    qualified = pa.ListArray.from_arrays(offsets, qualifiers)
-    known = pa.array([row is not None and any(row) for row in qualified.to_pylist()], pa.bool_())
-    return (
-        pa.ListArray.from_arrays(offsets, names, mask=column.is_null()),
-        pc.if_else(known, qualified, pa.scalar(None, column.type)),
-    )
+    names: list[Any] = []
+    qualifiers: list[Any] = []
+    for cell in column.to_pylist():
+        texts = cell if isinstance(cell, list) else [cell]
+        found = [parsed.get(text, Attribution(text, None)) for text in texts]
+        if isinstance(cell, list):
+            names.append([each.name for each in found])
+            own = [each.qualifier for each in found]
+            qualifiers.append(own if any(own) else None)
+        else:
+            names.append(found[0].name)
+            qualifiers.append(found[0].qualifier)
+    return pa.array(names, column.type), pa.array(qualifiers, column.type)

@@ -31,9 +31,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     A flat folder has no metadata. In a tree ``class`` is the first folder below ``path``; when the
     top folders are all named train, val, valid, validation or test, they become ``split`` and the
     class is the folder below. Trees that go deeper have ``folder`` too, the whole relative parent.
-
-    Raises:
-        ReaderError: If there is no picture, or a folder cannot be listed.
     """
     if not path.is_dir():
         raise ReaderError(f"{path} is not a folder; name the folder that holds the pictures")

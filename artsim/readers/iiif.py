@@ -47,9 +47,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     manifest's metadata is a column: a list if it ever has several values. The ids of a canvas's
     second and third picture end in ``#2`` and ``#3``. Pictures without an image service that can
     resize keep their address.
-
-    Raises:
-        ReaderError: If a file is not a manifest, no listed one is found, or none has a picture.
     """
     options.allow("iiif")
     size, language = options.size(), options.setting("language", "en")

@@ -31,9 +31,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     """Read the metadata; the id is the path of the picture below ``path``.
 
     ``split`` is the folder of the split; every other value of a line is a column.
-
-    Raises:
-        ReaderError: If there is no such file, or a line has no ``file_name``.
     """
     options.allow("imagefolder")
     table = table_of(

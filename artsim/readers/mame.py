@@ -48,9 +48,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     The pictures are looked for beside the table and in each folder there, or in
     ``options.images``. The dataset comes in several sizes; ``pixel_width`` and the like are always
     those of the full picture.
-
-    Raises:
-        ReaderError: If the table is missing or broken, or a value is not what it should be.
     """
     options.allow("mame", "images")
     file = path / _TABLE if path.is_dir() else path

@@ -43,9 +43,6 @@ class MappedReader:
         The mapped columns come first; every other value of a record has a column named by its
         path, so that nothing is lost. A record without an id is left out, one without a picture
         keeps its row.
-
-        Raises:
-            ReaderError: If no file holds a record, or one is damaged.
         """
         if self.map is None:
             return _read(path.parent, load_map(path), options)

@@ -63,9 +63,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     artists; ``artist`` stays the text it is, because names hold commas too. ``artist_born`` and
     ``artist_died`` are those of the first artist, and missing where the museum writes ``(0)``:
     unknown, or living. ``years`` is the date as first and last year.
-
-    Raises:
-        ReaderError: If the table is missing or broken, or is in none of the three layouts.
     """
     options.allow("moma")
     file = _find(path)

@@ -71,9 +71,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     in centimeters, of the whole rather than of a part; ``years`` is the begin and the end year
     where both are known. ``artist_qualifier`` is how sure each ``artist`` is: after, workshop of,
     attributed to. Works without an image and images without a work are left out.
-
-    Raises:
-        ReaderError: If a table is missing or broken, lacks a column, or a setting is unknown.
     """
     options.allow("nga")
     folder = path if path.is_dir() else path.parent

@@ -49,9 +49,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     In tab-separated files a list is ``["paper", "ink"]`` or is separated by ``|``, ``;`` or ``,``,
     one of these in the whole column. Where no field names the picture it is the file named like
     the identifier, with ``.jpg``. A creator given as a list keeps its first name.
-
-    Raises:
-        ReaderError: If the file is broken, or its records lack an identifier or a field.
     """
     options.allow("rijks", "images")
     file = path if path.is_file() else _only_file(path)

@@ -57,9 +57,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     Types of a CSV's columns are inferred over all rows (see `ColumnGuess`), those of Parquet are
     kept. Image paths start at ``options.images``, at the table's folder, or at ``images`` beside
     it, wherever the first ones are found. Without an id column the image path is the id.
-
-    Raises:
-        ReaderError: If the table is broken, has no rows or lacks a column, named in the message.
     """
     views = options.setting("views", "first", choices=("first", "all"))
     file = _find_table(path)

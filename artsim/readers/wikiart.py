@@ -47,10 +47,6 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     different splits in different tasks. One that a list names twice, as genre_val does with two
     classes, is one row with the class named first. The pictures are looked for in
     ``options.images``, beside the lists and in each folder there.
-
-    Raises:
-        ReaderError: If there are no lists, or a line is not of their form, has an index without a
-            class, or names a picture that is in another split of the same task.
     """
     options.allow("wikiart", "images")
     if not detects(path):

@@ -4,7 +4,7 @@ The text is cut into clauses at commas, brackets and "and"; each clause gives a 
 none; the ranges together give the answer. What was made of a work later ("printed 1974") counts
 only where nothing else has a year. The rules that need a choice:
 
-* A circa widens by `CIRCA_YEARS` on both sides, as the Carnegie Museum of Art does.
+* A circa widens by `CIRCA_YEARS` both before and after, as the Carnegie Museum of Art does.
 * "before" and "after" leave the other end open; it is set `OPEN_YEARS` away.
 * The 19th century is 1801 to 1900; early, mid and late are its years 1-30, 26-75 and 71-100.
 * A period in brackets, "Edo period (1603-1867), 19th century", bounds what stands beside it, and
