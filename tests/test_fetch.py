@@ -478,7 +478,7 @@ def test_a_host_that_asks_for_a_long_pause_is_left_for_another_run(museum, liste
     summary = fetch_pictures(catalog, tmp_path / "out", settings=settings)
     assert museum.asked == {"/0": 1}
     assert (summary.left, summary.failures) == (4, 0)
-    assert summary.left_why == ["127.0.0.1 asks to wait 3,600 s"]
+    assert summary.left_why == ["127.0.0.1 requests a pause of 3,600 s"]
     assert statuses(tmp_path / "out") == {}
     assert fetch_pictures(catalog, tmp_path / "out", settings=settings).fetched == 4
 
