@@ -1,4 +1,4 @@
-"""Copies of test pictures: left out of training, counted, and kept where that is asked for."""
+"""Copies of test pictures: left out of training, counted, and kept on request."""
 
 import numpy as np
 import pytest

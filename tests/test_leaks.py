@@ -18,17 +18,16 @@ from artsim.images.phash import perceptual_hash
 from artsim.readers import read_collection
 from artsim.splits import (
     Evidence,
-    Leak,
     LeakKind,
     SplitPlan,
     audit_catalog,
     audit_splits,
     find_leaks,
     make_split,
-    nearest_hashes,
     picture_hashes,
     read_stored_split,
 )
+from artsim.splits.leaks import Leak, nearest_hashes
 from artsim.store import Store
 
 ROWS = np.arange(8)
@@ -139,7 +138,7 @@ def test_a_blank_picture_has_no_hash():
 
 @pytest.fixture
 def copies(tmp_path, toy):
-    """Eight pictures, train and test by turns: one file twice, one scaled, one artist on both."""
+    """Eight pictures, train and test in turn: one file twice, one scaled, one artist in both."""
     folder = tmp_path / "museum"
     folder.mkdir()
     for n in range(8):
@@ -219,9 +218,9 @@ def test_folds_leak_between_each_and_the_others(copies):
     report = audit_splits(copies, ["f"], pictures=False)
     assert [each.test_part for each in report.comparisons] == [f"fold {n}" for n in (1, 2, 3, 4)]
     assert {each.train_part for each in report.comparisons} == {"other folds"}
-    sides = read_stored_split(copies, "f").parts
+    parts = read_stored_split(copies, "f").parts
     leaking = [leak.test_row for each in report.comparisons for leak in each.leaks]
-    assert sorted(leaking) == ([] if sides[0] == sides[3] else [0, 3])
+    assert sorted(leaking) == ([] if parts[0] == parts[3] else [0, 3])
 
 
 def test_an_evaluation_refuses_a_split_that_leaks(copies):

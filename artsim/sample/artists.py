@@ -9,7 +9,7 @@ from artsim.sample.sketch import Hand, Palette
 
 @dataclass(frozen=True, kw_only=True)
 class Artist:
-    """One artist; ``subjects`` and ``media`` hold their names as often as they are chosen."""
+    """One artist; ``subjects`` and ``media`` map names to how often they are chosen."""
 
     name: str
     style: str

@@ -1,4 +1,4 @@
-"""A museum of invented artists in a folder: ``objects.csv`` beside ``images/``."""
+"""A museum of invented artists in a folder: ``objects.csv`` and ``images/``."""
 
 from __future__ import annotations
 

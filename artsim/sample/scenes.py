@@ -30,7 +30,7 @@ from artsim.sample.things import (
 
 BEYOND = 9  # pixels that fills reach beyond the picture, so that a stray hand leaves no gap
 
-# What faces are painted with, beside the palette.
+# Colors of faces, besides the palette.
 SKINS: tuple[Color, ...] = ((243, 210, 178), (222, 172, 130), (176, 118, 78), (118, 76, 54))
 
 

@@ -130,7 +130,7 @@ class Sketch:
         size = (max(1, right - left), max(1, bottom - top))
         mask = Image.new("L", size, 0)
         ImageDraw.Draw(mask).polygon([(x - left, y - top) for x, y in hand], fill=255)
-        # The cover would otherwise hide outlines of what lies behind.
+        # A thing hides the outlines behind it.
         self.outline.paste(0, (left, top), mask)
         flat = shade == "flat" or self.flat
         fill = color if flat else self._shaded(color, size, shade, strength)

@@ -7,7 +7,7 @@ from functools import partial
 
 from artsim.sample.sketch import Color, Point, Sketch, at, blend, curve, ellipse, mirrored
 
-# Sizes are in pixels; a thing stands on its ``foot`` or lies around its ``center``.
+# Sizes are in pixels; a thing stands on its ``foot`` or surrounds its ``center``.
 
 
 def tree(s: Sketch, foot: Point, size: float, kind: int) -> None:

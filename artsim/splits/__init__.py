@@ -6,8 +6,8 @@ from artsim.splits.copies import look_alikes
 from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.hashes import picture_hashes
 from artsim.splits.joint import balanced_split, joint_splits
-from artsim.splits.leaks import WITHIN, Evidence, Leak, LeakKind, find_leaks, nearest_hashes
-from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Split
+from artsim.splits.leaks import WITHIN, Evidence, LeakKind, find_leaks
+from artsim.splits.parts import TEST, TRAIN, VAL, Split
 from artsim.splits.stored import (
     SplitPlan,
     StoredSplit,
@@ -19,13 +19,11 @@ from artsim.splits.stored import (
 )
 
 __all__ = [
-    "SAMPLE",
     "TEST",
     "TRAIN",
     "VAL",
     "WITHIN",
     "Evidence",
-    "Leak",
     "LeakKind",
     "LeakReport",
     "Split",
@@ -40,7 +38,6 @@ __all__ = [
     "k_fold",
     "look_alikes",
     "make_split",
-    "nearest_hashes",
     "part_of",
     "picture_hashes",
     "read_source",

@@ -27,7 +27,7 @@ _NAMED = 3  # classes that a note names
 class SplitChoice:
     """Which split labels are evaluated on."""
 
-    split: str | None = None  # stored, or a column with the values train, val and test; None: drawn
+    split: str | None = None  # stored, or a column of train, val and test; None: drawn
     no_leaks: bool = False  # refuse a split that has one file or picture in two parts
     keep_copies: bool = False  # train on copies of test pictures as well
     seed: int = 0
@@ -35,7 +35,7 @@ class SplitChoice:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SplitSource:
-    """What the splits of an index's labels are made of, read once."""
+    """Split, groups and copies of an index, read once for all its labels."""
 
     choice: SplitChoice
     stored: StoredSplit | None

@@ -1,7 +1,7 @@
 """Perceptual hashes of an index's pictures.
 
-They are made of the pictures when they are first needed and kept in the index folder,
-``hashes.parquet``, by the sha256 of the file: a picture is decoded for this once.
+They are computed when they are first needed and kept in the index folder, ``hashes.parquet``, by
+the sha256 of the file: a picture is decoded for this once.
 """
 
 from __future__ import annotations
@@ -19,18 +19,17 @@ from artsim.errors import ImageError
 from artsim.store import Store, write_whole
 
 _FILE = "hashes.parquet"
-_ALGORITHM = "dct-8x8-of-32x32-1"  # hashes of another are made again
+_ALGORITHM = "dct-8x8-of-32x32-1"  # hashes of another are computed again
 _SAVED = 10_000  # pictures hashed between two writes of the file
-_ENOUGH = 64  # pixels a side that a JPEG is decoded to, at least
+_ENOUGH = 64  # pixels a side of a decoded JPEG, at least
 
 
 def picture_hashes(
     store: Store, *, workers: int = 2, progress: Progress = no_progress
 ) -> list[int | None]:
-    """Return the perceptual hash of each row's picture, made now or before.
+    """Return the perceptual hash of each row's picture; compute those that are missing.
 
-    None stands for a picture that is blank, or that cannot be read; the latter is tried again the
-    next time.
+    None is a picture that is blank or cannot be read; the latter is tried again the next time.
     """
     table = store.read(["image", "content_hash"])
     # Without the sha256 (imported vectors of pictures that were not there) there is no key.
@@ -56,7 +55,7 @@ def picture_hashes(
 
 
 def known_hashes(store: Store) -> list[int | None]:
-    """Return the perceptual hashes that were made before; None where there is none."""
+    """Return the perceptual hashes that are stored; None where there is none."""
     known = _read_hashes(store)
     keys = store.read(["content_hash"]).column("content_hash").to_pylist()
     return [known.get(key) for key in keys]
@@ -69,8 +68,8 @@ def _hash_file(file: Path) -> int | ImageError | None:
         )
     except ImageError as error:
         return error
-    # With its black bars, if it has any: where they end is unsure by a pixel, and of 968 pictures
-    # of 224 x 224, one copy in seven was missed without the bars, and one in eighty with them.
+    # Black bars stay: where they end is unsure by a pixel, and of 968 pictures of 224 x 224, one
+    # copy in seven was missed without the bars, and one in eighty with them.
     return images.perceptual_hash(picture.pixels)
 
 
@@ -81,7 +80,7 @@ def _read_hashes(store: Store) -> dict[str, int | None]:
                 return {}
             table = parquet.read(["content_hash", "perceptual_hash"])
     except (OSError, pa.ArrowException, KeyError):
-        return {}  # missing or damaged: they are made again
+        return {}  # missing or damaged: they are computed again
     return dict(zip(*(column.to_pylist() for column in table.columns), strict=True))
 
 

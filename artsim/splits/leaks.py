@@ -23,18 +23,18 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.splits.parts import Rows
 
-# Bits of 64. Of 2,273 paintings half stay within 2 bits and 9 of 10 within 4 of a copy at 60% of
-# their size and JPEG quality 60, and pairs up to 6 bits apart show the same picture. Photographs of
-# single objects on plain ground are more similar: figurines of one kind begin at 2 bits.
+# Bits of 64. Of 2,273 paintings, half are within 2 bits and 9 of 10 within 4 of a copy at 60% of
+# their size and JPEG quality 60; pairs up to 6 bits apart show the same picture. Photographs of
+# single objects on a plain background are more similar: different figurines can be 2 bits apart.
 WITHIN = 4
 
 _BITS = 64
-_BANDED = 8  # distances below which looking up bands of bits beats comparing all with all
+_BANDED = 8  # distances below which comparing by bands of bits is faster than comparing all
 _BLOCK = 1 << 22  # pairs compared at a time
 
 
 class LeakKind(StrEnum):
-    """By what a row is given away."""
+    """What a leaking test row shares with a training row."""
 
     ID = "id"
     FILE = "file"

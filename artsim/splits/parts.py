@@ -28,10 +28,10 @@ class Split:
     train: Rows
     validation: Rows  # empty where there is none
     test: Rows
-    description: str  # how it was made, for people
+    description: str  # of how it was made, in words
     groups: Codes | None = None  # (N, G); rows that share a code in a column are no neighbors
     resampled: Codes | None = None  # (N,) groups that intervals resample: those the user named
-    notes: tuple[str, ...] = ()  # what a reader of the scores must know
+    notes: tuple[str, ...] = ()  # for readers of the scores
     copies_left_out: int = 0  # training rows that are copies of test rows
 
     def __post_init__(self) -> None:

@@ -56,8 +56,8 @@ class StoredSplit:
     parts: tuple[str | None, ...]  # (N,): train, val, test, fold N, sample; None: in none
     plan: SplitPlan | None = None  # None: a column of the catalog
     left_out: int = 0  # rows that were not drawn
-    unassigned: int = 0  # rows that came to the index after the split was made
-    gone: int = 0  # ids that have left it since
+    unassigned: int = 0  # rows that were added to the index later
+    gone: int = 0  # ids that are no longer in the index
 
     @cached_property
     def counts(self) -> dict[str, int]:
