@@ -125,6 +125,7 @@ def made_store(
         tap = schema.field(passport.taps[0].name)
         column = pa.FixedSizeListArray.from_arrays(values, type=tap.type)
         store.append(pa.table([names, names, names, *([[1] * n] * 4), column], schema=schema))
+    store.finish()
     return store
 
 
