@@ -293,7 +293,7 @@ def test_test_pictures_of_a_class_that_train_has_not_are_noted(store):
     label = "last = floor((catalogd - 5000) / 59)"  # 2 of the last two, both in test
     (found,) = probed(store, label, split="side")
     assert found.split.notes == (
-        "2 test pictures count as wrong, as no training picture is of their class ('2')",
+        "test pictures of a class without training pictures count as wrong: 2 ('2')",
     )
 
 

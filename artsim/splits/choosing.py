@@ -204,8 +204,8 @@ def _with_notes(found: Split, label: Label) -> Split:
     notes = list(found.notes)
     if label.qualified:
         notes.append(
-            f"{label.qualified:,} qualified values of {label.name} are left out "
-            '(such as "after" and "workshop of")'
+            f'qualified values of {label.name} (such as "after" and "workshop of") are left out: '
+            f"{label.qualified:,}"
         )
     single = missing = np.empty(0, dtype=np.int64)
     if label.kind == LabelKind.MULTICLASS:
@@ -219,8 +219,8 @@ def _with_notes(found: Split, label: Label) -> Split:
     if len(missing):
         rows = int(np.isin(label.strata[found.test], missing).sum())
         notes.append(
-            f"{rows:,} test pictures count as wrong, as no training picture is of their class "
-            f"({_some(label, missing)})"
+            "test pictures of a class without training pictures count as wrong: "
+            f"{rows:,} ({_some(label, missing)})"
         )
     return replace(found, notes=tuple(notes))
 
