@@ -186,7 +186,7 @@ def test_several_terms_are_each_found_where_they_are(index):
 
 def test_an_index_that_cannot_be_written_is_asked_all_the_same(index, monkeypatch):
     from artsim.errors import StoreError
-    from artsim.search import tiles
+    from artsim.search import backend
 
     def refuse(file, write):
         raise StoreError("read-only")
@@ -194,7 +194,7 @@ def test_an_index_that_cannot_be_written_is_asked_all_the_same(index, monkeypatc
     expected = ask(index, terms=(Term(id="w3", box=MIDDLE),), k=3).matches
     for file in (index / "faiss").glob("*.tiles.*"):
         file.unlink()
-    monkeypatch.setattr(tiles, "write_whole", refuse)
+    monkeypatch.setattr(backend, "write_whole", refuse)
     got = ask(index, terms=(Term(id="w3", box=MIDDLE),), k=3).matches
     assert [(m.id, m.box) for m in got] == [(m.id, m.box) for m in expected]
 

@@ -3,10 +3,8 @@
 from artsim.search.backend import FaissBackend, SearchBackend
 from artsim.search.conditions import Condition, Op
 from artsim.search.encoder import Encoder, IndexEncoder, load_index_extractor
-from artsim.search.matches import Match, Query, SearchAnswer
-from artsim.search.methods import Method
-from artsim.search.opened import Opened
-from artsim.search.requests import Aspect, SearchRequest, Term
+from artsim.search.methods import Method, Opened
+from artsim.search.requests import Aspect, Match, Query, SearchAnswer, SearchRequest, Term
 from artsim.search.searcher import Searcher
 from artsim.search.works import Works, locate
 

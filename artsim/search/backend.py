@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.index import VectorIndex, open_index, to_gpu
+from artsim.errors import StoreError
+from artsim.index import VectorIndex, Vectors, open_index, to_gpu, unit, write_vectors
 from artsim.search.conditions import Condition
 from artsim.search.picking import best
-from artsim.search.tiles import open_tiles
 from artsim.search.works import Works
-from artsim.store import Store
+from artsim.store import Store, write_whole
 
 Keys = NDArray[np.int64]  # the rows of the index, from 0; a copy keeps them with its vectors
 Nearest = list[tuple[NDArray[np.float32], Keys]]  # of each query: cosines, best first, and keys
@@ -177,3 +179,27 @@ class FaissBackend:
     def _open_on_gpu(self, _: Store, tap: str) -> VectorIndex:
         assert self._gpu is not None
         return to_gpu(self._once(open_index, tap), self._gpu)
+
+
+def open_tiles(store: Store, tap: str) -> Vectors:
+    """Open the unit vectors of an index's tiles, shape (N * T, D), work by work.
+
+    They are kept in half precision as ``faiss/TAP.tiles.npy``, made at the first search.
+    """
+    file = store.path / "faiss" / f"{tap.replace('/', '-')}.tiles.npy"
+    note = file.with_suffix(".fingerprint")
+    shape = (store.rows * store.manifest.tiles**2, store.tap(tap).dim)
+
+    blocks = partial(store.iter_tile_vectors, tap)
+    with suppress(OSError, ValueError):  # missing or torn
+        if note.read_text(encoding="ascii") == store.fingerprint:
+            matrix = np.load(file, mmap_mode="r")
+            if matrix.shape == shape:
+                return Vectors(matrix)
+    try:
+        note.unlink(missing_ok=True)  # it vouches for the vectors: removed first, written last
+        write_whole(file, lambda stream: write_vectors(stream, blocks, *shape))
+        write_whole(note, lambda stream: stream.write(store.fingerprint.encode("ascii")))
+        return Vectors(np.load(file, mmap_mode="r"))
+    except (StoreError, OSError):  # an index can be searched where it cannot be written
+        return Vectors(unit(np.concatenate(list(blocks()))))

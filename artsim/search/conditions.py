@@ -1,7 +1,7 @@
 """Which rows meet a condition: structured ones for programs, SQL for people.
 
-DuckDB evaluates both over the metadata in memory: it can reach no file, no network and no other
-table, and its settings are locked. Structured conditions become expressions, never SQL text.
+DuckDB evaluates both over the metadata in memory, locked so that it reaches no file, network or
+other table. Structured conditions become expressions, never SQL text.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
+import lazy_loader
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -21,9 +22,10 @@ from artsim.datatypes import FieldType
 from artsim.errors import SearchError
 from artsim.labels import catalog_table, connect, parse_sql, quoted, reason, time_limit
 
-_REMEMBERED = 32  # filters whose rows are kept: 8 bytes a row each
+duckdb = lazy_loader.load("duckdb")
 
-_LIMIT = 2**127  # of numbers: larger whole ones DuckDB does not hold
+_REMEMBERED = 32  # filters whose rows are kept: 8 bytes per row each
+_LIMIT = 2**127  # DuckDB holds no larger whole numbers
 
 Value = str | int | float
 
@@ -31,9 +33,9 @@ Value = str | int | float
 class Op(StrEnum):
     """How a column is compared.
 
-    Of a column with several values a work, EQUAL, IN and CONTAINS are met if any value meets them,
-    their opposites if none does. A range of years is EQUAL to each of its years, and LESS than
-    a year if it ends before it.
+    Where a work has several values, EQUAL, IN and CONTAINS are met if any value meets them, their
+    opposites if none does. A range of years is EQUAL to each of its years, and LESS than a year
+    if it ends before it.
     """
 
     EQUAL = "="
@@ -45,15 +47,14 @@ class Op(StrEnum):
     IN = "in"  # several values
     NOT_IN = "not in"
     BETWEEN = "between"  # two values, both included; a range of years need only touch it
-    CONTAINS = "contains"  # part of a text, in any case of letters
+    CONTAINS = "contains"  # part of a text, in upper or lower case
     KNOWN = "known"  # takes no value
     MISSING = "missing"
 
 
 _ORDERED = (Op.LESS, Op.AT_MOST, Op.MORE, Op.AT_LEAST, Op.BETWEEN)
 _SEVERAL = (Op.IN, Op.NOT_IN, Op.BETWEEN)
-# What each kind of column cannot be compared with.
-_IMPOSSIBLE = {
+_IMPOSSIBLE = {  # by the type of the column
     FieldType.TEXT: (),
     FieldType.NUMBER: (Op.CONTAINS,),
     FieldType.LIST: _ORDERED,
@@ -63,7 +64,7 @@ _IMPOSSIBLE = {
 
 @dataclass(frozen=True)
 class Condition:
-    """A column, how it is compared, and with what. It is not met where the value is missing."""
+    """A column, a comparison and its value; never met by a missing value."""
 
     column: str
     op: Op
@@ -74,33 +75,33 @@ class RowFilter:
     """Finds the rows of a table that meet conditions. Safe to use from several threads.
 
     Args:
-        table: The metadata, a row a work.
-        types: What its columns, and those to be derived, hold.
-        derived: Makes columns that are added when a condition first names them.
+        table: The metadata, one row per work.
+        types: The types of its columns and of the derived ones.
+        derived: Functions that compute a column when a condition first names it.
     """
 
     def __init__(
         self,
         table: pa.Table,
         types: Mapping[str, FieldType],
-        derived: Mapping[str, Callable[[], pa.ChunkedArray]] | None = None,
+        derived: Mapping[str, Callable[[], pa.ChunkedArray]],
     ) -> None:
         self._types = types
-        self._derived = dict(derived or {})  # those that are not in the table yet
-        self._row = "row"  # numbers the rows; a name that no column has
+        self._derived = dict(derived)  # not in the table yet
+        self._row = "row"  # the column of row numbers; no other has its name
         while self._row in map(str.lower, types):
             self._row += "_"
         self._table = catalog_table(table).append_column(
             self._row, pa.array(np.arange(table.num_rows))
         )
-        self._lock = threading.Lock()  # a connection answers one request at a time
+        self._lock = threading.Lock()  # a connection runs one query at a time
         self._remembered = lru_cache(_REMEMBERED)(self._find)
 
     def rows(self, where: str | None, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
-        """Return the rows that meet all of it, in order; None if there is nothing to meet.
+        """Return the rows that meet all conditions, in order; None if there are no conditions.
 
         Raises:
-            SearchError: If a condition cannot be read, or names a column that is not there.
+            SearchError: If a condition cannot be read, or names an unknown column.
         """
         if where is None and not conditions:
             return None
@@ -112,30 +113,28 @@ class RowFilter:
         return connect()
 
     def _find(self, where: str | None, conditions: tuple[Condition, ...]) -> NDArray[np.int64]:
-        import duckdb
-
         names = [condition.column for condition in conditions]
         self._derive([*names, *(parse_sql(where).columns if where is not None else ())])
         found = self._connection.from_arrow(self._table)
         for condition in conditions:
             try:
                 found = found.filter(self._expression(condition))
-            except duckdb.Error as error:  # of a value, such as text that is not Unicode
+            except duckdb.Error as error:  # a value such as text that is not Unicode
                 raise SearchError(
                     f"{condition.column!r} cannot be compared with {condition.value!r} "
                     f"({reason(error)}); give another value"
                 ) from error
         if where is not None:
             found = self._where(found, where)
-        # It may be refused for a value only now, such as text where a number is cast.
+        # Some values fail only now, such as text that is cast to a number.
         with time_limit(self._connection, partial(self._unreadable, where or "")):
             rows = found.select(self._row).fetchnumpy()[self._row]
         rows = np.sort(np.asarray(rows, dtype=np.int64))
-        rows.flags.writeable = False  # it is handed out more than once
+        rows.flags.writeable = False  # callers share it
         return rows
 
     def _derive(self, names: Iterable[str]) -> None:
-        """Add the derived columns among some names, in any case of letters as DuckDB has them."""
+        """Compute the derived columns among some names; DuckDB ignores their case."""
         used = set(map(str.lower, names))
         for name in [name for name in self._derived if name.lower() in used]:
             self._table = self._table.append_column(name, self._derived[name]())
@@ -145,7 +144,7 @@ class RowFilter:
 
     def _where(self, relation: Any, text: str) -> Any:
         with time_limit(self._connection, partial(self._unreadable, text)):
-            # Parsed as an expression: what is more than one is refused here.
+            # Parsed as one expression: anything longer is refused here.
             found = relation.filter(text)
             (kind,) = relation.project(text).types
         if "SUBQUERY" in parse_sql(text).classes:
@@ -158,9 +157,8 @@ class RowFilter:
         return found
 
     def _unreadable(self, text: str, why: str) -> SearchError:
-        return SearchError(
-            f"cannot read {text!r} as a condition ({why}); the columns are {self._columns}"
-        )
+        listed = f"the columns are {self._columns}"
+        return SearchError(f"cannot read {text!r} as a condition ({why}); {listed}")
 
     @property
     def _columns(self) -> str:
@@ -169,11 +167,7 @@ class RowFilter:
     # --- structured -----------------------------------------------------------------------
 
     def _expression(self, condition: Condition) -> Any:
-        """Turn a condition into DuckDB's expression.
-
-        Raises:
-            SearchError: If there is no such column, or it cannot be compared so.
-        """
+        """Turn a condition into an expression of DuckDB."""
         kind = self._types.get(condition.column)
         if kind is None:
             raise SearchError(f"no column {condition.column!r}; choose from {self._columns}")
@@ -182,9 +176,7 @@ class RowFilter:
                 f"{condition.column!r} is of type {kind} and cannot be compared with "
                 f"{condition.op.value!r}"
             )
-        from duckdb import ColumnExpression
-
-        column = ColumnExpression(condition.column)
+        column = duckdb.ColumnExpression(condition.column)
         if condition.op in (Op.KNOWN, Op.MISSING):
             return column.isnotnull() if condition.op == Op.KNOWN else column.isnull()
         values = _values(condition, kind)
@@ -196,15 +188,12 @@ class RowFilter:
 
 
 def _values(condition: Condition, kind: FieldType) -> list[Value]:
-    """Check what a column is compared with.
-
-    Raises:
-        SearchError: If it is not as many values as the comparison takes, or not of its kind.
-    """
+    """Check the number and the type of the values that a column is compared with."""
     given = condition.value
-    values = list(given) if isinstance(given, tuple | list) else [given]
+    is_list = isinstance(given, tuple | list)
+    values: list[Any] = list(given) if isinstance(given, tuple | list) else [given]
     what = f"{condition.column!r} {condition.op.value}"
-    if isinstance(given, tuple | list) != (condition.op in _SEVERAL):
+    if is_list != (condition.op in _SEVERAL):
         expected = "a list of values" if condition.op in _SEVERAL else "one value"
         raise SearchError(f"{what} takes {expected}, got {given!r}")
     if condition.op == Op.BETWEEN and len(values) != 2:
@@ -214,24 +203,21 @@ def _values(condition: Condition, kind: FieldType) -> list[Value]:
     for value in values:
         if kind in (FieldType.NUMBER, FieldType.YEARS):
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
-            # NaN is not below it either.
-            if not is_number or not abs(value) < _LIMIT:  # type: ignore[arg-type]  # seen above
+            if not is_number or not abs(value) < _LIMIT:  # NaN is not, either
                 raise SearchError(f"{what} takes a number, got {value!r}")
         elif not isinstance(value, str):
             raise SearchError(f"{what} takes text, got {value!r}")
-    return values  # type: ignore[return-value]  # None was refused above
+    return values
 
 
 def _of_value(low: Any, high: Any, op: Op, values: list[Value]) -> Any:
-    """Compare what reaches from low to high, which are the same unless it is a range."""
-    from duckdb import ConstantExpression, FunctionExpression
-
-    constants = [ConstantExpression(value) for value in values]
+    """Compare values, or ranges from low to high."""
+    constants = list(map(duckdb.ConstantExpression, values))
     if op in (Op.IN, Op.NOT_IN):
         return low.isin(*constants) if op == Op.IN else low.isnotin(*constants)
     if op == Op.CONTAINS:
-        wanted = FunctionExpression("lower", constants[0])
-        return FunctionExpression("contains", FunctionExpression("lower", low), wanted)
+        text, wanted = (duckdb.FunctionExpression("lower", each) for each in (low, constants[0]))
+        return duckdb.FunctionExpression("contains", text, wanted)
     first, last = constants[0], constants[-1]
     touches = (low <= last) & (high >= first)
     compared: dict[Op, Any] = {
@@ -247,22 +233,19 @@ def _of_value(low: Any, high: Any, op: Op, values: list[Value]) -> Any:
 
 
 def _of_years(column: Any, op: Op, values: list[Value]) -> Any:
-    from duckdb import CoalesceOperator, ConstantExpression, FunctionExpression
-
     begin, end = (
-        FunctionExpression("struct_extract", column, ConstantExpression(name))
+        duckdb.FunctionExpression("struct_extract", column, duckdb.ConstantExpression(name))
         for name in ("begin", "end")
     )
-    return _of_value(CoalesceOperator(begin, end), CoalesceOperator(end, begin), op, values)
+    low, high = duckdb.CoalesceOperator(begin, end), duckdb.CoalesceOperator(end, begin)
+    return _of_value(low, high, op, values)
 
 
 def _of_list(column: Any, op: Op, values: list[Value]) -> Any:
-    from duckdb import ConstantExpression, FunctionExpression
-
     if op == Op.CONTAINS:
-        # what no value holds keeps them apart
-        text = FunctionExpression("array_to_string", column, ConstantExpression("\x1f"))
+        separator = duckdb.ConstantExpression("\x1f")  # no value holds it
+        text = duckdb.FunctionExpression("array_to_string", column, separator)
         return _of_value(text, text, op, values)
-    wanted = FunctionExpression("list_value", *map(ConstantExpression, values))
-    any_ = FunctionExpression("list_has_any", column, wanted)
+    wanted = duckdb.FunctionExpression("list_value", *map(duckdb.ConstantExpression, values))
+    any_ = duckdb.FunctionExpression("list_has_any", column, wanted)
     return any_ if op in (Op.EQUAL, Op.IN) else ~any_

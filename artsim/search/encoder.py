@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim import images
-from artsim.datatypes import EMBEDDING, RUN, Box, ExtractorSpec, Passport, parse_spec
+from artsim.datatypes import EMBEDDING, RUN, Box, parse_spec
 from artsim.errors import ModelError, PassportError, SearchError
 from artsim.store import Store
 
@@ -26,28 +26,20 @@ Vectors = dict[str, NDArray[np.float32]]  # by tap
 
 
 class Encoder(Protocol):
-    """Turns pictures and words into vectors of an index's taps; called from several threads."""
+    """Embeds pictures and text by an index's taps; called from several threads."""
 
     def prepare(self, data: bytes, box: Box | None) -> Tensor:
-        """Bring a picture's file, or a detail of it, to the network's shape: (3, H, W), uint8."""
+        """Preprocess a picture's file, or a detail of it, for the network: (3, H, W), uint8."""
 
     def embed(self, pixels: Sequence[Tensor]) -> Vectors:
-        """Embed pictures: (B, D) a tap."""
+        """Embed pictures: (B, D) per tap."""
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed words: (B, D) of each tap that has words."""
+        """Embed text: (B, D) for each tap that text can be compared by."""
 
 
 class IndexEncoder:
-    """The index's own network.
-
-    Args:
-        store: The index.
-        model: A spec to load instead of the index's own; it must be the same.
-        weights: A local file of the weights, where the index's are not to be had otherwise.
-        compute: Where and how exactly; the CPU in float32 if None.
-        max_pixels: A larger picture is refused.
-    """
+    """The index's own network; see `load_index_extractor`. A picture over max_pixels is refused."""
 
     def __init__(
         self,
@@ -59,40 +51,38 @@ class IndexEncoder:
         max_pixels: int = images.MAX_PIXELS,
     ) -> None:
         self._store = store
-        self._model = model
-        self._weights = weights
-        self._compute = compute
+        self._model, self._weights, self._compute = model, weights, compute
         self._max_pixels = max_pixels
+        self._extractor: Extractor | None = None
         self._loading = threading.Lock()  # once, by the first thread that needs it
-        # Who computes holds it: a network keeps what it computes, and would mix up two at a time.
+        # Held while computing: a network keeps the outputs of its layers for one batch at a time.
         self.computing = threading.Lock()
 
     def prepare(self, data: bytes, box: Box | None) -> Tensor:
-        """Bring a picture's file, or a detail of it, to the network's shape: (3, H, W), uint8.
+        """Preprocess a picture's file, or a detail of it, for the network: (3, H, W), uint8.
 
         Raises:
-            ImageError: If it is no picture.
-            SearchError: If the box is outside of it.
+            ImageError: If it cannot be read.
+            SearchError: If the box is outside the picture.
             PassportError: If the network is not that of the index.
         """
         preprocessing = self.extractor.preprocessing
         from artsim.loader import preprocess
 
-        pixels, _ = preprocess(data, preprocessing, box=box, max_pixels=self._max_pixels)
-        return pixels
+        return preprocess(data, preprocessing, box=box, max_pixels=self._max_pixels)[0]
 
     def embed(self, pixels: Sequence[Tensor]) -> Vectors:
-        """Embed pictures: (B, D) a tap."""
+        """Embed pictures: (B, D) per tap."""
         import torch
 
         with self.computing:
             return self.extractor.embed_batch(torch.stack(list(pixels)))
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
-        """Embed words: (B, D) of each tap that has words.
+        """Embed text: (B, D) for the final embedding.
 
         Raises:
-            ModelError: If the network knows no words.
+            ModelError: If the network has no text encoder.
         """
         with self.computing:
             return {EMBEDDING: self._text_tower.embed(texts)}
@@ -101,13 +91,11 @@ class IndexEncoder:
     def extractor(self) -> Extractor:
         """The network, loaded at the first call."""
         with self._loading:
+            if self._extractor is None:
+                self._extractor = load_index_extractor(
+                    self._store, model=self._model, weights=self._weights, compute=self._compute
+                )
             return self._extractor
-
-    @cached_property
-    def _extractor(self) -> Extractor:
-        return load_index_extractor(
-            self._store, model=self._model, weights=self._weights, compute=self._compute
-        )
 
     @cached_property
     def _text_tower(self) -> TextTower:
@@ -138,16 +126,27 @@ def load_index_extractor(
 ) -> Extractor:
     """Load the network that made an index's vectors.
 
+    Args:
+        store: The index.
+        model: A spec to load instead of the index's own; it must give the same vectors.
+        weights: A local file of the weights, where the recorded source is not available.
+        compute: Device and precision; the CPU in float32 if None.
+
     Raises:
-        PassportError: If what is loaded would make other vectors.
+        ModelError: If the network is unknown, or its file is missing.
+        PassportError: If it would make other vectors.
     """
     passport = store.manifest.passport
     weights = _weights_of(store, model, weights)
     from artsim.models import BackendName, Compute, Precision, load_extractor
 
+    spec = parse_spec(model or passport.spec)
+    if model is None and spec.source == RUN and not Path(spec.arch).is_dir():
+        # The path of a trained network may be relative; the passport records where it was.
+        spec = replace(spec, arch=passport.weights_source.partition(":")[2])
     # A few pictures are embedded sooner in eager float32 than a network is converted.
     extractor = load_extractor(
-        _spec_of(passport, model),
+        spec,
         weights=weights,
         compute=compute or Compute(backend=BackendName.TORCH, precision=Precision.F32),
         fit=passport.preprocessing.fit if model is None else None,
@@ -162,20 +161,8 @@ def load_index_extractor(
     return extractor
 
 
-def _spec_of(passport: Passport, model: str | None) -> ExtractorSpec:
-    """Return the network to load; a trained one is where its folder was when the index was made."""
-    spec = parse_spec(model or passport.spec)
-    if model is None and spec.source == RUN and not Path(spec.arch).is_dir():
-        return replace(spec, arch=passport.weights_source.partition(":")[2])
-    return spec
-
-
 def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path | None:
-    """Return the file of weights to load, if they are not the model's own.
-
-    Raises:
-        ModelError: If the network is unknown, or its file is gone.
-    """
+    """Return the file of weights to load; None for the model's own."""
     passport = store.manifest.passport
     if passport.is_external:
         raise ModelError(

@@ -1,44 +1,68 @@
-"""Methods to compare: taps of an index, and of other indexes of the same works, joined by id."""
+"""Methods of comparison: taps of an open index, and of others of the same works, joined by id."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artsim.datatypes import EMBEDDING, PALETTE, TapInfo
 from artsim.errors import SearchError
+from artsim.search.backend import FaissBackend, SearchBackend
+from artsim.search.encoder import Encoder, IndexEncoder
 from artsim.search.requests import Aspect
+from artsim.search.works import Works
 from artsim.store import Store
 
-if TYPE_CHECKING:
-    from artsim.search.opened import Opened
-
-_GRAM, _STYLE, _CONTENT = "gram", "style", "content"
+_GRAM = "gram"
 _BLOCK = 4096  # pairs compared at a time
 
 Rows = NDArray[np.int64]
 
 
+class Opened:
+    """An index and what encodes requests to it. Safe to use from several threads.
+
+    Args:
+        store: The index.
+        encoder: Turns pictures and words into its vectors; the index's own network if None.
+        gpu: The number of the GPU that its search indexes are copied to; None: they stay.
+        backend: Where its vectors are searched; FAISS over the folder if None.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder | None = None,
+        *,
+        gpu: int | None = None,
+        backend: SearchBackend | None = None,
+    ) -> None:
+        self.store = store
+        self.encoder = encoder or IndexEncoder(store)
+        self.works = Works(store)
+        self.backend: SearchBackend = backend or FaissBackend(self.works, gpu=gpu)
+
+
 @dataclass(frozen=True)
 class Method:
-    """A tap to compare by."""
+    """A tap to compare by, and how much it counts."""
 
     name: str  # as the request names it
     index: Opened
     tap: str
     share: float  # of the score; those of a request sum to 1
-    joined: Rows | None  # the row here of each row of the searched index; -1 where it has none
-    details: bool = False  # with the most like of each work's tiles, not with the whole work
+    joined: Rows | None  # in another index, the row of each row of the searched one; or -1
+    details: bool = False  # compare with the most similar tile of each work, not the whole work
 
-    def rows(self, rows: Rows | None) -> Rows | None:
-        """Return the rows here of some rows of the searched index, all of which have one."""
-        if self.joined is None:
-            return rows
-        return self.joined if rows is None else self.joined[rows]
+    def cosines(self, queries: NDArray[np.float32], rows: Rows | None) -> NDArray[np.float32]:
+        """Compare queries, (T, D), with some rows of the searched index, or with all: (T, n)."""
+        own = rows
+        if self.joined is not None:
+            own = self.joined if rows is None else self.joined[rows]
+        return self.index.backend.cosines(self.tap, queries, own, tiles=self.details)
 
     def vectors(self, rows: Rows) -> NDArray[np.float32]:
         """Return the unit vectors of rows of the searched index: (n, D), or (n, T, D) of tiles."""
@@ -71,17 +95,17 @@ def find_methods(
     *,
     details: bool = False,
 ) -> list[Method]:
-    """Find what a request is to be compared by.
+    """Find the methods that a request names.
 
     Args:
-        aspects: As requested; one, ``tap``, if there are none.
-        tap: Of the index home.
+        aspects: As requested; ``tap`` of the index home if there are none.
+        tap: The tap to compare by if no aspects are given.
         home: The index that is searched.
         others: Other indexes, by the names that aspects may use.
         details: Whether tiles are compared, by the one tap.
 
     Raises:
-        SearchError: If an aspect names nothing, or the same as another; if there are no tiles.
+        SearchError: If an aspect is unknown or repeated, or if there are no tiles.
     """
     if details:
         if aspects:
@@ -93,7 +117,7 @@ def find_methods(
             )
         return [Method(tap, home, tap, 1.0, None, details=True)]
     aspects = aspects or [Aspect(tap)]
-    largest = max(aspect.weight for aspect in aspects)  # the sum may be too large for a number
+    largest = max(aspect.weight for aspect in aspects)  # their sum might overflow
     total = sum(aspect.weight / largest for aspect in aspects)
     methods = []
     for aspect in aspects:
@@ -102,11 +126,9 @@ def find_methods(
             known = ", ".join(others) or "none"
             raise SearchError(f"no other index {where!r} was opened; choose from {known}")
         index = others[where] if colon else home
-        joined = index.works.rows_of(home.works) if colon else None
-        found = _find_tap(index.store, name)
-        methods.append(
-            Method(aspect.name, index, found.name, aspect.weight / largest / total, joined)
-        )
+        rows = index.works.rows_of(home.works) if colon else None
+        found, share = _find_tap(index.store, name), aspect.weight / largest / total
+        methods.append(Method(aspect.name, index, found.name, share, rows))
     places = [(method.index.store.path, method.tap) for method in methods]
     for place, method in zip(places, methods, strict=True):
         if places.count(place) > 1:
@@ -115,53 +137,22 @@ def find_methods(
 
 
 def joined(methods: Sequence[Method]) -> Rows | None:
-    """Return the rows of the searched index that every index has; None if that is all of them."""
+    """Return the rows of the searched index that the others have, too; None without others."""
     others = [method.joined for method in methods if method.joined is not None]
     return np.flatnonzero(np.min(others, axis=0) >= 0) if others else None
 
 
-def cosines(
-    methods: Sequence[Method], queries: Sequence[NDArray[np.float32]], rows: Rows | None
-) -> NDArray[np.float32]:
-    """Compare with some rows of the searched index, or with all.
-
-    Args:
-        methods: How, W of them.
-        queries: Of each method, unit vectors, shape (T, D).
-        rows: Shape (n,); each must be in all indexes.
-
-    Returns:
-        Each method's part of the score, shape (W, T, n).
-    """
-    return np.stack(
-        [
-            method.share
-            * method.index.backend.cosines(
-                method.tap, vectors, method.rows(rows), tiles=method.details
-            )
-            for method, vectors in zip(methods, queries, strict=True)
-        ]
-    )
-
-
 def _find_tap(store: Store, name: str) -> TapInfo:
-    """Find a tap by its name, its pooling, or as style or content.
-
-    Raises:
-        SearchError: If it is none, or several.
-    """
+    """Find a tap by its name, its pooling, or as style or content; the first if unnamed."""
     taps = store.manifest.passport.taps
     if not name:
         return taps[0]
     tap = store.manifest.passport.tap(name)
     if tap is not None:
         return tap
-    if name == _STYLE:
-        found = [tap for tap in taps if tap.pooling == _GRAM]
-    elif name == _CONTENT:
-        found = [tap for tap in taps if tap.pooling not in (_GRAM, PALETTE)]
-    else:
-        found = [tap for tap in taps if tap.pooling == name]
+    poolings = {each.pooling for each in taps}
+    wanted = {"style": {_GRAM}, "content": poolings - {_GRAM, PALETTE}}.get(name, {name})
+    found = [tap for tap in taps if tap.pooling in wanted]
     if len(found) == 1:
         return found[0]
     if name == PALETTE and not store.manifest.passport.is_external:

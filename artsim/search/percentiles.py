@@ -1,9 +1,8 @@
-"""How similar two random works of an index are: what makes a score high or low.
+"""How similar two random works of an index are, which says whether a score is high or low.
 
-A cosine of 0.8 is much with one network and nothing with another. So each score is placed among the
-scores of 20,000 random pairs, drawn from one seed: the 99.5th percentile is a similarity that one
-random pair in two hundred has. For a single tap they are kept as ``faiss/TAP.pairs.json``, which
-names the vectors that they were drawn from.
+A cosine of 0.8 is high for one network and low for another. So each score is placed among the
+scores of 20,000 random pairs: at the 99.5th percentile, one random pair in 200 is more similar. For
+a single tap they are kept as ``faiss/TAP.pairs.json``, with the fingerprint of the vectors.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,21 +48,12 @@ def remembered(store: Store, tap: str, draw: Callable[[], NDArray[np.float32]]) 
     """Read the random pairs of a tap, or draw them and keep them if the folder can be written."""
     file = store.path / "faiss" / f"{tap.replace('/', '-')}.pairs.json"
     drawn_from = {"fingerprint": store.fingerprint, "pairs": PAIRS, "seed": SEED}
-    kept = _read(file, drawn_from)
-    if kept is not None:
-        return kept
+    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or torn
+        kept = json.loads(file.read_text(encoding="utf-8"))
+        if drawn_from.items() <= kept.items() and len(kept["scores"]) == _KEPT:
+            return RandomPairs(np.array(kept["scores"], dtype=np.float64))
     pairs = RandomPairs(np.sort(draw())[PAIRS // _KEPT - 1 :: PAIRS // _KEPT])
     text = json.dumps(drawn_from | {"scores": pairs.scores.tolist()})
     with suppress(StoreError):  # an index can be searched where it cannot be written
         write_whole(file, lambda stream: stream.write(text.encode()))
     return pairs
-
-
-def _read(file: Path, drawn_from: dict[str, object]) -> RandomPairs | None:
-    try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
-        if drawn_from.items() <= kept.items() and len(kept["scores"]) == _KEPT:
-            return RandomPairs(np.array(kept["scores"], dtype=np.float64))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        pass  # not there, or torn: they are drawn again
-    return None

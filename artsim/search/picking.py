@@ -25,17 +25,14 @@ def pick(
     left_out: Collection[int],
     caps: Sequence[tuple[NDArray[np.int64], int]],
 ) -> list[int]:
-    """Walk down the rows, best first, and take k.
+    """Take up to k rows, best first, and return their places in ``rows``.
 
     Args:
-        rows: Of the index, best first.
+        rows: Best first.
         k: How many at most.
         left_out: Rows that are not taken.
-        caps: The group of every row of the index, and how many of one group are taken; what is in
-            group -1 is in none.
-
-    Returns:
-        Places in ``rows``.
+        caps: The group of every row of the index, and how many may be taken from one group; -1
+            stands for no group.
     """
     taken: list[int] = []
     counts = [Counter[int]() for _ in caps]

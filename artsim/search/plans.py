@@ -1,4 +1,4 @@
-"""A request made ready for one index: vectors, the rows that come into request, the limits."""
+"""A request prepared for one index: query vectors, the rows that may match, the limits."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.datatypes import Box, tile_boxes
 from artsim.errors import ArtsimError, SearchError
 from artsim.index import unit
 from artsim.search.backend import SearchBackend
 from artsim.search.conditions import Condition
-from artsim.search.matches import Query
-from artsim.search.methods import Method, cosines, joined
-from artsim.search.opened import Opened
+from artsim.search.methods import Method, Opened, joined
 from artsim.search.picking import best, pick
 from artsim.search.relations import check_relations, relations
-from artsim.search.requests import SearchRequest
+from artsim.search.requests import Query, SearchRequest
 from artsim.search.terms import Encoded
 
-_DEEPER = 4  # times as many candidates are looked at where limits leave too few
-_CANCELLED = 1e-6  # the length of a sum of unit vectors that is none
+_DEEPER = 4  # times as many candidates where limits leave too few
+_CANCELLED = 1e-6  # a sum of unit vectors this short is zero
 
 Rows = NDArray[np.int64]
 # Terms by the index that they are compared in and their identity.
@@ -30,17 +29,17 @@ Vocabulary = dict[tuple[Opened, int], Encoded | ArtsimError]
 
 @dataclass(frozen=True)
 class SearchPlan:
-    """What is to be compared with what."""
+    """What to compare with what."""
 
     request: SearchRequest
     methods: Sequence[Method]
-    queries: tuple[Query, ...]  # a term each
-    vectors: Sequence[NDArray[np.float32]]  # of each method, (T, D): one, or one a term
+    queries: tuple[Query, ...]  # one per term
+    vectors: Sequence[NDArray[np.float32]]  # by method, (T, D): one for all terms or one per term
     conditions: Sequence[Condition]  # of the request and its relations
-    rows: Rows | None  # those of several methods that meet the conditions; None: not listed here
+    rows: Rows | None  # rows that several methods compare; None: all, or the backend finds them
     searched: int  # how many rows meet the conditions
     missing: int  # rows that another index lacks
-    left_out: frozenset[int]  # rows of the queries, or excluded
+    left_out: frozenset[int]  # rows of the queries, and excluded ones
     caps: Sequence[tuple[NDArray[np.int64], int]]  # see `pick`
     backend: SearchBackend
 
@@ -62,12 +61,12 @@ class SearchPlan:
 
     @property
     def has_words(self) -> bool:
-        """Whether text is a query, which is never as similar to images as they are."""
+        """Whether text is a query: it is less similar to any picture than pictures are."""
         return any(term.text is not None for term in self.request.terms)
 
     @property
     def by(self) -> str:
-        """What it is compared by, for people."""
+        """The tap or the aspects, as shown to people."""
         if not self.request.by:
             return self.methods[0].tap + (" of tiles" if self.request.details else "")
         return ", ".join(f"{each.name}={each.weight:g}" for each in self.request.by)
@@ -76,7 +75,7 @@ class SearchPlan:
         """Choose the rows of the answer, best first.
 
         Args:
-            nearest: What the search index gave, best first; None if it was not searched.
+            nearest: Rows that the backend has found already, best first.
         """
         ranked = self._nearest if self.by_one_tap else self._ranked()
         depth = min(self.depth, self.searched)
@@ -91,7 +90,20 @@ class SearchPlan:
 
     def scores(self, rows: Rows | None) -> NDArray[np.float32]:
         """Return each method's part of the score of some rows, or of all, shape (W, T, n)."""
-        return cosines(self.methods, self.vectors, rows)
+        by_method = zip(self.methods, self.vectors, strict=True)
+        return np.stack([each.share * each.cosines(own, rows) for each, own in by_method])
+
+    def boxes(self, terms: Rows, rows: Rows) -> list[Box]:
+        """Return the box of each row's tile that is most similar to a query.
+
+        Args:
+            terms: The query for each row, shape (k,).
+            rows: Shape (k,).
+        """
+        (method,), (vectors,) = self.methods, self.vectors
+        nearest = np.vecdot(method.vectors(rows), vectors[terms][:, None]).argmax(axis=1)  # (k,)
+        boxes = tile_boxes(method.index.store.manifest.tiles)
+        return [boxes[tile] for tile in nearest.tolist()]
 
     def _nearest(self, depth: int) -> Rows:
         """Return the rows nearest to any of the queries, best first."""
@@ -112,7 +124,7 @@ class SearchPlan:
         return rows[np.sort(first)][:depth]
 
     def _ranked(self) -> Callable[[int], Rows]:
-        """Compare by several methods; what is returned gives so many of the best rows."""
+        """Compare by several methods; return a function that gives the best rows."""
         scores = self.scores(self.rows).sum(0).max(0)  # (n,)
 
         def ranked(depth: int) -> Rows:
@@ -125,11 +137,11 @@ class SearchPlan:
 def make_plan(
     request: SearchRequest, methods: Sequence[Method], encoded: Vocabulary, home: Opened
 ) -> SearchPlan:
-    """Put together what was encoded with what the conditions leave.
+    """Combine the encoded terms with the conditions.
 
     Raises:
         SearchError: If a term or a condition is not of this index, or the terms cancel out.
-        ImageError: If a term's picture is none.
+        ImageError: If a term's picture cannot be read.
     """
     own: list[list[Encoded]] = [[] for _ in methods]
     for method, found in zip(methods, own, strict=True):
@@ -138,7 +150,7 @@ def make_plan(
             if isinstance(each, ArtsimError):
                 raise each
             found.append(each)
-    # Of an index that is compared by but not searched, works have other rows, and are not shown.
+    # In another index, the works of the terms have other rows.
     at_home = next((n for n, method in enumerate(methods) if method.joined is None), None)
     queries = tuple(term.query for term in own[at_home or 0])
     if at_home is None:
@@ -175,10 +187,10 @@ def make_plan(
 
 
 def check_conditions(request: SearchRequest, index: Opened) -> None:
-    """Refuse conditions and limits that no query could make right.
+    """Check conditions and limits, whatever the query.
 
     Raises:
-        SearchError: If one is on a column or an id that is not there, or cannot be read.
+        SearchError: If a column or an id is unknown, or a condition cannot be read.
     """
     for id_ in request.exclude:
         index.backend.find(id_)
@@ -189,7 +201,7 @@ def check_conditions(request: SearchRequest, index: Opened) -> None:
 
 
 def _at_home(query: Query, backend: SearchBackend) -> Query:
-    """Find in the searched index a work that was found in another."""
+    """Find a work of another index in the searched one."""
     if query.row is None:
         return query
     row = backend.find(query.name)
@@ -198,11 +210,11 @@ def _at_home(query: Query, backend: SearchBackend) -> Query:
 
 
 def _combine(vectors: Sequence[NDArray[np.float32]], request: SearchRequest) -> NDArray[np.float32]:
-    """Weight unit vectors and add them up: (1, D), of length 1; or keep each: (T, D)."""
+    """Return the weighted sum of unit vectors, scaled to length 1: (1, D); or each: (T, D)."""
     if request.best_of_each:
         return np.stack(vectors)
     weights = np.array([term.weight for term in request.terms])
-    weights = (weights / np.abs(weights).max()).astype(np.float32)  # float32 holds less far
+    weights = (weights / np.abs(weights).max()).astype(np.float32)  # float32 would overflow
     total = weights @ np.stack(vectors)  # (D,)
     if np.linalg.norm(total) < _CANCELLED * np.abs(weights).sum():
         raise SearchError("the terms cancel each other out; change a weight or leave one out")

@@ -8,20 +8,17 @@ from typing import Any
 from artsim.datatypes import FieldType
 from artsim.errors import SearchError
 from artsim.search.conditions import Condition, Op, Value
-from artsim.search.matches import Query
-from artsim.search.opened import Opened
-from artsim.search.requests import SearchRequest
+from artsim.search.methods import Opened
+from artsim.search.requests import Query, SearchRequest
 
 
 def relations(
     request: SearchRequest, queries: Sequence[Query], index: Opened
 ) -> Iterator[Condition]:
-    """Turn a request's relations into conditions on columns.
-
-    Only the works that are looked for count, not those that are taken away.
+    """Turn a request's relations into conditions on columns; only queries of positive weight count.
 
     Raises:
-        SearchError: If what a relation rests on is not known.
+        SearchError: If a value that a relation needs is missing.
     """
     check_relations(request, index)
     queried = [query.metadata for query in queries if query.weight > 0]
@@ -43,10 +40,10 @@ def relations(
 
 
 def check_relations(request: SearchRequest, index: Opened) -> None:
-    """Refuse relations that no query could have.
+    """Check relations, whatever the query.
 
     Raises:
-        SearchError: If a column is not there, or holds something else; if a work is not there.
+        SearchError: If a column or a work is unknown, or the column is of the wrong type.
     """
     works = index.works
     for column in request.not_same:
@@ -74,11 +71,11 @@ def _values(column: str, queried: Sequence[dict[str, Any]]) -> tuple[Value, ...]
 
 def _span(column: str, queried: Sequence[dict[str, Any]], whose: str) -> tuple[float, float]:
     """Return the first and the last year."""
-    ends: list[float] = []
-    for metadata in queried:
-        value = metadata.get(column)
-        values = value.values() if isinstance(value, dict) else [value]
-        ends += [year for year in values if year is not None]
+    found = [metadata.get(column) for metadata in queried]
+    values = [
+        v for value in found for v in (value.values() if isinstance(value, dict) else [value])
+    ]
+    ends = [year for year in values if year is not None]
     if not ends:
         raise SearchError(
             f"the {column} {whose} is not known; give a work of the index that has one, or name "

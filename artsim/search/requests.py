@@ -1,4 +1,4 @@
-"""A search request: images, works and text, added and subtracted, under conditions."""
+"""A search request: pictures, works and text under conditions; and its answer."""
 
 from __future__ import annotations
 
@@ -6,17 +6,24 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from artsim.datatypes import Box
 from artsim.errors import SearchError
 from artsim.search.conditions import Condition
 
-_MOST_YEARS = 1_000_000  # between two works: older than any, and no number is too large to add
+if TYPE_CHECKING:
+    from artsim.search.methods import Method
+
+_MOST_YEARS = 1_000_000  # between two works: more than any are apart, and safe to add
 
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """A part of a request: one of id, file, data or text, and how much it counts.
+    """A part of a query: one of id, file, data or text, and how much it counts.
 
     Raises:
         SearchError: If it is none or several of these, or its weight is zero or not finite.
@@ -25,13 +32,13 @@ class Term:
     id: str | None = None  # a work of the index
     file: Path | None = None  # a picture on this machine
     data: bytes | None = None  # a picture's file, as it was uploaded or fetched
-    text: str | None = None  # words, for models that have them
-    name: str | None = None  # of the data, for people
+    text: str | None = None  # for models with a text encoder
+    name: str | None = None  # of the data, shown to people
     weight: float = 1.0  # below zero: away from it
     box: Box | None = None  # a detail of the picture
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be searched for."""
+        """Check the values."""
         given = [each is not None for each in (self.id, self.file, self.data, self.text)]
         if sum(given) != 1:
             raise SearchError("a term is one of id, file, data or text; give exactly one")
@@ -54,12 +61,11 @@ class Term:
 
 @dataclass(frozen=True)
 class Aspect:
-    """One of several methods to compare, and how much it counts.
+    """One of several ways to compare, and how much it counts.
 
-    The name is a tap of the index, such as ``palette``; its pooling (``gem``) where only one tap
-    has it; ``style`` for the only Gram tap and ``content`` for the only one that is neither that
-    nor the palette; or ``INDEX:TAP`` for a tap of another index of the same works, by the name
-    under which the searcher was given it.
+    The name is a tap of the index, such as ``palette``; a pooling (``gem``) that only one tap has;
+    ``style`` for the only Gram tap, ``content`` for the only tap that is neither Gram nor palette;
+    or ``INDEX:TAP`` for a tap of another index of the same works, as the searcher names it.
     """
 
     name: str
@@ -68,10 +74,10 @@ class Aspect:
 
 @dataclass(frozen=True, kw_only=True)
 class SearchRequest:
-    """What is looked for, where, and what an answer must be like.
+    """What to search for, how to compare, and which works may match.
 
-    A condition on a column that a work has no value for is not met. Of the limits in
-    ``max_per``, works without a value count as all different.
+    Works with a missing value never match a condition on that column, and are not limited by
+    ``max_per``.
     """
 
     terms: tuple[Term, ...]
@@ -79,18 +85,18 @@ class SearchRequest:
     best_of_each: bool = False  # rank by the closest query instead of the mean of all queries
     by: tuple[Aspect, ...] = ()  # the searcher's own tap if empty
     details: bool = False  # compare with each work's tiles; not with by
-    where: str | None = None  # SQL; of people who may read the index
-    conditions: tuple[Condition, ...] = ()  # all of them are to be met
+    where: str | None = None  # SQL; only from people who may read the index
+    conditions: tuple[Condition, ...] = ()  # all of them must be met
     not_same: tuple[str, ...] = ()  # columns that must not share a value with a query
     earlier_than: int | str | None = None  # a year, or the id of a work
     contemporary: int | None = None  # years between a work and the queries, at most
     years: str | None = None  # the column for these two; found by its type or name if None
     max_per: Mapping[str, int] = field(default_factory=dict)  # matches of one value of a column
     exclude: tuple[str, ...] = ()  # ids
-    min_percentile: float | None = None  # of random pairs; what is below is no match
+    min_percentile: float | None = None  # of random pairs; a lower one is no match
 
     def __post_init__(self) -> None:
-        """Refuse what no index could answer."""
+        """Check the values."""
         if self.k < 1:
             raise SearchError(f"k must be at least 1, got {self.k}")
         if not any(term.weight > 0 for term in self.terms):
@@ -115,3 +121,55 @@ class SearchRequest:
             )
         if self.min_percentile is not None and not 0 <= self.min_percentile <= 100:
             raise SearchError(f"a percentile is between 0 and 100, got {self.min_percentile:g}")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A work of the index, and how similar to the query it is."""
+
+    rank: int  # from 1
+    id: str
+    score: float  # cosine, or the weighted mean of several; at most 1
+    percentile: float | None  # of random pairs that are no more similar; None for text
+    image: str  # a path that opens from here, or an URL
+    metadata: dict[str, Any] = field(default_factory=dict)
+    shares: dict[str, float] = field(default_factory=dict)  # by aspect; they sum to the score
+    box: Box | None = None  # the detail that was compared, in percent
+
+
+@dataclass(frozen=True)
+class Query:
+    """A term of the request, as it was found."""
+
+    name: str  # an id, a path or the text, shown to people
+    image: str | None = None  # a path that opens from here, or an URL
+    row: int | None = None  # in the index, for a query by id
+    metadata: dict[str, Any] = field(default_factory=dict)  # if it is a work of the index
+    weight: float = 1.0
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
+class SearchAnswer:
+    """The matches of a request, best first."""
+
+    queries: tuple[Query, ...]  # one per term, in order
+    matches: tuple[Match, ...]  # empty if no work meets the conditions or is similar enough
+    by: str  # the tap, or the aspects with their weights
+    searched: int  # works that meet the conditions, and were compared
+    best_of_each: bool = False  # ranked by the closest query
+    missing: int = 0  # works that meet the conditions but are not in another index compared by
+    nothing: str = ""  # why there is no match, as a sentence
+    methods: tuple[Method, ...] = field(default=(), repr=False, compare=False)  # compared by
+    # The query vectors by method: (T, D), one for all terms or one per term.
+    vectors: tuple[NDArray[np.float32], ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        """The queries, in one line."""
+        texts, joint = [], " or " if self.best_of_each else " + "
+        for place, query in enumerate(self.queries):
+            weight = "" if abs(query.weight) == 1 else f"{abs(query.weight):g} * "
+            sign = " - " if query.weight < 0 else joint if place else ""
+            texts.append(f"{sign}{weight}{query.name}{f' ({query.box})' if query.box else ''}")
+        return "".join(texts).removeprefix(" ")

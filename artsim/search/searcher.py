@@ -9,16 +9,13 @@ from contextlib import contextmanager
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.datatypes import Box, tile_boxes
 from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
 from artsim.search.backend import SearchBackend
 from artsim.search.encoder import Encoder
-from artsim.search.matches import Match, SearchAnswer
-from artsim.search.methods import Method, find_methods, joined
-from artsim.search.opened import Opened
+from artsim.search.methods import Method, Opened, find_methods, joined
 from artsim.search.percentiles import RandomPairs, random_pairs, remembered
 from artsim.search.plans import SearchPlan, Vocabulary, check_conditions, make_plan
-from artsim.search.requests import SearchRequest, Term
+from artsim.search.requests import Match, SearchAnswer, SearchRequest, Term
 from artsim.search.terms import encode
 from artsim.search.works import Works
 from artsim.store import Store
@@ -32,15 +29,14 @@ class Searcher:
     """An open index that answers requests. Safe to use from several threads.
 
     What a request needs is read once and kept: the metadata, the vectors (memory-mapped), the
-    search index, the network. It answers for the index as it was opened.
+    search index, the network. Later changes of the index are not seen.
 
     Args:
         store: The index.
-        tap: By which of its vectors, unless a request says otherwise; the first if None.
+        tap: The tap to compare by, unless a request names others; the first if None.
         others: Other indexes of the same works, by the names that aspects use for them.
-        encoder: Turns pictures and words into vectors; the index's own network if None.
-        gpu: The number of the GPU that vectors are compared on where every work comes into
-            request; the CPU if None.
+        encoder: Embeds pictures and text; the index's own network if None.
+        gpu: The number of the GPU for searches without conditions; the CPU if None.
         workers: Threads that decode pictures.
         backend: Where the vectors are searched; FAISS over the folder if None.
 
@@ -77,17 +73,17 @@ class Searcher:
         return self._opened.works
 
     def search(self, request: SearchRequest) -> SearchAnswer:
-        """SearchAnswer a request.
+        """Answer a request.
 
-        There are fewer than k matches only where fewer works meet the conditions. Under a
-        condition every work that meets it is compared; without one the backend may be approximate.
+        There are fewer than k matches only if fewer works meet the conditions. Under a condition
+        every work that meets it is compared; without one the backend may be approximate.
 
         Raises:
-            SearchError: If the request cannot be answered by this index.
-            EvaluationError: If it uses a derived label that cannot be computed any more.
-            ImageError: If a picture is none.
-            ModelError: If the network is needed and cannot be loaded, or knows no words.
-            PassportError: If it is not the one that made the index.
+            SearchError: If this index cannot answer the request.
+            EvaluationError: If it uses a derived label that can no longer be computed.
+            ImageError: If a picture cannot be read.
+            ModelError: If the network is needed and cannot be loaded, or has no text encoder.
+            PassportError: If the network is not the one that made the index.
         """
         (answer,) = self.search_many([request])
         if isinstance(answer, ArtsimError):
@@ -95,14 +91,14 @@ class Searcher:
         return answer
 
     def search_many(self, requests: Sequence[SearchRequest]) -> list[SearchAnswer | ArtsimError]:
-        """SearchAnswer several requests; pictures are embedded, and vectors compared, together.
+        """Answer several requests; pictures are embedded, and vectors compared, together.
 
         Returns:
             For each request the answer, or its error.
 
         Raises:
-            ModelError: If the network is needed and cannot be loaded, or knows no words.
-            StoreError: If it is not the one that made the index, or the index is damaged.
+            ModelError: If the network is needed and cannot be loaded, or has no text encoder.
+            StoreError: If the network is not the one that made the index, or the index is damaged.
             SearchError: If the index is empty.
         """
         if not self.store.rows:
@@ -126,11 +122,11 @@ class Searcher:
         return [results[number] for number in range(len(requests))]
 
     def check(self, request: SearchRequest) -> None:
-        """Refuse what no index like this could answer, whatever the pictures: taps and columns.
+        """Check the taps, columns and ids that a request names, before any picture is read.
 
         Raises:
-            SearchError: If a tap, a column, a condition or an id left out is not of this index.
-            EvaluationError: If it uses a derived label that cannot be computed any more.
+            SearchError: If a tap, a column, a condition or an excluded id is not of this index.
+            EvaluationError: If it uses a derived label that can no longer be computed.
         """
         find_methods(request.by, self.tap, self._opened, self._others, details=request.details)
         check_conditions(request, self._opened)
@@ -152,7 +148,7 @@ class Searcher:
         return encoded
 
     def _nearest(self, plans: Sequence[SearchPlan]) -> dict[int, Rows]:
-        """Search for those that the index may answer alone, all at once for each tap."""
+        """Search for all plain plans at once, tap by tap."""
         found: dict[int, Rows] = {}
         for tap in {plan.methods[0].tap for plan in plans}:
             together = [plan for plan in plans if plan.methods[0].tap == tap]
@@ -177,30 +173,26 @@ class Searcher:
             )
         rows = plan.choose(nearest)
         parts = plan.scores(rows)  # (W, T, k)
-        term = parts.sum(0).argmax(0)  # (k,)
+        term = parts.sum(0).argmax(0)  # (k,): the query that each row is most similar to
         parts = np.take_along_axis(parts, term[None, None], 1)[:, 0]  # (W, k)
-        known = self._opened.backend.known(rows.tolist())
-        boxes = self._boxes(plan, term, rows)
-        matches = []
-        for rank, (own, (id_, image, metadata), box) in enumerate(
-            zip(parts.T, known, boxes, strict=True), 1
-        ):
-            score = min(float(own.sum()), 1.0)
-            percentile = pairs.percentile(score) if pairs else None
-            shares = dict(zip((method.name for method in plan.methods), own.tolist(), strict=True))
-            matches.append(
-                Match(
-                    rank,
-                    id_,
-                    score,
-                    percentile,
-                    image,
-                    metadata,
-                    shares if request.by else {},
-                    box,
-                )
+        scores = np.minimum(parts.sum(0, dtype=np.float32), 1).tolist()
+        names = [method.name for method in plan.methods] if request.by else []
+        boxes = plan.boxes(term, rows) if request.details else [None] * len(rows)
+        matches = [
+            Match(
+                rank=place + 1,
+                id=id_,
+                score=scores[place],
+                percentile=pairs.percentile(scores[place]) if pairs else None,
+                image=image,
+                metadata=metadata,
+                shares=dict(zip(names, parts[:, place].tolist(), strict=False)),
+                box=boxes[place],
             )
-        good = tuple(each for each in matches if _is_good(each, request))
+            for place, (id_, image, metadata) in enumerate(plan.backend.known(rows.tolist()))
+        ]
+        least = request.min_percentile or 0
+        good = tuple(m for m in matches if m.percentile is None or m.percentile >= least)
         return SearchAnswer(
             queries=plan.queries,
             matches=good,
@@ -213,24 +205,8 @@ class Searcher:
             vectors=tuple(plan.vectors),
         )
 
-    def _boxes(self, plan: SearchPlan, terms: Rows, rows: Rows) -> list[Box | None]:
-        """Return the box of the most similar detail of each work; None of whole works.
-
-        Args:
-            plan: Of the request.
-            terms: The vector that each row is most like, shape (k,).
-            rows: The matches, shape (k,).
-        """
-        if not plan.request.details:
-            return [None] * len(rows)
-        (method,), (vectors,) = plan.methods, plan.vectors
-        tiles = method.vectors(rows)  # (k, T, D)
-        nearest = np.vecdot(tiles, vectors[terms][:, None]).argmax(axis=1)  # (k,)
-        boxes = tile_boxes(self.store.manifest.tiles)
-        return [boxes[tile] for tile in nearest.tolist()]
-
     def _random_pairs(self, plan: SearchPlan) -> RandomPairs | None:
-        """The scores of random pairs by the same methods; None if they cannot be compared."""
+        """Return the scores of random pairs by the same methods; None if nothing is comparable."""
         if plan.has_words:
             return None
         key = tuple(
@@ -240,11 +216,10 @@ class Searcher:
             if key not in self._pairs:
                 if len(self._pairs) == _PAIRS_KEPT:
                     del self._pairs[next(iter(self._pairs))]
-                self._pairs[key] = self._draw(plan)
+                self._pairs[key] = self._draw(plan.methods)
             return self._pairs[key]
 
-    def _draw(self, plan: SearchPlan) -> RandomPairs | None:
-        methods = plan.methods
+    def _draw(self, methods: Sequence[Method]) -> RandomPairs | None:
         rows = joined(methods)
         count = self.store.rows if rows is None else len(rows)
         if count < 2:
@@ -264,10 +239,6 @@ class Searcher:
         return RandomPairs(draw())
 
 
-def _is_good(match: Match, request: SearchRequest) -> bool:
-    return match.percentile is None or match.percentile >= (request.min_percentile or 0)
-
-
 def _nothing(matches: Sequence[Match], request: SearchRequest) -> str:
     if not matches:
         return "No match: no other work meets the conditions"
@@ -280,7 +251,7 @@ def _nothing(matches: Sequence[Match], request: SearchRequest) -> str:
 
 @contextmanager
 def _noting(results: dict[int, SearchAnswer | ArtsimError], number: int) -> Iterator[None]:
-    """Take what is wrong with one request as its result; the others go on."""
+    """Take the error of one request as its result; the others go on."""
     try:
         yield
     except (SearchError, EvaluationError, ImageError) as error:

@@ -1,4 +1,4 @@
-"""The terms of requests, found in an index or embedded: several pictures in one forward pass."""
+"""The terms of requests, found in an index or embedded, several pictures in one forward pass."""
 
 from __future__ import annotations
 
@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 from artsim import images
 from artsim.errors import ArtsimError, ImageError, ModelError, SearchError, StoreError
 from artsim.index import unit
-from artsim.search.matches import Query
-from artsim.search.opened import Opened
-from artsim.search.requests import Term
+from artsim.search.methods import Opened
+from artsim.search.requests import Query, Term
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 _BATCH = 32  # pictures in one forward pass
-_ABORTING = (ModelError, StoreError)  # that hold for every term
+_ABORTING = (ModelError, StoreError)  # they concern every term
 
 
 @dataclass(frozen=True)
@@ -37,36 +36,31 @@ class Encoded:
 def encode(
     index: Opened, terms: Sequence[Term], taps: Sequence[str], *, workers: int
 ) -> list[Encoded | ArtsimError]:
-    """Find or embed terms.
+    """Find terms in an index, or embed them by its taps; ``workers`` threads decode pictures.
 
     A picture that the index holds byte for byte is not embedded again.
 
-    Args:
-        index: The index that is searched.
-        terms: What is looked for.
-        taps: Which vectors are needed.
-        workers: Threads that decode pictures.
-
     Returns:
-        For each term what it is, or why it could not be read.
+        For each term its vectors, or why it could not be read.
 
     Raises:
-        ModelError: If the network cannot be loaded, or knows no words.
-        StoreError: If it is not the one that made the index.
+        ModelError: If the network cannot be loaded, or has no text encoder.
+        StoreError: If the network is not the one that made the index.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="artsim-terms") as pool:
         found = list(pool.map(lambda term: _find(index, term, taps), terms))
-    done: list[Encoded | ArtsimError | None] = [
-        None if isinstance(each, _Picture) else each for each in found
-    ]
-    waiting = [(place, each) for place, each in enumerate(found) if isinstance(each, _Picture)]
+    waiting = [each for each in found if isinstance(each, _Picture)]
+    embedded: list[Encoded] = []
     for start in range(0, len(waiting), _BATCH):
         some = waiting[start : start + _BATCH]
-        vectors = index.encoder.embed([picture.pixels for _, picture in some])
-        for number, (place, picture) in enumerate(some):
-            own = {tap: unit(vectors[tap][number : number + 1])[0] for tap in taps}
-            done[place] = Encoded(picture.query, own)
-    return [each for each in done if each is not None]
+        vectors = index.encoder.embed([picture.pixels for picture in some])
+        units = {tap: unit(vectors[tap]) for tap in taps}
+        embedded += [
+            Encoded(picture.query, {tap: units[tap][number] for tap in taps})
+            for number, picture in enumerate(some)
+        ]
+    done = iter(embedded)
+    return [next(done) if isinstance(each, _Picture) else each for each in found]
 
 
 @dataclass(frozen=True)

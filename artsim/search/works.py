@@ -19,20 +19,21 @@ from artsim.labels import derivation_of, derived_labels
 from artsim.search.conditions import RowFilter
 from artsim.store import Store, indices, large_text, text_scalar
 
-# What a condition may use besides the metadata.
-_OWN = {
+_OWN = {  # columns for conditions besides the metadata
     "id": FieldType.TEXT,
     "image": FieldType.TEXT,
     "width": FieldType.NUMBER,
     "height": FieldType.NUMBER,
 }
-_BETWEEN = "\x1f"  # the values of a list; none holds it
+_SEPARATOR = "\x1f"  # between the values of a list; no value holds it
 _YEAR_NAMES = ("year", "years", "date")
-_LOOKED_THROUGH = 1_000  # ids that begin, or end, like a mistyped one, and are compared with it
+_CANDIDATES = (
+    1_000  # ids with the same beginning or end as a mistyped one that are compared with it
+)
 
 
 class Works:
-    """The rows of an index, from 0, and what is known of each. Safe to read from many threads."""
+    """The rows of an index, from 0, and their metadata. Safe to read from many threads."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -47,7 +48,7 @@ class Works:
     @cached_property
     def table(self) -> pa.Table:
         """Id, image, width, height and the metadata of every row."""
-        # From many chunks, a few rows take a hundred times as long.
+        # Taking a few rows from many chunks takes a hundred times as long.
         return large_text(self.store.read([*_OWN, *self.fields])).combine_chunks()
 
     @cached_property
@@ -61,10 +62,10 @@ class Works:
         return RowFilter(self.table, self.types, derived)
 
     def column(self, name: str) -> pa.ChunkedArray:
-        """Return the value of every row: a column, or a derived label, computed at the first call.
+        """Return the values of a column, or of a derived label, computed at the first call.
 
         Raises:
-            EvaluationError: If what a label rests on is not there any more.
+            EvaluationError: If the label can no longer be computed.
         """
         if name not in self.labels:
             return self.table.column(name)
@@ -75,33 +76,28 @@ class Works:
         return self._derived[name]
 
     def row(self, id_: str) -> int:
-        """Find a work.
+        """Return the row of an id.
 
         Raises:
-            SearchError: If there is none with that id; the message lists similar ids.
+            SearchError: If there is none; the message lists similar ids.
         """
-        found = self._place(id_)
+        found: int = pc.index(self.table.column("id"), _large(id_)).as_py()
         if found < 0:
             where = str(self.store.path)
             raise SearchError(f"no picture has the id {id_!r} in {where!r}{self._hint(id_)}")
         return found
 
     def has(self, id_: str) -> bool:
-        """Tell whether there is a work of that id."""
-        return self._place(id_) >= 0
-
-    def _place(self, id_: str) -> int:
-        wanted = text_scalar(id_).cast(pa.large_string())
-        found: int = pc.index(self.table.column("id"), wanted).as_py()
-        return found
+        """Return whether a work has that id."""
+        return bool(pc.index(self.table.column("id"), _large(id_)).as_py() >= 0)
 
     def row_of_content(self, sha256: str) -> int | None:
-        """Find the first work whose picture's file has that hash."""
+        """Return the first row whose picture's file has that hash."""
         found: int = pc.index(self._contents, text_scalar(sha256)).as_py()
         return found if found >= 0 else None
 
     def known(self, rows: Sequence[int]) -> list[tuple[str, str, dict[str, Any]]]:
-        """Return id, image (a path that opens from here, or an URL) and metadata of some rows."""
+        """Return id, image (a path that opens from here, or a URL) and metadata of some rows."""
         table = self.table.select(["id", "image", *self.fields]).take(indices(rows))
         return [
             (each.pop("id"), locate(self.store, each.pop("image")), each)
@@ -109,7 +105,7 @@ class Works:
         ]
 
     def rows_of(self, other: Works) -> NDArray[np.int64]:
-        """Find the works of another index here by id: a row for each of its, -1 where it is not."""
+        """Return the row here of each work of another index, by id; -1 where it is missing."""
         if other not in self._joined:
             mine = self.table.column("id").combine_chunks()
             found = pc.index_in(other.table.column("id"), value_set=mine)
@@ -117,10 +113,10 @@ class Works:
         return self._joined[other]
 
     def groups(self, column: str) -> NDArray[np.int64]:
-        """Number the distinct values of a column: one number per row, -1 where it has no value.
+        """Number the distinct values of a column: one number per row, -1 for a missing value.
 
         Raises:
-            SearchError: If there is no such column, or it holds ranges of years.
+            SearchError: If the column is unknown, or holds ranges of years.
         """
         if column not in self._groups:
             kind = self.type_of(column)
@@ -128,7 +124,7 @@ class Works:
                 raise SearchError(f"{column!r} holds ranges of years, which cannot be grouped")
             values = self.column(column)
             if kind == FieldType.LIST:
-                values = pc.binary_join(values, _BETWEEN)
+                values = pc.binary_join(values, _SEPARATOR)
             encoded = values.dictionary_encode().combine_chunks()
             codes = np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64)
             if kind == FieldType.LIST:
@@ -137,17 +133,17 @@ class Works:
         return self._groups[column]
 
     def type_of(self, column: str) -> FieldType:
-        """Return what a column holds.
+        """Return the type of a column.
 
         Raises:
-            SearchError: If there is no such column.
+            SearchError: If the column is unknown.
         """
         if column not in self.types:
             raise SearchError(f"no column {column!r}; choose from {', '.join(self.types)}")
         return self.types[column]
 
     def year_column(self, named: str | None) -> str:
-        """Return the column of years: the one named, else the one of that type or name.
+        """Return the column of years: the one named, else the only one of that type or name.
 
         Raises:
             SearchError: If there is none, or several, or the one named holds no numbers.
@@ -156,14 +152,11 @@ class Works:
             if self.type_of(named) not in (FieldType.YEARS, FieldType.NUMBER):
                 raise SearchError(f"{named!r} is of type {self.types[named]}, expected years")
             return named
-        fields = {name: self.types[name] for name in self.fields}
-        found = [name for name, kind in fields.items() if kind == FieldType.YEARS] or [
-            name
-            for name, kind in fields.items()
-            if kind == FieldType.NUMBER and name.lower() in _YEAR_NAMES
-        ]
+        numbers = [name for name in self.fields if self.types[name] == FieldType.NUMBER]
+        found = [name for name in self.fields if self.types[name] == FieldType.YEARS]
+        found = found or [name for name in numbers if name.lower() in _YEAR_NAMES]
         if len(found) != 1:
-            listed = ", ".join(found or fields) or "none"
+            listed = ", ".join(found or self.fields) or "none"
             raise SearchError(
                 f"{'several columns hold' if found else 'no column holds'} years; name it with "
                 f"--years COLUMN: the columns are {listed}"
@@ -171,37 +164,41 @@ class Works:
         return found[0]
 
     def _hint(self, id_: str) -> str:
-        """Suggest ids that are nearly the one given."""
+        """Suggest similar ids."""
         ids = self.table.column("id")
-        wanted = id_.encode("utf-8", "replace").decode()  # a file name may be other bytes
+        wanted = id_.encode("utf-8", "replace").decode()  # a file name may not be UTF-8
         some = _where(ids, pc.match_substring, wanted, 3) if wanted else []
-        other = 1  # letters at one end that may be wrong; the others of a near id are as they are
+        other = 1  # letters at one end that may be wrong; the rest must agree
         while not some and other <= len(wanted) // 2:
             like = [
-                *_where(ids, pc.starts_with, wanted[:-other], _LOOKED_THROUGH),
-                *_where(ids, pc.ends_with, wanted[other:], _LOOKED_THROUGH),
+                *_where(ids, pc.starts_with, wanted[:-other], _CANDIDATES),
+                *_where(ids, pc.ends_with, wanted[other:], _CANDIDATES),
             ]
             some = difflib.get_close_matches(wanted, dict.fromkeys(like), n=3)
             other *= 2
         return f"; did you mean {', '.join(map(repr, some))}?" if some else "; see 'artsim info'"
 
 
+def _large(text: str) -> pa.Scalar:
+    return text_scalar(text).cast(pa.large_string())
+
+
 def _where(ids: pa.ChunkedArray, test: Callable[..., Any], text: str, most: int) -> list[str]:
-    """Return the first ids that hold a text, whatever its case."""
+    """Return the first ids that pass a test with a text, ignoring case."""
     found = pc.indices_nonzero(test(ids, text, ignore_case=True)).slice(0, most)
     some: list[str] = ids.take(found).to_pylist()
     return some
 
 
 def _same_lists(lists: Sequence[str]) -> NDArray[np.int64]:
-    """Number lists of values, joined: equal ones get one number, the empty one -1."""
-    sets = [frozenset(filter(None, each.split(_BETWEEN))) for each in lists]
+    """Number joined lists by their sets of values; -1 for the empty list."""
+    sets = [frozenset(filter(None, each.split(_SEPARATOR))) for each in lists]
     numbers = {each: number for number, each in enumerate(dict.fromkeys(sets))}
     return np.array([numbers[each] if each else -1 for each in sets], dtype=np.int64)
 
 
 def locate(store: Store, image: str) -> str:
-    """Return where a picture of the index is: a path that opens from here, or an URL."""
+    """Return where a picture of the index is: a path that opens from here, or a URL."""
     if image.startswith(("http://", "https://")):
         return image
     return str(Path(store.manifest.root) / image)
