@@ -27,10 +27,8 @@ from artsim.readers import read_collection
 from artsim.search import IndexEncoder, Searcher, SearchRequest, Term
 from artsim.server import Limits, Museum, make_app
 from artsim.server.batching import Batcher
+from artsim.server.pictures import Thumbnails, Uploads
 from artsim.server.room import Room
-from artsim.server.settings import Limits as ServerLimits
-from artsim.server.thumbnails import Thumbnails
-from artsim.server.uploads import Uploads
 from artsim.store import Store
 
 SCRIPT = "<script>alert(1)</script>"
@@ -314,7 +312,7 @@ def test_what_is_no_picture_is_refused(visitor, data, kind, status, said):
 
 
 def test_the_oldest_uploads_make_room_for_new_ones():
-    uploads = Uploads(ServerLimits(kept_bytes=2 * len(png("red"))))
+    uploads = Uploads(Limits(kept_bytes=2 * len(png("red"))))
     first, second, third = (uploads.add(png((n, 0, 0)))[0] for n in (1, 2, 3))
     assert uploads.get(third) == png((3, 0, 0))
     assert uploads.get(second) == png((2, 0, 0))
@@ -324,7 +322,7 @@ def test_the_oldest_uploads_make_room_for_new_ones():
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded():
     with pytest.raises(ImageError, match="pixels"):
-        Uploads(ServerLimits(upload_pixels=799)).add(png("red"))
+        Uploads(Limits(upload_pixels=799)).add(png("red"))
 
 
 # --- works and pictures -------------------------------------------------------------------
@@ -376,7 +374,7 @@ def twice(tmp_path):
     made = make_store(
         tmp_path / "index", ["a", "b"], {"compass": at(0, 0)}, hashes=hashes, root=tmp_path
     )
-    return Thumbnails(made, Searcher(made).works)
+    return Thumbnails(Searcher(made).works)
 
 
 def test_a_small_copy_is_a_jpeg(visitor):
@@ -412,7 +410,7 @@ def test_two_visitors_never_write_one_small_copy_at_once(twice, monkeypatch):
         writing.release()
         written.append(file)
 
-    monkeypatch.setattr("artsim.server.thumbnails.write_whole", write)
+    monkeypatch.setattr("artsim.server.pictures.write_whole", write)
     with ThreadPoolExecutor(2) as pool:
         copies = set(pool.map(lambda id_: twice.get(id_, 320), ["a", "b"]))
     assert (len(copies), len(set(written)), len(written)) == (1, 1, 2)

@@ -22,28 +22,26 @@ Rows = NDArray[np.int64]
 class DuplicateEvidence:
     """What N works of one or several indexes are compared by."""
 
-    stores: Rows  # (N,): number of the index of each
-    files: Sequence[str | None]  # sha256 of the files
-    hashes: Sequence[int | None]  # perceptual hashes
+    stores: Rows  # (N,): the number of each work's index
+    files: Sequence[str | None]  # sha256
+    hashes: Sequence[int | None]  # perceptual
     vectors: NDArray[np.float32] | None = None  # (N, D), of length 1 or 0; None: not comparable
 
     def bits(self, a: int, b: int) -> int | None:
-        """Return by how many bits the hashes of two works differ; None without a hash."""
+        """Return how many bits of two works' hashes differ; None without a hash."""
         one, other = self.hashes[a], self.hashes[b]
         return None if one is None or other is None else (one ^ other).bit_count()
 
     def score(self, a: int, b: int) -> float | None:
-        """Return the cosine of two works; None where vectors are not comparable."""
-        if self.vectors is None:
-            return None
-        return min(float(self.vectors[a] @ self.vectors[b]), 1.0)
+        """Return the cosine of two works; None if vectors are not comparable."""
+        vectors = self.vectors
+        return None if vectors is None else min(float(vectors[a] @ vectors[b]), 1.0)
 
     def comparable(self) -> tuple[NDArray[np.float32], Rows]:
-        """Return the vectors that are not zeros, which are like nothing, and whose they are."""
+        """Return the vectors that are not all zeros, and their rows."""
         assert self.vectors is not None
         usable = np.flatnonzero(self.vectors.any(axis=1))
-        every = len(usable) == len(self.vectors)
-        bank = self.vectors if every else self.vectors[usable]
+        bank = self.vectors if len(usable) == len(self.vectors) else self.vectors[usable]
         check_unit_vectors(bank, "vectors")
         return bank, usable
 
@@ -51,13 +49,13 @@ class DuplicateEvidence:
 def gather(
     stores: Sequence[Store], hashes: Sequence[Sequence[int | None]], tap: str | None = None
 ) -> tuple[DuplicateEvidence, list[str]]:
-    """Put together what the works of indexes are compared by; rows are numbered through them.
+    """Collect the evidence of all indexes; their rows are numbered consecutively.
 
     The hashes are those of `artsim.splits.picture_hashes`, and the vectors those of a tap, the
-    first index's first if None.
+    first of the first index if None.
 
     Returns:
-        The evidence, and why the vectors cannot be compared: empty if they can.
+        The evidence, and the reasons why the vectors cannot be compared: none if they can.
 
     Raises:
         StoreError: If the first index has no such tap.
@@ -75,13 +73,10 @@ def gather(
         for store in stores
         if len(stores) > 1 and store.manifest.passport.is_external
     ]
+    files = [store.read(["content_hash"]).column(0).to_pylist() for store in stores]
     evidence = DuplicateEvidence(
         stores=np.repeat(np.arange(len(stores)), [store.rows for store in stores]),
-        files=[
-            value or None
-            for store in stores
-            for value in store.read(["content_hash"]).column(0).to_pylist()
-        ],
+        files=[file or None for file in itertools.chain.from_iterable(files)],
         hashes=list(itertools.chain.from_iterable(hashes)),
         vectors=None if differences else _unit_vectors(stores, name),
     )
@@ -90,8 +85,8 @@ def gather(
 
 def _unit_vectors(stores: Sequence[Store], tap: str) -> NDArray[np.float32]:
     """Read the unit vectors of all works, shape (N, D)."""
-    count = sum(store.rows for store in stores)
-    vectors = np.empty((count, stores[0].tap(tap).dim), dtype=np.float32)
+    shape = sum(store.rows for store in stores), stores[0].tap(tap).dim
+    vectors = np.empty(shape, dtype=np.float32)
     start = 0
     for store in stores:
         own = open_index(store, tap).vectors if store.rows else ()

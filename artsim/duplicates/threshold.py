@@ -1,4 +1,4 @@
-"""From which cosine two works are one: drawn from random pairs and nearest neighbors."""
+"""The cosine from which two works are the same, by random pairs and nearest neighbors."""
 
 from __future__ import annotations
 
@@ -8,42 +8,37 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.duplicates.evidence import DuplicateEvidence
+from artsim.duplicates.evidence import DuplicateEvidence, Rows
 from artsim.metrics.neighbors import NO_ROW, nearest_inner
 from artsim.splits import WITHIN
 
-PAIRS, DRAWN = 20_000, 4_096  # pairs and works that are looked at, of seed 0
+PAIRS, DRAWN = 20_000, 4_096  # random pairs and works, of seed 0
 _NEAREST_SPREADS, _RANDOM_SPREADS, _CONFIRMING_SPREADS = 4.0, 6.0, 2.0
 _NEIGHBORS = 16  # of a work, to find one that is no copy
-_FEWEST = 20  # works below which no threshold is drawn
+_FEWEST = 20  # works; no threshold is estimated from fewer
 _LEAST_SPREAD = 0.05  # of ln(1 - cosine)
 _LEAST_DISTANCE = 1e-6  # the rounding of a float32 cosine
-
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Threshold:
-    """From which cosine two works are one, and what that was drawn from."""
+    """The cosines from which two works are the same, and the medians behind them."""
 
     same_work: float
-    confirming: float  # where the hashes agree already
+    confirming: float  # if their hashes agree
     nearest: float | None = None  # median cosine of a work and its nearest
     random: float | None = None  # median cosine of random pairs
 
 
 def draw_threshold(evidence: DuplicateEvidence, *, device: str = "cpu") -> Threshold | None:
-    """Draw the thresholds from random pairs and nearest neighbors; None of too few works.
-
-    Args:
-        evidence: With vectors.
-        device: Where they are compared.
-    """
+    """Estimate the thresholds by comparing vectors on a device; None for too few works."""
     bank, usable = evidence.comparable()
+    if len(bank) < _FEWEST:
+        return None
     rng = np.random.default_rng(0)
     nearest = _ordinary_nearest(evidence, bank, usable, rng, device)
     random = _random_scores(bank, rng)
-    if min(len(nearest), len(random)) < _FEWEST:
+    if len(nearest) < _FEWEST:
         return None
     nearest_at, nearest_spread = _median_and_spread(nearest)
     random_at, random_spread = _median_and_spread(random)
@@ -67,9 +62,7 @@ def _ordinary_nearest(
     rng: np.random.Generator,
     device: str,
 ) -> NDArray[np.float32]:
-    """Return the best scores of some works with one that is no copy by file or hash."""
-    if len(bank) < 2:
-        return np.empty(0, dtype=np.float32)
+    """Return the scores of some works with their nearest that is no copy by file or hash."""
     drawn = np.sort(rng.permutation(len(bank))[:DRAWN])
     scores, rows = nearest_inner(bank[drawn], bank, _NEIGHBORS, exclude=drawn, device=device)
     best = []
@@ -91,8 +84,6 @@ def _is_copy(evidence: DuplicateEvidence, a: int, b: int) -> bool:
 
 
 def _random_scores(bank: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    if len(bank) < 2:
-        return np.empty(0, dtype=np.float32)
     first = rng.integers(len(bank), size=PAIRS)
     second = (first + rng.integers(1, len(bank), size=PAIRS)) % len(bank)
     parts = (slice(at, at + DRAWN) for at in range(0, PAIRS, DRAWN))

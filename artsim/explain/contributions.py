@@ -1,13 +1,13 @@
-"""How much each position of a picture gave of its cosine with a vector.
+"""How much each position of a picture contributes to its cosine with a vector.
 
 The cosine of two vectors is a sum over channels, and each pooling makes a channel from positions.
-The gradient of the cosine's inner product at a layer, times the layer's output, shares it out over
-the positions. By Euler's theorem the shares add up to the cosine exactly wherever the way from the
-layer to the vector is homogeneous, as it is for avg, max, gem and gram; for avg they are the
-decomposition of Stylianou et al. 2019, https://arxiv.org/abs/1901.00536. Layer normalizations and
-attention are made so by holding what they divide by and what they attend to, after Ali et al. 2022,
-https://arxiv.org/abs/2202.07304. What biases and a class token gave has no place in the picture:
-``explained`` is what the positions gave.
+The gradient of the inner product at a layer, times the layer's output, divides it among the
+positions. By Euler's theorem these shares sum to the cosine exactly if the vector is a homogeneous
+function of the layer, as it is for avg, max, gem and gram; for avg they are the decomposition of
+Stylianou et al. 2019, https://arxiv.org/abs/1901.00536. Layer normalization and attention become
+homogeneous by holding their divisors and attention weights constant, after Ali et al. 2022,
+https://arxiv.org/abs/2202.07304. Biases and a class token have no position in the picture:
+``explained`` is the part of the cosine that comes from positions.
 """
 
 from __future__ import annotations
@@ -31,37 +31,31 @@ from artsim.models import Extractor, TensorLayout
 
 Box = tuple[float, float, float, float]  # left, top, right, bottom in fractions of a picture
 
-_DEGREES = {"gram": 2}  # the power by which a pooling grows with its layer; 1 for the others
+_DEGREES = {"gram": 2}  # the degree of homogeneity of a pooling; 1 for the others
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """How much each position of a picture gave of its cosine with another vector."""
+    """How much each position of a picture contributes to its cosine with another vector."""
 
-    contributions: NDArray[np.float32]  # (H, W) of the layer; below 0 where it spoke against
+    contributions: NDArray[np.float32]  # (H, W) of the layer; negative ones lower the cosine
     score: float  # the cosine
-    layer: str  # the module whose positions these are
+    layer: str  # the module that the positions belong to
 
     @property
     def explained(self) -> float:
-        """What the positions gave altogether; the score where they gave all of it."""
+        """The sum of the contributions; equal to the score if it comes from positions alone."""
         return float(self.contributions.sum())
 
 
 class Explainer:
-    """A network that shows which positions of a picture made its vector similar to another."""
+    """Explains the vectors of a tap by the positions of a picture.
+
+    Raises:
+        ModelError: If the network is not computed by torch.
+    """
 
     def __init__(self, extractor: Extractor, tap: str) -> None:
-        """Make ready to explain a tap.
-
-        Args:
-            extractor: Computed by torch.
-            tap: Which of its vectors.
-
-        Raises:
-            ModelError: If torch does not compute it, or no layer before the tap answers position
-                by position.
-        """
         self._network = extractor.network
         self._device = self._network.mean.device
         self._preprocessing = extractor.preprocessing
@@ -71,31 +65,30 @@ class Explainer:
         self._tap = tap
 
     def explain(self, pixels: Tensor, others: NDArray[np.float32]) -> list[Explanation]:
-        """Share out the cosines of pictures with vectors, one vector a picture.
+        """Divide the cosine of each picture with its vector among the picture's positions.
 
         Args:
-            pixels: RGB, uint8, shape (B, 3, H, W) with the preprocessing's size.
-            others: Of the tap, shape (B, D), of any length.
+            pixels: RGB, uint8, shape (B, 3, H, W), as preprocessed.
+            others: Vectors of the tap, shape (B, D), of any length.
 
         Raises:
-            ModelError: If no layer answers position by position.
+            ModelError: If no layer before the tap has an output for each position.
         """
         with torch.enable_grad(), _Held():
             outputs, vectors = self._run(pixels)
             theirs = torch.from_numpy(unit(others)).to(vectors)
-            # The lengths are held fixed: the shares are of this cosine, not of its change.
+            # With their lengths held constant, the shares sum to the cosine.
             ours = vectors / vectors.detach().norm(dim=1, keepdim=True).clamp(min=1e-12)
             scores = (ours * theirs).sum(dim=1)  # (B,)
             layers = list(outputs.values())
             gradients = (
                 torch.autograd.grad(scores.sum(), layers, allow_unused=True) if layers else ()
             )
-        for (path, output), gradient in reversed(
-            list(zip(outputs.items(), gradients, strict=True))
-        ):
+        found = list(zip(outputs.items(), gradients, strict=True))
+        for (path, output), gradient in reversed(found):
             layout = self._layers[path]
             if gradient is None or not layout.maps(gradient).any():
-                continue  # the tap does not hear of its positions
+                continue  # the tap does not depend on its positions
             shares = layout.maps((gradient * output).detach()).sum(dim=1)  # (B, N)
             grid = _grid(layout, self._preprocessing.size)
             maps = (shares.float() / self._degree).reshape(-1, *grid).cpu().numpy()
@@ -109,7 +102,7 @@ class Explainer:
         )
 
     def _run(self, pixels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
-        """Embed pictures, keeping what every positional layer gave: with it the vectors, (B, D)."""
+        """Embed pictures: the outputs of all positional layers, and the vectors, (B, D)."""
         outputs: dict[str, Tensor] = {}
 
         def keep(path: str) -> Callable[[torch.nn.Module, Any, Any], None]:
@@ -120,7 +113,7 @@ class Explainer:
 
             return hook
 
-        # Before the hooks of the taps: the deepest of those ends the forward pass.
+        # They come before the hooks of the taps, the last of which ends the forward pass.
         hooks = [
             self._network.network.get_submodule(path).register_forward_hook(
                 keep(path), prepend=True
@@ -137,13 +130,9 @@ class Explainer:
 
 
 def seen_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    """Return which part of a picture the network sees, and so what a map of positions lies on.
+    """Return the part of an upright picture that the network sees; beyond 0 to 1 if it is padded.
 
-    Beyond 0 to 1 where the picture is padded.
-
-    Args:
-        size: Of the upright picture, (width, height) in pixels.
-        preprocessing: What brings it to the network's shape.
+    ``size`` is its width and height in pixels.
     """
     width, height = resized_size(size, preprocessing)
     shown_height, shown_width = preprocessing.size
@@ -152,7 +141,7 @@ def seen_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
 
 
 class _Held(TorchFunctionMode):
-    """Layer normalization and attention whose gradients see them as linear."""
+    """Makes layer normalization and attention linear for their gradients."""
 
     def __torch_function__(
         self,
@@ -176,7 +165,7 @@ def _layer_norm(
     bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:
-    """Normalize as torch does, the standard deviation being a constant to the gradient."""
+    """Normalize as torch does, with the standard deviation constant for the gradient."""
     axes = tuple(range(-len(normalized_shape), 0))
     centered = values - values.mean(axes, keepdim=True)
     scale = centered.detach().square().mean(axes, keepdim=True).add(eps).rsqrt()

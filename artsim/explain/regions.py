@@ -1,6 +1,6 @@
 """Which regions of the query images, and of each match, made the match.
 
-Of several aspects the contributions are added up by their weights, on the finest of their grids.
+The contributions of several aspects are added by their weights, on the finest of their grids.
 """
 
 from __future__ import annotations
@@ -22,24 +22,27 @@ from artsim.images import read_bytes
 from artsim.index import unit
 from artsim.loader import preprocess
 from artsim.models import Extractor
-from artsim.search import Method, Query, SearchAnswer
+from artsim.search import Method, SearchAnswer
 
 _BATCH = 16  # pictures that are explained at a time: their gradients take memory
 
 
+_Methods = Sequence[tuple[Method, NDArray[np.float32]]]  # each with its query vectors, (T, D)
+
+
 @dataclass(frozen=True)
 class Regions:
-    """What of a picture made a match."""
+    """How much each region of a picture contributed to a match."""
 
     name: str  # of the picture
     image: Path
     contributions: NDArray[np.float32]  # (H, W), row by row
-    box: Box  # what of the picture they lie on
+    box: Box  # the part of the picture that they cover
 
 
 @dataclass(frozen=True)
 class _Seen:
-    """A picture as the network saw it."""
+    """A picture as the network sees it."""
 
     name: str
     image: Path
@@ -48,18 +51,17 @@ class _Seen:
 
 
 def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Regions, ...]]:
-    """Find for each match what of the query images, then what of itself, made it.
+    """Find for each match the regions of the query images, then those of the match itself.
 
-    Where details were looked for, of a match it is the tile that was found. Pictures on the web,
-    and those that can no longer be read, are left out.
+    In a search for details, the match is the tile that was found. Pictures on the web, and those
+    that can no longer be read, are left out.
 
     Args:
-        answer: Of an index.
-        extractor: The network of that index, computed by torch.
+        answer: The answer of a search.
+        extractor: The network of the searched index, computed by torch.
 
     Raises:
-        ModelError: If it was compared by another index alone, the network cannot be looked into,
-            or the tap has no positions.
+        ModelError: If only other indexes were compared by, or the tap has no positions.
     """
     methods = [
         (method, vectors)
@@ -72,41 +74,33 @@ def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Reg
         )
     explainers = [Explainer(extractor, method.tap) for method, _ in methods]
     preprocessing = extractor.preprocessing
-    # What is looked away from, and words, have no regions that made a match.
-    seen_queries = [
-        _see_query(query, preprocessing) for query in answer.queries if query.weight > 0
+    # Queries to avoid have no regions that made a match.
+    wanted = [query for query in answer.queries if query.weight > 0]
+    queries = [
+        seen for each in wanted if (seen := _see(each.name, each.image, each.box, preprocessing))
     ]
-    queries = [each for each in seen_queries if each is not None]
     found: list[tuple[Regions, ...]] = [() for _ in answer.matches]
-    seen = {
-        place: _see(match.id, match.image, match.box, preprocessing)
-        for place, match in enumerate(answer.matches)
-    }
-    there = [(place, each) for place, each in seen.items() if each is not None]
-    for start in range(0, len(there), _BATCH):
-        some = there[start : start + _BATCH]
-        pixels = torch.stack([each.pixels for _, each in some])
-        of_taps = extractor.embed_batch(pixels)
-        own = [of_taps[method.tap] for method, _ in methods]
-        wanted = _nearest(methods, own)
-        maps = _explained(explainers, methods, pixels, wanted)
+    matches = [
+        (place, seen)
+        for place, each in enumerate(answer.matches)
+        if (seen := _see(each.id, each.image, each.box, preprocessing))
+    ]
+    for start in range(0, len(matches), _BATCH):
+        places, some = zip(*matches[start : start + _BATCH], strict=True)
+        pixels = torch.stack([each.pixels for each in some])
+        embedded = extractor.embed_batch(pixels)
+        own = [embedded[method.tap] for method, _ in methods]
+        of_matches = _explained(explainers, methods, pixels, _nearest(methods, own))
         of_queries = [
             _explained(explainers, methods, query.pixels.expand(len(some), -1, -1, -1), own)
             for query in queries
         ]
-        for number, (place, each) in enumerate(some):
-            found[place] = (
-                *(
-                    Regions(query.name, query.image, of_query[number], query.box)
-                    for query, of_query in zip(queries, of_queries, strict=True)
-                ),
-                Regions(each.name, each.image, maps[number], each.box),
+        for place, match, *maps in zip(places, some, *of_queries, of_matches, strict=True):
+            found[place] = tuple(
+                Regions(each.name, each.image, map_, each.box)
+                for each, map_ in zip((*queries, match), maps, strict=True)
             )
     return found
-
-
-def _see_query(query: Query, preprocessing: Preprocessing) -> _Seen | None:
-    return _see(query.name, query.image, query.box, preprocessing)
 
 
 def _see(
@@ -119,11 +113,9 @@ def _see(
     except ImageError:
         return None
     width, height = picture.width, picture.height
-    if detail is None:
-        return _Seen(name, Path(image), pixels, seen_box((width, height), preprocessing))
-    x0, y0, x1, y1 = detail.edges(width, height)
-    left, top, right, bottom = seen_box((x1 - x0, y1 - y0), preprocessing)
+    x0, y0, x1, y1 = (0, 0, width, height) if detail is None else detail.edges(width, height)
     across, down = x1 - x0, y1 - y0
+    left, top, right, bottom = seen_box((across, down), preprocessing)
     box = (
         (x0 + left * across) / width,
         (y0 + top * down) / height,
@@ -133,10 +125,8 @@ def _see(
     return _Seen(name, Path(image), pixels, box)
 
 
-def _nearest(
-    methods: Sequence[tuple[Method, NDArray[np.float32]]], own: Sequence[NDArray[np.float32]]
-) -> list[NDArray[np.float32]]:
-    """Choose for each match the query that it is most similar to: of each method, (B, D)."""
+def _nearest(methods: _Methods, own: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Return the query that each match is most similar to, by method: (B, D)."""
     scores = sum(
         method.share * (unit(vectors) @ terms.T)  # (B, T)
         for (method, terms), vectors in zip(methods, own, strict=True)
@@ -147,11 +137,11 @@ def _nearest(
 
 def _explained(
     explainers: Sequence[Explainer],
-    methods: Sequence[tuple[Method, NDArray[np.float32]]],
+    methods: _Methods,
     pixels: Tensor,
     others: Sequence[NDArray[np.float32]],
 ) -> list[NDArray[np.float32]]:
-    """Explain pictures by each method, and add up: a map each."""
+    """Explain pictures by all methods together: one map per picture."""
     by_method = [
         [method.share * each.contributions for each in explainer.explain(pixels, vectors)]
         for explainer, (method, _), vectors in zip(explainers, methods, others, strict=True)
@@ -160,7 +150,7 @@ def _explained(
 
 
 def _add(maps: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Add up maps on the finest of their grids; each keeps its sum."""
+    """Add maps on the finest of their grids; each keeps its sum."""
     rows, columns = max(map_.shape[0] for map_ in maps), max(map_.shape[1] for map_ in maps)
     total = np.zeros((rows, columns), dtype=np.float32)
     for map_ in maps:

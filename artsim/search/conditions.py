@@ -13,7 +13,6 @@ from enum import StrEnum
 from functools import cached_property, lru_cache, partial
 from typing import Any
 
-import lazy_loader
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -21,8 +20,6 @@ from numpy.typing import NDArray
 from artsim.datatypes import FieldType
 from artsim.errors import SearchError
 from artsim.labels import catalog_table, connect, parse_sql, quoted, reason, time_limit
-
-duckdb = lazy_loader.load("duckdb")
 
 _REMEMBERED = 32  # filters whose rows are kept: 8 bytes per row each
 _LIMIT = 2**127  # DuckDB holds no larger whole numbers
@@ -47,7 +44,7 @@ class Op(StrEnum):
     IN = "in"  # several values
     NOT_IN = "not in"
     BETWEEN = "between"  # two values, both included; a range of years need only touch it
-    CONTAINS = "contains"  # part of a text, in upper or lower case
+    CONTAINS = "contains"  # part of a text, ignoring case
     KNOWN = "known"  # takes no value
     MISSING = "missing"
 
@@ -113,6 +110,8 @@ class RowFilter:
         return connect()
 
     def _find(self, where: str | None, conditions: tuple[Condition, ...]) -> NDArray[np.int64]:
+        import duckdb
+
         names = [condition.column for condition in conditions]
         self._derive([*names, *(parse_sql(where).columns if where is not None else ())])
         found = self._connection.from_arrow(self._table)
@@ -176,7 +175,9 @@ class RowFilter:
                 f"{condition.column!r} is of type {kind} and cannot be compared with "
                 f"{condition.op.value!r}"
             )
-        column = duckdb.ColumnExpression(condition.column)
+        from duckdb import ColumnExpression
+
+        column = ColumnExpression(condition.column)
         if condition.op in (Op.KNOWN, Op.MISSING):
             return column.isnotnull() if condition.op == Op.KNOWN else column.isnull()
         values = _values(condition, kind)
@@ -212,12 +213,14 @@ def _values(condition: Condition, kind: FieldType) -> list[Value]:
 
 def _of_value(low: Any, high: Any, op: Op, values: list[Value]) -> Any:
     """Compare values, or ranges from low to high."""
-    constants = list(map(duckdb.ConstantExpression, values))
+    from duckdb import ConstantExpression, FunctionExpression
+
+    constants = list(map(ConstantExpression, values))
     if op in (Op.IN, Op.NOT_IN):
         return low.isin(*constants) if op == Op.IN else low.isnotin(*constants)
     if op == Op.CONTAINS:
-        text, wanted = (duckdb.FunctionExpression("lower", each) for each in (low, constants[0]))
-        return duckdb.FunctionExpression("contains", text, wanted)
+        text, wanted = (FunctionExpression("lower", each) for each in (low, constants[0]))
+        return FunctionExpression("contains", text, wanted)
     first, last = constants[0], constants[-1]
     touches = (low <= last) & (high >= first)
     compared: dict[Op, Any] = {
@@ -233,6 +236,8 @@ def _of_value(low: Any, high: Any, op: Op, values: list[Value]) -> Any:
 
 
 def _of_years(column: Any, op: Op, values: list[Value]) -> Any:
+    import duckdb
+
     begin, end = (
         duckdb.FunctionExpression("struct_extract", column, duckdb.ConstantExpression(name))
         for name in ("begin", "end")
@@ -242,6 +247,8 @@ def _of_years(column: Any, op: Op, values: list[Value]) -> Any:
 
 
 def _of_list(column: Any, op: Op, values: list[Value]) -> Any:
+    import duckdb
+
     if op == Op.CONTAINS:
         separator = duckdb.ConstantExpression("\x1f")  # no value holds it
         text = duckdb.FunctionExpression("array_to_string", column, separator)

@@ -72,10 +72,8 @@ def _values(column: str, queried: Sequence[dict[str, Any]]) -> tuple[Value, ...]
 def _span(column: str, queried: Sequence[dict[str, Any]], whose: str) -> tuple[float, float]:
     """Return the first and the last year."""
     found = [metadata.get(column) for metadata in queried]
-    values = [
-        v for value in found for v in (value.values() if isinstance(value, dict) else [value])
-    ]
-    ends = [year for year in values if year is not None]
+    years = [v for each in found for v in (each.values() if isinstance(each, dict) else [each])]
+    ends = [year for year in years if year is not None]
     if not ends:
         raise SearchError(
             f"the {column} {whose} is not known; give a work of the index that has one, or name "

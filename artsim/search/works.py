@@ -27,9 +27,7 @@ _OWN = {  # columns for conditions besides the metadata
 }
 _SEPARATOR = "\x1f"  # between the values of a list; no value holds it
 _YEAR_NAMES = ("year", "years", "date")
-_CANDIDATES = (
-    1_000  # ids with the same beginning or end as a mistyped one that are compared with it
-)
+_CANDIDATES = 1_000  # ids that begin or end like a mistyped one and are compared with it
 
 
 class Works:
@@ -52,7 +50,8 @@ class Works:
         return large_text(self.store.read([*_OWN, *self.fields])).combine_chunks()
 
     @cached_property
-    def _contents(self) -> pa.ChunkedArray:
+    def contents(self) -> pa.ChunkedArray:
+        """The sha256 of every picture's file."""
         return self.store.read(["content_hash"]).column(0)
 
     @cached_property
@@ -93,7 +92,7 @@ class Works:
 
     def row_of_content(self, sha256: str) -> int | None:
         """Return the first row whose picture's file has that hash."""
-        found: int = pc.index(self._contents, text_scalar(sha256)).as_py()
+        found: int = pc.index(self.contents, text_scalar(sha256)).as_py()
         return found if found >= 0 else None
 
     def known(self, rows: Sequence[int]) -> list[tuple[str, str, dict[str, Any]]]:

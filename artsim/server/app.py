@@ -19,14 +19,13 @@ from starlette.exceptions import HTTPException
 from artsim import __version__
 from artsim.datatypes import finite
 from artsim.errors import ArtsimError, StoreError
-from artsim.server.guard import Guard
+from artsim.server.guard import Guard, Limits
 from artsim.server.museum import Museum
+from artsim.server.pictures import Uploads
 from artsim.server.routes import api
-from artsim.server.settings import Limits
-from artsim.server.uploads import Uploads
 
 _PAGE = Path(__file__).parent / "page"
-_LOOK_SECONDS = 1.0  # between two looks at what is served
+_LOOK_SECONDS = 1.0  # between checks for changed indexes
 
 
 def make_app(
@@ -38,8 +37,7 @@ def make_app(
 ) -> Guard:
     """Make the ASGI application that answers for the indexes of a museum.
 
-    ``limits`` are those of each visitor; ``hosts`` are the names that the server may be called by,
-    any if empty; ``token`` is what a visitor must show, nothing if None.
+    ``limits`` apply to each visitor; for ``hosts`` and ``token`` see `Guard`.
     """
     limits = limits or Limits()
 
@@ -57,7 +55,7 @@ def make_app(
         version=__version__,
         description="Search museum pictures by visual similarity.",
         openapi_url="/api/openapi.json",
-        docs_url=None,  # their scripts are on another host
+        docs_url=None,  # its scripts are on another host
         redoc_url=None,
         default_response_class=_Json,
         lifespan=lifespan,
@@ -74,14 +72,14 @@ def make_app(
 
 
 async def _watch(museum: Museum) -> None:
-    """Look now and then whether an index was embedded again."""
+    """Reopen indexes that were embedded again."""
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
         await run_in_threadpool(museum.refresh)
 
 
 class _Json(JSONResponse):
-    """JSON in ASCII, whatever the names and numbers."""
+    """JSON in ASCII, without NaN and infinity."""
 
     def render(self, content: Any) -> bytes:
         return json.dumps(finite(content), allow_nan=False, separators=(",", ":")).encode()
@@ -92,7 +90,7 @@ def _page() -> Response:
 
 
 def _refuse(request: Request, error: Exception) -> Response:
-    """Report an error in one line; visitors do not see the index's folder."""
+    """Report an error in one line that shows no folder of an index."""
     message = str(error)
     for room in request.app.state.museum.rooms.values():
         message = room.without_folders(message)
@@ -106,7 +104,7 @@ def _say(_: Request, error: Exception) -> Response:
 
 
 def _correct(_: Request, error: Exception) -> Response:
-    """Describe the first fault of a message: where it is, and what was expected."""
+    """Report the first fault of a message: its place, and what was expected."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"] if part != "body")

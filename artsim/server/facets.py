@@ -1,4 +1,4 @@
-"""The values of columns with how many works have each: by which a visitor can filter."""
+"""Facets: the values of columns, with the number of works of each, for filtering."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from artsim.datatypes import FieldType
 from artsim.search import Condition, Works
 from artsim.store import indices
 
-_MOST_VALUES = 2000  # a column with more distinct ones is no facet
+_MOST_VALUES = 2000  # a column with more distinct values is no facet
 _SHOWN = 30  # values of a facet
 
 
 def facet_columns(works: Works) -> list[str]:
-    """List the columns whose values works share, and those of numbers and years."""
+    """List the columns whose values are shared by works, and those of numbers and years."""
     return [name for name in works.fields if _is_facet(works, name)]
 
 
@@ -31,7 +31,7 @@ def count_values(works: Works, conditions: Sequence[Condition]) -> list[dict[str
         how many more there are; for numbers and years: column, type, low and high.
 
     Raises:
-        SearchError: If a condition cannot be met by its column.
+        SearchError: If a condition does not suit its column.
     """
     found: list[dict[str, Any]] = []
     for name in facet_columns(works):
@@ -42,21 +42,13 @@ def count_values(works: Works, conditions: Sequence[Condition]) -> list[dict[str
         if works.types[name] in (FieldType.NUMBER, FieldType.YEARS):
             found.append(facet | _ends(_take(column, rows)))
             continue
-        counted = pc.value_counts(_flat(_take(column, rows)))
-        pairs = sorted(
-            ((pair["values"], pair["counts"]) for pair in counted.to_pylist()),
-            key=lambda pair: (-pair[1], pair[0]),
-        )
+        counted = pc.value_counts(_flat(_take(column, rows))).to_pylist()
+        counts = [{"value": each["values"], "count": each["counts"]} for each in counted]
+        counts.sort(key=lambda each: (-each["count"], each["value"]))
         own = [each.value for each in conditions if each.column == name]
         chosen = {one for value in own for one in (value if isinstance(value, tuple) else [value])}
-        shown = pairs[:_SHOWN] + [pair for pair in pairs[_SHOWN:] if pair[0] in chosen]
-        found.append(
-            facet
-            | {
-                "values": [{"value": value, "count": count} for value, count in shown],
-                "more": len(pairs) - len(shown),
-            }
-        )
+        shown = counts[:_SHOWN] + [each for each in counts[_SHOWN:] if each["value"] in chosen]
+        found.append(facet | {"values": shown, "more": len(counts) - len(shown)})
     return found
 
 
@@ -74,14 +66,14 @@ def _take(column: pa.ChunkedArray, rows: NDArray[np.int64] | None) -> pa.Chunked
 
 
 def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The single values of a column, without what is missing."""
+    """Return the single values of a column, without missing ones."""
     if pa.types.is_list(column.type):
         column = pc.list_flatten(column)
     return column.drop_null()
 
 
 def _ends(column: pa.ChunkedArray) -> dict[str, Any]:
-    """The least and the greatest number, or the first and the last year."""
+    """Return the least and the greatest number, or the first and the last year."""
     low = high = column
     if pa.types.is_struct(column.type):
         low, high = (pc.struct_field(column, name) for name in ("begin", "end"))

@@ -1,4 +1,4 @@
-"""What every request passes: its host and token, how much it sends and how long, safe headers."""
+"""What every request must pass: its host and token, its size and duration; safe headers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import hmac
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from hashlib import sha256
 from urllib.parse import parse_qs
 
@@ -15,10 +16,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from artsim.server.settings import Limits
-
-_PORT = re.compile(r":\d*$")  # behind a host; an address of version 6 stands in brackets
-_QUESTION_BYTES = 1 << 20  # of a request that is no upload
+_PORT = re.compile(r":\d*$")  # after a host; an IPv6 address is in brackets
+_QUERY_BYTES = 1 << 20  # of a request that is not an upload
 
 _HEADERS = {
     "content-security-policy": (
@@ -32,11 +31,25 @@ _HEADERS = {
 }
 
 
-class Guard:
-    """Wraps the application, within the limits of what a request may send.
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Limits for one visitor."""
 
-    ``hosts`` are the names that the server may be called by (against DNS rebinding), any if empty.
-    A visitor shows ``token`` as ``Authorization: Bearer``, or once as ``/?token=``.
+    upload_bytes: int = 20 << 20
+    upload_pixels: int = 100_000_000
+    upload_seconds: float = 30.0  # to send a picture
+    answer_seconds: float = 30.0  # to wait for an answer
+    kept_bytes: int = 256 << 20  # of uploads, the newest; older ones must be sent again
+    matches: int = 500
+    terms: int = 16
+    fetch: bool = False  # pictures by their web address, public ones only
+
+
+class Guard:
+    """Wraps the application and limits what a request may send.
+
+    ``hosts`` are the names that the server answers to (against DNS rebinding), any if empty. A
+    visitor sends ``token`` as ``Authorization: Bearer``, or once as ``/?token=``.
     """
 
     def __init__(
@@ -47,39 +60,34 @@ class Guard:
         self._hosts = {host.lower() for host in hosts}
         self._token = None if token is None else token.encode()
         self._digest = sha256(self._token or b"").hexdigest()
-        # Cookies are of a host, whatever the port: those of its other servers stay.
+        # A host shares its cookies among all ports, so the name is this server's alone.
         self._cookie = f"artsim-{self._digest[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
         host = _PORT.sub("", headers.get("host", "")).lower()
         if self._hosts and host not in self._hosts:
-            await _refuse(421, f"this server is not called {host!r}")(scope, receive, send)
-            return
+            return await _refuse(421, f"this server is not called {host!r}")(scope, receive, send)
         if self._token is not None:
             query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
             if scope["path"] == "/" and query and _same(query[0].encode(), self._token):
-                # The token leaves the address bar, and stays as a cookie that no script reads.
+                # The token leaves the address bar and becomes a cookie that no script can read.
                 answer = RedirectResponse("/", 303)
                 answer.set_cookie(self._cookie, self._digest, httponly=True, samesite="strict")
-                await answer(scope, receive, send)
-                return
+                return await answer(scope, receive, send)
             if not self._is_shown(HTTPConnection(scope)):
-                await _refuse(401, "open the address with its token: /?token=...")(
-                    scope, receive, send
-                )
-                return
+                refusal = _refuse(401, "open the address with its token: /?token=...")
+                return await refusal(scope, receive, send)
         if scope["method"] == "HEAD":  # answered as GET; the server leaves the body out
             scope = {**scope, "method": "GET"}
         body = _Body(receive, self._limits, scope["path"])
-        await self._app(scope, body.receive, _with_headers(send))
+        return await self._app(scope, body.receive, _with_headers(send))
 
     def _is_shown(self, request: HTTPConnection) -> bool:
-        """Return whether a request carries the token, or the cookie that was given for it."""
+        """Return whether a request carries the token, or its cookie."""
         assert self._token is not None
         kind, _, token = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
@@ -89,37 +97,30 @@ class Guard:
 
 
 class _Body:
-    """Reads a request's body within its limits.
-
-    Raises:
-        HTTPException: If more is sent, or too slowly; the application answers with it.
-    """
+    """Reads a request's body; an HTTPException if it is too large or too slow."""
 
     def __init__(self, receive: Receive, limits: Limits, path: str) -> None:
         self._receive = receive
         self._seconds = limits.upload_seconds
-        is_upload = path.endswith("/uploads")
-        self._left = limits.upload_bytes if is_upload else _QUESTION_BYTES
-        self._limit = self._left
+        self._limit = limits.upload_bytes if path.endswith("/uploads") else _QUERY_BYTES
+        self._left = self._limit
         self._until: float | None = None
         self._done = False
 
     async def receive(self) -> Message:
-        if self._done:  # now it waits for the visitor to leave, for as long as the answer takes
+        if self._done:  # it waits for the visitor to leave while the answer is computed
             return await self._receive()
         now = asyncio.get_running_loop().time()
         self._until = self._until or now + self._seconds
         try:
             message = await asyncio.wait_for(self._receive(), max(self._until - now, 0))
         except TimeoutError:
-            raise HTTPException(
-                408, f"the request was not complete after {self._seconds:g} s"
-            ) from None
+            reason = f"the request was not complete after {self._seconds:g} s"
+            raise HTTPException(408, reason) from None
         self._left -= len(message.get("body", b""))
         if self._left < 0:
-            raise HTTPException(
-                413, f"the request is larger than the limit of {self._limit:,} bytes"
-            )
+            reason = f"the request is larger than the limit of {self._limit:,} bytes"
+            raise HTTPException(413, reason)
         self._done = not message.get("more_body", False)
         return message
 

@@ -1,7 +1,8 @@
-"""Messages of the JSON interface: the queries of the command line, with conditions as data."""
+"""Messages of the JSON interface: queries as on the command line, with conditions as data."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,19 +28,18 @@ class TermIn(_Message):
     name: Annotated[str, Field(max_length=200)] | None = None
     weight: float = 1.0
     crop: tuple[Percent, Percent, Percent, Percent] | None = Field(
-        None, description="x, y, width and height of a detail, in per cent of the picture"
+        None, description="x, y, width and height of a detail, in percent of the picture"
     )
 
     def as_term(self, data: bytes | None) -> Term:
-        """Return the library's term; data is what was uploaded or fetched."""
-        box = Box(*self.crop, percent=True) if self.crop else None
+        """Return the term for the library; data is an uploaded or fetched picture."""
         return Term(
             id=self.id,
             text=self.text,
             data=data,
             name=None if data is None else self.name or self.url or "uploaded picture",
             weight=self.weight,
-            box=box,
+            box=Box(*self.crop, percent=True) if self.crop else None,
         )
 
 
@@ -50,19 +50,25 @@ class ConditionIn(_Message):
     op: Op
     value: Text | float | Annotated[tuple[Text | float, ...], Field(max_length=1000)] | None = None
 
-    def as_condition(self) -> Condition:
-        """Return the condition for the library."""
-        return Condition(self.column, self.op, self.value)
-
 
 class AspectIn(_Message):
-    """A method of comparison, and its weight."""
+    """A tap to compare by, and its weight."""
 
     name: Text
     weight: float = 1.0
 
 
-class SearchIn(_Message):
+class FacetsIn(_Message):
+    """Conditions on the works whose values are counted."""
+
+    conditions: Annotated[tuple[ConditionIn, ...], Field(max_length=64)] = ()
+
+    def as_conditions(self) -> tuple[Condition, ...]:
+        """Return the conditions for the library."""
+        return tuple(Condition(**dict(each)) for each in self.conditions)
+
+
+class SearchIn(FacetsIn):
     """A query and its options. The server sets further limits."""
 
     terms: tuple[TermIn, ...]
@@ -71,10 +77,9 @@ class SearchIn(_Message):
         False, description="Rank by the closest term instead of the mean of all terms"
     )
     details: bool = Field(
-        False, description="Compare with the tiles of each work, where the index has them"
+        False, description="Compare with the tiles of each work, if the index has them"
     )
     by: Annotated[tuple[AspectIn, ...], Field(max_length=16)] = ()
-    conditions: Annotated[tuple[ConditionIn, ...], Field(max_length=64)] = ()
     not_same: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
     earlier_than: int | Text | None = None
     contemporary: int | None = None
@@ -85,27 +90,14 @@ class SearchIn(_Message):
 
     def as_request(self, terms: tuple[Term, ...]) -> SearchRequest:
         """Return the request for the library."""
-        return SearchRequest(
-            terms=terms,
-            k=self.k,
-            best_of_each=self.any,
-            details=self.details,
-            by=tuple(Aspect(each.name, each.weight) for each in self.by),
-            conditions=tuple(each.as_condition() for each in self.conditions),
-            not_same=self.not_same,
-            earlier_than=self.earlier_than,
-            contemporary=self.contemporary,
-            years=self.years,
-            max_per=self.max_per,
-            exclude=self.exclude,
-            min_percentile=self.min_percentile,
-        )
-
-
-class FacetsIn(_Message):
-    """Conditions on the works whose values are counted."""
-
-    conditions: Annotated[tuple[ConditionIn, ...], Field(max_length=64)] = ()
+        options = dict(self) | {
+            "terms": terms,
+            "best_of_each": self.any,
+            "by": tuple(Aspect(**dict(each)) for each in self.by),
+            "conditions": self.as_conditions(),
+        }
+        names = {field.name for field in fields(SearchRequest)}
+        return SearchRequest(**{name: options[name] for name in names & options.keys()})
 
 
 class BrowseIn(FacetsIn):
@@ -125,4 +117,4 @@ class MapIn(FacetsIn):
 class WhyIn(SearchIn):
     """A query, and the match to explain."""
 
-    match: Text = Field(description="Id of a work")
+    match: Text = Field(description="The id of a work")

@@ -1,4 +1,4 @@
-"""The indexes of a server, by name; one that was embedded again is reopened."""
+"""The indexes of a server by name, reopened after they are embedded again."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ _Stamp = tuple[int, int, int]
 class Museum:
     """The rooms by name, in the order of their indexes.
 
-    ``encode`` makes what turns pictures and words into vectors of an index; for ``gpu`` and
-    ``workers`` see `Room`.
+    ``encode`` makes the encoder of an index; for ``gpu`` and ``workers`` see `Searcher`.
 
     Raises:
-        StoreError: If two indexes have one name, or one is empty.
+        StoreError: If two indexes have the same name, or one is empty.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class Museum:
         self._encode = encode
         self._gpu = gpu
         self._workers = workers
-        self._seen: dict[str, _Stamp] = {}  # manifests that were looked at
+        self._seen: dict[str, _Stamp] = {}  # of the manifests that were read
         self.rooms = self._open(by_name, {})
 
     def room(self, name: str) -> Room:
@@ -58,39 +57,35 @@ class Museum:
         return self.rooms[name]
 
     def refresh(self) -> list[str]:
-        """Reopen what was embedded again, once that is done; call it from one thread.
+        """Reopen indexes that were embedded again, and return their names; call it from one thread.
 
-        Who is being answered by a room keeps it; the next visitor enters the new one.
-
-        Returns:
-            The names of the indexes that have changed.
+        Queries that are being answered keep the old room; the next ones get the new one.
         """
-        changed = {
-            name: store
-            for name, room in self.rooms.items()
-            if (store := self._newer(name, room.store)) is not None
-        }
+        newer = {name: self._newer(name, room.store) for name, room in self.rooms.items()}
+        changed = [name for name, store in newer.items() if store is not None]
         if changed:
-            stores = {name: changed.get(name, room.store) for name, room in self.rooms.items()}
+            stores = {name: newer[name] or room.store for name, room in self.rooms.items()}
             try:
                 self.rooms = self._open(stores, self.rooms)
-            except (ArtsimError, OSError):  # damaged, or embed is at it once more
+            except (ArtsimError, OSError):  # damaged, or being embedded once more
                 return []
-        return list(changed)
+        return changed
 
     def close(self) -> None:
-        """End what runs for the indexes."""
+        """End the threads of all rooms."""
         for room in self.rooms.values():
             room.batcher.close()
 
     def _open(self, stores: Mapping[str, Store], before: Mapping[str, Room]) -> dict[str, Room]:
-        """Open a room for each index; a network that is loaded goes on to be used."""
+        """Open a room for each index; a network that is loaded is used again."""
         encoders = {}
         for name, store in stores.items():
             old = before.get(name)
-            same = old is not None and old.store.manifest.passport == store.manifest.passport
-            encoders[name] = old.encoder if old is not None and same else self._encode(store)
-        # Each is compared by in all the other rooms, and read and loaded once for them.
+            if old is not None and old.store.manifest.passport == store.manifest.passport:
+                encoders[name] = old.encoder
+            else:
+                encoders[name] = self._encode(store)
+        # All other rooms may compare by an index; they share one copy of it.
         opened = {name: Opened(store, encoders[name]) for name, store in stores.items()}
         return {
             name: Room(
@@ -104,7 +99,7 @@ class Museum:
         }
 
     def _newer(self, name: str, store: Store) -> Store | None:
-        """Return the index as it is now, if it has changed and is whole again."""
+        """Return the index as it is now, if it has changed and is complete."""
         stamp = _stamp(store.path)
         if stamp is None or stamp == self._seen.get(name):
             return None
@@ -112,17 +107,16 @@ class Museum:
             now = Store.open(store.path)
         except StoreError:
             return None
-        if not now.manifest.complete:
-            return None
         taps = now.manifest.passport.taps if now.rows else ()
-        if not all(is_current(now, tap.name) for tap in taps):
-            return None  # embed makes its search indexes last
+        # Embed builds the search indexes last.
+        if not now.manifest.complete or not all(is_current(now, tap.name) for tap in taps):
+            return None
         self._seen[name] = stamp
         return now if now.manifest != store.manifest else None
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """Distinguish a manifest from earlier ones without reading it."""
+    """Return what changes whenever a manifest is written; None if there is none."""
     try:
         found = (path / "manifest.json").stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""An index that is open to visitors, with its small copies and its batcher."""
+"""An index that is open to visitors: what the pages show of it."""
 
 from __future__ import annotations
 
@@ -24,19 +24,15 @@ from artsim.search import (
     Term,
 )
 from artsim.server.batching import Batcher
-from artsim.server.thumbnails import Thumbnails
+from artsim.server.pictures import Thumbnails
 from artsim.store import Store, indices
 
-_POINTS = 50_000  # of a map that is sent to a page
-_CLASSES = 10  # of a label that have their own color
+_POINTS = 50_000  # works on a map, at most
+_CLASSES = 10  # with a color of their own on a map
 
 
 class Room:
-    """An index that is open to visitors.
-
-    Aspects may compare by the indexes in ``others``. Vectors are compared on the GPU of number
-    ``gpu``, on the CPU if None; ``workers`` threads decode pictures.
-    """
+    """An index that is open to visitors; for ``others``, ``gpu`` and ``workers`` see `Searcher`."""
 
     def __init__(
         self,
@@ -52,16 +48,13 @@ class Room:
         self.searcher = Searcher(store, encoder=encoder, others=others, gpu=gpu, workers=workers)
         self.batcher = Batcher(self.searcher)
         self.works = self.searcher.works
-        self._read()
-        self.thumbnails = Thumbnails(store, self.works)
+        self.thumbnails = Thumbnails(self.works)
         self.encoder = encoder
-
-    def _read(self) -> None:
-        """Read now what a query needs: embed may change the index while it is served."""
-        ids = self.works.table.column("id")
+        # Read now what a query needs: embed may change the index while it is served.
         self.works.row_of_content("")
-        if len(ids):
-            self.searcher.search(SearchRequest(terms=(Term(id=ids[0].as_py()),), k=1))
+        if store.rows:
+            first = self.works.table.column("id")[0].as_py()
+            self.searcher.search(SearchRequest(terms=(Term(id=first),), k=1))
 
     def describe(self) -> dict[str, Any]:
         """Describe the index and what it can do."""
@@ -84,10 +77,10 @@ class Room:
         }
 
     def without_folders(self, text: str) -> str:
-        """Replace the index's folders by its name: visitors do not see where they are."""
+        """Replace the index's folders by its name, so that visitors do not see them."""
         passport = self.store.manifest.passport
         made_of = [
-            Path(text.removeprefix(kind)).parent  # a file of weights, of vectors, a trained network
+            Path(text.removeprefix(kind)).parent  # of a file of weights or vectors, or of a run
             for kind, text in (
                 ("file:", passport.weights_source),
                 ("vectors in ", passport.weights_source),
@@ -103,60 +96,59 @@ class Room:
 
     @cached_property
     def takes_words(self) -> bool:
-        """Whether it can be searched by text: the network reads words and has an embedding here."""
+        """Whether it can be searched by text: the network has a text encoder for this index."""
         passport = self.store.manifest.passport
         return passport.spec.startswith("open_clip:") and passport.tap("embedding") is not None
 
     def browse(
         self, conditions: Sequence[Condition], offset: int, limit: int, seed: int | None
     ) -> dict[str, Any]:
-        """Return a page of the works that meet conditions, in an order drawn by the seed."""
+        """Return a page of the works that meet conditions, shuffled by the seed."""
         rows = self.works.filter.rows(None, conditions)
         rows = np.arange(self.store.rows) if rows is None else rows
         if seed is not None:
             rows = rows[np.random.default_rng(seed).permutation(len(rows))]
-        shown = rows[offset : offset + limit].tolist()
-        return {
-            "rows": self.store.rows,
-            "total": len(rows),
-            "works": self.describe_works(shown),
-        }
+        shown = self.describe_works(rows[offset : offset + limit].tolist())
+        return {"rows": self.store.rows, "total": len(rows), "works": shown}
 
     def describe_works(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """Return what a page shows of some works."""
-        sizes = self.works.table.select(["width", "height"]).take(indices(rows)).to_pylist()
         return [
             {"id": id_} | size | describe_work(metadata)
-            for (id_, _, metadata), size in zip(self.works.known(rows), sizes, strict=True)
+            for (id_, _, metadata), size in zip(
+                self.works.known(rows), self.sizes(rows), strict=True
+            )
         ]
 
-    def explain(self, answer: SearchAnswer, id_: str) -> list[Any]:
-        """Find which regions of the query, then of a match, made that match.
+    def sizes(self, rows: Sequence[int]) -> list[dict[str, int]]:
+        """Return width and height of some works' pictures."""
+        columns = self.works.table.select(["width", "height"])
+        return columns.take(indices(rows)).to_pylist()
 
-        Returns:
-            `artsim.explain.Regions`, one a picture.
+    def explain(self, answer: SearchAnswer, id_: str) -> list[Any]:
+        """Return the `artsim.explain.Regions` of the query images, then of a match.
 
         Raises:
             SearchError: If it is not among the matches.
-            ModelError: If the network cannot be looked into.
+            ModelError: If the network cannot be explained.
         """
         from artsim.explain import explain_answer
 
         match = next((each for each in answer.matches if each.id == id_), None)
         if match is None:
             raise SearchError(f"{id_!r} is not among the matches of this query")
-        # One at a time, for gradients take memory, and never while another picture is embedded.
+        # One at a time, as gradients take memory, and never while a picture is embedded.
         with self.encoder.computing:
             (found,) = explain_answer(replace(answer, matches=(match,)), self.encoder.extractor)
         return list(found)
 
     def map(self, label: str | None, conditions: Sequence[Condition]) -> dict[str, Any]:
-        """Return the kept map: ids, places, a class each, and whether it meets the conditions.
+        """Return the map: for each work id, position, class, and whether it meets the conditions.
 
         Raises:
-            StoreError: If there is none.
-            EvaluationError: If there is no such label.
-            SearchError: If a condition cannot be met by its column.
+            StoreError: If the index has no map.
+            EvaluationError: If the label is unknown.
+            SearchError: If a condition does not suit its column.
         """
         tap = self.searcher.tap
         points = read_layout(self.store, tap)
@@ -183,19 +175,13 @@ class Room:
             names, counts = np.unique(values[values != None].astype(str), return_counts=True)  # noqa: E711 - elementwise
             classes = names[np.argsort(-counts, kind="stable")][:_CLASSES].tolist()
             numbers = {name: number for number, name in enumerate(classes)}
-            found |= {
-                "classes": classes,
-                "values": [numbers.get(value, -1) for value in values.tolist()],
-            }
+            found["classes"] = classes
+            found["values"] = [numbers.get(value, -1) for value in values.tolist()]
         return found
 
 
 def describe_work(metadata: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a record with title, artist and date, where its columns are called so."""
-    label = Caption.of(metadata)
-    return {
-        "title": label.title,
-        "artist": label.artist,
-        "date": label.date,
-        "metadata": dict(metadata),
-    }
+    """Return a record with the title, artist and date found in it."""
+    caption = Caption.of(metadata)
+    shown = {name: getattr(caption, name) for name in ("title", "artist", "date")}
+    return shown | {"metadata": dict(metadata)}

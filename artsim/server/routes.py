@@ -26,50 +26,29 @@ from artsim.report import (
 )
 from artsim.search import SearchAnswer
 from artsim.server.facets import count_values
+from artsim.server.guard import Limits
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn, SearchIn, TermIn, WhyIn
-from artsim.server.museum import Museum
+from artsim.server.pictures import Uploads
 from artsim.server.room import Room, describe_work
-from artsim.server.settings import Limits
-from artsim.server.uploads import Uploads
-from artsim.store import indices
 
 api = APIRouter(prefix="/api")
 
 _WHY_SIDE = 480  # pixels of the longer side
-_KEPT = "private, max-age=3600"  # a small copy stays what it is for a while
-
-
-def _museum(request: Request) -> Museum:
-    museum: Museum = request.app.state.museum
-    return museum
+_KEPT = "private, max-age=3600"  # browsers keep small copies for an hour
 
 
 def _room(request: Request, index: str) -> Room:
-    return _museum(request).room(index)
-
-
-def _limits(request: Request) -> Limits:
-    limits: Limits = request.app.state.limits
-    return limits
-
-
-def _uploads(request: Request) -> Uploads:
-    uploads: Uploads = request.app.state.uploads
-    return uploads
+    room: Room = request.app.state.museum.room(index)
+    return room
 
 
 class _Visit:
     """A visitor's request to an index."""
 
-    def __init__(
-        self,
-        room: Annotated[Room, Depends(_room)],
-        limits: Annotated[Limits, Depends(_limits)],
-        uploads: Annotated[Uploads, Depends(_uploads)],
-    ) -> None:
+    def __init__(self, request: Request, room: Annotated[Room, Depends(_room)]) -> None:
         self.room = room
-        self._limits = limits
-        self._uploads = uploads
+        self._limits: Limits = request.app.state.limits
+        self._uploads: Uploads = request.app.state.uploads
 
     async def search(self, query: SearchIn) -> SearchAnswer:
         """Search the index within the limits."""
@@ -83,7 +62,7 @@ class _Visit:
             return await asyncio.wrap_future(self.room.batcher.search(query.as_request(terms)))
 
     async def _data(self, term: TermIn) -> bytes | None:
-        """Get the file of a picture that was uploaded, or that is on the web."""
+        """Return an uploaded picture, or download it from the web."""
         if term.upload is not None:
             return self._uploads.get(term.upload)
         if term.url is None:
@@ -98,7 +77,7 @@ class _Visit:
             reason, refused, _ = str(error).partition("(refused)")
             if not refused:
                 raise
-            # Where a name leads within this network is no visitor's business.
+            # Visitors do not learn the addresses of this network.
             raise FetchError(
                 f"{reason}{refused}: give a public http or https address of a picture"
             ) from error
@@ -109,30 +88,28 @@ Visit = Annotated[_Visit, Depends(_Visit)]
 
 
 @api.get("/indexes")
-def indexes(
-    museum: Annotated[Museum, Depends(_museum)], limits: Annotated[Limits, Depends(_limits)]
-) -> list[dict[str, Any]]:
+def indexes(request: Request) -> list[dict[str, Any]]:
     """List the indexes and what each can do."""
-    return [room.describe() | {"urls": limits.fetch} for room in museum.rooms.values()]
+    state = request.app.state
+    return [room.describe() | {"urls": state.limits.fetch} for room in state.museum.rooms.values()]
 
 
 @api.post("/{index}/search")
 async def search(visit: Visit, query: SearchIn) -> dict[str, Any]:
-    """Find works by pictures, works and words."""
+    """Find works by pictures, works and text."""
     return _describe_answer(visit.room, await visit.search(query))
 
 
 @api.post("/{index}/browse")
 def browse(room: InRoom, wanted: BrowseIn) -> dict[str, Any]:
     """List works that meet conditions."""
-    conditions = [each.as_condition() for each in wanted.conditions]
-    return room.browse(conditions, wanted.offset, wanted.limit, wanted.seed)
+    return room.browse(wanted.as_conditions(), wanted.offset, wanted.limit, wanted.seed)
 
 
 @api.post("/{index}/facets")
 def facets(room: InRoom, wanted: FacetsIn) -> list[dict[str, Any]]:
     """Count the values of columns under conditions."""
-    return count_values(room.works, [each.as_condition() for each in wanted.conditions])
+    return count_values(room.works, wanted.as_conditions())
 
 
 @api.get("/{index}/work")
@@ -150,19 +127,18 @@ def picture(room: InRoom, id: str, side: Literal["320", "1024"] = "320") -> Resp
 
 
 @api.post("/{index}/uploads")
-async def upload(
-    room: InRoom, uploads: Annotated[Uploads, Depends(_uploads)], request: Request
-) -> dict[str, Any]:
+async def upload(room: InRoom, request: Request) -> dict[str, Any]:
     """Keep an uploaded picture for queries. The body is the file."""
     if not request.headers.get("content-type", "").startswith("image/"):
         raise ImageError("send the picture's file as the body, with the content type image/*")
-    key, width, height = await run_in_threadpool(uploads.add, await request.body())
+    add = request.app.state.uploads.add
+    key, width, height = await run_in_threadpool(add, await request.body())
     return {"upload": key, "width": width, "height": height}
 
 
 @api.post("/{index}/why")
 async def why(visit: Visit, query: WhyIn) -> dict[str, Any]:
-    """Show which regions made a match, as heat over the pictures."""
+    """Show which regions made a match, as a heat map over the pictures."""
     answer = await visit.search(query)
     parts = await run_in_threadpool(_explain, visit.room, answer, query.match)
     shares = next(match.shares for match in answer.matches if match.id == query.match)
@@ -172,20 +148,19 @@ async def why(visit: Visit, query: WhyIn) -> dict[str, Any]:
 @api.post("/{index}/map")
 def map_(room: InRoom, wanted: MapIn) -> dict[str, Any]:
     """Return the map of an index."""
-    return room.map(wanted.label, [each.as_condition() for each in wanted.conditions])
+    return room.map(wanted.label, wanted.as_conditions())
 
 
 @api.post("/{index}/export/{kind}", response_class=Response)
 async def export(visit: Visit, kind: Literal["csv", "html", "iiif"], query: SearchIn) -> Response:
-    """Write an answer to a file: a spreadsheet, a page to cite, an IIIF manifest."""
+    """Export an answer: a spreadsheet, a page to cite, or an IIIF manifest."""
     answer = await visit.search(query)
     command = f"POST /api/{visit.room.name}/search {query.model_dump_json(exclude_defaults=True)}"
     return await run_in_threadpool(_export, visit.room, answer, kind, command)
 
 
 def _describe_answer(room: Room, answer: SearchAnswer) -> dict[str, Any]:
-    rows = [room.works.row(match.id) for match in answer.matches]
-    sizes = room.works.table.select(["width", "height"]).take(indices(rows)).to_pylist()
+    sizes = room.sizes([room.works.row(match.id) for match in answer.matches])
     return {
         "name": answer.name,
         "by": answer.by,
@@ -251,10 +226,8 @@ def _export(room: Room, answer: SearchAnswer, kind: str, command: str) -> Respon
 
 
 def _inside(image: str, root: Path) -> str:
-    """Name a picture within its collection: visitors do not see its folder."""
+    """Name a picture within its collection, without its folder."""
     file = file_of(image)
-    return (
-        image
-        if file is None
-        else str(file.relative_to(root) if root in file.parents else file.name)
-    )
+    if file is None:
+        return image
+    return str(file.relative_to(root) if root in file.parents else file.name)
