@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from artsim.errors import StoreError
 from artsim.index import VectorIndex, Vectors, open_index, to_gpu, unit, write_vectors
 from artsim.search.conditions import Condition
-from artsim.search.picking import best
 from artsim.search.works import Works
 from artsim.store import Store, write_whole
 
@@ -203,3 +202,12 @@ def open_tiles(store: Store, tap: str) -> Vectors:
         return Vectors(np.load(file, mmap_mode="r"))
     except (StoreError, OSError):  # an index can be searched where it cannot be written
         return Vectors(unit(np.concatenate(list(blocks()))))
+
+
+def best(scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    """Return the places of the n highest scores, highest first; of equal ones the first."""
+    places = np.arange(len(scores))
+    if n < len(scores):
+        least = np.partition(scores, len(scores) - n)[len(scores) - n]
+        places = np.flatnonzero(scores >= least)  # more than n where several are the least
+    return places[np.lexsort((places, -scores[places]))][:n]

@@ -189,7 +189,7 @@ class RowFilter:
 
 
 def _values(condition: Condition, kind: FieldType) -> list[Value]:
-    """Check the number and the type of the values that a column is compared with."""
+    """Check the number and the types of the values that a column is compared with."""
     given = condition.value
     is_list = isinstance(given, tuple | list)
     values: list[Any] = list(given) if isinstance(given, tuple | list) else [given]

@@ -12,7 +12,7 @@ from artsim.datatypes import EMBEDDING, PALETTE, TapInfo
 from artsim.errors import SearchError
 from artsim.search.backend import FaissBackend, SearchBackend
 from artsim.search.encoder import Encoder, IndexEncoder
-from artsim.search.requests import Aspect
+from artsim.search.requests import Aspect, SearchRequest
 from artsim.search.works import Works
 from artsim.store import Store
 
@@ -23,11 +23,11 @@ Rows = NDArray[np.int64]
 
 
 class Opened:
-    """An index and what encodes requests to it. Safe to use from several threads.
+    """An index with its works, backend and encoder, for many requests and threads.
 
     Args:
         store: The index.
-        encoder: Turns pictures and words into its vectors; the index's own network if None.
+        encoder: Embeds pictures and text; the index's own network if None.
         gpu: The number of the GPU that its search indexes are copied to; None: they stay.
         backend: Where its vectors are searched; FAISS over the folder if None.
     """
@@ -88,27 +88,21 @@ class Method:
 
 
 def find_methods(
-    aspects: Sequence[Aspect],
-    tap: str,
-    home: Opened,
-    others: Mapping[str, Opened],
-    *,
-    details: bool = False,
+    request: SearchRequest, tap: str, home: Opened, others: Mapping[str, Opened]
 ) -> list[Method]:
     """Find the methods that a request names.
 
     Args:
-        aspects: As requested; ``tap`` of the index home if there are none.
-        tap: The tap to compare by if no aspects are given.
+        request: The request.
+        tap: The tap to compare by if the request names none.
         home: The index that is searched.
         others: Other indexes, by the names that aspects may use.
-        details: Whether tiles are compared, by the one tap.
 
     Raises:
         SearchError: If an aspect is unknown or repeated, or if there are no tiles.
     """
-    if details:
-        if aspects:
+    if request.details:
+        if request.by:
             raise SearchError("--details compares by one tap; leave out --by")
         if not home.store.manifest.tiles:
             raise SearchError(
@@ -116,7 +110,7 @@ def find_methods(
                 f"with 'artsim embed {home.store.manifest.source} --tiles 3 -o DIR'"
             )
         return [Method(tap, home, tap, 1.0, None, details=True)]
-    aspects = aspects or [Aspect(tap)]
+    aspects = request.by or (Aspect(tap),)
     largest = max(aspect.weight for aspect in aspects)  # their sum might overflow
     total = sum(aspect.weight / largest for aspect in aspects)
     methods = []

@@ -23,18 +23,18 @@ _KEPT = 2_000  # of the sorted scores, evenly spaced
 _DIGITS = 5
 
 Rows = NDArray[np.int64]
+Scores = NDArray[np.float64]  # of random pairs, sorted
 
 
-class RandomPairs:
-    """Scores of random pairs, to five digits, sorted."""
+def rounded(scores: NDArray[np.float32]) -> Scores:
+    """Return the scores of random pairs sorted, to five digits."""
+    return np.sort(scores.astype(np.float64).round(_DIGITS))
 
-    def __init__(self, scores: NDArray[np.floating]) -> None:
-        self.scores = np.sort(scores.astype(np.float64).round(_DIGITS))
 
-    def percentile(self, score: float) -> float:
-        """Return the percentage of random pairs that are no more similar than this."""
-        lower = np.searchsorted(self.scores, round(score, _DIGITS), side="right")
-        return 100 * int(lower) / len(self.scores)
+def percentile(pairs: Scores, score: float) -> float:
+    """Return the percentage of random pairs that are no more similar than a score."""
+    lower = np.searchsorted(pairs, round(score, _DIGITS), side="right")
+    return 100 * int(lower) / len(pairs)
 
 
 def random_pairs(n: int) -> tuple[Rows, Rows]:
@@ -44,16 +44,16 @@ def random_pairs(n: int) -> tuple[Rows, Rows]:
     return first, (first + rng.integers(1, n, size=PAIRS)) % n
 
 
-def remembered(store: Store, tap: str, draw: Callable[[], NDArray[np.float32]]) -> RandomPairs:
+def remembered(store: Store, tap: str, draw: Callable[[], NDArray[np.float32]]) -> Scores:
     """Read the random pairs of a tap, or draw them and keep them if the folder can be written."""
     file = store.path / "faiss" / f"{tap.replace('/', '-')}.pairs.json"
     drawn_from = {"fingerprint": store.fingerprint, "pairs": PAIRS, "seed": SEED}
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or torn
         kept = json.loads(file.read_text(encoding="utf-8"))
         if drawn_from.items() <= kept.items() and len(kept["scores"]) == _KEPT:
-            return RandomPairs(np.array(kept["scores"], dtype=np.float64))
-    pairs = RandomPairs(np.sort(draw())[PAIRS // _KEPT - 1 :: PAIRS // _KEPT])
-    text = json.dumps(drawn_from | {"scores": pairs.scores.tolist()})
+            return np.array(kept["scores"], dtype=np.float64)
+    pairs = rounded(np.sort(draw())[PAIRS // _KEPT - 1 :: PAIRS // _KEPT])
+    text = json.dumps(drawn_from | {"scores": pairs.tolist()})
     with suppress(StoreError):  # an index can be searched where it cannot be written
         write_whole(file, lambda stream: stream.write(text.encode()))
     return pairs

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,10 +12,9 @@ from numpy.typing import NDArray
 from artsim.datatypes import Box, tile_boxes
 from artsim.errors import ArtsimError, SearchError
 from artsim.index import unit
-from artsim.search.backend import SearchBackend
+from artsim.search.backend import SearchBackend, best
 from artsim.search.conditions import Condition
 from artsim.search.methods import Method, Opened, joined
-from artsim.search.picking import best, pick
 from artsim.search.relations import check_relations, relations
 from artsim.search.requests import Query, SearchRequest
 from artsim.search.terms import Encoded
@@ -40,7 +40,7 @@ class SearchPlan:
     searched: int  # how many rows meet the conditions
     missing: int  # rows that another index lacks
     left_out: frozenset[int]  # rows of the queries, and excluded ones
-    caps: Sequence[tuple[NDArray[np.int64], int]]  # see `pick`
+    caps: Sequence[tuple[Rows, int]]  # see `pick`
     backend: SearchBackend
 
     @property
@@ -60,7 +60,7 @@ class SearchPlan:
         return (self.request.k + len(self.left_out)) * (_DEEPER if self.caps else 1)
 
     @property
-    def has_words(self) -> bool:
+    def has_text(self) -> bool:
         """Whether text is a query: it is less similar to any picture than pictures are."""
         return any(term.text is not None for term in self.request.terms)
 
@@ -84,7 +84,7 @@ class SearchPlan:
             taken = pick(candidates, self.request.k, left_out=self.left_out, caps=self.caps)
             enough = len(taken) == self.request.k or len(candidates) == self.searched
             if enough or depth > self.searched:
-                return candidates[taken]
+                return taken
             depth *= _DEEPER
             candidates = ranked(depth)
 
@@ -219,3 +219,32 @@ def _combine(vectors: Sequence[NDArray[np.float32]], request: SearchRequest) -> 
     if np.linalg.norm(total) < _CANCELLED * np.abs(weights).sum():
         raise SearchError("the terms cancel each other out; change a weight or leave one out")
     return unit(total[None])
+
+
+def pick(
+    rows: Rows, k: int, *, left_out: Collection[int], caps: Sequence[tuple[Rows, int]]
+) -> Rows:
+    """Take up to k rows, best first.
+
+    Args:
+        rows: Best first.
+        k: How many at most.
+        left_out: Rows that are not taken.
+        caps: The group of every row of the index, and how many may be taken from one group; -1
+            stands for no group.
+    """
+    taken: list[int] = []
+    counts = [Counter[int]() for _ in caps]
+    for row in rows.tolist():
+        if len(taken) == k:
+            break
+        if row in left_out:
+            continue
+        groups = [int(codes[row]) for codes, _ in caps]
+        limited = zip(groups, counts, caps, strict=True)
+        if any(group >= 0 and count[group] >= most for group, count, (_, most) in limited):
+            continue
+        for group, count in zip(groups, counts, strict=True):
+            count[group] += 1
+        taken.append(row)
+    return np.array(taken, dtype=np.int64)

@@ -53,7 +53,7 @@ class Term:
 
     @property
     def label(self) -> str:
-        """What it is called: the id, the path, the name of the data, or the words in quotes."""
+        """What it is called: the id, the path, the name of the data, or the text in quotes."""
         if self.text is not None:
             return f"“{self.text}”"
         return self.name or self.id or str(self.file or "the picture")

@@ -13,9 +13,9 @@ from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
 from artsim.search.backend import SearchBackend
 from artsim.search.encoder import Encoder
 from artsim.search.methods import Method, Opened, find_methods, joined
-from artsim.search.percentiles import RandomPairs, random_pairs, remembered
+from artsim.search.percentiles import Scores, percentile, random_pairs, remembered, rounded
 from artsim.search.plans import SearchPlan, Vocabulary, check_conditions, make_plan
-from artsim.search.requests import Match, SearchAnswer, SearchRequest, Term
+from artsim.search.requests import Match, SearchAnswer, SearchRequest
 from artsim.search.terms import encode
 from artsim.search.works import Works
 from artsim.store import Store
@@ -64,12 +64,12 @@ class Searcher:
         self._opened = Opened(store, encoder, gpu=gpu, backend=backend)
         self._others = dict(others or {})
         self._workers = workers
-        self._pairs: dict[tuple[tuple[str, float], ...], RandomPairs | None] = {}
+        self._pairs: dict[tuple[tuple[str, float], ...], Scores | None] = {}
         self._drawing = threading.Lock()
 
     @property
     def works(self) -> Works:
-        """The works of the index, and what is known of each."""
+        """The works of the index, with their metadata."""
         return self._opened.works
 
     def search(self, request: SearchRequest) -> SearchAnswer:
@@ -108,9 +108,7 @@ class Searcher:
         plans: dict[int, SearchPlan] = {}
         for number, request in enumerate(requests):
             with _noting(results, number):
-                methods[number] = find_methods(
-                    request.by, self.tap, self._opened, self._others, details=request.details
-                )
+                methods[number] = find_methods(request, self.tap, self._opened, self._others)
         encoded = self._encode([(requests[number], each) for number, each in methods.items()])
         for number, each in methods.items():
             with _noting(results, number):
@@ -128,23 +126,19 @@ class Searcher:
             SearchError: If a tap, a column, a condition or an excluded id is not of this index.
             EvaluationError: If it uses a derived label that can no longer be computed.
         """
-        find_methods(request.by, self.tap, self._opened, self._others, details=request.details)
+        find_methods(request, self.tap, self._opened, self._others)
         check_conditions(request, self._opened)
 
     def _encode(self, requested: Sequence[tuple[SearchRequest, list[Method]]]) -> Vocabulary:
         """Encode every term once for each index that it is compared in."""
-        terms: dict[Opened, dict[int, Term]] = {}
-        taps: dict[Opened, dict[str, None]] = {}
-        for request, methods in requested:
-            for method in methods:
-                terms.setdefault(method.index, {}).update(
-                    {id(term): term for term in request.terms}
-                )
-                taps.setdefault(method.index, {})[method.tap] = None
+        pairs = [(request, method) for request, methods in requested for method in methods]
         encoded: Vocabulary = {}
-        for index, own in terms.items():
-            done = encode(index, list(own.values()), list(taps[index]), workers=self._workers)
-            encoded |= {(index, key): each for key, each in zip(own, done, strict=True)}
+        for index in dict.fromkeys(method.index for _, method in pairs):
+            own = [(request, method.tap) for request, method in pairs if method.index is index]
+            terms = {id(term): term for request, _ in own for term in request.terms}
+            taps = list(dict.fromkeys(tap for _, tap in own))
+            done = encode(index, list(terms.values()), taps, workers=self._workers)
+            encoded |= {(index, key): each for key, each in zip(terms, done, strict=True)}
         return encoded
 
     def _nearest(self, plans: Sequence[SearchPlan]) -> dict[int, Rows]:
@@ -168,7 +162,7 @@ class Searcher:
             raise SearchError(
                 "text queries have no percentile, because pictures are less similar to any text "
                 "than to each other; leave out --min-percentile"
-                if plan.has_words
+                if plan.has_text
                 else f"{str(self.store.path)!r} has too few works for percentiles"
             )
         rows = plan.choose(nearest)
@@ -183,7 +177,7 @@ class Searcher:
                 rank=place + 1,
                 id=id_,
                 score=scores[place],
-                percentile=pairs.percentile(scores[place]) if pairs else None,
+                percentile=None if pairs is None else percentile(pairs, scores[place]),
                 image=image,
                 metadata=metadata,
                 shares=dict(zip(names, parts[:, place].tolist(), strict=False)),
@@ -205,9 +199,9 @@ class Searcher:
             vectors=tuple(plan.vectors),
         )
 
-    def _random_pairs(self, plan: SearchPlan) -> RandomPairs | None:
+    def _random_pairs(self, plan: SearchPlan) -> Scores | None:
         """Return the scores of random pairs by the same methods; None if nothing is comparable."""
-        if plan.has_words:
+        if plan.has_text:
             return None
         key = tuple(
             (method.name + ":tiles" * method.details, method.share) for method in plan.methods
@@ -219,7 +213,7 @@ class Searcher:
                 self._pairs[key] = self._draw(plan.methods)
             return self._pairs[key]
 
-    def _draw(self, methods: Sequence[Method]) -> RandomPairs | None:
+    def _draw(self, methods: Sequence[Method]) -> Scores | None:
         rows = joined(methods)
         count = self.store.rows if rows is None else len(rows)
         if count < 2:
@@ -236,7 +230,7 @@ class Searcher:
         if len(methods) == 1 and methods[0].index is self._opened:
             name = methods[0].tap + (".tiles" if methods[0].details else "")
             return remembered(self.store, name, draw)
-        return RandomPairs(draw())
+        return rounded(draw())
 
 
 def _nothing(matches: Sequence[Match], request: SearchRequest) -> str:

@@ -67,8 +67,7 @@ class Room:
                 {"name": tap.name, "pooling": tap.pooling, "dim": tap.dim} for tap in passport.taps
             ],
             "fields": [
-                {"name": field.name, "type": str(field.type)}
-                for field in self.store.manifest.fields
+                {"name": name, "type": str(self.works.types[name])} for name in self.works.fields
             ],
             "words": self.takes_words,
             "pictures": not passport.is_external,
@@ -123,7 +122,8 @@ class Room:
     def sizes(self, rows: Sequence[int]) -> list[dict[str, int]]:
         """Return width and height of some works' pictures."""
         columns = self.works.table.select(["width", "height"])
-        return columns.take(indices(rows)).to_pylist()
+        found: list[dict[str, int]] = columns.take(indices(rows)).to_pylist()
+        return found
 
     def explain(self, answer: SearchAnswer, id_: str) -> list[Any]:
         """Return the `artsim.explain.Regions` of the query images, then of a match.
@@ -150,8 +150,7 @@ class Room:
             EvaluationError: If the label is unknown.
             SearchError: If a condition does not suit its column.
         """
-        tap = self.searcher.tap
-        points = read_layout(self.store, tap)
+        points = read_layout(self.store, self.searcher.tap)
         if points is None:
             raise StoreError(f"{self.name!r} has no map yet; run 'artsim map'")
         rows = np.flatnonzero(~np.isnan(points).any(axis=1))
@@ -161,9 +160,8 @@ class Room:
             if met is not None:  # works that meet the conditions come first
                 rows = rows[np.argsort(~np.isin(rows, met), kind="stable")]
             rows = np.sort(rows[:_POINTS])
-        ids = self.works.table.column("id").take(rows).to_pylist()
         found: dict[str, Any] = {
-            "ids": ids,
+            "ids": self.works.table.column("id").take(rows).to_pylist(),
             "x": points[rows, 0].round(4).tolist(),
             "y": points[rows, 1].round(4).tolist(),
             "met": None if met is None else np.isin(rows, met).astype(int).tolist(),
