@@ -45,7 +45,7 @@ def works_of(groups):
 # --- on arrays ----------------------------------------------------------------------------
 
 
-def test_each_pair_is_named_by_the_surest_thing_it_shares():
+def test_each_pair_has_the_most_certain_kind_it_shares():
     shared = evidence(
         7,
         files=["A", "A", "B", "C", "D", "E", "F"],
@@ -63,7 +63,7 @@ def test_each_pair_is_named_by_the_surest_thing_it_shares():
     assert groups[1].pairs[0].score == pytest.approx(cosine(2), abs=1e-6)
 
 
-def test_without_vectors_hashes_speak_alone():
+def test_without_vectors_hashes_decide_alone():
     shared = evidence(4, files=["A", "B", "C", "A"], hashes=[0, 0b1111, 0xFF << 20, 0])
     assert find_groups(shared) == (
         [
@@ -78,7 +78,7 @@ def test_without_vectors_hashes_speak_alone():
     assert works_of(find_groups(shared, within=3)[0]) == [("exact", (0, 3))]
 
 
-def test_vectors_that_are_unlike_speak_against_a_hash():
+def test_dissimilar_vectors_contradict_a_hash():
     shared = evidence(3, hashes=[0, 1, 3], vectors=at(0, 60, 5))
     groups, _ = find_groups(shared, threshold=cosine(20))
     assert works_of(groups) == [("near", (0, 2))]
@@ -98,14 +98,14 @@ def test_between_indexes_only_what_crosses_is_a_pair():
     ]
 
 
-def test_a_vector_of_zeros_is_like_nothing():
+def test_a_vector_of_zeros_is_similar_to_nothing():
     vectors = at(0, 1, 2)
     vectors[1] = 0
     groups, _ = find_groups(evidence(3, vectors=vectors), threshold=cosine(5))
     assert works_of(groups) == [("same-work", (0, 2))]
 
 
-def test_a_chain_of_likenesses_is_one_group():
+def test_a_chain_of_similar_works_is_one_group():
     groups, _ = find_groups(evidence(4, vectors=at(0, 4, 8, 120)), threshold=cosine(5))
     assert works_of(groups) == [("same-work", (0, 1, 2))]
 
@@ -170,7 +170,7 @@ def test_planted_versions_are_found_and_no_other():
     assert {group.works for group in groups} == {(n, 300 + n) for n in range(20)}
 
 
-def test_of_too_few_works_no_threshold_is_drawn():
+def test_too_few_works_give_no_threshold():
     assert find_groups(evidence(19, vectors=crowd(19))) == ([], None)
     assert find_groups(evidence(0, vectors=np.empty((0, 3), np.float32))) == ([], None)
 
@@ -268,7 +268,7 @@ def test_candidates_are_written_to_a_file(museums, tmp_path, suffix):
     assert kinds == ["exact", "near", "near", "same-work"]
 
 
-def test_the_table_says_what_was_found_and_from_where_on(museums, tmp_path):
+def test_the_table_shows_the_groups_and_the_threshold(museums, tmp_path):
     sheet = tmp_path / "twice.png"
     printed = run(
         "dupes", museums / "first", museums / "second", "--table", "--sheet", sheet

@@ -170,7 +170,7 @@ def draw_patch(size):
     return patch
 
 
-def test_the_map_lies_on_the_patch_that_two_pictures_share(lite0):
+def test_the_map_marks_the_patch_that_two_pictures_share(lite0):
     size = 96  # 18 % of each picture
     corners = ((8, 16), (112, 112))
     pictures = [noise(3), Image.new("RGB", (224, 224), (120, 130, 120))]
@@ -257,7 +257,7 @@ def test_pictures_that_are_gone_are_left_out(searcher):
     assert [part.name for part in other] == ["a.png", "c.png"]
 
 
-def test_a_detail_is_explained_where_it_lies(searcher):
+def test_a_detail_is_explained_in_its_place(searcher):
     index, extractor = searcher
     term = Term(id="a.png", box=Box(0, 0, 2, 1))  # the red half
     answer = index.search(SearchRequest(terms=(term,), k=1))
@@ -266,7 +266,7 @@ def test_a_detail_is_explained_where_it_lies(searcher):
     assert detail.contributions.sum() == pytest.approx(answer.matches[0].score, abs=1e-3)
 
 
-def test_a_tile_that_was_found_is_explained_where_it_lies(tmp_path, paint):
+def test_a_tile_that_was_found_is_explained_in_its_place(tmp_path, paint):
     folder = tmp_path / "pictures"
     with Image.open(paint(folder / "a.png", (0, 0, 90), (4, 4))) as blue:
         blue.save(folder / "b.png")

@@ -211,7 +211,7 @@ def test_a_click_on_a_work_goes_on_from_it_and_back_returns(page):
     expect(page.locator("#tray .name")).to_have_text("Hue 60")
 
 
-def test_a_match_says_how_like_it_is_and_a_picture_says_what_it_shows(page):
+def test_a_match_shows_its_similarity_and_a_picture_has_a_description(page):
     like(page, 60)
     shows_first(page, 48, 72)
     first = page.locator("#grid li").first
@@ -486,7 +486,7 @@ def test_an_index_without_columns_has_nothing_to_refine_by(page):
     expect(page.locator("#refine")).to_have_text("RefineDone")
 
 
-def test_words_are_queries_where_the_network_knows_them(page):
+def test_text_is_a_query_if_the_network_reads_text(page):
     page.goto("/")
     expect(page.locator("#heading")).to_have_text("30 works")
     expect(page.get_by_label("Search by words")).to_be_hidden()
@@ -714,7 +714,7 @@ def test_whatever_can_be_used_has_a_name_and_shows_where_the_focus_is(browser, a
             )
 
 
-def test_a_server_that_is_gone_is_said_in_one_line(page):
+def test_a_server_that_is_gone_is_reported_in_one_line(page):
     page.goto("/")
     expect(page.locator("#heading")).to_have_text("30 works")
     page.route("**/api/**", lambda route: route.abort())

@@ -77,7 +77,7 @@ def test_a_source_of_models_is_a_module_and_a_row(toy_source):
     assert extractor.passport.versions["numpy"] == np.__version__
 
 
-def test_an_unknown_source_is_refused_with_those_that_there_are():
+def test_an_unknown_source_is_refused_with_the_known_ones():
     with pytest.raises(ModelError, match="no model source 'keras'; choose from timm, open_clip"):
         build_network(parse_spec("keras:vgg16"))
 
@@ -102,7 +102,7 @@ def test_a_pooling_is_a_function_and_a_row(toy_source, monkeypatch):
         ("toy:mean@same/cls", "has no class token"),
     ],
 )
-def test_a_pooling_that_does_not_go_is_refused(toy_source, spec, message):
+def test_an_impossible_pooling_is_refused(toy_source, spec, message):
     with pytest.raises(ModelError, match=message):
         load_extractor(parse_spec(spec), compute=TORCH)
 

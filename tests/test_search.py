@@ -47,12 +47,12 @@ def ids(searcher, *terms, **options):
 # --- what is asked by ---------------------------------------------------------------------
 
 
-def test_the_nearest_come_first_and_the_work_itself_not(compass):
+def test_the_nearest_come_first_without_the_query_itself(compass):
     assert ids(compass, "a0", k=3) == ["a10", "b20", "b30"]
     assert ids(compass, "c90", k=3) == ["n60", "c40", "b30"]
 
 
-def test_a_match_says_everything_of_the_work(compass):
+def test_a_match_carries_the_metadata_of_its_work(compass):
     (match,) = ask(compass, "a0", k=1).matches
     assert (match.rank, match.id, match.image) == (1, "a10", "/museum/a10.png")
     assert match.metadata == {
@@ -65,16 +65,16 @@ def test_a_match_says_everything_of_the_work(compass):
     assert match.shares == {}
 
 
-def test_all_others_are_found_when_more_are_asked_for(compass):
+def test_a_large_k_finds_all_other_works(compass):
     assert ids(compass, "a0", k=100) == ["a10", "b20", "b30", "c40", "n60", "c90"]
 
 
-def test_several_works_are_asked_by_their_mean(compass):
+def test_several_queries_are_searched_by_their_mean(compass):
     # between 10 and 60 degrees: 35
     assert ids(compass, "a10", "n60", exclude=("c40",), k=3) == ["b30", "b20", "a0"]
 
 
-def test_any_asks_by_the_best_of_each(compass):
+def test_any_ranks_by_the_closest_query(compass):
     answer = ask(compass, "a0", "c90", best_of_each=True, k=3)
     assert [match.id for match in answer.matches] == ["a10", "b20", "b30"]
     assert answer.matches[0].score == pytest.approx(cosine(10), abs=1e-6)
@@ -100,7 +100,7 @@ def test_weights_of_aspects_may_add_up_to_more_than_a_number_holds(tmp_path):
     assert answer.matches[0].shares == pytest.approx({"s": 0.4938, "t": 0.4938}, abs=1e-4)
 
 
-def test_random_pairs_of_many_ways_to_compare_are_not_all_kept(tmp_path, monkeypatch):
+def test_random_pairs_of_many_methods_are_not_all_kept(tmp_path, monkeypatch):
     monkeypatch.setattr("artsim.search.searcher._PAIRS_KEPT", 2)
     store = make_store(tmp_path / "i", ["a", "b", "c"], {"s": at(0, 0, 9), "t": at(0, 60, 9)})
     searcher = Searcher(store)
@@ -121,12 +121,12 @@ def test_weights_pull_towards_the_heavier(compass):
     assert ids(compass, "3*a0", "c90", k=2) == ["b20", "a10"]
 
 
-def test_what_is_taken_away_pushes(compass):
+def test_a_negative_weight_moves_the_query_away(compass):
     # 45 degrees from east, less a little of north
     assert ids(compass, "c40", "-0.5*c90", k=3) == ["a10", "b20", "a0"]
 
 
-def test_an_answer_says_what_was_asked_and_by_what(compass):
+def test_an_answer_names_its_queries_and_methods(compass):
     answer = ask(compass, "1.5*a0", "c40", "-1*c90", "-2*n60")
     assert answer.name == "1.5 * a0 + c40 - c90 - 2 * n60"
     assert (answer.by, answer.searched, answer.missing) == ("east", 7, 0)
@@ -138,7 +138,7 @@ def test_an_answer_says_what_was_asked_and_by_what(compass):
     ]
 
 
-def test_several_questions_are_answered_as_each_alone(compass):
+def test_requests_in_a_batch_are_answered_as_each_alone(compass):
     questions = [
         SearchRequest(terms=(Term(id="a0"),), k=2),
         SearchRequest(terms=(Term(id="gone"),)),
@@ -153,7 +153,7 @@ def test_several_questions_are_answered_as_each_alone(compass):
         assert compass.search(question) == answer
 
 
-def test_an_unknown_id_names_like_ones(compass):
+def test_an_unknown_id_lists_similar_ones(compass):
     with pytest.raises(SearchError, match=r"no picture has the id 'A1' .*'a10'"):
         ask(compass, "A1")
     with pytest.raises(SearchError, match="see 'artsim info'"):
@@ -171,7 +171,7 @@ def test_an_unknown_id_names_like_ones(compass):
         ("9188.7.3", "'1988.7.3'"),
     ],
 )
-def test_a_mistyped_id_of_many_names_those_that_begin_or_end_like_it(tmp_path, asked, named):
+def test_a_mistyped_id_lists_ids_with_the_same_beginning_or_end(tmp_path, asked, named):
     ids = [f"{year}.{n // 10}.{n % 10}" for year in range(1980, 1990) for n in range(200)]
     searcher = Searcher(make_store(tmp_path / "i", ids, {"x": at(*range(len(ids)))}))
     with pytest.raises(SearchError, match=re.escape(f"did you mean {named}")):
@@ -222,7 +222,7 @@ def test_terms_that_cancel_out_are_refused(compass):
         ask(compass, "a0", "-1*a0")
 
 
-def test_an_index_of_nothing_says_so(tmp_path):
+def test_an_empty_index_cannot_be_searched(tmp_path):
     store = make_store(tmp_path / "index", [], {"east": at()})
     with pytest.raises(SearchError, match="has no pictures; see 'artsim info'"):
         ask(Searcher(store), "a0")
@@ -231,7 +231,7 @@ def test_an_index_of_nothing_says_so(tmp_path):
 # --- limits -------------------------------------------------------------------------------
 
 
-def test_no_more_of_one_value_than_allowed_and_unknown_ones_are_all_different(compass):
+def test_max_per_limits_matches_of_one_value_but_not_missing_values(compass):
     assert ids(compass, "a0", max_per={"artist": 1}) == ["a10", "b20", "c40", "n60"]
     assert ids(compass, "a0", max_per={"object": 1}) == ["a10", "b20", "b30", "c40", "n60", "c90"]
     assert ids(compass, "c90", max_per={"object": 1}) == ["n60", "c40", "b30", "b20", "a10"]
@@ -257,7 +257,7 @@ def test_excluded_works_are_not_found(compass):
         ids(compass, "a0", exclude=("gone",))
 
 
-def test_limits_on_what_is_no_group_are_refused(compass, tmp_path):
+def test_max_per_refuses_columns_that_cannot_be_grouped(compass, tmp_path):
     with pytest.raises(SearchError, match=r"no column 'painter'; choose from id, image, .*artist"):
         ids(compass, "a0", max_per={"painter": 1})
     years = pa.array([{"begin": 1, "end": 2}] * 2)
@@ -266,7 +266,7 @@ def test_limits_on_what_is_no_group_are_refused(compass, tmp_path):
         ids(Searcher(store), "a", max_per={"dated": 1})
 
 
-def test_there_are_k_matches_however_deep_they_lie(tmp_path):
+def test_k_matches_are_found_however_deep_they_rank(tmp_path):
     """Ninety-nine copies of one object are nearer than the three others."""
     objects = ["same"] * 100 + ["x", "y", "z"]
     degrees = [0.1 * n for n in range(100)] + [70, 80, 90]
@@ -278,7 +278,7 @@ def test_there_are_k_matches_however_deep_they_lie(tmp_path):
 # --- percentiles --------------------------------------------------------------------------
 
 
-def test_a_percentile_is_the_share_of_random_pairs_that_are_no_more_alike(tmp_path):
+def test_a_percentile_is_the_share_of_random_pairs_that_are_no_more_similar(tmp_path):
     # four directions: of the pairs 1/3 are opposite (-1), 2/3 square (0)
     store = make_store(tmp_path / "i", list("enws"), {"t": at(0, 90, 180, 270)})
     matches = ask(Searcher(store), "e").matches
@@ -311,7 +311,7 @@ def test_an_index_that_cannot_be_written_has_percentiles_too(tmp_path):
     assert ask(Searcher(store), "a0").matches == expected
 
 
-def test_what_is_not_like_enough_is_no_match(compass):
+def test_works_below_the_minimum_percentile_are_no_match(compass):
     all_ = ask(compass, "a0").matches
     least = all_[1].percentile
     assert ask(compass, "a0", min_percentile=least).matches == all_[:2]
@@ -337,7 +337,7 @@ def twofold(tmp_path):
     return make_store(tmp_path / "twofold", list("abcd"), taps, poolings=poolings)
 
 
-def test_aspects_are_weighed_and_each_share_is_told(twofold):
+def test_aspects_are_weighted_and_each_share_is_reported(twofold):
     searcher = Searcher(twofold)
     by = (Aspect("style", 3), Aspect("content", 1))
     answer = ask(searcher, "a", by=by)
@@ -359,7 +359,7 @@ def test_an_aspect_is_a_tap_its_pooling_or_style_and_content(twofold):
         assert ids(searcher, "a", by=(Aspect(name),)) == list("bcd")
 
 
-def test_another_index_is_joined_by_id_and_what_it_lacks_is_counted(twofold, tmp_path):
+def test_another_index_is_joined_by_id_and_missing_works_are_counted(twofold, tmp_path):
     other = make_store(tmp_path / "other", list("edba"), {"hue": at(50, 5, 40, 0)})
     searcher = Searcher(twofold, others={"indexes/other": Opened(other)})
     answer = ask(searcher, "a", by=(Aspect("indexes/other:hue"), Aspect("deep")))
@@ -396,7 +396,7 @@ def test_an_aspect_that_could_be_several_is_refused(compass, tmp_path):
         ask(Searcher(store), "a", by=(Aspect("content"),))
 
 
-def test_another_index_is_asked_by_its_own_encoder(twofold, tmp_path, paint):
+def test_another_index_uses_its_own_encoder(twofold, tmp_path, paint):
     class Compass:
         """Says of every picture that it lies so many degrees from east."""
 
@@ -439,7 +439,7 @@ def test_best_of_each_takes_one_term_for_all_aspects(twofold):
 
 @settings(max_examples=40)
 @given(data=st.data())
-def test_any_question_is_answered_as_by_brute_force(data, tmp_path_factory):
+def test_every_answer_equals_brute_force(data, tmp_path_factory):
     seed = data.draw(st.integers(0, 10_000), "seed")
     rng = np.random.default_rng(seed)
     count, k = int(rng.integers(2, 40)), data.draw(st.integers(1, 12), "k")
@@ -546,7 +546,7 @@ def two_colored(tmp_path, paint):
         ("10,-5,900,900", "cold/blue.png"),  # what lies outside is cut off
     ],
 )
-def test_a_box_looks_for_a_detail_of_a_file(painted, toy, two_colored, box, found):
+def test_a_box_searches_for_a_detail_of_a_file(painted, toy, two_colored, box, found):
     searcher = Searcher(painted.store, encoder=ToyEncoder(toy))
     asked = Term(file=two_colored, box=Box.parse(box))
     answer = searcher.search(SearchRequest(terms=(asked,), k=2))
@@ -554,7 +554,7 @@ def test_a_box_looks_for_a_detail_of_a_file(painted, toy, two_colored, box, foun
     assert answer.queries[0].box == Box.parse(box)
 
 
-def test_a_box_looks_for_a_detail_of_a_work_which_is_left_out(painted, toy):
+def test_a_box_searches_for_a_detail_of_a_work_which_is_left_out(painted, toy):
     searcher = Searcher(painted.store, encoder=ToyEncoder(toy))
     asked = Term(id="cold/blue.png", box=Box(0, 0, 5, 5))
     assert [m.id for m in searcher.search(SearchRequest(terms=(asked,), k=2)).matches] == [
@@ -563,7 +563,7 @@ def test_a_box_looks_for_a_detail_of_a_work_which_is_left_out(painted, toy):
     ]
 
 
-def test_a_detail_of_a_picture_on_the_web_is_asked_for_by_its_address(tmp_path):
+def test_a_detail_of_a_picture_on_the_web_needs_its_address(tmp_path):
     store = make_store(tmp_path / "i", ["a"], {"t": at(0)}, images=["https://x.org/a.jpg"])
     with pytest.raises(SearchError, match=r"'a' is on the web, at https://x.org/a.jpg"):
         Searcher(store).search(SearchRequest(terms=(Term(id="a", box=Box(0, 0, 1, 1)),)))
@@ -575,7 +575,7 @@ def test_a_box_that_cannot_be_read_says_how_to_write_it(text):
         Box.parse(text)
 
 
-def test_what_of_a_box_lies_outside_is_cut_off_however_far():
+def test_a_box_is_clipped_to_the_picture():
     huge = "1e308%"
     assert Box.parse("5,2,1e308,1e308").edges(20, 10) == (5, 2, 20, 10)
     assert Box.parse(f"0%,50%,{huge},{huge}").edges(20, 10) == (0, 5, 20, 10)
@@ -583,7 +583,7 @@ def test_what_of_a_box_lies_outside_is_cut_off_however_far():
 
 
 @pytest.mark.parametrize("width", [7, 224, 290, 4167])
-def test_a_box_in_per_cent_takes_no_pixel_more_than_its_share(width):
+def test_a_box_in_percent_takes_no_extra_pixel(width):
     for percent in range(1, 100):
         left, _, right, _ = Box.parse(f"{percent}%,0%,{100 - percent}%,100%").edges(width, 10)
         assert (left, right) == (percent * width // 100, width)
@@ -670,7 +670,7 @@ def test_a_query_by_another_preprocessing_is_refused_with_what_differs(
         Searcher(resnet).search(SearchRequest(terms=(Term(file=file),)))
 
 
-def test_weights_that_are_gone_are_asked_for(colors, tmp_path):
+def test_missing_weights_are_requested(colors, tmp_path):
     import timm
     import torch
 
@@ -716,7 +716,7 @@ def test_stored_vectors_are_those_of_the_network(tmp_path, settings):
 # --- words --------------------------------------------------------------------------------
 
 
-def test_a_network_without_words_says_which_have_them(resnet):
+def test_a_network_without_a_text_encoder_names_those_that_have_one(resnet):
     with pytest.raises(ModelError, match=r"cannot read text; embed the collection with .* -m clip"):
         Searcher(resnet).search(SearchRequest(terms=(Term(text="a halo"),)))
 
@@ -748,7 +748,7 @@ def tiny_clip(tmp_path_factory):
     return Store.open(folder / "index")
 
 
-def test_words_are_compared_with_pictures_as_open_clip_does(tiny_clip):
+def test_text_is_compared_with_pictures_as_open_clip_does(tiny_clip):
     import open_clip
     import torch
 
@@ -768,7 +768,7 @@ def test_words_are_compared_with_pictures_as_open_clip_does(tiny_clip):
     assert answer.name == "“a golden halo”"
 
 
-def test_words_and_pictures_are_asked_by_together(tiny_clip):
+def test_text_and_pictures_are_queries_together(tiny_clip):
     searcher = Searcher(tiny_clip)
     words = searcher.search(
         SearchRequest(terms=(Term(text="gold", weight=0.001), Term(id="3.png")))
@@ -777,12 +777,12 @@ def test_words_and_pictures_are_asked_by_together(tiny_clip):
     assert [match.id for match in words.matches] == [match.id for match in alone.matches]
 
 
-def test_words_have_no_percentile(tiny_clip):
+def test_text_has_no_percentile(tiny_clip):
     with pytest.raises(SearchError, match="text queries have no percentile"):
         Searcher(tiny_clip).search(SearchRequest(terms=(Term(text="gold"),), min_percentile=99))
 
 
-def test_words_are_compared_with_the_embedding_alone(tiny_clip, tmp_path):
+def test_text_is_compared_with_the_embedding_alone(tiny_clip, tmp_path):
     extractor = load_extractor(
         parse_spec("open_clip:tiny-clip.random@embedding+transformer.resblocks.0/avg"),
         compute=TORCH,
@@ -798,7 +798,7 @@ def test_words_are_compared_with_the_embedding_alone(tiny_clip, tmp_path):
         )
 
 
-def test_words_by_other_weights_are_refused(tiny_clip):
+def test_text_by_other_weights_is_refused(tiny_clip):
     store = Store(
         tiny_clip.path,
         replace(
@@ -813,7 +813,7 @@ def test_words_by_other_weights_are_refused(tiny_clip):
 # --- threads ------------------------------------------------------------------------------
 
 
-def test_what_is_wrong_whatever_is_asked_by_is_found_without_asking(compass):
+def test_a_request_is_checked_before_any_picture_is_read(compass):
     def check(**options):
         compass.check(SearchRequest(terms=(Term(id="gone"),), **options))
 

@@ -58,7 +58,7 @@ def test_an_id_a_file_and_several_of_them(here):
     assert found("a0", "--id", "n60", "-k", "1") == ["b30"]
 
 
-def test_terms_are_weighed_added_and_taken_away(here):
+def test_terms_are_weighted_added_and_subtracted(here):
     assert found("3*a0", "c90", "-k", "2") == ["b20", "a10"]
     assert found("3*queries/a0.png", "--plus", "c90", "-k", "2") == ["b20", "a10"]
     assert found("a0", "--plus", ".333*c90", "-k", "2") == ["b20", "a10"]
@@ -107,7 +107,7 @@ def test_a_table_shows_the_percentile(here):
     assert "100.00" in output
 
 
-def test_no_good_match_is_said_and_is_no_failure(here):
+def test_no_good_match_is_reported_and_is_no_failure(here):
     result = run("c90", "--min-percentile", "100")
     assert result.stdout == ""
     assert result.stderr.startswith("No good match: the nearest, n60, is at percentile ")
@@ -151,7 +151,7 @@ def test_an_address_without_a_picture_is_one_line(here):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_a_folder_of_pictures_is_asked_by_each(here, tmp_path, suffix):
+def test_each_picture_of_a_folder_is_a_query(here, tmp_path, suffix):
     out = tmp_path / f"matches{suffix}"
     result = run("queries", "c90", "-k", "2", "--max-per", "artist=1", "--output", out)
     assert result.stderr.splitlines()[0] == f"16 matches of 8 queries written to {out}"
@@ -180,7 +180,7 @@ def test_a_file_name_may_be_any_bytes(here, place, tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_what_each_aspect_gave_has_a_column(tmp_path, suffix):
+def test_the_share_of_each_aspect_has_a_column(tmp_path, suffix):
     # an aspect may have the name of a column, which stays what it is
     index = make_store(tmp_path / "two", ["a", "b"], {"hue": at(0, 60), "rank": at(0, 0)}).path
     out = tmp_path / f"m{suffix}"
@@ -195,7 +195,7 @@ def test_what_each_aspect_gave_has_a_column(tmp_path, suffix):
     assert int(row["rank"]) == 1
 
 
-def test_ids_of_a_file_are_asked_and_failures_are_listed(here, tmp_path):
+def test_each_id_of_a_file_is_a_query_and_failures_are_listed(here, tmp_path):
     (tmp_path / "ids.txt").write_text("\ufeffa0\n\ngone\nc90\n", encoding="utf-8")
     args = ("--ids", tmp_path / "ids.txt", "-k", "1", "--output", tmp_path / "m.parquet")
     result = run(*args)
@@ -206,14 +206,14 @@ def test_ids_of_a_file_are_asked_and_failures_are_listed(here, tmp_path):
     assert [(row["query"], row["id"]) for row in rows] == [("a0", "a10"), ("c90", "n60")]
 
 
-def test_where_nothing_could_be_asked_the_exit_code_says_so(here, tmp_path):
+def test_the_exit_code_reports_that_every_query_failed(here, tmp_path):
     (tmp_path / "ids.txt").write_text("gone\nlost\n", encoding="utf-8")
     result = run("--ids", tmp_path / "ids.txt", "--output", tmp_path / "m.csv", code=1)
     assert "0 matches of 0 queries" in result.stderr
     assert result.stderr.count("Failed: ") == 2
 
 
-def test_what_is_added_is_added_to_each_question(here, tmp_path):
+def test_added_terms_apply_to_each_query(here, tmp_path):
     out = tmp_path / "m.csv"
     run("a0", "a10", "--plus", "2*c90", "-k", "1", "--output", out)
     with out.open(newline="") as stream:
@@ -288,7 +288,7 @@ def toy_network(toy, monkeypatch):
     monkeypatch.setattr(encoder, "load_index_extractor", lambda *_, **__: toy)
 
 
-def test_what_is_a_file_and_an_id_must_be_told_apart(here, place):
+def test_an_argument_that_is_a_file_and_an_id_is_refused(here, place):
     (place / "a0").write_bytes((place / "queries" / "c90.png").read_bytes())
     try:
         message = "'a0' is both a file and an id of the index; use ./a0 or --id a0"
@@ -299,7 +299,7 @@ def test_what_is_a_file_and_an_id_must_be_told_apart(here, place):
         (place / "a0").unlink()
 
 
-def test_words_say_which_models_have_them(here):
+def test_text_queries_name_the_models_that_read_text(here):
     for args in (("--text", "a halo"), ("a0", "--plus", "text:a halo")):
         assert "Error: " in run(*args, code=1).output
 
@@ -307,7 +307,7 @@ def test_words_say_which_models_have_them(here):
 # --- what it is computed by ---------------------------------------------------------------
 
 
-def test_without_a_gpu_the_cpu_compares_and_says_so_where_asked(here):
+def test_without_a_gpu_the_cpu_compares_and_says_so_if_a_gpu_was_chosen(here):
     result = run("a0", "-k", "1", "--device", "cuda")
     assert json.loads(result.stdout)["id"] == "a10"
     assert result.stderr == (
@@ -317,7 +317,7 @@ def test_without_a_gpu_the_cpu_compares_and_says_so_where_asked(here):
     assert run("a0", "-k", "1").stderr == ""
 
 
-def test_a_gpu_compares_what_is_asked_on_it_and_many_questions_unasked(here, tmp_path, monkeypatch):
+def test_a_gpu_compares_if_chosen_and_many_queries_by_default(here, tmp_path, monkeypatch):
     made = pretend_gpus(monkeypatch, 2)
     assert found("a0", "-k", "2") == ["a10", "b20"]
     assert made == []

@@ -60,7 +60,7 @@ def ids(searcher, id_, **options):
         ("false", []),
     ],
 )
-def test_sql_says_which_works_are_compared(compass, where, met):
+def test_sql_selects_the_works_that_are_compared(compass, where, met):
     assert left(compass, where) == met
     assert ids(compass, "c90", where=where) == [id_ for id_ in reversed(met) if id_ != "c90"]
 
@@ -141,7 +141,7 @@ def test_derived_labels_are_columns_too(labeled, where, met):
     assert left(labeled, where) == met
 
 
-def test_derived_labels_are_asked_for_and_limited_like_columns(labeled):
+def test_derived_labels_are_filtered_and_limited_like_columns(labeled):
     assert left(labeled, None, Condition("century", Op.IN, ("18", "19"))) == ["c40", "n60", "c90"]
     assert ids(labeled, "a0", max_per={"century": 1}) == ["a10", "b30", "c40", "c90"]
 
@@ -154,7 +154,7 @@ def test_derived_labels_are_listed_with_the_columns(labeled):
         ids(labeled, "a0", max_per={"age": 1})
 
 
-def test_a_label_whose_column_is_gone_fails_its_own_question_alone(tmp_path):
+def test_a_label_whose_column_is_gone_fails_its_own_request_alone(tmp_path):
     store = make_store(tmp_path / "i", ["a", "b"], {"t": at(0, 10)}, {"year": [1, 2]})
     store.set_labels([DerivedLabel("century", "years // 100")])
     searcher = Searcher(Store.open(store.path))
@@ -197,7 +197,7 @@ def test_a_label_whose_column_is_gone_fails_its_own_question_alone(tmp_path):
         (("width", "=", 20), list(WORKS)),
     ],
 )
-def test_a_structured_condition_says_which_works_are_compared(compass, condition, met):
+def test_a_structured_condition_selects_the_works_that_are_compared(compass, condition, met):
     column, op, *value = condition
     assert left(compass, None, Condition(column, Op(op), *value)) == met
 
@@ -219,7 +219,7 @@ def test_a_range_of_years_is_compared_as_a_whole(dated, op, value, met):
     assert left(dated, None, Condition("made", Op(op), value)) == met
 
 
-def test_all_conditions_are_to_be_met(compass):
+def test_all_conditions_must_be_met(compass):
     late = Condition("year", Op.AT_LEAST, 1610)
     oil = Condition("medium", Op.EQUAL, "oil")
     assert left(compass, "artist is not null", late, oil) == ["a10"]
@@ -250,7 +250,7 @@ def test_all_conditions_are_to_be_met(compass):
         (("artist", "=", "\ud800"), r"'artist' cannot be compared with '\\ud800' \(.*give another"),
     ],
 )
-def test_a_condition_that_cannot_be_asked_is_refused(compass, condition, message):
+def test_an_impossible_condition_is_refused(compass, condition, message):
     column, op, value = condition
     with pytest.raises(SearchError, match=message):
         left(compass, None, Condition(column, Op(op), value))
@@ -305,13 +305,13 @@ def test_works_are_the_same_if_they_share_a_value(compass):
     assert ids(compass, "c40", not_same=("medium",)) == ["n60", "a10", "a0"]
 
 
-def test_not_the_same_as_any_work_asked_by_but_those_taken_away_do_not_count(compass):
+def test_not_same_compares_with_every_query_of_positive_weight(compass):
     asked = (Term(id="a0"), Term(id="b20"), Term(id="c90", weight=-0.01))
     answer = compass.search(SearchRequest(terms=asked, not_same=("artist",)))
     assert [match.id for match in answer.matches] == ["c40"]  # b30 and a10 are theirs
 
 
-def test_what_a_relation_rests_on_must_be_known(compass):
+def test_a_relation_needs_known_values(compass):
     with pytest.raises(SearchError, match="the artist of the queries is not known"):
         ids(compass, "n60", not_same=("artist",))
     with pytest.raises(SearchError, match="the year of the queries is not known"):

@@ -146,7 +146,7 @@ def ids(found):
 # --- questions ----------------------------------------------------------------------------
 
 
-def test_an_index_says_which_queries_it_takes(visitor):
+def test_an_index_lists_the_queries_it_takes(visitor):
     (index,) = visitor.get("/api/indexes").json()
     assert index["name"] == "compass index"
     assert index["rows"] == 7
@@ -155,7 +155,7 @@ def test_an_index_says_which_queries_it_takes(visitor):
     assert (index["words"], index["map"], index["urls"]) == (False, False, False)
 
 
-def test_a_work_is_answered_as_the_library_answers(visitor, store):
+def test_a_search_by_id_answers_as_the_library_does(visitor, store):
     found = search(visitor, {"id": "a0"}, k=3)
     said = Searcher(store).search(SearchRequest(terms=(Term(id="a0"),), k=3))
     assert ids(found) == [match.id for match in said.matches] == ["a10", "b20", "b30"]
@@ -280,7 +280,7 @@ def test_a_picture_on_the_web_is_a_query_where_that_is_allowed(museum, monkeypat
             assert said in answer.json()["error"]
 
 
-def test_a_picture_on_a_slow_host_is_given_up_and_holds_up_nobody(museum, monkeypatch):
+def test_a_slow_download_times_out_and_delays_no_other_visitor(museum, monkeypatch):
     monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
     app = make_app(museum, limits=Limits(fetch=True, answer_seconds=3))
     over = threading.Event()
@@ -305,7 +305,7 @@ def test_a_picture_on_a_slow_host_is_given_up_and_holds_up_nobody(museum, monkey
         (b"0" * 5000, "image/png", 413, "the request is larger than the limit of 4,096 bytes"),
     ],
 )
-def test_what_is_no_picture_is_refused(visitor, data, kind, status, said):
+def test_an_upload_that_is_no_picture_is_refused(visitor, data, kind, status, said):
     answer = send(visitor, data, kind)
     assert answer.status_code == status
     assert said in answer.json()["error"]
@@ -328,7 +328,7 @@ def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded():
 # --- works and pictures -------------------------------------------------------------------
 
 
-def test_browsing_shows_every_work_once_in_a_drawn_order(visitor):
+def test_browsing_shows_every_work_once_in_random_order(visitor):
     def page(offset, **more):
         body = {"offset": offset, "limit": 3, "seed": 5} | more
         return visitor.post(f"{ROOM}/browse", json=body).json()
@@ -359,7 +359,7 @@ def test_a_value_that_is_chosen_stays_among_those_shown(visitor, monkeypatch):
     assert [each["value"] for each in artists["values"]] == ["Ada", "Cyd"]
 
 
-def test_a_work_is_told_with_its_label(visitor):
+def test_a_work_is_described_with_its_caption(visitor):
     work = visitor.get(f"{ROOM}/work", params={"id": "a0"}).json()
     assert (work["title"], work["artist"], work["date"]) == (SCRIPT, "Ada", "1600")
     assert work["metadata"]["medium"] == ["oil"]
@@ -452,7 +452,7 @@ def test_a_map_gives_each_work_its_place_and_class(visitor, store):
     assert str(store.path) not in damaged.json()["error"]
 
 
-def test_a_map_tells_which_works_meet_conditions_and_shows_these_first(visitor, store, monkeypatch):
+def test_a_map_marks_works_that_meet_conditions_and_shows_them_first(visitor, store, monkeypatch):
     make_layout(store, "compass", LayoutPlan(neighbors=3))
     request = {"conditions": [{"column": "artist", "op": "=", "value": "Cyd"}]}
     found = visitor.post(f"{ROOM}/map", json=request).json()
@@ -499,7 +499,7 @@ def test_every_answer_carries_the_policy(visitor):
         assert headers["x-content-type-options"] == "nosniff"
 
 
-def test_only_who_shows_the_token_is_answered(museum):
+def test_only_visitors_with_the_token_are_answered(museum):
     app = make_app(museum, token="open sesame")
     assert Visitor(app).get("/api/indexes").status_code == 401
     assert Visitor(app).get("/?token=wrong").status_code == 401
@@ -546,7 +546,7 @@ def test_cookies_of_others_on_this_machine_do_not_matter(museum, other):
     assert Visitor(app, headers={"cookie": other}).get("/api/indexes").status_code == 401
 
 
-def test_an_empty_token_lets_nobody_in(museum, store):
+def test_an_empty_token_is_refused(museum, store):
     from click.testing import CliRunner
 
     app = make_app(museum, token="")
@@ -575,7 +575,7 @@ def test_the_address_that_is_printed_lets_in(store, monkeypatch):
     assert f"http://127.0.0.1:{ports[0]}/?token=a%2Bb%3D%20%26%C3%A9 " in done.output
 
 
-def test_a_port_that_is_taken_is_said_in_one_line_before_any_address(store):
+def test_a_port_in_use_is_reported_in_one_line_before_any_address(store):
     from click.testing import CliRunner
 
     with web({}) as address:
@@ -609,7 +609,7 @@ def test_a_query_that_is_too_long_is_refused(visitor):
     assert answer.status_code == 413
 
 
-def test_what_is_sent_too_slowly_is_given_up(museum):
+def test_a_request_sent_too_slowly_times_out(museum):
     app = make_app(museum, limits=Limits(upload_seconds=0.05))
 
     async def slow():
@@ -622,7 +622,7 @@ def test_what_is_sent_too_slowly_is_given_up(museum):
     assert answer.status_code == 408
 
 
-def test_an_answer_that_takes_too_long_is_given_up(museum, monkeypatch):
+def test_an_answer_that_takes_too_long_times_out(museum, monkeypatch):
     app = make_app(museum, limits=Limits(answer_seconds=0.01))
     monkeypatch.setattr(Searcher, "search_many", lambda *_: time.sleep(0.2) or [])
     answer = Visitor(app).post(f"{ROOM}/search", json={"terms": [{"id": "a0"}]})
@@ -739,7 +739,7 @@ def test_an_index_that_others_are_compared_by_keeps_its_network(tmp_path):
         {"spec": "run:/home/ada/runs/paintings-1@conv2d_3"},
     ],
 )
-def test_where_a_network_lies_is_no_visitors_business(store, made_by):
+def test_visitors_do_not_see_the_folder_of_a_network(store, made_by):
     passport = replace(store.manifest.passport, **made_by)
     museum = Museum(
         [Store(store.path, replace(store.manifest, passport=passport))], lambda _: Colors()
@@ -793,7 +793,7 @@ def saved(visitor):
     }
 
 
-def test_an_index_that_is_embedded_again_is_answered_for_as_it_is_now(growing):
+def test_an_index_that_is_embedded_again_is_reopened(growing):
     museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colors())
     visitor = Visitor(make_app(museum))
     assert saved(visitor) == {

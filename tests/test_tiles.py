@@ -184,7 +184,7 @@ def test_several_terms_are_each_found_where_they_are(index):
     assert [(match.id, str(match.box)) for match in answer.matches] == [("w6", "50%,0%,50%,50%")]
 
 
-def test_an_index_that_cannot_be_written_is_asked_all_the_same(index, monkeypatch):
+def test_an_index_that_cannot_be_written_is_searched_all_the_same(index, monkeypatch):
     from artsim.errors import StoreError
     from artsim.search import backend
 
