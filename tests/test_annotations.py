@@ -80,7 +80,7 @@ def sides(split):
 # --- labels -------------------------------------------------------------------------------
 
 
-def test_a_label_is_known_by_its_name_once_noted(store):
+def test_a_derived_label_is_known_by_its_name(store):
     add_label(store.path, "oily = medium ILIKE '%oil%'")
     again = Store.open(store.path)
     assert derived_labels(again) == {"oily": "medium ILIKE '%oil%'"}
@@ -88,7 +88,7 @@ def test_a_label_is_known_by_its_name_once_noted(store):
     assert label_columns(again)[0] == ["artist", "medium", "oily"]
 
 
-def test_a_label_of_the_same_name_takes_its_place_and_can_go(store):
+def test_a_derived_label_can_be_replaced_and_removed(store):
     add_label(store.path, "x = year > 1")
     add_label(store.path, "y = floor(year / 100)")
     add_label(store.path, "x = medium ILIKE '%oil%'")
@@ -102,12 +102,12 @@ def test_a_label_of_the_same_name_takes_its_place_and_can_go(store):
         remove_label(store.path, "y")
 
 
-def test_a_name_with_spaces_and_quotes_comes_back(store):
+def test_a_name_with_spaces_and_quotes_is_read_back(store):
     add_label(store.path, '"a ""b"" c" = year > 1')
     assert values_of(Store.open(store.path), 'a "b" c')[0] == 'a "b" c'
 
 
-def test_a_label_may_look_at_size_and_id(store):
+def test_a_label_can_be_derived_from_size_and_id(store):
     assert set(values_of(store, "upright = height > width")) == {"upright"}
     assert values_of(store, "ten = id ILIKE '%r1%'").count("ten") == 11
 
@@ -124,13 +124,13 @@ def test_a_label_may_look_at_size_and_id(store):
         ("x = rgb > 1", "no column 'rgb'; choose from"),
     ],
 )
-def test_a_label_that_cannot_be_is_not_noted(store, text, message):
+def test_an_invalid_label_is_not_added(store, text, message):
     with pytest.raises(EvaluationError, match=message):
         add_label(store.path, text)
     assert derived_labels(Store.open(store.path)) == {}
 
 
-def test_several_values_a_picture_are_no_label_but_one_is_derived(store):
+def test_a_column_of_several_values_needs_a_derived_label(store):
     with pytest.raises(
         EvaluationError, match=r"derive a label of it: NAME = list_contains\(tags, 'text'\)"
     ):
@@ -161,7 +161,7 @@ def test_a_split_is_stored_with_how_it_was_drawn(store):
     assert stored_splits(store) == ["s"]
 
 
-def test_groups_are_on_one_side(store):
+def test_each_group_is_in_one_part(store):
     split = make_split(store, "s", SplitPlan(folds=2, group="artist"))
     folds = {}
     for row, side in enumerate(split.parts):
@@ -170,7 +170,7 @@ def test_groups_are_on_one_side(store):
     assert split.counts == {"fold 1": 10, "fold 2": 10}
 
 
-def test_a_split_goes_by_id_whatever_becomes_of_the_rows(store):
+def test_a_split_follows_ids_when_rows_change(store):
     before = sides(make_split(store, "s", SplitPlan(fractions=(0.5, 0.5))))
     moved = store.read_part(0)
     order = [7, 3, 0, 19, 12]
@@ -181,7 +181,7 @@ def test_a_split_goes_by_id_whatever_becomes_of_the_rows(store):
     assert (after.unassigned, after.gone, after.left_out) == (2, 15, 0)
 
 
-def test_a_sample_has_so_many_of_each_class_from_anywhere(tmp_path):
+def test_a_sample_has_the_same_number_of_each_class(tmp_path):
     artists = ["Ada"] * 900 + ["Ben"] * 100 + [None] * 10
     store = make_store(tmp_path / "i", artists, [None] * 1010)
     split = make_split(store, "s", SplitPlan(per_class=50, stratify="artist"))
@@ -194,7 +194,7 @@ def test_a_sample_has_so_many_of_each_class_from_anywhere(tmp_path):
     assert make_split(store, "h", halves).counts == {"train": 50, "test": 50}
 
 
-def test_the_seed_makes_the_split(store):
+def test_the_seed_determines_the_split(store):
     drawn = [
         make_split(store, name, SplitPlan(fractions=(0.5, 0.5), seed=seed)).parts
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
@@ -224,27 +224,27 @@ def test_a_derived_label_can_stratify(store):
         ("s", {"folds": 2, "stratify": "nation"}, "no column 'nation'; choose from artist"),
     ],
 )
-def test_a_split_that_cannot_be_says_why(store, name, plan, message):
+def test_an_impossible_split_says_why(store, name, plan, message):
     with pytest.raises(EvaluationError, match=message):
         make_split(store, name, SplitPlan(**plan))
     assert stored_splits(store) == []
 
 
-def test_a_split_is_not_drawn_over_unless_told(store):
+def test_a_split_is_replaced_only_on_request(store):
     make_split(store, "s", SplitPlan(folds=2))
     with pytest.raises(EvaluationError, match="has a split 's'; choose another --name, or"):
         make_split(store, "s", SplitPlan(folds=3))
     assert len(make_split(store, "s", SplitPlan(folds=3), replace=True).counts) == 3
 
 
-def test_a_damaged_split_is_one_line(store):
+def test_a_damaged_split_gives_a_one_line_error(store):
     make_split(store, "s", SplitPlan(folds=2))
     (store.path / "splits" / "s.parquet").write_bytes(b"PAR1")
     with pytest.raises(StoreError, match=r"is damaged .*; delete it and split again"):
         read_stored_split(store, "s")
 
 
-def test_a_column_is_a_split_in_any_of_the_usual_words(tmp_path):
+def test_a_split_column_can_use_any_common_name_of_the_parts(tmp_path):
     words = ["Train", "training", "TEST", "val", "valid", "dev", None, "other", "testing"]
     split = read_stored_split(make_store(tmp_path / "i", words, [None] * 9), "artist")
     assert split.parts == (
@@ -254,7 +254,7 @@ def test_a_column_is_a_split_in_any_of_the_usual_words(tmp_path):
     assert split.plan is None
 
 
-def test_labels_and_splits_outlive_an_embed(colors, tmp_path, toy, paint):
+def test_labels_and_splits_survive_an_embed(colors, tmp_path, toy, paint):
     path = tmp_path / "index"
     embed_collection(read_collection(colors), path, toy)
     add_label(path, "cold = class ILIKE '%cold%'")
@@ -295,7 +295,7 @@ def compass(tmp_path):
     return make_store(tmp_path / "i", ["Ada", "Ben"] * 10, ["Oil"] * 20, vectors)
 
 
-def test_train_and_test_folds_and_samples_are_judged(compass):
+def test_splits_folds_and_samples_are_evaluated(compass):
     make_split(compass, "s", SplitPlan(fractions=(0.8, 0.2), stratify="artist"))
     assert accuracy(compass, split="s") == (1.0, 4)
     make_split(compass, "f", SplitPlan(folds=4, stratify="artist"))
@@ -304,14 +304,14 @@ def test_train_and_test_folds_and_samples_are_judged(compass):
     assert accuracy(compass, split="p") == (1.0, 6)
 
 
-def test_folds_never_ask_themselves(tmp_path):
+def test_a_fold_is_never_compared_with_itself(tmp_path):
     vectors = np.float32([EAST, NORTH] * 10)
     store = make_store(tmp_path / "i", ["Ada", "Ben"] * 10, ["Oil"] * 20, vectors)
     make_split(store, "f", SplitPlan(folds=2, group="artist"))  # a fold is all of one artist
     assert accuracy(store, split="f") == (0.0, 20)
 
 
-def test_a_label_is_judged_without_being_noted(compass):
+def test_a_label_is_evaluated_without_being_added(compass):
     plan = KnnPlan(tap="rgb", labels=("ada = artist ILIKE '%ad%'",), ks=(1,))
     (found,) = knn_eval(compass, plan)
     assert (found.label.name, found.label.classes) == ("ada", ("ada", "not ada"))
@@ -319,7 +319,7 @@ def test_a_label_is_judged_without_being_noted(compass):
     assert derived_labels(Store.open(compass.path)) == {}
 
 
-def test_rows_that_came_later_take_no_part(compass):
+def test_rows_added_later_are_in_no_part(compass):
     make_split(compass, "f", SplitPlan(folds=2, stratify="artist"))
     compass.append(rows(["new"], ["Ada"], ["Oil"], np.float32([NORTH])))
     assert accuracy(Store.open(compass.path), split="f") == (1.0, 20)

@@ -48,7 +48,7 @@ def index(museum):
     return path
 
 
-def test_embed_says_what_it_did(museum, tmp_path):
+def test_embed_reports_its_result(museum, tmp_path):
     output = run("embed", museum, "-o", tmp_path / "i", *TOY_MODEL)
     first, second = output.splitlines()
     assert first == f"{tmp_path / 'i'}: 8 pictures by timm:test_resnet.random"
@@ -58,7 +58,7 @@ def test_embed_says_what_it_did(museum, tmp_path):
     assert "8 kept, 0 dropped" in again
 
 
-def test_exact_is_in_the_passport_and_not_mixed_with_the_usual(museum, tmp_path):
+def test_exact_vectors_are_marked_in_the_passport_and_not_mixed_with_others(museum, tmp_path):
     model = ("-m", "timm:test_resnet.random", "--backend", "torch")
     run("embed", museum, "-o", tmp_path / "i", *model, "--exact", "--workers", "1")
     passport = json.loads(run("info", "--index", tmp_path / "i"))["passport"]
@@ -68,7 +68,7 @@ def test_exact_is_in_the_passport_and_not_mixed_with_the_usual(museum, tmp_path)
     assert "scaled_decoding: 0, not 2" in output
 
 
-def test_embed_writes_to_indexes_unless_told_otherwise(museum, tmp_path, monkeypatch):
+def test_embed_writes_to_indexes_by_default(museum, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     run("embed", museum, *TOY_MODEL)
     assert (tmp_path / "indexes" / "museum" / "manifest.json").exists()
@@ -76,7 +76,7 @@ def test_embed_writes_to_indexes_unless_told_otherwise(museum, tmp_path, monkeyp
     assert "8 pictures" in run("info", "--table", "--index", "museum")
 
 
-def test_failures_are_counted_listed_and_strict_about(museum, tmp_path):
+def test_failures_are_counted_and_listed_and_fail_a_strict_run(museum, tmp_path):
     broken = tmp_path / "broken"
     (broken / "images").mkdir(parents=True)
     (broken / "objects.csv").write_text("id,image\na,images/a.jpg\nb,images/b.jpg\n")
@@ -90,13 +90,13 @@ def test_failures_are_counted_listed_and_strict_about(museum, tmp_path):
     assert failure["reason"].endswith("b.jpg is missing")
 
 
-def test_pictures_on_the_web_are_to_be_fetched_first(tmp_path):
+def test_pictures_on_the_web_must_be_fetched_first(tmp_path):
     (tmp_path / "objects.csv").write_text("id,image\na,https://example.org/a.jpg\n")
     output = run("embed", tmp_path / "objects.csv", "-o", tmp_path / "i", *TOY_MODEL, code=1)
     assert "1 pictures are on the web: download them with 'artsim fetch'" in output
 
 
-def test_the_index_of_a_folder_may_be_named_before_a_query(museum, tmp_path, monkeypatch):
+def test_an_index_can_be_named_before_a_query(museum, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "museum").symlink_to(museum)
     run("embed", "museum", *TOY_MODEL)
@@ -136,7 +136,7 @@ def test_nothing_embedded_is_a_failure(tmp_path):
         (("models", "zzzz*"), "no model matches 'zzzz*'"),
     ],
 )
-def test_misuse_is_one_line(museum, index, monkeypatch, args, message):
+def test_misuse_gives_a_one_line_error(museum, index, monkeypatch, args, message):
     monkeypatch.chdir(museum.parent)
     (museum.parent / "empty").mkdir(exist_ok=True)
     output = run(*args, code=1)
@@ -196,7 +196,7 @@ def test_similar_draws_a_contact_sheet(index, museum, tmp_path):
     assert output.startswith("Error: unknown image format")
 
 
-def test_similar_by_file_finds_the_like_picture(index, tmp_path):
+def test_similar_by_file_finds_the_same_picture(index, tmp_path):
     query = noise_picture(tmp_path / "query.png", (180, 172), seed=3)
     (best, *_) = run("similar", query, "--index", index, "-k", "2").splitlines()
     assert json.loads(best)["id"] in ("obj-6", "obj-7")
@@ -255,7 +255,7 @@ def test_knn_eval_keeps_a_group_apart(index):
     assert json.loads(row)["top1"] == 0.0
 
 
-def test_knn_eval_writes_who_voted(index, tmp_path):
+def test_knn_eval_writes_the_neighbors_that_voted(index, tmp_path):
     file = tmp_path / "predictions.csv"
     run("knn-eval", "--index", index, "--predictions", file, "-k", "1")
     header, *rows = file.read_text().splitlines()
@@ -264,7 +264,7 @@ def test_knn_eval_writes_who_voted(index, tmp_path):
     assert len(rows) == 8
 
 
-def test_knn_eval_refuses_ks_that_are_all_too_many(index):
+def test_knn_eval_refuses_ks_that_are_all_too_large(index):
     args = ("knn-eval", "--index", index, "--label", "artist", "-k", "500")
     assert run(*args, code=1) == (
         "Error: k = 500 is more than the 7 neighbors that a row with a 'artist' can have; "
@@ -293,7 +293,7 @@ def palette(tmp_path, paint, toy):
     return tmp_path / "index"
 
 
-def test_knn_eval_goes_on_after_a_label_that_no_one_named(palette):
+def test_knn_eval_skips_a_label_that_was_not_named(palette):
     args = ("knn-eval", "--index", palette, "--split", "side", "-k", "1")
     result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
     assert result.exit_code == 0
@@ -306,7 +306,7 @@ def test_knn_eval_goes_on_after_a_label_that_no_one_named(palette):
     assert named.splitlines()[-1].startswith("Error: all train rows have the 'tone' 'light'")
 
 
-def test_knn_eval_fails_where_no_label_can_be_judged(palette):
+def test_knn_eval_fails_if_no_label_can_be_evaluated(palette):
     one_group = ("--group", "any = hue in ('warm', 'cold')")
     output = run("knn-eval", "--index", palette, *one_group, code=1).splitlines()[-1]
     assert output == (
@@ -353,7 +353,7 @@ def test_info_finds_a_damaged_part(museum, tmp_path):
     assert "000000.parquet of" in run("info", "--index", tmp_path / "i", "--check", code=1)
 
 
-def test_json_has_no_number_that_json_lacks(capsys):
+def test_json_has_no_nan_or_infinity(capsys):
     print_json_lines([{"a": float("nan"), "b": [1.5, {"c": float("-inf")}], "d": "\udcff é"}])
     assert capsys.readouterr().out == '{"a": null, "b": [1.5, {"c": null}], "d": "\\udcff é"}\n'
 
@@ -362,7 +362,7 @@ LONG = "impressionism/claude-monet_the-bridge-at-argenteuil-in-the-evening-light
 
 
 @pytest.mark.parametrize("width", [80, 100])
-def test_a_long_id_leaves_room_for_the_numbers(monkeypatch, capsys, width):
+def test_a_long_id_leaves_room_for_numbers(monkeypatch, capsys, width):
     monkeypatch.setenv("COLUMNS", str(width))
     row = [1, "0.983", LONG, "Le pont d'Argenteuil et la Seine", "Claude Monet"]
     print_table(["rank", "score", "id", "title", "artist"], [row], right=["rank", "score"])
@@ -374,7 +374,7 @@ def test_a_long_id_leaves_room_for_the_numbers(monkeypatch, capsys, width):
     assert width // 4 < len(id_) <= width // 2
 
 
-def test_a_narrow_table_cuts_no_number(monkeypatch, capsys):
+def test_a_narrow_table_never_truncates_numbers(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "20")
     numbers = ["1234567", "0.987654", "12345678"]
     print_table(["a", "b", "id", "c", "title"], [[*numbers[:2], LONG, numbers[2], "Pont"]],
@@ -382,20 +382,20 @@ def test_a_narrow_table_cuts_no_number(monkeypatch, capsys):
     assert set(numbers) <= set(capsys.readouterr().out.split())
 
 
-def test_a_table_counts_wide_letters_twice(monkeypatch, capsys):
+def test_wide_characters_take_two_columns_of_a_table(monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "60")
     print_table(["id", "title"], [["a", "神奈川沖浪裏"]])
     assert "神奈川沖浪裏" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
-def test_embed_takes_a_fit_by_its_name(museum, tmp_path, fit):
+def test_embed_accepts_a_fit_by_name(museum, tmp_path, fit):
     run("embed", museum, "-o", tmp_path / "i", *TOY_MODEL, "--fit", fit)
     described = json.loads(run("info", "--index", tmp_path / "i"))
     assert described["passport"]["preprocessing"]["fit"] == fit
 
 
-def test_bytes_that_are_not_utf_8_are_printed_escaped(tmp_path):
+def test_bytes_that_are_not_utf_8_are_escaped(tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "artsim", "sample", "m\udcff", "--pictures", "1"],
         cwd=tmp_path,
@@ -452,14 +452,14 @@ def imported(*args):
     return done.stdout.splitlines()[-1]
 
 
-def test_what_needs_no_network_imports_none(index):
+def test_commands_without_a_network_import_no_torch(index):
     assert imported("--help") == "heavy:"
     assert imported("similar", "--id", "obj-0", "--index", index) == "heavy:"
     assert imported("info", "--index", index) == "heavy:"
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_says_how_to_go_on(tmp_path, paint, kind):
+def test_an_interrupt_says_how_to_continue(tmp_path, paint, kind):
     for n in range(3000):
         paint(tmp_path / "many" / f"{n}.png", (n % 256, 0, 0), size=(4, 4))
     command = ["embed", tmp_path / "many", "-o", tmp_path / "i", *TOY_MODEL, "--part-rows", "8"]

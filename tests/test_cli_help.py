@@ -30,7 +30,7 @@ def options(command):
     return [param for param in command.params if isinstance(param, click.Option)]
 
 
-def test_the_commands_stand_in_groups_with_summaries_that_fit_a_line():
+def test_commands_are_in_groups_with_one_line_summaries():
     lines = help_of().splitlines()
     titles = [line for line in lines if line.endswith(":") and not line.startswith(" ")]
     assert titles == ["Options:", "Collect:", "Index:", "Search:", "Evaluate:", "Train:", "Look:"]
@@ -47,7 +47,7 @@ def test_the_help_fits_80_columns_and_mentions_shell_completion():
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.name)
-def test_every_option_stands_in_a_named_group(command):
+def test_every_option_is_in_a_named_group(command):
     assert [option.name for option in options(command) if option.group is None] == []
 
 

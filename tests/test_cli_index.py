@@ -43,7 +43,7 @@ def run(command, *args, code=0, env=None):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_an_index_is_named_first_by_an_option_or_by_the_environment(command, tmp_path):
+def test_an_index_is_named_by_argument_option_or_environment(command, tmp_path):
     museum("met")
     museum("moma")
     by_path = run(command, "indexes/moma")
@@ -86,7 +86,7 @@ def test_rows_of_json_name_their_index(command):
     assert {json.loads(line)["index"] for line in lines} == {str(store.path)}
 
 
-def test_a_folder_of_queries_is_not_taken_for_an_index_of_its_name(tmp_path):
+def test_a_folder_of_queries_is_not_mistaken_for_an_index(tmp_path):
     museum("met")
     (tmp_path / "met").mkdir()
     assert (
@@ -100,7 +100,7 @@ def test_two_labels_are_one_too_many():
     assert "Error: unexpected argument 'b = 2'" in output
 
 
-def test_a_run_predicts_whatever_index_the_environment_names(monkeypatch):
+def test_a_run_predicts_even_if_the_environment_names_an_index(monkeypatch):
     monkeypatch.setenv("ARTSIM_INDEX", "met")
     words = ["predict", "--run", "gone", "a.jpg"]
     assert "leave out" not in CliRunner().invoke(cli, words).output

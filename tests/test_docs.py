@@ -32,7 +32,7 @@ def test_every_option_has_help(command):
     ] == []
 
 
-def test_the_command_reference_is_what_help_says():
+def test_the_command_reference_equals_the_help():
     done = subprocess.run(
         [
             *(sys.executable, "-m", "cogapp", "--check"),
@@ -78,7 +78,7 @@ def test_python_examples_compile(page):
         compile(example, page.name, "exec")
 
 
-def test_what_the_docs_show_of_the_sample_museum_is_what_is_printed():
+def test_the_docs_show_the_true_output_on_the_sample_museum():
     done = subprocess.run(
         [sys.executable, ROOT / "scripts/examples.py", "--place", "museum"],
         capture_output=True,
@@ -97,6 +97,6 @@ def test_the_rooms_of_the_architecture_are_those_of_the_code():
 
 
 @pytest.mark.parametrize("file", ["README.md", "CONTRIBUTING.md", "ARCHITECTURE.md"])
-def test_links_to_files_lead_somewhere(file):
+def test_links_to_files_are_valid(file):
     for link in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / file).read_text(encoding="utf-8")):
         assert (ROOT / link).exists(), link

@@ -84,7 +84,7 @@ def test_dissimilar_vectors_contradict_a_hash():
     assert works_of(groups) == [("near", (0, 2))]
 
 
-def test_between_indexes_only_what_crosses_is_a_pair():
+def test_between_indexes_pairs_have_a_work_of_each():
     shared = evidence(
         6,
         stores=np.array([0, 0, 0, 1, 1, 1]),
@@ -160,7 +160,7 @@ def test_copies_do_not_raise_the_threshold_that_finds_them():
     assert again.same_work == pytest.approx(alone.same_work, abs=0.02)
 
 
-def test_planted_versions_are_found_and_no_other():
+def test_planted_versions_are_found_and_nothing_else():
     vectors = crowd()
     noise = np.random.default_rng(1).normal(scale=0.02, size=(20, 24)).astype(np.float32)
     versions = vectors[:20] + noise
@@ -249,7 +249,7 @@ EXPECTED = [
 ]
 
 
-def test_copies_in_another_museum_are_found_in_every_guise_but_mirrored(museums):
+def test_altered_copies_in_another_museum_are_found_unless_mirrored(museums):
     printed = run("dupes", museums / "first", museums / "second", "--across", "--json").stdout
     rows = [json.loads(line) for line in printed.splitlines()]
     assert sorted((row["kind"], row["id"], row["other_id"]) for row in rows) == EXPECTED
@@ -281,13 +281,13 @@ def test_the_table_shows_the_groups_and_the_threshold(museums, tmp_path):
         assert drawn.width > 8 * 100
 
 
-def test_one_index_alone_has_nothing_twice(museums):
+def test_an_index_without_duplicates_says_so(museums):
     assert run("dupes", museums / "first", "--table").stdout.endswith(
         "No duplicates among 30 works\n"
     )
 
 
-def test_other_networks_leave_the_hashes(museums, tmp_path, toy):
+def test_indexes_of_different_networks_are_compared_by_hashes(museums, tmp_path, toy):
     embed_collection(read_collection(tmp_path / "second"), museums / "other", toy)
     result = run("dupes", museums / "first", museums / "other", "--json")
     assert "only hashes are compared, not vectors" in result.stderr
@@ -305,7 +305,7 @@ def test_a_few_works_need_a_threshold(tmp_path):
     assert (json.loads(row)["id"], json.loads(row)["other_id"]) == ("a", "b")
 
 
-def test_misuse_is_one_line(tmp_path):
+def test_misuse_gives_a_one_line_error(tmp_path):
     one = make_store(tmp_path / "one", ["a"], {"east": at(0)}).path
     assert "--across compares indexes with each other; name at least two" in (
         run("dupes", one, "--across", code=2).stderr

@@ -84,7 +84,7 @@ def test_several_taps_are_several_columns(museum, tmp_path):
     assert row["rgb"] == row["bgr"][::-1]
 
 
-def test_progress_is_told_to_the_end(museum, tmp_path, toy):
+def test_progress_is_reported_to_the_end(museum, tmp_path, toy):
     calls = []
     embed(museum, tmp_path / "i", toy, progress=lambda *numbers: calls.append(numbers))
     assert calls[0] == (0, 6, 0)
@@ -119,7 +119,7 @@ def test_a_changed_picture_is_embedded_again(museum, tmp_path, toy, paint):
     assert contents(tmp_path / "i")["p2"]["rgb"] == [9, 9, 9]
 
 
-def test_a_picture_changed_behind_its_own_date_is_found_by_rehash(museum, tmp_path, toy, paint):
+def test_a_picture_changed_with_its_old_date_is_found_by_rehash(museum, tmp_path, toy, paint):
     file = museum / "images" / "2.png"
     embed(museum, tmp_path / "i", toy)
     status = file.stat()
@@ -140,7 +140,7 @@ def test_a_touched_picture_is_read_but_not_embedded(museum, tmp_path, toy):
     assert contents(tmp_path / "i")["p2"]["file_mtime_ns"] == 1
 
 
-def test_a_gone_picture_is_dropped(museum, tmp_path, toy):
+def test_a_missing_picture_is_dropped(museum, tmp_path, toy):
     embed(museum, tmp_path / "i", toy)
     write_table(museum, [(f"p{n}", f"images/{n}.png", "Ada") for n in (0, 1, 2, 4, 5)])
     summary = embed(museum, tmp_path / "i", toy)
@@ -159,7 +159,7 @@ def test_corrected_metadata_reaches_the_index_without_embedding(museum, tmp_path
     assert rows["p4"]["rgb"] == before
 
 
-def test_a_new_column_and_a_gone_one(museum, tmp_path, toy):
+def test_a_column_is_added_and_another_removed(museum, tmp_path, toy):
     embed(museum, tmp_path / "i", toy)
     rows = [(f"p{n}", f"images/{n}.png", 1800 + n) for n in range(6)]
     write_table(museum, rows, header=("id", "image", "year"))
@@ -176,7 +176,7 @@ def test_swapped_ids_swap_their_vectors(museum, tmp_path, toy):
     np.testing.assert_allclose(contents(tmp_path / "i")["p0"]["rgb"], [200, 0, 55], rtol=5e-4)
 
 
-def test_an_index_brought_up_to_date_equals_a_fresh_one(museum, tmp_path, toy, paint):
+def test_an_updated_index_equals_a_new_one(museum, tmp_path, toy, paint):
     embed(museum, tmp_path / "i", toy)
     (museum / "images" / "0.png").unlink()
     (museum / "images" / "1.png").rename(museum / "images" / "one.png")
@@ -197,7 +197,7 @@ def failures(path):
     }
 
 
-def test_what_cannot_be_embedded_is_listed_with_its_reason(museum, tmp_path, toy):
+def test_pictures_that_cannot_be_embedded_are_listed_with_the_reason(museum, tmp_path, toy):
     images = museum / "images"
     (images / "1.png").write_text("<!DOCTYPE html><p>404</p>")
     (images / "2.png").write_bytes(b"")
@@ -227,9 +227,7 @@ def test_what_cannot_be_embedded_is_listed_with_its_reason(museum, tmp_path, toy
     assert contents(tmp_path / "i")["p5"]["artist"] == "Ben"
 
 
-def test_a_picture_that_was_mended_is_embedded_and_no_failure_any_more(
-    museum, tmp_path, toy, paint
-):
+def test_a_repaired_picture_is_embedded_and_no_longer_a_failure(museum, tmp_path, toy, paint):
     (museum / "images" / "1.png").write_text("torn")
     (museum / "images" / "2.png").unlink()
     embed(museum, tmp_path / "i", toy)
@@ -266,7 +264,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(museum, tmp_path, toy):
     assert "--max-pixels" in reason
 
 
-def test_vectors_that_are_not_finite_are_no_rows(museum, tmp_path):
+def test_vectors_that_are_not_finite_are_failures(museum, tmp_path):
     class Overflowing(MeanColor):
         def __call__(self, pixels):
             vectors = super().__call__(pixels)
@@ -280,7 +278,7 @@ def test_vectors_that_are_not_finite_are_no_rows(museum, tmp_path):
     }
 
 
-def test_all_pictures_broken_is_an_index_of_none(museum, tmp_path, toy):
+def test_an_index_of_broken_pictures_is_empty(museum, tmp_path, toy):
     for file in (museum / "images").iterdir():
         file.write_bytes(b"")
     summary = embed(museum, tmp_path / "i", toy)
@@ -319,7 +317,7 @@ def test_rows_of_two_precisions_are_not_mixed(museum, tmp_path, toy):
         embed(museum, tmp_path / "i", rough)
 
 
-def test_losing_most_of_a_large_index_asks_first(tmp_path, toy, paint):
+def test_losing_most_of_a_large_index_needs_confirmation(tmp_path, toy, paint):
     folder = tmp_path / "many"
     for n in range(150):
         paint(folder / f"{n}.png", (n, n, n), size=(2, 2))
@@ -342,7 +340,7 @@ def test_another_collection_of_the_same_name_does_not_empty_an_index(tmp_path, t
     assert list(contents(tmp_path / "i")) == ["a.png"]
 
 
-def test_a_collection_that_cannot_be_read_is_not_blamed_on_the_index(museum, tmp_path, toy):
+def test_an_unreadable_collection_is_not_reported_as_a_fault_of_the_index(museum, tmp_path, toy):
     def torn():
         raise OSError(5, "Input/output error", "/mnt/nas/objects.csv")
         yield
@@ -359,7 +357,7 @@ def test_a_picture_refused_for_its_size_is_tried_again_with_a_higher_limit(museu
     assert embed(museum, tmp_path / "i", toy, high).embedded == 6
 
 
-def test_rehash_tries_what_failed_again(museum, tmp_path, toy, monkeypatch):
+def test_rehash_retries_failures(museum, tmp_path, toy, monkeypatch):
     from artsim import images
 
     decode = images.decode
@@ -374,14 +372,14 @@ def test_rehash_tries_what_failed_again(museum, tmp_path, toy, monkeypatch):
     assert embed(museum, tmp_path / "i", toy, EmbedSettings(rehash=True)).embedded == 6
 
 
-def test_a_collection_is_no_place_for_its_index(museum, toy):
+def test_an_index_cannot_be_inside_its_collection(museum, toy):
     with pytest.raises(StoreError, match="is not empty and not an index"):
         embed(museum, museum, toy)
     assert sorted(file.name for file in museum.iterdir()) == ["images", "objects.csv"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="/sys is Linux's")
-def test_a_folder_that_cannot_be_written_is_one_line(museum, toy):
+def test_a_folder_that_cannot_be_written_gives_a_one_line_error(museum, toy):
     from pathlib import Path
 
     if not Path("/sys/kernel").is_dir():
@@ -391,7 +389,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(museum, toy):
     assert "\n" not in str(error.value)
 
 
-def test_a_full_disk_is_one_line_and_what_is_finished_is_safe(tmp_path, paint):
+def test_a_full_disk_gives_a_one_line_error_and_keeps_finished_parts(tmp_path, paint):
     """A limit on file sizes fails the writing of a part as a full disk does."""
     if os.name == "nt":
         pytest.skip("no resource limits on Windows")
@@ -436,7 +434,7 @@ except StoreError as error:
 # --- killed -------------------------------------------------------------------------------
 
 
-def test_killed_at_ten_moments_it_ends_as_if_it_had_not_been(tmp_path, paint):
+def test_a_run_killed_at_ten_moments_equals_an_uninterrupted_one(tmp_path, paint):
     folder = tmp_path / "many"
     for n in range(60):
         if n % 11 == 3:

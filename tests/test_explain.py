@@ -67,7 +67,7 @@ RED, GREEN, BLACK = (30, 0, 0), (0, 40, 0), (0, 0, 0)
 ONLY_RED = np.float32([[1, 0, 0]])
 
 
-def test_only_what_both_have_counts():
+def test_only_features_of_both_pictures_count():
     # The mean is (15, 10, 0) x 1/2: red is 3/5 of a right triangle's 3, 4, 5.
     one = picture([RED, RED], [GREEN, GREEN])
     (found,) = Explainer(extractor_of(Pixels(), Tap("map", "avg")), "map/avg").explain(
@@ -78,7 +78,7 @@ def test_only_what_both_have_counts():
     assert (found.layer, found.explained) == ("map", pytest.approx(0.6))
 
 
-def test_max_gives_all_to_the_largest_and_gem_most_of_it():
+def test_max_attributes_all_to_the_largest_value_and_gem_most_of_it():
     one = picture([(60, 0, 0), (30, 0, 0)], [BLACK, BLACK])
     extractor = extractor_of(Pixels(), Tap("map", "max"), Tap("map", "gem"))
     (largest,) = Explainer(extractor, "map/max").explain(one, ONLY_RED)
@@ -103,7 +103,7 @@ def test_a_network_without_positions_says_so():
         explainer.explain(picture([RED, RED], [RED, RED]), ONLY_RED)
 
 
-def test_what_torch_does_not_compute_says_what_to_do(toy):
+def test_extractors_without_torch_name_the_backend_to_use(toy):
     with pytest.raises(ModelError, match="not by toy; use --backend torch"):
         Explainer(toy, "rgb")
 
@@ -126,7 +126,7 @@ def pixels_of(*pictures):
 
 
 @pytest.mark.parametrize("tap", TAPS.split("+"))
-def test_shares_add_up_to_the_cosine_whatever_the_pooling(lite0, tap):
+def test_shares_add_up_to_the_cosine_for_any_pooling(lite0, tap):
     pixels = pixels_of(noise(1), noise(2))
     vectors = lite0.embed_batch(pixels)[tap]
     found = Explainer(lite0, tap).explain(pixels, vectors[::-1].copy())
@@ -136,7 +136,7 @@ def test_shares_add_up_to_the_cosine_whatever_the_pooling(lite0, tap):
         assert each.explained == pytest.approx(each.score, abs=1e-4)
 
 
-def test_explaining_leaves_the_network_as_it_was(lite0):
+def test_explaining_does_not_change_the_network(lite0):
     pixels = pixels_of(noise(1))
     before = lite0.embed_batch(pixels)["embedding"]
     Explainer(lite0, "embedding").explain(pixels, before)
@@ -146,7 +146,7 @@ def test_explaining_leaves_the_network_as_it_was(lite0):
 @pytest.mark.parametrize(
     ("spec", "share"), [("timm:test_convnext.random", 0.95), ("timm:test_vit.random@blocks.1", 0)]
 )
-def test_normalized_and_attending_networks_have_a_map_too(spec, share):
+def test_networks_with_normalization_and_attention_have_a_map(spec, share):
     extractor = load_extractor(parse_spec(spec), compute=TORCH)
     side = extractor.preprocessing.size[0]
     pixels = pixels_of(*(noise(seed).resize((side, side)) for seed in (1, 2)))
@@ -188,7 +188,7 @@ def test_the_map_marks_the_patch_that_two_pictures_share(lite0):
         assert top <= y * 32 + 16 <= top + size
 
 
-def test_the_box_is_what_the_network_sees():
+def test_the_box_is_the_part_that_the_network_sees():
     def prepared(fit, size, scale):
         return Preprocessing(
             size=(size, size), scale=(scale, scale), fit=fit, interpolation="bilinear",
@@ -248,7 +248,7 @@ def test_several_aspects_add_up(searcher):
     assert itself.contributions.sum() == pytest.approx(answer.matches[0].score, abs=1e-3)
 
 
-def test_pictures_that_are_gone_are_left_out(searcher):
+def test_missing_pictures_are_left_out(searcher):
     index, extractor = searcher
     answer = index.search(SearchRequest(terms=(Term(id="a.png"),), k=2))
     (index.store.path.parent / "pictures" / "b.png").unlink()

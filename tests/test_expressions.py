@@ -72,7 +72,7 @@ def test_an_expression_gives_a_class_a_row(text, expected):
     assert derived(text) == expected
 
 
-def test_missing_stays_missing_unless_the_rest_decides():
+def test_missing_values_stay_missing_unless_the_rest_decides():
     assert derived("x = year > 0 and medium ILIKE '%litho%'") == ["x", None, "not x", "not x"]
     assert derived("x = year > 0 or medium ILIKE '%oil%'") == ["x", "x", "x", "not x"]
     assert derived("x = not medium ILIKE '%oil%'")[1] is None
@@ -110,14 +110,14 @@ def test_missing_stays_missing_unless_the_rest_decides():
         ("x = year \ud800", "cannot encode"),
     ],
 )
-def test_a_fault_is_one_line(text, message):
+def test_a_mistake_gives_a_one_line_error(text, message):
     with pytest.raises(EvaluationError) as caught:
         derived(text)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_column_names_the_known():
+def test_an_unknown_column_lists_the_known_ones():
     with pytest.raises(EvaluationError) as caught:
         derived("x = yeer / 100")
     assert str(caught.value) == (
@@ -126,13 +126,13 @@ def test_an_unknown_column_names_the_known():
     )
 
 
-def test_columns_are_those_read_and_no_parameter_of_a_lambda():
+def test_parameters_of_a_lambda_are_no_columns():
     text = 'x = list_filter(tags, lambda year: year = medium)[1] || "Object type" || years.begin'
     assert parse_label(text).columns == ("tags", "medium", "Object type", "years")
     assert parse_label("x = list_filter(tags, lambda t: t > '') = [t]").columns == ("tags", "t")
 
 
-def test_columns_that_differ_in_their_case_alone_cannot_stand_together():
+def test_columns_that_differ_only_in_case_cannot_be_combined():
     table = pa.table({"Year": [1], "year": [2]})
     assert derived("x = Year", table) == ["1"]
     assert derived("x = year", table) == ["2"]
@@ -140,7 +140,7 @@ def test_columns_that_differ_in_their_case_alone_cannot_stand_together():
         derived("x = Year + year", table)
 
 
-def test_types_are_checked_where_there_is_no_row():
+def test_types_are_checked_even_without_rows():
     assert derived("x = year > 3", WORKS.slice(0, 0)) == []
     with pytest.raises(EvaluationError, match="does not exist"):
         derived("x = year ILIKE list_value(3)", WORKS.slice(0, 0))
@@ -158,7 +158,7 @@ def test_rows_keep_their_order_in_many_batches():
     assert derived("x = year + 1", table) == [str(i) for i in range(1, 300_001)]
 
 
-def test_a_derivation_is_told_from_a_column():
+def test_a_derivation_is_distinguished_from_a_column():
     assert is_derivation("century = year / 100")
     assert is_derivation('"a b"=year')
     assert not any(map(is_derivation, ["medium", "a == b", "1 = 2", "medium ~ 'x = y'", ""]))
@@ -227,7 +227,7 @@ def test_a_stored_expression_of_the_old_language_keeps_its_values(old, expected)
     assert derived(f"x = {to_sql(old, ['tags'])}") == expected
 
 
-def test_labels_of_an_index_of_the_version_before_keep_their_values():
+def test_labels_of_an_older_index_keep_their_values():
     store = Store.open(Path(__file__).parent / "index_0_1" / "index")
     assert derived_labels(store)["century"] == "floor(year / 100) + 1"
     rows = store.read(["year", "medium"]).to_pylist()

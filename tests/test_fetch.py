@@ -222,7 +222,7 @@ def fetched(path):
 # --- whole runs ---------------------------------------------------------------------------
 
 
-def test_every_picture_ends_in_one_row_that_says_what_became_of_it(museum, listed, tmp_path):
+def test_every_picture_has_one_row_with_its_result(museum, listed, tmp_path):
     html = b"<!doctype html><title>Sorry</title>"
     museum.answers |= {
         "/png.jpg": answer(200, picture(format_="PNG")),
@@ -324,7 +324,7 @@ def test_every_picture_ends_in_one_row_that_says_what_became_of_it(museum, liste
     assert summary.reasons["timeout"] == 2
 
 
-def test_what_was_fetched_is_a_collection_to_embed(museum, listed, tmp_path, toy):
+def test_fetched_pictures_are_a_collection_to_embed(museum, listed, tmp_path, toy):
     museum.answers |= {"/blue": answer(200, picture((10, 10, 250))), "/gone": answer(404)}
     columns = {
         "title": ["One", "Two", "Three"],
@@ -351,9 +351,7 @@ def test_what_was_fetched_is_a_collection_to_embed(museum, listed, tmp_path, toy
     np.testing.assert_allclose(vectors[1], [10, 10, 250], atol=3)
 
 
-def test_a_second_run_asks_for_nothing_and_retry_failed_for_the_failures_only(
-    museum, listed, tmp_path
-):
+def test_a_second_run_requests_nothing_and_retry_failed_only_the_failures(museum, listed, tmp_path):
     museum.answers |= {"/b": first(1, answer(404))}
     catalog = listed({"a": "/a", "b": "/b"})
     one = fetch_pictures(catalog, tmp_path / "out", settings=FAST)
@@ -367,7 +365,7 @@ def test_a_second_run_asks_for_nothing_and_retry_failed_for_the_failures_only(
     assert fetched(tmp_path / "out") == {"a": "images/a.jpg", "b": "images/b.jpg"}
 
 
-def test_a_picture_is_fetched_again_where_its_file_or_its_address_changed(museum, listed, tmp_path):
+def test_a_picture_is_fetched_again_if_its_file_or_address_changed(museum, listed, tmp_path):
     museum.answers |= {"/new": answer(200, picture(format_="PNG"))}
     catalog = listed({"a": "/a", "b": "/b", "c": "/c"})
     fetch_pictures(catalog, tmp_path / "out", settings=FAST)
@@ -383,7 +381,7 @@ def test_a_picture_is_fetched_again_where_its_file_or_its_address_changed(museum
     ]
 
 
-def test_the_table_holds_what_any_run_fetched_and_never_another_address(museum, listed, tmp_path):
+def test_the_table_has_the_pictures_of_all_runs_by_their_current_address(museum, listed, tmp_path):
     everything = listed({"a": "/a", "b": "/b", "c": "/c"})
     fetch_pictures(everything, tmp_path / "out", settings=FAST, choice=Choice(where="id = 'c'"))
     summary = fetch_pictures(everything, tmp_path / "out", settings=FAST, choice=Choice(limit=1))
@@ -394,7 +392,7 @@ def test_the_table_holds_what_any_run_fetched_and_never_another_address(museum, 
     assert fetched(tmp_path / "out") == {"c": "images/c.jpg"}
 
 
-def test_rows_without_an_id_or_with_an_earlier_ones_are_counted(museum, tmp_path):
+def test_rows_without_an_id_or_with_a_repeated_one_are_counted(museum, tmp_path):
     table = pa.table(
         {"id": ["a", None, "a", "b"], "image": [f"{museum.url}/{i}" for i in range(4)]}
     )
@@ -406,7 +404,7 @@ def test_rows_without_an_id_or_with_an_earlier_ones_are_counted(museum, tmp_path
     assert museum.asked == {"/0": 1, "/3": 1}
 
 
-def test_servers_are_told_who_asks(museum, listed, tmp_path):
+def test_requests_name_artsim(museum, listed, tmp_path):
     settings = FetchSettings(allow_private=True, contact="me@example.org")
     fetch_pictures(listed({"a": "/a"}), tmp_path / "out", settings=settings)
     sent = museum.headers["/a"]
@@ -416,7 +414,7 @@ def test_servers_are_told_who_asks(museum, listed, tmp_path):
         FetchSettings(contact="me\r\nX-Evil: 1")
 
 
-def test_progress_ends_with_all_done(museum, listed, tmp_path):
+def test_progress_ends_at_the_total(museum, listed, tmp_path):
     museum.answers |= {"/b": answer(404)}
     seen = []
     catalog = listed({"a": "/a", "b": "/b"})
@@ -424,7 +422,7 @@ def test_progress_ends_with_all_done(museum, listed, tmp_path):
     assert seen[-1] == (2, 2, 1)
 
 
-def test_a_notebook_that_has_an_event_loop_can_fetch(museum, listed, tmp_path):
+def test_fetch_works_in_a_running_event_loop(museum, listed, tmp_path):
     async def cell():
         return fetch_pictures(listed({"a": "/a"}), tmp_path / "out", settings=FAST)
 
@@ -451,7 +449,7 @@ def test_requests_to_a_host_are_spaced(museum, listed, tmp_path):
     assert max(started) - min(started) > 4 * 0.05
 
 
-def test_hosts_that_send_to_each_other_do_not_wait_for_each_other(museum, listed, tmp_path):
+def test_hosts_that_redirect_to_each_other_do_not_deadlock(museum, listed, tmp_path):
     here, there = museum.url, museum.url.replace("127.0.0.1", "localhost")
     images = {}
     for i in range(20):
@@ -461,7 +459,7 @@ def test_hosts_that_send_to_each_other_do_not_wait_for_each_other(museum, listed
     assert fetch_pictures(listed(images), tmp_path / "out", settings=settings).fetched == 40
 
 
-def test_a_pause_that_is_asked_for_is_kept_for_the_whole_host(museum, listed, tmp_path):
+def test_a_requested_pause_applies_to_the_whole_host(museum, listed, tmp_path):
     museum.answers |= {"/0": first(1, answer(429, retry_after=1))}
     settings = FetchSettings(allow_private=True, delay_s=0.02, per_host=1)
     images = {str(i): f"/{i}" for i in range(4)}
@@ -471,7 +469,7 @@ def test_a_pause_that_is_asked_for_is_kept_for_the_whole_host(museum, listed, tm
     assert min(later) - asked >= 1
 
 
-def test_a_host_that_asks_for_a_long_pause_is_left_for_another_run(museum, listed, tmp_path):
+def test_a_host_that_requests_a_long_pause_is_left_for_another_run(museum, listed, tmp_path):
     museum.answers |= {"/0": first(1, answer(503, retry_after=3600))}
     settings = FetchSettings(allow_private=True, delay_s=0, per_host=1)
     catalog = listed({str(i): f"/{i}" for i in range(4)})
@@ -492,7 +490,7 @@ def test_a_host_that_went_down_is_left_for_another_run(museum, listed, tmp_path)
     assert summary.left_why == ["127.0.0.1 failed 3 times in a row"]
 
 
-def test_others_are_asked_for_while_a_picture_waits_for_another_attempt(museum, listed, tmp_path):
+def test_other_pictures_are_requested_while_one_waits_for_a_retry(museum, listed, tmp_path):
     museum.answers |= {"/0": first(1, answer(500))}
     settings = FetchSettings(allow_private=True, delay_s=0, per_host=1, backoff_s=0.4)
     fetch_pictures(listed({str(i): f"/{i}" for i in range(4)}), tmp_path / "out", settings=settings)
@@ -514,12 +512,12 @@ def drain(turns):
     return asyncio.run(take())
 
 
-def test_a_host_where_all_fails_is_not_asked_for_ever_more_pictures():
+def test_a_host_that_always_fails_is_given_up():
     turns = Turns([Wanted(str(n), f"http://a/{n}", str(n)) for n in range(100)])
     assert drain(turns) == [str(n) for n in range(32)]
 
 
-def test_turns_come_when_they_are_due_and_before_what_is_new():
+def test_due_retries_come_before_new_pictures():
     async def take():
         turns = Turns([Wanted(id_, id_, id_) for id_ in "abc"])
         a, b = await turns.next(), await turns.next()
@@ -562,7 +560,7 @@ def wait_for(condition):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="kills with SIGKILL")
-def test_a_killed_run_goes_on_and_asks_for_nothing_that_was_finished(museum, tmp_path):
+def test_a_killed_run_continues_without_requesting_finished_pictures(museum, tmp_path):
     source, out = many(museum, tmp_path), tmp_path / "out"
     with start_fetch(source, out, "--delay", 0) as process:
         wait_for(lambda: (out / "status.jsonl").exists() and len(statuses_so_far(out)) >= 40)
@@ -595,7 +593,7 @@ def statuses_so_far(out):
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT and SIGTERM")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
-def test_a_stopped_run_keeps_what_is_finished_and_says_how_to_go_on(museum, tmp_path, sent):
+def test_a_stopped_run_keeps_finished_pictures_and_says_how_to_continue(museum, tmp_path, sent):
     source, out = many(museum, tmp_path, n=400), tmp_path / "out"
     with start_fetch(source, out) as process:
         wait_for(lambda: (out / "status.jsonl").exists() and len(statuses_so_far(out)) >= 5)
@@ -608,7 +606,7 @@ def test_a_stopped_run_keeps_what_is_finished_and_says_how_to_go_on(museum, tmp_
 
 
 @pytest.mark.skipif(os.name == "nt", reason="sends SIGINT")
-def test_after_ctrl_c_the_table_waits_for_what_still_comes(museum, listed, tmp_path, monkeypatch):
+def test_after_ctrl_c_the_table_waits_for_pending_pictures(museum, listed, tmp_path, monkeypatch):
     def interrupts(request):
         os.kill(os.getpid(), signal.SIGINT)
         good(request)
@@ -669,7 +667,7 @@ def test_two_runs_do_not_write_to_one_folder(museum, listed, tmp_path):
 # --- the status file ----------------------------------------------------------------------
 
 
-def test_a_torn_line_is_cut_off_and_the_last_line_of_an_id_counts(tmp_path):
+def test_a_torn_line_is_dropped_and_the_last_line_of_an_id_counts(tmp_path):
     (tmp_path / "images").mkdir()
     old = Status(id="a", url="u", status=Outcome.TIMEOUT, reason="late")
     new = Status(id="a", url="u", status=Outcome.OK, file="a.jpg", file_bytes=3, sha256="0")
@@ -685,7 +683,7 @@ def test_a_torn_line_is_cut_off_and_the_last_line_of_an_id_counts(tmp_path):
 
 
 @given(id_=st.text(), url=st.text(), reason=st.none() | st.text(), code=st.none() | st.integers())
-def test_a_status_comes_back_from_its_line(id_, url, reason, code):
+def test_a_status_is_read_back_from_its_line(id_, url, reason, code):
     id_, url = (text.encode(errors="ignore").decode() for text in (id_, url))
     reason = reason and reason.encode(errors="ignore").decode()
     status = Status(id=id_, url=url, status=Outcome.HTTP, reason=reason, http_code=code)
@@ -733,7 +731,7 @@ def test_a_status_comes_back_from_its_line(id_, url, reason, code):
         ("ff0e::1", False),
     ],
 )
-def test_only_addresses_of_the_internet_are_public(address, public):
+def test_only_internet_addresses_are_public(address, public):
     assert is_public(address) is public
 
 
@@ -741,9 +739,7 @@ def test_only_addresses_of_the_internet_are_public(address, public):
     "host", ["127.0.0.1", "localhost", "2130706433", "0177.0.0.1", "0x7f.1", "127.1", "[::1]"]
 )
 @pytest.mark.parametrize("way", ["named", "sent on to"])
-def test_this_machine_is_not_fetched_from_however_it_is_written(
-    museum, listed, tmp_path, pretend, host, way
-):
+def test_no_spelling_of_this_machine_is_fetched_from(museum, listed, tmp_path, pretend, host, way):
     address = f"http://{host}:{museum.server_port}/secret"
     museum.answers |= {"/away": redirect(address)}
     given = address if way == "named" else "http://museum.example/away"
@@ -796,7 +792,9 @@ def test_the_connection_goes_to_the_address_that_was_checked(museum, listed, tmp
     assert fetched(tmp_path / "out") == {"a": "images/a.jpg"}
 
 
-def test_a_name_that_moves_to_a_local_address_is_refused(museum, listed, tmp_path, pretend):
+def test_a_name_that_resolves_to_a_local_address_later_is_refused(
+    museum, listed, tmp_path, pretend
+):
     pretend.hosts["museum.example"] = [["93.184.216.34"], ["127.0.0.1"]]
     museum.answers |= {"/a": answer(200, RED, connection="close")}
     images = {"a": "http://museum.example/a", "b": "http://museum.example/b"}
@@ -807,7 +805,7 @@ def test_a_name_that_moves_to_a_local_address_is_refused(museum, listed, tmp_pat
     assert museum.asked == {"/a": 1}
 
 
-def test_what_was_refused_is_fetched_once_it_is_allowed(museum, listed, tmp_path):
+def test_refused_addresses_are_fetched_when_allowed(museum, listed, tmp_path):
     catalog = listed({"a": "/a.jpg"})
     refused = fetch_pictures(catalog, tmp_path / "out")
     assert (refused.fetched, refused.failures) == (0, 1)
@@ -881,7 +879,7 @@ def test_pauses_double_and_are_the_same_for_a_seed():
         assert longest / 2 <= pause <= longest
 
 
-def test_ids_become_names_that_every_file_system_takes():
+def test_ids_become_names_valid_on_every_file_system():
     ids = [
         "12.5-b",
         "1937.1.56.a",
@@ -918,7 +916,7 @@ def test_ids_become_names_that_every_file_system_takes():
     } | {"q-" + "0" * 16: "q-0000000000000000~"}
 
 
-def test_a_name_that_is_on_the_disk_stays_and_is_given_to_no_other_id():
+def test_a_name_on_the_disk_is_kept_and_never_reused_for_another_id():
     assert file_stems(["A", "b"], [("A", "A"), ("gone", "B")])["A"] == "A"
     assert re.fullmatch("b-[0-9a-f]{16}", file_stems(["A", "b"], [("gone", "B")])["b"])
 
@@ -995,7 +993,7 @@ def test_classes_are_drawn_at_random_and_the_same_for_a_seed():
         ({"per_class": ("years", 2)}, "holds ranges of years"),
     ],
 )
-def test_a_choice_that_cannot_be_made_says_why_in_one_line(choice, message):
+def test_an_impossible_choice_gives_a_one_line_error(choice, message):
     with pytest.raises(FetchError, match=message) as caught:
         chosen(**choice)
     assert "\n" not in str(caught.value)
@@ -1035,7 +1033,7 @@ def test_a_list_that_cannot_be_read_says_why(tmp_path, content, message):
         read_addresses(f"urls:{tmp_path / 'list'}")
 
 
-def test_a_table_may_call_its_addresses_url(tmp_path):
+def test_a_column_named_url_has_the_addresses(tmp_path):
     (tmp_path / "list.csv").write_text("id,title,url\n1,One,http://x.org/1.jpg\n")
     assert addresses(f"urls:{tmp_path / 'list.csv'}") == {"1": "http://x.org/1.jpg"}
     pq.write_table(pa.table({"URL": ["http://x.org/1.jpg"]}), tmp_path / "list.parquet")
@@ -1051,7 +1049,7 @@ def test_a_collection_on_the_disk_is_not_fetched(tmp_path, colors):
         fetch_pictures(read_addresses(colors), tmp_path / "out")
 
 
-def test_iiif_addresses_are_asked_for_at_a_size(tmp_path):
+def test_iiif_images_are_requested_at_a_size(tmp_path):
     lines = {
         "https://x.org/iiif/a/full/max/0/default.jpg": "/iiif/a/full/!99,99/0/default.jpg",
         "https://x.org/b%2Fc/full/full/0/native.jpg?k=1": "/b%2Fc/full/!99,99/0/native.jpg?k=1",
@@ -1094,7 +1092,7 @@ def nga(tmp_path, museum):
     return folder
 
 
-def test_the_national_gallerys_pictures_come_at_the_size_asked_for(nga, museum):
+def test_nga_pictures_are_requested_at_the_chosen_size(nga, museum):
     prefix = f"{museum.url}/iiif/"
     assert [a.removeprefix(prefix) for a in addresses(nga, size="400").values()] == [
         "u-1/full/!400,400/0/default.jpg",
@@ -1112,7 +1110,7 @@ def fetch(*args):
     return result.exit_code, re.sub(r"in \d+\.\d s \(\d+/s\)", "in T", result.output)
 
 
-def test_the_command_fetches_what_is_asked_for_and_says_what_is_next(nga, museum, tmp_path):
+def test_the_command_fetches_and_names_the_next_step(nga, museum, tmp_path):
     museum.answers |= {"/iiif/u-3/full/!300,300/0/default.jpg": answer(404)}
     out = tmp_path / "nga"
     args = (f"nga:{nga}", out, "--where", "classification = 'Painting'", "--allow-private")
@@ -1148,14 +1146,14 @@ def test_the_command_refuses_this_machine_and_exits_with_1_without_a_picture(nga
         (("--contact", "Zoë"), "Error: the contact 'Zoë' cannot be sent"),
     ],
 )
-def test_the_command_says_in_one_line_what_is_wrong(nga, tmp_path, args, message):
+def test_a_wrong_command_gives_a_one_line_error(nga, tmp_path, args, message):
     code, output = fetch(nga, tmp_path / "out", *args)
     assert code != 0
     assert message in output
     assert not (tmp_path / "out").exists()
 
 
-def test_a_missing_client_names_what_to_install(nga, tmp_path, monkeypatch):
+def test_a_missing_client_names_the_package_to_install(nga, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "httpx2", None)
     assert fetch(nga, tmp_path / "out") == (
         1,

@@ -40,12 +40,12 @@ def museum(tmp_path_factory):
     return artsim.embed(folder / "museum", folder / "index")
 
 
-def test_the_names_are_these():
+def test_the_public_names_are_listed():
     assert sorted(artsim.__all__) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_name_is_there_and_documented(name):
+def test_every_public_name_is_documented(name):
     thing = getattr(artsim, name)
     assert inspect.getdoc(thing)
 
@@ -71,7 +71,7 @@ def test_an_index_is_opened_read_and_described(museum):
     assert repr(index).startswith(f"<artsim.Index {str(museum.path)!r}: 60 pictures by timm:")
 
 
-def test_every_way_to_write_a_query_finds_the_same_works(museum):
+def test_all_forms_of_a_query_find_the_same_works(museum):
     id_, image = museum.to_pandas().loc[3, ["id", "image"]]
     file = f"{museum.store.manifest.root}/{image}"
     by_id = museum.similar(id_, k=4)
@@ -96,7 +96,7 @@ def test_a_search_becomes_a_table_and_a_contact_sheet(museum):
     assert f"3 works similar to {id_}" in repr(found)
 
 
-def test_what_is_no_query_says_what_is(museum):
+def test_an_invalid_query_lists_the_valid_forms(museum):
     with pytest.raises(artsim.SearchError, match="no file and no id 'nothing'"):
         museum.similar("nothing")
     with pytest.raises(artsim.SearchError, match="a query cannot be int"):

@@ -13,7 +13,7 @@ _LONG = 350  # lines; a longer module says in its docstring "This is one module 
 _MANY = 8  # parameters outside the command line
 
 
-def test_a_room_is_entered_by_a_face():
+def test_packages_are_imported_only_by_their_public_names():
     """Other rooms import from a package, not from a module inside it."""
     past = []
     for name, tree in TREES.items():

@@ -26,12 +26,12 @@ def unit(rng, *shape):
     return x / np.linalg.norm(x, axis=-1, keepdims=True)
 
 
-def test_occurrences_count_the_queries_that_found_a_row():
+def test_occurrences_count_the_queries_that_find_a_row():
     found = Neighbors(np.zeros((3, 2), dtype=np.float32), np.array([[0, 1], [0, 2], [0, -1]]))
     assert k_occurrence(found, 4).tolist() == [3, 1, 1, 0]
 
 
-def test_skewness_equals_scipy_and_is_undefined_where_all_are_alike():
+def test_skewness_equals_scipy_and_is_undefined_for_constants():
     counts = np.array([9, 1, 0, 2, 0])
     assert k_occurrence_skew(counts) == pytest.approx(scipy.stats.skew(counts))
     assert math.isnan(k_occurrence_skew(np.array([2, 2])))

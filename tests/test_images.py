@@ -171,7 +171,7 @@ SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 # ---- sizes ----
 
 
-def test_a_plain_picture_comes_back_as_it_is():
+def test_a_plain_picture_is_decoded_unchanged():
     picture = decode(saved(FLAG, "PNG"))
     assert picture.pixels.tolist() == FLAG.tolist()
     assert (picture.width, picture.height) == (3, 2)
@@ -202,7 +202,7 @@ def test_a_picture_of_several_strips_is_whole(width, height):
     ],
 )
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_is_decoded_as_small_as_is_still_enough(wanted, shape, progressive):
+def test_a_jpeg_is_decoded_at_the_smallest_sufficient_scale(wanted, shape, progressive):
     data = saved(photo(640, 480), "JPEG", progressive=progressive)
     picture = decode(data, at_least=lambda width, height: wanted)
     assert picture.pixels.shape == (*shape, 3)
@@ -244,7 +244,7 @@ def test_only_jpegs_are_scaled():
     assert decode(saved(photo(), "PNG"), at_least=lambda w, h: (1, 1)).pixels.shape == (48, 64, 3)
 
 
-def test_an_error_in_at_least_is_the_callers_own():
+def test_an_error_in_at_least_is_raised_unchanged():
     with pytest.raises(ZeroDivisionError):
         decode(saved(FLAG, "JPEG"), at_least=lambda w, h: (w // 0, h))
 
@@ -291,7 +291,7 @@ def test_exif_orientation_is_applied_to_a_jpeg_at_any_scale(orientation, scale):
 
 
 @pytest.mark.parametrize("orientation", [0, 9, 65535])
-def test_an_orientation_that_does_not_exist_is_none(orientation):
+def test_an_invalid_orientation_is_ignored(orientation):
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     assert colors(saved(FLAG, "PNG", exif=exif)) == FLAG.tolist()
@@ -311,7 +311,7 @@ def test_broken_exif_turns_the_picture_at_most(data):
     assert decode(file).pixels.shape in [(8, 16, 3), (16, 8, 3)]
 
 
-def test_exif_with_a_resolution_that_pillow_trips_over_is_passed_over():
+def test_exif_with_an_invalid_resolution_is_ignored():
     # XResolution, of type ASCII and empty: Pillow 13 lets an IndexError out of it
     entry = struct.pack("<HHI4s", 0x011A, 2, 1, b"\0\0\0\0") + struct.pack("<HHII", 0x0128, 3, 1, 2)
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entry + bytes(4)
@@ -333,7 +333,7 @@ def test_an_rgb_profile_is_converted_to_srgb():
     )
 
 
-def test_a_profile_counts_for_a_scaled_jpeg_too():
+def test_a_profile_is_also_applied_to_a_scaled_jpeg():
     data = saved(plain("RGB", RED, (64, 64)), "JPEG", icc_profile=SWAPPED, quality=95)
     assert color(data, at_least=lambda w, h: (8, 8)) == near(GREEN, 5)
 
@@ -354,7 +354,7 @@ def test_a_gray_profile_is_converted():
     assert color(saved(sixteen, "PNG", icc_profile=LINEAR_GRAY)) == expected
 
 
-def test_gray_beside_an_rgb_profile_is_converted():
+def test_gray_with_an_rgb_profile_is_converted():
     assert color(saved(plain("L", 128), "JPEG", icc_profile=LINEAR)) == near((188, 188, 188), 1)
 
 
@@ -383,7 +383,7 @@ def test_a_cmyk_profile_is_converted(fmt):
     [b"no profile", LINEAR[:200], LINEAR[:300], b"", icc(b"RGB ", {}), LINEAR_GRAY, cmyk_profile()],
     ids=["text", "torn", "torn later", "empty", "without tags", "for gray", "for CMYK"],
 )
-def test_a_profile_that_is_broken_or_does_not_fit_counts_as_none(profile):
+def test_a_broken_or_unsuitable_profile_is_ignored(profile):
     assert colors(saved(FLAG, "PNG", icc_profile=profile)) == FLAG.tolist()
     assert colors(saved(FLAG, "TIFF", icc_profile=profile)) == FLAG.tolist()
 
@@ -461,12 +461,12 @@ def test_dark_16_bit_gray_stays_dark(dtype, fmt):
         ([np.nan, 0.2, 1], [0, 51, 255]),
     ],
 )
-def test_float_gray_without_a_usual_range_goes_from_its_least_to_its_most(values, grays):
+def test_float_gray_of_an_unusual_range_is_scaled_to_its_range(values, grays):
     picture = Image.fromarray(np.array([values], np.float32))
     assert colors(saved(picture, "TIFF")) == [[[gray] * 3 for gray in grays]]
 
 
-def test_16_bit_gray_whose_zero_is_white_is_turned_around():
+def test_16_bit_gray_with_zero_as_white_is_inverted():
     data = tiff(4, 1, GRAYS16.tobytes(), photometric=0, bits=16)
     assert colors(data) == [[[255] * 3, [127] * 3, [55] * 3, [0] * 3]]
 
@@ -482,7 +482,7 @@ def test_16_bit_color_is_scaled():
     assert colors(png(2, 1, 16, 2, [row])) == [[[255, 128, 0], [1, 2, 3]]]
 
 
-def test_a_gray_that_stands_for_transparent_is_white():
+def test_a_transparent_gray_is_white():
     key = (b"tRNS", struct.pack(">H", 128 * 257))
     row = GRAYS16.astype(">u2").tobytes()
     assert colors(png(4, 1, 16, 0, [row], key)) == [[[0] * 3, [255] * 3, [200] * 3, [255] * 3]]
@@ -604,7 +604,7 @@ def test_the_cap_is_the_largest_size_allowed():
 
 
 @pytest.mark.parametrize("fmt", ["PNG", "TIFF", "JPEG", "GIF", "WEBP", "BMP"])
-def test_pillows_own_limit_does_not_count_and_stays(monkeypatch, fmt):
+def test_pillows_own_limit_is_bypassed_and_restored(monkeypatch, fmt):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(Image.DecompressionBombError):
         Image.open(io.BytesIO(saved(photo(), fmt)))
@@ -655,7 +655,7 @@ EXPECTED = "expected JPEG, PNG, TIFF, WEBP, GIF, BMP, JPEG2000, AVIF, PPM, PSD: 
         (b"   ", "the bytes 20 20 20"),
     ],
 )
-def test_what_is_no_picture_is_told_by_its_beginning(data, start):
+def test_a_file_that_is_not_a_picture_is_named_by_its_first_bytes(data, start):
     assert refusal(data) == f"not a picture: the file begins with {start}; {EXPECTED}"
 
 
@@ -664,14 +664,14 @@ def test_an_empty_file_is_refused():
 
 
 @pytest.mark.parametrize("fmt", ["JPEG", "GIF", "TIFF"])
-def test_a_file_cut_in_its_header_is_told_by_its_format(fmt):
+def test_a_file_truncated_in_its_header_is_named_by_its_format(fmt):
     assert refusal(saved(FLAG, fmt)[:20]) == (
         f"the file begins like a {fmt} but its header is damaged; get the file again"
     )
 
 
 @pytest.mark.parametrize("fmt", ["PNG", "BMP", "JPEG2000"])
-def test_a_header_that_pillow_complains_of_is_told_in_its_words(fmt):
+def test_pillows_complaint_about_a_header_is_quoted(fmt):
     message = refusal(saved(FLAG, fmt)[:20])
     assert message.startswith("the file's header cannot be read (")
     assert message.endswith("); get the file again")
@@ -702,7 +702,7 @@ def test_a_file_that_ends_in_zeros_is_refused(fmt):
     assert "cannot be decoded whole" in refusal(data[:most].ljust(len(data), b"\0"))
 
 
-def test_one_wrong_byte_anywhere_in_a_png_is_seen():
+def test_one_wrong_byte_anywhere_in_a_png_is_detected():
     data = saved(photo(), "PNG")
     whole = decode(data).pixels
     for at in range(len(data)):
@@ -732,7 +732,7 @@ SOME_ERRORS = [
 
 
 @pytest.mark.parametrize("problem", SOME_ERRORS, ids=lambda problem: type(problem).__name__)
-def test_whatever_pillow_raises_is_one_line(monkeypatch, problem):
+def test_any_error_of_pillow_gives_a_one_line_error(monkeypatch, problem):
     def fail(*_args, **_options):
         raise problem
 
@@ -786,7 +786,7 @@ def test_a_truncated_file_is_refused_or_as_good_as_whole(name, data):
 ODD_TIFF = tiff(1, 1, b"\x80", photometric=1, bits=8, more=[(296, 3, [2, 2])])
 
 
-def test_no_warning_comes_out_and_others_still_do():
+def test_decoding_warnings_are_silenced_and_others_are_not():
     with pytest.warns(UserWarning, match="too many entries"):
         Image.open(io.BytesIO(ODD_TIFF))
     with warnings.catch_warnings(record=True) as caught:
@@ -816,7 +816,7 @@ def test_a_caller_in_another_thread_sees_its_warnings():
     assert [str(warning.message) for warning in caught] == [str(n) for n in range(500)]
 
 
-def test_the_filters_do_not_pile_up_when_others_set_theirs():
+def test_warning_filters_do_not_accumulate():
     done = threading.Event()
 
     def decode_on():
@@ -859,7 +859,7 @@ def test_pillows_limit_stays_when_two_threads_lift_it_at_once(monkeypatch):
     assert limit == Image.MAX_IMAGE_PIXELS
 
 
-def test_threads_give_what_one_thread_gives():
+def test_several_threads_decode_the_same_as_one():
     exif = Image.Exif()
     exif[ORIENTATION] = 6
     picture = photo(200, 150)
@@ -890,7 +890,7 @@ def test_threads_give_what_one_thread_gives():
 # ---- reading ----
 
 
-def test_a_file_is_read_whole(tmp_path):
+def test_a_file_is_read_completely(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"abc")
     assert read_bytes(tmp_path / "a.jpg") == b"abc"
 
@@ -901,7 +901,7 @@ def reading(path):
     return str(refused.value)
 
 
-def test_a_file_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
+def test_a_file_that_cannot_be_read_gives_a_one_line_error(tmp_path, monkeypatch):
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
@@ -915,7 +915,7 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
-def test_any_other_trouble_in_reading_is_one_line(monkeypatch, number):
+def test_any_other_read_error_gives_a_one_line_error(monkeypatch, number):
     def fail(_path):
         raise OSError(number, os.strerror(number))
 
@@ -932,7 +932,7 @@ def described(picture, fmt, **options):
     return describe(saved(picture, fmt, **options))
 
 
-def test_a_header_tells_all_but_the_pixels():
+def test_a_header_describes_everything_but_the_pixels():
     assert described(plain("RGB", RED, (30, 20)), "JPEG") == Description(
         format="JPEG",
         mode="RGB",
@@ -969,12 +969,12 @@ def test_width_and_height_are_described_upright(fmt, orientation, size):
         ("RGB", SWAPPED[:200], (Profile.UNUSABLE, "")),
     ],
 )
-def test_a_profile_is_described_by_what_it_does(mode, profile, expected):
+def test_a_profile_is_described_by_its_effect(mode, profile, expected):
     found = described(plain(mode, 0), "TIFF", icc_profile=profile)
     assert (found.profile, found.profile_name) == expected
 
 
-def test_bits_are_those_of_the_file_and_not_of_the_mode():
+def test_bit_depth_is_that_of_the_file_and_not_of_the_mode():
     def bits(picture, fmt):
         return described(picture, fmt).bits
 
@@ -988,7 +988,7 @@ def test_bits_are_those_of_the_file_and_not_of_the_mode():
 
 
 @pytest.mark.parametrize("fmt", ["TIFF", "GIF", "WEBP", "PNG"])
-def test_pages_and_frames_are_noticed(fmt):
+def test_pages_and_frames_are_counted(fmt):
     pages = [plain("RGB", RED), plain("RGB", BLUE)]
     assert described(pages[0], fmt, save_all=True, append_images=pages[1:]).has_pages
     assert not described(pages[0], fmt).has_pages
@@ -1014,7 +1014,7 @@ def test_a_picture_too_large_to_decode_is_described():
         (b"\xff\xd8\xff\xe0", "the file begins like a JPEG but its header is damaged"),
     ],
 )
-def test_what_has_no_header_is_told_in_one_line(tmp_path, data, message):
+def test_a_file_without_a_header_gives_a_one_line_error(tmp_path, data, message):
     (tmp_path / "a.jpg").write_bytes(data)
     for source in (data, tmp_path / "a.jpg"):
         with pytest.raises(ImageError) as caught:
@@ -1023,14 +1023,14 @@ def test_what_has_no_header_is_told_in_one_line(tmp_path, data, message):
         assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_cannot_be_opened_is_told_by_its_path(tmp_path):
+def test_a_file_that_cannot_be_opened_is_named_by_its_path(tmp_path):
     with pytest.raises(ImageError, match=r"no file '.*gone\.jpg'"):
         describe(tmp_path / "gone.jpg")
     with pytest.raises(ImageError, match="is a folder"):
         describe(tmp_path)
 
 
-def test_exif_that_pillow_trips_over_is_described_too():
+def test_invalid_exif_does_not_prevent_a_description():
     entry = struct.pack("<HHI4s", 0x011A, 2, 1, b"\0\0\0\0") + struct.pack("<HHII", 0x0128, 3, 1, 2)
     exif = b"Exif\0\0II*\0" + struct.pack("<IH", 8, 2) + entry + bytes(4)
     found = described(plain("RGB", RED, (30, 20)), "JPEG", exif=exif)

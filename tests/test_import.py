@@ -117,7 +117,7 @@ def test_whole_numbers_are_ids_as_text(tmp_path):
     assert read(tmp_path / "v.parquet")[1] == ["3", "1"]
 
 
-def test_a_row_that_is_no_vector_says_why(tmp_path):
+def test_an_invalid_vector_says_why(tmp_path):
     cells = {
         "good": "[1, 2, 3]",
         "short": "[1, 2]",
@@ -148,7 +148,7 @@ def test_a_row_that_is_no_vector_says_why(tmp_path):
     assert vectors[[0, 10]].tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
-def test_columns_that_are_no_number_say_why(tmp_path):
+def test_columns_that_are_not_numbers_say_why(tmp_path):
     text = "id,f0,f1\na,1,2\nb,3,x\nc,4,\nd,5,6"
     file = write(tmp_path / "v.csv", text)
     _, ids, vectors, faults = read(file, vector_columns=("f0", "f1"))
@@ -190,13 +190,13 @@ def save(path, array):
         (lambda f: lists_csv(f)[0], {"ids": "ids.txt"}, "are a column of it; leave out --ids"),
     ],
 )
-def test_a_file_that_cannot_be_read_is_one_line(tmp_path, make, options, message):
+def test_a_file_that_cannot_be_read_gives_a_one_line_error(tmp_path, make, options, message):
     with pytest.raises(ReaderError, match=message) as caught:
         open_vectors(make(tmp_path), **options)
     assert "\n" not in str(caught.value)
 
 
-def test_as_many_ids_as_vectors_or_none_is_read(tmp_path):
+def test_ids_must_match_the_number_of_vectors(tmp_path):
     np.save(tmp_path / "v.npy", VECTORS)
     with pytest.raises(ReaderError, match=r"has 3 vectors and .* has 2 ids; expected as many"):
         open_vectors(tmp_path / "v.npy", ids=write(tmp_path / "ids.txt", "a\nb\n"))
@@ -237,7 +237,7 @@ def vectors(tmp_path):
     return write(tmp_path / "features.csv", "\n".join(["id,my features", *lines]))
 
 
-def test_vectors_are_joined_to_their_works_and_the_rest_reported(museum, vectors, tmp_path):
+def test_vectors_are_joined_to_their_works_and_the_rest_is_reported(museum, vectors, tmp_path):
     file = open_vectors(vectors)
     summary = import_vectors(file, tmp_path / "i", catalog=read_collection(museum))
     assert (summary.rows, summary.unused, summary.without) == (2, 4, 1)
@@ -261,7 +261,7 @@ def test_vectors_are_joined_to_their_works_and_the_rest_reported(museum, vectors
     assert open_index(store, "my-features").info.rows == 2
 
 
-def test_the_passport_says_where_they_came_from(museum, vectors, tmp_path):
+def test_the_passport_names_the_source_of_the_vectors(museum, vectors, tmp_path):
     import_vectors(open_vectors(vectors), tmp_path / "i", catalog=read_collection(museum))
     passport = Store.open(tmp_path / "i").manifest.passport
     assert passport.spec == "external:features"
@@ -270,7 +270,7 @@ def test_the_passport_says_where_they_came_from(museum, vectors, tmp_path):
     assert passport.is_external
 
 
-def test_parts_are_as_good_as_one(museum, tmp_path, monkeypatch):
+def test_vectors_are_imported_in_parts(museum, tmp_path, monkeypatch):
     ids = [f"r{n}" for n in range(50)]
     matrix = np.random.default_rng(0).standard_normal((50, 4)).astype(np.float32)
     np.save(tmp_path / "v.npy", matrix)
@@ -283,7 +283,7 @@ def test_parts_are_as_good_as_one(museum, tmp_path, monkeypatch):
     assert (store.vectors("v") == matrix).all()
 
 
-def test_an_imported_index_answers_by_id_and_judges_labels(museum, tmp_path, paint):
+def test_an_imported_index_is_searched_by_id_and_evaluated(museum, tmp_path, paint):
     lines = ["a,1,0.1", "b,0.1,1", "c,1,0", "d,0,1"]
     vectors = write(tmp_path / "v.csv", "\n".join(["id,f0,f1", *lines]))
     import_vectors(open_vectors(vectors), tmp_path / "i", catalog=read_collection(museum))
@@ -300,7 +300,7 @@ def test_an_imported_index_answers_by_id_and_judges_labels(museum, tmp_path, pai
     assert artist.scores[0].estimate.value == 1.0
 
 
-def test_what_cannot_be_imported_is_one_line_and_leaves_no_index(museum, tmp_path):
+def test_a_failed_import_gives_a_one_line_error_and_leaves_no_index(museum, tmp_path):
     catalog = read_collection(museum)
     strangers = write(tmp_path / "s.csv", "id,f0,f1\n1,2,3\n4,5,6")
     faulty = write(tmp_path / "f.csv", "id,f0,f1\na,0,0\nb,0,0")
@@ -318,7 +318,7 @@ def test_what_cannot_be_imported_is_one_line_and_leaves_no_index(museum, tmp_pat
     assert Store.open(tmp_path / "i").rows == 1
 
 
-def test_a_catalog_that_says_an_id_twice_gives_its_first_row(tmp_path):
+def test_the_first_row_of_a_repeated_id_counts(tmp_path):
     catalog = write(tmp_path / "m.csv", "id,image,artist\na,1.png,Ada\na,2.png,Ben\n,3.png,Cy")
     vectors = write(tmp_path / "v.csv", "id,f0,f1\na,1,2")
     summary = import_vectors(
@@ -333,7 +333,7 @@ def test_a_catalog_that_says_an_id_twice_gives_its_first_row(tmp_path):
     ]
 
 
-def test_an_import_that_was_stopped_begins_anew_and_a_finished_one_stays(tmp_path, monkeypatch):
+def test_an_interrupted_import_starts_over_and_a_finished_one_is_kept(tmp_path, monkeypatch):
     rows = [f"r{n},{n + 1},1" for n in range(9)]
     vectors = write(tmp_path / "v.csv", "\n".join(["id,f0,f1", *rows]))
     monkeypatch.setattr(importing, "_PART_ROWS", 4)

@@ -57,14 +57,14 @@ def test_the_nearest_come_first(tmp_path):
     np.testing.assert_allclose(scores, [[2 / 5**0.5, 1 / 5**0.5, -2 / 5**0.5]], rtol=1e-6)
 
 
-def test_equals_come_in_the_order_of_their_rows(tmp_path):
+def test_ties_are_ordered_by_row(tmp_path):
     store = store_of(tmp_path / "i", [NORTH, EAST, EAST], [EAST])
     build_index(store, "rgb")
     _, rows = open_index(store, "rgb").search(np.array([EAST], np.float32), 4)
     assert rows.tolist() == [[1, 2, 3, 0]]
 
 
-def test_of_equals_that_have_no_room_the_first_rows_are_found(tmp_path):
+def test_of_more_ties_than_k_the_first_rows_are_found(tmp_path):
     store = store_of(tmp_path / "i", [NORTH, NORTH, NORTH], [EAST])
     build_index(store, "rgb")
     for k in (1, 2, 3, 4):
@@ -72,7 +72,7 @@ def test_of_equals_that_have_no_room_the_first_rows_are_found(tmp_path):
         assert rows.tolist() == [[3, 0, 1, 2][:k]]
 
 
-def test_the_file_is_the_one_faiss_writes(tmp_path):
+def test_the_file_is_a_plain_faiss_index(tmp_path):
     vectors = np.random.default_rng(0).standard_normal((7, 3)).astype(np.float32)
     store = store_of(tmp_path / "i", vectors[:4], vectors[4:])
     build_index(store, "rgb")
@@ -83,7 +83,7 @@ def test_the_file_is_the_one_faiss_writes(tmp_path):
     ).tobytes()
 
 
-def test_what_a_kill_left_of_its_files_is_cleared_and_nothing_else(tmp_path):
+def test_leftovers_of_a_kill_are_removed_and_nothing_else(tmp_path):
     store = store_of(tmp_path / "i", [EAST, NORTH])
     folder = store.path / "faiss"
     folder.mkdir()
@@ -94,7 +94,7 @@ def test_what_a_kill_left_of_its_files_is_cleared_and_nothing_else(tmp_path):
     assert left == [".rgb.pairs.json.0a1b.tmp", "rgb.index", "rgb.json"]
 
 
-def test_beside_the_index_stands_how_it_was_made(tmp_path):
+def test_the_index_has_a_note_of_how_it_was_built(tmp_path):
     store = store_of(tmp_path / "i", [EAST, NORTH])
     build_index(store, "rgb")
     file = store.path / "faiss" / "rgb.index"
@@ -131,12 +131,12 @@ def test_vectors_are_read_by_row(tmp_path):
         assert vectors.cosines(np.array(NORTH, np.float32)).tolist() == [0, 1, 0]
 
 
-def test_an_index_of_nothing_says_so(tmp_path):
+def test_an_empty_index_says_so(tmp_path):
     with pytest.raises(SearchError, match="has no pictures"):
         build_index(store_of(tmp_path / "i"), "rgb")
 
 
-def test_an_index_older_than_its_vectors_is_not_asked(tmp_path):
+def test_an_index_older_than_its_vectors_is_not_used(tmp_path):
     store = store_of(tmp_path / "i", [EAST])
     build_index(store, "rgb")
     assert is_current(store, "rgb")
@@ -146,7 +146,7 @@ def test_an_index_older_than_its_vectors_is_not_asked(tmp_path):
     assert rows.tolist() == [[1, 0]]
 
 
-def test_a_search_index_of_other_rows_is_not_asked_though_its_note_says_so(tmp_path):
+def test_a_search_index_of_other_rows_is_not_used_even_if_its_note_fits(tmp_path):
     store = store_of(tmp_path / "i", [EAST, NORTH])
     build_index(store, "rgb")
     note = (store.path / "faiss" / "rgb.json").read_text()
@@ -163,7 +163,7 @@ def test_a_search_index_of_other_rows_is_not_asked_though_its_note_says_so(tmp_p
 
 
 @pytest.mark.parametrize("damage", [b"", b"torn", b"x" * 4096])
-def test_a_damaged_search_index_is_made_anew_in_memory(tmp_path, damage):
+def test_a_damaged_search_index_is_rebuilt_in_memory(tmp_path, damage):
     store = store_of(tmp_path / "i", [EAST, NORTH])
     build_index(store, "rgb")
     (store.path / "faiss" / "rgb.index").write_bytes(damage)
@@ -171,7 +171,7 @@ def test_a_damaged_search_index_is_made_anew_in_memory(tmp_path, damage):
     assert rows.tolist() == [[1]]
 
 
-def test_a_note_that_is_no_note_is_passed_over(tmp_path):
+def test_an_invalid_note_is_ignored(tmp_path):
     store = store_of(tmp_path / "i", [EAST])
     build_index(store, "rgb")
     (store.path / "faiss" / "rgb.json").write_text("[]")

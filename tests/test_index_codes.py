@@ -84,7 +84,7 @@ def codes_are_of(store, vectors):
         (10**7, 512, Goals(kind=IndexKind.FLAT), ["Flat"]),
     ],
 )
-def test_the_kinds_to_try_follow_from_size_and_goals(rows, dim, goals, names):
+def test_candidate_kinds_depend_on_size_and_goals(rows, dim, goals, names):
     shapes, _ = choose_shapes(rows, dim, goals)
     assert [shape.name for shape in shapes] == names
 
@@ -94,7 +94,7 @@ def test_the_choice_says_why():
     assert choose_shapes(10**5, 512, Goals(memory=10**8))[1] == "exact search would hold 0.2 GB"
 
 
-def test_memory_is_what_is_scanned():
+def test_memory_counts_the_scanned_codes():
     assert Shape().memory(10, 512) == 10 * 512 * 4
     assert Shape(pieces=128).memory(10, 512) == 10 * 64
     assert Shape(pieces=128, cells=4).memory(10, 512) == 10 * (64 + 8)
@@ -109,7 +109,7 @@ def test_memory_is_what_is_scanned():
         ({"latency": 0}, "latency must be more than 0 s, got 0"),
     ],
 )
-def test_goals_that_no_index_can_keep_are_refused(wrong, message):
+def test_goals_that_no_index_can_meet_are_refused(wrong, message):
     with pytest.raises(SearchError, match=message):
         Goals(**wrong)
 
@@ -135,7 +135,7 @@ def test_nearly_all_true_neighbors_are_found_with_their_exact_cosines(tmp_path, 
 
 
 @pytest.mark.parametrize("kind", CODED)
-def test_equals_come_in_the_order_of_their_rows_by_codes_too(tmp_path, kind):
+def test_ties_are_also_ordered_by_row_with_codes(tmp_path, kind):
     vectors = vectors_of(2000)
     vectors[[7, 300, 1999]] = vectors[42]
     store = built(tmp_path / "i", kind, vectors)
@@ -156,7 +156,7 @@ def test_few_rows_are_all_compared(tmp_path, kind, n):
     np.testing.assert_array_equal(rows, true)
 
 
-def test_all_rows_are_ordered_where_as_many_are_asked_for(tmp_path):
+def test_a_k_of_all_rows_orders_all_rows(tmp_path):
     vectors = vectors_of(500)
     store = built(tmp_path / "i", IndexKind.PQ, vectors)
     _, rows = open_index(store, "rgb").search(vectors[:1], 500)
@@ -188,7 +188,7 @@ def test_the_recall_of_the_note_is_that_of_its_queries(tmp_path):
     assert sum(found) / 2560 == pytest.approx(index.info.recall_at_10, abs=0.01)
 
 
-def test_goals_that_were_not_reached_are_named(tmp_path):
+def test_unmet_goals_are_named(tmp_path):
     store = store_of(tmp_path / "i", vectors_of(100), dim=DIM)
     info = build_index(store, "rgb", Goals(kind=IndexKind.PQ, memory=100, latency=1e-9))
     assert info.why == (
@@ -198,7 +198,7 @@ def test_goals_that_were_not_reached_are_named(tmp_path):
 
 
 @pytest.mark.gpu
-def test_on_a_gpu_the_same_is_found(tmp_path):
+def test_a_gpu_finds_the_same_rows(tmp_path):
     vectors = vectors_of(3000)
     index = open_index(built(tmp_path / "i", IndexKind.PQ, vectors), "rgb")
     scores, rows = to_gpu(index).search(vectors[:50], 10)
@@ -207,7 +207,7 @@ def test_on_a_gpu_the_same_is_found(tmp_path):
     np.testing.assert_array_equal(rows, true)
 
 
-def test_what_half_precision_puts_in_another_order_is_put_right(tmp_path, monkeypatch):
+def test_the_order_that_half_precision_changes_is_corrected(tmp_path, monkeypatch):
     made = pretend_gpus(monkeypatch, 2)
     vectors = vectors_of(3000)
     index = open_index(built(tmp_path / "i", IndexKind.FLAT, vectors), "rgb")
@@ -225,7 +225,7 @@ def test_what_half_precision_puts_in_another_order_is_put_right(tmp_path, monkey
     )
 
 
-def test_a_gpu_is_asked_by_one_thread_at_a_time(tmp_path, monkeypatch):
+def test_a_gpu_is_used_by_one_thread_at_a_time(tmp_path, monkeypatch):
     pretend_gpus(monkeypatch, 1)
     vectors = vectors_of(3000)
     index = to_gpu(open_index(built(tmp_path / "i", IndexKind.FLAT, vectors), "rgb"))
@@ -234,14 +234,14 @@ def test_a_gpu_is_asked_by_one_thread_at_a_time(tmp_path, monkeypatch):
     assert np.concatenate(found).ravel().tolist() == list(range(40))
 
 
-def test_a_gpu_that_is_too_small_says_so_in_a_line(tmp_path, monkeypatch):
+def test_a_gpu_that_is_too_small_gives_a_one_line_error(tmp_path, monkeypatch):
     pretend_gpus(monkeypatch, 1, error="Error in alloc\nout of memory\n")
     index = open_index(built(tmp_path / "i", IndexKind.FLAT, vectors_of(3)), "rgb")
     with pytest.raises(SearchError, match=r"GPU 0 cannot hold the vectors, .* \(out of memory\)"):
         to_gpu(index)
 
 
-def test_a_gpu_that_is_not_there_is_named(tmp_path):
+def test_a_missing_gpu_is_named(tmp_path):
     index = open_index(built(tmp_path / "i", IndexKind.FLAT, vectors_of(3)), "rgb")
     with pytest.raises(SearchError, match=r"faiss sees \d+ GPUs, none is number 99"):
         to_gpu(index, 99)
@@ -251,7 +251,7 @@ def test_a_gpu_that_is_not_there_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("kind", CODED)
-def test_what_is_known_of_a_part_is_taken_over(tmp_path, kind):
+def test_known_parts_are_reused(tmp_path, kind):
     a, b, c, d = (vectors_of(400, seed) for seed in range(4))
     store = built(tmp_path / "i", kind, a, b, c)
     learned = read_note(store, "rgb").trained_rows
@@ -294,7 +294,7 @@ def test_only_new_parts_are_written_as_codes(tmp_path, monkeypatch):
     assert (encoded, read) == ([30], [1])
 
 
-def test_codes_that_do_not_fit_the_rows_any_more_are_learned_anew(tmp_path):
+def test_codes_that_no_longer_fit_the_rows_are_trained_again(tmp_path):
     rng = np.random.default_rng(0)
     center = draw_units(rng, 1, DIM)
     narrow = round_to_half((center + 1e-3 * rng.standard_normal((1500, DIM))).astype(np.float32))
@@ -303,13 +303,13 @@ def test_codes_that_do_not_fit_the_rows_any_more_are_learned_anew(tmp_path):
     assert build_index(store, "rgb", Goals(kind=IndexKind.PQ, recall=0.999)).trained_rows == 2900
 
 
-def test_grown_to_more_than_twice_the_rows_codes_are_learned_anew(tmp_path):
+def test_codes_are_trained_again_when_the_rows_double(tmp_path):
     store = built(tmp_path / "i", IndexKind.PQ, vectors_of(100))
     append(store, vectors_of(101, seed=1))
     assert build_index(store, "rgb").trained_rows == 201
 
 
-def test_another_kind_leaves_no_file_of_the_one_before(tmp_path):
+def test_another_kind_leaves_no_old_files(tmp_path):
     store = built(tmp_path / "i", IndexKind.PQ, vectors_of(100))
     build_index(store, "rgb", Goals())
     names = {file.name for file in (store.path / "faiss").iterdir()}
@@ -322,7 +322,7 @@ def test_another_kind_leaves_no_file_of_the_one_before(tmp_path):
 
 @pytest.mark.parametrize("kind", [IndexKind.FLAT, *CODED])
 @pytest.mark.parametrize("written", range(5))
-def test_a_kill_leaves_nothing_that_is_asked_of_other_rows(tmp_path, monkeypatch, kind, written):
+def test_a_kill_leaves_nothing_that_is_used_for_other_rows(tmp_path, monkeypatch, kind, written):
     before, added = vectors_of(60), vectors_of(60, seed=1)
     store = built(tmp_path / "i", kind, before)
     store.rewrite([(0, table_of(store, added))], failures=[], manifest=store.manifest)
@@ -349,7 +349,7 @@ def test_a_kill_leaves_nothing_that_is_asked_of_other_rows(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("name", ["rgb.index", "rgb.vectors.npy"])
 @pytest.mark.parametrize("kind", CODED)
-def test_damaged_files_are_passed_over(tmp_path, kind, name):
+def test_damaged_files_are_ignored(tmp_path, kind, name):
     vectors = vectors_of(60)
     store = built(tmp_path / "i", kind, vectors)
     file = store.path / "faiss" / name
@@ -363,7 +363,7 @@ def test_damaged_files_are_passed_over(tmp_path, kind, name):
         file = store.path / "faiss" / name
 
 
-def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
+def test_a_full_disk_gives_a_one_line_error(tmp_path, monkeypatch):
     store = built(tmp_path / "i", IndexKind.PQ, vectors_of(60))
 
     def full(*_):
@@ -376,7 +376,7 @@ def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     assert not [file for file in (store.path / "faiss").iterdir() if file.name.endswith(".tmp")]
 
 
-def test_a_note_of_an_older_artsim_is_passed_over(tmp_path):
+def test_a_note_of_an_older_version_is_ignored(tmp_path):
     store = built(tmp_path / "i", IndexKind.PQ, vectors_of(60))
     file = store.path / "faiss" / "rgb.json"
     file.write_text('{"tap": "rgb", "kind": "Flat", "fingerprint": "' + store.fingerprint + '"}')
@@ -384,7 +384,7 @@ def test_a_note_of_an_older_artsim_is_passed_over(tmp_path):
     assert build_index(store, "rgb").kind == "Flat"
 
 
-def test_a_note_is_read_as_it_was_written(tmp_path):
+def test_a_note_is_read_back(tmp_path):
     store = built(tmp_path / "i", IndexKind.IVF, vectors_of(60))
     info = replace(read_note(store, "rgb"), why="for a test")
     note.write_note(store, "rgb", info)

@@ -42,7 +42,7 @@ def everything_found(store):
 
 
 @pytest.mark.parametrize("kind", ["flat", "pq", "ivf"])
-def test_search_is_of_the_pictures_there_are(indexed, colors, tmp_path, toy, paint, kind):
+def test_search_covers_the_pictures_in_the_index(indexed, colors, tmp_path, toy, paint, kind):
     assert run(indexed, "--kind", kind).exit_code == 0
     before, *_ = everything_found(Store.open(indexed))
     for change in (
@@ -102,7 +102,7 @@ def test_the_built_index_is_described_as_a_table(indexed):
     assert cells in " ".join(output.split())
 
 
-def test_what_is_not_given_stays_as_it_was(indexed):
+def test_options_that_are_not_given_keep_their_values(indexed):
     run(indexed, "--recall", "0.9", "--memory", "4GB", "--latency", "5 ms")
     (row,) = map(json.loads, run(indexed, "--recall", "0.95").output.splitlines())
     goals = {"recall": 0.95, "memory": 4 * 10**9, "latency": 0.005, "kind": "auto"}
@@ -136,13 +136,13 @@ def test_info_says_how_the_index_is_searched(indexed):
         (["--kind", "hnsw"], "'hnsw' is not one of 'auto', 'flat', 'pq', 'ivf'"),
     ],
 )
-def test_misuse_is_one_line(indexed, arguments, message):
+def test_misuse_gives_a_one_line_error(indexed, arguments, message):
     done = run(indexed, *arguments)
     assert done.exit_code != 0
     assert message in done.output.splitlines()[-1]
 
 
-def test_a_folder_that_is_no_index_is_named(tmp_path):
+def test_a_folder_that_is_not_an_index_is_named(tmp_path):
     done = run(tmp_path / "none")
     assert done.exit_code == 1
     assert done.output.startswith(f"Error: no index at '{tmp_path / 'none'}'")

@@ -22,21 +22,21 @@ def written(*blocks):
     return np.load(stream)
 
 
-def test_what_half_precision_holds_takes_two_bytes_a_number():
+def test_half_precision_vectors_take_two_bytes_a_value():
     # 3/4 is brought to 3 * 2 ** 13 and the others by the same power of two
     found = written(np.array([[0.75, 0.5, 0], [0, 0, 0]], np.float32))
     assert found.dtype == np.float16
     assert found.tolist() == [[24576, 16384, 0], [0, 0, 0]]
 
 
-def test_what_half_precision_does_not_hold_stays_in_float32():
+def test_vectors_that_need_float32_stay_in_float32():
     exact = np.array([[1, 1 / 3]], np.float32)
     found = written(np.array([[1, 0.5]], np.float32), exact)
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found[1:], unit(exact))
 
 
-def test_rows_of_such_a_file_are_written_as_they_are():
+def test_rows_of_such_a_file_are_written_unchanged():
     first = written(np.array([[0.75, 0.5]], np.float32))
     np.testing.assert_array_equal(written(first, first), np.concatenate([first, first]))
     mixed = written(first, np.array([[1, 1 / 3]], np.float32))  # not of half precision
@@ -44,7 +44,7 @@ def test_rows_of_such_a_file_are_written_as_they_are():
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 40), st.integers(1, 70), st.integers(-30, 30))
-def test_read_back_they_are_bit_by_bit_the_unit_vectors(seed, n, dim, power):
+def test_vectors_read_back_equal_the_unit_vectors_bit_by_bit(seed, n, dim, power):
     rng = np.random.default_rng(seed)
     vectors = round_to_half(np.ldexp(rng.standard_normal((n, dim)), power).astype(np.float32))
     stored = written(vectors)
@@ -65,14 +65,14 @@ def test_cosines_are_those_of_brute_force(seed, n, dim):
     np.testing.assert_array_equal(stored.cosines(query, rows), stored.cosines(query)[rows])
 
 
-def test_every_number_of_half_precision_is_read_as_it_is():
+def test_every_half_precision_value_is_read_exactly():
     every = np.arange(2**16, dtype=np.uint16).view(np.float16)
     halves = np.stack([every[np.isfinite(every)], np.ones(63488, np.float16)], axis=1)
     np.testing.assert_array_equal(Vectors(halves)[:], unit(halves))
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32])
-def test_several_threads_find_the_cosines_of_one(dtype, monkeypatch):
+def test_several_threads_find_the_same_cosines_as_one(dtype, monkeypatch):
     rng = np.random.default_rng(0)
     vectors = Vectors(unit(rng.standard_normal((1001, 9))).astype(dtype))
     query, rows = unit(rng.standard_normal((1, 9)))[0], rng.integers(0, 1001, 700)
@@ -89,7 +89,7 @@ def test_a_query_of_another_size_is_refused():
         vectors.cosines(np.ones(2, np.float32))
 
 
-def test_some_rows_of_a_file_that_lies_askew_are_read_without_the_rest():
+def test_some_rows_of_an_unaligned_file_are_read_without_the_rest():
     memory = np.zeros(4 * 64 * 20_000 + 1, dtype=np.uint8)
     askew = memory[1:].view(np.float32).reshape(20_000, 64)  # 5 MB
     askew[:, 0] = 1

@@ -186,7 +186,7 @@ def test_every_kind_of_fault_is_planted_and_explained():
     assert FindingKind("tiny") is FindingKind.TINY
 
 
-def test_headers_alone_show_all_but_what_needs_pixels(broken):
+def test_headers_show_every_fault_that_needs_no_pixels(broken):
     found = names_of(inspected(broken))
     expected = {kind: names for kind, names in EVERY_FAULT.items() if kind not in DECODED}
     assert sorted_values(found) == sorted_values(expected)
@@ -200,7 +200,7 @@ def test_the_order_and_the_number_of_threads_change_nothing(broken, workers):
     assert one.labels == two.labels
 
 
-def test_a_missing_file_is_told_with_the_one_that_may_be_meant(broken):
+def test_a_missing_file_is_listed_with_a_similar_name(broken):
     (finding,) = (f for f in inspected(broken).findings if f.kind is FindingKind.ORPHAN_ROW)
     assert [example.detail for example in finding.examples] == [
         "images/lost.jpg",
@@ -208,7 +208,7 @@ def test_a_missing_file_is_told_with_the_one_that_may_be_meant(broken):
     ]
 
 
-def test_copies_that_contradict_each_other_are_told(tmp_path):
+def test_contradicting_copies_are_listed(tmp_path):
     noise_picture(tmp_path / "a.png", (80, 80))
     noise_picture(tmp_path / "b.png", (80, 80))
     rows = [("a", "a.png", "oil", "Ann"), ("b", "b.png", "tempera", "Ann")]
@@ -324,7 +324,7 @@ def test_black_bars_are_found_where_they_are():
     assert (found.where, found.share) == ("above and below", 0.1)
 
 
-def test_what_is_dark_and_no_bar_is_none():
+def test_dark_areas_are_not_mistaken_for_bars():
     y, x = np.mgrid[:100, :100]
     round_thing = np.where((x - 50) ** 2 + (y - 50) ** 2 < 30**2, 200, 0)
     one_side = bars(100, 100)
@@ -381,7 +381,7 @@ TABLE = pa.table(
 )
 
 
-def test_columns_are_described_by_what_they_hold():
+def test_columns_are_described_by_their_values():
     described = {column.name: column for column in describe_columns(TABLE)}
     assert {name: (c.missing, c.distinct, c.names_rows) for name, c in described.items()} == {
         "style": (1, 2, False),
@@ -412,7 +412,7 @@ def test_classes_are_counted_once_a_row():
     assert (terms.several, terms.majority) == (True, 0.5)
 
 
-def test_lists_of_nothing_have_no_value():
+def test_empty_lists_are_missing_values():
     table = pa.table({"id": ["1", "2"], "image": ["a", "b"], "terms": [[None], [None, None]]})
     table = table.set_column(2, "terms", table["terms"].cast(pa.list_(pa.string())))
     [terms] = describe_columns(table)
@@ -423,14 +423,14 @@ words = st.none() | st.sampled_from("abcdefgh")
 
 
 @given(st.lists(words) | st.lists(st.none() | st.lists(st.sampled_from("abcdefgh"), max_size=3)))
-def test_what_can_be_a_label_is_what_the_evaluation_takes(values):
+def test_possible_labels_are_those_that_the_evaluation_accepts(values):
     is_list = any(isinstance(value, list) for value in values)
     column = pa.array(values, pa.list_(pa.string()) if is_list else pa.string())
     (described,) = describe_columns(pa.table({"x": column}))
     assert described.not_a_label == why_not_label(values)
 
 
-def test_no_baseline_uses_what_names_the_rows():
+def test_no_baseline_uses_ids():
     known = predictors(TABLE, describe_columns(TABLE), {"size": np.array([1.0] * 5 + [np.nan])})
     assert set(known) == {"style", "terms", "year", "years", "size"}
     assert known["style"].tolist() == [0, 0, 1, 2, 0, 1]
@@ -452,7 +452,7 @@ def plain_baseline(truth, values, fold):
 
 @settings(deadline=None)
 @given(st.data(), st.integers(10, 40))
-def test_each_column_tells_as_often_as_counted_one_by_one(data, n):
+def test_each_columns_accuracy_equals_counting_one_by_one(data, n):
     labels = ["c0", "c1", "c2", *(data.draw(st.sampled_from(["c0", "c1", "c2"])) for _ in range(n))]
     values = np.array(data.draw(st.lists(st.integers(0, 5), min_size=n + 3, max_size=n + 3)))
     truth = np.array([int(label[1]) for label in labels])
@@ -463,7 +463,7 @@ def test_each_column_tells_as_often_as_counted_one_by_one(data, n):
     assert baseline.by_column == (("v", plain_baseline(truth, values, fold).sum() / len(truth)),)
 
 
-def test_a_column_that_tells_all_is_found_and_noise_is_not_taken():
+def test_a_revealing_column_is_found_and_noise_is_not():
     rng = np.random.default_rng(0)
     label = pa.chunked_array([np.where(np.arange(300) % 3 == 0, "a", "b").tolist()])
     noise = {f"noise {n}": rng.integers(0, 40, 300) for n in range(5)}
@@ -474,7 +474,7 @@ def test_a_column_that_tells_all_is_found_and_noise_is_not_taken():
     assert metadata_baseline(label, noise, seed=0).accuracy == pytest.approx(2 / 3, abs=0.04)
 
 
-def test_a_column_of_ones_own_value_a_row_promises_nothing():
+def test_a_column_of_unique_values_predicts_nothing():
     label = pa.chunked_array([["a", "b"] * 50 + ["a"] * 10])
     baseline = metadata_baseline(label, {"serial": np.arange(110)}, seed=0)
     assert (baseline.accuracy, baseline.column) == (pytest.approx(60 / 110), "")
@@ -484,7 +484,7 @@ def test_too_few_rows_have_no_baseline():
     assert metadata_baseline(pa.chunked_array([["a", "b", None, "a"]]), {}, seed=0) is None
 
 
-def test_a_split_is_counted_and_tells_nothing(tmp_path):
+def test_a_split_column_is_counted_but_no_predictor(tmp_path):
     sides = ["train", "train", "Test", "val"] * 5
     noise_picture(tmp_path / "a.jpg", (80, 80))
     rows = [(n, "a.jpg", side, "ab"[n % 2]) for n, side in enumerate(sides)]
@@ -495,7 +495,7 @@ def test_a_split_is_counted_and_tells_nothing(tmp_path):
     assert "split" not in dict(labels["medium"].metadata.by_column)
 
 
-def test_spellings_of_one_class_stand_together():
+def test_spellings_of_one_class_are_grouped():
     classes = {"oil": 3, "Oil": 9, "oil  ": 1, "Ol": 2, "caf\u00e9": 1, "cafe\u0301": 2}
     assert list(spellings(classes)) == [("Oil", "oil", "oil  "), ("cafe\u0301", "caf\u00e9")]
 
@@ -539,13 +539,13 @@ def test_the_table_names_faults_labels_columns_and_sizes(broken):
     assert "megapixels" in output
 
 
-def test_strict_fails_where_rows_are_lost(broken, tmp_path):
+def test_strict_fails_if_rows_are_lost(broken, tmp_path):
     run(broken, "--strict", code=1)
     noise_picture(tmp_path / "a.jpg", (80, 80))
     assert "No faults found" in run(tmp_path, "--strict", "--table")
 
 
-def test_the_page_is_whole_and_fetches_nothing(broken, tmp_path):
+def test_the_page_is_complete_and_loads_nothing(broken, tmp_path):
     pytest.importorskip("matplotlib")
     output = run(broken, "--hashes", "--html", tmp_path / "a.html", "--table", "--max-pixels", CAP)
     assert output.endswith(f"Page written to {tmp_path / 'a.html'}\n")
@@ -557,7 +557,7 @@ def test_the_page_is_whole_and_fetches_nothing(broken, tmp_path):
         assert kind.summary[1:] in "".join(page.text)
 
 
-def test_what_a_catalog_says_is_text_on_the_page(tmp_path):
+def test_catalog_values_are_escaped_on_the_page(tmp_path):
     pytest.importorskip("matplotlib")
     evil = '<script>alert("x")</script>$a_b$'
     for n in range(4):
@@ -576,7 +576,7 @@ def test_the_page_is_the_same_every_time(broken):
     assert len(pages) == 1
 
 
-def test_a_page_that_cannot_be_written_is_one_line(broken, tmp_path):
+def test_a_page_that_cannot_be_written_gives_a_one_line_error(broken, tmp_path):
     pytest.importorskip("matplotlib")
     output = run(broken, "--html", tmp_path / f"{'a' * 300}.html", code=1)  # too long a name
     assert output.startswith("Error: cannot write ")
@@ -590,7 +590,7 @@ def test_without_matplotlib_the_page_says_how_to_get_it(monkeypatch):
 
 
 @pytest.mark.parametrize("values", [[5.0], [0.001, 0.001], [1, 1e9], [3, 4, 5]])
-def test_any_spread_of_values_is_drawn(values):
+def test_any_distribution_of_values_can_be_drawn(values):
     pytest.importorskip("matplotlib")
     drawn = histogram(np.array(values), title="a < b", description="c", unit="d", ticks=str)
     assert drawn.svg.startswith('<svg role="img" viewBox="0 0 316.8 180"><title>a &lt; b</title>')
@@ -599,7 +599,7 @@ def test_any_spread_of_values_is_drawn(values):
 # ---- real collections ----
 
 
-def test_the_paintings_are_as_their_readme_says(museum_data):
+def test_the_paintings_match_their_readme(museum_data):
     inspection = inspected(museum_data / "paintings", examples=3)
     assert (inspection.rows, inspection.pictures, inspection.listed) == (2273, 2273, 2273)
     assert inspection.formats == {"JPEG": 2273}

@@ -26,7 +26,7 @@ def test_25_of_25_right_is_not_certain():
     assert found.low == pytest.approx(25 / (25 + 1.959964**2))
 
 
-def test_a_share_of_nothing_is_not_a_number():
+def test_a_share_of_no_rows_is_nan():
     assert math.isnan(share_estimate(0, 0).value)
     assert share_estimate(0, 0).to_json("top1") == {
         "top1": None,
@@ -45,7 +45,7 @@ def test_whole_groups_are_resampled():
     assert alone.high - alone.low < (grouped.high - grouped.low) / 2
 
 
-def test_all_right_in_few_groups_is_no_surer_than_the_groups_are_many():
+def test_full_accuracy_in_few_groups_is_only_as_certain_as_their_number():
     found = estimate_share(np.ones(100, dtype=bool), np.arange(100) // 20)
     assert (found.low, found.high) == wilson(5, 5)
     assert found.has_few_groups
@@ -57,12 +57,12 @@ def test_rows_without_a_group_are_groups_of_their_own():
     assert found.groups == 4
 
 
-def test_groups_of_unequal_size_weigh_by_their_rows():
+def test_groups_are_weighted_by_their_rows():
     found = estimate_mean(np.array([1.0, 1, 1, 0]), np.array([0, 0, 0, 1]))
     assert (found.value, found.low, found.high, found.n) == (0.75, 0.0, 1.0, 4)
 
 
-def test_interval_of_a_mean_is_about_two_standard_errors_each_way():
+def test_the_interval_of_a_mean_is_about_two_standard_errors_to_each_side():
     values = np.random.default_rng(0).standard_normal(2000) * 3 + 10
     found = estimate_mean(values)
     error = 3 / np.sqrt(2000)
@@ -106,7 +106,7 @@ def test_resampled_precisions_equal_scikit_learn_with_weights(seed, n, whole):
         assert found == pytest.approx(np.mean(each) if each else math.nan, nan_ok=True, abs=1e-5)
 
 
-def test_a_mean_average_precision_is_as_uncertain_as_its_pictures_are_few():
+def test_mean_average_precision_is_less_certain_with_fewer_pictures():
     rng = np.random.default_rng(0)
     truth = rng.random((400, 3)) < 0.3
     scores = rng.random((400, 3)) + truth * 0.4

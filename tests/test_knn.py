@@ -59,7 +59,7 @@ def only(vectors, values, **options):
     return result
 
 
-def test_weighted_votes_are_exponential_and_plain_votes_are_one():
+def test_weighted_votes_are_exponential_and_unweighted_votes_are_one():
     # one neighbor of class 1 at similarity 1 outweighs two of class 0 at 0, but not in number
     neighbors = found([[1, 0, 0]], [[1, 0, 2]])
     codes = np.array([0, 1, 0])
@@ -133,7 +133,7 @@ def test_plain_votes_equal_scikit_learn(k):
     assert plain.classes[:, 0].tolist() == peer.predict(queries).tolist()
 
 
-def test_validation_chooses_k_and_temperature_and_test_is_asked_with_these():
+def test_k_and_temperature_are_chosen_on_validation_and_used_on_test():
     # near 0 degrees lie an a, then b and b: one neighbor says a, three say b, which is true
     vectors = at_angles(0, 3, 4, 90, 91, 92, -1, -2)
     values, sides = list("abbaaabb"), {"train": np.arange(6), "test": np.array([7])}
@@ -152,13 +152,13 @@ def test_validation_chooses_k_and_temperature_and_test_is_asked_with_these():
     assert (alone.chosen_on, alone.scores[0].k) == (0, 3)  # nothing to choose from
 
 
-def test_of_equally_good_settings_the_smallest_k_is_chosen():
+def test_the_smallest_k_of_equally_good_settings_is_chosen():
     sides = {"train": np.array([0, 2]), "validation": np.array([1]), "test": np.array([3])}
     (score,) = only(at_angles(0, 1, 90, 91), list("aabb"), ks=(2, 1), **sides).scores
     assert (score.k, score.estimate.value) == (1, 1.0)
 
 
-def test_classes_lists_and_ranges_are_judged_in_one_call():
+def test_labels_of_all_kinds_are_scored_in_one_call():
     vectors = at_angles(0, 1, 90, 91)
     years = number(
         "year", np.array([1880.0, 1890, 1700, np.nan]), np.array([1889.0, 1890, 1700, np.nan])
@@ -182,7 +182,7 @@ def test_classes_lists_and_ranges_are_judged_in_one_call():
     assert year.scores[0].metrics["inside"] == 0
 
 
-def test_a_search_that_corrects_for_hubs_is_used_and_hubs_are_counted():
+def test_a_search_corrected_for_hubs_is_used_and_hubs_are_counted():
     rng = np.random.default_rng(0)
     vectors, values = unit(rng, 40, 4), rng.choice(["a", "b"], 40).tolist()
     plain, corrected = (only(vectors, values, ks=(5,), search=s) for s in (nearest, csls))
@@ -192,12 +192,12 @@ def test_a_search_that_corrects_for_hubs_is_used_and_hubs_are_counted():
     assert plain.neighbors.rows.tolist() != expected.rows.tolist()
 
 
-def test_more_voters_than_neighbors_are_refused():
+def test_a_k_above_the_number_of_neighbors_is_refused():
     with pytest.raises(EvaluationError, match="k must be between 1 and 1, the neighbors found; g"):
         vote(found([[1.0]], [[0]]), np.array([0]), 2)
 
 
-def test_leave_one_out_of_two_bunches_knows_them_all():
+def test_leave_one_out_on_two_clusters_is_perfect():
     values = ["Monet", "Monet", "Degas", "Degas"]
     result = only(at_angles(0, 1, 90, 91), values, ks=(1, 5), temperatures=BOTH)
     assert result.label.classes == ("Degas", "Monet")
@@ -229,13 +229,13 @@ def test_three_pictures_are_enough():
     assert result.unreachable == 1  # the only Degas has no other to find
 
 
-def test_rows_without_a_label_neither_ask_nor_answer():
+def test_rows_without_a_label_are_neither_queries_nor_neighbors():
     result = only(at_angles(0, 1, 2, 90, 91), ["a", None, "a", "b", "b"], ks=(1,))
     assert result.query_rows.tolist() == [0, 2, 3, 4]
     assert result.neighbors.rows.tolist() == [[2], [0], [4], [3]]
 
 
-def test_train_is_the_bank_and_test_asks():
+def test_train_is_the_bank_and_test_rows_are_queries():
     vectors = at_angles(0, 90, 1, 89, 2)
     result = only(vectors, list("abbbb"), train=np.array([1, 0]), test=np.array([2, 3]), ks=(1,))
     assert result.query_rows.tolist() == [2, 3]
@@ -244,7 +244,7 @@ def test_train_is_the_bank_and_test_asks():
     assert (result.scores[0].estimate.value, result.bank_size) == (0.5, 2)
 
 
-def test_neighbors_of_the_same_group_do_not_answer():
+def test_rows_of_the_same_group_do_not_vote():
     # each picture's nearest is by its own artist; the next is of the other style
     vectors = at_angles(0, 1, 20, 21)
     styles, artists = ["p", "p", "q", "q"], ["Monet", "Monet", "Degas", None]
@@ -256,7 +256,7 @@ def test_neighbors_of_the_same_group_do_not_answer():
     assert grouped.left_out == ()  # for the last two rows three neighbors are possible
 
 
-def test_rows_that_share_any_of_several_groups_do_not_answer():
+def test_rows_that_share_any_of_several_groups_do_not_vote():
     vectors = at_angles(0, 1, 2, 3)
     artists, copies = [0, 0, 1, 1], [0, 1, 0, -1]
     result = only(vectors, list("pqpq"), groups=np.array([artists, copies]).T, ks=(1, 3))
@@ -266,7 +266,7 @@ def test_rows_that_share_any_of_several_groups_do_not_answer():
 
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), n=st.integers(2, 25), width=st.integers(1, 3))
-def test_the_unreachable_equal_looking_for_a_neighbor_of_the_class(seed, n, width):
+def test_unreachable_queries_are_those_without_a_neighbor_of_their_class(seed, n, width):
     rng = np.random.default_rng(seed)
     codes, groups = rng.integers(0, 3, n), rng.integers(-1, 3, (n, width))
     bank, queries = (np.arange(n),) * 2 if seed % 2 else np.array_split(rng.permutation(n), 2)
@@ -284,7 +284,7 @@ def test_the_unreachable_equal_looking_for_a_neighbor_of_the_class(seed, n, widt
     assert knn._count_unreachable(label, bank, queries, groups) == expected
 
 
-def test_a_label_of_none_of_the_rows_that_take_part_is_refused():
+def test_a_label_without_values_in_the_split_is_refused():
     label = multiclass("artist", ["a", "b"]).keep(np.zeros(2, dtype=bool))
     with pytest.raises(EvaluationError, match="no row that takes part has a 'artist'; choose"):
         only(np.eye(2, dtype=np.float32), label, ks=(1,))
@@ -327,7 +327,7 @@ def test_scores_are_those_of_the_predictions(seed, n, split):
         assert score.estimate.low <= score.estimate.value <= score.estimate.high
 
 
-def test_ten_thousand_classes_need_no_column_each():
+def test_ten_thousand_classes_fit_in_memory():
     rng = np.random.default_rng(0)
     bank = unit(rng, 20_000, 8)
     values = [f"class {i % 10_000}" for i in range(20_000)]
@@ -373,7 +373,7 @@ YEAR = number("year", np.full(4, 1889.0))
         (BUNCH * 2, list("abab"), {}, "row 0 of queries has norm 2, not 1"),
     ],
 )
-def test_bad_use_says_what_is_wrong(vectors, values, options, message):
+def test_wrong_arguments_are_explained(vectors, values, options, message):
     options = {
         name: np.array(value, dtype=int) if isinstance(value, list) else value
         for name, value in options.items()

@@ -89,7 +89,7 @@ def neighbors(store, **plan):
     return found.neighbors.rows[:, 0].tolist()
 
 
-def test_labels_of_all_kinds_are_judged_in_one_call(museum):
+def test_labels_of_all_kinds_are_evaluated_in_one_call(museum):
     artist, media, year, height = rows(museum, "--label", "artist,media,year,height_cm", "-k", "1")
     assert (artist["top1"], artist["kappa"], artist["majority"], artist["n"]) == (1, 1, 0.5, 8)
     assert (artist["protocol"], artist["k"], artist["temperature"]) == ("dino", 1, 0.07)
@@ -130,7 +130,7 @@ def test_a_qualified_value_is_no_label(tmp_path):
     assert (row["n"], row["qualified_left_out"]) == (6, 2)
 
 
-def test_tables_say_what_is_scored_and_what_guessing_gives(museum):
+def test_tables_name_the_metric_and_the_baseline(museum):
     output = run(museum, "--label", "artist,media,year,height_cm", "-k", "1", "--table")
     assert "leave-one-out, dino\n" in output
     for line in (
@@ -162,14 +162,14 @@ def test_without_validation_every_k_is_shown_and_with_it_one_is_chosen(museum):
     assert "  k = 1 chosen on 2 validation pictures\n" in plain
 
 
-def test_temperatures_are_shown_beside_k(museum):
+def test_temperatures_are_shown_with_k(museum):
     args = ("--label", "artist", "-k", "3", "--temperature", "0.07", "--temperature", "1")
     assert [row["temperature"] for row in rows(museum, *args)] == [0.07, 1]
     (head,) = (line for line in run(museum, *args, "--table").splitlines() if "top-1" in line)
     assert head.split()[:3] == ["k", "T", "top-1"]
 
 
-def test_met_reports_gap_and_who_is_a_distractor(tmp_path):
+def test_met_reports_gap_and_distractors(tmp_path):
     store = make_museum(tmp_path / "i", artist=["Ada"] * 4 + ["Ben"] * 3 + ["Eve"])
     (row,) = rows(store, "--label", "artist", "--protocol", "met", "--split", "side", "-k", "1,2")
     assert (row["accuracy"], row["gap_minus"], row["validation_gap"]) == (1, 1, 1)
@@ -207,14 +207,14 @@ def test_folds_and_groups_are_kept_apart_together(museum):
 
 
 @pytest.mark.parametrize("correction", ["csls", "mutual-proximity"])
-def test_the_search_is_corrected_for_hubs_where_asked(museum, correction):
+def test_the_search_is_corrected_for_hubs_on_request(museum, correction):
     (row,) = rows(museum, "--label", "artist", "--correct", correction, "-k", "1")
     assert (row["top1"], row["correct"]) == (1, correction)
     output = run(museum, "--label", "artist", "--correct", correction, "-k", "1", "--table")
     assert f"corrected by {correction}\n" in output
 
 
-def test_predictions_of_every_kind_name_who_voted(museum, tmp_path):
+def test_predictions_of_every_kind_name_the_neighbors_that_voted(museum, tmp_path):
     file = tmp_path / "p.csv"
     run(museum, "--label", "artist,media,year", "-k", "1", "--predictions", file)
     with file.open(newline="") as stream:
@@ -233,7 +233,7 @@ def test_predictions_of_every_kind_name_who_voted(museum, tmp_path):
     assert met == [("r3", "Ada", "Ada"), ("r7", "Ben", "Ben")]
 
 
-def test_a_derived_label_whose_column_has_gone_ends_nothing(museum):
+def test_a_derived_label_whose_column_is_gone_is_skipped(museum):
     museum.set_labels(
         [DerivedLabel("old", "school ILIKE '%x%'"), DerivedLabel("ada", "artist ILIKE '%Ada%'")]
     )
@@ -264,7 +264,7 @@ def test_a_derived_label_whose_column_has_gone_ends_nothing(museum):
         (("--label", "artist", "--group", "school"), "no column 'school'; choose from"),
     ],
 )  # fmt: skip
-def test_bad_use_is_one_line(museum, args, message):
+def test_misuse_gives_a_one_line_error(museum, args, message):
     output = run(museum, *args, code=1)
     assert output.startswith("Error: ")
     assert message in output
@@ -289,7 +289,7 @@ def test_bad_use_is_one_line(museum, args, message):
         ),
     ],
 )
-def test_an_index_that_cannot_be_judged_is_one_line(tmp_path, changes, args, message):
+def test_an_index_that_cannot_be_evaluated_gives_a_one_line_error(tmp_path, changes, args, message):
     store = make_museum(tmp_path / "i", **changes)
     output = run(store, "--label", "artist", "-k", "1", *args, code=1)
     assert output.startswith("Error: ")
@@ -297,7 +297,7 @@ def test_an_index_that_cannot_be_judged_is_one_line(tmp_path, changes, args, mes
     assert output.count("\n") == 1
 
 
-def test_a_class_with_one_picture_is_counted_as_what_cannot_be_right(tmp_path):
+def test_classes_of_one_picture_are_counted_as_unreachable(tmp_path):
     store = make_museum(tmp_path / "i", artist=["Ada"] * 4 + ["Ben"] * 3 + ["Eve"])
     output = run(store, "--label", "artist", "-k", "1", "--table")
     assert "  1 pictures have a class that no possible neighbor has: they count as wrong" in output

@@ -19,7 +19,7 @@ def test_classes_are_numbered_in_sorted_order_and_missing_is_minus_one():
     assert classes == ("Degas", "Monet")
 
 
-def test_lists_are_numbered_row_after_row_each_class_once():
+def test_lists_are_numbered_row_by_row_each_class_once():
     label = multilabel("media", [["oil", "canvas", "oil"], None, [], ["oil"]])
     assert label.classes == ("canvas", "oil")
     assert label.starts.tolist() == [0, 2, 2, 2, 3]
@@ -29,7 +29,7 @@ def test_lists_are_numbered_row_after_row_each_class_once():
     assert label.counts.tolist() == [1, 2]
 
 
-def test_labels_of_any_kind_know_who_has_one_and_can_be_taken_away():
+def test_labels_of_any_kind_know_their_rows_and_can_be_masked():
     some = np.array([True, False, True, True])
     text = multiclass("a", ["a", "b", None, "b"])
     lists = multilabel("b", [["a"], ["b"], None, ["b", "a"]])
@@ -46,7 +46,7 @@ def test_labels_of_any_kind_know_who_has_one_and_can_be_taken_away():
     assert not years.take(np.array([0, 3])).are_ranges
 
 
-def test_a_label_is_cut_down_to_some_of_its_classes():
+def test_a_label_can_keep_some_of_its_classes():
     wanted = np.array([True, True, False])
     text = multiclass("a", ["a", "b", "c", "b"]).keep(np.array([False, True, True, True]))
     assert text.keep_classes(wanted).classes == ("b",)  # no row is of class a any more
@@ -57,13 +57,13 @@ def test_a_label_is_cut_down_to_some_of_its_classes():
     assert lists.codes.tolist() == [1, 0, 1]
 
 
-def test_numbers_are_divided_by_their_tenth():
+def test_numbers_are_stratified_by_tenths():
     label = number("year", np.append(np.arange(100.0), np.nan))
     assert np.bincount(label.strata[:-1]).tolist() == [10] * 10
     assert label.strata[-1] == -1
 
 
-def test_a_kind_says_how_it_is_scored_and_reads_the_names_of_before():
+def test_a_kind_has_a_metric_and_a_baseline_and_reads_old_names():
     assert [(kind.metric, kind.baseline) for kind in LabelKind] == [
         ("top1", "majority"),
         ("mAP", "chance"),
@@ -102,5 +102,5 @@ def test_text_and_lists_of_text_that_repeat_are_labels(values):
         ([[1, 2]], "it holds list, not text"),
     ],
 )
-def test_anything_else_says_why_not(values, reason):
+def test_anything_else_says_why_it_is_no_label(values, reason):
     assert why_not_label(values) == reason

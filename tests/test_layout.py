@@ -47,7 +47,7 @@ def purity(points):
     return float((OF_CLUSTER[apart.argmin(axis=1)] == OF_CLUSTER).mean())
 
 
-def test_what_is_alike_lies_together():
+def test_similar_pictures_are_close_on_the_map():
     points = lay_out(CLUSTERS)
     assert points.shape == (60, 2)
     assert purity(points) == 1
@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_map():
     assert np.array_equal(lay_out(CLUSTERS), lay_out(CLUSTERS))
 
 
-def test_pictures_beyond_the_sample_are_set_among_their_like():
+def test_pictures_outside_the_sample_are_placed_near_similar_ones():
     assert purity(lay_out(CLUSTERS, LayoutPlan(sample=30))) > 0.9
 
 
@@ -85,7 +85,7 @@ def test_without_umap_the_error_names_the_extra(monkeypatch):
         lay_out(CLUSTERS)
 
 
-def test_a_kept_map_gives_each_row_its_own_place(store):
+def test_a_stored_map_has_a_place_for_each_row(store):
     points = make_layout(store, "rgb")
     assert np.array_equal(read_layout(store, "rgb"), points)
     table = pq.read_table(layout_file(store, "rgb"))
@@ -104,7 +104,7 @@ def test_a_map_of_other_rows_is_not_read(store, tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["torn", "empty", "no y", "few rows"])
-def test_a_damaged_map_is_one_line_until_it_is_drawn_again(store, tmp_path, damage):
+def test_a_damaged_map_is_an_error_until_it_is_drawn_again(store, tmp_path, damage):
     points, file = make_layout(store, "rgb"), layout_file(store, "rgb")
     table = pq.read_table(file)
     if damage == "torn":

@@ -97,7 +97,7 @@ def run(*args, code=0):
     return result
 
 
-def test_each_tap_tells_best_what_it_sees(store):
+def test_each_tap_is_best_for_the_label_it_represents(store):
     found = compared(store, labels=("heat", "sea", "depth"), split="side")
     for way in ("probe", "knn"):
         scores = by_tap(found, way)
@@ -143,7 +143,7 @@ def test_indexes_of_one_catalog_are_compared_by_id(store, museum, tmp_path):
     )
 
 
-def test_a_group_stays_on_one_side(store):
+def test_each_group_is_in_one_part_of_the_split(store):
     (red, _) = compared(store, labels=("heat",), group="school")
     schools = np.arange(ROWS) // 4 % 10
     sides = red.split
@@ -201,7 +201,7 @@ def test_vectors_of_zeros_are_left_out(store, monkeypatch):
         (("--label", "heat", "--group", "heat"), "'heat' cannot be both label and group"),
     ],
 )
-def test_misuse_is_one_line(path, args, message):
+def test_misuse_gives_a_one_line_error(path, args, message):
     output = run("leaderboard", path, *args, code=1).output
     assert output.startswith("Error: ")
     assert message in output

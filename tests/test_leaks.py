@@ -73,12 +73,12 @@ def test_each_kind_is_found_with_the_first_row_that_gives_it_away():
     ]
 
 
-def test_a_row_on_both_sides_leaks_by_its_id_alone():
+def test_a_row_in_two_parts_leaks_only_by_its_id():
     same = evidence(files=["A"] * 8, hashes=[7] * 8, groups=["x"] * 8)
     assert find_leaks(same, np.array([2, 3]), np.array([3])) == [Leak(LeakKind.ID, 3, 3)]
 
 
-def test_how_alike_is_enough_is_said_in_bits():
+def test_the_limit_for_look_alikes_is_in_bits():
     near = Evidence(ids=["a", "b"], hashes=[0, 0b11111])
     assert find_leaks(near, np.array([0]), np.array([1]), within=4) == []
     (leak,) = find_leaks(near, np.array([0]), np.array([1]), within=5)
@@ -172,7 +172,7 @@ def test_planted_leaks_are_reported_and_nothing_else(copies):
     assert report.checked == ("id", "file", "picture", "group")
 
 
-def test_across_tasks_a_picture_leaks_by_its_id(copies):
+def test_a_picture_leaks_across_tasks_by_its_id(copies):
     report = audit_splits(copies, ["subset", "task"], pictures=False)
     across = {
         (each.test_split, each.train_split): [report.ids[leak.test_row] for leak in each.leaks]
@@ -186,7 +186,7 @@ def test_across_tasks_a_picture_leaks_by_its_id(copies):
     }
 
 
-def test_hashes_are_made_once_and_of_new_pictures_only(copies, tmp_path, toy):
+def test_hashes_are_computed_once_and_only_for_new_pictures(copies, tmp_path, toy):
     counted = []
 
     def progress(done, total, failures):
@@ -206,7 +206,7 @@ def test_hashes_are_made_once_and_of_new_pictures_only(copies, tmp_path, toy):
     assert len(set(again) - set(first)) == 1
 
 
-def test_a_picture_that_is_gone_is_not_compared(copies, tmp_path):
+def test_a_missing_picture_is_not_compared(copies, tmp_path):
     (tmp_path / "museum" / "5.png").unlink()
     report = audit_splits(copies, ["subset"])
     assert report.unhashed == 2
@@ -234,7 +234,7 @@ def test_one_part_alone_cannot_leak(copies):
         audit_splits(copies, ["artist"])
 
 
-def test_leaks_prints_each_and_is_strict_when_asked(copies):
+def test_leaks_lists_each_and_can_be_strict(copies):
     args = ("leaks", "--split", "subset", "--group", "artist", "--index", copies.path)
     lines = [json.loads(line) for line in run(*args, "--strict", code=1).splitlines()]
     assert lines[1] == {
@@ -259,7 +259,7 @@ def test_leaks_prints_each_and_is_strict_when_asked(copies):
     ]
 
 
-def test_knn_eval_refuses_and_tells_the_way(copies):
+def test_knn_eval_refuses_a_leaking_split_on_request(copies):
     args = ("knn-eval", "--index", copies.path, "--label", "task", "--split", "subset", "-k", "1")
     result = CliRunner().invoke(cli, [*map(str, args), "--no-leaks"])
     assert result.exit_code == 1

@@ -125,7 +125,7 @@ def test_scaled_decoding_gives_nearly_the_same_pixels(tmp_path):
     assert (whole.float() - scaled.float()).abs().mean() < 1.0
 
 
-def test_a_rare_interpolation_is_pillows():
+def test_rare_interpolations_use_pillow():
     seen = replace(PREPROCESSING, interpolation="lanczos")
     assert seen.interpolation == "lanczos"
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (30, 20, 3), np.uint8))
@@ -136,7 +136,7 @@ def test_a_rare_interpolation_is_pillows():
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_pictures_come_in_order_with_the_bad_ones_in_their_place(tmp_path, paint, workers):
+def test_pictures_come_in_order_with_failures_in_place(tmp_path, paint, workers):
     files = []
     for number in range(40):
         file = tmp_path / f"{number}.png"
@@ -165,7 +165,7 @@ def test_a_picture_of_too_many_pixels_is_refused(tmp_path, paint):
         preprocess(data, PREPROCESSING, max_pixels=9_999)
 
 
-def test_what_is_in_flight_is_bounded(tmp_path, paint):
+def test_the_number_of_pictures_in_memory_is_bounded(tmp_path, paint):
     file = paint(tmp_path / "p.png", (1, 2, 3))
     asked = 0
 
@@ -182,7 +182,7 @@ def test_what_is_in_flight_is_bounded(tmp_path, paint):
 
 
 @pytest.mark.parametrize("size", [(3, 9000), (9000, 2), (600, 30_000)])
-def test_a_very_long_picture_is_cut_before_it_is_resized(tmp_path, size):
+def test_a_very_long_picture_is_cropped_before_it_is_resized(tmp_path, size):
     Image.new("RGB", size, (200, 100, 50)).save(tmp_path / "long.png")
     pixels, _ = preprocess((tmp_path / "long.png").read_bytes(), SEEN_BY_LITE0)
     assert pixels.shape == (3, 224, 224)
@@ -190,7 +190,7 @@ def test_a_very_long_picture_is_cut_before_it_is_resized(tmp_path, size):
     assert pixels.untyped_storage().nbytes() == 3 * 224 * 224
 
 
-def test_the_cut_of_a_long_picture_is_its_middle(tmp_path):
+def test_a_long_picture_is_cropped_to_its_middle(tmp_path):
     path = noise_picture(tmp_path / "long.png", (300, 30 * 300))
     square = replace(SEEN_BY_LITE0, scale=(224, 224))
     ours, _ = preprocess(path.read_bytes(), square)

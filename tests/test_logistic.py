@@ -61,7 +61,7 @@ def test_two_classes_are_one_column_as_in_scikit_learn():
         np.testing.assert_allclose(path.bias[i], bias, atol=0.01 * abs(weights).max())
 
 
-def test_one_vs_rest_is_each_label_on_its_own():
+def test_one_vs_rest_fits_each_label_separately():
     x, codes = clusters(2, 250, 10, 4)
     members = np.stack([codes == 0, codes == 1, (codes == 2) | (codes == 0)], axis=1)
     path = fit_one_vs_rest(x, members, (0.1, 10.0, 1e3))
@@ -72,7 +72,7 @@ def test_one_vs_rest_is_each_label_on_its_own():
         np.testing.assert_allclose(together, single, atol=0.02 * abs(single).max())
 
 
-def test_the_whole_default_grid_converges_where_classes_can_be_told_apart():
+def test_the_default_grid_converges_on_separable_classes():
     x, codes = clusters(3, 150, 60, 5, noise=0.1)  # the loss goes to 0 as the penalty does
     path = fit_multinomial(x, codes)
     assert len(path.strengths) == len(STRENGTHS) == 45
@@ -81,7 +81,7 @@ def test_the_whole_default_grid_converges_where_classes_can_be_told_apart():
     assert path.objective[-1] < 1e-3
 
 
-def test_a_feature_that_never_changes_has_no_weight():
+def test_a_constant_feature_has_no_weight():
     x, codes = clusters(4, 120, 5, 3)
     x[:, 4] = 0.25
     path = fit_multinomial(x, codes, (1.0, 1e4))
@@ -90,7 +90,7 @@ def test_a_feature_that_never_changes_has_no_weight():
 
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(20, 80), st.integers(1, 12), st.integers(3, 5))
-def test_the_gradient_at_the_optimum_is_nothing(seed, n, d, n_classes):
+def test_the_gradient_at_the_optimum_is_zero(seed, n, d, n_classes):
     x, codes = clusters(seed, n, d, n_classes)
     path = fit_multinomial(x, codes, (0.01, 1.0))
     for i, strength in enumerate((0.01, 1.0)):
@@ -113,7 +113,7 @@ def test_the_gradient_at_the_optimum_is_nothing(seed, n, d, n_classes):
         (lambda x: fit_one_vs_rest(x, x < 2), "every row has label 0; leave it out"),
     ],
 )
-def test_bad_use_says_what_is_wrong(call, message):
+def test_wrong_arguments_are_explained(call, message):
     with pytest.raises(EvaluationError, match=message):
         call(np.eye(3, dtype=np.float32))
 

@@ -69,7 +69,7 @@ def test_the_label_is_found_by_the_names_that_museums_use(metadata, label):
     assert Caption.of(metadata) == label
 
 
-def test_the_page_says_all_that_a_citation_needs():
+def test_the_page_has_everything_a_citation_needs():
     metadata = {
         "title": "Sea",
         "artist": "A. Painter",
@@ -104,7 +104,7 @@ def test_no_text_can_run_in_the_page(text):
     assert all(address.startswith("https://") for address in tags.values("href"))
 
 
-def test_pictures_are_inside_small_and_have_words_instead(tmp_path, paint):
+def test_pictures_are_embedded_small_with_alt_text(tmp_path, paint):
     file = paint(tmp_path / "large.png", (200, 10, 10), (2000, 1000))
     regions = ((regions_of("a.jpg", file), regions_of("id1", file)),)
     match = found(image=str(file), metadata={"title": "Sea", "artist": "B"})
@@ -131,7 +131,7 @@ def test_a_page_that_lacks_a_value_is_not_written():
         render("matches.html")
 
 
-def test_a_page_of_nothing_says_so():
+def test_a_page_without_matches_says_so():
     page = matches_page(cited(nothing="No work meets the conditions."))
     assert "No work meets the conditions." in page
 
@@ -166,14 +166,14 @@ def test_no_two_columns_of_a_csv_have_one_name(tmp_path):
 
 
 @pytest.mark.parametrize("formula", ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(1)", "\t=1", "\r=1"])
-def test_a_spreadsheet_runs_no_title(tmp_path, formula):
+def test_titles_are_never_formulas_in_a_spreadsheet(tmp_path, formula):
     save_csv((found(id=formula, metadata={formula: formula}),), tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         head, row = csv.reader(file)
     assert (head[-1], row[3], row[-1]) == (f"'{formula}",) * 3
 
 
-def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
+def test_a_file_that_cannot_be_written_gives_a_one_line_error(tmp_path):
     with pytest.raises(StoreError, match=r"cannot write '.*out.csv': No such file or directory; "):
         save_csv((), tmp_path / "nowhere" / "out.csv")
 
@@ -182,7 +182,7 @@ def luminance(picture):
     return np.asarray(picture.convert("L"), dtype=float)
 
 
-def test_heat_is_lighter_and_yellower_where_it_is_more():
+def test_higher_heat_is_lighter_and_more_yellow():
     drawn = np.asarray(overlay(Image.new("RGB", (100, 40), (128, 128, 128)), LEFT), dtype=float)
     left, right = drawn[20, 5], drawn[20, 95]
     assert left.sum() > right.sum()
@@ -196,7 +196,7 @@ def test_the_scale_gets_lighter_in_even_steps():
     assert steps.max() <= 3 * steps.mean()
 
 
-def test_what_was_not_seen_is_pale():
+def test_parts_that_the_network_did_not_see_are_pale():
     gray = Image.new("RGB", (100, 100), (128, 128, 128))
     middle = (0.25, 0.0, 0.75, 1.0)
     drawn = np.asarray(overlay(gray, np.float32([[1]]), middle)).astype(int)
@@ -206,12 +206,12 @@ def test_what_was_not_seen_is_pale():
 
 
 @pytest.mark.parametrize("contributions", [[[0, 0]], [[-1, -2]]])
-def test_a_picture_that_gave_nothing_is_blue_throughout(contributions):
+def test_a_picture_without_contribution_is_all_blue(contributions):
     drawn = overlay(Image.new("RGB", (8, 8), (128, 128, 128)), np.float32(contributions))
     assert len(drawn.getcolors()) == 1
 
 
-def test_a_sheet_that_says_why_has_both_maps_below_the_match(tmp_path, paint):
+def test_an_explaining_sheet_has_both_maps_below_the_match(tmp_path, paint):
     file = paint(tmp_path / "a.png", (10, 200, 10), (100, 100))
     plain = contact_sheet(None, [Tile(file)])
     sheet = contact_sheet(None, [Tile(file, why=(regions_of("a", file),) * 2)])
@@ -223,7 +223,7 @@ def test_a_sheet_that_says_why_has_both_maps_below_the_match(tmp_path, paint):
     assert below[32 + 100, 0] < below[32 + 100, 2]  # blue at the right
 
 
-def test_several_queries_stand_below_each_other(tmp_path, paint):
+def test_several_queries_are_below_each_other(tmp_path, paint):
     red, blue = paint(tmp_path / "r.png", (200, 0, 0)), paint(tmp_path / "b.png", (0, 0, 200))
     sheet = contact_sheet([Tile(red), Tile(blue)], [])
     pixels = np.asarray(sheet)
@@ -246,7 +246,7 @@ def run(index, *arguments):
     return CliRunner().invoke(cli, ["similar", "cold/blue.png", "--index", str(index), *arguments])
 
 
-def test_the_command_writes_all_that_is_asked_for(index, tmp_path):
+def test_the_command_writes_all_requested_files(index, tmp_path):
     names = {"sheet": "a.png", "html": "a.html", "csv": "a.csv", "iiif": "a.json"}
     asked = [text for name, file in names.items() for text in (f"--{name}", str(tmp_path / file))]
     result = run(index, "-k", "2", "--table", *asked)
@@ -260,7 +260,7 @@ def test_the_command_writes_all_that_is_asked_for(index, tmp_path):
         assert sheet.mode == "RGB"
 
 
-def test_previews_are_printed_where_they_are_asked_for(index):
+def test_previews_are_printed_on_request(index):
     result = run(index, "-k", "2", "--table", "--previews", "sixel")
     assert result.output.count("\x1bP0;1;0q") == 2
     assert "cold/navy.png" in result.output
@@ -274,7 +274,7 @@ def test_previews_are_printed_where_they_are_asked_for(index):
         (["--html", "nowhere/a.html"], "no folder 'nowhere' to write 'a.html' to"),
     ],
 )
-def test_what_would_have_no_effect_is_refused(index, arguments, message):
+def test_options_without_effect_are_refused(index, arguments, message):
     result = run(index, *arguments)
     assert result.exit_code == 2
     assert message in result.output

@@ -120,7 +120,7 @@ def pictures(tmp_path, paint):
     )
 
 
-def test_a_manifest_keeps_the_rules_whatever_the_record_holds(pictures):
+def test_a_manifest_is_valid_for_any_record(pictures):
     root, file = pictures
     records = (
         {"title": "Sea", "rights": "https://creativecommons.org/publicdomain/zero/1.0/"},
@@ -248,6 +248,6 @@ def test_our_own_reader_reads_it_back(pictures, tmp_path):
     assert rows[0]["command"] == "artsim similar a.jpg"
 
 
-def test_a_file_that_cannot_be_written_is_one_line(tmp_path):
+def test_a_file_that_cannot_be_written_gives_a_one_line_error(tmp_path):
     with pytest.raises(StoreError, match=r"cannot write '.*': Is a directory; name another file"):
         save_manifest({}, tmp_path)

@@ -61,19 +61,19 @@ def read_kitty(text):
     return Image.open(io.BytesIO(base64.b64decode("".join(data for _, data in chunks))))
 
 
-def test_sixels_are_the_picture():
+def test_sixels_decode_to_the_picture():
     assert np.array_equal(read_sixel(encode(flag(), TerminalProtocol.SIXEL)), np.asarray(flag()))
 
 
 @given(st.integers(1, 40), st.integers(1, 20))
-def test_sixels_of_any_size_are_the_picture(width, height):
+def test_sixels_of_any_size_decode_to_the_picture(width, height):
     assert np.array_equal(
         read_sixel(encode(flag(width, height), TerminalProtocol.SIXEL)),
         np.asarray(flag(width, height)),
     )
 
 
-def test_sixels_of_many_colors_are_near_the_picture():
+def test_sixels_of_many_colors_approximate_the_picture():
     ramp = np.linspace(0, 255, 64 * 48 * 3).reshape(48, 64, 3).astype(np.uint8)
     read = read_sixel(encode(Image.fromarray(ramp), TerminalProtocol.SIXEL))
     assert np.abs(read.astype(int) - ramp).mean() < 6
@@ -95,7 +95,7 @@ def test_iterm_is_sent_the_picture_with_its_size():
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), np.asarray(flag()))
 
 
-def test_text_stands_at_the_right_and_the_cursor_ends_below():
+def test_text_is_on_the_right_and_the_cursor_ends_below():
     assert beside("<P>", ["one", "two"], columns=4, rows=3) == (
         "    one\n    two\n    \n\x1b[3A\r\x1b7<P>\x1b8\x1b[3B\r"
     )
@@ -116,11 +116,11 @@ def test_text_stands_at_the_right_and_the_cursor_ends_below():
         ({"KITTY_WINDOW_ID": "1", "TERM": "screen-256color"}, None),
     ],
 )
-def test_terminals_are_known_by_what_they_say(environment, protocol):
+def test_terminals_are_recognized_by_their_environment(environment, protocol):
     assert previews._named(environment) == protocol
 
 
-def test_what_is_asked_for_is_taken_and_a_pipe_gets_none():
+def test_the_requested_protocol_is_used_and_a_pipe_gets_no_pictures():
     assert previews.find_protocol("none") is None
     assert previews.find_protocol("sixel") == TerminalProtocol.SIXEL
     assert previews.find_protocol("auto") is None
@@ -131,7 +131,7 @@ def test_what_is_asked_for_is_taken_and_a_pipe_gets_none():
     ("answer", "sixel"),
     [(b"\x1b[?62;4;22c", True), (b"\x1b[?64;22c", False), (b"\x1b[?1;44c", False), (b"", False)],
 )
-def test_a_terminal_is_asked_whether_it_draws_sixels(monkeypatch, answer, sixel):
+def test_a_terminal_is_queried_for_sixel_support(monkeypatch, answer, sixel):
     for name in ("TMUX", "KITTY_WINDOW_ID", "TERM_PROGRAM", "LC_TERMINAL", "TERM"):
         monkeypatch.delenv(name, raising=False)
     ours, theirs = os.openpty()
@@ -160,7 +160,7 @@ def test_a_terminal_is_asked_whether_it_draws_sixels(monkeypatch, answer, sixel)
     assert terminal.getvalue() == "\x1b[c"
 
 
-def test_a_match_is_printed_beside_its_picture(tmp_path, paint, capsys):
+def test_a_match_is_printed_next_to_its_picture(tmp_path, paint, capsys):
     file = paint(tmp_path / "a.png", (255, 0, 0), (10, 20))
     matches = [
         Match(1, "x", 0.5, None, str(file), {"title": "A\x1b[2J"}),

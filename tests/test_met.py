@@ -22,7 +22,7 @@ def split_of(train, validation, test, groups=None):
     return Split(train=train, validation=validation, test=test, description="", groups=groups)
 
 
-def test_confidence_is_the_softmax_of_each_classes_nearest_member():
+def test_confidence_is_the_softmax_over_the_nearest_member_of_each_class():
     neighbors = Neighbors(np.float32([[0.5, 0.25, 0.125]]), np.array([[0, 1, 2]]))
     sure = confidences(neighbors, np.array([7, 7, 8]), 10, t=2.0)
     first, second = np.exp(1), np.exp(0.25)
@@ -51,7 +51,7 @@ def test_confidences_equal_the_definition(seed, n, t):
             assert sure[i, k - 1] == pytest.approx(expected)
 
 
-def test_whitened_vectors_vary_alike_in_every_direction():
+def test_whitened_vectors_have_equal_variance_in_every_direction():
     rng = np.random.default_rng(0)
     x = (rng.standard_normal((500, 6)) * [9, 5, 3, 1, 0.1, 0] + 4).astype(np.float32)
     whitening = whiten(x, 4)
@@ -63,7 +63,7 @@ def test_whitened_vectors_vary_alike_in_every_direction():
     assert whiten(x, 6).axes.shape == (6, 5)  # the last direction never varies
 
 
-def test_bunches_are_known_and_distractors_only_lower_gap():
+def test_clusters_are_recognized_and_distractors_only_lower_gap():
     rng = np.random.default_rng(0)
     codes = np.arange(120) % 6
     centers = unit(rng, 6, 8)
@@ -80,7 +80,7 @@ def test_bunches_are_known_and_distractors_only_lower_gap():
     assert score.predicted[:20].tolist() == codes[90:110].tolist()
 
 
-def test_rows_of_the_same_group_do_not_answer():
+def test_rows_of_the_same_group_do_not_vote():
     vectors = unit(np.random.default_rng(0), 6, 3)
     vectors[4] = vectors[0]
     codes, groups = np.array([0, 1, 0, 1, 0, 1]), np.array([5, 6, 7, 8, 5, -1])
@@ -100,7 +100,7 @@ def test_rows_of_the_same_group_do_not_answer():
         ({"validation": [3]}, "all queries are distractors"),
     ],
 )
-def test_bad_use_says_what_is_wrong(parts, message):
+def test_wrong_arguments_are_explained(parts, message):
     parts = {"train": [0, 1], "validation": [2], "test": [4]} | parts
     vectors = unit(np.random.default_rng(0), 5, 3)
     with pytest.raises(EvaluationError, match=message):

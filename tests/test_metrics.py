@@ -28,7 +28,7 @@ def test_scores_by_eye():
     assert metrics.confusion(TRUTH, PREDICTED).tolist() == [[0, 0, 2], [0, 1, 1], [1, 1, 1]]
 
 
-def test_no_prediction_is_wrong_and_is_no_class():
+def test_a_missing_prediction_is_wrong_and_no_class():
     predicted = np.array([0, 0, -1, 1])
     assert metrics.accuracy(TRUTH, predicted) == 3 / 4
     assert metrics.macro_f1(TRUTH, predicted) == pytest.approx((4 / 5 + 1) / 2)
@@ -127,6 +127,6 @@ def test_gap_is_average_precision_times_accuracy(seed, n):
         ),
     ],
 )
-def test_bad_use_says_what_is_wrong(call, message):
+def test_wrong_arguments_are_explained(call, message):
     with pytest.raises(EvaluationError, match=message):
         call()

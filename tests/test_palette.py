@@ -92,25 +92,25 @@ def test_red_is_nearer_to_dark_red_than_to_blue():
     ("one", "other"),
     [("red", "dark red"), ("ochre", "orange"), ("gray", "green"), ("gray", "gray")],
 )
-def test_single_colors_are_as_near_as_their_distance_says(one, other):
+def test_the_similarity_of_single_colors_follows_their_distance(one, other):
     distance = deltaE_cie76(*(rgb2lab(np.array(COLORS[each]) / 255) for each in (one, other)))
     assert similarity(one, other) == pytest.approx(np.exp(-(distance**2) / (8 * 15**2)), abs=0.02)
 
 
-def test_two_halves_are_half_as_near_to_each():
+def test_a_picture_of_two_colors_is_half_as_similar_to_each():
     half = flat("red").clone()
     half[..., 4:] = flat("blue")[..., 4:]
     mixed, red, blue = palettes(torch.cat([half, flat("red"), flat("blue")]))
     assert [mixed @ red, mixed @ blue] == pytest.approx([0.5**0.5] * 2, abs=0.01)
 
 
-def test_where_a_color_stands_does_not_matter():
+def test_the_position_of_a_color_does_not_matter():
     noise = torch.randint(0, 256, (1, 3, 8, 8), generator=torch.Generator().manual_seed(0))
     one, other = palettes(torch.cat([noise, noise.flip(3)]))
     assert one == pytest.approx(other, abs=1e-5)
 
 
-def test_a_batch_is_what_each_picture_gives_alone():
+def test_a_batch_equals_its_pictures_one_by_one():
     noise = torch.randint(0, 256, (32, 3, 24, 24), generator=torch.Generator().manual_seed(0))
     together = palettes(noise)
     alone = np.concatenate([palettes(each[None]) for each in noise])
@@ -137,7 +137,7 @@ def mean():
     return Network(Mean().eval(), PREPROCESSING, "none")
 
 
-def test_it_is_a_tap_beside_the_others(mean):
+def test_the_palette_is_a_tap_like_any_other(mean):
     tapped = TappedNetwork(mean, (Tap(), Tap(PALETTE), Tap("features", "max")))
     assert tapped.taps[1] == TapInfo(name="palette", layer="palette", pooling="palette", dim=660)
     with torch.inference_mode():
@@ -148,21 +148,21 @@ def test_it_is_a_tap_beside_the_others(mean):
     assert palette.numpy() == pytest.approx(palettes(flat("red", "blue")), abs=1e-6)
 
 
-def test_alone_it_needs_no_forward_pass(mean):
+def test_the_palette_alone_needs_no_forward_pass(mean):
     tapped = TappedNetwork(mean, (Tap(PALETTE),))
     calls = mean.module.calls
     tapped(flat("red"))
     assert mean.module.calls == calls
 
 
-def test_openvino_computes_it_as_torch_does(mean):
+def test_openvino_computes_the_same_palette(mean):
     tapped = TappedNetwork(mean, (Tap(), Tap(PALETTE)))
     noise = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
     _, computed = OpenVinoBackend(tapped, torch.float32, (8, 8))(noise)
     assert np.abs(computed - palettes(noise)).max() < 1e-4
 
 
-def test_it_takes_no_pooling(mean):
+def test_the_palette_takes_no_pooling(mean):
     with pytest.raises(ModelError, match="'palette' is a vector already; write it without /max"):
         TappedNetwork(mean, (Tap(PALETTE, "max"),))
 
@@ -185,7 +185,7 @@ def painted(tmp_path):
     return folder
 
 
-def test_an_index_with_it_is_asked_by_colors(painted, tmp_path):
+def test_an_index_with_a_palette_is_searched_by_color(painted, tmp_path):
     index = tmp_path / "index"
     run("embed", painted, "-m", "lite0@embedding+palette", "-o", index, "--backend", "torch")
     asked = ["similar", "--index", index, "red.png", "-k", "3", "--json"]
@@ -199,7 +199,7 @@ def test_an_index_with_it_is_asked_by_colors(painted, tmp_path):
     assert json.loads(outside)["id"] == "red.png"
 
 
-def test_content_is_what_is_neither_style_nor_palette(tmp_path):
+def test_content_is_neither_style_nor_palette(tmp_path):
     vectors = {"embedding": at(0, 10, 20), "palette": at(0, 20, 10), "a/gram": at(0, 5, 90)}
     store = make_store(
         tmp_path / "three", list("xyz"), vectors, poolings={"palette": "palette", "a/gram": "gram"}
@@ -209,7 +209,7 @@ def test_content_is_what_is_neither_style_nor_palette(tmp_path):
         assert json.loads(run(*asked).stdout)["id"] == nearest
 
 
-def test_without_it_one_line_says_how_to_add_it(tmp_path):
+def test_without_a_palette_the_error_says_how_to_add_it(tmp_path):
     store = make_store(tmp_path / "none", ["a", "b"], {"embedding": at(0, 10)})
     error = run("similar", "--index", store.path, "a", "--by", "palette", code=1).stderr
     assert error.startswith("Error: ")
@@ -217,7 +217,7 @@ def test_without_it_one_line_says_how_to_add_it(tmp_path):
     assert "-m toy:mean-color@embedding+palette -o DIR'" in error
 
 
-def test_an_index_may_hold_the_palette_alone(painted, tmp_path):
+def test_an_index_can_have_only_the_palette(painted, tmp_path):
     extractor = load_extractor(
         parse_spec("lite0@palette"), compute=Compute(backend=BackendName.TORCH)
     )
@@ -226,7 +226,7 @@ def test_an_index_may_hold_the_palette_alone(painted, tmp_path):
     assert summary.rows == len(COLORS)
 
 
-def test_a_passport_with_it_is_another(mean):
+def test_the_palette_is_part_of_the_passport(mean):
     plain = TappedNetwork(mean, (Tap(),)).taps
     with_palette = TappedNetwork(mean, (Tap(), Tap(PALETTE))).taps
     (difference,) = toy_passport(plain).differences(toy_passport(with_palette))

@@ -29,7 +29,7 @@ def test_equal_passports_have_no_differences():
         ),
     ],
 )
-def test_what_changes_vectors_is_a_difference(changes, difference):
+def test_settings_that_change_vectors_are_differences(changes, difference):
     assert toy_passport().differences(toy_passport(**changes)) == [difference]
 
 
@@ -44,5 +44,5 @@ def test_another_preprocessing_is_named_field_by_field():
 @pytest.mark.parametrize(
     "changes", [{"backend": "torch"}, {"versions": {"torch": "1"}}, {"compute_dtype": "bfloat16"}]
 )
-def test_what_only_rounds_is_no_difference(changes):
+def test_settings_that_only_affect_rounding_are_no_difference(changes):
     assert toy_passport().differences(toy_passport(**changes)) == []

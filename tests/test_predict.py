@@ -146,7 +146,7 @@ def test_a_new_picture_is_embedded_and_predicted(path, paint, tmp_path):
     assert not found.seen
 
 
-def test_a_file_that_the_index_holds_needs_no_network(path, tmp_path):
+def test_a_file_that_is_in_the_index_needs_no_network(path, tmp_path):
     asked = predictor(path)
     asked._load = None
     copy = tmp_path / "copy.png"
@@ -184,7 +184,7 @@ def test_a_collection_is_predicted_and_compared_with_its_own_catalog(path, tmp_p
     assert steps[-1] == (9, 9, 1)
 
 
-def test_a_json_list_of_paths_is_a_collection_whose_done_pictures_are_skipped(path, tmp_path):
+def test_a_json_list_of_paths_is_a_collection_and_finished_pictures_are_skipped(path, tmp_path):
     write_museum(tmp_path / "new", 9, seed=5)
     (tmp_path / "list.json").write_text(json.dumps(["new/red-1.png", "new/blue-8.png"]))
     catalog = read_pictures(tmp_path / "list.json")
@@ -315,7 +315,7 @@ def test_a_folder_is_written_to_a_file(resnet, tmp_path, suffix):
     assert len(json.loads(rows[0]["neighbors"])) == 5
 
 
-def test_a_model_that_is_not_the_indexs_is_refused(resnet):
+def test_a_model_other_than_the_indexs_is_refused(resnet):
     output = run(
         "predict", "--id", "dark/3.png", "--index", resnet / "index", "-m", "timm:test_vit.random",
         code=1,
@@ -334,7 +334,7 @@ def test_a_model_that_is_not_the_indexs_is_refused(resnet):
         (("empty",), "the folder"),
     ],
 )
-def test_misuse_is_one_line(path, monkeypatch, tmp_path, paint, args, message):
+def test_misuse_gives_a_one_line_error(path, monkeypatch, tmp_path, paint, args, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
     paint(tmp_path / "new.png", (1, 2, 3))

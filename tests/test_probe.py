@@ -49,7 +49,7 @@ def of_matrix(members):
     )
 
 
-def test_strength_is_chosen_on_validation_and_the_test_is_asked_once():
+def test_strength_is_chosen_on_validation_and_test_is_used_once():
     x, codes = clusters(0, 500, 16, 6, noise=2.5)
     train, validation, test = split(codes, (0.6, 0.2, 0.2), seed=0)
     probe = fit_probe(x, of_codes(codes), split_of(train, validation, test), strengths=GRID)
@@ -99,7 +99,7 @@ class Told:
         ([1.00, 1.00, 0.99, 1.00], [0.4, 0.3, 0.1, 0.2], 3),  # there is no error of 1
     ],
 )
-def test_within_one_standard_error_of_the_best_the_least_log_loss_is_chosen(
+def test_the_lowest_log_loss_within_one_standard_error_of_the_best_is_chosen(
     accuracy, losses, chosen
 ):
     path = LinearPath(
@@ -114,7 +114,7 @@ def test_within_one_standard_error_of_the_best_the_least_log_loss_is_chosen(
     assert (place, quality.tolist()) == (chosen, accuracy)
 
 
-def test_of_strengths_that_are_right_as_often_the_surer_one_is_chosen():
+def test_of_equally_accurate_strengths_the_lower_log_loss_is_chosen():
     x, codes = clusters(0, 120, 6, 3, noise=0.05)  # separable at every strength
     parts = split_of(np.arange(60), np.arange(60, 90), np.arange(90, 120))
     probe = fit_probe(x, of_codes(codes), parts, strengths=GRID)
@@ -131,7 +131,7 @@ def test_of_strengths_that_are_right_as_often_the_surer_one_is_chosen():
     assert fit_probe(x, of_matrix(members), parts, strengths=GRID).head.strength == 100
 
 
-def test_no_head_is_surer_than_so_many_rows_can_show():
+def test_no_head_is_more_confident_than_its_validation_rows_allow():
     scores = np.array([[9.0, 0.0], [0.0, 9.0], [9.0, 0.0]])
     temperature = restrain(scores, 1.0, 3)
     assert 1 / (1 + np.exp(-9 / temperature)) == pytest.approx(4 / 5, abs=0.01)
@@ -147,7 +147,7 @@ def test_two_classes_get_a_column_each_and_probabilities_that_add_up():
     assert probe.estimate.value > 0.8
 
 
-def test_rows_without_a_label_take_no_part_and_unknown_classes_are_wrong():
+def test_rows_without_a_label_are_ignored_and_unknown_classes_are_wrong():
     x, codes = clusters(2, 90, 5, 3, noise=0.05)
     codes[:5] = -1
     codes[89] = 9  # no train row has it
@@ -159,7 +159,7 @@ def test_rows_without_a_label_take_no_part_and_unknown_classes_are_wrong():
     assert probe.estimate.value == 28 / 29
 
 
-def test_a_head_answers_for_new_features_as_in_the_test():
+def test_a_head_predicts_new_features_as_in_the_test():
     x, codes = clusters(3, 150, 6, 4, noise=0.8)
     probe = fit_probe(x, of_codes(codes), split_of(np.arange(100), [], np.arange(100, 150)))
     probabilities = probe.head.probabilities(x[100:])
@@ -169,7 +169,7 @@ def test_a_head_answers_for_new_features_as_in_the_test():
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.2, 5))
-def test_calibration_finds_the_least_log_loss(seed, sharpness):
+def test_calibration_minimizes_the_log_loss(seed, sharpness):
     rng = np.random.default_rng(seed)
     scores = rng.standard_normal((60, 4)) * sharpness
     columns = (scores + rng.gumbel(size=(60, 4))).argmax(axis=1)
@@ -212,7 +212,7 @@ def test_years_are_predicted_from_a_direction():
     assert found.value == pytest.approx(abs(probe.predictions.numbers - years[200:]).mean())
 
 
-def test_labels_that_come_together_are_told_apart():
+def test_correlated_labels_are_predicted_separately():
     rng = np.random.default_rng(0)
     members = rng.random((300, 3)) < 0.4
     x = (members @ rng.standard_normal((3, 8)) + 0.3 * rng.standard_normal((300, 8))).astype("f4")
@@ -227,7 +227,7 @@ def test_labels_that_come_together_are_told_apart():
     assert probe.test_rows.tolist() == (200 + np.flatnonzero(kept)).tolist()
 
 
-def test_a_label_that_train_lacks_is_left_out():
+def test_a_class_missing_in_train_is_left_out():
     rng = np.random.default_rng(0)
     members = np.column_stack([rng.random((60, 2)) < 0.6, np.zeros(60, dtype=bool)])
     members[45, 2] = True
@@ -255,7 +255,7 @@ CODES = np.array([0, 1] * 4)
         ({"train": [0, 2, 4], "validation": [1]}, "but there is one class"),
     ],
 )
-def test_bad_use_says_what_is_wrong(options, message):
+def test_wrong_arguments_are_explained(options, message):
     parts = {"train": [0, 1, 2, 3], "validation": [], "test": [6, 7]} | options
     with pytest.raises(EvaluationError, match=message):
         fit_probe(EIGHT, of_codes(CODES), split_of(**parts))

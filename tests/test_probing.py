@@ -101,7 +101,7 @@ def probed(store, *labels, **options):
     return list(probe(store, ProbePlan(tap="rgb", labels=labels, **options)))
 
 
-def test_a_hue_is_told_by_neighbors_and_probe_and_half_told_by_the_shape(store):
+def test_a_hue_is_predicted_by_neighbors_and_probe_and_half_by_the_shape(store):
     (found,) = probed(store, "hue", split="side")
     printed = found.to_json()
     assert (printed["label"], printed["kind"], printed["metric"]) == ("hue", "multiclass", "top1")
@@ -133,7 +133,7 @@ def test_scores_are_those_of_the_probe_on_the_same_rows(store):
     np.testing.assert_array_equal(found.result.head.weights, expected.head.weights)
 
 
-def test_several_values_a_picture_are_ranked_and_numbers_are_off_by_years(store):
+def test_multilabel_labels_are_ranked_and_years_have_an_error(store):
     tags, year = probed(store, "tags", "year", split="side")
     assert (tags.label.kind, tags.metric) == (LabelKind.MULTILABEL, "mAP")
     assert tags.classes == ("cold", "warm", "wet")
@@ -146,7 +146,7 @@ def test_several_values_a_picture_are_ranked_and_numbers_are_off_by_years(store)
     assert year.probe.low < year.probe.value < year.probe.high
 
 
-def test_a_split_is_drawn_alike_from_each_class_where_none_is_named(store):
+def test_without_a_named_split_a_stratified_one_is_drawn(store):
     (found,) = probed(store, "hue", seed=1)
     counts = np.bincount(found.label.strata[found.split.test])
     assert sorted(counts) in ([7, 8, 9], [8, 8, 8], [7, 8, 8], [8, 8, 9])
@@ -159,7 +159,7 @@ def test_a_split_is_drawn_alike_from_each_class_where_none_is_named(store):
     assert other.split.test.tolist() != found.split.test.tolist()
 
 
-def test_a_group_stays_on_one_side(store):
+def test_each_group_is_in_one_part_of_the_split(store):
     (found,) = probed(store, "hue", group="painter")
     painters = np.arange(ROWS) // 10
     sides = [set(painters[rows]) for rows in (found.split.train, found.split.test)]
@@ -169,7 +169,7 @@ def test_a_group_stays_on_one_side(store):
         probed(store, "hue", split="side", group="painter")
 
 
-def test_a_stored_split_and_a_split_without_validation_are_taken(store):
+def test_stored_splits_work_with_and_without_validation(store):
     make_split(store, "halves", SplitPlan(fractions=(0.5, 0.5), stratify="hue"), replace=True)
     (found,) = probed(store, "hue", split="halves")
     assert [len(rows) for rows in (found.split.learned, found.split.test)] == [60, 60]
@@ -182,7 +182,7 @@ def test_a_stored_split_and_a_split_without_validation_are_taken(store):
     assert found.split.description.startswith("70/10/20 of the sample 'few' drawn")
 
 
-def test_metadata_helps_where_the_vectors_know_nothing(store):
+def test_metadata_helps_if_the_vectors_do_not(store):
     (alone,) = probed(store, "side", seed=1)
     (printed,) = probed(store, "hue", split="side", metadata=("aspect_ratio", "painter"))
     assert alone.to_json()["with"] == []
@@ -191,7 +191,7 @@ def test_metadata_helps_where_the_vectors_know_nothing(store):
     assert printed.result.head.weights.shape == (3 + 1 + 12, 3)
 
 
-def test_metadata_is_standardized_on_train_and_what_is_missing_is_average():
+def test_metadata_is_standardized_on_train_and_missing_values_are_average():
     values = {"height": [1.0, 3.0, None, 100.0], "kind": ["a", "b", None, "c"]}
     fitted = Metadata.fit(values, np.array([0, 1]))
     np.testing.assert_allclose(
@@ -206,7 +206,7 @@ def test_the_shape_of_a_picture_is_read_from_the_index(store):
     assert [column[0] for column in columns.values()] == [12, 10, 1.2]
 
 
-def test_labels_alike_in_metric_are_averaged_each_alike(store):
+def test_labels_of_one_metric_are_averaged_equally(store):
     found = probed(store, "hue", "coin", "year", split="side")
     (mean,) = means(found)
     assert (mean["metric"], mean["labels"]) == ("top1", 2)
@@ -228,7 +228,7 @@ def test_few_shots_are_drawn_several_times_from_train(store):
         probed(store, "hue", split="side", shots=(50,))
 
 
-def test_few_shots_in_many_dimensions_are_fitted_as_in_those_that_matter():
+def test_few_shots_in_many_dimensions_are_fitted_in_their_subspace():
     rng = np.random.default_rng(0)
     codes = np.arange(400) % 4
     few = (np.eye(4)[codes] + 0.8 * rng.standard_normal((400, 4))).astype(np.float32)
@@ -242,7 +242,7 @@ def test_few_shots_in_many_dimensions_are_fitted_as_in_those_that_matter():
     assert 0.4 < np.mean(scores) < 0.9
 
 
-def test_copies_of_a_test_picture_are_not_learned_from(store, path, tmp_path):
+def test_copies_of_a_test_picture_are_not_trained_on(store, path, tmp_path):
     folder = tmp_path / "twice"
     (folder / "a").mkdir(parents=True)
     (folder / "b").mkdir()
@@ -289,7 +289,7 @@ def test_a_class_with_one_picture_is_noted(store):
     assert 0 in found.split.train
 
 
-def test_test_pictures_of_a_class_that_train_has_not_are_noted(store):
+def test_test_pictures_of_a_class_missing_in_train_are_noted(store):
     label = "last = floor((catalogd - 5000) / 59)"  # 2 of the last two, both in test
     (found,) = probed(store, label, split="side")
     assert found.split.notes == (
@@ -324,7 +324,7 @@ def test_a_head_is_read_as_it_was_written(store):
     assert written["tasks"][0]["scores"]["probe"] == 1
 
 
-def test_probabilities_of_one_class_add_up_and_those_of_several_need_not(store):
+def test_multiclass_probabilities_add_up_and_multilabel_ones_need_not(store):
     head, _ = saved(store, "hue", "tags", split="side")
     vectors = to_unit(store.vectors("rgb"))
     hue, tags = (task.probabilities(vectors) for task in head.tasks)
@@ -363,13 +363,13 @@ def test_a_half_written_head_is_refused(store):
     file.unlink()
 
 
-def test_an_easy_label_is_told_with_confidence(store):
+def test_an_easy_label_is_predicted_with_confidence(store):
     head, _ = saved(store, "hue", split="side")
     likely = head.tasks[0].probabilities(to_unit(store.vectors("rgb")))
     assert likely.max(axis=1).min() > 0.8
 
 
-def test_a_head_is_no_surer_than_its_validation_pictures_show(store):
+def test_a_head_is_no_more_confident_than_its_validation_shows(store):
     (hue, tags) = probed(store, "hue", "tags", split="side")
     vectors = to_unit(store.vectors("rgb"))
     for found in (hue, tags):
@@ -395,7 +395,7 @@ def test_a_head_of_another_network_is_refused_with_what_differs(store):
         (["a" * 200], "a" * 100),
     ],
 )
-def test_a_head_is_called_after_its_labels(labels, name):
+def test_a_head_is_named_after_its_labels(labels, name):
     assert default_name(labels) == name
 
 
@@ -417,7 +417,7 @@ def test_a_head_is_called_after_its_labels(labels, name):
         ("no", [1.0, 1, 1, 1], None),
     ],
 )
-def test_ids_are_told_from_measures(name, numbers, expected):
+def test_ids_are_distinguished_from_measures(name, numbers, expected):
     found = why_id(name, np.asarray(numbers))
     assert (found or "").startswith(expected or "")
     assert (found is None) == (expected is None)
@@ -452,7 +452,7 @@ def test_ids_are_told_from_measures(name, numbers, expected):
         (("--label", "hue", "--device", "cuda:99"), "no device 'cuda:99'"),
     ],
 )
-def test_misuse_is_one_line(path, args, message):
+def test_misuse_gives_a_one_line_error(path, args, message):
     output = run("probe", "--index", path, *args, code=1).output
     assert output.startswith("Error: ")
     assert message in output
@@ -537,7 +537,7 @@ def test_intervals_of_a_stored_split_resample_the_groups_that_it_keeps_whole(pat
     assert read_source(store, SplitChoice(split="side")).whole.resampled is None
 
 
-def test_whole_groups_stand_beside_the_ordinary_split(path):
+def test_a_grouped_split_is_shown_with_the_ordinary_one(path):
     args = ("--label", "hue,coin", "--group", "painter", "--no-save")
     result = run("probe", "--index", path, "--table", *args)
     lines = [line.split() for line in result.stdout.splitlines()]
@@ -637,7 +637,7 @@ def test_a_probe_is_as_good_as_scikit_learns_on_real_pictures(real, collection, 
 
 
 @pytest.mark.slow
-def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbor(real):
+def test_a_probe_predicts_painters_eight_points_better_than_the_nearest_neighbor(real):
     result = run("probe", "--index", real("paintings").path, "--label", "artist", "--no-save")
     found = json.loads(result.stdout)
     assert (found["split_description"], found["n_test"]) == (
@@ -649,7 +649,7 @@ def test_a_probe_tells_painters_eight_points_better_than_the_nearest_neighbor(re
 
 
 @pytest.mark.slow
-def test_a_style_is_told_worse_by_artists_not_learned_from(real):
+def test_a_style_is_predicted_worse_for_unseen_artists(real):
     args = ("--label", "style", "--group", "artist", "--no-save", "--json")
     apart, ordinary = (
         json.loads(line)

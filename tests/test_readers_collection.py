@@ -42,7 +42,7 @@ def test_a_reader_is_chosen_by_name(both):
     assert read_collection(f"table:{both / 'objects.csv'}").reader == "table"
 
 
-def test_every_reading_starts_anew(both):
+def test_a_collection_can_be_read_repeatedly(both):
     catalog = read_collection(both)
     assert rows(catalog) == rows(catalog)
 
@@ -86,7 +86,7 @@ def test_an_unknown_reader_lists_the_known_ones(both):
         read_collection(f"tabel:{both}")
 
 
-def test_a_path_with_a_colon_is_a_path_when_it_is_there(tmp_path):
+def test_an_existing_path_with_a_colon_is_a_path(tmp_path):
     write(tmp_path / "met:prints" / "a.jpg")
     assert read_collection(f"{tmp_path}/met:prints").name == "met:prints"
 
@@ -96,7 +96,7 @@ def test_a_single_letter_before_the_colon_is_a_drive():
         read_collection(r"C:\pictures")
 
 
-def test_an_address_is_to_be_fetched_first():
+def test_an_address_must_be_fetched_first():
     with pytest.raises(ReaderError, match="on the web; fetch it first"):
         read_collection("https://example.org/objects.csv")
 
@@ -107,7 +107,7 @@ def test_a_missing_path_is_named(tmp_path, name):
         read_collection(f"{name}{tmp_path / 'nowhere'}")
 
 
-def test_an_empty_folder_is_told_from_one_without_pictures(tmp_path):
+def test_an_empty_folder_is_distinguished_from_one_without_pictures(tmp_path):
     with pytest.raises(ReaderError, match="is empty"):
         read_collection(tmp_path)
     write(tmp_path / "readme.txt")
@@ -131,7 +131,7 @@ def test_a_setting_that_a_reader_does_not_have_is_refused(both):
         read_collection(both, options=options)
 
 
-def test_a_folder_that_may_not_be_listed_is_one_line(both, monkeypatch):
+def test_a_folder_without_permission_gives_a_one_line_error(both, monkeypatch):
     def refuse(path):
         raise PermissionError(13, "Permission denied", str(path))
 

@@ -34,7 +34,7 @@ def test_values_are_stripped_and_empty_ones_are_null(tmp_path):
     ]
 
 
-def test_quotes_hold_delimiters_quotes_and_line_breaks(tmp_path):
+def test_quoted_values_can_contain_delimiters_quotes_and_line_breaks(tmp_path):
     assert read(tmp_path, 'a,b\r\n"1,5","say ""so""\r\nagain"\r\n') == [
         ("1,5", 'say "so"\r\nagain')
     ]
@@ -146,11 +146,11 @@ def test_a_column_without_a_name_is_numbered(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"\xef\xbb\xbf"])
-def test_an_empty_file_is_said_to_be_empty(tmp_path, content):
+def test_an_empty_file_is_reported(tmp_path, content):
     assert fault(tmp_path, content).startswith("list.csv is empty; expected a row of column names")
 
 
-def test_values_that_never_end_are_refused_in_constant_memory(tmp_path, monkeypatch):
+def test_endless_values_are_refused_in_constant_memory(tmp_path, monkeypatch):
     monkeypatch.setattr(decoding, "BLOCK", 1000)
     quoted = 'a,b\n1,2\n3,"' + "x\n" * 5000 + '"\n'
     assert fault(tmp_path, quoted).startswith(
@@ -160,7 +160,7 @@ def test_values_that_never_end_are_refused_in_constant_memory(tmp_path, monkeypa
     assert fault(tmp_path, bare).startswith("list.csv, line 3: longer than")
 
 
-def test_a_file_broken_after_it_was_looked_through_is_one_line(tmp_path):
+def test_a_file_damaged_after_its_inspection_gives_a_one_line_error(tmp_path):
     path = tmp_path / "list.csv"
     path.write_text("a,b\n1,2\n")
     file = open_delimited(path)

@@ -78,12 +78,12 @@ def test_deeper_trees_below_a_split(tmp_path):
     ]
 
 
-def test_what_the_system_left_behind_is_skipped(tmp_path):
+def test_system_files_are_skipped(tmp_path):
     plant(tmp_path, "a.jpg", "._a.jpg", ".b.jpg", "Thumbs.db", ".cache/c.jpg", "__MACOSX/d.jpg")
     assert ids(tmp_path) == ["a.jpg"]
 
 
-def test_names_are_kept_as_they_are(tmp_path):
+def test_file_names_are_kept_unchanged(tmp_path):
     names = ["A B/Dürer_ Hase (1).JPG", "A B/c;d,e|f.TIFF", "Z/北斎.Webp", "dots.in.name.jpeg"]
     plant(tmp_path, *names)
     assert ids(tmp_path) == names
@@ -94,7 +94,7 @@ def test_equal_names_in_several_folders_are_several_pictures(tmp_path):
     assert ids(tmp_path) == ["a/front.jpg", "b/front.jpg", "front.jpeg", "front.jpg"]
 
 
-def test_links_in_a_ring_end(tmp_path):
+def test_circular_links_are_followed_once(tmp_path):
     plant(tmp_path / "root", "a/1.jpg")
     plant(tmp_path / "outside", "2.jpg")
     (tmp_path / "root/a/up").symlink_to(tmp_path / "root")

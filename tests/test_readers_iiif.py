@@ -183,7 +183,7 @@ def test_several_pictures_of_a_canvas_are_numbered(tmp_path):
     ]
 
 
-def test_of_alternatives_the_first_is_taken(tmp_path):
+def test_the_first_of_several_alternatives_is_used(tmp_path):
     choice3 = {"type": "Choice", "items": [image3("visible"), image3("infrared")]}
     choice2 = {"@type": "oa:Choice", "default": image2("visible"), "item": [image2("infrared")]}
     part = {"type": "SpecificResource", "source": image3("whole")}
@@ -223,7 +223,7 @@ VERSION_1 = image2(
         (VERSION_1, "512", "a/full/512,/0/native.jpg"),
     ],
 )
-def test_images_are_asked_for_as_their_server_can(tmp_path, picture, size, address):
+def test_images_are_requested_as_their_server_supports(tmp_path, picture, size, address):
     is_3 = "id" in picture
     document = (
         manifest3("m", canvas3("1", picture)) if is_3 else manifest2("m", canvas2("1", picture))
@@ -247,7 +247,7 @@ class TestCollections:
             "items": [{"id": f"{HOST}/{member}", "type": kind} for member, kind in members],
         }
 
-    def test_its_order_is_kept_and_what_it_does_not_list_comes_last(self, tmp_path):
+    def test_the_order_of_a_collection_is_kept_and_unlisted_manifests_come_last(self, tmp_path):
         found = rows(
             tmp_path,
             manifest3("a", canvas3("1", image3("a"))),
@@ -258,7 +258,7 @@ class TestCollections:
         )
         assert [row["id"][-1] for row in found] == ["3", "2", "1"]
 
-    def test_named_alone_it_gives_what_it_lists(self, tmp_path):
+    def test_a_collection_named_alone_reads_what_it_lists(self, tmp_path):
         documents = (
             self.collection3("top", ("b/manifest.json", "Manifest")),
             manifest3("a", canvas3("1", image3("a"))),
@@ -289,7 +289,7 @@ class TestCollections:
         found = rows(tmp_path, *documents, source=tmp_path / "0.json")
         assert sorted(row["id"][-1] for row in found) == ["1", "2"]
 
-    def test_manifests_that_are_not_there_are_named(self, tmp_path):
+    def test_missing_manifests_are_named(self, tmp_path):
         top = self.collection3("top", ("b/manifest.json", "Manifest"), ("c", "Manifest"))
         with pytest.raises(ReaderError, match=r"lists 2 manifests .* first .*/b/manifest\.json;"):
             rows(tmp_path, top)
@@ -308,7 +308,7 @@ def test_manifests_of_one_id_are_all_read(tmp_path):
     assert [row["id"][-1] for row in found] == ["a", "b", "c"]
 
 
-def test_manifests_without_pictures_are_said_to_be_so(tmp_path):
+def test_manifests_without_pictures_are_reported(tmp_path):
     with pytest.raises(ReaderError, match="no picture in the IIIF manifests of"):
         rows(tmp_path, manifest3("m"))
     (tmp_path / "0.json").write_text("[]")
@@ -316,14 +316,14 @@ def test_manifests_without_pictures_are_said_to_be_so(tmp_path):
         read_collection(f"iiif:{tmp_path / '0.json'}")
 
 
-def test_folders_without_manifests_are_said_to_be_so(tmp_path):
+def test_folders_without_manifests_are_reported(tmp_path):
     (tmp_path / "a.json").write_text("{}")
     with pytest.raises(ReaderError, match=r"no IIIF manifest in .*; expected \.json files"):
         read_collection(f"iiif:{tmp_path}")
 
 
 @pytest.mark.parametrize("value", [None, 7, "x", [], [7], {}, {"en": None}, [{"@value": None}]])
-def test_values_of_any_other_shape_are_missing_and_no_crash(tmp_path, value):
+def test_values_of_unexpected_shape_are_missing(tmp_path, value):
     document = manifest3(
         "m",
         canvas3("1", image3("a"), metadata=value, label=value),
@@ -359,7 +359,7 @@ def _picture(width, height):
         ("full", "full/,512"),
     ],
 )
-def test_of_a_picture_that_a_selector_cuts_only_that_part_is_requested(region, path, tmp_path):
+def test_only_the_part_that_a_selector_cuts_is_requested(region, path, tmp_path):
     selector = {"type": "ImageApiSelector", "region": region}
     body = {"type": "SpecificResource", "source": _picture(3536, 4999), "selector": selector}
     (tmp_path / "m.json").write_text(json.dumps(_manifest("https://m.example/1", body)))
@@ -367,7 +367,7 @@ def test_of_a_picture_that_a_selector_cuts_only_that_part_is_requested(region, p
     assert batch["image"].to_pylist() == [f"https://img.example/p/{path}/0/default.jpg"]
 
 
-def test_a_size_of_zero_is_not_known(tmp_path):
+def test_a_size_of_zero_is_unknown(tmp_path):
     (tmp_path / "m.json").write_text(json.dumps(_manifest("https://m.example/1", _picture(0, 0))))
     (batch,) = read_collection(tmp_path).batches()
     assert batch["image"].to_pylist() == ["https://img.example/p/full/!512,512/0/default.jpg"]

@@ -55,7 +55,7 @@ def test_the_table_can_be_named_and_needs_no_labels(mame):
     assert sum(batch.num_rows for batch in catalog.batches()) == 3
 
 
-def test_pictures_are_found_in_a_folder_beside_the_table(mame):
+def test_pictures_are_found_in_a_folder_next_to_the_table(mame):
     for folder in ("data", "data_256"):
         (mame / folder).mkdir()
     (mame / "data_256" / "9.jpg").touch()

@@ -75,7 +75,7 @@ def test_300_records_of_carnegie_are_read_as_a_plain_script_reads_them(museum_da
         assert [name for name in makers if name not in as_list(row["artist"])] == []
 
 
-def test_every_view_of_a_record_is_a_row_with_the_object_in_common(museum_data):
+def test_every_view_of_a_record_is_a_row_that_shares_the_object(museum_data):
     folder = museum_data / "museums/cmoa"
     addresses = [
         {each["image_url"] for each in record["images"] or []} for record in plain_rows(folder)
@@ -213,7 +213,7 @@ def test_lido_takes_the_preferred_name_and_the_master_image(tmp_path):
         ("a.csv", "id,x\n1,\n2,\n"),
     ],
 )
-def test_records_are_found_in_whatever_wraps_them(name, text, tmp_path):
+def test_records_are_found_in_any_wrapper(name, text, tmp_path):
     file = tmp_path / name
     file.write_text(text)
     assert [str(record["id"]) for record in read_records(file)] == ["1", "2"]
@@ -307,7 +307,7 @@ def test_any_json_can_be_flattened(value):
         ("Nacho Vidal", ("Nacho Vidal", None)),
     ],
 )
-def test_a_copy_does_not_carry_the_masters_name_alone(text, attribution):
+def test_a_copy_is_not_listed_under_the_masters_name_alone(text, attribution):
     assert parse_artist(text) == attribution
 
 
@@ -340,7 +340,7 @@ material = { path = "material", separator = "$", type = "list", null = ["unknown
 """
 
 
-def test_a_museum_of_ones_own_takes_ten_lines(tmp_path):
+def test_a_new_museum_takes_ten_lines(tmp_path):
     (tmp_path / "museum.toml").write_text(OWN)
     (tmp_path / "works.jsonl").write_text(
         '{"nr": "X-1", "photo": "a.jpg", "titles": {"main": "One"}, "dating": "c. 1880", '

@@ -93,7 +93,7 @@ def test_works_without_a_picture_are_rows(tmp_path):
     assert [row["image"] for row in rows(write(tmp_path, NOW, {"ObjectID": "1"}))] == [None]
 
 
-def test_parentheses_hold_one_or_several_or_nothing(tmp_path):
+def test_parentheses_contain_one_value_or_several_or_none(tmp_path):
     values = ["(Dutch)", "(Dutch) () (French)", "()", "", "() ()", "(Nationality unknown) (Swiss)"]
     assert column(tmp_path, "Nationality", *values, field="nationality") == [
         ["Dutch"],
@@ -143,12 +143,12 @@ def test_dates_that_are_years_are_read_as_years(tmp_path, date, years):
     assert found == (years and {"begin": years[0], "end": years[1]})
 
 
-def test_measures_that_are_no_numbers_are_missing(tmp_path):
+def test_measures_that_are_not_numbers_are_missing(tmp_path):
     values = ["48.6", "0", "about 5", ""]
     assert column(tmp_path, "Height (cm)", *values, field="height_cm") == [48.6, 0.0, None, None]
 
 
-def test_a_download_that_was_cut_off_keeps_its_last_row(tmp_path):
+def test_a_truncated_download_keeps_its_incomplete_last_row(tmp_path):
     write(tmp_path, EARLIER, {"ObjectID": "1", "ThumbnailURL": ADDRESS})
     file = tmp_path / "Artworks.csv"
     whole = file.read_text()
@@ -165,7 +165,7 @@ def test_a_download_that_was_cut_off_keeps_its_last_row(tmp_path):
         rows(tmp_path)
 
 
-def test_several_tables_must_be_chosen_from(tmp_path):
+def test_several_tables_require_a_choice(tmp_path):
     for name in ("Artworks_a.csv", "Artworks_b.csv"):
         write(tmp_path, NOW, {"ObjectID": "1"}, name=name)
     with pytest.raises(ReaderError, match=r"several tables \(Artworks_a\.csv, Artworks_b\.csv\)"):
@@ -175,7 +175,7 @@ def test_several_tables_must_be_chosen_from(tmp_path):
     assert read_collection(tmp_path).name == "moma"
 
 
-def test_another_layout_is_said_to_be_one(tmp_path):
+def test_an_unknown_layout_is_reported(tmp_path):
     (tmp_path / "Artworks.csv").write_text("Title,Artist\nx,y\n")
     with pytest.raises(
         ReaderError, match=r"no column 'Date'; its columns are Title, Artist; .*table:"

@@ -88,7 +88,7 @@ def test_primary_views_are_joined_with_their_works(museum):
     assert found["9"]["years"] is None  # an end is not known
 
 
-def test_what_tells_of_the_database_is_left_out(museum):
+def test_internal_database_columns_are_left_out(museum):
     names = read_collection(museum).schema.names
     assert not {"locationid", "isvirtual", "customprinturl", "uuid", "beginyear"} & set(names)
     assert {"parentid", "wikidataid", "provenancetext", "departmentabbr"} <= set(names)
@@ -113,12 +113,12 @@ def test_all_views_are_rows_of_one_object(museum):
         ("max", ["max/0", "max/0", "max/0"]),
     ],
 )
-def test_images_are_asked_for_in_the_size_wanted(museum, size, ends):
+def test_images_are_requested_at_the_chosen_size(museum, size, ends):
     found = [row["image"] for row in rows(museum, size=size)]
     assert [image.split("/full/")[1].removesuffix("/default.jpg") for image in found] == ends
 
 
-def test_open_access_images_can_be_picked_in_the_newer_layout(museum):
+def test_open_access_images_can_be_selected_in_the_newer_layout(museum):
     if "openaccess" in (museum / "published_images.csv").read_text():
         assert [row["id"] for row in rows(museum, open_access="only")] == ["9", "10"]
     else:
@@ -202,7 +202,7 @@ def test_artists_are_found_by_the_table_of_links(museum):
     ]
 
 
-def test_without_links_only_an_unmistakable_name_is_an_artist(museum):
+def test_without_links_only_an_unambiguous_name_is_an_artist(museum):
     write(museum / "constituents.csv", "constituentid,forwarddisplayname,nationality", CONSTITUENTS)
     assert [(row["id"], row["artist"], row["nationality"]) for row in rows(museum)] == [
         ("9", None, None),  # two artists are called so
@@ -259,7 +259,7 @@ def test_settings_are_checked(museum):
             rows(museum, **{name: value})
 
 
-def test_nothing_to_join_is_said(museum):
+def test_a_failed_join_is_reported(museum):
     write(museum / "objects.csv", OBJECTS_2022, [{"objectid": 1}])
     with pytest.raises(ReaderError, match=r"no picture in .* is of an object .* views=primary"):
         rows(museum)

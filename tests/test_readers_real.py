@@ -30,7 +30,7 @@ def counts(column) -> dict[str, int]:
 
 
 class TestPaintings:
-    def test_every_row_and_picture_is_there(self):
+    def test_every_row_and_picture_is_read(self):
         catalog = read_collection(DATA / "paintings")
         rows = table(catalog)
         assert (catalog.name, catalog.reader, rows.num_rows) == ("paintings", "table", 2273)
@@ -56,7 +56,7 @@ class TestPaintings:
 
 
 class TestAntiquities:
-    def test_every_row_and_picture_is_there(self):
+    def test_every_row_and_picture_is_read(self):
         catalog = read_collection(DATA / "antiquities")
         rows = table(catalog)
         assert rows.num_rows == 968
@@ -69,7 +69,7 @@ class TestAntiquities:
 
 
 class TestMame:
-    def test_the_split_is_the_given_one(self):
+    def test_the_given_split_is_kept(self):
         rows = table(read_collection(DATA / "mame"))
         assert rows.num_rows == 37_407
         assert counts(rows["split"]) == {"train": 20_300, "val": 1_450, "test": 15_657}
@@ -88,7 +88,7 @@ class TestMame:
         ratio = pc.divide(rows["pixel_width"].cast(pa.float64()), rows["pixel_height"])
         assert pc.max(pc.abs(pc.subtract(ratio, rows["aspect_ratio"]))).as_py() < 1e-4
 
-    def test_no_column_holds_instance_ids(self):
+    def test_no_column_contains_instance_ids(self):
         rows = table(read_collection(DATA / "mame"))
         assert len(set(rows["id"].to_pylist())) == 37_407
         for name in set(rows.column_names) - {"id", "image"}:
@@ -157,7 +157,7 @@ class TestWikiart:
         assert len(counts(wikiart[task].drop_null())) == classes
         assert wikiart[task].null_count == split.get(None, 0) == wikiart.num_rows - train - val
 
-    def test_the_one_row_that_comes_twice_keeps_its_first_class(self, wikiart):
+    def test_the_one_repeated_row_keeps_its_first_class(self, wikiart):
         lines = (DATA / "wikiart" / "genre_val.csv").read_text(encoding="utf-8").splitlines()
         assert len(lines) == 19_492
         name = "Post_Impressionism/maurice-de-vlaminck_the-village.jpg"
@@ -178,7 +178,7 @@ class TestWikiart:
         directories = {id_.split("/")[0] for id_ in wikiart.filter(is_nouveau)["id"].to_pylist()}
         assert directories == {"Art_Nouveau_Modern"}
 
-    def test_names_are_kept_as_they_are_on_the_disk(self, wikiart):
+    def test_file_names_are_kept_as_on_the_disk(self, wikiart):
         ids = set(wikiart["id"].to_pylist())
         assert "Naive_Art_Primitivism/gr\u00e3\u00a9goire-michonze_birds.jpg" in ids
         assert "Abstract_Expressionism/gene-davis_untitled-1979(3).jpg" in ids

@@ -74,7 +74,7 @@ def rows(folder, text, name):
 @pytest.mark.parametrize(
     "join", ["|".join, "; ".join, ", ".join, json.dumps, lambda values: str(values)]
 )
-def test_tab_separated_lists_in_any_writing(tmp_path, join):
+def test_tab_separated_lists_in_any_encoding(tmp_path, join):
     assert rows(tmp_path, tabs(join), "records.tsv") == ROWS
 
 
@@ -94,7 +94,7 @@ def test_a_list_is_a_list_where_every_record_has_one_value(tmp_path):
     assert (row["material"], row["type"]) == (["paper"], ["print"])
 
 
-def test_names_that_the_museum_uses_elsewhere(tmp_path):
+def test_alternative_column_names_of_the_museum(tmp_path):
     record = {
         "objectNumber": "SK-A-1",
         "principalMaker": "Jan Asselijn",
@@ -121,7 +121,7 @@ def test_names_that_the_museum_uses_elsewhere(tmp_path):
     ]
 
 
-def test_pictures_are_found_in_a_folder_beside_the_records(tmp_path):
+def test_pictures_are_found_in_a_folder_next_to_the_records(tmp_path):
     (tmp_path / "jpg").mkdir()
     (tmp_path / "jpg" / "BK-1.jpg").touch()
     rows(tmp_path, json.dumps(RECORDS), "records.json")
@@ -129,7 +129,7 @@ def test_pictures_are_found_in_a_folder_beside_the_records(tmp_path):
     assert read(tmp_path / "records.json", images=tmp_path).root == tmp_path
 
 
-def test_missing_fields_list_those_there_are(tmp_path):
+def test_missing_fields_list_the_existing_ones(tmp_path):
     file = tmp_path / "records.tsv"
     file.write_text("identifier\tmaker\tmaterial\n1\tx\ty\n")
     with pytest.raises(ReaderError, match=r"no field 'type' .*; its fields are identifier, maker"):
@@ -149,7 +149,7 @@ def test_missing_fields_list_those_there_are(tmp_path):
         ("[" * 200_000, "nested too deeply"),
     ],
 )
-def test_broken_json_is_one_line(tmp_path, text, message):
+def test_broken_json_gives_a_one_line_error(tmp_path, text, message):
     (tmp_path / "records.json").write_text(text)
     with pytest.raises(ReaderError, match=rf"records\.json.*{message}"):
         read_collection(f"rijks:{tmp_path / 'records.json'}")
@@ -161,7 +161,7 @@ def test_json_in_another_encoding_is_refused(tmp_path):
         read_collection(f"rijks:{tmp_path / 'records.json'}")
 
 
-def test_several_files_must_be_chosen_from(tmp_path):
+def test_several_files_require_a_choice(tmp_path):
     rows(tmp_path, json.dumps(RECORDS), "a.json")
     (tmp_path / "b.tsv").write_text(tabs("|".join))
     with pytest.raises(ReaderError, match=r"expected one file .* found a\.json, b\.tsv;"):

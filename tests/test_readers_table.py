@@ -82,7 +82,7 @@ def test_rows_without_an_id_or_an_image_are_kept(tmp_path):
     ]
 
 
-def test_the_image_is_the_id_where_there_is_no_other(tmp_path):
+def test_without_an_id_column_the_image_is_the_id(tmp_path):
     assert rows(read(tmp_path, "file_name,text\na.jpg,x\n")) == [
         {"id": "a.jpg", "image": "a.jpg", "text": "x"}
     ]
@@ -112,7 +112,7 @@ def test_columns_can_be_named(tmp_path):
     assert rows(catalog) == [{"id": "2", "image": "b", "id_catalog": "1", "image_catalog": "a"}]
 
 
-def test_a_missing_column_lists_those_there_are(tmp_path):
+def test_a_missing_column_lists_the_existing_ones(tmp_path):
     with pytest.raises(
         ReaderError,
         match=r"objects\.csv has no image column; its columns are a, b; .*--image-column.*folder:",
@@ -151,30 +151,30 @@ class TestFindingTheTable:
         write(tmp_path / "List.CSV", "image\na.jpg\n")
         assert rows(read(tmp_path)) == [{"id": "a.jpg", "image": "a.jpg"}]
 
-    def test_several_tables_must_be_chosen_from(self, tmp_path):
+    def test_several_tables_require_a_choice(self, tmp_path):
         write(tmp_path / "train.csv", "image\na.jpg\n")
         write(tmp_path / "test.csv", "image\nb.jpg\n")
         with pytest.raises(ReaderError, match=r"several tables \(test.csv, train.csv\); name one"):
             read(tmp_path)
         assert read_collection(tmp_path / "train.csv").name == "train"
 
-    def test_a_folder_without_table_says_so(self, tmp_path):
+    def test_a_folder_without_a_table_says_so(self, tmp_path):
         write(tmp_path / "a.jpg")
         with pytest.raises(ReaderError, match="no table in"):
             read_collection(f"table:{tmp_path}")
 
 
 class TestImageRoot:
-    def test_it_is_the_folder_of_the_table(self, tmp_path):
+    def test_the_image_folder_is_that_of_the_table(self, tmp_path):
         write(tmp_path / "images" / "b.jpg")
         write(tmp_path / "a.jpg")
         assert read(tmp_path, "image\ngone.jpg\na.jpg\nb.jpg\n").root == tmp_path
 
-    def test_it_is_images_beside_it_when_the_files_are_only_there(self, tmp_path):
+    def test_the_image_folder_is_images_if_only_that_has_the_files(self, tmp_path):
         write(tmp_path / "images" / "b.jpg")
         assert read(tmp_path, "image\nhttps://x.org/a.jpg\nb.jpg\n").root == tmp_path / "images"
 
-    def test_it_is_the_folder_that_the_user_names(self, tmp_path):
+    def test_the_image_folder_can_be_named(self, tmp_path):
         write(tmp_path / "scans" / "a.jpg")
         write(tmp_path / "a.jpg")
         assert (
@@ -183,7 +183,7 @@ class TestImageRoot:
         with pytest.raises(ReaderError, match=r"folder of pictures .*lost does not exist"):
             read(tmp_path, images=tmp_path / "lost")
 
-    def test_impossible_names_are_left_to_be_reported_later(self, tmp_path):
+    def test_impossible_file_names_are_reported_later(self, tmp_path):
         assert read(tmp_path, f"image\n{'x' * 9999}\n").root == tmp_path
 
 
@@ -206,7 +206,7 @@ class TestGuessing:
             ([None, None], "text"),
         ],
     )
-    def test_numbers_are_told_from_codes(self, values, parsing):
+    def test_numbers_are_distinguished_from_codes(self, values, parsing):
         assert guess(*values) == ColumnType(parsing)
 
     def test_one_late_value_decides(self):
@@ -263,7 +263,7 @@ class TestGuessing:
         ]
 
     @given(st.lists(st.one_of(st.none(), st.integers(-(10**17), 10**17))))
-    def test_whole_numbers_come_back_as_they_were(self, numbers):
+    def test_whole_numbers_are_read_back_unchanged(self, numbers):
         column = pa.array([None if n is None else str(n) for n in numbers], pa.string())
         type_ = guess(*column.to_pylist())
         if any(n is not None for n in numbers):
@@ -271,7 +271,7 @@ class TestGuessing:
 
 
 class TestDeclaredTypes:
-    def test_they_win_over_the_guess(self, tmp_path):
+    def test_declared_types_win_over_detected_ones(self, tmp_path):
         catalog = read(
             tmp_path,
             "image,year,medium,span,when\na.jpg,1890,oil; ink,1880-1890,5\nb.jpg,,oil,1900,7.5\n",
@@ -297,7 +297,7 @@ class TestDeclaredTypes:
         }
 
     @pytest.mark.parametrize("type_", ["number", "years"])
-    def test_an_odd_value_is_missing_and_named_with_its_row(self, type_, tmp_path):
+    def test_an_invalid_value_is_missing_and_named_with_its_row(self, type_, tmp_path):
         file = tmp_path / "objects.csv"
         file.write_text("image,year\na,1890\nb,gone\nc,lost\nd,\ne,n.d.\n")
         catalog = read_collection(file, options=ReaderOptions(types={"year": type_}))
@@ -317,7 +317,7 @@ class TestDeclaredTypes:
         with pytest.raises(ReaderError, match=r"row 1, column 'year': 'late' is not .*number"):
             read(tmp_path, text, types={"year": "number"})
 
-    def test_an_odd_date_is_missing_and_refuses_nothing(self, tmp_path):
+    def test_an_invalid_date_is_missing_without_an_error(self, tmp_path):
         text = "image,year\na,1890\nb,c. 1890\nc,no idea\nd,n.d.\n"
         catalog = read(tmp_path, text, types={"year": "years"})
         assert [row["year"] for row in rows(catalog)] == [
@@ -393,7 +393,7 @@ class TestParquet:
         with pytest.raises(ReaderError, match=r"column 'm': list<.*> cannot become text"):
             read(tmp_path, types={"m": "text"})
 
-    def test_what_says_nothing_is_missing_in_numbers_and_lists_too(self, tmp_path):
+    def test_placeholders_are_missing_in_numbers_and_lists_as_well(self, tmp_path):
         columns = {
             "image": ["a", "b", "c", "d"],
             "n": [1.5, float("nan"), float("inf"), None],
@@ -404,7 +404,7 @@ class TestParquet:
         assert [row["n"] for row in found] == [1.5, None, None, None]
         assert [row["m"] for row in found] == [["x"], None, None, None]
 
-    def test_what_is_not_parquet_is_one_line(self, tmp_path):
+    def test_a_file_that_is_not_parquet_gives_a_one_line_error(self, tmp_path):
         write(tmp_path / "objects.parquet", "id,image\n1,a.jpg\n")
         with pytest.raises(
             ReaderError, match=r"^[^\n]*objects\.parquet cannot be read as Parquet[^\n]*$"
@@ -479,14 +479,14 @@ class TestViews:
         (batch,) = read_collection(folder, options=ReaderOptions(settings=settings)).batches()
         return batch.to_pylist()
 
-    def test_of_several_addresses_in_a_cell_the_first_is_the_picture(self, tmp_path):
+    def test_the_first_of_several_addresses_in_a_cell_is_the_picture(self, tmp_path):
         assert [(row["id"], row["image"]) for row in self.rows(tmp_path)] == [
             ("1", "https://e.org/1.jpg"),
             ("2", "https://e.org/2a.jpg"),
             ("3", None),
         ]
 
-    def test_all_views_are_rows_with_their_object_in_common(self, tmp_path):
+    def test_all_views_are_rows_that_share_their_object(self, tmp_path):
         assert [tuple(row.values()) for row in self.rows(tmp_path, views="all")] == [
             ("1", "https://e.org/1.jpg", "1", 1),
             ("2_1", "https://e.org/2a.jpg", "2", 1),

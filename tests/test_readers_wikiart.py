@@ -62,7 +62,7 @@ def test_a_task_without_lists_has_no_columns(tmp_path):
     assert rows(tmp_path) == [{"id": MUCHA, "image": MUCHA, "style": "7", "style_split": "train"}]
 
 
-def test_pictures_are_found_in_any_folder_beside_the_lists(lists):
+def test_pictures_are_found_in_any_folder_next_to_the_lists(lists):
     picture = lists / "wikiart" / REMBRANDT
     picture.parent.mkdir(parents=True)
     picture.touch()
@@ -76,7 +76,7 @@ def test_a_picture_that_a_list_names_twice_keeps_its_first_class(tmp_path):
     assert [(row["id"], row["genre"]) for row in rows(tmp_path)] == [(MUCHA, "4"), (REMBRANDT, "1")]
 
 
-def test_a_picture_on_both_sides_of_a_task_is_refused(tmp_path):
+def test_a_picture_in_two_parts_of_a_task_is_refused(tmp_path):
     write(tmp_path, genre_train__csv=f"{MUCHA},4\n", genre_val__csv=f"{MUCHA},4\n")
     with pytest.raises(
         ReaderError, match=r"genre_val\.csv, line 1: .* is in the train list of genre"
@@ -92,13 +92,13 @@ def test_a_picture_on_both_sides_of_a_task_is_refused(tmp_path):
         ("Baroque/x.jpg,3", "line 2: no class 3 in the class file of style, which goes up to 2"),
     ],
 )
-def test_a_line_of_another_form_is_named(lists, line, message):
+def test_a_malformed_line_is_named(lists, line, message):
     write(lists, style_val__csv=f"{REMBRANDT},1\n{line}\n")
     with pytest.raises(ReaderError, match=rf"style_val\.csv, {message}"):
         read(lists)
 
 
-def test_a_class_file_of_another_form_is_named(lists):
+def test_a_malformed_class_file_is_named(lists):
     write(lists, artist_class="Rembrandt\n")
     with pytest.raises(ReaderError, match="artist_class, line 1: 'Rembrandt' is not of the form"):
         read(lists)
@@ -119,7 +119,7 @@ def test_a_folder_without_lists_is_named(tmp_path):
         read(tmp_path)
 
 
-def test_each_task_may_have_a_folder_of_its_own(tmp_path):
+def test_each_task_can_have_its_own_folder(tmp_path):
     for name in ("Style", "Genre"):
         (tmp_path / name).mkdir()
     write(

@@ -64,7 +64,7 @@ def test_every_painting_is_in_the_index(paintings):
         assert table.column(side).to_pylist() == table.column(f"{side}_catalog").to_pylist()
 
 
-def test_neighbors_know_artists_styles_and_types_as_the_readme_says(paintings, antiquities):
+def test_neighbors_predict_artists_styles_and_types_as_in_the_readme(paintings, antiquities):
     found = top1(paintings, "-k", "1", "-k", "5", "-k", "20")
     assert found["artist", 1] >= 0.54
     assert found["style", 1] >= 0.62
@@ -76,7 +76,7 @@ def test_neighbors_know_artists_styles_and_types_as_the_readme_says(paintings, a
     assert top1(antiquities, "-k", "1")["object_type", 1] >= 0.74
 
 
-def test_style_without_the_artist_is_another_figure_as_the_readme_says(paintings):
+def test_style_without_the_artist_scores_as_in_the_readme(paintings):
     found = top1(paintings, "--label", "style", "--group", "artist", "-k", "1")
     assert found["style", 1] == pytest.approx(0.294, abs=0.01)
 

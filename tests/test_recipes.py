@@ -212,7 +212,7 @@ def test_the_original_sampling_is_a_flag(moma, tmp_path, flag, said):
     assert said in task["split"]
 
 
-def test_too_few_of_a_class_says_how_many_there_are(moma):
+def test_too_few_of_a_class_are_reported_with_their_number(moma):
     store = Store.open(moma)
     target = read_multiclass(store, "lithograph = medium ILIKE '%lithograph%'")
     with pytest.raises(EvaluationError, match=r"22 pictures, expected 20 \+ 4 \+ 4"):
@@ -239,7 +239,7 @@ def rows_of(loader):
     return [batch.rows.tolist() for batch in loader]
 
 
-def test_the_order_follows_from_the_seed_and_the_epoch(pictures):
+def test_the_order_is_determined_by_the_seed_and_the_epoch(pictures):
     first, same, other = pictures(), pictures(workers=2), pictures(seed=2)
     order = rows_of(first.train_dataloader())
     assert [len(batch) for batch in order] == [5, 5, 2]
@@ -253,7 +253,7 @@ def test_the_order_follows_from_the_seed_and_the_epoch(pictures):
     assert rows_of(same.train_dataloader()) == second[1:]
 
 
-def test_only_training_pictures_are_varied(pictures):
+def test_only_training_pictures_are_augmented(pictures):
     data, plain = pictures(), pictures(augmentation=Augmentation())
     for side in ("val", "test"):
         for mine, theirs in zip(data.of_split(side), plain.of_split(side), strict=True):
@@ -362,7 +362,7 @@ def test_lithographs_are_trained_end_to_end(moma, tmp_path):
     )
 
 
-def test_the_lithographs_weights_are_the_last_epochs_though_another_was_better(moma, tmp_path):
+def test_lithographs_keep_the_weights_of_the_last_epoch_even_if_another_is_better(moma, tmp_path):
     few = {"train_per_class": "6", "validation_per_class": "4", "test_per_class": "4"}
     few |= {"batch_size": "4", "steps_per_epoch": "2", "epochs": "4", "lr": "0.003"}
     path = run(tmp_path / "litho", LITHOGRAPH, moma, **few)
@@ -410,7 +410,7 @@ def test_each_task_can_also_be_trained_separately_with_the_same_test_pictures(wi
 
 
 @pytest.mark.parametrize("step", [2, 3])
-def test_a_resumed_run_ends_as_one_that_was_not_stopped(joint, wikiart, tmp_path, step):
+def test_a_resumed_run_equals_an_uninterrupted_one(joint, wikiart, tmp_path, step):
     asked = iter(range(1, 100))
     with pytest.raises(Stopped, match="continue with 'artsim train --resume"):
         run(tmp_path / "run", RECURRENT, wikiart, should_stop=lambda: next(asked) >= step, **SMALL)
@@ -467,7 +467,7 @@ def test_a_frozen_backbone_keeps_weights_and_batch_statistics(wikiart, tmp_path)
     assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-def test_a_backbone_may_be_trained_from_a_layer_on(wikiart, tmp_path):
+def test_a_backbone_can_be_trained_from_a_layer_on(wikiart, tmp_path):
     settings = {"backbone": "timm:test_resnet.random", "epochs": "1", "tasks": "style"}
     settings |= {"train_backbone": "true", "freeze_until": "layer2"}
     before, after = backbones(run(tmp_path / "tuned", RECURRENT, wikiart, **(SMALL | settings)))
@@ -488,12 +488,12 @@ def backbones(path):
 # --- what goes wrong ----------------------------------------------------------------------
 
 
-def test_a_loss_that_is_no_number_stops_with_the_pictures(wikiart, tmp_path):
+def test_a_loss_of_nan_stops_and_names_the_pictures(wikiart, tmp_path):
     with pytest.raises(TrainingError, match=r"the loss is (nan|inf) at step \d, with the pictures"):
         run(tmp_path / "nan", RECURRENT, wikiart, **(SMALL | {"lr": "1e30"}))
 
 
-def test_a_picture_that_broke_since_is_skipped_and_shifts_no_label(tmp_path, paint):
+def test_a_picture_broken_since_is_skipped_without_shifting_labels(tmp_path, paint):
     for i in range(24):
         color = (10 * i, 0, 0) if i % 2 else (0, 0, 10 * i + 5)
         paint(tmp_path / "c" / ("red" if i % 2 else "blue") / f"{i}.png", color)
@@ -509,7 +509,7 @@ def test_a_picture_that_broke_since_is_skipped_and_shifts_no_label(tmp_path, pai
     assert all(row["truth"] == [row["id"].partition("/")[0]] for row in found)
 
 
-def test_settings_that_are_not_there_or_not_of_their_type_are_refused():
+def test_unknown_settings_and_wrong_types_are_refused():
     config = load_recipe(RECURRENT).Config
     assert configure(config, {"tasks": "style, artist", "patience": "none"}).patience is None
     typed = {"tasks": ("style",), "lr": 1e-4, "epochs": 3, "flip": False, "backbone": None}
@@ -569,6 +569,6 @@ def test_a_run_is_a_spec_by_name_or_path(text):
     assert str(spec) == text
 
 
-def test_a_folder_without_a_network_is_no_extractor(tmp_path):
+def test_a_folder_without_a_network_is_not_an_extractor(tmp_path):
     with pytest.raises(ModelError, match="train one with 'artsim train'"):
         load_extractor(parse_spec(f"run:{tmp_path}"))

@@ -37,7 +37,7 @@ def squares(tmp_path_factory):
     return folder
 
 
-def test_the_recipes_are_listed_with_what_is_wrong_with_their_figures():
+def test_the_recipes_are_listed_with_the_caveats_of_their_figures():
     rows = [json.loads(line) for line in run("recipes").splitlines()]
     assert [row["name"] for row in rows] == list(RECIPES)
     assert all(row["published"] and row["beware"] for row in rows)
@@ -103,7 +103,7 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
         (["layers", "run:gone"], "no trained network in 'gone'; train one with 'artsim train'"),
     ],
 )
-def test_misuse_is_one_line(args, said, tmp_path, monkeypatch):
+def test_misuse_gives_a_one_line_error(args, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = CliRunner().invoke(cli, args)
     assert result.exit_code in (1, 2)

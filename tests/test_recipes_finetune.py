@@ -92,7 +92,7 @@ def test_the_losses_at_a_seed(tuned):
     assert [row["train_loss"] for row in read_curves(tuned)] == pytest.approx(LOSSES, rel=1e-3)
 
 
-def test_pictures_laid_over_each_other_count_by_their_shares():
+def test_mixed_pictures_have_mixed_labels():
     class Colors(torch.nn.Module):
         def forward(self, pixels):
             self.seen = pixels[:, :2, 0, 0]
@@ -121,7 +121,7 @@ def test_pictures_laid_over_each_other_count_by_their_shares():
     assert len(shares) > 3
 
 
-def test_layers_that_are_frozen_keep_weights_and_batch_statistics(tuned):
+def test_frozen_layers_keep_weights_and_batch_statistics(tuned):
     before = build_network(parse_spec(SMALL["backbone"])).module.state_dict()
     after = load_classifier(tuned)[1].body.state_dict()
     changed = {name for name in before if not torch.equal(before[name], after[name])}
@@ -130,7 +130,7 @@ def test_layers_that_are_frozen_keep_weights_and_batch_statistics(tuned):
 
 
 @pytest.mark.parametrize("step", [1, 3, 4])
-def test_a_resumed_run_ends_as_one_that_was_not_stopped(tuned, paintings, tmp_path, step):
+def test_a_resumed_run_equals_an_uninterrupted_one(tuned, paintings, tmp_path, step):
     asked = iter(range(1, 100))
     settings = SMALL | {"freeze_until": "layer2"}
     with pytest.raises(Stopped):
@@ -154,12 +154,12 @@ def checkpoint(path, name):
     return torch.load(path / "checkpoints" / f"{name}.ckpt", weights_only=True)["artsim"]
 
 
-def test_the_last_checkpoint_is_of_the_last_epoch_though_it_is_no_better(still):
+def test_the_last_checkpoint_is_that_of_the_last_epoch_even_if_another_is_better(still):
     assert len(read_curves(still)) == 2
     assert [checkpoint(still, name)["step"] for name in ("best", "last")] == [3, 6]
 
 
-def test_a_run_whose_patience_ran_out_learns_no_more_when_it_is_resumed(still, paintings):
+def test_a_run_stopped_by_its_patience_trains_no_more_when_resumed(still, paintings):
     curves = (still / "curves.csv").read_bytes()
     files = {name: (still / name).read_bytes() for name in ("metrics.json", "model.safetensors")}
     (still / "metrics.json").unlink()
@@ -172,7 +172,7 @@ def test_a_run_whose_patience_ran_out_learns_no_more_when_it_is_resumed(still, p
     assert {name: (still / name).read_bytes() for name in files} == files
 
 
-def test_a_run_goes_on_with_the_patience_that_it_is_given_then(still, tmp_path):
+def test_a_resumed_run_uses_its_new_patience(still, tmp_path):
     shutil.copytree(still, tmp_path / "run")
     resume = ["train", "--resume", str(tmp_path / "run"), "--device", "cpu", "--set", "patience=3"]
     found = CliRunner().invoke(cli, resume)
@@ -187,7 +187,7 @@ def refitted(paintings, tmp_path_factory):
     return run(path, paintings, **SMALL, refit="true")
 
 
-def test_what_is_trained_again_learns_validation_too_for_as_many_epochs_as_were_best(
+def test_retraining_adds_the_validation_set_for_the_best_number_of_epochs(
     refitted, paintings, tmp_path
 ):
     scores = [row["val_artist"] for row in read_curves(refitted)]
@@ -225,7 +225,7 @@ def test_what_is_trained_again_learns_validation_too_for_as_many_epochs_as_were_
 
 
 @pytest.mark.parametrize("step", [5, 8, 10])  # the first training has 6
-def test_a_run_stopped_as_it_trains_again_ends_as_one_that_was_not(
+def test_a_run_interrupted_while_retraining_equals_an_uninterrupted_one(
     refitted, paintings, tmp_path, step
 ):
     asked = iter(range(1, 100))
@@ -243,7 +243,7 @@ def test_a_run_stopped_as_it_trains_again_ends_as_one_that_was_not(
         assert (resumed / name).read_bytes() == (refitted / name).read_bytes()
 
 
-def test_a_run_that_is_done_can_be_trained_again_afterwards(tuned, paintings, tmp_path):
+def test_a_finished_run_can_be_retrained(tuned, paintings, tmp_path):
     shutil.copytree(tuned, tmp_path / "run")
     again = CliRunner().invoke(
         cli, ["train", "--resume", str(tmp_path / "run"), "--set", "refit=true", "--device", "cpu"]
@@ -255,13 +255,13 @@ def test_a_run_that_is_done_can_be_trained_again_afterwards(tuned, paintings, tm
     assert "Trained again on train and validation for" in again.output
 
 
-def test_fewer_steps_than_an_epoch_has_are_a_run_too(paintings, tmp_path):
+def test_a_run_can_be_shorter_than_an_epoch(paintings, tmp_path):
     path = run(tmp_path / "run", paintings, **(SMALL | {"max_steps": "1", "patience": "2"}))
     assert checkpoint(path, "last")["step"] == 1
     assert json.loads((path / "metrics.json").read_text())["steps"] == 1
 
 
-def test_what_learns_can_be_sent_to_another_process(paintings):
+def test_a_learner_can_be_pickled(paintings):
     body = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3, 2))
     classifier = Classifier(body, 2, {"x": HeadShape(outputs=2)})
     make = partial(adamw_slower_below, classifier, lr=0.1, head_lr=0.2, weight_decay=0.0)
@@ -278,7 +278,7 @@ def test_what_learns_can_be_sent_to_another_process(paintings):
 
 
 @pytest.mark.slow
-def test_two_devices_share_each_batch_and_leave_one_run(paintings, tmp_path):
+def test_two_devices_share_each_batch_and_write_one_run(paintings, tmp_path):
     config = configure(load_recipe("finetune").Config, SMALL | {"batch_size": "7"})
     plan = RunPlan(recipe="finetune", settings=to_json(config), seed=0, index=str(paintings))
     path = tmp_path / "run"
@@ -314,7 +314,7 @@ def test_predictions_of_a_run_are_compared_with_the_catalog(tuned):
     assert "Note: the network was trained on this picture, or chosen by it" in said.output
 
 
-def test_a_label_that_is_so_or_not_is_said_in_words(paintings, tmp_path):
+def test_a_binary_label_is_described_in_words(paintings, tmp_path):
     label = "lithograph = artist ILIKE '%mucha%'"
     path = run(tmp_path / "run", paintings, **(SMALL | {"label": label, "epochs": "1"}))
     store = RunPredictor(path).store
@@ -392,18 +392,18 @@ def test_damaged_predictions_are_refused_in_one_line(tuned, tmp_path):
         )
 
 
-def test_one_run_is_compared_with_nothing():
+def test_a_comparison_needs_two_runs():
     said = CliRunner().invoke(cli, ["compare", "a"])
     assert said.exit_code == 2
     assert "name two runs or more" in said.output
 
 
-def test_equal_models_differ_by_nothing():
+def test_equal_models_have_no_difference():
     found = paired_bootstrap(np.ones(5), np.ones(5))
     assert (found.difference, found.interval, found.p) == (0.0, (0.0, 0.0), 1.0)
 
 
-def test_a_model_that_is_always_better_is_surely_better():
+def test_a_model_that_is_always_better_is_significantly_better():
     found = paired_bootstrap(np.zeros(50), np.ones(50))
     assert (found.difference, found.interval) == (1.0, (1.0, 1.0))
     assert found.p < 0.001

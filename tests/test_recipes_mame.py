@@ -198,7 +198,7 @@ def test_each_picture_is_predicted_in_the_shape_that_it_was_tested_in(variable, 
     assert predict_picture(predictor, root / first)[0].confidence == pytest.approx(scored[first])
 
 
-def test_as_an_extractor_it_is_said_that_pictures_are_padded(variable, squashed, paint, tmp_path):
+def test_embed_notes_that_pictures_are_padded(variable, squashed, paint, tmp_path):
     paint(tmp_path / "c" / "a.png", (1, 2, 3))
     for path, said in ((variable, True), (squashed, False)):
         done = CliRunner().invoke(
@@ -212,7 +212,7 @@ def test_as_an_extractor_it_is_said_that_pictures_are_padded(variable, squashed,
         assert (line in done.stderr) == said
 
 
-def test_a_resumed_run_ends_as_one_that_was_not_stopped(variable, mame, tmp_path):
+def test_a_resumed_run_equals_an_uninterrupted_one(variable, mame, tmp_path):
     asked = iter(range(1, 100))
     settings = SMALL | {"shape": "variable", "probes": "false"}
     with pytest.raises(Stopped):
@@ -265,9 +265,7 @@ def test_ids_and_the_label_are_no_features(mame, tmp_path, metadata, said):
         run(tmp_path / "run", MAME, mame, **(SMALL | {"metadata": metadata}))
 
 
-def test_frozen_weights_that_need_a_download_are_missed_before_training(
-    mame, tmp_path, monkeypatch
-):
+def test_missing_weights_are_reported_before_training(mame, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
     settings = SMALL | {"features": "mobilenet@blocks/max"}
     with pytest.raises(ModelError, match="--weights FILE; lite0 works offline"):

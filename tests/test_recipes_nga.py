@@ -149,14 +149,14 @@ def test_every_tap_and_distance_is_compared_on_the_gallerys_terms(compared):
     assert attribution["chance"] == pytest.approx(7 / 31)
 
 
-def test_the_report_has_the_probability_of_chance_and_how_many_have_a_face(compared):
+def test_the_report_has_chance_levels_and_the_number_of_faces(compared):
     report = (compared / "report.md").read_text()
     assert "Retrieve works that share attribution, 32 queries; two random works share it " in report
     assert "of 32 works; the others are embedded whole." in report
     assert "| index: rgb | manhattan | 0." in report
 
 
-def test_the_page_holds_the_same_tables(compared):
+def test_the_page_has_the_same_tables(compared):
     found, page = page_of(compared)
     assert (found.tasks, found.curves) == ((), {"": []})
     assert found.facts == "32 works, seed 0."
@@ -176,9 +176,7 @@ def test_the_same_run_again_gives_the_same_figures(compared, nga):
 @pytest.mark.parametrize(
     "args", [["compare", "{run}", "{run}"], ["predict", "a", "--run", "{run}"]]
 )
-def test_a_run_without_a_network_says_that_there_is_nothing_to_compare_or_embed_with(
-    compared, args
-):
+def test_a_run_without_a_network_cannot_compare_or_embed(compared, args):
     done = CliRunner().invoke(cli, [each.format(run=compared) for each in args])
     assert done.exit_code == 1
     assert done.stderr == (
@@ -195,7 +193,7 @@ def test_the_comparison_can_be_limited_to_one_class(nga, tmp_path):
         run(tmp_path / "no", NGA, nga, only="classification=Vase")
 
 
-def test_the_settings_that_the_gallery_asks_for():
+def test_the_default_labels_and_distances():
     config = load_recipe(NGA).Config()
     assert config.labels == ("classification", "attribution", "school", "theme")
     assert config.measures == ("cosine", "euclidean", "manhattan")
@@ -204,7 +202,7 @@ def test_the_settings_that_the_gallery_asks_for():
 # --- faces --------------------------------------------------------------------------------
 
 
-def test_a_plain_picture_and_a_broken_one_have_no_face(tmp_path):
+def test_blank_and_broken_pictures_have_no_face(tmp_path):
     Image.new("RGB", (200, 200), "gray").save(tmp_path / "gray.png")
     (tmp_path / "broken.png").write_bytes(b"no picture")
     assert find_faces({1: tmp_path / "gray.png", 2: tmp_path / "broken.png"}) == {}

@@ -169,11 +169,11 @@ def test_a_backbone_without_maps_is_refused():
         ("others", [], "Others"),
     ],
 )
-def test_answers_are_said_in_words(class_, values, phrase):
+def test_predictions_are_described_in_words(class_, values, phrase):
     assert HERITAGE.phrase(class_, values) == phrase
 
 
-def test_a_tree_is_written_and_read_again(tmp_path):
+def test_a_tree_is_written_and_read_back(tmp_path):
     (tmp_path / "tree.json").write_text(json.dumps(HERITAGE.to_json()))
     assert read_tree(tmp_path / "tree.json") == HERITAGE
 
@@ -189,7 +189,7 @@ def test_a_tree_is_written_and_read_again(tmp_path):
         ),
     ],
 )
-def test_what_is_no_tree_is_refused(text, said, tmp_path):
+def test_an_invalid_tree_is_refused(text, said, tmp_path):
     (tmp_path / "tree.toml").write_text(text)
     with pytest.raises(TrainingError, match=said):
         read_tree(tmp_path / "tree.toml")
@@ -212,7 +212,7 @@ def test_each_question_has_a_network_and_only_its_own_pictures(done, antiquities
     assert museums == {"Met Museum", "Art Institute of Chicago"}  # as the tree lists them
 
 
-def test_no_network_learns_from_a_picture_that_another_judges_by(done):
+def test_no_network_trains_on_a_validation_or_test_picture_of_another(done):
     sides = {}
     for row in predictions(done):
         sides.setdefault(row["id"], set()).add(row["split"])
@@ -245,7 +245,7 @@ def usual_losses(losses_of):
     "ours",
     [{"least_area": "0.2", "mixup": "0.2"}, {"label_smoothing": "0.1"}, {"warm_up": "0.1"}],
 )
-def test_what_serves_a_small_network_changes_the_training(losses_of, usual_losses, ours):
+def test_settings_for_small_networks_change_the_training(losses_of, usual_losses, ours):
     assert losses_of() == usual_losses
     assert losses_of(**ours) != pytest.approx(usual_losses, rel=2e-3)
 
@@ -259,9 +259,7 @@ def test_all_layers_are_trained(done):
 
 
 @pytest.mark.parametrize("step", [3, 13])
-def test_a_resumed_run_ends_as_one_that_was_not_stopped(
-    step, done, antiquities, settings, tmp_path
-):
+def test_a_resumed_run_equals_an_uninterrupted_one(step, done, antiquities, settings, tmp_path):
     asked = iter(range(1, 1000))
     with pytest.raises(Stopped, match=f"--resume {tmp_path / 'two'}'"):
         run(tmp_path / "two", antiquities, should_stop=lambda: next(asked) >= step, **settings)
@@ -319,7 +317,7 @@ def test_the_page_shows_every_stage_with_its_test_score(done):
     assert "stage by stage: object_type is correct for" in page
 
 
-def test_the_phrase_is_of_the_stages_and_stops_where_the_tree_does(done):
+def test_the_phrase_names_the_stages_up_to_the_leaf(done):
     predictor = RunPredictor(done)
     answers = {}
     for each in predict_ids(predictor, [row["id"] for row in predictions(done)][:45], workers=1):
@@ -336,7 +334,7 @@ def test_the_phrase_is_of_the_stages_and_stops_where_the_tree_does(done):
         assert said[PHRASE].confidence == pytest.approx(likely)
 
 
-def test_a_folder_is_predicted_in_batches_and_done_pictures_are_skipped(
+def test_a_folder_is_predicted_in_batches_and_finished_pictures_are_skipped(
     done, antiquities, tmp_path
 ):
     source = antiquities.parent / "objects"
@@ -373,7 +371,7 @@ def test_a_folder_is_predicted_in_batches_and_done_pictures_are_skipped(
         ("predictions.parquet", b"PAR1 torn", "cannot continue"),
     ],
 )
-def test_answers_of_another_run_are_not_gone_on_with(done, tmp_path, name, content, said):
+def test_predictions_of_another_run_are_not_continued(done, tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
     args = ["predict", str(tmp_path), "--run", str(done), "--output", str(tmp_path / name)]
     result = CliRunner().invoke(cli, [*args, "--device", "cpu"], catch_exceptions=False)
@@ -407,14 +405,14 @@ def test_a_json_list_of_paths_is_a_collection(done, antiquities, tmp_path):
     assert all(each.catalog for each in found_rows if each.label == "object_type")
 
 
-def test_a_run_that_is_not_done_says_how_to_end_it(tmp_path, antiquities, settings):
+def test_an_unfinished_run_says_how_to_finish_it(tmp_path, antiquities, settings):
     with pytest.raises(Stopped):
         run(tmp_path / "two", antiquities, should_stop=lambda: True, **settings)
     with pytest.raises(TrainingError, match="finish it with 'artsim train --resume"):
         RunPredictor(tmp_path / "two")
 
 
-def test_works_that_are_surely_unlike_their_label_are_listed():
+def test_works_confidently_predicted_as_another_label_are_listed():
     import pyarrow as pa
 
     from artsim.training import outliers_csv

@@ -25,7 +25,7 @@ def predictions() -> Predictions:
     )
 
 
-def test_a_label_of_one_class_has_the_scores_of_the_table():
+def test_multiclass_labels_are_scored_by_all_metrics_of_the_table():
     found = score(predictions())
     assert list(found) == ["top1", "top5", "macro_f1", "balanced_accuracy", "kappa"]
     assert found["top1"].value == pytest.approx(2 / 3)
@@ -55,7 +55,7 @@ def test_every_kind_of_label_is_measured_first_by_the_metric_it_names():
         assert registry.main_metric(kind).estimate is not None
 
 
-def test_classes_that_all_or_no_rows_learned_from_have_are_not_in_the_mean():
+def test_classes_of_all_or_no_training_rows_are_not_averaged():
     label = multilabel("in", [["a", "b"], ["a"], ["a", "b"], ["b", "c"], ["a"]])
     truth = label.take(np.array([2, 3, 4]))
     scores = np.array([[0.9, 0.3, 0.9], [0.1, 0.2, 0.1], [0.5, 0.1, 0.5]])
@@ -72,7 +72,7 @@ def test_classes_that_all_or_no_rows_learned_from_have_are_not_in_the_mean():
     assert score(found)["iMAP"] == pytest.approx(np.mean(expected))
 
 
-def test_an_error_is_how_far_a_number_is_outside_of_its_interval():
+def test_the_error_of_a_number_is_its_distance_from_the_interval():
     label = number(
         "year", np.array([1600.0, 1700, 1800, 1850]), np.array([1600.0, 1700, 1810, 1850])
     )
@@ -107,7 +107,7 @@ SPLIT = Split(train=TRAINED, validation=CHOOSERS, test=TESTED, description="")
         (number("n", abs(X[:, 0].astype(float))), "trees"),
     ],
 )
-def test_metadata_predicts_what_depends_on_it(label, method):
+def test_metadata_predicts_labels_that_depend_on_it(label, method):
     found = metadata_baseline(X, label, SPLIT)
     assert method is None or found.method == method
     better = registry.main_metric(label.kind).is_better
@@ -127,5 +127,5 @@ def test_metadata_is_never_worse_than_the_constant(seed):
         assert not registry.main_metric(label.kind).is_better(constant, found.estimate.value)
 
 
-def test_metadata_that_is_the_same_everywhere_is_no_baseline():
+def test_constant_metadata_is_no_baseline():
     assert metadata_baseline(np.zeros((ROWS, 2)), number("n", X[:, 0].astype(float)), SPLIT) is None

@@ -85,7 +85,7 @@ def html(found):
 # ---- what is found ----
 
 
-def test_the_split_stands_beside_the_scores(found):
+def test_the_split_is_shown_with_the_scores(found):
     (label,) = found.labels
     assert (label.split.train, label.split.validation, label.split.test) == (84, 12, 24)
     assert [method.name for method in label.methods] == [
@@ -169,7 +169,7 @@ def test_copies_of_test_images_are_left_out_of_training_unless_kept(path, tmp_pa
     assert (kept.train, kept.leaks["file"]) == (84, 1)
 
 
-def test_the_column_of_the_makers_is_found(path):
+def test_the_artist_column_is_found(path):
     assert find_group(Store.open(path)) == "artist"
 
 
@@ -260,7 +260,7 @@ def test_the_page_is_one_file_that_loads_nothing(html):
     assert all(address.startswith("#") for address in page.values("href"))
 
 
-def test_what_the_catalog_says_is_shown_and_never_run(html):
+def test_catalog_values_are_shown_and_never_run(html):
     assert "&lt;script&gt;alert(&#39;x&#39;)&lt;/script&gt;" in html
     assert "artsim report --index &#39;my &lt;index&gt;&#39;" in html
 
@@ -320,7 +320,7 @@ def test_intervals_over_few_groups_are_marked(found):
     assert "Its intervals rest on 3 groups and are likely too narrow." in text
 
 
-def test_figures_say_in_words_what_they_show(html):
+def test_figures_have_a_text_description(html):
     figures = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
     assert len(figures) == 2 + 1 + 3  # two choices, the map, one of each hue
     assert all("<title>" in figure for figure in figures)
@@ -399,7 +399,7 @@ def test_the_table_has_a_line_for_each_split(found, capsys):
     assert [line[-1] for line in lines if "top1" in line] == ["24", "30"]
 
 
-def test_the_command_writes_what_it_says_and_names_what_made_it(path, tmp_path):
+def test_the_command_writes_the_files_it_lists_and_records_itself(path, tmp_path):
     page, notes, tables = tmp_path / "r.html", tmp_path / "r.md", tmp_path / "tables"
     printed = run(
         *("report", "--index", path, "--label", "hue", "--split", "side", "--html", page),
@@ -426,7 +426,7 @@ def test_without_matplotlib_nothing_is_computed(path, tmp_path, monkeypatch):
     )
 
 
-def test_a_label_that_is_named_and_cannot_be_judged_is_refused(path, tmp_path):
+def test_a_named_label_that_cannot_be_evaluated_is_refused(path, tmp_path):
     printed = run(
         *("report", "--index", path, "--label", "title", "--html", tmp_path / "r.html"), code=1
     )
@@ -438,14 +438,14 @@ def test_a_label_that_is_named_and_cannot_be_judged_is_refused(path, tmp_path):
 
 
 @given(st.integers(1, 400).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_wilsons_interval_holds_the_share_and_stays_within_it_all(pair):
+def test_wilsons_interval_contains_the_share_and_stays_within_0_and_1(pair):
     right, n = pair
     low, high = wilson(right, n)
     assert 0 <= low <= right / n + 1e-12
     assert right / n - 1e-12 <= high <= 1
 
 
-def test_wilsons_interval_is_the_one_in_the_books():
+def test_wilsons_interval_equals_the_textbook_value():
     assert wilson(8, 10) == pytest.approx((0.4902, 0.9433), abs=1e-4)
 
 

@@ -60,7 +60,7 @@ def test_scores_by_eye():
     }
 
 
-def test_nothing_found_scores_nothing_and_a_late_find_its_rank():
+def test_scores_are_zero_if_nothing_is_found_and_fall_with_the_rank():
     codes = np.array([0, 0, 1])
     scores = score_rankings(
         ranking([0, 1], [0, 2]), codes, np.array([1, 1]), np.array([1, 1]), ks=(2,)
@@ -77,7 +77,7 @@ def test_no_row_is_never_relevant():
     assert scores["P@2"].tolist() == [1 / 2]
 
 
-def test_every_row_asks_for_the_others_of_its_class():
+def test_every_row_is_a_query_for_its_class():
     result = evaluate_retrieval(
         at_angles(0, 1, 2, 90, 180), multiclass("artist", [*"aab", "b", None]), ks=(1, 3)
     )
@@ -148,7 +148,7 @@ def test_true_pairs_are_of_one_class_and_false_pairs_of_two():
     assert len(true) == len(false) == 500
 
 
-def test_no_pair_is_a_row_with_itself():
+def test_no_row_is_paired_with_itself():
     vectors = unit(np.random.default_rng(0), 12, 3)
     true, _ = pair_scores(vectors, np.repeat([0, 1, 2, 3], 3), 400, seed=0)
     allowed = {
@@ -170,7 +170,7 @@ def test_no_pair_is_a_row_with_itself():
         (list("aab"), {"ks": (1,), "groups": np.array([0])}, "groups has 1 values for 3 vectors"),
     ],
 )
-def test_bad_use_says_what_is_wrong(values, options, message):
+def test_wrong_arguments_are_explained(values, options, message):
     with pytest.raises(EvaluationError, match=message):
         evaluate_retrieval(at_angles(0, 1, 2), multiclass("artist", values), **options)
 
@@ -182,7 +182,7 @@ def test_a_ranking_too_short_for_its_scores_is_refused():
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.integers(0, 5), min_size=1), st.lists(st.integers(0, 5), min_size=1))
-def test_how_often_the_true_are_above_is_the_area_under_the_roc(true, other):
+def test_the_share_of_ordered_pairs_is_the_area_under_the_roc_curve(true, other):
     found = auc(np.sort(true), np.sort(other))
     truth = [True] * len(true) + [False] * len(other)
     assert found == pytest.approx(sklearn.metrics.roc_auc_score(truth, true + other))

@@ -75,7 +75,7 @@ def test_scores_are_those_of_the_pure_function(path):
     assert found.scores.relevant.tolist() == [1, 1, 2, 2, 2, 2]
 
 
-def test_pairs_of_one_class_are_more_alike(path):
+def test_pairs_of_one_class_are_more_similar(path):
     (found,) = retrieved(path, labels=("temper",))
     assert found.true_pairs.mean() > found.other_pairs.mean()
     higher = (found.true_pairs[:300, None] > found.other_pairs[None, ::50]).mean()
@@ -90,7 +90,7 @@ def test_pairs_of_one_object_are_not_drawn(path):
     assert not np.isclose(found.true_pairs, red @ again, atol=1e-6).any()
 
 
-def test_default_ranks_are_those_that_there_are_pictures_for(path):
+def test_default_ranks_do_not_exceed_the_number_of_pictures(path):
     (found,) = retrieved(path, labels=("temper",))
     assert [name for name in found.scores.overall if name.startswith("P@")] == ["P@1", "P@5"]
 
@@ -133,7 +133,7 @@ def test_the_command_prints_json_lines_in_a_pipe(path):
         (("--label", "id"), "no column 'id'"),
     ],
 )
-def test_misuse_is_one_line(path, args, message):
+def test_misuse_gives_a_one_line_error(path, args, message):
     output = run("retrieval-eval", "--index", path, *args, code=1)
     assert output.startswith("Error: ")
     assert message in output
@@ -191,7 +191,7 @@ def test_the_command_shows_pixels_as_further_columns(path):
     assert (found["pixel_queries"], found["unreadable"]) == (6, 0)
 
 
-def test_pictures_that_are_gone_are_counted_and_none_at_all_is_one_line(path, tmp_path):
+def test_missing_pictures_are_counted_and_having_none_is_an_error(path, tmp_path):
     (tmp_path / "c" / "red-1.png").unlink()
     (found,) = retrieved(path, labels=("temper",), ks=(1,), pixels=True)
     assert found.pixels.unreadable == 1
@@ -202,5 +202,5 @@ def test_pictures_that_are_gone_are_counted_and_none_at_all_is_one_line(path, tm
 
 
 @pytest.mark.parametrize("ks", ["0", "1,x", "1,,2"])
-def test_ranks_that_are_none_are_explained(path, ks):
+def test_invalid_ranks_are_explained(path, ks):
     assert "is not a number from 1" in run("retrieval-eval", "--index", path, "-k", ks, code=2)

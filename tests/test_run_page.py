@@ -105,7 +105,7 @@ def page(tmp_path):
     return run_page(found, "artsim train finetune 'a b'", workers=1)
 
 
-def test_names_that_look_like_markup_are_shown_and_the_page_is_whole(page):
+def test_names_that_look_like_markup_are_escaped(page):
     text, count = page
     assert count == 2
     assert ODD not in text
@@ -132,7 +132,7 @@ def test_the_curves_say_which_epoch_was_best(page):
     assert "medium: score on the validation set, best in epoch 2 (50.0%)." in text
 
 
-def test_one_epoch_is_a_figure_too():
+def test_one_epoch_also_has_a_figure():
     drawn = lines([1.0], [0.5], title="t", description="d", unit="epoch", ticks=str, share=True).svg
     assert drawn.startswith('<svg role="img"')
     assert "<title>t</title><desc>d</desc>" in drawn

@@ -48,7 +48,7 @@ def test_every_row_is_filled_and_has_its_picture(museum: Path) -> None:
         assert 200 <= min(width, height) <= max(width, height) <= 460
 
 
-def test_rows_keep_to_what_their_artist_does(museum: Path) -> None:
+def test_rows_match_their_artist(museum: Path) -> None:
     artists = {artist.name: artist for artist in ARTISTS}
     for row in rows_of(museum):
         artist = artists[row["artist"]]
@@ -59,7 +59,7 @@ def test_rows_keep_to_what_their_artist_does(museum: Path) -> None:
             assert artist.years[0] <= int(row["year"]) <= artist.years[1]
 
 
-def test_files_are_as_varied_as_a_museums(museum: Path) -> None:
+def test_files_are_as_varied_as_in_a_museum(museum: Path) -> None:
     rows = rows_of(museum)
     pictures = [Image.open(museum / row["image"]) for row in rows]
     orientations = {picture.getexif().get(274) for picture in pictures}
@@ -73,7 +73,7 @@ def test_files_are_as_varied_as_a_museums(museum: Path) -> None:
     assert len({row["artist"] for row in rows}) == len(ARTISTS)
 
 
-def test_turned_picture_is_upright_when_decoded(museum: Path) -> None:
+def test_a_turned_picture_is_upright_when_decoded(museum: Path) -> None:
     row = rows_of(museum)[21]  # picture 22 lies on its side in the file
     with Image.open(museum / row["image"]) as stored:
         assert stored.getexif()[274] == 6
@@ -82,7 +82,7 @@ def test_turned_picture_is_upright_when_decoded(museum: Path) -> None:
     assert (width, height) == lying[::-1]
 
 
-def test_same_seed_makes_the_same_museum_however_large(museum: Path, tmp_path: Path) -> None:
+def test_the_same_seed_makes_the_same_museum_at_any_size(museum: Path, tmp_path: Path) -> None:
     make_sample(tmp_path, pictures=5)
     start = (tmp_path / "objects.csv").read_bytes()
     assert (museum / "objects.csv").read_bytes().startswith(start)
@@ -90,13 +90,13 @@ def test_same_seed_makes_the_same_museum_however_large(museum: Path, tmp_path: P
         np.testing.assert_array_equal(pixels_of(tmp_path, row), pixels_of(museum, row))
 
 
-def test_other_seed_makes_another_museum(museum: Path, tmp_path: Path) -> None:
+def test_another_seed_makes_another_museum(museum: Path, tmp_path: Path) -> None:
     make_sample(tmp_path, pictures=5, seed=1)
     titles = [row["title"] for row in rows_of(tmp_path)]
     assert titles != [row["title"] for row in rows_of(museum)[:5]]
 
 
-def test_artists_can_be_told_by_their_colors_but_not_always(
+def test_colors_predict_artists_but_not_always(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("artsim.sample.museum.LONG_SIDE", (70, 100))
@@ -140,7 +140,7 @@ def test_every_scene_can_be_made_in_every_medium(scene: str, medium: str) -> Non
 
 
 @pytest.mark.parametrize("artist", ARTISTS, ids=lambda artist: artist.name)
-def test_every_hand_can_use_every_tool(artist: Artist) -> None:
+def test_every_hand_works_in_every_medium(artist: Artist) -> None:
     for medium in ("oil", "etching", "woodcut"):
         sketch = Sketch(100, 140, artist.palette, artist.hand, np.random.default_rng(1))
         SCENES["portrait"](sketch)
@@ -148,13 +148,13 @@ def test_every_hand_can_use_every_tool(artist: Artist) -> None:
 
 
 @pytest.mark.parametrize("artist", ARTISTS, ids=lambda artist: artist.name)
-def test_artists_choose_among_what_there_is(artist: Artist) -> None:
+def test_artists_use_known_scenes_and_media(artist: Artist) -> None:
     assert set(artist.subjects) <= set(SCENES)
     assert set(artist.media) <= set(MEDIA)
     assert artist.years[0] < artist.years[1]
 
 
-def test_translated_titles_are_titles_that_scenes_give() -> None:
+def test_translated_titles_belong_to_scenes() -> None:
     titles = set()
     for seed in range(20):
         for scene in SCENES.values():
@@ -163,7 +163,7 @@ def test_translated_titles_are_titles_that_scenes_give() -> None:
     assert set(TRANSLATED) <= titles
 
 
-def test_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(StoreError) as caught:
         make_sample(tmp_path)
@@ -171,7 +171,7 @@ def test_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_gives_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError) as caught:
         make_sample(tmp_path / "file" / "museum")

@@ -41,7 +41,7 @@ def test_headers_of_any_length_and_format_are_read(tmp_path):
     assert (found[0].header.width, found[0].header.height) == (30, 40)
 
 
-def test_what_cannot_be_read_says_why(tmp_path):
+def test_unreadable_files_say_why(tmp_path):
     (tmp_path / "empty.jpg").write_bytes(b"")
     names = ["empty.jpg", "gone.jpg", "", "\0"]
     reasons = [look.header for look in looks([tmp_path / name for name in names])]

@@ -82,7 +82,7 @@ def test_ci_runs_the_tests_and_installs_nothing_itself() -> None:
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
-def test_help_says_what_a_script_does(name: str) -> None:
+def test_help_describes_a_script(name: str) -> None:
     result = run(ROOT / name, "--help")
     assert (result.returncode, result.stderr) == (0, "")
     assert f"  {name} " in result.stdout
@@ -111,14 +111,14 @@ def test_setup_installs_once_until_the_project_changes(checkout: Path) -> None:
     assert calls(checkout)[-1] == "-m pip install -e . --group dev"
 
 
-def test_setup_to_use_leaves_out_what_only_the_tests_need(checkout: Path) -> None:
+def test_setup_to_use_leaves_out_test_packages(checkout: Path) -> None:
     assert run(checkout / "scripts/setup", "--to-use").returncode == 0
     assert calls(checkout)[-1] == "-m pip install -e ."
     assert run(checkout / "scripts/setup").returncode == 0
     assert calls(checkout)[-1] == "-m pip install -e . --group dev"
 
 
-def test_failed_install_says_where_the_log_is_and_is_tried_again(checkout: Path) -> None:
+def test_a_failed_install_names_its_log_and_is_retried(checkout: Path) -> None:
     fail_at(checkout, "-e .")
     for _ in range(2):
         result = run(checkout / "scripts/setup")
@@ -146,9 +146,7 @@ def bare_path(tmp_path: Path) -> Path:
     return folder
 
 
-def test_setup_installs_the_browser_of_the_tests_where_it_may(
-    checkout: Path, bare_path: Path
-) -> None:
+def test_setup_installs_a_browser_for_tests_if_it_can(checkout: Path, bare_path: Path) -> None:
     result = run(checkout / "scripts/setup", PATH=str(bare_path), ARTSIM_BROWSER="")
     assert result.returncode == 0
     assert (bare_path / "asked").read_text().splitlines() == [
@@ -161,7 +159,7 @@ def test_setup_installs_the_browser_of_the_tests_where_it_may(
     assert not (bare_path / "asked").exists()
 
 
-def test_setup_without_a_browser_goes_on_and_says_what_is_skipped(
+def test_setup_continues_without_a_browser_and_says_what_is_skipped(
     checkout: Path, bare_path: Path
 ) -> None:
     (bare_path / "rc").write_text("100")
@@ -174,7 +172,7 @@ def test_setup_without_a_browser_goes_on_and_says_what_is_skipped(
     assert "name it: ARTSIM_BROWSER=/path/to/chromium" in result.stderr
 
 
-def test_setup_to_use_wants_no_browser(checkout: Path, bare_path: Path) -> None:
+def test_setup_to_use_needs_no_browser(checkout: Path, bare_path: Path) -> None:
     done = run(checkout / "scripts/setup", "--to-use", PATH=str(bare_path), ARTSIM_BROWSER="")
     assert done.returncode == 0
     assert not (bare_path / "asked").exists()
@@ -195,7 +193,7 @@ def test_check_without_a_venv_names_the_set_up(checkout: Path) -> None:
     assert result.stderr == "check: there is no .venv yet; run scripts/setup\n"
 
 
-def test_check_runs_everything_and_names_what_failed(checkout: Path) -> None:
+def test_check_runs_everything_and_names_failed_checks(checkout: Path) -> None:
     fail_at(checkout, "ruff")
     result = run(checkout / "scripts/check")
     assert result.returncode == 1
@@ -229,7 +227,7 @@ def test_test_stops_when_the_set_up_fails(checkout: Path) -> None:
     assert calls(checkout) == ["-m pip --version", "-m pip install pip>=25.1"]
 
 
-def test_demo_starts_anew_and_says_where_the_contact_sheet_is(checkout: Path) -> None:
+def test_demo_starts_over_and_names_the_contact_sheet(checkout: Path) -> None:
     old = checkout / "demo/museum/objects.csv"
     old.parent.mkdir(parents=True)
     old.write_text("object_id\n")

@@ -147,7 +147,7 @@ def test_an_engine_is_a_class_handed_to_embed_collection(tmp_path, paint):
 
 
 @pytest.mark.parametrize("where", ["_write_failures", "_write_manifest"])
-def test_an_interrupt_in_the_middle_of_a_commit_loses_and_doubles_nothing(
+def test_an_interrupt_during_a_commit_loses_and_repeats_no_rows(
     tmp_path, paint, monkeypatch, where
 ):
     for n in range(12):

@@ -83,7 +83,7 @@ def test_any_ranks_by_the_closest_query(compass):
 
 
 @pytest.mark.parametrize("scale", [1e-60, 1e39, 1e300])
-def test_weights_count_by_their_proportions_however_large(compass, scale):
+def test_only_the_proportions_of_weights_matter(compass, scale):
     def found(scale, by=()):
         terms = (Term(id="a0", weight=scale), Term(id="c90", weight=2 * scale))
         return [
@@ -94,7 +94,7 @@ def test_weights_count_by_their_proportions_however_large(compass, scale):
     assert found(1.0, (Aspect("east", 1e5 * scale),)) == found(1.0)
 
 
-def test_weights_of_aspects_may_add_up_to_more_than_a_number_holds(tmp_path):
+def test_weights_of_aspects_never_overflow(tmp_path):
     store = make_store(tmp_path / "i", ["a", "b", "c"], {"s": at(0, 0, 9), "t": at(0, 60, 9)})
     answer = ask(Searcher(store), "a", by=(Aspect("s", 1e308), Aspect("t", 1e308)), k=1)
     assert answer.matches[0].shares == pytest.approx({"s": 0.4938, "t": 0.4938}, abs=1e-4)
@@ -116,7 +116,7 @@ def test_random_pairs_of_many_methods_are_not_all_kept(tmp_path, monkeypatch):
     assert percentiles(1) == first
 
 
-def test_weights_pull_towards_the_heavier(compass):
+def test_a_heavier_query_counts_for_more(compass):
     # 3 east and 1 north point 18 degrees from east
     assert ids(compass, "3*a0", "c90", k=2) == ["b20", "a10"]
 
@@ -195,7 +195,7 @@ def test_a_mistyped_id_lists_ids_with_the_same_beginning_or_end(tmp_path, asked,
         ({"terms": ("a0",), "min_percentile": 101}, "between 0 and 100, got 101"),
     ],
 )
-def test_what_no_index_could_answer_is_refused(options, message):
+def test_requests_that_no_index_can_answer_are_refused(options, message):
     terms = tuple(map(term, options.pop("terms")))
     with pytest.raises(SearchError, match=message):
         SearchRequest(terms=terms, **options)
@@ -212,7 +212,7 @@ def test_what_no_index_could_answer_is_refused(options, message):
         ({"text": "gold", "box": Box(0, 0, 1, 1)}, "of a picture, not of “gold”"),
     ],
 )
-def test_a_term_is_one_thing(options, message):
+def test_a_term_has_exactly_one_query(options, message):
     with pytest.raises(SearchError, match=message):
         Term(**options)
 
@@ -238,11 +238,11 @@ def test_max_per_limits_matches_of_one_value_but_not_missing_values(compass):
     assert ids(compass, "c90", max_per={"object": 1, "artist": 1}) == ["n60", "c40", "b30", "a10"]
 
 
-def test_works_share_a_list_if_they_share_all_of_it(compass):
+def test_a_limit_per_list_compares_whole_lists(compass):
     assert ids(compass, "c90", max_per={"medium": 1}) == ["n60", "c40", "b30", "b20", "a10"]
 
 
-def test_works_share_a_list_in_any_order_and_an_empty_one_with_none(tmp_path):
+def test_a_limit_per_list_ignores_order_and_empty_lists(tmp_path):
     lists = [["oil"], ["ink", "wash"], ["wash", "ink"], [], [], None, ["ink", "wash", "ink"]]
     columns = {"medium": lists}
     names = [*"abcdefg"]
@@ -287,7 +287,7 @@ def test_a_percentile_is_the_share_of_random_pairs_that_are_no_more_similar(tmp_
     assert matches[2].percentile == pytest.approx(100 / 3, abs=1)
 
 
-def test_percentiles_are_kept_beside_the_search_index_until_the_vectors_change(tmp_path):
+def test_percentiles_are_cached_until_the_vectors_change(tmp_path):
     store = make_compass(tmp_path / "i")
     first = ask(Searcher(store), "a0").matches
     file = tmp_path / "i" / "faiss" / "east.pairs.json"
@@ -302,7 +302,7 @@ def test_percentiles_are_kept_beside_the_search_index_until_the_vectors_change(t
     assert json.loads(file.read_text()) == kept
 
 
-def test_an_index_that_cannot_be_written_has_percentiles_too(tmp_path):
+def test_a_read_only_index_also_has_percentiles(tmp_path):
     store = make_compass(tmp_path / "i")
     expected = ask(Searcher(store), "a0").matches
     file = tmp_path / "i" / "faiss" / "east.pairs.json"
@@ -383,7 +383,7 @@ def test_another_index_is_joined_by_id_and_missing_works_are_counted(twofold, tm
         (("style", "gram"), "the tap 'shallow/gram' is named twice in --by"),
     ],
 )
-def test_an_aspect_that_names_nothing_is_refused(twofold, by, message):
+def test_an_unknown_aspect_is_refused(twofold, by, message):
     with pytest.raises(SearchError, match=message):
         ask(Searcher(twofold), "a", by=tuple(map(Aspect, by)))
 
@@ -603,7 +603,7 @@ def test_a_box_in_percent_takes_no_extra_pixel(width):
         "-1e308%,0%,9%,9%",
     ],
 )
-def test_a_box_that_holds_nothing_of_the_picture_is_refused(text):
+def test_a_box_outside_the_picture_is_refused(text):
     with pytest.raises(SearchError, match=r"holds nothing of a picture of 20 x 10 pixels"):
         Box.parse(text).edges(20, 10)
 
@@ -629,7 +629,7 @@ def resnet(tmp_path_factory):
     return Store.open(folder / "index")
 
 
-def test_a_new_picture_is_embedded_as_the_index_was(resnet, tmp_path):
+def test_a_new_picture_is_embedded_like_the_index(resnet, tmp_path):
     file = noise_picture(tmp_path / "again.png", (200, 180), seed=3)
     (best, *_) = Searcher(resnet).search(SearchRequest(terms=(Term(file=file),))).matches
     assert best.id == "3.jpg"
@@ -688,7 +688,7 @@ def test_missing_weights_are_requested(colors, tmp_path):
     assert again.passport.differences(extractor.passport) == []
 
 
-def test_a_query_that_is_no_picture_names_the_file(resnet, tmp_path):
+def test_a_query_that_is_not_a_picture_is_named(resnet, tmp_path):
     (tmp_path / "page.jpg").write_text("<html>")
     with pytest.raises(ImageError, match=r"page\.jpg") as error:
         Searcher(resnet).search(SearchRequest(terms=(Term(file=tmp_path / "page.jpg"),)))
@@ -833,7 +833,7 @@ def test_a_request_is_checked_before_any_picture_is_read(compass):
             check(**options)
 
 
-def test_an_index_is_read_once_for_its_vectors_and_its_search(compass, monkeypatch):
+def test_vectors_and_search_read_the_index_once(compass, monkeypatch):
     read = []
 
     def reading(store, tap):
@@ -847,7 +847,7 @@ def test_an_index_is_read_once_for_its_vectors_and_its_search(compass, monkeypat
     assert read == ["east"]
 
 
-def test_many_threads_get_the_answers_of_one(compass):
+def test_many_threads_get_the_same_answers_as_one(compass):
     from concurrent.futures import ThreadPoolExecutor
 
     questions = [

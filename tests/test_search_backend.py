@@ -241,7 +241,7 @@ def test_a_backend_finds_counts_and_reads(backend):
         np.testing.assert_allclose(np.linalg.norm(each, axis=-1), 1, atol=1e-6)
 
 
-def test_a_backend_compares_some_keys_or_all_by_work_or_by_the_best_tile(backend):
+def test_a_backend_compares_all_or_some_keys_by_work_or_best_tile(backend):
     queries = backend.vectors("t", np.array([41, 8]))
     keys = np.array([8, 5, 41])
     for tiles in (False, True):
@@ -254,7 +254,7 @@ def test_a_backend_compares_some_keys_or_all_by_work_or_by_the_best_tile(backend
         np.testing.assert_array_equal(some, every[:, keys])
 
 
-def test_a_backend_orders_by_cosine_and_equal_ones_by_key(backend):
+def test_a_backend_orders_by_cosine_then_by_key(backend):
     queries = backend.vectors("t", np.array([41, 8]))
     for exact in (False, True):
         (scores, keys), (_, others) = backend.nearest("t", queries, 6, exact=exact)

@@ -75,7 +75,7 @@ def test_conditions_relations_and_limits(here):
     assert found("a0", "--earlier-than", "n60") == ["a10", "b20", "c40"]
 
 
-def test_a_number_of_many_digits_is_the_id_of_a_work_and_a_year_where_there_is_none(tmp_path):
+def test_a_number_of_many_digits_is_an_id_or_else_a_year(tmp_path):
     ids, years = ["437980", "1650", "z"], [1700, 1600, 1500]
     make_store(tmp_path / "met", ids, {"compass": at(0, 10, 20)}, {"year": years})
     earlier = ("--index", tmp_path / "met", "--earlier-than")
@@ -145,7 +145,7 @@ def test_a_private_address_is_refused(here):
     assert "127.0.0.1, which is not a public address; pass --allow-private" in result.output
 
 
-def test_an_address_without_a_picture_is_one_line(here):
+def test_an_address_without_a_picture_gives_a_one_line_error(here):
     with pytest.raises(FetchError, match=r"'ftp://x/a.png' cannot be fetched \(refused\): .*http"):
         fetch.fetch_picture("ftp://x/a.png")
 
@@ -273,7 +273,7 @@ def test_wrong_options_are_explained(here, args, message):
         (("a0", "--earlier-than", "gone"), "no picture has the id 'gone'"),
     ],
 )
-def test_what_cannot_be_answered_is_one_line(here, toy_network, args, message):
+def test_an_impossible_query_gives_a_one_line_error(here, toy_network, args, message):
     output = run(*args, code=1).output
     assert output.startswith("Error: ")
     assert message in output
@@ -330,7 +330,7 @@ def test_a_gpu_compares_if_chosen_and_many_queries_by_default(here, tmp_path, mo
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps", "cuda:x", "cuda:2"])
-def test_other_devices_are_no_gpu_of_faiss(device, monkeypatch):
+def test_faiss_supports_no_other_devices(device, monkeypatch):
     pretend_gpus(monkeypatch, 2)
     assert choose_gpu(device, many=True) is None
 
@@ -349,7 +349,7 @@ def test_other_indexes_are_encoded_on_the_same_device(here, place, monkeypatch):
     assert sorted(made) == [("compass", "cpu"), ("other", "cpu")]
 
 
-def test_weights_are_for_the_indexes_that_were_made_with_the_same(tmp_path):
+def test_weights_apply_to_indexes_made_with_them(tmp_path):
     first, same, foreign = (
         make_store(tmp_path / name, ["a"], {"hue": at(0)}, weights=weights)
         for name, weights in (("first", "1"), ("same", "1"), ("foreign", "2"))

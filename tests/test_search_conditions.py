@@ -86,7 +86,7 @@ def test_sql_selects_the_works_that_are_compared(compass, where, met):
         ("\udcff = 1", "cannot read"),
     ],
 )
-def test_what_is_no_condition_on_the_columns_is_refused_in_one_line(compass, where, message):
+def test_an_invalid_condition_gives_a_one_line_error(compass, where, message):
     with pytest.raises(SearchError, match=message) as error:
         left(compass, where)
     assert "\n" not in str(error.value)
@@ -137,7 +137,7 @@ def labeled(tmp_path_factory):
         ("artist = 'century'", []),
     ],
 )
-def test_derived_labels_are_columns_too(labeled, where, met):
+def test_derived_labels_can_be_used_like_columns(labeled, where, met):
     assert left(labeled, where) == met
 
 
@@ -256,7 +256,7 @@ def test_an_impossible_condition_is_refused(compass, condition, message):
         left(compass, None, Condition(column, Op(op), value))
 
 
-def test_years_are_no_list(dated):
+def test_years_are_not_a_list(dated):
     with pytest.raises(SearchError, match="'made' is of type years and cannot be compared"):
         left(dated, None, Condition("made", Op.IN, (1650,)))
 
@@ -285,7 +285,7 @@ def test_numbers_are_compared_as_python_does(data, tmp_path_factory):
     assert searcher.works.filter.rows(f"year {op.value} {value}", []).tolist() == expected
 
 
-def test_rows_that_are_handed_out_cannot_be_changed(compass):
+def test_returned_rows_are_read_only(compass):
     rows = compass.works.filter.rows("true", [])
     with pytest.raises(ValueError, match="read-only"):
         rows[0] = 3
@@ -295,7 +295,7 @@ def test_rows_that_are_handed_out_cannot_be_changed(compass):
 # --- relations to what is asked by --------------------------------------------------------
 
 
-def test_not_the_same_artist_leaves_out_the_unknown_too(compass):
+def test_not_the_same_artist_also_leaves_out_unknown_artists(compass):
     assert ids(compass, "a0", not_same=("artist",)) == ["b20", "b30", "c40", "c90"]
     assert ids(compass, "a0", not_same=("artist", "medium")) == ["b20", "c40", "c90"]
 
@@ -333,7 +333,7 @@ def test_earlier_than_a_year_or_a_work(compass, dated):
     assert ids(dated, "exact", earlier_than="long") == ["medieval"]
 
 
-def test_contemporary_works_overlap_within_so_many_years(compass, dated):
+def test_contemporary_works_overlap_within_a_number_of_years(compass, dated):
     assert ids(compass, "a0", contemporary=9) == []
     assert ids(compass, "a0", contemporary=10) == ["a10"]
     assert ids(compass, "a0", contemporary=50) == ["a10", "b20"]
@@ -342,7 +342,7 @@ def test_contemporary_works_overlap_within_so_many_years(compass, dated):
     assert ids(dated, "medieval", contemporary=200) == ["long"]
 
 
-def test_the_column_of_years_can_be_named_and_must_be_one(compass, dated, tmp_path):
+def test_the_column_of_years_can_be_named_and_must_contain_years(compass, dated, tmp_path):
     assert ids(compass, "a0", earlier_than=1700, years="year") == ["a10", "b20"]
     assert ids(dated, "open", earlier_than=2, years="number") == ["long", "medieval"]
     with pytest.raises(SearchError, match="'artist' is of type text, expected years"):

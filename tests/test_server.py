@@ -189,7 +189,7 @@ def test_a_search_by_id_answers_as_the_library_does(visitor, store):
         ({"exclude": ["a10", "b20"], "k": 1}, ["b30"]),
     ],
 )
-def test_every_option_of_the_command_line_is_taken(visitor, options, expected):
+def test_every_option_of_the_command_line_is_accepted(visitor, options, expected):
     assert ids(search(visitor, {"id": "a0"}, **options)) == expected
 
 
@@ -227,14 +227,14 @@ def test_the_closest_term_counts_on_request(visitor):
         ),
     ],
 )
-def test_an_impossible_query_is_refused_in_a_line(visitor, store, body, status, said):
+def test_an_impossible_query_gives_a_one_line_error(visitor, store, body, status, said):
     answer = visitor.post(f"{ROOM}/search", json=body)
     assert answer.status_code == status
     assert said in answer.text
     assert str(store.path.parent) not in answer.text
 
 
-def test_an_unknown_index_names_the_known_ones(visitor):
+def test_an_unknown_index_lists_the_known_ones(visitor):
     answer = visitor.post("/api/other/search", json={"terms": [{"id": "a0"}]})
     assert answer.status_code == 404
     assert answer.json() == {"error": "no index 'other'; choose from compass index"}
@@ -260,7 +260,7 @@ def test_an_uploaded_picture_is_a_query_and_is_cropped(visitor):
     assert search(visitor, term, k=1)["queries"][0]["name"] == "mine.png"
 
 
-def test_a_picture_on_the_web_is_a_query_where_that_is_allowed(museum, monkeypatch):
+def test_a_picture_on_the_web_is_a_query_if_allowed(museum, monkeypatch):
     visitor = Visitor(make_app(museum, limits=Limits(fetch=True)))
     with web({"/blue.png": png("blue"), "/page": b"<html>"}) as address:
         named = address.replace("127.0.0.1", "localhost") + "/blue.png"
@@ -351,7 +351,7 @@ def test_facets_count_values_under_the_conditions_on_other_columns(visitor):
     assert (by_column["year"]["low"], by_column["year"]["high"]) == (1600, 1610)
 
 
-def test_a_value_that_is_chosen_stays_among_those_shown(visitor, monkeypatch):
+def test_a_chosen_value_stays_visible(visitor, monkeypatch):
     monkeypatch.setattr("artsim.server.facets._SHOWN", 1)
     chosen = {"column": "artist", "op": "in", "value": ["Cyd"]}
     facets = visitor.post(f"{ROOM}/facets", json={"conditions": [chosen]}).json()
@@ -377,20 +377,20 @@ def twice(tmp_path):
     return Thumbnails(Searcher(made).works)
 
 
-def test_a_small_copy_is_a_jpeg(visitor):
+def test_a_thumbnail_is_a_jpeg(visitor):
     copy = visitor.get(f"{ROOM}/picture", params={"id": "a0"})
     assert copy.headers["content-type"] == "image/jpeg"
     assert Image.open(io.BytesIO(copy.content)).size == (40, 20)
 
 
-def test_a_small_copy_is_made_once_and_kept(twice, tmp_path):
+def test_a_thumbnail_is_made_once_and_cached(twice, tmp_path):
     twice.get("a", 320)
     (kept,) = (tmp_path / "index" / "thumbnails" / "320").glob("*")
     kept.write_bytes(b"kept")
     assert twice.get("a", 320) == twice.get("b", 320) == b"kept"
 
 
-def test_a_changed_picture_is_not_kept_as_the_one_it_was(twice, tmp_path):
+def test_a_changed_picture_gets_a_new_thumbnail(twice, tmp_path):
     (tmp_path / "a.png").write_bytes(png("blue"))
 
     def color(id_):
@@ -401,7 +401,7 @@ def test_a_changed_picture_is_not_kept_as_the_one_it_was(twice, tmp_path):
     assert color("a")[0] > 200  # what the index knows, once it is kept
 
 
-def test_two_visitors_never_write_one_small_copy_at_once(twice, monkeypatch):
+def test_two_visitors_never_write_one_thumbnail_at_once(twice, monkeypatch):
     writing, written = threading.Lock(), []
 
     def write(file, _):
@@ -419,7 +419,7 @@ def test_two_visitors_never_write_one_small_copy_at_once(twice, monkeypatch):
 @pytest.mark.parametrize(
     "id_", ["b20", "secret", "../secret.png", "/etc/passwd", "..%2fsecret.png", "a0\0", ""]
 )
-def test_nothing_but_the_works_of_the_index_is_shown(visitor, store, id_):
+def test_only_works_of_the_index_are_served(visitor, store, id_):
     answer = visitor.get(f"{ROOM}/picture", params={"id": id_})
     assert answer.status_code == 404
     assert list(answer.json()) == ["error"]
@@ -514,7 +514,7 @@ def test_only_visitors_with_the_token_are_answered(museum):
     assert visitor.get("/api/indexes").status_code == 200
 
 
-def test_servers_of_one_host_do_not_take_each_others_cookies(museum):
+def test_servers_on_one_host_have_separate_cookies(museum):
     apps = {token: make_app(museum, token=token) for token in ("one", "two")}
     jar = httpx2.Cookies()  # as of a browser, which knows hosts and no ports
     for token, app in apps.items():
@@ -527,7 +527,7 @@ def test_servers_of_one_host_do_not_take_each_others_cookies(museum):
 
 
 @pytest.mark.parametrize("token", ["a+b/c=", "ł&#é", 'open; "sesame"'])
-def test_a_token_may_be_any_text(museum, token):
+def test_a_token_can_be_any_text(museum, token):
     app = make_app(museum, token=token)
     shown = Visitor(app, headers={"authorization": f"Bearer {token}".encode()})
     assert shown.get("/api/indexes").status_code == 200
@@ -537,7 +537,7 @@ def test_a_token_may_be_any_text(museum, token):
 
 
 @pytest.mark.parametrize("other", ["a@b/c=1", 'x={"a": 1}', b"\xff=\xfe", "=;;", "artsim2"])
-def test_cookies_of_others_on_this_machine_do_not_matter(museum, other):
+def test_other_cookies_of_the_machine_are_ignored(museum, other):
     app = make_app(museum, token="sesame")
     cookie = Visitor(app).get("/?token=sesame").headers["set-cookie"].partition(";")[0].encode()
     other = other if isinstance(other, bytes) else other.encode()
@@ -560,7 +560,7 @@ def test_an_empty_token_is_refused(museum, store):
     assert "the token is empty" in done.output
 
 
-def test_the_address_that_is_printed_lets_in(store, monkeypatch):
+def test_the_printed_address_gives_access(store, monkeypatch):
     from click.testing import CliRunner
 
     ports = []
@@ -630,7 +630,7 @@ def test_an_answer_that_takes_too_long_times_out(museum, monkeypatch):
     time.sleep(0.3)  # the batcher is done before another test uses it
 
 
-def test_the_interface_describes_itself(visitor):
+def test_the_interface_has_an_openapi_description(visitor):
     paths = visitor.get("/api/openapi.json").json()["paths"]
     assert {"/api/{index}/search", "/api/{index}/uploads", "/api/indexes"} <= set(paths)
 
@@ -638,7 +638,7 @@ def test_the_interface_describes_itself(visitor):
 # --- many visitors ------------------------------------------------------------------------
 
 
-def test_pictures_of_visitors_who_wait_are_embedded_together(store):
+def test_pictures_of_waiting_visitors_are_embedded_together(store):
     encoder = Colors()
     batcher = Batcher(Searcher(store, encoder=encoder))
     data = [png((250 - n, 0, n * 20)) for n in range(9)]
@@ -681,7 +681,7 @@ def test_a_query_that_fails_as_a_whole_does_not_spoil_the_rest_of_its_batch(stor
     batcher.close()
 
 
-def test_a_network_embeds_and_explains_one_after_the_other(store, monkeypatch):
+def test_a_network_never_embeds_and_explains_at_once(store, monkeypatch):
     class Network:
         busy, met = threading.Lock(), 0
 
@@ -752,7 +752,7 @@ def test_visitors_do_not_see_the_folder_of_a_network(store, made_by):
     museum.close()
 
 
-def test_an_index_that_is_embedded_again_is_served_as_it_was_opened(tmp_path):
+def test_an_open_index_is_served_unchanged_during_an_embed(tmp_path):
     made = make_store(tmp_path / "index", ["a", "b"], {"compass": at(0, 5)}, {"title": ["A", "B"]})
     room = Room(made, Colors(), {})
     for file in (tmp_path / "index" / "parts").iterdir():
@@ -824,7 +824,7 @@ def test_an_index_that_is_embedded_again_is_reopened(growing):
         each.close()
 
 
-def test_an_index_is_not_opened_anew_before_embed_is_done(growing, monkeypatch):
+def test_an_index_is_not_reopened_before_embed_is_finished(growing, monkeypatch):
     museum = Museum([growing(a="red", b="blue")], lambda _: Colors())
     found = []
     finish = Store.finish
@@ -841,7 +841,7 @@ def test_an_index_is_not_opened_anew_before_embed_is_done(growing, monkeypatch):
     museum.close()
 
 
-def test_a_damaged_index_is_served_as_it_was(growing):
+def test_an_index_damaged_later_is_served_as_opened(growing):
     store = growing(a="red", b="blue")
     museum = Museum([store], lambda _: Colors())
     visitor = Visitor(make_app(museum))
@@ -871,7 +871,7 @@ def test_a_network_that_is_loaded_is_kept_for_the_same_index(growing):
     museum.close()
 
 
-def test_a_running_server_notices_and_interrupts_no_query(growing, monkeypatch):
+def test_a_running_server_reloads_without_interrupting_queries(growing, monkeypatch):
     monkeypatch.setattr("artsim.server.app._LOOK_SECONDS", 0.02)
     museum = Museum([growing(a="red", b="blue", c="sky")], lambda _: Colors())
     with serving(make_app(museum)) as address, httpx2.Client(base_url=address) as client:
@@ -936,7 +936,7 @@ def test_two_indexes_of_one_name_are_refused(store, encoder):
         Museum([store, store], lambda _: encoder)
 
 
-def test_other_machines_are_let_in_with_a_token_only(store):
+def test_other_machines_need_a_token(store):
     from click.testing import CliRunner
 
     done = CliRunner().invoke(cli, ["serve", str(store.path), "--host", "0.0.0.0"])

@@ -40,7 +40,7 @@ def only_pillows_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     lettering._font_of.cache_clear()
 
 
-def test_query_is_large_at_the_left_and_matches_follow_row_by_row() -> None:
+def test_the_query_is_large_on_the_left_and_matches_follow_in_rows() -> None:
     matches = [Tile(picture(GREEN)), Tile(picture(BLUE)), Tile(picture((1, 2, 3)))]
     sheet = contact_sheet(Tile(picture(RED)), matches, columns=2)
     left = MARGIN + QUERY + 2 * MARGIN
@@ -53,14 +53,14 @@ def test_query_is_large_at_the_left_and_matches_follow_row_by_row() -> None:
     assert sheet.getpixel((0, 0)) == PAPER
 
 
-def test_aspect_is_kept_and_pictures_of_a_row_stand_on_one_line() -> None:
+def test_pictures_keep_their_aspect_ratio_and_share_a_baseline_in_each_row() -> None:
     matches = [Tile(picture(RED, 100, 50)), Tile(picture(BLUE, 50, 200))]
     sheet = contact_sheet(None, matches)
     assert extent(sheet, RED) == (MARGIN, MARGIN + TILE // 2, TILE, TILE // 2)
     assert extent(sheet, BLUE) == (MARGIN + TILE + GUTTER, MARGIN, TILE // 4, TILE)
 
 
-def test_large_pictures_are_made_smaller_and_lines_of_pixels_are_drawn() -> None:
+def test_large_pictures_are_reduced_and_very_thin_ones_drawn() -> None:
     sheet = contact_sheet(None, [Tile(picture(RED, 1000, 500)), Tile(picture(BLUE, 3000, 1))])
     assert extent(sheet, RED)[2:] == (TILE, TILE // 2)
 
@@ -89,11 +89,11 @@ def test_sheet_without_matches_shows_the_query_alone() -> None:
     assert sheet.size == (QUERY + 2 * MARGIN, QUERY + 2 * MARGIN)
 
 
-def test_sheet_of_nothing_is_paper() -> None:
+def test_an_empty_sheet_is_blank() -> None:
     assert contact_sheet(None, []).getcolors() == [((2 * MARGIN) ** 2, PAPER)]
 
 
-def test_caption_is_below_the_picture_and_makes_the_row_higher() -> None:
+def test_a_caption_is_below_the_picture_and_makes_the_row_higher() -> None:
     bare = contact_sheet(None, [Tile(picture(RED))])
     sheet = contact_sheet(None, [Tile(picture(RED), ("1  0.93", "Cat, Waiting"))])
     assert extent(sheet, RED) == extent(bare, RED)
@@ -104,7 +104,7 @@ def test_caption_is_below_the_picture_and_makes_the_row_higher() -> None:
 
 @settings(deadline=None, max_examples=40)
 @given(st.lists(st.text(max_size=60), max_size=4))
-def test_no_caption_spoils_a_sheet(caption: list[str]) -> None:
+def test_any_caption_can_be_drawn(caption: list[str]) -> None:
     sheet = contact_sheet(None, [Tile(picture(RED), tuple(caption))])
     assert extent(sheet, RED) == (MARGIN, MARGIN, TILE, TILE)
 
@@ -128,7 +128,7 @@ def test_wrap_breaks_between_words() -> None:
     assert wrap("", 14, width, 2) == []
 
 
-def test_wrap_ends_what_does_not_fit_in_dots() -> None:
+def test_wrap_ends_text_that_does_not_fit_in_dots() -> None:
     width = text_width("The Cat who", 14)
     assert wrap("The Cat who Owned the Museum", 14, width, 2) == ["The Cat who", "Owned th..."]
 
@@ -162,7 +162,7 @@ def test_unknown_format_names_one_that_is_known(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_sheet_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_a_sheet_that_cannot_be_written_gives_a_one_line_error(tmp_path: Path) -> None:
     path = tmp_path / "nowhere" / "sheet.png"
     with pytest.raises(StoreError) as caught:
         save_sheet(contact_sheet(None, []), path)

@@ -28,7 +28,7 @@ from artsim.models import POOLINGS
         ("timm:a@b+embedding", ExtractorSpec("timm", "a", None, (Tap("b"), Tap()))),
     ],
 )
-def test_a_spec_is_read_and_printed_back(text, spec):
+def test_a_spec_is_parsed_and_printed(text, spec):
     assert parse_spec(text) == spec
     assert str(spec) == text
 
@@ -61,7 +61,7 @@ def test_every_short_name_is_a_spec(name):
         ("", "cannot read model ''"),
     ],
 )
-def test_what_is_no_spec_says_what_is_wrong(text, message):
+def test_an_invalid_spec_says_what_is_wrong(text, message):
     with pytest.raises(ModelError, match=message):
         parse_spec(text)
 
@@ -82,5 +82,5 @@ taps = st.builds(
         st.lists(taps, min_size=1, max_size=3, unique=True).map(tuple),
     )
 )
-def test_every_spec_survives_printing_and_reading(spec):
+def test_every_spec_survives_printing_and_parsing(spec):
     assert parse_spec(str(spec)) == spec

@@ -30,7 +30,7 @@ def test_each_class_is_divided_by_the_fractions():
     assert class_counts(TEN_AND_TWENTY, parts).tolist() == [[7, 14], [1, 2], [2, 4]]
 
 
-def test_the_seed_makes_the_split_and_it_is_not_the_head():
+def test_the_seed_determines_the_split_which_is_not_the_first_rows():
     codes = np.zeros(100, dtype=int)
     first, again, other = (split(codes, (0.5, 0.5), seed=seed)[0].tolist() for seed in (1, 1, 2))
     assert first == again
@@ -56,7 +56,7 @@ def test_a_sample_takes_as_many_of_each_class_and_all_of_a_small_one():
     assert sample_per_class(codes, 1000, seed=0).tolist() == list(range(5, 117))
 
 
-def test_every_row_of_a_class_is_as_likely_to_be_sampled():
+def test_every_row_of_a_class_is_equally_likely_to_be_sampled():
     codes = np.repeat([0, 1], [10, 20])
     drawn = np.zeros(30)
     for seed in range(400):
@@ -125,7 +125,7 @@ def test_grouped_folds_are_as_balanced_as_scikit_learns():
     assert chi_square(k_fold(styles, 5, groups=artists, seed=0)) < theirs
 
 
-def test_grouped_split_comes_near_the_fractions():
+def test_a_grouped_split_approximates_the_fractions():
     rng = np.random.default_rng(0)
     artists = rng.integers(0, 60, 2000)
     parts = split(rng.integers(0, 6, 60)[artists], (0.7, 0.1, 0.2), groups=artists, seed=0)
@@ -148,7 +148,7 @@ def test_one_common_class_gives_a_row_to_a_part_that_would_have_none():
 
 @settings(max_examples=200, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 12), st.data())
-def test_no_part_is_empty_where_there_is_enough_for_each(seed, n, data):
+def test_no_part_is_empty_if_there_are_enough_rows(seed, n, data):
     rng = np.random.default_rng(seed)
     shares = rng.dirichlet(np.full(data.draw(st.integers(2, min(n, 4))), 0.3)) + 1e-3
     codes = rng.integers(0, 4, n)
@@ -181,6 +181,6 @@ def test_no_part_is_empty_where_there_is_enough_for_each(seed, n, data):
         (lambda c: sample_per_class(c, 0, seed=0), "at least 1 row of each class, got 0"),
     ],
 )
-def test_bad_use_says_what_is_wrong(call, message):
+def test_wrong_arguments_are_explained(call, message):
     with pytest.raises(EvaluationError, match=message):
         call(TEN_AND_TWENTY)

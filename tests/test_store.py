@@ -82,7 +82,7 @@ def store(tmp_path):
     return store
 
 
-def test_what_was_written_is_read_back(store):
+def test_written_rows_are_read_back(store):
     again = Store.open(store.path)
     assert again.manifest == store.manifest
     assert again.rows == 5
@@ -110,7 +110,7 @@ def test_pandas_duckdb_and_polars_read_the_parts(store):
     assert lazy["year"].to_list() == [0, 1, 2]
 
 
-def test_rows_are_taken_across_parts_in_the_order_asked_for(store):
+def test_rows_are_taken_across_parts_in_the_given_order(store):
     taken = store.take([4, 0, 3, 4], ["id", "rgb"])
     assert taken.column("id").to_pylist() == ["e", "a", "d", "e"]
     assert taken.column("rgb").to_pylist()[1] == [0.0, 0.5, 0.0]
@@ -131,7 +131,7 @@ def test_an_id_and_a_content_are_found(store):
     assert store.find_content("hash of e") == 4
 
 
-def test_failures_of_a_chunk_come_with_its_part(store):
+def test_failures_are_committed_with_their_chunk(store):
     store.append(rows(["f"], start=5), [Failure("x", "x.jpg", "decode", "torn", 7, 8)])
     assert store.failures().to_pylist() == [
         {
@@ -147,7 +147,7 @@ def test_failures_of_a_chunk_come_with_its_part(store):
     ]
 
 
-def test_a_chunk_that_the_manifest_does_not_name_has_not_happened(store):
+def test_a_chunk_missing_from_the_manifest_is_ignored(store):
     before = (store.path / "manifest.json").read_text()
     store.append(rows(["f"], start=5), [Failure("x", "x.jpg", "decode", "torn")])
     (store.path / "manifest.json").write_text(before)  # killed before the manifest was swapped
@@ -158,7 +158,7 @@ def test_a_chunk_that_the_manifest_does_not_name_has_not_happened(store):
     assert again.read(["id"]).column("id").to_pylist()[-1] == "g"
 
 
-def test_finishing_clears_what_kills_left(store):
+def test_finishing_removes_leftovers_of_kills(store):
     (store.path / "parts" / "000099.parquet").write_text("an orphan")
     (store.path / "parts" / ".000002.parquet.tmp").write_text("half")
     store.finish()
@@ -169,7 +169,7 @@ def test_finishing_clears_what_kills_left(store):
     assert Store.open(store.path).manifest.complete
 
 
-def test_finishing_clears_what_kills_left_beside_the_parts_but_not_what_is_being_written(store):
+def test_finishing_removes_leftovers_beside_the_parts_but_no_file_being_written(store):
     folder = store.path / "thumbnails"
     folder.mkdir()
     old, new = (folder / f".0304.jpg.{token}.tmp" for token in ("1a", "2b"))
@@ -182,7 +182,7 @@ def test_finishing_clears_what_kills_left_beside_the_parts_but_not_what_is_being
     assert not under_the_lock.exists()
 
 
-def test_two_that_write_one_file_at_once_each_write_the_whole_of_it(tmp_path):
+def test_concurrent_writes_of_one_file_never_mix(tmp_path):
     file, both = tmp_path / "curves.csv", Barrier(2)
 
     def write(text):
@@ -200,7 +200,7 @@ def test_two_that_write_one_file_at_once_each_write_the_whole_of_it(tmp_path):
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_write_that_fails_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_path):
+def test_a_failed_write_changes_nothing_and_leaves_nothing(tmp_path):
     file = tmp_path / "curves.csv"
     file.write_text("before")
 
@@ -214,7 +214,7 @@ def test_a_write_that_fails_leaves_the_file_as_it_was_and_nothing_beside_it(tmp_
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_an_index_begins_where_a_kill_left_one_without_a_manifest(tmp_path):
+def test_a_folder_without_a_manifest_after_a_kill_becomes_an_index(tmp_path):
     (tmp_path / "parts").mkdir()
     (tmp_path / ".manifest.json.0a1b.tmp").write_text("half")
     assert Store.create(tmp_path, manifest()).rows == 0
@@ -258,20 +258,20 @@ def test_a_changed_byte_is_noticed(store):
         ('{"format": 1}', "is damaged"),
     ],
 )
-def test_a_manifest_that_cannot_be_read_is_one_line(store, text, message):
+def test_a_manifest_that_cannot_be_read_gives_a_one_line_error(store, text, message):
     (store.path / "manifest.json").write_text(text)
     with pytest.raises(StoreError, match=message) as error:
         Store.open(store.path)
     assert "\n" not in str(error.value)
 
 
-def test_a_binary_manifest_is_one_line(store):
+def test_a_binary_manifest_gives_a_one_line_error(store):
     (store.path / "manifest.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(StoreError, match="is damaged"):
         Store.open(store.path)
 
 
-def test_a_torn_part_is_one_line(store):
+def test_a_torn_part_gives_a_one_line_error(store):
     file = store.path / "parts" / "000000.parquet"
     file.write_bytes(file.read_bytes()[:50])
     with pytest.raises(StoreError, match=r"000000.parquet' is damaged"):
@@ -281,7 +281,7 @@ def test_a_torn_part_is_one_line(store):
         store.vectors("rgb")
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path):
+def test_a_folder_of_other_files_is_left_alone(tmp_path):
     (tmp_path / "thesis.docx").write_text("three years of work")
     with pytest.raises(StoreError, match="is not empty and not an index"):
         Store.create(tmp_path, manifest())

@@ -144,13 +144,13 @@ def test_a_planted_patch_is_found_with_its_box(index, museum, tmp_path):
     assert third.score < 0.7
 
 
-def test_a_detail_of_a_work_finds_the_other_that_holds_it(index):
+def test_a_detail_of_a_work_finds_the_other_work_that_contains_it(index):
     (match,) = ask(index, terms=(Term(id="w3", box=MIDDLE),), k=1).matches
     assert (match.id, str(match.box)) == ("w6", "50%,0%,50%,50%")
     assert match.percentile == 100
 
 
-def test_under_a_condition_details_are_exact_too(index):
+def test_details_are_also_exact_under_a_condition(index):
     answer = ask(index, terms=(Term(id="w3", box=MIDDLE),), k=8, where="kind = 'a'")
     assert answer.searched == 4
     assert answer.matches[0].id == "w6"
@@ -176,7 +176,7 @@ def test_the_best_tile_is_that_of_brute_force(index, place, left, top):
         assert str(match.box) == scores[match.id][1]
 
 
-def test_several_terms_are_each_found_where_they_are(index):
+def test_each_of_several_terms_is_located(index):
     corner = Box.parse("50%,50%,50%,50%")
     terms = (Term(id="w3", box=MIDDLE), Term(id="w1", box=corner))
     searcher = Searcher(Store.open(index), encoder=PixelEncoder())
@@ -199,7 +199,7 @@ def test_an_index_that_cannot_be_written_is_searched_all_the_same(index, monkeyp
     assert [(m.id, m.box) for m in got] == [(m.id, m.box) for m in expected]
 
 
-def test_without_tiles_one_line_says_how_to_make_them(museum, tmp_path):
+def test_without_tiles_the_error_says_how_to_add_them(museum, tmp_path):
     embed(museum, tmp_path / "plain", settings=replace(SMALL, tiles=None))
     with pytest.raises(SearchError, match=r"no tiles, which --details needs; .*--tiles 3 -o DIR'"):
         ask(tmp_path / "plain", terms=(Term(id="w3"),))
@@ -215,7 +215,7 @@ def test_details_are_compared_by_one_tap(index):
 # --- embedded -----------------------------------------------------------------------------
 
 
-def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(museum, tmp_path):
+def test_an_interrupted_run_equals_an_uninterrupted_one(museum, tmp_path):
     embed(museum, tmp_path / "whole")
     for stop_after in (1, 4, 9, 15):
         path = tmp_path / f"stopped-{stop_after}"
@@ -227,7 +227,7 @@ def test_a_run_that_was_stopped_ends_as_if_it_had_not_been(museum, tmp_path):
         assert parts == [part.sha256 for part in Store.open(tmp_path / "whole").manifest.parts]
 
 
-def test_only_what_is_new_is_embedded_and_what_is_gone_is_dropped(index, museum, tmp_path):
+def test_only_new_pictures_are_embedded_and_missing_ones_are_dropped(index, museum, tmp_path):
     noise_picture(museum / "w8.png", (160, 120), seed=80)
     lines = (museum / "objects.csv").read_text().splitlines()
     kept = [line for line in lines if not line.startswith("w0")]
@@ -263,13 +263,13 @@ def test_tiles_go_through_the_network_in_batches(museum, tmp_path):
     assert sum(extractor._backend.batches) == 8 * 10
 
 
-def test_a_picture_that_is_broken_is_one_failure(museum, tmp_path):
+def test_a_broken_picture_is_one_failure(museum, tmp_path):
     (museum / "w2.png").write_bytes(b"no picture")
     summary = embed(museum, tmp_path / "i")
     assert (summary.rows, summary.failures) == (7, 1)
 
 
-def test_the_whole_pictures_vectors_are_what_they_are_without_tiles(museum, tmp_path, index):
+def test_tiles_do_not_change_the_vectors_of_whole_pictures(museum, tmp_path, index):
     embed(museum, tmp_path / "plain", settings=replace(SMALL, tiles=None))
     for plain, tiled in zip(contents(tmp_path / "plain"), contents(index), strict=True):
         assert plain["pixels"] == tiled["pixels"]
@@ -338,7 +338,7 @@ def test_the_box_is_in_every_answer(museum, tmp_path):
     assert rows[0]["box"] in out.read_text()
 
 
-def test_misuse_is_one_line(index):
+def test_misuse_gives_a_one_line_error(index):
     asked = ("similar", "w3", "--index", index, "--details")
     assert "--details compares by one tap; use --tap" in (
         run(*asked, "--by", "pixels", code=2).stderr

@@ -10,7 +10,7 @@ from artsim.metrics.votes import predict_numbers
 YEARS = np.array([1880.0, 1900.0, np.nan])
 
 
-def test_neighbors_are_averaged_and_those_without_a_value_are_not():
+def test_neighbors_with_a_value_are_averaged():
     rows = np.array([[0, 1, 2], [2, 0, -1], [2, -1, -1]])
     scores = np.float32([[1, 1, 1], [1, 1, -np.inf], [1, -np.inf, -np.inf]])
     predicted = predict_numbers(Neighbors(scores, rows), YEARS, 3, temperature=None)
@@ -25,7 +25,7 @@ def test_the_nearest_counts_for_more():
     ]
 
 
-def test_plain_means_equal_scikit_learn():
+def test_unweighted_means_equal_scikit_learn():
     rng = np.random.default_rng(0)
     bank, queries = (rng.standard_normal((n, 4)).astype(np.float32) for n in (40, 15))
     bank /= np.linalg.norm(bank, axis=1, keepdims=True)
