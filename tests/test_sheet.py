@@ -36,8 +36,10 @@ def only_pillows_font(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine without fonts."""
     monkeypatch.setattr(lettering, "FONT_FILES", ())
     lettering._font_of.cache_clear()
+    lettering._fonts.cache_clear()
     yield
     lettering._font_of.cache_clear()
+    lettering._fonts.cache_clear()
 
 
 def test_the_query_is_large_on_the_left_and_matches_follow_in_rows() -> None:

@@ -1,7 +1,7 @@
 """Figures by matplotlib: small ones for pages, and the curves of a training as a PNG.
 
 On a page they are inline SVG with the colors and fonts of the page; each says in words what it
-shows (``<title>`` and ``<desc>``).
+shows (``<title>`` and ``<desc>``). Without matplotlib all raise a StoreError.
 """
 
 from __future__ import annotations
@@ -69,9 +69,6 @@ def histogram(
 
     ``unit`` stands below the axis, and ``ticks`` writes its values: those of ``marks``, or round
     ones.
-
-    Raises:
-        StoreError: If matplotlib is not installed.
     """
     low, high = _ends(values)
     median = float(np.median(values))
@@ -101,9 +98,6 @@ def curve(
 
     The settings are above 0 and rise; ``unit`` stands below their axis, and ``ticks`` writes a
     score.
-
-    Raises:
-        StoreError: If matplotlib is not installed.
     """
 
     def draw(axes: Axes) -> None:
@@ -130,9 +124,6 @@ def lines(
     """Draw values along whole numbers that rise: the first as a line, a second one dashed.
 
     ``unit`` stands below the axis, ``ticks`` writes a value; a ``share`` is shown from 0 to 1.
-
-    Raises:
-        StoreError: If matplotlib is not installed.
     """
 
     def draw(axes: Axes) -> None:

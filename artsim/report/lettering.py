@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from itertools import groupby
 
@@ -109,9 +110,7 @@ def _runs(text: str, size: int) -> Iterator[tuple[Font, str]]:
 @cache
 def _font_of(character: str) -> str | None:
     """Name the first font that has the character; '' is Pillow's own, None no font at all."""
-    for name in (*FONT_FILES, ""):
-        if name and not _is_here(name):
-            continue
+    for name in _fonts():
         font = _font(name, 12)
         if character == " " or _drawn(font, character) not in (_drawn(font, NOWHERE), b""):
             return name
@@ -119,12 +118,14 @@ def _font_of(character: str) -> str | None:
 
 
 @cache
-def _is_here(name: str) -> bool:
-    try:
-        ImageFont.truetype(name)
-    except OSError:
-        return False
-    return True
+def _fonts() -> tuple[str, ...]:
+    """List the fonts of the machine, Pillow's own last."""
+    found = []
+    for name in FONT_FILES:
+        with suppress(OSError):
+            ImageFont.truetype(name)
+            found.append(name)
+    return (*found, "")
 
 
 @cache

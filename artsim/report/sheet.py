@@ -108,39 +108,35 @@ def _block(tile: Tile, side: int) -> _Block:
 
 
 def _height(rows: Sequence[Sequence[_Block]]) -> int:
-    return sum(map(_row_height, rows)) + GUTTER * max(0, len(rows) - 1)
+    return sum(sum(_heights(row)) for row in rows) + GUTTER * max(0, len(rows) - 1)
 
 
-def _row_height(row: Sequence[_Block]) -> int:
-    tallest = max(block.picture.height for block in row)
-    return tallest + max(block.caption_height for block in row)
+def _heights(row: Sequence[_Block]) -> tuple[int, int]:
+    """Return the height of the tallest picture and of the longest caption."""
+    return max(each.picture.height for each in row), max(each.caption_height for each in row)
 
 
 def _place_rows(sheet: Image.Image, rows: Sequence[Sequence[_Block]], left: int) -> None:
-    """Draw rows of blocks below each other; the images of a row stand on one line."""
+    """Draw rows of blocks below each other; the pictures of a row stand on one line."""
     draw = ImageDraw.Draw(sheet)
     top = MARGIN
     for row in rows:
-        tallest = max(block.picture.height for block in row)
+        tallest, captions = _heights(row)
+        foot = top + tallest
         for column, block in enumerate(row):
-            _place(sheet, draw, block, (left + column * (TILE + GUTTER), top), tallest)
-        top += _row_height(row) + GUTTER
+            x = left + column * (TILE + GUTTER)
+            sheet.paste(block.picture, (x, foot - block.picture.height))
+            _write(draw, x, foot + LINE // 2 + LETTER, block.lines)
+        top = foot + captions + GUTTER
 
 
-def _place(
-    sheet: Image.Image,
-    draw: ImageDraw.ImageDraw,
-    block: _Block,
-    corner: tuple[int, int],
-    height: int,
+def _write(
+    draw: ImageDraw.ImageDraw, x: int, baseline: int, lines: Sequence[tuple[str, bool]]
 ) -> None:
-    """Draw a block: the image at the foot of a space of that height, the caption below."""
-    x, y = corner[0], corner[1] + height
-    sheet.paste(block.picture, (x, y - block.picture.height))
-    baseline = y + LINE // 2 + LETTER
-    for text, stands_out in block.lines:
-        draw_text(draw, (x, baseline), text, LETTER, INK if stands_out else GRAY)
-        baseline += LINE
+    """Write lines below each other; each comes with whether it stands out."""
+    for place, (text, stands_out) in enumerate(lines):
+        color = INK if stands_out else GRAY
+        draw_text(draw, (x, baseline + place * LINE), text, LETTER, color)
 
 
 def _picture(source: Path | bytes | None, side: int, box: Box | None) -> Image.Image:
@@ -189,7 +185,5 @@ def _blank(reason: str, side: int) -> Image.Image:
     draw = ImageDraw.Draw(blank)
     lines = wrap(clean(reason), LETTER, side - 2 * GUTTER, 4)
     baseline = (blank.height - LINE * len(lines)) // 2 + LETTER
-    for line in lines:
-        draw_text(draw, (GUTTER, baseline), line, LETTER, GRAY)
-        baseline += LINE
+    _write(draw, GUTTER, baseline, [(line, False) for line in lines])
     return blank

@@ -69,15 +69,26 @@ class CalibrationBin:
 
 
 @dataclass(frozen=True, kw_only=True)
-class PredictionError:
-    """A test image whose class is predicted wrong, and its nearest training images."""
+class Misfit:
+    """A picture that a model predicts as another class than it is cataloged as."""
 
     work: Work
-    truth: str
+    truth: str  # the cataloged class
     predicted: str
     probability: float  # of the predicted class
     truth_probability: float
     neighbors: tuple[Neighbor, ...]
+
+    @property
+    def shown(self) -> tuple[Neighbor, ...]:
+        """The neighbors to show."""
+        return self.neighbors
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionError(Misfit):
+    """A test picture whose class is predicted wrong, and its nearest training pictures."""
+
     nearest_of_truth: Neighbor | None  # None if none of its class is in the training set
 
     @property
@@ -147,21 +158,10 @@ class PredictionStudy:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Outlier:
-    """An image whose label is unlikely to a model that was not trained on it."""
+class Outlier(Misfit):
+    """A picture whose label is unlikely to a model that was not trained on it."""
 
-    work: Work
-    truth: str  # the cataloged class
-    predicted: str
-    probability: float  # of the predicted class
-    truth_probability: float
-    agreement: float  # share of its nearest other images that have its class
-    neighbors: tuple[Neighbor, ...]
-
-    @property
-    def shown(self) -> tuple[Neighbor, ...]:
-        """The neighbors."""
-        return self.neighbors
+    agreement: float  # share of its nearest other pictures that have its class
 
 
 @dataclass(frozen=True, kw_only=True)
