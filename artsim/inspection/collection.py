@@ -94,11 +94,12 @@ def inspect_collection(
     find_duplicates(rows, pictures, table, settings, findings)
 
     columns = _columns.describe_columns(table)
-    labels = _labels(table, columns, sizes_by_row(rows, pictures), settings.seed)
+    labels = tuple(_labels(table, columns, sizes_by_row(rows, pictures), settings.seed))
     for label in labels:
-        for names in _columns.spellings(dict(label.classes)):
-            counts = " and ".join(f"{dict(label.classes)[name]:,}" for name in names)
-            example = Example(names, f"{label.name}: {counts} rows")
+        counts = dict(label.classes)
+        for names in _columns.spellings(counts):
+            rows_of = " and ".join(f"{counts[name]:,}" for name in names)
+            example = Example(names, f"{label.name}: {rows_of} rows")
             findings.add(FindingKind.LABEL_SPELLING, example, len(names) - 1)
     return Inspection(
         name=catalog.name,
@@ -110,7 +111,7 @@ def inspect_collection(
         listed=matched.listed,
         findings=findings.listed(),
         columns=tuple(columns),
-        labels=tuple(labels),
+        labels=labels,
         formats=_ranked(pictures.formats),
         modes=_ranked(pictures.modes),
         profiles=_ranked(pictures.profiles),
@@ -126,21 +127,17 @@ def _labels(
     columns: Sequence[ColumnSummary],
     sizes: Mapping[str, NDArray[np.float64]],
     seed: int,
-) -> list[LabelSummary]:
+) -> Iterator[LabelSummary]:
     known = _columns.predictors(table, columns, sizes)
-    labels = []
     for column in columns:
         if column.not_a_label is not None:
             continue
         values = table.column(column.name)
-        others = {name: codes for name, codes in known.items() if name != column.name}
-        metadata = (
-            None
-            if column.type is FieldType.LIST or column.is_split
-            else _columns.metadata_baseline(values, others, seed=seed)
-        )
-        labels.append(_columns.describe_label(column, values, metadata))
-    return labels
+        metadata = None
+        if column.type is not FieldType.LIST and not column.is_split:
+            others = {name: codes for name, codes in known.items() if name != column.name}
+            metadata = _columns.metadata_baseline(values, others, seed=seed)
+        yield _columns.describe_label(column, values, metadata)
 
 
 def _samples(
@@ -154,16 +151,10 @@ def _samples(
         wanted = dict(label.classes[: settings.sampled_classes])
         codes, classes = encode([value if value in wanted else None for value in values])
         drawn = sample_per_class(codes, settings.samples, seed=settings.seed)
-        for class_ in wanted:
-            if class_ in classes:
-                of_class = drawn[codes[drawn] == classes.index(class_)]
-                chosen = there[of_class].tolist()
-                yield Sample(
-                    label.name,
-                    class_,
-                    tuple(map(rows.name, chosen)),
-                    tuple(rows.path(int(rows.picture_of_row[row])) for row in chosen),
-                )
+        for class_ in (name for name in wanted if name in classes):
+            chosen = there[drawn[codes[drawn] == classes.index(class_)]].tolist()
+            files = tuple(rows.path(int(rows.picture_of_row[row])) for row in chosen)
+            yield Sample(label.name, class_, tuple(map(rows.name, chosen)), files)
 
 
 def _ranked(counts: Counter[str]) -> dict[str, int]:

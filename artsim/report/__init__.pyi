@@ -1,53 +1,33 @@
-from .captions import Caption, as_text, file_of, is_url
-from .citation import Citation, cite, detail_of, match_figures
-from .figures import require_matplotlib, save_curves
-from .heat import overlay
-from .iiif import manifest, save_manifest
-from .inspection import inspection_page
-from .lettering import one_line
-from .map import draw_pictures, draw_points
-from .matches import matches_page
-from .pages import save_text
-from .previews import TerminalProtocol, beside, encode
-from .run import run_page
-from .sheet import Tile, contact_sheet, save_sheet
-from .spreadsheet import csv_text, matches_csv
-from .study import study_page
-from .tables import markdown, write_csv
-from .thumbnails import data_url, small_copy
-
-__all__ = [
-    "Caption",
-    "Citation",
-    "TerminalProtocol",
-    "Tile",
-    "as_text",
-    "beside",
-    "cite",
-    "contact_sheet",
-    "csv_text",
-    "data_url",
-    "detail_of",
-    "draw_pictures",
-    "draw_points",
-    "encode",
-    "file_of",
-    "inspection_page",
-    "is_url",
-    "manifest",
-    "markdown",
-    "match_figures",
-    "matches_csv",
-    "matches_page",
-    "one_line",
-    "overlay",
-    "require_matplotlib",
-    "run_page",
-    "save_curves",
-    "save_manifest",
-    "save_sheet",
-    "save_text",
-    "small_copy",
-    "study_page",
-    "write_csv",
-]
+from .captions import Caption as Caption
+from .captions import as_text as as_text
+from .captions import file_of as file_of
+from .captions import is_url as is_url
+from .citation import Citation as Citation
+from .citation import cite as cite
+from .citation import detail_of as detail_of
+from .citation import match_figures as match_figures
+from .figures import require_matplotlib as require_matplotlib
+from .figures import save_curves as save_curves
+from .heat import overlay as overlay
+from .iiif import manifest as manifest
+from .iiif import save_manifest as save_manifest
+from .inspection import inspection_page as inspection_page
+from .lettering import one_line as one_line
+from .map import draw_pictures as draw_pictures
+from .map import draw_points as draw_points
+from .matches import matches_page as matches_page
+from .pages import save_text as save_text
+from .previews import TerminalProtocol as TerminalProtocol
+from .previews import beside as beside
+from .previews import encode as encode
+from .run import run_page as run_page
+from .sheet import Tile as Tile
+from .sheet import contact_sheet as contact_sheet
+from .sheet import save_sheet as save_sheet
+from .spreadsheet import csv_text as csv_text
+from .spreadsheet import matches_csv as matches_csv
+from .study import study_page as study_page
+from .tables import markdown as markdown
+from .tables import write_csv as write_csv
+from .thumbnails import data_url as data_url
+from .thumbnails import small_copy as small_copy

@@ -82,5 +82,5 @@ def is_url(text: str) -> bool:
 
 
 def file_of(image: str | None) -> Path | None:
-    """Return the file of an image; None if it is only on the web."""
+    """Return the file of a picture; None if it is only on the web."""
     return None if image is None or is_url(image) else Path(image)

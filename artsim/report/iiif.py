@@ -117,14 +117,7 @@ def _canvas(shown: Match | Query, id_: str, *, root: Path, base: str | None) -> 
         canvas["homepage"] = [page | {"label": _text("Object page", "en")}]
     body = _body(shown, size, root=root, base=base)
     if body is not None:
-        painting = {
-            "id": f"{id_}/page/picture",
-            "type": "Annotation",
-            "motivation": "painting",
-            "body": body,
-            "target": id_,
-        }
-        canvas["items"] = [{"id": f"{id_}/page", "type": "AnnotationPage", "items": [painting]}]
+        canvas["items"] = [_annotation(f"{id_}/page", "picture", "painting", body, id_)]
     detail = detail_of(shown)
     if detail is not None and size:
         canvas["annotations"] = [_detail(shown, detail, canvas)]
@@ -133,21 +126,23 @@ def _canvas(shown: Match | Query, id_: str, *, root: Path, base: str | None) -> 
 
 def _detail(shown: Match | Query, box: Box, canvas: Json) -> Json:
     """Mark the detail that was searched for or found, as a region of its canvas."""
-    page = f"{canvas['id']}/detail"
     left, top, right, bottom = box.edges(canvas["width"], canvas["height"])
-    marked = {
-        "id": f"{page}/region",
-        "type": "Annotation",
-        "motivation": "commenting",  # what viewers show unasked
-        "body": {
-            "type": "TextualBody",
-            "value": f"The detail {'found' if isinstance(shown, Match) else 'searched for'}",
-            "format": "text/plain",
-            "language": "en",
-        },
-        "target": f"{canvas['id']}#xywh={left},{top},{right - left},{bottom - top}",
+    body = {
+        "type": "TextualBody",
+        "value": f"The detail {'found' if isinstance(shown, Match) else 'searched for'}",
+        "format": "text/plain",
+        "language": "en",
     }
-    return {"id": page, "type": "AnnotationPage", "items": [marked]}
+    target = f"{canvas['id']}#xywh={left},{top},{right - left},{bottom - top}"
+    # Viewers show comments by default.
+    return _annotation(f"{canvas['id']}/detail", "region", "commenting", body, target)
+
+
+def _annotation(page: str, name: str, motivation: str, body: Json, target: str) -> Json:
+    """Make a page of one annotation."""
+    annotation = {"id": f"{page}/{name}", "type": "Annotation", "motivation": motivation}
+    annotations = [annotation | {"body": body, "target": target}]
+    return {"id": page, "type": "AnnotationPage", "items": annotations}
 
 
 def _pairs(shown: Match | Query) -> Iterator[Json]:

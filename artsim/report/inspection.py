@@ -24,11 +24,11 @@ from artsim.report.thumbnails import SIDE, PageThumbnails
 
 _ASPECTS = {0.25: "1:4", 0.5: "1:2", 2 / 3: "2:3", 1.0: "1:1", 1.5: "3:2", 2.0: "2:1", 4.0: "4:1"}
 _UNSEEN = (FindingKind.NOT_A_PICTURE, FindingKind.DAMAGED)  # their reason says it all
-_SHOWN = 8  # images of one example of a finding
+_SHOWN = 8  # pictures of one example of a finding
 
 
 def inspection_page(inspection: Inspection) -> str:
-    """Write the page: one HTML file with small copies of images.
+    """Write the page: one HTML file with small copies of pictures.
 
     Raises:
         StoreError: If matplotlib is not installed.

@@ -1,4 +1,4 @@
-"""The map of an index as a picture: points colored by a label, or the images themselves."""
+"""The map of an index as a picture: points colored by a label, or the pictures themselves."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COLORS = (
     "#ee7733", "#009988", "#cc3311", "#0077bb",
 )  # fmt: skip
 _OTHER = "#c4c0b8"
-_CELLS = 36  # images along the longer side
+_CELLS = 36  # pictures along the longer side
 _CELL = 56  # pixels
 
 
@@ -74,10 +74,10 @@ def draw_points(
 def draw_pictures(
     file: Path, points: NDArray[np.float32], images: Sequence[str], *, workers: int = 1
 ) -> None:
-    """Draw a wall of images: in each cell of a grid the one nearest to its middle.
+    """Draw a wall of pictures: in each cell of a grid the one nearest to its middle.
 
-    Points have shape (N, 2), and NaN is not drawn. An image that is an address or cannot be read is
-    left out. The ending of the file's name is the format; ``workers`` threads read.
+    Points have shape (N, 2), and NaN is not drawn. A picture that is on the web or cannot be read
+    is left out. The ending of the file's name is the format; ``workers`` threads read.
 
     Raises:
         StoreError: If the file cannot be written.

@@ -17,12 +17,12 @@ from artsim.search import Match, Query
 if TYPE_CHECKING:
     from artsim.explain import Regions
 
-_SIDE = 360  # pixels of the longer side of an image: 20 to 40 KB as a JPEG
+_SIDE = 360  # pixels of the longer side of a picture: 20 to 40 KB as a JPEG
 _SMALL_SIDE = 176  # of those with regions
 
 
 def matches_page(cited: Citation) -> str:
-    """Write the page: one HTML file with small copies of the images."""
+    """Write the page: one HTML file with small copies of the pictures."""
     answer = cited.answer
     regions = cited.regions or [()] * len(answer.matches)
     return render(
@@ -62,7 +62,7 @@ def _heated(regions: Sequence[Regions]) -> Iterator[tuple[Thumbnail, str]]:
         try:
             picture = small_copy(each.image, _SMALL_SIDE)
         except ImageError:
-            continue  # the image above says so
+            continue  # the picture above says so
         yield embedded(overlay(picture, each.contributions, each.box)), each.name
 
 

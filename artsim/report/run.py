@@ -7,16 +7,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from artsim.report.figures import Drawing, lines
 from artsim.report.pages import render
 from artsim.report.thumbnails import PageThumbnails
-from artsim.study import PredictionError, RunStudy
+from artsim.study import Misfit, RunStudy
 
 
 def run_page(found: RunStudy, command: str, *, workers: int = 2) -> tuple[str, int]:
-    """Write the page of a run, which ``command`` makes again; return it and its images' number.
+    """Write the page of a run, which ``command`` makes again; return it and its pictures' number.
 
     Raises:
         StoreError: If matplotlib is not installed.
     """
-    shown: list[PredictionError] = []
+    shown: list[Misfit] = []
     for task in found.tasks:
         shown += task.predictions.errors if task.predictions else ()
     thumbnails = PageThumbnails.of_works(shown, workers=workers)

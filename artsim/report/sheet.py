@@ -25,7 +25,7 @@ TILE = 220  # the square that a match is fitted into
 QUERY = 400  # the square that the query is fitted into
 MARGIN = 32  # around the sheet and between the query and the matches
 GUTTER = 24  # between the matches
-GAP = 6  # between an image and the regions that made the match
+GAP = 6  # between a picture and the regions that made the match
 LETTER = 14  # height of the letters
 LINE = 19  # from one line of a caption to the next
 LINES_MAX = 2  # lines that one entry of a caption may take
@@ -34,12 +34,12 @@ PAPER = (250, 249, 246)
 INK = (38, 36, 34)
 GRAY = (112, 108, 102)
 HAIRLINE = (214, 211, 204)
-BLANK = (236, 234, 229)  # where an image is missing
+BLANK = (236, 234, 229)  # where a picture is missing
 
 
 @dataclass(frozen=True)
 class Tile:
-    """An image and what is written below it."""
+    """A picture and what is written below it."""
 
     image: Path | bytes | None  # a file, the bytes of one, or None if there is no picture
     caption: tuple[str, ...] = ()  # the first entry stands out
@@ -64,7 +64,7 @@ def contact_sheet(
 ) -> Image.Image:
     """Draw a query and its matches, the best first, row by row; the sheet is RGB.
 
-    Images keep their aspect. One that is missing or cannot be decoded becomes a blank with the
+    Pictures keep their aspect. One that is missing or cannot be decoded becomes a blank with the
     reason. Captions can be in any script; what no font of the machine has is drawn as boxes.
     Several queries stand below each other; ``columns`` are chosen to make a wide sheet if None.
     """
@@ -140,7 +140,7 @@ def _write(
 
 
 def _picture(source: Path | bytes | None, side: int, box: Box | None) -> Image.Image:
-    """Fit an image into a square of ``side``, or draw a blank with the reason why not."""
+    """Fit a picture into a square of ``side``, or draw a blank with the reason why not."""
     if source is None:
         return _blank("no picture", side)
     try:
@@ -151,7 +151,7 @@ def _picture(source: Path | bytes | None, side: int, box: Box | None) -> Image.I
 
 
 def _with_heat(picture: Image.Image, why: Sequence[Regions], side: int) -> Image.Image:
-    """Put an image above the regions that made the match, side by side and equally high."""
+    """Put a picture above the regions that made the match, side by side and equally high."""
     small = [_heated(each, side) for each in why]
     aspects = [one.width / one.height for one in small]
     high = min(round((side - GAP * (len(small) - 1)) / sum(aspects)), side)
@@ -174,7 +174,7 @@ def _heated(regions: Regions, side: int) -> Image.Image:
 
 
 def _framed(picture: Image.Image) -> Image.Image:
-    """Draw a hairline around an image: a white one would have no edge."""
+    """Draw a hairline around a picture: a white one would have no edge."""
     frame = (0, 0, picture.width - 1, picture.height - 1)
     ImageDraw.Draw(picture).rectangle(frame, outline=HAIRLINE)
     return picture

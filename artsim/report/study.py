@@ -12,7 +12,7 @@ from artsim.report.figures import Drawing, curve
 from artsim.report.pages import render
 from artsim.report.tables import label_tables
 from artsim.report.thumbnails import PageThumbnails
-from artsim.study import Curve, LabelStudy, Outlier, PredictionError, Study, VectorMap
+from artsim.study import Curve, LabelStudy, Misfit, Study, VectorMap
 
 _SETTINGS = {"k": "Neighbors", "C": "Probe: inverse penalty C", "alpha": "Probe: penalty"}
 
@@ -28,7 +28,7 @@ def study_page(study: Study, command: str, *, workers: int = 2) -> tuple[str, in
     Raises:
         StoreError: If matplotlib is not installed.
     """
-    shown: list[PredictionError | Outlier] = []
+    shown: list[Misfit] = []
     for label in study.labels:
         shown += label.predictions.errors if label.predictions else ()
         shown += label.outliers.works if label.outliers else ()

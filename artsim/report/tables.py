@@ -13,7 +13,7 @@ from pathlib import Path
 from artsim.datatypes import Estimate
 from artsim.report.pages import cell, save_text, writing
 from artsim.report.spreadsheet import csv_text
-from artsim.study import LabelStudy, Outlier, PredictionError, Study
+from artsim.study import LabelStudy, Misfit, Study
 
 _WORK = "label, id, title, truth, predicted, probability, of the truth"
 _ESCAPED = str.maketrans({"|": "\\|", "\n": " ", "<": "&lt;", "*": "\\*", "_": "\\_", "`": "\\`"})
@@ -206,12 +206,12 @@ def _three(estimate: Estimate | None) -> Row:
     return tuple(None if math.isnan(value) else value for value in three)
 
 
-def _work(found: PredictionError | Outlier) -> Row:
+def _work(found: Misfit) -> Row:
     work = (found.work.id, found.work.title, found.truth, found.predicted)
     return (*work, found.probability, found.truth_probability)
 
 
-def _nearest(found: PredictionError | Outlier) -> str:
+def _nearest(found: Misfit) -> str:
     return "; ".join(f"{each.work.id} ({each.class_})" for each in found.neighbors)
 
 

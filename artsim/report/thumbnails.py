@@ -1,4 +1,4 @@
-"""Small copies of images: to be drawn, or put into a page."""
+"""Small copies of pictures: to be drawn, or put into a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from artsim.errors import ImageError
 from artsim.images import decode, read_bytes
 
 if TYPE_CHECKING:
-    from artsim.study import Outlier, PredictionError, Work
+    from artsim.study import Misfit, Work
 
 _QUALITY = 72  # of the small JPEGs
 SIDE = 144  # pixels of the longer side
@@ -27,7 +27,7 @@ _LINE, _EDGE, _WIDTH = (255, 222, 89), (20, 18, 16), 2  # of an outline, in pixe
 
 @dataclass(frozen=True)
 class Thumbnail:
-    """A small copy of an image as a page holds it, or why there is none."""
+    """A small copy of a picture as a page holds it, or why there is none."""
 
     src: str = ""  # a data: URL
     width: int = 0
@@ -48,7 +48,7 @@ class PageThumbnails:
     @classmethod
     def of_works(
         cls,
-        found: Sequence[PredictionError | Outlier],
+        found: Sequence[Misfit],
         *,
         workers: int,
         alone: Sequence[Work] = (),
@@ -104,7 +104,7 @@ def small_copy(source: Path | bytes, side: int, *, enlarge: bool = False) -> Ima
     """Fit an image into a square of ``side`` pixels, its aspect kept; the copy is RGB and upright.
 
     Raises:
-        ImageError: If it is not an image that can be decoded whole.
+        ImageError: If it is not a picture that can be decoded whole.
     """
 
     def fitted(width: int, height: int) -> tuple[int, int]:

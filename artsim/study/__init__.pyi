@@ -1,53 +1,25 @@
-from .findings import (
-    CalibrationBin,
-    ClassScore,
-    ColumnSlices,
-    Confusion,
-    Neighbor,
-    Outlier,
-    Outliers,
-    PredictionError,
-    PredictionStudy,
-    Slice,
-    Work,
-)
-from .of_index import StudyPlan, find_group, study
-from .of_run import study_run
-from .predictions import ModelPredictions
-from .results import (
-    Curve,
-    LabelStudy,
-    MethodScore,
-    RunStudy,
-    SplitFacts,
-    Study,
-    TaskStudy,
-    VectorMap,
-)
-
-__all__ = [
-    "CalibrationBin",
-    "ClassScore",
-    "ColumnSlices",
-    "Confusion",
-    "Curve",
-    "LabelStudy",
-    "MethodScore",
-    "ModelPredictions",
-    "Neighbor",
-    "Outlier",
-    "Outliers",
-    "PredictionError",
-    "PredictionStudy",
-    "RunStudy",
-    "Slice",
-    "SplitFacts",
-    "Study",
-    "StudyPlan",
-    "TaskStudy",
-    "VectorMap",
-    "Work",
-    "find_group",
-    "study",
-    "study_run",
-]
+from .findings import CalibrationBin as CalibrationBin
+from .findings import ClassScore as ClassScore
+from .findings import ColumnSlices as ColumnSlices
+from .findings import Confusion as Confusion
+from .findings import Misfit as Misfit
+from .findings import Neighbor as Neighbor
+from .findings import Outlier as Outlier
+from .findings import Outliers as Outliers
+from .findings import PredictionError as PredictionError
+from .findings import PredictionStudy as PredictionStudy
+from .findings import Slice as Slice
+from .findings import Work as Work
+from .of_index import StudyPlan as StudyPlan
+from .of_index import find_group as find_group
+from .of_index import study as study
+from .of_run import study_run as study_run
+from .predictions import ModelPredictions as ModelPredictions
+from .results import Curve as Curve
+from .results import LabelStudy as LabelStudy
+from .results import MethodScore as MethodScore
+from .results import RunStudy as RunStudy
+from .results import SplitFacts as SplitFacts
+from .results import Study as Study
+from .results import TaskStudy as TaskStudy
+from .results import VectorMap as VectorMap

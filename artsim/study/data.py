@@ -1,4 +1,4 @@
-"""The rows of an index as a study needs them: images with titles, unit vectors, files."""
+"""The rows of an index as a study needs them: pictures with titles, unit vectors, files."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class StudyData:
         return encode(self.files)[0]
 
     def work(self, row: int) -> Work:
-        """Return a row as an image to show."""
+        """Return a row as a picture to show."""
         return Work(self.ids[row], locate(self.store, self.images[row]), self.titles[row])
 
     def search(self, queries: Rows, bank: Rows, k: int) -> Neighbors:

@@ -33,7 +33,7 @@ EDGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the bins of confidence
 _TOP = 5
 _NEIGHBORS = 5  # of an error that are shown
 _DEEP = 200  # neighbors among which the nearest of the true class is looked for
-_SLICE = 10  # test images that make a value a slice
+_SLICE = 10  # test pictures that make a value a slice
 _SLICES = 40  # values of a column
 
 
@@ -93,7 +93,7 @@ def class_score(
     train: int,
     confused: tuple[str | None, int] = (None, 0),
 ) -> ClassScore:
-    """Score a class by the test images that have it, shape (n,), and those predicted to."""
+    """Score a class by the test pictures that have it, shape (n,), and those predicted to."""
     return ClassScore(
         class_=class_,
         train=train,
@@ -152,7 +152,7 @@ def _errors(found: AlignedPredictions, data: StudyData, most: int) -> tuple[Pred
 def _slices(
     column: str, values: Sequence[str | None], found: AlignedPredictions
 ) -> ColumnSlices | None:
-    """Score each value of a column that enough test images have; None if there are not two."""
+    """Score each value of a column that enough test pictures have; None if there are not two."""
     codes, classes = encode(values)
     counts = np.bincount(codes[codes >= 0], minlength=len(classes))
     large = np.flatnonzero(counts >= _SLICE)

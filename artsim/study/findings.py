@@ -1,6 +1,6 @@
 """What a study finds in predictions: plain values for a page, a table or JSON.
 
-Shares are between 0 and 1. Every score is of the test images of one split.
+Shares are between 0 and 1. Every score is of the test pictures of one split.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from artsim.datatypes import Estimate
 
 @dataclass(frozen=True)
 class Work:
-    """An image of the index."""
+    """A picture of the index."""
 
     id: str
     image: str  # a path that opens from here, or an URL
@@ -26,12 +26,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Neighbor:
-    """An image that is similar to another, and its class."""
+    """A picture that is similar to another, and its class."""
 
     work: Work
     class_: str
     score: float  # cosine
-    rank: int  # from 1, among the images that were searched
+    rank: int  # from 1, among the pictures that were searched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +39,10 @@ class ClassScore:
     """How well one class is predicted."""
 
     class_: str
-    train: int  # images of the training and validation set
+    train: int  # pictures of the training and validation set
     test: int
     correct: int
-    recall: Estimate | None  # Wilson; None without a test image
+    recall: Estimate | None  # Wilson; None without a test picture
     precision: Estimate | None  # Wilson; None if the class is never predicted
     confused_with: str | None  # the wrong class predicted most often
     confused: int  # how often
@@ -50,7 +50,7 @@ class ClassScore:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Test images of one class predicted as another, or as their own."""
+    """Test pictures of one class predicted as another, or as their own."""
 
     truth: str
     predicted: str
@@ -101,18 +101,18 @@ class PredictionError(Misfit):
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """The test images that share a value of a column."""
+    """The test pictures that share a value of a column."""
 
     value: str
     count: int
     accuracy: Estimate  # Wilson
     expected: float  # accuracy if each class were predicted here as well as everywhere
-    weak: bool  # the interval lies below the accuracy over all test images
+    weak: bool  # the interval lies below the accuracy over all test pictures
 
 
 @dataclass(frozen=True)
 class ColumnSlices:
-    """How well the images of each value of a column are predicted."""
+    """How well the pictures of each value of a column are predicted."""
 
     column: str
     slices: tuple[Slice, ...]  # the weakest first
@@ -125,7 +125,7 @@ class ColumnSlices:
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionStudy:
-    """The predictions for the test images of a label: what is right, what is wrong, and where."""
+    """The predictions for the test pictures of a label: what is right, what is wrong, and where."""
 
     source: str  # what made them, for people
     accuracy: Estimate  # Wilson
@@ -141,7 +141,7 @@ class PredictionStudy:
 
     @property
     def wrong(self) -> int:
-        """How many test images are predicted wrong."""
+        """How many test pictures are predicted wrong."""
         return sum(each.test - each.correct for each in self.classes)
 
     @property
@@ -166,10 +166,10 @@ class Outlier(Misfit):
 
 @dataclass(frozen=True, kw_only=True)
 class Outliers:
-    """The images that fit their label least, of all that have one."""
+    """The pictures that fit their label least, of all that have one."""
 
     folds: int
     neighbors: int  # that agreement counts
     checked: int
-    doubtful: int  # images with both probability and agreement below 5%
+    doubtful: int  # pictures with both probability and agreement below 5%
     works: tuple[Outlier, ...]  # the least fitting first

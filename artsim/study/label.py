@@ -41,7 +41,7 @@ class StudyContext:
     plan: ProbePlan  # of the label
     group: str | None  # column whose values are kept in one set for a second evaluation
     groups: Codes | None  # its code for each row, (N,); -1 is none
-    works: int  # images in a gallery
+    works: int  # pictures in a gallery
 
 
 def study_label(
@@ -50,7 +50,7 @@ def study_label(
     """Study a label that was probed, by the predictions given or else by the probe's.
 
     Raises:
-        EvaluationError: If the predictions are not for the probe's test images.
+        EvaluationError: If the predictions are not for the probe's test pictures.
     """
     target = found.label
     methods = _methods(found)
@@ -61,7 +61,7 @@ def study_label(
         studied = study_predictions(aligned, context.data, columns, errors=context.works)
         if predictions is not None:
             methods = (*methods, MethodScore(predictions.source, studied.accuracy))
-        with suppress(EvaluationError):  # too few images for folds
+        with suppress(EvaluationError):  # too few pictures for folds
             strength = found.result.head.strength
             codes, most = target.strata, context.works
             outliers = find_outliers(context.data, target.classes, codes, strength, most=most)
@@ -163,7 +163,7 @@ def _retrieved(context: StudyContext) -> Retrieved | None:
     plan = RetrievalPlan(tap=context.plan.tap, labels=context.plan.labels, seed=context.plan.seed)
     try:
         (found,) = retrieve(context.data.store, plan)
-    except EvaluationError:  # no two images share a class
+    except EvaluationError:  # no two pictures share a class
         return None
     auc = found.auc
 

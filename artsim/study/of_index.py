@@ -43,10 +43,10 @@ class StudyPlan:
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all multiclass ones if empty
     split: str | None = None  # stored or column; else 70/10/20 for each label
-    keep_copies: bool = False  # train on copies of test images as well
+    keep_copies: bool = False  # train on copies of test pictures as well
     group: str | None = None  # column: labels are evaluated again, each value in one set
     works: int = 12  # in a gallery; fewer if there are many labels
-    workers: int = 2  # threads that decode images for their perceptual hashes
+    workers: int = 2  # threads that decode pictures for their perceptual hashes
     seed: int = 0
 
 
@@ -68,7 +68,7 @@ def study(
 
     Each label is predicted by majority, metadata, nearest neighbors and a linear probe. The errors
     studied are those of the probe, or of the predictions given: one model's for a label at most,
-    for exactly the test images of the plan's split. A label that the plan does not name and that
+    for exactly the test pictures of the plan's split. A label that the plan does not name and that
     cannot be evaluated is skipped with the reason.
 
     Raises:

@@ -34,7 +34,7 @@ Columns = Mapping[str, Sequence[str | None]]
 
 
 def study_run(path: Path, *, device: str = "cpu") -> RunStudy:
-    """Study a finished run: each task compared with baselines, on the test images of the run.
+    """Study a finished run: each task compared with baselines, on the test pictures of the run.
 
     Raises:
         TrainingError: If the run is not finished.
@@ -115,7 +115,7 @@ def _study(
 
 
 def _methods(task: Mapping[str, Any]) -> list[MethodScore]:
-    """List the scores that are known on the test images, the network's first."""
+    """List the scores that are known on the test pictures, the network's first."""
     base, n = task["baselines"], task[TEST]["n"]
     scores: dict[str, Estimate | None] = {
         NETWORK: _estimate(task[TEST], task[TEST]["metric"], n),

@@ -1,4 +1,4 @@
-"""Images whose label is unlikely to models that were not trained on them."""
+"""Pictures whose label is unlikely to models that were not trained on them."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def find_outliers(
     most: int,
     folds: int = 5,
 ) -> Outliers:
-    """Find the images that fit their label least.
+    """Find the pictures that fit their label least.
 
     ``codes`` is the class of each row, shape (N,), an index of ``classes``; rows of -1 take no
     part. ``strength`` is the C of the probes.
 
     Two figures support a label: its probability by a probe trained on the other folds (copies of a
     file are in one fold; its features are the first principal components), and the share of the
-    nearest other images that have it. The lowest mean of the two comes first; of equals, the most
+    nearest other pictures that have it. The lowest mean of the two comes first; of equals, the most
     confident prediction of another class.
 
     Raises:
-        EvaluationError: If there are fewer images than folds, or the others have one class.
+        EvaluationError: If there are fewer pictures than folds, or the others have one class.
     """
     rows = np.flatnonzero(codes >= 0)
     likely = _out_of_fold(data, codes, strength, folds)  # (N, C)
@@ -49,7 +49,7 @@ def find_outliers(
     own = likely[rows, codes[rows]]
     predicted = likely[rows].argmax(axis=1)
     sure = likely[rows].max(axis=1)
-    # The only image of its class cannot be predicted by the others.
+    # The only picture of its class cannot be predicted by the others.
     fit = np.where(np.bincount(codes[rows])[codes[rows]] > 1, (own + agreement) / 2, 1.0)
     order = np.lexsort((-sure, fit))
     order = order[predicted[order] != codes[rows][order]][:most]

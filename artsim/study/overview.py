@@ -20,7 +20,7 @@ from artsim.study.results import FieldFacts, Hubs, VectorMap
 POINTS = 5_000  # on the plane; more are drawn from at random
 
 _HUB_K = 10
-_HUBS = 6  # images shown
+_HUBS = 6  # pictures shown
 _EXAMPLES = 5  # of failures
 _DECIMALS = 4  # of a coordinate
 
@@ -66,7 +66,7 @@ def read_columns(store: Store) -> dict[str, list[str | None]]:
 
 
 def find_hubs(data: StudyData) -> Hubs:
-    """Find the images that are a neighbor of far too many others."""
+    """Find the pictures that are a neighbor of far too many others."""
     rows = np.arange(len(data.ids))
     k = min(_HUB_K, len(rows) - 1)
     if k < 1:

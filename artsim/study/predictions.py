@@ -1,4 +1,4 @@
-"""Predictions for the test images of a label, and how they fit the rows of an index."""
+"""Predictions for the test pictures of a label, and how they fit the rows of an index."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class ModelPredictions:
-    """Predictions of any model for the test images of a label."""
+    """Predictions of any model for the test pictures of a label."""
 
     label: str
     source: str  # what made them, for people: 'fine-tuned vit_small'
     train: tuple[str, ...]  # ids of the training set and of the validation set
-    ids: tuple[str, ...]  # (n,) of the test images
+    ids: tuple[str, ...]  # (n,) of the test pictures
     truth: tuple[str, ...]  # (n,)
     classes: tuple[str, ...]  # (K,)
     probabilities: Floats  # (n, K)
@@ -56,7 +56,7 @@ def align(
     """Match predictions with the rows of an index and the classes of its label.
 
     Raises:
-        EvaluationError: If the index lacks one of the images or classes, a test image is in the
+        EvaluationError: If the index lacks one of the pictures or classes, a test picture is in the
             training set too, or the truth differs from the catalog.
     """
     name = predictions.label

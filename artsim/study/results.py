@@ -40,8 +40,8 @@ class SplitFacts:
     validation: int
     test: int
     notes: tuple[str, ...]
-    leaks: dict[str, int]  # test images with a copy in the other sets, by kind
-    unhashed: int  # images that cannot be compared by their looks
+    leaks: dict[str, int]  # test pictures with a copy in the other sets, by kind
+    unhashed: int  # pictures that cannot be compared by their looks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +56,7 @@ class Curve:
 
 @dataclass(frozen=True, kw_only=True)
 class Retrieved:
-    """How much of its class each image retrieves as a query."""
+    """How much of its class each picture retrieves as a query."""
 
     queries: int
     scores: dict[str, float]  # means over the queries
@@ -73,8 +73,8 @@ class Grouped(Compared):
     group: str
     split: SplitFacts | None  # None if there can be no such split
     methods: tuple[MethodScore, ...]
-    purity: float | None  # share of the images whose class is the most common one of their group
-    seen: int  # test images of the ordinary split whose group is in its training set
+    purity: float | None  # share of the pictures whose class is the most common one of their group
+    seen: int  # test pictures of the ordinary split whose group is in its training set
     reason: str | None = None  # why there can be none
 
 
@@ -85,8 +85,8 @@ class LabelStudy(Compared):
     name: str
     kind: str  # multiclass, multilabel or number
     metric: str  # top1, mAP or MAE
-    counts: dict[str, int]  # images of each class, the most common first; empty for numbers
-    labeled: int  # images that have the label
+    counts: dict[str, int]  # pictures of each class, the most common first; empty for numbers
+    labeled: int  # pictures that have the label
     split: SplitFacts
     methods: tuple[MethodScore, ...]
     metadata: tuple[str, ...]  # columns that the metadata baseline uses
@@ -112,11 +112,11 @@ class FieldFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class Hubs:
-    """Images that are among the nearest neighbors of far too many others."""
+    """Pictures that are among the nearest neighbors of far too many others."""
 
     k: int
     skew: float | None  # of the occurrences; None if all are equal
-    orphans: int  # images that are no other's neighbor
+    orphans: int  # pictures that are no other's neighbor
     most: tuple[tuple[Work, int], ...]  # with how many have it among their k nearest
 
 
@@ -172,7 +172,7 @@ class TaskStudy(Compared):
 
     name: str
     metric: str  # top1 or mAP
-    sizes: tuple[int, int, int]  # images of the training, validation and test set
+    sizes: tuple[int, int, int]  # pictures of the training, validation and test set
     split: str  # how it was made, for people
     notes: tuple[str, ...]
     train_score: float | None  # None if not measured
