@@ -28,7 +28,7 @@ from artsim.inspection.columns import (
     FOLDS,
     describe_columns,
     describe_label,
-    metadata_baseline,
+    find_best_column,
     predictors,
     spellings,
 )
@@ -459,7 +459,7 @@ def test_each_columns_accuracy_equals_counting_one_by_one(data, n):
     fold = np.empty(len(truth), int)
     for number, rows in enumerate(k_fold(truth, FOLDS, seed=3)):
         fold[rows] = number
-    baseline = metadata_baseline(pa.chunked_array([labels]), {"v": values}, seed=3)
+    baseline = find_best_column(pa.chunked_array([labels]), {"v": values}, seed=3)
     assert baseline.by_column == (("v", plain_baseline(truth, values, fold).sum() / len(truth)),)
 
 
@@ -467,21 +467,21 @@ def test_a_revealing_column_is_found_and_noise_is_not():
     rng = np.random.default_rng(0)
     label = pa.chunked_array([np.where(np.arange(300) % 3 == 0, "a", "b").tolist()])
     noise = {f"noise {n}": rng.integers(0, 40, 300) for n in range(5)}
-    printed = metadata_baseline(label, noise | {"twin": np.arange(300) % 3}, seed=0)
+    printed = find_best_column(label, noise | {"twin": np.arange(300) % 3}, seed=0)
     assert (printed.accuracy, printed.column, printed.by_column[0]) == (1.0, "twin", ("twin", 1.0))
-    untold = metadata_baseline(label, {}, seed=0)
+    untold = find_best_column(label, {}, seed=0)
     assert (untold.accuracy, untold.column) == (pytest.approx(2 / 3), "")
-    assert metadata_baseline(label, noise, seed=0).accuracy == pytest.approx(2 / 3, abs=0.04)
+    assert find_best_column(label, noise, seed=0).accuracy == pytest.approx(2 / 3, abs=0.04)
 
 
 def test_a_column_of_unique_values_predicts_nothing():
     label = pa.chunked_array([["a", "b"] * 50 + ["a"] * 10])
-    baseline = metadata_baseline(label, {"serial": np.arange(110)}, seed=0)
+    baseline = find_best_column(label, {"serial": np.arange(110)}, seed=0)
     assert (baseline.accuracy, baseline.column) == (pytest.approx(60 / 110), "")
 
 
 def test_too_few_rows_have_no_baseline():
-    assert metadata_baseline(pa.chunked_array([["a", "b", None, "a"]]), {}, seed=0) is None
+    assert find_best_column(pa.chunked_array([["a", "b", None, "a"]]), {}, seed=0) is None
 
 
 def test_a_split_column_is_counted_but_no_predictor(tmp_path):
@@ -491,8 +491,8 @@ def test_a_split_column_is_counted_but_no_predictor(tmp_path):
     write_table(tmp_path, rows, ("id", "image", "split", "medium"))
     labels = {label.name: label for label in inspected(tmp_path).labels}
     assert labels["split"].classes == (("train", 10), ("Test", 5), ("val", 5))
-    assert labels["split"].metadata is None
-    assert "split" not in dict(labels["medium"].metadata.by_column)
+    assert labels["split"].best_column is None
+    assert "split" not in dict(labels["medium"].best_column.by_column)
 
 
 def test_spellings_of_one_class_are_grouped():
@@ -526,7 +526,7 @@ def test_json_has_one_object_a_line_with_its_kind_first(broken):
     medium = next(each for each in objects if each["kind"] == "label")
     assert medium["name"] == "medium"
     assert medium["classes"]["OIL"] == 1
-    assert medium["metadata"]["folds"] == FOLDS
+    assert medium["best_column"]["folds"] == FOLDS
 
 
 def test_the_table_names_faults_labels_columns_and_sizes(broken):
@@ -610,8 +610,8 @@ def test_the_paintings_match_their_readme(museum_data):
         "style": 6,
         "genre": 9,
     }
-    assert labels["style"].metadata.column == "artist"  # style follows the artist
-    assert labels["style"].metadata.accuracy > 0.85
+    assert labels["style"].best_column.column == "artist"  # style follows the artist
+    assert labels["style"].best_column.accuracy > 0.85
 
 
 def test_the_antiquities_have_black_bars(museum_data, tmp_path):

@@ -223,24 +223,25 @@ def _print_labels(labels: tuple[LabelSummary, ...]) -> None:
         click.echo("\nNo column is usable as a label.")
         return
     click.echo()
-    numbers = ["classes", "rows", "majority", "metadata"]
+    numbers = ["classes", "rows", "majority", "best column"]
     rows = [
         [
             label.name,
             f"{len(label.classes):,}",
             f"{label.rows:,}",
             f"{label.majority:.3f}",
-            "" if label.metadata is None else f"{label.metadata.accuracy:.3f}",
-            "" if label.metadata is None else label.metadata.column or "no column is better",
+            "" if label.best_column is None else f"{label.best_column.accuracy:.3f}",
+            "" if label.best_column is None else label.best_column.column or "no column is better",
         ]
         for label in labels
     ]
     print_table(["label", *numbers, "predicted from"], rows, right=numbers)
-    baselines = [label.metadata for label in labels if label.metadata is not None]
+    baselines = [label.best_column for label in labels if label.best_column is not None]
     if baselines:
         click.echo(
-            "metadata: predict the most common class among rows with the same value of one other "
-            f"column or size;\n{baselines[0].folds}-fold cross-validated (seed {baselines[0].seed})"
+            "best column: predict the most common class among rows with the same value of one "
+            "other column or size;\n"
+            f"{baselines[0].folds}-fold cross-validated (seed {baselines[0].seed})"
         )
     for label in labels:
         more = len(label.classes) - _CLASSES

@@ -1,13 +1,13 @@
 """What can be known of a collection before a model sees it: faults, labels, sizes, baselines."""
 
 from artsim.inspection.collection import Inspection, Sample, inspect_collection
-from artsim.inspection.columns import Baseline, ColumnSummary, LabelSummary
+from artsim.inspection.columns import BestColumn, ColumnSummary, LabelSummary
 from artsim.inspection.findings import Example, Finding, FindingKind, Weight
 from artsim.inspection.pictures import Sizes
 from artsim.inspection.scans import InspectSettings
 
 __all__ = [
-    "Baseline",
+    "BestColumn",
     "ColumnSummary",
     "Example",
     "Finding",

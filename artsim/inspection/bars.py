@@ -18,7 +18,7 @@ _UNEQUAL = 0.02  # of a side: how much wider one of the two bars may be
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Black bars at two opposite sides of a picture."""
+    """Black bars at two opposite edges of a picture."""
 
     where: str  # 'left and right' or 'above and below'
     share: float  # of the picture
@@ -26,10 +26,10 @@ class Bars:
 
 
 def black_bars(pixels: NDArray[np.uint8]) -> Bars | None:
-    """Find black bars at two opposite sides, as those that make a picture square.
+    """Find black bars at two opposite edges, such as those added to make a picture square.
 
-    Each is black throughout and ends in a straight line, and the two are of one width: a dark
-    background, whose edge is the shape of what is in front of it, is none.
+    Each is black throughout and ends in a straight line, and both are equally wide. A dark
+    background is no bar: its edge follows what is in front of it.
 
     Args:
         pixels: Shape (H, W, 3).

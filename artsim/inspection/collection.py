@@ -133,11 +133,11 @@ def _labels(
         if column.not_a_label is not None:
             continue
         values = table.column(column.name)
-        metadata = None
+        best = None
         if column.type is not FieldType.LIST and not column.is_split:
             others = {name: codes for name, codes in known.items() if name != column.name}
-            metadata = _columns.metadata_baseline(values, others, seed=seed)
-        yield _columns.describe_label(column, values, metadata)
+            best = _columns.find_best_column(values, others, seed=seed)
+        yield _columns.describe_label(column, values, best)
 
 
 def _samples(

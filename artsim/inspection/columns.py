@@ -1,10 +1,11 @@
-"""A catalog's columns: what is missing, which are labels, and what is right without a picture.
+"""A catalog's columns: what is missing, which can be labels, and how well these are predicted.
 
-Every label has two baselines. **Majority**: always predict the most common class.
-**Metadata only**: answer with the class that is most common among the rows with the same value of
-one other column - another column of the catalog, or the size of the picture. The column is chosen
-in each training fold by leave-one-out, and evaluated on the fold left out; columns that number or
-name the rows are never used. The predictions of a network are worth what they add to these.
+Every label has two baselines that need no picture. **Majority**: predict the most common class.
+**Best column**: predict the most common class among the rows with the same value of one other
+column or size of the picture. The column is chosen on the training folds by leave-one-out, and
+scored on the fold left out; columns that number or name the rows are never used. A network is
+worth what it adds to these. (The metadata baseline of a probe, `artsim.metrics.metadata_baseline`,
+is a model of several columns.)
 """
 
 from __future__ import annotations
@@ -45,8 +46,8 @@ class ColumnSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Baseline:
-    """How often metadata alone predicts a class, on held-out rows."""
+class BestColumn:
+    """How often one other column predicts a class, on held-out rows."""
 
     accuracy: float
     column: str  # chosen in most folds; '' if none promises more than the most common class
@@ -65,7 +66,7 @@ class LabelSummary:
     rows: int  # that have the label
     several: bool  # a row can have several classes
     majority: float  # share of the rows with the most common class
-    metadata: Baseline | None  # None for lists, splits, and fewer rows than folds
+    best_column: BestColumn | None  # None for lists, splits, and fewer rows than folds
 
 
 def describe_columns(table: pa.Table) -> list[ColumnSummary]:
@@ -74,9 +75,9 @@ def describe_columns(table: pa.Table) -> list[ColumnSummary]:
 
 
 def describe_label(
-    column: ColumnSummary, values: pa.ChunkedArray, metadata: Baseline | None
+    column: ColumnSummary, values: pa.ChunkedArray, best: BestColumn | None
 ) -> LabelSummary:
-    """Count the classes of a column of text or of lists of text, and add its baseline."""
+    """Count the classes of a column of text or of lists of text."""
     counts = zip(*(each.tolist() for each in _counts(values)), strict=True)
     classes = sorted(counts, key=lambda pair: (-pair[1], pair[0]))
     rows = len(values) - column.missing
@@ -86,7 +87,7 @@ def describe_label(
         rows=rows,
         several=column.type is FieldType.LIST,
         majority=classes[0][1] / rows,
-        metadata=metadata,
+        best_column=best,
     )
 
 
@@ -120,9 +121,9 @@ def predictors(
     return {name: codes for name, codes in found.items() if codes.size and codes.max() > 0}
 
 
-def metadata_baseline(
+def find_best_column(
     values: pa.ChunkedArray, known: Mapping[str, Codes], *, seed: int
-) -> Baseline | None:
+) -> BestColumn | None:
     """Measure how often one other column predicts the class, on held-out rows.
 
     Args:
@@ -149,7 +150,7 @@ def metadata_baseline(
     chosen = promised.argmax(axis=0)  # (folds,)
     accuracy = right.sum(axis=1) / len(rows)  # (columns,)
     best = np.argsort(-accuracy, kind="stable")
-    return Baseline(
+    return BestColumn(
         accuracy=float(right[chosen, np.arange(FOLDS)].sum() / len(rows)),
         column=names[int(np.bincount(chosen).argmax())],
         by_column=tuple((names[i], float(accuracy[i])) for i in best if names[i]),
@@ -294,7 +295,7 @@ def _score(
     place = np.arange(len(pairs))[:, None]
     winner = np.minimum.reduceat(
         np.where(train == most[segment], place, len(pairs)), starts, axis=0
-    )  # (V, folds): the pair whose class a value stands for
+    )  # (V, folds): the pair with the class that a value predicts
     per_class = np.stack(
         [np.bincount(class_, weights=train[:, f], minlength=n_classes) for f in range(FOLDS)], 1
     )

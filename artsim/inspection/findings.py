@@ -101,7 +101,7 @@ class Finding:
     """All that was found of one kind of fault."""
 
     kind: FindingKind
-    count: int  # of what its title says
+    count: int  # of what the kind's summary says
     examples: tuple[Example, ...]  # the first ones
 
 
@@ -114,7 +114,7 @@ class Findings:
     _examples: dict[FindingKind, list[Example]] = field(default_factory=dict)
 
     def add(self, kind: FindingKind, example: Example, count: int = 1) -> None:
-        """Note an instance, which stands for ``count`` rows or files."""
+        """Note an instance, which counts for ``count`` rows or files."""
         self._counts[kind] = self._counts.get(kind, 0) + count
         examples = self._examples.setdefault(kind, [])
         if len(examples) < self.keep:

@@ -25,7 +25,7 @@ class Citation:
     command: str  # that gives this answer
     date: str  # of the answer, ISO 8601
     version: str = __version__  # of artsim
-    # For each match the regions that made it: of the queries, then of itself. Empty if not asked.
+    # For each match, the regions that made it: of the queries, then of itself; empty by default.
     regions: tuple[tuple[Regions, ...], ...] = ()
 
 
@@ -68,7 +68,7 @@ def name_of(shown: Match | Query) -> str:
 
 
 def detail_of(shown: Match | Query) -> Box | None:
-    """Return the detail that was searched for or found, in per cent."""
+    """Return the detail that was searched for or found, in percent."""
     return shown.box if shown.box is not None and shown.box.percent else None
 
 

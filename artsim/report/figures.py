@@ -23,7 +23,7 @@ from artsim.store import write_whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Colors that stand for the page's own until the SVG is written.
+# Placeholders, replaced by the page's own colors when the SVG is written.
 _COLORS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(--accent)"}
 _INK, _FAINT, _ACCENT = _COLORS
 
@@ -67,8 +67,7 @@ def histogram(
 ) -> Drawing:
     """Draw the distribution of values above 0, shape (N,), on a logarithmic axis.
 
-    ``unit`` stands below the axis, and ``ticks`` writes its values: those of ``marks``, or round
-    ones.
+    ``unit`` is written below the axis, ``ticks`` formats its values: ``marks``, or round ones.
     """
     low, high = _ends(values)
     median = float(np.median(values))
@@ -96,8 +95,7 @@ def curve(
 ) -> Drawing:
     """Draw the score of each setting, on a logarithmic axis, and mark the one that was chosen.
 
-    The settings are above 0 and rise; ``unit`` stands below their axis, and ``ticks`` writes a
-    score.
+    The settings are above 0 and rise; ``unit`` is written below them, and ``ticks`` formats scores.
     """
 
     def draw(axes: Axes) -> None:
@@ -123,7 +121,7 @@ def lines(
 ) -> Drawing:
     """Draw values along whole numbers that rise: the first as a line, a second one dashed.
 
-    ``unit`` stands below the axis, ``ticks`` writes a value; a ``share`` is shown from 0 to 1.
+    ``unit`` is written below the axis, ``ticks`` formats values; a ``share`` is shown from 0 to 1.
     """
 
     def draw(axes: Axes) -> None:
@@ -193,7 +191,7 @@ def _figure(
     *,
     counts: bool = False,
 ) -> Drawing:
-    """Draw on axes in the style of the page; ``ticks`` writes the values of the upright one."""
+    """Draw on axes in the style of the page; ``ticks`` formats the values of the vertical one."""
     require_matplotlib()
     import matplotlib
     from matplotlib.figure import Figure

@@ -78,7 +78,7 @@ def _spread(
     left, top, right, bottom = box
     positive = np.clip(contributions, 0, None).astype(np.float64)
     rows, columns = positive.shape
-    # Where the middle of each pixel lies on the grid, in positions from its left and top.
+    # The position of each pixel's middle on the grid, from its left and top.
     x = ((np.arange(width) + 0.5) / width - left) / (right - left) * columns
     y = ((np.arange(height) + 0.5) / height - top) / (bottom - top) * rows
     places = np.meshgrid(y - 0.5, x - 0.5, indexing="ij")

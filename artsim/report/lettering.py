@@ -28,7 +28,7 @@ PLAIN = {
     **dict(zip("øØłŁđĐ\u0131\u2019\u2013\u2014", "oOlLdDi'--", strict=True)),
 }
 
-NOWHERE = "\uffff"  # no font has it: what is drawn for it stands for every missing glyph
+NOWHERE = "\uffff"  # no font has it: fonts draw it as they draw every missing glyph
 ELLIPSIS = "..."  # of dots, because every font has them
 
 

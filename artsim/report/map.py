@@ -39,7 +39,7 @@ def draw_points(
     """Draw a point for every image, in the color of its class if it is one of the ten largest.
 
     Points have shape (N, 2), and NaN is not drawn. The ending of the file's name is the format, and
-    the title stands above the classes.
+    the title is written above the classes.
 
     Raises:
         StoreError: If matplotlib is not installed, or the file cannot be written.

@@ -88,7 +88,7 @@ def _has_interval(estimate: Estimate) -> bool:
 
 
 def _parts(estimate: Estimate, metric: str = "") -> tuple[str, str]:
-    """Write a score and its interval: a share in per cent, an error in its unit."""
+    """Write a score and its interval: a share in percent, an error in its unit."""
     if math.isnan(estimate.value):
         return "", ""
     if metric == "MAE":

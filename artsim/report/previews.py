@@ -82,7 +82,7 @@ def _sixel(picture: Image.Image) -> str:
     height, width = codes.shape
     out = [f'\x1bP0;1;0q"1;1;{width};{height}']
     for code in np.unique(codes):
-        red, green, blue = np.rint(palette[code] * 100 / 255).astype(int)  # per cent
+        red, green, blue = np.rint(palette[code] * 100 / 255).astype(int)  # percent
         out.append(f"#{code};2;{red};{green};{blue}")
     for top in range(0, height, _SIXEL):
         band = codes[top : top + _SIXEL]

@@ -11,7 +11,7 @@ from artsim.study import Misfit, RunStudy
 
 
 def run_page(found: RunStudy, command: str, *, workers: int = 2) -> tuple[str, int]:
-    """Write the page of a run, which ``command`` makes again; return it and its pictures' number.
+    """Write the page of a run, made by ``command``; return it and the number of its pictures.
 
     Raises:
         StoreError: If matplotlib is not installed.

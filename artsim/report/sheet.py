@@ -44,7 +44,7 @@ class Tile:
     image: Path | bytes | None  # a file, the bytes of one, or None if there is no picture
     caption: tuple[str, ...] = ()  # the first entry stands out
     why: tuple[Regions, ...] = ()  # drawn small, side by side below it
-    box: Box | None = None  # outlined, in per cent
+    box: Box | None = None  # outlined, in percent
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def contact_sheet(
 
     Pictures keep their aspect. One that is missing or cannot be decoded becomes a blank with the
     reason. Captions can be in any script; what no font of the machine has is drawn as boxes.
-    Several queries stand below each other; ``columns`` are chosen to make a wide sheet if None.
+    Several queries are drawn below each other; without ``columns`` the sheet is wide.
     """
     queries = [query] if isinstance(query, Tile) else list(query or ())
     columns = columns or max(1, min(len(matches), math.ceil(math.sqrt(1.8 * len(matches)))))

@@ -29,9 +29,9 @@ def csv_text(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
 
 
 def matches_csv(matches: Sequence[Match]) -> str:
-    """Write a row a match: rank, score, percentile, a column an aspect, id, image, the record.
+    """Write a row per match: rank, score, percentile, each aspect, id, image, the record.
 
-    A column of the record that is called like one before it becomes NAME_catalog.
+    A column of the record with the name of one before it becomes NAME_catalog.
     """
     aspects = list(dict.fromkeys(name for match in matches for name in match.shares))
     fields = list(dict.fromkeys(name for match in matches for name in match.metadata))

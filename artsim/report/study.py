@@ -104,7 +104,7 @@ def _map(found: VectorMap, label: LabelStudy) -> dict[str, Any]:
     ]
     rest = ~np.isin(classes, [name for name, _ in common[:_HUES]])
     text = (
-        f"{len(found.rows):,} pictures on {found.method}. Pictures of one {label.name} that lie "
+        f"{len(found.rows):,} pictures on {found.method}. Pictures of one {label.name} that are "
         "close together are similar to the network"
     )
     if label.retrieved is not None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _QUALITY = 72  # of the small JPEGs
 SIDE = 144  # pixels of the longer side
-_LARGE, _SMALL = 184, 104  # of a work that is looked at, and of its neighbors
+_LARGE, _SMALL = 184, 104  # of a work that is studied, and of its neighbors
 _LINE, _EDGE, _WIDTH = (255, 222, 89), (20, 18, 16), 2  # of an outline, in pixels
 
 
@@ -119,7 +119,7 @@ def small_copy(source: Path | bytes, side: int, *, enlarge: bool = False) -> Ima
 
 
 def outline(picture: Image.Image, box: Box) -> Image.Image:
-    """Draw a box, in per cent, on an upright and whole RGB image, in place.
+    """Draw a box, in percent, on an upright and whole RGB image, in place.
 
     It is light with a dark edge, visible on any ground.
     """

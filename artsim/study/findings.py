@@ -107,7 +107,7 @@ class Slice:
     count: int
     accuracy: Estimate  # Wilson
     expected: float  # accuracy if each class were predicted here as well as everywhere
-    weak: bool  # the interval lies below the accuracy over all test pictures
+    weak: bool  # the interval is below the accuracy over all test pictures
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """What the study of an index, and that of a run, find: plain values for a page, a table or JSON.
 
-Every score stands with the split that it was measured on. Shares are between 0 and 1.
+Every score comes with the split that it was measured on. Shares are between 0 and 1.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Study:
     versions: dict[str, str]
 
     def records(self) -> Iterator[dict[str, Any]]:
-        """Yield it as plain values: the collection, then one record a label."""
+        """Yield it as plain values: the collection, then one record per label."""
         own = asdict(self)
         del own["map"]
         labels = own.pop("labels")
