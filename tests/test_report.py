@@ -225,7 +225,7 @@ def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
     one = {"ids": ("p8",), "truth": ("red",), "probabilities": np.ones((1, 3))}
     with pytest.raises(
         EvaluationError,
-        match="are for 1 pictures, not for the 24 test pictures of split 'side'",
+        match=r"have other test pictures \(1\) than split 'side' \(24\)",
     ):
         study_with(path, **one)
     with pytest.raises(
@@ -237,10 +237,13 @@ def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"train": ("p8",)}, "1 test pictures of 'hue' are also in its training set"),
-        ({"train": ("nobody",)}, "the first is 'nobody'"),
+        (
+            {"train": ("p8",)},
+            "test pictures of 'hue' that are also in its training set: 1, such as 'p8'",
+        ),
+        ({"train": ("nobody",)}, "the index lacks: 1, such as 'nobody'"),
         ({"classes": ("blue", "green", "pink")}, "'pink' is not a class of 'hue'"),
-        ({"truth": ("green",) * 24}, "in the predictions 'hue' of 'p8' is 'green'"),
+        ({"truth": ("green",) * 24}, "the 'hue' of 'p8' is 'green' in the predictions"),
         ({"probabilities": np.ones((2, 2))}, "have probabilities of shape (2, 2)"),
     ],
 )

@@ -1,9 +1,10 @@
-"""Pictures that are there twice: the same bytes, or the same to look at."""
+"""Pictures that occur twice: with the same bytes, or looking the same."""
 
 from __future__ import annotations
 
 import itertools
 import math
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -38,10 +39,10 @@ def find_duplicates(
 
 def _look_alikes(pictures: PictureScan, again: set[int]) -> Iterator[tuple[int, int]]:
     """Yield places of pictures of nearly one hash and one shape, so that copies are connected."""
-    with_hash: dict[int, list[int]] = {}
+    with_hash = defaultdict(list)
     for place, look in enumerate(pictures.look_hashes):
         if look is not None and int(pictures.numbers[place]) not in again:
-            with_hash.setdefault(look, []).append(place)
+            with_hash[look].append(place)
     members = list(with_hash.values())
     near = near_pairs(np.array(list(with_hash), dtype=np.uint64), WITHIN)
     for a, b in itertools.chain(((i, i) for i in range(len(members))), near):
@@ -53,20 +54,16 @@ def _look_alikes(pictures: PictureScan, again: set[int]) -> Iterator[tuple[int, 
 
 def _same_bytes(rows: Rows, pictures: PictureScan) -> list[list[int]]:
     """Group the files of the same bytes: by size, then by their ends, then by all of them."""
-    groups: dict[tuple[int, bytes], list[int]] = {}
-    content = dict(zip(rows.pictures.tolist(), pictures.contents, strict=True))
-    tail = dict(zip(rows.pictures.tolist(), pictures.tails, strict=True))
-    for number in rows.pictures.tolist():
-        size = rows.matched.files.sizes[number]
-        if size:
-            key = content[number].encode() or tail[number]
-            groups.setdefault((size, key), []).append(number)
-    same: dict[str, list[int]] = {}
+    groups = defaultdict(list)
+    scanned = zip(rows.pictures.tolist(), pictures.contents, pictures.tails, strict=True)
+    for number, content, tail in scanned:
+        if size := rows.matched.files.sizes[number]:
+            groups[size, content or tail].append((number, content))
+    same = defaultdict(list)
     for members in groups.values():
-        for number in members if len(members) > 1 else ():
-            digest = content[number] or content_hash(rows.path(number))
-            if digest is not None:
-                same.setdefault(digest, []).append(number)
+        for number, content in members if len(members) > 1 else ():
+            if digest := content or content_hash(rows.path(number)):
+                same[digest].append(number)
     return [members for members in same.values() if len(members) > 1]
 
 

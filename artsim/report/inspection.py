@@ -33,8 +33,8 @@ def inspection_page(inspection: Inspection) -> str:
     Raises:
         StoreError: If matplotlib is not installed.
     """
-    by_weight = {
-        weight.value: [_finding(f) for f in inspection.findings if f.kind.weight is weight]
+    of_weight = {
+        weight.value: [found for found in inspection.findings if found.kind.weight is weight]
         for weight in Weight
     }
     files = [file for sample in inspection.samples for file in sample.files]
@@ -45,11 +45,8 @@ def inspection_page(inspection: Inspection) -> str:
     return render(
         "inspection.html",
         found=inspection,
-        by_weight=by_weight,
-        totals={
-            weight.value: sum(f.count for f in inspection.findings if f.kind.weight is weight)
-            for weight in Weight
-        },
+        by_weight={weight: list(map(_finding, found)) for weight, found in of_weight.items()},
+        totals={weight: sum(f.count for f in found) for weight, found in of_weight.items()},
         classes=list(_classes(inspection)),
         thumbnails=PageThumbnails(sized, workers=inspection.settings.workers),
         quantiles=quantiles,

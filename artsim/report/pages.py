@@ -57,7 +57,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "cell": cell,
         "has_interval": _has_interval,
-        "interval": _interval,
+        "interval": lambda estimate, metric="": " ".join(_parts(estimate, metric)).strip(),
         "number": "{:,}".format,
         "ordinal": _ordinal,
         "parts": _parts,
@@ -94,16 +94,9 @@ def _parts(estimate: Estimate, metric: str = "") -> tuple[str, str]:
     if metric == "MAE":
         value, low, high = (f"{each:.3g}" for each in (estimate.value, estimate.low, estimate.high))
     else:
-        value, low, high = (
-            f"{estimate.value:.1%}",
-            f"{100 * estimate.low:.1f}",
-            f"{100 * estimate.high:.1f}",
-        )
+        value = f"{estimate.value:.1%}"
+        low, high = (f"{100 * end:.1f}" for end in (estimate.low, estimate.high))
     return value, f"({low}\N{EN DASH}{high})" if _has_interval(estimate) else ""
-
-
-def _interval(estimate: Estimate, metric: str = "") -> str:
-    return " ".join(_parts(estimate, metric)).strip()
 
 
 def _ordinal(rank: int) -> str:

@@ -107,9 +107,8 @@ def _aligned(
         aligned = align(predictions, data.ids, target.classes, target.strata)
         if not np.array_equal(np.sort(aligned.test), split.test):
             raise EvaluationError(
-                f"the predictions of {target.name!r} are for {len(aligned.test):,} pictures, not "
-                f"for the {len(split.test):,} test pictures of {split.description}; name the split "
-                "that they were made for"
+                f"the predictions of {target.name!r} have other test pictures ({len(aligned.test):,}) "
+                f"than {split.description} ({len(split.test):,}); name the split of the predictions"
             )
         return aligned
     head = found.result.head

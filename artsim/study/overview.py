@@ -38,13 +38,11 @@ def describe_fields(store: Store) -> list[FieldFacts]:
             distinct = len({(value["begin"], value["end"]) for value in known})
         else:
             distinct = len(set(known))
-        missing = len(values) - len(known)
-        reason = reasons.get(field.name)
+        missing, reason = len(values) - len(known), reasons.get(field.name)
         facts.append(FieldFacts(field.name, str(field.type), missing, distinct, reason))
     for name in derived_labels(store):
         texts = values_of(store, name)
-        distinct = len(set(texts) - {None})
-        facts.append(FieldFacts(name, "derived", texts.count(None), distinct, None))
+        facts.append(FieldFacts(name, "derived", texts.count(None), len({*texts} - {None}), None))
     return facts
 
 
@@ -52,11 +50,9 @@ def describe_failures(store: Store) -> tuple[dict[str, int], tuple[tuple[str, st
     """Count what could not be embedded by stage, and name some of it."""
     failures = store.failures().select(["id", "image", "stage", "reason"]).to_pylist()
     counts = Counter(failure["stage"] for failure in failures)
-    examples = [
-        (failure["image"] or failure["id"] or "", failure["reason"])
-        for failure in failures[:_EXAMPLES]
-    ]
-    return dict(counts.most_common()), tuple(examples)
+    some = failures[:_EXAMPLES]
+    examples = tuple((each["image"] or each["id"] or "", each["reason"]) for each in some)
+    return dict(counts.most_common()), examples
 
 
 def read_columns(store: Store) -> dict[str, list[str | None]]:

@@ -72,14 +72,14 @@ def align(
     unknown = [id_ for id_ in (*predictions.train, *predictions.ids) if id_ not in row_of]
     if unknown:
         raise EvaluationError(
-            f"{len(unknown):,} predictions of {name!r} are for pictures that are not in the index, "
-            f"the first is {unknown[0]!r}; predict the pictures of this index"
+            f"predictions of {name!r} for pictures that the index lacks: {len(unknown):,}, such as "
+            f"{unknown[0]!r}; predict the pictures of this index"
         )
     both = set(predictions.train) & set(predictions.ids)
     if both:
         raise EvaluationError(
-            f"{len(both):,} test pictures of {name!r} are also in its training set, "
-            f"the first is {min(both)!r}; test on pictures that were not trained on"
+            f"test pictures of {name!r} that are also in its training set: {len(both):,}, such as "
+            f"{min(both)!r}; test on pictures that were not trained on"
         )
     strange = [class_ for class_ in predictions.classes if class_ not in column_of]
     if strange:
@@ -89,7 +89,7 @@ def align(
     for id_, truth, class_ in zip(predictions.ids, predictions.truth, known, strict=True):
         if truth != class_:
             raise EvaluationError(
-                f"in the predictions {name!r} of {id_!r} is {truth!r}, in the index {class_!r}; "
+                f"the {name!r} of {id_!r} is {truth!r} in the predictions, {class_!r} in the index; "
                 "predict again with the catalog as it is now"
             )
     probabilities = np.zeros((shape[0], len(classes)))
