@@ -107,8 +107,9 @@ def _aligned(
         aligned = align(predictions, data.ids, target.classes, target.strata)
         if not np.array_equal(np.sort(aligned.test), split.test):
             raise EvaluationError(
-                f"the predictions of {target.name!r} have other test pictures ({len(aligned.test):,}) "
-                f"than {split.description} ({len(split.test):,}); name the split of the predictions"
+                f"the predictions of {target.name!r} have other test pictures "
+                f"({len(aligned.test):,}) than {split.description} ({len(split.test):,}); "
+                "name the split of the predictions"
             )
         return aligned
     head = found.result.head

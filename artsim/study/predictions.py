@@ -89,8 +89,8 @@ def align(
     for id_, truth, class_ in zip(predictions.ids, predictions.truth, known, strict=True):
         if truth != class_:
             raise EvaluationError(
-                f"the {name!r} of {id_!r} is {truth!r} in the predictions, {class_!r} in the index; "
-                "predict again with the catalog as it is now"
+                f"the {name!r} of {id_!r} is {truth!r} in the predictions and {class_!r} in the "
+                "index; predict again with the catalog as it is now"
             )
     probabilities = np.zeros((shape[0], len(classes)))
     probabilities[:, [column_of[class_] for class_ in predictions.classes]] = (
