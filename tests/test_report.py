@@ -225,7 +225,7 @@ def test_predictions_of_other_pictures_than_the_splits_are_refused(path):
     one = {"ids": ("p8",), "truth": ("red",), "probabilities": np.ones((1, 3))}
     with pytest.raises(
         EvaluationError,
-        match=r"have other test pictures \(1\) than split 'side' \(24\)",
+        match=r"have other test pictures \(1, not 24\) than split 'side'",
     ):
         study_with(path, **one)
     with pytest.raises(

@@ -108,7 +108,7 @@ def _aligned(
         if not np.array_equal(np.sort(aligned.test), split.test):
             raise EvaluationError(
                 f"the predictions of {target.name!r} have other test pictures "
-                f"({len(aligned.test):,}) than {split.description} ({len(split.test):,}); "
+                f"({len(aligned.test):,}, not {len(split.test):,}) than {split.description}; "
                 "name the split of the predictions"
             )
         return aligned
