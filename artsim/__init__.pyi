@@ -7,6 +7,7 @@ from .api.evaluations import draw_split as draw_split
 from .api.evaluations import find_leaks as find_leaks
 from .api.evaluations import knn_eval as knn_eval
 from .api.evaluations import leaderboard as leaderboard
+from .api.evaluations import predict as predict
 from .api.evaluations import probe as probe
 from .api.evaluations import retrieval_eval as retrieval_eval
 from .api.exploring import find_duplicates as find_duplicates
@@ -14,7 +15,6 @@ from .api.exploring import make_map as make_map
 from .api.exploring import make_report as make_report
 from .api.index import Index as Index
 from .api.index import open as open
-from .api.predicting import predict as predict
 from .api.results import SearchResult as SearchResult
 from .api.results import Table as Table
 from .datatypes import Box as Box

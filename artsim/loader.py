@@ -151,15 +151,8 @@ def _load_one(
     except (MemoryError, RuntimeError) as error:  # torch raises the second for want of memory
         return Unloadable(key, "decode", f"no memory for it ({' '.join(str(error).split())[:100]})")
     seconds = dict(zip(("read", "decode", "resize"), np.diff(clock).tolist(), strict=True))
-    return Loaded(
-        key,
-        pixels,
-        content_hash,
-        picture.width,
-        picture.height,
-        seconds,
-        torch.stack(cut) if cut else None,
-    )
+    tiled = torch.stack(cut) if cut else None
+    return Loaded(key, pixels, content_hash, picture.width, picture.height, seconds, tiled)
 
 
 def _cut(picture: images.Picture, box: Box, preprocessing: Preprocessing) -> Tensor:
@@ -174,19 +167,15 @@ def _cut(picture: images.Picture, box: Box, preprocessing: Preprocessing) -> Ten
 def _decode(
     data: bytes, preprocessing: Preprocessing, max_pixels: int, shown: float = 1.0
 ) -> images.Picture:
-    """Decode a picture at the smallest useful size.
-
-    ``shown`` is the share of each side that is fitted to the network's input.
-    """
+    """Decode a picture at the smallest useful size; ``shown`` is the share of each side used."""
 
     def at_least(width: int, height: int) -> tuple[int, int]:
         resized = resized_size((width, height), preprocessing)
         scale = preprocessing.scaled_decoding / shown
         return tuple(math.ceil(side * scale) for side in resized)  # type: ignore[return-value]  # two sides in, two out
 
-    return images.decode(
-        data, at_least=at_least if preprocessing.scaled_decoding else None, max_pixels=max_pixels
-    )
+    smaller = at_least if preprocessing.scaled_decoding else None
+    return images.decode(data, at_least=smaller, max_pixels=max_pixels)
 
 
 def _fit(
@@ -246,12 +235,8 @@ def _cut_or_pad(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
     if missing_x > 0 or missing_y > 0:
         x, y = max(missing_x, 0), max(missing_y, 0)
         margins = (x // 2, (x + 1) // 2, y // 2, (y + 1) // 2)
-        pixels = torch.stack(
-            [
-                pad(channel, margins, value=fill)
-                for channel, fill in zip(pixels, preprocessing.fill, strict=True)
-            ]
-        )
+        fills = zip(pixels, preprocessing.fill, strict=True)
+        pixels = torch.stack([pad(channel, margins, value=fill) for channel, fill in fills])
     top = round((pixels.shape[1] - height) / 2)
     left = round((pixels.shape[2] - width) / 2)
     return pixels[:, top : top + height, left : left + width]

@@ -275,7 +275,7 @@ def test_labels_and_splits_survive_an_embed(colors, tmp_path, toy, paint):
     result = CliRunner().invoke(
         cli, ["knn-eval", "--index", str(path), "--label", "cold", "--split", "s", "-k", "1"]
     )
-    assert "1 pictures were added after the split 's'" in result.stderr
+    assert "1 picture was added after the split 's'" in result.stderr
 
 
 # --- what an evaluation makes of them -----------------------------------------------------

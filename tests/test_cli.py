@@ -93,7 +93,7 @@ def test_failures_are_counted_and_listed_and_fail_a_strict_run(museum, tmp_path)
 def test_pictures_on_the_web_must_be_fetched_first(tmp_path):
     (tmp_path / "objects.csv").write_text("id,image\na,https://example.org/a.jpg\n")
     output = run("embed", tmp_path / "objects.csv", "-o", tmp_path / "i", *TOY_MODEL, code=1)
-    assert "1 pictures are on the web: download them with 'artsim fetch'" in output
+    assert "1 picture is on the web: download with 'artsim fetch'" in output
 
 
 def test_an_index_can_be_named_before_a_query(museum, tmp_path, monkeypatch):

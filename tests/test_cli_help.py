@@ -92,3 +92,14 @@ def test_a_shell_completes_commands_indexes_and_their_names(museum, words, compl
     *args, incomplete = words.split()
     bash = BashComplete(cli, {}, "artsim", "_ARTSIM_COMPLETE")
     assert [item.value for item in bash.get_completions(args, incomplete)] == completed
+
+
+def test_a_shell_completes_the_names_of_the_index_that_comes_first(museum, tmp_path):
+    make_store(tmp_path / "indexes" / "prints", ["a"], {"west": at(0)}, {"press": ["x"]})
+    bash = BashComplete(cli, {}, "artsim", "_ARTSIM_COMPLETE")
+    for words, completed in (
+        ("knn-eval prints --label", "press"),
+        ("similar museum --tap", "east"),
+    ):
+        assert [item.value for item in bash.get_completions(words.split(), "")] == [completed]
+    assert bash.get_completions(["knn-eval", "--label"], "") == []  # of which index?

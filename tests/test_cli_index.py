@@ -1,6 +1,7 @@
 """Which index a command reads: named first or by --index, by ARTSIM_INDEX, else the only one."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -105,3 +106,28 @@ def test_a_run_predicts_even_if_the_environment_names_an_index(monkeypatch):
     words = ["predict", "--run", "gone", "a.jpg"]
     assert "leave out" not in CliRunner().invoke(cli, words).output
     assert "leave out --head, --index" in CliRunner().invoke(cli, [*words, "--index", "met"]).output
+
+
+def test_an_index_without_pictures_does_not_count_as_one_of_several(tmp_path):
+    museum("met")
+    make_store(Path("indexes") / "empty", [], {"east": at()}, {"artist": []})
+    assert "indexes/met" in run("info")
+
+
+def test_a_collection_named_as_an_index_is_answered_with_its_index(tmp_path):
+    (tmp_path / "broken" / "a").mkdir(parents=True)
+    store = museum("a")
+    manifest = store.path / "manifest.json"
+    source = json.dumps(str(tmp_path / "broken" / "a"))
+    text = manifest.read_text()
+    manifest.write_text(re.sub(r'"source": "[^"]*"', f'"source": {source}', text))
+    assert run("info", "broken/a", code=1) == (
+        "Error: 'broken/a' is a collection; its index is 'indexes/a'\n"
+    )
+
+
+def test_names_are_checked_before_pictures_are_hashed():
+    store = museum("met")
+    words = ["leaks", "--split", "side", "--group", "gone"]
+    assert "no column 'gone'" in CliRunner().invoke(cli, words).output
+    assert not (store.path / "hashes.parquet").exists()

@@ -97,7 +97,7 @@ def test_a_search_becomes_a_table_and_a_contact_sheet(museum):
 
 
 def test_an_invalid_query_lists_the_valid_forms(museum):
-    with pytest.raises(artsim.SearchError, match="no file and no id 'nothing'"):
+    with pytest.raises(artsim.SearchError, match="no file 'nothing', and no picture has the id"):
         museum.similar("nothing")
     with pytest.raises(artsim.SearchError, match="a query cannot be int"):
         museum.similar(5)

@@ -548,7 +548,7 @@ def test_strict_fails_if_rows_are_lost(broken, tmp_path):
 def test_the_page_is_complete_and_loads_nothing(broken, tmp_path):
     pytest.importorskip("matplotlib")
     output = run(broken, "--hashes", "--html", tmp_path / "a.html", "--table", "--max-pixels", CAP)
-    assert output.endswith(f"Page written to {tmp_path / 'a.html'}\n")
+    assert output.endswith(f"Written to {tmp_path / 'a.html'}\n")
     text = (tmp_path / "a.html").read_text(encoding="utf-8")
     page = check_page(text)
     assert all(address.startswith("#") for address in page.values("href"))

@@ -300,4 +300,4 @@ def test_an_index_that_cannot_be_evaluated_gives_a_one_line_error(tmp_path, chan
 def test_classes_of_one_picture_are_counted_as_unreachable(tmp_path):
     store = make_museum(tmp_path / "i", artist=["Ada"] * 4 + ["Ben"] * 3 + ["Eve"])
     output = run(store, "--label", "artist", "-k", "1", "--table")
-    assert "  1 pictures have a class that no possible neighbor has: they count as wrong" in output
+    assert "  1 picture has a class that no possible neighbor has: it counts as wrong" in output

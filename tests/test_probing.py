@@ -503,13 +503,16 @@ def test_the_command_prints_a_table_and_saves_a_head(path):
     args = ("--label", "hue,coin", "--label", "year", "--split", "side", "--shots", "2")
     result = run("probe", "--index", path, "--table", "--head", "both", *args)
     lines = [line.split() for line in result.stdout.splitlines()]
-    assert ["label", "majority", "metadata", "1-NN", "kNN", "k", "probe", "95", "%"] in lines
+    assert ["label", "majority", "metadata", "1-NN", "kNN", "k", "probe", "95%"] in lines
     assert ["hue", "0.333", "0.667", "1.000", "1.000", "1", "1.000", "0.862-1.000"] in lines
     assert [line for line in lines if line[:1] == ["mean"]]
     assert ["year", "66.7"] in [line[:2] for line in lines]
     assert ["hue", "2", "1.000", "0.000", "6"] in lines
     assert "hue: split 'side', tested on test, chosen on val; 84 + 12 pictures" in result.stdout
     assert result.stderr == ("Head 'both' saved; use it with 'artsim predict --head both'\n")
+    again = run("probe", "--index", path, "--head", "both", "--label", "hue", "--split", "side")
+    assert again.stderr.startswith("Head 'both' replaced; use it with")
+    run("probe", "--index", path, "--table", "--head", "both", *args)
     assert [task.label for task in load_head(path / "heads" / "both.json").tasks] == [
         "hue",
         "coin",

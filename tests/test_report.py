@@ -405,7 +405,7 @@ def test_the_table_has_a_line_for_each_split(found, capsys):
 def test_the_command_writes_the_files_it_lists_and_records_itself(path, tmp_path):
     page, notes, tables = tmp_path / "r.html", tmp_path / "r.md", tmp_path / "tables"
     printed = run(
-        *("report", "--index", path, "--label", "hue", "--split", "side", "--html", page),
+        *("report", "--index", path, "--label", "hue", "--split", "side", "-o", page),
         *("--markdown", notes, "--csv", tables, "--device", "cpu", "--json"),
     )
     collection, label = (json.loads(line) for line in printed.stdout.splitlines())
@@ -413,12 +413,12 @@ def test_the_command_writes_the_files_it_lists_and_records_itself(path, tmp_path
     assert (label["label"], label["of"], label["split"]["test"]) == ("hue", "multiclass", 24)
     command = (
         f"artsim report --index {path} --tap rgb --label hue --split side --group artist "
-        f"--works 12 --seed 0 --html {page} --markdown {notes} --csv {tables}"
+        f"--works 12 --seed 0 --output {page} --markdown {notes} --csv {tables}"
     )
     assert command in notes.read_text()
     assert command in page.read_text()
     assert (tables / "scores.csv").is_file()
-    assert printed.stderr.startswith(f"Written: {page} (")
+    assert printed.stderr.startswith(f"Written to {page} (")
 
 
 def test_without_matplotlib_nothing_is_computed(path, tmp_path, monkeypatch):

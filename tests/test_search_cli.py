@@ -15,7 +15,7 @@ from serving import web
 
 from artsim import fetch, search
 from artsim.cli import cli
-from artsim.cli.searching import choose_gpu, make_encoder
+from artsim.cli.options.computing import choose_gpu, make_encoder
 from artsim.errors import FetchError
 
 
@@ -264,7 +264,8 @@ def test_wrong_options_are_explained(here, args, message):
         (("a0", "--crop", "90,0,5,5"), "holds nothing of a picture"),
         (
             ("a0", "--where", "yeer < 3"),
-            "cannot read 'yeer < 3' as a condition (there is no column 'yeer')",
+            "cannot read 'yeer < 3' as a condition (there is no column 'yeer'; text goes in "
+            "single quotes)",
         ),
         (("a0", "--where", ""), "cannot read '' as a condition"),
         (("a0", "c90", "--where", "yeer < 3", "--output", "m.csv"), "cannot read 'yeer < 3'"),
@@ -291,7 +292,7 @@ def toy_network(toy, monkeypatch):
 def test_an_argument_that_is_a_file_and_an_id_is_refused(here, place):
     (place / "a0").write_bytes((place / "queries" / "c90.png").read_bytes())
     try:
-        message = "'a0' is both a file and an id of the index; use ./a0 or --id a0"
+        message = "'a0' is both a file and an id of the index; use ./a0 for the file, and --id"
         assert message in run("a0", code=1).output
         assert found("./a0", "-k", "1") == ["c90"]
         assert found("--id", "a0", "-k", "1") == ["a10"]

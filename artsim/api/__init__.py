@@ -1,1 +1,9 @@
-"""What ``import artsim`` offers: one function for each task, and the index as an object."""
+"""What ``import artsim`` offers: one function for each task, and the index as an object.
+
+The names here are what the command line shares with it.
+"""
+
+from artsim.api.queries import is_file, read_query
+from artsim.api.results import answer_sheet
+
+__all__ = ["answer_sheet", "is_file", "read_query"]

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
+    from PIL.Image import Image
 
+    from artsim.explain import Regions
     from artsim.search import SearchAnswer
 
 _SHOWN = 20  # rows of a repr
@@ -86,21 +88,12 @@ class SearchResult:
         """Return one row per match: rank, id, score, percentile, image and the metadata."""
         import pandas as pd
 
-        return pd.DataFrame(
-            [
-                {
-                    "rank": match.rank,
-                    "id": match.id,
-                    "score": match.score,
-                    "percentile": match.percentile,
-                    "image": match.image,
-                    **match.metadata,
-                    **match.shares,
-                }
-                for match in self.answer.matches
-            ],
-            columns=None if self.answer.matches else ["rank", "id", "score", "percentile", "image"],
-        )
+        names = ("rank", "id", "score", "percentile", "image")
+        rows = [
+            {name: getattr(match, name) for name in names} | match.metadata | match.shares
+            for match in self.answer.matches
+        ]
+        return pd.DataFrame(rows, columns=None if rows else names)
 
     def __repr__(self) -> str:
         """Show the query and the matches in lines."""
@@ -116,36 +109,56 @@ class SearchResult:
         """Show a contact sheet in a notebook; text where no picture can be opened."""
         from html import escape
 
+        from artsim.report import file_of
+
         text = f"<pre>{escape(repr(self))}</pre>"
-        tiles = [
-            _tile(match.image, match.id, match.metadata) for match in self.answer.matches[:_SHEET]
-        ]
-        if not any(tile[0] for tile in tiles):
+        files = [file_of(match.image) for match in self.answer.matches]
+        if not any(file is not None and file.is_file() for file in files):
             return text
-        return f'<img alt="{escape(self.answer.name)}" src="{_sheet(self.answer, tiles)}">{text}'
+        stream = io.BytesIO()
+        answer_sheet(self.answer, most=_SHEET).save(stream, "JPEG", quality=85)
+        data = f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
+        return f'<img alt="{escape(self.answer.name)}" src="{data}">{text}'
 
 
-def _sheet(answer: SearchAnswer, tiles: Sequence[tuple[Path | None, tuple[str, ...]]]) -> str:
-    """Draw the contact sheet as a data URI."""
-    from artsim.report import Tile, contact_sheet
+def answer_sheet(
+    answer: SearchAnswer,
+    regions: Sequence[tuple[Regions, ...]] = (),
+    *,
+    legend: tuple[str, ...] = (),
+    most: int | None = None,
+) -> Image:
+    """Draw a contact sheet of an answer: the queries, then the matches.
 
-    queries = [
-        Tile(*_tile(query.image, query.name, query.metadata))
-        for query in answer.queries
-        if query.image is not None
+    Args:
+        answer: The answer.
+        regions: What made each match, drawn below it; none if empty.
+        legend: Lines that explain the regions.
+        most: Matches to draw; None: all.
+    """
+    from artsim.report import Caption, Tile, contact_sheet, detail_of, file_of, match_figures
+
+    matches = [
+        Tile(
+            file_of(match.image),
+            (
+                f"{match.rank} · {match_figures(match)}",
+                *(Caption.of(match.metadata).lines or (match.id,)),
+            ),
+            own,
+            match.box,
+        )
+        for match, own in zip(answer.matches[:most], regions or itertools.repeat(()), strict=False)
     ]
-    sheet = contact_sheet(queries, [Tile(*tile) for tile in tiles])
-    stream = io.BytesIO()
-    sheet.save(stream, "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(stream.getvalue()).decode()}"
-
-
-def _tile(
-    image: str | None, name: str, metadata: Mapping[str, Any]
-) -> tuple[Path | None, tuple[str, ...]]:
-    file = None if image is None or image.startswith(("http://", "https://")) else Path(image)
-    caption = tuple(filter(None, (name, _caption(metadata))))
-    return (file if file is not None and file.is_file() else None), caption
+    queries = [
+        Tile(
+            file_of(query.image),
+            (query.name, *Caption.of(query.metadata).lines, *legend),
+            box=detail_of(query),
+        )
+        for query in answer.queries
+    ]
+    return contact_sheet(queries, matches)
 
 
 def _caption(metadata: Mapping[str, Any]) -> str:

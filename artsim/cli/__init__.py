@@ -17,7 +17,6 @@ import click
 import cloup
 
 from artsim import __version__
-from artsim.cli.compare import compare
 from artsim.cli.dupes import dupes
 from artsim.cli.embed import embed
 from artsim.cli.fetch import fetch
@@ -33,14 +32,13 @@ from artsim.cli.map_ import map_
 from artsim.cli.models import layers, models
 from artsim.cli.predict import predict
 from artsim.cli.probe import probe
-from artsim.cli.recipes import recipes
 from artsim.cli.report import report
 from artsim.cli.retrieval_eval import retrieval_eval
 from artsim.cli.sample import sample
 from artsim.cli.serve import serve
 from artsim.cli.similar import similar
 from artsim.cli.split import split
-from artsim.cli.train import train
+from artsim.cli.train import compare, recipes, train
 from artsim.errors import ArtsimError
 
 __all__ = ["cli"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,12 @@ from artsim.cli.options.outputs import format_option, rows_option, sheet_option
 from artsim.cli.options.values import count_cores
 from artsim.cli.output import (
     check_rows_file,
+    fixed,
+    note_unhashed,
     print_json_lines,
     print_table,
+    print_written,
     show_progress,
-    wants_json,
     write_rows,
 )
 
@@ -27,18 +30,8 @@ if TYPE_CHECKING:
     from artsim.duplicates import Group, Threshold
     from artsim.store import Store
 
-_COLUMNS = {
-    "group": "int32",
-    "kind": "string",
-    "index": "string",
-    "id": "string",
-    "image": "string",
-    "other_index": "string",
-    "other_id": "string",
-    "other_image": "string",
-    "bits": "int32",
-    "score": "float",
-}
+_TEXTS = ("kind", "index", "id", "image", "other_index", "other_id", "other_image")
+_COLUMNS = {"group": "int32", **dict.fromkeys(_TEXTS, "string"), "bits": "int32", "score": "float"}
 _SHOWN = 4  # ids of a group in the table; the file and JSON have all
 _DRAWN = 240  # pictures on a sheet
 
@@ -68,7 +61,7 @@ def dupes(
     sheet: Path | None,
     tap: str | None,
     device: str,
-    as_json: bool | None,
+    as_json: bool,
 ) -> None:
     """Find duplicates: identical files, copies, the same work.
 
@@ -97,6 +90,7 @@ def dupes(
     from artsim.models import find_device
     from artsim.splits import picture_hashes
 
+    stores[0].tap(tap)  # before the work, not after it
     with show_progress("hashing") as hashing:
         hashes = [
             picture_hashes(store, workers=count_cores(), progress=hashing) for store in stores
@@ -117,14 +111,12 @@ def dupes(
         write_rows(output, _rows(groups, works), _COLUMNS)
     if sheet is not None:
         _draw(groups, works, sheet)
-    if wants_json(as_json):
+    if as_json:
         print_json_lines(_rows(groups, works))
         return
     click.echo(f"Duplicates in {', '.join(str(store.path) for store in stores)}")
     _print(groups, works, drawn)
-    for file in (output, sheet):
-        if file is not None:
-            click.echo(f"{'Drawn' if file == sheet else 'Written'} to {file}")
+    print_written(output, sheet)
 
 
 class _Works:
@@ -133,22 +125,13 @@ class _Works:
     def __init__(self, stores: Sequence[Store]) -> None:
         from artsim.search import locate
 
-        self.count = sum(store.rows for store in stores)
-        self.several = len(stores) > 1
-        self._known = [
+        self.known = [  # index, id, image
             (str(store.path), row["id"], locate(store, row["image"]))
             for store in stores
             for row in store.read(["id", "image"]).to_pylist()
         ]
-
-    def __getitem__(self, row: int) -> tuple[str, str, str]:
-        """Return index, id and image of a work."""
-        return self._known[row]
-
-    def name(self, row: int) -> str:
-        """Name a work for people."""
-        index, id_, _ = self[row]
-        return f"{Path(index).name}:{id_}" if self.several else id_
+        several = len(stores) > 1
+        self.names = [f"{Path(i).name}:{id_}" if several else id_ for i, id_, _ in self.known]
 
 
 def _warn(
@@ -164,18 +147,13 @@ def _warn(
             "set one with --threshold COSINE",
             err=True,
         )
-    unhashed = sum(each is None for each in hashes)
-    if unhashed:
-        click.echo(
-            f"Note: {unhashed:,} pictures are blank or unreadable; their hashes are not compared",
-            err=True,
-        )
+    note_unhashed(sum(each is None for each in hashes))
 
 
 def _rows(groups: Sequence[Group], works: _Works) -> Iterator[dict[str, Any]]:
     for number, group in enumerate(groups, 1):
         for pair in group.pairs:
-            ends = (*works[pair.first], *works[pair.second])
+            ends = (*works.known[pair.first], *works.known[pair.second])
             score = None if pair.score is None else round(pair.score, 6)
             values = (number, str(pair.kind), *ends, pair.bits, score)
             yield dict(zip(_COLUMNS, values, strict=True))
@@ -188,36 +166,27 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
             what += f" (medians: nearest {drawn.nearest:.3f}, random pairs {drawn.random:.3f})"
         click.echo(f"{what}; near copy from {drawn.confirming:.3f}")
     if not groups:
-        click.echo(f"No duplicates among {works.count:,} works")
+        click.echo(f"No duplicates among {len(works.known):,} works")
         return
     rows = []
     for number, group in enumerate(groups, 1):
-        scores = [pair.score for pair in group.pairs if pair.score is not None]
-        names = [works.name(row) for row in group.works]
+        score = min((p.score for p in group.pairs if p.score is not None), default=None)
+        names = [works.names[row] for row in group.works]
         more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-        rows.append(
-            [
-                number,
-                group.kind,
-                len(names),
-                f"{min(scores):.3f}" if scores else "",
-                " = ".join(names[:_SHOWN]) + more,
-            ]
-        )
+        ids = " = ".join(names[:_SHOWN]) + more
+        rows.append([number, group.kind, len(names), fixed(score), ids])
     print_table(["group", "kind", "works", "score", "ids"], rows, right=["group", "works", "score"])
-    counts = ", ".join(
-        f"{sum(group.kind == kind for group in groups):,} {kind}"
-        for kind in dict.fromkeys(group.kind for group in groups)
-    )
+    kinds = Counter(group.kind for group in groups)
+    counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     total = sum(len(group.works) for group in groups)
-    click.echo(f"{counts}: {total:,} of {works.count:,} works in {len(groups):,} groups")
+    click.echo(f"{counts}: {total:,} of {len(works.known):,} works in {len(groups):,} groups")
 
 
 def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:
     from artsim.report import Tile, contact_sheet, file_of, save_sheet
 
     tiles = [
-        Tile(file_of(works[row][2]), (f"{number} · {group.kind}", works.name(row)))
+        Tile(file_of(works.known[row][2]), (f"{number} · {group.kind}", works.names[row]))
         for number, group in enumerate(groups, 1)
         for row in group.works
     ]

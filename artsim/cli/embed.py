@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
 
-from artsim.cli.model_names import resolve_model
-from artsim.cli.options.collection import make_reader_options, max_pixels_option, reader_options
+from artsim.cli.options.collection import max_pixels_option, open_collection, reader_options
 from artsim.cli.options.complete import complete_model
 from artsim.cli.options.computing import (
     backend_option,
     device_option,
     make_compute,
     precision_option,
+    resolve_model,
     weights_option,
     workers_option,
 )
 from artsim.cli.options.outputs import folder_option, strict_option
-from artsim.cli.options.values import INDEXES
+from artsim.cli.options.values import INDEXES, count_option
+from artsim.cli.output import plural, resumable, show_progress
 from artsim.datatypes import DEFAULT_MODEL, RUN, ExtractorSpec, Fit, Preprocessing, parse_spec
 
 if TYPE_CHECKING:
@@ -51,36 +52,28 @@ if TYPE_CHECKING:
     click.option(
         "--exact", is_flag=True, help="Decode at full size, compute and store in float32."
     ),
-    click.option(
+    count_option(
         "--tiles",
-        type=click.IntRange(2, 8),
-        metavar="N",
+        least=2,
+        most=8,
         help="Also embed N x N overlapping tiles of each picture, for 'artsim similar --details'.",
     ),
 )
-@cloup.option_group("Collection", reader_options, max_pixels_option)
+@cloup.option_group("Collection", *reader_options, max_pixels_option)
 @cloup.option_group(
     "Compute",
     device_option,
     backend_option,
     precision_option,
-    click.option(
-        "--batch-size",
-        type=click.IntRange(1),
-        metavar="N",
-        help="Pictures per forward pass.  [default: 32, on a GPU 256]",
-    ),
+    count_option("--batch-size", help="Pictures per forward pass.  [default: 32, on a GPU 256]"),
     workers_option,
 )
 @cloup.option_group(
     "Index",
     folder_option("Index folder", default="indexes/NAME"),
-    click.option(
+    count_option(
         "--part-rows",
-        type=click.IntRange(1),
         default=1024,
-        show_default=True,
-        metavar="N",
         help="Pictures per file of the index: the work lost if the run is interrupted.",
     ),
     click.option(
@@ -103,19 +96,9 @@ def embed(
     weights: Path | None,
     fit: str | None,
     exact: bool,
-    tiles: int | None,
-    id_column: str | None,
-    image_column: str | None,
-    images: Path | None,
-    types: tuple[str, ...],
-    settings: tuple[str, ...],
     batch_size: int | None,
-    workers: int,
-    max_pixels: int | None,
-    part_rows: int,
-    rehash: bool,
-    allow_loss: bool,
     strict: bool,
+    **options: Any,
 ) -> None:
     """Embed a collection into an index, or update the index.
 
@@ -131,23 +114,10 @@ def embed(
     """
     if exact and precision == "bf16":
         raise click.UsageError("--exact computes in float32; leave out --precision bf16")
-    from artsim.readers import read_collection
-
-    catalog = read_collection(
-        collection,
-        options=make_reader_options(
-            id_column=id_column,
-            image_column=image_column,
-            images=images,
-            types=types,
-            settings=settings,
-        ),
-    )
+    catalog = open_collection(collection, options)
     spec = parse_spec(resolve_model(model))
 
-    from artsim.cli.output import show_progress
     from artsim.embedding import EmbedSettings, embed_collection
-    from artsim.images import MAX_PIXELS
     from artsim.models import load_extractor
 
     extractor = load_extractor(
@@ -158,32 +128,12 @@ def embed(
         scaled_decoding=0 if exact else 2,
     )
     _say_how_shown(spec, extractor.preprocessing)
-    for note in catalog.notes:
-        click.echo(f"Note: {note}", err=True)
     path = output or INDEXES / catalog.name
-    try:
-        with show_progress(catalog.name) as progress:
-            summary = embed_collection(
-                catalog,
-                path,
-                extractor,
-                settings=EmbedSettings(
-                    batch_size=batch_size or extractor.batch_size,
-                    workers=workers,
-                    part_rows=part_rows,
-                    max_pixels=max_pixels or MAX_PIXELS,
-                    rehash=rehash,
-                    allow_loss=allow_loss,
-                    tiles=tiles,
-                    half_precision=not exact,
-                ),
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        click.echo(
-            f"\nStopped; finished pictures are in {path}. Run the same command to resume.", err=True
-        )
-        sys.exit(130)
+    settings = EmbedSettings(
+        batch_size=batch_size or extractor.batch_size, half_precision=not exact, **options
+    )
+    with resumable(path), show_progress(catalog.name) as progress:
+        summary = embed_collection(catalog, path, extractor, settings=settings, progress=progress)
     _print_summary(summary, str(spec))
     if not summary.rows or (strict and summary.failures):
         sys.exit(1)
@@ -207,7 +157,7 @@ def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
 
 def _print_summary(summary: EmbedSummary, spec: str) -> None:
     rate = summary.embedded / summary.seconds
-    click.echo(f"{summary.path}: {summary.rows:,} pictures by {spec}")
+    click.echo(f"{summary.path}: {plural(summary.rows, 'picture')} by {spec}")
     parts = [f"{summary.embedded:,} embedded in {summary.seconds:.1f} s ({rate:.0f}/s)"]
     if summary.kept or summary.dropped:
         parts += [f"{summary.kept:,} kept", f"{summary.dropped:,} dropped"]
@@ -221,7 +171,7 @@ def _print_summary(summary: EmbedSummary, spec: str) -> None:
         )
     if summary.on_web:
         click.echo(
-            f"  {summary.on_web:,} pictures are on the web: download them with 'artsim fetch', and "
-            "embed the folder it makes",
+            f"  {plural(summary.on_web, 'picture is', 'pictures are')} on the web: download with "
+            "'artsim fetch', and embed the folder it makes",
             err=True,
         )

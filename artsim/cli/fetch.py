@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
@@ -18,7 +18,8 @@ from artsim.cli.options.collection import (
 )
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.outputs import strict_option
-from artsim.cli.options.values import FOLDER, pairs
+from artsim.cli.options.values import FOLDER, column_and_number, count_option, pairs
+from artsim.cli.output import resumable, show_progress
 
 if TYPE_CHECKING:
     from artsim.fetch import FetchSummary
@@ -33,16 +34,11 @@ if TYPE_CHECKING:
     click.option(
         "--per-class", metavar="COLUMN=N", help="Sample N rows of each value of a column."
     ),
-    click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N rows."),
+    count_option("--limit", help="Only the first N rows."),
     seed_option,
     click.option("--retry-failed", is_flag=True, help="Retry what failed in earlier runs."),
 )
-@cloup.option_group(
-    "Catalog",
-    id_column_option,
-    image_column_option,
-    set_option("the reader"),
-)
+@cloup.option_group("Catalog", id_column_option, image_column_option, set_option("the reader"))
 @cloup.option_group(
     "Requests",
     click.option(
@@ -51,24 +47,11 @@ if TYPE_CHECKING:
         help="Longest side requested from IIIF servers, or max.  [default: 512, if the reader "
         "requests a size]",
     ),
-    click.option(
-        "--concurrency",
-        type=click.IntRange(1),
-        default=16,
-        show_default=True,
-        metavar="N",
-        help="Simultaneous requests.",
-    ),
-    click.option(
-        "--per-host",
-        type=click.IntRange(1),
-        default=4,
-        show_default=True,
-        metavar="N",
-        help="Simultaneous requests to one host.",
-    ),
+    count_option("--concurrency", default=16, help="Simultaneous requests."),
+    count_option("--per-host", default=4, help="Simultaneous requests to one host."),
     click.option(
         "--delay",
+        "delay_s",
         type=click.FloatRange(0),
         default=0.05,
         show_default=True,
@@ -77,28 +60,20 @@ if TYPE_CHECKING:
     ),
     click.option(
         "--timeout",
+        "timeout_s",
         type=click.FloatRange(0, min_open=True),
         default=60.0,
         show_default=True,
         metavar="SECONDS",
         help="Give up on a picture that takes longer.",
     ),
-    click.option(
+    count_option(
         "--retries",
-        type=click.IntRange(0),
+        least=0,
         default=4,
-        show_default=True,
-        metavar="N",
         help="Retries after 429, 5xx, timeouts and broken connections, with growing pauses.",
     ),
-    click.option(
-        "--max-bytes",
-        type=click.IntRange(1),
-        default=64 * 2**20,
-        show_default=True,
-        metavar="N",
-        help="Refuse larger pictures.",
-    ),
+    count_option("--max-bytes", default=64 * 2**20, help="Refuse larger pictures."),
     click.option(
         "--contact",
         metavar="ADDRESS",
@@ -119,15 +94,8 @@ def fetch(
     id_column: str | None,
     image_column: str | None,
     settings: tuple[str, ...],
-    concurrency: int,
-    per_host: int,
-    delay: float,
-    timeout: float,
-    retries: int,
-    max_bytes: int,
-    contact: str | None,
-    allow_private: bool,
     strict: bool,
+    **requests: Any,
 ) -> None:
     """Download a catalog's pictures from the web.
 
@@ -143,65 +111,34 @@ def fetch(
         artsim fetch moma:Artworks.csv moma/ --per-class classification=200
         artsim fetch urls:list.txt pictures/
     """
-    from artsim.cli.output import show_progress
     from artsim.fetch import Choice, FetchSettings, fetch_pictures, read_addresses
     from artsim.readers import ReaderOptions
 
     options = ReaderOptions(
-        id_column=id_column,
-        image_column=image_column,
-        settings=pairs(settings, "--set"),
+        id_column=id_column, image_column=image_column, settings=pairs(settings, "--set")
     )
-    fetching = FetchSettings(
-        concurrency=concurrency,
-        per_host=per_host,
-        delay_s=delay,
-        timeout_s=timeout,
-        retries=retries,
-        max_bytes=max_bytes,
-        contact=contact,
-        allow_private=allow_private,
-        seed=seed,
-    )
-    choice = Choice(where=where, per_class=_column_and_number(per_class), limit=limit, seed=seed)
+    sampled = None if per_class is None else column_and_number(per_class, "--per-class")
     read = read_addresses(catalog, options=options, size=size)
-    try:
-        with show_progress(read.name) as progress:
-            summary = fetch_pictures(
-                read,
-                output,
-                choice=choice,
-                retry_failed=retry_failed,
-                settings=fetching,
-                progress=progress,
-            )
-    except KeyboardInterrupt:
-        click.echo(
-            f"\nStopped; finished pictures are in {output}. Run the same command to resume.",
-            err=True,
+    with resumable(output), show_progress(read.name) as progress:
+        summary = fetch_pictures(
+            read,
+            output,
+            choice=Choice(where=where, per_class=sampled, limit=limit, seed=seed),
+            retry_failed=retry_failed,
+            settings=FetchSettings(seed=seed, **requests),
+            progress=progress,
         )
-        sys.exit(130)
     _print_summary(summary)
     if summary.left or not summary.rows or (strict and summary.failures):
         sys.exit(1)
 
 
-def _column_and_number(text: str | None) -> tuple[str, int] | None:
-    if text is None:
-        return None
-    column, equals, number = text.rpartition("=")
-    if not (column and equals and number.isdecimal() and int(number)):
-        raise click.BadParameter(f"{text!r} is not COLUMN=N", param_hint="--per-class")
-    return column, int(number)
-
-
 def _print_summary(summary: FetchSummary) -> None:
     click.echo(f"{summary.path}: {summary.fetched + summary.kept:,} of {summary.chosen:,} pictures")
     rate = summary.fetched / summary.seconds
-    megabytes = summary.bytes / 1e6
     click.echo(
         f"  {summary.fetched:,} fetched in {summary.seconds:.1f} s ({rate:.0f}/s), "
-        f"{megabytes:,.1f} MB; {summary.kept:,} already there"
+        f"{summary.bytes / 1e6:,.1f} MB; {summary.kept:,} already there"
     )
     for count, what in (
         (summary.unaddressed, "rows of the catalog have no picture"),
@@ -210,15 +147,14 @@ def _print_summary(summary: FetchSummary) -> None:
         if count:
             click.echo(f"  {count:,} {what}", err=True)
     if summary.failures:
-        counts = summary.reasons.most_common()
-        reasons = ", ".join(f"{count:,} {reason}" for reason, count in counts)
+        reasons = ", ".join(f"{count:,} {why}" for why, count in summary.reasons.most_common())
         click.echo(
             f"  {summary.failures:,} failed ({reasons}): see {summary.path / 'status.jsonl'}, "
             "retry with --retry-failed",
             err=True,
         )
     if summary.left:
-        why = "; ".join(summary.left_why)
-        click.echo(f"  {summary.left:,} remain for another run: {why}", err=True)
+        left = f"{summary.left:,} remain for another run: {'; '.join(summary.left_why)}"
+        click.echo(f"  {left}", err=True)
     if summary.rows:
         click.echo(f"  next: artsim embed {summary.path}")

@@ -12,7 +12,7 @@ import cloup
 
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.output import fixed, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.index import IndexInfo
@@ -82,7 +82,7 @@ def index(
     latency: float | None,
     kind: str | None,
     tap: str | None,
-    as_json: bool | None,
+    as_json: bool,
 ) -> None:
     """Build the search index: exact, or approximate and faster.
 
@@ -115,7 +115,7 @@ def index(
             before = read_note(store, store.tap(name).name)
             goals = replace(before.goals if before else Goals(), **changes)
             infos.append(build_index(store, name, goals))
-    if wants_json(as_json):
+    if as_json:
         print_json_lines(map(as_dict, infos), index=store.path)
         return
     click.echo(f"Search index of {store.path} ({store.rows:,} pictures)")
@@ -123,9 +123,9 @@ def index(
         [
             info.tap,
             info.kind,
-            f"{info.recall_at_10:.3f}",
-            "" if info.latency is None else f"{1000 * info.latency:.1f}",
-            f"{info.memory / 1e6:.1f}",
+            fixed(info.recall_at_10),
+            fixed(None if info.latency is None else 1000 * info.latency, 1),
+            fixed(info.memory / 1e6, 1),
             info.why,
         ]
         for info in infos

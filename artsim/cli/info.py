@@ -12,7 +12,7 @@ import cloup
 from artsim.cli.index import as_dict, describe
 from artsim.cli.options.index import index_argument, index_option, open_store
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.output import plural, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.index import IndexInfo
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     click.option("--check", is_flag=True, help="Compare every file with its checksum."),
     format_option,
 )
-def info(index: Path | None, failures: bool, check: bool, as_json: bool | None) -> None:
+def info(index: Path | None, failures: bool, check: bool, as_json: bool) -> None:
     """Describe an index: model, columns, labels, failures, size.
 
     Example:
@@ -41,10 +41,10 @@ def info(index: Path | None, failures: bool, check: bool, as_json: bool | None) 
     """
     store = open_store(index)
     if failures:
-        _print_failures(store, wants_json(as_json))
+        _print_failures(store, as_json)
         return
     damaged = store.damaged_parts() if check else []
-    if wants_json(as_json):
+    if as_json:
         print_json_lines([_describe(store) | ({"damaged": damaged} if check else {})])
     else:
         _print_info(store)
@@ -62,7 +62,7 @@ def _print_failures(store: Store, as_json: bool) -> None:
     if as_json:
         print_json_lines(rows, index=store.path)
     else:
-        click.echo(f"{store.path}: {len(rows):,} failures")
+        click.echo(f"{store.path}: {plural(len(rows), 'failure')}")
         print_table(["id", "stage", "reason"], [[r["id"], r["stage"], r["reason"]] for r in rows])
 
 
@@ -96,7 +96,8 @@ def _describe(store: Store) -> dict[str, Any]:
 
 def _print_info(store: Store) -> None:
     manifest, passport = store.manifest, store.manifest.passport
-    click.echo(f"{store.path}: {store.rows:,} pictures" + ("" if manifest.complete else " so far"))
+    so_far = "" if manifest.complete else " so far"
+    click.echo(f"{store.path}: {plural(store.rows, 'picture')}{so_far}")
     failed = store.failures().num_rows
     seen = passport.preprocessing
     scaled = f", JPEGs decoded at >= {seen.scaled_decoding}x" if seen.scaled_decoding else ""
@@ -110,11 +111,8 @@ def _print_info(store: Store) -> None:
         "computed": f"{passport.compute_dtype} by {passport.backend}",
     }
     if passport.is_external:
-        lines |= {
-            "weights": passport.weights_source,
-            "pictures": "unknown",
-            "computed": "elsewhere",
-        }
+        lines["weights"] = passport.weights_source
+        lines |= {"pictures": "unknown", "computed": "elsewhere"}
     if manifest.tiles:
         each = ", ".join(f"{count:,} by {name}" for name, count in _tiles(store).items())
         lines["tiles"] = f"{manifest.tiles} x {manifest.tiles} of each picture: {each}"
@@ -122,16 +120,15 @@ def _print_info(store: Store) -> None:
         "search": ", ".join(describe(found) for found in _searches(store))
         or "exact, in memory; build an index with 'artsim index'",
         "failures": f"{failed:,}" + (" (list them with --failures)" if failed else ""),
-        "on disk": ", ".join(f"{name} {_megabytes(size)}" for name, size in _sizes(store)),
+        "on disk": ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in _sizes(store)),
     }
     for name, value in lines.items():
         click.echo(f"  {name:<10}  {value}")
-    rows = []
-    for field in manifest.fields:
-        counts = _count(store, field.name)
-        rows.append(
-            [field.name, field.type, _number(counts["distinct"]), _number(counts["missing"])]
-        )
+    rows = [
+        [field.name, field.type, *("" if n is None else f"{n:,}" for n in counts.values())]
+        for field in manifest.fields
+        if (counts := _count(store, field.name))
+    ]
     if rows:
         print_table(["column", "type", "distinct", "missing"], rows, right=["distinct", "missing"])
 
@@ -165,25 +162,13 @@ def _count(store: Store, name: str) -> dict[str, int | None]:
     import pyarrow.types
 
     column = store.read([name]).column(name)
-    values = column
-    if pyarrow.types.is_list(column.type):
-        values = pc.list_flatten(column)
+    values = pc.list_flatten(column) if pyarrow.types.is_list(column.type) else column
     nested = pyarrow.types.is_struct(column.type)
-    return {
-        "distinct": None if nested else pc.count_distinct(values).as_py(),
-        "missing": column.null_count,
-    }
+    distinct = None if nested else pc.count_distinct(values).as_py()
+    return {"distinct": distinct, "missing": column.null_count}
 
 
 def _sizes(store: Store) -> Iterator[tuple[str, int]]:
     for name in ("parts", "faiss"):
         files = (store.path / name).glob("*")
         yield name, sum(file.stat().st_size for file in files if file.is_file())
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
-
-
-def _number(value: int | None) -> str:
-    return "" if value is None else f"{value:,}"

@@ -10,10 +10,18 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
-from artsim.cli.options.collection import make_reader_options, max_pixels_option, reader_options
+from artsim.cli.options.collection import max_pixels_option, open_collection, reader_options
 from artsim.cli.options.computing import seed_option, workers_option
-from artsim.cli.options.outputs import format_option, html_option, strict_option
-from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
+from artsim.cli.options.outputs import format_option, strict_option
+from artsim.cli.options.values import count_option, file_option
+from artsim.cli.output import (
+    fixed,
+    plural,
+    print_json_lines,
+    print_table,
+    print_written,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from artsim.inspection import Example, Inspection, LabelSummary, Weight
@@ -24,7 +32,7 @@ _ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
 
 @cloup.command("inspect")
 @click.argument("collection")
-@cloup.option_group("Collection", reader_options)
+@cloup.option_group("Collection", *reader_options)
 @cloup.option_group(
     "Checks",
     click.option(
@@ -32,11 +40,9 @@ _ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
         is_flag=True,
         help="Decode every picture to find damaged files, near-duplicates and black borders.",
     ),
-    click.option(
+    count_option(
         "--min-side",
-        type=click.IntRange(1),
         default=64,
-        show_default=True,
         metavar="PIXELS",
         help="Report pictures with a shorter side as tiny.",
     ),
@@ -46,34 +52,18 @@ _ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
 )
 @cloup.option_group(
     "Output",
-    click.option(
-        "--examples",
-        type=click.IntRange(0),
-        default=3,
-        show_default=True,
-        metavar="N",
-        help="Examples shown of each fault.",
-    ),
-    html_option("Write a page with charts and pictures."),
+    count_option("--examples", least=0, default=3, help="Examples shown of each fault."),
+    file_option("--html", help="Write a page with charts and pictures."),
     strict_option("a fault costs rows"),
     format_option,
 )
 def inspect(
     collection: str,
-    id_column: str | None,
-    image_column: str | None,
-    images: Path | None,
-    types: tuple[str, ...],
-    settings: tuple[str, ...],
-    hashes: bool,
     html: Path | None,
     examples: int,
-    min_side: int,
-    max_pixels: int | None,
-    workers: int,
-    seed: int,
     strict: bool,
-    as_json: bool | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Check a collection before embedding: faults, labels, sizes.
 
@@ -87,46 +77,22 @@ def inspect(
         artsim inspect paintings/
         artsim inspect paintings/ --hashes --html paintings.html
     """
-    from artsim.images import MAX_PIXELS
     from artsim.inspection import InspectSettings, Weight, inspect_collection
-    from artsim.readers import read_collection
 
-    catalog = read_collection(
-        collection,
-        options=make_reader_options(
-            id_column=id_column,
-            image_column=image_column,
-            images=images,
-            types=types,
-            settings=settings,
-        ),
-    )
-    for note in catalog.notes:
-        click.echo(f"Note: {note}", err=True)
+    catalog = open_collection(collection, options)
+    on_page = _ON_PAGE if html else 0
+    settings = InspectSettings(examples=max(examples, on_page), samples=on_page, **options)
     with show_progress(catalog.name) as progress:
-        inspection = inspect_collection(
-            catalog,
-            settings=InspectSettings(
-                hashes=hashes,
-                max_pixels=max_pixels or MAX_PIXELS,
-                min_side=min_side,
-                workers=workers,
-                examples=max(examples, _ON_PAGE if html else 0),
-                samples=_ON_PAGE if html else 0,
-                seed=seed,
-            ),
-            progress=progress,
-        )
+        inspection = inspect_collection(catalog, settings=settings, progress=progress)
     if html is not None:
         from artsim.report import inspection_page, save_text
 
         save_text(inspection_page(inspection), html)
-    if wants_json(as_json):
+    if as_json:
         print_json_lines(_json(inspection, examples))
     else:
         _print(inspection, examples)
-        if html is not None:
-            click.echo(f"Page written to {html}")
+        print_written(html)
     lost = any(f.kind.weight is Weight.LOST for f in inspection.findings)
     if strict and lost:
         sys.exit(1)
@@ -135,21 +101,14 @@ def inspect(
 def _json(inspection: Inspection, examples: int) -> Iterator[dict[str, Any]]:
     from dataclasses import asdict
 
-    yield {
-        "kind": "collection",
-        "name": inspection.name,
-        "reader": inspection.reader,
-        "source": str(inspection.source),
-        "root": str(inspection.root),
-        "rows": inspection.rows,
-        "pictures": inspection.pictures,
-        "listed": inspection.listed,
-        "formats": inspection.formats,
-        "modes": inspection.modes,
-        "profiles": inspection.profiles,
-        "hashes": inspection.settings.hashes,
-        "seed": inspection.settings.seed,
-    }
+    names = ("name", "reader", "source", "root", "rows", "pictures", "listed")
+    counts = ("formats", "modes", "profiles")
+    yield (
+        {"kind": "collection"}
+        | {name: getattr(inspection, name) for name in (*names, *counts)}
+        | {"source": str(inspection.source), "root": str(inspection.root)}
+        | {"hashes": inspection.settings.hashes, "seed": inspection.settings.seed}
+    )
     for finding in inspection.findings:
         yield {
             "kind": "finding",
@@ -158,8 +117,7 @@ def _json(inspection: Inspection, examples: int) -> Iterator[dict[str, Any]]:
             "title": finding.kind.summary,
             "count": finding.count,
             "examples": [
-                {"names": example.names, "detail": example.detail}
-                for example in finding.examples[:examples]
+                {"names": each.names, "detail": each.detail} for each in finding.examples[:examples]
             ],
         }
     for column in inspection.columns:
@@ -173,8 +131,9 @@ def _json(inspection: Inspection, examples: int) -> Iterator[dict[str, Any]]:
 
 def _print(inspection: Inspection, examples: int) -> None:
     click.echo(
-        f"{inspection.name}: {inspection.rows:,} rows, {inspection.pictures:,} pictures "
-        f"({inspection.reader} reader, {inspection.source})"
+        f"{inspection.name}: {plural(inspection.rows, 'row')}, "
+        f"{plural(inspection.pictures, 'picture')} ({inspection.reader} reader, "
+        f"{inspection.source})"
     )
     for name, counts in (
         ("files", inspection.formats),
@@ -229,8 +188,8 @@ def _print_labels(labels: tuple[LabelSummary, ...]) -> None:
             label.name,
             f"{len(label.classes):,}",
             f"{label.rows:,}",
-            f"{label.majority:.3f}",
-            "" if label.best_column is None else f"{label.best_column.accuracy:.3f}",
+            fixed(label.majority),
+            "" if label.best_column is None else fixed(label.best_column.accuracy),
             "" if label.best_column is None else label.best_column.column or "no column is better",
         ]
         for label in labels
@@ -271,7 +230,7 @@ def _print_sizes(inspection: Inspection) -> None:
     quantiles = inspection.sizes.quantiles()
     if not quantiles:
         return
-    right = ["least", "5 %", "median", "95 %", "most"]
+    right = ["least", "5%", "median", "95%", "most"]
     rows = [[name, *(_number(value) for value in values)] for name, values in quantiles.items()]
     print_table(["size", *right], rows, right=right)
 

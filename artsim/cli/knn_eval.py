@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
 
-from artsim.cli.knn_scores import print_evaluation
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
-from artsim.cli.options.labels import group_option, k_option, label_option, split_options
+from artsim.cli.options.labels import (
+    column_option,
+    k_option,
+    keep_copies_option,
+    label_option,
+    no_leaks_option,
+    split_option,
+)
 from artsim.cli.options.outputs import format_option
-from artsim.cli.options.values import NEW_FILE, count_cores
-from artsim.cli.output import print_json_lines, show_progress, wants_json
+from artsim.cli.options.values import count_cores, file_option, split_names
+from artsim.cli.output import (
+    fixed,
+    interval,
+    plural,
+    print_json_lines,
+    print_table,
+    print_written,
+    show_progress,
+)
 
 if TYPE_CHECKING:
-    from artsim.evaluation.knn import KnnPlan, KnnRun
+    from artsim.evaluation.knn import (
+        AnyEvaluation,
+        KnnEvaluation,
+        KnnPlan,
+        KnnRun,
+        KnnScore,
+        MetEvaluation,
+    )
+
+_COLUMNS = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "macro_f1": "macro F1",
+    "balanced_accuracy": "balanced",
+    "kappa": "kappa",
+    "mAP": "mAP",
+    "iMAP": "iMAP",
+    "MAE": "MAE",
+    "inside": "inside",
+}
 
 
 @cloup.command("knn-eval")
@@ -27,19 +61,22 @@ if TYPE_CHECKING:
 @cloup.option_group(
     "Labels and split",
     label_option,
-    split_options(default="leave-one-out"),
-    group_option(
-        "Pictures with the same value are never neighbors: artist, to evaluate style; "
+    split_option("leave-one-out"),
+    keep_copies_option,
+    no_leaks_option,
+    column_option(
+        "--group",
+        "groups",
+        multiple=True,
+        metavar="COLUMN,...",
+        callback=split_names,
+        help="Pictures with the same value are never neighbors: artist, to evaluate style; "
         "near-duplicate, for copies of a picture.",
-        several=True,
     ),
 )
 @cloup.option_group(
     "Method",
-    k_option(
-        "Numbers of neighbors",
-        default="1,5,10,20,100,200; met 1 to 50",
-    ),
+    k_option("Numbers of neighbors", default="1,5,10,20,100,200; met 1 to 50"),
     click.option(
         "--protocol",
         type=click.Choice(["plain", "dino", "met"]),
@@ -66,30 +103,19 @@ if TYPE_CHECKING:
 )
 @cloup.option_group(
     "Output",
-    click.option(
-        "--predictions",
-        metavar="FILE",
-        type=NEW_FILE,
-        help="Write every prediction and its neighbors to a CSV file.",
-    ),
+    file_option("--predictions", help="Write every prediction and its neighbors to a CSV file."),
     format_option,
 )
 def knn_eval(
     index: Path | None,
     tap: str | None,
-    labels: tuple[str, ...],
-    split: str | None,
-    no_leaks: bool,
-    keep_copies: bool,
-    groups: tuple[str, ...],
-    ks: tuple[int, ...],
     protocol: str,
     temperatures: tuple[float, ...],
     correct: str | None,
-    seed: int,
     predictions: Path | None,
     device: str,
-    as_json: bool | None,
+    as_json: bool,
+    **choice: Any,
 ) -> None:
     """Measure how well nearest neighbors predict the labels.
 
@@ -114,69 +140,50 @@ def knn_eval(
         artsim knn-eval --label artist --split honest --protocol met
     """
     store = open_store(index)
-    from artsim.evaluation.knn import (
-        Correction,
-        KnnPlan,
-        Protocol,
-        predictions_writer,
-        result_rows,
-    )
-    from artsim.evaluation.knn import knn_eval as evaluate
+    from artsim.evaluation import knn
     from artsim.models import find_device
 
-    plan = KnnPlan(
+    plan = knn.KnnPlan(
         tap=store.tap(tap).name,
-        labels=labels,
-        split=split,
-        no_leaks=no_leaks,
-        keep_copies=keep_copies,
-        groups=groups,
-        protocol=Protocol(protocol),
-        ks=ks,
+        protocol=knn.Protocol(protocol),
         temperatures=tuple(dict.fromkeys(temperatures)),
-        correct=None if correct is None else Correction(correct),
-        seed=seed,
+        correct=None if correct is None else knn.Correction(correct),
+        **choice,
     )
+    where = find_device(device)
     with show_progress("hashing") as update:
-        run = evaluate(
-            store, plan, device=find_device(device), workers=count_cores(), progress=update
-        )
-    in_json = wants_json(as_json)
-    _print_notes(run, split, store.rows, in_json=in_json)
-    if not in_json:
-        click.echo(f"kNN on {store.path} ({store.rows:,} pictures, by {plan.tap}), "
-                   + _setting(plan, run))  # fmt: skip
-    writer = predictions_writer(store, predictions) if predictions else nullcontext()
+        run = knn.knn_eval(store, plan, device=where, workers=count_cores(), progress=update)
+    _print_notes(run, plan, store.rows, as_json=as_json)
+    if not as_json:
+        setting = f"({plural(store.rows, 'picture')}, by {plan.tap}), {_setting(plan, run)}"
+        click.echo(f"kNN on {store.path} {setting}")
+    writer = knn.predictions_writer(store, predictions) if predictions else nullcontext()
     with writer as write:
         for evaluation in run:
             if write is not None:
                 write(evaluation)
-            if in_json:
-                print_json_lines(result_rows(evaluation, plan, run.split), index=store.path)
+            if as_json:
+                print_json_lines(knn.result_rows(evaluation, plan, run.split), index=store.path)
             else:
-                print_evaluation(evaluation)
-    if not in_json:
+                _print_evaluation(evaluation)
+    if not as_json:
         for name, reason in run.not_labels.items():
             click.echo(f"Not a label: {name} ({reason})")
-        if predictions is not None:
-            click.echo(f"Predictions written to {predictions}")
+        print_written(predictions)
 
 
-def _print_notes(run: KnnRun, split: str | None, rows: int, *, in_json: bool) -> None:
-    for note in () if in_json else run.split.notes:
-        click.echo(f"Note: {note}", err=True)
+def _print_notes(run: KnnRun, plan: KnnPlan, rows: int, *, as_json: bool) -> None:
+    notes = [] if as_json else list(run.split.notes)
     if run.unassigned:
-        click.echo(
-            f"Note: {run.unassigned:,} pictures were added after the split {split!r} and are in "
-            "none of its sets",
-            err=True,
-        )
+        new = plural(run.unassigned, "picture was", "pictures were")
+        notes.append(f"{new} added after the split {plan.split!r} and took no part")
     if run.without_vector:
-        click.echo(
-            f"Note: {run.without_vector:,} of {rows:,} pictures are left out, as their vectors "
-            "are all zeros",
-            err=True,
+        notes.append(
+            f"{run.without_vector:,} of {rows:,} pictures are left out, as their vectors are all "
+            "zeros"
         )
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
 
 
 def _setting(plan: KnnPlan, run: KnnRun) -> str:
@@ -187,3 +194,83 @@ def _setting(plan: KnnPlan, run: KnnRun) -> str:
     if plan.groups:
         parts.append(f"no neighbors of the same {' or '.join(plan.groups)}")
     return ", ".join(parts)
+
+
+def _print_evaluation(evaluation: AnyEvaluation) -> None:
+    """Print a table with a line for each k and temperature, and what should be known of it."""
+    from artsim.evaluation.knn import MetEvaluation
+    from artsim.labels import LabelKind
+
+    label = evaluation.label
+    head = f"\n{label.name}: {plural(len(label.classes), 'class', 'classes')}, "
+    pictures = plural(len(label), "picture")
+    if isinstance(evaluation, MetEvaluation):
+        distractors = f"{evaluation.score.n_distractors:,} of them distractors"
+        click.echo(f"{head}{pictures}, {distractors}")
+        _print_met(evaluation)
+        return
+    scores, baseline = evaluation.scores, evaluation.baseline.value
+    if label.kind == LabelKind.MULTICLASS:
+        click.echo(f"{head}{pictures}, majority {baseline:.3f}")
+    elif label.kind == LabelKind.MULTILABEL:
+        click.echo(f"{head}several a picture, {pictures}, chance {baseline:.3f}")
+    else:
+        off = f"the median is off by {baseline:.1f}"
+        click.echo(f"\n{label.name}: a number, {pictures}, {off}")
+    names = [name for name in scores[0].metrics if name in _COLUMNS]
+    if label.kind == LabelKind.NUMBER and not label.are_ranges:
+        names.remove("inside")
+    columns = [_COLUMNS[name] for name in names]
+    columns.insert(1, "95%")
+    width = 2 if len({each.temperature for each in scores}) > 1 else 1
+    rows = [[*(each.k, each.temperature)[:width], *_cells(each, names)] for each in scores]
+    columns = [*("k", "T")[:width], *columns]
+    print_table(columns, rows, right=columns)
+    _print_remarks(evaluation)
+    if label.qualified:
+        values = plural(label.qualified, "qualified value is", "qualified values are")
+        click.echo(f'  {values} left out (such as "after" and "workshop of")')
+    if n := evaluation.unreachable:
+        have, count = ("has", "it counts") if n == 1 else ("have", "they count")
+        click.echo(
+            f"  {plural(n, 'picture')} {have} a class that no possible neighbor has: {count} as "
+            "wrong"
+        )
+
+
+def _cells(score: KnnScore, names: Sequence[str]) -> Iterator[str]:
+    for name in names:
+        value = score.metrics[name]
+        if isinstance(value, float):
+            yield fixed(value)
+        else:
+            digits = 1 if name == "MAE" else 3
+            yield fixed(value.value, digits)
+            yield interval(value, digits)
+
+
+def _print_met(evaluation: MetEvaluation) -> None:
+    score = evaluation.score
+    columns = ["k", "t", "GAP", "GAP-", "ACC", "95%"]
+    values = map(fixed, (score.gap, score.gap_minus, score.accuracy.value))
+    row = [score.k, f"{score.t:g}", *values, interval(score.accuracy)]
+    print_table(columns, [row], right=columns)
+    click.echo(
+        f"  k and t chosen on {evaluation.chosen_on:,} validation pictures (GAP "
+        f"{score.validation_gap:.3f}), vectors whitened to {score.dimensions:,} dimensions"
+    )
+
+
+def _print_remarks(evaluation: KnnEvaluation) -> None:
+    hubs = evaluation.hubness
+    if evaluation.chosen_on:
+        (score,) = evaluation.scores
+        what = f"k = {score.k}" + (f", T = {score.temperature:g}" if score.temperature else "")
+        click.echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
+    click.echo(
+        f"  Hubs at k = {hubs.k}: skew {hubs.skew:.2f}, the greatest is a neighbor of "
+        f"{hubs.largest:,} pictures, {hubs.antihubs:.1%} of all are nobody's neighbor"
+    )
+    if evaluation.left_out:
+        ks = ", ".join(map(str, evaluation.left_out))
+        click.echo(f"  k = {ks} left out: no picture has that many neighbors")

@@ -9,37 +9,23 @@ from typing import Any
 import click
 import cloup
 
-from artsim.cli.options.complete import complete_column
-from artsim.cli.options.index import LEADING_INDEX, index_option, open_store, take_index
+from artsim.cli.options.index import index_option, open_store, words_argument
+from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.output import print_json_lines, print_table
 
 _SHOWN = 20  # classes of the table; JSON has all
 
 
 @cloup.command()
-@click.argument(
-    "labels",
-    nargs=-1,
-    metavar="[INDEX] [LABEL]",
-    callback=take_index(most=1),
-    is_eager=True,
-    help=LEADING_INDEX,
-)
+@words_argument("labels", "[LABEL]", most=1)
 @cloup.option_group("Index", index_option)
 @cloup.option_group(
     "Labels",
-    click.option(
-        "--remove",
-        metavar="LABEL",
-        shell_complete=complete_column,
-        help="Remove a derived label from the index.",
-    ),
+    column_option("--remove", metavar="LABEL", help="Remove a derived label from the index."),
 )
 @cloup.option_group("Output", format_option)
-def label(
-    labels: tuple[str, ...], remove: str | None, index: Path | None, as_json: bool | None
-) -> None:
+def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_json: bool) -> None:
     """Derive a label from the catalog's columns.
 
     LABEL is "NAME = EXPRESSION", where EXPRESSION is SQL over the columns, as in --where. A
@@ -67,7 +53,7 @@ def label(
         return
     if label is None:
         known = derived_labels(store).items()
-        if wants_json(as_json):
+        if as_json:
             print_json_lines(
                 ({"label": name, "expression": text} for name, text in known), index=store.path
             )
@@ -80,7 +66,7 @@ def label(
     derivation, values = add_label(store.path, label)
     counts = Counter(value for value in values if value is not None)
     missing = len(values) - sum(counts.values())
-    if wants_json(as_json):
+    if as_json:
         found: dict[str, Any] = {"label": derivation.name, "expression": derivation.expression}
         found |= {"classes": dict(counts.most_common()), "missing": missing}
         print_json_lines([found], index=store.path)

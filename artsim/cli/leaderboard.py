@@ -5,17 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from csv import DictWriter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
 
-from artsim.cli.options.complete import complete_tap
 from artsim.cli.options.computing import device_option, seed_option
-from artsim.cli.options.index import indexes_argument, indexes_option, open_stores
-from artsim.cli.options.labels import group_option, label_option, split_options
+from artsim.cli.options.index import indexes_argument, indexes_option, open_stores, taps_option
+from artsim.cli.options.labels import (
+    group_option,
+    keep_copies_option,
+    label_option,
+    no_leaks_option,
+    split_option,
+)
 from artsim.cli.options.outputs import csv_option, format_option
-from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
+from artsim.cli.output import (
+    fixed,
+    print_json_lines,
+    print_table,
+    print_written,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from artsim.evaluation.probe import Standing
@@ -29,19 +40,14 @@ _METRICS = {"top1": "", "mAP": " (mAP)", "MAE": " (MAE, less is better)"}
 @cloup.option_group(
     "Index",
     indexes_option,
-    click.option(
-        "--tap",
-        "taps",
-        multiple=True,
-        metavar="TAP",
-        shell_complete=complete_tap,
-        help="Use the vectors of this tap. Repeat for more.  [default: every tap]",
-    ),
+    taps_option,
 )
 @cloup.option_group(
     "Labels and split",
     label_option,
-    split_options(),
+    split_option(),
+    keep_copies_option,
+    no_leaks_option,
     group_option("Keep pictures with the same value together: artist, to evaluate style."),
     seed_option,
 )
@@ -49,16 +55,10 @@ _METRICS = {"top1": "", "mAP": " (mAP)", "MAE": " (MAE, less is better)"}
 @cloup.option_group("Output", csv_option("every score"), format_option)
 def leaderboard(
     indexes: tuple[Path, ...],
-    taps: tuple[str, ...],
-    labels: tuple[str, ...],
-    split: str | None,
-    no_leaks: bool,
-    keep_copies: bool,
-    group: str | None,
-    seed: int,
     csv: Path | None,
     device: str,
-    as_json: bool | None,
+    as_json: bool,
+    **choice: Any,
 ) -> None:
     """Rank taps and models by how well they predict the labels.
 
@@ -78,18 +78,10 @@ def leaderboard(
     from artsim.evaluation.probe import leaderboard as compare
     from artsim.models import find_device
 
-    plan = LeaderboardPlan(
-        taps=taps,
-        labels=labels,
-        split=split,
-        no_leaks=no_leaks,
-        keep_copies=keep_copies,
-        group=group,
-        seed=seed,
-    )
+    plan = LeaderboardPlan(**choice)
     standings: list[Standing] = []
     every = [tap.name for store in stores for tap in store.manifest.passport.taps]
-    total = sum(not taps or tap in taps for tap in every)
+    total = sum(not plan.taps or tap in plan.taps for tap in every)
     with show_progress("Comparing") as update:
         for each in compare(stores, plan, device=find_device(device)):
             standings.append(each)
@@ -104,24 +96,19 @@ def leaderboard(
         for each in standings
     ]
     if csv is not None:
-        _write(csv, rows)
-    if wants_json(as_json):
-        setting = {"split": split, "group": group, "seed": seed}
+        with csv.open("w", newline="", encoding="utf-8") as stream:
+            writer = DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    if as_json:
+        setting = {"split": plan.split, "group": plan.group, "seed": plan.seed}
         print_json_lines(row | setting for row in rows)
         return
     click.echo(f"Leaderboard of {', '.join(str(store.path) for store in stores)}")
     for method in _METHODS:
         _print_method(standings, method, top[method], several=len(stores) > 1)
     _print_splits(standings)
-    if csv is not None:
-        click.echo(f"Written to {csv}")
-
-
-def _write(file: Path, rows: Sequence[dict[str, object]]) -> None:
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = DictWriter(stream, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
+    print_written(csv)
 
 
 def _print_method(
@@ -142,7 +129,7 @@ def _print_method(
             tap[1],
             by_tap[tap][0].dims,
             *(_shown(each, each.score(method), top[each.label.name]) for each in by_tap[tap]),
-            "" if means[tap] is None else _marked(f"{means[tap]:.3f}", means[tap] == highest),
+            _marked(fixed(means[tap]), means[tap] == highest) if highest is not None else "",
         ]
         for tap in order
     ]
@@ -166,8 +153,8 @@ def _marked(text: str, is_best: bool) -> str:
 
 def _print_splits(standings: Sequence[Standing]) -> None:
     for name, split in {each.label.name: each.split for each in standings}.items():
-        click.echo(f"{name}: {split.description}; {len(split.learned):,} pictures, test on "
-                   f"{len(split.test):,}")  # fmt: skip
+        sizes = f"{len(split.learned):,} pictures, test on {len(split.test):,}"
+        click.echo(f"{name}: {split.description}; {sizes}")
         for note in split.notes:
             click.echo(f"  Note: {note}")
     click.echo("*: best of the label. No picture: majority, chance or median.")

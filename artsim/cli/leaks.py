@@ -11,12 +11,17 @@ import click
 import cloup
 
 from artsim.cli.options.collection import images_option, within_option
-from artsim.cli.options.complete import complete_column, complete_split
+from artsim.cli.options.complete import complete_split
 from artsim.cli.options.index import index_argument, index_option, is_index_named, open_store
-from artsim.cli.options.labels import group_option
+from artsim.cli.options.labels import column_option, group_option
 from artsim.cli.options.outputs import format_option, strict_option
 from artsim.cli.options.values import count_cores
-from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
+from artsim.cli.output import (
+    note_unhashed,
+    print_json_lines,
+    print_table,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from artsim.splits import LeakReport
@@ -38,12 +43,8 @@ if TYPE_CHECKING:
         "Repeat to check across tasks too.",
     ),
     group_option("Pictures with the same value of this column should be in one set: artist."),
-    click.option(
-        "--object",
-        "object_",
-        metavar="COLUMN",
-        shell_complete=complete_column,
-        help="Column with the id of the object that a picture shows.",
+    column_option(
+        "--object", "object_", help="Column with the id of the object that a picture shows."
     ),
     within_option,
     click.option("--no-pictures", is_flag=True, help="Do not compare the pictures' hashes."),
@@ -60,15 +61,14 @@ if TYPE_CHECKING:
 @cloup.option_group("Output", strict_option("the split leaks"), format_option)
 def leaks(
     splits: tuple[str, ...],
-    group: str | None,
-    object_: str | None,
     within: int,
     no_pictures: bool,
     collection: str | None,
     images: Path | None,
     strict: bool,
     index: Path | None,
-    as_json: bool | None,
+    as_json: bool,
+    **columns: str | None,
 ) -> None:
     """Check a split for leaks between training and test sets.
 
@@ -88,7 +88,7 @@ def leaks(
         from artsim.splits import audit_catalog
 
         catalog = read_collection(collection, options=ReaderOptions(images=images))
-        report = audit_catalog(catalog, splits, group=group, object_=object_)
+        report = audit_catalog(catalog, splits, **columns)
         path = Path(collection)
     else:
         store = open_store(index)
@@ -99,20 +99,14 @@ def leaks(
             report = audit_splits(
                 store,
                 splits,
-                group=group,
-                object_=object_,
                 pictures=not no_pictures,
                 within=within,
                 workers=count_cores(),
                 progress=progress,
+                **columns,
             )
-    if report.unhashed:
-        click.echo(
-            f"Note: {report.unhashed:,} pictures are blank or unreadable; "
-            "their hashes are not compared",
-            err=True,
-        )
-    if wants_json(as_json):
+    note_unhashed(report.unhashed)
+    if as_json:
         print_json_lines(_rows(report), index=path if collection is None else None)
     else:
         click.echo(f"Leaks in {path}")

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import click
 import cloup
 
-from artsim.cli.options.complete import complete_column
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.options.values import NEW_FILE, count_cores
-from artsim.cli.output import print_json_lines, wants_json
+from artsim.cli.options.values import count_cores, count_option, file_option
+from artsim.cli.output import plural, print_json_lines
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:
@@ -28,32 +28,26 @@ if TYPE_CHECKING:
 @cloup.option_group("Index", index_option, tap_option())
 @cloup.option_group(
     "Layout",
-    click.option(
+    count_option(
         "--neighbors",
+        least=2,
+        most=200,
         default=15,
-        show_default=True,
-        type=click.IntRange(2, 200),
-        metavar="N",
         help="Neighbors kept close to each picture: few show small groups, many the whole.",
     ),
-    click.option(
+    count_option(
         "--sample",
+        least=3,
         default=50_000,
-        show_default=True,
-        metavar="N",
-        type=click.IntRange(3),
         help="Pictures laid out together; the others are placed among them.",
     ),
     seed_option,
 )
 @cloup.option_group(
     "Output",
-    click.option("--png", metavar="FILE", type=NEW_FILE, help="Draw the map to a PNG file."),
-    click.option(
-        "--label",
-        metavar="LABEL",
-        shell_complete=complete_column,
-        help="Color the points by this column or derived label.",
+    file_option("--png", help="Draw the map to a PNG file."),
+    column_option(
+        "--label", metavar="LABEL", help="Color the points by this column or derived label."
     ),
     click.option("--pictures", is_flag=True, help="Draw the pictures instead of points."),
     click.option("--open", "opened", is_flag=True, help="Browse the map in Embedding Atlas."),
@@ -64,12 +58,10 @@ def map_(
     png: Path | None,
     pictures: bool,
     opened: bool,
-    neighbors: int,
-    sample: int,
-    seed: int,
     index: Path | None,
     tap: str | None,
-    as_json: bool | None,
+    as_json: bool,
+    **layout: int,
 ) -> None:
     """Lay the pictures out on a 2-D map by similarity.
 
@@ -94,20 +86,19 @@ def map_(
 
     tap = store.tap(tap).name
     values = values_of(store, label) if label is not None else None
-    plan = LayoutPlan(neighbors=neighbors, sample=sample, seed=seed)
-    points = make_layout(store, tap, plan)
+    points = make_layout(store, tap, LayoutPlan(**layout))
     if png is not None and pictures:
-        where = [
-            locate(store, image) for image in store.read(["image"]).column("image").to_pylist()
-        ]
-        draw_pictures(png, points, where, workers=count_cores())
+        images = store.read(["image"]).column("image").to_pylist()
+        files = [locate(store, image) for image in images]
+        draw_pictures(png, points, files, workers=count_cores())
     elif png is not None:
         draw_points(png, points, values, title=label)
-    rows = [{"tap": tap, "pictures": len(points), "layout": str(layout_file(store, tap))}]
-    if wants_json(as_json):
-        print_json_lines(row | ({"png": str(png)} if png else {}) for row in rows)
+    file = layout_file(store, tap)
+    if as_json:
+        row = {"tap": tap, "pictures": len(points), "layout": str(file)}
+        print_json_lines([row | ({"png": str(png)} if png else {})])
     else:
-        click.echo(f"{layout_file(store, tap)}: {len(points):,} pictures by {tap}")
+        click.echo(f"{file}: {plural(len(points), 'picture')} by {tap}")
     if opened:
         _open_atlas(store, tap)
 

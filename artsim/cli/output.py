@@ -11,22 +11,20 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
 from artsim.datatypes import finite
+
+if TYPE_CHECKING:
+    from artsim.datatypes import Estimate, Progress
 
 _MIN_TEXT = 6  # characters that a column of text keeps on the narrowest terminal
 _MARGIN = 3  # characters around a column
 _ROW_SUFFIXES = (".csv", ".parquet")
 _ROWS = 4096  # written to Parquet at a time
 _LOG_EVERY_S = 60.0  # between the lines of progress in a log
-
-
-def wants_json(as_json: bool | None) -> bool:
-    """Decide between table and JSON: by the option, else a table on a terminal."""
-    return not sys.stdout.isatty() if as_json is None else as_json
 
 
 def print_json_lines(rows: Iterable[Mapping[str, Any]], *, index: Path | None = None) -> None:
@@ -59,22 +57,59 @@ def print_table(
     from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
     right = set(right)
-    console = Console(highlight=False)
     longest = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
-    orders = [0 if name in right else 1 if name == "id" else 2 for name in columns]
-    widths = _fit_widths(longest, orders, console.width)
+    widths = dict(zip(columns, longest, strict=True))
+    n_text = len(set(columns) - right - {"id"})
+    numbers = sum(widths[name] for name in right) + _MARGIN * len(columns)
+    console = Console(highlight=False)
+    room = console.width - numbers - _MIN_TEXT * n_text
+    id_width = min(widths.get("id", 0), max(min(console.width // 2, room), _MIN_TEXT))
     # Too narrow for the numbers, the terminal breaks the lines: a cut number is worse.
-    console.width = max(console.width, sum(widths) + _MARGIN * len(widths))
+    console.width = max(console.width, numbers + id_width + _MIN_TEXT * n_text)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name, width in zip(columns, widths, strict=True):
-        justify = "right" if name in right else "left"
-        table.add_column(name, justify=justify, no_wrap=True, width=width)  # type: ignore[arg-type]  # rich's Literal
+    for name in columns:
+        if name in right:
+            table.add_column(name, justify="right", no_wrap=True)
+        elif name == "id":
+            table.add_column(name, no_wrap=True, max_width=id_width)
+        else:
+            table.add_column(name)
     for row in texts:
-        table.add_row(*map(_plain, row))
+        # Text is no markup, whatever [brackets] a title has.
+        table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
     console.print(table)
+
+
+def fixed(value: float | None, digits: int = 3) -> str:
+    """Write a number with some digits after the point; nothing for None."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Write a count with its noun: 1 picture, 2 pictures."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def interval(estimate: Estimate, digits: int = 3) -> str:
+    """Write the ends of an estimate's interval."""
+    return f"{estimate.low:.{digits}f}-{estimate.high:.{digits}f}"
+
+
+def print_written(*files: Path | None) -> None:
+    """Say which files were written, those that are None left out."""
+    for file in filter(None, files):
+        click.echo(f"Written to {file}")
+
+
+def note_unhashed(count: int) -> None:
+    """Note on stderr how many pictures have no perceptual hash, if any."""
+    if count:
+        which = plural(count, "picture is", "pictures are")
+        click.echo(f"Note: {which} blank or unreadable; hashes leave them out", err=True)
 
 
 def check_rows_file(out: Path | None) -> None:
@@ -93,21 +128,15 @@ def write_rows(out: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[st
     """
     from artsim.store import write_whole
 
-    counted = 0
-
-    def counting() -> Iterator[Mapping[str, Any]]:
-        nonlocal counted
-        for row in rows:
-            counted += 1
-            yield row
-
+    numbers = itertools.count()  # left at the number of rows
+    counted = (row for row, _ in zip(rows, numbers, strict=False))
     write = _write_csv if out.suffix == ".csv" else _write_parquet
-    write_whole(out, lambda stream: write(stream, counting(), columns))
-    return counted
+    write_whole(out, lambda stream: write(stream, counted, columns))
+    return next(numbers)
 
 
 def _write_csv(
-    stream: IO[bytes], rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]
+    stream: IO[bytes], rows: Iterable[Mapping[str, Any]], columns: Iterable[str]
 ) -> None:
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
     writer = csv.DictWriter(text, list(columns))
@@ -129,81 +158,61 @@ def _write_parquet(
             writer.write_table(pa.Table.from_pylist(some, schema=schema))
 
 
-def _fit_widths(longest: Sequence[int], orders: Sequence[int], total: int) -> list[int]:
-    """Share the terminal's width.
-
-    Args:
-        longest: What each column would take.
-        orders: 0 takes all of it; 1 at most half of the terminal; 2 what is left, evenly.
-        total: Of the terminal.
-    """
-    widths = list(longest)
-    left = total - _MARGIN * len(longest)
-    waiting = sorted(
-        (order, width, place)
-        for place, (order, width) in enumerate(zip(orders, longest, strict=True))
-    )
-    while waiting:
-        order, width, place = waiting.pop(0)
-        if order == 1:
-            most = min(total // 2, left - _MIN_TEXT * len(waiting))
-            width = min(width, max(most, _MIN_TEXT))
-        elif order == 2:
-            width = min(width, max(left // (len(waiting) + 1), _MIN_TEXT))
-        widths[place] = width
-        left -= width
-    return widths
+@contextmanager
+def resumable(where: Path) -> Iterator[None]:
+    """On Ctrl-C, say that the same command resumes the work, and end with status 130."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        again = "Run the same command to resume."
+        click.echo(f"\nStopped; finished pictures are in {where}. {again}", err=True)
+        sys.exit(130)
 
 
 @contextmanager
-def show_progress(what: str) -> Iterator[Any]:
-    """Give a callable (done, total, failures) that shows a bar, or a line a minute in a log."""
+def show_progress(what: str) -> Iterator[Progress]:
+    """Give a callable (done, total, failures) that shows a bar, or a line a minute in a log.
+
+    The bar appears with the first call: what is refused before there is work shows none.
+    """
+    from rich import progress as bars
     from rich.console import Console
 
     console = Console(stderr=True)
-    if console.is_terminal:
-        with _bar(what, console) as update:
-            yield update
-    else:
+    if not console.is_terminal:
         yield _log(what)
-
-
-@contextmanager
-def _bar(what: str, console: Any) -> Iterator[Any]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
+        return
+    bar = bars.Progress(
+        bars.TextColumn(what),
+        bars.BarColumn(),
+        bars.MofNCompleteColumn(),
+        bars.TextColumn("{task.fields[rate]}"),
+        bars.TimeRemainingColumn(),
+        bars.TextColumn("{task.fields[failures]}"),
+        console=console,
+        transient=True,
     )
+    task = bar.add_task(what, total=None, rate="", failures="")
+    started = time.monotonic()
 
-    columns = (
-        TextColumn(what),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[failures]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=None, rate="", failures="")
-        started = time.monotonic()
+    def update(done: int, total: int, failures: int) -> None:
+        bar.start()
+        rate = done / max(time.monotonic() - started, 1e-9)
+        bar.update(
+            task,
+            completed=done,
+            total=total,
+            rate=f"{rate:.0f}/s" if done else "",
+            failures=f"[red]{failures:,} failed" if failures else "",
+        )
 
-        def update(done: int, total: int, failures: int) -> None:
-            rate = done / max(time.monotonic() - started, 1e-9)
-            progress.update(
-                task,
-                completed=done,
-                total=total,
-                rate=f"{rate:.0f}/s" if done else "",
-                failures=f"[red]{failures:,} failed" if failures else "",
-            )
-
+    try:
         yield update
+    finally:
+        bar.stop()
 
 
-def _log(what: str) -> Any:
+def _log(what: str) -> Progress:
     started = last = time.monotonic()
 
     def update(done: int, total: int, failures: int) -> None:
@@ -221,10 +230,3 @@ def _log(what: str) -> Any:
         )
 
     return update
-
-
-def _plain(text: str) -> Any:
-    """Keep rich from reading [brackets] in a title as markup."""
-    from rich.text import Text
-
-    return Text(text)

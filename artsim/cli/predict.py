@@ -10,43 +10,34 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
-from artsim.cli.options.computing import compute_options, make_compute, query_model_option
-from artsim.cli.options.index import (
-    LEADING_INDEX,
-    index_option,
-    is_index_named,
-    open_store,
-    take_index,
+from artsim.cli.options.computing import (
+    compute_for_few,
+    compute_options,
+    make_compute,
+    query_model_option,
 )
+from artsim.cli.options.index import index_option, is_index_named, open_store, words_argument
 from artsim.cli.options.outputs import format_option, rows_option
-from artsim.cli.options.values import FOLDER, count_cores
+from artsim.cli.options.values import FOLDER, RUNS, count_cores, count_option
 from artsim.cli.output import (
     check_rows_file,
+    fixed,
+    plural,
     print_json_lines,
     print_table,
     show_progress,
-    wants_json,
     write_rows,
 )
 
 if TYPE_CHECKING:
-    from artsim.models import Compute
-    from artsim.prediction import Prediction, Predictor
+    from artsim.prediction import HeadPredictor, Prediction, Predictor
     from artsim.store import Failure, Store
 
-_RUNS = Path("runs")
 _SAVED = 1000  # rows between two writes of --output, at least: the work lost if interrupted
 
 
 @cloup.command()
-@click.argument(
-    "pictures",
-    nargs=-1,
-    metavar="[INDEX] [PICTURE]",
-    callback=take_index(most=1),
-    is_eager=True,
-    help=LEADING_INDEX,
-)
+@words_argument("pictures", "[PICTURE]", most=1)
 @cloup.option_group(
     "Pictures",
     click.option(
@@ -79,26 +70,11 @@ _SAVED = 1000  # rows between two writes of --output, at least: the work lost if
         metavar="P",
         help="Predict nothing if no class is this likely.  [default: always predict]",
     ),
-    click.option(
-        "--top",
-        type=click.IntRange(1),
-        default=5,
-        show_default=True,
-        metavar="N",
-        help="Classes listed with their probabilities.",
-    ),
-    click.option(
-        "-k",
-        "neighbors",
-        type=click.IntRange(0),
-        default=5,
-        show_default=True,
-        metavar="N",
-        help="Similar works shown as evidence.",
-    ),
+    count_option("--top", default=5, help="Classes listed with their probabilities."),
+    count_option("-k", "neighbors", least=0, default=5, help="Similar works shown as evidence."),
 )
 @cloup.option_group("Output", rows_option("a row for each picture and label"), format_option)
-@cloup.option_group("Compute", query_model_option, compute_options)
+@cloup.option_group("Compute", query_model_option, *compute_options)
 def predict(
     pictures: tuple[str, ...],
     ids: tuple[str, ...],
@@ -114,7 +90,7 @@ def predict(
     backend: str,
     precision: str,
     weights: Path | None,
-    as_json: bool | None,
+    as_json: bool,
 ) -> None:
     """Predict the labels of pictures.
 
@@ -146,33 +122,26 @@ def predict(
     rows: list[dict[str, Any]] = []
     path: Path | None = None  # of the index
     predictor: Predictor
+    options: dict[str, Any] = {"top": top, "min_confidence": min_confidence}
     if run is not None:
-        by_run = RunPredictor(
-            find_run(run, _RUNS), device=device, top=top, min_confidence=min_confidence
-        )
-        predictor = by_run
-        rows = [] if out is None else _read_rows(out, {*by_run.labels, PHRASE})
+        predictor = RunPredictor(find_run(run, RUNS), device=device, **options)
+        rows = [] if out is None else _read_rows(out, {*predictor.labels, PHRASE})
         title, seen = None, "the network was trained on this picture, or chosen by it"
     else:
-        many = picture is not None and is_collection(picture)
         store = open_store(index)
         path = store.path
-        predictor, title = _head_predictor(
-            store,
-            head_name,
-            model=model,
-            weights=weights,
-            compute=_choose_compute(many, device, backend, precision),
-            neighbors=neighbors,
-            top=top,
-            min_confidence=min_confidence,
-        )
+        many = picture is not None and is_collection(picture)
+        compute = (make_compute if many else compute_for_few)(device, backend, precision)
+        loading = {"model": model, "weights": weights, "compute": compute}
+        predictor = _head_predictor(store, head_name, loading, neighbors=neighbors, **options)
+        head = predictor.head
+        title = f", by head {head.name} of {head.index} ({head.tap})"
         seen = "the head was trained on this picture"
     failures: list[Failure] = []
     found = _predict(predictor, picture, ids, {row["id"] for row in rows}, failures)
     if out is not None:
         _write(out, rows, found)
-    elif wants_json(as_json):
+    elif as_json:
         print_json_lines((each.to_json() for each in found), index=path)
     else:
         _print(list(found), title, seen)
@@ -180,38 +149,20 @@ def predict(
         click.echo(f"Not predicted: {failure.image or failure.id}: {failure.reason}", err=True)
 
 
-def _choose_compute(many: bool, device: str, backend: str, precision: str) -> Compute | None:
-    """Leave the default for a single image: measuring backends takes longer than embedding it."""
-    if not many and (device, backend, precision) == ("auto", "auto", "auto"):
-        return None
-    return make_compute(device, backend, precision)
-
-
 def _head_predictor(
-    store: Store,
-    head_name: str | None,
-    *,
-    model: str | None,
-    weights: Path | None,
-    compute: Compute | None,
-    **options: Any,
-) -> tuple[Predictor, str]:
-    """Open one of an index's heads; also return a title for its predictions."""
+    store: Store, name: str | None, loading: dict[str, Any], **options: Any
+) -> HeadPredictor:
+    """Open one of an index's heads."""
     from artsim.prediction import HeadPredictor, find_head, load_head
     from artsim.search import load_index_extractor
 
-    head = load_head(find_head(store, head_name))
+    head = load_head(find_head(store, name))
     predictor = HeadPredictor(
-        store,
-        head,
-        extractor=lambda: load_index_extractor(
-            store, model=model, weights=weights, compute=compute
-        ),
-        **options,
+        store, head, extractor=lambda: load_index_extractor(store, **loading), **options
     )
-    if model is not None or weights is not None:
-        _ = predictor.extractor  # compare its passport, even if no image needs it
-    return predictor, f", by head {head.name} of {head.index} ({head.tap})"
+    if loading["model"] is not None or loading["weights"] is not None:
+        _ = predictor.extractor  # compare its passport, even if no picture needs it
+    return predictor
 
 
 def _predict(
@@ -255,7 +206,8 @@ def _write(out: Path, rows: list[dict[str, Any]], found: Iterator[Prediction]) -
         rows.append(each.to_row())
     write_rows(out, rows, COLUMNS)
     skipped = f", {n_old:,} already there" if n_old else ""
-    click.echo(f"{len(rows) - n_old:,} predictions written to {out}{skipped}", err=True)
+    new = plural(len(rows) - n_old, "prediction")
+    click.echo(f"{new} written to {out}{skipped}", err=True)
 
 
 def _read_rows(out: Path, labels: Collection[str]) -> list[dict[str, Any]]:
@@ -265,7 +217,13 @@ def _read_rows(out: Path, labels: Collection[str]) -> list[dict[str, Any]]:
     if not out.exists():
         return []
     try:
-        rows = _read_table(out)
+        if out.suffix == ".csv":
+            with out.open(newline="", encoding="utf-8") as stream:
+                rows: list[dict[str, Any]] = list(csv.DictReader(stream))
+        else:
+            import pyarrow.parquet as pq
+
+            rows = pq.read_table(out).to_pylist()
     except (OSError, ValueError) as error:  # Arrow's and Unicode's errors are such
         raise TrainingError(
             f"cannot continue {str(out)!r} ({error}); name another --output"
@@ -276,16 +234,6 @@ def _read_rows(out: Path, labels: Collection[str]) -> list[dict[str, Any]]:
             f"{str(out)!r} has predictions of {others[0]!r}, expected those of the run "
             f"({', '.join(sorted(labels))}); name another --output"
         )
-    return rows
-
-
-def _read_table(out: Path) -> list[dict[str, Any]]:
-    if out.suffix == ".csv":
-        with out.open(newline="", encoding="utf-8") as stream:
-            return list(csv.DictReader(stream))
-    import pyarrow.parquet as pq
-
-    rows: list[dict[str, Any]] = pq.read_table(out).to_pylist()
     return rows
 
 
@@ -322,7 +270,7 @@ def _print_many(found: Sequence[Prediction]) -> None:
             each.id,
             each.label,
             _text(each.predicted),
-            "" if each.confidence is None else f"{each.confidence:.3f}",
+            fixed(each.confidence),
             _text(each.catalog) + (" (in training set)" if each.seen else ""),
         ]
         for each in found

@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
-from artsim.cli.options.complete import complete_column
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
-from artsim.cli.options.labels import group_option, label_option, split_options
+from artsim.cli.options.labels import (
+    column_option,
+    group_option,
+    keep_copies_option,
+    label_option,
+    no_leaks_option,
+    split_option,
+)
 from artsim.cli.options.outputs import format_option
-from artsim.cli.options.values import numbers, split_names
-from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.options.values import count_option, numbers, split_names
+from artsim.cli.output import fixed, plural, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.evaluation.probe import LabelProbe, ProbePlan
@@ -27,7 +33,7 @@ _HEADINGS = {
     "mAP": ("mean average precision over the classes", "chance"),
     "MAE": ("mean absolute error, less is better", "median"),
 }
-_COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
+_COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95%")
 
 
 @cloup.command()
@@ -36,7 +42,9 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
 @cloup.option_group(
     "Labels and split",
     label_option,
-    split_options(),
+    split_option(),
+    keep_copies_option,
+    no_leaks_option,
     group_option(
         "Keep pictures with the same value together: artist, to evaluate style. Without --split "
         "the ordinary split is evaluated too.",
@@ -44,13 +52,12 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
 )
 @cloup.option_group(
     "Method",
-    click.option(
+    column_option(
         "--with",
         "metadata",
         multiple=True,
         metavar="COLUMN,...",
         callback=split_names,
-        shell_complete=complete_column,
         help="Also give these columns to the probe: width, height, aspect_ratio or the catalog's.",
     ),
     click.option(
@@ -58,14 +65,7 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
         metavar="N,...",
         help="Also train on N pictures of each class: 1,5,10,20.",
     ),
-    click.option(
-        "--tries",
-        type=click.IntRange(1),
-        default=5,
-        show_default=True,
-        metavar="N",
-        help="Random samples for each number of --shots.",
-    ),
+    count_option("--tries", default=5, help="Random samples for each number of --shots."),
     seed_option,
     device_option,
 )
@@ -82,19 +82,12 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95 %")
 def probe(
     index: Path | None,
     tap: str | None,
-    labels: tuple[str, ...],
-    split: str | None,
-    no_leaks: bool,
-    keep_copies: bool,
-    group: str | None,
-    metadata: tuple[str, ...],
     shots: str | None,
-    tries: int,
-    seed: int,
     head: str | None,
     no_save: bool,
     device: str,
-    as_json: bool | None,
+    as_json: bool,
+    **choice: Any,
 ) -> None:
     """Train linear probes on the vectors and evaluate them.
 
@@ -117,37 +110,29 @@ def probe(
     from artsim.evaluation.probe import ProbePlan, means, ungrouped
     from artsim.evaluation.probe import probe as run_probe
     from artsim.models import find_device
-    from artsim.prediction import check_name, default_name, make_head, save_head
+    from artsim.prediction import check_name, default_name, head_names, make_head, save_head
 
-    plan = ProbePlan(
-        tap=store.tap(tap).name,
-        labels=labels,
-        split=split,
-        no_leaks=no_leaks,
-        keep_copies=keep_copies,
-        group=group,
-        metadata=metadata,
-        shots=numbers([shots], "--shots") if shots else (),
-        tries=tries,
-        seed=seed,
-    )
+    ks = numbers([shots], "--shots") if shots else ()
+    plan = ProbePlan(tap=store.tap(tap).name, shots=ks, **choice)
     if head is not None:
         check_name(head)  # before the work, not after it
     probes = list(run_probe(store, plan, device=find_device(device)))
     ordinary = []
     if (other := ungrouped(store, plan)) is not None:
         ordinary = list(run_probe(store, other, device=find_device(device)))
-    if wants_json(as_json):
-        for some, apart in ((probes, group), (ordinary, None)):
-            setting = {"index": str(store.path), "tap": plan.tap, "split": split, "group": apart}
-            print_json_lines(each.to_json() | setting for each in some)
-            print_json_lines({"mean_of": row["labels"]} | row | setting for row in means(some))
+    if as_json:
+        for some, apart in ((probes, plan.group), (ordinary, None)):
+            setting = {"tap": plan.tap, "split": plan.split, "group": apart}
+            rows = [each.to_json() for each in some]
+            rows += [{"mean_of": row["labels"]} | row for row in means(some)]
+            print_json_lines((row | setting for row in rows), index=store.path)
     else:
         _print_probes(store, plan, probes, ordinary)
     if not no_save:
         name = head or default_name(each.label.name for each in probes)
+        done = "replaced" if name in head_names(store) else "saved"
         save_head(store, make_head(store, plan, probes, name))
-        click.echo(f"Head {name!r} saved; use it with 'artsim predict --head {name}'", err=True)
+        click.echo(f"Head {name!r} {done}; use it with 'artsim predict --head {name}'", err=True)
 
 
 def _print_probes(
@@ -156,7 +141,7 @@ def _print_probes(
     from artsim.evaluation.probe import means
 
     more = f" and {', '.join(plan.metadata)}" if plan.metadata else ""
-    click.echo(f"Probes on {store.path} ({store.rows:,} pictures, by {plan.tap}{more})")
+    click.echo(f"Probes on {store.path} ({plural(store.rows, 'picture')}, by {plan.tap}{more})")
     below = f"  by {plan.group}" if ordinary else ""  # a row under that of the ordinary split
     for metric, (heading, floor) in _HEADINGS.items():
         rows = []
@@ -176,8 +161,8 @@ def _print_probes(
         _print_few(probes)
     for each in (*ordinary, *probes):
         sizes = " + ".join(f"{len(s):,}" for s in (each.split.train, each.split.validation))
-        click.echo(f"{each.label.name}: {each.split.description}; {sizes} pictures, test on "
-                   f"{len(each.split.test):,}")  # fmt: skip
+        sizes = f"{sizes} pictures, test on {len(each.split.test):,}"
+        click.echo(f"{each.label.name}: {each.split.description}; {sizes}")
         for note in each.split.notes:
             click.echo(f"  Note: {note}")
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
@@ -194,26 +179,21 @@ def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> s
 
 
 def _row(each: LabelProbe, name: str) -> list[object]:
-    low, high = each.probe.low, each.probe.high
-    return [
-        name,
-        _show(each, each.baseline.value),
-        "" if each.metadata is None else _show(each, each.metadata.value),
-        _show(each, each.nearest.value),
-        _show(each, each.knn.value),
-        each.k,
-        _show(each, each.probe.value),
-        f"{_show(each, low)}-{_show(each, high)}",
-    ]
+    metadata = None if each.metadata is None else each.metadata.value
+    others = (each.baseline.value, metadata, each.nearest.value, each.knn.value)
+    probe, low, high = (
+        _show(each, end) for end in (each.probe.value, each.probe.low, each.probe.high)
+    )
+    return [name, *(_show(each, score) for score in others), each.k, probe, f"{low}-{high}"]
 
 
-def _show(each: LabelProbe, score: float) -> str:
-    return f"{score:.1f}" if each.metric == "MAE" and score >= 10 else f"{score:.3f}"
+def _show(each: LabelProbe, score: float | None) -> str:
+    return fixed(score, 1 if each.metric == "MAE" and score and score >= 10 else 3)
 
 
 def _mean_row(mean: dict[str, Any], name: str) -> list[object]:
     methods = ("baseline", "metadata", "knn1", "knn", "probe")
-    *others, probe = ("" if mean[method] is None else f"{mean[method]:.3f}" for method in methods)
+    *others, probe = (fixed(mean[method]) for method in methods)
     return [name, *others, "", probe, ""]
 
 
@@ -222,7 +202,7 @@ def _print_few(probes: Sequence[LabelProbe]) -> None:
         "\nProbe on a few pictures of each class: mean and deviation of top-1 over the samples"
     )
     rows = [
-        [each.label.name, few.shots, f"{few.mean:.3f}", f"{few.std:.3f}", f"{few.n_train:,}"]
+        [each.label.name, few.shots, fixed(few.mean), fixed(few.std), f"{few.n_train:,}"]
         for each in probes
         for few in each.few
     ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
@@ -17,9 +17,15 @@ from artsim.cli.options.labels import (
     label_option,
     split_option,
 )
-from artsim.cli.options.outputs import format_option, html_option
-from artsim.cli.options.values import NEW_FILE, NEW_PATH
-from artsim.cli.output import print_json_lines, print_table, show_progress, wants_json
+from artsim.cli.options.outputs import format_option
+from artsim.cli.options.values import NEW_PATH, count_option, file_option
+from artsim.cli.output import (
+    fixed,
+    plural,
+    print_json_lines,
+    print_table,
+    show_progress,
+)
 
 if TYPE_CHECKING:
     from artsim.study import Study, StudyPlan
@@ -43,18 +49,14 @@ _METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
 )
 @cloup.option_group(
     "Output",
-    html_option("The page.  [default: NAME-report.html]"),
-    click.option(
+    file_option("-o", "--output", help="The page to write.  [default: NAME-report.html]"),
+    file_option("--html", hidden=True, help="The former name of --output."),
+    count_option(
         "--works",
-        type=click.IntRange(1),
         default=12,
-        show_default=True,
-        metavar="N",
         help="Pictures in each gallery of a label; fewer if there are many labels.",
     ),
-    click.option(
-        "--markdown", metavar="FILE", type=NEW_FILE, help="Write the figures as Markdown tables."
-    ),
+    file_option("--markdown", help="Write the figures as Markdown tables."),
     click.option(
         "--csv",
         "tables",
@@ -68,18 +70,15 @@ _METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
 def report(
     index: Path | None,
     tap: str | None,
-    labels: tuple[str, ...],
-    split: str | None,
-    keep_copies: bool,
     group: str | None,
-    works: int,
-    seed: int,
+    output: Path | None,
     html: Path | None,
     markdown: Path | None,
     tables: Path | None,
     device: str,
     workers: int,
-    as_json: bool | None,
+    as_json: bool,
+    **choice: Any,
 ) -> None:
     """Write an HTML report on how well the labels can be predicted.
 
@@ -93,7 +92,7 @@ def report(
     \b
         artsim report
         artsim report paintings --label style,genre --group artist
-        artsim report --split honest --html honest.html --markdown honest.md --csv honest/
+        artsim report --split honest -o honest.html --markdown honest.md --csv honest/
     """
     store = open_store(index)
     from artsim.models import find_device
@@ -103,70 +102,51 @@ def report(
 
     require_matplotlib()  # before the work, not after it
     plan = StudyPlan(
-        tap=store.tap(tap).name,
-        labels=labels,
-        split=split,
-        keep_copies=keep_copies,
-        group=group or find_group(store),
-        works=works,
-        workers=workers,
-        seed=seed,
+        tap=store.tap(tap).name, group=group or find_group(store), workers=workers, **choice
     )
-    html = html or Path(f"{store.manifest.name}-report.html")
-    command = _command(store.path, plan, html, markdown, tables)
+    file = output or html or Path(f"{store.manifest.name}-report.html")
+    files = {"--output": file, "--markdown": markdown, "--csv": tables}
+    command = _command(store.path, plan, files)
     with show_progress(f"report on {store.manifest.name}") as progress:
         found = study(store, plan, device=find_device(device), progress=progress)
         page, pictures = study_page(found, command, workers=workers)
-    save_text(page, html)
-    written = [f"{html} ({len(page.encode()) / 1e6:.1f} MB, {pictures:,} pictures)"]
+    save_text(page, file)
+    written = [f"{file} ({len(page.encode()) / 1e6:.1f} MB, {plural(pictures, 'picture')})"]
     if markdown is not None:
         save_text(as_markdown(found, command), markdown)
         written.append(str(markdown))
     if tables is not None:
         written.append(f"{tables} ({len(write_csv(found, tables)):,} CSV)")
-    if wants_json(as_json):
+    if as_json:
         print_json_lines(found.records())
     else:
         _print(found)
-    click.echo(f"Written: {', '.join(written)}", err=True)
+    for each in written:
+        click.echo(f"Written to {each}", err=True)
 
 
-def _command(
-    path: Path, plan: StudyPlan, html: Path, markdown: Path | None, tables: Path | None
-) -> str:
+def _command(path: Path, plan: StudyPlan, files: dict[str, Path | None]) -> str:
     """Return the command with everything that was chosen by default written out."""
     words = ["artsim", "report", "--index", str(path), "--tap", plan.tap]
     for label in plan.labels:
         words += ["--label", label]
-    for option, value in (
-        ("--split", plan.split),
-        ("--group", plan.group),
-        ("--works", plan.works),
-        ("--seed", plan.seed),
-        ("--html", html),
-        ("--markdown", markdown),
-        ("--csv", tables),
-    ):
-        if value is not None:
-            words += [option, str(value)]
+    numbers = {"--works": plan.works, "--seed": plan.seed}
+    for option, value in ({"--split": plan.split, "--group": plan.group} | numbers | files).items():
+        words += [] if value is None else [option, str(value)]
     words += ["--keep-copies"] if plan.keep_copies else []
     return shlex.join(words)
 
 
 def _print(found: Study) -> None:
-    click.echo(f"{found.name}: {found.rows:,} pictures by {found.spec}, {found.tap}")
+    click.echo(f"{found.name}: {plural(found.rows, 'picture')} by {found.spec}, {found.tap}")
     rows = []
     for label in found.labels:
         splits = [("ordinary", label.methods, label.split)]
-        if label.grouped is not None and label.grouped.split is not None:
-            splits.append(
-                (f"grouped by {label.grouped.group}", label.grouped.methods, label.grouped.split)
-            )
+        if (apart := label.grouped) is not None and apart.split is not None:
+            splits.append((f"grouped by {apart.group}", apart.methods, apart.split))
         for split, methods, facts in splits:
-            scores = [
-                "" if not each.estimate.n else f"{each.estimate.value:.3f}"
-                for each in methods[: len(_METHODS)]
-            ]
+            estimates = [each.estimate for each in methods[: len(_METHODS)]]
+            scores = [fixed(each.value if each.n else None) for each in estimates]
             rows.append([label.name, label.metric, split, *scores, f"{facts.test:,}"])
     right = ["split", *_METHODS, "test"]
     print_table(["label", "metric", *right], rows, right=right)

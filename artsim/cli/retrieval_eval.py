@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
-from artsim.cli.options.complete import complete_column
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
-from artsim.cli.options.labels import k_option, label_option
+from artsim.cli.options.labels import column_option, k_option, label_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.output import fixed, plural, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.evaluation.retrieval import PixelScores, Retrieval
@@ -29,10 +28,8 @@ _ALONE = ("R-precision", "mAP@R")
 @cloup.option_group(
     "Labels",
     label_option,
-    click.option(
+    column_option(
         "--junk",
-        metavar="COLUMN",
-        shell_complete=complete_column,
         help="Ignore results with the query's value, such as other views of the same object.",
     ),
 )
@@ -54,13 +51,9 @@ _ALONE = ("R-precision", "mAP@R")
 def retrieval_eval(
     index: Path | None,
     tap: str | None,
-    labels: tuple[str, ...],
-    ks: tuple[int, ...],
-    junk: str | None,
     per_class: bool,
-    pixels: bool,
-    seed: int,
-    as_json: bool | None,
+    as_json: bool,
+    **choice: Any,
 ) -> None:
     """Measure how well pictures retrieve others of their class.
 
@@ -86,19 +79,18 @@ def retrieval_eval(
     store = open_store(index)
     from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 
-    plan = RetrievalPlan(
-        tap=store.tap(tap).name, labels=labels, ks=ks, junk=junk, pixels=pixels, seed=seed
-    )
+    plan = RetrievalPlan(tap=store.tap(tap).name, **choice)
     found = list(retrieve(store, plan))
-    if wants_json(as_json):
-        setting = {"tap": plan.tap, "junk": junk, "seed": seed}
+    if as_json:
+        setting = {"tap": plan.tap, "junk": plan.junk, "seed": plan.seed}
         print_json_lines((_as_dict(each) | setting for each in found), index=store.path)
         if per_class:
             rows = (row for each in found for row in _class_dicts(each))
             print_json_lines(rows, index=store.path)
         return
-    ignored = f", same {junk} ignored" if junk else ""
-    click.echo(f"Retrieval on {store.path} ({store.rows:,} pictures, by {plan.tap}{ignored})")
+    ignored = f", same {plan.junk} ignored" if plan.junk else ""
+    pictures = plural(store.rows, "picture")
+    click.echo(f"Retrieval on {store.path} ({pictures}, by {plan.tap}{ignored})")
     if found[0].without_vector:
         click.echo(
             f"Note: {found[0].without_vector:,} of {store.rows:,} pictures are left out, as their "
@@ -165,13 +157,10 @@ def _class_dicts(each: Retrieval) -> list[dict[str, Any]]:
 
 def _print_retrieval(each: Retrieval) -> None:
     scores = each.scores
+    alone = plural(scores.skipped, "picture alone in its class", "pictures alone in their class")
     click.echo(
         f"\n{scores.label}: {len(scores.classes):,} classes, {len(scores.query_rows):,} queries"
-        + (
-            f", {scores.skipped:,} pictures alone in their class are not queries"
-            if scores.skipped
-            else ""
-        )
+        + (f"; not queries: {alone}" if scores.skipped else "")
     )
     pixels = {} if each.pixels is None else each.pixels.overall
     columns = [f"{name}@k" for name in _BY_K]
@@ -186,25 +175,24 @@ def _print_retrieval(each: Retrieval) -> None:
             f"  Cosine of two pictures of one class {true}, of two classes {other};\n"
             f"  the first is higher for {each.auc:.1%} of random pairs (AUC)"
         )
-
     if each.pixels is not None:
         _print_pixels(each.pixels)
 
 
 def _at(overall: dict[str, float], name: str, k: int) -> str:
     score = overall.get(name.replace("@k", f"@{k}"))
-    return "" if score is None else f"{score:.1f}" if name == "RMSE@k" else f"{score:.3f}"
+    return fixed(score, 1 if name == "RMSE@k" else 3)
 
 
 def _print_pixels(pixels: PixelScores) -> None:
-    click.echo(f"  SSIM and RMSE between {pixels.queries:,} queries and their first results"
-               + (f", {pixels.unreadable:,} pictures unreadable" if pixels.unreadable else "")
-               + ".")  # fmt: skip
+    unreadable = f"; unreadable pictures: {pixels.unreadable:,}" if pixels.unreadable else ""
+    queries = f"{pixels.queries:,} queries and their first results"
+    click.echo(f"  SSIM and RMSE between {queries}{unreadable}")
     if not math.isnan(pixels.auc):
         right, wrong = (_middle(some) for some in (pixels.right, pixels.wrong))
         click.echo(
             f"  SSIM of a relevant result {right}, of another {wrong};\n"
-            f"  the first is higher in {pixels.auc:.1%} of pairs (AUC; chance: 50 %)"
+            f"  the first is higher in {pixels.auc:.1%} of pairs (AUC; chance: 50%)"
         )
 
 
@@ -219,7 +207,7 @@ def _print_classes(each: Retrieval) -> None:
         [
             each.scores.classes[code],
             f"{count:,}",
-            *(f"{each.scores.per_class[name][code]:.3f}" for name in names),
+            *(fixed(each.scores.per_class[name][code]) for name in names),
         ]
         for code, count in _class_rows(each)
     ]

@@ -8,21 +8,14 @@ import click
 import cloup
 
 from artsim.cli.options.computing import seed_option
-from artsim.cli.options.values import FOLDER
+from artsim.cli.options.values import FOLDER, count_option
 
 
 @cloup.command()
 @click.argument("folder", type=FOLDER)
 @cloup.option_group(
     "Sample",
-    click.option(
-        "--pictures",
-        type=click.IntRange(1),
-        default=300,
-        show_default=True,
-        metavar="N",
-        help="Number of pictures.",
-    ),
+    count_option("--pictures", default=300, help="Number of pictures."),
     seed_option,
 )
 def sample(folder: Path, pictures: int, seed: int) -> None:

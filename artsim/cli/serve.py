@@ -11,10 +11,14 @@ from urllib.parse import quote
 import click
 import cloup
 
-from artsim.cli.options.computing import compute_options, make_compute
+from artsim.cli.options.computing import (
+    choose_gpu,
+    compute_for_few,
+    compute_options,
+    make_encoder,
+)
 from artsim.cli.options.index import indexes_argument, indexes_option, open_stores
-from artsim.cli.options.values import count_cores
-from artsim.cli.searching import choose_gpu, make_encoder
+from artsim.cli.options.values import count_cores, count_option
 from artsim.errors import ModelError
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
@@ -26,12 +30,11 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 @cloup.option_group(
     "Server",
     click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
-    click.option(
+    count_option(
         "--port",
+        least=0,
+        most=65535,
         default=8000,
-        show_default=True,
-        type=click.IntRange(0, 65535),
-        metavar="N",
         help="Port to listen on; 0 chooses a free one.",
     ),
     click.option(
@@ -49,16 +52,9 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
         help="Host name of this server, if it is not --host. Repeat for more.",
     ),
     click.option("--urls", is_flag=True, help="Allow public URLs of pictures as queries."),
-    click.option(
-        "--max-upload",
-        default=20,
-        show_default=True,
-        metavar="MB",
-        type=click.IntRange(1),
-        help="Refuse larger uploads.",
-    ),
+    count_option("--max-upload", default=20, metavar="MB", help="Refuse larger uploads."),
 )
-@cloup.option_group("Compute", compute_options)
+@cloup.option_group("Compute", *compute_options)
 def serve(
     indexes: tuple[Path, ...],
     host: str,
@@ -102,8 +98,7 @@ def serve(
             "artsim serve needs FastAPI and uvicorn; install them with pip install 'artsim[web]'"
         ) from error
     stores = open_stores(indexes)
-    chosen = (device, backend, precision)
-    compute = None if set(chosen) == {"auto"} else make_compute(*chosen)
+    compute = compute_for_few(device, backend, precision)
     museum = Museum(
         stores,
         lambda store: make_encoder(store, stores[0], weights, compute),

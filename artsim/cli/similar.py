@@ -9,30 +9,36 @@ import click
 import cloup
 
 from artsim.cli.options.collection import allow_private_option, where_option
-from artsim.cli.options.complete import complete_column
-from artsim.cli.options.computing import compute_options, make_compute, query_model_option
-from artsim.cli.options.index import LEADING_INDEX, index_option, open_store, take_index, tap_option
+from artsim.cli.options.computing import (
+    choose_gpu,
+    compute_for_few,
+    compute_options,
+    make_compute,
+    make_encoder,
+    query_model_option,
+)
+from artsim.cli.options.index import index_option, open_store, tap_option, words_argument
+from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option, rows_option, strict_option
-from artsim.cli.options.values import PICTURE, count_cores
+from artsim.cli.options.values import PICTURE, count_cores, count_option
 from artsim.cli.output import check_rows_file
-from artsim.cli.searching import choose_gpu, make_encoder
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
 from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
-from artsim.cli.similar_question import TermReader, is_folder, limits, other_indexes, read_aspects
+from artsim.cli.similar_question import (
+    TermReader,
+    cut,
+    is_folder,
+    limits,
+    other_indexes,
+    read_aspects,
+)
 
 if TYPE_CHECKING:
     from artsim.search import IndexEncoder, Searcher, SearchRequest, Term
 
 
 @cloup.command()
-@click.argument(
-    "queries",
-    nargs=-1,
-    metavar="[INDEX] [PICTURE|ID|URL|FOLDER]...",
-    callback=take_index(),
-    is_eager=True,
-    help=LEADING_INDEX,
-)
+@words_argument("queries", "[PICTURE|ID|URL|FOLDER]...")
 @cloup.option_group(
     "Query",
     click.option(
@@ -78,20 +84,11 @@ if TYPE_CHECKING:
 )
 @cloup.option_group(
     "Matches",
-    click.option(
-        "-k",
-        type=click.IntRange(1),
-        default=10,
-        show_default=True,
-        metavar="N",
-        help="Number of matches.",
-    ),
+    count_option("-k", default=10, help="Number of matches."),
     where_option,
-    click.option(
+    column_option(
         "--not-same",
         multiple=True,
-        metavar="COLUMN",
-        shell_complete=complete_column,
         help="Only works with a different value from the queries. Repeat for more.",
     ),
     click.option(
@@ -103,23 +100,16 @@ if TYPE_CHECKING:
         metavar="N",
         help="Only works made within N years of the query.",
     ),
-    click.option(
-        "--years",
-        metavar="COLUMN",
-        shell_complete=complete_column,
-        help="Column with the years.  [default: chosen by type or name]",
-    ),
+    column_option("--years", help="Column with the years.  [default: chosen by type or name]"),
     click.option(
         "--max-per",
         multiple=True,
         metavar="COLUMN=N",
         help="At most N matches with the same value. Repeat for more.",
     ),
-    click.option(
+    column_option(
         "--collapse",
         multiple=True,
-        metavar="COLUMN",
-        shell_complete=complete_column,
         help="At most one match with the same value. Repeat for more.",
     ),
     click.option(
@@ -129,7 +119,7 @@ if TYPE_CHECKING:
         "--min-percentile",
         type=click.FloatRange(0, 100),
         metavar="P",
-        help="Only matches more similar than P % of random pairs.",
+        help="Only matches more similar than P% of random pairs.",
     ),
 )
 @cloup.option_group(
@@ -144,8 +134,8 @@ if TYPE_CHECKING:
     ),
     strict_option("a query failed; otherwise only if all failed"),
 )
-@cloup.option_group("Output", output_options, format_option)
-@cloup.option_group("Compute", query_model_option, compute_options)
+@cloup.option_group("Output", *output_options, format_option)
+@cloup.option_group("Compute", query_model_option, *compute_options)
 @click.pass_context
 def similar(
     ctx: click.Context,
@@ -163,7 +153,7 @@ def similar(
     output: Path | None,
     id_file: Path | None,
     strict: bool,
-    as_json: bool | None,
+    as_json: bool,
     **settings: Any,
 ) -> None:
     """Find the works most similar to a picture, a work or words.
@@ -208,11 +198,13 @@ def similar(
             "--crop takes a detail of one picture; use one file or ID as the query"
         )
     searcher, encoder = _open(index, tap, by, output, settings)
+    from artsim.search import Term
+
     reader = TermReader(searcher.works, allow_private)
     settings["earlier_than"] = reader.year_or_id(settings["earlier_than"])
     common = [
-        *(reader.id(id_, box=crop) for id_ in ids),
-        *(reader.words(text) for text in texts),
+        *(cut(Term(id=id_), crop) for id_ in ids),
+        *(Term(text=text) for text in texts),
         *(reader.read(text) for text in plus),
         *(reader.read(text, sign=-1.0) for text in minus),
     ]
@@ -221,8 +213,11 @@ def similar(
         question = _question((*own, *common), by, settings)
         write_outputs(searcher, searcher.search(question), outputs, encoder, as_json=as_json)
         return
-    each = [term for text in queries for term in _read_each(reader, text)]
-    each += [reader.id(id_) for id_ in (read_ids(id_file) if id_file else ())]
+    each: list[Term] = []
+    for text in queries:
+        files = pictures_of(Path(text)) if is_folder(text) else []
+        each += [Term(file=file) for file in files] or [reader.read(text)]
+    each += [Term(id=id_) for id_ in (read_ids(id_file) if id_file else ())]
     if not each:
         raise click.UsageError(
             "--output searches with each picture of a folder, or each ID; name some"
@@ -266,8 +261,7 @@ def _open(
     model, weights = settings.pop("model"), settings.pop("weights")
     gpu = choose_gpu(settings["device"], many=output is not None)
     chosen = tuple(settings.pop(name) for name in ("device", "backend", "precision"))
-    # For one picture the library's default is the fastest.
-    compute = None if output is None and set(chosen) == {"auto"} else make_compute(*chosen)
+    compute = compute_for_few(*chosen) if output is None else make_compute(*chosen)
     encoder = IndexEncoder(store, model=model, weights=weights, compute=compute)
     if model is not None or weights is not None:
         _ = encoder.extractor
@@ -290,11 +284,3 @@ def _question(terms: tuple[Term, ...], by: str | None, settings: dict[str, Any])
         max_per=limits(options.pop("max_per"), options.pop("collapse")),
         **options,
     )
-
-
-def _read_each(reader: TermReader, text: str) -> list[Term]:
-    from artsim.search import Term
-
-    if is_folder(text):
-        return [Term(file=file) for file in pictures_of(Path(text))]
-    return [reader.read(text)]

@@ -41,7 +41,7 @@ def answer_batch(
     Args:
         searcher: Searches the index.
         queries: One term per search.
-        make: Makes the question for a term.
+        make: Makes the request for a term.
         out: A .csv or .parquet file.
         aspects: Names of the taps compared by; each gets a column with its share of the score.
         details: Whether details are searched.

@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
-from artsim.cli.options.outputs import csv_option, html_option, sheet_option
-from artsim.cli.options.values import NEW_FILE, Command
-from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.api import answer_sheet
+from artsim.cli.options.outputs import csv_option, sheet_option
+from artsim.cli.options.values import file_option
+from artsim.cli.output import (
+    fixed,
+    plural,
+    print_json_lines,
+    print_table,
+    print_written,
+)
 from artsim.cli.previews import PREVIEWS, find_protocol, print_previews
 
 if TYPE_CHECKING:
-    from artsim.report import Citation
     from artsim.search import IndexEncoder, Match, SearchAnswer, Searcher
 
 _SHOWN_FIELDS = 3  # metadata columns of the table; JSON has all
@@ -57,38 +63,27 @@ class Outputs:
         return [file for file in (self.sheet, self.html, self.csv, self.iiif) if file is not None]
 
 
-def output_options(command: Command) -> Command:
-    """Add --sheet, --html, --csv, --iiif, --iiif-base, --why and --previews."""
-    for option in (
-        click.option(
-            "--previews",
-            type=click.Choice(PREVIEWS),
-            default="auto",
-            help="Show small pictures in the terminal.  [default: if the terminal can]",
-        ),
-        click.option(
-            "--why",
-            is_flag=True,
-            help="Show on the sheet or page which regions made each match.",
-        ),
-        click.option(
-            "--iiif-base",
-            metavar="URL",
-            help="URL where manifest and pictures will be published.  [default: none, small "
-            "copies of the pictures are put into the manifest]",
-        ),
-        click.option(
-            "--iiif",
-            metavar="FILE",
-            type=NEW_FILE,
-            help="Write a IIIF manifest for Mirador and other viewers.",
-        ),
-        csv_option("the matches"),
-        html_option("Write a page to cite: pictures, credit lines, passport, command."),
-        sheet_option("the query and its matches"),
-    ):
-        command = option(command)
-    return command
+output_options = (
+    sheet_option("the query and its matches"),
+    file_option("--html", help="Write a page to cite: pictures, credit lines, passport, command."),
+    csv_option("the matches"),
+    file_option("--iiif", help="Write a IIIF manifest for Mirador and other viewers."),
+    click.option(
+        "--iiif-base",
+        metavar="URL",
+        help="URL where manifest and pictures will be published.  [default: none, small copies of "
+        "the pictures are put into the manifest]",
+    ),
+    click.option(
+        "--why", is_flag=True, help="Show on the sheet or page which regions made each match."
+    ),
+    click.option(
+        "--previews",
+        type=click.Choice(PREVIEWS),
+        default="auto",
+        help="Show small pictures in the terminal.  [default: if the terminal can]",
+    ),
+)
 
 
 def write_outputs(
@@ -97,20 +92,12 @@ def write_outputs(
     outputs: Outputs,
     encoder: IndexEncoder,
     *,
-    as_json: bool | None,
+    as_json: bool,
 ) -> None:
-    """Write the files and print the matches.
-
-    Args:
-        searcher: That gave the answer.
-        answer: Its answer.
-        outputs: What to write.
-        encoder: Has the network of the index, for --why.
-        as_json: JSON lines or a table; None for what suits a terminal or a pipe.
-    """
+    """Write the files and print the matches; the encoder has the network of --why."""
     if outputs.files:
         _write(searcher, answer, outputs, encoder)
-    if wants_json(as_json):
+    if as_json:
         print_json_lines(map(_as_dict, answer.matches), index=searcher.store.path)
         if not answer.matches:
             click.echo(answer.nothing, err=True)
@@ -127,13 +114,16 @@ def _write(
         matches_csv,
         matches_page,
         save_manifest,
+        save_sheet,
         save_text,
     )
 
     command = shlex.join(["artsim", *sys.argv[1:]])
     cited = cite(searcher, answer, command=command, encoder=encoder if outputs.why else None)
     if outputs.sheet is not None:
-        _draw(cited, outputs.sheet)
+        regions = cited.regions or ()
+        legend = _LEGEND if any(regions) else ()
+        save_sheet(answer_sheet(answer, regions, legend=legend), outputs.sheet)
     if outputs.html is not None:
         save_text(matches_page(cited), outputs.html)
     if outputs.csv is not None:
@@ -146,11 +136,10 @@ def _write(
 def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
     store = searcher.store
     some = "" if answer.searched == store.rows else f"{answer.searched:,} of "
-    click.echo(
-        f"Similar to {answer.name} in {store.path} ({some}{store.rows:,} pictures, by {answer.by})"
-    )
+    pictures = f"{some}{plural(store.rows, 'picture')}"
+    click.echo(f"Similar to {answer.name} in {store.path} ({pictures}, by {answer.by})")
     if answer.missing:
-        click.echo(f"{answer.missing:,} more are not in the other index and were left out")
+        click.echo(f"Left out, as they are not in the other index: {answer.missing:,}")
     if not answer.matches:
         click.echo(answer.nothing)
         return
@@ -159,8 +148,7 @@ def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
         print_previews(answer.matches, protocol)
     else:
         _print_matches(searcher, answer)
-    for file in outputs.files:
-        click.echo(f"Written to {file}")
+    print_written(*outputs.files)
 
 
 def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
@@ -177,9 +165,9 @@ def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
     rows = [
         [
             match.rank,
-            f"{match.score:.3f}",
-            *(f"{share:.3f}" for share in match.shares.values()),
-            *([_percent(match.percentile)] if has_percentile else []),
+            fixed(match.score),
+            *map(fixed, match.shares.values()),
+            *([fixed(match.percentile, 2)] if has_percentile else []),
             *([match.box] if has_box else []),
             match.id,
             *(as_text(match.metadata[name]) for name in shown),
@@ -187,10 +175,6 @@ def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
         for match in matches
     ]
     print_table([*numbers, "id", *shown], rows, right=numbers)
-
-
-def _percent(percentile: float | None) -> str:
-    return "" if percentile is None else f"{percentile:.2f}"
 
 
 def _as_dict(match: Match) -> dict[str, Any]:
@@ -211,40 +195,3 @@ def _as_dict(match: Match) -> dict[str, Any]:
         for key, value in match.metadata.items()
     }
     return own | metadata
-
-
-def _draw(cited: Citation, file: Path) -> None:
-    from artsim.report import (
-        Caption,
-        Tile,
-        contact_sheet,
-        detail_of,
-        file_of,
-        match_figures,
-        save_sheet,
-    )
-
-    answer = cited.answer
-    regions = cited.regions or [()] * len(answer.matches)
-    matches = [
-        Tile(
-            file_of(match.image),
-            (
-                f"{match.rank} · {match_figures(match)}",
-                *(Caption.of(match.metadata).lines or (match.id,)),
-            ),
-            own,
-            match.box,
-        )
-        for match, own in zip(answer.matches, regions, strict=True)
-    ]
-    legend = _LEGEND if any(regions) else ()
-    queries = [
-        Tile(
-            file_of(query.image),
-            (query.name, *Caption.of(query.metadata).lines, *legend),
-            box=detail_of(query),
-        )
-        for query in answer.queries
-    ]
-    save_sheet(contact_sheet(queries, matches), file)

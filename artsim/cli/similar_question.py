@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from artsim.api import is_file, read_query
 from artsim.cli.options.index import open_store
+from artsim.cli.options.values import column_and_number
 
 if TYPE_CHECKING:
     from artsim.search import Aspect, IndexEncoder, Opened, Term, Works
     from artsim.store import Store
 
 _WEIGHTED = re.compile(r"(?P<weight>\d+(?:\.\d*)?|\.\d+)\*(?P<text>.+)", re.DOTALL)
-_WORDS = "text:"
 _YEAR = re.compile(r"-?\d{1,6}")
 _YEAR_DIGITS = 4
 
@@ -36,18 +37,13 @@ class TermReader:
             SearchError: If it is neither a file nor an id, or both.
             FetchError: If a URL cannot be fetched.
         """
-        weighted = None if _is_file(text) or self.works.has(text) else _WEIGHTED.fullmatch(text)
+        from artsim.fetch import FetchSettings
+
+        fetching = FetchSettings(retries=1, allow_private=self.allow_private)
+        weighted = None if is_file(text) or self.works.has(text) else _WEIGHTED.fullmatch(text)
         weight = float(weighted["weight"]) if weighted else 1.0
-        source = self._source(weighted["text"] if weighted else text)
-        return self._term(source, sign * weight, box)
-
-    def words(self, text: str) -> Term:
-        """Return words as a query."""
-        return self._term({"text": text}, 1.0, None)
-
-    def id(self, text: str, *, box: str | None = None) -> Term:
-        """Return an id as a query."""
-        return self._term({"id": text}, 1.0, box)
+        found = read_query(weighted["text"] if weighted else text, self.works, fetching=fetching)
+        return cut(replace(found, weight=sign * weight), box)
 
     def year_or_id(self, text: str | None) -> int | str | None:
         """Read a year or the id of a work; a long number is an id if the index has it."""
@@ -55,36 +51,12 @@ class TermReader:
             return text
         return text if len(text) > _YEAR_DIGITS and self.works.has(text) else int(text)
 
-    def _term(self, source: Mapping[str, Any], weight: float, box: str | None) -> Term:
-        from artsim.datatypes import Box
-        from artsim.search import Term
 
-        return Term(**source, weight=weight, box=None if box is None else Box.parse(box))
+def cut(term: Term, box: str | None) -> Term:
+    """Limit a query to a detail of its picture, written as in --crop."""
+    from artsim.datatypes import Box
 
-    def _source(self, text: str) -> dict[str, Any]:
-        from artsim.errors import SearchError
-        from artsim.readers import is_url
-
-        if text.startswith(_WORDS):
-            return {"text": text.removeprefix(_WORDS)}
-        if is_url(text):
-            return {"data": self._fetch(text), "name": text}
-        if not _is_file(text):
-            try:
-                self.works.row(text)
-            except SearchError as error:
-                raise SearchError(f"no file {text!r}, and {error}") from None
-            return {"id": text}
-        if self.works.has(text):
-            raise SearchError(
-                f"{text!r} is both a file and an id of the index; use ./{text} or --id {text}"
-            )
-        return {"file": Path(text)}
-
-    def _fetch(self, url: str) -> bytes:
-        from artsim.fetch import FetchSettings, fetch_picture
-
-        return fetch_picture(url, FetchSettings(retries=1, allow_private=self.allow_private))
+    return term if box is None else replace(term, box=Box.parse(box))
 
 
 def read_aspects(text: str | None) -> tuple[Aspect, ...]:
@@ -92,7 +64,7 @@ def read_aspects(text: str | None) -> tuple[Aspect, ...]:
     from artsim.search import Aspect
 
     aspects = []
-    for part in (text or "").split(",") if text is not None else ():
+    for part in () if text is None else text.split(","):
         name, equals, weight = part.strip().rpartition("=")
         if not equals:
             name, weight = weight, "1"
@@ -120,26 +92,14 @@ def other_indexes(
 
 def limits(max_per: Sequence[str], collapse: Sequence[str]) -> dict[str, int]:
     """Read each ``COLUMN=N`` of --max-per; a column of --collapse is limited to one."""
-    found = {}
-    for text in max_per:
-        column, _, most = text.rpartition("=")
-        if not column or not most.strip().isdecimal():
-            raise click.BadParameter(f"{text!r} is not COLUMN=N", param_hint="--max-per")
-        found[column] = int(most)
-    return found | dict.fromkeys(collapse, 1)
+    return dict(column_and_number(text, "--max-per") for text in max_per) | dict.fromkeys(
+        collapse, 1
+    )
 
 
 def is_folder(text: str) -> bool:
     """Return whether a text names an existing folder."""
-    return _is(Path.is_dir, text)
-
-
-def _is_file(text: str) -> bool:
-    return _is(Path.is_file, text)
-
-
-def _is(test: Callable[[Path], bool], text: str) -> bool:
     try:
-        return test(Path(text))
+        return Path(text).is_dir()
     except (OSError, ValueError):  # a name too long, a zero byte
         return False

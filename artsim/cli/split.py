@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
 
-from artsim.cli.options.complete import complete_column
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store
-from artsim.cli.options.labels import group_option
+from artsim.cli.options.labels import column_option, group_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import print_json_lines, print_table, wants_json
+from artsim.cli.options.values import count_option
+from artsim.cli.output import print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.splits import StoredSplit
@@ -32,23 +32,15 @@ if TYPE_CHECKING:
         metavar="A/B[/C]",
         help="Percentages of train/test or train/val/test, as 70/10/20.  [default: 80/20]",
     ),
-    click.option(
-        "--folds",
-        type=click.IntRange(2),
-        metavar="N",
-        help="Make N folds for cross-validation instead.",
-    ),
-    click.option(
+    count_option("--folds", least=2, help="Make N folds for cross-validation instead."),
+    column_option(
         "--stratify",
         metavar="LABEL",
-        shell_complete=complete_column,
         help="Split each class of this label in the same proportions.",
     ),
     group_option("Keep pictures with the same value of this column together: artist."),
-    click.option(
+    count_option(
         "--per-class",
-        type=click.IntRange(1),
-        metavar="N",
         help="Sample N pictures of each class first. Without --fractions or --folds the sample "
         "is not split.",
     ),
@@ -61,12 +53,11 @@ def split(
     fractions: str | None,
     folds: int | None,
     stratify: str | None,
-    group: str | None,
     per_class: int | None,
-    seed: int,
     replace: bool,
     index: Path | None,
-    as_json: bool | None,
+    as_json: bool,
+    **choice: Any,
 ) -> None:
     """Split an index into training, validation and test sets.
 
@@ -90,7 +81,7 @@ def split(
 
     if name is None:
         drawn = [read_stored_split(store, each) for each in stored_splits(store)]
-        if not drawn and not wants_json(as_json):
+        if not drawn and not as_json:
             click.echo(f"{store.path} has no splits; make one with --name NAME")
     else:
         if fractions is None and folds is None and per_class is None:
@@ -99,12 +90,11 @@ def split(
             fractions=_fractions(fractions) if fractions else None,
             folds=folds,
             stratify=stratify,
-            group=group,
             per_class=per_class,
-            seed=seed,
+            **choice,
         )
         drawn = [make_split(store, name, plan, replace=replace)]
-    if wants_json(as_json):
+    if as_json:
         print_json_lines(map(_describe, drawn), index=store.path)
     else:
         for each in drawn:

@@ -1,4 +1,4 @@
-"""``artsim train``."""
+"""``artsim recipes``, ``artsim train`` and ``artsim compare``."""
 
 from __future__ import annotations
 
@@ -6,22 +6,52 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import cloup
 
 from artsim.cli.options.collection import images_option, set_option
 from artsim.cli.options.complete import complete_index
-from artsim.cli.options.computing import device_option, weights_option, workers_option
-from artsim.cli.options.outputs import folder_option
-from artsim.cli.options.values import FOLDER, INDEXES, pairs
-from artsim.cli.output import show_progress
+from artsim.cli.options.computing import device_option, seed_option, weights_option, workers_option
+from artsim.cli.options.index import find_index
+from artsim.cli.options.outputs import folder_option, format_option
+from artsim.cli.options.values import FOLDER, RUNS, count_option, pairs
+from artsim.cli.output import (
+    fixed,
+    interval,
+    print_json_lines,
+    print_table,
+    show_progress,
+)
 
 if TYPE_CHECKING:
+    from artsim.datatypes import Estimate
     from artsim.recipes import TrainingResult
+
+
+@cloup.command()
+@cloup.option_group("Output", format_option)
+def recipes(as_json: bool) -> None:
+    """List the training recipes: data, published figures, caveats.
+
+    Example:
+
+    \b
+        artsim recipes
+    """
+    from artsim.recipes import RECIPES
+
+    if as_json:
+        print_json_lines(asdict(recipe) for recipe in RECIPES.values())
+        return
+    for recipe in RECIPES.values():
+        click.echo(f"{recipe.name}: {recipe.what}")
+        for name in ("data", "published", "beware"):
+            click.echo(f"  {name:<9}  {getattr(recipe, name)}")
 
 
 @cloup.command()
@@ -56,7 +86,7 @@ if TYPE_CHECKING:
         help="nga-similarity: also compare portraits by the face alone.",
     ),
     weights_option,
-    click.option("--seed", type=click.IntRange(0), metavar="N", help="Random seed.  [default: 0]"),
+    count_option("--seed", least=0, help="Random seed.  [default: 0]"),
 )
 @cloup.option_group(
     "Run",
@@ -68,14 +98,7 @@ if TYPE_CHECKING:
 @cloup.option_group(
     "Compute",
     device_option,
-    click.option(
-        "--devices",
-        type=click.IntRange(1),
-        default=1,
-        show_default=True,
-        metavar="N",
-        help="GPUs that share each batch.",
-    ),
+    count_option("--devices", default=1, help="GPUs that share each batch."),
     click.option(
         "--precision",
         type=click.Choice(["bf16", "f32"]),
@@ -95,10 +118,7 @@ def train(
     output: Path | None,
     resume: Path | None,
     weights: Path | None,
-    device: str,
-    devices: int,
-    precision: str,
-    workers: int,
+    **computing: Any,
 ) -> None:
     """Train a network by a recipe on a collection or an index.
 
@@ -123,22 +143,15 @@ def train(
     from artsim.store import Store
 
     stop = _StopRequest()
-    options = recipes.TrainingOptions(
-        device=device,
-        devices=devices,
-        precision="bf16" if precision == "bf16" else "f32",
-        workers=workers,
-        show=show_progress,
-        should_stop=stop,
-    )
+    options = recipes.TrainingOptions(show=show_progress, should_stop=stop, **computing)
     changes = pairs(settings, "--set")
-    folder = resume or output or training.new_folder(Path("runs"), str(recipe))
+    folder = resume or output or training.new_folder(RUNS, str(recipe))
     try:
         with stop.on_signals():
             if resume is not None:
                 result = recipes.resume_training(resume, changes, options=options)
             else:
-                source = collection or Store.open(_find_index(index))
+                source = collection or Store.open(find_index(index))
                 result = recipes.train(
                     source,
                     str(recipe),
@@ -154,15 +167,56 @@ def train(
             raise
         click.echo(f"\nStopped; continue with 'artsim train --resume {folder}'", err=True)
         sys.exit(130)
-    _write_pages(result, device, options.workers)
+    _write_pages(result, options.device, options.workers)
     _print_end(result)
 
 
-def _find_index(index: Path | None) -> Path:
-    from artsim.store import is_store
+@cloup.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", type=FOLDER)
+@cloup.option_group("Method", seed_option)
+@cloup.option_group("Output", format_option)
+def compare(runs: tuple[Path, ...], seed: int, as_json: bool) -> None:
+    """Compare trained networks on the same test pictures.
 
-    assert index is not None
-    return INDEXES / index if not is_store(index) and is_store(INDEXES / index) else index
+    Each run, a folder made by 'artsim train' or its name in runs/, is compared with the first:
+    the difference, its 95% interval and p-value by paired bootstrap over the pictures. Runs with
+    different test pictures are refused.
+
+    Example:
+
+    \b
+        artsim compare runs/finetune-20260102-030405 runs/wikiart-conv-recurrent-20260101-010203
+    """
+    from artsim.training import compare_runs, find_run
+
+    if len(runs) < 2:
+        raise click.UsageError("name two runs or more")
+    found = compare_runs([find_run(run, RUNS) for run in runs], seed=seed)
+    if as_json:
+        print_json_lines(each.to_json() for each in found)
+        return
+    rows = [
+        [
+            each.task,
+            each.run,
+            each.metric,
+            f"{each.score.n:,}",
+            fixed(each.score.value),
+            interval(each.score),
+            *_difference(each.difference),
+            fixed(each.p, 4),
+        ]
+        for each in found
+    ]
+    right = ["pictures", "test", "95%", "difference", "95% of it", "p"]
+    print_table(["task", "run", "metric", *right], rows, right=right)
+    click.echo("On the same test pictures; p by paired bootstrap")
+
+
+def _difference(found: Estimate | None) -> tuple[str, str]:
+    if found is None:
+        return "", ""
+    return f"{found.value:+.3f}", f"{found.low:+.3f} to {found.high:+.3f}"
 
 
 class _StopRequest:

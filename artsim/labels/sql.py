@@ -122,7 +122,7 @@ def reason(error: Exception) -> str:
     text = " ".join(str(error).split("\n\n")[0].split("LINE 1:")[0].split())
     if "Referenced column" in text:
         name = text.split('"')[1]
-        return f"there is no column {name!r}"
+        return f"there is no column {name!r}; text goes in single quotes"
     if "No function matches" in text or "type VARCHAR[]" in text:
         _, _, call = text.partition("argument types ")
         what = f"{call.partition('. You')[0]} does not exist" if call else "a list is not text"

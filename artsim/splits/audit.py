@@ -76,9 +76,10 @@ def audit_splits(
     evidence = Evidence(
         ids=ids,
         files=[value or None for value in files],
-        hashes=picture_hashes(store, workers=workers, progress=progress) if pictures else None,
         objects=None if object_ is None else values_of(store, object_),
         groups=None if group is None else values_of(store, group),
+        # Last: names are checked before pictures are hashed, which may take minutes.
+        hashes=picture_hashes(store, workers=workers, progress=progress) if pictures else None,
     )
     return _audit(splits, evidence, within)
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from artsim.cli.options.values import FOLDER, Command, pairs
+from artsim.cli.options.values import FOLDER, Command, count_option, pairs
 
 if TYPE_CHECKING:
-    from artsim.readers import ReaderOptions
+    from artsim.datatypes import Catalog
 
 
 id_column_option = click.option("--id-column", metavar="NAME", help="Column with the ids.")
@@ -26,63 +25,55 @@ images_option = click.option(
 
 
 def set_option(what: str) -> Callable[[Command], Command]:
-    """Add --set, settings of a reader or a recipe.
+    """Add --set, settings of a reader or a recipe."""
+    help_ = f"Setting of {what}. Repeat for more."
+    return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=help_)
 
-    Args:
-        what: Whose setting it is, with examples where that helps.
-    """
-    return click.option(
-        "--set",
-        "settings",
+
+reader_options = (
+    id_column_option,
+    image_column_option,
+    images_option,
+    click.option(
+        "--type",
+        "types",
         multiple=True,
-        metavar="NAME=VALUE",
-        help=f"Setting of {what}. Repeat for more.",
+        metavar="COLUMN=TYPE",
+        help="Read a column as text, list or number. Repeat for more.",
+    ),
+    set_option("the reader"),
+)
+
+
+def open_collection(collection: str, options: dict[str, Any]) -> Catalog:
+    """Open a collection; take the values of `reader_options` out of a command's options.
+
+    Prints the reader's notes on stderr.
+    """
+    from artsim.readers import ReaderOptions, read_collection
+
+    reading = ReaderOptions(
+        **{name: options.pop(name) for name in ("id_column", "image_column", "images")},
+        types=pairs(options.pop("types"), "--type"),
+        settings=pairs(options.pop("settings"), "--set"),
     )
+    catalog = read_collection(collection, options=reading)
+    for note in catalog.notes:
+        click.echo(f"Note: {note}", err=True)
+    return catalog
 
 
-def reader_options(command: Command) -> Command:
-    """Add --id-column, --image-column, --images, --type and --set."""
-    for option in (
-        set_option("the reader"),
-        click.option(
-            "--type",
-            "types",
-            multiple=True,
-            metavar="COLUMN=TYPE",
-            help="Read a column as text, list or number. Repeat for more.",
-        ),
-        images_option,
-        image_column_option,
-        id_column_option,
-    ):
-        command = option(command)
-    return command
+def _most_pixels() -> int:
+    from artsim.images import MAX_PIXELS
 
-
-def make_reader_options(
-    *,
-    id_column: str | None,
-    image_column: str | None,
-    images: Path | None,
-    types: tuple[str, ...],
-    settings: tuple[str, ...],
-) -> ReaderOptions:
-    """Turn the options of `reader_options` into the library's value."""
-    from artsim.readers import ReaderOptions
-
-    return ReaderOptions(
-        id_column=id_column,
-        image_column=image_column,
-        images=images,
-        types=pairs(types, "--type"),
-        settings=pairs(settings, "--set"),
-    )
+    return MAX_PIXELS
 
 
 max_pixels_option = click.option(
     "--max-pixels",
     type=click.IntRange(1),
     metavar="N",
+    default=_most_pixels,
     help="Refuse pictures with more pixels.  [default: 200,000,000]",
 )
 
@@ -92,11 +83,11 @@ where_option = click.option(
     help="Only works that meet this SQL condition: \"style = 'Baroque' and year < 1650\".",
 )
 
-within_option = click.option(
+within_option = count_option(
     "--within",
-    type=click.IntRange(0, 64),
+    least=0,
+    most=64,
     default=4,
-    show_default=True,
     metavar="BITS",
     help="Bits of 64 by which the perceptual hashes of two copies may differ.",
 )

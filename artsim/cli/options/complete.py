@@ -6,7 +6,7 @@ Only names are read, from JSON and folders: a shell waits for the answer.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,9 @@ def complete_index(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Complete the indexes in indexes/, else folders."""
-    names = [str(path) for path in _known_indexes()] + [path.name for path in _known_indexes()]
-    found = _starting(names, incomplete)
-    return found or [CompletionItem(incomplete, type="dir")]
+    known = _known_indexes()
+    names = [*map(str, known), *(path.name for path in known)]
+    return _starting(names, incomplete) or [CompletionItem(incomplete, type="dir")]
 
 
 def complete_model(
@@ -75,12 +75,13 @@ def _known_indexes() -> list[Path]:
 def _indexes_of(context: click.Context) -> list[Path]:
     """List the indexes that the command line names, or the only one in indexes/."""
     named = context.params.get("index") or context.params.get("indexes") or ()
-    paths = [Path(named)] if isinstance(named, str | Path) else [Path(each) for each in named]
-    found = [path if (path / _MANIFEST).is_file() else INDEXES / path for path in paths]
-    if not found:
-        known = _known_indexes()
-        found = known if len(known) == 1 else []
-    return [path for path in found if (path / _MANIFEST).is_file()]
+    # Arguments before an option that still lacks its value are left unread.
+    for words in (context.args, named if isinstance(named, Sequence) else [named]):
+        folders = [folder for word in words for folder in (Path(word), INDEXES / word)]
+        if found := [folder for folder in folders if (folder / _MANIFEST).is_file()]:
+            return found
+    known = _known_indexes()
+    return known if len(known) == 1 else []
 
 
 def _manifest(path: Path) -> dict[str, Any]:

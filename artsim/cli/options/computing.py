@@ -1,16 +1,20 @@
-"""Where and how exactly is computed."""
+"""Which model computes, where, and how exactly."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from artsim.cli.options.complete import complete_model
-from artsim.cli.options.values import PICTURE, Command, count_cores
+from artsim.cli.options.values import PICTURE, RUNS, count_cores, count_option
+from artsim.datatypes import RUN
 
 if TYPE_CHECKING:
     from artsim.models import Compute
+    from artsim.search import IndexEncoder
+    from artsim.store import Store
 
 
 device_option = click.option(
@@ -44,13 +48,7 @@ weights_option = click.option(
     help="Load the model's weights from this file (.safetensors, .pth).",
 )
 
-
-def compute_options(command: Command) -> Command:
-    """Add --device, --backend, --precision and --weights."""
-    for option in (weights_option, precision_option, backend_option, device_option):
-        command = option(command)
-    return command
-
+compute_options = (device_option, backend_option, precision_option, weights_option)
 
 query_model_option = click.option(
     "-m",
@@ -68,14 +66,7 @@ workers_option = click.option(
     help="Threads that read and decode pictures.  [default: all cores]",
 )
 
-seed_option = click.option(
-    "--seed",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Random seed.",
-)
+seed_option = count_option("--seed", least=0, default=0, help="Random seed.")
 
 
 def make_compute(device: str, backend: str, precision: str) -> Compute:
@@ -83,3 +74,62 @@ def make_compute(device: str, backend: str, precision: str) -> Compute:
     from artsim.models import BackendName, Compute, Precision
 
     return Compute(device=device, backend=BackendName(backend), precision=Precision(precision))
+
+
+def compute_for_few(device: str, backend: str, precision: str) -> Compute | None:
+    """Return None, the library's default, unless something is chosen.
+
+    For a few pictures it is the fastest: to measure the backends takes longer than to embed them.
+    """
+    chosen = (device, backend, precision)
+    return None if set(chosen) == {"auto"} else make_compute(*chosen)
+
+
+def resolve_model(text: str) -> str:
+    """Return a model's spec, with ``run:NAME`` as the folder ``runs/NAME`` if there is one."""
+    source, _, rest = text.partition(":")
+    name, at, taps = rest.partition("@")
+    if source != RUN or Path(name).is_dir() or not (RUNS / name).is_dir():
+        return text
+    return f"{RUN}:{RUNS / name}{at}{taps}"
+
+
+def choose_gpu(device: str, *, many: bool) -> int | None:
+    """Choose the GPU that compares vectors; None: the CPU.
+
+    Prints a note on stderr where the requested GPU cannot be used.
+
+    Args:
+        device: As `device_option` takes it.
+        many: Whether there are enough queries to copy all vectors to a GPU by default.
+    """
+    from artsim.index import count_gpus
+
+    gpus = count_gpus()
+    if device == "auto":
+        return 0 if many and gpus else None
+    kind, _, number = device.partition(":")
+    if kind != "cuda" or not (number or "0").isdecimal():
+        return None
+    if int(number or 0) < gpus:
+        return int(number or 0)
+    click.echo(
+        f"Note: vectors are compared on the CPU, since the installed faiss sees {gpus} GPUs "
+        "(--device cuda needs a build for CUDA)",
+        err=True,
+    )
+    return None
+
+
+def make_encoder(
+    store: Store, first: Store, weights: Path | None, compute: Compute | None
+) -> IndexEncoder:
+    """Make the encoder of queries to one of several indexes.
+
+    ``weights`` belong to the first; others use them only if theirs are the same.
+    """
+    from artsim.search import IndexEncoder
+
+    passport = store.manifest.passport
+    same = passport.weights_sha256 == first.manifest.passport.weights_sha256
+    return IndexEncoder(store, weights=weights if same else None, compute=compute)

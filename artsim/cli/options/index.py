@@ -8,6 +8,7 @@ there a command lists them and stops.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from artsim.store import Store
 
 _NAMED = "artsim.index"  # where the context keeps the index that an argument names
-_HELP = "Index folder, or its name in indexes/."
-
-LEADING_INDEX = "INDEX is an index folder, or its name in indexes/; it may be left out."
 
 
 def _remember(context: click.Context, _: click.Parameter, value: Any) -> None:
@@ -42,105 +40,122 @@ def _prefer_argument(context: click.Context, parameter: click.Parameter, value: 
     return argument
 
 
-index_argument = click.argument(
-    "named",
-    metavar="[INDEX]",
-    type=FOLDER,
-    required=False,
-    expose_value=False,
-    is_eager=True,  # read before --index
-    callback=_remember,
-    shell_complete=complete_index,
-    help=_HELP,
-)
-
-indexes_argument = click.argument(
-    "named",
-    metavar="[INDEX]...",
-    nargs=-1,
-    type=FOLDER,
-    expose_value=False,
-    is_eager=True,
-    callback=_remember,
-    shell_complete=complete_index,
-    help=_HELP,
-)
+def _argument(metavar: str, **attributes: Any) -> Callable[[Command], Command]:
+    return click.argument(
+        "named",
+        metavar=metavar,
+        type=FOLDER,
+        expose_value=False,
+        is_eager=True,  # read before --index
+        callback=_remember,
+        shell_complete=complete_index,
+        help="Index folder, or its name in indexes/.",
+        **attributes,
+    )
 
 
-def take_index(most: int | None = None) -> Callable[..., tuple[str, ...]]:
-    """Make the callback of an argument of words, the first of which may name the index.
+index_argument = _argument("[INDEX]", required=False)
+indexes_argument = _argument("[INDEX]...", nargs=-1)
+
+
+def words_argument(
+    name: str, metavar: str, most: int | None = None
+) -> Callable[[Command], Command]:
+    """Make an argument of words, the first of which may name the index.
 
     Args:
-        most: Words that the command takes beside the index; None: any number.
+        name: Of the parameter that gets the other words.
+        metavar: Of these.
+        most: Words beside the index; None: any number.
     """
 
     def callback(
         context: click.Context, parameter: click.Parameter, words: tuple[str, ...]
     ) -> tuple[str, ...]:
-        if words and (_is_named(words[0]) or (len(words) > 1 and _is_folder_of_index(words[0]))):
+        if words and _names_index(words[0], is_alone=len(words) == 1):
             context.meta[_NAMED] = Path(words[0])
             words = words[1:]
         if most is not None and len(words) > most:
             raise click.UsageError(f"unexpected argument {words[most]!r}", context)
         return words
 
-    return callback
-
-
-index_option = click.option(
-    "--index",
-    metavar="DIR",
-    type=FOLDER,
-    callback=_prefer_argument,
-    envvar="ARTSIM_INDEX",
-    show_envvar=True,
-    shell_complete=complete_index,
-    help="Same as INDEX.  [default: the only index in indexes/]",
-)
-
-indexes_option = click.option(
-    "--index",
-    "indexes",
-    multiple=True,
-    metavar="DIR",
-    type=FOLDER,
-    callback=_prefer_argument,
-    envvar="ARTSIM_INDEX",
-    show_envvar=True,
-    shell_complete=complete_index,
-    help="Same as INDEX. Repeat for more.  [default: the only index in indexes/]",
-)
-
-
-def tap_option(*, default: str = "the first") -> Callable[[Command], Command]:
-    """Add --tap.
-
-    Args:
-        default: Which taps are used where none is named.
-    """
-    return click.option(
-        "--tap",
-        metavar="TAP",
-        shell_complete=complete_tap,
-        help=f"Use the vectors of this tap.  [default: {default}]",
+    return click.argument(
+        name,
+        nargs=-1,
+        metavar=f"[INDEX] {metavar}",
+        callback=callback,
+        is_eager=True,
+        help="INDEX is an index folder, or its name in indexes/; it may be left out.",
     )
 
 
+def _index_option(*names: str, help_: str, **attributes: Any) -> Callable[[Command], Command]:
+    return click.option(
+        "--index",
+        *names,
+        metavar="DIR",
+        type=FOLDER,
+        callback=_prefer_argument,
+        envvar="ARTSIM_INDEX",
+        show_envvar=True,
+        shell_complete=complete_index,
+        help=f"{help_}  [default: the only index in indexes/]",
+        **attributes,
+    )
+
+
+index_option = _index_option(help_="Same as INDEX.")
+indexes_option = _index_option("indexes", multiple=True, help_="Same as INDEX. Repeat for more.")
+
+
+def tap_option(
+    *names: str, more: str = "", default: str = "the first", **attributes: Any
+) -> Callable[[Command], Command]:
+    """Add --tap; ``default`` says which taps are used without."""
+    return click.option(
+        "--tap",
+        *names,
+        metavar="TAP",
+        shell_complete=complete_tap,
+        help=f"Use the vectors of this tap.{more}  [default: {default}]",
+        **attributes,
+    )
+
+
+taps_option = tap_option("taps", more=" Repeat for more.", default="every tap", multiple=True)
+
+
+def find_index(index: Path | None) -> Path:
+    """Find an index by its folder or its name in indexes/, or the only index there.
+
+    Raises:
+        StoreError: If none is named and there is none, or a collection is named.
+    """
+    from artsim.store import is_store
+
+    if index is None:
+        return _only_index()
+    if is_store(index):
+        return index
+    if is_store(INDEXES / index):
+        return INDEXES / index
+    for store in _indexes() if index.exists() else ():
+        if store.manifest.source == str(index.resolve()):
+            raise StoreError(f"{str(index)!r} is a collection; its index is {str(store.path)!r}")
+    return index
+
+
 def open_store(index: Path | None) -> Store:
-    """Open a folder, an index by its name in indexes/, or the only index there.
+    """Open an index, see `find_index`.
 
     Prints a note on stderr where the index is unfinished.
     """
-    from artsim.store import Store, is_store
+    from artsim.store import Store
 
-    if index is None:
-        index = _only_index()
-    elif not is_store(index) and is_store(INDEXES / index):
-        index = INDEXES / index
-    store = Store.open(index)
+    store = Store.open(find_index(index))
     if not store.manifest.complete:
         click.echo(
-            f"Note: {index} is unfinished ({store.rows:,} pictures so far); "
+            f"Note: {store.path} is unfinished ({store.rows:,} pictures so far); "
             "run 'artsim embed' again to finish it",
             err=True,
         )
@@ -160,31 +175,40 @@ def is_index_named() -> bool:
     return bool(context.meta.get(_NAMED)) or source == ParameterSource.COMMANDLINE
 
 
-def _is_named(word: str) -> bool:
-    """Return whether a word is an index folder, or the name of one in indexes/ only."""
+def _names_index(word: str, *, is_alone: bool) -> bool:
+    """Return whether a word names an index.
+
+    A folder with the name of an index in indexes/, such as the collection it was made from, names
+    that index only where other words follow.
+    """
     from artsim.store import is_store
 
     try:
         path = Path(word)
-        return is_store(path) or (not path.exists() and is_store(INDEXES / path))
+        elsewhere = path.exists() and (is_alone or not path.is_dir())
+        return is_store(path) or (not elsewhere and is_store(INDEXES / path))
     except (OSError, ValueError):  # too long for a name, or a zero byte
         return False
 
 
-def _is_folder_of_index(word: str) -> bool:
-    """Say whether a word names a folder and an index in indexes/, such as that made from it."""
-    from artsim.store import is_store
+def _indexes() -> list[Store]:
+    """Open the indexes in indexes/ that can be opened."""
+    from artsim.store import Store, is_store
 
-    try:
-        return Path(word).is_dir() and is_store(INDEXES / word)
-    except (OSError, ValueError):
-        return False
+    found = []
+    for path in sorted(filter(is_store, INDEXES.glob("*"))):
+        with suppress(StoreError):
+            found.append(Store.open(path))
+    return found
 
 
 def _only_index() -> Path:
+    """Return the only index, or the only one with pictures."""
     from artsim.store import is_store
 
-    found = sorted(path for path in INDEXES.glob("*") if is_store(path))
+    found = sorted(filter(is_store, INDEXES.glob("*")))
+    if len(found) > 1:
+        found = [store.path for store in _indexes() if store.rows] or found
     if not found:
         raise StoreError(
             f"no index in {str(INDEXES)!r}; make one with 'artsim embed COLLECTION', "

@@ -13,24 +13,25 @@ from artsim.cli.options.values import Command, numbers, split_names
 _STRATIFIED = "70/10/20, stratified"
 
 
-label_option = click.option(
+def column_option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Make an option for a column or label of the index."""
+    attributes.setdefault("metavar", "COLUMN")
+    return click.option(*names, shell_complete=complete_column, **attributes)
+
+
+label_option = column_option(
     "--label",
     "labels",
     multiple=True,
     metavar="LABEL,...",
     callback=split_names,
-    shell_complete=complete_column,
     help='Columns, derived labels or "NAME = EXPRESSION".  '
     "[default: every column with one class per picture]",
 )
 
 
 def split_option(default: str = _STRATIFIED) -> Callable[[Command], Command]:
-    """Add --split.
-
-    Args:
-        default: What is done without a split.
-    """
+    """Add --split; ``default`` says what is done without."""
     return click.option(
         "--split",
         metavar="NAME",
@@ -48,55 +49,27 @@ keep_copies_option = click.option(
 )
 
 
-def split_options(default: str = _STRATIFIED) -> Callable[[Command], Command]:
-    """Add --split, --keep-copies and --no-leaks, and refuse the last without the first.
-
-    Args:
-        default: What is done without a split.
-    """
-
-    def decorate(command: Command) -> Command:
-        for option in (
-            click.option(
-                "--no-leaks",
-                is_flag=True,
-                callback=_needs_split,
-                help="Stop if training and test set share a file or picture: see 'artsim leaks'.",
-            ),
-            keep_copies_option,
-            split_option(default),
-        ):
-            command = option(command)
-        return command
-
-    return decorate
+def _needs_split(context: click.Context, _: click.Parameter, value: bool) -> bool:
+    if value and context.params["split"] is None:
+        raise click.UsageError("--no-leaks checks a split; name one with --split", context)
+    return value
 
 
-def group_option(help_: str, *, several: bool = False) -> Callable[[Command], Command]:
-    """Add --group: columns whose values keep pictures together.
+no_leaks_option = click.option(
+    "--no-leaks",
+    is_flag=True,
+    callback=_needs_split,
+    help="Stop if training and test set share a file or picture: see 'artsim leaks'.",
+)
 
-    Args:
-        help_: What happens to pictures that share a value.
-        several: Whether the command takes several columns, as ``groups``.
-    """
-    more: dict[str, Any] = {"multiple": True, "callback": split_names} if several else {}
-    return click.option(
-        "--group",
-        "groups" if several else "group",
-        metavar="COLUMN,..." if several else "COLUMN",
-        shell_complete=complete_column,
-        help=help_,
-        **more,
-    )
+
+def group_option(help_: str) -> Callable[[Command], Command]:
+    """Add --group: a column whose values keep pictures together."""
+    return column_option("--group", help=help_)
 
 
 def k_option(what: str, *, default: str) -> Callable[[Command], Command]:
-    """Add -k: numbers from 1, sorted.
-
-    Args:
-        what: What k is: "Numbers of neighbors that vote".
-        default: What is taken where none is given.
-    """
+    """Add -k: numbers from 1, sorted; ``what`` they are: "Numbers of neighbors"."""
     return click.option(
         "-k",
         "--k",
@@ -106,9 +79,3 @@ def k_option(what: str, *, default: str) -> Callable[[Command], Command]:
         callback=lambda context, parameter, texts: numbers(texts, "-k"),
         help=f"{what}.  [default: {default}]",
     )
-
-
-def _needs_split(context: click.Context, _: click.Parameter, value: bool) -> bool:
-    if value and context.params["split"] is None:
-        raise click.UsageError("--no-leaks checks a split; name one with --split", context)
-    return value

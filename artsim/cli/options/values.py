@@ -1,4 +1,4 @@
-"""The types of option values, and readers of those that are written in a small language."""
+"""The types of option values, and options of one kind."""
 
 from __future__ import annotations
 
@@ -32,11 +32,26 @@ NEW_PATH = _NewFile(path_type=Path)  # a file or a folder
 PICTURE = click.Path(path_type=Path)
 
 INDEXES = Path("indexes")
+RUNS = Path("runs")  # where 'artsim train' leaves its networks
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
+def count_option(
+    *names: str, least: int = 1, most: int | None = None, **attributes: Any
+) -> Callable[[Command], Command]:
+    """Make an option for a whole number; its default is shown."""
+    attributes.setdefault("metavar", "N")
+    shown = "default" in attributes
+    return click.option(*names, type=click.IntRange(least, most), show_default=shown, **attributes)
+
+
+def file_option(*names: str, **attributes: Any) -> Callable[[Command], Command]:
+    """Make an option for a file to write."""
+    return click.option(*names, metavar="FILE", type=NEW_FILE, **attributes)
+
+
+def pairs(texts: Sequence[str], option: str) -> dict[str, str]:
     """Split each NAME=VALUE that was given for an option."""
     split = {}
     for text in texts:
@@ -45,6 +60,14 @@ def pairs(texts: tuple[str, ...], option: str) -> dict[str, str]:
             raise click.BadParameter(f"{text!r} is not NAME=VALUE", param_hint=option)
         split[name] = value
     return split
+
+
+def column_and_number(text: str, option: str) -> tuple[str, int]:
+    """Read COLUMN=N."""
+    column, _, number = text.rpartition("=")
+    if not (column and number.strip().isdecimal() and int(number)):
+        raise click.BadParameter(f"{text!r} is not COLUMN=N", param_hint=option)
+    return column, int(number)
 
 
 def numbers(texts: Sequence[str], option: str) -> tuple[int, ...]:
