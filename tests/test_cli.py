@@ -319,7 +319,7 @@ def test_knn_eval_leaves_out_vectors_of_zeros(palette, tmp_path):
     file = tmp_path / "p.csv"
     args = ("knn-eval", "--index", palette, "--label", "hue", "-k", "1", "--predictions", file)
     result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
-    assert result.stderr == ("Note: 1 of 7 pictures are left out, as their vectors are all zeros\n")
+    assert result.stderr == ("Note: 1 picture is left out, as its vectors are all zeros\n")
     assert json.loads(result.stdout)["n"] == 6
     by_id = {row.split(",")[0]: row.split(",")[-1] for row in file.read_text().splitlines()[1:]}
     assert sorted(by_id) == ["blue", "cyan", "navy", "orange", "red", "yellow"]

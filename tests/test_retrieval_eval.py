@@ -148,7 +148,7 @@ def test_vectors_of_zeros_are_left_out_and_noted(path, monkeypatch):
     assert found.without_vector == 1
     assert found.scores.overall["P@1"] == 1  # olive was the one that found another
     output = run("retrieval-eval", "--index", path, "--label", "temper", "--table")
-    assert "Note: 1 of 6 pictures are left out, as their vectors are all zeros" in output
+    assert "Note: 1 picture is left out, as its vectors are all zeros" in output
 
 
 def test_vectors_that_are_not_numbers_are_refused(path, monkeypatch):

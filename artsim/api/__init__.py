@@ -3,7 +3,7 @@
 The names here are what the command line shares with it.
 """
 
-from artsim.api.queries import is_file, read_query
+from artsim.api.queries import read_query
 from artsim.api.results import answer_sheet
 
-__all__ = ["answer_sheet", "is_file", "read_query"]
+__all__ = ["answer_sheet", "read_query"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -54,14 +55,6 @@ def read_query(query: QueryLike, works: Works, *, fetching: FetchSettings | None
     )
 
 
-def is_file(text: str) -> bool:
-    """Return whether a text is the path of a file."""
-    try:
-        return Path(text).is_file()
-    except (OSError, ValueError):  # a name too long, a zero byte
-        return False
-
-
 def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
     from artsim.fetch import FetchSettings, fetch_picture
     from artsim.readers import is_url
@@ -71,7 +64,7 @@ def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
         return Term(text=text.removeprefix(_TEXT))
     if is_url(text):
         return Term(data=fetch_picture(text, fetching or FetchSettings()), name=text)
-    if not is_file(text):
+    if not os.path.isfile(text):  # noqa: PTH113  # Path raises if a name is too long
         try:
             works.row(text)
         except SearchError as error:

@@ -16,10 +16,10 @@ from artsim.cli.options.index import indexes_argument, indexes_option, open_stor
 from artsim.cli.options.outputs import format_option, rows_option, sheet_option
 from artsim.cli.options.values import count_cores
 from artsim.cli.output import (
-    check_rows_file,
     fixed,
-    note_unhashed,
+    note_left_out,
     print_json_lines,
+    print_notes,
     print_table,
     print_written,
     show_progress,
@@ -82,7 +82,6 @@ def dupes(
         artsim dupes indexes/paintings -o candidates.csv --sheet duplicates.png
         artsim dupes indexes/met indexes/cleveland --across
     """
-    check_rows_file(output)
     stores = open_stores(indexes)
     if across and len(stores) < 2:
         raise click.UsageError("--across compares indexes with each other; name at least two")
@@ -138,16 +137,13 @@ def _warn(
     differences: Sequence[str], hashes: Sequence[int | None], drawn: Threshold | None
 ) -> None:
     if differences:
-        click.echo(
-            f"Note: only hashes are compared, not vectors ({'; '.join(differences)})", err=True
-        )
+        print_notes(f"only hashes are compared, not vectors ({'; '.join(differences)})")
     elif drawn is None:
-        click.echo(
-            "Note: too few works to estimate a threshold, so same works are not searched; "
-            "set one with --threshold COSINE",
-            err=True,
+        print_notes(
+            "too few works to estimate a threshold, so same works are not searched; set one with "
+            "--threshold COSINE"
         )
-    note_unhashed(sum(each is None for each in hashes))
+    note_left_out(unhashed=sum(each is None for each in hashes))
 
 
 def _rows(groups: Sequence[Group], works: _Works) -> Iterator[dict[str, Any]]:
@@ -191,5 +187,5 @@ def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:
         for row in group.works
     ]
     if len(tiles) > _DRAWN:
-        click.echo(f"Note: {file} shows the first {_DRAWN} of {len(tiles):,} pictures", err=True)
+        print_notes(f"{file} shows the first {_DRAWN} of {len(tiles):,} pictures")
     save_sheet(contact_sheet(None, tiles[:_DRAWN]), file)

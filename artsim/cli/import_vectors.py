@@ -65,21 +65,19 @@ def import_vectors(
         artsim import-vectors features.csv --catalog mame/ --vector-column 'MobileNetV1 features'
         artsim import-vectors clip.npy --ids ids.txt -o indexes/clip
     """
+    if catalog is None and (catalog_id or images):
+        raise click.UsageError("--catalog-id and --images describe a catalog; add --catalog")
+    from artsim.external import import_vectors as run
     from artsim.external import open_vectors
     from artsim.readers import ReaderOptions, read_collection
 
-    if catalog is None and (catalog_id or images):
-        raise click.UsageError("--catalog-id and --images describe a catalog; add --catalog")
     file = open_vectors(vectors, ids=ids, id_column=id_column, vector_columns=vector_columns)
     read = None
     if catalog is not None:
         options = ReaderOptions(id_column=catalog_id, images=images)
         read = read_collection(catalog, options=options)
-
-    from artsim.external import import_vectors as adopt
-
     path = output or INDEXES / (read.name if read else file.path.stem)
-    summary = adopt(file, path, catalog=read, tap=tap, workers=count_cores())
+    summary = run(file, path, catalog=read, tap=tap, workers=count_cores())
     click.echo(f"{summary.path}: {summary.rows:,} vectors of {summary.dim:,} ({summary.tap})")
     if summary.unused or summary.without:
         click.echo(

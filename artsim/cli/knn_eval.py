@@ -25,8 +25,10 @@ from artsim.cli.options.values import count_cores, file_option, split_names
 from artsim.cli.output import (
     fixed,
     interval,
+    note_left_out,
     plural,
     print_json_lines,
+    print_notes,
     print_table,
     print_written,
     show_progress,
@@ -153,7 +155,11 @@ def knn_eval(
     where = find_device(device)
     with show_progress("hashing") as update:
         run = knn.knn_eval(store, plan, device=where, workers=count_cores(), progress=update)
-    _print_notes(run, plan, store.rows, as_json=as_json)
+    print_notes(*(() if as_json else run.split.notes))
+    if run.unassigned:
+        new = plural(run.unassigned, "picture was", "pictures were")
+        print_notes(f"{new} added after the split {plan.split!r} and took no part")
+    note_left_out(zeros=run.without_vector)
     if not as_json:
         setting = f"({plural(store.rows, 'picture')}, by {plan.tap}), {_setting(plan, run)}"
         click.echo(f"kNN on {store.path} {setting}")
@@ -170,20 +176,6 @@ def knn_eval(
         for name, reason in run.not_labels.items():
             click.echo(f"Not a label: {name} ({reason})")
         print_written(predictions)
-
-
-def _print_notes(run: KnnRun, plan: KnnPlan, rows: int, *, as_json: bool) -> None:
-    notes = [] if as_json else list(run.split.notes)
-    if run.unassigned:
-        new = plural(run.unassigned, "picture was", "pictures were")
-        notes.append(f"{new} added after the split {plan.split!r} and took no part")
-    if run.without_vector:
-        notes.append(
-            f"{run.without_vector:,} of {rows:,} pictures are left out, as their vectors are all "
-            "zeros"
-        )
-    for note in notes:
-        click.echo(f"Note: {note}", err=True)
 
 
 def _setting(plan: KnnPlan, run: KnnRun) -> str:

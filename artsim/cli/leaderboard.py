@@ -12,17 +12,12 @@ import cloup
 
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import indexes_argument, indexes_option, open_stores, taps_option
-from artsim.cli.options.labels import (
-    group_option,
-    keep_copies_option,
-    label_option,
-    no_leaks_option,
-    split_option,
-)
+from artsim.cli.options.labels import group_option, label_option, split_options
 from artsim.cli.options.outputs import csv_option, format_option
 from artsim.cli.output import (
     fixed,
     print_json_lines,
+    print_split,
     print_table,
     print_written,
     show_progress,
@@ -45,9 +40,7 @@ _METRICS = {"top1": "", "mAP": " (mAP)", "MAE": " (MAE, less is better)"}
 @cloup.option_group(
     "Labels and split",
     label_option,
-    split_option(),
-    keep_copies_option,
-    no_leaks_option,
+    *split_options,
     group_option("Keep pictures with the same value together: artist, to evaluate style."),
     seed_option,
 )
@@ -107,7 +100,9 @@ def leaderboard(
     click.echo(f"Leaderboard of {', '.join(str(store.path) for store in stores)}")
     for method in _METHODS:
         _print_method(standings, method, top[method], several=len(stores) > 1)
-    _print_splits(standings)
+    for name, split in {each.label.name: each.split for each in standings}.items():
+        print_split(name, split)
+    click.echo("*: best of the label. No picture: majority, chance or median.")
     print_written(csv)
 
 
@@ -149,12 +144,3 @@ def _shown(standing: Standing, score: float, top: float | None) -> str:
 
 def _marked(text: str, is_best: bool) -> str:
     return text + ("*" if is_best else " ")
-
-
-def _print_splits(standings: Sequence[Standing]) -> None:
-    for name, split in {each.label.name: each.split for each in standings}.items():
-        sizes = f"{len(split.learned):,} pictures, test on {len(split.test):,}"
-        click.echo(f"{name}: {split.description}; {sizes}")
-        for note in split.notes:
-            click.echo(f"  Note: {note}")
-    click.echo("*: best of the label. No picture: majority, chance or median.")

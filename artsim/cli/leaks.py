@@ -17,7 +17,7 @@ from artsim.cli.options.labels import column_option, group_option
 from artsim.cli.options.outputs import format_option, strict_option
 from artsim.cli.options.values import count_cores
 from artsim.cli.output import (
-    note_unhashed,
+    note_left_out,
     print_json_lines,
     print_table,
     show_progress,
@@ -105,7 +105,7 @@ def leaks(
                 progress=progress,
                 **columns,
             )
-    note_unhashed(report.unhashed)
+    note_left_out(unhashed=report.unhashed)
     if as_json:
         print_json_lines(_rows(report), index=path if collection is None else None)
     else:

@@ -19,10 +19,10 @@ from artsim.datatypes import finite
 
 if TYPE_CHECKING:
     from artsim.datatypes import Estimate, Progress
+    from artsim.splits import Split
 
 _MIN_TEXT = 6  # characters that a column of text keeps on the narrowest terminal
 _MARGIN = 3  # characters around a column
-_ROW_SUFFIXES = (".csv", ".parquet")
 _ROWS = 4096  # written to Parquet at a time
 _LOG_EVERY_S = 60.0  # between the lines of progress in a log
 
@@ -105,17 +105,28 @@ def print_written(*files: Path | None) -> None:
         click.echo(f"Written to {file}")
 
 
-def note_unhashed(count: int) -> None:
-    """Note on stderr how many pictures have no perceptual hash, if any."""
-    if count:
-        which = plural(count, "picture is", "pictures are")
-        click.echo(f"Note: {which} blank or unreadable; hashes leave them out", err=True)
+def print_notes(*notes: str) -> None:
+    """Print what to know about a result on stderr, where it is in the way of no program."""
+    for note in notes:
+        click.echo(f"Note: {note}", err=True)
 
 
-def check_rows_file(out: Path | None) -> None:
-    """Refuse a file that is neither CSV nor Parquet, before any work."""
-    if out is not None and out.suffix not in _ROW_SUFFIXES:
-        raise click.BadParameter(f"{out} is neither .csv nor .parquet", param_hint="--output")
+def note_left_out(unhashed: int = 0, zeros: int = 0) -> None:
+    """Note how many pictures could not be compared by their hashes or their vectors, if any."""
+    if unhashed:
+        which = plural(unhashed, "picture is", "pictures are")
+        print_notes(f"{which} blank or unreadable; hashes leave them out")
+    if zeros:
+        which = plural(zeros, "picture is left out, as its", "pictures are left out, as their")
+        print_notes(f"{which} vectors are all zeros")
+
+
+def print_split(name: str, split: Split) -> None:
+    """Print how a label was split, and the notes on it."""
+    sizes = " + ".join(f"{len(rows):,}" for rows in (split.train, split.validation))
+    click.echo(f"{name}: {split.description}; {sizes} pictures, test on {len(split.test):,}")
+    for note in split.notes:
+        click.echo(f"  Note: {note}")
 
 
 def write_rows(out: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,6 @@ from artsim.cli.options.index import index_option, is_index_named, open_store, w
 from artsim.cli.options.outputs import format_option, rows_option
 from artsim.cli.options.values import FOLDER, RUNS, count_cores, count_option
 from artsim.cli.output import (
-    check_rows_file,
     fixed,
     plural,
     print_json_lines,
@@ -30,8 +30,8 @@ from artsim.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from artsim.prediction import HeadPredictor, Prediction, Predictor
-    from artsim.store import Failure, Store
+    from artsim.prediction import Prediction, Predictor
+    from artsim.store import Failure
 
 _SAVED = 1000  # rows between two writes of --output, at least: the work lost if interrupted
 
@@ -108,15 +108,22 @@ def predict(
         artsim predict new-photos/ --head medium -o predictions.csv
         artsim predict new-photos/ --run heritage-two-stage-20260102-030405 -o predictions.csv
     """
-    picture, out = (Path(pictures[0]) if pictures else None), output
+    picture = Path(pictures[0]) if pictures else None
     if (picture is None) == (not ids):
         raise click.UsageError("name a picture, a folder or table of pictures, or --id ID")
     if run is not None and (head_name or is_index_named() or model or weights):
         raise click.UsageError(
             "--run brings its own network; leave out --head, --index and --model"
         )
-    check_rows_file(out)
-    from artsim.prediction import PHRASE, RunPredictor, is_collection
+    from artsim.prediction import (
+        PHRASE,
+        HeadPredictor,
+        RunPredictor,
+        find_head,
+        is_collection,
+        load_head,
+    )
+    from artsim.search import load_index_extractor
     from artsim.training import find_run
 
     rows: list[dict[str, Any]] = []
@@ -125,44 +132,30 @@ def predict(
     options: dict[str, Any] = {"top": top, "min_confidence": min_confidence}
     if run is not None:
         predictor = RunPredictor(find_run(run, RUNS), device=device, **options)
-        rows = [] if out is None else _read_rows(out, {*predictor.labels, PHRASE})
+        rows = [] if output is None else _read_rows(output, {*predictor.labels, PHRASE})
         title, seen = None, "the network was trained on this picture, or chosen by it"
     else:
         store = open_store(index)
         path = store.path
         many = picture is not None and is_collection(picture)
         compute = (make_compute if many else compute_for_few)(device, backend, precision)
-        loading = {"model": model, "weights": weights, "compute": compute}
-        predictor = _head_predictor(store, head_name, loading, neighbors=neighbors, **options)
-        head = predictor.head
+        load = partial(load_index_extractor, store, model=model, weights=weights, compute=compute)
+        head = load_head(find_head(store, head_name))
+        predictor = HeadPredictor(store, head, extractor=load, neighbors=neighbors, **options)
+        if model is not None or weights is not None:
+            _ = predictor.extractor  # compare its passport, even if no picture needs it
         title = f", by head {head.name} of {head.index} ({head.tap})"
         seen = "the head was trained on this picture"
     failures: list[Failure] = []
     found = _predict(predictor, picture, ids, {row["id"] for row in rows}, failures)
-    if out is not None:
-        _write(out, rows, found)
+    if output is not None:
+        _write(output, rows, found)
     elif as_json:
         print_json_lines((each.to_json() for each in found), index=path)
     else:
         _print(list(found), title, seen)
     for failure in failures:
         click.echo(f"Not predicted: {failure.image or failure.id}: {failure.reason}", err=True)
-
-
-def _head_predictor(
-    store: Store, name: str | None, loading: dict[str, Any], **options: Any
-) -> HeadPredictor:
-    """Open one of an index's heads."""
-    from artsim.prediction import HeadPredictor, find_head, load_head
-    from artsim.search import load_index_extractor
-
-    head = load_head(find_head(store, name))
-    predictor = HeadPredictor(
-        store, head, extractor=lambda: load_index_extractor(store, **loading), **options
-    )
-    if loading["model"] is not None or loading["weights"] is not None:
-        _ = predictor.extractor  # compare its passport, even if no picture needs it
-    return predictor
 
 
 def _predict(

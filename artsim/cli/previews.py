@@ -31,16 +31,9 @@ def find_protocol(chosen: str) -> TerminalProtocol | None:
     """Return how to draw images here: as chosen, else as the terminal can; None: not at all."""
     from artsim.report import TerminalProtocol
 
-    if chosen == "none":
-        return None
-    if chosen != "auto":
-        return TerminalProtocol(chosen)
-    if not sys.stdout.isatty():
-        return None
-    named = _named(os.environ)
-    if named is not None:
-        return TerminalProtocol(named)
-    return TerminalProtocol.SIXEL if _answers_sixel() else None
+    if chosen == "auto" and sys.stdout.isatty():
+        chosen = _named(os.environ) or ("sixel" if _answers_sixel() else "none")
+    return None if chosen in ("auto", "none") else TerminalProtocol(chosen)
 
 
 def print_previews(matches: Sequence[Match], protocol: TerminalProtocol) -> None:
@@ -79,9 +72,8 @@ def _named(environment: dict[str, str] | os._Environ[str]) -> str | None:
     if environment.get("TMUX") or environment.get("TERM", "").startswith(("screen", "tmux")):
         return None
     program = environment.get("TERM_PROGRAM", "")
-    if environment.get("KITTY_WINDOW_ID") or environment.get("TERM") == "xterm-kitty":
-        return "kitty"
-    if program == "ghostty":
+    is_kitty = environment.get("KITTY_WINDOW_ID") or environment.get("TERM") == "xterm-kitty"
+    if is_kitty or program == "ghostty":
         return "kitty"
     if program in ("iTerm.app", "WezTerm") or environment.get("LC_TERMINAL") == "iTerm2":
         return "iterm"

@@ -12,17 +12,10 @@ import cloup
 
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
-from artsim.cli.options.labels import (
-    column_option,
-    group_option,
-    keep_copies_option,
-    label_option,
-    no_leaks_option,
-    split_option,
-)
+from artsim.cli.options.labels import column_option, group_option, label_option, split_options
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_option, numbers, split_names
-from artsim.cli.output import fixed, plural, print_json_lines, print_table
+from artsim.cli.output import fixed, plural, print_json_lines, print_split, print_table
 
 if TYPE_CHECKING:
     from artsim.evaluation.probe import LabelProbe, ProbePlan
@@ -42,9 +35,7 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95%")
 @cloup.option_group(
     "Labels and split",
     label_option,
-    split_option(),
-    keep_copies_option,
-    no_leaks_option,
+    *split_options,
     group_option(
         "Keep pictures with the same value together: artist, to evaluate style. Without --split "
         "the ordinary split is evaluated too.",
@@ -160,11 +151,7 @@ def _print_probes(
     if any(each.few for each in probes):
         _print_few(probes)
     for each in (*ordinary, *probes):
-        sizes = " + ".join(f"{len(s):,}" for s in (each.split.train, each.split.validation))
-        sizes = f"{sizes} pictures, test on {len(each.split.test):,}"
-        click.echo(f"{each.label.name}: {each.split.description}; {sizes}")
-        for note in each.split.notes:
-            click.echo(f"  Note: {note}")
+        print_split(each.label.name, each.split)
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
     click.echo(f"Metadata alone: {', '.join(names)}")
 

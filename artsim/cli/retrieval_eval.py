@@ -13,7 +13,7 @@ from artsim.cli.options.computing import seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.labels import column_option, k_option, label_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import fixed, plural, print_json_lines, print_table
+from artsim.cli.output import fixed, note_left_out, plural, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.evaluation.retrieval import PixelScores, Retrieval
@@ -85,18 +85,13 @@ def retrieval_eval(
         setting = {"tap": plan.tap, "junk": plan.junk, "seed": plan.seed}
         print_json_lines((_as_dict(each) | setting for each in found), index=store.path)
         if per_class:
-            rows = (row for each in found for row in _class_dicts(each))
+            rows = (row for each in found for row in _classes(each))
             print_json_lines(rows, index=store.path)
         return
     ignored = f", same {plan.junk} ignored" if plan.junk else ""
     pictures = plural(store.rows, "picture")
     click.echo(f"Retrieval on {store.path} ({pictures}, by {plan.tap}{ignored})")
-    if found[0].without_vector:
-        click.echo(
-            f"Note: {found[0].without_vector:,} of {store.rows:,} pictures are left out, as their "
-            "vectors are all zeros",
-            err=True,
-        )
+    note_left_out(zeros=found[0].without_vector)
     for each in found:
         _print_retrieval(each)
         if per_class:
@@ -104,8 +99,8 @@ def retrieval_eval(
 
 
 def _as_dict(each: Retrieval) -> dict[str, Any]:
-    scores = each.scores
-    return {
+    scores, pixels = each.scores, each.pixels
+    found = {
         "label": scores.label,
         "classes": len(scores.classes),
         "queries": len(scores.query_rows),
@@ -113,18 +108,16 @@ def _as_dict(each: Retrieval) -> dict[str, Any]:
         **scores.overall,
         "true_pairs": _quantiles(each.true_pairs),
         "other_pairs": _quantiles(each.other_pairs),
-        "auc": None if math.isnan(each.auc) else each.auc,
+        "auc": each.auc,
         "without_vector": each.without_vector,
-        **(_pixel_dict(each.pixels) if each.pixels else {}),
     }
-
-
-def _pixel_dict(pixels: PixelScores) -> dict[str, Any]:
-    return {
+    if pixels is None:
+        return found
+    return found | {
         **pixels.overall,
         "ssim_right": _quantiles(pixels.right),
         "ssim_wrong": _quantiles(pixels.wrong),
-        "ssim_auc": None if math.isnan(pixels.auc) else pixels.auc,
+        "ssim_auc": pixels.auc,
         "pixel_queries": pixels.queries,
         "unreadable": pixels.unreadable,
     }
@@ -138,20 +131,18 @@ def _quantiles(pairs: Any) -> dict[str, float] | None:
     return {f"{100 * q:g} %": float(pairs[int(q * (len(pairs) - 1))]) for q in QUANTILES}
 
 
-def _class_rows(each: Retrieval) -> list[tuple[int, int]]:
-    """Return the classes that have queries and how many, worst mAP@R first."""
+def _classes(each: Retrieval) -> list[dict[str, Any]]:
+    """List the classes that have queries, worst mAP@R first."""
     import numpy as np
 
-    counts = np.bincount(each.scores.truth, minlength=len(each.scores.classes))
-    worst = np.argsort(each.scores.per_class["mAP@R"], kind="stable")  # NaN is last
-    return [(int(code), int(counts[code])) for code in worst if counts[code]]
-
-
-def _class_dicts(each: Retrieval) -> list[dict[str, Any]]:
+    scores = each.scores
+    counts = np.bincount(scores.truth, minlength=len(scores.classes))
+    worst = np.argsort(scores.per_class["mAP@R"], kind="stable")  # NaN is last
     return [
-        {"label": each.scores.label, "class": each.scores.classes[code], "queries": count}
-        | {name: float(values[code]) for name, values in each.scores.per_class.items()}
-        for code, count in _class_rows(each)
+        {"label": scores.label, "class": scores.classes[code], "queries": int(counts[code])}
+        | {name: float(values[code]) for name, values in scores.per_class.items()}
+        for code in worst
+        if counts[code]
     ]
 
 
@@ -204,11 +195,7 @@ def _middle(pairs: Any) -> str:
 def _print_classes(each: Retrieval) -> None:
     names = [next(iter(each.scores.per_class)), *_ALONE]
     rows = [
-        [
-            each.scores.classes[code],
-            f"{count:,}",
-            *(fixed(each.scores.per_class[name][code]) for name in names),
-        ]
-        for code, count in _class_rows(each)
+        [row["class"], f"{row['queries']:,}", *(fixed(row[name]) for name in names)]
+        for row in _classes(each)
     ]
     print_table(["class", "queries", *names], rows, right=["queries", *names])

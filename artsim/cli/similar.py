@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,20 +22,19 @@ from artsim.cli.options.index import index_option, open_store, tap_option, words
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option, rows_option, strict_option
 from artsim.cli.options.values import PICTURE, count_cores, count_option
-from artsim.cli.output import check_rows_file
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
 from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
 from artsim.cli.similar_question import (
     TermReader,
     cut,
-    is_folder,
-    limits,
     other_indexes,
     read_aspects,
+    read_limits,
 )
 
 if TYPE_CHECKING:
-    from artsim.search import IndexEncoder, Searcher, SearchRequest, Term
+    from artsim.search import IndexEncoder, Searcher, Term
+    from artsim.store import Store
 
 
 @cloup.command()
@@ -79,7 +79,10 @@ if TYPE_CHECKING:
     index_option,
     tap_option(),
     click.option(
-        "--by", metavar="TAP=W,...", help="Compare by several taps with weights; see above."
+        "--by",
+        metavar="TAP=W,...",
+        callback=read_aspects,
+        help="Compare by several taps with weights; see above.",
     ),
 )
 @cloup.option_group(
@@ -105,6 +108,7 @@ if TYPE_CHECKING:
         "--max-per",
         multiple=True,
         metavar="COLUMN=N",
+        callback=read_limits,
         help="At most N matches with the same value. Repeat for more.",
     ),
     column_option(
@@ -148,7 +152,6 @@ def similar(
     crop: str | None,
     index: Path | None,
     tap: str | None,
-    by: str | None,
     allow_private: bool,
     output: Path | None,
     id_file: Path | None,
@@ -181,9 +184,9 @@ def similar(
     """
     if not (queries or ids or texts or plus or id_file):
         raise click.UsageError("name a picture file, the id of a work, or --text WORDS")
-    check_rows_file(output)
     outputs = Outputs.take(settings)
-    folders = [text for text in queries if is_folder(text)]
+    # Path raises if a name is too long.
+    folders = [text for text in queries if os.path.isdir(text)]  # noqa: PTH112
     if output is None and (folders or id_file):
         source = "--ids" if id_file else f"the folder {folders[0]!r}"
         raise click.UsageError(
@@ -192,15 +195,16 @@ def similar(
         )
     if output is not None and outputs.files:
         raise click.UsageError(f"{outputs.files[0]} shows one query; leave it out, or --output")
-    _check_pairs(settings, by, output, strict=strict)
+    _check_pairs(settings, output, strict=strict)
     if crop is not None and (output is not None or len(queries) + len(ids) != 1):
         raise click.UsageError(
             "--crop takes a detail of one picture; use one file or ID as the query"
         )
-    searcher, encoder = _open(index, tap, by, output, settings)
-    from artsim.search import Term
+    searcher, encoder = _open(open_store(index), tap, settings, many=output is not None)
+    from artsim.search import SearchRequest, Term
 
     reader = TermReader(searcher.works, allow_private)
+    settings["max_per"] |= dict.fromkeys(settings.pop("collapse"), 1)
     settings["earlier_than"] = reader.year_or_id(settings["earlier_than"])
     common = [
         *(cut(Term(id=id_), crop) for id_ in ids),
@@ -210,77 +214,51 @@ def similar(
     ]
     if output is None:
         own = [reader.read(text, box=crop) for text in queries]
-        question = _question((*own, *common), by, settings)
-        write_outputs(searcher, searcher.search(question), outputs, encoder, as_json=as_json)
+        answer = searcher.search(SearchRequest(terms=(*own, *common), **settings))
+        write_outputs(searcher, answer, outputs, encoder, as_json=as_json)
         return
     each: list[Term] = []
     for text in queries:
-        files = pictures_of(Path(text)) if is_folder(text) else []
+        files = pictures_of(Path(text)) if text in folders else []
         each += [Term(file=file) for file in files] or [reader.read(text)]
     each += [Term(id=id_) for id_ in (read_ids(id_file) if id_file else ())]
     if not each:
         raise click.UsageError(
             "--output searches with each picture of a folder, or each ID; name some"
         )
-    failed = answer_batch(
-        searcher,
-        each,
-        lambda term: _question((term, *common), by, settings),
-        output,
-        aspects=[aspect.name for aspect in read_aspects(by)],
-        details=settings["details"],
-    )
-    if failed and (strict or len(failed) == len(each)):
+    requests = [SearchRequest(terms=(term, *common), **settings) for term in each]
+    failed = answer_batch(searcher, requests, output)
+    if failed and (strict or failed == len(each)):
         ctx.exit(1)
 
 
-def _check_pairs(
-    settings: dict[str, Any], by: str | None, output: Path | None, *, strict: bool
-) -> None:
+def _check_pairs(settings: dict[str, Any], output: Path | None, *, strict: bool) -> None:
     """Refuse options that have no effect without others, or with them."""
     if strict and output is None:
         raise click.UsageError("--strict needs --output FILE; use both")
     dated = settings["earlier_than"] is not None or settings["contemporary"] is not None
     if settings["years"] is not None and not dated:
         raise click.UsageError("--years needs --earlier-than or --contemporary; use one of them")
-    if settings["details"] and by is not None:
+    if settings["details"] and settings["by"]:
         raise click.UsageError("--details compares by one tap; use --tap instead of --by")
 
 
 def _open(
-    index: Path | None,
-    tap: str | None,
-    by: str | None,
-    output: Path | None,
-    settings: dict[str, Any],
+    store: Store, tap: str | None, settings: dict[str, Any], *, many: bool
 ) -> tuple[Searcher, IndexEncoder]:
-    """Open the index; a model that is named is checked against its passport, needed or not."""
-    store = open_store(index)
+    """Make the searcher; a model that is named is checked against the passport, needed or not."""
     from artsim.search import IndexEncoder, Searcher
 
     model, weights = settings.pop("model"), settings.pop("weights")
-    gpu = choose_gpu(settings["device"], many=output is not None)
+    gpu = choose_gpu(settings["device"], many=many)
     chosen = tuple(settings.pop(name) for name in ("device", "backend", "precision"))
-    compute = compute_for_few(*chosen) if output is None else make_compute(*chosen)
+    compute = make_compute(*chosen) if many else compute_for_few(*chosen)
     encoder = IndexEncoder(store, model=model, weights=weights, compute=compute)
     if model is not None or weights is not None:
         _ = encoder.extractor
     others = other_indexes(
-        read_aspects(by), lambda other: make_encoder(other, store, weights, compute)
+        settings["by"], lambda other: make_encoder(other, store, weights, compute)
     )
-    workers = 1 if output is None else count_cores()
+    workers = count_cores() if many else 1
     searcher = Searcher(store, tap=tap, others=others, encoder=encoder, gpu=gpu, workers=workers)
     return searcher, encoder
-
-
-def _question(terms: tuple[Term, ...], by: str | None, settings: dict[str, Any]) -> SearchRequest:
-    """Make the question of the options whose names are the library's, and those that are not."""
-    from artsim.search import SearchRequest
-
-    options = dict(settings)
-    return SearchRequest(
-        terms=terms,
-        by=read_aspects(by),
-        max_per=limits(options.pop("max_per"), options.pop("collapse")),
-        **options,
-    )

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from artsim.cli.output import show_progress, write_rows
+from artsim.cli.output import plural, show_progress, write_rows
 
 if TYPE_CHECKING:
+    from artsim.datatypes import Progress
     from artsim.search import SearchAnswer, Searcher, SearchRequest, Term
 
 _TOGETHER = 64  # queries searched at once
@@ -24,47 +25,30 @@ _COLUMNS = {
     "percentile": "float",
     "image": "string",
 }
-_BOX = {"box": "string"}  # where details are searched
 
 
-def answer_batch(
-    searcher: Searcher,
-    queries: Sequence[Term],
-    make: Callable[[Term], SearchRequest],
-    out: Path,
-    *,
-    aspects: Sequence[str] = (),
-    details: bool = False,
-) -> list[str]:
-    """Search with each query, write the matches as they come, list failures on stderr.
+def answer_batch(searcher: Searcher, requests: Sequence[SearchRequest], out: Path) -> int:
+    """Answer requests that differ in their first term, and return how many failed.
 
-    Args:
-        searcher: Searches the index.
-        queries: One term per search.
-        make: Makes the request for a term.
-        out: A .csv or .parquet file.
-        aspects: Names of the taps compared by; each gets a column with its share of the score.
-        details: Whether details are searched.
-
-    Returns:
-        The queries that failed.
+    The matches are written to a .csv or .parquet file as they come, with a column for each aspect
+    of the score, and failures are listed on stderr.
 
     Raises:
-        SearchError: If no query can be answered, whatever it is.
+        SearchError: If no request can be answered, whatever its term.
     """
-    searcher.check(make(queries[0]))
+    first = requests[0]
+    searcher.check(first)
     failed: list[str] = []
-    more = dict.fromkeys(aspects, "float") | (_BOX if details else {})
+    more = {aspect.name: "float" for aspect in first.by}
+    more |= {"box": "string"} if first.details else {}
     columns = _COLUMNS | {name: kind for name, kind in more.items() if name not in _COLUMNS}
     with show_progress("Searching") as update:
-        rows = _rows(searcher, queries, make, failed, update)
-        count = write_rows(out, rows, columns)
-    click.echo(
-        f"{count:,} matches of {len(queries) - len(failed):,} queries written to {out}", err=True
-    )
+        count = write_rows(out, _rows(searcher, requests, failed, update), columns)
+    answered = plural(len(requests) - len(failed), "query", "queries")
+    click.echo(f"{count:,} matches of {answered} written to {out}", err=True)
     for line in failed:
         click.echo(f"Failed: {line}", err=True)
-    return failed
+    return len(failed)
 
 
 def pictures_of(folder: Path) -> list[Path]:
@@ -93,23 +77,19 @@ def read_ids(file: Path) -> list[str]:
 
 
 def _rows(
-    searcher: Searcher,
-    queries: Sequence[Term],
-    make: Callable[[Term], SearchRequest],
-    failed: list[str],
-    update: Callable[[int, int, int], None],
+    searcher: Searcher, requests: Sequence[SearchRequest], failed: list[str], update: Progress
 ) -> Iterator[dict[str, Any]]:
     from artsim.errors import ArtsimError
 
-    waiting, done = iter(queries), 0
+    waiting, done = iter(requests), 0
     while some := list(itertools.islice(waiting, _TOGETHER)):
-        for term, answer in zip(some, searcher.search_many([make(t) for t in some]), strict=True):
+        for request, answer in zip(some, searcher.search_many(some), strict=True):
             if isinstance(answer, ArtsimError):
-                failed.append(f"{term.label}: {answer}")
+                failed.append(f"{request.terms[0].label}: {answer}")
             else:
-                yield from _as_rows(term, answer)
+                yield from _as_rows(request.terms[0], answer)
         done += len(some)
-        update(done, len(queries), len(failed))
+        update(done, len(requests), len(failed))
 
 
 def _as_rows(term: Term, answer: SearchAnswer) -> Iterator[dict[str, Any]]:
@@ -117,12 +97,7 @@ def _as_rows(term: Term, answer: SearchAnswer) -> Iterator[dict[str, Any]]:
 
     query = printable(term.label)  # a file name may be any bytes
     for match in answer.matches:
-        yield match.shares | {
-            "query": query,
-            "rank": match.rank,
-            "id": match.id,
-            "score": match.score,
-            "percentile": match.percentile,
-            "image": match.image,
-            **({} if match.box is None else {"box": str(match.box)}),
-        }
+        names = ("rank", "id", "score", "percentile", "image")
+        own = {name: getattr(match, name) for name in names}
+        box = {} if match.box is None else {"box": str(match.box)}
+        yield match.shares | {"query": query} | own | box

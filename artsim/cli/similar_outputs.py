@@ -179,13 +179,9 @@ def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
 
 def _as_dict(match: Match) -> dict[str, Any]:
     """Return a match as JSON has it: rank, id, score, ..., then the metadata."""
-    own: dict[str, Any] = {
-        "rank": match.rank,
-        "id": match.id,
-        "score": round(match.score, 6),
-        "percentile": None if match.percentile is None else round(match.percentile, 4),
-        "image": match.image,
-    }
+    percentile = None if match.percentile is None else round(match.percentile, 4)
+    own: dict[str, Any] = {"rank": match.rank, "id": match.id, "score": round(match.score, 6)}
+    own |= {"percentile": percentile, "image": match.image}
     if match.box is not None:
         own["box"] = str(match.box)
     if match.shares:

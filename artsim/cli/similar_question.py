@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from artsim.api import is_file, read_query
+from artsim.api import read_query
 from artsim.cli.options.index import open_store
 from artsim.cli.options.values import column_and_number
 
@@ -40,7 +41,8 @@ class TermReader:
         from artsim.fetch import FetchSettings
 
         fetching = FetchSettings(retries=1, allow_private=self.allow_private)
-        weighted = None if is_file(text) or self.works.has(text) else _WEIGHTED.fullmatch(text)
+        is_name = os.path.isfile(text) or self.works.has(text)  # noqa: PTH113  # as `read_query`
+        weighted = None if is_name else _WEIGHTED.fullmatch(text)
         weight = float(weighted["weight"]) if weighted else 1.0
         found = read_query(weighted["text"] if weighted else text, self.works, fetching=fetching)
         return cut(replace(found, weight=sign * weight), box)
@@ -59,7 +61,9 @@ def cut(term: Term, box: str | None) -> Term:
     return term if box is None else replace(term, box=Box.parse(box))
 
 
-def read_aspects(text: str | None) -> tuple[Aspect, ...]:
+def read_aspects(
+    context: click.Context, parameter: click.Parameter, text: str | None
+) -> tuple[Aspect, ...]:
     """Read ``style=0.7,content=0.3``; a name alone has the weight 1."""
     from artsim.search import Aspect
 
@@ -90,16 +94,8 @@ def other_indexes(
     return {name: Opened(store, encode(store)) for name, store in stores.items()}
 
 
-def limits(max_per: Sequence[str], collapse: Sequence[str]) -> dict[str, int]:
-    """Read each ``COLUMN=N`` of --max-per; a column of --collapse is limited to one."""
-    return dict(column_and_number(text, "--max-per") for text in max_per) | dict.fromkeys(
-        collapse, 1
-    )
-
-
-def is_folder(text: str) -> bool:
-    """Return whether a text names an existing folder."""
-    try:
-        return Path(text).is_dir()
-    except (OSError, ValueError):  # a name too long, a zero byte
-        return False
+def read_limits(
+    context: click.Context, parameter: click.Parameter, texts: Sequence[str]
+) -> dict[str, int]:
+    """Read each ``COLUMN=N`` of --max-per."""
+    return dict(column_and_number(text, "--max-per") for text in texts)

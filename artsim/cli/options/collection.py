@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from artsim.cli.options.values import FOLDER, Command, count_option, pairs
+from artsim.cli.output import print_notes
 
 if TYPE_CHECKING:
     from artsim.datatypes import Catalog
@@ -58,8 +59,7 @@ def open_collection(collection: str, options: dict[str, Any]) -> Catalog:
         settings=pairs(options.pop("settings"), "--set"),
     )
     catalog = read_collection(collection, options=reading)
-    for note in catalog.notes:
-        click.echo(f"Note: {note}", err=True)
+    print_notes(*catalog.notes)
     return catalog
 
 

@@ -9,6 +9,7 @@ import click
 
 from artsim.cli.options.complete import complete_model
 from artsim.cli.options.values import PICTURE, RUNS, count_cores, count_option
+from artsim.cli.output import print_notes
 from artsim.datatypes import RUN
 
 if TYPE_CHECKING:
@@ -113,10 +114,9 @@ def choose_gpu(device: str, *, many: bool) -> int | None:
         return None
     if int(number or 0) < gpus:
         return int(number or 0)
-    click.echo(
-        f"Note: vectors are compared on the CPU, since the installed faiss sees {gpus} GPUs "
-        "(--device cuda needs a build for CUDA)",
-        err=True,
+    print_notes(
+        f"vectors are compared on the CPU, since the installed faiss sees {gpus} GPUs (--device "
+        "cuda needs a build for CUDA)"
     )
     return None
 

@@ -17,6 +17,7 @@ from click.core import ParameterSource
 
 from artsim.cli.options.complete import complete_index, complete_tap
 from artsim.cli.options.values import FOLDER, INDEXES, Command
+from artsim.cli.output import plural, print_notes
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:
@@ -154,10 +155,9 @@ def open_store(index: Path | None) -> Store:
 
     store = Store.open(find_index(index))
     if not store.manifest.complete:
-        click.echo(
-            f"Note: {store.path} is unfinished ({store.rows:,} pictures so far); "
-            "run 'artsim embed' again to finish it",
-            err=True,
+        print_notes(
+            f"{store.path} is unfinished ({plural(store.rows, 'picture')} so far); run 'artsim "
+            "embed' again to finish it"
         )
     return store
 

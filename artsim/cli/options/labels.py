@@ -63,6 +63,9 @@ no_leaks_option = click.option(
 )
 
 
+split_options = (split_option(), keep_copies_option, no_leaks_option)
+
+
 def group_option(help_: str) -> Callable[[Command], Command]:
     """Add --group: a column whose values keep pictures together."""
     return column_option("--group", help=help_)

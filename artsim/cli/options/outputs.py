@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -29,9 +30,16 @@ def folder_option(what: str, *, default: str) -> Callable[[Command], Command]:
     return click.option("-o", "--output", metavar="DIR", type=FOLDER, help=help_)
 
 
+def _rows_file(context: click.Context, parameter: click.Parameter, out: Path | None) -> Path | None:
+    if out is not None and out.suffix not in (".csv", ".parquet"):
+        raise click.BadParameter(f"{out} is neither .csv nor .parquet", context, parameter)
+    return out
+
+
 def rows_option(what: str) -> Callable[[Command], Command]:
     """Add -o for a table of all results; ``what`` its rows are: "all pairs"."""
-    return file_option("-o", "--output", help=f"Write {what} to a .csv or .parquet file.")
+    help_ = f"Write {what} to a .csv or .parquet file."
+    return file_option("-o", "--output", callback=_rows_file, help=help_)
 
 
 def csv_option(what: str) -> Callable[[Command], Command]:
