@@ -47,9 +47,9 @@ def knn_eval(
     store = open_store(index)
     plan = KnnPlan(
         tap=store.tap(tap).name,
-        labels=_several(labels),
+        labels=several(labels),
         split=split,
-        groups=_several(groups),
+        groups=several(groups),
         ks=tuple(ks),
     )
     run = knn_eval(store, plan, device=device)
@@ -91,7 +91,7 @@ def probe(
 
     store = open_store(index)
     plan = ProbePlan(
-        tap=store.tap(tap).name, labels=_several(label), split=split, group=group, seed=seed
+        tap=store.tap(tap).name, labels=several(label), split=split, group=group, seed=seed
     )
     results = tuple(probe(store, plan, device=device))
     if save is not None:
@@ -161,7 +161,7 @@ def retrieval_eval(
     from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 
     store = open_store(index)
-    plan = RetrievalPlan(tap=store.tap(tap).name, labels=_several(labels), ks=tuple(ks))
+    plan = RetrievalPlan(tap=store.tap(tap).name, labels=several(labels), ks=tuple(ks))
     results = tuple(retrieve(store, plan))
     rows = tuple(
         {"label": each.scores.label, "queries": len(each.scores.query_rows)}
@@ -200,7 +200,7 @@ def leaderboard(
 
     stores = [open_store(index) for index in indexes]
     plan = LeaderboardPlan(
-        labels=_several(labels), split=split, group=group, taps=tuple(taps), seed=seed
+        labels=several(labels), split=split, group=group, taps=tuple(taps), seed=seed
     )
     results = tuple(leaderboard(stores, plan, device=device))
     rows = tuple(each.to_json() for each in results)
@@ -282,5 +282,6 @@ def find_leaks(index: IndexLike, split: str, *, group: str | None = None) -> Tab
     return Table(f"Leaks of split {split}", rows, results=(found,))
 
 
-def _several(labels: Labels) -> tuple[str, ...]:
+def several(labels: Labels) -> tuple[str, ...]:
+    """Return one name or several as a tuple."""
     return (labels,) if isinstance(labels, str) else tuple(labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from artsim.api.evaluations import Labels, several
 from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
 
@@ -62,7 +63,7 @@ def make_report(
     index: IndexLike,
     file: str | Path,
     *,
-    labels: str | tuple[str, ...] | list[str] = (),
+    labels: Labels = (),
     split: str | None = None,
     group: str | None = None,
     seed: int = 0,
@@ -87,7 +88,7 @@ def make_report(
     store = open_store(index)
     plan = StudyPlan(
         tap=store.tap(None).name,
-        labels=(labels,) if isinstance(labels, str) else tuple(labels),
+        labels=several(labels),
         split=split,
         group=group or find_group(store),
         seed=seed,

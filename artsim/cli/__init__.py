@@ -1,7 +1,7 @@
 """The command line: parse options, call the library, print the result.
 
 Only this room knows click and rich, prints, exits, and chooses a device. Every command imports what
-it needs when it runs, so that ``artsim --help`` and questions to an index answer at once.
+it needs when it runs, so that ``artsim --help`` and searches of an index answer at once.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import cloup
 
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import fixed, print_json_lines, print_table
+from artsim.cli.output import fixed, plural, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.index import IndexInfo
@@ -77,12 +77,9 @@ _SECONDS = _Quantity({"ms": 1e-3, "s": 1}, "20ms")
 @cloup.option_group("Output", format_option)
 def index(
     index: Path | None,
-    recall: float | None,
-    memory: float | None,
-    latency: float | None,
-    kind: str | None,
     tap: str | None,
     as_json: bool,
+    **goals: Any,
 ) -> None:
     """Build the search index: exact, or approximate and faster.
 
@@ -101,24 +98,19 @@ def index(
     from artsim.store import lock_index
 
     store = open_store(index)
-    given = {
-        "recall": recall,
-        "memory": None if memory is None else int(memory),
-        "latency": latency,
-        "kind": None if kind is None else IndexKind(kind),
-    }
-    changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    types: dict[str, Any] = {"recall": float, "memory": int, "latency": float, "kind": IndexKind}
+    changes = {name: type_(goals[name]) for name, type_ in types.items() if goals[name] is not None}
     taps = [each.name for each in store.manifest.passport.taps] if tap is None else [tap]
     infos = []
     with lock_index(store.path):
         for name in taps:
             before = read_note(store, store.tap(name).name)
-            goals = replace(before.goals if before else Goals(), **changes)
-            infos.append(build_index(store, name, goals))
+            stored = before.goals if before else Goals()
+            infos.append(build_index(store, name, replace(stored, **changes)))
     if as_json:
         print_json_lines(map(as_dict, infos), index=store.path)
         return
-    click.echo(f"Search index of {store.path} ({store.rows:,} pictures)")
+    click.echo(f"Search index of {store.path} ({plural(store.rows, 'picture')})")
     rows = [
         [
             info.tap,

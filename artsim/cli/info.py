@@ -124,11 +124,10 @@ def _print_info(store: Store) -> None:
     }
     for name, value in lines.items():
         click.echo(f"  {name:<10}  {value}")
-    rows = [
-        [field.name, field.type, *("" if n is None else f"{n:,}" for n in counts.values())]
-        for field in manifest.fields
-        if (counts := _count(store, field.name))
-    ]
+    rows = []
+    for field in manifest.fields:
+        counts = _count(store, field.name).values()
+        rows.append([field.name, field.type, *("" if n is None else f"{n:,}" for n in counts)])
     if rows:
         print_table(["column", "type", "distinct", "missing"], rows, right=["distinct", "missing"])
 

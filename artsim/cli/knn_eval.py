@@ -181,10 +181,8 @@ def knn_eval(
 def _setting(plan: KnnPlan, run: KnnRun) -> str:
     """Return which pictures are compared, and how."""
     parts = [run.split.description, str(plan.protocol)]
-    if plan.correct:
-        parts.append(f"corrected by {plan.correct}")
-    if plan.groups:
-        parts.append(f"no neighbors of the same {' or '.join(plan.groups)}")
+    parts += [f"corrected by {plan.correct}"] if plan.correct else []
+    parts += [f"no neighbors of the same {' or '.join(plan.groups)}"] if plan.groups else []
     return ", ".join(parts)
 
 

@@ -28,11 +28,9 @@ _LOG_EVERY_S = 60.0  # between the lines of progress in a log
 
 
 def print_json_lines(rows: Iterable[Mapping[str, Any]], *, index: Path | None = None) -> None:
-    """Print one JSON object per line; numbers that are not finite, which JSON lacks, as null.
+    """Print one JSON object per line, each with the index it comes from.
 
-    Args:
-        rows: The objects.
-        index: The index that they come from, named in each of them.
+    Numbers that are not finite, which JSON lacks, are null.
     """
     for row in rows:
         row = row if index is None else {**row, "index": str(index)}

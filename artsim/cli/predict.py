@@ -187,7 +187,7 @@ def _predict(
 
 
 def _write(out: Path, rows: list[dict[str, Any]], found: Iterator[Prediction]) -> None:
-    """Write predictions from time to time, always with all labels of an image."""
+    """Write predictions from time to time, always with all labels of a picture."""
     from artsim.prediction import COLUMNS
 
     n_old = n_written = len(rows)

@@ -24,7 +24,7 @@ from artsim.cli.options.outputs import format_option, rows_option, strict_option
 from artsim.cli.options.values import PICTURE, count_cores, count_option
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
 from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
-from artsim.cli.similar_question import (
+from artsim.cli.similar_query import (
     TermReader,
     cut,
     other_indexes,

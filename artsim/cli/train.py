@@ -259,8 +259,7 @@ def _write_pages(result: TrainingResult, device: str, workers: int) -> None:
 
     if find_spec("matplotlib") is None:
         return
-    curves = read_curves(result.path)
-    if curves:
+    if curves := read_curves(result.path):
         save_curves(curves, result.path / "curves.png")
     try:
         study = study_run(result.path, device=device)
