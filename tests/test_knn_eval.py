@@ -143,10 +143,10 @@ def test_tables_name_the_metric_and_the_baseline(museum):
         assert line in output
     heads = [line.split() for line in output.splitlines() if line.strip().startswith("k ")]
     assert heads == [
-        ["k", "top-1", "95", "%", "top-5", "macro", "F1", "balanced", "kappa"],
-        ["k", "mAP", "95", "%", "iMAP"],
-        ["k", "MAE", "95", "%", "inside"],
-        ["k", "MAE", "95", "%"],
+        ["k", "top-1", "95%", "top-5", "macro", "F1", "balanced", "kappa"],
+        ["k", "mAP", "95%", "iMAP"],
+        ["k", "MAE", "95%", "inside"],
+        ["k", "MAE", "95%"],
     ]
 
 

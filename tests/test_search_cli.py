@@ -97,7 +97,7 @@ def test_aspects_of_this_index_and_of_another(here, place):
     assert list(lines[0]["shares"]) == ["indexes/other:hue", "east"]
     assert sum(lines[0]["shares"].values()) == pytest.approx(lines[0]["score"], abs=1e-5)
     table = run(*args[:-1], "--table").stdout
-    assert "(3 of 7 pictures, by indexes/other:hue=3, east=1)\n4 more are not in the" in table
+    assert "(3 of 7 pictures, by indexes/other:hue=3, east=1)\nLeft out, as they" in table
     assert found("a0", "--by", "east", "-k", "1") == ["a10"]
 
 
