@@ -1,6 +1,6 @@
 """What ``import artsim`` offers: one function for each task, and the index as an object.
 
-The names here are what the command line shares with it.
+The names listed here are those that the command line uses too.
 """
 
 from artsim.api.queries import read_query

@@ -79,7 +79,7 @@ def probe(
         split: A stored split or a split column; 70/10/20 is drawn for each label if None.
         group: A column whose values are never in both training and test set: ``"artist"``.
         tap: The vectors; the first ones if None.
-        seed: Of the split and the intervals.
+        seed: Seed of the split and the intervals.
         save: Save the probes in the index under this name, for `artsim.predict`.
         device: Where the probes are trained.
 
@@ -190,7 +190,7 @@ def leaderboard(
         split: A stored split or a split column; 70/10/20 is drawn for each label if None.
         group: A column whose values are never in both training and test set.
         taps: Names of taps; all if empty.
-        seed: Of the split and the intervals.
+        seed: Seed of the split and the intervals.
         device: Where the probes are trained.
 
     Raises:
@@ -241,11 +241,11 @@ def draw_split(
 
     Args:
         index: An index, or its folder.
-        name: Of the split.
+        name: Name of the new split.
         fractions: Train and test, or train, validation and test; they add up to 1.
         stratify: A label whose classes are divided evenly.
         group: A column whose values stay in one part: ``"artist"``.
-        seed: Of the draw.
+        seed: Seed of the random split.
 
     Raises:
         EvaluationError: If there is such a split already, or the rows cannot be divided so.

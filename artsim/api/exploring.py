@@ -43,7 +43,7 @@ def make_map(index: IndexLike, *, tap: str | None = None, seed: int = 0) -> Tabl
     Args:
         index: An index, or its folder.
         tap: The vectors to compare; the first ones if None.
-        seed: Of the layout.
+        seed: Seed of the layout.
 
     Raises:
         EvaluationError: If UMAP is not installed, or there are fewer than 3 pictures.
@@ -76,7 +76,7 @@ def make_report(
         labels: Columns or derived labels; all that can be labels if empty.
         split: A stored split or a split column; 70/10/20 is drawn if None.
         group: A column whose values are never in both training and test set; found if None.
-        seed: Of everything that is drawn.
+        seed: Seed of the split, the samples and the intervals.
 
     Raises:
         EvaluationError: If a label cannot be evaluated, or none can.

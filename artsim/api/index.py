@@ -123,7 +123,7 @@ class Index:
         return Searcher(self.store, tap=self.tap, encoder=self._encoder)
 
     def __repr__(self) -> str:
-        """Say what it holds."""
+        """Summarize the index in one line."""
         columns = ", ".join(self.columns) or "no metadata"
         return (
             f"<artsim.Index {str(self.path)!r}: {len(self):,} pictures by {self.passport.spec} "

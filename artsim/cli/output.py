@@ -98,13 +98,13 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
 
 
 def print_written(*files: Path | None) -> None:
-    """Say which files were written, those that are None left out."""
+    """Print the path of every file that was written, skipping None."""
     for file in filter(None, files):
         click.echo(f"Written to {file}")
 
 
 def print_notes(*notes: str) -> None:
-    """Print what to know about a result on stderr, where it is in the way of no program."""
+    """Print notes on a result on stderr, so that they never mix with JSON."""
     for note in notes:
         click.echo(f"Note: {note}", err=True)
 

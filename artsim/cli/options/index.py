@@ -65,9 +65,9 @@ def words_argument(
     """Make an argument of words, the first of which may name the index.
 
     Args:
-        name: Of the parameter that gets the other words.
-        metavar: Of these.
-        most: Words beside the index; None: any number.
+        name: The parameter that receives the other words.
+        metavar: How the help names those words.
+        most: The number of words allowed besides the index; None: any number.
     """
 
     def callback(

@@ -72,7 +72,7 @@ def group_option(help_: str) -> Callable[[Command], Command]:
 
 
 def k_option(what: str, *, default: str) -> Callable[[Command], Command]:
-    """Add -k: numbers from 1, sorted; ``what`` they are: "Numbers of neighbors"."""
+    """Add -k: sorted numbers from 1. ``what`` describes them: "Numbers of neighbors"."""
     return click.option(
         "-k",
         "--k",

@@ -37,21 +37,21 @@ def _rows_file(context: click.Context, parameter: click.Parameter, out: Path | N
 
 
 def rows_option(what: str) -> Callable[[Command], Command]:
-    """Add -o for a table of all results; ``what`` its rows are: "all pairs"."""
+    """Add -o for a table of all results. ``what`` names its rows: "all pairs"."""
     help_ = f"Write {what} to a .csv or .parquet file."
     return file_option("-o", "--output", callback=_rows_file, help=help_)
 
 
 def csv_option(what: str) -> Callable[[Command], Command]:
-    """Add --csv; ``what`` its rows are: "the matches"."""
+    """Add --csv. ``what`` names its rows: "the matches"."""
     return file_option("--csv", help=f"Write {what} to a CSV file.")
 
 
 def sheet_option(what: str) -> Callable[[Command], Command]:
-    """Add --sheet; ``what`` pictures it shows: "the groups"."""
+    """Add --sheet. ``what`` names its pictures: "the groups"."""
     return file_option("--sheet", help=f"Draw a contact sheet of {what} (.png, .jpg).")
 
 
 def strict_option(what: str) -> Callable[[Command], Command]:
-    """Add --strict; ``what`` ends with status 1: "a picture could not be embedded"."""
+    """Add --strict. ``what`` names the failure: "a picture could not be embedded"."""
     return click.option("--strict", is_flag=True, help=f"Exit with status 1 if {what}.")
