@@ -97,22 +97,15 @@ class Passport:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:
         """Read the values of `to_json`, whether or not they went through JSON."""
-        return cls(
-            **{
-                **values,
-                "preprocessing": read_preprocessing(values["preprocessing"]),
-                "taps": tuple(TapInfo(**tap) for tap in values["taps"]),
-            }
-        )
+        preprocessing = read_preprocessing(values["preprocessing"])
+        taps = tuple(TapInfo(**tap) for tap in values["taps"])
+        return cls(**{**values, "preprocessing": preprocessing, "taps": taps})
 
 
 def read_preprocessing(values: Mapping[str, Any]) -> Preprocessing:
     """Read the plain values of a preprocessing, whether or not they went through JSON."""
-    read: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
-    read["fit"] = Fit(read["fit"])
-    return Preprocessing(**read)
+    tuples = {key: tuple(value) for key, value in values.items() if isinstance(value, list)}
+    return Preprocessing(**{**values, **tuples, "fit": Fit(values["fit"])})
 
 
 def _are_runs(mine: str, theirs: str) -> bool:
@@ -121,11 +114,9 @@ def _are_runs(mine: str, theirs: str) -> bool:
 
 
 def _describe(taps: tuple[TapInfo, ...]) -> str:
-    return ", ".join(
-        f"{tap.name} ({tap.layer}, {tap.pooling}, {tap.dim}"
-        + (f", seed {tap.seed})" if tap.seed is not None else ")")
-        for tap in taps
-    )
+    seeds = ("" if tap.seed is None else f", seed {tap.seed}" for tap in taps)
+    pairs = zip(taps, seeds, strict=True)
+    return ", ".join(f"{t.name} ({t.layer}, {t.pooling}, {t.dim}{seed})" for t, seed in pairs)
 
 
 def _shorten(value: str) -> str:

@@ -26,7 +26,7 @@ class HostLeft(Exception):
 
 
 class Hosts:
-    """Whose turn it is, at each host."""
+    """The requests to each host: how many run, and when the next may start."""
 
     def __init__(self, settings: FetchSettings) -> None:
         self._settings = settings
@@ -54,7 +54,7 @@ class Hosts:
         host.resume_at = max(host.resume_at, asyncio.get_running_loop().time() + seconds)
 
     def note(self, name: str, *, answered: bool) -> None:
-        """Note the end of a picture: whether the host did its part, or failed at it."""
+        """Note whether the host answered or failed, once a picture is done."""
         host = self._hosts[name]
         host.failed = 0 if answered else host.failed + 1
         if host.failed >= self._settings.give_up_after and host.left is None:
@@ -121,13 +121,13 @@ class Turns:
         return self._new.popleft() if self._new else None
 
     def put_back(self, turn: Turn, seconds: float) -> None:
-        """Let the picture of a turn that failed have another one after so many seconds."""
+        """Give the picture of a failed turn another one after so many seconds."""
         due = asyncio.get_running_loop().time() + seconds
         heapq.heappush(self._again, Turn(due, turn.number, turn.wanted, turn.attempt + 1))
 
 
 def backoff_s(attempt: int, settings: FetchSettings, rng: random.Random) -> float:
-    """Return the pause after the attempt, counted from 1: twice the last one, up to half less."""
+    """Return the pause after an attempt, counted from 1: twice the last, up to half less."""
     longest = min(settings.backoff_s * 2.0 ** (attempt - 1), settings.max_backoff_s)
     return longest * rng.uniform(0.5, 1.0)
 

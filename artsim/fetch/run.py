@@ -96,9 +96,9 @@ def _read(catalog: Catalog) -> tuple[pa.Table, int]:
             f"{catalog.source} has no pictures on the web; use 'artsim embed' for pictures on disk"
         )
     numbered = pa.table({"id": table["id"], "row": np.arange(table.num_rows)})
-    first = numbered.group_by("id").aggregate([("row", "min")])
-    rows = np.sort(first.filter(pc.is_valid(first["id"]))["row_min"].to_numpy())
-    return table.take(rows), table.num_rows - len(rows)
+    first = numbered.filter(pc.is_valid(table["id"])).group_by("id").aggregate([("row", "min")])
+    kept = table.take(np.sort(first["row_min"].to_numpy()))
+    return kept, table.num_rows - kept.num_rows
 
 
 @contextmanager

@@ -57,7 +57,6 @@ def _row(values: dict[str, Flat], split: str | None, file: Path) -> Row:
     if not isinstance(name, str):
         raise ReaderError(f"{file} has a line without file_name, the path of its picture")
     image = f"{split}/{name}" if split else name
-    own = {"split": split} if split else {}
+    values.pop("image", None)
     renamed = {("id_record" if key == "id" else key): value for key, value in values.items()}
-    renamed.pop("image", None)
-    return {"id": image, "image": image, **own, **renamed}
+    return {"id": image, "image": image, **({"split": split} if split else {}), **renamed}

@@ -30,7 +30,7 @@ class ReaderOptions:
         """Refuse the options that a reader would ignore.
 
         Raises:
-            ReaderError: If another option than ``names`` (and ``settings``) was given.
+            ReaderError: If an option other than ``names`` and ``settings`` is given.
         """
         for name, flag in _FLAGS.items():
             if name not in names and getattr(self, name):

@@ -113,7 +113,7 @@ def _unwrap(value: Any, file: Path, records: str | None) -> Iterator[Mapping[str
 
 
 def _inside(value: Mapping[str, Any]) -> Any:
-    """Look into a wrapper: an object whose records are under a usual name, with little beside."""
+    """Look into a wrapper: an object with records under a usual name and little else."""
     for key in _WRAPPERS:
         inner = value.get(key)
         if isinstance(inner, list) and inner and isinstance(inner[0], Mapping):
@@ -159,11 +159,9 @@ def _of_element(element: ET.Element) -> Any:
         if not isinstance(child.tag, str):  # a comment
             continue
         name, value = _local(child.tag), _of_element(child)
-        if name in found:
-            before = found[name]
-            found[name] = [*before, value] if isinstance(before, list) else [before, value]
-        else:
-            found[name] = value
+        before = found.get(name, [])
+        several = [*before, value] if isinstance(before, list) else [before, value]
+        found[name] = several if name in found else value
     text = (element.text or "").strip()
     if not found:
         return text

@@ -102,11 +102,8 @@ def _peek(file: Path) -> Sequence[str]:
 
 def _match(fields: Iterable[str]) -> dict[str, str]:
     bare = {name.lower().removesuffix("[]"): name for name in reversed(list(fields))}
-    found = {
-        field: next((bare[name] for name in names if name in bare), None)
-        for field, names in _FIELDS.items()
-    }
-    return {field: name for field, name in found.items() if name is not None}
+    known = {field: [name for name in names if name in bare] for field, names in _FIELDS.items()}
+    return {field: bare[names[0]] for field, names in known.items() if names}
 
 
 def _require(file: Path, fields: Iterable[str]) -> dict[str, str]:

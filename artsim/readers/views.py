@@ -48,21 +48,17 @@ def _first(batch: pa.RecordBatch) -> pa.RecordBatch:
 
 def _every(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
     cells = [pictures_in(cell) for cell in batch["image"].to_pylist()]
-    rows = [row for row, cell in enumerate(cells) for _ in cell]
-    places = [place for cell in cells for place in range(1, len(cell) + 1)]
-    taken = batch.take(pa.array(rows, pa.int64()))
-    objects = taken["id"]
+    views = [(row, view) for row, cell in enumerate(cells) for view in range(1, len(cell) + 1)]
+    taken = batch.take(pa.array([row for row, _ in views], pa.int64()))
     ids = [
-        f"{id_}_{place}" if id_ is not None and len(cells[row]) > 1 else id_
-        for id_, row, place in zip(objects.to_pylist(), rows, places, strict=True)
+        f"{id_}_{view}" if id_ is not None and len(cells[row]) > 1 else id_
+        for id_, (row, view) in zip(taken["id"].to_pylist(), views, strict=True)
     ]
-    own = {
+    new = {"object": taken["id"], "view": pa.array([view for _, view in views], pa.int64())}
+    columns = {
+        **{name: array for name, array in new.items() if name not in batch.schema.names},
+        **dict(zip(batch.schema.names, taken.columns, strict=True)),
         "id": pa.array(ids, pa.string()),
         "image": pa.array([image for cell in cells for image in cell], pa.string()),
     }
-    new = {"object": objects, "view": pa.array(places, pa.int64())}
-    columns = [
-        own.get(name, taken[name]) if name in batch.schema.names else new[name]
-        for name in schema.names
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
+    return pa.RecordBatch.from_arrays([columns[name] for name in schema.names], schema=schema)

@@ -30,11 +30,10 @@ def encoding_of(path: Path, given: str | None) -> str:
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
     # without a mark: every second byte of plain letters in UTF-16 is zero
-    if len(start) == 4 and start[1] == start[3] == 0 and start[0] and start[2]:
+    zeros = [byte == 0 for byte in start]
+    if zeros == [False, True, False, True]:
         return "utf-16-le"
-    if len(start) == 4 and start[0] == start[2] == 0 and start[1] and start[3]:
-        return "utf-16-be"
-    return UTF8
+    return "utf-16-be" if zeros == [True, False, True, False] else UTF8
 
 
 def lines(path: Path, encoding: str) -> Iterator[str]:
@@ -51,7 +50,7 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
 
 
 def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
-    """Yield a file as UTF-8; what claims to be UTF-8 is passed on, for pyarrow checks that."""
+    """Yield a file as UTF-8; one that claims to be is passed on, because pyarrow checks it."""
     decoder = codecs.getincrementaldecoder(encoding)()
     with path.open("rb") as file:
         if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
@@ -72,7 +71,7 @@ def field_limit() -> Iterator[None]:
 
 
 def problem_in_value(value: str, encoding: str) -> str | None:
-    """Say what makes a value unreadable: a NUL byte, or bytes of another encoding."""
+    """Return what makes a value unreadable: a NUL byte, or bytes of another encoding."""
     if "\0" in value:
         return "a NUL byte; the file is damaged, export it again"
     wide = encoding.startswith("utf-16")

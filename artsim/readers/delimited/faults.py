@@ -108,8 +108,13 @@ def find_fault(file: DelimitedFile) -> int:
 
 def _fault_in_row(values: list[str], file: DelimitedFile) -> tuple[int, str] | None:
     """Return the column where a row is wrong and what is wrong there; a blank row is not."""
-    if values and len(values) != len(file.names):
-        return len(values), _wrong_length(len(values), len(file.names))
+    found, expected = len(values), len(file.names)
+    if 0 < found < expected:
+        wrong = f"the row ends after {found} of {expected} values"
+        return found, f"{wrong}; is a delimiter or quote missing?"
+    if found > expected:
+        wrong = f"the row has {found} values for {expected} columns"
+        return found, f"{wrong}; put values with delimiters in quotes"
     for column, value in enumerate(values):
         if problem := decoding.problem_in_value(value, file.encoding):
             return column, problem
@@ -129,11 +134,3 @@ def _broken_value(text: str, delimiter: str, error: str) -> tuple[int, str]:
     while (match := value.match(text, at)) and text[match.end() : match.end() + 1] == delimiter:
         column, at = column + 1, match.end() + 1
     return column, problem
-
-
-def _wrong_length(found: int, expected: int) -> str:
-    if found < expected:
-        return f"the row ends after {found} of {expected} values; is a delimiter or quote missing?"
-    return (
-        f"the row has {found} values for {expected} columns; put values with delimiters in quotes"
-    )
