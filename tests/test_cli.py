@@ -91,9 +91,13 @@ def test_failures_are_counted_and_listed_and_fail_a_strict_run(museum, tmp_path)
 
 
 def test_pictures_on_the_web_must_be_fetched_first(tmp_path):
-    (tmp_path / "objects.csv").write_text("id,image\na,https://example.org/a.jpg\n")
-    output = run("embed", tmp_path / "objects.csv", "-o", tmp_path / "i", *TOY_MODEL, code=1)
-    assert "1 picture is on the web: download with 'artsim fetch'" in output
+    table = tmp_path / "objects.csv"
+    table.write_text("id,image\na,https://example.org/a.jpg\nb,http://example.org/b.jpg\n")
+    args = ("embed", table, "-o", tmp_path / "i", *TOY_MODEL)
+    assert "on the web; download it first with 'artsim fetch'" in run(*args, code=1)
+    noise_picture(tmp_path / "c.jpg", (60, 60))
+    table.write_text(table.read_text() + "c,c.jpg\n")
+    assert "2 pictures are on the web: download with 'artsim fetch'" in run(*args)
 
 
 def test_an_index_can_be_named_before_a_query(museum, tmp_path, monkeypatch):
@@ -106,11 +110,15 @@ def test_an_index_can_be_named_before_a_query(museum, tmp_path, monkeypatch):
     assert "holds many queries" in run("similar", "museum", code=2)
 
 
-def test_nothing_embedded_is_a_failure(tmp_path):
+def test_nothing_embedded_is_a_failure_that_leaves_no_index(museum, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run("embed", museum, *TOY_MODEL)
     (tmp_path / "p").mkdir()
     (tmp_path / "p" / "a.jpg").write_text("<html>")
-    output = run("embed", tmp_path / "p", "-o", tmp_path / "i", *TOY_MODEL, code=1)
-    assert "0 pictures" in output
+    output = run("embed", "p", *TOY_MODEL, code=1)
+    problem = "(1 at decode); the first: a.jpg: not a picture: the file begins with '<html>'"
+    assert f"no picture of '{tmp_path / 'p'}' could be embedded {problem}" in output
+    assert '"rows": 8' in run("info")  # of the only index
 
 
 @pytest.mark.parametrize(

@@ -278,11 +278,37 @@ def test_vectors_that_are_not_finite_are_failures(museum, tmp_path):
     }
 
 
-def test_an_index_of_broken_pictures_is_empty(museum, tmp_path, toy):
+def test_no_readable_picture_leaves_no_index(museum, tmp_path, toy):
     for file in (museum / "images").iterdir():
         file.write_bytes(b"")
-    summary = embed(museum, tmp_path / "i", toy)
-    assert (summary.rows, summary.failures) == (0, 6)
+    message = (
+        r"no picture of '.*museum' could be embedded \(6 at read\); the first: p0: .* is empty"
+    )
+    for _ in range(2):
+        with pytest.raises(ReaderError, match=message):
+            embed(museum, tmp_path / "i", toy)
+        assert not (tmp_path / "i").exists()
+
+
+def test_no_readable_picture_removes_no_file_of_others(museum, tmp_path, toy):
+    for file in (museum / "images").iterdir():
+        file.write_bytes(b"")
+
+    def leave_a_note(*_counts):
+        (tmp_path / "i" / "note.txt").write_text("mine")
+
+    with pytest.raises(ReaderError):
+        embed(museum, tmp_path / "i", toy, progress=leave_a_note)
+    assert [file.name for file in (tmp_path / "i").iterdir()] == ["note.txt"]
+
+
+def test_an_index_whose_pictures_all_broke_keeps_its_failures(museum, tmp_path, toy):
+    embed(museum, tmp_path / "i", toy)
+    for file in (museum / "images").iterdir():
+        file.write_bytes(b"")
+    summary = embed(museum, tmp_path / "i", toy, replace(SMALL, allow_loss=True))
+    assert (summary.rows, summary.dropped, summary.failures) == (0, 6, 6)
+    assert Store.open(tmp_path / "i").failures().num_rows == 6
 
 
 def test_a_catalog_of_no_rows_is_refused(museum, tmp_path, toy):
@@ -350,11 +376,14 @@ def test_an_unreadable_collection_is_not_reported_as_a_fault_of_the_index(museum
         embed_collection(catalog, tmp_path / "i", toy)
 
 
-def test_a_picture_refused_for_its_size_is_tried_again_with_a_higher_limit(museum, tmp_path, toy):
+def test_a_picture_refused_for_its_size_is_tried_again_with_a_higher_limit(
+    museum, tmp_path, toy, paint
+):
     low, high = (EmbedSettings(part_rows=3, max_pixels=pixels) for pixels in (100, 1000))
-    assert embed(museum, tmp_path / "i", toy, low).failures == 6
+    paint(museum / "images" / "0.png", (0, 0, 0), size=(9, 9))
+    assert embed(museum, tmp_path / "i", toy, low).failures == 5
     assert embed(museum, tmp_path / "i", toy, low).embedded == 0
-    assert embed(museum, tmp_path / "i", toy, high).embedded == 6
+    assert embed(museum, tmp_path / "i", toy, high).embedded == 5
 
 
 def test_rehash_retries_failures(museum, tmp_path, toy, monkeypatch):
@@ -362,14 +391,17 @@ def test_rehash_retries_failures(museum, tmp_path, toy, monkeypatch):
 
     decode = images.decode
 
-    def out_of_memory(*args, **options):
-        raise MemoryError
+    def out_of_memory(data, **options):
+        if data != first:
+            raise MemoryError
+        return decode(data, **options)
 
+    first = (museum / "images" / "0.png").read_bytes()
     monkeypatch.setattr(images, "decode", out_of_memory)
-    assert embed(museum, tmp_path / "i", toy).failures == 6
-    assert failures(tmp_path / "i")["p0"][0] == "decode"
+    assert embed(museum, tmp_path / "i", toy).failures == 5
+    assert failures(tmp_path / "i")["p1"][0] == "decode"
     monkeypatch.setattr(images, "decode", decode)
-    assert embed(museum, tmp_path / "i", toy, EmbedSettings(rehash=True)).embedded == 6
+    assert embed(museum, tmp_path / "i", toy, EmbedSettings(rehash=True)).embedded == 5
 
 
 def test_an_index_cannot_be_inside_its_collection(museum, toy):

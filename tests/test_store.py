@@ -128,7 +128,7 @@ def test_any_rows_can_be_taken(tmp_path_factory, wanted):
 
 def test_an_id_and_a_content_are_found(store):
     assert [store.find(id_) for id_ in ("a", "d", "x")] == [0, 3, None]
-    assert store.find_content("hash of e") == 4
+    assert store.find("hash of e", "content_hash") == 4
 
 
 def test_failures_are_committed_with_their_chunk(store):

@@ -1,14 +1,13 @@
-"""Embed a collection into an index: only what is new or changed, and nothing lost on the way.
+"""Embed a collection into an index: only what is new or changed, and safe against interruption.
 
-First the plan: the catalog is read once to a file, and every row compared with the index. What is
-gone is dropped and what metadata changed is rewritten, all at once. Then the rest is embedded in
-chunks, each of which becomes one part of the index, so a run that was killed goes on where it was.
+First the plan: the catalog is read once to a file, and every row is compared with the index. Rows
+that are gone are dropped and those with new metadata rewritten, in one commit. The rest is embedded
+in chunks, each of which becomes one part of the index, so an interrupted run can be resumed.
 """
 
-from artsim.embedding.chunks import Chunk, EmbedJob, Receipt, embed_chunk
+from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt, embed_chunk
 from artsim.embedding.engines import Engine, LocalEngine
 from artsim.embedding.run import EmbedSummary, embed_collection
-from artsim.embedding.settings import EmbedSettings
 
 __all__ = [
     "Chunk",

@@ -3,22 +3,42 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import PIL
 import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
-from artsim.embedding.settings import EmbedSettings
+from artsim import images
 from artsim.loader import Loaded, Unloadable, load
 from artsim.models import Extractor
 from artsim.store import Failure, Part, part_schema, round_to_half, tile_column, write_part
 
 Advance = Callable[[int, int], None]  # pictures tried, failures, both since the last call
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedSettings:
+    """How a collection is embedded; none of it changes what the network computes."""
+
+    batch_size: int = 32  # pictures per forward pass
+    workers: int = 2  # threads that read, decode and resize
+    part_rows: int = 1024  # pictures per part: the work lost if the run is interrupted
+    max_pixels: int = images.MAX_PIXELS  # larger pictures are refused
+    rehash: bool = False  # read every file, even where its size and time have not changed
+    allow_loss: bool = False  # update the index even if most of its rows are gone
+    tiles: int | None = None  # per side, embedded too; None: as many as the index has
+    half_precision: bool = True  # store the vectors rounded to 11 significant bits
+
+    @property
+    def decoding(self) -> str:
+        """What determines, besides the file itself, whether a picture can be decoded."""
+        return f"pillow {PIL.__version__}, at most {self.max_pixels} pixels"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +72,7 @@ class Receipt:
 
 def load_chunks(
     chunks: Iterator[Chunk], job: EmbedJob, extractor: Extractor
-) -> Iterator[Loaded | Unloadable]:
+) -> Generator[Loaded | Unloadable]:
     """Load the pictures of chunks in threads, in order and ahead of their use.
 
     Each picture's key is its row in its chunk.
@@ -62,7 +82,7 @@ def load_chunks(
         for chunk in chunks
         for row, name in enumerate(chunk.rows.column("image").to_pylist())
     )
-    return load(
+    yield from load(
         files,
         extractor.preprocessing,
         workers=job.settings.workers,
@@ -88,20 +108,16 @@ def embed_chunk(
     Raises:
         StoreError: If the part cannot be written.
     """
-    seconds: dict[str, float] = {}
-    own = None
     if pictures is None:
-        pictures = own = load_chunks(iter([chunk]), job, extractor)
+        with closing(load_chunks(iter([chunk]), job, extractor)) as pictures:
+            return embed_chunk(chunk, job, extractor, pictures=pictures, advance=advance)
+    seconds: dict[str, float] = {}
     batches = _Embedded(job.tiles)
-    try:
-        for batch in _batches(pictures, chunk.rows.num_rows, job.settings.batch_size, seconds):
-            failed = len(batches.unloadable)
-            with _timed(seconds, "forward"):
-                batches.add(batch, extractor, job.settings.batch_size)
-            advance(len(batch), len(batches.unloadable) - failed)
-    finally:
-        if own is not None:
-            own.close()  # type: ignore[attr-defined]  # a generator
+    for batch in _batches(pictures, chunk.rows.num_rows, job.settings.batch_size, seconds):
+        failed = len(batches.unloadable)
+        with _timed(seconds, "forward"):
+            batches.add(batch, extractor, job.settings.batch_size)
+        advance(len(batch), len(batches.unloadable) - failed)
     with _timed(seconds, "write"):
         table, failures = batches.finish(chunk, job, extractor)
         part = write_part(job.staging, chunk.number, table) if table.num_rows else None

@@ -34,6 +34,6 @@ class LocalEngine:
         """Embed one chunk after the other."""
         ahead, now = itertools.tee(chunks)
         pictures = load_chunks(ahead, job, extractor)
-        with closing(pictures):  # type: ignore[type-var]  # a generator
+        with closing(pictures):
             for chunk in now:
                 yield embed_chunk(chunk, job, extractor, pictures=pictures, advance=advance)

@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from artsim import images
 from artsim.datatypes import Catalog
-from artsim.embedding.rows import CatalogRows, text_values
-from artsim.embedding.settings import EmbedSettings
+from artsim.embedding.chunks import EmbedSettings
 from artsim.errors import ImageError, StoreError
-from artsim.store import Failure, Store
+from artsim.store import CatalogRows, Failure, Store
 
 ON_WEB = "the picture is on the web; download it first with 'artsim fetch'"
 
@@ -51,7 +50,7 @@ def make_plan(
     failures = _unusable(rows)
     sizes = np.full(len(rows), -1, dtype=np.int64)
     times = np.full(len(rows), -1, dtype=np.int64)
-    for position, name in enumerate(text_values(files)):
+    for position, name in enumerate(_text_values(files)):
         if position in failures:
             continue
         file = catalog.root / name
@@ -119,7 +118,7 @@ def _unusable(rows: CatalogRows) -> dict[int, Failure]:
     ids = pd.Index(rows.column("id").to_pandas())
     repeated = set(ids[ids.duplicated()])
     for position, (id_, image) in enumerate(
-        zip(text_values(rows.column("id")), text_values(rows.column("image")), strict=True)
+        zip(_text_values(rows.column("id")), _text_values(rows.column("image")), strict=True)
     ):
         reason = None
         if not id_:
@@ -155,7 +154,7 @@ def _same_pictures(
     known_sizes = known.column("file_bytes").to_numpy()
     known_times = known.column("file_mtime_ns").to_numpy()
     known_images, hashes = known.column("image"), known.column("content_hash")
-    for position, name in enumerate(text_values(rows.column("image"))):
+    for position, name in enumerate(_text_values(rows.column("image"))):
         row = places[position]
         if row < 0 or not usable[position]:
             continue
@@ -220,3 +219,10 @@ def _why_no_file(file: Path, error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return f"{file} is missing"
     return f"{file}: {getattr(error, 'strerror', None) or error}"
+
+
+def _text_values(column: pa.ChunkedArray) -> Iterator[str]:
+    """Iterate over a text column without holding all of it as Python text; null is empty."""
+    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else []:
+        for value in chunk.to_pylist():
+            yield value or ""

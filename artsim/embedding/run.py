@@ -1,27 +1,28 @@
-"""The run itself: lock, plan, update, embed chunk by chunk, index."""
+"""The run itself: lock, plan, update, embed chunk by chunk, commit, index."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
 
 from artsim.datatypes import Catalog, Progress, no_progress
-from artsim.embedding.chunks import Chunk, EmbedJob
-from artsim.embedding.commit import commit
+from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt
 from artsim.embedding.engines import Engine, LocalEngine
 from artsim.embedding.plan import ON_WEB, EmbedPlan, make_plan
-from artsim.embedding.rows import CatalogRows
-from artsim.embedding.settings import DEFAULTS, EmbedSettings
 from artsim.embedding.update import apply_plan, catalog_columns, open_or_create
 from artsim.errors import ReaderError
 from artsim.index import build_index, is_current
 from artsim.models import Extractor
-from artsim.store import Store, lock_index, spooled
+from artsim.store import CatalogRows, Store, lock_index, spooled
+
+_TOGETHER = 64  # chunks that wait for the manifest at most
+_SECONDS = 10.0  # that a chunk waits at most
+_SHARE = 0.05  # of the time may go into writing the manifest
 
 
 @dataclass(kw_only=True)
@@ -40,96 +41,121 @@ class EmbedSummary:
     stages: dict[str, float] = field(default_factory=dict)  # seconds: loader CPU, others wall
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Run:
-    """How the pictures are embedded."""
-
-    extractor: Extractor
-    engine: Engine
-    settings: EmbedSettings
-    progress: Progress
-
-
 def embed_collection(
     catalog: Catalog,
     path: Path,
     extractor: Extractor,
     *,
-    settings: EmbedSettings = DEFAULTS,
+    settings: EmbedSettings | None = None,
     engine: Engine | None = None,
     progress: Progress = no_progress,
 ) -> EmbedSummary:
     """Embed a collection into an index folder, or bring the index up to date.
 
-    The folder is created if it does not exist. The pictures are embedded by ``engine``, in this
-    process if None; ``progress`` is called after every batch.
+    The folder is created if it does not exist, and removed again if no picture can be embedded.
+    The pictures are embedded by ``engine``, in this process if None; ``progress`` is called after
+    every batch.
 
     Raises:
         PassportError: If the index was made by another network or preprocessing.
         StoreError: If it cannot be written, or most of it would be dropped.
-        ReaderError: If the catalog cannot be read.
+        ReaderError: If the catalog cannot be read, or no picture of it can be embedded.
     """
     started = time.perf_counter()
-    run = _Run(
-        extractor=extractor, engine=engine or LocalEngine(), settings=settings, progress=progress
-    )
-    with lock_index(path), spooled(catalog, path) as reader:
-        rows = CatalogRows(reader)
+    settings, engine = settings or EmbedSettings(), engine or LocalEngine()
+    with lock_index(path), spooled(catalog, path) as rows:
         if not len(rows):
             raise ReaderError(f"{str(catalog.source)!r} lists no pictures; nothing to embed")
         store = open_or_create(path, catalog, extractor, settings.tiles)
+        had_rows = store.rows > 0
         plan = make_plan(store, catalog, rows, settings)
         summary = EmbedSummary(path=path, kept=plan.kept, dropped=plan.dropped)
         apply_plan(store, catalog, rows, plan)
-        _embed(store, catalog, rows, plan, run, summary)
+
+        done, total, failed = 0, len(plan.to_embed), len(plan.failures)
+
+        def advance(tried: int, failures: int) -> None:
+            nonlocal done, failed
+            done, failed = done + tried, failed + failures
+            progress(done, total, failed)
+
+        advance(0, 0)
+        job = EmbedJob(
+            root=catalog.root,
+            metadata=pa.schema(list(catalog.schema)[2:]),
+            staging=store.staging,
+            settings=settings,
+            tiles=store.manifest.tiles,
+        )
+        first = store.manifest.next_part
+        chunks = _chunks(rows, plan, first, settings.part_rows)
+        for receipt in _commit(store, engine.run(chunks, job, extractor, advance), first):
+            for stage, seconds in receipt.seconds.items():
+                summary.stages[stage] = summary.stages.get(stage, 0.0) + seconds
+            summary.embedded += receipt.part.rows if receipt.part else 0
+        failures = store.failures()
+        summary.reasons.update(failures.column("stage").to_pylist())
+        if not store.rows and not had_rows:
+            store.discard()
+            raise ReaderError(_why_nothing(catalog, failures, summary.reasons))
         store.finish()
         clock = time.perf_counter()
         for tap in store.manifest.passport.taps:
             if store.rows and not is_current(store, tap.name):
                 build_index(store, tap.name)
         summary.stages["index"] = time.perf_counter() - clock
-    failures = store.failures()
     summary.rows = store.rows
     summary.failures = failures.num_rows
-    summary.reasons = Counter(failures.column("stage").to_pylist())
     summary.on_web = failures.column("reason").to_pylist().count(ON_WEB)
     summary.seconds = time.perf_counter() - started
     return summary
-
-
-def _embed(
-    store: Store,
-    catalog: Catalog,
-    rows: CatalogRows,
-    plan: EmbedPlan,
-    run: _Run,
-    summary: EmbedSummary,
-) -> None:
-    done, total, failed = 0, len(plan.to_embed), len(plan.failures)
-    run.progress(done, total, failed)
-
-    def advance(tried: int, failures: int) -> None:
-        nonlocal done, failed
-        done, failed = done + tried, failed + failures
-        run.progress(done, total, failed)
-
-    first = store.manifest.next_part
-    job = EmbedJob(
-        root=catalog.root,
-        metadata=pa.schema(list(catalog.schema)[2:]),
-        staging=store.staging,
-        settings=run.settings,
-        tiles=store.manifest.tiles,
-    )
-    chunks = _chunks(rows, plan, first, run.settings.part_rows)
-    receipts = run.engine.run(chunks, job, run.extractor, advance)
-    for receipt in commit(store, receipts, first=first):
-        for stage, seconds in receipt.seconds.items():
-            summary.stages[stage] = summary.stages.get(stage, 0.0) + seconds
-        summary.embedded += 0 if receipt.part is None else receipt.part.rows
 
 
 def _chunks(rows: CatalogRows, plan: EmbedPlan, first: int, size: int) -> Iterator[Chunk]:
     for number, start in enumerate(range(0, len(plan.to_embed), size), first):
         positions = plan.to_embed[start : start + size]
         yield Chunk(number=number, rows=catalog_columns(rows, plan, positions))
+
+
+def _commit(store: Store, receipts: Iterable[Receipt], first: int) -> Iterator[Receipt]:
+    """Add the parts of receipts to a locked index in the order of their numbers, from ``first`` on.
+
+    The receipts come, and are yielded, in any order. The manifest grows with the index, so it is
+    written once for several chunks when writing it takes long. What has been received is committed
+    whatever ends the run.
+    """
+    waiting: dict[int, Receipt] = {}
+    ready: list[Receipt] = []
+    written, pause = time.monotonic(), 0.0
+    try:
+        for receipt in receipts:
+            waiting[receipt.number] = receipt
+            while first + len(ready) in waiting:
+                ready.append(waiting.pop(first + len(ready)))
+            if ready and (len(ready) >= _TOGETHER or time.monotonic() - written >= pause):
+                clock = time.monotonic()
+                first += len(ready)
+                _write(store, ready)
+                written = time.monotonic()
+                pause = min((written - clock) / _SHARE, _SECONDS)
+            yield receipt
+    finally:
+        _write(store, ready)
+
+
+def _write(store: Store, ready: list[Receipt]) -> None:
+    # After an interrupt in the middle of this some of them may be in the index already.
+    new = [each for each in ready if each.number >= store.manifest.next_part]
+    if new:
+        store.append_many([(each.part, each.failures) for each in new])
+    ready.clear()
+
+
+def _why_nothing(catalog: Catalog, failures: pa.Table, stages: Counter[str]) -> str:
+    first = failures.slice(0, 1).to_pylist()[0]
+    name = f"{first['id']}: " if first["id"] else ""
+    counts = ", ".join(f"{count:,} at {stage}" for stage, count in stages.items())
+    return (
+        f"no picture of {str(catalog.source)!r} could be embedded ({counts}); "
+        f"the first: {name}{first['reason']}"
+    )

@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Catalog
 from artsim.embedding.plan import EmbedPlan
-from artsim.embedding.rows import CatalogRows
 from artsim.errors import PassportError, ReaderError
 from artsim.models import Extractor
-from artsim.store import Manifest, Store, is_store, part_schema, tile_column
+from artsim.store import CatalogRows, Manifest, Store, is_store, part_schema, tile_column
 
 
 def open_or_create(
@@ -34,7 +33,16 @@ def open_or_create(
                 "rename the column"
             )
     if not is_store(path):
-        return Store.create(path, _manifest(path, catalog, extractor, tiles or 0))
+        manifest = Manifest(
+            name=path.name,
+            reader=catalog.reader,
+            source=str(catalog.source),
+            root=str(catalog.root),
+            fields=tuple(catalog.fields),
+            passport=extractor.passport,
+            tiles=tiles or 0,
+        )
+        return Store.create(path, manifest)
     store = Store.open(path)
     before, now = store.manifest.passport, extractor.passport
     differences = before.differences(now)
@@ -48,18 +56,6 @@ def open_or_create(
             "embed to another folder with -o, or with the same options as before"
         )
     return store
-
-
-def _manifest(path: Path, catalog: Catalog, extractor: Extractor, tiles: int) -> Manifest:
-    return Manifest(
-        name=path.name,
-        reader=catalog.reader,
-        source=str(catalog.source),
-        root=str(catalog.root),
-        fields=tuple(catalog.fields),
-        passport=extractor.passport,
-        tiles=tiles,
-    )
 
 
 def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: EmbedPlan) -> None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -31,9 +32,17 @@ from artsim.datatypes import (
 )
 from artsim.errors import ImageError, ReaderError, StoreError
 from artsim.external.batches import VectorBatch, VectorFile
-from artsim.external.catalog_rows import CatalogById, catalog_by_id, some
 from artsim.index import build_index
-from artsim.store import Failure, Manifest, Store, is_store, lock_index, part_schema
+from artsim.store import (
+    CatalogRows,
+    Failure,
+    Manifest,
+    Store,
+    is_store,
+    lock_index,
+    part_schema,
+    spooled,
+)
 
 _PART_BYTES = 64 << 20  # of a part's vectors
 _PART_ROWS = 8192  # rows of a part, at most
@@ -92,9 +101,10 @@ def import_vectors(
     summary = ImportSummary(path=path, tap=name, dim=file.dim)
     with (
         lock_index(path),
-        catalog_by_id(catalog, path) as rows,
+        spooled(catalog, path) if catalog else nullcontext() as table,
         ThreadPoolExecutor(workers, thread_name_prefix="artsim-hash") as pool,
     ):
+        rows = None if table is None else _CatalogById(table)
         writer = _Writer(path, _manifest(path, file, catalog, name), metadata, rows, pool)
         failures = _import(writer, file, rows, progress)
         store = writer.finish(failures)
@@ -136,7 +146,7 @@ def _refuse_finished(store: Store) -> None:
 
 
 def _import(
-    writer: _Writer, file: VectorFile, rows: CatalogById | None, progress: Progress
+    writer: _Writer, file: VectorFile, rows: _CatalogById | None, progress: Progress
 ) -> list[Failure]:
     """Write every vector that can be used; return the failures."""
     failures: list[Failure] = []
@@ -162,7 +172,7 @@ def _import(
         progress(start, 0, len(failures))
     if rows and not known:
         raise ReaderError(
-            f"no id of {file.path} ({some(seen)}) is in the catalog ({rows.some_ids()}); "
+            f"no id of {file.path} ({_some(seen)}) is in the catalog ({rows.some_ids()}); "
             "name the columns of the ids with --id-column and --catalog-id"
         )
     if writer.is_empty:
@@ -184,6 +194,50 @@ def _problem(batch: VectorBatch, place: int, seen: dict[str, int], has_row: bool
     return batch.faults.get(place)
 
 
+class _CatalogById:
+    """The catalog's rows by id, and which of them the file of vectors names."""
+
+    def __init__(self, rows: CatalogRows) -> None:
+        self._rows = rows
+        self._place: dict[str, int] = {}
+        self.unusable: list[Failure] = []
+        self._pictures = rows.column("image")
+        for place, id_ in enumerate(rows.column("id").to_pylist()):
+            first = self._place.setdefault(id_, place) if id_ else -1
+            if first != place:
+                problem = f"row {first + 1} has the id {id_!r} too" if id_ else "no id"
+                reason = f"row {place + 1} of the catalog: {problem}"
+                self.unusable.append(Failure(id_, self._pictures[place].as_py(), "catalog", reason))
+        self._named = np.zeros(len(rows), dtype=bool)
+
+    def name(self, id_: str) -> bool:
+        """Note that the file has this id; return whether there is a row of it."""
+        place = self._place.get(id_)
+        if place is not None:
+            self._named[place] = True
+        return place is not None
+
+    def some_ids(self) -> str:
+        """Show the first ids, for a message."""
+        return _some(self._place)
+
+    def take(self, ids: Sequence[str]) -> pa.Table:
+        """Return the rows of these ids."""
+        return self._rows.take([self._place[id_] for id_ in ids])
+
+    def unnamed(self, file: Path) -> Iterator[Failure]:
+        """Yield the rows that the file of vectors does not name."""
+        for id_, place in self._place.items():
+            if not self._named[place]:
+                reason = f"{file.name} has no vector with this id"
+                yield Failure(id_, self._pictures[place].as_py(), "catalog", reason)
+
+
+def _some(ids: dict[str, int]) -> str:
+    """Show the first ids, for a message."""
+    return ", ".join(map(repr, list(ids)[:3])) or "none"
+
+
 class _Writer:
     """Gathers rows to parts; the index comes to be with its first part."""
 
@@ -192,7 +246,7 @@ class _Writer:
         path: Path,
         manifest: Manifest,
         metadata: Sequence[pa.Field],
-        rows: CatalogById | None,
+        rows: _CatalogById | None,
         pool: Executor,
     ) -> None:
         self._path, self._manifest, self._rows, self._pool = path, manifest, rows, pool

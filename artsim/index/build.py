@@ -138,7 +138,7 @@ def _write_vectors(store: Store, tap: str, old: _Old | None) -> Vectors:
             if old and place and old.vectors.stored.dtype == np.float16:
                 yield old.vectors.stored[place]
             else:
-                yield from store.iter_part_vectors(number, tap)
+                yield from store.iter_vectors(tap, part=number)
 
     file, dim = vectors_file(store, tap), store.tap(tap).dim
     write_whole(file, lambda stream: write_vectors(stream, blocks, store.rows, dim))

@@ -85,7 +85,7 @@ class HeadPredictor:
 
     def find(self, content_hash: str) -> int | None:
         """Return the row of the index that has this file, if any."""
-        return self.store.find_content(content_hash)
+        return self.store.find(content_hash, "content_hash")
 
     def predict(self, inputs: Sequence[ImageInput]) -> Iterator[Prediction]:
         """Predict all labels for images that all have pixels, or are all in the index."""

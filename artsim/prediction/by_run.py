@@ -97,7 +97,7 @@ class RunPredictor:
     def find(self, content_hash: str) -> int | None:
         """Return the row of the index that has this file, if any, and if there is an index."""
         try:
-            return self.store.find_content(content_hash)
+            return self.store.find(content_hash, "content_hash")
         except StoreError:
             return None
 

@@ -1,19 +1,18 @@
 """The index folder: Parquet parts listed in a manifest, safe against interruption at any moment.
 
 A file is written under a temporary name, synced and renamed; the manifest is replaced last. A part
-that the manifest does not list does not count: after an interruption it is written again.
+that the manifest does not list is not part of the index: after an interruption it is written again.
 """
 
 from artsim.store.arrow import floats, indices, large_text, text_scalar
-from artsim.store.columns import part_schema, round_to_half, tile_column, vector_type
-from artsim.store.failures import Failure
-from artsim.store.files import clear_left, write_whole
+from artsim.store.columns import Failure, part_schema, round_to_half, tile_column, vector_type
+from artsim.store.files import clear_left, is_store, lock_index, write_whole
 from artsim.store.folder import Store, write_part
-from artsim.store.lock import is_store, lock_index
 from artsim.store.manifest import DerivedLabel, Manifest, Part
-from artsim.store.spooling import spooled
+from artsim.store.spooling import CatalogRows, spooled
 
 __all__ = [
+    "CatalogRows",
     "DerivedLabel",
     "Failure",
     "Manifest",

@@ -6,7 +6,7 @@ rest of a query by id; these functions do not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +45,30 @@ def text_scalar(value: str) -> pa.Scalar:
     data = value.encode("utf-8", "surrogateescape")
     ends = pa.py_buffer(np.array([0, len(data)], dtype=np.int32))
     return pa.Array.from_buffers(pa.string(), 1, [None, ends, pa.py_buffer(data)])[0]
+
+
+def take_rows(
+    read: Callable[[int], pa.Table],
+    sizes: Sequence[int],
+    rows: Sequence[int] | NDArray[np.int64],
+) -> pa.Table:
+    """Take rows in the order given; they are numbered through tables of these sizes.
+
+    ``read`` returns a table by its place; each is read once for all of its rows.
+    """
+    if not len(rows):
+        return read(0).slice(0, 0)
+    rows = np.asarray(rows, dtype=np.int64)
+    ends = np.cumsum(sizes, dtype=np.int64)
+    places = np.searchsorted(ends, rows, side="right")  # (n,) the table of each row
+    order = np.argsort(places, kind="stable")
+    taken = []
+    for some in np.split(order, np.flatnonzero(np.diff(places[order])) + 1):
+        place = int(places[some[0]])
+        taken.append(read(place).take(indices(rows[some] - (ends[place] - sizes[place]))))
+    table = pa.concat_tables(taken)
+    is_sorted = (np.diff(order) > 0).all()
+    return table if is_sorted else table.take(indices(np.argsort(order)))
 
 
 def read_parquet(file: Path, columns: Sequence[str] | None, *, remedy: str) -> pa.Table:

@@ -1,8 +1,9 @@
-"""The columns of an index: artsim's own, the metadata, the vectors."""
+"""The columns of an index: artsim's own, the metadata, the vectors; and its list of failures."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +21,18 @@ _OWN_COLUMNS = pa.schema(
         pa.field("height", pa.int32(), nullable=False),
         pa.field("file_bytes", pa.int64(), nullable=False),
         pa.field("file_mtime_ns", pa.int64(), nullable=False),
+    ]
+)
+_FAILURE_COLUMNS = pa.schema(
+    [
+        pa.field("id", pa.string()),
+        pa.field("image", pa.string()),
+        pa.field("stage", pa.string(), nullable=False),  # catalog, read, decode, forward, vector
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("file_bytes", pa.int64()),
+        pa.field("file_mtime_ns", pa.int64()),
+        pa.field("tried_with", pa.string()),  # what decoding depends on besides the file
+        pa.field("chunk", pa.int32(), nullable=False),  # -1: known before any chunk was embedded
     ]
 )
 _ARROW_TYPES = {
@@ -84,3 +97,22 @@ def leaves(schema: pa.Schema, columns: set[str]) -> list[str]:
             is_list = pa.types.is_list(type_) or pa.types.is_fixed_size_list(type_)
             leaves.append(f"{name}.list.element" if is_list else name)
     return leaves
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A row of the catalog that could not be embedded, and why."""
+
+    id: str | None
+    image: str | None
+    stage: str
+    reason: str
+    file_bytes: int | None = None
+    file_mtime_ns: int | None = None
+    tried_with: str | None = None
+    chunk: int = -1
+
+
+def failure_table(failures: Sequence[Failure]) -> pa.Table:
+    """Return failures as a table."""
+    return pa.Table.from_pylist([asdict(each) for each in failures], schema=_FAILURE_COLUMNS)

@@ -1,4 +1,4 @@
-"""Atomic writes: a file is complete or absent."""
+"""Files of an index folder: written atomically, by one process at a time."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from artsim.errors import StoreError
+import filelock
 
-TEMPORARY = ".*.tmp"  # what a file is called while it is written; see `write_whole`
+from artsim.errors import StoreError
+from artsim.store.manifest import MANIFEST
+
+SPOOL = ".catalog.arrow"  # the catalog as embed reads it; removed when embed is done
+TEMPORARY = ".*.tmp"  # the name of a file while it is written; see `write_whole`
+_LOCK = ".lock"
+# What an interrupted run may leave before the first manifest.
+_LEFTOVERS = (_LOCK, SPOOL, "parts", f".{MANIFEST}.*.tmp")
 
 
 def write_whole(file: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file atomically: under its name there is the old content or all of the new.
+    """Write a file atomically: its name refers to the old content or to all of the new.
 
     When several processes write one file at the same time, the last one wins.
 
@@ -48,11 +55,7 @@ def clear_left(*files: Path) -> None:
 
 @contextmanager
 def write_errors(path: Path) -> Iterator[None]:
-    """Turn an error of the disk or folder into a StoreError that says what to do.
-
-    Raises:
-        StoreError: If it cannot.
-    """
+    """Turn an error of the disk or folder into a StoreError that says what to do."""
     try:
         yield
     except OSError as error:
@@ -63,7 +66,7 @@ def write_errors(path: Path) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make sure that renames in a folder outlast a power cut."""
+    """Make sure that renames in a folder survive a power cut."""
     if os.name == "nt":
         return  # Windows has no handle of a folder to sync
     descriptor = os.open(folder, os.O_RDONLY)
@@ -71,3 +74,46 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def lock_index(path: Path) -> Iterator[None]:
+    """Lock an index folder for writing; create it if it does not exist.
+
+    A folder in which nothing is left at the end is removed.
+
+    Raises:
+        StoreError: If another process has locked it, or the folder cannot be created.
+    """
+    if not is_store(path):
+        check_free(path)
+    lock = filelock.FileLock(path / _LOCK, timeout=0)
+    with write_errors(path):
+        path.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire()
+        except filelock.Timeout as error:
+            raise StoreError(
+                f"another 'artsim embed' is writing {str(path)!r}; wait until it is done"
+            ) from error
+    try:
+        yield
+    finally:
+        if not is_store(path):
+            with suppress(OSError):
+                (path / _LOCK).unlink()
+                path.rmdir()
+        lock.release()
+
+
+def check_free(path: Path) -> None:
+    """Refuse a folder that contains anything but the beginnings of an index."""
+    if path.is_dir() and not all(
+        any(entry.match(leftover) for leftover in _LEFTOVERS) for entry in path.iterdir()
+    ):
+        raise StoreError(f"{str(path)!r} is not empty and not an index; choose another with -o")
+
+
+def is_store(path: Path) -> bool:
+    """Return whether a folder is an index."""
+    return (path / MANIFEST).is_file()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import bisect
 import hashlib
 import shutil
 import time
@@ -10,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,11 +21,24 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import TapInfo
 from artsim.errors import StoreError
-from artsim.store.arrow import floats, indices, read_parquet, text_scalar
-from artsim.store.columns import is_vector, leaves, metadata_fields, part_schema, tile_column
-from artsim.store.failures import Failure, failure_table
-from artsim.store.files import TEMPORARY, clear_left, sync_folder, write_errors, write_whole
-from artsim.store.lock import check_free
+from artsim.store.arrow import floats, read_parquet, take_rows, text_scalar
+from artsim.store.columns import (
+    Failure,
+    failure_table,
+    is_vector,
+    leaves,
+    metadata_fields,
+    part_schema,
+    tile_column,
+)
+from artsim.store.files import (
+    TEMPORARY,
+    check_free,
+    clear_left,
+    sync_folder,
+    write_errors,
+    write_whole,
+)
 from artsim.store.manifest import MANIFEST, DerivedLabel, Manifest, Part, read_manifest
 
 _FAILURES = "failures.parquet"
@@ -67,7 +80,7 @@ class Store:
 
     @property
     def staging(self) -> Path:
-        """The folder for parts that are written and not yet of the index."""
+        """The folder for parts that are written but not yet in the index."""
         return self.path / "staging"
 
     # --- read ---------------------------------------------------------------------------
@@ -98,27 +111,33 @@ class Store:
 
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Read columns of all rows."""
-        tables = [self._read_part(part, columns) for part in self.manifest.parts]
-        if tables:
-            return pa.concat_tables(tables)
+        if self.manifest.parts:
+            numbers = range(len(self.manifest.parts))
+            return pa.concat_tables([self.read_part(number, columns) for number in numbers])
         metadata = metadata_fields(self.manifest.fields)
         schema = part_schema(metadata, self.manifest.passport.taps, self.manifest.tiles)
         return pa.schema([schema.field(name) for name in columns]).empty_table()
 
     def read_part(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
         """Read one part, by its place in the manifest."""
-        return self._read_part(self.manifest.parts[number], columns)
+        file = self.path / "parts" / self.manifest.parts[number].file
+        return read_parquet(file, columns, remedy="embed again to a new folder")
 
-    def iter_vectors(self, tap: str) -> Iterator[NDArray[np.float32]]:
-        """Read the vectors of a tap part by part, each (rows, D)."""
-        for number in range(len(self.manifest.parts)):
-            yield from self.iter_part_vectors(number, tap)
+    def iter_vectors(
+        self, tap: str, *, part: int | None = None, tiles: bool = False
+    ) -> Iterator[NDArray[np.float32]]:
+        """Read the vectors of a tap in blocks, each (rows, D).
 
-    def iter_part_vectors(self, number: int, tap: str) -> Iterator[NDArray[np.float32]]:
-        """Read the vectors of a tap in one part, by its place in the manifest, each (rows, D)."""
-        dim = self.tap(tap).dim
-        for chunk in self.read_part(number, [tap]).column(0).chunks:
-            yield floats(chunk.flatten()).reshape(-1, dim)
+        Args:
+            tap: Its name.
+            part: Read only this part, by its place in the manifest.
+            tiles: Read the vectors of the tiles instead, picture by picture.
+        """
+        info = self.tap(tap)
+        column = tile_column(info) if tiles else tap
+        for number in range(len(self.manifest.parts)) if part is None else (part,):
+            for chunk in self.read_part(number, [column]).column(0).chunks:
+                yield floats(chunk.flatten()).reshape(-1, info.dim)
 
     def vectors(self, tap: str) -> NDArray[np.float32]:
         """Read the vectors of a tap, shape (N, D)."""
@@ -129,35 +148,22 @@ class Store:
             start += len(block)
         return vectors
 
-    def iter_tile_vectors(self, tap: str) -> Iterator[NDArray[np.float32]]:
-        """Read the vectors of the tiles part by part, each (rows * tiles, D), row by row."""
-        info = self.tap(tap)
-        for number in range(len(self.manifest.parts)):
-            for chunk in self.read_part(number, [tile_column(info)]).column(0).chunks:
-                yield floats(chunk.flatten()).reshape(-1, info.dim)
-
     def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
         """Read columns of some rows, in the order given."""
-        starts = self._part_starts()
-        by_part: dict[int, list[int]] = {}
-        for place, row in enumerate(rows):
-            by_part.setdefault(bisect.bisect_right(starts, row) - 1, []).append(place)
-        tables, order = [], []
-        for number, places in by_part.items():
-            inside = [rows[place] - starts[number] for place in places]
-            tables.append(self.read_part(number, columns).take(indices(inside)))
-            order += places
-        if not tables:
-            return self.read(columns).slice(0, 0)
-        return pa.concat_tables(tables).take(indices(np.argsort(order)))
+        if not self.manifest.parts:
+            return self.read(columns)
+        sizes = [part.rows for part in self.manifest.parts]
+        return take_rows(partial(self.read_part, columns=columns), sizes, rows)
 
-    def find(self, id_: str) -> int | None:
-        """Return the row of an id."""
-        return self._find("id", id_)
-
-    def find_content(self, content_hash: str) -> int | None:
-        """Return the first row of a file's sha256."""
-        return self._find("content_hash", content_hash)
+    def find(self, value: str, column: str = "id") -> int | None:
+        """Return the first row that has a text in a column, such as ``content_hash``."""
+        start, wanted = 0, text_scalar(value)
+        for number, part in enumerate(self.manifest.parts):
+            found = pc.index(self.read_part(number, [column]).column(0), wanted).as_py()
+            if found >= 0:
+                return start + int(found)
+            start += part.rows
+        return None
 
     def failures(self) -> pa.Table:
         """Read what could not be embedded."""
@@ -177,26 +183,6 @@ class Store:
             if not (file := self.path / "parts" / part.file).exists()
             or _sha256(file) != part.sha256
         ]
-
-    def _find(self, column: str, value: str) -> int | None:
-        start, wanted = 0, text_scalar(value)
-        for number, part in enumerate(self.manifest.parts):
-            found = pc.index(self.read_part(number, [column]).column(0), wanted).as_py()
-            if found >= 0:
-                return start + int(found)
-            start += part.rows
-        return None
-
-    def _part_starts(self) -> list[int]:
-        starts, start = [], 0
-        for part in self.manifest.parts:
-            starts.append(start)
-            start += part.rows
-        return starts
-
-    def _read_part(self, part: Part, columns: Sequence[str] | None) -> pa.Table:
-        file = self.path / "parts" / part.file
-        return read_parquet(file, columns, remedy="embed again to a new folder")
 
     # --- write --------------------------------------------------------------------------
 
@@ -241,20 +227,18 @@ class Store:
             failures: The new list of failures.
             manifest: Name, source, fields and completeness are taken from it.
         """
-        parts: list[Part | None] = list(self.manifest.parts)
-        number = self.manifest.next_part
-        outdated = []
+        parts = dict(enumerate(self.manifest.parts))
+        number, outdated = self.manifest.next_part, []
         for place, table in replacements:
-            outdated.append(self.manifest.parts[place].file)
-            parts[place] = (
-                write_part(self.path / "parts", number, table) if table.num_rows else None
-            )
+            outdated.append(parts.pop(place))
+            if table.num_rows:
+                parts[place] = write_part(self.path / "parts", number, table)
             number += 1
         self._write_failures(failure_table(failures))
-        kept = tuple(part for part in parts if part is not None)
+        kept = tuple(part for _, part in sorted(parts.items()))
         self._write_manifest(replace(manifest, parts=kept, next_part=number))
-        for file in outdated:
-            (self.path / "parts" / file).unlink(missing_ok=True)
+        for part in outdated:
+            (self.path / "parts" / part.file).unlink(missing_ok=True)
 
     def set_labels(self, labels: Sequence[DerivedLabel]) -> None:
         """Replace the derived labels."""
@@ -274,6 +258,13 @@ class Store:
             with suppress(FileNotFoundError):
                 if time.time() - file.stat().st_mtime > _LEFT_S:
                     file.unlink()
+
+    def discard(self) -> None:
+        """Remove what the index consists of, for example because no picture could be embedded."""
+        (self.path / MANIFEST).unlink()
+        (self.path / _FAILURES).unlink(missing_ok=True)
+        shutil.rmtree(self.path / "parts")
+        shutil.rmtree(self.staging, ignore_errors=True)
 
     def _write_failures(self, table: pa.Table) -> None:
         write_whole(self.path / _FAILURES, lambda stream: pq.write_table(table, stream))

@@ -78,30 +78,21 @@ def read_manifest(path: Path) -> Manifest:
     file = path / MANIFEST
     try:
         text = file.read_text(encoding="utf-8")
+        found = json.loads(text)["format"]
+        if found != FORMAT:
+            raise StoreError(
+                f"{str(path)!r} has index format {found}, this artsim reads {FORMAT}; "
+                "pip install -U artsim, or embed again"
+            )
+        return Manifest.from_json(text)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(
             f"no index at {str(path)!r}; make one with 'artsim embed COLLECTION -o {path}'"
         ) from error
     except OSError as error:
         raise StoreError(f"cannot read {str(file)!r}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise StoreError(
-            f"{str(file)!r} is damaged ({error.reason}); embed again to a new folder"
-        ) from error
-    try:
-        found = json.loads(text)["format"]
     except (ValueError, KeyError, TypeError) as error:
+        problem = f"{type(error).__name__}: {error}"
         raise StoreError(
-            f"{str(file)!r} is damaged ({error}); embed again to a new folder"
-        ) from error
-    if found != FORMAT:
-        raise StoreError(
-            f"{str(path)!r} has index format {found}, this artsim reads {FORMAT}; "
-            "pip install -U artsim, or embed again"
-        )
-    try:
-        return Manifest.from_json(text)
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(
-            f"{str(file)!r} is damaged ({error!r}); embed again to a new folder"
+            f"{str(file)!r} is damaged ({problem}); embed again to a new folder"
         ) from error

@@ -2,21 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
-from artsim.store.files import write_errors
-from artsim.store.lock import SPOOL
+from artsim.store.arrow import take_rows
+from artsim.store.files import SPOOL, write_errors
+
+
+class CatalogRows:
+    """The catalog's rows in a memory-mapped Arrow file: any of them, at any time."""
+
+    def __init__(self, reader: pa.RecordBatchFileReader) -> None:
+        self.schema: pa.Schema = reader.schema
+        self._batches = [reader.get_batch(number) for number in range(reader.num_record_batches)]
+        self._sizes = [batch.num_rows for batch in self._batches]
+
+    def __len__(self) -> int:
+        return sum(self._sizes)
+
+    def column(self, name: str) -> pa.ChunkedArray:
+        """Return a column of all rows."""
+        type_ = self.schema.field(name).type
+        return pa.chunked_array([batch.column(name) for batch in self._batches], type=type_)
+
+    def take(self, positions: Sequence[int] | NDArray[np.int64]) -> pa.Table:
+        """Return rows in the order of their positions."""
+        return take_rows(
+            lambda number: pa.Table.from_batches([self._batches[number]], self.schema),
+            self._sizes,
+            positions,
+        )
 
 
 @contextmanager
-def spooled(catalog: Catalog, path: Path) -> Iterator[pa.RecordBatchFileReader]:
-    """Read the catalog once, to a memory-mapped file that goes when the run ends.
+def spooled(catalog: Catalog, path: Path) -> Iterator[CatalogRows]:
+    """Read the catalog once, to a memory-mapped file that is removed when the run ends.
 
     Raises:
         ReaderError: If the catalog cannot be read.
@@ -30,7 +57,7 @@ def spooled(catalog: Catalog, path: Path) -> Iterator[pa.RecordBatchFileReader]:
             for batch in _read(catalog):
                 with write_errors(path):
                     out.write_batch(batch)
-        yield pa.ipc.open_file(pa.memory_map(str(file)))
+        yield CatalogRows(pa.ipc.open_file(pa.memory_map(str(file))))
     finally:
         with suppress(OSError):
             file.unlink()
