@@ -60,9 +60,9 @@ def brute_force(vectors, queries, k):
 
 def codes_are_of(store, vectors):
     """Say whether the codes by row are what the index's own codebook writes of the vectors."""
-    index = faiss.read_index(str(note.index_file(store, "rgb")))
+    index = faiss.read_index(str(note.index_file(store, "rgb", note.INDEX)))
     expected = restore(index, DIM).encode(unit(vectors))
-    return np.array_equal(np.load(note.codes_file(store, "rgb")), expected)
+    return np.array_equal(np.load(note.index_file(store, "rgb", note.CODES)), expected)
 
 
 # --- the choice ---------------------------------------------------------------------------
@@ -335,7 +335,7 @@ def test_a_kill_leaves_nothing_that_is_used_for_other_rows(tmp_path, monkeypatch
         note_write(file, write)
 
     note_write = note.write_whole
-    for module in ("build", "flat", "note"):
+    for module in ("build", "note"):
         monkeypatch.setattr(f"artsim.index.{module}.write_whole", killed)
     try:
         build_index(store, "rgb")

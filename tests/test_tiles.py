@@ -289,7 +289,9 @@ def test_each_tile_has_the_vector_of_its_box(tmp_path):
 
 
 def test_an_index_keeps_the_tiles_it_was_made_with(index, museum):
-    with pytest.raises(PassportError, match=r"\(tiles a side: 3, not 2\); embed to another folder"):
+    with pytest.raises(
+        PassportError, match=r"\(tiles per side: 3, not 2\); embed to another folder"
+    ):
         embed(museum, index, settings=replace(SMALL, tiles=2))
     assert embed(museum, index, settings=replace(SMALL, tiles=None)).kept == 8
 

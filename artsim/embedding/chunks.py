@@ -1,8 +1,9 @@
-"""One chunk of a collection becomes one part of the index, wherever it is embedded."""
+"""A chunk of a collection becomes a part of the index, on any machine."""
 
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -43,7 +44,7 @@ class EmbedSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedJob:
-    """What all chunks of a run have in common; it can be sent to another process."""
+    """What all chunks of a run share; it can be sent to another process."""
 
     root: Path  # image paths are relative to it
     metadata: pa.Schema  # of the catalog, without id and image
@@ -62,7 +63,7 @@ class Chunk:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What became of a chunk: its part is written whole, and the index does not name it yet."""
+    """The result of a chunk: its part is written whole, and not yet in the index."""
 
     number: int
     part: Part | None  # None: no picture of the chunk could be embedded
@@ -102,8 +103,7 @@ def embed_chunk(
     """Embed a chunk and write its part to the staging folder.
 
     The same chunk, job and network give the same bytes, in any process and order. ``pictures`` are
-    the chunk's, in order, where they are loaded ahead of it; ``advance`` is called after every
-    batch.
+    the chunk's, in order, if they are loaded ahead; ``advance`` is called after every batch.
 
     Raises:
         StoreError: If the part cannot be written.
@@ -112,23 +112,38 @@ def embed_chunk(
         with closing(load_chunks(iter([chunk]), job, extractor)) as pictures:
             return embed_chunk(chunk, job, extractor, pictures=pictures, advance=advance)
     seconds: dict[str, float] = {}
-    batches = _Embedded(job.tiles)
-    for batch in _batches(pictures, chunk.rows.num_rows, job.settings.batch_size, seconds):
-        failed = len(batches.unloadable)
+    loaded: list[Loaded] = []
+    unloadable: list[Unloadable] = []
+    blocks: dict[str, list[NDArray[np.float32]]] = defaultdict(list)  # by column
+    size = job.settings.batch_size
+    for batch in _batches(pictures, chunk.rows.num_rows, size, seconds):
+        some = [each for each in batch if isinstance(each, Loaded)]
         with _timed(seconds, "forward"):
-            batches.add(batch, extractor, job.settings.batch_size)
-        advance(len(batch), len(batches.unloadable) - failed)
+            for name, block in _embed(some, extractor, size).items():
+                blocks[name].append(block)
+        # The pixels are not needed any more, and those of a chunk are large.
+        loaded += [replace(each, pixels=torch.empty(0), tiles=None) for each in some]
+        unloadable += [each for each in batch if isinstance(each, Unloadable)]
+        advance(len(batch), len(batch) - len(some))
     with _timed(seconds, "write"):
-        table, failures = batches.finish(chunk, job, extractor)
+        vectors = {name: np.concatenate(each) for name, each in blocks.items()}
+        finite = np.ones(len(loaded), dtype=bool)
+        for values in vectors.values():
+            finite &= np.isfinite(values).all(axis=1)
+        vectors = {name: values[finite] for name, values in vectors.items()}
+        table = _table(chunk, job, extractor, [loaded[n] for n in np.flatnonzero(finite)], vectors)
         part = write_part(job.staging, chunk.number, table) if table.num_rows else None
-    advance(0, len(failures) - len(batches.unloadable))
-    return Receipt(number=chunk.number, part=part, failures=tuple(failures), seconds=seconds)
+    problem = "the network computed numbers that are not finite"
+    overflown = [Unloadable(loaded[n].key, "forward", problem) for n in np.flatnonzero(~finite)]
+    advance(0, len(overflown))
+    failures = tuple(_failure(chunk, each, job.settings) for each in [*unloadable, *overflown])
+    return Receipt(number=chunk.number, part=part, failures=failures, seconds=seconds)
 
 
 def _batches(
     pictures: Iterator[Loaded | Unloadable], count: int, size: int, seconds: dict[str, float]
 ) -> Iterator[list[Loaded | Unloadable]]:
-    """Take so many pictures, in batches of up to ``size`` that can be embedded."""
+    """Take ``count`` pictures, in batches with up to ``size`` that can be embedded."""
     batch: list[Loaded | Unloadable] = []
     loaded = 0
     for left in reversed(range(count)):
@@ -144,73 +159,44 @@ def _batches(
             batch, loaded = [], 0
 
 
-class _Embedded:
-    """The pictures of a chunk, as they are embedded."""
+def _embed(
+    pictures: Sequence[Loaded], extractor: Extractor, size: int
+) -> dict[str, NDArray[np.float32]]:
+    """Embed a batch, and its tiles in batches of their own: (B, D) for each vector column."""
+    if not pictures:
+        return {}
+    vectors = extractor.embed_batch(torch.stack([each.pixels for each in pictures]))
+    tiles = [each.tiles for each in pictures if each.tiles is not None]
+    if tiles:
+        parts = [extractor.embed_batch(some) for some in torch.split(torch.cat(tiles), size)]
+        for tap in extractor.passport.taps:
+            details = np.concatenate([part[tap.name] for part in parts])
+            vectors[tile_column(tap)] = details.reshape(len(pictures), -1)
+    return vectors
 
-    def __init__(self, tiles: int) -> None:
-        self.tiles = tiles  # per side
-        self.unloadable: list[Unloadable] = []
-        self._pictures: list[Loaded] = []
-        self._vectors: list[dict[str, NDArray[np.float32]]] = []
-        self._tiles: list[dict[str, NDArray[np.float32]]] = []
 
-    def add(
-        self, batch: Sequence[Loaded | Unloadable], extractor: Extractor, batch_size: int
-    ) -> None:
-        """Embed a batch, and its tiles in batches of their own."""
-        self.unloadable += [each for each in batch if isinstance(each, Unloadable)]
-        pictures = [each for each in batch if isinstance(each, Loaded)]
-        if pictures:
-            pixels = torch.stack([picture.pixels for picture in pictures])  # (B, 3, H, W)
-            self._vectors.append(extractor.embed_batch(pixels))
-            tiles = [picture.tiles for picture in pictures if picture.tiles is not None]
-            for some in torch.split(torch.cat(tiles), batch_size) if tiles else ():
-                self._tiles.append(extractor.embed_batch(some))
-        # The pixels are not needed any more, and a chunk of them is large.
-        self._pictures += [
-            replace(picture, pixels=torch.empty(0), tiles=None) for picture in pictures
-        ]
-
-    def finish(
-        self, chunk: Chunk, job: EmbedJob, extractor: Extractor
-    ) -> tuple[pa.Table, list[Failure]]:
-        """Return the rows of the part, and what is no row; vectors that are not finite are none."""
-        vectors = self._gather(extractor)
-        good = np.ones(len(self._pictures), dtype=bool)
-        for values in vectors.values():
-            good &= np.isfinite(values).all(axis=1)
-        pictures = [picture for picture, each in zip(self._pictures, good, strict=True) if each]
-        rows = chunk.rows.take(pa.array([picture.key for picture in pictures], pa.int64()))
-        columns = {name: rows.column(name) for name in rows.column_names} | {
-            "content_hash": pa.array([p.content_hash for p in pictures], pa.string()),
-            "width": pa.array([p.width for p in pictures], pa.int32()),
-            "height": pa.array([p.height for p in pictures], pa.int32()),
-        }
-        schema = part_schema(list(job.metadata), extractor.passport.taps, job.tiles)
-        for name in [name for name in schema.names if name not in columns]:
-            type_ = schema.field(name).type
-            values = vectors.get(name, np.empty((0, type_.list_size), np.float32))[good]
-            values = round_to_half(values) if job.settings.half_precision else values
-            columns[name] = pa.FixedSizeListArray.from_arrays(
-                pa.array(values.ravel(), pa.float32()), type=type_
-            )
-        overflown = [
-            Unloadable(picture.key, "forward", "the network computed numbers that are not finite")
-            for picture, each in zip(self._pictures, good, strict=True)
-            if not each
-        ]
-        failures = [_failure(chunk, each, job.settings) for each in [*self.unloadable, *overflown]]
-        return pa.table([columns[name] for name in schema.names], schema=schema), failures
-
-    def _gather(self, extractor: Extractor) -> dict[str, NDArray[np.float32]]:
-        """Put the batches together, by column: (N, D)."""
-        vectors = {}
-        for tap in extractor.passport.taps if self._vectors else ():
-            vectors[tap.name] = np.concatenate([batch[tap.name] for batch in self._vectors])
-            if self.tiles:
-                details = np.concatenate([batch[tap.name] for batch in self._tiles])
-                vectors[tile_column(tap)] = details.reshape(len(self._pictures), -1)
-        return vectors
+def _table(
+    chunk: Chunk,
+    job: EmbedJob,
+    extractor: Extractor,
+    pictures: Sequence[Loaded],
+    vectors: Mapping[str, NDArray[np.float32]],
+) -> pa.Table:
+    """Return the rows of the part; ``vectors`` are those of the pictures alone, (N, D)."""
+    rows = chunk.rows.take(pa.array([each.key for each in pictures], pa.int64()))
+    columns = dict(zip(rows.column_names, rows.columns, strict=True)) | {
+        "content_hash": pa.array([each.content_hash for each in pictures], pa.string()),
+        "width": pa.array([each.width for each in pictures], pa.int32()),
+        "height": pa.array([each.height for each in pictures], pa.int32()),
+    }
+    schema = part_schema(list(job.metadata), extractor.passport.taps, job.tiles)
+    for name in [name for name in schema.names if name not in columns]:
+        values = vectors.get(name, np.empty(0, np.float32))
+        values = round_to_half(values) if job.settings.half_precision else values
+        columns[name] = pa.FixedSizeListArray.from_arrays(
+            pa.array(values.ravel(), pa.float32()), type=schema.field(name).type
+        )
+    return pa.table([columns[name] for name in schema.names], schema=schema)
 
 
 def _failure(chunk: Chunk, picture: Unloadable, settings: EmbedSettings) -> Failure:

@@ -17,16 +17,16 @@ class Engine(Protocol):
     def run(
         self, chunks: Iterable[Chunk], job: EmbedJob, extractor: Extractor, advance: Advance
     ) -> Iterator[Receipt]:
-        """Embed chunks, which are made when they are asked for; receipts come in any order.
+        """Embed chunks, which are made when they are requested; receipts come in any order.
 
-        A worker elsewhere loads a network of its own and compares the passports. ``advance`` is
-        called in the caller's thread with the pictures tried and the failures since the last call.
+        A remote worker loads its own network and compares the passports. ``advance`` is called in
+        the caller's thread with the pictures tried and the failures since the last call.
         """
         ...
 
 
 class LocalEngine:
-    """This process: pictures of the next chunks are decoded while one is embedded."""
+    """Embeds in this process; pictures of the next chunks are decoded meanwhile."""
 
     def run(
         self, chunks: Iterable[Chunk], job: EmbedJob, extractor: Extractor, advance: Advance

@@ -20,8 +20,8 @@ from artsim.store import CatalogRows, Failure, Store
 
 ON_WEB = "the picture is on the web; download it first with 'artsim fetch'"
 
-# A run that would drop more than this share of an index, and at least so many rows, is more likely
-# a disk that is not mounted than a museum that shrank.
+# If a run would drop more than this share of an index, and at least this many rows, a disk is
+# probably not mounted.
 _LOSS_SHARE, _LOSS_ROWS = 0.5, 100
 
 
@@ -29,10 +29,10 @@ _LOSS_SHARE, _LOSS_ROWS = 0.5, 100
 class EmbedPlan:
     """What to do with every row of the catalog and of the index."""
 
-    position_of_row: NDArray[np.int64]  # (index rows,): where it stands in the catalog, or -1
+    position_of_row: NDArray[np.int64]  # (index rows,): its position in the catalog, or -1
     to_embed: NDArray[np.int64]  # positions in the catalog, new ones first, then retries
-    failures: list[Failure]  # known without decoding, or decoded before in vain and unchanged
-    file_bytes: NDArray[np.int64]  # (catalog rows,), -1 where there is no file
+    failures: list[Failure]  # known without decoding, or undecodable before and unchanged
+    file_bytes: NDArray[np.int64]  # (catalog rows,), -1 without a file
     file_mtime_ns: NDArray[np.int64]
     kept: int
     dropped: int
@@ -44,23 +44,25 @@ def make_plan(
     """Compare every row of a catalog with its index.
 
     Raises:
-        StoreError: If most of the index would be dropped, and that was not allowed.
+        StoreError: If most of the index would be dropped without ``allow_loss``.
     """
     ids, files = rows.column("id"), rows.column("image")
     failures = _unusable(rows)
-    sizes = np.full(len(rows), -1, dtype=np.int64)
-    times = np.full(len(rows), -1, dtype=np.int64)
+    sizes, times = np.full((2, len(rows)), -1, dtype=np.int64)
     for position, name in enumerate(_text_values(files)):
         if position in failures:
             continue
         file = catalog.root / name
         try:
             status = file.stat()
+        except FileNotFoundError:
+            reason = f"{file} is missing"
         except (OSError, ValueError) as error:
-            reason = _why_no_file(file, error)
-            failures[position] = Failure(_text(ids, position), name, "read", reason)
+            reason = f"{file}: {getattr(error, 'strerror', None) or error}"
+        else:
+            sizes[position], times[position] = status.st_size, status.st_mtime_ns
             continue
-        sizes[position], times[position] = status.st_size, status.st_mtime_ns
+        failures[position] = Failure(_text(ids, position), name, "read", reason)
 
     position_of_row = np.full(store.rows, -1, dtype=np.int64)
     new = np.ones(len(rows), dtype=bool)
@@ -72,7 +74,7 @@ def make_plan(
 
     failed_before = _failed_before(store, rows, new, (sizes, times), settings)
     retried = [position for position, failure in failed_before.items() if failure is None]
-    again = {position: failure for position, failure in failed_before.items() if failure}
+    failures |= {position: failure for position, failure in failed_before.items() if failure}
     new[list(failed_before)] = False
     kept = int((position_of_row >= 0).sum())
     if not settings.allow_loss:
@@ -80,7 +82,7 @@ def make_plan(
     return EmbedPlan(
         position_of_row=position_of_row,
         to_embed=np.concatenate([np.flatnonzero(new), np.array(retried, dtype=np.int64)]),
-        failures=[*(failures | again).values()],
+        failures=[*failures.values()],
         file_bytes=sizes,
         file_mtime_ns=times,
         kept=kept,
@@ -91,7 +93,6 @@ def make_plan(
 def _check_loss(
     store: Store, catalog: Catalog, rows: CatalogRows, usable: NDArray[np.bool_]
 ) -> None:
-    """Refuse to drop all or most of an index, unless that was allowed."""
     if not store.rows:
         return
     here = rows.column("id").to_pandas()[usable]
@@ -101,7 +102,7 @@ def _check_loss(
     source, before = str(catalog.source), store.manifest.source
     if source != before:
         raise StoreError(
-            f"{gone:,} of the {store.rows:,} pictures in {str(store.path)!r}, which is of "
+            f"{gone:,} of the {store.rows:,} pictures in {str(store.path)!r}, made from "
             f"{before!r}, are not in {source!r}; choose another folder with -o, or pass "
             "--allow-loss"
         )
@@ -112,7 +113,7 @@ def _check_loss(
 
 
 def _unusable(rows: CatalogRows) -> dict[int, Failure]:
-    """Find the rows that name no picture, by position."""
+    """Find the rows without an id or a picture of their own, by position."""
     failures: dict[int, Failure] = {}
     first: dict[str, int] = {}
     ids = pd.Index(rows.column("id").to_pandas())
@@ -142,7 +143,7 @@ def _same_pictures(
     status: tuple[NDArray[np.int64], NDArray[np.int64]],
     settings: EmbedSettings,
 ) -> Iterator[tuple[int, int]]:
-    """Find the index's rows whose picture is as it was: (row of the index, position)."""
+    """Find the index's rows with an unchanged picture: (row of the index, position)."""
     if not store.rows:
         return
     known = store.read(["id", "image", "content_hash", "file_bytes", "file_mtime_ns"])
@@ -177,10 +178,10 @@ def _failed_before(
     status: tuple[NDArray[np.int64], NDArray[np.int64]],
     settings: EmbedSettings,
 ) -> dict[int, Failure | None]:
-    """Find the rows an earlier run failed on: the failure if it stands, None to try again.
+    """Find the rows that failed before: the failure if it still holds, None to try again.
 
-    A picture that could not be decoded cannot be decoded now, unless its file, the limit on
-    pixels or the decoder has changed.
+    A picture that could not be decoded is tried again only if its file, the limit on pixels or the
+    decoder has changed.
     """
     failures = store.failures()
     if not failures.num_rows:
@@ -215,14 +216,8 @@ def _content_hash(file: Path) -> str | None:
         return None
 
 
-def _why_no_file(file: Path, error: OSError | ValueError) -> str:
-    if isinstance(error, FileNotFoundError):
-        return f"{file} is missing"
-    return f"{file}: {getattr(error, 'strerror', None) or error}"
-
-
 def _text_values(column: pa.ChunkedArray) -> Iterator[str]:
-    """Iterate over a text column without holding all of it as Python text; null is empty."""
-    for chunk in column.chunks if isinstance(column, pa.ChunkedArray) else []:
+    """Iterate over a text column without all of it as Python text in memory; null is empty."""
+    for chunk in column.chunks:
         for value in chunk.to_pylist():
             yield value or ""

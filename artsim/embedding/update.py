@@ -1,4 +1,4 @@
-"""Bring an index to the plan: drop what is gone, rewrite what metadata changed."""
+"""Apply the plan to an index: drop what is gone, rewrite what has new metadata."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from artsim.store import CatalogRows, Manifest, Store, is_store, part_schema, ti
 def open_or_create(
     path: Path, catalog: Catalog, extractor: Extractor, tiles: int | None = None
 ) -> Store:
-    """Open the index, or make it; refuse one that other vectors are in.
+    """Open the index, or create it; refuse one with other vectors.
 
-    ``tiles`` a side are embedded besides, as many as the index has if None.
+    ``tiles`` per side are embedded too, as many as the index has if None.
     """
-    columns = {name.lower() for name in catalog.schema.names}  # SQL does not tell case apart
+    columns = {name.lower() for name in catalog.schema.names}  # SQL ignores case
     taps = extractor.passport.taps
     for name in (*(tap.name for tap in taps), *map(tile_column, taps)):
         if name.lower() in columns:
@@ -46,10 +46,10 @@ def open_or_create(
     store = Store.open(path)
     before, now = store.manifest.passport, extractor.passport
     differences = before.differences(now)
-    if before.compute_dtype != now.compute_dtype:  # an index's rows are of one kind
+    if before.compute_dtype != now.compute_dtype:
         differences.append(f"compute_dtype: {before.compute_dtype}, not {now.compute_dtype}")
     if tiles is not None and tiles != store.manifest.tiles:
-        differences.append(f"tiles a side: {store.manifest.tiles}, not {tiles}")
+        differences.append(f"tiles per side: {store.manifest.tiles}, not {tiles}")
     if differences:
         raise PassportError(
             f"{str(path)!r} was embedded with other settings ({'; '.join(differences)}); "
@@ -59,7 +59,7 @@ def open_or_create(
 
 
 def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: EmbedPlan) -> None:
-    """Drop what is gone and rewrite what metadata changed, all at once."""
+    """Drop what is gone and rewrite what has new metadata, in one commit."""
     manifest = replace(
         store.manifest,
         reader=catalog.reader,
@@ -97,7 +97,7 @@ def _outdated_parts(
 
 
 def catalog_columns(rows: CatalogRows, plan: EmbedPlan, positions: NDArray[np.int64]) -> pa.Table:
-    """Return what is known of rows without opening their pictures."""
+    """Return the columns of rows that are known without opening their pictures."""
     table = rows.take(positions)
     metadata = list(rows.schema)[2:]
     columns = {name: table.column(name) for name in table.column_names} | {

@@ -1,4 +1,4 @@
-"""Vectors as they are read from a file: batches with their ids and faults."""
+"""Vectors in batches, with their ids and faults; read from an npy file, a row each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from artsim.errors import ReaderError
 
-BATCH_BYTES = 32 << 20  # of the vectors read at a time
+BATCH_BYTES = 32 << 20  # of vectors read at a time
 
 
 @dataclass(frozen=True)
@@ -19,24 +19,24 @@ class VectorBatch:
     """Some rows of a file of vectors."""
 
     ids: list[str | None]  # (B,)
-    vectors: NDArray[np.float32]  # (B, D); the values of a faulty row mean nothing
-    faults: Mapping[int, str]  # rows of the batch that are no vector, and why
+    vectors: NDArray[np.float32]  # (B, D); the values of a faulty row are undefined
+    faults: Mapping[int, str]  # why rows of the batch are not vectors, by row
 
 
 @dataclass(frozen=True)
 class VectorFile:
-    """A file of vectors, opened; ``batches()`` starts reading again at every call."""
+    """An open file of vectors; ``batches()`` reads from the start at every call."""
 
     path: Path
-    name: str  # of the column, or what the numbered columns have in common
-    dim: int  # numbers a vector: what most of the first rows have
+    name: str  # of the column, or the common prefix of the numbered columns
+    dim: int  # numbers per vector: the usual length in the first rows
     batches: Callable[[], Iterator[VectorBatch]]
 
 
 def checked(
     ids: list[str | None], numbers: NDArray[np.float64], faults: dict[int, str]
 ) -> VectorBatch:
-    """Add the faults that numbers can have."""
+    """Make a batch, adding the faults of its numbers."""
     with np.errstate(over="ignore"):
         vectors = numbers.astype(np.float32)  # (B, D)
     finite = np.isfinite(vectors)
@@ -49,5 +49,55 @@ def checked(
 
 
 def unreadable(path: Path, error: Exception) -> ReaderError:
-    """Make the error of a file that cannot be read."""
+    """Return the error of a file that cannot be read."""
     return ReaderError(f"{path} cannot be read: {str(error).splitlines()[0]}")
+
+
+def open_npy(path: Path, ids: Path | None) -> VectorFile:
+    """Open an npy file of vectors; ``ids`` is a text file or an npy of text, in the same order."""
+    matrix = _load(path)
+    if matrix.ndim != 2 or matrix.dtype.kind not in "fiu" or not matrix.size:
+        raise ReaderError(
+            f"{path} holds {matrix.dtype} of shape {matrix.shape}; expected numbers, one row per "
+            "vector"
+        )
+    if ids is None:
+        raise ReaderError(f"{path} has no ids; name a file with one id per line with --ids")
+    texts = _read_ids(ids)
+    count, dim = matrix.shape
+    if len(texts) != count:
+        raise ReaderError(
+            f"{path} has {count:,} vectors and {ids} has {len(texts):,} ids; expected as many"
+        )
+    step = max(1, BATCH_BYTES // (8 * dim))
+
+    def batches() -> Iterator[VectorBatch]:
+        for start in range(0, count, step):
+            block = np.asarray(matrix[start : start + step], dtype=np.float64)
+            yield checked(texts[start : start + step], block, {})
+
+    return VectorFile(path, path.stem, int(dim), batches)
+
+
+def _load(path: Path) -> NDArray[np.generic]:
+    try:
+        array: NDArray[np.generic] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise unreadable(path, error) from error
+    return array
+
+
+def _read_ids(path: Path) -> list[str | None]:
+    if not path.is_file():
+        raise ReaderError(f"no file {str(path)!r} of ids; expected one id per line")
+    if path.suffix.lower() == ".npy":
+        values = _load(path)
+        if values.ndim != 1 or values.dtype.kind not in "Uiu":
+            raise ReaderError(f"{path} holds {values.dtype} of shape {values.shape}; expected ids")
+        lines = [str(value) for value in values]
+    else:
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise ReaderError(f"{path} is not UTF-8 ({error.reason}); save it as UTF-8") from error
+    return [line.strip() or None for line in lines]

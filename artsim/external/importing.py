@@ -1,8 +1,8 @@
-"""Vectors computed elsewhere become an index, joined to a catalog by id; no network is needed.
+"""Make an index of external vectors, joined to a catalog by id, without a network.
 
-The passport records where they came from and the sha256 of that file, not how they were made: only
-pictures of the index can be queries. A vector without a row and a row without a vector are both
-failures; ids and vectors are read from one row, so they cannot drift apart.
+The passport records their file and its sha256, not how they were made: only pictures of the index
+can be queries. A vector without a row and a row without a vector are both failures; each id is read
+from the same row as its vector, so they always match.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class ImportSummary:
     tap: str
     dim: int
     rows: int = 0  # in the index
-    unused: int = 0  # vectors that are faulty, or whose id is missing, repeated or unknown
+    unused: int = 0  # vectors that are faulty, or have a missing, repeated or unknown id
     without: int = 0  # rows of the catalog without a vector, or without a unique id
     first: str = ""  # failure, for people
 
@@ -84,9 +84,9 @@ def import_vectors(
 ) -> ImportSummary:
     """Write an index of a file's vectors; a finished index is never overwritten.
 
-    Without a catalog only the ids of the pictures are known. The vectors are called like their
-    column if ``tap`` is None. ``workers`` threads hash the pictures that are there; ``progress`` is
-    called after every batch with a total of 0, for it is not known.
+    Without a catalog only the ids of the pictures are known. If ``tap`` is None, the vectors are
+    named like their column. ``workers`` threads hash the pictures that exist; ``progress`` is
+    called after every batch with a total of 0, for unknown.
 
     Raises:
         StoreError: If there is an index already, or it cannot be written.
@@ -148,7 +148,7 @@ def _refuse_finished(store: Store) -> None:
 def _import(
     writer: _Writer, file: VectorFile, rows: _CatalogById | None, progress: Progress
 ) -> list[Failure]:
-    """Write every vector that can be used; return the failures."""
+    """Write every usable vector; return the failures."""
     failures: list[Failure] = []
     seen: dict[str, int] = {}  # row of the file by id, from 1
     known, start = 0, 0
@@ -172,7 +172,7 @@ def _import(
         progress(start, 0, len(failures))
     if rows and not known:
         raise ReaderError(
-            f"no id of {file.path} ({_some(seen)}) is in the catalog ({rows.some_ids()}); "
+            f"no id of {file.path} ({_some(seen)}) is in the catalog ({_some(rows.places)}); "
             "name the columns of the ids with --id-column and --catalog-id"
         )
     if writer.is_empty:
@@ -195,15 +195,15 @@ def _problem(batch: VectorBatch, place: int, seen: dict[str, int], has_row: bool
 
 
 class _CatalogById:
-    """The catalog's rows by id, and which of them the file of vectors names."""
+    """The catalog's rows by id, and which of them have a vector."""
 
     def __init__(self, rows: CatalogRows) -> None:
         self._rows = rows
-        self._place: dict[str, int] = {}
+        self.places: dict[str, int] = {}
         self.unusable: list[Failure] = []
         self._pictures = rows.column("image")
         for place, id_ in enumerate(rows.column("id").to_pylist()):
-            first = self._place.setdefault(id_, place) if id_ else -1
+            first = self.places.setdefault(id_, place) if id_ else -1
             if first != place:
                 problem = f"row {first + 1} has the id {id_!r} too" if id_ else "no id"
                 reason = f"row {place + 1} of the catalog: {problem}"
@@ -211,35 +211,30 @@ class _CatalogById:
         self._named = np.zeros(len(rows), dtype=bool)
 
     def name(self, id_: str) -> bool:
-        """Note that the file has this id; return whether there is a row of it."""
-        place = self._place.get(id_)
+        """Record that the file has this id; return whether the catalog has it."""
+        place = self.places.get(id_)
         if place is not None:
             self._named[place] = True
         return place is not None
 
-    def some_ids(self) -> str:
-        """Show the first ids, for a message."""
-        return _some(self._place)
-
     def take(self, ids: Sequence[str]) -> pa.Table:
         """Return the rows of these ids."""
-        return self._rows.take([self._place[id_] for id_ in ids])
+        return self._rows.take([self.places[id_] for id_ in ids])
 
     def unnamed(self, file: Path) -> Iterator[Failure]:
-        """Yield the rows that the file of vectors does not name."""
-        for id_, place in self._place.items():
+        """Yield the rows without a vector."""
+        for id_, place in self.places.items():
             if not self._named[place]:
                 reason = f"{file.name} has no vector with this id"
                 yield Failure(id_, self._pictures[place].as_py(), "catalog", reason)
 
 
 def _some(ids: dict[str, int]) -> str:
-    """Show the first ids, for a message."""
     return ", ".join(map(repr, list(ids)[:3])) or "none"
 
 
 class _Writer:
-    """Gathers rows to parts; the index comes to be with its first part."""
+    """Gathers rows into parts; the index is created with its first part."""
 
     def __init__(
         self,
@@ -270,7 +265,7 @@ class _Writer:
             self._write()
 
     def finish(self, failures: Sequence[Failure]) -> Store:
-        """Write what is left, and the failures."""
+        """Write the remaining rows, and the failures."""
         if self._ids:
             self._write()
         assert self._store is not None
@@ -286,7 +281,7 @@ class _Writer:
         self._store.append(self._table(ids, vectors[: len(ids)]))
 
     def _create(self) -> Store:
-        """Create the index, or start again one whose import was interrupted."""
+        """Create the index, or start an interrupted import again."""
         if not is_store(self._path):
             return Store.create(self._path, self._manifest)
         store = Store.open(self._path)

@@ -1,8 +1,8 @@
-"""Files of vectors that someone else made: ids and numbers in CSV, Parquet or npy, as a stream.
+"""Files of external vectors: ids and numbers in CSV, Parquet or npy, as a stream.
 
-In CSV and Parquet a vector is one cell that holds a list, ``[0.1, 0.2]``, or one row of numbered
-columns, ``f0, f1, ...``. An npy file has a row per vector and its ids in another file. A row that
-is no vector of the file's size comes with what is wrong with it; nothing is dropped here.
+In CSV and Parquet a vector is one cell with a list, ``[0.1, 0.2]``, or one row of numbered columns,
+``f0, f1, ...``. An npy file has a row per vector and its ids in another file. A row that is not a
+vector of the file's size is returned with its fault; nothing is dropped here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import fnmatch
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +20,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.errors import ReaderError
-from artsim.external.batches import BATCH_BYTES, VectorBatch, VectorFile, checked, unreadable
-from artsim.external.npy import open_npy
+from artsim.external.batches import (
+    BATCH_BYTES,
+    VectorBatch,
+    VectorFile,
+    checked,
+    open_npy,
+    unreadable,
+)
 from artsim.readers import ID_COLUMNS, IMAGE_COLUMNS, open_delimited
 
 _PEEKED = 256  # rows examined to find the columns and the length of the vectors
@@ -40,17 +45,17 @@ def open_vectors(
     id_column: str | None = None,
     vector_columns: Sequence[str] = (),
 ) -> VectorFile:
-    """Open a file of vectors and find out where ids and numbers are.
+    """Open a .csv, .tsv, .parquet or .npy file of vectors and find its ids and numbers.
 
     Args:
-        path: A .csv, .tsv, .parquet or .npy file.
-        ids: For npy: a text file with an id a line, or an .npy of text, in the same order.
+        path: The file.
+        ids: For npy: a text file with one id per line, or an .npy of text, in the same order.
         id_column: With the ids; found by its name if not given.
         vector_columns: The column of lists, or the columns of numbers in their order, with * and ?
-            for any letters; found if not given.
+            as wildcards; found if not given.
 
     Raises:
-        ReaderError: If the file is broken or lacks a column, or it is not clear which are meant.
+        ReaderError: If the file is broken or lacks a column, or its columns are ambiguous.
     """
     path = path.resolve()
     if not path.is_file():
@@ -64,7 +69,7 @@ def open_vectors(
         raise ReaderError(f"the ids of {path} are a column of it; leave out --ids {ids}")
     if suffix in (".csv", ".tsv", ".tab", ".txt"):
         table = open_delimited(path)
-        return _open_table(path, _Table(table.names, table.batches), id_column, vector_columns)
+        return _open_table(path, table.batches, id_column, vector_columns)
     if suffix in (".parquet", ".pq"):
         return _open_table(path, _parquet(path), id_column, vector_columns)
     raise ReaderError(f"cannot read vectors from {path}; expected a .csv, .parquet or .npy file")
@@ -73,20 +78,16 @@ def open_vectors(
 # --- CSV and Parquet ----------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Table:
-    names: Sequence[str]
-    batches: Callable[[Sequence[str] | None], Iterator[pa.RecordBatch]]
+# Reads the named columns of a table, in their order, or all.
+_Batches = Callable[[Sequence[str] | None], Iterator[pa.RecordBatch]]
 
 
-def _parquet(path: Path) -> _Table:
+def _parquet(path: Path) -> _Batches:
     try:
         with pq.ParquetFile(path) as parquet:
-            schema, rows = parquet.schema_arrow, max(parquet.metadata.num_rows, 1)
-            size = sum(
-                parquet.metadata.row_group(n).total_byte_size
-                for n in range(parquet.metadata.num_row_groups)
-            )
+            metadata, rows = parquet.metadata, max(parquet.metadata.num_rows, 1)
+            groups = map(metadata.row_group, range(metadata.num_row_groups))
+            size = sum(group.total_byte_size for group in groups)
     except (pa.ArrowException, OSError) as error:
         raise unreadable(path, error) from error
     batch_rows = min(max(BATCH_BYTES * rows // max(size, 1), 16), 8192)
@@ -100,25 +101,25 @@ def _parquet(path: Path) -> _Table:
         except (pa.ArrowException, OSError) as error:
             raise unreadable(path, error) from error
 
-    return _Table(schema.names, batches)
+    return batches
 
 
 def _open_table(
-    path: Path, table: _Table, id_column: str | None, vector_columns: Sequence[str]
+    path: Path, read: _Batches, id_column: str | None, vector_columns: Sequence[str]
 ) -> VectorFile:
-    peek = next(table.batches(None), None)
+    peek = next(read(None), None)
     if peek is None or not peek.num_rows:
         raise ReaderError(f"{path} has no rows")
     peek = peek.slice(0, _PEEKED)
     columns = _vector_columns(path, peek, id_column, vector_columns)
-    ids = _id_column(path, table.names, columns, id_column)
+    ids = _id_column(path, peek.schema.names, columns, id_column)
     is_cell = len(columns) == 1 and _holds_lists(peek.column(columns[0]))
     dim = _usual_length(path, peek.column(columns[0])) if is_cell else len(columns)
     common = _NUMBERED.fullmatch(columns[0])
     name = columns[0] if is_cell or common is None else common["prefix"]
 
     def batches() -> Iterator[VectorBatch]:
-        for batch in table.batches([ids, *columns]):
+        for batch in read([ids, *columns]):
             texts = _ids(batch.column(ids))
             if is_cell:
                 vectors, faults = _from_cells(batch.column(columns[0]), dim)
@@ -160,12 +161,11 @@ def _vector_columns(
 
 
 def _in_order(names: Sequence[str]) -> list[str]:
-    """Sort f0, f1, ..., f10 by their numbers; others stay as they are."""
+    """Sort f0, f1, ..., f10 by their numbers; other names stay in order."""
     matches = [_NUMBERED.fullmatch(name) for name in names]
-    numbers = [int(match["number"]) for match in matches if match]
-    if len(numbers) < len(names):
+    if not all(matches):
         return list(names)
-    return [name for _, name in sorted(zip(numbers, names, strict=True))]
+    return [name for _, name in sorted((int(m["number"]), m[0]) for m in matches if m)]
 
 
 def _id_column(path: Path, names: Sequence[str], taken: Sequence[str], given: str | None) -> str:
@@ -191,28 +191,25 @@ def _list(names: Sequence[str]) -> str:
     return (", ".join(names[:_LISTED]) or "none other") + more
 
 
-def _is_list(type_: pa.DataType) -> bool:
-    kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
-    if not any(kind(type_) for kind in kinds):
-        return False
-    inner = type_.value_type
-    return bool(pa.types.is_floating(inner) or pa.types.is_integer(inner))
-
-
 def _is_text(type_: pa.DataType) -> bool:
     return bool(pa.types.is_string(type_) or pa.types.is_large_string(type_))
 
 
+def _is_number(type_: pa.DataType) -> bool:
+    return bool(pa.types.is_floating(type_) or pa.types.is_integer(type_))
+
+
 def _holds_lists(column: pa.Array) -> bool:
     if not _is_text(column.type):
-        return _is_list(column.type)
+        kinds = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+        return any(is_(column.type) for is_ in kinds) and _is_number(column.type.value_type)
     first = next((value for value in column.to_pylist() if value and value.strip()), "")
     return _BRACKETED.fullmatch(first) is not None
 
 
 def _holds_numbers(column: pa.Array) -> bool:
     if not _is_text(column.type):
-        return bool(pa.types.is_floating(column.type) or pa.types.is_integer(column.type))
+        return _is_number(column.type)
     _, wrong = _numbers(column)
     return not any(wrong) and column.null_count < len(column)
 
@@ -260,7 +257,7 @@ def _from_columns(columns: Sequence[pa.Array]) -> tuple[NDArray[np.float64], dic
 
 
 def _numbers(column: pa.Array) -> tuple[NDArray[np.float64], dict[int, str]]:
-    """Return numbers, NaN for what is missing, and the texts that are none, by place."""
+    """Return the numbers, NaN for missing ones, and the texts that are not numbers, by place."""
     wrong: dict[int, str] = {}
     try:
         numbers = pc.cast(column, pa.float64())
@@ -277,7 +274,7 @@ def _numbers(column: pa.Array) -> tuple[NDArray[np.float64], dict[int, str]]:
 
 
 def _ids(column: pa.Array) -> list[str | None]:
-    """Write ids as text, stripped; empty ones are None."""
+    """Return ids as stripped text; empty ones are None."""
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     values = column.to_pylist()

@@ -13,30 +13,30 @@ from PIL import Image, ImageCms
 
 from artsim.images.opening import one_line
 
-# ICC color space of a profile -> the Pillow mode whose pixels it describes.
+# ICC color space of a profile -> the Pillow mode of its pixels.
 _PROFILE_MODES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK"}
 
-# TIFF tags and the one value that matters here.
+# TIFF tags, and a value.
 BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0
 
 
 class Profile(StrEnum):
     """What an embedded ICC profile does to the colors."""
 
-    NONE = "none"  # there is none, and the picture counts as sRGB
+    NONE = "none"  # the picture is taken as sRGB
     SRGB = "sRGB"  # it changes nothing
     OTHER = "other"  # `decode` converts by it
-    UNUSABLE = "unusable"  # broken, or meant for another kind of pixels: it is ignored
+    UNUSABLE = "unusable"  # broken, or for another kind of pixels: it is ignored
 
 
 def judge_profile(profile: object, mode: str) -> tuple[Profile, str]:
     """Return what an embedded ICC profile does to pixels of a Pillow mode, and its name.
 
-    Anything but bytes counts as none. The mode is the one that Pillow would open the picture in.
+    Anything but bytes counts as none. The mode is the one in which Pillow opens the picture.
     """
     if not isinstance(profile, bytes):
         return Profile.NONE, ""
-    kind, name, profile_mode = _profile_of(profile)
+    kind, name, profile_mode, _ = _read(profile)
     pixels = "L" if mode[0] in "1LIF" and mode != "LAB" else mode
     pixels = pixels if pixels in ("L", "CMYK", "LAB") else "RGB"
     fits = pixels == profile_mode or (pixels, profile_mode) == ("L", "RGB")
@@ -44,7 +44,7 @@ def judge_profile(profile: object, mode: str) -> tuple[Profile, str]:
 
 
 def srgb(img: Image.Image) -> Image.Image:
-    """Decode into mode RGB, in sRGB, on white; a plain RGB picture is handed back as it is."""
+    """Decode into mode RGB, in sRGB, on white; a plain RGB picture is returned as it is."""
     img.load()
     profile = img.info.get("icc_profile")
     if img.mode in ("I", "F") or img.mode.startswith("I;16"):
@@ -67,7 +67,7 @@ def _gray(img: Image.Image) -> Image.Image:
     scaled *= 255 / (white - black)
     np.nan_to_num(scaled, copy=False, nan=0)
     gray = np.rint(scaled, out=scaled).clip(0, 255, out=scaled).astype(np.uint8)
-    # Pillow turns 8-bit gray around when the file says so, but not these.
+    # Pillow inverts such gray of 8 bits, but not this.
     if getattr(img, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         gray = 255 - gray
     picture = Image.fromarray(gray)
@@ -78,10 +78,10 @@ def _gray(img: Image.Image) -> Image.Image:
 
 
 def _range(img: Image.Image, values: NDArray[Any]) -> tuple[float, float]:
-    """The values of black and white.
+    """Return the values of black and white.
 
-    16-bit files say it. In a float or 32-bit TIFF white is the smallest of 1, 255 and 65,535 that
-    no value exceeds; beyond these, or below 0, the picture's own extremes are black and white.
+    In a float or 32-bit TIFF, which does not record them, white is the smallest of 1, 255 and
+    65,535 that no value exceeds; beyond these, or below 0, the extremes are black and white.
     """
     tags = getattr(img, "tag_v2", {})
     if tags.get(BITS_PER_SAMPLE) == (12,):
@@ -100,7 +100,7 @@ def _without_profile(img: Image.Image, profile: object) -> Image.Image:
     """Convert to sRGB by the embedded profile if it fits the picture, else by the usual formula."""
     if img.mode in ("1", "P", "YCbCr", "RGBX"):
         img = img.convert("L" if img.mode == "1" else "RGB")
-    transform = _transform(profile) if isinstance(profile, bytes) else None
+    transform = _read(profile)[-1] if isinstance(profile, bytes) else None
     if transform is not None:
         if (img.mode, transform.input_mode) == ("L", "RGB"):  # gray saved beside an RGB profile
             img = img.convert("RGB")
@@ -110,25 +110,11 @@ def _without_profile(img: Image.Image, profile: object) -> Image.Image:
 
 
 @lru_cache(maxsize=32)
-def _profile_of(profile: bytes) -> tuple[Profile, str, str]:
-    """Return what a profile does, its name, and the mode whose pixels it is for."""
+def _read(profile: bytes) -> tuple[Profile, str, str, ImageCms.ImageCmsTransform | None]:
+    """Return what a profile does, its name, the mode of its pixels, and the transform to sRGB."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         name = one_line(source.profile.profile_description or "no name")
-        mode = _PROFILE_MODES[source.profile.xcolor_space]
-        if _transform(profile) is not None:
-            return Profile.OTHER, name, mode
-        ImageCms.buildTransform(source, ImageCms.createProfile("sRGB"), mode, "RGB")
-    except Exception:  # as in `_transform`
-        return Profile.UNUSABLE, "", ""
-    return Profile.SRGB, name, mode
-
-
-@lru_cache(maxsize=32)
-def _transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
-    """The transform from a profile to sRGB; None if it is broken, unusable or sRGB already."""
-    try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         mode = _PROFILE_MODES[source.profile.xcolor_space]
         transform = ImageCms.ImageCmsTransform(
             source,
@@ -138,13 +124,15 @@ def _transform(profile: bytes) -> ImageCms.ImageCmsTransform | None:
             # Threads share the transform; with the cache it would keep the last pixel it saw.
             flags=ImageCms.Flags.NOCACHE,
         )
-        return None if mode == "RGB" and _changes_nothing(transform) else transform
-    except Exception:  # ImageCms raises several kinds, KeyError is a space that is not for pixels
-        return None
+        if mode == "RGB" and _changes_nothing(transform):
+            return Profile.SRGB, name, mode, None
+        return Profile.OTHER, name, mode, transform
+    except Exception:  # ImageCms raises several kinds; KeyError: a color space not for pixels
+        return Profile.UNUSABLE, "", "", None
 
 
 def _changes_nothing(transform: ImageCms.ImageCmsTransform) -> bool:
-    """Try 729 colors: profiles have many names for sRGB, and some of them lie."""
+    """Try 729 colors: profiles have many names for sRGB, and some are wrong."""
     levels = np.linspace(0, 255, 9).astype(np.uint8)
     colors = np.stack(np.meshgrid(levels, levels, levels), axis=-1).reshape(27, 27, 3)
     after = np.asarray(transform.apply(Image.fromarray(colors)))

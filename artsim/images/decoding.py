@@ -11,11 +11,17 @@ from PIL import Image
 
 from artsim.errors import ImageError
 from artsim.images.color import srgb
-from artsim.images.opening import MAX_PIXELS, check_sums, open_picture, quiet, refusing
-from artsim.images.upright import find_turn, turned
+from artsim.images.opening import (
+    MAX_PIXELS,
+    check_sums,
+    find_turn,
+    open_picture,
+    quiet,
+    refusing,
+    turned,
+)
 
-# Pixels handed from Pillow to numpy at a time.
-_STRIP = 2**19
+_STRIP = 2**19  # pixels copied from Pillow to numpy at a time
 
 
 @dataclass(frozen=True)
@@ -41,8 +47,8 @@ def decode(
     Args:
         data: The file, whole.
         at_least: Takes the upright width and height and returns the smallest upright size that is
-            still useful. A JPEG is then decoded at 1/8, 1/4 or 1/2 of its size (by libjpeg, in
-            the DCT domain) if that keeps both sides at least that large. Default: at full size.
+            useful. A JPEG is then decoded at 1/8, 1/4 or 1/2 of its size (by libjpeg, in the DCT
+            domain) if that is at least as large. Default: at full size.
         max_pixels: Larger pictures are refused before any pixel is decoded.
 
     Raises:
@@ -72,13 +78,13 @@ def decode(
 
 
 def _array(rgb: Image.Image) -> NDArray[np.uint8]:
-    """The pixels of a picture in mode RGB, shape (H, W, 3)."""
+    """Return the pixels of a picture in mode RGB, shape (H, W, 3)."""
     width, height = rgb.size
     rows = max(1, _STRIP // width)
     if rows >= height:
         return np.array(rgb)
-    # Pillow gathers small pieces and joins them: of a large picture in one go that is a second
-    # copy, in memory that is fresh each time, and takes more than twice as long.
+    # Pillow joins small pieces: for a large picture in one go that is a second copy, in newly
+    # allocated memory, and takes more than twice as long.
     pixels = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, rows):
         strip = rgb.crop((0, top, width, min(top + rows, height)))

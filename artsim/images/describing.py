@@ -11,19 +11,26 @@ from PIL import Image, ImageFile
 
 from artsim.errors import ImageError
 from artsim.images.color import BITS_PER_SAMPLE, Profile, judge_profile
-from artsim.images.opening import MAX_PIXELS, open_picture, opened, quiet, read_bytes
-from artsim.images.upright import TURNS, find_turn, turned
+from artsim.images.opening import (
+    MAX_PIXELS,
+    TURNS,
+    find_turn,
+    open_picture,
+    opened,
+    quiet,
+    read_bytes,
+    turned,
+)
 
-# Formats of several pages or frames. The further pictures of an MPO are previews, those of a PSD
-# its layers.
+# Formats of several pages or frames; not MPO, with its previews, and PSD, with its layers.
 _PAGED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 
-_WHOLE_BYTES = 2**26  # bytes in which a header that Pillow fails on is read again
+_WHOLE_BYTES = 2**26  # read again when Pillow fails on a header
 
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """What a file's header says about its picture."""
+    """A picture according to its file's header."""
 
     format: str  # JPEG, PNG, TIFF, ... as Pillow calls it
     mode: str  # RGB, L, CMYK, ... as Pillow would open it
@@ -31,22 +38,20 @@ class Description:
     height: int
     orientation: int  # of EXIF, 1 to 8; 1 is upright
     profile: Profile
-    profile_name: str  # '' where there is none or it is broken
-    bits: int  # a channel: 16 or 32 where the file holds more than 8, else 8
-    has_pages: bool  # it holds more than one page or frame
+    profile_name: str  # '' if there is none or it is broken
+    bits: int  # per channel: 8, 16 or 32
+    has_pages: bool  # more than one page or frame
 
 
 def describe(source: bytes | Path) -> Description:
-    """Describe a picture by its header; no pixel is decoded, and of most files little is read.
+    """Describe a picture by its header; no pixel is decoded, and little of most files is read.
 
-    Pictures of any size are described, also those that `decode` would refuse. A file that is cut
-    off or damaged behind its header is not noticed. Of a PNG only EXIF before the pixels counts.
-
-    Args:
-        source: The file, or its bytes (whole, or a beginning that holds the header).
+    ``source`` is the file, or its bytes: whole, or a beginning that includes the header. Pictures
+    of any size are described, also those that `decode` would refuse. Damage after the header is not
+    noticed. EXIF after the pixels of a PNG is ignored.
 
     Raises:
-        ImageError: If it is no picture, or its header is damaged.
+        ImageError: If it is not a picture, or its header is damaged.
     """
     if isinstance(source, bytes):
         return _describe(io.BytesIO(source))
@@ -54,7 +59,7 @@ def describe(source: bytes | Path) -> Description:
         with source.open("rb") as file:
             return _describe(file)
     except (OSError, ValueError):
-        return _describe(io.BytesIO(read_bytes(source)))  # says what is wrong with the path
+        return _describe(io.BytesIO(read_bytes(source)))  # raises what is wrong with the path
 
 
 def _describe(file: IO[bytes]) -> Description:
@@ -67,7 +72,7 @@ def _describe(file: IO[bytes]) -> Description:
             file.seek(0)
             img = open_picture(file.read(_WHOLE_BYTES), MAX_PIXELS)
         turn, orientation = _orientation(img)
-        # Pillow gives the upright size of a TIFF before it has rotated it.
+        # Pillow returns the upright size of a TIFF before it has rotated it.
         width, height = img.size if img.format == "TIFF" else turned(img.size, turn)
         profile, profile_name = judge_profile(img.info.get("icc_profile"), img.mode)
         return Description(
@@ -85,7 +90,7 @@ def _describe(file: IO[bytes]) -> Description:
 
 def _orientation(img: ImageFile.ImageFile) -> tuple[Image.Transpose | None, int]:
     if img.format == "PNG" and "exif" not in img.info:
-        return None, 1  # Pillow would decode the pixels to look for it behind them
+        return None, 1  # Pillow would decode the pixels to look for it after them
     turn = find_turn(img)
     return turn, next((number for number, each in TURNS.items() if each is turn), 1)
 

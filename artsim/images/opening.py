@@ -1,4 +1,4 @@
-"""Opening picture files with Pillow: no warnings, no global limits, errors of one line."""
+"""Opening picture files with Pillow: no warnings, no global limits, one-line errors, upright."""
 
 from __future__ import annotations
 
@@ -16,14 +16,27 @@ from PIL import Image, ImageFile, UnidentifiedImageError
 
 from artsim.errors import ImageError
 
-# 16,384 x 16,384. Pillow holds 4 bytes a pixel and the array 3, so the largest picture costs
-# 1.75 GiB in the thread that decodes it; almost every museum scan is below.
+# 16,384 x 16,384, above almost every museum scan. Pillow takes 4 bytes a pixel and the array 3, so
+# the largest picture takes 1.75 GiB in the thread that decodes it.
 MAX_PIXELS = 2**28
 
-# What a collection holds. Left out: formats that run a program or only name a file (EPS, WMF),
-# that hold no picture (HDF5, GRIB, MPEG), or whose first bytes prove nothing (TGA, PCX).
-# Tried in this order. MPO, the JPEG of several pictures, opens as a JPEG.
+# The formats of collections, in the order they are tried; MPO, a JPEG of several pictures, opens as
+# JPEG. Left out: formats that run a program or only name a file (EPS, WMF), that have no picture
+# (HDF5, GRIB, MPEG), or that their first bytes do not identify (TGA, PCX).
 _FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF", "PPM", "PSD")
+
+_ORIENTATION_TAG = 0x0112
+# EXIF orientation -> what makes the picture upright; 1 is upright already.
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_SWAPPING = {TURNS[n] for n in (5, 6, 7, 8)}  # these swap width and height
 
 
 def read_bytes(path: Path) -> bytes:
@@ -49,10 +62,10 @@ def read_bytes(path: Path) -> bytes:
 
 
 class _DecodingHere(threading.local):
-    """Stands in a warnings filter for the pattern of a message: matches while this thread decodes.
+    """The message pattern of a warnings filter: it matches while this thread decodes.
 
     `warnings.catch_warnings` swaps the filters of the whole process, so two threads in it at once
-    can leave the wrong ones behind. This filter stays and is inert everywhere else.
+    can leave the wrong ones behind. This filter stays, and matches nothing elsewhere.
     """
 
     now = False
@@ -64,7 +77,7 @@ class _DecodingHere(threading.local):
 
 _decoding_here = _DecodingHere()
 _IGNORE_HERE = ("ignore", _decoding_here, Warning, None, 0)
-_of_the_process = threading.Lock()  # around what this module changes outside of itself
+_of_the_process = threading.Lock()  # around changes to the globals of other modules
 
 
 @contextmanager
@@ -72,7 +85,7 @@ def quiet() -> Iterator[None]:
     """Suppress warnings about odd files (a bad TIFF tag, torn EXIF) in this thread."""
     filters: Any = warnings.filters  # typed as a plain Sequence
     with _of_the_process:
-        if not filters or filters[0] is not _IGNORE_HERE:  # new, or someone put theirs in front
+        if not filters or filters[0] is not _IGNORE_HERE:  # new, or others are in front of it
             filters.insert(0, _IGNORE_HERE)
             if _IGNORE_HERE in filters[1:]:
                 del filters[filters.index(_IGNORE_HERE, 1)]
@@ -84,7 +97,7 @@ def quiet() -> Iterator[None]:
 
 
 def opened(file: IO[bytes], start: bytes) -> ImageFile.ImageFile | None:
-    """Open a file as `Image.open` does, but without its limit, so that threads need not queue."""
+    """Open a file as `Image.open` does, but without its limit, so threads need no lock."""
     for name in formats():
         factory, accepts = Image.OPEN[name]
         if accepts is not None and accepts(start[:16]) is not True:
@@ -99,14 +112,14 @@ def opened(file: IO[bytes], start: bytes) -> ImageFile.ImageFile | None:
 
 def open_picture(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
     """Read the header and check the size; no pixel is decoded yet."""
-    # Pillow's own limit is a module's global, far below ours, and its message names no option.
+    # Pillow's own limit is a global, far below ours, and its message names no option.
     with _of_the_process:
         limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
         try:
             img = _header(data)
             width, height = img.size
             if width * height <= max_pixels and img.format == "TIFF":
-                img.load_prepare()  # checks Pillow's limit once more: not when done in here
+                img.load_prepare()  # it checks Pillow's limit again, but only the first time
         except UnidentifiedImageError:
             raise ImageError(_not_a_picture(data)) from None
         except Exception as problem:  # whatever a plugin raises on a header it did not expect
@@ -120,8 +133,8 @@ def open_picture(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
             f"{width:,} x {height:,} = {width * height:,} pixels, more than the limit of "
             f"{max_pixels:,}; raise it with --max-pixels if you trust the file"
         )
-    # In one go: at each of the usual 64 KiB blocks the decoder would take the GIL and wait for
-    # it, which costs two thirds of the speed beside one busy Python thread.
+    # In one go: the decoder would wait for the GIL after each of the usual 64 KiB blocks, which
+    # costs two thirds of the speed if another Python thread is busy.
     img.decodermaxblock = max(len(data), img.decodermaxblock)
     return img
 
@@ -130,8 +143,8 @@ def _header(data: bytes) -> ImageFile.ImageFile:
     try:
         return Image.open(io.BytesIO(data), formats=formats())
     except UnidentifiedImageError:
-        # Opening a JPEG, Pillow looks for its resolution in EXIF and trips over some broken ones.
-        # Under another name it is passed over.
+        # Opening a JPEG, Pillow reads its resolution from EXIF and fails on some broken ones.
+        # Under another name EXIF is ignored.
         exif = data.find(b"Exif\0\0", 0, 2**16) if data.startswith(b"\xff\xd8") else -1
         if exif < 0:
             raise
@@ -141,9 +154,23 @@ def _header(data: bytes) -> ImageFile.ImageFile:
 
 @cache
 def formats() -> tuple[str, ...]:
-    """The formats that this Pillow knows; AVIF came with 11.3."""
+    """Return the formats that this Pillow knows; AVIF came with 11.3."""
     Image.init()
     return tuple(name for name in _FORMATS if name in Image.OPEN)
+
+
+def find_turn(img: Image.Image) -> Image.Transpose | None:
+    """Return what makes the picture upright; None if it is upright or its EXIF is broken."""
+    try:
+        return TURNS.get(img.getexif().get(_ORIENTATION_TAG, 1))
+    except Exception:  # whatever damaged EXIF raises
+        return None
+
+
+def turned(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
+    """Return the width and height of a picture once it is turned."""
+    width, height = size
+    return (height, width) if turn in _SWAPPING else (width, height)
 
 
 @contextmanager
@@ -158,12 +185,12 @@ def refusing(img: ImageFile.ImageFile) -> Iterator[None]:
 
 
 def one_line(problem: object) -> str:
-    """Put a message of Pillow on one line."""
+    """Put a message on one line."""
     return " ".join(str(problem).split()) or type(problem).__name__
 
 
 def _not_a_picture(data: bytes) -> str:
-    """Say what the file seems to be instead."""
+    """Return a message about what the file seems to be instead."""
     for name in formats():
         accepts = Image.OPEN[name][1]
         verdict = accepts is not None and accepts(data[:16])

@@ -1,4 +1,4 @@
-"""A perceptual hash: near copies of a picture have the same hash, or nearly so.
+"""A perceptual hash: near copies of a picture have the same hash, or almost.
 
 The picture is reduced to 32 x 32 grays, and each of the 8 x 8 lowest frequencies of its cosine
 transform gives one bit: whether it is above their median. See
@@ -21,6 +21,8 @@ _KEPT = 8  # frequencies a side
 # Standard deviation, in gray levels, below which a picture is blank: its bits would be noise.
 _BLANK = 2.0
 _BLOCK = 2048  # hashes compared with each other at a time
+# The lowest rows of the cosine transform, (8, 32).
+_COSINES = np.cos(np.arange(_KEPT)[:, None] * (np.arange(_SIDE) + 0.5) * np.pi / _SIDE)
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> int | None:
@@ -30,15 +32,15 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int | None:
     if gray.std() < _BLANK:
         return None
     low = _COSINES @ gray @ _COSINES.T  # (8, 8)
-    # The constant term is the overall brightness, in which copies often differ.
+    # The constant term, left out, is the overall brightness, in which copies often differ.
     bits = low.ravel() > np.median(low.ravel()[1:])
     return int.from_bytes(np.packbits(bits).tobytes(), "big")
 
 
 def near_pairs(hashes: NDArray[np.uint64], within: int) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of distinct hashes, shape (N,), of which at most ``within`` bits differ.
+    """Yield the pairs of hashes, shape (N,), that differ in at most ``within`` bits.
 
-    Two such hashes agree in one of ``within + 1`` bands of bits: only those that do are compared.
+    Such a pair agrees in at least one of ``within + 1`` bands of bits: only these are compared.
     """
     seen: set[tuple[int, int]] = set()
     edges = np.linspace(0, BITS, within + 2).astype(int)
@@ -59,14 +61,13 @@ def groups_of(pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
 
     ends = np.array(list(pairs), dtype=np.int64).reshape(-1, 2)
     members, edges = np.unique(ends, return_inverse=True)
-    edges = edges.reshape(-1, 2)
+    rows, columns = edges.reshape(-1, 2).T
     shape = (len(members), len(members))
-    graph = coo_array((np.ones(len(edges), dtype=bool), (edges[:, 0], edges[:, 1])), shape=shape)
-    count, group_of = connected_components(graph, directed=False)
-    groups: list[list[int]] = [[] for _ in range(count)]
-    for member, group in zip(members.tolist(), group_of.tolist(), strict=True):
-        groups[group].append(member)
-    return sorted(groups)
+    graph = coo_array((np.ones(len(rows), dtype=bool), (rows, columns)), shape=shape)
+    _, group_of = connected_components(graph, directed=False)
+    order = np.argsort(group_of, kind="stable")
+    groups = np.split(members[order], np.flatnonzero(np.diff(group_of[order])) + 1)
+    return sorted(group.tolist() for group in groups if len(group))
 
 
 def _close(
@@ -81,12 +82,3 @@ def _close(
                 a, b = int(rows[i]), int(columns[j])
                 if a != b:
                     yield min(a, b), max(a, b)
-
-
-def _cosines() -> NDArray[np.float64]:
-    """Return the lowest rows of the cosine transform, shape (8, 32)."""
-    places = (np.arange(_SIDE) + 0.5) * np.pi / _SIDE
-    return np.cos(np.arange(_KEPT)[:, None] * places)
-
-
-_COSINES = _cosines()

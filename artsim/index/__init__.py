@@ -1,8 +1,8 @@
 """The search index of a tap: unit vectors compared by inner product (cosine), and their map.
 
-Exact as long as that is fast enough; beyond, short codes name candidates whose exact cosines put
-them in order. What an index was built from is stored next to it; one that is older than its vectors
-is never searched. FAISS is loaded when one of the names is first used.
+Search is exact if that is fast enough; otherwise short codes find candidates, which are ranked by
+exact cosines. An index records the vectors it was built from; one older than its vectors is never
+searched. FAISS is loaded when one of the names is first used.
 """
 
 import lazy_loader

@@ -1,6 +1,4 @@
 from .build import build_index as build_index
-from .gpu import count_gpus as count_gpus
-from .gpu import to_gpu as to_gpu
 from .layout import LayoutPlan as LayoutPlan
 from .layout import layout_file as layout_file
 from .layout import make_layout as make_layout
@@ -13,6 +11,8 @@ from .note import is_current as is_current
 from .note import read_note as read_note
 from .opening import open_index as open_index
 from .vector_index import VectorIndex as VectorIndex
+from .vector_index import count_gpus as count_gpus
+from .vector_index import to_gpu as to_gpu
 from .vectors import Vectors as Vectors
 from .vectors import unit as unit
 from .vectors import write_vectors as write_vectors

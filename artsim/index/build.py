@@ -1,11 +1,11 @@
-"""Build the search index of a tap, or bring it up to date: what it holds of a part stays."""
+"""Build the search index of a tap, or update it: codes and vectors of known parts are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import IO, Any
 
 import faiss
 import numpy as np
@@ -14,39 +14,38 @@ from numpy.typing import NDArray
 from artsim.errors import SearchError
 from artsim.index.choice import Shape, choose_shapes
 from artsim.index.codes import Coder, learn, restore, sample_size
-from artsim.index.flat import write_flat
 from artsim.index.measure import Queries, Reach, draw, median_latency, reach_of
 from artsim.index.note import (
+    CODES,
     FLAT,
+    INDEX,
+    SUFFIXES,
+    VECTORS,
     Goals,
     IndexInfo,
-    codes_file,
-    files_of,
     index_file,
-    parts_of,
     read_note,
     sizes,
-    vectors_file,
     withdraw_note,
     write_note,
 )
+from artsim.index.opening import flat_in_memory, read_coded
 from artsim.index.vector_index import VectorIndex
-from artsim.index.vectors import Vectors, write_vectors
+from artsim.index.vectors import Vectors, unit, write_vectors
 from artsim.store import Store, clear_left, write_whole
 
-_ENCODED = 1 << 14  # rows at a time
-_GROWN = 2  # so many times the rows, or the candidates needed, and codes are trained again
+_GROWN = 2  # times as many rows, or candidates needed, and codes are trained again
 
 
 def build_index(store: Store, tap: str, goals: Goals | None = None) -> IndexInfo:
     """Build the search index of a tap and write it to faiss/.
 
-    Codes and vectors of the parts that an older index was built from are taken over, and its
-    trained codes are kept as long as the recall measured with them is what it should be. Without
-    goals it keeps the goals of the existing index, or the defaults.
+    Codes and vectors of parts that are in an older index are reused, and so are its trained codes
+    as long as the recall measured with them meets the goals. Without ``goals`` those of the
+    existing index apply, or the defaults.
 
     Raises:
-        SearchError: If the index holds no picture.
+        SearchError: If the index has no pictures.
         StoreError: If it cannot be written.
     """
     if not store.rows:
@@ -67,37 +66,35 @@ def build_index(store: Store, tap: str, goals: Goals | None = None) -> IndexInfo
     )
     old = _open_old(store, tap, note)
     withdraw_note(store, tap, note)
-    clear_left(*files_of(store, tap))
+    clear_left(*(index_file(store, tap, suffix) for suffix in SUFFIXES))
     if shapes[0].pieces:
         vectors = _write_vectors(store, tap, old)
         made = _make(store, vectors, shapes, info, old)
         info = made.info
-        write_whole(codes_file(store, tap), lambda stream: np.save(stream, made.codes))
-        write_whole(
-            index_file(store, tap),
-            lambda stream: stream.write(faiss.serialize_index(made.index).data),
-        )
+        packed = faiss.serialize_index(made.index).data
+        write_whole(index_file(store, tap, CODES), lambda stream: np.save(stream, made.codes))
+        write_whole(index_file(store, tap, INDEX), lambda stream: stream.write(packed))
     else:
-        write_flat(store, tap)
+        _write_flat(store, tap)
     info = replace(
         info,
         fingerprint=store.fingerprint,
-        parts=parts_of(store),
+        parts=tuple((part.sha256, part.rows) for part in store.manifest.parts),
         bytes=sizes(store, tap, info.kind),
     )
     write_note(store, tap, info)
     if info.kind == FLAT:
-        vectors_file(store, tap).unlink(missing_ok=True)
-        codes_file(store, tap).unlink(missing_ok=True)
+        for suffix in (VECTORS, CODES):
+            index_file(store, tap, suffix).unlink(missing_ok=True)
     return info
 
 
-# --- what is there already ----------------------------------------------------------------
+# --- the older index ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class _Old:
-    """A search index with codes, of an earlier state of the parts."""
+    """A search index with codes, from an earlier state of the parts."""
 
     info: IndexInfo
     index: Any  # of faiss
@@ -107,7 +104,7 @@ class _Old:
 
     @property
     def shape(self) -> Shape:
-        """The kind it is of."""
+        """Its kind."""
         return Shape(self.index.pq.M, getattr(self.index, "nlist", 0))
 
 
@@ -118,19 +115,14 @@ def _open_old(store: Store, tap: str, note: IndexInfo | None) -> _Old | None:
     for sha256, rows in note.parts:
         places[sha256] = slice(start, start + rows)
         start += rows
-    with suppress(RuntimeError, OSError, ValueError):  # what they raise of a file not their own
-        return _Old(
-            note,
-            faiss.read_index(str(index_file(store, tap))),
-            Vectors(np.load(vectors_file(store, tap), mmap_mode="r")),
-            np.load(codes_file(store, tap), mmap_mode="r"),
-            places,
-        )
+    with suppress(RuntimeError, OSError, ValueError):  # of a damaged file
+        codes = np.load(index_file(store, tap, CODES), mmap_mode="r")
+        return _Old(note, *read_coded(store, tap), codes, places)
     return None
 
 
 def _write_vectors(store: Store, tap: str, old: _Old | None) -> Vectors:
-    """Write the vectors by row, those of known parts as they are there."""
+    """Write the vectors by row, copying those of known parts."""
 
     def blocks() -> Iterator[NDArray[np.floating]]:
         for number, part in enumerate(store.manifest.parts):
@@ -140,7 +132,7 @@ def _write_vectors(store: Store, tap: str, old: _Old | None) -> Vectors:
             else:
                 yield from store.iter_vectors(tap, part=number)
 
-    file, dim = vectors_file(store, tap), store.tap(tap).dim
+    file, dim = index_file(store, tap, VECTORS), store.tap(tap).dim
     write_whole(file, lambda stream: write_vectors(stream, blocks, store.rows, dim))
     return Vectors(np.load(file, mmap_mode="r"))
 
@@ -160,11 +152,12 @@ class _Made:
 def _make(
     store: Store, vectors: Vectors, shapes: list[Shape], info: IndexInfo, old: _Old | None
 ) -> _Made:
-    """Take the first of some shapes that meets the goals, or the one with the best recall."""
+    """Build the first of some shapes that meets the goals, or the one with the best recall."""
     queries = draw(vectors)
     if old and old.shape.like(shapes) and info.rows <= _GROWN * old.info.trained_rows:
         coder = restore(old.index, info.dim)
-        codes = _update_codes(store, vectors, coder, old)
+        known = {sha256: old.codes[place] for sha256, place in old.places.items()}
+        codes = _encode(store, vectors, coder, known)
         made = _measure(vectors, queries, old.shape, info, coder, codes)
         needs = made.info.k_factor / old.info.k_factor
         if needs <= _GROWN and made.info.recall_at_10 >= info.goals.recall:
@@ -174,7 +167,7 @@ def _make(
         count = min(sample_size(shape.cells), len(vectors))
         rows = np.random.default_rng(0).choice(len(vectors), count, replace=False)
         coder = learn(vectors[np.sort(rows)], shape.pieces, shape.cells)
-        codes = _encode(vectors, coder)
+        codes = _encode(store, vectors, coder)
         made = _measure(vectors, queries, shape, info, coder, codes)
         tried.append(made)
         if not _misses(made.info):
@@ -192,7 +185,7 @@ def _measure(
     coder: Coder,
     codes: NDArray[np.uint8],
 ) -> _Made:
-    """Pack codes and find how many candidates the required recall needs."""
+    """Pack codes and measure how many candidates the required recall needs."""
     index = coder.pack(codes)
     reach, nprobe = _reach(index, vectors, queries, shape, info.goals.recall)
     info = replace(
@@ -212,7 +205,7 @@ def _measure(
 def _reach(
     index: Any, vectors: Vectors, queries: Queries, shape: Shape, recall: float
 ) -> tuple[Reach, int]:
-    """Find the candidates needed, and for cells how many of them must be looked into."""
+    """Measure how many candidates are needed, and in how many cells they must be searched."""
     if not shape.cells:
         return reach_of(index, vectors, queries, recall), 0
     index.nprobe = 1
@@ -234,18 +227,47 @@ def _misses(info: IndexInfo) -> list[str]:
     return misses
 
 
-def _encode(vectors: Vectors, coder: Coder) -> NDArray[np.uint8]:
-    """Write all vectors as codes, shape (N, bytes)."""
-    starts = range(0, len(vectors), _ENCODED)
-    return np.concatenate([coder.encode(vectors[start : start + _ENCODED]) for start in starts])
-
-
-def _update_codes(store: Store, vectors: Vectors, coder: Coder, old: _Old) -> NDArray[np.uint8]:
-    """Take over the codes of known parts and write the others, shape (N, bytes)."""
+def _encode(
+    store: Store, vectors: Vectors, coder: Coder, known: Mapping[str, NDArray[np.uint8]] = {}
+) -> NDArray[np.uint8]:
+    """Encode the vectors, (N, bytes); ``known`` has the codes of parts by their sha256."""
     blocks, start = [], 0
     for part in store.manifest.parts:
-        place = old.places.get(part.sha256)
-        fresh = slice(start, start + part.rows)
-        blocks.append(old.codes[place] if place else coder.encode(vectors[fresh]))
+        codes = known.get(part.sha256)
+        blocks.append(coder.encode(vectors[start : start + part.rows]) if codes is None else codes)
         start += part.rows
     return np.concatenate(blocks)
+
+
+# --- exact search ----------------------------------------------------------------------
+
+
+def _write_flat(store: Store, tap: str) -> None:
+    """Write a flat index as faiss does, with only one part's vectors in memory."""
+
+    def write(stream: IO[bytes]) -> None:
+        header = _header(store.tap(tap).dim, store.rows)
+        if header is None:
+            stream.write(faiss.serialize_index(flat_in_memory(store, tap)).tobytes())
+            return
+        stream.write(header)
+        for vectors in store.iter_vectors(tap):
+            stream.write(unit(vectors).tobytes())
+
+    write_whole(index_file(store, tap, INDEX), write)
+
+
+def _header(dim: int, rows: int) -> bytes | None:
+    """Return what faiss writes before a flat index's vectors; None if its format is another.
+
+    The rows are an int64 after four bytes of identification and the dimension, the number of floats
+    is a uint64 at the end. This is first checked on an index of two rows.
+    """
+    two = faiss.IndexFlatIP(dim)
+    two.add(np.zeros((2, dim), dtype=np.float32))
+    header = bytearray(faiss.serialize_index(two).tobytes()[: -2 * 4 * dim])
+    if header[8:16] != np.int64(2).tobytes() or header[-8:] != np.uint64(2 * dim).tobytes():
+        return None
+    header[8:16] = np.int64(rows).tobytes()
+    header[-8:] = np.uint64(rows * dim).tobytes()
+    return bytes(header)

@@ -1,8 +1,8 @@
 """A map of an index: a point in the plane for every picture, similar pictures close together.
 
-UMAP (https://arxiv.org/abs/1802.03426) draws it from exact nearest neighbors. Of a large index
-a drawn sample is laid out, and every other picture is set among its neighbors in the sample. The
-map is kept as ``layouts/TAP.parquet`` in the index folder: id, x, y.
+UMAP (https://arxiv.org/abs/1802.03426) computes it from exact nearest neighbors. Of a large index
+a random sample is laid out, and every other picture is placed among its neighbors in the sample.
+The map is stored as ``layouts/TAP.parquet`` in the index folder: id, x, y.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ _PLACED_BY = 5  # neighbors in the sample that a picture outside it is placed by
 
 @dataclass(frozen=True, kw_only=True)
 class LayoutPlan:
-    """How the plane is filled."""
+    """The settings of a map."""
 
-    neighbors: int = 15  # few show small groups, many the whole
-    min_distance: float = 0.1  # how close points may lie, 0 to 1
+    neighbors: int = 15  # few show small groups, many the overall structure
+    min_distance: float = 0.1  # between points, 0 to 1
     sample: int = 50_000  # pictures laid out by UMAP itself
     seed: int = 0
 
@@ -41,10 +41,10 @@ class LayoutPlan:
 def lay_out(
     vectors: NDArray[np.float32] | Vectors, plan: LayoutPlan | None = None, *, device: str = "cpu"
 ) -> NDArray[np.float32]:
-    """Compute a 2-D layout of vectors, shape (N, D); a vector of zeros gets no place.
+    """Compute a 2-D layout of vectors, shape (N, D).
 
     Returns:
-        Shape (N, 2), between -1 and 1 around the middle; NaN without a place.
+        Shape (N, 2), between -1 and 1 around the middle; NaN for a vector of zeros.
 
     Raises:
         EvaluationError: If UMAP is not installed, or there are fewer than 3 vectors for a layout.
@@ -76,7 +76,7 @@ def make_layout(
     """Compute the map of an index by one of its taps, and store it.
 
     Returns:
-        A point for each row, shape (N, 2), as `lay_out` gives them.
+        A point for each row, shape (N, 2), as `lay_out` returns them.
     """
     plan = plan or LayoutPlan()
     points = lay_out(open_index(store, tap).vectors, plan, device=device)
@@ -85,13 +85,12 @@ def make_layout(
     table = pa.table({"id": store.read(["id"]).column("id"), "x": x, "y": y})
     table = table.replace_schema_metadata({_SETTINGS: settings})
     file = layout_file(store, tap)
-    file.parent.mkdir(exist_ok=True)
     write_whole(file, lambda stream: pq.write_table(table, stream, compression="zstd"))
     return points
 
 
 def read_layout(store: Store, tap: str) -> NDArray[np.float32] | None:
-    """Return the kept map of a tap, a point for each row; None without one of the present rows.
+    """Return the stored map of a tap, a point for each row; None if none has the present rows.
 
     Raises:
         StoreError: If its file is damaged.
@@ -115,7 +114,7 @@ def read_layout(store: Store, tap: str) -> NDArray[np.float32] | None:
 
 
 def write_table(store: Store, tap: str, file: Path) -> None:
-    """Write the rows of an index with their places on the kept map, for a viewer of maps.
+    """Write the rows of an index with their places on the stored map, for a map viewer.
 
     Columns: id, image, the metadata, x and y; rows without a place are left out.
 
@@ -134,12 +133,12 @@ def write_table(store: Store, tap: str, file: Path) -> None:
 
 
 def layout_file(store: Store, tap: str) -> Path:
-    """Return where the map of a tap is kept."""
+    """Return the path of a tap's map."""
     return store.path / "layouts" / f"{tap.replace('/', '-')}.parquet"
 
 
 def _umap(vectors: NDArray[np.float32], plan: LayoutPlan, device: str) -> NDArray[np.float32]:
-    """Compute a layout of unit vectors; with exact neighbors instead of UMAP's approximate ones."""
+    """Compute a layout of unit vectors, with exact neighbors instead of UMAP's approximate ones."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -165,6 +164,6 @@ def _umap(vectors: NDArray[np.float32], plan: LayoutPlan, device: str) -> NDArra
         force_approximation_algorithm=True,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that new points could not be added later
+        warnings.simplefilter("ignore")  # that new points cannot be added later
         points: NDArray[np.float32] = mapper.fit_transform(vectors)
     return points

@@ -1,4 +1,4 @@
-"""How good a search index is: recall with its own rows as queries, and time."""
+"""Measure a search index: recall with its own rows as queries, and time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from artsim.index.vectors import Vectors
 
 _QUERIES = 256
 _BLOCK = 1 << 14  # rows compared at a time
-_MOST = 2000  # candidates; more cost more than longer codes
-_SAME = 1e-6  # cosines that differ by less are of one rank
+_MOST = 2000  # candidates; more take longer than longer codes
+_SAME = 1e-6  # cosines that differ by less tie
 _TIMED = 64  # queries, one after another
 
 
@@ -26,8 +26,8 @@ class Queries:
 
     rows: NDArray[np.int64]  # (Q,)
     vectors: NDArray[np.float32]  # (Q, D)
-    last: NDArray[np.float32]  # (Q,) cosine of the tenth nearest, the row itself left out
-    neighbors: int  # ten, or as many other rows as there are
+    last: NDArray[np.float32]  # (Q,) cosine of the tenth nearest, without the row itself
+    neighbors: int  # ten, or all other rows if there are fewer
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,11 @@ class Reach:
 
     k_factor: int  # candidates for each neighbor requested
     recall: float
-    enough: bool  # for the required recall, even if it is two standard errors lower than measured
+    enough: bool  # it meets the required recall by two standard errors
 
 
 def draw(vectors: Vectors, seed: int = 0) -> Queries:
-    """Draw rows and find their true neighbors by comparing them with every row."""
+    """Draw rows as queries and find their true neighbors by exact search."""
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(vectors), min(_QUERIES, len(vectors)), replace=False))
     queries = vectors[rows]
@@ -57,10 +57,7 @@ def draw(vectors: Vectors, seed: int = 0) -> Queries:
 
 
 def reach_of(index: faiss.Index, vectors: Vectors, queries: Queries, recall: float) -> Reach:
-    """Find the fewest candidates among which the true neighbors are.
-
-    If no number of them is enough, return the largest number tried.
-    """
+    """Find how many candidates have the true neighbors among them; the most tried if none do."""
     count = min(_MOST, len(vectors))
     hits = np.zeros((len(queries.rows), count), dtype=bool)
     found = candidates(index, queries.vectors, count)
@@ -83,7 +80,7 @@ def reach_of(index: faiss.Index, vectors: Vectors, queries: Queries, recall: flo
 
 
 def median_latency(index: VectorIndex, queries: Queries) -> float:
-    """Time queries one after another, in processor seconds: other work does not count."""
+    """Time queries one after another, in processor seconds, which other processes do not affect."""
     k = min(NEIGHBORS, index.info.rows)
     seconds = []
     for query in queries.vectors[:_TIMED]:

@@ -1,7 +1,7 @@
-"""What is stored next to a search index: how it was made, and of which rows; faiss/TAP.json.
+"""The note stored next to a search index, faiss/TAP.json: how it was made, and of which rows.
 
-The note is what vouches for the files. It is withdrawn before one of them is replaced and written
-when all of them are whole, so that a kill leaves files that nothing vouches for.
+Only files with a valid note are searched. It is withdrawn before one of them is replaced and
+written when all of them are whole, so that an interruption leaves files without a note.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from typing import Any
 from artsim.errors import SearchError
 from artsim.store import Store, write_whole
 
-FLAT = "Flat"  # faiss's name of exact search
+FLAT = "Flat"  # faiss's name for exact search
+
+INDEX = ".index"  # what faiss reads
+VECTORS = ".vectors.npy"  # by row, if the index itself does not have them
+CODES = ".codes.npy"  # by row, for updates
+NOTE = ".json"
+SUFFIXES = (INDEX, VECTORS, CODES, NOTE)
 
 
 class IndexKind(StrEnum):
@@ -29,11 +35,11 @@ class IndexKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Goals:
-    """What a search index is to keep; the simplest kind that does is built."""
+    """What a search index must achieve; the simplest kind that does is built."""
 
     recall: float = 0.98  # of the ten nearest, on average over queries; 1 is exact search
-    memory: int | None = None  # bytes held to be scanned, vectors or codes; None: any
-    latency: float = 0.02  # seconds of processor, for a query that comes alone
+    memory: int | None = None  # bytes of the vectors or codes that are scanned; None: any
+    latency: float = 0.02  # processor seconds for a single query
     kind: IndexKind = IndexKind.AUTO
 
     def __post_init__(self) -> None:
@@ -47,57 +53,39 @@ class Goals:
 
 @dataclass(frozen=True, kw_only=True)
 class IndexInfo:
-    """How a search index was made, and what it was measured to do."""
+    """How a search index was made, and how it measured."""
 
     tap: str
     kind: str  # as faiss names it: Flat, PQ128x4fs, IVF4096,PQ128x4fs
     metric: str = "cosine"  # inner product of unit vectors
     rows: int
     dim: int
-    recall_at_10: float = 1.0  # against exact search; 1 by construction where that is done
-    queries: int = 0  # rows of the index that recall was measured by, themselves left out
-    latency: float | None = None  # seconds of processor a query, median; None: not measured
-    k_factor: int = 1  # so many times k candidates are compared exactly
-    nprobe: int = 0  # cells looked into
+    recall_at_10: float = 1.0  # compared with exact search
+    queries: int = 0  # rows used to measure recall, each without itself
+    latency: float | None = None  # median processor seconds per query; None: not measured
+    k_factor: int = 1  # this many times k candidates are compared exactly
+    nprobe: int = 0  # cells searched per query
     memory: int  # bytes that are scanned
-    trained_rows: int = 0  # rows there were when the codes were learned
-    why: str  # how it was chosen
+    trained_rows: int = 0  # rows at the time the codes were learned
+    why: str  # why this kind was chosen
     goals: Goals
     fingerprint: str = ""  # of the rows and vectors it was built from
     parts: tuple[tuple[str, int], ...] = ()  # the sha256 and rows of each
-    bytes: tuple[int, ...] = ()  # of the files it vouches for
+    bytes: tuple[int, ...] = ()  # of its files
     faiss: str  # version
 
 
-def index_file(store: Store, tap: str) -> Path:
-    """Name what faiss reads."""
-    return store.path / "faiss" / f"{tap.replace('/', '-')}.index"
-
-
-def vectors_file(store: Store, tap: str) -> Path:
-    """Name the vectors by row, where the index itself does not hold them."""
-    return index_file(store, tap).with_suffix(".vectors.npy")
-
-
-def codes_file(store: Store, tap: str) -> Path:
-    """Name the codes by row, which an update takes over."""
-    return index_file(store, tap).with_suffix(".codes.npy")
-
-
-def _note_file(store: Store, tap: str) -> Path:
-    return index_file(store, tap).with_suffix(".json")
-
-
-def files_of(store: Store, tap: str) -> tuple[Path, ...]:
-    """Name all files that an index of any kind has."""
-    names = (index_file, vectors_file, codes_file, _note_file)
-    return tuple(name(store, tap) for name in names)
+def index_file(store: Store, tap: str, suffix: str) -> Path:
+    """Return the path of one of a search index's `SUFFIXES`."""
+    return store.path / "faiss" / f"{tap.replace('/', '-')}{suffix}"
 
 
 def read_note(store: Store, tap: str) -> IndexInfo | None:
     """Read the note of a tap's search index; None if it is missing or damaged."""
     try:
-        values: dict[str, Any] = json.loads(_note_file(store, tap).read_text(encoding="utf-8"))
+        values: dict[str, Any] = json.loads(
+            index_file(store, tap, NOTE).read_text(encoding="utf-8")
+        )
         goals = values["goals"]
         return IndexInfo(
             **{
@@ -112,15 +100,15 @@ def read_note(store: Store, tap: str) -> IndexInfo | None:
 
 
 def write_note(store: Store, tap: str, info: IndexInfo) -> None:
-    """Vouch for the files as they are now."""
+    """Make the files as they are now valid."""
     text = json.dumps(asdict(info), indent=1) + "\n"
-    write_whole(_note_file(store, tap), lambda stream: stream.write(text.encode()))
+    write_whole(index_file(store, tap, NOTE), lambda stream: stream.write(text.encode()))
 
 
 def withdraw_note(store: Store, tap: str, note: IndexInfo | None) -> None:
     """Mark the index as invalid, but keep its goals."""
     if note is None:
-        _note_file(store, tap).unlink(missing_ok=True)
+        index_file(store, tap, NOTE).unlink(missing_ok=True)
     else:
         write_note(store, tap, replace(note, fingerprint="", parts=(), bytes=()))
 
@@ -136,13 +124,7 @@ def is_current(store: Store, tap: str) -> bool:
 
 
 def sizes(store: Store, tap: str, kind: str) -> tuple[int, ...]:
-    """Return the bytes of each file of an index; 0 for one that is missing."""
-    files = [index_file(store, tap)]
-    if kind != FLAT:
-        files += [vectors_file(store, tap), codes_file(store, tap)]
+    """Return the bytes of each file of an index; 0 for a missing one."""
+    suffixes = (INDEX,) if kind == FLAT else (INDEX, VECTORS, CODES)
+    files = [index_file(store, tap, suffix) for suffix in suffixes]
     return tuple(file.stat().st_size if file.is_file() else 0 for file in files)
-
-
-def parts_of(store: Store) -> tuple[tuple[str, int], ...]:
-    """Name the parts of an index by their content."""
-    return tuple((part.sha256, part.rows) for part in store.manifest.parts)

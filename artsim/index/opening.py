@@ -1,41 +1,42 @@
-"""Open the search index of a tap: what is on disk where that is of the vectors as they are now."""
+"""Open the search index of a tap: the one on disk if it belongs to the present vectors."""
 
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 import faiss
 import numpy as np
 
-from artsim.index.flat import flat_in_memory, flat_vectors, open_flat
 from artsim.index.note import (
     FLAT,
+    INDEX,
+    VECTORS,
     Goals,
     IndexInfo,
     index_file,
     is_current,
     read_note,
-    vectors_file,
 )
 from artsim.index.vector_index import VectorIndex
-from artsim.index.vectors import Vectors
+from artsim.index.vectors import Vectors, unit
 from artsim.store import Store
 
 
 def open_index(store: Store, tap: str) -> VectorIndex:
     """Open the search index of a tap, its vectors memory-mapped.
 
-    Where it is missing or older than the vectors (``embed`` was stopped), one is made in memory.
+    If it is missing or older than the vectors (``embed`` was stopped), one is made in memory.
     """
     info = read_note(store, tap)
     if info is not None and is_current(store, tap):
-        with suppress(RuntimeError, OSError, ValueError):  # what they raise of a file not their own
+        with suppress(RuntimeError, OSError, ValueError):  # of a damaged file
             if info.kind == FLAT:
-                index = open_flat(store, tap)
-                vectors = flat_vectors(index)
+                file = index_file(store, tap, INDEX)
+                index = faiss.read_index(str(file), faiss.IO_FLAG_MMAP_IFC)
+                vectors = _flat_vectors(index)
             else:
-                index = faiss.read_index(str(index_file(store, tap)))
-                vectors = Vectors(np.load(vectors_file(store, tap), mmap_mode="r"))
+                index, vectors = read_coded(store, tap)
             if (index.ntotal, *vectors.shape) == (info.rows, info.rows, info.dim):
                 return VectorIndex(info, index, vectors)
     index = flat_in_memory(store, tap)
@@ -50,4 +51,24 @@ def open_index(store: Store, tap: str) -> VectorIndex:
         fingerprint=store.fingerprint,
         faiss=faiss.__version__,
     )
-    return VectorIndex(info, index, flat_vectors(index))
+    return VectorIndex(info, index, _flat_vectors(index))
+
+
+def read_coded(store: Store, tap: str) -> tuple[faiss.Index, Vectors]:
+    """Read an index with codes, and map its vectors."""
+    index = faiss.read_index(str(index_file(store, tap, INDEX)))
+    return index, Vectors(np.load(index_file(store, tap, VECTORS), mmap_mode="r"))
+
+
+def flat_in_memory(store: Store, tap: str) -> faiss.Index:
+    """Make an index for exact search without writing it."""
+    index = faiss.IndexFlatIP(store.tap(tap).dim)
+    for vectors in store.iter_vectors(tap):
+        index.add(unit(vectors))
+    return index
+
+
+def _flat_vectors(index: Any) -> Vectors:
+    """Return a view of the vectors of an IndexFlat by row."""
+    matrix = faiss.rev_swig_ptr(index.get_xb(), index.ntotal * index.d)
+    return Vectors(matrix.reshape(index.ntotal, index.d), keep=index)

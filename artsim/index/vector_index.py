@@ -1,6 +1,10 @@
-"""A search index that is open: candidates from its codes, put in order by their exact cosines."""
+"""An open search index: its codes find candidates, exact cosines rank them. Also on a GPU."""
 
 from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from typing import Any
 
 import faiss
 import numpy as np
@@ -11,23 +15,27 @@ from artsim.index.codes import fill
 from artsim.index.note import IndexInfo
 from artsim.index.vectors import Vectors, unit
 
-NEIGHBORS = 10  # that recall is measured by; fewer are looked for among as many candidates
+NEIGHBORS = 10  # that recall is measured by; smaller k are found among as many candidates
 
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]  # cosines and rows
 
 _EXACT_SHARE = 0.25  # of the rows
 
+_COPIED = 1 << 16  # rows copied to a GPU at a time
+_GPU_FACTOR = 4  # times k candidates: half precision moves a cosine by about 1e-4
+_GPU_MOST = 2048  # that faiss finds at a time on a GPU
+
 
 class VectorIndex:
-    """Answers which rows' vectors are nearest. Safe to use from several threads."""
+    """Finds the rows with the nearest vectors. Safe to use from several threads."""
 
     def __init__(
         self, info: IndexInfo, index: faiss.Index, vectors: Vectors, *, most: int | None = None
     ) -> None:
         """Search this index of faiss.
 
-        It names the candidates, ``most`` of them at a time, or as many as there are rows if None;
-        an IndexFlat gives their cosines too. Otherwise ``vectors`` gives the exact cosines.
+        It finds the candidates, at most ``most`` at a time, any number if None; their exact
+        cosines come from ``vectors``, those of an IndexFlat from the index itself.
         """
         self.info = info
         self.vectors = vectors
@@ -38,11 +46,11 @@ class VectorIndex:
         """Find the nearest rows.
 
         Args:
-            queries: Vectors, shape (Q, D); they are normalized here.
-            k: How many; at most the rows there are.
+            queries: Vectors, shape (Q, D), of any length.
+            k: Neighbors per query; at most the number of rows.
 
         Returns:
-            Cosines, best first, and rows, both of shape (Q, k). Equal cosines: lower row first.
+            Cosines, best first, and rows, both (Q, k). Equal cosines: lower row first.
 
         Raises:
             SearchError: If k is out of range or the vectors have another size.
@@ -72,7 +80,7 @@ class VectorIndex:
     def _nearest_of_all(self, queries: NDArray[np.float32], k: int) -> Found:
         """Find the k nearest by an IndexFlat, each (Q, k).
 
-        Of rows equal to the last one faiss gives any, so it searches on until a lesser one comes.
+        Of rows that tie for the last place faiss returns any, so more are found until one is worse.
         """
         wanted = min(k + 1, self.info.rows)
         scores, rows = self._index.search(queries, wanted)
@@ -83,8 +91,8 @@ class VectorIndex:
         return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
 
     def _nearest(self, query: NDArray[np.float32], rows: NDArray[np.int64] | None, k: int) -> Found:
-        """Find the k nearest of some rows, in the order of the file, or of all, each (k,)."""
-        if rows is None or len(rows) < k:  # the codes may name too few
+        """Find the k nearest of some rows, in ascending order, or of all, each (k,)."""
+        if rows is None or len(rows) < k:  # the codes may find too few
             rows = np.arange(self.info.rows)
             scores = self.vectors.cosines(query)
         else:
@@ -96,12 +104,65 @@ class VectorIndex:
 
 
 def compares_all(candidates: int, rows: int) -> bool:
-    """Return whether so many rows are candidates that comparing all is as fast."""
+    """Return whether there are so many candidates that comparing all rows is as fast."""
     return candidates > _EXACT_SHARE * rows
 
 
 def candidates(index: faiss.Index, queries: NDArray[np.float32], count: int) -> NDArray[np.int64]:
-    """Name the rows whose codes are nearest, best first, shape (Q, count); -1 is none."""
+    """Return the rows with the nearest codes, best first, shape (Q, count); -1 is none."""
     _, rows = index.search(fill(queries, index.d), count)
     found: NDArray[np.int64] = rows
     return found
+
+
+# --- on a GPU ---------------------------------------------------------------------------
+
+
+def count_gpus() -> int:
+    """Count the GPUs that faiss can use: none if it was built for the CPU alone."""
+    return int(faiss.get_num_gpus()) if hasattr(faiss, "get_num_gpus") else 0
+
+
+def to_gpu(index: VectorIndex, device: int = 0) -> VectorIndex:
+    """Copy an index, which stays open, to a GPU, in half precision.
+
+    Raises:
+        SearchError: If there is no such GPU, or not enough memory on it.
+    """
+    gpus = count_gpus()
+    if not 0 <= device < gpus:
+        raise SearchError(f"faiss sees {gpus} GPUs, none is number {device}; search on the CPU")
+    gpu: Any = faiss  # its GPU classes are only in the builds for one
+    settings = gpu.GpuIndexFlatConfig()
+    settings.device = device
+    settings.useFloat16 = True
+    try:
+        copy = gpu.GpuIndexFlatIP(gpu.StandardGpuResources(), index.info.dim, settings)
+        for start in range(0, index.info.rows, _COPIED):
+            copy.add(index.vectors[start : start + _COPIED])
+    except RuntimeError as error:
+        size = 2 * index.info.rows * index.info.dim / 1e9
+        reason = str(error).strip().splitlines()[-1]
+        raise SearchError(
+            f"GPU {device} cannot hold the vectors, {size:.2g} GB ({reason}); search on the CPU"
+        ) from error
+    info = replace(index.info, kind="GPU Flat", k_factor=_GPU_FACTOR, recall_at_10=1.0)
+    locked: Any = _OneAtATime(copy)  # has the part of faiss's Index that is used
+    return VectorIndex(info, locked, index.vectors, most=_GPU_MOST)
+
+
+class _OneAtATime:
+    """An index on a GPU, whose memory faiss lets one thread use at a time."""
+
+    def __init__(self, index: Any) -> None:
+        self.d = index.d
+        self._index = index
+        self._lock = threading.Lock()
+
+    def search(
+        self, queries: NDArray[np.float32], k: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Find the k nearest, as faiss does."""
+        with self._lock:
+            scores, rows = self._index.search(queries, k)
+        return scores, rows

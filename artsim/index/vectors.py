@@ -1,7 +1,7 @@
-"""The vectors of a tap by row, memory-mapped: exact cosines of any rows, whatever the index.
+"""The vectors of a tap by row, memory-mapped: exact cosines of any rows, for any kind of index.
 
-Where half precision holds what was stored, a row takes two bytes a number: the vector, brought by
-a power of two to where float16 has all its eleven bits, so that nothing of its direction is lost.
+If half precision is enough for what was stored, a row takes two bytes per number: the vector is
+scaled by a power of two to where float16 has all its eleven bits, so its direction stays exact.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import IO, Any
+from typing import IO
 
 import faiss
 import numpy as np
@@ -19,23 +19,21 @@ from artsim.errors import SearchError
 
 Blocks = Callable[[], Iterable[NDArray[np.floating]]]
 
-_BLOCK = 1 << 17  # numbers looked at at a time: they stay in the processor's cache
-_ALONE = 1 << 22  # numbers that a thread is worth starting for: about 2 ms
-_EXPONENT = 15  # the largest number of a row lies in [2 ** 14, 2 ** 15); float16 ends at 2 ** 16
-_UNDERFLOW = 2.0**-25  # what float16 may lose of a row so scaled; float32 keeps no more
+_BLOCK = 1 << 17  # numbers compared at a time: they stay in the processor's cache
+_ALONE = 1 << 22  # numbers that are worth starting a thread for: about 2 ms
+_EXPONENT = 15  # the largest number of a row is in [2 ** 14, 2 ** 15); float16 ends at 2 ** 16
+_UNDERFLOW = 2.0**-25  # that float16 may lose of a row so scaled; float32 keeps no more
 
 
 class Vectors:
     """Unit vectors, shape (N, D), that are read when they are used."""
 
     def __init__(self, matrix: NDArray[np.floating], *, keep: object = None) -> None:
-        """Take rows of float16 of any length, or of float32 of length 1.
+        """Take rows, (N, D): float16 of any length, or float32 of length 1.
 
-        Args:
-            matrix: Shape (N, D).
-            keep: What the memory of the matrix belongs to, where that is not the matrix itself.
+        ``keep`` is the owner of the matrix's memory, if that is not the matrix itself.
         """
-        self.stored = np.asarray(matrix)  # of a memory map, only what reads it
+        self.stored = np.asarray(matrix)  # a plain view, also of a memory map
         self._keep = keep
         self.shape: tuple[int, int] = (matrix.shape[0], matrix.shape[1])
 
@@ -52,14 +50,12 @@ class Vectors:
     def cosines(
         self, query: NDArray[np.float32], rows: NDArray[np.integer] | None = None
     ) -> NDArray[np.float32]:
-        """Compare a query with some rows, or with all; many of them in as many threads as faiss.
+        """Compare a query, a unit vector (D,), with some rows, (n,), or with all.
 
-        Args:
-            query: Unit vector, shape (D,).
-            rows: Shape (n,).
+        Many rows are compared in as many threads as faiss uses.
 
         Returns:
-            Cosines, shape (n,); equal vectors have equal ones, wherever they stand.
+            Cosines, shape (n,); equal vectors have equal ones, whatever their rows.
 
         Raises:
             SearchError: If the query has another size.
@@ -89,7 +85,7 @@ class Vectors:
     ) -> None:
         """Fill in a part of the cosines.
 
-        Each block has the memory of the one before: to get new memory takes longer than to compare.
+        The blocks share memory: allocating takes longer than comparing.
         """
         dim = self.shape[1]
         step = max(1, min(_BLOCK // dim, part.stop - part.start))
@@ -99,11 +95,11 @@ class Vectors:
             here = slice(start, min(start + step, part.stop))
             if rows is None:
                 block = self.stored[here]
-            elif not self.stored.flags.aligned:  # numpy would copy all of it to take from it
+            elif not self.stored.flags.aligned:  # np.take would first copy all of it
                 block = self.stored[rows[here]]
             else:
                 block = gathered[: here.stop - start]
-                # With the mode "raise" numpy would write elsewhere first.
+                # With mode="raise" numpy would write to a buffer first.
                 np.take(self.stored, rows[here], axis=0, out=block, mode="wrap")
             if block.dtype == np.float16:
                 floats = _floats(block, numbers[: len(block)])
@@ -121,10 +117,10 @@ def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def _floats(halves: NDArray[np.floating], numbers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Convert finite float16 to float32 exactly, three times as quickly as numpy does.
+    """Convert finite float16 to float32 exactly, three times as fast as numpy.
 
-    Sign, exponent and fraction are moved to where float32 has them. Its exponents count from
-    -127 instead of -15, which the factor makes up for.
+    Sign, exponent and fraction are moved to their places in float32. Its exponents count from
+    -127 instead of -15, which the factor corrects.
     """
     bits = numbers.view(np.int32)
     np.copyto(bits, halves.view(np.int16))  # the upper bits repeat the sign
@@ -134,14 +130,14 @@ def _floats(halves: NDArray[np.floating], numbers: NDArray[np.float32]) -> NDArr
 
 
 def write_vectors(stream: IO[bytes], blocks: Blocks, rows: int, dim: int) -> None:
-    """Write vectors as a .npy file that `Vectors` can be a view of.
+    """Write vectors, (``rows``, ``dim``), as a .npy file that `Vectors` can be a view of.
 
     Args:
         stream: Where to, from its beginning.
-        blocks: Call it for the vectors, each block float32 (n, D) of any length, or float16 rows
-            of such a file as they are.
-        rows: How many there are in all blocks.
-        dim: How long they are.
+        blocks: Returns the vectors at each call: float32 (n, D) of any length, or float16 rows of
+            such a file, which are copied.
+        rows: In all blocks together.
+        dim: Numbers per vector.
     """
     for dtype, pack in ((np.float16, _halves), (np.float32, unit)):
         stream.seek(0)
@@ -149,27 +145,17 @@ def write_vectors(stream: IO[bytes], blocks: Blocks, rows: int, dim: int) -> Non
         np.lib.format.write_array_header_1_0(
             stream, {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": (rows, dim)}
         )
-        if _write_blocks(stream, blocks(), np.dtype(dtype), pack):
+        for block in blocks():
+            packed = block if block.dtype == dtype == np.float16 else pack(block)
+            if packed is None:  # the type is too small for it
+                break
+            stream.write(np.ascontiguousarray(packed).data)
+        else:
             return
 
 
-def _write_blocks(
-    stream: IO[bytes],
-    blocks: Iterable[NDArray[np.floating]],
-    dtype: np.dtype[Any],
-    pack: Callable[[NDArray[np.floating]], NDArray[np.floating] | None],
-) -> bool:
-    """Write all blocks, or stop at one that the type does not hold and return False."""
-    for block in blocks:
-        packed = block if block.dtype == dtype == np.float16 else pack(block)
-        if packed is None:
-            return False
-        stream.write(np.ascontiguousarray(packed).data)
-    return True
-
-
 def _halves(vectors: NDArray[np.floating]) -> NDArray[np.float16] | None:
-    """Scale each row by a power of two into float16; None where that loses a bit that counts."""
+    """Scale each row by a power of two into float16; None if that loses a significant bit."""
     _, exponents = np.frexp(np.abs(vectors).max(axis=1, keepdims=True))  # (n, 1)
     scaled = np.ldexp(vectors, _EXPONENT - exponents)  # (n, D)
     halves = scaled.astype(np.float16)

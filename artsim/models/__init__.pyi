@@ -18,6 +18,8 @@ from .network import weights_sha256 as weights_sha256
 from .poolings import POOLINGS as POOLINGS
 from .poolings import Pooling as Pooling
 from .poolings import pool_maps as pool_maps
+from .sources.open_clip import TextTower as TextTower
+from .sources.open_clip import load_text_tower as load_text_tower
 from .taps import Layer as Layer
 from .taps import TappedNetwork as TappedNetwork
 from .taps import list_layers as list_layers
@@ -28,5 +30,3 @@ from .trained import build_body as build_body
 from .trained import load_classifier as load_classifier
 from .trained import model_files as model_files
 from .trained import read_model as read_model
-from .words import TextTower as TextTower
-from .words import load_text_tower as load_text_tower

@@ -14,7 +14,7 @@ from torch import Tensor
 from artsim.errors import ModelError
 from artsim.models.taps import TappedNetwork
 
-# The converted network must agree with torch on noise, which is harder than pictures are.
+# The converted network must agree with torch on noise, which is harder than on pictures.
 _AGREEMENT = {torch.float32: 0.999, torch.bfloat16: 0.95}  # least cosine
 _PRECISION = {torch.float32: "f32", torch.bfloat16: "bf16"}
 
@@ -23,10 +23,10 @@ class Backend(Protocol):
     """Computes vectors of uint8 pictures."""
 
     name: str
-    batch_size: int  # that it is quick with
+    batch_size: int  # that is fast
 
     def __call__(self, pixels: Tensor) -> list[NDArray[np.float32]]:
-        """Embed pictures, shape (B, 3, H, W), uint8: one (B, D) array a tap."""
+        """Embed pictures, shape (B, 3, H, W), uint8: one (B, D) array per tap."""
 
 
 class TorchBackend:
@@ -42,9 +42,9 @@ class TorchBackend:
         self.network = network.to(device).to(memory_format=torch.channels_last)
 
     def __call__(self, pixels: Tensor) -> list[NDArray[np.float32]]:
-        """Embed pictures, shape (B, 3, H, W), uint8: one (B, D) array a tap."""
+        """Embed pictures, shape (B, 3, H, W), uint8: one (B, D) array per tap."""
         if self.device.type == "cuda":
-            pixels = pixels.pin_memory()  # so that the copy runs beside the computation
+            pixels = pixels.pin_memory()  # so that it is copied during the computation
         with torch.inference_mode():
             pixels = pixels.to(self.device, non_blocking=True)
             vectors = self.network(pixels.contiguous(memory_format=torch.channels_last))
@@ -55,8 +55,8 @@ class OpenVinoBackend:
     """The network converted to OpenVINO, which computes it several times faster on a CPU.
 
     Raises:
-        ModelError: If OpenVINO is not installed, cannot convert the network, or computes
-            something else than torch does.
+        ModelError: If OpenVINO is not installed, cannot convert the network, or disagrees with
+            torch.
     """
 
     name = "openvino"
@@ -73,14 +73,11 @@ class OpenVinoBackend:
             try:
                 model = openvino.convert_model(network, example_input=noise)
                 model.reshape([-1, 3, *size])
-                self._compiled = openvino.Core().compile_model(
-                    model,
-                    "CPU",
-                    {
-                        "INFERENCE_PRECISION_HINT": _PRECISION[dtype],
-                        "PERFORMANCE_HINT": "LATENCY",  # one batch at a time on all cores
-                    },
-                )
+                hints = {
+                    "INFERENCE_PRECISION_HINT": _PRECISION[dtype],
+                    "PERFORMANCE_HINT": "LATENCY",  # one batch at a time on all cores
+                }
+                self._compiled = openvino.Core().compile_model(model, "CPU", hints)
             except Exception as error:  # whatever the converter trips over
                 reason = " ".join(str(error).split())[:200]
                 raise ModelError(
@@ -95,13 +92,13 @@ class OpenVinoBackend:
                 )
 
     def __call__(self, pixels: Tensor) -> list[NDArray[np.float32]]:
-        """Embed pictures, shape (B, 3, H, W), uint8: one (B, D) array a tap."""
+        """Embed pictures, shape (B, 3, H, W), uint8: one (B, D) array per tap."""
         outputs = self._compiled(pixels.contiguous().numpy())
         return [np.array(outputs[index], dtype=np.float32) for index in range(len(outputs))]
 
 
 def cpu_computes_bfloat16() -> bool:
-    """Say whether this CPU multiplies bfloat16 faster than float32, as OpenVINO sees it."""
+    """Return whether OpenVINO finds that this CPU multiplies bfloat16 faster than float32."""
     try:
         core = _import_openvino().Core()
     except ModelError:
@@ -110,8 +107,8 @@ def cpu_computes_bfloat16() -> bool:
 
 
 def _import_openvino() -> Any:
-    # OpenVINO reports its mere import to its makers where openvino_telemetry can be imported,
-    # and does without it where it cannot. artsim sends nothing to anyone.
+    # Where openvino_telemetry can be imported, importing OpenVINO is reported to its makers.
+    # artsim sends nothing to anyone.
     sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         import openvino

@@ -21,7 +21,7 @@ class ModelSource(Protocol):
 
     @property
     def PACKAGE(self) -> str:
-        """The distribution whose version goes into the passport."""
+        """The distribution whose version is recorded in the passport."""
         ...
 
     def build(
@@ -60,11 +60,10 @@ def build_network(
     """Build the network of a spec, its weights loaded.
 
     Args:
-        spec: Which network; its taps play no part here. Of ``run:FOLDER`` the folder is taken as
-            it is written.
+        spec: Which network; its taps are ignored, and the folder of ``run:FOLDER`` is a path.
         weights: A local file of weights (.safetensors, .pth, .pt, .bin) instead of the spec's.
         meta: Build the shapes only, without weights or memory for them.
-        keep_classifier: Let a network of timm's give what its classifier does, 1,000 numbers of
+        keep_classifier: Return the output of a timm network's classifier, 1,000 numbers for
             ImageNet's classes, instead of its embedding.
 
     Raises:
@@ -88,17 +87,9 @@ def list_architectures(source: str) -> list[str]:
 def new_body(
     spec: str, *, weights: Path | None = None, keep_classifier: bool = False
 ) -> tuple[Body, Network]:
-    """Load a pretrained network to train on: how it is built again, and the network.
+    """Load a pretrained network to train further: how to build it again, and the network.
 
-    Its parameters are to be trained; see `artsim.recipes` for freezing them.
-
-    Args:
-        spec: A network, ``run:FOLDER`` among them, without taps.
-        weights: A local file of weights instead of the spec's.
-        keep_classifier: Embed by ImageNet's 1,000 classes, see `build_network`.
-
-    Raises:
-        ModelError: If it is not there, or its weights are not on this machine and cannot be had.
+    All its parameters require gradients. For the arguments and errors see `build_network`.
     """
     parsed = parse_spec(spec)
     network = build_network(parsed, weights=weights, keep_classifier=keep_classifier)

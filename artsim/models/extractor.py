@@ -1,8 +1,9 @@
-"""The door to the networks: load one by its spec, give it pictures, get vectors."""
+"""Load a network by its spec, and embed pictures with it."""
 
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import version
@@ -24,9 +25,9 @@ logger = logging.getLogger(__name__)
 
 
 class Precision(StrEnum):
-    """The numbers that a forward pass is computed in."""
+    """The number format of the forward pass."""
 
-    AUTO = "auto"  # bf16 on a GPU that is good at it, else f32
+    AUTO = "auto"  # bf16 on a GPU that is fast at it, else f32
     BF16 = "bf16"
     F32 = "f32"
 
@@ -41,9 +42,9 @@ class BackendName(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Compute:
-    """Where and how exactly the forward pass runs."""
+    """Where the forward pass runs, and how exactly."""
 
-    device: str = "cpu"  # cpu, cuda, cuda:1, mps; auto looks for the best there is
+    device: str = "cpu"  # cpu, cuda, cuda:1, mps; auto takes the best available
     backend: BackendName = BackendName.AUTO
     precision: Precision = Precision.AUTO
 
@@ -57,20 +58,20 @@ class Extractor:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """What a picture must be brought to."""
+        """How pictures are prepared."""
         return self.passport.preprocessing
 
     @property
     def batch_size(self) -> int:
-        """How many pictures at once are quick."""
+        """How many pictures at once are fast."""
         return self._backend.batch_size
 
     @property
     def network(self) -> TappedNetwork:
-        """The network itself, to look inside.
+        """The network itself.
 
         Raises:
-            ModelError: If it is not torch that computes it.
+            ModelError: If it is not computed by torch.
         """
         if not isinstance(self._backend, TorchBackend):
             raise ModelError(
@@ -80,10 +81,7 @@ class Extractor:
         return self._backend.network
 
     def embed_batch(self, pixels: Tensor) -> dict[str, NDArray[np.float32]]:
-        """Embed pictures.
-
-        Args:
-            pixels: RGB, uint8, shape (B, 3, H, W) with the preprocessing's size.
+        """Embed RGB pictures, uint8, shape (B, 3, H, W) with the preprocessing's size.
 
         Returns:
             Vectors by tap name, each (B, D), not normalized.
@@ -102,12 +100,12 @@ def load_extractor(
 ) -> Extractor:
     """Load a network, its weights and its taps.
 
-    ``weights`` is a local file of weights instead of those that the spec names; ``fit`` says how a
-    picture is brought to the network's shape, the model's default if None. For ``scaled_decoding``
-    see `Preprocessing`.
+    ``weights`` is a local file of weights instead of those that the spec names; ``fit`` is how a
+    picture is fitted to the network's input, by the model's default if None. For
+    ``scaled_decoding`` see `Preprocessing`.
 
     Raises:
-        ModelError: If any of it is not there, on this machine or in the network.
+        ModelError: If the network, its weights, a tap or the device is missing.
     """
     device = find_device(compute.device)
     network = build_network(spec, weights=weights)
@@ -137,17 +135,14 @@ def find_device(name: str) -> torch.device:
     has_mps = torch.backends.mps.is_available()
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    try:
-        device = torch.device(name)
-    except RuntimeError as error:
-        raise ModelError(f"no device {name!r}; choose auto, cpu, cuda, cuda:N or mps") from error
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise ModelError(f"no device {name!r}; choose auto, cpu, cuda, cuda:N or mps")
+    device = torch.device(name)
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise ModelError(f"no device {name!r}: torch sees {count} CUDA devices; try --device cpu")
     if device.type == "mps" and not has_mps:
         raise ModelError(f"no device {name!r}: torch sees no Apple GPU; try --device cpu")
-    if device.type not in ("cpu", "cuda", "mps"):
-        raise ModelError(f"no device {name!r}; choose auto, cpu, cuda, cuda:N or mps")
     return device
 
 
@@ -155,7 +150,7 @@ def _refit(preprocessing: Preprocessing, fit: Fit | None, scaled_decoding: int) 
     preprocessing = replace(preprocessing, scaled_decoding=scaled_decoding)
     if fit is None or fit == preprocessing.fit:
         return preprocessing
-    # Pad and squash are asked for to keep the whole picture: nothing is cut off.
+    # Users choose pad and squash to keep the whole picture: nothing is cut off.
     return replace(preprocessing, fit=fit, scale=preprocessing.size)
 
 
@@ -163,11 +158,9 @@ def _choose_backend(
     tapped: TappedNetwork, device: torch.device, compute: Compute, size: tuple[int, int]
 ) -> tuple[Backend, torch.dtype]:
     dtype = _choose_dtype(device, compute.precision)
-    if device.type != "cpu":
-        if compute.backend == BackendName.OPENVINO:
-            raise ModelError(f"OpenVINO computes on the CPU, not on {device}; use --device cpu")
-        return TorchBackend(tapped, device, dtype), dtype
-    if compute.backend != BackendName.TORCH:
+    if device.type != "cpu" and compute.backend == BackendName.OPENVINO:
+        raise ModelError(f"OpenVINO computes on the CPU, not on {device}; use --device cpu")
+    if device.type == "cpu" and compute.backend != BackendName.TORCH:
         try:
             return OpenVinoBackend(tapped, dtype, size), dtype
         except ModelError as error:
@@ -185,19 +178,16 @@ def _choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
     if precision == Precision.F32:
         return torch.float32
     if device.type == "cuda":
-        # Since Ampere; torch.cuda.is_bf16_supported() counts emulation, which is slow. ROCm's
-        # capabilities are other numbers, and its GPUs have it.
+        # Since Ampere; torch.cuda.is_bf16_supported() includes emulation, which is slow. ROCm's
+        # GPUs have it, but number their capabilities differently.
         ampere = torch.cuda.get_device_capability(device) >= (8, 0)
         return torch.bfloat16 if torch.version.hip or ampere else torch.float32
     # On a CPU bf16 is 1.6 times as fast, but moved kNN scores of real paintings by up to 0.65
-    # points: it is there for those who ask.
+    # points: only on request.
     return torch.float32
 
 
 def _versions(source: str, backend: str) -> dict[str, str]:
-    packages = {"artsim": "artsim", "torch": "torch", "pillow": "pillow"}
-    package = find_source(source).PACKAGE
-    packages[package.removesuffix("_torch")] = package
-    if backend == "openvino":
-        packages["openvino"] = "openvino"
-    return {name: version(package) for name, package in packages.items()}
+    packages = ["artsim", "torch", "pillow", find_source(source).PACKAGE]
+    packages += ["openvino"] if backend == "openvino" else []
+    return {package.removesuffix("_torch"): version(package) for package in packages}

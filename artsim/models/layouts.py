@@ -1,8 +1,8 @@
-"""Which axis of a layer's output holds the channels, and which tokens are no positions.
+"""Which axis of a layer's output has the channels, and which tokens are not positions.
 
 Networks mix layouts: ConvNeXt's maps are (B, C, H, W) between its blocks and (B, H, W, C) inside
-them, and a mixer's are (B, N, C) or (B, C, N) by turns. So every layer is judged for itself, by
-the shape it gives; its kind, or what the network declares, decides where the shape leaves it open.
+them; a mixer alternates between (B, N, C) and (B, C, N). So each layer's layout is found from the
+shape of its output; if that is ambiguous, from its kind or from what the network declares.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from artsim.models.network import Network
 
-PROBED = 2  # pictures in the batch that shapes are taken from
+PROBED = 2  # pictures in the batch that shapes are read from
 
 
 @dataclass(frozen=True)
@@ -25,20 +25,20 @@ class TensorLayout:
     """How to read a layer's output for one picture."""
 
     shape: tuple[int, ...]
-    channels: int | None  # the axis that holds them; None where it is not known
+    channels: int | None  # their axis; None if unknown
     prefix: int = 0  # class and register tokens before the patch tokens
-    has_class_token: bool = False  # the first of them
+    has_class_token: bool = False  # it is the first
 
     @property
     def positions(self) -> int:
-        """How many positions of the picture it answers for; 0 where that is not known."""
+        """How many positions of the picture it has outputs for; 0 if unknown."""
         if self.channels is None or len(self.shape) == 1:
             return 0
         sides = [side for axis, side in enumerate(self.shape) if axis != self.channels]
         return math.prod(sides) - self.prefix
 
     def maps(self, output: Tensor) -> Tensor:
-        """Bring a batch of outputs to (B, C, N): C channels at N positions, row by row."""
+        """Reshape a batch of outputs to (B, C, N): C channels at N positions, row by row."""
         if self.channels == 0:
             return output.flatten(2)  # (B, C, H, W) or (B, C, N)
         if len(self.shape) == 2:
@@ -47,11 +47,10 @@ class TensorLayout:
 
 
 def output_shapes(network: Network) -> dict[str, tuple[int, ...]]:
-    """Run two blank pictures and note the shape, with the batch, that each module gives.
+    """Run two blank pictures and return the shape of each module's output, batch included.
 
-    Returns:
-        Shapes by module path, the network's own being empty, in the order they are computed;
-        modules that give no tensor or are not called are left out.
+    They are keyed by module path, "" for the network, in the order they are computed; modules that
+    return no tensor or are not called are left out.
     """
     shapes: dict[str, tuple[int, ...]] = {}
 
@@ -78,7 +77,7 @@ def output_shapes(network: Network) -> dict[str, tuple[int, ...]]:
 
 
 def find_layout(network: Network, path: str, shapes: dict[str, tuple[int, ...]]) -> TensorLayout:
-    """Find out how the output of the module at a path is laid out, by the `output_shapes`."""
+    """Find the layout of the output of the module at a path, from the `output_shapes`."""
     shape = shapes[path][1:]
     module = network.module.get_submodule(path)
     if len(shape) == 2:
@@ -103,7 +102,7 @@ def _channels_of_maps(network: Network, module: nn.Module, shape: tuple[int, ...
 
 
 def _is_like(picture: tuple[int, int], sides: tuple[int, ...]) -> bool:
-    """Say whether two sides have the picture's proportions: a map's height and width do."""
+    """Return whether two sides have the picture's proportions, as a map's height and width do."""
     (height, width), (rows, columns) = picture, sides
     if height == width:
         return rows == columns
@@ -123,16 +122,16 @@ def _token_layout(
         channels = 1 if first else 0
     elif network.layout == "NLC" or is_feature_last:
         channels = 1
-    # Networks may add their class token late, so it is known by its place in the count.
+    # Some networks add their class token late: it is there if the count says so.
     if channels != 1 or (grids and shape[0] - prefix not in grids):
         prefix = 0
     return TensorLayout(shape, channels, prefix, network.has_class_token and prefix > 0)
 
 
 def _grids(network: Network, shapes: dict[str, tuple[int, ...]]) -> set[int]:
-    """Count the positions of the maps that the convolutions give, and of those halved again.
+    """Return how many positions the maps of convolutions have, also when halved again.
 
-    A patch embedding is a convolution too, or says how many patches it cuts.
+    A patch embedding is a convolution too, or has its number of patches as an attribute.
     """
     grids: set[int] = set()
     for path, shape in shapes.items():

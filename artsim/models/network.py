@@ -1,4 +1,4 @@
-"""A network ready to be tapped, and what every source of networks needs to make one."""
+"""A network ready to be tapped, and what every source of networks needs to build one."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ RANDOM_SEED = 0  # of untrained weights
 
 @dataclass(frozen=True)
 class Network:
-    """A network in eval mode, and what must be known to feed it and to read its layers."""
+    """A network in eval mode, with its preprocessing and the layout of its features."""
 
     module: nn.Module  # called with (B, 3, H, W) it returns its embedding, (B, D)
-    preprocessing: Preprocessing  # as its authors evaluate it
+    preprocessing: Preprocessing  # with which its authors evaluate it
     weights_source: str  # 'hub:timm/vgg16.tv_in1k', 'file:/data/vgg.pth', 'random:0', ...
-    layout: str = ""  # of its features where it says so: NCHW, NHWC or NLC (tokens)
+    layout: str = ""  # of its features, if declared: NCHW, NHWC or NLC (tokens)
     prefix_tokens: int = 0  # class and register tokens before the patch tokens
-    has_class_token: bool = False  # the first of them
+    has_class_token: bool = False  # it is the first
 
 
 def weights_sha256(module: nn.Module) -> str:
-    """Hash every tensor with its name, type and shape; the container file plays no part."""
+    """Hash every tensor with its name, type and shape, whatever the file format."""
     digest = hashlib.sha256()
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        # numpy has no bfloat16: the bytes are read as they lie
+        # numpy has no bfloat16: the raw bytes are read
         digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
     return digest.hexdigest()
 
 
 def features_of(module: nn.Module) -> dict[str, Any]:
-    """Read what a network says of its features: `Network`'s layout and tokens."""
+    """Read what a network declares about its features: `Network`'s layout and tokens."""
     names = [name for name, _ in module.named_parameters(recurse=False)]
     has_class_token = getattr(
         module,
@@ -56,7 +56,7 @@ def features_of(module: nn.Module) -> dict[str, Any]:
 
 @contextmanager
 def untrained_alike() -> Iterator[None]:
-    """Draw random weights from the same seed each time, and leave torch's own as it was."""
+    """Draw random weights from the same seed each time, and leave torch's generator alone."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(RANDOM_SEED)
         yield

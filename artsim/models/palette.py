@@ -1,10 +1,10 @@
-"""What colors a picture has: a histogram in CIELAB, no network needed.
+"""The colors of a picture: a histogram in CIELAB, without a network.
 
 A pixel counts in every bin around it, by a normal distribution of its distance: colors that
 look similar share bins, so a red is nearer to a dark red than to a blue. The square root of the
 histogram has length 1, and the cosine of two is the Bhattacharyya coefficient, 1 for the same
 colors and 0 for colors that have nothing in common. Two pictures of a single color each have
-exp(-(distance / 42) ** 2), the distance being CIE76's.
+exp(-(distance / 42) ** 2), with the distance of CIE76.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d
 
-# In CIELAB's units, of which 2.3 are a just noticeable difference.
+# In units of CIELAB; a just noticeable difference is 2.3.
 _STEP = 20  # from one bin's center to the next
 _SPREAD = 15.0  # the standard deviation of a pixel's distribution along each axis
-# Lightness, green to red, blue to yellow: what sRGB reaches, to within half a step.
+# Lightness, green to red, blue to yellow: the range of sRGB, to within half a step.
 _RANGES = ((0, 100), (-80, 100), (-100, 100))
 _CENTERS = [torch.arange(low, high + 1, _STEP).float() for low, high in _RANGES]
 PALETTE_DIM = int(torch.tensor([len(centers) for centers in _CENTERS]).prod())  # 6 x 10 x 11
@@ -39,8 +39,7 @@ class ColorHistogram(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Count the colors of every picture."""
-        # Four pixels are one: the eye mixes such neighbors too, and it takes a quarter of
-        # the time.
+        # Four pixels are averaged, as the eye does; it takes a quarter of the time.
         small = avg_pool2d(pixels, 2, ceil_mode=True, count_include_pad=False)
         axes = lab(small, self.xyz).flatten(2)  # (B, 3, N)
         lightness, red, yellow = (
@@ -72,7 +71,7 @@ def lab(pixels: Tensor, xyz: Tensor | None = None) -> Tensor:
     linear = torch.where(
         values <= _LINEAR_BELOW, values / 12.92, ((values.clamp(min=0) + 0.055) / 1.055) ** 2.4
     )
-    # White is where red, green and blue are 1, so that every gray has a* = b* = 0.
+    # White has red, green and blue of 1, so that every gray has a* = b* = 0.
     to_white = xyz / xyz.sum(dim=1, keepdim=True)
     relative = (to_white @ linear.flatten(2)).reshape(pixels.shape)  # (B, 3, H, W)
     curved = torch.where(
@@ -85,6 +84,6 @@ def lab(pixels: Tensor, xyz: Tensor | None = None) -> Tensor:
 
 
 def _share_out(values: Tensor, centers: Tensor) -> Tensor:
-    """Share each value out among the bins of an axis: (B, N) -> (B, bins, N), adding up to 1."""
+    """Distribute each value over the bins of an axis: (B, N) -> (B, bins, N), adding up to 1."""
     distances = (values[:, None] - centers[:, None]) / _SPREAD  # (B, bins, N)
     return torch.softmax(-distances.square() / 2, dim=1)

@@ -1,7 +1,7 @@
 """Poolings: from a layer's output to one vector per picture. `POOLINGS` lists them.
 
 Most work on ``maps``, shape (B, C, N): C channels at N positions. The class and register tokens
-of a transformer are no positions and are left out.
+of a transformer are not positions and are left out.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from artsim.datatypes import Tap
 from artsim.errors import ModelError
 from artsim.models.layouts import TensorLayout
 
-GRAM_DIM = 1024  # numbers that a Gram matrix is projected to unless the spec says otherwise
+GRAM_DIM = 1024  # numbers that a Gram matrix is projected to, if the spec names none
 GRAM_MAX_DIM = 65_536
 GRAM_SEED = 0
 _GEM_POWER = 3.0
@@ -25,7 +25,7 @@ _EPSILON = 1e-6
 
 
 class Pooled(NamedTuple):
-    """What turns the output of a layer into vectors, and how long they are."""
+    """What turns the output of a layer into vectors, and their length."""
 
     head: nn.Module  # the layer's output to (B, D)
     dim: int
@@ -100,7 +100,7 @@ class Call(nn.Module):
 
 
 def pool_maps(pool: Callable[[Tensor], Tensor]) -> Callable[[Tap, TensorLayout], Pooled]:
-    """Make a pooling of a function of the maps, (B, C, N) -> (B, C)."""
+    """Make a pooling from a function of the maps, (B, C, N) -> (B, C)."""
 
     def make(tap: Tap, layout: TensorLayout) -> Pooled:
         return Pooled(nn.Sequential(Call(layout.maps), Call(pool)), _channels(tap, layout))

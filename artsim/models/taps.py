@@ -1,4 +1,4 @@
-"""Layers of a network by name, and the network that answers with their pooled outputs."""
+"""Layers of a network by name, and the network that returns their pooled outputs."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from artsim.models.network import Network
 from artsim.models.palette import PALETTE_DIM, ColorHistogram
 from artsim.models.poolings import POOLINGS
 
-_PIXELS = "the pixels"  # in the place of a module's path; no path has a blank
-_TOWER = "visual."  # where an open_clip network keeps its picture half; a spec need not say it
+_PIXELS = "the pixels"  # instead of a module's path; no path contains a space
+_TOWER = "visual."  # where an open_clip network has its picture half; a spec may leave it out
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Layer:
 
 
 class TappedNetwork(nn.Module):
-    """A network that takes uint8 pictures and gives one float32 vector a tap.
+    """A network that takes uint8 pictures and returns one float32 vector per tap.
 
     One forward pass serves all taps and stops at the deepest.
     """
@@ -40,19 +40,16 @@ class TappedNetwork(nn.Module):
     def __init__(self, network: Network, taps: tuple[Tap, ...]) -> None:
         super().__init__()
         self.network = network.module
-        mean = torch.tensor(network.preprocessing.mean).view(1, 3, 1, 1) * 255
-        std = torch.tensor(network.preprocessing.std).view(1, 3, 1, 1) * 255
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
+        for name in ("mean", "std"):
+            values = torch.tensor(getattr(network.preprocessing, name))
+            self.register_buffer(name, values.view(1, 3, 1, 1) * 255)
         self.mean: Tensor
         self.std: Tensor
 
         modules = [_find_module(network, tap) for tap in taps]
         shapes = output_shapes(network)
         heads = [
-            _palette_head(tap)
-            if module == _PIXELS
-            else _make_head(tap, module, _layout_of(network, tap, module, shapes))
+            _make_head(network, tap, module, shapes)
             for tap, module in zip(taps, modules, strict=True)
         ]
         self.heads = nn.ModuleList(head for head, _ in heads)
@@ -92,7 +89,7 @@ class TappedNetwork(nn.Module):
         return vectors
 
     def positional_layers(self) -> dict[str, TensorLayout]:
-        """Name the layers that answer position by position, in the order they are computed."""
+        """Return the layers with an output per position, in the order they are computed."""
         layouts = {
             path: find_layout(self._source, path, self._shapes)
             for path, shape in self._shapes.items()
@@ -108,7 +105,7 @@ class TappedNetwork(nn.Module):
             if self._outputs.keys() | {path} == self._wanted:
                 self._outputs[path] = output
                 raise _DeepestReached
-            # What runs on may write into it: timm's ResNets add the shortcut in place.
+            # Later layers may write into it: timm's ResNets add the shortcut in place.
             self._outputs[path] = output.clone()
 
         return hook
@@ -121,7 +118,7 @@ class _DeepestReached(Exception):
 def list_layers(network: Network) -> list[Layer]:
     """List what can be tapped, in the order it is computed, with output shapes.
 
-    Layers that do not answer picture by picture, such as those on windows, are left out.
+    Layers without one output per picture, such as those on windows, are left out.
     """
     friendly = {module: name for name, module in friendly_names(network.module).items()}
     return [
@@ -137,10 +134,9 @@ def list_layers(network: Network) -> list[Layer]:
 
 
 def friendly_names(module: nn.Module) -> dict[str, str]:
-    """Give the layers of VGG-like networks the names of the papers: conv3_3, relu3_3, pool3.
+    """Return the module paths of VGG-like networks by their names in papers, such as conv3_3.
 
-    Returns:
-        Module paths by friendly name; empty for networks that are not a plain stack.
+    Empty for networks that are not a plain stack.
     """
     stack = getattr(module, "features", None)
     kinds = (nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.MaxPool2d)
@@ -181,9 +177,15 @@ def _find_module(network: Network, tap: Tap) -> str:
     raise ModelError(f"the network has no layer {tap.layer!r}; {hint}")
 
 
-def _layout_of(
+def _make_head(
     network: Network, tap: Tap, module: str, shapes: dict[str, tuple[int, ...]]
-) -> TensorLayout:
+) -> tuple[nn.Module, TapInfo]:
+    """Choose what turns a layer's output into a vector, and describe it."""
+    if module == _PIXELS:
+        if tap.pooling is not None:
+            raise ModelError(f"{PALETTE!r} is a vector already; write it without /{tap.pooling}")
+        info = TapInfo(name=PALETTE, layer=PALETTE, pooling=PALETTE, dim=PALETTE_DIM)
+        return ColorHistogram(), info
     if module not in shapes:
         raise ModelError(
             f"layer {tap.layer!r} does not return a tensor, so it cannot be a tap; "
@@ -192,21 +194,18 @@ def _layout_of(
     if shapes[module][:1] != (PROBED,):
         raise ModelError(
             f"layer {tap.layer!r} gives {' x '.join(map(str, shapes[module]))} for {PROBED} "
-            f"pictures, not one output a picture; list those that do with 'artsim layers'"
+            f"pictures, not one output per picture; list those that do with 'artsim layers'"
         )
-    return find_layout(network, module, shapes)
-
-
-def _make_head(tap: Tap, module: str, layout: TensorLayout) -> tuple[nn.Module, TapInfo]:
-    """Choose what turns a layer's output into a vector, and describe it."""
-    shape, pooling = layout.shape, tap.pooling
-    if len(shape) == 1:
+    layout = find_layout(network, module, shapes)
+    pooling = tap.pooling
+    if len(layout.shape) == 1:
+        (dim,) = layout.shape
         if pooling is not None:
             raise ModelError(
-                f"layer {tap.layer!r} gives a vector of {shape[0]} already; "
+                f"layer {tap.layer!r} gives a vector of {dim} already; "
                 f"write {tap.layer} without /{pooling}"
             )
-        return nn.Flatten(), TapInfo(name=str(tap), layer=module, pooling="none", dim=shape[0])
+        return nn.Flatten(), TapInfo(name=str(tap), layer=module, pooling="none", dim=dim)
     pooling = pooling or ("cls" if layout.has_class_token else "avg")
     if pooling not in POOLINGS:
         raise ModelError(f"no pooling {pooling!r} in {tap}; choose from {', '.join(POOLINGS)}")
@@ -214,10 +213,3 @@ def _make_head(tap: Tap, module: str, layout: TensorLayout) -> tuple[nn.Module, 
         raise ModelError(f"only gram takes a size, as in gram512; {tap} gives {pooling} one")
     head, dim, seed = POOLINGS[pooling].make(tap, layout)
     return head, TapInfo(name=str(tap), layer=module, pooling=pooling, dim=dim, seed=seed)
-
-
-def _palette_head(tap: Tap) -> tuple[nn.Module, TapInfo]:
-    if tap.pooling is not None:
-        raise ModelError(f"{PALETTE!r} is a vector already; write it without /{tap.pooling}")
-    info = TapInfo(name=PALETTE, layer=PALETTE, pooling=PALETTE, dim=PALETTE_DIM)
-    return ColorHistogram(), info

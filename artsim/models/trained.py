@@ -1,6 +1,6 @@
-"""A network that was trained here, as two files: what it is made of, and its numbers.
+"""A network trained by artsim, as two files: its structure and its weights.
 
-``model.json`` also says how a picture is brought to it. It comes last and names the sha256 of
+``model.json`` also has its preprocessing. It is written last and names the sha256 of
 ``model.safetensors``, so that halves of two trainings are never joined.
 """
 
@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -25,14 +25,14 @@ from artsim.models.network import frozen, untrained_alike
 from artsim.models.sources import open_clip, timm
 
 FORMAT = 1
-BACKBONE = "backbone"  # the architecture of timm's and open_clip's networks
-KEPT = "keep_classifier"  # an argument of it, where it embeds by ImageNet's classes
+BACKBONE = "backbone"  # the architecture of a network of timm or open_clip
+KEPT = "keep_classifier"  # an argument of it: its embedding is the output of ImageNet's classifier
 _JSON, _WEIGHTS = "model.json", "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Body:
-    """How a body is built again: an architecture, its arguments, what it stands on."""
+    """How to build a body again: an architecture, its arguments, its backbone."""
 
     architecture: str  # one of ARCHITECTURES, or BACKBONE with the argument 'spec' (and KEPT)
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Body:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainedTask:
-    """A label that a trained network tells."""
+    """A label that a trained network predicts."""
 
     name: str
     classes: tuple[str, ...]
@@ -58,34 +58,10 @@ class TrainedModel:
     dim: int  # of the embedding
     preprocessing: Preprocessing
     tasks: tuple[TrainedTask, ...]
-    # Heights and widths, of which each picture was brought to the nearest to its own aspect ratio;
-    # as an extractor the network gets all in one, by the preprocessing. None: it was trained so.
+    # Heights and widths: in training each picture was resized to the nearest to its own aspect
+    # ratio. As an extractor the network gets all of one size, by the preprocessing; None: in
+    # training too.
     shapes: tuple[tuple[int, int], ...] | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain values; `from_json` reads them back."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_json` gave, whether or not it went through JSON."""
-        return cls(
-            recipe=values["recipe"],
-            body=_body(values["body"]),
-            dim=values["dim"],
-            preprocessing=read_preprocessing(values["preprocessing"]),
-            tasks=tuple(
-                TrainedTask(
-                    **{
-                        **task,
-                        "classes": tuple(task["classes"]),
-                        "head": HeadShape(**task["head"]),
-                    }
-                )
-                for task in values["tasks"]
-            ),
-            shapes=tuple(map(tuple, values["shapes"])) if values.get("shapes") else None,
-        )
 
 
 def build_body(body: Body) -> nn.Module:
@@ -114,17 +90,17 @@ def build_body(body: Body) -> nn.Module:
 
 
 def model_files(model: TrainedModel, classifier: Classifier) -> dict[str, bytes]:
-    """Turn a trained network into its files, by name, in the order they are to be written."""
+    """Return the files of a trained network by name, in the order to write them."""
     tensors = {name: each.contiguous().cpu() for name, each in classifier.state_dict().items()}
     data = safetensors.torch.save(tensors)
     sha256 = hashlib.sha256(data).hexdigest()
-    values = {"format": FORMAT, **model.to_json(), "sha256": sha256}
+    values = {"format": FORMAT, **asdict(model), "sha256": sha256}
     text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
     return {_WEIGHTS: data, _JSON: text.encode()}
 
 
 def read_model(folder: Path) -> TrainedModel:
-    """Read what a trained network is made of.
+    """Read the structure of a trained network.
 
     Raises:
         ModelError: If there is none, or it is damaged or of another artsim.
@@ -166,7 +142,7 @@ def _read(folder: Path) -> tuple[TrainedModel, str]:
                 f"{str(file)!r} has format {values['format']}, this artsim reads {FORMAT}; "
                 "pip install -U artsim, or train again"
             )
-        return TrainedModel.from_json(values), values["sha256"]
+        return _model(values), values["sha256"]
     except FileNotFoundError as error:
         raise ModelError(
             f"no trained network in {str(folder)!r}; train one with 'artsim train', see "
@@ -176,13 +152,25 @@ def _read(folder: Path) -> tuple[TrainedModel, str]:
         raise _damaged(folder, error) from error
 
 
-def _body(values: Mapping[str, Any]) -> Body:
-    under = values["backbone"]
-    return Body(
-        architecture=values["architecture"],
-        arguments=values["arguments"],
-        backbone=None if under is None else _body(under),
+def _model(values: Mapping[str, Any]) -> TrainedModel:
+    return TrainedModel(
+        recipe=values["recipe"],
+        body=_body(values["body"]),
+        dim=values["dim"],
+        preprocessing=read_preprocessing(values["preprocessing"]),
+        tasks=tuple(map(_task, values["tasks"])),
+        shapes=tuple(map(tuple, values["shapes"])) if values.get("shapes") else None,
     )
+
+
+def _body(values: Mapping[str, Any]) -> Body:
+    backbone = values["backbone"]
+    return Body(**{**values, "backbone": None if backbone is None else _body(backbone)})
+
+
+def _task(values: Mapping[str, Any]) -> TrainedTask:
+    classes, head = tuple(values["classes"]), HeadShape(**values["head"])
+    return TrainedTask(**{**values, "classes": classes, "head": head})
 
 
 def _damaged(folder: Path, problem: object) -> ModelError:

