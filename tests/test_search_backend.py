@@ -95,7 +95,7 @@ def unit_of(vectors):
 
 
 def tiles_of(store, tap):
-    vectors = np.concatenate(list(store.iter_tile_vectors(tap)))
+    vectors = np.concatenate(list(store.iter_vectors(tap, tiles=True)))
     return unit_of(vectors).reshape(store.rows, -1, vectors.shape[1])
 
 

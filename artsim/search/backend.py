@@ -189,7 +189,7 @@ def open_tiles(store: Store, tap: str) -> Vectors:
     note = file.with_suffix(".fingerprint")
     shape = (store.rows * store.manifest.tiles**2, store.tap(tap).dim)
 
-    blocks = partial(store.iter_tile_vectors, tap)
+    blocks = partial(store.iter_vectors, tap, tiles=True)
     with suppress(OSError, ValueError):  # missing or torn
         if note.read_text(encoding="ascii") == store.fingerprint:
             matrix = np.load(file, mmap_mode="r")
