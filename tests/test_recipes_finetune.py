@@ -22,7 +22,7 @@ from artsim.datatypes import parse_spec
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, TrainingError
 from artsim.labels import Label, LabelKind
-from artsim.metrics.paired import paired_bootstrap
+from artsim.metrics.intervals import paired_bootstrap
 from artsim.models import Extractor, build_network, load_classifier
 from artsim.models.architectures import Classifier, HeadShape
 from artsim.prediction import PHRASE, RunPredictor, predict_ids
@@ -419,5 +419,5 @@ def test_the_reverse_comparison_has_the_opposite_sign(pairs):
 
 
 def test_scores_of_other_pictures_are_refused():
-    with pytest.raises(EvaluationError, match="2 and 3 scores are of no same pictures"):
+    with pytest.raises(EvaluationError, match="2 and 3 scores are not of the same pictures"):
         paired_bootstrap(np.ones(2), np.ones(3))

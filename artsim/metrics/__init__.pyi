@@ -13,7 +13,7 @@ from .met import MET_KS as MET_KS
 from .met import MetScore as MetScore
 from .met import evaluate_met as evaluate_met
 from .metadata import metadata_baseline as metadata_baseline
-from .paired import paired_bootstrap as paired_bootstrap
+from .intervals import paired_bootstrap as paired_bootstrap
 from .pixels import rmse as rmse
 from .pixels import ssim as ssim
 from .predictions import Predictions as Predictions
@@ -36,7 +36,6 @@ from .retrieval import evaluate_retrieval as evaluate_retrieval
 from .retrieval import pair_scores as pair_scores
 from .retrieval import score_hits as score_hits
 from .scores import accuracy as accuracy
-from .scores import average_precision as average_precision
 from .scores import balanced_accuracy as balanced_accuracy
 from .scores import cohen_kappa as cohen_kappa
 from .scores import confusion as confusion
@@ -46,7 +45,7 @@ from .selection import MulticlassTask as MulticlassTask
 from .selection import choose as choose
 from .shots import FewShot as FewShot
 from .shots import few_shot as few_shot
-from .vectors import to_unit as to_unit
+from .neighbors import to_unit as to_unit
 from .votes import KNN_KS as KNN_KS
 from .votes import TEMPERATURE as TEMPERATURE
 from .votes import MultilabelVotes as MultilabelVotes

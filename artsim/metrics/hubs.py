@@ -1,9 +1,10 @@
-"""Hubs: rows that are a neighbor of far too many others, and searches that correct for them."""
+"""Hubs, rows that are among the neighbors of too many others, and searches that correct for them."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Unpack
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from artsim.metrics.neighbors import (
     NO_ROW,
     Mask,
     Neighbors,
+    SearchOptions,
     check_unit_vectors,
     decode,
     encode,
@@ -24,7 +26,7 @@ from artsim.metrics.neighbors import (
 )
 
 _K = 10  # neighbors among which hubs are counted, as is usual
-_PAIR_BYTES = 40  # similarity, nearness, key and what they are made of
+_PAIR_BYTES = 40  # similarity, nearness, key and temporaries
 _BLOCK = 1 << 13  # vectors made float64 at a time
 
 Array = NDArray[np.floating]
@@ -46,8 +48,8 @@ def hubness(neighbors: Neighbors, bank: Codes, k: int = _K) -> Hubness:
 
     Args:
         neighbors: Of the queries.
-        bank: The rows that could be found, as the neighbors number them.
-        k: Neighbors to look at, or all where fewer were searched.
+        bank: The rows that were searched, as the neighbors number them.
+        k: Neighbors to count, or all where fewer were searched.
     """
     found = neighbors.first(min(k, neighbors.rows.shape[1]))
     occurrence = k_occurrence(found, int(bank.max()) + 1)[bank]
@@ -77,67 +79,41 @@ def k_occurrence_skew(occurrence: NDArray[np.integer]) -> float:
 
 
 def csls(
-    queries: Array,
-    bank: Array,
-    k: int,
-    *,
-    hood: int = 10,
-    exclude: Codes | None = None,
-    query_groups: Codes | None = None,
-    bank_groups: Codes | None = None,
-    device: str | torch.device = "cpu",
+    queries: Array, bank: Array, k: int, *, hood: int = 10, **options: Unpack[SearchOptions]
 ) -> Neighbors:
     """Find the k best bank rows by cross-domain similarity local scaling, exactly.
 
     The score of query q and row b is 2 q.b - r(q) - r(b), with r the mean similarity to the
-    ``hood`` nearest other bank rows (Lample et al. 2018, https://arxiv.org/abs/1710.04087): a row
-    that is near to everything loses what it is near by. Queries are not used for r(b), so that no
-    query's answer depends on another's.
+    ``hood`` nearest other bank rows (Lample et al. 2018, https://arxiv.org/abs/1710.04087), so
+    that rows near to everything score less. Queries do not count for r(b), so that the result of a
+    query does not depend on the other queries.
 
     Args:
         queries: Unit vectors, shape (Q, D).
-        bank: Unit vectors, shape (N, D), two or more.
+        bank: Unit vectors, shape (N, D), at least two.
         k: Neighbors wanted.
-        hood: Neighbors that r averages, or as many as there are.
-        exclude: See `nearest`, as the rest.
-        query_groups: See there.
-        bank_groups: See there.
-        device: See there.
+        hood: Neighbors that r averages, or all where there are fewer.
+        **options: See `SearchOptions`.
     """
     if len(bank) < 2:
         raise EvaluationError("csls needs two bank rows or more")
 
-    def nearness(vectors: Array, exclude: Codes | None, groups: Codes | None) -> Array:
-        near = nearest(
-            vectors,
-            bank,
-            min(hood, len(bank) - 1),
-            exclude=exclude,
-            query_groups=groups,
-            bank_groups=bank_groups,
-            device=device,
-        )
+    def nearness(vectors: Array, options: SearchOptions) -> Array:
+        near = nearest(vectors, bank, min(hood, len(bank) - 1), **options)
         some = near.rows != NO_ROW
         means: Array = np.where(some, near.scores, 0).sum(axis=1) / np.maximum(some.sum(axis=1), 1)
         return means
 
-    near_query = nearness(queries, exclude, query_groups)  # (Q,)
-    near_bank = nearness(bank, np.arange(len(bank)), bank_groups)  # (N,)
+    near_query = nearness(queries, options)  # (Q,)
+    groups = options.get("bank_groups")
+    leave_one_out: SearchOptions = {"exclude": np.arange(len(bank)), "query_groups": groups}
+    near_bank = nearness(bank, {**options, **leave_one_out})  # (N,)
     # q.b - r(b) / 2 is itself an inner product, of vectors that are one longer
     ones = np.ones((len(queries), 1), dtype=np.float32)
     longer = np.concatenate([queries, ones], axis=1, dtype=np.float32)
     bank_longer = np.concatenate([bank, -near_bank[:, None] / 2], axis=1, dtype=np.float32)
-    found = nearest_inner(
-        longer,
-        bank_longer,
-        k,
-        exclude=exclude,
-        query_groups=query_groups,
-        bank_groups=bank_groups,
-        device=device,
-    )
-    scores = 2 * found.scores - near_query[:, None].astype(np.float32)
-    return Neighbors(scores, found.rows)
+    found = nearest_inner(longer, bank_longer, k, **options)
+    return Neighbors(2 * found.scores - near_query[:, None].astype(np.float32), found.rows)
 
 
 def mutual_proximity(
@@ -154,29 +130,30 @@ def mutual_proximity(
     """Find the k best bank rows by mutual proximity: near as seen from either row.
 
     The score of query q and row b is the probability that a bank row is less similar to q than b
-    is, times the probability that one is less similar to b than q is, similarities to q and to b
-    being taken as normal and independent (Schnitzer et al. 2012,
-    https://www.jmlr.org/papers/v13/schnitzer12a.html). Every pair is computed, in float32.
-
-    Args:
-        queries: Unit vectors, shape (Q, D).
-        bank: Unit vectors, shape (N, D), two or more.
-        k: Neighbors wanted.
-        exclude: See `nearest`, as the rest.
-        query_groups: See there.
-        bank_groups: See there.
-        budget_bytes: See there.
-        device: See there.
+    is, times the probability that one is less similar to b than q is, where the similarities to q
+    and to b are taken as normal and independent (Schnitzer et al. 2012,
+    https://www.jmlr.org/papers/v13/schnitzer12a.html). Every pair is computed, in float32. The
+    bank needs at least two rows; for the options see `SearchOptions`.
     """
     check_unit_vectors(queries, "queries")
     check_unit_vectors(bank, "bank")
     if len(bank) < 2:
         raise EvaluationError("mutual proximity needs two bank rows or more")
     mask = Mask(len(queries), len(bank), exclude, query_groups, bank_groups)
-    moments = _Moments.of(bank)
-    wanted, known = (_on(vectors, device) for vectors in (queries, bank))
-    query_mean, query_scale = (_on(each, device)[:, None] for each in moments(queries, exclude))
-    bank_mean, bank_scale = (_on(each, device) for each in moments(bank, np.arange(len(bank))))
+    total, products = bank.sum(axis=0, dtype=np.float64), np.zeros((bank.shape[1],) * 2)
+    for start in range(0, len(bank), _BLOCK):
+        part = bank[start : start + _BLOCK].astype(np.float64)
+        products += part.T @ part
+    none = np.full(len(queries), NO_ROW)
+    wanted, known = _tensor(queries, device), _tensor(bank, device)
+    query_mean, query_scale = (
+        _tensor(each, device)[:, None]
+        for each in _moments(queries, none if exclude is None else exclude, total, products, len(bank))
+    )
+    bank_mean, bank_scale = (
+        _tensor(each, device)
+        for each in _moments(bank, np.arange(len(bank)), total, products, len(bank))
+    )
     scores = np.full((len(queries), k), -np.inf, dtype=np.float32)
     rows = np.full((len(queries), k), NO_ROW, dtype=np.int64)
     step = max(1, budget_bytes // (_PAIR_BYTES * len(bank)))
@@ -195,48 +172,34 @@ def mutual_proximity(
     return Neighbors(scores, rows)
 
 
-@dataclass(frozen=True)
-class _Moments:
-    """What gives the mean and the deviation of a vector's similarities to the bank."""
+def _moments(
+    vectors: Array,
+    itself: Codes,
+    total: NDArray[np.float64],
+    products: NDArray[np.float64],
+    n_bank: int,
+) -> NDArray[np.float64]:
+    """Return the mean and the deviation of each vector's similarities to the bank, shape (2, n).
 
-    n: int
-    total: NDArray[np.float64]  # (D,) sum of the bank
-    products: NDArray[np.float64]  # (D, D) sum of the outer products
-
-    @classmethod
-    def of(cls, bank: Array) -> _Moments:
-        """Sum up bank vectors (N, D), in blocks."""
-        total = bank.sum(axis=0, dtype=np.float64)
-        products = np.zeros((bank.shape[1], bank.shape[1]))
-        for start in range(0, len(bank), _BLOCK):
-            block = bank[start : start + _BLOCK].astype(np.float64)
-            products += block.T @ block
-        return cls(len(bank), total, products)
-
-    def __call__(
-        self, vectors: Array, itself: Codes | None
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the mean and the deviation of similarities to the bank, each (n,).
-
-        Args:
-            vectors: Unit vectors, shape (n, D).
-            itself: The bank row that each is, which does not count, or -1, shape (n,).
-        """
-        means, deviations = np.empty((2, len(vectors)))
-        for start in range(0, len(vectors), _BLOCK):
-            block = vectors[start : start + _BLOCK].astype(np.float64)
-            own = np.zeros(len(block), dtype=bool)
-            if itself is not None:
-                own = itself[start : start + _BLOCK] >= 0
-            norms = np.einsum("nd,nd->n", block, block)  # similarity of a vector to itself
-            count = self.n - own
-            mean = (block @ self.total - own * norms) / count
-            square = (np.einsum("nd,nd->n", block @ self.products, block) - own * norms**2) / count
-            means[start : start + len(block)] = mean
-            deviations[start : start + len(block)] = np.sqrt(np.maximum(square - mean**2, 0.0))
-        tiny = np.finfo(np.float32).eps  # where all are equally similar
-        return means.astype(np.float32), np.maximum(deviations, tiny).astype(np.float32)
+    Args:
+        vectors: Unit vectors, shape (n, D).
+        itself: The bank row that each vector is, which does not count, or -1, shape (n,).
+        total: Sum of the bank, shape (D,).
+        products: Sum of the bank's outer products, shape (D, D).
+        n_bank: Rows of the bank.
+    """
+    found = np.empty((2, len(vectors)))
+    for start in range(0, len(vectors), _BLOCK):
+        few = slice(start, start + _BLOCK)
+        block, own = vectors[few].astype(np.float64), itself[few] >= 0
+        norms = np.einsum("nd,nd->n", block, block)  # similarity of a vector to itself
+        count = n_bank - own
+        mean = (block @ total - own * norms) / count
+        square = (np.einsum("nd,nd->n", block @ products, block) - own * norms**2) / count
+        found[:, few] = mean, np.sqrt(np.maximum(square - mean**2, 0.0))
+    found[1] = np.maximum(found[1], np.finfo(np.float32).eps)  # where all are equally similar
+    return found
 
 
-def _on(vectors: Array, device: str | torch.device) -> Tensor:
+def _tensor(vectors: Array, device: str | torch.device) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(vectors, dtype=np.float32)).to(device)

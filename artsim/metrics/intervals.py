@@ -1,15 +1,15 @@
-"""The 95 % interval of every score: of a share, a mean, or a mean average precision.
+"""The 95% interval of every score, and of the difference between two models.
 
-A share of rows that do not belong together has Wilson's interval. All else is resampled, 95 % of
-the resampled scores lying inside: the rows, or whole groups of rows where there are groups, since
-works of one artist say less than as many of different artists.
+A share of independent rows has Wilson's interval. Every other score is bootstrapped; the interval
+spans the middle 95% of the resampled scores. Where there are groups, whole groups are resampled:
+works of one artist are less evidence than as many of different artists.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from statistics import NormalDist
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,40 +20,32 @@ from artsim.metrics.ranking import Ranking, average_precisions, resampled_precis
 
 _LEVEL = 0.95
 _RESAMPLES = 2_000  # of a mean
-_RANKING_RESAMPLES = 1_000  # of a mean average precision
-_FEWEST = 200  # resamples, where a ranking is so long that a thousand take minutes
-_LONG = 1 << 31  # listed rows times resamples that take some ten seconds
+_PAIRED_RESAMPLES = 10_000  # of a difference
+_RANKING_RESAMPLES = (200, 1_000)  # of a mean average precision: fewer where a ranking is long
+_RANKING_WORK = 1 << 31  # listed rows times resamples: about ten seconds
 _BLOCK = 1 << 22  # numbers drawn at a time: 32 MB
-_RANKING_BLOCK = 1 << 19  # weights of rows at a time: 2 MB, which a processor's cache holds
+_RANKING_BLOCK = 1 << 19  # weights of rows at a time: 2 MB, which fit a processor's cache
+
+_NOTHING = Estimate(math.nan, math.nan, math.nan, 0)
 
 Codes = NDArray[np.integer]
 Floats = NDArray[np.floating]
 
 
 def wilson(n_right: int, n: int, *, level: float = _LEVEL) -> tuple[float, float]:
-    """Compute the score interval of a share (Wilson 1927, doi:10.1080/01621459.1927.10502953).
+    """Compute the score interval of ``n_right`` of ``n`` rows, at least 1.
 
-    Args:
-        n_right: Right ones.
-        n: Of how many, at least 1.
-        level: Share of such intervals that hold the true share, about.
+    Wilson 1927 (doi:10.1080/01621459.1927.10502953).
     """
-    if not 0 <= n_right <= n or n < 1:
-        raise EvaluationError(f"{n_right} of {n} is no share")
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    share = n_right / n
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    # The ends are 0 and 1 exactly where none or all are right, whatever rounding makes of it.
-    low = 0.0 if n_right == 0 else max(0.0, middle - half)
-    return low, 1.0 if n_right == n else min(1.0, middle + half)
+    from scipy.stats import binomtest
+
+    low, high = binomtest(n_right, n).proportion_ci(level, method="wilson")
+    return float(low), float(high)
 
 
 def share_estimate(n_right: int, n: int) -> Estimate:
     """Estimate a share from its counts; NaN where there are no rows."""
-    if n == 0:
-        return _nothing()
-    return Estimate(n_right / n, *wilson(n_right, n), n)
+    return Estimate(n_right / n, *wilson(n_right, n), n) if n else _NOTHING
 
 
 def estimate_share(
@@ -64,8 +56,8 @@ def estimate_share(
     Args:
         right: Shape (n,).
         groups: Group of each row, shape (n,), resampled as a whole; -1 is a group of its own.
-            None: Wilson's interval. Where all or none is right, no resampling shows a doubt: the
-            interval is then Wilson's of as many rows as there are groups.
+            None: Wilson's interval. Where all or none are right, resampling shows no uncertainty:
+            the interval is then Wilson's of as many rows as there are groups.
         seed: Of the resampling.
     """
     if groups is None or not len(right):
@@ -86,7 +78,7 @@ def estimate_mean(values: Floats, groups: Codes | None = None, *, seed: int = 0)
         seed: Of the resampling.
     """
     if not len(values):
-        return _nothing()
+        return _NOTHING
     numbers, n_groups = _number(groups, len(values))
     sums = np.bincount(numbers, weights=values, minlength=n_groups)
     sizes = np.bincount(numbers, minlength=n_groups).astype(np.float64)
@@ -100,9 +92,9 @@ def estimate_mean(values: Floats, groups: Codes | None = None, *, seed: int = 0)
 def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0) -> Estimate:
     """Estimate a mean average precision over classes, by resampling rows, never the classes.
 
-    Of a class that a resample has no row of there is no precision in it. Rows drawn twice stand
-    next to each other in a ranking, which raises its precision: so the resampled scores are moved
-    to have the score as their mean.
+    A class without a row in a resample is left out of its mean. Rows drawn twice are next to each
+    other in a ranking, which raises its precision, so the resampled scores are shifted to have the
+    score as their mean.
 
     Args:
         ranking: Of n rows for K classes.
@@ -111,9 +103,9 @@ def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0
     """
     each = average_precisions(ranking)
     if np.isnan(each).all():
-        return _nothing()
+        return _NOTHING
     numbers, n_groups = _number(groups, ranking.n)
-    resamples = int(np.clip(_LONG // max(1, len(ranking.rows)), _FEWEST, _RANKING_RESAMPLES))
+    resamples = int(np.clip(_RANKING_WORK // max(1, len(ranking.rows)), *_RANKING_RESAMPLES))
     means = []
     for drawn in _draws(n_groups, resamples, seed, _RANKING_BLOCK // ranking.n):
         cells = drawn + np.arange(len(drawn))[:, None] * n_groups
@@ -126,8 +118,42 @@ def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0
     return _between(value, found, ranking.n, groups, n_groups)
 
 
+@dataclass(frozen=True)
+class PairedDifference:
+    """How much a second model's mean is above a first one's."""
+
+    difference: float
+    interval: tuple[float, float]  # 95%, of resampled pictures
+    p: float  # two-sided
+
+
+def paired_bootstrap(first: Floats, second: Floats, *, seed: int = 0) -> PairedDifference:
+    """Compare two models on the same pictures, by resampling the pictures.
+
+    Args:
+        first: The first model's score of each picture, such as 1 for right and 0 for wrong, (n,).
+        second: The other model's, of the same pictures in the same order.
+        seed: Of the resampling.
+
+    Raises:
+        EvaluationError: If they score different numbers of pictures, or none.
+    """
+    if len(first) != len(second) or not len(first):
+        raise EvaluationError(
+            f"{len(first):,} and {len(second):,} scores are not of the same pictures"
+        )
+    differences = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
+    n = len(differences)
+    draws = _draws(n, _PAIRED_RESAMPLES, seed, _BLOCK // n)
+    means = np.concatenate([differences[drawn].mean(axis=1) for drawn in draws])
+    low, high = np.quantile(means, (0.025, 0.975))
+    tail = min((means <= 0).sum(), (means >= 0).sum())
+    p = min(1.0, 2 * (float(tail) + 1) / (_PAIRED_RESAMPLES + 1))
+    return PairedDifference(float(differences.mean()), (float(low), float(high)), p)
+
+
 def _number(groups: Codes | None, n: int) -> tuple[NDArray[np.int64], int]:
-    """Number the groups from 0, those that a row is alone in too; return how many there are."""
+    """Number the groups from 0, each ungrouped row as one; return the numbers and how many."""
     if groups is None:
         return np.arange(n), n
     if groups.shape != (n,):
@@ -139,7 +165,7 @@ def _number(groups: Codes | None, n: int) -> tuple[NDArray[np.int64], int]:
 
 
 def _draws(n: int, resamples: int, seed: int, step: int) -> Iterator[NDArray[np.int64]]:
-    """Draw n of n with replacement, so many times, in blocks of `step` draws (r, n)."""
+    """Draw n of n with replacement, ``resamples`` times, in blocks of ``step`` draws (r, n)."""
     rng = np.random.default_rng(seed)
     step = max(1, step)
     for done in range(0, resamples, step):
@@ -149,11 +175,7 @@ def _draws(n: int, resamples: int, seed: int, step: int) -> Iterator[NDArray[np.
 def _between(
     value: float, resampled: Floats, n: int, groups: Codes | None, n_groups: int
 ) -> Estimate:
-    """Put the middle 95 % of the resampled values around the value, which is always inside."""
+    """Return the value with the middle 95% of the resampled values, widened to include it."""
     low, high = np.quantile(resampled, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     counted = None if groups is None else n_groups
     return Estimate(value, min(value, float(low)), max(value, float(high)), n, counted)
-
-
-def _nothing() -> Estimate:
-    return Estimate(math.nan, math.nan, math.nan, 0)

@@ -4,13 +4,16 @@ The objective is scikit-learn's, at every strength C:
 
     mean loss + |W|^2 / (2 C n)        the intercept is not penalized
 
-The strengths are fitted from the strongest penalty to the weakest. Each starts where the two before
-it point to, for the optimum moves nearly in proportion to log C; L-BFGS works in the eigenbasis of
-the features' covariance, where the diagonal (mean p (1 - p) x eigenvalue + 1 / (C n)) is nearly the
-Hessian; and it goes on with the curvature that it met at the strengths before, whose penalty is
-exchanged for the new one. So a strength takes a few steps where a fit from nothing takes a hundred.
-Scores are linear in the step: a line search costs no matrix product. They lie class by class,
-(K, n): so the products with few classes are half as fast again.
+The strengths are fitted from the strongest penalty to the weakest, so that each takes a few steps
+where a fit from scratch takes a hundred:
+
+* Each starts where the two before it point to, for the optimum moves nearly in proportion to log C.
+* L-BFGS works in the eigenbasis of the features' covariance, where the Hessian is nearly the
+  diagonal mean p (1 - p) x eigenvalue + 1 / (C n).
+* It keeps the curvature found at the strengths before, with their penalty replaced by the new one.
+
+Scores are linear in the step, so a line search needs no matrix product. They are stored by class,
+(K, n): with few classes the products take two thirds of the time.
 """
 
 from __future__ import annotations
@@ -29,25 +32,25 @@ from artsim.metrics.losses import Loss, Sigmoid, Softmax
 
 STRENGTHS = tuple(float(c) for c in np.logspace(-6, 5, 45))
 
-# L-BFGS underestimates how far it is from an optimum where the penalty is weak: at the default grid
-# on embeddings this has kept objectives within 1e-4 of their optimum.
+# Share of the objective by which it is estimated to be above its optimum. L-BFGS underestimates it
+# where the penalty is weak: with this, embeddings at the default grid were within 1e-4.
 _TOLERANCE = 3e-7
+_MAX_ITERATIONS = 1000  # of a strength
 _MEMORY = 10  # pairs of steps and gradient changes that L-BFGS keeps
-_ARMIJO = 1e-4  # share of the promised decrease that a step must bring
+_ARMIJO = 1e-4  # share of the expected decrease that a step must reach
 _HALVINGS = 20
 _FLAT = 5e-5  # largest partial derivative at an optimum; scikit-learn's tolerance is 1e-4
-_CHUNK_BYTES = 4 << 20  # scores of the rows that pass through the loss at a time
+_CHUNK_BYTES = 4 << 20  # scores whose loss is computed at a time
 
 
 @dataclass(frozen=True)
 class LinearPath:
     """A linear model for each strength: scores are ``features @ weights[i] + bias[i]``."""
 
-    strengths: NDArray[np.float64]  # (S,) rising
+    strengths: NDArray[np.float64]  # (S,) ascending
     weights: NDArray[np.float32]  # (S, D, K)
     bias: NDArray[np.float32]  # (S, K)
     objective: NDArray[np.float64]  # (S,) at the optimum found
-    iterations: NDArray[np.int64]  # (S,)
     converged: NDArray[np.bool_]  # (S,)
 
 
@@ -56,8 +59,6 @@ def fit_multinomial(
     codes: NDArray[np.integer],
     strengths: Sequence[float] = STRENGTHS,
     *,
-    tolerance: float = _TOLERANCE,
-    max_iterations: int = 1000,
     device: str | torch.device = "cpu",
 ) -> LinearPath:
     """Fit softmax regression to one class a row.
@@ -68,13 +69,11 @@ def fit_multinomial(
         features: Shape (n, D).
         codes: Class of each row, 0 to K-1, each occurring, shape (n,).
         strengths: Values of C: the larger, the weaker the penalty.
-        tolerance: Stop when the objective is estimated to be within this share of its optimum.
-        max_iterations: Stop a strength anyway after so many.
         device: Where it is computed, in float32.
 
     Raises:
-        EvaluationError: If there is one class, a class without a row, a value that is not finite,
-            or a strength that is not above 0.
+        EvaluationError: If there is only one class, a class has no row, a value is not finite, or
+            a strength is not above 0.
     """
     counts = np.bincount(codes)
     if len(counts) < 2 or counts.min() == 0:
@@ -84,7 +83,7 @@ def fit_multinomial(
         loss: Loss = Sigmoid(_tensor((codes == 1)[None], torch.float32, device))
     else:
         loss = Softmax(_tensor(codes, torch.int64, device), len(counts))
-    return _fit(features, loss, strengths, tolerance, max_iterations, device)
+    return _fit(features, loss, strengths, device)
 
 
 def fit_one_vs_rest(
@@ -92,22 +91,20 @@ def fit_one_vs_rest(
     members: NDArray[np.bool_],
     strengths: Sequence[float] = STRENGTHS,
     *,
-    tolerance: float = _TOLERANCE,
-    max_iterations: int = 1000,
     device: str | torch.device = "cpu",
 ) -> LinearPath:
-    """Fit a logistic regression for each of K classes that a row may have or not, all together.
+    """Fit K logistic regressions together, one for each class that a row may have or not.
+
+    The objective is their sum.
 
     Args:
         features: Shape (n, D).
-        members: Which classes each row has, shape (n, K); some rows have each, and some have not.
-        strengths: See `fit_multinomial`, as the rest; the objective is the classes' sum.
-        tolerance: See there.
-        max_iterations: See there.
-        device: See there.
+        members: Which classes each row has, shape (n, K).
+        strengths: See `fit_multinomial`.
+        device: See `fit_multinomial`.
 
     Raises:
-        EvaluationError: If no row has a class, or all rows; see there for more.
+        EvaluationError: As `fit_multinomial`, and if no row or every row has a class.
     """
     shares = members.mean(axis=0)
     odd = np.flatnonzero((shares == 0) | (shares == 1))
@@ -115,58 +112,48 @@ def fit_one_vs_rest(
         had = "no row" if shares[odd[0]] == 0 else "every row"
         raise EvaluationError(f"{had} has label {odd[0]}; leave it out of the probe")
     loss = Sigmoid(_tensor(members.T, torch.float32, device))
-    return _fit(features, loss, strengths, tolerance, max_iterations, device)
+    return _fit(features, loss, strengths, device)
 
 
 def _fit(
     features: NDArray[np.floating],
     loss: Loss,
     strengths: Sequence[float],
-    tolerance: float,
-    max_iterations: int,
     device: str | torch.device,
 ) -> LinearPath:
-    """Fit the strengths one after the other."""
     grid = np.unique(np.asarray(strengths, dtype=np.float64))
     if not len(grid) or grid[0] <= 0 or not np.isfinite(grid).all():
         raise EvaluationError(f"strengths must be numbers above 0, got {list(strengths)}")
     basis = _Eigenbasis.of(_tensor(features, torch.float32, device))
     start = torch.zeros((len(loss.prior), basis.x.shape[1]), device=basis.x.device)  # (K, D+1)
-    start[:, -1] = loss.prior  # the scores of the classes' sizes alone
+    start[:, -1] = loss.prior  # the scores from class sizes alone
     before = last = _Point(start, start @ basis.x.T)
     pairs: list[_Pair] = []
-    found: list[_Optimum] = []
+    optima, objective, converged = [], [], []
     for i, strength in enumerate(grid):
         ahead = 0.0
-        if i > 1:  # go on as from the last but one to the last
+        if i > 1:  # continue the move between the last two optima
             ahead = np.log(grid[i] / grid[i - 1]) / np.log(grid[i - 1] / grid[i - 2])
         problem = _Problem(
             basis, loss, 1 / (strength * len(basis.x)), before.towards(last, 1 + ahead), pairs
         )
-        found.append(problem.solve(tolerance, max_iterations))
+        converged.append(problem.solve())
+        optima.append(problem.u)
+        objective.append(float(problem.value.sum()))
         before, last, pairs = last, _Point(problem.u, problem.scores), problem.pairs
-    weights, bias = basis.back(torch.stack([optimum.at for optimum in found]))
+    weights, bias = basis.back(torch.stack(optima))
     return LinearPath(
         grid,
         weights.cpu().numpy(),
         bias.cpu().numpy(),
-        np.array([optimum.value for optimum in found]),
-        np.array([optimum.iterations for optimum in found]),
-        np.array([optimum.converged for optimum in found]),
+        np.array(objective),
+        np.array(converged),
     )
 
 
 @dataclass(frozen=True)
-class _Optimum:
-    at: Tensor  # (K, D+1)
-    value: float
-    iterations: int
-    converged: bool
-
-
-@dataclass(frozen=True)
 class _Eigenbasis:
-    """Features turned to the axes of their covariance, and a column of ones for the intercept."""
+    """Features rotated to the axes of their covariance, and a column of ones for the intercept."""
 
     x: Tensor  # (n, D+1)
     variances: Tensor  # (D+1,) eigenvalues; 1 for the intercept
@@ -185,13 +172,13 @@ class _Eigenbasis:
         return cls(torch.cat([centered @ axes, ones], dim=1), variances, axes, mean)
 
     def back(self, found: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn parameters (S, K, D+1) into weights (S, D, K) and bias (S, K) of the features."""
+        """Convert parameters (S, K, D+1) to weights (S, D, K) and bias (S, K) of the features."""
         weights = self.axes @ found[..., :-1].mT
         return weights, found[..., -1] - self.mean @ weights
 
 
 def _eigh(symmetric: Tensor) -> tuple[Tensor, Tensor]:
-    """Find eigenvalues and vectors: in float64 where float32 fails, as for copies of a few rows."""
+    """Find eigenvalues and vectors, in float64 where float32 fails, as for copies of a few rows."""
     try:
         values, vectors = torch.linalg.eigh(symmetric)
     except torch.linalg.LinAlgError:  # type: ignore[attr-defined]  # missing in its stubs
@@ -200,13 +187,13 @@ def _eigh(symmetric: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class _Point(NamedTuple):
-    """Parameters and the scores that they give, which are linear in them."""
+    """Parameters and their scores, which are linear in them."""
 
     u: Tensor  # (K, D+1)
     scores: Tensor  # (K, n)
 
     def towards(self, other: _Point, share: float) -> _Point:
-        """Go a share of the way to another point, and beyond it where that is above 1."""
+        """Go a share of the way to another point; beyond it if above 1, at most to 2."""
         share = min(share, 2.0)
         return _Point(
             torch.lerp(self.u, other.u, share), torch.lerp(self.scores, other.scores, share)
@@ -214,14 +201,17 @@ class _Point(NamedTuple):
 
 
 class _Pair(NamedTuple):
-    """A step that L-BFGS remembers: where it went and what that did to the gradient."""
+    """A step that L-BFGS remembers."""
 
     moved: Tensor  # (K, D+1)
-    change: Tensor  # (K, D+1) of the loss's gradient, the penalty's left out
+    change: Tensor  # (K, D+1) of the gradient of the loss without the penalty
 
 
 class _Problem:
-    """One strength's optimization; scalars of its problems have shape (1,), or (K,) by label."""
+    """The optimization at one strength: one problem (softmax) or K (one-vs-rest).
+
+    Scalars have one value a problem, shape (1,) or (K,).
+    """
 
     def __init__(
         self, basis: _Eigenbasis, loss: Loss, penalty: float, start: _Point, pairs: list[_Pair]
@@ -229,7 +219,7 @@ class _Problem:
         self.basis = basis
         self.loss = loss
         self.penalty = torch.full_like(basis.variances, penalty)
-        self.penalty[-1] = 0  # the intercept's
+        self.penalty[-1] = 0  # of the intercept
         self.u, self.scores = start
         variance = torch.zeros_like(loss.prior)
         self.value, self.gradient = self._evaluate(self.u, variance)
@@ -237,21 +227,21 @@ class _Problem:
         self.preconditioner = 1 / (curvature + self.penalty + 1e-12)
         self.pairs = pairs
 
-    def solve(self, tolerance: float, max_iterations: int) -> _Optimum:
-        """Iterate until all problems are at their optimum, or as near as float32 lets them."""
-        for iteration in range(max_iterations):
+    def solve(self) -> bool:
+        """Iterate until all problems are at their optimum, as far as float32 allows."""
+        for _ in range(_MAX_ITERATIONS):
             direction = self._direction()  # (K, D+1)
             slope = self._dot(self.gradient, direction)  # below 0
             # half the slope is how far a quadratic falls to its minimum
-            near = -slope / 2 <= tolerance * self.value
+            near = -slope / 2 <= _TOLERANCE * self.value
             flat = self.gradient.abs().amax(dim=self.loss.dims) <= _FLAT
             resting = near & flat
             if resting.all() or not self._step(direction, slope, resting):
-                return _Optimum(self.u, float(self.value.sum()), iteration, True)
-        return _Optimum(self.u, float(self.value.sum()), max_iterations, False)
+                return True
+        return False
 
     def _step(self, direction: Tensor, slope: Tensor, resting: Tensor) -> bool:
-        """Go along the direction until the objective falls; say whether any problem moved."""
+        """Go along the direction until the objective falls; return whether any problem moved."""
         towards = direction @ self.basis.x.T  # (K, n)
         step = torch.where(resting, 0.0, 1.0).double()
         noise = 1e-7 * self.value  # the precision of the loss of float32 scores
@@ -295,11 +285,9 @@ class _Problem:
         return -q
 
     def _evaluate(self, u: Tensor, variance: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Compute objectives and gradient (K, D+1) at ``u``, whose scores the step has kept.
+        """Compute the objectives and the gradient (K, D+1) at ``u``, whose scores are set.
 
-        Args:
-            u: Parameters, shape (K, D+1).
-            variance: Gets the mean second derivative by each class's scores added, shape (K,).
+        The mean second derivative by each class's scores is added to ``variance``, shape (K,).
         """
         x, n = self.basis.x, self.scores.shape[1]
         gradient = self.penalty * u * n
@@ -319,7 +307,7 @@ class _Problem:
 
 
 def _column(values: Tensor) -> Tensor:
-    """Turn one value a problem into a column that multiplies the problem's parameters."""
+    """Make a column of one value a problem, to multiply parameters with."""
     return values.float()[:, None]
 
 

@@ -1,4 +1,4 @@
-"""The losses of logistic regression, with their derivatives; scores lie class by class, (K, n)."""
+"""The losses of logistic regression, with their derivatives; scores are by class, (K, n)."""
 
 from __future__ import annotations
 
@@ -16,11 +16,7 @@ class Softmax:
         self.prior = (torch.bincount(codes, minlength=n_classes) / len(codes)).log()  # (K,)
 
     def __call__(self, scores: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        """Sum the loss of some rows and give its derivatives by their scores (K, r).
-
-        Returns:
-            Loss (1,), derivatives (K, r).
-        """
+        """Sum the loss of r rows from a start, shape (1,); return its derivatives too, (K, r)."""
         codes = self.codes[:, start : start + scores.shape[1]]  # (1, r)
         logs = torch.log_softmax(scores, dim=0)
         loss = -logs.gather(0, codes).sum(dim=1, dtype=torch.float64)
@@ -29,7 +25,7 @@ class Softmax:
 
 
 class Sigmoid:
-    """Binary cross entropy: each label's parameters are a problem of their own."""
+    """Binary cross entropy: the parameters of each class are a problem of their own."""
 
     dims = (1,)
 
@@ -38,7 +34,7 @@ class Sigmoid:
         self.prior = torch.logit(members.mean(dim=1))
 
     def __call__(self, scores: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        """Sum the loss of some rows, shape (K,), and give its derivatives; see `Softmax`."""
+        """Sum the loss of r rows from a start, shape (K,); return its derivatives too, (K, r)."""
         members = self.members[:, start : start + scores.shape[1]]  # (K, r)
         signed = torch.where(members > 0, -scores, scores)
         loss = torch.nn.functional.softplus(signed).sum(dim=1, dtype=torch.float64)

@@ -1,10 +1,10 @@
 """The kNN protocol of The Met dataset: whitened vectors, confident answers, GAP.
 
 Ypsilantis et al. 2021, https://arxiv.org/abs/2202.01747. Vectors are whitened by the training
-set. A class is as near as its nearest member among the K neighbors; its confidence is the
-softmax of t times that, classes without a member counting as similarity 0. K and t are those with
-the best GAP on validation. The class predicted is always the nearest neighbor's: K and t decide
-only how confident it is.
+set. The similarity of a class is that of its nearest member among the K neighbors, or 0 without
+one; its confidence is the softmax of t times the similarities. K and t are those with the best GAP
+on validation. The predicted class is always the nearest neighbor's: K and t only determine the
+confidence.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.metrics import scores as metrics
 from artsim.metrics.intervals import estimate_share
-from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
+from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest_among
+from artsim.metrics.scores import global_average_precision
 from artsim.splits import Split
 
 MET_KS = (1, 2, 3, 5, 7, 10, 15, 20, 50)
@@ -31,37 +31,36 @@ _BLOCK = 1 << 13  # vectors made float64 at a time
 
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Whitening:
-    """Takes off the mean, turns to the principal axes and makes each vary by 1."""
+    """Subtracts the mean, rotates to the principal axes and scales each to variance 1."""
 
     mean: NDArray[np.float32]  # (D,)
     axes: NDArray[np.float32]  # (D, d) divided by the standard deviations
 
     def __call__(self, vectors: Array) -> NDArray[np.float32]:
         """Whiten vectors (N, D) and make them unit vectors again, shape (N, d)."""
-        turned = (vectors.astype(np.float32) - self.mean) @ self.axes
-        norms = np.linalg.norm(turned, axis=1, keepdims=True)
-        whitened: NDArray[np.float32] = turned / np.maximum(norms, np.finfo(np.float32).tiny)
+        rotated = (vectors.astype(np.float32) - self.mean) @ self.axes
+        norms = np.linalg.norm(rotated, axis=1, keepdims=True)
+        whitened: NDArray[np.float32] = rotated / np.maximum(norms, np.finfo(np.float32).tiny)
         return whitened
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetScore:
-    """What the protocol found on the test rows."""
+    """The scores of the test rows."""
 
-    k: int  # chosen on validation, as t
+    k: int  # chosen on validation, like t
     t: float
     validation_gap: float
-    gap: float  # over all queries, distractors too
+    gap: float  # over all queries, with distractors
     gap_minus: float  # without distractors
     accuracy: Estimate  # without distractors
     n: int  # queries
     n_distractors: int
-    dimensions: int  # that the whitening kept
+    dimensions: int  # after whitening
     predicted: NDArray[np.int64]  # (n,) class codes
     confidence: Floats  # (n,)
     neighbors: Neighbors  # (n, k) rows of the vectors
@@ -84,11 +83,11 @@ def evaluate_met(
         vectors: Shape (N, D).
         codes: Class of each row, shape (N,); -1 in validation and test is a distractor, in train
             it takes no part.
-        split: Train is the bank, validation chooses K and t; rows that share a group are no
+        split: Train is the bank, validation chooses K and t; rows that share a group are never
             neighbors.
-        ks: K to choose from.
-        sharpnesses: t to choose from.
-        dimensions: Kept by the whitening, at most.
+        ks: Values of K to choose from.
+        sharpnesses: Values of t to choose from.
+        dimensions: At most so many are kept by the whitening.
         seed: Of the interval, where the split has groups to resample.
         device: Where neighbors are searched.
 
@@ -100,37 +99,27 @@ def evaluate_met(
     for name, part in (("train", train), ("validation", validation), ("test", test)):
         if not len(part):
             raise EvaluationError(f"the split has no {name} rows")
-    groups = split.groups
     whitening = whiten(vectors[train], dimensions)
-    bank, classes = whitening(vectors[train]), codes[train]
-    n_classes = len(np.unique(classes))
+    whitened = whitening(vectors)
+    n_classes = len(np.unique(codes[train]))
     possible = [k for k in sorted(set(ks)) if k <= len(train)]
     if not possible:
         raise EvaluationError(f"K = {min(ks)} is more than the {len(train)} rows of train")
 
-    def find(rows: Rows, k: int) -> Neighbors:
-        found = nearest(
-            whitening(vectors[rows]),
-            bank,
-            k,
-            query_groups=None if groups is None else groups[rows],
-            bank_groups=None if groups is None else groups[train],
-            device=device,
-        )
-        return Neighbors(found.scores, np.where(found.rows == NO_ROW, NO_ROW, train[found.rows]))
-
     best, chosen = -1.0, (possible[0], sharpnesses[0])
-    found = find(validation, possible[-1])
+    found = nearest_among(
+        whitened, validation, train, possible[-1], groups=split.groups, device=device
+    )
     for t in sharpnesses:
         each = confidences(found, codes, n_classes, t)  # (Q, largest k)
         for k in possible:
-            gap = metrics.global_average_precision(
+            gap = global_average_precision(
                 codes[validation], _nearest_class(found, codes), each[:, k - 1]
             )
             if gap > best:
                 best, chosen = gap, (k, t)
 
-    found = find(test, chosen[0])
+    found = nearest_among(whitened, test, train, chosen[0], groups=split.groups, device=device)
     predicted = _nearest_class(found, codes)
     confidence = confidences(found, codes, n_classes, chosen[1])[:, -1]
     truth = codes[test]
@@ -139,10 +128,8 @@ def evaluate_met(
         k=chosen[0],
         t=chosen[1],
         validation_gap=best,
-        gap=metrics.global_average_precision(truth, predicted, confidence),
-        gap_minus=metrics.global_average_precision(
-            truth[known], predicted[known], confidence[known]
-        ),
+        gap=global_average_precision(truth, predicted, confidence),
+        gap_minus=global_average_precision(truth[known], predicted[known], confidence[known]),
         accuracy=estimate_share(
             (truth == predicted)[known],
             None if split.resampled is None else split.resampled[test[known]],
@@ -160,7 +147,7 @@ def evaluate_met(
 def whiten(vectors: Array, dimensions: int = _DIMENSIONS) -> Whitening:
     """Fit a whitening to vectors (N, D), keeping at most so many dimensions.
 
-    Directions in which the vectors do not vary are dropped: there is only noise to blow up.
+    Directions without variance are dropped: scaled up they would be noise.
     """
     mean = vectors.mean(axis=0, dtype=np.float64)
     covariance = np.zeros((len(mean), len(mean)))
@@ -188,7 +175,9 @@ def confidences(
         t: Multiplies similarities before the softmax.
     """
     members = np.where(neighbors.rows == NO_ROW, -1, codes[neighbors.rows])  # (Q, K)
-    first = _first_of_class(members) & (members >= 0)
+    first = np.empty(members.shape, dtype=bool)  # whether each is the nearest of its class
+    for i in range(members.shape[1]):
+        first[:, i] = (members[:, :i] != members[:, i, None]).all(axis=1) & (members[:, i] >= 0)
     # similarities below 0 count as 0, as for classes without a member
     similarity = np.maximum(neighbors.scores.astype(np.float64), 0.0)
     highest = similarity[:, :1]
@@ -202,14 +191,3 @@ def _nearest_class(neighbors: Neighbors, codes: NDArray[np.integer]) -> NDArray[
     """Return the class of each query's nearest neighbor, shape (Q,); -1 where it has none."""
     nearest_row = neighbors.rows[:, 0]
     return np.where(nearest_row == NO_ROW, -1, codes[nearest_row]).astype(np.int64)
-
-
-def _first_of_class(members: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Say which neighbors are the nearest of their class, shape (Q, K)."""
-    order = np.argsort(members, axis=1, kind="stable")
-    ordered = np.take_along_axis(members, order, axis=1)
-    new = np.ones(members.shape, dtype=bool)
-    new[:, 1:] = ordered[:, 1:] != ordered[:, :-1]
-    first = np.empty_like(new)
-    np.put_along_axis(first, order, new, axis=1)
-    return first

@@ -1,8 +1,8 @@
-"""What metadata alone predicts: the least that a picture's vector must beat.
+"""How well metadata alone predicts a label: the baseline that vectors must beat.
 
-The constant, linear models and trees are fitted to train; the one with the best score on validation
-is fitted again to train and validation together. If the constant is nevertheless better on the test
-rows it is taken, so that the baseline is never worse than what needs no metadata at all.
+A constant, linear models and trees are fitted to train; the best on validation is fitted again to
+train and validation together. If the constant still beats it on the test rows, the constant is the
+baseline, so that the baseline is never worse than a prediction without metadata.
 """
 
 from __future__ import annotations
@@ -15,18 +15,17 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.labels import Label, LabelKind
-from artsim.metrics.predictions import Predictions, constant_predictions
-from artsim.metrics.ranking import Ranking
+from artsim.metrics.predictions import Predictions
 from artsim.metrics.registry import estimate_main, main_metric
 from artsim.metrics.selection import MulticlassTask, MultilabelTask
 from artsim.splits import Split
 
-_MOST_CLASSES = 100  # the commonest; a class with fewer rows is not predicted
+_MOST_CLASSES = 100  # the commonest; others are never predicted
 _MOST_ROWS = 10_000  # to fit, drawn at random where there are more
 _STRENGTHS = (0.1, 10.0)  # of linear models
 _TREES = 30
 _LEAF = 5  # rows of a leaf, at least
-_STEPS = 20  # of reweighting, until absolute errors are what is minimized
+_STEPS = 20  # of reweighting, to go from squared to absolute errors
 
 Features = NDArray[np.floating]
 Rows = NDArray[np.int64]
@@ -44,13 +43,9 @@ class MetadataBaseline:
 
 
 def metadata_baseline(
-    features: Features,
-    label: Label,
-    split: Split,
-    *,
-    seed: int = 0,
+    features: Features, label: Label, split: Split, *, seed: int = 0
 ) -> MetadataBaseline | None:
-    """Predict a label from metadata alone; None where the metadata is the same of all train rows.
+    """Predict a label from metadata alone; None if the metadata of all train rows is the same.
 
     Args:
         features: Shape (N, M), on one scale.
@@ -58,32 +53,37 @@ def metadata_baseline(
         split: Rows with a value: train to fit, validation to choose the method by, test to score.
         seed: Of the trees and of the resampling.
     """
-    train, validation, test, groups = split.train, split.validation, split.test, split.resampled
-    features = features[:, np.ptp(features[train], axis=0) > 0]
+    features = features[:, np.ptp(features[split.train], axis=0) > 0]
     if not features.shape[1]:
         return None
     metric = main_metric(label.kind)
     fits = _fits(features, label, seed)
-    best, method = _constant(label, train, validation, groups, seed), "constant"
-    for name, fit in fits.items():
-        found = _predict(fit, features, label, train, validation, groups, seed)
-        if metric.is_better(metric.compute(found), metric.compute(best)):
-            best, method = found, name
-    learned = split.learned
-    constant = _constant(label, learned, test, groups, seed)
-    if method != "constant":
-        found = _predict(fits[method], features, label, learned, test, groups, seed)
-        if not metric.is_better(metric.compute(constant), metric.compute(found)):
-            return MetadataBaseline(
-                method=method.partition(" ")[0], predictions=found, estimate=estimate_main(found)
-            )
+
+    def predict(method: str, learned: Rows, rows: Rows) -> Predictions:
+        unfilled = Predictions.unfilled(label, learned, rows, split.resampled, seed)
+        if method == "constant":
+            return unfilled.constant()
+        if len(learned) > _MOST_ROWS:
+            learned = np.random.default_rng(seed).permutation(learned)[:_MOST_ROWS]
+        return _fill_in(unfilled, fits[method](learned)(features[rows]))
+
+    method = "constant"
+    best = metric.compute(predict(method, split.train, split.validation))
+    for name in fits:
+        value = metric.compute(predict(name, split.train, split.validation))
+        if metric.is_better(value, best):
+            best, method = value, name
+    found = predict(method, split.learned, split.test)
+    constant = predict("constant", split.learned, split.test)
+    if metric.is_better(metric.compute(constant), metric.compute(found)):
+        method, found = "constant", constant
     return MetadataBaseline(
-        method="constant", predictions=constant, estimate=estimate_main(constant)
+        method=method.partition(" ")[0], predictions=found, estimate=estimate_main(found)
     )
 
 
 def _fits(features: Features, label: Label, seed: int) -> dict[str, Fit]:
-    """Return what fits each method to rows, by its name."""
+    """Return the function that fits each method to rows, by name."""
     if label.kind == LabelKind.NUMBER:
         numbers = label.numbers
         return {
@@ -97,85 +97,58 @@ def _fits(features: Features, label: Label, seed: int) -> dict[str, Fit]:
     return linear | {"trees": lambda rows: _fit_forest(features, label, rows, seed)}
 
 
-def _constant(
-    label: Label, learned: Rows, rows: Rows, groups: NDArray[np.integer] | None, seed: int
-) -> Predictions:
-    return constant_predictions(
-        Predictions(
-            truth=label.take(rows),
-            learned=label.take(learned),
-            groups=None if groups is None else groups[rows],
-            seed=seed,
-        )
-    )
+def _fill_in(unfilled: Predictions, found: NDArray[np.floating]) -> Predictions:
+    kind = unfilled.truth.kind
+    if kind == LabelKind.NUMBER:
+        return replace(unfilled, numbers=found.astype(np.float64))
+    if kind == LabelKind.MULTILABEL:
+        return unfilled.with_scores(found)
+    return replace(unfilled, ranked=np.argsort(-found, axis=1, kind="stable")[:, :5])
 
 
-def _predict(
-    fit: Fit,
-    features: Features,
-    label: Label,
-    learned: Rows,
-    rows: Rows,
-    groups: NDArray[np.integer] | None,
-    seed: int,
-) -> Predictions:
-    """Fit to the rows learned from, and predict others."""
-    fitted = learned
-    if len(learned) > _MOST_ROWS:
-        fitted = np.random.default_rng(seed).permutation(learned)[:_MOST_ROWS]
-    empty = _constant(label, learned, rows, groups, seed)
-    found = fit(fitted)(features[rows])
-    if label.kind == LabelKind.NUMBER:
-        return replace(empty, numbers=found.astype(np.float64))
-    if label.kind == LabelKind.MULTILABEL:
-        return replace(empty, ranking=Ranking.of(empty.truth.matrix, found))
-    return replace(empty, ranked=np.argsort(-found, axis=1, kind="stable")[:, :5])
+def _common(label: Label, rows: Rows) -> tuple[Rows, NDArray[np.int64]]:
+    """Return the commonest classes that only some of the rows have, and the rows to fit to.
 
-
-def _common(label: Label, rows: Rows) -> NDArray[np.int64]:
-    """Return the commonest classes that some of the rows have and others have not."""
+    Of a multiclass label these are the rows of such a class.
+    """
     counts = label.take(rows).counts
     common = np.argsort(-counts, kind="stable")[:_MOST_CLASSES]
-    return np.sort(common[(counts[common] > 0) & (counts[common] < len(rows))])
+    common = np.sort(common[(counts[common] > 0) & (counts[common] < len(rows))])
+    if label.kind == LabelKind.MULTICLASS:
+        rows = rows[np.isin(label.strata[rows], common)]
+    return common, rows
 
 
 def _fit_linear(features: Features, label: Label, rows: Rows, strength: float) -> Predictor:
-    """Fit logistic regression, of one class a row or of each class against the rest."""
-    common = _common(label, rows)
+    """Fit logistic regression, one-vs-rest for several classes a row."""
+    classes, rows = _common(label, rows)
     if label.kind == LabelKind.MULTICLASS:
-        rows = rows[np.isin(label.strata[rows], common)]
         path, classes = MulticlassTask(features, label.strata).fit(rows, [strength])
     else:
-        path, places = MultilabelTask(features, label.matrix[:, common]).fit(rows, [strength])
-        classes = common[places]
+        path, columns = MultilabelTask(features, label.matrix[:, classes]).fit(rows, [strength])
+        classes = classes[columns]
     return lambda x: _spread(x @ path.weights[0] + path.bias[0], classes, len(label.classes))
 
 
 def _fit_forest(features: Features, label: Label, rows: Rows, seed: int) -> Predictor:
-    """Fit a random forest."""
-    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-    forest = RandomForestClassifier(_TREES, min_samples_leaf=_LEAF, random_state=seed)
-    common = _common(label, rows)
+    settings = {"n_estimators": _TREES, "min_samples_leaf": _LEAF, "random_state": seed}
+    common, rows = _common(label, rows)
+    n_classes = len(label.classes)
     if label.kind == LabelKind.MULTICLASS:
-        rows = rows[np.isin(label.strata[rows], common)]
-        forest.fit(features[rows], label.strata[rows])
-        return lambda x: _spread(forest.predict_proba(x), forest.classes_, len(label.classes))
-    # Regressed, 0 and 1 give the share of each class in a leaf, in one table for all classes.
-    from sklearn.ensemble import RandomForestRegressor
-
-    shares = RandomForestRegressor(_TREES, min_samples_leaf=_LEAF, random_state=seed)
-    has = label.take(rows).matrix[:, common].astype(np.float32)
-    shares.fit(features[rows], has)
-    return lambda x: _spread(
-        shares.predict(x).reshape(len(x), len(common)), common, len(label.classes)
-    )
+        forest = RandomForestClassifier(**settings).fit(features[rows], label.strata[rows])
+        return lambda x: _spread(forest.predict_proba(x), forest.classes_, n_classes)
+    # Regression on 0 and 1 gives the share of each class in a leaf, for all classes at once.
+    shares = RandomForestRegressor(**settings)
+    shares.fit(features[rows], label.take(rows).matrix[:, common].astype(np.float32))
+    return lambda x: _spread(shares.predict(x).reshape(len(x), len(common)), common, n_classes)
 
 
 def _spread(
     scores: NDArray[np.floating], classes: NDArray[np.int64], n_classes: int
 ) -> NDArray[np.floating]:
-    """Put the scores of some classes among all, below which the others are, shape (n, K)."""
+    """Spread the scores of some classes over all, shape (n, K); the other classes score less."""
     spread = np.full((len(scores), n_classes), scores.min(initial=0.0) - 1, dtype=scores.dtype)
     spread[:, classes] = scores
     return spread
@@ -186,7 +159,7 @@ def _fit_absolute(features: Features, numbers: NDArray[np.float64]) -> Predictor
     from sklearn.linear_model import Ridge
 
     model, weights = Ridge(1.0), np.ones(len(numbers))
-    least = max(float(np.ptp(numbers)) * 1e-4, 1e-12)  # an error that weighs no more for being less
+    least = max(float(np.ptp(numbers)) * 1e-4, 1e-12)  # smaller errors get no more weight
     for _ in range(_STEPS):
         model.fit(features, numbers, sample_weight=weights)
         weights = 1 / np.maximum(abs(model.predict(features) - numbers), least)

@@ -1,8 +1,7 @@
 """How similar two pictures are pixel by pixel: SSIM and RMSE of small gray copies.
 
-They compare pixels at the same place, so that a work photographed again, cropped or mirrored
-differs from itself, and two dark pictures are similar. They do not separate good retrieval from
-bad.
+They compare pixels at the same position: another photograph, a crop or a mirror image of a work
+differs from it, and two dark pictures are similar. They do not separate good retrieval from bad.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ def ssim(a: Gray, b: Gray) -> float:
     """Compute the structural similarity of two gray pictures, shape (H, W), at least 11 x 11.
 
     Mean SSIM with the settings of Wang et al. 2004 (doi:10.1109/TIP.2003.819861): a Gaussian window
-    of 11 pixels and deviation 1.5, K1 = 0.01, K2 = 0.03. 1 is the same picture.
+    of 11 pixels and deviation 1.5, K1 = 0.01, K2 = 0.03. Equal pictures have 1.
 
     Raises:
         EvaluationError: If scikit-image is not installed.

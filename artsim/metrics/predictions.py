@@ -1,4 +1,4 @@
-"""What was predicted for test rows, whatever predicted it: what every metric takes."""
+"""Predictions for test rows, whatever model made them: the input of every metric."""
 
 from __future__ import annotations
 
@@ -12,31 +12,45 @@ from artsim.metrics.ranking import Ranking
 
 _NO_RANKING = Ranking.of(np.zeros((0, 0), dtype=bool), np.zeros((0, 0)))
 
+Rows = NDArray[np.int64]
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Predictions:
-    """Predictions of n test rows; the label's kind says which of the arrays are set."""
+    """Predictions for n test rows; the label's kind determines which arrays are set."""
 
     truth: Label  # of the n test rows, each with a value
-    learned: Label  # of the rows that were learned from
+    learned: Label  # of the training rows
     ranked: NDArray[np.int64] = field(  # multiclass: (n, m) codes, best first; -1 is none
         default_factory=lambda: np.zeros((0, 0), dtype=np.int64)
     )
     ranking: Ranking = _NO_RANKING  # multilabel: the n rows by their scores for each class
-    numbers: NDArray[np.float64] = field(  # number: (n,); NaN, none, counts as the median learned
+    numbers: NDArray[np.float64] = field(  # number: (n,); NaN counts as the training median
         default_factory=lambda: np.zeros(0)
     )
     groups: NDArray[np.integer] | None = None  # (n,) that intervals resample; -1 is its own
     seed: int = 0  # of the resampling
 
-    @property
-    def n(self) -> int:
-        """Count the test rows."""
-        return len(self.truth)
+    @classmethod
+    def unfilled(
+        cls, label: Label, learned: Rows, rows: Rows, resampled: NDArray[np.int64] | None, seed: int
+    ) -> Predictions:
+        """Make predictions for some rows of a label, whose values are still to be filled in.
+
+        Args:
+            label: Of N rows.
+            learned: Rows to learn from.
+            rows: Rows to predict.
+            resampled: Groups of the N rows that intervals resample, shape (N,).
+            seed: Of the resampling.
+        """
+        groups = None if resampled is None else resampled[rows]
+        truth, learned_label = label.take(rows), label.take(learned)
+        return cls(truth=truth, learned=learned_label, groups=groups, seed=seed)
 
     @property
     def learnable(self) -> NDArray[np.bool_]:
-        """Which classes some of the rows learned from have and others have not, shape (K,)."""
+        """Which classes only some of the training rows have, shape (K,)."""
         counts = self.learned.counts
         return (counts > 0) & (counts < len(self.learned))
 
@@ -48,17 +62,19 @@ class Predictions:
         begin, end = self.truth.begin, self.truth.end
         return np.maximum(np.maximum(begin - numbers, numbers - end), 0.0)
 
+    def with_scores(self, scores: NDArray[np.floating]) -> Predictions:
+        """Fill in predictions of a multilabel label from the scores of its classes, (n, K)."""
+        return replace(self, ranking=Ranking.of(self.truth.matrix, scores))
 
-def constant_predictions(predictions: Predictions) -> Predictions:
-    """Return what is predicted without looking at a picture.
+    def constant(self) -> Predictions:
+        """Fill in what is predicted without looking at a picture.
 
-    The commonest class, of equally common ones the lowest code; the same score for every row; or
-    the median: each of the rows learned from.
-    """
-    n, learned = predictions.n, predictions.learned
-    if learned.kind == LabelKind.MULTICLASS:
-        return replace(predictions, ranked=np.full((n, 1), learned.counts.argmax()))
-    if learned.kind == LabelKind.MULTILABEL:
-        truth = predictions.truth.matrix
-        return replace(predictions, ranking=Ranking.of(truth, np.zeros(truth.shape)))
-    return replace(predictions, numbers=np.full(n, np.nan))
+        That is the commonest training class, of equally common ones the lowest code; the same score
+        for every row; or the training median.
+        """
+        n = len(self.truth)
+        if self.learned.kind == LabelKind.MULTICLASS:
+            return replace(self, ranked=np.full((n, 1), self.learned.counts.argmax()))
+        if self.learned.kind == LabelKind.MULTILABEL:
+            return self.with_scores(np.zeros((n, len(self.truth.classes))))
+        return replace(self, numbers=np.full(n, np.nan))

@@ -1,7 +1,7 @@
-"""Linear probes: how much of a label a linear model can read off frozen vectors.
+"""Linear probes: how well a linear model predicts a label from frozen vectors.
 
-The strength of the penalty is chosen on validation rows, the model is fitted again to train and
-validation together, and then predicts the test rows, once.
+The penalty is chosen on validation rows, the model is fitted again to train and validation
+together, and then predicts the test rows, once.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.labels import Label, LabelKind
-from artsim.metrics.logistic import STRENGTHS
+from artsim.metrics.logistic import STRENGTHS, LinearPath
 from artsim.metrics.predictions import Predictions
-from artsim.metrics.ranking import Ranking
 from artsim.metrics.registry import estimate_main, score
 from artsim.metrics.ridge import ALPHAS, fit_ridge
-from artsim.metrics.selection import Head, MulticlassTask, MultilabelTask, fit_head
+from artsim.metrics.selection import Head, LinearTask, MulticlassTask, MultilabelTask, fit_head
 from artsim.splits import Split, split
 
 _VALIDATION = 0.1  # of the train rows, where there are no validation rows
@@ -37,7 +36,7 @@ Rows = NDArray[np.int64]
 class Probe:
     """A linear model of a label, how it was chosen, and what it predicts."""
 
-    head: Head  # its columns are the classes that could be learned
+    head: Head  # a column for each class that could be learned
     strengths: Floats  # (S,) tried: C of a classifier, alpha of a ridge
     validation: Floats  # (S,) the main metric on validation at each
     test_rows: Rows  # (n,)
@@ -63,58 +62,52 @@ def fit_probe(
     seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> Probe:
-    """Fit logistic regression, one-vs-rest for several classes a row; ridge to a number.
+    """Fit logistic regression, one-vs-rest for several classes a row; or ridge to a number.
 
-    Rows without a value take no part. Classes that no train row has cannot be learned; test rows
-    of theirs count as wrong.
+    Rows without a value take no part. Test rows of a class that no train row has count as wrong.
 
     Args:
         features: Shape (N, D).
         label: Of N rows.
         split: Its rows; without validation rows a tenth of train is drawn, groups kept whole.
-        strengths: Values of C or alpha to choose from, or the default grid; see `choose`.
+        strengths: Values of C or alpha to choose from, see `choose`; the default grid if empty.
         seed: Of that tenth and of the intervals.
-        device: Where it is computed.
+        device: Where logistic regression is computed.
 
     Raises:
-        EvaluationError: If a part is empty, or train has nothing to learn.
+        EvaluationError: If a part of the split is empty, or train has nothing to learn.
     """
     try:
         train, validation, test = _parts(label, split, seed)
-        empty = Predictions(
-            truth=label.take(test),
-            learned=label.take(np.concatenate([train, validation])),
-            groups=None if split.resampled is None else split.resampled[test],
-            seed=seed,
-        )
         if label.kind == LabelKind.NUMBER:
-            fitted = _fit_number(features, label, train, validation, strengths or ALPHAS)
+            fit = _fit_number(features, label.numbers, train, validation, strengths or ALPHAS)
         else:
-            task: MulticlassTask | MultilabelTask = MulticlassTask(features, label.strata, device)
+            task: LinearTask = MulticlassTask(features, label.strata, device)
             if label.kind == LabelKind.MULTILABEL:
                 task = MultilabelTask(features, label.matrix, device)
-            head, path, quality = fit_head(task, train, validation, strengths or STRENGTHS)
-            fitted = head, path.strengths, quality
+            fit = fit_head(task, train, validation, strengths or STRENGTHS)
     except EvaluationError as error:
         raise EvaluationError(f"label {label.name!r}, {split.description}: {error}") from error
-    head, tried, quality = fitted
+    head, path, quality = fit
+    learned = np.concatenate([train, validation])
+    unfilled = Predictions.unfilled(label, learned, test, split.resampled, seed)
     return Probe(
         head=head,
-        strengths=tried,
+        strengths=path.strengths,
         validation=quality,
         test_rows=test,
-        predictions=_predict(head, features[test], empty),
+        predictions=_predict(head, features[test], unfilled),
     )
 
 
 def _parts(label: Label, parts: Split, seed: int) -> tuple[Rows, Rows, Rows]:
-    """Keep the rows that have a value, and take validation out of train where there is none."""
+    """Keep the rows that have a value, and draw validation from train where there is none."""
     if parts.is_leave_one_out:
         raise EvaluationError("a probe needs test rows that are not train rows")
-    given = {"train": parts.train, "validation": parts.validation, "test": parts.test}
-    train, validation, test = (rows[label.known[rows]] for rows in given.values())
-    for name, kept in zip(given, (train, validation, test), strict=True):
-        if not len(kept) and (name != "validation" or len(parts.validation)):
+    kept = parts.keep(label.known)
+    train, validation, test = kept.train, kept.validation, kept.test
+    for name, rows in (("train", train), ("validation", validation), ("test", test)):
+        if not len(rows) and (name != "validation" or len(parts.validation)):
             raise EvaluationError(f"no {name} row has a label; choose another split or label")
     if not len(validation):
         groups = None if parts.resampled is None else parts.resampled[train]
@@ -125,10 +118,9 @@ def _parts(label: Label, parts: Split, seed: int) -> tuple[Rows, Rows, Rows]:
 
 
 def _fit_number(
-    features: Array, label: Label, train: Rows, validation: Rows, alphas: Sequence[float]
-) -> tuple[Head, Floats, Floats]:
-    """Choose the penalty of the least absolute error, and fit again to both."""
-    values = label.numbers
+    features: Array, values: Floats, train: Rows, validation: Rows, alphas: Sequence[float]
+) -> tuple[Head, LinearPath, Floats]:
+    """Choose the penalty of the least absolute error, and fit again to both; see `fit_head`."""
     path = fit_ridge(features[train], values[train], alphas)
     predicted = features[validation].astype(np.float32) @ path.weights[..., 0].T + path.bias[:, 0]
     errors = abs(predicted - values[validation, None]).mean(axis=0)  # (S,)
@@ -136,20 +128,20 @@ def _fit_number(
     both = np.concatenate([train, validation])
     last = fit_ridge(features[both], values[both], [alpha])
     head = Head(last.weights[0], last.bias[0], np.zeros(1, dtype=np.int64), alpha)
-    return head, path.strengths, errors
+    return head, path, errors
 
 
-def _predict(head: Head, features: Array, empty: Predictions) -> Predictions:
-    truth = empty.truth
+def _predict(head: Head, features: Array, unfilled: Predictions) -> Predictions:
+    truth = unfilled.truth
     if truth.kind == LabelKind.NUMBER:
-        return replace(empty, numbers=head.scores(features)[:, 0].astype(np.float64))
+        return replace(unfilled, numbers=head.scores(features)[:, 0].astype(np.float64))
     if truth.kind == LabelKind.MULTILABEL:
         learned = head.scores(features)
-        # Classes that could not be learned are no part of mAP, and rank last in iMAP.
+        # Classes that could not be learned do not count for mAP, and rank last in iMAP.
         scores = np.full((len(truth), len(truth.classes)), learned.min(initial=0) - 1, np.float32)
         scores[:, head.classes] = learned
-        return replace(empty, ranking=Ranking.of(truth.matrix, scores))
+        return unfilled.with_scores(scores)
     order = np.argsort(-head.probabilities(features), axis=1, kind="stable")[:, :_TOP]
     ranked = np.full((len(truth), _TOP), -1, dtype=np.int64)
     ranked[:, : order.shape[1]] = head.classes[order]
-    return replace(empty, ranked=ranked)
+    return replace(unfilled, ranked=ranked)

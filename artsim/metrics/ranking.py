@@ -1,7 +1,7 @@
 """Average precision of many rankings at once: rows ranked for each class, or classes for each row.
 
-Equal scores count together, as by scikit-learn's ``average_precision_score``, which takes one
-ranking at a time: a probe ranks thousands, and an interval a thousand times as many.
+Equal scores count together, as in scikit-learn's ``average_precision_score``, which takes one
+ranking at a time: a probe has thousands, and an interval a thousand times as many.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Ranking:
-    """Scores of n rows for K classes; a row that a class does not list comes last there, as equal.
+    """Scores of n rows for K classes.
 
-    The listed pairs are sorted by class, then by falling score.
+    M pairs of row and class are listed, by class, then by falling score. The rows that are not
+    listed for a class come last there, as equals.
     """
 
     n: int
@@ -28,12 +29,12 @@ class Ranking:
     rows: Codes  # (M,)
     scores: NDArray[np.floating]  # (M,)
     hits: Mask  # (M,) whether the row has the class
-    missed: tuple[Codes, Codes]  # rows and classes of the pairs that are true and not listed
-    relevant: Codes  # (K,) rows that have each class
+    missed: tuple[Codes, Codes]  # rows and classes of the true pairs that are not listed
+    relevant: Codes  # (K,) number of rows that have each class
 
     @classmethod
     def of(cls, truth: Mask, scores: NDArray[np.floating]) -> Ranking:
-        """Rank by a full table of scores, shape (n, K), like the truth."""
+        """Rank by a full table of scores; truth and scores have shape (n, K)."""
         n, k = truth.shape
         rows = np.argsort(-scores, axis=0, kind="stable").T  # (K, n)
         classes = np.repeat(np.arange(k), n)
@@ -58,14 +59,9 @@ class Ranking:
         scores: NDArray[np.floating],
         shape: tuple[int, int],
     ) -> Ranking:
-        """Rank by the scores of some pairs of row and class; all other pairs score less.
+        """Rank by the scores of M pairs of row and class; all other pairs score less.
 
-        Args:
-            truth: Row and class of the true pairs, each of shape (T,).
-            rows: Row of each score, shape (M,).
-            classes: Class of each score, shape (M,).
-            scores: Shape (M,).
-            shape: Rows and classes, (n, K).
+        ``truth`` has the rows and classes of the true pairs, ``shape`` is (n, K).
         """
         n, k = shape
         order = np.lexsort((-scores, classes))
@@ -84,7 +80,7 @@ class Ranking:
 
 
 def average_precisions(ranking: Ranking) -> Floats:
-    """Compute the average precision of each class, shape (K,); NaN of one that no row has."""
+    """Compute the average precision of each class, shape (K,); NaN if no row has it."""
     classes, hits, relevant = ranking.classes, ranking.hits, ranking.relevant
     n_classes = len(relevant)
     begin = np.searchsorted(classes, np.arange(n_classes))  # (K,) its first listed row
@@ -110,7 +106,7 @@ def resampled_precisions(ranking: Ranking, weights: NDArray[np.float32]) -> Floa
     Args:
         ranking: Of n rows.
         weights: How often each resample has each row, shape (n, r). The mean is over the classes
-            that it has a row of; NaN where it has none.
+            of its rows; NaN where they have none.
     """
     totals = weights.sum(axis=0)  # (r,)
     sums, counts = np.zeros((2, weights.shape[1]))
@@ -134,10 +130,10 @@ def resampled_precisions(ranking: Ranking, weights: NDArray[np.float32]) -> Floa
 def _weighted(
     rows: Codes, hits: Mask, ends: Mask, weights: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Sum precision over the hits of one class, and the hits, by the rows' weights; each (r,).
+    """Sum the precision at the hits of one class, and the hits, weighted by row; each (r,).
 
-    Precision is needed only at places of equal score that have a hit: what lies between two of
-    them is added up at once.
+    Precision is needed only at scores that have a hit: the rows between two of them are added up
+    at once.
     """
     if not hits.any():
         none = np.zeros(weights.shape[1], dtype=np.float32)
@@ -155,7 +151,7 @@ def _weighted(
 
 
 def _ends(ranking: Ranking) -> Mask:
-    """Say which listed pairs are the last of their class and score, shape (M,)."""
+    """Whether each listed pair is the last of its class and score, shape (M,)."""
     ends = np.ones(len(ranking.rows), dtype=bool)
     classes, scores = ranking.classes, ranking.scores
     ends[:-1] = (classes[1:] != classes[:-1]) | (scores[1:] != scores[:-1])

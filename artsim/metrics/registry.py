@@ -1,7 +1,7 @@
-"""Every metric of a label: to add one is a function here or elsewhere, and a line in the table.
+"""The metrics of each kind of label. To add one, write a function and an entry in the table.
 
-kNN evaluation, probes, leaderboards and reports compute and print what the table has for a label's
-kind. The first metric of a kind is the one that settings are chosen by.
+kNN evaluation, probes, leaderboards and reports show all metrics of a label's kind. Settings are
+chosen by the first of them.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from artsim.datatypes import Estimate
 from artsim.labels import LabelKind
 from artsim.metrics import scores
 from artsim.metrics.intervals import estimate_map, estimate_mean, estimate_share
-from artsim.metrics.predictions import Predictions, constant_predictions
+from artsim.metrics.predictions import Predictions
 from artsim.metrics.ranking import Ranking, average_precisions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Metric:
-    """A metric: its name is that in JSON and in tables."""
+    """A metric of one kind of label."""
 
-    name: str
+    name: str  # in JSON and in tables
     description: str  # one line
     kind: LabelKind
     compute: Callable[[Predictions], float]
@@ -36,13 +36,13 @@ class Metric:
 
 
 def mean_average_precision(predictions: Predictions) -> float:
-    """Compute the mean over the classes that can be learned and that a test row has."""
+    """Average over the classes that can be learned and that a test row has."""
     each = average_precisions(_learnable(predictions))
     return float(np.nanmean(each)) if not np.isnan(each).all() else float("nan")
 
 
 def image_mean_average_precision(predictions: Predictions) -> float:
-    """Compute the mean over the test rows, of the classes by each row's scores."""
+    """Average over the test rows, each with its classes ranked by their scores."""
     ranking = predictions.ranking
     by_row = Ranking.listed(
         predictions.truth.row_codes[::-1],
@@ -55,7 +55,7 @@ def image_mean_average_precision(predictions: Predictions) -> float:
 
 
 def r2(predictions: Predictions) -> float:
-    """Compute the share of the variance that is explained; NaN where there is none."""
+    """Compute the share of the variance that is explained; NaN without variance."""
     truth = predictions.truth.numbers
     spread = float(((truth - truth.mean()) ** 2).sum())
     return 1 - float((predictions.errors**2).sum()) / spread if spread > 0 else float("nan")
@@ -85,13 +85,13 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             name="top5",
-            description="share of test pictures whose class is among the five likeliest",
+            description="share of test pictures whose class is among the top five",
             kind=LabelKind.MULTICLASS,
             compute=lambda p: scores.top_accuracy(p.truth.strata, p.ranked[:, :5]),
         ),
         Metric(
             name="macro_f1",
-            description="mean F1 of the classes, each counting the same",
+            description="mean F1 of the classes, each weighted equally",
             kind=LabelKind.MULTICLASS,
             compute=lambda p: scores.macro_f1(p.truth.strata, p.ranked[:, 0]),
         ),
@@ -116,13 +116,13 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             name="iMAP",
-            description="mean average precision of the test pictures, their classes ranked",
+            description="mean average precision of each test picture's ranked classes",
             kind=LabelKind.MULTILABEL,
             compute=image_mean_average_precision,
         ),
         Metric(
             name="MAE",
-            description="mean absolute error; 0 within an interval, else to its nearer end",
+            description="mean absolute error: 0 within an interval, else to its nearer end",
             kind=LabelKind.NUMBER,
             compute=lambda p: float(p.errors.mean()),
             estimate=lambda p: estimate_mean(p.errors, p.groups, seed=p.seed),
@@ -136,7 +136,7 @@ METRICS: dict[str, Metric] = {
         ),
         Metric(
             name="inside",
-            description="share of predictions within their interval; NaN where there are none",
+            description="share of predictions within the true interval; NaN without intervals",
             kind=LabelKind.NUMBER,
             compute=lambda p: float((p.errors == 0).mean()) if p.truth.are_ranges else np.nan,
         ),
@@ -150,12 +150,12 @@ def metrics_of(kind: LabelKind) -> list[Metric]:
 
 
 def main_metric(kind: LabelKind) -> Metric:
-    """Return the metric that settings are chosen by and methods are compared by."""
+    """Return the metric by which settings are chosen and methods compared."""
     return metrics_of(kind)[0]
 
 
 def score(predictions: Predictions) -> dict[str, Estimate | float]:
-    """Compute every metric of the label's kind, by name; those that have an interval with it."""
+    """Compute every metric of the label's kind, by name, with its interval where it has one."""
     return {
         metric.name: metric.estimate(predictions)
         if metric.estimate
@@ -166,7 +166,7 @@ def score(predictions: Predictions) -> dict[str, Estimate | float]:
 
 def baseline(predictions: Predictions) -> Estimate:
     """Estimate the main metric of what is predicted without looking at a picture."""
-    return estimate_main(constant_predictions(predictions))
+    return estimate_main(predictions.constant())
 
 
 def estimate_main(predictions: Predictions) -> Estimate:
@@ -177,7 +177,7 @@ def estimate_main(predictions: Predictions) -> Estimate:
 
 
 def scores_to_json(found: dict[str, Estimate | float]) -> dict[str, float | None]:
-    """Return scores as plain values: NAME, and where it has an interval NAME_low, NAME_high."""
+    """Return scores as plain values: NAME, and NAME_low and NAME_high of an interval."""
     plain: dict[str, float | None] = {}
     for name, value in found.items():
         if isinstance(value, Estimate):

@@ -1,14 +1,14 @@
-"""Retrieval scores: how much of what is scored for stands at the top of the ranking.
+"""Retrieval scores: how many relevant rows are at the top of a ranking.
 
-A row is relevant to a query if it has the query's class. R is how many such rows there are; queries
-with none are not scored. rel(i) is 1 if the row at rank i is relevant, and P(i) the share of the
-first i that are.
+A row is relevant to a query if it has the query's class. R is the number of relevant rows; queries
+without one are not scored. rel(i) is 1 if the row at rank i is relevant, else 0, and P(i) is the
+share of the first i rows that are relevant.
 
 * P@k: P(k). Ranks beyond the end of a short ranking count as not relevant.
-* HitRate@k: 1 if any of the first k is relevant.
+* HitRate@k: 1 if any of the first k is relevant, else 0.
 * mAP@k: the sum of P(i) rel(i) over the first k, divided by min(R, k); with k the whole bank it
   is average precision.
-* nDCG@k: the sum of rel(i) / log2(i + 1) over the first k, divided by the most that R allows.
+* nDCG@k: the sum of rel(i) / log2(i + 1) over the first k, divided by the largest possible for R.
 * R-precision: P(R).
 * mAP@R: the sum of P(i) rel(i) over the first R, divided by R (Musgrave et al. 2020,
   https://arxiv.org/abs/2003.08505).
@@ -22,16 +22,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 from artsim.labels import Label
-from artsim.metrics.neighbors import BUDGET_BYTES, NO_ROW, Neighbors, check_unit_vectors, nearest
+from artsim.metrics.neighbors import NO_ROW, Neighbors, check_unit_vectors, nearest_among
 
 RETRIEVAL_KS = (1, 5, 10, 20, 100)
 
-_RANKING_BYTES = 64 << 20  # of the rankings that are scored at a time
+_RANKING_BYTES = 64 << 20  # of the rankings scored at a time
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -39,21 +38,21 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalEvaluation:
-    """The scores of one label's queries; rows are those of the vectors it was given."""
+    """The scores of one label's queries; rows number the vectors."""
 
     label: str
-    classes: tuple[str, ...]  # what the class codes stand for
-    query_rows: Rows  # (n,) those with something to find
+    classes: tuple[str, ...]  # the names of the class codes
+    query_rows: Rows  # (n,) those with a relevant row
     truth: NDArray[np.int64]  # (n,) class codes
     relevant: NDArray[np.int64]  # (n,) R
     per_query: dict[str, Floats]  # by the score's name, (n,)
     per_class: dict[str, Floats]  # (C,) means; NaN for a class without queries
     overall: dict[str, float]  # means over the queries
-    skipped: int  # queries with nothing to find
+    skipped: int  # queries without a relevant row
 
     @property
     def ks(self) -> tuple[int, ...]:
-        """The ranks that were cut at."""
+        """The cutoff ranks."""
         return tuple(int(name[2:]) for name in self.overall if name.startswith("P@"))
 
 
@@ -63,19 +62,15 @@ def evaluate_retrieval(
     *,
     groups: NDArray[np.integer] | None = None,
     ks: Sequence[int] = RETRIEVAL_KS,
-    budget_bytes: int = BUDGET_BYTES,
-    device: str | torch.device = "cpu",
 ) -> RetrievalEvaluation:
-    """Search with every row for the others of its class.
+    """Search with every row for the other rows of its class.
 
     Args:
         vectors: Unit vectors, shape (N, D).
         label: Multiclass, of N rows; rows without a class are neither queries nor results.
-        groups: Code of each row, shape (N,), say its object; rows that share one are junk to each
-            other: neither right nor wrong, as if they were not there. -1 is no group.
-        ks: Ranks to cut at; at most the rows that can be found.
-        budget_bytes: Memory for similarities, see `nearest`.
-        device: Where they are computed.
+        groups: Code of each row, such as its object, shape (N,). Rows that share a code are junk
+            to each other: neither right nor wrong, as if absent. -1 is no group.
+        ks: Cutoff ranks; at most the rows that can be found.
 
     Raises:
         EvaluationError: If lengths differ, a k is out of range, no class has two rows that may
@@ -85,15 +80,15 @@ def evaluate_retrieval(
     for name, given in ((f"label {label.name!r}", label), ("groups", groups)):
         if given is not None and len(given) != len(vectors):
             raise EvaluationError(f"{name} has {len(given)} values for {len(vectors)} vectors")
-    classes, rows = label.classes, np.flatnonzero(label.known)
+    rows = label.labeled
     codes = label.strata[rows]
     if not ks or min(ks) < 1 or max(ks) >= len(rows):
         raise EvaluationError(
             f"ks must be between 1 and {len(rows) - 1}, the other rows with a {label.name!r}; "
             f"got {list(ks)}"
         )
-    group_codes = None if groups is None else groups[rows]
-    relevant = _count_relevant(codes, group_codes)
+    groups = None if groups is None else groups[rows]
+    relevant = _count_relevant(codes, groups)
     scored = np.flatnonzero(relevant > 0)
     if not len(scored):
         raise EvaluationError(f"no two rows that may find each other share a {label.name!r}")
@@ -103,20 +98,11 @@ def evaluate_retrieval(
     parts = []
     for start in range(0, len(scored), step):
         block = scored[start : start + step]
-        found = nearest(
-            bank[block],
-            bank,
-            depth,
-            exclude=block,
-            query_groups=None if group_codes is None else group_codes[block],
-            bank_groups=group_codes,
-            budget_bytes=budget_bytes,
-            device=device,
-        )
+        found = nearest_among(bank, block, np.arange(len(rows)), depth, groups=groups)
         parts.append(score_rankings(found, codes, codes[block], relevant[block], ks))
     per_query = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     truth = codes[scored]
-    counts = np.bincount(truth, minlength=len(classes))
+    counts = np.bincount(truth, minlength=len(label.classes))
     with np.errstate(invalid="ignore"):  # 0 / 0 for a class without queries
         per_class = {
             name: np.bincount(truth, weights=scores, minlength=len(counts)) / counts
@@ -124,7 +110,7 @@ def evaluate_retrieval(
         }
     return RetrievalEvaluation(
         label=label.name,
-        classes=classes,
+        classes=label.classes,
         query_rows=rows[scored],
         truth=truth,
         relevant=relevant[scored],
@@ -150,10 +136,10 @@ def score_rankings(
         codes: Class of each bank row, shape (N,).
         truth: Class of each query, shape (Q,).
         relevant: R of each query, above 0, shape (Q,).
-        ks: Ranks to cut at.
+        ks: Cutoff ranks.
 
     Returns:
-        By the name of the score, ``P@5`` and so on, one value a query, shape (Q,).
+        By the score's name, such as ``P@5``, one value a query, shape (Q,).
     """
     depth = neighbors.rows.shape[1]
     if depth < max(*ks, int(relevant.max())):
@@ -173,15 +159,15 @@ def score_rankings(
 def score_hits(
     hits: NDArray[np.bool_], relevant: NDArray[np.integer], ks: Sequence[int] = RETRIEVAL_KS
 ) -> dict[str, Floats]:
-    """Compute the scores that are cut at a rank, whatever makes a row relevant.
+    """Compute the scores at each cutoff rank, whatever makes a row relevant.
 
     Args:
         hits: Whether the row at each rank is relevant, shape (Q, depth); as deep as the largest k.
         relevant: R of each query, above 0, shape (Q,).
-        ks: Ranks to cut at.
+        ks: Cutoff ranks.
 
     Returns:
-        By the name of the score, one value a query, shape (Q,).
+        By the score's name, one value a query, shape (Q,).
     """
     found, precision = _cumulate(hits)
     ranks = np.arange(1, hits.shape[1] + 1)
@@ -200,7 +186,7 @@ def score_hits(
 
 
 def _cumulate(hits: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
-    """Count what is relevant up to each rank, and add up P(i) rel(i), both (Q, depth)."""
+    """Count the relevant rows up to each rank, and sum P(i) rel(i) up to it, both (Q, depth)."""
     found: NDArray[np.int64] = np.cumsum(hits, axis=1, dtype=np.int64)
     precision = np.cumsum(hits * (found / np.arange(1, hits.shape[1] + 1)), axis=1)
     return found, precision
@@ -209,20 +195,20 @@ def _cumulate(hits: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
 def pair_scores(
     vectors: NDArray[np.floating], codes: NDArray[np.integer], n: int, *, seed: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draw the scores of n pairs of one class and of n pairs of two classes, at random.
+    """Draw n random pairs of rows of one class and n of two classes.
 
     Args:
         vectors: Unit vectors, shape (N, D).
         codes: Class of each row, shape (N,); rows of class -1 are not drawn.
-        n: Pairs of each sort.
+        n: Pairs of each kind.
         seed: Of the draw.
 
     Returns:
-        Inner products of the true pairs and of the others, each sorted, shape (n,). Every row of
-        a class that has two or more begins as many pairs as any other.
+        Inner products of the true pairs and of the others, each sorted, shape (n,). The first row
+        of a true pair is drawn evenly from the rows whose class has at least two.
 
     Raises:
-        EvaluationError: If no class has two rows, or there is one class only.
+        EvaluationError: If no class has two rows, or there is only one class.
     """
     rng = np.random.default_rng(seed)
     rows = np.flatnonzero(codes >= 0)
@@ -242,11 +228,11 @@ def pair_scores(
 
 
 def auc(true: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Compute how often a score of the true is above one of the others: the area under the ROC.
+    """Compute the area under the ROC: how often a true score is above one of the others.
 
     Returns:
-        1 if all true scores are higher, 0.5 if there is no difference, ties counting half; NaN
-        where one has none.
+        1 if all true scores are higher, 0.5 if there is no difference; ties count half. NaN if
+        either has no scores.
     """
     from sklearn.metrics import roc_auc_score
 
@@ -268,7 +254,7 @@ def _products(vectors: NDArray[np.floating], a: Rows, b: Rows) -> NDArray[np.flo
 def _count_relevant(
     codes: NDArray[np.int64], groups: NDArray[np.integer] | None
 ) -> NDArray[np.int64]:
-    """Count the rows of each row's class that are neither itself nor of its group."""
+    """Count the other rows of each row's class that are not of its group."""
     same = np.bincount(codes)[codes]
     if groups is None:
         return same - 1

@@ -1,4 +1,4 @@
-"""Ridge regression along a whole grid of penalties, from one eigendecomposition."""
+"""Ridge regression at a whole grid of penalties, from one eigendecomposition."""
 
 from __future__ import annotations
 
@@ -43,6 +43,5 @@ def fit_ridge(
         weights.astype(np.float32),
         (center - mean @ weights).astype(np.float32),
         rest + grid * (weights**2).sum(axis=(1, 2)),
-        np.zeros(len(grid), dtype=np.int64),
         np.ones(len(grid), dtype=bool),
     )

@@ -1,7 +1,7 @@
 """Scores of predicted classes against true ones, by scikit-learn or with its definitions.
 
-Classes are codes, 0 and up. A prediction of -1 is none at all: it is always wrong and counts as
-no class of its own.
+Classes are codes, 0 and up; true and predicted classes have shape (n,). A prediction of -1 is none
+at all: it is always wrong and counts as no class of its own.
 """
 
 from __future__ import annotations
@@ -17,24 +17,14 @@ Codes = NDArray[np.integer]
 
 
 def accuracy(truth: Codes, predicted: Codes) -> float:
-    """Compute the share of predictions that are right.
-
-    Args:
-        truth: True classes, shape (n,).
-        predicted: Predicted classes, or -1, shape (n,).
-    """
+    """Compute the share of predictions that are right."""
     _check(truth, predicted)
     return float(np.mean(truth == predicted))
 
 
 def top_accuracy(truth: Codes, ranked: Codes) -> float:
-    """Compute the share of true classes that are among the predicted ones.
-
-    Args:
-        truth: True classes, shape (n,).
-        ranked: The classes predicted for each, as many as may count, or -1, shape (n, m).
-    """
-    _check(truth, ranked[:, 0] if ranked.ndim == 2 else ranked)
+    """Compute the share of rows whose true class is among those predicted, shape (n, m)."""
+    _check(truth, ranked[:, 0])
     return float(np.mean((ranked == truth[:, None]).any(axis=1)))
 
 
@@ -61,7 +51,7 @@ def balanced_accuracy(truth: Codes, predicted: Codes) -> float:
 def cohen_kappa(truth: Codes, predicted: Codes) -> float:
     """Compute Cohen's kappa, the agreement beyond chance: 1 is perfect, 0 is chance.
 
-    NaN where truth and prediction are one and the same class throughout: chance is then certain.
+    NaN where every true and predicted class is the same one: chance agreement is then certain.
     """
     _check(truth, predicted)
     # scikit-learn's makes a table of classes x classes: 20 GB where there are 50,000.
@@ -84,37 +74,15 @@ def confusion(truth: Codes, predicted: Codes) -> NDArray[np.int64]:
     return np.column_stack([pairs, counts]).astype(np.int64)
 
 
-def average_precision(members: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
-    """Compute the mean precision at each member, in the order of falling scores.
-
-    Rows of equal score are taken in together, as by scikit-learn's ``average_precision_score``.
-
-    Args:
-        members: Which rows are to be found, shape (n,); NaN is the answer where none is.
-        scores: Shape (n,).
-    """
-    if not members.any():
-        return math.nan
-    order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(members[order])
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # of each score
-    precision = found[last] / (last + 1)
-    return float(np.diff(found[last], prepend=0) @ precision / found[-1])
-
-
 def global_average_precision(
     truth: Codes, predicted: Codes, confidence: NDArray[np.floating]
 ) -> float:
-    """Compute GAP: the mean precision at each right prediction, in order of falling confidence.
+    """Compute GAP: the mean precision at each right prediction, most confident first.
 
-    Its mean is over all queries that have a class (The Met dataset, Ypsilantis et al. 2021,
-    https://arxiv.org/abs/2202.01747), so that a wrong prediction costs, and
-    costs more where it is confident.
-
-    Args:
-        truth: True classes, shape (n,); -1 is a distractor, whose every prediction is wrong.
-        predicted: Predicted classes, shape (n,).
-        confidence: Of the predictions, in any unit, shape (n,).
+    The mean is over all queries that have a class (The Met dataset, Ypsilantis et al. 2021,
+    https://arxiv.org/abs/2202.01747), so a wrong prediction lowers it, the more the more confident
+    it is. A true class of -1 is a distractor, whose every prediction is wrong; confidence, shape
+    (n,), is in any unit.
     """
     _check(truth, predicted)
     if not (truth >= 0).any():
@@ -126,7 +94,7 @@ def global_average_precision(
 
 
 def _check(truth: Codes, predicted: Codes) -> None:
-    if truth.shape != predicted.shape or truth.ndim != 1:
+    if truth.shape != predicted.shape:
         raise EvaluationError(
             f"there are {truth.size} true classes and {predicted.size} predictions; "
             "each row needs one of both"

@@ -1,4 +1,4 @@
-"""What a few examples of each class are worth: probes on n rows a class, drawn several times."""
+"""Few-shot probes: how well a probe predicts from n rows of each class, drawn several times."""
 
 from __future__ import annotations
 
@@ -12,32 +12,30 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.labels import Label
 from artsim.metrics.logistic import STRENGTHS
-from artsim.metrics.selection import Head, MulticlassTask, choose
+from artsim.metrics.selection import MulticlassTask, choose
 from artsim.splits import Split, sample_per_class
 
 Array = NDArray[np.floating]
-Codes = NDArray[np.integer]
-Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
 class FewShot:
-    """Top-1 of probes on n rows of each class; each of several draws is scored on all test rows."""
+    """Top-1 on all test rows of probes that were trained on n rows of each class."""
 
     shots: int
     top1: tuple[float, ...]  # one a draw
-    n_train: int  # rows of the first draw
-    short: int  # classes that have fewer rows to draw from
-    seed: int  # of the first draw; the next have the next
+    n_train: int  # rows of a draw
+    short: int  # classes with fewer rows than that
+    seed: int  # of the first draw; later draws use the seeds that follow
 
     @property
     def mean(self) -> float:
-        """The draws' mean top-1."""
+        """The mean over the draws."""
         return float(np.mean(self.top1))
 
     @property
     def std(self) -> float:
-        """Their standard deviation, 0 of a single draw."""
+        """The standard deviation over the draws; 0 if there is one."""
         return float(np.std(self.top1, ddof=1)) if len(self.top1) > 1 else 0.0
 
 
@@ -52,23 +50,23 @@ def few_shot(
     seed: int = 0,
     device: str | torch.device = "cpu",
 ) -> FewShot:
-    """Fit softmax regression to n rows of each class, several times over.
+    """Fit softmax regression to n rows of each class, in several draws.
 
-    The strength is chosen on as many validation rows of each class at most, since where there are
-    few examples to train on there are few to choose by. They are not trained on.
+    The strength is chosen on at most as many validation rows of each class, since few examples to
+    train on means few to choose by. They are not trained on.
 
     Args:
         features: Shape (N, D).
         label: Multiclass, of N rows.
         split: Train and validation rows to draw from, and the test rows.
-        shots: Rows of each class; a class that has fewer gives all.
+        shots: Rows of each class, or all where a class has fewer.
         tries: Draws.
         strengths: Values of C to choose from.
         seed: Of the first draw.
         device: Where it is computed.
 
     Raises:
-        EvaluationError: If no class has so many rows, or there is one class only.
+        EvaluationError: If no class has so many rows, or there is only one class.
     """
     codes, train, validation = label.strata, split.train, split.validation
     counts = np.bincount(codes[train][codes[train] >= 0])
@@ -77,47 +75,36 @@ def few_shot(
             f"no class has {shots} train rows, the largest has {counts.max(initial=0)}; "
             "take fewer shots"
         )
-    top1, sizes = [], []
-    for number in range(tries):
-        rows = train[sample_per_class(codes[train], shots, seed=seed + number)]
-        choosers = validation[sample_per_class(codes[validation], shots, seed=seed + number)]
-        top1.append(_fit(features, codes, rows, choosers, split.test, strengths, device))
-        sizes.append(len(rows))
-    short = int(((counts > 0) & (counts < shots)).sum())
-    return FewShot(shots=shots, top1=tuple(top1), n_train=sizes[0], short=short, seed=seed)
-
-
-def _fit(
-    features: Array,
-    codes: Codes,
-    rows: Rows,
-    choosers: Rows,
-    test: Rows,
-    strengths: Sequence[float],
-    device: str | torch.device,
-) -> float:
-    """Fit to these rows, choose on the choosers, and score the test rows."""
-    used = np.concatenate([rows, choosers, test])
-    x = features[used] - features[rows].mean(axis=0)
-    axes = _axes(x[: len(rows)])
-    task = MulticlassTask(x if axes is None else x @ axes, codes[used], device)
-    learned, chosen_on, tested = np.split(
-        np.arange(len(used)), np.cumsum([len(rows), len(choosers)])
+    top1 = []
+    for draw in range(seed, seed + tries):
+        rows = train[sample_per_class(codes[train], shots, seed=draw)]
+        choosers = validation[sample_per_class(codes[validation], shots, seed=draw)]
+        used = np.concatenate([rows, choosers, split.test])
+        x = _in_span(features[used] - features[rows].mean(axis=0), len(rows))
+        task = MulticlassTask(x, codes[used], device)
+        learned, chosen_on, tested = np.split(
+            np.arange(len(used)), np.cumsum([len(rows), len(choosers)])
+        )
+        path, classes = task.fit(learned, strengths)
+        best, _ = choose(task, path, classes, chosen_on)
+        scores = x[tested].astype(np.float32) @ path.weights[best] + path.bias[best]
+        top1.append(task.quality(tested, scores, classes))
+    return FewShot(
+        shots=shots,
+        top1=tuple(top1),
+        n_train=int(np.minimum(counts, shots).sum()),
+        short=int(((counts > 0) & (counts < shots)).sum()),
+        seed=seed,
     )
-    path, classes = task.fit(learned, strengths)
-    best, _ = choose(task, path, classes, chosen_on)
-    head = Head(path.weights[best], path.bias[best], classes, float(path.strengths[best]))
-    return task.quality(tested, head.scores(task.features[tested]), classes)
 
 
-def _axes(centered: Array) -> Array | None:
-    """Span the rows' space where it is smaller than the vectors': the optimum lies in it.
+def _in_span(centered: Array, n: int) -> Array:
+    """Project vectors, shape (m, D), onto the span of the first n, where that is smaller.
 
-    The intercept is not penalized, so that the losses' derivatives add up to 0 and the weights are
-    a sum of centered rows.
+    The weights of the optimum are in it: the intercept is not penalized, so the derivatives of the
+    loss add up to 0 and the weights are a sum of centered rows.
     """
-    n, d = centered.shape
-    if n >= d:
-        return None
-    axes: Array = np.linalg.qr(centered.T)[0]  # (D, n)
-    return axes
+    if n >= centered.shape[1]:
+        return centered
+    projected: Array = centered @ np.linalg.qr(centered[:n].T)[0]  # (m, n)
+    return projected

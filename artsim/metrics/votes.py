@@ -1,8 +1,11 @@
-"""Votes of a picture's nearest neighbors for its class or classes, and the mean of their numbers.
+"""Votes of the nearest neighbors for a picture's classes, and the mean of their numbers.
 
-Each of the k nearest votes with exp(similarity / temperature), as in Wu et al. 2018
+Each of the k nearest votes with weight exp(similarity / temperature), as in Wu et al. 2018
 (https://arxiv.org/abs/1805.01978) and DINO (https://github.com/facebookresearch/dino,
-eval_knn.py), or all the same. A tie goes to the class whose nearest member is nearest.
+eval_knn.py), or, without a temperature, with weight 1. A lower temperature gives the nearest more
+weight. A tie goes to the class whose nearest member is nearest.
+
+Neighbors have shape (Q, at least k), best first; the first k vote, row -1 does not.
 """
 
 from __future__ import annotations
@@ -33,7 +36,7 @@ class Votes:
 
 @dataclass(frozen=True)
 class MultilabelVotes:
-    """The classes that got votes: M of them, sorted by query and class; all others have share 0."""
+    """The M pairs of query and class with votes, sorted; all other pairs have share 0."""
 
     queries: NDArray[np.int64]  # (M,)
     classes: NDArray[np.int64]  # (M,)
@@ -47,14 +50,9 @@ def vote(
     *,
     temperature: float | None = TEMPERATURE,
 ) -> Votes:
-    """Let the k nearest neighbors of each query vote for their class.
+    """Let neighbors vote for their class.
 
-    Args:
-        neighbors: Best first, shape (Q, at least k). Row -1 does not vote.
-        codes: Class of each bank row, shape (N,); rows of class -1 do not vote.
-        k: Neighbors that vote.
-        temperature: Of the weighted vote, above 0; lower makes the nearest count for more. None:
-            every neighbor has one vote.
+    ``codes`` are the classes of the bank rows, shape (N,); rows of class -1 do not vote.
     """
     voters = neighbors.first(k)
     q = len(voters.rows)
@@ -62,29 +60,17 @@ def vote(
     shares = np.zeros((q, _TOP), dtype=np.float32)
     step = max(1, _BLOCK_BYTES // (64 * k))
     for start in range(0, q, step):
-        block = slice(start, start + step)
-        few = Neighbors(voters.scores[block], voters.rows[block])  # (b, k)
-        members = np.where(few.rows == NO_ROW, -1, codes[few.rows])  # (b, k)
-        weights = vote_weights(few, temperature)
-        classes[block], shares[block] = _most_voted(members, weights)
+        few = slice(start, start + step)
+        block = Neighbors(voters.scores[few], voters.rows[few])  # (b, k)
+        members = np.where(block.rows == NO_ROW, -1, codes[block.rows])  # (b, k)
+        classes[few], shares[few] = _most_voted(members, _weights(block, temperature))
     return Votes(classes, shares)
 
 
 def vote_multilabel(
-    neighbors: Neighbors,
-    label: Label,
-    k: int,
-    *,
-    temperature: float | None = TEMPERATURE,
+    neighbors: Neighbors, label: Label, k: int, *, temperature: float | None = TEMPERATURE
 ) -> MultilabelVotes:
-    """Let the k nearest neighbors of each query vote for all their classes.
-
-    Args:
-        neighbors: Best first, shape (Q, at least k).
-        label: Labels of each bank row; rows that have none do not vote.
-        k: Neighbors that vote.
-        temperature: Of the weighted vote; None: every neighbor has one, see `vote`.
-    """
+    """Let neighbors vote for all their classes; bank rows without a class do not vote."""
     parts = []
     voters = neighbors.first(k)
     n_classes = max(1, len(label.classes))
@@ -93,7 +79,7 @@ def vote_multilabel(
     for start in range(0, len(neighbors.rows), step):
         few = slice(start, start + step)
         block = Neighbors(voters.scores[few], voters.rows[few])  # (b, k)
-        weights = vote_weights(block, temperature)  # (b, k)
+        weights = _weights(block, temperature)  # (b, k)
         rows = np.where(block.rows == NO_ROW, 0, block.rows)
         counts = np.where(block.rows == NO_ROW, 0, label.starts[rows + 1] - label.starts[rows])
         total = np.where(counts > 0, weights, 0.0).sum(axis=1)  # (b,)
@@ -119,27 +105,24 @@ def predict_numbers(
     *,
     temperature: float | None = TEMPERATURE,
 ) -> NDArray[np.float64]:
-    """Average the numbers of the k nearest neighbors of each query, shape (Q,).
+    """Average the neighbors' numbers with the weights of their votes, shape (Q,).
 
-    Args:
-        neighbors: Best first, shape (Q, at least k).
-        numbers: Of each bank row, shape (N,); rows of NaN do not count. Of an interval its middle.
-        k: Neighbors that count; a query none of whose neighbors has a number gets NaN.
-        temperature: Of the weighted mean; None: every neighbor counts the same.
+    ``numbers`` are those of the bank rows, shape (N,), of an interval its middle; NaN does not
+    count. A query none of whose neighbors has a number gets NaN.
     """
     nearest = neighbors.first(k)
     known = np.where(nearest.rows == NO_ROW, np.nan, numbers[nearest.rows].astype(np.float64))
-    weights = np.where(np.isnan(known), 0.0, vote_weights(nearest, temperature))
+    weights = np.where(np.isnan(known), 0.0, _weights(nearest, temperature))
     with np.errstate(invalid="ignore"):  # 0 / 0 where no neighbor has a number
         total: NDArray[np.float64] = weights.sum(axis=1)
         means: NDArray[np.float64] = (weights * np.nan_to_num(known)).sum(axis=1) / total
     return means
 
 
-def vote_weights(neighbors: Neighbors, temperature: float | None) -> NDArray[np.float64]:
-    """Weigh the neighbors of each query as `vote` does, shape (Q, k); row -1 weighs nothing.
+def _weights(neighbors: Neighbors, temperature: float | None) -> NDArray[np.float64]:
+    """Compute the weight of each vote, shape (Q, k).
 
-    All weights of a query are divided by that of its nearest: it changes no vote and cannot
+    The weights of a query are divided by that of its nearest, which changes no vote and avoids
     overflow.
     """
     some = neighbors.rows != NO_ROW
@@ -159,8 +142,8 @@ def _most_voted(
     """Sum the votes of each class and keep the classes with most, each of shape (b, 5).
 
     The neighbors of a query are sorted by class, so that each class is one run, and the sum of
-    a run is written where its nearest member stood: the first largest sum is then the winner, ties
-    and all, and no array has a column a class.
+    a run is written at the place of its nearest member: the first largest sum then wins, ties
+    included, and no array needs a column for each class.
     """
     b, k = members.shape
     bits = max(1, (k - 1).bit_length())

@@ -1,36 +1,40 @@
-"""The exact nearest neighbors of unit vectors by inner product, within a stated memory.
+"""The exact nearest neighbors of unit vectors by inner product, within a given memory.
 
-A coarse matrix product (bfloat16 where the processor has it) names more candidates than are
+A coarse matrix product (bfloat16 where the processor has it) picks more candidates than are
 wanted, float64 inner products put them in order, and a bound on the coarse product's error
-proves that no row left out belongs among them. The few queries for which it proves nothing are
-searched again wholly in float64. So the answer does not depend on blocks, device or BLAS: it is
-the order of the true inner products, rounded to float32.
+proves that no other row belongs among them. The few queries that this does not prove are searched
+again in float64 alone. So the result does not depend on blocks, device or BLAS: it is the order of
+the true inner products, rounded to float32.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypedDict, Unpack
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.metrics.neighbors.keys import NO_ROW, decode, encode
+from artsim.metrics.neighbors.exact import NO_ROW, decode, encode
 from artsim.metrics.neighbors.masks import Codes, Mask
 from artsim.metrics.neighbors.search import Array, Search
-from artsim.metrics.neighbors.unit import check_unit_vectors
+from artsim.metrics.neighbors.unit import check_unit_vectors, to_unit
 
 __all__ = [
     "BUDGET_BYTES",
     "NO_ROW",
     "Mask",
     "Neighbors",
+    "SearchOptions",
     "check_unit_vectors",
     "decode",
     "encode",
     "nearest",
+    "nearest_among",
     "nearest_inner",
+    "to_unit",
 ]
 
 BUDGET_BYTES = 256 << 20  # for similarities and candidates; vectors and results come on top
@@ -39,7 +43,7 @@ BUDGET_BYTES = 256 << 20  # for similarities and candidates; vectors and results
 class Neighbors(NamedTuple):
     """The nearest bank rows of each query, best first; equal scores in the order of the rows.
 
-    Where fewer than k rows may be neighbors the rest are row -1 with score -inf.
+    Where a query has fewer than k neighbors, the rest are row -1 with score -inf.
     """
 
     scores: NDArray[np.float32]  # (Q, k) inner products
@@ -58,32 +62,28 @@ class Neighbors(NamedTuple):
         return Neighbors(self.scores[:, :k], self.rows[:, :k])
 
 
-def nearest(
-    queries: Array,
-    bank: Array,
-    k: int,
-    *,
-    exclude: Codes | None = None,
-    query_groups: Codes | None = None,
-    bank_groups: Codes | None = None,
-    budget_bytes: int = BUDGET_BYTES,
-    device: str | torch.device = "cpu",
-) -> Neighbors:
+class SearchOptions(TypedDict, total=False):
+    """Which rows a query may not find, and how a search computes."""
+
+    # (Q,) one bank row for each query, or -1; `numpy.arange(N)` is leave-one-out
+    exclude: Codes | None
+    # (Q,) or (Q, G), and (N,) or (N, G), given together: a query never finds a row that shares a
+    # group with it in any column; -1 is no group
+    query_groups: Codes | None
+    bank_groups: Codes | None
+    # memory for similarities and candidates; a bfloat16 copy of the vectors comes on top
+    budget_bytes: int
+    device: str | torch.device  # of the products; float64 work stays on the CPU for mps
+
+
+def nearest(queries: Array, bank: Array, k: int, **options: Unpack[SearchOptions]) -> Neighbors:
     """Find the k nearest bank rows of every query.
 
     Args:
         queries: Unit vectors, shape (Q, D).
         bank: Unit vectors to search, shape (N, D); may be ``queries`` itself.
         k: Neighbors wanted, at least 1; where it is more than N the rest are row -1.
-        exclude: For each query the bank row that it may not find, or -1, shape (Q,);
-            ``numpy.arange(N)`` is leave-one-out.
-        query_groups: Group of each query, shape (Q,), or several, shape (Q, G). Rows of the same
-            group in any column are never neighbors; -1 is no group and masks nothing.
-        bank_groups: Group of each bank row, shape (N,) or (N, G); given together with
-            ``query_groups``.
-        budget_bytes: Memory for similarities and candidates. Vectors, a bfloat16 copy of them
-            and the result come on top; one query by 1,024 rows is the least that is computed.
-        device: Where the products are computed. Float64 work stays on the CPU for ``mps``.
+        **options: See `SearchOptions`.
 
     Raises:
         EvaluationError: If k is below 1, shapes do not fit together, or a vector is not a
@@ -92,16 +92,7 @@ def nearest(
     check_unit_vectors(queries, "queries")
     if bank is not queries:
         check_unit_vectors(bank, "bank")
-    return nearest_inner(
-        queries,
-        bank,
-        k,
-        exclude=exclude,
-        query_groups=query_groups,
-        bank_groups=bank_groups,
-        budget_bytes=budget_bytes,
-        device=device,
-    )
+    return nearest_inner(queries, bank, k, **options)
 
 
 def nearest_inner(
@@ -130,3 +121,42 @@ def nearest_inner(
     for block, keys in search.run():
         scores[block, : search.k], rows[block, : search.k] = decode(keys)
     return Neighbors(scores, rows)
+
+
+def nearest_among(
+    vectors: Array,
+    queries: NDArray[np.int64],
+    bank: NDArray[np.int64],
+    k: int,
+    *,
+    groups: Codes | None = None,
+    search: Callable[..., Neighbors] = nearest,
+    **options: Unpack[SearchOptions],
+) -> Neighbors:
+    """Find the k nearest neighbors of some rows among others; no row finds itself.
+
+    Args:
+        vectors: Unit vectors, shape (N, D).
+        queries: Rows, shape (Q,).
+        bank: Rows to search, sorted, shape (B,).
+        k: Neighbors wanted, or the whole bank where it is smaller.
+        groups: Of the N rows, see `SearchOptions`.
+        search: `nearest`, or a search that corrects for hubs.
+        **options: See `SearchOptions`.
+
+    Returns:
+        Neighbors numbered as the N rows are.
+    """
+    place = np.full(len(vectors), NO_ROW, dtype=np.int64)
+    place[bank] = np.arange(len(bank))
+    bank_vectors = vectors if len(bank) == len(vectors) else vectors[bank]
+    found = search(
+        bank_vectors if np.array_equal(queries, bank) else vectors[queries],
+        bank_vectors,
+        min(k, len(bank)),
+        exclude=place[queries],
+        query_groups=None if groups is None else groups[queries],
+        bank_groups=None if groups is None else groups[bank],
+        **options,
+    )
+    return Neighbors(found.scores, np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows]))

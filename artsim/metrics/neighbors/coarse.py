@@ -1,4 +1,4 @@
-"""A coarse product that names candidates, and how far it is from the truth."""
+"""A coarse product that picks candidates, and a bound on its error."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ MAX_GROUP = 16  # bank rows that share one maximum while candidates are picked
 
 @dataclass(frozen=True)
 class CoarseBank:
-    """The bank as the coarse product takes it, and how far that is from the truth.
+    """The bank as the coarse product takes it, and how much rounding changed it.
 
-    In bfloat16 the vectors are taken from their mean. That shifts all scores of a query equally,
-    so it changes no order, but smaller vectors and smaller products lose less to rounding.
+    In bfloat16 the mean is subtracted from the vectors. That shifts all scores of a query equally,
+    so their order stays, and smaller vectors and products lose less to rounding.
     """
 
     vectors: Tensor  # (N, D)
     mean: Tensor  # (D,)
-    radius: float  # the longest of the vectors
-    error: float  # the most that rounding moved one of them
+    radius: float  # length of the longest vector
+    error: float  # the farthest that rounding moved a vector
 
     @classmethod
     def of(cls, bank: Tensor, device: torch.device) -> CoarseBank:
@@ -34,7 +34,7 @@ class CoarseBank:
         vectors = torch.empty_like(bank, dtype=torch.bfloat16)
         mean = bank.mean(dim=0)
         radius = error = 0.0
-        step = 1 << 9 if device.type == "cpu" else 1 << 15  # so few stay in the processor's cache
+        step = 1 << 9 if device.type == "cpu" else 1 << 15  # few enough for the processor's cache
         for start in range(0, len(bank), step):
             centered = bank[start : start + step] - mean
             vectors[start : start + step] = centered
@@ -44,7 +44,7 @@ class CoarseBank:
         return cls(vectors, mean, radius, error)
 
     def most_true(self, queries: Tensor, coarse: Tensor, products: Tensor) -> Tensor:
-        """Bound the true scores from above that coarse products can stand for, shape (q, c).
+        """Return upper bounds of the true scores behind coarse products, shape (q, c).
 
         With b the centered row and a prime for rounded, |q.b - q'.b'| is at most
         |q - q'| |b| + |q'| |b - b'|, and the product is itself summed and rounded.
@@ -61,15 +61,15 @@ class CoarseBank:
 
 
 def top(similarity: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
-    """Pick the largest values of each row, largest first, and their columns, each (q, wanted).
+    """Return the largest values of each row, largest first, and their columns, each (q, wanted).
 
-    The columns that are apart by a fixed stride share one maximum: the largest values all lie
-    under the largest maxima, so only those groups are looked into.
+    Columns a fixed stride apart share one maximum: the largest values are all in the groups of the
+    largest maxima, so only those groups are searched.
     """
     q, n = similarity.shape
     if n <= 4 * wanted:
         return _topk(similarity, min(wanted, n))
-    size = min(MAX_GROUP, 1 << round(math.log2(n / wanted) / 2))  # least is looked at so
+    size = min(MAX_GROUP, 1 << round(math.log2(n / wanted) / 2))  # the fewest comparisons
     groups = n // size
     maxima = similarity[:, : groups * size].view(q, size, groups).amax(dim=1)  # (q, groups)
     best = maxima.float().topk(wanted, dim=1, sorted=False).indices  # (q, wanted)
@@ -81,7 +81,7 @@ def top(similarity: Tensor, wanted: int) -> tuple[Tensor, Tensor]:
 
 
 def merge(found: list[tuple[Tensor, Tensor]], wanted: int) -> tuple[Tensor, Tensor]:
-    """Keep the largest of what several blocks of the bank gave."""
+    """Keep the largest values from several blocks of the bank."""
     if len(found) == 1:
         return found[0]
     values = torch.cat([block for block, _ in found], dim=1)
@@ -101,7 +101,7 @@ def _norms(vectors: Tensor) -> Tensor:
 
 
 def _has_bfloat16(device: torch.device) -> bool:
-    """Say whether the device multiplies bfloat16 faster than float32."""
+    """Whether the device multiplies bfloat16 faster than float32."""
     if device.type != "cpu":
         return device.type == "cuda"
     instructions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")

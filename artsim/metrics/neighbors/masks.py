@@ -1,4 +1,4 @@
-"""Which rows a query may not find: its own, and those of its groups."""
+"""The rows that a query may not find: itself, and those of its groups."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Codes = NDArray[np.integer]
 
 
 class Mask:
-    """Which bank rows a query may not find."""
+    """The bank rows that each query may not find; see `SearchOptions` for the codes."""
 
     def __init__(
         self,
@@ -27,7 +27,7 @@ class Mask:
     ) -> None:
         if (query_groups is None) != (bank_groups is None):
             raise EvaluationError("query_groups and bank_groups must be given together")
-        self.exclude = None if exclude is None else _codes(exclude, "exclude", n_queries)
+        self.exclude = _columns(exclude, "exclude", n_queries)
         self.query_groups = _columns(query_groups, "query_groups", n_queries)
         self.bank_groups = _columns(bank_groups, "bank_groups", n_bank)
         if len(self.query_groups) != len(self.bank_groups):
@@ -45,8 +45,8 @@ class Mask:
             start: First bank row of the block.
         """
         device = similarity.device
-        if self.exclude is not None:
-            columns = self.exclude[queries] - start  # (q,)
+        for exclude in self.exclude:
+            columns = exclude[queries] - start  # (q,)
             inside = ((columns >= 0) & (columns < similarity.shape[1])).nonzero()[:, 0]
             similarity[inside.to(device), columns[inside].to(device)] = -math.inf
         for query_groups, bank_groups in zip(self.query_groups, self.bank_groups, strict=True):
@@ -56,15 +56,13 @@ class Mask:
             similarity.masked_fill_(mine == theirs, -math.inf)
 
 
-def _codes(codes: Codes, name: str, n: int) -> Tensor:
-    if codes.shape != (n,):
-        raise EvaluationError(f"{name} must have one code a vector, {n}, got shape {codes.shape}")
-    return torch.from_numpy(codes.astype(np.int64))
-
-
-def _columns(groups: Codes | None, name: str, n: int) -> list[Tensor]:
-    """Take the columns of group codes, (n,) or (n, G), apart."""
-    if groups is None:
+def _columns(codes: Codes | None, name: str, n: int) -> list[Tensor]:
+    """Split codes, (n,) or (n, G), into columns; none if there are no codes."""
+    if codes is None:
         return []
-    columns = groups.T if groups.ndim == 2 else groups[None]
-    return [_codes(column, name, n) for column in columns]
+    columns = codes.T if codes.ndim == 2 else codes[None]
+    if columns.shape[1:] != (n,):
+        raise EvaluationError(
+            f"{name} must have one code a vector, {n}, got shape {columns.shape[1:]}"
+        )
+    return [torch.from_numpy(column.astype(np.int64)) for column in columns]

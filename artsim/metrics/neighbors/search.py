@@ -1,4 +1,4 @@
-"""The search for exact neighbors: candidates, float64 inner products, and what proves them."""
+"""The search for exact neighbors: coarse candidates, float64 inner products, and their proof."""
 
 from __future__ import annotations
 
@@ -15,21 +15,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artsim.metrics.neighbors.coarse import MAX_GROUP, CoarseBank, merge, top
-from artsim.metrics.neighbors.inner import inner
-from artsim.metrics.neighbors.keys import encode
+from artsim.metrics.neighbors.exact import encode, inner
 from artsim.metrics.neighbors.masks import Mask
 
 _MAX_BANK_BLOCK = 1 << 17  # bank rows in one matrix product
 _MIN_BANK_BLOCK = 1 << 10
 _MAX_QUERY_BLOCK = 1 << 12
-_SMALL = 1 << 22  # so many query-bank pairs go straight to float64
+_SMALL = 1 << 22  # query-bank pairs up to which a search starts in float64
 
 Array = NDArray[np.floating]
 _Found = TypeVar("_Found")
 
 
 class Search:
-    """One search under way: the vectors as tensors, and the sizes of its blocks."""
+    """One search: the vectors as tensors, and the sizes of its blocks."""
 
     def __init__(
         self,
@@ -49,9 +48,9 @@ class Search:
         self.bank = self.queries if bank is queries else _tensor(bank)
 
     def run(self) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-        """Yield blocks of queries (b,) and their best keys (b, k); the last word on a query counts.
+        """Yield blocks of queries (b,) and their best keys (b, k); later keys replace earlier ones.
 
-        A query comes again, with more candidates and in the end against the whole bank, until
+        A query is searched again, with more candidates and finally against the whole bank, until
         its neighbors are proven.
         """
         queries = np.arange(len(self.queries))
@@ -68,7 +67,7 @@ class Search:
     def _candidates(
         self, bank: CoarseBank, rows: NDArray[np.int64], wanted: int
     ) -> Iterator[tuple[NDArray[np.int64], Tensor, NDArray[np.bool_]]]:
-        """Yield blocks of queries, their best keys, and whether these are proven to be the best."""
+        """Yield blocks of queries, their best keys, and whether those are proven."""
         if not len(rows):
             return
         size = len(self.bank)
@@ -77,18 +76,18 @@ class Search:
         workers = min(torch.get_num_threads(), len(rows)) if self.device.type == "cpu" else 1
         n, q = self._block_sizes(bank.vectors.dtype.itemsize, wanted, workers)
         q = min(q, -(-len(rows) // workers))
-        rooms = threading.local()  # memory that a thread uses again
+        buffers = threading.local()  # memory that a thread uses again
 
         def search(rows: NDArray[np.int64]) -> tuple[NDArray[np.int64], Tensor, NDArray[np.bool_]]:
             block = torch.from_numpy(rows)
             queries = self.queries[block].to(self.device)  # (b, D)
             coarse = queries.to(bank.vectors.dtype)
-            if not hasattr(rooms, "room"):
-                rooms.room = torch.empty(q * n, dtype=bank.vectors.dtype, device=self.device)
+            if not hasattr(buffers, "scores"):
+                buffers.scores = torch.empty(q * n, dtype=bank.vectors.dtype, device=self.device)
             found = []
             for first in range(0, size, n):
                 part = bank.vectors[first : first + n]  # (n, D)
-                similarity = rooms.room[: len(block) * len(part)].view(len(block), len(part))
+                similarity = buffers.scores[: len(block) * len(part)].view(len(block), len(part))
                 torch.mm(coarse, part.T, out=similarity)  # (b, n)
                 self.mask.apply(similarity, block, first)
                 values, columns = top(similarity, wanted)
@@ -106,9 +105,9 @@ class Search:
     def _rerank(
         self, queries: Tensor, bank: Tensor, columns: Tensor, bound: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Order candidates by float64 inner products; keep k and say whether they are the best.
+        """Order candidates by float64 inner products, and keep the best k.
 
-        The first k candidates are computed, and then those others that may reach the last of them.
+        The first k candidates are computed, then the others that may still beat the worst of them.
 
         Args:
             queries: Shape (q, D).
@@ -117,7 +116,7 @@ class Search:
             bound: The most that their true scores can be, falling, -inf if masked, shape (q, c).
 
         Returns:
-            Keys (q, k), and whether all that may reach the last were candidates (q,).
+            Keys (q, k), and whether every row that may be among the k was a candidate (q,).
         """
         queries, columns = queries.to(self.fine_device), columns.to(self.fine_device)
         bound = bound.to(self.fine_device)
@@ -162,10 +161,10 @@ class Search:
 def _in_threads(
     work: Callable[[NDArray[np.int64]], _Found], blocks: list[NDArray[np.int64]], workers: int
 ) -> Iterator[_Found]:
-    """Work on blocks in threads each of which computes alone.
+    """Work on whole blocks in single-threaded workers.
 
-    Threads that share every product wait for each other at each step, which on a busy machine
-    takes longer than the work.
+    Threads that share every product wait for each other at each step, which takes longer than the
+    work itself on a busy machine.
     """
     if workers == 1:
         yield from map(work, blocks)
@@ -175,7 +174,7 @@ def _in_threads(
         with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield from pool.map(work, blocks)
     finally:
-        torch.set_num_threads(threads)  # what threads that are new to torch begin with
+        torch.set_num_threads(threads)  # the default of threads that are new to torch
 
 
 def _tensor(vectors: Array) -> Tensor:

@@ -1,4 +1,4 @@
-"""Vectors as a search takes them: finite, of length 1."""
+"""Vectors as searches and evaluations take them: finite, and of length 1."""
 
 from __future__ import annotations
 
@@ -7,27 +7,50 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 
-Array = NDArray[np.floating]
 _UNIT_TOLERANCE = 2e-3  # of a norm; vectors stored in float16 are off by 1e-4
+_BLOCK = 1 << 14  # vectors checked at a time
 
 
-def check_unit_vectors(vectors: Array, name: str) -> None:
-    """Refuse what is not a matrix of finite unit vectors.
+def to_unit(
+    vectors: NDArray[np.floating], name: str
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Scale vectors to length 1, and find those that are all zeros.
+
+    A vector of zeros is similar to nothing, so its row must take no part; it becomes a unit vector
+    all the same, so that the array can be searched.
 
     Args:
-        vectors: What should have shape (N, D).
-        name: What the message calls them.
+        vectors: Shape (N, D).
+        name: What a message calls them.
+
+    Returns:
+        Unit vectors, shape (N, D), and the rows that were all zeros.
 
     Raises:
-        EvaluationError: If the shape, the type, a value or a norm is not as it should be.
+        EvaluationError: If a value is not finite.
+    """
+    scaled = np.array(vectors, dtype=np.float32)
+    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
+    empty = np.flatnonzero(norms == 0)
+    scaled[empty, 0] = norms[empty] = 1
+    scaled /= norms
+    check_unit_vectors(scaled, name)
+    return scaled, empty
+
+
+def check_unit_vectors(vectors: NDArray[np.floating], name: str) -> None:
+    """Refuse what is not a matrix (N, D) of finite unit vectors.
+
+    Raises:
+        EvaluationError: If the shape, the type, a value or a norm is wrong.
     """
     if vectors.ndim != 2 or not np.issubdtype(vectors.dtype, np.floating):
         raise EvaluationError(
             f"{name} must be a matrix of floating-point vectors (N, D), "
             f"got shape {vectors.shape} of {vectors.dtype}"
         )
-    for start in range(0, len(vectors), 1 << 14):
-        block = vectors[start : start + (1 << 14)]
+    for start in range(0, len(vectors), _BLOCK):
+        block = vectors[start : start + _BLOCK]
         norms = np.sqrt(np.einsum("nd,nd->n", block, block, dtype=np.float32, casting="same_kind"))
         if not np.isfinite(norms).all():
             row = start + int(np.argmin(np.isfinite(norms)))
