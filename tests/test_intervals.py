@@ -14,7 +14,6 @@ from artsim.metrics.intervals import (
     estimate_map,
     estimate_mean,
     estimate_share,
-    share_estimate,
     wilson,
 )
 from artsim.metrics.ranking import Ranking, average_precisions, resampled_precisions
@@ -27,8 +26,9 @@ def test_25_of_25_right_is_not_certain():
 
 
 def test_a_share_of_no_rows_is_nan():
-    assert math.isnan(share_estimate(0, 0).value)
-    assert share_estimate(0, 0).to_json("top1") == {
+    nothing = estimate_share(np.zeros(0, dtype=bool))
+    assert math.isnan(nothing.value)
+    assert nothing.to_json("top1") == {
         "top1": None,
         "top1_low": None,
         "top1_high": None,

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from sklearn.neighbors import KNeighborsClassifier
 
 from artsim.errors import EvaluationError
-from artsim.evaluation.knn import KnnSettings, evaluate
+from artsim.evaluation.knn import KnnEvaluator
 from artsim.labels import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.metrics import scores as metrics
 from artsim.metrics import votes
@@ -54,9 +54,8 @@ def only(vectors, values, **options):
     label = multiclass("artist", values) if isinstance(values, list) else values
     parts = ("train", "validation", "test", "groups")
     split = split_of(len(vectors), **{k: v for k, v in options.items() if k in parts})
-    settings = KnnSettings(**{k: v for k, v in options.items() if k not in parts})
-    (result,) = evaluate(vectors, [label], split, settings)
-    return result
+    settings = {k: v for k, v in options.items() if k not in parts}
+    return KnnEvaluator(vectors=vectors, split=split, **settings).evaluate(label)
 
 
 def test_weighted_votes_are_exponential_and_unweighted_votes_are_one():
@@ -168,7 +167,8 @@ def test_labels_of_all_kinds_are_scored_in_one_call():
         multilabel("medium", [["oil", "canvas"], ["oil"], ["ink"], ["ink", "paper"]]),
         years,
     ]
-    artist, medium, year = evaluate(vectors, labels, split_of(4), KnnSettings(ks=(1,)))
+    evaluator = KnnEvaluator(vectors=vectors, split=split_of(4), ks=(1,))
+    artist, medium, year = map(evaluator.evaluate, labels)
     assert artist.scores[0].metrics["kappa"] == 1.0
     # canvas and paper are each had by one picture, whose neighbor does not have it
     np.testing.assert_allclose(
@@ -286,18 +286,24 @@ def test_unreachable_queries_are_those_without_a_neighbor_of_their_class(seed, n
 
 def test_a_label_without_values_in_the_split_is_refused():
     label = multiclass("artist", ["a", "b"]).keep(np.zeros(2, dtype=bool))
-    with pytest.raises(EvaluationError, match="no row that takes part has a 'artist'; choose"):
+    with pytest.raises(
+        EvaluationError, match="no row that takes part has a value of 'artist'; choose"
+    ):
         only(np.eye(2, dtype=np.float32), label, ks=(1,))
 
 
-def test_labels_of_the_same_rows_share_one_search(monkeypatch):
+def test_labels_of_the_same_rows_share_one_search():
     searches = []
-    search = knn._search
-    monkeypatch.setattr(knn, "_search", lambda *a: searches.append(1) or search(*a))
+
+    def search(*args, **kwargs):
+        searches.append(1)
+        return nearest(*args, **kwargs)
+
     labels = {"artist": list("aabb"), "style": list("cddc"), "genre": ["e", "f", "e", None]}
     labels = [multiclass(name, values) for name, values in labels.items()]
-    settings = KnnSettings(ks=(1,))
-    results = list(evaluate(at_angles(0, 1, 2, 3), labels, split_of(4), settings))
+    vectors = at_angles(0, 1, 2, 3)
+    evaluator = KnnEvaluator(vectors=vectors, split=split_of(4), ks=(1,), search=search)
+    results = [evaluator.evaluate(label) for label in labels]
     assert [result.label.name for result in results] == ["artist", "style", "genre"]
     assert len(searches) == 2
 

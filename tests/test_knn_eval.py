@@ -191,9 +191,7 @@ def test_groups_are_kept_apart_one_by_one_and_together(museum):
 
 def test_pictures_that_look_the_same_are_kept_apart(museum, monkeypatch):
     hashes = [0b0, 0b11111, 0b111, None, 0xFF00, 0xFF01, 0xFFFF0000, None]  # 0, 2 and 1 in a chain
-    monkeypatch.setattr(
-        "artsim.evaluation.knn.groups.picture_hashes", lambda *args, **kwargs: hashes
-    )
+    monkeypatch.setattr("artsim.evaluation.knn.run.picture_hashes", lambda *args, **kwargs: hashes)
     assert neighbors(museum, groups=("near-duplicate",)) == [3, 3, 3, 2, 6, 6, 5, 6]
 
 
@@ -280,7 +278,7 @@ def test_misuse_gives_a_one_line_error(museum, args, message):
         (
             {"artist": ["Ada", "Ben", None, None] * 2},
             ("--split", "side"),
-            "no test row has a 'artist'; choose another split or label",
+            "no test row has a value of 'artist'; choose another split or label",
         ),
         (
             {"side": ["train", "test"] * 4},

@@ -139,7 +139,7 @@ def test_indexes_of_one_catalog_are_compared_by_id(store, museum, tmp_path):
     assert all(each.split is sides for each in found)
     assert ROWS - 1 not in sides.test
     assert sides.notes == (
-        "1 pictures are left out, as not every index has them, or a vector of theirs is all zeros",
+        "1 picture is left out, as not every index has them, or a vector of theirs is all zeros",
     )
 
 

@@ -10,12 +10,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from artsim.errors import EvaluationError
 from artsim.labels import Label, LabelKind, number
-from artsim.metrics.calibration import calibrate, restrain
 from artsim.metrics.logistic import LinearPath
-from artsim.metrics.probe import fit_probe
+from artsim.metrics.probe import fit_probe, fit_ridge
 from artsim.metrics.registry import baseline
-from artsim.metrics.ridge import fit_ridge
-from artsim.metrics.selection import choose
+from artsim.metrics.selection import calibrate, choose, restrain
 from artsim.splits import Split, split
 
 GRID = (0.01, 0.1, 1.0, 10.0, 100.0)
@@ -107,7 +105,6 @@ def test_the_lowest_log_loss_within_one_standard_error_of_the_best_is_chosen(
         weights=np.zeros((4, 1, 1), dtype=np.float32),
         bias=np.arange(4, dtype=np.float32)[:, None],
         objective=np.zeros(4),
-        iterations=np.zeros(4, dtype=np.int64),
         converged=np.ones(4, dtype=bool),
     )
     place, quality = choose(Told(accuracy, losses), path, np.arange(1), np.arange(100))

@@ -615,7 +615,7 @@ def real(museum_data, tmp_path_factory):
 def test_a_probe_is_as_good_as_scikit_learns_on_real_pictures(real, collection, label):
     store, grid = real(collection), (1.0, 3.0, 10.0)
     ((label, split),) = split_labels(
-        store, LabelPlan(), [read_label(store, label)], np.array([], dtype=int), ""
+        store, LabelPlan(), [read_label(store, label)], np.ones(store.rows, dtype=bool), ""
     )
     x, y = to_unit(store.vectors("embedding")), label.strata
     found = fit_probe(x, label, split, strengths=grid)

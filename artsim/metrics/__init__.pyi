@@ -6,14 +6,14 @@ from .hubs import k_occurrence_skew as k_occurrence_skew
 from .hubs import mutual_proximity as mutual_proximity
 from .intervals import estimate_map as estimate_map
 from .intervals import estimate_share as estimate_share
-from .intervals import share_estimate as share_estimate
+from .intervals import paired_bootstrap as paired_bootstrap
 from .logistic import STRENGTHS as STRENGTHS
 from .logistic import fit_multinomial as fit_multinomial
 from .met import MET_KS as MET_KS
 from .met import MetScore as MetScore
 from .met import evaluate_met as evaluate_met
 from .metadata import metadata_baseline as metadata_baseline
-from .intervals import paired_bootstrap as paired_bootstrap
+from .neighbors import to_unit as to_unit
 from .pixels import rmse as rmse
 from .pixels import ssim as ssim
 from .predictions import Predictions as Predictions
@@ -26,7 +26,6 @@ from .registry import Metric as Metric
 from .registry import baseline as baseline
 from .registry import estimate_main as estimate_main
 from .registry import main_metric as main_metric
-from .registry import metrics_of as metrics_of
 from .registry import score as score
 from .registry import scores_to_json as scores_to_json
 from .retrieval import RETRIEVAL_KS as RETRIEVAL_KS
@@ -45,7 +44,6 @@ from .selection import MulticlassTask as MulticlassTask
 from .selection import choose as choose
 from .shots import FewShot as FewShot
 from .shots import few_shot as few_shot
-from .neighbors import to_unit as to_unit
 from .votes import KNN_KS as KNN_KS
 from .votes import TEMPERATURE as TEMPERATURE
 from .votes import MultilabelVotes as MultilabelVotes

@@ -1,4 +1,4 @@
-"""Hubs, rows that are among the neighbors of too many others, and searches that correct for them."""
+"""Hubs, rows that are neighbors of too many others, and searches that correct for them."""
 
 from __future__ import annotations
 
@@ -148,7 +148,9 @@ def mutual_proximity(
     wanted, known = _tensor(queries, device), _tensor(bank, device)
     query_mean, query_scale = (
         _tensor(each, device)[:, None]
-        for each in _moments(queries, none if exclude is None else exclude, total, products, len(bank))
+        for each in _moments(
+            queries, none if exclude is None else exclude, total, products, len(bank)
+        )
     )
     bank_mean, bank_scale = (
         _tensor(each, device)

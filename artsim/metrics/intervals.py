@@ -43,15 +43,10 @@ def wilson(n_right: int, n: int, *, level: float = _LEVEL) -> tuple[float, float
     return float(low), float(high)
 
 
-def share_estimate(n_right: int, n: int) -> Estimate:
-    """Estimate a share from its counts; NaN where there are no rows."""
-    return Estimate(n_right / n, *wilson(n_right, n), n) if n else _NOTHING
-
-
 def estimate_share(
     right: NDArray[np.bool_], groups: Codes | None = None, *, seed: int = 0
 ) -> Estimate:
-    """Estimate the share of right rows.
+    """Estimate the share of right rows; NaN if there are none.
 
     Args:
         right: Shape (n,).
@@ -60,8 +55,11 @@ def estimate_share(
             the interval is then Wilson's of as many rows as there are groups.
         seed: Of the resampling.
     """
-    if groups is None or not len(right):
-        return share_estimate(int(right.sum()), len(right))
+    if not len(right):
+        return _NOTHING
+    if groups is None:
+        n_right = int(right.sum())
+        return Estimate(n_right / len(right), *wilson(n_right, len(right)), len(right))
     found = estimate_mean(right.astype(np.float64), groups, seed=seed)
     if 0 < found.value < 1 or found.groups is None:
         return found

@@ -20,9 +20,10 @@ from artsim.labels import Label, LabelKind
 from artsim.metrics.logistic import STRENGTHS, LinearPath
 from artsim.metrics.predictions import Predictions
 from artsim.metrics.registry import estimate_main, score
-from artsim.metrics.ridge import ALPHAS, fit_ridge
 from artsim.metrics.selection import Head, LinearTask, MulticlassTask, MultilabelTask, fit_head
 from artsim.splits import Split, split
+
+ALPHAS = STRENGTHS  # of a ridge
 
 _VALIDATION = 0.1  # of the train rows, where there are no validation rows
 _TOP = 5
@@ -145,3 +146,37 @@ def _predict(head: Head, features: Array, unfilled: Predictions) -> Predictions:
     ranked = np.full((len(truth), _TOP), -1, dtype=np.int64)
     ranked[:, : order.shape[1]] = head.classes[order]
     return replace(unfilled, ranked=ranked)
+
+
+def fit_ridge(
+    features: NDArray[np.floating],
+    values: NDArray[np.floating],
+    alphas: Sequence[float] = ALPHAS,
+) -> LinearPath:
+    """Fit ridge regression at every penalty, in float64.
+
+    The objective is scikit-learn's: |y - X w - b|^2 + alpha |w|^2, the intercept not penalized.
+
+    Args:
+        features: Shape (n, D).
+        values: Shape (n,), or (n, K) for K numbers.
+        alphas: Penalties, above 0.
+    """
+    grid = np.unique(np.asarray(alphas, dtype=np.float64))
+    if not len(grid) or grid[0] <= 0:
+        raise EvaluationError(f"alphas must be numbers above 0, got {list(alphas)}")
+    x, y = features.astype(np.float64), values.astype(np.float64).reshape(len(values), -1)
+    mean, center = x.mean(axis=0), y.mean(axis=0)
+    x, y = x - mean, y - center
+    squares, axes = np.linalg.eigh(x.T @ x)  # (D,), (D, D)
+    turned = axes.T @ (x.T @ y)  # (D, K)
+    inverse = 1 / (np.maximum(squares, 0)[None, :, None] + grid[:, None, None])  # (S, D, 1)
+    weights = axes @ (inverse * turned)  # (S, D, K)
+    rest = ((y - x @ weights) ** 2).sum(axis=(1, 2))
+    return LinearPath(
+        grid,
+        weights.astype(np.float32),
+        (center - mean @ weights).astype(np.float32),
+        rest + grid * (weights**2).sum(axis=(1, 2)),
+        np.ones(len(grid), dtype=bool),
+    )

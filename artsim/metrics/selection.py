@@ -1,4 +1,4 @@
-"""A linear model of a label: every strength fitted, one chosen on validation, fitted again."""
+"""A linear model of a label: its strength chosen on validation, its probabilities calibrated."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import torch
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.metrics.calibration import calibrate, log_loss, log_softmax, restrain
 from artsim.metrics.logistic import LinearPath, fit_multinomial, fit_one_vs_rest
 from artsim.metrics.ranking import Ranking, average_precisions
 from artsim.metrics.scores import accuracy
@@ -148,3 +147,59 @@ def fit_head(
     temperature = calibrate(scores, columns) if len(columns) else 1.0
     last = replace(last, temperature=restrain(last_scores, temperature, len(validation)))
     return last, path, quality
+
+
+def log_softmax(scores: Array) -> NDArray[np.float64]:
+    """Compute the log probabilities of scores, shape (n, K)."""
+    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+    logs: NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return logs
+
+
+def log_loss(scores: Array, columns: Rows) -> float:
+    """Compute the mean negative log probability of the true columns; 0 if there are no rows.
+
+    Args:
+        scores: Shape (n, K).
+        columns: True column of each row, shape (n,).
+    """
+    if not len(columns):
+        return 0.0
+    return -float(log_softmax(scores)[np.arange(len(columns)), columns].mean())
+
+
+def calibrate(scores: Array, columns: Rows) -> float:
+    """Find the temperature at which scores / temperature best explain the true classes.
+
+    Guo et al. 2017 (https://arxiv.org/abs/1706.04599). It is between 0.01 and 100.
+
+    Args:
+        scores: Of rows that the model was not fitted on, shape (n, K).
+        columns: Their true columns, shape (n,).
+    """
+    from scipy.optimize import minimize_scalar
+
+    found = minimize_scalar(
+        lambda log_inverse: log_loss(scores * np.exp(log_inverse), columns),
+        bounds=(-np.log(100), np.log(100)),
+        options={"xatol": 1e-6},
+    )
+    return float(np.exp(-found.x))
+
+
+def restrain(scores: Array, temperature: float, n: int) -> float:
+    """Raise a temperature until the model is no more confident than n rows justify.
+
+    A model that is never wrong on n rows would be infinitely confident. Its mean
+    confidence is limited to (n + 1) / (n + 2), by Laplace's rule of succession.
+
+    Args:
+        scores: Of the choices on those rows, shape (m, K).
+        temperature: The one that `calibrate` found.
+        n: Rows.
+    """
+    below = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+    most = (n + 1) / (n + 2)
+    while (1 / np.exp(below / temperature).sum(axis=1)).mean() > most:
+        temperature *= 1.05
+    return temperature

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.color import rgb2gray
 from skimage.feature import hog
 
-from artsim.evaluation.probe import knn_scores
+from artsim.evaluation.knn import knn_scores
 from artsim.loader import Loaded, load
 from artsim.metrics import to_unit
 from artsim.store import Store

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import FieldType
 from artsim.labels import encode
 from artsim.metrics import to_unit
-from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
+from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest_among
 from artsim.search import locate
 from artsim.store import Store
 from artsim.study.findings import Neighbor, Work
@@ -52,16 +52,7 @@ class StudyData:
 
     def search(self, queries: Rows, bank: Rows, k: int) -> Neighbors:
         """Find the k nearest rows of a bank, as rows of the index; none finds itself."""
-        place = np.full(len(self.ids), NO_ROW, dtype=np.int64)
-        place[bank] = np.arange(len(bank))
-        found = nearest(
-            self.vectors[queries],
-            self.vectors[bank],
-            min(k, len(bank)),
-            exclude=place[queries],
-            device=self.device,
-        )
-        return Neighbors(found.scores, np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows]))
+        return nearest_among(self.vectors, queries, bank, k, device=self.device)
 
     def neighbors(
         self, found: Neighbors, query: int, classes: Sequence[str], codes: Codes, most: int

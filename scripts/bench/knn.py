@@ -40,8 +40,8 @@ from artsim.metrics import (
     TEMPERATURE,
     balanced_accuracy,
     cohen_kappa,
+    estimate_share,
     macro_f1,
-    share_estimate,
     top_accuracy,
     vote,
 )
@@ -115,7 +115,7 @@ def artsim(bank: np.ndarray, codes: np.ndarray, chosen: np.ndarray) -> tuple[int
         macro_f1(truth, predicted)
         balanced_accuracy(truth, predicted)
         cohen_kappa(truth, predicted)
-        share_estimate(right, len(truth))
+        estimate_share(predicted == truth)
     return (right,)
 
 

@@ -2,31 +2,33 @@
 
 from artsim.evaluation.knn.evaluate import (
     KnnEvaluation,
+    KnnEvaluator,
     KnnScore,
-    KnnSettings,
-    evaluate,
-    score_neighbors,
+    knn_scores,
 )
-from artsim.evaluation.knn.groups import NEAR_DUPLICATE
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
-from artsim.evaluation.knn.predictions import predictions_writer
-from artsim.evaluation.knn.rows import result_rows
-from artsim.evaluation.knn.run import AnyEvaluation, KnnRun, MetEvaluation, knn_eval
+from artsim.evaluation.knn.results import predictions_writer, result_rows
+from artsim.evaluation.knn.run import (
+    NEAR_DUPLICATE,
+    AnyEvaluation,
+    KnnRun,
+    MetEvaluation,
+    knn_eval,
+)
 
 __all__ = [
     "NEAR_DUPLICATE",
     "AnyEvaluation",
     "Correction",
     "KnnEvaluation",
+    "KnnEvaluator",
     "KnnPlan",
     "KnnRun",
     "KnnScore",
-    "KnnSettings",
     "MetEvaluation",
     "Protocol",
-    "evaluate",
     "knn_eval",
+    "knn_scores",
     "predictions_writer",
     "result_rows",
-    "score_neighbors",
 ]

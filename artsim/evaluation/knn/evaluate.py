@@ -1,16 +1,15 @@
-"""kNN evaluation of labels on a split: one search, every k and temperature, one choice.
+"""kNN evaluation of labels on a split: one search, every k and temperature.
 
-One search at the largest k serves every k and temperature, and every label that the same rows
-have. Where there are validation rows they choose k and temperature among their neighbors in train;
-the test rows are then predicted once, by their neighbors in train and validation. Without
-validation rows every k is shown and none is called the best.
+One search at the largest k serves every k and temperature. If there are validation rows, k and
+temperature are chosen on them, with neighbors in train; the test rows are then predicted once, by
+their neighbors in train and validation. Otherwise the scores of every k are returned.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -37,28 +36,10 @@ from artsim.metrics import (
     vote,
     vote_multilabel,
 )
-from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest
+from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest, nearest_among
 from artsim.splits import Split
 
 Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnnSettings:
-    """How neighbors are found and vote."""
-
-    ks: Sequence[int] = KNN_KS  # numbers of neighbors; those that no query has are left out
-    temperatures: Sequence[float | None] = (TEMPERATURE,)  # None: every neighbor has one vote
-    search: Callable[..., Neighbors] = nearest  # or what corrects for hubs, see `metrics.hubness`
-    seed: int = 0  # of the bootstrap intervals
-    device: str | torch.device = "cpu"  # where similarities are computed
-
-    def __post_init__(self) -> None:
-        """Refuse what is no number of neighbors."""
-        if not self.ks or min(self.ks) < 1:
-            raise EvaluationError(
-                f"ks must be numbers of neighbors, at least 1, got {sorted(self.ks)}"
-            )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -83,18 +64,17 @@ class KnnScore:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class KnnEvaluation:
-    """What the evaluation of a label found; rows are those of the index."""
+    """The kNN evaluation of a label; rows are those of the index."""
 
     label: Label  # of the n queries
     query_rows: Rows  # (n,)
     neighbors: Neighbors  # (n, largest k); the first k of a row are those that vote
     scores: tuple[KnnScore, ...]  # one a k and temperature, or the one that was chosen
-    chosen_on: int  # validation rows that chose k and temperature; 0: none did
+    chosen_on: int  # validation rows that k and temperature were chosen on, if any
     left_out: tuple[int, ...]  # ks for which no query has enough neighbors
     unreachable: int  # queries whose class no possible neighbor has: wrong at every k
     bank_size: int  # rows that may be neighbors
     hubness: Hubness
-    seed: int
 
     @property
     def baseline(self) -> Estimate:
@@ -102,69 +82,104 @@ class KnnEvaluation:
         return baseline(self.scores[0].predictions)
 
 
-def evaluate(
-    vectors: NDArray[np.floating],
-    labels: Sequence[Label],
-    split: Split,
-    settings: KnnSettings = KnnSettings(),
-) -> Iterator[KnnEvaluation]:
-    """Evaluate kNN on each label.
-
-    Rows without the label take no part, neither as queries nor as neighbors. Of equally good
-    settings the first temperature and the smallest k are chosen.
-
-    Args:
-        vectors: Unit vectors, shape (N, D).
-        labels: Of N rows each.
-        split: Rows of train and validation may be neighbors, those of test are queries; rows that
-            share a group never are neighbors.
-        settings: See there.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KnnEvaluator:
+    """kNN on a split; labels of the same rows share one search.
 
     Raises:
-        EvaluationError: If a label has one class or too few rows, lengths differ, every k is too
-            large, or vectors are not finite unit vectors.
+        EvaluationError: If a k is below 1, or groups are not of as many rows as vectors.
     """
-    if split.groups is not None and len(split.groups) != len(vectors):
-        raise EvaluationError(f"groups has {len(split.groups)} values for {len(vectors)} vectors")
-    ks = sorted(set(settings.ks))
-    searched: dict[bytes, Neighbors] = {}  # by the rows that have a label
 
-    def find(bank: Rows, queries: Rows) -> Neighbors:
-        key = bank.tobytes() + b"|" + queries.tobytes()
-        if key not in searched:
-            searched[key] = _search(vectors, bank, queries, split, settings)
-        return searched[key]
+    vectors: NDArray[np.floating]  # (N, D) unit vectors
+    split: Split  # train and validation rows are searched; rows that share a group never match
+    ks: Sequence[int] = KNN_KS  # numbers of neighbors; those that no query has are left out
+    temperatures: Sequence[float | None] = (TEMPERATURE,)  # None: every neighbor has one vote
+    search: Callable[..., Neighbors] = nearest  # or a search that corrects for hubs
+    seed: int = 0  # of the bootstrap intervals
+    device: str | torch.device = "cpu"  # where similarities are computed
+    _searches: dict[bytes, Neighbors] = field(default_factory=dict, init=False)
 
-    for label in labels:
-        if len(label) != len(vectors):
+    def __post_init__(self) -> None:
+        if not self.ks or min(self.ks) < 1:
             raise EvaluationError(
-                f"label {label.name!r} has {len(label)} values for {len(vectors)} vectors"
+                f"ks must be numbers of neighbors, at least 1, got {sorted(self.ks)}"
             )
-        train, choosers, bank, queries = (
-            np.sort(rows[label.known[rows]])
-            for rows in (split.train, split.validation, split.learned, split.test)
+        groups, n = self.split.groups, len(self.vectors)
+        if groups is not None and len(groups) != n:
+            raise EvaluationError(f"groups has {len(groups)} values for {n} vectors")
+
+    def evaluate(self, label: Label) -> KnnEvaluation:
+        """Evaluate kNN on a label of N rows; rows without a value take no part.
+
+        Of equally good settings the first temperature and the smallest k are chosen.
+
+        Raises:
+            EvaluationError: If the label has one class or too few rows, its length differs, every
+                k is too large, or vectors are not finite unit vectors.
+        """
+        if len(label) != len(self.vectors):
+            raise EvaluationError(
+                f"label {label.name!r} has {len(label)} values for {len(self.vectors)} vectors"
+            )
+        known = self.split.keep(label.known)
+        train, choosers, bank, queries = map(
+            np.sort, (known.train, known.validation, known.learned, known.test)
         )
-        _check_label(label, bank, queries, leave_one_out=split.is_leave_one_out)
-        neighbors = find(bank, queries)
+        _check_label(label, bank, queries, leave_one_out=self.split.is_leave_one_out)
+        neighbors = self._find(bank, queries)
+        ks = sorted(set(self.ks))
         possible = _check_ks(label.name, ks, neighbors)
-        choices = [(k, t) for t in settings.temperatures for k in ks if k <= possible]
+        choices = [(k, t) for t in self.temperatures for k in ks if k <= possible]
         chosen_on = len(choosers) if len(choices) > 1 else 0
         if chosen_on:
-            tested = _unscored(label, train, choosers, None, settings.seed)
-            choices = [_choose(find(train, choosers), label, tested, choices)]
-        unscored = _unscored(label, bank, queries, split.resampled, settings.seed)
-        yield KnnEvaluation(
-            label=label.take(queries),
+            unscored = Predictions.unfilled(label, train, choosers, None, self.seed)
+            choices = [_choose(self._find(train, choosers), label, unscored, choices)]
+        unscored = Predictions.unfilled(label, bank, queries, self.split.resampled, self.seed)
+        return KnnEvaluation(
+            label=unscored.truth,
             query_rows=queries,
             neighbors=neighbors,
             scores=tuple(score_neighbors(neighbors, label, unscored, k, t) for k, t in choices),
             bank_size=len(bank),
             chosen_on=chosen_on,
             left_out=tuple(k for k in ks if k > possible),
-            unreachable=_count_unreachable(label, bank, queries, split.groups),
+            unreachable=_count_unreachable(label, bank, queries, self.split.groups),
             hubness=hubness(neighbors, bank),
-            seed=settings.seed,
         )
+
+    def _find(self, bank: Rows, queries: Rows) -> Neighbors:
+        """Find the neighbors of some rows among others, in the numbering of all rows."""
+        key = bank.tobytes() + b"|" + queries.tobytes()
+        if key not in self._searches:
+            self._searches[key] = nearest_among(
+                self.vectors,
+                queries,
+                bank,
+                max(self.ks),
+                groups=self.split.groups,
+                search=self.search,
+                device=self.device,
+            )
+        return self._searches[key]
+
+
+def knn_scores(
+    vectors: NDArray[np.floating],
+    label: Label,
+    split: Split,
+    *,
+    ks: Sequence[int] = KNN_KS,
+    seed: int = 0,
+) -> tuple[Estimate, Estimate, int]:
+    """Score the nearest neighbor, and the k nearest, on a split of unit vectors (N, D).
+
+    Returns:
+        The score of one neighbor, that of k, and the k, chosen on validation rows.
+    """
+    found = KnnEvaluator(vectors=vectors, split=split, ks=ks, seed=seed).evaluate(label)
+    best = found.scores[0]
+    nearest = score_neighbors(found.neighbors, label, best.predictions, k=1)
+    return nearest.estimate, best.estimate, best.k
 
 
 def score_neighbors(
@@ -174,14 +189,9 @@ def score_neighbors(
     k: int,
     temperature: float | None = TEMPERATURE,
 ) -> KnnScore:
-    """Predict queries by their k nearest neighbors.
+    """Predict queries by their k nearest neighbors, with votes as in `artsim.metrics.vote`.
 
-    Args:
-        neighbors: Of the queries, in the numbering of the label's rows, shape (Q, at least k).
-        label: Of N rows.
-        unscored: Truth of the Q queries, and what is learned from; predictions are filled in.
-        k: Neighbors that vote.
-        temperature: Of the vote, see `artsim.metrics.vote`.
+    The neighbors are numbered as the label's rows; predictions are filled into ``unscored``.
     """
     votes: Votes | MultilabelVotes | None = None
     if label.kind == LabelKind.MULTICLASS:
@@ -199,24 +209,13 @@ def score_neighbors(
     return KnnScore(k=k, temperature=temperature, predictions=found, votes=votes)
 
 
-def _unscored(
-    label: Label, bank: Rows, queries: Rows, groups: NDArray[np.int64] | None, seed: int
-) -> Predictions:
-    return Predictions(
-        truth=label.take(queries),
-        learned=label.take(bank),
-        groups=None if groups is None else groups[queries],
-        seed=seed,
-    )
-
-
 def _choose(
     found: Neighbors,
     label: Label,
     unscored: Predictions,
     choices: Sequence[tuple[int, float | None]],
 ) -> tuple[int, float | None]:
-    """Choose k and temperature by the score of validation rows."""
+    """Choose k and temperature by the score of the validation rows."""
     possible = [each for each in choices if each[0] <= found.rows.shape[1]] or choices[:1]
     if len(possible) == 1:
         return possible[0]
@@ -229,36 +228,18 @@ def _choose(
     return max(possible, key=quality)  # the first of equals
 
 
-def _search(
-    vectors: NDArray[np.floating], bank: Rows, queries: Rows, split: Split, settings: KnnSettings
-) -> Neighbors:
-    """Find the neighbors of some rows among others, in the numbering of all rows."""
-    bank_vectors = vectors if len(bank) == len(vectors) else vectors[bank]
-    alone = np.array_equal(bank, queries)
-    groups = split.groups
-    found = settings.search(
-        bank_vectors if alone else vectors[queries],
-        bank_vectors,
-        min(max(settings.ks), len(bank)),
-        exclude=np.arange(len(bank)) if alone else None,
-        query_groups=None if groups is None else groups[queries],
-        bank_groups=None if groups is None else groups[bank],
-        device=settings.device,
-    )
-    return Neighbors(found.scores, np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows]))
-
-
 def _check_ks(name: str, ks: Sequence[int], neighbors: Neighbors) -> int:
-    """Return the most neighbors that any query has, which is enough for one k at least."""
+    """Return the most neighbors that any query has; refuse ks that are all larger."""
     possible = int((neighbors.rows != NO_ROW).sum(axis=1).max())
     if possible == 0:
         raise EvaluationError(
-            f"no row with a {name!r} has a neighbor outside its own group; group by another column"
+            f"no row with a value of {name!r} has a neighbor outside its group; "
+            "group by another column"
         )
     if ks[0] > possible:
         raise EvaluationError(
             f"k = {', '.join(map(str, ks))} is more than the {possible} neighbors that a row with "
-            f"a {name!r} can have; take a smaller k"
+            f"a value of {name!r} can have; choose a smaller k"
         )
     return possible
 
@@ -266,10 +247,10 @@ def _check_ks(name: str, ks: Sequence[int], neighbors: Neighbors) -> int:
 def _count_unreachable(
     label: Label, bank: Rows, queries: Rows, groups: NDArray[np.int64] | None
 ) -> int:
-    """Count the queries whose class no row has that may be their neighbor.
+    """Count the queries whose class no possible neighbor has.
 
-    Rows of a query's class are masked where they share a group in any column, or are itself. How
-    many do is counted by inclusion and exclusion over the columns.
+    A row of a query's class is no possible neighbor if it shares a group in any column, or is the
+    query itself. These rows are counted by inclusion and exclusion over the columns.
     """
     if label.kind != LabelKind.MULTICLASS:
         return 0
@@ -277,7 +258,7 @@ def _count_unreachable(
     itself = np.arange(len(codes))
     columns = [itself]  # a row is alone in a group of its own
     for column in () if groups is None else groups.reshape(len(codes), -1).T:
-        # without a group it is so in this column too
+        # a row without a group is alone in this column too
         columns.append(np.where(column < 0, -1 - itself, column))
     masked = np.zeros(len(queries), dtype=np.int64)
     for size in range(1, len(columns) + 1):
@@ -304,9 +285,11 @@ def _check_label(label: Label, bank: Rows, queries: Rows, *, leave_one_out: bool
     for part, rows in (("train", bank), ("test", queries)):
         if not len(rows):
             row = "row that takes part" if leave_one_out else f"{part} row"
-            raise EvaluationError(f"no {row} has a {name!r}; choose another split or label")
+            raise EvaluationError(
+                f"no {row} has a value of {name!r}; choose another split or label"
+            )
     if label.kind == LabelKind.MULTICLASS and len(np.unique(label.strata[bank])) < 2:
         only = label.classes[label.strata[bank[0]]]
         raise EvaluationError(
-            f"all train rows have the {name!r} {only!r}; at least two classes are needed"
+            f"all train rows have the class {only!r} of {name!r}; at least two classes are needed"
         )

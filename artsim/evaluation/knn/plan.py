@@ -11,15 +11,15 @@ from artsim.splits import SplitChoice
 
 
 class Protocol(StrEnum):
-    """How neighbors become an answer and a score."""
+    """How neighbors predict and are scored."""
 
     PLAIN = "plain"  # each of the k nearest has one vote
     DINO = "dino"  # each votes with exp(cosine / 0.07)
-    MET = "met"  # whitened vectors, the nearest's class and its confidence, scored by GAP
+    MET = "met"  # whitened vectors, the nearest neighbor's class and confidence, scored by GAP
 
 
 class Correction(StrEnum):
-    """How a search is corrected for hubs, see `artsim.metrics.hubness`."""
+    """How a search is corrected for hubs, see `artsim.metrics.hubs`."""
 
     CSLS = "csls"
     MUTUAL_PROXIMITY = "mutual-proximity"
@@ -27,18 +27,17 @@ class Correction(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class KnnPlan(SplitChoice):
-    """What is measured, of which labels, on which split; without one it is leave-one-out."""
+    """Which labels are evaluated, on which split (leave-one-out without one), and how."""
 
     tap: str
-    labels: tuple[str, ...] = ()  # columns, derived labels; all of one class a row if empty
-    groups: tuple[str, ...] = ()  # columns, near-duplicate: rows that share a value are apart
+    labels: tuple[str, ...] = ()  # columns, derived labels; all with one class a row if empty
+    groups: tuple[str, ...] = ()  # columns, near-duplicate: rows that share a value never match
     protocol: Protocol = Protocol.DINO
-    ks: tuple[int, ...] = ()  # the protocol's own if empty
-    temperatures: tuple[float, ...] = ()  # of dino; its own if empty
+    ks: tuple[int, ...] = ()  # the protocol's default if empty
+    temperatures: tuple[float, ...] = ()  # of dino; its default if empty
     correct: Correction | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what does not go together."""
         if self.temperatures and self.protocol != Protocol.DINO:
             raise EvaluationError(
                 f"the protocol '{self.protocol}' has no temperature; leave it out, or take 'dino'"
@@ -56,10 +55,10 @@ class KnnPlan(SplitChoice):
 
     @property
     def numbers_of_neighbors(self) -> tuple[int, ...]:
-        """The ks of the plan, or the protocol's own."""
+        """The ks of the plan, or the protocol's default."""
         return self.ks or (MET_KS if self.protocol == Protocol.MET else KNN_KS)
 
     @property
     def vote_temperatures(self) -> tuple[float | None, ...]:
-        """The temperatures of the plan, or the protocol's own; None: all votes are the same."""
+        """The temperatures of the plan, or the protocol's default; None: all votes are equal."""
         return (None,) if self.protocol == Protocol.PLAIN else self.temperatures or (TEMPERATURE,)

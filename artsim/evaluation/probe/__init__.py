@@ -7,7 +7,6 @@ from artsim.evaluation.probe.leaderboard import (
     leaderboard,
     mean_score,
 )
-from artsim.evaluation.probe.neighbors import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, label_names, split_labels
 from artsim.evaluation.probe.run import (
     LabelProbe,
@@ -25,7 +24,6 @@ __all__ = [
     "ProbePlan",
     "Standing",
     "best",
-    "knn_scores",
     "label_names",
     "leaderboard",
     "mean_score",

@@ -1,4 +1,4 @@
-"""Which vectors predict a label best: every tap by kNN and by a probe, on one shared split."""
+"""Which embeddings predict a label best: every tap by kNN and by a probe, on one split."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.evaluation.probe.neighbors import knn_scores
+from artsim.evaluation.knn import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, read_labels, split_labels
+from artsim.evaluation.reading import unit_vectors
 from artsim.labels import Label, LabelKind
-from artsim.metrics import baseline, fit_probe, to_unit
+from artsim.metrics import baseline, fit_probe
 from artsim.splits import Split
 from artsim.store import Store
 
@@ -25,9 +26,9 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class LeaderboardPlan(LabelPlan):
-    """What the taps are compared by."""
+    """Which taps are compared, by which labels, on which split."""
 
-    taps: tuple[str, ...] = ()  # those of these names; all if empty
+    taps: tuple[str, ...] = ()  # names; all if empty
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,14 +41,14 @@ class Standing:
     label: Label
     split: Split  # the same for every tap
     baseline: Estimate  # of the majority class, chance, or the median
-    knn: Estimate  # by k neighbors, k chosen on validation
+    knn: Estimate  # with k chosen on validation
     k: int
     probe: Estimate
     strength: float
 
     @property
     def is_error(self) -> bool:
-        """Whether less is better."""
+        """Whether lower is better."""
         return self.label.kind == LabelKind.NUMBER
 
     def score(self, method: str) -> float:
@@ -80,24 +81,37 @@ def leaderboard(
     """Compare the taps of an index, or of several indexes of one catalog, label by label.
 
     Labels, split and groups are those of the first index; rows of the others are found by id. The
-    rows of a label are the same for every tap: only the vectors differ.
+    rows of a label are the same for every tap; only the vectors differ.
 
     Raises:
-        EvaluationError: If there is no tap of a name, or an index shares no row with the first;
-            see `artsim.evaluation.probe.run.probe` for more.
+        EvaluationError: If there is no tap of a name, or an index shares no row with the first; and
+            as `probe`.
     """
     first = stores[0]
     labels = read_labels(first, plan)
     entries = _entries(stores, plan.taps)
     places = {store.path: _find_rows(first, store) for store in stores}
-    left_out = np.any([rows < 0 for rows in places.values()], axis=0)
+    kept = np.all([rows >= 0 for rows in places.values()], axis=0)
     for store, tap in entries:
-        left_out[_read(store, tap, places[store.path])[1]] = True
-    splits = split_labels(first, plan, labels, np.flatnonzero(left_out), _LEFT_OUT)
+        kept &= unit_vectors(store, tap)[1][places[store.path]]
+    splits = split_labels(first, plan, labels, kept, _LEFT_OUT)
     for store, tap in entries:
-        vectors, _ = _read(store, tap, places[store.path])
+        vectors = unit_vectors(store, tap)[0][places[store.path]]
         for label, split in splits:
-            yield _evaluate(store, tap, vectors, label, split, plan.seed, device)
+            found = fit_probe(vectors, label, split, seed=plan.seed, device=device)
+            _, knn, k = knn_scores(vectors, label, split, seed=plan.seed)
+            yield Standing(
+                index=store.manifest.name,
+                tap=tap,
+                dims=vectors.shape[1],
+                label=label,
+                split=split,
+                baseline=baseline(found.predictions),
+                knn=knn,
+                k=k,
+                probe=found.estimate,
+                strength=found.head.strength,
+            )
 
 
 def best(standings: Sequence[Standing], method: str) -> dict[str, float]:
@@ -111,9 +125,9 @@ def best(standings: Sequence[Standing], method: str) -> dict[str, float]:
 
 
 def mean_score(standings: Sequence[Standing], method: str) -> float | None:
-    """Average one tap's scores, each label counting equally, but not errors in units of their own.
+    """Average one tap's scores over the labels, except numbers, whose errors have units.
 
-    None where all labels are numbers.
+    None if all labels are numbers.
     """
     scores = [each.score(method) for each in standings if not each.is_error]
     return float(np.mean(scores)) if scores else None
@@ -139,33 +153,3 @@ def _find_rows(first: Store, other: Store) -> Rows:
             "one catalog"
         )
     return rows
-
-
-def _read(store: Store, tap: str, rows: Rows) -> tuple[NDArray[np.float32], Rows]:
-    """Read a tap's vectors of these rows, and which are all zeros; row -1 may get any vector."""
-    return to_unit(store.vectors(tap)[rows], f"the vectors {tap!r} of {str(store.path)!r}")
-
-
-def _evaluate(
-    store: Store,
-    tap: str,
-    vectors: NDArray[np.float32],
-    label: Label,
-    split: Split,
-    seed: int,
-    device: str | torch.device,
-) -> Standing:
-    found = fit_probe(vectors, label, split, seed=seed, device=device)
-    _, knn, k = knn_scores(vectors, label, split, seed=seed)
-    return Standing(
-        index=store.manifest.name,
-        tap=tap,
-        dims=vectors.shape[1],
-        label=label,
-        split=split,
-        baseline=baseline(found.predictions),
-        knn=knn,
-        k=k,
-        probe=found.estimate,
-        strength=found.head.strength,
-    )

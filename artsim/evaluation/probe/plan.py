@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
-from artsim.labels import Label, label_columns, read_label
+from artsim.evaluation.reading import choose_labels
+from artsim.labels import Label, read_label
 from artsim.splits import Split, SplitChoice, read_source, split_label
 from artsim.store import Store
 
@@ -17,28 +18,18 @@ from artsim.store import Store
 class LabelPlan(SplitChoice):
     """Which labels are evaluated, and on which split."""
 
-    labels: tuple[str, ...] = ()  # columns, derived labels; all of one class a picture if empty
+    labels: tuple[str, ...] = ()  # columns, derived labels; all with one class a picture if empty
     group: str | None = None  # column: rows that share its value are in one part of the split
 
 
 def label_names(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """List the labels of a plan, or all labels of an index but those that serve as something else.
+    """List the labels of a plan, or all labels of an index except those in another role.
 
     Raises:
-        EvaluationError: If there is no picture, no label, or one is what the rows are split or
+        EvaluationError: If there is no picture, no label, or a label is what the rows are split or
             grouped by.
     """
-    if not store.rows:
-        raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
-    others = (plan.split, plan.group, *apart)
-    names = tuple(dict.fromkeys(plan.labels)) or tuple(
-        name for name in label_columns(store)[0] if name not in others
-    )
-    if not names:
-        raise EvaluationError(
-            f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
-            "or name one with --label"
-        )
+    names, _ = choose_labels(store, plan.labels, (plan.split, plan.group, *apart))
     for name in names:
         if name in (plan.split, plan.group):
             role = "split" if name == plan.split else "group"
@@ -47,16 +38,12 @@ def label_names(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> t
 
 
 def read_labels(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> list[Label]:
-    """Read the labels of a plan, see `label_names`.
-
-    Raises:
-        EvaluationError: If a column is not there or cannot be a label as well.
-    """
+    """Read the labels of a plan, see `label_names`."""
     return [read_label(store, name) for name in label_names(store, plan, apart)]
 
 
 def split_labels(
-    store: Store, plan: LabelPlan, labels: list[Label], left_out: NDArray[np.int64], why: str
+    store: Store, plan: LabelPlan, labels: list[Label], kept: NDArray[np.bool_], why: str
 ) -> list[tuple[Label, Split]]:
     """Split the rows of each label.
 
@@ -64,22 +51,20 @@ def split_labels(
         store: The index.
         plan: The split.
         labels: Its labels, see `read_labels`.
-        left_out: Rows that take no part.
-        why: Why they do not: "their vectors are all zeros".
+        kept: Rows that take part, shape (N,).
+        why: Why others do not, such as "their vectors are all zeros".
 
     Raises:
         EvaluationError: If a part has no row, a group is in two parts, or a split leaks and must
             not.
     """
     source = read_source(store, plan, group=plan.group)
-    kept = np.ones(store.rows, dtype=bool)
-    kept[left_out] = False
     found = []
     for label in labels:
         split = split_label(source, label.keep(kept))
         lost = int((label.known & ~kept).sum())
         if lost:
-            note = f"{lost:,} pictures are left out, as {why}"
+            note = f"{lost:,} picture{' is' if lost == 1 else 's are'} left out, as {why}"
             split = replace(split, notes=(*split.notes, note))
         found.append((label.keep(kept), split))
     return found

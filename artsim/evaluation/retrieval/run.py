@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from artsim.errors import EvaluationError, ImageError
+from artsim.evaluation.reading import choose_labels, unit_vectors
 from artsim.images import decode, read_bytes
-from artsim.labels import Label, LabelKind, codes_of, label_columns, read_label, short_name
+from artsim.labels import Label, LabelKind, codes_of, read_label, short_name
 from artsim.metrics import (
     RETRIEVAL_KS,
     RetrievalEvaluation,
@@ -21,16 +22,15 @@ from artsim.metrics import (
     pair_scores,
     rmse,
     ssim,
-    to_unit,
 )
-from artsim.metrics.neighbors import NO_ROW, nearest
+from artsim.metrics.neighbors import NO_ROW, nearest_among
 from artsim.store import Store
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the scores of pairs that are reported
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the scores of pairs, for reports
 
-_PAIRS = 100_000  # of each sort
+_PAIRS = 100_000  # of each kind
 _SIDE = 128  # pixels of the gray copies that are compared
-_PIXEL_QUERIES = 100  # that are compared with their results
+_PIXEL_QUERIES = 100  # compared with their results
 _PIXEL_DEPTH = 20  # results of each
 
 Floats = NDArray[np.float64]
@@ -40,13 +40,13 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class RetrievalPlan:
-    """What a retrieval evaluation measures."""
+    """Which labels are evaluated, and how."""
 
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all that can be labels if empty
-    ks: tuple[int, ...] = ()  # ranks to cut at; if empty those of `RETRIEVAL_KS` below the rows
-    junk: str | None = None  # column: rows that share its value neither help nor hurt
-    pixels: bool = False  # compare the pictures themselves too
+    ks: tuple[int, ...] = ()  # cutoff ranks; those of `RETRIEVAL_KS` below the rows if empty
+    junk: str | None = None  # column: rows that share its value count neither as right nor wrong
+    pixels: bool = False  # compare the pictures themselves as well
     seed: int = 0  # of the pairs, and of the queries whose pixels are compared
 
 
@@ -62,7 +62,7 @@ class PixelScores:
 
     @property
     def auc(self) -> float:
-        """How often a right result's SSIM is above a wrong one's."""
+        """How often the SSIM of a right result is above that of a wrong one."""
         return auc(self.right, self.wrong)
 
 
@@ -86,28 +86,19 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
     """Search an index with each of its pictures for the others of its class, label by label.
 
     Raises:
-        EvaluationError: If a column is not there or cannot be what it was named for, a k is out
-            of range, a vector is not finite, or pixels are compared and no picture can be opened.
+        EvaluationError: If a column does not exist or cannot be used as named, a k is out of
+            range, a vector is not finite, or pixels are compared and no picture can be opened.
     """
-    if not store.rows:
-        raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
-    names = plan.labels or tuple(name for name in label_columns(store)[0] if name != plan.junk)
-    if not names:
-        raise EvaluationError(
-            f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
-            "or name one with --label"
-        )
-    labels = {short_name(name): _read_label(store, name) for name in dict.fromkeys(names)}
+    names, _ = choose_labels(store, plan.labels, (plan.junk,))
+    labels = {short_name(name): _read_label(store, name) for name in names}
     groups = codes_of(store, plan.junk) if plan.junk else None
     if plan.junk in labels:
         raise EvaluationError(
             f"{plan.junk!r} cannot be both label and junk: nothing would be left to find"
         )
-    vectors, empty = to_unit(store.vectors(plan.tap), f"the vectors of {str(store.path)!r}")
-    there = np.ones(store.rows, dtype=bool)
-    there[empty] = False
+    vectors, has_vector = unit_vectors(store, plan.tap)
     for read in labels.values():
-        label = read.keep(there)
+        label = read.keep(has_vector)
         codes = label.strata
         ks = plan.ks or tuple(k for k in RETRIEVAL_KS if k < label.known.sum()) or (1,)
         scores = evaluate_retrieval(vectors, label, groups=groups, ks=ks)
@@ -117,7 +108,7 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
             true_pairs=true_pairs,
             other_pairs=other_pairs,
             pixels=_compare(store, vectors, scores, codes, groups, plan) if plan.pixels else None,
-            without_vector=len(empty),
+            without_vector=int((~has_vector).sum()),
         )
 
 
@@ -145,7 +136,7 @@ def _pairs(
 
 
 def _one_a_group(codes: Codes, groups: Codes | None) -> Codes:
-    """Keep one labeled row of each group, so that no pair is of two views of one object."""
+    """Keep one labeled row of each group, so that no pair shows one object twice."""
     if groups is None:
         return codes
     alone = np.where(groups < 0, len(codes) + np.arange(len(codes)), groups)
@@ -165,16 +156,19 @@ def _compare(
     plan: RetrievalPlan,
 ) -> PixelScores:
     """Compare some queries with their first results, pixel by pixel."""
-    queries = _draw(scores.query_rows, plan.seed)
-    results = _find_results(vectors, codes, groups, queries)  # (Q, depth)
+    rng, rows = np.random.default_rng(plan.seed), scores.query_rows
+    queries = np.sort(rng.choice(rows, min(_PIXEL_QUERIES, len(rows)), replace=False))
+    bank = np.flatnonzero(codes >= 0)
+    depth = min(_PIXEL_DEPTH, len(bank) - 1)
+    results = nearest_among(vectors, queries, bank, depth, groups=groups).rows  # (Q, depth)
     copies = gray_copies(store, np.union1d(queries, results[results != NO_ROW]))
     ssims, apart = np.full(results.shape, np.nan), np.full(results.shape, np.nan)
     for i, j in np.argwhere(results != NO_ROW):
         a, b = copies[queries[i]], copies[results[i, j]]
         if a is not None and b is not None:
             ssims[i, j], apart[i, j] = ssim(a, b), rmse(a, b)
-    there = ~np.isnan(ssims)
-    if not there.any():
+    compared = ~np.isnan(ssims)
+    if not compared.any():
         raise EvaluationError(
             f"no picture of {str(store.path)!r} can be opened from here; leave out --pixels"
         )
@@ -186,39 +180,18 @@ def _compare(
             if k <= results.shape[1]
             for name, values in (("SSIM", ssims), ("RMSE", apart))
         },
-        right=np.sort(ssims[there & right]),
-        wrong=np.sort(ssims[there & ~right]),
+        right=np.sort(ssims[compared & right]),
+        wrong=np.sort(ssims[compared & ~right]),
         queries=len(queries),
         unreadable=sum(copy is None for copy in copies.values()),
     )
 
 
-def _draw(rows: Rows, seed: int) -> Rows:
-    rng = np.random.default_rng(seed)
-    return np.sort(rng.choice(rows, min(_PIXEL_QUERIES, len(rows)), replace=False))
-
-
-def _find_results(
-    vectors: NDArray[np.float32], codes: Codes, groups: Codes | None, queries: Rows
-) -> Rows:
-    """Find the first results of queries among the rows that have a label; -1 is none."""
-    bank = np.flatnonzero(codes >= 0)
-    found = nearest(
-        vectors[queries],
-        vectors[bank],
-        min(_PIXEL_DEPTH, len(bank) - 1),
-        exclude=np.searchsorted(bank, queries),
-        query_groups=None if groups is None else groups[queries],
-        bank_groups=None if groups is None else groups[bank],
-    )
-    return np.where(found.rows == NO_ROW, NO_ROW, bank[found.rows])
-
-
 def gray_copies(store: Store, rows: Rows) -> dict[int, NDArray[np.uint8] | None]:
     """Read pictures as small gray squares, None where one cannot be opened."""
     images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
-    return {int(row): _gray(Path(store.manifest.root) / image)
-            for row, image in zip(rows, images, strict=True)}  # fmt: skip
+    files = [Path(store.manifest.root) / image for image in images]
+    return dict(zip(rows.tolist(), map(_gray, files), strict=True))
 
 
 def _gray(file: Path) -> NDArray[np.uint8] | None:

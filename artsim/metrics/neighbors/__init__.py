@@ -138,7 +138,7 @@ def nearest_among(
     Args:
         vectors: Unit vectors, shape (N, D).
         queries: Rows, shape (Q,).
-        bank: Rows to search, sorted, shape (B,).
+        bank: Rows to search, shape (B,).
         k: Neighbors wanted, or the whole bank where it is smaller.
         groups: Of the N rows, see `SearchOptions`.
         search: `nearest`, or a search that corrects for hubs.
@@ -149,7 +149,7 @@ def nearest_among(
     """
     place = np.full(len(vectors), NO_ROW, dtype=np.int64)
     place[bank] = np.arange(len(bank))
-    bank_vectors = vectors if len(bank) == len(vectors) else vectors[bank]
+    bank_vectors = vectors if np.array_equal(bank, np.arange(len(vectors))) else vectors[bank]
     found = search(
         bank_vectors if np.array_equal(queries, bank) else vectors[queries],
         bank_vectors,

@@ -1,0 +1,171 @@
+"""The results of a kNN evaluation: scores as plain values, and predictions as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import StoreError
+from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnScore
+from artsim.evaluation.knn.plan import KnnPlan
+from artsim.evaluation.knn.run import AnyEvaluation, MetEvaluation
+from artsim.labels import Label, LabelKind
+from artsim.metrics import MultilabelVotes, Votes, average_precisions, scores_to_json
+from artsim.metrics.neighbors import NO_ROW
+from artsim.splits import Split
+from artsim.store import Store
+
+_BASELINES = {  # JSON name of the main metric of what is predicted without looking at a picture
+    LabelKind.MULTICLASS: "majority",
+    LabelKind.MULTILABEL: "chance",
+    LabelKind.NUMBER: "median_MAE",
+}
+_COLUMNS = ("id", "label", "k", "temperature", "true", "predicted", "share", "correct", "neighbors")
+_TOP = 5  # classes listed of a picture that may have several
+
+Cells = tuple[str, str, str, int]  # true, predicted, share of the votes, correct
+
+
+def result_rows(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Iterator[dict[str, Any]]:
+    """Yield an object for each k and temperature: the scores, and how they were measured."""
+    setting = {
+        "tap": plan.tap,
+        "split": plan.split,
+        "copies_left_out": split.copies_left_out,
+        "qualified_left_out": evaluation.label.qualified,
+        "groups": list(plan.groups),
+        "correct": plan.correct,
+        "seed": plan.seed,
+    }
+    sizes = {"chosen_on": evaluation.chosen_on, "bank": evaluation.bank_size}
+    head = {"label": evaluation.label.name, "protocol": str(plan.protocol)}
+    if isinstance(evaluation, MetEvaluation):
+        met = evaluation.score
+        yield {
+            **head,
+            "k": met.k,
+            "t": met.t,
+            "gap": met.gap,
+            "gap_minus": met.gap_minus,
+            **met.accuracy.to_json("accuracy"),
+            "n": met.n,
+            "distractors": met.n_distractors,
+            "validation_gap": met.validation_gap,
+            "dimensions": met.dimensions,
+            **sizes,
+            **setting,
+        }
+        return
+    label, hubs = evaluation.label, evaluation.hubness
+    for score in evaluation.scores:
+        details = {}
+        if label.kind == LabelKind.MULTILABEL:
+            each = average_precisions(score.predictions.ranking)
+            details["AP"] = dict(zip(label.classes, each.tolist(), strict=True))
+        yield {
+            **head,
+            "k": score.k,
+            "temperature": score.temperature,
+            **scores_to_json(score.metrics),
+            **details,
+            _BASELINES[label.kind]: evaluation.baseline.value,
+            "n": len(label),
+            **sizes,
+            "hubs_k": hubs.k,
+            "hubs_skew": hubs.skew,
+            "antihubs": hubs.antihubs,
+            **setting,
+        }
+
+
+@contextmanager
+def predictions_writer(store: Store, file: Path) -> Iterator[Callable[[AnyEvaluation], None]]:
+    """Return a callable that writes the predictions of an evaluation to a CSV file, opened here.
+
+    There is a row for every picture, label, k and temperature. Where a picture may have several
+    classes, those with the most votes are listed, and the first is correct or not; a number is
+    correct if it is in the true range.
+
+    Raises:
+        StoreError: If the file cannot be written.
+    """
+    ids = store.read(["id"]).column("id").to_pylist()
+    try:
+        stream = file.open("w", newline="", encoding="utf-8")
+    except OSError as error:
+        raise StoreError(
+            f"cannot write the predictions to {str(file)!r}: {error.strerror}; name another file"
+        ) from error
+    with stream:
+        out = csv.writer(stream)
+        out.writerow(_COLUMNS)
+        yield lambda evaluation: out.writerows(_csv_rows(evaluation, ids))
+
+
+def _csv_rows(evaluation: AnyEvaluation, ids: Sequence[str]) -> Iterator[list[object]]:
+    tables: list[tuple[int, float | None, NDArray[np.int64], Iterator[Cells]]]
+    if isinstance(evaluation, MetEvaluation):
+        met = evaluation.score
+        cells = _class_cells(evaluation.label, met.predicted, met.confidence)
+        tables = [(met.k, None, met.neighbors.rows, cells)]
+    else:
+        tables = [
+            (
+                each.k,
+                each.temperature,
+                evaluation.neighbors.rows[:, : each.k],
+                _cells(evaluation, each),
+            )
+            for each in evaluation.scores
+        ]
+    for k, temperature, neighbors, cells in tables:
+        setting = (k, "" if temperature is None else f"{temperature:g}")
+        for row, found, voters in zip(evaluation.query_rows, cells, neighbors, strict=True):
+            names = "|".join(ids[voter] for voter in voters if voter != NO_ROW)
+            yield [ids[row], evaluation.label.name, *setting, *found, names]
+
+
+def _cells(evaluation: KnnEvaluation, score: KnnScore) -> Iterator[Cells]:
+    votes = score.votes
+    if isinstance(votes, Votes):
+        return _class_cells(evaluation.label, votes.classes[:, 0], votes.shares[:, 0])
+    if isinstance(votes, MultilabelVotes):
+        return _multilabel_cells(evaluation.label, votes)
+    return _number_cells(evaluation.label, score.predictions.numbers)
+
+
+def _class_cells(
+    truth: Label, predicted: NDArray[np.int64], shares: NDArray[np.floating]
+) -> Iterator[Cells]:
+    classes = (*truth.classes, "")  # the last for class -1: no vote, or not a class of train
+    for true, code, share in zip(truth.strata, predicted, shares, strict=True):
+        yield classes[true], classes[code], f"{share:.4f}", int(true == code >= 0)
+
+
+def _multilabel_cells(truth: Label, votes: MultilabelVotes) -> Iterator[Cells]:
+    edges = np.searchsorted(votes.queries, np.arange(len(truth) + 1))
+    for query in range(len(truth)):
+        some = slice(edges[query], edges[query + 1])
+        best = np.argsort(-votes.shares[some], kind="stable")[:_TOP]
+        predicted = votes.classes[some][best]
+        true = truth.codes[truth.starts[query] : truth.starts[query + 1]]
+        yield (
+            "|".join(truth.classes[code] for code in true),
+            "|".join(truth.classes[code] for code in predicted),
+            f"{votes.shares[some][best[0]]:.4f}" if len(best) else "",
+            int(len(best) > 0 and predicted[0] in true),
+        )
+
+
+def _number_cells(truth: Label, numbers: NDArray[np.float64]) -> Iterator[Cells]:
+    for begin, end, value in zip(truth.begin, truth.end, numbers, strict=True):
+        true = f"{begin:g}" if begin == end else f"{begin:g} to {end:g}"
+        predicted = "" if math.isnan(value) else f"{value:.6g}"
+        yield true, predicted, "", int(begin <= value <= end)

@@ -1,0 +1,48 @@
+"""What every evaluation reads of an index: its labels and its unit vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import EvaluationError
+from artsim.labels import label_columns
+from artsim.metrics import to_unit
+from artsim.store import Store
+
+
+def choose_labels(
+    store: Store, named: Collection[str], taken: Collection[str | None] = ()
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """List the labels that are named, or all columns that can be labels but those taken.
+
+    Returns:
+        The names, and why other columns cannot be labels, if none is named.
+
+    Raises:
+        EvaluationError: If the index has no picture, or no label.
+    """
+    if not store.rows:
+        raise EvaluationError(f"{str(store.path)!r} holds no picture; see 'artsim info'")
+    names, not_labels = tuple(dict.fromkeys(named)), dict[str, str]()
+    if not names:
+        possible, not_labels = label_columns(store)
+        names = tuple(name for name in possible if name not in taken)
+    if not names:
+        raise EvaluationError(
+            f"no column of {str(store.path)!r} can be a label; see 'artsim info', "
+            "or name one with --label"
+        )
+    return names, not_labels
+
+
+def unit_vectors(store: Store, tap: str) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Read unit vectors (N, D), and which rows have one: a vector of zeros is none.
+
+    Raises:
+        EvaluationError: If a value is not finite.
+    """
+    vectors, empty = to_unit(store.vectors(tap), f"the vectors of {str(store.path)!r}")
+    return vectors, ~np.isin(np.arange(len(vectors)), empty)
