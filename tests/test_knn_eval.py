@@ -273,7 +273,7 @@ def test_misuse_gives_a_one_line_error(museum, args, message):
     ("changes", "args", "message"),
     [
         ({"artist": ["Ada"] * 8}, (), "'artist' cannot be a label: one class only: 'Ada'"),
-        ({"rgb": [[np.nan, 0.0, 0.0]] * 8}, (), "row 0 of the vectors of"),
+        ({"rgb": [[np.nan, 0.0, 0.0]] * 8}, (), "row 0 of the vectors 'rgb' of"),
         ({"side": ["train"] * 8}, ("--split", "side"), "needs rows of 'train' and of 'test'"),
         (
             {"artist": ["Ada", "Ben", None, None] * 2},

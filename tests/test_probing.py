@@ -482,7 +482,9 @@ def test_vectors_that_are_not_numbers_are_refused(store, monkeypatch):
     broken = store.vectors("rgb")
     broken[7] = np.nan
     monkeypatch.setattr(Store, "vectors", lambda self, tap: broken)
-    with pytest.raises(EvaluationError, match=r"row 7 of the vectors of .* holds NaN or infinity"):
+    with pytest.raises(
+        EvaluationError, match=r"row 7 of the vectors 'rgb' of .* holds NaN or infinity"
+    ):
         probed(store, "hue")
 
 

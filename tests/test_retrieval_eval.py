@@ -156,7 +156,7 @@ def test_vectors_that_are_not_numbers_are_refused(path, monkeypatch):
     vectors[1] = np.nan
     monkeypatch.setattr(Store, "vectors", lambda self, tap: vectors)
     output = run("retrieval-eval", "--index", path, "--label", "temper", code=1)
-    assert "row 1 of the vectors of" in output
+    assert "row 1 of the vectors 'rgb' of" in output
     assert output.endswith("holds NaN or infinity; embed it again\n")
 
 

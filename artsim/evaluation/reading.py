@@ -44,5 +44,5 @@ def unit_vectors(store: Store, tap: str) -> tuple[NDArray[np.float32], NDArray[n
     Raises:
         EvaluationError: If a value is not finite.
     """
-    vectors, empty = to_unit(store.vectors(tap), f"the vectors of {str(store.path)!r}")
+    vectors, empty = to_unit(store.vectors(tap), f"the vectors {tap!r} of {str(store.path)!r}")
     return vectors, ~np.isin(np.arange(len(vectors)), empty)
