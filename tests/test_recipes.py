@@ -357,9 +357,7 @@ def test_lithographs_are_trained_end_to_end(moma, tmp_path):
     )
     report = (path / "report.md").read_text()
     assert "published: .540 and .650" in report
-    assert (
-        "- Published: 85.71 % accuracy; validation 54.0 % last, 65.0 % best. Caveat: 85" in report
-    )
+    assert "- Published: 85.71% accuracy; validation 54.0% last, 65.0% best. Caveat: 85" in report
 
 
 def test_lithographs_keep_the_weights_of_the_last_epoch_even_if_another_is_better(moma, tmp_path):

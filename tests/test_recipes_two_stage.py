@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -174,7 +175,7 @@ def test_predictions_are_described_in_words(class_, values, phrase):
 
 
 def test_a_tree_is_written_and_read_back(tmp_path):
-    (tmp_path / "tree.json").write_text(json.dumps(HERITAGE.to_json()))
+    (tmp_path / "tree.json").write_text(json.dumps(asdict(HERITAGE)))
     assert read_tree(tmp_path / "tree.json") == HERITAGE
 
 

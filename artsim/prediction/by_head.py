@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +58,8 @@ class HeadPredictor:
             raise EvaluationError(f"a confidence is between 0 and 1, got {min_confidence:g}")
         self.store, self.head = store, head
         self.name = f"head {head.name!r}"
-        self.neighbors, self.top = min(neighbors, store.rows), top
-        self.min_confidence = min_confidence
+        self.neighbors = min(neighbors, store.rows)
+        self._decide = partial(decide, top=top, min_confidence=min_confidence)
         names = [name for task in head.tasks for name in task.metadata.names]
         self.needs = tuple(dict.fromkeys(names))
         self._load = extractor or (lambda: load_index_extractor(store))
@@ -104,7 +104,7 @@ class HeadPredictor:
                 catalog = one.metadata.get(task.source)
                 if catalog is None and row is not None and values is not None:
                     catalog = values[row]
-                output = self._decide(task, of_task[i])
+                output = self._output(task, of_task[i])
                 yield Prediction(
                     **vars(output),
                     id=one.id,
@@ -118,22 +118,12 @@ class HeadPredictor:
                     ),
                 )
 
-    def _decide(self, task: HeadTask, values: NDArray[np.float64]) -> Output:
-        if task.kind == LabelKind.NUMBER:
-            return Output(
-                label=task.label,
-                kind=task.kind,
-                predicted=float(values[0]),
-                error=task.scores["probe"],
-            )
-        return decide(
-            task.label,
-            task.kind,
-            task.classes,
-            values,
-            top=self.top,
-            min_confidence=self.min_confidence,
-        )
+    def _output(self, task: HeadTask, values: NDArray[np.float64]) -> Output:
+        label, kind = task.label, task.kind
+        if kind == LabelKind.NUMBER:
+            number, error = float(values[0]), task.scores["probe"]
+            return Output(label=label, kind=kind, predicted=number, error=error)
+        return self._decide(label, kind, task.classes, values)
 
     def _vectors(self, inputs: Sequence[ImageInput]) -> Vectors:
         tap = self.head.tap
@@ -181,16 +171,14 @@ class HeadPredictor:
             return [[] for _ in own]
         wanted = min(self.neighbors + 1, self.store.rows)  # one may be the image itself
         scores, rows = self._index.search(vectors, wanted)
-        distinct, inverse = np.unique(rows, return_inverse=True)
-        ids = self.store.take(distinct.tolist(), ["id"]).column("id").to_pylist()
-        names = inverse.reshape(rows.shape)
+        distinct = np.unique(rows).tolist()
+        ids = self.store.take(distinct, ["id"]).column("id").to_pylist()
+        id_of = dict(zip(distinct, ids, strict=True))
         return [
-            [
-                (ids[names[i, j]], float(scores[i, j]), int(rows[i, j]))
-                for j in range(wanted)
-                if rows[i, j] != row
-            ][: self.neighbors]
-            for i, row in enumerate(own)
+            [(id_of[near], score, near) for near, score in zip(*pair, strict=True) if near != row][
+                : self.neighbors
+            ]
+            for row, *pair in zip(own, rows.tolist(), scores.tolist(), strict=True)
         ]
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +56,8 @@ class RunPredictor:
         self, path: Path, *, device: str = "cpu", top: int = 5, min_confidence: float = 0.0
     ) -> None:
         self._plan = read_plan(path)
-        self.path, self.top, self.min_confidence = path, top, min_confidence
+        self.path, self.min_confidence = path, min_confidence
+        self._decide = partial(decide, top=top, min_confidence=min_confidence)
         self.name = f"run {path.name!r}"
         # The source of each label: 'lithograph' from "lithograph = medium ILIKE '%lithograph%'".
         self.labels: dict[str, str] = {task["task"]: task["label"] for task in read_scores(path)}
@@ -118,7 +120,7 @@ class RunPredictor:
                     image=one.image,
                     catalog=catalog,
                     agrees=compare(output.kind, output.predicted, catalog),
-                    seen=one.row is not None and self._ids[one.row] in self._seen,
+                    seen=one.row is not None and one.row in self._seen,
                 )
 
     def outputs(self, pixels: Tensor) -> list[list[Output]]:
@@ -147,15 +149,12 @@ class RunPredictor:
         return self._catalog[label][one.row]
 
     @cached_property
-    def _ids(self) -> list[str]:
-        ids: list[str] = self.store.read(["id"]).column("id").to_pylist()
-        return ids
-
-    @cached_property
-    def _seen(self) -> Collection[str]:
-        """Ids of the training and validation images."""
-        table = read_predictions(self.path, ["id", "split"])
-        return {row["id"] for row in table.to_pylist() if row["split"] != TEST}
+    def _seen(self) -> Collection[int]:
+        """Rows of the training and validation images."""
+        ids = self.store.read(["id"]).column("id").to_pylist()
+        table = read_predictions(self.path, ["id", "split"]).to_pylist()
+        learned = {row["id"] for row in table if row["split"] != TEST}
+        return {row for row, id_ in enumerate(ids) if id_ in learned}
 
     @cached_property
     def _folders(self) -> list[Path]:
@@ -177,22 +176,12 @@ class RunPredictor:
         )
         with torch.inference_mode():
             logits: Mapping[str, Tensor] = classifier((pixels.to(self._device) - mean) / std)
-        outputs: list[list[Output]] = [[] for _ in range(len(pixels))]
+        outputs = []
         for task in model.tasks:
             kind = LabelKind.MULTILABEL if task.is_members else LabelKind.MULTICLASS
             found = probabilities(logits[task.name], kind).cpu().numpy()
-            for own, each in zip(outputs, found, strict=True):
-                own.append(
-                    decide(
-                        task.name,
-                        kind,
-                        task.classes,
-                        each,
-                        top=self.top,
-                        min_confidence=self.min_confidence,
-                    )
-                )
-        return outputs
+            outputs.append([self._decide(task.name, kind, task.classes, each) for each in found])
+        return [list(each) for each in zip(*outputs, strict=True)]
 
     def _yes_or_no(self, outputs: Sequence[Output]) -> Iterator[Output]:
         """Describe an image by the only class of a label: 'not a lithograph'."""
@@ -206,9 +195,8 @@ class RunPredictor:
         """Describe an image by all its labels, with their joint probability."""
         best = [each.classes[0] for each in outputs]
         class_, *values = (each.name for each in best)
-        return self._phrase(
-            tree.phrase(class_, values), float(np.prod([each.probability for each in best]))
-        )
+        joint = math.prod(each.probability for each in best)
+        return self._phrase(tree.phrase(class_, values), joint)
 
     def _phrase(self, text: str, confidence: float) -> Output:
         return Output(

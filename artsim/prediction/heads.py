@@ -19,6 +19,7 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
+from scipy.special import expit, softmax
 
 from artsim import __version__
 from artsim.datatypes import Passport
@@ -29,7 +30,9 @@ from artsim.store import Store, write_whole
 
 FORMAT = 1
 _FOLDER = "heads"
-_OWN = ("name", "created", "index", "fingerprint", "tap", "split", "group", "seed", "version")
+_PLAIN = ("name", "created", "index", "fingerprint", "tap", "split", "group", "seed", "version")
+_TASK_PLAIN = ("label", "source", "kind", "classes", "temperature", "scores")
+_TASK_ARRAYS = ("weights", "bias", "trained")
 _NAME = re.compile(r"[^\W_][\w.+-]{0,99}")
 
 
@@ -55,15 +58,10 @@ class HeadTask:
         number it is the number itself, shape (n, 1).
         """
         scores: NDArray[np.float64] = (features @ self.weights + self.bias).astype(np.float64)
-        if self.kind == LabelKind.NUMBER:
-            return scores
-        scores /= self.temperature
-        if self.kind == LabelKind.MULTILABEL:
-            likely: NDArray[np.float64] = np.exp(-np.logaddexp(0, -scores))
-            return likely
-        exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
-        shares: NDArray[np.float64] = exponents / exponents.sum(axis=1, keepdims=True)
-        return shares
+        if self.kind != LabelKind.NUMBER:
+            scores /= self.temperature
+            scores = expit(scores) if self.kind == LabelKind.MULTILABEL else softmax(scores, axis=1)
+        return scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,27 +98,33 @@ def save_head(store: Store, head: SavedHead) -> Path:
         StoreError: If it cannot be written.
     """
     check_name(head.name)
-    folder = store.path / _FOLDER
-    tensors: dict[str, NDArray[Any]] = {}
-    for number, task in enumerate(head.tasks):
-        tensors[f"{number}.weights"] = np.ascontiguousarray(task.weights)
-        tensors[f"{number}.bias"] = np.ascontiguousarray(task.bias)
-        tensors[f"{number}.trained"] = task.trained
-    data = safetensors.numpy.save(tensors)
     head = replace(head, created=datetime.now(UTC).isoformat(timespec="seconds"))
-    text = json.dumps(_to_json(head, data), indent=1, ensure_ascii=False) + "\n"
-    file = folder / f"{head.name}.json"
-    write_whole(folder / f"{head.name}.safetensors", lambda stream: stream.write(data))
+    tensors = {
+        f"{number}.{name}": np.ascontiguousarray(getattr(task, name))
+        for number, task in enumerate(head.tasks)
+        for name in _TASK_ARRAYS
+    }
+    data = safetensors.numpy.save(tensors)
+    values = {
+        "format": FORMAT,
+        **{name: getattr(head, name) for name in _PLAIN},
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "tasks": [
+            {name: getattr(task, name) for name in _TASK_PLAIN}
+            | {"features": task.metadata.to_json()}
+            for task in head.tasks
+        ],
+        "passport": head.passport.to_json(),
+    }
+    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
+    file = store.path / _FOLDER / f"{head.name}.json"
+    write_whole(file.with_suffix(".safetensors"), lambda stream: stream.write(data))
     write_whole(file, lambda stream: stream.write(text.encode()))
     return file
 
 
 def check_name(name: str) -> None:
-    """Refuse a name that is not valid for a file.
-
-    Raises:
-        EvaluationError: If it is not valid.
-    """
+    """Refuse a name that is not valid for a file, by an `EvaluationError`."""
     if not _NAME.fullmatch(name):
         raise EvaluationError(
             f"{name!r} is not a valid name for a head; use letters, digits, - and _"
@@ -141,12 +145,11 @@ def find_head(store: Store, name: str | None) -> Path:
         EvaluationError: If it does not exist.
     """
     names = head_names(store)
-    if name is None:
-        if not names:
-            raise EvaluationError(
-                f"{str(store.path)!r} has no head; train one with 'artsim probe --label LABEL'"
-            )
-        name = names[0]
+    if name is None and not names:
+        raise EvaluationError(
+            f"{str(store.path)!r} has no head; train one with 'artsim probe --label LABEL'"
+        )
+    name = names[0] if name is None else name
     if name in names:
         return store.path / _FOLDER / f"{name}.json"
     if name.endswith(".json") and Path(name).is_file():
@@ -168,16 +171,27 @@ def load_head(file: Path) -> SavedHead:
         data = other.read_bytes()
     except (OSError, ValueError) as error:
         raise _damaged(file, error) from error
-    if not isinstance(values, dict) or values.get("format") != FORMAT:
-        found = values.get("format") if isinstance(values, dict) else None
+    version = values.get("format") if isinstance(values, dict) else None
+    if version != FORMAT:
         raise StoreError(
-            f"head {str(file)!r} has format {found}, this artsim reads {FORMAT}; "
+            f"head {str(file)!r} has format {version}, this artsim reads {FORMAT}; "
             "train it again with 'artsim probe'"
         )
     if hashlib.sha256(data).hexdigest() != values.get("sha256"):
         raise _damaged(file, f"{other.name} does not belong to it")
     try:
-        return _from_json(values, safetensors.numpy.load(data))
+        tensors = safetensors.numpy.load(data)
+        tasks = tuple(
+            HeadTask(
+                **{name: task[name] for name in _TASK_PLAIN}
+                | {name: tensors[f"{number}.{name}"] for name in _TASK_ARRAYS}
+                | {"kind": LabelKind(task["kind"]), "classes": tuple(task["classes"])},
+                metadata=Metadata.from_json(task["features"]),
+            )
+            for number, task in enumerate(values["tasks"])
+        )
+        passport = Passport.from_json(values["passport"])
+        return SavedHead(**{name: values[name] for name in _PLAIN}, passport=passport, tasks=tasks)
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
         raise _damaged(file, error) from error
 
@@ -188,8 +202,7 @@ def check_passport(head: SavedHead, passport: Passport, whose: str) -> None:
     Raises:
         PassportError: With what differs.
     """
-    differences = head.passport.differences(passport)
-    if differences:
+    if differences := head.passport.differences(passport):
         raise PassportError(
             f"head {head.name!r} was trained on vectors other than {whose}: "
             f"{'; '.join(differences)}; train one with 'artsim probe'"
@@ -198,59 +211,9 @@ def check_passport(head: SavedHead, passport: Passport, whose: str) -> None:
 
 def id_hashes(ids: Iterable[str]) -> NDArray[np.uint64]:
     """Hash ids to eight bytes each, sorted: a million of them are eight megabytes."""
-    numbers = [
-        int.from_bytes(hashlib.blake2b(_bytes(id_), digest_size=8).digest(), "little")
-        for id_ in ids
-    ]
-    return np.sort(np.array(numbers, dtype=np.uint64))
-
-
-def _bytes(id_: str) -> bytes:
-    return id_.encode("utf-8", "surrogateescape")
-
-
-def _to_json(head: SavedHead, data: bytes) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        **{name: getattr(head, name) for name in _OWN},
-        "sha256": hashlib.sha256(data).hexdigest(),
-        "tasks": [
-            {
-                "label": task.label,
-                "source": task.source,
-                "kind": str(task.kind),
-                "classes": list(task.classes),
-                "temperature": task.temperature,
-                "features": task.metadata.to_json(),
-                "scores": task.scores,
-            }
-            for task in head.tasks
-        ],
-        "passport": head.passport.to_json(),
-    }
-
-
-def _from_json(values: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> SavedHead:
-    tasks = tuple(
-        HeadTask(
-            label=task["label"],
-            source=task["source"],
-            kind=LabelKind(task["kind"]),
-            classes=tuple(task["classes"]),
-            weights=tensors[f"{number}.weights"],
-            bias=tensors[f"{number}.bias"],
-            temperature=task["temperature"],
-            metadata=Metadata.from_json(task["features"]),
-            scores=task["scores"],
-            trained=tensors[f"{number}.trained"],
-        )
-        for number, task in enumerate(values["tasks"])
-    )
-    return SavedHead(
-        **{name: values[name] for name in _OWN},
-        passport=Passport.from_json(values["passport"]),
-        tasks=tasks,
-    )
+    texts = (id_.encode("utf-8", "surrogateescape") for id_ in ids)
+    digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
+    return np.sort(np.frombuffer(digests, dtype="<u8").astype(np.uint64))
 
 
 def _damaged(file: Path, problem: object) -> StoreError:

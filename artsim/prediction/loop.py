@@ -143,13 +143,13 @@ def predict_collection(
     passed = failed = 0
     progress(0, total, 0)
     for batch in catalog.batches():
-        rows = [row for row in batch.to_pylist() if row["id"] not in done]
+        left = [row for row in batch.to_pylist() if row["id"] not in done]
+        rows = [row for row in left if row["image"]]
         passed += batch.num_rows - len(rows)
-        for row in rows:
+        failed += len(left) - len(rows)
+        for row in left:
             if not row["image"]:
-                passed, failed = passed + 1, failed + 1
                 yield Failure(row["id"], None, "catalog", "it names no picture")
-        rows = [row for row in rows if row["image"]]
         files = [catalog.root / row["image"] for row in rows]
         inputs: list[ImageInput] = []
         for picture in load(
@@ -192,12 +192,10 @@ def read_pictures(source: Path) -> Catalog:
 
 
 def _indexed(store: Store, rows: Sequence[int]) -> list[ImageInput]:
-    table = store.take(rows, ["id", "image"])
+    works = store.take(rows, ["id", "image"]).to_pylist()
     return [
-        ImageInput(id=id_, image=locate(store, image), row=row)
-        for row, id_, image in zip(
-            rows, table.column("id").to_pylist(), table.column("image").to_pylist(), strict=True
-        )
+        ImageInput(id=work["id"], image=locate(store, work["image"]), row=row)
+        for row, work in zip(rows, works, strict=True)
     ]
 
 

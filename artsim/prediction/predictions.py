@@ -100,11 +100,11 @@ def decide(
     top: int,
     min_confidence: float = 0.0,
 ) -> Output:
-    """Decide on the predicted class or classes.
+    """Decide on the predicted class or classes of a multiclass or multilabel label.
 
     Args:
-        label: Name of the label.
-        kind: Multiclass or multilabel.
+        label: Its name.
+        kind: Its kind.
         classes: K names.
         probabilities: Of the classes, (K,).
         top: Number of classes to list.
@@ -112,18 +112,13 @@ def decide(
     """
     order = np.argsort(-probabilities, kind="stable")
     listed = tuple(ClassProbability(classes[k], float(probabilities[k])) for k in order[:top])
-    predicted: Value
+    best = listed[0]
+    predicted: Value = best.name if best.probability >= min_confidence else None
     if kind == LabelKind.MULTILABEL:
         least = min_confidence or _HALF
         predicted = [classes[k] for k in order if probabilities[k] >= least] or None
-    else:
-        predicted = listed[0].name if listed[0].probability >= min_confidence else None
     return Output(
-        label=label,
-        kind=kind,
-        predicted=predicted,
-        classes=listed,
-        confidence=listed[0].probability,
+        label=label, kind=kind, predicted=predicted, classes=listed, confidence=best.probability
     )
 
 
@@ -138,8 +133,6 @@ def compare(kind: LabelKind, predicted: Value, catalog: Value) -> bool | None:
 
 def as_text(value: Value) -> str:
     """Return a value as text; "" for None."""
-    if value is None:
-        return ""
     if isinstance(value, list):
         return ", ".join(value)
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return f"{value:.6g}" if isinstance(value, float) else value or ""

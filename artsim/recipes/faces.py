@@ -52,9 +52,9 @@ def find_faces(files: dict[int, Path]) -> dict[int, Box]:
         )
         if len(faces):
             x, y, w, h = max(faces, key=lambda face: face[2] * face[3])
-            shown = np.array([x - _MARGIN * w, y - _MARGIN * h, w + 2 * _MARGIN * w,
-                              h + 2 * _MARGIN * h])  # fmt: skip
-            sides = np.array([gray.shape[1], gray.shape[0]] * 2)
-            x, y, width, height = (100 * shown / sides).tolist()
+            wide, high = (1 + 2 * _MARGIN) * w, (1 + 2 * _MARGIN) * h
+            shown = np.array([x - _MARGIN * w, y - _MARGIN * h, wide, high])
+            percent = 100 * shown / [gray.shape[1], gray.shape[0], gray.shape[1], gray.shape[0]]
+            x, y, width, height = percent.tolist()
             found[key] = Box(x, y, width, height, percent=True)
     return found

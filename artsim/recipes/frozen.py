@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -19,13 +20,12 @@ from artsim.models import Compute, Extractor, load_extractor
 from artsim.store import Store
 from artsim.training import Run
 
-Rows = NDArray[np.int64]
 Pixels = Iterator[tuple[int, torch.Tensor]]  # position and image, (3, H, W) uint8
 
 
 def embed_rows(
     store: Store,
-    rows: Rows,
+    rows: NDArray[np.int64],
     spec: str,
     run: Run,
     *,
@@ -36,9 +36,9 @@ def embed_rows(
 
     Args:
         store: The index.
-        rows: Which, (n,).
+        rows: Shape (n,).
         spec: A network and its taps.
-        run: Its device and its threads.
+        run: Its device and decoding threads.
         weights: A local file of weights instead of the spec's.
         boxes: Regions to embed instead of whole images, by row.
 
@@ -64,12 +64,10 @@ def embed_rows(
 
 
 def _embed(extractor: Extractor, pixels: Pixels, found: Mapping[str, NDArray[np.float32]]) -> None:
-    while batch := [each for _, each in zip(range(extractor.batch_size), pixels, strict=False)]:
-        places = [place for place, _ in batch]
-        for name, vectors in extractor.embed_batch(
-            torch.stack([each for _, each in batch])
-        ).items():
-            found[name][places] = vectors
+    while batch := list(itertools.islice(pixels, extractor.batch_size)):
+        places, images = zip(*batch, strict=True)
+        for name, vectors in extractor.embed_batch(torch.stack(images)).items():
+            found[name][list(places)] = vectors
 
 
 def _details(files: list[Path], boxes: Mapping[int, Box], preprocessing: Preprocessing) -> Pixels:

@@ -8,7 +8,7 @@ checkpoints on its test images; here validation images decide.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -101,7 +101,7 @@ def _tree(config: Config, run: Run) -> Tree:
     if file.exists():
         return read_tree(file)
     tree = HERITAGE if config.tree is None else read_tree(Path(config.tree))
-    run.write_json(TREE, tree.to_json())
+    run.write_json(TREE, asdict(tree))
     return tree
 
 

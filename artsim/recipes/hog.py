@@ -28,10 +28,8 @@ def hog_of(pixels: NDArray[np.uint8]) -> NDArray[np.float16]:
     Every block that is not flat already has unit length, so that the Euclidean order of neighbors,
     which the original used, is nearly the order by cosine.
     """
-    found: NDArray[np.float64] = hog(rgb2gray(pixels))
-    unit, _ = to_unit(found[None], "a histogram")
-    halves: NDArray[np.float16] = unit[0].astype(np.float16)
-    return halves
+    unit, _ = to_unit(hog(rgb2gray(pixels))[None], "a histogram")
+    return np.asarray(unit[0], dtype=np.float16)
 
 
 def hog_neighbors(store: Store, tasks: Sequence[TrainingTask], run: Run) -> dict[str, float]:
@@ -51,13 +49,9 @@ def hog_neighbors(store: Store, tasks: Sequence[TrainingTask], run: Run) -> dict
                 histograms[each.key] = hog_of(each.pixels.permute(1, 2, 0).numpy())
     scores = {}
     for task in tasks:
-        split = replace(
-            task.split,
-            train=np.searchsorted(rows, task.split.train),
-            validation=np.searchsorted(rows, task.split.validation),
-            test=np.searchsorted(rows, task.split.test),
-        )
-        target = task.label.take(rows)
+        parts = ("train", "validation", "test")
+        places = {name: np.searchsorted(rows, getattr(task.split, name)) for name in parts}
+        split, target = replace(task.split, **places), task.label.take(rows)
         _, knn, _ = knn_scores(histograms, target, split, ks=HOG_KS, seed=run.seed)
         scores[task.name] = knn.value
     return scores

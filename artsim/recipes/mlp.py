@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
+import copy
+import math
 
 import numpy as np
 import torch
-from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 from torch.nn.functional import cross_entropy
-from torch.optim import AdamW, Optimizer
+from torch.optim import AdamW
 from torch.utils.data import DataLoader, TensorDataset
 
 from artsim.labels import Label
 from artsim.metrics import accuracy
 from artsim.models import find_device
 from artsim.splits import Split
-from artsim.training import Run, quiet
+from artsim.training import Run
 
 _HIDDEN = 512
 _DROPOUT = 0.5
@@ -43,56 +41,44 @@ def mlp_accuracy(features: NDArray[np.float32], target: Label, split: Split, run
     train = features[split.train]
     deviation = train.std(axis=0)
     scaled = (features - train.mean(axis=0)) / np.where(deviation > 0, deviation, 1)
-    data = {
-        name: TensorDataset(
-            torch.from_numpy(scaled[rows].astype(np.float32)), torch.from_numpy(target.strata[rows])
-        )
-        for name, rows in (("train", split.train), ("val", split.validation), ("test", split.test))
-    }
+    inputs = torch.from_numpy(scaled.astype(np.float32))
+    truth = torch.from_numpy(target.strata)
     device = find_device(run.device)
-    with torch.random.fork_rng(devices=[]), tempfile.TemporaryDirectory() as folder, quiet():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)
-        network = _MLP(features.shape[1], len(target.classes))
+        network = nn.Sequential(
+            nn.Linear(features.shape[1], _HIDDEN),
+            nn.ReLU(),
+            nn.Dropout(_DROPOUT),
+            nn.Linear(_HIDDEN, len(target.classes)),
+        )
+        network.to(device)
+        optimizer = AdamW(network.parameters(), lr=_LR, weight_decay=_WEIGHT_DECAY)
         order = torch.Generator().manual_seed(run.seed)
-        kept = ModelCheckpoint(Path(folder), monitor="val_loss")
-        trainer = Trainer(
-            accelerator="gpu" if device.type == "cuda" else device.type,
-            devices=1,
-            max_epochs=_EPOCHS,
-            callbacks=[EarlyStopping("val_loss", patience=_PATIENCE), kept],
-            logger=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            num_sanity_val_steps=0,
+        train_data, val_data = (
+            TensorDataset(inputs[rows], truth[rows]) for rows in (split.train, split.validation)
         )
-        trainer.fit(
-            network,
-            DataLoader(data["train"], _BATCH, shuffle=True, generator=order),
-            DataLoader(data["val"], 4 * _BATCH),
-        )
-        best = torch.load(kept.best_model_path, map_location="cpu", weights_only=True)
-    network.load_state_dict(best["state_dict"])
+        batches = DataLoader(train_data, _BATCH, shuffle=True, generator=order)
+        checks = DataLoader(val_data, 4 * _BATCH)
+        best, best_loss, waited = network.state_dict(), math.inf, 0
+        for _ in range(_EPOCHS):
+            network.train()
+            for some, classes in batches:
+                optimizer.zero_grad()
+                cross_entropy(network(some.to(device)), classes.to(device)).backward()
+                optimizer.step()
+            network.eval()
+            with torch.inference_mode():
+                loss = sum(
+                    cross_entropy(network(some.to(device)), classes.to(device), reduction="sum")
+                    for some, classes in checks
+                )
+            waited += 1
+            if loss < best_loss:
+                best, best_loss, waited = copy.deepcopy(network.state_dict()), loss, 0
+            if waited == _PATIENCE:
+                break
+    network.load_state_dict(best)
     with torch.inference_mode():
-        predicted = network.cpu().eval()(data["test"].tensors[0]).argmax(dim=1).numpy()
+        predicted = network.cpu()(inputs[split.test]).argmax(dim=1).numpy()
     return accuracy(target.strata[split.test], predicted)
-
-
-class _MLP(LightningModule):
-    def __init__(self, dim: int, classes: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(dim, _HIDDEN), nn.ReLU(), nn.Dropout(_DROPOUT), nn.Linear(_HIDDEN, classes)
-        )
-
-    def forward(self, features: Tensor) -> Tensor:
-        logits: Tensor = self.layers(features)
-        return logits
-
-    def training_step(self, batch: list[Tensor], _index: int) -> Tensor:
-        return cross_entropy(self(batch[0]), batch[1])
-
-    def validation_step(self, batch: list[Tensor], _index: int) -> None:
-        self.log("val_loss", cross_entropy(self(batch[0]), batch[1]), batch_size=len(batch[1]))
-
-    def configure_optimizers(self) -> Optimizer:
-        return AdamW(self.parameters(), lr=_LR, weight_decay=_WEIGHT_DECAY)

@@ -7,7 +7,7 @@ same queries for all methods, compared with chance.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim import training
 from artsim.errors import TrainingError
 from artsim.evaluation.retrieval import gray_copies
 from artsim.labels import Label, LabelKind, read_label, values_of
@@ -27,6 +28,7 @@ from artsim.training import METRICS, Count, Run
 
 _BLOCK_BYTES = 64 << 20  # of what is computed at a time
 _PIXEL_QUERIES = 100  # that are compared with their results pixel by pixel
+_NOT_SHOWN = ("label", "queries", "chance", "HitRate@1", "mAP@1")  # in the report; both equal P@1
 
 Rows = NDArray[np.int64]
 Vectors = Mapping[str, NDArray[np.float32]]  # by method, (n, D)
@@ -89,7 +91,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         "methods": methods,
         "notes": notes,
     }
-    run.write("report.md", _report(run, found))
+    training.save_report(run, _report(run, found))
     run.write_json(METRICS, found)
 
 
@@ -135,29 +137,29 @@ def _compare(
             results = rank(every[places], queries, max(ks), measure, device=run.device)  # (Q, k)
             hits = _share(target, rows[places], queries, results)
             scores = score_hits(hits, counts[queries], ks)
-            is_first = target.name == config.labels[0] and measure == config.measures[0]
-            with_pixels = config.pixels and is_first
-            yield {
+            found = {
                 "label": target.name,
                 "vectors": method,
                 "measure": measure,
                 "queries": len(queries),
                 "chance": float((counts[queries] / (len(places) - 1)).mean()),
-                **{
-                    name: float(values.mean())
-                    for name, values in scores.items()
-                    if not name.startswith("nDCG")
-                },
-                **(_pixels(store, rows[places], queries, results) if with_pixels else {}),
             }
+            found |= {
+                name: float(values.mean())
+                for name, values in scores.items()
+                if not name.startswith("nDCG")
+            }
+            is_first = target.name == config.labels[0] and measure == config.measures[0]
+            if config.pixels and is_first:
+                found |= _pixels(store, rows[places], queries, results)
+            yield found
 
 
 def _count_related(target: Label, rows: Rows) -> NDArray[np.int64]:
     """Count for each of n works how many others share a class with it, (n,)."""
     if target.kind == LabelKind.MULTICLASS:
         codes = target.strata[rows]
-        related: NDArray[np.int64] = np.bincount(codes)[codes] - 1
-        return related
+        return np.asarray(np.bincount(codes)[codes] - 1)
     of = target.matrix[rows].astype(np.float32)  # (n, K)
     step = max(_BLOCK_BYTES // (4 * len(of)), 1)
     shared = [(of[i : i + step] @ of.T > 0).sum(axis=1) for i in range(0, len(of), step)]
@@ -168,8 +170,7 @@ def _share(target: Label, rows: Rows, queries: Rows, results: Rows) -> NDArray[n
     """Return which results share a class with their query, both among n works, (Q, k)."""
     if target.kind == LabelKind.MULTICLASS:
         codes = target.strata[rows]
-        same: NDArray[np.bool_] = codes[results] == codes[queries][:, None]
-        return same
+        return np.asarray(codes[results] == codes[queries][:, None])
     of = target.matrix[rows]  # (n, K)
     ranks = [(of[queries] & of[column]).any(axis=1) for column in results.T]
     return np.stack(ranks, axis=1)
@@ -180,48 +181,30 @@ def _pixels(store: Store, rows: Rows, queries: Rows, results: Rows) -> dict[str,
     some = np.linspace(0, len(queries) - 1, min(_PIXEL_QUERIES, len(queries))).astype(np.int64)
     pairs = [(rows[queries[i]], rows[j]) for i in some for j in results[i]]
     copies = gray_copies(store, np.unique(pairs))
-    known = [
-        (a, b)
-        for a, b in ((copies[int(i)], copies[int(j)]) for i, j in pairs)
-        if a is not None and b is not None
-    ]
+    seen = ((copies[int(i)], copies[int(j)]) for i, j in pairs)
+    known = [(a, b) for a, b in seen if a is not None and b is not None]
     if not known:
         return {}
-    k = results.shape[1]
+    k, metrics = results.shape[1], {"SSIM": ssim, "RMSE": rmse}
     return {
-        f"SSIM@{k}": float(np.mean([ssim(a, b) for a, b in known])),
-        f"RMSE@{k}": float(np.mean([rmse(a, b) for a, b in known])),
+        f"{name}@{k}": float(np.mean([metric(a, b) for a, b in known]))
+        for name, metric in metrics.items()
     }
 
 
-def _report(run: Run, found: Mapping[str, Any]) -> str:
+def _report(run: Run, found: Mapping[str, Any]) -> list[str]:
     only = f" with {found['only']}" if found["only"] else ""
-    lines = [f"# {run.plan.recipe}", "", f"{found['works']:,} works{only}, seed {run.seed}."]
+    lines = [f"{found['works']:,} works{only}, seed {run.seed}."]
     for label in dict.fromkeys(method["label"] for method in found["methods"]):
         methods = [method for method in found["methods"] if method["label"] == label]
         first = methods[0]
-        names = [name for name in first if name not in _NOT_SHOWN]
+        columns = [name for name in first if name not in _NOT_SHOWN]
+        rows = [[method.get(name) for name in columns] for method in methods]
         lines += [
             "",
             f"Retrieve works that share {label}, {first['queries']:,} queries; two random works "
             f"share it with probability {first['chance']:.3f}:",
             "",
-            *_table(["vectors", "measure", *names], methods),
+            *training.markdown_table(columns, rows),
         ]
-    notes = (*found["notes"], run.published)
-    lines += ["", *(f"- {note}" for note in notes)]
-    settings = ", ".join(f"{name}={value}" for name, value in run.plan.settings.items())
-    return "\n".join([*lines, "", f"Settings: {settings}", ""])
-
-
-# Not scores, or equal to P@1.
-_NOT_SHOWN = ("label", "vectors", "measure", "queries", "chance", "HitRate@1", "mAP@1")
-
-
-def _table(names: Sequence[str], methods: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    yield f"| {' | '.join(names)} |"
-    yield f"|---|---|{'--:|' * (len(names) - 2)}"
-    for method in methods:
-        values = (method.get(name) for name in names[2:])
-        cells = ("" if value is None else f"{value:.3f}" for value in values)
-        yield f"| {' | '.join([method['vectors'], method['measure'], *cells])} |"
+    return [*lines, "", *(f"- {note}" for note in (*found["notes"], run.published))]

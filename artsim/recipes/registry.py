@@ -48,16 +48,16 @@ _ALL = (
         name="moma-lithograph",
         what="a small CNN that separates lithographs from all other works",
         data="moma: 'artsim fetch moma:Artworks.csv', any catalog with a medium",
-        published="85.71 % accuracy; validation 54.0 % last, 65.0 % best",
-        beware="85.71 % is on the training pictures, the first 2,000 of each class",
+        published="85.71% accuracy; validation 54.0% last, 65.0% best",
+        beware="85.71% is on the training pictures, the first 2,000 of each class",
     ),
     Recipe(
         name="wikiart-conv-recurrent",
         what="convolutions and an LSTM that predict style, genre and artist, alone or jointly",
         data="wikiart: ArtGAN's lists, or any catalog with such columns",
-        published="54.50 / 74.14 / 76.11 % style / genre / artist (fine-tuned CNN, ICIP 2016)",
+        published="54.50 / 74.14 / 76.11% style / genre / artist (fine-tuned CNN, ICIP 2016)",
         beware="nearly every style picture is by an artist of the training set: predicting each "
-        "artist's most frequent style scores 80.98 %",
+        "artist's most frequent style scores 80.98%",
     ),
     Recipe(
         name="heritage-two-stage",
@@ -78,8 +78,8 @@ _ALL = (
         name="rijks-single",
         what="an ImageNet network with a new last layer that predicts creator, material or type",
         data="rijks: Rijksmuseum records with creator, material and type",
-        published="creator VGG16 95.28, ResNet50 96.79, AlexNet 90.14 %; type VGG16 73.61, "
-        "ResNet50 84.72, AlexNet 86.11, HOG + kNN 56.94 %",
+        published="creator VGG16 95.28, ResNet50 96.79, AlexNet 90.14%; type VGG16 73.61, "
+        "ResNet50 84.72, AlexNet 86.11, HOG + kNN 56.94%",
         beware="type was tested on 72 pictures of 5 classes, 1.4 points each, some of them in the "
         "training set; pictures were read as BGR",
     ),
@@ -87,7 +87,7 @@ _ALL = (
         name="rijks-multitask",
         what="one network with three heads that predicts creator, material and type together",
         data="rijks: Rijksmuseum records with creator, material and type",
-        published="creator 97.54 %, material mAP 99.80, type mAP 92.85 (ResNet50, 15,261 pictures)",
+        published="creator 97.54%, material mAP 99.80, type mAP 92.85 (ResNet50, 15,261 pictures)",
         beware="its mAP is of each picture's rounded outputs, not of each class's ranking; the "
         "weights were the last epoch's; pictures were read as BGR",
     ),
@@ -96,10 +96,10 @@ _ALL = (
         what="29 media predicted by a fine-tuned network, on squashed pictures or in their own "
         "shapes, compared with linear and MLP probes of frozen MobileNetV1",
         data="mame: MAMe_dataset.csv, its split, and the pictures",
-        published="85.00 % (frozen Xception, linear SVM); 73.7-75.6 % from scratch; the course "
-        "required 65 %",
-        beware="size and shape alone score 33 %, with the museum 36.9 %, and the accession number "
-        "37.5 %: do not use it as a feature",
+        published="85.00% (frozen Xception, linear SVM); 73.7-75.6% from scratch; the course "
+        "required 65%",
+        beware="size and shape alone score 33%, with the museum 36.9%, and the accession number "
+        "37.5%: do not use it as a feature",
     ),
     Recipe(
         name="nga-similarity",

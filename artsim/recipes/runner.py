@@ -120,25 +120,23 @@ def train(
         ReaderError: If the collection cannot be read.
         StoreError: If the index cannot be opened, or the folder not be written.
     """
-    texts = _texts(recipe, settings)
-    index = None
-    if isinstance(source, Store) or is_store(Path(source)):
-        index = source.path if isinstance(source, Store) else Path(source)
+    from artsim.models import find_device
+
+    place = source.path if isinstance(source, Store) else Path(source)
+    index = place if is_store(place) else None
     plan = RunPlan(
         recipe=recipe,
-        settings=texts,
+        settings=_texts(recipe, settings),
         seed=seed,
         index=INDEX if index is None else str(index.resolve()),
         collection=str(source) if index is None else None,
         images=None if images is None else str(images),
         weights=None if weights is None else str(weights.resolve()),
     )
-    run = _new_run(folder or new_folder(Path("runs"), recipe), plan, options)
-    if index is None:
-        _read_catalog(plan)  # before a folder is made
-    else:
-        Store.open(index)
-    return _train(replace(run, plan=start_run(run.path, plan, device=run.device)), options)
+    device = str(find_device(options.device))
+    _ = _read_catalog(plan) if index is None else Store.open(index)  # before a folder is made
+    folder = folder or new_folder(Path("runs"), recipe)
+    return _train(folder, start_run(folder, plan, device=device), options)
 
 
 def resume_training(
@@ -161,7 +159,7 @@ def resume_training(
     if settings:
         plan = replace(plan, settings=_texts(plan.recipe, {**plan.settings, **settings}))
         write_plan(folder, plan)
-    return _train(_new_run(folder, plan, options), options)
+    return _train(folder, plan, options)
 
 
 def train_run(run: Run) -> None:
@@ -214,40 +212,36 @@ def _texts(recipe: str, settings: Mapping[str, Any]) -> dict[str, str]:
     return to_json(configure(config, settings))
 
 
-def _new_run(path: Path, plan: RunPlan, options: TrainingOptions) -> Run:
+def _train(path: Path, plan: RunPlan, options: TrainingOptions) -> TrainingResult:
     from artsim.models import find_device
 
-    return Run(
+    run = Run(
         path=path,
         plan=plan,
         device=str(find_device(options.device)),
         devices=options.devices,
         precision=options.precision,
         workers=options.workers,
+        should_stop=options.should_stop,
     )
+    index = path / INDEX
+    is_embedded = is_store(index) and Store.open(index).manifest.complete
+    if plan.collection is not None and not is_embedded:
+        with options.show("embedding for the baselines") as progress:
+            _embed(_read_catalog(plan), index, run, progress)
+    with options.show(plan.recipe) as progress:
+        train_run(replace(run, progress=progress))
+    return TrainingResult(path, read_metrics(path))
 
 
-def _train(run: Run, options: TrainingOptions) -> TrainingResult:
-    _embed(run, options)
-    with options.show(run.plan.recipe) as progress:
-        train_run(replace(run, progress=progress, should_stop=options.should_stop))
-    return TrainingResult(run.path, read_metrics(run.path))
-
-
-def _embed(run: Run, options: TrainingOptions) -> None:
-    """Embed the collection by the default network, unless that is done or an index was given."""
-    index = run.path / INDEX
-    if run.plan.collection is None or (is_store(index) and Store.open(index).manifest.complete):
-        return
+def _embed(catalog: Catalog, index: Path, run: Run, progress: Progress) -> None:
+    """Embed a collection with the default network."""
     from artsim.embedding import EmbedSettings, embed_collection
     from artsim.models import Compute, load_extractor
 
     extractor = load_extractor(parse_spec(DEFAULT_MODEL), compute=Compute(device=run.device))
     settings = EmbedSettings(batch_size=extractor.batch_size, workers=run.workers)
-    with options.show("embedding for the baselines") as progress:
-        embed_collection(
-            _read_catalog(run.plan), index, extractor, settings=settings, progress=progress
-        )
+    embed_collection(catalog, index, extractor, settings=settings, progress=progress)
 
 
 def _read_catalog(plan: RunPlan) -> Catalog:

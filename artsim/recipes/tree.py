@@ -17,7 +17,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -65,27 +65,18 @@ class Tree:
 
     def folder(self, stage: Stage) -> str:
         """Return the name of the folder of a stage's network in the run's folder."""
-        number = [each.name for each in self.stages()].index(stage.name) + 1
-        name = re.sub(r"[^\w.-]+", "-", stage.name)
-        return f"{number}-{name}"
+        number = list(self.stages()).index(stage) + 1
+        return re.sub(r"[^\w.-]+", "-", f"{number}-{stage.name}")
 
     def phrase(self, class_: str, values: Sequence[str]) -> str:
         """Describe a work in words: ``Cyprus Byzantine Fresco``."""
         noun = self.branches[class_].noun if class_ in self.branches else class_
         words = [*(value for value in values if not value.startswith(_LEFT_OUT)), noun]
-        return " ".join(_capital(word) for word in " ".join(words).split())
-
-    def to_json(self) -> dict[str, Any]:
-        """Return it as plain values."""
-        return asdict(self)
+        return " ".join(word[:1].upper() + word[1:] for word in " ".join(words).split())
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
-        """Read what `to_json` returned, or a user wrote.
-
-        Raises:
-            TrainingError: If it is not a tree.
-        """
+        """Make a tree of plain values, or raise a `TrainingError`."""
         try:
             label, classes = str(values["label"]), tuple(map(str, values.get("classes", ())))
             branches = {
@@ -119,10 +110,6 @@ def read_tree(file: Path) -> Tree:
         return Tree.from_json(values)
     except (OSError, ValueError) as error:
         raise TrainingError(f"{str(file)!r} is not a tree in TOML or JSON ({error})") from error
-
-
-def _capital(word: str) -> str:
-    return word[:1].upper() + word[1:]
 
 
 HERITAGE = Tree.from_json(

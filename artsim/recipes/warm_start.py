@@ -7,7 +7,6 @@ import itertools
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from artsim.metrics import MulticlassTask, choose
 from artsim.models import find_device
@@ -26,7 +25,7 @@ def start_as_probe(learner: Learner, data: TrainingData, run: Run) -> None:
     Raises:
         EvaluationError: If the training images have one class.
     """
-    rows, features = _embed(learner, data, (TRAIN, VAL), run)
+    rows, features = _embed(learner, data, run)
     features /= (scale := float(np.sqrt((features**2).sum(axis=1).mean())))
     for task, head in zip(learner.tasks, learner.classifier.heads, strict=True):
         fitted = MulticlassTask(features, task.label.strata[rows])
@@ -49,16 +48,16 @@ def start_as_probe(learner: Learner, data: TrainingData, run: Run) -> None:
 
 
 def _embed(
-    learner: Learner, data: TrainingData, splits: tuple[str, ...], run: Run
+    learner: Learner, data: TrainingData, run: Run
 ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Return the rows of these splits that can be decoded, and their embeddings, (n, D)."""
+    """Return the rows of train and validation that can be decoded, and their embeddings, (n, D)."""
     device = find_device(run.device)
     learner.to(device).eval()
-    body: nn.Module = learner.classifier.body
     rows, found = [], []
     with torch.inference_mode():
-        for batch in itertools.chain.from_iterable(map(data.of_split, splits)):
+        for batch in itertools.chain(data.of_split(TRAIN), data.of_split(VAL)):
+            embedded = learner.classifier.body(learner.normalized(batch.pixels.to(device)))
             rows.append(batch.rows.numpy())
-            found.append(body(learner.normalized(batch.pixels.to(device))).float().cpu().numpy())
+            found.append(embedded.float().cpu().numpy())
     learner.cpu()
     return np.concatenate(rows), np.concatenate(found)

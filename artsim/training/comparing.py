@@ -33,10 +33,12 @@ class RunComparison:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        names = ("task", "run", "recipe", "metric")
-        difference = Estimate(nan, nan, nan, 0) if self.difference is None else self.difference
+        difference = self.difference or Estimate(nan, nan, nan, 0)
         return {
-            **{name: getattr(self, name) for name in names},
+            "task": self.task,
+            "run": self.run,
+            "recipe": self.recipe,
+            "metric": self.metric,
             "n": self.score.n,
             **self.score.to_json("score"),
             **difference.to_json("difference"),
@@ -114,8 +116,7 @@ class _TestResults:
         if own.keys() != others.keys():
             raise TrainingError(
                 f"{self.path.name!r} and {first.path.name!r} have different test pictures of "
-                f"{task!r} "
-                f"({len(own.keys() & others.keys()):,} in common of {len(own):,} and "
+                f"{task!r} ({len(own.keys() & others.keys()):,} in common of {len(own):,} and "
                 f"{len(others):,}); train both with one --seed, or one --set split=NAME"
             )
         if own != others:
