@@ -65,14 +65,15 @@ def mlp_accuracy(features: NDArray[np.float32], target: Label, split: Split, run
             network.train()
             for some, classes in batches:
                 optimizer.zero_grad()
-                cross_entropy(network(some.to(device)), classes.to(device)).backward()
+                torch.autograd.backward(cross_entropy(network(some.to(device)), classes.to(device)))
                 optimizer.step()
             network.eval()
             with torch.inference_mode():
-                loss = sum(
+                losses = [
                     cross_entropy(network(some.to(device)), classes.to(device), reduction="sum")
                     for some, classes in checks
-                )
+                ]
+            loss = float(torch.stack(losses).sum())
             waited += 1
             if loss < best_loss:
                 best, best_loss, waited = copy.deepcopy(network.state_dict()), loss, 0

@@ -20,9 +20,6 @@ from .fitting import (
     freeze as freeze,
 )
 from .fitting import (
-    quiet as quiet,
-)
-from .fitting import (
     seed as seed,
 )
 from .learner import (
