@@ -73,7 +73,7 @@ def predicted_again(classifier, model, pictures):
         torch.tensor(each).view(1, 3, 1, 1) * 255
         for each in (model.preprocessing.mean, model.preprocessing.std)
     )
-    several = {task.name: task.is_members for task in model.tasks}
+    several = {task.name: task.is_multilabel for task in model.tasks}
     found = {}
     with torch.inference_mode():
         for batch in pictures.of_split("test"):

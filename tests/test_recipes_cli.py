@@ -40,7 +40,7 @@ def squares(tmp_path_factory):
 def test_the_recipes_are_listed_with_the_caveats_of_their_figures():
     rows = [json.loads(line) for line in run("recipes").splitlines()]
     assert [row["name"] for row in rows] == list(RECIPES)
-    assert all(row["published"] and row["beware"] for row in rows)
+    assert all(row["published"] and row["caveat"] for row in rows)
     assert "85.71% is on the training pictures" in run("recipes", "--table")
 
 

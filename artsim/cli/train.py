@@ -50,7 +50,7 @@ def recipes(as_json: bool) -> None:
         return
     for recipe in RECIPES.values():
         click.echo(f"{recipe.name}: {recipe.what}")
-        for name in ("data", "published", "beware"):
+        for name in ("data", "published", "caveat"):
             click.echo(f"  {name:<9}  {getattr(recipe, name)}")
 
 

@@ -45,7 +45,7 @@ class TrainedTask:
 
     name: str
     classes: tuple[str, ...]
-    is_members: bool  # a picture may have several of the classes
+    is_multilabel: bool  # a picture may have several of the classes
     head: HeadShape
 
 
@@ -169,8 +169,12 @@ def _body(values: Mapping[str, Any]) -> Body:
 
 
 def _task(values: Mapping[str, Any]) -> TrainedTask:
-    classes, head = tuple(values["classes"]), HeadShape(**values["head"])
-    return TrainedTask(**{**values, "classes": classes, "head": head})
+    return TrainedTask(
+        name=values["name"],
+        classes=tuple(values["classes"]),
+        is_multilabel=values["is_multilabel" if "is_multilabel" in values else "is_members"],  # 0.1
+        head=HeadShape(**values["head"]),
+    )
 
 
 def _damaged(folder: Path, problem: object) -> ModelError:

@@ -178,7 +178,7 @@ class RunPredictor:
             logits: Mapping[str, Tensor] = classifier((pixels.to(self._device) - mean) / std)
         outputs = []
         for task in model.tasks:
-            kind = LabelKind.MULTILABEL if task.is_members else LabelKind.MULTICLASS
+            kind = LabelKind.MULTILABEL if task.is_multilabel else LabelKind.MULTICLASS
             found = probabilities(logits[task.name], kind).cpu().numpy()
             outputs.append([self._decide(task.name, kind, task.classes, each) for each in found])
         return [list(each) for each in zip(*outputs, strict=True)]

@@ -26,12 +26,12 @@ class Recipe:
     what: str  # one line
     data: str  # what to train it on
     published: str  # its figures, and on which test
-    beware: str  # why they cannot be compared or trusted as they are
+    caveat: str  # why they cannot be compared or trusted as they are
 
     @property
     def known(self) -> str:
         """The published figures and their caveats, for a report."""
-        return f"Published: {self.published}. Caveat: {self.beware}."
+        return f"Published: {self.published}. Caveat: {self.caveat}."
 
 
 class RecipeModule(Protocol):
@@ -49,14 +49,14 @@ _ALL = (
         what="a small CNN that separates lithographs from all other works",
         data="moma: 'artsim fetch moma:Artworks.csv', any catalog with a medium",
         published="85.71% accuracy; validation 54.0% last, 65.0% best",
-        beware="85.71% is on the training pictures, the first 2,000 of each class",
+        caveat="85.71% is on the training pictures, the first 2,000 of each class",
     ),
     Recipe(
         name="wikiart-conv-recurrent",
         what="convolutions and an LSTM that predict style, genre and artist, alone or jointly",
         data="wikiart: ArtGAN's lists, or any catalog with such columns",
         published="54.50 / 74.14 / 76.11% style / genre / artist (fine-tuned CNN, ICIP 2016)",
-        beware="nearly every style picture is by an artist of the training set: predicting each "
+        caveat="nearly every style picture is by an artist of the training set: predicting each "
         "artist's most frequent style scores 80.98%",
     ),
     Recipe(
@@ -65,14 +65,14 @@ _ALL = (
         data="columns artifact, material, location, ..., or --set tree=FILE for other labels",
         published="stage 1 .97; coins material .92, frescoes location .93 and period .94, icons "
         "location .99, manuscripts location .99, language .98, description .93",
-        beware="the checkpoints were chosen on the test pictures",
+        caveat="the checkpoints were chosen on the test pictures",
     ),
     Recipe(
         name="finetune",
         what="any pretrained network fine-tuned on a label; its head starts as the linear probe",
         data="any collection with a label; --set label=artist",
         published="none: a general recipe; it must beat the linear probe on the same pictures",
-        beware="a network memorizes a few pictures: compare the scores on train and test",
+        caveat="a network memorizes a few pictures: compare the scores on train and test",
     ),
     Recipe(
         name="rijks-single",
@@ -80,7 +80,7 @@ _ALL = (
         data="rijks: Rijksmuseum records with creator, material and type",
         published="creator VGG16 95.28, ResNet50 96.79, AlexNet 90.14%; type VGG16 73.61, "
         "ResNet50 84.72, AlexNet 86.11, HOG + kNN 56.94%",
-        beware="type was tested on 72 pictures of 5 classes, 1.4 points each, some of them in the "
+        caveat="type was tested on 72 pictures of 5 classes, 1.4 points each, some of them in the "
         "training set; pictures were read as BGR",
     ),
     Recipe(
@@ -88,7 +88,7 @@ _ALL = (
         what="one network with three heads that predicts creator, material and type together",
         data="rijks: Rijksmuseum records with creator, material and type",
         published="creator 97.54%, material mAP 99.80, type mAP 92.85 (ResNet50, 15,261 pictures)",
-        beware="its mAP is of each picture's rounded outputs, not of each class's ranking; the "
+        caveat="its mAP is of each picture's rounded outputs, not of each class's ranking; the "
         "weights were the last epoch's; pictures were read as BGR",
     ),
     Recipe(
@@ -98,7 +98,7 @@ _ALL = (
         data="mame: MAMe_dataset.csv, its split, and the pictures",
         published="85.00% (frozen Xception, linear SVM); 73.7-75.6% from scratch; the course "
         "required 65%",
-        beware="size and shape alone score 33%, with the museum 36.9%, and the accession number "
+        caveat="size and shape alone score 33%, with the museum 36.9%, and the accession number "
         "37.5%: do not use it as a feature",
     ),
     Recipe(
@@ -107,7 +107,7 @@ _ALL = (
         "share a term; trains nothing",
         data="nga: 'artsim fetch nga:data', or any index with terms: --set labels=artist,style",
         published="HitRate@5 .976, P@5 .797, mAP@5 .748; SSIM .17-.20 (public attempts)",
-        beware="each uses its own relevance and pictures; SSIM and RMSE do not separate good "
+        caveat="each uses its own relevance and pictures; SSIM and RMSE do not separate good "
         "results from bad: two very different systems tie at .2045",
     ),
 )

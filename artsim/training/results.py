@@ -61,7 +61,7 @@ def finish(
         TrainedTask(
             name=task.name,
             classes=task.label.classes,
-            is_members=task.label.kind == LabelKind.MULTILABEL,
+            is_multilabel=task.label.kind == LabelKind.MULTILABEL,
             head=classifier.shapes[task.name],
         )
         for task in learner.tasks
