@@ -258,8 +258,8 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
         what = f"k = {score.k}" + (f", T = {score.temperature:g}" if score.temperature else "")
         click.echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
     click.echo(
-        f"  Hubs at k = {hubs.k}: skew {hubs.skew:.2f}, the greatest is a neighbor of "
-        f"{hubs.largest:,} pictures, {hubs.antihubs:.1%} of all are nobody's neighbor"
+        f"  Hubs at k = {hubs.k}: skew {hubs.skew:.2f}, the largest is a neighbor of "
+        f"{hubs.largest:,} pictures, {hubs.antihubs:.1%} are no picture's neighbor"
     )
     if evaluation.left_out:
         ks = ", ".join(map(str, evaluation.left_out))

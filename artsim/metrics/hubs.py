@@ -39,7 +39,7 @@ class Hubness:
 
     k: int
     skew: float  # of the counts, see `k_occurrence_skew`
-    antihubs: float  # share of the bank that is nobody's neighbor
+    antihubs: float  # share of the bank that is no query's neighbor
     largest: int  # queries that have the greatest hub among their k nearest
 
 

@@ -61,7 +61,7 @@ class Term:
 
 @dataclass(frozen=True)
 class Aspect:
-    """One of several ways to compare, and how much it counts.
+    """One of several methods to compare by, and how much it counts.
 
     The name is a tap of the index, such as ``palette``; a pooling (``gem``) that only one tap has;
     ``style`` for the only Gram tap, ``content`` for the only tap that is neither Gram nor palette;
