@@ -1,11 +1,16 @@
 """``python -m artsim`` and the ``artsim`` command."""
 
-from artsim.cli import cli
+import sys
 
 
 def main() -> None:
     """Run the command line."""
-    cli()
+    try:
+        from artsim.cli import cli  # in here: Ctrl-C may come while it is imported
+
+        cli()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -466,7 +466,7 @@ def test_commands_without_a_network_import_no_torch(index):
     assert imported("info", "--index", index) == "heavy:"
 
 
-@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupt_says_how_to_continue(tmp_path, paint, kind):
     for n in range(3000):
         paint(tmp_path / "many" / f"{n}.png", (n % 256, 0, 0), size=(4, 4))

@@ -9,9 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import re
-import signal
 import sys
-from types import FrameType
 
 import click
 import cloup
@@ -30,6 +28,7 @@ from artsim.cli.leaderboard import leaderboard
 from artsim.cli.leaks import leaks
 from artsim.cli.map_ import map_
 from artsim.cli.models import layers, models
+from artsim.cli.output import echo, printable
 from artsim.cli.predict import predict
 from artsim.cli.probe import probe
 from artsim.cli.report import report
@@ -38,6 +37,7 @@ from artsim.cli.sample import sample
 from artsim.cli.serve import serve
 from artsim.cli.similar import similar
 from artsim.cli.split import split
+from artsim.cli.stopping import end_as_ctrl_c
 from artsim.cli.train import compare, recipes, train
 from artsim.errors import ArtsimError
 
@@ -47,14 +47,19 @@ _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
 class _Group(cloup.Group):
-    """Shows an error that the library raises on purpose as one line."""
+    """Shows an error that the library raises on purpose as one line; Ctrl-C ends with 130."""
 
     def invoke(self, ctx: click.Context) -> object:
         """Run the command."""
         try:
             return super().invoke(ctx)
         except ArtsimError as error:
-            raise click.ClickException(str(error)) from error
+            raise click.ClickException(printable(str(error))) from error
+        except click.ClickException as error:
+            shown = io.StringIO()  # with the usage, and whatever the command line named
+            error.show(shown)
+            echo(shown.getvalue().rstrip("\n"), err=True)
+            sys.exit(error.exit_code)
         except UnicodeEncodeError as error:
             # Python holds a name's bytes that are not UTF-8 as surrogates, which no file format
             # or library takes; any other text that cannot be encoded is a bug.
@@ -63,6 +68,9 @@ class _Group(cloup.Group):
             raise click.ClickException(
                 f"{error.object!r} is not UTF-8; rename it, or give it in UTF-8"
             ) from error
+        except KeyboardInterrupt:
+            echo("\nStopped.", err=True)
+            sys.exit(130)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of use, not of the alphabet."""
@@ -72,6 +80,13 @@ class _Group(cloup.Group):
 _EPILOG = """
 Shell completion (bash): eval "$(_ARTSIM_COMPLETE=bash_source artsim)"
 """
+
+
+class _Lines(logging.Formatter):
+    """Writes messages that act on no terminal, whatever file name or title is in them."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
 
 
 @cloup.group(
@@ -102,11 +117,7 @@ def cli() -> None:
         sys.stdout.reconfigure(errors="backslashreplace")  # a name is printed, whatever its bytes
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(levelname)s: %(message)s"))
-    logging.getLogger("artsim").handlers = [handler]
-    signal.signal(signal.SIGTERM, _interrupt)
-
-
-def _interrupt(_signal: int, _frame: FrameType | None) -> None:
-    """End on SIGTERM as on Ctrl-C: nothing half-written, and a hint how to resume."""
-    raise KeyboardInterrupt
+    handler.setFormatter(_Lines("%(levelname)s: %(message)s"))
+    for name in ("artsim", "uvicorn"):
+        logging.getLogger(name).handlers = [handler]
+    end_as_ctrl_c()

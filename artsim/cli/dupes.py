@@ -16,6 +16,7 @@ from artsim.cli.options.index import indexes_argument, indexes_option, open_stor
 from artsim.cli.options.outputs import format_option, rows_option, sheet_option
 from artsim.cli.options.values import count_cores
 from artsim.cli.output import (
+    echo,
     fixed,
     note_left_out,
     print_json_lines,
@@ -113,7 +114,7 @@ def dupes(
     if as_json:
         print_json_lines(_rows(groups, works))
         return
-    click.echo(f"Duplicates in {', '.join(str(store.path) for store in stores)}")
+    echo(f"Duplicates in {', '.join(str(store.path) for store in stores)}")
     _print(groups, works, drawn)
     print_written(output, sheet)
 
@@ -160,9 +161,9 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
         what = f"Same work from cosine {drawn.same_work:.3f}"
         if drawn.nearest is not None and drawn.random is not None:
             what += f" (medians: nearest {drawn.nearest:.3f}, random pairs {drawn.random:.3f})"
-        click.echo(f"{what}; near copy from {drawn.confirming:.3f}")
+        echo(f"{what}; near copy from {drawn.confirming:.3f}")
     if not groups:
-        click.echo(f"No duplicates among {len(works.known):,} works")
+        echo(f"No duplicates among {len(works.known):,} works")
         return
     rows = []
     for number, group in enumerate(groups, 1):
@@ -175,7 +176,7 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     kinds = Counter(group.kind for group in groups)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     total = sum(len(group.works) for group in groups)
-    click.echo(f"{counts}: {total:,} of {len(works.known):,} works in {len(groups):,} groups")
+    echo(f"{counts}: {total:,} of {len(works.known):,} works in {len(groups):,} groups")
 
 
 def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:

@@ -22,7 +22,7 @@ from artsim.cli.options.computing import (
 )
 from artsim.cli.options.outputs import folder_option, strict_option
 from artsim.cli.options.values import INDEXES, count_option
-from artsim.cli.output import plural, resumable, show_progress
+from artsim.cli.output import echo, plural, resumable, show_progress
 from artsim.datatypes import DEFAULT_MODEL, RUN, ExtractorSpec, Fit, Preprocessing, parse_spec
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
 
     if spec.source == RUN and read_model(Path(spec.arch)).shapes is not None:
         height, width = preprocessing.size
-        click.echo(
+        echo(
             f"{spec.network} was trained on pictures with their own aspect ratios; here each is "
             f"resized to {width} x {height} pixels ({preprocessing.fit})",
             err=True,
@@ -154,20 +154,20 @@ def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
 
 def _print_summary(summary: EmbedSummary, spec: str) -> None:
     rate = summary.embedded / summary.seconds
-    click.echo(f"{summary.path}: {plural(summary.rows, 'picture')} by {spec}")
+    echo(f"{summary.path}: {plural(summary.rows, 'picture')} by {spec}")
     parts = [f"{summary.embedded:,} embedded in {summary.seconds:.1f} s ({rate:.0f}/s)"]
     if summary.kept or summary.dropped:
         parts += [f"{summary.kept:,} kept", f"{summary.dropped:,} dropped"]
-    click.echo("  " + ", ".join(parts))
+    echo("  " + ", ".join(parts))
     if summary.failures:
         stages = ", ".join(f"{count:,} at {stage}" for stage, count in summary.reasons.items())
-        click.echo(
+        echo(
             f"  {summary.failures:,} could not be embedded ({stages}): "
             f"see 'artsim info {summary.path} --failures'",
             err=True,
         )
     if summary.on_web:
-        click.echo(
+        echo(
             f"  {plural(summary.on_web, 'picture is', 'pictures are')} on the web: download with "
             "'artsim fetch', and embed the folder it makes",
             err=True,

@@ -19,7 +19,7 @@ from artsim.cli.options.collection import (
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.outputs import strict_option
 from artsim.cli.options.values import FOLDER, column_and_number, count_option, pairs
-from artsim.cli.output import resumable, show_progress
+from artsim.cli.output import echo, resumable, show_progress
 
 if TYPE_CHECKING:
     from artsim.fetch import FetchSummary
@@ -134,9 +134,9 @@ def fetch(
 
 
 def _print_summary(summary: FetchSummary) -> None:
-    click.echo(f"{summary.path}: {summary.fetched + summary.kept:,} of {summary.chosen:,} pictures")
+    echo(f"{summary.path}: {summary.fetched + summary.kept:,} of {summary.chosen:,} pictures")
     rate = summary.fetched / summary.seconds
-    click.echo(
+    echo(
         f"  {summary.fetched:,} fetched in {summary.seconds:.1f} s ({rate:.0f}/s), "
         f"{summary.bytes / 1e6:,.1f} MB; {summary.kept:,} already there"
     )
@@ -145,16 +145,16 @@ def _print_summary(summary: FetchSummary) -> None:
         (summary.unnamed, "rows have no id, or the id of an earlier row"),
     ):
         if count:
-            click.echo(f"  {count:,} {what}", err=True)
+            echo(f"  {count:,} {what}", err=True)
     if summary.failures:
         reasons = ", ".join(f"{count:,} {why}" for why, count in summary.reasons.most_common())
-        click.echo(
+        echo(
             f"  {summary.failures:,} failed ({reasons}): see {summary.path / 'status.jsonl'}, "
             "retry with --retry-failed",
             err=True,
         )
     if summary.left:
         left = f"{summary.left:,} remain for another run: {'; '.join(summary.left_why)}"
-        click.echo(f"  {left}", err=True)
+        echo(f"  {left}", err=True)
     if summary.rows:
-        click.echo(f"  next: artsim embed {summary.path}")
+        echo(f"  next: artsim embed {summary.path}")

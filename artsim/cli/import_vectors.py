@@ -10,6 +10,7 @@ import cloup
 from artsim.cli.options.collection import images_option
 from artsim.cli.options.outputs import folder_option
 from artsim.cli.options.values import INDEXES, PICTURE, count_cores
+from artsim.cli.output import echo
 
 
 @cloup.command("import-vectors")
@@ -78,9 +79,9 @@ def import_vectors(
         read = read_collection(catalog, options=options)
     path = output or INDEXES / (read.name if read else file.path.stem)
     summary = run(file, path, catalog=read, tap=tap, workers=count_cores())
-    click.echo(f"{summary.path}: {summary.rows:,} vectors of {summary.dim:,} ({summary.tap})")
+    echo(f"{summary.path}: {summary.rows:,} vectors of {summary.dim:,} ({summary.tap})")
     if summary.unused or summary.without:
-        click.echo(
+        echo(
             f"  {summary.unused:,} vectors could not be used, {summary.without:,} rows of the "
             f"catalog have no vector: see 'artsim info {summary.path} --failures'",
             err=True,

@@ -12,7 +12,7 @@ import cloup
 
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import fixed, plural, print_json_lines, print_table
+from artsim.cli.output import echo, fixed, plural, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.index import IndexInfo
@@ -110,7 +110,7 @@ def index(
     if as_json:
         print_json_lines(map(as_dict, infos), index=store.path)
         return
-    click.echo(f"Search index of {store.path} ({plural(store.rows, 'picture')})")
+    echo(f"Search index of {store.path} ({plural(store.rows, 'picture')})")
     rows = [
         [
             info.tap,

@@ -12,7 +12,7 @@ import cloup
 from artsim.cli.index import as_dict, describe
 from artsim.cli.options.index import index_argument, index_option, open_store
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import plural, print_json_lines, print_table
+from artsim.cli.output import echo, plural, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.index import IndexInfo
@@ -49,7 +49,7 @@ def info(index: Path | None, failures: bool, check: bool, as_json: bool) -> None
     else:
         _print_info(store)
         if check and not damaged:
-            click.echo("All checksums match.")
+            echo("All checksums match.")
     if damaged:
         raise click.ClickException(
             f"{', '.join(damaged)} of {store.path} are damaged; "
@@ -62,7 +62,7 @@ def _print_failures(store: Store, as_json: bool) -> None:
     if as_json:
         print_json_lines(rows, index=store.path)
     else:
-        click.echo(f"{store.path}: {plural(len(rows), 'failure')}")
+        echo(f"{store.path}: {plural(len(rows), 'failure')}")
         print_table(["id", "stage", "reason"], [[r["id"], r["stage"], r["reason"]] for r in rows])
 
 
@@ -97,7 +97,7 @@ def _describe(store: Store) -> dict[str, Any]:
 def _print_info(store: Store) -> None:
     manifest, passport = store.manifest, store.manifest.passport
     so_far = "" if manifest.complete else " so far"
-    click.echo(f"{store.path}: {plural(store.rows, 'picture')}{so_far}")
+    echo(f"{store.path}: {plural(store.rows, 'picture')}{so_far}")
     failed = store.failures().num_rows
     seen = passport.preprocessing
     scaled = f", JPEGs decoded at >= {seen.scaled_decoding}x" if seen.scaled_decoding else ""
@@ -123,7 +123,7 @@ def _print_info(store: Store) -> None:
         "on disk": ", ".join(f"{name} {size / 1e6:.1f} MB" for name, size in _sizes(store)),
     }
     for name, value in lines.items():
-        click.echo(f"  {name:<10}  {value}")
+        echo(f"  {name:<10}  {value}")
     rows = []
     for field in manifest.fields:
         counts = _count(store, field.name).values()

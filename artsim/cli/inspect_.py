@@ -15,6 +15,7 @@ from artsim.cli.options.computing import seed_option, workers_option
 from artsim.cli.options.outputs import format_option, strict_option
 from artsim.cli.options.values import count_option, file_option
 from artsim.cli.output import (
+    echo,
     fixed,
     plural,
     print_json_lines,
@@ -130,7 +131,7 @@ def _json(inspection: Inspection, examples: int) -> Iterator[dict[str, Any]]:
 
 
 def _print(inspection: Inspection, examples: int) -> None:
-    click.echo(
+    echo(
         f"{inspection.name}: {plural(inspection.rows, 'row')}, "
         f"{plural(inspection.pictures, 'picture')} ({inspection.reader} reader, "
         f"{inspection.source})"
@@ -141,7 +142,7 @@ def _print(inspection: Inspection, examples: int) -> None:
         ("profiles", inspection.profiles),
     ):
         if counts:
-            click.echo(f"  {name:<9} " + ", ".join(f"{k} {n:,}" for k, n in counts.items()))
+            echo(f"  {name:<9} " + ", ".join(f"{k} {n:,}" for k, n in counts.items()))
     _print_findings(inspection, examples)
     _print_labels(inspection.labels)
     _print_columns(inspection)
@@ -159,15 +160,15 @@ def _print_findings(inspection: Inspection, examples: int) -> None:
     for weight, heading in headings.items():
         found = [f for f in inspection.findings if f.kind.weight is weight]
         if found:
-            click.echo(f"\n{heading}")
+            echo(f"\n{heading}")
         for finding in found:
-            click.echo(f"{finding.count:>9,}  {finding.kind.summary}")
+            echo(f"{finding.count:>9,}  {finding.kind.summary}")
             for example in finding.examples[:examples]:
-                click.echo(f"{'':>11}{_line(example)}")
+                echo(f"{'':>11}{_line(example)}")
     if not inspection.findings:
-        click.echo("\nNo faults found in rows and files.")
+        echo("\nNo faults found in rows and files.")
     if not inspection.settings.hashes:
-        click.echo("\nNot checked: damaged pictures, near-duplicates, black borders (use --hashes)")
+        echo("\nNot checked: damaged pictures, near-duplicates, black borders (use --hashes)")
 
 
 def _line(example: Example) -> str:
@@ -179,9 +180,9 @@ def _line(example: Example) -> str:
 
 def _print_labels(labels: tuple[LabelSummary, ...]) -> None:
     if not labels:
-        click.echo("\nNo column is usable as a label.")
+        echo("\nNo column is usable as a label.")
         return
-    click.echo()
+    echo()
     numbers = ["classes", "rows", "majority", "best column"]
     rows = [
         [
@@ -197,7 +198,7 @@ def _print_labels(labels: tuple[LabelSummary, ...]) -> None:
     print_table(["label", *numbers, "predicted from"], rows, right=numbers)
     baselines = [label.best_column for label in labels if label.best_column is not None]
     if baselines:
-        click.echo(
+        echo(
             "best column: predict the most common class among rows with the same value of one "
             "other column or size;\n"
             f"{baselines[0].folds}-fold cross-validated (seed {baselines[0].seed})"
@@ -205,7 +206,7 @@ def _print_labels(labels: tuple[LabelSummary, ...]) -> None:
     for label in labels:
         more = len(label.classes) - _CLASSES
         listed = ", ".join(f"{name} {count:,}" for name, count in label.classes[:_CLASSES])
-        click.echo(f"\n{label.name}: {listed}" + (f", and {more:,} more" if more > 0 else ""))
+        echo(f"\n{label.name}: {listed}" + (f", and {more:,} more" if more > 0 else ""))
 
 
 def _print_columns(inspection: Inspection) -> None:

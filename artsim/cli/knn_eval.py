@@ -23,6 +23,7 @@ from artsim.cli.options.labels import (
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_cores, file_option, split_names
 from artsim.cli.output import (
+    echo,
     fixed,
     interval,
     note_left_out,
@@ -162,7 +163,7 @@ def knn_eval(
     note_left_out(zeros=run.without_vector)
     if not as_json:
         setting = f"({plural(store.rows, 'picture')}, by {plan.tap}), {_setting(plan, run)}"
-        click.echo(f"kNN on {store.path} {setting}")
+        echo(f"kNN on {store.path} {setting}")
     writer = knn.predictions_writer(store, predictions) if predictions else nullcontext()
     with writer as write:
         for evaluation in run:
@@ -174,7 +175,7 @@ def knn_eval(
                 _print_evaluation(evaluation)
     if not as_json:
         for name, reason in run.not_labels.items():
-            click.echo(f"Not a label: {name} ({reason})")
+            echo(f"Not a label: {name} ({reason})")
         print_written(predictions)
 
 
@@ -196,17 +197,17 @@ def _print_evaluation(evaluation: AnyEvaluation) -> None:
     pictures = plural(len(label), "picture")
     if isinstance(evaluation, MetEvaluation):
         distractors = f"{evaluation.score.n_distractors:,} of them distractors"
-        click.echo(f"{head}{pictures}, {distractors}")
+        echo(f"{head}{pictures}, {distractors}")
         _print_met(evaluation)
         return
     scores, baseline = evaluation.scores, evaluation.baseline.value
     if label.kind == LabelKind.MULTICLASS:
-        click.echo(f"{head}{pictures}, majority {baseline:.3f}")
+        echo(f"{head}{pictures}, majority {baseline:.3f}")
     elif label.kind == LabelKind.MULTILABEL:
-        click.echo(f"{head}several a picture, {pictures}, chance {baseline:.3f}")
+        echo(f"{head}several a picture, {pictures}, chance {baseline:.3f}")
     else:
         off = f"the median is off by {baseline:.1f}"
-        click.echo(f"\n{label.name}: a number, {pictures}, {off}")
+        echo(f"\n{label.name}: a number, {pictures}, {off}")
     names = [name for name in scores[0].metrics if name in _COLUMNS]
     if label.kind == LabelKind.NUMBER and not label.are_ranges:
         names.remove("inside")
@@ -219,10 +220,10 @@ def _print_evaluation(evaluation: AnyEvaluation) -> None:
     _print_remarks(evaluation)
     if label.qualified:
         values = plural(label.qualified, "qualified value is", "qualified values are")
-        click.echo(f'  {values} left out (such as "after" and "workshop of")')
+        echo(f'  {values} left out (such as "after" and "workshop of")')
     if n := evaluation.unreachable:
         have, count = ("has", "it counts") if n == 1 else ("have", "they count")
-        click.echo(
+        echo(
             f"  {plural(n, 'picture')} {have} a class that no possible neighbor has: {count} as "
             "wrong"
         )
@@ -245,7 +246,7 @@ def _print_met(evaluation: MetEvaluation) -> None:
     values = map(fixed, (score.gap, score.gap_minus, score.accuracy.value))
     row = [score.k, f"{score.t:g}", *values, interval(score.accuracy)]
     print_table(columns, [row], right=columns)
-    click.echo(
+    echo(
         f"  k and t chosen on {evaluation.chosen_on:,} validation pictures (GAP "
         f"{score.validation_gap:.3f}), vectors whitened to {score.dimensions:,} dimensions"
     )
@@ -256,11 +257,11 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
     if evaluation.chosen_on:
         (score,) = evaluation.scores
         what = f"k = {score.k}" + (f", T = {score.temperature:g}" if score.temperature else "")
-        click.echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
-    click.echo(
+        echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
+    echo(
         f"  Hubs at k = {hubs.k}: skew {hubs.skew:.2f}, the largest is a neighbor of "
         f"{hubs.largest:,} pictures, {hubs.antihubs:.1%} are no picture's neighbor"
     )
     if evaluation.left_out:
         ks = ", ".join(map(str, evaluation.left_out))
-        click.echo(f"  k = {ks} left out: no picture has that many neighbors")
+        echo(f"  k = {ks} left out: no picture has that many neighbors")

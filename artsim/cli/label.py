@@ -12,7 +12,7 @@ import cloup
 from artsim.cli.options.index import index_option, open_store, words_argument
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import print_json_lines, print_table
+from artsim.cli.output import echo, print_json_lines, print_table
 
 _SHOWN = 20  # classes of the table; JSON has all
 
@@ -49,7 +49,7 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
 
     if remove is not None:
         remove_label(store.path, remove)
-        click.echo(f"Removed {remove!r} from {store.path}", err=True)
+        echo(f"Removed {remove!r} from {store.path}", err=True)
         return
     if label is None:
         known = derived_labels(store).items()
@@ -58,10 +58,10 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
                 ({"label": name, "expression": text} for name, text in known), index=store.path
             )
         elif known:
-            click.echo(f"Derived labels of {store.path}")
+            echo(f"Derived labels of {store.path}")
             print_table(["label", "expression"], list(known))
         else:
-            click.echo(f"{store.path} has no derived labels; see 'artsim label --help'")
+            echo(f"{store.path} has no derived labels; see 'artsim label --help'")
         return
     derivation, values = add_label(store.path, label)
     counts = Counter(value for value in values if value is not None)
@@ -71,9 +71,9 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
         found |= {"classes": dict(counts.most_common()), "missing": missing}
         print_json_lines([found], index=store.path)
         return
-    click.echo(f"{derivation.name} in {store.path}: {len(counts):,} classes, {missing:,} missing")
+    echo(f"{derivation.name} in {store.path}: {len(counts):,} classes, {missing:,} missing")
     rows = [[name, f"{count:,}"] for name, count in counts.most_common(_SHOWN)]
     if rows:
         print_table(["class", "pictures"], rows, right=["pictures"])
     if len(counts) > _SHOWN:
-        click.echo(f"  and {len(counts) - _SHOWN:,} more")
+        echo(f"  and {len(counts) - _SHOWN:,} more")

@@ -7,7 +7,6 @@ from csv import DictWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import cloup
 
 from artsim.cli.options.computing import device_option, seed_option
@@ -15,6 +14,7 @@ from artsim.cli.options.index import indexes_argument, indexes_option, open_stor
 from artsim.cli.options.labels import group_option, label_option, split_options
 from artsim.cli.options.outputs import csv_option, format_option
 from artsim.cli.output import (
+    echo,
     fixed,
     print_json_lines,
     print_split,
@@ -97,12 +97,12 @@ def leaderboard(
         setting = {"split": plan.split, "group": plan.group, "seed": plan.seed}
         print_json_lines(row | setting for row in rows)
         return
-    click.echo(f"Leaderboard of {', '.join(str(store.path) for store in stores)}")
+    echo(f"Leaderboard of {', '.join(str(store.path) for store in stores)}")
     for method in _METHODS:
         _print_method(standings, method, top[method], several=len(stores) > 1)
     for name, split in {each.label.name: each.split for each in standings}.items():
         print_split(name, split)
-    click.echo("*: best of the label. No picture: majority, chance or median.")
+    echo("*: best of the label. No picture: majority, chance or median.")
     print_written(csv)
 
 
@@ -133,7 +133,7 @@ def _print_method(
     rows.append([*([""] if several else []), "no picture", "", *floor, ""])
     labels = [each.label.name + _METRICS[str(each.to_json()["metric"])] for each in firsts]
     columns = ["dims", *labels, "mean"]
-    click.echo(f"\n{_METHODS[method]}")
+    echo(f"\n{_METHODS[method]}")
     print_table([*(["index"] if several else []), "tap", *columns], rows, right=columns)
 
 

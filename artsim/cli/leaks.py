@@ -16,12 +16,7 @@ from artsim.cli.options.index import index_argument, index_option, is_index_name
 from artsim.cli.options.labels import column_option, group_option
 from artsim.cli.options.outputs import format_option, strict_option
 from artsim.cli.options.values import count_cores
-from artsim.cli.output import (
-    note_left_out,
-    print_json_lines,
-    print_table,
-    show_progress,
-)
+from artsim.cli.output import echo, note_left_out, print_json_lines, print_table, show_progress
 
 if TYPE_CHECKING:
     from artsim.splits import LeakReport
@@ -109,7 +104,7 @@ def leaks(
     if as_json:
         print_json_lines(_rows(report), index=path if collection is None else None)
     else:
-        click.echo(f"Leaks in {path}")
+        echo(f"Leaks in {path}")
         _print_report(report)
     if strict and any(each.leaks for each in report.comparisons):
         sys.exit(1)
@@ -148,4 +143,4 @@ def _print_report(report: LeakReport) -> None:
     columns = ["set", "pictures", "leaks from", "by", "leaks", "share"]
     print_table(columns, rows, right=["pictures", "leaks", "share"])
     if any(each.leaks for each in report.comparisons):
-        click.echo("List each leak with --json")
+        echo("List each leak with --json")

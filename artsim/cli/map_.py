@@ -16,7 +16,7 @@ from artsim.cli.options.index import index_argument, index_option, open_store, t
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_cores, count_option, file_option
-from artsim.cli.output import plural, print_json_lines
+from artsim.cli.output import echo, plural, print_json_lines
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def map_(
         row = {"tap": tap, "pictures": len(points), "layout": str(file)}
         print_json_lines([row | ({"png": str(png)} if png else {})])
     else:
-        click.echo(f"{file}: {plural(len(points), 'picture')} by {tap}")
+        echo(f"{file}: {plural(len(points), 'picture')} by {tap}")
     if opened:
         _open_atlas(store, tap)
 

@@ -8,7 +8,7 @@ import cloup
 from artsim.cli.options.complete import complete_model
 from artsim.cli.options.computing import resolve_model
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import print_json_lines, print_table
+from artsim.cli.output import echo, print_json_lines, print_table
 from artsim.datatypes import PIP, SHORT_NAMES, parse_spec
 
 
@@ -69,9 +69,7 @@ def layers(model: str, as_json: bool) -> None:
             for row in rows
         )
         return
-    click.echo(
-        f"Layers of {spec.network}; use one with -m {model.partition('@')[0]}@LAYER[/POOLING]"
-    )
+    echo(f"Layers of {spec.network}; use one with -m {model.partition('@')[0]}@LAYER[/POOLING]")
     columns: dict[str, list[str | None]] = {
         "layer": [row.name for row in rows],
         "or": [row.alias for row in rows],

@@ -6,6 +6,7 @@ import csv
 import io
 import itertools
 import json
+import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,7 +25,19 @@ if TYPE_CHECKING:
 _MIN_TEXT = 6  # characters that a column of text keeps on the narrowest terminal
 _MARGIN = 3  # characters around a column
 _ROWS = 4096  # written to Parquet at a time
+# Control characters but tab and line feed, and those that reorder text (https://trojansource.codes).
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LOG_EVERY_S = 60.0  # between the lines of progress in a log
+
+
+def printable(text: str) -> str:
+    """Write what a terminal acts on or reorders as its code, but lines and tabs."""
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def echo(text: str = "", *, err: bool = False) -> None:
+    """Print a line, `printable`, on stdout or stderr."""
+    click.echo(printable(text), err=err)  # noqa: TID251 - the one place
 
 
 def print_json_lines(rows: Iterable[Mapping[str, Any]], *, index: Path | None = None) -> None:
@@ -36,7 +49,7 @@ def print_json_lines(rows: Iterable[Mapping[str, Any]], *, index: Path | None = 
         row = row if index is None else {**row, "index": str(index)}
         text = json.dumps(finite(row), ensure_ascii=False, allow_nan=False)
         # Bytes that are not UTF-8 are surrogates in Python: escaped they are ASCII, and JSON.
-        click.echo(text.encode("utf-8", "backslashreplace").decode())
+        echo(text.encode("utf-8", "backslashreplace").decode())
 
 
 def print_table(
@@ -57,7 +70,7 @@ def print_table(
     from rich.table import Table
     from rich.text import Text
 
-    texts = [["" if cell is None else str(cell) for cell in row] for row in rows]
+    texts = [["" if cell is None else _cell(cell) for cell in row] for row in rows]
     right = set(right)
     longest = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
     widths = dict(zip(columns, longest, strict=True))
@@ -82,6 +95,10 @@ def print_table(
     console.print(table)
 
 
+def _cell(value: object) -> str:
+    return printable(str(value).replace("\r\n", " ").replace("\n", " ").replace("\t", " "))
+
+
 def fixed(value: float | None, digits: int = 3) -> str:
     """Write a number with some digits after the point; nothing for None."""
     return "" if value is None else f"{value:.{digits}f}"
@@ -100,13 +117,13 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
 def print_written(*files: Path | None) -> None:
     """Print the path of every file that was written, skipping None."""
     for file in filter(None, files):
-        click.echo(f"Written to {file}")
+        echo(f"Written to {file}")
 
 
 def print_notes(*notes: str) -> None:
     """Print notes on a result on stderr, so that they never mix with JSON."""
     for note in notes:
-        click.echo(f"Note: {note}", err=True)
+        echo(f"Note: {note}", err=True)
 
 
 def note_left_out(unhashed: int = 0, zeros: int = 0) -> None:
@@ -122,9 +139,9 @@ def note_left_out(unhashed: int = 0, zeros: int = 0) -> None:
 def print_split(name: str, split: Split) -> None:
     """Print how a label was split, and the notes on it."""
     sizes = " + ".join(f"{len(rows):,}" for rows in (split.train, split.validation))
-    click.echo(f"{name}: {split.description}; {sizes} pictures, test on {len(split.test):,}")
+    echo(f"{name}: {split.description}; {sizes} pictures, test on {len(split.test):,}")
     for note in split.notes:
-        click.echo(f"  Note: {note}")
+        echo(f"  Note: {note}")
 
 
 def write_rows(out: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[str, str]) -> int:
@@ -174,7 +191,7 @@ def resumable(where: Path) -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         again = "Run the same command to resume."
-        click.echo(f"\nStopped; finished pictures are in {where}. {again}", err=True)
+        echo(f"\nStopped; finished pictures are in {where}. {again}", err=True)
         sys.exit(130)
 
 
@@ -192,7 +209,7 @@ def show_progress(what: str) -> Iterator[Progress]:
         yield _log(what)
         return
     bar = bars.Progress(
-        bars.TextColumn(what),
+        bars.TextColumn("{task.description}", markup=False),
         bars.BarColumn(),
         bars.MofNCompleteColumn(),
         bars.TextColumn("{task.fields[rate]}"),
@@ -201,7 +218,7 @@ def show_progress(what: str) -> Iterator[Progress]:
         console=console,
         transient=True,
     )
-    task = bar.add_task(what, total=None, rate="", failures="")
+    task = bar.add_task(printable(what), total=None, rate="", failures="")
     started = time.monotonic()
 
     def update(done: int, total: int, failures: int) -> None:
@@ -232,7 +249,7 @@ def _log(what: str) -> Progress:
         last = now
         rate = done / (now - started)
         left = (total - done) / rate if rate else 0
-        click.echo(
+        echo(
             f"{what}: {done:,} of {total:,}, {rate:.1f}/s, {left / 60:.0f} min left, "
             f"{failures:,} failed",
             err=True,

@@ -21,6 +21,7 @@ from artsim.cli.options.index import index_option, is_index_named, open_store, w
 from artsim.cli.options.outputs import format_option, rows_option
 from artsim.cli.options.values import FOLDER, RUNS, count_cores, count_option
 from artsim.cli.output import (
+    echo,
     fixed,
     plural,
     print_json_lines,
@@ -155,7 +156,7 @@ def predict(
     else:
         _print(list(found), title, seen)
     for failure in failures:
-        click.echo(f"Not predicted: {failure.image or failure.id}: {failure.reason}", err=True)
+        echo(f"Not predicted: {failure.image or failure.id}: {failure.reason}", err=True)
 
 
 def _predict(
@@ -200,7 +201,7 @@ def _write(out: Path, rows: list[dict[str, Any]], found: Iterator[Prediction]) -
     write_rows(out, rows, COLUMNS)
     skipped = f", {n_old:,} already there" if n_old else ""
     new = plural(len(rows) - n_old, "prediction")
-    click.echo(f"{new} written to {out}{skipped}", err=True)
+    echo(f"{new} written to {out}{skipped}", err=True)
 
 
 def _read_rows(out: Path, labels: Collection[str]) -> list[dict[str, Any]]:
@@ -233,22 +234,22 @@ def _read_rows(out: Path, labels: Collection[str]) -> list[dict[str, Any]]:
 def _print(found: Sequence[Prediction], title: str | None, seen: str) -> None:
     if len({each.id for each in found}) != 1:
         if title is not None:
-            click.echo(f"Predictions{title}")
+            echo(f"Predictions{title}")
         _print_many(found)
         return
-    click.echo(found[0].id + (title or ""))
+    echo(found[0].id + (title or ""))
     for each in found:
-        click.echo(f"\n{each.label}: {_text(each.predicted) or 'no prediction: not confident'}")
+        echo(f"\n{each.label}: {_text(each.predicted) or 'no prediction: not confident'}")
         if each.error is not None:
-            click.echo(f"  average error {each.error:.3g}")
+            echo(f"  average error {each.error:.3g}")
         for one in each.classes:
-            click.echo(f"  {one.probability:.3f}  {one.name}")
+            echo(f"  {one.probability:.3f}  {one.name}")
         if each.catalog is not None:
-            click.echo(f"  Catalog: {_text(each.catalog)}")
+            echo(f"  Catalog: {_text(each.catalog)}")
         if each.seen:
-            click.echo(f"  Note: {seen}, so the prediction is no evidence")
+            echo(f"  Note: {seen}, so the prediction is no evidence")
     if found[0].neighbors:
-        click.echo("\nMost similar")
+        echo("\nMost similar")
         columns = [each.label for each in found]
         rows = [
             [f"{near.score:.3f}", near.id, *(_text(each.neighbors[i].value) for each in found)]

@@ -15,7 +15,7 @@ from artsim.cli.options.index import index_argument, index_option, open_store, t
 from artsim.cli.options.labels import column_option, group_option, label_option, split_options
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_option, numbers, split_names
-from artsim.cli.output import fixed, plural, print_json_lines, print_split, print_table
+from artsim.cli.output import echo, fixed, plural, print_json_lines, print_split, print_table
 
 if TYPE_CHECKING:
     from artsim.evaluation.probe import LabelProbe, ProbePlan
@@ -123,7 +123,7 @@ def probe(
         name = head or default_name(each.label.name for each in probes)
         done = "replaced" if name in head_names(store) else "saved"
         save_head(store, make_head(store, plan, probes, name))
-        click.echo(f"Head {name!r} {done}; use it with 'artsim predict --head {name}'", err=True)
+        echo(f"Head {name!r} {done}; use it with 'artsim predict --head {name}'", err=True)
 
 
 def _print_probes(
@@ -132,7 +132,7 @@ def _print_probes(
     from artsim.evaluation.probe import means
 
     more = f" and {', '.join(plan.metadata)}" if plan.metadata else ""
-    click.echo(f"Probes on {store.path} ({plural(store.rows, 'picture')}, by {plan.tap}{more})")
+    echo(f"Probes on {store.path} ({plural(store.rows, 'picture')}, by {plan.tap}{more})")
     below = f"  by {plan.group}" if ordinary else ""  # a row under that of the ordinary split
     for metric, (heading, floor) in _HEADINGS.items():
         rows = []
@@ -143,17 +143,17 @@ def _print_probes(
         for some, name in ((ordinary, "mean"), (probes, below or "mean")):
             rows += [_mean_row(mean, name) for mean in means(some) if mean["metric"] == metric]
         if rows:
-            click.echo(f"\n{heading}")
+            echo(f"\n{heading}")
             right = [floor, *_COLUMNS]
             print_table(["label", *right], rows, right=right)
     for each, same in zip(probes, ordinary, strict=bool(ordinary)):
-        click.echo(_difference(same, each, plan.group))
+        echo(_difference(same, each, plan.group))
     if any(each.few for each in probes):
         _print_few(probes)
     for each in (*ordinary, *probes):
         print_split(each.label.name, each.split)
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
-    click.echo(f"Metadata alone: {', '.join(names)}")
+    echo(f"Metadata alone: {', '.join(names)}")
 
 
 def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> str:
@@ -185,9 +185,7 @@ def _mean_row(mean: dict[str, Any], name: str) -> list[object]:
 
 
 def _print_few(probes: Sequence[LabelProbe]) -> None:
-    click.echo(
-        "\nProbe on a few pictures of each class: mean and deviation of top-1 over the samples"
-    )
+    echo("\nProbe on a few pictures of each class: mean and deviation of top-1 over the samples")
     rows = [
         [each.label.name, few.shots, fixed(few.mean), fixed(few.std), f"{few.n_train:,}"]
         for each in probes

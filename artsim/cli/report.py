@@ -19,13 +19,7 @@ from artsim.cli.options.labels import (
 )
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import NEW_PATH, count_option, file_option
-from artsim.cli.output import (
-    fixed,
-    plural,
-    print_json_lines,
-    print_table,
-    show_progress,
-)
+from artsim.cli.output import echo, fixed, plural, print_json_lines, print_table, show_progress
 
 if TYPE_CHECKING:
     from artsim.study import Study, StudyPlan
@@ -122,7 +116,7 @@ def report(
     else:
         _print(found)
     for each in written:
-        click.echo(f"Written to {each}", err=True)
+        echo(f"Written to {each}", err=True)
 
 
 def _command(path: Path, plan: StudyPlan, files: dict[str, Path | None]) -> str:
@@ -138,7 +132,7 @@ def _command(path: Path, plan: StudyPlan, files: dict[str, Path | None]) -> str:
 
 
 def _print(found: Study) -> None:
-    click.echo(f"{found.name}: {plural(found.rows, 'picture')} by {found.spec}, {found.tap}")
+    echo(f"{found.name}: {plural(found.rows, 'picture')} by {found.spec}, {found.tap}")
     rows = []
     for label in found.labels:
         splits = [("ordinary", label.methods, label.split)]
@@ -151,4 +145,4 @@ def _print(found: Study) -> None:
     right = ["split", *_METHODS, "test"]
     print_table(["label", "metric", *right], rows, right=right)
     for name, reason in found.skipped.items():
-        click.echo(f"Skipped: {name} ({reason})")
+        echo(f"Skipped: {name} ({reason})")

@@ -13,7 +13,7 @@ from artsim.cli.options.computing import seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.labels import column_option, k_option, label_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import fixed, note_left_out, plural, print_json_lines, print_table
+from artsim.cli.output import echo, fixed, note_left_out, plural, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.evaluation.retrieval import PixelScores, Retrieval
@@ -90,7 +90,7 @@ def retrieval_eval(
         return
     ignored = f", same {plan.junk} ignored" if plan.junk else ""
     pictures = plural(store.rows, "picture")
-    click.echo(f"Retrieval on {store.path} ({pictures}, by {plan.tap}{ignored})")
+    echo(f"Retrieval on {store.path} ({pictures}, by {plan.tap}{ignored})")
     note_left_out(zeros=found[0].without_vector)
     for each in found:
         _print_retrieval(each)
@@ -149,7 +149,7 @@ def _classes(each: Retrieval) -> list[dict[str, Any]]:
 def _print_retrieval(each: Retrieval) -> None:
     scores = each.scores
     alone = plural(scores.skipped, "picture alone in its class", "pictures alone in their class")
-    click.echo(
+    echo(
         f"\n{scores.label}: {len(scores.classes):,} classes, {len(scores.query_rows):,} queries"
         + (f"; not queries: {alone}" if scores.skipped else "")
     )
@@ -159,10 +159,10 @@ def _print_retrieval(each: Retrieval) -> None:
     rows = [[k, *(_at(scores.overall | pixels, name, k) for name in columns)] for k in scores.ks]
     print_table(["k", *columns], rows, right=["k", *columns])
     rest = [name for name in scores.overall if name in _ALONE or name.startswith("MRR")]
-    click.echo("  " + ", ".join(f"{name} {scores.overall[name]:.3f}" for name in rest))
+    echo("  " + ", ".join(f"{name} {scores.overall[name]:.3f}" for name in rest))
     if not math.isnan(each.auc):
         true, other = (_middle(pairs) for pairs in (each.true_pairs, each.other_pairs))
-        click.echo(
+        echo(
             f"  Cosine of two pictures of one class {true}, of two classes {other};\n"
             f"  the first is higher for {each.auc:.1%} of random pairs (AUC)"
         )
@@ -178,10 +178,10 @@ def _at(overall: dict[str, float], name: str, k: int) -> str:
 def _print_pixels(pixels: PixelScores) -> None:
     unreadable = f"; unreadable pictures: {pixels.unreadable:,}" if pixels.unreadable else ""
     queries = f"{pixels.queries:,} queries and their first results"
-    click.echo(f"  SSIM and RMSE between {queries}{unreadable}")
+    echo(f"  SSIM and RMSE between {queries}{unreadable}")
     if not math.isnan(pixels.auc):
         right, wrong = (_middle(some) for some in (pixels.right, pixels.wrong))
-        click.echo(
+        echo(
             f"  SSIM of a relevant result {right}, of another {wrong};\n"
             f"  the first is higher in {pixels.auc:.1%} of pairs (AUC; chance: 50%)"
         )

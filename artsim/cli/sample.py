@@ -9,6 +9,7 @@ import cloup
 
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.values import FOLDER, count_option
+from artsim.cli.output import echo
 
 
 @cloup.command()
@@ -31,4 +32,4 @@ def sample(folder: Path, pictures: int, seed: int) -> None:
     from artsim.sample import make_sample
 
     count = make_sample(folder, pictures=pictures, seed=seed)
-    click.echo(f"{folder}: {count:,} pictures and objects.csv; next: artsim embed {folder}")
+    echo(f"{folder}: {count:,} pictures and objects.csv; next: artsim embed {folder}")

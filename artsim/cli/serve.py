@@ -19,6 +19,7 @@ from artsim.cli.options.computing import (
 )
 from artsim.cli.options.index import indexes_argument, indexes_option, open_stores
 from artsim.cli.options.values import count_cores, count_option
+from artsim.cli.output import echo
 from artsim.errors import ModelError
 
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
@@ -108,12 +109,14 @@ def serve(
     limits = Limits(upload_bytes=max_upload << 20, fetch=urls)
     hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []
     app = make_app(museum, limits=limits, hosts=hosts, token=token)
-    config = uvicorn.Config(app, log_level="warning", timeout_keep_alive=30, server_header=False)
+    config = uvicorn.Config(
+        app, log_level="warning", log_config=None, timeout_keep_alive=30, server_header=False
+    )
     server = uvicorn.Server(config)
     with _listen(host, port) as listening:
         shown = f"[{host}]" if ":" in host else host
         query = f"?token={quote(token, safe='')}" if token else ""
-        click.echo(
+        echo(
             f"{', '.join(museum.rooms)} at http://{shown}:{listening.getsockname()[1]}/{query} "
             "(Ctrl-C stops it)",
             err=True,

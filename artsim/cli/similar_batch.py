@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from artsim.cli.output import plural, show_progress, write_rows
+from artsim.cli.output import echo, plural, show_progress, write_rows
 
 if TYPE_CHECKING:
     from artsim.datatypes import Progress
@@ -45,9 +45,9 @@ def answer_batch(searcher: Searcher, requests: Sequence[SearchRequest], out: Pat
     with show_progress("Searching") as update:
         count = write_rows(out, _rows(searcher, requests, failed, update), columns)
     answered = plural(len(requests) - len(failed), "query", "queries")
-    click.echo(f"{count:,} matches of {answered} written to {out}", err=True)
+    echo(f"{count:,} matches of {answered} written to {out}", err=True)
     for line in failed:
-        click.echo(f"Failed: {line}", err=True)
+        echo(f"Failed: {line}", err=True)
     return len(failed)
 
 

@@ -13,13 +13,7 @@ import click
 from artsim.api import answer_sheet
 from artsim.cli.options.outputs import csv_option, sheet_option
 from artsim.cli.options.values import file_option
-from artsim.cli.output import (
-    fixed,
-    plural,
-    print_json_lines,
-    print_table,
-    print_written,
-)
+from artsim.cli.output import echo, fixed, plural, print_json_lines, print_table, print_written
 from artsim.cli.previews import PREVIEWS, find_protocol, print_previews
 
 if TYPE_CHECKING:
@@ -100,7 +94,7 @@ def write_outputs(
     if as_json:
         print_json_lines(map(_as_dict, answer.matches), index=searcher.store.path)
         if not answer.matches:
-            click.echo(answer.nothing, err=True)
+            echo(answer.nothing, err=True)
         return
     _print(searcher, answer, outputs)
 
@@ -137,11 +131,11 @@ def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
     store = searcher.store
     some = "" if answer.searched == store.rows else f"{answer.searched:,} of "
     pictures = f"{some}{plural(store.rows, 'picture')}"
-    click.echo(f"Similar to {answer.name} in {store.path} ({pictures}, by {answer.by})")
+    echo(f"Similar to {answer.name} in {store.path} ({pictures}, by {answer.by})")
     if answer.missing:
-        click.echo(f"Left out, as they are not in the other index: {answer.missing:,}")
+        echo(f"Left out, as they are not in the other index: {answer.missing:,}")
     if not answer.matches:
-        click.echo(answer.nothing)
+        echo(answer.nothing)
         return
     protocol = find_protocol(outputs.previews)
     if protocol is not None:

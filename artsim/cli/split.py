@@ -13,7 +13,7 @@ from artsim.cli.options.index import index_argument, index_option, open_store
 from artsim.cli.options.labels import column_option, group_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_option
-from artsim.cli.output import print_json_lines, print_table
+from artsim.cli.output import echo, print_json_lines, print_table
 
 if TYPE_CHECKING:
     from artsim.splits import StoredSplit
@@ -82,7 +82,7 @@ def split(
     if name is None:
         drawn = [read_stored_split(store, each) for each in stored_splits(store)]
         if not drawn and not as_json:
-            click.echo(f"{store.path} has no splits; make one with --name NAME")
+            echo(f"{store.path} has no splits; make one with --name NAME")
     else:
         if fractions is None and folds is None and per_class is None:
             fractions = "80/20"
@@ -136,7 +136,7 @@ def _print_split(split: StoredSplit, path: Path) -> None:
         notes += [f"stratified by {plan.stratify}"] if plan.stratify else []
         notes += [f"grouped by {plan.group}"] if plan.group else []
         notes += [f"{plan.per_class:,} of each class"] if plan.per_class else []
-        click.echo(f"{split.name} in {path}: {', '.join(notes)}")
+        echo(f"{split.name} in {path}: {', '.join(notes)}")
     rows = [[part, f"{count:,}"] for part, count in split.counts.items()]
     for what, count in (
         ("not sampled", split.left_out),

@@ -20,13 +20,8 @@ from artsim.cli.options.computing import device_option, seed_option, weights_opt
 from artsim.cli.options.index import find_index
 from artsim.cli.options.outputs import folder_option, format_option
 from artsim.cli.options.values import FOLDER, RUNS, count_option, pairs
-from artsim.cli.output import (
-    fixed,
-    interval,
-    print_json_lines,
-    print_table,
-    show_progress,
-)
+from artsim.cli.output import echo, fixed, interval, print_json_lines, print_table, show_progress
+from artsim.cli.stopping import stop_signals
 
 if TYPE_CHECKING:
     from artsim.datatypes import Estimate
@@ -49,9 +44,9 @@ def recipes(as_json: bool) -> None:
         print_json_lines(asdict(recipe) for recipe in RECIPES.values())
         return
     for recipe in RECIPES.values():
-        click.echo(f"{recipe.name}: {recipe.what}")
+        echo(f"{recipe.name}: {recipe.what}")
         for name in ("data", "published", "caveat"):
-            click.echo(f"  {name:<9}  {getattr(recipe, name)}")
+            echo(f"  {name:<9}  {getattr(recipe, name)}")
 
 
 @cloup.command()
@@ -165,7 +160,7 @@ def train(
     except (KeyboardInterrupt, training.Stopped):
         if not folder.exists():
             raise
-        click.echo(f"\nStopped; continue with 'artsim train --resume {folder}'", err=True)
+        echo(f"\nStopped; continue with 'artsim train --resume {folder}'", err=True)
         sys.exit(130)
     _write_pages(result, options.device, options.workers)
     _print_end(result)
@@ -210,7 +205,7 @@ def compare(runs: tuple[Path, ...], seed: int, as_json: bool) -> None:
     ]
     right = ["pictures", "test", "95%", "difference", "95% of it", "p"]
     print_table(["task", "run", "metric", *right], rows, right=right)
-    click.echo("On the same test pictures; p by paired bootstrap")
+    echo("On the same test pictures; p by paired bootstrap")
 
 
 def _difference(found: Estimate | None) -> tuple[str, str]:
@@ -234,7 +229,7 @@ class _StopRequest:
 
     @contextmanager
     def on_signals(self) -> Iterator[None]:
-        before = {n: signal.signal(n, self._request) for n in (signal.SIGINT, signal.SIGTERM)}
+        before = {n: signal.signal(n, self._request) for n in stop_signals()}
         try:
             yield
         finally:
@@ -266,13 +261,13 @@ def _write_pages(result: TrainingResult, device: str, workers: int) -> None:
         page, _ = run_page(study, run_command(read_plan(result.path)), workers=workers)
         save_text(page, result.path / "report.html")
     except ArtsimError as error:
-        click.echo(f"No report.html: {error}", err=True)  # report.md has the figures
+        echo(f"No report.html: {error}", err=True)  # report.md has the figures
 
 
 def _print_end(result: TrainingResult) -> None:
     path = result.path
-    click.echo(result.report.read_text(encoding="utf-8"))
+    echo(result.report.read_text(encoding="utf-8"))
     if (path / "predictions.parquet").exists():
-        click.echo(f"{path}: predict labels with 'artsim predict --run {path} FOLDER'")
+        echo(f"{path}: predict labels with 'artsim predict --run {path} FOLDER'")
     if result.model is not None:
-        click.echo(f"{path}: embed with 'artsim embed -m run:{path.name}'")
+        echo(f"{path}: embed with 'artsim embed -m run:{path.name}'")

@@ -1,0 +1,24 @@
+"""What ends a command: Ctrl-C, SIGTERM, and SIGHUP, which a terminal sends when it closes."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+
+def stop_signals() -> list[signal.Signals]:
+    """List the signals that end a command, those that exist here and are not ignored (nohup)."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows lacks the last
+    known = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    return [each for each in known if signal.getsignal(each) is not signal.SIG_IGN]
+
+
+def end_as_ctrl_c() -> None:
+    """End on every such signal as on Ctrl-C: nothing half-written, and a hint how to resume."""
+    for each in stop_signals():
+        if each is not signal.SIGINT:
+            signal.signal(each, _interrupt)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,147 @@
+"""What artsim prints acts on no terminal, and what it writes runs in no spreadsheet."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from search_toys import at, make_store
+
+from artsim.cli import cli
+
+CONTROLS = {
+    "clipboard": "\x1b]52;c;ZXZpbA==\x07",
+    "color": "\x1b[31mred",
+    "bell and delete": "\x07\x7f",
+    "C1": "\x9b2J\x9d0;title\x9c",
+    "reordered": "\u202egnp.exe\u202c \u2066x\u2069",
+    "over the line": "harmless\rhidden",
+}
+ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory):
+    """An index whose titles are what a terminal acts on, and an id of them too."""
+    titles = list(CONTROLS.values())
+    return make_store(
+        tmp_path_factory.mktemp("hostile") / "index",
+        ["a", *(f"w{n}" for n in range(len(titles) - 2)), "\x1b[2Jid\u202e"],
+        {"compass": at(*range(len(titles)))},
+        {"title": titles, "artist": ["x", "y", "\x9bA"] * (len(titles) // 3)},
+    ).path
+
+
+def run(*command, code=0):
+    done = CliRunner().invoke(cli, [str(each) for each in command])
+    assert done.exit_code == code, done.output
+    return done
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("similar", "--id", "a"),
+        ("similar", "--id", "\x1b[2Jid\u202e"),
+        ("info",),
+        ("label", "evil = artist"),
+        ("knn-eval", "--label", "artist", "-k", "1"),
+        ("dupes", "--threshold", "0.5"),
+    ],
+    ids=lambda command: " ".join(command).encode("ascii", "replace").decode(),
+)
+@pytest.mark.parametrize("form", ["--table", "--json"])
+def test_no_title_of_an_index_acts_on_the_terminal(hostile, command, form):
+    form = [] if command[0] in ("label",) else [form]
+    done = run(command[0], "--index", hostile, *command[1:], *form)
+    assert ACTING.findall(done.output) == []
+    assert len(done.output) > 20
+
+
+def test_json_keeps_the_title_as_it_is(hostile):
+    lines = run("similar", "--id", "a", "--index", hostile, "--json").stdout.splitlines()
+    shown = {json.loads(line)["title"] for line in lines}
+    assert shown == {*list(CONTROLS.values())[1:]}
+
+
+def test_an_error_shows_the_code_of_a_character_that_acts(hostile):
+    done = run("similar", "--id", "no\x9b2J", "--index", hostile, code=1)
+    assert done.output.startswith("Error: no picture has the id 'no\\x9b2J'")
+    named = run("knn-eval", "--index", hostile, "--label", "no\x1b]52;x", code=1).output
+    assert ACTING.findall(named) == []
+    usage = run("similar", "--index", hostile, "--id", "a", "--oops\x1b[2J", code=2).output
+    assert ACTING.findall(usage) == []
+
+
+def test_a_table_keeps_one_line_a_row(tmp_path):
+    made = make_store(
+        tmp_path / "i", ["a", "b"], {"compass": at(0, 9)}, {"title": ["A", "one\ntwo\tthree"]}
+    )
+    lines = run("similar", "--id", "a", "--index", made.path, "--table").output.splitlines()
+    assert [line for line in lines if "one two three" in line] != []
+
+
+def test_a_progress_bar_takes_any_name(monkeypatch, capsys):
+    from artsim.cli.output import show_progress
+
+    monkeypatch.setenv("FORCE_COLOR", "1")
+
+    with show_progress("a {brace} [red]\x1b[2J") as progress:
+        progress(1, 2, 0)
+    shown = capsys.readouterr().err
+    assert "a {brace} [red]\\u001b[2J" in shown
+    assert "\x1b[2J" not in shown
+
+
+INTERRUPTS = [
+    signal.SIGINT,
+    signal.SIGTERM,
+    *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else []),
+]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+@pytest.mark.parametrize("sent", INTERRUPTS)
+def test_an_interrupt_while_a_command_starts_ends_with_130(hostile, sent, tmp_path):
+    """As the network is loaded, before there is work."""
+    code = (
+        "import os, sys\n"
+        "from artsim.cli import cli, embed\n"
+        "import artsim.readers\n"
+        f"def late(*_, **__): os.kill(os.getpid(), {int(sent)})\n"
+        "artsim.readers.read_collection = late\n"
+        f"cli(['embed', {str(tmp_path)!r}])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, ""), done.stderr
+    assert done.stderr == "\nStopped.\n"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends signals")
+def test_an_interrupt_while_python_imports_shows_no_traceback():
+    code = (
+        "import builtins, os, signal\n"
+        "before = builtins.__import__\n"
+        "def slow(name, *more):\n"
+        "    if name == 'cloup': os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return before(name, *more)\n"
+        "builtins.__import__ = slow\n"
+        "from artsim.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
+def test_nohup_is_respected():
+    code = (
+        "import os, signal\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "from artsim.cli.stopping import end_as_ctrl_c\n"
+        "end_as_ctrl_c(); os.kill(os.getpid(), signal.SIGHUP); print('goes on')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "goes on\n"
