@@ -118,6 +118,7 @@ def test_version_3_with_metadata(tmp_path):
         "material_used": ["canvas", "oil paint"],
         "title_catalog": "Het Melkmeisje & meer",
         "date": 1660,
+        "nothing": None,
     }
     assert rows(tmp_path, document) == [
         {

@@ -144,8 +144,9 @@ def test_dates_that_are_years_are_read_as_years(tmp_path, date, years):
 
 
 def test_measures_that_are_not_numbers_are_missing(tmp_path):
-    values = ["48.6", "0", "about 5", ""]
-    assert column(tmp_path, "Height (cm)", *values, field="height_cm") == [48.6, 0.0, None, None]
+    values = ["48.6", "0", "045.70", "0.5", ".5", "about 5", "-3", ""]
+    read = [48.6, 0.0, 45.7, 0.5, 0.5, None, None, None]
+    assert column(tmp_path, "Height (cm)", *values, field="height_cm") == read
 
 
 def test_a_truncated_download_keeps_its_incomplete_last_row(tmp_path):

@@ -94,6 +94,16 @@ def test_a_list_is_a_list_where_every_record_has_one_value(tmp_path):
     assert (row["material"], row["type"]) == (["paper"], ["print"])
 
 
+def test_a_column_without_a_value_stays_a_column(tmp_path):
+    record = {"id": "1", "creator": "x", "material": "paper", "type": "print", "place": None}
+    (row,) = rows(tmp_path, json.dumps([record]), "records.jsonl")
+    assert row["place"] is None
+    columns, values = "id\tcreator\tmaterial\ttype\tplace", "1\tx\tpaper\tprint\t"
+    (tmp_path / "records.jsonl").unlink()
+    (row,) = rows(tmp_path, f"{columns}\n{values}\n", "records.tsv")
+    assert row["place"] is None
+
+
 def test_alternative_column_names_of_the_museum(tmp_path):
     record = {
         "objectNumber": "SK-A-1",

@@ -194,9 +194,19 @@ class TestGuessing:
             (["1", "-20", "0"], "integer"),
             (["1", None], "integer"),
             (["1", "NaN", "n/a"], "integer"),
-            (["1", "2.50", ".5", "3."], "decimal"),
-            (["1e-05", "2.5E+3"], "decimal"),
+            (["1", "2.5", "-0.125"], "decimal"),
+            (["1642.0", "1650.0", None], "decimal"),  # as pandas writes whole numbers beside none
+            (["1e-05", "2.5e+16", "0.30000000000000004"], "decimal"),
             (["1", "007"], "text"),  # a leading zero makes a code
+            # what would print back another way, so that two values could become one
+            (["1990.1", "1990.10"], "text"),
+            (["12", "12.0"], "text"),
+            (["+5", "6"], "text"),
+            ([".5"], "text"),
+            (["5."], "text"),
+            (["-0"], "text"),
+            (["0.1234567890123456789"], "text"),
+            (["2.5E+3"], "text"),
             (["1", "c. 1890"], "text"),
             (["1.2.3"], "text"),
             (["1,024"], "text"),
@@ -262,6 +272,18 @@ class TestGuessing:
             ["ink"],
         ]
 
+    @given(st.lists(st.from_regex(r"[+-]?[0-9]{0,3}\.?[0-9]{0,2}", fullmatch=True), min_size=1))
+    def test_numbers_found_without_a_type_are_as_many_as_the_texts(self, texts):
+        texts = [text for text in texts if text]
+        column = convert(pa.array(texts, pa.string()), guess(*texts))
+        if not pa.types.is_list(column.type):
+            assert len(set(column.to_pylist())) == len(set(texts))
+
+    @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+    def test_decimals_are_read_back_unchanged(self, numbers):
+        column = pa.array(list(map(repr, numbers)))
+        assert convert(column, guess(*column.to_pylist())).to_pylist() == numbers
+
     @given(st.lists(st.one_of(st.none(), st.integers(-(10**17), 10**17))))
     def test_whole_numbers_are_read_back_unchanged(self, numbers):
         column = pa.array([None if n is None else str(n) for n in numbers], pa.string())
@@ -295,6 +317,23 @@ class TestDeclaredTypes:
         assert types(read(tmp_path, "image,artist_id\na,7\n", types={"artist_id": "number"})) == {
             "artist_id": "int64"
         }
+
+    def test_inventory_numbers_stay_as_they_are_written_in_any_language(self, tmp_path):
+        names = ("Inventarnummer", "Signatur", "Numero inventario", "shelfmark", "series")
+        numbers = ("1990.1", "1990.10", "1990.100", "1991.2")
+        lines = [",".join((f"{n}.jpg", *[each] * 5)) for n, each in enumerate(numbers)]
+        catalog = read(tmp_path, "\n".join((",".join(("image", *names)), *lines)))
+        assert [[row[name] for row in rows(catalog)] for name in names] == [[*numbers]] * 5
+        assert catalog.notes[2] == (
+            "'Numero inventario' stays text: as a number '1990.10' in row 2 would be written "
+            "another way; if it is a measure, add --type 'Numero inventario'=number"
+        )
+
+    def test_a_number_that_is_declared_may_be_written_in_any_way(self, tmp_path):
+        text = "image,height,count\na,045.70,007\nb,+.5,+8\nc,5.,nan\n"
+        catalog = read(tmp_path, text, types={"height": "number", "count": "number"})
+        assert [tuple(row.values())[2:] for row in rows(catalog)] == [(45.7, 7), (0.5, 8), (5, None)]
+        assert catalog.notes == ()
 
     @pytest.mark.parametrize("type_", ["number", "years"])
     def test_an_invalid_value_is_missing_and_named_with_its_row(self, type_, tmp_path):

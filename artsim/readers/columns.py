@@ -13,13 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.datatypes import RESERVED, FieldType
+from artsim.readers import numbers
 from artsim.readers.years import YEARS, years_of
 
 Parsing = Literal["text", "integer", "decimal", "list", "years"]
 
-# A leading zero makes a code, not a number: '0042'. 15 digits are exact as float64, 18 as int64.
-_INTEGER = r"^-?(?:0|[1-9][0-9]{0,17})$"
-_DECIMAL = r"^-?(?:(?:0|[1-9][0-9]{0,14})(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-][0-9]+)?$"
 # Words for an unknown date in a column of years.
 _UNDATED = r"(?i)^(?:no date|undated|n\.? ?d\.?|s\.? ?d\.?|o\.? ?j\.?)$"
 # How programs write a missing number; in a column of words these are words.
@@ -61,7 +59,8 @@ class ColumnType:
 class ColumnGuess:
     """The type that a column can still have, after the values seen so far.
 
-    A number: every value is one, and the column is not named like an identifier. A list: one value
+    A number: every value prints back the same from one (see `numbers`), and the column is not named
+    like an identifier; ``lookalike`` is the first that is a number and does not. A list: one value
     in a hundred or more holds ``|``, which titles and credit lines hardly ever do; or values hold
     ``;`` and come from a vocabulary (see `_is_vocabulary`), as titles do not. Everything else is
     text. A declared type is kept: ``misfits`` counts the values that do not fit and so are missing,
@@ -73,7 +72,7 @@ class ColumnGuess:
         name: str,
         *,
         declared: FieldType | None = None,
-        numbers: bool = True,
+        may_be_number: bool = True,
         separator: str | None = None,
     ) -> None:
         self._separators = _SEPARATORS if separator is None else (separator,)
@@ -81,10 +80,14 @@ class ColumnGuess:
         self.misfit: tuple[int, str] | None = None
         self.misfits = 0
         self.declared = declared
-        may_be_number = declared is None and numbers and not is_identifier(name)
-        self._decimal = may_be_number or declared is FieldType.NUMBER
-        self._integer = self._decimal
+        may_be_number = declared is None and may_be_number and not is_identifier(name)
+        self._number = may_be_number or declared is FieldType.NUMBER  # in any spelling
+        self._decimal = self._integer = self._number
         self._numbers = 0  # real ones, without the words for a missing one
+        # with their rows, the first number that does not print back, 12 and 12.0
+        self._odd: tuple[int, str] | None = None
+        self._bare: tuple[int, str] | None = None
+        self._round: tuple[int, str] | None = None
         self._rows = 0
         self._values = 0  # that are not null
         self._seen = 0  # of those, before misfits are left out
@@ -95,14 +98,16 @@ class ColumnGuess:
         """Take in the next values of the column, stripped strings or null."""
         values = column.drop_null()
         if self.declared is FieldType.NUMBER:
-            fits = pc.match_substring_regex(column, f"{_INTEGER}|{_DECIMAL}|{_MISSING}")
+            fits = pc.or_(
+                numbers.is_number(column), pc.match_substring_regex(column, _MISSING)
+            )
             self._note_misfits(column, fits)
             values = column.filter(fits)
         elif self.declared is FieldType.YEARS:
             undated = pc.match_substring_regex(column, _UNDATED)
             self._note_misfits(column, pc.or_(undated, years_of(column).is_valid()))
-        if self._decimal and len(values):
-            self._add_numbers(values)
+        if self._number and len(values):
+            self._add_numbers(column)
         if not self._decimal and self.declared in (None, FieldType.LIST):
             for separator in self._separators:
                 self._holding[separator] += _count(pc.match_substring(values, separator))
@@ -118,7 +123,8 @@ class ColumnGuess:
         if self.declared is FieldType.LIST:
             held = (separator for separator in self._separators if self._holding[separator])
             return ColumnType("list", next(held, self._separators[0]))
-        if self.declared is FieldType.NUMBER or (self._numbers and self._decimal):
+        is_number = self._numbers and self._decimal and self.lookalike is None
+        if self.declared is FieldType.NUMBER or is_number:
             return ColumnType("integer" if self._integer else "decimal")
         if self._is_given:
             separator = self._separators[0]
@@ -136,21 +142,39 @@ class ColumnGuess:
         """Whether no value at all is of the declared type."""
         return self.misfits > 0 and self.misfits == self._seen
 
+    @property
+    def lookalike(self) -> tuple[int, str] | None:
+        """The first number, with its row, for which a column of numbers alone stays text."""
+        if not self._number or not self._numbers or self.declared is not None:
+            return None
+        return self._odd or (self._round if self._bare else None)
+
     def _note_misfits(self, column: pa.Array, fits: pa.Array) -> None:
         fits = pc.fill_null(fits, True)
         self._seen += len(column) - column.null_count
         self.misfits += _count(pc.invert(fits))
-        first = pc.index(fits, False).as_py()
-        if first >= 0 and self.misfit is None:
-            self.misfit = self._rows + first + 1, column[first].as_py()
+        self.misfit = self.misfit or self._first(column, pc.invert(fits))
 
-    def _add_numbers(self, values: pa.Array) -> None:
-        missing = pc.match_substring_regex(values, f"{_MISSING}|{_UNDATED}")
-        integer = pc.match_substring_regex(values, _INTEGER)
-        decimal = pc.match_substring_regex(values, _DECIMAL)
-        self._integer &= pc.all(pc.or_(integer, missing)).as_py()
-        self._decimal &= pc.all(pc.or_(decimal, pc.or_(integer, missing))).as_py()
-        self._numbers += _count(pc.or_(integer, decimal))
+    def _add_numbers(self, column: pa.Array) -> None:
+        missing = pc.match_substring_regex(column, f"{_MISSING}|{_UNDATED}")
+        number, integer = numbers.is_number(column), numbers.is_integer(column)
+        self._numbers += _count(number)
+        if self.declared is FieldType.NUMBER:
+            whole = pc.match_substring_regex(column, r"^[+-]?[0-9]{1,18}$")
+            self._integer &= _all(pc.or_(whole, pc.invert(number)))
+            return
+        self._number &= _all(pc.or_(number, missing))
+        self._integer &= _all(pc.or_(integer, missing))
+        fits = pc.or_(integer, numbers.is_decimal(column))
+        self._decimal &= _all(pc.or_(fits, missing))
+        self._odd = self._odd or self._first(column, pc.and_not(number, fits))
+        self._bare = self._bare or self._first(column, integer)
+        self._round = self._round or self._first(column, pc.ends_with(column, ".0"))
+
+    def _first(self, column: pa.Array, mask: pa.Array) -> tuple[int, str] | None:
+        """Return the first value of the mask, with its row."""
+        place = pc.index(mask, True).as_py()
+        return None if place < 0 else (self._rows + place + 1, column[place].as_py())
 
 
 def is_identifier(name: str) -> bool:
@@ -180,8 +204,7 @@ def convert(column: pa.Array, type_: ColumnType) -> pa.Array:
     if type_.parsing == "years":
         return years_of(column)
     if type_.parsing in ("integer", "decimal"):
-        is_number = pc.match_substring_regex(column, f"{_INTEGER}|{_DECIMAL}")
-        column = pc.if_else(is_number, column, pa.scalar(None, pa.string()))
+        return numbers.parse(column, type_.arrow)
     return pc.cast(column, type_.arrow)
 
 
@@ -221,6 +244,10 @@ def _is_vocabulary(values: Iterable[str], separator: str) -> bool:
     counts = Counter(piece for value in pieces for piece in value)
     combined = [piece for value in pieces if len(value) > 1 for piece in value]
     return sum(counts[piece] > 1 for piece in combined) >= _SHARED * max(1, len(combined))
+
+
+def _all(mask: pa.Array) -> bool:
+    return pc.all(mask).as_py() is not False
 
 
 def _count(mask: pa.Array) -> int:

@@ -52,7 +52,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     size, language = options.size(), options.setting("language", "en")
     files, notes = _manifests(path)
     rows = (row for file in files for row in _rows(_load(file), size, language))
-    table = table_of(rows, splits=True)
+    table = table_of(rows, optional=_OURS, splits=True)
     if not table.num_rows:
         raise ReaderError(f"no picture in the IIIF manifests of {path}")
     return Catalog.of_table(
@@ -200,7 +200,7 @@ def _pairs(resource: Json, language: str) -> dict[str, Flat]:
             name += "_catalog"
         if name:
             found.setdefault(name, []).extend(_texts(pair.get("value"), language))
-    return {name: one[0] if len(one) == 1 else one for name, one in found.items() if one}
+    return {name: one if len(one) > 1 else next(iter(one), None) for name, one in found.items()}
 
 
 def _texts(value: object, language: str) -> list[str]:

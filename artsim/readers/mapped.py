@@ -70,7 +70,8 @@ def _read(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
             for row in _rows(record, map_, every=views == "all")
         ),
         years=[name for name, kind in kinds.items() if kind == "years"],
-        text=[name for name, kind in kinds.items() if kind == "text"],
+        types={name: kind for name, kind in kinds.items() if kind != "years"},
+        optional=[*kinds, *(f"{name}_qualifier" for name in kinds)],
     )
     if not table.num_rows:
         raise ReaderError(f"{path} holds no record with an id; see the mapping of {map_.name}")

@@ -130,6 +130,12 @@ def _first_year(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(year, 0), pa.scalar(None, pa.int64()), year)
 
 
+def _measure(column: pa.Array) -> pa.Array:
+    """Read a size, 045.7 too; anything but a number of zero or more is missing."""
+    size = convert(column, ColumnType("decimal"))
+    return pc.if_else(pc.greater_equal(size, 0), size, pa.scalar(None, pa.float64()))
+
+
 _TEXT = partial(convert, type_=ColumnType("text"))
 _READERS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "ConstituentID": partial(split_list, separator=","),
@@ -138,5 +144,5 @@ _READERS: dict[str, Callable[[pa.Array], pa.Array]] = {
     "BeginDate": _first_year,
     "EndDate": _first_year,
     # centimeters, kilograms and seconds
-    **dict.fromkeys(_NUMBERS, partial(convert, type_=ColumnType("decimal"))),
+    **dict.fromkeys(_NUMBERS, _measure),
 }

@@ -23,19 +23,21 @@ def table_of(
     rows: Iterable[Row],
     *,
     years: Collection[str] = (),
-    text: Collection[str] = (),
+    types: Mapping[str, str] | None = None,
     lists: Collection[str] = (),
+    optional: Collection[str] = (),
     splits: bool = False,
 ) -> pa.Table:
     """Return id, image and the other columns, in the order in which they first appear.
 
-    A column is a list if any of its values is; numbers are found; columns of nulls are left out.
+    A column is a list if any of its values is; numbers are found.
 
     Args:
         rows: Those with other columns than the first ones are null in these.
         years: Columns that hold ``BEGIN/END`` and become ranges of years.
-        text: Columns that stay text, though all their values may be numbers.
+        types: The types of some columns, which are not looked for in their values.
         lists: Columns that are lists, and are there, whatever they hold.
+        optional: Columns that are left out where no row has a value.
         splits: Whether text is split into lists where it is written as such, ``a|b``.
     """
     is_list = dict.fromkeys(_KEYS, False)  # by column
@@ -53,15 +55,14 @@ def table_of(
     columns = {}
     for name, field in zip(is_list, fields, strict=True):
         column = _joined(batches, name, _LIST if is_list[name] else pa.string())
-        if name in _KEYS or name in lists:
-            columns[field] = column
-        elif column.null_count == len(column):
+        if name in optional and column.null_count == len(column):
             continue
-        elif name in years:
+        if name in years:
             columns[field] = _years(column)
+        elif name in _KEYS or is_list[name]:
+            columns[field] = column
         else:
-            is_typed = name in text or is_list[name]
-            columns[field] = column if is_typed else _typed(name, column, splits)
+            columns[field] = _typed(name, column, (types or {}).get(name), splits)
     return pa.table(columns)
 
 
@@ -84,13 +85,15 @@ def _joined(batches: list[pa.Table], name: str, type_: pa.DataType) -> pa.Chunke
     return pa.chunked_array(chunks, type_)
 
 
-def _typed(name: str, column: pa.ChunkedArray, splits: bool) -> pa.ChunkedArray:
+def _typed(
+    name: str, column: pa.ChunkedArray, declared: str | None, splits: bool
+) -> pa.ChunkedArray:
     """Find the numbers among the text, and with ``splits`` the lists: titles hold bars too."""
-    guess = ColumnGuess(name)
+    guess = ColumnGuess(name, declared=FieldType(declared) if declared else None)
     for chunk in column.chunks:
         guess.add(chunk)
     decided = guess.decide()
-    if FieldType.of(decided.arrow) is FieldType.LIST and not splits:
+    if FieldType.of(decided.arrow) is FieldType.LIST and not (splits or declared):
         return column
     return pa.chunked_array([convert(chunk, decided) for chunk in column.chunks], decided.arrow)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -69,7 +70,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     stored = {name: table.schema.field(name).type for name in sources}
     guesses = {
         name: ColumnGuess(
-            name, declared=declared.get(name), numbers=table.numbers, separator=separator
+            name, declared=declared.get(name), may_be_number=table.numbers, separator=separator
         )
         for name in sources
         if stored[name] == pa.string() or name in declared
@@ -304,13 +305,20 @@ def _look_through(
 
 
 def _notes(guesses: Mapping[str, ColumnGuess]) -> tuple[str, ...]:
-    """List the values that are not of the type declared for their column."""
-    return tuple(
+    """List values not of the type declared for their column, and numbers that stay text."""
+    misfits = (
         f"values of {name!r} that are not of type {guess.declared} count as missing: "
         f"{guess.misfits:,}, first {guess.misfit[1]!r} in row {guess.misfit[0]:,}"
         for name, guess in guesses.items()
         if guess.misfit is not None
     )
+    lookalikes = (
+        f"{name!r} stays text: as a number {guess.lookalike[1]!r} in row {guess.lookalike[0]:,} "
+        f"would be written another way; if it is a measure, add --type {shlex.quote(name)}=number"
+        for name, guess in guesses.items()
+        if guess.lookalike is not None and "." in guess.lookalike[1]
+    )
+    return (*misfits, *lookalikes)
 
 
 def _as_text(column: pa.Array) -> pa.Array:
