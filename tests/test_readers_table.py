@@ -332,7 +332,11 @@ class TestDeclaredTypes:
     def test_a_number_that_is_declared_may_be_written_in_any_way(self, tmp_path):
         text = "image,height,count\na,045.70,007\nb,+.5,+8\nc,5.,nan\n"
         catalog = read(tmp_path, text, types={"height": "number", "count": "number"})
-        assert [tuple(row.values())[2:] for row in rows(catalog)] == [(45.7, 7), (0.5, 8), (5, None)]
+        assert [tuple(row.values())[2:] for row in rows(catalog)] == [
+            (45.7, 7),
+            (0.5, 8),
+            (5, None),
+        ]
         assert catalog.notes == ()
 
     @pytest.mark.parametrize("type_", ["number", "years"])
@@ -482,9 +486,9 @@ def test_qualifiers_in_a_list_of_artists_keep_their_places(tmp_path):
 class TestLists:
     TEXT = 'id,image,maker\n1,a.jpg,"Naam, Een$Naam, Twee"\n2,b.jpg,anoniem\n3,c.jpg,anoniem$X\n'
 
-    def makers(self, folder, types=None, **settings):
+    def makers(self, folder, types=None, null=(), **settings):
         (folder / "objects.csv").write_text(self.TEXT)
-        options = ReaderOptions(settings=settings, types=types or {})
+        options = ReaderOptions(settings=settings, types=types or {}, null=null)
         (batch,) = read_collection(folder, options=options).batches()
         return batch["maker"].to_pylist()
 
@@ -497,10 +501,10 @@ class TestLists:
         ]
 
     def test_words_for_no_value_are_missing_alone_and_in_lists(self, tmp_path):
-        assert self.makers(tmp_path, separator="$", null="anoniem,unknown") == [
+        assert self.makers(tmp_path, separator="$", null=("anoniem", "unknown")) == [
             ["Naam, Een", "Naam, Twee"],
             None,
-            ["X"],
+            [None, "X"],
         ]
 
     def test_an_empty_role_keeps_its_place(self, tmp_path):

@@ -84,7 +84,7 @@ if TYPE_CHECKING:
         is_flag=True,
         help="Update the index even if most of its pictures are gone from the collection.",
     ),
-    strict_option("a picture could not be embedded"),
+    strict_option("a picture could not be embedded or a row of the table is bad"),
 )
 def embed(
     collection: str,
@@ -114,7 +114,7 @@ def embed(
     """
     if exact and precision == "bf16":
         raise click.UsageError("--exact computes in float32; leave out --precision bf16")
-    catalog = open_collection(collection, options)
+    catalog = open_collection(collection, options, strict=strict)
     spec = parse_spec(resolve_model(model))
 
     from artsim.embedding import EmbedSettings, embed_collection

@@ -115,7 +115,10 @@ def fetch(
     from artsim.readers import ReaderOptions
 
     options = ReaderOptions(
-        id_column=id_column, image_column=image_column, settings=pairs(settings, "--set")
+        id_column=id_column,
+        image_column=image_column,
+        strict=strict,
+        settings=pairs(settings, "--set"),
     )
     sampled = None if per_class is None else column_and_number(per_class, "--per-class")
     read = read_addresses(catalog, options=options, size=size)

@@ -55,7 +55,7 @@ _ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
     "Output",
     count_option("--examples", least=0, default=3, help="Examples shown of each fault."),
     file_option("--html", help="Write a page with charts and pictures."),
-    strict_option("a fault costs rows"),
+    strict_option("a fault costs rows or a row of the table is bad"),
     format_option,
 )
 def inspect(
@@ -80,7 +80,7 @@ def inspect(
     """
     from artsim.inspection import InspectSettings, Weight, inspect_collection
 
-    catalog = open_collection(collection, options)
+    catalog = open_collection(collection, options, strict=strict)
     on_page = _ON_PAGE if html else 0
     settings = InspectSettings(examples=max(examples, on_page), samples=on_page, **options)
     with show_progress(catalog.name) as progress:

@@ -16,9 +16,11 @@ from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers import folder, iiif, imagefolder, mame, moma, nga, rijks, table, wikiart
 from artsim.readers.attribution import with_qualifiers
+from artsim.readers.codes import with_suggested_types
 from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.mapped import bundled_maps
+from artsim.readers.missing import null_words, without_null_words
 from artsim.readers.options import DEFAULT_OPTIONS, ReaderOptions
 from artsim.readers.pictures import is_hidden, is_picture, is_url, printable
 from artsim.readers.record_files import load_json
@@ -81,6 +83,8 @@ READERS: MutableMapping[str, Reader] = {
 
 # Readers of sources that write "Workshop of Rembrandt" for an artist.
 _NAMES_WITH_QUALIFIERS = ("table", "moma", "rijks")
+_WITHOUT_COLUMNS = ("folder", "wikiart")  # whose values are names of folders and classes
+_FIXED_TYPES = ("nga", "moma", "mame")  # which take no --type
 
 _NAMED = re.compile(r"(?P<name>[A-Za-z][A-Za-z0-9_+.-]+):(?P<path>.*)", re.DOTALL)
 
@@ -135,6 +139,11 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
             known = ", ".join(reader.SETTINGS) or "none"
             raise ReaderError(f"the {name} reader has no setting {setting!r}; it has: {known}")
     catalog = reader.read(path, options)
+    if name in _WITHOUT_COLUMNS:
+        return catalog
+    catalog = without_null_words(catalog, null_words(options.null))
+    if name not in _FIXED_TYPES:
+        catalog = with_suggested_types(catalog, options.types)
     return with_qualifiers(catalog) if name in _NAMES_WITH_QUALIFIERS else catalog
 
 

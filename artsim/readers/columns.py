@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.datatypes import RESERVED, FieldType
+from artsim.errors import ReaderError
 from artsim.readers import numbers
 from artsim.readers.years import YEARS, years_of
 
@@ -21,12 +23,13 @@ Parsing = Literal["text", "integer", "decimal", "list", "years"]
 # Words for an unknown date in a column of years.
 _UNDATED = r"(?i)^(?:no date|undated|n\.? ?d\.?|s\.? ?d\.?|o\.? ?j\.?)$"
 # How programs write a missing number; in a column of words these are words.
-_MISSING = r"(?i)^(?:nan|null|none|na|n/a)$"
+_MISSING = "(?i)^(?:nan|null|none|na|n/a)$"
 
 _VOCABULARY = 20_000  # distinct values examined, to distinguish lists from sentences
 _SHARED = 0.75  # of the pieces between ; must occur in another value
 _PIPED = 0.01  # of the values must hold a |
 _SEPARATORS = ("|", ";", ",")  # the comma only where a list is declared
+_LISTED = 30  # columns named in a message
 
 _IDENTIFIER = re.compile(
     r"(?:^|[^a-z])(?:ids?|uuid|guid|isbn|barcode|no|nr)(?:$|[^a-z])"
@@ -74,7 +77,9 @@ class ColumnGuess:
         declared: FieldType | None = None,
         may_be_number: bool = True,
         separator: str | None = None,
+        null: Collection[str] = (),
     ) -> None:
+        self._missing = "|".join((_MISSING, *(f"^{re.escape(word)}$" for word in null)))
         self._separators = _SEPARATORS if separator is None else (separator,)
         self._is_given = separator is not None
         self.misfit: tuple[int, str] | None = None
@@ -98,13 +103,12 @@ class ColumnGuess:
         """Take in the next values of the column, stripped strings or null."""
         values = column.drop_null()
         if self.declared is FieldType.NUMBER:
-            fits = pc.or_(
-                numbers.is_number(column), pc.match_substring_regex(column, _MISSING)
-            )
+            missing = pc.match_substring_regex(column, self._missing)
+            fits = pc.or_(numbers.is_number(column), missing)
             self._note_misfits(column, fits)
             values = column.filter(fits)
         elif self.declared is FieldType.YEARS:
-            undated = pc.match_substring_regex(column, _UNDATED)
+            undated = pc.match_substring_regex(column, f"{self._missing}|{_UNDATED}")
             self._note_misfits(column, pc.or_(undated, years_of(column).is_valid()))
         if self._number and len(values):
             self._add_numbers(column)
@@ -156,7 +160,7 @@ class ColumnGuess:
         self.misfit = self.misfit or self._first(column, pc.invert(fits))
 
     def _add_numbers(self, column: pa.Array) -> None:
-        missing = pc.match_substring_regex(column, f"{_MISSING}|{_UNDATED}")
+        missing = pc.match_substring_regex(column, f"{self._missing}|{_UNDATED}")
         number, integer = numbers.is_number(column), numbers.is_integer(column)
         self._numbers += _count(number)
         if self.declared is FieldType.NUMBER:
@@ -175,6 +179,27 @@ class ColumnGuess:
         """Return the first value of the mask, with its row."""
         place = pc.index(mask, True).as_py()
         return None if place < 0 else (self._rows + place + 1, column[place].as_py())
+
+
+def declared_types(
+    where: Path | str, names: Collection[str], types: Mapping[str, str]
+) -> dict[str, FieldType]:
+    """Check the types that the user declares.
+
+    Raises:
+        ReaderError: If a column or a type does not exist; the message lists those that do.
+    """
+    for name, type_ in types.items():
+        if name not in names:
+            raise ReaderError(
+                f"{where} has no column named {name!r} to be of type {type_}; its columns are "
+                f"{', '.join(list(names)[:_LISTED])}"
+            )
+        if type_ not in set(FieldType):
+            raise ReaderError(
+                f"no type named {type_!r} for column {name!r}; choose from {', '.join(FieldType)}"
+            )
+    return {name: FieldType(type_) for name, type_ in types.items()}
 
 
 def is_identifier(name: str) -> bool:

@@ -48,11 +48,11 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     second and third picture end in ``#2`` and ``#3``. Pictures without an image service that can
     resize keep their address.
     """
-    options.allow("iiif")
+    options.allow("iiif", "types")
     size, language = options.size(), options.setting("language", "en")
     files, notes = _manifests(path)
     rows = (row for file in files for row in _rows(_load(file), size, language))
-    table = table_of(rows, optional=_OURS, splits=True)
+    table = table_of(rows, options, optional=_OURS, splits=True)
     if not table.num_rows:
         raise ReaderError(f"no picture in the IIIF manifests of {path}")
     return Catalog.of_table(

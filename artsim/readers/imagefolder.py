@@ -32,11 +32,14 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
 
     ``split`` is the folder of the split; every other value of a line is a column.
     """
-    options.allow("imagefolder")
+    options.allow("imagefolder", "types")
     table = table_of(
-        _row(flatten(record), split, file)
-        for split, file in _files(path)
-        for record in read_records(file)
+        (
+            _row(flatten(record), split, file)
+            for split, file in _files(path)
+            for record in read_records(file)
+        ),
+        options,
     )
     if not table.num_rows:
         raise ReaderError(f"no {_NAME} with a picture in {path}; read the pictures with folder:")

@@ -56,7 +56,7 @@ def bundled_maps() -> dict[str, MappedReader]:
 
 
 def _read(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
-    options.allow(map_.name, "images")
+    options.allow(map_.name, "images", "types")
     views = options.setting("views", map_.views, choices=("first", "all"))
     files = list(_files(path, map_.files))
     if not files:
@@ -69,6 +69,7 @@ def _read(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
             for record in read_records(file, map_.records)
             for row in _rows(record, map_, every=views == "all")
         ),
+        options,
         years=[name for name, kind in kinds.items() if kind == "years"],
         types={name: kind for name, kind in kinds.items() if kind != "years"},
         optional=[*kinds, *(f"{name}_qualifier" for name in kinds)],

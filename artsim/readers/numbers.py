@@ -33,7 +33,7 @@ def is_decimal(column: pa.Array) -> pa.Array:
 
 
 def is_number(column: pa.Array) -> pa.Array:
-    """Return which strings are a number in any spelling: 0042, +5, 48.60, .5"""
+    """Return which strings are a number in any spelling, such as 0042, +5 and 48.60."""
     return pc.match_substring_regex(column, NUMBER)
 
 

@@ -24,6 +24,9 @@ class ReaderOptions:
     image_column: str | None = None  # column with the path or URL of the picture
     images: Path | None = None  # folder that image paths are relative to
     types: Mapping[str, str] = field(default_factory=dict)  # column -> text, list, number, years
+    null: tuple[str, ...] = ()  # words for no value, beside nan, NULL and N/A; see `null_words`
+    exclude: tuple[str, ...] = ()  # patterns of pictures and folders to leave out: thumbs/*
+    strict: bool = False  # refuse a table with a bad row
     settings: Mapping[str, str] = field(default_factory=dict)  # one reader's own: views=all
 
     def allow(self, reader: str, *names: str) -> None:

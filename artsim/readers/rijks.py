@@ -50,7 +50,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     one of these in the whole column. Where no field names the picture it is the file named like
     the identifier, with ``.jpg``. A creator given as a list keeps its first name.
     """
-    options.allow("rijks", "images")
+    options.allow("rijks", "images", "types")
     file = path if path.is_file() else _only_file(path)
     if _is_json(file):
         rows = _read_json(file)
@@ -60,7 +60,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     found = _match(names)
     others = [name for name in names if name not in found.values()]
     rest = dict(zip(field_names(others), others, strict=True))
-    table = table_of((_row(row, found, rest) for row in rows), lists=_LISTS, splits=True)
+    table = table_of((_row(row, found, rest) for row in rows), options, lists=_LISTS, splits=True)
     return Catalog.of_table(
         table,
         name=(file.parent.name if path.is_dir() else file.stem) or "rijks",

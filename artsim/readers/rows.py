@@ -8,8 +8,10 @@ from itertools import islice
 import pyarrow as pa
 
 from artsim.datatypes import FieldType
-from artsim.readers.columns import ColumnGuess, convert, field_names
+from artsim.readers.columns import ColumnGuess, convert, declared_types, field_names
+from artsim.readers.missing import null_words
 from artsim.readers.nested import Flat
+from artsim.readers.options import ReaderOptions
 from artsim.readers.years import YEARS
 
 Row = Mapping[str, Flat]
@@ -21,6 +23,7 @@ _KEYS = ("id", "image")
 
 def table_of(
     rows: Iterable[Row],
+    options: ReaderOptions,
     *,
     years: Collection[str] = (),
     types: Mapping[str, str] | None = None,
@@ -34,11 +37,15 @@ def table_of(
 
     Args:
         rows: Those with other columns than the first ones are null in these.
+        options: Types and words for no value, as the user names them.
         years: Columns that hold ``BEGIN/END`` and become ranges of years.
         types: The types of some columns, which are not looked for in their values.
         lists: Columns that are lists, and are there, whatever they hold.
         optional: Columns that are left out where no row has a value.
         splits: Whether text is split into lists where it is written as such, ``a|b``.
+
+    Raises:
+        ReaderError: If a type is of no column, or is none.
     """
     is_list = dict.fromkeys(_KEYS, False)  # by column
     batches = []
@@ -52,6 +59,7 @@ def table_of(
             batch[name] = _array(values, has_lists)
         batches.append(pa.table(batch))
     fields = (*_KEYS, *field_names([name for name in is_list if name not in _KEYS]))
+    known = {**(types or {}), **declared_types("the collection", is_list, options.types)}
     columns = {}
     for name, field in zip(is_list, fields, strict=True):
         column = _joined(batches, name, _LIST if is_list[name] else pa.string())
@@ -62,7 +70,9 @@ def table_of(
         elif name in _KEYS or is_list[name]:
             columns[field] = column
         else:
-            columns[field] = _typed(name, column, (types or {}).get(name), splits)
+            declared = FieldType(known[name]) if name in known else None
+            guess = ColumnGuess(name, declared=declared, null=null_words(options.null))
+            columns[field] = _typed(column, guess, splits or declared is not None)
     return pa.table(columns)
 
 
@@ -85,15 +95,12 @@ def _joined(batches: list[pa.Table], name: str, type_: pa.DataType) -> pa.Chunke
     return pa.chunked_array(chunks, type_)
 
 
-def _typed(
-    name: str, column: pa.ChunkedArray, declared: str | None, splits: bool
-) -> pa.ChunkedArray:
+def _typed(column: pa.ChunkedArray, guess: ColumnGuess, splits: bool) -> pa.ChunkedArray:
     """Find the numbers among the text, and with ``splits`` the lists: titles hold bars too."""
-    guess = ColumnGuess(name, declared=FieldType(declared) if declared else None)
     for chunk in column.chunks:
         guess.add(chunk)
     decided = guess.decide()
-    if FieldType.of(decided.arrow) is FieldType.LIST and not (splits or declared):
+    if FieldType.of(decided.arrow) is FieldType.LIST and not splits:
         return column
     return pa.chunked_array([convert(chunk, decided) for chunk in column.chunks], decided.arrow)
 

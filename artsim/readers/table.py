@@ -15,8 +15,9 @@ import pyarrow.parquet as pq
 
 from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
-from artsim.readers.columns import ColumnGuess, convert, field_names, strip_lists
+from artsim.readers.columns import ColumnGuess, convert, declared_types, field_names, strip_lists
 from artsim.readers.delimited import clean, open_delimited
+from artsim.readers.missing import null_words
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, image_root
 from artsim.readers.views import pictures_in, with_views
@@ -25,7 +26,6 @@ from artsim.readers.years import YEARS
 SETTINGS: tuple[str, ...] = (
     "encoding",  # cp1252: of a CSV that is not UTF-8
     "separator",  # between the values of lists, if not | or ;
-    "null",  # words that stand for no value, with commas between them
     "views",  # of several pictures in one cell: first, or all
 )
 
@@ -70,7 +70,11 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     stored = {name: table.schema.field(name).type for name in sources}
     guesses = {
         name: ColumnGuess(
-            name, declared=declared.get(name), may_be_number=table.numbers, separator=separator
+            name,
+            declared=declared.get(name),
+            may_be_number=table.numbers,
+            separator=separator,
+            null=null_words(options.null),
         )
         for name in sources
         if stored[name] == pa.string() or name in declared
@@ -140,21 +144,7 @@ def _find_table(path: Path) -> Path:
 def _open_delimited(file: Path, options: ReaderOptions) -> _Table:
     delimited = open_delimited(file, encoding=options.settings.get("encoding"))
     schema = pa.schema([(name, pa.string()) for name in delimited.names])
-    words = {word.strip() for word in options.settings.get("null", "").split(",")}
-    separator = options.settings.get("separator", "|")
-
-    def without(text: str | None) -> str | None:
-        pieces = (text or "").split(separator)
-        return separator.join("" if each.strip() in words else each for each in pieces)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in delimited.batches():
-            columns = [
-                pa.array(map(without, column.to_pylist()), pa.string()) for column in batch.columns
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=schema)
-
-    return _Table(schema, batches if "null" in options.settings else delimited.batches, True)
+    return _Table(schema, delimited.batches, True)
 
 
 def _open_parquet(file: Path) -> _Table:
@@ -257,21 +247,10 @@ def _find_column(names: Sequence[str], given: str | None, known: Sequence[str]) 
 def _declared_types(
     file: Path, schema: pa.Schema, types: Mapping[str, str]
 ) -> dict[str, FieldType]:
-    declared = {}
+    declared = declared_types(file, schema.names, types)
     for name, type_ in types.items():
-        if name not in schema.names:
-            raise ReaderError(
-                f"{file} has no column named {name!r} to be of type {type_}; its columns are "
-                f"{', '.join(schema.names[:_LISTED])}"
-            )
-        if type_ not in set(FieldType):
-            raise ReaderError(
-                f"no type named {type_!r} for column {name!r}; choose from {', '.join(FieldType)}"
-            )
         stored = schema.field(name).type
-        if not pa.types.is_nested(stored):
-            declared[name] = FieldType(type_)
-        elif FieldType.of(stored) != type_:
+        if pa.types.is_nested(stored) and declared.pop(name) is not FieldType.of(stored):
             raise ReaderError(f"{file}, column {name!r}: {stored} cannot become {type_}")
     return declared
 

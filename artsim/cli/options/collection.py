@@ -40,21 +40,33 @@ reader_options = (
         "types",
         multiple=True,
         metavar="COLUMN=TYPE",
-        help="Read a column as text, list or number. Repeat for more.",
+        help="Read a column as text, list, number or years. Repeat for more.",
+    ),
+    click.option(
+        "--null",
+        multiple=True,
+        metavar="WORD",
+        help="Word for a missing value, besides nan, NULL and N/A ('' keeps these as values). "
+        "Repeat for more.",
     ),
     set_option("the reader"),
 )
 
+_OPTIONS = ("id_column", "image_column", "images", "null")
 
-def open_collection(collection: str, options: dict[str, Any]) -> Catalog:
+
+def open_collection(collection: str, options: dict[str, Any], *, strict: bool) -> Catalog:
     """Open a collection; take the values of `reader_options` out of a command's options.
+
+    With ``strict`` a table with a bad row is refused.
 
     Prints the reader's notes on stderr.
     """
     from artsim.readers import ReaderOptions, read_collection
 
     reading = ReaderOptions(
-        **{name: options.pop(name) for name in ("id_column", "image_column", "images")},
+        **{name: options.pop(name) for name in _OPTIONS},
+        strict=strict,
         types=pairs(options.pop("types"), "--type"),
         settings=pairs(options.pop("settings"), "--set"),
     )
