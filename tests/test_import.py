@@ -346,6 +346,12 @@ def test_an_interrupted_import_starts_over_and_a_finished_one_is_kept(tmp_path, 
     store = Store.open(tmp_path / "i")
     assert store.vectors("f")[:, 0].tolist() == list(range(1, 10))
     assert len(list((tmp_path / "i" / "parts").iterdir())) == len(store.manifest.parts)
+    import_vectors(open_vectors(vectors), tmp_path / "at once")
+    at_once = Store.open(tmp_path / "at once")
+    columns = [*store.manifest.passport.taps, "id", "content_hash"]
+    columns = [getattr(each, "name", each) for each in columns]
+    assert store.read(columns).to_pylist() == at_once.read(columns).to_pylist()
+    assert store.failures().to_pylist() == at_once.failures().to_pylist() == []
     with pytest.raises(StoreError, match="is an index already; import to another folder"):
         import_vectors(open_vectors(vectors), tmp_path / "i")
 

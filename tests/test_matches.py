@@ -174,8 +174,11 @@ def test_titles_are_never_formulas_in_a_spreadsheet(tmp_path, formula):
 
 
 def test_a_file_that_cannot_be_written_gives_a_one_line_error(tmp_path):
-    with pytest.raises(StoreError, match=r"cannot write '.*out.csv': No such file or directory; "):
-        save_csv((), tmp_path / "nowhere" / "out.csv")
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreError, match=r"cannot write '.*out.csv': Not a directory; "):
+        save_csv((), tmp_path / "file" / "folder" / "out.csv")
+    save_csv((), tmp_path / "new" / "folder" / "out.csv")
+    assert [file.name for file in (tmp_path / "new" / "folder").iterdir()] == ["out.csv"]
 
 
 def luminance(picture):

@@ -1,5 +1,6 @@
 """What artsim prints acts on no terminal, and what it writes runs in no spreadsheet."""
 
+import csv
 import json
 import re
 import signal
@@ -8,9 +9,11 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from conftest import ROOT
 from search_toys import at, make_store
 
 from artsim.cli import cli
+from artsim.store import csv_text
 
 CONTROLS = {
     "clipboard": "\x1b]52;c;ZXZpbA==\x07",
@@ -82,6 +85,61 @@ def test_a_table_keeps_one_line_a_row(tmp_path):
     )
     lines = run("similar", "--id", "a", "--index", made.path, "--table").output.splitlines()
     assert [line for line in lines if "one two three" in line] != []
+
+
+FORMULAS = ["=1+1", "+1", "-1+1", "@SUM(1)", "\t=1", " =1", "\N{FULLWIDTH EQUALS SIGN}1"]
+
+
+@pytest.fixture(scope="module")
+def formulas(tmp_path_factory):
+    """An index whose ids, titles and classes are formulas."""
+    return make_store(
+        tmp_path_factory.mktemp("formulas") / "index",
+        FORMULAS,
+        {"compass": at(*range(len(FORMULAS)))},
+        {"title": FORMULAS, "artist": (["=A", "@B"] * 4)[: len(FORMULAS)], "=year": [*range(7)]},
+    ).path
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("similar", "--id", "=1+1", "--csv"),
+        ("similar", "=1+1", "+1", "-o"),
+        ("dupes", "--threshold", "0.5", "-o"),
+        ("knn-eval", "--label", "artist", "-k", "1", "--predictions"),
+        ("leaderboard", "--label", "artist", "--csv"),
+    ],
+    ids=" ".join,
+)
+def test_no_cell_of_a_csv_file_is_a_formula(formulas, tmp_path, command):
+    out = tmp_path / "out.csv"
+    run(command[0], formulas, *command[1:], out)
+    rows = list(csv.reader(out.read_text(encoding="utf-8-sig").splitlines()))
+    cells = [cell for row in rows for cell in row]
+    assert len(rows) > 1
+    assert [cell for cell in cells if re.match(r"\s*[=+@\uff1d]|-\D|-\d+\+|\t", cell)] == []
+    if command[0] != "leaderboard":
+        assert {f"'{each}" for each in FORMULAS} & set(cells)
+
+
+def test_numbers_are_no_formulas():
+    rows = [[-5, "-5", "-5.25", "-1e-07", -0.5, None, "5-3", "a=b", "-", "- Title", "+31 20"]]
+    assert csv_text(["=a", "b"], rows).splitlines() == [
+        "'=a,b",
+        "-5,-5,-5.25,-1e-07,-0.5,,5-3,a=b,'-,'- Title,'+31 20",
+    ]
+
+
+def test_one_writer_writes_every_csv_file():
+    """No module but that of the writer uses csv's, or pandas'."""
+    pattern = re.compile(r"csv\.writer\(|DictWriter|\.to_csv\(|write_csv\(pa|csv\.write_csv")
+    found = [
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "artsim").rglob("*.py")
+        if pattern.search(file.read_text(encoding="utf-8"))
+    ]
+    assert found == ["artsim/store/csv_files.py"]
 
 
 def test_a_progress_bar_takes_any_name(monkeypatch, capsys):

@@ -404,7 +404,7 @@ def test_a_changed_picture_gets_a_new_thumbnail(twice, tmp_path):
 def test_two_visitors_never_write_one_thumbnail_at_once(twice, monkeypatch):
     writing, written = threading.Lock(), []
 
-    def write(file, _):
+    def write(file, _, clear):
         assert writing.acquire(blocking=False)
         time.sleep(0.05)
         writing.release()

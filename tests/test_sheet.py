@@ -165,9 +165,11 @@ def test_unknown_format_names_one_that_is_known(tmp_path: Path) -> None:
 
 
 def test_a_sheet_that_cannot_be_written_gives_a_one_line_error(tmp_path: Path) -> None:
-    path = tmp_path / "nowhere" / "sheet.png"
+    (tmp_path / "file").touch()
+    path = tmp_path / "file" / "folder" / "sheet.png"
     with pytest.raises(StoreError) as caught:
         save_sheet(contact_sheet(None, []), path)
     assert str(caught.value) == (
-        f"cannot write '{path}': No such file or directory; name another file"
+        f"cannot write '{path}': Not a directory; what is finished is safe: make room or choose "
+        "another folder with -o, then run the same command again"
     )

@@ -2,7 +2,10 @@
 
 import json
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import duckdb
@@ -24,6 +27,7 @@ from artsim.store import (
     lock_index,
     part_schema,
     round_to_half,
+    whole_file,
     write_whole,
 )
 
@@ -172,13 +176,19 @@ def test_finishing_removes_leftovers_of_kills(store):
 def test_finishing_removes_leftovers_beside_the_parts_but_no_file_being_written(store):
     folder = store.path / "thumbnails"
     folder.mkdir()
-    old, new = (folder / f".0304.jpg.{token}.tmp" for token in ("1a", "2b"))
+    left = folder / ".0304.jpg.1a2b3c4d.tmp"
     under_the_lock = store.path / ".manifest.json.3c.tmp"
-    for file in (old, new, under_the_lock):
+    for file in (left, under_the_lock):
         file.write_text("half")
-    os.utime(old, (0, 0))
-    store.finish()
-    assert list(folder.iterdir()) == [new]
+    with whole_file(folder / "0304.jpg") as stream:
+        stream.write(b"half")
+        store.finish()
+        (written,) = folder.iterdir()
+        assert written.suffix == ".tmp"
+        stream.write(b" and half")
+    assert [(file.name, file.read_text()) for file in folder.iterdir()] == [
+        ("0304.jpg", "half and half")
+    ]
     assert not under_the_lock.exists()
 
 
@@ -212,6 +222,34 @@ def test_a_failed_write_changes_nothing_and_leaves_nothing(tmp_path):
         write_whole(file, fail)
     assert file.read_text() == "before"
     assert list(tmp_path.iterdir()) == [file]
+
+
+KILLED = """
+import os, sys
+from pathlib import Path
+from artsim.store import write_whole
+write_whole(Path(sys.argv[1]), lambda stream: (stream.write(b"half"), stream.flush(), os._exit(9)))
+"""
+
+
+@pytest.mark.parametrize("name", ["found.csv", ".hashes.parquet", "a [1]*.json"])
+def test_the_next_write_removes_what_a_killed_one_left(tmp_path, name):
+    file = tmp_path / name
+    assert subprocess.run([sys.executable, "-c", KILLED, file], check=False).returncode == 9
+    (left,) = tmp_path.iterdir()
+    assert (left.suffix, left.read_bytes()) == (".tmp", b"half")
+    write_whole(file, lambda stream: stream.write(b"all"))
+    assert [(each.name, each.read_bytes()) for each in tmp_path.iterdir()] == [(name, b"all")]
+
+
+def test_a_link_is_written_through_and_a_device_as_it_is(tmp_path):
+    (tmp_path / "there").mkdir()
+    link = tmp_path / "report.html"
+    link.symlink_to(tmp_path / "there" / "report.html")
+    write_whole(link, lambda stream: stream.write(b"all"))
+    assert (tmp_path / "there" / "report.html").read_bytes() == b"all"
+    assert link.is_symlink()
+    write_whole(Path(os.devnull), lambda stream: stream.write(b"all"))
 
 
 def test_a_folder_without_a_manifest_after_a_kill_becomes_an_index(tmp_path):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from csv import DictWriter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -89,10 +88,10 @@ def leaderboard(
         for each in standings
     ]
     if csv is not None:
-        with csv.open("w", newline="", encoding="utf-8") as stream:
-            writer = DictWriter(stream, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        from artsim.store import csv_text, write_whole
+
+        text = csv_text(list(rows[0]), (row.values() for row in rows))
+        write_whole(csv, lambda stream: stream.write(text.encode()))
     if as_json:
         setting = {"split": plan.split, "group": plan.group, "seed": plan.seed}
         print_json_lines(row | setting for row in rows)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import itertools
 import json
 import re
@@ -164,11 +162,10 @@ def write_rows(out: Path, rows: Iterable[Mapping[str, Any]], columns: Mapping[st
 def _write_csv(
     stream: IO[bytes], rows: Iterable[Mapping[str, Any]], columns: Iterable[str]
 ) -> None:
-    text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
-    writer = csv.DictWriter(text, list(columns))
-    writer.writeheader()
-    writer.writerows(rows)
-    text.detach()
+    from artsim.store import CsvWriter
+
+    names = list(columns)
+    CsvWriter(stream, names).write(map(row.get, names) for row in rows)
 
 
 def _write_parquet(

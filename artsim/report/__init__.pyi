@@ -24,7 +24,6 @@ from .run import run_page as run_page
 from .sheet import Tile as Tile
 from .sheet import contact_sheet as contact_sheet
 from .sheet import save_sheet as save_sheet
-from .spreadsheet import csv_text as csv_text
 from .spreadsheet import matches_csv as matches_csv
 from .study import study_page as study_page
 from .tables import markdown as markdown

@@ -16,6 +16,7 @@ from artsim.report.captions import is_url
 from artsim.report.figures import require_matplotlib
 from artsim.report.sheet import PAPER, save_sheet
 from artsim.report.thumbnails import small_copy
+from artsim.store import write_whole
 
 _INCHES, _DPI = (11.0, 8.0), 150
 # Paul Tol's bright and vibrant schemes, distinct without red or green vision
@@ -65,9 +66,10 @@ def draw_points(
         axes.scatter(x, y, s=size, color=color, linewidths=0, alpha=0.85, label=label)
     if shown:
         figure.legend(loc="outside right upper", title=title, frameon=False, markerscale=2)
+    kind = file.suffix.removeprefix(".") or "png"
     try:
-        figure.savefig(file)
-    except (OSError, ValueError) as error:
+        write_whole(file, lambda stream: figure.savefig(stream, format=kind))
+    except ValueError as error:
         raise StoreError(f"cannot write the map to {str(file)!r}: {error}; name a .png") from error
 
 

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from artsim.errors import StoreError
+from artsim.store import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -29,18 +27,8 @@ def save_text(text: str, path: Path) -> None:
     Raises:
         StoreError: If it cannot be written.
     """
-    with writing(path):
-        path.write_text(text, encoding="utf-8", errors="backslashreplace", newline="")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn a failure to write a file or folder into a StoreError."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise StoreError(f"cannot write {str(path)!r}: {reason}; name another file") from error
+    data = text.encode("utf-8", "backslashreplace")
+    write_whole(path, lambda stream: stream.write(data))
 
 
 @cache

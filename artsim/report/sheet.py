@@ -14,8 +14,8 @@ from artsim.datatypes import Box
 from artsim.errors import ImageError, StoreError
 from artsim.report.heat import overlay
 from artsim.report.lettering import clean, draw_text, wrap
-from artsim.report.pages import writing
 from artsim.report.thumbnails import outline, small_copy
+from artsim.store import write_whole
 
 if TYPE_CHECKING:
     from artsim.explain import Regions
@@ -91,11 +91,10 @@ def save_sheet(sheet: Image.Image, path: Path) -> None:
     Raises:
         StoreError: If there is no such format, or the file cannot be written.
     """
-    try:
-        with writing(path):
-            sheet.save(path)
-    except ValueError as error:  # of Pillow, for an unknown ending
-        raise StoreError(f"unknown image format of {path.name!r}; end the name in .png") from error
+    kind = Image.registered_extensions().get(path.suffix.lower())
+    if kind not in Image.SAVE:
+        raise StoreError(f"unknown image format of {path.name!r}; end the name in .png")
+    write_whole(path, lambda stream: sheet.save(stream, format=kind))
 
 
 def _block(tile: Tile, side: int) -> _Block:

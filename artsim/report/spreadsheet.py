@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 
 from artsim.report.captions import as_text
 from artsim.search import Match
+from artsim.store import csv_text
 
 _MARK = "\ufeff"  # at the start: spreadsheets recognize UTF-8 by it
 
-# What a spreadsheet runs as a formula (https://owasp.org/www-community/attacks/CSV_Injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
-
-def csv_text(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
-    """Write a table.
-
-    Text that a spreadsheet would run as a formula gets an apostrophe before it; numbers stay.
-    """
-    out = io.StringIO()
-    out.write(_MARK)
-    writer = csv.writer(out)
-    writer.writerow(map(_inert, columns))
-    writer.writerows(map(_inert, row) for row in rows)
-    return out.getvalue()
+def spreadsheet(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
+    """Write a table, its lists and years as people write them."""
+    return _MARK + csv_text(columns, (map(as_text, row) for row in rows))
 
 
 def matches_csv(matches: Sequence[Match]) -> str:
@@ -49,14 +37,8 @@ def matches_csv(matches: Sequence[Match]) -> str:
         ]
         for match in matches
     )
-    return csv_text([*own, *names], rows)
+    return spreadsheet([*own, *names], rows)
 
 
 def _short(number: float | None) -> float | None:
     return None if number is None else round(number, 6)
-
-
-def _inert(value: object) -> str:
-    text = as_text(value)
-    is_number = isinstance(value, int | float)
-    return f"'{text}" if text.startswith(_FORMULA) and not is_number else text

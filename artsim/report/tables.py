@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from artsim.datatypes import Estimate
-from artsim.report.pages import cell, save_text, writing
-from artsim.report.spreadsheet import csv_text
+from artsim.report.pages import cell, save_text
+from artsim.report.spreadsheet import spreadsheet
 from artsim.study import LabelStudy, Misfit, Study
 
 _WORK = "label, id, title, truth, predicted, probability, of the truth"
@@ -182,11 +182,9 @@ def write_csv(study: Study, path: Path) -> list[Path]:
             for number, row in enumerate(table.rows, start=1)
             for column, value in zip(table.columns, row, strict=True)
         ]
-        files = {path: csv_text(("table", "row", "column", "value"), cells)}
+        files = {path: spreadsheet(("table", "row", "column", "value"), cells)}
     else:
-        files = {path / f"{each.name}.csv": csv_text(each.columns, each.rows) for each in tables}
-        with writing(path):
-            path.mkdir(exist_ok=True)
+        files = {path / f"{each.name}.csv": spreadsheet(each.columns, each.rows) for each in tables}
     for file, text in files.items():
         save_text(text, file)
     return list(files)

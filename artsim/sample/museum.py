@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from artsim.sample.artists import ARTISTS
 from artsim.sample.media import MEDIA
 from artsim.sample.scenes import SCENES
 from artsim.sample.sketch import Palette, Sketch
+from artsim.store import csv_text, write_whole
 
 T = TypeVar("T")
 
@@ -90,10 +90,8 @@ def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
         (folder / "images").mkdir(parents=True)
         rows = [_make_object(folder, number, seed) for number in range(1, pictures + 1)]
         # Last: a folder with the file is a whole museum.
-        with (folder / "objects.csv").open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(rows)
+        text = csv_text(list(rows[0]), (row.values() for row in rows))
+        write_whole(folder / "objects.csv", lambda stream: stream.write(text.encode()))
     except OSError as error:
         reason = f"cannot write a sample to {str(folder)!r}: {error.strerror or error}"
         raise StoreError(f"{reason}; name another folder") from error

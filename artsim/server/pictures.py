@@ -53,7 +53,7 @@ class Thumbnails:
         # A file that has changed is no longer the picture of this name.
         if hashlib.sha256(picture).hexdigest() == content:
             with suppress(StoreError), self._writing:  # a read-only index is served more slowly
-                write_whole(file, lambda stream: stream.write(out.getvalue()))
+                write_whole(file, lambda stream: stream.write(out.getvalue()), clear=False)
         return out.getvalue()
 
 

@@ -6,19 +6,22 @@ that the manifest does not list is not part of the index: after an interruption 
 
 from artsim.store.arrow import floats, indices, large_text, text_scalar
 from artsim.store.columns import Failure, part_schema, round_to_half, tile_column, vector_type
-from artsim.store.files import clear_left, is_store, lock_index, write_whole
+from artsim.store.csv_files import CsvWriter, csv_text
+from artsim.store.files import clear_left, is_store, lock_index, whole_file, write_whole
 from artsim.store.folder import Store, write_part
 from artsim.store.manifest import DerivedLabel, Manifest, Part
 from artsim.store.spooling import CatalogRows, spooled
 
 __all__ = [
     "CatalogRows",
+    "CsvWriter",
     "DerivedLabel",
     "Failure",
     "Manifest",
     "Part",
     "Store",
     "clear_left",
+    "csv_text",
     "floats",
     "indices",
     "is_store",
@@ -30,6 +33,7 @@ __all__ = [
     "text_scalar",
     "tile_column",
     "vector_type",
+    "whole_file",
     "write_part",
     "write_whole",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,9 @@ import filelock
 from artsim.errors import StoreError
 from artsim.store.manifest import MANIFEST
 
+if sys.platform != "win32":
+    import fcntl
+
 SPOOL = ".catalog.arrow"  # the catalog as embed reads it; removed when embed is done
 TEMPORARY = ".*.tmp"  # the name of a file while it is written; see `write_whole`
 _LOCK = ".lock"
@@ -22,23 +26,42 @@ _LOCK = ".lock"
 _LEFTOVERS = (_LOCK, SPOOL, "parts", f".{MANIFEST}.*.tmp")
 
 
-def write_whole(file: Path, write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file atomically: its name refers to the old content or to all of the new.
+def write_whole(file: Path, write: Callable[[IO[bytes]], object], *, clear: bool = True) -> None:
+    """Write a file atomically, see `whole_file`."""
+    with whole_file(file, clear=clear) as stream:
+        write(stream)
 
-    When several processes write one file at the same time, the last one wins.
+
+@contextmanager
+def whole_file(file: Path, *, clear: bool = True) -> Iterator[IO[bytes]]:
+    """Open a file to write atomically: its name refers to the old content or to all of the new.
+
+    When several processes write one file at the same time, the last one wins. What killed ones
+    have left of it is removed, unless ``clear`` is false: that takes long in a folder of very many
+    files. A device or pipe is written as it is.
 
     Raises:
         StoreError: If the disk is full, or the folder cannot be written.
     """
-    temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
     with write_errors(file):
+        if file.exists() and not file.is_file():
+            with file.open("wb") as device:
+                yield device
+            return
+        file = file.resolve() if file.is_symlink() else file
         file.parent.mkdir(parents=True, exist_ok=True)
+        if clear:
+            clear_left(file)
+        stream, temporary = _open_temporary(file)
         try:
-            with temporary.open("xb") as stream:
-                write(stream)
+            with stream:
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            temporary.replace(file)
+                if sys.platform != "win32":
+                    temporary.replace(file)  # locked until it has its name
+            if sys.platform == "win32":
+                temporary.replace(file)  # Windows renames no open file
         except BaseException:
             with suppress(OSError):
                 temporary.unlink()
@@ -47,10 +70,35 @@ def write_whole(file: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 
 def clear_left(*files: Path) -> None:
-    """Remove temporary files of interrupted runs; the caller holds the lock, see `lock_index`."""
+    """Remove the temporary files of processes that were killed while they wrote these files."""
     for file in files:
         for left in file.parent.glob(f".{glob.escape(file.name)}.*.tmp"):
-            left.unlink(missing_ok=True)
+            remove_left(left)
+
+
+def remove_left(temporary: Path) -> None:
+    """Remove a temporary file unless a process is writing it."""
+    with suppress(OSError):  # it is being written, or is gone
+        if sys.platform == "win32":  # Windows removes no file that is open
+            temporary.unlink()
+            return
+        with temporary.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            temporary.unlink()
+
+
+def _open_temporary(file: Path) -> tuple[IO[bytes], Path]:
+    """Open a new temporary file, locked as long as its process lives."""
+    while True:
+        temporary = file.with_name(f".{file.name}.{secrets.token_hex(4)}.tmp")
+        stream = temporary.open("xb")
+        if sys.platform == "win32":
+            return stream, temporary
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        if os.fstat(stream.fileno()).st_nlink:
+            return stream, temporary
+        stream.close()  # removed as left before it was locked
 
 
 @contextmanager

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -34,7 +32,7 @@ from artsim.store.columns import (
 from artsim.store.files import (
     TEMPORARY,
     check_free,
-    clear_left,
+    remove_left,
     sync_folder,
     write_errors,
     write_whole,
@@ -42,7 +40,6 @@ from artsim.store.files import (
 from artsim.store.manifest import MANIFEST, DerivedLabel, Manifest, Part, read_manifest
 
 _FAILURES = "failures.parquet"
-_LEFT_S = 3600  # seconds without a write, after which the writer must have been interrupted
 
 
 class Store:
@@ -252,12 +249,8 @@ class Store:
             if file.name not in named:
                 file.unlink()
         shutil.rmtree(self.staging, ignore_errors=True)
-        clear_left(self.path / MANIFEST, self.path / _FAILURES)
-        # Other processes may be writing files that need no lock: thumbnails, a map.
         for file in self.path.rglob(TEMPORARY):
-            with suppress(FileNotFoundError):
-                if time.time() - file.stat().st_mtime > _LEFT_S:
-                    file.unlink()
+            remove_left(file)
 
     def discard(self) -> None:
         """Remove what the index consists of, for example because no picture could be embedded."""

@@ -20,6 +20,7 @@ from torch.multiprocessing.spawn import ProcessExitedException, ProcessRaisedExc
 from artsim.errors import TrainingError
 from artsim.models import Network, find_device, output_shapes
 from artsim.splits import VAL
+from artsim.store import csv_text
 from artsim.training.data import Batch, TrainingData
 from artsim.training.learner import Learner
 from artsim.training.run import CURVES, Run, Stopped
@@ -182,7 +183,8 @@ class _Watch(Callback):
         assert isinstance(module, Learner)
         if trainer.is_global_zero and module.curves:
             curves = pd.DataFrame(module.curves).astype({"epoch": int, "step": int})
-            self.run.write(CURVES, curves.to_csv(index=False, float_format="%.6g", na_rep="nan"))
+            rows = ([f"{value:.6g}" for value in row] for row in curves.to_numpy())
+            self.run.write(CURVES, csv_text([str(name) for name in curves], rows))
 
 
 def _how_to_resume(run: Run) -> str:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
@@ -18,7 +17,7 @@ from artsim.labels import LabelKind
 from artsim.metrics import Predictions, Ranking, score, scores_to_json
 from artsim.models import Body, TrainedModel, TrainedTask, find_device, model_files
 from artsim.splits import TEST, TRAIN, VAL, store_split
-from artsim.store import Store, write_whole
+from artsim.store import Store, csv_text, write_whole
 from artsim.training.data import SPLITS, TrainingData
 from artsim.training.learner import Learner, probabilities
 from artsim.training.run import METRICS, PREDICTIONS, Run
@@ -156,7 +155,7 @@ def outliers_csv(predictions: pa.Table) -> str:
     tasks = list(dict.fromkeys(task for task, *_ in found))
     found.sort(key=lambda row: (tasks.index(row[0]), -row[-1], row[1]))
     columns = ["task", "id", "split", "label", "looks_like", "probability"]
-    return pd.DataFrame(found, columns=columns).to_csv(index=False, float_format="%.4f")
+    return csv_text(columns, ((*row, f"{likely:.4f}") for *row, likely in found))
 
 
 def single_task_scores(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.errors import StoreError
 from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnScore
 from artsim.evaluation.knn.plan import KnnPlan
 from artsim.evaluation.knn.run import AnyEvaluation, MetEvaluation
@@ -20,7 +18,7 @@ from artsim.labels import Label, LabelKind
 from artsim.metrics import MultilabelVotes, Votes, average_precisions, scores_to_json
 from artsim.metrics.neighbors import NO_ROW
 from artsim.splits import Split
-from artsim.store import Store
+from artsim.store import CsvWriter, Store, whole_file
 
 _BASELINES = {  # JSON name of the main metric of what is predicted without looking at a picture
     LabelKind.MULTICLASS: "majority",
@@ -97,16 +95,9 @@ def predictions_writer(store: Store, file: Path) -> Iterator[Callable[[AnyEvalua
         StoreError: If the file cannot be written.
     """
     ids = store.read(["id"]).column("id").to_pylist()
-    try:
-        stream = file.open("w", newline="", encoding="utf-8")
-    except OSError as error:
-        raise StoreError(
-            f"cannot write the predictions to {str(file)!r}: {error.strerror}; name another file"
-        ) from error
-    with stream:
-        out = csv.writer(stream)
-        out.writerow(_COLUMNS)
-        yield lambda evaluation: out.writerows(_csv_rows(evaluation, ids))
+    with whole_file(file) as stream:
+        out = CsvWriter(stream, _COLUMNS)
+        yield lambda evaluation: out.write(_csv_rows(evaluation, ids))
 
 
 def _csv_rows(evaluation: AnyEvaluation, ids: Sequence[str]) -> Iterator[list[object]]:
