@@ -4,6 +4,7 @@
   x ReaderError
   x FetchError
   x ImageError
+    . UnsupportedImageError
   x ModelError
   x StoreError
   x PassportError
@@ -29,6 +30,10 @@ class FetchError(ArtsimError):
 
 class ImageError(ArtsimError):
     """A file is not a picture that can be decoded whole."""
+
+
+class UnsupportedImageError(ImageError):
+    """A picture is of a kind that artsim, or this installation of it, does not decode."""
 
 
 class ModelError(ArtsimError):

@@ -114,6 +114,8 @@ def broken(tmp_path_factory):
     plant.data("empty", b"")
     whole = io.BytesIO()
     plant.noise().save(whole, "JPEG")
+    plant.data("drawing", b"<svg xmlns='http://www.w3.org/2000/svg'/>")
+    plant.data("blanks", b"\r\n" + whole.getvalue())
     plant.data("cut", whole.getvalue()[: len(whole.getvalue()) // 2])
     plant.data("copy", (folder / "images" / "good-2.jpg").read_bytes())
     with Image.open(folder / "images" / "good-3.jpg") as original:
@@ -133,6 +135,9 @@ def broken(tmp_path_factory):
         "pages", "pages.tif", save_all=True, append_images=[Image.new("RGB", SIZE, "red")]
     )
     # pixels
+    clear = plant.noise().convert("RGBA")
+    clear.putalpha(0)
+    plant.picture("clear", "clear.png", clear)
     barred = Image.new("RGB", (SIZE[0] + 60, SIZE[1]))
     barred.paste(plant.noise(), (30, 0))
     plant.picture("bars", image=barred)
@@ -149,6 +154,7 @@ EVERY_FAULT = {
     "web_image": [("web",)],
     "orphan_row": [("lost",), ("renamed",)],
     "not_a_picture": [("html",), ("empty",)],
+    "unsupported": [("drawing",)],
     "damaged": [("cut",)],
     "huge": [("huge",)],
     "orphan_image": [("images/Renamed.JPG",)],
@@ -157,6 +163,8 @@ EVERY_FAULT = {
     "near_duplicate": [("good-3", "smaller")],
     "tiny": [("tiny",)],
     "black_bars": [("bars",)],
+    "transparent": [("clear",)],
+    "mended": [("blanks",)],
     "orientation": [("turned",)],
     "profile": [("wide-gamut",)],
     "broken_profile": [("bad-profile",)],
@@ -165,7 +173,7 @@ EVERY_FAULT = {
     "pages": [("pages",)],
     "label_spelling": [("oil", "OIL")],
 }
-DECODED = {"damaged", "near_duplicate", "black_bars"}  # found only with hashes
+DECODED = {"damaged", "near_duplicate", "black_bars", "transparent"}  # found only with hashes
 
 
 def sorted_values(found):

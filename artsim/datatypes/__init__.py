@@ -4,6 +4,7 @@ from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
 from artsim.datatypes.estimate import Estimate
 from artsim.datatypes.finite import finite
+from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, format_of
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
 from artsim.datatypes.progress import Progress, no_progress
 from artsim.datatypes.spec import (
@@ -22,7 +23,9 @@ from artsim.datatypes.spec import (
 __all__ = [
     "DEFAULT_MODEL",
     "EMBEDDING",
+    "FORMATS",
     "PALETTE",
+    "PICTURE_SUFFIXES",
     "PIP",
     "RANDOM",
     "RESERVED",
@@ -36,11 +39,13 @@ __all__ = [
     "FieldType",
     "Fit",
     "Passport",
+    "PictureFormat",
     "Preprocessing",
     "Progress",
     "Tap",
     "TapInfo",
     "finite",
+    "format_of",
     "no_progress",
     "parse_spec",
     "read_preprocessing",

@@ -39,7 +39,8 @@ class EmbedSettings:
     @property
     def decoding(self) -> str:
         """What determines, besides the file itself, whether a picture can be decoded."""
-        return f"pillow {PIL.__version__}, at most {self.max_pixels} pixels"
+        decoders = ", ".join(filter(None, (f"pillow {PIL.__version__}", images.versions())))
+        return f"{decoders}, at most {self.max_pixels} pixels"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
+from artsim.datatypes import format_of
 from artsim.readers import is_picture
 
 # With suffix and the marks of an unfinished file well below the 143 bytes of encrypted folders.
@@ -19,20 +20,6 @@ _MARK = 16  # hexadecimal digits that distinguish files of the same name
 _DEVICES = {"aux", "con", "nul", "prn"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 
 _MARKED = re.compile(rf"(?i)-[0-9a-f]{{{_MARK}}}$")
-
-# First bytes of the formats that artsim.images reads, and the suffix that readers know each by.
-_SIGNATURES = (
-    (r"\xff\xd8\xff", "jpg"),
-    (r"\x89PNG", "png"),
-    (r"RIFF....WEBP", "webp"),
-    (r"GIF8", "gif"),
-    (r"II[*+]\0|MM\0[*+]", "tif"),
-    (r"....ftypavi[fs]", "avif"),
-    (r"\0\0\0\x0cjP  |\xff\x4f\xff\x51", "jp2"),
-    (r"BM", "bmp"),
-    (r"8BPS", "psd"),
-    (r"P[1-7fFy]", "ppm"),
-)
 
 
 def file_stems(ids: Iterable[str], taken: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
@@ -62,10 +49,8 @@ def file_stems(ids: Iterable[str], taken: Iterable[tuple[str, str]] = ()) -> dic
 
 def suffix_of(data: bytes) -> str:
     """Name the format of a picture that can be decoded, by its first bytes."""
-    for pattern, suffix in _SIGNATURES:
-        if re.match(pattern.encode("latin-1"), data, re.DOTALL):
-            return suffix
-    return "img"
+    found = format_of(data)
+    return found.suffixes[0] if found else "img"
 
 
 def _without_suffix(id_: str) -> str:

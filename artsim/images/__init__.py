@@ -4,6 +4,7 @@ from artsim.images.color import Profile, judge_profile
 from artsim.images.decoding import Picture, decode
 from artsim.images.describing import Description, describe
 from artsim.images.opening import MAX_PIXELS, read_bytes
+from artsim.images.packages import versions
 from artsim.images.phash import groups_of, near_pairs, perceptual_hash
 
 __all__ = [
@@ -18,4 +19,5 @@ __all__ = [
     "near_pairs",
     "perceptual_hash",
     "read_bytes",
+    "versions",
 ]

@@ -43,19 +43,26 @@ def judge_profile(profile: object, mode: str) -> tuple[Profile, str]:
     return (kind if fits else Profile.UNUSABLE), name
 
 
-def srgb(img: Image.Image) -> Image.Image:
-    """Decode into mode RGB, in sRGB, on white; a plain RGB picture is returned as it is."""
+def srgb(img: Image.Image) -> tuple[Image.Image, bool]:
+    """Decode into mode RGB, in sRGB, on white; a plain RGB picture is handed back as it is.
+
+    Returns:
+        The picture, and whether it is wholly transparent: it is opaque then, or it would be white.
+    """
     img.load()
     profile = img.info.get("icc_profile")
     if img.mode in ("I", "F") or img.mode.startswith("I;16"):
         img = _gray(img)
     if not img.has_transparency_data:
-        return _without_profile(img, profile)
+        return _without_profile(img, profile), False
     mode = "L" if img.getbands()[0] in ("1", "L") else "RGB"
     img = img.convert(mode + "A")
+    opaque, alpha = _without_profile(img.convert(mode), profile), img.getchannel("A")
+    if not alpha.getbbox():
+        return opaque, True
     on_white = Image.new("RGB", img.size, "white")
-    on_white.paste(_without_profile(img.convert(mode), profile), mask=img.getchannel("A"))
-    return on_white
+    on_white.paste(opaque, mask=alpha)
+    return on_white, False
 
 
 def _gray(img: Image.Image) -> Image.Image:

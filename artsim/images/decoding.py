@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from artsim.errors import ImageError
+from artsim.errors import ImageError, UnsupportedImageError
+from artsim.images import libtiff
 from artsim.images.color import srgb
-from artsim.images.opening import (
-    MAX_PIXELS,
-    check_sums,
-    find_turn,
-    open_picture,
-    quiet,
-    refusing,
-    turned,
-)
+from artsim.images.mending import Mended, mended
+from artsim.images.opening import MAX_PIXELS, check_sums, open_picture, quiet, refusing
+from artsim.images.upright import find_turn, turned
 
 _STRIP = 2**19  # pixels copied from Pillow to numpy at a time
+
+# Takes an upright width and height, and returns the smallest that is still useful.
+AtLeast: TypeAlias = Callable[[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -31,18 +30,21 @@ class Picture:
     pixels: NDArray[np.uint8]  # (H, W, 3) sRGB, contiguous; see `decode` for H and W
     width: int  # of the file, upright, in pixels
     height: int
+    fault: str = ""  # that costs no pixel: "without its last bytes"
+    is_transparent: bool = False  # everywhere; its opaque pixels are taken
 
 
 def decode(
     data: bytes,
     *,
-    at_least: Callable[[int, int], tuple[int, int]] | None = None,
+    at_least: AtLeast | None = None,
     max_pixels: int = MAX_PIXELS,
 ) -> Picture:
     """Decode a picture: its first page, upright, in sRGB, transparency on white.
 
     Embedded ICC profiles are applied; a broken one counts as none, as does broken EXIF.
-    16-bit gray is scaled to 8 bits. Safe to call from many threads at once.
+    16-bit gray is scaled to 8 bits. Of the file of a camera the preview is decoded. A fault that
+    costs no pixel is passed over. Safe to call from many threads at once.
 
     Args:
         data: The file, whole.
@@ -52,15 +54,49 @@ def decode(
         max_pixels: Larger pictures are refused before any pixel is decoded.
 
     Raises:
+        UnsupportedImageError: If it is of a kind that is not decoded, or needs another package.
         ImageError: If it is not a picture, or too large, damaged or truncated.
     """
     if not data:
         raise ImageError("the file is empty (0 bytes); get it again")
+    try:
+        return _decode(data, at_least, max_pixels)
+    except UnsupportedImageError:
+        raise
+    except ImageError:
+        with_fault = mended(data)
+        if with_fault is None:
+            raise
+        picture = _decode_mended(with_fault, at_least, max_pixels)
+        if picture is None:
+            raise
+        return picture
+
+
+def _decode_mended(fault: Mended, at_least: AtLeast | None, max_pixels: int) -> Picture | None:
+    """Decode all versions of a mended file; None if they differ, so that pixels are missing."""
+    try:
+        first, *others = fault.versions
+        if others:  # reduced, what is missing may not show
+            whole = _decode(first, None, max_pixels).pixels
+            for other in others:
+                if not np.array_equal(_decode(other, None, max_pixels).pixels, whole):
+                    return None
+        return replace(_decode(first, at_least, max_pixels, lenient=True), fault=fault.fault)
+    except ImageError:
+        return None
+
+
+def _decode(
+    data: bytes, at_least: AtLeast | None, max_pixels: int, *, lenient: bool = False
+) -> Picture:
     with quiet():
-        img = open_picture(data, max_pixels)
+        img = open_picture(data, max_pixels, lenient=lenient)
         is_jpeg = img.format in ("JPEG", "MPO")
         if not is_jpeg:  # loading turns a TIFF upright, and finds EXIF behind a PNG's pixels
-            with refusing(img):
+            if img.format == "TIFF":
+                libtiff.silence()
+            with refusing(img, data):
                 if img.format == "PNG":
                     check_sums(data)
                 img.load()
@@ -69,12 +105,12 @@ def decode(
         if is_jpeg and at_least is not None:
             # The mode stays (None): profiles and CMYK still need it.
             img.draft(None, turned(at_least(width, height), turn))
-        with refusing(img):
-            rgb = srgb(img)
+        with refusing(img, data):
+            rgb, is_transparent = srgb(img)
             if turn is not None:
                 rgb = rgb.transpose(turn)
             pixels = _array(rgb)
-    return Picture(pixels, width, height)
+    return Picture(pixels, width, height, is_transparent=is_transparent)
 
 
 def _array(rgb: Image.Image) -> NDArray[np.uint8]:

@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 from PIL import Image, ImageFile
 
-from artsim.errors import ImageError
+from artsim.datatypes import PictureFormat, format_of
+from artsim.errors import ImageError, UnsupportedImageError
 from artsim.images.color import BITS_PER_SAMPLE, Profile, judge_profile
-from artsim.images.opening import (
-    MAX_PIXELS,
-    TURNS,
-    find_turn,
-    open_picture,
-    opened,
-    quiet,
-    read_bytes,
-    turned,
-)
+from artsim.images.mending import mended
+from artsim.images.opening import MAX_PIXELS, open_picture, opened, quiet, read_bytes
+from artsim.images.upright import TURNS, find_turn, turned
 
-# Formats of several pages or frames; not MPO, with its previews, and PSD, with its layers.
+# Formats of several pages or frames. The further pictures of an MPO are previews, those of a PSD
+# its layers.
 _PAGED = ("AVIF", "GIF", "PNG", "TIFF", "WEBP")
 
 _WHOLE_BYTES = 2**26  # read again when Pillow fails on a header
@@ -38,9 +34,10 @@ class Description:
     height: int
     orientation: int  # of EXIF, 1 to 8; 1 is upright
     profile: Profile
-    profile_name: str  # '' if there is none or it is broken
-    bits: int  # per channel: 8, 16 or 32
-    has_pages: bool  # more than one page or frame
+    profile_name: str  # '' where there is none or it is broken
+    bits: int  # a channel: 16 or 32 where the file holds more than 8, else 8
+    has_pages: bool  # it holds more than one page or frame
+    fault: str = ""  # of the header, that costs no pixel; `decode` finds more
 
 
 def describe(source: bytes | Path) -> Description:
@@ -66,17 +63,19 @@ def _describe(file: IO[bytes]) -> Description:
     start = file.read(200)
     if not start:
         raise ImageError("the file is empty (0 bytes); get it again")
+    found = format_of(start)
+    fault = ""
     with quiet():
         img = opened(file, start)
         if img is None:
             file.seek(0)
-            img = open_picture(file.read(_WHOLE_BYTES), MAX_PIXELS)
+            img, fault = _opened_whole(file.read(-1 if found and found.package else _WHOLE_BYTES))
         turn, orientation = _orientation(img)
         # Pillow returns the upright size of a TIFF before it has rotated it.
         width, height = img.size if img.format == "TIFF" else turned(img.size, turn)
         profile, profile_name = judge_profile(img.info.get("icc_profile"), img.mode)
         return Description(
-            format="JPEG" if img.format == "MPO" else str(img.format),
+            format=_format(img, found),
             mode=img.mode,
             width=width,
             height=height,
@@ -85,7 +84,30 @@ def _describe(file: IO[bytes]) -> Description:
             profile_name=profile_name,
             bits=_bits(img),
             has_pages=img.format in _PAGED and bool(getattr(img, "is_animated", False)),
+            fault=fault,
         )
+
+
+def _opened_whole(data: bytes) -> tuple[ImageFile.ImageFile, str]:
+    """Open a file that is unusual, and name its fault if it had to be mended."""
+    try:
+        return open_picture(data, MAX_PIXELS), ""
+    except UnsupportedImageError:
+        raise
+    except ImageError:
+        with_fault = mended(data)
+        if with_fault is None:
+            raise
+        with suppress(ImageError):
+            img = open_picture(with_fault.versions[0], MAX_PIXELS, lenient=True)
+            return img, with_fault.fault
+        raise
+
+
+def _format(img: ImageFile.ImageFile, found: PictureFormat | None) -> str:
+    if found is not None and found.name in ("RAW", "TIFF") and img.format != "TIFF":
+        return "RAW"  # the preview of which was opened
+    return "JPEG" if img.format == "MPO" else str(img.format)
 
 
 def _orientation(img: ImageFile.ImageFile) -> tuple[Image.Transpose | None, int]:

@@ -1,4 +1,4 @@
-"""Opening picture files with Pillow: no warnings, no global limits, one-line errors, upright."""
+"""Opening picture files with Pillow: no warnings, no global limits, one-line errors."""
 
 from __future__ import annotations
 
@@ -12,31 +12,18 @@ from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
-from PIL import Image, ImageFile, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
-from artsim.errors import ImageError
+from artsim.datatypes import FORMATS, PictureFormat, format_of
+from artsim.errors import ImageError, UnsupportedImageError
+from artsim.images.packages import camera_preview, check_pixels, open_with_package
+from artsim.images.unsupported import is_camera_file, why_unsupported
 
 # 16,384 x 16,384, above almost every museum scan. Pillow takes 4 bytes a pixel and the array 3, so
 # the largest picture takes 1.75 GiB in the thread that decodes it.
 MAX_PIXELS = 2**28
 
-# The formats of collections, in the order they are tried; MPO, a JPEG of several pictures, opens as
-# JPEG. Left out: formats that run a program or only name a file (EPS, WMF), that have no picture
-# (HDF5, GRIB, MPEG), or that their first bytes do not identify (TGA, PCX).
-_FORMATS = ("JPEG", "PNG", "TIFF", "WEBP", "GIF", "BMP", "JPEG2000", "AVIF", "PPM", "PSD")
-
-_ORIENTATION_TAG = 0x0112
-# EXIF orientation -> what makes the picture upright; 1 is upright already.
-TURNS = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_SWAPPING = {TURNS[n] for n in (5, 6, 7, 8)}  # these swap width and height
+_MOST_METADATA = 2**24  # bytes to which a profile or text of a PNG is inflated
 
 
 def read_bytes(path: Path) -> bytes:
@@ -97,45 +84,72 @@ def quiet() -> Iterator[None]:
 
 
 def opened(file: IO[bytes], start: bytes) -> ImageFile.ImageFile | None:
-    """Open a file as `Image.open` does, but without its limit, so threads need no lock."""
+    """Open a file as `Image.open` does, but without its limit, so that threads need not queue.
+
+    Returns None for what `open_picture` must open: damaged headers, formats of other packages.
+    """
+    found = format_of(start)
+    if found is not None and (found.package or _is_camera_file(found, file)):
+        return None
     for name in formats():
         factory, accepts = Image.OPEN[name]
         if accepts is not None and accepts(start[:16]) is not True:
             continue
         file.seek(0)
         try:
-            return factory(file, "")
+            img = factory(file, "")
         except Exception:  # whatever a plugin raises on a header it did not expect
             continue
+        return _without_xmp(img)
     return None
 
 
-def open_picture(data: bytes, max_pixels: int) -> ImageFile.ImageFile:
-    """Read the header and check the size; no pixel is decoded yet."""
-    # Pillow's own limit is a global, far below ours, and its message names no option.
+def open_picture(data: bytes, max_pixels: int, *, lenient: bool = False) -> ImageFile.ImageFile:
+    """Read the header and check the size; of most formats no pixel is decoded yet.
+
+    Of the file of a camera the preview is opened. With ``lenient`` a PNG may have more metadata
+    than Pillow allows.
+    """
+    found = format_of(data)
+    with refusing_header(data):
+        if found is not None and _is_camera_file(found, io.BytesIO(data)):
+            return open_picture(camera_preview(data, max_pixels), max_pixels)
+        if found is not None and found.package:
+            img = open_with_package(found, data, max_pixels)
+        else:
+            img = _opened_alone(data, max_pixels, lenient)
+    check_pixels(*img.size, max_pixels)
+    # In one go: at each of the usual 64 KiB blocks the decoder would take the GIL and wait for
+    # it, which costs two thirds of the speed beside one busy Python thread.
+    img.decodermaxblock = max(len(data), img.decodermaxblock)
+    return _without_xmp(img)
+
+
+def _is_camera_file(found: PictureFormat, file: IO[bytes]) -> bool:
+    return found.name == "RAW" or (found.name == "TIFF" and is_camera_file(file))
+
+
+def _opened_alone(data: bytes, max_pixels: int, lenient: bool) -> ImageFile.ImageFile:
+    # Pillow's own limits are globals of its modules; that of pixels is far below ours, and its
+    # message names no option.
     with _of_the_process:
-        limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        pixels, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        metadata = PngImagePlugin.MAX_TEXT_CHUNK
+        if lenient:
+            PngImagePlugin.MAX_TEXT_CHUNK = _MOST_METADATA
         try:
             img = _header(data)
             width, height = img.size
             if width * height <= max_pixels and img.format == "TIFF":
-                img.load_prepare()  # it checks Pillow's limit again, but only the first time
-        except UnidentifiedImageError:
-            raise ImageError(_not_a_picture(data)) from None
-        except Exception as problem:  # whatever a plugin raises on a header it did not expect
-            raise ImageError(
-                f"the file's header cannot be read ({one_line(problem)}); get the file again"
-            ) from problem
+                img.load_prepare()  # checks Pillow's limit once more: not when done in here
         finally:
-            Image.MAX_IMAGE_PIXELS = limit
-    if width * height > max_pixels:
-        raise ImageError(
-            f"{width:,} x {height:,} = {width * height:,} pixels, more than the limit of "
-            f"{max_pixels:,}; raise it with --max-pixels if you trust the file"
-        )
-    # In one go: the decoder would wait for the GIL after each of the usual 64 KiB blocks, which
-    # costs two thirds of the speed if another Python thread is busy.
-    img.decodermaxblock = max(len(data), img.decodermaxblock)
+            Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = pixels, metadata
+    return img
+
+
+def _without_xmp(img: ImageFile.ImageFile) -> ImageFile.ImageFile:
+    """Drop the XMP, by whose orientation Pillow would turn a TIFF."""
+    img.info.pop("xmp", None)
     return img
 
 
@@ -154,31 +168,35 @@ def _header(data: bytes) -> ImageFile.ImageFile:
 
 @cache
 def formats() -> tuple[str, ...]:
-    """Return the formats that this Pillow knows; AVIF came with 11.3."""
+    """The formats that Pillow decodes here."""
     Image.init()
-    return tuple(name for name in _FORMATS if name in Image.OPEN)
-
-
-def find_turn(img: Image.Image) -> Image.Transpose | None:
-    """Return what makes the picture upright; None if it is upright or its EXIF is broken."""
-    try:
-        return TURNS.get(img.getexif().get(_ORIENTATION_TAG, 1))
-    except Exception:  # whatever damaged EXIF raises
-        return None
-
-
-def turned(size: tuple[int, int], turn: Image.Transpose | None) -> tuple[int, int]:
-    """Return the width and height of a picture once it is turned."""
-    width, height = size
-    return (height, width) if turn in _SWAPPING else (width, height)
+    return tuple(each.name for each in FORMATS if not each.package and each.name in Image.OPEN)
 
 
 @contextmanager
-def refusing(img: ImageFile.ImageFile) -> Iterator[None]:
+def refusing_header(data: bytes) -> Iterator[None]:
+    """Turn whatever a decoder raises on a header into an ImageError."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except Exception as problem:  # whatever a plugin raises on a header it did not expect
+        _refuse_unsupported(data, problem)
+        if isinstance(problem, UnidentifiedImageError):
+            raise ImageError(_not_a_picture(data)) from None
+        raise ImageError(
+            f"the file's header cannot be read ({one_line(problem)}); get the file again"
+        ) from problem
+
+
+@contextmanager
+def refusing(img: ImageFile.ImageFile, data: bytes) -> Iterator[None]:
     """Turn whatever Pillow raises on a damaged file into an ImageError."""
     try:
         yield
     except Exception as problem:  # OSError, SyntaxError, struct.error, MemoryError, ...
+        if img.format in ("JPEG", "TIFF"):
+            _refuse_unsupported(data, problem)
         raise ImageError(
             f"the {img.format} cannot be decoded whole ({one_line(problem)}); get the file again"
         ) from problem
@@ -189,8 +207,22 @@ def one_line(problem: object) -> str:
     return " ".join(str(problem).split()) or type(problem).__name__
 
 
+def _refuse_unsupported(data: bytes, problem: Exception) -> None:
+    """Raise that the kind of picture is not supported, if that is why it was refused."""
+    kind = why_unsupported(data)
+    if kind is None and "unsupported" in str(problem).lower():  # as Pillow says of some BMPs
+        kind = f"a picture of another kind ({one_line(problem)})"
+    if kind is not None:
+        raise UnsupportedImageError(
+            f"unsupported: {kind}; convert it to a PNG or JPEG of 8 bits a channel"
+        ) from problem
+
+
 def _not_a_picture(data: bytes) -> str:
-    """Return a message about what the file seems to be instead."""
+    """Say what the file seems to be instead."""
+    found = format_of(data)
+    if found is not None and found.name not in Image.OPEN:
+        return f"unsupported by this Pillow: {found.name}; pip install -U pillow"
     for name in formats():
         accepts = Image.OPEN[name][1]
         verdict = accepts is not None and accepts(data[:16])
@@ -201,7 +233,7 @@ def _not_a_picture(data: bytes) -> str:
     text = " ".join(data[:200].decode("utf-8-sig", "ignore").split())[:24]
     looks_like_text = text.isprintable() and b"\0" not in data[:200]
     start = repr(text) if text and looks_like_text else f"the bytes {data[:8].hex(' ')}"
-    known = ", ".join(formats())
+    known = ", ".join(each.name for each in FORMATS)
     return f"not a picture: the file begins with {start}; expected {known}: get it again"
 
 

@@ -78,12 +78,17 @@ def look_at_pictures(
 def _oddities(look: Look, settings: InspectSettings) -> Iterator[tuple[FindingKind, str]]:
     """Yield what is odd about one file, with its detail."""
     header = look.header
+    unsupported = FindingKind.UNSUPPORTED if look.is_unsupported else None
     if isinstance(header, str):
-        yield FindingKind.NOT_A_PICTURE, header
+        yield unsupported or FindingKind.NOT_A_PICTURE, header
         return
     size = f"{header.width:,} x {header.height:,}"
     if look.damage:
-        yield FindingKind.DAMAGED, look.damage
+        yield unsupported or FindingKind.DAMAGED, look.damage
+    if look.fault:
+        yield FindingKind.MENDED, look.fault
+    if look.is_transparent:
+        yield FindingKind.TRANSPARENT, size
     if header.width * header.height > settings.max_pixels:
         yield FindingKind.HUGE, size
     if min(header.width, header.height) < settings.min_side:

@@ -45,6 +45,8 @@ class FindingKind(StrEnum):
     NOT_A_PICTURE = ("not_a_picture", Weight.LOST,
         "files that are not pictures, or have a damaged header",
         "Their rows are left out; get the files again.")
+    UNSUPPORTED = ("unsupported", Weight.LOST, "pictures of a kind that artsim does not decode",
+        "Their rows are left out; convert the files, or install the package that is named.")
     DAMAGED = ("damaged", Weight.LOST, "pictures that are cut off or damaged",
         "Their rows are left out; get the files again.")
     HUGE = ("huge", Weight.LOST, "pictures of more pixels than the limit",
@@ -67,6 +69,10 @@ class FindingKind(StrEnum):
         "They are blurred when enlarged to the network's input size; get larger files.")
     BLACK_BARS = ("black_bars", Weight.LOOK, "pictures between black bars",
         "A network finds pictures with such bars similar to each other; crop them.")
+    TRANSPARENT = ("transparent", Weight.LOOK, "pictures that are transparent everywhere",
+        "artsim embeds the pixels behind, as if they were opaque; programs show an empty page.")
+    MENDED = ("mended", Weight.NOTE, "files with a fault that costs no pixel",
+        "artsim reads them whole; other programs may refuse them.")
     ORIENTATION = ("orientation", Weight.NOTE,
         "pictures stored turned or mirrored, according to EXIF",
         "artsim turns them upright; programs that ignore EXIF show them as they are stored.")

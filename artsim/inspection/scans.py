@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from artsim.errors import ImageError
+from artsim.errors import ImageError, UnsupportedImageError
 from artsim.images import MAX_PIXELS, Description, decode, describe, perceptual_hash, read_bytes
 from artsim.inspection.bars import Bars, black_bars
 
@@ -44,6 +44,9 @@ class Look:
     tail: bytes = b""  # hash of the file's end, on request
     content: str = ""  # sha256 of the file; '' if it was not read whole
     damage: str = ""  # why it cannot be decoded; '' if it can, or was not tried
+    is_unsupported: bool = False  # and that is why it has no header or is not decoded
+    fault: str = ""  # that costs no pixel
+    is_transparent: bool = False  # everywhere
     look_hash: int | None = None  # perceptual hash, bars left out
     bars: Bars | None = None
     aspect: float = 0.0  # width / height, bars left out; 0 if it was not decoded
@@ -84,10 +87,10 @@ def _look(file: str, with_tail: bool, settings: InspectSettings) -> Look:
     try:
         header = describe(Path(file))
     except ImageError as error:
-        return Look(str(error), tail)
+        return Look(str(error), tail, is_unsupported=isinstance(error, UnsupportedImageError))
     if settings.hashes:
         return _decoded(Path(file), header, settings.max_pixels)
-    return Look(header, tail)
+    return Look(header, tail, fault=header.fault)
 
 
 def _tail(file: str) -> bytes:
@@ -107,10 +110,11 @@ def _decoded(file: Path, header: Description, max_pixels: int) -> Look:
     if header.width * header.height > max_pixels:
         return Look(header, content=content)
     try:
-        pixels = decode(data, at_least=_enough, max_pixels=max_pixels).pixels
+        picture = decode(data, at_least=_enough, max_pixels=max_pixels)
     except ImageError as error:
-        return Look(header, content=content, damage=str(error))
-    bars = black_bars(pixels)
+        unsupported = isinstance(error, UnsupportedImageError)
+        return Look(header, content=content, damage=str(error), is_unsupported=unsupported)
+    pixels, bars = picture.pixels, black_bars(picture.pixels)
     # Bars are most of what a hash of the whole would see.
     inside = pixels if bars is None else pixels[bars.inside]
     return Look(
@@ -119,6 +123,8 @@ def _decoded(file: Path, header: Description, max_pixels: int) -> Look:
         look_hash=perceptual_hash(inside),
         bars=bars,
         aspect=inside.shape[1] / inside.shape[0],
+        fault=picture.fault,
+        is_transparent=picture.is_transparent,
     )
 
 

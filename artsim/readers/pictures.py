@@ -7,22 +7,19 @@ from collections.abc import Iterable, Sequence
 from itertools import islice
 from pathlib import Path
 
+from artsim.datatypes import PICTURE_SUFFIXES
 from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
-
-# Formats that museums keep. One that this machine cannot decode is still listed, so that it is
-# reported and not silently left out.
-PICTURE_SUFFIXES = (
-    *("avif", "bmp", "gif", "heic", "heif", "jfif", "jp2", "jpe", "jpeg", "jpg", "png", "tif"),
-    *("tiff", "webp"),
-)
 
 _PROBED = 100  # first images that are looked for, to find the folder they start from
 _SYSTEM_NAMES = ("__macosx", "thumbs.db", "desktop.ini", "@eadir")
 
 
 def is_picture(name: str) -> bool:
-    """Return whether a file of this name should be a picture."""
+    """Return whether a file of this name should be a picture.
+
+    One of a format that needs a package which is not installed is one too: it is reported then.
+    """
     return name.rpartition(".")[2].lower() in PICTURE_SUFFIXES
 
 

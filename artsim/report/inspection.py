@@ -23,7 +23,11 @@ from artsim.report.pages import render
 from artsim.report.thumbnails import SIDE, PageThumbnails
 
 _ASPECTS = {0.25: "1:4", 0.5: "1:2", 2 / 3: "2:3", 1.0: "1:1", 1.5: "3:2", 2.0: "2:1", 4.0: "4:1"}
-_UNSEEN = (FindingKind.NOT_A_PICTURE, FindingKind.DAMAGED)  # their reason says it all
+_UNSEEN = (  # their reason says it all
+    FindingKind.NOT_A_PICTURE,
+    FindingKind.UNSUPPORTED,
+    FindingKind.DAMAGED,
+)
 _SHOWN = 8  # pictures of one example of a finding
 
 
