@@ -75,7 +75,16 @@ def test_pictures_are_found_in_a_folder_next_to_the_table(mame):
 def test_a_wrong_value_or_column_is_named(mame, old, new, message):
     edit(mame, old, new)
     with pytest.raises(ReaderError, match=message):
-        read_collection(f"mame:{mame}")
+        read_collection(f"mame:{mame}", options=ReaderOptions(strict=True))
+
+
+def test_a_wrong_value_is_missing_and_the_rest_is_read(mame):
+    edit(mame, "200.0,100.0", "200.0,wide")
+    catalog = read_collection(f"mame:{mame}")
+    (batch,) = catalog.batches()
+    assert batch.num_rows == 3
+    assert batch["pixel_height"].null_count == 1
+    assert catalog.notes[0].endswith("'wide' is not a number; such values are missing: 1")
 
 
 def test_a_missing_table_is_named(tmp_path):

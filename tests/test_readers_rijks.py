@@ -162,7 +162,7 @@ def test_missing_fields_list_the_existing_ones(tmp_path):
 def test_broken_json_gives_a_one_line_error(tmp_path, text, message):
     (tmp_path / "records.json").write_text(text)
     with pytest.raises(ReaderError, match=rf"records\.json.*{message}"):
-        read_collection(f"rijks:{tmp_path / 'records.json'}")
+        read_collection(f"rijks:{tmp_path / 'records.json'}", options=ReaderOptions(strict=True))
 
 
 def test_json_in_another_encoding_is_refused(tmp_path):

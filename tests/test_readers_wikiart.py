@@ -1,5 +1,7 @@
 """Lists of a handful of pictures, in each of the three shapes they are found in."""
 
+import re
+
 import pytest
 
 from artsim.errors import ReaderError
@@ -95,7 +97,11 @@ def test_a_picture_in_two_parts_of_a_task_is_refused(tmp_path):
 def test_a_malformed_line_is_named(lists, line, message):
     write(lists, style_val__csv=f"{REMBRANDT},1\n{line}\n")
     with pytest.raises(ReaderError, match=rf"style_val\.csv, {message}"):
-        read(lists)
+        read_collection(lists, options=ReaderOptions(strict=True))
+    (note,) = read(lists).notes
+    assert re.search(
+        rf"^bad lines of lists are left out: 1, first .*style_val\.csv, {message}", note
+    )
 
 
 def test_a_malformed_class_file_is_named(lists):

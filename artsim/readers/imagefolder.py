@@ -33,18 +33,27 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     ``split`` is the folder of the split; every other value of a line is a column.
     """
     options.allow("imagefolder", "types")
+    notes: list[str] = []
     table = table_of(
         (
-            _row(flatten(record), split, file)
+            _row(flatten(record), split)
             for split, file in _files(path)
-            for record in read_records(file)
+            for record in read_records(file, notes=None if options.strict else notes)
         ),
         options,
     )
-    if not table.num_rows:
-        raise ReaderError(f"no {_NAME} with a picture in {path}; read the pictures with folder:")
+    if not table.num_rows or table["image"].null_count == table.num_rows:
+        raise ReaderError(
+            f"no {_NAME} in {path} has a line with file_name, the path of its picture; read the "
+            "pictures with folder:"
+        )
     return Catalog.of_table(
-        table, name=path.name or "collection", reader="imagefolder", source=path, root=path
+        table,
+        name=path.name or "collection",
+        reader="imagefolder",
+        source=path,
+        root=path,
+        notes=tuple(notes),
     )
 
 
@@ -55,11 +64,9 @@ def _files(path: Path) -> Iterator[tuple[str | None, Path]]:
             yield split, file
 
 
-def _row(values: dict[str, Flat], split: str | None, file: Path) -> Row:
+def _row(values: dict[str, Flat], split: str | None) -> Row:
     name = values.pop("file_name", None)
-    if not isinstance(name, str):
-        raise ReaderError(f"{file} has a line without file_name, the path of its picture")
-    image = f"{split}/{name}" if split else name
+    image = f"{split}/{name}" if split and name else name
     values.pop("image", None)
     renamed = {("id_record" if key == "id" else key): value for key, value in values.items()}
     return {"id": image, "image": image, **({"split": split} if split else {}), **renamed}

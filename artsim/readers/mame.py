@@ -53,7 +53,9 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     file = path / _TABLE if path.is_dir() else path
     if not file.is_file():
         raise ReaderError(f"no {_TABLE} in {path}; name the folder that holds it")
-    delimited = open_delimited(file, encoding=options.settings.get("encoding"))
+    encoding = options.settings.get("encoding")
+    delimited = open_delimited(file, encoding=encoding, strict=options.strict)
+    notes = list(delimited.notes)
     delimited.require(("Image file", *_COLUMNS))
     table = delimited.table(["Image file", *_COLUMNS])
     media = _media(file.parent / _LABELS)
@@ -62,17 +64,22 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     for source, (name, type_) in _COLUMNS.items():
         column = table[source]
         if type_ != pa.string():
-            _check(pc.match_substring_regex(column, _NUMBER), column, file, source, "a number")
+            fits = pc.match_substring_regex(column, _NUMBER)
+            column = _only(fits, column, (file, source, "a number"), notes)
             column = column.cast(pa.float64())
         elif source == "Medium" and media:
-            _check(pc.is_in(column, pa.array(media)), column, file, source, f"listed in {_LABELS}")
+            fits = pc.is_in(column, pa.array(media))
+            column = _only(fits, column, (file, source, f"listed in {_LABELS}"), notes)
         columns[name] = column.cast(type_)
+    if options.strict and len(notes) > len(delimited.notes):
+        raise ReaderError(notes[-1])
     return Catalog.of_table(
         pa.table(columns),
         name="mame",
         reader="mame",
         source=path,
         root=image_root(images.to_pylist(), candidate_roots(file.parent), options),
+        notes=tuple(notes),
     )
 
 
@@ -85,13 +92,15 @@ def _media(labels: Path) -> list[str]:
     return media
 
 
-def _check(
-    fits: pa.ChunkedArray, column: pa.ChunkedArray, file: Path, name: str, expected: str
-) -> None:
-    """Raise an error for the first value that does not fit."""
-    row = pc.index(pc.or_(pc.is_null(column), fits), False).as_py()
-    if row >= 0:
-        raise ReaderError(
-            f"{file}, row {row + 1}, column {name!r}: {column[row].as_py()!r} is not {expected}; "
-            "correct it"
+def _only(
+    fits: pa.ChunkedArray, column: pa.ChunkedArray, where: tuple[Path, str, str], notes: list[str]
+) -> pa.ChunkedArray:
+    """Make the values that do not fit missing, with a note; ``where``: file, column, expected."""
+    odd = column.filter(pc.invert(fits))
+    if len(odd):
+        file, name, expected = where
+        notes.append(
+            f"{file}, row {pc.index(fits, False).as_py() + 1}, column {name!r}: "
+            f"{odd[0].as_py()!r} is not {expected}; such values are missing: {len(odd):,}"
         )
+    return pc.if_else(fits, column, pa.scalar(None, pa.string()))

@@ -61,12 +61,13 @@ def _read(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
     files = list(_files(path, map_.files))
     if not files:
         raise ReaderError(f"{path} has no file of records ({', '.join(map_.files)})")
+    notes: list[str] = []
     kinds = {name: column.type for name, column in map_.columns.items()}
     table = table_of(
         (
             row
             for file in files
-            for record in read_records(file, map_.records)
+            for record in read_records(file, map_.records, None if options.strict else notes)
             for row in _rows(record, map_, every=views == "all")
         ),
         options,
@@ -83,6 +84,7 @@ def _read(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
         reader=map_.name,
         source=path,
         root=image_root((), (folder,), options),
+        notes=tuple(notes),
     )
 
 

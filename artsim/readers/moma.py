@@ -67,7 +67,8 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     options.allow("moma")
     file = _find(path)
     # a large file whose download was cut off ends in half a row; its work is still one
-    table = open_delimited(file, encoding=options.settings.get("encoding"), torn_end=True)
+    encoding = options.settings.get("encoding")
+    table = open_delimited(file, encoding=encoding, torn_end=True, strict=options.strict)
     image = next((name for name in _IMAGES if name in table.names), " or ".join(_IMAGES))
     table.require((*_MARKS, image))
     sources = [name for name in table.names if name not in ("ObjectID", image)]
@@ -90,6 +91,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         root=file.parent,
         schema=schema,
         batches=batches,
+        notes=table.notes,
     )
 
 

@@ -76,7 +76,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     folder = path if path.is_dir() else path.parent
     views = options.setting("views", "primary", choices=("primary", "all"))
     open_access = options.setting("open_access", "any", choices=("any", "only"))
-    tables = _tables(folder, options.settings.get("encoding"), open_access == "only")
+    tables, notes = _tables(folder, options, open_access == "only")
     objects = tables["objects"]
     offered = [name for name in _OBJECT if name in objects.column_names]
     joined = _join(tables, _query(tables, views, open_access, options.size()))
@@ -97,6 +97,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         reader="nga",
         source=path,
         root=folder,
+        notes=notes,
     )
 
 
@@ -105,24 +106,28 @@ def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.cast(pa.list_(pa.string())) if pa.types.is_list(column.type) else column
 
 
-def _tables(folder: Path, encoding: str | None, needs_open_access: bool) -> dict[str, pa.Table]:
-    """Read the columns that are joined, as text, of every table that is there."""
+def _tables(
+    folder: Path, options: ReaderOptions, needs_open_access: bool
+) -> tuple[dict[str, pa.Table], tuple[str, ...]]:
+    """Read the columns that are joined, as text, of every table that is there; and the notes."""
     for file in (folder / "objects.csv", folder / "published_images.csv"):
         if not file.is_file():
             raise ReaderError(
                 f"{file} is missing; put the export's objects.csv and published_images.csv into "
                 "one folder"
             )
-    tables = {}
+    tables, notes = {}, list[str]()
     for name, (needed, wanted) in _TABLES.items():
         file = folder / f"{name}.csv"
         if file.is_file():
-            delimited = open_delimited(file, encoding=encoding)
+            encoding = options.settings.get("encoding")
+            delimited = open_delimited(file, encoding=encoding, strict=options.strict)
+            notes += delimited.notes
             is_open = needs_open_access and name == "published_images"
             delimited.require((*needed, "openaccess") if is_open else needed)
             present = (column for column in wanted if column in delimited.names)
             tables[name] = delimited.table(list(dict.fromkeys((*needed, *present))))
-    return tables
+    return tables, tuple(notes)
 
 
 def _join(tables: dict[str, pa.Table], query: str) -> pa.Table:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree as ET
@@ -33,14 +33,16 @@ _WRAPPERS = (
 _ROWS = 4096  # of a Parquet file at a time
 
 
-def read_records(file: Path, records: str | None = None) -> Iterator[Mapping[str, Any]]:
+def read_records(
+    file: Path, records: str | None = None, notes: list[str] | None = None
+) -> Iterator[Mapping[str, Any]]:
     """Read the records of a file.
 
     ``records`` says where they are, a key of the JSON or the name of the XML elements; they are
-    found by looking if it is None.
+    found by looking if it is None. With ``notes`` a bad row or line is left out and counted there.
 
     Raises:
-        ReaderError: If the file is damaged.
+        ReaderError: If the file is damaged, or most of its lines are.
     """
     name = file.name.lower().removesuffix(".gz")
     if name.endswith(".parquet"):
@@ -49,38 +51,61 @@ def read_records(file: Path, records: str | None = None) -> Iterator[Mapping[str
                 yield from batch.to_pylist()
         return
     if name.endswith((".csv", ".tsv")):
-        for batch in open_delimited(file).batches():
+        delimited = open_delimited(file, strict=notes is None)
+        if notes is not None:
+            notes += delimited.notes
+        for batch in delimited.batches():
             yield from batch.to_pylist()
         return
     with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as stream:
         if name.endswith(".xml"):
             yield from _read_xml(stream, file, records)
         elif name.endswith((".jsonl", ".ndjson")):
-            for number, line in enumerate(stream, 1):
-                if line.strip():
-                    yield from _unwrap(_parse_json(line, file, number), file, records)
+            for value in _json_lines(stream, file, notes):
+                yield from _unwrap(value, file, records)
         else:
-            for value in _json_values(stream.read(), file):
+            for value in _json_values(stream.read(), file, notes):
                 yield from _unwrap(value, file, records)
 
 
-def load_json(file: Path) -> Any:
+def load_json(file: Path, notes: list[str] | None = None) -> Any:
     """Read one JSON value, or a list with one per line.
+
+    With ``notes`` a bad line is left out and counted there.
 
     Raises:
         ReaderError: If the file is neither, with the line and column of the fault.
     """
-    values = _json_values(file.read_bytes(), file)
+    values = _json_values(file.read_bytes(), file, notes)
     return values[0] if len(values) == 1 else values
 
 
-def _json_values(text: bytes, file: Path) -> list[Any]:
+def _json_values(text: bytes, file: Path, notes: list[str] | None) -> list[Any]:
     """Parse one value, or an object a line, which is called .json too."""
     lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
     starts = [line.removeprefix(codecs.BOM_UTF8).lstrip()[:1] for _, line in lines[:10]]
     if len(lines) > 1 and set(starts) == {b"{"}:
-        return [_parse_json(line, file, number) for number, line in lines]
+        return list(_json_lines(text.splitlines(), file, notes))
     return [_parse_json(text, file, 1)]
+
+
+def _json_lines(lines: Iterable[bytes], file: Path, notes: list[str] | None) -> Iterator[Any]:
+    """Parse a value a line; bad lines are left out and counted, unless most are."""
+    sound, faults = 0, list[ReaderError]()
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            try:
+                yield _parse_json(line, file, number)
+                sound += 1
+            except ReaderError as fault:
+                faults.append(fault)
+                if notes is None:
+                    raise
+    if len(faults) > sound:
+        raise faults[0]
+    if faults and notes is not None:
+        lines_are = "1 bad line is" if len(faults) == 1 else f"{len(faults):,} bad lines are"
+        notes.append(f"{lines_are} left out, first {faults[0]}; --strict refuses such a file")
 
 
 def _parse_json(text: bytes, file: Path, line: int) -> Any:

@@ -52,10 +52,8 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     """
     options.allow("rijks", "images", "types")
     file = path if path.is_file() else _only_file(path)
-    if _is_json(file):
-        rows = _read_json(file)
-    else:
-        rows = _read_delimited(file, options.settings.get("encoding"))
+    notes: list[str] = []
+    rows = (_read_json if _is_json(file) else _read_delimited)(file, options, notes)
     names = list(dict.fromkeys(name for row in rows for name in row))
     found = _match(names)
     others = [name for name in names if name not in found.values()]
@@ -67,6 +65,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         reader="rijks",
         source=path,
         root=image_root(table["image"].to_pylist(), candidate_roots(file.parent), options),
+        notes=tuple(notes),
     )
 
 
@@ -118,9 +117,11 @@ def _require(file: Path, fields: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def _read_delimited(file: Path, encoding: str | None) -> list[dict[str, Any]]:
+def _read_delimited(file: Path, options: ReaderOptions, notes: list[str]) -> list[dict[str, Any]]:
     """Read tab-separated records; lists are found column by column."""
-    delimited = open_delimited(file, encoding=encoding)
+    encoding = options.settings.get("encoding")
+    delimited = open_delimited(file, encoding=encoding, strict=options.strict)
+    notes += delimited.notes
     found = _require(file, delimited.names)
     rows = [row for batch in delimited.batches() for row in batch.to_pylist()]
     if not rows:
@@ -145,9 +146,9 @@ def _split(text: str | None, separator: str) -> list[str]:
     return text.split(separator)
 
 
-def _read_json(file: Path) -> list[dict[str, Any]]:
+def _read_json(file: Path, options: ReaderOptions, notes: list[str]) -> list[dict[str, Any]]:
     """Read records in a list, one a line, or in the only list of a record that wraps them."""
-    found = load_json(file)
+    found = load_json(file, None if options.strict else notes)
     if isinstance(found, dict) and isinstance(found.get("artObject"), dict):
         found = [found["artObject"]]
     elif isinstance(found, dict):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -102,7 +101,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         root=image_root(images, (file.parent, file.parent / "images"), options),
         schema=schema,
         batches=batches,
-        notes=_notes(guesses),
+        notes=(*table.notes, *_notes(guesses)),
     )
     return with_views(catalog, every=views == "all")
 
@@ -114,6 +113,7 @@ class _Table:
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
     numbers: bool  # whether text may turn out to be numbers
+    notes: tuple[str, ...] = ()
 
 
 def _tables(folder: Path) -> list[Path]:
@@ -142,9 +142,10 @@ def _find_table(path: Path) -> Path:
 
 
 def _open_delimited(file: Path, options: ReaderOptions) -> _Table:
-    delimited = open_delimited(file, encoding=options.settings.get("encoding"))
+    encoding = options.settings.get("encoding")
+    delimited = open_delimited(file, encoding=encoding, strict=options.strict)
     schema = pa.schema([(name, pa.string()) for name in delimited.names])
-    return _Table(schema, delimited.batches, True)
+    return _Table(schema, delimited.batches, numbers=True, notes=delimited.notes)
 
 
 def _open_parquet(file: Path) -> _Table:
@@ -291,13 +292,20 @@ def _notes(guesses: Mapping[str, ColumnGuess]) -> tuple[str, ...]:
         for name, guess in guesses.items()
         if guess.misfit is not None
     )
-    lookalikes = (
-        f"{name!r} stays text: as a number {guess.lookalike[1]!r} in row {guess.lookalike[0]:,} "
-        f"would be written another way; if it is a measure, add --type {shlex.quote(name)}=number"
+    lookalikes = [
+        f"{name} ({value} in row {row:,})"
         for name, guess in guesses.items()
-        if guess.lookalike is not None and "." in guess.lookalike[1]
+        if guess.lookalike is not None
+        for row, value in (guess.lookalike,)
+        if "." in value
+    ]
+    if not lookalikes:
+        return tuple(misfits)
+    return (
+        *misfits,
+        "columns of numbers stay text where a number would be written another way: "
+        f"{', '.join(lookalikes)}; for a measure add --type COLUMN=number",
     )
-    return (*misfits, *lookalikes)
 
 
 def _as_text(column: pa.Array) -> pa.Array:

@@ -54,12 +54,17 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
             f"no list such as style_train.csv in {path}; name the folder of the lists"
         )
     columns: dict[str, dict[str, str]] = {}  # values by path
+    faults: list[str] = []
     for task in TASKS:
         if lists := _lists(path, task):
-            columns[task], columns[f"{task}_split"] = _read_lists(lists, task, _classes(path, task))
+            classes = _classes(path, task)
+            columns[task], columns[f"{task}_split"] = _read_lists(lists, task, classes, faults)
     images = list(dict.fromkeys(image for values in columns.values() for image in values))
+    if faults and (options.strict or len(faults) > len(images)):
+        raise ReaderError(faults[0])
     if not images:
         raise ReaderError(f"the lists in {path} name no picture")
+    note = f"bad lines of lists are left out: {len(faults):,}, first {'; '.join(faults[:1])}"
     values = {name: list(map(found.get, images)) for name, found in columns.items()}
     return Catalog.of_table(
         pa.table({"id": images, "image": images, **values}),
@@ -67,6 +72,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         reader="wikiart",
         source=path,
         root=image_root(images, candidate_roots(path), options),
+        notes=(note,) if faults else (),
     )
 
 
@@ -95,9 +101,9 @@ def _classes(folder: Path, task: str) -> dict[str, str]:
 
 
 def _read_lists(
-    lists: dict[str, Path], task: str, classes: dict[str, str]
+    lists: dict[str, Path], task: str, classes: dict[str, str], faults: list[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """Read the lists of a task: class and split of each path."""
+    """Read the lists of a task: class and split of each path. Bad lines are added to ``faults``."""
     labels: dict[str, str] = {}
     splits: dict[str, str] = {}
     for split, file in lists.items():
@@ -105,15 +111,15 @@ def _read_lists(
             if not (match := _LINE.fullmatch(line)):
                 if _HEADER.match(line):
                     continue
-                raise ReaderError(
-                    f"{file}, line {number}: {line!r} is not of the form 'path,index'"
-                )
+                faults.append(f"{file}, line {number}: {line!r} is not of the form 'path,index'")
+                continue
             path, index = match["path"], match["index"]
             if classes and index not in classes:
-                raise ReaderError(
+                faults.append(
                     f"{file}, line {number}: no class {index} in the class file of {task}, which "
                     f"goes up to {max(classes, key=int)}"
                 )
+                continue
             labels.setdefault(path, classes.get(index, index))
             if (before := splits.setdefault(path, split)) != split:
                 raise ReaderError(

@@ -1,10 +1,9 @@
-"""A delimited file's text in any encoding: its lines, blocks of bounded size, and first row."""
+"""A delimited file's text in any encoding: its lines, and blocks of bounded size."""
 
 from __future__ import annotations
 
 import codecs
 import csv
-import itertools
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from artsim.errors import ReaderError
 
 BLOCK = 1 << 22  # bytes read at a time, and the length of the longest row
 UTF8 = "utf-8"
+NOT_ENCODED = "text that is not"  # how the problem of another encoding begins
 
 
 def encoding_of(path: Path, given: str | None) -> str:
@@ -50,13 +50,18 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
 
 
 def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
-    """Yield a file as UTF-8; one that claims to be is passed on, because pyarrow checks it."""
+    """Yield a file as UTF-8.
+
+    Raises:
+        UnicodeError: If it is not text in this encoding.
+    """
     decoder = codecs.getincrementaldecoder(encoding)()
     with path.open("rb") as file:
         if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
             file.seek(0)
         while block := file.read(BLOCK):
-            yield block if encoding == UTF8 else decoder.decode(block).encode()
+            text = decoder.decode(block)
+            yield block if encoding == UTF8 else text.encode()
         decoder.decode(b"", final=True)
 
 
@@ -80,50 +85,6 @@ def problem_in_value(value: str, encoding: str) -> str | None:
         return None
     byte = "" if wide else f" (byte 0x{ord(torn[0]) & 0xFF:02x})"
     return (
-        f"text that is not {encoding.upper()}{byte}; save the file as UTF-8 or name its "
+        f"{NOT_ENCODED} {encoding.upper()}{byte}; save the file as UTF-8 or name its "
         "encoding with --set encoding=cp1252"
     )
-
-
-def column_names(path: Path) -> tuple[str, ...]:
-    """Read the column names of a file; none if it is not a delimited one."""
-    try:
-        _, values = first_row(path, encoding_of(path, None), None)
-        return checked_names(path, values, UTF8)
-    except (OSError, UnicodeError, ReaderError):
-        return ()
-
-
-def first_row(path: Path, encoding: str, delimiter: str | None) -> tuple[str, list[str]]:
-    """Return the delimiter and the first row's values, none if the file has no row."""
-    text = lines(path, encoding)
-    first = next((line for line in text if line.strip()), "")
-    delimiter = delimiter or _delimiter(path, first)
-    rows = csv.reader(itertools.chain([first], text), delimiter=delimiter)
-    try:
-        with field_limit():
-            return delimiter, [value.strip() for value in next(rows)]
-    except csv.Error as error:
-        raise ReaderError(f"{path}, row of column names: its quotes do not pair up") from error
-
-
-def checked_names(path: Path, values: list[str], encoding: str) -> tuple[str, ...]:
-    """Check the header; a column without a name, as R and pandas write, is numbered."""
-    names = [name or f"unnamed_{number}" for number, name in enumerate(values, 1)]
-    for number, name in enumerate(names, 1):
-        if name in names[: number - 1]:
-            raise ReaderError(
-                f"{path} has two columns named {name!r} (columns {names.index(name) + 1} and "
-                f"{number}); rename one"
-            )
-        if problem := problem_in_value(name, encoding):
-            raise ReaderError(f"{path}, row of column names, column {number}: {problem}")
-    return tuple(names)
-
-
-def _delimiter(path: Path, line: str) -> str:
-    """Find the delimiter by counting outside quotes; Excel writes ; in much of Europe."""
-    bare = re.sub('"[^"]*"', "", line)
-    if path.suffix.lower() in (".tsv", ".tab") and "\t" in bare:
-        return "\t"
-    return max(",;\t|", key=bare.count)

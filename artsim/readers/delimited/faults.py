@@ -5,22 +5,25 @@ from __future__ import annotations
 import csv
 import itertools
 import re
+from collections import deque
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from artsim.errors import ReaderError
 from artsim.readers.delimited import decoding
 
 if TYPE_CHECKING:
     from artsim.readers.delimited.file import DelimitedFile
 
 _QUOTE, _LINE_END, _RETURN = b'"\n\r'
+_ENDS = ("\r", "\n")
 
 
 def looks_whole(file: DelimitedFile) -> bool:
-    """Check quickly that text and quotes are sound; False calls for `find_fault`."""
+    """Check quickly that text and quotes are sound; False calls for `read_rows`."""
     try:
         return quotes_pair_up(decoding.utf8_blocks(file.path, file.encoding), ord(file.delimiter))
     except UnicodeError:
@@ -61,61 +64,125 @@ def quotes_pair_up(blocks: Iterator[bytes], delimiter: int) -> bool:
     return not is_open
 
 
-def find_fault(file: DelimitedFile) -> int:
-    """Read row by row, slowly, and return how many rows there are.
+@dataclass(frozen=True)
+class Fault:
+    """A row that cannot be read."""
 
-    Raises:
-        ReaderError: At the first fault, with its row, line and column.
+    message: str  # with the file, the row and the column
+    is_encoding: bool = False
+
+
+def read_rows(file: DelimitedFile) -> Iterator[list[str] | Fault]:
+    """Read row by row, slowly; a bad row is its fault, and the reading goes on after it.
+
+    Rows have a value for every column, and blank ones are left out. Where quotes do not pair up the
+    reading goes on in the next line, because the row may have swallowed many.
     """
     row, line = 1 - file.header, 1
-    text: list[str] = []  # lines of the row being read
+    lines = _Lines(islice(decoding.lines(file.path, file.encoding), file.above, None))
 
-    def fault(column: int, problem: str) -> ReaderError:
+    def fault(column: int, problem: str) -> str:
         name = file.names[min(column, len(file.names) - 1)]
-        where = f"row {row} (line {line})" if row else "row of column names"
-        return ReaderError(f"{file.path}, {where}, column {name!r}: {problem}")
-
-    def lines() -> Iterator[str]:
-        for one in decoding.lines(file.path, file.encoding):
-            text.append(one)
-            yield one
+        where = f"row {row} (line {file.above + line})" if row else "row of column names"
+        return f"{file.path}, {where}, column {name!r}: {problem}"
 
     rows = csv.reader(
-        lines(),
+        lines,
         delimiter=file.delimiter,
         quoting=csv.QUOTE_MINIMAL if file.quoted else csv.QUOTE_NONE,
         strict=True,
     )
-    with decoding.field_limit():
-        while True:
-            try:
+    while True:
+        text = lines.start_row()
+        found: tuple[int, str] | None = None
+        try:
+            with decoding.field_limit():
                 values = next(rows, None)
-            except csv.Error as error:
-                raise fault(*_broken_value("".join(text), file.delimiter, str(error))) from None
-            if values is None:
-                return max(row - 1, 0)
-            if sum(map(len, text)) > decoding.BLOCK:
-                raise fault(0, f"a row longer than {decoding.BLOCK >> 20} MiB")
-            if found := _fault_in_row(values, file):
-                is_torn = found[0] == len(values) and not text[-1].endswith(("\r", "\n"))
-                if file.torn_end and is_torn and len(values) < len(file.names):
-                    return row
-                raise fault(*found)
-            row += bool(values)
-            line += len(text)
-            text.clear()
+        except csv.Error as error:
+            values, found = [], _broken_value("".join(text), file.delimiter, str(error))
+            lines.go_back(1)
+        if values is None:
+            return
+        if sum(map(len, text)) > decoding.BLOCK:
+            found = 0, f"a row longer than {decoding.BLOCK >> 20} MiB"
+        found = found or _fault_in_row(values, file)
+        short = len(file.names) - len(values)
+        if found and found[0] == len(values) and file.torn_end and not text[-1].endswith(_ENDS):
+            yield values + [""] * short
+        elif found:
+            yield Fault(fault(*found), found[1].startswith(decoding.NOT_ENCODED))
+        elif row and any(values):
+            yield values[: len(file.names)]
+        row += bool("".join(text).strip())
+        line += len(text)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """How many rows of a file are sound, and which are not."""
+
+    rows: int  # sound ones
+    foreign: int  # of these, with letters beyond ASCII
+    faults: int
+    torn: int  # of these, in another encoding
+    first: Fault | None
+    first_torn: Fault | None
+
+
+def survey(file: DelimitedFile) -> Survey:
+    """Read a whole file row by row, slowly, and count."""
+    rows = foreign = faults = torn = 0
+    first: Fault | None = None
+    first_torn: Fault | None = None
+    for row in read_rows(file):
+        if isinstance(row, Fault):
+            faults, torn = faults + 1, torn + row.is_encoding
+            first = first or row
+            first_torn = first_torn or (row if row.is_encoding else None)
+        else:
+            rows, foreign = rows + 1, foreign + (not "".join(row).isascii())
+    return Survey(rows, foreign, faults, torn, first, first_torn)
+
+
+class _Lines:
+    """Lines that can be read again: a generator that has ended would not go on."""
+
+    def __init__(self, source: Iterator[str]) -> None:
+        self._source, self._again = source, deque[str]()
+        self._row: list[str] = []
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.popleft() if self._again else next(self._source)
+        self._row.append(line)
+        return line
+
+    def start_row(self) -> list[str]:
+        """Return the list that receives the lines of the next row."""
+        self._row = []
+        return self._row
+
+    def go_back(self, kept: int) -> None:
+        """Read the lines of the row again, but for the first ones."""
+        self._again.extendleft(reversed(self._row[kept:]))
+        del self._row[kept:]
 
 
 def _fault_in_row(values: list[str], file: DelimitedFile) -> tuple[int, str] | None:
-    """Return the column where a row is wrong and what is wrong there; a blank row is not."""
+    """Return the column where a row is wrong and what is wrong there.
+
+    A blank row is not, nor are empty values beyond the last column, as some programs write.
+    """
     found, expected = len(values), len(file.names)
-    if 0 < found < expected:
+    if found < expected and any(value.strip() for value in values):
         wrong = f"the row ends after {found} of {expected} values"
         return found, f"{wrong}; is a delimiter or quote missing?"
-    if found > expected:
+    if any(value.strip() for value in values[expected:]):
         wrong = f"the row has {found} values for {expected} columns"
-        return found, f"{wrong}; put values with delimiters in quotes"
-    for column, value in enumerate(values):
+        return expected, f"{wrong}; put values with delimiters in quotes"
+    for column, value in enumerate(values[:expected]):
         if problem := decoding.problem_in_value(value, file.encoding):
             return column, problem
     return None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,14 +15,15 @@ import pyarrow.csv
 
 from artsim.errors import ReaderError
 from artsim.readers.delimited import decoding
-from artsim.readers.delimited.faults import find_fault, looks_whole
+from artsim.readers.delimited.faults import Fault, Survey, looks_whole, read_rows, survey
+from artsim.readers.delimited.header import checked_names, find_header
 
 _BATCH = 8192  # rows a record batch, at most
 
 
 @dataclass(frozen=True, kw_only=True)
 class DelimitedFile:
-    """A delimited file that was checked and is whole."""
+    """A delimited file that was checked; rows that are bad were counted and are left out."""
 
     path: Path
     names: tuple[str, ...]  # of the columns, in order
@@ -31,7 +31,10 @@ class DelimitedFile:
     encoding: str
     quoted: bool  # whether " has a meaning; many tab-separated files use it as a letter
     header: bool  # whether the first row holds the names
+    above: int = 0  # lines above the names
     torn_end: bool = False  # whether the last row may end early where a download was cut off
+    is_whole: bool = True  # whether pyarrow can read every row
+    notes: tuple[str, ...] = ()  # what is left out, one sentence each
 
     def batches(self, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
         """Yield the rows of some columns, or all: stripped strings or null, no blank rows.
@@ -39,25 +42,39 @@ class DelimitedFile:
         Raises:
             ReaderError: If the file has changed since and is no longer whole.
         """
-        short: list[str] = []
+        if not self.is_whole:
+            yield from self._sound_batches(columns or self.names)
+            return
         try:
-            with pa.csv.open_csv(self.path, **self._arrow_options(columns, short)) as stream:
+            with pa.csv.open_csv(self.path, **self._arrow_options(columns)) as stream:
                 for batch in stream:
                     for start in range(0, batch.num_rows, _BATCH):
                         yield _without_blank_rows(_cleaned(batch.slice(start, _BATCH)))
         except (pa.ArrowInvalid, UnicodeError) as error:
-            rows = find_fault(self)
-            if rows:  # without any the complaint is about a header alone, and there is no fault
+            found = survey(self)
+            if found.first is not None:
+                raise ReaderError(found.first.message) from error
+            if found.rows:  # else the complaint is about a header alone, which is no fault
                 problem = str(error).splitlines()[0]
                 raise ReaderError(f"{self.path} cannot be read: {problem}") from error
         except OSError as error:
             raise ReaderError(f"{self.path} cannot be read any more: {error}") from error
-        if short:
-            find_fault(self)  # raises an error unless the one short row ends the file
-            values = next(csv.reader([short[0]], delimiter=self.delimiter))
-            row = dict(itertools.zip_longest(self.names, values))
-            schema = pa.schema([(name, pa.string()) for name in columns or self.names])
-            yield _cleaned(pa.RecordBatch.from_pylist([row], schema=schema))
+
+    def can_be_streamed(self) -> bool:
+        """Return whether pyarrow finds that every row has a value for every column."""
+        try:
+            with pa.csv.open_csv(self.path, **self._arrow_options(self.names[:1])) as stream:
+                return all(batch.num_rows >= 0 for batch in stream)
+        except (pa.ArrowInvalid, UnicodeError):
+            return False
+
+    def _sound_batches(self, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        places = [self.names.index(name) for name in columns]
+        rows = (row for row in read_rows(self) if not isinstance(row, Fault))
+        while some := list(itertools.islice(rows, _BATCH)):
+            arrays = [pa.array([row[place] for row in some], pa.string()) for place in places]
+            batch = pa.RecordBatch.from_arrays(arrays, names=list(columns))
+            yield _without_blank_rows(_cleaned(batch))
 
     def table(self, columns: Sequence[str]) -> pa.Table:
         """Read the whole file into memory; see `batches`."""
@@ -77,19 +94,12 @@ class DelimitedFile:
                     f"read another layout with table:{self.path}"
                 )
 
-    def _arrow_options(self, columns: Sequence[str] | None, short: list[str]) -> dict[str, Any]:
-        """Return pyarrow's options for it; rows that end early are put into ``short``."""
-
-        def on_invalid_row(row: pa.csv.InvalidRow) -> str:
-            if self.torn_end and row.actual_columns < row.expected_columns:
-                short.append(row.text)
-                return "skip"
-            return "error"
-
+    def _arrow_options(self, columns: Sequence[str] | None) -> dict[str, Any]:
         return {
             "read_options": pa.csv.ReadOptions(
                 block_size=decoding.BLOCK,
                 column_names=self.names,
+                skip_rows=self.above,
                 skip_rows_after_names=int(self.header),
                 encoding="utf8" if self.encoding == decoding.UTF8 else self.encoding,
             ),
@@ -97,7 +107,6 @@ class DelimitedFile:
                 delimiter=self.delimiter,
                 quote_char='"' if self.quoted else False,
                 newlines_in_values=self.quoted,
-                invalid_row_handler=on_invalid_row,
             ),
             "convert_options": pa.csv.ConvertOptions(
                 column_types=dict.fromkeys(self.names, pa.string()), include_columns=columns
@@ -112,8 +121,12 @@ def open_delimited(
     delimiter: str | None = None,
     encoding: str | None = None,
     torn_end: bool = False,
+    strict: bool = True,
 ) -> DelimitedFile:
     """Check a whole CSV or TSV file, so that nothing goes wrong when it is read.
+
+    A bad row is one of text in another encoding, with a NUL byte, with too few or too many values,
+    or with quotes that do not pair up.
 
     Args:
         path: Values with line breaks in it are in double quotes.
@@ -121,26 +134,38 @@ def open_delimited(
         delimiter: One character; found in the first row if not given.
         encoding: A Python codec; UTF-8 and UTF-16 are found if not given.
         torn_end: Whether a last row that ends early, without a line end, is read all the same.
+        strict: Whether one bad row refuses the file; else it is left out and a note counts it,
+            unless most rows are bad, or most with other letters than a to z are not text.
 
     Raises:
-        ReaderError: At the first fault: text in another encoding, a NUL byte, a row with too few
-            or too many values, quotes that do not pair up, two columns of one name. The message
-            has the file, the row and the column.
+        ReaderError: If two columns have one name, or for bad rows; the message has the file, the
+            row and the column of the first.
     """
     encoding = decoding.encoding_of(path, encoding)
-    delimiter, values = decoding.first_row(path, encoding, delimiter)
-    if not values:
+    header = find_header(path, encoding, delimiter) if names is None else None
+    if header is not None and not header.values:
         raise ReaderError(f"{path} is empty; expected a row of column names and rows below it")
     file = DelimitedFile(
         path=path,
-        names=tuple(names) if names is not None else decoding.checked_names(path, values, encoding),
-        delimiter=delimiter,
+        names=tuple(names or ())
+        if header is None
+        else checked_names(path, header.values, encoding),
+        delimiter=header.delimiter if header else delimiter or ",",
         encoding=encoding,
         quoted=True,
-        header=names is None,
+        header=header is not None,
+        above=len(header.above) if header else 0,
         torn_end=torn_end,
+        notes=(header.note,) if header and header.note else (),
     )
-    return file if looks_whole(file) else _without_fault(file)
+    if looks_whole(file) and file.can_be_streamed():
+        return file
+    found = survey(file)
+    if found.faults and file.delimiter == "\t":  # where " may be a letter
+        unquoted = dataclasses.replace(file, quoted=False)
+        if not (other := survey(unquoted)).faults:
+            file, found = unquoted, other
+    return _without_bad_rows(file, found, strict=strict)
 
 
 def clean(column: pa.Array) -> pa.Array:
@@ -149,20 +174,16 @@ def clean(column: pa.Array) -> pa.Array:
     return pc.if_else(pc.equal(stripped, ""), pa.scalar(None, pa.string()), stripped)
 
 
-def _without_fault(file: DelimitedFile) -> DelimitedFile:
-    """Return the file if it can be read as it is, or as tab-separated text without quoting."""
-    try:
-        find_fault(file)
-    except ReaderError as fault:
-        if file.delimiter != "\t":
-            raise
-        unquoted = dataclasses.replace(file, quoted=False)
-        try:
-            find_fault(unquoted)
-        except ReaderError:
-            raise fault from None
-        return unquoted
-    return file
+def _without_bad_rows(file: DelimitedFile, found: Survey, *, strict: bool) -> DelimitedFile:
+    if found.first is None:
+        return dataclasses.replace(file, is_whole=file.can_be_streamed())
+    if found.first_torn is not None and found.torn > found.foreign:
+        raise ReaderError(found.first_torn.message)
+    if strict or 2 * found.faults > found.rows + found.faults:
+        raise ReaderError(found.first.message)
+    rows = "1 bad row is" if found.faults == 1 else f"{found.faults:,} bad rows are"
+    note = f"{rows} left out, first {found.first.message}; --strict refuses such a table"
+    return dataclasses.replace(file, is_whole=False, notes=(*file.notes, note))
 
 
 def _cleaned(batch: pa.RecordBatch) -> pa.RecordBatch:
