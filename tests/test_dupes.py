@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 from conftest import noise_picture, toy_passport, unit
 from hypothesis import given, settings
-from PIL import Image
+from PIL import Image, ImageOps
 from search_toys import at, cosine, make_store
 
 from artsim.cli import cli
@@ -22,11 +22,16 @@ from artsim.duplicates import (
     Threshold,
     draw_threshold,
     find_groups,
+    gather,
 )
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError
+from artsim.images import TRANSFORMS, gray_hashes
 from artsim.models import Extractor
 from artsim.readers import read_collection
+from artsim.sample import make_sample
+from artsim.splits import picture_looks
+from artsim.store import Store
 
 
 def evidence(count, **changes):
@@ -78,10 +83,62 @@ def test_without_vectors_hashes_decide_alone():
     assert works_of(find_groups(shared, within=3)[0]) == [("exact", (0, 3))]
 
 
-def test_dissimilar_vectors_contradict_a_hash():
+def test_without_edges_dissimilar_vectors_contradict_a_hash():
     shared = evidence(3, hashes=[0, 1, 3], vectors=at(0, 60, 5))
     groups, _ = find_groups(shared, threshold=cosine(20))
     assert works_of(groups) == [("near", (0, 2))]
+
+
+def grays(*pictures):
+    return np.stack(pictures).astype(np.uint8)
+
+
+def test_the_edges_of_pictures_decide_whether_their_hashes_are_right():
+    ramp = np.tile(np.arange(16) * 12, (16, 1))
+    lighter, steps = ramp * 0.7 + 60, ramp // 48 * 48
+    shared = evidence(
+        5,
+        hashes=[0, 0xFFF, 0xFFF, 0x1FFF, 3],
+        grays=grays(ramp, lighter, steps, lighter, ramp.T),
+        vectors=at(0, 60, 5, 100, 140),
+    )
+    groups, _ = find_groups(shared, threshold=cosine(2))
+    assert works_of(groups) == [("near", (0, 1, 3))]  # whatever the vectors are; 3 is near 1
+    assert [(pair.first, pair.second, pair.bits) for pair in groups[0].pairs] == [
+        (0, 1, 12),
+        (1, 3, 1),
+    ]
+    assert find_groups(shared, threshold=cosine(2), within=11)[0][0].works == (1, 3)
+
+
+def test_without_edges_hashes_a_few_bits_apart_are_enough():
+    blank = np.zeros((3, 16, 16))
+    shared = evidence(3, hashes=[0, 0b1111, 0b11111], grays=grays(*blank))
+    groups, _ = find_groups(shared)
+    assert [(p.first, p.second, p.bits) for p in groups[0].pairs] == [(0, 1, 4), (1, 2, 1)]
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_a_copy_is_found_however_it_was_turned(name):
+    drawn = np.random.default_rng(0).integers(0, 256, (6, 16, 16), dtype=np.uint8)
+    copy = TRANSFORMS[name](drawn[2:3])
+    shared = evidence(
+        7,
+        hashes=[int(each) for each in gray_hashes(np.concatenate([drawn, copy]))],
+        grays=np.concatenate([drawn, copy]),
+    )
+    assert find_groups(shared)[0] == []
+    (group,), _ = find_groups(shared, turned=True)
+    assert group.pairs == (Pair(2, 6, DuplicateKind.TRANSFORMED, None, None, name),)
+
+
+def test_the_copies_of_one_picture_in_many_take_memory_for_a_few_pairs_each():
+    rng = np.random.default_rng(0)
+    gray = np.tile(np.arange(16) * 12, (16, 1))
+    many = grays(*(gray + rng.integers(0, 3, (16, 16)) for _ in range(800)))
+    (group,), _ = find_groups(evidence(800, hashes=[0] * 800, grays=many))
+    assert len(group.works) == 800
+    assert len(group.pairs) <= 16 * 800
 
 
 def test_between_indexes_pairs_have_a_work_of_each():
@@ -249,6 +306,48 @@ EXPECTED = [
 ]
 
 
+def test_gray_small_and_compressed_copies_are_found_and_nothing_else(tmp_path):
+    make_sample(tmp_path / "museum", pictures=20)
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for number, file in enumerate(sorted((tmp_path / "museum/images").iterdir())):
+        with Image.open(file) as opened:
+            original = ImageOps.exif_transpose(opened).convert("RGB")
+        original.save(copies / f"{number:02}-original.png")
+        original.convert("L").save(copies / f"{number:02}-gray.png")
+        original.resize((original.width // 3, original.height // 3)).save(
+            copies / f"{number:02}-small.png"
+        )
+        original.save(copies / f"{number:02}-compressed.jpg", quality=25)
+    embed_collection(read_collection(copies), tmp_path / "index", small())
+    rows = map(json.loads, run("dupes", tmp_path / "index", "--json").stdout.splitlines())
+    found = [{row["id"][:2], row["other_id"][:2]} for row in rows if row["kind"] == "near"]
+    assert all(len(pair) == 1 for pair in found)
+    store = Store.open(tmp_path / "index")
+    evidence, _ = gather([store], [picture_looks(store)])
+    assert sorted(group.works for group in find_groups(evidence, threshold=1.0)[0]) == [
+        tuple(range(first, first + 4)) for first in range(0, 80, 4)
+    ]
+
+
+def test_mirrored_and_rotated_copies_are_found_on_request(museums):
+    with Image.open(museums.parent / "first" / "w05.png") as five:
+        five.transpose(Image.Transpose.ROTATE_270).save(museums.parent / "second" / "turned.png")
+    embed_collection(read_collection(museums.parent / "second"), museums / "second", small())
+    printed = run(
+        "dupes", museums / "first", museums / "second", "--across", "--transformed", "--json"
+    ).stdout
+    rows = [json.loads(line) for line in printed.splitlines()]
+    assert [
+        (row["id"], row["other_id"], row["transform"], row["bits"])
+        for row in rows
+        if row["kind"] == "transformed"
+    ] == [
+        ("w04.png", "mirrored.png", "mirrored", None),
+        ("w05.png", "turned.png", "rotated 90", None),
+    ]
+
+
 def test_altered_copies_in_another_museum_are_found_unless_mirrored(museums):
     printed = run("dupes", museums / "first", museums / "second", "--across", "--json").stdout
     rows = [json.loads(line) for line in printed.splitlines()]
@@ -287,10 +386,10 @@ def test_an_index_without_duplicates_says_so(museums):
     )
 
 
-def test_indexes_of_different_networks_are_compared_by_hashes(museums, tmp_path, toy):
+def test_indexes_of_different_networks_are_compared_by_their_pictures(museums, tmp_path, toy):
     embed_collection(read_collection(tmp_path / "second"), museums / "other", toy)
     result = run("dupes", museums / "first", museums / "other", "--json")
-    assert "only hashes are compared, not vectors" in result.stderr
+    assert "only pictures are compared, not vectors" in result.stderr
     assert "taps: pixels" in result.stderr
     rows = [json.loads(line) for line in result.stdout.splitlines()]
     assert [(row["kind"], row["score"]) for row in rows][:2] == [("exact", None), ("near", None)]

@@ -4,6 +4,7 @@ import json
 
 import hypothesis.strategies as st
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from conftest import noise_picture
@@ -25,6 +26,7 @@ from artsim.splits import (
     find_leaks,
     make_split,
     picture_hashes,
+    picture_looks,
     read_stored_split,
 )
 from artsim.splits.leaks import Leak, nearest_hashes
@@ -204,6 +206,23 @@ def test_hashes_are_computed_once_and_only_for_new_pictures(copies, tmp_path, to
     again = picture_hashes(Store.open(copies.path), progress=progress)
     assert counted == [(1, 1, 0)]  # the picture that is gone was hashed before
     assert len(set(again) - set(first)) == 1
+
+
+def test_hashes_of_an_older_version_are_kept_where_the_picture_is_gone(copies, tmp_path):
+    looks = picture_looks(copies)
+    file = copies.path / "hashes.parquet"
+    table = pq.read_table(file)
+    pq.write_table(table.drop_columns("gray"), file)
+    (tmp_path / "museum" / "5.png").unlink()
+    again = picture_looks(Store.open(copies.path))
+    assert again.hashes == looks.hashes == picture_hashes(copies)
+    gone = [row for row, gray in enumerate(again.grays) if not gray.any()]
+    assert [copies.read(["image"]).column("image")[row].as_py() for row in gone] == [
+        "5.png",
+        "6.png",
+    ]  # 6 is blank
+    kept = np.delete(np.arange(copies.rows), gone)
+    np.testing.assert_array_equal(again.grays[kept], looks.grays[kept])
 
 
 def test_a_missing_picture_is_not_compared(copies, tmp_path):

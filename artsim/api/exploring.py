@@ -10,25 +10,28 @@ from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
 
 
-def find_duplicates(index: IndexLike, *, within: int = 4, tap: str | None = None) -> Table:
+def find_duplicates(
+    index: IndexLike, *, within: int = 12, transformed: bool = False, tap: str | None = None
+) -> Table:
     """Find identical files, copies, and other pictures of the same work: one row per pair.
 
     Args:
         index: An index, or its folder.
         within: Bits in which the perceptual hashes of copies may differ.
+        transformed: Also find mirrored and rotated copies.
         tap: The vectors to compare; the first ones if None.
     """
     from artsim.duplicates import find_groups, gather
-    from artsim.splits import picture_hashes
+    from artsim.splits import picture_looks
 
     store = open_store(index)
-    hashes = picture_hashes(store, workers=os.cpu_count() or 1)
-    evidence, _ = gather([store], [hashes], tap)
-    groups, _ = find_groups(evidence, within=within)
+    looks = picture_looks(store, workers=os.cpu_count() or 1)
+    evidence, _ = gather([store], [looks], tap)
+    groups, _ = find_groups(evidence, within=within, turned=transformed)
     ids = store.read(["id"]).column("id").to_pylist()
     rows = tuple(
         {"group": number, "kind": str(pair.kind), "id": ids[pair.first], "other": ids[pair.second]}
-        | {"score": pair.score}
+        | {"score": pair.score, "transform": pair.transform}
         for number, group in enumerate(groups, 1)
         for pair in group.pairs
     )

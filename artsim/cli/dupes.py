@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _TEXTS = ("kind", "index", "id", "image", "other_index", "other_id", "other_image")
 _COLUMNS = {"group": "int32", **dict.fromkeys(_TEXTS, "string"), "bits": "int32", "score": "float"}
+_COLUMNS |= {"transform": "string"}  # what makes the other picture of the first
 _SHOWN = 4  # ids of a group in the table; the file and JSON have all
 _DRAWN = 240  # pictures on a sheet
 
@@ -42,7 +43,10 @@ _DRAWN = 240  # pictures on a sheet
 @cloup.option_group("Index", indexes_option, tap_option())
 @cloup.option_group(
     "Comparison",
-    within_option,
+    within_option(12),
+    click.option(
+        "--transformed", is_flag=True, help="Also find mirrored and rotated copies (slower)."
+    ),
     click.option(
         "--threshold",
         type=float,
@@ -58,6 +62,7 @@ def dupes(
     within: int,
     threshold: float | None,
     across: bool,
+    transformed: bool,
     output: Path | None,
     sheet: Path | None,
     tap: str | None,
@@ -66,15 +71,16 @@ def dupes(
 ) -> None:
     """Find duplicates: identical files, copies, the same work.
 
-    Three kinds of duplicates are found: identical files (exact), pictures with almost the same
-    perceptual hash and similar vectors (near), and pictures whose vectors are more similar than
-    those of ordinary nearest neighbors (same-work). The threshold for same-work is estimated from
-    the index: 4 deviations above the median of nearest neighbors and 6 above that of random
-    pairs, on ln(1 - cosine). All are candidates to check: objects of a series, photographed the
-    same way, can be as similar as two photographs of one object.
+    Three kinds of duplicates are found: identical files (exact), pictures with nearly the same
+    perceptual hash and edges, such as gray, smaller or compressed copies (near), and pictures
+    whose vectors are more similar than those of ordinary nearest neighbors, such as other
+    photographs (same-work). With --transformed there is a fourth: mirrored and rotated copies. The
+    threshold for same-work is estimated from the index: 4 deviations above the median of nearest
+    neighbors and 6 above that of random pairs, on ln(1 - cosine). All are candidates to check:
+    objects of a series, photographed the same way, can be as similar as two photographs of one.
 
     Several indexes are searched together. Their vectors are compared only if one model made them,
-    else only the hashes. JSON and --output have a row for every pair.
+    else only the pictures. JSON and --output have a row for every pair.
 
     Example:
 
@@ -88,20 +94,19 @@ def dupes(
         raise click.UsageError("--across compares indexes with each other; name at least two")
     from artsim.duplicates import find_groups, gather
     from artsim.models import find_device
-    from artsim.splits import picture_hashes
+    from artsim.splits import picture_looks
 
     stores[0].tap(tap)  # before the work, not after it
     with show_progress("hashing") as hashing:
-        hashes = [
-            picture_hashes(store, workers=count_cores(), progress=hashing) for store in stores
-        ]
-    evidence, differences = gather(stores, hashes, tap)
+        looks = [picture_looks(store, workers=count_cores(), progress=hashing) for store in stores]
+    evidence, differences = gather(stores, looks, tap)
     with show_progress("Comparing") as comparing:
         groups, drawn = find_groups(
             evidence,
             within=within,
             threshold=threshold,
             across=across,
+            turned=transformed,
             device=str(find_device(device)),
             progress=comparing,
         )
@@ -138,7 +143,7 @@ def _warn(
     differences: Sequence[str], hashes: Sequence[int | None], drawn: Threshold | None
 ) -> None:
     if differences:
-        print_notes(f"only hashes are compared, not vectors ({'; '.join(differences)})")
+        print_notes(f"only pictures are compared, not vectors ({'; '.join(differences)})")
     elif drawn is None:
         print_notes(
             "too few works to estimate a threshold, so same works are not searched; set one with "
@@ -152,7 +157,7 @@ def _rows(groups: Sequence[Group], works: _Works) -> Iterator[dict[str, Any]]:
         for pair in group.pairs:
             ends = (*works.known[pair.first], *works.known[pair.second])
             score = None if pair.score is None else round(pair.score, 6)
-            values = (number, str(pair.kind), *ends, pair.bits, score)
+            values = (number, str(pair.kind), *ends, pair.bits, score, pair.transform)
             yield dict(zip(_COLUMNS, values, strict=True))
 
 
@@ -161,7 +166,7 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
         what = f"Same work from cosine {drawn.same_work:.3f}"
         if drawn.nearest is not None and drawn.random is not None:
             what += f" (medians: nearest {drawn.nearest:.3f}, random pairs {drawn.random:.3f})"
-        echo(f"{what}; near copy from {drawn.confirming:.3f}")
+        echo(what)
     if not groups:
         echo(f"No duplicates among {len(works.known):,} works")
         return

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     column_option(
         "--object", "object_", help="Column with the id of the object that a picture shows."
     ),
-    within_option,
+    within_option(4),
     click.option("--no-pictures", is_flag=True, help="Do not compare the pictures' hashes."),
 )
 @cloup.option_group(

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.images import Grays
 from artsim.index import open_index
 from artsim.metrics.neighbors import check_unit_vectors
+from artsim.splits import Looks
 from artsim.store import Store
 
 _BLOCK = 16_384  # vectors read at a time
@@ -25,6 +27,7 @@ class DuplicateEvidence:
     stores: Rows  # (N,): the number of each work's index
     files: Sequence[str | None]  # sha256
     hashes: Sequence[int | None]  # perceptual
+    grays: Grays | None = None  # (N, 16, 16), of zeros where not known
     vectors: NDArray[np.float32] | None = None  # (N, D), of length 1 or 0; None: not comparable
 
     def bits(self, a: int, b: int) -> int | None:
@@ -47,12 +50,12 @@ class DuplicateEvidence:
 
 
 def gather(
-    stores: Sequence[Store], hashes: Sequence[Sequence[int | None]], tap: str | None = None
+    stores: Sequence[Store], looks: Sequence[Looks], tap: str | None = None
 ) -> tuple[DuplicateEvidence, list[str]]:
     """Collect the evidence of all indexes; their rows are numbered consecutively.
 
-    The hashes are those of `artsim.splits.picture_hashes`, and the vectors those of a tap, the
-    first of the first index if None.
+    What the pictures look like is from `artsim.splits.picture_looks`, and the vectors are those of
+    a tap, the first of the first index if None.
 
     Returns:
         The evidence, and the reasons why the vectors cannot be compared: none if they can.
@@ -77,7 +80,8 @@ def gather(
     evidence = DuplicateEvidence(
         stores=np.repeat(np.arange(len(stores)), [store.rows for store in stores]),
         files=[file or None for file in itertools.chain.from_iterable(files)],
-        hashes=list(itertools.chain.from_iterable(hashes)),
+        hashes=list(itertools.chain.from_iterable(look.hashes for look in looks)),
+        grays=np.concatenate([look.grays for look in looks]),
         vectors=None if differences else _unit_vectors(stores, name),
     )
     return evidence, differences

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -10,12 +9,12 @@ from enum import StrEnum
 import numpy as np
 
 from artsim.datatypes import Progress, no_progress
-from artsim.duplicates.evidence import DuplicateEvidence, Rows
+from artsim.duplicates.evidence import DuplicateEvidence
+from artsim.duplicates.look_alikes import WITHIN, linked, look_alikes, transformed
 from artsim.duplicates.threshold import Threshold, draw_threshold
 from artsim.errors import EvaluationError
-from artsim.images import groups_of, near_pairs
+from artsim.images import groups_of
 from artsim.metrics.neighbors import nearest_inner
-from artsim.splits import WITHIN
 
 NEIGHBORS = 16  # compared with each work, at most
 _BLOCK = 16_384  # works compared at a time
@@ -26,6 +25,7 @@ class DuplicateKind(StrEnum):
 
     EXACT = "exact"
     NEAR = "near"
+    TRANSFORMED = "transformed"
     SAME_WORK = "same-work"
 
 
@@ -38,6 +38,7 @@ class Pair:
     kind: DuplicateKind
     bits: int | None  # by which their hashes differ
     score: float | None  # cosine
+    transform: str | None = None  # what makes the second of the first, such as "mirrored"
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ def find_groups(
     within: int = WITHIN,
     threshold: float | None = None,
     across: bool = False,
+    turned: bool = False,
     device: str = "cpu",
     progress: Progress = no_progress,
 ) -> tuple[list[Group], Threshold | None]:
@@ -65,6 +67,7 @@ def find_groups(
         within: Bits that the hashes of near copies may differ by.
         threshold: Cosine from which two are the same work; estimated from the works if None.
         across: Only pairs of works of different indexes.
+        turned: Also find mirrored and turned copies.
         device: Where vectors are compared.
         progress: Called while they are.
 
@@ -85,9 +88,10 @@ def find_groups(
         drawn = draw_threshold(evidence, device=device)
         if threshold is not None:
             drawn = drawn or Threshold(same_work=threshold, confirming=threshold)
-            confirming = min(threshold, drawn.confirming)
-            drawn = replace(drawn, same_work=threshold, confirming=confirming)
+            least = min(threshold, drawn.confirming)
+            drawn = replace(drawn, same_work=threshold, confirming=least)
     found: dict[tuple[int, int], DuplicateKind] = {}
+    transforms: dict[tuple[int, int], str] = {}
 
     def add(pairs: Iterable[tuple[int, int]], kind: DuplicateKind) -> None:
         for a, b in pairs:
@@ -95,56 +99,26 @@ def find_groups(
 
     # Two works may be a pair if their sources differ.
     sources = evidence.stores if across else np.arange(len(evidence.stores))
-    for works in _by_value(evidence.files).values():
-        add(_linked(evidence, sources, works), DuplicateKind.EXACT)
-    least = -np.inf if drawn is None else drawn.confirming
-    look_alikes = _look_alikes(evidence, sources, within)
-    add(
-        (pair for pair in look_alikes if drawn is None or (evidence.score(*pair) or 0.0) >= least),
-        DuplicateKind.NEAR,
-    )
+    for works in _by_file(evidence.files):
+        add(linked(evidence, sources, works), DuplicateKind.EXACT)
+    confirming = None if drawn is None else drawn.confirming
+    add(look_alikes(evidence, sources, within, confirming), DuplicateKind.NEAR)
+    for a, b, name in transformed(evidence, sources, within) if turned else ():
+        add([(a, b)], DuplicateKind.TRANSFORMED)
+        transforms.setdefault((a, b), name)
     if drawn is not None:
         similar = _similar(evidence, drawn.same_work, across, device, progress)
         add(similar, DuplicateKind.SAME_WORK)
-    return _join(found, evidence), drawn
+    return _join(found, transforms, evidence), drawn
 
 
-def _by_value(values: Sequence[str | int | None]) -> dict[str | int, list[int]]:
-    """Return the rows of each value."""
-    rows: dict[str | int, list[int]] = {}
-    for row, value in enumerate(values):
-        if value is not None:
-            rows.setdefault(value, []).append(row)
-    return rows
-
-
-def _look_alikes(
-    evidence: DuplicateEvidence, sources: Rows, within: int
-) -> Iterator[tuple[int, int]]:
-    """Yield enough links to join works whose hashes differ by a few bits."""
-    by_hash = _by_value(evidence.hashes)
-    members = list(by_hash.values())
-    for works in members:
-        yield from _linked(evidence, sources, works)
-    for a, b in near_pairs(np.array(list(by_hash), dtype=np.uint64), within):
-        pairs = itertools.product(_heads(evidence, members[a]), _heads(evidence, members[b]))
-        yield from itertools.islice(((x, y) for x, y in pairs if sources[x] != sources[y]), 1)
-
-
-def _linked(
-    evidence: DuplicateEvidence, sources: Rows, members: Sequence[int]
-) -> Iterator[tuple[int, int]]:
-    """Link each work with the first that it may be linked with."""
-    heads = [*members[:2], *_heads(evidence, members)]
-    for row in members:
-        partner = next((head for head in heads if sources[head] != sources[row]), None)
-        if partner is not None:
-            yield row, partner
-
-
-def _heads(evidence: DuplicateEvidence, members: Sequence[int]) -> list[int]:
-    """Return the first work of each index."""
-    return list({int(evidence.stores[row]): row for row in reversed(members)}.values())
+def _by_file(files: Sequence[str | None]) -> Iterator[list[int]]:
+    """Yield the rows of each file."""
+    rows: dict[str, list[int]] = {}
+    for row, file in enumerate(files):
+        if file is not None:
+            rows.setdefault(file, []).append(row)
+    yield from rows.values()
 
 
 def _similar(
@@ -170,7 +144,9 @@ def _similar(
 
 
 def _join(
-    found: Mapping[tuple[int, int], DuplicateKind], evidence: DuplicateEvidence
+    found: Mapping[tuple[int, int], DuplicateKind],
+    transforms: Mapping[tuple[int, int], str],
+    evidence: DuplicateEvidence,
 ) -> list[Group]:
     """Join pairs that share a member; the most certain groups come first."""
     kinds = list(DuplicateKind)
@@ -183,7 +159,11 @@ def _join(
     group_of = {work: works for works in whole for work in works}
     pairs: dict[tuple[int, ...], list[Pair]] = {works: [] for works in whole}
     for a, b in sorted(found):
-        pair = Pair(a, b, found[a, b], evidence.bits(a, b), evidence.score(a, b))
+        kind, score = found[a, b], evidence.score(a, b)
+        if kind is DuplicateKind.TRANSFORMED:
+            pair = Pair(a, b, kind, None, score, transforms[a, b])
+        else:
+            pair = Pair(a, b, kind, evidence.bits(a, b), score)
         pairs[group_of[a]].append(pair)
     groups = [Group(kind_of[works], works, tuple(pairs[works])) for works in whole]
     return sorted(groups, key=_order)

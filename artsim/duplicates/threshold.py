@@ -25,7 +25,7 @@ class Threshold:
     """The cosines from which two works are the same, and the medians behind them."""
 
     same_work: float
-    confirming: float  # if their hashes agree
+    confirming: float  # if their hashes are a few bits apart
     nearest: float | None = None  # median cosine of a work and its nearest
     random: float | None = None  # median cosine of random pairs
 

@@ -3,21 +3,37 @@
 from artsim.images.color import Profile, judge_profile
 from artsim.images.decoding import Picture, decode
 from artsim.images.describing import Description, describe
+from artsim.images.looks import (
+    COPY_EDGES,
+    GRAY_SIDE,
+    TRANSFORMS,
+    Grays,
+    edges_of,
+    gray_hashes,
+    small_gray,
+)
 from artsim.images.opening import MAX_PIXELS, read_bytes
 from artsim.images.packages import versions
 from artsim.images.phash import groups_of, near_pairs, perceptual_hash
 
 __all__ = [
+    "COPY_EDGES",
+    "GRAY_SIDE",
     "MAX_PIXELS",
+    "TRANSFORMS",
     "Description",
+    "Grays",
     "Picture",
     "Profile",
     "decode",
     "describe",
+    "edges_of",
+    "gray_hashes",
     "groups_of",
     "judge_profile",
     "near_pairs",
     "perceptual_hash",
     "read_bytes",
+    "small_gray",
     "versions",
 ]

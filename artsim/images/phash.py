@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +22,6 @@ _KEPT = 8  # frequencies a side
 # Standard deviation, in gray levels, below which a picture is blank: its bits would be noise.
 _BLANK = 2.0
 _BLOCK = 2048  # hashes compared with each other at a time
-# The lowest rows of the cosine transform, (8, 32).
-_COSINES = np.cos(np.arange(_KEPT)[:, None] * (np.arange(_SIDE) + 0.5) * np.pi / _SIDE)
 
 
 def perceptual_hash(pixels: NDArray[np.uint8]) -> int | None:
@@ -31,10 +30,16 @@ def perceptual_hash(pixels: NDArray[np.uint8]) -> int | None:
     gray = np.asarray(small, dtype=np.float64)  # (32, 32)
     if gray.std() < _BLANK:
         return None
-    low = _COSINES @ gray @ _COSINES.T  # (8, 8)
+    return int(hash_grays(gray[None])[0])
+
+
+def hash_grays(grays: NDArray[np.float64]) -> NDArray[np.uint64]:
+    """Hash the grays of N pictures, shape (N, S, S), to 64 bits each, shape (N,)."""
+    cosines = _cosines(grays.shape[1])
+    low = (cosines @ grays @ cosines.T).reshape(-1, BITS)  # (N, 64)
     # The constant term, left out, is the overall brightness, in which copies often differ.
-    bits = low.ravel() > np.median(low.ravel()[1:])
-    return int.from_bytes(np.packbits(bits).tobytes(), "big")
+    bits = low > np.median(low[:, 1:], axis=1, keepdims=True)
+    return np.packbits(bits, axis=1).view(">u8").ravel().astype(np.uint64)
 
 
 def near_pairs(hashes: NDArray[np.uint64], within: int) -> Iterator[tuple[int, int]]:
@@ -82,3 +87,9 @@ def _close(
                 a, b = int(rows[i]), int(columns[j])
                 if a != b:
                     yield min(a, b), max(a, b)
+
+
+@cache
+def _cosines(side: int) -> NDArray[np.float64]:
+    """Return the lowest rows of the cosine transform, shape (8, S)."""
+    return np.cos(np.arange(_KEPT)[:, None] * (np.arange(side) + 0.5) * np.pi / side)

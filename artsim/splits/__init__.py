@@ -4,7 +4,7 @@ from artsim.splits.audit import LeakReport, audit_catalog, audit_splits
 from artsim.splits.choosing import SplitChoice, read_source, split_label
 from artsim.splits.copies import look_alikes
 from artsim.splits.drawing import k_fold, sample_per_class, split
-from artsim.splits.hashes import picture_hashes
+from artsim.splits.hashes import Looks, picture_hashes, picture_looks
 from artsim.splits.joint import balanced_split, joint_splits
 from artsim.splits.leaks import WITHIN, Evidence, LeakKind, find_leaks
 from artsim.splits.parts import TEST, TRAIN, VAL, Split
@@ -26,6 +26,7 @@ __all__ = [
     "Evidence",
     "LeakKind",
     "LeakReport",
+    "Looks",
     "Split",
     "SplitChoice",
     "SplitPlan",
@@ -40,6 +41,7 @@ __all__ = [
     "make_split",
     "part_of",
     "picture_hashes",
+    "picture_looks",
     "read_source",
     "read_stored_split",
     "sample_per_class",

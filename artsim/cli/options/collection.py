@@ -95,14 +95,18 @@ where_option = click.option(
     help="Only works that meet this SQL condition: \"style = 'Baroque' and year < 1650\".",
 )
 
-within_option = count_option(
-    "--within",
-    least=0,
-    most=64,
-    default=4,
-    metavar="BITS",
-    help="Bits of 64 by which the perceptual hashes of two copies may differ.",
-)
+
+def within_option(default: int) -> Callable[[Command], Command]:
+    """Make the option for how far apart the hashes of copies may be."""
+    return count_option(
+        "--within",
+        least=0,
+        most=64,
+        default=default,
+        metavar="BITS",
+        help="Bits of 64 by which the perceptual hashes of two copies may differ.",
+    )
+
 
 allow_private_option = click.option(
     "--allow-private",
