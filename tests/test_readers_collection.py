@@ -1,11 +1,14 @@
 """A collection is found by its name, by READER:PATH or by what lies in the folder."""
 
+import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import pyarrow as pa
 import pytest
+from click.testing import CliRunner
 
+from artsim.cli import cli
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers import READERS, ReaderOptions, read_collection
@@ -63,7 +66,11 @@ def test_a_reader_is_added_by_one_line_of_the_registry(tmp_path, monkeypatch):
         )
 
     lines = SimpleNamespace(
-        SETTINGS=("size",), detects=lambda path: path.suffix == ".lines", read=read
+        WHAT="A list of names",
+        EXAMPLE="lines:prints.lines",
+        SETTINGS=("size",),
+        detects=lambda path: path.suffix == ".lines",
+        read=read,
     )
     monkeypatch.setitem(READERS, "lines", lines)
     file = write(tmp_path / "prints.lines", "monk\nmill\n")
@@ -138,3 +145,12 @@ def test_a_folder_without_permission_gives_a_one_line_error(both, monkeypatch):
     monkeypatch.setattr("os.scandir", refuse)
     with pytest.raises(ReaderError, match=r"museum cannot be read: Permission denied; check"):
         read_collection(both)
+
+
+def test_every_reader_is_listed_with_an_example_of_its_own_name():
+    output = CliRunner().invoke(cli, ["readers", "--json"]).stdout
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert [each["reader"] for each in lines] == list(READERS)
+    for each in lines:
+        assert each["reads"]
+        assert each["example"].startswith(f"{each['reader']}:")

@@ -31,6 +31,7 @@ from artsim.cli.models import layers, models
 from artsim.cli.output import echo, printable
 from artsim.cli.predict import predict
 from artsim.cli.probe import probe
+from artsim.cli.readers import readers
 from artsim.cli.report import report
 from artsim.cli.retrieval_eval import retrieval_eval
 from artsim.cli.sample import sample
@@ -92,7 +93,7 @@ class _Lines(logging.Formatter):
 @cloup.group(
     cls=_Group,
     sections=[
-        cloup.Section("Collect", [fetch, inspect, sample]),
+        cloup.Section("Collect", [fetch, inspect, readers, sample]),
         cloup.Section("Index", [embed, import_vectors, index, info, models, layers]),
         cloup.Section("Search", [similar, dupes]),
         cloup.Section(

@@ -49,6 +49,16 @@ class Reader(Protocol):
     """A module that recognizes and reads one kind of collection."""
 
     @property
+    def WHAT(self) -> str:
+        """What it reads, in a few words."""
+        ...
+
+    @property
+    def EXAMPLE(self) -> str:
+        """A collection as the command line names it: ``moma:Artworks.csv``."""
+        ...
+
+    @property
     def SETTINGS(self) -> tuple[str, ...]:
         """The names it accepts in `ReaderOptions.settings`."""
         ...

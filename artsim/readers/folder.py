@@ -14,6 +14,8 @@ from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import is_hidden, is_picture, printable
 
+WHAT = "A folder of pictures; the names of its folders are labels"
+EXAMPLE = "folder:paintings/"
 SETTINGS: tuple[str, ...] = ()
 
 _SPLITS = frozenset(("train", "val", "valid", "validation", "test"))

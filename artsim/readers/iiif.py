@@ -20,6 +20,8 @@ from artsim.readers.pictures import files_with, is_hidden
 from artsim.readers.record_files import load_json
 from artsim.readers.rows import Row, table_of
 
+WHAT = "IIIF Presentation manifests and collections, saved as files"
+EXAMPLE = "iiif:manifests/"
 SETTINGS: tuple[str, ...] = (
     "size",  # pixels of the longest side of the images' addresses, or max
     "language",  # of labels and values where there are several: en

@@ -16,6 +16,8 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.record_files import read_records
 from artsim.readers.rows import Row, table_of
 
+WHAT = "A Hugging Face image folder: pictures with a metadata.jsonl"
+EXAMPLE = "imagefolder:data/train"
 SETTINGS: tuple[str, ...] = ()
 
 _SPLITS = ("train", "val", "valid", "validation", "test")

@@ -16,6 +16,8 @@ from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import candidate_roots, image_root
 
+WHAT = "MAMe, the museum art mediums dataset"
+EXAMPLE = "mame:MAMe_dataset.csv"
 SETTINGS: tuple[str, ...] = ("encoding",)
 
 _TABLE = "MAMe_dataset.csv"

@@ -25,6 +25,8 @@ class MappedReader:
 
     def __init__(self, map_: MuseumMap | None) -> None:
         self.map = map_
+        self.WHAT = map_.what if map_ else "Records of any museum, by a mapping that you write"
+        self.EXAMPLE = map_.example if map_ else "map:museum.toml"
 
     def detects(self, path: Path) -> bool:
         """Return whether the first record of the folder or file has the keys of this museum's."""

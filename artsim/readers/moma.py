@@ -22,6 +22,8 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with
 from artsim.readers.years import YEARS, years_of
 
+WHAT = "The Museum of Modern Art: Artworks.csv of its open data"
+EXAMPLE = "moma:Artworks.csv"
 SETTINGS: tuple[str, ...] = ("encoding",)
 
 _IMAGES = ("ImageURL", "ThumbnailURL")  # the first that is there

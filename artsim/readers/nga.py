@@ -19,6 +19,8 @@ from artsim.readers.attribution import parse_artist, qualifier_of
 from artsim.readers.delimited import open_delimited
 from artsim.readers.options import ReaderOptions
 
+WHAT = "National Gallery of Art, Washington: the folder data of its open data"
+EXAMPLE = "nga:opendata/data"
 SETTINGS: tuple[str, ...] = (
     "views",  # primary (one an object) or all
     "size",  # pixels of the longest side of the images' addresses, or max

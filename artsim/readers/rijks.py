@@ -21,6 +21,8 @@ from artsim.readers.pictures import candidate_roots, files_with, image_root, is_
 from artsim.readers.record_files import load_json
 from artsim.readers.rows import Row, table_of
 
+WHAT = "Rijksmuseum records, tab-separated or JSON"
+EXAMPLE = "rijks:records.tsv"
 SETTINGS: tuple[str, ...] = ("encoding",)
 
 # Names of a field, without case and []; the first that the records have is taken.

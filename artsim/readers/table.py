@@ -22,6 +22,8 @@ from artsim.readers.pictures import files_with, image_root
 from artsim.readers.views import pictures_in, with_views
 from artsim.readers.years import YEARS
 
+WHAT = "A CSV, TSV or Parquet table next to its pictures"
+EXAMPLE = "table:objects.csv"
 SETTINGS: tuple[str, ...] = (
     "encoding",  # cp1252: of a CSV that is not UTF-8
     "separator",  # between the values of lists, if not | or ;

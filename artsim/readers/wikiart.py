@@ -22,6 +22,8 @@ from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import candidate_roots, image_root
 
+WHAT = "ArtGAN's WikiArt lists of style, genre and artist"
+EXAMPLE = "wikiart:wikiart/Style"
 SETTINGS: tuple[str, ...] = ()
 
 TASKS = ("style", "genre", "artist")
