@@ -7,6 +7,7 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given
 
+from artsim.datatypes import FORMATS
 from artsim.errors import ReaderError
 from artsim.readers import ReaderOptions, folder, read_collection
 
@@ -178,3 +179,26 @@ def test_metadata_of_an_image_folder_is_read_from_each_split(tmp_path):
         {"id": "train/a.jpg", "image": "train/a.jpg", "split": "train", "year": 7},
         {"id": "test/b.jpg", "image": "test/b.jpg", "split": "test", "year": 7},
     ]
+
+
+def test_every_format_that_is_decoded_is_listed(tmp_path):
+    names = sorted(f"{each.name}.{suffix.upper()}" for each in FORMATS for suffix in each.suffixes)
+    plant(tmp_path, *names, "notes.txt")
+    assert sorted(ids(tmp_path)) == names
+    assert read_collection(tmp_path).notes == ()
+
+
+def test_other_files_are_counted_by_their_suffix(tmp_path):
+    plant(tmp_path, "a.jpg", "b.svg", "c/d.PDF", "c/e.pdf", "noext", "list.csv", ".hidden.pdf")
+    assert read_collection(f"folder:{tmp_path}").notes == (
+        f"files in {tmp_path} that are not named as pictures are left out: 2 .pdf, 1 .svg, 1 "
+        "without a suffix; give pictures among them the suffix of their format, or convert them",
+    )
+
+
+def test_a_folder_of_other_files_alone_names_them(tmp_path):
+    plant(tmp_path, *(f"{number}.{kind}" for number, kind in enumerate("abcdefg")))
+    with pytest.raises(
+        ReaderError, match=r"below, but 1 \.a, 1 \.b, .*, 2 of other kinds; expected"
+    ):
+        read_collection(f"folder:{tmp_path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -20,6 +21,15 @@ SETTINGS: tuple[str, ...] = ()
 
 _SPLITS = frozenset(("train", "val", "valid", "validation", "test"))
 _BATCH = 8192  # rows a record batch
+_NAMED = 5  # suffixes of files left out that a note names
+# Files that are kept beside pictures and are none: tables, texts, settings, checksums.
+_BESIDE = frozenset(
+    (
+        *("cfg", "csv", "db", "html", "ini", "js", "json", "jsonl", "log", "lock", "md", "md5"),
+        *("ndjson", "parquet", "py", "rst", "sh", "sha1", "sha256", "tab", "toml", "tsv", "txt"),
+        *("url", "xlsx", "xml", "xmp", "yaml", "yml"),
+    )
+)
 
 
 def detects(path: Path) -> bool:
@@ -38,12 +48,14 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         raise ReaderError(f"{path} is not a folder; name the folder that holds the pictures")
     options.allow("folder")
     depth, tops = -1, set()  # folders above the deepest picture; first folders, "" for none
-    for folders, _ in _walk(path):
+    others: Counter[str] = Counter()  # files that are not pictures, by suffix
+    for folders, _ in _walk(path, others):
         depth = max(depth, len(folders))
         tops.add(folders[0].lower() if folders else "")
     if not tops:
+        found = f", but {_named(others)}" if others else ""
         raise ReaderError(
-            f"no picture found in {path} or below; expected files such as .jpg, .png or .tif"
+            f"no picture found in {path} or below{found}; expected files such as .jpg, .png or .tif"
         )
     first = 1 if tops <= _SPLITS else 0  # the level of the class
     is_used = {"split": first == 1, "class": depth > first, "folder": depth > first + 1}
@@ -71,15 +83,34 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         root=path,
         schema=schema,
         batches=batches,
+        notes=(_left_out(path, others),) if others else (),
     )
+
+
+def _left_out(path: Path, others: Counter[str]) -> str:
+    return (
+        f"files in {path} that are not named as pictures are left out: {_named(others)}; give "
+        "pictures among them the suffix of their format, or convert them"
+    )
+
+
+def _named(others: Counter[str]) -> str:
+    named = [
+        f"{count:,} {f'.{suffix}' if suffix else 'without a suffix'}"
+        for suffix, count in others.most_common(_NAMED)
+    ]
+    more = others.total() - sum(count for _, count in others.most_common(_NAMED))
+    return ", ".join([*named, *([f"{more:,} of other kinds"] if more else [])])
 
 
 def _level(folders: tuple[str, ...], level: int) -> str | None:
     return printable(folders[level]) if len(folders) > level else None
 
 
-def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
+def _walk(root: Path, others: Counter[str] | None = None) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the folders and the name of every picture below ``root``, in a fixed order.
+
+    ``others`` counts the other files by their suffix, without those that go with pictures.
 
     Each folder is listed once: a link is followed only out of the tree (see `_leads_out`) and never
     twice, so that links in a ring end.
@@ -110,6 +141,10 @@ def _walk(root: Path) -> Iterator[tuple[tuple[str, ...], str]]:
         name, kind = entries.pop()
         if kind == "picture":
             yield folders, name
+        elif kind == "other":
+            suffix = printable(Path(name).suffix[1:].lower())
+            if others is not None and suffix not in _BESIDE:
+                others[suffix] += 1
         elif kind == "folder" or _leads_out(root.joinpath(*folders, name), real_root):
             enter((*folders, name))
 
@@ -126,14 +161,14 @@ def _leads_out(link: Path, real_root: Path) -> bool:
 
 
 def _listing(path: Path) -> list[tuple[str, str]]:
-    """List a folder's pictures, folders and links to folders, last name first."""
+    """List a folder's files, folders and links to folders, last name first."""
     with os.scandir(path) as entries:
         kinds = ((entry.name, _kind(entry)) for entry in entries if not is_hidden(entry.name))
         return sorted(((name, kind) for name, kind in kinds if kind is not None), reverse=True)
 
 
 def _kind(entry: os.DirEntry[str]) -> str | None:
-    """Return folder, link (to a folder) or picture; None for anything else.
+    """Return folder, link (to a folder), picture or other (file); None for anything else.
 
     A link to nowhere is a picture that is missing; a pipe or a device is nothing.
     """
@@ -144,4 +179,6 @@ def _kind(entry: os.DirEntry[str]) -> str | None:
     except OSError:  # a link to itself
         is_there = False
     is_lost = not is_there and entry.is_symlink() and not Path(entry.path).exists()
-    return "picture" if is_picture(entry.name) and (is_there or is_lost) else None
+    if is_picture(entry.name):
+        return "picture" if is_there or is_lost else None
+    return "other" if is_there else None
