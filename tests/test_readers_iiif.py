@@ -6,6 +6,7 @@ import pytest
 
 from artsim.errors import ReaderError
 from artsim.readers import ReaderOptions, read_collection
+from artsim.readers.markup import plain_text
 
 HOST = "https://museum.example/iiif"
 
@@ -390,3 +391,111 @@ def test_a_collection_with_a_manifest_missing_reads_the_others(tmp_path):
     (note,) = catalog.notes
     assert "lists 1 manifests or collections that are not" in note
     assert "first https://m.example/2" in note
+
+
+@pytest.mark.parametrize(
+    ("markup", "text"),
+    [
+        ("<1642>", "<1642>"),
+        ("<unknown> <Rembrandt>", "<unknown> <Rembrandt>"),
+        ("h < 30 cm, w > 20 cm", "h < 30 cm, w > 20 cm"),
+        ("h <b 30 cm", "h <b 30 cm"),
+        ("a < b & c", "a < b & c"),
+        ("<?> 1642", "<?> 1642"),
+        ("<i>Het</i> Melk<b>meisje</b> &amp; &lt;meer&gt;", "Het Melkmeisje & <meer>"),
+        ('<span class="x > y">1642</span><br/>Delft<p>oil', "1642 Delft oil"),
+        ("<a href='https://x.org'>Ada</a> <Bo/>", "Ada <Bo/>"),
+        ("AT&amp;T &copy; 1990", "AT&T © 1990"),
+        ("<i> </i>", ""),
+    ],
+)
+def test_tags_are_stripped_and_other_angle_brackets_stay(markup, text):
+    assert plain_text(markup) == text
+
+
+def without_type(value=None):
+    picture = image2("a")
+    del picture["@type"]
+    return picture | ({} if value is None else {"@type": value})
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        without_type(),
+        without_type("image/jpeg"),
+        without_type(["dctypes:Image"]),
+        without_type("http://purl.org/dc/dcmitype/Image"),
+        {"@type": "oa:Choice", "item": [image2("a")]},
+    ],
+)
+def test_a_picture_is_known_without_its_usual_type(tmp_path, resource):
+    found = rows(tmp_path, manifest2("m", canvas2("1", resource)))
+    assert [row["image"] for row in found] == [f"{HOST}/image/a/full/512,/0/default.jpg"]
+
+
+@pytest.mark.parametrize("resource", [{"@id": f"{HOST}/a.jpg"}, f"{HOST}/a.jpg?x=1"])
+def test_a_picture_is_known_by_its_suffix(tmp_path, resource):
+    found = rows(tmp_path, manifest2("m", canvas2("1", resource)))
+    assert [row["image"].partition("?")[0] for row in found] == [f"{HOST}/a.jpg"]
+
+
+def test_canvases_without_a_picture_are_counted(tmp_path):
+    video = {"id": f"{HOST}/a.mp4", "type": "Video", "format": "video/mp4"}
+    text = {"@id": f"{HOST}/a.jpg", "format": "text/html"}
+    document = manifest3("m", canvas3("1", image3("a")), canvas3("2", video), canvas3("3", text))
+    rows(tmp_path, document, manifest3("n"))
+    assert read_collection(tmp_path).notes == (
+        f"canvases without a picture are left out: 3, first {HOST}/canvas/2",
+    )
+
+
+def test_a_canvas_without_an_id_is_named_by_its_picture(tmp_path):
+    document = manifest2("m", canvas2("1", image2("a")) | {"@id": ""})
+    assert rows(tmp_path, document)[0]["id"] == f"{HOST}/image/a/full/full/0/default.jpg"
+
+
+def test_the_address_of_a_service_may_name_its_description(tmp_path):
+    picture = image2("a", **{"@id": f"{HOST}/image/a/info.json"})
+    found = rows(tmp_path, manifest2("m", canvas2("1", picture)))
+    assert found[0]["image"] == f"{HOST}/image/a/full/512,/0/default.jpg"
+
+
+def test_http_and_https_are_one_address(tmp_path):
+    collection = {
+        "@context": "http://iiif.io/api/presentation/2/context.json",
+        "@id": f"{HOST}/top",
+        "@type": "sc:Collection",
+        "manifests": [f"{HOST}/m/manifest.json/".replace("https", "http")],
+    }
+    rows(tmp_path, collection, manifest2("m", canvas2("1", image2("a"))))
+    for source in (tmp_path, tmp_path / "0.json"):
+        assert read_collection(source).notes == ()
+
+
+def test_a_manifest_without_its_context_is_read(tmp_path):
+    document = manifest3("m", canvas3("1", image3("a")))
+    del document["@context"]
+    assert len(rows(tmp_path, document)) == 1
+
+
+def test_manifests_that_cannot_be_read_are_listed_and_the_others_read(tmp_path):
+    good = manifest2("m", canvas2("1", image2("a")))
+    (tmp_path / "bad.json").write_text(json.dumps(good)[:-20])
+    (tmp_path / "error.json").write_text("<!doctype html><title>504</title>")
+    (tmp_path / "info.json").write_text('{"@context": "http://iiif.io/api/image/2/context.json"}')
+    assert [row["id"] for row in rows(tmp_path, good)] == [f"{HOST}/canvas/1"]
+    first, second = read_collection(tmp_path).notes
+    assert first.startswith(f"a manifest is left out: {tmp_path / 'bad.json'}, line 1, column")
+    assert second == f"a manifest is left out: {tmp_path / 'error.json'} is not JSON; save it again"
+    with pytest.raises(ReaderError, match=r"a manifest is left out: .*bad\.json, line 1"):
+        read_collection(tmp_path, options=ReaderOptions(strict=True))
+
+
+def test_many_manifests_that_cannot_be_read_are_counted(tmp_path):
+    for number in range(8):
+        (tmp_path / f"bad-{number}.json").write_text("<html>")
+    rows(tmp_path, manifest2("m", canvas2("1", image2("a"))))
+    notes = read_collection(tmp_path).notes
+    assert len(notes) == 6
+    assert notes[-1] == "manifests that cannot be read and are left out, besides: 3"

@@ -6,18 +6,26 @@ that it lists (https://iiif.io/api/presentation/3.0/, https://iiif.io/api/presen
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from artsim.datatypes import RESERVED, Catalog
 from artsim.errors import ReaderError
+from artsim.readers.manifests import (
+    Json,
+    find_manifests,
+    id_of,
+    kind_of,
+    load_manifest,
+    looks_right,
+    objects,
+)
+from artsim.readers.markup import plain_text
 from artsim.readers.nested import Flat, text_of
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import files_with, is_hidden
-from artsim.readers.record_files import load_json
+from artsim.readers.pictures import files_with, is_picture
 from artsim.readers.rows import Row, table_of
 
 WHAT = "IIIF Presentation manifests and collections, saved as files"
@@ -27,19 +35,19 @@ SETTINGS: tuple[str, ...] = (
     "language",  # of labels and values where there are several: en
 )
 
-_PEEKED = 1 << 16  # bytes of a file that are searched for the address of the standard
 _LOOKED_AT = 20  # files of a folder that are opened: there may be one beside each picture
 _OURS = ("object", "title", "canvas", "summary", "attribution", "rights", "nav_date")
 
 _REGION = re.compile(r"[0-9]+,[0-9]+,[0-9]+,[0-9]+")
 
-Json = Mapping[str, Any]
+# Kinds of what a canvas shows that is no picture.
+_NO_PICTURES = ("Audio", "Dataset", "MovingImage", "Model", "Sound", "Text", "TextualBody", "Video")
 
 
 def detects(path: Path) -> bool:
     """Return whether ``path`` is a manifest or collection, or a folder with one on top."""
     files = [path] if path.is_file() else files_with(path, (".json",))[:_LOOKED_AT]
-    return any(_looks_right(file) for file in files if file.suffix.lower() == ".json")
+    return any(looks_right(file) for file in files if file.suffix.lower() == ".json")
 
 
 def read(path: Path, options: ReaderOptions) -> Catalog:
@@ -48,134 +56,61 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     ``object`` is the manifest, ``title`` and ``canvas`` are the two labels, and every pair of the
     manifest's metadata is a column: a list if it ever has several values. The ids of a canvas's
     second and third picture end in ``#2`` and ``#3``. Pictures without an image service that can
-    resize keep their address.
+    resize keep their address. A manifest that cannot be read is left out with a note, or refused if
+    ``options.strict``.
     """
     options.allow("iiif", "types")
     size, language = options.size(), options.setting("language", "en")
-    files, notes = _manifests(path)
-    rows = (row for file in files for row in _rows(_load(file), size, language))
+    files, notes = find_manifests(path)
+    if notes and options.strict:
+        raise ReaderError(notes[0])
+    empty: list[str] = []  # canvases without a picture
+    rows = (row for file in files for row in _rows(load_manifest(file), size, language, empty))
     table = table_of(rows, options, optional=_OURS, splits=True)
     if not table.num_rows:
         raise ReaderError(f"no picture in the IIIF manifests of {path}")
+    if empty:
+        notes.append(f"canvases without a picture are left out: {len(empty):,}, first {empty[0]}")
     return Catalog.of_table(
         table,
         name=path.stem or "iiif",
         reader="iiif",
         source=path,
         root=path if path.is_dir() else path.parent,
-        notes=notes,
+        notes=tuple(notes),
     )
-
-
-def _looks_right(file: Path) -> bool:
-    with file.open("rb") as start:
-        text = start.read(_PEEKED)
-    return b"iiif.io/api/presentation" in text or b"shared-canvas.org/ns/context" in text
-
-
-def _manifests(path: Path) -> tuple[list[Path], tuple[str, ...]]:
-    """Find the files of the manifests, in the order of the collection where there is one.
-
-    A note counts those that a collection lists and that are missing.
-    """
-    if path.is_file() and _kind(_load(path)) == "Manifest":
-        return [path], ()
-    manifests: dict[str, Path] = {}
-    collections: dict[str, list[str]] = {}  # the ids that each lists
-    wanted: list[str] = []
-    for file, resource in _resources(path if path.is_dir() else path.parent):
-        kind, id_ = _kind(resource), _id(resource)
-        if kind == "Manifest":
-            manifests[id_ if id_ and id_ not in manifests else str(file)] = file
-        elif kind == "Collection":
-            collections[id_] = _listed(resource)
-            if file == path or path.is_dir():
-                wanted.append(id_)
-    listed = _unfold(wanted, collections)
-    if path.is_dir():
-        listed = list(dict.fromkeys((*listed, *manifests)))
-    missing = [id_ for id_ in listed if id_ not in manifests]
-    if not listed:
-        raise ReaderError(f"no IIIF manifest in {path}; expected .json files of version 2 or 3")
-    found = [manifests[id_] for id_ in listed if id_ in manifests]
-    if not missing:
-        return found, ()
-    note = (
-        f"{path} lists {len(missing)} manifests or collections that are not among the files "
-        f"there, first {missing[0]}; save them beside it"
-    )
-    if not found:
-        raise ReaderError(note)
-    return found, (note,)
-
-
-def _resources(folder: Path) -> Iterator[tuple[Path, Json]]:
-    for file in sorted(folder.rglob("*.json")):
-        if not is_hidden(file.name) and file.is_file() and _looks_right(file):
-            yield file, _load(file)
-
-
-def _unfold(ids: list[str], collections: Mapping[str, list[str]]) -> list[str]:
-    """Replace collections by what they list, to any depth; each is unfolded once."""
-    seen: dict[str, None] = {}
-    ahead = ids[::-1]
-    while ahead:
-        id_ = ahead.pop()
-        if id_ not in seen:
-            ahead += reversed(collections.get(id_, ()))
-        seen[id_] = None
-    return [id_ for id_ in seen if id_ not in collections]
-
-
-def _load(file: Path) -> Json:
-    resource = load_json(file)
-    if not isinstance(resource, dict):
-        raise ReaderError(f"{file} is not an IIIF manifest; expected a JSON object")
-    return resource
-
-
-def _id(resource: Json) -> str:
-    return str(resource.get("id") or resource.get("@id") or "")
-
-
-def _kind(resource: Json) -> str:
-    """Return Manifest, Canvas and so on; version 2 writes sc:Manifest."""
-    return str(resource.get("type") or resource.get("@type") or "").rpartition(":")[2]
-
-
-def _objects(value: object) -> list[Json]:
-    """List the objects in what may be one, several or none."""
-    values = value if isinstance(value, list) else [value]
-    return [one for one in values if isinstance(one, dict)]
 
 
 def _first(value: object) -> Json:
-    return next(iter(_objects(value)), {})
+    return next(iter(objects(value)), {})
 
 
-def _listed(collection: Json) -> list[str]:
-    """List the ids of the manifests and collections in a collection, in order."""
-    ids = []
-    for part in ("items", "members", "collections", "manifests"):
-        for member in _objects(collection.get(part)):
-            ids += _listed(member) or [_id(member)]
-        ids += [member for member in collection.get(part) or () if isinstance(member, str)]
-    return ids
-
-
-def _rows(manifest: Json, size: int | None, language: str) -> Iterator[Row]:
+def _rows(manifest: Json, size: int | None, language: str, empty: list[str]) -> Iterator[Row]:
     shared = _description(manifest, language)
-    for canvas in _canvases(manifest):
+    canvases = list(_canvases(manifest))
+    if not canvases:
+        empty.append(f"those of {id_of(manifest)}, which has none")
+    for canvas in canvases:
         label = " ".join(_texts(canvas.get("label"), language))
-        for number, picture in enumerate(_pictures(canvas), 1):
+        pictures = list(_pictures(canvas))
+        if not pictures:
+            empty.append(id_of(canvas) or f"one of {id_of(manifest)}")
+        for number, picture in enumerate(pictures, 1):
             yield {
-                "id": (_id(canvas) + (f"#{number}" if number > 1 else "")) or None,
+                "id": _row_id(canvas, picture, number),
                 "image": _address(picture, size),
-                "object": _id(manifest) or None,
+                "object": id_of(manifest) or None,
                 "canvas": label or None,
                 **shared,
                 **_pairs(canvas, language),
             }
+
+
+def _row_id(canvas: Json, picture: Json, number: int) -> str | None:
+    """Name a row by its canvas, or else by its picture."""
+    if canvas_id := id_of(canvas):
+        return canvas_id + (f"#{number}" if number > 1 else "")
+    return id_of(picture) or None
 
 
 def _description(manifest: Json, language: str) -> dict[str, Flat]:
@@ -195,7 +130,7 @@ def _description(manifest: Json, language: str) -> dict[str, Flat]:
 def _pairs(resource: Json, language: str) -> dict[str, Flat]:
     """Collect the metadata pairs; ``Date created`` becomes the column date_created."""
     found: dict[str, list[str]] = {}
-    for pair in _objects(resource.get("metadata")):
+    for pair in objects(resource.get("metadata")):
         label = " ".join(_texts(pair.get("label"), language))
         name = re.sub(r"\W+", "_", label.lower()).strip("_")
         if name in (*RESERVED, *_OURS):
@@ -214,30 +149,46 @@ def _texts(value: object, language: str) -> list[str]:
     for one in value if isinstance(value, list) else [value]:
         tagged = one if isinstance(one, dict) else {"@value": one}
         markup = text_of(tagged.get("@value")) or ""
-        if text := html.unescape(re.sub(r"<[^>]*>", "", markup)).strip():
+        if text := plain_text(markup):
             by_language.setdefault(str(tagged.get("@language", "")), []).append(text)
     first = next(iter(by_language.values()), [])
     return by_language.get(language, by_language.get("", first))
 
 
 def _canvases(manifest: Json) -> Iterator[Json]:
-    yield from _objects(manifest.get("items"))
-    for sequence in _objects(manifest.get("sequences")):
-        yield from _objects(sequence.get("canvases"))
+    yield from objects(manifest.get("items"))
+    for sequence in objects(manifest.get("sequences")):
+        yield from objects(sequence.get("canvases"))
 
 
 def _pictures(canvas: Json) -> Iterator[Json]:
     """Yield the pictures painted on a canvas; of alternatives the one to show first."""
-    bodies = [annotation.get("resource") for annotation in _objects(canvas.get("images"))]
-    for page in _objects(canvas.get("items")):
-        bodies += [annotation.get("body") for annotation in _objects(page.get("items"))]
-    for body in (one for value in bodies for one in _objects(value)):
-        if _kind(body) == "Choice":
-            body = _first(body.get("default") or body.get("items"))
-        if _kind(body) == "SpecificResource":
+    bodies = [annotation.get("resource") for annotation in objects(canvas.get("images"))]
+    for page in objects(canvas.get("items")):
+        bodies += [annotation.get("body") for annotation in objects(page.get("items"))]
+    for body in (one for value in bodies for one in _resources(value)):
+        if kind_of(body) == "Choice":
+            body = _first(body.get("default") or body.get("items") or body.get("item"))
+        if kind_of(body) == "SpecificResource":
             body = {**_first(body.get("source") or body.get("full")), "region": _region(body)}
-        if _kind(body) == "Image":
+        if _is_picture(body):
             yield body
+
+
+def _resources(value: object) -> list[Json]:
+    """List what a canvas shows; of some only the address is given."""
+    values = value if isinstance(value, list) else [value]
+    return objects([{"id": one} if isinstance(one, str) else one for one in values])
+
+
+def _is_picture(resource: Json) -> bool:
+    """Return whether a resource is a picture, by its type, or else format, service or name."""
+    kind, format_ = kind_of(resource), str(resource.get("format") or "")
+    if kind in ("Image", "StillImage") or kind.startswith("image/") or format_.startswith("image/"):
+        return True
+    if kind in _NO_PICTURES or format_:
+        return False
+    return bool(_image_services(resource)) or is_picture(id_of(resource).partition("?")[0])
 
 
 def _region(resource: Json) -> str | None:
@@ -245,7 +196,7 @@ def _region(resource: Json) -> str | None:
 
     https://iiif.io/api/annex/openannotation/#iiif-image-api-selector
     """
-    for selector in _objects(resource.get("selector")):
+    for selector in objects(resource.get("selector")):
         region = selector.get("region")
         if isinstance(region, str) and _REGION.fullmatch(region):
             return region
@@ -258,18 +209,23 @@ def _address(picture: Json, size: int | None) -> str | None:
     Never more than the image has, which version 3 of the Image API refuses; and only one side is
     given, which every server that resizes supports (https://iiif.io/api/image/3.0/compliance/).
     """
-    services = ((one, _profile(one)) for one in _objects(picture.get("service")))
-    images = (each for each in services if re.search("ImageService|image-api|api/image", each[1]))
-    service, profile = next(images, ({}, "level0"))
+    service, profile = next(iter(_image_services(picture)), ({}, "level0"))
     if "level0" in profile:
-        return _id(picture) or None
+        return id_of(picture) or None
     version = re.search(r"(?:ImageService|image(?:-api)?/)(\d)", profile)
     number = version[1] if version else "2"
     quality = "native" if number == "1" else "default"
     whole = "max" if number == "3" else "full"
     scaled = whole if size is None else _scaled(service, picture, size)
     region = picture.get("region") or "full"
-    return f"{_id(service).rstrip('/')}/{region}/{scaled}/0/{quality}.jpg"
+    return (
+        f"{id_of(service).removesuffix('/info.json').rstrip('/')}/{region}/{scaled}/0/{quality}.jpg"
+    )
+
+
+def _image_services(picture: Json) -> list[tuple[Json, str]]:
+    services = [(one, _profile(one)) for one in objects(picture.get("service"))]
+    return [each for each in services if re.search("ImageService|image-api|api/image", each[1])]
 
 
 def _scaled(service: Json, picture: Json, size: int) -> str:
