@@ -5,6 +5,7 @@
   x FetchError
   x ImageError
     . UnsupportedImageError
+    . ResourcesError
   x ModelError
   x StoreError
   x PassportError
@@ -34,6 +35,10 @@ class ImageError(ArtsimError):
 
 class UnsupportedImageError(ImageError):
     """A picture is of a kind that artsim, or this installation of it, does not decode."""
+
+
+class ResourcesError(ImageError):
+    """Memory, threads or file descriptors are short now: the file may be sound."""
 
 
 class ModelError(ArtsimError):

@@ -24,7 +24,7 @@ from torch.nn.functional import interpolate, pad
 
 from artsim import images
 from artsim.datatypes import Box, Fit, Preprocessing, tile_boxes
-from artsim.errors import ImageError
+from artsim.errors import ImageError, ResourcesError
 
 _LONG = 16  # times the network's input: longer pictures are cut before they are resized
 _AHEAD = 64  # pictures a worker may be ahead of the network: two batches
@@ -48,7 +48,7 @@ class Unloadable:
     """A picture that cannot be read or decoded."""
 
     key: int
-    stage: str  # read or decode
+    stage: str  # read, decode or resources
     reason: str
 
 
@@ -135,7 +135,7 @@ def _load_one(
     try:
         data = images.read_bytes(path)
     except ImageError as error:
-        return Unloadable(key, "read", str(error))
+        return _unloadable(key, "read", error)
     content_hash = hashlib.sha256(data).hexdigest()
     clock.append(time.thread_time())
     try:
@@ -146,13 +146,19 @@ def _load_one(
         pixels = _fit(picture.pixels, (picture.width, picture.height), preprocessing)
         cut = [_cut(picture, box, preprocessing) for box in boxes]
         clock.append(time.thread_time())
-    except ImageError as error:
-        return Unloadable(key, "decode", str(error))
-    except (MemoryError, RuntimeError) as error:  # torch raises the second for want of memory
-        return Unloadable(key, "decode", f"no memory for it ({' '.join(str(error).split())[:100]})")
+    except (ImageError, MemoryError, RuntimeError) as error:  # the last is torch's for memory
+        return _unloadable(key, "decode", error)
     seconds = dict(zip(("read", "decode", "resize"), np.diff(clock).tolist(), strict=True))
     tiled = torch.stack(cut) if cut else None
     return Loaded(key, pixels, content_hash, picture.width, picture.height, seconds, tiled)
+
+
+def _unloadable(key: int, stage: str, error: Exception) -> Unloadable:
+    if isinstance(error, ImageError):
+        return Unloadable(
+            key, "resources" if isinstance(error, ResourcesError) else stage, str(error)
+        )
+    return Unloadable(key, "resources", f"no memory for it ({' '.join(str(error).split())[:100]})")
 
 
 def _cut(picture: images.Picture, box: Box, preprocessing: Preprocessing) -> Tensor:

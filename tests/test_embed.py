@@ -15,7 +15,7 @@ from conftest import ROOT, MeanColor, toy_passport
 
 from artsim.datatypes import Catalog
 from artsim.embedding import EmbedSettings, embed_collection
-from artsim.errors import PassportError, ReaderError, StoreError
+from artsim.errors import ImageError, PassportError, ReaderError, ResourcesError, StoreError
 from artsim.index import is_current
 from artsim.models import Extractor
 from artsim.readers import read_collection
@@ -386,22 +386,61 @@ def test_a_picture_refused_for_its_size_is_tried_again_with_a_higher_limit(
     assert embed(museum, tmp_path / "i", toy, high).embedded == 5
 
 
-def test_rehash_retries_failures(museum, tmp_path, toy, monkeypatch):
+@pytest.fixture
+def first_alone(museum, monkeypatch):
+    """Return what makes all pictures but the first fail with an error; None ends that."""
     from artsim import images
 
     decode = images.decode
-
-    def out_of_memory(data, **options):
-        if data != first:
-            raise MemoryError
-        return decode(data, **options)
-
     first = (museum / "images" / "0.png").read_bytes()
-    monkeypatch.setattr(images, "decode", out_of_memory)
+
+    def fail_with(error):
+        def failing(data, **options):
+            if error is not None and data != first:
+                raise error
+            return decode(data, **options)
+
+        monkeypatch.setattr(images, "decode", failing)
+
+    return fail_with
+
+
+def test_rehash_retries_failures(museum, tmp_path, toy, first_alone):
+    first_alone(ImageError("torn"))
     assert embed(museum, tmp_path / "i", toy).failures == 5
-    assert failures(tmp_path / "i")["p1"][0] == "decode"
-    monkeypatch.setattr(images, "decode", decode)
+    assert failures(tmp_path / "i")["p1"] == ("decode", "torn")
+    first_alone(None)
+    assert embed(museum, tmp_path / "i", toy).embedded == 0
     assert embed(museum, tmp_path / "i", toy, EmbedSettings(rehash=True)).embedded == 5
+
+
+@pytest.mark.parametrize("error", [MemoryError(), ResourcesError("not enough threads")])
+def test_a_passing_shortage_is_tried_again_by_the_next_run(
+    museum, tmp_path, toy, first_alone, error
+):
+    first_alone(error)
+    assert embed(museum, tmp_path / "i", toy).failures == 5
+    assert failures(tmp_path / "i")["p1"][0] == "resources"
+    first_alone(None)
+    assert embed(museum, tmp_path / "i", toy).embedded == 5
+    assert failures(tmp_path / "i") == {}
+
+
+def test_a_pipe_a_device_and_a_file_of_30_gb_are_a_failure_each(museum, tmp_path, toy):
+    images = museum / "images"
+    for n in (1, 2, 3):
+        (images / f"{n}.png").unlink()
+    os.mkfifo(images / "1.png")
+    (images / "2.png").symlink_to("/dev/zero")
+    with (images / "3.png").open("wb") as file:
+        file.truncate(30 * 10**9)
+    summary = embed(museum, tmp_path / "i", toy)
+    assert sorted(contents(tmp_path / "i")) == ["p0", "p4", "p5"]
+    assert summary.reasons == {"read": 3}
+    found = failures(tmp_path / "i")
+    assert found["p1"][1] == f"{images / '1.png'} is a pipe; name a picture file"
+    assert found["p2"][1] == f"{images / '2.png'} is a device; name a picture file"
+    assert "has 30,000,000,000 bytes, more than the limit of " in found["p3"][1]
 
 
 def test_an_index_cannot_be_inside_its_collection(museum, toy):

@@ -724,7 +724,6 @@ SOME_ERRORS = [
     EOFError(),
     OSError(errno.EIO, "Input/output error"),
     Image.DecompressionBombError("bomb"),
-    MemoryError(),
     IndexError("index out of range"),
     KeyError("CMYK"),
     RecursionError(),
@@ -917,10 +916,10 @@ def test_a_file_that_cannot_be_read_gives_a_one_line_error(tmp_path, monkeypatch
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
 def test_any_other_read_error_gives_a_one_line_error(monkeypatch, number):
-    def fail(_path):
+    def fail(_name, _flags):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(Path, "read_bytes", fail)
+    monkeypatch.setattr("artsim.images.files._open", fail)
     assert reading(Path("a.jpg")) == (
         f"'a.jpg' cannot be read ({os.strerror(number)}); check the path and its permissions"
     )

@@ -60,8 +60,11 @@ def make_plan(
         except (OSError, ValueError) as error:
             reason = f"{file}: {getattr(error, 'strerror', None) or error}"
         else:
-            sizes[position], times[position] = status.st_size, status.st_mtime_ns
-            continue
+            problem = images.not_a_picture_file(status)
+            if not problem:
+                sizes[position], times[position] = status.st_size, status.st_mtime_ns
+                continue
+            reason = f"{file} {problem}"
         failures[position] = Failure(_text(ids, position), name, "read", reason)
 
     position_of_row = np.full(store.rows, -1, dtype=np.int64)
@@ -181,7 +184,7 @@ def _failed_before(
     """Find the rows that failed before: the failure if it still holds, None to try again.
 
     A picture that could not be decoded is tried again only if its file, the limit on pixels or the
-    decoder has changed.
+    decoder has changed. Want of memory, threads or file descriptors (stage resources) passes.
     """
     failures = store.failures()
     if not failures.num_rows:

@@ -13,7 +13,7 @@ import httpcore2
 import httpx2
 
 from artsim import images
-from artsim.errors import ImageError
+from artsim.errors import ImageError, ResourcesError
 from artsim.fetch.hosts import Hosts, backoff_s, retry_after_s
 from artsim.fetch.names import suffix_of
 from artsim.fetch.network import CheckedTransport, RefusedAddress
@@ -163,7 +163,8 @@ class Downloader:
             # reads every byte, and computes few pixels
             images.decode(data, at_least=lambda *_: (1, 1), max_pixels=self._settings.max_pixels)
         except ImageError as error:
-            raise _Failed(Outcome.NOT_AN_IMAGE, str(error)) from error
+            again = isinstance(error, ResourcesError)
+            raise _Failed(Outcome.NOT_AN_IMAGE, str(error), again=again) from error
         name = f"{wanted.stem}.{suffix_of(data)}"
         file = self._folder / unfinished(name)
         try:

@@ -3,6 +3,7 @@
 from artsim.images.color import Profile, judge_profile
 from artsim.images.decoding import Picture, decode
 from artsim.images.describing import Description, describe
+from artsim.images.files import MAX_BYTES, not_a_picture_file, open_regular, read_bytes
 from artsim.images.looks import (
     COPY_EDGES,
     GRAY_SIDE,
@@ -12,15 +13,18 @@ from artsim.images.looks import (
     gray_hashes,
     small_gray,
 )
-from artsim.images.opening import MAX_PIXELS, read_bytes
+from artsim.images.memory import Budget, process_budget
+from artsim.images.opening import MAX_PIXELS
 from artsim.images.packages import versions
 from artsim.images.phash import groups_of, near_pairs, perceptual_hash
 
 __all__ = [
     "COPY_EDGES",
     "GRAY_SIDE",
+    "MAX_BYTES",
     "MAX_PIXELS",
     "TRANSFORMS",
+    "Budget",
     "Description",
     "Grays",
     "Picture",
@@ -32,7 +36,10 @@ __all__ = [
     "groups_of",
     "judge_profile",
     "near_pairs",
+    "not_a_picture_file",
+    "open_regular",
     "perceptual_hash",
+    "process_budget",
     "read_bytes",
     "small_gray",
     "versions",

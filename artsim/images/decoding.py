@@ -10,9 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from artsim.errors import ImageError, UnsupportedImageError
+from artsim.errors import ImageError, ResourcesError, UnsupportedImageError
 from artsim.images import libtiff
+from artsim.images.claims import check_claims
 from artsim.images.color import srgb
+from artsim.images.memory import Budget, needed, process_budget
 from artsim.images.mending import Mended, mended
 from artsim.images.opening import MAX_PIXELS, check_sums, open_picture, quiet, refusing
 from artsim.images.upright import find_turn, turned
@@ -39,6 +41,7 @@ def decode(
     *,
     at_least: AtLeast | None = None,
     max_pixels: int = MAX_PIXELS,
+    budget: Budget | None = None,
 ) -> Picture:
     """Decode a picture: its first page, upright, in sRGB, transparency on white.
 
@@ -52,65 +55,89 @@ def decode(
             useful. A JPEG is then decoded at 1/8, 1/4 or 1/2 of its size (by libjpeg, in the DCT
             domain) if that is at least as large. Default: at full size.
         max_pixels: Larger pictures are refused before any pixel is decoded.
+        budget: The memory that is shared with other threads. Default: half of the machine's.
 
     Raises:
         UnsupportedImageError: If it is of a kind that is not decoded, or needs another package.
         ImageError: If it is not a picture, or too large, damaged or truncated.
+        ResourcesError: If there is not enough memory for it.
     """
     if not data:
         raise ImageError("the file is empty (0 bytes); get it again")
+    budget = budget or process_budget()
     try:
-        return _decode(data, at_least, max_pixels)
-    except UnsupportedImageError:
+        return _decode(data, at_least, max_pixels, budget)
+    except (UnsupportedImageError, ResourcesError):
         raise
     except ImageError:
         with_fault = mended(data)
         if with_fault is None:
             raise
-        picture = _decode_mended(with_fault, at_least, max_pixels)
+        picture = _decode_mended(with_fault, at_least, max_pixels, budget)
         if picture is None:
             raise
         return picture
 
 
-def _decode_mended(fault: Mended, at_least: AtLeast | None, max_pixels: int) -> Picture | None:
+def _decode_mended(
+    fault: Mended, at_least: AtLeast | None, max_pixels: int, budget: Budget
+) -> Picture | None:
     """Decode all versions of a mended file; None if they differ, so that pixels are missing."""
     try:
         first, *others = fault.versions
         if others:  # reduced, what is missing may not show
-            whole = _decode(first, None, max_pixels).pixels
+            whole = _decode(first, None, max_pixels, budget).pixels
             for other in others:
-                if not np.array_equal(_decode(other, None, max_pixels).pixels, whole):
+                if not np.array_equal(_decode(other, None, max_pixels, budget).pixels, whole):
                     return None
-        return replace(_decode(first, at_least, max_pixels, lenient=True), fault=fault.fault)
+        return replace(
+            _decode(first, at_least, max_pixels, budget, lenient=True), fault=fault.fault
+        )
+    except ResourcesError:
+        raise
     except ImageError:
         return None
 
 
 def _decode(
-    data: bytes, at_least: AtLeast | None, max_pixels: int, *, lenient: bool = False
+    data: bytes,
+    at_least: AtLeast | None,
+    max_pixels: int,
+    budget: Budget,
+    *,
+    lenient: bool = False,
 ) -> Picture:
     with quiet():
         img = open_picture(data, max_pixels, lenient=lenient)
+        check_claims(img, data)
         is_jpeg = img.format in ("JPEG", "MPO")
-        if not is_jpeg:  # loading turns a TIFF upright, and finds EXIF behind a PNG's pixels
-            if img.format == "TIFF":
-                libtiff.silence()
-            with refusing(img, data):
-                if img.format == "PNG":
-                    check_sums(data)
-                img.load()
-        turn = find_turn(img)
+        turn = find_turn(img) if is_jpeg else None
         width, height = turned(img.size, turn)
         if is_jpeg and at_least is not None:
             # The mode stays (None): profiles and CMYK still need it.
             img.draft(None, turned(at_least(width, height), turn))
-        with refusing(img, data):
+        size = needed(img, data, turns=turn is not None if is_jpeg else _has_exif(img, data))
+        with budget.hold(size), refusing(img, data, size):
+            if not is_jpeg:  # loading turns a TIFF upright, and finds EXIF behind a PNG's pixels
+                if img.format == "TIFF":
+                    libtiff.silence()
+                if img.format == "PNG":
+                    check_sums(data)
+                img.load()
+                turn = find_turn(img)
+                width, height = turned(img.size, turn)
             rgb, is_transparent = srgb(img)
             if turn is not None:
                 rgb = rgb.transpose(turn)
             pixels = _array(rgb)
+            del img, rgb
+    budget.keep(pixels)
     return Picture(pixels, width, height, is_transparent=is_transparent)
+
+
+def _has_exif(img: Image.Image, data: bytes) -> bool:
+    """Return whether the picture may have to be turned; the EXIF of a PNG may follow its pixels."""
+    return "exif" in img.info or img.format == "TIFF" or b"eXIf" in data
 
 
 def _array(rgb: Image.Image) -> NDArray[np.uint8]:

@@ -13,8 +13,9 @@ from PIL import Image, ImageFile
 from artsim.datatypes import PictureFormat, format_of
 from artsim.errors import ImageError, UnsupportedImageError
 from artsim.images.color import BITS_PER_SAMPLE, Profile, judge_profile
+from artsim.images.files import open_regular, read_bytes
 from artsim.images.mending import mended
-from artsim.images.opening import MAX_PIXELS, open_picture, opened, quiet, read_bytes
+from artsim.images.opening import MAX_PIXELS, open_picture, opened, quiet
 from artsim.images.upright import TURNS, find_turn, turned
 
 # Formats of several pages or frames. The further pictures of an MPO are previews, those of a PSD
@@ -52,11 +53,11 @@ def describe(source: bytes | Path) -> Description:
     """
     if isinstance(source, bytes):
         return _describe(io.BytesIO(source))
-    try:
-        with source.open("rb") as file:
+    with open_regular(source) as file:
+        try:
             return _describe(file)
-    except (OSError, ValueError):
-        return _describe(io.BytesIO(read_bytes(source)))  # raises what is wrong with the path
+        except OSError:
+            return _describe(io.BytesIO(read_bytes(source)))  # raises why it cannot be read
 
 
 def _describe(file: IO[bytes]) -> Description:

@@ -9,43 +9,20 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import IO, Any
 
 from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
 
 from artsim.datatypes import FORMATS, PictureFormat, format_of
 from artsim.errors import ImageError, UnsupportedImageError
+from artsim.images.memory import check_resources
 from artsim.images.packages import camera_preview, check_pixels, open_with_package
 from artsim.images.unsupported import is_camera_file, why_unsupported
 
-# 16,384 x 16,384, above almost every museum scan. Pillow takes 4 bytes a pixel and the array 3, so
-# the largest picture takes 1.75 GiB in the thread that decodes it.
+# 16,384 x 16,384, above almost every museum scan.
 MAX_PIXELS = 2**28
 
 _MOST_METADATA = 2**24  # bytes to which a profile or text of a PNG is inflated
-
-
-def read_bytes(path: Path) -> bytes:
-    """Read a file whole.
-
-    Raises:
-        ImageError: If it is not there, is a folder, is empty or cannot be read.
-    """
-    try:
-        data = path.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        raise ImageError(f"no file {str(path)!r}; check the path and its folder") from None
-    except IsADirectoryError:
-        raise ImageError(f"{str(path)!r} is a folder; name a picture file in it") from None
-    except (OSError, ValueError) as problem:  # ValueError: a zero byte in the path
-        reason = one_line(getattr(problem, "strerror", None) or problem)
-        raise ImageError(
-            f"{str(path)!r} cannot be read ({reason}); check the path and its permissions"
-        ) from problem
-    if not data:
-        raise ImageError(f"{str(path)!r} is empty (0 bytes); get the file again")
-    return data
 
 
 class _DecodingHere(threading.local):
@@ -181,6 +158,7 @@ def refusing_header(data: bytes) -> Iterator[None]:
     except ImageError:
         raise
     except Exception as problem:  # whatever a plugin raises on a header it did not expect
+        check_resources(problem, len(data))
         _refuse_unsupported(data, problem)
         if isinstance(problem, UnidentifiedImageError):
             raise ImageError(_not_a_picture(data)) from None
@@ -190,11 +168,15 @@ def refusing_header(data: bytes) -> Iterator[None]:
 
 
 @contextmanager
-def refusing(img: ImageFile.ImageFile, data: bytes) -> Iterator[None]:
-    """Turn whatever Pillow raises on a damaged file into an ImageError."""
+def refusing(img: ImageFile.ImageFile, data: bytes, size: int) -> Iterator[None]:
+    """Turn whatever Pillow raises on a damaged file into an ImageError.
+
+    ``size`` is what decoding takes: without so much memory, nothing is known about the file.
+    """
     try:
         yield
     except Exception as problem:  # OSError, SyntaxError, struct.error, MemoryError, ...
+        check_resources(problem, size)
         if img.format in ("JPEG", "TIFF"):
             _refuse_unsupported(data, problem)
         raise ImageError(

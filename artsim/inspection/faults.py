@@ -83,6 +83,8 @@ def _oddities(look: Look, settings: InspectSettings) -> Iterator[tuple[FindingKi
         yield unsupported or FindingKind.NOT_A_PICTURE, header
         return
     size = f"{header.width:,} x {header.height:,}"
+    if look.shortage:
+        yield FindingKind.SHORTAGE, look.shortage
     if look.damage:
         yield unsupported or FindingKind.DAMAGED, look.damage
     if look.fault:

@@ -49,6 +49,9 @@ class FindingKind(StrEnum):
         "Their rows are left out; convert the files, or install the package that is named.")
     DAMAGED = ("damaged", Weight.LOST, "pictures that are cut off or damaged",
         "Their rows are left out; get the files again.")
+    SHORTAGE = ("shortage", Weight.LOST,
+        "pictures for which memory, threads or open files did not suffice",
+        "Nothing is known about their pixels; try again with fewer --workers.")
     HUGE = ("huge", Weight.LOST, "pictures of more pixels than the limit",
         "Their rows are left out; raise the limit with --max-pixels if you trust the files.")
     ORPHAN_IMAGE = ("orphan_image", Weight.LOOK, "pictures in the folder that no row names",

@@ -10,8 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from artsim.errors import ImageError, UnsupportedImageError
-from artsim.images import MAX_PIXELS, Description, decode, describe, perceptual_hash, read_bytes
+from artsim.errors import ImageError, ResourcesError, UnsupportedImageError
+from artsim.images import (
+    MAX_PIXELS,
+    Description,
+    decode,
+    describe,
+    open_regular,
+    perceptual_hash,
+    read_bytes,
+)
 from artsim.inspection.bars import Bars, black_bars
 
 _CHUNK = 64  # files that a thread takes at a time
@@ -43,6 +51,7 @@ class Look:
     header: Description | str  # or why it has none
     tail: bytes = b""  # hash of the file's end, on request
     content: str = ""  # sha256 of the file; '' if it was not read whole
+    shortage: str = ""  # of memory, threads or open files: why it was not decoded
     damage: str = ""  # why it cannot be decoded; '' if it can, or was not tried
     is_unsupported: bool = False  # and that is why it has no header or is not decoded
     fault: str = ""  # that costs no pixel
@@ -76,9 +85,9 @@ def look_at(
 def content_hash(file: Path) -> str | None:
     """Return the sha256 of a file; None if it cannot be read."""
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError:
+    except (OSError, ImageError):
         return None
 
 
@@ -95,7 +104,7 @@ def _look(file: str, with_tail: bool, settings: InspectSettings) -> Look:
 
 def _tail(file: str) -> bytes:
     """Hash the last bytes of a file."""
-    with suppress(OSError, ValueError), open(file, "rb", buffering=0) as stream:  # noqa: PTH123
+    with suppress(OSError, ImageError), open_regular(Path(file)) as stream:
         stream.seek(max(0, stream.seek(0, os.SEEK_END) - _TAIL))
         return hashlib.blake2b(stream.read(_TAIL), digest_size=16).digest()
     return b""
@@ -111,6 +120,8 @@ def _decoded(file: Path, header: Description, max_pixels: int) -> Look:
         return Look(header, content=content)
     try:
         picture = decode(data, at_least=_enough, max_pixels=max_pixels)
+    except ResourcesError as error:
+        return Look(header, content=content, shortage=str(error))
     except ImageError as error:
         unsupported = isinstance(error, UnsupportedImageError)
         return Look(header, content=content, damage=str(error), is_unsupported=unsupported)

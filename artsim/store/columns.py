@@ -27,7 +27,7 @@ _FAILURE_COLUMNS = pa.schema(
     [
         pa.field("id", pa.string()),
         pa.field("image", pa.string()),
-        pa.field("stage", pa.string(), nullable=False),  # catalog, read, decode, forward, vector
+        pa.field("stage", pa.string(), nullable=False),  # see `Failure`
         pa.field("reason", pa.string(), nullable=False),
         pa.field("file_bytes", pa.int64()),
         pa.field("file_mtime_ns", pa.int64()),
