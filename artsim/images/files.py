@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 from artsim.errors import ImageError, ResourcesError
 
@@ -42,7 +42,7 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file to read, if it is one with an end.
 
     Raises:
@@ -53,10 +53,10 @@ def open_regular(path: Path) -> BinaryIO:
         file = open(path, "rb", opener=_open)  # noqa: SIM115 - it is returned
     except (OSError, ValueError) as problem:  # ValueError: a zero byte in the path
         raise _unreadable(path, problem) from problem
-    problem = not_a_picture_file(os.fstat(file.fileno()))
-    if problem:
+    fault = not_a_picture_file(os.fstat(file.fileno()))
+    if fault:
         file.close()
-        raise ImageError(f"{str(path)!r} {problem}")
+        raise ImageError(f"{str(path)!r} {fault}")
     return file
 
 
