@@ -27,6 +27,7 @@ _UNSEEN = (  # their reason says it all
     FindingKind.NOT_A_PICTURE,
     FindingKind.UNSUPPORTED,
     FindingKind.DAMAGED,
+    FindingKind.SHORTAGE,
 )
 _SHOWN = 8  # pictures of one example of a finding
 
