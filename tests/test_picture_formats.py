@@ -1,8 +1,10 @@
 """Formats of other packages, kinds that are not supported, and faults that cost no pixel."""
 
 import io
+import re
 import struct
 import sys
+from importlib.metadata import PackageNotFoundError
 
 import numpy as np
 import pytest
@@ -194,6 +196,23 @@ def test_a_missing_package_is_named_with_its_extra(monkeypatch, data, module, pa
     packages._imported.cache_clear()
 
 
+def test_what_can_be_decoded_depends_on_the_packages(monkeypatch):
+    from artsim.embedding import EmbedSettings
+
+    versions = {"rawpy": "0.28.0", "pillow-heif": "1.8.1"}
+
+    def version(package):
+        if package not in versions:
+            raise PackageNotFoundError
+        return versions[package]
+
+    monkeypatch.setattr(packages, "version", version)
+    assert packages.versions() == "pillow-heif 1.8.1, rawpy 0.28.0"
+    assert ", pillow-heif 1.8.1, rawpy 0.28.0, at most" in EmbedSettings().decoding
+    versions.clear()
+    assert "heif" not in EmbedSettings().decoding
+
+
 def test_a_damaged_file_of_another_package_gives_one_line():
     for data in (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", b"\xff\x0a\x37\x22", dng()[:9000]):
         with pytest.raises(ImageError) as refused:
@@ -331,19 +350,23 @@ def test_a_large_color_profile_of_a_png_is_applied():
 
 @pytest.mark.parametrize("lost", [1, 2])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
-def test_a_jpeg_without_its_end_is_read(lost, mode):
-    data = saved(PICTURE.convert(mode), "JPEG")
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_jpeg_without_its_end_is_read(lost, mode, progressive):
+    data = saved(PICTURE.convert(mode), "JPEG", progressive=progressive)
     picture = decode(data[:-lost])
     assert picture.fault == "without its last bytes, which hold no pixel"
     assert picture.pixels.tolist() == decode(data).pixels.tolist()
 
 
-@pytest.mark.parametrize("options", [{}, {"optimize": True}, {"restart_marker_blocks": 4}])
+@pytest.mark.parametrize(
+    "options", [{}, {"optimize": True}, {"restart_marker_blocks": 4}, {"progressive": True}]
+)
 @pytest.mark.parametrize("color", ["white", "gray", None])
 def test_a_jpeg_without_pixels_is_never_read_as_another_picture(options, color):
     data = saved(Image.new("RGB", (200, 100), color) if color else PICTURE, "JPEG", **options)
     whole = decode(data).pixels.tolist()
-    for lost in range(1, 250, 11):
+    scans = [len(data) - match.start() for match in re.finditer(rb"\xff\xda|\xff\xc4", data)]
+    for lost in [*range(1, 250, 11), *scans]:
         try:
             assert decode(data[:-lost]).pixels.tolist() == whole
         except ImageError:

@@ -8,7 +8,7 @@ from random import Random
 
 from artsim.images.unsupported import jpeg_frame
 
-_SEQUENTIAL = (0xC0, 0xC1)  # frames of a JPEG whose pixels come one after the other
+_FRAMES = (0xC0, 0xC1, 0xC2)  # of a JPEG: baseline, extended, progressive
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 # In place of a JPEG's missing end: pixels that depend on more than was there differ between them.
 _ENDS = tuple(bytes(map(Random(seed).randrange, 64 * [0xFF])) + b"\xff\xd9" for seed in range(8))
@@ -30,12 +30,29 @@ def mended(data: bytes) -> Mended | None:
     if data.startswith(b"\x89PNG"):
         return Mended("metadata that is damaged or above 1 MiB", (_without_texts(data),))
     # Restart markers would hide what is missing.
-    if jpeg_frame(data)[0] in _SEQUENTIAL and b"\xff\xdd\0\4" not in data:
+    if _has_all_scans(data) and b"\xff\xdd\0\4" not in data:
         return Mended(
             "without its last bytes, which hold no pixel",
             tuple(data.rstrip(b"\xff") + e for e in _ENDS),
         )
     return None
+
+
+def _has_all_scans(jpeg: bytes) -> bool:
+    """Return whether a scan has begun for the last bit of every coefficient of a JPEG."""
+    marker, place = jpeg_frame(jpeg)
+    if marker not in _FRAMES:
+        return False
+    components = jpeg[place + 10 : place + 10 + 3 * jpeg[place + 9] : 3]
+    missing = {(component, number) for component in components for number in range(64)}
+    while (place := jpeg.find(b"\xff\xda", place + 2)) >= 0:
+        behind = place + 5 + 2 * int.from_bytes(jpeg[place + 4 : place + 5], "big")
+        header = jpeg[behind : behind + 3]  # first and last coefficient, bits above and below
+        if len(header) == 3 and header[2] & 15 == 0:
+            numbers = range(header[0], header[1] + 1)
+            scanned = jpeg[place + 5 : behind : 2]
+            missing -= {(component, number) for component in scanned for number in numbers}
+    return not missing
 
 
 def _without_texts(png: bytes) -> bytes:

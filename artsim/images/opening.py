@@ -11,9 +11,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import IO, Any
 
-from PIL import Image, ImageFile, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageFile, PngImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
-from artsim.datatypes import FORMATS, PictureFormat, format_of
+from artsim.datatypes import FORMATS, format_of
 from artsim.errors import ImageError, UnsupportedImageError
 from artsim.images.memory import check_resources
 from artsim.images.packages import camera_preview, check_pixels, open_with_package
@@ -66,7 +66,7 @@ def opened(file: IO[bytes], start: bytes) -> ImageFile.ImageFile | None:
     Returns None for what `open_picture` must open: damaged headers, formats of other packages.
     """
     found = format_of(start)
-    if found is not None and (found.package or _is_camera_file(found, file)):
+    if found is not None and found.package:
         return None
     for name in formats():
         factory, accepts = Image.OPEN[name]
@@ -77,7 +77,7 @@ def opened(file: IO[bytes], start: bytes) -> ImageFile.ImageFile | None:
             img = factory(file, "")
         except Exception:  # whatever a plugin raises on a header it did not expect
             continue
-        return _without_xmp(img)
+        return None if _is_camera_file(img) else _without_xmp(img)
     return None
 
 
@@ -87,14 +87,14 @@ def open_picture(data: bytes, max_pixels: int, *, lenient: bool = False) -> Imag
     Of the file of a camera the preview is opened. With ``lenient`` a PNG may have more metadata
     than Pillow allows.
     """
-    found = format_of(data)
+    found, img = format_of(data), None
     with refusing_header(data):
-        if found is not None and _is_camera_file(found, io.BytesIO(data)):
-            return open_picture(camera_preview(data, max_pixels), max_pixels)
-        if found is not None and found.package:
-            img = open_with_package(found, data, max_pixels)
-        else:
+        if found is None or not found.package:
             img = _opened_alone(data, max_pixels, lenient)
+        elif found.name != "RAW":
+            img = open_with_package(found, data, max_pixels)
+        if img is None or _is_camera_file(img):
+            return open_picture(camera_preview(data, max_pixels), max_pixels)
     check_pixels(*img.size, max_pixels)
     # In one go: at each of the usual 64 KiB blocks the decoder would take the GIL and wait for
     # it, which costs two thirds of the speed beside one busy Python thread.
@@ -102,11 +102,16 @@ def open_picture(data: bytes, max_pixels: int, *, lenient: bool = False) -> Imag
     return _without_xmp(img)
 
 
-def _is_camera_file(found: PictureFormat, file: IO[bytes]) -> bool:
-    return found.name == "RAW" or (found.name == "TIFF" and is_camera_file(file))
+def _is_camera_file(img: ImageFile.ImageFile) -> bool:
+    return (
+        isinstance(img, TiffImagePlugin.TiffImageFile)
+        and img.fp is not None
+        and is_camera_file(img.fp, img.tag_v2)
+    )
 
 
-def _opened_alone(data: bytes, max_pixels: int, lenient: bool) -> ImageFile.ImageFile:
+def _opened_alone(data: bytes, max_pixels: int, lenient: bool) -> ImageFile.ImageFile | None:
+    """Open a picture with Pillow; None for the file of a camera that it does not know."""
     # Pillow's own limits are globals of its modules; that of pixels is far below ours, and its
     # message names no option.
     with _of_the_process:
@@ -119,6 +124,10 @@ def _opened_alone(data: bytes, max_pixels: int, lenient: bool) -> ImageFile.Imag
             width, height = img.size
             if width * height <= max_pixels and img.format == "TIFF":
                 img.load_prepare()  # checks Pillow's limit once more: not when done in here
+        except UnidentifiedImageError:
+            if data.startswith((b"II", b"MM")) and is_camera_file(io.BytesIO(data)):
+                return None
+            raise
         finally:
             Image.MAX_IMAGE_PIXELS, PngImagePlugin.MAX_TEXT_CHUNK = pixels, metadata
     return img

@@ -63,25 +63,29 @@ def why_unsupported(data: bytes) -> str | None:
     return None
 
 
-def is_camera_file(tiff: IO[bytes]) -> bool:
+def is_camera_file(tiff: IO[bytes], tags: Mapping[int, Any] | None = None) -> bool:
     """Return whether a TIFF is the file of a camera, whose first page is a thumbnail.
 
-    It is one if its pixels, or those of a directory within, are of the sensor.
+    It is one if its pixels, or those of a directory within, are of the sensor. ``tags`` are of its
+    first directory, if they have been read.
     """
-    tags = _tags(tiff)
-    if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _CAMERA:
-        return True
-    offsets = tags.get(_SUB_IFDS, ())
+    tags = _tags(tiff) if tags is None else tags
+    try:
+        if _DNG_VERSION in tags or tags.get(_PHOTOMETRIC) in _CAMERA:
+            return True
+        offsets = tags.get(_SUB_IFDS, ())
+    except Exception:  # whatever Pillow raises on a damaged tag
+        return False
     offsets = offsets if isinstance(offsets, tuple) else (offsets,)
     return any(_tags(tiff, offset).get(_PHOTOMETRIC) in _CAMERA for offset in offsets[:8])
 
 
 def jpeg_frame(data: bytes) -> tuple[int, int]:
-    """Return the marker of a JPEG's frame and its bits a channel; 0 and 0 if there is none."""
+    """Return the marker of a JPEG's frame and where it is; 0 and 0 if there is none."""
     for place in _segments(data) if data.startswith(b"\xff\xd8") else ():
         marker = data[place + 1]
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return marker, data[place + 4]
+            return marker, place
     return 0, 0
 
 
@@ -93,7 +97,8 @@ def _segments(jpeg: bytes) -> Iterator[int]:
 
 
 def _jpeg(data: bytes) -> str | None:
-    marker, bits = jpeg_frame(data)
+    marker, place = jpeg_frame(data)
+    bits = data[place + 4] if place else 8
     if marker in _LOSSLESS_FRAMES:
         return "a lossless JPEG"
     if bits in (12, 16):
