@@ -106,7 +106,7 @@ def broken(tmp_path_factory):
     plant.row("nameless", "")
     plant.row("web", "https://example.org/a.jpg")
     plant.row("lost", "images/lost.jpg")
-    plant.noise().save(folder / "images" / "Renamed.JPG")
+    plant.noise().save(folder / "images" / "Renamed.png")
     plant.row("renamed", "images/renamed.jpg")
     plant.row("again", "images/good-1.jpg")
     # files
@@ -157,7 +157,7 @@ EVERY_FAULT = {
     "unsupported": [("drawing",)],
     "damaged": [("cut",)],
     "huge": [("huge",)],
-    "orphan_image": [("images/Renamed.JPG",)],
+    "orphan_image": [("images/Renamed.png",)],
     "shared_image": [("good-1", "again")],
     "duplicate_bytes": [("good-2", "copy")],
     "near_duplicate": [("good-3", "smaller")],
@@ -213,7 +213,7 @@ def test_a_missing_file_is_listed_with_a_similar_name(broken):
     (finding,) = (f for f in inspected(broken).findings if f.kind is FindingKind.ORPHAN_ROW)
     assert [example.detail for example in finding.examples] == [
         "images/lost.jpg",
-        "images/renamed.jpg; there is images/Renamed.JPG",
+        "images/renamed.jpg; there is images/Renamed.png",
     ]
 
 
@@ -541,7 +541,7 @@ def test_json_has_one_object_a_line_with_its_kind_first(broken):
 def test_the_table_names_faults_labels_columns_and_sizes(broken):
     output = run(broken, "--table", "--examples", "1", "--max-pixels", CAP)
     assert "        2  rows whose picture is missing\n           lost: images/lost.jpg" in output
-    assert "Renamed.JPG; " not in output  # the second example
+    assert "Renamed.png; " not in output  # the second example
     assert "--hashes" in output
     assert re.search(r"artist +3 +\d+ +0\.\d{3} +0\.\d{3}", output)
     assert re.search(r"medium +text +2 +0 +0% +label", output)

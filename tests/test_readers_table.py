@@ -198,7 +198,7 @@ class TestGuessing:
             (["1642.0", "1650.0", None], "decimal"),  # as pandas writes whole numbers beside none
             (["1e-05", "2.5e+16", "0.30000000000000004"], "decimal"),
             (["1", "007"], "text"),  # a leading zero makes a code
-            # what would print back another way, so that two values could become one
+            # what would print back differently, so that two values could become one
             (["1990.1", "1990.10"], "text"),
             (["12", "12.0"], "text"),
             (["+5", "6"], "text"),
@@ -325,7 +325,7 @@ class TestDeclaredTypes:
         catalog = read(tmp_path, "\n".join((",".join(("image", *names)), *lines)))
         assert [[row[name] for row in rows(catalog)] for name in names] == [[*numbers]] * 5
         assert catalog.notes[0].startswith(
-            "columns of numbers stay text where a number would be written another way: "
+            "columns of numbers stay text where a number would be written differently: "
             "Inventarnummer (1990.10 in row 2), Signatur (1990.10 in row 2), "
         )
 

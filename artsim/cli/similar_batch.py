@@ -93,9 +93,9 @@ def _rows(
 
 
 def _as_rows(term: Term, answer: SearchAnswer) -> Iterator[dict[str, Any]]:
-    from artsim.readers import printable
+    from artsim.datatypes import name_as_text
 
-    query = printable(term.label)  # a file name may be any bytes
+    query = name_as_text(term.label)  # a file name may be any bytes
     for match in answer.matches:
         names = ("rank", "id", "score", "percentile", "image")
         own = {name: getattr(match, name) for name in names}

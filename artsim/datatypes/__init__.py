@@ -3,6 +3,7 @@
 from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
 from artsim.datatypes.estimate import Estimate
+from artsim.datatypes.files import name_as_text, picture_file
 from artsim.datatypes.finite import finite
 from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, format_of
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
@@ -46,8 +47,10 @@ __all__ = [
     "TapInfo",
     "finite",
     "format_of",
+    "name_as_text",
     "no_progress",
     "parse_spec",
+    "picture_file",
     "read_preprocessing",
     "tile_boxes",
 ]

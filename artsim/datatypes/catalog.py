@@ -61,6 +61,7 @@ class Catalog:
     schema: pa.Schema
     batches: Callable[[], Iterator[pa.RecordBatch]]
     notes: tuple[str, ...] = ()  # what could not be read, one sentence each
+    exclude: tuple[str, ...] = ()  # patterns of pictures that were left out
 
     @classmethod
     def of_table(

@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from artsim import images
+from artsim.datatypes import picture_file
 from artsim.loader import Loaded, Unloadable, load
 from artsim.models import Extractor
 from artsim.store import Failure, Part, part_schema, round_to_half, tile_column, write_part
@@ -80,7 +81,7 @@ def load_chunks(
     Each picture's key is its row in its chunk.
     """
     files = (
-        (row, job.root / (name or ""))
+        (row, picture_file(job.root, name or ""))
         for chunk in chunks
         for row, name in enumerate(chunk.rows.column("image").to_pylist())
     )

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim import images
-from artsim.datatypes import Catalog
+from artsim.datatypes import Catalog, picture_file
 from artsim.embedding.chunks import EmbedSettings
 from artsim.errors import ImageError, StoreError
 from artsim.store import CatalogRows, Failure, Store
@@ -52,7 +52,7 @@ def make_plan(
     for position, name in enumerate(_text_values(files)):
         if position in failures:
             continue
-        file = catalog.root / name
+        file = picture_file(catalog.root, name)
         try:
             status = file.stat()
         except FileNotFoundError:
@@ -169,7 +169,7 @@ def _same_pictures(
         )
         if (same_file and not settings.rehash) or (
             known_sizes[row] == sizes[position]
-            and _content_hash(catalog.root / name) == hashes[row].as_py()
+            and _content_hash(picture_file(catalog.root, name)) == hashes[row].as_py()
         ):
             yield int(row), position
 

@@ -29,6 +29,7 @@ from artsim.datatypes import (
     Progress,
     TapInfo,
     no_progress,
+    picture_file,
 )
 from artsim.errors import ImageError, ReaderError, StoreError
 from artsim.external.batches import VectorBatch, VectorFile
@@ -321,8 +322,8 @@ def _file_facts(root: Path, name: str) -> tuple[str, int, int]:
     if not name or name.startswith(("http://", "https://")):
         return "", -1, -1
     try:
-        status = (root / name).stat()
-        data = images.read_bytes(root / name)
+        file = picture_file(root, name)
+        status, data = file.stat(), images.read_bytes(file)
     except (OSError, ValueError, ImageError):
         return "", -1, -1
     return hashlib.sha256(data).hexdigest(), status.st_size, status.st_mtime_ns

@@ -85,7 +85,7 @@ def inspect_collection(
     images = table.column("image").to_pylist()
     # A table of web addresses may be anywhere: pictures next to it do not belong to it.
     has_files = any(image and not is_url(image) for image in images)
-    files = list_files(catalog.root) if has_files else Files()
+    files = list_files(catalog.root, catalog.exclude) if has_files else Files()
     matched = match(images, catalog.root, files)
     findings = Findings(settings.examples)
     rows = Rows(ids, images, matched, catalog.root)

@@ -7,13 +7,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from artsim.datatypes import Progress
+from artsim.datatypes import Progress, name_as_text
 from artsim.images import Description, Profile
 from artsim.inspection.files import NONE, UNNAMED, WEB, closest, look_alike
 from artsim.inspection.findings import Example, FindingKind, Findings
 from artsim.inspection.pictures import PictureScan, Rows
 from artsim.inspection.scans import InspectSettings, Look, look_at
-from artsim.readers import printable
 
 _REPORT_EVERY = 256  # files between two calls of progress
 
@@ -31,7 +30,7 @@ def find_in_rows(rows: Rows, findings: Findings) -> None:
             findings.add(FindingKind.WEB_IMAGE, example)
         else:
             near = closest(image, similar)
-            hint = f"{image}; there is {printable(near)}" if near else example.detail
+            hint = f"{image}; there is {name_as_text(near)}" if near else example.detail
             findings.add(FindingKind.ORPHAN_ROW, Example(example.names, hint))
     first: dict[str, int] = {}
     for row, id_ in enumerate(rows.ids):
@@ -47,7 +46,7 @@ def find_in_rows(rows: Rows, findings: Findings) -> None:
             detail = rows.images[row] or ""
             findings.add(FindingKind.SHARED_IMAGE, Example(names, detail, (rows.path(picture),)))
     for number in matched.orphans():
-        path = printable(matched.files.paths[number])
+        path = name_as_text(matched.files.paths[number])
         findings.add(FindingKind.ORPHAN_IMAGE, Example((path,), "", (rows.path(number),)))
 
 

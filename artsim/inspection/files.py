@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.datatypes import name_as_text, picture_file
 from artsim.errors import ReaderError
-from artsim.readers import is_hidden, is_picture, is_url
+from artsim.readers import excluded_by, is_hidden, is_picture, is_url
 
 NONE = -1  # a row whose picture is not there
 WEB = -2  # a row whose picture is on the web
@@ -28,7 +29,7 @@ class Files:
     sizes: list[int] = field(default_factory=list)  # bytes
     # Two paths with one identity are one file: a link and what it leads to.
     identities: list[int] = field(default_factory=list)
-    number: dict[str, int] = field(default_factory=dict)  # of a path
+    number: dict[str, int] = field(default_factory=dict)  # of a path as text
     _known: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def add(self, path: str, status: os.stat_result) -> int:
@@ -39,7 +40,7 @@ class Files:
         key = (status.st_dev, status.st_ino)
         # some file systems number no files
         self.identities.append(self._known.setdefault(key, number) if status.st_ino else number)
-        self.number[path] = number
+        self.number[name_as_text(path)] = number
         return number
 
 
@@ -61,25 +62,29 @@ class Matched:
         return list(first)
 
 
-def list_files(root: Path) -> Files:
+def list_files(root: Path, exclude: Sequence[str] = ()) -> Files:
     """List the pictures in a folder and below, by their names; links are followed once.
+
+    Those that fit a pattern of ``exclude`` are left out.
 
     Raises:
         ReaderError: If a folder cannot be listed.
     """
-    files = Files()
+    files, is_excluded = Files(), excluded_by(exclude)
     visited: set[tuple[int, int]] = set()
     folders, links = [""], list[str]()
     while folders or links:
         # links last: what can be reached without one has its own path
         folder = folders.pop() if folders else links.pop(0)
+        if is_excluded(folder):
+            continue
         path = root / folder
         try:
             status = path.stat()
             if (status.st_dev, status.st_ino) in visited and status.st_ino:
                 continue
             visited.add((status.st_dev, status.st_ino))
-            _list_folder(path, folder, files, folders, links)
+            _list_folder(path, folder, files, folders, links, is_excluded)
         except OSError as error:
             raise ReaderError(
                 f"cannot list the folder {str(path)!r}: {error.strerror}; make it readable or move "
@@ -114,7 +119,12 @@ def closest(image: str, similar: dict[str, str]) -> str | None:
 
 
 def _list_folder(
-    path: Path, folder: str, files: Files, folders: list[str], links: list[str]
+    path: Path,
+    folder: str,
+    files: Files,
+    folders: list[str],
+    links: list[str],
+    is_excluded: Callable[[str], bool],
 ) -> None:
     with os.scandir(path) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
@@ -126,7 +136,9 @@ def _list_folder(
         try:
             if entry.is_dir():
                 (links if entry.is_symlink() else below).append(prefix + entry.name)
-            elif is_picture(entry.name) and entry.is_file():
+            elif (
+                is_picture(entry.name) and entry.is_file() and not is_excluded(prefix + entry.name)
+            ):
                 files.add(prefix + entry.name, entry.stat())
         except OSError:  # a link to itself, or gone meanwhile
             continue
@@ -141,7 +153,7 @@ def _file_of(image: str | None, root: Path, files: Files) -> int:
     if is_url(image):
         return WEB
     try:
-        status = os.stat(os.path.join(root, image))  # noqa: PTH116, PTH118 - a million times
+        status = picture_file(root, image).stat()
     except (OSError, ValueError):  # ValueError: a zero byte in the path
         return NONE
     return files.add(image, status) if stat.S_ISREG(status.st_mode) else NONE

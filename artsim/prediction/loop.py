@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pyarrow as pa
 
 from artsim import images
-from artsim.datatypes import Catalog, Preprocessing, Progress, no_progress
+from artsim.datatypes import Catalog, Preprocessing, Progress, no_progress, picture_file
 from artsim.errors import EvaluationError, ImageError
 from artsim.labels import SHAPE
 from artsim.prediction.predictions import Prediction
-from artsim.readers import is_picture, load_json, read_collection
+from artsim.readers import is_picture, load_json, read_collection, with_files
 from artsim.search import Works, locate
 from artsim.store import Failure, Store
 
@@ -150,7 +150,7 @@ def predict_collection(
         for row in left:
             if not row["image"]:
                 yield Failure(row["id"], None, "catalog", "it names no picture")
-        files = [catalog.root / row["image"] for row in rows]
+        files = [picture_file(catalog.root, row["image"]) for row in rows]
         inputs: list[ImageInput] = []
         for picture in load(
             enumerate(files), _by_file(predictor, files), workers=workers, max_pixels=max_pixels
@@ -186,8 +186,8 @@ def read_pictures(source: Path) -> Catalog:
         return read_collection(source)
     source = source.resolve()
     table = pa.table({"id": pa.array(paths, pa.string()), "image": pa.array(paths, pa.string())})
-    return Catalog.of_table(
-        table, name=source.stem, reader="list", source=source, root=source.parent
+    return with_files(
+        Catalog.of_table(table, name=source.stem, reader="list", source=source, root=source.parent)
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import MutableMapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -19,10 +20,12 @@ from artsim.readers.attribution import with_qualifiers
 from artsim.readers.codes import with_suggested_types
 from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
+from artsim.readers.excluding import excluded_by, without_excluded
 from artsim.readers.mapped import bundled_maps
 from artsim.readers.missing import null_words, without_null_words
 from artsim.readers.options import DEFAULT_OPTIONS, ReaderOptions
-from artsim.readers.pictures import is_hidden, is_picture, is_url, printable
+from artsim.readers.paths import with_files
+from artsim.readers.pictures import is_hidden, is_picture, is_url
 from artsim.readers.record_files import load_json
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS
 
@@ -34,14 +37,15 @@ __all__ = [
     "Reader",
     "ReaderOptions",
     "column_names",
+    "excluded_by",
     "is_hidden",
     "is_identifier",
     "is_picture",
     "is_url",
     "load_json",
     "open_delimited",
-    "printable",
     "read_collection",
+    "with_files",
 ]
 
 
@@ -149,6 +153,9 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
             known = ", ".join(reader.SETTINGS) or "none"
             raise ReaderError(f"the {name} reader has no setting {setting!r}; it has: {known}")
     catalog = reader.read(path, options)
+    if name != "folder":  # which lists what is there, and leaves out what is excluded
+        catalog = without_excluded(with_files(catalog), options.exclude)
+    catalog = replace(catalog, exclude=options.exclude)
     if name in _WITHOUT_COLUMNS:
         return catalog
     catalog = without_null_words(catalog, null_words(options.null))

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from artsim.datatypes import Catalog
+from artsim.datatypes import Catalog, name_as_text
 from artsim.errors import ReaderError
+from artsim.readers.excluding import Excluded, excluded_by
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import is_hidden, is_picture, printable
+from artsim.readers.pictures import is_hidden, is_picture
 
 WHAT = "A folder of pictures; the names of its folders are labels"
 EXAMPLE = "folder:paintings/"
@@ -49,7 +50,8 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     options.allow("folder")
     depth, tops = -1, set()  # folders above the deepest picture; first folders, "" for none
     others: Counter[str] = Counter()  # files that are not pictures, by suffix
-    for folders, _ in _walk(path, others):
+    is_excluded = excluded_by(options.exclude)
+    for folders, _ in _walk(path, is_excluded, others):
         depth = max(depth, len(folders))
         tops.add(folders[0].lower() if folders else "")
     if not tops:
@@ -63,13 +65,13 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     schema = pa.schema([(name, pa.string()) for name in ("id", "image", *columns)])
 
     def batches() -> Iterator[pa.RecordBatch]:
-        pictures = _walk(path)
+        pictures = _walk(path, is_excluded)
         while some := list(islice(pictures, _BATCH)):
-            images = [printable("/".join((*folders, name))) for folders, name in some]
+            images = [name_as_text("/".join((*folders, name))) for folders, name in some]
             cells = {
-                "split": [printable(folders[0]) for folders, _ in some] if first else [],
+                "split": [name_as_text(folders[0]) for folders, _ in some] if first else [],
                 "class": [_level(folders, first) for folders, _ in some],
-                "folder": [printable("/".join(folders)) or None for folders, _ in some],
+                "folder": [name_as_text("/".join(folders)) or None for folders, _ in some],
             }
             arrays = [images, images, *(cells[name] for name in columns)]
             yield pa.RecordBatch.from_arrays(
@@ -104,10 +106,12 @@ def _named(others: Counter[str]) -> str:
 
 
 def _level(folders: tuple[str, ...], level: int) -> str | None:
-    return printable(folders[level]) if len(folders) > level else None
+    return name_as_text(folders[level]) if len(folders) > level else None
 
 
-def _walk(root: Path, others: Counter[str] | None = None) -> Iterator[tuple[tuple[str, ...], str]]:
+def _walk(
+    root: Path, is_excluded: Excluded, others: Counter[str] | None = None
+) -> Iterator[tuple[tuple[str, ...], str]]:
     """Yield the folders and the name of every picture below ``root``, in a fixed order.
 
     ``others`` counts the other files by their suffix, without those that go with pictures.
@@ -128,7 +132,7 @@ def _walk(root: Path, others: Counter[str] | None = None) -> Iterator[tuple[tupl
                 stack.append((folders, _listing(path)))
         except OSError as error:
             raise ReaderError(
-                f"cannot list the folder {printable(str(path))}: {error.strerror}; "
+                f"cannot list the folder {name_as_text(str(path))}: {error.strerror}; "
                 "make it readable or move it out of the collection"
             ) from error
 
@@ -139,10 +143,12 @@ def _walk(root: Path, others: Counter[str] | None = None) -> Iterator[tuple[tupl
             stack.pop()
             continue
         name, kind = entries.pop()
+        if is_excluded("/".join((*folders, name))):
+            continue
         if kind == "picture":
             yield folders, name
         elif kind == "other":
-            suffix = printable(Path(name).suffix[1:].lower())
+            suffix = name_as_text(Path(name).suffix[1:].lower())
             if others is not None and suffix not in _BESIDE:
                 others[suffix] += 1
         elif kind == "folder" or _leads_out(root.joinpath(*folders, name), real_root):

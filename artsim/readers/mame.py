@@ -14,7 +14,7 @@ from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import candidate_roots, image_root
+from artsim.readers.paths import candidate_roots, image_root
 
 WHAT = "MAMe, the museum art mediums dataset"
 EXAMPLE = "mame:MAMe_dataset.csv"

@@ -11,7 +11,8 @@ from artsim.errors import ReaderError
 from artsim.readers.mapping import MuseumMap, load_map
 from artsim.readers.nested import flatten, text_of, values_at
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import image_root, is_hidden
+from artsim.readers.paths import image_root
+from artsim.readers.pictures import is_hidden
 from artsim.readers.record_files import SUFFIXES, read_records
 from artsim.readers.rows import Row, table_of
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
@@ -87,6 +88,8 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
             f"no picture in {folder / 'published_images.csv'} is of an object in objects.csv with "
             f"views={views}, open_access={open_access}"
         )
+    if lost := _without_object(tables):
+        notes = (*notes, f"images whose object is not in objects.csv are left out: {lost:,}")
     first = [name for name in ("id", "image", "object") if name in joined.column_names]
     rest = [name for name in joined.column_names if name not in (*first, "object_row")]
     works = objects.select(offered).take(joined["object_row"])
@@ -101,6 +104,12 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         root=folder,
         notes=notes,
     )
+
+
+def _without_object(tables: dict[str, pa.Table]) -> int:
+    objects = tables["published_images"]["depictstmsobjectid"]
+    known = pc.is_in(objects, tables["objects"]["objectid"].combine_chunks())
+    return len(known) - (pc.sum(known).as_py() or 0)
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:

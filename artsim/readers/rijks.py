@@ -17,7 +17,8 @@ from artsim.readers.columns import ColumnGuess, field_names
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.nested import flatten, text_of
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import candidate_roots, files_with, image_root, is_picture, is_url
+from artsim.readers.paths import candidate_roots, image_root
+from artsim.readers.pictures import files_with, is_picture, is_url
 from artsim.readers.record_files import load_json
 from artsim.readers.rows import Row, table_of
 

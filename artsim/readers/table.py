@@ -18,7 +18,8 @@ from artsim.readers.columns import ColumnGuess, convert, declared_types, field_n
 from artsim.readers.delimited import clean, open_delimited
 from artsim.readers.missing import null_words
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import files_with, image_root
+from artsim.readers.paths import image_root
+from artsim.readers.pictures import files_with
 from artsim.readers.views import pictures_in, with_views
 from artsim.readers.years import YEARS
 
@@ -305,7 +306,7 @@ def _notes(guesses: Mapping[str, ColumnGuess]) -> tuple[str, ...]:
         return tuple(misfits)
     return (
         *misfits,
-        "columns of numbers stay text where a number would be written another way: "
+        "columns of numbers stay text where a number would be written differently: "
         f"{', '.join(lookalikes)}; for a measure add --type COLUMN=number",
     )
 

@@ -20,7 +20,7 @@ import pyarrow as pa
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.options import ReaderOptions
-from artsim.readers.pictures import candidate_roots, image_root
+from artsim.readers.paths import candidate_roots, image_root
 
 WHAT = "ArtGAN's WikiArt lists of style, genre and artist"
 EXAMPLE = "wikiart:wikiart/Style"

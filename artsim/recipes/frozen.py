@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from artsim.datatypes import Box, Preprocessing, parse_spec
+from artsim.datatypes import Box, Preprocessing, parse_spec, picture_file
 from artsim.errors import ImageError
 from artsim.images import read_bytes
 from artsim.loader import Loaded, load, preprocess
@@ -51,7 +51,7 @@ def embed_rows(
     compute = Compute(device=run.device)
     extractor = load_extractor(parse_spec(spec), weights=weights, compute=compute)
     images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
-    files = [Path(store.manifest.root) / image for image in images]
+    files = [picture_file(store.manifest.root, image) for image in images]
     taps = {tap.name: tap.dim for tap in extractor.passport.taps}
     found = {name: np.zeros((len(rows), dim), dtype=np.float32) for name, dim in taps.items()}
     details = {place: boxes[row] for place, row in enumerate(rows.tolist()) if row in boxes}

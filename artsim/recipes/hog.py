@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from skimage.color import rgb2gray
 from skimage.feature import hog
 
+from artsim.datatypes import picture_file
 from artsim.evaluation.knn import knn_scores
 from artsim.loader import Loaded, load
 from artsim.metrics import to_unit
@@ -40,7 +40,7 @@ def hog_neighbors(store: Store, tasks: Sequence[TrainingTask], run: Run) -> dict
     """
     rows = np.unique(np.concatenate([[*task.split.learned, *task.split.test] for task in tasks]))
     images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
-    files = [(i, Path(store.manifest.root) / image) for i, image in enumerate(images)]
+    files = [(i, picture_file(store.manifest.root, image)) for i, image in enumerate(images)]
     histograms = np.zeros((len(rows), len(hog_of(np.zeros((_SIZE, _SIZE, 3), np.uint8)))), "f2")
     histograms[:, 0] = 1
     with closing(load(files, squashed(_SIZE), workers=run.workers)) as loading:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from artsim import training
+from artsim.datatypes import picture_file
 from artsim.errors import TrainingError
 from artsim.evaluation.retrieval import gray_copies
 from artsim.labels import Label, LabelKind, read_label, values_of
@@ -111,8 +111,11 @@ def _rows(store: Store, only: str | None) -> Rows:
 def _embed_faces(store: Store, rows: Rows, spec: str, run: Run) -> tuple[Vectors, str]:
     """Embed the largest face of each work, and note how many have one."""
     images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
-    root = Path(store.manifest.root)
-    boxes = find_faces({int(row): root / image for row, image in zip(rows, images, strict=True)})
+    files = {
+        int(row): picture_file(store.manifest.root, image)
+        for row, image in zip(rows, images, strict=True)
+    }
+    boxes = find_faces(files)
     vectors = embed_rows(store, rows, spec, run, boxes=boxes)
     note = (
         f"A face was found in {len(boxes):,} of {len(rows):,} works; the others are embedded whole."

@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.datatypes import FieldType
+from artsim.datatypes import FieldType, picture_file
 from artsim.errors import SearchError
 from artsim.labels import derivation_of, derived_labels
 from artsim.search.conditions import RowFilter
@@ -200,4 +199,4 @@ def locate(store: Store, image: str) -> str:
     """Return where a picture of the index is: a path that opens from here, or a URL."""
     if image.startswith(("http://", "https://")):
         return image
-    return str(Path(store.manifest.root) / image)
+    return str(picture_file(store.manifest.root, image))

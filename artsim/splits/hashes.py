@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artsim import images
-from artsim.datatypes import Progress, no_progress
+from artsim.datatypes import Progress, no_progress, picture_file
 from artsim.errors import ImageError
 from artsim.store import Store, write_whole
 
@@ -73,7 +73,7 @@ def _looks(store: Store, grays: bool, workers: int, progress: Progress) -> list[
     keys = [value or None for value in table.column("content_hash").to_pylist()]
     known = _read_looks(store)
     missing = {
-        key: Path(store.manifest.root, name)
+        key: picture_file(store.manifest.root, name)
         for key, name in zip(keys, table.column("image").to_pylist(), strict=True)
         if key is not None and _is_missing(known.get(key), grays)
     }

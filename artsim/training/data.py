@@ -6,7 +6,6 @@ import itertools
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -17,7 +16,7 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from artsim.datatypes import Preprocessing
+from artsim.datatypes import Preprocessing, picture_file
 from artsim.loader import Loaded, load
 from artsim.splits import TEST, TRAIN, VAL
 from artsim.store import Store
@@ -119,7 +118,6 @@ class TrainingData(LightningDataModule):
                 own aspect ratio, and a batch has one shape. The preprocessing's size if None.
         """
         super().__init__()
-        root = Path(store.manifest.root)
         table = store.read(["id", "image", "width", "height"])
         self.ids: list[str] = table.column("id").to_pylist()
         self.tasks = tuple(tasks)
@@ -131,7 +129,9 @@ class TrainingData(LightningDataModule):
             split: np.unique(np.concatenate([task.rows(split) for task in tasks]))
             for split in SPLITS
         }
-        self._files = [root / image for image in table.column("image").to_pylist()]
+        self._files = [
+            picture_file(store.manifest.root, image) for image in table.column("image").to_pylist()
+        ]
         self._shape_of_row = None
         if shapes is not None:
             width, height = (table.column(name).to_pylist() for name in ("width", "height"))

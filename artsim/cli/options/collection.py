@@ -49,10 +49,17 @@ reader_options = (
         help="Word for a missing value, besides nan, NULL and N/A ('' keeps these as values). "
         "Repeat for more.",
     ),
+    click.option(
+        "--exclude",
+        multiple=True,
+        metavar="PATTERN",
+        help="Leave out pictures and folders of this name or path, such as thumbs or '*.gif'. "
+        "Repeat for more.",
+    ),
     set_option("the reader"),
 )
 
-_OPTIONS = ("id_column", "image_column", "images", "null")
+_OPTIONS = ("id_column", "image_column", "images", "null", "exclude")
 
 
 def open_collection(collection: str, options: dict[str, Any], *, strict: bool) -> Catalog:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from artsim.datatypes import picture_file
 from artsim.errors import EvaluationError, ImageError
 from artsim.evaluation.reading import choose_labels, unit_vectors
 from artsim.images import decode, read_bytes
@@ -190,7 +191,7 @@ def _compare(
 def gray_copies(store: Store, rows: Rows) -> dict[int, NDArray[np.uint8] | None]:
     """Read pictures as small gray squares, None where one cannot be opened."""
     images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
-    files = [Path(store.manifest.root) / image for image in images]
+    files = [picture_file(store.manifest.root, image) for image in images]
     return dict(zip(rows.tolist(), map(_gray, files), strict=True))
 
 
