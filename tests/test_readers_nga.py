@@ -268,3 +268,13 @@ def test_a_failed_join_is_reported(museum):
 def test_options_for_tables_are_refused(museum):
     with pytest.raises(ReaderError, match=r"nga reader .* takes no --image-column"):
         read_collection(museum, options=ReaderOptions(image_column="iiifurl"))
+
+
+def test_images_whose_object_is_missing_are_counted(tmp_path):
+    (tmp_path / "objects.csv").write_text("objectid,beginyear,endyear\n1,1880,1880\n")
+    head = "uuid,iiifurl,viewtype,sequence,width,height,depictstmsobjectid\n"
+    row = "u{0},https://api.example.org/u{0},primary,0,30,20,{0}\n"
+    (tmp_path / "published_images.csv").write_text(head + row.format(1) + row.format(99))
+    assert read_collection(tmp_path).notes == (
+        "images whose object is not in objects.csv are left out: 1",
+    )
