@@ -16,7 +16,7 @@ COMMANDS = list(cli.commands.values())
 OF_THEIR_OWN = {
     *("--csv", "--html", "--output", "--sheet", "--strict", "--pictures"),
     *("--index", "--tap", "--label", "--split", "--group", "--per-class", "--k", "-k", "--seed"),
-    *("--model", "--precision", "--head", "--name", "--set", "--id-column", "--ids"),
+    *("--model", "--precision", "--head", "--name", "--set", "--id-column", "--ids", "--exclude"),
 }
 
 

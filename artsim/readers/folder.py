@@ -129,7 +129,9 @@ def _walk(
             status = path.stat()
             if (status.st_dev, status.st_ino) not in visited:
                 visited.add((status.st_dev, status.st_ino))
-                stack.append((folders, _listing(path)))
+                listing = _listing(path)
+                kept = (each for each in listing if not is_excluded("/".join((*folders, each[0]))))
+                stack.append((folders, list(kept)))
         except OSError as error:
             raise ReaderError(
                 f"cannot list the folder {name_as_text(str(path))}: {error.strerror}; "
@@ -143,8 +145,6 @@ def _walk(
             stack.pop()
             continue
         name, kind = entries.pop()
-        if is_excluded("/".join((*folders, name))):
-            continue
         if kind == "picture":
             yield folders, name
         elif kind == "other":
