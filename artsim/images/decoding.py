@@ -22,7 +22,7 @@ from artsim.images.upright import find_turn, turned
 _STRIP = 2**19  # pixels copied from Pillow to numpy at a time
 
 # Takes an upright width and height, and returns the smallest that is still useful.
-AtLeast: TypeAlias = Callable[[int, int], tuple[int, int]]
+SmallestSize: TypeAlias = Callable[[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Picture:
 def decode(
     data: bytes,
     *,
-    at_least: AtLeast | None = None,
+    at_least: SmallestSize | None = None,
     max_pixels: int = MAX_PIXELS,
     budget: Budget | None = None,
 ) -> Picture:
@@ -80,7 +80,7 @@ def decode(
 
 
 def _decode_mended(
-    fault: Mended, at_least: AtLeast | None, max_pixels: int, budget: Budget
+    fault: Mended, at_least: SmallestSize | None, max_pixels: int, budget: Budget
 ) -> Picture | None:
     """Decode all versions of a mended file; None if they differ, so that pixels are missing."""
     try:
@@ -101,7 +101,7 @@ def _decode_mended(
 
 def _decode(
     data: bytes,
-    at_least: AtLeast | None,
+    at_least: SmallestSize | None,
     max_pixels: int,
     budget: Budget,
     *,

@@ -148,11 +148,11 @@ def _annotation(page: str, name: str, motivation: str, body: Json, target: str) 
 def _pairs(shown: Match | Query) -> Iterator[Json]:
     yield _pair("Id", name_of(shown))
     if isinstance(shown, Match):
-        yield _pair("Score", f"{shown.score:.6f}")
+        yield _pair("Score", str(round(float(shown.score), 6)))
         if shown.percentile is not None:
             yield _pair("Percentile", f"{shown.percentile:.6g}")
         for name, share in shown.shares.items():
-            yield _pair(f"Score by {name}", f"{share:.6f}")
+            yield _pair(f"Score by {name}", str(round(float(share), 6)))
     if (detail := detail_of(shown)) is not None:
         yield _pair("Detail", str(detail))
     for name, value in shown.metadata.items():
