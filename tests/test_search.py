@@ -20,6 +20,7 @@ from artsim.index import open_index
 from artsim.models import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
 from artsim.search import Aspect, Opened, Searcher, SearchRequest, Term, load_index_extractor
+from artsim.search.percentiles import evenly
 from artsim.store import Store
 
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
@@ -284,7 +285,43 @@ def test_a_percentile_is_the_share_of_random_pairs_that_are_no_more_similar(tmp_
     matches = ask(Searcher(store), "e").matches
     assert [match.id for match in matches] == ["n", "s", "w"]
     assert matches[0].percentile == 100.0
-    assert matches[2].percentile == pytest.approx(100 / 3, abs=1)
+    assert matches[2].percentile == pytest.approx(100 / 3)
+
+
+@pytest.mark.parametrize("works", [3, 200, 1500])
+def test_percentiles_are_those_of_all_pairs(tmp_path, works):
+    rng = np.random.default_rng(0)
+    vectors = unit(rng, works, 8)
+    store = make_store(tmp_path / "i", [f"w{n}" for n in range(works)], {"t": vectors})
+    matches = ask(Searcher(store), "w0", k=works - 1).matches
+    scores = np.sort((vectors.astype(np.float64) @ vectors.T)[np.triu_indices(works, 1)])
+    found = np.array([match.percentile for match in matches])
+    # scores are compared to five digits
+    given = np.array([match.score for match in matches]).round(5)
+    expected = 100 * np.searchsorted(scores.round(5), given, side="right") / len(scores)
+    np.testing.assert_allclose(found, expected, atol=0.01)
+
+
+def test_of_many_works_enough_random_pairs_are_compared(tmp_path):
+    rng = np.random.default_rng(0)
+    vectors = unit(rng, 4200, 4)
+    store = make_store(tmp_path / "i", [f"w{n}" for n in range(4200)], {"t": vectors})
+    scores = np.sort((vectors @ vectors.T)[np.triu_indices(4200, 1)])
+    for match in ask(Searcher(store), "w0", k=2000).matches[::100]:
+        expected = 100 * np.searchsorted(scores, match.score, side="right") / len(scores)
+        # three standard errors of a share of 200,000
+        error = 300 * np.sqrt(expected / 100 * (1 - expected / 100) / 200_000)
+        assert match.percentile == pytest.approx(expected, abs=error + 0.01)
+
+
+def test_pairs_that_are_equally_similar_count_as_such():
+    scores = evenly(np.repeat([0.1, 0.5, 0.9], [40_000, 50_000, 10_000]).astype(np.float32))
+    assert [scores.percentile(each) for each in (0.1, 0.5, 0.9)] == pytest.approx(
+        [40, 90, 100], abs=0.01
+    )
+    assert [scores.percentile(each) for each in (0.0, 0.3, 0.7)] == pytest.approx(
+        [0, 40, 90], abs=0.01
+    )
 
 
 def test_percentiles_are_cached_until_the_vectors_change(tmp_path):
@@ -292,12 +329,12 @@ def test_percentiles_are_cached_until_the_vectors_change(tmp_path):
     first = ask(Searcher(store), "a0").matches
     file = tmp_path / "i" / "faiss" / "east.pairs.json"
     kept = json.loads(file.read_text())
-    assert (kept["fingerprint"], kept["pairs"], kept["seed"]) == (store.fingerprint, 20_000, 0)
-    assert len(kept["scores"]) == 2000
+    assert (kept["fingerprint"], kept["pairs"], kept["seed"]) == (store.fingerprint, 21, 0)
+    assert len(kept["scores"]) == 21
     assert ask(Searcher(store), "a0").matches == first
     file.write_text("{")  # torn
     assert ask(Searcher(store), "a0").matches == first
-    file.write_text(json.dumps(kept | {"fingerprint": "another", "scores": [0.0] * 2000}))
+    file.write_text(json.dumps(kept | {"fingerprint": "another", "scores": [0.0] * 21}))
     assert ask(Searcher(store), "a0").matches == first
     assert json.loads(file.read_text()) == kept
 

@@ -69,6 +69,12 @@ class Method:
         own = rows if self.joined is None else self.joined[rows]
         return self.index.backend.vectors(self.tap, own, tiles=self.details)
 
+    @property
+    def numbers(self) -> int:
+        """Count the numbers of a work that are compared."""
+        dim = self.index.store.tap(self.tap).dim
+        return dim * self.index.store.manifest.tiles**2 if self.details else dim
+
     def pairs(self, first: Rows, second: Rows) -> NDArray[np.float32]:
         """Compare rows of the searched index pairwise: (n,) cosines.
 

@@ -13,7 +13,15 @@ from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
 from artsim.search.backend import SearchBackend
 from artsim.search.encoder import Encoder
 from artsim.search.methods import Method, Opened, find_methods, joined
-from artsim.search.percentiles import Scores, percentile, random_pairs, remembered, rounded
+from artsim.search.percentiles import (
+    Scores,
+    all_pairs,
+    are_few,
+    count_random,
+    evenly,
+    random_pairs,
+    remembered,
+)
 from artsim.search.plans import SearchPlan, Vocabulary, check_conditions, make_plan
 from artsim.search.requests import Match, SearchAnswer, SearchRequest
 from artsim.search.terms import encode
@@ -177,7 +185,7 @@ class Searcher:
                 rank=place + 1,
                 id=id_,
                 score=scores[place],
-                percentile=None if pairs is None else percentile(pairs, scores[place]),
+                percentile=None if pairs is None else pairs.percentile(scores[place]),
                 image=image,
                 metadata=metadata,
                 shares=dict(zip(names, parts[:, place].tolist(), strict=False)),
@@ -218,9 +226,16 @@ class Searcher:
         count = self.store.rows if rows is None else len(rows)
         if count < 2:
             return None
+        numbers = sum(each.numbers for each in methods)
+        # A tile of one work is compared with all of another: of such pairs there are more.
+        whole = are_few(count, numbers) and not any(each.details for each in methods)
+        pairs = count * (count - 1) // 2 if whole else count_random(numbers)
 
         def draw() -> NDArray[np.float32]:
-            first, second = random_pairs(count)
+            if whole:
+                own = np.arange(count) if rows is None else rows
+                return all_pairs([(each.share, each.vectors(own)) for each in methods])
+            first, second = random_pairs(count, pairs)
             if rows is not None:
                 first, second = rows[first], rows[second]
             parts = [each.share * each.pairs(first, second) for each in methods]
@@ -229,8 +244,8 @@ class Searcher:
 
         if len(methods) == 1 and methods[0].index is self._opened:
             name = methods[0].tap + (".tiles" if methods[0].details else "")
-            return remembered(self.store, name, draw)
-        return rounded(draw())
+            return remembered(self.store, name, pairs, draw)
+        return evenly(draw())
 
 
 def _nothing(matches: Sequence[Match], request: SearchRequest) -> str:
