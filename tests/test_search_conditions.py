@@ -56,7 +56,7 @@ def ids(searcher, id_, **options):
         ("year is null", ["b30"]),
         ("list_contains(medium, 'oil')", ["a0", "a10", "n60"]),
         ("id like 'a%' or width > 20", ["a0", "a10"]),
-        ("\"artist\" = 'Ada' -- the painter", ["a0", "a10"]),
+        ("\"artist\" = 'Ada' or artist = '-- /*'", ["a0", "a10"]),
         ("false", []),
     ],
 )
@@ -76,7 +76,7 @@ def test_sql_selects_the_works_that_are_compared(compass, where, met):
         ("true; drop table works", "cannot read"),
         ("year < 1 limit 1", "cannot read"),
         ("avg(year) > 3", "aggregates use other rows"),
-        ("year", "'year' is of type bigint, expected a condition such as year < 1700"),
+        ("year", "it is of type bigint, expected a condition such as year < 1700"),
         ("artist", "cannot read 'artist' as a condition|'artist' is of type varchar"),
         ("id::int > 3", "Could not convert string 'a0' to INT32"),
         ("year in (select 1600)", "reads another table; use only the columns"),
@@ -84,12 +84,36 @@ def test_sql_selects_the_works_that_are_compared(compass, where, met):
         ("exists (from read_csv('/etc/passwd'))", "file system operations are disabled"),
         ("exists (from 'works.parquet')", "cannot read"),
         ("\udcff = 1", "cannot read"),
+        ("1=1 --", "-- and /\\* begin a comment"),
+        ("year < 1650 /* or so", "begin a comment"),
+        ("id = '" + "x" * 50_000 + "'", r"it has 50,007 characters, at most 50,000 are read"),
     ],
 )
 def test_an_invalid_condition_gives_a_one_line_error(compass, where, message):
     with pytest.raises(SearchError, match=message) as error:
         left(compass, where)
     assert "\n" not in str(error.value)
+
+
+def test_a_column_is_the_one_that_is_spelled_so(tmp_path):
+    columns = {"Artist": ["a1", "a2"], "artist": ["b1", "b2"], "artist_": ["c1", "c2"]}
+    searcher = Searcher(make_store(tmp_path / "i", ["x", "y"], {"t": at(0, 9)}, columns))
+    for column, value in {"Artist": "a2", "artist": "b2", "artist_": "c2", "ARTIST_": "c2"}.items():
+        assert left(searcher, f"{column} = '{value}'") == ["y"]
+        assert left(searcher, f"\"{column}\" = '{value}' and artist_ != ''") == ["y"]
+    for column, value in {"Artist": "a2", "artist": "b2", "artist_": "c2"}.items():
+        assert left(searcher, None, Condition(column, Op.EQUAL, value)) == ["y"]
+        assert left(searcher, "artist > 'b'", Condition(column, Op.EQUAL, value)) == ["y"]
+    with pytest.raises(SearchError, match="'ARTIST' may be 'Artist' or 'artist'; spell it as"):
+        left(searcher, "ARTIST = 'b2'")
+    with pytest.raises(SearchError, match="differ only in their case; use one of them"):
+        left(searcher, "artist = 'b2' or Artist = 'a2'")
+
+
+def test_a_condition_that_takes_too_long_is_stopped(compass, monkeypatch):
+    monkeypatch.setattr("artsim.labels.sql._SECONDS", 0.2)
+    with pytest.raises(SearchError, match=r"it takes longer than 0\.2 seconds"):
+        left(compass, "len(list_filter(range(4000000), lambda i: i % 7 = year)) > 1")
 
 
 def test_settings_are_locked_and_python_is_out_of_reach(compass):

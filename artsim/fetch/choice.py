@@ -10,7 +10,17 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.errors import FetchError
-from artsim.labels import connect, encode, time_limit
+from artsim.labels import (
+    catalog_table,
+    columns_meant,
+    connect,
+    distinct_names,
+    encode,
+    filtered,
+    parse_sql,
+    shown,
+    time_limit,
+)
 from artsim.splits import sample_per_class
 
 
@@ -49,17 +59,20 @@ def _where(table: pa.Table, condition: str) -> NDArray[np.int64]:
     row = "row"  # numbers the rows; a name that no column has
     while row in map(str.lower, table.column_names):
         row += "_"
-    numbered = table.append_column(row, pa.array(np.arange(table.num_rows)))
 
     def fault(why: str) -> FetchError:
         return FetchError(
-            f"the condition {condition!r} cannot be evaluated: {why}; the columns are "
+            f"the condition {shown(condition)} cannot be evaluated: {why}; the columns are "
             f"{', '.join(table.column_names)}"
         )
 
+    used = columns_meant(parse_sql(condition).columns, table.column_names, fault)
+    renamed = catalog_table(table.rename_columns(distinct_names(table.column_names, used)))
+    numbered = renamed.append_column(row, pa.array(np.arange(table.num_rows)))
     connection = connect()
+    found = filtered(connection, connection.from_arrow(numbered), condition, fault)
     with time_limit(connection, fault):
-        rows = connection.from_arrow(numbered).filter(condition).select(row).fetchnumpy()[row]
+        rows = found.select(row).fetchnumpy()[row]
     return np.sort(np.asarray(rows, np.int64))
 
 

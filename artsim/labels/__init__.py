@@ -16,7 +16,18 @@ from artsim.labels.reading import (
     remove_label,
     values_of,
 )
-from artsim.labels.sql import catalog_table, connect, parse_sql, quoted, reason, time_limit
+from artsim.labels.sql import (
+    catalog_table,
+    columns_meant,
+    connect,
+    distinct_names,
+    filtered,
+    parse_sql,
+    quoted,
+    reason,
+    shown,
+    time_limit,
+)
 
 __all__ = [
     "SHAPE",
@@ -27,10 +38,13 @@ __all__ = [
     "add_label",
     "catalog_table",
     "codes_of",
+    "columns_meant",
     "connect",
     "derivation_of",
     "derived_labels",
+    "distinct_names",
     "encode",
+    "filtered",
     "is_derivation",
     "label_columns",
     "label_values",
@@ -46,6 +60,7 @@ __all__ = [
     "refuse_label",
     "remove_label",
     "short_name",
+    "shown",
     "time_limit",
     "values_of",
     "why_not_label",

@@ -25,10 +25,18 @@ import pyarrow as pa
 
 from artsim.errors import EvaluationError
 from artsim.labels.old_expressions import has_old_signs, to_sql, unquoted
-from artsim.labels.sql import Parsed, catalog_table, connect, parse_sql, quoted, time_limit
+from artsim.labels.sql import (
+    Parsed,
+    catalog_table,
+    columns_meant,
+    connect,
+    parse_sql,
+    quoted,
+    shown,
+    time_limit,
+)
 
 _NAME = re.compile(r"\s*(?P<name>[^\W\d]\w*|\"(?:[^\"]|\"\")+\")\s*=(?![=~])")
-_SHOWN = 150  # characters of a label in a message
 _EXAMPLE = "NAME = EXPRESSION, such as century = ceil(year / 100)"
 
 
@@ -58,15 +66,11 @@ class Derivation:
             EvaluationError: At the first that is not one of ``known``, which are listed.
         """
         names = list(known)
-        by_lower = {name.lower(): name for name in reversed(names)} | {name: name for name in names}
-        found: dict[str, str] = {}
+        lower = set(map(str.lower, names))
         for column in self.columns:
-            name = by_lower.get(column) or by_lower.get(column.lower())
-            if name is None:
+            if column.lower() not in lower:
                 raise self._fault(f"no column {column!r}; choose from {quoted(names) or 'none'}")
-            if found.setdefault(name.lower(), name) != name:
-                raise self._fault(f"{name!r} and another column differ only in their case")
-        return list(found.values())
+        return columns_meant(self.columns, names, self._fault)
 
     def values(self, table: pa.Table) -> list[str | None]:
         """Return the class of each row of a table that has its columns, None where it is missing.
@@ -150,5 +154,4 @@ def _refused(parsed: Parsed) -> str:
 
 
 def _fault(text: str, why: str) -> EvaluationError:
-    shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
-    return EvaluationError(f"label {shown!r}: {why}")
+    return EvaluationError(f"label {shown(text)}: {why}")

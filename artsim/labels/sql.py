@@ -7,8 +7,9 @@ and it can change no setting. Divisions by zero and NaN are missing values.
 from __future__ import annotations
 
 import json
+import re
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,6 +21,17 @@ import pyarrow.compute as pc
 from artsim.errors import ArtsimError
 
 _SECONDS = 60.0  # that an expression may take over all rows
+_MEMORY = "2GB"  # that it may take
+_MOST = 50_000  # characters of an expression
+_SHOWN = 150  # of them in a message
+# What may hold two dashes, and a comment.
+_COMMENT = re.compile(
+    r"""(?<!\w)[eE]'(?:[^'\\]|\\.|'')*' | '(?:[^']|'')*' | "(?:[^"]|"")*" | (\$\w*\$).*?\1
+      | (?P<comment>--|/\*)""",
+    re.VERBOSE | re.DOTALL,
+)
+
+Fault = Callable[[str], ArtsimError]  # makes the error of a reason
 
 
 @dataclass(frozen=True)
@@ -43,6 +55,7 @@ def connect() -> Any:
             "error_on_division_by_zero": "false",
             "ieee_floating_point_ops": "false",  # 1.5 / 0 is missing as 1 / 0 is
             "lock_configuration": "true",
+            "memory_limit": _MEMORY,
         }
     )
 
@@ -63,7 +76,11 @@ def catalog_table(table: pa.Table) -> pa.Table:
 
 @lru_cache(256)
 def parse_sql(text: str) -> Parsed:
-    """Parse one SQL expression without looking at any table."""
+    """Parse one SQL expression without looking at any table; refuse long ones and comments."""
+    if len(text) > _MOST:
+        return Parsed(error=f"it has {len(text):,} characters, at most {_MOST:,} are read")
+    if any(match["comment"] for match in _COMMENT.finditer(text)):
+        return Parsed(error="-- and /* begin a comment, which would hide the rest; leave it out")
     try:
         (tree,) = connect().execute("SELECT json_serialize_sql(?)", [f"SELECT {text}"]).fetchone()
     except Exception as error:  # DuckDB's, whose module is not loaded here; or not Unicode
@@ -98,8 +115,69 @@ def _walk(node: Any, bound: frozenset[str]) -> Iterator[dict[str, Any]]:
             yield from _walk(each, bound)
 
 
+def columns_meant(written: Iterable[str], known: Collection[str], fault: Fault) -> list[str]:
+    """Find the columns of an expression: spelled as written, or else in other letters' case.
+
+    Names that are no columns are left out.
+
+    Raises:
+        ArtsimError: If a name may be several columns, or two of them differ only in their case.
+    """
+    found: dict[str, str] = {}
+    for name in written:
+        near = [each for each in known if each.lower() == name.lower()]
+        if len(near) > 1 and name not in near:
+            raise fault(f"{name!r} may be {' or '.join(map(repr, near))}; spell it as the column")
+        column = name if name in near else next(iter(near), None)
+        if column is not None and found.setdefault(column.lower(), column) != column:
+            raise fault(
+                f"the columns {found[column.lower()]!r} and {column!r} differ only in their case; "
+                "use one of them"
+            )
+    return list(found.values())
+
+
+def distinct_names(names: Sequence[str], used: Collection[str] = ()) -> list[str]:
+    """Rename columns so that no two differ only in their case, for DuckDB; not those used."""
+    lower = [name.lower() for name in names]
+    taken, renamed = set(lower), []
+    for name in names:
+        new = name
+        if name not in used and lower.count(name.lower()) > 1:
+            while new.lower() in taken:
+                new += "_"
+        taken.add(new.lower())
+        renamed.append(new)
+    return renamed
+
+
+def filtered(connection: Any, relation: Any, text: str, fault: Fault) -> Any:
+    """Keep the rows of a relation that meet a condition.
+
+    Raises:
+        ArtsimError: If the condition is none, or reads more than the columns.
+    """
+    parsed = parse_sql(text)
+    if parsed.error:
+        raise fault(parsed.error)
+    with time_limit(connection, fault):
+        # Parsed as one expression: anything longer is refused here.
+        found = relation.filter(text)
+        (kind,) = relation.project(text).types
+    if "SUBQUERY" in parsed.classes:
+        raise fault("it reads another table; use only the columns")
+    if str(kind) != "BOOLEAN":
+        raise fault(f"it is of type {str(kind).lower()}, expected a condition such as year < 1700")
+    return found
+
+
+def shown(text: str) -> str:
+    """Quote an expression in a message, and shorten a long one."""
+    return repr(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}...")
+
+
 @contextmanager
-def time_limit(connection: Any, fault: Callable[[str], ArtsimError]) -> Iterator[None]:
+def time_limit(connection: Any, fault: Fault) -> Iterator[None]:
     """Stop a query of a connection that takes too long; ``fault`` makes an error of a reason."""
     import duckdb
 

@@ -19,7 +19,18 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.errors import SearchError
-from artsim.labels import catalog_table, connect, parse_sql, quoted, reason, time_limit
+from artsim.labels import (
+    catalog_table,
+    columns_meant,
+    connect,
+    distinct_names,
+    filtered,
+    parse_sql,
+    quoted,
+    reason,
+    shown,
+    time_limit,
+)
 
 _REMEMBERED = 32  # filters whose rows are kept: 8 bytes per row each
 _LIMIT = 2**127  # DuckDB holds no larger whole numbers
@@ -112,61 +123,53 @@ class RowFilter:
     def _find(self, where: str | None, conditions: tuple[Condition, ...]) -> NDArray[np.int64]:
         import duckdb
 
-        names = [condition.column for condition in conditions]
-        self._derive([*names, *(parse_sql(where).columns if where is not None else ())])
-        found = self._connection.from_arrow(self._table)
+        fault = partial(self._unreadable, where or "")
+        written = parse_sql(where).columns if where is not None else ()
+        used = columns_meant(written, [*self._types, self._row], fault)
+        self._derive([*used, *(condition.column for condition in conditions)])
+        # DuckDB ignores the case of names.
+        names = dict(
+            zip(
+                self._table.column_names,
+                distinct_names(self._table.column_names, used),
+                strict=True,
+            )
+        )
+        table = self._table.rename_columns(list(names.values()))
+        found = self._connection.from_arrow(table)
         for condition in conditions:
             try:
-                found = found.filter(self._expression(condition))
+                found = found.filter(self._expression(condition, names))
             except duckdb.Error as error:  # a value such as text that is not Unicode
                 raise SearchError(
                     f"{condition.column!r} cannot be compared with {condition.value!r} "
                     f"({reason(error)}); give another value"
                 ) from error
         if where is not None:
-            found = self._where(found, where)
+            found = filtered(self._connection, found, where, fault)
         # Some values fail only now, such as text that is cast to a number.
-        with time_limit(self._connection, partial(self._unreadable, where or "")):
+        with time_limit(self._connection, fault):
             rows = found.select(self._row).fetchnumpy()[self._row]
         rows = np.sort(np.asarray(rows, dtype=np.int64))
         rows.flags.writeable = False  # callers share it
         return rows
 
     def _derive(self, names: Iterable[str]) -> None:
-        """Compute the derived columns among some names; DuckDB ignores their case."""
-        used = set(map(str.lower, names))
-        for name in [name for name in self._derived if name.lower() in used]:
+        """Compute the derived columns among some names."""
+        for name in self._derived.keys() & set(names):
             self._table = self._table.append_column(name, self._derived[name]())
             del self._derived[name]
 
-    # --- SQL ------------------------------------------------------------------------------
-
-    def _where(self, relation: Any, text: str) -> Any:
-        with time_limit(self._connection, partial(self._unreadable, text)):
-            # Parsed as one expression: anything longer is refused here.
-            found = relation.filter(text)
-            (kind,) = relation.project(text).types
-        if "SUBQUERY" in parse_sql(text).classes:
-            raise SearchError(f"{text!r} reads another table; use only the columns {self._columns}")
-        if str(kind) != "BOOLEAN":
-            raise SearchError(
-                f"{text!r} is of type {str(kind).lower()}, expected a condition such as "
-                f"year < 1700; the columns are {self._columns}"
-            )
-        return found
-
     def _unreadable(self, text: str, why: str) -> SearchError:
         listed = f"the columns are {self._columns}"
-        return SearchError(f"cannot read {text!r} as a condition ({why}); {listed}")
+        return SearchError(f"cannot read {shown(text)} as a condition ({why}); {listed}")
 
     @property
     def _columns(self) -> str:
         return quoted(list(self._types))
 
-    # --- structured -----------------------------------------------------------------------
-
-    def _expression(self, condition: Condition) -> Any:
-        """Turn a condition into an expression of DuckDB."""
+    def _expression(self, condition: Condition, names: Mapping[str, str]) -> Any:
+        """Turn a condition into an expression of DuckDB, which knows the columns by these names."""
         kind = self._types.get(condition.column)
         if kind is None:
             raise SearchError(f"no column {condition.column!r}; choose from {self._columns}")
@@ -177,7 +180,7 @@ class RowFilter:
             )
         from duckdb import ColumnExpression
 
-        column = ColumnExpression(condition.column)
+        column = ColumnExpression(names[condition.column])
         if condition.op in (Op.KNOWN, Op.MISSING):
             return column.isnotnull() if condition.op == Op.KNOWN else column.isnull()
         values = _values(condition, kind)
