@@ -970,6 +970,8 @@ def test_rows_are_chosen_by_condition_class_and_number():
     assert chosen(where="list_contains(school, 'F') AND years.begin < 1640") == "b"
     assert chosen(where="false") == ""
     assert chosen(where="medium = 'oil'", limit=3) == "abe"
+    twins = WORKS.append_column("Medium", WORKS["id"])
+    assert choose_rows(twins, Choice(where="Medium = 'a' or row = 2")).tolist() == [0, 6]
     assert chosen(per_class=("medium", 99)) == "abdefh"
     assert chosen(per_class=("school", 99)) == "abegh"
 

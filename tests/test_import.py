@@ -148,6 +148,22 @@ def test_an_invalid_vector_says_why(tmp_path):
     assert vectors[[0, 10]].tolist() == [[1, 2, 3], [4, 5, 6]]
 
 
+def test_very_long_and_short_vectors_keep_their_direction(tmp_path):
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(40, 8))
+    scales = np.ones((40, 1))
+    scales[1:6, 0] = 1e30, 1e-30, 1e37, 1e-38, 1e-60
+    np.save(tmp_path / "v.npy", vectors * scales)
+    ids = [f"w{n}" for n in range(40)]
+    (tmp_path / "v.txt").write_text("\n".join(ids))
+    file = open_vectors(tmp_path / "v.npy", ids=tmp_path / "v.txt")
+    summary = import_vectors(file, tmp_path / "index")
+    assert (summary.rows, summary.unused) == (40, 0)
+    expected = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    stored = open_index(Store.open(tmp_path / "index"), summary.tap).vectors
+    np.testing.assert_allclose(stored[np.arange(40)], expected, atol=1e-3)
+
+
 def test_columns_that_are_not_numbers_say_why(tmp_path):
     text = "id,f0,f1\na,1,2\nb,3,x\nc,4,\nd,5,6"
     file = write(tmp_path / "v.csv", text)

@@ -53,6 +53,13 @@ def test_vectors_read_back_equal_the_unit_vectors_bit_by_bit(seed, n, dim, power
     np.testing.assert_array_equal(Vectors(stored)[rows], unit(vectors)[rows])
 
 
+@pytest.mark.parametrize("scale", [1e-42, 1e-30, 1e-19, 1.0, 1e19, 1e30, 3e37])
+def test_a_vector_of_any_length_has_its_direction(scale):
+    vectors = np.array([[3, 4], [0, 0], [scale * 3, scale * 4]], dtype=np.float32)
+    atol = 1e-3 if scale < 1e-38 else 1e-6  # float32 has fewer digits there
+    np.testing.assert_allclose(unit(vectors), [[0.6, 0.8], [0, 0], [0.6, 0.8]], atol=atol)
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 3000), st.integers(1, 200))
 def test_cosines_are_those_of_brute_force(seed, n, dim):
     rng = np.random.default_rng(seed)

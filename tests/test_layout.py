@@ -79,6 +79,11 @@ def test_two_pictures_are_refused():
         lay_out(CLUSTERS[:2])
 
 
+def test_vectors_of_one_number_are_refused():
+    with pytest.raises(EvaluationError, match="a map needs vectors of at least 2 numbers, got 1"):
+        lay_out(np.ones((30, 1), dtype=np.float32))
+
+
 def test_without_umap_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "umap", None)
     with pytest.raises(EvaluationError, match=r"pip install 'artsim\[map\]'"):

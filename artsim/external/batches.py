@@ -13,6 +13,8 @@ from artsim.errors import ReaderError
 
 BATCH_BYTES = 32 << 20  # of vectors read at a time
 
+_LARGE = 1e9  # numbers whose squares, and their inverses', float32 still adds up
+
 
 @dataclass(frozen=True)
 class VectorBatch:
@@ -36,7 +38,12 @@ class VectorFile:
 def checked(
     ids: list[str | None], numbers: NDArray[np.float64], faults: dict[int, str]
 ) -> VectorBatch:
-    """Make a batch, adding the faults of its numbers."""
+    """Make a batch, adding the faults of its numbers; very long and short vectors are scaled."""
+    largest = np.abs(numbers).max(axis=1)
+    extreme = (largest > _LARGE) & (largest <= np.finfo(np.float32).max)
+    extreme |= (largest > 0) & (largest < 1 / _LARGE)
+    numbers = numbers.copy()
+    numbers[extreme] /= largest[extreme, None]
     with np.errstate(over="ignore"):
         vectors = numbers.astype(np.float32)  # (B, D)
     finite = np.isfinite(vectors)

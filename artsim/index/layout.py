@@ -47,9 +47,13 @@ def lay_out(
         Shape (N, 2), between -1 and 1 around the middle; NaN for a vector of zeros.
 
     Raises:
-        EvaluationError: If UMAP is not installed, or there are fewer than 3 vectors for a layout.
+        EvaluationError: If UMAP is not installed, or the vectors are fewer than 3 or of one number.
     """
     plan = plan or LayoutPlan()
+    if vectors.shape[1] < 2:
+        raise EvaluationError(
+            "a map needs vectors of at least 2 numbers, got 1; choose another tap with --tap"
+        )
     blocks = [slice(at, at + _BLOCK) for at in range(0, len(vectors), _BLOCK)]
     placeable = np.flatnonzero(np.concatenate([vectors[rows].any(axis=1) for rows in blocks]))
     if len(placeable) < 3:

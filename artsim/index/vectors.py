@@ -22,6 +22,7 @@ Blocks = Callable[[], Iterable[NDArray[np.floating]]]
 _BLOCK = 1 << 17  # numbers compared at a time: they stay in the processor's cache
 _ALONE = 1 << 22  # numbers that are worth starting a thread for: about 2 ms
 _EXPONENT = 15  # the largest number of a row is in [2 ** 14, 2 ** 15); float16 ends at 2 ** 16
+_LEAST_NORM = 1e-12  # whose square float32 holds with all its bits
 _UNDERFLOW = 2.0**-25  # that float16 may lose of a row so scaled; float32 keeps no more
 
 
@@ -112,7 +113,16 @@ class Vectors:
 def unit(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     """Scale vectors to length 1, shape (N, D); a vector of zeros stays one."""
     vectors = np.asarray(vectors, dtype=np.float32)
-    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    with np.errstate(over="ignore"):
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    # Squares of numbers beyond 1e19 are infinite in float32, and of those below 1e-19 are zero.
+    extreme = np.flatnonzero(~np.isfinite(norms[:, 0]) | (norms[:, 0] < _LEAST_NORM))
+    if len(extreme):
+        vectors = vectors.copy()
+        rows = vectors[extreme].astype(np.float64)
+        lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+        vectors[extreme] = rows / np.where(lengths > 0, lengths, 1)
+        norms[extreme] = np.linalg.norm(vectors[extreme], axis=1, keepdims=True)
     return np.ascontiguousarray(vectors / np.where(norms > 0, norms, 1), dtype=np.float32)
 
 
