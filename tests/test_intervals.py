@@ -52,6 +52,27 @@ def test_full_accuracy_in_few_groups_is_only_as_certain_as_their_number():
     assert not estimate_share(np.ones(100, dtype=bool)).has_few_groups
 
 
+def test_one_group_has_no_interval():
+    right = np.array([True, True, False])
+    one = np.zeros(3, dtype=np.int64)
+    ranking = Ranking.of(right[:, None], np.float64([[0.9], [0.1], [0.5]]))
+    found = [estimate_share(right, one), estimate_share(right[:2], one[:2])]
+    found += [estimate_mean(np.arange(3.0), one), estimate_map(ranking, one)]
+    assert [each.groups for each in found] == [1] * 4
+    assert [each.value for each in found] == pytest.approx([2 / 3, 1, 1, 5 / 6])
+    assert all(math.isnan(each.low) and math.isnan(each.high) for each in found)
+
+
+def test_perfect_rankings_are_only_as_certain_as_the_pictures_that_have_a_class():
+    truth = np.zeros((60, 2), dtype=bool)
+    truth[:12, 0] = truth[10:20, 1] = True  # 20 pictures have a class
+    ranking = Ranking.of(truth, truth.astype(float))
+    found = estimate_map(ranking)
+    assert (found.value, found.low, found.high) == (1, wilson(20, 20)[0], 1)
+    grouped = estimate_map(ranking, np.arange(60) // 5)
+    assert (grouped.low, grouped.groups) == (wilson(4, 4)[0], 12)
+
+
 def test_rows_without_a_group_are_groups_of_their_own():
     found = estimate_mean(np.arange(6.0), np.array([3, 3, -1, -1, 0, 0]))
     assert found.groups == 4

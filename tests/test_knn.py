@@ -85,6 +85,16 @@ def test_no_row_and_rows_without_a_class_do_not_vote():
         np.testing.assert_allclose(found_votes.shares[:, 0], [1, 0])
 
 
+def test_rows_without_a_class_may_vote_together_for_none():
+    neighbors = found([[0.9, 0.8, 0.7, 0.6]], [[0, 1, 2, 3]])
+    codes = np.array([1, -1, -1, 0])
+    plain = vote(neighbors, codes, 4, temperature=None, count_unlabeled=True)
+    assert plain.classes.tolist() == [[-1, 1, 0, -1, -1]]
+    assert plain.shares.tolist() == [[0.5, 0.25, 0.25, 0, 0]]
+    nearest_only = vote(neighbors, codes, 1, temperature=None, count_unlabeled=True)
+    assert nearest_only.classes.tolist() == [[1, -1, -1, -1, -1]]
+
+
 def test_the_coldest_vote_neither_overflows_nor_loses_a_class():
     coldest = vote(found([[1.0, -1.0]], [[0, 1]]), np.array([1, 0]), 2, temperature=1e-4)
     assert coldest.classes[0, :2].tolist() == [1, 0]
@@ -179,7 +189,7 @@ def test_labels_of_all_kinds_are_scored_in_one_call():
     assert year.query_rows.tolist() == [0, 1, 2]
     assert year.scores[0].predictions.numbers.tolist() == [1890, 1884.5, 1890]
     assert year.scores[0].estimate.value == pytest.approx((1 + 5.5 + 190) / 3)
-    assert year.scores[0].metrics["inside"] == 0
+    assert year.scores[0].metrics["inside"].value == 0
 
 
 def test_a_search_corrected_for_hubs_is_used_and_hubs_are_counted():
@@ -207,12 +217,8 @@ def test_leave_one_out_on_two_clusters_is_perfect():
     assert result.left_out == (5,)
     assert [(s.temperature, s.k) for s in result.scores] == [(TEMPERATURE, 1), (None, 1)]
     score = result.scores[0]
-    assert (result.label.name, score.estimate.n, score.estimate.value, score.metrics["top5"]) == (
-        "artist",
-        4,
-        1.0,
-        1.0,
-    )
+    assert (result.label.name, score.estimate.n, score.estimate.value) == ("artist", 4, 1)
+    assert score.metrics["top5"] == score.estimate
     assert (
         score.metrics["macro_f1"],
         score.metrics["balanced_accuracy"],
@@ -233,6 +239,33 @@ def test_rows_without_a_label_are_neither_queries_nor_neighbors():
     result = only(at_angles(0, 1, 2, 90, 91), ["a", None, "a", "b", "b"], ks=(1,))
     assert result.query_rows.tolist() == [0, 2, 3, 4]
     assert result.neighbors.rows.tolist() == [[2], [0], [4], [3]]
+
+
+def test_rows_without_a_label_may_be_neighbors_that_are_wrong():
+    values = ["a", None, "a", "b", "b"]
+    result = only(at_angles(0, 1, 2, 90, 91), values, ks=(1, 2), unlabeled="count")
+    assert result.query_rows.tolist() == [0, 2, 3, 4]
+    assert result.neighbors.rows.tolist() == [[1, 2], [1, 0], [4, 2], [3, 2]]
+    assert [score.estimate.value for score in result.scores] == [0.5, 0.5]
+    assert (result.split.unlabeled, result.unlabeled_neighbors, result.bank_size) == (1, 1, 5)
+    left_out = only(at_angles(0, 1, 2, 90, 91), values, ks=(1,))
+    assert left_out.scores[0].estimate.value == 1
+    assert (left_out.split.unlabeled, left_out.unlabeled_neighbors, left_out.bank_size) == (1, 0, 4)
+
+
+def test_k_is_chosen_among_the_neighbors_that_test_pictures_have():
+    # Next to each validation picture of class a, train has an unlabeled one, then an a, then bs.
+    vectors = at_angles(0, 1, 2, 90, 91, 3, 1.5)
+    values = [None, "a", "a", "b", "b", "a", "a"]
+    parts = {"train": [0, 1, 2, 3, 4], "validation": [5], "test": [6]}
+    result = only(vectors, values, **parts, ks=(1, 3), unlabeled="count")
+    assert (result.chosen_on, result.scores[0].k, result.bank_size) == (1, 1, 6)
+
+
+def test_queries_with_fewer_than_k_neighbors_are_counted():
+    vectors, values = at_angles(0, 1, 2, 90, 91), ["a", "a", "b", "b", "a"]
+    result = only(vectors, values, ks=(2, 4), groups=np.array([0, 0, 0, -1, -1]))
+    assert [(score.k, result.short(score.k)) for score in result.scores] == [(2, 0), (4, 3)]
 
 
 def test_train_is_the_bank_and_test_rows_are_queries():
@@ -329,7 +362,8 @@ def test_scores_are_those_of_the_predictions(seed, n, split):
         assert score.metrics["kappa"] == pytest.approx(
             metrics.cohen_kappa(truth, predicted), nan_ok=True
         )
-        assert score.metrics["top5"] == metrics.top_accuracy(truth, score.votes.classes)
+        top5 = metrics.top_accuracy(truth, score.votes.classes)
+        assert score.metrics["top5"].value == top5
         assert score.estimate.low <= score.estimate.value <= score.estimate.high
 
 
@@ -362,18 +396,23 @@ YEAR = number("year", np.full(4, 1889.0))
             BUNCH,
             list("abab"),
             {"groups": np.zeros(4, dtype=int)},
-            "no row with a 'artist' has a neighbor",
+            "no row with a value of 'artist' has a neighbor",
         ),
         (BUNCH, list("abab"), {"ks": (9,)}, "k = 9 is more than the 3 neighbors that a row with"),
         (BUNCH, YEAR, {}, "label 'year' has one value, 1889; at least two values are needed"),
         (BUNCH, list("abab"), {"ks": (0, 5)}, "ks must be numbers of neighbors, at least 1"),
         (BUNCH, list("abab"), {"temperatures": (0.0,), "ks": (1,)}, "temperature must be above 0"),
-        (BUNCH, list("abab"), {"train": [0, 2], "test": [1]}, "all train rows have the 'artist'"),
+        (
+            BUNCH,
+            list("abab"),
+            {"train": [0, 2], "test": [1]},
+            "all train rows have the class 'a' of 'artist'",
+        ),
         (
             BUNCH,
             ["a", "b", None, None],
             {"train": [0, 1], "test": [2, 3]},
-            "no test row has a 'artist'; choose another split or label",
+            "no test row has a value of 'artist'; choose another split or label",
         ),
         (BUNCH * np.nan, list("abab"), {}, "row 0 of queries holds NaN or infinity"),
         (BUNCH * 2, list("abab"), {}, "row 0 of queries has norm 2, not 1"),

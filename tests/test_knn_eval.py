@@ -130,6 +130,37 @@ def test_a_qualified_value_is_no_label(tmp_path):
     assert (row["n"], row["qualified_left_out"]) == (6, 2)
 
 
+def test_pictures_without_a_label_are_counted_and_may_be_wrong_neighbors(museum):
+    output = run(museum, "--label", "media", "-k", "1", "--table")
+    assert "  Pictures without a usable media are left out: 1\n" in output
+    (left_out,) = rows(museum, "--label", "media", "-k", "1")
+    names = ("n", "bank", "unlabeled", "unlabeled_neighbors")
+    assert [left_out[name] for name in names] == [7, 7, 1, 0]
+    (counted,) = rows(museum, "--label", "media", "-k", "1", "--unlabeled", "count")
+    assert [counted[name] for name in names] == [7, 8, 1, 1]
+    output = run(museum, "--label", "media", "-k", "1", "--unlabeled", "count", "--table")
+    assert "  Pictures without a usable media take places among the neighbors: 1\n" in output
+
+
+def test_ks_without_neighbors_are_listed(museum):
+    (row,) = rows(museum, "--label", "artist", "-k", "1,9,5000")
+    assert (row["k"], row["left_out"], row["fewer_neighbors"]) == (1, [9, 5000], 0)
+    five, seven = rows(museum, "--label", "artist", "-k", "6,7", "--group", "sheet")
+    assert (five["fewer_neighbors"], seven["fewer_neighbors"]) == (0, 4)
+    output = run(museum, "--label", "artist", "-k", "6,7", "--group", "sheet", "--table")
+    assert "  k = 7: 4 pictures have fewer neighbors; those they have vote\n" in output
+
+
+def test_intervals_resample_the_largest_of_the_named_groups_and_count_them(museum):
+    output = run(museum, "--label", "year", "-k", "1", "--group", "number,artist", "--table")
+    few = "2, fewer than 20, so they are likely too narrow"
+    assert f"  Intervals resample whole groups by artist: {few}\n" in output
+    (row,) = rows(museum, "--label", "year", "-k", "1", "--group", "number,artist")
+    assert (row["resampled"], row["resampled_groups"]) == ("artist", 2)
+    (row,) = rows(museum, "--label", "year", "-k", "1")
+    assert (row["resampled"], row["resampled_groups"]) == (None, None)
+
+
 def test_tables_name_the_metric_and_the_baseline(museum):
     output = run(museum, "--label", "artist,media,year,height_cm", "-k", "1", "--table")
     assert "leave-one-out, dino\n" in output

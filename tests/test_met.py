@@ -93,6 +93,55 @@ def test_rows_of_the_same_group_do_not_vote():
     assert (alone.predicted.tolist(), alone.gap) == ([-1], 0)
 
 
+def test_the_protocol_equals_its_definition_written_out():
+    """Whiten by train, choose K and t by GAP on validation, then score test: one row at a time."""
+    rng = np.random.default_rng(1)
+    codes = np.arange(150) % 5
+    vectors = unit(rng, 5, 8)[codes] + 0.9 * unit(rng, 150, 8)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    codes[rng.choice(np.arange(80, 150), 20, replace=False)] = -1  # distractors
+    train, validation, test = np.split(np.arange(150), [80, 110])
+
+    mean = vectors[train].mean(axis=0)
+    variances, axes = np.linalg.eigh(np.cov((vectors[train] - mean).T, bias=True))
+    order = np.argsort(-variances)[:6]
+    white = (vectors - mean) @ (axes[:, order] / np.sqrt(variances[order]))
+    white /= np.linalg.norm(white, axis=1, keepdims=True)
+
+    def answer(row, k, t):
+        similarity = white[train] @ white[row]
+        best = np.zeros(5)  # a class without a member among the K has similarity 0
+        for place in np.argsort(-similarity)[:k]:
+            code = codes[train][place]
+            best[code] = max(best[code], similarity[place])
+        likely = np.exp(t * best) / np.exp(t * best).sum()
+        return codes[train][similarity.argmax()], likely[codes[train][similarity.argmax()]]
+
+    def gap(rows, k, t):
+        answers = sorted((-sure, code == codes[row]) for row in rows
+                         for code, sure in [answer(row, k, t)])  # fmt: skip
+        right = [is_right for _, is_right in answers]
+        precision = [sum(right[: i + 1]) / (i + 1) for i in range(len(right))]
+        total = sum(p for p, is_right in zip(precision, right, strict=True) if is_right)
+        return total / sum(codes[row] >= 0 for row in rows)
+
+    ks, ts = (1, 3, 10), (1.0, 5.0, 20.0)
+    k, t = max(((k, t) for t in ts for k in ks), key=lambda each: gap(validation, *each))
+    score = evaluate_met(
+        vectors, codes, split_of(train, validation, test), ks=ks, sharpnesses=ts, dimensions=6
+    )
+    assert (score.k, score.t) == (k, t)
+    known = test[codes[test] >= 0]
+    right = np.mean([answer(row, k, t)[0] == codes[row] for row in known])
+    assert (score.validation_gap, score.gap, score.gap_minus, score.accuracy.value) == (
+        pytest.approx(gap(validation, k, t)),
+        pytest.approx(gap(test, k, t)),
+        pytest.approx(gap(known, k, t)),
+        right,
+    )
+    assert 0.3 < score.gap < score.gap_minus < 1
+
+
 @pytest.mark.parametrize(
     ("parts", "message"),
     [

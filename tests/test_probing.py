@@ -5,6 +5,7 @@ import functools
 import json
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import sklearn.metrics
 from click.testing import CliRunner
@@ -26,6 +27,7 @@ from artsim.labels import (
     read_metadata,
 )
 from artsim.labels.fitness import why_id
+from artsim.metrics.intervals import estimate_share
 from artsim.metrics.probe import fit_probe
 from artsim.metrics.shots import few_shot
 from artsim.models import Extractor
@@ -206,6 +208,23 @@ def test_the_shape_of_a_picture_is_read_from_the_index(store):
     assert [column[0] for column in columns.values()] == [12, 10, 1.2]
 
 
+def test_vectors_without_pictures_have_no_metadata_baseline(store, monkeypatch):
+    read = Store.read
+
+    def no_pictures(self, columns):
+        table = read(self, columns)
+        for name in {"width", "height"} & set(columns):
+            zeros = pa.array([0] * len(table), table.schema.field(name).type)
+            table = table.set_column(table.column_names.index(name), name, zeros)
+        return table
+
+    monkeypatch.setattr(Store, "read", no_pictures)
+    assert set(read_metadata(store, ["width"])["width"]) == {None}
+    (found,) = probed(store, "hue", split="side")
+    assert (found.metadata, found.metadata_names) == (None, ())
+    assert found.to_json()["metadata"] is None
+
+
 def test_labels_of_one_metric_are_averaged_equally(store):
     found = probed(store, "hue", "coin", "year", split="side")
     (mean,) = means(found)
@@ -224,6 +243,8 @@ def test_few_shots_are_drawn_several_times_from_train(store):
         (5, (1.0, 1.0, 1.0), 15),
     ]
     assert (found.few[0].mean, found.few[0].std) == (1, 0)
+    assert found.few[0].estimate == estimate_share(np.ones(24, dtype=bool))
+    assert found.to_json()["few"][0]["mean_low"] == pytest.approx(24 / (24 + 1.96**2), abs=1e-4)
     with pytest.raises(EvaluationError, match="'hue': no class has 50 train rows, the largest has"):
         probed(store, "hue", split="side", shots=(50,))
 
@@ -239,6 +260,9 @@ def test_few_shots_in_many_dimensions_are_fitted_in_their_subspace():
     split = Split(train=train, validation=validation, test=test, description="")
     scores = [few_shot(x, label, split, 5, tries=4).top1 for x in (few, many)]
     np.testing.assert_allclose(*scores, atol=0.02)
+    estimate = few_shot(few, label, split, 5, tries=4).estimate
+    assert (estimate.value, estimate.n) == (pytest.approx(np.mean(scores[0])), 160)
+    assert estimate.low < estimate.value - 0.04 < estimate.value + 0.04 < estimate.high
     assert 0.4 < np.mean(scores) < 0.9
 
 
@@ -279,6 +303,14 @@ def test_copies_of_a_test_picture_are_not_trained_on(store, path, tmp_path):
     assert "of test pictures kept in training: the scores are too high" in kept.split.notes[0]
     with pytest.raises(EvaluationError, match="split 'leaky' leaks: test pictures"):
         probed(twice, "class", split="leaky", no_leaks=True)
+
+
+def test_pictures_without_the_label_are_counted(store):
+    label = "early = CASE WHEN catalogd < 5060 THEN hue END"
+    for split in (None, "side"):
+        (found,) = probed(store, label, split=split)
+        assert found.to_json()["unlabeled"] == found.split.unlabeled == 60
+        assert "pictures without a usable early are left out: 60" in found.split.notes
 
 
 def test_a_class_with_one_picture_is_noted(store):
@@ -509,7 +541,7 @@ def test_the_command_prints_a_table_and_saves_a_head(path):
     assert ["hue", "0.333", "0.667", "1.000", "1.000", "1", "1.000", "0.862-1.000"] in lines
     assert [line for line in lines if line[:1] == ["mean"]]
     assert ["year", "66.7"] in [line[:2] for line in lines]
-    assert ["hue", "2", "1.000", "0.000", "6"] in lines
+    assert ["hue", "2", "1.000", "0.862-1.000", "0.000", "6"] in lines
     assert "hue: split 'side', tested on test, chosen on val; 84 + 12 pictures" in result.stdout
     assert result.stderr == ("Head 'both' saved; use it with 'artsim predict --head both'\n")
     again = run("probe", "--index", path, "--head", "both", "--label", "hue", "--split", "side")
@@ -540,6 +572,12 @@ def test_intervals_of_a_stored_split_resample_the_groups_that_it_keeps_whole(pat
     assert source.whole.resampled.tolist() == painters
     assert split_label(source, read_label(store, "hue")).resampled.tolist() == painters
     assert read_source(store, SplitChoice(split="side")).whole.resampled is None
+    (found,) = probed(store, "hue", split="whole")
+    groups = found.probe.groups
+    assert groups == len(np.unique(codes_of(store, "painter")[found.split.test])) < 20
+    row = found.to_json()
+    assert (row["resampled"], row["resampled_groups"]) == ("painter", groups)
+    assert f"by painter: {groups}, fewer than 20, so" in row["notes"][-1]
 
 
 def test_a_grouped_split_is_shown_with_the_ordinary_one(path):

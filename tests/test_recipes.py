@@ -17,12 +17,12 @@ from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, ModelError, TrainingError
-from artsim.labels import read_multiclass
+from artsim.labels import codes_of, read_multiclass
 from artsim.models import BackendName, Compute, Extractor, load_classifier, load_extractor
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
 from artsim.readers import ReaderOptions, read_collection
 from artsim.recipes import load_recipe
-from artsim.splits import balanced_split, joint_splits
+from artsim.splits import SplitPlan, balanced_split, joint_splits, make_split
 from artsim.store import Store
 from artsim.training import (
     Augmentation,
@@ -160,6 +160,25 @@ def test_a_test_picture_of_one_task_is_in_no_tasks_training_set(wikiart):
         assert not np.isin(each.validation, scored).any()
         assert not np.isin(each.train, chosen).any()
         assert "left out of training: a label is tested on them or their copies" in each.notes[0]
+
+
+def test_intervals_of_recipes_resample_the_groups_that_a_split_keeps_whole(wikiart):
+    store = Store.open(wikiart)
+    targets = [read_multiclass(store, name) for name in ("style", "genre")]
+    artists = codes_of(store, "artist").tolist()
+    make_split(
+        store,
+        "apart",
+        SplitPlan(fractions=(0.7, 0.1, 0.2), stratify="style", group="artist"),
+        replace=True,
+    )
+    for drawn in (
+        joint_splits(store, targets, splits=[None] * 2, group="artist", seed=0),
+        joint_splits(store, targets, splits=["apart"] * 2, seed=0),
+    ):
+        for each in drawn:
+            assert (each.resampled.tolist(), each.resampled_by) == (artists, "artist")
+            assert each.notes[-1].startswith("intervals resample whole groups by artist: ")
 
 
 def test_copies_of_a_test_file_are_in_no_training_set(tmp_path, paint):

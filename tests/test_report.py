@@ -28,9 +28,10 @@ from artsim.report.figures import curve
 from artsim.report.tables import study_tables
 from artsim.store import Store
 from artsim.study.data import principal_components
+from artsim.study.errors import class_score
 from artsim.study.findings import ColumnSlices, Confusion
 from artsim.study.of_index import StudyPlan, find_group, study
-from artsim.study.predictions import ModelPredictions, align
+from artsim.study.predictions import AlignedPredictions, ModelPredictions, align
 
 HUES = {"red": (240, 30, 30), "green": (30, 240, 30), "blue": (30, 30, 240)}
 SIDES = 7 * ["train"] + ["val"] + 2 * ["test"]
@@ -252,6 +253,26 @@ def test_predictions_that_do_not_fit_the_index_are_refused(changes, message):
     codes = np.array([0 if i == 9 else (2, 1, 0)[i // 40] for i in range(120)])
     with pytest.raises(EvaluationError, match=re.escape(message)):
         align(predictions(**changes), ids, ("blue", "green", "red"), codes)
+
+
+def test_intervals_of_classes_and_slices_resample_groups():
+    # Two of four artists are right, with ten pictures each.
+    artists, right = np.repeat(np.arange(4), 10), np.repeat([True, True, False, False], 10)
+    every = np.ones(40, dtype=bool)
+    alone, whole = (class_score("a", every, right, 5, groups=g).recall for g in (None, artists))
+    assert (alone.value, alone.groups, whole.value, whole.groups) == (0.5, None, 0.5, 4)
+    assert (whole.low, whole.high) == (0, 1)
+    found = AlignedPredictions(
+        source="a model",
+        classes=("a", "b"),
+        codes=np.zeros(40, dtype=np.int64),
+        train=np.arange(0),
+        test=np.arange(40),
+        probabilities=np.stack([right, ~right], axis=1).astype(float),
+        groups=artists,
+    )
+    assert found.share(right, every) == whole
+    assert found.share(right, artists < 2).groups == 2
 
 
 # ---- the page ----

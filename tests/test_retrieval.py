@@ -140,6 +140,42 @@ def test_equals_scikit_learn(seed, n, n_classes):
     )
 
 
+def trec_eval(hits, relevant, k):
+    """Score one ranking as trec_eval and pytrec_eval do, rank by rank."""
+    found = precision = gain = reciprocal = at_r = 0
+    for rank, is_hit in enumerate(hits, start=1):
+        found += is_hit
+        if is_hit and rank <= k:
+            precision += found / rank
+            gain += 1 / np.log2(rank + 1)
+            reciprocal = reciprocal or 1 / rank
+        if rank == relevant:
+            at_r = found
+    ideal = sum(1 / np.log2(rank + 1) for rank in range(1, min(relevant, k) + 1))
+    return {
+        f"P@{k}": sum(hits[:k]) / k,  # P_k
+        f"HitRate@{k}": float(any(hits[:k])),  # success_k
+        f"mAP@{k}": precision / min(relevant, k),  # map_cut_k divides by all relevant ones
+        f"nDCG@{k}": gain / ideal,  # ndcg_cut_k
+        f"MRR@{k}": reciprocal,  # recip_rank
+        "R-precision": at_r / relevant,  # Rprec
+    }
+
+
+@pytest.mark.parametrize("k", [1, 5, 30])
+def test_scores_equal_those_of_trec_eval(k):
+    rng = np.random.default_rng(k)
+    codes = rng.integers(0, 3, 60)
+    rows = np.stack([rng.permutation(60)[:30] for _ in range(20)])
+    truth, relevant = rng.integers(0, 3, 20), rng.integers(1, 31, 20)
+    hits = codes[rows] == truth[:, None]
+    relevant = np.maximum(hits.sum(axis=1), relevant)
+    scores = score_rankings(ranking(*rows), codes, truth, relevant, ks=(k,))
+    for i in range(20):
+        expected = trec_eval(hits[i], relevant[i], k)
+        assert {name: scores[name][i] for name in expected} == pytest.approx(expected)
+
+
 def test_true_pairs_are_of_one_class_and_false_pairs_of_two():
     vectors = np.repeat(np.eye(3, dtype=np.float32), [4, 2, 1], axis=0)
     true, false = pair_scores(vectors, np.repeat([0, 1, 2], [4, 2, 1]), 500, seed=0)

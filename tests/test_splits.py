@@ -1,5 +1,7 @@
 """Splits by eye, then what must hold of every split, then against scikit-learn's."""
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from artsim.errors import EvaluationError
-from artsim.splits import k_fold, sample_per_class, split
+from artsim.splits import Split, k_fold, sample_per_class, split
 
 TEN_AND_TWENTY = np.repeat([0, 1], [10, 20])
 
@@ -28,6 +30,32 @@ def test_each_class_is_divided_by_the_fractions():
     parts = split(TEN_AND_TWENTY, (0.7, 0.1, 0.2), seed=0)
     assert_every_row_once(parts, 30)
     assert class_counts(TEN_AND_TWENTY, parts).tolist() == [[7, 14], [1, 2], [2, 4]]
+
+
+def grouped(*codes):
+    rows = np.arange(len(codes))
+    parts = {"train": rows[:0], "validation": rows[:0], "test": rows}
+    return Split(**parts, description="", resampled=np.array(codes), resampled_by="artist")
+
+
+def test_notes_count_the_groups_that_intervals_resample_and_say_when_they_are_few():
+    groups = "intervals resample whole groups by artist:"
+    few = "fewer than 20, so they are likely too narrow"
+    assert grouped(*range(20), 3).label_notes("style") == (f"{groups} 20",)
+    assert grouped(0, 0, 1, -1, -1).label_notes("style") == (f"{groups} 4, {few}",)
+    alone = "no interval, as all test pictures share one artist"
+    assert grouped(2, 2).label_notes("style") == (alone,)
+    assert grouped(0, -1).facts["resampled_groups"] == 2
+
+
+def test_pictures_without_the_label_are_counted_and_noted():
+    rows = np.arange(6)
+    drawn = Split(train=rows[:3], validation=rows[3:4], test=rows[4:], description="")
+    kept = drawn.keep_labeled(np.array([True, False, True, True, False, True]))
+    assert (kept.train.tolist(), kept.test.tolist(), kept.unlabeled) == ([0, 2], [5], 2)
+    assert kept.label_notes("genre") == ("pictures without a usable genre are left out: 2",)
+    every = replace(drawn, train=rows, test=rows, validation=rows[:0])
+    assert every.keep_labeled(rows > 0).unlabeled == 1  # leave-one-out: each row once
 
 
 def test_the_seed_determines_the_split_which_is_not_the_first_rows():

@@ -44,6 +44,8 @@ def test_each_neighbor_votes_for_all_its_labels():
     assert votes.queries.tolist() == [0, 0, 1]
     assert [members.classes[label] for label in votes.classes] == ["canvas", "oil", "oil"]
     assert votes.shares.tolist() == [1 / 2, 1, 1]
+    counted = vote_multilabel(neighbors, members, 3, temperature=None, count_unlabeled=True)
+    assert counted.shares.tolist() == [1 / 3, 2 / 3, 1 / 2]  # the third row has a share for none
 
 
 @settings(max_examples=40, deadline=None)

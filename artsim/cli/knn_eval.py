@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,13 @@ _COLUMNS = {
         type=click.Choice(["csls", "mutual-proximity"]),
         help="Correct for hubs, pictures that are among the neighbors of very many.",
     ),
+    click.option(
+        "--unlabeled",
+        type=click.Choice(["leave-out", "count"]),
+        default="leave-out",
+        show_default=True,
+        help="Pictures without the label: leave them out, or count them as wrong neighbors.",
+    ),
     seed_option,
     device_option,
 )
@@ -115,6 +123,7 @@ def knn_eval(
     protocol: str,
     temperatures: tuple[float, ...],
     correct: str | None,
+    unlabeled: str,
     predictions: Path | None,
     device: str,
     as_json: bool,
@@ -151,6 +160,7 @@ def knn_eval(
         protocol=knn.Protocol(protocol),
         temperatures=tuple(dict.fromkeys(temperatures)),
         correct=None if correct is None else knn.Correction(correct),
+        unlabeled=knn.Unlabeled(unlabeled),
         **choice,
     )
     where = find_device(device)
@@ -170,7 +180,7 @@ def knn_eval(
             if write is not None:
                 write(evaluation)
             if as_json:
-                print_json_lines(knn.result_rows(evaluation, plan, run.split), index=store.path)
+                print_json_lines(knn.result_rows(evaluation, plan), index=store.path)
             else:
                 _print_evaluation(evaluation)
     if not as_json:
@@ -199,6 +209,7 @@ def _print_evaluation(evaluation: AnyEvaluation) -> None:
         distractors = f"{evaluation.score.n_distractors:,} of them distractors"
         echo(f"{head}{pictures}, {distractors}")
         _print_met(evaluation)
+        _print_label_notes(evaluation)
         return
     scores, baseline = evaluation.scores, evaluation.baseline.value
     if label.kind == LabelKind.MULTICLASS:
@@ -234,9 +245,10 @@ def _cells(score: KnnScore, names: Sequence[str]) -> Iterator[str]:
         value = score.metrics[name]
         if isinstance(value, float):
             yield fixed(value)
-        else:
-            digits = 1 if name == "MAE" else 3
-            yield fixed(value.value, digits)
+            continue
+        digits = 1 if name == "MAE" else 3
+        yield fixed(value.value, digits)
+        if name == names[0]:
             yield interval(value, digits)
 
 
@@ -265,3 +277,19 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
     if evaluation.left_out:
         ks = ", ".join(map(str, evaluation.left_out))
         echo(f"  k = {ks} left out: no picture has that many neighbors")
+    for score in evaluation.scores:
+        if n := evaluation.short(score.k):
+            few = plural(n, "picture has fewer neighbors", "pictures have fewer neighbors")
+            echo(f"  k = {score.k}: {few}; those they have vote")
+    _print_label_notes(evaluation)
+
+
+def _print_label_notes(evaluation: AnyEvaluation) -> None:
+    from artsim.evaluation.knn import KnnEvaluation
+
+    name, split = evaluation.label.name, evaluation.split
+    if isinstance(evaluation, KnnEvaluation) and (n := evaluation.unlabeled_neighbors):
+        echo(f"  Pictures without a usable {name} take places among the neighbors: {n:,}")
+        split = replace(split, unlabeled=0)
+    for note in split.label_notes(name):
+        echo(f"  {note[0].upper()}{note[1:]}")

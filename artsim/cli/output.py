@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import re
 import sys
 import time
@@ -108,7 +109,9 @@ def plural(count: int, one: str, many: str = "") -> str:
 
 
 def interval(estimate: Estimate, digits: int = 3) -> str:
-    """Write the ends of an estimate's interval."""
+    """Write the ends of an estimate's interval; nothing where it has none."""
+    if math.isnan(estimate.low):
+        return ""
     return f"{estimate.low:.{digits}f}-{estimate.high:.{digits}f}"
 
 

@@ -15,7 +15,15 @@ from artsim.cli.options.index import index_argument, index_option, open_store, t
 from artsim.cli.options.labels import column_option, group_option, label_option, split_options
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_option, numbers, split_names
-from artsim.cli.output import echo, fixed, plural, print_json_lines, print_split, print_table
+from artsim.cli.output import (
+    echo,
+    fixed,
+    interval,
+    plural,
+    print_json_lines,
+    print_split,
+    print_table,
+)
 
 if TYPE_CHECKING:
     from artsim.evaluation.probe import LabelProbe, ProbePlan
@@ -153,7 +161,8 @@ def _print_probes(
     for each in (*ordinary, *probes):
         print_split(each.label.name, each.split)
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
-    echo(f"Metadata alone: {', '.join(names)}")
+    if names:
+        echo(f"Metadata alone: {', '.join(names)}")
 
 
 def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> str:
@@ -168,14 +177,18 @@ def _difference(ordinary: LabelProbe, apart: LabelProbe, group: str | None) -> s
 def _row(each: LabelProbe, name: str) -> list[object]:
     metadata = None if each.metadata is None else each.metadata.value
     others = (each.baseline.value, metadata, each.nearest.value, each.knn.value)
-    probe, low, high = (
-        _show(each, end) for end in (each.probe.value, each.probe.low, each.probe.high)
-    )
-    return [name, *(_show(each, score) for score in others), each.k, probe, f"{low}-{high}"]
+    ends = interval(each.probe, _digits(each, each.probe.high))
+    scores = (_show(each, score) for score in (*others, each.probe.value))
+    *shown, probe = scores
+    return [name, *shown, each.k, probe, ends]
 
 
 def _show(each: LabelProbe, score: float | None) -> str:
-    return fixed(score, 1 if each.metric == "MAE" and score and score >= 10 else 3)
+    return fixed(score, _digits(each, score))
+
+
+def _digits(each: LabelProbe, score: float | None) -> int:
+    return 1 if each.metric == "MAE" and score and score >= 10 else 3
 
 
 def _mean_row(mean: dict[str, Any], name: str) -> list[object]:
@@ -187,9 +200,12 @@ def _mean_row(mean: dict[str, Any], name: str) -> list[object]:
 def _print_few(probes: Sequence[LabelProbe]) -> None:
     echo("\nProbe on a few pictures of each class: mean and deviation of top-1 over the samples")
     rows = [
-        [each.label.name, few.shots, fixed(few.mean), fixed(few.std), f"{few.n_train:,}"]
+        [
+            *(each.label.name, few.shots, fixed(few.mean), interval(few.estimate)),
+            *(fixed(few.std), f"{few.n_train:,}"),
+        ]
         for each in probes
         for few in each.few
     ]
-    columns = ["shots", "top-1", "deviation", "pictures"]
+    columns = ["shots", "top-1", "95%", "deviation", "pictures"]
     print_table(["label", *columns], rows, right=columns)

@@ -2,7 +2,7 @@
 
 from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
-from artsim.datatypes.estimate import Estimate
+from artsim.datatypes.estimate import FEW_GROUPS, Estimate
 from artsim.datatypes.files import name_as_text, picture_file
 from artsim.datatypes.finite import finite
 from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, format_of
@@ -24,6 +24,7 @@ from artsim.datatypes.spec import (
 __all__ = [
     "DEFAULT_MODEL",
     "EMBEDDING",
+    "FEW_GROUPS",
     "FORMATS",
     "PALETTE",
     "PICTURE_SUFFIXES",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_FEW_GROUPS = 20  # fewer groups, resampled, give intervals that are too narrow
+FEW_GROUPS = 20  # fewer groups, resampled, give intervals that are too narrow
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Estimate:
     @property
     def has_few_groups(self) -> bool:
         """Whether the interval is likely too narrow, so that a reader must be warned."""
-        return self.groups is not None and self.groups < _FEW_GROUPS
+        return self.groups is not None and self.groups < FEW_GROUPS
 
     def to_json(self, name: str) -> dict[str, float | None]:
         """Return the value under a name, and the ends of its interval; None where there is none."""

@@ -122,7 +122,9 @@ def _read_column(store: Store, name: str) -> list[Any]:
         )
     if name in SHAPE and name not in fields:
         width, height = map(numbers_of, store.read(["width", "height"]).columns)
-        ratio = np.divide(width, height, out=np.full_like(width, np.nan), where=height > 0)
+        # Vectors that came without a picture have the size 0.
+        width, height = (np.where(each > 0, each, np.nan) for each in (width, height))
+        ratio = width / height
         return _none_for_nan((width, height, ratio)[SHAPE.index(name)])
     known = dict.fromkeys([*SHAPE, *fields, *derived_labels(store)])
     if name not in known and not is_derivation(name):

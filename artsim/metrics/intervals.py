@@ -2,14 +2,15 @@
 
 A share of independent rows has Wilson's interval. Every other score is bootstrapped; the interval
 spans the middle 95% of the resampled scores. Where there are groups, whole groups are resampled:
-works of one artist are less evidence than as many of different artists.
+works of one artist are less evidence than as many of different artists. One row, or one group,
+has no interval.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,7 +62,7 @@ def estimate_share(
         n_right = int(right.sum())
         return Estimate(n_right / len(right), *wilson(n_right, len(right)), len(right))
     found = estimate_mean(right.astype(np.float64), groups, seed=seed)
-    if 0 < found.value < 1 or found.groups is None:
+    if 0 < found.value < 1 or found.groups is None or found.groups == 1:
         return found
     low, high = wilson(found.groups if found.value else 0, found.groups)
     return Estimate(found.value, low, high, found.n, found.groups)
@@ -92,7 +93,8 @@ def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0
 
     A class without a row in a resample is left out of its mean. Rows drawn twice are next to each
     other in a ranking, which raises its precision, so the resampled scores are shifted to have the
-    score as their mean.
+    score as their mean. Where every ranking is perfect, resampling shows no uncertainty: the
+    interval is then that of a share, of as many rows, or groups, as have a class.
 
     Args:
         ranking: Of n rows for K classes.
@@ -113,7 +115,12 @@ def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0
     found = np.concatenate(means)
     value = float(np.nanmean(each))
     found = np.clip(found[~np.isnan(found)] - np.nanmean(found) + value, 0, 1)
-    return _between(value, found, ranking.n, groups, n_groups)
+    estimate = _between(value, found, ranking.n, groups, n_groups)
+    if value < 1 or n_groups == 1:
+        return estimate
+    true = ranking.rows[ranking.hits & (ranking.relevant[ranking.classes] > 0)]
+    n = len(np.unique(numbers[true]))
+    return replace(estimate, low=wilson(n, n)[0])
 
 
 @dataclass(frozen=True)
@@ -174,6 +181,8 @@ def _between(
     value: float, resampled: Floats, n: int, groups: Codes | None, n_groups: int
 ) -> Estimate:
     """Return the value with the middle 95% of the resampled values, widened to include it."""
+    if n_groups == 1:
+        return Estimate(value, math.nan, math.nan, n, None if groups is None else 1)
     low, high = np.quantile(resampled, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     counted = None if groups is None else n_groups
     return Estimate(value, min(value, float(low)), max(value, float(high)), n, counted)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.labels import LabelKind
@@ -61,11 +62,16 @@ def r2(predictions: Predictions) -> float:
     return 1 - float((predictions.errors**2).sum()) / spread if spread > 0 else float("nan")
 
 
-def _right(predictions: Predictions) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-    right: np.ndarray[tuple[int], np.dtype[np.bool_]] = (
-        predictions.ranked[:, 0] == predictions.truth.strata
-    )
+def _right(predictions: Predictions, top: int = 1) -> NDArray[np.bool_]:
+    truth = predictions.truth.strata[:, None]
+    right: NDArray[np.bool_] = (predictions.ranked[:, :top] == truth).any(axis=1)
     return right
+
+
+def _estimate_inside(predictions: Predictions) -> Estimate:
+    inside = predictions.errors == 0
+    some = inside if predictions.truth.are_ranges else inside[:0]  # nothing is inside a number
+    return estimate_share(some, predictions.groups, seed=predictions.seed)
 
 
 def _learnable(predictions: Predictions) -> Ranking:
@@ -88,6 +94,7 @@ METRICS: dict[str, Metric] = {
             description="share of test pictures whose class is among the top five",
             kind=LabelKind.MULTICLASS,
             compute=lambda p: scores.top_accuracy(p.truth.strata, p.ranked[:, :5]),
+            estimate=lambda p: estimate_share(_right(p, 5), p.groups, seed=p.seed),
         ),
         Metric(
             name="macro_f1",
@@ -139,6 +146,7 @@ METRICS: dict[str, Metric] = {
             description="share of predictions within the true interval; NaN without intervals",
             kind=LabelKind.NUMBER,
             compute=lambda p: float((p.errors == 0).mean()) if p.truth.are_ranges else np.nan,
+            estimate=lambda p: _estimate_inside(p),
         ),
     )
 }

@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.labels import Label
+from artsim.metrics.intervals import estimate_mean, estimate_share
 from artsim.metrics.logistic import STRENGTHS
 from artsim.metrics.selection import MulticlassTask, choose
 from artsim.splits import Split, sample_per_class
@@ -26,6 +28,7 @@ class FewShot:
     top1: tuple[float, ...]  # one a draw
     n_train: int  # rows of a draw
     short: int  # classes with fewer rows than that
+    estimate: Estimate  # of the mean over the draws; test pictures are resampled
     seed: int  # of the first draw; later draws use the seeds that follow
 
     @property
@@ -75,7 +78,7 @@ def few_shot(
             f"no class has {shots} train rows, the largest has {counts.max(initial=0)}; "
             "take fewer shots"
         )
-    top1 = []
+    rights = []  # of each draw: whether each test row is right
     for draw in range(seed, seed + tries):
         rows = train[sample_per_class(codes[train], shots, seed=draw)]
         choosers = validation[sample_per_class(codes[validation], shots, seed=draw)]
@@ -88,14 +91,23 @@ def few_shot(
         path, classes = task.fit(learned, strengths)
         best, _ = choose(task, path, classes, chosen_on)
         scores = x[tested].astype(np.float32) @ path.weights[best] + path.bias[best]
-        top1.append(task.quality(tested, scores, classes))
+        rights.append(codes[split.test] == classes[scores.argmax(axis=1)])
     return FewShot(
         shots=shots,
-        top1=tuple(top1),
+        top1=tuple(float(right.mean()) for right in rights),
         n_train=int(np.minimum(counts, shots).sum()),
         short=int(((counts > 0) & (counts < shots)).sum()),
+        estimate=_estimate(np.mean(rights, axis=0), split, seed),
         seed=seed,
     )
+
+
+def _estimate(shares: NDArray[np.float64], split: Split, seed: int) -> Estimate:
+    """Estimate the mean of how often each test row is right over the draws, shape (n,)."""
+    groups = None if split.resampled is None else split.resampled[split.test]
+    if np.isin(shares, (0, 1)).all():  # each row is always right, or never
+        return estimate_share(shares > 0, groups, seed=seed)
+    return estimate_mean(shares, groups, seed=seed)
 
 
 def _in_span(centered: Array, n: int) -> Array:

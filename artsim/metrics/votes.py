@@ -49,11 +49,14 @@ def vote(
     k: int,
     *,
     temperature: float | None = TEMPERATURE,
+    count_unlabeled: bool = False,
 ) -> Votes:
     """Let neighbors vote for their class.
 
-    ``codes`` are the classes of the bank rows, shape (N,); rows of class -1 do not vote.
+    ``codes`` are the classes of the bank rows, shape (N,). Rows of class -1 do not vote or, where
+    they count, vote together for class -1, which is wrong for every query.
     """
+    unlabeled = codes.max(initial=0) + 1 if count_unlabeled else -1
     voters = neighbors.first(k)
     q = len(voters.rows)
     classes = np.full((q, _TOP), -1, dtype=np.int64)
@@ -62,15 +65,25 @@ def vote(
     for start in range(0, q, step):
         few = slice(start, start + step)
         block = Neighbors(voters.scores[few], voters.rows[few])  # (b, k)
-        members = np.where(block.rows == NO_ROW, -1, codes[block.rows])  # (b, k)
+        members = codes[block.rows]  # (b, k)
+        members = np.where(members < 0, unlabeled, members)
+        members = np.where(block.rows == NO_ROW, -1, members)
         classes[few], shares[few] = _most_voted(members, _weights(block, temperature))
-    return Votes(classes, shares)
+    return Votes(np.where(classes == unlabeled, -1, classes), shares)
 
 
 def vote_multilabel(
-    neighbors: Neighbors, label: Label, k: int, *, temperature: float | None = TEMPERATURE
+    neighbors: Neighbors,
+    label: Label,
+    k: int,
+    *,
+    temperature: float | None = TEMPERATURE,
+    count_unlabeled: bool = False,
 ) -> MultilabelVotes:
-    """Let neighbors vote for all their classes; bank rows without a class do not vote."""
+    """Let neighbors vote for all their classes.
+
+    Bank rows without a class do not vote or, where they count, take their share of the votes.
+    """
     parts = []
     voters = neighbors.first(k)
     n_classes = max(1, len(label.classes))
@@ -82,7 +95,8 @@ def vote_multilabel(
         weights = _weights(block, temperature)  # (b, k)
         rows = np.where(block.rows == NO_ROW, 0, block.rows)
         counts = np.where(block.rows == NO_ROW, 0, label.starts[rows + 1] - label.starts[rows])
-        total = np.where(counts > 0, weights, 0.0).sum(axis=1)  # (b,)
+        voting = (counts > 0) | (count_unlabeled & (block.rows != NO_ROW))
+        total = np.where(voting, weights, 0.0).sum(axis=1)  # (b,)
         total = np.maximum(total, np.finfo(np.float64).tiny)
         flat = counts.ravel()
         # the places of all classes of all neighbors, one neighbor after the other

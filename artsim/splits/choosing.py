@@ -14,7 +14,7 @@ from artsim.labels import Label, LabelKind, codes_of, derived_labels
 from artsim.splits.audit import refuse_leaks
 from artsim.splits.copies import Copies, leave_out_copies, read_copies
 from artsim.splits.drawing import split
-from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Codes, Rows, Split
+from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Codes, Mask, Rows, Split
 from artsim.splits.stored import StoredSplit, read_stored_split
 from artsim.store import Store
 
@@ -42,6 +42,7 @@ class SplitSource:
     group: str | None  # column whose values are in one part each
     groups: Codes | None  # (N,) its codes; -1 is no group
     resampled: Codes | None  # (N,) codes of that column or, without one, of the split's own
+    resampled_by: str | None  # which column that is
     copies: Copies
 
     @cached_property
@@ -71,7 +72,7 @@ class SplitSource:
 
     def without_copies(self, found: Split) -> Split:
         """Leave copies of test pictures out of training, unless they are to be kept."""
-        found = replace(found, resampled=self.resampled)
+        found = replace(found, resampled=self.resampled, resampled_by=self.resampled_by)
         return leave_out_copies(found, self.copies, keep=self.choice.keep_copies)
 
 
@@ -85,45 +86,51 @@ def read_source(store: Store, choice: SplitChoice, *, group: str | None = None) 
         refuse_leaks(store, choice.split)
     stored = None if choice.split is None else read_stored_split(store, choice.split)
     groups = None if group is None else codes_of(store, group)
+    resampled_by = group or grouped_by(store, stored)
     return SplitSource(
         choice=choice,
         stored=stored,
         group=group,
         groups=groups,
-        resampled=_groups_of(store, stored) if groups is None else groups,
+        resampled=codes_of(store, resampled_by) if resampled_by else None,
+        resampled_by=resampled_by,
         copies=read_copies(store),
     )
 
 
-def _groups_of(store: Store, stored: StoredSplit | None) -> Codes | None:
-    """Return the groups that a stored split keeps whole, if their column is still there."""
+def grouped_by(store: Store, stored: StoredSplit | None) -> str | None:
+    """Return the column whose groups a stored split keeps whole, if it is still there."""
     name = None if stored is None or stored.plan is None else stored.plan.group
     fields = {field.name for field in store.manifest.fields} | set(derived_labels(store))
-    return codes_of(store, name) if name in fields and name is not None else None
+    return name if name in fields else None
 
 
-def split_label(source: SplitSource, label: Label) -> Split:
+def split_label(source: SplitSource, label: Label, kept: Mask | None = None) -> Split:
     """Return the rows of a split that have a label, or draw 70/10/20 of them.
 
-    A tenth of the training rows is drawn for validation where the split has none.
+    A tenth of the training rows is drawn for validation where the split has none. Only rows that
+    are ``kept``, shape (N,), take part.
 
     Raises:
         EvaluationError: If a part has no row, a group is in two parts, or the split has folds.
     """
     choice, stored = source.choice, source.stored
-    if stored is None:
-        return _with_notes(source.without_copies(draw_split(label.labeled, label, source)), label)
-    if stored.is_sample:
-        rows = np.intersect1d(stored.rows(SAMPLE), label.labeled)
-        drawn = draw_split(rows, label, source, f" of the sample {stored.name!r}")
-        return _with_notes(source.without_copies(drawn), label)
+    kept = np.ones(len(label), dtype=bool) if kept is None else kept
+    label, unlabeled = label.keep(kept), kept & ~label.known
+    if stored is None or stored.is_sample:
+        among, rows = "", np.flatnonzero(kept)
+        if stored is not None:
+            among, rows = f" of the sample {stored.name!r}", stored.rows(SAMPLE)
+        drawn = draw_split(np.intersect1d(rows, label.labeled), label, source, among)
+        found = replace(source.without_copies(drawn), unlabeled=int(unlabeled[rows].sum()))
+        return _with_notes(found, label)
     if stored.is_folds:
         raise EvaluationError(
             f"split {stored.name!r} has folds, expected train, val and test; draw one with "
             "'artsim split --name NAME --fractions 70/10/20'"
         )
     _refuse_shared(source)
-    found = source.whole.keep(label.known)
+    found = source.whole.keep(kept).keep_labeled(label.known)
     for part in (TRAIN, TEST):
         if not len(found.parts[part]):
             raise EvaluationError(
@@ -222,7 +229,7 @@ def _with_notes(found: Split, label: Label) -> Split:
             "test pictures of a class without training pictures count as wrong: "
             f"{rows:,} ({_some(label, missing)})"
         )
-    return replace(found, notes=tuple(notes))
+    return replace(found, notes=(*notes, *found.label_notes(label.name)))
 
 
 def _some(label: Label, codes: Codes) -> str:

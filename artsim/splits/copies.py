@@ -19,10 +19,8 @@ from artsim.images import groups_of, near_pairs
 from artsim.labels import encode
 from artsim.splits.hashes import known_hashes
 from artsim.splits.leaks import WITHIN, nearest_hashes
-from artsim.splits.parts import Codes, Rows, Split
+from artsim.splits.parts import Codes, Mask, Rows, Split
 from artsim.store import Store
-
-Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

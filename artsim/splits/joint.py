@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 
 from artsim.errors import EvaluationError
-from artsim.labels import Label
+from artsim.labels import Label, codes_of
 from artsim.splits.choosing import (
     VALIDATION,
     SplitChoice,
     SplitSource,
     draw_split,
+    grouped_by,
     parts_of,
     read_source,
 )
@@ -59,10 +60,26 @@ def joint_splits(
     source = read_source(store, SplitChoice(keep_copies=keep_copies, seed=seed), group=group)
     every = np.unique(np.concatenate([label.labeled for label in labels]))
     drawn = draw_split(every, labels[0], source)
-    wholes = [parts_of(read_stored_split(store, name)) if name else drawn for name in splits]
-    return _keep_apart(
-        [whole.keep(label.known) for whole, label in zip(wholes, labels, strict=True)], source
+    drawn = replace(drawn, resampled=source.resampled, resampled_by=group)
+    found = []
+    for name, label in zip(splits, labels, strict=True):
+        whole = (_named(store, name) if name else drawn).keep_labeled(label.known)
+        if name is None:
+            whole = replace(whole, unlabeled=len(label) - len(label.labeled))
+        found.append(whole)
+    apart = _keep_apart(found, source)
+    return tuple(
+        replace(each, notes=(*each.notes, *each.label_notes(label.name)))
+        for each, label in zip(apart, labels, strict=True)
     )
+
+
+def _named(store: Store, name: str) -> Split:
+    """Read a split, with the groups that it keeps whole."""
+    stored = read_stored_split(store, name)
+    group = grouped_by(store, stored)
+    resampled = codes_of(store, group) if group else None
+    return replace(parts_of(stored), resampled=resampled, resampled_by=group)
 
 
 def balanced_split(

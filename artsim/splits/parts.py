@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.datatypes import FEW_GROUPS
 from artsim.errors import EvaluationError
 
 TRAIN, VAL, TEST = "train", "val", "test"  # the parts of a split
@@ -15,6 +16,7 @@ SAMPLE = "sample"  # drawn and not divided
 
 Rows = NDArray[np.int64]
 Codes = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -31,6 +33,8 @@ class Split:
     description: str  # of how it was made, in words
     groups: Codes | None = None  # (N, G); rows that share a code in a column are no neighbors
     resampled: Codes | None = None  # (N,) groups that intervals resample: those the user named
+    resampled_by: str | None = None  # the column of these groups
+    unlabeled: int = 0  # rows that have no value of the label, and take no part
     notes: tuple[str, ...] = ()  # for readers of the scores
     copies_left_out: int = 0  # training rows that are copies of test rows
 
@@ -61,7 +65,43 @@ class Split:
         """Whether each row is tested with all others."""
         return np.array_equal(self.train, self.test)
 
-    def keep(self, mask: NDArray[np.bool_]) -> Split:
+    @property
+    def n_resampled(self) -> int | None:
+        """The groups of test rows that intervals resample; None where rows are resampled."""
+        if self.resampled is None:
+            return None
+        codes = self.resampled[self.test]
+        return len(np.unique(codes[codes >= 0])) + int((codes < 0).sum())
+
+    def label_notes(self, name: str) -> tuple[str, ...]:
+        """Note how many pictures lack the label, and which groups intervals resample."""
+        notes, n = [], self.n_resampled
+        if self.unlabeled:
+            notes.append(f"pictures without a usable {name} are left out: {self.unlabeled:,}")
+        if n == 1:
+            notes.append(f"no interval, as all test pictures share one {self.resampled_by}")
+        elif n:
+            few = f", fewer than {FEW_GROUPS}, so they are likely too narrow"
+            groups = f"{n:,}{few if n < FEW_GROUPS else ''}"
+            notes.append(f"intervals resample whole groups by {self.resampled_by}: {groups}")
+        return tuple(notes)
+
+    @property
+    def facts(self) -> dict[str, int | str | None]:
+        """What JSON says of how scores were measured."""
+        return {
+            "copies_left_out": self.copies_left_out,
+            "unlabeled": self.unlabeled,
+            "resampled": self.resampled_by,
+            "resampled_groups": self.n_resampled,
+        }
+
+    def keep_labeled(self, known: Mask) -> Split:
+        """Keep the rows, of N, with a value of a label, and count those without."""
+        every = np.unique(np.concatenate([self.learned, self.test]))
+        return replace(self.keep(known), unlabeled=int((~known[every]).sum()))
+
+    def keep(self, mask: Mask) -> Split:
         """Keep the rows, of N, where a mask is true."""
         train, validation, test = (rows[mask[rows]] for rows in self.parts.values())
         return replace(self, train=train, validation=validation, test=test)

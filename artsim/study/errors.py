@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.labels import encode
 from artsim.metrics import (
     balanced_accuracy,
@@ -52,7 +53,7 @@ def study_predictions(
     ranked = np.argsort(-found.probabilities, axis=1, kind="stable")[:, :_TOP]
     return PredictionStudy(
         source=found.source,
-        accuracy=estimate_share(truth == predicted),
+        accuracy=found.share(truth == predicted, np.ones(len(truth), dtype=bool)),
         top5=top_accuracy(truth, ranked),
         macro_f1=macro_f1(truth, predicted),
         balanced_accuracy=balanced_accuracy(truth, predicted),
@@ -82,7 +83,7 @@ def _classes(found: AlignedPredictions) -> list[ClassScore]:
         if not own.any() and not train[code]:
             continue
         confused = found.classes[wrong.argmax()] if wrong.any() else None, int(wrong.max())
-        scores.append(class_score(class_, own, positive, int(train[code]), confused))
+        scores.append(class_score(class_, own, positive, int(train[code]), confused, found.groups))
     return scores
 
 
@@ -92,15 +93,24 @@ def class_score(
     positive: NDArray[np.bool_],
     train: int,
     confused: tuple[str | None, int] = (None, 0),
+    groups: NDArray[np.int64] | None = None,
 ) -> ClassScore:
-    """Score a class by the test pictures that have it, shape (n,), and those predicted to."""
+    """Score a class by the test pictures that have it, shape (n,), and those predicted to.
+
+    Intervals resample the ``groups``, shape (n,).
+    """
+
+    def share(right: NDArray[np.bool_], among: NDArray[np.bool_]) -> Estimate | None:
+        some = None if groups is None else groups[among]
+        return estimate_share(right[among], some) if among.any() else None
+
     return ClassScore(
         class_=class_,
         train=train,
         test=int(own.sum()),
         correct=int((own & positive).sum()),
-        recall=estimate_share(positive[own]) if own.any() else None,
-        precision=estimate_share(own[positive]) if positive.any() else None,
+        recall=share(positive, own),
+        precision=share(own, positive),
         confused_with=confused[0],
         confused=confused[1],
     )
@@ -116,7 +126,7 @@ def _calibration(found: AlignedPredictions) -> list[CalibrationBin]:
             high=EDGES[i + 1],
             count=int((place == i).sum()),
             confidence=float(confidence[place == i].mean()),
-            accuracy=estimate_share(correct[place == i]),
+            accuracy=found.share(correct, place == i),
         )
         for i in range(len(EDGES) - 1)
         if (place == i).any()
@@ -170,7 +180,7 @@ def _slices(
     for value, rows in groups:
         if not rows.any():
             continue
-        accuracy = estimate_share(correct[rows])
+        accuracy = found.share(correct, rows)
         slices.append(
             Slice(
                 value=value,

@@ -42,8 +42,8 @@ class ClassScore:
     train: int  # pictures of the training and validation set
     test: int
     correct: int
-    recall: Estimate | None  # Wilson; None without a test picture
-    precision: Estimate | None  # Wilson; None if the class is never predicted
+    recall: Estimate | None  # None without a test picture
+    precision: Estimate | None  # None if the class is never predicted
     confused_with: str | None  # the wrong class predicted most often
     confused: int  # how often
 
@@ -65,7 +65,7 @@ class CalibrationBin:
     high: float
     count: int
     confidence: float  # mean probability of the predicted class
-    accuracy: Estimate  # Wilson
+    accuracy: Estimate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +105,7 @@ class Slice:
 
     value: str
     count: int
-    accuracy: Estimate  # Wilson
+    accuracy: Estimate
     expected: float  # accuracy if each class were predicted here as well as everywhere
     weak: bool  # the interval is below the accuracy over all test pictures
 
@@ -128,7 +128,7 @@ class PredictionStudy:
     """The predictions for the test pictures of a label: what is right, what is wrong, and where."""
 
     source: str  # what made them, for people
-    accuracy: Estimate  # Wilson
+    accuracy: Estimate
     top5: float
     macro_f1: float
     balanced_accuracy: float

@@ -17,7 +17,7 @@ from artsim.evaluation.retrieval import QUANTILES, RetrievalPlan, retrieve
 from artsim.labels import LabelKind
 from artsim.metrics import KNN_KS, accuracy, vote
 from artsim.splits import Evidence, LeakKind, find_leaks
-from artsim.study.data import Codes, StudyData
+from artsim.study.data import Codes, Rows, StudyData
 from artsim.study.errors import study_predictions
 from artsim.study.outliers import find_outliers
 from artsim.study.predictions import AlignedPredictions, ModelPredictions, align
@@ -111,7 +111,7 @@ def _aligned(
                 f"({len(aligned.test):,}, not {len(split.test):,}) than {split.description}; "
                 "name the split of the predictions"
             )
-        return aligned
+        return replace(aligned, groups=_groups(found, aligned.test))
     head = found.result.head
     probabilities = np.zeros((len(split.test), len(target.classes)))
     probabilities[:, head.classes] = head.probabilities(data.vectors[split.test])
@@ -122,7 +122,14 @@ def _aligned(
         train=split.learned,
         test=split.test,
         probabilities=probabilities,
+        groups=_groups(found, split.test),
     )
+
+
+def _groups(found: LabelProbe, test: Rows) -> Codes | None:
+    """Return the groups of test rows that intervals resample."""
+    codes = found.split.resampled
+    return None if codes is None else codes[test]
 
 
 def _split_facts(context: StudyContext, found: LabelProbe) -> SplitFacts:

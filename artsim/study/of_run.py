@@ -12,11 +12,12 @@ import numpy as np
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.labels import LabelKind
+from artsim.labels import LabelKind, codes_of
 from artsim.models import find_device, read_model
 from artsim.recipes import TREE, find_recipe, open_run_index, read_tree
 from artsim.splits import TEST, TRAIN, VAL
-from artsim.study.data import StudyData, read_data
+from artsim.store import Store
+from artsim.study.data import Codes, StudyData, read_data
 from artsim.study.errors import class_score, study_predictions
 from artsim.study.findings import ClassScore
 from artsim.study.overview import read_columns
@@ -31,6 +32,7 @@ _A_TASK = 12  # and at most of one
 
 Row = Mapping[str, Any]  # of predictions.parquet
 Columns = Mapping[str, Sequence[str | None]]
+Groups = Mapping[str, int]  # by id; -1 is no group
 
 
 def study_run(path: Path, *, device: str = "cpu") -> RunStudy:
@@ -80,6 +82,7 @@ def _tasks(
             data,
             {name: each for name, each in columns.items() if name != task["task"]},
             works,
+            _groups(store, task.get("resampled")),
         )
         for task in tasks
     ]
@@ -92,10 +95,11 @@ def _study(
     data: StudyData,
     columns: Columns,
     works: int,
+    groups: Groups | None,
 ) -> TaskStudy:
     predictions = None
     if LabelKind(task["kind"]) is LabelKind.MULTICLASS:
-        aligned = _aligned(rows, classes, data)
+        aligned = _aligned(rows, classes, data, groups)
         predictions = study_predictions(aligned, data, columns, errors=works)
     base = task["baselines"]
     return TaskStudy(
@@ -109,7 +113,9 @@ def _study(
         methods=tuple(_methods(task)),
         metadata=tuple(base.get("metadata_columns", ())),
         k=base["k"],
-        classes=tuple(_members(rows, classes)) if predictions is None else predictions.classes,
+        classes=tuple(_members(rows, classes, groups))
+        if predictions is None
+        else predictions.classes,
         predictions=predictions,
     )
 
@@ -140,7 +146,21 @@ def _estimate(values: Mapping[str, Any], name: str, n: int) -> Estimate | None:
     return Estimate(values[name], low, high, n=n)
 
 
-def _aligned(rows: Sequence[Row], classes: tuple[str, ...], data: StudyData) -> AlignedPredictions:
+def _groups(store: Store, name: str | None) -> Groups | None:
+    """Return the group of each picture by its id, if intervals resample groups still known."""
+    if name is None or name not in {field.name for field in store.manifest.fields}:
+        return None
+    ids = store.read(["id"]).column("id").to_pylist()
+    return dict(zip(ids, codes_of(store, name).tolist(), strict=True))
+
+
+def _groups_among(rows: Sequence[Row], groups: Groups | None) -> Codes | None:
+    return None if groups is None else np.array([groups[row["id"]] for row in rows], dtype=np.int64)
+
+
+def _aligned(
+    rows: Sequence[Row], classes: tuple[str, ...], data: StudyData, groups: Groups | None
+) -> AlignedPredictions:
     """Match a task's predictions with the rows of the index."""
     row_of = {id_: row for row, id_ in enumerate(data.ids)}
     code_of = {name: code for code, name in enumerate(classes)}
@@ -156,16 +176,20 @@ def _aligned(rows: Sequence[Row], classes: tuple[str, ...], data: StudyData) -> 
         train=np.array(train, dtype=np.int64),
         test=np.array([row_of[row["id"]] for row in test], dtype=np.int64),
         probabilities=np.array([row["probabilities"] for row in test], dtype=np.float64),
+        groups=_groups_among(test, groups),
     )
 
 
-def _members(rows: Sequence[Row], classes: Sequence[str]) -> Iterator[ClassScore]:
+def _members(
+    rows: Sequence[Row], classes: Sequence[str], groups: Groups | None
+) -> Iterator[ClassScore]:
     test = [row for row in rows if row["split"] == TEST]
     train = Counter(name for row in rows if row["split"] != TEST for name in row["truth"])
     for name in classes:
         own = np.array([name in row["truth"] for row in test])
         positive = np.array([name in row["prediction"] for row in test])
-        yield class_score(name, own, positive, train[name])
+        among = _groups_among(test, groups)
+        yield class_score(name, own, positive, train[name], groups=among)
 
 
 def _networks(path: Path) -> dict[str, Path]:

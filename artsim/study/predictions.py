@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
+from artsim.metrics import estimate_share
 from artsim.study.data import Codes, Rows
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +40,7 @@ class AlignedPredictions:
     train: Rows
     test: Rows  # (n,)
     probabilities: Floats  # (n, C), 0 for a class that cannot be predicted
+    groups: Codes | None = None  # (n,) that intervals resample; -1 is its own
 
     @property
     def truth(self) -> Codes:
@@ -48,6 +52,11 @@ class AlignedPredictions:
         """The most probable class of each test row, shape (n,)."""
         predicted: Codes = self.probabilities.argmax(axis=1)
         return predicted
+
+    def share(self, right: Mask, among: Mask) -> Estimate:
+        """Estimate the share of right test rows among some, both of shape (n,)."""
+        groups = None if self.groups is None else self.groups[among]
+        return estimate_share(right[among], groups)
 
 
 def align(

@@ -85,7 +85,7 @@ def finish(
             "classes": len(task.label.classes),
             "split": task.split.description,
             "notes": list(task.split.notes),
-            "copies_left_out": task.split.copies_left_out,
+            **task.split.facts,
             **{split: _score(task, predicted[split], run.seed) for split in SPLITS},
             "baselines": _baselines(store, task, run),
             "others": {method: values[task.name] for method, values in (others or {}).items()},

@@ -6,7 +6,7 @@ from artsim.evaluation.knn.evaluate import (
     KnnScore,
     knn_scores,
 )
-from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
+from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol, Unlabeled
 from artsim.evaluation.knn.results import predictions_writer, result_rows
 from artsim.evaluation.knn.run import (
     NEAR_DUPLICATE,
@@ -27,6 +27,7 @@ __all__ = [
     "KnnScore",
     "MetEvaluation",
     "Protocol",
+    "Unlabeled",
     "knn_eval",
     "knn_scores",
     "predictions_writer",

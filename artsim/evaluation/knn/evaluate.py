@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
+from artsim.evaluation.knn.plan import Unlabeled
 from artsim.labels import Label, LabelKind
 from artsim.metrics import (
     KNN_KS,
@@ -67,6 +68,7 @@ class KnnEvaluation:
     """The kNN evaluation of a label; rows are those of the index."""
 
     label: Label  # of the n queries
+    split: Split  # the rows that have the label
     query_rows: Rows  # (n,)
     neighbors: Neighbors  # (n, largest k); the first k of a row are those that vote
     scores: tuple[KnnScore, ...]  # one a k and temperature, or the one that was chosen
@@ -74,12 +76,17 @@ class KnnEvaluation:
     left_out: tuple[int, ...]  # ks for which no query has enough neighbors
     unreachable: int  # queries whose class no possible neighbor has: wrong at every k
     bank_size: int  # rows that may be neighbors
+    unlabeled_neighbors: int  # of these the rows without a value, which vote for no class
     hubness: Hubness
 
     @property
     def baseline(self) -> Estimate:
         """The main metric of what is predicted without looking at a picture."""
         return baseline(self.scores[0].predictions)
+
+    def short(self, k: int) -> int:
+        """Count the queries with fewer than k possible neighbors: those they have vote."""
+        return int((self.neighbors.rows[:, :k] == NO_ROW).any(axis=1).sum())
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,6 +101,7 @@ class KnnEvaluator:
     split: Split  # train and validation rows are searched; rows that share a group never match
     ks: Sequence[int] = KNN_KS  # numbers of neighbors; those that no query has are left out
     temperatures: Sequence[float | None] = (TEMPERATURE,)  # None: every neighbor has one vote
+    unlabeled: Unlabeled = Unlabeled.LEAVE_OUT
     search: Callable[..., Neighbors] = nearest  # or a search that corrects for hubs
     seed: int = 0  # of the bootstrap intervals
     device: str | torch.device = "cpu"  # where similarities are computed
@@ -109,7 +117,7 @@ class KnnEvaluator:
             raise EvaluationError(f"groups has {len(groups)} values for {n} vectors")
 
     def evaluate(self, label: Label) -> KnnEvaluation:
-        """Evaluate kNN on a label of N rows; rows without a value take no part.
+        """Evaluate kNN on a label of N rows; rows without a value are no queries.
 
         Of equally good settings the first temperature and the smallest k are chosen.
 
@@ -121,34 +129,42 @@ class KnnEvaluator:
             raise EvaluationError(
                 f"label {label.name!r} has {len(label)} values for {len(self.vectors)} vectors"
             )
-        known = self.split.keep(label.known)
+        known = self.split.keep_labeled(label.known)
         train, choosers, bank, queries = map(
             np.sort, (known.train, known.validation, known.learned, known.test)
         )
         _check_label(label, bank, queries, leave_one_out=self.split.is_leave_one_out)
-        neighbors = self._find(bank, queries)
+        counted = self.split if self.unlabeled == Unlabeled.COUNT else known
+        neighbors = self._find(counted.learned, queries)
         ks = sorted(set(self.ks))
         possible = _check_ks(label.name, ks, neighbors)
         choices = [(k, t) for t in self.temperatures for k in ks if k <= possible]
         chosen_on = len(choosers) if len(choices) > 1 else 0
         if chosen_on:
             unscored = Predictions.unfilled(label, train, choosers, None, self.seed)
-            choices = [_choose(self._find(train, choosers), label, unscored, choices)]
+            found = self._find(counted.train, choosers)
+            choices = [_choose(found, label, unscored, choices, self.unlabeled)]
         unscored = Predictions.unfilled(label, bank, queries, self.split.resampled, self.seed)
         return KnnEvaluation(
             label=unscored.truth,
+            split=known,
             query_rows=queries,
             neighbors=neighbors,
-            scores=tuple(score_neighbors(neighbors, label, unscored, k, t) for k, t in choices),
-            bank_size=len(bank),
+            scores=tuple(
+                score_neighbors(neighbors, label, unscored, k, t, self.unlabeled)
+                for k, t in choices
+            ),
+            bank_size=len(np.unique(counted.learned)),
+            unlabeled_neighbors=len(counted.learned) - len(bank),
             chosen_on=chosen_on,
             left_out=tuple(k for k in ks if k > possible),
             unreachable=_count_unreachable(label, bank, queries, self.split.groups),
-            hubness=hubness(neighbors, bank),
+            hubness=hubness(neighbors, np.sort(counted.learned)),
         )
 
     def _find(self, bank: Rows, queries: Rows) -> Neighbors:
         """Find the neighbors of some rows among others, in the numbering of all rows."""
+        bank = np.sort(bank)
         key = bank.tobytes() + b"|" + queries.tobytes()
         if key not in self._searches:
             self._searches[key] = nearest_among(
@@ -188,17 +204,19 @@ def score_neighbors(
     unscored: Predictions,
     k: int,
     temperature: float | None = TEMPERATURE,
+    unlabeled: Unlabeled = Unlabeled.LEAVE_OUT,
 ) -> KnnScore:
     """Predict queries by their k nearest neighbors, with votes as in `artsim.metrics.vote`.
 
     The neighbors are numbered as the label's rows; predictions are filled into ``unscored``.
     """
+    wrong = unlabeled == Unlabeled.COUNT
     votes: Votes | MultilabelVotes | None = None
     if label.kind == LabelKind.MULTICLASS:
-        votes = vote(neighbors, label.strata, k, temperature=temperature)
+        votes = vote(neighbors, label.strata, k, temperature=temperature, count_unlabeled=wrong)
         found = replace(unscored, ranked=votes.classes)
     elif label.kind == LabelKind.MULTILABEL:
-        votes = vote_multilabel(neighbors, label, k, temperature=temperature)
+        votes = vote_multilabel(neighbors, label, k, temperature=temperature, count_unlabeled=wrong)
         listed = (votes.queries, votes.classes, votes.shares)
         truth = unscored.truth
         shape = (len(truth), len(truth.classes))
@@ -214,6 +232,7 @@ def _choose(
     label: Label,
     unscored: Predictions,
     choices: Sequence[tuple[int, float | None]],
+    unlabeled: Unlabeled,
 ) -> tuple[int, float | None]:
     """Choose k and temperature by the score of the validation rows."""
     possible = [each for each in choices if each[0] <= found.rows.shape[1]] or choices[:1]
@@ -222,7 +241,8 @@ def _choose(
     metric = main_metric(label.kind)
 
     def quality(choice: tuple[int, float | None]) -> float:
-        value = metric.compute(score_neighbors(found, label, unscored, *choice).predictions)
+        scored = score_neighbors(found, label, unscored, *choice, unlabeled)
+        value = metric.compute(scored.predictions)
         return float(np.nan_to_num(value if metric.higher_is_better else -value))
 
     return max(possible, key=quality)  # the first of equals

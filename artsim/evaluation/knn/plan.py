@@ -18,6 +18,13 @@ class Protocol(StrEnum):
     MET = "met"  # whitened vectors, the nearest neighbor's class and confidence, scored by GAP
 
 
+class Unlabeled(StrEnum):
+    """What pictures without the label are among the possible neighbors."""
+
+    LEAVE_OUT = "leave-out"  # they are none
+    COUNT = "count"  # they are neighbors that are wrong, as in a catalog that lacks labels
+
+
 class Correction(StrEnum):
     """How a search is corrected for hubs, see `artsim.metrics.hubs`."""
 
@@ -35,6 +42,7 @@ class KnnPlan(SplitChoice):
     protocol: Protocol = Protocol.DINO
     ks: tuple[int, ...] = ()  # the protocol's default if empty
     temperatures: tuple[float, ...] = ()  # of dino; its default if empty
+    unlabeled: Unlabeled = Unlabeled.LEAVE_OUT
     correct: Correction | None = None
 
     def __post_init__(self) -> None:
@@ -45,6 +53,11 @@ class KnnPlan(SplitChoice):
         if self.correct is not None and self.protocol == Protocol.MET:
             raise EvaluationError(
                 f"the protocol 'met' whitens vectors and is not corrected by '{self.correct}'; "
+                "take 'dino' or 'plain'"
+            )
+        if self.unlabeled == Unlabeled.COUNT and self.protocol == Protocol.MET:
+            raise EvaluationError(
+                "the protocol 'met' has no neighbors without a class; leave out --unlabeled, or "
                 "take 'dino' or 'plain'"
             )
         if self.protocol == Protocol.MET and self.split is None:

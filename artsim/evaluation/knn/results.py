@@ -17,7 +17,6 @@ from artsim.evaluation.knn.run import AnyEvaluation, MetEvaluation
 from artsim.labels import Label, LabelKind
 from artsim.metrics import MultilabelVotes, Votes, average_precisions, scores_to_json
 from artsim.metrics.neighbors import NO_ROW
-from artsim.splits import Split
 from artsim.store import CsvWriter, Store, whole_file
 
 _BASELINES = {  # JSON name of the main metric of what is predicted without looking at a picture
@@ -31,12 +30,13 @@ _TOP = 5  # classes listed of a picture that may have several
 Cells = tuple[str, str, str, int]  # true, predicted, share of the votes, correct
 
 
-def result_rows(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Iterator[dict[str, Any]]:
+def result_rows(evaluation: AnyEvaluation, plan: KnnPlan) -> Iterator[dict[str, Any]]:
     """Yield an object for each k and temperature: the scores, and how they were measured."""
+    split = evaluation.split
     setting = {
         "tap": plan.tap,
         "split": plan.split,
-        "copies_left_out": split.copies_left_out,
+        **split.facts,
         "qualified_left_out": evaluation.label.qualified,
         "groups": list(plan.groups),
         "correct": plan.correct,
@@ -76,6 +76,9 @@ def result_rows(evaluation: AnyEvaluation, plan: KnnPlan, split: Split) -> Itera
             _BASELINES[label.kind]: evaluation.baseline.value,
             "n": len(label),
             **sizes,
+            "unlabeled_neighbors": evaluation.unlabeled_neighbors,
+            "fewer_neighbors": evaluation.short(score.k),
+            "left_out": list(evaluation.left_out),
             "hubs_k": hubs.k,
             "hubs_skew": hubs.skew,
             "antihubs": hubs.antihubs,

@@ -34,6 +34,7 @@ class MetEvaluation:
     """The evaluation of a label by the protocol of The Met dataset."""
 
     label: Label  # of the n queries; without a value where train does not have the class
+    split: Split  # the rows that have the label
     query_rows: NDArray[np.int64]  # (n,)
     chosen_on: int  # validation rows that k and t were chosen on
     bank_size: int
@@ -91,7 +92,13 @@ def knn_eval(
     groups = _read_groups(store, plan.groups, workers, progress)
     if groups.size:
         columns = [groups] if split.groups is None else [groups, split.groups]
-        split = replace(split, groups=np.column_stack(columns), resampled=groups[:, 0])
+        place = int(np.argmin([len(np.unique(codes)) for codes in groups.T]))  # the fewest groups
+        split = replace(
+            split,
+            groups=np.column_stack(columns),
+            resampled=groups[:, place],
+            resampled_by=plan.groups[place],
+        )
     if plan.protocol == Protocol.MET and not len(split.validation):
         raise EvaluationError(
             f"the protocol 'met' chooses on validation, and split {plan.split!r} has only "
@@ -100,7 +107,8 @@ def knn_eval(
     vectors, has_vector = unit_vectors(store, plan.tap)
     evaluator = KnnEvaluator(
         vectors=vectors,
-        split=split,
+        split=split.keep(has_vector),
+        unlabeled=plan.unlabeled,
         ks=plan.numbers_of_neighbors,
         temperatures=plan.vote_temperatures,
         search=_SEARCHES[plan.correct],
@@ -176,7 +184,7 @@ def _read_groups(
 
 def _evaluate_met(evaluator: KnnEvaluator, label: Label) -> MetEvaluation:
     """Score by GAP; pictures of a class that train does not have are distractors."""
-    split = evaluator.split.keep(label.known)
+    split = evaluator.split.keep_labeled(label.known)
     known = label.keep(np.isin(label.strata, label.strata[split.train]))
     score = evaluate_met(
         evaluator.vectors,
@@ -188,6 +196,7 @@ def _evaluate_met(evaluator: KnnEvaluator, label: Label) -> MetEvaluation:
     )
     return MetEvaluation(
         label=known.take(split.test),
+        split=split,
         query_rows=split.test,
         chosen_on=len(split.validation),
         bank_size=len(split.train),

@@ -70,7 +70,7 @@ class Standing:
             "strength": self.strength,
             "n_train": len(self.split.learned),
             "n_test": len(self.split.test),
-            "copies_left_out": self.split.copies_left_out,
+            **self.split.facts,
             "qualified_left_out": self.label.qualified,
         }
 

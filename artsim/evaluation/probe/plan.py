@@ -61,7 +61,7 @@ def split_labels(
     source = read_source(store, plan, group=plan.group)
     found = []
     for label in labels:
-        split = split_label(source, label.keep(kept))
+        split = split_label(source, label, kept)
         lost = int((label.known & ~kept).sum())
         if lost:
             note = f"{lost:,} picture{' is' if lost == 1 else 's are'} left out, as {why}"

@@ -95,7 +95,7 @@ class LabelProbe:
             "few": [
                 {
                     "shots": few.shots,
-                    "mean": few.mean,
+                    **few.estimate.to_json("mean"),
                     "std": few.std,
                     "tries": len(few.top1),
                     "n_train": few.n_train,
@@ -106,7 +106,7 @@ class LabelProbe:
             "n_validation": len(self.split.validation),
             "n_test": len(self.split.test),
             "split_description": self.split.description,
-            "copies_left_out": self.split.copies_left_out,
+            **self.split.facts,
             "qualified_left_out": self.label.qualified,
             "notes": list(self.split.notes),
             "seed": self.seed,
@@ -225,7 +225,7 @@ def _probe_label(
         split=split,
         baseline=baseline(by_vectors.predictions),
         metadata=by_metadata.estimate if by_metadata else None,
-        metadata_names=metadata.names,
+        metadata_names=metadata.names if by_metadata else (),
         nearest=nearest,
         knn=knn,
         k=k,
