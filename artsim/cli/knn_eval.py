@@ -134,6 +134,7 @@ def knn_eval(
     Each picture is predicted from its k nearest neighbors among all others (leave-one-out), or
     each test picture of a split from the training set. If the split has a validation set, k and
     temperature are chosen on it, else all are shown. This is the baseline to compare models with.
+    A tie goes to the class of the nearest; classes without a vote count in no top-5.
 
     Labels with one class per picture are scored by top-1 accuracy; multilabels by mean average
     precision over the classes (mAP) and over the pictures (iMAP); numbers and ranges of years by
