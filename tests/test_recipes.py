@@ -178,7 +178,7 @@ def test_intervals_of_recipes_resample_the_groups_that_a_split_keeps_whole(wikia
     ):
         for each in drawn:
             assert (each.resampled.tolist(), each.resampled_by) == (artists, "artist")
-            assert each.notes[-1].startswith("intervals resample whole groups by artist: ")
+            assert each.notes[-1] == each.label_notes("style")[-1]  # the last is of the groups
 
 
 def test_copies_of_a_test_file_are_in_no_training_set(tmp_path, paint):

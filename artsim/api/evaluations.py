@@ -54,7 +54,7 @@ def knn_eval(
     )
     run = knn_eval(store, plan, device=device)
     results = tuple(run)
-    rows = tuple(row for each in results for row in result_rows(each, plan, run.split))
+    rows = tuple(row for each in results for row in result_rows(each, plan))
     notes = tuple(f"{name} is left out: {reason}" for name, reason in run.not_labels.items())
     columns = ("label", "k", "top1", "top1_low", "top1_high", "mAP", "MAE", "majority", "n")
     return Table(f"kNN on {store.path}, {plan.tap}", rows, columns, results, notes)

@@ -75,7 +75,8 @@ class Split:
 
     def label_notes(self, name: str) -> tuple[str, ...]:
         """Note how many pictures lack the label, and which groups intervals resample."""
-        notes, n = [], self.n_resampled
+        notes: list[str] = []
+        n = self.n_resampled
         if self.unlabeled:
             notes.append(f"pictures without a usable {name} are left out: {self.unlabeled:,}")
         if n == 1:
