@@ -65,7 +65,7 @@ def vote(
     for start in range(0, q, step):
         few = slice(start, start + step)
         block = Neighbors(voters.scores[few], voters.rows[few])  # (b, k)
-        members = codes[block.rows]  # (b, k)
+        members = codes[block.rows].astype(np.int64)  # (b, k)
         members = np.where(members < 0, unlabeled, members)
         members = np.where(block.rows == NO_ROW, -1, members)
         classes[few], shares[few] = _most_voted(members, _weights(block, temperature))
