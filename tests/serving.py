@@ -6,11 +6,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import uvicorn
 
+from artsim.server import Limits, configure
+
 
 @contextmanager
-def serving(app):
-    """Serve an application; gives its address."""
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="error", ws="none"))
+def serving(app, limits=None):
+    """Serve an application as ``artsim serve`` does; gives its address."""
+    server = uvicorn.Server(configure(app, limits or Limits(), port=0))
     started = threading.Event()
     run_on_start = server.startup
 

@@ -91,7 +91,7 @@ def serve(
     try:
         import uvicorn
 
-        from artsim.server import Limits, Museum, make_app
+        from artsim.server import Limits, Museum, configure, make_app
     except ImportError as error:
         if error.name not in ("fastapi", "starlette", "uvicorn", "pydantic"):
             raise
@@ -109,10 +109,7 @@ def serve(
     limits = Limits(upload_bytes=max_upload << 20, fetch=urls)
     hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []
     app = make_app(museum, limits=limits, hosts=hosts, token=token)
-    config = uvicorn.Config(
-        app, log_level="warning", log_config=None, timeout_keep_alive=30, server_header=False
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(configure(app, limits))
     with _listen(host, port) as listening:
         shown = f"[{host}]" if ":" in host else host
         query = f"?token={quote(token, safe='')}" if token else ""

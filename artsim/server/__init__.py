@@ -1,7 +1,8 @@
 """Search in the browser: a page and a JSON interface, safe to leave running."""
 
 from artsim.server.app import make_app
+from artsim.server.connections import configure
 from artsim.server.guard import Limits
 from artsim.server.museum import Museum
 
-__all__ = ["Limits", "Museum", "make_app"]
+__all__ = ["Limits", "Museum", "configure", "make_app"]

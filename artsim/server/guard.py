@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from http import HTTPStatus
 from urllib.parse import parse_qs
 
 from fastapi import HTTPException
@@ -33,7 +35,7 @@ _HEADERS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Limits for one visitor."""
+    """Limits for visitors."""
 
     upload_bytes: int = 20 << 20
     upload_pixels: int = 100_000_000
@@ -42,6 +44,9 @@ class Limits:
     kept_bytes: int = 256 << 20  # of uploads, the newest; older ones must be sent again
     matches: int = 500
     terms: int = 16
+    header_seconds: float = 10.0  # to send the header of a request
+    idle_seconds: float = 30.0  # between two requests, and to read an answer
+    connections: int = 512  # of all visitors; the one that waits longest makes room for a new one
     fetch: bool = False  # pictures by their web address, public ones only
 
 
@@ -71,6 +76,9 @@ class Guard:
         host = _PORT.sub("", headers.get("host", "")).lower()
         if self._hosts and host not in self._hosts:
             return await _refuse(421, f"this server is not called {host!r}")(scope, receive, send)
+        if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_own(headers):
+            reason = "this request comes from the page of another website; open this server's own"
+            return await _refuse(403, reason)(scope, receive, send)
         if self._token is not None:
             query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
             if scope["path"] == "/" and query and _same(query[0].encode(), self._token):
@@ -84,7 +92,7 @@ class Guard:
         if scope["method"] == "HEAD":  # answered as GET; the server leaves the body out
             scope = {**scope, "method": "GET"}
         body = _Body(receive, self._limits, scope["path"])
-        return await self._app(scope, body.receive, _with_headers(send))
+        return await self._app(scope, body.receive, _Answer(send).send)
 
     def _is_shown(self, request: HTTPConnection) -> bool:
         """Return whether a request carries the token, or its cookie."""
@@ -129,15 +137,42 @@ def _same(shown: bytes, wanted: bytes) -> bool:
     return bool(wanted) and hmac.compare_digest(shown, wanted)
 
 
-def _with_headers(send: Send) -> Send:
-    async def sending(message: Message) -> None:
+def _is_own(headers: Headers) -> bool:
+    """Return whether a request comes from this server's page, or from no browser at all."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:  # known by the browser, whatever a proxy makes of the host
+        return site in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is None or origin.partition("://")[2].lower() == headers.get("host", "").lower()
+
+
+class _Answer:
+    """Sends an answer with safe headers, and every error as JSON."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._error: Message | None = None  # the start of an error that is no JSON
+        self._text = b""
+
+    async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-        await send(message)
-
-    return sending
+            if message["status"] >= 400 and headers.get("content-type") != "application/json":
+                self._error = message
+                return
+        elif self._error is not None:
+            self._text += message.get("body", b"")
+            if message.get("more_body"):
+                return
+            text = self._text.decode("utf-8", "replace") or HTTPStatus(self._error["status"]).phrase
+            message = message | {"body": json.dumps({"error": text}).encode()}
+            headers = MutableHeaders(scope=self._error)
+            headers["content-type"] = "application/json"
+            headers["content-length"] = str(len(message["body"]))
+            await self._send(self._error)
+        await self._send(message)
 
 
 def _refuse(status: int, reason: str) -> JSONResponse:
