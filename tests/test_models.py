@@ -1,9 +1,11 @@
 """Networks, taps and poolings: by eye first, then beside torch's own way of doing it."""
 
 import logging
+import pickle
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -661,3 +663,27 @@ def test_a_gpu_computes_the_same_as_the_cpu(lite0):
     assert (
         cosine(fast.embed_batch(images)["embedding"], lite0.embed_batch(images)["embedding"]) > 0.99
     )
+
+
+class _Command:
+    """Pickled, it is a command that runs when it is loaded."""
+
+    def __reduce__(self):
+        return Path.touch, (Path("ran"),)
+
+
+@pytest.mark.parametrize("spec", ["timm:test_resnet", "open_clip:RN50.openai"])
+@pytest.mark.parametrize("name", ["weights.pth", "weights.bin"])
+def test_pickled_code_in_weights_never_runs(tmp_path, monkeypatch, spec, name):
+    monkeypatch.chdir(tmp_path)
+    if name.endswith(".pth"):
+        torch.save({"state_dict": _Command()}, tmp_path / name)
+    else:
+        (tmp_path / name).write_bytes(pickle.dumps({"state_dict": _Command()}))
+    with pytest.raises(ModelError) as error:
+        build_network(parse_spec(spec), weights=tmp_path / name)
+    assert str(error.value) == (
+        f"the weights in {str(tmp_path / name)!r} are damaged, or hold pickled code besides "
+        "tensors, which artsim never runs; get them as .safetensors, or save their state_dict alone"
+    )
+    assert not Path("ran").exists()

@@ -131,17 +131,20 @@ class Index:
         )
 
 
-def open(path: str | Path, *, tap: str | None = None) -> Index:  # as files are opened
+def open(  # as files are opened
+    path: str | Path, *, tap: str | None = None, roots: Sequence[str | Path] = ()
+) -> Index:
     """Open an index folder.
 
     Args:
         path: The index folder.
         tap: The tap to search by; the first one if None.
+        roots: The folders whose pictures are shown; the collection's own folder if empty.
 
     Raises:
         StoreError: If there is no index, it is damaged, or it has no such tap.
     """
-    return Index(Store.open(Path(path)), tap=tap)
+    return Index(Store.open(Path(path), roots=[Path(root) for root in roots]), tap=tap)
 
 
 IndexLike: TypeAlias = "Index | Store | str | Path"
@@ -153,4 +156,5 @@ def open_store(index: IndexLike) -> Store:
     Raises:
         StoreError: If there is no index, or it is damaged.
     """
-    return Store.open(index.path if isinstance(index, Index | Store) else Path(index))
+    store = index.store if isinstance(index, Index) else index
+    return store.reopen() if isinstance(store, Store) else Store.open(Path(store))

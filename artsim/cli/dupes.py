@@ -12,7 +12,14 @@ import cloup
 
 from artsim.cli.options.collection import within_option
 from artsim.cli.options.computing import device_option
-from artsim.cli.options.index import indexes_argument, indexes_option, open_stores, tap_option
+from artsim.cli.options.index import (
+    indexes_argument,
+    indexes_option,
+    note_hidden,
+    open_stores,
+    root_option,
+    tap_option,
+)
 from artsim.cli.options.outputs import format_option, rows_option, sheet_option
 from artsim.cli.options.values import count_cores
 from artsim.cli.output import (
@@ -40,7 +47,7 @@ _DRAWN = 240  # pictures on a sheet
 
 @cloup.command()
 @indexes_argument
-@cloup.option_group("Index", indexes_option, tap_option())
+@cloup.option_group("Index", indexes_option, tap_option(), root_option)
 @cloup.option_group(
     "Comparison",
     within_option(12),
@@ -115,6 +122,7 @@ def dupes(
     if output is not None:
         write_rows(output, _rows(groups, works), _COLUMNS)
     if sheet is not None:
+        note_hidden(*stores)
         _draw(groups, works, sheet)
     if as_json:
         print_json_lines(_rows(groups, works))

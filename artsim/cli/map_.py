@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,14 @@ import click
 import cloup
 
 from artsim.cli.options.computing import seed_option
-from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.index import (
+    index_argument,
+    index_option,
+    note_hidden,
+    open_store,
+    root_option,
+    tap_option,
+)
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_cores, count_option, file_option
@@ -25,7 +33,7 @@ if TYPE_CHECKING:
 
 @cloup.command(name="map")
 @index_argument
-@cloup.option_group("Index", index_option, tap_option())
+@cloup.option_group("Index", index_option, tap_option(), root_option)
 @cloup.option_group(
     "Layout",
     count_option(
@@ -89,8 +97,8 @@ def map_(
     points = make_layout(store, tap, LayoutPlan(**layout))
     if png is not None and pictures:
         images = store.read(["image"]).column("image").to_pylist()
-        files = [locate(store, image) for image in images]
-        draw_pictures(png, points, files, workers=count_cores())
+        note_hidden(store)
+        draw_pictures(png, points, images, find=partial(locate, store), workers=count_cores())
     elif png is not None:
         draw_points(png, points, values, title=label)
     file = layout_file(store, tap)

@@ -10,7 +10,14 @@ import click
 import cloup
 
 from artsim.cli.options.computing import device_option, seed_option, workers_option
-from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.index import (
+    index_argument,
+    index_option,
+    note_hidden,
+    open_store,
+    root_option,
+    tap_option,
+)
 from artsim.cli.options.labels import (
     group_option,
     keep_copies_option,
@@ -29,7 +36,7 @@ _METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
 
 @cloup.command()
 @index_argument
-@cloup.option_group("Index", index_option, tap_option())
+@cloup.option_group("Index", index_option, tap_option(), root_option)
 @cloup.option_group(
     "Labels and split",
     label_option,
@@ -89,6 +96,7 @@ def report(
         artsim report --split honest -o honest.html --markdown honest.md --csv honest/
     """
     store = open_store(index)
+    note_hidden(store)
     from artsim.models import find_device
     from artsim.report import markdown as as_markdown
     from artsim.report import require_matplotlib, save_text, study_page, write_csv

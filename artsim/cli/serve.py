@@ -17,7 +17,13 @@ from artsim.cli.options.computing import (
     compute_options,
     make_encoder,
 )
-from artsim.cli.options.index import indexes_argument, indexes_option, open_stores
+from artsim.cli.options.index import (
+    indexes_argument,
+    indexes_option,
+    note_hidden,
+    open_stores,
+    root_option,
+)
 from artsim.cli.options.values import count_cores, count_option
 from artsim.cli.output import echo
 from artsim.errors import ModelError
@@ -27,7 +33,7 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 @cloup.command()
 @indexes_argument
-@cloup.option_group("Index", indexes_option)
+@cloup.option_group("Index", indexes_option, root_option)
 @cloup.option_group(
     "Server",
     click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on."),
@@ -99,6 +105,7 @@ def serve(
             "artsim serve needs FastAPI and uvicorn; install them with pip install 'artsim[web]'"
         ) from error
     stores = open_stores(indexes)
+    note_hidden(*stores)
     compute = compute_for_few(device, backend, precision)
     museum = Museum(
         stores,

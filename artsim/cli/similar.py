@@ -18,7 +18,13 @@ from artsim.cli.options.computing import (
     make_encoder,
     query_model_option,
 )
-from artsim.cli.options.index import index_option, open_store, tap_option, words_argument
+from artsim.cli.options.index import (
+    index_option,
+    open_store,
+    root_option,
+    tap_option,
+    words_argument,
+)
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option, rows_option, strict_option
 from artsim.cli.options.values import PICTURE, count_cores, count_option
@@ -77,6 +83,7 @@ if TYPE_CHECKING:
 @cloup.option_group(
     "Index",
     index_option,
+    root_option,
     tap_option(),
     click.option(
         "--by",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import click
 
 from artsim.api import answer_sheet
+from artsim.cli.options.index import note_hidden
 from artsim.cli.options.outputs import csv_option, sheet_option
 from artsim.cli.options.values import file_option
 from artsim.cli.output import echo, fixed, plural, print_json_lines, print_table, print_written
@@ -90,6 +91,7 @@ def write_outputs(
 ) -> None:
     """Write the files and print the matches; the encoder has the network of --why."""
     if outputs.files:
+        note_hidden(searcher.store)
         _write(searcher, answer, outputs, encoder)
     if as_json:
         print_json_lines(map(_as_dict, answer.matches), index=searcher.store.path)

@@ -194,9 +194,14 @@ def read_pictures(source: Path) -> Catalog:
 def _indexed(store: Store, rows: Sequence[int]) -> list[ImageInput]:
     works = store.take(rows, ["id", "image"]).to_pylist()
     return [
-        ImageInput(id=work["id"], image=locate(store, work["image"]), row=row)
+        ImageInput(id=work["id"], image=_path(store, work["image"]), row=row)
         for row, work in zip(rows, works, strict=True)
     ]
+
+
+def _path(store: Store, image: str) -> str:
+    """Return where a picture is. It is read, not shown, so it may be anywhere."""
+    return locate(store, image) or str(Path(store.manifest.root, image))
 
 
 def _with_pixels(

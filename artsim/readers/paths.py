@@ -12,8 +12,8 @@ import itertools
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from unicodedata import normalize
 from urllib.parse import unquote
@@ -94,8 +94,9 @@ def image_root(
 ) -> Path:
     """Find the folder from which image paths start.
 
-    That is ``options.images``, or the first candidate that holds one of the first images, as it is
-    written or as `Paths` reads it, or else the first candidate. Web addresses are ignored.
+    That is ``options.images``; or the folder that holds all images if their paths are absolute; or
+    the first candidate that holds one of the first images, as it is written or as `Paths` reads it,
+    or else the first candidate. Web addresses are ignored.
 
     Raises:
         ReaderError: If ``options.images`` is not a folder.
@@ -104,8 +105,13 @@ def image_root(
         if not options.images.is_dir():
             raise ReaderError(f"the folder of pictures {options.images} does not exist")
         return options.images.resolve()
-    first = islice(filter(None, images), _PROBED)
-    local = [image for image in first if not is_url(image)]
+    named = [image for image in images if image and not is_url(image)]
+    local = named[:_PROBED]
+    if local and all(map(os.path.isabs, local)):
+        with suppress(ValueError):  # some are relative, or on another drive
+            folder = Path(os.path.commonpath([os.path.split(image)[0] for image in named]))
+            if folder != folder.parent and folder.is_dir():
+                return folder
     exact = (root for root in candidates if any(_is_there(root / path) for path in local))
     read = (root for root in candidates if any(map(Paths(root).find, local)))
     return next(itertools.chain(exact, read), candidates[0])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,12 +74,18 @@ def draw_points(
 
 
 def draw_pictures(
-    file: Path, points: NDArray[np.float32], images: Sequence[str], *, workers: int = 1
+    file: Path,
+    points: NDArray[np.float32],
+    images: Sequence[str],
+    *,
+    find: Callable[[str], str | None] = str,
+    workers: int = 1,
 ) -> None:
     """Draw a wall of pictures: in each cell of a grid the one nearest to its middle.
 
     Points have shape (N, 2), and NaN is not drawn. A picture that is on the web or cannot be read
-    is left out. The ending of the file's name is the format; ``workers`` threads read.
+    is left out. ``find`` returns where one is, see `artsim.search.locate`. The ending of the file's
+    name is the format; ``workers`` threads read.
 
     Raises:
         StoreError: If the file cannot be written.
@@ -91,8 +97,9 @@ def draw_pictures(
     filled = np.argwhere(cells >= 0).tolist()
 
     def read(cell: list[int]) -> Image.Image | None:
+        path = find(images[cells[tuple(cell)]])
         try:
-            return small_copy(Path(images[cells[tuple(cell)]]), _CELL - 2, enlarge=True)
+            return None if path is None else small_copy(Path(path), _CELL - 2, enlarge=True)
         except ImageError:
             return None
 

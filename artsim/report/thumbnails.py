@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 from artsim.datatypes import Box
 from artsim.errors import ImageError
 from artsim.images import decode, read_bytes
+from artsim.report.captions import file_of
 
 if TYPE_CHECKING:
     from artsim.study import Misfit, Work
@@ -33,6 +34,9 @@ class Thumbnail:
     width: int = 0
     height: int = 0
     error: str = ""
+
+
+_MISSING = Thumbnail(error="the file is missing or is no picture; see 'artsim inspect'")
 
 
 class PageThumbnails:
@@ -57,7 +61,8 @@ class PageThumbnails:
         large = [*alone, *(each.work for each in found)]
         small = [near.work for each in found for near in each.shown]
         sides = [*((work, _LARGE) for work in large), *((work, _SMALL) for work in small)]
-        return cls(((Path(work.image), side) for work, side in sides), workers=workers)
+        files = ((file_of(work.image), side) for work, side in sides)
+        return cls(((file, side) for file, side in files if file is not None), workers=workers)
 
     def __len__(self) -> int:
         return len(self._made)
@@ -68,19 +73,26 @@ class PageThumbnails:
 
     def large(self, work: Work) -> Thumbnail:
         """Return the copy of a work that is studied."""
-        return self(Path(work.image), _LARGE)
+        return self._of(work, _LARGE)
 
     def small(self, work: Work) -> Thumbnail:
         """Return the copy of a neighbor."""
-        return self(Path(work.image), _SMALL)
+        return self._of(work, _SMALL)
+
+    def _of(self, work: Work, side: int) -> Thumbnail:
+        file = file_of(work.image)
+        return _MISSING if file is None else self(file, side)
 
 
 def thumbnail(file: Path, side: int = SIDE, box: Box | None = None) -> Thumbnail:
-    """Make a small copy for a page, its longer side in pixels, or say why there is none."""
+    """Make a small copy for a page, its longer side in pixels, or say that there is none.
+
+    The page does not say why: it may be published, and the reason has paths and bytes of files.
+    """
     try:
         picture = small_copy(file, side)
-    except ImageError as error:
-        return Thumbnail(error=str(error))
+    except ImageError:
+        return _MISSING
     return embedded(picture if box is None else outline(picture, box))
 
 

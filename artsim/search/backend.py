@@ -84,7 +84,7 @@ class SearchBackend(Protocol):
             SearchError: If there is none.
         """
 
-    def known(self, keys: Sequence[int]) -> list[tuple[str, str, dict[str, Any]]]:
+    def known(self, keys: Sequence[int]) -> list[tuple[str, str | None, dict[str, Any]]]:
         """Return the id, image (a path or URL) and metadata of some keys."""
 
 
@@ -159,7 +159,7 @@ class FaissBackend:
         """Return the row of an id."""
         return self._works.row(id_)
 
-    def known(self, keys: Sequence[int]) -> list[tuple[str, str, dict[str, Any]]]:
+    def known(self, keys: Sequence[int]) -> list[tuple[str, str | None, dict[str, Any]]]:
         """Return the id, image and metadata of some rows."""
         return self._works.known(keys)
 

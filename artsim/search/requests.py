@@ -131,7 +131,7 @@ class Match:
     id: str
     score: float  # cosine, or the weighted mean of several; at most 1
     percentile: float | None  # of random pairs that are no more similar; None for text
-    image: str  # a path that opens from here, or an URL
+    image: str | None  # a path that opens from here, or a URL; None: see `Store.roots`
     metadata: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)  # by aspect; they sum to the score
     box: Box | None = None  # the detail that was compared, in percent

@@ -91,7 +91,11 @@ def _work(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture:
     query = _query_of_row(index, row, term)
     if term.box is None:
         return Encoded(query, _stored(index, row, taps))
-    assert query.image is not None
+    if query.image is None:
+        raise SearchError(
+            f"the picture of {term.id!r} is outside the collection's folder; name its folder with "
+            "--root DIR"
+        )
     if query.image.startswith(("http://", "https://")):
         raise SearchError(
             f"the picture of {term.id!r} is on the web, at {query.image}; search for a detail by "

@@ -94,8 +94,8 @@ class Works:
         found: int = pc.index(self.contents, text_scalar(sha256)).as_py()
         return found if found >= 0 else None
 
-    def known(self, rows: Sequence[int]) -> list[tuple[str, str, dict[str, Any]]]:
-        """Return id, image (a path that opens from here, or a URL) and metadata of some rows."""
+    def known(self, rows: Sequence[int]) -> list[tuple[str, str | None, dict[str, Any]]]:
+        """Return id, image, see `locate`, and metadata of some rows."""
         table = self.table.select(["id", "image", *self.fields]).take(indices(rows))
         return [
             (each.pop("id"), locate(self.store, each.pop("image")), each)
@@ -195,8 +195,12 @@ def _same_lists(lists: Sequence[str]) -> NDArray[np.int64]:
     return np.array([numbers[each] if each else -1 for each in sets], dtype=np.int64)
 
 
-def locate(store: Store, image: str) -> str:
-    """Return where a picture of the index is: a path that opens from here, or a URL."""
+def locate(store: Store, image: str) -> str | None:
+    """Return where a picture of the index is: a path that opens from here, or a URL.
+
+    None if it is outside the folders of `Store.roots`.
+    """
     if image.startswith(("http://", "https://")):
         return image
-    return str(picture_file(store.manifest.root, image))
+    file = picture_file(store.manifest.root, image)
+    return str(file) if store.shows(file) else None

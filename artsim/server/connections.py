@@ -29,7 +29,7 @@ def configure(app: ASGIApp, limits: Limits, **options: Any) -> uvicorn.Config:
     """Return how uvicorn serves an application within limits; ``options`` are its own."""
     return uvicorn.Config(
         app,
-        http=partial(Connection, limits=limits),  # type: ignore[arg-type] - it is called as a class
+        http=_protocol(limits),
         ws="none",
         loop="asyncio",
         backlog=_BACKLOG,
@@ -39,6 +39,10 @@ def configure(app: ASGIApp, limits: Limits, **options: Any) -> uvicorn.Config:
         server_header=False,
         **options,
     )
+
+
+def _protocol(limits: Limits) -> Any:  # what uvicorn calls as a class
+    return partial(Connection, limits=limits)
 
 
 class Connection(H11Protocol):
@@ -52,7 +56,7 @@ class Connection(H11Protocol):
         self._header: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] - as H11Protocol
+    def connection_made(self, transport: Any) -> None:
         """Start to wait; of too many connections the one that has waited longest is closed."""
         super().connection_made(transport)
         self._wait()

@@ -167,7 +167,7 @@ class _Answer:
             if message.get("more_body"):
                 return
             text = self._text.decode("utf-8", "replace") or HTTPStatus(self._error["status"]).phrase
-            message = message | {"body": json.dumps({"error": text}).encode()}
+            message = dict(message) | {"body": json.dumps({"error": text}).encode()}
             headers = MutableHeaders(scope=self._error)
             headers["content-type"] = "application/json"
             headers["content-length"] = str(len(message["body"]))

@@ -104,7 +104,7 @@ class Museum:
         if stamp is None or stamp == self._seen.get(name):
             return None
         try:
-            now = Store.open(store.path)
+            now = store.reopen()
         except StoreError:
             return None
         taps = now.manifest.passport.taps if now.rows else ()

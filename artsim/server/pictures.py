@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 import threading
 from collections import OrderedDict
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from artsim.errors import ImageError, SearchError, StoreError
@@ -16,8 +18,24 @@ from artsim.search import Works
 from artsim.server.guard import Limits
 from artsim.store import write_whole
 
+_log = logging.getLogger(__name__)
+
 _QUALITY = 82
 _AT_ONCE = 2  # pictures decoded at the same time: each takes memory
+
+
+@contextmanager
+def hidden_reasons(id_: str) -> Iterator[None]:
+    """Say of a work's picture that cannot be shown no more than that: reasons have paths and bytes.
+
+    Raises:
+        ImageError: If it cannot be shown.
+    """
+    try:
+        yield
+    except ImageError as error:
+        _log.info("%s: %s", id_, error)
+        raise ImageError(f"the picture of {id_!r} cannot be shown") from None
 
 
 class Thumbnails:
@@ -45,10 +63,11 @@ class Thumbnails:
         with suppress(OSError):
             return file.read_bytes()
         ((_, image, _),) = self._works.known([row])
-        if is_url(image):
+        if image is not None and is_url(image):
             raise ImageError(f"the picture is on the web: {image}")
-        picture, out = read_bytes(Path(image)), io.BytesIO()
-        with self._decoding:
+        out = io.BytesIO()
+        with hidden_reasons(id_), self._decoding:
+            picture = read_bytes(Path(image or ""))
             small_copy(picture, side).save(out, "JPEG", quality=_QUALITY, optimize=True)
         # A file that has changed is no longer the picture of this name.
         if hashlib.sha256(picture).hexdigest() == content:

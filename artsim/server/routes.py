@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -28,7 +29,7 @@ from artsim.search import SearchAnswer
 from artsim.server.facets import count_values
 from artsim.server.guard import Limits
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn, SearchIn, TermIn, WhyIn
-from artsim.server.pictures import Uploads
+from artsim.server.pictures import Uploads, hidden_reasons
 from artsim.server.room import Room, describe_work
 
 api = APIRouter(prefix="/api")
@@ -59,7 +60,9 @@ class _Visit:
             raise SearchError(f"a query has at most {limits.terms} terms, got {len(query.terms)}")
         async with asyncio.timeout(limits.answer_seconds):
             terms = tuple([each.as_term(await self._data(each)) for each in query.terms])
-            return await asyncio.wrap_future(self.room.batcher.search(query.as_request(terms)))
+            crops = [each.id for each in query.terms if each.id is not None and each.crop]
+            with hidden_reasons(crops[0]) if crops else nullcontext():
+                return await asyncio.wrap_future(self.room.batcher.search(query.as_request(terms)))
 
     async def _data(self, term: TermIn) -> bytes | None:
         """Return an uploaded picture, or download it from the web."""
@@ -225,7 +228,7 @@ def _export(room: Room, answer: SearchAnswer, kind: str, command: str) -> Respon
     )
 
 
-def _inside(image: str, root: Path) -> str:
+def _inside(image: str | None, root: Path) -> str | None:
     """Name a picture within its collection, without its folder."""
     file = file_of(image)
     if file is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -45,20 +46,21 @@ _FAILURES = "failures.parquet"
 class Store:
     """An index folder. Rows are numbered through all parts, from 0."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest, *, roots: Sequence[Path] = ()) -> None:
         self.path = path
         self.manifest = manifest
+        self._roots = roots
 
     # --- open ---------------------------------------------------------------------------
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open an index.
+    def open(cls, path: Path, *, roots: Sequence[Path] = ()) -> Self:
+        """Open an index; for ``roots`` see `Store.roots`.
 
         Raises:
             StoreError: If there is none, or its manifest cannot be read.
         """
-        return cls(path, read_manifest(path))
+        return cls(path, read_manifest(path), roots=roots)
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> Self:
@@ -86,6 +88,34 @@ class Store:
     def rows(self) -> int:
         """Pictures in the index."""
         return sum(part.rows for part in self.manifest.parts)
+
+    def reopen(self) -> Self:
+        """Open the index as it is now.
+
+        Raises:
+            StoreError: If it is gone or damaged.
+        """
+        return self.open(self.path, roots=self._roots)
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders whose pictures are shown: those given, else the collection's own.
+
+        An index that someone else made may name any file of this machine as a picture. The root of
+        the file system is no collection.
+        """
+        own = Path(os.path.realpath(self.manifest.root))
+        given = tuple(Path(os.path.realpath(root)) for root in self._roots)
+        return given or ((own,) if own != own.parent else ())
+
+    def shows(self, file: Path) -> bool:
+        """Return whether a file, links followed, is below one of `roots`, and no device or pipe."""
+        try:
+            real = Path(os.path.realpath(file))
+            inside = any(real.is_relative_to(root) for root in self.roots)
+            return inside and (real.is_file() or not real.exists())
+        except (OSError, ValueError):  # too long for a name, a zero byte
+            return False
 
     @property
     def fingerprint(self) -> str:

@@ -15,7 +15,7 @@ class Work:
     """A picture of the index."""
 
     id: str
-    image: str  # a path that opens from here, or an URL
+    image: str | None  # a path that opens from here, or a URL; None: see `Store.roots`
     title: str | None = None  # from the catalog
 
     @property

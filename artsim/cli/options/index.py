@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from artsim.store import Store
 
 _NAMED = "artsim.index"  # where the context keeps the index that an argument names
+_ROOTS = "artsim.roots"  # where it keeps the folders whose pictures are shown
+_PROBED = 200  # pictures of an index that are looked at for a note
 
 
 def _remember(context: click.Context, _: click.Parameter, value: Any) -> None:
@@ -126,6 +128,23 @@ def tap_option(
 taps_option = tap_option("taps", more=" Repeat for more.", default="every tap", multiple=True)
 
 
+def _remember_roots(context: click.Context, _: click.Parameter, roots: tuple[Path, ...]) -> None:
+    context.meta[_ROOTS] = roots
+
+
+root_option = click.option(
+    "--root",
+    "roots",
+    multiple=True,
+    metavar="DIR",
+    type=FOLDER,
+    expose_value=False,
+    callback=_remember_roots,
+    help="Show pictures below this folder, and no others. Repeat for more.  [default: the "
+    "collection's folder]",
+)
+
+
 def find_index(index: Path | None) -> Path:
     """Find an index by its folder or its name in indexes/, or the only index there.
 
@@ -153,13 +172,30 @@ def open_store(index: Path | None) -> Store:
     """
     from artsim.store import Store
 
-    store = Store.open(find_index(index))
+    context = click.get_current_context(silent=True)
+    roots = context.meta.get(_ROOTS, ()) if context is not None else ()
+    store = Store.open(find_index(index), roots=roots)
     if not store.manifest.complete:
         print_notes(
             f"{store.path} is unfinished ({plural(store.rows, 'picture')} so far); run 'artsim "
             "embed' again to finish it"
         )
     return store
+
+
+def note_hidden(*stores: Store) -> None:
+    """Print a note where pictures are not shown, as they are outside of the index's folders."""
+    from artsim.search import locate
+
+    for store in stores:
+        images = store.read_part(0, ["image"]).column("image").to_pylist() if store.rows else []
+        hidden = [image for image in images[:_PROBED] if locate(store, image) is None]
+        if hidden:
+            where = " and ".join(repr(str(root)) for root in store.roots) or "any collection"
+            print_notes(
+                f"pictures of {store.path} are outside {where} and not shown, such as "
+                f"{hidden[0]!r}; name their folder with --root DIR"
+            )
 
 
 def open_stores(indexes: Sequence[Path]) -> list[Store]:

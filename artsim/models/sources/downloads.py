@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pickle
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,6 +32,11 @@ def weights_errors(spec: ExtractorSpec, source: str) -> Iterator[None]:
         reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         if kind == "hub":
             raise ModelError(_how_to_get(spec, where)) from error
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in str(error):
+            raise ModelError(
+                f"the weights in {where!r} are damaged, or hold pickled code besides tensors, "
+                "which artsim never runs; get them as .safetensors, or save their state_dict alone"
+            ) from error
         if kind == "file":
             raise ModelError(
                 f"the weights in {where!r} do not fit {spec.network}: {reason}"
