@@ -107,7 +107,7 @@ def pictures_in(text):
 def test_only_regular_files_below_the_root_are_located(store, place):
     found = {id_ for id_, image in images(place).items() if locate(store, image) is not None}
     assert found == SHOWN | {"notes"}  # which is said to be no picture
-    assert HIDDEN == images(place).keys() - found
+    assert images(place).keys() - found == HIDDEN
     assert locate(store, "missing.png") == str(place / "pictures" / "missing.png")
 
 
