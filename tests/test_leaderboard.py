@@ -12,7 +12,17 @@ from PIL import Image
 from artsim.cli import cli
 from artsim.datatypes import TapInfo
 from artsim.embedding import embed_collection
-from artsim.evaluation.probe import LeaderboardPlan, ProbePlan, best, leaderboard, mean_score, probe
+from artsim.evaluation.probe import (
+    LeaderboardPlan,
+    ProbePlan,
+    Standing,
+    best,
+    leaderboard,
+    mean_score,
+    probe,
+)
+from artsim.labels import Label, LabelKind
+from artsim.metrics import Predictions, estimate_share
 from artsim.models import Extractor
 from artsim.readers import read_collection
 from artsim.store import Store
@@ -105,7 +115,8 @@ def test_each_tap_is_best_for_the_label_it_represents(store):
         assert scores["red", "sea"] < 0.8
         assert scores["blue", "heat"] < 0.8
         assert scores["blue", "depth"] < 8 < scores["red", "depth"]
-        assert best(found, way) == {"heat": 1, "sea": 1, "depth": scores["blue", "depth"]}
+        chosen = {name: each.standing.tap for name, each in best(found, way).items()}
+        assert chosen == {"heat": "red", "sea": "blue", "depth": "blue"}
         reds = [each for each in found if each.tap == "red"]
         assert mean_score(reds, way) == (1 + scores["red", "sea"]) / 2  # numbers left out
         assert mean_score(reds[2:], way) is None
@@ -154,15 +165,15 @@ def test_each_group_is_in_one_part_of_the_split(store):
 def test_the_command_marks_the_best_of_each_label(path):
     args = ("--label", "heat,sea", "--label", "depth", "--split", "side", "--table")
     lines = [line.split() for line in run("leaderboard", path, *args).stdout.splitlines()]
-    start = lines.index(["Linear", "probe"])
-    heading = ["tap", "dims", "heat", "sea", "depth", "(MAE,", "less", "is", "better)", "mean"]
-    assert lines[start + 2] == heading
-    rows = {row[0]: row[1:] for row in lines[start + 4 : start + 7]}
-    assert rows["red"][:2] == ["2", "1.000*"]
-    assert rows["blue"][2] == "1.000*"
-    assert rows["blue"][3].endswith("*")
-    assert rows["no"][:3] == ["picture", "0.500", "0.500"]
-    assert ["kNN,", "k", "chosen", "on", "validation"] in lines
+    heading = ["tap", "dims", "probe", "val", "probe", "test", "kNN", "val", "kNN", "test"]
+    heat, sea, depth, mean = (place for place, line in enumerate(lines) if line == heading)
+    assert lines[heat - 2] == ["heat", "(top-1)"]
+    assert lines[heat + 2][:4] == ["red", "2", "1.000", "1.000*"]
+    assert lines[heat + 4] == ["no", "picture", "0.500", "0.500"]
+    assert lines[sea + 2][:4] == ["blue", "2", "1.000", "1.000*"]
+    assert lines[depth - 2] == ["depth", "(MAE,", "less", "is", "better)"]
+    assert lines[depth + 2][0] == "blue"
+    assert lines[mean - 2] == ["mean", "of", "2", "labels"]
     assert any(line[:3] == ["heat:", "split", "'side',"] for line in lines)
 
 
@@ -175,6 +186,62 @@ def test_the_command_writes_json_lines_and_csv(path, tmp_path):
     (row,) = csv.DictReader(file.read_text().splitlines())
     assert (row["tap"], float(row["probe"]), row["best_knn"]) == ("red", 1, "True")
     assert list(row) == [name for name in found if name not in ("split", "group", "seed")]
+
+
+def standing(tap, validation, right):
+    """A made-up result: which of ten test pictures a tap has right."""
+    codes = np.arange(10) % 2
+    truth = Label(name="pet", kind=LabelKind.MULTICLASS, strata=codes, classes=("cat", "dog"))
+    ranked = np.where(np.array(right, dtype=bool), truth.strata, 1 - truth.strata)[:, None]
+    return Standing(
+        index="i",
+        tap=tap,
+        dims=2,
+        label=truth,
+        split=None,
+        baseline=estimate_share(np.ones(2, dtype=bool)),
+        knn=None,
+        k=1,
+        probe=estimate_share(np.array(right, dtype=bool)),
+        strength=1.0,
+        validation={"probe": validation},
+        predictions={"probe": Predictions(truth=truth, learned=truth, ranked=ranked)},
+    )
+
+
+def test_the_best_is_chosen_on_validation_and_a_small_difference_is_noise():
+    lucky, good = standing("lucky", 0.6, [1] * 10), standing("good", 0.9, [1] * 8 + [0] * 2)
+    chosen = best([lucky, good, standing("bad", 0.5, [0] * 10)], "probe")["pet"]
+    assert (chosen.standing, chosen.runner_up) == (good, lucky)
+    assert chosen.difference.estimate.value == pytest.approx(-0.2)
+    assert chosen.difference.p == 0.5  # both of the two that differ: 2 * 0.5 ** 2
+    assert chosen.difference.is_noise
+
+
+def test_a_large_difference_is_more_than_noise():
+    chosen = best([standing("a", 0.9, [1] * 10), standing("b", 0.8, [0] * 10)], "probe")["pet"]
+    assert chosen.difference.p == pytest.approx(2 * 0.5**10)
+    assert not chosen.difference.is_noise
+
+
+def test_one_tap_has_no_runner_up():
+    chosen = best([standing("a", 0.9, [1] * 10)], "probe")["pet"]
+    assert (chosen.runner_up, chosen.difference) == (None, None)
+
+
+def test_the_command_compares_the_best_with_the_runner_up(path):
+    result = run("leaderboard", path, "--label", "heat", "--split", "side", "--table")
+    lines = [line for line in result.stdout.splitlines() if "runner-up" in line]
+    assert lines[0].startswith("probe: red compared with the runner-up blue on test: +")
+    assert lines[0].endswith("more than noise")
+    rows = [
+        json.loads(line)
+        for line in run("leaderboard", path, "--split", "side", "--json").stdout.splitlines()
+    ]
+    found = {(row["tap"], row["label"]): row for row in rows}
+    assert found["red", "heat"]["probe_runner_up"] == "blue"
+    assert found["red", "heat"]["probe_difference_noise"] is False
+    assert found["blue", "heat"]["probe_difference"] is None
 
 
 def test_vectors_of_zeros_are_left_out(store, monkeypatch):

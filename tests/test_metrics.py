@@ -42,6 +42,26 @@ def test_top_accuracy_counts_a_class_anywhere_in_the_list():
     assert metrics.top_accuracy(TRUTH, ranked) == 2 / 4
 
 
+def test_calibration_error_by_eye():
+    confidence = np.array([0.99, 0.97, 0.95, 0.55, 0.55])  # the last of 15 bins, and the ninth
+    right = np.array([True, True, False, True, False])
+    expected = (abs(2 - 2.91) + abs(1 - 1.1)) / 5
+    assert metrics.expected_calibration_error(confidence, right) == pytest.approx(expected)
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1), st.booleans()), min_size=1, max_size=40))
+def test_calibration_error_by_a_plain_loop(pairs):
+    total = 0.0
+    for i in range(15):
+        inside = [(c, r) for c, r in pairs if math.ceil(c * 15) - 1 == i]
+        if inside:
+            accuracy = sum(r for _, r in inside) / len(inside)
+            confidence = sum(c for c, _ in inside) / len(inside)
+            total += len(inside) / len(pairs) * abs(accuracy - confidence)
+    confidence, right = map(np.array, zip(*pairs, strict=True))
+    assert metrics.expected_calibration_error(confidence, right) == pytest.approx(total)
+
+
 @settings(max_examples=100, deadline=None)
 @given(pairs)
 def test_equals_scikit_learn(pair):

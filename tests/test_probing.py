@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from artsim.cli import cli
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, PassportError, StoreError
-from artsim.evaluation.probe import LabelPlan, ProbePlan, means, probe, split_labels
+from artsim.evaluation.probe import LabelPlan, ProbePlan, means, probe, probe_splits, split_labels
 from artsim.index import unit as to_unit
 from artsim.labels import (
     LabelKind,
@@ -133,6 +133,46 @@ def test_scores_are_those_of_the_probe_on_the_same_rows(store):
     expected = fit_probe(vectors, read_label(store, "coin"), split, seed=3)
     assert found.probe == expected.estimate
     np.testing.assert_array_equal(found.result.head.weights, expected.head.weights)
+
+
+def test_scores_on_several_splits_are_their_mean_and_deviation(store):
+    plan = ProbePlan(tap="rgb", labels=("coin", "tags"), seed=4)
+    coin, tags = probe_splits(store, plan, 3)
+    alone = [probed(store, "coin", seed=seed)[0] for seed in (4, 5, 6)]
+    found, values = coin.to_json(), [each.probe.value for each in alone]
+    assert len({tuple(each.split.test) for each in coin.runs}) == 3
+    assert found["probe"] == pytest.approx(sum(values) / 3)
+    squares = sum((value - sum(values) / 3) ** 2 for value in values)
+    assert found["probe_std"] == pytest.approx((squares / 2) ** 0.5)
+    assert found["brier"] == pytest.approx(
+        np.mean([each.result.metrics["brier"].value for each in alone])
+    )
+    assert (found["splits"], found["seeds"], found["n_test"]) == (3, [4, 5, 6], [24, 24, 24])
+    assert (tags.first.metric, tags.to_json()["probe"], tags.to_json()["probe_std"]) == (
+        "mAP",
+        1,
+        0,
+    )
+
+
+def test_groups_are_whole_in_each_of_several_splits(store):
+    (hue,) = probe_splits(store, ProbePlan(tap="rgb", labels=("hue",), group="painter"), 3)
+    for each in hue.runs:
+        assert not set(each.split.learned // 10) & set(each.split.test // 10)
+
+
+def test_the_command_repeats_on_several_splits(path):
+    args = ("probe", path, "--label", "hue,year", "--splits", "2")
+    hue, year = map(json.loads, run(*args, "--json").stdout.splitlines())
+    assert (hue["probe"], hue["probe_std"], hue["splits"], year["metric"]) == (1, 0, 2, "MAE")
+    lines = [line.split() for line in run(*args, "--table").stdout.splitlines()]
+    heading = ["label", "majority", "metadata", "1-NN", "kNN", "probe", "ECE", "Brier"]
+    at = lines.index(heading)
+    assert [lines[at + 2][i] for i in (0, 1, 5)] == ["hue", "0.333", "1.000"]
+    assert [lines[at + 3][i] for i in (0, 1, 5)] == ["\u00b1", "0.000", "0.000"]
+    assert "saved" not in run(*args, "--json").stderr
+    assert "leave out --split or --splits" in run(*args, "--split", "side", code=1).output
+    assert "--shots is for one split" in run(*args, "--shots", "5", code=2).output
 
 
 def test_multilabel_labels_are_ranked_and_years_have_an_error(store):

@@ -36,6 +36,31 @@ def test_multiclass_labels_are_scored_by_all_metrics_of_the_table():
     assert baseline(predictions()).value == pytest.approx(1 / 3)  # always blue
 
 
+def test_probabilities_are_scored_by_calibration_error_and_brier_score():
+    probable = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8]])
+    truth = RED_OR_BLUE.take(np.array([2, 3, 4]))  # red, blue, red
+    found = score(
+        Predictions(truth=truth, learned=RED_OR_BLUE).with_probabilities(
+            probable, np.array([BLUE, RED])
+        )
+    )
+    assert found["top1"].value == pytest.approx(2 / 3)
+    assert found["ece"] == pytest.approx((0.6 + 0.1 + 0.2) / 3)  # each in a bin of its own
+    assert found["brier"].value == pytest.approx((2 * 0.36 + 2 * 0.01 + 2 * 0.04) / 3)
+    peer = sklearn.metrics.brier_score_loss([RED, BLUE, RED], probable[:, 1], scale_by_half=False)
+    assert found["brier"].value == pytest.approx(peer)
+
+
+def test_a_class_that_cannot_be_predicted_has_a_probability_of_0():
+    truth = multiclass("color", ["blue", "green", "red"])
+    only = np.array([0, 2])  # blue and red were learned
+    found = Predictions(truth=truth, learned=truth).with_probabilities(
+        np.array([[1.0, 0.0], [0.5, 0.5], [0.25, 0.75]]), only
+    )
+    assert found.ranked[:, :2].tolist() == [[0, 2], [0, 2], [2, 0]]
+    assert found.brier.tolist() == pytest.approx([0, 1.5, 0.125])
+
+
 def test_a_metric_added_to_the_table_alone_is_computed_and_written(monkeypatch):
     toy = Metric(
         name="share_red",

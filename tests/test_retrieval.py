@@ -1,5 +1,6 @@
 """Retrieval scores of rankings that can be read by eye, then against scikit-learn."""
 
+import math
 import sys
 
 import hypothesis.strategies as st
@@ -9,11 +10,14 @@ import sklearn.metrics
 from hypothesis import given, settings
 
 from artsim.errors import EvaluationError
-from artsim.labels import encode, multiclass
+from artsim.labels import encode, multiclass, multilabel
 from artsim.metrics import retrieval
+from artsim.metrics.intervals import estimate_mean, wilson
 from artsim.metrics.neighbors import Neighbors
+from artsim.metrics.pairs import auc, pair_scores
 from artsim.metrics.pixels import rmse, ssim
-from artsim.metrics.retrieval import auc, evaluate_retrieval, pair_scores, score_rankings
+from artsim.metrics.retrieval import evaluate_retrieval, score_rankings
+from artsim.splits import Split
 
 
 def unit(rng, *shape):
@@ -89,6 +93,71 @@ def test_every_row_is_a_query_for_its_class():
     assert result.per_class["P@1"].tolist() == [1, 1 / 2]
     assert result.overall["P@1"] == 3 / 4
     assert result.skipped == 0
+
+
+def test_rows_that_share_one_of_several_classes_are_relevant_by_how_many_they_share():
+    label = multilabel("terms", [["sea", "boat"], ["sea"], ["boat", "sea"], ["dog"], None])
+    result = evaluate_retrieval(at_angles(0, 1, 2, 90, 3), label, ks=(1, 2))
+    assert (result.query_rows.tolist(), result.skipped) == ([0, 1, 2], 1)
+    assert result.relevant.tolist() == [2, 2, 2]
+    assert result.per_query["P@1"].tolist() == [1, 1, 1]
+    # 0 finds 1, which shares one class, before 2, which shares two
+    second = 1 / math.log2(3)
+    assert result.per_query["nDCG@1"].tolist() == [1 / 2, 1, 1 / 2]
+    assert result.per_query["nDCG@2"][0] == pytest.approx((1 + 2 * second) / (2 + second))
+    assert result.counts.tolist() == [2, 0, 3]  # boat, dog, sea
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(4, 30))
+def test_graded_gain_equals_scikit_learn(seed, n):
+    rng = np.random.default_rng(seed)
+    vectors, has = unit(rng, n, 6), rng.random((n, 3)) < 0.5
+    has[:2] = True
+    label = multilabel("x", [[str(c) for c in np.flatnonzero(row)] or None for row in has])
+    rows = label.labeled
+    k = int(rng.integers(1, len(rows)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(retrieval, "_RANKING_BYTES", int(rng.integers(1, 1 << 14)))
+        result = evaluate_retrieval(vectors, label, ks=(k,))
+    for i, row in enumerate(result.query_rows):
+        others = rows[rows != row]
+        shared = (has[others] & has[row]).sum(axis=1)
+        scores = vectors[others] @ vectors[row]
+        assert result.relevant[i] == (shared > 0).sum()
+        best = shared[np.argsort(-scores)][:k]
+        assert result.per_query[f"P@{k}"][i] == pytest.approx((best > 0).mean())
+        if len(others) > 1:
+            expected = sklearn.metrics.ndcg_score(shared[None], scores[None], k=k)
+            assert result.per_query[f"nDCG@{k}"][i] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", [multiclass, multilabel])
+def test_test_rows_search_among_the_others_of_a_split(kind):
+    values = [*"aabba"] if kind is multiclass else [[each] for each in "aabba"]
+    split = Split(
+        train=np.array([3, 1]), validation=np.array([2]), test=np.array([4, 0]), description=""
+    )
+    result = evaluate_retrieval(
+        at_angles(0, 1, 2, 3, 4), kind("artist", values), split=split, ks=(1, 3)
+    )
+    assert (result.query_rows.tolist(), result.gallery_size) == ([0, 4], 3)
+    assert result.relevant.tolist() == [1, 1]  # row 1 alone: 0 and 4 do not find each other
+    assert result.per_query["P@1"].tolist() == [1, 0]
+    assert result.per_query["MRR@3"].tolist() == [1, 1 / 3]
+
+
+def test_intervals_resample_queries_and_whole_groups_of_them():
+    label = multiclass("artist", [*"aab", "b", None])
+    vectors = at_angles(0, 1, 2, 90, 180)
+    found = evaluate_retrieval(vectors, label, ks=(1, 3)).estimates
+    assert (found["P@1"].low, found["P@1"].high) == wilson(3, 4)
+    expected = estimate_mean(np.array([1, 1, 1 / 3, 1]))
+    assert found["MRR@3"].value == pytest.approx(expected.value)
+    assert (found["MRR@3"].low, found["MRR@3"].high) == pytest.approx((expected.low, expected.high))
+    groups = np.array([0, 1, 0, -1, -1])
+    grouped = evaluate_retrieval(vectors, label, groups=groups, ks=(1,)).estimates
+    assert grouped["mAP@1"].groups == 3
 
 
 def test_views_of_one_object_are_junk_to_each_other():
@@ -199,7 +268,11 @@ def test_no_row_is_paired_with_itself():
 @pytest.mark.parametrize(
     ("values", "options", "message"),
     [
-        (list("aab"), {"ks": (3,)}, "ks must be between 1 and 2, the other rows with a 'artist'"),
+        (
+            list("aab"),
+            {"ks": (3,)},
+            "ks must be between 1 and 2, the rows with a 'artist' that",
+        ),
         (list("aab"), {"ks": (0,)}, "ks must be between 1 and 2"),
         (list("abc"), {"ks": (1,)}, "no two rows that may find each other share a 'artist'"),
         (list("ab"), {"ks": (1,)}, "label 'artist' has 2 values for 3 vectors"),

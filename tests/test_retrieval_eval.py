@@ -15,6 +15,7 @@ from artsim.labels import encode, multiclass
 from artsim.metrics.retrieval import evaluate_retrieval
 from artsim.models import Extractor
 from artsim.readers import read_collection
+from artsim.splits import SplitPlan, make_split
 from artsim.store import Store
 
 
@@ -75,6 +76,16 @@ def test_scores_are_those_of_the_pure_function(path):
     assert found.scores.relevant.tolist() == [1, 1, 2, 2, 2, 2]
 
 
+def test_test_pictures_search_among_the_others_of_a_split(path):
+    make_split(Store.open(path), "half", SplitPlan(fractions=(0.5, 0.5), stratify="temper"))
+    (row,) = map(
+        json.loads,
+        run("retrieval-eval", path, "--label", "temper", "--split", "half", "-k", "1").splitlines(),
+    )
+    assert (row["queries"] + row["skipped"] + row["gallery"], row["split"]) == (6, "half")
+    assert row["P@1_low"] <= row["P@1"] <= row["P@1_high"]
+
+
 def test_pairs_of_one_class_are_more_similar(path):
     (found,) = retrieved(path, labels=("temper",))
     assert found.true_pairs.mean() > found.other_pairs.mean()
@@ -101,7 +112,7 @@ def test_the_command_prints_a_table_with_classes(path):
         "--per-class",
     )  # fmt: skip
     lines = [line.split() for line in output.splitlines()]
-    assert ["temper:", "2", "classes,", "6", "queries"] in lines
+    assert ["temper:", "2", "classes,", "6", "queries", "among", "6"] in lines
     assert ["k", "P@k", "HitRate@k", "mAP@k", "nDCG@k"] in lines
     assert ["1", "0.833", "0.833", "0.833", "0.833"] in lines
     assert ["cold", "3", "0.667", "0.667", "0.667"] in lines
@@ -128,7 +139,7 @@ def test_the_command_prints_json_lines_in_a_pipe(path):
         (("--label", "none = year < 1900"), "cannot be a label: one class only: 'not none'"),
         (("--label", "temper", "--junk", "temper"), "cannot be both label and junk"),
         (("--label", "temper", "--junk", "nation"), "no column 'nation'"),
-        (("--label", "temper", "-k", "1,6"), "ks must be between 1 and 5, the other rows"),
+        (("--label", "temper", "-k", "1,6"), "ks must be between 1 and 5, the rows"),
         (("--label", "temper", "--tap", "z"), "has no tap 'z'"),
         (("--label", "id"), "no column 'id'"),
     ],

@@ -41,6 +41,8 @@ def predictions(work, near):
         macro_f1=0.5,
         balanced_accuracy=0.5,
         kappa=0.0,
+        ece=0.1,
+        brier=0.5,
         classes=(class_score(ODD, 0), class_score("ink", 1)),
         confusions=(Confusion(ODD, "ink", 1), Confusion("ink", "ink", 1)),
         calibration=(CalibrationBin(0.5, 0.75, 2, 0.6, HALF),),

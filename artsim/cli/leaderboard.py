@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,10 @@ from artsim.cli.output import (
 )
 
 if TYPE_CHECKING:
-    from artsim.evaluation.probe import Standing
+    from artsim.evaluation.probe import Best, Method, Standing
 
-_METHODS = {"probe": "Linear probe", "knn": "kNN, k chosen on validation"}
-_METRICS = {"top1": "", "mAP": " (mAP)", "MAE": " (MAE, less is better)"}
+_METHODS: dict[Method, str] = {"probe": "probe", "knn": "kNN"}
+_METRICS = {"top1": " (top-1)", "mAP": " (mAP)", "MAE": " (MAE, less is better)"}
 
 
 @cloup.command()
@@ -55,8 +55,11 @@ def leaderboard(
     """Rank taps and models by how well they predict the labels.
 
     Every tap of an index, or of several indexes of one catalog, is evaluated by a linear probe
-    and by nearest neighbors, with the same split of each label. The best score of a label is
-    marked *. The mean weights every label equally and leaves out numbers.
+    and by nearest neighbors, with the same split of each label. The best of a label is chosen on
+    the validation set and marked *: the best of many on the test set would partly be the
+    luckiest. On the test set it is compared with the runner-up: the difference, its paired 95%
+    interval and, for top-1, the p-value of McNemar's exact test. The mean weights every label
+    equally and leaves out numbers.
 
     Example:
 
@@ -79,14 +82,7 @@ def leaderboard(
             standings.append(each)
             update(len({(done.index, done.tap) for done in standings}), total, 0)
     top = {method: best(standings, method) for method in _METHODS}
-    rows = [
-        each.to_json()
-        | {
-            f"best_{method}": each.score(method) == top[method][each.label.name]
-            for method in _METHODS
-        }
-        for each in standings
-    ]
+    rows = [_as_dict(each, top) for each in standings]
     if csv is not None:
         from artsim.store import csv_text, write_whole
 
@@ -97,48 +93,108 @@ def leaderboard(
         print_json_lines(row | setting for row in rows)
         return
     echo(f"Leaderboard of {', '.join(str(store.path) for store in stores)}")
-    for method in _METHODS:
-        _print_method(standings, method, top[method], several=len(stores) > 1)
+    for name in top["probe"]:
+        some = [each for each in standings if each.label.name == name]
+        _print_label(some, [bests[name] for bests in top.values()], several=len(stores) > 1)
+    _print_means(standings, several=len(stores) > 1)
     for name, split in {each.label.name: each.split for each in standings}.items():
         print_split(name, split)
-    echo("*: best of the label. No picture: majority, chance or median.")
+    echo("*: best on validation (val). No picture: majority, chance or median.")
     print_written(csv)
 
 
-def _print_method(
-    standings: Sequence[Standing], method: str, top: dict[str, float], *, several: bool
-) -> None:
-    """Print a row for each tap, the best mean first."""
+def _as_dict(each: Standing, top: Mapping[Method, Mapping[str, Best]]) -> dict[str, Any]:
+    """Return a row: every row of a file has the same columns, most of them only for the best."""
+    row: dict[str, Any] = each.to_json()
+    for method, bests in top.items():
+        chosen = bests[each.label.name]
+        is_best = chosen.standing is each
+        row[f"best_{method}"] = is_best
+        row |= {name: value if is_best else None for name, value in chosen.to_json().items()}
+    return row
+
+
+def _print_label(standings: Sequence[Standing], bests: Sequence[Best], *, several: bool) -> None:
+    """Print a row for each tap, the best probe on validation first."""
+    first = bests[0].standing
+    sign = 1 if first.is_error else -1
+    rows = []
+    for each in sorted(standings, key=lambda each: sign * each.validation["probe"]):
+        cells: list[object] = []
+        for best in bests:
+            cells.append(_shown(each, each.validation[best.method]))
+            test = _shown(each, each.score(best.method))
+            cells.append(_marked(test, best.standing is each))
+        rows.append([*_names(each, several=several), *cells])
+    floor = _marked(_shown(first, first.baseline.value), False)
+    rows.append([*([""] if several else []), "no picture", "", "", floor, "", floor])
+    echo(f"\n{first.label.name}{_METRICS[first.label.kind.metric]}")
+    _print_table(rows, several=several)
+    for best in bests:
+        if best.difference is not None and best.runner_up is not None:
+            echo(_compared(best, several=several))
+
+
+def _print_means(standings: Sequence[Standing], *, several: bool) -> None:
+    """Print each tap's mean over the labels, the best probe on validation first."""
     from artsim.evaluation.probe import mean_score
 
     by_tap: dict[tuple[str, str], list[Standing]] = {}
     for each in standings:
         by_tap.setdefault((each.index, each.tap), []).append(each)
-    means = {tap: mean_score(scores, method) for tap, scores in by_tap.items()}
-    order = sorted(by_tap, key=lambda tap: -(means[tap] or 0.0))
-    highest = means[order[0]]
-    rows = [
-        [
-            *([tap[0]] if several else []),
-            tap[1],
-            by_tap[tap][0].dims,
-            *(_shown(each, each.score(method), top[each.label.name]) for each in by_tap[tap]),
-            _marked(fixed(means[tap]), means[tap] == highest) if highest is not None else "",
+    found = []
+    for scores in by_tap.values():
+        labels = sum(not each.is_error for each in scores)
+        means = [
+            mean_score(scores, how, validation=val) for how in _METHODS for val in (True, False)
         ]
-        for tap in order
+        if labels > 1:
+            found.append([*_names(scores[0], several=several), *means])
+    if found:
+        found.sort(key=lambda row: -row[-4])
+        tops = [max(row[column] for row in found) for column in (-4, -2)]
+        rows = []
+        for row in found:
+            *names, probe_val, probe, knn_val, knn = row
+            cells = [fixed(probe_val), _marked(fixed(probe), probe_val == tops[0])]
+            cells += [fixed(knn_val), _marked(fixed(knn), knn_val == tops[1])]
+            rows.append([*names, *cells])
+        echo(f"\nmean of {labels} labels")
+        _print_table(rows, several=several)
+
+
+def _names(each: Standing, *, several: bool) -> list[Any]:
+    return [*([each.index] if several else []), each.tap, each.dims]
+
+
+def _print_table(rows: Sequence[Sequence[object]], *, several: bool) -> None:
+    columns = [
+        "dims",
+        *(f"{name} {part}" for name in _METHODS.values() for part in ("val", "test")),
     ]
-    firsts = by_tap[order[0]]
-    floor = [_shown(each, each.baseline.value, None) for each in firsts]
-    rows.append([*([""] if several else []), "no picture", "", *floor, ""])
-    labels = [each.label.name + _METRICS[str(each.to_json()["metric"])] for each in firsts]
-    columns = ["dims", *labels, "mean"]
-    echo(f"\n{_METHODS[method]}")
     print_table([*(["index"] if several else []), "tap", *columns], rows, right=columns)
 
 
-def _shown(standing: Standing, score: float, top: float | None) -> str:
-    text = f"{score:.1f}" if standing.is_error and score >= 10 else f"{score:.3f}"
-    return _marked(text, score == top)
+def _compared(chosen: Best, *, several: bool) -> str:
+    """Say how much the best is above the runner-up on test, and whether that is noise."""
+    taps = [chosen.standing, chosen.runner_up]
+    best, other = (
+        f"{each.index} {each.tap}" if several else each.tap for each in taps if each is not None
+    )
+    found = chosen.difference
+    assert found is not None
+    value, low, high = found.estimate.value, found.estimate.low, found.estimate.high
+    digits = 1 if chosen.standing.is_error and abs(high - low) >= 10 else 3
+    p = "" if found.p is None else f", p {found.p:.3f}"
+    noise = "may be noise" if found.is_noise else "more than noise"
+    return (
+        f"{_METHODS[chosen.method]}: {best} compared with the runner-up {other} on test: "
+        f"{value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f}{p}), {noise}"
+    )
+
+
+def _shown(standing: Standing, score: float) -> str:
+    return f"{score:.1f}" if standing.is_error and score >= 10 else f"{score:.3f}"
 
 
 def _marked(text: str, is_best: bool) -> str:

@@ -28,6 +28,12 @@ _ALONE = ("R-precision", "mAP@R")
 @cloup.option_group(
     "Labels",
     label_option,
+    click.option(
+        "--split",
+        metavar="SPLIT",
+        help="Search with the test pictures of a split among its others: a stored split, or a "
+        "column of train and test.",
+    ),
     column_option(
         "--junk",
         help="Ignore results with the query's value, such as other views of the same object.",
@@ -58,11 +64,14 @@ def retrieval_eval(
     """Measure how well pictures retrieve others of their class.
 
     Every picture is a query, and the R others of its class are relevant; pictures without others
-    are no queries. P@k: share of relevant pictures among the first k. HitRate@k: 1 if any of the
+    are no queries. With --split the test pictures are queries, and the others are searched. Of
+    labels with several values, a picture is relevant that shares one, and nDCG counts how many.
+    P@k: share of relevant pictures among the first k. HitRate@k: 1 if any of the
     first k is relevant. mAP@k: mean precision at the relevant ranks up to k, divided by
     min(R, k). nDCG@k: discounted cumulative gain with 1 / log2(rank + 1), as a share of the best
     possible. R-precision: P@R. mAP@R: mAP@k at k = R. MRR@k: 1 / rank of the first relevant
-    result, 0 beyond k. All are means over the queries.
+    result, 0 beyond k. All are means over the queries, with 95% intervals of resampled queries
+    (of whole groups of them with --junk).
 
     100,000 random pairs of one class and of two classes show how far the similarities differ, and
     how often the pair of one class is the more similar (AUC). --pixels adds SSIM (Wang et al.
@@ -82,7 +91,7 @@ def retrieval_eval(
     plan = RetrievalPlan(tap=store.tap(tap).name, **choice)
     found = list(retrieve(store, plan))
     if as_json:
-        setting = {"tap": plan.tap, "junk": plan.junk, "seed": plan.seed}
+        setting = {"tap": plan.tap, "split": plan.split, "junk": plan.junk, "seed": plan.seed}
         print_json_lines((_as_dict(each) | setting for each in found), index=store.path)
         if per_class:
             rows = (row for each in found for row in _classes(each))
@@ -99,13 +108,16 @@ def retrieval_eval(
 
 
 def _as_dict(each: Retrieval) -> dict[str, Any]:
+    from artsim.metrics import scores_to_json
+
     scores, pixels = each.scores, each.pixels
     found = {
         "label": scores.label,
         "classes": len(scores.classes),
         "queries": len(scores.query_rows),
         "skipped": scores.skipped,
-        **scores.overall,
+        "gallery": scores.gallery_size,
+        **scores_to_json(dict(scores.estimates)),
         "true_pairs": _quantiles(each.true_pairs),
         "other_pairs": _quantiles(each.other_pairs),
         "auc": each.auc,
@@ -136,7 +148,7 @@ def _classes(each: Retrieval) -> list[dict[str, Any]]:
     import numpy as np
 
     scores = each.scores
-    counts = np.bincount(scores.truth, minlength=len(scores.classes))
+    counts = scores.counts
     worst = np.argsort(scores.per_class["mAP@R"], kind="stable")  # NaN is last
     return [
         {"label": scores.label, "class": scores.classes[code], "queries": int(counts[code])}
@@ -150,8 +162,8 @@ def _print_retrieval(each: Retrieval) -> None:
     scores = each.scores
     alone = plural(scores.skipped, "picture alone in its class", "pictures alone in their class")
     echo(
-        f"\n{scores.label}: {len(scores.classes):,} classes, {len(scores.query_rows):,} queries"
-        + (f"; not queries: {alone}" if scores.skipped else "")
+        f"\n{scores.label}: {len(scores.classes):,} classes, {len(scores.query_rows):,} queries "
+        f"among {scores.gallery_size:,}" + (f"; not queries: {alone}" if scores.skipped else "")
     )
     pixels = {} if each.pixels is None else each.pixels.overall
     columns = [f"{name}@k" for name in _BY_K]
@@ -159,7 +171,7 @@ def _print_retrieval(each: Retrieval) -> None:
     rows = [[k, *(_at(scores.overall | pixels, name, k) for name in columns)] for k in scores.ks]
     print_table(["k", *columns], rows, right=["k", *columns])
     rest = [name for name in scores.overall if name in _ALONE or name.startswith("MRR")]
-    echo("  " + ", ".join(f"{name} {scores.overall[name]:.3f}" for name in rest))
+    echo("  " + ", ".join(f"{name} {scores.estimates[name]}" for name in rest))
     if not math.isnan(each.auc):
         true, other = (_middle(pairs) for pairs in (each.true_pairs, each.other_pairs))
         echo(

@@ -16,7 +16,7 @@ import cloup
 
 from artsim.cli.options.collection import images_option, set_option
 from artsim.cli.options.complete import complete_index
-from artsim.cli.options.computing import device_option, seed_option, weights_option, workers_option
+from artsim.cli.options.computing import device_option, weights_option, workers_option
 from artsim.cli.options.index import find_index
 from artsim.cli.options.outputs import folder_option, format_option
 from artsim.cli.options.values import FOLDER, RUNS, count_option, pairs
@@ -24,7 +24,7 @@ from artsim.cli.output import echo, fixed, interval, print_json_lines, print_tab
 from artsim.cli.stopping import stop_signals
 
 if TYPE_CHECKING:
-    from artsim.datatypes import Estimate
+    from artsim.metrics import Difference
     from artsim.recipes import TrainingResult
 
 
@@ -168,14 +168,14 @@ def train(
 
 @cloup.command()
 @click.argument("runs", nargs=-1, required=True, metavar="RUN RUN...", type=FOLDER)
-@cloup.option_group("Method", seed_option)
 @cloup.option_group("Output", format_option)
-def compare(runs: tuple[Path, ...], seed: int, as_json: bool) -> None:
+def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     """Compare trained networks on the same test pictures.
 
     Each run, a folder made by 'artsim train' or its name in runs/, is compared with the first:
-    the difference, its 95% interval and p-value by paired bootstrap over the pictures. Runs with
-    different test pictures are refused.
+    the difference with its paired 95% interval (Bonett and Price), and the p-value of McNemar's
+    exact test, which counts the pictures that only one of the two has right. At p = .05 or more
+    the difference may be noise. Runs with different test pictures are refused.
 
     Example:
 
@@ -186,7 +186,7 @@ def compare(runs: tuple[Path, ...], seed: int, as_json: bool) -> None:
 
     if len(runs) < 2:
         raise click.UsageError("name two runs or more")
-    found = compare_runs([find_run(run, RUNS) for run in runs], seed=seed)
+    found = compare_runs([find_run(run, RUNS) for run in runs])
     if as_json:
         print_json_lines(each.to_json() for each in found)
         return
@@ -199,19 +199,22 @@ def compare(runs: tuple[Path, ...], seed: int, as_json: bool) -> None:
             fixed(each.score.value),
             interval(each.score),
             *_difference(each.difference),
-            fixed(each.p, 4),
         ]
         for each in found
     ]
     right = ["pictures", "test", "95%", "difference", "95% of it", "p"]
     print_table(["task", "run", "metric", *right], rows, right=right)
-    echo("On the same test pictures; p by paired bootstrap")
+    echo("On the same test pictures; p of McNemar's exact test")
+    for each in found:
+        if each.difference is not None and each.difference.is_noise:
+            echo(f"{each.task}: the difference of {each.run} from {found[0].run} may be noise")
 
 
-def _difference(found: Estimate | None) -> tuple[str, str]:
+def _difference(found: Difference | None) -> tuple[str, str, str]:
     if found is None:
-        return "", ""
-    return f"{found.value:+.3f}", f"{found.low:+.3f} to {found.high:+.3f}"
+        return "", "", ""
+    low, high = found.estimate.low, found.estimate.high
+    return f"{found.estimate.value:+.3f}", f"{low:+.3f} to {high:+.3f}", fixed(found.p, 4)
 
 
 class _StopRequest:

@@ -1,4 +1,4 @@
-"""The 95% interval of every score, and of the difference between two models.
+"""The 95% interval of every score; see `artsim.metrics.paired` for that of a difference.
 
 A share of independent rows has Wilson's interval. Every other score is bootstrapped; the interval
 spans the middle 95% of the resampled scores. Where there are groups, whole groups are resampled:
@@ -9,8 +9,8 @@ has no interval.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,6 @@ from artsim.metrics.ranking import Ranking, average_precisions, resampled_precis
 
 _LEVEL = 0.95
 _RESAMPLES = 2_000  # of a mean
-_PAIRED_RESAMPLES = 10_000  # of a difference
 _RANKING_RESAMPLES = (200, 1_000)  # of a mean average precision: fewer where a ranking is long
 _RANKING_WORK = 1 << 31  # listed rows times resamples: about ten seconds
 _BLOCK = 1 << 22  # numbers drawn at a time: 32 MB
@@ -88,6 +87,27 @@ def estimate_mean(values: Floats, groups: Codes | None = None, *, seed: int = 0)
     return _between(float(np.mean(values)), np.concatenate(means), len(values), groups, n_groups)
 
 
+def estimate_means(
+    values: Mapping[str, Floats], groups: Codes | None = None, *, seed: int = 0
+) -> dict[str, Estimate]:
+    """Estimate the means of several scores of the same n rows, at least 1, as `estimate_mean`."""
+    n = len(next(iter(values.values())))
+    numbers, n_groups = _number(groups, n)
+    sums = [np.bincount(numbers, weights=each, minlength=n_groups) for each in values.values()]
+    table = np.stack([*sums, np.bincount(numbers, minlength=n_groups)], axis=1)  # (G, M + 1)
+    means = []
+    for drawn in _draws(n_groups, _RESAMPLES, seed, _BLOCK // n_groups):  # (r, G)
+        cells = drawn + np.arange(len(drawn))[:, None] * n_groups
+        times = np.bincount(cells.ravel(), minlength=drawn.size).reshape(drawn.shape)
+        totals = times @ table  # (r, M + 1)
+        means.append(totals[:, :-1] / totals[:, -1:])
+    found = np.concatenate(means)
+    return {
+        name: _between(float(each.mean()), found[:, place], n, groups, n_groups)
+        for place, (name, each) in enumerate(values.items())
+    }
+
+
 def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0) -> Estimate:
     """Estimate a mean average precision over classes, by resampling rows, never the classes.
 
@@ -104,17 +124,10 @@ def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0
     each = average_precisions(ranking)
     if np.isnan(each).all():
         return _NOTHING
-    numbers, n_groups = _number(groups, ranking.n)
-    resamples = int(np.clip(_RANKING_WORK // max(1, len(ranking.rows)), *_RANKING_RESAMPLES))
-    means = []
-    for drawn in _draws(n_groups, resamples, seed, _RANKING_BLOCK // ranking.n):
-        cells = drawn + np.arange(len(drawn))[:, None] * n_groups
-        times = np.bincount(cells.ravel(), minlength=drawn.shape[0] * n_groups)
-        weights = times.reshape(len(drawn), n_groups).T.astype(np.float32)[numbers]  # (n, r)
-        means.append(resampled_precisions(ranking, weights))
-    found = np.concatenate(means)
+    found = resampled_maps(ranking, groups, seed=seed)
     value = float(np.nanmean(each))
     found = np.clip(found[~np.isnan(found)] - np.nanmean(found) + value, 0, 1)
+    numbers, n_groups = _number(groups, ranking.n)
     estimate = _between(value, found, ranking.n, groups, n_groups)
     if value < 1 or n_groups == 1:
         return estimate
@@ -123,38 +136,20 @@ def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0
     return replace(estimate, low=wilson(n, n)[0])
 
 
-@dataclass(frozen=True)
-class PairedDifference:
-    """How much a second model's mean is above a first one's."""
+def resampled_maps(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0) -> Floats:
+    """Compute the mean average precision of each resample; NaN without a row of a class.
 
-    difference: float
-    interval: tuple[float, float]  # 95%, of resampled pictures
-    p: float  # two-sided
-
-
-def paired_bootstrap(first: Floats, second: Floats, *, seed: int = 0) -> PairedDifference:
-    """Compare two models on the same pictures, by resampling the pictures.
-
-    Args:
-        first: The first model's score of each picture, such as 1 for right and 0 for wrong, (n,).
-        second: The other model's, of the same pictures in the same order.
-        seed: Of the resampling.
-
-    Raises:
-        EvaluationError: If they score different numbers of pictures, or none.
+    The same rows are drawn for every ranking of as many rows, in the same groups.
     """
-    if len(first) != len(second) or not len(first):
-        raise EvaluationError(
-            f"{len(first):,} and {len(second):,} scores are not of the same pictures"
-        )
-    differences = np.asarray(second, dtype=np.float64) - np.asarray(first, dtype=np.float64)
-    n = len(differences)
-    draws = _draws(n, _PAIRED_RESAMPLES, seed, _BLOCK // n)
-    means = np.concatenate([differences[drawn].mean(axis=1) for drawn in draws])
-    low, high = np.quantile(means, (0.025, 0.975))
-    tail = min((means <= 0).sum(), (means >= 0).sum())
-    p = min(1.0, 2 * (float(tail) + 1) / (_PAIRED_RESAMPLES + 1))
-    return PairedDifference(float(differences.mean()), (float(low), float(high)), p)
+    numbers, n_groups = _number(groups, ranking.n)
+    resamples = int(np.clip(_RANKING_WORK // max(1, len(ranking.rows)), *_RANKING_RESAMPLES))
+    means = []
+    for drawn in _draws(n_groups, resamples, seed, _RANKING_BLOCK // ranking.n):
+        cells = drawn + np.arange(len(drawn))[:, None] * n_groups
+        times = np.bincount(cells.ravel(), minlength=drawn.shape[0] * n_groups)
+        weights = times.reshape(len(drawn), n_groups).T.astype(np.float32)[numbers]  # (n, r)
+        means.append(resampled_precisions(ranking, weights))
+    return np.concatenate(means)
 
 
 def _number(groups: Codes | None, n: int) -> tuple[NDArray[np.int64], int]:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from artsim.labels import Label, LabelKind
 from artsim.metrics.ranking import Ranking
 
+_TOP = 5  # classes that are kept of the most probable
+
 _NO_RANKING = Ranking.of(np.zeros((0, 0), dtype=bool), np.zeros((0, 0)))
 
 Rows = NDArray[np.int64]
@@ -28,6 +30,9 @@ class Predictions:
     numbers: NDArray[np.float64] = field(  # number: (n,); NaN counts as the training median
         default_factory=lambda: np.zeros(0)
     )
+    # Multiclass, where there are probabilities: that of the predicted class, and the Brier score.
+    confidence: NDArray[np.float64] | None = None  # (n,)
+    brier: NDArray[np.float64] | None = None  # (n,)
     groups: NDArray[np.integer] | None = None  # (n,) that intervals resample; -1 is its own
     seed: int = 0  # of the resampling
 
@@ -66,6 +71,26 @@ class Predictions:
         """Fill in predictions of a multilabel label from the scores of its classes, (n, K)."""
         return replace(self, ranking=Ranking.of(self.truth.matrix, scores))
 
+    def with_probabilities(self, probabilities: NDArray[np.floating], classes: Rows) -> Predictions:
+        """Fill in predictions of a multiclass label from probabilities, shape (n, C).
+
+        ``classes`` are the codes of the C columns, rising. The Brier score of a row is the sum of
+        the squared errors of its probabilities: 0 to 2. A class without a column has 0.
+        """
+        n, truth = len(self.truth), self.truth.strata
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :_TOP]
+        ranked = np.full((n, _TOP), -1, dtype=np.int64)
+        ranked[:, : order.shape[1]] = classes[order]
+        column = np.minimum(np.searchsorted(classes, truth), len(classes) - 1)
+        true = np.where(classes[column] == truth, probabilities[np.arange(n), column], 0.0)
+        squares = np.einsum("nc,nc->n", probabilities, probabilities, dtype=np.float64)
+        return replace(
+            self,
+            ranked=ranked,
+            confidence=probabilities.max(axis=1).astype(np.float64),
+            brier=squares - 2 * true + 1,
+        )
+
     def constant(self) -> Predictions:
         """Fill in what is predicted without looking at a picture.
 
@@ -74,7 +99,8 @@ class Predictions:
         """
         n = len(self.truth)
         if self.learned.kind == LabelKind.MULTICLASS:
-            return replace(self, ranked=np.full((n, 1), self.learned.counts.argmax()))
+            ranked = np.full((n, 1), self.learned.counts.argmax())
+            return replace(self, ranked=ranked, confidence=None, brier=None)
         if self.learned.kind == LabelKind.MULTILABEL:
             return self.with_scores(np.zeros((n, len(self.truth.classes))))
         return replace(self, numbers=np.full(n, np.nan))

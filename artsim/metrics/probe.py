@@ -26,7 +26,6 @@ from artsim.splits import Split, split
 ALPHAS = STRENGTHS  # of a ridge
 
 _VALIDATION = 0.1  # of the train rows, where there are no validation rows
-_TOP = 5
 
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
@@ -42,6 +41,11 @@ class Probe:
     validation: Floats  # (S,) the main metric on validation at each
     test_rows: Rows  # (n,)
     predictions: Predictions  # of the n test rows
+
+    @property
+    def validation_score(self) -> float:
+        """The main metric on validation at the strength that was chosen."""
+        return float(self.validation[self.strengths == self.head.strength][0])
 
     @cached_property
     def estimate(self) -> Estimate:
@@ -142,10 +146,7 @@ def _predict(head: Head, features: Array, unfilled: Predictions) -> Predictions:
         scores = np.full((len(truth), len(truth.classes)), learned.min(initial=0) - 1, np.float32)
         scores[:, head.classes] = learned
         return unfilled.with_scores(scores)
-    order = np.argsort(-head.probabilities(features), axis=1, kind="stable")[:, :_TOP]
-    ranked = np.full((len(truth), _TOP), -1, dtype=np.int64)
-    ranked[:, : order.shape[1]] = head.classes[order]
-    return replace(unfilled, ranked=ranked)
+    return unfilled.with_probabilities(head.probabilities(features), head.classes)
 
 
 def fit_ridge(

@@ -16,6 +16,7 @@ from artsim.datatypes import Estimate
 from artsim.labels import LabelKind
 from artsim.metrics import scores
 from artsim.metrics.intervals import estimate_map, estimate_mean, estimate_share
+from artsim.metrics.paired import Difference, paired_map, paired_mean, paired_share
 from artsim.metrics.predictions import Predictions
 from artsim.metrics.ranking import Ranking, average_precisions
 
@@ -29,7 +30,9 @@ class Metric:
     kind: LabelKind
     compute: Callable[[Predictions], float]
     estimate: Callable[[Predictions], Estimate] | None = None  # the value with its interval
+    difference: Callable[[Predictions, Predictions], Difference] | None = None  # of main metrics
     higher_is_better: bool = True
+    of_probabilities: bool = False  # left out where there are none
 
     def is_better(self, one: float, other: float) -> bool:
         """Whether a value beats another."""
@@ -74,6 +77,16 @@ def _estimate_inside(predictions: Predictions) -> Estimate:
     return estimate_share(some, predictions.groups, seed=predictions.seed)
 
 
+def _calibration_error(predictions: Predictions) -> float:
+    assert predictions.confidence is not None  # see `Metric.of_probabilities`
+    return scores.expected_calibration_error(predictions.confidence, _right(predictions))
+
+
+def _brier(predictions: Predictions) -> NDArray[np.float64]:
+    assert predictions.brier is not None  # see `Metric.of_probabilities`
+    return predictions.brier
+
+
 def _learnable(predictions: Predictions) -> Ranking:
     ranking = predictions.ranking
     return replace(ranking, relevant=np.where(predictions.learnable, ranking.relevant, 0))
@@ -88,6 +101,7 @@ METRICS: dict[str, Metric] = {
             kind=LabelKind.MULTICLASS,
             compute=lambda p: float(_right(p).mean()),
             estimate=lambda p: estimate_share(_right(p), p.groups, seed=p.seed),
+            difference=lambda p, q: paired_share(_right(p), _right(q), p.groups, seed=p.seed),
         ),
         Metric(
             name="top5",
@@ -115,11 +129,29 @@ METRICS: dict[str, Metric] = {
             compute=lambda p: scores.cohen_kappa(p.truth.strata, p.ranked[:, 0]),
         ),
         Metric(
+            name="ece",
+            description="expected calibration error: how far confidence is from accuracy",
+            kind=LabelKind.MULTICLASS,
+            compute=lambda p: _calibration_error(p),
+            higher_is_better=False,
+            of_probabilities=True,
+        ),
+        Metric(
+            name="brier",
+            description="Brier score: squared error of the probabilities of all classes, 0 to 2",
+            kind=LabelKind.MULTICLASS,
+            compute=lambda p: float(_brier(p).mean()),
+            estimate=lambda p: estimate_mean(_brier(p), p.groups, seed=p.seed),
+            higher_is_better=False,
+            of_probabilities=True,
+        ),
+        Metric(
             name="mAP",
             description="mean average precision of the classes",
             kind=LabelKind.MULTILABEL,
             compute=mean_average_precision,
             estimate=lambda p: estimate_map(_learnable(p), p.groups, seed=p.seed),
+            difference=lambda p, q: paired_map(_learnable(p), _learnable(q), p.groups, seed=p.seed),
         ),
         Metric(
             name="iMAP",
@@ -133,6 +165,7 @@ METRICS: dict[str, Metric] = {
             kind=LabelKind.NUMBER,
             compute=lambda p: float(p.errors.mean()),
             estimate=lambda p: estimate_mean(p.errors, p.groups, seed=p.seed),
+            difference=lambda p, q: paired_mean(p.errors, q.errors, p.groups, seed=p.seed),
             higher_is_better=False,
         ),
         Metric(
@@ -169,6 +202,7 @@ def score(predictions: Predictions) -> dict[str, Estimate | float]:
         if metric.estimate
         else metric.compute(predictions)
         for metric in metrics_of(predictions.truth.kind)
+        if predictions.confidence is not None or not metric.of_probabilities
     }
 
 
@@ -182,6 +216,13 @@ def estimate_main(predictions: Predictions) -> Estimate:
     estimate = main_metric(predictions.truth.kind).estimate
     assert estimate is not None  # every main metric has one
     return estimate(predictions)
+
+
+def difference(first: Predictions, second: Predictions) -> Difference:
+    """Estimate how much the second's main metric is above the first's, of the same test rows."""
+    compare = main_metric(first.truth.kind).difference
+    assert compare is not None  # every main metric has one
+    return compare(first, second)
 
 
 def scores_to_json(found: dict[str, Estimate | float]) -> dict[str, float | None]:

@@ -1,14 +1,15 @@
 """Retrieval scores: how many relevant rows are at the top of a ranking.
 
-A row is relevant to a query if it has the query's class. R is the number of relevant rows; queries
-without one are not scored. rel(i) is 1 if the row at rank i is relevant, else 0, and P(i) is the
-share of the first i rows that are relevant.
+A row is relevant to a query if it has the query's class, or one of its classes. R is the number of
+relevant rows; queries without one are not scored. rel(i) is 1 if the row at rank i is relevant,
+else 0, and P(i) is the share of the first i rows that are relevant.
 
 * P@k: P(k). Ranks beyond the end of a short ranking count as not relevant.
 * HitRate@k: 1 if any of the first k is relevant, else 0.
 * mAP@k: the sum of P(i) rel(i) over the first k, divided by min(R, k); with k the whole bank it
   is average precision.
 * nDCG@k: the sum of rel(i) / log2(i + 1) over the first k, divided by the largest possible for R.
+  Where rows have several classes, rel(i) is here the number of classes shared with the query.
 * R-precision: P(R).
 * mAP@R: the sum of P(i) rel(i) over the first R, divided by R (Musgrave et al. 2020,
   https://arxiv.org/abs/2003.08505).
@@ -17,16 +18,19 @@ share of the first i rows that are relevant.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Sized
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.labels import Label
+from artsim.labels import Label, LabelKind
+from artsim.metrics.intervals import estimate_means, estimate_share
 from artsim.metrics.neighbors import NO_ROW, Neighbors, check_unit_vectors, nearest_among
+from artsim.splits import Split
 
 RETRIEVAL_KS = (1, 5, 10, 20, 100)
 
@@ -43,17 +47,28 @@ class RetrievalEvaluation:
     label: str
     classes: tuple[str, ...]  # the names of the class codes
     query_rows: Rows  # (n,) those with a relevant row
-    truth: NDArray[np.int64]  # (n,) class codes
+    counts: NDArray[np.int64]  # (C,) queries of each class
+    groups: NDArray[np.integer] | None  # (n,) of the queries, which intervals resample
     relevant: NDArray[np.int64]  # (n,) R
     per_query: dict[str, Floats]  # by the score's name, (n,)
     per_class: dict[str, Floats]  # (C,) means; NaN for a class without queries
     overall: dict[str, float]  # means over the queries
     skipped: int  # queries without a relevant row
+    gallery_size: int  # rows that are searched
 
     @property
     def ks(self) -> tuple[int, ...]:
         """The cutoff ranks."""
         return tuple(int(name[2:]) for name in self.overall if name.startswith("P@"))
+
+    @cached_property
+    def estimates(self) -> dict[str, Estimate]:
+        """The means with their intervals, by resampling queries, or whole groups of them."""
+        found = estimate_means(self.per_query, self.groups)
+        for name, values in self.per_query.items():
+            if name == "P@1" or name.startswith("HitRate"):
+                found[name] = estimate_share(values > 0, self.groups)
+        return found
 
 
 def evaluate_retrieval(
@@ -61,15 +76,19 @@ def evaluate_retrieval(
     label: Label,
     *,
     groups: NDArray[np.integer] | None = None,
+    split: Split | None = None,
     ks: Sequence[int] = RETRIEVAL_KS,
 ) -> RetrievalEvaluation:
-    """Search with every row for the other rows of its class.
+    """Search with every row for the other rows of its class, or that share one of its classes.
 
     Args:
         vectors: Unit vectors, shape (N, D).
-        label: Multiclass, of N rows; rows without a class are neither queries nor results.
+        label: Of N rows, one or several classes each; rows without a class are neither queries
+            nor results.
         groups: Code of each row, such as its object, shape (N,). Rows that share a code are junk
             to each other: neither right nor wrong, as if absent. -1 is no group.
+        split: Its test rows are the queries, its train and validation rows the gallery. None:
+            every row is searched for among all others.
         ks: Cutoff ranks; at most the rows that can be found.
 
     Raises:
@@ -80,45 +99,116 @@ def evaluate_retrieval(
     for name, given in ((f"label {label.name!r}", label), ("groups", groups)):
         if given is not None and len(given) != len(vectors):
             raise EvaluationError(f"{name} has {len(given)} values for {len(vectors)} vectors")
-    rows = label.labeled
-    codes = label.strata[rows]
-    if not ks or min(ks) < 1 or max(ks) >= len(rows):
+    queries = gallery = label.labeled
+    if split is not None:
+        kept = split.keep(label.known)
+        queries, gallery = np.sort(kept.test), np.sort(kept.learned)
+    most = len(gallery) - (split is None)
+    if not ks or min(ks) < 1 or max(ks) > most:
         raise EvaluationError(
-            f"ks must be between 1 and {len(rows) - 1}, the other rows with a {label.name!r}; "
+            f"ks must be between 1 and {most}, the rows with a {label.name!r} that can be found; "
             f"got {list(ks)}"
         )
-    groups = None if groups is None else groups[rows]
-    relevant = _count_relevant(codes, groups)
-    scored = np.flatnonzero(relevant > 0)
-    if not len(scored):
-        raise EvaluationError(f"no two rows that may find each other share a {label.name!r}")
-    bank = vectors if len(rows) == len(vectors) else vectors[rows]
-    depth = max(*ks, int(relevant.max()))
-    step = max(1, _RANKING_BYTES // (32 * depth))
-    parts = []
-    for start in range(0, len(scored), step):
-        block = scored[start : start + step]
-        found = nearest_among(bank, block, np.arange(len(rows)), depth, groups=groups)
-        parts.append(score_rankings(found, codes, codes[block], relevant[block], ks))
-    per_query = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    truth = codes[scored]
-    counts = np.bincount(truth, minlength=len(label.classes))
+    score = _score_multilabel if label.kind == LabelKind.MULTILABEL else _score_multiclass
+    scored, relevant, per_query = score(vectors, label, groups, (queries, gallery), ks)
+    rows, codes = label.take(scored).row_codes
+    counts = np.bincount(codes, minlength=len(label.classes))
     with np.errstate(invalid="ignore"):  # 0 / 0 for a class without queries
         per_class = {
-            name: np.bincount(truth, weights=scores, minlength=len(counts)) / counts
+            name: np.bincount(codes, weights=scores[rows], minlength=len(counts)) / counts
             for name, scores in per_query.items()
         }
     return RetrievalEvaluation(
         label=label.name,
         classes=label.classes,
-        query_rows=rows[scored],
-        truth=truth,
-        relevant=relevant[scored],
+        query_rows=scored,
+        counts=counts,
+        groups=None if groups is None else groups[scored],
+        relevant=relevant,
         per_query=per_query,
         per_class=per_class,
         overall={name: float(scores.mean()) for name, scores in per_query.items()},
-        skipped=len(rows) - len(scored),
+        skipped=len(queries) - len(scored),
+        gallery_size=len(gallery),
     )
+
+
+def _score_multiclass(
+    vectors: NDArray[np.floating],
+    label: Label,
+    groups: NDArray[np.integer] | None,
+    searched: tuple[Rows, Rows],
+    ks: Sequence[int],
+) -> tuple[Rows, NDArray[np.int64], dict[str, Floats]]:
+    """Return the queries that have a relevant row in the gallery, their R, and their scores."""
+    queries, gallery = searched
+    codes = label.strata
+    relevant = _count_relevant(codes, groups, queries, gallery)
+    queries, relevant = queries[relevant > 0], relevant[relevant > 0]
+    _check_queries(queries, label)
+    depth = max(*ks, int(relevant.max()))
+    parts = []
+    for block in _blocks(len(queries), depth):
+        rows = queries[block]
+        found = nearest_among(vectors, rows, gallery, depth, groups=groups)
+        parts.append(score_rankings(found, codes, codes[rows], relevant[block], ks))
+    return queries, relevant, _joined(parts)
+
+
+def _score_multilabel(
+    vectors: NDArray[np.floating],
+    label: Label,
+    groups: NDArray[np.integer] | None,
+    searched: tuple[Rows, Rows],
+    ks: Sequence[int],
+) -> tuple[Rows, NDArray[np.int64], dict[str, Floats]]:
+    """Score as `_score_multiclass`, with nDCG graded by the number of shared classes."""
+    from scipy.sparse import csr_array
+
+    queries, gallery = searched
+    table = csr_array((np.ones(len(label.codes), dtype=np.int32), label.codes, label.starts))
+    kept, relevants, parts = [], [], []
+    for block in _blocks(len(queries), len(gallery)):
+        rows = queries[block]
+        shared = (table[rows] @ table[gallery].T).toarray()  # (Q, B)
+        junk = rows[:, None] == gallery
+        if groups is not None:
+            junk |= (groups[rows][:, None] == groups[gallery]) & (groups[gallery] >= 0)
+        shared[junk] = 0
+        relevant = (shared > 0).sum(axis=1)
+        has = relevant > 0
+        if not has.any():
+            continue
+        rows, shared, relevant = rows[has], shared[has], relevant[has]
+        depth = max(*ks, int(relevant.max()))
+        found = nearest_among(vectors, rows, gallery, depth, groups=groups).rows
+        place = np.searchsorted(gallery, np.where(found == NO_ROW, gallery[0], found))
+        gains = np.take_along_axis(shared, place, axis=1) * (found != NO_ROW)  # (Q, depth)
+        scores = _score(gains > 0, relevant, ks)
+        discounts = 1 / np.log2(np.arange(2, max(ks) + 2))
+        ideal = -np.sort(-shared, axis=1)[:, : max(ks)]
+        for k in ks:
+            best = ideal[:, :k] @ discounts[: min(k, ideal.shape[1])]
+            scores[f"nDCG@{k}"] = gains[:, :k] @ discounts[:k] / best
+        kept.append(rows)
+        relevants.append(relevant)
+        parts.append(scores)
+    _check_queries(kept, label)
+    return np.concatenate(kept), np.concatenate(relevants), _joined(parts)
+
+
+def _check_queries(queries: Sized, label: Label) -> None:
+    if not len(queries):
+        raise EvaluationError(f"no two rows that may find each other share a {label.name!r}")
+
+
+def _blocks(n: int, depth: int) -> Iterator[slice]:
+    step = max(1, _RANKING_BYTES // (32 * depth))
+    return (slice(start, min(n, start + step)) for start in range(0, n, step))
+
+
+def _joined(parts: Sequence[dict[str, Floats]]) -> dict[str, Floats]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def score_rankings(
@@ -148,8 +238,14 @@ def score_rankings(
             f"largest number of relevant rows, {relevant.max()}"
         )
     hits = (codes[neighbors.rows] == truth[:, None]) & (neighbors.rows != NO_ROW)  # (Q, depth)
+    return _score(hits, relevant, ks)
+
+
+def _score(
+    hits: NDArray[np.bool_], relevant: NDArray[np.integer], ks: Sequence[int]
+) -> dict[str, Floats]:
     found, precision = _cumulate(hits)
-    every = np.arange(len(truth))
+    every = np.arange(len(relevant))
     return score_hits(hits, relevant, ks) | {
         "R-precision": found[every, relevant - 1] / relevant,
         "mAP@R": precision[every, relevant - 1] / relevant,
@@ -192,74 +288,14 @@ def _cumulate(hits: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
     return found, precision
 
 
-def pair_scores(
-    vectors: NDArray[np.floating], codes: NDArray[np.integer], n: int, *, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Draw n random pairs of rows of one class and n of two classes.
-
-    Args:
-        vectors: Unit vectors, shape (N, D).
-        codes: Class of each row, shape (N,); rows of class -1 are not drawn.
-        n: Pairs of each kind.
-        seed: Of the draw.
-
-    Returns:
-        Inner products of the true pairs and of the others, each sorted, shape (n,). The first row
-        of a true pair is drawn evenly from the rows whose class has at least two.
-
-    Raises:
-        EvaluationError: If no class has two rows, or there is only one class.
-    """
-    rng = np.random.default_rng(seed)
-    rows = np.flatnonzero(codes >= 0)
-    rows = rows[np.argsort(codes[rows], kind="stable")]
-    classes, first, sizes = np.unique(codes[rows], return_index=True, return_counts=True)
-    if len(classes) < 2 or sizes.max() < 2:
-        raise EvaluationError("true and false pairs need two classes, one of them with two rows")
-    number = np.repeat(np.arange(len(classes)), sizes)  # of each row's class
-    at = rng.choice(np.flatnonzero(sizes[number] > 1), n)
-    size, start = sizes[number[at]], first[number[at]]
-    mate = start + (at - start + rng.integers(1, size)) % size  # another of the class
-    other = rng.integers(0, len(rows), n)
-    own, begin = sizes[number[other]], first[number[other]]
-    stranger = rng.integers(0, len(rows) - own)  # among the rows outside the class
-    stranger += np.where(stranger >= begin, own, 0)
-    return _products(vectors, rows[at], rows[mate]), _products(vectors, rows[other], rows[stranger])
-
-
-def auc(true: NDArray[np.floating], other: NDArray[np.floating]) -> float:
-    """Compute the area under the ROC: how often a true score is above one of the others.
-
-    Returns:
-        1 if all true scores are higher, 0.5 if there is no difference; ties count half. NaN if
-        either has no scores.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    if not len(true) or not len(other):
-        return math.nan
-    return float(
-        roc_auc_score(np.repeat([1, 0], [len(true), len(other)]), np.concatenate([true, other]))
-    )
-
-
-def _products(vectors: NDArray[np.floating], a: Rows, b: Rows) -> NDArray[np.float32]:
-    products = [
-        np.einsum("nd,nd->n", vectors[a[i : i + 4096]], vectors[b[i : i + 4096]], dtype=np.float32)
-        for i in range(0, len(a), 4096)
-    ]
-    return np.sort(np.concatenate(products))
-
-
 def _count_relevant(
-    codes: NDArray[np.int64], groups: NDArray[np.integer] | None
+    codes: NDArray[np.int64], groups: NDArray[np.integer] | None, queries: Rows, gallery: Rows
 ) -> NDArray[np.int64]:
-    """Count the other rows of each row's class that are not of its group."""
-    same = np.bincount(codes)[codes]
-    if groups is None:
-        return same - 1
-    alone = np.where(groups < 0, groups.max(initial=0) + 1 + np.arange(len(codes)), groups)
-    _, pair, counts = np.unique(
-        np.stack([codes, alone]), axis=1, return_inverse=True, return_counts=True
-    )
-    return same - counts[pair]
+    """Count the gallery's rows of each query's class that are not of its group, nor itself."""
+    own = np.arange(len(codes))  # a row without a group is alone in one
+    if groups is not None:
+        alone = np.where(groups < 0, groups.max(initial=0) + 1 + own, groups)
+        own = np.unique(np.stack([codes, alone]), axis=1, return_inverse=True)[1]
+    same = np.bincount(codes[gallery], minlength=codes.max() + 1)[codes[queries]]
+    junk: NDArray[np.int64] = np.bincount(own[gallery], minlength=len(codes))[own[queries]]
+    return same - junk

@@ -15,6 +15,8 @@ from artsim.errors import EvaluationError
 
 Codes = NDArray[np.integer]
 
+_BINS = 15  # of confidence
+
 
 def accuracy(truth: Codes, predicted: Codes) -> float:
     """Compute the share of predictions that are right."""
@@ -72,6 +74,17 @@ def confusion(truth: Codes, predicted: Codes) -> NDArray[np.int64]:
     _check(truth, predicted)
     pairs, counts = np.unique(np.stack([truth, predicted], axis=1), axis=0, return_counts=True)
     return np.column_stack([pairs, counts]).astype(np.int64)
+
+
+def expected_calibration_error(confidence: NDArray[np.floating], right: NDArray[np.bool_]) -> float:
+    """Compute ECE: how far confidence is from accuracy, a mean over 15 equal bins by their rows.
+
+    Guo et al. 2017 (https://arxiv.org/abs/1706.04599); confidence is the probability of the
+    predicted class, and whether it is right, both of shape (n,).
+    """
+    bins = np.clip(np.ceil(confidence * _BINS).astype(np.int64) - 1, 0, _BINS - 1)
+    gaps = np.bincount(bins, weights=right - confidence, minlength=_BINS)
+    return float(np.abs(gaps).sum() / len(right)) if len(right) else math.nan
 
 
 def global_average_precision(

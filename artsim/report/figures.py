@@ -23,6 +23,8 @@ from artsim.store import write_whole
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from artsim.datatypes import Estimate
+
 # Placeholders, replaced by the page's own colors when the SVG is written.
 _COLORS = {"#010203": "var(--ink)", "#010204": "var(--faint)", "#010205": "var(--accent)"}
 _INK, _FAINT, _ACCENT = _COLORS
@@ -136,6 +138,30 @@ def lines(
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
     return _figure(draw, title, description, unit, ticks)
+
+
+def reliability(
+    confidence: Sequence[float],
+    accuracy: Sequence[Estimate],
+    *,
+    title: str,
+    description: str,
+) -> Drawing:
+    """Draw the accuracy of predictions, with its interval, against their mean confidence.
+
+    Calibrated probabilities are on the dashed diagonal; above it they are too low.
+    """
+
+    def draw(axes: Axes) -> None:
+        axes.plot([0, 1], [0, 1], color=_INK, linewidth=1, linestyle=_DASHED)
+        lows, highs = [each.low for each in accuracy], [each.high for each in accuracy]
+        axes.vlines(confidence, lows, highs, color=_ACCENT, linewidth=1.2)
+        values = [each.value for each in accuracy]
+        axes.plot(confidence, values, color=_ACCENT, linewidth=1.8, marker="o", markersize=4)
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), ylabel="accuracy")
+        axes.xaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
+
+    return _figure(draw, title, description, "mean confidence", "{:.0%}".format)
 
 
 def save_curves(rows: Sequence[Mapping[str, float]], file: Path) -> None:

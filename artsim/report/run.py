@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from artsim.report.figures import Drawing, lines
 from artsim.report.pages import render
+from artsim.report.reliability import draw_reliability
 from artsim.report.thumbnails import PageThumbnails
 from artsim.study import Misfit, RunStudy
 
@@ -29,6 +30,7 @@ def run_page(found: RunStudy, command: str, *, workers: int = 2) -> tuple[str, i
         ],
         thumbnails=thumbnails,
         command=command,
+        draw=draw_reliability,
     )
     return page, len(thumbnails)
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from artsim.report.figures import Drawing, curve
 from artsim.report.pages import render
+from artsim.report.reliability import draw_reliability
 from artsim.report.tables import label_tables
 from artsim.report.thumbnails import PageThumbnails
 from artsim.study import Curve, LabelStudy, Misfit, Study, VectorMap
@@ -42,6 +43,7 @@ def study_page(study: Study, command: str, *, workers: int = 2) -> tuple[str, in
         facts=_facts(study),
         thumbnails=thumbnails,
         command=command,
+        draw=draw_reliability,
     )
     return page, len(thumbnails)
 

@@ -14,6 +14,7 @@ from artsim.metrics import (
     cohen_kappa,
     confusion,
     estimate_share,
+    expected_calibration_error,
     macro_f1,
     top_accuracy,
 )
@@ -29,7 +30,7 @@ from artsim.study.findings import (
 )
 from artsim.study.predictions import AlignedPredictions
 
-EDGES = (0.0, 0.25, 0.5, 0.75, 0.9, 1.0)  # of the bins of confidence
+EDGES = tuple(i / 10 for i in range(11))  # of the bins of confidence
 
 _TOP = 5
 _NEIGHBORS = 5  # of an error that are shown
@@ -50,6 +51,9 @@ def study_predictions(
     ``columns`` are values of each row, for the slices.
     """
     truth, predicted = found.truth, found.predicted
+    confidence = found.probabilities.max(axis=1)
+    ideal = np.zeros_like(found.probabilities)
+    ideal[np.arange(len(truth)), truth] = 1
     ranked = np.argsort(-found.probabilities, axis=1, kind="stable")[:, :_TOP]
     return PredictionStudy(
         source=found.source,
@@ -58,6 +62,8 @@ def study_predictions(
         macro_f1=macro_f1(truth, predicted),
         balanced_accuracy=balanced_accuracy(truth, predicted),
         kappa=cohen_kappa(truth, predicted),
+        ece=expected_calibration_error(confidence, truth == predicted),
+        brier=float(((found.probabilities - ideal) ** 2).sum(axis=1).mean()),
         classes=tuple(_classes(found)),
         confusions=tuple(
             Confusion(found.classes[a], found.classes[b], int(count))

@@ -133,6 +133,8 @@ class PredictionStudy:
     macro_f1: float
     balanced_accuracy: float
     kappa: float
+    ece: float  # expected calibration error
+    brier: float
     classes: tuple[ClassScore, ...]
     confusions: tuple[Confusion, ...]  # every pair that occurs, correct ones too
     calibration: tuple[CalibrationBin, ...]

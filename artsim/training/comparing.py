@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import Estimate
 from artsim.errors import TrainingError
 from artsim.labels import LabelKind
-from artsim.metrics import estimate_share, paired_bootstrap
+from artsim.metrics import Difference, estimate_share, paired_share
 from artsim.splits import TEST
 from artsim.training.run import read_plan, read_predictions, read_scores
 
@@ -28,12 +28,11 @@ class RunComparison:
     recipe: str
     metric: str  # top1; exact for a multilabel task: all classes right, and no other
     score: Estimate  # the share of correct test pictures
-    difference: Estimate | None  # from the first run, by paired bootstrap; None for the first
-    p: float | None  # two-sided
+    difference: Difference | None  # from the first run; None for the first
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        difference = self.difference or Estimate(nan, nan, nan, 0)
+        found = self.difference or Difference(Estimate(nan, nan, nan, 0), None)
         return {
             "task": self.task,
             "run": self.run,
@@ -41,17 +40,16 @@ class RunComparison:
             "metric": self.metric,
             "n": self.score.n,
             **self.score.to_json("score"),
-            **difference.to_json("difference"),
-            "p": self.p,
+            **found.estimate.to_json("difference"),
+            "p": found.p,
         }
 
 
-def compare_runs(paths: Sequence[Path], *, seed: int = 0) -> list[RunComparison]:
+def compare_runs(paths: Sequence[Path]) -> list[RunComparison]:
     """Compare each run with the first, task by task, on the same test pictures.
 
     Args:
         paths: Folders of two or more runs.
-        seed: Of the bootstrap.
 
     Raises:
         TrainingError: If one is not a run, is not finished or trained no network, or the runs
@@ -68,19 +66,14 @@ def compare_runs(paths: Sequence[Path], *, seed: int = 0) -> list[RunComparison]
         ids = list(runs[0].correct[task])
         scores = [run.scores(task, ids, runs[0]) for run in runs]
         for run, recipe, own in zip(runs, recipes, scores, strict=True):
-            paired = None if run is runs[0] else paired_bootstrap(scores[0], own, seed=seed)
-            difference = None
-            if paired is not None:
-                difference = Estimate(paired.difference, *paired.interval, n=len(ids))
             rows.append(
                 RunComparison(
                     task=task,
                     run=run.path.name,
                     recipe=recipe,
                     metric=run.metrics[task],
-                    score=estimate_share(own > 0),
-                    difference=difference,
-                    p=paired.p if paired else None,
+                    score=estimate_share(own),
+                    difference=None if run is runs[0] else paired_share(scores[0], own),
                 )
             )
     return rows
@@ -106,8 +99,8 @@ class _TestResults:
                 is_correct = truth == frozenset(row["prediction"])
                 self.correct.setdefault(row["task"], {})[row["id"]] = is_correct
 
-    def scores(self, task: str, ids: Sequence[str], first: _TestResults) -> NDArray[np.float64]:
-        """Return 1 for a correct and 0 for a wrong image, shape (n,).
+    def scores(self, task: str, ids: Sequence[str], first: _TestResults) -> NDArray[np.bool_]:
+        """Return whether each image is correct, shape (n,).
 
         Raises:
             TrainingError: If the images, or their labels, are not those of the first run.
@@ -125,4 +118,4 @@ class _TestResults:
                 f"{odd!r} is {', '.join(sorted(own[odd]))} in {self.path.name!r} and "
                 f"{', '.join(sorted(others[odd]))} in {first.path.name!r}; train one of them again"
             )
-        return np.array([self.correct[task][id_] for id_ in ids], dtype=np.float64)
+        return np.array([self.correct[task][id_] for id_ in ids], dtype=bool)

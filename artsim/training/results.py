@@ -213,7 +213,7 @@ def _score(task: TrainingTask, predicted: Probabilities, seed: int) -> dict[str,
     if task.label.kind == LabelKind.MULTILABEL:
         found = replace(found, ranking=Ranking.of(found.truth.matrix, probable))
     else:
-        found = replace(found, ranked=np.argsort(-probable, axis=1, kind="stable"))
+        found = found.with_probabilities(probable, np.arange(probable.shape[1]))
     scores = scores_to_json(score(found))
     return {"n": len(rows), "metric": task.label.kind.metric, **scores}
 

@@ -1,6 +1,7 @@
 """How well nearest neighbors predict an index's labels."""
 
 from artsim.evaluation.knn.evaluate import (
+    ChosenKnn,
     KnnEvaluation,
     KnnEvaluator,
     KnnScore,
@@ -19,6 +20,7 @@ from artsim.evaluation.knn.run import (
 __all__ = [
     "NEAR_DUPLICATE",
     "AnyEvaluation",
+    "ChosenKnn",
     "Correction",
     "KnnEvaluation",
     "KnnEvaluator",

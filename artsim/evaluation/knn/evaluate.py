@@ -90,6 +90,15 @@ class KnnEvaluation:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class ChosenKnn:
+    """The scores of one neighbor and of k, chosen on validation rows."""
+
+    nearest: Estimate
+    best: KnnScore
+    validation: float  # the main metric on validation at that k
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class KnnEvaluator:
     """kNN on a split; labels of the same rows share one search.
 
@@ -162,6 +171,16 @@ class KnnEvaluator:
             hubness=hubness(neighbors, np.sort(counted.learned)),
         )
 
+    def validation_score(self, label: Label, chosen: KnnScore) -> float:
+        """Compute the main metric on validation rows, with neighbors from train alone."""
+        known = self.split.keep(label.known)
+        train, choosers = np.sort(known.train), np.sort(known.validation)
+        neighbors = self._find(train, choosers)
+        unscored = Predictions.unfilled(label, train, choosers, None, self.seed)
+        k = min(chosen.k, neighbors.rows.shape[1])
+        found = score_neighbors(neighbors, label, unscored, k, chosen.temperature)
+        return main_metric(label.kind).compute(found.predictions)
+
     def _find(self, bank: Rows, queries: Rows) -> Neighbors:
         """Find the neighbors of some rows among others, in the numbering of all rows."""
         bank = np.sort(bank)
@@ -186,16 +205,16 @@ def knn_scores(
     *,
     ks: Sequence[int] = KNN_KS,
     seed: int = 0,
-) -> tuple[Estimate, Estimate, int]:
-    """Score the nearest neighbor, and the k nearest, on a split of unit vectors (N, D).
-
-    Returns:
-        The score of one neighbor, that of k, and the k, chosen on validation rows.
-    """
-    found = KnnEvaluator(vectors=vectors, split=split, ks=ks, seed=seed).evaluate(label)
+) -> ChosenKnn:
+    """Score the nearest neighbor, and k neighbors, on a split of unit vectors (N, D)."""
+    evaluator = KnnEvaluator(vectors=vectors, split=split, ks=ks, seed=seed)
+    found = evaluator.evaluate(label)
     best = found.scores[0]
-    nearest = score_neighbors(found.neighbors, label, best.predictions, k=1)
-    return nearest.estimate, best.estimate, best.k
+    return ChosenKnn(
+        nearest=score_neighbors(found.neighbors, label, best.predictions, k=1).estimate,
+        best=best,
+        validation=evaluator.validation_score(label, best),
+    )
 
 
 def score_neighbors(

@@ -1,13 +1,16 @@
 """Linear probes on an index's labels."""
 
 from artsim.evaluation.probe.leaderboard import (
+    Best,
     LeaderboardPlan,
+    Method,
     Standing,
     best,
     leaderboard,
     mean_score,
 )
 from artsim.evaluation.probe.plan import LabelPlan, label_names, split_labels
+from artsim.evaluation.probe.repeated import RepeatedProbe, probe_splits
 from artsim.evaluation.probe.run import (
     LabelProbe,
     ProbePlan,
@@ -18,10 +21,13 @@ from artsim.evaluation.probe.run import (
 )
 
 __all__ = [
+    "Best",
     "LabelPlan",
     "LabelProbe",
     "LeaderboardPlan",
+    "Method",
     "ProbePlan",
+    "RepeatedProbe",
     "Standing",
     "best",
     "label_names",
@@ -30,6 +36,7 @@ __all__ = [
     "means",
     "probe",
     "probe_on",
+    "probe_splits",
     "split_labels",
     "ungrouped",
 ]

@@ -1,9 +1,14 @@
-"""Which embeddings predict a label best: every tap by kNN and by a probe, on one split."""
+"""Which embeddings predict a label best: every tap by kNN and by a probe, on one split.
+
+The best is chosen on validation rows: the best of many on the test rows is partly the luckiest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import nan
+from typing import Literal
 
 import numpy as np
 import torch
@@ -15,12 +20,13 @@ from artsim.evaluation.knn import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, read_labels, split_labels
 from artsim.evaluation.reading import unit_vectors
 from artsim.labels import Label, LabelKind
-from artsim.metrics import baseline, fit_probe
+from artsim.metrics import Difference, Predictions, baseline, difference, fit_probe
 from artsim.splits import Split
 from artsim.store import Store
 
 _LEFT_OUT = "not every index has them, or a vector of theirs is all zeros"
 
+Method = Literal["probe", "knn"]
 Rows = NDArray[np.int64]
 
 
@@ -45,14 +51,16 @@ class Standing:
     k: int
     probe: Estimate
     strength: float
+    validation: Mapping[Method, float]  # at that k and strength
+    predictions: Mapping[Method, Predictions]  # of the test rows
 
     @property
     def is_error(self) -> bool:
         """Whether lower is better."""
         return self.label.kind == LabelKind.NUMBER
 
-    def score(self, method: str) -> float:
-        """Return the score of a method: 'knn' or 'probe'."""
+    def score(self, method: Method) -> float:
+        """Return the score of a method on the test rows."""
         return self.knn.value if method == "knn" else self.probe.value
 
     def to_json(self) -> dict[str, object]:
@@ -65,8 +73,10 @@ class Standing:
             "metric": self.label.kind.metric,
             "baseline": self.baseline.value,
             **self.knn.to_json("knn"),
+            "knn_validation": self.validation["knn"],
             "k": self.k,
             **self.probe.to_json("probe"),
+            "probe_validation": self.validation["probe"],
             "strength": self.strength,
             "n_train": len(self.split.learned),
             "n_test": len(self.split.test),
@@ -99,7 +109,7 @@ def leaderboard(
         vectors = unit_vectors(store, tap)[0][places[store.path]]
         for label, split in splits:
             found = fit_probe(vectors, label, split, seed=plan.seed, device=device)
-            _, knn, k = knn_scores(vectors, label, split, seed=plan.seed)
+            knn = knn_scores(vectors, label, split, seed=plan.seed)
             yield Standing(
                 index=store.manifest.name,
                 tap=tap,
@@ -107,29 +117,67 @@ def leaderboard(
                 label=label,
                 split=split,
                 baseline=baseline(found.predictions),
-                knn=knn,
-                k=k,
+                knn=knn.best.estimate,
+                k=knn.best.k,
                 probe=found.estimate,
                 strength=found.head.strength,
+                validation={"probe": found.validation_score, "knn": knn.validation},
+                predictions={"probe": found.predictions, "knn": knn.best.predictions},
             )
 
 
-def best(standings: Sequence[Standing], method: str) -> dict[str, float]:
-    """Return the best score of each label by one method: 'knn' or 'probe'."""
-    found: dict[str, float] = {}
-    for each in standings:
-        score = each.score(method)
-        pick = min if each.is_error else max
-        found[each.label.name] = pick(found.get(each.label.name, score), score)
+@dataclass(frozen=True, kw_only=True)
+class Best:
+    """The tap that predicts a label best on validation, compared with the next best."""
+
+    method: Method
+    standing: Standing
+    runner_up: Standing | None
+    difference: Difference | None  # on test, from the runner-up
+
+    def to_json(self) -> dict[str, object]:
+        """Return what the row of this standing says in addition."""
+        found = Difference(Estimate(nan, nan, nan, 0), None)
+        name = f"{self.method}_difference"
+        values = (self.difference or found).to_json(name)
+        if self.difference is None:
+            values[f"{name}_noise"] = None
+        other = self.runner_up
+        return {
+            f"{self.method}_runner_up": other.tap if other else None,
+            f"{self.method}_runner_up_index": other.index if other else None,
+            **values,
+        }
+
+
+def best(standings: Sequence[Standing], method: Method) -> dict[str, Best]:
+    """Choose the best tap of each label by one method on validation; the first of equals."""
+    found = {}
+    for name in dict.fromkeys(each.label.name for each in standings):
+        some = [each for each in standings if each.label.name == name]
+        sign = 1 if some[0].is_error else -1
+        first, *others = sorted(some, key=lambda each: sign * each.validation[method])
+        second = others[0] if others else None
+        found[name] = Best(
+            method=method,
+            standing=first,
+            runner_up=second,
+            difference=None
+            if second is None
+            else difference(second.predictions[method], first.predictions[method]),
+        )
     return found
 
 
-def mean_score(standings: Sequence[Standing], method: str) -> float | None:
+def mean_score(
+    standings: Sequence[Standing], method: Method, *, validation: bool = False
+) -> float | None:
     """Average one tap's scores over the labels, except numbers, whose errors have units.
 
     None if all labels are numbers.
     """
-    scores = [each.score(method) for each in standings if not each.is_error]
+    some = [each for each in standings if not each.is_error]
+    scores = [each.validation[method] if validation else each.score(method) for each in some]
     return float(np.mean(scores)) if scores else None
 
 

@@ -83,7 +83,7 @@ class LabelProbe:
             "k": self.k,
         }
         nothing = Estimate(nan, nan, nan, 0)
-        for name, score in self._scores.items():
+        for name, score in self.scores.items():
             found |= (score or nothing).to_json(name)
         metrics = self.result.metrics.items()
         found |= scores_to_json({name: each for name, each in metrics if name != self.metric})
@@ -114,7 +114,8 @@ class LabelProbe:
         return {name: finite(value) for name, value in found.items()}
 
     @property
-    def _scores(self) -> dict[str, Estimate | None]:
+    def scores(self) -> dict[str, Estimate | None]:
+        """The main metric of each method."""
         return {
             "baseline": self.baseline,
             "metadata": self.metadata,
@@ -187,7 +188,7 @@ def means(probes: Sequence[LabelProbe]) -> list[dict[str, object]]:
     """
     found: list[dict[str, object]] = []
     for metric in (LabelKind.MULTICLASS.metric, LabelKind.MULTILABEL.metric):
-        some = [each._scores for each in probes if each.metric == metric]
+        some = [each.scores for each in probes if each.metric == metric]
         if len(some) > 1:
             means = {name: _mean([scores[name] for scores in some]) for name in some[0]}
             found.append({"metric": metric, "labels": len(some)} | means)
@@ -219,16 +220,16 @@ def _probe_label(
     features = np.concatenate([vectors, metadata_features], axis=1) if given else vectors
     by_metadata = metadata_baseline(metadata_features, label, split, seed=plan.seed)
     by_vectors = fit_probe(features, label, split, seed=plan.seed, device=device)
-    nearest, knn, k = knn_scores(vectors, label, split, seed=plan.seed)
+    knn = knn_scores(vectors, label, split, seed=plan.seed)
     return LabelProbe(
         label=label,
         split=split,
         baseline=baseline(by_vectors.predictions),
         metadata=by_metadata.estimate if by_metadata else None,
         metadata_names=metadata.names if by_metadata else (),
-        nearest=nearest,
-        knn=knn,
-        k=k,
+        nearest=knn.nearest,
+        knn=knn.best.estimate,
+        k=knn.best.k,
         probe=by_vectors.estimate,
         result=by_vectors,
         features=metadata if given else Metadata(),

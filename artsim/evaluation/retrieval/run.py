@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from artsim.metrics import (
     ssim,
 )
 from artsim.metrics.neighbors import NO_ROW, nearest_among
+from artsim.splits import SplitChoice, read_source
 from artsim.store import Store
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the scores of pairs, for reports
@@ -46,6 +47,7 @@ class RetrievalPlan:
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all that can be labels if empty
     ks: tuple[int, ...] = ()  # cutoff ranks; those of `RETRIEVAL_KS` below the rows if empty
+    split: str | None = None  # stored, or a column: test searches in train; None: all in all
     junk: str | None = None  # column: rows that share its value count neither as right nor wrong
     pixels: bool = False  # compare the pictures themselves as well
     seed: int = 0  # of the pairs, and of the queries whose pixels are compared
@@ -93,6 +95,15 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
     names, _ = choose_labels(store, plan.labels, (plan.junk,))
     labels = {short_name(name): _read_label(store, name) for name in names}
     groups = codes_of(store, plan.junk) if plan.junk else None
+    split = None
+    if plan.split is not None:
+        split = read_source(store, SplitChoice(split=plan.split, seed=plan.seed)).whole
+        if split.is_leave_one_out:
+            raise EvaluationError(
+                f"split {plan.split!r} has folds or is a sample, expected train and test; "
+                "name another --split"
+            )
+    _refuse_pixels(plan, labels)
     if plan.junk in labels:
         raise EvaluationError(
             f"{plan.junk!r} cannot be both label and junk: nothing would be left to find"
@@ -101,9 +112,11 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
     for read in labels.values():
         label = read.keep(has_vector)
         codes = label.strata
-        ks = plan.ks or tuple(k for k in RETRIEVAL_KS if k < label.known.sum()) or (1,)
-        scores = evaluate_retrieval(vectors, label, groups=groups, ks=ks)
-        true_pairs, other_pairs = _pairs(vectors, _one_a_group(codes, groups), plan.seed)
+        n = label.known.sum() - 1 if split is None else label.known[split.learned].sum()
+        ks = plan.ks or tuple(k for k in RETRIEVAL_KS if k <= n) or (1,)
+        scores = evaluate_retrieval(vectors, label, groups=groups, split=split, ks=ks)
+        classes = codes if label.kind == LabelKind.MULTICLASS else np.full_like(codes, -1)
+        true_pairs, other_pairs = _pairs(vectors, _one_a_group(classes, groups), plan.seed)
         yield Retrieval(
             scores=scores,
             true_pairs=true_pairs,
@@ -120,11 +133,21 @@ def _read_label(store: Store, name: str) -> Label:
             f"{name!r} holds numbers, expected classes; derive some: "
             f"--label 'century = floor({name} / 100) + 1'"
         )
-    if label.kind == LabelKind.MULTILABEL:
-        raise EvaluationError(
-            f"{name!r} has several values a picture, expected one; name another --label"
-        )
     return label
+
+
+def _refuse_pixels(plan: RetrievalPlan, labels: Mapping[str, Label]) -> None:
+    """Refuse to compare pixels where it is not settled which results are right, or searched."""
+    if not plan.pixels:
+        return
+    several = [name for name, each in labels.items() if each.kind == LabelKind.MULTILABEL]
+    if several:
+        raise EvaluationError(
+            f"{several[0]!r} has several values a picture, expected one for --pixels; "
+            "name another --label"
+        )
+    if plan.split is not None:
+        raise EvaluationError("--pixels compares all pictures; leave out --split or --pixels")
 
 
 def _pairs(

@@ -1,0 +1,93 @@
+"""Linear probes on several random splits: how much a score depends on the split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from artsim.datatypes import Estimate
+from artsim.errors import EvaluationError
+from artsim.evaluation.probe.run import LabelProbe, ProbePlan, probe
+from artsim.store import Store
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A score on several splits, which share pictures: the deviation is no standard error."""
+
+    mean: float
+    std: float  # sample standard deviation
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepeatedProbe:
+    """The probe of one label on several splits."""
+
+    runs: tuple[LabelProbe, ...]  # one a split, each drawn with the next seed
+
+    @property
+    def first(self) -> LabelProbe:
+        """The probe on the first split."""
+        return self.runs[0]
+
+    @property
+    def scores(self) -> dict[str, Repeated | None]:
+        """Each method's main metric, and the probe's other metrics; None where a split has none."""
+        found = [_values(each) for each in self.runs]
+        return {name: _repeat([values[name] for values in found]) for name in found[0]}
+
+    def to_json(self) -> dict[str, object]:
+        """Return means, and deviations as NAME_std, as plain values."""
+        first = self.first
+        found: dict[str, object] = {
+            "label": first.label.name,
+            "kind": str(first.label.kind),
+            "metric": first.metric,
+            "splits": len(self.runs),
+        }
+        for name, score in self.scores.items():
+            found |= {name: score.mean if score else None, f"{name}_std": score and score.std}
+        return found | {
+            "seeds": [each.seed for each in self.runs],
+            "n_train": [len(each.split.train) for each in self.runs],
+            "n_test": [len(each.split.test) for each in self.runs],
+            "split_description": first.split.description,
+            "notes": list(first.split.notes),
+        }
+
+
+def probe_splits(
+    store: Store, plan: ProbePlan, splits: int, *, device: str | torch.device = "cpu"
+) -> list[RepeatedProbe]:
+    """Probe the labels of a plan on splits drawn with its seed and the seeds that follow.
+
+    Each split is stratified by the label, with the plan's groups in one part each.
+
+    Raises:
+        EvaluationError: If the plan names a split, of which there is one; and as `probe`.
+    """
+    if plan.split is not None:
+        raise EvaluationError(
+            f"split {plan.split!r} is one split, expected none to draw {splits}; "
+            "leave out --split or --splits"
+        )
+    seeds = range(plan.seed, plan.seed + splits)
+    runs = [list(probe(store, replace(plan, seed=seed), device=device)) for seed in seeds]
+    return [RepeatedProbe(runs=some) for some in zip(*runs, strict=True)]
+
+
+def _values(each: LabelProbe) -> Mapping[str, Estimate | float | None]:
+    others = {name: score for name, score in each.result.metrics.items() if name != each.metric}
+    return {**each.scores, **others}
+
+
+def _repeat(scores: list[Estimate | float | None]) -> Repeated | None:
+    values = [score.value if isinstance(score, Estimate) else score for score in scores]
+    known = [value for value in values if value is not None and not np.isnan(value)]
+    if not known or len(known) < len(values):
+        return None
+    std = float(np.std(known, ddof=1)) if len(known) > 1 else 0.0
+    return Repeated(float(np.mean(known)), std)

@@ -1,0 +1,114 @@
+"""How much one model is better than another on the same pictures, and whether that is noise.
+
+Both models are right or wrong on the same pictures, so their scores rise and fall together: the
+interval of the difference is narrower than those of the two scores suggest.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.datatypes import Estimate
+from artsim.errors import EvaluationError
+from artsim.metrics.intervals import Codes, Floats, estimate_mean, resampled_maps
+from artsim.metrics.ranking import Ranking, average_precisions
+
+_SIGNIFICANT = 0.05
+_Z = 1.959964  # of a 95% interval
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How much a second model's score is above a first one's."""
+
+    estimate: Estimate
+    p: float | None  # two-sided, McNemar's exact one; None where rows are not right or wrong
+
+    @property
+    def is_noise(self) -> bool:
+        """Whether pictures drawn anew might well show no difference, or the opposite one."""
+        if self.p is not None:
+            return self.p >= _SIGNIFICANT
+        return not (self.estimate.low > 0 or self.estimate.high < 0)
+
+    def to_json(self, name: str) -> dict[str, float | bool | None]:
+        """Return the difference under a name, its interval, p-value and whether it is noise."""
+        return {**self.estimate.to_json(name), f"{name}_p": self.p, f"{name}_noise": self.is_noise}
+
+
+def paired_share(
+    first: NDArray[np.bool_],
+    second: NDArray[np.bool_],
+    groups: Codes | None = None,
+    *,
+    seed: int = 0,
+) -> Difference:
+    """Compare the shares of right rows of two models.
+
+    McNemar's exact test asks whether, of the rows that only one of them has right, each has about
+    half. The interval is Bonett and Price's (2012, doi:10.3102/1076998611411915), one of those that
+    Fagerland et al. recommend (2014, doi:10.1186/1471-2288-14-116).
+
+    Args:
+        first: The first model's right rows, shape (n,).
+        second: The second model's, of the same rows.
+        groups: Group of each row, shape (n,): whole groups are resampled, and there is no p-value,
+            as McNemar's test takes every row for one on its own.
+        seed: Of the resampling.
+
+    Raises:
+        EvaluationError: If they are of different numbers of rows, or of none.
+    """
+    from scipy.stats import binomtest
+
+    _check(len(first), len(second))
+    if groups is not None:
+        return paired_mean(first.astype(np.float64), second.astype(np.float64), groups, seed=seed)
+    n = len(first)
+    lost, gained = int((first & ~second).sum()), int((~first & second).sum())
+    p = float(binomtest(gained, lost + gained).pvalue) if lost + gained else 1.0
+    center = (gained - lost) / (n + 2)
+    error = _Z * (((gained + lost + 2) / (n + 2) - center**2) / (n + 2)) ** 0.5
+    low, high = max(-1.0, center - error), min(1.0, center + error)
+    return Difference(Estimate((gained - lost) / n, low, high, n), p)
+
+
+def paired_mean(
+    first: Floats, second: Floats, groups: Codes | None = None, *, seed: int = 0
+) -> Difference:
+    """Compare the means of two models' scores of the same rows, each (n,), by resampling rows.
+
+    Raises:
+        EvaluationError: If they are of different numbers of rows, or of none.
+    """
+    _check(len(first), len(second))
+    return Difference(estimate_mean(second - first, groups, seed=seed), None)
+
+
+def paired_map(
+    first: Ranking, second: Ranking, groups: Codes | None = None, *, seed: int = 0
+) -> Difference:
+    """Compare two models' mean average precision, by resampling the rows of both alike.
+
+    Raises:
+        EvaluationError: If they are of different numbers of rows, or of none.
+    """
+    _check(first.n, second.n)
+    one, other = (resampled_maps(ranking, groups, seed=seed) for ranking in (first, second))
+    n = min(len(one), len(other))  # the first resamples of both are the same rows
+    found = other[:n] - one[:n]
+    value = float(np.nanmean(average_precisions(second)) - np.nanmean(average_precisions(first)))
+    found = found[~np.isnan(found)]
+    if not len(found):
+        return Difference(Estimate(value, math.nan, math.nan, first.n), None)
+    low, high = np.quantile(found - found.mean() + value, (0.025, 0.975))
+    return Difference(Estimate(value, float(low), float(high), first.n), None)
+
+
+def _check(one: int, other: int) -> None:
+    if one != other or not one:
+        raise EvaluationError(f"{one:,} and {other:,} scores are not of the same pictures")

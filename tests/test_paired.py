@@ -1,0 +1,94 @@
+"""Two models on the same pictures: McNemar's exact p, and intervals of the difference."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from artsim.errors import EvaluationError
+from artsim.metrics.paired import paired_map, paired_mean, paired_share
+from artsim.metrics.ranking import Ranking
+
+
+def rows(lost, gained, both=0, neither=0):
+    """Rows that only the first, only the second, both, or neither of the models has right."""
+    first = np.repeat([True, False, True, False], [lost, gained, both, neither])
+    second = np.repeat([False, True, True, False], [lost, gained, both, neither])
+    return first, second
+
+
+def mcnemar(lost, gained):
+    """Add up the chances of as few or fewer rows by the definition, and double them."""
+    n = lost + gained
+    tail = sum(math.comb(n, i) for i in range(min(lost, gained) + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+@given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 9), st.integers(0, 9))
+def test_p_is_that_of_mcnemars_exact_test(lost, gained, both, neither):
+    found = paired_share(*rows(lost, gained, both, neither))
+    assert found.p == pytest.approx(mcnemar(lost, gained))
+    n = lost + gained + both + neither
+    assert found.estimate.value == pytest.approx((gained - lost) / n)
+    assert found.estimate.low <= found.estimate.value <= found.estimate.high
+
+
+def test_a_difference_that_resampling_overrates_is_noise():
+    # 16 against 6 of 455: resampling gives p = .03 to .05, the exact test .052.
+    found = paired_share(*rows(6, 16, both=300, neither=133))
+    assert found.p == pytest.approx(0.0525, abs=1e-4)
+    assert found.is_noise
+
+
+def test_the_interval_is_bonett_and_prices():
+    # Two rows are added, one that each model has right alone: 2 and 8 of 23.
+    found = paired_share(*rows(1, 7, both=1, neither=12)).estimate
+    error = 1.96 * math.sqrt((2 / 23 + 8 / 23 - (8 / 23 - 2 / 23) ** 2) / 23)
+    assert (found.low, found.high) == pytest.approx((6 / 23 - error, 6 / 23 + error), abs=1e-4)
+
+
+def test_equal_models_have_no_difference_but_an_interval():
+    found = paired_share(np.ones(5, dtype=bool), np.ones(5, dtype=bool))
+    assert (found.estimate.value, found.p, found.is_noise) == (0.0, 1.0, True)
+    assert found.estimate.low == -found.estimate.high < 0
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=30))
+def test_the_reverse_comparison_has_the_opposite_sign(pairs):
+    first, second = np.array(pairs).T
+    there, back = paired_share(first, second), paired_share(second, first)
+    assert there.estimate.value == pytest.approx(-back.estimate.value)
+    assert there.estimate.low == pytest.approx(-back.estimate.high)
+    assert there.p == pytest.approx(back.p)
+
+
+def test_groups_are_resampled_whole_and_have_no_p():
+    first, second = rows(0, 20, both=20)
+    alone, groups = paired_share(first, second), np.arange(40) // 10  # two groups differ, two not
+    found = paired_share(first, second, groups)
+    assert (found.p, found.estimate.value, found.estimate.groups) == (None, 0.5, 4)
+    assert (found.estimate.low, found.estimate.high) == (0, 1)
+    assert found.is_noise
+    assert not alone.is_noise
+
+
+def test_errors_are_compared_picture_by_picture():
+    found = paired_mean(np.array([5.0, 9.0, 1.0]), np.array([4.0, 8.0, 0.0]))
+    assert (found.estimate.value, found.estimate.low, found.estimate.high) == (-1, -1, -1)
+    assert not found.is_noise
+
+
+def test_rankings_are_resampled_alike():
+    truth = np.arange(40)[:, None] % 2 == 0
+    good, bad = truth * 1.0, np.arange(40.0)[:, None]
+    assert paired_map(Ranking.of(truth, good), Ranking.of(truth, good)).estimate.high == 0
+    found = paired_map(Ranking.of(truth, bad), Ranking.of(truth, good))
+    assert found.estimate.value == pytest.approx(1 - np.mean([i / (2 * i) for i in range(1, 21)]))
+    assert not found.is_noise
+
+
+def test_scores_of_other_pictures_are_refused():
+    with pytest.raises(EvaluationError, match="2 and 3 scores are not of the same pictures"):
+        paired_share(np.ones(2, dtype=bool), np.ones(3, dtype=bool))
