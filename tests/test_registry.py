@@ -29,7 +29,7 @@ def test_multiclass_labels_are_scored_by_all_metrics_of_the_table():
     found = score(predictions())
     assert list(found) == ["top1", "top5", "macro_f1", "balanced_accuracy", "kappa"]
     assert found["top1"].value == pytest.approx(2 / 3)
-    assert found["top5"] == 1.0
+    assert found["top5"].value == 1.0
     assert found["kappa"] == pytest.approx(
         sklearn.metrics.cohen_kappa_score([RED, BLUE, RED], [BLUE, BLUE, RED])
     )
