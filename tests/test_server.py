@@ -957,3 +957,36 @@ def test_without_fastapi_the_error_names_the_extra(store, monkeypatch):
     done = CliRunner().invoke(cli, ["serve", str(store.path)])
     assert done.exit_code == 1
     assert "pip install 'artsim[web]'" in done.output
+
+
+# ---- bombs ----
+
+
+def test_many_bombs_at_once_harm_nobody(museum):
+    bomb = io.BytesIO()
+    Image.new("L", (3_000, 3_000)).save(bomb, "PNG", compress_level=1)
+    limits = Limits(decode_bytes=32 << 20, answer_seconds=60, uploads=4)
+    with serving(make_app(museum, limits=limits)) as address:
+
+        def visit(number):
+            if number % 10 == 0:
+                return "search", httpx2.post(
+                    f"{address}/api/{quote_name(museum)}/search",
+                    json={"terms": [{"id": "a0"}]},
+                    timeout=60,
+                ).status_code
+            return "bomb", httpx2.post(
+                f"{address}/api/{quote_name(museum)}/uploads",
+                content=bomb.getvalue(),
+                headers={"content-type": "image/png"},
+                timeout=60,
+            ).status_code
+
+        with ThreadPoolExecutor(20) as visitors:
+            answers = list(visitors.map(visit, range(20)))
+    assert {status for kind, status in answers if kind == "bomb"} == {400, 503}
+    assert {status for kind, status in answers if kind == "search"} <= {200}
+
+
+def quote_name(museum):
+    return next(iter(museum.rooms)).replace(" ", "%20")

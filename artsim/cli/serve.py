@@ -97,6 +97,7 @@ def serve(
     try:
         import uvicorn
 
+        from artsim.images import limit_memory
         from artsim.server import Limits, Museum, configure, make_app
     except ImportError as error:
         if error.name not in ("fastapi", "starlette", "uvicorn", "pydantic"):
@@ -106,6 +107,7 @@ def serve(
         ) from error
     stores = open_stores(indexes)
     note_hidden(*stores)
+    limit_memory(Limits.decode_bytes)
     compute = compute_for_few(device, backend, precision)
     museum = Museum(
         stores,

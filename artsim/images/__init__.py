@@ -1,5 +1,6 @@
 """Picture files: bytes to upright sRGB pixels, or an error of one line; perceptual hashes."""
 
+from artsim.images.apart import check_apart
 from artsim.images.color import Profile, judge_profile
 from artsim.images.decoding import Picture, decode
 from artsim.images.describing import Description, describe
@@ -13,7 +14,7 @@ from artsim.images.looks import (
     gray_hashes,
     small_gray,
 )
-from artsim.images.memory import Budget, process_budget
+from artsim.images.memory import Budget, limit_memory, process_budget
 from artsim.images.opening import MAX_PIXELS
 from artsim.images.packages import versions
 from artsim.images.phash import groups_of, near_pairs, perceptual_hash
@@ -29,12 +30,14 @@ __all__ = [
     "Grays",
     "Picture",
     "Profile",
+    "check_apart",
     "decode",
     "describe",
     "edges_of",
     "gray_hashes",
     "groups_of",
     "judge_profile",
+    "limit_memory",
     "near_pairs",
     "not_a_picture_file",
     "open_regular",

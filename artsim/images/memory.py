@@ -101,6 +101,13 @@ def process_budget() -> Budget:
     return Budget(_memory() // _SHARE)
 
 
+def limit_memory(total: int) -> Budget:
+    """Lower the budget of this process; return it."""
+    budget = process_budget()
+    budget.total = min(budget.total, total)
+    return budget
+
+
 def needed(img: ImageFile.ImageFile, data: bytes, turns: bool) -> int:
     """Return the most bytes that decoding takes, known from the header; ``data`` is the file.
 

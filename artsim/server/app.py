@@ -18,13 +18,14 @@ from starlette.exceptions import HTTPException
 
 from artsim import __version__
 from artsim.datatypes import finite
-from artsim.errors import ArtsimError, StoreError
+from artsim.errors import ArtsimError, ResourcesError, StoreError
 from artsim.server.guard import Guard, Limits
 from artsim.server.museum import Museum
 from artsim.server.pictures import Uploads
 from artsim.server.routes import api
 
 _PAGE = Path(__file__).parent / "page"
+_RETRY = "10"  # seconds
 _LOOK_SECONDS = 1.0  # between checks for changed indexes
 
 
@@ -94,6 +95,8 @@ def _refuse(request: Request, error: Exception) -> Response:
     message = str(error)
     for room in request.app.state.museum.rooms.values():
         message = room.without_folders(message)
+    if isinstance(error, ResourcesError):
+        return _Json({"error": message}, 503, {"retry-after": _RETRY})
     missing = isinstance(error, StoreError) or request.method == "GET"
     return _Json({"error": message}, 404 if missing else 400)
 

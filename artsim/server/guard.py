@@ -41,6 +41,9 @@ class Limits:
     upload_pixels: int = 100_000_000
     upload_seconds: float = 30.0  # to send a picture
     answer_seconds: float = 30.0  # to wait for an answer
+    decode_bytes: int = 1536 << 20  # of memory, for all visitors' pictures together
+    decode_seconds: float = 20.0  # for one
+    uploads: int = 32  # at the same time
     kept_bytes: int = 256 << 20  # of uploads, the newest; older ones must be sent again
     matches: int = 500
     terms: int = 16

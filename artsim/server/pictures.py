@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import logging
 import threading
 from collections import OrderedDict
+<<<<<<< HEAD
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+=======
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+>>>>>>> 0428b03 (Uploads are decoded in a process of their own, within a limit of memory; 503 when full; a bench of bombs)
 from pathlib import Path
 
-from artsim.errors import ImageError, SearchError, StoreError
-from artsim.images import decode, read_bytes
+from fastapi.concurrency import run_in_threadpool
+
+from artsim.errors import ImageError, ResourcesError, SearchError, StoreError
+from artsim.images import check_apart, process_budget, read_bytes
 from artsim.report import is_url, small_copy
 from artsim.search import Works
 from artsim.server.guard import Limits
@@ -84,19 +92,50 @@ class Uploads:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
+        self._coming = 0
+        self._decoding = asyncio.Semaphore(_AT_ONCE)
+
+    async def receive(self, body: Callable[[], Awaitable[bytes]]) -> tuple[str, int, int]:
+        """Wait for the picture of a visitor, and keep it; see `add`.
+
+        Raises:
+            ResourcesError: If too many are being uploaded.
+        """
+        if self._coming >= self._limits.uploads:
+            raise ResourcesError("too many pictures are being uploaded; try again in a minute")
+        self._coming += 1
+        try:
+            data = await body()
+            async with asyncio.timeout(self._limits.answer_seconds):
+                await self._decoding.acquire()
+            try:
+                return await run_in_threadpool(self.add, data)
+            finally:
+                self._decoding.release()
+        finally:
+            self._coming -= 1
 
     def add(self, data: bytes) -> tuple[str, int, int]:
         """Keep a picture; return its sha256, width and height.
 
         Raises:
             ImageError: If it cannot be decoded, or is larger than allowed.
+            ResourcesError: If there is no memory to decode it now.
         """
         if len(data) > self._limits.upload_bytes:
             raise ImageError(
                 f"the picture has {len(data):,} bytes, more than the "
                 f"{self._limits.upload_bytes:,} allowed; send a smaller copy"
             )
-        picture = decode(data, max_pixels=self._limits.upload_pixels, at_least=_small)
+        budget = process_budget()
+        share = min(budget.total, self._limits.decode_bytes) // _AT_ONCE
+        with budget.hold(share, self._limits.answer_seconds):
+            width, height = check_apart(
+                data,
+                max_pixels=self._limits.upload_pixels,
+                max_memory=share,
+                seconds=self._limits.decode_seconds,
+            )
         key = hashlib.sha256(data).hexdigest()
         with self._lock:
             self._bytes += 0 if key in self._kept else len(data)
@@ -105,7 +144,7 @@ class Uploads:
             while self._bytes > self._limits.kept_bytes and len(self._kept) > 1:
                 _, dropped = self._kept.popitem(last=False)
                 self._bytes -= len(dropped)
-        return key, picture.width, picture.height
+        return key, width, height
 
     def get(self, key: str) -> bytes:
         """Return the bytes of a picture.
@@ -118,8 +157,3 @@ class Uploads:
                 raise SearchError("the uploaded picture has expired; upload it again")
             self._kept.move_to_end(key)
             return self._kept[key]
-
-
-def _small(width: int, height: int) -> tuple[int, int]:
-    """Choose the cheapest decoding that still reads the whole file."""
-    return max(1, width // 8), max(1, height // 8)

@@ -134,8 +134,7 @@ async def upload(room: InRoom, request: Request) -> dict[str, Any]:
     """Keep an uploaded picture for queries. The body is the file."""
     if not request.headers.get("content-type", "").startswith("image/"):
         raise ImageError("send the picture's file as the body, with the content type image/*")
-    add = request.app.state.uploads.add
-    key, width, height = await run_in_threadpool(add, await request.body())
+    key, width, height = await request.app.state.uploads.receive(request.body)
     return {"upload": key, "width": width, "height": height}
 
 
