@@ -8,13 +8,8 @@ import io
 import logging
 import threading
 from collections import OrderedDict
-<<<<<<< HEAD
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-=======
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
->>>>>>> 0428b03 (Uploads are decoded in a process of their own, within a limit of memory; 503 when full; a bench of bombs)
 from pathlib import Path
 
 from fastapi.concurrency import run_in_threadpool
