@@ -346,7 +346,7 @@ def test_intervals_over_few_groups_are_marked(found):
 
 def test_figures_have_a_text_description(html):
     figures = re.findall(r"<svg.*?</svg>", html, re.DOTALL)
-    assert len(figures) == 2 + 1 + 3  # two choices, the map, one of each hue
+    assert len(figures) == 2 + 1 + 1 + 3  # two choices, reliability, the map, one of each hue
     assert all("<title>" in figure for figure in figures)
     assert "Neighbors: 1 was chosen, with 100.0% on 12 validation pictures" in html
 
