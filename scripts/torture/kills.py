@@ -1,0 +1,82 @@
+"""Kill commands that write, at any moment: the next run finishes as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from museum import JOBS, Job, contents, start
+from trials import Findings, Outcome, run_command
+from writes import count_writes, on_write
+
+
+@dataclass(frozen=True)
+class Run:
+    """An undisturbed run."""
+
+    seconds: float
+    n_writes: int
+    result: dict[str, object]  # see `contents`
+
+
+def kill_commands(museum: Path, trials: int, seed: int) -> Findings:
+    """Kill each command at random times and at random writes, then run it again and compare.
+
+    Faults: a traceback, a run afterwards that fails, a result that differs from that of a run
+    that nobody killed, and temporary files that stay.
+    """
+    findings, rng = Findings(), np.random.default_rng(seed)
+    wanted = {job.name: uninterrupted(museum, job) for job in JOBS}
+    for trial in range(trials):
+        job = JOBS[trial % len(JOBS)]
+        run = wanted[job.name]
+        folder = start(museum, job, museum / "scratch")
+        if run.n_writes and rng.random() < 0.6:
+            nth = int(rng.integers(run.n_writes))
+            moment = f"before write {nth} of {run.n_writes}"
+            run_command(folder, list(job.command), before=lambda nth=nth: on_write(nth, _die))
+        else:
+            after = float(rng.uniform(0, run.seconds))
+            moment = f"after {after:.2f} of {run.seconds:.2f} s"
+            run_command(folder, list(job.command), kill_after=after)
+        findings.counts["kills"] += 1
+        again = run_command(folder, list(job.command))
+        for fault in compare(again, folder, run.result):
+            findings.faults.append(f"{job.name} killed {moment}: {fault}")
+    return findings
+
+
+def uninterrupted(museum: Path, job: Job) -> Run:
+    """Run a job in peace."""
+    folder = start(museum, job, museum / "scratch")
+    counted = folder / "writes.log"
+    began = time.monotonic()
+    outcome = run_command(folder, list(job.command), before=lambda: count_writes(counted))
+    if outcome.code != 0:
+        raise SystemExit(f"{job.name} failed:\n{outcome.errors}")
+    seconds = time.monotonic() - began
+    return Run(seconds, len(counted.read_text(encoding="utf-8").split()), contents(folder))
+
+
+def compare(again: Outcome, folder: Path, wanted: dict[str, object]) -> Iterator[str]:
+    """Say in what a second run differs from one that nobody disturbed."""
+    if again.broke or again.code != 0:
+        yield again.broke or f"the next run failed: {again.errors.strip()[-200:]}"
+        return
+    found = contents(folder)
+    for name in sorted(set(found) | set(wanted)):
+        if name not in found:
+            yield f"{name} is missing"
+        elif name not in wanted:
+            yield f"{name} is left over"
+        elif found[name] != wanted[name]:
+            yield f"{name} differs"
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)

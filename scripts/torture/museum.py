@@ -1,0 +1,130 @@
+"""The index that is tortured, and the commands that write to it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from safetensors.numpy import load_file
+from trials import run_command
+
+MODEL = ("-m", "timm:test_resnet.random", "--backend", "torch", "--part-rows", "16")
+PICTURES = 60
+INDEX = "indexes/museum"
+
+# Moments, durations, and sums of what has them: all that two equal runs may differ in.
+_CHANGING = {"created", "updated", "file_mtime_ns", "mtime_ns", "sha256", "bytes"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """A command that writes, and what it needs before."""
+
+    name: str
+    command: tuple[str, ...]
+    start: str = "embedded"  # the folder of the museum that a trial begins with a copy of
+
+
+JOBS = (  # their results do not change when they are run twice
+    Job("embed", ("embed", "museum/", *MODEL), start="fresh"),
+    Job("embed again", ("embed", "museum/", *MODEL), start="changed"),
+    Job("index", ("index", "--kind", "ivf")),
+    Job("label", ("label", "century = floor(year / 100) + 1")),
+    Job("split", ("split", "--name", "drawn", "--stratify", "style", "--replace")),
+    Job("knn-eval", ("knn-eval", "--label", "style")),
+    Job("probe", ("probe", "--label", "style", "--split", "stored")),
+    Job("dupes", ("dupes",)),
+    Job("map", ("map",)),
+    Job("similar", ("similar", "museum/images", "-k", "5", "-o", "found.csv")),
+    Job("import-vectors", ("import-vectors", "vectors.csv", "--id-column", "id")),
+    Job("report", ("report", "--label", "style")),
+)
+
+
+def build_museum(folder: Path) -> Path:
+    """Make the folders that trials copy: without an index, with one, and with a changed museum."""
+    fresh = folder / "fresh"
+    fresh.mkdir()
+    _must(fresh, ["sample", "museum/", "--pictures", str(PICTURES)])
+    _write_vectors(fresh / "vectors.csv")
+
+    embedded = folder / "embedded"
+    shutil.copytree(fresh, embedded)
+    for command in (
+        ["embed", "museum/", *MODEL],
+        ["split", "--name", "stored", "--stratify", "style", "--fractions", "60/20/20"],
+    ):
+        _must(embedded, command)
+
+    changed = folder / "changed"
+    shutil.copytree(embedded, changed)
+    pictures = sorted((changed / "museum").rglob("*.jpg"))
+    for old, new in zip(pictures[:10], pictures[20:30], strict=True):
+        shutil.copyfile(new, old)
+    return folder
+
+
+def start(museum: Path, job: Job, scratch: Path) -> Path:
+    """Copy the folder that a job begins with, with the same file times."""
+    if scratch.exists():
+        shutil.rmtree(scratch)
+    shutil.copytree(museum / job.start, scratch, copy_function=shutil.copy2)
+    return scratch
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    """Read what a command has written, without moments and durations.
+
+    The rows of an index are compared and not its parts, whose names and sizes depend on how often
+    a run was resumed.
+    """
+    found: dict[str, Any] = {}
+    for file in sorted(each for each in folder.rglob("*") if each.is_file()):
+        name = str(file.relative_to(folder))
+        if file.suffix in (".log", ".html") or file.name == ".lock" or name.startswith("museum/"):
+            continue
+        if file.parent.name == "parts":
+            found.setdefault(str(file.parent.relative_to(folder)), []).extend(_rows(file))
+        elif file.suffix == ".parquet":
+            found[name] = _rows(file)
+        elif file.suffix == ".json":
+            found |= dict(_values(name, json.loads(file.read_text(encoding="utf-8"))))
+        elif file.suffix == ".safetensors":
+            found[name] = {key: array.tobytes() for key, array in load_file(file).items()}
+        else:
+            found[name] = file.read_bytes()
+    return {name: sorted(each) if name.endswith("parts") else each for name, each in found.items()}
+
+
+def _rows(file: Path) -> list[str]:
+    table = pq.read_table(file)
+    rows = table.drop_columns(list(_CHANGING & set(table.column_names))).to_pylist()
+    return [repr(row) for row in rows]
+
+
+def _values(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Give each value of a JSON file a name of its own."""
+    if not isinstance(value, dict):
+        yield name, value
+        return
+    for key, inner in value.items():
+        if key not in _CHANGING and key != "parts" and "seconds" not in key:
+            yield from _values(f"{name}: {key}", inner)
+
+
+def _write_vectors(file: Path) -> None:
+    vectors = np.random.default_rng(0).standard_normal((40, 4))
+    rows = [f"v{row},{','.join(f'{x:.6f}' for x in v)}" for row, v in enumerate(vectors)]
+    file.write_text("\n".join(["id,f0,f1,f2,f3", *rows]) + "\n", encoding="utf-8")
+
+
+def _must(folder: Path, command: list[str]) -> None:
+    outcome = run_command(folder, command)
+    if outcome.code != 0:
+        raise SystemExit(f"artsim {' '.join(command)} failed:\n{outcome.errors}")
