@@ -1,5 +1,6 @@
 """The search index: exact, beside brute force, and never older than the vectors."""
 
+import hashlib
 import json
 
 import faiss
@@ -13,7 +14,7 @@ from hypothesis import given
 from artsim.datatypes import TapInfo
 from artsim.errors import SearchError
 from artsim.index import build_index, is_current, open_index, unit
-from artsim.store import Manifest, Store, part_schema
+from artsim.store import Manifest, Store, part_schema, unsealed
 
 EAST, NORTH, WEST = [1.0, 0, 0], [0, 1.0, 0], [-1.0, 0, 0]
 
@@ -98,7 +99,7 @@ def test_the_index_has_a_note_of_how_it_was_built(tmp_path):
     store = store_of(tmp_path / "i", [EAST, NORTH])
     build_index(store, "rgb")
     file = store.path / "faiss" / "rgb.index"
-    assert json.loads(file.with_suffix(".json").read_text()) == {
+    assert unsealed(file.with_suffix(".json").read_text()) == {
         "tap": "rgb",
         "kind": "Flat",
         "metric": "cosine",
@@ -116,6 +117,7 @@ def test_the_index_has_a_note_of_how_it_was_built(tmp_path):
         "fingerprint": store.fingerprint,
         "parts": [[store.manifest.parts[0].sha256, 2]],
         "bytes": [file.stat().st_size],
+        "sha256": {"rgb.index": hashlib.sha256(file.read_bytes()).hexdigest()},
         "faiss": faiss.__version__,
     }
 
@@ -153,7 +155,7 @@ def test_a_search_index_of_other_rows_is_not_used_even_if_its_note_fits(tmp_path
     append(store, [WEST])
     build_index(store, "rgb")
     # as a kill between the two files could have left it
-    values = json.loads(note) | {"fingerprint": store.fingerprint}
+    values = unsealed(note) | {"fingerprint": store.fingerprint}
     two = store_of(tmp_path / "two", [EAST, NORTH])
     build_index(two, "rgb")
     (two.path / "faiss" / "rgb.index").replace(store.path / "faiss" / "rgb.index")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -267,8 +268,28 @@ def test_parts_are_replaced_all_at_once(store):
     again = Store.open(store.path)
     assert again.read(["id"]).column("id").to_pylist() == ["a", "c"]
     assert [part.file for part in again.manifest.parts] == ["000002.parquet"]
-    assert [file.name for file in (store.path / "parts").iterdir()] == ["000002.parquet"]
     assert again.failures().column("id").to_pylist() == ["y"]
+
+
+def test_a_reader_keeps_its_rows_while_parts_are_replaced(store):
+    def replace_first(ids):
+        store = Store.open(path)
+        store.rewrite([(0, rows(ids))], failures=[], manifest=store.manifest)
+        store.finish()
+
+    def parts():
+        return sorted(file.name for file in (path / "parts").iterdir())
+
+    path, reader = store.path, Store.open(store.path)
+    before = reader.read(["id"]).column("id").to_pylist()
+    replace_first(["x"])
+    assert reader.read(["id"]).column("id").to_pylist() == before
+    assert parts() == ["000000.parquet", "000001.parquet", "000002.parquet"]
+    replace_first(["y"])  # the next run deletes them though
+    assert parts() == ["000001.parquet", "000002.parquet", "000003.parquet"]
+    path = shutil.copytree(path, path.with_name("nobody-else"))
+    replace_first(["z"])
+    assert parts() == ["000001.parquet", "000004.parquet"]
 
 
 def test_the_fingerprint_follows_the_rows(store):

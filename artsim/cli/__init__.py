@@ -32,6 +32,7 @@ from artsim.cli.output import echo, printable
 from artsim.cli.predict import predict
 from artsim.cli.probe import probe
 from artsim.cli.readers import readers
+from artsim.cli.repair import repair
 from artsim.cli.report import report
 from artsim.cli.retrieval_eval import retrieval_eval
 from artsim.cli.sample import sample
@@ -94,7 +95,7 @@ class _Lines(logging.Formatter):
     cls=_Group,
     sections=[
         cloup.Section("Collect", [fetch, inspect, readers, sample]),
-        cloup.Section("Index", [embed, import_vectors, index, info, models, layers]),
+        cloup.Section("Index", [embed, import_vectors, index, info, repair, models, layers]),
         cloup.Section("Search", [similar, dupes]),
         cloup.Section(
             "Evaluate", [label, split, leaks, knn_eval, probe, retrieval_eval, leaderboard]

@@ -159,6 +159,12 @@ def _print_summary(summary: EmbedSummary, spec: str) -> None:
     if summary.kept or summary.dropped:
         parts += [f"{summary.kept:,} kept", f"{summary.dropped:,} dropped"]
     echo("  " + ", ".join(parts))
+    if summary.damaged:
+        echo(
+            f"  {plural(summary.damaged, 'file')} of the index had been damaged on disk: the "
+            "pictures were embedded again",
+            err=True,
+        )
     if summary.failures:
         stages = ", ".join(f"{count:,} at {stage}" for stage, count in summary.reasons.items())
         echo(

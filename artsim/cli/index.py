@@ -130,7 +130,7 @@ def as_dict(info: IndexInfo) -> dict[str, Any]:
     """Return the facts about a search index, without the checksums of its files."""
     from dataclasses import asdict
 
-    hidden = {"bytes", "fingerprint", "parts"}
+    hidden = {"bytes", "fingerprint", "parts", "sha256"}
     return {name: value for name, value in asdict(info).items() if name not in hidden}
 
 

@@ -13,6 +13,7 @@ from artsim.cli.index import as_dict, describe
 from artsim.cli.options.index import index_argument, index_option, open_store
 from artsim.cli.options.outputs import format_option
 from artsim.cli.output import echo, plural, print_json_lines, print_table
+from artsim.errors import StoreError
 
 if TYPE_CHECKING:
     from artsim.index import IndexInfo
@@ -43,18 +44,33 @@ def info(index: Path | None, failures: bool, check: bool, as_json: bool) -> None
     if failures:
         _print_failures(store, as_json)
         return
-    damaged = store.damaged_parts() if check else []
+    checked: dict[str, list[str]] = {}
+    if check:
+        from artsim.store import check_files
+
+        found = check_files(store)
+        checked = {"damaged": list(found.damaged), "unchecked": list(found.unchecked)}
+    damaged = ", ".join(checked.get("damaged", ()))
     if as_json:
-        print_json_lines([_describe(store) | ({"damaged": damaged} if check else {})])
-    else:
-        _print_info(store)
-        if check and not damaged:
-            echo("All checksums match.")
+        described: dict[str, Any] = {"path": str(store.path)}
+        try:
+            described = _describe(store)
+        except StoreError:
+            if not damaged:
+                raise
+        print_json_lines([described | checked])
     if damaged:
         raise click.ClickException(
-            f"{', '.join(damaged)} of {store.path} are damaged; "
-            "embed the collection again to a new folder"
+            f"{damaged} of {store.path} are damaged; run 'artsim repair {store.path}'"
         )
+    if as_json:
+        return
+    _print_info(store)
+    if checked and checked["unchecked"]:
+        names = ", ".join(checked["unchecked"])
+        echo(f"Without a checksum, by an older artsim: {names}")
+    if check:
+        echo("All checksums match.")
 
 
 def _print_failures(store: Store, as_json: bool) -> None:

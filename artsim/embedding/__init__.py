@@ -7,6 +7,7 @@ in chunks, each of which becomes one part of the index, so an interrupted run ca
 
 from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt, embed_chunk
 from artsim.embedding.engines import Engine, LocalEngine
+from artsim.embedding.repair import Repair, repair_index
 from artsim.embedding.run import EmbedSummary, embed_collection
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Engine",
     "LocalEngine",
     "Receipt",
+    "Repair",
     "embed_chunk",
     "embed_collection",
+    "repair_index",
 ]

@@ -16,7 +16,7 @@ from artsim.embedding.engines import Engine, LocalEngine
 from artsim.embedding.plan import ON_WEB, EmbedPlan, make_plan
 from artsim.embedding.update import apply_plan, catalog_columns, open_or_create
 from artsim.errors import ReaderError
-from artsim.index import build_index, is_current
+from artsim.index import build_index, is_whole_index
 from artsim.models import Extractor
 from artsim.store import CatalogRows, Store, lock_index, spooled
 
@@ -33,6 +33,7 @@ class EmbedSummary:
     rows: int = 0  # in the index now
     embedded: int = 0  # by this run
     kept: int = 0  # from before, untouched or with new metadata
+    damaged: int = 0  # parts of the index, whose pictures this run embedded again
     dropped: int = 0  # gone from the collection, or embedded again because they changed
     failures: int = 0  # rows of the catalog that are not in the index
     reasons: Counter[str] = field(default_factory=Counter)  # failures by stage
@@ -52,6 +53,8 @@ def embed_collection(
 ) -> EmbedSummary:
     """Embed a collection into an index folder, or bring the index up to date.
 
+    What is kept is compared with its checksums: damaged parts and search indexes are made again.
+
     The folder is created if it does not exist, and removed again if no picture can be embedded.
     The pictures are embedded by ``engine``, in this process if None; ``progress`` is called after
     every batch.
@@ -68,8 +71,12 @@ def embed_collection(
             raise ReaderError(f"{str(catalog.source)!r} lists no pictures; nothing to embed")
         store = open_or_create(path, catalog, extractor, settings.tiles)
         had_rows = store.rows > 0
+        damaged = store.damaged_parts()
+        store = store.without(damaged)
         plan = make_plan(store, catalog, rows, settings)
-        summary = EmbedSummary(path=path, kept=plan.kept, dropped=plan.dropped)
+        summary = EmbedSummary(
+            path=path, kept=plan.kept, dropped=plan.dropped, damaged=len(damaged)
+        )
         apply_plan(store, catalog, rows, plan)
 
         done, total, failed = 0, len(plan.to_embed), len(plan.failures)
@@ -101,7 +108,7 @@ def embed_collection(
         store.finish()
         clock = time.perf_counter()
         for tap in store.manifest.passport.taps:
-            if store.rows and not is_current(store, tap.name):
+            if store.rows and not is_whole_index(store, tap.name):
                 build_index(store, tap.name)
         summary.stages["index"] = time.perf_counter() - clock
     summary.rows = store.rows

@@ -8,6 +8,7 @@ from .note import Goals as Goals
 from .note import IndexInfo as IndexInfo
 from .note import IndexKind as IndexKind
 from .note import is_current as is_current
+from .note import is_whole_index as is_whole_index
 from .note import read_note as read_note
 from .opening import open_index as open_index
 from .vector_index import VectorIndex as VectorIndex

@@ -23,7 +23,9 @@ from artsim.index.note import (
     VECTORS,
     Goals,
     IndexInfo,
+    damaged_files,
     index_file,
+    index_files,
     read_note,
     sizes,
     withdraw_note,
@@ -32,7 +34,7 @@ from artsim.index.note import (
 from artsim.index.opening import flat_in_memory, read_coded
 from artsim.index.vector_index import VectorIndex
 from artsim.index.vectors import Vectors, unit, write_vectors
-from artsim.store import Store, clear_left, write_whole
+from artsim.store import Store, clear_left, sha256_of, write_whole
 
 _GROWN = 2  # times as many rows, or candidates needed, and codes are trained again
 
@@ -81,6 +83,7 @@ def build_index(store: Store, tap: str, goals: Goals | None = None) -> IndexInfo
         fingerprint=store.fingerprint,
         parts=tuple((part.sha256, part.rows) for part in store.manifest.parts),
         bytes=sizes(store, tap, info.kind),
+        sha256={file.name: sha256_of(file) for file in index_files(store, tap, info.kind)},
     )
     write_note(store, tap, info)
     if info.kind == FLAT:
@@ -110,6 +113,8 @@ class _Old:
 
 def _open_old(store: Store, tap: str, note: IndexInfo | None) -> _Old | None:
     if note is None or note.kind == FLAT or note.bytes != sizes(store, tap, note.kind):
+        return None
+    if damaged_files(store, tap, again=True):
         return None
     places, start = {}, 0
     for sha256, rows in note.parts:

@@ -14,14 +14,13 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError, StoreError
 from artsim.index.opening import open_index
 from artsim.index.vectors import Vectors, unit
 from artsim.metrics.neighbors import NO_ROW, nearest
-from artsim.store import Store, write_whole
+from artsim.store import Store, read_parquet, write_parquet, write_whole
 
 _SETTINGS = b"artsim"  # key in the Parquet file
 _BLOCK = 8192  # rows read at a time
@@ -89,7 +88,7 @@ def make_layout(
     table = pa.table({"id": store.read(["id"]).column("id"), "x": x, "y": y})
     table = table.replace_schema_metadata({_SETTINGS: settings})
     file = layout_file(store, tap)
-    write_whole(file, lambda stream: pq.write_table(table, stream, compression="zstd"))
+    write_whole(file, lambda stream: write_parquet(stream, table))
     return points
 
 
@@ -102,16 +101,15 @@ def read_layout(store: Store, tap: str) -> NDArray[np.float32] | None:
     file = layout_file(store, tap)
     if not file.is_file():
         return None
+    table = read_parquet(file, None, remedy="run 'artsim map' again")
     try:
-        with pq.ParquetFile(file) as parquet:
-            settings = json.loads((parquet.schema_arrow.metadata or {}).get(_SETTINGS, b"{}"))
-            if settings.get("fingerprint") != store.fingerprint:
-                return None
-            table = parquet.read(["x", "y"])
+        settings = json.loads((table.schema.metadata or {}).get(_SETTINGS, b"{}"))
+        if settings.get("fingerprint") != store.fingerprint:
+            return None
         if len(table) != store.rows:
             raise ValueError(f"{len(table):,} rows for {store.rows:,}")
         x, y = (table.column(name).to_numpy() for name in "xy")
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+    except (ValueError, KeyError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"{str(file)!r} is damaged ({reason}); run 'artsim map' again") from error
     return np.stack([x, y], axis=1).astype(np.float32)
@@ -133,7 +131,7 @@ def write_table(store: Store, tap: str, file: Path) -> None:
     for name, column in zip("xy", points.T, strict=True):
         table = table.append_column(name, pa.array(column))
     table = table.filter(pa.array(~np.isnan(points).any(axis=1)))
-    write_whole(file, lambda stream: pq.write_table(table, stream))
+    write_whole(file, lambda stream: write_parquet(stream, table))
 
 
 def layout_file(store: Store, tap: str) -> Path:

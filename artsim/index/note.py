@@ -6,14 +6,13 @@ written when all of them are whole, so that an interruption leaves files without
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 from artsim.errors import SearchError
-from artsim.store import Store, write_whole
+from artsim.store import Store, is_whole, sealed, unsealed, write_whole
 
 FLAT = "Flat"  # faiss's name for exact search
 
@@ -72,6 +71,7 @@ class IndexInfo:
     fingerprint: str = ""  # of the rows and vectors it was built from
     parts: tuple[tuple[str, int], ...] = ()  # the sha256 and rows of each
     bytes: tuple[int, ...] = ()  # of its files
+    sha256: Mapping[str, str] = field(default_factory=dict)  # of its files, by their names
     faiss: str  # version
 
 
@@ -83,9 +83,7 @@ def index_file(store: Store, tap: str, suffix: str) -> Path:
 def read_note(store: Store, tap: str) -> IndexInfo | None:
     """Read the note of a tap's search index; None if it is missing or damaged."""
     try:
-        values: dict[str, Any] = json.loads(
-            index_file(store, tap, NOTE).read_text(encoding="utf-8")
-        )
+        values = unsealed(index_file(store, tap, NOTE).read_text(encoding="utf-8"))
         goals = values["goals"]
         return IndexInfo(
             **{
@@ -95,14 +93,14 @@ def read_note(store: Store, tap: str) -> IndexInfo | None:
                 "bytes": tuple(values["bytes"]),
             }
         )
-    except (OSError, ValueError, KeyError, TypeError, SearchError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SearchError):
         return None
 
 
 def write_note(store: Store, tap: str, info: IndexInfo) -> None:
     """Make the files as they are now valid."""
-    text = json.dumps(asdict(info), indent=1) + "\n"
-    write_whole(index_file(store, tap, NOTE), lambda stream: stream.write(text.encode()))
+    data = sealed(asdict(info))
+    write_whole(index_file(store, tap, NOTE), lambda stream: stream.write(data))
 
 
 def withdraw_note(store: Store, tap: str, note: IndexInfo | None) -> None:
@@ -110,7 +108,7 @@ def withdraw_note(store: Store, tap: str, note: IndexInfo | None) -> None:
     if note is None:
         index_file(store, tap, NOTE).unlink(missing_ok=True)
     else:
-        write_note(store, tap, replace(note, fingerprint="", parts=(), bytes=()))
+        write_note(store, tap, replace(note, fingerprint="", parts=(), bytes=(), sha256={}))
 
 
 def is_current(store: Store, tap: str) -> bool:
@@ -123,8 +121,32 @@ def is_current(store: Store, tap: str) -> bool:
     )
 
 
+def damaged_files(store: Store, tap: str, *, again: bool = False) -> list[Path]:
+    """List the files of a tap's search index whose content is not that of its note.
+
+    A file that was whole is read again only if its size or time has changed, or with ``again``.
+    """
+    note, file = read_note(store, tap), index_file(store, tap, NOTE)
+    if note is None:
+        return [file] if file.is_file() else []
+    if not note.fingerprint:
+        return []  # withdrawn
+    files = index_files(store, tap, note.kind)
+    return [file for file in files if not is_whole(file, note.sha256.get(file.name), again=again)]
+
+
+def is_whole_index(store: Store, tap: str) -> bool:
+    """Return whether a tap's search index belongs to the current vectors and all of it is sound."""
+    return is_current(store, tap) and not damaged_files(store, tap, again=True)
+
+
+def index_files(store: Store, tap: str, kind: str) -> list[Path]:
+    """Return the files of an index besides its note."""
+    suffixes = (INDEX,) if kind == FLAT else (INDEX, VECTORS, CODES)
+    return [index_file(store, tap, suffix) for suffix in suffixes]
+
+
 def sizes(store: Store, tap: str, kind: str) -> tuple[int, ...]:
     """Return the bytes of each file of an index; 0 for a missing one."""
-    suffixes = (INDEX,) if kind == FLAT else (INDEX, VECTORS, CODES)
-    files = [index_file(store, tap, suffix) for suffix in suffixes]
+    files = index_files(store, tap, kind)
     return tuple(file.stat().st_size if file.is_file() else 0 for file in files)

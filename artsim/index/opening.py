@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from contextlib import suppress
 from typing import Any
 
@@ -14,6 +15,7 @@ from artsim.index.note import (
     VECTORS,
     Goals,
     IndexInfo,
+    damaged_files,
     index_file,
     is_current,
     read_note,
@@ -22,14 +24,18 @@ from artsim.index.vector_index import VectorIndex
 from artsim.index.vectors import Vectors, unit
 from artsim.store import Store
 
+_LOG = logging.getLogger(__name__)
+
 
 def open_index(store: Store, tap: str) -> VectorIndex:
     """Open the search index of a tap, its vectors memory-mapped.
 
-    If it is missing or older than the vectors (``embed`` was stopped), one is made in memory.
+    If it is missing or older than the vectors (``embed`` was stopped), one is made in memory; so
+    it is if it is damaged, with a warning.
     """
     info = read_note(store, tap)
-    if info is not None and is_current(store, tap):
+    damaged = damaged_files(store, tap)
+    if info is not None and not damaged and is_current(store, tap):
         with suppress(RuntimeError, OSError, ValueError):  # of a damaged file
             if info.kind == FLAT:
                 file = index_file(store, tap, INDEX)
@@ -39,6 +45,13 @@ def open_index(store: Store, tap: str) -> VectorIndex:
                 index, vectors = read_coded(store, tap)
             if (index.ntotal, *vectors.shape) == (info.rows, info.rows, info.dim):
                 return VectorIndex(info, index, vectors)
+        damaged = [index_file(store, tap, INDEX)]
+    if damaged:
+        _LOG.warning(
+            "%r is damaged, so that every vector is compared; run 'artsim repair %s'",
+            str(damaged[0]),
+            store.path,
+        )
     index = flat_in_memory(store, tap)
     info = IndexInfo(
         tap=tap,

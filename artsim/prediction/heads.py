@@ -7,7 +7,6 @@ between the two is noticed and halves of two fits are never read as one head.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from artsim.datatypes import Passport
 from artsim.errors import EvaluationError, PassportError, StoreError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, label_names
 from artsim.labels import LabelKind, Metadata
-from artsim.store import Store, write_whole
+from artsim.store import Store, sealed, unsealed, write_whole
 
 FORMAT = 1
 _FOLDER = "heads"
@@ -116,10 +115,9 @@ def save_head(store: Store, head: SavedHead) -> Path:
         ],
         "passport": head.passport.to_json(),
     }
-    text = json.dumps(values, indent=1, ensure_ascii=False) + "\n"
     file = store.path / _FOLDER / f"{head.name}.json"
     write_whole(file.with_suffix(".safetensors"), lambda stream: stream.write(data))
-    write_whole(file, lambda stream: stream.write(text.encode()))
+    write_whole(file, lambda stream: stream.write(sealed(values)))
     return file
 
 
@@ -167,11 +165,11 @@ def load_head(file: Path) -> SavedHead:
     """
     other = file.with_suffix(".safetensors")
     try:
-        values = json.loads(file.read_text(encoding="utf-8"))
+        values = unsealed(file.read_text(encoding="utf-8"))
         data = other.read_bytes()
     except (OSError, ValueError) as error:
         raise _damaged(file, error) from error
-    version = values.get("format") if isinstance(values, dict) else None
+    version = values.get("format")
     if version != FORMAT:
         raise StoreError(
             f"head {str(file)!r} has format {version}, this artsim reads {FORMAT}; "
@@ -192,7 +190,7 @@ def load_head(file: Path) -> SavedHead:
         )
         passport = Passport.from_json(values["passport"])
         return SavedHead(**{name: values[name] for name in _PLAIN}, passport=passport, tasks=tasks)
-    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(file, error) from error
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -20,7 +21,7 @@ from artsim.errors import StoreError
 from artsim.index import VectorIndex, Vectors, open_index, to_gpu, unit, write_vectors
 from artsim.search.conditions import Condition
 from artsim.search.works import Works
-from artsim.store import Store, write_whole
+from artsim.store import Store, is_whole, sealed, sha256_of, unsealed, write_whole
 
 Keys = NDArray[np.int64]  # the rows of the index, from 0; a copy keeps them with its vectors
 Nearest = list[tuple[NDArray[np.float32], Keys]]  # of each query: cosines, best first, and keys
@@ -186,22 +187,36 @@ def open_tiles(store: Store, tap: str) -> Vectors:
     They are kept in half precision as ``faiss/TAP.tiles.npy``, made at the first search.
     """
     file = store.path / "faiss" / f"{tap.replace('/', '-')}.tiles.npy"
-    note = file.with_suffix(".fingerprint")
+    note = file.with_suffix(".json")
     shape = (store.rows * store.manifest.tiles**2, store.tap(tap).dim)
 
     blocks = partial(store.iter_vectors, tap, tiles=True)
     with suppress(OSError, ValueError):  # missing or torn
-        if note.read_text(encoding="ascii") == store.fingerprint:
+        if _tiles_are_current(store, file, note):
             matrix = np.load(file, mmap_mode="r")
             if matrix.shape == shape:
                 return Vectors(matrix)
     try:
         note.unlink(missing_ok=True)  # it vouches for the vectors: removed first, written last
         write_whole(file, lambda stream: write_vectors(stream, blocks, *shape))
-        write_whole(note, lambda stream: stream.write(store.fingerprint.encode("ascii")))
+        values = {"fingerprint": store.fingerprint, "sha256": {file.name: sha256_of(file)}}
+        write_whole(note, lambda stream: stream.write(sealed(values)))
+        file.with_suffix(".fingerprint").unlink(missing_ok=True)
         return Vectors(np.load(file, mmap_mode="r"))
     except (StoreError, OSError):  # an index can be searched where it cannot be written
         return Vectors(unit(np.concatenate(list(blocks()))))
+
+
+def _tiles_are_current(store: Store, file: Path, note: Path) -> bool:
+    """Return whether the vectors of tiles on disk are those of the index, and whole."""
+    old = file.with_suffix(".fingerprint")  # by artsim 0.1
+    if not note.is_file() and old.is_file():
+        return old.read_text(encoding="ascii") == store.fingerprint
+    values = unsealed(note.read_text(encoding="utf-8"))
+    return bool(
+        values.get("fingerprint") == store.fingerprint
+        and is_whole(file, values.get("sha256", {}).get(file.name))
+    )
 
 
 def best(scores: NDArray[np.float32], n: int) -> NDArray[np.int64]:

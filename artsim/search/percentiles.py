@@ -8,7 +8,6 @@ fingerprint of the vectors: every score, or of millions 20,000 at even ranks.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import StoreError
-from artsim.store import Store, write_whole
+from artsim.store import Store, sealed, unsealed, write_whole
 
 SEED = 0
 _WHOLE = 4096  # works of which all pairs are compared, 8 million: less than a second
@@ -96,13 +95,13 @@ def remembered(
     file = store.path / "faiss" / f"{tap.replace('/', '-')}.pairs.json"
     drawn_from = {"fingerprint": store.fingerprint, "pairs": pairs, "seed": SEED}
     with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):  # missing or torn
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        kept = unsealed(file.read_text(encoding="utf-8"))
         if drawn_from.items() <= kept.items() and len(kept["scores"]) == len(_ranks(pairs)):
             return Scores(np.array(kept["scores"], dtype=np.float64), pairs)
     scores = evenly(draw())
-    text = json.dumps(drawn_from | {"scores": scores.values.tolist()})
+    data = sealed(drawn_from | {"scores": scores.values.tolist()})
     with suppress(StoreError):  # an index can be searched where it cannot be written
-        write_whole(file, lambda stream: stream.write(text.encode()))
+        write_whole(file, lambda stream: stream.write(data))
     return scores
 
 

@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 from artsim import images
 from artsim.datatypes import Progress, no_progress, picture_file
-from artsim.errors import ImageError
-from artsim.store import Store, write_whole
+from artsim.errors import ImageError, StoreError
+from artsim.store import Store, read_parquet, write_parquet, write_whole
 
 _FILE = "hashes.parquet"
 _ALGORITHM = "dct-8x8-of-32x32-1"  # hashes of another are computed again
@@ -109,16 +109,18 @@ def _look_at(file: Path) -> _Look | ImageError:
 
 
 def _read_looks(store: Store, *, grays: bool = True) -> dict[str, _Look]:
+    file = store.path / _FILE
+    if not file.is_file():
+        return {}
     try:
-        with pq.ParquetFile(store.path / _FILE) as parquet:
-            schema = parquet.schema_arrow
-            if (schema.metadata or {}).get(b"algorithm") != _ALGORITHM.encode():
-                return {}
-            has_grays = grays and "gray" in schema.names and schema.field("gray").type == _GRAY
-            names = ["content_hash", "perceptual_hash", *(["gray"] if has_grays else [])]
-            columns = parquet.read(names).to_pydict()
-    except (OSError, pa.ArrowException, KeyError):
-        return {}  # missing or damaged: they are computed again
+        schema = pq.read_schema(file)
+        if (schema.metadata or {}).get(b"algorithm") != _ALGORITHM.encode():
+            return {}
+        has_grays = grays and "gray" in schema.names and schema.field("gray").type == _GRAY
+        names = ["content_hash", "perceptual_hash", *(["gray"] if has_grays else [])]
+        columns = read_parquet(file, names, remedy="it is made again").to_pydict()
+    except (StoreError, OSError, pa.ArrowException):
+        return {}  # damaged: they are computed again
     keys, hashes = columns["content_hash"], columns["perceptual_hash"]
     looks = map(_Look, hashes, columns.get("gray", [None] * len(keys)))
     return dict(zip(keys, looks, strict=True))
@@ -133,4 +135,4 @@ def _write_looks(store: Store, looks: Mapping[str, _Look]) -> None:
         }
     )
     table = table.replace_schema_metadata({"algorithm": _ALGORITHM})
-    write_whole(store.path / _FILE, lambda stream: pq.write_table(table, stream))
+    write_whole(store.path / _FILE, lambda stream: write_parquet(stream, table))

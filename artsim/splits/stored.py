@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from artsim.errors import EvaluationError, StoreError
 from artsim.labels import codes_of, derived_labels, values_of
 from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Rows, Split
-from artsim.store import Store, lock_index, write_whole
+from artsim.store import Store, lock_index, read_parquet, write_parquet, write_whole
 
 _FOLD = re.compile(r"fold [1-9]\d*")
 
@@ -200,7 +199,7 @@ def _write_split(store: Store, name: str, parts: Mapping[str, Rows], plan: Split
     table = table.replace_schema_metadata({_PLAN: json.dumps(asdict(plan)).encode()})
     write_whole(
         _split_file(store, name),
-        lambda stream: pq.write_table(table, stream, compression="zstd"),
+        lambda stream: write_parquet(stream, table),
     )
 
 
@@ -209,16 +208,16 @@ def _split_file(store: Store, name: str) -> Path:
 
 
 def _read_file(file: Path) -> tuple[dict[str, str | None], SplitPlan]:
+    remedy = "delete it and split again"
+    table = read_parquet(file, ["id", "side"], remedy=remedy)
     try:
-        with pq.ParquetFile(file) as parquet:
-            table = parquet.read(["id", "side"])
-            plan: dict[str, Any] = json.loads(parquet.schema_arrow.metadata[_PLAN])
+        plan: dict[str, Any] = json.loads(table.schema.metadata[_PLAN])
         plan["fractions"] = plan["fractions"] and tuple(plan["fractions"])
         ids, parts = (column.to_pylist() for column in table.columns)
         return dict(zip(ids, parts, strict=True)), SplitPlan(**plan)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         problem = str(error).splitlines()[0]
-        message = f"{str(file)!r} is damaged ({problem}); delete it and split again"
+        message = f"{str(file)!r} is damaged ({problem}); {remedy}"
         raise StoreError(message) from error
 
 

@@ -5,35 +5,50 @@ that the manifest does not list is not part of the index: after an interruption 
 """
 
 from artsim.store.arrow import floats, indices, large_text, text_scalar
+from artsim.store.checking import Check, check_files, restore_manifest
+from artsim.store.checksums import is_whole, sealed, sha256_of, unsealed
 from artsim.store.columns import Failure, part_schema, round_to_half, tile_column, vector_type
 from artsim.store.csv_files import CsvWriter, csv_text
 from artsim.store.files import clear_left, is_store, lock_index, whole_file, write_whole
-from artsim.store.folder import Store, write_part
-from artsim.store.manifest import DerivedLabel, Manifest, Part
+from artsim.store.folder import FAILURES, Store, write_part
+from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part
+from artsim.store.parquet import read_parquet, write_parquet
 from artsim.store.spooling import CatalogRows, spooled
 
 __all__ = [
+    "COPY",
+    "FAILURES",
+    "MANIFEST",
     "CatalogRows",
+    "Check",
     "CsvWriter",
     "DerivedLabel",
     "Failure",
     "Manifest",
     "Part",
     "Store",
+    "check_files",
     "clear_left",
     "csv_text",
     "floats",
     "indices",
     "is_store",
+    "is_whole",
     "large_text",
     "lock_index",
     "part_schema",
+    "read_parquet",
+    "restore_manifest",
     "round_to_half",
+    "sealed",
+    "sha256_of",
     "spooled",
     "text_scalar",
     "tile_column",
+    "unsealed",
     "vector_type",
     "whole_file",
+    "write_parquet",
     "write_part",
     "write_whole",
 ]

@@ -1,4 +1,4 @@
-"""Arrow values without importing pandas, and Parquet files read with clear errors.
+"""Arrow values without importing pandas.
 
 pa.array, pa.scalar and to_numpy import pandas where it is installed, which takes longer than the
 rest of a query by id; these functions do not.
@@ -7,14 +7,10 @@ rest of a query by id; these functions do not.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
-
-from artsim.errors import StoreError
 
 
 def indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
@@ -69,22 +65,3 @@ def take_rows(
     table = pa.concat_tables(taken)
     is_sorted = (np.diff(order) > 0).all()
     return table if is_sorted else table.take(indices(np.argsort(order)))
-
-
-def read_parquet(file: Path, columns: Sequence[str] | None, *, remedy: str) -> pa.Table:
-    """Read columns of a file that the manifest lists, all if None.
-
-    Raises:
-        StoreError: If it is missing or damaged; ``remedy`` says what to do then.
-    """
-    try:
-        with pq.ParquetFile(file, memory_map=True) as parquet:
-            return parquet.read(columns=None if columns is None else list(columns))
-    except FileNotFoundError as error:
-        raise StoreError(
-            f"{str(file)!r} is missing; if 'artsim embed' has just changed the index, try again, "
-            "otherwise embed again"
-        ) from error
-    except (pa.ArrowException, OSError) as error:
-        problem = str(error).splitlines()[0]
-        raise StoreError(f"{str(file)!r} is damaged ({problem}); {remedy}") from error

@@ -124,6 +124,46 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+class Holding:
+    """A reader's hold on the parts of an index: an open folder, locked together with others."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def is_alone(self) -> bool:
+        """Return whether nobody else reads the parts."""
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        finally:
+            with suppress(OSError):
+                fcntl.flock(self._descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        return True
+
+    def __del__(self) -> None:
+        with suppress(OSError):
+            os.close(self._descriptor)
+
+
+def hold_parts(path: Path) -> Holding | None:
+    """Keep the parts of an index from being deleted while this is held; None where it cannot be.
+
+    Windows deletes no open file by itself, and some network drives have no such locks.
+    """
+    if sys.platform == "win32":
+        return None
+    descriptor = -1
+    try:
+        descriptor = os.open(path / "parts", os.O_RDONLY)
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    except OSError:
+        if descriptor >= 0:
+            os.close(descriptor)
+        return None
+    return Holding(descriptor)
+
+
 @contextmanager
 def lock_index(path: Path) -> Iterator[None]:
     """Lock an index folder for writing; create it if it does not exist.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -15,12 +15,12 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.datatypes import TapInfo
 from artsim.errors import StoreError
-from artsim.store.arrow import floats, read_parquet, take_rows, text_scalar
+from artsim.store.arrow import floats, take_rows, text_scalar
+from artsim.store.checksums import sha256_of
 from artsim.store.columns import (
     Failure,
     failure_table,
@@ -32,15 +32,18 @@ from artsim.store.columns import (
 )
 from artsim.store.files import (
     TEMPORARY,
+    Holding,
     check_free,
+    hold_parts,
     remove_left,
     sync_folder,
     write_errors,
     write_whole,
 )
-from artsim.store.manifest import MANIFEST, DerivedLabel, Manifest, Part, read_manifest
+from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part, read_manifest
+from artsim.store.parquet import read_parquet, write_parquet
 
-_FAILURES = "failures.parquet"
+FAILURES = "failures.parquet"
 
 
 class Store:
@@ -50,6 +53,8 @@ class Store:
         self.path = path
         self.manifest = manifest
         self._roots = roots
+        self._before = {part.file for part in manifest.parts}
+        self._holding: Holding | None = None  # its parts are not deleted while this lives
 
     # --- open ---------------------------------------------------------------------------
 
@@ -57,10 +62,15 @@ class Store:
     def open(cls, path: Path, *, roots: Sequence[Path] = ()) -> Self:
         """Open an index; for ``roots`` see `Store.roots`.
 
+        What it lists stays readable while `embed` replaces parts.
+
         Raises:
             StoreError: If there is none, or its manifest cannot be read.
         """
-        return cls(path, read_manifest(path), roots=roots)
+        holding = hold_parts(path)
+        store = cls(path, read_manifest(path), roots=roots)
+        store._holding = holding
+        return store
 
     @classmethod
     def create(cls, path: Path, manifest: Manifest) -> Self:
@@ -75,6 +85,7 @@ class Store:
         with write_errors(path):
             (path / "parts").mkdir(parents=True, exist_ok=True)
         store._write_manifest(store.manifest)
+        store._holding = hold_parts(path)
         return store
 
     @property
@@ -147,8 +158,9 @@ class Store:
 
     def read_part(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
         """Read one part, by its place in the manifest."""
-        file = self.path / "parts" / self.manifest.parts[number].file
-        return read_parquet(file, columns, remedy="embed again to a new folder")
+        part = self.manifest.parts[number]
+        file, remedy = self.path / "parts" / part.file, f"run 'artsim repair {self.path}'"
+        return read_parquet(file, columns, remedy=remedy, rows=part.rows)
 
     def iter_vectors(
         self, tap: str, *, part: int | None = None, tiles: bool = False
@@ -194,10 +206,10 @@ class Store:
 
     def failures(self) -> pa.Table:
         """Read what could not be embedded."""
-        file = self.path / _FAILURES
+        file = self.path / FAILURES
         if not file.exists():
             return failure_table([])
-        table = read_parquet(file, None, remedy="delete it and run 'artsim embed' again")
+        table = read_parquet(file, None, remedy=f"run 'artsim repair {self.path}'")
         # A chunk whose part the manifest does not list does not count.
         chunks = table.column("chunk").to_numpy()
         return table.filter(pa.array(chunks < self.manifest.next_part))
@@ -208,8 +220,15 @@ class Store:
             part.file
             for part in self.manifest.parts
             if not (file := self.path / "parts" / part.file).exists()
-            or _sha256(file) != part.sha256
+            or sha256_of(file) != part.sha256
         ]
+
+    def without(self, damaged: Collection[str]) -> Store:
+        """Return the index without some parts; nothing is written before its next commit."""
+        parts = tuple(part for part in self.manifest.parts if part.file not in damaged)
+        store = Store(self.path, replace(self.manifest, parts=parts))
+        store._holding = self._holding
+        return store
 
     # --- write --------------------------------------------------------------------------
 
@@ -255,26 +274,29 @@ class Store:
             manifest: Name, source, fields and completeness are taken from it.
         """
         parts = dict(enumerate(self.manifest.parts))
-        number, outdated = self.manifest.next_part, []
+        number = self.manifest.next_part
         for place, table in replacements:
-            outdated.append(parts.pop(place))
+            parts.pop(place)
             if table.num_rows:
                 parts[place] = write_part(self.path / "parts", number, table)
             number += 1
         self._write_failures(failure_table(failures))
         kept = tuple(part for _, part in sorted(parts.items()))
         self._write_manifest(replace(manifest, parts=kept, next_part=number))
-        for part in outdated:
-            (self.path / "parts" / part.file).unlink(missing_ok=True)
 
     def set_labels(self, labels: Sequence[DerivedLabel]) -> None:
         """Replace the derived labels."""
         self._write_manifest(replace(self.manifest, labels=tuple(labels)))
 
     def finish(self) -> None:
-        """Mark the index complete and remove what interrupted runs left behind."""
+        """Mark the index complete and remove old parts and what interrupted runs left behind.
+
+        Parts of this run's beginning are left for the next run while another process reads them.
+        """
         self._write_manifest(replace(self.manifest, complete=True))
         named = {part.file for part in self.manifest.parts}
+        if self._holding is not None and not self._holding.is_alone():
+            named |= self._before
         for file in (self.path / "parts").iterdir():
             if file.name not in named:
                 file.unlink()
@@ -285,17 +307,20 @@ class Store:
     def discard(self) -> None:
         """Remove what the index consists of, for example because no picture could be embedded."""
         (self.path / MANIFEST).unlink()
-        (self.path / _FAILURES).unlink(missing_ok=True)
+        (self.path / COPY).unlink(missing_ok=True)
+        (self.path / FAILURES).unlink(missing_ok=True)
         shutil.rmtree(self.path / "parts")
         shutil.rmtree(self.staging, ignore_errors=True)
 
     def _write_failures(self, table: pa.Table) -> None:
-        write_whole(self.path / _FAILURES, lambda stream: pq.write_table(table, stream))
+        write_whole(self.path / FAILURES, lambda stream: write_parquet(stream, table))
 
     def _write_manifest(self, manifest: Manifest) -> None:
         manifest = replace(manifest, updated=_now())
-        text = manifest.to_json().encode()
-        write_whole(self.path / MANIFEST, lambda stream: stream.write(text))
+        data = manifest.to_json()
+        write_whole(self.path / MANIFEST, lambda stream: stream.write(data))
+        if manifest.complete:
+            write_whole(self.path / COPY, lambda stream: stream.write(data))
         self.manifest = manifest
 
 
@@ -309,10 +334,9 @@ def write_part(folder: Path, number: int, table: pa.Table) -> Part:
     vectors = [name for name in table.column_names if is_vector(table.schema.field(name))]
     write_whole(
         file,
-        lambda stream: pq.write_table(
-            table,
+        lambda stream: write_parquet(
             stream,
-            compression="zstd",
+            table,
             # By column and not for all: a dictionary of floats would only cost time. Rounded
             # floats split into bytes are smaller than half-precision ones, and every program
             # reads them.
@@ -320,12 +344,7 @@ def write_part(folder: Path, number: int, table: pa.Table) -> Part:
             use_byte_stream_split=leaves(table.schema, set(vectors)),
         ),
     )
-    return Part(file.name, table.num_rows, _sha256(file))
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return Part(file.name, table.num_rows, sha256_of(file))
 
 
 def _now() -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from artsim.datatypes import Field, FieldType, Passport
 from artsim.errors import StoreError
+from artsim.store.checksums import sealed, unsealed
 
 MANIFEST = "manifest.json"
+COPY = "manifest.copy.json"  # of the finished index, for `artsim repair`
 FORMAT = 1  # of the folder; raised when an older artsim could not read it
 
 
@@ -50,14 +52,14 @@ class Manifest:
     updated: str = ""
     format: int = FORMAT
 
-    def to_json(self) -> str:
-        """Return the text of manifest.json."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n"
+    def to_json(self) -> bytes:
+        """Return the content of manifest.json."""
+        return sealed(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
         """Read the text of a manifest.json."""
-        values: dict[str, Any] = json.loads(text)
+        values = unsealed(text)
         return cls(
             **{
                 **values,
@@ -69,13 +71,13 @@ class Manifest:
         )
 
 
-def read_manifest(path: Path) -> Manifest:
-    """Read the manifest of an index.
+def read_manifest(path: Path, name: str = MANIFEST) -> Manifest:
+    """Read the manifest of an index, or its copy.
 
     Raises:
         StoreError: If there is none, or it cannot be read.
     """
-    file = path / MANIFEST
+    file = path / name
     try:
         text = file.read_text(encoding="utf-8")
         found = json.loads(text)["format"]
@@ -91,8 +93,8 @@ def read_manifest(path: Path) -> Manifest:
         ) from error
     except OSError as error:
         raise StoreError(f"cannot read {str(file)!r}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
-        raise StoreError(
-            f"{str(file)!r} is damaged ({problem}); embed again to a new folder"
-        ) from error
+        has_copy = name == MANIFEST and (path / COPY).is_file()
+        remedy = f"run 'artsim repair {path}'" if has_copy else "embed again to a new folder"
+        raise StoreError(f"{str(file)!r} is damaged ({problem}); {remedy}") from error

@@ -1,0 +1,102 @@
+"""``artsim repair``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import cloup
+
+from artsim.cli.options.collection import max_pixels_option, open_collection, reader_options
+from artsim.cli.options.computing import (
+    backend_option,
+    device_option,
+    make_compute,
+    weights_option,
+    workers_option,
+)
+from artsim.cli.options.index import find_index, index_argument, index_option
+from artsim.cli.output import echo, plural, resumable, show_progress
+
+if TYPE_CHECKING:
+    from artsim.datatypes import Catalog
+    from artsim.models import Extractor
+    from artsim.store import Store
+
+_REMEDIES = {
+    "heads": "train it again with 'artsim probe'",
+    "splits": "delete it and draw it again with 'artsim split'",
+    "layouts": "draw it again with 'artsim map'",
+}
+
+
+@cloup.command()
+@index_argument
+@cloup.option_group("Index", index_option)
+@cloup.option_group(
+    "Collection",
+    click.option(
+        "--collection",
+        metavar="PATH",
+        help="Where the pictures are now.  [default: where they were embedded]",
+    ),
+    *reader_options,
+    max_pixels_option,
+)
+@cloup.option_group("Compute", device_option, backend_option, weights_option, workers_option)
+def repair(
+    index: Path | None,
+    collection: str | None,
+    device: str,
+    backend: str,
+    weights: Path | None,
+    workers: int,
+    max_pixels: int,
+    **options: Any,
+) -> None:
+    """Make damaged files of an index again and keep the rest.
+
+    Every file is compared with its checksum. Search files are rebuilt; the pictures of damaged
+    parts are embedded again, and the index is brought up to date as 'artsim embed' does. If the
+    index was embedded with options for its collection, give them here, too.
+
+    Example:
+
+    \b
+        artsim repair
+        artsim repair indexes/paintings --collection /media/scans/paintings
+    """
+    path = find_index(index)
+
+    from artsim.embedding import EmbedSettings, repair_index
+
+    def catalog(store: Store) -> Catalog:
+        found = store.manifest
+        where = collection or f"{found.reader}:{found.source}"
+        return open_collection(where, options, strict=False)
+
+    def extractor(store: Store) -> Extractor:
+        from artsim.search import load_index_extractor
+
+        precision = store.manifest.passport.compute_dtype
+        compute = make_compute(device, backend, "bf16" if "bf" in precision else "f32")
+        return load_index_extractor(store, weights=weights, compute=compute)
+
+    settings = EmbedSettings(workers=workers, max_pixels=max_pixels)
+    with resumable(path), show_progress(path.name) as progress:
+        done = repair_index(path, catalog, extractor, settings=settings, progress=progress)
+    damaged = [*(["manifest.json"] if done.manifest else []), *done.before.damaged]
+    if not damaged:
+        echo(f"{path}: all checksums match")
+    for name in damaged:
+        if name not in done.after.damaged:
+            echo(f"{path / name}: repaired")
+    if done.embedded:
+        echo(f"{path}: {plural(done.embedded.embedded, 'picture')} embedded again")
+    for name in done.after.damaged:
+        remedy = _REMEDIES.get(Path(name).parts[0], "embed the collection again to a new folder")
+        echo(f"{path / name}: damaged; {remedy}", err=True)
+    if done.after.damaged:
+        sys.exit(1)
