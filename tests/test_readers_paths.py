@@ -1,4 +1,4 @@
-"""Pictures are found by paths as other machines and programs write them, in every command alike."""
+"""Pictures are found by paths as other machines and programs write them, in every command."""
 
 import os
 from unicodedata import normalize

@@ -319,14 +319,14 @@ class TestDeclaredTypes:
         }
 
     def test_inventory_numbers_stay_as_they_are_written_in_any_language(self, tmp_path):
-        names = ("Inventarnummer", "Signatur", "Numero inventario", "shelfmark", "series")
+        names = ("Inventarnummer", "Standort", "Numero inventario", "shelfmark", "series")
         numbers = ("1990.1", "1990.10", "1990.100", "1991.2")
         lines = [",".join((f"{n}.jpg", *[each] * 5)) for n, each in enumerate(numbers)]
         catalog = read(tmp_path, "\n".join((",".join(("image", *names)), *lines)))
         assert [[row[name] for row in rows(catalog)] for name in names] == [[*numbers]] * 5
         assert catalog.notes[0].startswith(
             "columns of numbers stay text where a number would be written differently: "
-            "Inventarnummer (1990.10 in row 2), Signatur (1990.10 in row 2), "
+            "Inventarnummer (1990.10 in row 2), Standort (1990.10 in row 2), "
         )
 
     def test_a_number_that_is_declared_may_be_written_in_any_way(self, tmp_path):

@@ -30,7 +30,7 @@ class Difference:
 
     @property
     def is_noise(self) -> bool:
-        """Whether pictures drawn anew might well show no difference, or the opposite one."""
+        """Whether other pictures might well show no difference, or the opposite one."""
         if self.p is not None:
             return self.p >= _SIGNIFICANT
         return not (self.estimate.low > 0 or self.estimate.high < 0)
@@ -92,7 +92,7 @@ def paired_mean(
 def paired_map(
     first: Ranking, second: Ranking, groups: Codes | None = None, *, seed: int = 0
 ) -> Difference:
-    """Compare two models' mean average precision, by resampling the rows of both alike.
+    """Compare two models' mean average precision, by resampling the same rows of both.
 
     Raises:
         EvaluationError: If they are of different numbers of rows, or of none.

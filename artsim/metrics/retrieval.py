@@ -167,7 +167,7 @@ def _score_multilabel(
 
     queries, gallery = searched
     table = csr_array((np.ones(len(label.codes), dtype=np.int32), label.codes, label.starts))
-    kept, relevants, parts = [], [], []
+    kept, sizes, parts = [], [], []
     for block in _blocks(len(queries), len(gallery)):
         rows = queries[block]
         shared = (table[rows] @ table[gallery].T).toarray()  # (Q, B)
@@ -191,10 +191,10 @@ def _score_multilabel(
             best = ideal[:, :k] @ discounts[: min(k, ideal.shape[1])]
             scores[f"nDCG@{k}"] = gains[:, :k] @ discounts[:k] / best
         kept.append(rows)
-        relevants.append(relevant)
+        sizes.append(relevant)
         parts.append(scores)
     _check_queries(kept, label)
-    return np.concatenate(kept), np.concatenate(relevants), _joined(parts)
+    return np.concatenate(kept), np.concatenate(sizes), _joined(parts)
 
 
 def _check_queries(queries: Sized, label: Label) -> None:
