@@ -275,8 +275,8 @@ def test_knn_eval_writes_the_neighbors_that_voted(index, tmp_path):
 def test_knn_eval_refuses_ks_that_are_all_too_large(index):
     args = ("knn-eval", "--index", index, "--label", "artist", "-k", "500")
     assert run(*args, code=1) == (
-        "Error: k = 500 is more than the 7 neighbors that a row with a 'artist' can have; "
-        "take a smaller k\n"
+        "Error: k = 500 is more than the 7 neighbors that a row with a value of 'artist' can have; "
+        "choose a smaller k\n"
     )
 
 
@@ -307,19 +307,22 @@ def test_knn_eval_skips_a_label_that_was_not_named(palette):
     assert result.exit_code == 0
     assert [json.loads(line)["label"] for line in result.stdout.splitlines()] == ["hue"]
     assert (
-        "Not a label: tone (all train rows have the 'tone' 'light'; "
+        "Not a label: tone (all train rows have the class 'light' of 'tone'; "
         "at least two classes are needed)"
     ) in run(*args, "--table")
     named = run(*args, "--label", "tone", code=1)
-    assert named.splitlines()[-1].startswith("Error: all train rows have the 'tone' 'light'")
+    error = "Error: all train rows have the class 'light' of 'tone'"
+    assert named.splitlines()[-1].startswith(error)
+        "Error: all train rows have the class 'light' of 'tone'"
+    )
 
 
 def test_knn_eval_fails_if_no_label_can_be_evaluated(palette):
     one_group = ("--group", "any = hue in ('warm', 'cold')")
     output = run("knn-eval", "--index", palette, *one_group, code=1).splitlines()[-1]
     assert output == (
-        "Error: none of the labels hue, tone, side can be evaluated; why not the first: no row "
-        "with a 'hue' has a neighbor outside its own group; group by another column"
+        "Error: none of the labels hue, tone, side can be evaluated; the reason for the first: "
+        "no row with a value of 'hue' has a neighbor outside its group; group by another column"
     )
 
 

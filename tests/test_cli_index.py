@@ -1,7 +1,6 @@
 """Which index a command reads: named first or by --index, by ARTSIM_INDEX, else the only one."""
 
 import json
-import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ from click.testing import CliRunner
 from search_toys import at, make_store
 
 from artsim.cli import cli
+from artsim.store.checksums import sealed, unsealed
 
 # A command of each kind, with the words that it needs beside the index.
 COMMANDS = {
@@ -118,9 +118,8 @@ def test_a_collection_named_as_an_index_is_answered_with_its_index(tmp_path):
     (tmp_path / "broken" / "a").mkdir(parents=True)
     store = museum("a")
     manifest = store.path / "manifest.json"
-    source = json.dumps(str(tmp_path / "broken" / "a"))
-    text = manifest.read_text()
-    manifest.write_text(re.sub(r'"source": "[^"]*"', f'"source": {source}', text))
+    values = unsealed(manifest.read_text())
+    manifest.write_bytes(sealed({**values, "source": str(tmp_path / "broken" / "a")}))
     assert run("info", "broken/a", code=1) == (
         "Error: 'broken/a' is a collection; its index is 'indexes/a'\n"
     )

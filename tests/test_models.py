@@ -441,7 +441,7 @@ def test_weights_of_another_network_give_a_one_line_error(tmp_path):
 
 def test_an_invalid_weights_file_gives_a_one_line_error(tmp_path):
     (tmp_path / "page.pth").write_text("<html>")
-    with pytest.raises(ModelError, match=r"page.pth' do not fit") as error:
+    with pytest.raises(ModelError, match=r"page.pth' are damaged") as error:
         build_network(parse_spec("timm:test_resnet"), weights=tmp_path / "page.pth")
     assert "\n" not in str(error.value)
 

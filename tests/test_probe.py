@@ -68,7 +68,7 @@ def test_strength_is_chosen_on_validation_and_test_is_used_once():
     assert (probe.predictions.ranked[:, 0] == predicted).mean() > 0.98
     assert probe.predictions.truth.strata.tolist() == codes[test].tolist()
     assert (len(probe.predictions.truth), len(probe.predictions.learned)) == (len(test), len(both))
-    assert probe.estimate.value <= probe.metrics["top5"]
+    assert probe.estimate.value <= probe.metrics["top5"].value
     assert probe.estimate.low < probe.estimate.value < probe.estimate.high
 
 

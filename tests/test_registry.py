@@ -108,7 +108,7 @@ def test_the_error_of_a_number_is_its_distance_from_the_interval():
     )
     assert found.errors.tolist() == [0.0, 200.0]
     assert score(found)["MAE"].value == 100.0
-    assert score(found)["inside"] == 0.5
+    assert score(found)["inside"].value == 0.5
     assert baseline(found).value == pytest.approx((150 + 200) / 2)
 
 

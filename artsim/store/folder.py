@@ -337,9 +337,8 @@ def write_part(folder: Path, number: int, table: pa.Table) -> Part:
         lambda stream: write_parquet(
             stream,
             table,
-            # By column and not for all: a dictionary of floats would only cost time. Rounded
-            # floats split into bytes are smaller than half-precision ones, and every program
-            # reads them.
+            # A dictionary of floats would only cost time. Rounded floats split into bytes are
+            # smaller than half-precision ones, and every program reads them.
             use_dictionary=leaves(table.schema, set(table.column_names) - set(vectors)),
             use_byte_stream_split=leaves(table.schema, set(vectors)),
         ),
