@@ -313,8 +313,6 @@ def test_knn_eval_skips_a_label_that_was_not_named(palette):
     named = run(*args, "--label", "tone", code=1)
     error = "Error: all train rows have the class 'light' of 'tone'"
     assert named.splitlines()[-1].startswith(error)
-        "Error: all train rows have the class 'light' of 'tone'"
-    )
 
 
 def test_knn_eval_fails_if_no_label_can_be_evaluated(palette):
