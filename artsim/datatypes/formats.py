@@ -22,7 +22,7 @@ class PictureFormat:
 FORMATS = (
     PictureFormat("JPEG", ("jpg", "jpeg", "jpe", "jfif", "mpo"), rb"\xff\xd8\xff"),
     PictureFormat("PNG", ("png", "apng"), rb"\x89PNG"),
-    # Camera files begin like a TIFF, and a DNG can only be told by its tags.
+    # Camera files begin like a TIFF, and only its tags show that a file is a DNG.
     PictureFormat(
         "RAW",
         (

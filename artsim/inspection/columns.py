@@ -220,9 +220,9 @@ def _why_not_label(
         return f"one class only: {names[0].as_py()!r}"
     shared = _sharing(values) if pa.types.is_list(values.type) else int(counts[counts > 1].sum())
     if shared == 0:
-        return f"all {rows} values are different"
+        return f"all {rows:,} values are different"
     if 2 * shared < rows:
-        return f"only {shared} of {rows} rows share their value with another row"
+        return f"only {shared:,} of {rows:,} rows share their value with another row"
     return None
 
 

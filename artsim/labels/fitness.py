@@ -64,7 +64,7 @@ def why_not_label(values: Sequence[object]) -> str | None:
         return f"one class only: {next(iter(counts))!r}"
     shared = sum(any(counts[member] > 1 for member in members) for members in rows)
     if shared == 0:
-        return f"all {len(rows)} values are different"
+        return f"all {len(rows):,} values are different"
     if 2 * shared < len(rows):
-        return f"only {shared} of {len(rows)} rows share their value with another row"
+        return f"only {shared:,} of {len(rows):,} rows share their value with another row"
     return None
