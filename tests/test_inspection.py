@@ -38,6 +38,7 @@ from artsim.readers import read_collection
 from artsim.report import inspection_page
 from artsim.report.figures import histogram
 from artsim.splits import k_fold
+from artsim.store import large_text
 
 ORIENTATION = 0x0112
 SIZE = (120, 100)
@@ -443,6 +444,15 @@ def test_no_baseline_uses_ids():
     known = predictors(TABLE, describe_columns(TABLE), {"size": np.array([1.0] * 5 + [np.nan])})
     assert set(known) == {"style", "terms", "year", "years", "size"}
     assert known["style"].tolist() == [0, 0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize("name", ["item", "element"])
+def test_lists_in_large_text_predict_as_others_do(name):
+    lists = pa.list_(pa.field(name, pa.string()))
+    table = large_text(pa.table({"terms": pa.array([["a", "b"], ["a"], None, ["a", "b"]], lists)}))
+    assert table.schema.field("terms").type == pa.list_(pa.large_string())
+    known = predictors(table, describe_columns(table), {})
+    assert known["terms"].tolist() == [0, 1, 2, 0]
 
 
 def plain_baseline(truth, values, fold):

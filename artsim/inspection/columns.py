@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import FieldType
 from artsim.readers import is_identifier
 from artsim.splits import k_fold, part_of
+from artsim.store import joined_lists
 
 FOLDS = 5
 BASELINE_ROWS = 100_000  # drawn at random where there are more
@@ -114,7 +115,7 @@ def predictors(
         if column.type in (FieldType.NUMBER, FieldType.YEARS):
             found[column.name] = _binned(pc.cast(values, pa.float64()).to_numpy())
         elif column.type is FieldType.LIST:
-            found[column.name] = _coded(pc.binary_join(values, "|"))
+            found[column.name] = _coded(joined_lists(values, "|"))
         else:
             found[column.name] = _coded(values)
     found |= {name: _binned(values) for name, values in sizes.items()}

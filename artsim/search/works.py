@@ -16,7 +16,7 @@ from artsim.datatypes import FieldType, picture_file
 from artsim.errors import SearchError
 from artsim.labels import derivation_of, derived_labels
 from artsim.search.conditions import RowFilter
-from artsim.store import Store, indices, large_text, text_scalar
+from artsim.store import Store, indices, joined_lists, large_text, text_scalar
 
 _OWN = {  # columns for conditions besides the metadata
     "id": FieldType.TEXT,
@@ -122,7 +122,7 @@ class Works:
                 raise SearchError(f"{column!r} holds ranges of years, which cannot be grouped")
             values = self.column(column)
             if kind == FieldType.LIST:
-                values = pc.binary_join(values, _SEPARATOR)
+                values = joined_lists(values, _SEPARATOR)
             encoded = values.dictionary_encode().combine_chunks()
             codes = np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64)
             if kind == FieldType.LIST:

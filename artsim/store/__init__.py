@@ -4,7 +4,7 @@ A file is written under a temporary name, synced and renamed; the manifest is re
 that the manifest does not list is not part of the index: after an interruption it is written again.
 """
 
-from artsim.store.arrow import floats, indices, large_text, text_scalar
+from artsim.store.arrow import floats, indices, joined_lists, large_text, text_scalar
 from artsim.store.checking import Check, check_files, restore_manifest
 from artsim.store.checksums import is_whole, sealed, sha256_of, unsealed
 from artsim.store.columns import Failure, part_schema, round_to_half, tile_column, vector_type
@@ -34,6 +34,7 @@ __all__ = [
     "indices",
     "is_store",
     "is_whole",
+    "joined_lists",
     "large_text",
     "lock_index",
     "part_schema",

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 
@@ -29,11 +30,12 @@ def large_text(table: pa.Table) -> pa.Table:
 
     The text itself is not copied.
     """
-    large = {pa.string(): pa.large_string(), pa.list_(pa.string()): pa.list_(pa.large_string())}
-    schema = pa.schema(
-        [field.with_type(large.get(field.type, field.type)) for field in table.schema]
-    )
-    return table.cast(schema)
+    return table.cast(pa.schema([field.with_type(_large(field.type)) for field in table.schema]))
+
+
+def joined_lists(lists: pa.Array | pa.ChunkedArray, separator: str) -> pa.Array | pa.ChunkedArray:
+    """Join the values of each list; the separator must have their type, which may be large."""
+    return pc.binary_join(lists, text_scalar(separator).cast(lists.type.value_type))
 
 
 def text_scalar(value: str) -> pa.Scalar:
@@ -65,3 +67,9 @@ def take_rows(
     table = pa.concat_tables(taken)
     is_sorted = (np.diff(order) > 0).all()
     return table if is_sorted else table.take(indices(np.argsort(order)))
+
+
+def _large(type_: pa.DataType) -> pa.DataType:
+    if pa.types.is_list(type_) and pa.types.is_string(type_.value_type):
+        return pa.list_(pa.large_string())  # however the type names its items
+    return pa.large_string() if pa.types.is_string(type_) else type_
