@@ -17,6 +17,7 @@ from .api.index import Index as Index
 from .api.index import open as open
 from .api.results import SearchResult as SearchResult
 from .api.results import Table as Table
+from .api.words import zero_shot as zero_shot
 from .datatypes import Box as Box
 from .datatypes import Estimate as Estimate
 from .datatypes import Passport as Passport

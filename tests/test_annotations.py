@@ -98,7 +98,7 @@ def test_a_derived_label_can_be_replaced_and_removed(store):
     }
     remove_label(store.path, "y")
     assert derived_labels(Store.open(store.path)) == {"x": "medium ILIKE '%oil%'"}
-    with pytest.raises(EvaluationError, match="no derived label 'y'; there are: x"):
+    with pytest.raises(EvaluationError, match="no derived label or added column 'y'; there are: x"):
         remove_label(store.path, "y")
 
 

@@ -30,6 +30,7 @@ NAMES = [
     *("fetch_pictures", "find_duplicates", "find_leaks", "import_vectors", "inspect"),
     *("knn_eval", "leaderboard", "list_models", "make_map", "make_report", "make_sample"),
     *("open", "predict", "probe", "read_collection", "retrieval_eval", "train"),
+    "zero_shot",
 ]
 
 

@@ -51,7 +51,7 @@ class Index:
     @property
     def columns(self) -> list[str]:
         """The columns of its catalog."""
-        return [field.name for field in self.store.manifest.fields]
+        return [field.name for field in self.store.fields]
 
     @property
     def taps(self) -> list[str]:

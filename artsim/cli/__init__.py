@@ -35,12 +35,14 @@ from artsim.cli.readers import readers
 from artsim.cli.repair import repair
 from artsim.cli.report import report
 from artsim.cli.retrieval_eval import retrieval_eval
+from artsim.cli.review import review
 from artsim.cli.sample import sample
 from artsim.cli.serve import serve
 from artsim.cli.similar import similar
 from artsim.cli.split import split
 from artsim.cli.stopping import end_as_ctrl_c
 from artsim.cli.train import compare, recipes, train
+from artsim.cli.zero_shot import zero_shot
 from artsim.errors import ArtsimError
 
 __all__ = ["cli"]
@@ -98,9 +100,10 @@ class _Lines(logging.Formatter):
         cloup.Section("Index", [embed, import_vectors, index, info, repair, models, layers]),
         cloup.Section("Search", [similar, dupes]),
         cloup.Section(
-            "Evaluate", [label, split, leaks, knn_eval, probe, retrieval_eval, leaderboard]
+            "Evaluate",
+            [label, split, leaks, knn_eval, probe, zero_shot, retrieval_eval, leaderboard],
         ),
-        cloup.Section("Train", [recipes, train, compare, predict]),
+        cloup.Section("Train", [recipes, train, compare, predict, review]),
         cloup.Section("Look", [map_, serve, report]),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},

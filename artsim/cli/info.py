@@ -97,7 +97,7 @@ def _describe(store: Store) -> dict[str, Any]:
         "source": manifest.source,
         "created": manifest.created,
         "updated": manifest.updated,
-        "fields": [asdict(field) | _count(store, field.name) for field in manifest.fields],
+        "fields": [asdict(field) | _count(store, field.name) for field in store.fields],
         "labels": [asdict(label) for label in manifest.labels],
         "splits": stored_splits(store),
         "passport": manifest.passport.to_json(),
@@ -141,7 +141,7 @@ def _print_info(store: Store) -> None:
     for name, value in lines.items():
         echo(f"  {name:<10}  {value}")
     rows = []
-    for field in manifest.fields:
+    for field in store.fields:
         counts = _count(store, field.name).values()
         rows.append([field.name, field.type, *("" if n is None else f"{n:,}" for n in counts)])
     if rows:

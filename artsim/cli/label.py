@@ -22,7 +22,11 @@ _SHOWN = 20  # classes of the table; JSON has all
 @cloup.option_group("Index", index_option)
 @cloup.option_group(
     "Labels",
-    column_option("--remove", metavar="LABEL", help="Remove a derived label from the index."),
+    column_option(
+        "--remove",
+        metavar="LABEL",
+        help="Remove a derived label, or a column of predictions, from the index.",
+    ),
 )
 @cloup.option_group("Output", format_option)
 def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_json: bool) -> None:

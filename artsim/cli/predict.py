@@ -18,6 +18,7 @@ from artsim.cli.options.computing import (
     query_model_option,
 )
 from artsim.cli.options.index import index_option, is_index_named, open_store, words_argument
+from artsim.cli.options.labels import min_confidence_option
 from artsim.cli.options.outputs import format_option, rows_option
 from artsim.cli.options.values import FOLDER, RUNS, count_cores, count_option
 from artsim.cli.output import (
@@ -64,13 +65,7 @@ _SAVED = 1000  # rows between two writes of --output, at least: the work lost if
 )
 @cloup.option_group(
     "Predictions",
-    click.option(
-        "--min-confidence",
-        type=click.FloatRange(0, 1),
-        default=0.0,
-        metavar="P",
-        help="Predict nothing if no class is this likely.  [default: always predict]",
-    ),
+    min_confidence_option,
     count_option("--top", default=5, help="Classes listed with their probabilities."),
     count_option("-k", "neighbors", least=0, default=5, help="Similar works shown as evidence."),
 )

@@ -126,7 +126,7 @@ def write_table(store: Store, tap: str, file: Path) -> None:
     points = read_layout(store, tap)
     if points is None:
         raise EvaluationError(f"{str(store.path)!r} has no map by {tap!r}; run 'artsim map'")
-    fields = [field.name for field in store.manifest.fields if field.name not in ("x", "y")]
+    fields = [field.name for field in store.fields if field.name not in ("x", "y")]
     table = store.read(["id", "image", *fields])
     for name, column in zip("xy", points.T, strict=True):
         table = table.append_column(name, pa.array(column))

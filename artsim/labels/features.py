@@ -115,7 +115,7 @@ def refuse_label(store: Store, label: str, names: Sequence[str]) -> None:
 
 
 def _read_column(store: Store, name: str) -> list[Any]:
-    fields = {field.name: field.type for field in store.manifest.fields}
+    fields = {field.name: field.type for field in store.fields}
     if name in _NAMES_ROWS:
         raise EvaluationError(
             f"{name!r} cannot be a feature: it identifies the picture and does not describe it"

@@ -18,7 +18,7 @@ from artsim.labels.fitness import why_id, why_not_label
 from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.labels.old_expressions import to_sql
 from artsim.labels.sql import quoted
-from artsim.store import DerivedLabel, Store, lock_index
+from artsim.store import DerivedLabel, Store, added_file, lock_index
 
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
 _OWN = ("id", "image", "width", "height")  # besides the metadata, labels may be derived from these
@@ -89,17 +89,22 @@ def add_label(path: Path, text: str) -> tuple[Derivation, list[str | None]]:
 
 
 def remove_label(path: Path, name: str) -> None:
-    """Remove a derived label from an index.
+    """Remove a derived label or an added column from an index.
 
     Raises:
         EvaluationError: If there is none of that name.
     """
     with lock_index(path):
+        file = added_file(path, name)  # also one that is damaged
+        if file.parent == path / file.parent.name and file.is_file():
+            file.unlink()
+            return
         store = Store.open(path)
-        known = derived_labels(store)
+        known = [*derived_labels(store), *store.added]
         if name not in known:
             raise EvaluationError(
-                f"no derived label {name!r}; there are: {', '.join(known) or 'none'}"
+                f"no derived label or added column {name!r}; there are: "
+                f"{', '.join(known) or 'none'}"
             )
         store.set_labels([label for label in store.manifest.labels if label.name != name])
 
@@ -112,7 +117,9 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
     """
     labels, others = [], {}
     for name, type_ in _types(store).items():
-        if type_ in _NUMBERS:
+        if name in store.added and store.added[name].is_prediction:
+            others[name] = "it was predicted; name it with --label"
+        elif type_ in _NUMBERS:
             what = "years" if type_ == FieldType.YEARS else "numbers"
             others[name] = f"it holds {what}; name it with --label to predict them"
         elif type_ == FieldType.LIST:
@@ -227,7 +234,7 @@ def _read_numbers(store: Store, name: str) -> Label:
 
 
 def _types(store: Store) -> dict[str, FieldType]:
-    return {field.name: field.type for field in store.manifest.fields}
+    return {field.name: field.type for field in store.fields}
 
 
 def _intervals(column: pa.ChunkedArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -76,3 +76,60 @@ from .predictions import (
 from .predictions import (
     as_text as as_text,
 )
+from .prompts import (
+    TEMPLATES as TEMPLATES,
+)
+from .prompts import (
+    Prompts as Prompts,
+)
+from .prompts import (
+    make_prompts as make_prompts,
+)
+from .prompts import (
+    read_prompts as read_prompts,
+)
+from .prompts import (
+    read_templates as read_templates,
+)
+from .prompts import (
+    templates_for as templates_for,
+)
+from .stored import (
+    ReviewResult as ReviewResult,
+)
+from .stored import (
+    export_review as export_review,
+)
+from .stored import (
+    read_review as read_review,
+)
+from .stored import (
+    save_predictions as save_predictions,
+)
+from .stored import (
+    stored_predictions as stored_predictions,
+)
+from .zero_shot import (
+    SavedZeroShot as SavedZeroShot,
+)
+from .zero_shot import (
+    TextClasses as TextClasses,
+)
+from .zero_shot import (
+    ZeroShot as ZeroShot,
+)
+from .zero_shot import (
+    ZeroShotPlan as ZeroShotPlan,
+)
+from .zero_shot import (
+    ZeroShotScores as ZeroShotScores,
+)
+from .zero_shot import (
+    predict_rows as predict_rows,
+)
+from .zero_shot import (
+    save_zero_shot as save_zero_shot,
+)
+from .zero_shot import (
+    zero_shot as zero_shot,
+)

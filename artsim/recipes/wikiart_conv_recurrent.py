@@ -119,5 +119,5 @@ def _train_network(
 
 
 def _own_split(store: Store, task: str) -> str | None:
-    names = [*stored_splits(store), *(field.name for field in store.manifest.fields)]
+    names = [*stored_splits(store), *(field.name for field in store.fields)]
     return f"{task}_split" if f"{task}_split" in names else None

@@ -2,7 +2,12 @@
 
 from artsim.search.backend import FaissBackend, SearchBackend
 from artsim.search.conditions import Condition, Op
-from artsim.search.encoder import Encoder, IndexEncoder, load_index_extractor
+from artsim.search.encoder import (
+    Encoder,
+    IndexEncoder,
+    load_index_extractor,
+    load_index_text_tower,
+)
 from artsim.search.methods import Method, Opened
 from artsim.search.requests import Aspect, Match, Query, SearchAnswer, SearchRequest, Term
 from artsim.search.searcher import Searcher
@@ -26,5 +31,6 @@ __all__ = [
     "Term",
     "Works",
     "load_index_extractor",
+    "load_index_text_tower",
     "locate",
 ]

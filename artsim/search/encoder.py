@@ -99,22 +99,35 @@ class IndexEncoder:
 
     @cached_property
     def _text_tower(self) -> TextTower:
-        passport = self._store.manifest.passport
-        if passport.tap(EMBEDDING) is None:
-            raise SearchError(
-                f"text can only be compared with the network's final embedding, which "
-                f"{str(self._store.path)!r} does not have; embed again without @LAYER"
-            )
-        from artsim.models import load_text_tower
+        return load_index_text_tower(self._store, model=self._model, weights=self._weights)
 
-        weights = _weights_of(self._store, self._model, self._weights)
-        tower = load_text_tower(parse_spec(self._model or passport.spec), weights=weights)
-        if tower.pictures_sha256 != passport.weights_sha256:
-            raise PassportError(
-                f"the text would not be comparable with {str(self._store.path)!r}, which was "
-                "made with other weights; pass --weights FILE"
-            )
-        return tower
+
+def load_index_text_tower(
+    store: Store, *, model: str | None = None, weights: Path | None = None
+) -> TextTower:
+    """Load the text half of the network that made an index's vectors; see `load_index_extractor`.
+
+    Raises:
+        SearchError: If the index does not have the network's final embedding.
+        ModelError: If the network has no text half, or its file is missing.
+        PassportError: If its pictures would have other vectors.
+    """
+    passport = store.manifest.passport
+    if passport.tap(EMBEDDING) is None:
+        raise SearchError(
+            f"text can only be compared with the network's final embedding, which "
+            f"{str(store.path)!r} does not have; embed again without @LAYER"
+        )
+    weights = _weights_of(store, model, weights)
+    from artsim.models import load_text_tower
+
+    tower = load_text_tower(parse_spec(model or passport.spec), weights=weights)
+    if tower.pictures_sha256 != passport.weights_sha256:
+        raise PassportError(
+            f"the text would not be comparable with {str(store.path)!r}, which was "
+            "made with other weights; pass --weights FILE"
+        )
+    return tower
 
 
 def load_index_extractor(

@@ -34,8 +34,8 @@ class Works:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.fields = [field.name for field in store.manifest.fields]
-        columns = _OWN | {field.name: field.type for field in store.manifest.fields}
+        self.fields = [field.name for field in store.fields]
+        columns = _OWN | {field.name: field.type for field in store.fields}
         self.labels = [name for name in derived_labels(store) if name not in columns]
         self.types = columns | dict.fromkeys(self.labels, FieldType.TEXT)
         self._derived: dict[str, pa.ChunkedArray] = {}

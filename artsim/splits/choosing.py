@@ -101,7 +101,7 @@ def read_source(store: Store, choice: SplitChoice, *, group: str | None = None) 
 def grouped_by(store: Store, stored: StoredSplit | None) -> str | None:
     """Return the column whose groups a stored split keeps whole, if it is still there."""
     name = None if stored is None or stored.plan is None else stored.plan.group
-    fields = {field.name for field in store.manifest.fields} | set(derived_labels(store))
+    fields = {field.name for field in store.fields} | set(derived_labels(store))
     return name if name in fields else None
 
 

@@ -90,7 +90,7 @@ def make_split(store: Store, name: str, plan: SplitPlan, *, replace: bool = Fals
         raise EvaluationError(
             f"{name!r} is not a valid name for a split; use letters, digits, - and _"
         )
-    if name in [field.name for field in store.manifest.fields]:
+    if name in [field.name for field in store.fields]:
         raise EvaluationError(f"{name!r} is a column of {str(store.path)!r}; choose another name")
     with lock_index(store.path):
         store = Store.open(store.path)
@@ -119,7 +119,7 @@ def read_stored_split(store: Store, name: str) -> StoredSplit:
         EvaluationError: If there is neither, or both.
         StoreError: If the split's file is damaged.
     """
-    stored, fields = stored_splits(store), [field.name for field in store.manifest.fields]
+    stored, fields = stored_splits(store), [field.name for field in store.fields]
     if name not in stored:
         if name not in fields and name not in derived_labels(store) and stored:
             raise EvaluationError(

@@ -4,21 +4,25 @@ A file is written under a temporary name, synced and renamed; the manifest is re
 that the manifest does not list is not part of the index: after an interruption it is written again.
 """
 
+from artsim.store.added import PREDICTION, AddedColumn, added_file, write_added
 from artsim.store.arrow import floats, indices, joined_lists, large_text, text_scalar
 from artsim.store.checking import Check, check_files, restore_manifest
 from artsim.store.checksums import is_whole, sealed, sha256_of, unsealed
 from artsim.store.columns import Failure, part_schema, round_to_half, tile_column, vector_type
-from artsim.store.csv_files import CsvWriter, csv_text
+from artsim.store.csv_files import CsvWriter, csv_text, csv_value
 from artsim.store.files import clear_left, is_store, lock_index, whole_file, write_whole
-from artsim.store.folder import FAILURES, Store, write_part
+from artsim.store.folder import FAILURES, Store
 from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part
 from artsim.store.parquet import read_parquet, write_parquet
+from artsim.store.parts import write_part
 from artsim.store.spooling import CatalogRows, spooled
 
 __all__ = [
     "COPY",
     "FAILURES",
     "MANIFEST",
+    "PREDICTION",
+    "AddedColumn",
     "CatalogRows",
     "Check",
     "CsvWriter",
@@ -27,9 +31,11 @@ __all__ = [
     "Manifest",
     "Part",
     "Store",
+    "added_file",
     "check_files",
     "clear_left",
     "csv_text",
+    "csv_value",
     "floats",
     "indices",
     "is_store",
@@ -49,6 +55,7 @@ __all__ = [
     "unsealed",
     "vector_type",
     "whole_file",
+    "write_added",
     "write_parquet",
     "write_part",
     "write_whole",

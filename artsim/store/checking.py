@@ -45,7 +45,7 @@ def _check(store: Store) -> Iterator[tuple[str, bool | None]]:
     for name in store.damaged_parts():
         yield f"parts/{name}", False
     own = [store.path / name for name in (MANIFEST, COPY, FAILURES, "hashes.parquet")]
-    folders = [store.path / name for name in ("faiss", "heads", "splits", "layouts")]
+    folders = [store.path / name for name in ("added", "faiss", "heads", "splits", "layouts")]
     for file in (*own, *(file for folder in folders for file in sorted(folder.glob("[!.]*")))):
         if file.suffix == ".json" and file.is_file():
             yield from _check_json(store.path, file)

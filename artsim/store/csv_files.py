@@ -38,6 +38,11 @@ def csv_text(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str:
     return out.getvalue()
 
 
+def csv_value(cell: str) -> str:
+    """Return the value of a cell that was written by `CsvWriter`, without its apostrophe."""
+    return cell[1:] if cell[:1] == "'" and _inert(cell[1:]) == cell else cell
+
+
 def _inert(value: object) -> str:
     text = "" if value is None else str(value)
     if isinstance(value, int | float) or not _FORMULA.match(text) or _NUMBER.fullmatch(text):

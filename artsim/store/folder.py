@@ -8,7 +8,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Self
 
@@ -17,15 +17,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.datatypes import TapInfo
+from artsim.datatypes import Field, TapInfo
 from artsim.errors import StoreError
+from artsim.store.added import AddedColumn, added_columns, with_added
 from artsim.store.arrow import floats, take_rows, text_scalar
 from artsim.store.checksums import sha256_of
 from artsim.store.columns import (
     Failure,
     failure_table,
-    is_vector,
-    leaves,
     metadata_fields,
     part_schema,
     tile_column,
@@ -42,6 +41,7 @@ from artsim.store.files import (
 )
 from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part, read_manifest
 from artsim.store.parquet import read_parquet, write_parquet
+from artsim.store.parts import write_part
 
 FAILURES = "failures.parquet"
 
@@ -147,8 +147,21 @@ class Store:
             raise StoreError(f"{str(self.path)!r} has no tap {name!r}; choose from {known}")
         return found
 
+    @cached_property
+    def added(self) -> dict[str, AddedColumn]:
+        """The columns that were added after the index was made, by name."""
+        return added_columns(self.path, [field.name for field in self.manifest.fields])
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The metadata: the catalog's columns, then those that were added."""
+        return (*self.manifest.fields, *(column.field for column in self.added.values()))
+
     def read(self, columns: Sequence[str]) -> pa.Table:
         """Read columns of all rows."""
+        return with_added(self.added, columns, self._read)
+
+    def _read(self, columns: Sequence[str]) -> pa.Table:
         if self.manifest.parts:
             numbers = range(len(self.manifest.parts))
             return pa.concat_tables([self.read_part(number, columns) for number in numbers])
@@ -192,7 +205,11 @@ class Store:
         if not self.manifest.parts:
             return self.read(columns)
         sizes = [part.rows for part in self.manifest.parts]
-        return take_rows(partial(self.read_part, columns=columns), sizes, rows)
+
+        def take(some: Sequence[str]) -> pa.Table:
+            return take_rows(partial(self.read_part, columns=some), sizes, rows)
+
+        return with_added(self.added, columns, take)
 
     def find(self, value: str, column: str = "id") -> int | None:
         """Return the first row that has a text in a column, such as ``content_hash``."""
@@ -322,28 +339,6 @@ class Store:
         if manifest.complete:
             write_whole(self.path / COPY, lambda stream: stream.write(data))
         self.manifest = manifest
-
-
-def write_part(folder: Path, number: int, table: pa.Table) -> Part:
-    """Write a part's rows into a folder, whole or not at all.
-
-    Raises:
-        StoreError: If the disk is full, or the folder cannot be written.
-    """
-    file = folder / f"{number:06}.parquet"
-    vectors = [name for name in table.column_names if is_vector(table.schema.field(name))]
-    write_whole(
-        file,
-        lambda stream: write_parquet(
-            stream,
-            table,
-            # A dictionary of floats would only cost time. Rounded floats split into bytes are
-            # smaller than half-precision ones, and every program reads them.
-            use_dictionary=leaves(table.schema, set(table.column_names) - set(vectors)),
-            use_byte_stream_split=leaves(table.schema, set(vectors)),
-        ),
-    )
-    return Part(file.name, table.num_rows, sha256_of(file))
 
 
 def _now() -> str:

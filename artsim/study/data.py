@@ -76,7 +76,7 @@ def read_data(store: Store, tap: str, *, device: str | torch.device, seed: int) 
     Raises:
         EvaluationError: If a vector is not finite.
     """
-    texts = {field.name for field in store.manifest.fields if field.type == FieldType.TEXT}
+    texts = {field.name for field in store.fields if field.type == FieldType.TEXT}
     title = next((name for name in _TITLES if name in texts), None)
     table = store.read(["id", "image", "content_hash", *([title] if title else [])])
     vectors, _ = to_unit(store.vectors(tap), f"the vectors of {str(store.path)!r}")

@@ -148,7 +148,7 @@ def _estimate(values: Mapping[str, Any], name: str, n: int) -> Estimate | None:
 
 def _groups(store: Store, name: str | None) -> Groups | None:
     """Return the group of each picture by its id, if intervals resample groups still known."""
-    if name is None or name not in {field.name for field in store.manifest.fields}:
+    if name is None or name not in {field.name for field in store.fields}:
         return None
     ids = store.read(["id"]).column("id").to_pylist()
     return dict(zip(ids, codes_of(store, name).tolist(), strict=True))

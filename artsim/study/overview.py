@@ -29,7 +29,7 @@ def describe_fields(store: Store) -> list[FieldFacts]:
     """Count what each column holds, derived labels last."""
     reasons = label_columns(store)[1]
     facts = []
-    for field in store.manifest.fields:
+    for field in store.fields:
         values = store.read([field.name]).column(field.name).to_pylist()
         known = [value for value in values if value not in (None, [])]
         if field.type == FieldType.LIST:
@@ -57,7 +57,7 @@ def describe_failures(store: Store) -> tuple[dict[str, int], tuple[tuple[str, st
 
 def read_columns(store: Store) -> dict[str, list[str | None]]:
     """Return the columns of text and the derived labels."""
-    texts = [field.name for field in store.manifest.fields if field.type == FieldType.TEXT]
+    texts = [field.name for field in store.fields if field.type == FieldType.TEXT]
     return {name: values_of(store, name) for name in (*texts, *derived_labels(store))}
 
 

@@ -82,3 +82,12 @@ def k_option(what: str, *, default: str) -> Callable[[Command], Command]:
         callback=lambda context, parameter, texts: numbers(texts, "-k"),
         help=f"{what}.  [default: {default}]",
     )
+
+
+min_confidence_option = click.option(
+    "--min-confidence",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Predict nothing if no class is this likely.  [default: always predict]",
+)

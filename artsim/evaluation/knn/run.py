@@ -171,7 +171,7 @@ def _read_groups(
 
     `NEAR_DUPLICATE`, unless there is such a column, joins pictures that look the same, in chains.
     """
-    columns = {*(field.name for field in store.manifest.fields), *derived_labels(store)}
+    columns = {*(field.name for field in store.fields), *derived_labels(store)}
     groups = np.empty((store.rows, len(names)), dtype=np.int64)
     for place, name in enumerate(names):
         if name == NEAR_DUPLICATE and name not in columns:

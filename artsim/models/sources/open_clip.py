@@ -133,6 +133,11 @@ class TextTower:
     def __init__(self, model: Any, tokenize: Any) -> None:
         self.pictures_sha256 = weights_sha256(ImageTower(model.visual))  # of the other half
         model.visual = None
+        # From a cosine to a logit. With a bias each class has a probability of its own (SigLIP),
+        # without one those of all classes add up to 1 (CLIP).
+        self.scale = float(model.logit_scale.exp())
+        bias = model.logit_bias
+        self.bias = None if bias is None else float(bias)
         self._model = model
         self._tokenize = tokenize
 

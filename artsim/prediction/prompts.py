@@ -1,0 +1,106 @@
+"""Classes in words: the prompts by which a network that knows text recognizes each class."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from artsim.errors import EvaluationError
+
+Prompts = dict[str, tuple[str, ...]]  # by class
+
+# "{}" stands for the class. Each set suits labels whose name contains one of the words.
+TEMPLATES = {
+    "style": ("a {} painting", "a painting in the {} style", "{} art", "an example of {}"),
+    "genre": ("a {}", "a painting of a {}", "a {} in a museum", "the subject is a {}"),
+    "medium": ("{}", "a work of art in {}", "a museum object made of {}", "a photograph of {}"),
+    "object": ("a {}", "a photograph of a {}", "a {} in a museum", "an old {}"),
+    "general": ("{}", "a picture of {}", "a work of art: {}", "a museum photograph of {}"),
+}
+_SUITS = {
+    "style": ("style", "movement", "school", "period", "culture"),
+    "genre": ("genre", "subject", "motif"),
+    "medium": ("medium", "material", "technique", "support"),
+    "object": ("object", "type", "classification", "category"),
+}
+
+
+def templates_for(label: str) -> tuple[str, ...]:
+    """Choose the templates that suit a label by its name."""
+    words = re.split(r"[\W_]+", label.lower())
+    return TEMPLATES[next((name for name, some in _SUITS.items() if {*some} & {*words}), "general")]
+
+
+def make_prompts(classes: Sequence[str], templates: Sequence[str]) -> Prompts:
+    """Write the prompts of classes: each template with the class in place of ``{}``.
+
+    Underscores are read as spaces.
+
+    Raises:
+        EvaluationError: If a template has no ``{}``.
+    """
+    for template in templates:
+        if "{}" not in template:
+            raise EvaluationError(
+                f"template {template!r} has no {{}}, the place of the class; "
+                "write one such as 'a {} painting'"
+            )
+    return {
+        name: tuple(template.replace("{}", name.replace("_", " ")) for template in templates)
+        for name in classes
+    }
+
+
+def read_templates(name: str) -> tuple[str, ...]:
+    """Return the templates of a set by its name, or those of a text file, one a line.
+
+    Raises:
+        EvaluationError: If there is neither, or the file has no line.
+    """
+    if name in TEMPLATES:
+        return TEMPLATES[name]
+    lines = _read(Path(name), f"no templates {name!r}; choose from {', '.join(TEMPLATES)}, or name")
+    found = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not found:
+        raise EvaluationError(f"{name!r} has no template; write one a line, such as 'a {{}} vase'")
+    return found
+
+
+def read_prompts(file: Path) -> Mapping[str | None, Prompts]:
+    """Read prompts from a CSV file with the columns ``class`` and ``prompt``, by label.
+
+    A class may have several rows, each with a prompt. With a column ``label`` the file serves
+    several labels; without one the only key is None.
+
+    Raises:
+        EvaluationError: If it cannot be read, or lacks a column or a value.
+    """
+    rows = csv.DictReader(_read(file, f"no prompts {str(file)!r}; name"))
+    names = [name.strip().lower() for name in rows.fieldnames or ()]
+    if not {"class", "prompt"} <= {*names}:
+        raise EvaluationError(
+            f"{str(file)!r} has the columns {', '.join(names) or 'none'}, expected class and prompt"
+        )
+    rows.fieldnames = names
+    found: dict[str | None, Prompts] = {}
+    for number, row in enumerate(rows, 2):
+        values = {name: (row[name] or "").strip() for name in names if name}
+        if not (values["class"] and values["prompt"]):
+            raise EvaluationError(f"row {number} of {str(file)!r} lacks a class or a prompt")
+        of_label = found.setdefault(values.get("label") or None, {})
+        of_label[values["class"]] = (*of_label.get(values["class"], ()), values["prompt"])
+    if not found:
+        raise EvaluationError(f"{str(file)!r} has no prompt below its header")
+    return found
+
+
+def _read(file: Path, otherwise: str) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        why = "is not UTF-8 text" if isinstance(error, ValueError) else "cannot be read"
+        if not file.exists():
+            raise EvaluationError(f"{otherwise} a file that exists") from error
+        raise EvaluationError(f"{str(file)!r} {why}; save it as UTF-8 text") from error
