@@ -8,6 +8,7 @@
     . ResourcesError
   x ModelError
   x StoreError
+    . ShortageError
   x PassportError
   x SearchError
   x EvaluationError
@@ -15,6 +16,20 @@
 
 A message names the value, what was expected and the next step: the cli prints it as one line.
 """
+
+import errno
+
+_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS)
+_NO_THREAD = "can't start new thread"  # Python's RuntimeError
+
+
+def shortage_of(problem: BaseException) -> str:
+    """Name what a failure is for want of, which may pass: memory, threads, files; '' if nothing."""
+    if isinstance(problem, MemoryError) or getattr(problem, "errno", None) == errno.ENOMEM:
+        return "memory"
+    if _NO_THREAD in str(problem) or getattr(problem, "errno", None) == errno.EAGAIN:
+        return "threads"
+    return "file descriptors" if getattr(problem, "errno", None) in _SHORTAGES else ""
 
 
 class ArtsimError(Exception):
@@ -47,6 +62,10 @@ class ModelError(ArtsimError):
 
 class StoreError(ArtsimError):
     """An index folder is missing, unfinished, damaged, or cannot be written."""
+
+
+class ShortageError(StoreError):
+    """File descriptors or memory are short now: the file of an index may be sound."""
 
 
 class PassportError(StoreError):

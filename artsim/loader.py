@@ -14,6 +14,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +25,7 @@ from torch.nn.functional import interpolate, pad
 
 from artsim import images
 from artsim.datatypes import Box, Fit, Preprocessing, tile_boxes
-from artsim.errors import ImageError, ResourcesError
+from artsim.errors import ImageError, ResourcesError, shortage_of
 
 _LONG = 16  # times the network's input: longer pictures are cut before they are resized
 _AHEAD = 64  # pictures a worker may be ahead of the network: two batches
@@ -74,13 +75,24 @@ def load(
         try:
             for key, path in files:
                 wanted = preprocessing(key) if callable(preprocessing) else preprocessing
-                waiting.append(pool.submit(_load_one, key, path, wanted, max_pixels, tiles))
+                waiting.append(_submit(pool, key, path, wanted, max_pixels, tiles))
                 if len(waiting) >= _AHEAD * workers:
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _submit(pool: ThreadPoolExecutor, key: int, *more: Any) -> Future[Loaded | Unloadable]:
+    try:
+        return pool.submit(_load_one, key, *more)
+    except RuntimeError as error:
+        if not shortage_of(error):
+            raise
+        done: Future[Loaded | Unloadable] = Future()
+        done.set_result(_load_one(key, *more))  # in this thread, as there is no other
+        return done
 
 
 def preprocess(

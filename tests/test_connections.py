@@ -13,6 +13,7 @@ import pytest
 from search_toys import at, make_store
 from serving import serving
 
+from artsim.search import IndexEncoder
 from artsim.server import Limits, Museum, make_app
 
 QUICK = Limits(header_seconds=0.5, idle_seconds=1, connections=8)
@@ -23,7 +24,7 @@ def address(tmp_path_factory):
     made = make_store(
         tmp_path_factory.mktemp("museum") / "index", ["a", "b", "c"], {"compass": at(0, 9, 80)}
     )
-    with serving(make_app(Museum([made], lambda _: None)), QUICK) as address:
+    with serving(make_app(Museum([made], IndexEncoder)), QUICK) as address:
         yield address
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from conftest import ROOT, MeanColor, toy_passport
 
 from artsim.datatypes import Catalog
@@ -424,6 +425,49 @@ def test_a_passing_shortage_is_tried_again_by_the_next_run(
     first_alone(None)
     assert embed(museum, tmp_path / "i", toy).embedded == 5
     assert failures(tmp_path / "i") == {}
+
+
+@pytest.mark.parametrize(
+    ("error", "short"),
+    [
+        (MemoryError(), "memory"),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried ..."), "memory"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"), "memory"),
+        (RuntimeError("can't start new thread"), "threads"),
+    ],
+)
+def test_a_shortage_while_the_network_computes_is_tried_again(
+    museum, tmp_path, toy, monkeypatch, error, short
+):
+    def fail(_):
+        raise error
+
+    index = tmp_path / "i"
+    with monkeypatch.context() as patch:
+        patch.setattr(toy, "embed_batch", fail)
+        with pytest.raises(ReaderError, match=f"at resources.*not enough {short} to compute"):
+            embed(museum, index, toy)
+    embed(museum, index, toy)
+    assert failures(index) == {}
+
+
+def test_any_other_error_of_the_network_is_raised(museum, tmp_path, toy, monkeypatch):
+    def fail(_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(toy, "embed_batch", fail)
+    with pytest.raises(RuntimeError, match="shapes"):
+        embed(museum, tmp_path / "i", toy)
+
+
+def test_pictures_are_loaded_without_threads_where_none_can_be_started(
+    museum, tmp_path, toy, monkeypatch
+):
+    def fail(*_, **__):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr("artsim.loader.ThreadPoolExecutor.submit", fail)
+    assert embed(museum, tmp_path / "i", toy).embedded == 6
 
 
 def test_a_pipe_a_device_and_a_file_of_30_gb_are_a_failure_each(museum, tmp_path, toy):

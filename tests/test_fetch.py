@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import gzip
 import hashlib
 import io
 import json
@@ -322,6 +323,24 @@ def test_every_picture_has_one_row_with_its_result(museum, listed, tmp_path):
     assert (summary.chosen, summary.fetched, summary.failures, summary.left) == (31, 7, 24, 0)
     assert (summary.unaddressed, summary.rows) == (1, 7)
     assert summary.reasons["timeout"] == 2
+
+
+def test_an_answer_in_a_packed_form_is_unpacked_or_refused(museum, listed, tmp_path):
+    museum.answers |= {
+        "/gzip": answer(200, gzip.compress(RED), content_encoding="gzip"),
+        "/zstd": answer(200, RED, content_encoding="zstd"),
+        "/twice": answer(200, RED, content_encoding="gzip, br"),
+    }
+    fetch_pictures(
+        listed({"g": "/gzip", "z": "/zstd", "t": "/twice"}), tmp_path / "out", settings=FAST
+    )
+    lines = (tmp_path / "out" / "status.jsonl").read_text(encoding="utf-8").splitlines()
+    found = {row["id"]: (row["status"], row["reason"]) for row in map(json.loads, lines)}
+    assert found == {
+        "g": ("ok", ""),
+        "z": ("not_an_image", "encoded as 'zstd', which was not requested"),
+        "t": ("not_an_image", "encoded as 'gzip, br', which was not requested"),
+    }
 
 
 def test_fetched_pictures_are_a_collection_to_embed(museum, listed, tmp_path, toy):

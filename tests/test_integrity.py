@@ -1,5 +1,6 @@
 """Damaged files of an index are noticed where they are read, named, and made again."""
 
+import errno
 import hashlib
 import json
 import os
@@ -12,7 +13,7 @@ from click.testing import CliRunner
 
 from artsim.cli import cli
 from artsim.embedding import EmbedSettings, embed_collection, repair_index
-from artsim.errors import StoreError
+from artsim.errors import ShortageError, StoreError
 from artsim.index import Goals, IndexKind, build_index, open_index, read_note
 from artsim.readers import read_collection
 from artsim.splits import SplitPlan, make_split
@@ -234,3 +235,20 @@ def test_files_without_a_checksum_are_said(index):
     shown = CliRunner().invoke(cli, ["info", str(index), "--check", "--table"])
     assert shown.exit_code == 0
     assert "Without a checksum, by an older artsim: faiss/rgb.index, faiss/rgb.json" in shown.stdout
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENOMEM])
+def test_a_shortage_is_no_damage(index, monkeypatch, number):
+    def fail(*_, **__):
+        raise OSError(number, os.strerror(number))
+
+    store = Store.open(index)
+    monkeypatch.setattr("artsim.store.parquet.has_checksums", fail)
+    monkeypatch.setattr("artsim.store.checksums.sha256_of", fail)
+    for read in (
+        lambda: store.read(["id"]),
+        lambda: is_whole(index / "manifest.json", "0" * 64, again=True),
+        lambda: check_files(store),
+    ):
+        with pytest.raises(ShortageError, match=r"cannot be read now .*; end other programs and"):
+            read()

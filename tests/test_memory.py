@@ -7,6 +7,7 @@ import struct
 import threading
 import time
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,9 +15,9 @@ from conftest import noise_picture
 from PIL import Image, ImageFile
 
 from artsim.errors import ImageError, ResourcesError
-from artsim.images import MAX_BYTES, Budget, decode, describe, read_bytes
+from artsim.images import MAX_BYTES, Budget, Decoders, decode, describe, read_bytes
 from artsim.images.claims import check_claims
-from artsim.images.decoding import needed
+from artsim.images.decoding import decode_here, needed
 from artsim.loader import Unloadable, load
 
 
@@ -283,3 +284,96 @@ def test_the_loader_names_the_stage(monkeypatch, tmp_path):
     assert list(load([(7, file)], PREPROCESSING, workers=1)) == [
         Unloadable(7, "resources", "not enough memory to decode it now; try again")
     ]
+
+
+# ---- in a process of its own ----
+
+
+@pytest.fixture(scope="module")
+def decoders():
+    made = Decoders(at_once=1, budget=Budget(200 << 20), max_memory=100 << 20, seconds=30)
+    with made.in_use():
+        yield made
+    made.close()
+
+
+def process_of(decoders):
+    found = decoders._idle.get_nowait()
+    decoders._idle.put(found)
+    return found
+
+
+def smaller(width, height):
+    return width // 3, height // 3
+
+
+def test_a_picture_decoded_apart_is_the_same(decoders):
+    half_clear = noise(50).convert("RGBA")
+    half_clear.putalpha(100)
+    for data in (
+        saved(noise(300), "JPEG"),
+        saved(noise(300), "JPEG")[:-2],
+        saved(half_clear, "PNG"),
+        saved(Image.new("RGBA", (9, 5), (1, 2, 3, 0)), "PNG"),
+    ):
+        apart, here = decode(data, at_least=smaller), decode_here(data, at_least=smaller)
+        assert np.array_equal(apart.pixels, here.pixels)
+        assert replace(apart, pixels=None) == replace(here, pixels=None)
+    assert decoders.budget._held == apart.pixels.nbytes
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"<html>", saved(noise(), "PNG")[:500], png_claiming(1, 2**28), b"%PDF-1.7"]
+)
+def test_what_cannot_be_decoded_apart_has_the_same_reason(decoders, data):
+    with pytest.raises(ImageError) as here:
+        decode_here(data)
+    with pytest.raises(ImageError) as apart:
+        decode(data)
+    assert (type(apart.value), str(apart.value)) == (type(here.value), str(here.value))
+
+
+def test_a_process_decodes_many_pictures_but_ends_after_a_large_one(decoders):
+    decode(saved(noise(), "PNG"))
+    first = process_of(decoders)
+    decode(saved(noise(), "JPEG"))
+    assert process_of(decoders) is first
+    decode(saved(Image.new("RGB", (3_500, 3_500)), "PNG", compress_level=1))
+    assert process_of(decoders) is None
+    assert not first.is_running
+
+
+def test_a_picture_that_takes_more_than_its_share_is_refused_apart(decoders):
+    with pytest.raises(ImageError, match="more than the 105 MB that may be used here") as caught:
+        decode(saved(Image.new("RGB", (4_000, 4_000)), "PNG", compress_level=1))
+    assert not isinstance(caught.value, ResourcesError)
+
+
+def test_a_decoder_that_ends_badly_or_late_costs_one_picture(decoders):
+    decode(saved(noise(), "PNG"))
+    process_of(decoders)._process.kill()
+    process_of(decoders)._process.wait()
+    decode(saved(noise(), "PNG"))
+    late = Decoders(at_once=1, budget=Budget(200 << 20), max_memory=100 << 20, seconds=0.001)
+    with late.in_use(), pytest.raises(ImageError, match=r"takes more than 0\.001 s to decode"):
+        decode(saved(noise(1000), "PNG"))
+    assert process_of(late) is None
+
+
+def test_no_process_outlives_its_decoders():
+    made = Decoders(at_once=2, budget=Budget(200 << 20), max_memory=100 << 20, seconds=30)
+    with made.in_use():
+        decode(saved(noise(), "PNG"))
+    process = process_of(made)._process
+    made.close()
+    assert process.returncode is not None
+
+
+def test_want_of_processes_is_no_fault_of_the_picture(monkeypatch):
+    def fail(*_, **__):
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    monkeypatch.setattr("subprocess.Popen", fail)
+    made = Decoders(at_once=1, budget=Budget(200 << 20), max_memory=100 << 20, seconds=30)
+    with made.in_use(), pytest.raises(ResourcesError, match="no process could be started"):
+        decode(saved(noise(), "PNG"))

@@ -66,7 +66,7 @@ class Words(IndexEncoder):
 
     def embed_texts(self, texts):
         colors = [color_of({"red": 0, "green": 120, "blue": 240}[text]) for text in texts]
-        pixels = [self.prepare(png(color), None) for color in colors]
+        pixels = [self.prepare(png(color), None).pixels for color in colors]
         return self.embed(pixels)
 
 
@@ -507,7 +507,7 @@ def test_text_is_a_query_if_the_network_reads_text(page):
 def test_web_addresses_are_queries_if_the_server_fetches(browser, museum, monkeypatch):
     monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
     room = museum.rooms["colors"]
-    app = make_app(Museum([room.store], lambda _: room.encoder), limits=Limits(fetch=True))
+    app = make_app(Museum([room.store], lambda _: room.encoder.own), limits=Limits(fetch=True))
     green = {"/collection/green.png": png(color_of(120))}
     with serving(app) as address, web(green) as elsewhere, visit(browser, address) as page:
         page.goto("/")

@@ -13,7 +13,9 @@ from conftest import ROOT
 from search_toys import at, make_store
 
 from artsim.cli import cli
+from artsim.cli.output import print_table
 from artsim.store import csv_text
+from artsim.training import Run, RunPlan, save_report
 
 CONTROLS = {
     "clipboard": "\x1b]52;c;ZXZpbA==\x07",
@@ -203,3 +205,27 @@ def test_nohup_is_respected():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "goes on\n"
+
+
+def test_no_written_text_acts_on_the_terminal_that_shows_it(hostile, tmp_path):
+    page, manifest = tmp_path / "r.md", tmp_path / "m.json"
+    run("similar", "--id", "a", "--index", hostile, "--iiif", manifest, "--json")
+    files = ("-o", tmp_path / "r.html", "--markdown", page)
+    done = run("report", "--index", hostile, "--label", "artist", *files)
+    assert ACTING.findall(done.output) == []
+    plan = RunPlan(recipe="\x9b2J", index="i", settings={"a": "\u202e"}, seed=0)
+    report = Run(path=tmp_path, plan=plan)
+    save_report(report, [f"- {title}" for title in CONTROLS.values()])
+    report.write_json("values.json", CONTROLS)
+    for file in (page, manifest, tmp_path / "report.md", tmp_path / "values.json"):
+        assert ACTING.findall(file.read_bytes().decode()) == []
+    assert json.loads((tmp_path / "values.json").read_text()) == CONTROLS
+    assert CONTROLS["C1"] in json.dumps(json.loads(manifest.read_text()), ensure_ascii=False)
+
+
+def test_headings_of_a_table_act_on_no_terminal(capsys):
+    print_table(["\x9b2Jcolumn", "[bold]n"], [["a", 1]])
+    shown = capsys.readouterr().out
+    assert ACTING.findall(shown) == []
+    assert "\\u009b2Jcolumn" in shown
+    assert "[bold]n" in shown

@@ -1,8 +1,10 @@
 """An index that someone else made reads no file of this machine outside its collection's folder."""
 
+import hashlib
 import io
 import json
 import os
+import shutil
 import sys
 from functools import partial
 
@@ -16,11 +18,13 @@ from serving import serving
 
 import artsim
 from artsim.cli import cli
+from artsim.errors import StoreError
 from artsim.readers import read_collection
 from artsim.report import draw_pictures
-from artsim.search import locate
+from artsim.search import IndexEncoder, Works, locate
 from artsim.server import Museum, make_app
-from artsim.store import Store
+from artsim.server.pictures import Thumbnails
+from artsim.store import Store, sealed, unsealed
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="makes links and pipes")
 
@@ -119,7 +123,7 @@ def test_the_root_of_the_file_system_is_no_collection(place, tmp_path):
 
 
 def test_a_server_shows_pictures_of_the_collection_only(store, place):
-    with serving(make_app(Museum([store], lambda _: None))) as address:
+    with serving(make_app(Museum([store], IndexEncoder))) as address:
         room = f"{address}/api/evil index"
         for id_ in images(place):
             answer = httpx2.get(f"{room}/picture", params={"id": id_}, timeout=20)
@@ -172,18 +176,45 @@ def test_a_map_of_pictures_shows_those_of_the_collection_only(store, place, tmp_
     assert colors_of(Image.open(tmp_path / "w.png")) == {"own"}
 
 
-def test_a_sheet_of_duplicates_shows_pictures_of_the_collection_only(place, tmp_path):
-    named = {id_: image for id_, image in images(place).items() if id_ not in ("pipe", "device")}
-    directions = {"compass": at(*range(len(named)))}
+def test_no_thumbnail_is_read_or_written_outside_the_index(place, tmp_path):
+    Image.new("RGB", (9, 9), SECRET).save(place / "private.jpg")
+    sha256 = hashlib.sha256((place / "pictures" / "own.png").read_bytes()).hexdigest()
+    contents = [str(place / "private"), "../../../private", "../../manifest", "0" * 64, sha256]
     made = make_store(
         tmp_path / "i",
-        list(named),
-        directions,
-        images=list(named.values()),
+        [*"abcde"],
+        {"compass": at(*range(5))},
+        hashes=contents,
+        images=["own.png"] * 5,
         root=place / "pictures",
     )
-    run("dupes", made.path, "--threshold", "0.5", "--sheet", tmp_path / "s.png")
-    assert colors_of(Image.open(tmp_path / "s.png")) == {"own"}
+    small = made.path / "thumbnails" / "320"
+    small.mkdir(parents=True)
+    (small / f"{'0' * 64}.jpg").symlink_to(place / "private.jpg")
+    (small / f"{sha256}.jpg").symlink_to(tmp_path / "new.jpg")
+    thumbnails = Thumbnails(Works(made))
+    for id_ in "abcde":
+        assert colors_of(Image.open(io.BytesIO(thumbnails.get(id_, 320)))) == {"own"}
+    assert not (tmp_path / "new.jpg").exists()
+
+
+@pytest.mark.parametrize(
+    ("command", "written"),
+    [
+        (("dupes", "--threshold", "0.5", "--sheet"), "out.png"),
+        (("map", "-i", "--pictures", "--png"), "out.png"),
+        (("report", "-i", "-o"), "out.html"),
+    ],
+)
+def test_no_command_shows_what_is_outside_or_waits_for_a_pipe(store, tmp_path, command, written):
+    name, *options = command
+    flag = options[:1] if options[0] == "-i" else []
+    run(name, *flag, store.path, *options[len(flag) :], tmp_path / written)
+    out = tmp_path / written
+    shown = pictures_in(out.read_text()) if out.suffix == ".html" else [Image.open(out)]
+    assert {color for each in shown for color in colors_of(each)} <= {"own"}
+    if out.suffix == ".html":
+        assert WORDS[:6] not in out.read_text()
 
 
 def test_root_names_the_folders_that_are_shown_and_no_others(store, place, tmp_path):
@@ -218,3 +249,13 @@ def test_a_table_of_absolute_paths_has_the_folder_of_its_pictures_as_root(place,
     assert read_collection(table).root == place
     table.write_text(f"id,image\n1,{pictures[0]}\n2,/etc/passwd\n")
     assert read_collection(table).root == tmp_path
+
+
+def test_a_manifest_names_no_file_outside_the_index(store, tmp_path):
+    shutil.copytree(store.path, tmp_path / "i")
+    manifest = tmp_path / "i" / "manifest.json"
+    values = unsealed(manifest.read_text())
+    values["parts"][0]["file"] = f"../../evil index/parts/{values['parts'][0]['file']}"
+    manifest.write_bytes(sealed(values))
+    with pytest.raises(StoreError, match="is outside the index"):
+        Store.open(tmp_path / "i")

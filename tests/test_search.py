@@ -19,7 +19,15 @@ from artsim.errors import ImageError, ModelError, PassportError, SearchError
 from artsim.index import open_index
 from artsim.models import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
-from artsim.search import Aspect, Opened, Searcher, SearchRequest, Term, load_index_extractor
+from artsim.search import (
+    Aspect,
+    Opened,
+    PreparedPicture,
+    Searcher,
+    SearchRequest,
+    Term,
+    load_index_extractor,
+)
 from artsim.search.percentiles import evenly
 from artsim.store import Store
 
@@ -441,7 +449,7 @@ def test_another_index_uses_its_own_encoder(twofold, tmp_path, paint):
             self.vectors = {tap: at(degrees) for tap in taps}
 
         def prepare(self, data, box):
-            return torch.zeros(3, 1, 1, dtype=torch.uint8)
+            return PreparedPicture(torch.zeros(3, 1, 1, dtype=torch.uint8), 1, 1)
 
         def embed(self, pixels):
             return self.vectors
@@ -551,7 +559,8 @@ class ToyEncoder:
     def prepare(self, data, box):
         from artsim.loader import preprocess
 
-        return preprocess(data, self.toy.preprocessing, box=box)[0]
+        pixels, picture = preprocess(data, self.toy.preprocessing, box=box)
+        return PreparedPicture(pixels, picture.width, picture.height)
 
     def embed(self, pixels):
         import torch

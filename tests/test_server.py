@@ -1,6 +1,7 @@
 """The server: it answers as the library does, shows works of its indexes only, and keeps limits."""
 
 import asyncio
+import errno
 import hashlib
 import io
 import json
@@ -20,14 +21,15 @@ from serving import serving, web
 
 from artsim.cli import cli
 from artsim.embedding import embed_collection
-from artsim.errors import ImageError, ModelError, SearchError, StoreError
+from artsim.errors import ImageError, ModelError, ResourcesError, SearchError, StoreError
 from artsim.index.layout import LayoutPlan, layout_file, make_layout
 from artsim.models import Extractor
 from artsim.readers import read_collection
-from artsim.search import IndexEncoder, Searcher, SearchRequest, Term
+from artsim.search import IndexEncoder, PreparedPicture, Searcher, SearchRequest, Term
 from artsim.server import Limits, Museum, make_app
 from artsim.server.batching import Batcher
 from artsim.server.pictures import Thumbnails, Uploads
+from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
 from artsim.store import Store
 
@@ -43,11 +45,13 @@ class Colors:
     def prepare(self, data, box):
         from artsim.images import decode
 
-        pixels = decode(data).pixels
+        picture = decode(data)
+        pixels = picture.pixels
         if box is not None:
             left, top, right, bottom = box.edges(pixels.shape[1], pixels.shape[0])
             pixels = pixels[top:bottom, left:right]
-        return pixels.reshape(-1, 3).mean(axis=0)
+        mean = pixels.reshape(-1, 3).mean(axis=0)
+        return PreparedPicture(mean, picture.width, picture.height)
 
     def embed(self, pixels):
         self.batches.append(len(pixels))
@@ -274,7 +278,7 @@ def test_a_picture_on_the_web_is_a_query_if_allowed(museum, monkeypatch):
         assert ids(found) == ["c90", "n60"]
         assert found["queries"][0]["name"] == f"{address}/blue.png"
         assert ids(search(visitor, {"url": f"{address}/blue.png"}, {"id": "a0"}, k=1)) == ["c40"]
-        for path, said in (("/page", "(not_an_image)"), ("/none", "404")):
+        for path, said in (("/page", "not a picture"), ("/none", "404")):
             answer = visitor.post(f"{ROOM}/search", json={"terms": [{"url": address + path}]})
             assert answer.status_code == 400
             assert said in answer.json()["error"]
@@ -313,7 +317,8 @@ def test_an_upload_that_is_no_picture_is_refused(visitor, data, kind, status, sa
 
 def test_the_oldest_uploads_make_room_for_new_ones():
     uploads = Uploads(Limits(kept_bytes=2 * len(png("red"))))
-    first, second, third = (uploads.add(png((n, 0, 0)))[0] for n in (1, 2, 3))
+    colors = RememberingEncoder(Colors())
+    first, second, third = (uploads.add(png((n, 0, 0)), colors)[0] for n in (1, 2, 3))
     assert uploads.get(third) == png((3, 0, 0))
     assert uploads.get(second) == png((2, 0, 0))
     with pytest.raises(SearchError, match="has expired"):
@@ -322,7 +327,7 @@ def test_the_oldest_uploads_make_room_for_new_ones():
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded():
     with pytest.raises(ImageError, match="pixels"):
-        Uploads(Limits(upload_pixels=799)).add(png("red"))
+        Uploads(Limits(upload_pixels=799)).add(png("red"), RememberingEncoder(Colors()))
 
 
 # --- works and pictures -------------------------------------------------------------------
@@ -699,7 +704,7 @@ def test_a_network_never_embeds_and_explains_at_once(store, monkeypatch):
         "artsim.explain.explain_answer", lambda _, network: [network.embed_batch([]) or ()]
     )
     encoder = IndexEncoder(store)
-    room = Room(store, encoder, {})
+    room = Room(store, RememberingEncoder(encoder), {})
     answer = room.searcher.search(SearchRequest(terms=(Term(id="a0"),)))
     with ThreadPoolExecutor(4) as pool:
         explained = [pool.submit(room.explain, answer, "a10") for _ in range(4)]
@@ -754,7 +759,7 @@ def test_visitors_do_not_see_the_folder_of_a_network(store, made_by):
 
 def test_an_open_index_is_served_unchanged_during_an_embed(tmp_path):
     made = make_store(tmp_path / "index", ["a", "b"], {"compass": at(0, 5)}, {"title": ["A", "B"]})
-    room = Room(made, Colors(), {})
+    room = Room(made, RememberingEncoder(Colors()), {})
     for file in (tmp_path / "index" / "parts").iterdir():
         file.unlink()
     assert [each["title"] for each in room.browse([], 0, 9, None)["works"]] == ["A", "B"]
@@ -990,3 +995,75 @@ def test_many_bombs_at_once_harm_nobody(museum):
 
 def quote_name(museum):
     return next(iter(museum.rooms)).replace(" ", "%20")
+
+
+def test_a_visitors_picture_is_decoded_once_and_never_in_the_server(tmp_path, monkeypatch):
+    from conftest import PREPROCESSING
+
+    def prepare(self, data, box):
+        from artsim.loader import preprocess
+
+        found, picture = preprocess(data, PREPROCESSING, box=box)
+        calls.append((picture.width, box is not None))
+        return PreparedPicture(
+            found.float().mean(dim=(1, 2)).numpy(), picture.width, picture.height
+        )
+
+    calls = []
+    monkeypatch.setattr(Colors, "prepare", prepare)
+    (tmp_path / "a.png").write_bytes(png("red", size=(90, 60)))
+    made = make_store(
+        tmp_path / "index", ["a"], {"compass": at(0)}, images=["a.png"], root=tmp_path
+    )
+    here = []
+    monkeypatch.setattr("artsim.images.apart.decode_here", lambda *_, **__: here.append(1))
+    monkeypatch.setattr("artsim.fetch.network.is_public", lambda _: True)
+    museum = Museum([made], lambda _: Colors())
+    app = make_app(museum, limits=Limits(fetch=True))
+    with serving(app) as address, web({"/blue.png": png("blue")}) as other:
+        room, kind = f"{address}/api/index", {"content-type": "image/png"}
+        sent = httpx2.post(f"{room}/uploads", content=png("blue"), headers=kind, timeout=60).json()
+        assert (sent["width"], sent["height"]) == (40, 20)
+        for term in (
+            {"upload": sent["upload"]},
+            {"upload": sent["upload"], "crop": [0, 0, 50, 50]},
+            {"url": f"{other}/blue.png"},
+            {"id": "a", "crop": [0, 0, 50, 50]},
+        ):
+            for _ in range(2):
+                found = httpx2.post(f"{room}/search", json={"terms": [term]}, timeout=60)
+                assert found.status_code == 200, found.text
+        assert httpx2.get(f"{room}/picture", params={"id": "a"}, timeout=60).status_code == 200
+        page = httpx2.post(f"{room}/export/html", json={"terms": [{"id": "a"}]}, timeout=60)
+        assert page.status_code == 200
+    assert here == []
+    assert calls == [(40, False), (40, True), (90, True)]
+
+
+@pytest.mark.parametrize(
+    ("error", "short"),
+    [
+        (MemoryError(), "memory"),
+        (OSError(errno.EMFILE, "Too many open files"), "file descriptors"),
+        (RuntimeError("can't start new thread"), "threads"),
+    ],
+)
+def test_a_shortage_is_answered_by_try_again(visitor, monkeypatch, error, short):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr(Searcher, "search_many", fail)
+    answer = visitor.post(f"{ROOM}/search", json={"terms": [{"id": "a0"}]})
+    assert answer.status_code == 503
+    assert answer.json() == {"error": f"not enough {short} at the moment; try again"}
+    assert answer.headers["retry-after"] == "10"
+
+
+def test_a_thumbnail_that_cannot_be_made_now_may_be_asked_for_again(twice, monkeypatch):
+    def fail(*_, **__):
+        raise ResourcesError("no memory for /home/ada/a.png")
+
+    monkeypatch.setattr("artsim.server.pictures.small_copy", fail)
+    with pytest.raises(ResourcesError) as caught:
+        twice.get("a", 320)
+    assert str(caught.value) == "the picture of 'a' cannot be shown now; try again"

@@ -21,7 +21,7 @@ from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import PassportError, SearchError
 from artsim.models import Extractor
 from artsim.readers import read_collection
-from artsim.search import Searcher, SearchRequest, Term
+from artsim.search import PreparedPicture, Searcher, SearchRequest, Term
 from artsim.store import Store
 
 SMALL = EmbedSettings(batch_size=4, workers=2, part_rows=3, tiles=3)
@@ -55,7 +55,8 @@ class PixelEncoder:
     def prepare(self, data, box):
         from artsim.loader import preprocess
 
-        return preprocess(data, pixels().preprocessing, box=box)[0]
+        found, picture = preprocess(data, pixels().preprocessing, box=box)
+        return PreparedPicture(found, picture.width, picture.height)
 
     def embed(self, some):
         return pixels().embed_batch(torch.stack(list(some)))

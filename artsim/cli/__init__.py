@@ -28,7 +28,7 @@ from artsim.cli.leaderboard import leaderboard
 from artsim.cli.leaks import leaks
 from artsim.cli.map_ import map_
 from artsim.cli.models import layers, models
-from artsim.cli.output import echo, printable
+from artsim.cli.output import echo
 from artsim.cli.predict import predict
 from artsim.cli.probe import probe
 from artsim.cli.readers import readers
@@ -43,7 +43,8 @@ from artsim.cli.split import split
 from artsim.cli.stopping import end_as_ctrl_c
 from artsim.cli.train import compare, recipes, train
 from artsim.cli.zero_shot import zero_shot
-from artsim.errors import ArtsimError
+from artsim.datatypes import printable
+from artsim.errors import ArtsimError, shortage_of
 
 __all__ = ["cli"]
 
@@ -59,6 +60,14 @@ class _Group(cloup.Group):
             return super().invoke(ctx)
         except ArtsimError as error:
             raise click.ClickException(printable(str(error))) from error
+        except (MemoryError, OSError, RuntimeError) as error:
+            short = shortage_of(error)
+            if not short:
+                raise
+            raise click.ClickException(
+                f"not enough {short}; end other programs and run it again, with fewer --workers "
+                "where there are some"
+            ) from error
         except click.ClickException as error:
             shown = io.StringIO()  # with the usage, and whatever the command line named
             error.show(shown)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import re
 import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from artsim.datatypes import finite
+from artsim.datatypes import finite, printable
 
 if TYPE_CHECKING:
     from artsim.datatypes import Estimate, Progress
@@ -24,14 +23,7 @@ if TYPE_CHECKING:
 _MIN_TEXT = 6  # characters that a column of text keeps on the narrowest terminal
 _MARGIN = 3  # characters around a column
 _ROWS = 4096  # written to Parquet at a time
-# Control characters but tab and line feed, and those that reorder text (https://trojansource.codes).
-_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _LOG_EVERY_S = 60.0  # between the lines of progress in a log
-
-
-def printable(text: str) -> str:
-    """Write what a terminal acts on or reorders as its code, but lines and tabs."""
-    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def echo(text: str = "", *, err: bool = False) -> None:
@@ -82,12 +74,13 @@ def print_table(
     console.width = max(console.width, numbers + id_width + _MIN_TEXT * n_text)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in columns:
+        heading = Text(_cell(name))
         if name in right:
-            table.add_column(name, justify="right", no_wrap=True)
+            table.add_column(heading, justify="right", no_wrap=True)
         elif name == "id":
-            table.add_column(name, no_wrap=True, max_width=id_width)
+            table.add_column(heading, no_wrap=True, max_width=id_width)
         else:
-            table.add_column(name)
+            table.add_column(heading)
     for row in texts:
         # Text is no markup, whatever [brackets] a title has.
         table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))

@@ -7,6 +7,7 @@ from artsim.datatypes.files import name_as_text, picture_file
 from artsim.datatypes.finite import finite
 from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, format_of
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
+from artsim.datatypes.printable import printable
 from artsim.datatypes.progress import Progress, no_progress
 from artsim.datatypes.spec import (
     DEFAULT_MODEL,
@@ -52,6 +53,7 @@ __all__ = [
     "no_progress",
     "parse_spec",
     "picture_file",
+    "printable",
     "read_preprocessing",
     "tile_boxes",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -17,9 +18,12 @@ from numpy.typing import NDArray
 
 from artsim import images
 from artsim.datatypes import picture_file
+from artsim.errors import shortage_of
 from artsim.loader import Loaded, Unloadable, load
 from artsim.models import Extractor
 from artsim.store import Failure, Part, part_schema, round_to_half, tile_column, write_part
+
+_NO_MEMORY = re.compile(r"alloc\w* .*memory|not enough memory|out of memory", re.IGNORECASE)
 
 Advance = Callable[[int, int], None]  # pictures tried, failures, both since the last call
 
@@ -120,8 +124,14 @@ def embed_chunk(
     size = job.settings.batch_size
     for batch in _batches(pictures, chunk.rows.num_rows, size, seconds):
         some = [each for each in batch if isinstance(each, Loaded)]
-        with _timed(seconds, "forward"):
-            for name, block in _embed(some, extractor, size).items():
+        try:
+            with _timed(seconds, "forward"):
+                vectors = _embed(some, extractor, size)
+        except (RuntimeError, MemoryError, OSError) as problem:
+            unloadable += [_without_resources(each, problem, len(some)) for each in some]
+            some = []
+        else:
+            for name, block in vectors.items():
                 blocks[name].append(block)
         # The pixels are not needed any more, and those of a chunk are large.
         loaded += [replace(each, pixels=torch.empty(0), tiles=None) for each in some]
@@ -175,6 +185,21 @@ def _embed(
             details = np.concatenate([part[tap.name] for part in parts])
             vectors[tile_column(tap)] = details.reshape(len(pictures), -1)
     return vectors
+
+
+def _without_resources(picture: Loaded, problem: Exception, count: int) -> Unloadable:
+    """Say what the network was short of; any other failure of it is raised."""
+    short = shortage_of(problem)
+    if isinstance(problem, torch.OutOfMemoryError) or _NO_MEMORY.search(str(problem)):
+        short = "memory"  # of the GPU, or of torch, which has no class for it
+    if not short:
+        raise problem
+    return Unloadable(
+        picture.key,
+        "resources",
+        f"not enough {short} to compute {count:,} pictures at once; try again, or with a smaller "
+        "--batch-size",
+    )
 
 
 def _table(

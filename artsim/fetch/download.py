@@ -23,6 +23,8 @@ from artsim.fetch.status import Outcome, Status, Wanted, cannot_write, unfinishe
 _REDIRECTS = (301, 302, 303, 307, 308)
 _AGAIN = (408, 425, 429)  # and all from 500
 _PAUSING = (429, 503)  # the host as a whole has had too much
+# Others grow a thousand times more: a piece of them may fill the memory before it is counted.
+_ENCODINGS = ("identity", "gzip", "deflate")
 _DRAINED = 2**16  # bytes of an error page that are read, so that the connection can be kept
 
 
@@ -136,7 +138,8 @@ class Downloader:
         length = int(declared) if declared.isascii() and declared.isdecimal() else None
         if not response.is_success:
             if length is not None and length <= _DRAINED:
-                await response.aread()
+                async for _ in response.aiter_raw():
+                    pass
             if code in _REDIRECTS and "Location" in response.headers:
                 return _join(url, response.headers["Location"])
             raise _Failed(
@@ -150,6 +153,9 @@ class Downloader:
         limit = self._settings.max_bytes
         if length is not None and length > limit:
             raise _Failed(Outcome.TOO_LARGE, f"{length:,} bytes, more than {limit:,}")
+        encoding = response.headers.get("Content-Encoding", "identity").lower()
+        if encoding not in _ENCODINGS:
+            raise _Failed(Outcome.NOT_AN_IMAGE, f"encoded as {encoding!r}, which was not requested")
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
@@ -160,8 +166,9 @@ class Downloader:
     def _keep(self, wanted: Wanted, data: bytes, attempt: int) -> Status:
         """Check that it is a picture and write it; runs in a thread."""
         try:
-            # reads every byte, and computes few pixels
-            images.decode(data, at_least=lambda *_: (1, 1), max_pixels=self._settings.max_pixels)
+            if self._settings.check:  # reads every byte, and computes few pixels
+                most = self._settings.max_pixels
+                images.decode(data, at_least=lambda *_: (1, 1), max_pixels=most)
         except ImageError as error:
             again = isinstance(error, ResourcesError)
             raise _Failed(Outcome.NOT_AN_IMAGE, str(error), again=again) from error

@@ -1,8 +1,8 @@
 """Picture files: bytes to upright sRGB pixels, or an error of one line; perceptual hashes."""
 
-from artsim.images.apart import check_apart
+from artsim.images.apart import Decoders, decode
 from artsim.images.color import Profile, judge_profile
-from artsim.images.decoding import Picture, decode
+from artsim.images.decoding import Picture
 from artsim.images.describing import Description, describe
 from artsim.images.files import MAX_BYTES, not_a_picture_file, open_regular, read_bytes
 from artsim.images.looks import (
@@ -26,11 +26,11 @@ __all__ = [
     "MAX_PIXELS",
     "TRANSFORMS",
     "Budget",
+    "Decoders",
     "Description",
     "Grays",
     "Picture",
     "Profile",
-    "check_apart",
     "decode",
     "describe",
     "edges_of",

@@ -1,64 +1,307 @@
-"""A stranger's picture decoded in a process of its own, which may end badly."""
+"""Pictures decoded in processes of their own, which may end badly: a server decodes no other way.
+
+A process reads a picture's file and answers in lines of JSON: it asks for the size that is useful
+(`decode`'s ``at_least``) and for the memory that it needs, and sends the pixels.
+"""
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import os
+import queue
 import subprocess
 import sys
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
+from dataclasses import dataclass
+from io import BufferedReader
+from typing import IO, Any, cast
 
-from artsim.errors import ImageError, ResourcesError
-from artsim.images.decoding import decode
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.errors import ImageError, ResourcesError, UnsupportedImageError
+from artsim.images.decoding import Picture, SmallestSize, decode_here
 from artsim.images.memory import Budget
+from artsim.images.opening import MAX_PIXELS
 
 _PROGRAM = "from artsim.images.apart import main; main()"
 _MORE = 256 << 20  # bytes of address space for the process itself, beside those for decoding
+_LARGE = 64 << 20  # bytes: a process that took more for a picture ends, so that they are free
+_LATE = 1  # how faulthandler ends a process whose time is over
+
+_of_this_thread: ContextVar[Decoders | None] = ContextVar("_of_this_thread", default=None)
+_of_the_process: list[Decoders] = []
 
 
-def check_apart(
-    data: bytes, *, max_pixels: int, max_memory: int, seconds: float
-) -> tuple[int, int]:
-    """Decode a picture in another process; return its width and height.
+def decode(
+    data: bytes,
+    *,
+    at_least: SmallestSize | None = None,
+    max_pixels: int = MAX_PIXELS,
+    budget: Budget | None = None,
+) -> Picture:
+    """Decode a picture as `decode_here` does, in another process where `Decoders` are in use."""
+    decoders = _of_this_thread.get() or (_of_the_process[-1] if _of_the_process else None)
+    if decoders is None:
+        return decode_here(data, at_least=at_least, max_pixels=max_pixels, budget=budget)
+    return decoders.decode(data, at_least=at_least, max_pixels=max_pixels)
 
-    Raises:
-        ImageError: If `decode` refuses it, or it takes more memory or time than allowed.
-        ResourcesError: If no process can be started now.
-    """
-    command = [sys.executable, "-c", _PROGRAM, str(max_pixels), str(max_memory)]
+
+@dataclass(kw_only=True)
+class Decoders:
+    """Processes that decode pictures, started when they are needed; for many threads."""
+
+    at_once: int  # pictures
+    budget: Budget  # shared with whatever else decodes
+    max_memory: int  # bytes, for a picture
+    max_pixels: int = MAX_PIXELS
+    seconds: float  # for a picture
+    wait_seconds: float | None = None  # until memory is free; None: as long as it takes
+
+    def __post_init__(self) -> None:
+        """Start no process yet."""
+        self._idle: queue.LifoQueue[_Decoder | None] = queue.LifoQueue()
+        self._closed = False
+        for _ in range(self.at_once):
+            self._idle.put(None)
+
+    def decode(self, data: bytes, *, at_least: SmallestSize | None, max_pixels: int) -> Picture:
+        """Decode a picture; see `decode_here`.
+
+        Raises:
+            ImageError: Also if it takes more memory or time than allowed.
+            ResourcesError: If no process can be started, or no memory was free in time.
+        """
+        decoder = self._idle.get()
+        try:
+            if decoder is None or not decoder.is_running:
+                decoder = _Decoder(self.max_memory, self.seconds)
+            with ExitStack() as held:
+
+                def hold(size: int) -> None:
+                    held.close()  # of a version of the file that was no good
+                    held.enter_context(self.budget.hold(size, self.wait_seconds))
+
+                most = min(max_pixels, self.max_pixels)
+                picture = decoder.decode(data, at_least, most, hold)
+                self.budget.keep(picture.pixels)
+                return picture
+        finally:
+            if decoder is not None and (self._closed or not decoder.is_idle):
+                decoder.end()
+                decoder = None
+            self._idle.put(decoder)
+
+    @contextmanager
+    def in_use(self, *, everywhere: bool = False) -> Iterator[None]:
+        """Let `decode` use these in this thread, or in all threads that have no others."""
+        if everywhere:
+            _of_the_process.append(self)
+            try:
+                yield
+            finally:
+                _of_the_process.remove(self)
+            return
+        token = _of_this_thread.set(self)
+        try:
+            yield
+        finally:
+            _of_this_thread.reset(token)
+
+    def close(self) -> None:
+        """End the processes that are idle; the others end when they are done."""
+        self._closed = True
+        idle = []
+        with suppress(queue.Empty):
+            while True:
+                idle.append(self._idle.get_nowait())
+        for decoder in idle:
+            if decoder is not None:
+                decoder.end()
+            self._idle.put(None)
+
+
+class _Decoder:
+    """A process that decodes one picture after the other."""
+
+    def __init__(self, max_memory: int, seconds: float) -> None:
+        self._seconds = seconds
+        self.is_idle = True  # and fit for another picture
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _PROGRAM, str(max_memory), str(seconds)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the server
+            )
+        except (OSError, MemoryError) as error:
+            raise ResourcesError("no process could be started to decode it; try again") from error
+        self.end = weakref.finalize(self, _end, self._process)
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def decode(
+        self,
+        data: bytes,
+        at_least: SmallestSize | None,
+        max_pixels: int,
+        hold: Callable[[int], None],
+    ) -> Picture:
+        self.is_idle, is_large = False, False
+        try:
+            self._send({"bytes": len(data), "max_pixels": max_pixels, "at_least": bool(at_least)})
+            self._send(data)
+            while True:
+                found = self._next()
+                if "size" in found and at_least is not None:
+                    self._send({"at_least": at_least(*found["size"])})
+                elif "memory" in found:
+                    is_large |= found["memory"] > _LARGE
+                    hold(found["memory"])
+                    self._send({})
+                elif "error" in found:
+                    self.is_idle = not is_large
+                    unsupported = found["unsupported"]
+                    raise (UnsupportedImageError if unsupported else ImageError)(found["error"])
+                else:
+                    pixels = self._pixels(found.pop("shape"))
+                    self.is_idle = not is_large
+                    return Picture(pixels, **found)
+        except (OSError, EOFError, ValueError) as error:
+            raise ImageError(self._why_ended()) from error
+
+    def _send(self, message: dict[str, Any] | bytes) -> None:
+        assert self._process.stdin is not None
+        _write(self._process.stdin, message)
+
+    def _next(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        return _read(self._process.stdout)
+
+    def _pixels(self, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+        source = cast("BufferedReader", self._process.stdout)
+        pixels = np.empty(shape, np.uint8)
+        if source.readinto(pixels.data) < pixels.nbytes:
+            raise EOFError
+        return pixels
+
+    def _why_ended(self) -> str:
+        self.end()
+        if self._process.returncode == _LATE:
+            return f"it takes more than {self._seconds:g} s to decode; make a smaller copy"
+        return "its decoder broke off; save it as a JPEG or PNG"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process; one that is ending has a moment, so that it can be seen why."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with suppress(OSError):
+        process.stdin.close()
+    process.stdout.close()
     try:
-        done = subprocess.run(
-            command, input=data, capture_output=True, timeout=seconds, check=False
-        )
+        process.wait(0.2)
     except subprocess.TimeoutExpired:
-        raise ImageError(
-            f"it takes more than {seconds:g} s to decode; send a smaller copy"
-        ) from None
-    except (OSError, MemoryError) as error:
-        raise ResourcesError("no process could be started to decode it; try again") from error
-    if done.returncode or not done.stdout:
-        raise ImageError("its decoder broke off; send it as a JPEG or PNG")
-    found = json.loads(done.stdout)
-    if "error" in found:
-        raise ImageError(str(found["error"]))
-    width, height = found["size"]
-    return int(width), int(height)
+        process.kill()
+        process.wait()
+
+
+# ---- in the other process ----
 
 
 def main() -> None:
-    """Decode what comes in, and write its size or what is wrong with it."""
-    max_pixels, max_memory = map(int, sys.argv[1:])
+    """Decode one picture after the other, until there are no more."""
+    max_memory, seconds = int(sys.argv[1]), float(sys.argv[2])
     _limit_memory(max_memory)
+    source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever libraries print
+    with suppress(EOFError, OSError):
+        while True:
+            wanted = _read(source)
+            data = source.read(wanted["bytes"])
+            asking = _Asking(max_memory, seconds, source, answers)
+            asking.go_on()
+            _answer(asking, data, wanted)
+            asking.pause()
+            del data
+
+
+def _answer(asking: _Asking, data: bytes, wanted: dict[str, Any]) -> None:
     try:
-        picture = decode(
-            sys.stdin.buffer.read(),
-            at_least=lambda width, height: (max(1, width // 8), max(1, height // 8)),
-            max_pixels=max_pixels,
-            budget=Budget(max_memory),
+        picture = decode_here(
+            data,
+            at_least=asking.at_least if wanted["at_least"] else None,
+            max_pixels=wanted["max_pixels"],
+            budget=asking,
         )
     except (ImageError, MemoryError) as error:
-        found: dict[str, object] = {"error": str(error) or "it takes too much memory to decode"}
-    else:
-        found = {"size": [picture.width, picture.height]}
-    sys.stdout.write(json.dumps(found))
+        text = str(error) or "it takes too much memory to decode"
+        unsupported = isinstance(error, UnsupportedImageError)
+        _write(asking.answers, {"error": text, "unsupported": unsupported})
+        return
+    facts = {"width": picture.width, "height": picture.height, "fault": picture.fault}
+    facts |= {"is_transparent": picture.is_transparent, "shape": picture.pixels.shape}
+    _write(asking.answers, facts)
+    _write(asking.answers, picture.pixels.data)
+
+
+class _Asking(Budget):
+    """A budget whose bytes another process gives."""
+
+    def __init__(self, total: int, seconds: float, source: IO[bytes], answers: IO[bytes]) -> None:
+        super().__init__(total)
+        self._seconds = seconds  # that are left for the picture
+        self._source, self.answers = source, answers
+
+    def go_on(self) -> None:
+        """End this process if what follows takes too long."""
+        self._since = time.monotonic()
+        faulthandler.dump_traceback_later(max(self._seconds, 0.001), exit=True)
+
+    def pause(self) -> None:
+        """Stop the clock."""
+        faulthandler.cancel_dump_traceback_later()
+        self._seconds -= time.monotonic() - self._since
+
+    @contextmanager
+    def hold(self, size: int, seconds: float | None = None) -> Iterator[None]:
+        """Take bytes when the other process has them; nobody else is here."""
+        with super().hold(size, seconds):
+            self._ask({"memory": size})
+            yield
+
+    def at_least(self, width: int, height: int) -> tuple[int, int]:
+        """Ask for the smallest size that is useful."""
+        wide, high = self._ask({"size": (width, height)})["at_least"]
+        return wide, high
+
+    def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
+        _write(self.answers, question)
+        self.pause()  # others may have the memory
+        answer = _read(self._source)
+        self.go_on()
+        return answer
+
+
+def _write(file: IO[bytes], message: dict[str, Any] | bytes | memoryview) -> None:
+    file.write(json.dumps(message).encode() + b"\n" if isinstance(message, dict) else message)
+    file.flush()
+
+
+def _read(file: IO[bytes]) -> dict[str, Any]:
+    line = file.readline()
+    if not line.endswith(b"\n"):
+        raise EOFError
+    message: dict[str, Any] = json.loads(line)
+    return message
 
 
 def _limit_memory(size: int) -> None:

@@ -29,14 +29,14 @@ SmallestSize: TypeAlias = Callable[[int, int], tuple[int, int]]
 class Picture:
     """A decoded picture."""
 
-    pixels: NDArray[np.uint8]  # (H, W, 3) sRGB, contiguous; see `decode` for H and W
+    pixels: NDArray[np.uint8]  # (H, W, 3) sRGB, contiguous; see `decode_here` for H and W
     width: int  # of the file, upright, in pixels
     height: int
     fault: str = ""  # that costs no pixel: "without its last bytes"
     is_transparent: bool = False  # everywhere; its opaque pixels are taken
 
 
-def decode(
+def decode_here(
     data: bytes,
     *,
     at_least: SmallestSize | None = None,

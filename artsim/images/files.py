@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import stat
 from io import BufferedReader
 from pathlib import Path
 
-from artsim.errors import ImageError, ResourcesError
+from artsim.errors import ImageError, ResourcesError, shortage_of
 
 MAX_BYTES = 2**31  # of a file: the largest picture that is decoded, of 8 bytes a pixel
 
@@ -19,7 +18,6 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
-_SHORTAGES = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EAGAIN, errno.ENOBUFS)
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for its writer
 
 
@@ -83,7 +81,7 @@ def _unreadable(path: Path, problem: Exception) -> ImageError:
     if isinstance(problem, IsADirectoryError):
         return ImageError(f"{str(path)!r} is a folder; name a picture file in it")
     reason = " ".join(str(getattr(problem, "strerror", None) or problem).split())
-    if getattr(problem, "errno", None) in _SHORTAGES:
+    if shortage_of(problem):
         return ResourcesError(f"{str(path)!r} cannot be read now ({reason})")
     return ImageError(
         f"{str(path)!r} cannot be read ({reason}); check the path and its permissions"

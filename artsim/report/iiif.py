@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
-from artsim.datatypes import Box
+from artsim.datatypes import Box, printable
 from artsim.errors import ImageError, StoreError
 from artsim.images import describe
 from artsim.report.captions import Caption, as_text, file_of, is_url
@@ -91,7 +91,7 @@ def save_manifest(values: Json, path: Path) -> None:
         StoreError: If the file cannot be written.
     """
     text = json.dumps(values, ensure_ascii=False, indent=1)
-    save_text(text.encode("utf-8", "replace").decode(), path)
+    save_text(printable(text.encode("utf-8", "replace").decode()), path)
 
 
 def _canvas(shown: Match | Query, id_: str, *, root: Path, base: str | None) -> Json:

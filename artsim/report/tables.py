@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from artsim.datatypes import Estimate
+from artsim.datatypes import Estimate, printable
 from artsim.report.pages import cell, save_text
 from artsim.report.spreadsheet import spreadsheet
 from artsim.study import LabelStudy, Misfit, Study
@@ -160,7 +160,7 @@ def markdown(study: Study, command: str) -> str:
         lines += [_line(row) for row in table.rows]
     for name, reason in study.skipped.items():
         lines += ["", f"{_plain(name)} was skipped: {_plain(reason)}"]
-    return "\n".join(lines) + "\n"
+    return printable("\n".join(lines)) + "\n"
 
 
 def write_csv(study: Study, path: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from artsim.search.conditions import Condition, Op
 from artsim.search.encoder import (
     Encoder,
     IndexEncoder,
+    PreparedPicture,
     load_index_extractor,
     load_index_text_tower,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "Method",
     "Op",
     "Opened",
+    "PreparedPicture",
     "Query",
     "SearchAnswer",
     "SearchBackend",

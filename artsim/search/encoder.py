@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -25,11 +25,20 @@ if TYPE_CHECKING:
 Vectors = dict[str, NDArray[np.float32]]  # by tap
 
 
+@dataclass(frozen=True)
+class PreparedPicture:
+    """A picture, or a detail of it, as the network takes it."""
+
+    pixels: Tensor  # (3, H, W), uint8
+    width: int  # of the whole picture, upright, in pixels
+    height: int
+
+
 class Encoder(Protocol):
     """Embeds pictures and text by an index's taps; called from several threads."""
 
-    def prepare(self, data: bytes, box: Box | None) -> Tensor:
-        """Preprocess a picture's file, or a detail of it, for the network: (3, H, W), uint8."""
+    def prepare(self, data: bytes, box: Box | None) -> PreparedPicture:
+        """Preprocess a picture's file, or a detail of it, for the network."""
 
     def embed(self, pixels: Sequence[Tensor]) -> Vectors:
         """Embed pictures: (B, D) per tap."""
@@ -58,18 +67,20 @@ class IndexEncoder:
         # Held while computing: a network keeps the outputs of its layers for one batch at a time.
         self.computing = threading.Lock()
 
-    def prepare(self, data: bytes, box: Box | None) -> Tensor:
-        """Preprocess a picture's file, or a detail of it, for the network: (3, H, W), uint8.
+    def prepare(self, data: bytes, box: Box | None) -> PreparedPicture:
+        """Preprocess a picture's file, or a detail of it, for the network, which is not loaded.
 
         Raises:
             ImageError: If it cannot be read.
             SearchError: If the box is outside the picture.
-            PassportError: If the network is not that of the index.
+            ModelError: If the index has no network, or its weights are missing.
         """
-        preprocessing = self.extractor.preprocessing
+        _weights_of(self._store, self._model, self._weights)
         from artsim.loader import preprocess
 
-        return preprocess(data, preprocessing, box=box, max_pixels=self._max_pixels)[0]
+        preprocessing = self._store.manifest.passport.preprocessing
+        found, picture = preprocess(data, preprocessing, box=box, max_pixels=self._max_pixels)
+        return PreparedPicture(found, picture.width, picture.height)
 
     def embed(self, pixels: Sequence[Tensor]) -> Vectors:
         """Embed pictures: (B, D) per tap."""

@@ -139,6 +139,6 @@ def _stored(index: Opened, row: int, taps: Sequence[str]) -> dict[str, NDArray[n
 
 def _prepared(index: Opened, query: Query, data: bytes) -> _Picture:
     try:
-        return _Picture(query, index.encoder.prepare(data, query.box))
+        return _Picture(query, index.encoder.prepare(data, query.box).pixels)
     except ImageError as error:
-        raise ImageError(f"{query.name!r}: {error}") from error
+        raise type(error)(f"{query.name!r}: {error}") from error

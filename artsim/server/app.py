@@ -18,14 +18,14 @@ from starlette.exceptions import HTTPException
 
 from artsim import __version__
 from artsim.datatypes import finite
-from artsim.errors import ArtsimError, ResourcesError, StoreError
+from artsim.errors import ArtsimError, ResourcesError, ShortageError, StoreError, shortage_of
 from artsim.server.guard import Guard, Limits
 from artsim.server.museum import Museum
-from artsim.server.pictures import Uploads
+from artsim.server.pictures import Uploads, collection_decoders
 from artsim.server.routes import api
 
 _PAGE = Path(__file__).parent / "page"
-_RETRY = "10"  # seconds
+_RETRY = {"retry-after": "10"}  # seconds
 _LOOK_SECONDS = 1.0  # between checks for changed indexes
 
 
@@ -41,15 +41,19 @@ def make_app(
     ``limits`` apply to each visitor; for ``hosts`` and ``token`` see `Guard`.
     """
     limits = limits or Limits()
+    uploads, decoders = Uploads(limits), collection_decoders(limits)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         watch = asyncio.create_task(_watch(museum))
-        yield
+        with decoders.in_use(everywhere=True):
+            yield
         watch.cancel()
         with suppress(asyncio.CancelledError):
             await watch
         await run_in_threadpool(museum.close)
+        decoders.close()
+        uploads.close()
 
     app = FastAPI(
         title="artsim",
@@ -61,9 +65,11 @@ def make_app(
         default_response_class=_Json,
         lifespan=lifespan,
     )
-    app.state.museum, app.state.limits, app.state.uploads = museum, limits, Uploads(limits)
+    app.state.museum, app.state.limits, app.state.uploads = museum, limits, uploads
     app.add_exception_handler(ArtsimError, _refuse)
     app.add_exception_handler(TimeoutError, _give_up)
+    for kind in (MemoryError, OSError, RuntimeError):
+        app.add_exception_handler(kind, _put_off)
     app.add_exception_handler(HTTPException, _say)
     app.add_exception_handler(RequestValidationError, _correct)
     app.include_router(api)
@@ -95,10 +101,18 @@ def _refuse(request: Request, error: Exception) -> Response:
     message = str(error)
     for room in request.app.state.museum.rooms.values():
         message = room.without_folders(message)
-    if isinstance(error, ResourcesError):
-        return _Json({"error": message}, 503, {"retry-after": _RETRY})
+    if isinstance(error, ResourcesError | ShortageError):
+        return _Json({"error": message}, 503, _RETRY)
     missing = isinstance(error, StoreError) or request.method == "GET"
     return _Json({"error": message}, 404 if missing else 400)
+
+
+def _put_off(_: Request, error: Exception) -> Response:
+    """Report a shortage, which may pass; any other such error is a bug."""
+    short = shortage_of(error)
+    if not short:
+        raise error
+    return _Json({"error": f"not enough {short} at the moment; try again"}, 503, _RETRY)
 
 
 def _say(_: Request, error: Exception) -> Response:

@@ -22,6 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from artsim.server.guard import Limits
 
+_MANY = 8192  # open files, where a system sets no limit
 _BACKLOG = 128  # connections that wait to be accepted; asyncio logs each that cannot be
 
 
@@ -140,7 +141,8 @@ class Connection(H11Protocol):
 def _open_files() -> int:
     """Return how many files and connections this process may have open."""
     if sys.platform == "win32":
-        return 8192
+        return _MANY
     import resource
 
-    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    return _MANY if most == resource.RLIM_INFINITY else most

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from artsim.errors import ArtsimError, StoreError
 from artsim.index import is_current
-from artsim.search import IndexEncoder, Opened
+from artsim.search import Encoder, Opened
+from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
 from artsim.store import Store
 
@@ -26,7 +27,7 @@ class Museum:
     def __init__(
         self,
         stores: Sequence[Store],
-        encode: Callable[[Store], IndexEncoder],
+        encode: Callable[[Store], Encoder],
         *,
         gpu: int | None = None,
         workers: int = 1,
@@ -84,7 +85,7 @@ class Museum:
             if old is not None and old.store.manifest.passport == store.manifest.passport:
                 encoders[name] = old.encoder
             else:
-                encoders[name] = self._encode(store)
+                encoders[name] = RememberingEncoder(self._encode(store))
         # All other rooms may compare by an index; they share one copy of it.
         opened = {name: Opened(store, encoders[name]) for name, store in stores.items()}
         return {

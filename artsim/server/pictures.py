@@ -6,25 +6,28 @@ import asyncio
 import hashlib
 import io
 import logging
+import os
 import threading
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 from fastapi.concurrency import run_in_threadpool
 
-from artsim.errors import ImageError, ResourcesError, SearchError, StoreError
-from artsim.images import check_apart, process_budget, read_bytes
+from artsim.datatypes import Box
+from artsim.errors import ImageError, ModelError, ResourcesError, SearchError, StoreError
+from artsim.images import Decoders, Picture, decode, process_budget, read_bytes
 from artsim.report import is_url, small_copy
-from artsim.search import Works
+from artsim.search import PreparedPicture, Works
 from artsim.server.guard import Limits
+from artsim.server.remembering import RememberingEncoder
 from artsim.store import write_whole
 
 _log = logging.getLogger(__name__)
 
 _QUALITY = 82
-_AT_ONCE = 2  # pictures decoded at the same time: each takes memory
+_AT_ONCE = 2  # pictures of visitors decoded at the same time, and of the indexes
 
 
 @contextmanager
@@ -33,9 +36,13 @@ def hidden_reasons(id_: str) -> Iterator[None]:
 
     Raises:
         ImageError: If it cannot be shown.
+        ResourcesError: If it cannot be shown now.
     """
     try:
         yield
+    except ResourcesError as error:
+        _log.info("%s: %s", id_, error)
+        raise ResourcesError(f"the picture of {id_!r} cannot be shown now; try again") from None
     except ImageError as error:
         _log.info("%s: %s", id_, error)
         raise ImageError(f"the picture of {id_!r} cannot be shown") from None
@@ -50,7 +57,6 @@ class Thumbnails:
     def __init__(self, works: Works) -> None:
         self._works = works
         self._folder = works.store.path / "thumbnails"
-        self._decoding = threading.BoundedSemaphore(_AT_ONCE)
         self._writing = threading.Lock()  # two at a time would write into one file
 
     def get(self, id_: str, side: int) -> bytes:
@@ -63,20 +69,42 @@ class Thumbnails:
         row = self._works.row(id_)
         content: str = self._works.contents[row].as_py()
         file = self._folder / str(side) / f"{content}.jpg"
-        with suppress(OSError):
-            return file.read_bytes()
+        is_own = _is_own(file, self._works.store.path)
+        if is_own:
+            with suppress(ImageError):
+                return read_bytes(file)
         ((_, image, _),) = self._works.known([row])
         if image is not None and is_url(image):
             raise ImageError(f"the picture is on the web: {image}")
         out = io.BytesIO()
-        with hidden_reasons(id_), self._decoding:
+        with hidden_reasons(id_):
             picture = read_bytes(Path(image or ""))
             small_copy(picture, side).save(out, "JPEG", quality=_QUALITY, optimize=True)
         # A file that has changed is no longer the picture of this name.
-        if hashlib.sha256(picture).hexdigest() == content:
+        if is_own and hashlib.sha256(picture).hexdigest() == content:
             with suppress(StoreError), self._writing:  # a read-only index is served more slowly
                 write_whole(file, lambda stream: stream.write(out.getvalue()), clear=False)
         return out.getvalue()
+
+
+def _is_own(file: Path, folder: Path) -> bool:
+    """Return whether a path of a folder leads nowhere else, as links and ``..`` of it may."""
+    try:
+        own = Path(os.path.realpath(folder), file.relative_to(folder))
+        return os.path.realpath(file) == str(own)
+    except (OSError, ValueError):  # too long for a name, a zero byte
+        return False
+
+
+def collection_decoders(limits: Limits) -> Decoders:
+    """Return where the pictures of the indexes are decoded, which may be as large as scans are."""
+    budget = process_budget()
+    return Decoders(
+        at_once=_AT_ONCE,
+        budget=budget,
+        max_memory=min(budget.total, limits.decode_bytes),
+        seconds=limits.decode_seconds,
+    )
 
 
 class Uploads:
@@ -88,30 +116,46 @@ class Uploads:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
         self._coming = 0
-        self._decoding = asyncio.Semaphore(_AT_ONCE)
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+        budget = process_budget()
+        self._decoders = Decoders(
+            at_once=_AT_ONCE,
+            budget=budget,
+            max_memory=min(budget.total, limits.decode_bytes) // _AT_ONCE,
+            max_pixels=limits.upload_pixels,
+            seconds=limits.decode_seconds,
+            wait_seconds=limits.answer_seconds,
+        )
 
-    async def receive(self, body: Callable[[], Awaitable[bytes]]) -> tuple[str, int, int]:
+    async def receive(
+        self, body: Callable[[], Awaitable[bytes]], encoder: RememberingEncoder
+    ) -> tuple[str, int, int]:
         """Wait for the picture of a visitor, and keep it; see `add`.
 
         Raises:
             ResourcesError: If too many are being uploaded.
         """
-        if self._coming >= self._limits.uploads:
-            raise ResourcesError("too many pictures are being uploaded; try again in a minute")
-        self._coming += 1
-        try:
+        with self._counted():
             data = await body()
-            async with asyncio.timeout(self._limits.answer_seconds):
-                await self._decoding.acquire()
-            try:
-                return await run_in_threadpool(self.add, data)
-            finally:
-                self._decoding.release()
-        finally:
-            self._coming -= 1
+            async with self._turn():
+                return await run_in_threadpool(self.add, data, encoder)
 
-    def add(self, data: bytes) -> tuple[str, int, int]:
-        """Keep a picture; return its sha256, width and height.
+    async def prepare(self, data: bytes, box: Box | None, encoder: RememberingEncoder) -> None:
+        """Decode a visitor's picture, or a detail of it, for a query; the encoder remembers it.
+
+        Raises:
+            ImageError: If it cannot be decoded, or is larger than allowed.
+            SearchError: If the box is outside the picture.
+            ResourcesError: If too many visitors' pictures are being decoded.
+        """
+        if encoder.prepared(data, box) is None:
+            with self._counted():
+                async with self._turn():
+                    with suppress(ModelError):  # a copy of a work needs no network
+                        await run_in_threadpool(self._prepare, data, box, encoder)
+
+    def add(self, data: bytes, encoder: RememberingEncoder) -> tuple[str, int, int]:
+        """Decode a picture for a query and keep it; return its sha256, width and height.
 
         Raises:
             ImageError: If it cannot be decoded, or is larger than allowed.
@@ -122,15 +166,12 @@ class Uploads:
                 f"the picture has {len(data):,} bytes, more than the "
                 f"{self._limits.upload_bytes:,} allowed; send a smaller copy"
             )
-        budget = process_budget()
-        share = min(budget.total, self._limits.decode_bytes) // _AT_ONCE
-        with budget.hold(share, self._limits.answer_seconds):
-            width, height = check_apart(
-                data,
-                max_pixels=self._limits.upload_pixels,
-                max_memory=share,
-                seconds=self._limits.decode_seconds,
-            )
+        found: Picture | PreparedPicture
+        try:
+            found = self._prepare(data, None, encoder)
+        except ModelError:  # without its network an index is searched by copies of its pictures
+            with self._decoders.in_use():
+                found = decode(data, at_least=lambda *_: (1, 1))
         key = hashlib.sha256(data).hexdigest()
         with self._lock:
             self._bytes += 0 if key in self._kept else len(data)
@@ -139,7 +180,7 @@ class Uploads:
             while self._bytes > self._limits.kept_bytes and len(self._kept) > 1:
                 _, dropped = self._kept.popitem(last=False)
                 self._bytes -= len(dropped)
-        return key, width, height
+        return key, found.width, found.height
 
     def get(self, key: str) -> bytes:
         """Return the bytes of a picture.
@@ -152,3 +193,32 @@ class Uploads:
                 raise SearchError("the uploaded picture has expired; upload it again")
             self._kept.move_to_end(key)
             return self._kept[key]
+
+    def close(self) -> None:
+        """End the processes that decode."""
+        self._decoders.close()
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        if self._coming >= self._limits.uploads:
+            raise ResourcesError("too many pictures are being uploaded; try again in a minute")
+        self._coming += 1
+        try:
+            yield
+        finally:
+            self._coming -= 1
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        async with asyncio.timeout(self._limits.answer_seconds):
+            await self._turns.acquire()
+        try:
+            yield
+        finally:
+            self._turns.release()
+
+    def _prepare(
+        self, data: bytes, box: Box | None, encoder: RememberingEncoder
+    ) -> PreparedPicture:
+        with self._decoders.in_use():
+            return encoder.prepare(data, box)

@@ -25,6 +25,7 @@ from artsim.search import (
 )
 from artsim.server.batching import Batcher
 from artsim.server.pictures import Thumbnails
+from artsim.server.remembering import RememberingEncoder
 from artsim.store import Store, indices
 
 _POINTS = 50_000  # works on a map, at most
@@ -37,7 +38,7 @@ class Room:
     def __init__(
         self,
         store: Store,
-        encoder: IndexEncoder,
+        encoder: RememberingEncoder,
         others: Mapping[str, Opened],
         *,
         gpu: int | None = None,
@@ -138,8 +139,10 @@ class Room:
         if match is None:
             raise SearchError(f"{id_!r} is not among the matches of this query")
         # One at a time, as gradients take memory, and never while a picture is embedded.
-        with self.encoder.computing:
-            (found,) = explain_answer(replace(answer, matches=(match,)), self.encoder.extractor)
+        own = self.encoder.own
+        assert isinstance(own, IndexEncoder)
+        with own.computing:
+            (found,) = explain_answer(replace(answer, matches=(match,)), own.extractor)
         return list(found)
 
     def map(self, label: str | None, conditions: Sequence[Condition]) -> dict[str, Any]:

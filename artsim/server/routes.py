@@ -25,10 +25,11 @@ from artsim.report import (
     overlay,
     small_copy,
 )
-from artsim.search import SearchAnswer
+from artsim.search import SearchAnswer, Term
 from artsim.server.facets import count_values
 from artsim.server.guard import Limits
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn, SearchIn, TermIn, WhyIn
+from artsim.server.museum import Museum
 from artsim.server.pictures import Uploads, hidden_reasons
 from artsim.server.room import Room, describe_work
 
@@ -50,6 +51,7 @@ class _Visit:
         self.room = room
         self._limits: Limits = request.app.state.limits
         self._uploads: Uploads = request.app.state.uploads
+        self._museum: Museum = request.app.state.museum
 
     async def search(self, query: SearchIn) -> SearchAnswer:
         """Search the index within the limits."""
@@ -59,10 +61,23 @@ class _Visit:
         if len(query.terms) > limits.terms:
             raise SearchError(f"a query has at most {limits.terms} terms, got {len(query.terms)}")
         async with asyncio.timeout(limits.answer_seconds):
-            terms = tuple([each.as_term(await self._data(each)) for each in query.terms])
+            terms = tuple([await self._term(each, query) for each in query.terms])
             crops = [each.id for each in query.terms if each.id is not None and each.crop]
             with hidden_reasons(crops[0]) if crops else nullcontext():
                 return await asyncio.wrap_future(self.room.batcher.search(query.as_request(terms)))
+
+    async def _term(self, term: TermIn, query: SearchIn) -> Term:
+        """Read a term; a visitor's picture is decoded for all indexes that it is compared in."""
+        found = term.as_term(await self._data(term))
+        if found.data is not None:
+            rooms = self._museum.rooms
+            named = [rooms.get(each.name.partition(":")[0], self.room) for each in query.by]
+            try:
+                for room in dict.fromkeys([self.room, *named]):
+                    await self._uploads.prepare(found.data, found.box, room.encoder)
+            except ImageError as error:
+                raise type(error)(f"{found.label!r}: {error}") from error
+        return found
 
     async def _data(self, term: TermIn) -> bytes | None:
         """Return an uploaded picture, or download it from the web."""
@@ -73,7 +88,7 @@ class _Visit:
         limits = self._limits
         if not limits.fetch:
             raise SearchError("this server does not fetch pictures from the web; upload the file")
-        settings = FetchSettings(max_bytes=limits.upload_bytes, retries=0)
+        settings = FetchSettings(max_bytes=limits.upload_bytes, retries=0, check=False)
         try:
             return await fetch_picture_async(term.url, settings)
         except FetchError as error:
@@ -134,7 +149,7 @@ async def upload(room: InRoom, request: Request) -> dict[str, Any]:
     """Keep an uploaded picture for queries. The body is the file."""
     if not request.headers.get("content-type", "").startswith("image/"):
         raise ImageError("send the picture's file as the body, with the content type image/*")
-    key, width, height = await request.app.state.uploads.receive(request.body)
+    key, width, height = await request.app.state.uploads.receive(request.body, room.encoder)
     return {"upload": key, "width": width, "height": height}
 
 

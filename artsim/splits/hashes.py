@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from artsim import images
 from artsim.datatypes import Progress, no_progress, picture_file
-from artsim.errors import ImageError, StoreError
+from artsim.errors import ImageError, ShortageError, StoreError
 from artsim.store import Store, read_parquet, write_parquet, write_whole
 
 _FILE = "hashes.parquet"
@@ -119,6 +119,8 @@ def _read_looks(store: Store, *, grays: bool = True) -> dict[str, _Look]:
         has_grays = grays and "gray" in schema.names and schema.field("gray").type == _GRAY
         names = ["content_hash", "perceptual_hash", *(["gray"] if has_grays else [])]
         columns = read_parquet(file, names, remedy="it is made again").to_pydict()
+    except ShortageError:
+        raise  # those that are known must not be replaced by none
     except (StoreError, OSError, pa.ArrowException):
         return {}  # damaged: they are computed again
     keys, hashes = columns["content_hash"], columns["perceptual_hash"]

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from artsim.errors import StoreError
-from artsim.store.checksums import CHECKSUM, is_whole, unsealed
+from artsim.errors import ShortageError, StoreError, shortage_of
+from artsim.store.checksums import CHECKSUM, cannot_read_now, is_whole, unsealed
 from artsim.store.files import write_whole
 from artsim.store.folder import FAILURES, Store
 from artsim.store.manifest import COPY, MANIFEST, read_manifest
@@ -59,7 +59,9 @@ def _check_json(path: Path, file: Path) -> Iterator[tuple[str, bool | None]]:
     try:
         text = file.read_text(encoding="utf-8")
         values = unsealed(text)
-    except (OSError, ValueError):
+    except (OSError, ValueError) as problem:
+        if shortage_of(problem):
+            raise ShortageError(cannot_read_now(file, problem)) from problem
         yield name, False
         return
     yield name, True if f'"{CHECKSUM}"' in text else None
@@ -80,6 +82,8 @@ def _check_parquet(file: Path) -> bool | None:
     try:
         read_parquet(file, None, remedy="")
         return True if has_checksums(file) else None
+    except ShortageError:
+        raise
     except (StoreError, OSError, ValueError):
         return False
 

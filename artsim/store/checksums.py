@@ -17,6 +17,8 @@ from typing import IO, Any
 
 from platformdirs import user_cache_path
 
+from artsim.errors import ShortageError, shortage_of
+
 CHECKSUM = "checksum"  # key of a JSON object, its last
 
 
@@ -40,6 +42,14 @@ def unsealed(text: str) -> dict[str, Any]:
     return values
 
 
+def cannot_read_now(file: Path, problem: OSError) -> str:
+    """Say that nothing is known of a file, for want of descriptors or memory."""
+    return (
+        f"{str(file)!r} cannot be read now ({problem.strerror or problem}); end other programs and "
+        "try again"
+    )
+
+
 def sha256_of(file: Path | IO[bytes]) -> str:
     """Return the sha256 of a file, or of what is left of an open one."""
     if isinstance(file, Path):
@@ -53,6 +63,9 @@ def is_whole(file: Path, sha256: str | None, *, again: bool = False) -> bool:
 
     A file that was whole is read again only if its size or a time of it has changed, or with
     ``again``.
+
+    Raises:
+        ShortageError: If it cannot be read for want of descriptors or memory.
     """
     try:
         if sha256 is None:
@@ -68,7 +81,9 @@ def is_whole(file: Path, sha256: str | None, *, again: bool = False) -> bool:
             with suppress(OSError):
                 note.unlink(missing_ok=True)
             return False
-    except OSError:
+    except OSError as problem:
+        if shortage_of(problem):
+            raise ShortageError(cannot_read_now(file, problem)) from problem
         return False
     with suppress(OSError):  # without a place to remember it, it is read each time
         note.parent.mkdir(parents=True, exist_ok=True)

@@ -86,7 +86,11 @@ def read_manifest(path: Path, name: str = MANIFEST) -> Manifest:
                 f"{str(path)!r} has index format {found}, this artsim reads {FORMAT}; "
                 "pip install -U artsim, or embed again"
             )
-        return Manifest.from_json(text)
+        manifest = Manifest.from_json(text)
+        for part in manifest.parts:
+            if Path(part.file).name != part.file:  # an index may be a stranger's
+                raise ValueError(f"the part {part.file!r} is outside the index")
+        return manifest
     except (FileNotFoundError, NotADirectoryError) as error:
         raise StoreError(
             f"no index at {str(path)!r}; make one with 'artsim embed COLLECTION -o {path}'"

@@ -15,7 +15,8 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artsim.errors import StoreError
+from artsim.errors import ShortageError, StoreError, shortage_of
+from artsim.store.checksums import cannot_read_now
 
 DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, EOFError, MemoryError)
 
@@ -58,6 +59,8 @@ def read_parquet(
     except FileNotFoundError as error:
         raise StoreError(f"{str(file)!r} is missing; {remedy}") from error
     except DAMAGED as error:
+        if isinstance(error, OSError) and shortage_of(error):
+            raise ShortageError(cannot_read_now(file, error)) from error
         problem = (str(error) or type(error).__name__).splitlines()[0]
         raise StoreError(f"{str(file)!r} is damaged ({problem}); {remedy}") from error
     return table

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
+from artsim.datatypes import printable
 from artsim.evaluation.probe import ProbePlan, probe_on
 from artsim.labels import LabelKind
 from artsim.metrics import Predictions, Ranking, score, scores_to_json
@@ -115,7 +116,7 @@ def save_report(run: Run, lines: Iterable[str]) -> None:
     """Write ``report.md``: the recipe, these lines, and the run's settings."""
     settings = ", ".join(f"{name}={value}" for name, value in run.plan.settings.items())
     text = [f"# {run.plan.recipe}", "", *lines, "", f"Settings: {settings}", ""]
-    run.write("report.md", "\n".join(text))
+    run.write("report.md", printable("\n".join(text)))
 
 
 def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> list[str]:

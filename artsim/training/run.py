@@ -29,7 +29,7 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from artsim.datatypes import Progress, no_progress
+from artsim.datatypes import Progress, no_progress, printable
 from artsim.errors import TrainingError
 from artsim.store import write_whole
 
@@ -114,7 +114,8 @@ class Run:
 
     def write_json(self, name: str, values: object) -> None:
         """Write a JSON file into the folder, whole."""
-        self.write(name, json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+        text = json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False)
+        self.write(name, printable(text) + "\n")
 
 
 def new_folder(parent: Path, recipe: str) -> Path:

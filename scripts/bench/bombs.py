@@ -1,22 +1,114 @@
 """Send many bombs at once to a running `artsim serve`; measure its memory and other visitors.
 
     artsim serve indexes/paintings --port 8765 &
-    python scripts/bench/bombs.py $! paintings ID FILE...
+    python scripts/bench/bombs.py $! paintings ID [KIND...]
 
-The files are sent --bombs times in turn, all at once, while another visitor searches by ID.
+Bombs of every kind (or of those named) are made and sent --bombs times in turn, all at once, while
+another visitor searches by ID and looks at its picture.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import itertools
+import struct
 import threading
 import time
+import zlib
 from collections import Counter
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import httpx2
+from PIL import Image
+
+SIDE = 9_999  # pixels: 100 million are the most that are decoded
+
+
+def png(width: int, height: int, *, channels: int = 3, bits: int = 8, rows: int = SIDE) -> bytes:
+    """Return a blank PNG, of which only some rows are there."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        sum_ = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + sum_
+
+    row, squeezer = bytes(1 + width * channels * bits // 8), zlib.compressobj()
+    data = b"".join(squeezer.compress(row) for _ in range(rows)) + squeezer.flush()
+    header = struct.pack(">IIBBBBB", width, height, bits, {3: 2, 4: 6}[channels], 0, 0, 0)
+    chunks = chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + chunks
+
+
+def saved(picture: Image.Image, fmt: str, **options: object) -> bytes:
+    """Return a picture as a file."""
+    out = io.BytesIO()
+    picture.save(out, fmt, **options)
+    return out.getvalue()
+
+
+def jpeg2000() -> bytes:
+    """Return a small JPEG 2000 that claims one tile of 16,384 x 16,384 pixels."""
+    data = bytearray(saved(Image.new("L", (8, 8)), "JPEG2000", no_jp2=True))
+    for place in (8, 24):  # of the picture's size, and its tiles'
+        struct.pack_into(">II", data, place, 16_384, 16_384)
+    return bytes(data)
+
+
+def scans() -> bytes:
+    """Return a progressive JPEG whose last scan comes 6,000 times."""
+    data = saved(Image.effect_noise((512, 512), 50), "JPEG", progressive=True)
+    last = data.rindex(b"\xff\xda")
+    return data[:last] + data[last:-2] * 6_000 + data[-2:]
+
+
+def frames(fmt: str) -> bytes:
+    """Return an animation of 2,000 frames."""
+    some = [Image.new("L", (64, 64), n % 251) for n in range(2_000)]
+    return saved(some[0], fmt, save_all=True, append_images=some[1:])
+
+
+def large(fmt: str, **options: object) -> Callable[[], bytes]:
+    """Return what makes the largest picture of a format."""
+    return lambda: saved(Image.new("RGB", (SIDE, SIDE)), fmt, **options)
+
+
+KINDS: dict[str, Callable[[], bytes]] = {
+    "png": lambda: png(SIDE, SIDE),
+    "png-column": lambda: png(1, 2**28),
+    "png-rgba16": lambda: png(SIDE, SIDE, channels=4, bits=16),
+    "png-frames": lambda: frames("PNG"),
+    "gif-frames": lambda: frames("GIF"),
+    "jpeg": large("JPEG"),
+    "jpeg-scans": scans,
+    "jpeg2000": jpeg2000,
+    "tiff": large("TIFF", compression="tiff_adobe_deflate"),
+    "webp": large("WEBP", quality=0, method=0),
+    "avif": large("AVIF", speed=10),
+    "heif": large("HEIF", quality=0),
+    "jxl": large("JXL", effort=1),
+    "svg": lambda: b"<svg xmlns='http://www.w3.org/2000/svg' width='99999' height='99999'/>",
+}
+
+
+def make(kinds: Iterable[str]) -> dict[str, bytes]:
+    """Make bombs; kinds that no installed package writes are left out."""
+    for package in ("pillow_heif", "pillow_jxl"):
+        with suppress(ImportError):
+            module = import_module(package)
+            getattr(module, "register_heif_opener", int)()
+    found = {}
+    for kind in kinds:
+        try:
+            found[kind] = KINDS[kind]()
+        except KeyError:  # Pillow's, of a format that it does not write
+            print(f"{kind}: not made; its package is not installed")
+        else:
+            print(f"{kind}: {len(found[kind]):,} bytes")
+    return found
 
 
 def main() -> None:
@@ -24,45 +116,51 @@ def main() -> None:
     parser.add_argument("pid", type=int)
     parser.add_argument("index")
     parser.add_argument("id")
-    parser.add_argument("files", type=Path, nargs="+")
+    parser.add_argument("kinds", nargs="*", metavar="KIND", help=", ".join(KINDS))
     parser.add_argument("--bombs", type=int, default=50)
     parser.add_argument("--port", type=int, default=8765)
     options = parser.parse_args()
     address = f"http://127.0.0.1:{options.port}/api/{options.index}"
-    over, memory, searches = threading.Event(), [resident(options.pid)], Counter[int]()
+    bombs = make(options.kinds or KINDS)
+    over, memory, others = threading.Event(), [resident(options.pid)], Counter[int]()
     slowest = 0.0
 
     def watch() -> None:
         while not over.wait(0.02):
             memory.append(resident(options.pid))
 
-    def search() -> None:
+    def visit() -> None:
         nonlocal slowest
         while not over.wait(0.1):
             began = time.monotonic()
-            found = httpx2.post(
-                f"{address}/search", json={"terms": [{"id": options.id}]}, timeout=60
-            )
-            searches[found.status_code] += 1
+            query = {"terms": [{"id": options.id}]}
+            found = httpx2.post(f"{address}/search", json=query, timeout=60)
+            shown = httpx2.get(f"{address}/picture", params={"id": options.id}, timeout=60)
+            others.update((found.status_code, shown.status_code))
             slowest = max(slowest, time.monotonic() - began)
 
-    def send(file: Path) -> int:
-        data = file.read_bytes()
-        headers = {"content-type": "image/png"}
-        return httpx2.post(
-            f"{address}/uploads", content=data, headers=headers, timeout=300
-        ).status_code
+    def send(kind: str) -> tuple[str, int]:
+        sent = httpx2.post(
+            f"{address}/uploads",
+            content=bombs[kind],
+            headers={"content-type": "image/png"},
+            timeout=300,
+        )
+        return kind, sent.status_code
 
-    others = [threading.Thread(target=watch), threading.Thread(target=search)]
-    for thread in others:
+    threads = [threading.Thread(target=each) for each in (watch, visit)]
+    for thread in threads:
         thread.start()
     with ThreadPoolExecutor(options.bombs) as pool:
-        files = itertools.islice(itertools.cycle(options.files), options.bombs)
-        answers = Counter(pool.map(send, files))
+        kinds = itertools.islice(itertools.cycle(bombs), options.bombs)
+        answers = Counter(pool.map(send, kinds))
     over.set()
-    for thread in others:
+    for thread in threads:
         thread.join()
-    print(f"bombs by status: {dict(answers)}; searches: {dict(searches)}, slowest {slowest:.1f} s")
+    for kind in bombs:
+        by_status = {status: count for (own, status), count in answers.items() if own == kind}
+        print(f"{kind} by status: {by_status}")
+    print(f"another visitor's answers: {dict(others)}, slowest {slowest:.1f} s")
     print(f"memory: {memory[0]} MB idle, {max(memory)} at most, +{max(memory) - memory[0]}")
 
 

@@ -1,0 +1,16 @@
+"""Text that acts on no terminal, whatever file name or title is in it."""
+
+from __future__ import annotations
+
+import re
+
+# Control characters but tab and line feed, and those that reorder text (https://trojansource.codes).
+_ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """Write what a terminal acts on or reorders as its code, but lines and tabs.
+
+    JSON stays the same JSON.
+    """
+    return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
