@@ -32,7 +32,7 @@ from artsim.images.opening import MAX_PIXELS
 _PROGRAM = "from artsim.images.apart import main; main()"
 _MORE = 256 << 20  # bytes of address space for the process itself, beside those for decoding
 _LARGE = 64 << 20  # bytes: a process that took more for a picture ends, so that they are free
-_LATE = 1  # how faulthandler ends a process whose time is over
+_LATE, _BROKEN = 1, 2  # statuses; the first is how faulthandler ends a process
 
 _of_this_thread: ContextVar[Decoders | None] = ContextVar("_of_this_thread", default=None)
 _of_the_process: list[Decoders] = []
@@ -223,7 +223,7 @@ def main() -> None:
     _limit_memory(max_memory)
     source, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever libraries print
-    with suppress(EOFError, OSError):
+    try:
         while True:
             wanted = _read(source)
             data = source.read(wanted["bytes"])
@@ -232,6 +232,10 @@ def main() -> None:
             _answer(asking, data, wanted)
             asking.pause()
             del data
+    except (EOFError, OSError):  # the server needs no more
+        return
+    except Exception:  # a bug: Python's own status is that of a picture that is late
+        os._exit(_BROKEN)
 
 
 def _answer(asking: _Asking, data: bytes, wanted: dict[str, Any]) -> None:

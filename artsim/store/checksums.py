@@ -42,12 +42,10 @@ def unsealed(text: str) -> dict[str, Any]:
     return values
 
 
-def cannot_read_now(file: Path, problem: OSError) -> str:
+def cannot_read_now(file: Path, problem: Exception) -> str:
     """Say that nothing is known of a file, for want of descriptors or memory."""
-    return (
-        f"{str(file)!r} cannot be read now ({problem.strerror or problem}); end other programs and "
-        "try again"
-    )
+    reason = getattr(problem, "strerror", None) or problem
+    return f"{str(file)!r} cannot be read now ({reason}); end other programs and try again"
 
 
 def sha256_of(file: Path | IO[bytes]) -> str:
