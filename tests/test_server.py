@@ -1048,15 +1048,17 @@ def test_a_visitors_picture_is_decoded_once_and_never_in_the_server(tmp_path, mo
         (RuntimeError("can't start new thread"), "threads"),
     ],
 )
-def test_a_shortage_is_answered_by_try_again(visitor, monkeypatch, error, short):
+def test_a_shortage_is_answered_by_try_again(store, monkeypatch, error, short):
     def fail(*_, **__):
         raise error
 
+    museum = Museum([store], lambda _: Colors())
     monkeypatch.setattr(Searcher, "search_many", fail)
-    answer = visitor.post(f"{ROOM}/search", json={"terms": [{"id": "a0"}]})
+    answer = Visitor(make_app(museum)).post(f"{ROOM}/search", json={"terms": [{"id": "a0"}]})
     assert answer.status_code == 503
     assert answer.json() == {"error": f"not enough {short} at the moment; try again"}
     assert answer.headers["retry-after"] == "10"
+    museum.close()
 
 
 def test_a_thumbnail_that_cannot_be_made_now_may_be_asked_for_again(twice, monkeypatch):

@@ -49,10 +49,19 @@ def cannot_read_now(file: Path, problem: Exception) -> str:
 
 
 def sha256_of(file: Path | IO[bytes]) -> str:
-    """Return the sha256 of a file, or of what is left of an open one."""
+    """Return the sha256 of a file, or of what is left of an open one.
+
+    Raises:
+        ShortageError: If it cannot be read for want of descriptors or memory.
+    """
     if isinstance(file, Path):
-        with file.open("rb") as stream:
-            return sha256_of(stream)
+        try:
+            with file.open("rb") as stream:
+                return sha256_of(stream)
+        except OSError as problem:
+            if shortage_of(problem):
+                raise ShortageError(cannot_read_now(file, problem)) from problem
+            raise
     return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # a protocol
 
 
@@ -79,9 +88,7 @@ def is_whole(file: Path, sha256: str | None, *, again: bool = False) -> bool:
             with suppress(OSError):
                 note.unlink(missing_ok=True)
             return False
-    except OSError as problem:
-        if shortage_of(problem):
-            raise ShortageError(cannot_read_now(file, problem)) from problem
+    except OSError:
         return False
     with suppress(OSError):  # without a place to remember it, it is read each time
         note.parent.mkdir(parents=True, exist_ok=True)
