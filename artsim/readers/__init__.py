@@ -15,11 +15,25 @@ from typing import Protocol
 
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
-from artsim.readers import folder, iiif, imagefolder, mame, moma, nga, rijks, table, wikiart
+from artsim.readers import (
+    folder,
+    iiif,
+    imagefolder,
+    imageparquet,
+    mame,
+    moma,
+    nga,
+    records,
+    rijks,
+    table,
+    webdataset,
+    wikiart,
+)
 from artsim.readers.attribution import with_qualifiers
 from artsim.readers.codes import with_suggested_types
 from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
+from artsim.readers.drafting import draft_map
 from artsim.readers.excluding import excluded_by, without_excluded
 from artsim.readers.mapped import bundled_maps
 from artsim.readers.missing import null_words, without_null_words
@@ -37,6 +51,7 @@ __all__ = [
     "Reader",
     "ReaderOptions",
     "column_names",
+    "draft_map",
     "excluded_by",
     "is_hidden",
     "is_identifier",
@@ -88,10 +103,13 @@ READERS: MutableMapping[str, Reader] = {
     "wikiart": wikiart,
     "mame": mame,
     "imagefolder": imagefolder,
+    "imageparquet": imageparquet,
     "rijks": rijks,
     "iiif": iiif,
     **bundled_maps(),
     "table": table,
+    "records": records,
+    "webdataset": webdataset,
     "folder": folder,
 }
 
@@ -148,6 +166,10 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
         raise ReaderError(f"the folder {path} is empty; put pictures or a table of them in it")
     name = name or _detect(path)
     reader = READERS[name]
+    if "null" in options.settings:  # --null, as a setting
+        settings = dict(options.settings)
+        words = settings.pop("null").split(",")
+        options = replace(options, null=(*options.null, *words), settings=settings)
     for setting in options.settings:
         if setting not in reader.SETTINGS:
             known = ", ".join(reader.SETTINGS) or "none"

@@ -63,7 +63,8 @@ def table_of(
     columns = {}
     for name, field in zip(is_list, fields, strict=True):
         column = _joined(batches, name, _LIST if is_list[name] else pa.string())
-        if name in optional and column.null_count == len(column):
+        is_object = any(other.startswith(f"{name}.") for other in is_list)  # missing somewhere
+        if (name in optional or is_object) and column.null_count == len(column):
             continue
         if name in years:
             columns[field] = _years(column)
@@ -79,7 +80,7 @@ def table_of(
 def _array(values: Iterable[Flat], is_list: bool) -> pa.Array:
     if not is_list:
         return pa.array(values, pa.string())
-    return pa.array([[each] if isinstance(each, str) else each for each in values], _LIST)
+    return pa.array([[each] if isinstance(each, str) else each or None for each in values], _LIST)
 
 
 def _joined(batches: list[pa.Table], name: str, type_: pa.DataType) -> pa.ChunkedArray:
