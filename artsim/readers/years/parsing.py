@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -228,7 +229,8 @@ def _clause_years(clause: str) -> Years | None:
 
 def _spell_out(text: str, patterns: tuple[tuple[str, str], ...]) -> str:
     for pattern, spelled in patterns:
-        text = re.sub(pattern, spelled, text)
+        # A replacement in text is compiled for every call, with the hash of a long pattern.
+        text = re.sub(pattern, partial(re.Match.expand, template=spelled), text)
     return text
 
 
