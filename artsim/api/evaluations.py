@@ -73,7 +73,6 @@ def probe(
     *,
     split: str | None = None,
     group: str | None = None,
-    keep_qualified: bool = False,
     tap: str | None = None,
     seed: int = 0,
     save: str | None = None,
@@ -84,9 +83,9 @@ def probe(
     Args:
         index: An index, or its folder.
         label: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
+            ``maker = artist`` keeps works "after" or of the "workshop of" an artist.
         split: A stored split or a split column; 70/10/20 is drawn for each label if None.
         group: A column whose values are never in both training and test set: ``"artist"``.
-        keep_qualified: Whether works "after" or of the "workshop of" an artist count as theirs.
         tap: The vectors; the first ones if None.
         seed: Seed of the split and the intervals.
         save: Save the probes in the index under this name, for `artsim.predict`.
@@ -104,7 +103,6 @@ def probe(
         labels=several(label),
         split=split,
         group=group,
-        keep_qualified=keep_qualified,
         seed=seed,
     )
     results = tuple(probe(store, plan, device=device))
