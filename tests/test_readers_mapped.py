@@ -421,3 +421,20 @@ def test_every_bundled_mapping_says_what_it_reads_and_under_which_terms(name):
     assert map_.terms
     assert map_.example.startswith(f"{name}:")
     assert map_.keys
+
+
+@pytest.mark.parametrize(
+    "declared", ['<!ENTITY a "aaaa">', '<!ENTITY a SYSTEM "file:///etc/hostname">']
+)
+def test_xml_that_declares_entities_is_refused(tmp_path, declared):
+    file = tmp_path / "bomb.xml"
+    file.write_text(f"<!DOCTYPE list [{declared}]><list><work><x>&a;</x></work></list>")
+    with pytest.raises(ReaderError, match="declares the entity 'a', which can name other files"):
+        list(read_records(file, "work"))
+
+
+def test_xml_with_a_dtd_of_its_own_name_is_read_as_a_stream(tmp_path, monkeypatch):
+    file = tmp_path / "works.xml"
+    works = "".join(f"<other><y>{n}</y></other><work><x>{n}</x></work>" for n in range(3))
+    file.write_text(f'<!DOCTYPE list SYSTEM "list.dtd"><list>{works}</list>')
+    assert list(read_records(file, "work")) == [{"x": "0"}, {"x": "1"}, {"x": "2"}]
