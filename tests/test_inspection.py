@@ -271,6 +271,15 @@ def test_broken_characters_are_found_and_sound_ones_are_not(tmp_path):
     ]
 
 
+def test_every_column_has_examples(tmp_path):
+    noise_picture(tmp_path / "a.jpg", (80, 80))
+    rows = [(n, "a.jpg", "oil|ink" if n else "", "x" * 100) for n in range(3)]
+    write_table(tmp_path, rows)
+    medium, artist = inspected(tmp_path).columns
+    assert medium.examples == ("oil|ink",)
+    assert artist.examples == ("x" * 60 + "...",)
+
+
 def test_pictures_on_the_web_are_to_be_fetched_first(tmp_path):
     write_table(tmp_path, [("a", "https://example.org/a.jpg", "oil", "Ann")])
     source = tmp_path / "objects.csv"
