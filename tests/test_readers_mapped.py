@@ -438,3 +438,18 @@ def test_xml_with_a_dtd_of_its_own_name_is_read_as_a_stream(tmp_path, monkeypatc
     works = "".join(f"<other><y>{n}</y></other><work><x>{n}</x></work>" for n in range(3))
     file.write_text(f'<!DOCTYPE list SYSTEM "list.dtd"><list>{works}</list>')
     assert list(read_records(file, "work")) == [{"x": "0"}, {"x": "1"}, {"x": "2"}]
+
+
+def test_lido_takes_the_preferred_title(tmp_path):
+    titles = "".join(
+        f'<appellationValue pref="{pref}">{title}</appellationValue>'
+        for pref, title in (("alternate", "Night Watch"), ("preferred", "De Nachtwacht"))
+    )
+    file = tmp_path / "one.xml"
+    file.write_text(
+        "<lidoWrap><lido><lidoRecID>1</lidoRecID><descriptiveMetadata lang='nl'>"
+        f"<objectIdentificationWrap><titleWrap><titleSet>{titles}</titleSet></titleWrap>"
+        "</objectIdentificationWrap></descriptiveMetadata></lido></lidoWrap>"
+    )
+    (batch,) = bundled_maps()["lido"].read(file, ReaderOptions()).batches()
+    assert batch["title"].to_pylist() == ["De Nachtwacht"]
