@@ -190,8 +190,8 @@ def test_every_planted_fault_is_found_and_nothing_else(broken):
 
 
 def test_every_kind_of_fault_is_planted_and_explained():
-    # a shortage is of the machine, and cannot be planted
-    assert set(EVERY_FAULT) == {str(kind) for kind in FindingKind} - {"shortage"}
+    # a shortage is of the machine, and cannot be planted; broken characters have a test below
+    assert set(EVERY_FAULT) == {str(kind) for kind in FindingKind} - {"shortage", "mojibake"}
     assert all(kind.summary and kind.advice for kind in FindingKind)
     assert FindingKind("tiny") is FindingKind.TINY
 
@@ -257,6 +257,35 @@ def test_a_table_of_addresses_has_no_pictures_and_no_orphans(tmp_path):
     inspection = inspected(tmp_path)
     assert (inspection.pictures, inspection.sizes.quantiles()) == (0, {})
     assert names_of(inspection) == {"web_image": [("0",), ("1",), ("2",)]}
+
+
+def test_broken_characters_are_found_and_sound_ones_are_not(tmp_path):
+    artists = ["DÃ¼rer", "Dürer", "Lâ€™Hermite", "L\ufffdon", "João Câmara", "JOÃO", "«Ä Ö» £5"]
+    noise_picture(tmp_path / "a.jpg", (80, 80))
+    write_table(tmp_path, [(n, "a.jpg", "oil", artist) for n, artist in enumerate(artists)])
+    (found,) = (f for f in inspected(tmp_path).findings if f.kind is FindingKind.MOJIBAKE)
+    assert [(each.names, each.detail) for each in found.examples] == [
+        (("0",), "artist: DÃ¼rer"),
+        (("2",), "artist: Lâ€™Hermite"),
+        (("3",), "artist: L\ufffdon"),
+    ]
+
+
+def test_every_column_has_examples(tmp_path):
+    noise_picture(tmp_path / "a.jpg", (80, 80))
+    rows = [(n, "a.jpg", "oil|ink" if n else "", "x" * 100) for n in range(3)]
+    write_table(tmp_path, rows)
+    medium, artist = inspected(tmp_path).columns
+    assert medium.examples == ("oil|ink",)
+    assert artist.examples == ("x" * 60 + "...",)
+
+
+def test_pictures_on_the_web_are_to_be_fetched_first(tmp_path):
+    write_table(tmp_path, [("a", "https://example.org/a.jpg", "oil", "Ann")])
+    source = tmp_path / "objects.csv"
+    output = CliRunner().invoke(cli, ["inspect", str(source), "--table"]).output
+    wanted = f"artsim fetch table:{source} {tmp_path.name}-pictures/"
+    assert f"Get the pictures first: {wanted}" in output
 
 
 def test_progress_ends_with_all_files(broken):

@@ -305,6 +305,29 @@ def test_any_json_can_be_flattened(value):
         ("Studio Ghibli", ("Studio Ghibli", None)),
         ("Afterman, Joe", ("Afterman, Joe", None)),
         ("Nacho Vidal", ("Nacho Vidal", None)),
+        ("Rembrandt (zugeschrieben)", ("Rembrandt", "attributed to")),
+        ("früher Rembrandt zugeschrieben", ("Rembrandt", "formerly")),
+        ("vermutlich Rembrandt", ("Rembrandt", "attributed to")),
+        ("Nachahmer des Rembrandt", ("Rembrandt", "follower of")),
+        ("in der Art von Rembrandt", ("Rembrandt", "manner of")),
+        ("Peter Paul Rubens (nach)", ("Peter Paul Rubens", "after")),
+        ("d\u2019apr\u00e8s un dessin de Poussin", ("Poussin", "after")),
+        ("atelier du Maître de Moulins", ("Maître de Moulins", "workshop of")),
+        ("dans le goût de Watteau", ("Watteau", "manner of")),
+        ("Poussin, attribué à", ("Poussin", "attributed to")),
+        ("mogelijk Rembrandt", ("Rembrandt", "attributed to")),
+        ("in de trant van Rembrandt", ("Rembrandt", "manner of")),
+        ("vroeger toegeschreven aan Rembrandt", ("Rembrandt", "formerly")),
+        ("bottega del Ghirlandaio", ("Ghirlandaio", "workshop of")),
+        ("Caravaggio (attribuito)", ("Caravaggio", "attributed to")),
+        ("ambito di Leonardo", ("Leonardo", "circle of")),
+        ("after an engraving by Dürer", ("Dürer", "after")),
+        ("Follower of the Master of the Legend", ("Master of the Legend", "follower of")),
+        ("Rembrandt and Workshop", ("Rembrandt", "workshop of")),
+        ("Rembrandt (?)", ("Rembrandt", "attributed to")),
+        ("Agler, D. E., Studio", ("Agler, D. E., Studio", None)),
+        ("School of the Art Institute", ("School of the Art Institute", None)),
+        ("Atelier Nadar", ("Atelier Nadar", None)),
     ],
 )
 def test_a_copy_is_not_listed_under_the_masters_name_alone(text, attribution):
@@ -319,6 +342,13 @@ def test_a_copy_is_not_listed_under_the_masters_name_alone(text, attribution):
         ("painter", ""),
         ("artist after", "after"),
         ("Workshop of", "workshop of"),
+        ("schilder, naar", "after"),
+        ("naar ontwerp van", "after"),
+        ("naar eigen ontwerp", None),
+        ("peintre (d'après)", "after"),
+        ("Künstler (zugeschrieben)", "attributed to"),
+        ("Zeichnerin", ""),
+        ("disegnatore", ""),
         ("printer", None),
         ("publisher", None),
     ],
@@ -391,3 +421,35 @@ def test_every_bundled_mapping_says_what_it_reads_and_under_which_terms(name):
     assert map_.terms
     assert map_.example.startswith(f"{name}:")
     assert map_.keys
+
+
+@pytest.mark.parametrize(
+    "declared", ['<!ENTITY a "aaaa">', '<!ENTITY a SYSTEM "file:///etc/hostname">']
+)
+def test_xml_that_declares_entities_is_refused(tmp_path, declared):
+    file = tmp_path / "bomb.xml"
+    file.write_text(f"<!DOCTYPE list [{declared}]><list><work><x>&a;</x></work></list>")
+    with pytest.raises(ReaderError, match="declares the entity 'a', which can name other files"):
+        list(read_records(file, "work"))
+
+
+def test_xml_with_a_dtd_of_its_own_name_is_read_as_a_stream(tmp_path, monkeypatch):
+    file = tmp_path / "works.xml"
+    works = "".join(f"<other><y>{n}</y></other><work><x>{n}</x></work>" for n in range(3))
+    file.write_text(f'<!DOCTYPE list SYSTEM "list.dtd"><list>{works}</list>')
+    assert list(read_records(file, "work")) == [{"x": "0"}, {"x": "1"}, {"x": "2"}]
+
+
+def test_lido_takes_the_preferred_title(tmp_path):
+    titles = "".join(
+        f'<appellationValue pref="{pref}">{title}</appellationValue>'
+        for pref, title in (("alternate", "Night Watch"), ("preferred", "De Nachtwacht"))
+    )
+    file = tmp_path / "one.xml"
+    file.write_text(
+        "<lidoWrap><lido><lidoRecID>1</lidoRecID><descriptiveMetadata lang='nl'>"
+        f"<objectIdentificationWrap><titleWrap><titleSet>{titles}</titleSet></titleWrap>"
+        "</objectIdentificationWrap></descriptiveMetadata></lido></lidoWrap>"
+    )
+    (batch,) = bundled_maps()["lido"].read(file, ReaderOptions()).batches()
+    assert batch["title"].to_pylist() == ["De Nachtwacht"]

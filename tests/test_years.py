@@ -107,6 +107,62 @@ def test_any_text_is_read_or_ignored(text):
     assert years is None or years.begin <= years.end
 
 
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        # digits that are not known, and signs
+        ("185?", (1850, 1859)),
+        ("187-?", (1870, 1879)),
+        ("198X", (1980, 1989)),
+        ("18--", (1800, 1899)),
+        ("19??", (1900, 1999)),
+        ("1984~", (1979, 1989)),
+        ("-0300", (-300, -300)),
+        ("-500/-400", (-500, -400)),
+        ("19640512", (1964, 1964)),
+        ("MDCXLII", (1642, 1642)),
+        # words behind, or in other places
+        ("1520 ca.", (1515, 1525)),
+        ("1610 circa-1620 circa", (1605, 1625)),
+        ("AD 70-79", (70, 79)),
+        ("1820s-30s", (1820, 1839)),
+        ("1960s/70s", (1960, 1979)),
+        ("late 1700s", (1770, 1799)),
+        ("1800 onwards", (1800, 1810)),
+        ("C19th", (1801, 1900)),
+        ("dated A.H. 1041/A.D. 1632", (1632, 1632)),
+        ("AH 1041", (1631, 1631)),
+        ("3rd-2nd millennium BC", (-3000, -1001)),
+        ("1917, replica 1964", (1917, 1917)),
+        ("1936, print 1950s", (1936, 1936)),
+        # German
+        ("letztes Viertel 15. Jh.", (1476, 1500)),
+        ("1. Drittel 19. Jh.", (1801, 1833)),
+        ("A. 19. Jh.", (1801, 1830)),
+        ("v. 1600", (1590, 1600)),
+        ("nicht nach 1650", (1640, 1650)),
+        ("17. Jh. oder später", (1601, 1710)),
+        # French
+        ("dernier quart du XIXe siècle", (1876, 1900)),
+        ("1ère moitié XXe s.", (1901, 1950)),
+        ("années 1920", (1920, 1929)),
+        # Dutch
+        ("laatste kwart 19e eeuw", (1876, 1900)),
+        ("laat 17e eeuw", (1671, 1700)),
+        ("jaren 1930", (1930, 1939)),
+        # Italian
+        ("ultimo quarto del XV secolo", (1476, 1500)),
+        ("sec. XVI-XVII", (1501, 1700)),
+        ("seconda metà XVII secolo", (1651, 1700)),
+        ("inizi del XVI secolo", (1501, 1530)),
+        ("Cinquecento", (1501, 1600)),
+        ("anni 1960", (1960, 1969)),
+    ],
+)
+def test_odd_forms_are_read(text, years):
+    assert parse_years(text) == years
+
+
 def test_dates_of_two_museums_match_the_museums_own_years(museum_data):
     with (museum_data / "dates/dates.tsv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))

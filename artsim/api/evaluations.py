@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
 from artsim.errors import SearchError
+
+if TYPE_CHECKING:
+    from artsim.labels import Label
 
 Labels: TypeAlias = "str | Sequence[str]"
 
@@ -22,6 +25,7 @@ def knn_eval(
     split: str | None = None,
     groups: Labels = (),
     ks: Sequence[int] = (),
+    keep_qualified: bool = False,
     tap: str | None = None,
     device: str = "cpu",
 ) -> Table:
@@ -33,6 +37,7 @@ def knn_eval(
         split: A stored split or a split column; leave-one-out if None.
         groups: Columns whose values are never neighbors: ``"artist"``.
         ks: Numbers of neighbors; the protocol's own if empty.
+        keep_qualified: Whether works "after" or of the "workshop of" an artist count as theirs.
         tap: The vectors; the first ones if None.
         device: Where similarities are computed.
 
@@ -51,11 +56,13 @@ def knn_eval(
         split=split,
         groups=several(groups),
         ks=tuple(ks),
+        keep_qualified=keep_qualified,
     )
     run = knn_eval(store, plan, device=device)
     results = tuple(run)
     rows = tuple(row for each in results for row in result_rows(each, plan))
-    notes = tuple(f"{name} is left out: {reason}" for name, reason in run.not_labels.items())
+    left_out = [f"{name} is left out: {reason}" for name, reason in run.not_labels.items()]
+    notes = (*(note for each in results for note in _notes(each.label)), *left_out)
     columns = ("label", "k", "top1", "top1_low", "top1_high", "mAP", "MAE", "majority", "n")
     return Table(f"kNN on {store.path}, {plan.tap}", rows, columns, results, notes)
 
@@ -76,6 +83,7 @@ def probe(
     Args:
         index: An index, or its folder.
         label: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
+            ``maker = artist`` keeps works "after" or of the "workshop of" an artist.
         split: A stored split or a split column; 70/10/20 is drawn for each label if None.
         group: A column whose values are never in both training and test set: ``"artist"``.
         tap: The vectors; the first ones if None.
@@ -91,7 +99,11 @@ def probe(
 
     store = open_store(index)
     plan = ProbePlan(
-        tap=store.tap(tap).name, labels=several(label), split=split, group=group, seed=seed
+        tap=store.tap(tap).name,
+        labels=several(label),
+        split=split,
+        group=group,
+        seed=seed,
     )
     results = tuple(probe(store, plan, device=device))
     if save is not None:
@@ -146,7 +158,12 @@ def predict(
 
 
 def retrieval_eval(
-    index: IndexLike, labels: Labels = (), *, ks: Sequence[int] = (), tap: str | None = None
+    index: IndexLike,
+    labels: Labels = (),
+    *,
+    ks: Sequence[int] = (),
+    keep_qualified: bool = False,
+    tap: str | None = None,
 ) -> Table:
     """Score retrieval: how many works with its label each picture retrieves; one row per label.
 
@@ -154,6 +171,7 @@ def retrieval_eval(
         index: An index, or its folder.
         labels: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
         ks: Ranks to cut at.
+        keep_qualified: Whether works "after" or of the "workshop of" an artist count as theirs.
         tap: The vectors; the first ones if None.
 
     Raises:
@@ -162,15 +180,21 @@ def retrieval_eval(
     from artsim.evaluation.retrieval import RetrievalPlan, retrieve
 
     store = open_store(index)
-    plan = RetrievalPlan(tap=store.tap(tap).name, labels=several(labels), ks=tuple(ks))
+    plan = RetrievalPlan(
+        tap=store.tap(tap).name,
+        labels=several(labels),
+        ks=tuple(ks),
+        keep_qualified=keep_qualified,
+    )
     results = tuple(retrieve(store, plan))
     rows = tuple(
         {"label": each.scores.label, "queries": len(each.scores.query_rows)}
         | each.scores.overall
-        | {"auc": each.auc}
+        | {"auc": each.auc, "qualified_left_out": each.label.qualified}
         for each in results
     )
-    return Table(f"Retrieval on {store.path}, {plan.tap}", rows, results=results)
+    notes = tuple(note for each in results for note in _notes(each.label))
+    return Table(f"Retrieval on {store.path}, {plan.tap}", rows, results=results, notes=notes)
 
 
 def leaderboard(
@@ -179,6 +203,7 @@ def leaderboard(
     *,
     split: str | None = None,
     group: str | None = None,
+    keep_qualified: bool = False,
     taps: Sequence[str] = (),
     seed: int = 0,
     device: str = "cpu",
@@ -190,6 +215,7 @@ def leaderboard(
         labels: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
         split: A stored split or a split column; 70/10/20 is drawn for each label if None.
         group: A column whose values are never in both training and test set.
+        keep_qualified: Whether works "after" or of the "workshop of" an artist count as theirs.
         taps: Names of taps; all if empty.
         seed: Seed of the split and the intervals.
         device: Where the probes are trained.
@@ -201,12 +227,19 @@ def leaderboard(
 
     stores = [open_store(index) for index in indexes]
     plan = LeaderboardPlan(
-        labels=several(labels), split=split, group=group, taps=tuple(taps), seed=seed
+        labels=several(labels),
+        split=split,
+        group=group,
+        keep_qualified=keep_qualified,
+        taps=tuple(taps),
+        seed=seed,
     )
     results = tuple(leaderboard(stores, plan, device=device))
     rows = tuple(each.to_json() for each in results)
+    by_label = {each.label.name: each.label for each in results}
+    notes = tuple(note for label in by_label.values() for note in _notes(label))
     columns = ("label", "index", "tap", "dims", "metric", "baseline", "knn", *_PROBE)
-    return Table(f"Leaderboard of {stores[0].path}", rows, columns, results)
+    return Table(f"Leaderboard of {stores[0].path}", rows, columns, results, notes)
 
 
 def add_label(index: IndexLike, text: str) -> Table:
@@ -286,3 +319,7 @@ def find_leaks(index: IndexLike, split: str, *, group: str | None = None) -> Tab
 def several(labels: Labels) -> tuple[str, ...]:
     """Return one name or several as a tuple."""
     return (labels,) if isinstance(labels, str) else tuple(labels)
+
+
+def _notes(label: Label) -> list[str]:
+    return [f"{label.name}: {note}" for note in label.notes]

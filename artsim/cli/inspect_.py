@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,7 +169,7 @@ def _print(inspection: Inspection, examples: int) -> None:
 
 
 def _print_findings(inspection: Inspection, examples: int) -> None:
-    from artsim.inspection import Weight
+    from artsim.inspection import FindingKind, Weight
 
     headings: dict[Weight, str] = {
         Weight.LOST: "Will not be embedded",
@@ -183,6 +184,9 @@ def _print_findings(inspection: Inspection, examples: int) -> None:
             echo(f"{finding.count:>9,}  {finding.kind.summary}")
             for example in finding.examples[:examples]:
                 echo(f"{'':>11}{_line(example)}")
+    if any(f.kind is FindingKind.WEB_IMAGE for f in inspection.findings):
+        source = shlex.quote(f"{inspection.reader}:{inspection.source}")
+        echo(f"\nGet the pictures first: artsim fetch {source} {inspection.name}-pictures/")
     if not inspection.findings:
         echo("\nNo faults found in rows and files.")
     if not inspection.settings.hashes:

@@ -19,6 +19,7 @@ from artsim.cli.options.labels import (
     keep_copies_option,
     label_option,
     no_leaks_option,
+    qualified_option,
     split_option,
 )
 from artsim.cli.options.outputs import format_option
@@ -65,6 +66,7 @@ _COLUMNS = {
 @cloup.option_group(
     "Labels and split",
     label_option,
+    qualified_option,
     split_option("leave-one-out"),
     keep_copies_option,
     no_leaks_option,
@@ -230,9 +232,8 @@ def _print_evaluation(evaluation: AnyEvaluation) -> None:
     columns = [*("k", "T")[:width], *columns]
     print_table(columns, rows, right=columns)
     _print_remarks(evaluation)
-    if label.qualified:
-        values = plural(label.qualified, "qualified value is", "qualified values are")
-        echo(f'  {values} left out (such as "after" and "workshop of")')
+    for note in label.notes:
+        echo(f"  {note}")
     if n := evaluation.unreachable:
         have, count = ("has", "it counts") if n == 1 else ("have", "they count")
         echo(

@@ -10,7 +10,12 @@ import cloup
 
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import indexes_argument, indexes_option, open_stores, taps_option
-from artsim.cli.options.labels import group_option, label_option, split_options
+from artsim.cli.options.labels import (
+    group_option,
+    label_option,
+    qualified_option,
+    split_options,
+)
 from artsim.cli.options.outputs import csv_option, format_option
 from artsim.cli.output import (
     echo,
@@ -39,6 +44,7 @@ _METRICS = {"top1": " (top-1)", "mAP": " (mAP)", "MAE": " (MAE, less is better)"
 @cloup.option_group(
     "Labels and split",
     label_option,
+    qualified_option,
     *split_options,
     group_option("Keep pictures with the same value together: artist, to evaluate style."),
     seed_option,

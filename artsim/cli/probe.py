@@ -12,7 +12,13 @@ import cloup
 
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
-from artsim.cli.options.labels import column_option, group_option, label_option, split_options
+from artsim.cli.options.labels import (
+    column_option,
+    group_option,
+    label_option,
+    qualified_option,
+    split_options,
+)
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_option, numbers, split_names
 from artsim.cli.output import (
@@ -45,6 +51,7 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95%")
 @cloup.option_group(
     "Labels and split",
     label_option,
+    qualified_option,
     *split_options,
     group_option(
         "Keep pictures with the same value together: artist, to evaluate style. Without --split "

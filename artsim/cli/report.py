@@ -22,6 +22,7 @@ from artsim.cli.options.labels import (
     group_option,
     keep_copies_option,
     label_option,
+    qualified_option,
     split_option,
 )
 from artsim.cli.options.outputs import format_option
@@ -40,6 +41,7 @@ _METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
 @cloup.option_group(
     "Labels and split",
     label_option,
+    qualified_option,
     split_option(),
     keep_copies_option,
     group_option(
@@ -135,6 +137,7 @@ def _command(path: Path, plan: StudyPlan, files: dict[str, Path | None]) -> str:
     numbers = {"--works": plan.works, "--seed": plan.seed}
     for option, value in ({"--split": plan.split, "--group": plan.group} | numbers | files).items():
         words += [] if value is None else [option, str(value)]
+    words += ["--qualified", "keep"] if plan.keep_qualified else []
     words += ["--keep-copies"] if plan.keep_copies else []
     return shlex.join(words)
 

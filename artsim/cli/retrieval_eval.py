@@ -11,7 +11,7 @@ import cloup
 
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
-from artsim.cli.options.labels import column_option, k_option, label_option
+from artsim.cli.options.labels import column_option, k_option, label_option, qualified_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.output import echo, fixed, note_left_out, plural, print_json_lines, print_table
 
@@ -28,6 +28,7 @@ _ALONE = ("R-precision", "mAP@R")
 @cloup.option_group(
     "Labels",
     label_option,
+    qualified_option,
     click.option(
         "--split",
         metavar="SPLIT",
@@ -121,6 +122,7 @@ def _as_dict(each: Retrieval) -> dict[str, Any]:
         "true_pairs": _quantiles(each.true_pairs),
         "other_pairs": _quantiles(each.other_pairs),
         "auc": each.auc,
+        "qualified_left_out": each.label.qualified,
         "without_vector": each.without_vector,
     }
     if pixels is None:
@@ -170,6 +172,8 @@ def _print_retrieval(each: Retrieval) -> None:
     columns += ["SSIM@k", "RMSE@k"] if pixels else []
     rows = [[k, *(_at(scores.overall | pixels, name, k) for name in columns)] for k in scores.ks]
     print_table(["k", *columns], rows, right=["k", *columns])
+    for note in each.label.notes:
+        echo(f"  {note}")
     rest = [name for name in scores.overall if name in _ALONE or name.startswith("MRR")]
     echo("  " + ", ".join(f"{name} {scores.estimates[name]}" for name in rest))
     if not math.isnan(each.auc):

@@ -18,6 +18,7 @@ from artsim.cli.options.collection import images_option, set_option
 from artsim.cli.options.complete import complete_index
 from artsim.cli.options.computing import device_option, weights_option, workers_option
 from artsim.cli.options.index import find_index
+from artsim.cli.options.labels import qualified_option
 from artsim.cli.options.outputs import folder_option, format_option
 from artsim.cli.options.values import FOLDER, RUNS, count_option, pairs
 from artsim.cli.output import echo, fixed, interval, print_json_lines, print_table, show_progress
@@ -80,6 +81,7 @@ def recipes(as_json: bool) -> None:
         multiple=True,
         help="nga-similarity: also compare portraits by the face alone.",
     ),
+    qualified_option,
     weights_option,
     count_option("--seed", least=0, help="Random seed.  [default: 0]"),
 )
@@ -113,6 +115,7 @@ def train(
     output: Path | None,
     resume: Path | None,
     weights: Path | None,
+    keep_qualified: bool,
     **computing: Any,
 ) -> None:
     """Train a network by a recipe on a collection or an index.
@@ -139,7 +142,7 @@ def train(
 
     stop = _StopRequest()
     options = recipes.TrainingOptions(show=show_progress, should_stop=stop, **computing)
-    changes = pairs(settings, "--set")
+    changes = pairs(settings, "--set") | ({"keep_qualified": "true"} if keep_qualified else {})
     folder = resume or output or training.new_folder(RUNS, str(recipe))
     try:
         with stop.on_signals():

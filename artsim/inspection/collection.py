@@ -20,6 +20,7 @@ from artsim.inspection.doubles import find_duplicates
 from artsim.inspection.faults import find_in_rows, look_at_pictures
 from artsim.inspection.files import Files, list_files, match
 from artsim.inspection.findings import Example, Finding, FindingKind, Findings
+from artsim.inspection.mojibake import find_mojibake
 from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
 from artsim.inspection.scans import DEFAULTS, InspectSettings
 from artsim.labels import encode
@@ -93,6 +94,7 @@ def inspect_collection(
     pictures = look_at_pictures(rows, settings, findings, progress)
     find_duplicates(rows, pictures, table, settings, findings)
 
+    find_mojibake(table, rows, findings)
     columns = _columns.describe_columns(table)
     labels = tuple(_labels(table, columns, sizes_by_row(rows, pictures), settings.seed))
     for label in labels:

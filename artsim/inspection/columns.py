@@ -28,6 +28,9 @@ FOLDS = 5
 BASELINE_ROWS = 100_000  # drawn at random where there are more
 
 _MOST_PARTS = 9  # values that a column of splits has
+_EXAMPLES = 3  # values of a column
+_SEARCHED = 1000  # rows, for them
+_SHOWN = 60  # letters of an example
 _BINS = 32  # of a number, each with as many rows
 
 Codes = NDArray[np.int64]
@@ -44,6 +47,7 @@ class ColumnSummary:
     not_a_label: str | None  # why it cannot be a label; None if it can be one
     names_rows: bool  # it numbers or names the rows, so no baseline uses it
     is_split: bool = False  # its values are train, val and test, which are not metadata either
+    examples: tuple[str, ...] = ()  # the first different values, shortened; a list's with |
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +212,21 @@ def _describe(table: pa.Table, name: str) -> ColumnSummary:
         not_a_label=reason,
         names_rows=names_rows or is_identifier(name),
         is_split=is_split,
+        examples=tuple(_examples(values)),
     )
+
+
+def _examples(values: pa.ChunkedArray) -> list[str]:
+    """Return the first different values, as text of a few words."""
+    texts = dict[str, None]()
+    for value in values.slice(0, _SEARCHED).to_pylist():
+        if isinstance(value, dict):  # years
+            texts[f"{value['begin']} to {value['end']}"] = None
+        elif value is not None and value == value:  # NaN is missing
+            texts["|".join(map(str, value)) if isinstance(value, list) else str(value)] = None
+        if len(texts) == _EXAMPLES:
+            break
+    return [text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..." for text in texts]
 
 
 def _why_not_label(

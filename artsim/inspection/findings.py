@@ -90,6 +90,9 @@ class FindingKind(StrEnum):
         "artsim scales them to 8 bits; programs that cut them off show them white or black.")
     PAGES = ("pages", Weight.NOTE, "files of several pages or frames",
         "Only the first page is embedded; save each page that is a separate work as a file.")
+    MOJIBAKE = ("mojibake", Weight.LOOK, "values with broken characters",
+        "A program read UTF-8 as another encoding, or lost letters; export the table again as "
+        "UTF-8.")
     LABEL_SPELLING = ("label_spelling", Weight.LOOK,
         "classes that differ from another only in case, spaces or the encoding of accents",
         "They count as different classes; give them one spelling.")

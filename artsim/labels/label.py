@@ -72,6 +72,17 @@ class Label:
         return np.flatnonzero(self.known)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the reader of a score must know of the label: values that are left out."""
+        if not self.qualified:
+            return ()
+        values = "value is" if self.qualified == 1 else "values are"
+        return (
+            f"{self.qualified:,} qualified {values} left out "
+            '(such as "after" and "workshop of"); --qualified keep counts them',
+        )
+
+    @property
     def row_codes(self) -> tuple[Codes, Codes]:
         """A row and a class code for each class that a row has, sorted; none of a number."""
         if self.kind == LabelKind.MULTILABEL:

@@ -137,11 +137,11 @@ def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:
     return labels, others
 
 
-def read_label(store: Store, name: str) -> Label:
+def read_label(store: Store, name: str, *, keep_qualified: bool = False) -> Label:
     """Read a column, a derived label, or ``NAME = EXPRESSION`` as a label.
 
-    Values that a column ``NAME_qualifier`` qualifies are left out: a copy after Rembrandt is not by
-    him. An expression such as ``maker = artist`` keeps them.
+    Values that a column ``NAME_qualifier`` qualifies are left out unless ``keep_qualified``: a copy
+    after Rembrandt is not by him. An expression such as ``maker = artist`` keeps them.
 
     Raises:
         EvaluationError: If there is none, it has one class, or it names the pictures (an id).
@@ -149,7 +149,9 @@ def read_label(store: Store, name: str) -> Label:
     type_ = _types(store).get(name)
     if type_ in _NUMBERS:
         return _read_numbers(store, name)
-    values, qualified = _without_qualified(store, name, label_values(store, name))
+    values, qualified = label_values(store, name), 0
+    if not keep_qualified:
+        values, qualified = _without_qualified(store, name, values)
     reason = why_not_label(values)
     if reason is not None:
         known = ", ".join(label_columns(store)[0])
@@ -160,13 +162,13 @@ def read_label(store: Store, name: str) -> Label:
     return replace(multiclass(name if type_ else short_name(name), values), qualified=qualified)
 
 
-def read_multiclass(store: Store, name: str) -> Label:
+def read_multiclass(store: Store, name: str, *, keep_qualified: bool = False) -> Label:
     """Read a label of one class a picture, see `read_label`.
 
     Raises:
         EvaluationError: If it is a number or has several classes a picture as well.
     """
-    label = read_label(store, name)
+    label = read_label(store, name, keep_qualified=keep_qualified)
     if label.kind == LabelKind.NUMBER:
         raise EvaluationError(
             f"{name!r} holds numbers, expected classes; derive some: "
@@ -209,11 +211,13 @@ def _without_qualified(store: Store, name: str, values: list[Any]) -> tuple[list
     plain, count = [], 0
     rows = zip(*(column.to_pylist() for column in store.read(columns).columns), strict=True)
     for value, (names, qualifiers) in zip(values, rows, strict=True):
+        marks = qualifiers if isinstance(qualifiers, list) else [qualifiers]
         if not isinstance(names, list):
-            plain.append(None if qualifiers else value)
-            count += bool(qualifiers) and value is not None
+            plain.append(None if any(marks) else value)
+            count += any(marks) and value is not None
             continue
-        marks = qualifiers or [None] * len(names)
+        if len(marks) < len(names):  # one for all of them, or none is known of the last
+            marks = marks * len(names) if len(marks) == 1 else [*marks, *[None] * len(names)]
         kept = [each for each, mark in zip(names, marks, strict=False) if each and not mark]
         plain.append(kept or None)
         count += len([each for each in names if each]) - len(kept)

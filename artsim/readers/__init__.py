@@ -114,7 +114,7 @@ READERS: MutableMapping[str, Reader] = {
 }
 
 # Readers of sources that write "Workshop of Rembrandt" for an artist.
-_NAMES_WITH_QUALIFIERS = ("table", "moma", "rijks")
+_NAMES_WITH_QUALIFIERS = ("table", "moma", "rijks", "imagefolder", "iiif")
 _WITHOUT_COLUMNS = ("folder", "wikiart")  # whose values are names of folders and classes
 _FIXED_TYPES = ("nga", "moma", "mame")  # which take no --type
 

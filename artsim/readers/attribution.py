@@ -19,62 +19,112 @@ from artsim.readers.years.words import alternatives, words
 
 _COLUMNS = ("artist", "artists", "artist_name", "creator", "maker", "painter")  # in this order
 
-# What each qualifier is called, and how catalogs write it before a name.
+# What each qualifier is called, and how catalogs write it before a name; OF is any word of _OF.
 QUALIFIERS = {
     "attributed to": """
         attributed to | attributed | attr. | attr. to | attrib. to | ascribed to | probably by |
-        possibly by | probably | possibly | zugeschrieben | zuschreibung an | attribué à |
-        attribuée à | toegeschreven aan | attribuito a | mogelijk | wohl
+        possibly by | probably | possibly | zugeschrieben | zugeschrieben an | zuschreibung an |
+        vermutlich | angeblich | attribué à | attribuée à | attribué | toegeschreven aan |
+        toegeschreven | attribuito a | attribuita a | attribuito | mogelijk | wohl
     """,
     "workshop of": """
-        workshop of | workshop | studio of | studio | atelier of | and workshop | and studio |
-        assistant of | werkstatt des | werkstatt der | werkstatt von | werkstatt | atelier de |
-        atelier van | atelier d' | werkplaats van | bottega di | bottega
+        workshop OF | workshop | studio OF | studio | atelier OF | atelier | and workshop |
+        and studio | assistant OF | werkstatt OF | werkstatt | werkplaats OF | bottega OF | bottega
     """,
     "circle of": """
-        circle of | circle | umkreis des | umkreis von | umkreis | entourage de | cercle de |
-        kring van | omgeving van | cerchia di | associate of
+        circle OF | circle | umkreis OF | umkreis | kreis OF | entourage OF | cercle OF | kring OF |
+        omgeving OF | cerchia OF | ambito OF | associate OF
     """,
     "follower of": """
-        follower of | follower | pupil of | student of | nachfolger des | nachfolger von |
-        nachfolger | schüler des | schüler von | suiveur de | élève de | navolger van |
-        leerling van | seguace di | allievo di | imitator of | nachahmer von
+        follower OF | followers OF | follower | pupil OF | pupils OF | student OF | nachfolger OF |
+        nachfolger | nachfolge OF | nachfolge | schüler OF | suiveur OF | élève OF | navolger OF |
+        volgeling OF | leerling OF | seguace OF | allievo OF | imitator OF | imitators OF |
+        nachahmer OF | nachahmer | imitateur OF | imitatore OF
     """,
-    "school of": "school of | schule des | schule von | école de | school van | scuola di",
+    "school of": "school OF | schule OF | école OF | scuola OF",
     "manner of": """
-        manner of | in the manner of | style of | in the style of | art des | stil des |
-        manière de | à la manière de | stijl van | in de stijl van | maniera di | alla maniera di
+        manner OF | in the manner OF | style OF | in the style OF | art OF | in der art OF |
+        in der art | stil OF | im stil OF | manier OF | in der manier OF | manière OF |
+        à la manière OF | dans la manière OF | dans le goût OF | stijl OF | in de stijl OF |
+        in de trant OF | in de manier OF | maniera OF | alla maniera OF
     """,
     "after": """
-        after | copy after | copied after | copy of | prints after | engraved after | nach |
-        kopie nach | d'après | copie d'après | naar | kopie naar | da | copia da
+        after | copy after | copied after | copy OF | copyist OF | prints after | engraved after |
+        nach | kopie nach | d'après | copie d'après | copie OF | naar | kopie naar | da | copia da
     """,
-    "forgery of": "forgery of | imitation of | fälschung nach | vervalsing naar",
+    "forgery of": "forgery OF | imitation OF | fälschung nach | vervalsing naar",
     "formerly": """
         formerly attributed to | formerly | previously attributed to | ehemals |
         früher zugeschrieben | anciennement attribué à | voorheen toegeschreven aan |
-        già attribuito a
+        vroeger toegeschreven aan | già attribuito a
     """,
 }
-# Words that a name can begin with: as qualifiers they count only when the whole text is one.
-_ALONE = words("da | nach | naar | wohl | studio | probably | possibly | mogelijk")
+# By language; no word takes that of another, but none is written with it either.
+_OF = words("""
+    of | des | der | von der | von | vom | eines | de la | de l' | de | du | d' | van de | van der |
+    van | dello | della | dell' | dei | degli | del | di
+""")
+# Words that a name can begin with: before one they count only with what is after them.
+_ALONE = words("da | nach | naar | wohl | studio | atelier | in der art")
+_SMALL = "nach|naar|wohl"  # begin a name's qualifier where a name follows: nach Albrecht Dürer
+_WORKSHOP = "workshop|studio|werkstatt|atelier|werkplaats|bottega"
+_SOURCE = """
+    design | drawing | original | print | engraving | etching | painting | photograph | sculpture |
+    work | model | composition | entwurf | zeichnung | stich | gemälde | vorlage | dessin |
+    gravure | tableau | peinture | modèle | ontwerp | tekening | schilderij | prent | voorbeeld |
+    disegno | dipinto | incisione
+"""
 
-_CANONICAL = {word: name for name, text in QUALIFIERS.items() for word in words(text)}
+_CANONICAL = {
+    form.replace("' ", "'"): name
+    for name, text in QUALIFIERS.items()
+    for word in words(text)
+    for form in ([word.replace("OF", of) for of in _OF] if word.endswith("OF") else [word])
+}
 _WORDS = alternatives(word for word in _CANONICAL if word not in _ALONE)
 _BEFORE = re.compile(
     rf"(?P<word>{_WORDS})(?<=[\w.'à])(?:\s+|(?<='))(?=\S)(?P<name>.+)", re.I | re.S
 )
-_BEHIND = re.compile(rf"(?P<name>.+?)\s*[,(\[]\s*(?P<word>{_WORDS})\s*[)\]]?", re.I | re.S)
-_LETTER = re.compile(r"(?P<word>nach|naar)\s+(?P<name>[A-ZÀ-Þ].+)", re.I | re.S)
+_BEHIND = re.compile(
+    rf"(?P<name>.+?)\s*(?:,\s*(?P<word>(?!studio\b)(?:{alternatives(_CANONICAL)}))"
+    rf"|[(\[]\s*(?P<inside>{alternatives(_CANONICAL)})\s*[)\]])",
+    re.I | re.S,
+)
+_LETTER = re.compile(rf"(?P<word>{_SMALL}|{_SMALL.title()})\s+(?P<name>[A-ZÀ-Þ].+)", re.S)
+_DOUBTED = re.compile(r"(?P<name>.*\w\W?)\s*(?:[(\[]\?[)\]]|\s\?)", re.S)  # Rembrandt (?)
+_AND_WORKSHOP = re.compile(
+    rf"(?P<name>.+?)\s+(?:and|und|et|en|e)\s+(?:(?:his|her|seine|son|zijn)\s+)?(?:{_WORKSHOP})",
+    re.I | re.S,
+)
+_ZUGESCHRIEBEN = re.compile(  # which German puts last: früher Rembrandt zugeschrieben
+    r"(?P<formerly>(?:früher|ehemals|vormals)\s+)?(?P<name>.+?)\s+zugeschrieben", re.I | re.S
+)
+_OF_A_WORK = re.compile(  # by the artist, which the work is after: a design by Raphael
+    rf"(?:(?:an?|the|einer|einem|une?|een|un)\s+)?(?:lost\s+)?(?:{alternatives(words(_SOURCE))})"
+    rf"s?\s+(?:by|{alternatives(_OF)})(?:\s+|(?<='))(?P<name>.+)",
+    re.I | re.S,
+)
+# The School of the Art Institute is one, and no work of the institute's school.
+_GROUPS = ("workshop of", "circle of", "school of")
+_INSTITUTION = re.compile(
+    r"\b(?:institut\w*|academ\w*|universit\w*|college|galler\w*|museum|design|arts?|friends|press)\b",
+    re.I,
+)
 # Roles of people who made the work.
 _MAKERS = (
     *words("""
         artist | artists | painter | maker | creator | author | sculptor | photographer |
-        draftsman | printmaker | etcher | engraver | designer | architect | primary | schilder |
-        künstler | maler | peintre | pittore | prentmaker | tekenaar
+        draftsman | draughtsman | printmaker | etcher | engraver | designer | architect | primary |
+        illustrator | graphic artist | künstler | künstlerin | maler | malerin | zeichner |
+        zeichnerin | stecher | radierer | bildhauer | bildhauerin | fotograf | fotografin |
+        entwerfer | architekt | peintre | dessinateur | dessinatrice | graveur | sculpteur |
+        photographe | auteur | artiste | schilder | tekenaar | prentmaker | beeldhouwer |
+        fotograaf | ontwerper | kunstenaar | vervaardiger | pittore | pittrice | disegnatore |
+        incisore | scultore | fotografo | autore | artista
     """),
     "",
 )
+_AFTER_A_WORK = re.compile(r"(?:after|nach|naar|d'après)\s+(?!eigen\b|own\b).+")  # of another
 
 
 class Attribution(NamedTuple):
@@ -91,11 +141,24 @@ def parse_artist(text: str) -> Attribution:
         >>> parse_artist("Workshop of Rembrandt van Rijn")
         Attribution(name='Rembrandt van Rijn', qualifier='workshop of')
     """
-    text = " ".join(text.split())
-    match = _BEFORE.fullmatch(text) or _BEHIND.fullmatch(text) or _LETTER.fullmatch(text)
-    if match is None:
-        return Attribution(text, None)
-    return Attribution(match["name"].strip(" ,"), _CANONICAL[match["word"].lower()])
+    text = " ".join(text.replace("\u2019", "'").split())
+    if match := _BEHIND.fullmatch(text):
+        word = match["word"] or match["inside"]
+        return Attribution(match["name"].strip(" ,"), _CANONICAL[word.lower()])
+    if match := _ZUGESCHRIEBEN.fullmatch(text):
+        return Attribution(match["name"], "formerly" if match["formerly"] else "attributed to")
+    if match := _BEFORE.fullmatch(text) or _LETTER.fullmatch(text):
+        qualifier, name = _CANONICAL[match["word"].lower()], match["name"].strip(" ,")
+        if qualifier in _GROUPS and _INSTITUTION.search(name):
+            return Attribution(text, None)
+        if qualifier == "after" and (work := _OF_A_WORK.fullmatch(name)):
+            name = work["name"]
+        return Attribution(re.sub("^the ", "", name), qualifier)
+    if match := _DOUBTED.fullmatch(text):
+        return Attribution(match["name"].strip(), "attributed to")
+    if match := _AND_WORKSHOP.fullmatch(text):
+        return Attribution(match["name"], "workshop of")
+    return Attribution(text, None)
 
 
 def qualifier_of(role: str | None) -> str | None:
@@ -103,11 +166,14 @@ def qualifier_of(role: str | None) -> str | None:
 
     A printer, a publisher or a sitter is not the artist; ``artist after`` is, after whom.
     """
-    text = " ".join((role or "").lower().split())
+    text = (role or "").lower().replace("\u2019", "'")
+    text = " ".join(re.sub(r"[(),:;\[\]]", " ", text).split())
     if text in _MAKERS:
         return ""
     if text in _CANONICAL:
         return _CANONICAL[text]
+    if _AFTER_A_WORK.fullmatch(text):
+        return "after"
     maker, _, rest = text.partition(" ")
     return _CANONICAL.get(rest) if maker in _MAKERS else None
 

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree as ET
+from xml.parsers import expat
 
 import pyarrow.parquet as pq
 
@@ -33,6 +34,7 @@ _WRAPPERS = (
 )
 _TABLES = (".csv", ".tsv", SUFFIX, ".parquet")
 _ROWS = 4096  # of a Parquet file at a time
+_PROLOG = 4096  # bytes of XML read at a time until its first element
 
 
 def read_records(
@@ -160,24 +162,50 @@ def _inside(value: Mapping[str, Any]) -> Any:
 def _read_xml(
     stream: IO[bytes] | gzip.GzipFile, file: Path, records: str | None
 ) -> Iterator[Mapping[str, Any]]:
-    """Read elements of one name as a stream; what was read is dropped."""
+    """Read elements of one name as a stream; what was read, and what is around them, is dropped."""
     wanted = None if records is None else records.rpartition(".")[2]
     open_: list[ET.Element] = []
+    inside = 0  # how many of the open elements are records
     try:
+        _refuse_entities(stream, file)
         for event, element in ET.iterparse(stream, events=("start", "end")):
             if event == "start":
                 open_.append(element)
                 if wanted is None and len(open_) == 2:
                     wanted = _local(element.tag)  # the first child of the root
+                inside += _local(element.tag) == wanted
                 continue
             open_.pop()
             if _local(element.tag) == wanted:
+                inside -= 1
                 yield _of_element(element)
+            if not inside:
                 element.clear()
                 if open_:
                     open_[-1].remove(element)
-    except ET.ParseError as error:
+    except (ET.ParseError, expat.ExpatError) as error:
         raise ReaderError(f"{file} is not sound XML ({error}); export it again") from error
+
+
+def _refuse_entities(stream: IO[bytes] | gzip.GzipFile, file: Path) -> None:
+    """Refuse a file that declares entities: they can name other files, or fill the memory."""
+    has_begun = False
+
+    def refuse(name: str, *_: Any) -> None:
+        raise ReaderError(
+            f"{file} declares the entity {name!r}, which can name other files or fill the memory; "
+            "export it without a DTD"
+        )
+
+    def begin(*_: Any) -> None:
+        nonlocal has_begun
+        has_begun = True
+
+    parser = expat.ParserCreate()
+    parser.EntityDeclHandler, parser.StartElementHandler = refuse, begin
+    while not has_begun and (data := stream.read(_PROLOG)):
+        parser.Parse(data)
+    stream.seek(0)
 
 
 def _local(tag: str) -> str:

@@ -29,6 +29,7 @@ class Config:
     """Settings for some thousand images; validation decides which epoch is kept."""
 
     label: str = "class"  # a column or derived label of one class a picture
+    keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
     split: str | None = None  # a stored split or column; else a new 70/10/20 split
     group: str | None = None  # column whose values stay together in a new split
     backbone: str = "lite0"  # a spec: timm:..., open_clip:..., run:NAME
@@ -59,7 +60,7 @@ class Config:
 def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the best epoch on validation."""
     # --- data
-    target = read_multiclass(store, config.label)
+    target = read_multiclass(store, config.label, keep_qualified=config.keep_qualified)
     (split,) = joint_splits(
         store, [target], splits=[config.split], group=config.group, seed=run.seed
     )

@@ -34,6 +34,7 @@ class Config:
     """The published settings, from the original's code unless a comment says otherwise."""
 
     tree: str | None = None  # a .toml or .json file; else the original's
+    keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
     split: str | None = None  # a stored split or column; else a new 70/10/20 (original: 80/20)
     group: str | None = None  # column whose values stay together in a new split
     backbone: str = "timm:vgg16.tv_in1k"  # all of it is trained
@@ -62,7 +63,7 @@ def train(store: Store, config: Config, run: Run) -> None:
     """Train a network for each label, and keep the weights of the best epoch on validation."""
     # --- data: one split for all labels, so that no network trains on another one's test images
     tree = _tree(config, run)
-    stages, notes = _read_stages(store, tree)
+    stages, notes = _read_stages(store, tree, keep_qualified=config.keep_qualified)
     splits = joint_splits(
         store,
         [target for _, target in stages],
@@ -105,11 +106,14 @@ def _tree(config: Config, run: Run) -> Tree:
     return tree
 
 
-def _read_stages(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Label]], list[str]]:
+def _read_stages(
+    store: Store, tree: Tree, *, keep_qualified: bool
+) -> tuple[list[tuple[Stage, Label]], list[str]]:
     """Read the label of each stage; a stage with a single class is left out, with a note."""
     stages, notes = [], []
     first, *others = tree.stages()
-    kinds = _limited(read_multiclass(store, first.label), first)
+    read = partial(read_multiclass, store, keep_qualified=keep_qualified)
+    kinds = _limited(read(first.label), first)
     for class_ in tree.branches:
         if class_ not in kinds.classes:
             raise TrainingError(
@@ -120,7 +124,7 @@ def _read_stages(store: Store, tree: Tree) -> tuple[list[tuple[Stage, Label]], l
         target = kinds
         if stage.branch is not None:
             within = kinds.strata == kinds.classes.index(stage.branch)
-            target = _limited(read_multiclass(store, stage.label).keep(within), stage)
+            target = _limited(read(stage.label).keep(within), stage)
         if len(target.classes) < 2:
             notes.append(f"{stage.name} is left out: its pictures have fewer than two classes")
         else:

@@ -32,6 +32,7 @@ class Config:
     """Data, split, sizes and frozen features are as published; the rest is ours."""
 
     label: str = "medium"  # 29 of them
+    keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
     split: str | None = "split"  # the dataset's own: 20,300 / 1,450 / 15,657
     backbone: str = "mobilenet"  # a spec; lite0 works offline
     freeze_until: str | None = None  # its last frozen layer; none if None
@@ -54,7 +55,7 @@ class Config:
 def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the best epoch on validation."""
     # --- data
-    target = read_multiclass(store, config.label)
+    target = read_multiclass(store, config.label, keep_qualified=config.keep_qualified)
     (split,) = joint_splits(store, [target], splits=[config.split], seed=run.seed)
     task = TrainingTask(label=target, split=split, source=config.label)
 

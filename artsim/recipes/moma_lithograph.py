@@ -26,6 +26,7 @@ class Config:
     """The published settings, from the original's notebook unless a comment says otherwise."""
 
     label: str = "lithograph = medium ILIKE '%lithograph%'"  # rows without a medium have no label
+    keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
     train_per_class: Count = 1800
     validation_per_class: Count = 200
     test_per_class: Count = 200  # ours: the original reported its validation score
@@ -41,7 +42,7 @@ class Config:
 def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the last epoch, as in the original."""
     # --- data
-    target = read_multiclass(store, config.label)
+    target = read_multiclass(store, config.label, keep_qualified=config.keep_qualified)
     split = balanced_split(
         store,
         target,

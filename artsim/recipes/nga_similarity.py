@@ -39,6 +39,7 @@ class Config:
     """The features and distances to compare; the terms are from the gallery's open data."""
 
     labels: tuple[str, ...] = ("classification", "attribution", "school", "theme")
+    keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
     only: str | None = None  # one class only: classification=Painting
     networks: tuple[str, ...] = ("lite0@blocks.2/gram+palette",)  # besides the index's own taps
     measures: tuple[Measure, ...] = MEASURES
@@ -53,7 +54,8 @@ def train(store: Store, config: Config, run: Run) -> None:
     """Compare, and write metrics.json and report.md."""
     # --- data
     rows = _rows(store, config.only)
-    targets = [read_label(store, label) for label in config.labels]
+    keep = config.keep_qualified
+    targets = [read_label(store, label, keep_qualified=keep) for label in config.labels]
     for target in targets:
         if target.kind == LabelKind.NUMBER:
             raise TrainingError(f"{target.name!r} holds numbers, expected terms; name other labels")

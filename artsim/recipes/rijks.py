@@ -60,6 +60,7 @@ def read_tasks(
     classes: Sequence[int] = CLASSES,
     weights: Sequence[float] = (1.0, 1.0, 1.0),
     without: Sequence[str] = ANONYMOUS,
+    keep_qualified: bool = False,
     seed: int,
 ) -> list[TrainingTask]:
     """Keep each label's most frequent classes and the images that have all labels.
@@ -72,6 +73,7 @@ def read_tasks(
         classes: Number of classes to keep of each.
         weights: Of the losses.
         without: Names that do not count as classes; case is ignored.
+        keep_qualified: Whether works "after" or of the "workshop of" an artist count as theirs.
         seed: Of the split.
 
     Raises:
@@ -83,7 +85,7 @@ def read_tasks(
         if len(given) != len(labels):
             wanted = f"{len(labels)}, one for each of {', '.join(labels)}"
             raise TrainingError(f"{name} has {len(given)} values, expected {wanted}")
-    targets = [read_label(store, label) for label in labels]
+    targets = [read_label(store, label, keep_qualified=keep_qualified) for label in labels]
     for target in targets:
         if target.kind == LabelKind.NUMBER:
             raise TrainingError(

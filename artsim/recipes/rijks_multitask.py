@@ -27,6 +27,7 @@ class Config:
 
     labels: tuple[str, ...] = LABELS
     classes: tuple[Count, ...] = CLASSES  # most frequent classes of each
+    keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
     without: tuple[str, ...] = ANONYMOUS  # not a class
     loss_weights: tuple[NonNegative, ...] = (1.0, 0.08, 1.0)  # CE + 0.08 BCE(material) + BCE(type)
     network: str = "resnet50"  # or a spec: lite0
@@ -50,6 +51,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         classes=config.classes,
         weights=config.loss_weights,
         without=config.without,
+        keep_qualified=config.keep_qualified,
         seed=run.seed,
     )
 

@@ -28,6 +28,7 @@ class Config:
     labels: tuple[str, ...] = LABELS  # only images with all of them are used
     classes: tuple[Count, ...] = CLASSES  # most frequent classes of each
     without: tuple[str, ...] = ANONYMOUS  # not a class
+    keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
     network: str = "vgg16"  # published: vgg16, resnet50, alexnet; or a spec: lite0
     freeze_until: str | None = None  # the last frozen layer; of vgg16 its last convolution
     batch_size: Count | None = None  # published: 32 of vgg16, 34 of resnet50, 64 of alexnet
@@ -48,6 +49,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         classes=config.classes,
         weights=[1.0] * len(config.labels),
         without=config.without,
+        keep_qualified=config.keep_qualified,
         seed=run.seed,
     )
     task = tasks[config.labels.index(config.label)]

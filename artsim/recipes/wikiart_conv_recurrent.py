@@ -27,6 +27,7 @@ class Config:
     """The data, /255 and the order of layers are as published; the numbers are ours."""
 
     tasks: tuple[str, ...] = ("style",)  # any of style, genre, artist, or other labels
+    keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
     split: str | None = None  # of all tasks; else the column TASK_split if it exists
     group: str | None = None  # column whose values stay together in a new split
     size: Count = 128  # pixels, squashed; a backbone has its own
@@ -54,7 +55,8 @@ class Config:
 def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the best epoch on validation."""
     # --- data
-    targets = [read_multiclass(store, label) for label in config.tasks]
+    keep = config.keep_qualified
+    targets = [read_multiclass(store, label, keep_qualified=keep) for label in config.tasks]
     splits = [config.split or _own_split(store, target.name) for target in targets]
     joint = joint_splits(store, targets, splits=splits, group=config.group, seed=run.seed)
     tasks = [

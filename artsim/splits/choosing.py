@@ -208,12 +208,7 @@ def _refuse_shared(source: SplitSource) -> None:
 
 def _with_notes(found: Split, label: Label) -> Split:
     """Note the values that are left out, and classes that cannot be in both train and test."""
-    notes = list(found.notes)
-    if label.qualified:
-        notes.append(
-            f'qualified values of {label.name} (such as "after" and "workshop of") are left out: '
-            f"{label.qualified:,}"
-        )
+    notes = [*found.notes, *label.notes]
     single = missing = np.empty(0, dtype=np.int64)
     if label.kind == LabelKind.MULTICLASS:
         single = np.flatnonzero(label.counts == 1)

@@ -69,7 +69,7 @@ def joint_splits(
         found.append(whole)
     apart = _keep_apart(found, source)
     return tuple(
-        replace(each, notes=(*each.notes, *each.label_notes(label.name)))
+        replace(each, notes=(*each.notes, *label.notes, *each.label_notes(label.name)))
         for each, label in zip(apart, labels, strict=True)
     )
 
@@ -108,7 +108,7 @@ def balanced_split(
     how = "the first in the catalog" if first else f"drawn with seed {seed}"
     sizes = "/".join(f"{n:,}" for n in per_class)
     how = f"{sizes} of each class, {how}"
-    found = Split(train=train, validation=validation, test=test, description=how)
+    found = Split(train=train, validation=validation, test=test, description=how, notes=label.notes)
     return _keep_apart([found], read_source(store, SplitChoice(seed=seed)))[0]
 
 

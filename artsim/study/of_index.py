@@ -43,6 +43,7 @@ class StudyPlan:
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all multiclass ones if empty
     split: str | None = None  # stored or column; else 70/10/20 for each label
+    keep_qualified: bool = False  # values such as "after Rembrandt" are labels too
     keep_copies: bool = False  # train on copies of test pictures as well
     group: str | None = None  # column: labels are evaluated again, each value in one set
     works: int = 12  # in a gallery; fewer if there are many labels
@@ -83,6 +84,7 @@ def study(
         tap=plan.tap,
         labels=plan.labels,
         split=plan.split,
+        keep_qualified=plan.keep_qualified,
         keep_copies=plan.keep_copies,
         seed=plan.seed,
     )

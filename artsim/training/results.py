@@ -85,6 +85,7 @@ def finish(
             "kind": str(task.label.kind),
             "classes": len(task.label.classes),
             "split": task.split.description,
+            "qualified_left_out": task.label.qualified,
             "notes": list(task.split.notes),
             **task.split.facts,
             **{split: _score(task, predicted[split], run.seed) for split in SPLITS},

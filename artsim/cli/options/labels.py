@@ -30,6 +30,18 @@ label_option = column_option(
 )
 
 
+qualified_option = click.option(
+    "--qualified",
+    "keep_qualified",
+    type=click.Choice(["leave-out", "keep"]),
+    default="leave-out",
+    show_default=True,
+    callback=lambda _context, _option, value: value == "keep",
+    help='Values with a qualifier, such as "after" or "workshop of" an artist: leave them out of '
+    "the label, or keep them as the artist's own.",
+)
+
+
 def split_option(default: str = _STRATIFIED) -> Callable[[Command], Command]:
     """Add --split; ``default`` says what is done without."""
     return click.option(

@@ -38,6 +38,7 @@ class KnnPlan(SplitChoice):
 
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all with one class a row if empty
+    keep_qualified: bool = False  # values such as "after Rembrandt" are labels too
     groups: tuple[str, ...] = ()  # columns, near-duplicate: rows that share a value never match
     protocol: Protocol = Protocol.DINO
     ks: tuple[int, ...] = ()  # the protocol's default if empty

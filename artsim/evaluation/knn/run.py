@@ -150,7 +150,7 @@ def _read_labels(store: Store, plan: KnnPlan) -> tuple[list[Label], dict[str, st
     labels = []
     for name in names:
         try:
-            labels.append(read_label(store, name))
+            labels.append(read_label(store, name, keep_qualified=plan.keep_qualified))
         except EvaluationError as error:
             if plan.labels:
                 raise

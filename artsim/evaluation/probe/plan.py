@@ -19,6 +19,7 @@ class LabelPlan(SplitChoice):
     """Which labels are evaluated, and on which split."""
 
     labels: tuple[str, ...] = ()  # columns, derived labels; all with one class a picture if empty
+    keep_qualified: bool = False  # values such as "after Rembrandt" are labels too
     group: str | None = None  # column: rows that share its value are in one part of the split
 
 
@@ -39,7 +40,10 @@ def label_names(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> t
 
 def read_labels(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> list[Label]:
     """Read the labels of a plan, see `label_names`."""
-    return [read_label(store, name) for name in label_names(store, plan, apart)]
+    return [
+        read_label(store, name, keep_qualified=plan.keep_qualified)
+        for name in label_names(store, plan, apart)
+    ]
 
 
 def split_labels(

@@ -46,6 +46,7 @@ class RetrievalPlan:
 
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all that can be labels if empty
+    keep_qualified: bool = False  # values such as "after Rembrandt" are labels too
     ks: tuple[int, ...] = ()  # cutoff ranks; those of `RETRIEVAL_KS` below the rows if empty
     split: str | None = None  # stored, or a column: test searches in train; None: all in all
     junk: str | None = None  # column: rows that share its value count neither as right nor wrong
@@ -77,6 +78,7 @@ class Retrieval:
     true_pairs: NDArray[np.float32]  # sorted; empty where there is no such pair
     other_pairs: NDArray[np.float32]  # sorted
     pixels: PixelScores | None
+    label: Label
     without_vector: int  # rows that take no part: their vectors are all zeros
 
     @property
@@ -93,7 +95,7 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
             range, a vector is not finite, or pixels are compared and no picture can be opened.
     """
     names, _ = choose_labels(store, plan.labels, (plan.junk,))
-    labels = {short_name(name): _read_label(store, name) for name in names}
+    labels = {short_name(name): _read_label(store, name, plan) for name in names}
     groups = codes_of(store, plan.junk) if plan.junk else None
     split = None
     if plan.split is not None:
@@ -122,12 +124,13 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
             true_pairs=true_pairs,
             other_pairs=other_pairs,
             pixels=_compare(store, vectors, scores, codes, groups, plan) if plan.pixels else None,
+            label=read,
             without_vector=int((~has_vector).sum()),
         )
 
 
-def _read_label(store: Store, name: str) -> Label:
-    label = read_label(store, name)
+def _read_label(store: Store, name: str, plan: RetrievalPlan) -> Label:
+    label = read_label(store, name, keep_qualified=plan.keep_qualified)
     if label.kind == LabelKind.NUMBER:
         raise EvaluationError(
             f"{name!r} holds numbers, expected classes; derive some: "

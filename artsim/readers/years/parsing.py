@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from functools import partial
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -69,7 +70,7 @@ def _end(number: str) -> str:
 
 _RANGE = (
     rf"(?:\b(?P<open>{alternatives((*BEFORE, *AFTER))})\s+)?{_end('1')}(?:{_TO}{_end('2')})?"
-    r"(?P<later>\s+(?:or|and|oder|ou|of)\s+(?:later|after|später|plus tard|later))?"
+    r"(?P<later>\s+(?:(?:or|and|oder|ou|of)\s+(?:later|after|später|plus tard)|onwards?))?"
     r"(?P<earlier>\s+(?:or|and|oder|ou|of)\s+(?:earlier|before|früher|plus tôt|eerder))?"
 )
 _MONTH = alternatives(MONTHS)
@@ -78,14 +79,52 @@ _LATER = rf"\b(?:{alternatives(LATER_STATES)})\b"
 _BEFORE, _BCE = frozenset(BEFORE), frozenset(BCE)
 _PERIODS = ("period", "dynasty", "dynastie", "reign", "era", "epoch", "zeit", "époque", "periode")
 _PERIOD = rf"\b(?:{alternatives((*_PERIODS, *CENTURY))})(?!\w)"
-_CLAUSES = r"[,;]|\s(?:and|or|und|oder|et|ou|en|e|&|\+)\s(?!later|earlier|after|before)"
+_CLAUSES = (
+    r"[,;]|\s(?:and|or|und|oder|et|ou|en|e|&|\+)\s(?!later|earlier|after|before|spät|früher|plus t)"
+)
 _DAY = (
     (r"(?<!\d)\d{1,2}[/.]\d{1,2}[/.](\d{4})(?!\d)", r"\1"),  # 9/30/1931, 30.9.1931
     (r"(?<!\d)(\d{4})-\d\d-\d\d(?:t[\d:.]+z?)?(?!\d)", r"\1"),  # 1931-09-30
+    (r"(?<!\d)(1\d{3}|20\d\d)(?:0[1-9]|1[0-2])(?:[0-2]\d|3[01])(?!\d)", r"\1"),  # 19310930
     (r"(?<![\d/])\d{1,2}/(\d{4})(?!\d)", r"\1"),  # 9/1931
     (rf"\b\d{{1,2}}\.?\s+(?=(?:{_MONTH})\b)", ""),  # 30 September
     (rf"\b(?:{_MONTH})\b\.?(?:\s+\d{{1,2}}(?:-\d{{1,2}})?(?!\d)\s*,?)?", " "),
 )
+_ITALIAN = ("due", "tre", "quattro", "cinque", "sei", "sette", "otto", "nove")  # Cinquecento
+# What is written with signs; EDTF and librarians' dates among them.
+_SIGNS = (
+    (r"\b(\d\d)(?:\?\?|--|xx|__)(?!\w)", r" \g<1>00-\g<1>99 "),  # 19??, 18--
+    (
+        rf"\b(\d{{3}})(?:-\?|[?x_]|-$)(?!\w)(?!\s*(?:{alternatives((*BCE, *CE))}))",
+        r"\g<1>0s",
+    ),  # 185?
+    (r"(?<!\d)(\d{4})[~%]", r"c. \1"),  # 1984~
+    (r"^-(\d{1,4})/-(\d{1,4})$", r"\1 bc - \2 bc"),  # -500/-400
+    (r"^-(\d{1,4})/\+?0*(\d{1,4})$", r"\1 bc - ad \2"),
+    (r"^-(\d{1,4})$", r"\1 bc"),
+)
+# Words that stand where others do not: 1520 circa; années 1920; v. 1600; A. 19. Jh.
+_PLACED = (
+    (r"(?<!\d)(\d{3,4}(?:-\d{2,4})?) (?:circa|ca\.?|env\.?|c\.)(?=\s*(?:$|[-,;)]))", r"circa \1"),
+    (r"\b(?:années|jaren|anni) (\d{3}0)(?!\d)", r"\1s"),
+    (r"(?<!\d)(\d\d)(\d)0s?[-/]'?(\d)0s\b", r"\1\g<2>0s-\1\g<3>0s"),  # 1820s-30s
+    (r"^v\. (?=\d{3,4}\b)", "vor "),
+    (r"^n\. (?=\d{3,4}\b)", "nach "),
+    (r"\ba\. ?(?=\d\d?\. ?j)", "anfang "),
+    (r"\bm\. ?(?=\d\d?\. ?j)", "mitte "),
+    (r"\be\. ?(?=\d\d?\. ?j)", "ende "),
+    (r"\b([ivx]+)e s\.(?!\w)", r"\1e siècle"),
+    (r"\bc(\d\d)(?:th)?\b|\b(\d\d)c\b", r"\1\2th century"),  # C19, 19C
+    *((rf"\b{name}cento\b", f"{place}th century") for place, name in enumerate(_ITALIAN, 13)),
+)
+_MILLENNIUM = (
+    r"(?:(?P<first>\d)(?:st|nd|rd|th|e|\.)?(?:-| to | bis ))?(?P<last>\d)(?:st|nd|rd|th|e|er|\.)? "
+    rf"(?:millennium|jahrtausend|millénaire|millennio)(?:\s*(?P<era>{_ERA}))?"
+)
+# The Islamic calendar beside the Christian one, "A.H. 1041/A.D. 1632", and alone.
+_HIJRI = r"\b(?:a\. ?h\.|ah) ?(?P<year>\d{3,4})(?:[-/]\d{1,4}\b(?! ?a))?(?: ?[/=])?"
+_HIJRI_BEHIND = r"[^,;(/]*\b(?:century|cent\.|\d{3,4}) ?(?:a\. ?h\.|ah)(?: ?/|$)"
+_ROMAN_YEAR = r"\bm{1,2}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})\b"
 _ONE = rf"{_CENTURY_NUMBER}\s*-?\s*{_CENTURY}"
 # "11th-14th century" and "mid- to late-19th century" name the century once.
 _SHARED = (
@@ -94,7 +133,11 @@ _SHARED = (
         rf"(?<![\d\w])({_CENTURY_NUMBER})(?:{_TO}|{_OR})((?:{_PART}[\s-]*)?{_ONE})",
         r"\1 century - \2",
     ),
-    (rf"\b(?:sec\.|s\.|siècle|secolo)\s+({_ROMAN})\b", r"\1 secolo"),
+    (
+        rf"\b(?:sec\.|s\.|siècle|secolo|secoli|siglo)\s+({_ROMAN})\s*-\s*({_ROMAN})\b",
+        r"\1 secolo - \2 secolo",
+    ),
+    (rf"\b(?:sec\.|s\.|siècle|secolo|siglo)\s+({_ROMAN})\b", r"\1 secolo"),
     (r"(?<=\d)(st|nd|rd|th|e) ?c\b\.?", r"\1 century"),
 )
 
@@ -155,9 +198,27 @@ def years_of(column: pa.Array) -> pa.Array:
 def _normalize(text: str) -> str:
     text = unicodedata.normalize("NFKC", text).lower()
     text = re.sub("[\u2010-\u2015\u2212]", "-", text)  # hyphens, dashes, minus
+    text = _spell_out(" ".join(text.split()), _SIGNS)
     text = re.sub('[\\[\\]<>?"\u201c-\u201f]', " ", text).replace("\u2019", "'")
     text = re.sub(r"(?<!\d)\d{1,3},\d{3}(?!\d)", " ", text)  # patent 191,300
-    return " ".join(text.split())
+    text = re.sub(_ROMAN_YEAR, lambda year: str(_number(year[0])) if year[0][3:] else year[0], text)
+    text = re.sub(_MILLENNIUM, _millennium, text)
+    if "h" in text and (others := re.sub(_HIJRI_BEHIND, " ", re.sub(_HIJRI, " ", text))) != text:
+        is_alone = not re.search(r"\d", others)
+        text = re.sub(_HIJRI, _of_hijri, text) if is_alone else others
+    return _spell_out(" ".join(text.split()), _PLACED)
+
+
+def _millennium(match: re.Match[str]) -> str:
+    """Write millennia as years: "3rd-2nd millennium BC"."""
+    first, last = int(match["first"] or match["last"]), int(match["last"])
+    if match["era"] in _BCE:
+        return f"{first}000-{last - 1}001 bc"
+    return f"ad {first - 1}001-{last}000"
+
+
+def _of_hijri(match: re.Match[str]) -> str:
+    return str(622 + int(match["year"]) * 970 // 1000)  # a lunar year has 354 days
 
 
 def _clause_years(clause: str) -> Years | None:
@@ -168,7 +229,8 @@ def _clause_years(clause: str) -> Years | None:
 
 def _spell_out(text: str, patterns: tuple[tuple[str, str], ...]) -> str:
     for pattern, spelled in patterns:
-        text = re.sub(pattern, spelled, text)
+        # A replacement in text is compiled for every call, with the hash of a long pattern.
+        text = re.sub(pattern, partial(re.Match.expand, template=spelled), text)
     return text
 
 
@@ -217,13 +279,18 @@ def _end_years(match: re.Match[str], number: str) -> Years | None:
     era = (match[f"era{number}"] or match[f"before{number}"] or "").strip()
     if number == "1" and not era and not match["before2"]:
         era = match["era2"] or ""  # 480-256 BCE
+    elif number == "2" and not era:
+        era = (match["before1"] or "").strip()  # AD 70-79
     is_bce = era in _BCE
     if match[f"century{number}"]:
         begin, end = _century(match[f"century{number}"], match[f"part{number}"], is_bce)
     elif match[f"decade{number}"]:
         begin = int(match[f"decade{number}"])
         low, high = _part(match[f"part{number}"])
-        begin, end = begin + (low - 1) // 10, begin + (high - 1) // 10
+        # The late 1700s are a part of the century; the 1700s are ten years.
+        part_of_century = begin % 100 == 0 and match[f"part{number}"]
+        years = 1 if part_of_century else 10
+        begin, end = begin + (low - 1) // years, begin + (high - 1) // years
         begin, end = (-end, -begin) if is_bce else (begin, end)
     else:
         digits = match[f"year{number}"]
@@ -257,7 +324,10 @@ def _part(text: str | None) -> tuple[int, int]:
 def _number(text: str) -> int:
     if text.isdecimal():
         return int(text)
-    values = [{"i": 1, "v": 5, "x": 10}.get(letter, 0) for letter in text]
+    values = [
+        {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100, "d": 500, "m": 1000}.get(letter, 0)
+        for letter in text
+    ]
     return sum(
         -value if any(value < after for after in values[place + 1 : place + 2]) else value
         for place, value in enumerate(values)

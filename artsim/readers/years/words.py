@@ -31,16 +31,17 @@ CIRCA = words("""
     presumably | likely | ca. | ca | cca. | c. | c | c, | roughly | near | um | etwa | gegen |
     wohl | vermutlich | wahrscheinlich | ungefähr | zirka | vers | environ | env. | env |
     autour de | peut-être | probablement | omstreeks | ongeveer | rond | waarschijnlijk | mogelijk |
-    verso il | verso | intorno al | forse | probabilmente
+    verso il | verso | intorno al | forse | probabilmente | hacia | omkring
 """)
 BEFORE = words("""
     before | by | no later than | not later than | not after | until | up to | pre- | to | vor |
-    spätestens | bis | avant | avant le | jusqu'en | voor | tot | uiterlijk | prima del | ante |
-    entro il
+    spätestens | nicht nach | bis | vóór | niet na | avant | avant le | jusqu'en | voor | tot |
+    uiterlijk | prima del | ante | entro il
 """)
 AFTER = words("""
     after | no earlier than | not earlier than | not before | since | from | post | nach | ab |
-    seit | frühestens | après | après le | depuis | na | vanaf | sinds | dopo il | dal | post-
+    seit | frühestens | nicht vor | niet voor | après | après le | depuis | na | vanaf |
+    sinds | dopo il | dal | post-
 """)
 BCE = words("""
     b.c.e. | bce | b.c. | bc | b. c. | before christ | v. chr. | v.chr. | v. u. z. | av. j.-c. |
@@ -51,54 +52,69 @@ CE = words("""
     ap. j.-c. | après j.-c. | d.c. | d. c. | n.o.t.
 """)
 CENTURY = words("""
-    century | centuries | cent. | jahrhundert | jahrhunderts | jahrhunderte | jh. | jhs. | jhd. |
-    jhdt. | jh | siècle | siècles | siecle | eeuw | eeuwen | secolo | secoli | sec.
+    century | centuries | cent. | cent | jahrhundert | jahrhunderts | jahrhunderte | jh. | jhs. |
+    jhd. | jhdt. | jh | siècle | siècles | siecle | eeuw | eeuwen | secolo | secoli | sec. |
+    siglo
 """)
 
 # First and last year of a part, of a hundred (a century) from 1 to 100.
 _PARTS = {
     (1, 30): """
         early | beginning of the | beginning of | start of the | anfang | anfang des | frühes |
-        fruehes | beginn des | début du | debut du | début | begin | begin van de | vroege |
-        inizio del | inizio
+        fruehes | beginn des | début du | debut du | début | begin | begin van de | vroege | vroeg |
+        inizio del | inizio | inizi del | inizi
     """,
     (26, 75): """
         mid- | mid | middle of the | middle of | middle | mitte | mitte des | mittleres |
         milieu du | milieu | midden | metà del | metà | mid to
     """,
     (71, 100): """
-        late | end of the | end of | spätes | ende | ende des | fin du | fin | eind | einde |
+        late | end of the | end of | spätes | ende | ende des | fin du | fin | eind | einde | laat |
         fine del | fine
     """,
     (1, 50): """
         first half of the | first half of | first half | 1st half of the | 1st half | 1. hälfte |
         1. hälfte des | erste hälfte des | erste hälfte | 1. h. | 1ère moitié du |
-        première moitié du | 1re moitié du | eerste helft | prima metà del | eerste helft van de
+        première moitié du | première moitié | 1re moitié du | 1re moitié | 1ère moitié |
+        eerste helft | eerste helft van de | prima metà del | prima metà
     """,
     (51, 100): """
         second half of the | second half of | second half | 2nd half of the | 2nd half | 2. hälfte |
         2. hälfte des | zweite hälfte des | zweite hälfte | 2. h. | 2e moitié du |
-        seconde moitié du | deuxième moitié du | tweede helft | seconda metà del |
+        seconde moitié du | deuxième moitié du | tweede helft | seconda metà del | seconda metà |
         tweede helft van de
     """,
-    (76, 100): "last quarter of the | last quarter",
-    (1, 33): "first third of the | first third of | first third",
-    (34, 67): "second third of the | second third of | second third",
-    (68, 100): "last third of the | last third of | last third",
     (-5, 5): "turn of the",
 }
-_QUARTERS = (
+_PLACES = (
     "first | 1st | 1. | erstes | premier | 1er | eerste | primo",
     "second | 2nd | 2. | zweites | deuxième | 2e | tweede | secondo",
     "third | 3rd | 3. | drittes | troisième | 3e | derde | terzo",
     "fourth | 4th | 4. | viertes | quatrième | 4e | vierde | quarto",
 )
-PARTS = {name: years for years, names in _PARTS.items() for name in words(names)} | {
-    f"{name} {word}{of}": (25 * place + 1, 25 * place + 25)
-    for place, names in enumerate(_QUARTERS)
-    for name in words(names)
-    for word in ("quarter", "viertel", "quart", "kwart")
-    for of in (" of the", " of", " des", " du", " van de", " del", "")
+_LAST = "last | letztes | dernier | laatste | ultimo"
+_QUARTERS = ((1, 25), (26, 50), (51, 75), (76, 100))
+_THIRDS = ((1, 33), (34, 67), (68, 100))
+
+
+def _fractions(
+    nouns: tuple[str, ...], fractions: tuple[tuple[int, int], ...]
+) -> dict[str, tuple[int, int]]:
+    """Name quarters or thirds in words: "second quarter of the", "letztes Drittel"."""
+    places = [*zip(_PLACES, fractions, strict=False), (_LAST, fractions[-1])]
+    return {
+        f"{name} {noun}{of}": years
+        for names, years in places
+        for name in words(names)
+        for noun in nouns
+        for of in (" of the", " of", " des", " du", " van de", " del", "")
+    }
+
+
+PARTS = {
+    **{name: years for years, names in _PARTS.items() for name in words(names)},
+    **_fractions(("quarter", "viertel", "quart", "kwart", "quarto"), _QUARTERS),
+    **_fractions(("third", "drittel", "tiers", "derde", "terzo"), _THIRDS),
 }
 
 MONTHS = words("""
@@ -115,7 +131,8 @@ MONTHS = words("""
 LATER_STATES = words("""
     printed | reprinted | cast | recast | reissued | re-printed | restored | reworked |
     later printing | later impression | reassembled | gedruckt | gegossen | guss | nachguss |
-    abzug | imprimé | tirage | fonte | gedrukt | gegoten | stampato | fuso | fabricated
+    abzug | print | reprint | replica | later print | imprimé |
+    tirage | fonte | gedrukt | gegoten | stampato | fuso | fabricated
 """)
 
 _ORDINALS = words("""
