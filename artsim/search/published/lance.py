@@ -22,6 +22,8 @@ _PARTITION = 400  # vectors of a cell, about
 _PROBED = 8  # a search reads one of so many cells
 _REFINED = 30  # candidates for each match, compared exactly
 _FEWEST_PROBED = 20
+# A bucket that does not answer is lost after seconds, not minutes.
+_BUCKET = {"client_max_retries": "3", "client_retry_timeout": "20", "connect_timeout": "5s"}
 
 _ERRORS = (OSError, RuntimeError, ValueError)  # what LanceDB raises
 
@@ -40,7 +42,8 @@ class LanceDatabase:
             ) from error
         self._address = address
         with self._reaching():
-            self._database: Any = lancedb.connect(place)
+            options = _BUCKET if "://" in place else None
+            self._database: Any = lancedb.connect(place, storage_options=options)
 
     def read_note(self) -> str | None:
         """Return the text that was written last."""

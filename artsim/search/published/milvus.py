@@ -16,8 +16,8 @@ _LENGTH = 60_000  # characters of a note in one row; Milvus allows 65,535 bytes
 _EXACT = 1 << 30  # numbers; of fewer a search compares all
 _NUMBERS = 1 << 21  # sent or read at a time: 8 MB
 _ROWS = 16_384  # that Milvus returns at once, at most
-_TIMEOUT_S = 60.0
-_STRONG = {"consistency_level": "Strong"}  # every search sees what was written before it
+_CONNECT_S = 10.0
+_READ: dict[str, Any] = {"consistency_level": "Strong", "timeout": 30.0}  # sees all that is written
 
 
 class MilvusDatabase:
@@ -35,7 +35,7 @@ class MilvusDatabase:
         self._address = address
         self._errors = (pymilvus.MilvusException, OSError, ValueError)
         with self._reaching():
-            self._client = pymilvus.MilvusClient(uri, token=token or "", timeout=_TIMEOUT_S)
+            self._client = pymilvus.MilvusClient(uri, token=token or "", timeout=_CONNECT_S)
             self._prefix = _prefix(self._only() if name is None else name)
 
     def read_note(self) -> str | None:
@@ -46,7 +46,7 @@ class MilvusDatabase:
                 return None
             self._client.load_collection(name)
             rows = self._client.query(
-                name, filter="id >= 0", output_fields=["id", "note"], limit=_ROWS, **_STRONG
+                name, filter="id >= 0", output_fields=["id", "note"], limit=_ROWS, **_READ
             )
         return "".join(row["note"] for row in sorted(rows, key=lambda row: row["id"])) or None
 
@@ -58,8 +58,8 @@ class MilvusDatabase:
             {"id": start, "note": text[start : start + _LENGTH // 4], "vector": [0.0, 1.0]}
             for start in range(0, len(text), _LENGTH // 4)
         ]
+        self.drop(())
         with self._reaching():
-            self._client.drop_collection(self._prefix + _NOTE)
             self._make(_NOTE, 2, "FLAT", note=DataType.VARCHAR)
             self._client.insert(self._prefix + _NOTE, rows)
             self._client.flush(self._prefix + _NOTE)
@@ -85,7 +85,8 @@ class MilvusDatabase:
         """Remove the note and some tables."""
         with self._reaching():
             for name in (_NOTE, *names):
-                self._client.drop_collection(self._prefix + name)
+                if self._client.has_collection(self._prefix + name):
+                    self._client.drop_collection(self._prefix + name)
 
     def _make(self, name: str, dim: int, kind: str, **columns: Any) -> None:
         from pymilvus import DataType
@@ -150,7 +151,7 @@ class MilvusTable:
                     limit=depth,
                     output_fields=["vector"],
                     search_params={"metric_type": "IP", "params": options},
-                    **_STRONG,
+                    **_READ,
                 )
             found += [
                 self._read([{"id": h["id"], "vector": h["entity"]["vector"]} for h in each])
@@ -166,7 +167,7 @@ class MilvusTable:
             some = places[start : start + together].tolist()
             with self._reaching():
                 rows = self._client.query(
-                    self._name, ids=some, output_fields=["id", "vector"], **_STRONG
+                    self._name, ids=some, output_fields=["id", "vector"], **_READ
                 )
             parts.append(self._read(rows))
         found, vectors = zip(*parts, strict=True)
@@ -176,7 +177,7 @@ class MilvusTable:
         """Count the vectors of a range of places."""
         with self._reaching():
             (row,) = self._client.query(
-                self._name, filter=_between(first, last), output_fields=["count(*)"], **_STRONG
+                self._name, filter=_between(first, last), output_fields=["count(*)"], **_READ
             )
         return int(row["count(*)"])
 
@@ -204,7 +205,7 @@ class MilvusTable:
         with self._reaching():
             self._client.flush(self._name)
             (row,) = self._client.query(
-                self._name, filter="id >= 0", output_fields=["count(*)"], **_STRONG
+                self._name, filter="id >= 0", output_fields=["count(*)"], **_READ
             )
             exact = int(row["count(*)"]) * self._dim < _EXACT
             if exact != self.exact:
@@ -230,7 +231,9 @@ def _index(client: Any, kind: str) -> Any:
     params = client.prepare_index_params()
     options = {"M": 32, "efConstruction": 200} if kind == "HNSW" else {}
     # Not COSINE: a vector of zeros has a cosine of 0 with any.
-    params.add_index("vector", index_type=kind, metric_type="IP", params=options)
+    params.add_index(
+        "vector", index_type=kind, index_name="vector", metric_type="IP", params=options
+    )
     return params
 
 

@@ -45,7 +45,8 @@ class Publication:
         if self.note.fingerprint != store.fingerprint:
             raise SearchError(
                 f"{str(store.path)!r} has changed since it was published at {self.address}; run "
-                f"'artsim publish {store.path}', or search the folder: --index {store.path}"
+                f"'artsim publish {store.path} {self.address}', or search the folder: "
+                f"--index {store.path}"
             )
         return partial(PublishedBackend, database=self.database, note=self.note)
 
@@ -87,7 +88,8 @@ def open_published(
     if not note.whole:
         raise SearchError(
             f"publishing {note.name!r} to {address} was interrupted, or is going on; run "
-            f"'artsim publish {index}' to finish it, or search the folder: --index {index}"
+            f"'artsim publish {index} {address}' to finish it, or search the folder: "
+            f"--index {index}"
         )
     return Publication(address, index, note, database)
 

@@ -7,12 +7,14 @@ An interrupted run goes on where it stopped: parts that are there in whole stay.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from artsim.datatypes import Progress, TapInfo, no_progress
 from artsim.errors import SearchError
 from artsim.index import unit
-from artsim.search.published.address import connect, normal, table_name
+from artsim.search.published.address import LostError, connect, normal, table_name
 from artsim.search.published.databases import Database, Floats, Places, VectorTable
 from artsim.search.published.measure import recall_at_10
 from artsim.search.published.note import PublishedNote, settings_of
@@ -65,12 +67,22 @@ def publish(
         StoreError: If the index is damaged, or is being written.
     """
     address = normal(address)
-    with lock_index(store.path):
+    with lock_index(store.path), _resumable(store.path, address):
         database = connect(address, name=store.path.resolve().name, token=token)
         store = store.reopen()
         if not store.rows:
             raise SearchError(f"{str(store.path)!r} has no pictures to publish; see 'artsim info'")
         return _publish(store, address, database, progress)
+
+
+@contextmanager
+def _resumable(path: Path, address: str) -> Iterator[None]:
+    try:
+        yield
+    except LostError as error:
+        raise SearchError(
+            f"{error}; when it does, 'artsim publish {path} {address}' goes on from there"
+        ) from error
 
 
 def _publish(store: Store, address: str, database: Database, progress: Progress) -> PublishSummary:
