@@ -150,7 +150,7 @@ def random_questions(n):
 
 def test_a_backend_added_through_the_seam_gives_the_same_answers(store):
     toy = NumpyBackend(store)
-    faiss, other = Searcher(store), Searcher(store, backend=toy)
+    faiss, other = Searcher(store), Searcher(store, backend=lambda _: toy)
     years = store.read(["year"]).column(0).to_pylist()
     known = [f"w{row}" for row in range(N) if years[row] is not None]
     questions = [*random_questions(60)]
@@ -211,7 +211,8 @@ def test_a_backend_answers_any_of_details_and_several_aspects(store, other, opti
         for limits in ({}, {"where": "year < 1550"}, {"max_per": {"artist": 1}})
     ]
     faiss = Searcher(store, others={"other": Opened(other)})
-    toy = Searcher(store, others={"other": Opened(other, backend=toys[1])}, backend=toys[0])
+    opened = Opened(other, backend=lambda _: toys[1])
+    toy = Searcher(store, others={"other": opened}, backend=lambda _: toys[0])
     expected = faiss.search_many(questions)
     for name in ("open_index", "open_tiles"):
         monkeypatch.setattr(f"artsim.search.backend.{name}", NoVectors)

@@ -31,6 +31,7 @@ from artsim.cli.models import layers, models
 from artsim.cli.output import echo
 from artsim.cli.predict import predict
 from artsim.cli.probe import probe
+from artsim.cli.publish import publish
 from artsim.cli.readers import readers
 from artsim.cli.repair import repair
 from artsim.cli.report import report
@@ -107,7 +108,7 @@ class _Lines(logging.Formatter):
     sections=[
         cloup.Section("Collect", [fetch, inspect, readers, sample]),
         cloup.Section("Index", [embed, import_vectors, index, info, repair, models, layers]),
-        cloup.Section("Search", [similar, dupes]),
+        cloup.Section("Search", [similar, dupes, publish]),
         cloup.Section(
             "Evaluate",
             [label, split, leaks, knn_eval, probe, zero_shot, retrieval_eval, leaderboard],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +12,7 @@ import click
 import cloup
 
 from artsim.cli.options.computing import device_option, seed_option
-from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
+from artsim.cli.options.index import index_argument, index_option, tap_option
 from artsim.cli.options.labels import (
     column_option,
     k_option,
@@ -23,6 +23,7 @@ from artsim.cli.options.labels import (
     split_option,
 )
 from artsim.cli.options.outputs import format_option
+from artsim.cli.options.published import open_publication
 from artsim.cli.options.values import count_cores, file_option, split_names
 from artsim.cli.output import (
     echo,
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
         KnnScore,
         MetEvaluation,
     )
+    from artsim.metrics.neighbors import Neighbors
+    from artsim.search.published import Publication
+    from artsim.store import Store
 
 _COLUMNS = {
     "top1": "top-1",
@@ -154,7 +158,7 @@ def knn_eval(
         artsim knn-eval --label style,year --group artist,near-duplicate -k 1,20
         artsim knn-eval --label artist --split honest --protocol met
     """
-    store = open_store(index)
+    store, publication = open_publication(index)
     from artsim.evaluation import knn
     from artsim.models import find_device
 
@@ -168,7 +172,14 @@ def knn_eval(
     )
     where = find_device(device)
     with show_progress("hashing") as update:
-        run = knn.knn_eval(store, plan, device=where, workers=count_cores(), progress=update)
+        run = knn.knn_eval(
+            store,
+            plan,
+            device=where,
+            workers=count_cores(),
+            progress=update,
+            find=_finder(store, plan, publication),
+        )
     print_notes(*(() if as_json else run.split.notes))
     if run.unassigned:
         new = plural(run.unassigned, "picture was", "pictures were")
@@ -190,6 +201,30 @@ def knn_eval(
         for name, reason in run.not_labels.items():
             echo(f"Not a label: {name} ({reason})")
         print_written(predictions)
+
+
+def _finder(
+    store: Store, plan: KnnPlan, publication: Publication | None
+) -> Callable[..., Neighbors] | None:
+    """Return what finds neighbors where the index is published; None: exact search of the folder.
+
+    Prints a note if they are approximate.
+    """
+    make = publication.backend(store) if publication else None
+    if publication is None or make is None:
+        return None
+    from artsim.evaluation.knn import Protocol
+    from artsim.search import Works
+    from artsim.search.published import published_neighbors
+
+    if plan.correct or plan.protocol == Protocol.MET:
+        option = "--correct" if plan.correct else "--protocol met"
+        raise click.UsageError(
+            f"{option} compares all vectors with each other; name the folder: --index {store.path}"
+        )
+    if publication.recall:
+        print_notes(f"neighbors are approximate ({publication.recall})")
+    return published_neighbors(make(Works(store)), plan.tap)
 
 
 def _setting(plan: KnnPlan, run: KnnRun) -> str:

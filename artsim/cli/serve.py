@@ -21,9 +21,9 @@ from artsim.cli.options.index import (
     indexes_argument,
     indexes_option,
     note_hidden,
-    open_stores,
     root_option,
 )
+from artsim.cli.options.published import open_several, reopened
 from artsim.cli.options.values import count_cores, count_option
 from artsim.cli.output import echo
 from artsim.errors import ModelError
@@ -105,7 +105,8 @@ def serve(
         raise ModelError(
             "artsim serve needs FastAPI and uvicorn; install them with pip install 'artsim[web]'"
         ) from error
-    stores = open_stores(indexes)
+    opened = open_several(indexes)
+    stores = [store for store, _ in opened]
     note_hidden(*stores)
     limit_memory(Limits.decode_bytes)
     compute = compute_for_few(device, backend, precision)
@@ -114,6 +115,7 @@ def serve(
         lambda store: make_encoder(store, stores[0], weights, compute),
         gpu=choose_gpu(device, many=True),
         workers=count_cores(),
+        published=reopened(opened),
     )
     limits = Limits(upload_bytes=max_upload << 20, fetch=urls)
     hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []

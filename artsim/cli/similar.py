@@ -20,13 +20,13 @@ from artsim.cli.options.computing import (
 )
 from artsim.cli.options.index import (
     index_option,
-    open_store,
     root_option,
     tap_option,
     words_argument,
 )
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option, rows_option, strict_option
+from artsim.cli.options.published import open_searched
 from artsim.cli.options.values import PICTURE, count_cores, count_option
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
 from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
@@ -40,11 +40,10 @@ from artsim.cli.similar_query import (
 
 if TYPE_CHECKING:
     from artsim.search import IndexEncoder, Searcher, Term
-    from artsim.store import Store
 
 
 @cloup.command()
-@words_argument("queries", "[PICTURE|ID|URL|FOLDER]...")
+@words_argument("queries", "[PICTURE|ID|URL|FOLDER]...", published=True)
 @cloup.option_group(
     "Query",
     click.option(
@@ -207,7 +206,7 @@ def similar(
         raise click.UsageError(
             "--crop takes a detail of one picture; use one file or ID as the query"
         )
-    searcher, encoder = _open(open_store(index), tap, settings, many=output is not None)
+    searcher, encoder = _open(index, tap, settings, many=output is not None)
     from artsim.search import SearchRequest, Term
 
     reader = TermReader(searcher.works, allow_private)
@@ -251,9 +250,10 @@ def _check_pairs(settings: dict[str, Any], output: Path | None, *, strict: bool)
 
 
 def _open(
-    store: Store, tap: str | None, settings: dict[str, Any], *, many: bool
+    index: Path | str | None, tap: str | None, settings: dict[str, Any], *, many: bool
 ) -> tuple[Searcher, IndexEncoder]:
     """Make the searcher; a model that is named is checked against the passport, needed or not."""
+    store, searched_by = open_searched(index)
     from artsim.search import IndexEncoder, Searcher
 
     model, weights = settings.pop("model"), settings.pop("weights")
@@ -267,5 +267,13 @@ def _open(
         settings["by"], lambda other: make_encoder(other, store, weights, compute)
     )
     workers = count_cores() if many else 1
-    searcher = Searcher(store, tap=tap, others=others, encoder=encoder, gpu=gpu, workers=workers)
+    searcher = Searcher(
+        store,
+        tap=tap,
+        others=others,
+        encoder=encoder,
+        gpu=gpu,
+        workers=workers,
+        backend=searched_by,
+    )
     return searcher, encoder

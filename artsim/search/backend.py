@@ -1,8 +1,9 @@
 """What a search needs of a vector store; FAISS over the folder of the index is the default.
 
-Another store implements `SearchBackend` and is given to `Searcher(store, backend=...)`: every
-comparison of vectors and every condition goes through it. The Parquet index stays the truth:
-limits per value and the ids shared by two indexes are read from it.
+Another store implements `SearchBackend`, and `Searcher(store, backend=...)` makes it of the works
+of an index, as for a vector database: see `artsim.search.published`. Every comparison of vectors
+and every condition goes through it. The Parquet index stays the truth: limits per value and the ids
+shared by two indexes are read from it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ class Opened:
         store: The index.
         encoder: Embeds pictures and text; the index's own network if None.
         gpu: The number of the GPU that its search indexes are copied to; None: they stay.
-        backend: Where its vectors are searched; FAISS over the folder if None.
+        backend: Makes the backend that searches its vectors; FAISS over the folder if None.
     """
 
     def __init__(
@@ -37,12 +38,12 @@ class Opened:
         encoder: Encoder | None = None,
         *,
         gpu: int | None = None,
-        backend: SearchBackend | None = None,
+        backend: Callable[[Works], SearchBackend] | None = None,
     ) -> None:
         self.store = store
         self.encoder = encoder or IndexEncoder(store)
         self.works = Works(store)
-        self.backend: SearchBackend = backend or FaissBackend(self.works, gpu=gpu)
+        self.backend = (backend or partial(FaissBackend, gpu=gpu))(self.works)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -35,7 +35,7 @@ class Searcher:
         encoder: Embeds pictures and text; the index's own network if None.
         gpu: The number of the GPU for searches without conditions; the CPU if None.
         workers: Threads that decode pictures.
-        backend: Where the vectors are searched; FAISS over the folder if None.
+        backend: Makes the backend that searches the vectors; FAISS over the folder if None.
 
     Raises:
         StoreError: If there is no such tap.
@@ -54,7 +54,7 @@ class Searcher:
         encoder: Encoder | None = None,
         gpu: int | None = None,
         workers: int = 1,
-        backend: SearchBackend | None = None,
+        backend: Callable[[Works], SearchBackend] | None = None,
     ) -> None:
         self.store = store
         self.tap = store.tap(tap).name

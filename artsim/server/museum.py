@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from artsim.errors import ArtsimError, StoreError
+from artsim.errors import ArtsimError, SearchError, StoreError
 from artsim.index import is_current
-from artsim.search import Encoder, Opened
+from artsim.search import Encoder, Opened, SearchBackend, Works
 from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
 from artsim.store import Store
 
 _Stamp = tuple[int, int, int]
+Backend = Callable[[Works], SearchBackend]
 
 
 class Museum:
     """The rooms by name, in the order of their indexes.
 
     ``encode`` makes the encoder of an index; for ``gpu`` and ``workers`` see `Searcher`.
+    ``published`` gives, by name, what makes the backend of an index that a database searches.
 
     Raises:
         StoreError: If two indexes have the same name, or one is empty.
+        SearchError: If what is published is not the index as it is.
     """
 
     def __init__(
@@ -31,7 +34,9 @@ class Museum:
         *,
         gpu: int | None = None,
         workers: int = 1,
+        published: Mapping[str, Callable[[Store], Backend | None]] | None = None,
     ) -> None:
+        self._published = published or {}
         by_name = {store.path.resolve().name: store for store in stores}
         if len(by_name) < len(stores):
             raise StoreError(
@@ -87,7 +92,11 @@ class Museum:
             else:
                 encoders[name] = RememberingEncoder(self._encode(store))
         # All other rooms may compare by an index; they share one copy of it.
-        opened = {name: Opened(store, encoders[name]) for name, store in stores.items()}
+        backends = {name: self._backend(name, store) for name, store in stores.items()}
+        opened = {
+            name: Opened(store, encoders[name], backend=backends[name])
+            for name, store in stores.items()
+        }
         return {
             name: Room(
                 store,
@@ -95,9 +104,13 @@ class Museum:
                 {other: index for other, index in opened.items() if other != name},
                 gpu=self._gpu,
                 workers=self._workers,
+                backend=backends[name],
             )
             for name, store in stores.items()
         }
+
+    def _backend(self, name: str, store: Store) -> Backend | None:
+        return self._published[name](store) if name in self._published else None
 
     def _newer(self, name: str, store: Store) -> Store | None:
         """Return the index as it is now, if it has changed and is complete."""
@@ -109,8 +122,12 @@ class Museum:
         except StoreError:
             return None
         taps = now.manifest.passport.taps if now.rows else ()
-        # Embed builds the search indexes last.
+        # Embed builds the search indexes last, and it is published after that.
         if not now.manifest.complete or not all(is_current(now, tap.name) for tap in taps):
+            return None
+        try:
+            self._backend(name, now)
+        except SearchError:
             return None
         self._seen[name] = stamp
         return now if now.manifest != store.manifest else None

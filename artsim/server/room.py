@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -19,9 +19,11 @@ from artsim.search import (
     IndexEncoder,
     Opened,
     SearchAnswer,
+    SearchBackend,
     Searcher,
     SearchRequest,
     Term,
+    Works,
 )
 from artsim.server.batching import Batcher
 from artsim.server.pictures import Thumbnails
@@ -33,7 +35,7 @@ _CLASSES = 10  # with a color of their own on a map
 
 
 class Room:
-    """An index that is open to visitors; for ``others``, ``gpu`` and ``workers`` see `Searcher`."""
+    """An index that is open to visitors; for the options see `Searcher`."""
 
     def __init__(
         self,
@@ -43,10 +45,13 @@ class Room:
         *,
         gpu: int | None = None,
         workers: int = 1,
+        backend: Callable[[Works], SearchBackend] | None = None,
     ) -> None:
         self.name = store.path.resolve().name
         self.store = store
-        self.searcher = Searcher(store, encoder=encoder, others=others, gpu=gpu, workers=workers)
+        self.searcher = Searcher(
+            store, encoder=encoder, others=others, gpu=gpu, workers=workers, backend=backend
+        )
         self.batcher = Batcher(self.searcher)
         self.works = self.searcher.works
         self.thumbnails = Thumbnails(self.works)

@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from artsim.cli.options.complete import complete_index, complete_tap
-from artsim.cli.options.values import FOLDER, INDEXES, Command
+from artsim.cli.options.values import FOLDER, INDEX, INDEXES, PUBLISHED, Command
 from artsim.cli.output import plural, print_notes
 from artsim.errors import StoreError
 
@@ -38,7 +38,7 @@ def _prefer_argument(context: click.Context, parameter: click.Parameter, value: 
         return value
     source = context.get_parameter_source(parameter.name or "")
     if source == ParameterSource.COMMANDLINE and not context.resilient_parsing:
-        name = argument if isinstance(argument, Path) else argument[0]
+        name = argument[0] if isinstance(argument, tuple) else argument
         raise click.UsageError(f"{str(name)!r} and --index both name an index; use one", context)
     return argument
 
@@ -47,7 +47,7 @@ def _argument(metavar: str, **attributes: Any) -> Callable[[Command], Command]:
     return click.argument(
         "named",
         metavar=metavar,
-        type=FOLDER,
+        type=INDEX,
         expose_value=False,
         is_eager=True,  # read before --index
         callback=_remember,
@@ -62,7 +62,7 @@ indexes_argument = _argument("[INDEX]...", nargs=-1)
 
 
 def words_argument(
-    name: str, metavar: str, most: int | None = None
+    name: str, metavar: str, most: int | None = None, *, published: bool = False
 ) -> Callable[[Command], Command]:
     """Make an argument of words, the first of which may name the index.
 
@@ -70,17 +70,20 @@ def words_argument(
         name: The parameter that receives the other words.
         metavar: How the help names those words.
         most: The number of words allowed besides the index; None: any number.
+        published: Whether the address of a published index names it too.
     """
 
     def callback(
         context: click.Context, parameter: click.Parameter, words: tuple[str, ...]
     ) -> tuple[str, ...]:
-        if words and _names_index(words[0], is_alone=len(words) == 1):
+        if published and words and words[0].startswith(PUBLISHED):
+            context.meta[_NAMED], *words = words
+        elif words and _names_index(words[0], is_alone=len(words) == 1):
             context.meta[_NAMED] = Path(words[0])
             words = words[1:]
         if most is not None and len(words) > most:
             raise click.UsageError(f"unexpected argument {words[most]!r}", context)
-        return words
+        return tuple(words)
 
     return click.argument(
         name,
@@ -97,7 +100,7 @@ def _index_option(*names: str, help_: str, **attributes: Any) -> Callable[[Comma
         "--index",
         *names,
         metavar="DIR",
-        type=FOLDER,
+        type=INDEX,
         callback=_prefer_argument,
         envvar="ARTSIM_INDEX",
         show_envvar=True,
@@ -145,14 +148,19 @@ root_option = click.option(
 )
 
 
-def find_index(index: Path | None) -> Path:
+def find_index(index: Path | str | None) -> Path:
     """Find an index by its folder or its name in indexes/, or the only index there.
 
     Raises:
-        StoreError: If none is named and there is none, or a collection is named.
+        StoreError: If none is named and there is none, or a collection is named, or an address.
     """
     from artsim.store import is_store
 
+    if isinstance(index, str):
+        raise StoreError(
+            f"{index!r} is where an index is published, which similar, serve and knn-eval read; "
+            "name the folder of the index"
+        )
     if index is None:
         return _only_index()
     if is_store(index):
@@ -165,7 +173,7 @@ def find_index(index: Path | None) -> Path:
     return index
 
 
-def open_store(index: Path | None) -> Store:
+def open_store(index: Path | str | None) -> Store:
     """Open an index, see `find_index`.
 
     Prints a note on stderr where the index is unfinished.

@@ -26,6 +26,23 @@ class _NewFile(click.Path):
         return file
 
 
+class _IndexType(click.Path):
+    """An index folder, as a path; or the address of a published index, as it was given."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Return the path or the text."""
+        if isinstance(value, str) and value.startswith(PUBLISHED):
+            return value
+        return super().convert(value, param, ctx)
+
+
+PUBLISHED = ("lance:", "milvus:")  # what the address of a published index begins with
+INDEX = _IndexType(file_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
 NEW_FILE = _NewFile(dir_okay=False, path_type=Path)
 NEW_PATH = _NewFile(path_type=Path)  # a file or a folder

@@ -112,6 +112,7 @@ class KnnEvaluator:
     temperatures: Sequence[float | None] = (TEMPERATURE,)  # None: every neighbor has one vote
     unlabeled: Unlabeled = Unlabeled.LEAVE_OUT
     search: Callable[..., Neighbors] = nearest  # or a search that corrects for hubs
+    find: Callable[..., Neighbors] = nearest_among  # or one by a published index
     seed: int = 0  # of the bootstrap intervals
     device: str | torch.device = "cpu"  # where similarities are computed
     _searches: dict[bytes, Neighbors] = field(default_factory=dict, init=False)
@@ -186,7 +187,7 @@ class KnnEvaluator:
         bank = np.sort(bank)
         key = bank.tobytes() + b"|" + queries.tobytes()
         if key not in self._searches:
-            self._searches[key] = nearest_among(
+            self._searches[key] = self.find(
                 self.vectors,
                 queries,
                 bank,

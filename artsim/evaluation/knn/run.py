@@ -16,7 +16,7 @@ from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.reading import choose_labels, unit_vectors
 from artsim.labels import Label, LabelKind, codes_of, derived_labels, read_label
 from artsim.metrics import MetScore, csls, evaluate_met, mutual_proximity
-from artsim.metrics.neighbors import Neighbors, nearest
+from artsim.metrics.neighbors import Neighbors, nearest, nearest_among
 from artsim.splits import Split, look_alikes, picture_hashes, read_source
 from artsim.store import Store
 
@@ -65,6 +65,7 @@ def knn_eval(
     device: str | torch.device = "cpu",
     workers: int = 2,
     progress: Progress = no_progress,
+    find: Callable[..., Neighbors] | None = None,
 ) -> KnnRun:
     """Evaluate kNN on an index's labels, one after the other.
 
@@ -77,6 +78,7 @@ def knn_eval(
         device: Where similarities are computed.
         workers: Threads that hash pictures, where the plan keeps near-duplicates apart.
         progress: Called while they do.
+        find: Finds neighbors as `nearest_among` does; that, exactly, if None.
 
     Raises:
         EvaluationError: If a column does not exist or cannot be used as named; during iteration, if
@@ -111,6 +113,7 @@ def knn_eval(
         ks=plan.numbers_of_neighbors,
         temperatures=plan.vote_temperatures,
         search=_SEARCHES[plan.correct],
+        find=find or nearest_among,
         seed=plan.seed,
         device=device,
     )
