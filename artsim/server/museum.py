@@ -71,6 +71,13 @@ class Museum:
                 return []
         return changed
 
+    def warm(self) -> None:
+        """Load the networks of all rooms, so that the first queries do not wait for it."""
+        rooms = list(self.rooms.values())
+        for explain in (False, True):  # pictures first, then why they match, which needs torch
+            for room in rooms:
+                room.encoder.warm(explain=explain)
+
     def close(self) -> None:
         """End the threads of all rooms."""
         for room in self.rooms.values():

@@ -139,7 +139,7 @@ class Room:
             raise SearchError(f"{id_!r} is not among the matches of this query")
         # One at a time, as gradients take memory, and never while a picture is embedded.
         with self.encoder.computing:
-            (found,) = explain_answer(replace(answer, matches=(match,)), self.encoder.extractor)
+            (found,) = explain_answer(replace(answer, matches=(match,)), self.encoder.explained)
         return list(found)
 
     def map(self, label: str | None, conditions: Sequence[Condition]) -> dict[str, Any]:
