@@ -24,7 +24,7 @@ from .sources.open_clip import load_text_tower as load_text_tower
 from .taps import Layer as Layer
 from .taps import TappedNetwork as TappedNetwork
 from .taps import list_layers as list_layers
-from .texts import KeptTextTower as KeptTextTower
+from .texts import TextEncoder as TextEncoder
 from .texts import keep_text_tower as keep_text_tower
 from .texts import kept_text_tower as kept_text_tower
 from .trained import Body as Body

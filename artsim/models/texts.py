@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,13 @@ if TYPE_CHECKING:
     from artsim.models.sources.open_clip import TextTower
 
 _MODEL, _TABLES, _EXPECTED = "words.xml", "tokenizer.json", "expected.npy"
+
+
+class TextEncoder(Protocol):
+    """Embeds words in the space of a network's pictures."""
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Embed texts: (B, D), not normalized."""
 
 
 class KeptTextTower:

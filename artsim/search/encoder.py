@@ -20,7 +20,7 @@ from artsim.errors import ArtsimError, ModelError, PassportError, SearchError
 from artsim.store import Store
 
 if TYPE_CHECKING:
-    from artsim.models import Compute, Extractor, KeptTextTower, TextTower
+    from artsim.models import Compute, Extractor, TextEncoder
 
 Vectors = dict[str, NDArray[np.float32]]  # by tap
 Pixels = NDArray[np.uint8]
@@ -123,13 +123,13 @@ class IndexEncoder:
             return self._explained
 
     @cached_property
-    def _text_tower(self) -> TextTower | KeptTextTower:
+    def _text_tower(self) -> TextEncoder:
         return load_index_text_tower(self._store, model=self._model, weights=self._weights)
 
 
 def load_index_text_tower(
     store: Store, *, model: str | None = None, weights: Path | None = None
-) -> TextTower | KeptTextTower:
+) -> TextEncoder:
     """Load the text half of the network that made an index's vectors; see `load_index_extractor`.
 
     Raises:
