@@ -25,6 +25,9 @@ _MODEL, _TABLES, _EXPECTED = "words.xml", "tokenizer.json", "expected.npy"
 class TextEncoder(Protocol):
     """Embeds words in the space of a network's pictures."""
 
+    scale: float  # from a cosine to a logit
+    bias: float | None  # SigLIP's
+
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts: (B, D), not normalized."""
 
@@ -35,13 +38,21 @@ class KeptTextTower:
     Args:
         model: The converted network, or its file.
         tables: Of its tokenizer.
+        logits: Its scale and bias.
         expected: What torch computes for `PROBES`, or the first of them.
 
     Raises:
         ModelError: If OpenVINO cannot compute it, or disagrees with torch.
     """
 
-    def __init__(self, model: Any, tables: dict[str, Any], expected: NDArray[np.float32]) -> None:
+    def __init__(
+        self,
+        model: Any,
+        tables: dict[str, Any],
+        logits: tuple[float, float | None],
+        expected: NDArray[np.float32],
+    ) -> None:
+        self.scale, self.bias = logits
         self._tokenize = Tokenizer(tables)
         self._compiled = compiled(model)
         check_agreement([self.embed(PROBES[: len(expected)])], [expected], "float32")
@@ -59,7 +70,8 @@ def kept_text_tower(passport: Passport) -> KeptTextTower | None:
         return None
     try:
         tables = json.loads((folder / _TABLES).read_text(encoding="utf-8"))
-        return KeptTextTower(folder / _MODEL, tables, np.load(folder / _EXPECTED)[:1])
+        logits = (tables["scale"], tables["bias"])
+        return KeptTextTower(folder / _MODEL, tables, logits, np.load(folder / _EXPECTED)[:1])
     except (ModelError, ImportError, OSError, ValueError, KeyError):
         return None
 
@@ -72,13 +84,14 @@ def keep_text_tower(passport: Passport, tower: TextTower) -> None:
     expected = tower.embed(PROBES)
     try:
         model = tower.convert()
-        KeptTextTower(model, tables, expected)
+        KeptTextTower(model, tables, (tower.scale, tower.bias), expected)
     except ModelError:
         return
 
     def fill(folder: Path) -> None:
         save(model, folder / _MODEL)
-        (folder / _TABLES).write_text(json.dumps(tables), encoding="utf-8")
+        values = {**tables, "scale": tower.scale, "bias": tower.bias}
+        (folder / _TABLES).write_text(json.dumps(values), encoding="utf-8")
         np.save(folder / _EXPECTED, expected)
 
     write_entry(key, fill)
