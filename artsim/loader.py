@@ -1,7 +1,8 @@
 """Files to pixels: read, decoded and resized in threads, returned in order.
 
 Pillow's decoders, torch's resize and the hash all release the GIL, so threads are enough. The
-number of pictures in flight is bounded, so memory does not grow with the collection.
+number of pictures in flight is bounded, so memory does not grow with the collection. A few pictures
+are resized by Pillow instead: to import torch takes longer.
 """
 
 from __future__ import annotations
@@ -14,18 +15,18 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
-from torch.nn.functional import interpolate, pad
 
 from artsim import images
 from artsim.datatypes import Box, Fit, Preprocessing, tile_boxes
 from artsim.errors import ImageError, ResourcesError, shortage_of
+
+Pixels: TypeAlias = NDArray[np.uint8]
+Resize: TypeAlias = Callable[[Pixels, tuple[int, int], str], Pixels]
 
 _LONG = 16  # times the network's input: longer pictures are cut before they are resized
 _AHEAD = 64  # pictures a worker may be ahead of the network: two batches
@@ -36,12 +37,12 @@ class Loaded:
     """A picture, ready for the network."""
 
     key: int  # as given
-    pixels: Tensor  # (3, H, W), uint8
+    pixels: Pixels  # (3, H, W)
     content_hash: str  # sha256 of the file
     width: int  # of the file, upright, in pixels
     height: int
     seconds: dict[str, float] = field(default_factory=dict, compare=False)  # CPU time by stage
-    tiles: Tensor | None = None  # (T, 3, H, W), uint8; see `tile_boxes`
+    tiles: Pixels | None = None  # (T, 3, H, W); see `tile_boxes`
 
 
 @dataclass(frozen=True)
@@ -101,8 +102,8 @@ def preprocess(
     *,
     box: Box | None = None,
     max_pixels: int = images.MAX_PIXELS,
-) -> tuple[Tensor, images.Picture]:
-    """Decode a picture, or a detail of it, and fit it to the network's input.
+) -> tuple[Pixels, images.Picture]:
+    """Decode a picture, or a detail of it, and fit it to the network's input, without torch.
 
     Returns:
         Its pixels, (3, H, W) uint8, and the picture as it was decoded.
@@ -115,9 +116,10 @@ def preprocess(
         picture = images.decode(data, max_pixels=max_pixels)
         left, top, right, bottom = box.edges(picture.width, picture.height)
         detail = np.ascontiguousarray(picture.pixels[top:bottom, left:right])
-        return _fit(detail, (right - left, bottom - top), preprocessing), picture
+        return _fit(detail, (right - left, bottom - top), preprocessing, _by_pillow), picture
     picture = _decode(data, preprocessing, max_pixels)
-    return _fit(picture.pixels, (picture.width, picture.height), preprocessing), picture
+    size = (picture.width, picture.height)
+    return _fit(picture.pixels, size, preprocessing, _by_pillow), picture
 
 
 def resized_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[int, int]:
@@ -155,13 +157,13 @@ def _load_one(
         shown = boxes[0].width / 100 if boxes else 1.0  # of each side, in a tile
         picture = _decode(data, preprocessing, max_pixels, shown)
         clock.append(time.thread_time())
-        pixels = _fit(picture.pixels, (picture.width, picture.height), preprocessing)
+        pixels = _fit(picture.pixels, (picture.width, picture.height), preprocessing, _by_torch)
         cut = [_cut(picture, box, preprocessing) for box in boxes]
         clock.append(time.thread_time())
     except (ImageError, MemoryError, RuntimeError) as error:  # the last is torch's for memory
         return _unloadable(key, "decode", error)
     seconds = dict(zip(("read", "decode", "resize"), np.diff(clock).tolist(), strict=True))
-    tiled = torch.stack(cut) if cut else None
+    tiled = np.stack(cut) if cut else None
     return Loaded(key, pixels, content_hash, picture.width, picture.height, seconds, tiled)
 
 
@@ -173,13 +175,13 @@ def _unloadable(key: int, stage: str, error: Exception) -> Unloadable:
     return Unloadable(key, "resources", f"no memory for it ({' '.join(str(error).split())[:100]})")
 
 
-def _cut(picture: images.Picture, box: Box, preprocessing: Preprocessing) -> Tensor:
+def _cut(picture: images.Picture, box: Box, preprocessing: Preprocessing) -> Pixels:
     """Fit a tile of a picture to the network's input: (3, H, W)."""
     height, width = picture.pixels.shape[:2]  # as it was decoded
     left, top, right, bottom = box.edges(width, height)
     x0, y0, x1, y1 = box.edges(picture.width, picture.height)
     tile = np.ascontiguousarray(picture.pixels[top:bottom, left:right])
-    return _fit(tile, (x1 - x0, y1 - y0), preprocessing)
+    return _fit(tile, (x1 - x0, y1 - y0), preprocessing, _by_torch)
 
 
 def _decode(
@@ -197,22 +199,23 @@ def _decode(
 
 
 def _fit(
-    pixels: NDArray[np.uint8], full_size: tuple[int, int], preprocessing: Preprocessing
-) -> Tensor:
+    pixels: Pixels, full_size: tuple[int, int], preprocessing: Preprocessing, resize: Resize
+) -> Pixels:
     """Resize, then cut or pad to the network's size: (H, W, 3) -> (3, H, W).
 
     The new size follows from the file's full size, whatever scale it was decoded at.
     """
     size = resized_size(full_size, preprocessing)
     pixels, size = _middle_band(pixels, size, preprocessing.size)
-    resized = _resize(pixels, size, preprocessing.interpolation)
+    if (pixels.shape[1], pixels.shape[0]) != size:
+        pixels = resize(pixels, size, preprocessing.interpolation)
     # A copy: a view would keep all of a long scroll in memory for the middle of it.
-    return _cut_or_pad(resized, preprocessing).contiguous()
+    return np.ascontiguousarray(_cut_or_pad(pixels, preprocessing).transpose(2, 0, 1))
 
 
 def _middle_band(
-    pixels: NDArray[np.uint8], size: tuple[int, int], shown: tuple[int, int]
-) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    pixels: Pixels, size: tuple[int, int], shown: tuple[int, int]
+) -> tuple[Pixels, tuple[int, int]]:
     """Cut a very long picture to its middle before it is resized, and reduce the new size too.
 
     Resized to 256 pixels on its short side, a picture of 60,000 x 3 would become 5 million long,
@@ -231,30 +234,36 @@ def _middle_band(
     return np.ascontiguousarray(pixels), (new[1], new[0])
 
 
-def _resize(pixels: NDArray[np.uint8], size: tuple[int, int], interpolation: str) -> Tensor:
-    """Resize with antialiasing: (H, W, 3) -> (3, height, width)."""
-    width, height = size
-    pixels = np.require(pixels, requirements="W")  # torch warns of memory it may not write
-    if pixels.shape[:2] == (height, width):
-        return torch.from_numpy(pixels).permute(2, 0, 1)
+def _by_pillow(pixels: Pixels, size: tuple[int, int], interpolation: str) -> Pixels:
+    """Resize with antialiasing to (width, height): (H, W, 3) -> (height, width, 3)."""
+    method = Image.Resampling[interpolation.upper()]
+    return np.asarray(Image.fromarray(pixels).resize(size, method))
+
+
+def _by_torch(pixels: Pixels, size: tuple[int, int], interpolation: str) -> Pixels:
+    """Resize as `_by_pillow`, within a gray level of it and several times faster."""
     if interpolation not in ("bilinear", "bicubic"):
-        method = Image.Resampling[interpolation.upper()]
-        resized = np.array(Image.fromarray(pixels).resize(size, method))
-        return torch.from_numpy(resized).permute(2, 0, 1)
-    # Within a gray level of Pillow's, and several times faster.
+        return _by_pillow(pixels, size, interpolation)
+    import torch
+    from torch.nn.functional import interpolate
+
+    pixels = np.require(pixels, requirements="W")  # torch warns of memory it may not write
     batch = torch.from_numpy(pixels).permute(2, 0, 1).unsqueeze(0)  # (1, 3, H, W), channels last
-    return interpolate(batch, (height, width), mode=interpolation, antialias=True).squeeze(0)
+    resized = interpolate(batch, size[::-1], mode=interpolation, antialias=True)
+    found: Pixels = resized.squeeze(0).permute(1, 2, 0).numpy()
+    return found
 
 
-def _cut_or_pad(pixels: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """Crop the middle of sides that are too large and pad those that are too small."""
+def _cut_or_pad(pixels: Pixels, preprocessing: Preprocessing) -> Pixels:
+    """Crop the middle of sides that are too large and pad those that are too small: (H, W, 3)."""
     height, width = preprocessing.size
-    missing_y, missing_x = height - pixels.shape[1], width - pixels.shape[2]
+    missing_y, missing_x = height - pixels.shape[0], width - pixels.shape[1]
     if missing_x > 0 or missing_y > 0:
-        x, y = max(missing_x, 0), max(missing_y, 0)
-        margins = (x // 2, (x + 1) // 2, y // 2, (y + 1) // 2)
-        fills = zip(pixels, preprocessing.fill, strict=True)
-        pixels = torch.stack([pad(channel, margins, value=fill) for channel, fill in fills])
-    top = round((pixels.shape[1] - height) / 2)
-    left = round((pixels.shape[2] - width) / 2)
-    return pixels[:, top : top + height, left : left + width]
+        y, x = max(missing_y, 0), max(missing_x, 0)
+        rows, columns = pixels.shape[:2]
+        padded = np.full((rows + y, columns + x, 3), preprocessing.fill, np.uint8)
+        padded[y // 2 : y // 2 + rows, x // 2 : x // 2 + columns] = pixels
+        pixels = padded
+    top = round((pixels.shape[0] - height) / 2)
+    left = round((pixels.shape[1] - width) / 2)
+    return pixels[top : top + height, left : left + width]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,10 @@ ROOT = Path(__file__).parent.parent
 # Tests share the cores, and threads on so few rows wait for each other longer than they work; of
 # the seeded losses that are asserted, the last digits are those of one thread.
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # of the commands that tests start
+# What artsim keeps in the user's cache is kept for one run of the tests.
+_CACHE = tempfile.TemporaryDirectory(prefix="artsim-cache-")
+os.environ.setdefault("MPLCONFIGDIR", str(Path.home() / ".cache/matplotlib"))  # slow to make
+os.environ["XDG_CACHE_HOME"] = _CACHE.name
 torch.set_num_threads(1)
 
 # No example is failed for being slow: the machine may be busy with something else.
@@ -62,7 +67,7 @@ class MeanColor:
 
     def __call__(self, pixels):
         self.batches.append(len(pixels))
-        mean = pixels.float().mean(dim=(2, 3)).numpy()
+        mean = pixels.mean(axis=(2, 3), dtype=np.float32)
         return [mean, mean[:, ::-1].copy()][: self.taps]
 
 

@@ -222,7 +222,7 @@ def searcher(tmp_path, paint):
     embed_collection(read_collection(folder), tmp_path / "index", extractor)
     store = Store.open(tmp_path / "index")
     encoder = IndexEncoder(store)
-    encoder.__dict__["_extractor"] = extractor
+    encoder.__dict__["_extractor"] = encoder.__dict__["_explained"] = extractor
     return Searcher(store, encoder=encoder), extractor
 
 
@@ -280,7 +280,7 @@ def test_a_tile_that_was_found_is_explained_in_its_place(tmp_path, paint):
     )
     store = Store.open(tmp_path / "index")
     encoder = IndexEncoder(store)
-    encoder.__dict__["_extractor"] = extractor
+    encoder.__dict__["_extractor"] = encoder.__dict__["_explained"] = extractor
     terms = (Term(file=tmp_path / "quarter.png"),)
     answer = Searcher(store, encoder=encoder).search(SearchRequest(terms=terms, k=2, details=True))
     (quarter, tile), (_, other) = explain_answer(answer, extractor)

@@ -38,7 +38,7 @@ class OneColor(MeanColor):
         self.channels = channels
 
     def __call__(self, pixels):
-        mean = pixels.float().mean(dim=(2, 3)).numpy() / 255
+        mean = pixels.mean(axis=(2, 3), dtype=np.float32) / 255
         return [np.stack([mean[:, c], 1 - mean[:, c]], axis=1) for c in self.channels]
 
 

@@ -23,8 +23,8 @@ from artsim.models import (
     Network,
     Precision,
     TappedNetwork,
-    backends,
     build_network,
+    converted,
     find_device,
     find_layout,
     list_architectures,
@@ -34,7 +34,7 @@ from artsim.models import (
     poolings,
     weights_sha256,
 )
-from artsim.models.extractor import _choose_dtype
+from artsim.models.loading import _choose_dtype
 from artsim.models.taps import friendly_names
 
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
@@ -569,15 +569,19 @@ def test_bfloat16_in_torch_is_near_float32(lite0):
     )
 
 
-def test_a_network_that_openvino_computes_wrongly_is_refused(monkeypatch):
-    monkeypatch.setitem(backends._AGREEMENT, torch.float32, 1.1)
+def test_a_network_that_openvino_computes_wrongly_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setitem(converted._AGREEMENT, "float32", 1.1)
     spec = parse_spec("timm:test_resnet.random")
     with pytest.raises(ModelError, match=r"computes this network wrongly .*--backend torch"):
         load_extractor(spec, compute=Compute(backend=BackendName.OPENVINO, precision=Precision.F32))
 
 
-def test_torch_computes_networks_that_openvino_cannot_and_a_note_says_so(monkeypatch, caplog):
-    monkeypatch.setitem(backends._AGREEMENT, torch.float32, 1.1)
+def test_torch_computes_networks_that_openvino_cannot_and_a_note_says_so(
+    monkeypatch, caplog, tmp_path
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setitem(converted._AGREEMENT, "float32", 1.1)
     with caplog.at_level(logging.WARNING, "artsim"):
         extractor = load_extractor(
             parse_spec("timm:test_resnet.random"), compute=Compute(precision=Precision.F32)
@@ -588,7 +592,7 @@ def test_torch_computes_networks_that_openvino_cannot_and_a_note_says_so(monkeyp
 
 def test_openvino_loads_no_telemetry():
     code = (
-        "from artsim.models.backends import cpu_computes_bfloat16\n"
+        "from artsim.models.converted import cpu_computes_bfloat16\n"
         "cpu_computes_bfloat16()\n"
         "import sys\n"
         "sent = [m for m in sys.modules if m.startswith('openvino_telemetry.')]\n"
@@ -629,7 +633,7 @@ def test_an_unknown_device_lists_the_available_ones(name):
 
 
 def test_openvino_computes_only_on_the_cpu(monkeypatch):
-    monkeypatch.setattr("artsim.models.extractor.find_device", lambda name: torch.device("mps"))
+    monkeypatch.setattr("artsim.models.loading.find_device", lambda name: torch.device("mps"))
     with pytest.raises(ModelError, match="OpenVINO computes on the CPU, not on mps"):
         load_extractor(
             parse_spec("timm:test_resnet.random"),

@@ -96,7 +96,7 @@ def museum(tmp_path_factory):
         embed_collection(read_collection(folder / "pictures"), folder / name, extractor)
         stores.append(Store.open(folder / name))
         encoders[stores[-1]] = encode(stores[-1])
-        encoders[stores[-1]].__dict__["_extractor"] = extractor
+        encoders[stores[-1]].__dict__ |= {"_extractor": extractor, "_explained": extractor}
     (folder / "quarters").mkdir()
     for name, hues in {"blue": [240], "green": [120], "both": [0, 60, 120, 240]}.items():
         draw = quarters if len(hues) == 4 else png
@@ -107,7 +107,7 @@ def museum(tmp_path_factory):
     )
     stores.append(Store.open(folder / "details"))
     encoders[stores[-1]] = IndexEncoder(stores[-1])
-    encoders[stores[-1]].__dict__["_extractor"] = plain
+    encoders[stores[-1]].__dict__ |= {"_extractor": plain, "_explained": plain}
     with pytest.MonkeyPatch.context() as patch:  # UMAP takes long to import
         patch.setattr(layout, "_umap", lambda vectors, plan, device: vectors[:, :2])
         layout.make_layout(stores[0], stores[0].manifest.passport.taps[0].name)

@@ -17,7 +17,8 @@ from artsim.datatypes import PALETTE, Tap, TapInfo, parse_spec
 from artsim.embedding import embed_collection
 from artsim.errors import ModelError
 from artsim.models import BackendName, Compute, Network, TappedNetwork, load_extractor
-from artsim.models.backends import OpenVinoBackend
+from artsim.models.backends import convert
+from artsim.models.converted import OpenVinoBackend
 from artsim.models.palette import PALETTE_DIM, ColorHistogram, lab
 from artsim.readers import read_collection
 
@@ -158,7 +159,8 @@ def test_the_palette_alone_needs_no_forward_pass(mean):
 def test_openvino_computes_the_same_palette(mean):
     tapped = TappedNetwork(mean, (Tap(), Tap(PALETTE)))
     noise = torch.randint(0, 256, (3, 3, 8, 8), dtype=torch.uint8)
-    _, computed = OpenVinoBackend(tapped, torch.float32, (8, 8))(noise)
+    model, expected = convert(tapped, (8, 8))
+    _, computed = OpenVinoBackend(model, "float32", (8, 8), expected)(noise.numpy())
     assert np.abs(computed - palettes(noise)).max() < 1e-4
 
 

@@ -17,7 +17,7 @@ from test_knn import dino_top1
 from artsim.cli import cli
 from artsim.datatypes import parse_spec
 from artsim.labels import codes_of
-from artsim.loader import preprocess
+from artsim.loader import load, preprocess
 from artsim.models import BackendName, Compute, Precision, load_extractor
 from artsim.splits import read_stored_split
 from artsim.store import Store
@@ -133,6 +133,12 @@ def vectors(network, files, transform):
         return network(batch)
 
 
+def stacked(files, extractor):
+    """Prepare pictures as `embed` does."""
+    loaded = load(enumerate(files), extractor.preprocessing, workers=2)
+    return np.stack([each.pixels for each in loaded])
+
+
 def cosine(a, b):
     return torch.cosine_similarity(a, torch.from_numpy(b))
 
@@ -149,9 +155,9 @@ def enlarge(files, folder):
 def test_exact_vectors_are_those_of_timm(museum_data):
     files = real_pictures(museum_data)
     extractor = load_extractor(parse_spec("lite0"), compute=TORCH, scaled_decoding=0)
-    network = extractor._backend.network.network
+    network = extractor.backend.network.network
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(network))
-    pixels = torch.stack([preprocess(f.read_bytes(), extractor.preprocessing)[0] for f in files])
+    pixels = stacked(files, extractor)
     mine = extractor.embed_batch(pixels)["embedding"]
     assert cosine(vectors(network, files, transform), mine).min() > 0.9999
 
@@ -162,8 +168,8 @@ def test_exact_vectors_are_those_of_open_clip(museum_data):
         parse_spec("open_clip:ViT-B-32.random"), compute=TORCH, scaled_decoding=0
     )
     model, _, transform = open_clip.create_model_and_transforms("ViT-B-32")
-    model.eval().visual.load_state_dict(extractor._backend.network.network.visual.state_dict())
-    pixels = torch.stack([preprocess(f.read_bytes(), extractor.preprocessing)[0] for f in files])
+    model.eval().visual.load_state_dict(extractor.backend.network.network.visual.state_dict())
+    pixels = stacked(files, extractor)
     mine = extractor.embed_batch(pixels)["embedding"]
     assert cosine(vectors(model.encode_image, files, transform), mine).min() > 0.9999
 
@@ -175,9 +181,7 @@ def test_scaled_decoding_hardly_moves_a_vector(museum_data, tmp_path):
         for times in (0, 2)
     )
     mine, theirs = (
-        extractor.embed_batch(
-            torch.stack([preprocess(f.read_bytes(), extractor.preprocessing)[0] for f in files])
-        )["embedding"]
+        extractor.embed_batch(stacked(files, extractor))["embedding"]
         for extractor in (scaled, whole)
     )
     _, picture = preprocess(files[0].read_bytes(), scaled.preprocessing)

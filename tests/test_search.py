@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -21,6 +23,7 @@ from artsim.models import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
 from artsim.search import (
     Aspect,
+    IndexEncoder,
     Opened,
     PreparedPicture,
     Searcher,
@@ -604,10 +607,8 @@ class ToyEncoder:
         return PreparedPicture(pixels, picture.width, picture.height)
 
     def embed(self, pixels):
-        import torch
-
         self.batches.append(len(pixels))
-        return self.toy.embed_batch(torch.stack(list(pixels)))
+        return self.toy.embed_batch(np.stack(pixels))
 
     def embed_texts(self, texts):
         raise ModelError("no words")
@@ -743,21 +744,22 @@ def test_a_query_by_other_weights_is_refused_with_what_differs(resnet, tmp_path)
 def test_a_query_by_another_preprocessing_is_refused_with_what_differs(
     resnet, tmp_path, monkeypatch
 ):
-    from artsim.models import extractor
+    from artsim.models import loading
 
-    build = extractor.build_network
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))  # where no network is kept
+    build = loading.build_network
 
     def build_otherwise(*args, **options):
         network = build(*args, **options)
         return replace(network, preprocessing=replace(network.preprocessing, mean=(0, 0, 0)))
 
-    monkeypatch.setattr(extractor, "build_network", build_otherwise)
+    monkeypatch.setattr(loading, "build_network", build_otherwise)
     file = noise_picture(tmp_path / "query.png", (200, 180))
     with pytest.raises(PassportError, match=r"mean: \(0.5, 0.5, 0.5\), not \(0, 0, 0\)"):
         Searcher(resnet).search(SearchRequest(terms=(Term(file=file),)))
 
 
-def test_missing_weights_are_requested(colors, tmp_path):
+def test_missing_weights_are_requested_where_the_network_is_not_kept(colors, tmp_path, monkeypatch):
     import timm
     import torch
 
@@ -769,6 +771,8 @@ def test_missing_weights_are_requested(colors, tmp_path):
     store = Store.open(tmp_path / "index")
     assert load_index_extractor(store).passport.differences(extractor.passport) == []
     (tmp_path / "mine.pth").rename(tmp_path / "moved.pth")
+    assert load_index_extractor(store).backend.name == "openvino"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     with pytest.raises(ModelError, match=r"mine.pth', which are missing; pass --weights FILE"):
         load_index_extractor(store)
     again = load_index_extractor(store, weights=tmp_path / "moved.pth")
@@ -853,6 +857,26 @@ def test_text_is_compared_with_pictures_as_open_clip_does(tiny_clip):
     np.testing.assert_allclose(scores, expected.sort(descending=True).values, atol=1e-3)
     assert {match.percentile for match in answer.matches} == {None}
     assert answer.name == "“a golden halo”"
+
+
+def test_words_need_no_torch_once_their_network_is_kept(tiny_clip):
+    from artsim.models import load_text_tower
+
+    texts = ["a golden halo", "Frühling, l'été & <b>3</b> 日本 " * 30, "<end_of_text> x", "🎨"]
+    theirs = load_text_tower(parse_spec("open_clip:tiny-clip.random")).embed(texts)
+    IndexEncoder(tiny_clip).embed_texts(texts)
+    code = (
+        "import sys, json, pathlib\n"
+        "from artsim.search import IndexEncoder\n"
+        "from artsim.store import Store\n"
+        f"store = Store.open(pathlib.Path({str(tiny_clip.path)!r}))\n"
+        f"found = IndexEncoder(store).embed_texts({texts!r})['embedding']\n"
+        "assert not {'torch', 'open_clip'} & set(sys.modules)\n"
+        "print(json.dumps(found.tolist()))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    np.testing.assert_allclose(json.loads(done.stdout), theirs, atol=1e-4)
 
 
 def test_text_and_pictures_are_queries_together(tiny_clip):

@@ -700,6 +700,7 @@ def test_a_network_never_embeds_and_explains_at_once(store, monkeypatch):
 
     network = Network()
     monkeypatch.setattr(IndexEncoder, "extractor", network)
+    monkeypatch.setattr(IndexEncoder, "explained", network)
     monkeypatch.setattr(
         "artsim.explain.explain_answer", lambda _, network: [network.embed_batch([]) or ()]
     )

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from click.testing import CliRunner
 from conftest import MeanColor, noise_picture, toy_passport
 from hypothesis import given, settings
@@ -40,8 +39,8 @@ class Pixels:
         if len(self.batches) == self.stop_after:
             raise KeyboardInterrupt
         self.batches.append(len(pixels))
-        flat = pixels.float().flatten(1)
-        return [(flat - flat.mean(dim=1, keepdim=True)).numpy()]
+        flat = pixels.reshape(len(pixels), -1).astype(np.float32)
+        return [flat - flat.mean(axis=1, keepdims=True)]
 
 
 def pixels(**options):
@@ -59,7 +58,7 @@ class PixelEncoder:
         return PreparedPicture(found, picture.width, picture.height)
 
     def embed(self, some):
-        return pixels().embed_batch(torch.stack(list(some)))
+        return pixels().embed_batch(np.stack(some))
 
 
 def embed(collection, path, extractor=None, settings=SMALL, **options):

@@ -141,9 +141,11 @@ def embed(
 
 def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
     """Note where pictures are now fitted otherwise than when the network was trained."""
+    if spec.source != RUN:
+        return
     from artsim.models import read_model
 
-    if spec.source == RUN and read_model(Path(spec.arch)).shapes is not None:
+    if read_model(Path(spec.arch)).shapes is not None:
         height, width = preprocessing.size
         echo(
             f"{spec.network} was trained on pictures with their own aspect ratios; here each is "

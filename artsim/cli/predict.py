@@ -111,22 +111,17 @@ def predict(
         raise click.UsageError(
             "--run brings its own network; leave out --head, --index and --model"
         )
-    from artsim.prediction import (
-        PHRASE,
-        HeadPredictor,
-        RunPredictor,
-        find_head,
-        is_collection,
-        load_head,
-    )
+    from artsim.prediction import HeadPredictor, find_head, is_collection, load_head
     from artsim.search import load_index_extractor
-    from artsim.training import find_run
 
     rows: list[dict[str, Any]] = []
     path: Path | None = None  # of the index
     predictor: Predictor
     options: dict[str, Any] = {"top": top, "min_confidence": min_confidence}
     if run is not None:
+        from artsim.prediction import PHRASE, RunPredictor
+        from artsim.training import find_run
+
         predictor = RunPredictor(find_run(run, RUNS), device=device, **options)
         rows = [] if output is None else _read_rows(output, {*predictor.labels, PHRASE})
         title, seen = None, "the network was trained on this picture, or chosen by it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import threading
 from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
@@ -117,6 +118,7 @@ def serve(
         workers=count_cores(),
         published=reopened(opened),
     )
+    threading.Thread(target=museum.warm, daemon=True).start()
     limits = Limits(upload_bytes=max_upload << 20, fetch=urls)
     hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []
     app = make_app(museum, limits=limits, hosts=hosts, token=token)

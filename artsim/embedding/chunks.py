@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import PIL
 import pyarrow as pa
-import torch
 from numpy.typing import NDArray
 
 from artsim import images
@@ -134,7 +133,7 @@ def embed_chunk(
             for name, block in vectors.items():
                 blocks[name].append(block)
         # The pixels are not needed any more, and those of a chunk are large.
-        loaded += [replace(each, pixels=torch.empty(0), tiles=None) for each in some]
+        loaded += [replace(each, pixels=np.empty(0, np.uint8), tiles=None) for each in some]
         unloadable += [each for each in batch if isinstance(each, Unloadable)]
         advance(len(batch), len(batch) - len(some))
     with _timed(seconds, "write"):
@@ -177,10 +176,12 @@ def _embed(
     """Embed a batch, and its tiles in batches of their own: (B, D) for each vector column."""
     if not pictures:
         return {}
-    vectors = extractor.embed_batch(torch.stack([each.pixels for each in pictures]))
+    vectors = extractor.embed_batch(np.stack([each.pixels for each in pictures]))
     tiles = [each.tiles for each in pictures if each.tiles is not None]
     if tiles:
-        parts = [extractor.embed_batch(some) for some in torch.split(torch.cat(tiles), size)]
+        every = np.concatenate(tiles)
+        batches = (every[start : start + size] for start in range(0, len(every), size))
+        parts = [extractor.embed_batch(some) for some in batches]
         for tap in extractor.passport.taps:
             details = np.concatenate([part[tap.name] for part in parts])
             vectors[tile_column(tap)] = details.reshape(len(pictures), -1)
@@ -190,7 +191,7 @@ def _embed(
 def _without_resources(picture: Loaded, problem: Exception, count: int) -> Unloadable:
     """Say what the network was short of; any other failure of it is raised."""
     short = shortage_of(problem)
-    if isinstance(problem, torch.OutOfMemoryError) or _NO_MEMORY.search(str(problem)):
+    if _NO_MEMORY.search(str(problem)):
         short = "memory"  # of the GPU, or of torch, which has no class for it
     if not short:
         raise problem

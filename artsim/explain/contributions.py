@@ -64,11 +64,11 @@ class Explainer:
         self._layers = self._network.positional_layers()
         self._tap = tap
 
-    def explain(self, pixels: Tensor, others: NDArray[np.float32]) -> list[Explanation]:
+    def explain(self, pixels: NDArray[np.uint8], others: NDArray[np.float32]) -> list[Explanation]:
         """Divide the cosine of each picture with its vector among the picture's positions.
 
         Args:
-            pixels: RGB, uint8, shape (B, 3, H, W), as preprocessed.
+            pixels: RGB, shape (B, 3, H, W), as preprocessed.
             others: Vectors of the tap, shape (B, D), of any length.
 
         Raises:
@@ -101,7 +101,7 @@ class Explainer:
             "use another --tap"
         )
 
-    def _run(self, pixels: Tensor) -> tuple[dict[str, Tensor], Tensor]:
+    def _run(self, pixels: NDArray[np.uint8]) -> tuple[dict[str, Tensor], Tensor]:
         """Embed pictures: the outputs of all positional layers, and the vectors, (B, D)."""
         outputs: dict[str, Tensor] = {}
 
@@ -121,7 +121,7 @@ class Explainer:
             for path in self._layers
         ]
         try:
-            images = pixels.to(self._device).float().requires_grad_()
+            images = torch.as_tensor(pixels).to(self._device).float().requires_grad_()
             vectors = self._network(images)[self._place]
         finally:
             for hook in hooks:

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from artsim.datatypes import Box as Detail
 from artsim.datatypes import Preprocessing
@@ -46,7 +44,7 @@ class _Seen:
 
     name: str
     image: Path
-    pixels: Tensor  # (3, H, W), uint8
+    pixels: NDArray[np.uint8]  # (3, H, W)
     box: Box
 
 
@@ -87,12 +85,12 @@ def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Reg
     ]
     for start in range(0, len(matches), _BATCH):
         places, some = zip(*matches[start : start + _BATCH], strict=True)
-        pixels = torch.stack([each.pixels for each in some])
+        pixels = np.stack([each.pixels for each in some])
         embedded = extractor.embed_batch(pixels)
         own = [embedded[method.tap] for method, _ in methods]
         of_matches = _explained(explainers, methods, pixels, _nearest(methods, own))
         of_queries = [
-            _explained(explainers, methods, query.pixels.expand(len(some), -1, -1, -1), own)
+            _explained(explainers, methods, np.stack([query.pixels] * len(some)), own)
             for query in queries
         ]
         for place, match, *maps in zip(places, some, *of_queries, of_matches, strict=True):
@@ -138,7 +136,7 @@ def _nearest(methods: _Methods, own: Sequence[NDArray[np.float32]]) -> list[NDAr
 def _explained(
     explainers: Sequence[Explainer],
     methods: _Methods,
-    pixels: Tensor,
+    pixels: NDArray[np.uint8],
     others: Sequence[NDArray[np.float32]],
 ) -> list[NDArray[np.float32]]:
     """Explain pictures by all methods together: one map per picture."""

@@ -1,60 +1,75 @@
-"""Load a network by its spec, and embed pictures with it."""
+"""A network with its taps, opened when the first picture is embedded, and without torch if kept."""
 
 from __future__ import annotations
 
-import logging
-import re
+import json
+import os
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from artsim.datatypes import ExtractorSpec, Fit, Passport, Preprocessing
-from artsim.errors import ModelError
-from artsim.models.backends import Backend, OpenVinoBackend, TorchBackend, cpu_computes_bfloat16
-from artsim.models.building import build_network, find_source
-from artsim.models.network import weights_sha256
-from artsim.models.taps import TappedNetwork
+from artsim.datatypes import RUN, ExtractorSpec, Fit, Passport, Preprocessing
+from artsim.errors import ModelError, PassportError
+from artsim.models.cache import read_entry, write_entry
+from artsim.models.compute import BackendName, Compute
+from artsim.models.converted import PACKAGES, OpenVinoBackend, installed, key_of, open_kept
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from artsim.models.taps import TappedNetwork
 
-
-class Precision(StrEnum):
-    """The number format of the forward pass."""
-
-    AUTO = "auto"  # bf16 on a GPU that is fast at it, else f32
-    BF16 = "bf16"
-    F32 = "f32"
+_BATCH = 32  # of every backend on a CPU
+_PASSPORT = "passport.json"
+_DEFAULT = Compute()
 
 
-class BackendName(StrEnum):
-    """What computes the forward pass."""
+class Backend(Protocol):
+    """Computes vectors of pictures."""
 
-    AUTO = "auto"  # OpenVINO on a CPU, torch where OpenVINO cannot
-    OPENVINO = "openvino"
-    TORCH = "torch"
+    name: str
+    batch_size: int  # that is fast
 
-
-@dataclass(frozen=True, kw_only=True)
-class Compute:
-    """Where the forward pass runs, and how exactly."""
-
-    device: str = "cpu"  # cpu, cuda, cuda:1, mps; auto takes the best available
-    backend: BackendName = BackendName.AUTO
-    precision: Precision = Precision.AUTO
+    def __call__(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Embed pictures, shape (B, 3, H, W): one (B, D) array per tap."""
 
 
 class Extractor:
-    """A network with its taps, ready to embed."""
+    """A network with its taps.
 
-    def __init__(self, backend: Backend, passport: Passport) -> None:
+    Args:
+        backend: What computes it, or None if it is opened later.
+        passport: What it makes.
+        load: Opens what computes it, when the first picture is embedded.
+    """
+
+    def __init__(
+        self,
+        backend: Backend | None,
+        passport: Passport,
+        *,
+        load: Callable[[], Backend] | None = None,
+    ) -> None:
         self.passport = passport
         self._backend = backend
+        self._load = load
+
+    @property
+    def backend(self) -> Backend:
+        """What computes the network, opened at the first call.
+
+        Raises:
+            ModelError: If it cannot be loaded.
+            PassportError: If it would make other vectors than the passport says.
+        """
+        if self._backend is None:
+            assert self._load is not None
+            self._backend = self._load()
+        return self._backend
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -64,7 +79,7 @@ class Extractor:
     @property
     def batch_size(self) -> int:
         """How many pictures at once are fast."""
-        return self._backend.batch_size
+        return self._backend.batch_size if self._backend is not None else _BATCH
 
     @property
     def network(self) -> TappedNetwork:
@@ -73,28 +88,40 @@ class Extractor:
         Raises:
             ModelError: If it is not computed by torch.
         """
-        if not isinstance(self._backend, TorchBackend):
+        network: TappedNetwork | None = getattr(self.backend, "network", None)
+        if network is None:
             raise ModelError(
-                f"explanations need a network computed by torch, not by {self._backend.name}; "
+                f"explanations need a network computed by torch, not by {self.backend.name}; "
                 "use --backend torch"
             )
-        return self._backend.network
+        return network
 
-    def embed_batch(self, pixels: Tensor) -> dict[str, NDArray[np.float32]]:
-        """Embed RGB pictures, uint8, shape (B, 3, H, W) with the preprocessing's size.
+    def embed_batch(self, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
+        """Embed RGB pictures, shape (B, 3, H, W) with the preprocessing's size.
 
         Returns:
             Vectors by tap name, each (B, D), not normalized.
         """
         names = (tap.name for tap in self.passport.taps)
-        return dict(zip(names, self._backend(pixels), strict=True))
+        return dict(zip(names, self.backend(np.asarray(pixels)), strict=True))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """The arguments of `load_extractor`."""
+
+    spec: ExtractorSpec
+    weights: Path | None = None
+    compute: Compute = _DEFAULT
+    fit: Fit | None = None
+    scaled_decoding: int = 2
 
 
 def load_extractor(
     spec: ExtractorSpec,
     *,
     weights: Path | None = None,
-    compute: Compute = Compute(),
+    compute: Compute = _DEFAULT,
     fit: Fit | None = None,
     scaled_decoding: int = 2,
 ) -> Extractor:
@@ -104,90 +131,115 @@ def load_extractor(
     picture is fitted to the network's input, by the model's default if None. For
     ``scaled_decoding`` see `Preprocessing`.
 
+    A network that was loaded before, and whose files have not changed since, is loaded only when a
+    picture is embedded.
+
     Raises:
         ModelError: If the network, its weights, a tap or the device is missing.
     """
-    device = find_device(compute.device)
-    network = build_network(spec, weights=weights)
-    preprocessing = _refit(network.preprocessing, fit, scaled_decoding)
-    sha256 = weights_sha256(network.module)
-    tapped = TappedNetwork(network, spec.taps)
-    backend, dtype = _choose_backend(tapped, device, compute, preprocessing.size)
-    passport = Passport(
-        spec=str(spec),
-        weights_sha256=sha256,
-        weights_source=network.weights_source,
-        preprocessing=preprocessing,
-        taps=tapped.taps,
-        backend=backend.name,
-        compute_dtype=str(dtype).removeprefix("torch."),
-        versions=_versions(spec.source, backend.name),
+    wanted = Wanted(
+        spec=spec, weights=weights, compute=compute, fit=fit, scaled_decoding=scaled_decoding
     )
-    return Extractor(backend, passport)
+    passport = _recall(wanted)
+    if passport is not None:
+        return Extractor(None, passport, load=partial(_open, wanted, passport))
+    return _load(wanted)
 
 
-def find_device(name: str) -> torch.device:
-    """Find a device by name; ``auto`` takes CUDA, then MPS, then the CPU.
-
-    Raises:
-        ModelError: If this machine has no such device.
-    """
-    has_mps = torch.backends.mps.is_available()
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if has_mps else "cpu"
-    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
-        raise ModelError(f"no device {name!r}; choose auto, cpu, cuda, cuda:N or mps")
-    device = torch.device(name)
-    count = torch.cuda.device_count()
-    if device.type == "cuda" and (device.index or 0) >= count:
-        raise ModelError(f"no device {name!r}: torch sees {count} CUDA devices; try --device cpu")
-    if device.type == "mps" and not has_mps:
-        raise ModelError(f"no device {name!r}: torch sees no Apple GPU; try --device cpu")
-    return device
+def kept_extractor(passport: Passport) -> Extractor | None:
+    """Open the network that made an index's vectors, in float32, if it is kept on this machine."""
+    backend = open_kept(passport, "float32")
+    if backend is None:
+        return None
+    now = replace(passport, backend=backend.name, compute_dtype="float32")
+    return Extractor(backend, now)
 
 
-def _refit(preprocessing: Preprocessing, fit: Fit | None, scaled_decoding: int) -> Preprocessing:
-    preprocessing = replace(preprocessing, scaled_decoding=scaled_decoding)
-    if fit is None or fit == preprocessing.fit:
-        return preprocessing
-    # Users choose pad and squash to keep the whole picture: nothing is cut off.
-    return replace(preprocessing, fit=fit, scale=preprocessing.size)
+def _load(wanted: Wanted) -> Extractor:
+    from artsim.models.loading import load_network
+
+    extractor, files = load_network(wanted)
+    if files is not None:
+        _remember(wanted, extractor.passport, files)
+    return extractor
 
 
-def _choose_backend(
-    tapped: TappedNetwork, device: torch.device, compute: Compute, size: tuple[int, int]
-) -> tuple[Backend, torch.dtype]:
-    dtype = _choose_dtype(device, compute.precision)
-    if device.type != "cpu" and compute.backend == BackendName.OPENVINO:
-        raise ModelError(f"OpenVINO computes on the CPU, not on {device}; use --device cpu")
-    if device.type == "cpu" and compute.backend != BackendName.TORCH:
-        try:
-            return OpenVinoBackend(tapped, dtype, size), dtype
-        except ModelError as error:
-            if compute.backend == BackendName.OPENVINO:
-                raise
-            logger.warning("%s; torch computes instead", error)
-    return TorchBackend(tapped, device, dtype), dtype
+def _open(wanted: Wanted, passport: Passport) -> Backend:
+    if passport.backend == OpenVinoBackend.name:
+        kept = open_kept(passport, passport.compute_dtype)
+        if kept is not None:
+            return kept
+    else:  # OpenVINO could not compute it before
+        wanted = replace(wanted, compute=replace(wanted.compute, backend=BackendName.TORCH))
+    extractor = _load(wanted)
+    differences = passport.differences(extractor.passport)
+    if differences:
+        raise PassportError(
+            f"{wanted.spec.network} has changed on this machine ({'; '.join(differences)}); run "
+            "the same command again"
+        )
+    return extractor.backend
 
 
-def _choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
-    if precision == Precision.BF16:
-        if device.type == "cpu" and not cpu_computes_bfloat16():
-            logger.warning("this CPU computes bf16 no faster than f32; leave out --precision bf16")
-        return torch.bfloat16
-    if precision == Precision.F32:
-        return torch.float32
-    if device.type == "cuda":
-        # Since Ampere; torch.cuda.is_bf16_supported() includes emulation, which is slow. ROCm's
-        # GPUs have it, but number their capabilities differently.
-        ampere = torch.cuda.get_device_capability(device) >= (8, 0)
-        return torch.bfloat16 if torch.version.hip or ampere else torch.float32
-    # On a CPU bf16 is 1.6 times as fast, but moved kNN scores of real paintings by up to 0.65
-    # points: only on request.
-    return torch.float32
+def _recall(wanted: Wanted) -> Passport | None:
+    """Return the passport of a network that was loaded before, if no file of it has changed."""
+    key = _key(wanted)
+    folder = read_entry(key) if key else None
+    if folder is None:
+        return None
+    try:
+        values = json.loads((folder / _PASSPORT).read_text(encoding="utf-8"))
+        if any(_status(name) != status for name, status in values["files"].items()):
+            return None
+        return Passport.from_json(values["passport"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
-def _versions(source: str, backend: str) -> dict[str, str]:
-    packages = ["artsim", "torch", "pillow", find_source(source).PACKAGE]
-    packages += ["openvino"] if backend == "openvino" else []
-    return {package.removesuffix("_torch"): version(package) for package in packages}
+def _remember(wanted: Wanted, passport: Passport, files: list[Path]) -> None:
+    key = _key(wanted)
+    if key is None:
+        return
+    status = {str(file): _status(file) for file in files}
+    text = json.dumps({"passport": passport.to_json(), "files": status})
+    write_entry(key, lambda folder: _write(folder / _PASSPORT, text))
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text, encoding="utf-8")
+
+
+def _status(file: Path | str) -> list[int] | None:
+    """Return what changes with a file's content."""
+    try:
+        found = os.stat(file)  # noqa: PTH116 - of a name, too
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
+
+
+def _key(wanted: Wanted) -> str | None:
+    """Name a passport; None if it has to be made each time."""
+    package = PACKAGES.get(wanted.spec.source)
+    if package is None or not _is_cpu(wanted.compute.device):
+        return None
+    settings = [
+        wanted.compute.backend,
+        wanted.compute.precision,
+        wanted.fit,
+        wanted.scaled_decoding,
+    ]
+    weights = None if wanted.weights is None else str(wanted.weights.absolute())
+    spec = wanted.spec
+    if spec.source == RUN:
+        spec = replace(spec, arch=str(Path(spec.arch).absolute()))
+    versions = installed("torch", "pillow", "openvino", package)
+    return key_of("passport", str(spec), weights, settings, versions)
+
+
+def _is_cpu(device: str) -> bool:
+    """Return whether it is the CPU for sure, which torch need not be asked."""
+    if device != "auto" or sys.platform != "linux":
+        return device == "cpu"
+    nodes = ("nvidia0", "nvidiactl", "kfd", "dxg")  # of CUDA, ROCm and Windows' subsystem
+    return not any(Path("/dev", name).exists() for name in nodes)

@@ -27,7 +27,7 @@ from artsim.models.sources import open_clip, timm
 FORMAT = 1
 BACKBONE = "backbone"  # the architecture of a network of timm or open_clip
 KEPT = "keep_classifier"  # an argument of it: its embedding is the output of ImageNet's classifier
-_JSON, _WEIGHTS = "model.json", "model.safetensors"
+MODEL_FILES = _JSON, _WEIGHTS = "model.json", "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)

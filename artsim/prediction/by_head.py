@@ -132,9 +132,7 @@ class HeadPredictor:
             numbers = floats(table.column(tap).combine_chunks().flatten())
             stored: Vectors = numbers.reshape(len(inputs), -1)
             return stored
-        import torch
-
-        pixels = torch.stack([each.pixels for each in inputs if each.pixels is not None])
+        pixels = np.stack([each.pixels for each in inputs if each.pixels is not None])
         return self.extractor.embed_batch(pixels)[tap]
 
     @cached_property

@@ -109,7 +109,7 @@ class RunPredictor:
         pixels = [each.pixels for each in inputs if each.pixels is not None]
         for shape in {each.shape for each in pixels}:
             places = [place for place, each in enumerate(pixels) if each.shape == shape]
-            batch = torch.stack([pixels[place] for place in places])  # (B, 3, H, W)
+            batch = torch.from_numpy(np.stack([pixels[place] for place in places]))  # (B, 3, H, W)
             outputs |= zip(places, self.outputs(batch), strict=True)
         for place, one in enumerate(inputs):
             for output in outputs[place]:

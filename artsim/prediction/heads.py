@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors
@@ -23,9 +23,11 @@ from scipy.special import expit, softmax
 from artsim import __version__
 from artsim.datatypes import Passport
 from artsim.errors import EvaluationError, PassportError, StoreError
-from artsim.evaluation.probe import LabelProbe, ProbePlan, label_names
 from artsim.labels import LabelKind, Metadata
 from artsim.store import Store, sealed, unsealed, write_whole
+
+if TYPE_CHECKING:
+    from artsim.evaluation.probe import LabelProbe, ProbePlan
 
 FORMAT = 1
 _FOLDER = "heads"
@@ -221,6 +223,8 @@ def _damaged(file: Path, problem: object) -> StoreError:
 
 def make_head(store: Store, plan: ProbePlan, probes: Sequence[LabelProbe], name: str) -> SavedHead:
     """Make a head of fitted probes, to save it and to predict with it."""
+    from artsim.evaluation.probe import label_names
+
     ids = store.read(["id"]).column("id").to_pylist()
     return SavedHead(
         name=name,

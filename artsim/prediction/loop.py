@@ -9,7 +9,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from artsim import images
 from artsim.datatypes import Catalog, Preprocessing, Progress, no_progress, picture_file
@@ -21,8 +23,6 @@ from artsim.search import Works, locate
 from artsim.store import Failure, Store
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from artsim.loader import Loaded
 
 _ROWS = 4096  # of the index, predicted at a time from stored vectors
@@ -35,7 +35,7 @@ class ImageInput:
     id: str
     image: str | None  # a path that opens from here, or a URL
     row: int | None = None  # of the index, if the image is in it
-    pixels: Tensor | None = None  # (3, H, W) uint8; None: only its stored vectors are needed
+    pixels: NDArray[np.uint8] | None = None  # (3, H, W); None: only its stored vectors are needed
     metadata: Mapping[str, Any] = field(default_factory=dict)  # of a new image, with its shape
 
 

@@ -30,7 +30,7 @@ from artsim.prediction.stored import save_predictions
 from artsim.store import Store
 
 if TYPE_CHECKING:
-    from artsim.models import TextTower
+    from artsim.models import TextEncoder
 
 _HALF = 0.5  # a class of a multilabel label is predicted from this probability on
 _BLOCK = 65_536  # pictures predicted at a time
@@ -58,7 +58,7 @@ class TextClasses:
     bias: float | None  # None: the probabilities of all classes add up to 1
 
     @classmethod
-    def of(cls, tower: TextTower, label: str, prompts: Prompts) -> TextClasses:
+    def of(cls, tower: TextEncoder, label: str, prompts: Prompts) -> TextClasses:
         """Embed the prompts of each class.
 
         Raises:
@@ -158,7 +158,7 @@ class SavedZeroShot:
 
 
 def zero_shot(
-    store: Store, plan: ZeroShotPlan, tower: TextTower, *, device: str | torch.device = "cpu"
+    store: Store, plan: ZeroShotPlan, tower: TextEncoder, *, device: str | torch.device = "cpu"
 ) -> Iterator[ZeroShot]:
     """Predict labels from words, and evaluate those that the index has, one label at a time.
 
@@ -246,7 +246,7 @@ def save_zero_shot(store: Store, found: ZeroShot, *, min_confidence: float = 0.0
     return SavedZeroShot(column=name, counts=dict(counts.most_common()), missing=missing)
 
 
-def _classes(plan: ZeroShotPlan, tower: TextTower, label: Label) -> TextClasses:
+def _classes(plan: ZeroShotPlan, tower: TextEncoder, label: Label) -> TextClasses:
     if label.kind == LabelKind.NUMBER:
         raise EvaluationError(
             f"{label.name!r} is a number, which words do not predict; derive classes of it: "

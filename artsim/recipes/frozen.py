@@ -9,7 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from artsim.datatypes import Box, Preprocessing, parse_spec, picture_file
@@ -20,7 +19,7 @@ from artsim.models import Compute, Extractor, load_extractor
 from artsim.store import Store
 from artsim.training import Run
 
-Pixels = Iterator[tuple[int, torch.Tensor]]  # position and image, (3, H, W) uint8
+Pixels = Iterator[tuple[int, NDArray[np.uint8]]]  # position and image, (3, H, W) uint8
 
 
 def embed_rows(
@@ -66,7 +65,7 @@ def embed_rows(
 def _embed(extractor: Extractor, pixels: Pixels, found: Mapping[str, NDArray[np.float32]]) -> None:
     while batch := list(itertools.islice(pixels, extractor.batch_size)):
         places, images = zip(*batch, strict=True)
-        for name, vectors in extractor.embed_batch(torch.stack(images)).items():
+        for name, vectors in extractor.embed_batch(np.stack(images)).items():
             found[name][list(places)] = vectors
 
 

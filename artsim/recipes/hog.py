@@ -46,7 +46,7 @@ def hog_neighbors(store: Store, tasks: Sequence[TrainingTask], run: Run) -> dict
     with closing(load(files, squashed(_SIZE), workers=run.workers)) as loading:
         for each in loading:
             if isinstance(each, Loaded):
-                histograms[each.key] = hog_of(each.pixels.permute(1, 2, 0).numpy())
+                histograms[each.key] = hog_of(each.pixels.transpose(1, 2, 0))
     scores = {}
     for task in tasks:
         parts = ("train", "validation", "test")

@@ -31,6 +31,7 @@ from artsim.labels import (
     shown,
     time_limit,
 )
+from artsim.store import indices
 
 _REMEMBERED = 32  # filters whose rows are kept: 8 bytes per row each
 _LIMIT = 2**127  # DuckDB holds no larger whole numbers
@@ -100,7 +101,7 @@ class RowFilter:
         while self._row in map(str.lower, types):
             self._row += "_"
         self._table = catalog_table(table).append_column(
-            self._row, pa.array(np.arange(table.num_rows))
+            self._row, indices(np.arange(table.num_rows))
         )
         self._lock = threading.Lock()  # a connection runs one query at a time
         self._remembered = lru_cache(_REMEMBERED)(self._find)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -14,22 +16,21 @@ from numpy.typing import NDArray
 
 from artsim import images
 from artsim.datatypes import EMBEDDING, RUN, Box, parse_spec
-from artsim.errors import ModelError, PassportError, SearchError
+from artsim.errors import ArtsimError, ModelError, PassportError, SearchError
 from artsim.store import Store
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from artsim.models import Compute, Extractor, TextTower
+    from artsim.models import Compute, Extractor, TextEncoder
 
 Vectors = dict[str, NDArray[np.float32]]  # by tap
+Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class PreparedPicture:
     """A picture, or a detail of it, as the network takes it."""
 
-    pixels: Tensor  # (3, H, W), uint8
+    pixels: Pixels  # (3, H, W)
     width: int  # of the whole picture, upright, in pixels
     height: int
 
@@ -40,7 +41,7 @@ class Encoder(Protocol):
     def prepare(self, data: bytes, box: Box | None) -> PreparedPicture:
         """Preprocess a picture's file, or a detail of it, for the network."""
 
-    def embed(self, pixels: Sequence[Tensor]) -> Vectors:
+    def embed(self, pixels: Sequence[Pixels]) -> Vectors:
         """Embed pictures: (B, D) per tap."""
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
@@ -63,7 +64,9 @@ class IndexEncoder:
         self._model, self._weights, self._compute = model, weights, compute
         self._max_pixels = max_pixels
         self._extractor: Extractor | None = None
-        self._loading = threading.Lock()  # once, by the first thread that needs it
+        self._explained: Extractor | None = None
+        # Each once, by the first thread that needs it.
+        self._loading, self._loading_explained = threading.Lock(), threading.Lock()
         # Held while computing: a network keeps the outputs of its layers for one batch at a time.
         self.computing = threading.Lock()
 
@@ -82,12 +85,10 @@ class IndexEncoder:
         found, picture = preprocess(data, preprocessing, box=box, max_pixels=self._max_pixels)
         return PreparedPicture(found, picture.width, picture.height)
 
-    def embed(self, pixels: Sequence[Tensor]) -> Vectors:
+    def embed(self, pixels: Sequence[Pixels]) -> Vectors:
         """Embed pictures: (B, D) per tap."""
-        import torch
-
         with self.computing:
-            return self.extractor.embed_batch(torch.stack(list(pixels)))
+            return self.extractor.embed_batch(np.stack(pixels))
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         """Embed text: (B, D) for the final embedding.
@@ -108,14 +109,38 @@ class IndexEncoder:
                 )
             return self._extractor
 
+    def warm(self, *, explain: bool = False) -> None:
+        """Load the network and compute with it once; with ``explain``, that of `explained` too.
+
+        What hinders it is reported to the first query that needs the network.
+        """
+        with suppress(ArtsimError):
+            height, width = self.extractor.preprocessing.size
+            self.embed([np.zeros((3, height, width), np.uint8)])
+            if explain:
+                _ = self.explained.backend
+
+    @property
+    def explained(self) -> Extractor:
+        """The network computed by torch, as explanations need it, loaded at the first call."""
+        with self._loading_explained:
+            if self._explained is None:
+                self._explained = load_index_extractor(
+                    self._store,
+                    model=self._model,
+                    weights=self._weights,
+                    compute=_by_torch(self._compute),
+                )
+            return self._explained
+
     @cached_property
-    def _text_tower(self) -> TextTower:
+    def _text_tower(self) -> TextEncoder:
         return load_index_text_tower(self._store, model=self._model, weights=self._weights)
 
 
 def load_index_text_tower(
     store: Store, *, model: str | None = None, weights: Path | None = None
-) -> TextTower:
+) -> TextEncoder:
     """Load the text half of the network that made an index's vectors; see `load_index_extractor`.
 
     Raises:
@@ -129,15 +154,21 @@ def load_index_text_tower(
             f"text can only be compared with the network's final embedding, which "
             f"{str(store.path)!r} does not have; embed again without @LAYER"
         )
-    weights = _weights_of(store, model, weights)
-    from artsim.models import load_text_tower
+    from artsim.models import kept_text_tower
 
+    kept = kept_text_tower(passport) if model is weights is None else None
+    if kept is not None:
+        return kept
+    from artsim.models import keep_text_tower, load_text_tower
+
+    weights = _weights_of(store, model, weights)
     tower = load_text_tower(parse_spec(model or passport.spec), weights=weights)
     if tower.pictures_sha256 != passport.weights_sha256:
         raise PassportError(
             f"the text would not be comparable with {str(store.path)!r}, which was "
             "made with other weights; pass --weights FILE"
         )
+    keep_text_tower(passport, tower)
     return tower
 
 
@@ -161,18 +192,21 @@ def load_index_extractor(
         PassportError: If it would make other vectors.
     """
     passport = store.manifest.passport
-    weights = _weights_of(store, model, weights)
-    from artsim.models import BackendName, Compute, Precision, load_extractor
+    from artsim.models import kept_extractor, load_extractor
 
+    if compute is None and weights is None and model is None:
+        kept = kept_extractor(passport)
+        if kept is not None:
+            return kept
+    weights = _weights_of(store, model, weights)
     spec = parse_spec(model or passport.spec)
     if model is None and spec.source == RUN and not Path(spec.arch).is_dir():
         # The path of a trained network may be relative; the passport records where it was.
         spec = replace(spec, arch=passport.weights_source.partition(":")[2])
-    # A few pictures are embedded sooner in eager float32 than a network is converted.
     extractor = load_extractor(
         spec,
         weights=weights,
-        compute=compute or Compute(backend=BackendName.TORCH, precision=Precision.F32),
+        compute=compute or _for_few(),
         fit=passport.preprocessing.fit if model is None else None,
         scaled_decoding=passport.preprocessing.scaled_decoding,
     )
@@ -183,6 +217,24 @@ def load_index_extractor(
             f"{'; '.join(differences)}; search without --model, or embed the collection again"
         )
     return extractor
+
+
+def _by_torch(compute: Compute | None) -> Compute:
+    """Return the same computation by torch, unless another backend is chosen."""
+    from artsim.models import BackendName
+
+    compute = compute or _for_few()
+    if compute.backend != BackendName.AUTO:
+        return compute
+    return replace(compute, backend=BackendName.TORCH)
+
+
+def _for_few() -> Compute:
+    from artsim.models import BackendName, Compute, Precision
+
+    # OpenVINO may be missing: to embed a collection that is worth a warning, for a query it is not.
+    backend = BackendName.AUTO if find_spec("openvino") else BackendName.TORCH
+    return Compute(backend=backend, precision=Precision.F32)
 
 
 def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path | None:

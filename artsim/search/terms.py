@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +16,6 @@ from artsim.errors import ArtsimError, ImageError, ModelError, SearchError, Stor
 from artsim.index import unit
 from artsim.search.methods import Opened
 from artsim.search.requests import Query, Term
-
-if TYPE_CHECKING:
-    from torch import Tensor
 
 _BATCH = 32  # pictures in one forward pass
 _ABORTING = (ModelError, StoreError)  # they concern every term
@@ -68,7 +64,7 @@ class _Picture:
     """A picture that waits to be embedded."""
 
     query: Query
-    pixels: Tensor  # (3, H, W), uint8
+    pixels: NDArray[np.uint8]  # (3, H, W)
 
 
 def _find(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture | ArtsimError:

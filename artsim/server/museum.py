@@ -7,7 +7,7 @@ from pathlib import Path
 
 from artsim.errors import ArtsimError, SearchError, StoreError
 from artsim.index import is_current
-from artsim.search import Encoder, Opened, SearchBackend, Works
+from artsim.search import Encoder, IndexEncoder, Opened, SearchBackend, Works
 from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
 from artsim.store import Store
@@ -76,6 +76,15 @@ class Museum:
             except (ArtsimError, OSError):  # damaged, or being embedded once more
                 return []
         return changed
+
+    def warm(self) -> None:
+        """Load the networks of all rooms, so that the first queries do not wait for it."""
+        rooms = list(self.rooms.values())
+        for explain in (False, True):  # pictures first, then why they match, which needs torch
+            for room in rooms:
+                own = room.encoder.own
+                if isinstance(own, IndexEncoder):
+                    own.warm(explain=explain)
 
     def close(self) -> None:
         """End the threads of all rooms."""

@@ -147,7 +147,7 @@ class Room:
         own = self.encoder.own
         assert isinstance(own, IndexEncoder)
         with own.computing:
-            (found,) = explain_answer(replace(answer, matches=(match,)), own.extractor)
+            (found,) = explain_answer(replace(answer, matches=(match,)), own.explained)
         return list(found)
 
     def map(self, label: str | None, conditions: Sequence[Condition]) -> dict[str, Any]:

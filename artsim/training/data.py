@@ -192,10 +192,11 @@ class TrainingData(LightningDataModule):
                         self.state.skipped[row] = image.reason
                         yield row, None
                         continue
+                    pixels = torch.from_numpy(image.pixels)
                     if (len(self._cache) + 1) * size > _CACHED_BYTES:
-                        yield row, image.pixels
+                        yield row, pixels
                         continue
-                    self._cache[row] = image.pixels
+                    self._cache[row] = pixels
                 yield row, self._cache[row]
 
     def collect(self, split: str, images: Sequence[tuple[int, Tensor]]) -> Batch:

@@ -80,7 +80,7 @@ def make_compute(device: str, backend: str, precision: str) -> Compute:
 def compute_for_few(device: str, backend: str, precision: str) -> Compute | None:
     """Return None, the library's default, unless something is chosen.
 
-    For a few pictures it is the fastest: to measure the backends takes longer than to embed them.
+    For a few pictures it is the fastest: the network of the index may be kept on this machine.
     """
     chosen = (device, backend, precision)
     return None if set(chosen) == {"auto"} else make_compute(*chosen)

@@ -51,7 +51,7 @@ def check_reachable(spec: ExtractorSpec, hub_id: str) -> None:
     """Try the hub once, briefly; otherwise the libraries would retry for most of a minute."""
     import huggingface_hub as hub
 
-    if not hub_id or _is_cached(hub_id):
+    if not hub_id or cached_weights(hub_id):
         return
     try:
         hub.get_hf_file_metadata(hub.hf_hub_url(hub_id, "config.json"), timeout=_HUB_TIMEOUT_S)
@@ -61,14 +61,14 @@ def check_reachable(spec: ExtractorSpec, hub_id: str) -> None:
         raise ModelError(_how_to_get(spec, hub_id)) from error
 
 
-def _is_cached(hub_id: str) -> bool:
+def cached_weights(hub_id: str) -> list[Path]:
+    """Return the files of weights of a model that were downloaded, of all its versions."""
     from huggingface_hub import constants, file_download
 
     folder = file_download.repo_folder_name(repo_id=hub_id, repo_type="model")
     snapshots = Path(constants.HF_HUB_CACHE, folder, "snapshots")
-    return any(
-        file.suffix in (".safetensors", ".bin", ".pth", ".pt") for file in snapshots.glob("*/*")
-    )
+    endings = (".safetensors", ".bin", ".pth", ".pt")
+    return [file for file in sorted(snapshots.glob("*/*")) if file.suffix in endings]
 
 
 def _how_to_get(spec: ExtractorSpec, hub_id: str) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from artsim.datatypes import RANDOM, ExtractorSpec, Fit, Preprocessing
 from artsim.errors import ModelError
+from artsim.models.converted import cannot_compute, import_openvino
 from artsim.models.network import (
     RANDOM_SEED,
     Network,
@@ -22,6 +23,7 @@ from artsim.models.network import (
     weights_sha256,
 )
 from artsim.models.sources.downloads import check_reachable, weights_errors
+from artsim.models.tokens import PROBES, Tokenizer
 
 PACKAGE = "open_clip_torch"
 
@@ -146,6 +148,51 @@ class TextTower:
         with torch.inference_mode():
             vectors = self._model.encode_text(self._tokenize(list(texts)))
         return vectors.numpy()  # type: ignore[no-any-return]  # open_clip ships no types
+
+    def tables(self) -> dict[str, Any] | None:
+        """Return the tables of its tokenizer for `Tokenizer`; None if it is of another kind."""
+        own = self._tokenize
+        if type(own).__name__ != "SimpleTokenizer" or own.reduction_fn is not None:
+            return None
+        tables = {
+            "pattern": own.pat.pattern,
+            "letters": [own.byte_encoder[byte] for byte in range(256)],
+            "numbers": own.encoder,
+            "merges": [list(pair) for pair in own.bpe_ranks],
+            "special": list(own.encoder)[-len(own.all_special_ids) :],
+            "length": own.context_length,
+        }
+        mine, theirs = Tokenizer(tables)(PROBES), self._tokenize(list(PROBES)).numpy()
+        return tables if np.array_equal(mine, theirs) else None
+
+    def convert(self) -> Any:
+        """Convert it to OpenVINO: tokens, (B, length), to vectors.
+
+        Raises:
+            ModelError: If OpenVINO is not installed, or cannot.
+        """
+        openvino = import_openvino()
+        tokens = self._tokenize(list(PROBES))
+        with torch.inference_mode(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tracing
+            try:
+                model = openvino.convert_model(_Words(self._model), example_input=tokens)
+                model.reshape([-1, tokens.shape[1]])
+            except Exception as error:  # whatever the converter trips over
+                raise cannot_compute(error) from error
+        return model
+
+
+class _Words(nn.Module):
+    """The text half of a CLIP as a module."""
+
+    def __init__(self, model: Any) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        vectors: Tensor = self.model.encode_text(tokens)
+        return vectors
 
 
 def load_text_tower(spec: ExtractorSpec, *, weights: Path | None = None) -> TextTower:

