@@ -1062,7 +1062,7 @@ def test_a_shortage_is_answered_by_try_again(store, monkeypatch, error, short):
     museum.close()
 
 
-def test_a_thumbnail_that_cannot_be_made_now_may_be_asked_for_again(twice, monkeypatch):
+def test_a_thumbnail_that_cannot_be_made_now_may_be_requested_again(twice, monkeypatch):
     def fail(*_, **__):
         raise ResourcesError("no memory for /home/ada/a.png")
 

@@ -26,7 +26,7 @@ class FetchSettings:
     max_redirects: int = 5
     max_bytes: int = 64 * 2**20  # of a picture
     max_pixels: int = MAX_PIXELS
-    check: bool = True  # that it is a picture; False: whoever uses it decodes it
+    check: bool = True  # that it is a picture; False: it is decoded when it is used
     allow_private: bool = False  # fetch from this machine and its own network too
     contact: str | None = None  # an address of the user's, for those who run the server
     seed: int = 0  # of what is random in the pauses
