@@ -313,6 +313,7 @@ def test_an_approximate_index_is_used_only_without_conditions(tmp_path, monkeypa
     assert calls == [False, True, True]
 
 
+@pytest.mark.slow
 def test_an_index_in_a_bucket_answers_as_the_folder(tmp_path, monkeypatch):
     pytest.importorskip("moto")
     import sys

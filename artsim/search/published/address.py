@@ -79,7 +79,8 @@ def reaching(address: str, *errors: type[Exception]) -> Iterator[None]:
     try:
         yield
     except errors as error:
-        lines = str(error).strip().splitlines() or [type(error).__name__]
+        text = str(getattr(error, "message", "") or error)  # pymilvus has it without its code
+        lines = text.strip().splitlines() or [type(error).__name__]
         raise LostError(f"{address} does not answer ({lines[0][:200]})") from error
 
 
