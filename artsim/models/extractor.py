@@ -107,7 +107,7 @@ class Extractor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class NetworkRequest:
     """The arguments of `load_extractor`."""
 
     spec: ExtractorSpec
@@ -137,7 +137,7 @@ def load_extractor(
     Raises:
         ModelError: If the network, its weights, a tap or the device is missing.
     """
-    wanted = Wanted(
+    wanted = NetworkRequest(
         spec=spec, weights=weights, compute=compute, fit=fit, scaled_decoding=scaled_decoding
     )
     passport = _recall(wanted)
@@ -155,7 +155,7 @@ def kept_extractor(passport: Passport) -> Extractor | None:
     return Extractor(backend, now)
 
 
-def _load(wanted: Wanted) -> Extractor:
+def _load(wanted: NetworkRequest) -> Extractor:
     from artsim.models.loading import load_network
 
     extractor, files = load_network(wanted)
@@ -164,7 +164,7 @@ def _load(wanted: Wanted) -> Extractor:
     return extractor
 
 
-def _open(wanted: Wanted, passport: Passport) -> Backend:
+def _open(wanted: NetworkRequest, passport: Passport) -> Backend:
     if passport.backend == OpenVinoBackend.name:
         kept = open_kept(passport, passport.compute_dtype)
         if kept is not None:
@@ -181,7 +181,7 @@ def _open(wanted: Wanted, passport: Passport) -> Backend:
     return extractor.backend
 
 
-def _recall(wanted: Wanted) -> Passport | None:
+def _recall(wanted: NetworkRequest) -> Passport | None:
     """Return the passport of a network that was loaded before, if no file of it has changed."""
     key = _key(wanted)
     folder = read_entry(key) if key else None
@@ -196,7 +196,7 @@ def _recall(wanted: Wanted) -> Passport | None:
         return None
 
 
-def _remember(wanted: Wanted, passport: Passport, files: list[Path]) -> None:
+def _remember(wanted: NetworkRequest, passport: Passport, files: list[Path]) -> None:
     key = _key(wanted)
     if key is None:
         return
@@ -218,7 +218,7 @@ def _status(file: Path | str) -> list[int] | None:
     return [found.st_size, found.st_mtime_ns, found.st_ctime_ns]
 
 
-def _key(wanted: Wanted) -> str | None:
+def _key(wanted: NetworkRequest) -> str | None:
     """Name a passport; None if it has to be made each time."""
     package = PACKAGES.get(wanted.spec.source)
     if package is None or not _is_cpu(wanted.compute.device):
@@ -238,7 +238,7 @@ def _key(wanted: Wanted) -> str | None:
 
 
 def _is_cpu(device: str) -> bool:
-    """Return whether it is the CPU for sure, which torch need not be asked."""
+    """Return whether it is the CPU for sure, without importing torch."""
     if device != "auto" or sys.platform != "linux":
         return device == "cpu"
     nodes = ("nvidia0", "nvidiactl", "kfd", "dxg")  # of CUDA, ROCm and Windows' subsystem

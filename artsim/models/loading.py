@@ -16,7 +16,7 @@ from artsim.models.backends import TorchBackend, convert
 from artsim.models.building import build_network, find_source
 from artsim.models.compute import BackendName, Compute, Precision
 from artsim.models.converted import OpenVinoBackend, cpu_computes_bfloat16, keep
-from artsim.models.extractor import Backend, Extractor, Wanted
+from artsim.models.extractor import Backend, Extractor, NetworkRequest
 from artsim.models.network import weights_sha256
 from artsim.models.sources.downloads import cached_weights
 from artsim.models.sources.timm import wheel_file
@@ -26,7 +26,7 @@ from artsim.models.trained import MODEL_FILES
 logger = logging.getLogger(__name__)
 
 
-def load_network(wanted: Wanted) -> tuple[Extractor, list[Path] | None]:
+def load_network(wanted: NetworkRequest) -> tuple[Extractor, list[Path] | None]:
     """Load a network, and keep it if OpenVINO computes it.
 
     Returns:

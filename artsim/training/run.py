@@ -67,7 +67,7 @@ class Run:
 
     path: Path
     plan: RunPlan
-    device: str = "cpu"  # as `artsim.models.extractor.find_device` takes it
+    device: str = "cpu"  # as `artsim.models.find_device` takes it
     devices: int = 1  # GPUs that share the work
     precision: Precision = "f32"  # bf16: mixed with f32
     workers: int = 2  # decoding threads

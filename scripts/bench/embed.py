@@ -215,7 +215,7 @@ def print_machine(args: argparse.Namespace) -> None:
     import torch
     from threadpoolctl import threadpool_info
 
-    from artsim.models.backends import cpu_computes_bfloat16
+    from artsim.models.converted import cpu_computes_bfloat16
 
     name = platform.processor() or platform.machine()
     if (cpu := Path("/proc/cpuinfo")).exists():
