@@ -11,6 +11,8 @@ def main() -> None:
         cli()
     except KeyboardInterrupt:
         sys.exit(130)
+    except MemoryError:  # while it is imported; the command line itself says what to do
+        sys.exit("Error: not enough memory to start artsim")
 
 
 if __name__ == "__main__":

@@ -196,6 +196,32 @@ def test_an_interrupt_while_python_imports_shows_no_traceback():
     assert (done.returncode, done.stderr) == (130, "")
 
 
+def test_no_memory_while_python_imports_is_one_line():
+    code = (
+        "import builtins\n"
+        "before = builtins.__import__\n"
+        "def scarce(name, *more):\n"
+        "    if name == 'cloup': raise MemoryError\n"
+        "    return before(name, *more)\n"
+        "builtins.__import__ = scarce\n"
+        "from artsim.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "Error: not enough memory to start artsim\n")
+
+
+def test_nothing_that_pillow_logs_is_printed():
+    code = (
+        "import logging\n"
+        "from artsim.cli import cli\n"
+        "cli(['readers'], standalone_mode=False)\n"
+        "logging.getLogger('PIL.TiffImagePlugin').error('More samples per pixel than ...')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+
+
 def test_nohup_is_respected():
     code = (
         "import os, signal\n"

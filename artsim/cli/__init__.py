@@ -134,4 +134,6 @@ def cli() -> None:
     handler.setFormatter(_Lines("%(levelname)s: %(message)s"))
     for name in ("artsim", "uvicorn"):
         logging.getLogger(name).handlers = [handler]
+    # Pillow reports some faults of a picture there, too; they are in our errors.
+    logging.getLogger("PIL").addHandler(logging.NullHandler())
     end_as_ctrl_c()

@@ -18,8 +18,25 @@ MODEL = ("-m", "timm:test_resnet.random", "--backend", "torch", "--part-rows", "
 PICTURES = 60
 INDEX = "indexes/museum"
 
-# Moments, durations, and sums of what has them: all that two equal runs may differ in.
-_CHANGING = {"created", "updated", "file_mtime_ns", "mtime_ns", "sha256", "bytes"}
+# Moments, durations, and checksums of what has them: all that two equal runs may differ in.
+_CHANGING = {
+    "created",
+    "updated",
+    "file_mtime_ns",
+    "mtime_ns",
+    "sha256",
+    "bytes",
+    "checksum",
+    "latency",
+}
+# Files with moments in them, or drawn from others.
+_PASSING = {".ckpt", ".html", ".log", ".md", ".png", ".txt"}
+
+
+_TRAINING = (
+    *("--set", "label=style", "--set", "split=stored", "--set", "epochs=2"),
+    *("--set", "backbone=timm:test_resnet.random"),
+)
 
 
 @dataclass(frozen=True)
@@ -29,26 +46,51 @@ class Job:
     name: str
     command: tuple[str, ...]
     start: str = "embedded"  # the folder of the museum that a trial begins with a copy of
+    finished: str = ""  # what the second run says, and fails, if the first one had finished
+    resumes: str = ""  # a folder with which the second run is 'train --resume', once it exists
+
+    def second(self, folder: Path) -> tuple[str, ...]:
+        """Return the command that finishes what this one has begun."""
+        if self.resumes and (folder / self.resumes / "config.json").exists():
+            return ("train", "--resume", self.resumes)
+        return self.command
 
 
-JOBS = (  # their results do not change when they are run twice
+_SPLIT = ("--label", "style", "--split", "stored")
+JOBS = (  # every command that writes; their results do not change when they are run twice
     Job("embed", ("embed", "museum/", *MODEL), start="fresh"),
     Job("embed again", ("embed", "museum/", *MODEL), start="changed"),
+    Job("repair", ("repair",), start="damaged"),
     Job("index", ("index", "--kind", "ivf")),
     Job("label", ("label", "century = floor(year / 100) + 1")),
     Job("split", ("split", "--name", "drawn", "--stratify", "style", "--replace")),
-    Job("knn-eval", ("knn-eval", "--label", "style")),
-    Job("probe", ("probe", "--label", "style", "--split", "stored")),
+    Job(
+        "import-vectors",
+        ("import-vectors", "vectors.csv", "--id-column", "id"),
+        finished="is an index already",
+    ),
     Job("dupes", ("dupes",)),
-    Job("map", ("map",)),
+    Job("leaks", ("leaks", "--split", "stored")),
+    Job("knn-eval", ("knn-eval", *_SPLIT, "--predictions", "knn.csv")),
+    Job("probe", ("probe", *_SPLIT)),
+    Job("retrieval-eval", ("retrieval-eval", "--label", "style")),
+    Job("leaderboard", ("leaderboard", *_SPLIT, "--csv", "taps.csv")),
+    Job("predict", ("predict", "museum/images", "-o", "predicted.csv"), start="probed"),
     Job("similar", ("similar", "museum/images", "-k", "5", "-o", "found.csv")),
-    Job("import-vectors", ("import-vectors", "vectors.csv", "--id-column", "id")),
-    Job("report", ("report", "--label", "style")),
+    Job("sheet", ("similar", "--id", "msw-0001", "--sheet", "found.png")),
+    Job("inspect", ("inspect", "museum/", "--hashes", "--html", "museum.html")),
+    Job("report", ("report", *_SPLIT, "--csv", "figures.csv")),
+    Job("map", ("map",)),
+    Job(
+        "train",
+        ("train", "finetune", "--index", INDEX, *_TRAINING, "-o", "runs/trained"),
+        resumes="runs/trained",
+    ),
 )
 
 
 def build_museum(folder: Path) -> Path:
-    """Make the folders that trials copy: without an index, with one, and with a changed museum."""
+    """Make the folders that trials copy: without an index, with one, and with changed files."""
     fresh = folder / "fresh"
     fresh.mkdir()
     _must(fresh, ["sample", "museum/", "--pictures", str(PICTURES)])
@@ -61,6 +103,17 @@ def build_museum(folder: Path) -> Path:
         ["split", "--name", "stored", "--stratify", "style", "--fractions", "60/20/20"],
     ):
         _must(embedded, command)
+
+    probed = folder / "probed"
+    shutil.copytree(embedded, probed)
+    _must(probed, ["probe", *_SPLIT])
+
+    damaged = folder / "damaged"
+    shutil.copytree(embedded, damaged)
+    for file in ("parts/000001.parquet", "manifest.json"):
+        data = bytearray((damaged / INDEX / file).read_bytes())
+        data[len(data) // 2] ^= 1
+        (damaged / INDEX / file).write_bytes(data)
 
     changed = folder / "changed"
     shutil.copytree(embedded, changed)
@@ -87,7 +140,7 @@ def contents(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in sorted(each for each in folder.rglob("*") if each.is_file()):
         name = str(file.relative_to(folder))
-        if file.suffix in (".log", ".html") or file.name == ".lock" or name.startswith("museum/"):
+        if file.suffix in _PASSING or file.name == ".lock" or name.startswith("museum/"):
             continue
         if file.parent.name == "parts":
             found.setdefault(str(file.parent.relative_to(folder)), []).extend(_rows(file))

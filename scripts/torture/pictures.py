@@ -7,14 +7,20 @@ import io
 import os
 import resource
 import signal
+import struct
 from pathlib import Path
 
 import numpy as np
+import pillow_heif
+import pillow_jxl  # noqa: F401 - registers itself
 from PIL import Image
 from trials import Findings
 
-MEMORY = 3 << 30  # bytes of address space
-SECONDS = 60  # for a batch
+from artsim.errors import ImageError
+from artsim.images import decode
+
+MEMORY = 3 << 30  # bytes of address space, beside what the process has at its start
+SECONDS = 60  # of processor time for a batch
 _BATCH = 25
 _FORMATS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("JPEG", "RGB", {}),
@@ -27,6 +33,12 @@ _FORMATS: tuple[tuple[str, str, dict[str, object]], ...] = (
     ("WEBP", "RGB", {}),
     ("TIFF", "RGB", {}),
     ("TIFF", "RGB", {"compression": "tiff_lzw"}),
+    ("TIFF", "CMYK", {"compression": "tiff_adobe_deflate"}),
+    ("WEBP", "RGBA", {"lossless": True}),
+    ("AVIF", "RGB", {}),
+    ("HEIF", "RGB", {}),
+    ("JXL", "RGB", {}),
+    ("PSD", "RGB", {}),
     ("BMP", "RGB", {}),
     ("JPEG2000", "RGB", {}),
     ("PPM", "RGB", {}),
@@ -38,6 +50,7 @@ def mutate_pictures(_museum: Path, trials: int, seed: int) -> Findings:
 
     Faults: any error but an ImageError of one line, a crash, a hang, too much memory.
     """
+    pillow_heif.register_heif_opener()
     findings, rng = Findings(), np.random.default_rng(seed)
     whole = [_encode(*each, rng) for each in _FORMATS]
     mutants = [_mutate(whole[trial % len(whole)], rng) for trial in range(trials)]
@@ -50,7 +63,7 @@ def mutate_pictures(_museum: Path, trials: int, seed: int) -> Findings:
             findings.counts[result.split()[0]] += 1
             if result.startswith("fault"):
                 name = _FORMATS[number % len(whole)]
-                findings.faults.append(f"mutant {number} of {name[0]} {name[1]}: {result}")
+                findings.add([f"mutant {number} of {name[0]} {name[1]}: {result}"])
     return findings
 
 
@@ -63,6 +76,9 @@ def _encode(kind: str, mode: str, options: dict[str, object], rng: np.random.Gen
         if mode == "I;16"
         else (image.convert(mode))
     )
+    if kind == "PSD":  # which Pillow reads and does not write: a header, three empty blocks
+        header = b"8BPS\0\1" + bytes(6) + struct.pack(">HIIHH", 3, *pixels.shape[:2], 8, 3)
+        return header + bytes(12 + 2) + pixels.transpose(2, 0, 1).tobytes()
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
@@ -97,8 +113,11 @@ def _decode(batch: list[bytes]) -> list[str] | None:
     child = os.fork()
     if child == 0:
         os.close(reading)
-        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
-        signal.alarm(SECONDS)
+        limit = MEMORY + resource.getpagesize() * int(
+            Path("/proc/self/statm").read_text().split()[0]
+        )
+        resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+        signal.setitimer(signal.ITIMER_PROF, SECONDS)
         with contextlib.suppress(BaseException), os.fdopen(writing, "w") as pipe:
             pipe.write("\n".join(_result(each) for each in batch))
         os._exit(0)
@@ -110,9 +129,6 @@ def _decode(batch: list[bytes]) -> list[str] | None:
 
 
 def _result(data: bytes) -> str:
-    from artsim.errors import ImageError
-    from artsim.images import decode
-
     try:
         picture = decode(data)
     except ImageError as error:

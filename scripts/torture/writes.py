@@ -1,15 +1,16 @@
-"""Every place where artsim writes, so that a trial can stop or fail at any one of them."""
+"""Every place where artsim writes or allocates, so that a trial can stop or fail at any of them."""
 
 from __future__ import annotations
 
 import builtins
 import io
 import os
+import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import Any
-
-import numpy as np
 
 
 def on_write(nth: int, act: Callable[[], None]) -> None:
@@ -36,22 +37,54 @@ def count_writes(log: Path) -> None:
     _watch_writes(lambda name: os.write(descriptor, f"{name}\n".encode()))
 
 
-def on_allocation(nth: int, act: Callable[[], None]) -> None:
-    """Act before the n-th array that NumPy is asked to make by one of its usual functions."""
+def on_line(site: str, nth: int, act: Callable[[], None]) -> None:
+    """Act when a line of artsim, `FILE:NUMBER`, is about to run for the n-th time in a thread."""
     seen = -1
 
-    def watched(make: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            nonlocal seen
+    def noticed(line: str) -> None:
+        nonlocal seen
+        if line == site:
             seen += 1
             if seen == nth:
                 act()
-            return make(*args, **kwargs)
 
-        return call
+    _watch_lines(noticed)
 
-    for name in ("empty", "zeros", "concatenate", "stack", "array", "frombuffer"):
-        setattr(np, name, watched(getattr(np, name)))
+
+def log_lines(log: Path) -> None:
+    """Log each line of artsim that this process runs, once."""
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    seen = set()
+
+    def noticed(line: str) -> None:
+        if line not in seen:
+            seen.add(line)
+            os.write(descriptor, f"{line}\n".encode())
+
+    _watch_lines(noticed)
+
+
+def _watch_lines(noticed: Callable[[str], object]) -> None:
+    """Call back before each line of artsim, in every thread."""
+    import artsim
+
+    root = f"{Path(artsim.__file__).parent}/"
+
+    def entered(frame: FrameType, _event: str, _arg: object) -> Any:
+        file = frame.f_code.co_filename
+        if not file.startswith(root):
+            return None
+        name = file.removeprefix(root)
+
+        def stepped(frame: FrameType, event: str, _arg: object) -> Any:
+            if event == "line":
+                noticed(f"{name}:{frame.f_lineno}")
+            return stepped
+
+        return stepped
+
+    threading.settrace(entered)
+    sys.settrace(entered)
 
 
 def _watch_writes(noticed: Callable[[str], object]) -> None:
