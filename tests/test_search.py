@@ -28,7 +28,7 @@ from artsim.search import (
     Term,
     load_index_extractor,
 )
-from artsim.search.percentiles import evenly
+from artsim.search.percentiles import Groups, Scores
 from artsim.store import Store
 
 TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
@@ -310,20 +310,61 @@ def test_percentiles_are_those_of_all_pairs(tmp_path, works):
     np.testing.assert_allclose(found, expected, atol=0.01)
 
 
-def test_of_many_works_enough_random_pairs_are_compared(tmp_path):
+def test_percentiles_of_many_works_are_within_a_hundredth_at_the_99th():
+    rng, works = np.random.default_rng(0), 6500
+    centers = rng.normal(size=(20, 8))  # uneven clusters: some works are hubs
+    sizes = rng.gamma(1, size=20)
+    vectors = centers[rng.choice(20, works, p=sizes / sizes.sum())] + rng.normal(size=(works, 8))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    every, drawn = (
+        groups.compare(lambda rows: [(1.0, vectors[rows, None])], 8)
+        for groups in (Groups(works, 1, works), Groups.of(works))
+    )
+    assert (every.pairs, drawn.pairs) == (works * (works - 1) // 2, 10_559_250)
+    for score in np.quantile(every.values, [0.95, 0.99, 0.995, 0.999]):
+        assert drawn.percentile(score) == pytest.approx(every.percentile(score), abs=0.01)
+
+
+def test_all_pairs_are_compared_if_few_and_else_ten_million_with_each_work_in_as_many():
+    assert [Groups.of(n).pairs for n in (2, 4000, 6000)] == [1, 7_998_000, 17_997_000]
+    assert [Groups.of(n, tiles=9).pairs for n in (2, 700)] == [18, 4_403_700]
+    for works in (9_100, 50_000, 1_000_001, 30_000_000):
+        groups = Groups.of(works)
+        assert 9_980_000 < groups.pairs < 20_000_000
+        assert groups.count * groups.size > min(works, 4_000_000) - groups.size
+
+
+def test_groups_that_are_read_in_parts_have_the_same_scores(monkeypatch):
     rng = np.random.default_rng(0)
-    vectors = unit(rng, 4200, 4)
-    store = make_store(tmp_path / "i", [f"w{n}" for n in range(4200)], {"t": vectors})
-    scores = np.sort((vectors @ vectors.T)[np.triu_indices(4200, 1)])
-    for match in ask(Searcher(store), "w0", k=2000).matches[::100]:
-        expected = 100 * np.searchsorted(scores, match.score, side="right") / len(scores)
-        # three standard errors of a share of 200,000
-        error = 300 * np.sqrt(expected / 100 * (1 - expected / 100) / 200_000)
-        assert match.percentile == pytest.approx(expected, abs=error + 0.01)
+    vectors = unit(rng, 60 * 4, 8).reshape(60, 4, 8)  # with tiles
+    for groups in (Groups(60, 1, 60, 4), Groups(60, 1, 60), Groups(60, 7, 8, 4), Groups(60, 7, 8)):
+        read = vectors if groups.tiles == 4 else vectors[:, :1]
+        whole = groups.compare(lambda rows, read=read: [(1.0, read[rows])], 32)
+        with monkeypatch.context() as patch:
+            patch.setattr("artsim.search.percentiles._NUMBERS", 32 * 7)
+            parts = groups.compare(lambda rows, read=read: [(1.0, read[rows])], 32)
+        assert whole.pairs == parts.pairs == groups.pairs
+        np.testing.assert_allclose(whole.values, parts.values, atol=1.1e-5)
+
+
+def test_a_tile_is_compared_with_the_most_similar_one_of_each_other_work():
+    rng = np.random.default_rng(0)
+    vectors = unit(rng, 5 * 2, 3).reshape(5, 2, 3)
+    found = Groups.of(5, tiles=2).compare(lambda rows: [(1.0, vectors[rows])], 6)
+    expected = [
+        max(tile @ other for other in vectors[b])
+        for a in range(5)
+        for b in range(5)
+        if a != b
+        for tile in vectors[a]
+    ]
+    np.testing.assert_allclose(found.values, np.sort(expected), atol=1e-5)
 
 
 def test_pairs_that_are_equally_similar_count_as_such():
-    scores = evenly(np.repeat([0.1, 0.5, 0.9], [40_000, 50_000, 10_000]).astype(np.float32))
+    counts = np.zeros(200_001, dtype=np.int64)
+    counts[[110_000, 150_000, 190_000]] = 40_000, 50_000, 10_000  # 0.1, 0.5 and 0.9
+    scores = Scores.at_even_ranks(counts)
     assert [scores.percentile(each) for each in (0.1, 0.5, 0.9)] == pytest.approx(
         [40, 90, 100], abs=0.01
     )

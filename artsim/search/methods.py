@@ -17,7 +17,6 @@ from artsim.search.works import Works
 from artsim.store import Store
 
 _GRAM = "gram"
-_BLOCK = 4096  # pairs compared at a time
 
 Rows = NDArray[np.int64]
 
@@ -74,23 +73,6 @@ class Method:
         """Count the numbers of a work that are compared."""
         dim = self.index.store.tap(self.tap).dim
         return dim * self.index.store.manifest.tiles**2 if self.details else dim
-
-    def pairs(self, first: Rows, second: Rows) -> NDArray[np.float32]:
-        """Compare rows of the searched index pairwise: (n,) cosines.
-
-        With details, a tile of each first work with the most similar tile of the second.
-        """
-        found = np.empty(len(first), dtype=np.float32)
-        for start in range(0, len(first), _BLOCK):
-            part = slice(start, start + _BLOCK)
-            a, b = self.vectors(first[part]), self.vectors(second[part])
-            if self.details:
-                places = np.arange(len(a))
-                a = a[places, places % a.shape[1], None]  # (n, 1, D)
-                found[part] = np.vecdot(b, a).max(axis=1)
-            else:
-                found[part] = np.vecdot(a, b)
-        return found
 
 
 def find_methods(

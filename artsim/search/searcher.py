@@ -13,15 +13,7 @@ from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
 from artsim.search.backend import SearchBackend
 from artsim.search.encoder import Encoder
 from artsim.search.methods import Method, Opened, find_methods, joined
-from artsim.search.percentiles import (
-    Scores,
-    all_pairs,
-    are_few,
-    count_random,
-    evenly,
-    random_pairs,
-    remembered,
-)
+from artsim.search.percentiles import Groups, Rows, Scores, Vectors, remembered
 from artsim.search.plans import SearchPlan, Vocabulary, check_conditions, make_plan
 from artsim.search.requests import Match, SearchAnswer, SearchRequest
 from artsim.search.terms import encode
@@ -226,26 +218,21 @@ class Searcher:
         count = self.store.rows if rows is None else len(rows)
         if count < 2:
             return None
-        numbers = sum(each.numbers for each in methods)
-        # A tile of one work is compared with all of another: of such pairs there are more.
-        whole = are_few(count, numbers) and not any(each.details for each in methods)
-        pairs = count * (count - 1) // 2 if whole else count_random(numbers)
+        tiles = self.store.manifest.tiles**2 if any(each.details for each in methods) else 1
+        groups = Groups.of(count, tiles)
 
-        def draw() -> NDArray[np.float32]:
-            if whole:
-                own = np.arange(count) if rows is None else rows
-                return all_pairs([(each.share, each.vectors(own)) for each in methods])
-            first, second = random_pairs(count, pairs)
-            if rows is not None:
-                first, second = rows[first], rows[second]
-            parts = [each.share * each.pairs(first, second) for each in methods]
-            scores: NDArray[np.float32] = np.sum(parts, axis=0)
-            return scores
+        def read(works: Rows) -> Vectors:
+            own = works if rows is None else rows[works]
+            parts = [(each.share, each.vectors(own)) for each in methods]
+            return [(share, part.reshape(len(own), tiles, -1)) for share, part in parts]
+
+        def draw() -> Scores:
+            return groups.compare(read, sum(each.numbers for each in methods))
 
         if len(methods) == 1 and methods[0].index is self._opened:
             name = methods[0].tap + (".tiles" if methods[0].details else "")
-            return remembered(self.store, name, pairs, draw)
-        return evenly(draw())
+            return remembered(self.store, name, groups.pairs, draw)
+        return draw()
 
 
 def _nothing(matches: Sequence[Match], request: SearchRequest) -> str:
