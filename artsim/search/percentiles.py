@@ -152,8 +152,8 @@ def _compare(first: Vectors, second: Vectors, groups: int, same: bool) -> NDArra
     scores: NDArray[np.float32] = np.sum(parts, axis=0) if len(parts) > 1 else parts[0]
     if tiles == 1:
         return scores[:, *np.triu_indices(scores.shape[1], 1)].ravel() if same else scores.ravel()
-    each = scores.reshape(groups, -1, tiles, scores.shape[2] // tiles, tiles)
-    nearest = each.max(axis=4)  # (G, a, T, b)
+    each: NDArray[np.float32] = scores.reshape(groups, -1, tiles, scores.shape[2] // tiles, tiles)
+    nearest: NDArray[np.float32] = each.max(axis=4)  # (G, a, T, b)
     if same:
         others = ~np.eye(nearest.shape[1], dtype=np.bool_)
         return nearest.swapaxes(2, 3)[:, others].ravel()

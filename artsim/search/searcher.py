@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
-from numpy.typing import NDArray
 
 from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
 from artsim.search.backend import SearchBackend
@@ -21,8 +20,6 @@ from artsim.search.works import Works
 from artsim.store import Store
 
 _PAIRS_KEPT = 64  # combinations of methods whose random pairs are kept: 160 kB each
-
-Rows = NDArray[np.int64]
 
 
 class Searcher:
