@@ -156,6 +156,47 @@ def test_an_expression_that_takes_too_long_is_stopped(monkeypatch):
         derived(slow)
 
 
+def test_many_rows_that_take_too_long_are_stopped(monkeypatch):
+    monkeypatch.setattr(sql, "_SECONDS", 0.05)
+    connection = sql.connect()
+    with (
+        pytest.raises(EvaluationError, match=r"^it takes longer than 0\.05 seconds$"),
+        sql.time_limit(connection, EvaluationError),
+    ):
+        connection.execute("SELECT sum(a.range * b.range) FROM range(9999999) a, range(9999999) b")
+
+
+def test_a_call_that_would_take_all_memory_is_stopped():
+    with pytest.raises(EvaluationError, match="it takes too much memory"):
+        derived("x = length(repeat('x', 4000000000)) + year")
+
+
+def test_an_expression_of_very_many_parts_is_refused():
+    with pytest.raises(EvaluationError, match="too many parts depend on each other"):
+        parse_label("x = year + " + " + ".join(["1"] * 900))
+
+
+@pytest.mark.parametrize(
+    ("expression", "quick"),
+    [
+        ("medium ILIKE '%lithograph%'", True),
+        ("floor(year / 100) + 1", True),
+        ("list_contains(materials, 'oil') AND years.begin >= 1600", True),
+        ("medium ~ 'oil.*'", True),
+        ("medium LIKE '%a%a%a%a%b'", False),
+        ("medium LIKE 'a_%'", False),
+        ("medium LIKE E'a\\x5f%'", False),
+        ("repeat(medium, 9)", False),
+        ("list_filter(materials, lambda m: m ILIKE '%oil%')[1]", True),
+        ("len(list_filter(range(year), lambda i: i = 3))", False),
+        ("year IN (" + ",".join(["1"] * 1000) + ")", False),
+    ],
+)
+def test_what_may_take_long_is_evaluated_in_another_process_first(expression, quick):
+    assert sql.parse_sql(expression).error == ""
+    assert sql.parse_sql(expression).is_quick is quick
+
+
 def test_rows_keep_their_order_in_many_batches():
     table = pa.table({"year": pa.array(range(300_000))})
     assert derived("x = year + 1", table) == [str(i) for i in range(1, 300_001)]

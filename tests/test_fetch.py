@@ -1180,3 +1180,12 @@ def test_a_missing_client_names_the_package_to_install(nga, tmp_path, monkeypatc
         1,
         "Error: fetching needs httpx2; pip install 'artsim[fetch]'\n",
     )
+
+
+def test_the_command_reads_a_catalog_as_embed_does(monkeypatch, tmp_path):
+    def read(source, *, options, size):
+        raise ReaderError(f"null {options.null}, exclude {options.exclude}")
+
+    monkeypatch.setattr("artsim.fetch.read_addresses", read)
+    args = ["fetch", "works.csv", str(tmp_path), "--null", "?", "--exclude", "thumbs"]
+    assert "null ('?',), exclude ('thumbs',)" in CliRunner().invoke(cli, args).output

@@ -75,18 +75,38 @@ def test_groups_are_resampled_whole_and_have_no_p():
 
 
 def test_errors_are_compared_picture_by_picture():
-    found = paired_mean(np.array([5.0, 9.0, 1.0]), np.array([4.0, 8.0, 0.0]))
-    assert (found.estimate.value, found.estimate.low, found.estimate.high) == (-1, -1, -1)
+    found = paired_mean(np.array([5.0, 9.0, 2.0]), np.array([4.0, 7.0, 1.0]))
+    assert (found.estimate.value, found.estimate.low) == (pytest.approx(-4 / 3), -2)
     assert not found.is_noise
 
 
 def test_rankings_are_resampled_alike():
     truth = np.arange(40)[:, None] % 2 == 0
     good, bad = truth * 1.0, np.arange(40.0)[:, None]
-    assert paired_map(Ranking.of(truth, good), Ranking.of(truth, good)).estimate.high == 0
     found = paired_map(Ranking.of(truth, bad), Ranking.of(truth, good))
     assert found.estimate.value == pytest.approx(1 - np.mean([i / (2 * i) for i in range(1, 21)]))
+    assert found.estimate.low < found.estimate.value < found.estimate.high
     assert not found.is_noise
+
+
+def test_no_interval_is_known_where_resampling_shows_no_difference():
+    truth = np.arange(40)[:, None] % 2 == 0
+    good, bad = (Ranking.of(truth, each) for each in (truth * 1.0, np.arange(40.0)[:, None]))
+    one_group, halves = np.zeros(40, dtype=int), np.arange(40) // 20
+    ones = np.ones(40)
+    for found, value, groups in (
+        (paired_map(bad, good, one_group), 0.5, 1),
+        (paired_map(good, good), 0, None),
+        (paired_mean(ones, ones * 3, one_group), 2, 1),
+        (paired_mean(ones, ones * 3), 2, None),
+        (paired_share(ones > 2, ones > 0, halves), 1, 2),
+    ):
+        assert found.estimate.value == pytest.approx(value)
+        assert found.estimate.groups == groups
+        assert math.isnan(found.estimate.low)
+        assert math.isnan(found.estimate.high)
+        assert found.is_noise
+        assert found.to_json("d")["d_low"] is None
 
 
 def test_scores_of_other_pictures_are_refused():

@@ -137,7 +137,9 @@ def test_scores_are_those_of_the_probe_on_the_same_rows(store):
 
 def test_scores_on_several_splits_are_their_mean_and_deviation(store):
     plan = ProbePlan(tap="rgb", labels=("coin", "tags"), seed=4)
-    coin, tags = probe_splits(store, plan, 3)
+    seen = []
+    coin, tags = probe_splits(store, plan, 3, progress=lambda *counts: seen.append(counts))
+    assert seen == [(n, 6, 0) for n in range(1, 7)]
     alone = [probed(store, "coin", seed=seed)[0] for seed in (4, 5, 6)]
     found, values = coin.to_json(), [each.probe.value for each in alone]
     assert len({tuple(each.split.test) for each in coin.runs}) == 3

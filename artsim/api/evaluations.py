@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
-from artsim.errors import SearchError
+from artsim.errors import EvaluationError, SearchError
 
 Labels: TypeAlias = "str | Sequence[str]"
 
@@ -66,6 +66,7 @@ def probe(
     *,
     split: str | None = None,
     group: str | None = None,
+    splits: int = 1,
     tap: str | None = None,
     seed: int = 0,
     save: str | None = None,
@@ -78,28 +79,40 @@ def probe(
         label: Columns, derived labels or ``NAME = SQL``; all that can be labels if empty.
         split: A stored split or a split column; 70/10/20 is drawn for each label if None.
         group: A column whose values are never in both training and test set: ``"artist"``.
+        splits: Repeat on so many random splits, of this seed and those that follow: the mean of
+            each score, and its standard deviation in ``NAME_std``.
         tap: The vectors; the first ones if None.
         seed: Seed of the split and the intervals.
         save: Save the probes in the index under this name, for `artsim.predict`.
         device: Where the probes are trained.
 
     Raises:
-        EvaluationError: If a column does not exist or cannot be a label, or a part is empty.
+        EvaluationError: If a column does not exist or cannot be a label, a part is empty, or a
+            split is named or a probe saved with several splits.
     """
-    from artsim.evaluation.probe import ProbePlan, probe
+    from artsim.evaluation.probe import ProbePlan, probe, probe_splits
     from artsim.prediction import make_head, save_head
 
     store = open_store(index)
     plan = ProbePlan(
         tap=store.tap(tap).name, labels=several(label), split=split, group=group, seed=seed
     )
+    methods = ("baseline", "metadata", "knn1", "knn")
+    title = f"Probes on {store.path}, {plan.tap}"
+    if splits > 1:
+        if save is not None:
+            raise EvaluationError("a probe is saved of one split; leave out save or splits")
+        repeated = tuple(probe_splits(store, plan, splits, device=device))
+        rows = tuple(each.to_json() for each in repeated)
+        columns = ("label", "metric", *methods, "probe", "probe_std")
+        return Table(f"{title}: mean of {splits} splits", rows, columns, repeated)
     results = tuple(probe(store, plan, device=device))
     if save is not None:
         save_head(store, make_head(store, plan, results, save))
     rows = tuple(each.to_json() for each in results)
     notes = tuple(f"{each.label.name}: {note}" for each in results for note in each.split.notes)
-    columns = ("label", "metric", "baseline", "metadata", "knn1", "knn", "k", *_PROBE)
-    return Table(f"Probes on {store.path}, {plan.tap}", rows, columns, results, notes)
+    columns = ("label", "metric", *methods, "k", *_PROBE)
+    return Table(title, rows, columns, results, notes)
 
 
 def predict(

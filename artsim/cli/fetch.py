@@ -11,8 +11,10 @@ import cloup
 
 from artsim.cli.options.collection import (
     allow_private_option,
+    exclude_option,
     id_column_option,
     image_column_option,
+    null_option,
     set_option,
     where_option,
 )
@@ -38,7 +40,14 @@ if TYPE_CHECKING:
     seed_option,
     click.option("--retry-failed", is_flag=True, help="Retry what failed in earlier runs."),
 )
-@cloup.option_group("Catalog", id_column_option, image_column_option, set_option("the reader"))
+@cloup.option_group(
+    "Catalog",
+    id_column_option,
+    image_column_option,
+    null_option,
+    exclude_option,
+    set_option("the reader"),
+)
 @cloup.option_group(
     "Requests",
     click.option(
@@ -93,6 +102,8 @@ def fetch(
     retry_failed: bool,
     id_column: str | None,
     image_column: str | None,
+    null: tuple[str, ...],
+    exclude: tuple[str, ...],
     settings: tuple[str, ...],
     strict: bool,
     **requests: Any,
@@ -117,6 +128,8 @@ def fetch(
     options = ReaderOptions(
         id_column=id_column,
         image_column=image_column,
+        null=null,
+        exclude=exclude,
         strict=strict,
         settings=pairs(settings, "--set"),
     )

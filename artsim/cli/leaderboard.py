@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -184,13 +185,13 @@ def _compared(chosen: Best, *, several: bool) -> str:
     found = chosen.difference
     assert found is not None
     value, low, high = found.estimate.value, found.estimate.low, found.estimate.high
+    what = f"{_METHODS[chosen.method]}: {best} compared with the runner-up {other} on test"
+    if math.isnan(low):
+        return f"{what}: {value:+.3f}, no interval is known"
     digits = 1 if chosen.standing.is_error and abs(high - low) >= 10 else 3
     p = "" if found.p is None else f", p {found.p:.3f}"
     noise = "may be noise" if found.is_noise else "more than noise"
-    return (
-        f"{_METHODS[chosen.method]}: {best} compared with the runner-up {other} on test: "
-        f"{value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f}{p}), {noise}"
-    )
+    return f"{what}: {value:+.{digits}f} ({low:+.{digits}f} to {high:+.{digits}f}{p}), {noise}"
 
 
 def _shown(standing: Standing, score: float) -> str:

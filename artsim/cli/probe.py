@@ -23,6 +23,7 @@ from artsim.cli.output import (
     print_json_lines,
     print_split,
     print_table,
+    show_progress,
 )
 
 if TYPE_CHECKING:
@@ -159,9 +160,12 @@ def _repeat(
     """Probe on several splits, and without the groups too."""
     from artsim.evaluation.probe import probe_splits, ungrouped
 
-    found = {plan.group: probe_splits(store, plan, splits, device=device)}
-    if (other := ungrouped(store, plan)) is not None:
-        found = {None: probe_splits(store, other, splits, device=device), **found}
+    ordinary = ungrouped(store, plan)
+    found = {}
+    for each in filter(None, (ordinary, plan)):
+        what = f"Probing by {each.group}" if each.group else "Probing"
+        with show_progress(what) as progress:
+            found[each.group] = probe_splits(store, each, splits, device=device, progress=progress)
     if as_json:
         for group, probes in found.items():
             setting = {"tap": plan.tap, "group": group}

@@ -10,7 +10,7 @@ FEW_GROUPS = 20  # fewer groups, resampled, give intervals that are too narrow
 
 @dataclass(frozen=True)
 class Estimate:
-    """A score with its 95% interval: see `artsim.metrics.intervals`."""
+    """A score with its 95% interval, NaN where none is known: see `artsim.metrics.intervals`."""
 
     value: float
     low: float
@@ -29,4 +29,6 @@ class Estimate:
         return {key: None if math.isnan(value) else value for key, value in values.items()}
 
     def __str__(self) -> str:
+        if math.isnan(self.low):
+            return f"{self.value:.3f}"
         return f"{self.value:.3f} ({self.low:.3f}-{self.high:.3f})"

@@ -32,6 +32,7 @@ from artsim.labels.sql import (
     connect,
     parse_sql,
     quoted,
+    rehearse,
     shown,
     time_limit,
 )
@@ -96,6 +97,8 @@ class Derivation:
                     "COLUMN.begin of years, list_contains(COLUMN, 'text') or "
                     "array_to_string(COLUMN, ', ') of a list"
                 )
+        rehearse(rows, self.expression, self._cannot)
+        with time_limit(connection, self._cannot):
             return [self._class(value) for (value,) in found.fetchall()]
 
     def _class(self, value: Any) -> str | None:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.errors import ArtsimError
+from artsim.labels.rehearsal import is_quick, why_it_fails
 
 _SECONDS = 60.0  # that an expression may take over all rows
 _MEMORY = "2GB"  # that it may take
@@ -41,6 +42,7 @@ class Parsed:
     columns: tuple[str, ...] = ()  # as they are written, in order; DuckDB ignores their case
     functions: tuple[str, ...] = ()
     classes: frozenset[str] = frozenset()  # DuckDB's kinds of nodes: FUNCTION, SUBQUERY, STAR, ...
+    is_quick: bool = True  # see `rehearse`
     error: str = ""  # why it cannot be parsed
 
 
@@ -85,16 +87,21 @@ def parse_sql(text: str) -> Parsed:
         (tree,) = connect().execute("SELECT json_serialize_sql(?)", [f"SELECT {text}"]).fetchone()
     except Exception as error:  # DuckDB's, whose module is not loaded here; or not Unicode
         return Parsed(error=reason(error))
-    parsed = json.loads(tree)
+    try:
+        parsed = json.loads(tree)
+    except RecursionError:
+        return Parsed(error="too many parts depend on each other; write fewer, or IN (...)")
     if parsed["error"]:
         return Parsed(error=parsed["error_message"])
     if len(parsed["statements"]) != 1:
         return Parsed(error="it is more than one statement")
     nodes = list(_walk(parsed["statements"][0]["node"]["select_list"], frozenset()))
+    functions = tuple(dict.fromkeys(n["function_name"] for n in nodes if "function_name" in n))
     return Parsed(
         columns=tuple(dict.fromkeys(n["column_names"][0] for n in nodes if "column_names" in n)),
-        functions=tuple(dict.fromkeys(n["function_name"] for n in nodes if "function_name" in n)),
+        functions=functions,
         classes=frozenset(node["class"] for node in nodes),
+        is_quick=is_quick(text, functions),
     )
 
 
@@ -151,6 +158,22 @@ def distinct_names(names: Sequence[str], used: Collection[str] = ()) -> list[str
     return renamed
 
 
+def rehearse(table: pa.Table, text: str, fault: Fault) -> None:
+    """Evaluate an expression over a table in another process first, unless it is surely quick.
+
+    Raises:
+        ArtsimError: If it takes too long or too much memory.
+    """
+    parsed = parse_sql(text)
+    if parsed.error or parsed.is_quick:
+        return
+    columns = set(map(str.lower, parsed.columns))
+    read = [name for name in table.column_names if name.lower() in columns]
+    why = why_it_fails(table.select(read or table.column_names[:1]), text, _SECONDS)
+    if why:
+        raise fault(why)
+
+
 def filtered(connection: Any, relation: Any, text: str, fault: Fault) -> Any:
     """Keep the rows of a relation that meet a condition.
 
@@ -168,6 +191,8 @@ def filtered(connection: Any, relation: Any, text: str, fault: Fault) -> Any:
         raise fault("it reads another table; use only the columns")
     if str(kind) != "BOOLEAN":
         raise fault(f"it is of type {str(kind).lower()}, expected a condition such as year < 1700")
+    if not parsed.is_quick:
+        rehearse(relation.to_arrow_table(), text, fault)
     return found
 
 
@@ -181,9 +206,16 @@ def time_limit(connection: Any, fault: Fault) -> Iterator[None]:
     """Stop a query of a connection that takes too long; ``fault`` makes an error of a reason."""
     import duckdb
 
-    timer = threading.Timer(_SECONDS, connection.interrupt)
-    timer.daemon = True
-    timer.start()
+    over = threading.Event()
+
+    def watch() -> None:
+        wait = _SECONDS
+        while not over.wait(wait):
+            connection.interrupt()  # without effect between two queries, so again
+            wait = 0.1
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
         yield
     except duckdb.InterruptException as error:
@@ -191,8 +223,8 @@ def time_limit(connection: Any, fault: Fault) -> Iterator[None]:
     except (duckdb.Error, ValueError) as error:  # ValueError: not one column
         raise fault(reason(error)) from error
     finally:
-        timer.cancel()
-        timer.join()  # else its thread may drop the connection while Python exits, which aborts
+        over.set()
+        watcher.join()  # else its thread may drop the connection while Python exits, which aborts
 
 
 def reason(error: Exception) -> str:

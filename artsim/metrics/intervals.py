@@ -3,7 +3,8 @@
 A share of independent rows has Wilson's interval. Every other score is bootstrapped; the interval
 spans the middle 95% of the resampled scores. Where there are groups, whole groups are resampled:
 works of one artist are less evidence than as many of different artists. One row, or one group,
-has no interval.
+has no interval, and neither have rows or groups that all score the same: resampling them shows no
+uncertainty. Only where all are right, or none is, Wilson's interval still says something.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ _LEVEL = 0.95
 _RESAMPLES = 2_000  # of a mean
 _RANKING_RESAMPLES = (200, 1_000)  # of a mean average precision: fewer where a ranking is long
 _RANKING_WORK = 1 << 31  # listed rows times resamples: about ten seconds
+_ROUNDING = 1e-9  # by which resampled means of equal numbers may differ
 _BLOCK = 1 << 22  # numbers drawn at a time: 32 MB
 _RANKING_BLOCK = 1 << 19  # weights of rows at a time: 2 MB, which fit a processor's cache
 
@@ -60,11 +62,7 @@ def estimate_share(
     if groups is None:
         n_right = int(right.sum())
         return Estimate(n_right / len(right), *wilson(n_right, len(right)), len(right))
-    found = estimate_mean(right.astype(np.float64), groups, seed=seed)
-    if 0 < found.value < 1 or found.groups is None or found.groups == 1:
-        return found
-    low, high = wilson(found.groups if found.value else 0, found.groups)
-    return Estimate(found.value, low, high, found.n, found.groups)
+    return _widened(estimate_mean(right.astype(np.float64), groups, seed=seed))
 
 
 def estimate_mean(values: Floats, groups: Codes | None = None, *, seed: int = 0) -> Estimate:
@@ -77,22 +75,25 @@ def estimate_mean(values: Floats, groups: Codes | None = None, *, seed: int = 0)
     """
     if not len(values):
         return _NOTHING
-    numbers, n_groups = _number(groups, len(values))
+    numbers, n_groups = number(groups, len(values))
     sums = np.bincount(numbers, weights=values, minlength=n_groups)
     sizes = np.bincount(numbers, minlength=n_groups).astype(np.float64)
     means = []
     for drawn in _draws(n_groups, _RESAMPLES, seed, _BLOCK // n_groups):  # (r, G)
         total = drawn.shape[1] if groups is None else sizes[drawn].sum(axis=1)
         means.append(sums[drawn].sum(axis=1) / total)
-    return _between(float(np.mean(values)), np.concatenate(means), len(values), groups, n_groups)
+    return between(float(np.mean(values)), np.concatenate(means), len(values), groups, n_groups)
 
 
 def estimate_means(
     values: Mapping[str, Floats], groups: Codes | None = None, *, seed: int = 0
 ) -> dict[str, Estimate]:
-    """Estimate the means of several scores of the same n rows, at least 1, as `estimate_mean`."""
+    """Estimate the means of several scores from 0 to 1 of the same n rows, at least 1.
+
+    Each as `estimate_mean`, and where all are 0 or 1 as `estimate_share`.
+    """
     n = len(next(iter(values.values())))
-    numbers, n_groups = _number(groups, n)
+    numbers, n_groups = number(groups, n)
     sums = [np.bincount(numbers, weights=each, minlength=n_groups) for each in values.values()]
     table = np.stack([*sums, np.bincount(numbers, minlength=n_groups)], axis=1)  # (G, M + 1)
     means = []
@@ -103,7 +104,7 @@ def estimate_means(
         means.append(totals[:, :-1] / totals[:, -1:])
     found = np.concatenate(means)
     return {
-        name: _between(float(each.mean()), found[:, place], n, groups, n_groups)
+        name: _widened(between(float(each.mean()), found[:, place], n, groups, n_groups))
         for place, (name, each) in enumerate(values.items())
     }
 
@@ -127,13 +128,13 @@ def estimate_map(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0
     found = resampled_maps(ranking, groups, seed=seed)
     value = float(np.nanmean(each))
     found = np.clip(found[~np.isnan(found)] - np.nanmean(found) + value, 0, 1)
-    numbers, n_groups = _number(groups, ranking.n)
-    estimate = _between(value, found, ranking.n, groups, n_groups)
+    numbers, n_groups = number(groups, ranking.n)
+    estimate = between(value, found, ranking.n, groups, n_groups)
     if value < 1 or n_groups == 1:
         return estimate
     true = ranking.rows[ranking.hits & (ranking.relevant[ranking.classes] > 0)]
     n = len(np.unique(numbers[true]))
-    return replace(estimate, low=wilson(n, n)[0])
+    return replace(estimate, low=wilson(n, n)[0], high=1.0)
 
 
 def resampled_maps(ranking: Ranking, groups: Codes | None = None, *, seed: int = 0) -> Floats:
@@ -141,7 +142,7 @@ def resampled_maps(ranking: Ranking, groups: Codes | None = None, *, seed: int =
 
     The same rows are drawn for every ranking of as many rows, in the same groups.
     """
-    numbers, n_groups = _number(groups, ranking.n)
+    numbers, n_groups = number(groups, ranking.n)
     resamples = int(np.clip(_RANKING_WORK // max(1, len(ranking.rows)), *_RANKING_RESAMPLES))
     means = []
     for drawn in _draws(n_groups, resamples, seed, _RANKING_BLOCK // ranking.n):
@@ -152,7 +153,7 @@ def resampled_maps(ranking: Ranking, groups: Codes | None = None, *, seed: int =
     return np.concatenate(means)
 
 
-def _number(groups: Codes | None, n: int) -> tuple[NDArray[np.int64], int]:
+def number(groups: Codes | None, n: int) -> tuple[NDArray[np.int64], int]:
     """Number the groups from 0, each ungrouped row as one; return the numbers and how many."""
     if groups is None:
         return np.arange(n), n
@@ -172,12 +173,21 @@ def _draws(n: int, resamples: int, seed: int, step: int) -> Iterator[NDArray[np.
         yield rng.integers(0, n, (min(step, resamples - done), n))
 
 
-def _between(
+def between(
     value: float, resampled: Floats, n: int, groups: Codes | None, n_groups: int
 ) -> Estimate:
     """Return the value with the middle 95% of the resampled values, widened to include it."""
-    if n_groups == 1:
-        return Estimate(value, math.nan, math.nan, n, None if groups is None else 1)
-    low, high = np.quantile(resampled, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
     counted = None if groups is None else n_groups
+    low, high = np.quantile(resampled, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2])
+    if n_groups == 1 or high - low <= _ROUNDING:
+        return Estimate(value, math.nan, math.nan, n, counted)
     return Estimate(value, min(value, float(low)), max(value, float(high)), n, counted)
+
+
+def _widened(found: Estimate) -> Estimate:
+    """Give the mean of scores that are all 0, or all 1, the interval of such a share."""
+    several = found.n if found.groups is None else found.groups
+    if 0 < found.value < 1 or several == 1:
+        return found
+    low, high = wilson(several if found.value else 0, several)
+    return replace(found, low=low, high=high)

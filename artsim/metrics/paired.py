@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.metrics.intervals import Codes, Floats, estimate_mean, resampled_maps
+from artsim.metrics.intervals import Codes, Floats, between, estimate_mean, number, resampled_maps
 from artsim.metrics.ranking import Ranking, average_precisions
 
 _SIGNIFICANT = 0.05
@@ -30,7 +30,10 @@ class Difference:
 
     @property
     def is_noise(self) -> bool:
-        """Whether other pictures might well show no difference, or the opposite one."""
+        """Whether other pictures might well show no difference, or the opposite one.
+
+        So it is where no interval is known.
+        """
         if self.p is not None:
             return self.p >= _SIGNIFICANT
         return not (self.estimate.low > 0 or self.estimate.high < 0)
@@ -105,8 +108,9 @@ def paired_map(
     found = found[~np.isnan(found)]
     if not len(found):
         return Difference(Estimate(value, math.nan, math.nan, first.n), None)
-    low, high = np.quantile(found - found.mean() + value, (0.025, 0.975))
-    return Difference(Estimate(value, float(low), float(high), first.n), None)
+    groups_drawn = number(groups, first.n)[1]
+    shifted = found - found.mean() + value
+    return Difference(between(value, shifted, first.n, groups, groups_drawn), None)
 
 
 def _check(one: int, other: int) -> None:

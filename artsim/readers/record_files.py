@@ -111,7 +111,7 @@ def _json_lines(lines: Iterable[bytes], file: Path, notes: list[str] | None) -> 
 def _parse_json(text: bytes, file: Path, line: int) -> Any:
     """Parse JSON that begins at a line of a file."""
     try:
-        return json.loads(text.decode("utf-8-sig"))
+        return json.loads(text.decode("utf-8-sig"), parse_float=_as_written)
     except json.JSONDecodeError as error:
         raise ReaderError(
             f"{file}, line {line + error.lineno - 1}, column {error.colno}: not JSON "
@@ -121,6 +121,11 @@ def _parse_json(text: bytes, file: Path, line: int) -> Any:
         raise ReaderError(f"{file} is not UTF-8 ({error.reason}); save it as UTF-8") from error
     except RecursionError as error:
         raise ReaderError(f"{file}: JSON nested too deeply to be a catalog") from error
+
+
+def _as_written(number: str) -> float | str:
+    """Keep the text of a decimal that its number does not print back: 1990.10, as in a table."""
+    return number if "e" not in number.lower() and repr(float(number)) != number else float(number)
 
 
 def _unwrap(value: Any, file: Path, records: str | None) -> Iterator[Mapping[str, Any]]:

@@ -31,6 +31,22 @@ def set_option(what: str) -> Callable[[Command], Command]:
     return click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help=help_)
 
 
+null_option = click.option(
+    "--null",
+    multiple=True,
+    metavar="WORD",
+    help="Word for a missing value, besides nan, NULL and N/A ('' keeps these as values). "
+    "Repeat for more.",
+)
+
+exclude_option = click.option(
+    "--exclude",
+    multiple=True,
+    metavar="PATTERN",
+    help="Leave out pictures and folders of this name or path, such as thumbs or '*.gif'. "
+    "Repeat for more.",
+)
+
 reader_options = (
     id_column_option,
     image_column_option,
@@ -42,20 +58,8 @@ reader_options = (
         metavar="COLUMN=TYPE",
         help="Read a column as text, list, number or years. Repeat for more.",
     ),
-    click.option(
-        "--null",
-        multiple=True,
-        metavar="WORD",
-        help="Word for a missing value, besides nan, NULL and N/A ('' keeps these as values). "
-        "Repeat for more.",
-    ),
-    click.option(
-        "--exclude",
-        multiple=True,
-        metavar="PATTERN",
-        help="Leave out pictures and folders of this name or path, such as thumbs or '*.gif'. "
-        "Repeat for more.",
-    ),
+    null_option,
+    exclude_option,
     set_option("the reader"),
 )
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from artsim.datatypes import Estimate
+from artsim.datatypes import Estimate, Progress, no_progress
 from artsim.errors import EvaluationError
-from artsim.evaluation.probe.run import LabelProbe, ProbePlan, probe
+from artsim.evaluation.probe.run import LabelProbe, ProbePlan, probe_data, read_data
 from artsim.store import Store
 
 
@@ -60,11 +60,17 @@ class RepeatedProbe:
 
 
 def probe_splits(
-    store: Store, plan: ProbePlan, splits: int, *, device: str | torch.device = "cpu"
+    store: Store,
+    plan: ProbePlan,
+    splits: int,
+    *,
+    device: str | torch.device = "cpu",
+    progress: Progress = no_progress,
 ) -> list[RepeatedProbe]:
     """Probe the labels of a plan on splits drawn with its seed and the seeds that follow.
 
-    Each split is stratified by the label, with the plan's groups in one part each.
+    Each split is stratified by the label, with the plan's groups in one part each. Progress counts
+    the probes: one for each label and split.
 
     Raises:
         EvaluationError: If the plan names a split, of which there is one; and as `probe`.
@@ -74,9 +80,15 @@ def probe_splits(
             f"split {plan.split!r} is one split, expected none to draw {splits}; "
             "leave out --split or --splits"
         )
-    seeds = range(plan.seed, plan.seed + splits)
-    runs = [list(probe(store, replace(plan, seed=seed), device=device)) for seed in seeds]
-    return [RepeatedProbe(runs=some) for some in zip(*runs, strict=True)]
+    data = read_data(store, plan)
+    runs: list[list[LabelProbe]] = [[] for _ in data.labels]
+    for number in range(splits):
+        drawn = replace(plan, seed=plan.seed + number)
+        for place, found in enumerate(probe_data(store, drawn, data, device=device)):
+            runs[place].append(found)
+            done = number * len(runs) + place + 1
+            progress(done, splits * len(runs), 0)
+    return [RepeatedProbe(runs=tuple(some)) for some in runs]
 
 
 def _values(each: LabelProbe) -> Mapping[str, Estimate | float | None]:

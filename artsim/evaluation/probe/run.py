@@ -125,6 +125,17 @@ class LabelProbe:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class ProbeData:
+    """What the probes of a plan are made of, on whatever split."""
+
+    labels: list[Label]
+    vectors: Vectors  # (N, D), unit
+    has_vector: NDArray[np.bool_]  # (N,)
+    given: Columns  # metadata that the probe gets in addition
+    shape: Columns  # of the pictures, for the metadata baseline if none is given
+
+
 def probe(
     store: Store, plan: ProbePlan, *, device: str | torch.device = "cpu"
 ) -> Iterator[LabelProbe]:
@@ -137,6 +148,11 @@ def probe(
         EvaluationError: If a label or column does not exist or cannot be used as named, a part of
             the split is empty, a group is in two parts, or a vector is not finite.
     """
+    yield from probe_data(store, plan, read_data(store, plan), device=device)
+
+
+def read_data(store: Store, plan: ProbePlan) -> ProbeData:
+    """Read the labels, vectors and metadata of a plan; see `probe` for what is refused."""
     labels = read_labels(store, plan, plan.metadata)
     for name in label_names(store, plan, plan.metadata):
         refuse_label(store, name, plan.metadata)
@@ -145,9 +161,18 @@ def probe(
         raise EvaluationError("--shots needs a label of one class a picture; add one with --label")
     vectors, has_vector = unit_vectors(store, plan.tap)
     shape = read_metadata(store, SHAPE) if not plan.metadata else {}
+    return ProbeData(
+        labels=labels, vectors=vectors, has_vector=has_vector, given=given, shape=shape
+    )
+
+
+def probe_data(
+    store: Store, plan: ProbePlan, data: ProbeData, *, device: str | torch.device = "cpu"
+) -> Iterator[LabelProbe]:
+    """Probe what was read on the split of a plan, as `probe`."""
     why = "their vectors are all zeros"
-    for label, split in split_labels(store, plan, labels, has_vector, why):
-        yield _probe_label(vectors, label, split, plan, given, shape, device)
+    for label, split in split_labels(store, plan, data.labels, data.has_vector, why):
+        yield _probe_label(data.vectors, label, split, plan, data.given, data.shape, device)
 
 
 def probe_on(
