@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 from conftest import toy_passport
+from search_toys import at, make_store
 
 from artsim.cli import cli
 from artsim.datatypes import Field, FieldType
@@ -159,6 +160,17 @@ def test_intervals_resample_the_largest_of_the_named_groups_and_count_them(museu
     assert (row["resampled"], row["resampled_groups"]) == ("artist", 2)
     (row,) = rows(museum, "--label", "year", "-k", "1")
     assert (row["resampled"], row["resampled_groups"]) == (None, None)
+
+
+def test_a_picture_without_a_group_is_one_when_groups_are_counted(tmp_path):
+    columns = {
+        "style": ["x", "y"] * 4,
+        "artist": list("aabbccdd"),  # four groups
+        "series": ["s", "s", *[None] * 6],  # seven
+    }
+    store = make_store(tmp_path / "i", list("12345678"), {"rgb": at(*range(0, 80, 10))}, columns)
+    (row,) = rows(store, "--label", "style", "-k", "1", "--group", "series,artist")
+    assert (row["resampled"], row["resampled_groups"]) == ("artist", 4)
 
 
 def test_tables_name_the_metric_and_the_baseline(museum):

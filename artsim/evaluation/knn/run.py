@@ -92,13 +92,12 @@ def knn_eval(
     groups = _read_groups(store, plan.groups, workers, progress)
     if groups.size:
         columns = [groups] if split.groups is None else [groups, split.groups]
-        place = int(np.argmin([len(np.unique(codes)) for codes in groups.T]))  # the fewest groups
-        split = replace(
-            split,
-            groups=np.column_stack(columns),
-            resampled=groups[:, place],
-            resampled_by=plan.groups[place],
-        )
+        resampled = [
+            replace(split, resampled=codes, resampled_by=name)
+            for codes, name in zip(groups.T, plan.groups, strict=True)
+        ]
+        fewest = min(resampled, key=lambda each: each.n_resampled or 0)
+        split = replace(fewest, groups=np.column_stack(columns))
     if plan.protocol == Protocol.MET and not len(split.validation):
         raise EvaluationError(
             f"the protocol 'met' chooses on validation, and split {plan.split!r} has only "
