@@ -12,7 +12,7 @@ import sys
 import pyarrow as pa
 
 _PROGRAM = "from artsim.labels.rehearsal import main; main()"
-_MEMORY = 4 << 30  # bytes of address space of that process
+_MEMORY = 3 << 30  # bytes of address space of that process
 _LIKE = frozenset(["~~", "!~~", "~~*", "!~~*"])
 _QUICK = _LIKE | frozenset(
     """
@@ -23,6 +23,7 @@ _QUICK = _LIKE | frozenset(
     string_split struct_extract struct_pack substr substring suffix trim trunc ucase upper year
     """.split()  # noqa: SIM905 - else a name a line
 )
+_TOO_LARGE = "it takes too much memory"
 _LONGEST = 2_000  # characters of an expression that may be quick
 
 
@@ -41,8 +42,7 @@ def why_it_fails(table: pa.Table, text: str, seconds: float) -> str:
     """Evaluate an expression over the rows of a table in another process.
 
     Returns:
-        What it exceeds, if its process did not end well; else nothing, also where DuckDB refuses
-        the expression, which it does here as quickly.
+        What it exceeds, or why DuckDB cannot evaluate it; nothing if it can.
     """
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -56,23 +56,23 @@ def why_it_fails(table: pa.Table, text: str, seconds: float) -> str:
         return f"it takes longer than {seconds:g} seconds"
     except (OSError, MemoryError) as error:
         return f"no process could be started to try it ({error}); try again"
-    return "it takes too much memory" if done.returncode else ""
+    return _TOO_LARGE if done.returncode else done.stdout.decode()
 
 
 def main() -> None:
     """Evaluate the expression in the arguments over the table that comes in."""
     import duckdb
 
-    from artsim.labels.sql import connect
+    from artsim.labels.sql import connect, reason
 
     _limit_memory()
     table = pa.ipc.open_stream(sys.stdin.buffer).read_all()
     try:
         connect().from_arrow(table).project(sys.argv[1]).fetchall()
-    except duckdb.OutOfMemoryException:
-        sys.exit(1)
-    except (duckdb.Error, ValueError):
-        return
+    except (MemoryError, duckdb.OutOfMemoryException):
+        sys.stdout.write(_TOO_LARGE)
+    except (duckdb.Error, ValueError) as error:
+        sys.stdout.write(_TOO_LARGE if "bad_alloc" in str(error) else reason(error))
 
 
 def _limit_memory() -> None:
