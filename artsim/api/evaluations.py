@@ -70,7 +70,6 @@ def probe(
     tap: str | None = None,
     seed: int = 0,
     save: str | None = None,
-    device: str = "cpu",
 ) -> Table:
     """Train a linear probe for each label and compare it with baselines: one row per label.
 
@@ -84,7 +83,6 @@ def probe(
         tap: The vectors; the first ones if None.
         seed: Seed of the split and the intervals.
         save: Save the probes in the index under this name, for `artsim.predict`.
-        device: Where the probes are trained.
 
     Raises:
         EvaluationError: If a column does not exist or cannot be a label, a part is empty, or a
@@ -102,11 +100,11 @@ def probe(
     if splits > 1:
         if save is not None:
             raise EvaluationError("a probe is saved of one split; leave out save or splits")
-        repeated = tuple(probe_splits(store, plan, splits, device=device))
+        repeated = tuple(probe_splits(store, plan, splits))
         rows = tuple(each.to_json() for each in repeated)
         columns = ("label", "metric", *methods, "probe", "probe_std")
         return Table(f"{title}: mean of {splits} splits", rows, columns, repeated)
-    results = tuple(probe(store, plan, device=device))
+    results = tuple(probe(store, plan))
     if save is not None:
         save_head(store, make_head(store, plan, results, save))
     rows = tuple(each.to_json() for each in results)
