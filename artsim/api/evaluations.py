@@ -102,8 +102,8 @@ def probe(
             raise EvaluationError("a probe is saved of one split; leave out save or splits")
         repeated = tuple(probe_splits(store, plan, splits))
         rows = tuple(each.to_json() for each in repeated)
-        columns = ("label", "metric", *methods, "probe", "probe_std")
-        return Table(f"{title}: mean of {splits} splits", rows, columns, repeated)
+        shown = ("label", "metric", *methods, "probe", "probe_std")
+        return Table(f"{title}: mean of {splits} splits", rows, shown, repeated)
     results = tuple(probe(store, plan))
     if save is not None:
         save_head(store, make_head(store, plan, results, save))
