@@ -110,7 +110,7 @@ def test_numbers_that_count_or_measure_are_not(numbers, tmp_path):
 def test_numbers_of_json_print_back_as_they_are_written(tmp_path):
     numbers = [("1990.10", "2.5"), ("1990.1", "3.0"), ("1990.100", "1e2")]
     lines = [
-        f'{{"file_name": "{n}.jpg", "inventory": {one}, "height": {two}}}'
+        f'{{"file_name": "{n}.jpg", "inventory": {one}, "weight": {two}}}'
         for n, (one, two) in enumerate(numbers)
     ]
     (tmp_path / "metadata.jsonl").write_text("\n".join(lines))
@@ -118,4 +118,4 @@ def test_numbers_of_json_print_back_as_they_are_written(tmp_path):
         (tmp_path / f"{n}.jpg").touch()
     catalog = read_collection(tmp_path)
     assert column(catalog, "inventory") == ["1990.10", "1990.1", "1990.100"]
-    assert column(catalog, "height") == [2.5, 3.0, 100.0]
+    assert column(catalog, "weight") == [2.5, 3.0, 100.0]
