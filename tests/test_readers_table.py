@@ -541,5 +541,6 @@ class TestViews:
 def test_pictures_inside_a_parquet_file_are_named_as_such(tmp_path):
     picture = pa.array([{"bytes": b"", "path": "a.jpg"}])
     pq.write_table(pa.table({"image": picture, "artist": ["A"]}), tmp_path / "train.parquet")
-    with pytest.raises(ReaderError, match="holds the pictures themselves, in the column 'image'"):
-        read_collection(tmp_path)
+    match = r"holds the pictures themselves, in the column 'image'; read it with imageparquet:"
+    with pytest.raises(ReaderError, match=match):
+        read_collection(f"table:{tmp_path}")

@@ -132,6 +132,7 @@ def predict(
         >>> artsim.probe(index, label="style", save="by-style")
         >>> artsim.predict(index, "query.jpg", head="by-style").to_pandas()
     """
+    from artsim.places import is_file
     from artsim.prediction import (
         HeadPredictor,
         find_head,
@@ -145,7 +146,7 @@ def predict(
     predictor = HeadPredictor(store, load_head(find_head(store, head)))
     works, rows = Works(store), []
     for each in [pictures] if isinstance(pictures, str | Path) else pictures:
-        if Path(each).is_file():
+        if is_file(each):
             found = predict_picture(predictor, Path(each))
         elif works.has(str(each)):
             found = list(predict_ids(predictor, [str(each)]))

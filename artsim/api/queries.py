@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -57,6 +56,7 @@ def read_query(query: QueryLike, works: Works, *, fetching: FetchSettings | None
 
 def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
     from artsim.fetch import FetchSettings, fetch_picture
+    from artsim.places import is_file
     from artsim.readers import is_url
     from artsim.search import Term
 
@@ -64,7 +64,7 @@ def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
         return Term(text=text.removeprefix(_TEXT))
     if is_url(text):
         return Term(data=fetch_picture(text, fetching or FetchSettings()), name=text)
-    if not os.path.isfile(text):  # noqa: PTH113  # Path raises if a name is too long
+    if not is_file(text):
         try:
             works.row(text)
         except SearchError as error:

@@ -109,11 +109,12 @@ class SearchResult:
         """Show a contact sheet in a notebook; text where no picture can be opened."""
         from html import escape
 
+        from artsim.places import is_file
         from artsim.report import file_of
 
         text = f"<pre>{escape(repr(self))}</pre>"
         files = [file_of(match.image) for match in self.answer.matches]
-        if not any(file is not None and file.is_file() for file in files):
+        if not any(file is not None and is_file(file) for file in files):
             return text
         stream = io.BytesIO()
         answer_sheet(self.answer, most=_SHEET).save(stream, "JPEG", quality=85)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -39,9 +38,10 @@ class TermReader:
             FetchError: If a URL cannot be fetched.
         """
         from artsim.fetch import FetchSettings
+        from artsim.places import is_file
 
         fetching = FetchSettings(retries=1, allow_private=self.allow_private)
-        is_name = os.path.isfile(text) or self.works.has(text)  # noqa: PTH113  # as `read_query`
+        is_name = is_file(text) or self.works.has(text)
         weighted = None if is_name else _WEIGHTED.fullmatch(text)
         weight = float(weighted["weight"]) if weighted else 1.0
         found = read_query(weighted["text"] if weighted else text, self.works, fetching=fetching)

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from artsim import images
+from artsim import images, places
 from artsim.datatypes import Catalog, picture_file
 from artsim.embedding.chunks import EmbedSettings
 from artsim.errors import ImageError, StoreError
@@ -54,7 +54,7 @@ def make_plan(
             continue
         file = picture_file(catalog.root, name)
         try:
-            status = file.stat()
+            status = places.status(file)
         except FileNotFoundError:
             reason = f"{file} is missing"
         except (OSError, ValueError) as error:

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from artsim import __version__, images
+from artsim import __version__, images, places
 from artsim.datatypes import (
     RESERVED,
     Catalog,
@@ -323,7 +323,7 @@ def _file_facts(root: Path, name: str) -> tuple[str, int, int]:
         return "", -1, -1
     try:
         file = picture_file(root, name)
-        status, data = file.stat(), images.read_bytes(file)
+        status, data = places.status(file), images.read_bytes(file)
     except (OSError, ValueError, ImageError):
         return "", -1, -1
     return hashlib.sha256(data).hexdigest(), status.st_size, status.st_mtime_ns

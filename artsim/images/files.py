@@ -1,12 +1,14 @@
-"""Picture files opened: regular files only, up to a size."""
+"""Pictures opened, as files or inside files (see `artsim.places`): regular ones, up to a size."""
 
 from __future__ import annotations
 
 import os
 import stat
-from io import BufferedReader
+from io import BytesIO
 from pathlib import Path
+from typing import IO
 
+from artsim import places
 from artsim.errors import ImageError, ResourcesError, shortage_of
 
 MAX_BYTES = 2**31  # of a file: the largest picture that is decoded, of 8 bytes a pixel
@@ -18,7 +20,6 @@ _KINDS = {
     stat.S_IFBLK: "a device",
     stat.S_IFSOCK: "a socket",
 }
-_NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for its writer
 
 
 def read_bytes(path: Path) -> bytes:
@@ -40,18 +41,18 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def open_regular(path: Path) -> BufferedReader:
-    """Open a file to read, if it is one with an end.
+def open_regular(path: Path) -> IO[bytes]:
+    """Open a file to read, or a picture inside one, if it is one with an end.
 
     Raises:
         ImageError: If it is not there, is no regular file, is too large or cannot be opened.
         ResourcesError: If there is no file descriptor for it now.
     """
     try:
-        file = open(path, "rb", opener=_open)  # noqa: SIM115 - it is returned
+        file = places.open_place(path)
+        fault = "" if isinstance(file, BytesIO) else not_a_picture_file(os.fstat(file.fileno()))
     except (OSError, ValueError) as problem:  # ValueError: a zero byte in the path
         raise _unreadable(path, problem) from problem
-    fault = not_a_picture_file(os.fstat(file.fileno()))
     if fault:
         file.close()
         raise ImageError(f"{str(path)!r} {fault}")
@@ -69,10 +70,6 @@ def not_a_picture_file(status: os.stat_result) -> str:
             "make a smaller copy"
         )
     return ""
-
-
-def _open(name: str, flags: int) -> int:
-    return os.open(name, flags | _NO_WAIT)
 
 
 def _unreadable(path: Path, problem: Exception) -> ImageError:

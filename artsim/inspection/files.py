@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from artsim import places
 from artsim.datatypes import name_as_text, picture_file
 from artsim.errors import ReaderError
 from artsim.readers import excluded_by, is_hidden, is_picture, is_url
@@ -153,7 +154,7 @@ def _file_of(image: str | None, root: Path, files: Files) -> int:
     if is_url(image):
         return WEB
     try:
-        status = picture_file(root, image).stat()
+        status = places.status(picture_file(root, image))
     except (OSError, ValueError):  # ValueError: a zero byte in the path
         return NONE
     return files.add(image, status) if stat.S_ISREG(status.st_mode) else NONE

@@ -15,7 +15,19 @@ from typing import Protocol
 
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
-from artsim.readers import folder, iiif, imagefolder, mame, moma, nga, rijks, table, wikiart
+from artsim.readers import (
+    folder,
+    iiif,
+    imagefolder,
+    imageparquet,
+    mame,
+    moma,
+    nga,
+    rijks,
+    table,
+    webdataset,
+    wikiart,
+)
 from artsim.readers.attribution import with_qualifiers
 from artsim.readers.codes import with_suggested_types
 from artsim.readers.columns import is_identifier
@@ -88,10 +100,12 @@ READERS: MutableMapping[str, Reader] = {
     "wikiart": wikiart,
     "mame": mame,
     "imagefolder": imagefolder,
+    "imageparquet": imageparquet,
     "rijks": rijks,
     "iiif": iiif,
     **bundled_maps(),
     "table": table,
+    "webdataset": webdataset,
     "folder": folder,
 }
 

@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from artsim.datatypes import Catalog, name_as_text, picture_file
 from artsim.errors import ReaderError
+from artsim.places import is_file
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import is_hidden, is_url
 
@@ -161,6 +162,6 @@ def _is_text(name: str) -> bool:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.exists()
+        return path.exists() or is_file(path)
     except (OSError, ValueError):  # a name too long for the file system, a NUL byte
         return False

@@ -79,7 +79,7 @@ def table_of(
 def _array(values: Iterable[Flat], is_list: bool) -> pa.Array:
     if not is_list:
         return pa.array(values, pa.string())
-    return pa.array([[each] if isinstance(each, str) else each for each in values], _LIST)
+    return pa.array([[each] if isinstance(each, str) else each or None for each in values], _LIST)
 
 
 def _joined(batches: list[pa.Table], name: str, type_: pa.DataType) -> pa.ChunkedArray:

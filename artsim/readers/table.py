@@ -164,10 +164,10 @@ def _open_parquet(file: Path) -> _Table:
             inside = [column.name for column in parquet.schema_arrow if _is_picture(column.type)]
     except (pa.ArrowException, OSError) as error:
         raise ReaderError(f"{file} cannot be read as Parquet: {_line(error)}") from error
-    if inside and _find_column(list(kept), None, IMAGE_COLUMNS) is None:
+    if inside and find_column(list(kept), None, IMAGE_COLUMNS) is None:
         raise ReaderError(
-            f"{file} holds the pictures themselves, in the column {inside[0]!r}; write them to "
-            "files with a metadata.jsonl (file_name and the other columns) beside them"
+            f"{file} holds the pictures themselves, in the column {inside[0]!r}; read it with "
+            f"imageparquet:{file}"
         )
     for name in kept:
         if names.count(name) > 1:
@@ -224,14 +224,14 @@ def _as_kept(column: pa.Array, type_: pa.DataType) -> pa.Array:
 def _key_columns(file: Path, names: Sequence[str], options: ReaderOptions) -> tuple[str, str]:
     listed = ", ".join(names[:_LISTED]) + (", ..." if len(names) > _LISTED else "")
     given = options.image_column
-    image = _find_column(names, given, IMAGE_COLUMNS)
+    image = find_column(names, given, IMAGE_COLUMNS)
     if image is None:
         missing = "no image column" if given is None else f"no column named {given!r}"
         raise ReaderError(
             f"{file} has {missing}; its columns are {listed}; name the one with the path of the "
             f"picture with --image-column, or read the pictures alone with folder:{file.parent}"
         )
-    id_ = _find_column(names, options.id_column, ID_COLUMNS)
+    id_ = find_column(names, options.id_column, ID_COLUMNS)
     if id_ is None and options.id_column is not None:
         raise ReaderError(
             f"{file} has no column named {options.id_column!r}; its columns are {listed}; "
@@ -240,7 +240,8 @@ def _key_columns(file: Path, names: Sequence[str], options: ReaderOptions) -> tu
     return id_ or image, image
 
 
-def _find_column(names: Sequence[str], given: str | None, known: Sequence[str]) -> str | None:
+def find_column(names: Sequence[str], given: str | None, known: Sequence[str]) -> str | None:
+    """Return the column of a given name, or else the first that has a known one."""
     if given is not None and given in names:
         return given
     bare = {re.sub(r"[\W_]", "", name.lower()): name for name in reversed(names)}
