@@ -55,12 +55,18 @@ _ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
     "Output",
     count_option("--examples", least=0, default=3, help="Examples shown of each fault."),
     file_option("--html", help="Write a page with charts and pictures."),
+    click.option(
+        "--draft-map",
+        is_flag=True,
+        help="Print a first mapping of the records' keys instead, in TOML.",
+    ),
     strict_option("a fault costs rows or a row of the table is bad"),
     format_option,
 )
 def inspect(
     collection: str,
     html: Path | None,
+    draft_map: bool,
     examples: int,
     strict: bool,
     as_json: bool,
@@ -77,7 +83,11 @@ def inspect(
     \b
         artsim inspect paintings/
         artsim inspect paintings/ --hashes --html paintings.html
+        artsim inspect artworks/ --draft-map > artworks/museum.toml
     """
+    if draft_map:
+        _print_draft(collection)
+        return
     from artsim.inspection import InspectSettings, Weight, inspect_collection
 
     catalog = open_collection(collection, options, strict=strict)
@@ -97,6 +107,14 @@ def inspect(
     lost = any(f.kind.weight is Weight.LOST for f in inspection.findings)
     if strict and lost:
         sys.exit(1)
+
+
+def _print_draft(collection: str) -> None:
+    from artsim.readers import draft_map
+
+    for line in draft_map(collection).splitlines():
+        echo(line)
+    echo("Save it in the folder of the records, and read them with map:FILE.toml.", err=True)
 
 
 def _json(inspection: Inspection, examples: int) -> Iterator[dict[str, Any]]:

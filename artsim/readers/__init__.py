@@ -23,6 +23,7 @@ from artsim.readers import (
     mame,
     moma,
     nga,
+    records,
     rijks,
     table,
     webdataset,
@@ -32,6 +33,7 @@ from artsim.readers.attribution import with_qualifiers
 from artsim.readers.codes import with_suggested_types
 from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
+from artsim.readers.drafting import draft_map
 from artsim.readers.excluding import excluded_by, without_excluded
 from artsim.readers.mapped import bundled_maps
 from artsim.readers.missing import null_words, without_null_words
@@ -49,6 +51,7 @@ __all__ = [
     "Reader",
     "ReaderOptions",
     "column_names",
+    "draft_map",
     "excluded_by",
     "is_hidden",
     "is_identifier",
@@ -105,6 +108,7 @@ READERS: MutableMapping[str, Reader] = {
     "iiif": iiif,
     **bundled_maps(),
     "table": table,
+    "records": records,
     "webdataset": webdataset,
     "folder": folder,
 }

@@ -9,13 +9,14 @@ from typing import Any
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers.mapping import MuseumMap, load_map
-from artsim.readers.nested import flatten, text_of, values_at
+from artsim.readers.nested import flatten, values_at
 from artsim.readers.options import ReaderOptions
 from artsim.readers.paths import image_root
 from artsim.readers.pictures import is_hidden
 from artsim.readers.record_files import SUFFIXES, read_records
 from artsim.readers.rows import Row, table_of
 
+_PROBED = 1000  # first images that are looked for, to find the folder they start from
 _BUNDLED = Path(__file__).parent / "maps"
 
 
@@ -47,9 +48,9 @@ class MappedReader:
         path, so that nothing is lost. A record without an id is left out, one without a picture
         keeps its row.
         """
-        if self.map is None:
-            return _read(path.parent, load_map(path), options)
-        return _read(path, self.map, options)
+        map_ = self.map or load_map(path)
+        options.allow(map_.name, "images", "types")
+        return read_mapped(path if self.map else path.parent, map_, options)
 
 
 def bundled_maps() -> dict[str, MappedReader]:
@@ -58,8 +59,12 @@ def bundled_maps() -> dict[str, MappedReader]:
     return {map_.name: MappedReader(map_) for map_ in maps} | {"map": MappedReader(None)}
 
 
-def _read(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
-    options.allow(map_.name, "images", "types")
+def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
+    """Read the records of a folder or file by a mapping.
+
+    Raises:
+        ReaderError: If there are none, or a file is damaged.
+    """
     views = options.setting("views", map_.views, choices=("first", "all"))
     files = list(_files(path, map_.files))
     if not files:
@@ -86,7 +91,7 @@ def _read(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
         name=path.stem if path.is_file() else path.name,
         reader=map_.name,
         source=path,
-        root=image_root((), (folder,), options),
+        root=image_root(table["image"][:_PROBED].to_pylist(), (folder, folder / "images"), options),
         notes=tuple(notes),
     )
 
@@ -107,10 +112,12 @@ def _rows(record: Mapping[str, Any], map_: MuseumMap, *, every: bool) -> Iterato
         return
     own = flatten(record)
     mapped = map_.row(record)
-    others = {name: value for name, value in own.items() if name not in (*mapped, "id", "image")}
-    if "id" in own and text_of(own["id"]) != ids[0]:
-        others["id_record"] = own["id"]
     addresses = map_.addresses(record)
+    known = {**mapped, "id": ids[0], "image": addresses[0] if addresses else None}
+    others = {name: value for name, value in own.items() if name not in known}
+    for name in known.keys() & own.keys() - map_.kept:
+        if own[name] and own[name] != known[name]:
+            others[f"{name}_record"] = own[name]
     for place, address in enumerate((addresses if every else addresses[:1]) or [None]):
         view = {"object": ids[0], "view": str(place + 1)} if every else {}
         name = f"{ids[0]}_{place + 1}" if every and len(addresses) > 1 else ids[0]

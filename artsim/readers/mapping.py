@@ -32,6 +32,7 @@ from typing import Any
 from artsim.errors import ReaderError
 from artsim.readers.attribution import parse_artist, qualifier_of
 from artsim.readers.nested import Flat, Path_, parse_path, values_at
+from artsim.readers.views import pictures_in
 from artsim.readers.years import parse_years
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
@@ -68,6 +69,12 @@ class MuseumMap:
     records: str | None = None
     views: str = "first"
 
+    @property
+    def kept(self) -> set[str]:
+        """The columns that have the name of the key they are read from."""
+        paths = {name: column.path for name, column in self.columns.items()}
+        return {name for name, found in paths.items() if ((name, None, None),) in found}
+
     def recognizes(self, record: Mapping[str, Any]) -> bool:
         """Return whether a record has the keys of this museum's."""
         return bool(self.keys) and all(any(values_at(record, key)) for key in self.keys)
@@ -75,7 +82,8 @@ class MuseumMap:
     def addresses(self, record: Mapping[str, Any]) -> list[str]:
         """List the paths or web addresses of a record's pictures, each once."""
         for template in self.image:
-            if found := dict.fromkeys(filter(None, _fill(template, record))):
+            values = filter(None, _fill(template, record))
+            if found := dict.fromkeys(each for value in values for each in pictures_in(value)):
                 return list(found)
         return []
 

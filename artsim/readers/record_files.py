@@ -1,4 +1,4 @@
-"""Files of records, one after the other: JSON, JSON lines, XML, CSV and Parquet.
+"""Files of records, one after the other: JSON, JSON lines, XML, CSV, Excel and Parquet.
 
 JSON is a record, a list of them, or a wrapper around either: ``{"artObject": ...}``,
 ``{"data": [...]}``. XML is read as a stream: the records are its elements of one name.
@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 from artsim.errors import ReaderError
 from artsim.readers.delimited import open_delimited
 from artsim.readers.nested import TEXT
+from artsim.readers.workbook import SUFFIX, open_workbook
 
 SUFFIXES = (
     *(".json", ".jsonl", ".ndjson", ".json.gz", ".jsonl.gz", ".ndjson.gz"),
-    *(".xml", ".xml.gz", ".csv", ".tsv", ".parquet"),
+    *(".xml", ".xml.gz", ".csv", ".tsv", ".csv.gz", ".tsv.gz", ".xlsx", ".parquet"),
 )
 
 # What wrappers call the records inside them.
@@ -30,6 +31,7 @@ _WRAPPERS = (
     *("artObject", "artObjects", "records", "record", "items", "results", "objects", "data"),
     *("hits", "docs", "works", "artworks", "response"),
 )
+_TABLES = (".csv", ".tsv", SUFFIX, ".parquet")
 _ROWS = 4096  # of a Parquet file at a time
 
 
@@ -45,17 +47,8 @@ def read_records(
         ReaderError: If the file is damaged, or most of its lines are.
     """
     name = file.name.lower().removesuffix(".gz")
-    if name.endswith(".parquet"):
-        with pq.ParquetFile(file) as parquet:
-            for batch in parquet.iter_batches(_ROWS):
-                yield from batch.to_pylist()
-        return
-    if name.endswith((".csv", ".tsv")):
-        delimited = open_delimited(file, strict=notes is None)
-        if notes is not None:
-            notes += delimited.notes
-        for batch in delimited.batches():
-            yield from batch.to_pylist()
+    if name.endswith(_TABLES):
+        yield from _read_table(file, name, notes)
         return
     with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as stream:
         if name.endswith(".xml"):
@@ -66,6 +59,20 @@ def read_records(
         else:
             for value in _json_values(stream.read(), file, notes):
                 yield from _unwrap(value, file, records)
+
+
+def _read_table(file: Path, name: str, notes: list[str] | None) -> Iterator[Mapping[str, Any]]:
+    if name.endswith(".parquet"):
+        with pq.ParquetFile(file) as parquet:
+            for batch in parquet.iter_batches(_ROWS):
+                yield from batch.to_pylist()
+        return
+    is_book = name.endswith(SUFFIX)
+    table = open_workbook(file) if is_book else open_delimited(file, strict=notes is None)
+    if notes is not None:
+        notes += table.notes
+    for batch in table.batches():
+        yield from batch.to_pylist()
 
 
 def load_json(file: Path, notes: list[str] | None = None) -> Any:

@@ -1,4 +1,4 @@
-"""A table beside pictures (CSV, TSV, Parquet): one row per picture, its columns are metadata."""
+"""A table beside pictures (CSV, TSV, Excel, Parquet): a row per picture, columns of metadata."""
 
 from __future__ import annotations
 
@@ -21,9 +21,10 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.paths import image_root
 from artsim.readers.pictures import files_with
 from artsim.readers.views import pictures_in, with_views
+from artsim.readers.workbook import SUFFIX, open_workbook
 from artsim.readers.years import YEARS
 
-WHAT = "A CSV, TSV or Parquet table next to its pictures"
+WHAT = "A CSV, TSV, Excel or Parquet table next to its pictures"
 EXAMPLE = "table:objects.csv"
 SETTINGS: tuple[str, ...] = (
     "encoding",  # cp1252: of a CSV that is not UTF-8
@@ -43,7 +44,7 @@ IMAGE_COLUMNS = (
 )
 
 _WELL_KNOWN = ("objects", "metadata")  # tables that are taken where there are several
-_SUFFIXES = (".csv", ".tsv", ".tab", ".parquet")
+_SUFFIXES = (".csv", ".tsv", ".tab", ".csv.gz", ".tsv.gz", SUFFIX, ".parquet")
 _BATCH = 8192  # rows a record batch
 _LISTED = 30  # columns or files named in a message
 _PROBED = 100  # first image paths that are kept, to find the folder they start from
@@ -51,7 +52,7 @@ _PROBED = 100  # first image paths that are kept, to find the folder they start 
 
 def detects(path: Path) -> bool:
     """Return whether ``path`` is a table or a folder that holds one."""
-    return path.suffix.lower() in _SUFFIXES if path.is_file() else bool(_tables(path))
+    return path.name.lower().endswith(_SUFFIXES) if path.is_file() else bool(_tables(path))
 
 
 def read(path: Path, options: ReaderOptions) -> Catalog:
@@ -63,8 +64,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     """
     views = options.setting("views", "first", choices=("first", "all"))
     file = _find_table(path)
-    is_parquet = file.suffix.lower() == ".parquet"
-    table = _open_parquet(file) if is_parquet else _open_delimited(file, options)
+    table = _open(file, options)
     keys = _key_columns(file, table.schema.names, options)
     declared = _declared_types(file, table.schema, options.types)
     sources = [name for name in table.schema.names if name not in keys]
@@ -96,9 +96,9 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
                 columns.append(convert(_as_text(column), types[name]) if name in types else column)
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
-    named_for_folder = path.is_dir() or file.stem.lower() in _WELL_KNOWN
+    named_for_folder = path.is_dir() or _stem(file).lower() in _WELL_KNOWN
     catalog = Catalog(
-        name=(file.parent.name if named_for_folder else file.stem) or "collection",
+        name=(file.parent.name if named_for_folder else _stem(file)) or "collection",
         reader="table",
         source=path,
         root=image_root(images, (file.parent, file.parent / "images"), options),
@@ -125,8 +125,13 @@ def _tables(folder: Path) -> list[Path]:
 
 
 def _rank(file: Path) -> int:
-    stem = file.stem.lower()
+    stem = _stem(file).lower()
     return _WELL_KNOWN.index(stem) if stem in _WELL_KNOWN else len(_WELL_KNOWN)
+
+
+def _stem(file: Path) -> str:
+    """Return the name without its suffix, of ``objects.csv.gz`` too."""
+    return Path(file.name.removesuffix(".gz")).stem
 
 
 def _find_table(path: Path) -> Path:
@@ -134,7 +139,9 @@ def _find_table(path: Path) -> Path:
         return path
     tables = _tables(path)
     if not tables:
-        raise ReaderError(f"no table in {path}; expected objects.csv or another CSV, TSV, Parquet")
+        raise ReaderError(
+            f"no table in {path}; expected objects.csv or another CSV, TSV, Excel or Parquet file"
+        )
     if len(tables) > 1 and _rank(tables[0]) == len(_WELL_KNOWN):
         names = ", ".join(table.name for table in tables[:_LISTED])
         raise ReaderError(
@@ -142,6 +149,17 @@ def _find_table(path: Path) -> Path:
             f"or read the pictures alone with folder:{path}"
         )
     return tables[0]
+
+
+def _open(file: Path, options: ReaderOptions) -> _Table:
+    suffix = file.suffix.lower()
+    if suffix == ".parquet":
+        return _open_parquet(file)
+    if suffix != SUFFIX:
+        return _open_delimited(file, options)
+    book = open_workbook(file)
+    schema = pa.schema([(name, pa.string()) for name in book.names])
+    return _Table(schema, book.batches, numbers=True, notes=book.notes)
 
 
 def _open_delimited(file: Path, options: ReaderOptions) -> _Table:

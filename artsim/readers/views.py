@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -10,6 +11,9 @@ import pyarrow.compute as pc
 
 from artsim.datatypes import Catalog
 from artsim.readers.pictures import is_picture, is_url
+
+_SEPARATORS = ("|", "\n", ";", ",", " ")
+_MAY_BE_LIST = re.compile(r"[|\n;, ]")
 
 
 def with_views(catalog: Catalog, *, every: bool) -> Catalog:
@@ -30,24 +34,34 @@ def with_views(catalog: Catalog, *, every: bool) -> Catalog:
     return replace(catalog, schema=schema, batches=batches)
 
 
-def pictures_in(cell: str | None) -> list[str | None]:
-    """List the pictures in a cell; a cell that is not a list of them is one."""
-    pieces = [piece.strip() for piece in (cell or "").split("|") if piece.strip()]
-    if len(pieces) > 1 and all(is_url(piece) or is_picture(piece) for piece in pieces):
-        return list(dict.fromkeys(pieces))
+def pictures_in(cell: str) -> list[str]:
+    """List the pictures in a cell; a cell that is not a list of them is one.
+
+    Between them is ``|``, a line break, ``;``, ``,`` or a space, and all are addresses or all are
+    paths: commas occur in addresses, and spaces in names of files.
+    """
+    for separator in _SEPARATORS if _MAY_BE_LIST.search(cell) else ():
+        pieces = [piece.strip() for piece in cell.split(separator) if piece.strip()]
+        several = len(pieces) > 1 and (separator != " " or is_url(cell.strip()))
+        if several and (all(map(is_url, pieces)) or all(map(_is_path, pieces))):
+            return list(dict.fromkeys(pieces))
     return [cell]
+
+
+def _is_path(piece: str) -> bool:
+    return is_picture(piece) and not is_url(piece)
 
 
 def _first(batch: pa.RecordBatch) -> pa.RecordBatch:
     images = batch["image"]
-    if not pc.any(pc.match_substring(images, "|")).as_py():
+    if not pc.any(pc.match_substring_regex(images, _MAY_BE_LIST.pattern)).as_py():
         return batch
-    firsts = pa.array([pictures_in(cell)[0] for cell in images.to_pylist()], pa.string())
+    firsts = pa.array([cell and pictures_in(cell)[0] for cell in images.to_pylist()], pa.string())
     return batch.set_column(batch.schema.get_field_index("image"), "image", firsts)
 
 
 def _every(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    cells = [pictures_in(cell) for cell in batch["image"].to_pylist()]
+    cells = [pictures_in(cell) if cell else [cell] for cell in batch["image"].to_pylist()]
     views = [(row, view) for row, cell in enumerate(cells) for view in range(1, len(cell) + 1)]
     taken = batch.take(pa.array([row for row, _ in views], pa.int64()))
     ids = [

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
+import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from artsim.errors import ReaderError
 
@@ -25,7 +28,7 @@ def encoding_of(path: Path, given: str | None) -> str:
             raise ReaderError(
                 f"no encoding named {given!r}; use a name such as cp1252, latin-1 or utf-16"
             ) from None
-    with path.open("rb") as file:
+    with _open(path) as file:
         start = file.read(4)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
@@ -40,7 +43,7 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
     """Yield a file's lines; bytes that are not text come as surrogates, for the message."""
     errors = "replace" if encoding.startswith("utf-16") else "surrogateescape"
     python = "utf-8-sig" if encoding == UTF8 else encoding
-    with path.open(encoding=python, errors=errors, newline="") as file:
+    with io.TextIOWrapper(_open(path), encoding=python, errors=errors, newline="") as file:
         number = 0
         while line := file.readline(BLOCK):
             number += 1
@@ -56,13 +59,20 @@ def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
         UnicodeError: If it is not text in this encoding.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
-    with path.open("rb") as file:
+    with _open(path) as file:
         if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
             file.seek(0)
         while block := file.read(BLOCK):
             text = decoder.decode(block)
             yield block if encoding == UTF8 else text.encode()
         decoder.decode(b"", final=True)
+
+
+def _open(path: Path) -> IO[bytes]:
+    """Open a file, unpacked if it ends in .gz, as pyarrow does."""
+    if path.suffix.lower() == ".gz":
+        return io.BufferedReader(gzip.open(path))  # type: ignore[arg-type]  # a raw stream to read
+    return path.open("rb")
 
 
 @contextmanager

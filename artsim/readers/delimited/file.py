@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import gzip
 import itertools
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -141,6 +143,21 @@ def open_delimited(
         ReaderError: If two columns have one name, or for bad rows; the message has the file, the
             row and the column of the first.
     """
+    try:
+        return _open(path, names, delimiter, encoding, torn_end, strict=strict)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ReaderError(f"{path} cannot be unpacked ({error}); get it again") from error
+
+
+def _open(
+    path: Path,
+    names: Sequence[str] | None,
+    delimiter: str | None,
+    encoding: str | None,
+    torn_end: bool,
+    *,
+    strict: bool,
+) -> DelimitedFile:
     encoding = decoding.encoding_of(path, encoding)
     header = find_header(path, encoding, delimiter) if names is None else None
     if header is not None and not header.values:
