@@ -157,7 +157,7 @@ def test_a_value_with_the_name_of_a_mapped_column_is_kept(tmp_path):
         "image": "a.jpg",
         "title": "Long",
         "medium": "oil",
-        "nr": 1,
+        "nr": "1",
         "scan": "a.jpg",
         "titles.main": "Long",
         "id_record": "7",

@@ -63,7 +63,8 @@ def table_of(
     columns = {}
     for name, field in zip(is_list, fields, strict=True):
         column = _joined(batches, name, _LIST if is_list[name] else pa.string())
-        if name in optional and column.null_count == len(column):
+        is_object = any(other.startswith(f"{name}.") for other in is_list)  # missing somewhere
+        if (name in optional or is_object) and column.null_count == len(column):
             continue
         if name in years:
             columns[field] = _years(column)
