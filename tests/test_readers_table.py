@@ -250,7 +250,12 @@ class TestGuessing:
 
     def test_pipes_make_lists(self):
         assert guess("oil|canvas", "bronze") == ColumnType("list", "|")
+        assert guess("oil|wood", "oil", "wood", "bronze", "ink") == ColumnType("list", "|")
         assert guess("Archives (A | B)", *(f"Gift {n}" for n in range(200))) == ColumnType("text")
+
+    def test_titles_with_bars_stay_text(self):
+        titles = (*(f"View {n} | Verso {n}" for n in range(9)), *(f"Title {n}" for n in range(20)))
+        assert guess(*titles) == ColumnType("text")
 
     def test_semicolons_make_lists_of_a_vocabulary(self):
         materials = ["oil;canvas", "oil;panel", "ink;paper", "canvas", "panel; ink", "paper"]

@@ -133,7 +133,7 @@ class _Column:
         columns = (found.column(number) for number in range(found.num_columns))
         size = sum(c.total_uncompressed_size for c in columns if c.path_in_schema == self._leaf)
         average = max(1, size // max(1, found.num_rows))
-        return max(1, min(_MOST_ROWS, _BATCH_BYTES // average))
+        return int(max(1, min(_MOST_ROWS, _BATCH_BYTES // average)))
 
 
 def picture_columns(schema: pa.Schema) -> list[str]:

@@ -57,7 +57,7 @@ class Tar:
     def _index(self, tar: tarfile.TarFile) -> None:
         try:
             while (member := tar.next()) is not None:
-                tar.members = []  # it would keep them all
+                tar.members = []  # type: ignore[attr-defined]  # it would keep them all
                 if member.isreg() and not member.issparse():
                     name = posixpath.normpath(member.name).lstrip("/")
                     self.members[name] = (member.offset_data, member.size)

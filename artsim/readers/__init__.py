@@ -166,6 +166,10 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
         raise ReaderError(f"the folder {path} is empty; put pictures or a table of them in it")
     name = name or _detect(path)
     reader = READERS[name]
+    if "null" in options.settings:  # --null, as a setting
+        settings = dict(options.settings)
+        words = settings.pop("null").split(",")
+        options = replace(options, null=(*options.null, *words), settings=settings)
     for setting in options.settings:
         if setting not in reader.SETTINGS:
             known = ", ".join(reader.SETTINGS) or "none"

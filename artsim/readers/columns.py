@@ -26,8 +26,8 @@ _UNDATED = r"(?i)^(?:no date|undated|n\.? ?d\.?|s\.? ?d\.?|o\.? ?j\.?)$"
 _MISSING = "(?i)^(?:nan|null|none|na|n/a)$"
 
 _VOCABULARY = 20_000  # distinct values examined, to distinguish lists from sentences
-_SHARED = 0.75  # of the pieces between ; must occur in another value
-_PIPED = 0.01  # of the values must hold a |
+_SHARED = {"|": 0.5, ";": 0.75}  # of the pieces between them must occur in another value
+_MOST = 0.5  # of the values hold a |: all are lists
 _SEPARATORS = ("|", ";", ",")  # the comma only where a list is declared
 _LISTED = 30  # columns named in a message
 
@@ -63,11 +63,11 @@ class ColumnGuess:
     """The type that a column can still have, after the values seen so far.
 
     A number: every value prints back the same from one (see `numbers`), and the column is not named
-    like an identifier; ``lookalike`` is the first that is a number and does not. A list: one value
-    in a hundred or more holds ``|``, which titles and credit lines hardly ever do; or values hold
-    ``;`` and come from a vocabulary (see `_is_vocabulary`), as titles do not. Everything else is
-    text. A declared type is kept: ``misfits`` counts the values that do not fit and so are missing,
-    ``misfit`` is the first of them, with its row (from 1).
+    like an identifier; ``lookalike`` is the first that is a number and does not. A list: most
+    values hold ``|``; or some hold ``|`` or ``;`` and come from a vocabulary (see
+    `_is_vocabulary`), as titles and credit lines do not. Everything else is text. A declared type
+    is kept: ``misfits`` counts the values that do not fit and so are missing, ``misfit`` is the
+    first of them, with its row (from 1).
     """
 
     def __init__(
@@ -134,10 +134,10 @@ class ColumnGuess:
             separator = self._separators[0]
             is_list = self._holding[separator] > 0
             return ColumnType("list", separator) if is_list else ColumnType("text")
-        if self._holding["|"] >= max(1, _PIPED * self._values):
+        if self._holding["|"] >= max(1, _MOST * self._values):
             return ColumnType("list", "|")
-        for separator in "|;":
-            if self._holding[separator] and _is_vocabulary(self._distinct, separator):
+        for separator, shared in _SHARED.items():
+            if self._holding[separator] and _is_vocabulary(self._distinct, separator, shared):
                 return ColumnType("list", separator)
         return ColumnType("text")
 
@@ -258,17 +258,17 @@ def strip_lists(lists: pa.Array) -> pa.Array:
     )
 
 
-def _is_vocabulary(values: Iterable[str], separator: str) -> bool:
+def _is_vocabulary(values: Iterable[str], separator: str, shared: float) -> bool:
     """Distinguish lists of terms from sentences that happen to contain the separator.
 
-    Terms occur again in other combinations, halves of a title do not: three quarters of the pieces
-    must occur in another value, alone or combined. Distinct values, because thirty prints can have
+    Terms occur again in other combinations, halves of a title do not: a share of the pieces must
+    occur in another value, alone or combined. Distinct values, because thirty prints can have
     the same title.
     """
     pieces = [{piece.strip() for piece in value.split(separator)} - {""} for value in values]
     counts = Counter(piece for value in pieces for piece in value)
     combined = [piece for value in pieces if len(value) > 1 for piece in value]
-    return sum(counts[piece] > 1 for piece in combined) >= _SHARED * max(1, len(combined))
+    return sum(counts[piece] > 1 for piece in combined) >= shared * max(1, len(combined))
 
 
 def _all(mask: pa.Array) -> bool:

@@ -71,7 +71,7 @@ def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
 def _open(path: Path) -> IO[bytes]:
     """Open a file, unpacked if it ends in .gz, as pyarrow does."""
     if path.suffix.lower() == ".gz":
-        return io.BufferedReader(gzip.open(path))  # type: ignore[arg-type]  # a raw stream to read
+        return io.BufferedReader(gzip.open(path))
     return path.open("rb")
 
 
