@@ -196,4 +196,4 @@ def _decoded(values: dict[str, Flat], classes: Mapping[str, Sequence[str]]) -> d
 def _is_vector(type_: pa.DataType) -> bool:
     kinds = pa.types
     is_list = kinds.is_list(type_) or kinds.is_large_list(type_) or kinds.is_fixed_size_list(type_)
-    return is_list and kinds.is_floating(type_.value_type)
+    return bool(is_list and kinds.is_floating(type_.value_type))
