@@ -93,6 +93,22 @@ def test_a_jpeg_2000_without_some_of_its_tiles_is_refused():
         decode(whole[: len(whole) // 2])
 
 
+def test_a_jpeg_2000_that_claims_millions_of_tiles_is_refused_before_they_are_counted():
+    data = bytearray(tiles(1))
+    struct.pack_into(">II", data, 24, 1, 1)  # the size of a tile
+    struct.pack_into(">II", data, 8, 8_000, 8_000)  # of the picture
+    with pytest.raises(ImageError, match="claims 64,000,000 tiles, more than"):
+        decode(bytes(data))
+
+
+def test_a_png_with_colors_by_number_but_no_palette_is_refused_in_one_line():
+    data = saved(Image.new("RGB", (8, 8)).convert("P"), "PNG")
+    start = data.index(b"PLTE") - 4
+    length = int.from_bytes(data[start : start + 4], "big") + 12
+    with pytest.raises(ImageError, match="get the file again"):
+        decode(data[:start] + data[start + length :])
+
+
 # ---- the budget ----
 
 

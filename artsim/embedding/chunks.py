@@ -144,8 +144,8 @@ def embed_chunk(
         vectors = {name: values[finite] for name, values in vectors.items()}
         table = _table(chunk, job, extractor, [loaded[n] for n in np.flatnonzero(finite)], vectors)
         part = write_part(job.staging, chunk.number, table) if table.num_rows else None
-    problem = "the network computed numbers that are not finite"
-    overflown = [Unloadable(loaded[n].key, "forward", problem) for n in np.flatnonzero(~finite)]
+    why = "the network computed numbers that are not finite"
+    overflown = [Unloadable(loaded[n].key, "forward", why) for n in np.flatnonzero(~finite)]
     advance(0, len(overflown))
     failures = tuple(_failure(chunk, each, job.settings) for each in [*unloadable, *overflown])
     return Receipt(number=chunk.number, part=part, failures=failures, seconds=seconds)

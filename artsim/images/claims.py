@@ -18,6 +18,7 @@ _SCAN = b"\xff\xda"
 
 _CODESTREAM = b"\xff\x4f\xff\x51"  # the first two markers of JPEG 2000
 _TILE_PART = b"\xff\x90"
+_MOST_TILES = 65_535  # their numbers have 16 bits
 
 
 def check_claims(img: ImageFile.ImageFile, data: bytes) -> None:
@@ -74,8 +75,13 @@ def _bytes_of(img: ImageFile.ImageFile) -> bytes:
 
 def _check_tiles(data: bytes) -> None:
     """Refuse a JPEG 2000 without some of its tiles: the decoder leaves them gray."""
-    missing = set(range(tiles(data)[0]))
-    count = len(missing)
+    count, _ = tiles(data)
+    if count > _MOST_TILES:
+        raise ImageError(
+            f"the JPEG 2000 claims {count:,} tiles, more than the {_MOST_TILES:,} it can have; "
+            "get the file again"
+        )
+    missing = set(range(count))
     at = data.find(_TILE_PART, data.find(_CODESTREAM))
     while at >= 0 and data[at : at + 2] == _TILE_PART and at + 12 <= len(data):
         tile, length = struct.unpack_from(">HI", data, at + 4)

@@ -16,7 +16,14 @@ from artsim.images.claims import check_claims
 from artsim.images.color import srgb
 from artsim.images.memory import Budget, needed, process_budget
 from artsim.images.mending import Mended, mended
-from artsim.images.opening import MAX_PIXELS, check_sums, open_picture, quiet, refusing
+from artsim.images.opening import (
+    MAX_PIXELS,
+    check_sums,
+    open_picture,
+    quiet,
+    refusing,
+    refusing_header,
+)
 from artsim.images.upright import find_turn, turned
 
 _STRIP = 2**19  # pixels copied from Pillow to numpy at a time
@@ -109,14 +116,15 @@ def _decode(
 ) -> Picture:
     with quiet():
         img = open_picture(data, max_pixels, lenient=lenient)
-        check_claims(img, data)
-        is_jpeg = img.format in ("JPEG", "MPO")
-        turn = find_turn(img) if is_jpeg else None
-        width, height = turned(img.size, turn)
-        if is_jpeg and at_least is not None:
-            # The mode stays (None): profiles and CMYK still need it.
-            img.draft(None, turned(at_least(width, height), turn))
-        size = needed(img, data, turns=turn is not None if is_jpeg else _has_exif(img, data))
+        with refusing_header(data):
+            check_claims(img, data)
+            is_jpeg = img.format in ("JPEG", "MPO")
+            turn = find_turn(img) if is_jpeg else None
+            width, height = turned(img.size, turn)
+            if is_jpeg and at_least is not None:
+                # The mode stays (None): profiles and CMYK still need it.
+                img.draft(None, turned(at_least(width, height), turn))
+            size = needed(img, data, turns=turn is not None if is_jpeg else _has_exif(img, data))
         with budget.hold(size), refusing(img, data, size):
             if not is_jpeg:  # loading turns a TIFF upright, and finds EXIF behind a PNG's pixels
                 if img.format == "TIFF":

@@ -156,7 +156,7 @@ def load_index_text_tower(
         )
     from artsim.models import kept_text_tower
 
-    kept = kept_text_tower(passport) if model is weights is None else None
+    kept = kept_text_tower(passport) if model is None and weights is None else None
     if kept is not None:
         return kept
     from artsim.models import keep_text_tower, load_text_tower

@@ -77,13 +77,13 @@ def words_argument(
         context: click.Context, parameter: click.Parameter, words: tuple[str, ...]
     ) -> tuple[str, ...]:
         if published and words and words[0].startswith(PUBLISHED):
-            context.meta[_NAMED], *words = words
+            context.meta[_NAMED], words = words[0], words[1:]
         elif words and _names_index(words[0], is_alone=len(words) == 1):
             context.meta[_NAMED] = Path(words[0])
             words = words[1:]
         if most is not None and len(words) > most:
             raise click.UsageError(f"unexpected argument {words[most]!r}", context)
-        return tuple(words)
+        return words
 
     return click.argument(
         name,

@@ -105,7 +105,7 @@ class MilvusDatabase:
 
     def _only(self) -> str:
         """Return the name of the only index that is published."""
-        found = [
+        found: list[str] = [
             name.removesuffix(f"_{_NOTE}").removeprefix("a_")
             for name in self._client.list_collections()
             if name.endswith(f"_{_NOTE}")

@@ -60,5 +60,7 @@ def published_neighbors(backend: SearchBackend, tap: str) -> Callable[..., Neigh
 
 def _same_group(groups: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which rows share a group with another; below zero is no group."""
-    same = (groups == own) & (own >= 0)
-    return same if same.ndim == 1 else same.any(axis=1)
+    same: NDArray[np.bool_] = (groups == own) & (own >= 0)
+    if same.ndim > 1:
+        same = same.any(axis=1)
+    return same
