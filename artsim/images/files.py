@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from pathlib import Path
-from typing import IO
 
 from artsim import places
 from artsim.errors import ImageError, ResourcesError, shortage_of
@@ -41,7 +40,7 @@ def read_bytes(path: Path) -> bytes:
     return data
 
 
-def open_regular(path: Path) -> IO[bytes]:
+def open_regular(path: Path) -> BufferedReader | BytesIO:
     """Open a file to read, or a picture inside one, if it is one with an end.
 
     Raises:

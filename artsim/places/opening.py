@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Protocol
+from typing import Protocol
 
 from artsim.places.rows import PictureRows
 from artsim.places.tars import Tar
@@ -76,7 +76,7 @@ def is_file(path: str | Path) -> bool:
         return False
 
 
-def open_place(path: Path) -> IO[bytes]:
+def open_place(path: Path) -> io.BufferedReader | io.BytesIO:
     """Open a file to read, or a picture inside one. A pipe is not waited for.
 
     Raises:
