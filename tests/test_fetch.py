@@ -337,7 +337,7 @@ def test_an_answer_in_a_packed_form_is_unpacked_or_refused(museum, listed, tmp_p
     lines = (tmp_path / "out" / "status.jsonl").read_text(encoding="utf-8").splitlines()
     found = {row["id"]: (row["status"], row["reason"]) for row in map(json.loads, lines)}
     assert found == {
-        "g": ("ok", ""),
+        "g": ("ok", None),
         "z": ("not_an_image", "encoded as 'zstd', which was not requested"),
         "t": ("not_an_image", "encoded as 'gzip, br', which was not requested"),
     }

@@ -919,7 +919,7 @@ def test_any_other_read_error_gives_a_one_line_error(monkeypatch, number):
     def fail(_name, _flags):
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr("artsim.images.files._open", fail)
+    monkeypatch.setattr("artsim.places.opening._open", fail)
     assert reading(Path("a.jpg")) == (
         f"'a.jpg' cannot be read ({os.strerror(number)}); check the path and its permissions"
     )

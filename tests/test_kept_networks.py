@@ -96,7 +96,7 @@ def test_a_query_is_the_vector_that_embed_makes(museum_data, tmp_path):
     embed_collection(read_collection(tmp_path / "some"), tmp_path / "i", extractor)
     store = Store.open(tmp_path / "i")
     encoder = IndexEncoder(store)
-    pixels = [encoder.prepare(file.read_bytes(), None) for file in files]
+    pixels = [encoder.prepare(file.read_bytes(), None).pixels for file in files]
     mine, stored = encoder.embed(pixels)["embedding"], store.vectors("embedding")
     cosines = torch.cosine_similarity(torch.from_numpy(mine), torch.from_numpy(np.array(stored)))
     assert cosines.min() > 0.9999

@@ -43,7 +43,12 @@ def test_works_with_long_titles_are_found_and_grouped():
     )
     manifest = SimpleNamespace(fields=[Field("title", FieldType.TEXT)], labels=(), root="/museum")
     store = SimpleNamespace(
-        manifest=manifest, read=table.select, path=Path("index"), rows=ROWS, shows=lambda _: True
+        manifest=manifest,
+        fields=manifest.fields,
+        read=table.select,
+        path=Path("index"),
+        rows=ROWS,
+        shows=lambda _: True,
     )
     works = Works(store)
     assert works.row("w7") == 7

@@ -261,7 +261,7 @@ def test_want_of_descriptors_while_reading_is_no_fault_of_the_file(monkeypatch, 
     def fail(*_):
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    monkeypatch.setattr("artsim.images.files._open", fail)
+    monkeypatch.setattr("artsim.places.opening._open", fail)
     with pytest.raises(ResourcesError, match="cannot be read now"):
         read_bytes(file)
 

@@ -1007,7 +1007,7 @@ def test_a_visitors_picture_is_decoded_once_and_never_in_the_server(tmp_path, mo
         found, picture = preprocess(data, PREPROCESSING, box=box)
         calls.append((picture.width, box is not None))
         return PreparedPicture(
-            found.float().mean(dim=(1, 2)).numpy(), picture.width, picture.height
+            found.mean(axis=(1, 2), dtype=np.float32), picture.width, picture.height
         )
 
     calls = []

@@ -121,9 +121,10 @@ def _decode(
             is_jpeg = img.format in ("JPEG", "MPO")
             turn = find_turn(img) if is_jpeg else None
             width, height = turned(img.size, turn)
-            if is_jpeg and at_least is not None:
-                # The mode stays (None): profiles and CMYK still need it.
-                img.draft(None, turned(at_least(width, height), turn))
+        smallest = turned(at_least(width, height), turn) if is_jpeg and at_least else None
+        with refusing_header(data):
+            if smallest is not None:
+                img.draft(None, smallest)  # the mode stays (None): profiles and CMYK need it
             size = needed(img, data, turns=turn is not None if is_jpeg else _has_exif(img, data))
         with budget.hold(size), refusing(img, data, size):
             if not is_jpeg:  # loading turns a TIFF upright, and finds EXIF behind a PNG's pixels

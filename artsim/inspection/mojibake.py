@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from artsim.datatypes import FieldType
 from artsim.inspection.findings import Example, FindingKind, Findings
 from artsim.inspection.pictures import Rows
+from artsim.store import joined_lists
 
 # The bytes that follow the first one of a letter in UTF-8, as Windows-1252 shows them.
 _LATER = (
@@ -29,7 +30,7 @@ def find_mojibake(table: pa.Table, rows: Rows, findings: Findings) -> None:
         if name in ("id", "image") or type_ not in (FieldType.TEXT, FieldType.LIST):
             continue
         if type_ is FieldType.LIST:
-            column = pc.binary_join(column, "|")
+            column = joined_lists(column, "|")
         suspects = pc.fill_null(pc.match_substring_regex(column, _BROKEN), False)
         for row in np.flatnonzero(suspects.to_numpy()).tolist():
             text = column[row].as_py()

@@ -60,7 +60,5 @@ def published_neighbors(backend: SearchBackend, tap: str) -> Callable[..., Neigh
 
 def _same_group(groups: NDArray[np.int64], own: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Return which rows share a group with another; below zero is no group."""
-    same: NDArray[np.bool_] = (groups == own) & (own >= 0)
-    if same.ndim > 1:
-        same = same.any(axis=1)
-    return same
+    same = (groups == own) & (own >= 0)
+    return np.asarray(same if same.ndim == 1 else same.any(axis=1))
