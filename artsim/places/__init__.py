@@ -2,7 +2,7 @@
 
 A picture inside a file has a path as if that file were a folder: ``shard-000.tar/000123.jpg``, and
 ``train.parquet/image/17`` for row 17 of the column ``image``. So an index names every picture by
-text relative to its root, and whoever opens a picture need not know where it lives.
+text relative to its root, and code that opens a picture need not know where it is.
 
 Another kind of file with pictures inside is a class with the methods of `Container` and its row in
 ``CONTAINERS``. Pictures that are on no disk, as in an object store, begin in `status` and
