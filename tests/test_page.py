@@ -216,7 +216,7 @@ def test_a_match_shows_its_similarity_and_a_picture_has_a_description(page):
     shows_first(page, 48, 72)
     first = page.locator("#grid li").first
     assert re.fullmatch(r"0\.9\d\d", first.locator(".figures span").first.text_content())
-    assert re.fullmatch(r"[\d.]+ %", first.locator(".figures span").last.text_content())
+    assert re.fullmatch(r"[\d.]+%", first.locator(".figures span").last.text_content())
     expect(page.locator("#summary")).to_contain_text("score, and percentile of random pairs")
     hue = int(titles(page).first.text_content().removeprefix("Hue "))
     said = f"Hue {hue}, Red school, {1500 + hue}"

@@ -163,6 +163,18 @@ def test_several_classes_a_picture_are_ranked_by_their_probabilities(index):
     assert column.to_pylist()[:4] == [["red"], ["green"], ["blue"], ["red"]]
 
 
+def test_prompts_and_templates_may_come_from_files(index, tmp_path):
+    file = tmp_path / "prompts.csv"
+    file.write_text("label;class;prompt\ncolor;red;a red painting\ncolor;blue;blue art\n")
+    (found,) = rows("zero-shot", index, "--prompts", file)
+    assert found["prompts"] == {"red": ["a red painting"], "blue": ["blue art"]}
+    assert found["unprompted_classes"] == ["green"]
+    (found,) = rows("zero-shot", index, "--label", "color", "--templates", "style")
+    assert found["prompts"]["red"][0] == "a red painting"
+    said = run("zero-shot", index, "--label", "tags", "--prompts", file, code=2)
+    assert "has no label 'tags'; it has color" in said
+
+
 def test_a_label_that_the_catalog_lacks_is_predicted_and_stored(index):
     (found,) = rows(
         *("zero-shot", index, "--label", "paint", "--classes", "red,green,blue", "--save")
@@ -219,9 +231,11 @@ def test_a_review_makes_labels_with_who_and_when(index, tmp_path):
         csv.writer(stream, delimiter=";").writerows([header, *cells])
     again = ("review", f"--index={index}", "tint_predicted")
     said = run(*again, "--read", file, "--reviewer", "A. Curator", code=1)
-    assert "1 accepted, 1 corrected, 1 rejected" not in said  # JSON in a pipe
-    assert "row 62: 'w99' has no prediction 'tint_predicted'" in said
-    assert said.count("Note: row") == 3
+    assert "Note: 'w99' has no prediction 'tint_predicted'" in said
+    assert "Note: 'w4': decision 'maybe' with correction ''; expected accept, reject" in said
+    assert said.count("Note: ") == 3
+    counts = json.loads(said[said.index('{"name"') :].splitlines()[0])
+    assert [counts[each] for each in ("accepted", "corrected", "rejected", "open")] == [1, 1, 1, 55]
     column = Store.open(index).added["tint_predicted_reviewed"]
     kept = {row["id"]: row for row in column.read().to_pylist()}
     assert [kept[id_]["tint_predicted_reviewed"] for id_ in ("w0", "w1", "w2")] == [
@@ -236,12 +250,21 @@ def test_a_review_makes_labels_with_who_and_when(index, tmp_path):
     (done,) = rows(*again, "--read", file, "--reviewer", "B")
     assert (done["accepted"], done["corrected"], done["rejected"]) == (3, 1, 0)
     (column,) = Store.open(index).read(["tint_predicted_reviewed"]).columns
+    by = {
+        row["id"]: row["by"]
+        for row in Store.open(index).added["tint_predicted_reviewed"].read().to_pylist()
+    }
+    # Of w0 and w2 B read again what the curator had decided.
+    assert by == {"w0": "A. Curator", "w1": "B", "w2": "A. Curator", "w5": "B"}
     assert column.to_pylist()[:6] == ["red", "green", "=navy", None, None, "blue"]
     run(*again, "-o", file)
     shown = {row[0]: row[5:] for row in read_csv(file)}
     assert shown["w0"] == ["accept", ""]
     assert shown["w2"] == ["correct", "'=navy"]
     assert shown["w9"] == ["", ""]
+    listed = {row["column"]: row["by"] for row in rows("review", f"--index={index}")}
+    assert listed["tint_predicted"] == "predicted by zero-shot with open_clip:TinyCLIP"
+    assert "tint_predicted_reviewed" not in listed
 
 
 def test_added_columns_follow_their_ids_through_embed(index, clips, tmp_path, paint):
@@ -323,7 +346,7 @@ def test_prompts_are_read_from_a_spreadsheet(tmp_path):
     with pytest.raises(EvaluationError, match=r"row 2 of .* lacks a class or a prompt"):
         read_prompts(file)
     file.write_text("name\nred\n")
-    with pytest.raises(EvaluationError, match="has the columns name, expected class and prompt"):
+    with pytest.raises(EvaluationError, match="has the columns name; expected class and prompt"):
         read_prompts(file)
 
 

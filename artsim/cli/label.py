@@ -12,9 +12,7 @@ import cloup
 from artsim.cli.options.index import index_option, open_store, words_argument
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import echo, print_json_lines, print_table
-
-_SHOWN = 20  # classes of the table; JSON has all
+from artsim.cli.output import echo, print_counts, print_json_lines, print_table
 
 
 @cloup.command()
@@ -76,8 +74,4 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
         print_json_lines([found], index=store.path)
         return
     echo(f"{derivation.name} in {store.path}: {len(counts):,} classes, {missing:,} missing")
-    rows = [[name, f"{count:,}"] for name, count in counts.most_common(_SHOWN)]
-    if rows:
-        print_table(["class", "pictures"], rows, right=["pictures"])
-    if len(counts) > _SHOWN:
-        echo(f"  and {len(counts) - _SHOWN:,} more")
+    print_counts(dict(counts.most_common()))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MIN_TEXT = 6  # characters that a column of text keeps on the narrowest terminal
 _MARGIN = 3  # characters around a column
+_CLASSES = 20  # that `print_counts` shows
 _ROWS = 4096  # written to Parquet at a time
 _LOG_EVERY_S = 60.0  # between the lines of progress in a log
 
@@ -85,6 +86,15 @@ def print_table(
         # Text is no markup, whatever [brackets] a title has.
         table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
     console.print(table)
+
+
+def print_counts(counts: Mapping[str, int]) -> None:
+    """Print how many pictures have each of the first classes; JSON has all."""
+    rows = [[name, f"{count:,}"] for name, count in itertools.islice(counts.items(), _CLASSES)]
+    if rows:
+        print_table(["class", "pictures"], rows, right=["pictures"])
+    if len(counts) > _CLASSES:
+        echo(f"  and {len(counts) - _CLASSES:,} more")
 
 
 def _cell(value: object) -> str:

@@ -67,7 +67,7 @@ def review(
 
     name = columns[0]
     if reviewed is not None:
-        found = read_review(store, name, reviewed, by=reviewer or getpass.getuser())
+        found = read_review(store, name, reviewed, by=reviewer or _user())
         print_notes(*found.problems)
         if as_json:
             print_json_lines([vars(found)], index=store.path)
@@ -98,3 +98,10 @@ def _list(store: Store, as_json: bool) -> None:
         print_table(["column", "made", "created"], [list(each.values()) for each in found])
     else:
         echo(f"{store.path} has no stored predictions; see 'artsim zero-shot --help'")
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):  # in a container the user may have no name
+        raise click.UsageError("this user has no name; say who decided with --reviewer") from None

@@ -24,6 +24,7 @@ from artsim.cli.output import (
     fixed,
     interval,
     plural,
+    print_counts,
     print_json_lines,
     print_notes,
     print_split,
@@ -33,8 +34,6 @@ from artsim.cli.output import (
 if TYPE_CHECKING:
     from artsim.prediction import Prompts, SavedZeroShot, ZeroShot
     from artsim.store import Store
-
-_SHOWN = 20  # classes of the table of stored predictions; JSON has all
 
 
 @cloup.command("zero-shot")
@@ -232,7 +231,4 @@ def _print_saved(store: Store, saved: SavedZeroShot) -> None:
         f"\n{saved.column} stored in {store.path}{missing}; "
         f"review it with 'artsim review {saved.column}'"
     )
-    rows = [[name, f"{count:,}"] for name, count in list(saved.counts.items())[:_SHOWN]]
-    print_table(["class", "pictures"], rows, right=["pictures"])
-    if len(saved.counts) > _SHOWN:
-        echo(f"  and {len(saved.counts) - _SHOWN:,} more")
+    print_counts(saved.counts)

@@ -3,7 +3,7 @@
 from artsim.labels.expressions import is_derivation, short_name
 from artsim.labels.features import SHAPE, Columns, Metadata, read_metadata, refuse_label
 from artsim.labels.fitness import why_not_label
-from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
+from artsim.labels.label import LIKELY, Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.labels.reading import (
     add_label,
     codes_of,
@@ -14,6 +14,7 @@ from artsim.labels.reading import (
     read_label,
     read_multiclass,
     remove_label,
+    title_column,
     values_of,
 )
 from artsim.labels.sql import (
@@ -30,6 +31,7 @@ from artsim.labels.sql import (
 )
 
 __all__ = [
+    "LIKELY",
     "SHAPE",
     "Columns",
     "Label",
@@ -62,6 +64,7 @@ __all__ = [
     "short_name",
     "shown",
     "time_limit",
+    "title_column",
     "values_of",
     "why_not_label",
 ]

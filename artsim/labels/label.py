@@ -9,6 +9,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+LIKELY = 0.5  # several classes a picture: each is predicted from this probability on
+
 _STRATA = 10  # tenths of the distribution of a number, so that each part of a split has all of it
 
 Codes = NDArray[np.int64]

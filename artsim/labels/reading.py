@@ -18,9 +18,10 @@ from artsim.labels.fitness import why_id, why_not_label
 from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.labels.old_expressions import to_sql
 from artsim.labels.sql import quoted
-from artsim.store import DerivedLabel, Store, added_file, lock_index
+from artsim.store import DerivedLabel, Store, lock_index, remove_added
 
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
+_TITLES = ("title", "name", "object_name", "label", "caption")
 _OWN = ("id", "image", "width", "height")  # besides the metadata, labels may be derived from these
 
 
@@ -95,9 +96,7 @@ def remove_label(path: Path, name: str) -> None:
         EvaluationError: If there is none of that name.
     """
     with lock_index(path):
-        file = added_file(path, name)  # also one that is damaged
-        if file.parent == path / file.parent.name and file.is_file():
-            file.unlink()
+        if remove_added(path, name):
             return
         store = Store.open(path)
         known = [*derived_labels(store), *store.added]
@@ -107,6 +106,12 @@ def remove_label(path: Path, name: str) -> None:
                 f"{', '.join(known) or 'none'}"
             )
         store.set_labels([label for label in store.manifest.labels if label.name != name])
+
+
+def title_column(store: Store) -> str | None:
+    """Find the column of text that says what a work is called; None if there is none."""
+    texts = {field.name for field in store.fields if field.type == FieldType.TEXT}
+    return next((name for name in _TITLES if name in texts), None)
 
 
 def label_columns(store: Store) -> tuple[list[str], dict[str, str]]:

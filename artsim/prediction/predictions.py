@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.labels import LabelKind
+from artsim.labels import LIKELY, LabelKind
 
 Value = str | float | list[str] | None
 
@@ -27,8 +27,6 @@ COLUMNS = {
     "classes": "string",
     "neighbors": "string",
 }
-
-_HALF = 0.5  # a class of a multilabel label is predicted from this probability on
 
 
 @dataclass(frozen=True)
@@ -115,7 +113,7 @@ def decide(
     best = listed[0]
     predicted: Value = best.name if best.probability >= min_confidence else None
     if kind == LabelKind.MULTILABEL:
-        least = min_confidence or _HALF
+        least = min_confidence or LIKELY
         predicted = [classes[k] for k in order if probabilities[k] >= least] or None
     return Output(
         label=label, kind=kind, predicted=predicted, classes=listed, confidence=best.probability

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from artsim.errors import EvaluationError
+from artsim.readers.delimited import open_delimited
 
 Prompts = dict[str, tuple[str, ...]]  # by class
 
@@ -61,7 +61,15 @@ def read_templates(name: str) -> tuple[str, ...]:
     """
     if name in TEMPLATES:
         return TEMPLATES[name]
-    lines = _read(Path(name), f"no templates {name!r}; choose from {', '.join(TEMPLATES)}, or name")
+    file = Path(name)
+    if not file.is_file():
+        raise EvaluationError(
+            f"no templates {name!r}; choose from {', '.join(TEMPLATES)}, or name a text file"
+        )
+    try:
+        lines = file.read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, ValueError) as error:
+        raise EvaluationError(f"cannot read {name!r} ({error}); save it as UTF-8 text") from error
     found = tuple(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not found:
         raise EvaluationError(f"{name!r} has no template; write one a line, such as 'a {{}} vase'")
@@ -75,32 +83,23 @@ def read_prompts(file: Path) -> Mapping[str | None, Prompts]:
     several labels; without one the only key is None.
 
     Raises:
-        EvaluationError: If it cannot be read, or lacks a column or a value.
+        ReaderError: If it cannot be read.
+        EvaluationError: If it lacks a column or a value.
     """
-    rows = csv.DictReader(_read(file, f"no prompts {str(file)!r}; name"))
-    names = [name.strip().lower() for name in rows.fieldnames or ()]
-    if not {"class", "prompt"} <= {*names}:
+    table = open_delimited(file)
+    names = {name.lower(): name for name in table.names}
+    if not {"class", "prompt"} <= names.keys():
         raise EvaluationError(
-            f"{str(file)!r} has the columns {', '.join(names) or 'none'}, expected class and prompt"
+            f"{str(file)!r} has the columns {', '.join(names)}; expected class and prompt"
         )
-    rows.fieldnames = names
+    columns = [names[name] for name in ("class", "prompt", "label") if name in names]
     found: dict[str | None, Prompts] = {}
-    for number, row in enumerate(rows, 2):
-        values = {name: (row[name] or "").strip() for name in names if name}
-        if not (values["class"] and values["prompt"]):
+    for number, row in enumerate(table.table(columns).to_pylist(), 2):
+        class_, prompt, *label = (row[name] for name in columns)
+        if class_ is None or prompt is None:
             raise EvaluationError(f"row {number} of {str(file)!r} lacks a class or a prompt")
-        of_label = found.setdefault(values.get("label") or None, {})
-        of_label[values["class"]] = (*of_label.get(values["class"], ()), values["prompt"])
+        of_label = found.setdefault(label[0] if label else None, {})
+        of_label[class_] = (*of_label.get(class_, ()), prompt)
     if not found:
         raise EvaluationError(f"{str(file)!r} has no prompt below its header")
     return found
-
-
-def _read(file: Path, otherwise: str) -> list[str]:
-    try:
-        return file.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, ValueError) as error:
-        why = "is not UTF-8 text" if isinstance(error, ValueError) else "cannot be read"
-        if not file.exists():
-            raise EvaluationError(f"{otherwise} a file that exists") from error
-        raise EvaluationError(f"{str(file)!r} {why}; save it as UTF-8 text") from error

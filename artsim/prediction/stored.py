@@ -8,8 +8,6 @@ decide in a spreadsheet, made by `export_review` and read by `read_review`.
 from __future__ import annotations
 
 import codecs
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +21,8 @@ from numpy.typing import NDArray
 from artsim import __version__
 from artsim.datatypes import Field, FieldType
 from artsim.errors import EvaluationError
+from artsim.labels import title_column
+from artsim.readers.delimited import open_delimited
 from artsim.store import (
     PREDICTION,
     AddedColumn,
@@ -36,12 +36,10 @@ from artsim.store import (
 
 _REVIEW = "review"  # a kind of added column
 _SUFFIX = "_reviewed"
-_TITLES = ("title", "Title", "name", "Name")
 _CELLS = ("id", "image", "title", "predicted", "confidence", "decision", "correction")
 _DECISIONS = {"accept": "accept", "accepted": "accept", "reject": "reject", "rejected": "reject"}
 _DECISIONS |= {"correct": "correct", "corrected": "correct"}
 _BETWEEN = ";"  # between the values of a list in a cell
-_DELIMITERS = ",;\t"  # spreadsheets write any of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +106,7 @@ def export_review(store: Store, name: str, file: Path) -> int:
     column = _find(store, name)
     is_list = column.field.type == FieldType.LIST
     rows = store.read(["id", "image"])
-    title = next((each for each in _TITLES if each in {f.name for f in store.fields}), None)
+    title = title_column(store)
     titles = store.read([title]).column(0).to_pylist() if title else [None] * store.rows
     table = column.read()
     predicted = column.values(rows.column("id")).to_pylist()
@@ -151,6 +149,7 @@ def read_review(store: Store, name: str, file: Path, *, by: str) -> ReviewResult
         by: Who decided.
 
     Raises:
+        ReaderError: If the file cannot be read.
         EvaluationError: If the index has no such predictions, the file lacks a column, or the index
             has another column by the name of the reviewed labels.
     """
@@ -159,13 +158,13 @@ def read_review(store: Store, name: str, file: Path, *, by: str) -> ReviewResult
     now, counts = _now(), dict.fromkeys(("accept", "reject", "correct", ""), 0)
     new: dict[str, dict[str, Any]] = {}
     problems = []
-    for number, row in _cells(file):
+    for row in _cells(file):
         decision, value = _decide(row)
         if row["id"] not in known:
-            problems.append(f"row {number}: {row['id']!r} has no prediction {name!r}")
+            problems.append(f"{row['id']!r} has no prediction {name!r}")
         elif decision is None or (decision == "correct" and not value):
             problems.append(
-                f"row {number}: decision {row['decision']!r} with correction "
+                f"{row['id']!r}: decision {row['decision']!r} with correction "
                 f"{row['correction']!r}; expected accept, reject, or a correction"
             )
         else:
@@ -186,10 +185,13 @@ def read_review(store: Store, name: str, file: Path, *, by: str) -> ReviewResult
             fresh = store.reopen()
             _refuse_taken(fresh, reviewed, _REVIEW)
             before = fresh.added.get(reviewed)
-            old = {} if before is None else {row["id"]: row for row in before.read().to_pylist()}
-            table = pa.Table.from_pylist(
-                list((old | new).values()), schema=_schema(column, reviewed)
-            )
+            merged = {} if before is None else {row["id"]: row for row in before.read().to_pylist()}
+            for id_, row in new.items():
+                known_row = merged.get(id_, {})
+                # Reading a decision again changes neither who made it nor when.
+                if any(known_row.get(key) != row[key] for key in ("decision", reviewed)):
+                    merged[id_] = row
+            table = pa.Table.from_pylist(list(merged.values()), schema=_schema(column, reviewed))
             made = {"kind": _REVIEW, "by": f"reviewed from {name}", "updated": now}
             write_added(store.path, Field(reviewed, column.field.type), table, made)
     return ReviewResult(
@@ -228,22 +230,17 @@ def _refuse_taken(store: Store, name: str, kind: str) -> None:
         )
 
 
-def _cells(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield the rows of a reviewed file with their numbers."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        raise EvaluationError(f"cannot read {str(file)!r} as UTF-8 text ({error})") from error
-    delimiter = max(_DELIMITERS, key=text.partition("\n")[0].count)
-    rows = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter)
+def _cells(file: Path) -> Iterator[dict[str, str]]:
+    """Yield the rows of a reviewed file."""
+    table = open_delimited(file)
     needed = ("id", "predicted", "decision", "correction")
-    missing = [name for name in needed if name not in (rows.fieldnames or ())]
-    if missing:
-        raise EvaluationError(
-            f"{str(file)!r} lacks the column {missing[0]!r}; make the file with 'artsim review -o'"
-        )
-    for number, row in enumerate(rows, 2):
-        yield number, {name: csv_value((row[name] or "").strip()) for name in needed}
+    for name in needed:
+        if name not in table.names:
+            raise EvaluationError(
+                f"{str(file)!r} lacks the column {name!r}; make the file with 'artsim review -o'"
+            )
+    for row in table.table(needed).to_pylist():
+        yield {name: csv_value(value or "") for name, value in row.items()}
 
 
 def _decide(row: Mapping[str, str]) -> tuple[str | None, str | None]:

@@ -23,7 +23,7 @@ from artsim.datatypes import EMBEDDING, Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, label_names, probe
 from artsim.index import unit
-from artsim.labels import Label, LabelKind, derived_labels, is_derivation, read_label
+from artsim.labels import LIKELY, Label, LabelKind, derived_labels, is_derivation, read_label
 from artsim.metrics import Predictions, estimate_main, score, scores_to_json
 from artsim.prediction.prompts import Prompts, make_prompts, templates_for
 from artsim.prediction.stored import save_predictions
@@ -32,7 +32,6 @@ from artsim.store import Store
 if TYPE_CHECKING:
     from artsim.models import TextEncoder
 
-_HALF = 0.5  # a class of a multilabel label is predicted from this probability on
 _BLOCK = 65_536  # pictures predicted at a time
 
 Floats = NDArray[np.float64]
@@ -179,9 +178,10 @@ def zero_shot(
         plan = replace(plan, labels=tuple(there))
         labels = {name: read_label(store, name) for name in label_names(store, plan)}
         all_classes = [_classes(plan, tower, label) for label in labels.values()]
+        vectors = store.vectors(plan.tap)
         for classes, compared in zip(all_classes, probe(store, plan, device=device), strict=True):
-            vectors = store.vectors(plan.tap)[compared.result.test_rows]
-            scores = _score(classes, compared, classes.probabilities(vectors))
+            probabilities = classes.probabilities(vectors[compared.result.test_rows])
+            scores = _score(classes, compared, probabilities)
             yield ZeroShot(classes=classes, kind=compared.label.kind, scores=scores)
     for name in named:
         if name not in there:
@@ -210,7 +210,7 @@ def predict_rows(
             best = probabilities.max(axis=1)
             confidences.append(best)
             if found.kind == LabelKind.MULTILABEL:
-                likely = (probabilities >= (min_confidence or _HALF)) & has_vector[:, None]
+                likely = (probabilities >= (min_confidence or LIKELY)) & has_vector[:, None]
                 values += [names[row].tolist() or None for row in likely]
             else:
                 chosen = names[probabilities.argmax(axis=1)]

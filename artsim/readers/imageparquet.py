@@ -23,7 +23,7 @@ from artsim.readers.nested import Flat, flatten, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with
 from artsim.readers.rows import Row, table_of
-from artsim.readers.shards import shards, split_of
+from artsim.readers.shards import catalog_of, row_of, shards
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_column
 
 WHAT = "Parquet files with the pictures inside, as Hugging Face writes them"
@@ -57,8 +57,10 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     files = {file: _image_column(file, options.image_column) for file in shards(path, _SUFFIX)}
     inside = {file: column for file, column in files.items() if column is not None}
     if not inside:
-        raise ReaderError(f"no column of pictures in the Parquet files of {path}; read a table of "
-                          "paths with table:FILE")  # fmt: skip
+        raise ReaderError(
+            f"no column of pictures in the Parquet files of {path}; read a table of "
+            "paths with table:FILE"
+        )
     left_out: dict[str, None] = {}
     rows = (
         row
@@ -71,14 +73,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     notes = [f"{file} has no column of pictures and is left out" for file in files.keys() - inside]
     if left_out:
         notes.append(f"columns of bytes and vectors are left out: {', '.join(left_out)}")
-    return Catalog.of_table(
-        table,
-        name=path.stem if path.is_file() else path.name or "collection",
-        reader="imageparquet",
-        source=path,
-        root=folder,
-        notes=tuple(notes),
-    )
+    return catalog_of(table, path, reader="imageparquet", notes=notes)
 
 
 def _image_column(file: Path, given: str | None) -> str | None:
@@ -90,8 +85,10 @@ def _image_column(file: Path, given: str | None) -> str | None:
         problem = " ".join(str(error).split())
         raise ReaderError(f"{file} cannot be read as Parquet: {problem}") from error
     if given is not None and given not in found:
-        raise ReaderError(f"{file} has no column of pictures named {given!r}; "
-                          f"it has: {', '.join(found) or 'none'}")  # fmt: skip
+        raise ReaderError(
+            f"{file} has no column of pictures named {given!r}; "
+            f"it has: {', '.join(found) or 'none'}"
+        )
     return given or find_column(found, None, IMAGE_COLUMNS) or next(iter(found), None)
 
 
@@ -109,19 +106,22 @@ def _rows(
     file: Path, folder: Path, image: str, id_column: str | None, left_out: dict[str, None]
 ) -> Iterator[Row]:
     shard = file.relative_to(folder)
-    split = split_of(shard)
     with pq.ParquetFile(file) as parquet:
         schema = parquet.schema_arrow
         classes = _classes(schema)
         pictures = set(picture_columns(schema))
         has_path = pa.types.is_struct(schema.field(image).type)
-        names = [field.name for field in schema
-                 if field.name not in pictures and not _is_vector(field.type)]  # fmt: skip
+        names = [
+            field.name
+            for field in schema
+            if field.name not in pictures and not _is_vector(field.type)
+        ]
         left_out |= {name: None for name in schema.names if name not in (*names, image)}
         id_ = find_column(names, id_column, ID_COLUMNS)
         if id_ is None and id_column is not None:
-            raise ReaderError(f"{file} has no column named {id_column!r}; "
-                              f"its columns are {', '.join(names)}")  # fmt: skip
+            raise ReaderError(
+                f"{file} has no column named {id_column!r}; its columns are {', '.join(names)}"
+            )
         row = 0
         for group in range(parquet.num_row_groups):
             no_bytes = has_path and _has_no_bytes(parquet, group, image)
@@ -134,10 +134,7 @@ def _rows(
                 named = values.pop(id_, None) if id_ else address
                 if path:
                     values[f"{image}.path"] = path
-                values = {(f"{key}_record" if key in ("id", "image") else key): value
-                          for key, value in values.items()}  # fmt: skip
-                yield {"id": named, "image": address, **({"split": split} if split else {}),
-                       **values}  # fmt: skip
+                yield row_of(shard, named, address, values)
                 row += 1
 
 

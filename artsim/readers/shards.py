@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePath
 
+import pyarrow as pa
+
+from artsim.datatypes import Catalog
+from artsim.readers.nested import Flat
 from artsim.readers.pictures import is_hidden
+from artsim.readers.rows import Row
 
 _DEPTH = 3  # folders: data/, or default/train/ as Hugging Face converts data sets
 _SPLIT = re.compile(r"(train|val|valid|validation|test)(?=$|[-_.\d])", re.IGNORECASE)
@@ -24,6 +30,25 @@ def shards(path: Path, suffix: str) -> list[Path]:
         and not any(map(is_hidden, file.relative_to(path).parts))
         and file.is_file()
     ]
+
+
+def catalog_of(table: pa.Table, path: Path, *, reader: str, notes: Iterable[str]) -> Catalog:
+    """Return the rows of shards as a collection: of a folder, or of the one file that is named."""
+    return Catalog.of_table(
+        table,
+        name=path.stem if path.is_file() else path.name or "collection",
+        reader=reader,
+        source=path,
+        root=path if path.is_dir() else path.parent,
+        notes=tuple(notes),
+    )
+
+
+def row_of(shard: PurePath, id_: Flat, image: str | None, values: Mapping[str, Flat]) -> Row:
+    """Make a row of a picture; its record's own id and image become columns of another name."""
+    split = split_of(shard)
+    own = {f"{key}_record" if key in ("id", "image") else key: v for key, v in values.items()}
+    return {"id": id_, "image": image, **({"split": split} if split else {}), **own}
 
 
 def split_of(shard: PurePath) -> str | None:

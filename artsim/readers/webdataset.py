@@ -19,7 +19,7 @@ from artsim.readers.nested import Flat, flatten, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, is_hidden, is_picture
 from artsim.readers.rows import Row, table_of
-from artsim.readers.shards import shards, split_of
+from artsim.readers.shards import catalog_of, row_of, shards
 
 WHAT = "Tars of pictures and their metadata, as WebDataset writes them"
 EXAMPLE = "webdataset:shards/"
@@ -53,8 +53,10 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     """
     options.allow("webdataset", "types", "id_column")
     if packed := [file for suffix in _PACKED for file in shards(path, suffix)]:
-        raise ReaderError(f"{packed[0]} is compressed; unpack it to a .tar, so that pictures in it "
-                          "can be opened one by one")  # fmt: skip
+        raise ReaderError(
+            f"{packed[0]} is compressed; unpack it to a .tar, so that pictures in it "
+            "can be opened one by one"
+        )
     folder = path if path.is_dir() else path.parent
     notes: list[str] = []
     others: Counter[str] = Counter()
@@ -74,14 +76,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     if others:
         named = ", ".join(f"{count:,} {name}" for name, count in others.most_common(_NAMED))
         notes.append(f"members of tars that are no pictures, JSON or text are left out: {named}")
-    return Catalog.of_table(
-        table,
-        name=path.stem if path.is_file() else path.name or "collection",
-        reader="webdataset",
-        source=path,
-        root=folder,
-        notes=tuple(notes),
-    )
+    return catalog_of(table, path, reader="webdataset", notes=notes)
 
 
 def _rows(
@@ -102,13 +97,10 @@ def _rows(
                 values |= _values(tar, suffix, member, faults)
             elif not is_picture(member):
                 others[f".{suffix}"] += 1
-        split = split_of(shard)
         for member in pictures:
             image = name_as_text(f"{shard.as_posix()}/{member}")
             id_ = _one(values, id_column) if id_column else image
-            own = {(f"{key}_record" if key in ("id", "image") else key): value
-                   for key, value in values.items()}  # fmt: skip
-            yield {"id": id_, "image": image, **({"split": split} if split else {}), **own}
+            yield row_of(shard, id_, image, values)
 
 
 def _open(file: Path) -> Tar:

@@ -4,7 +4,7 @@ A file is written under a temporary name, synced and renamed; the manifest is re
 that the manifest does not list is not part of the index: after an interruption it is written again.
 """
 
-from artsim.store.added import PREDICTION, AddedColumn, added_file, write_added
+from artsim.store.added import PREDICTION, AddedColumn, remove_added, write_added
 from artsim.store.arrow import floats, indices, joined_lists, large_text, text_scalar
 from artsim.store.checking import Check, check_files, restore_manifest
 from artsim.store.checksums import is_whole, sealed, sha256_of, unsealed
@@ -31,7 +31,6 @@ __all__ = [
     "Manifest",
     "Part",
     "Store",
-    "added_file",
     "check_files",
     "clear_left",
     "csv_text",
@@ -45,6 +44,7 @@ __all__ = [
     "lock_index",
     "part_schema",
     "read_parquet",
+    "remove_added",
     "restore_manifest",
     "round_to_half",
     "sealed",

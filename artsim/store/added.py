@@ -87,9 +87,13 @@ def with_added(
     return table.select(columns)
 
 
-def added_file(path: Path, name: str) -> Path:
-    """Return the file of an added column, whether it is there or not."""
-    return path / FOLDER / f"{name}.parquet"
+def remove_added(path: Path, name: str) -> bool:
+    """Remove an added column, also one that is damaged; return whether it was there."""
+    file = _file(path, name)
+    is_there = bool(_NAME.fullmatch(name)) and file.is_file()
+    if is_there:
+        file.unlink()
+    return is_there
 
 
 def write_added(path: Path, field: Field, table: pa.Table, made: Mapping[str, Any]) -> None:
@@ -107,7 +111,7 @@ def write_added(path: Path, field: Field, table: pa.Table, made: Mapping[str, An
     table = table.set_column(place, type_, table.column(place).cast(type_.type))
     about = json.dumps({"type": str(field.type), "made": dict(made)}, ensure_ascii=False)
     table = table.replace_schema_metadata({_ABOUT: about.encode()})
-    write_whole(added_file(path, field.name), lambda out: write_parquet(out, table))
+    write_whole(_file(path, field.name), lambda out: write_parquet(out, table))
 
 
 def _describe(file: Path) -> AddedColumn:
@@ -122,3 +126,7 @@ def _describe(file: Path) -> AddedColumn:
 
 def _remedy(file: Path) -> str:
     return f"make it again, or remove it with 'artsim label --remove {file.stem}'"
+
+
+def _file(path: Path, name: str) -> Path:
+    return path / FOLDER / f"{name}.parquet"

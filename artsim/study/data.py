@@ -9,8 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from artsim.datatypes import FieldType
-from artsim.labels import encode
+from artsim.labels import encode, title_column
 from artsim.metrics import to_unit
 from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest_among
 from artsim.search import locate
@@ -18,7 +17,6 @@ from artsim.store import Store
 from artsim.study.findings import Neighbor, Work
 
 _COMPONENTS = 256  # kept: nearly as accurate, and fitted in a tenth of the time
-_TITLES = ("title", "name", "object_name", "label", "caption")
 
 Codes = NDArray[np.int64]
 Rows = NDArray[np.int64]
@@ -76,8 +74,7 @@ def read_data(store: Store, tap: str, *, device: str | torch.device, seed: int) 
     Raises:
         EvaluationError: If a vector is not finite.
     """
-    texts = {field.name for field in store.fields if field.type == FieldType.TEXT}
-    title = next((name for name in _TITLES if name in texts), None)
+    title = title_column(store)
     table = store.read(["id", "image", "content_hash", *([title] if title else [])])
     vectors, _ = to_unit(store.vectors(tap), f"the vectors of {str(store.path)!r}")
     components, shares = principal_components(vectors, _COMPONENTS)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import printable
 from artsim.evaluation.probe import ProbePlan, probe_on
-from artsim.labels import LabelKind
+from artsim.labels import LIKELY, LabelKind
 from artsim.metrics import Predictions, Ranking, score, scores_to_json
 from artsim.models import Body, TrainedModel, TrainedTask, find_device, model_files
 from artsim.splits import TEST, TRAIN, VAL, store_split
@@ -26,7 +26,6 @@ from artsim.training.tasks import TrainingTask
 
 SINGLE = "single-task"  # the method in `Others` that trains a network for each task
 
-_HALF = 0.5  # a class of a multilabel task is predicted from this probability on
 _CONFIDENT = 0.5  # the lowest probability of a predicted class that contradicts a label
 
 TaskScores = Mapping[str, float | None]  # test score by task
@@ -268,7 +267,7 @@ def _predictions_table(
         truth = task.label.matrix if several else task.label.strata[:, None]  # (N, K) or (N, 1)
         for split in SPLITS:
             rows, probable = predicted[split][task.name]
-            best = probable >= _HALF if several else probable.argmax(axis=1)[:, None]
+            best = probable >= LIKELY if several else probable.argmax(axis=1)[:, None]
             found += [
                 (ids[row], task.name, split, names[truth[row]], names[predicted_], each)
                 for row, predicted_, each in zip(rows, best, probable, strict=True)

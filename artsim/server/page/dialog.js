@@ -175,7 +175,7 @@ export function makeDialogs(dialog, actions) {
                   {},
                   make("th", { scope: "row" }, columnName(name)),
                   make("td", {}, share.toFixed(3)),
-                  make("td", {}, total ? `${Math.round((share / total) * 100)} %` : ""),
+                  make("td", {}, total ? `${Math.round((share / total) * 100)}%` : ""),
                 ),
               ),
             ),

@@ -152,7 +152,7 @@ function similarity(work) {
   const shares = Object.entries(work.shares).map(([name, share]) => `${name} ${share.toFixed(3)}`);
   const text = [
     `Score ${score} of at most 1`,
-    percentile === null ? null : `more similar than ${percentile} % of random pairs`,
+    percentile === null ? null : `more similar than ${percentile}% of random pairs`,
     shares.length > 1 ? shares.join(" + ") : null,
   ]
     .filter(Boolean)
@@ -170,7 +170,7 @@ function similarity(work) {
       "span",
       { className: "figures" },
       make("span", {}, score),
-      percentile === null ? null : make("span", {}, `${percentile} %`),
+      percentile === null ? null : make("span", {}, `${percentile}%`),
     ),
   );
 }

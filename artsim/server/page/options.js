@@ -228,7 +228,7 @@ function leastPercentile(state, change) {
   const box = numberBox("More similar than", state.minPercentile, limits, (value) =>
     change({ minPercentile: value === null ? null : Math.min(100, Math.max(0, value)) }),
   );
-  return field("More similar than", make("span", {}, box, " % of random pairs"));
+  return field("More similar than", make("span", {}, box, "% of random pairs"));
 }
 
 /** Make a button for each work that is hidden, to show it again. */
