@@ -233,3 +233,26 @@ def test_several_processes_write_one_entry(tmp_path):
     assert [process.wait() for process in processes] == [0, 0, 0]
     folder = Path(tmp_path, "artsim/networks")
     assert [path.name for path in folder.iterdir()] == ["k"]
+
+
+def test_a_signal_is_handled_after_networks_came_and_went():
+    code = """if True:
+        import gc, signal
+        import openvino as ov
+        from artsim.models.converted import compiled
+
+        def network():
+            x = ov.opset13.parameter([1, 3])
+            return compiled(ov.Model([ov.opset13.relu(x)], [x]))
+
+        first, second = network(), network()
+        del first
+        gc.collect()
+        del second
+        gc.collect()
+        signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+        kept = [bytearray(2**16) for _ in range(200)]  # takes the freed memory
+        signal.raise_signal(signal.SIGTERM)
+    """
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr

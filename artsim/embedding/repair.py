@@ -6,11 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from artsim import index  # its names load FAISS when they are used
 from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.embedding.chunks import EmbedSettings
 from artsim.embedding.run import EmbedSummary, embed_collection
 from artsim.errors import StoreError
-from artsim.index import build_index, is_whole_index
 from artsim.models import Extractor
 from artsim.store import COPY, FAILURES, Check, Store, check_files, lock_index, restore_manifest
 
@@ -77,6 +77,6 @@ def repair_index(
             (path / COPY).unlink()
             store.set_labels(store.manifest.labels)  # writes it, if the index is complete
         for tap in store.manifest.passport.taps:
-            if store.rows and not is_whole_index(store, tap.name):
-                build_index(store, tap.name)
+            if store.rows and not index.is_whole_index(store, tap.name):
+                index.build_index(store, tap.name)
     return Repair(before, check_files(store), restored, summary)

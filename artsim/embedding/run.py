@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from artsim import index  # its names load FAISS when they are used
 from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt
 from artsim.embedding.engines import Engine, LocalEngine
 from artsim.embedding.plan import ON_WEB, EmbedPlan, make_plan
 from artsim.embedding.update import apply_plan, catalog_columns, open_or_create
 from artsim.errors import ReaderError
-from artsim.index import build_index, is_whole_index
 from artsim.models import Extractor
 from artsim.store import CatalogRows, Store, lock_index, spooled
 
@@ -108,8 +108,8 @@ def embed_collection(
         store.finish()
         clock = time.perf_counter()
         for tap in store.manifest.passport.taps:
-            if store.rows and not is_whole_index(store, tap.name):
-                build_index(store, tap.name)
+            if store.rows and not index.is_whole_index(store, tap.name):
+                index.build_index(store, tap.name)
         summary.stages["index"] = time.perf_counter() - clock
     summary.rows = store.rows
     summary.failures = failures.num_rows

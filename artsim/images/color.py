@@ -43,14 +43,26 @@ def judge_profile(profile: object, mode: str) -> tuple[Profile, str]:
     return (kind if fits else Profile.UNUSABLE), name
 
 
-def srgb(img: Image.Image) -> tuple[Image.Image, bool]:
+def changes_colors(img: Image.Image) -> bool:
+    """Return whether an RGB picture has a profile by which its colors are converted."""
+    profile = img.info.get("icc_profile")
+    return isinstance(profile, bytes) and _read(profile)[-1] is not None
+
+
+def srgb(img: Image.Image, decoded: NDArray[np.uint8] | None = None) -> tuple[Image.Image, bool]:
     """Decode into mode RGB, in sRGB, on white; a plain RGB picture is handed back as it is.
+
+    Args:
+        img: The picture.
+        decoded: Its pixels, (H, W, 3), if they are decoded already.
 
     Returns:
         The picture, and whether it is wholly transparent: it is opaque then, or it would be white.
     """
-    img.load()
     profile = img.info.get("icc_profile")
+    if decoded is not None:
+        return _without_profile(Image.fromarray(decoded), profile), False
+    img.load()
     if img.mode in ("I", "F") or img.mode.startswith("I;16"):
         img = _gray(img)
     if not img.has_transparency_data:

@@ -13,7 +13,8 @@ from PIL import Image
 from artsim.errors import ImageError, ResourcesError, UnsupportedImageError
 from artsim.images import libtiff
 from artsim.images.claims import check_claims
-from artsim.images.color import srgb
+from artsim.images.color import changes_colors, srgb
+from artsim.images.jpeg import decode_jpeg
 from artsim.images.memory import Budget, needed, process_budget
 from artsim.images.mending import Mended, mended
 from artsim.images.opening import (
@@ -135,11 +136,15 @@ def _decode(
                 img.load()
                 turn = find_turn(img)
                 width, height = turned(img.size, turn)
-            rgb, is_transparent = srgb(img)
-            if turn is not None:
-                rgb = rgb.transpose(turn)
-            pixels = _array(rgb)
-            del img, rgb
+            pixels = decode_jpeg(img, data)
+            is_transparent = False
+            if pixels is None or turn is not None or changes_colors(img):
+                rgb, is_transparent = srgb(img, pixels)
+                if turn is not None:
+                    rgb = rgb.transpose(turn)
+                pixels = _array(rgb)
+                del rgb
+            del img
     budget.keep(pixels)
     return Picture(pixels, width, height, is_transparent=is_transparent)
 

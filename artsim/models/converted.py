@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,13 @@ def compiled(model: Any, dtype: str = "float32") -> Any:
     Raises:
         ModelError: If OpenVINO is not installed, or cannot.
     """
-    openvino = import_openvino()
+    core = _core()
     hints = {
         "INFERENCE_PRECISION_HINT": _PRECISION[dtype],
         "PERFORMANCE_HINT": "LATENCY",  # one batch at a time on all cores
     }
     try:
-        return openvino.Core().compile_model(model, "CPU", hints)
+        return core.compile_model(model, "CPU", hints)
     except Exception as error:  # whatever its compiler trips over
         raise cannot_compute(error) from error
 
@@ -165,7 +166,7 @@ def installed(*packages: str) -> list[str]:
 def cpu_computes_bfloat16() -> bool:
     """Return whether OpenVINO finds that this CPU multiplies bfloat16 faster than float32."""
     try:
-        core = import_openvino().Core()
+        core = _core()
     except ModelError:
         return False
     return "BF16" in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
@@ -175,6 +176,16 @@ def cannot_compute(error: Exception) -> ModelError:
     """Return the error of a network that OpenVINO cannot convert or compile."""
     reason = " ".join(str(error).split())[:200]
     return ModelError(f"OpenVINO cannot compute this network ({reason}); use --backend torch")
+
+
+@cache
+def _core() -> Any:
+    """OpenVINO's, one for as long as the process runs.
+
+    Each would install a stack for signal handlers (for the AMX registers), and put the one before
+    it back when it goes. Once two have gone in another order, Ctrl-C runs on freed memory.
+    """
+    return import_openvino().Core()
 
 
 def import_openvino() -> Any:

@@ -15,6 +15,7 @@ import argparse
 import io
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +34,7 @@ from artsim.models import BackendName, Compute, load_extractor
 ROOT = Path(__file__).parent.parent.parent
 DATA = Path(os.environ.get("ARTSIM_DATA", ROOT / "../shared/data"))
 Decode = Callable[[bytes], np.ndarray]  # to (H, W, 3), at twice the wanted size or more
+Prepare = Callable[[list[Path]], list[np.ndarray]]  # files, each to (3, 224, 224)
 
 
 def main() -> None:
@@ -48,20 +50,19 @@ def main() -> None:
     transform = timm.data.create_transform(**timm.data.resolve_model_data_config(module))
     files = sorted((DATA / "paintings/images").iterdir())[:: 2000 // options.pictures]
 
-    def by_timm(data: bytes) -> np.ndarray:
-        tensor = transform(Image.open(io.BytesIO(data)).convert("RGB"))
+    def by_timm(files: list[Path]) -> list[np.ndarray]:
         mean, std = (np.array(each)[:, None, None] for each in (seen.mean, seen.std))
-        return np.rint((tensor.numpy() * std + mean) * 255).clip(0, 255).astype(np.uint8)
+        tensors = [transform(Image.open(file).convert("RGB")).numpy() for file in files]
+        return [
+            np.rint((each * std + mean) * 255).clip(0, 255).astype(np.uint8) for each in tensors
+        ]
 
-    def by_artsim(data: bytes) -> np.ndarray:
-        file = Path("/dev/shm/artsim-bench.jpg") if Path("/dev/shm").is_dir() else Path("bench.jpg")
-        file.write_bytes(data)
-        (loaded,) = load([(0, file)], seen, workers=1)
-        file.unlink()
-        return loaded.pixels
+    def by_artsim(files: list[Path]) -> list[np.ndarray]:
+        return [each.pixels for each in load(enumerate(files), seen, workers=1)]
 
-    def resized(decode: Decode) -> Decode:
-        def prepare(data: bytes) -> np.ndarray:
+    def resized(decode: Decode) -> Prepare:
+        def prepare(file: Path) -> np.ndarray:
+            data = file.read_bytes()
             with Image.open(io.BytesIO(data)) as header:
                 width, height = resized_size(header.size, seen)
             batch = torch.from_numpy(decode(data)).permute(2, 0, 1).unsqueeze(0)
@@ -69,12 +70,14 @@ def main() -> None:
             top, left = (round((side - 224) / 2) for side in (height, width))
             return small[:, top : top + 224, left : left + 224].numpy()
 
-        return prepare
+        return lambda files: [prepare(file) for file in files]
 
-    methods = {"timm's transform": by_timm, "artsim": by_artsim}
+    methods: dict[str, Prepare] = {"timm's transform": by_timm, "artsim": by_artsim}
     methods |= {name: resized(each) for name, each in others().items()}
-    for side in options.sides:
-        compare(side, [enlarged(file, side) for file in files], methods, extractor, options.runs)
+    with tempfile.TemporaryDirectory() as folder:
+        for side in options.sides:
+            scans = [enlarged(file, side, Path(folder)) for file in files]
+            compare(side, scans, methods, extractor, options.runs)
 
 
 def others() -> dict[str, Decode]:
@@ -102,7 +105,7 @@ def others() -> dict[str, Decode]:
     return found
 
 
-def enlarged(file: Path, side: int) -> bytes:
+def enlarged(file: Path, side: int, folder: Path) -> Path:
     """Make a scan of a small picture: enlarged, with grain."""
     with Image.open(file) as opened:
         picture = opened.convert("RGB")
@@ -110,20 +113,21 @@ def enlarged(file: Path, side: int) -> bytes:
     size = tuple(round(each * scale) for each in picture.size)
     pixels = np.asarray(picture.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
     grain = np.random.default_rng(0).normal(0, 4, pixels.shape[:2])[..., None].astype(np.int16)
-    out = io.BytesIO()
-    Image.fromarray((pixels + grain).clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=90)
-    return out.getvalue()
+    scan = folder / f"{side}-{file.stem}.jpg"
+    Image.fromarray((pixels + grain).clip(0, 255).astype(np.uint8)).save(scan, quality=90)
+    return scan
 
 
-def compare(side: int, scans: list[bytes], methods: dict, extractor, runs: int) -> None:
+def compare(
+    side: int, scans: list[Path], methods: dict[str, Prepare], extractor, runs: int
+) -> None:
     """Print a table of the methods; every run takes all of them in turn."""
     spent: dict[str, list[float]] = {name: [] for name in methods}
-    pixels = {name: np.stack([each(data) for data in scans]) for name, each in methods.items()}
+    pixels = {name: np.stack(each(scans)) for name, each in methods.items()}
     for _ in range(runs):
         for name, each in methods.items():
             clock = time.process_time()
-            for data in scans:
-                each(data)
+            each(scans)
             spent[name].append((time.process_time() - clock) / len(scans))
     vectors = {name: extractor.embed_batch(each)["embedding"] for name, each in pixels.items()}
     first = next(iter(methods))
