@@ -5,7 +5,7 @@ import io
 import hypothesis.strategies as st
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from PIL import Image
 from test_images import LINEAR, SWAPPED
 
@@ -39,6 +39,7 @@ def saved(picture, **options):
 
 
 @settings(max_examples=60, deadline=None)
+@example(3, 3, "4:4:4", False, 5, 3, 1)
 @given(
     width=st.integers(1, 130),
     height=st.integers(1, 130),

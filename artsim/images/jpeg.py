@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ImageFile
 
+_SMALLEST = 16  # pixels; of a few, 3/8 and 1/2 of the size are as many
+
 
 def decode_jpeg(img: ImageFile.ImageFile, data: bytes) -> NDArray[np.uint8] | None:
     """Decode a color JPEG at the size that ``img``, which is open and not loaded, is drafted at.
@@ -25,6 +27,8 @@ def decode_jpeg(img: ImageFile.ImageFile, data: bytes) -> NDArray[np.uint8] | No
     if simplejpeg is None or img.format not in ("JPEG", "MPO") or img.mode != "RGB":
         return None
     width, height = img.size
+    if max(width, height) < _SMALLEST:
+        return None
     try:
         pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
             data, min_height=height, min_width=width, min_factor=1
