@@ -1,6 +1,7 @@
 """Fetching, from a server on this machine that misbehaves in every way it can."""
 
 import asyncio
+import dataclasses
 import gc
 import gzip
 import hashlib
@@ -40,7 +41,9 @@ from artsim.fetch import (
     FetchSettings,
     Outcome,
     Status,
+    fetch_picture,
     fetch_pictures,
+    forecast,
     network,
     read_addresses,
     run,
@@ -87,6 +90,8 @@ class Museum(ThreadingHTTPServer):
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers = {}
+        self.robots = lambda request: request.send(404)
+        self.robots_asked = 0
         self.asked = Counter()  # path: times
         self.times = defaultdict(list)  # path: when, in seconds
         self.headers = {}  # path: headers of the last request
@@ -107,6 +112,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         museum = self.server
+        if self.path == "/robots.txt":
+            museum.robots_asked += 1
+            museum.robots(self)
+            return
         with museum.lock:
             museum.asked[self.path] += 1
             museum.times[self.path].append(time.monotonic())
@@ -546,6 +555,140 @@ def test_due_retries_come_before_new_pictures():
         return [(turn.wanted.id, turn.attempt) for turn in taken], await turns.next()
 
     assert asyncio.run(take()) == ([("b", 2), ("c", 1), ("a", 2)], None)
+
+
+# --- robots.txt and dry runs -----------------------------------------------------------------
+
+ROBOTS = b"""User-agent: *
+Disallow: /private/
+Disallow: /*.tif$
+Allow: /private/press/
+
+User-agent: greedybot
+Disallow: /
+"""
+
+
+def test_what_robots_txt_disallows_is_one_row_and_the_rest_is_fetched(museum, listed, tmp_path):
+    museum.robots = answer(200, ROBOTS)
+    museum.answers["/moved"] = redirect("/private/b.jpg")
+    paths = ("/a.jpg", "/private/a.jpg", "/private/press/a.jpg", "/a.tif", "/a.tif.jpg", "/moved")
+    catalog = listed({path: path for path in paths})
+    summary = fetch_pictures(catalog, tmp_path / "out", settings=FAST)
+    rows = statuses(tmp_path / "out")
+    assert {path: rows[path]["status"] for path in paths} == {
+        "/a.jpg": "ok",
+        "/private/a.jpg": "robots",
+        "/private/press/a.jpg": "ok",
+        "/a.tif": "robots",
+        "/a.tif.jpg": "ok",
+        "/moved": "robots",
+    }
+    assert rows["/a.tif"]["reason"] == "the robots.txt of 127.0.0.1 disallows it"
+    assert summary.reasons == {"robots": 3}
+    assert museum.asked.keys() == {"/a.jpg", "/private/press/a.jpg", "/a.tif.jpg", "/moved"}
+    assert museum.robots_asked == 1
+
+    again = fetch_pictures(
+        catalog, tmp_path / "out", settings=dataclasses.replace(FAST, robots=False)
+    )
+    assert (again.fetched, again.kept, again.failures) == (3, 3, 0)
+    assert museum.robots_asked == 1
+
+
+@pytest.mark.parametrize(
+    ("robots", "fetched"),
+    [
+        (lambda request: request.send(404), 1),
+        (lambda request: request.send(403), 1),
+        (lambda request: request.send(200, bytes(range(256))), 1),
+        (lambda request: request.send(200, b"#" * 600_000 + b"\nUser-agent: *\nDisallow: /"), 1),
+        (lambda request: request.send(200, b"\xef\xbb\xbfUser-agent: Artsim\nDisallow: /"), 0),
+        (lambda request: request.send(301, location="/rules"), 0),
+    ],
+    ids=["absent", "forbidden", "garbage", "endless", "by name", "moved"],
+)
+def test_a_robots_txt_that_is_no_rule_allows_everything(museum, listed, tmp_path, robots, fetched):
+    museum.robots = robots
+    museum.answers["/rules"] = answer(200, b"User-agent: *\nDisallow: /a\n")
+    summary = fetch_pictures(listed({"a": "/a"}), tmp_path / "out", settings=FAST)
+    assert summary.fetched == fetched
+
+
+def test_pictures_wait_while_robots_txt_cannot_be_read(museum, listed, tmp_path):
+    museum.robots = answer(500)
+    fetch_pictures(listed({"a": "/a"}), tmp_path / "out", settings=FAST)
+    row = statuses(tmp_path / "out")["a"]
+    assert (row["status"], row["http_code"], row["attempts"]) == ("http", 500, 3)
+    assert row["reason"] == "its robots.txt cannot be read: 500 Internal Server Error"
+    assert museum.asked == {}
+
+
+def test_the_pause_of_robots_txt_is_kept(museum, listed, tmp_path):
+    museum.robots = answer(200, b"User-agent: *\nCrawl-delay: 0.1")
+    catalog = listed({str(i): f"/{i}" for i in range(4)})
+    fetch_pictures(catalog, tmp_path / "out", settings=FAST)
+    started = sorted(times[0] for times in museum.times.values())
+    assert started[-1] - started[0] > 2 * 0.1
+    museum.robots = answer(200, b"User-agent: *\nCrawl-delay: 86400")
+    summary = fetch_pictures(listed({"new": "/new"}), tmp_path / "out", settings=FAST)
+    assert (summary.left, summary.fetched) == (1, 0)
+    assert "requests 86,400 s between two requests" in summary.left_why[0]
+
+
+def test_a_picture_that_a_person_names_needs_no_robots_txt(museum):
+    museum.robots = answer(200, b"User-agent: *\nDisallow: /")
+    assert fetch_picture(f"{museum.url}/a.jpg", FAST) == RED
+    assert museum.robots_asked == 0
+
+
+def test_a_dry_run_counts_requests_bytes_and_time_and_writes_nothing(museum, listed, tmp_path):
+    museum.robots = answer(200, ROBOTS + b"Crawl-delay: 9\n")  # of the other robot
+    museum.answers["/1"] = answer(404)
+    museum.answers["/2"] = lambda request: request.send(
+        200, RED, content_length=None, connection="close"
+    )  # no length: it is counted
+    images = {str(i): f"/{i}" for i in range(30)} | {"no": "/private/a.jpg", "bad": "ftp://x/a"}
+    found = forecast(listed(images), tmp_path / "out", settings=FAST)
+    assert (found.chosen, found.kept, found.failed, found.requests) == (32, 0, 0, 30)
+    assert [(host.host, host.requests, host.disallowed) for host in found.hosts] == [
+        ("127.0.0.1", 30, 1),
+        ("x", 0, 0),
+    ]
+    assert found.sizes == (len(RED),) * 19
+    assert found.faults == {"404 Not Found": 1}
+    assert found.bytes == 30 * 19 * len(RED) / 20
+    assert not (tmp_path / "out").exists()
+    assert sum(museum.asked.values()) == 20
+
+    fetch_pictures(listed(images), tmp_path / "out", settings=FAST)
+    before = sorted((file, file.stat().st_mtime_ns) for file in (tmp_path / "out").rglob("*"))
+    found = forecast(listed(images), tmp_path / "out", settings=FAST)
+    assert (found.kept, found.failed, found.requests, found.bytes) == (29, 2, 0, None)
+    assert before == sorted(
+        (file, file.stat().st_mtime_ns) for file in (tmp_path / "out").rglob("*")
+    )
+
+
+def test_a_dry_run_prints_a_line_for_each_host(museum, listed, tmp_path):
+    museum.robots = answer(200, ROBOTS)
+    listed({str(i): f"/{i}" for i in range(30)} | {"no": "/private/a.jpg"})
+    out = tmp_path / "out"
+    code, output = fetch(
+        tmp_path / "list.parquet", out, "--dry-run", "--allow-private", "--delay", "0.01"
+    )
+    assert code == 0
+    lines = [" ".join(line.split()) for line in output.splitlines() if line.strip(" ─")]
+    assert lines == [
+        "list: 30 of 31 pictures to request, 0 already there",
+        "host requests disallowed at least",
+        "127.0.0.1 30 1 0 s",
+        "disallowed: by the server's robots.txt; see --ignore-robots",
+        f"about {30 * len(RED) / 1e3:.3g} kB, by the first 20 pictures "
+        f"({len(RED)} bytes to {len(RED)} bytes each)",
+        "at least 0 s, by the pauses between requests to a host",
+    ]
+    assert not out.exists()
 
 
 # --- kills --------------------------------------------------------------------------------

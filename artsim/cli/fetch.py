@@ -21,10 +21,12 @@ from artsim.cli.options.collection import (
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.outputs import strict_option
 from artsim.cli.options.values import FOLDER, column_and_number, count_option, pairs
-from artsim.cli.output import echo, resumable, show_progress
+from artsim.cli.output import echo, plural, print_table, resumable, show_progress
 
 if TYPE_CHECKING:
-    from artsim.fetch import FetchSummary
+    from artsim.fetch import FetchSummary, Forecast
+
+_HOSTS = 20  # that are listed
 
 
 @cloup.command()
@@ -38,6 +40,11 @@ if TYPE_CHECKING:
     ),
     count_option("--limit", help="Only the first N rows."),
     seed_option,
+    click.option(
+        "--dry-run",
+        is_flag=True,
+        help="Only print how many requests to which hosts, bytes and time there would be.",
+    ),
     click.option("--retry-failed", is_flag=True, help="Retry what failed in earlier runs."),
 )
 @cloup.option_group(
@@ -84,6 +91,13 @@ if TYPE_CHECKING:
     ),
     count_option("--max-bytes", default=64 * 2**20, help="Refuse larger pictures."),
     click.option(
+        "--ignore-robots",
+        is_flag=True,
+        help="Request what a server's robots.txt disallows too, and at --delay. Only if the "
+        "museum permits it: many disallow search engines pictures that their open access terms "
+        "let you download.",
+    ),
+    click.option(
         "--contact",
         metavar="ADDRESS",
         help="E-mail or web address to send to the servers.",
@@ -99,6 +113,7 @@ def fetch(
     per_class: str | None,
     limit: int | None,
     seed: int,
+    dry_run: bool,
     retry_failed: bool,
     id_column: str | None,
     image_column: str | None,
@@ -106,6 +121,7 @@ def fetch(
     exclude: tuple[str, ...],
     settings: tuple[str, ...],
     strict: bool,
+    ignore_robots: bool,
     **requests: Any,
 ) -> None:
     """Download a catalog's pictures from the web.
@@ -118,11 +134,18 @@ def fetch(
     Example:
 
     \b
+        artsim fetch moma:Artworks.csv moma/ --dry-run
         artsim fetch nga:opendata/data nga/ --where "classification = 'Painting'"
         artsim fetch moma:Artworks.csv moma/ --per-class classification=200
         artsim fetch urls:list.txt pictures/
     """
-    from artsim.fetch import Choice, FetchSettings, fetch_pictures, read_addresses
+    from artsim.fetch import (
+        Choice,
+        FetchSettings,
+        fetch_pictures,
+        forecast,
+        read_addresses,
+    )
     from artsim.readers import ReaderOptions
 
     options = ReaderOptions(
@@ -135,18 +158,77 @@ def fetch(
     )
     sampled = None if per_class is None else column_and_number(per_class, "--per-class")
     read = read_addresses(catalog, options=options, size=size)
+    choice = Choice(where=where, per_class=sampled, limit=limit, seed=seed)
+    fetching = FetchSettings(seed=seed, robots=not ignore_robots, **requests)
+    if dry_run:
+        _print_forecast(
+            read.name,
+            forecast(read, output, choice=choice, retry_failed=retry_failed, settings=fetching),
+        )
+        return
     with resumable(output), show_progress(read.name) as progress:
         summary = fetch_pictures(
             read,
             output,
-            choice=Choice(where=where, per_class=sampled, limit=limit, seed=seed),
+            choice=choice,
             retry_failed=retry_failed,
-            settings=FetchSettings(seed=seed, **requests),
+            settings=fetching,
             progress=progress,
         )
     _print_summary(summary)
     if summary.left or not summary.rows or (strict and summary.failures):
         sys.exit(1)
+
+
+def _print_forecast(name: str, found: Forecast) -> None:
+    pictures = plural(found.chosen, "picture")
+    echo(f"{name}: {found.requests:,} of {pictures} to request, {found.kept:,} already there")
+    if found.failed:
+        echo(f"  {found.failed:,} failed in earlier runs; request them with --retry-failed")
+    if found.hosts:
+        hosts = found.hosts[:_HOSTS]
+        rows = [
+            [
+                each.host or "(no host)",
+                f"{each.requests:,}",
+                f"{each.disallowed:,}",
+                _duration(each.seconds),
+            ]
+            for each in hosts
+        ]
+        right = ["requests", "disallowed", "at least"]
+        echo()
+        print_table(["host", *right], rows, right=right)
+        if len(found.hosts) > _HOSTS:
+            echo(f"and {len(found.hosts) - _HOSTS:,} more hosts")
+    for host in found.hosts:
+        if host.fault:
+            echo(f"{host.host}: {host.fault}", err=True)
+    if any(host.disallowed for host in found.hosts):
+        echo("disallowed: by the server's robots.txt; see --ignore-robots")
+    sampled = plural(len(found.sizes) + found.faults.total(), "picture")
+    if found.bytes is not None:
+        each = f"{_amount(min(found.sizes))} to {_amount(max(found.sizes))} each"
+        echo(f"about {_amount(found.bytes)}, by the first {sampled} ({each})")
+    for fault, count in found.faults.most_common():
+        echo(f"{count:,} of the first {sampled} cannot be fetched: {fault}", err=True)
+    if found.requests:
+        echo(f"at least {_duration(found.seconds)}, by the pauses between requests to a host")
+
+
+def _amount(size: float) -> str:
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            return f"{size / factor:,.3g} {unit}" if size < 1e12 else f"{size / factor:,.0f} {unit}"
+    return f"{size:,.0f} bytes"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours:,} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def _print_summary(summary: FetchSummary) -> None:
@@ -167,6 +249,12 @@ def _print_summary(summary: FetchSummary) -> None:
         echo(
             f"  {summary.failures:,} failed ({reasons}): see {summary.path / 'status.jsonl'}, "
             "retry with --retry-failed",
+            err=True,
+        )
+    if summary.reasons["robots"]:
+        echo(
+            "  robots: the server's robots.txt disallows them; if the museum permits it, pass "
+            "--ignore-robots",
             err=True,
         )
     if summary.left:

@@ -2,6 +2,7 @@
 
 from artsim.fetch.addresses import read_addresses
 from artsim.fetch.choice import Choice
+from artsim.fetch.forecast import Forecast, forecast
 from artsim.fetch.plan import FetchSummary
 from artsim.fetch.run import fetch_pictures
 from artsim.fetch.settings import FetchSettings
@@ -12,10 +13,12 @@ __all__ = [
     "Choice",
     "FetchSettings",
     "FetchSummary",
+    "Forecast",
     "Outcome",
     "Status",
     "fetch_picture",
     "fetch_picture_async",
     "fetch_pictures",
+    "forecast",
     "read_addresses",
 ]

@@ -42,7 +42,7 @@ class Hosts:
         """
         host = self._hosts[name]
         async with host.slots:
-            await self._wait(host)
+            await self._wait(name, host)
             async with self._total:
                 yield
 
@@ -52,6 +52,25 @@ class Hosts:
         if seconds > self._settings.max_wait_s:
             host.left = f"{name} requests a pause of {seconds:,.0f} s"
         host.resume_at = max(host.resume_at, asyncio.get_running_loop().time() + seconds)
+
+    def slow_down(self, name: str, seconds: float) -> None:
+        """Wait at least so long between two requests to the host, or send none if that is too long.
+
+        Raises:
+            HostLeft: If it is.
+        """
+        host = self._hosts[name]
+        host.delay_s = max(host.delay_s, seconds)
+        if seconds > self._settings.max_wait_s:
+            host.left = (
+                f"the robots.txt of {name} requests {seconds:,.0f} s between two requests; "
+                "--ignore-robots ignores it"
+            )
+            raise HostLeft(host.left)
+
+    def delay_s(self, name: str) -> float:
+        """Return the seconds between two requests to the host."""
+        return max(self._settings.delay_s, self._hosts[name].delay_s)
 
     def note(self, name: str, *, answered: bool) -> None:
         """Note whether the host answered or failed, once a picture is done."""
@@ -64,14 +83,14 @@ class Hosts:
         """Return which hosts are left alone, and why."""
         return [host.left for host in self._hosts.values() if host.left]
 
-    async def _wait(self, host: _Host) -> None:
+    async def _wait(self, name: str, host: _Host) -> None:
         clock = asyncio.get_running_loop().time
         while True:
             if host.left:
                 raise HostLeft(host.left)
             wait = max(host.resume_at, host.next_start) - clock()
             if wait <= 0:
-                host.next_start = clock() + self._settings.delay_s
+                host.next_start = clock() + self.delay_s(name)
                 return
             await asyncio.sleep(wait)  # then look again: the pause may have grown
 
@@ -83,6 +102,7 @@ class _Host:
         self.slots = asyncio.Semaphore(slots)
         self.next_start = 0.0
         self.resume_at = 0.0
+        self.delay_s = 0.0  # between two requests, as its robots.txt requests
         self.failed = 0  # pictures in a row
         self.left: str | None = None  # why
 

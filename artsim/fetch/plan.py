@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +15,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from artsim.fetch.names import file_stems
-from artsim.fetch.status import Outcome, StatusFile, Wanted, unfinished
+from artsim.fetch.settings import FetchSettings
+from artsim.fetch.status import Outcome, Status, StatusFile, Wanted, unfinished
 from artsim.store import write_whole
 
 IMAGES = "images"
@@ -52,25 +54,29 @@ class FetchPlan:
 def make_plan(
     table: pa.Table,
     rows: NDArray[np.int64],
-    status: StatusFile,
+    path: Path,
+    earlier: Mapping[str, Status],
+    *,
     retry_failed: bool,
-    allow_private: bool,
+    settings: FetchSettings,
 ) -> FetchPlan:
-    """Compare the chosen rows with what earlier runs fetched."""
-    images = status.path.parent / IMAGES
-    _recover(images, status)
-    sizes = {entry.name: entry.stat().st_size for entry in os.scandir(images)}
-    taken = ((id_, row.file.rpartition(".")[0]) for id_, row in status.rows.items() if row.file)
+    """Compare the chosen rows with what earlier runs fetched into a folder; writes nothing."""
+    images = path / IMAGES
+    files = os.scandir(images) if images.is_dir() else ()
+    sizes = {entry.name: entry.stat().st_size for entry in files}
+    taken = ((id_, row.file.rpartition(".")[0]) for id_, row in earlier.items() if row.file)
     stems = file_stems(table["id"].to_pylist(), taken)
     ids, urls = table["id"].take(rows).to_pylist(), table["image"].take(rows).to_pylist()
     chosen = dict(zip(ids, urls, strict=True))
-    summary = FetchSummary(
-        path=status.path.parent, chosen=len(chosen), unaddressed=table["image"].null_count
-    )
-    again = (Outcome.OK, Outcome.REFUSED) if allow_private else (Outcome.OK,)
+    summary = FetchSummary(path=path, chosen=len(chosen), unaddressed=table["image"].null_count)
+    again = {Outcome.OK}
+    if settings.allow_private:
+        again.add(Outcome.REFUSED)
+    if not settings.robots:
+        again.add(Outcome.ROBOTS)
     todo = []
     for id_, url in chosen.items():
-        known = status.rows.get(id_)
+        known = earlier.get(id_)
         if known is None or known.url != url:
             todo.append(Wanted(id_, url, stems[id_]))
         elif known.status == Outcome.OK and sizes.get(known.file or "") == known.file_bytes:
@@ -83,7 +89,7 @@ def make_plan(
 def finish(table: pa.Table, status: StatusFile, plan: FetchPlan) -> None:
     """Write the table of the pictures that are there, and count the rest."""
     folder, summary = status.path.parent, plan.summary
-    _recover(folder / IMAGES, status)
+    recover(status)
     there = {entry.name for entry in os.scandir(folder / IMAGES)}
     files = {
         (known.id, known.url): f"{IMAGES}/{known.file}"
@@ -108,8 +114,9 @@ def finish(table: pa.Table, status: StatusFile, plan: FetchPlan) -> None:
     summary.left = len(plan.chosen) - len(tried)
 
 
-def _recover(images: Path, status: StatusFile) -> None:
+def recover(status: StatusFile) -> None:
     """Rename pictures whose line a stopped run wrote before the rename; remove unfinished ones."""
+    images = status.path.parent / IMAGES
     finished = {unfinished(known.file): known for known in status.rows.values() if known.file}
     for entry in list(os.scandir(images)):
         if entry.name.startswith(".") and entry.name.endswith(".part"):

@@ -26,7 +26,7 @@ from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.errors import FetchError, StoreError
 from artsim.fetch.choice import ALL, Choice, choose_rows
 from artsim.fetch.hosts import HostLeft, Turns
-from artsim.fetch.plan import IMAGES, FetchPlan, FetchSummary, finish, make_plan
+from artsim.fetch.plan import IMAGES, FetchPlan, FetchSummary, finish, make_plan, recover
 from artsim.fetch.settings import DEFAULTS, FetchSettings
 from artsim.fetch.status import Status, StatusFile, Wanted, cannot_write, unfinished
 from artsim.readers import is_url
@@ -67,10 +67,13 @@ def fetch_pictures(
     """
     started = time.perf_counter()
     check_client()
-    table, unnamed = _read(catalog)
+    table, unnamed = read_rows(catalog)
     rows = choose_rows(table, choice)
     with _locked(path), closing(StatusFile(path)) as status:
-        plan = make_plan(table, rows, status, retry_failed, settings.allow_private)
+        recover(status)
+        plan = make_plan(
+            table, rows, path, status.rows, retry_failed=retry_failed, settings=settings
+        )
         plan.summary.unnamed = unnamed
         try:
             _fetch(plan, status, settings, progress)
@@ -81,14 +84,15 @@ def fetch_pictures(
 
 
 def check_client() -> None:
-    """Raise a FetchError if httpx2 is not installed."""
+    """Raise a FetchError if httpx2 or protego is not installed."""
     try:
-        import httpx2  # noqa: F401  # the modules that use it import it again
+        import httpx2  # noqa: F401  # the modules that use them import them again
+        import protego  # noqa: F401
     except ModuleNotFoundError as error:
-        raise FetchError("fetching needs httpx2; pip install 'artsim[fetch]'") from error
+        raise FetchError(f"fetching needs {error.name}; pip install 'artsim[fetch]'") from error
 
 
-def _read(catalog: Catalog) -> tuple[pa.Table, int]:
+def read_rows(catalog: Catalog) -> tuple[pa.Table, int]:
     """Read the rows that have a unique id; the others are counted."""
     table = pa.Table.from_batches(catalog.batches(), catalog.schema)
     if not any(map(is_url, table["image"].drop_null().to_pylist())):
@@ -196,7 +200,7 @@ class _Work:
         """Fetch host by host, many hosts at a time, so that none waits for another's pause."""
         hosts: dict[str, list[Wanted]] = {}
         for wanted in self._plan.todo:
-            hosts.setdefault(_host(wanted.url), []).append(wanted)
+            hosts.setdefault(host_of(wanted.url), []).append(wanted)
         queues = deque(hosts.values())
 
         async def fetch_hosts() -> None:
@@ -242,7 +246,8 @@ class _Work:
         self._plan.summary.bytes += status.file_bytes or 0
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
+    """Return the host of an address, '' if it is none."""
     try:
         return urlsplit(url).hostname or ""
     except ValueError:  # no address at all; it will be refused

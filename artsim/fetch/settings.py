@@ -28,6 +28,7 @@ class FetchSettings:
     max_pixels: int = MAX_PIXELS
     check: bool = True  # that it is a picture; False: it is decoded when it is used
     allow_private: bool = False  # fetch from this machine and its own network too
+    robots: bool = True  # request what the server's robots.txt allows, at its pace
     contact: str | None = None  # an address of the user's, for those who run the server
     seed: int = 0  # of what is random in the pauses
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import tempfile
 from pathlib import Path
 
@@ -23,10 +24,14 @@ def fetch_picture(url: str, settings: FetchSettings = DEFAULTS) -> bytes:
 
 
 async def fetch_picture_async(url: str, settings: FetchSettings = DEFAULTS) -> bytes:
-    """Do the same as a coroutine; cancelled, it ends at once."""
+    """Do the same as a coroutine; cancelled, it ends at once.
+
+    A picture that a person names is no crawling: robots.txt is not read.
+    """
     check_client()
     from artsim.fetch.download import Downloader
 
+    settings = dataclasses.replace(settings, robots=False)
     with tempfile.TemporaryDirectory(prefix="artsim-") as folder:
         async with Downloader(Path(folder), settings) as downloader:
             try:

@@ -24,6 +24,7 @@ class Outcome(StrEnum):
     NOT_AN_IMAGE = "not_an_image"  # what came cannot be decoded whole
     TOO_LARGE = "too_large"  # more bytes than allowed
     REFUSED = "refused"  # neither http nor https, or a local address
+    ROBOTS = "robots"  # the server's robots.txt disallows it
     REDIRECTS = "redirects"  # too many, or to an invalid address
     TIMEOUT = "timeout"
     CONNECTION = "connection"  # no such host, no answer, broken off
@@ -80,12 +81,8 @@ class StatusFile:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / STATUS_FILE
-        self.rows: dict[str, Status] = {}
-        lines = self.path.read_bytes().splitlines(keepends=True) if self.path.exists() else []
-        for line in lines:
-            if line.endswith(b"\n") and (status := Status.from_json(line)):
-                self.rows[status.id] = status
-        if len(lines) != len(self.rows):
+        self.rows, lines = read_status(folder)
+        if lines != len(self.rows):
             kept = [row.to_json() for row in self.rows.values()]
             write_whole(self.path, lambda stream: stream.writelines(kept))
         self._stream = self.path.open("ab", buffering=0)
@@ -99,6 +96,16 @@ class StatusFile:
         """Sync and close."""
         os.fsync(self._stream.fileno())
         self._stream.close()
+
+
+def read_status(folder: Path) -> tuple[dict[str, Status], int]:
+    """Return the last row of each id in a folder's status file, and how many lines it has."""
+    path, rows = folder / STATUS_FILE, dict[str, Status]()
+    lines = path.read_bytes().splitlines(keepends=True) if path.exists() else []
+    for line in lines:
+        if line.endswith(b"\n") and (status := Status.from_json(line)):
+            rows[status.id] = status
+    return rows, len(lines)
 
 
 def cannot_write(path: Path, error: OSError) -> StoreError:
