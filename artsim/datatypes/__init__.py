@@ -3,7 +3,7 @@
 from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
 from artsim.datatypes.estimate import FEW_GROUPS, Estimate
-from artsim.datatypes.files import name_as_text, picture_file
+from artsim.datatypes.files import name_as_text, picture_file, picture_path
 from artsim.datatypes.finite import finite
 from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, format_of
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
@@ -53,6 +53,7 @@ __all__ = [
     "no_progress",
     "parse_spec",
     "picture_file",
+    "picture_path",
     "printable",
     "read_preprocessing",
     "tile_boxes",

@@ -19,7 +19,12 @@ def picture_file(root: str | Path, image: str) -> Path:
 
     A file that has these letters in its name comes first.
     """
-    file = Path(root) / image
-    if _BYTE.search(image) is None or os.path.lexists(file):
+    return Path(picture_path(root, image))
+
+
+def picture_path(root: str | Path, image: str) -> str:
+    """Return the same as text, which is several times faster for millions of rows."""
+    file = os.path.join(root, image)  # noqa: PTH118
+    if "\\x" not in image or _BYTE.search(image) is None or os.path.lexists(file):
         return file
-    return Path(root) / _BYTE.sub(lambda byte: chr(0xDC00 + int(byte[1], 16)), image)
+    return os.path.join(root, _BYTE.sub(lambda byte: chr(0xDC00 + int(byte[1], 16)), image))  # noqa: PTH118

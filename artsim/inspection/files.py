@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim import places
-from artsim.datatypes import name_as_text, picture_file
+from artsim.datatypes import name_as_text, picture_path
 from artsim.errors import ReaderError
 from artsim.readers import excluded_by, is_hidden, is_picture, is_url
 
@@ -154,7 +154,7 @@ def _file_of(image: str | None, root: Path, files: Files) -> int:
     if is_url(image):
         return WEB
     try:
-        status = places.status(picture_file(root, image))
+        status = places.status(picture_path(root, image))
     except (OSError, ValueError):  # ValueError: a zero byte in the path
         return NONE
     return files.add(image, status) if stat.S_ISREG(status.st_mode) else NONE

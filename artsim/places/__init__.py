@@ -12,6 +12,7 @@ Another kind of file with pictures inside is a class with the methods of `Contai
 from artsim.places.opening import (
     CONTAINERS,
     Container,
+    exists,
     is_file,
     open_container,
     open_place,
@@ -24,6 +25,7 @@ __all__ = [
     "CONTAINERS",
     "Container",
     "Tar",
+    "exists",
     "is_file",
     "open_container",
     "open_place",

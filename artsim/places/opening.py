@@ -43,7 +43,7 @@ CONTAINERS: Mapping[str, Callable[[Path], Container]] = {".tar": Tar, ".parquet"
 _SUFFIXES = tuple(CONTAINERS)
 
 
-def status(path: Path) -> os.stat_result:
+def status(path: str | Path) -> os.stat_result:
     """Return the status of a file, as `os.stat` does, or of a picture inside one.
 
     That is of its container's age, and has no inode.
@@ -53,7 +53,7 @@ def status(path: Path) -> os.stat_result:
         ValueError: If the path cannot be one.
     """
     try:
-        return path.stat()
+        return os.stat(path)  # noqa: PTH116  # there may be millions
     except (NotADirectoryError, FileNotFoundError):
         inside = _split(path)
         if inside is None:
@@ -67,13 +67,12 @@ def status(path: Path) -> os.stat_result:
 
 def is_file(path: str | Path) -> bool:
     """Return whether a path is a file or a picture inside one."""
-    try:
-        if os.path.isfile(path):  # noqa: PTH113  # Path raises if a name is too long
-            return True
-        inside = _split(Path(path))
-        return inside is not None and open_container(inside[0]).has(inside[1])
-    except (OSError, ValueError):
-        return False
+    return os.path.isfile(path) or _is_inside(path)  # noqa: PTH113  # Path raises for a long name
+
+
+def exists(path: str | Path) -> bool:
+    """Return whether a path is a file, a folder or a picture inside a file."""
+    return os.path.exists(path) or _is_inside(path)  # noqa: PTH110  # as above
 
 
 def open_place(path: Path) -> io.BufferedReader | io.BytesIO:
@@ -114,8 +113,20 @@ def _opened(file: Path, mtime_ns: int, size: int) -> Container:
     return CONTAINERS[file.suffix.lower()](file)
 
 
-def _split(path: Path) -> tuple[Path, str] | None:
+def _is_inside(path: str | Path) -> bool:
+    try:
+        inside = _split(path)
+        return inside is not None and open_container(inside[0]).has(inside[1])
+    except (OSError, ValueError):
+        return False
+
+
+def _split(path: str | Path) -> tuple[Path, str] | None:
     """Split a path into the file that holds a picture and the member; None if there is no such."""
+    text = os.fspath(path).lower()
+    if not any(suffix in text for suffix in _SUFFIXES):  # nearly all paths: there may be millions
+        return None
+    path = Path(path)
     for file in reversed(path.parents):
         if file.suffix.lower() in _SUFFIXES and file.is_file():
             return file, path.relative_to(file).as_posix()

@@ -20,9 +20,9 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 
-from artsim.datatypes import Catalog, name_as_text, picture_file
+from artsim import places
+from artsim.datatypes import Catalog, name_as_text, picture_path
 from artsim.errors import ReaderError
-from artsim.places import is_file
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import is_hidden, is_url
 
@@ -36,12 +36,13 @@ class Paths:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._folders: dict[str, str | None] = {"": ""}  # by the path that a table has for them
         self._listings: dict[str, dict[str, list[str]]] = {}  # of folders: names by how they read
         self._dropped: dict[str, list[str]] = {}  # first folders, by the root above them
 
     def find(self, image: str) -> str | None:
         """Return the path of an image as it is on the disk, or None if it is not there."""
-        if _is_there(picture_file(self.root, image)):
+        if places.exists(picture_path(self.root, image)):
             return image
         cleaned = image.strip(_INVISIBLE).replace("\\", "/")
         for path in dict.fromkeys((image, cleaned, unquote(cleaned, errors="surrogateescape"))):
@@ -67,16 +68,26 @@ class Paths:
 
     def _descend(self, parts: list[str]) -> str | None:
         """Follow the names from folder to folder."""
-        path = ""
-        for part in parts:
-            names = [part] if part == ".." else self._listing(path).get(_read(part), [])
-            for same in (str, lambda text: normalize("NFC", text), _read):
-                fitting = [name for name in names if same(name) == same(part)]
-                names = fitting or names
-            if len(names) != 1:
-                return None
-            path = f"{path}/{names[0]}" if path else names[0]
-        return path if path and _is_there(self.root / path) else None
+        folder = self._folder(parts[:-1])
+        path = None if folder is None or not parts else self._enter(folder, parts[-1])
+        return path if path is not None and places.exists(self.root / path) else None
+
+    def _folder(self, parts: list[str]) -> str | None:
+        written = "/".join(parts)
+        if written not in self._folders:
+            above = self._folder(parts[:-1])
+            self._folders[written] = None if above is None else self._enter(above, parts[-1])
+        return self._folders[written]
+
+    def _enter(self, folder: str, part: str) -> str | None:
+        """Return the path of the one name in a folder that reads like this one."""
+        names = [part] if part == ".." else self._listing(folder).get(_read(part), [])
+        for same in (str, lambda text: normalize("NFC", text), _read):
+            fitting = [name for name in names if same(name) == same(part)]
+            names = fitting or names
+        if len(names) != 1:
+            return None
+        return f"{folder}/{names[0]}" if folder else names[0]
 
     def _listing(self, folder: str) -> dict[str, list[str]]:
         if folder not in self._listings:
@@ -113,7 +124,7 @@ def image_root(
             folder = Path(os.path.commonpath([os.path.split(image)[0] for image in named]))
             if folder != folder.parent and folder.is_dir():
                 return folder
-    exact = (root for root in candidates if any(_is_there(root / path) for path in local))
+    exact = (root for root in candidates if any(places.exists(root / path) for path in local))
     read = (root for root in candidates if any(map(Paths(root).find, local)))
     return next(itertools.chain(exact, read), candidates[0])
 
@@ -152,16 +163,11 @@ def with_files(catalog: Catalog) -> Catalog:
 
 def _read(name: str) -> str:
     """Reduce a name to how it reads: without case and Unicode form, bytes as Latin-1."""
+    if name.isascii():
+        return name.casefold()
     text = os.fsencode(name).decode("latin-1") if not _is_text(name) else name
     return normalize("NFC", normalize("NFC", text).casefold())
 
 
 def _is_text(name: str) -> bool:
     return not any("\udc80" <= letter <= "\udcff" for letter in name)
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists() or is_file(path)
-    except (OSError, ValueError):  # a name too long for the file system, a NUL byte
-        return False
