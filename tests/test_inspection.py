@@ -22,7 +22,13 @@ from test_images import SWAPPED, cmyk_profile
 from artsim.cli import cli
 from artsim.errors import ReaderError, StoreError
 from artsim.images.phash import groups_of, near_pairs
-from artsim.inspection import FindingKind, InspectSettings, inspect_collection
+from artsim.inspection import (
+    FindingKind,
+    InspectSettings,
+    OddValue,
+    OddValues,
+    inspect_collection,
+)
 from artsim.inspection.bars import black_bars
 from artsim.inspection.columns import (
     FOLDS,
@@ -34,7 +40,7 @@ from artsim.inspection.columns import (
 )
 from artsim.inspection.files import NONE, UNNAMED, WEB, list_files, match
 from artsim.labels import why_not_label
-from artsim.readers import read_collection
+from artsim.readers import ReaderOptions, read_collection
 from artsim.report import inspection_page
 from artsim.report.figures import histogram
 from artsim.splits import k_fold
@@ -144,6 +150,7 @@ def broken(tmp_path_factory):
     plant.picture("bars", image=barred)
     plant.noise().save(folder / "images" / "spelt.jpg")
     plant.row("spelt", "images/spelt.jpg", medium="OIL")
+    (folder / "images" / "spelt.json").write_text("{}", encoding="utf-8")
     write_table(folder, plant.rows)
     return folder
 
@@ -172,6 +179,7 @@ EVERY_FAULT = {
     "cmyk": [("print",)],
     "deep": [("deep",)],
     "pages": [("pages",)],
+    "other_file": [("images/spelt.json",)],
     "label_spelling": [("oil", "OIL")],
 }
 DECODED = {"damaged", "near_duplicate", "black_bars", "transparent"}  # found only with hashes
@@ -551,8 +559,8 @@ def test_spellings_of_one_class_are_grouped():
 # ---- the command ----
 
 
-def run(*args, code=0):
-    result = CliRunner().invoke(
+def run(*args, code=0, columns=120):
+    result = CliRunner(env={"COLUMNS": str(columns)}).invoke(
         cli, ["inspect", *(str(arg) for arg in args)], catch_exceptions=False
     )
     assert result.exit_code == code, result.output
@@ -583,8 +591,79 @@ def test_the_table_names_faults_labels_columns_and_sizes(broken):
     assert "Renamed.png; " not in output  # the second example
     assert "--hashes" in output
     assert re.search(r"artist +3 +\d+ +0\.\d{3} +0\.\d{3}", output)
-    assert re.search(r"medium +text +2 +0 +0% +label", output)
+    assert re.search(r"medium +text +2 +0 +0% +oil · OIL", output)
     assert "megapixels" in output
+
+
+def test_odd_values_are_named_with_their_rows(tmp_path):
+    dates = [*["c. 1880", "1903-05", "early 16th century"] * 4, "lost", "l860s", "lost", "n.d."]
+    sizes = [*map(str, range(14)), "12 cm", ""]
+    rows = [
+        (f"w{n}", "https://m.example/a.jpg" if n != 4 else "x", date, size, f"S{n} 1900", "A1")
+        for n, (date, size) in enumerate(zip(dates, sizes, strict=True))
+    ]
+    write_table(tmp_path, rows, ("id", "url", "date", "weight", "accession_number", "shelf"))
+    found = inspect_collection(
+        read_collection(tmp_path, options=ReaderOptions(image_column="url")),
+    )
+    odd = {column.name: column.odd for column in found.columns if column.odd}
+    assert odd == {
+        "date": OddValues(
+            expected="date",
+            rows=3,
+            distinct=2,
+            values=(
+                OddValue(value="lost", rows=2, row=13, id="w12"),
+                OddValue(value="l860s", rows=1, row=14, id="w13"),
+            ),
+        ),
+        "weight": OddValues(
+            expected="number",
+            rows=1,
+            distinct=1,
+            values=(OddValue(value="12 cm", rows=1, row=15, id="w14"),),
+        ),
+    }
+    output = run(tmp_path, "--image-column", "url", "--table", columns=80)
+    assert (
+        "Values that read otherwise than most of their column\n"
+        "  date: 3 values are no date: 'lost' (2 rows, first w12), 'l860s' (w13)\n"
+        "  weight: 1 value is no number: '12 cm' (w14)\n"
+    ) in output
+
+
+def test_the_table_is_readable_at_80_columns(tmp_path):
+    long = "a vocabulary of many words " * 8
+    rows = [
+        (f"w{n}", f"https://m.example/{n}.jpg", long + str(n % 2), long + str(n), "x")
+        for n in range(6)
+    ]
+    names = ("id", "image", "subjects.children.children.name", "title", "shelf")
+    write_table(tmp_path, rows, names)
+    output = run(tmp_path, "--table", columns=80)
+    lines = [line for line in output.splitlines() if "artsim fetch" not in line]
+    assert max(map(len, lines[1:])) <= 80
+    assert "…dren.children.name" in output
+    assert "No labels, nearly all different: title\nOne value only: shelf\n" in output
+
+
+def test_rows_of_one_address_and_files_beside_a_table_are_counted(tmp_path):
+    noise_picture(tmp_path / "a.jpg", (80, 80))
+    noise_picture(tmp_path / "b.jpg", (80, 80))
+    for name in ("a.json", "b.jpg.json", "c.json", "notes.docx", "more.csv", ".hidden"):
+        (tmp_path / name).write_text("{}", encoding="utf-8")
+    address = "https://m.example/a.jpg"
+    images = ["a.jpg", "b.jpg", address, address, address]
+    write_table(tmp_path, [(str(n), image) for n, image in enumerate(images)], ("id", "image"))
+    found = {each.kind: each for each in inspected(tmp_path).findings}
+    assert found["shared_image"].count == 2
+    assert [each.names for each in found["shared_image"].examples] == [("2", "3"), ("2", "4")]
+    assert found["other_file"].count == 5
+    assert [(each.names, each.detail) for each in found["other_file"].examples] == [
+        (("a.json",), "3 .json, 2 of them named as a picture beside it"),
+        (("more.csv",), "1 .csv"),
+        (("notes.docx",), "1 .docx"),
+    ]
 
 
 def test_strict_fails_if_rows_are_lost(broken, tmp_path):

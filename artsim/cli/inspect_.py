@@ -17,18 +17,24 @@ from artsim.cli.options.outputs import format_option, strict_option
 from artsim.cli.options.values import count_option, file_option
 from artsim.cli.output import (
     echo,
+    echo_wrapped,
     fixed,
     plural,
     print_json_lines,
     print_table,
     print_written,
+    shortened,
     show_progress,
 )
+from artsim.datatypes import FieldType
 
 if TYPE_CHECKING:
-    from artsim.inspection import Example, Inspection, LabelSummary, Weight
+    from artsim.inspection import Example, Inspection, LabelSummary, OddValue, Weight
 
 _CLASSES = 12  # of a label that are listed
+_LABELS = 20  # whose classes are listed
+_NAME = 19  # letters of a column's name in tables
+_ODD_VALUES = 3  # of a column that are listed
 _ON_PAGE = 6  # instances of each fault, and pictures of each class, on the page
 
 
@@ -183,7 +189,7 @@ def _print_findings(inspection: Inspection, examples: int) -> None:
         for finding in found:
             echo(f"{finding.count:>9,}  {finding.kind.summary}")
             for example in finding.examples[:examples]:
-                echo(f"{'':>11}{_line(example)}")
+                echo(shortened(f"{'':>11}{_line(example)}"))
     if any(f.kind is FindingKind.WEB_IMAGE for f in inspection.findings):
         source = shlex.quote(f"{inspection.reader}:{inspection.source}")
         echo(f"\nGet the pictures first: artsim fetch {source} {inspection.name}-pictures/")
@@ -208,27 +214,36 @@ def _print_labels(labels: tuple[LabelSummary, ...]) -> None:
     numbers = ["classes", "rows", "majority", "best column"]
     rows = [
         [
-            label.name,
+            _path_end(label.name),
             f"{len(label.classes):,}",
             f"{label.rows:,}",
             fixed(label.majority),
             "" if label.best_column is None else fixed(label.best_column.accuracy),
-            "" if label.best_column is None else label.best_column.column or "no column is better",
+            _path_end(_predicted_from(label)),
         ]
         for label in labels
     ]
-    print_table(["label", *numbers, "predicted from"], rows, right=numbers)
+    print_table(["label", *numbers, "predicted from"], rows, right=numbers, whole=["label"])
     baselines = [label.best_column for label in labels if label.best_column is not None]
     if baselines:
-        echo(
+        echo_wrapped(
             "best column: predict the most common class among rows with the same value of one "
-            "other column or size;\n"
-            f"{baselines[0].folds}-fold cross-validated (seed {baselines[0].seed})"
+            f"other column or size; {baselines[0].folds}-fold cross-validated "
+            f"(seed {baselines[0].seed})"
         )
-    for label in labels:
+    for label in labels[:_LABELS]:
         more = len(label.classes) - _CLASSES
         listed = ", ".join(f"{name} {count:,}" for name, count in label.classes[:_CLASSES])
-        echo(f"\n{label.name}: {listed}" + (f", and {more:,} more" if more > 0 else ""))
+        echo()
+        echo_wrapped(f"{label.name}: {listed}" + (f", and {more:,} more" if more > 0 else ""))
+    if len(labels) > _LABELS:
+        echo(f"\nThe classes of {len(labels) - _LABELS:,} more labels: --json")
+
+
+def _predicted_from(label: LabelSummary) -> str:
+    if label.best_column is None:
+        return ""
+    return label.best_column.column or "no column is better"
 
 
 def _print_columns(inspection: Inspection) -> None:
@@ -236,17 +251,64 @@ def _print_columns(inspection: Inspection) -> None:
         return
     rows = [
         [
-            column.name,
+            _path_end(column.name),
             column.type,
             f"{column.distinct:,}",
             f"{column.missing:,}",
-            f"{column.missing / inspection.rows:.0%}",
-            "label" if column.not_a_label is None else column.not_a_label,
+            _percent(column.missing, inspection.rows),
+            " · ".join(column.examples),
         ]
         for column in inspection.columns
     ]
     right = ["distinct", "missing", "%"]
-    print_table(["column", "type", "distinct", "missing", "%", "use"], rows, right=right)
+    names = ["column", "type", "distinct", "missing", "%", "examples"]
+    print_table(names, rows, right=right, whole=["column", "type"])
+    for reason, names in _no_labels(inspection).items():
+        echo_wrapped(f"{reason}: {', '.join(names)}")
+    odd = [(column.name, column.odd) for column in inspection.columns if column.odd]
+    if odd:
+        echo("\nValues that read otherwise than most of their column")
+    for name, found in odd:
+        listed = ", ".join(
+            f"{each.value!r} ({_rows_of(each)})" for each in found.values[:_ODD_VALUES]
+        )
+        more = found.distinct - _ODD_VALUES
+        kind = plural(
+            found.rows, f"value is no {found.expected}", f"values are no {found.expected}"
+        )
+        echo_wrapped(
+            f"  {name}: {kind}: {listed}" + (f", and {more:,} more" if more > 0 else ""), indent=4
+        )
+
+
+def _percent(count: int, rows: int) -> str:
+    """Write a share of the rows; all but a few are not 100%."""
+    return ">99%" if count < rows and count / rows >= 0.995 else f"{count / rows:.0%}"
+
+
+def _rows_of(value: OddValue) -> str:
+    return value.id if value.rows == 1 else f"{value.rows:,} rows, first {value.id}"
+
+
+def _no_labels(inspection: Inspection) -> dict[str, list[str]]:
+    """Group the columns that are no labels by the reason."""
+    found: dict[str, list[str]] = {}
+    for column in inspection.columns:
+        if column.not_a_label is None:
+            continue
+        if column.missing == inspection.rows:
+            reason = "No values"
+        elif column.type in (FieldType.NUMBER, FieldType.YEARS):
+            reason = "Numbers and years (name one with --label to predict it)"
+        else:
+            reason = "One value only" if column.distinct == 1 else "No labels, nearly all different"
+        found.setdefault(reason, []).append(column.name)
+    return found
+
+
+def _path_end(name: str) -> str:
+    """Shorten a path of keys from its start: its end says what it is."""
+    return name if len(name) <= _NAME else f"…{name[1 - _NAME :]}"
 
 
 def _print_sizes(inspection: Inspection) -> None:

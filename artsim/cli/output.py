@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,7 +47,11 @@ def print_json_lines(rows: Iterable[Mapping[str, Any]], *, index: Path | None = 
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Iterable[str] = ()
+    columns: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    *,
+    right: Iterable[str] = (),
+    whole: Iterable[str] = (),
 ) -> None:
     """Print a table as wide as the terminal; text that does not fit ends in an ellipsis.
 
@@ -55,6 +61,7 @@ def print_table(
         columns: Headings.
         rows: Cells, turned to text.
         right: Headings of the right-aligned columns.
+        whole: Headings of others that are never cut.
     """
     from rich import box
     from rich.cells import cell_len
@@ -63,11 +70,11 @@ def print_table(
     from rich.text import Text
 
     texts = [["" if cell is None else _cell(cell) for cell in row] for row in rows]
-    right = set(right)
+    right, kept = set(right), {*right, *whole}
     longest = [max(map(cell_len, column)) for column in zip(columns, *texts, strict=True)]
     widths = dict(zip(columns, longest, strict=True))
-    n_text = len(set(columns) - right - {"id"})
-    numbers = sum(widths[name] for name in right) + _MARGIN * len(columns)
+    n_text = len(set(columns) - kept - {"id"})
+    numbers = sum(widths[name] for name in kept) + _MARGIN * len(columns)
     console = Console(highlight=False)
     room = console.width - numbers - _MIN_TEXT * n_text
     id_width = min(widths.get("id", 0), max(min(console.width // 2, room), _MIN_TEXT))
@@ -78,6 +85,8 @@ def print_table(
         heading = Text(_cell(name))
         if name in right:
             table.add_column(heading, justify="right", no_wrap=True)
+        elif name in kept:
+            table.add_column(heading, no_wrap=True)
         elif name == "id":
             table.add_column(heading, no_wrap=True, max_width=id_width)
         else:
@@ -86,6 +95,22 @@ def print_table(
         # Text is no markup, whatever [brackets] a title has.
         table.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in row))
     console.print(table)
+
+
+def echo_wrapped(text: str, *, indent: int = 2) -> None:
+    """Print text that is broken between words at the width of the terminal."""
+    width = max(shutil.get_terminal_size().columns, _MIN_TEXT * 2)
+    later = " " * indent
+    for line in textwrap.wrap(
+        text, width, subsequent_indent=later, break_long_words=False, break_on_hyphens=False
+    ):
+        echo(line)
+
+
+def shortened(text: str, width: int | None = None) -> str:
+    """Cut text to the width of the terminal, or another."""
+    width = width or shutil.get_terminal_size().columns
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def print_counts(counts: Mapping[str, int]) -> None:

@@ -3,6 +3,7 @@
 from artsim.inspection.collection import Inspection, Sample, inspect_collection
 from artsim.inspection.columns import BestColumn, ColumnSummary, LabelSummary
 from artsim.inspection.findings import Example, Finding, FindingKind, Weight
+from artsim.inspection.oddities import OddValue, OddValues
 from artsim.inspection.pictures import Sizes
 from artsim.inspection.scans import InspectSettings
 
@@ -15,6 +16,8 @@ __all__ = [
     "InspectSettings",
     "Inspection",
     "LabelSummary",
+    "OddValue",
+    "OddValues",
     "Sample",
     "Sizes",
     "Weight",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,10 +18,11 @@ from artsim.errors import ReaderError
 from artsim.inspection import columns as _columns
 from artsim.inspection.columns import ColumnSummary, LabelSummary
 from artsim.inspection.doubles import find_duplicates
-from artsim.inspection.faults import find_in_rows, look_at_pictures
+from artsim.inspection.faults import find_in_rows, find_other_files, look_at_pictures
 from artsim.inspection.files import Files, list_files, match
 from artsim.inspection.findings import Example, Finding, FindingKind, Findings
 from artsim.inspection.mojibake import find_mojibake
+from artsim.inspection.oddities import find_odd_values
 from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
 from artsim.inspection.scans import DEFAULTS, InspectSettings
 from artsim.labels import encode
@@ -95,7 +97,9 @@ def inspect_collection(
     find_duplicates(rows, pictures, table, settings, findings)
 
     find_mojibake(table, rows, findings)
-    columns = _columns.describe_columns(table)
+    columns = [_with_odd_values(each, table, rows) for each in _columns.describe_columns(table)]
+    if catalog.reader == "table":  # the other readers read them, or say that they do not
+        find_other_files(files, catalog, findings)
     labels = tuple(_labels(table, columns, sizes_by_row(rows, pictures), settings.seed))
     for label in labels:
         counts = dict(label.classes)
@@ -122,6 +126,13 @@ def inspect_collection(
         settings=settings,
         seconds=time.perf_counter() - started,
     )
+
+
+def _with_odd_values(column: ColumnSummary, table: pa.Table, rows: Rows) -> ColumnSummary:
+    if column.type is not FieldType.TEXT:
+        return column
+    odd = find_odd_values(column.name, table.column(column.name), rows.name)
+    return dataclasses.replace(column, odd=odd)
 
 
 def _labels(

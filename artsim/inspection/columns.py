@@ -20,6 +20,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
+from artsim.inspection.oddities import OddValues
 from artsim.readers import is_identifier
 from artsim.splits import k_fold, part_of
 from artsim.store import joined_lists
@@ -48,6 +49,7 @@ class ColumnSummary:
     names_rows: bool  # it numbers or names the rows, so no baseline uses it
     is_split: bool = False  # its values are train, val and test, which are not metadata either
     examples: tuple[str, ...] = ()  # the first different values, shortened; a list's with |
+    odd: OddValues | None = None  # values that read otherwise than most
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,11 +221,14 @@ def _describe(table: pa.Table, name: str) -> ColumnSummary:
 def _examples(values: pa.ChunkedArray) -> list[str]:
     """Return the first different values, as text of a few words."""
     texts = dict[str, None]()
-    for value in values.slice(0, _SEARCHED).to_pylist():
+    for value in values.drop_null().slice(0, _SEARCHED).to_pylist():
         if isinstance(value, dict):  # years
             texts[f"{value['begin']} to {value['end']}"] = None
-        elif value is not None and value == value:  # NaN is missing
-            texts["|".join(map(str, value)) if isinstance(value, list) else str(value)] = None
+        elif isinstance(value, list):
+            if known := [each for each in value if each is not None]:
+                texts["|".join(known)] = None
+        elif value == value:  # NaN is missing
+            texts[str(value)] = None
         if len(texts) == _EXAMPLES:
             break
     return [text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..." for text in texts]

@@ -7,31 +7,21 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from artsim.datatypes import Progress, name_as_text
+from artsim.datatypes import Catalog, Progress, name_as_text
 from artsim.images import Description, Profile
-from artsim.inspection.files import NONE, UNNAMED, WEB, closest, look_alike
+from artsim.inspection.files import NONE, UNNAMED, WEB, Files, closest, look_alike
 from artsim.inspection.findings import Example, FindingKind, Findings
 from artsim.inspection.pictures import PictureScan, Rows
 from artsim.inspection.scans import InspectSettings, Look, look_at
+from artsim.readers import find_table
 
 _REPORT_EVERY = 256  # files between two calls of progress
 
 
 def find_in_rows(rows: Rows, findings: Findings) -> None:
     """Find what is wrong with rows before any file is opened."""
+    _find_without_file(rows, findings)
     matched = rows.matched
-    similar = look_alike(matched.files) if (matched.file_of_row == NONE).any() else {}
-    for row in np.flatnonzero(matched.file_of_row < 0).tolist():
-        image, place = rows.images[row] or "", matched.file_of_row[row]
-        example = Example((rows.name(row),), image if image != rows.ids[row] else "")
-        if place == UNNAMED:
-            findings.add(FindingKind.NO_IMAGE, example)
-        elif place == WEB:
-            findings.add(FindingKind.WEB_IMAGE, example)
-        else:
-            near = closest(image, similar)
-            hint = f"{image}; there is {name_as_text(near)}" if near else example.detail
-            findings.add(FindingKind.ORPHAN_ROW, Example(example.names, hint))
     first: dict[str, int] = {}
     for row, id_ in enumerate(rows.ids):
         if not id_:
@@ -48,6 +38,47 @@ def find_in_rows(rows: Rows, findings: Findings) -> None:
     for number in matched.orphans():
         path = name_as_text(matched.files.paths[number])
         findings.add(FindingKind.ORPHAN_IMAGE, Example((path,), "", (rows.path(number),)))
+
+
+def _find_without_file(rows: Rows, findings: Findings) -> None:
+    matched = rows.matched
+    similar = look_alike(matched.files) if (matched.file_of_row == NONE).any() else {}
+    on_web: dict[str, int] = {}  # the first row of an address
+    for row in np.flatnonzero(matched.file_of_row < 0).tolist():
+        image, place = rows.images[row] or "", matched.file_of_row[row]
+        example = Example((rows.name(row),), image if image != rows.ids[row] else "")
+        if place == UNNAMED:
+            findings.add(FindingKind.NO_IMAGE, example)
+        elif place == WEB:
+            findings.add(FindingKind.WEB_IMAGE, example)
+            if (before := on_web.setdefault(image, row)) != row:
+                names = (rows.name(before), rows.name(row))
+                findings.add(FindingKind.SHARED_IMAGE, Example(names, image))
+        else:
+            near = closest(image, similar)
+            hint = f"{image}; there is {name_as_text(near)}" if near else example.detail
+            findings.add(FindingKind.ORPHAN_ROW, Example(example.names, hint))
+
+
+def find_other_files(files: Files, catalog: Catalog, findings: Findings) -> None:
+    """Find files beside a table that are neither pictures nor the table: a line for each suffix."""
+    table = find_table(catalog.source)
+    stems = {path.rpartition(".")[0] for path in files.paths}
+    by_suffix: dict[str, list[str]] = {}
+    for path in files.others:
+        if catalog.root / path != table:
+            suffix = name_as_text(os.path.splitext(path)[1].lower())  # noqa: PTH122
+            by_suffix.setdefault(suffix, []).append(path)
+    for suffix, paths in sorted(by_suffix.items(), key=lambda pair: -len(pair[1])):
+        # a.json and a.jpg.json go with a.jpg
+        beside = sum(
+            stem in stems or stem in files.number
+            for stem in (path.rpartition(".")[0] for path in paths)
+        )
+        detail = f"{len(paths):,} {suffix or 'without a suffix'}"
+        if beside:
+            detail += f", {beside:,} of them named as a picture beside it"
+        findings.add(FindingKind.OTHER_FILE, Example((name_as_text(paths[0]),), detail), len(paths))
 
 
 def look_at_pictures(

@@ -31,6 +31,7 @@ class Files:
     # Two paths with one identity are one file: a link and what it leads to.
     identities: list[int] = field(default_factory=list)
     number: dict[str, int] = field(default_factory=dict)  # of a path as text
+    others: list[str] = field(default_factory=list)  # paths of files that are no pictures
     _known: dict[tuple[int, int], int] = field(default_factory=dict)
 
     def add(self, path: str, status: os.stat_result) -> int:
@@ -137,10 +138,12 @@ def _list_folder(
         try:
             if entry.is_dir():
                 (links if entry.is_symlink() else below).append(prefix + entry.name)
-            elif (
-                is_picture(entry.name) and entry.is_file() and not is_excluded(prefix + entry.name)
-            ):
+            elif not entry.is_file() or is_excluded(prefix + entry.name):
+                continue
+            elif is_picture(entry.name):
                 files.add(prefix + entry.name, entry.stat())
+            else:
+                files.others.append(prefix + entry.name)
         except OSError:  # a link to itself, or gone meanwhile
             continue
     folders += reversed(below)

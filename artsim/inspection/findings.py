@@ -90,6 +90,10 @@ class FindingKind(StrEnum):
         "artsim scales them to 8 bits; programs that cut them off show them white or black.")
     PAGES = ("pages", Weight.NOTE, "files of several pages or frames",
         "Only the first page is embedded; save each page that is a separate work as a file.")
+    OTHER_FILE = ("other_file", Weight.NOTE,
+        "files in the folder that are neither pictures nor the table",
+        "They are not read. If they hold metadata of the pictures, add it to the table, or read "
+        "them with records:FOLDER.")
     MOJIBAKE = ("mojibake", Weight.LOOK, "values with broken characters",
         "A program read UTF-8 as another encoding, or lost letters; export the table again as "
         "UTF-8.")

@@ -37,11 +37,12 @@ from artsim.readers.drafting import draft_map
 from artsim.readers.excluding import excluded_by, without_excluded
 from artsim.readers.mapped import bundled_maps
 from artsim.readers.missing import null_words, without_null_words
+from artsim.readers.numbers import is_number
 from artsim.readers.options import DEFAULT_OPTIONS, ReaderOptions
 from artsim.readers.paths import with_files
 from artsim.readers.pictures import is_hidden, is_picture, is_url
 from artsim.readers.record_files import load_json
-from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS
+from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_table
 
 __all__ = [
     "DEFAULT_OPTIONS",
@@ -53,8 +54,10 @@ __all__ = [
     "column_names",
     "draft_map",
     "excluded_by",
+    "find_table",
     "is_hidden",
     "is_identifier",
+    "is_number",
     "is_picture",
     "is_url",
     "load_json",

@@ -63,7 +63,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     it, wherever the first ones are found. Without an id column the image path is the id.
     """
     views = options.setting("views", "first", choices=("first", "all"))
-    file = _find_table(path)
+    file = find_table(path)
     table = _open(file, options)
     keys = _key_columns(file, table.schema.names, options)
     declared = _declared_types(file, table.schema, options.types)
@@ -134,7 +134,12 @@ def _stem(file: Path) -> str:
     return Path(file.name.removesuffix(".gz")).stem
 
 
-def _find_table(path: Path) -> Path:
+def find_table(path: Path) -> Path:
+    """Return the table that is read of a folder, or the file itself.
+
+    Raises:
+        ReaderError: If a folder has none, or several.
+    """
     if path.is_file():
         return path
     tables = _tables(path)
