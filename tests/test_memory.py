@@ -323,6 +323,17 @@ def smaller(width, height):
     return width // 3, height // 3
 
 
+def test_one_server_that_ends_leaves_the_decoders_of_another_in_use(decoders, monkeypatch):
+    other = replace(decoders)
+    used = []
+    monkeypatch.setattr(Decoders, "decode", lambda self, data, **_: used.append(self))
+    with decoders.in_use(everywhere=True):
+        with other.in_use(everywhere=True):
+            decode(b"")
+        decode(b"")
+    assert [each is decoders for each in used] == [False, True]
+
+
 def test_a_picture_decoded_apart_is_the_same(decoders):
     half_clear = noise(50).convert("RGBA")
     half_clear.putalpha(100)

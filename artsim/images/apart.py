@@ -52,7 +52,7 @@ def decode(
     return decoders.decode(data, at_least=at_least, max_pixels=max_pixels)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Decoders:
     """Processes that decode pictures, started when they are needed; for many threads."""
 
