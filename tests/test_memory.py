@@ -323,15 +323,16 @@ def smaller(width, height):
     return width // 3, height // 3
 
 
-def test_one_server_that_ends_leaves_the_decoders_of_another_in_use(decoders, monkeypatch):
-    other = replace(decoders)
+def test_one_server_that_ends_leaves_the_decoders_of_another_in_use(monkeypatch):
+    one = Decoders(at_once=1, budget=Budget(1 << 20), max_memory=1 << 20, seconds=1)
+    other = replace(one)
     used = []
     monkeypatch.setattr(Decoders, "decode", lambda self, data, **_: used.append(self))
-    with decoders.in_use(everywhere=True):
+    with ThreadPoolExecutor(1) as visitor, one.in_use(everywhere=True):
         with other.in_use(everywhere=True):
-            decode(b"")
-        decode(b"")
-    assert [each is decoders for each in used] == [False, True]
+            visitor.submit(decode, b"").result()
+        visitor.submit(decode, b"").result()
+    assert [each is one for each in used] == [False, True]
 
 
 def test_a_picture_decoded_apart_is_the_same(decoders):
