@@ -26,7 +26,7 @@ from artsim.readers.markup import plain_text
 from artsim.readers.nested import Flat, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, is_picture
-from artsim.readers.rows import Row, table_of
+from artsim.readers.rows import GatheredRows, Row
 
 WHAT = "IIIF Presentation manifests and collections, saved as files"
 EXAMPLE = "iiif:manifests/"
@@ -66,7 +66,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         raise ReaderError(notes[0])
     empty: list[str] = []  # canvases without a picture
     rows = (row for file in files for row in _rows(load_manifest(file), size, language, empty))
-    table = table_of(rows, options, optional=_OURS, splits=True)
+    table = GatheredRows(rows, options, optional=_OURS, splits=True).table()
     if not table.num_rows:
         raise ReaderError(f"no picture in the IIIF manifests of {path}")
     if empty:

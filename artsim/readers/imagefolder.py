@@ -14,7 +14,7 @@ from artsim.errors import ReaderError
 from artsim.readers.nested import Flat, flatten
 from artsim.readers.options import ReaderOptions
 from artsim.readers.record_files import read_records
-from artsim.readers.rows import Row, table_of
+from artsim.readers.rows import GatheredRows, Row
 
 WHAT = "A Hugging Face image folder: pictures with a metadata.jsonl"
 EXAMPLE = "imagefolder:data/train"
@@ -36,14 +36,14 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     """
     options.allow("imagefolder", "types")
     notes: list[str] = []
-    table = table_of(
+    table = GatheredRows(
         (
             _row(flatten(record), split)
             for split, file in _files(path)
             for record in read_records(file, notes=None if options.strict else notes)
         ),
         options,
-    )
+    ).table()
     if not table.num_rows or table["image"].null_count == table.num_rows:
         raise ReaderError(
             f"no {_NAME} in {path} has a line with file_name, the path of its picture; read the "

@@ -22,7 +22,7 @@ from artsim.places import open_container, picture_columns
 from artsim.readers.nested import Flat, flatten, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with
-from artsim.readers.rows import Row, table_of
+from artsim.readers.rows import GatheredRows, Row
 from artsim.readers.shards import catalog_of, row_of, shards
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_column
 
@@ -67,7 +67,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         for file, column in inside.items()
         for row in _rows(file, folder, column, options.id_column, left_out)
     )
-    table = table_of(rows, options)
+    table = GatheredRows(rows, options).table()
     if not table.num_rows:
         raise ReaderError(f"the Parquet files of {path} have no rows")
     notes = [f"{file} has no column of pictures and is left out" for file in files.keys() - inside]

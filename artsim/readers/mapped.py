@@ -14,7 +14,7 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.paths import image_root
 from artsim.readers.pictures import is_hidden
 from artsim.readers.record_files import SUFFIXES, read_records
-from artsim.readers.rows import Row, table_of
+from artsim.readers.rows import GatheredRows, Row
 
 _PROBED = 1000  # first images that are looked for, to find the folder they start from
 _BUNDLED = Path(__file__).parent / "maps"
@@ -71,7 +71,7 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
         raise ReaderError(f"{path} has no file of records ({', '.join(map_.files)})")
     notes: list[str] = []
     kinds = {name: column.type for name, column in map_.columns.items()}
-    table = table_of(
+    found = GatheredRows(
         (
             row
             for file in files
@@ -83,15 +83,16 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
         types={name: kind for name, kind in kinds.items() if kind != "years"},
         optional=[*kinds, *(f"{name}_qualifier" for name in kinds)],
     )
-    if not table.num_rows:
+    if not found.num_rows:
         raise ReaderError(f"{path} holds no record with an id; see the mapping of {map_.name}")
     folder = path if path.is_dir() else path.parent
-    return Catalog.of_table(
-        table,
+    return Catalog(
         name=path.stem if path.is_file() else path.name,
         reader=map_.name,
         source=path,
-        root=image_root(table["image"][:_PROBED].to_pylist(), (folder, folder / "images"), options),
+        root=image_root(found.first_images(_PROBED), (folder, folder / "images"), options),
+        schema=found.schema,
+        batches=found.batches,
         notes=tuple(notes),
     )
 

@@ -20,7 +20,7 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.paths import candidate_roots, image_root
 from artsim.readers.pictures import files_with, is_picture, is_url
 from artsim.readers.record_files import load_json
-from artsim.readers.rows import Row, table_of
+from artsim.readers.rows import GatheredRows, Row
 
 WHAT = "Rijksmuseum records, tab-separated or JSON"
 EXAMPLE = "rijks:records.tsv"
@@ -61,7 +61,9 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     found = _match(names)
     others = [name for name in names if name not in found.values()]
     rest = dict(zip(field_names(others), others, strict=True))
-    table = table_of((_row(row, found, rest) for row in rows), options, lists=_LISTS, splits=True)
+    table = GatheredRows(
+        (_row(row, found, rest) for row in rows), options, lists=_LISTS, splits=True
+    ).table()
     return Catalog.of_table(
         table,
         name=(file.parent.name if path.is_dir() else file.stem) or "rijks",

@@ -18,7 +18,7 @@ from artsim.places import Tar, open_container
 from artsim.readers.nested import Flat, flatten, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, is_hidden, is_picture
-from artsim.readers.rows import Row, table_of
+from artsim.readers.rows import GatheredRows, Row
 from artsim.readers.shards import catalog_of, row_of, shards
 
 WHAT = "Tars of pictures and their metadata, as WebDataset writes them"
@@ -66,7 +66,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         for file in shards(path, ".tar")
         for row in _rows(file, folder, options.id_column, others, faults)
     )
-    table = table_of(rows, options)
+    table = GatheredRows(rows, options).table()
     if faults and options.strict:
         raise ReaderError(faults[0])
     if not table.num_rows:
