@@ -1,7 +1,8 @@
 """Files of records, one after the other: JSON, JSON lines, XML, CSV, Excel and Parquet.
 
 JSON is a record, a list of them, or a wrapper around either: ``{"artObject": ...}``,
-``{"data": [...]}``. XML is read as a stream: the records are its elements of one name.
+``{"data": [...]}``; large files are read as a stream. So is XML, whose records are its elements of
+one name.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import codecs
 import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 from xml.etree import ElementTree as ET
@@ -19,6 +21,7 @@ import pyarrow.parquet as pq
 
 from artsim.errors import ReaderError
 from artsim.readers.delimited import open_delimited
+from artsim.readers.json_stream import stream_json
 from artsim.readers.nested import TEXT
 from artsim.readers.workbook import SUFFIX, open_workbook
 
@@ -34,6 +37,7 @@ _WRAPPERS = (
 )
 _TABLES = (".csv", ".tsv", SUFFIX, ".parquet")
 _ROWS = 4096  # of a Parquet file at a time
+_WHOLE = 16 * 2**20  # bytes of JSON that are parsed at once; larger files are read as a stream
 _PROLOG = 4096  # bytes of XML read at a time until its first element
 
 
@@ -59,8 +63,7 @@ def read_records(
             for value in _json_lines(stream, file, notes):
                 yield from _unwrap(value, file, records)
         else:
-            for value in _json_values(stream.read(), file, notes):
-                yield from _unwrap(value, file, records)
+            yield from _read_json(stream, file, records, notes)
 
 
 def _read_table(file: Path, name: str, notes: list[str] | None) -> Iterator[Mapping[str, Any]]:
@@ -77,6 +80,28 @@ def _read_table(file: Path, name: str, notes: list[str] | None) -> Iterator[Mapp
         yield from batch.to_pylist()
 
 
+def _read_json(
+    stream: IO[bytes] | gzip.GzipFile, file: Path, records: str | None, notes: list[str] | None
+) -> Iterator[Mapping[str, Any]]:
+    """Read JSON whole, or member by member if it is large."""
+    start = stream.read(_WHOLE)
+    if len(start) < _WHOLE:
+        for value in _json_values(start, file, notes):
+            yield from _unwrap(value, file, records)
+        return
+    stream.seek(0)
+    if _has_lines(start.splitlines()[:-1]):
+        for value in _json_lines(stream, file, notes):
+            yield from _unwrap(value, file, records)
+        return
+    del start
+    keys = records.split(".") if records else _WRAPPERS
+    for value in stream_json(stream.read, file, keys, _as_written):
+        if not isinstance(value, Mapping):
+            raise ReaderError(f"{file} holds {type(value).__name__}, not records")
+        yield value
+
+
 def load_json(file: Path, notes: list[str] | None = None) -> Any:
     """Read one JSON value, or a list with one per line.
 
@@ -91,11 +116,17 @@ def load_json(file: Path, notes: list[str] | None = None) -> Any:
 
 def _json_values(text: bytes, file: Path, notes: list[str] | None) -> list[Any]:
     """Parse one value, or an object a line, which is called .json too."""
-    lines = [(number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
-    starts = [line.removeprefix(codecs.BOM_UTF8).lstrip()[:1] for _, line in lines[:10]]
-    if len(lines) > 1 and set(starts) == {b"{"}:
-        return list(_json_lines(text.splitlines(), file, notes))
+    lines = text.splitlines()
+    if _has_lines(lines):
+        return list(_json_lines(lines, file, notes))
     return [_parse_json(text, file, 1)]
+
+
+def _has_lines(lines: Iterable[bytes]) -> bool:
+    """Return whether each of several lines begins an object."""
+    first = list(islice((line for line in lines if line.strip()), 10))
+    starts = {line.removeprefix(codecs.BOM_UTF8).lstrip()[:1] for line in first}
+    return len(first) > 1 and starts == {b"{"}
 
 
 def _json_lines(lines: Iterable[bytes], file: Path, notes: list[str] | None) -> Iterator[Any]:

@@ -1,16 +1,23 @@
-"""Time and memory of reading a large LIDO file, which is written first.
+"""Time and memory of reading large files of records, which are written first, into a catalog.
 
-python scripts/bench/lido.py FILE [MEGABYTES]
+    .venv/bin/python scripts/bench/lido.py [--megabytes 2000] [--folder /tmp]
+
+One file is LIDO (XML), the other one JSON list. The catalog is read twice, as `embed` does: its
+rows are in a temporary file, not in memory.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
 import resource
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-from artsim.readers.record_files import read_records
+from artsim.readers import read_collection
 
 RECORD = """<lido:lido>
  <lido:lidoRecID lido:type="local">work-{n}</lido:lidoRecID>
@@ -27,35 +34,68 @@ RECORD = """<lido:lido>
  </lido:administrativeMetadata>
 </lido:lido>
 """
-
-
-def write(file: Path, megabytes: int) -> None:
-    """Write records until the file is that large."""
-    with file.open("w", encoding="utf-8") as stream:
-        stream.write('<lido:lidoWrap xmlns:lido="http://www.lido-schema.org">\n')
-        n = 0
-        while stream.tell() < megabytes * 1_000_000:
-            stream.writelines(
-                RECORD.format(n=n + each, text="Fruit on a table. " * 20) for each in range(1000)
-            )
-            n += 1000
-        stream.write("</lido:lidoWrap>\n")
+TEXT = "Fruit on a table. " * 20
+HEADS = {
+    "lido": ('<lido:lidoWrap xmlns:lido="http://www.lido-schema.org">\n', "</lido:lidoWrap>\n"),
+    "records": ("[\n", "{}]\n"),
+}
 
 
 def main() -> None:
-    """Write the file unless it is there, read it, and print what that took."""
-    file = Path(sys.argv[1])
-    if not file.exists():
-        write(file, int(sys.argv[2]) if len(sys.argv) > 2 else 2000)
+    """Write each file, and read it in a separate process."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--megabytes", type=int, default=2000)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--read", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.read:
+        read(args.read)
+        return
+    for reader, suffix in (("lido", "xml"), ("records", "json")):
+        with tempfile.TemporaryDirectory(dir=args.folder) as folder:
+            file = Path(folder) / f"export.{suffix}"
+            write(file, reader, args.megabytes)
+            command = [sys.executable, __file__, "--read", f"{reader}:{file}"]
+            subprocess.run(command, check=True)
+
+
+def write(file: Path, reader: str, megabytes: int) -> None:
+    """Write records until the file is that large."""
+    first, last = HEADS[reader]
+    record = xml_record if reader == "lido" else json_record
+    with file.open("w", encoding="utf-8") as stream:
+        stream.write(first)
+        n = 0
+        while stream.tell() < megabytes * 1_000_000:
+            stream.writelines(record(n + each) for each in range(1000))
+            n += 1000
+        stream.write(last)
+
+
+def xml_record(n: int) -> str:
+    """Return a LIDO record."""
+    return RECORD.format(n=n, text=f"{TEXT} {n}")
+
+
+def json_record(n: int) -> str:
+    """Return a record of as many letters, with a comma behind it."""
+    makers = [{"name": f"Painter {n % 900}", "role": "painter"}]
+    image = f"https://museum.example/{n}.jpg"
+    found = {"id": f"work-{n}", "image": image, "title": f"Still life {n}", "makers": makers}
+    return json.dumps(found | {"year": 1600 + n % 300, "note": f"{TEXT * 2} {n}"}) + ",\n"
+
+
+def read(source: str) -> None:
+    """Read the catalog twice, and print what that took."""
     started = time.process_time()
-    count = sum(1 for _ in read_records(file, "lido"))
-    seconds, peak = (
-        time.process_time() - started,
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss,
-    )
-    size = file.stat().st_size / 1e6
+    catalog = read_collection(source)
+    rows = [sum(batch.num_rows for batch in catalog.batches()) for _ in range(2)]
+    seconds = time.process_time() - started
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+    size = catalog.source.stat().st_size / 1e6
     print(
-        f"{count:,} records, {size:,.0f} MB: {seconds:.0f} s of one core, peak {peak / 1e3:,.0f} MB"
+        f"{catalog.reader}: {rows[0]:,} records, {len(catalog.schema)} columns, {size:,.0f} MB: "
+        f"{seconds:.0f} s of one core, peak {peak:,.0f} MB"
     )
 
 
