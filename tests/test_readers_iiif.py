@@ -207,6 +207,17 @@ VERSION_1 = image2(
 )
 
 
+def level0(picture, **changes):
+    """Return the picture of a server that has files of three sizes and computes none."""
+    (service,) = (
+        picture["service"] if isinstance(picture["service"], list) else [picture["service"]]
+    )
+    sizes = [{"width": 4 * side, "height": 3 * side} for side in (200, 25, 100)]
+    profile = "http://iiif.io/api/image/2/level0.json" if "@id" in picture else "level0"
+    changed = {**picture, **changes, "service": [{**service, "profile": profile, "sizes": sizes}]}
+    return {key: value for key, value in changed.items() if value is not None}
+
+
 @pytest.mark.parametrize(
     ("picture", "size", "address"),
     [
@@ -223,6 +234,13 @@ VERSION_1 = image2(
             "a/full/full/0/default.jpg",
         ),
         (VERSION_1, "512", "a/full/512,/0/native.jpg"),
+        # level 0 has the whole and some fixed sizes: the smallest that is large enough
+        (level0(image3("a")), "224", "a/full/400,300/0/default.jpg"),
+        (level0(image3("a")), "512", "a/full/800,600/0/default.jpg"),
+        (level0(image3("a")), "1600", "a/full/max/0/default.jpg"),
+        (level0(image3("a")), "max", "a/full/max/0/default.jpg"),
+        (level0(image2("a")), "512", "a/full/800,/0/default.jpg"),
+        (level0(image3("a"), id=None), "1600", "a/full/max/0/default.jpg"),
     ],
 )
 def test_images_are_requested_as_their_server_supports(tmp_path, picture, size, address):

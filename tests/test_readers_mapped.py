@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from artsim.errors import ReaderError
+from artsim.readers import read_collection
 from artsim.readers.attribution import parse_artist, qualifier_of
 from artsim.readers.mapped import bundled_maps
 from artsim.readers.mapping import load_map
@@ -453,3 +454,93 @@ def test_lido_takes_the_preferred_title(tmp_path):
     )
     (batch,) = bundled_maps()["lido"].read(file, ReaderOptions()).batches()
     assert batch["title"].to_pylist() == ["De Nachtwacht"]
+
+
+def test_pictures_are_split_by_the_mappings_separator_and_templates_are_tried_in_turn(tmp_path):
+    (tmp_path / "m.toml").write_text(
+        """
+        files = ["*.json"]
+        id = "nr"
+        image = [
+            { path = "https://m.example/{folder}/{photos}", separator = "$" },
+            "https://m.example/thumbs/{thumb}.jpg",
+            { path = "scan", separator = "," },
+            "other",
+        ]
+        """
+    )
+    records = [
+        {"nr": "1", "folder": "x", "photos": "a,1.jpg$b.jpg $", "thumb": "t"},
+        {"nr": "2", "folder": "x", "photos": ["c.jpg", "d.jpg"]},
+        {"nr": "3", "photos": "a.jpg", "thumb": "3"},
+        {"nr": "4", "scan": "1.tif,2"},
+        {"nr": "5", "other": "p.jpg|q.jpg"},
+        {"nr": "6"},
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(records))
+    found = rows("map", tmp_path / "m.toml", views="all")
+    assert [(row["id"], row["image"]) for row in found] == [
+        ("1_1", "https://m.example/x/a,1.jpg"),
+        ("1_2", "https://m.example/x/b.jpg"),
+        ("2_1", "https://m.example/x/c.jpg"),
+        ("2_2", "https://m.example/x/d.jpg"),
+        ("3", "https://m.example/thumbs/3.jpg"),
+        ("4_1", "1.tif"),
+        ("4_2", "2"),
+        ("5_1", "p.jpg"),
+        ("5_2", "q.jpg"),
+        ("6", None),
+    ]
+
+
+def test_lengths_of_any_unit_become_numbers_of_cm(tmp_path):
+    (tmp_path / "m.toml").write_text(
+        """
+        files = ["*.json"]
+        id = "nr"
+        image = "image"
+        [columns]
+        height_cm = { path = ["size[type=height].value", "size.h"], unit = "mm" }
+        width_cm = { path = "w", unit = "in" }
+        """
+    )
+    records = [
+        {"nr": "1", "size": [{"type": "width", "value": 9}, {"type": "height", "value": 264}]},
+        {"nr": "2", "size": {"h": "1203,5 mm"}, "w": "6.375"},
+        {"nr": "3", "w": 0},
+        {"nr": "4", "w": "unknown"},
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(records))
+    found = rows("map", tmp_path / "m.toml")
+    assert [(row["height_cm"], row["width_cm"]) for row in found] == [
+        (26.4, None),
+        (120.35, 16.192),
+        (None, None),
+        (None, None),
+    ]
+    (tmp_path / "m.toml").write_text("id='a'\nimage='b'\n[columns]\nx={path='c', unit='ell'}")
+    with pytest.raises(ReaderError, match="no unit 'ell'; choose from mm, cm, m, in, ft"):
+        load_map(tmp_path / "m.toml")
+
+
+def test_a_mapping_reads_what_records_reads_links_to_folders_too(tmp_path):
+    elsewhere = tmp_path / "disk" / "2024"
+    elsewhere.mkdir(parents=True)
+    (elsewhere / "b.json").write_text('{"nr": "b", "image": "b.jpg"}')
+    museum = tmp_path / "museum"
+    (museum / "records").mkdir(parents=True)
+    (museum / "records" / "a.json").write_text('{"nr": "a", "image": "a.jpg"}')
+    (museum / "records" / ".c.json").write_text('{"nr": "c", "image": "c.jpg"}')
+    (museum / "records" / "linked").symlink_to(tmp_path / "disk")
+    (museum / "records" / "ring").symlink_to(museum)
+    for files, expected in (
+        ("**/*.json", ["a", "b"]),
+        ("records/*.json", ["a"]),
+        ("records/*/20[12]?/*.json", ["b"]),
+        ("records/a.json", ["a"]),
+        ("../disk/**/*.json", ["b"]),
+    ):
+        (museum / "m.toml").write_text(f'files = ["{files}"]\nid = "nr"\nimage = "image"')
+        assert [row["id"] for row in rows("map", museum / "m.toml")] == expected
+    found = read_collection(f"records:{museum / 'records'}")
+    assert [row["id"] for b in found.batches() for row in b.to_pylist()] == ["a", "b"]

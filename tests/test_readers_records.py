@@ -223,3 +223,16 @@ def test_the_command_prints_a_draft_with_samples(tmp_path):
     assert [row["artist"] for row in read(f"map:{tmp_path / 'museum.toml'}")] == ["A", "C"]
     refused = CliRunner().invoke(cli, ["inspect", str(tmp_path / "no"), "--draft-map"])
     assert "no does not exist; name the folder or file of the records" in refused.stderr
+
+
+def test_the_separator_of_lists_can_be_set(tmp_path):
+    records = [
+        {"nr": "1", "image": "1.jpg", "material": "doek$olieverf", "title": "a|b", "size": "4"},
+        {"nr": "2", "image": "2.jpg", "material": "papier", "title": "a|c", "size": "5"},
+    ]
+    (tmp_path / "a.json").write_text(json.dumps(records), encoding="utf-8")
+    found = read(f"records:{tmp_path / 'a.json'}", settings={"separator": "$"})
+    assert [(row["material"], row["title"], row["size"]) for row in found] == [
+        (["doek", "olieverf"], "a|b", 4),
+        (["papier"], "a|c", 5),
+    ]

@@ -12,9 +12,10 @@ from typing import Any
 
 from artsim.errors import ReaderError
 from artsim.readers.nested import flatten, parse_path, values_at
-from artsim.readers.pictures import is_hidden, is_picture, is_url
+from artsim.readers.pictures import is_picture, is_url
 from artsim.readers.record_files import SUFFIXES, read_records
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS
+from artsim.readers.walking import files_below
 from artsim.readers.years import parse_years
 
 _RECORDS = 300  # that are looked at
@@ -156,10 +157,8 @@ def record_files(path: Path) -> Iterator[Path]:
     if path.is_file():
         yield path
         return
-    for file in sorted(path.rglob("*")):
-        inside = file.relative_to(path).parts
-        is_named = file.name.lower().endswith(SUFFIXES) and not any(map(is_hidden, inside))
-        if is_named and file.is_file():
+    for file in files_below(path):
+        if file.name.lower().endswith(SUFFIXES):
             yield file
 
 

@@ -210,17 +210,30 @@ def _address(picture: Json, size: int | None) -> str | None:
     given, which every server that resizes supports (https://iiif.io/api/image/3.0/compliance/).
     """
     service, profile = next(iter(_image_services(picture)), ({}, "level0"))
-    if "level0" in profile:
-        return id_of(picture) or None
     version = re.search(r"(?:ImageService|image(?:-api)?/)(\d)", profile)
     number = version[1] if version else "2"
     quality = "native" if number == "1" else "default"
     whole = "max" if number == "3" else "full"
-    scaled = whole if size is None else _scaled(service, picture, size)
     region = picture.get("region") or "full"
+    if "level0" not in profile:
+        scaled = whole if size is None else _scaled(service, picture, size)
+    elif fixed := _fixed(service, size):
+        region, scaled = "full", f"{fixed[0]},{fixed[1]}" if number == "3" else f"{fixed[0]},"
+    elif id_of(picture) or not service:  # the whole, and no part of it
+        return id_of(picture) or None
+    else:
+        region, scaled = "full", whole
     return (
         f"{id_of(service).removesuffix('/info.json').rstrip('/')}/{region}/{scaled}/0/{quality}.jpg"
     )
+
+
+def _fixed(service: Json, size: int | None) -> tuple[int, int] | None:
+    """Return the smallest of the sizes that a server at level 0 has, which is large enough."""
+    sides = [(one.get("width"), one.get("height")) for one in objects(service.get("sizes"))]
+    known = [(w, h) for w, h in sides if isinstance(w, int) and isinstance(h, int)]
+    enough = [pair for pair in known if size is not None and max(pair) >= size]
+    return min(enough, key=max, default=None)
 
 
 def _image_services(picture: Json) -> list[tuple[Json, str]]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from artsim.errors import ReaderError
-from artsim.readers.pictures import is_hidden
 from artsim.readers.record_files import load_json
+from artsim.readers.walking import files_below
 
 Json = Mapping[str, Any]
 
@@ -106,9 +106,7 @@ def _notes(faults: list[str]) -> list[str]:
 
 
 def _resources(folder: Path, faults: list[str]) -> Iterator[tuple[Path, Json]]:
-    for file in sorted(folder.rglob("*.json")):
-        if is_hidden(file.name) or not file.is_file():
-            continue
+    for file in files_below(folder, "**/*.json"):
         try:
             if looks_right(file):
                 yield file, load_manifest(file)

@@ -12,9 +12,9 @@ from artsim.readers.mapping import MuseumMap, load_map
 from artsim.readers.nested import flatten, values_at
 from artsim.readers.options import ReaderOptions
 from artsim.readers.paths import image_root
-from artsim.readers.pictures import is_hidden
 from artsim.readers.record_files import SUFFIXES, read_records
 from artsim.readers.rows import GatheredRows, Row
+from artsim.readers.walking import files_below
 
 _PROBED = 1000  # first images that are looked for, to find the folder they start from
 _BUNDLED = Path(__file__).parent / "maps"
@@ -23,7 +23,8 @@ _BUNDLED = Path(__file__).parent / "maps"
 class MappedReader:
     """Reads records by a mapping, or ``map:FILE.toml`` by that file, whose folder holds them."""
 
-    SETTINGS: tuple[str, ...] = ("views",)  # first: one picture a record, or all
+    # views=first: one picture a record, or all; separator: in the columns that are not mapped
+    SETTINGS: tuple[str, ...] = ("views", "separator")
 
     def __init__(self, map_: MuseumMap | None) -> None:
         self.map = map_
@@ -102,8 +103,8 @@ def _files(path: Path, patterns: Iterable[str]) -> Iterator[Path]:
         yield path
         return
     for pattern in patterns:
-        for file in sorted(path.glob(pattern)):
-            if file.name.lower().endswith(SUFFIXES) and not is_hidden(file.name) and file.is_file():
+        for file in files_below(path, pattern):
+            if file.name.lower().endswith(SUFFIXES):
                 yield file
 
 

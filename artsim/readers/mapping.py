@@ -9,7 +9,8 @@
     keys = ["acno", "contributors"]           # a record of this museum has these
     records = "items"                         # where the records of a file are, if not found
     id = "acno"
-    image = "thumbnailUrl"                    # a path, a template with {paths}, or several to try
+    image = "thumbnailUrl"                    # a path, a template with {paths}, or several to try;
+                                              # { path = "photos", separator = "$" } splits a value
     views = "first"                           # or all: a row for each of several images
 
     [columns]
@@ -17,6 +18,7 @@
     artist = { path = "contributors.fc", qualifier = "contributors.role" }
     years = { begin = "dateRange.startYear", end = "dateRange.endYear", text = "dateText" }
     medium = { path = "medium", separator = ";", null = ["unknown"] }
+    height_cm = { path = "height", unit = "mm" }    # a number, converted to cm
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ from artsim.readers.years import parse_years
 
 _PLACE = re.compile(r"\{([^{}]+)\}")
 _YEAR = re.compile(r"\s*(-?\d{1,4})(?:-\d\d-\d\d.*)?\s*")  # a year, or the day of an ISO date
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)?")
 _TYPES = ("text", "list", "years", "number")
+_UNITS = {"mm": 0.1, "cm": 1.0, "m": 100.0, "in": 2.54, "ft": 30.48}  # in cm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +52,36 @@ class ColumnMap:
     type: str = "text"  # text: one value, or a list where a record has several
     separator: str | None = None  # between several values in one
     null: frozenset[str] = frozenset()  # words that stand for no value
+    unit: str | None = None  # of a length: it becomes a number of cm
     qualifier: Path_ | None = None  # roles beside the values of an artist
     begin: Path_ | None = None  # years
     end: Path_ | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageMap:
+    """Where the addresses or paths of pictures are."""
+
+    path: str  # or a template with {paths}
+    separator: str | None = None  # between several in one value; the usual ones are found
+
+    def values(self, record: Mapping[str, Any]) -> list[str]:
+        """List them; a path with several values gives several."""
+        filled = [self.path]
+        for place in _PLACE.findall(self.path) or [None]:
+            found = values_at(record, parse_path(place or self.path))
+            parts = [part for value in found if value for part in self._split(value)]
+            filled = (
+                parts
+                if place is None
+                else [text.replace(f"{{{place}}}", part) for text in filled for part in parts]
+            )
+        return filled
+
+    def _split(self, value: str) -> list[str]:
+        if self.separator is None:
+            return [value] if "{" in self.path else pictures_in(value)
+        return [part.strip() for part in value.split(self.separator) if part.strip()]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +90,7 @@ class MuseumMap:
 
     name: str
     id: Path_
-    image: tuple[str, ...]  # paths, or templates with paths; the first that has a value
+    image: tuple[ImageMap, ...]  # the first that has a value
     columns: Mapping[str, ColumnMap] = field(default_factory=dict)
     what: str = ""
     terms: str = ""
@@ -81,11 +112,8 @@ class MuseumMap:
 
     def addresses(self, record: Mapping[str, Any]) -> list[str]:
         """List the paths or web addresses of a record's pictures, each once."""
-        for template in self.image:
-            values = filter(None, _fill(template, record))
-            if found := dict.fromkeys(each for value in values for each in pictures_in(value)):
-                return list(found)
-        return []
+        found = (dict.fromkeys(image.values(record)) for image in self.image)
+        return list(next(filter(None, found), {}))
 
     def row(self, record: Mapping[str, Any]) -> dict[str, Flat]:
         """Return the columns of a record, without id and image."""
@@ -124,13 +152,21 @@ def load_map(file: Path) -> MuseumMap:
         | found
         | {
             "id": parse_path(found["id"]),
-            "image": _several(found["image"]),
+            "image": tuple(_read_image(each, f"{file}, image") for each in _listed(found["image"])),
             "keys": tuple(map(parse_path, found.get("keys", ()))),
             "columns": {
                 name: _read_column(spec, f"{file}, column {name!r}") for name, spec in columns
             },
         }
     )
+
+
+def _read_image(spec: Any, where: str) -> ImageMap:
+    spec = {"path": spec} if isinstance(spec, str) else dict(spec)
+    _refuse_unknown(spec, {each.name for each in fields(ImageMap)}, where)
+    for path in _PLACE.findall(spec.get("path", "")) or [spec.get("path", "")]:
+        parse_path(path)
+    return ImageMap(**{"path": ""} | spec)
 
 
 def _read_column(spec: Any, where: str) -> ColumnMap:
@@ -141,6 +177,10 @@ def _read_column(spec: Any, where: str) -> ColumnMap:
         spec["type"] = "years"
     if spec.get("type", "text") not in _TYPES:
         raise ReaderError(f"{where}: no type {spec['type']!r}; choose from {', '.join(_TYPES)}")
+    if "unit" in spec:
+        spec["type"] = "number"
+        if spec["unit"] not in _UNITS:
+            raise ReaderError(f"{where}: no unit {spec['unit']!r}; choose from {', '.join(_UNITS)}")
     for name in {"qualifier", "begin", "end"} & spec.keys():
         spec[name] = parse_path(spec[name])
     spec["path"] = tuple(map(parse_path, _several(spec.get("path", text))))
@@ -152,23 +192,15 @@ def _several(value: str | Sequence[str]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
 def _refuse_unknown(found: Mapping[str, Any], known: set[str], where: str) -> None:
     if unknown := sorted(found.keys() - known):
         raise ReaderError(
             f"{where}: unknown {unknown[0]!r}; choose from {', '.join(sorted(known))}"
         )
-
-
-def _fill(template: str, record: Mapping[str, Any]) -> Sequence[str | None]:
-    """Fill the places of a template; a path with several values gives several."""
-    places = _PLACE.findall(template)
-    if not places:
-        return values_at(record, parse_path(template))
-    filled = [template]
-    for place in places:
-        values = [value for value in values_at(record, parse_path(place)) if value]
-        filled = [text.replace(f"{{{place}}}", value) for text in filled for value in values]
-    return filled
 
 
 def _found(record: Mapping[str, Any], column: ColumnMap) -> list[str | None]:
@@ -185,9 +217,18 @@ def _found(record: Mapping[str, Any], column: ColumnMap) -> list[str | None]:
 
 def _values(record: Mapping[str, Any], column: ColumnMap) -> Flat:
     values = [value for value in _found(record, column) if value is not None]
+    if column.unit is not None:
+        return next((cm for value in values if (cm := _in_cm(value, column.unit))), None)
     if column.type == "list" or len(values) > 1:
         return list(dict.fromkeys(values)) or None
     return values[0] if values else None
+
+
+def _in_cm(value: str, unit: str) -> str | None:
+    """Convert the number in front of a length; 0 is how programs write that none is known."""
+    number = _NUMBER.match(value)
+    cm = float(number[0].replace(",", ".")) * _UNITS[unit] if number else 0.0
+    return f"{round(cm, 3)}" if cm else None
 
 
 def _years(record: Mapping[str, Any], column: ColumnMap) -> str | None:

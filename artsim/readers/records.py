@@ -13,7 +13,7 @@ from artsim.datatypes import PICTURE_SUFFIXES, Catalog
 from artsim.errors import ReaderError
 from artsim.readers.drafting import draft
 from artsim.readers.mapped import read_mapped
-from artsim.readers.mapping import MuseumMap
+from artsim.readers.mapping import ImageMap, MuseumMap
 from artsim.readers.nested import parse_path
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with
@@ -21,7 +21,8 @@ from artsim.readers.record_files import SUFFIXES
 
 WHAT = "Records of any kind as JSON, JSON lines, XML, CSV, Excel or Parquet"
 EXAMPLE = "records:export.json"
-SETTINGS: tuple[str, ...] = ("views",)  # first: one picture a record, or all
+# views=first: one picture a record, or all; separator: between the values of a list in one text
+SETTINGS: tuple[str, ...] = ("views", "separator")
 
 _SIDECARS = (".json", ".xml")  # of which every picture may have one beside it
 
@@ -58,7 +59,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     map_ = MuseumMap(
         name="records",
         id=parse_path(found.id),
-        image=(found.image,),
+        image=(ImageMap(path=found.image),),
         files=found.files,
     )
     return read_mapped(path, map_, options)

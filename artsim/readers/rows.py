@@ -36,7 +36,8 @@ class GatheredRows:
         types: The types of some columns, which are not looked for in their values.
         lists: Columns that are lists, and are there, whatever they hold.
         optional: Columns that are left out where no row has a value.
-        splits: Whether text is split into lists where it is written as such, ``a|b``.
+        splits: Whether text is split into lists where it is written as such, ``a|b``; it is at the
+            separator that the user sets.
 
     Raises:
         ReaderError: If a type is of no column, or is none; or the temporary folder is full.
@@ -59,13 +60,16 @@ class GatheredRows:
         known: set[str] = set()  # columns with a value
         guesses: dict[str, ColumnGuess] = {}
         declared, words = {**(types or {}), **options.types}, null_words(options.null)
+        separator = options.settings.get("separator")
         for batch in _batches(rows, lists):
             for name, array in zip(batch.schema.names, batch.columns, strict=True):
                 is_list[name] = is_list.get(name, False) or array.type == _LIST
                 if array.null_count < len(array):
                     known.add(name)
                 if name not in guesses:
-                    guesses[name] = ColumnGuess(name, declared=_type(declared, name), null=words)
+                    guesses[name] = ColumnGuess(
+                        name, declared=_type(declared, name), separator=separator, null=words
+                    )
                 if not is_list[name] and name not in (*_KEYS, *years):
                     guesses[name].add(array)
             self._packed.append(batch)
@@ -79,7 +83,7 @@ class GatheredRows:
                 continue
             parsing = None
             if name not in years and name not in _KEYS and not is_list[name]:
-                parsing = _parsing(guesses[name], splits)
+                parsing = _parsing(guesses[name], splits or separator is not None)
             arrow = _LIST if is_list[name] else parsing.arrow if parsing else pa.string()
             self._columns[name] = (field, YEARS if name in years else arrow, parsing)
         self.schema = pa.schema([(field, type_) for field, type_, _ in self._columns.values()])
