@@ -157,14 +157,268 @@ def test_every_view_of_a_record_is_a_row_that_shares_the_object(museum_data):
                 "years": {"begin": 1889, "end": 1889},
             },
         ),
+        (
+            "aic",
+            {
+                "data": {
+                    "id": 27992,
+                    "title": "A Sunday on La Grande Jatte",
+                    "artist_titles": ["Georges Seurat"],
+                    "date_start": 1884,
+                    "date_end": 1886,
+                    "date_display": "1884/86",
+                    "medium_display": "Oil on canvas",
+                    "image_id": "2d484387",
+                    "is_public_domain": True,
+                },
+                "info": {"license_text": "CC0"},
+                "config": {"iiif_url": "https://www.artic.edu/iiif/2"},
+            },
+            {
+                "id": "27992",
+                "image": "https://www.artic.edu/iiif/2/2d484387/full/843,/0/default.jpg",
+                "artist": "Georges Seurat",
+                "medium": "Oil on canvas",
+                "years": {"begin": 1884, "end": 1886},
+                "public_domain": "true",
+            },
+        ),
+        (
+            "europeana",
+            {
+                "success": True,
+                "itemsCount": 1,
+                "items": [
+                    {
+                        "id": "/9/a",
+                        "title": ["Irises"],
+                        "dcCreator": ["Vincent van Gogh"],
+                        "dataProvider": ["Museum"],
+                        "edmIsShownBy": ["https://img.example/a.jpg"],
+                        "rights": ["http://creativecommons.org/publicdomain/mark/1.0/"],
+                        "year": ["1889"],
+                    }
+                ],
+            },
+            {
+                "id": "/9/a",
+                "image": "https://img.example/a.jpg",
+                "title": "Irises",
+                "artist": "Vincent van Gogh",
+                "years": {"begin": 1889, "end": 1889},
+                "rights": "http://creativecommons.org/publicdomain/mark/1.0/",
+            },
+        ),
+        (
+            "harvard",
+            {
+                "info": {"totalrecords": 1},
+                "records": [
+                    {
+                        "objectid": 299843,
+                        "objectnumber": "1951.65",
+                        "title": "Self-Portrait",
+                        "dated": "1888",
+                        "datebegin": 1888,
+                        "dateend": 1888,
+                        "people": [
+                            {"role": "Artist", "name": "Vincent van Gogh", "prefix": "After"},
+                            {"role": "Sitter", "name": "Paul Gauguin", "prefix": None},
+                        ],
+                        "primaryimageurl": "https://img.example/h",
+                        "medium": "Oil on canvas",
+                    }
+                ],
+            },
+            {
+                "id": "299843",
+                "image": "https://img.example/h",
+                "artist": "Vincent van Gogh",
+                "artist_qualifier": "after",
+                "years": {"begin": 1888, "end": 1888},
+            },
+        ),
+        (
+            "rijksmuseum",
+            {
+                "elapsedMilliseconds": 0,
+                "artObject": {
+                    "objectNumber": "SK-C-5",
+                    "title": "De Nachtwacht",
+                    "principalMakers": [
+                        {"name": "Rembrandt van Rijn", "qualification": "kopie naar"}
+                    ],
+                    "webImage": {"url": "https://img.example/r=s0"},
+                    "physicalMedium": "olieverf op doek",
+                    "objectTypes": ["schilderij"],
+                    "dating": {"presentingDate": "1642", "yearEarly": 1642, "yearLate": 1642},
+                    "dimensions": [
+                        {"unit": "cm", "type": "hoogte", "value": "379.5"},
+                        {"unit": "cm", "type": "breedte", "value": "453.5"},
+                    ],
+                },
+            },
+            {
+                "id": "SK-C-5",
+                "image": "https://img.example/r=s0",
+                "artist": "Rembrandt van Rijn",
+                "artist_qualifier": "after",
+                "classification": ["schilderij"],
+                "years": {"begin": 1642, "end": 1642},
+                "height_cm": 379.5,
+                "width_cm": 453.5,
+            },
+        ),
+        (
+            "smk",
+            {
+                "found": 1,
+                "items": [
+                    {
+                        "object_number": "KMS1",
+                        "titles": [{"title": "Udsigt", "type": "museumstitel"}],
+                        "production": [{"creator": "C.W. Eckersberg"}],
+                        "techniques": ["Olie på lærred"],
+                        "production_date": [
+                            {
+                                "start": "1826-01-01T00:00:00.000Z",
+                                "end": "1827-12-31T00:00:00.000Z",
+                                "period": "1826-1827",
+                            }
+                        ],
+                        "image_thumbnail": "https://img.example/k.jpg",
+                        "public_domain": True,
+                    }
+                ],
+            },
+            {
+                "id": "KMS1",
+                "image": "https://img.example/k.jpg",
+                "title": "Udsigt",
+                "artist": "C.W. Eckersberg",
+                "medium": ["Olie på lærred"],
+                "years": {"begin": 1826, "end": 1827},
+                "public_domain": "true",
+            },
+        ),
+        (
+            "omeka",
+            [
+                {
+                    "@id": "https://site.example/api/items/5",
+                    "o:id": 5,
+                    "dcterms:title": [{"type": "literal", "@value": "Vase"}],
+                    "dcterms:creator": [{"type": "literal", "@value": "Emile Gallé"}],
+                    "dcterms:date": [{"type": "literal", "@value": "1900s"}],
+                    "thumbnail_display_urls": {"large": "https://img.example/o.jpg"},
+                }
+            ],
+            {
+                "id": "5",
+                "image": "https://img.example/o.jpg",
+                "title": "Vase",
+                "artist": "Emile Gallé",
+                "date_text": "1900s",
+                "url": "https://site.example/api/items/5",
+            },
+        ),
+        (
+            "tate",
+            {
+                "acno": "A00001",
+                "title": "A Figure Bowing",
+                "contributors": [{"fc": "Robert Blake", "role": "after"}],
+                "dateText": "date not known",
+                "dateRange": None,
+                "medium": "Ink on paper",
+                "thumbnailUrl": "http://img.example/A00001_8.jpg",
+                "height": "311",
+                "width": "419",
+                "units": "mm",
+            },
+            {
+                "id": "A00001",
+                "image": "http://img.example/A00001_8.jpg",
+                "artist": "Robert Blake",
+                "artist_qualifier": "after",
+                "date_text": "date not known",
+                "years": None,
+                "height_cm": 31.1,
+                "width_cm": 41.9,
+            },
+        ),
+        (
+            "cmoa",
+            {
+                "id": "cmoa:things/1",
+                "title": "Untitled",
+                "creator": [{"full_name": "W. Eugene Smith", "role": None}],
+                "creation_date": "c. 1955",
+                "creation_date_earliest": "1955-01-01",
+                "creation_date_latest": "1957-01-01",
+                "images": [{"image_url": "http://img.example/1.jpg"}],
+                "item_height": 4.25,
+                "item_depth": 0.0,
+            },
+            {
+                "id": "cmoa:things/1",
+                "image": "http://img.example/1.jpg",
+                "artist": "W. Eugene Smith",
+                "years": {"begin": 1955, "end": 1957},
+                "height_cm": 10.795,
+                "depth_cm": None,
+            },
+        ),
+        (
+            "imet",
+            "id,attribute_ids\n10004830,147 616\n",
+            {"id": "10004830", "image": "10004830.png", "attribute_ids": ["147", "616"]},
+        ),
+        (
+            "edm",
+            "<OAI-PMH><ListRecords><record><header><identifier>oai:1</identifier></header>"
+            "<metadata><rdf:RDF xmlns:rdf='r'><ProvidedCHO about='#1'><title>Irises</title>"
+            "<creator>Vincent van Gogh</creator><created>1889</created></ProvidedCHO>"
+            "<Aggregation about='#a'><isShownBy rdf:resource='https://img.example/e.jpg'/>"
+            "<rights rdf:resource='http://creativecommons.org/publicdomain/mark/1.0/'/>"
+            "</Aggregation></rdf:RDF></metadata></record></ListRecords></OAI-PMH>",
+            {
+                "id": "oai:1",
+                "image": "https://img.example/e.jpg",
+                "title": "Irises",
+                "artist": "Vincent van Gogh",
+                "years": {"begin": 1889, "end": 1889},
+            },
+        ),
+        (
+            "lido",
+            "<lidoWrap><lido><lidoRecID>1</lidoRecID><descriptiveMetadata lang='de'>"
+            "<objectIdentificationWrap><titleWrap><titleSet><appellationValue>Stilleben"
+            "</appellationValue></titleSet></titleWrap></objectIdentificationWrap>"
+            "</descriptiveMetadata><administrativeMetadata><resourceWrap><resourceSet>"
+            "<resourceRepresentation type='image_overview'><linkResource>"
+            "https://img.example/l.jpg</linkResource></resourceRepresentation></resourceSet>"
+            "</resourceWrap></administrativeMetadata></lido></lidoWrap>",
+            {"id": "1", "image": "https://img.example/l.jpg", "title": "Stilleben"},
+        ),
     ],
 )
 def test_a_bundled_mapping_reads_its_museum(name, record, expected, tmp_path):
-    file = tmp_path / "record.json"
-    file.write_text(json.dumps(record))
+    museum = tmp_path / "museum"
+    museum.mkdir()
+    file = museum / {"imet": "train.csv", "edm": "a.xml", "lido": "a.xml"}.get(name, "a.json")
+    file.write_text(record if isinstance(record, str) else json.dumps(record))
+    for source in (f"{name}:{file}", f"{name}:{museum}", str(file), str(museum)):
+        catalog = read_collection(source)
+        assert catalog.reader == name
+        (row,) = (row for batch in catalog.batches() for row in batch.to_pylist())
+        assert {key: row.get(key) for key in expected} == expected
     assert [key for key, reader in MAPS.items() if reader.detects(file)] == [name]
-    (row,) = rows(name, file)
-    assert {key: row.get(key) for key in expected} == expected
+
+
+def test_every_bundled_mapping_has_a_record_above():
+    (mark,) = test_a_bundled_mapping_reads_its_museum.pytestmark
+    assert sorted(name for name, *_ in mark.args[1]) == sorted(MAPS.keys() - {"map"})
 
 
 def test_lido_takes_the_preferred_name_and_the_master_image(tmp_path):
