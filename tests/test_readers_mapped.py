@@ -1,5 +1,8 @@
+import ast
 import gzip
 import json
+import re
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from artsim.errors import ReaderError
 from artsim.readers import read_collection
 from artsim.readers.attribution import parse_artist, qualifier_of
-from artsim.readers.mapped import bundled_maps
+from artsim.readers.mapped import MappedReader, bundled_maps
 from artsim.readers.mapping import load_map
 from artsim.readers.nested import flatten, parse_path, values_at
 from artsim.readers.options import ReaderOptions
@@ -19,7 +22,10 @@ MAPS = bundled_maps()
 
 
 def rows(name, path, **settings):
-    catalog = MAPS[name].read(path, ReaderOptions(settings=settings))
+    return rows_of(MAPS[name].read(path, ReaderOptions(settings=settings)))
+
+
+def rows_of(catalog):
     return [row for batch in catalog.batches() for row in batch.to_pylist()]
 
 
@@ -419,6 +425,21 @@ def test_a_bundled_mapping_reads_its_museum(name, record, expected, tmp_path):
 def test_every_bundled_mapping_has_a_record_above():
     (mark,) = test_a_bundled_mapping_reads_its_museum.pytestmark
     assert sorted(name for name, *_ in mark.args[1]) == sorted(MAPS.keys() - {"map"})
+
+
+def test_the_guide_to_contribute_a_museum_works(tmp_path):
+    guide = (Path(__file__).parents[1] / "docs/guides/museums.md").read_text(encoding="utf-8")
+    section = guide.partition("## Contribute a museum")[2]
+    mapping, test = re.findall(r"```(?:toml|python)\n(.*?)```", section, re.DOTALL)
+    (tmp_path / "walters.toml").write_text(mapping, encoding="utf-8")
+    name, record, expected = ast.literal_eval(test)
+    (tmp_path / "objects.json").write_text(json.dumps([record]), encoding="utf-8")
+    reader = MappedReader(load_map(tmp_path / "walters.toml"))
+    assert (reader.map.name, reader.WHAT) == (name, "The Walters Art Museum, records of its API")
+    assert reader.detects(tmp_path)
+    assert not any(each.detects(tmp_path) for each in MAPS.values())
+    (row,) = rows_of(reader.read(tmp_path, ReaderOptions()))
+    assert {key: row.get(key) for key in expected} == expected
 
 
 def test_lido_takes_the_preferred_name_and_the_master_image(tmp_path):

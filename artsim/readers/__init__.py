@@ -35,7 +35,7 @@ from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.drafting import draft_map
 from artsim.readers.excluding import excluded_by, without_excluded
-from artsim.readers.mapped import bundled_maps
+from artsim.readers.mapped import bundled_maps, museum_maps
 from artsim.readers.missing import null_words, without_null_words
 from artsim.readers.numbers import is_number
 from artsim.readers.options import DEFAULT_OPTIONS, ReaderOptions
@@ -61,6 +61,7 @@ __all__ = [
     "is_picture",
     "is_url",
     "load_json",
+    "museum_maps",
     "open_delimited",
     "read_collection",
     "with_files",

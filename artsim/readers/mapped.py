@@ -54,10 +54,16 @@ class MappedReader:
         return read_mapped(path if self.map else path.parent, map_, options)
 
 
+def museum_maps() -> dict[str, MuseumMap]:
+    """Return the mappings that come with artsim, by name."""
+    maps = (load_map(file) for file in sorted(_BUNDLED.glob("*.toml")))
+    return {map_.name: map_ for map_ in maps}
+
+
 def bundled_maps() -> dict[str, MappedReader]:
     """Return a reader for each mapping that comes with artsim, by name, and ``map`` for others."""
-    maps = (load_map(file) for file in sorted(_BUNDLED.glob("*.toml")))
-    return {map_.name: MappedReader(map_) for map_ in maps} | {"map": MappedReader(None)}
+    readers = {name: MappedReader(map_) for name, map_ in museum_maps().items()}
+    return readers | {"map": MappedReader(None)}
 
 
 def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
