@@ -11,6 +11,7 @@
     . ShortageError
   x PassportError
   x SearchError
+    . UnknownWorkError
   x EvaluationError
   x TrainingError
 
@@ -74,6 +75,14 @@ class PassportError(StoreError):
 
 class SearchError(ArtsimError):
     """A query cannot be answered: an unknown id, a bad k, an unknown tap."""
+
+
+class UnknownWorkError(SearchError):
+    """No work of the index has the id ``work``."""
+
+    def __init__(self, message: str, work: str) -> None:
+        super().__init__(message)
+        self.work = work
 
 
 class EvaluationError(ArtsimError):

@@ -21,6 +21,14 @@ COMMANDS = {
     "knn-eval": ["-k", "1"],
     "retrieval-eval": ["-k", "1"],
     "index": [],
+    "find": ["ada"],
+    "probe": ["--label", "side"],
+    "review": [],
+    "leaderboard": ["--label", "artist"],
+}
+WITHOUT = {  # they make an index, read a collection, or need neither
+    *("fetch", "inspect", "readers", "sample", "embed", "import-vectors", "models", "layers"),
+    *("recipes", "train", "compare"),
 }
 
 
@@ -41,6 +49,22 @@ def run(command, *args, code=0, env=None):
     result = CliRunner().invoke(cli, words, env=env, catch_exceptions=False)
     assert result.exit_code == code, result.output
     return result.output
+
+
+@pytest.mark.parametrize("command", sorted(set(cli.commands) - WITHOUT))
+def test_every_command_takes_its_index_by_one_rule(command):
+    params = {param.name: param for param in cli.commands[command].params}
+    option = params.get("index") or params["indexes"]
+    assert (option.opts, option.envvar) == (["--index"], "ARTSIM_INDEX")
+    (first, *_) = cli.commands[command].params
+    assert first.metavar.startswith("[INDEX]")
+    assert first.is_eager
+
+
+def test_the_commands_without_an_index_have_no_option_for_it():
+    for command in WITHOUT:
+        params = {param.name: param for param in cli.commands[command].params}
+        assert "index" not in params or params["index"].envvar is None
 
 
 @pytest.mark.parametrize("command", COMMANDS)

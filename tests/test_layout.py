@@ -149,8 +149,19 @@ def test_the_command_draws_points_and_pictures(store, tmp_path):
             catch_exceptions=False,
         )
         assert done.exit_code == 0, done.output
-        assert json.loads(done.stdout)["pictures"] == 60
+        row = json.loads(done.stdout)
+        assert (row["pictures"], row["index"]) == (60, str(store.path))
         assert len(Image.open(tmp_path / file).getcolors(1 << 24)) > 3
+
+
+def test_the_table_names_the_index_and_every_file(store, tmp_path):
+    done = CliRunner().invoke(
+        cli, ["map", str(store.path), "--png", str(tmp_path / "map.png"), "--table"]
+    )
+    first, layout, png = done.stdout.splitlines()
+    assert first == f"Map of {store.path} (60 pictures, by {store.tap(None).name})"
+    assert layout.startswith(f"Written to {store.path / 'layouts'}")
+    assert png == f"Written to {tmp_path / 'map.png'}"
 
 
 def test_pictures_without_a_file_to_draw_to_are_refused(store):

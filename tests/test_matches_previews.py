@@ -13,7 +13,6 @@ from PIL import Image
 
 from artsim.cli import previews
 from artsim.report import TerminalProtocol, beside, encode
-from artsim.search import Match
 
 
 def flag(width=9, height=8):
@@ -162,11 +161,11 @@ def test_a_terminal_is_queried_for_sixel_support(monkeypatch, answer, sixel):
 
 def test_a_match_is_printed_next_to_its_picture(tmp_path, paint, capsys):
     file = paint(tmp_path / "a.png", (255, 0, 0), (10, 20))
-    matches = [
-        Match(1, "x", 0.5, None, str(file), {"title": "A\x1b[2J"}),
-        Match(2, "y", 0.4, None, "https://x.org/y.jpg"),
+    pictures = [
+        (str(file), ["1 · 0.500", "x", "A\x1b[2J"]),
+        ("https://x.org/y.jpg", ["2 · 0.400", "y"]),
     ]
-    previews.print_previews(matches, TerminalProtocol.KITTY)
+    previews.print_previews(pictures, TerminalProtocol.KITTY)
     printed = capsys.readouterr().out
     assert read_kitty(re.search(r"\x1b_G.*\x1b\\", printed, re.DOTALL)[0]).size == (50, 100)
     assert "1 · 0.500\n" in printed

@@ -431,6 +431,7 @@ def test_the_command_writes_the_files_it_lists_and_records_itself(path, tmp_path
     )
     collection, label = (json.loads(line) for line in printed.stdout.splitlines())
     assert (collection["kind"], collection["rows"]) == ("collection", 120)
+    assert collection["index"] == label["index"] == str(path)
     assert (label["label"], label["of"], label["split"]["test"]) == ("hue", "multiclass", 24)
     command = (
         f"artsim report --index {path} --tap rgb --label hue --split side --group artist "

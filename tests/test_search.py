@@ -168,7 +168,7 @@ def test_requests_in_a_batch_are_answered_as_each_alone(compass):
 def test_an_unknown_id_lists_similar_ones(compass):
     with pytest.raises(SearchError, match=r"no picture has the id 'A1' .*'a10'"):
         ask(compass, "A1")
-    with pytest.raises(SearchError, match="see 'artsim info'"):
+    with pytest.raises(SearchError, match="see 'artsim find'"):
         ask(compass, "\udcff.jpg")  # bytes that are not UTF-8
 
 

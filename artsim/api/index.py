@@ -116,6 +116,31 @@ class Index:
         answer = self._searcher.search(SearchRequest(terms=terms, k=k, where=where, **options))
         return SearchResult(str(self.path), answer)
 
+    def find(self, words: str = "", *, k: int = 20, where: str | None = None) -> pd.DataFrame:
+        """Find the works that have all of some words: id, image and metadata, the best first.
+
+        Case and accents are ignored, and every column of text is searched.
+
+        Args:
+            words: Text; without any, every work is found.
+            k: Works to return.
+            where: An SQL condition over the columns of the catalog.
+
+        Raises:
+            SearchError: If the condition cannot be read.
+
+        Example:
+            >>> artsim.open("indexes/paintings").find("birth virgin", where="year < 1600")
+        """
+        import pandas as pd
+
+        from artsim.search import find_works
+
+        works = self._searcher.works
+        known = works.known(find_works(works, words, k=k, where=where).rows.tolist())
+        rows = [{"id": id_, "image": image, **metadata} for id_, image, metadata in known]
+        return pd.DataFrame(rows, columns=["id", "image", *self.columns])
+
     @cached_property
     def _searcher(self) -> Searcher:
         from artsim.search import Searcher

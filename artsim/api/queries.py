@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from artsim.errors import SearchError
+from artsim.errors import SearchError, UnknownWorkError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 QueryLike: TypeAlias = "str | Path | bytes | Image | Term"
 
 _TEXT = "text:"
+_NAMED = 5  # works that a title may mean and that are listed
 
 
 def read_queries(query: QueryLike | Sequence[QueryLike], works: Works) -> tuple[Term, ...]:
@@ -67,8 +68,10 @@ def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
     if not is_file(text):
         try:
             works.row(text)
-        except SearchError as error:
-            raise SearchError(f"no file {text!r}, and {error}") from None
+        except UnknownWorkError as error:
+            named = "" if works.similar_ids(text) else _works_with(text, works)
+            message = f"no file {text!r}, and {error}"
+            raise UnknownWorkError(named or message, text) from None
         return Term(id=text)
     if works.has(text):
         raise SearchError(
@@ -76,3 +79,22 @@ def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
             "--id or Term(id=...) for the id"
         )
     return Term(file=Path(text))
+
+
+def _works_with(text: str, works: Works) -> str:
+    """List the works that words may mean, for an error; nothing if there are none."""
+    from artsim.report import Caption
+    from artsim.search import find_works
+
+    found = find_works(works, text, k=_NAMED) if any(map(str.isalpha, text)) else None
+    if found is None or not found.count:
+        return ""
+    listed = [
+        f"\n  {id_}  {', '.join(Caption.of(metadata).lines)}"
+        for id_, _, metadata in works.known(found.rows.tolist())
+    ]
+    more = f"\n  and {found.count - _NAMED:,} more: see 'artsim find'"
+    return (
+        f"{text!r} is no file, id or URL; these works of {str(works.store.path)!r} have the words, "
+        f"name one by its id:{''.join(listed)}{more if found.count > _NAMED else ''}"
+    )

@@ -18,6 +18,7 @@ from artsim import __version__
 from artsim.cli.dupes import dupes
 from artsim.cli.embed import embed
 from artsim.cli.fetch import fetch
+from artsim.cli.find import find
 from artsim.cli.import_vectors import import_vectors
 from artsim.cli.index import index
 from artsim.cli.info import info
@@ -28,6 +29,7 @@ from artsim.cli.leaderboard import leaderboard
 from artsim.cli.leaks import leaks
 from artsim.cli.map_ import map_
 from artsim.cli.models import layers, models
+from artsim.cli.options.index import say_where
 from artsim.cli.output import echo
 from artsim.cli.predict import predict
 from artsim.cli.probe import probe
@@ -45,7 +47,7 @@ from artsim.cli.stopping import end_as_ctrl_c
 from artsim.cli.train import compare, recipes, train
 from artsim.cli.zero_shot import zero_shot
 from artsim.datatypes import printable
-from artsim.errors import ArtsimError, shortage_of
+from artsim.errors import ArtsimError, UnknownWorkError, shortage_of
 
 __all__ = ["cli"]
 
@@ -60,7 +62,8 @@ class _Group(cloup.Group):
         try:
             return super().invoke(ctx)
         except ArtsimError as error:
-            raise click.ClickException(printable(str(error))) from error
+            where = say_where(error.work) if isinstance(error, UnknownWorkError) else ""
+            raise click.ClickException(printable(f"{error}{where}")) from error
         except (MemoryError, OSError, RuntimeError) as error:
             short = shortage_of(error)
             if not short:
@@ -108,7 +111,7 @@ class _Lines(logging.Formatter):
     sections=[
         cloup.Section("Collect", [fetch, inspect, readers, sample]),
         cloup.Section("Index", [embed, import_vectors, index, info, repair, models, layers]),
-        cloup.Section("Search", [similar, dupes, publish]),
+        cloup.Section("Search", [find, similar, dupes, publish]),
         cloup.Section(
             "Evaluate",
             [label, split, leaks, knn_eval, probe, zero_shot, retrieval_eval, leaderboard],

@@ -58,7 +58,7 @@ def info(index: Path | None, failures: bool, check: bool, as_json: bool) -> None
         except StoreError:
             if not damaged:
                 raise
-        print_json_lines([described | checked])
+        print_json_lines([described | checked], index=store.path)
     if damaged:
         raise click.ClickException(
             f"{damaged} of {store.path} are damaged; run 'artsim repair {store.path}'"

@@ -24,7 +24,7 @@ from artsim.cli.options.index import (
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_cores, count_option, file_option
-from artsim.cli.output import echo, plural, print_json_lines
+from artsim.cli.output import echo, plural, print_json_lines, print_written
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:
@@ -104,9 +104,10 @@ def map_(
     file = layout_file(store, tap)
     if as_json:
         row = {"tap": tap, "pictures": len(points), "layout": str(file)}
-        print_json_lines([row | ({"png": str(png)} if png else {})])
+        print_json_lines([row | ({"png": str(png)} if png else {})], index=store.path)
     else:
-        echo(f"{file}: {plural(len(points), 'picture')} by {tap}")
+        echo(f"Map of {store.path} ({plural(len(points), 'picture')}, by {tap})")
+        print_written(file, png)
     if opened:
         _open_atlas(store, tap)
 

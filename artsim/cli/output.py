@@ -46,6 +46,12 @@ def print_json_lines(rows: Iterable[Mapping[str, Any]], *, index: Path | None = 
         echo(text.encode("utf-8", "backslashreplace").decode())
 
 
+def with_metadata(own: dict[str, Any], metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the metadata of a work to a row of JSON; a column of a name in use is NAME_catalog."""
+    used = {*own, "index"}
+    return own | {f"{key}_catalog" if key in used else key: v for key, v in metadata.items()}
+
+
 def print_table(
     columns: Sequence[str],
     rows: Iterable[Sequence[object]],

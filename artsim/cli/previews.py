@@ -10,14 +10,13 @@ import shutil
 import struct
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
     from artsim.report import TerminalProtocol
-    from artsim.search import Match
 
 PREVIEWS = ("auto", "kitty", "iterm", "sixel", "none")
 
@@ -36,33 +35,25 @@ def find_protocol(chosen: str) -> TerminalProtocol | None:
     return None if chosen in ("auto", "none") else TerminalProtocol(chosen)
 
 
-def print_previews(matches: Sequence[Match], protocol: TerminalProtocol) -> None:
-    """Print each match as a small image with its caption at the right."""
+def print_previews(
+    pictures: Iterable[tuple[str | None, Sequence[str]]], protocol: TerminalProtocol
+) -> None:
+    """Print each picture, by its path, as a small image with its lines at the right."""
     from rich.cells import set_cell_size
 
     from artsim.errors import ImageError
-    from artsim.report import (
-        Caption,
-        beside,
-        encode,
-        file_of,
-        match_figures,
-        one_line,
-        small_copy,
-    )
+    from artsim.report import beside, encode, file_of, one_line, small_copy
 
     width, height = _cell()
-    for match in matches:
-        file = file_of(match.image)
+    for image, lines in pictures:
+        file = file_of(image)
         drawn = ""
         if file is not None:
             with contextlib.suppress(ImageError):
                 picture = small_copy(file, min(_COLUMNS * width, _ROWS * height), enlarge=True)
                 drawn = encode(picture, protocol)
-        caption = Caption.of(match.metadata).lines
-        lines = [f"{match.rank} · {match_figures(match)}", match.id, *caption][:_ROWS]
         room = max(shutil.get_terminal_size().columns - _COLUMNS - _GAP, 1)
-        shown = [set_cell_size(one_line(line), room).rstrip() for line in lines]
+        shown = [set_cell_size(one_line(line), room).rstrip() for line in lines[:_ROWS]]
         text = beside(drawn, shown, columns=_COLUMNS + _GAP, rows=_ROWS)
         click.echo(text, color=True)  # noqa: TID251 - draws by escapes; its text has none
 

@@ -122,9 +122,9 @@ def report(
     if tables is not None:
         written.append(f"{tables} ({len(write_csv(found, tables)):,} CSV)")
     if as_json:
-        print_json_lines(found.records())
+        print_json_lines(found.records(), index=store.path)
     else:
-        _print(found)
+        _print(store.path, found)
     for each in written:
         echo(f"Written to {each}", err=True)
 
@@ -142,8 +142,8 @@ def _command(path: Path, plan: StudyPlan, files: dict[str, Path | None]) -> str:
     return shlex.join(words)
 
 
-def _print(found: Study) -> None:
-    echo(f"{found.name}: {plural(found.rows, 'picture')} by {found.spec}, {found.tap}")
+def _print(path: Path, found: Study) -> None:
+    echo(f"Report on {path} ({plural(found.rows, 'picture')}, by {found.spec}, {found.tap})")
     rows = []
     for label in found.labels:
         splits = [("ordinary", label.methods, label.split)]

@@ -12,10 +12,18 @@ import click
 
 from artsim.api import answer_sheet
 from artsim.cli.options.index import note_hidden
-from artsim.cli.options.outputs import csv_option, sheet_option
+from artsim.cli.options.outputs import csv_option, previews_option, sheet_option
 from artsim.cli.options.values import file_option
-from artsim.cli.output import echo, fixed, plural, print_json_lines, print_table, print_written
-from artsim.cli.previews import PREVIEWS, find_protocol, print_previews
+from artsim.cli.output import (
+    echo,
+    fixed,
+    plural,
+    print_json_lines,
+    print_table,
+    print_written,
+    with_metadata,
+)
+from artsim.cli.previews import find_protocol, print_previews
 
 if TYPE_CHECKING:
     from artsim.search import IndexEncoder, Match, SearchAnswer, Searcher
@@ -72,12 +80,7 @@ output_options = (
     click.option(
         "--why", is_flag=True, help="Show on the sheet or page which regions made each match."
     ),
-    click.option(
-        "--previews",
-        type=click.Choice(PREVIEWS),
-        default="auto",
-        help="Show small pictures in the terminal.  [default: if the terminal can]",
-    ),
+    previews_option,
 )
 
 
@@ -141,7 +144,7 @@ def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
         return
     protocol = find_protocol(outputs.previews)
     if protocol is not None:
-        print_previews(answer.matches, protocol)
+        print_previews(((match.image, _lines(match)) for match in answer.matches), protocol)
     else:
         _print_matches(searcher, answer)
     print_written(*outputs.files)
@@ -182,8 +185,11 @@ def _as_dict(match: Match) -> dict[str, Any]:
         own["box"] = str(match.box)
     if match.shares:
         own["shares"] = {name: round(share, 6) for name, share in match.shares.items()}
-    metadata = {
-        f"{key}_catalog" if key in own or key == "index" else key: value
-        for key, value in match.metadata.items()
-    }
-    return own | metadata
+    return with_metadata(own, match.metadata)
+
+
+def _lines(match: Match) -> list[str]:
+    from artsim.report import Caption, match_figures
+
+    figures = f"{match.rank} · {match_figures(match)}"
+    return [figures, match.id, *Caption.of(match.metadata).lines]

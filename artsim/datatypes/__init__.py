@@ -1,6 +1,7 @@
 """Data types that every package shares."""
 
 from artsim.datatypes.box import Box, tile_boxes
+from artsim.datatypes.captions import caption_columns
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
 from artsim.datatypes.estimate import FEW_GROUPS, Estimate
 from artsim.datatypes.files import name_as_text, picture_file, picture_path
@@ -47,6 +48,7 @@ __all__ = [
     "Progress",
     "Tap",
     "TapInfo",
+    "caption_columns",
     "finite",
     "format_of",
     "name_as_text",

@@ -7,26 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-# What museums call their columns (NGA, MoMA, The Met, Cleveland, Chicago, the Rijksmuseum, IIIF).
-# Lower case, without spaces and underscores; the first one with a value is taken.
-_COLUMNS = {
-    part: names.split()
-    for part, names in {
-        "title": "title objecttitle name objectname label",
-        "artist": "artist artists artistdisplayname attribution creator maker artistdisplay "
-        "creatordescription principalmaker author painter",
-        "date": "date displaydate objectdate creationdate datedisplay datecreated datetext year "
-        "years",
-        "accession": "accessionnumber accessionnum accessionno objectnumber inventorynumber "
-        "inventory mainreferencenumber",
-        "credit": "creditline credit courtesy requiredstatement",
-        "rights": "rights license licence copyright rightsandreproduction sharelicensestatus "
-        "copyrightnotice",
-        "link": "url objecturl link objectpage linkresource homepage webpage permalink "
-        "objectwikidataurl",
-        "iiif": "iiifurl iiif iiifimage imageservice iiifservice iiifimageurl",
-    }.items()
-}
+from artsim.datatypes import caption_columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,13 +26,10 @@ class Caption:
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> Caption:
         """Find it in a record, by the names that museums give their columns."""
-        by_name = {
-            name.lower().replace("_", "").replace(" ", ""): as_text(value)
-            for name, value in metadata.items()
-        }
+        texts = {name: as_text(value) for name, value in metadata.items()}
         found = {
-            part: next((by_name[name] for name in names if by_name.get(name)), "")
-            for part, names in _COLUMNS.items()
+            part: next((texts[name] for name in names if texts[name]), "")
+            for part, names in caption_columns(texts).items()
         }
         for part in ("link", "iiif"):
             found[part] = found[part].strip() if is_url(found[part].strip()) else ""

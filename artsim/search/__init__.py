@@ -9,6 +9,7 @@ from artsim.search.encoder import (
     load_index_extractor,
     load_index_text_tower,
 )
+from artsim.search.finding import Found, find_works
 from artsim.search.methods import Method, Opened
 from artsim.search.requests import Aspect, Match, Query, SearchAnswer, SearchRequest, Term
 from artsim.search.searcher import Searcher
@@ -19,6 +20,7 @@ __all__ = [
     "Condition",
     "Encoder",
     "FaissBackend",
+    "Found",
     "IndexEncoder",
     "Match",
     "Method",
@@ -32,6 +34,7 @@ __all__ = [
     "Searcher",
     "Term",
     "Works",
+    "find_works",
     "load_index_extractor",
     "load_index_text_tower",
     "locate",

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType, picture_file
-from artsim.errors import SearchError
+from artsim.errors import SearchError, UnknownWorkError
 from artsim.labels import derivation_of, derived_labels
 from artsim.search.conditions import RowFilter
 from artsim.store import Store, indices, joined_lists, large_text, text_scalar
@@ -77,12 +77,14 @@ class Works:
         """Return the row of an id.
 
         Raises:
-            SearchError: If there is none; the message lists similar ids.
+            UnknownWorkError: If there is none; the message lists similar ids.
         """
         found: int = pc.index(self.table.column("id"), _large(id_)).as_py()
         if found < 0:
             where = str(self.store.path)
-            raise SearchError(f"no picture has the id {id_!r} in {where!r}{self._hint(id_)}")
+            some = self.similar_ids(id_)
+            hint = f"did you mean {', '.join(map(repr, some))}?" if some else "see 'artsim find'"
+            raise UnknownWorkError(f"no picture has the id {id_!r} in {where!r}; {hint}", id_)
         return found
 
     def has(self, id_: str) -> bool:
@@ -161,8 +163,8 @@ class Works:
             )
         return found[0]
 
-    def _hint(self, id_: str) -> str:
-        """Suggest similar ids."""
+    def similar_ids(self, id_: str) -> list[str]:
+        """Return up to three ids that are spelled like one that is unknown."""
         ids = self.table.column("id")
         wanted = id_.encode("utf-8", "replace").decode()  # a file name may not be UTF-8
         some = _where(ids, pc.match_substring, wanted, 3) if wanted else []
@@ -174,7 +176,7 @@ class Works:
             ]
             some = difflib.get_close_matches(wanted, dict.fromkeys(like), n=3)
             other *= 2
-        return f"; did you mean {', '.join(map(repr, some))}?" if some else "; see 'artsim info'"
+        return some
 
 
 def _large(text: str) -> pa.Scalar:

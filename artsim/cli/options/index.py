@@ -191,6 +191,18 @@ def open_store(index: Path | str | None) -> Store:
     return store
 
 
+def say_where(work: str) -> str:
+    """Name the indexes in indexes/ that have a work, for an error; nothing if none has."""
+    import pyarrow.compute as pc
+
+    found = [
+        str(store.path)
+        for store in _indexes()
+        if pc.any(pc.equal(store.read(["id"]).column("id"), work)).as_py()
+    ]
+    return f"\nThat id is in {' and '.join(found)}; name it with --index" if found else ""
+
+
 def note_hidden(*stores: Store) -> None:
     """Print a note where pictures are not shown, as they are outside of the index's folders."""
     from artsim.search import locate

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from artsim.cli.options.values import FOLDER, Command, file_option
+from artsim.cli.previews import PREVIEWS
 
 
 def _suits_output(context: click.Context, _: click.Parameter, value: bool | None) -> bool:
@@ -21,6 +22,14 @@ format_option = click.option(
     default=None,
     callback=_suits_output,
     help="Print JSON lines, or a table.  [default: a table on a terminal, else JSON]",
+)
+
+
+previews_option = click.option(
+    "--previews",
+    type=click.Choice(PREVIEWS),
+    default="auto",
+    help="Show small pictures in the terminal.  [default: if the terminal can]",
 )
 
 

@@ -1,0 +1,99 @@
+"""``artsim find``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import cloup
+
+from artsim.cli.options.collection import where_option
+from artsim.cli.options.index import index_option, open_store, root_option, words_argument
+from artsim.cli.options.outputs import format_option, previews_option
+from artsim.cli.options.values import count_option
+from artsim.cli.output import echo, plural, print_json_lines, print_table, with_metadata
+from artsim.cli.previews import find_protocol, print_previews
+
+if TYPE_CHECKING:
+    from artsim.search import Found, Works
+
+_SHOWN_FIELDS = 3  # columns of the table where none is known as title, artist or date
+
+
+@cloup.command()
+@words_argument("words", "[WORD]...")
+@cloup.option_group("Index", index_option, root_option)
+@cloup.option_group(
+    "Matches", count_option("-k", default=20, help="Number of works."), where_option
+)
+@cloup.option_group("Output", previews_option, format_option)
+def find(
+    words: tuple[str, ...],
+    index: Path | None,
+    k: int,
+    where: str | None,
+    previews: str,
+    as_json: bool,
+) -> None:
+    """Find works by words in their title, artist or any other text.
+
+    All words must be in the record of a work, in any column of text, list or date, or in its ID.
+    Case and accents are ignored: 'durer' finds Dürer. Titles come first.
+
+    Example:
+
+    \b
+        artsim find birth virgin
+        artsim find mucha --where "year < 1900" -k 50
+    """
+    if not words and where is None:
+        raise click.UsageError("name some words to find, or a condition with --where SQL")
+    store = open_store(index)
+    from artsim.search import Works, find_works
+
+    works, text = Works(store), " ".join(words)
+    found = find_works(works, text, k=k, where=where)
+    known = works.known(found.rows.tolist())
+    if as_json:
+        rows = (
+            with_metadata({"rank": rank, "id": id_, "image": image}, metadata)
+            for rank, (id_, image, metadata) in enumerate(known, 1)
+        )
+        print_json_lines(rows, index=store.path)
+        if not known:
+            echo(_nothing(found, where), err=True)
+        return
+    what = f" with {text!r}" if text.strip() else " that meet the condition"
+    echo(f"{plural(found.count, 'work')}{what} in {store.path} ({plural(store.rows, 'picture')})")
+    if not known:
+        echo(_nothing(found, where))
+        return
+    protocol = find_protocol(previews)
+    if protocol is None:
+        _print_table(works, known)
+    else:
+        from artsim.report import Caption
+
+        lines = ((image, [id_, *Caption.of(row).lines]) for id_, image, row in known)
+        print_previews(lines, protocol)
+    if found.count > len(known):
+        echo(f"and {found.count - len(known):,} more; show them with -k")
+
+
+def _print_table(works: Works, known: list[tuple[str, str | None, dict[str, Any]]]) -> None:
+    from artsim.datatypes import caption_columns
+    from artsim.report import as_text
+
+    named = caption_columns(works.fields)
+    columns = [names[0] for part in ("title", "artist", "date") if (names := named[part])]
+    columns = columns or works.fields[:_SHOWN_FIELDS]
+    rows = [[id_, *(as_text(row[name]) for name in columns)] for id_, _, row in known]
+    print_table(["id", *columns], rows)
+
+
+def _nothing(found: Found, where: str | None) -> str:
+    if found.unknown:
+        words = " or ".join(map(repr, found.unknown))
+        return f"No work{' that meets the condition' if where else ''} has {words}"
+    return f"No work {'has all of these words' if where is None else 'meets all of this'}"

@@ -1,0 +1,35 @@
+"""Which columns of a catalog hold the title, the artist and the rest of a museum's label."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+# What museums call their columns (NGA, MoMA, The Met, Cleveland, Chicago, the Rijksmuseum, IIIF).
+# Lower case, without spaces and underscores; the first one with a value is taken.
+_COLUMNS = {
+    part: names.split()
+    for part, names in {
+        "title": "title objecttitle name objectname label",
+        "artist": "artist artists artistdisplayname attribution creator maker artistdisplay "
+        "creatordescription principalmaker author painter",
+        "date": "date displaydate objectdate creationdate datedisplay datecreated datetext year "
+        "years",
+        "accession": "accessionnumber accessionnum accessionno objectnumber inventorynumber "
+        "inventory mainreferencenumber",
+        "credit": "creditline credit courtesy requiredstatement",
+        "rights": "rights license licence copyright rightsandreproduction sharelicensestatus "
+        "copyrightnotice",
+        "link": "url objecturl link objectpage linkresource homepage webpage permalink "
+        "objectwikidataurl",
+        "iiif": "iiifurl iiif iiifimage imageservice iiifservice iiifimageurl",
+    }.items()
+}
+
+
+def caption_columns(columns: Iterable[str]) -> dict[str, list[str]]:
+    """Return the columns of each part of a caption, the one to prefer first."""
+    by_name = {name.lower().replace("_", "").replace(" ", ""): name for name in columns}
+    return {
+        part: [by_name[name] for name in names if name in by_name]
+        for part, names in _COLUMNS.items()
+    }

@@ -1,0 +1,139 @@
+"""Find works by words: in the title, the artist and every other column of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from artsim.datatypes import FieldType, caption_columns
+from artsim.labels import connect
+from artsim.search.folding import full_pattern, part_pattern, split_words, whole_pattern
+from artsim.search.works import Works
+from artsim.store import indices
+
+_MOST_WORDS = 30  # that are searched for; a longer text is a mistake
+_GAP = "' \x1f '"  # SQL: between values, so that no phrase crosses them
+
+
+@dataclass(frozen=True)
+class Found:
+    """The works that have all words."""
+
+    rows: NDArray[np.int64]  # best first
+    count: int  # of all that were found
+    unknown: tuple[str, ...] = ()  # words that no work has, where nothing was found
+
+
+def find_works(works: Works, text: str, *, k: int, where: str | None = None) -> Found:
+    """Find the works that have all words of a text, in any column or as a part of a longer word.
+
+    Case and accents are ignored. Works with these words as their title come first, then those with
+    the phrase in the title, then those with more of the words in the title, in the artist and
+    elsewhere, whole words before parts; then short titles.
+
+    Args:
+        works: The works of an index.
+        text: Words; without any, every work is found, in the order of the index.
+        k: How many at most.
+        where: An SQL condition that they must meet.
+
+    Raises:
+        SearchError: If the condition cannot be read.
+    """
+    words = split_words(text)[:_MOST_WORDS]
+    rows = works.filter.rows(where, ())
+    if not words:
+        rows = np.arange(works.store.rows) if rows is None else rows
+        return Found(rows[:k], len(rows))
+    table = _texts(works)
+    if rows is not None:
+        table = table.take(indices(rows))
+    with connect() as connection:
+        connection.register("catalog", table)
+        connection.execute(f"CREATE TEMP VIEW works AS {_joined(works, table)}")
+        found = connection.execute(_search(words, k)).fetchnumpy()
+        if len(found["row"]):
+            return Found(found["row"].astype(np.int64), int(found["total"][0]))
+        tests = ", ".join(f"bool_or({_has('text', part_pattern(word))})" for word in words)
+        known = connection.execute(f"SELECT {tests} FROM works").fetchone() or ()
+    missing = tuple(word for word, is_known in zip(words, known, strict=True) if not is_known)
+    return Found(np.empty(0, np.int64), 0, missing)
+
+
+def _texts(works: Works) -> pa.Table:
+    """Return the columns to search in, under names that need no quotes, and the row numbers."""
+    dates = caption_columns(works.fields)["date"]
+    columns = {"id": works.table.column("id")}
+    for place, name in enumerate(works.fields):
+        values = works.table.column(name)
+        is_text = works.types[name] in (FieldType.TEXT, FieldType.LIST)
+        if name in dates or (is_text and not _is_address(values)):
+            columns[f"c{place}"] = values
+    columns["row"] = pa.chunked_array([np.arange(works.store.rows)])
+    return pa.table(columns)
+
+
+def _joined(works: Works, table: pa.Table) -> str:
+    """Return SQL that joins the columns of `_texts`, as title, artist and text."""
+    named = caption_columns(works.fields)
+    written = {name: _as_text(name, table.schema.field(name).type) for name in table.column_names}
+
+    def joined(names: Sequence[str]) -> str:
+        return f"concat_ws({_GAP}, {', '.join(written[name] for name in names)})" if names else "''"
+
+    def of(part: str) -> list[str]:
+        names = [f"c{works.fields.index(name)}" for name in named[part]]
+        return [name for name in names if name in written]
+
+    every = [name for name in written if name != "row"]
+    return (
+        f"SELECT row, {joined(of('title')[:1])} AS title, {joined(of('artist')[:1])} AS artist, "
+        f"{joined(every)} AS text FROM catalog"
+    )
+
+
+def _as_text(name: str, kind: pa.DataType) -> str:
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return f"array_to_string({name}, {_GAP})"
+    if pa.types.is_struct(kind):
+        return f"concat_ws('-', {name}.begin, {name}.end)"
+    return f"CAST({name} AS VARCHAR)"
+
+
+def _search(words: list[str], k: int) -> str:
+    wholes = [whole_pattern([word]) for word in words]
+    parts = [part_pattern(word) for word in words]
+    order = [
+        f"{_has('title', full_pattern(words))} DESC",
+        f"{_has('title', whole_pattern(words))} DESC",
+        f"{_count('title', wholes)} DESC",
+        f"{_count('title', parts)} DESC",
+        f"{_count('artist', wholes)} DESC",
+        f"{_count('text', wholes)} DESC",
+        "length(title)",
+        "row",
+    ]
+    return (
+        f"SELECT row, count(*) OVER () AS total FROM works WHERE "
+        f"{' AND '.join(_has('text', part) for part in parts)} "
+        f"ORDER BY {', '.join(order)} LIMIT {k}"
+    )
+
+
+def _has(column: str, pattern: str) -> str:
+    # A constant, which DuckDB compiles once; a parameter would be compiled for each row.
+    return f"regexp_matches({column}, '{pattern.replace(chr(39), chr(39) * 2)}')"
+
+
+def _count(column: str, patterns: Sequence[str]) -> str:
+    return " + ".join(f"CAST({_has(column, pattern)} AS INT)" for pattern in patterns)
+
+
+def _is_address(values: pa.ChunkedArray) -> bool:
+    """Return whether a column holds addresses on the web, by its first value."""
+    first = values.drop_null().slice(0, 1).to_pylist()
+    return str(first[0]).startswith(("http://", "https://")) if first else False

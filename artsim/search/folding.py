@@ -1,0 +1,77 @@
+"""Regular expressions of words that ignore case and accents, in the syntax that DuckDB reads.
+
+Folding the text of a million records takes fifteen times as long as a search by such a pattern.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from functools import lru_cache
+
+_LETTERS = (range(0xC0, 0x530), range(0x1E00, 0x2000))  # that may have accents
+_PLAIN = {"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
+_PAIRS = {"ae": "æä", "oe": "œöø", "ue": "ü", "ss": "ß"}  # also written as one letter
+_END = r"(?:[^\p{L}\p{N}\p{M}]|$)"
+_START = r"(?:^|[^\p{L}\p{N}])"
+_BETWEEN = r"[^\p{L}\p{N}]+"
+
+
+def split_words(text: str) -> list[str]:
+    """Split text into its distinct words, without case and accents, in order."""
+    return list(dict.fromkeys(re.findall(r"[^\W_]+", _fold(text))))
+
+
+def part_pattern(word: str) -> str:
+    """Return a pattern of a word of `split_words`, as a part of any word."""
+    return "(?i)" + _spelled(word)
+
+
+def whole_pattern(words: list[str]) -> str:
+    """Return a pattern of words that follow each other as they are, between others."""
+    return f"(?i){_START}{_BETWEEN.join(map(_spelled, words))}{_END}"
+
+
+def full_pattern(words: list[str]) -> str:
+    """Return a pattern of a text that has these words and no others."""
+    between = r"[^\p{L}\p{N}]*"
+    return f"(?i)^{between}{_BETWEEN.join(map(_spelled, words))}{between}$"
+
+
+def _fold(text: str) -> str:
+    plain = "".join(_PLAIN.get(letter, letter) for letter in text.casefold())
+    apart = unicodedata.normalize("NFKD", plain)
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
+
+
+def _spelled(word: str) -> str:
+    """Return a pattern of a folded word in every spelling that folds to it."""
+    parts, place = [], 0
+    while place < len(word):
+        pair = word[place : place + 2]
+        if pair in _PAIRS:
+            parts.append(f"(?:{''.join(map(_letter, pair))}|[{_PAIRS[pair]}])")
+        else:
+            pair = pair[:1]
+            parts.append(_letter(pair))
+        place += len(pair)
+    return "".join(parts)
+
+
+def _letter(letter: str) -> str:
+    accented = _accented().get(letter, "")
+    plain = re.escape(letter)
+    return (f"[{plain}{accented}]" if accented else plain) + r"\p{M}*"
+
+
+@lru_cache(1)
+def _accented() -> dict[str, str]:
+    """Return the letters that fold to each letter, lower case."""
+    found: dict[str, str] = defaultdict(str)
+    for code in (code for codes in _LETTERS for code in codes):
+        letter = chr(code)
+        folded = _fold(letter)
+        if len(folded) == 1 and letter == letter.lower() and letter != folded:
+            found[folded] += letter
+    return dict(found)

@@ -1,0 +1,155 @@
+"""``artsim find``, and what a query that is no id says."""
+
+import json
+import subprocess
+import sys
+
+import pyarrow as pa
+import pytest
+from click.testing import CliRunner
+from search_toys import YEARS, at, make_store
+
+import artsim
+from artsim.cli import cli
+from artsim.search import Works, find_works
+from artsim.search.folding import split_words
+
+WORKS = {  # id: title, maker, tags, years, page
+    "a1": ("The Birth of the Virgin", "Giotto", ["Mary", "Anne"], 1305, "https://x.org/1"),
+    "a2": ("Virgin of the Rocks", "Leonardo", ["Mary"], 1483, "https://x.org/2"),
+    "a3": ("Birth of Venus", "Botticelli", None, 1485, "https://x.org/virgin"),
+    "a4": ("Self-portrait", "Albrecht Dürer", ["fur, coat", "Virginia"], 1500, None),
+    "a5": ("Virgin", "Émile Œuvre", [], None, None),
+    "a6": (None, None, ["the virgin's birth, a copy"], 1305, None),
+}
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ARTSIM_INDEX", raising=False)
+    titles, makers, tags, years, pages = zip(*WORKS.values(), strict=True)
+    spans = pa.array([None if y is None else {"begin": y, "end": y + 1} for y in years], YEARS)
+    columns = {"Title": titles, "maker": makers, "tags": tags, "date": spans, "page": pages}
+    vectors = {"east": at(0, 10, 20, 30, 40, 50)}
+    return make_store(tmp_path / "indexes" / "church", list(WORKS), vectors, columns)
+
+
+def found(store, text, **options):
+    works = Works(store)
+    rows = find_works(works, text, **({"k": 9} | options)).rows
+    return [id_ for id_, _, _ in works.known(rows.tolist())]
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(cli, [*args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result
+
+
+def test_all_words_must_match_and_titles_come_first(store):
+    assert found(store, "virgin") == ["a5", "a2", "a1", "a6", "a4"]
+    assert found(store, "birth virgin") == ["a1", "a6"]
+    assert found(store, "birth of") == ["a3", "a1"]
+    assert found(store, "Virgin, of?") == ["a2", "a1"]
+    assert found(store, "virgin birth of") == ["a1"]
+    assert found(store, "") == list(WORKS)
+    assert found(store, "virgin", k=1) == ["a5"]
+
+
+@pytest.mark.parametrize("text", ["dürer", "DURER", "Duerer", "Du\u0308rer albrecht", "durer 1500"])
+def test_case_accents_and_umlauts_are_folded(store, text):
+    assert found(store, text) == ["a4"]
+
+
+def test_ligatures_lists_dates_and_ids_are_searched_and_web_addresses_are_not(store):
+    assert found(store, "oeuvre") == found(store, "ŒUVRE emile") == ["a5"]
+    assert found(store, "1305") == ["a6", "a1"]
+    assert found(store, "coat fur") == ["a4"]
+    assert found(store, "A3") == ["a3"]
+    assert found(store, "https") == []
+
+
+def test_words_of_any_script_and_signs_are_no_patterns(store):
+    assert split_words("Straße (日本)  d'été *x_1 %") == ["strasse", "日本", "d", "ete", "x", "1"]
+    assert found(store, "日本") == found(store, "'; drop table works --") == []
+    assert found(store, "[virgin (of") == found(store, "virgin of")
+
+
+def test_a_condition_limits_what_is_found(store):
+    assert found(store, "birth", where="date.begin > 1400") == ["a3"]
+    assert found(store, "", where="maker = 'Giotto'") == ["a1"]
+    with pytest.raises(artsim.SearchError, match="there is no column 'gone'"):
+        found(store, "birth", where="gone = 1")
+
+
+def test_rows_of_json_name_their_index(store):
+    (line,) = run("find", "venus").stdout.splitlines()
+    assert json.loads(line) == {
+        "rank": 1,
+        "id": "a3",
+        "image": "/museum/a3.png",
+        "Title": "Birth of Venus",
+        "maker": "Botticelli",
+        "tags": None,
+        "date": {"begin": 1485, "end": 1486},
+        "page": "https://x.org/virgin",
+        "index": "indexes/church",
+    }
+
+
+def test_the_table_has_title_artist_and_date(store):
+    lines = run("find", "church", "birth", "-k", "2", "--table").stdout.splitlines()
+    assert lines[0] == "3 works with 'birth' in indexes/church (6 pictures)"
+    assert lines[2].split() == ["id", "Title", "maker", "date"]
+    assert lines[4].split() == ["a3", "Birth", "of", "Venus", "Botticelli", "1485-1486"]
+    assert lines[-1] == "and 1 more; show them with -k"
+
+
+def test_what_no_work_has_is_named(store):
+    assert (
+        "No work has 'zebra' or 'stripes'" in run("find", "zebra birth stripes", "--table").output
+    )
+    assert "No work has all of these words" in run("find", "venus", "rocks", "--json").stderr
+    nothing = run("find", "--where", "date.begin > 1900", "--table").output
+    assert "No work meets all of this" in nothing
+    assert "name some words to find, or a condition" in run("find", "church", code=2).output
+
+
+def test_an_index_as_object_finds_works(store):
+    table = artsim.open(store.path).find("birth virgin")
+    assert list(table.columns) == ["id", "image", "Title", "maker", "tags", "date", "page"]
+    assert list(table["id"]) == ["a1", "a6"]
+    assert list(artsim.open(store.path).find("zebra").columns) == list(table.columns)
+
+
+def test_a_query_that_is_a_title_lists_the_works(store):
+    lines = run("similar", "birth of the virgin", code=1).output.splitlines()
+    assert lines == [
+        "Error: 'birth of the virgin' is no file, id or URL; these works of 'indexes/church' have "
+        "the words, name one by its id:",
+        "  a1  The Birth of the Virgin, Giotto, 1305-1306",
+    ]
+    assert "no picture has the id 'zebra'" in run("similar", "zebra", code=1).output
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["x9"], ["--id", "x9"], ["a1", "--minus", "x9"], ["a1", "--exclude", "x9"],
+     ["a1", "--earlier-than", "x9"]],
+)  # fmt: skip
+def test_an_unknown_id_names_the_index_that_has_it(store, tmp_path, words):
+    make_store(tmp_path / "indexes" / "met", ["x9"], {"east": at(0)})
+    output = run("similar", *words, "--index", "church", code=1).output
+    assert "no picture has the id 'x9' in 'indexes/church'" in output
+    assert output.splitlines()[-1] == "That id is in indexes/met; name it with --index"
+
+
+def test_find_loads_neither_torch_nor_a_network(store):
+    code = (
+        "import sys; from artsim.cli import cli; "
+        "cli(['find', 'venus', '--json'], standalone_mode=False); "
+        "print([name for name in ('torch', 'timm', 'openvino', 'sklearn') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
