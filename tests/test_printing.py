@@ -1,6 +1,7 @@
 """What artsim prints acts on no terminal, and what it writes runs in no spreadsheet."""
 
 import csv
+import errno
 import json
 import re
 import signal
@@ -209,6 +210,40 @@ def test_no_memory_while_python_imports_is_one_line():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "Error: not enough memory to start artsim\n")
+
+
+SAFE = (
+    "what is finished is safe: check the disk and the folder's permissions, then run the same "
+    "command again"
+)
+
+
+@pytest.mark.parametrize(
+    ("fault", "line"),
+    [
+        (OSError(errno.EIO, "Input/output error"), f"the disk: Input/output error; {SAFE}"),
+        (PermissionError(errno.EACCES, "No", "a/b\x9b"), f"'a/b\\x9b': No; {SAFE}"),
+    ],
+)
+def test_a_disk_that_fails_anywhere_is_one_line(monkeypatch, tmp_path, fault, line):
+    def fail(*_, **__):
+        raise fault
+
+    monkeypatch.setattr("artsim.sample.make_sample", fail)
+    assert run("sample", tmp_path / "m", code=1).output == f"Error: {line}\n"
+
+
+def test_an_interrupt_within_compiled_code_is_an_interrupt(monkeypatch, tmp_path):
+    """As numba reports one: an error "returned a result with an exception set"."""
+
+    def stopped(*_, **__):
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise SystemError("returned a result with an exception set") from error
+
+    monkeypatch.setattr("artsim.sample.make_sample", stopped)
+    assert run("sample", tmp_path / "m", code=130).output == "\nStopped.\n"
 
 
 def test_nothing_that_pillow_logs_is_printed():

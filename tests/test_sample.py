@@ -171,6 +171,28 @@ def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     assert [file.name for file in tmp_path.iterdir()] == ["thesis.txt"]
 
 
+def test_an_interrupted_sample_is_drawn_again(tmp_path: Path) -> None:
+    make_sample(tmp_path / "whole", pictures=2)
+    make_sample(tmp_path / "m", pictures=3)
+    (tmp_path / "m/objects.csv").rename(tmp_path / "m/.objects.csv.0a1b2c3d.tmp")
+    (tmp_path / "m/images/msw-0001.jpg").write_bytes(b"torn")
+    make_sample(tmp_path / "m", pictures=2)
+    whole, again = (
+        {file.relative_to(root): file.read_bytes() for file in root.rglob("*.*")}
+        for root in (tmp_path / "whole", tmp_path / "m")
+    )
+    assert again == whole
+
+
+def test_a_folder_of_other_pictures_is_no_interrupted_sample(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    for name in ("msw-0001.jpg", "mine.jpg"):
+        (tmp_path / "images" / name).write_bytes(b"a picture")
+    with pytest.raises(StoreError, match="is not empty"):
+        make_sample(tmp_path)
+    assert len(list((tmp_path / "images").iterdir())) == 2
+
+
 def test_a_folder_that_cannot_be_created_gives_a_one_line_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError) as caught:

@@ -6,6 +6,7 @@ it needs when it runs, so that ``artsim --help`` and searches of an index answer
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import re
@@ -43,7 +44,7 @@ from artsim.cli.sample import sample
 from artsim.cli.serve import serve
 from artsim.cli.similar import similar
 from artsim.cli.split import split
-from artsim.cli.stopping import end_as_ctrl_c
+from artsim.cli.stopping import end_as_ctrl_c, was_interrupted
 from artsim.cli.train import compare, recipes, train
 from artsim.cli.zero_shot import zero_shot
 from artsim.datatypes import printable
@@ -51,6 +52,8 @@ from artsim.errors import ArtsimError, UnknownWorkError, shortage_of
 
 __all__ = ["cli"]
 
+# What a write or a sync may fail by, without naming a file.
+_OF_DISKS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -65,13 +68,10 @@ class _Group(cloup.Group):
             where = say_where(error.work) if isinstance(error, UnknownWorkError) else ""
             raise click.ClickException(printable(f"{error}{where}")) from error
         except (MemoryError, OSError, RuntimeError) as error:
-            short = shortage_of(error)
-            if not short:
+            reason = _why_system(error)
+            if not reason:
                 raise
-            raise click.ClickException(
-                f"not enough {short}; end other programs and run it again, with fewer --workers "
-                "where there are some"
-            ) from error
+            raise click.ClickException(reason) from error
         except click.ClickException as error:
             shown = io.StringIO()  # with the usage, and whatever the command line named
             error.show(shown)
@@ -85,13 +85,31 @@ class _Group(cloup.Group):
             raise click.ClickException(
                 f"{error.object!r} is not UTF-8; rename it, or give it in UTF-8"
             ) from error
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemError) as error:
+            if not was_interrupted(error):
+                raise
             echo("\nStopped.", err=True)
             sys.exit(130)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of use, not of the alphabet."""
         return list(self.commands)
+
+
+def _why_system(error: Exception) -> str:
+    """Say what the system refused and what to do; '' for a bug."""
+    if short := shortage_of(error):
+        return (
+            f"not enough {short}; end other programs and run it again, with fewer --workers "
+            "where there are some"
+        )
+    if not isinstance(error, OSError) or not (error.filename or error.errno in _OF_DISKS):
+        return ""
+    what = f"{str(error.filename)!r}: " if error.filename else "the disk: "
+    return (
+        f"{what}{error.strerror or error}; what is finished is safe: check the disk and the "
+        "folder's permissions, then run the same command again"
+    )
 
 
 _EPILOG = """

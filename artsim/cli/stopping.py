@@ -20,5 +20,12 @@ def end_as_ctrl_c() -> None:
             signal.signal(each, _interrupt)
 
 
+def was_interrupted(error: BaseException | None) -> bool:
+    """Return whether an error is Ctrl-C, or what compiled code has made of it (SystemError)."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,10 @@ T = TypeVar("T")
 LONG_SIDE = (260, 460)  # pixels, shortest and longest
 SHORT_SIDE_MIN = 200  # pixels
 ASPECTS = (1.0, 1.2, 1.25, 1.33, 1.5)  # long side by short side
+
+# What an interrupted drawing leaves in images/, and next to it; objects.csv is written last.
+_PICTURE = re.compile(r"msw-\d{4,}\.(jpg|png)")
+_TABLE = re.compile(r"\.objects\.csv\.[0-9a-f]+\.tmp")
 
 # EXIF orientation by how the picture is turned in the file, sideways or upside down:
 # https://www.cipa.jp/std/documents/download_e.html?DC-008-Translation-2023-E
@@ -73,6 +78,8 @@ TRANSLATED = {
 def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
     """Draw a museum into a new folder and return how many pictures it has.
 
+    What an interrupted drawing has left there is drawn again.
+
     ``objects.csv`` has a row a picture; ``medium`` can have several values, ``etching|watercolor``,
     and a few years are unknown. The same seed gives the same museum, and picture n is the same
     however many follow it.
@@ -85,9 +92,8 @@ def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
     if seed < 0:
         raise StoreError(f"the seed of a sample cannot be {seed}; use 0 or more")
     try:
-        if folder.is_dir() and any(folder.iterdir()):
-            raise StoreError(f"{str(folder)!r} is not empty; name a new folder for the sample")
-        (folder / "images").mkdir(parents=True)
+        _clear_unfinished(folder)
+        (folder / "images").mkdir(parents=True, exist_ok=True)
         rows = [_make_object(folder, number, seed) for number in range(1, pictures + 1)]
         # Last: a folder with the file is a whole museum.
         text = csv_text(list(rows[0]), (row.values() for row in rows))
@@ -96,6 +102,22 @@ def make_sample(folder: Path, *, pictures: int = 300, seed: int = 0) -> int:
         reason = f"cannot write a sample to {str(folder)!r}: {error.strerror or error}"
         raise StoreError(f"{reason}; name another folder") from error
     return pictures
+
+
+def _clear_unfinished(folder: Path) -> None:
+    """Remove the files of an interrupted drawing; refuse a folder with anything else."""
+    images = folder / "images"
+    left = list(folder.iterdir()) if folder.is_dir() else []
+    is_ours = all(each == images or _TABLE.fullmatch(each.name) for each in left)
+    if is_ours and images.is_dir():
+        left.remove(images)
+        pictures = list(images.iterdir())
+        is_ours = all(_PICTURE.fullmatch(each.name) for each in pictures)
+        left += pictures
+    if not is_ours:
+        raise StoreError(f"{str(folder)!r} is not empty; name a new folder for the sample")
+    for each in left:
+        each.unlink()
 
 
 def _make_object(folder: Path, number: int, seed: int) -> dict[str, str]:

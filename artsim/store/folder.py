@@ -271,7 +271,8 @@ class Store:
                 parts.append(part)
             new += [replace(failure, chunk=number) for failure in failures]
             number += 1
-        sync_folder(self.path / "parts")
+        with write_errors(self.path):
+            sync_folder(self.path / "parts")
         if new:
             self._write_failures(pa.concat_tables([self.failures(), failure_table(new)]))
         self._write_manifest(replace(self.manifest, parts=tuple(parts), next_part=number))
@@ -297,7 +298,8 @@ class Store:
             if table.num_rows:
                 parts[place] = write_part(self.path / "parts", number, table)
             number += 1
-        self._write_failures(failure_table(failures))
+        if failures or (self.path / FAILURES).exists():
+            self._write_failures(failure_table(failures))
         kept = tuple(part for _, part in sorted(parts.items()))
         self._write_manifest(replace(manifest, parts=kept, next_part=number))
 
@@ -314,20 +316,22 @@ class Store:
         named = {part.file for part in self.manifest.parts}
         if self._holding is not None and not self._holding.is_alone():
             named |= self._before
-        for file in (self.path / "parts").iterdir():
-            if file.name not in named:
-                file.unlink()
-        shutil.rmtree(self.staging, ignore_errors=True)
-        for file in self.path.rglob(TEMPORARY):
-            remove_left(file)
+        with write_errors(self.path):
+            for file in (self.path / "parts").iterdir():
+                if file.name not in named:
+                    file.unlink()
+            shutil.rmtree(self.staging, ignore_errors=True)
+            for file in self.path.rglob(TEMPORARY):
+                remove_left(file)
 
     def discard(self) -> None:
         """Remove what the index consists of, for example because no picture could be embedded."""
-        (self.path / MANIFEST).unlink()
-        (self.path / COPY).unlink(missing_ok=True)
-        (self.path / FAILURES).unlink(missing_ok=True)
-        shutil.rmtree(self.path / "parts")
-        shutil.rmtree(self.staging, ignore_errors=True)
+        with write_errors(self.path):
+            (self.path / MANIFEST).unlink()
+            (self.path / COPY).unlink(missing_ok=True)
+            (self.path / FAILURES).unlink(missing_ok=True)
+            shutil.rmtree(self.path / "parts")
+            shutil.rmtree(self.staging, ignore_errors=True)
 
     def _write_failures(self, table: pa.Table) -> None:
         write_whole(self.path / FAILURES, lambda stream: write_parquet(stream, table))

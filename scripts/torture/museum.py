@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +33,12 @@ _CHANGING = {
     "bytes",
     "checksum",
     "latency",
+    "time",
+    "next_part",
 }
 # Files with moments in them, or drawn from others.
 _PASSING = {".ckpt", ".html", ".log", ".md", ".png", ".txt"}
+_OURS = {".lock", ".fetch.lock"}
 
 
 _TRAINING = (
@@ -58,6 +66,8 @@ class Job:
 
 _SPLIT = ("--label", "style", "--split", "stored")
 JOBS = (  # every command that writes; their results do not change when they are run twice
+    Job("sample", ("sample", "drawn/", "--pictures", "8"), finished="is not empty"),
+    Job("fetch", ("fetch", "web.csv", "fetched/", "--allow-private", "--delay", "0")),
     Job("embed", ("embed", "museum/", *MODEL), start="fresh"),
     Job("embed again", ("embed", "museum/", *MODEL), start="changed"),
     Job("repair", ("repair",), start="damaged"),
@@ -95,6 +105,7 @@ def build_museum(folder: Path) -> Path:
     fresh.mkdir()
     _must(fresh, ["sample", "museum/", "--pictures", str(PICTURES)])
     _write_vectors(fresh / "vectors.csv")
+    _write_addresses(fresh / "web.csv", _serve_files(fresh / "museum" / "images"))
 
     embedded = folder / "embedded"
     shutil.copytree(fresh, embedded)
@@ -140,7 +151,7 @@ def contents(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in sorted(each for each in folder.rglob("*") if each.is_file()):
         name = str(file.relative_to(folder))
-        if file.suffix in _PASSING or file.name == ".lock" or name.startswith("museum/"):
+        if file.suffix in _PASSING or file.name in _OURS or name.startswith("museum/"):
             continue
         if file.parent.name == "parts":
             found.setdefault(str(file.parent.relative_to(folder)), []).extend(_rows(file))
@@ -148,6 +159,10 @@ def contents(folder: Path) -> dict[str, Any]:
             found[name] = _rows(file)
         elif file.suffix == ".json":
             found |= dict(_values(name, json.loads(file.read_text(encoding="utf-8"))))
+        elif file.suffix == ".jsonl":  # of fetched pictures, in the order of their arrival
+            for line in file.read_text(encoding="utf-8").splitlines():
+                row = json.loads(line)
+                found |= dict(_values(f"{name}: {row.get('id')}", row))
         elif file.suffix == ".safetensors":
             found[name] = {key: array.tobytes() for key, array in load_file(file).items()}
         else:
@@ -175,6 +190,35 @@ def _write_vectors(file: Path) -> None:
     vectors = np.random.default_rng(0).standard_normal((40, 4))
     rows = [f"v{row},{','.join(f'{x:.6f}' for x in v)}" for row, v in enumerate(vectors)]
     file.write_text("\n".join(["id,f0,f1,f2,f3", *rows]) + "\n", encoding="utf-8")
+
+
+def _write_addresses(file: Path, address: str) -> None:
+    """Write a table of pictures on the web, two of which are not there."""
+    names = [
+        *sorted(each.name for each in (file.parent / "museum/images").iterdir())[:20],
+        "a",
+        "b",
+    ]
+    rows = [f"w{row},{address}/{name}" for row, name in enumerate(names)]
+    file.write_text("\n".join(["id,image", *rows]) + "\n", encoding="utf-8")
+
+
+def _serve_files(folder: Path) -> str:
+    """Serve a folder on this machine, in a process that ends with this one; return its address."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(_Quiet, directory=str(folder)))
+    parent = os.getpid()
+    if os.fork() == 0:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(0)
+    server.socket.close()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+class _Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:
+        """Log nothing."""
 
 
 def _must(folder: Path, command: list[str]) -> None:

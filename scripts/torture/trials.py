@@ -66,6 +66,7 @@ def preload() -> None:
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ[name] = "1"
+    os.environ["NUMBA_THREADING_LAYER"] = "workqueue"  # OpenMP's ends forked processes
     gc.disable()  # it would walk all that is imported again and again
     import artsim
 
@@ -94,6 +95,7 @@ def run_command(
     *,
     before: Callable[[], None] | None = None,
     kill_after: float | None = None,
+    how: signal.Signals = signal.SIGKILL,
 ) -> Outcome:
     """Run one artsim command in a folder.
 
@@ -103,13 +105,14 @@ def run_command(
         folder: The working directory.
         command: The arguments of artsim.
         before: Called in the new process before the command starts.
-        kill_after: Seconds after which it is killed (SIGKILL).
+        kill_after: Seconds after which it is killed.
+        how: The signal that kills it.
     """
     logs = [folder.with_name(f"{folder.name}.{name}.log") for name in ("stdout", "stderr")]
     child = os.fork()
     if child == 0:
         _be_artsim(folder, command, before, logs)
-    code = _wait(child, kill_after)
+    code = _wait(child, kill_after, how)
     output, errors = (log.read_text(encoding="utf-8", errors="replace") for log in logs)
     return Outcome(code, output, errors)
 
@@ -142,7 +145,7 @@ def _be_artsim(
         os._exit(code)
 
 
-def _wait(child: int, kill_after: float | None) -> int | None:
+def _wait(child: int, kill_after: float | None, how: signal.Signals) -> int | None:
     """Wait for a process; None if it had to be ended because it hung."""
     began = time.monotonic()
     while True:
@@ -150,8 +153,11 @@ def _wait(child: int, kill_after: float | None) -> int | None:
         if done:
             return os.waitstatus_to_exitcode(status)
         passed = time.monotonic() - began
-        if passed > min(kill_after or SECONDS, SECONDS):
+        if kill_after is not None and passed > kill_after:
+            os.kill(child, how)
+            kill_after = None
+        if passed > SECONDS:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            return -signal.SIGKILL if kill_after is not None else None
+            return None
         time.sleep(0.002)
