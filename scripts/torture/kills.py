@@ -14,7 +14,6 @@ from museum import JOBS, Job, contents, start
 from trials import Findings, Outcome, run_command
 from writes import count_writes, on_write
 
-
 _SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
