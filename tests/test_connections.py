@@ -1,6 +1,7 @@
 """The server's connections: slow visitors, too many, other websites and broken requests."""
 
 import errno
+import io
 import json
 import select
 import socket
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 import pytest
+from PIL import Image
 from search_toys import at, make_store
 from serving import serving
 
@@ -20,11 +22,15 @@ QUICK = Limits(header_seconds=0.5, idle_seconds=1, connections=8)
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory):
-    made = make_store(
+def store(tmp_path_factory):
+    return make_store(
         tmp_path_factory.mktemp("museum") / "index", ["a", "b", "c"], {"compass": at(0, 9, 80)}
     )
-    with serving(make_app(Museum([made], IndexEncoder)), QUICK) as address:
+
+
+@pytest.fixture(scope="module")
+def address(store):
+    with serving(make_app(Museum([store], IndexEncoder)), QUICK) as address:
         yield address
 
 
@@ -104,6 +110,67 @@ def test_many_slow_visitors_never_shut_others_out(address):
             slow.sendall(b"GET / HTTP/1.1\r\n")
         for _ in range(3):
             assert httpx2.get(f"{address}/api/indexes", timeout=20).status_code == 200
+
+
+def slow_upload(address, sent=b"GIF89a"):
+    """Begin an upload of which most never comes."""
+    connection = connect(address)
+    head = "POST /api/index/uploads HTTP/1.1\r\nHost: x\r\nContent-Type: image/gif\r\n"
+    connection.sendall(f"{head}Content-Length: 1000000\r\n\r\n".encode() + sent)
+    return connection
+
+
+def upload(address):
+    """Upload a picture of a pixel; return the answer's status."""
+    dot = io.BytesIO()
+    Image.new("RGB", (1, 1)).save(dot, "PNG")
+    kind = {"content-type": "image/png"}
+    return httpx2.post(
+        f"{address}/api/index/uploads", content=dot.getvalue(), headers=kind, timeout=20
+    ).status_code
+
+
+def test_slow_uploads_keep_nobody_from_uploading(store, monkeypatch):
+    monkeypatch.setattr("artsim.server.pictures.Uploads.add", lambda *_: ("key", 1, 1))
+    with (
+        serving(make_app(Museum([store], IndexEncoder), limits=Limits(uploads=4))) as address,
+        ExitStack() as stack,
+    ):
+        for _ in range(32):
+            stack.enter_context(slow_upload(address))
+        time.sleep(0.2)
+        assert [upload(address) for _ in range(3)] == [200, 200, 200]
+
+
+def test_uploads_that_take_too_much_memory_end_the_oldest(store, monkeypatch):
+    monkeypatch.setattr("artsim.server.pictures.Uploads.add", lambda *_: ("key", 1, 1))
+    limits = Limits(coming_bytes=300_000)
+    with (
+        serving(make_app(Museum([store], IndexEncoder), limits=limits)) as address,
+        slow_upload(address, bytes(200_000)) as first,
+        slow_upload(address, bytes(200_000)) as second,
+    ):
+        (ended,), _, _ = select.select([first, second], [], [], 20)
+        refusal = (503, "too much is being uploaded; try again")
+        answer = ended.recv(1 << 16)
+        while not answer.endswith(b"}"):
+            answer += ended.recv(1 << 16)
+        assert error_of(answer) == refusal
+        assert upload(address) == 200
+        (other,) = {first, second} - {ended}
+        assert not select.select([other], [], [], 0.1)[0]
+
+
+def test_many_visitors_who_never_send_a_whole_body_never_shut_others_out(store, caplog):
+    with (
+        serving(make_app(Museum([store], IndexEncoder)), QUICK) as address,
+        ExitStack() as stack,
+    ):
+        for _ in range(30):
+            stack.enter_context(slow_upload(address))
+        for _ in range(3):
+            assert httpx2.get(f"{address}/api/indexes", timeout=20).status_code == 200
+    assert "Traceback" not in caplog.text
 
 
 def test_a_server_without_free_files_accepts_again(address, monkeypatch):

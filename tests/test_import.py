@@ -372,6 +372,17 @@ def test_an_interrupted_import_starts_over_and_a_finished_one_is_kept(tmp_path, 
         import_vectors(open_vectors(vectors), tmp_path / "i")
 
 
+def test_an_import_is_finished_when_its_search_file_is_built(tmp_path, monkeypatch):
+    vectors = write(tmp_path / "v.csv", "id,f0,f1\na,1,0\nb,0,1")
+    with monkeypatch.context() as patched:
+        patched.setattr(importing, "build_index", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            import_vectors(open_vectors(vectors), tmp_path / "i")
+    assert import_vectors(open_vectors(vectors), tmp_path / "i").rows == 2
+    assert (tmp_path / "i" / "faiss" / "f.index").exists()
+    assert (tmp_path / "i" / "manifest.copy.json").exists()
+
+
 def test_nothing_is_embedded_into_imported_vectors(museum, vectors, tmp_path, toy):
     import_vectors(open_vectors(vectors), tmp_path / "i", catalog=read_collection(museum))
     with pytest.raises(PassportError, match="spec: external:features, not toy:mean-color"):

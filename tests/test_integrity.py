@@ -183,6 +183,24 @@ def test_repair_embeds_the_pictures_of_damaged_parts_and_keeps_the_rest(index, c
     assert read_note(Store.open(index), "rgb") is not None
 
 
+def test_a_killed_repair_is_finished_by_the_next(index, colors, toy, monkeypatch):
+    before = rows_of(index)
+    flip(index / "parts" / "000000.parquet")
+
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Store, "append_many", killed)
+        with pytest.raises(KeyboardInterrupt):
+            repair(index, colors, toy)
+    (index / ".catalog.arrow").write_bytes(b"left by a kill")
+    assert Store.open(index).rows < len(before)
+    assert repair(index, colors, toy).embedded.embedded == 3
+    assert rows_of(index) == before
+    assert not (index / ".catalog.arrow").exists()
+
+
 def test_repair_needs_no_pictures_for_search_files_and_the_manifest(index, colors, toy):
     store = Store.open(index)
     make_split(store, "half", SplitPlan(fractions=(0.5, 0.5)))

@@ -37,8 +37,9 @@ def repair_index(
 ) -> Repair:
     """Make the damaged files of an index again: search files, and parts from their pictures.
 
-    The collection is opened, and the network loaded, only if a part is damaged; then the index is
-    brought up to date with the collection as `embed_collection` does.
+    The collection is opened, and the network loaded, only if a part is damaged, or an earlier repair
+    was interrupted; then the index is brought up to date with the collection as `embed_collection`
+    does.
 
     Raises:
         StoreError: If the manifest and its copy are damaged, or the collection is read with other
@@ -48,8 +49,10 @@ def repair_index(
     restored = restore_manifest(path)
     store = Store.open(path)
     before, summary = check_files(store), None
-    if before.needs_pictures:
-        if store.manifest.passport.is_external:
+    is_external = store.manifest.passport.is_external
+    # An interrupted repair leaves an index without the rows of its damaged parts.
+    if before.needs_pictures or not (store.manifest.complete or is_external):
+        if is_external:
             raise StoreError(
                 f"{', '.join(before.damaged)} of {str(path)!r} are damaged, and its vectors were "
                 "computed elsewhere; run 'artsim import-vectors' again to another folder"

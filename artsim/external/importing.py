@@ -108,8 +108,9 @@ def import_vectors(
         rows = None if table is None else _CatalogById(table)
         writer = _Writer(path, _manifest(path, file, catalog, name), metadata, rows, pool)
         failures = _import(writer, file, rows, progress)
-        store = writer.finish(failures)
+        store = writer.write_rest(failures)
         build_index(store, name)
+        store.finish()  # last: a finished index is not imported again
     summary.rows = store.rows
     summary.unused = sum(failure.stage == "vector" for failure in failures)
     summary.without = len(failures) - summary.unused
@@ -265,13 +266,12 @@ class _Writer:
         while len(self._ids) >= self._part_rows:
             self._write()
 
-    def finish(self, failures: Sequence[Failure]) -> Store:
+    def write_rest(self, failures: Sequence[Failure]) -> Store:
         """Write the remaining rows, and the failures."""
         if self._ids:
             self._write()
         assert self._store is not None
         self._store.append(pa.table({}), failures)
-        self._store.finish()
         return self._store
 
     def _write(self) -> None:

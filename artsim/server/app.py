@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from artsim import __version__
 from artsim.datatypes import finite
@@ -70,6 +71,7 @@ def make_app(
     app.add_exception_handler(TimeoutError, _give_up)
     for kind in (MemoryError, OSError, RuntimeError):
         app.add_exception_handler(kind, _put_off)
+    app.add_exception_handler(ClientDisconnect, _forget)
     app.add_exception_handler(HTTPException, _say)
     app.add_exception_handler(RequestValidationError, _correct)
     app.include_router(api)
@@ -113,6 +115,11 @@ def _put_off(_: Request, error: Exception) -> Response:
     if not short:
         raise error
     return _Json({"error": f"not enough {short} at the moment; try again"}, 503, _RETRY)
+
+
+def _forget(_: Request, __: Exception) -> Response:
+    """Answer a visitor who left before the request was whole, and will not see it."""
+    return _Json({"error": "the request is not whole"}, 400)
 
 
 def _say(_: Request, error: Exception) -> Response:

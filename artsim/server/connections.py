@@ -53,7 +53,7 @@ class Connection(H11Protocol):
         super().__init__(*args, **more)
         self._limits = limits
         self._most = min(limits.connections, _open_files() // 2)
-        self._since: float | None = None  # it waits for a header; None while a request is answered
+        self._since: float | None = None  # it waits for its visitor; None: the visitor waits
         self._header: asyncio.TimerHandle | None = None
         self._stall: asyncio.TimerHandle | None = None
 
@@ -73,26 +73,28 @@ class Connection(H11Protocol):
         """Take data; wait on if they are no whole header."""
         super().data_received(data)
         if self._is_answering:
-            self._since = None
             self._stop(self._header)
             self._header = None
         elif self._header is None:
             self._wait()
+        self._note()
 
     def on_response_complete(self) -> None:
         """Wait for the next request."""
         super().on_response_complete()  # which may begin with the next one
-        self._since = None if self._is_answering else time.monotonic()
+        self._note()
 
     def pause_writing(self) -> None:
         """Give a visitor who does not read a limited time."""
         super().pause_writing()
         self._stall = self.loop.call_later(self._limits.idle_seconds, self.transport.abort)
+        self._note()
 
     def resume_writing(self) -> None:
         """Write on."""
         super().resume_writing()
         self._stop(self._stall)
+        self._note()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the timers."""
@@ -108,8 +110,13 @@ class Connection(H11Protocol):
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
+    def _note(self) -> None:
+        """Note since when it waits: for a header, for the rest of a body, or to be read."""
+        waits = not self._is_answering or self.cycle.more_body or self.flow.write_paused
+        self._since = (self._since or time.monotonic()) if waits else None
+
     def _wait(self) -> None:
-        self._since = self._since or time.monotonic()
+        self._note()
         self._header = self.loop.call_later(self._limits.header_seconds, self._too_slow)
 
     def _too_slow(self) -> None:

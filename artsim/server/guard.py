@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
 import re
@@ -12,14 +11,15 @@ from hashlib import sha256
 from http import HTTPStatus
 from urllib.parse import parse_qs
 
-from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
 from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_PORT = re.compile(r":\d*$")  # after a host; an IPv6 address is in brackets
+from artsim.server.bodies import ComingBodies
+
 _QUERY_BYTES = 1 << 20  # of a request that is not an upload
+_PORT = re.compile(r":\d*$")  # after a host; an IPv6 address is in brackets
 
 _HEADERS = {
     "content-security-policy": (
@@ -43,7 +43,8 @@ class Limits:
     answer_seconds: float = 30.0  # to wait for an answer
     decode_bytes: int = 1536 << 20  # of memory, for all visitors' pictures together
     decode_seconds: float = 20.0  # for one
-    uploads: int = 32  # at the same time
+    coming_bytes: int = 256 << 20  # of requests that are not whole yet, all together
+    uploads: int = 32  # that are whole and wait to be decoded
     kept_bytes: int = 256 << 20  # of uploads, the newest; older ones must be sent again
     matches: int = 500
     terms: int = 16
@@ -68,6 +69,12 @@ class Guard:
         self._hosts = {host.lower() for host in hosts}
         self._token = None if token is None else token.encode()
         self._digest = sha256(self._token or b"").hexdigest()
+        self._coming = ComingBodies(
+            query_bytes=_QUERY_BYTES,
+            upload_bytes=limits.upload_bytes,
+            all_bytes=limits.coming_bytes,
+            seconds=limits.upload_seconds,
+        )
         # A host shares its cookies among all ports, so the name is this server's alone.
         self._cookie = f"artsim-{self._digest[:8]}"
 
@@ -94,8 +101,8 @@ class Guard:
                 return await refusal(scope, receive, send)
         if scope["method"] == "HEAD":  # answered as GET; the server leaves the body out
             scope = {**scope, "method": "GET"}
-        body = _Body(receive, self._limits, scope["path"])
-        return await self._app(scope, body.receive, _Answer(send).send)
+        with self._coming.body(receive, is_upload=scope["path"].endswith("/uploads")) as body:
+            return await self._app(scope, body.receive, _Answer(send).send)
 
     def _is_shown(self, request: HTTPConnection) -> bool:
         """Return whether a request carries the token, or its cookie."""
@@ -105,35 +112,6 @@ class Guard:
             return _same(token.encode("latin-1"), self._token)  # as headers are read
         cookie = request.cookies.get(self._cookie, "")
         return _same(cookie.encode(), self._digest.encode())
-
-
-class _Body:
-    """Reads a request's body; an HTTPException if it is too large or too slow."""
-
-    def __init__(self, receive: Receive, limits: Limits, path: str) -> None:
-        self._receive = receive
-        self._seconds = limits.upload_seconds
-        self._limit = limits.upload_bytes if path.endswith("/uploads") else _QUERY_BYTES
-        self._left = self._limit
-        self._until: float | None = None
-        self._done = False
-
-    async def receive(self) -> Message:
-        if self._done:  # it waits for the visitor to leave while the answer is computed
-            return await self._receive()
-        now = asyncio.get_running_loop().time()
-        self._until = self._until or now + self._seconds
-        try:
-            message = await asyncio.wait_for(self._receive(), max(self._until - now, 0))
-        except TimeoutError:
-            reason = f"the request was not complete after {self._seconds:g} s"
-            raise HTTPException(408, reason) from None
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            reason = f"the request is larger than the limit of {self._limit:,} bytes"
-            raise HTTPException(413, reason)
-        self._done = not message.get("more_body", False)
-        return message
 
 
 def _same(shown: bytes, wanted: bytes) -> bool:

@@ -133,10 +133,10 @@ class Uploads:
         """Wait for the picture of a visitor, and keep it; see `add`.
 
         Raises:
-            ResourcesError: If too many are being uploaded.
+            ResourcesError: If too many wait to be decoded.
         """
+        data = await body()  # before it is counted: slow visitors keep nobody out
         with self._counted():
-            data = await body()
             async with self._turn():
                 return await run_in_threadpool(self.add, data, encoder)
 
@@ -201,7 +201,7 @@ class Uploads:
     @contextmanager
     def _counted(self) -> Iterator[None]:
         if self._coming >= self._limits.uploads:
-            raise ResourcesError("too many pictures are being uploaded; try again in a minute")
+            raise ResourcesError("too many pictures wait to be decoded; try again in a minute")
         self._coming += 1
         try:
             yield

@@ -184,6 +184,7 @@ def lock_index(path: Path) -> Iterator[None]:
             raise StoreError(
                 f"another 'artsim embed' is writing {str(path)!r}; wait until it is done"
             ) from error
+        (path / SPOOL).unlink(missing_ok=True)  # of a run that was killed
     try:
         yield
     finally:

@@ -298,8 +298,7 @@ class Store:
             if table.num_rows:
                 parts[place] = write_part(self.path / "parts", number, table)
             number += 1
-        if failures or (self.path / FAILURES).exists():
-            self._write_failures(failure_table(failures))
+        self._write_failures(failure_table(failures))
         kept = tuple(part for _, part in sorted(parts.items()))
         self._write_manifest(replace(manifest, parts=kept, next_part=number))
 
@@ -339,9 +338,9 @@ class Store:
     def _write_manifest(self, manifest: Manifest) -> None:
         manifest = replace(manifest, updated=_now())
         data = manifest.to_json()
-        write_whole(self.path / MANIFEST, lambda stream: stream.write(data))
-        if manifest.complete:
+        if manifest.complete:  # first: of a complete index there is a copy
             write_whole(self.path / COPY, lambda stream: stream.write(data))
+        write_whole(self.path / MANIFEST, lambda stream: stream.write(data))
         self.manifest = manifest
 
 

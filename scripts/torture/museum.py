@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import threading
 import time
@@ -38,6 +39,7 @@ _CHANGING = {
 }
 # Files with moments in them, or drawn from others.
 _PASSING = {".ckpt", ".html", ".log", ".md", ".png", ".txt"}
+_DIGITS = re.compile(r"(\.\d{5})\d+")  # those after the fifth are noise of the processor's cores
 _OURS = {".lock", ".fetch.lock"}
 
 
@@ -156,9 +158,12 @@ def contents(folder: Path) -> dict[str, Any]:
         if file.parent.name == "parts":
             found.setdefault(str(file.parent.relative_to(folder)), []).extend(_rows(file))
         elif file.suffix == ".parquet":
-            found[name] = _rows(file)
+            if (rows := _rows(file)) or file.name != "failures.parquet":  # which may be missing
+                found[name] = rows
         elif file.suffix == ".json":
             found |= dict(_values(name, json.loads(file.read_text(encoding="utf-8"))))
+        elif file.suffix == ".csv":
+            found[name] = _DIGITS.sub(r"\1", file.read_text(encoding="utf-8"))
         elif file.suffix == ".jsonl":  # of fetched pictures, in the order of their arrival
             for line in file.read_text(encoding="utf-8").splitlines():
                 row = json.loads(line)
