@@ -326,8 +326,54 @@ def test_the_oldest_uploads_make_room_for_new_ones():
 
 
 def test_a_picture_of_too_many_pixels_is_refused_before_it_is_decoded():
+    uploads = Uploads(Limits(upload_pixels=799))
     with pytest.raises(ImageError, match="pixels"):
-        Uploads(Limits(upload_pixels=799)).add(png("red"), RememberingEncoder(Colors()))
+        receive(uploads, png("red"))
+    uploads.close()
+
+
+def receive(uploads, data):
+    """Receive a visitor's picture, and return what is said of it."""
+
+    async def body():
+        return data
+
+    return asyncio.run(uploads.receive(body, RememberingEncoder(Colors())))
+
+
+def test_large_pictures_wait_for_each_other_and_small_ones_for_none(monkeypatch):
+    """Two large ones at once would take twice the memory; bombs are large."""
+    large = png("red", size=(4_000, 4_000))
+
+    async def send_all(uploads):
+        ends = []
+
+        async def send(name, data):
+            async def body():
+                return data
+
+            await uploads.receive(body, RememberingEncoder(Colors()))
+            ends.append(name)
+
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            for number in range(3):
+                group.create_task(send("large", large + b"%d" % number))
+            while not uploads._lanes[1]._turns.locked():
+                await asyncio.sleep(0.01)
+            group.create_task(send("small", png("blue")))
+        return ends
+
+    uploads = Uploads(Limits())
+    assert asyncio.run(send_all(uploads))[:2].count("small") == 1
+    uploads.close()
+
+
+def test_a_picture_that_takes_too_much_memory_is_refused_for_good():
+    uploads = Uploads(Limits(decode_bytes=64 << 20))
+    with pytest.raises(ImageError, match="more than the 34 MB that may be used") as caught:
+        receive(uploads, png("red", size=(4_000, 4_000)))
+    assert not isinstance(caught.value, ResourcesError)
+    uploads.close()
 
 
 # --- works and pictures -------------------------------------------------------------------

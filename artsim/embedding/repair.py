@@ -37,9 +37,9 @@ def repair_index(
 ) -> Repair:
     """Make the damaged files of an index again: search files, and parts from their pictures.
 
-    The collection is opened, and the network loaded, only if a part is damaged, or an earlier repair
-    was interrupted; then the index is brought up to date with the collection as `embed_collection`
-    does.
+    The collection is opened, and the network loaded, only if a part is damaged, or if an earlier
+    repair was interrupted; then the index is brought up to date with the collection as
+    `embed_collection` does.
 
     Raises:
         StoreError: If the manifest and its copy are damaged, or the collection is read with other

@@ -34,6 +34,15 @@ _MORE = 256 << 20  # bytes of address space for the process itself, beside those
 _LARGE = 64 << 20  # bytes: a process that took more for a picture ends, so that they are free
 _LATE, _BROKEN = 1, 2  # statuses; the first is how faulthandler ends a process
 
+
+class _TooLargeError(ImageError):
+    """A picture takes more memory than one may."""
+
+
+# How a process names what is wrong with a picture, and what that is then; any other is damage.
+_KINDS = {UnsupportedImageError: "unsupported", ResourcesError: "large", MemoryError: "large"}
+_ERRORS = {"unsupported": UnsupportedImageError, "large": _TooLargeError, "": ImageError}
+
 _of_this_thread: ContextVar[Decoders | None] = ContextVar("_of_this_thread", default=None)
 _of_the_process: list[Decoders] = []
 
@@ -62,6 +71,7 @@ class Decoders:
     max_pixels: int = MAX_PIXELS
     seconds: float  # for a picture
     wait_seconds: float | None = None  # until memory is free; None: as long as it takes
+    passes_on: bool = False  # others decode a picture that takes more: it is a ResourcesError
 
     def __post_init__(self) -> None:
         """Start no process yet."""
@@ -77,6 +87,12 @@ class Decoders:
             ImageError: Also if it takes more memory or time than allowed.
             ResourcesError: If no process can be started, or no memory was free in time.
         """
+        try:
+            return self._decode(data, at_least, min(max_pixels, self.max_pixels))
+        except _TooLargeError as error:
+            raise (ResourcesError if self.passes_on else ImageError)(str(error)) from None
+
+    def _decode(self, data: bytes, at_least: SmallestSize | None, max_pixels: int) -> Picture:
         decoder = self._idle.get()
         try:
             if decoder is None or not decoder.is_running:
@@ -87,8 +103,7 @@ class Decoders:
                     held.close()  # of a version of the file that was no good
                     held.enter_context(self.budget.hold(size, self.wait_seconds))
 
-                most = min(max_pixels, self.max_pixels)
-                picture = decoder.decode(data, at_least, most, hold)
+                picture = decoder.decode(data, at_least, max_pixels, hold)
                 self.budget.keep(picture.pixels)
                 return picture
         finally:
@@ -169,8 +184,7 @@ class _Decoder:
                     self._send({})
                 elif "error" in found:
                     self.is_idle = not is_large
-                    unsupported = found["unsupported"]
-                    raise (UnsupportedImageError if unsupported else ImageError)(found["error"])
+                    raise _ERRORS[found["kind"]](found["error"])
                 else:
                     pixels = self._pixels(found.pop("shape"))
                     self.is_idle = not is_large
@@ -248,8 +262,7 @@ def _answer(asking: _Asking, data: bytes, wanted: dict[str, Any]) -> None:
         )
     except (ImageError, MemoryError) as error:
         text = str(error) or "it takes too much memory to decode"
-        unsupported = isinstance(error, UnsupportedImageError)
-        _write(asking.answers, {"error": text, "unsupported": unsupported})
+        _write(asking.answers, {"error": text, "kind": _KINDS.get(type(error), "")})
         return
     facts = {"width": picture.width, "height": picture.height, "fault": picture.fault}
     facts |= {"is_transparent": picture.is_transparent, "shape": picture.pixels.shape}

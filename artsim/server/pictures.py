@@ -9,9 +9,10 @@ import logging
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any, TypeVar
 
 from fastapi.concurrency import run_in_threadpool
 
@@ -24,10 +25,12 @@ from artsim.server.guard import Limits
 from artsim.server.remembering import RememberingEncoder
 from artsim.store import write_whole
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 _QUALITY = 82
-_AT_ONCE = 2  # pictures of visitors decoded at the same time, and of the indexes
+_AT_ONCE = 2  # small pictures of visitors decoded at the same time, and any of the indexes
+_SMALL = 128 << 20  # bytes of memory; a picture of visitors that takes more waits for other such
 
 
 @contextmanager
@@ -116,15 +119,12 @@ class Uploads:
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
         self._coming = 0
-        self._turns = asyncio.Semaphore(_AT_ONCE)
-        budget = process_budget()
-        self._decoders = Decoders(
-            at_once=_AT_ONCE,
-            budget=budget,
-            max_memory=min(budget.total, limits.decode_bytes) // _AT_ONCE,
-            max_pixels=limits.upload_pixels,
-            seconds=limits.decode_seconds,
-            wait_seconds=limits.answer_seconds,
+        # The server has a copy of the pixels for a moment.
+        most = min(process_budget().total, limits.decode_bytes) // 2
+        small = min(_SMALL, most)
+        self._lanes = (
+            _Lane(limits, _AT_ONCE, max_memory=small, passes_on=True),
+            _Lane(limits, 1, max_memory=most),
         )
 
     async def receive(
@@ -137,8 +137,7 @@ class Uploads:
         """
         data = await body()  # before it is counted: slow visitors keep nobody out
         with self._counted():
-            async with self._turn():
-                return await run_in_threadpool(self.add, data, encoder)
+            return await self._decoded(self.add, data, encoder)
 
     async def prepare(self, data: bytes, box: Box | None, encoder: RememberingEncoder) -> None:
         """Decode a visitor's picture, or a detail of it, for a query; the encoder remembers it.
@@ -149,10 +148,8 @@ class Uploads:
             ResourcesError: If too many visitors' pictures are being decoded.
         """
         if encoder.prepared(data, box) is None:
-            with self._counted():
-                async with self._turn():
-                    with suppress(ModelError):  # a copy of a work needs no network
-                        await run_in_threadpool(self._prepare, data, box, encoder)
+            with self._counted(), suppress(ModelError):  # a copy of a work needs no network
+                await self._decoded(encoder.prepare, data, box)
 
     def add(self, data: bytes, encoder: RememberingEncoder) -> tuple[str, int, int]:
         """Decode a picture for a query and keep it; return its sha256, width and height.
@@ -168,10 +165,9 @@ class Uploads:
             )
         found: Picture | PreparedPicture
         try:
-            found = self._prepare(data, None, encoder)
+            found = encoder.prepare(data, None)
         except ModelError:  # without its network an index is searched by copies of its pictures
-            with self._decoders.in_use():
-                found = decode(data, at_least=lambda *_: (1, 1))
+            found = decode(data, at_least=lambda *_: (1, 1))
         key = hashlib.sha256(data).hexdigest()
         with self._lock:
             self._bytes += 0 if key in self._kept else len(data)
@@ -196,7 +192,8 @@ class Uploads:
 
     def close(self) -> None:
         """End the processes that decode."""
-        self._decoders.close()
+        for lane in self._lanes:
+            lane.decoders.close()
 
     @contextmanager
     def _counted(self) -> Iterator[None]:
@@ -208,17 +205,38 @@ class Uploads:
         finally:
             self._coming -= 1
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        async with asyncio.timeout(self._limits.answer_seconds):
+    async def _decoded(self, work: Callable[..., T], *args: object) -> T:
+        """Run what decodes a picture; one that takes much memory waits for other such."""
+        small, large = self._lanes
+        with suppress(ResourcesError):
+            return await small.run(work, *args)
+        return await large.run(work, *args)
+
+
+class _Lane:
+    """Visitors' pictures of a size, decoded in processes of their own; a few at a time."""
+
+    def __init__(self, limits: Limits, at_once: int, **more: Any) -> None:
+        self._turns = asyncio.Semaphore(at_once)
+        self._wait_seconds = limits.answer_seconds
+        self.decoders = Decoders(
+            at_once=at_once,
+            budget=process_budget(),
+            max_pixels=limits.upload_pixels,
+            seconds=limits.decode_seconds,
+            wait_seconds=limits.answer_seconds,
+            **more,
+        )
+
+    async def run(self, work: Callable[..., T], *args: object) -> T:
+        """Run what decodes a picture, when it is its turn."""
+        async with asyncio.timeout(self._wait_seconds):
             await self._turns.acquire()
         try:
-            yield
+            return await run_in_threadpool(self._run, work, *args)
         finally:
             self._turns.release()
 
-    def _prepare(
-        self, data: bytes, box: Box | None, encoder: RememberingEncoder
-    ) -> PreparedPicture:
-        with self._decoders.in_use():
-            return encoder.prepare(data, box)
+    def _run(self, work: Callable[..., T], *args: object) -> T:
+        with self.decoders.in_use():
+            return work(*args)

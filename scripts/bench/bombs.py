@@ -4,7 +4,7 @@
     python scripts/bench/bombs.py $! paintings ID [KIND...]
 
 Bombs of every kind (or of those named) are made and sent --bombs times in turn, all at once, while
-another visitor searches by ID and looks at its picture.
+another visitor searches by ID, looks at its picture and uploads small ones.
 """
 
 from __future__ import annotations
@@ -83,8 +83,10 @@ KINDS: dict[str, Callable[[], bytes]] = {
     "png-frames": lambda: frames("PNG"),
     "gif-frames": lambda: frames("GIF"),
     "jpeg": large("JPEG"),
+    "jpeg-progressive": large("JPEG", progressive=True),
     "jpeg-scans": scans,
     "jpeg2000": jpeg2000,
+    "jpeg2000-large": large("JPEG2000", quality_layers=[1000], irreversible=True),
     "tiff": large("TIFF", compression="tiff_adobe_deflate"),
     "webp": large("WEBP", quality=0, method=0),
     "avif": large("AVIF", speed=10),
@@ -122,7 +124,8 @@ def main() -> None:
     options = parser.parse_args()
     address = f"http://127.0.0.1:{options.port}/api/{options.index}"
     bombs = make(options.kinds or KINDS)
-    over, memory, others = threading.Event(), [resident(options.pid)], Counter[int]()
+    over, memory, numbers = threading.Event(), [resident(options.pid)], itertools.count()
+    others = Counter[tuple[str, int]]()
     slowest = 0.0
 
     def watch() -> None:
@@ -136,7 +139,14 @@ def main() -> None:
             query = {"terms": [{"id": options.id}]}
             found = httpx2.post(f"{address}/search", json=query, timeout=60)
             shown = httpx2.get(f"{address}/picture", params={"id": options.id}, timeout=60)
-            others.update((found.status_code, shown.status_code))
+            sent = httpx2.post(
+                f"{address}/uploads",
+                content=saved(Image.new("RGB", (400, 300), (next(numbers) % 256, 9, 9)), "JPEG"),
+                headers={"content-type": "image/jpeg"},
+                timeout=60,
+            )
+            statuses = (found.status_code, shown.status_code, sent.status_code)
+            others.update(zip(("search", "picture", "upload"), statuses, strict=True))
             slowest = max(slowest, time.monotonic() - began)
 
     def send(number: int, kind: str) -> tuple[str, int]:

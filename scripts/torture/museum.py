@@ -151,28 +151,34 @@ def contents(folder: Path) -> dict[str, Any]:
     a run was resumed.
     """
     found: dict[str, Any] = {}
+    parts: dict[str, list[str]] = {}
     for file in sorted(each for each in folder.rglob("*") if each.is_file()):
         name = str(file.relative_to(folder))
         if file.suffix in _PASSING or file.name in _OURS or name.startswith("museum/"):
             continue
         if file.parent.name == "parts":
-            found.setdefault(str(file.parent.relative_to(folder)), []).extend(_rows(file))
-        elif file.suffix == ".parquet":
-            if (rows := _rows(file)) or file.name != "failures.parquet":  # which may be missing
-                found[name] = rows
-        elif file.suffix == ".json":
-            found |= dict(_values(name, json.loads(file.read_text(encoding="utf-8"))))
-        elif file.suffix == ".csv":
-            found[name] = _DIGITS.sub(r"\1", file.read_text(encoding="utf-8"))
-        elif file.suffix == ".jsonl":  # of fetched pictures, in the order of their arrival
-            for line in file.read_text(encoding="utf-8").splitlines():
-                row = json.loads(line)
-                found |= dict(_values(f"{name}: {row.get('id')}", row))
-        elif file.suffix == ".safetensors":
-            found[name] = {key: array.tobytes() for key, array in load_file(file).items()}
+            parts.setdefault(str(file.parent.relative_to(folder)), []).extend(_rows(file))
         else:
-            found[name] = file.read_bytes()
-    return {name: sorted(each) if name.endswith("parts") else each for name, each in found.items()}
+            found |= _content(file, name)
+    return found | {name: sorted(rows) for name, rows in parts.items()}
+
+
+def _content(file: Path, name: str) -> dict[str, Any]:
+    if file.suffix == ".parquet":
+        rows = _rows(file)
+        return {name: rows} if rows or file.name != "failures.parquet" else {}  # may be missing
+    if file.suffix == ".safetensors":
+        return {name: {key: array.tobytes() for key, array in load_file(file).items()}}
+    if file.suffix not in (".json", ".jsonl", ".csv"):
+        return {name: file.read_bytes()}
+    text = file.read_text(encoding="utf-8")
+    if file.suffix == ".csv":
+        return {name: _DIGITS.sub(r"\1", text)}
+    if file.suffix == ".json":
+        return dict(_values(name, json.loads(text)))
+    # A line for each fetched picture, in the order of their arrival.
+    rows = map(json.loads, text.splitlines())
+    return dict(pair for row in rows for pair in _values(f"{name}: {row['id']}", row))
 
 
 def _rows(file: Path) -> list[str]:
