@@ -183,6 +183,18 @@ def test_repair_embeds_the_pictures_of_damaged_parts_and_keeps_the_rest(index, c
     assert read_note(Store.open(index), "rgb") is not None
 
 
+def test_info_says_that_search_files_are_damaged(index):
+    assert CliRunner().invoke(cli, ["info", str(index), "--json"]).stderr == ""
+    file = index / "faiss" / "rgb.index"
+    file.write_bytes(file.read_bytes()[:50])
+    done = CliRunner().invoke(cli, ["info", str(index), "--json"])
+    assert (done.exit_code, json.loads(done.stdout)["search"]) == (0, [])
+    assert done.stderr == (
+        "Note: the search files of rgb are missing, damaged, or older than the rows; the next "
+        "search builds them again\n"
+    )
+
+
 def test_a_killed_repair_is_finished_by_the_next(index, colors, toy, monkeypatch):
     before = rows_of(index)
     flip(index / "parts" / "000000.parquet")

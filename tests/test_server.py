@@ -341,9 +341,9 @@ def receive(uploads, data):
     return asyncio.run(uploads.receive(body, RememberingEncoder(Colors())))
 
 
-def test_large_pictures_wait_for_each_other_and_small_ones_for_none(monkeypatch):
+def test_large_pictures_wait_for_each_other_and_small_ones_for_none():
     """Two large ones at once would take twice the memory; bombs are large."""
-    large = png("red", size=(4_000, 4_000))
+    large = png("red", size=(4_500, 4_500))
 
     async def send_all(uploads):
         ends = []

@@ -12,7 +12,7 @@ import cloup
 from artsim.cli.index import as_dict, describe
 from artsim.cli.options.index import index_argument, index_option, open_store
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import echo, plural, print_json_lines, print_table
+from artsim.cli.output import echo, plural, print_json_lines, print_notes, print_table
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:
@@ -159,7 +159,14 @@ def _searches(store: Store) -> list[IndexInfo]:
     from artsim.index import is_current, read_note
 
     taps = [tap.name for tap in store.manifest.passport.taps]
-    notes = [read_note(store, tap) for tap in taps if is_current(store, tap)]
+    current = [tap for tap in taps if is_current(store, tap)]
+    if store.rows and len(current) < len(taps) and (store.path / "faiss").is_dir():
+        others = ", ".join(tap for tap in taps if tap not in current)
+        print_notes(
+            f"the search files of {others} are missing, damaged, or older than the rows; the next "
+            "search builds them again"
+        )
+    notes = [read_note(store, tap) for tap in current]
     return [note for note in notes if note is not None]
 
 

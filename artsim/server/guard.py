@@ -44,7 +44,7 @@ class Limits:
     decode_bytes: int = 1536 << 20  # of memory, for all visitors' pictures together
     decode_seconds: float = 20.0  # for one
     coming_bytes: int = 256 << 20  # of requests that are not whole yet, all together
-    uploads: int = 32  # that are whole and wait to be decoded
+    uploads: int = 64  # that are whole and wait to be decoded; of large pictures a quarter
     kept_bytes: int = 256 << 20  # of uploads, the newest; older ones must be sent again
     matches: int = 500
     terms: int = 16

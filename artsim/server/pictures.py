@@ -118,13 +118,12 @@ class Uploads:
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._bytes = 0
-        self._coming = 0
         # The server has a copy of the pixels for a moment.
         most = min(process_budget().total, limits.decode_bytes) // 2
         small = min(_SMALL, most)
         self._lanes = (
-            _Lane(limits, _AT_ONCE, max_memory=small, passes_on=True),
-            _Lane(limits, 1, max_memory=most),
+            _Lane(limits, limits.uploads, _AT_ONCE, max_memory=small, passes_on=True),
+            _Lane(limits, max(limits.uploads // 4, 1), 1, max_memory=most),
         )
 
     async def receive(
@@ -135,9 +134,8 @@ class Uploads:
         Raises:
             ResourcesError: If too many wait to be decoded.
         """
-        data = await body()  # before it is counted: slow visitors keep nobody out
-        with self._counted():
-            return await self._decoded(self.add, data, encoder)
+        data = await body()  # before it is its turn: slow visitors keep nobody out
+        return await self._decoded(self.add, data, encoder)
 
     async def prepare(self, data: bytes, box: Box | None, encoder: RememberingEncoder) -> None:
         """Decode a visitor's picture, or a detail of it, for a query; the encoder remembers it.
@@ -148,7 +146,7 @@ class Uploads:
             ResourcesError: If too many visitors' pictures are being decoded.
         """
         if encoder.prepared(data, box) is None:
-            with self._counted(), suppress(ModelError):  # a copy of a work needs no network
+            with suppress(ModelError):  # a copy of a work needs no network
                 await self._decoded(encoder.prepare, data, box)
 
     def add(self, data: bytes, encoder: RememberingEncoder) -> tuple[str, int, int]:
@@ -195,16 +193,6 @@ class Uploads:
         for lane in self._lanes:
             lane.decoders.close()
 
-    @contextmanager
-    def _counted(self) -> Iterator[None]:
-        if self._coming >= self._limits.uploads:
-            raise ResourcesError("too many pictures wait to be decoded; try again in a minute")
-        self._coming += 1
-        try:
-            yield
-        finally:
-            self._coming -= 1
-
     async def _decoded(self, work: Callable[..., T], *args: object) -> T:
         """Run what decodes a picture; one that takes much memory waits for other such."""
         small, large = self._lanes
@@ -216,7 +204,9 @@ class Uploads:
 class _Lane:
     """Visitors' pictures of a size, decoded in processes of their own; a few at a time."""
 
-    def __init__(self, limits: Limits, at_once: int, **more: Any) -> None:
+    def __init__(self, limits: Limits, most: int, at_once: int, **more: Any) -> None:
+        self._most = most  # pictures that are decoded or wait for it
+        self._here = 0
         self._turns = asyncio.Semaphore(at_once)
         self._wait_seconds = limits.answer_seconds
         self.decoders = Decoders(
@@ -230,12 +220,18 @@ class _Lane:
 
     async def run(self, work: Callable[..., T], *args: object) -> T:
         """Run what decodes a picture, when it is its turn."""
-        async with asyncio.timeout(self._wait_seconds):
-            await self._turns.acquire()
+        if self._here >= self._most:
+            raise ResourcesError("too many pictures wait to be decoded; try again in a minute")
+        self._here += 1
         try:
-            return await run_in_threadpool(self._run, work, *args)
+            async with asyncio.timeout(self._wait_seconds):
+                await self._turns.acquire()
+            try:
+                return await run_in_threadpool(self._run, work, *args)
+            finally:
+                self._turns.release()
         finally:
-            self._turns.release()
+            self._here -= 1
 
     def _run(self, work: Callable[..., T], *args: object) -> T:
         with self.decoders.in_use():
