@@ -112,10 +112,12 @@ def test_evaluations_become_tables(museum):
     assert probe.to_pandas()["probe"].between(0, 1).all()
     assert "<table" in probe._repr_html_()
     assert "style" in repr(probe)
-    (repeated,) = artsim.probe(museum, label="style", splits=2).rows
+    (repeated,) = artsim.probe(museum, label="style", seed=range(2), device="cpu").rows
     assert (repeated["splits"], repeated["seeds"]) == (2, [0, 1])
-    with pytest.raises(artsim.EvaluationError, match="leave out save or splits"):
-        artsim.probe(museum, label="style", splits=2, save="mean")
+    with pytest.raises(artsim.EvaluationError, match="got 2 seeds; leave out save"):
+        artsim.probe(museum, label="style", seed=[3, 4], save="mean")
+    with pytest.raises(artsim.EvaluationError, match="no seed"):
+        artsim.probe(museum, label="style", seed=[])
     retrieval = artsim.retrieval_eval(museum, labels="style")
     assert isinstance(retrieval.to_pandas(), pd.DataFrame)
     assert len(artsim.leaderboard([museum], labels="style").to_pandas()) == 1

@@ -138,7 +138,7 @@ def test_scores_are_those_of_the_probe_on_the_same_rows(store):
 def test_scores_on_several_splits_are_their_mean_and_deviation(store):
     plan = ProbePlan(tap="rgb", labels=("coin", "tags"), seed=4)
     seen = []
-    coin, tags = probe_splits(store, plan, 3, progress=lambda *counts: seen.append(counts))
+    coin, tags = probe_splits(store, plan, (4, 5, 6), progress=lambda *each: seen.append(each))
     assert seen == [(n, 6, 0) for n in range(1, 7)]
     alone = [probed(store, "coin", seed=seed)[0] for seed in (4, 5, 6)]
     found, values = coin.to_json(), [each.probe.value for each in alone]
@@ -150,6 +150,9 @@ def test_scores_on_several_splits_are_their_mean_and_deviation(store):
         np.mean([each.result.metrics["brier"].value for each in alone])
     )
     assert (found["splits"], found["seeds"], found["n_test"]) == (3, [4, 5, 6], [24, 24, 24])
+    assert found["split_description"] == (
+        "70/10/20 drawn with seeds 4 to 6, stratified by coin"
+    )
     assert (tags.first.metric, tags.to_json()["probe"], tags.to_json()["probe_std"]) == (
         "mAP",
         1,
@@ -158,7 +161,8 @@ def test_scores_on_several_splits_are_their_mean_and_deviation(store):
 
 
 def test_groups_are_whole_in_each_of_several_splits(store):
-    (hue,) = probe_splits(store, ProbePlan(tap="rgb", labels=("hue",), group="painter"), 3)
+    (hue,) = probe_splits(store, ProbePlan(tap="rgb", labels=("hue",), group="painter"), (3, 7))
+    assert hue.split.description.startswith("70/10/20 drawn with seeds 3, 7, stratified by hue")
     for each in hue.runs:
         assert not set(each.split.learned // 10) & set(each.split.test // 10)
 
@@ -172,6 +176,7 @@ def test_the_command_repeats_on_several_splits(path):
     at = lines.index(heading)
     assert [lines[at + 2][i] for i in (0, 1, 5)] == ["hue", "0.333", "1.000"]
     assert [lines[at + 3][i] for i in (0, 1, 5)] == ["\u00b1", "0.000", "0.000"]
+    assert "hue: 70/10/20 drawn with seeds 0 to 1" in run(*args, "--table").stdout
     assert "saved" not in run(*args, "--json").stderr
     assert "leave out --split or --splits" in run(*args, "--split", "side", code=1).output
     assert "--shots is for one split" in run(*args, "--shots", "5", code=2).output

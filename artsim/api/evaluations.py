@@ -73,10 +73,10 @@ def probe(
     *,
     split: str | None = None,
     group: str | None = None,
-    splits: int = 1,
     tap: str | None = None,
-    seed: int = 0,
+    seed: int | Sequence[int] = 0,
     save: str | None = None,
+    device: str = "cpu",
 ) -> Table:
     """Train a linear probe for each label and compare it with baselines: one row per label.
 
@@ -86,37 +86,44 @@ def probe(
             ``maker = artist`` keeps works "after" or of the "workshop of" an artist.
         split: A stored split or a split column; 70/10/20 is drawn for each label if None.
         group: A column whose values are never in both training and test set: ``"artist"``.
-        splits: Repeat on so many random splits, of this seed and those that follow: the mean of
-            each score, and its standard deviation in ``NAME_std``.
         tap: The vectors; the first ones if None.
-        seed: Seed of the split and the intervals.
+        seed: Seed of the split and the intervals. Several, such as ``range(10)``, repeat everything
+            on as many random splits: the mean of each score, and its standard deviation in
+            ``NAME_std``.
         save: Save the probes in the index under this name, for `artsim.predict`.
+        device: Where the probes are trained.
 
     Raises:
         EvaluationError: If a column does not exist or cannot be a label, a part is empty, or a
-            split is named or a probe saved with several splits.
+            split is named or a probe saved with several seeds.
     """
     from artsim.evaluation.probe import ProbePlan, probe, probe_splits
     from artsim.prediction import make_head, save_head
 
     store = open_store(index)
+    seeds = list(seed) if isinstance(seed, Sequence) else [seed]
+    if not seeds:
+        raise EvaluationError("no seed to draw a split with; give one, or several: range(10)")
     plan = ProbePlan(
         tap=store.tap(tap).name,
         labels=several(label),
         split=split,
         group=group,
-        seed=seed,
+        seed=seeds[0],
     )
     methods = ("baseline", "metadata", "knn1", "knn")
     title = f"Probes on {store.path}, {plan.tap}"
-    if splits > 1:
+    if len(seeds) > 1:
         if save is not None:
-            raise EvaluationError("a probe is saved of one split; leave out save or splits")
-        repeated = tuple(probe_splits(store, plan, splits))
+            raise EvaluationError(
+                f"a probe is saved of one split, got {len(seeds)} seeds; leave out save, or give "
+                "one seed"
+            )
+        repeated = tuple(probe_splits(store, plan, seeds, device=device))
         rows = tuple(each.to_json() for each in repeated)
         shown = ("label", "metric", *methods, "probe", "probe_std")
-        return Table(f"{title}: mean of {splits} splits", rows, shown, repeated)
-    results = tuple(probe(store, plan))
+        return Table(f"{title}: mean of {len(seeds)} splits", rows, shown, repeated)
+    results = tuple(probe(store, plan, device=device))
     if save is not None:
         save_head(store, make_head(store, plan, results, save))
     rows = tuple(each.to_json() for each in results)

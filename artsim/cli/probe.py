@@ -168,11 +168,12 @@ def _repeat(
     from artsim.evaluation.probe import probe_splits, ungrouped
 
     ordinary = ungrouped(store, plan)
+    seeds = range(plan.seed, plan.seed + splits)
     found = {}
     for each in filter(None, (ordinary, plan)):
         what = f"Probing by {each.group}" if each.group else "Probing"
         with show_progress(what) as progress:
-            found[each.group] = probe_splits(store, each, splits, device=device, progress=progress)
+            found[each.group] = probe_splits(store, each, seeds, device=device, progress=progress)
     if as_json:
         for group, probes in found.items():
             setting = {"tap": plan.tap, "group": group}
@@ -203,8 +204,8 @@ def _print_repeated(
             print_table(["label", *right], rows, right=right)
     for probes in found.values():
         for each in probes:
-            print_split(each.first.label.name, each.first.split)
-    echo(f"\u00b1: standard deviation over the splits; the first, of seed {plan.seed}, is shown")
+            print_split(each.first.label.name, each.split)
+    echo(f"\u00b1: standard deviation over the splits; counts and notes are of seed {plan.seed}")
 
 
 def _repeated_row(each: RepeatedProbe, name: str, *, std: bool = False) -> list[object]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ import torch
 from artsim.datatypes import Estimate, Progress, no_progress
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe.run import LabelProbe, ProbePlan, probe_data, read_data
+from artsim.splits import Split
 from artsim.store import Store
 
 
@@ -34,6 +35,13 @@ class RepeatedProbe:
         return self.runs[0]
 
     @property
+    def split(self) -> Split:
+        """The first split, described as one of all of them."""
+        first, seeds = self.first.split, [each.seed for each in self.runs]
+        with_seeds = first.description.replace(f"with seed {seeds[0]}", _with_seeds(seeds), 1)
+        return replace(first, description=with_seeds)
+
+    @property
     def scores(self) -> dict[str, Repeated | None]:
         """Each method's main metric, and the probe's other metrics; None where a split has none."""
         found = [_values(each) for each in self.runs]
@@ -54,7 +62,7 @@ class RepeatedProbe:
             "seeds": [each.seed for each in self.runs],
             "n_train": [len(each.split.train) for each in self.runs],
             "n_test": [len(each.split.test) for each in self.runs],
-            "split_description": first.split.description,
+            "split_description": self.split.description,
             "notes": list(first.split.notes),
         }
 
@@ -62,12 +70,12 @@ class RepeatedProbe:
 def probe_splits(
     store: Store,
     plan: ProbePlan,
-    splits: int,
+    seeds: Sequence[int],
     *,
     device: str | torch.device = "cpu",
     progress: Progress = no_progress,
 ) -> list[RepeatedProbe]:
-    """Probe the labels of a plan on splits drawn with its seed and the seeds that follow.
+    """Probe the labels of a plan on splits drawn with these seeds instead of its own.
 
     Each split is stratified by the label, with the plan's groups in one part each. Progress counts
     the probes: one for each label and split.
@@ -77,18 +85,26 @@ def probe_splits(
     """
     if plan.split is not None:
         raise EvaluationError(
-            f"split {plan.split!r} is one split, expected none to draw {splits}; "
+            f"split {plan.split!r} is one split, expected none to draw {len(seeds)}; "
             "leave out --split or --splits"
         )
     data = read_data(store, plan)
     runs: list[list[LabelProbe]] = [[] for _ in data.labels]
-    for number in range(splits):
-        drawn = replace(plan, seed=plan.seed + number)
+    for number, seed in enumerate(seeds):
+        drawn = replace(plan, seed=seed)
         for place, found in enumerate(probe_data(store, drawn, data, device=device)):
             runs[place].append(found)
             done = number * len(runs) + place + 1
-            progress(done, splits * len(runs), 0)
+            progress(done, len(seeds) * len(runs), 0)
     return [RepeatedProbe(runs=tuple(some)) for some in runs]
+
+
+def _with_seeds(seeds: Sequence[int]) -> str:
+    if len(seeds) == 1:
+        return f"with seed {seeds[0]}"
+    if list(seeds) == list(range(seeds[0], seeds[-1] + 1)):
+        return f"with seeds {seeds[0]} to {seeds[-1]}"
+    return f"with seeds {', '.join(map(str, seeds))}"
 
 
 def _values(each: LabelProbe) -> Mapping[str, Estimate | float | None]:
