@@ -162,8 +162,18 @@ def test_a_vector_of_zeros_is_similar_to_nothing():
     assert works_of(groups) == [("same-work", (0, 2))]
 
 
-def test_a_chain_of_similar_works_is_one_group():
-    groups, _ = find_groups(evidence(4, vectors=at(0, 4, 8, 120)), threshold=cosine(5))
+def test_a_chain_of_similar_works_is_a_series_and_has_both_extremes():
+    groups, _ = find_groups(evidence(4, vectors=at(0, 4, 7, 120)), threshold=cosine(5))
+    assert works_of(groups) == [("series", (0, 1, 2))]
+    assert (groups[0].lowest, groups[0].highest) == pytest.approx((cosine(7), cosine(3)), abs=1e-6)
+    assert {str(pair.kind) for pair in groups[0].pairs} == {"same-work"}
+    groups, _ = find_groups(evidence(4, vectors=at(0, 2, 5, 120)), threshold=cosine(5.1))
+    assert works_of(groups) == [("same-work", (0, 1, 2))]
+
+
+def test_a_gray_copy_that_vectors_find_dissimilar_makes_no_series():
+    shared = evidence(3, files=["A", "B", "A"], vectors=at(0, 4, 60))
+    groups, _ = find_groups(shared, threshold=cosine(5))
     assert works_of(groups) == [("same-work", (0, 1, 2))]
 
 
@@ -330,7 +340,7 @@ def test_gray_small_and_compressed_copies_are_found_and_nothing_else(tmp_path):
     ]
 
 
-def test_mirrored_and_rotated_copies_are_found_on_request(museums):
+def test_mirrored_rotated_and_cropped_copies_are_found_on_request(museums):
     with Image.open(museums.parent / "first" / "w05.png") as five:
         five.transpose(Image.Transpose.ROTATE_270).save(museums.parent / "second" / "turned.png")
     embed_collection(read_collection(museums.parent / "second"), museums / "second", small())
@@ -343,6 +353,7 @@ def test_mirrored_and_rotated_copies_are_found_on_request(museums):
         for row in rows
         if row["kind"] == "transformed"
     ] == [
+        ("w03.png", "cropped.png", "cropped", None),
         ("w04.png", "mirrored.png", "mirrored", None),
         ("w05.png", "turned.png", "rotated 90", None),
     ]

@@ -150,9 +150,7 @@ def test_scores_on_several_splits_are_their_mean_and_deviation(store):
         np.mean([each.result.metrics["brier"].value for each in alone])
     )
     assert (found["splits"], found["seeds"], found["n_test"]) == (3, [4, 5, 6], [24, 24, 24])
-    assert found["split_description"] == (
-        "70/10/20 drawn with seeds 4 to 6, stratified by coin"
-    )
+    assert found["split_description"] == ("70/10/20 drawn with seeds 4 to 6, stratified by coin")
     assert (tags.first.metric, tags.to_json()["probe"], tags.to_json()["probe_std"]) == (
         "mAP",
         1,

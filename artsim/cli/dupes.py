@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 _TEXTS = ("kind", "index", "id", "image", "other_index", "other_id", "other_image")
 _COLUMNS = {"group": "int32", **dict.fromkeys(_TEXTS, "string"), "bits": "int32", "score": "float"}
 _COLUMNS |= {"transform": "string"}  # what makes the other picture of the first
+_COLUMNS |= {"group_kind": "string", "group_lowest": "float", "group_highest": "float"}
 _SHOWN = 4  # ids of a group in the table; the file and JSON have all
 _DRAWN = 240  # pictures on a sheet
 
@@ -52,7 +53,9 @@ _DRAWN = 240  # pictures on a sheet
     "Comparison",
     within_option(12),
     click.option(
-        "--transformed", is_flag=True, help="Also find mirrored and rotated copies (slower)."
+        "--transformed",
+        is_flag=True,
+        help="Also find mirrored, rotated and cropped copies (slower).",
     ),
     click.option(
         "--threshold",
@@ -81,10 +84,15 @@ def dupes(
     Three kinds of duplicates are found: identical files (exact), pictures with nearly the same
     perceptual hash and edges, such as gray, smaller or compressed copies (near), and pictures
     whose vectors are more similar than those of ordinary nearest neighbors, such as other
-    photographs (same-work). With --transformed there is a fourth: mirrored and rotated copies. The
-    threshold for same-work is estimated from the index: 4 deviations above the median of nearest
-    neighbors and 6 above that of random pairs, on ln(1 - cosine). All are candidates to check:
-    objects of a series, photographed the same way, can be as similar as two photographs of one.
+    photographs (same-work). With --transformed there is a fourth: copies that are mirrored,
+    rotated, or cropped by up to 15% at each edge. The threshold for same-work is estimated from
+    the index: 4 deviations above the median of nearest neighbors and 6 above that of random pairs,
+    on ln(1 - cosine).
+
+    Works that form a chain, each similar to the next but the ends not to each other, are a series:
+    objects of one kind or from one mold, pages of one manuscript. The score of a group is the
+    cosine of the two least similar and of the two most similar works. All are candidates to check:
+    two objects of a series can be as similar as two photographs of one.
 
     Several indexes are searched together. Their vectors are compared only if one model made them,
     else only the pictures. JSON and --output have a row for every pair.
@@ -165,7 +173,9 @@ def _rows(groups: Sequence[Group], works: _Works) -> Iterator[dict[str, Any]]:
         for pair in group.pairs:
             ends = (*works.known[pair.first], *works.known[pair.second])
             score = None if pair.score is None else round(pair.score, 6)
+            extremes = (each and round(each, 6) for each in (group.lowest, group.highest))
             values = (number, str(pair.kind), *ends, pair.bits, score, pair.transform)
+            values += (str(group.kind), *extremes)
             yield dict(zip(_COLUMNS, values, strict=True))
 
 
@@ -180,11 +190,11 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
         return
     rows = []
     for number, group in enumerate(groups, 1):
-        score = min((p.score for p in group.pairs if p.score is not None), default=None)
+        scores = dict.fromkeys(fixed(score) for score in (group.lowest, group.highest))
         names = [works.names[row] for row in group.works]
         more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
         ids = " = ".join(names[:_SHOWN]) + more
-        rows.append([number, group.kind, len(names), fixed(score), ids])
+        rows.append([number, group.kind, len(names), "-".join(scores), ids])
     print_table(["group", "kind", "works", "score", "ids"], rows, right=["group", "works", "score"])
     kinds = Counter(group.kind for group in groups)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
-from artsim.images import Grays
+from artsim.datatypes import picture_file
+from artsim.errors import ImageError
+from artsim.images import Grays, decode, read_bytes
 from artsim.index import open_index
 from artsim.metrics.neighbors import check_unit_vectors
 from artsim.splits import Looks
 from artsim.store import Store
 
 _BLOCK = 16_384  # vectors read at a time
+_GRAY_SIDE = 192  # pixels of a picture that is read to find crops
 
 Rows = NDArray[np.int64]
 
@@ -29,6 +34,8 @@ class DuplicateEvidence:
     hashes: Sequence[int | None]  # perceptual
     grays: Grays | None = None  # (N, 16, 16), of zeros where not known
     vectors: NDArray[np.float32] | None = None  # (N, D), of length 1 or 0; None: not comparable
+    # Opens the picture of a row as grays, shape (192, 192); None where it cannot be opened.
+    read_gray: Callable[[int], NDArray[np.float64] | None] | None = None
 
     def bits(self, a: int, b: int) -> int | None:
         """Return how many bits of two works' hashes differ; None without a hash."""
@@ -77,14 +84,31 @@ def gather(
         if len(stores) > 1 and store.manifest.passport.is_external
     ]
     files = [store.read(["content_hash"]).column(0).to_pylist() for store in stores]
+    files_of = [
+        (store.manifest.root, image)
+        for store in stores
+        for image in store.read(["image"]).column(0).to_pylist()
+    ]
     evidence = DuplicateEvidence(
         stores=np.repeat(np.arange(len(stores)), [store.rows for store in stores]),
         files=[file or None for file in itertools.chain.from_iterable(files)],
         hashes=list(itertools.chain.from_iterable(look.hashes for look in looks)),
         grays=np.concatenate([look.grays for look in looks]),
         vectors=None if differences else _unit_vectors(stores, name),
+        read_gray=partial(_read_gray, files_of),
     )
     return evidence, differences
+
+
+def _read_gray(files: Sequence[tuple[str, str]], row: int) -> NDArray[np.float64] | None:
+    try:
+        data = read_bytes(picture_file(*files[row]))
+        picture = decode(data, at_least=lambda width, height: (_GRAY_SIDE, _GRAY_SIDE))
+    except ImageError:
+        return None
+    gray = Image.fromarray(picture.pixels).convert("L")
+    small = gray.resize((_GRAY_SIDE, _GRAY_SIDE), Image.Resampling.BOX)
+    return np.asarray(small, dtype=np.float64)
 
 
 def _unit_vectors(stores: Sequence[Store], tap: str) -> NDArray[np.float32]:

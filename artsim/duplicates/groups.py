@@ -9,6 +9,7 @@ from enum import StrEnum
 import numpy as np
 
 from artsim.datatypes import Progress, no_progress
+from artsim.duplicates.crops import cropped
 from artsim.duplicates.evidence import DuplicateEvidence
 from artsim.duplicates.look_alikes import WITHIN, linked, look_alikes, transformed
 from artsim.duplicates.threshold import Threshold, draw_threshold
@@ -18,15 +19,18 @@ from artsim.metrics.neighbors import nearest_inner
 
 NEIGHBORS = 16  # compared with each work, at most
 _BLOCK = 16_384  # works compared at a time
+_COMPARED = 1024  # works of a group
+_ROUNDING = 1e-6  # of a float32 cosine
 
 
 class DuplicateKind(StrEnum):
-    """What two works share, the most certain first."""
+    """What two works share, the most certain first; a series is a group of such pairs only."""
 
     EXACT = "exact"
     NEAR = "near"
     TRANSFORMED = "transformed"
     SAME_WORK = "same-work"
+    SERIES = "series"  # similar pairs in a chain, whose ends are less similar than the threshold
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,8 @@ class Group:
     kind: DuplicateKind  # the least certain one needed to join them all
     works: tuple[int, ...]
     pairs: tuple[Pair, ...]
+    lowest: float | None = None  # cosine of the two least similar works
+    highest: float | None = None  # and of the two most similar
 
 
 def find_groups(
@@ -67,7 +73,7 @@ def find_groups(
         within: Bits that the hashes of near copies may differ by.
         threshold: Cosine from which two are the same work; estimated from the works if None.
         across: Only pairs of works of different indexes.
-        turned: Also find mirrored and turned copies.
+        turned: Also find mirrored, turned and cropped copies.
         device: Where vectors are compared.
         progress: Called while they are.
 
@@ -106,10 +112,15 @@ def find_groups(
     for a, b, name in transformed(evidence, sources, within) if turned else ():
         add([(a, b)], DuplicateKind.TRANSFORMED)
         transforms.setdefault((a, b), name)
+    crops = cropped(evidence, across=across, device=device, progress=progress) if turned else ()
+    for a, b, name in crops:
+        add([(a, b)], DuplicateKind.TRANSFORMED)
+        transforms.setdefault((a, b), name)
     if drawn is not None:
         similar = _similar(evidence, drawn.same_work, across, device, progress)
         add(similar, DuplicateKind.SAME_WORK)
-    return _join(found, transforms, evidence), drawn
+    least = None if drawn is None else drawn.same_work
+    return _join(found, transforms, evidence, least), drawn
 
 
 def _by_file(files: Sequence[str | None]) -> Iterator[list[int]]:
@@ -147,8 +158,12 @@ def _join(
     found: Mapping[tuple[int, int], DuplicateKind],
     transforms: Mapping[tuple[int, int], str],
     evidence: DuplicateEvidence,
+    least: float | None,
 ) -> list[Group]:
-    """Join pairs that share a member; the most certain groups come first."""
+    """Join pairs that share a member; the most certain groups come first.
+
+    Works joined by their vectors are a series if not all of them are that similar.
+    """
     kinds = list(DuplicateKind)
     whole = {tuple(works) for works in groups_of(found)}
     kind_of: dict[tuple[int, ...], DuplicateKind] = {}
@@ -165,11 +180,35 @@ def _join(
         else:
             pair = Pair(a, b, kind, evidence.bits(a, b), score)
         pairs[group_of[a]].append(pair)
-    groups = [Group(kind_of[works], works, tuple(pairs[works])) for works in whole]
+    groups = []
+    for works in whole:
+        kind, (lowest, highest) = kind_of[works], _extremes(pairs[works], evidence)
+        if kind is DuplicateKind.SAME_WORK and lowest is not None and least is not None:
+            kind = DuplicateKind.SERIES if lowest < least - _ROUNDING else kind
+        groups.append(Group(kind, works, tuple(pairs[works]), lowest, highest))
     return sorted(groups, key=_order)
+
+
+def _extremes(
+    pairs: Sequence[Pair], evidence: DuplicateEvidence
+) -> tuple[float | None, float | None]:
+    """Return the cosines of the least and the most similar two works of a group.
+
+    A copy in gray need not be similar, to vectors, to what its original is similar to: where works
+    are joined by vectors, only these are compared.
+    """
+    scores = [pair.score for pair in pairs if pair.score is not None]
+    if evidence.vectors is None or not scores:
+        return None, None
+    similar = [pair for pair in pairs if pair.kind is DuplicateKind.SAME_WORK]
+    rows = sorted({row for pair in similar for row in (pair.first, pair.second)})
+    vectors, lowest = evidence.vectors[rows], min(pair.score or 0.0 for pair in similar or pairs)
+    for start in range(0, len(rows), _COMPARED):
+        scored = vectors[start : start + _COMPARED] @ vectors.T
+        lowest = min(lowest, float(scored.min()))
+    return lowest, max(scores)
 
 
 def _order(group: Group) -> tuple[int, float, tuple[int, ...]]:
     """Sort by the most certain kind, then by the lowest score of a pair, then by row."""
-    loosest = min((pair.score for pair in group.pairs if pair.score is not None), default=0.0)
-    return list(DuplicateKind).index(group.kind), -round(loosest, 4), group.works
+    return list(DuplicateKind).index(group.kind), -round(group.lowest or 0.0, 4), group.works
