@@ -21,7 +21,7 @@ from artsim.labels import codes_of, read_multiclass
 from artsim.models import BackendName, Compute, Extractor, load_classifier, load_extractor
 from artsim.models.architectures import Classifier, HeadShape, LithographCNN
 from artsim.readers import ReaderOptions, read_collection
-from artsim.recipes import load_recipe
+from artsim.recipes import RECIPES, load_recipe
 from artsim.splits import SplitPlan, balanced_split, joint_splits, make_split
 from artsim.store import Store
 from artsim.training import (
@@ -189,6 +189,17 @@ def test_copies_of_a_test_file_are_in_no_training_set(tmp_path, paint):
     (sides,) = joint_splits(store, [target], splits=[None], seed=0)
     hashes = np.array(store.read(["content_hash"]).column("content_hash").to_pylist())
     assert set(hashes[sides.train]).isdisjoint(hashes[sides.test])
+    (kept,) = joint_splits(store, [target], splits=[None], keep_copies=True, seed=0)
+    assert not set(hashes[kept.train]).isdisjoint(hashes[kept.test])
+    few = {"per_class": (5, 1, 2), "seed": 1}
+    found = balanced_split(store, target, **few, keep_copies=True)
+    assert (len(found.train), "the scores are too high" in found.notes[-1]) == (10, True)
+    assert len(balanced_split(store, target, **few).train) < 10
+
+
+def test_every_recipe_can_keep_copies_and_does_not_by_default():
+    for name in RECIPES:
+        assert load_recipe(name).Config().keep_copies is False
 
 
 def test_lithographs_are_labeled_by_the_medium_and_blank_media_are_not_counted(moma):

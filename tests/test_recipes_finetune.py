@@ -348,7 +348,7 @@ def test_a_run_abstains_when_no_class_is_probable_enough(tuned):
 
 
 def test_runs_are_compared_picture_by_picture(tuned, paintings, tmp_path):
-    other = run(tmp_path / "other", paintings, **(SMALL | {"epochs": "1"}))
+    other = run(tmp_path / "other", paintings, **(SMALL | {"epochs": "1", "keep_copies": "true"}))
     first, second = compare_runs([tuned, other])
     assert (first.run, first.task, first.metric, first.difference) == (
         "tuned", "artist", "top1", None
@@ -364,6 +364,9 @@ def test_runs_are_compared_picture_by_picture(tuned, paintings, tmp_path):
     assert [row["run"] for row in rows] == ["tuned", "other"]
     assert [row["difference"] for row in rows] == [None, second.difference.estimate.value]
     assert rows[0]["score_low"] < rows[0]["score"] <= rows[0]["score_high"]
+    assert [row["keep_copies"] for row in rows] == [False, True]
+    said = CliRunner().invoke(cli, ["compare", str(tuned), str(other), "--table"])
+    assert "Trained on copies of test pictures, so the scores are too high: other\n" in said.output
 
 
 def test_runs_with_other_test_pictures_are_not_compared(tuned, paintings, tmp_path):

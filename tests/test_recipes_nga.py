@@ -20,7 +20,12 @@ from artsim.metrics.retrieval import score_hits
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
 from artsim.recipes.faces import find_faces
-from artsim.recipes.nga_similarity import _count_related, _share
+from artsim.recipes.nga_similarity import (
+    _count_copies,
+    _count_related,
+    _share,
+    _without_copies,
+)
 from artsim.recipes.ranking import MEASURES, rank
 
 NGA = "nga-similarity"
@@ -111,6 +116,15 @@ def test_related_works_share_a_class_or_any_of_several():
         [True, False, True]]  # fmt: skip
 
 
+def test_copies_of_a_query_are_no_results_and_not_related():
+    rows, groups = np.arange(5), np.array([0, -1, 0, -1, 0])
+    one = multiclass("x", ["a", "a", "a", "b", "b"])
+    assert _count_copies(one, rows, groups).tolist() == [1, 0, 1, 0, 0]
+    results = np.array([[2, 1, 4, 3], [0, 2, 3, 4]])
+    assert _without_copies(results, np.array([0, 1]), groups).tolist() == [
+        [1, 3, 2, 4], [0, 2, 3, 4]]  # fmt: skip
+
+
 def test_scores_of_hits_by_hand():
     hits = np.array([[False, True, True], [False, False, False]])
     found = score_hits(hits, np.array([2, 1]), ks=(1, 3))
@@ -191,6 +205,20 @@ def test_the_comparison_can_be_limited_to_one_class(nga, tmp_path):
     assert (found["works"], found["only"]) == (8, "classification=Print")
     with pytest.raises(TrainingError, match="0 works have 'classification=Vase'"):
         run(tmp_path / "no", NGA, nga, only="classification=Vase")
+
+
+def test_copies_are_left_out_counted_and_kept_on_request(tmp_path, paint):
+    for i in range(8):
+        paint(tmp_path / "c" / ("red" if i % 2 else "blue") / f"{i}.png", (60 * (i // 2), 0, 0))
+    for name in ("red/1.png", "blue/copy.png"):
+        (tmp_path / "c" / name).write_bytes((tmp_path / "c/blue/0.png").read_bytes())
+    index = embedded(read_collection(tmp_path / "c"), tmp_path / "index")
+    changes = {"networks": "", "labels": "class", "ks": "1", "measures": "cosine,euclidean"}
+    found = metrics(run(tmp_path / "run", NGA, index, **changes))
+    kept = metrics(run(tmp_path / "kept", NGA, index, **changes, keep_copies="true"))
+    assert (found["copies_left_out"], kept["copies_left_out"]) == (9, 0)
+    assert "have copies, which are not their neighbors" in found["notes"][0]
+    assert "the scores are too high" in kept["notes"][0]
 
 
 def test_the_default_labels_and_distances():

@@ -156,7 +156,7 @@ def test_intervals_resample_queries_and_whole_groups_of_them():
     assert found["MRR@3"].value == pytest.approx(expected.value)
     assert (found["MRR@3"].low, found["MRR@3"].high) == pytest.approx((expected.low, expected.high))
     groups = np.array([0, 1, 0, -1, -1])
-    grouped = evaluate_retrieval(vectors, label, groups=groups, ks=(1,)).estimates
+    grouped = evaluate_retrieval(vectors, label, resampled=groups, ks=(1,)).estimates
     assert grouped["mAP@1"].groups == 3
 
 
@@ -164,7 +164,7 @@ def test_views_of_one_object_are_junk_to_each_other():
     vectors = at_angles(0, 1, 2, 90)
     values, objects = ["a", "a", "b", "a"], ["vase", "vase", None, None]
     label, groups = multiclass("artist", values), encode(objects)[0]
-    result = evaluate_retrieval(vectors, label, groups=groups, ks=(1, 2))
+    result = evaluate_retrieval(vectors, label, junk=groups, ks=(1, 2))
     assert result.query_rows.tolist() == [0, 1, 3]
     assert result.relevant.tolist() == [1, 1, 2]  # the other view of the vase does not count
     assert result.per_query["MRR@2"].tolist() == [1 / 2, 1 / 2, 1 / 2]
@@ -276,7 +276,7 @@ def test_no_row_is_paired_with_itself():
         (list("aab"), {"ks": (0,)}, "ks must be between 1 and 2"),
         (list("abc"), {"ks": (1,)}, "no two rows that may find each other share a 'artist'"),
         (list("ab"), {"ks": (1,)}, "label 'artist' has 2 values for 3 vectors"),
-        (list("aab"), {"ks": (1,), "groups": np.array([0])}, "groups has 1 values for 3 vectors"),
+        (list("aab"), {"ks": (1,), "junk": np.array([0])}, "junk has 1 values for 3 vectors"),
     ],
 )
 def test_wrong_arguments_are_explained(values, options, message):

@@ -69,7 +69,7 @@ def test_scores_are_those_of_the_pure_function(path):
     expected = evaluate_retrieval(
         unit(store.vectors("rgb")),
         multiclass("temper", table.column("temper").to_pylist()),
-        groups=encode(table.column("object").to_pylist())[0],
+        junk=encode(table.column("object").to_pylist())[0],
         ks=(1, 3),
     )
     assert found.scores.overall == expected.overall
@@ -215,3 +215,46 @@ def test_missing_pictures_are_counted_and_having_none_is_an_error(path, tmp_path
 @pytest.mark.parametrize("ks", ["0", "1,x", "1,,2"])
 def test_invalid_ranks_are_explained(path, ks):
     assert "is not a number from 1" in run("retrieval-eval", "--index", path, "-k", ks, code=2)
+
+
+@pytest.fixture
+def copied(path):
+    """Color the museum again, with one more file of the blue plate and one of the olive one."""
+    folder = path.parent / "c"
+    with (folder / "objects.csv").open("a") as lines:
+        for name, of, temper in (("azure", "blue", "cold"), ("oliv", "olive", "warm")):
+            (folder / f"{name}.png").write_bytes((folder / f"{of}.png").read_bytes())
+            lines.write(f"\n{name},{name}.png,{temper},{name},1905")
+    embed_collection(read_collection(folder), path, Extractor(MeanColor(), toy_passport()))
+    return path
+
+
+def test_a_copy_of_the_query_is_neither_right_nor_wrong(copied):
+    (found,) = retrieved(copied, labels=("temper",), ks=(1,))
+    (kept,) = retrieved(copied, labels=("temper",), ks=(1,), keep_copies=True)
+    assert found.scores.query_rows.tolist() == list(range(8))
+    # blue finds navy, not its copy; olive and its copy, of other classes, find orange
+    assert found.scores.per_query["P@1"].tolist() == [1, 1, 1, 1, 1, 0, 1, 1]
+    assert found.scores.relevant.tolist() == [3, 3, 3, 2, 3, 3, 2, 3]
+    assert kept.scores.per_query["P@1"].tolist() == [1, 1, 1, 1, 1, 0, 1, 0]
+    assert kept.scores.relevant.tolist() == [3] * 8
+    assert (found.split.copies_left_out, kept.split.copies_left_out) == (4, 0)
+    assert found.split.notes == ("4 pictures have copies, which are not their neighbors",)
+    assert "the scores are too high" in kept.split.notes[0]
+    assert found.scores.estimates["mAP@1"].groups is None
+
+
+def test_copies_join_the_junk_of_a_column_and_intervals_resample_the_column(copied):
+    (found,) = retrieved(copied, labels=("temper",), ks=(1,), junk="object")
+    assert found.scores.relevant.tolist() == [2, 2, 3, 2, 3, 3, 2, 3]
+    assert found.scores.estimates["mAP@1"].groups == 7
+    assert "intervals resample whole groups by object: 7, fewer than 20" in found.split.notes[1]
+
+
+def test_copies_are_counted_in_json_and_in_a_line(copied):
+    args = ("retrieval-eval", copied, "--label", "temper", "-k", "1")
+    (row,) = map(json.loads, run(*args).splitlines())
+    assert (row["copies_left_out"], row["unlabeled"], row["resampled_groups"]) == (4, 0, None)
+    (row,) = map(json.loads, run(*args, "--keep-copies").splitlines())
+    assert (row["copies_left_out"], row["P@1"]) == (0, 6 / 8)
+    assert "  4 pictures have copies, which are not their neighbors\n" in run(*args, "--table")

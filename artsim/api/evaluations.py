@@ -209,9 +209,10 @@ def retrieval_eval(
         {"label": each.scores.label, "queries": len(each.scores.query_rows)}
         | each.scores.overall
         | {"auc": each.auc, "qualified_left_out": each.label.qualified}
+        | {"copies_left_out": each.split.copies_left_out}
         for each in results
     )
-    notes = tuple(note for each in results for note in _notes(each.label))
+    notes = tuple(f"{each.label.name}: {note}" for each in results for note in each.split.notes)
     return Table(f"Retrieval on {store.path}, {plan.tap}", rows, results=results, notes=notes)
 
 

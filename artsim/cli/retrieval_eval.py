@@ -11,7 +11,13 @@ import cloup
 
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
-from artsim.cli.options.labels import column_option, k_option, label_option, qualified_option
+from artsim.cli.options.labels import (
+    column_option,
+    k_option,
+    keep_copies_option,
+    label_option,
+    qualified_option,
+)
 from artsim.cli.options.outputs import format_option
 from artsim.cli.output import echo, fixed, note_left_out, plural, print_json_lines, print_table
 
@@ -35,6 +41,7 @@ _ALONE = ("R-precision", "mAP@R")
         help="Search with the test pictures of a split among its others: a stored split, or a "
         "column of train and test.",
     ),
+    keep_copies_option,
     column_option(
         "--junk",
         help="Ignore results with the query's value, such as other views of the same object.",
@@ -72,7 +79,8 @@ def retrieval_eval(
     min(R, k). nDCG@k: discounted cumulative gain with 1 / log2(rank + 1), as a share of the best
     possible. R-precision: P@R. mAP@R: mAP@k at k = R. MRR@k: 1 / rank of the first relevant
     result, 0 beyond k. All are means over the queries, with 95% intervals of resampled queries
-    (of whole groups of them with --junk).
+    (of whole groups of them with --junk). Copies of a query are neither right nor wrong, as with
+    --junk; --keep-copies counts them.
 
     100,000 random pairs of one class and of two classes show how far the similarities differ, and
     how often the pair of one class is the more similar (AUC). --pixels adds SSIM (Wang et al.
@@ -122,8 +130,10 @@ def _as_dict(each: Retrieval) -> dict[str, Any]:
         "true_pairs": _quantiles(each.true_pairs),
         "other_pairs": _quantiles(each.other_pairs),
         "auc": each.auc,
+        **each.split.facts,
         "qualified_left_out": each.label.qualified,
         "without_vector": each.without_vector,
+        "notes": list(each.split.notes),
     }
     if pixels is None:
         return found
@@ -172,8 +182,8 @@ def _print_retrieval(each: Retrieval) -> None:
     columns += ["SSIM@k", "RMSE@k"] if pixels else []
     rows = [[k, *(_at(scores.overall | pixels, name, k) for name in columns)] for k in scores.ks]
     print_table(["k", *columns], rows, right=["k", *columns])
-    for note in each.label.notes:
-        echo(f"  {note}")
+    for note in each.split.notes:
+        echo(f"  {note[0].upper()}{note[1:]}")
     rest = [name for name in scores.overall if name in _ALONE or name.startswith("MRR")]
     echo("  " + ", ".join(f"{name} {scores.estimates[name]}" for name in rest))
     if not math.isnan(each.auc):

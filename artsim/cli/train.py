@@ -178,7 +178,8 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     Each run, a folder made by 'artsim train' or its name in runs/, is compared with the first:
     the difference with its paired 95% interval (Bonett and Price), and the p-value of McNemar's
     exact test, which counts the pictures that only one of the two has right. At p = .05 or more
-    the difference may be noise. Runs with different test pictures are refused.
+    the difference may be noise. Runs with different test pictures are refused, and runs that were
+    trained on copies of test pictures are noted.
 
     Example:
 
@@ -208,6 +209,9 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     right = ["pictures", "test", "95%", "difference", "95% of it", "p"]
     print_table(["task", "run", "metric", *right], rows, right=right)
     echo("On the same test pictures; p of McNemar's exact test")
+    kept = dict.fromkeys(each.run for each in found if each.keep_copies)
+    if kept:
+        echo(f"Trained on copies of test pictures, so the scores are too high: {', '.join(kept)}")
     for each in found:
         if each.difference is not None and each.difference.is_noise:
             echo(f"{each.task}: the difference of {each.run} from {found[0].run} may be noise")

@@ -75,7 +75,8 @@ def evaluate_retrieval(
     vectors: NDArray[np.floating],
     label: Label,
     *,
-    groups: NDArray[np.integer] | None = None,
+    junk: NDArray[np.integer] | None = None,
+    resampled: NDArray[np.integer] | None = None,
     split: Split | None = None,
     ks: Sequence[int] = RETRIEVAL_KS,
 ) -> RetrievalEvaluation:
@@ -85,8 +86,9 @@ def evaluate_retrieval(
         vectors: Unit vectors, shape (N, D).
         label: Of N rows, one or several classes each; rows without a class are neither queries
             nor results.
-        groups: Code of each row, such as its object, shape (N,). Rows that share a code are junk
+        junk: Code of each row, such as its object, shape (N,). Rows that share a code are junk
             to each other: neither right nor wrong, as if absent. -1 is no group.
+        resampled: Groups of rows that intervals resample as wholes, shape (N,); -1 is alone.
         split: Its test rows are the queries, its train and validation rows the gallery. None:
             every row is searched for among all others.
         ks: Cutoff ranks; at most the rows that can be found.
@@ -96,7 +98,7 @@ def evaluate_retrieval(
             find each other, or vectors are not finite unit vectors.
     """
     check_unit_vectors(vectors, "the vectors")
-    for name, given in ((f"label {label.name!r}", label), ("groups", groups)):
+    for name, given in ((f"label {label.name!r}", label), ("junk", junk)):
         if given is not None and len(given) != len(vectors):
             raise EvaluationError(f"{name} has {len(given)} values for {len(vectors)} vectors")
     queries = gallery = label.labeled
@@ -110,7 +112,7 @@ def evaluate_retrieval(
             f"got {list(ks)}"
         )
     score = _score_multilabel if label.kind == LabelKind.MULTILABEL else _score_multiclass
-    scored, relevant, per_query = score(vectors, label, groups, (queries, gallery), ks)
+    scored, relevant, per_query = score(vectors, label, junk, (queries, gallery), ks)
     rows, codes = label.take(scored).row_codes
     counts = np.bincount(codes, minlength=len(label.classes))
     with np.errstate(invalid="ignore"):  # 0 / 0 for a class without queries
@@ -123,7 +125,7 @@ def evaluate_retrieval(
         classes=label.classes,
         query_rows=scored,
         counts=counts,
-        groups=None if groups is None else groups[scored],
+        groups=None if resampled is None else resampled[scored],
         relevant=relevant,
         per_query=per_query,
         per_class=per_class,
@@ -136,21 +138,21 @@ def evaluate_retrieval(
 def _score_multiclass(
     vectors: NDArray[np.floating],
     label: Label,
-    groups: NDArray[np.integer] | None,
+    junk: NDArray[np.integer] | None,
     searched: tuple[Rows, Rows],
     ks: Sequence[int],
 ) -> tuple[Rows, NDArray[np.int64], dict[str, Floats]]:
     """Return the queries that have a relevant row in the gallery, their R, and their scores."""
     queries, gallery = searched
     codes = label.strata
-    relevant = _count_relevant(codes, groups, queries, gallery)
+    relevant = _count_relevant(codes, junk, queries, gallery)
     queries, relevant = queries[relevant > 0], relevant[relevant > 0]
     _check_queries(queries, label)
     depth = max(*ks, int(relevant.max()))
     parts = []
     for block in _blocks(len(queries), depth):
         rows = queries[block]
-        found = nearest_among(vectors, rows, gallery, depth, groups=groups)
+        found = nearest_among(vectors, rows, gallery, depth, groups=junk)
         parts.append(score_rankings(found, codes, codes[rows], relevant[block], ks))
     return queries, relevant, _joined(parts)
 
@@ -158,7 +160,7 @@ def _score_multiclass(
 def _score_multilabel(
     vectors: NDArray[np.floating],
     label: Label,
-    groups: NDArray[np.integer] | None,
+    junk: NDArray[np.integer] | None,
     searched: tuple[Rows, Rows],
     ks: Sequence[int],
 ) -> tuple[Rows, NDArray[np.int64], dict[str, Floats]]:
@@ -171,17 +173,17 @@ def _score_multilabel(
     for block in _blocks(len(queries), len(gallery)):
         rows = queries[block]
         shared = (table[rows] @ table[gallery].T).toarray()  # (Q, B)
-        junk = rows[:, None] == gallery
-        if groups is not None:
-            junk |= (groups[rows][:, None] == groups[gallery]) & (groups[gallery] >= 0)
-        shared[junk] = 0
+        absent = rows[:, None] == gallery
+        if junk is not None:
+            absent |= (junk[rows][:, None] == junk[gallery]) & (junk[gallery] >= 0)
+        shared[absent] = 0
         relevant = (shared > 0).sum(axis=1)
         has = relevant > 0
         if not has.any():
             continue
         rows, shared, relevant = rows[has], shared[has], relevant[has]
         depth = max(*ks, int(relevant.max()))
-        found = nearest_among(vectors, rows, gallery, depth, groups=groups).rows
+        found = nearest_among(vectors, rows, gallery, depth, groups=junk).rows
         place = np.searchsorted(gallery, np.where(found == NO_ROW, gallery[0], found))
         gains = np.take_along_axis(shared, place, axis=1) * (found != NO_ROW)  # (Q, depth)
         scores = _score(gains > 0, relevant, ks)
@@ -289,13 +291,13 @@ def _cumulate(hits: NDArray[np.bool_]) -> tuple[NDArray[np.int64], Floats]:
 
 
 def _count_relevant(
-    codes: NDArray[np.int64], groups: NDArray[np.integer] | None, queries: Rows, gallery: Rows
+    codes: NDArray[np.int64], junk: NDArray[np.integer] | None, queries: Rows, gallery: Rows
 ) -> NDArray[np.int64]:
     """Count the gallery's rows of each query's class that are not of its group, nor itself."""
     own = np.arange(len(codes))  # a row without a group is alone in one
-    if groups is not None:
-        alone = np.where(groups < 0, groups.max(initial=0) + 1 + own, groups)
+    if junk is not None:
+        alone = np.where(junk < 0, junk.max(initial=0) + 1 + own, junk)
         own = np.unique(np.stack([codes, alone]), axis=1, return_inverse=True)[1]
     same = np.bincount(codes[gallery], minlength=codes.max() + 1)[codes[queries]]
-    junk: NDArray[np.int64] = np.bincount(own[gallery], minlength=len(codes))[own[queries]]
-    return same - junk
+    absent: NDArray[np.int64] = np.bincount(own[gallery], minlength=len(codes))[own[queries]]
+    return same - absent

@@ -30,6 +30,7 @@ class Config:
 
     label: str = "class"  # a column or derived label of one class a picture
     keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
+    keep_copies: bool = False  # copies of test pictures are trained on as well
     split: str | None = None  # a stored split or column; else a new 70/10/20 split
     group: str | None = None  # column whose values stay together in a new split
     backbone: str = "lite0"  # a spec: timm:..., open_clip:..., run:NAME
@@ -62,7 +63,12 @@ def train(store: Store, config: Config, run: Run) -> None:
     # --- data
     target = read_multiclass(store, config.label, keep_qualified=config.keep_qualified)
     (split,) = joint_splits(
-        store, [target], splits=[config.split], group=config.group, seed=run.seed
+        store,
+        [target],
+        splits=[config.split],
+        group=config.group,
+        keep_copies=config.keep_copies,
+        seed=run.seed,
     )
     task = TrainingTask(
         label=target, split=split, source=config.label, smoothing=config.label_smoothing

@@ -35,6 +35,7 @@ class Config:
 
     tree: str | None = None  # a .toml or .json file; else the original's
     keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
+    keep_copies: bool = False  # copies of test pictures are trained on as well
     split: str | None = None  # a stored split or column; else a new 70/10/20 (original: 80/20)
     group: str | None = None  # column whose values stay together in a new split
     backbone: str = "timm:vgg16.tv_in1k"  # all of it is trained
@@ -69,6 +70,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         [target for _, target in stages],
         splits=[config.split] * len(stages),
         group=config.group,
+        keep_copies=config.keep_copies,
         seed=run.seed,
     )
     parts = [run.part(tree.folder(stage)) for stage, _ in stages]

@@ -33,6 +33,7 @@ class Config:
 
     label: str = "medium"  # 29 of them
     keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
+    keep_copies: bool = False  # copies of test pictures are trained on as well
     split: str | None = "split"  # the dataset's own: 20,300 / 1,450 / 15,657
     backbone: str = "mobilenet"  # a spec; lite0 works offline
     freeze_until: str | None = None  # its last frozen layer; none if None
@@ -56,7 +57,9 @@ def train(store: Store, config: Config, run: Run) -> None:
     """Train, and keep the weights of the best epoch on validation."""
     # --- data
     target = read_multiclass(store, config.label, keep_qualified=config.keep_qualified)
-    (split,) = joint_splits(store, [target], splits=[config.split], seed=run.seed)
+    (split,) = joint_splits(
+        store, [target], splits=[config.split], keep_copies=config.keep_copies, seed=run.seed
+    )
     task = TrainingTask(label=target, split=split, source=config.label)
 
     # --- frozen features: first, as their network may have to be downloaded

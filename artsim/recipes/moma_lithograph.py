@@ -27,6 +27,7 @@ class Config:
 
     label: str = "lithograph = medium ILIKE '%lithograph%'"  # rows without a medium have no label
     keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
+    keep_copies: bool = False  # copies of test pictures are trained on as well
     train_per_class: Count = 1800
     validation_per_class: Count = 200
     test_per_class: Count = 200  # ours: the original reported its validation score
@@ -48,6 +49,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         target,
         per_class=(config.train_per_class, config.validation_per_class, config.test_per_class),
         first=config.original_sampling,
+        keep_copies=config.keep_copies,
         seed=run.seed,
     )
     task = training.TrainingTask(label=target, split=split, source=config.label)

@@ -23,6 +23,7 @@ from artsim.metrics import rmse, score_hits, ssim
 from artsim.recipes.faces import find_faces
 from artsim.recipes.frozen import embed_rows
 from artsim.recipes.ranking import MEASURES, Measure, rank
+from artsim.splits import Split, SplitChoice, read_source
 from artsim.store import Store
 from artsim.training import METRICS, Count, Run
 
@@ -40,6 +41,7 @@ class Config:
 
     labels: tuple[str, ...] = ("classification", "attribution", "school", "theme")
     keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
+    keep_copies: bool = False  # copies of a query are results as well
     only: str | None = None  # one class only: classification=Painting
     networks: tuple[str, ...] = ("lite0@blocks.2/gram+palette",)  # besides the index's own taps
     measures: tuple[Measure, ...] = MEASURES
@@ -60,6 +62,8 @@ def train(store: Store, config: Config, run: Run) -> None:
         if target.kind == LabelKind.NUMBER:
             raise TrainingError(f"{target.name!r} holds numbers, expected terms; name other labels")
 
+    copies = _leave_out_copies(store, rows, keep=config.keep_copies)
+
     # --- features: frozen
     vectors = {f"index: {tap.name}": store.vectors(tap.name)[rows]
                for tap in store.manifest.passport.taps}  # fmt: skip
@@ -67,7 +71,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         network = spec.partition("@")[0]
         for tap, each in embed_rows(store, rows, spec, run).items():
             vectors[f"{network}: {tap}"] = each
-    notes = []
+    notes = list(copies.notes)
     if config.face:
         faces, note = _embed_faces(store, rows, config.face_network, run)
         vectors |= faces
@@ -77,7 +81,7 @@ def train(store: Store, config: Config, run: Run) -> None:
     methods = [
         scores
         for target in targets
-        for scores in _compare(store, rows, vectors, target, config, run)
+        for scores in _compare(store, copies, vectors, target, config, run)
     ]
     if not methods:
         raise TrainingError(
@@ -90,6 +94,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         "recipe": run.plan.recipe,
         "works": len(rows),
         "only": config.only,
+        "copies_left_out": copies.copies_left_out,
         "methods": methods,
         "notes": notes,
     }
@@ -110,6 +115,12 @@ def _rows(store: Store, only: str | None) -> Rows:
     return rows
 
 
+def _leave_out_copies(store: Store, rows: Rows, *, keep: bool) -> Split:
+    """Search for each work among all others but its copies."""
+    every = Split(train=rows, validation=rows[:0], test=rows, description="all works")
+    return read_source(store, SplitChoice(keep_copies=keep)).without_copies(every)
+
+
 def _embed_faces(store: Store, rows: Rows, spec: str, run: Run) -> tuple[Vectors, str]:
     """Embed the largest face of each work, and note how many have one."""
     images = store.take(rows.tolist(), ["image"]).column("image").to_pylist()
@@ -126,20 +137,29 @@ def _embed_faces(store: Store, rows: Rows, spec: str, run: Run) -> tuple[Vectors
 
 
 def _compare(
-    store: Store, rows: Rows, vectors: Vectors, target: Label, config: Config, run: Run
+    store: Store, copies: Split, vectors: Vectors, target: Label, config: Config, run: Run
 ) -> Iterator[dict[str, Any]]:
     """Score each method at retrieving works that share at least one class of a label."""
+    rows = copies.test
     places = np.flatnonzero(target.strata[rows] >= 0)  # among the rows
-    counts = _count_related(target, rows[places])
+    groups = np.full(len(places), -1)
+    if copies.groups is not None:
+        groups = copies.groups[rows[places], -1]
+    sizes = np.bincount(groups + 1)[groups + 1] - 1  # copies of each work
+    sizes[groups < 0] = 0
+    counts = _count_related(target, rows[places]) - _count_copies(target, rows[places], groups)
     queries = np.flatnonzero(counts > 0)
-    ks = [k for k in config.ks if k < len(places)]
+    most = int(sizes.max(initial=0))
+    ks = [k for k in config.ks if k + most < len(places)]
     if not len(queries) or not ks:
         return
     rng = np.random.default_rng(run.seed)
     queries = np.sort(rng.choice(queries, min(config.queries, len(queries)), replace=False))
     for method, every in vectors.items():
         for measure in config.measures:
-            results = rank(every[places], queries, max(ks), measure, device=run.device)  # (Q, k)
+            depth = max(ks) + most
+            ranked = rank(every[places], queries, depth, measure, device=run.device)
+            results = _without_copies(ranked, queries, groups)[:, : max(ks)]  # (Q, k)
             hits = _share(target, rows[places], queries, results)
             scores = score_hits(hits, counts[queries], ks)
             found = {
@@ -147,7 +167,7 @@ def _compare(
                 "vectors": method,
                 "measure": measure,
                 "queries": len(queries),
-                "chance": float((counts[queries] / (len(places) - 1)).mean()),
+                "chance": float((counts / (len(places) - 1 - sizes))[queries].mean()),
             }
             found |= {
                 name: float(values.mean())
@@ -169,6 +189,22 @@ def _count_related(target: Label, rows: Rows) -> NDArray[np.int64]:
     step = max(_BLOCK_BYTES // (4 * len(of)), 1)
     shared = [(of[i : i + step] @ of.T > 0).sum(axis=1) for i in range(0, len(of), step)]
     return np.concatenate(shared) - 1
+
+
+def _count_copies(target: Label, rows: Rows, groups: Rows) -> NDArray[np.int64]:
+    """Count for each of n works how many of its copies share a class with it, (n,)."""
+    counts = np.zeros(len(rows), dtype=np.int64)
+    for group in np.unique(groups[groups >= 0]):
+        members = np.flatnonzero(groups == group)
+        counts[members] = _count_related(target, rows[members])
+    return counts
+
+
+def _without_copies(results: Rows, queries: Rows, groups: Rows) -> Rows:
+    """Move copies of a query behind its other results, (Q, depth)."""
+    own = groups[queries][:, None]
+    order = np.argsort((groups[results] == own) & (own >= 0), axis=1, kind="stable")
+    return np.take_along_axis(results, order, axis=1)
 
 
 def _share(target: Label, rows: Rows, queries: Rows, results: Rows) -> NDArray[np.bool_]:

@@ -61,6 +61,7 @@ def read_tasks(
     weights: Sequence[float] = (1.0, 1.0, 1.0),
     without: Sequence[str] = ANONYMOUS,
     keep_qualified: bool = False,
+    keep_copies: bool = False,
     seed: int,
 ) -> list[TrainingTask]:
     """Keep each label's most frequent classes and the images that have all labels.
@@ -74,6 +75,7 @@ def read_tasks(
         weights: Of the losses.
         without: Names that do not count as classes; case is ignored.
         keep_qualified: Whether works "after" or of the "workshop of" an artist count as theirs.
+        keep_copies: Whether to train on copies of test pictures as well.
         seed: Of the split.
 
     Raises:
@@ -93,7 +95,8 @@ def read_tasks(
             )
     pairs = zip(targets, classes, strict=True)
     targets = in_all([most_frequent(target, n, without=without) for target, n in pairs])
-    joint = joint_splits(store, targets, splits=[None] * len(targets), seed=seed)
+    nothing = [None] * len(targets)
+    joint = joint_splits(store, targets, splits=nothing, keep_copies=keep_copies, seed=seed)
     return [
         TrainingTask(label=target, split=each, source=label, weight=weight)
         for target, each, label, weight in zip(targets, joint, labels, weights, strict=True)

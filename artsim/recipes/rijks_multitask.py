@@ -28,6 +28,7 @@ class Config:
     labels: tuple[str, ...] = LABELS
     classes: tuple[Count, ...] = CLASSES  # most frequent classes of each
     keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
+    keep_copies: bool = False  # copies of test pictures are trained on as well
     without: tuple[str, ...] = ANONYMOUS  # not a class
     loss_weights: tuple[NonNegative, ...] = (1.0, 0.08, 1.0)  # CE + 0.08 BCE(material) + BCE(type)
     network: str = "resnet50"  # or a spec: lite0
@@ -52,6 +53,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         weights=config.loss_weights,
         without=config.without,
         keep_qualified=config.keep_qualified,
+        keep_copies=config.keep_copies,
         seed=run.seed,
     )
 

@@ -29,6 +29,7 @@ class Config:
     classes: tuple[Count, ...] = CLASSES  # most frequent classes of each
     without: tuple[str, ...] = ANONYMOUS  # not a class
     keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
+    keep_copies: bool = False  # copies of test pictures are trained on as well
     network: str = "vgg16"  # published: vgg16, resnet50, alexnet; or a spec: lite0
     freeze_until: str | None = None  # the last frozen layer; of vgg16 its last convolution
     batch_size: Count | None = None  # published: 32 of vgg16, 34 of resnet50, 64 of alexnet
@@ -50,6 +51,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         weights=[1.0] * len(config.labels),
         without=config.without,
         keep_qualified=config.keep_qualified,
+        keep_copies=config.keep_copies,
         seed=run.seed,
     )
     task = tasks[config.labels.index(config.label)]

@@ -28,6 +28,7 @@ class Config:
 
     tasks: tuple[str, ...] = ("style",)  # any of style, genre, artist, or other labels
     keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
+    keep_copies: bool = False  # copies of test pictures are trained on as well
     split: str | None = None  # of all tasks; else the column TASK_split if it exists
     group: str | None = None  # column whose values stay together in a new split
     size: Count = 128  # pixels, squashed; a backbone has its own
@@ -58,7 +59,14 @@ def train(store: Store, config: Config, run: Run) -> None:
     keep = config.keep_qualified
     targets = [read_multiclass(store, label, keep_qualified=keep) for label in config.tasks]
     splits = [config.split or _own_split(store, target.name) for target in targets]
-    joint = joint_splits(store, targets, splits=splits, group=config.group, seed=run.seed)
+    joint = joint_splits(
+        store,
+        targets,
+        splits=splits,
+        group=config.group,
+        keep_copies=config.keep_copies,
+        seed=run.seed,
+    )
     tasks = [
         TrainingTask(label=target, split=each, source=label)
         for target, each, label in zip(targets, joint, config.tasks, strict=True)

@@ -2,7 +2,7 @@
 
 from artsim.splits.audit import LeakReport, audit_catalog, audit_splits
 from artsim.splits.choosing import SplitChoice, read_source, split_label
-from artsim.splits.copies import look_alikes
+from artsim.splits.copies import join_groups, look_alikes, read_copies
 from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.hashes import Looks, picture_hashes, picture_looks
 from artsim.splits.joint import balanced_split, joint_splits
@@ -35,6 +35,7 @@ __all__ = [
     "audit_splits",
     "balanced_split",
     "find_leaks",
+    "join_groups",
     "joint_splits",
     "k_fold",
     "look_alikes",
@@ -42,6 +43,7 @@ __all__ = [
     "part_of",
     "picture_hashes",
     "picture_looks",
+    "read_copies",
     "read_source",
     "read_stored_split",
     "sample_per_class",

@@ -7,7 +7,7 @@ is tested with all others, a copy is no neighbor.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,10 +49,7 @@ class Copies:
         look_same, rows = _same(np.flatnonzero(self.hashed), self.hashes)
         pairs += look_same
         pairs += ((rows[a], rows[b]) for a, b in near_pairs(self.hashes[rows], WITHIN))
-        group = np.full(len(self.content), -1, dtype=np.int64)
-        for number, members in enumerate(groups_of(pairs)):
-            group[members] = number
-        return group
+        return _numbered(pairs, len(self.content))
 
 
 def read_copies(store: Store) -> Copies:
@@ -64,6 +61,12 @@ def read_copies(store: Store) -> Copies:
 def look_alikes(hashes: Sequence[int | None]) -> Codes:
     """Number the groups of pictures that look the same, shape (N,); -1 is alone, or not hashed."""
     return _copies([None] * len(hashes), hashes).groups()
+
+
+def join_groups(columns: NDArray[np.int64]) -> Codes:
+    """Join the groups of several columns, shape (N, G), that share a row; -1 is alone in all."""
+    pairs = [pair for codes in columns.T for pair in _same(np.flatnonzero(codes >= 0), codes)[0]]
+    return _numbered(pairs, len(columns))
 
 
 def leave_out_copies(
@@ -120,6 +123,14 @@ def _copies(files: Sequence[str | None], hashes: Sequence[int | None]) -> Copies
         np.array([each or 0 for each in hashes], dtype=np.uint64),
         np.array([each is not None for each in hashes], dtype=bool),
     )
+
+
+def _numbered(pairs: Iterable[tuple[int, int]], rows: int) -> Codes:
+    """Number the groups of pairs that share a member, shape (N,); -1 is alone."""
+    group = np.full(rows, -1, dtype=np.int64)
+    for number, members in enumerate(groups_of(pairs)):
+        group[members] = number
+    return group
 
 
 def _same(rows: Rows, keys: NDArray[Any]) -> tuple[list[tuple[int, int]], Rows]:

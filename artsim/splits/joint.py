@@ -83,11 +83,18 @@ def _named(store: Store, name: str) -> Split:
 
 
 def balanced_split(
-    store: Store, label: Label, *, per_class: tuple[int, int, int], first: bool = False, seed: int
+    store: Store,
+    label: Label,
+    *,
+    per_class: tuple[int, int, int],
+    first: bool = False,
+    keep_copies: bool = False,
+    seed: int,
 ) -> Split:
     """Draw as many rows of each class for training, validation and test: ``per_class`` of each.
 
-    They are drawn at random, or are the ``first`` in the catalog's order.
+    They are drawn at random, or are the ``first`` in the catalog's order. Copies of test pictures
+    are left out of training and validation, unless they are to be kept.
 
     Raises:
         EvaluationError: If a class has too few.
@@ -109,7 +116,8 @@ def balanced_split(
     sizes = "/".join(f"{n:,}" for n in per_class)
     how = f"{sizes} of each class, {how}"
     found = Split(train=train, validation=validation, test=test, description=how, notes=label.notes)
-    return _keep_apart([found], read_source(store, SplitChoice(seed=seed)))[0]
+    source = read_source(store, SplitChoice(keep_copies=keep_copies, seed=seed))
+    return _keep_apart([found], source)[0]
 
 
 def _keep_apart(splits: Sequence[Split], source: SplitSource) -> tuple[Split, ...]:

@@ -167,7 +167,12 @@ def _curves(data: StudyData, found: LabelProbe) -> Iterator[Curve]:
 
 
 def _retrieved(context: StudyContext) -> Retrieved | None:
-    plan = RetrievalPlan(tap=context.plan.tap, labels=context.plan.labels, seed=context.plan.seed)
+    plan = RetrievalPlan(
+        tap=context.plan.tap,
+        labels=context.plan.labels,
+        keep_copies=context.plan.keep_copies,
+        seed=context.plan.seed,
+    )
     try:
         (found,) = retrieve(context.data.store, plan)
     except EvaluationError:  # no two pictures share a class

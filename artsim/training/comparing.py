@@ -29,6 +29,7 @@ class RunComparison:
     metric: str  # top1; exact for a multilabel task: all classes right, and no other
     score: Estimate  # the share of correct test pictures
     difference: Difference | None  # from the first run; None for the first
+    keep_copies: bool  # it was trained on copies of test pictures as well
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
@@ -39,6 +40,7 @@ class RunComparison:
             "recipe": self.recipe,
             "metric": self.metric,
             "n": self.score.n,
+            "keep_copies": self.keep_copies,
             **self.score.to_json("score"),
             **found.estimate.to_json("difference"),
             "p": found.p,
@@ -55,7 +57,7 @@ def compare_runs(paths: Sequence[Path]) -> list[RunComparison]:
         TrainingError: If one is not a run, is not finished or trained no network, or the runs
             have no task in common or other test pictures.
     """
-    recipes = [read_plan(path).recipe for path in paths]
+    plans = [read_plan(path) for path in paths]
     runs = [_TestResults(path) for path in paths]
     tasks = [task for task in runs[0].correct if all(task in run.correct for run in runs)]
     if not tasks:
@@ -65,13 +67,14 @@ def compare_runs(paths: Sequence[Path]) -> list[RunComparison]:
     for task in tasks:
         ids = list(runs[0].correct[task])
         scores = [run.scores(task, ids, runs[0]) for run in runs]
-        for run, recipe, own in zip(runs, recipes, scores, strict=True):
+        for run, plan, own in zip(runs, plans, scores, strict=True):
             rows.append(
                 RunComparison(
                     task=task,
                     run=run.path.name,
-                    recipe=recipe,
+                    recipe=plan.recipe,
                     metric=run.metrics[task],
+                    keep_copies=plan.settings.get("keep_copies", "").lower() == "true",
                     score=estimate_share(own),
                     difference=None if run is runs[0] else paired_share(scores[0], own),
                 )

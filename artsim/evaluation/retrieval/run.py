@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from artsim.metrics import (
     ssim,
 )
 from artsim.metrics.neighbors import NO_ROW, nearest_among
-from artsim.splits import SplitChoice, read_source
+from artsim.splits import Split, SplitChoice, join_groups, read_source
 from artsim.store import Store
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the scores of pairs, for reports
@@ -41,17 +41,19 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True)
-class RetrievalPlan:
-    """Which labels are evaluated, and how."""
+class RetrievalPlan(SplitChoice):
+    """Which labels are evaluated, and how.
+
+    Without a split all pictures are searched for among all others. The seed is also that of the
+    pairs, and of the queries whose pixels are compared.
+    """
 
     tap: str
     labels: tuple[str, ...] = ()  # columns, derived labels; all that can be labels if empty
     keep_qualified: bool = False  # values such as "after Rembrandt" are labels too
     ks: tuple[int, ...] = ()  # cutoff ranks; those of `RETRIEVAL_KS` below the rows if empty
-    split: str | None = None  # stored, or a column: test searches in train; None: all in all
     junk: str | None = None  # column: rows that share its value count neither as right nor wrong
     pixels: bool = False  # compare the pictures themselves as well
-    seed: int = 0  # of the pairs, and of the queries whose pixels are compared
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +81,7 @@ class Retrieval:
     other_pairs: NDArray[np.float32]  # sorted
     pixels: PixelScores | None
     label: Label
+    split: Split  # the rows that have the label, and copies, which are neither right nor wrong
     without_vector: int  # rows that take no part: their vectors are all zeros
 
     @property
@@ -96,15 +99,16 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
     """
     names, _ = choose_labels(store, plan.labels, (plan.junk,))
     labels = {short_name(name): _read_label(store, name, plan) for name in names}
-    groups = codes_of(store, plan.junk) if plan.junk else None
-    split = None
-    if plan.split is not None:
-        split = read_source(store, SplitChoice(split=plan.split, seed=plan.seed)).whole
-        if split.is_leave_one_out:
-            raise EvaluationError(
-                f"split {plan.split!r} has folds or is a sample, expected train and test; "
-                "name another --split"
-            )
+    whole = read_source(store, plan).whole
+    if plan.split is not None and whole.is_leave_one_out:
+        raise EvaluationError(
+            f"split {plan.split!r} has folds or is a sample, expected train and test; "
+            "name another --split"
+        )
+    if plan.junk:
+        codes = codes_of(store, plan.junk)
+        whole = replace(whole, resampled=codes, resampled_by=plan.junk)
+    junk = _junk(whole, with_column=plan.junk is not None)
     _refuse_pixels(plan, labels)
     if plan.junk in labels:
         raise EvaluationError(
@@ -114,19 +118,34 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
     for read in labels.values():
         label = read.keep(has_vector)
         codes = label.strata
-        n = label.known.sum() - 1 if split is None else label.known[split.learned].sum()
-        ks = plan.ks or tuple(k for k in RETRIEVAL_KS if k <= n) or (1,)
-        scores = evaluate_retrieval(vectors, label, groups=groups, split=split, ks=ks)
+        split = whole.keep(has_vector).keep_labeled(label.known)
+        n = len(split.learned) - split.is_leave_one_out
+        scores = evaluate_retrieval(
+            vectors,
+            label,
+            junk=junk,
+            resampled=whole.resampled,
+            split=None if plan.split is None else split,
+            ks=plan.ks or tuple(k for k in RETRIEVAL_KS if k <= n) or (1,),
+        )
         classes = codes if label.kind == LabelKind.MULTICLASS else np.full_like(codes, -1)
-        true_pairs, other_pairs = _pairs(vectors, _one_a_group(classes, groups), plan.seed)
+        true_pairs, other_pairs = _pairs(vectors, _one_a_group(classes, junk), plan.seed)
         yield Retrieval(
             scores=scores,
             true_pairs=true_pairs,
             other_pairs=other_pairs,
-            pixels=_compare(store, vectors, scores, codes, groups, plan) if plan.pixels else None,
+            pixels=_compare(store, vectors, scores, codes, junk, plan) if plan.pixels else None,
             label=read,
+            split=replace(split, notes=(*split.notes, *read.notes, *split.label_notes(read.name))),
             without_vector=int((~has_vector).sum()),
         )
+
+
+def _junk(whole: Split, *, with_column: bool) -> Codes | None:
+    """Join the groups of the column that is junk, and of copies where all are searched."""
+    columns = [] if whole.groups is None else [*whole.groups.T]
+    columns += [whole.resampled] if with_column and whole.resampled is not None else []
+    return join_groups(np.column_stack(columns)) if columns else None
 
 
 def _read_label(store: Store, name: str, plan: RetrievalPlan) -> Label:
@@ -162,11 +181,11 @@ def _pairs(
         return np.zeros(0, dtype=np.float32), np.zeros(0, dtype=np.float32)
 
 
-def _one_a_group(codes: Codes, groups: Codes | None) -> Codes:
+def _one_a_group(codes: Codes, junk: Codes | None) -> Codes:
     """Keep one labeled row of each group, so that no pair shows one object twice."""
-    if groups is None:
+    if junk is None:
         return codes
-    alone = np.where(groups < 0, len(codes) + np.arange(len(codes)), groups)
+    alone = np.where(junk < 0, len(codes) + np.arange(len(codes)), junk)
     rows = np.flatnonzero(codes >= 0)
     _, first = np.unique(alone[rows], return_index=True)
     kept = np.full_like(codes, -1)
@@ -179,7 +198,7 @@ def _compare(
     vectors: NDArray[np.float32],
     scores: RetrievalEvaluation,
     codes: Codes,
-    groups: Codes | None,
+    junk: Codes | None,
     plan: RetrievalPlan,
 ) -> PixelScores:
     """Compare some queries with their first results, pixel by pixel."""
@@ -187,7 +206,7 @@ def _compare(
     queries = np.sort(rng.choice(rows, min(_PIXEL_QUERIES, len(rows)), replace=False))
     bank = np.flatnonzero(codes >= 0)
     depth = min(_PIXEL_DEPTH, len(bank) - 1)
-    results = nearest_among(vectors, queries, bank, depth, groups=groups).rows  # (Q, depth)
+    results = nearest_among(vectors, queries, bank, depth, groups=junk).rows  # (Q, depth)
     copies = gray_copies(store, np.union1d(queries, results[results != NO_ROW]))
     ssims, apart = np.full(results.shape, np.nan), np.full(results.shape, np.nan)
     for i, j in np.argwhere(results != NO_ROW):
