@@ -174,8 +174,8 @@ def _rows(groups: Sequence[Group], works: _Works) -> Iterator[dict[str, Any]]:
             ends = (*works.known[pair.first], *works.known[pair.second])
             score = None if pair.score is None else round(pair.score, 6)
             extremes = (each and round(each, 6) for each in (group.lowest, group.highest))
-            values = (number, str(pair.kind), *ends, pair.bits, score, pair.transform)
-            values += (str(group.kind), *extremes)
+            found = (str(pair.kind), *ends, pair.bits, score, pair.transform)
+            values = (number, *found, str(group.kind), *extremes)
             yield dict(zip(_COLUMNS, values, strict=True))
 
 

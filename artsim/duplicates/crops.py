@@ -94,7 +94,8 @@ def _may_be_crops(grays: Floats, a: Rows, b: Rows) -> NDArray[np.bool_]:
             )
             likely |= np.vecdot(some[at], others[there]) >= _LIKELY
             likely |= np.vecdot(edges[at], rest[there]) >= _LIKELY
-    return likely & ~is_copy
+    likely &= ~is_copy
+    return likely
 
 
 def _inside(picture: Floats, crop: Floats) -> float:
@@ -117,8 +118,9 @@ def _moved(margins: Margins, step: int) -> Iterator[Margins]:
     for place in range(4):
         for each in (margins[place] - step, margins[place] + step):
             if 0 <= each <= _MOST:
-                top, bottom, left, right = (*margins[:place], each, *margins[place + 1 :])
-                yield top, bottom, left, right
+                moved = [*margins]
+                moved[place] = each
+                yield moved[0], moved[1], moved[2], moved[3]
 
 
 def _cut(pictures: Floats, margins: Margins, side: int) -> Floats:

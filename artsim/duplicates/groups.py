@@ -119,8 +119,7 @@ def find_groups(
     if drawn is not None:
         similar = _similar(evidence, drawn.same_work, across, device, progress)
         add(similar, DuplicateKind.SAME_WORK)
-    least = None if drawn is None else drawn.same_work
-    return _join(found, transforms, evidence, least), drawn
+    return _join(found, transforms, evidence, drawn), drawn
 
 
 def _by_file(files: Sequence[str | None]) -> Iterator[list[int]]:
@@ -158,7 +157,7 @@ def _join(
     found: Mapping[tuple[int, int], DuplicateKind],
     transforms: Mapping[tuple[int, int], str],
     evidence: DuplicateEvidence,
-    least: float | None,
+    drawn: Threshold | None,
 ) -> list[Group]:
     """Join pairs that share a member; the most certain groups come first.
 
@@ -182,10 +181,10 @@ def _join(
         pairs[group_of[a]].append(pair)
     groups = []
     for works in whole:
-        kind, (lowest, highest) = kind_of[works], _extremes(pairs[works], evidence)
-        if kind is DuplicateKind.SAME_WORK and lowest is not None and least is not None:
-            kind = DuplicateKind.SERIES if lowest < least - _ROUNDING else kind
-        groups.append(Group(kind, works, tuple(pairs[works]), lowest, highest))
+        of, (low, high) = kind_of[works], _extremes(pairs[works], evidence)
+        if of is DuplicateKind.SAME_WORK and low is not None and drawn is not None:
+            of = DuplicateKind.SERIES if low < drawn.same_work - _ROUNDING else of
+        groups.append(Group(of, works, tuple(pairs[works]), low, high))
     return sorted(groups, key=_order)
 
 

@@ -45,8 +45,11 @@ def gray_hashes(grays: Grays) -> NDArray[np.uint64]:
     return hash_grays(grays.astype(np.float64))
 
 
-def edges_of(grays: Grays) -> NDArray[np.float32]:
-    """Return the differences to the pixels below and beside, of length 1 or 0, shape (N, 450)."""
+def edges_of(grays: Grays | NDArray[np.float64]) -> NDArray[np.float32]:
+    """Return the differences to the pixels below and beside, of length 1 or 0.
+
+    Those of grays of shape (N, S, S) have the shape (N, 2 (S - 1)^2).
+    """
     numbers = grays.astype(np.float32)
     down = np.diff(numbers, axis=1)[:, :, :-1].reshape(len(grays), -1)
     across = np.diff(numbers, axis=2)[:, :-1, :].reshape(len(grays), -1)
