@@ -11,6 +11,7 @@ where a fit from scratch takes a hundred:
 * L-BFGS works in the eigenbasis of the features' covariance, where the Hessian is nearly the
   diagonal mean p (1 - p) x eigenvalue + 1 / (C n).
 * It keeps the curvature found at the strengths before, with their penalty replaced by the new one.
+* Of n rows in more than n dimensions, only the n - 1 axes along which they differ count.
 
 Scores are linear in the step, so a line search needs no matrix product. They are stored by class,
 (K, n): with few classes the products take two thirds of the time.
@@ -125,7 +126,7 @@ def _fit(
     if not len(grid) or grid[0] <= 0 or not np.isfinite(grid).all():
         raise EvaluationError(f"strengths must be numbers above 0, got {list(strengths)}")
     basis = _Eigenbasis.of(_tensor(features, torch.float32, device))
-    start = torch.zeros((len(loss.prior), basis.x.shape[1]), device=basis.x.device)  # (K, D+1)
+    start = torch.zeros((len(loss.prior), basis.x.shape[1]), device=basis.x.device)  # (K, R+1)
     start[:, -1] = loss.prior  # the scores from class sizes alone
     before = last = _Point(start, start @ basis.x.T)
     pairs: list[_Pair] = []
@@ -155,9 +156,9 @@ def _fit(
 class _Eigenbasis:
     """Features rotated to the axes of their covariance, and a column of ones for the intercept."""
 
-    x: Tensor  # (n, D+1)
-    variances: Tensor  # (D+1,) eigenvalues; 1 for the intercept
-    axes: Tensor  # (D, D) columns
+    x: Tensor  # (n, R+1)
+    variances: Tensor  # (R+1,) eigenvalues; 1 for the intercept
+    axes: Tensor  # (D, R) columns; R is D, or n - 1 if that is less
     mean: Tensor  # (D,)
 
     @classmethod
@@ -167,12 +168,14 @@ class _Eigenbasis:
         mean = features.mean(dim=0)
         centered = features - mean
         variances, axes = _eigh(centered.T @ centered / len(features))
+        rank = max(1, min(len(features) - 1, features.shape[1]))  # ascending: the last ones
+        variances, axes = variances[-rank:], axes[:, -rank:]
         ones = torch.ones((len(features), 1), device=features.device)
         variances = torch.cat([variances.clamp(min=0), ones[0]])
         return cls(torch.cat([centered @ axes, ones], dim=1), variances, axes, mean)
 
     def back(self, found: Tensor) -> tuple[Tensor, Tensor]:
-        """Convert parameters (S, K, D+1) to weights (S, D, K) and bias (S, K) of the features."""
+        """Convert parameters (S, K, R+1) to weights (S, D, K) and bias (S, K) of the features."""
         weights = self.axes @ found[..., :-1].mT
         return weights, found[..., -1] - self.mean @ weights
 
@@ -189,7 +192,7 @@ def _eigh(symmetric: Tensor) -> tuple[Tensor, Tensor]:
 class _Point(NamedTuple):
     """Parameters and their scores, which are linear in them."""
 
-    u: Tensor  # (K, D+1)
+    u: Tensor  # (K, R+1)
     scores: Tensor  # (K, n)
 
     def towards(self, other: _Point, share: float) -> _Point:
@@ -203,8 +206,8 @@ class _Point(NamedTuple):
 class _Pair(NamedTuple):
     """A step that L-BFGS remembers."""
 
-    moved: Tensor  # (K, D+1)
-    change: Tensor  # (K, D+1) of the gradient of the loss without the penalty
+    moved: Tensor  # (K, R+1)
+    change: Tensor  # (K, R+1) of the gradient of the loss without the penalty
 
 
 class _Problem:
@@ -230,7 +233,7 @@ class _Problem:
     def solve(self) -> bool:
         """Iterate until all problems are at their optimum, as far as float32 allows."""
         for _ in range(_MAX_ITERATIONS):
-            direction = self._direction()  # (K, D+1)
+            direction = self._direction()  # (K, R+1)
             slope = self._dot(self.gradient, direction)  # below 0
             # half the slope is how far a quadratic falls to its minimum
             near = -slope / 2 <= _TOLERANCE * self.value
@@ -285,7 +288,7 @@ class _Problem:
         return -q
 
     def _evaluate(self, u: Tensor, variance: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Compute the objectives and the gradient (K, D+1) at ``u``, whose scores are set.
+        """Compute the objectives and the gradient (K, R+1) at ``u``, whose scores are set.
 
         The mean second derivative by each class's scores is added to ``variance``, shape (K,).
         """
