@@ -134,7 +134,7 @@ def test_every_view_of_a_record_is_a_row_that_shares_the_object(museum_data):
                 "image": "https://img.example/w.jpg",
                 "artist": "Frans Hals (Dutch)",
                 "artist_qualifier": "workshop of",
-                "years": {"begin": 1600, "end": 1609},
+                "years": {"begin": 1600, "end": 1699},
             },
         ),
         (

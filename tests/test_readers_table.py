@@ -480,6 +480,23 @@ def test_a_qualifier_in_an_artists_name_has_its_own_column(tmp_path):
     assert batch.schema == catalog.schema
 
 
+def test_a_genitive_is_the_name_that_occurs_without_it(tmp_path):
+    artists = ["Rembrandt", "Werkstatt Rembrandts", "Umkreis Rubens'", "Peter Paul Rubens",
+               "Rubens", "Nachfolger Tizians", "Werkstatt Frans Hals"]  # fmt: skip
+    lines = [f"{n},{n}.jpg,{artist}" for n, artist in enumerate(artists)]
+    (tmp_path / "works.csv").write_text("\n".join(["id,image,artist", *lines]))
+    found = rows(read(tmp_path / "works.csv"))
+    assert [(row["artist"], row["artist_qualifier"]) for row in found] == [
+        ("Rembrandt", None),
+        ("Rembrandt", "workshop of"),
+        ("Rubens", "circle of"),
+        ("Peter Paul Rubens", None),
+        ("Rubens", None),
+        ("Tizians", "follower of"),  # nothing says that he is called Tizian
+        ("Frans Hals", "workshop of"),
+    ]
+
+
 def test_qualifiers_in_a_list_of_artists_keep_their_places(tmp_path):
     text = "id,image,artist\n1,a.jpg,Hals|after Rembrandt\n2,b.jpg,Hals\n"
     (tmp_path / "objects.csv").write_text(text)

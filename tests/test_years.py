@@ -163,6 +163,51 @@ def test_odd_forms_are_read(text, years):
     assert parse_years(text) == years
 
 
+@pytest.mark.parametrize(
+    ("text", "years"),
+    [
+        # a century, but ten years beside another decade and behind a circa
+        ("1800s", (1800, 1899)),
+        ("the 1900s", (1900, 1999)),
+        ("early 1900s", (1900, 1929)),
+        ("1700s or later", (1700, 1809)),
+        ("1890s-1900s", (1890, 1909)),
+        ("c. 1700s", (1695, 1714)),
+        ("early to mid-1650s", (1650, 1657)),
+        ("1650er/60er Jahre", (1650, 1669)),
+        ("Mitte der 1650er Jahre", (1652, 1657)),
+        ("Ende der 1650er Jahre", (1657, 1659)),
+        ("first decade of the 20th century", (1901, 1910)),
+        ("early decades of the 20th century", (1901, 1930)),
+        ("2e moitié XVIIe siècle", (1651, 1700)),
+        ("1e helft 17e eeuw", (1601, 1650)),
+        ("zweite Hälfte des 17. Jahrhunderts", (1651, 1700)),
+        ("prima metà sec. XVII", (1601, 1650)),
+        ("secc. XVI-XVII", (1501, 1700)),
+        ("Ier s. ap. J.-C.", (1, 100)),
+        ("'400", (1401, 1500)),
+        ("primi del '900", (1901, 1930)),
+        ("500 v.C.", (-500, -500)),
+        ("pre-1914", (1904, 1914)),
+        ("post-1950", (1950, 1960)),
+        ("dated 1041 AH/1631-2 CE", (1631, 1632)),
+        ("1905-1-3", (1905, 1905)),
+        ("10,000 BC", (-10000, -10000)),
+        ("ca. 12,000-10,000 BCE", (-12005, -9995)),
+        ("1750 B.P.", (200, 200)),
+        ("12,000 BP", (-10051, -10051)),
+    ],
+)
+def test_texts_of_five_languages_are_read_as_museums_mean_them(text, years):
+    assert parse_years(text) == years
+
+
+@pytest.mark.parametrize("text", ["(n.d.)", "[n.d.]", "Datum unbekannt", "datum onbekend"])
+def test_brackets_and_more_words_for_no_date(text):
+    assert is_undated(text)
+    assert parse_years(text) is None
+
+
 def test_dates_of_two_museums_match_the_museums_own_years(museum_data):
     with (museum_data / "dates/dates.tsv").open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))

@@ -193,8 +193,7 @@ def with_qualifiers(catalog: Catalog) -> Catalog:
     if type_ in (pa.string(), pa.list_(pa.string())):
         for batch in catalog.batches():
             texts.update(pc.unique(_texts(batch[column])).to_pylist())
-    parsed = {text: parse_artist(text) for text in texts if text is not None}
-    parsed = {text: each for text, each in parsed.items() if each.qualifier is not None}
+    parsed = _without_genitives({text: parse_artist(text) for text in texts if text is not None})
     if not parsed:
         return catalog
     place = catalog.schema.get_field_index(column)
@@ -207,6 +206,20 @@ def with_qualifiers(catalog: Catalog) -> Catalog:
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     return replace(catalog, schema=schema, batches=batches)
+
+
+def _without_genitives(parsed: dict[str, Attribution]) -> dict[str, Attribution]:
+    """Return the qualified names; "Werkstatt Rembrandts" is Rembrandt's if he occurs as well."""
+    names = {each.name for each in parsed.values()}
+    alone = {each.name for each in parsed.values() if each.qualifier is None}
+    found = {}
+    for text, each in parsed.items():
+        if each.qualifier is None:
+            continue
+        bare = each.name[:-1] if each.name.endswith(("s", "'")) else each.name
+        is_genitive = bare in names and each.name not in alone
+        found[text] = each._replace(name=bare) if is_genitive else each
+    return found
 
 
 def _texts(column: pa.Array) -> pa.Array:

@@ -22,8 +22,8 @@ NO_DATE = words("""
     unknown date | not known | no dates | dates unknown | various dates | o. j. | o.j. | ohne jahr |
     undatiert | unbekannt | ohne datum | nicht datiert | s.d. | s. d. | sans date | non daté |
     date inconnue | inconnu | inconnue | z.j. | z. j. | zonder jaar | ongedateerd | onbekend |
-    zonder datum | s.a. | senza data | non datato | data sconosciuta | sconosciuto | various | n/a |
-    tbd | none | null | nan | - | ?
+    zonder datum | datum unbekannt | datum onbekend | s.a. | senza data | non datato |
+    data sconosciuta | sconosciuto | various | n/a | tbd | none | null | nan | - | ?
 """)
 
 CIRCA = words("""
@@ -45,16 +45,16 @@ AFTER = words("""
 """)
 BCE = words("""
     b.c.e. | bce | b.c. | bc | b. c. | before christ | v. chr. | v.chr. | v. u. z. | av. j.-c. |
-    av. j.c. | av. jc | avant j.-c. | a.c. | a. c. | v.o.t.
+    av. j.c. | av. jc | avant j.-c. | a.c. | a. c. | v.o.t. | v.c. | v. c.
 """)
 CE = words("""
     c.e. | ce | a.d. | ad | a. d. | anno domini | n. chr. | n.chr. | n. u. z. | apr. j.-c. |
-    ap. j.-c. | après j.-c. | d.c. | d. c. | n.o.t.
+    ap. j.-c. | après j.-c. | d.c. | d. c. | n.o.t. | n.c. | n. c.
 """)
 CENTURY = words("""
     century | centuries | cent. | cent | jahrhundert | jahrhunderts | jahrhunderte | jh. | jhs. |
     jhd. | jhdt. | jh | siècle | siècles | siecle | eeuw | eeuwen | secolo | secoli | sec. |
-    siglo
+    secc. | siglo
 """)
 
 # First and last year of a part, of a hundred (a century) from 1 to 100.
@@ -62,37 +62,31 @@ _PARTS = {
     (1, 30): """
         early | beginning of the | beginning of | start of the | anfang | anfang des | frühes |
         fruehes | beginn des | début du | debut du | début | begin | begin van de | vroege | vroeg |
-        inizio del | inizio | inizi del | inizi
+        inizio del | inizio | inizi del | inizi | primi del | anfang der | early decades of the
     """,
     (26, 75): """
         mid- | mid | middle of the | middle of | middle | mitte | mitte des | mittleres |
-        milieu du | milieu | midden | metà del | metà | mid to
+        milieu du | milieu | midden | metà del | metà | mid to | mitte der
     """,
     (71, 100): """
         late | end of the | end of | spätes | ende | ende des | fin du | fin | eind | einde | laat |
-        fine del | fine
+        fine del | fine | ende der
     """,
-    (1, 50): """
-        first half of the | first half of | first half | 1st half of the | 1st half | 1. hälfte |
-        1. hälfte des | erste hälfte des | erste hälfte | 1. h. | 1ère moitié du |
-        première moitié du | première moitié | 1re moitié du | 1re moitié | 1ère moitié |
-        eerste helft | eerste helft van de | prima metà del | prima metà
-    """,
-    (51, 100): """
-        second half of the | second half of | second half | 2nd half of the | 2nd half | 2. hälfte |
-        2. hälfte des | zweite hälfte des | zweite hälfte | 2. h. | 2e moitié du |
-        seconde moitié du | deuxième moitié du | tweede helft | seconda metà del | seconda metà |
-        tweede helft van de
-    """,
+    (1, 10): "first decade of the | first decade | 1st decade of the | 1st decade",
+    (1, 50): "1. h.",
+    (51, 100): "2. h.",
     (-5, 5): "turn of the",
 }
 _PLACES = (
-    "first | 1st | 1. | erstes | premier | 1er | eerste | primo",
-    "second | 2nd | 2. | zweites | deuxième | 2e | tweede | secondo",
-    "third | 3rd | 3. | drittes | troisième | 3e | derde | terzo",
-    "fourth | 4th | 4. | viertes | quatrième | 4e | vierde | quarto",
+    "first | 1st | 1. | erstes | erste | premier | première | 1er | 1ère | 1re | 1e | eerste |"
+    "primo | prima",
+    "second | 2nd | 2. | zweites | zweite | deuxième | seconde | 2e | 2ème | 2de | tweede |"
+    "secondo | seconda",
+    "third | 3rd | 3. | drittes | troisième | 3e | 3ème | 3de | derde | terzo",
+    "fourth | 4th | 4. | viertes | quatrième | 4e | 4ème | 4de | vierde | quarto",
 )
 _LAST = "last | letztes | dernier | laatste | ultimo"
+_HALVES = ((1, 50), (51, 100))
 _QUARTERS = ((1, 25), (26, 50), (51, 75), (76, 100))
 _THIRDS = ((1, 33), (34, 67), (68, 100))
 
@@ -100,7 +94,7 @@ _THIRDS = ((1, 33), (34, 67), (68, 100))
 def _fractions(
     nouns: tuple[str, ...], fractions: tuple[tuple[int, int], ...]
 ) -> dict[str, tuple[int, int]]:
-    """Name quarters or thirds in words: "second quarter of the", "letztes Drittel"."""
+    """Name halves, quarters or thirds in words: "second quarter of the", "letztes Drittel"."""
     places = [*zip(_PLACES, fractions, strict=False), (_LAST, fractions[-1])]
     return {
         f"{name} {noun}{of}": years
@@ -113,6 +107,7 @@ def _fractions(
 
 PARTS = {
     **{name: years for years, names in _PARTS.items() for name in words(names)},
+    **_fractions(("half", "hälfte", "moitié", "helft", "metà"), _HALVES),
     **_fractions(("quarter", "viertel", "quart", "kwart", "quarto"), _QUARTERS),
     **_fractions(("third", "drittel", "tiers", "derde", "terzo"), _THIRDS),
 }
