@@ -595,6 +595,13 @@ def test_the_table_names_faults_labels_columns_and_sizes(broken):
     assert "megapixels" in output
 
 
+def test_a_column_of_the_same_values_predicts_no_label(tmp_path):
+    rows = [(str(n), f"https://m.example/{n}.jpg", f"c{n % 3}", f"c{n % 3}") for n in range(30)]
+    write_table(tmp_path, rows, ("id", "image", "classification", "class_of_the_source"))
+    for label in inspected(tmp_path).labels:
+        assert label.best_column.by_column == ()
+
+
 def test_odd_values_are_named_with_their_rows(tmp_path):
     dates = [*["c. 1880", "1903-05", "early 16th century"] * 4, "lost", "l860s", "lost", "n.d."]
     sizes = [*map(str, range(14)), "12 cm", ""]

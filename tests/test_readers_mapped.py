@@ -4,12 +4,14 @@ import json
 import re
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from artsim.errors import ReaderError
+from artsim.fetch.choice import Choice, choose_rows
 from artsim.readers import read_collection
 from artsim.readers.attribution import parse_artist, qualifier_of
 from artsim.readers.mapped import MappedReader, bundled_maps
@@ -819,3 +821,28 @@ def test_a_mapping_reads_what_records_reads_links_to_folders_too(tmp_path):
         assert [row["id"] for row in rows("map", museum / "m.toml")] == expected
     found = read_collection(f"records:{museum / 'records'}")
     assert [row["id"] for b in found.batches() for row in b.to_pylist()] == ["a", "b"]
+
+
+def test_one_condition_means_the_same_for_every_museum(museum_data):
+    condition = (
+        "years.begin < 1900 and date_text is not null and title is not null "
+        "and medium like '%paper%' and artist::text like '%a%' and artist_qualifier is null"
+    )
+    for source in (
+        f"tate:{museum_data / 'museums/tate'}",
+        f"cmoa:{museum_data / 'museums/cmoa'}",
+        f"moma:{museum_data / 'moma/Artworks_2015_sample.csv'}",
+    ):
+        catalog = read_collection(source)
+        table = pa.Table.from_batches(catalog.batches(), catalog.schema)
+        assert all(table[name].null_count < len(table) for name in ("credit_line", "url"))
+        expected = [
+            row["id"]
+            for row in table.to_pylist()
+            if row["image"] and row["years"] and row["years"]["begin"] < 1900
+            and row["date_text"] and row["title"] and "paper" in (row["medium"] or "")
+            and "a" in str(row["artist"] or "") and row["artist_qualifier"] is None
+        ]  # fmt: skip
+        chosen = choose_rows(table, Choice(where=condition))
+        assert table["id"].take(chosen).to_pylist() == expected
+        assert len(expected) > 10

@@ -73,13 +73,14 @@ def test_todays_thirty_columns_with_a_byte_order_mark(tmp_path):
         "height_cm": 34.3,
         "duration_s": 60.0,
         "years": {"begin": 1903, "end": 1903},
+        "date_text": "1903",
     }
-    assert len(found) == 31  # the thirty and the years
+    assert len(found) == 32  # the thirty, the years and the date in words
 
 
 def test_the_layout_with_thumbnails(tmp_path):
     (found,) = rows(write(tmp_path, EARLIER, {"ObjectID": "2", "ThumbnailURL": ADDRESS}))
-    assert (found["id"], found["image"], len(found)) == ("2", ADDRESS, 30)
+    assert (found["id"], found["image"], len(found)) == ("2", ADDRESS, 31)
 
 
 def test_the_layout_of_2015(tmp_path):

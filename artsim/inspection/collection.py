@@ -148,7 +148,12 @@ def _labels(
         values = table.column(column.name)
         best = None
         if column.type is not FieldType.LIST and not column.is_split:
-            others = {name: codes for name, codes in known.items() if name != column.name}
+            own = known.get(column.name)  # a column of the same values predicts nothing
+            others = {
+                name: codes
+                for name, codes in known.items()
+                if name != column.name and (own is None or not np.array_equal(codes, own))
+            }
             best = _columns.find_best_column(values, others, seed=seed)
         yield _columns.describe_label(column, values, best)
 

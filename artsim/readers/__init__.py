@@ -43,6 +43,7 @@ from artsim.readers.paths import with_files
 from artsim.readers.pictures import is_hidden, is_picture, is_url
 from artsim.readers.record_files import load_json
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_table
+from artsim.readers.vocabulary import NAMES, with_vocabulary
 
 __all__ = [
     "DEFAULT_OPTIONS",
@@ -182,6 +183,7 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
     if name != "folder":  # which lists what is there, and leaves out what is excluded
         catalog = without_excluded(with_files(catalog), options.exclude)
     catalog = replace(catalog, exclude=options.exclude)
+    catalog = with_vocabulary(catalog, NAMES.get(name, {}))
     if name in _WITHOUT_COLUMNS:
         return catalog
     catalog = without_null_words(catalog, null_words(options.null))
