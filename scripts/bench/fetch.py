@@ -228,6 +228,9 @@ class Museum:
 
     def answer(self, request: BaseHTTPRequestHandler) -> None:
         """Send a picture, or an error."""
+        if request.path == "/robots.txt":
+            request.send_error(404)
+            return
         number = int(request.path[1:])
         with self.lock:
             self.requests[self.urls[number]] += 1
