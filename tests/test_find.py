@@ -116,6 +116,12 @@ def test_what_no_work_has_is_named(store):
     assert "name some words to find, or a condition" in run("find", "church", code=2).output
 
 
+def test_long_words_are_searched_for_or_refused(store):
+    assert found(store, " ".join(["aeoeuessao"[n:] + "ness" * 3 for n in range(9)])) == []
+    with pytest.raises(artsim.SearchError, match="have 5,000 letters; give 200 or fewer"):
+        found(store, "o" * 5000)
+
+
 def test_an_index_as_object_finds_works(store):
     table = artsim.open(store.path).find("birth virgin")
     assert list(table.columns) == ["id", "image", "Title", "maker", "tags", "date", "page"]

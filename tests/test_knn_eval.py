@@ -188,11 +188,19 @@ def test_tables_name_the_metric_and_the_baseline(museum):
         assert line in output
     heads = [line.split() for line in output.splitlines() if line.strip().startswith("k ")]
     assert heads == [
-        ["k", "top-1", "95%", "top-5", "macro", "F1", "balanced", "kappa"],
+        ["k", "top-1", "95%", "macro", "F1", "balanced", "kappa"],
         ["k", "mAP", "95%", "iMAP"],
         ["k", "MAE", "95%", "inside"],
         ["k", "MAE", "95%"],
     ]
+
+
+def test_top_5_is_shown_from_six_classes_on(tmp_path):
+    columns = {"six": list("abcdefabcdef"), "five": list("abcdeabcdeab")}
+    store = make_store(tmp_path / "i", list("abcdefghijkl"), {"t": at(*range(0, 60, 5))}, columns)
+    lines = run(store, "-k", "1", "--table").splitlines()
+    heads = [line.split() for line in lines if line.strip().startswith("k ")]
+    assert ["top-5" in head for head in heads] == [True, False]
 
 
 def test_without_validation_every_k_is_shown_and_with_it_one_is_chosen(museum):

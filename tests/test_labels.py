@@ -104,3 +104,13 @@ def test_text_and_lists_of_text_that_repeat_are_labels(values):
 )
 def test_anything_else_says_why_it_is_no_label(values, reason):
     assert why_not_label(values) == reason
+
+
+def test_a_label_that_nearly_names_the_pictures_has_a_note():
+    names = [f"v{n // 2 if n < 20 else n}" for n in range(40)]
+    assert multiclass("shape", names).notes == (
+        "shape nearly names the pictures: 30 classes of 40 pictures, 20 of a single one, which "
+        "cannot be predicted; group them with 'artsim label'",
+    )
+    assert multiclass("shape", names[:20]).notes == ()  # 10 classes
+    assert multiclass("shape", [f"v{n % 20}" for n in range(60)]).notes == ()

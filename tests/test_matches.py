@@ -80,7 +80,7 @@ def test_the_page_has_everything_a_citation_needs():
         "url": "https://example.org/1",
     }
     page = matches_page(
-        cited(found(metadata=metadata, percentile=99.5, shares={"style": 0.6, "content": 0.3}))
+        cited(found(metadata=metadata, percentile=99.5, cosines={"style": 0.6, "content": 0.3}))
     )
     for text in (
         "1. Sea", "A. Painter · 1900", "0.900 · percentile 99.5 · style 0.600 · content 0.300",
@@ -98,7 +98,7 @@ def test_no_text_can_run_in_the_page(text):
     hostile = f"<script>{text}</script>\"'><img src=x onerror=alert(1)>"
     record = {"title": hostile, "url": f"https://x/{hostile}", "rights": hostile, hostile: hostile}
     answer = {"by": hostile, "nothing": hostile, "queries": (Query(hostile, metadata=record),)}
-    match = found(id=hostile, metadata=record, shares={hostile: 0.5}, image=f"https://{hostile}")
+    match = found(id=hostile, metadata=record, cosines={hostile: 0.5}, image=f"https://{hostile}")
     page = matches_page(replace(cited(match, **answer), command=hostile, index=hostile))
     tags = check_page(page)
     assert all(address.startswith("https://") for address in tags.values("href"))
@@ -140,7 +140,7 @@ def test_csv_is_read_back_by_python_and_pandas(tmp_path):
     matches = (
         found(metadata={"title": 'A "sea",\nand sky', "years": {"begin": 1, "end": 2}, "n": -5}),
         found(
-            2, -0.25, image="b.jpg", percentile=12.5, shares={"style": -0.25}, metadata={"x": "é"}
+            2, -0.25, image="b.jpg", percentile=12.5, cosines={"style": -0.25}, metadata={"x": "é"}
         ),
     )
     save_csv(matches, tmp_path / "out.csv")
@@ -158,7 +158,7 @@ def test_csv_is_read_back_by_python_and_pandas(tmp_path):
 
 def test_no_two_columns_of_a_csv_have_one_name(tmp_path):
     record = {"style": "Baroque", "score": 3, "box": "oak"}
-    save_csv((found(shares={"style": 0.9}, metadata=record),), tmp_path / "out.csv")
+    save_csv((found(cosines={"style": 0.9}, metadata=record),), tmp_path / "out.csv")
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
         (row,) = csv.DictReader(file)
     assert (row["style"], row["style_catalog"]) == ("0.9", "Baroque")

@@ -128,7 +128,7 @@ def test_a_manifest_is_valid_for_any_record(pictures):
         {"title": "<script>", "url": "https://example.org/1", "rights": "CC0", "n": 2.0},
     )
     matches = [
-        found(rank, image=image, metadata=record, percentile=99.0, shares={"style": 0.5})
+        found(rank, image=image, metadata=record, percentile=99.0, cosines={"style": 0.5})
         for rank, (image, record) in enumerate(
             zip((str(file), "https://x.org/2.jpg", str(root / "gone.jpg")), records, strict=True), 1
         )

@@ -631,7 +631,7 @@ def two_colored(tmp_path, paint):
         ("0,0,10,10", "warm/red.png"),
         ("10,0,10,10", "cold/blue.png"),
         ("50%,0%,50%,100%", "cold/blue.png"),
-        ("10,-5,900,900", "cold/blue.png"),  # what lies outside is cut off
+        ("0.5,0,0.5,1", "cold/blue.png"),
     ],
 )
 def test_a_box_searches_for_a_detail_of_a_file(painted, toy, two_colored, box, found):
@@ -663,11 +663,30 @@ def test_a_box_that_cannot_be_read_says_how_to_write_it(text):
         Box.parse(text)
 
 
-def test_a_box_is_clipped_to_the_picture():
-    huge = "1e308%"
-    assert Box.parse("5,2,1e308,1e308").edges(20, 10) == (5, 2, 20, 10)
-    assert Box.parse(f"0%,50%,{huge},{huge}").edges(20, 10) == (0, 5, 20, 10)
-    assert Box.parse("-5,-5,8,8").edges(20, 10) == (0, 0, 3, 3)
+def test_a_box_of_a_program_is_clipped_to_the_picture():
+    assert Box(5, 2, 1e308, 1e308).edges(20, 10) == (5, 2, 20, 10)
+    assert Box(0, 50, 1e308, 1e308, percent=True).edges(20, 10) == (0, 5, 20, 10)
+    assert Box(-5, -5, 8, 8).edges(20, 10) == (0, 0, 3, 3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["5,2,16,1", "-1,0,8,8", "0%,50%,10%,51%", "0,0,1.1%,1", "0.7,0.1,0.4,0.1", "-0.1,0,0.5,1",
+     "5,2,1e308,1e308", "20,0,5,5", "100%,0%,9%,9%", "-1e308%,0%,9%,9%"],
+)  # fmt: skip
+def test_a_written_box_that_reaches_outside_the_picture_is_refused(text):
+    message = "reaches outside the picture, which is 20 x 10 pixels|cannot read the box|mixes"
+    with pytest.raises(SearchError, match=message):
+        Box.parse(text).edges(20, 10)
+
+
+def test_numbers_up_to_one_are_fractions_of_the_picture():
+    assert Box.parse("0.1,0.1,0.4,0.4") == Box(10, 10, 40, 40, percent=True)
+    assert Box.parse("0.1,0.2,0.7,0.8").edges(20, 10) == (2, 2, 16, 10)
+    assert Box.parse("0,0,1,1").edges(20, 10) == (0, 0, 20, 10)
+    assert Box.parse("0,0,2,2").edges(20, 10) == (0, 0, 2, 2)
+    with pytest.raises(SearchError, match="300,200' mixes fractions and pixels"):
+        Box.parse("0.1,0.1,300,200")
 
 
 @pytest.mark.parametrize("width", [7, 224, 290, 4167])
@@ -682,16 +701,12 @@ def test_a_box_in_percent_takes_no_extra_pixel(width):
 @pytest.mark.parametrize(
     "text",
     [
-        "20,0,5,5",
         "0,0,0,5",
-        "0,0,-3,5",
-        "nan,0,1,1",
-        "100%,0%,9%,9%",
-        "1e308%,0%,1e308%,9%",
-        "-1e308%,0%,9%,9%",
+        "nan,0,2,2",
+        "20,0,0,5",
     ],
 )
-def test_a_box_outside_the_picture_is_refused(text):
+def test_a_box_of_nothing_is_refused(text):
     with pytest.raises(SearchError, match=r"holds nothing of a picture of 20 x 10 pixels"):
         Box.parse(text).edges(20, 10)
 

@@ -96,6 +96,9 @@ def test_aspects_of_this_index_and_of_another(here, place):
     assert [line["id"] for line in lines] == ["a10", "c90"]
     assert list(lines[0]["shares"]) == ["indexes/other:hue", "east"]
     assert sum(lines[0]["shares"].values()) == pytest.approx(lines[0]["score"], abs=1e-5)
+    hue, east = lines[0]["cosines"].values()
+    assert (hue, east) == pytest.approx((cosine(2), cosine(10)), abs=1e-5)
+    assert 0.75 * hue + 0.25 * east == pytest.approx(lines[0]["score"], abs=1e-5)
     table = run(*args[:-1], "--table").stdout
     assert "(3 of 7 pictures, by indexes/other:hue=3, east=1)\nLeft out, as they" in table
     assert found("a0", "--by", "east", "-k", "1") == ["a10"]
@@ -160,7 +163,12 @@ def test_each_picture_of_a_folder_is_a_query(here, tmp_path, suffix):
             rows = list(csv.DictReader(stream))
     else:
         rows = pq.read_table(out).to_pylist()
-    assert list(rows[0]) == ["query", "rank", "id", "score", "percentile", "image"]
+    assert list(rows[0]) == [
+        *("query", "rank", "id", "title", "artist", "score", "percentile", "image")
+    ]
+    assert (rows[0]["artist"], rows[1]["artist"]) == ("Ada", "Bob")
+    assert rows[1]["title"] == ("" if suffix == ".csv" else None)
+    assert float(rows[1]["score"]) == pytest.approx(round(cosine(20), 6), abs=1e-6)
     assert [(row["query"], row["id"]) for row in rows[:2]] == [
         ("queries/a0.png", "a0"),
         ("queries/a0.png", "b20"),
@@ -180,7 +188,7 @@ def test_a_file_name_may_be_any_bytes(here, place, tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".parquet"])
-def test_the_share_of_each_aspect_has_a_column(tmp_path, suffix):
+def test_the_cosine_of_each_aspect_has_a_column(tmp_path, suffix):
     # an aspect may have the name of a column, which stays what it is
     index = make_store(tmp_path / "two", ["a", "b"], {"hue": at(0, 60), "rank": at(0, 0)}).path
     out = tmp_path / f"m{suffix}"
@@ -190,8 +198,9 @@ def test_the_share_of_each_aspect_has_a_column(tmp_path, suffix):
             (row,) = csv.DictReader(stream)
     else:
         (row,) = pq.read_table(out).to_pylist()
-    assert list(row) == ["query", "rank", "id", "score", "percentile", "image", "hue"]
-    assert float(row["hue"]) == pytest.approx(cosine(60) / 2, abs=1e-6)
+    assert list(row)[-2:] == ["image", "hue"]
+    assert float(row["hue"]) == pytest.approx(cosine(60), abs=1e-6)
+    assert float(row["score"]) == pytest.approx((cosine(60) + 1) / 2, abs=1e-6)
     assert int(row["rank"]) == 1
 
 
@@ -261,7 +270,7 @@ def test_wrong_options_are_explained(here, args, message):
         (("--minus", "a0", "c90", "--any"), "ranking by the closest query takes no weights"),
         (("0*a0",), "the weight of a0 is 0"),
         (("a0", "--crop", "1,2"), "cannot read the box '1,2'; write x,y,width,height"),
-        (("a0", "--crop", "90,0,5,5"), "holds nothing of a picture"),
+        (("a0", "--crop", "90,0,5,5"), "reaches outside the picture"),
         (
             ("a0", "--where", "yeer < 3"),
             "cannot read 'yeer < 3' as a condition (there is no column 'yeer'; text goes in "

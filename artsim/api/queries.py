@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 QueryLike: TypeAlias = "str | Path | bytes | Image | Term"
 
 _TEXT = "text:"
+_TITLE = 200  # characters that a title has at most
 _NAMED = 5  # works that a title may mean and that are listed
 
 
@@ -86,8 +87,10 @@ def _works_with(text: str, works: Works) -> str:
     from artsim.report import Caption
     from artsim.search import find_works
 
-    found = find_works(works, text, k=_NAMED) if any(map(str.isalpha, text)) else None
-    if found is None or not found.count:
+    if len(text) > _TITLE or not any(map(str.isalpha, text)):
+        return ""
+    found = find_works(works, text, k=_NAMED)
+    if not found.count:
         return ""
     listed = [
         f"\n  {id_}  {', '.join(Caption.of(metadata).lines)}"

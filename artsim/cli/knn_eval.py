@@ -64,6 +64,9 @@ _COLUMNS = {
 }
 
 
+_TOP = 5
+
+
 @cloup.command("knn-eval")
 @index_argument
 @cloup.option_group("Index", index_option, tap_option())
@@ -260,6 +263,8 @@ def _print_evaluation(evaluation: AnyEvaluation) -> None:
     names = [name for name in scores[0].metrics if name in _COLUMNS]
     if label.kind == LabelKind.NUMBER and not label.are_ranges:
         names.remove("inside")
+    if label.kind == LabelKind.MULTICLASS and len(label.classes) <= _TOP:
+        names.remove("top5")  # nearly always right
     columns = [_COLUMNS[name] for name in names]
     columns.insert(1, "95%")
     width = 2 if len({each.temperature for each in scores}) > 1 else 1

@@ -69,7 +69,8 @@ if TYPE_CHECKING:
     click.option(
         "--crop",
         metavar="X,Y,W,H",
-        help="Search with a detail of the picture, in pixels or percent: 10%,10%,30%,40%.",
+        help="Search with a detail of the picture, in pixels, percent or fractions: "
+        "10%,10%,30%,40% or 0.1,0.1,0.3,0.4.",
     ),
     click.option(
         "--details",
@@ -176,7 +177,8 @@ def similar(
     found, the exit status is 0.
 
     --by names taps, or 'style' (the Gram tap), 'palette' (the colors), 'content' (the other tap),
-    or INDEX:TAP of another index of the same works. The score is the weighted mean of the cosines.
+    or INDEX:TAP of another index of the same works. The score is the weighted mean of the cosines,
+    which are shown next to it.
 
     Example:
 

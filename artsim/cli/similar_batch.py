@@ -16,11 +16,14 @@ if TYPE_CHECKING:
     from artsim.datatypes import Progress
     from artsim.search import SearchAnswer, Searcher, SearchRequest, Term
 
+_DIGITS = 6  # of scores and percentiles
 _TOGETHER = 64  # queries searched at once
 _COLUMNS = {
     "query": "string",
     "rank": "int32",
     "id": "string",
+    "title": "string",
+    "artist": "string",
     "score": "float",
     "percentile": "float",
     "image": "string",
@@ -94,10 +97,21 @@ def _rows(
 
 def _as_rows(term: Term, answer: SearchAnswer) -> Iterator[dict[str, Any]]:
     from artsim.datatypes import name_as_text
+    from artsim.report import Caption
 
     query = name_as_text(term.label)  # a file name may be any bytes
     for match in answer.matches:
-        names = ("rank", "id", "score", "percentile", "image")
-        own = {name: getattr(match, name) for name in names}
+        caption = Caption.of(match.metadata)
+        own = {
+            "query": query,
+            "rank": match.rank,
+            "id": match.id,
+            "title": caption.title or None,
+            "artist": caption.artist or None,
+            "score": round(match.score, _DIGITS),
+            "percentile": match.percentile and round(match.percentile, _DIGITS),
+            "image": match.image,
+        }
+        cosines = {name: round(cosine, _DIGITS) for name, cosine in match.cosines.items()}
         box = {} if match.box is None else {"box": str(match.box)}
-        yield match.shares | {"query": query} | own | box
+        yield cosines | own | box

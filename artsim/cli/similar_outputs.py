@@ -154,18 +154,17 @@ def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
     from artsim.report import as_text
 
     matches = answer.matches
-    shares = list(matches[0].shares)
     known = [f for f in searcher.works.fields if any(match.metadata[f] for match in matches)]
     shown = known[:_SHOWN_FIELDS]
     has_percentile = any(match.percentile is not None for match in matches)
     has_box = matches[0].box is not None
-    numbers = ["rank", "score", *shares, *(["percentile"] if has_percentile else [])]
+    numbers = ["rank", "score", *matches[0].cosines, *(["percentile"] if has_percentile else [])]
     numbers += ["box"] if has_box else []
     rows = [
         [
             match.rank,
             fixed(match.score),
-            *map(fixed, match.shares.values()),
+            *map(fixed, match.cosines.values()),
             *([fixed(match.percentile, 2)] if has_percentile else []),
             *([match.box] if has_box else []),
             match.id,
@@ -185,6 +184,7 @@ def _as_dict(match: Match) -> dict[str, Any]:
         own["box"] = str(match.box)
     if match.shares:
         own["shares"] = {name: round(share, 6) for name, share in match.shares.items()}
+        own["cosines"] = {name: round(cosine, 6) for name, cosine in match.cosines.items()}
     return with_metadata(own, match.metadata)
 
 

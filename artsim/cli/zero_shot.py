@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from artsim.store import Store
 
 
+_TOP = 5  # classes from which a top-5 would always be right
+
+
 @cloup.command("zero-shot")
 @index_argument
 @cloup.option_group("Index", index_option)
@@ -195,7 +198,8 @@ def _print(store: Store, found: Sequence[ZeroShot]) -> None:
             own = []
             if metric == "top1":
                 values = scores_to_json(scores.metrics)
-                own = [fixed(values[name]) for name in ("top5", "macro_f1")]
+                top5 = "" if len(each.classes.names) <= _TOP else fixed(values["top5"])
+                own = [top5, fixed(values["macro_f1"])]
             rows.append(
                 [
                     each.label,

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 LIKELY = 0.5  # several classes a picture: each is predicted from this probability on
 
+_CLASSES, _PER_CLASS = 20, 3  # from so many classes, fewer pictures a class are worth a note
 _STRATA = 10  # tenths of the distribution of a number, so that each part of a split has all of it
 
 Codes = NDArray[np.int64]
@@ -75,14 +76,23 @@ class Label:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the reader of a score must know of the label: values that are left out."""
-        if not self.qualified:
-            return ()
-        values = "value is" if self.qualified == 1 else "values are"
-        return (
-            f"{self.qualified:,} qualified {values} left out "
-            '(such as "after" and "workshop of"); --qualified keep counts them',
-        )
+        """What the reader of a score must know of the label: values left out, tiny classes."""
+        notes = []
+        if self.qualified:
+            values = "value is" if self.qualified == 1 else "values are"
+            notes.append(
+                f"{self.qualified:,} qualified {values} left out "
+                '(such as "after" and "workshop of"); --qualified keep counts them'
+            )
+        pictures, count = len(self.labeled), len(self.classes)
+        if count >= _CLASSES and pictures < _PER_CLASS * count:
+            single = int((self.counts == 1).sum())
+            notes.append(
+                f"{self.name} nearly names the pictures: {count:,} classes of {pictures:,} "
+                f"pictures, {single:,} of a single one, which cannot be predicted; group them with "
+                "'artsim label'"
+            )
+        return tuple(notes)
 
     @property
     def row_codes(self) -> tuple[Codes, Codes]:

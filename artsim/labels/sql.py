@@ -32,6 +32,35 @@ _COMMENT = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 
+_TYPES = {  # patterns of DuckDB's types: what a catalog calls them
+    "VARCHAR|STRING_LITERAL": "text",
+    r"U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?(_LITERAL)?\d*": "number",
+    r"DOUBLE|FLOAT|DECIMAL\([^)]*\)": "number",
+}
+
+_REASONS = (  # patterns of DuckDB's errors, and what they mean here
+    (r'Referenced column "(.*?)"', "there is no column '{}'; text goes in single quotes"),
+    (
+        r'syntax error at or near "(.+)"$',
+        "it cannot be read at '{}'; text goes in single quotes: artist = 'Goya'",
+    ),
+    (r"unterminated", "a quote is not closed; text goes in single quotes, with '' for one inside"),
+    (r"Could not convert string '(.*?)' to (\w+)", "'{}' is no {}"),
+    (r"Function with name (\S+) does not exist", "there is no function '{}'"),
+    (
+        r"(?:compare|cast).*STRUCT\(",
+        "a range of years has two ends; compare COLUMN.begin or COLUMN.end",
+    ),
+    (
+        r"Cannot compare values of type (\S+) and type (\S+)",
+        "{} cannot be compared with {}",
+    ),
+    (
+        r"cannot contain (aggregates|window functions)",
+        "{} use other rows, but the value of a row may only depend on that row",
+    ),
+)
+
 Fault = Callable[[str], ArtsimError]  # makes the error of a reason
 
 
@@ -92,7 +121,7 @@ def parse_sql(text: str) -> Parsed:
     except RecursionError:
         return Parsed(error="too many parts depend on each other; write fewer, or IN (...)")
     if parsed["error"]:
-        return Parsed(error=parsed["error_message"])
+        return Parsed(error=_explained(parsed["error_message"]))
     if len(parsed["statements"]) != 1:
         return Parsed(error="it is more than one statement")
     nodes = list(_walk(parsed["statements"][0]["node"]["select_list"], frozenset()))
@@ -190,7 +219,8 @@ def filtered(connection: Any, relation: Any, text: str, fault: Fault) -> Any:
     if "SUBQUERY" in parsed.classes:
         raise fault("it reads another table; use only the columns")
     if str(kind) != "BOOLEAN":
-        raise fault(f"it is of type {str(kind).lower()}, expected a condition such as year < 1700")
+        what = _in_words(str(kind)).lower()
+        raise fault(f"it is of type {what}, expected a condition such as year < 1700")
     if not parsed.is_quick:
         rehearse(relation.to_arrow_table(), text, fault)
     return found
@@ -228,20 +258,27 @@ def time_limit(connection: Any, fault: Fault) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """Shorten an error of DuckDB to one line."""
-    text = " ".join(str(error).split("\n\n")[0].split("LINE 1:")[0].split())
-    if "Referenced column" in text:
-        name = text.split('"')[1]
-        return f"there is no column {name!r}; text goes in single quotes"
+    """Say in one line, and in the words of a catalog, why DuckDB refuses an expression."""
+    return _explained(" ".join(str(error).split("\n\n")[0].split("LINE 1:")[0].split()))
+
+
+def _explained(text: str) -> str:
+    for pattern, message in _REASONS:
+        if found := re.search(pattern, text):
+            return message.format(*map(_in_words, found.groups()))
     if "No function matches" in text or "type VARCHAR[]" in text:
-        _, _, call = text.partition("argument types ")
-        what = f"{call.partition('. You')[0]} does not exist" if call else "a list is not text"
+        call = text.partition("argument types ")[2].partition(". You")[0]
+        what = f"{_in_words(call)} does not exist" if call else "a list is not text"
         lists = "; of a column with several values a row use list_contains(COLUMN, 'text')"
-        return what + (lists if "[]" in text else "")
-    for part in ("aggregates", "window functions"):
-        if f"cannot contain {part}" in text:
-            return f"{part} use other rows, but the value of a row may only depend on that row"
+        return what + (lists if "[]" in (call or text) else "")
     return text.partition("Error: ")[2] or text
+
+
+def _in_words(text: str) -> str:
+    """Replace DuckDB's names of types by those of columns."""
+    for types, word in _TYPES.items():
+        text = re.sub(rf"\b(?:{types})(?!\w)", word, text)
+    return text.replace("text[]", "list")
 
 
 def quoted(names: Sequence[str]) -> str:

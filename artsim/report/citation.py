@@ -73,10 +73,10 @@ def detail_of(shown: Match | Query) -> Box | None:
 
 
 def match_figures(match: Match) -> str:
-    """Write score, percentile, shares and the place of the detail, for people."""
+    """Write score, percentile, cosines and the place of the detail, for people."""
     parts = [f"{match.score:.3f}"]
     if match.percentile is not None:
         parts.append(f"percentile {match.percentile:.4g}")
-    parts += [f"{name} {share:.3f}" for name, share in match.shares.items()]
+    parts += [f"{name} {cosine:.3f}" for name, cosine in match.cosines.items()]
     parts += [f"at {match.box}"] if match.box is not None else []
     return " · ".join(parts)

@@ -17,11 +17,11 @@ def spreadsheet(columns: Sequence[str], rows: Iterable[Iterable[object]]) -> str
 
 
 def matches_csv(matches: Sequence[Match]) -> str:
-    """Write a row per match: rank, score, percentile, each aspect, id, image, the record.
+    """Write a row per match: rank, score, percentile, the cosines, id, image, the record.
 
     A column of the record with the name of one before it becomes NAME_catalog.
     """
-    aspects = list(dict.fromkeys(name for match in matches for name in match.shares))
+    aspects = list(dict.fromkeys(name for match in matches for name in match.cosines))
     fields = list(dict.fromkeys(name for match in matches for name in match.metadata))
     boxed = any(match.box is not None for match in matches)
     own = ["rank", "score", "percentile", *aspects, "id", "image", *(["box"] if boxed else [])]
@@ -29,7 +29,7 @@ def matches_csv(matches: Sequence[Match]) -> str:
     rows = (
         [
             match.rank,
-            *map(_short, (match.score, match.percentile, *map(match.shares.get, aspects))),
+            *map(_short, (match.score, match.percentile, *map(match.cosines.get, aspects))),
             match.id,
             match.image,
             *([match.box and str(match.box)] if boxed else []),

@@ -10,12 +10,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType, caption_columns
+from artsim.errors import SearchError
 from artsim.labels import connect
 from artsim.search.folding import full_pattern, part_pattern, split_words, whole_pattern
 from artsim.search.works import Works
 from artsim.store import indices
 
-_MOST_WORDS = 30  # that are searched for; a longer text is a mistake
+_MOST = 200  # characters of the words; DuckDB compiles no larger patterns
 _GAP = "' \x1f '"  # SQL: between values, so that no phrase crosses them
 
 
@@ -42,9 +43,13 @@ def find_works(works: Works, text: str, *, k: int, where: str | None = None) -> 
         where: An SQL condition that they must meet.
 
     Raises:
-        SearchError: If the condition cannot be read.
+        SearchError: If the condition cannot be read, or the text is too long.
     """
-    words = split_words(text)[:_MOST_WORDS]
+    words = split_words(text)
+    if sum(map(len, words)) > _MOST:
+        raise SearchError(
+            f"the words to find have {sum(map(len, words)):,} letters; give {_MOST} or fewer"
+        )
     rows = works.filter.rows(where, ())
     if not words:
         rows = np.arange(works.store.rows) if rows is None else rows

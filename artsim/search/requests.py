@@ -135,6 +135,7 @@ class Match:
     metadata: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)  # by aspect; they sum to the score
     box: Box | None = None  # the detail that was compared, in percent
+    cosines: dict[str, float] = field(default_factory=dict)  # by aspect, without its weight
 
 
 @dataclass(frozen=True)

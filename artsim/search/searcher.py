@@ -168,6 +168,7 @@ class Searcher:
         parts = np.take_along_axis(parts, term[None, None], 1)[:, 0]  # (W, k)
         scores = np.minimum(parts.sum(0, dtype=np.float32), 1).tolist()
         names = [method.name for method in plan.methods] if request.by else []
+        cosines = parts / np.array([[method.share] for method in plan.methods])  # (W, k)
         boxes = plan.boxes(term, rows) if request.details else [None] * len(rows)
         matches = [
             Match(
@@ -179,6 +180,7 @@ class Searcher:
                 metadata=metadata,
                 shares=dict(zip(names, parts[:, place].tolist(), strict=False)),
                 box=boxes[place],
+                cosines=dict(zip(names, cosines[:, place].tolist(), strict=False)),
             )
             for place, (id_, image, metadata) in enumerate(plan.backend.known(rows.tolist()))
         ]
