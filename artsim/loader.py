@@ -43,6 +43,8 @@ class Loaded:
     height: int
     seconds: dict[str, float] = field(default_factory=dict, compare=False)  # CPU time by stage
     tiles: Pixels | None = None  # (T, 3, H, W); see `tile_boxes`
+    fault: str = ""  # of the file, that costs no pixel
+    is_transparent: bool = False  # everywhere; its opaque pixels are taken
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,17 @@ def _load_one(
         return _unloadable(key, "decode", error)
     seconds = dict(zip(("read", "decode", "resize"), np.diff(clock).tolist(), strict=True))
     tiled = np.stack(cut) if cut else None
-    return Loaded(key, pixels, content_hash, picture.width, picture.height, seconds, tiled)
+    return Loaded(
+        key,
+        pixels,
+        content_hash,
+        picture.width,
+        picture.height,
+        seconds,
+        tiled,
+        picture.fault,
+        picture.is_transparent,
+    )
 
 
 def _unloadable(key: int, stage: str, error: Exception) -> Unloadable:

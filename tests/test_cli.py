@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
@@ -488,3 +489,29 @@ def test_an_interrupt_says_how_to_continue(tmp_path, paint, kind):
     assert errors.strip().splitlines()[-1] == (
         f"Stopped; finished pictures are in {tmp_path / 'i'}. Run the same command to resume."
     )
+
+
+def test_embed_counts_pictures_that_are_mended_transparent_or_not_decoded(tmp_path):
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    plain = Image.radial_gradient("L").resize((48, 32)).convert("RGB")
+    plain.save(folder / "plain.png")
+    plain.save(folder / "cut.jpg")
+    (folder / "cut.jpg").write_bytes((folder / "cut.jpg").read_bytes()[:-2])
+    transparent = plain.convert("RGBA")
+    transparent.putalpha(0)
+    transparent.save(folder / "clear.png")
+    header = struct.pack(">4sH6xHIIHH", b"8BPS", 1, 3, 4, 4, 16, 3)  # 16 bits a channel
+    (folder / "deep.psd").write_bytes(header + bytes(200))
+    done = CliRunner().invoke(
+        cli, ["embed", str(folder), "-o", str(tmp_path / "i"), *TOY_MODEL, "--json"]
+    )
+    found = json.loads(done.stdout)
+    counts = ("embedded", "mended", "transparent", "unsupported", "failures")
+    assert [found[name] for name in counts] == [3, 1, 1, 1, 1]
+    assert (
+        "  1 picture mended: a fault of the file that costs no pixel: see 'artsim inspect'\n"
+        in (done.stderr)
+    )
+    assert "  1 picture of a kind that is not decoded: see" in done.stderr
+    assert "  1 picture transparent everywhere, taken as opaque: see" in done.stderr

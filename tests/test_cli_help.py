@@ -17,7 +17,7 @@ OF_THEIR_OWN = {
     *("--csv", "--html", "--output", "--sheet", "--strict", "--pictures"),
     *("--index", "--tap", "--label", "--split", "--group", "--per-class", "--k", "-k", "--seed"),
     *("--model", "--precision", "--head", "--name", "--set", "--id-column", "--ids", "--exclude"),
-    *("--collection",),
+    *("--collection", "--json"),  # of embed: its summary
 }
 
 

@@ -2,13 +2,17 @@
 
 import numpy as np
 import pytest
+from search_toys import at, make_store
 
+from artsim.errors import EvaluationError
 from artsim.labels import (
     LabelKind,
     encode,
     multiclass,
     multilabel,
     number,
+    read_label,
+    read_multiclass,
     why_not_label,
 )
 
@@ -114,3 +118,18 @@ def test_a_label_that_nearly_names_the_pictures_has_a_note():
     )
     assert multiclass("shape", names[:20]).notes == ()  # 10 classes
     assert multiclass("shape", [f"v{n % 20}" for n in range(60)]).notes == ()
+
+
+def test_numbers_that_may_be_codes_of_classes_are_noted_with_the_type_to_give(tmp_path):
+    columns = {"art style": [0, 1, 2, 0, 1, 2], "year": [1900, 1900, 1901, 1901, 1902, 1902]}
+    store = make_store(tmp_path / "i", [*"abcdef"], {"east": at(*range(6))}, columns)
+    codes, year = read_label(store, "art style"), read_label(store, "year")
+    assert codes.kind == LabelKind.NUMBER
+    assert codes.notes == (
+        "its numbers may be codes of classes: if so, embed again with --type 'art style'=text",
+    )
+    assert year.notes == ()
+    with pytest.raises(EvaluationError, match="expected classes; embed again with --type 'art"):
+        read_multiclass(store, "art style")
+    with pytest.raises(EvaluationError, match=r"derive some: --label 'century = floor\(year"):
+        read_multiclass(store, "year")

@@ -22,7 +22,7 @@ from artsim.cli.options.computing import (
 )
 from artsim.cli.options.outputs import folder_option, strict_option
 from artsim.cli.options.values import INDEXES, count_option
-from artsim.cli.output import echo, plural, resumable, show_progress
+from artsim.cli.output import echo, plural, print_json_lines, resumable, show_progress
 from artsim.datatypes import DEFAULT_MODEL, RUN, ExtractorSpec, Fit, Preprocessing, parse_spec
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ if TYPE_CHECKING:
         help="Update the index even if most of its pictures are gone from the collection.",
     ),
     strict_option("a picture could not be embedded or a row of the table is bad"),
+    click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON line."),
 )
 def embed(
     collection: str,
@@ -98,6 +99,7 @@ def embed(
     exact: bool,
     batch_size: int | None,
     strict: bool,
+    as_json: bool,
     **options: Any,
 ) -> None:
     """Embed a collection into an index, or update the index.
@@ -134,7 +136,9 @@ def embed(
     )
     with resumable(path), show_progress(catalog.name) as progress:
         summary = embed_collection(catalog, path, extractor, settings=settings, progress=progress)
-    _print_summary(summary, str(spec))
+    if as_json:
+        print_json_lines([summary.to_json()])
+    _print_summary(summary, str(spec), err=as_json)
     if not summary.rows or (strict and summary.failures):
         sys.exit(1)
 
@@ -154,13 +158,13 @@ def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
         )
 
 
-def _print_summary(summary: EmbedSummary, spec: str) -> None:
+def _print_summary(summary: EmbedSummary, spec: str, *, err: bool) -> None:
     rate = summary.embedded / summary.seconds
-    echo(f"{summary.path}: {plural(summary.rows, 'picture')} by {spec}")
+    echo(f"{summary.path}: {plural(summary.rows, 'picture')} by {spec}", err=err)
     parts = [f"{summary.embedded:,} embedded in {summary.seconds:.1f} s ({rate:.0f}/s)"]
     if summary.kept or summary.dropped:
         parts += [f"{summary.kept:,} kept", f"{summary.dropped:,} dropped"]
-    echo("  " + ", ".join(parts))
+    echo("  " + ", ".join(parts), err=err)
     if summary.damaged:
         echo(
             f"  {plural(summary.damaged, 'file')} of the index had been damaged on disk: the "
@@ -174,6 +178,14 @@ def _print_summary(summary: EmbedSummary, spec: str) -> None:
             f"see 'artsim info {summary.path} --failures'",
             err=True,
         )
+    notes = {
+        "of a kind that is not decoded": summary.unsupported,
+        "mended: a fault of the file that costs no pixel": summary.mended,
+        "transparent everywhere, taken as opaque": summary.transparent,
+    }
+    for what, count in notes.items():
+        if count:
+            echo(f"  {plural(count, 'picture')} {what}: see 'artsim inspect'", err=True)
     if summary.on_web:
         echo(
             f"  {plural(summary.on_web, 'picture is', 'pictures are')} on the web: download with "

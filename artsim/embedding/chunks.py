@@ -74,6 +74,8 @@ class Receipt:
     part: Part | None  # None: no picture of the chunk could be embedded
     failures: tuple[Failure, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)  # by stage
+    mended: int = 0  # pictures of files with a fault that costs no pixel
+    transparent: int = 0  # pictures that are transparent everywhere, taken as opaque
 
 
 def load_chunks(
@@ -148,7 +150,14 @@ def embed_chunk(
     overflown = [Unloadable(loaded[n].key, "forward", why) for n in np.flatnonzero(~finite)]
     advance(0, len(overflown))
     failures = tuple(_failure(chunk, each, job.settings) for each in [*unloadable, *overflown])
-    return Receipt(number=chunk.number, part=part, failures=failures, seconds=seconds)
+    return Receipt(
+        number=chunk.number,
+        part=part,
+        failures=failures,
+        seconds=seconds,
+        mended=sum(bool(each.fault) for each in loaded),
+        transparent=sum(each.is_transparent for each in loaded),
+    )
 
 
 def _batches(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -38,8 +38,15 @@ class EmbedSummary:
     failures: int = 0  # rows of the catalog that are not in the index
     reasons: Counter[str] = field(default_factory=Counter)  # failures by stage
     on_web: int = 0  # failures because the picture is on the web
+    unsupported: int = 0  # failures because the picture is of a kind that is not decoded
+    mended: int = 0  # embedded by this run, of files with a fault that costs no pixel
+    transparent: int = 0  # embedded by this run, transparent everywhere and taken as opaque
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)  # seconds: loader CPU, others wall
+
+    def to_json(self) -> dict[str, object]:
+        """Return it as plain values."""
+        return asdict(self) | {"path": str(self.path), "reasons": dict(self.reasons)}
 
 
 def embed_collection(
@@ -100,6 +107,8 @@ def embed_collection(
             for stage, seconds in receipt.seconds.items():
                 summary.stages[stage] = summary.stages.get(stage, 0.0) + seconds
             summary.embedded += receipt.part.rows if receipt.part else 0
+            summary.mended += receipt.mended
+            summary.transparent += receipt.transparent
         failures = store.failures()
         summary.reasons.update(failures.column("stage").to_pylist())
         if not store.rows and not had_rows:
@@ -113,7 +122,9 @@ def embed_collection(
         summary.stages["index"] = time.perf_counter() - clock
     summary.rows = store.rows
     summary.failures = failures.num_rows
-    summary.on_web = failures.column("reason").to_pylist().count(ON_WEB)
+    why = failures.column("reason").to_pylist()
+    summary.on_web = why.count(ON_WEB)
+    summary.unsupported = sum(each.startswith("unsupported") for each in why)
     summary.seconds = time.perf_counter() - started
     return summary
 

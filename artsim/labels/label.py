@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
@@ -51,6 +52,7 @@ class Label:
     kind: LabelKind
     strata: Codes  # (N,) class codes, or what a split divides evenly; -1 where there is no value
     classes: tuple[str, ...] = ()  # sorted; what class codes stand for; none of a number
+    may_be_codes: bool = False  # numbers of classes, as 0 to 26 for 27 styles
     qualified: int = 0  # values left out, as they are qualified: "after", "workshop of"
     # Multilabel: row i has codes[starts[i] : starts[i + 1]], rising, each once.
     starts: Codes = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (N+1,)
@@ -92,7 +94,16 @@ class Label:
                 f"pictures, {single:,} of a single one, which cannot be predicted; group them with "
                 "'artsim label'"
             )
+        if self.may_be_codes:
+            notes.append(f"its numbers may be codes of classes: if so, {self.as_classes}")
         return tuple(notes)
+
+    @property
+    def as_classes(self) -> str:
+        """How classes are made of a number: the next step where they are expected."""
+        if self.may_be_codes:
+            return f"embed again with --type {shlex.quote(self.name)}=text"
+        return f"derive some: --label 'century = floor({self.name} / 100) + 1'"
 
     @property
     def row_codes(self) -> tuple[Codes, Codes]:

@@ -18,6 +18,7 @@ from artsim.labels.fitness import why_id, why_not_label
 from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.labels.old_expressions import to_sql
 from artsim.labels.sql import quoted
+from artsim.readers import look_like_codes
 from artsim.store import DerivedLabel, Store, lock_index, remove_added
 
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
@@ -175,10 +176,7 @@ def read_multiclass(store: Store, name: str, *, keep_qualified: bool = False) ->
     """
     label = read_label(store, name, keep_qualified=keep_qualified)
     if label.kind == LabelKind.NUMBER:
-        raise EvaluationError(
-            f"{name!r} holds numbers, expected classes; derive some: "
-            f"'century = floor({name} / 100) + 1'"
-        )
+        raise EvaluationError(f"{name!r} holds numbers, expected classes; {label.as_classes}")
     if label.kind == LabelKind.MULTILABEL:
         raise EvaluationError(
             f"{name!r} has several values a picture, expected one; name another label"
@@ -239,7 +237,9 @@ def _read_numbers(store: Store, name: str) -> Label:
         reason = f"all its values are {known[0]:g}"
     if reason is not None:
         raise EvaluationError(f"{name!r} cannot be a label: {reason}; choose another column")
-    return label
+    whole = not label.are_ranges and bool((known == np.floor(known)).all())
+    codes = whole and look_like_codes(set(known.astype(np.int64).tolist()), len(known))
+    return replace(label, may_be_codes=codes)
 
 
 def _types(store: Store) -> dict[str, FieldType]:

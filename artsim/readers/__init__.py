@@ -30,7 +30,7 @@ from artsim.readers import (
     wikiart,
 )
 from artsim.readers.attribution import with_qualifiers
-from artsim.readers.codes import with_suggested_types
+from artsim.readers.codes import look_like_codes, with_suggested_types
 from artsim.readers.columns import is_identifier
 from artsim.readers.delimited import column_names, open_delimited
 from artsim.readers.drafting import draft_map
@@ -62,6 +62,7 @@ __all__ = [
     "is_picture",
     "is_url",
     "load_json",
+    "look_like_codes",
     "museum_maps",
     "open_delimited",
     "read_collection",

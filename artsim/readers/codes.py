@@ -37,12 +37,13 @@ def with_suggested_types(catalog: Catalog, declared: Collection[str]) -> Catalog
         f"{name!r} is read as a number and holds {len(seen[name])} of them, {min(seen[name])} to "
         f"{max(seen[name])}; if they are codes of classes, add --type {shlex.quote(name)}=text"
         for name in names
-        if _look_like_codes(seen[name], rows[name])
+        if look_like_codes(seen[name], rows[name])
     )
     return replace(catalog, notes=(*catalog.notes, *notes))
 
 
-def _look_like_codes(numbers: set[int], rows: int) -> bool:
+def look_like_codes(numbers: set[int], rows: int) -> bool:
+    """Return whether the different numbers of so many rows may be codes of classes."""
     if not 1 < len(numbers) <= _MOST or min(numbers) not in (0, 1):
         return False
     span = max(numbers) - min(numbers) + 1

@@ -151,10 +151,7 @@ def _junk(whole: Split, *, with_column: bool) -> Codes | None:
 def _read_label(store: Store, name: str, plan: RetrievalPlan) -> Label:
     label = read_label(store, name, keep_qualified=plan.keep_qualified)
     if label.kind == LabelKind.NUMBER:
-        raise EvaluationError(
-            f"{name!r} holds numbers, expected classes; derive some: "
-            f"--label 'century = floor({name} / 100) + 1'"
-        )
+        raise EvaluationError(f"{name!r} holds numbers, expected classes; {label.as_classes}")
     return label
 
 
