@@ -8,6 +8,7 @@ import shutil
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
@@ -282,3 +283,44 @@ def test_a_shortage_is_no_damage(index, monkeypatch, number):
     ):
         with pytest.raises(ShortageError, match=r"cannot be read now .*; end other programs and"):
             read()
+
+
+def written(tmp_path, rows=1_000):
+    file = tmp_path / "some.parquet"
+    table = pa.table({"id": [f"{n}" * 9 for n in range(rows)]})
+    write_whole(file, lambda stream: write_parquet(stream, table))
+    return file, table
+
+
+def test_want_of_memory_is_no_damage(tmp_path, monkeypatch):
+    file, table = written(tmp_path)
+    read, fails = pq.ParquetFile.read, [pa.ArrowMemoryError("malloc of size 99 failed")] * 3
+
+    def scarce(self, *more, **options):
+        if fails:
+            raise fails.pop()
+        return read(self, *more, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read", scarce)
+    with monkeypatch.context() as patched:
+        patched.setattr("artsim.store.parquet.mmap.mmap", no_room)
+        with pytest.raises(ShortageError, match="cannot be read now .*malloc of size 99"):
+            read_parquet(file, None, remedy="")
+    fails[1:] = []  # a moment later there is some
+    assert read_parquet(file, None, remedy="") == table
+
+
+def no_room(*_):
+    raise OSError(errno.ENOMEM, "Cannot allocate memory")
+
+
+def test_a_page_that_claims_more_memory_than_there_is_is_damaged(tmp_path, monkeypatch):
+    file, _ = written(tmp_path)
+
+    def huge(*_, **__):
+        raise pa.ArrowMemoryError("malloc of size 1152921504606846976 failed")
+
+    monkeypatch.setattr(pq.ParquetFile, "read", huge)
+    with pytest.raises(StoreError, match="is damaged .malloc of size 115") as caught:
+        read_parquet(file, None, remedy="")
+    assert not isinstance(caught.value, ShortageError)

@@ -44,7 +44,7 @@ def unsealed(text: str) -> dict[str, Any]:
 
 def cannot_read_now(file: Path, problem: Exception) -> str:
     """Say that nothing is known of a file, for want of descriptors or memory."""
-    reason = getattr(problem, "strerror", None) or problem
+    reason = getattr(problem, "strerror", None) or str(problem) or "not enough memory"
     return f"{str(file)!r} cannot be read now ({reason}); end other programs and try again"
 
 

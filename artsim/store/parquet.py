@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import mmap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -21,6 +22,7 @@ from artsim.store.checksums import cannot_read_now
 DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, EOFError, MemoryError)
 
 _SEAL = b"footer sha256: "
+_LEAST = 64 << 20  # bytes of memory that reading a small file may take
 _ENDS = 8  # bytes after the footer: its length and PAR1
 
 
@@ -46,24 +48,51 @@ def read_parquet(
             what to do then.
     """
     try:
-        is_sealed = has_checksums(file)
-        with pq.ParquetFile(file, memory_map=True, page_checksum_verification=True) as parquet:
-            table = parquet.read(columns=None if columns is None else list(columns))
-        if columns is not None and table.num_columns != len(columns):
-            missing = ", ".join(set(columns) - set(table.column_names))
-            raise ValueError(f"no column {missing}")
-        if rows not in (None, table.num_rows):
-            raise ValueError(f"{table.num_rows:,} rows instead of {rows:,}")
-        if not is_sealed:
-            table.validate(full=True)
+        try:
+            return _read(file, columns, rows)
+        except MemoryError:  # also Arrow's, for a damaged page that claims to be huge
+            if not _has_room(file):
+                raise
+            return _read(file, columns, rows)
     except FileNotFoundError as error:
         raise StoreError(f"{str(file)!r} is missing; {remedy}") from error
     except DAMAGED as error:
-        if isinstance(error, OSError) and shortage_of(error):
+        is_short = isinstance(error, OSError) and shortage_of(error)
+        if is_short or (isinstance(error, MemoryError) and not _has_room(file)):
             raise ShortageError(cannot_read_now(file, error)) from error
         problem = (str(error) or type(error).__name__).splitlines()[0]
         raise StoreError(f"{str(file)!r} is damaged ({problem}); {remedy}") from error
+
+
+def _read(file: Path, columns: Sequence[str] | None, rows: int | None) -> pa.Table:
+    is_sealed = has_checksums(file)
+    with pq.ParquetFile(file, memory_map=True, page_checksum_verification=True) as parquet:
+        table = parquet.read(columns=None if columns is None else list(columns))
+    if columns is not None and table.num_columns != len(columns):
+        missing = ", ".join(set(columns) - set(table.column_names))
+        raise ValueError(f"no column {missing}")
+    if rows not in (None, table.num_rows):
+        raise ValueError(f"{table.num_rows:,} rows instead of {rows:,}")
+    if not is_sealed:
+        table.validate(full=True)
     return table
+
+
+def _has_room(file: Path) -> bool:
+    """Return whether there is memory for all that a file has, by a footer whose checksum matches.
+
+    If so, and it cannot be read for want of memory, a page claims more than there is: damage.
+    """
+    try:
+        if not has_checksums(file):
+            return False
+        with pq.ParquetFile(file, memory_map=True) as parquet:
+            footer = parquet.metadata
+            groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+        mmap.mmap(-1, _LEAST + 2 * sum(group.total_byte_size for group in groups)).close()
+    except DAMAGED:
+        return False
+    return True
 
 
 def has_checksums(file: Path) -> bool:

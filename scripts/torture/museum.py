@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -148,19 +149,21 @@ def contents(folder: Path) -> dict[str, Any]:
     """Read what a command has written, without moments and durations.
 
     The rows of an index are compared and not its parts, whose names and sizes depend on how often
-    a run was resumed.
+    a run was resumed; nor the order of rows, as a picture that failed once comes last. Search files
+    are compared if the order is the same.
     """
     found: dict[str, Any] = {}
-    parts: dict[str, list[str]] = {}
     for file in sorted(each for each in folder.rglob("*") if each.is_file()):
         name = str(file.relative_to(folder))
         if file.suffix in _PASSING or file.name in _OURS or name.startswith("museum/"):
             continue
-        if file.parent.name == "parts":
-            parts.setdefault(str(file.parent.relative_to(folder)), []).extend(_rows(file))
-        else:
+        if file.parent.name != "parts":
             found |= _content(file, name)
-    return found | {name: sorted(rows) for name, rows in parts.items()}
+        if file.name == "manifest.json":
+            listed = json.loads(file.read_text(encoding="utf-8")).get("parts", [])
+            rows = [_rows(file.parent / "parts" / part["file"]) for part in listed]
+            found[str(file.parent.relative_to(folder) / "parts")] = list(chain(*rows))
+    return found
 
 
 def _content(file: Path, name: str) -> dict[str, Any]:
