@@ -304,7 +304,7 @@ def test_want_of_memory_is_no_damage(tmp_path, monkeypatch):
     monkeypatch.setattr(pq.ParquetFile, "read", scarce)
     with monkeypatch.context() as patched:
         patched.setattr("artsim.store.parquet.mmap.mmap", no_room)
-        with pytest.raises(ShortageError, match="cannot be read now .*malloc of size 99"):
+        with pytest.raises(ShortageError, match=r"cannot be read now .*malloc of size 99"):
             read_parquet(file, None, remedy="")
     fails[1:] = []  # a moment later there is some
     assert read_parquet(file, None, remedy="") == table
@@ -321,6 +321,6 @@ def test_a_page_that_claims_more_memory_than_there_is_is_damaged(tmp_path, monke
         raise pa.ArrowMemoryError("malloc of size 1152921504606846976 failed")
 
     monkeypatch.setattr(pq.ParquetFile, "read", huge)
-    with pytest.raises(StoreError, match="is damaged .malloc of size 115") as caught:
+    with pytest.raises(StoreError, match=r"is damaged .malloc of size 115") as caught:
         read_parquet(file, None, remedy="")
     assert not isinstance(caught.value, ShortageError)
