@@ -6,6 +6,7 @@ Not a test of the quick suite: it takes hours on two cores. Run all of it, or on
     python scripts/torture kills --trials 200
     python scripts/torture faults
     python scripts/torture indexes --trials 200
+    python scripts/torture server --trials 5000
     python scripts/torture pictures --trials 5000
 
 Every part prints what went wrong as it finds it, and its figures as it goes on; the exit status is
@@ -24,6 +25,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
+from attacks import attack_server
 from damage import damage_indexes
 from faults import inject_faults
 from kills import kill_commands
@@ -35,6 +37,7 @@ PARTS: dict[str, tuple[Callable[[Path, int, int], Findings], int]] = {
     "kills": (kill_commands, 200),
     "faults": (inject_faults, 400),
     "indexes": (damage_indexes, 200),
+    "server": (attack_server, 5_000),
     "pictures": (mutate_pictures, 5_000),
 }
 
