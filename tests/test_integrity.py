@@ -214,6 +214,22 @@ def test_a_killed_repair_is_finished_by_the_next(index, colors, toy, monkeypatch
     assert not (index / ".catalog.arrow").exists()
 
 
+def test_a_repair_that_was_short_of_memory_is_finished_by_the_next(index, colors, toy, monkeypatch):
+    before = rows_of(index)
+    flip(index / "parts" / "000000.parquet")
+
+    def scarce(*_, **__):
+        raise MemoryError
+
+    with monkeypatch.context() as patched:
+        patched.setattr("artsim.loader.images.decode", scarce)
+        repair(index, colors, toy)
+    assert Store.open(index).rows == len(before) - 3
+    assert repair(index, colors, toy).embedded.embedded == 3
+    assert rows_of(index) == before
+    assert repair(index, colors, toy).embedded is None
+
+
 def test_repair_needs_no_pictures_for_search_files_and_the_manifest(index, colors, toy):
     store = Store.open(index)
     make_split(store, "half", SplitPlan(fractions=(0.5, 0.5)))

@@ -50,8 +50,7 @@ def repair_index(
     store = Store.open(path)
     before, summary = check_files(store), None
     is_external = store.manifest.passport.is_external
-    # An interrupted repair leaves an index without the rows of its damaged parts.
-    if before.needs_pictures or not (store.manifest.complete or is_external):
+    if before.needs_pictures or (not is_external and _is_unfinished(store)):
         if is_external:
             raise StoreError(
                 f"{', '.join(before.damaged)} of {str(path)!r} are damaged, and its vectors were "
@@ -83,3 +82,8 @@ def repair_index(
             if store.rows and not index.is_whole_index(store, tap.name):
                 index.build_index(store, tap.name)
     return Repair(before, check_files(store), restored, summary)
+
+
+def _is_unfinished(store: Store) -> bool:
+    """Return whether rows are missing after a repair that was interrupted, or short of memory."""
+    return not store.manifest.complete or "resources" in store.failures()["stage"].to_pylist()

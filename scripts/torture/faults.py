@@ -32,7 +32,9 @@ def inject_faults(museum: Path, trials: int, seed: int) -> Findings:
     for number, job in enumerate(JOBS):
         share = trials // len(JOBS) + (number < trials % len(JOBS))
         run = uninterrupted(museum, job)
-        for what, before in _faults(_lines(museum, job), run.n_writes, share, rng):
+        lines = _lines(museum, job)
+        findings.counts["sites"] += run.n_writes + len(lines)
+        for what, before in _faults(lines, run.n_writes, share, rng):
             folder = start(museum, job, museum / "scratch")
             failed = run_command(folder, job.command, before=before)
             findings.counts["survived" if failed.code == 0 else "failed"] += 1

@@ -168,7 +168,7 @@ def contents(folder: Path) -> dict[str, Any]:
 
 def _content(file: Path, name: str) -> dict[str, Any]:
     if file.suffix == ".parquet":
-        rows = _rows(file)
+        rows = sorted(_rows(file)) if file.name == "hashes.parquet" else _rows(file)
         return {name: rows} if rows or file.name != "failures.parquet" else {}  # may be missing
     if file.suffix == ".safetensors":
         return {name: {key: array.tobytes() for key, array in load_file(file).items()}}
