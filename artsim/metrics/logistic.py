@@ -129,19 +129,19 @@ def _fit(
     start = torch.zeros((len(loss.prior), basis.x.shape[1]), device=basis.x.device)  # (K, R+1)
     start[:, -1] = loss.prior  # the scores from class sizes alone
     before = last = _Point(start, start @ basis.x.T)
-    pairs: list[_Pair] = []
+    problem = None
     optima, objective, converged = [], [], []
     for i, strength in enumerate(grid):
         ahead = 0.0
         if i > 1:  # continue the move between the last two optima
             ahead = np.log(grid[i] / grid[i - 1]) / np.log(grid[i - 1] / grid[i - 2])
         problem = _Problem(
-            basis, loss, 1 / (strength * len(basis.x)), before.towards(last, 1 + ahead), pairs
+            basis, loss, 1 / (strength * len(basis.x)), before.towards(last, 1 + ahead), problem
         )
         converged.append(problem.solve())
         optima.append(problem.u)
         objective.append(float(problem.value.sum()))
-        before, last, pairs = last, _Point(problem.u, problem.scores), problem.pairs
+        before, last = last, _Point(problem.u, problem.scores)
     weights, bias = basis.back(torch.stack(optima))
     return LinearPath(
         grid,
@@ -203,11 +203,58 @@ class _Point(NamedTuple):
         )
 
 
-class _Pair(NamedTuple):
-    """A step that L-BFGS remembers."""
+class _Memory:
+    """The steps that L-BFGS remembers, and how the gradient changed along them.
 
-    moved: Tensor  # (K, R+1)
-    change: Tensor  # (K, R+1) of the gradient of the loss without the penalty
+    P problems of M numbers each: one (softmax), or one for each class (one-vs-rest).
+    """
+
+    def __init__(self, problems: int, numbers: int, like: Tensor) -> None:
+        self.moved = torch.zeros((problems, _MEMORY, numbers), device=like.device)
+        self.change = torch.zeros_like(self.moved)
+        self.scaled = torch.zeros_like(self.moved)  # change, by the inverse of the diagonal
+        self.order: list[int] = []  # places, the oldest first
+
+    def rescale(self, more: Tensor, inverse: Tensor) -> None:
+        """Go on with another penalty, ``more`` than before, and an inverse of the diagonal."""
+        self.change += more[:, None] * self.moved
+        torch.mul(self.change, inverse[:, None], out=self.scaled)
+
+    def add(self, moved: Tensor, change: Tensor, inverse: Tensor) -> None:
+        """Remember a step (P, M); of too many the oldest is forgotten."""
+        full = len(self.order) == _MEMORY
+        place = self.order.pop(0) if full else len(self.order)
+        self.moved[:, place], self.change[:, place] = moved, change
+        self.scaled[:, place] = inverse * change
+        self.order.append(place)
+
+    def downhill(self, gradient: Tensor, inverse: Tensor) -> Tensor:
+        """Multiply a gradient (P, M) with the approximate inverse Hessian, and turn it around.
+
+        That is the two-loop recursion, written in the products of all remembered vectors with each
+        other, so that memory is read seven times and not at every turn.
+        """
+        steps, changes = (self.moved @ self.change.mT).double(), self.scaled @ self.change.mT
+        by_step = (self.moved @ gradient[..., None]).double()[..., 0]  # (P, memory)
+        by_change = (self.scaled @ gradient[..., None]).double()[..., 0]
+        product = steps.diagonal(dim1=1, dim2=2)
+        weight = torch.where(product > 0, 1 / product, 0.0)
+        back, forth = torch.zeros_like(by_step), torch.zeros_like(by_step)
+        for i in reversed(self.order):
+            back[:, i] = weight[:, i] * (by_step[:, i] - (steps[:, i] * back).sum(dim=1))
+        scale = torch.ones_like(by_step[:, 0])
+        if self.order:
+            last = self.order[-1]
+            fitted = product[:, last] / changes[:, last, last].double()
+            scale = torch.where(weight[:, last] > 0, fitted, 1.0)
+        by_change = scale[:, None] * (by_change - (changes @ back[..., None].float())[..., 0])
+        for i in self.order:
+            along = by_change[:, i] + (steps[:, :, i] * forth).sum(dim=1)
+            forth[:, i] = back[:, i] - weight[:, i] * along
+        found = inverse * gradient - (back.float()[:, None] @ self.scaled)[:, 0]
+        found *= scale.float()[:, None]
+        found += (forth.float()[:, None] @ self.moved)[:, 0]
+        return -found
 
 
 class _Problem:
@@ -217,7 +264,7 @@ class _Problem:
     """
 
     def __init__(
-        self, basis: _Eigenbasis, loss: Loss, penalty: float, start: _Point, pairs: list[_Pair]
+        self, basis: _Eigenbasis, loss: Loss, penalty: float, start: _Point, before: _Problem | None
     ) -> None:
         self.basis = basis
         self.loss = loss
@@ -227,13 +274,23 @@ class _Problem:
         variance = torch.zeros_like(loss.prior)
         self.value, self.gradient = self._evaluate(self.u, variance)
         curvature = variance[:, None] * basis.variances
-        self.preconditioner = 1 / (curvature + self.penalty + 1e-12)
-        self.pairs = pairs
+        self.inverse = self._apart(1 / (curvature + self.penalty + 1e-12))
+        if before is None:
+            self.memory = _Memory(*self.inverse.shape, like=self.u)
+        else:
+            self.memory = before.memory
+            more = (self.penalty - before.penalty).expand_as(self.u)
+            self.memory.rescale(self._apart(more), self.inverse)
+
+    def _apart(self, parameters: Tensor) -> Tensor:
+        """Lay parameters (K, R+1) out as a row a problem."""
+        return parameters.reshape(len(self.value), -1)
 
     def solve(self) -> bool:
         """Iterate until all problems are at their optimum, as far as float32 allows."""
         for _ in range(_MAX_ITERATIONS):
-            direction = self._direction()  # (K, R+1)
+            found = self.memory.downhill(self._apart(self.gradient), self.inverse)
+            direction = found.view_as(self.u)
             slope = self._dot(self.gradient, direction)  # below 0
             # half the slope is how far a quadratic falls to its minimum
             near = -slope / 2 <= _TOLERANCE * self.value
@@ -261,31 +318,10 @@ class _Problem:
             fitted = -slope * step**2 / (2 * (value - self.value - slope * step))
             fitted = fitted.nan_to_num(0.0).clamp(min=0.1 * step, max=0.5 * step)
             step = torch.where(short, fitted if halving < _HALVINGS - 1 else 0.0, step)
-        moved = _column(step) * direction
-        change = gradient - self.gradient - self.penalty * moved
-        self.pairs = [*self.pairs[1 - _MEMORY :], _Pair(moved, change)]
+        moved, change = _column(step) * direction, gradient - self.gradient
+        self.memory.add(self._apart(moved), self._apart(change), self.inverse)
         self.u, self.value, self.gradient = u, value, gradient
         return bool((step > 0).any())
-
-    def _direction(self) -> Tensor:
-        """Multiply the gradient with the approximate inverse Hessian: the two-loop recursion."""
-        q = self.gradient.clone()
-        memory = []
-        for moved, change in reversed(self.pairs):
-            change = change + self.penalty * moved
-            product = self._dot(moved, change)
-            inverse = torch.where(product > 0, 1 / product, 0.0)
-            alpha = inverse * self._dot(moved, q)
-            q -= _column(alpha) * change
-            memory.append((moved, change, inverse, alpha))
-        q *= self.preconditioner
-        if memory:
-            _, change, inverse, _ = memory[0]
-            scale = 1 / (inverse * self._dot(change, self.preconditioner * change))
-            q *= _column(torch.where(inverse > 0, scale, 1.0))
-        for moved, change, inverse, alpha in reversed(memory):
-            q += _column(alpha - inverse * self._dot(change, q)) * moved
-        return -q
 
     def _evaluate(self, u: Tensor, variance: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Compute the objectives and the gradient (K, R+1) at ``u``, whose scores are set.
