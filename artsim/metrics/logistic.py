@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from artsim.errors import EvaluationError
+from artsim.metrics.lbfgs import StepMemory
 from artsim.metrics.losses import Loss, Sigmoid, Softmax
 
 STRENGTHS = tuple(float(c) for c in np.logspace(-6, 5, 45))
@@ -37,7 +38,6 @@ STRENGTHS = tuple(float(c) for c in np.logspace(-6, 5, 45))
 # where the penalty is weak: with this, embeddings at the default grid were within 1e-4.
 _TOLERANCE = 3e-7
 _MAX_ITERATIONS = 1000  # of a strength
-_MEMORY = 10  # pairs of steps and gradient changes that L-BFGS keeps
 _ARMIJO = 1e-4  # share of the expected decrease that a step must reach
 _HALVINGS = 20
 _FLAT = 5e-5  # largest partial derivative at an optimum; scikit-learn's tolerance is 1e-4
@@ -203,60 +203,6 @@ class _Point(NamedTuple):
         )
 
 
-class _Memory:
-    """The steps that L-BFGS remembers, and how the gradient changed along them.
-
-    P problems of M numbers each: one (softmax), or one for each class (one-vs-rest).
-    """
-
-    def __init__(self, problems: int, numbers: int, like: Tensor) -> None:
-        self.moved = torch.zeros((problems, _MEMORY, numbers), device=like.device)
-        self.change = torch.zeros_like(self.moved)
-        self.scaled = torch.zeros_like(self.moved)  # change, by the inverse of the diagonal
-        self.order: list[int] = []  # places, the oldest first
-
-    def rescale(self, more: Tensor, inverse: Tensor) -> None:
-        """Go on with another penalty, ``more`` than before, and an inverse of the diagonal."""
-        self.change += more[:, None] * self.moved
-        torch.mul(self.change, inverse[:, None], out=self.scaled)
-
-    def add(self, moved: Tensor, change: Tensor, inverse: Tensor) -> None:
-        """Remember a step (P, M); of too many the oldest is forgotten."""
-        full = len(self.order) == _MEMORY
-        place = self.order.pop(0) if full else len(self.order)
-        self.moved[:, place], self.change[:, place] = moved, change
-        self.scaled[:, place] = inverse * change
-        self.order.append(place)
-
-    def downhill(self, gradient: Tensor, inverse: Tensor) -> Tensor:
-        """Multiply a gradient (P, M) with the approximate inverse Hessian, and turn it around.
-
-        That is the two-loop recursion, written in the products of all remembered vectors with each
-        other, so that memory is read seven times and not at every turn.
-        """
-        steps, changes = (self.moved @ self.change.mT).double(), self.scaled @ self.change.mT
-        by_step = (self.moved @ gradient[..., None]).double()[..., 0]  # (P, memory)
-        by_change = (self.scaled @ gradient[..., None]).double()[..., 0]
-        product = steps.diagonal(dim1=1, dim2=2)
-        weight = torch.where(product > 0, 1 / product, 0.0)
-        back, forth = torch.zeros_like(by_step), torch.zeros_like(by_step)
-        for i in reversed(self.order):
-            back[:, i] = weight[:, i] * (by_step[:, i] - (steps[:, i] * back).sum(dim=1))
-        scale = torch.ones_like(by_step[:, 0])
-        if self.order:
-            last = self.order[-1]
-            fitted = product[:, last] / changes[:, last, last].double()
-            scale = torch.where(weight[:, last] > 0, fitted, 1.0)
-        by_change = scale[:, None] * (by_change - (changes @ back[..., None].float())[..., 0])
-        for i in self.order:
-            along = by_change[:, i] + (steps[:, :, i] * forth).sum(dim=1)
-            forth[:, i] = back[:, i] - weight[:, i] * along
-        found = inverse * gradient - (back.float()[:, None] @ self.scaled)[:, 0]
-        found *= scale.float()[:, None]
-        found += (forth.float()[:, None] @ self.moved)[:, 0]
-        return -found
-
-
 class _Problem:
     """The optimization at one strength: one problem (softmax) or K (one-vs-rest).
 
@@ -276,7 +222,7 @@ class _Problem:
         curvature = variance[:, None] * basis.variances
         self.inverse = self._apart(1 / (curvature + self.penalty + 1e-12))
         if before is None:
-            self.memory = _Memory(*self.inverse.shape, like=self.u)
+            self.memory = StepMemory(self.inverse)
         else:
             self.memory = before.memory
             more = (self.penalty - before.penalty).expand_as(self.u)

@@ -1,0 +1,64 @@
+"""What L-BFGS remembers: Nocedal and Wright, Numerical Optimization, 2006, algorithm 7.4."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_MOST = 10  # steps
+
+
+class StepMemory:
+    """The last steps, and how the gradient changed along them.
+
+    There are P problems of M numbers each, which share nothing but their place in memory. Where a
+    diagonal of the Hessian is known, its inverse (P, M) is given.
+    """
+
+    def __init__(self, like: Tensor) -> None:
+        problems, numbers = like.shape
+        self.moved = torch.zeros((problems, _MOST, numbers), device=like.device)
+        self.change = torch.zeros_like(self.moved)
+        self.scaled = torch.zeros_like(self.moved)  # change, by the inverse of the diagonal
+        self.order: list[int] = []  # places, the oldest first
+
+    def rescale(self, more: Tensor, inverse: Tensor) -> None:
+        """Go on with another penalty, ``more`` than before, and an inverse of the diagonal."""
+        self.change += more[:, None] * self.moved
+        torch.mul(self.change, inverse[:, None], out=self.scaled)
+
+    def add(self, moved: Tensor, change: Tensor, inverse: Tensor) -> None:
+        """Remember a step (P, M); of too many the oldest is forgotten."""
+        full = len(self.order) == _MOST
+        place = self.order.pop(0) if full else len(self.order)
+        self.moved[:, place], self.change[:, place] = moved, change
+        self.scaled[:, place] = inverse * change
+        self.order.append(place)
+
+    def downhill(self, gradient: Tensor, inverse: Tensor) -> Tensor:
+        """Multiply a gradient (P, M) with the approximate inverse Hessian, and turn it around.
+
+        That is the two-loop recursion, written in the products of all remembered vectors with each
+        other, so that memory is read seven times and not at every turn.
+        """
+        steps, changes = (self.moved @ self.change.mT).double(), self.scaled @ self.change.mT
+        by_step = (self.moved @ gradient[..., None]).double()[..., 0]  # (P, memory)
+        by_change = (self.scaled @ gradient[..., None]).double()[..., 0]
+        product = steps.diagonal(dim1=1, dim2=2)
+        weight = torch.where(product > 0, 1 / product, 0.0)
+        back, forth = torch.zeros_like(by_step), torch.zeros_like(by_step)
+        for i in reversed(self.order):
+            back[:, i] = weight[:, i] * (by_step[:, i] - (steps[:, i] * back).sum(dim=1))
+        scale = torch.ones_like(by_step[:, 0])
+        if self.order:
+            last = self.order[-1]
+            fitted = product[:, last] / changes[:, last, last].double()
+            scale = torch.where(weight[:, last] > 0, fitted, 1.0)
+        by_change = scale[:, None] * (by_change - (changes @ back[..., None].float())[..., 0])
+        for i in self.order:
+            along = by_change[:, i] + (steps[:, :, i] * forth).sum(dim=1)
+            forth[:, i] = back[:, i] - weight[:, i] * along
+        found = inverse * gradient - (back.float()[:, None] @ self.scaled)[:, 0]
+        found *= scale.float()[:, None]
+        found += (forth.float()[:, None] @ self.moved)[:, 0]
+        return -found
