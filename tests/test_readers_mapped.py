@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from artsim.errors import ReaderError
 from artsim.fetch.choice import Choice, choose_rows
-from artsim.readers import read_collection
+from artsim.readers import attribution, read_collection
 from artsim.readers.attribution import parse_artist, qualifier_of
 from artsim.readers.mapped import MappedReader, bundled_maps
 from artsim.readers.mapping import load_map
@@ -564,6 +564,17 @@ def test_a_path_keeps_the_members_that_have_a_value():
 def test_any_json_can_be_flattened(value):
     flat = flatten({"x": value})
     assert all(each is None or isinstance(each, str | list) for each in flat.values())
+
+
+def test_every_form_of_a_qualifier_is_noticed_in_a_name():
+    forms = {
+        form: each
+        for form, each in attribution._CANONICAL.items()
+        if form not in attribution._ALONE
+    }
+    for form, qualifier in forms.items():
+        space = "" if form.endswith("'") else " "
+        assert parse_artist(f"{form}{space}Anna Maler").qualifier == qualifier, form
 
 
 @pytest.mark.parametrize(

@@ -82,13 +82,11 @@ _CANONICAL = {
     for form in ([word.replace("OF", of) for of in _OF] if word.endswith("OF") else [word])
 }
 _WORDS = alternatives(word for word in _CANONICAL if word not in _ALONE)
-_BEFORE = re.compile(
-    rf"(?P<word>{_WORDS})(?<=[\w.'à])(?:\s+|(?<='))(?=\S)(?P<name>.+)", re.I | re.S
-)
-_BEHIND = re.compile(
-    rf"(?P<name>.+?)\s*(?:,\s*(?P<word>(?!studio\b)(?:{alternatives(_CANONICAL)}))"
-    rf"|[(\[]\s*(?P<inside>{alternatives(_CANONICAL)})\s*[)\]])",
-    re.I | re.S,
+# Patterns that take long to compile are texts: most names need none of them.
+_BEFORE = rf"(?is)(?P<word>{_WORDS})(?<=[\w.'à])(?:\s+|(?<='))(?=\S)(?P<name>.+)"
+_BEHIND = (
+    rf"(?is)(?P<name>.+?)\s*(?:,\s*(?P<word>(?!studio\b)(?:{alternatives(_CANONICAL)}))"
+    rf"|[(\[]\s*(?P<inside>{alternatives(_CANONICAL)})\s*[)\]])"
 )
 _LETTER = re.compile(rf"(?P<word>{_SMALL}|{_SMALL.title()})\s+(?P<name>[A-ZÀ-Þ].+)", re.S)
 _DOUBTED = re.compile(r"(?P<name>.*\w\W?)\s*(?:[(\[]\?[)\]]|\s\?)", re.S)  # Rembrandt (?)
@@ -99,10 +97,9 @@ _AND_WORKSHOP = re.compile(
 _ZUGESCHRIEBEN = re.compile(  # which German puts last: früher Rembrandt zugeschrieben
     r"(?P<formerly>(?:früher|ehemals|vormals)\s+)?(?P<name>.+?)\s+zugeschrieben", re.I | re.S
 )
-_OF_A_WORK = re.compile(  # by the artist, which the work is after: a design by Raphael
-    rf"(?:(?:an?|the|einer|einem|une?|een|un)\s+)?(?:lost\s+)?(?:{alternatives(words(_SOURCE))})"
-    rf"s?\s+(?:by|{alternatives(_OF)})(?:\s+|(?<='))(?P<name>.+)",
-    re.I | re.S,
+_OF_A_WORK = (  # by the artist, which the work is after: a design by Raphael
+    rf"(?is)(?:(?:an?|the|einer|einem|une?|een|un)\s+)?(?:lost\s+)?(?:{alternatives(words(_SOURCE))})"
+    rf"s?\s+(?:by|{alternatives(_OF)})(?:\s+|(?<='))(?P<name>.+)"
 )
 # The School of the Art Institute is one, and no work of the institute's school.
 _GROUPS = ("workshop of", "circle of", "school of")
@@ -110,6 +107,16 @@ _INSTITUTION = re.compile(
     r"\b(?:institut\w*|academ\w*|universit\w*|college|galler\w*|museum|design|arts?|friends|press)\b",
     re.I,
 )
+# A name without any of these words, and without a question mark, has no qualifier.
+_SIGNS = {
+    sign
+    for forms in (*QUALIFIERS.values(), _WORKSHOP.replace("|", " "), "zugeschrieben")
+    for sign in re.findall(r"\w+", forms.replace("OF", ""))
+} - {
+    *words(
+        "a | aan | alla | an | and | by | d | dans | de | der | im | in | la | le | the | to | à"
+    )
+}
 # Roles of people who made the work.
 _MAKERS = (
     *words("""
@@ -142,16 +149,18 @@ def parse_artist(text: str) -> Attribution:
         Attribution(name='Rembrandt van Rijn', qualifier='workshop of')
     """
     text = " ".join(text.replace("\u2019", "'").split())
-    if match := _BEHIND.fullmatch(text):
+    if "?" not in text and _SIGNS.isdisjoint(re.findall(r"\w+", text.lower())):
+        return Attribution(text, None)
+    if match := re.fullmatch(_BEHIND, text):
         word = match["word"] or match["inside"]
         return Attribution(match["name"].strip(" ,"), _CANONICAL[word.lower()])
     if match := _ZUGESCHRIEBEN.fullmatch(text):
         return Attribution(match["name"], "formerly" if match["formerly"] else "attributed to")
-    if match := _BEFORE.fullmatch(text) or _LETTER.fullmatch(text):
+    if match := re.fullmatch(_BEFORE, text) or _LETTER.fullmatch(text):
         qualifier, name = _CANONICAL[match["word"].lower()], match["name"].strip(" ,")
         if qualifier in _GROUPS and _INSTITUTION.search(name):
             return Attribution(text, None)
-        if qualifier == "after" and (work := _OF_A_WORK.fullmatch(name)):
+        if qualifier == "after" and (work := re.fullmatch(_OF_A_WORK, name)):
             name = work["name"]
         return Attribution(re.sub("^the ", "", name), qualifier)
     if match := _DOUBTED.fullmatch(text):
