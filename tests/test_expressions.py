@@ -7,7 +7,7 @@ import hypothesis.strategies as st
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from artsim.errors import EvaluationError
 from artsim.labels import derived_labels, sql, values_of
@@ -71,6 +71,48 @@ def test_an_expression_gives_a_class_a_row(text, expected):
     assert derived(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("x = tags = 'oil'", ["x", None, None, "not x"]),
+        ("x = 'wood' = TAGS", ["x", None, None, "not x"]),
+        ("x = tags <> 'oil'", ["not x", None, None, "x"]),
+        ("x = NOT tags = 'oil'", ["not x", None, None, "x"]),
+        ("x = tags IN ('wood', 'ink')", ["x", None, None, "not x"]),
+        ("x = tags NOT IN ('wood', 'ink')", ["not x", None, None, "x"]),
+        ("x = tags LIKE 'o%'", ["x", None, None, "not x"]),
+        ("x = tags ILIKE '%OIL%'", ["x", None, None, "x"]),
+        ("x = tags NOT ILIKE '%WOOD%'", ["not x", None, None, "x"]),
+        ("x = tags NOT LIKE '!o%' ESCAPE '!'", ["not x", None, None, "x"]),
+        ("x = tags = lower(medium) || 'x' OR tags = 'oil'", ["x", None, None, "not x"]),
+        ("x = CASE tags WHEN 'oil' THEN 'O' ELSE '-' END", ["O", "-", "-", "-"]),
+        ("x = tags = 'it''s' OR tags = 'value' OR \"Object type\" = 'Print'",
+         ["x", None, None, "not x"]),
+        ("x = len(list_filter([tags], lambda tags: tags = ['oil', 'wood']))", ["1", "0", "0", "0"]),
+        ("x = len(list_filter([medium], lambda tags: tags = 'Lithograph'))", ["1", "0", "0", "0"]),
+        ("x = tags = ['oil', 'wood']", ["x", None, "not x", "not x"]),
+        ("x = tags = tags", ["x", None, "x", "x"]),
+        ("x = tags = NULL", [None, None, None, None]),
+    ],
+)  # fmt: skip
+def test_a_list_is_compared_with_text_by_each_of_its_values(text, expected):
+    table = WORKS.append_column("value", pa.array(["a", "b", "c", "d"]))
+    assert derived(text, table) == expected
+
+
+NAMES = st.sampled_from(["a", "A", "ab", "b", "it's", '"', "%", "é"])
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.lists(NAMES, max_size=3), min_size=1, max_size=4), NAMES, st.booleans())
+def test_a_list_meets_what_one_of_its_values_meets(lists, wanted, opposite):
+    table = pa.table({"artist": pa.array(lists, pa.list_(pa.string()))})
+    sign, no, yes = ("<>", "x", "not x") if opposite else ("=", "not x", "x")
+    text = wanted.replace("'", "''")
+    expected = [(yes if wanted in names else no) if names else None for names in lists]
+    assert derived(f"x = artist {sign} '{text}'", table) == expected
+
+
 def test_missing_values_stay_missing_unless_the_rest_decides():
     assert derived("x = year > 0 and medium ILIKE '%litho%'") == ["x", None, "not x", "not x"]
     assert derived("x = year > 0 or medium ILIKE '%oil%'") == ["x", "x", "x", "not x"]
@@ -93,8 +135,10 @@ def test_missing_values_stay_missing_unless_the_rest_decides():
         ("x = year < 'a'", "'a' is no number"),
         ("x = tags", "it gives varchar[], expected one value a row: write COLUMN.begin"),
         ("x = years", "expected one value a row"),
-        ("x = tags = 'oil'", "use list_contains(COLUMN, 'text')"),
-        ("x = tags ILIKE '%oil%'", "use list_contains(COLUMN, 'text')"),
+        ("x = tags < 'oil'", "several values a row with =, <>, IN, LIKE or ILIKE"),
+        ("x = lower(tags) = 'oil'", "use list_contains(COLUMN, 'text')"),
+        ("x = list_filter(tags, lambda t: tags = t)[1]", "a list is not text"),
+        ("x = tags = 3", "label 'x = tags = 3': "),
         ("x = year * 99999999999999999", "Overflow in multiplication"),
         ("x = year + " + "year + " * 1000 + "1", "Max expression depth"),
         ("x = max(year)", "aggregates use other rows"),

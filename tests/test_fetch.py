@@ -1130,6 +1130,7 @@ def test_rows_are_chosen_by_condition_class_and_number():
     assert chosen(where="medium = 'oil'") == "abeh"
     assert chosen(where="medium = 'oil' OR row = 2") == "abegh"
     assert chosen(where="list_contains(school, 'F') AND years.begin < 1640") == "b"
+    assert chosen(where="school = 'F' AND years.begin < 1640") == "b"
     assert chosen(where="false") == ""
     assert chosen(where="medium = 'oil'", limit=3) == "abe"
     twins = WORKS.append_column("Medium", WORKS["id"])

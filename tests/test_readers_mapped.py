@@ -837,7 +837,8 @@ def test_a_mapping_reads_what_records_reads_links_to_folders_too(tmp_path):
 def test_one_condition_means_the_same_for_every_museum(museum_data):
     condition = (
         "years.begin < 1900 and date_text is not null and title is not null "
-        "and medium like '%paper%' and artist::text like '%a%' and artist_qualifier is null"
+        "and medium like '%paper%' and artist like '%a%' and artist not like '%z%' "
+        "and artist_qualifier is null"
     )
     for source in (
         f"tate:{museum_data / 'museums/tate'}",
@@ -852,7 +853,8 @@ def test_one_condition_means_the_same_for_every_museum(museum_data):
             for row in table.to_pylist()
             if row["image"] and row["years"] and row["years"]["begin"] < 1900
             and row["date_text"] and row["title"] and "paper" in (row["medium"] or "")
-            and "a" in str(row["artist"] or "") and row["artist_qualifier"] is None
+            and "a" in str(row["artist"] or "") and "z" not in str(row["artist"])
+            and row["artist_qualifier"] is None
         ]  # fmt: skip
         chosen = choose_rows(table, Choice(where=condition))
         assert table["id"].take(chosen).to_pylist() == expected

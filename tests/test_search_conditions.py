@@ -55,6 +55,9 @@ def ids(searcher, id_, **options):
         ("artist != 'Ada'", ["b20", "b30", "c40", "c90"]),  # n60 says nothing
         ("year is null", ["b30"]),
         ("list_contains(medium, 'oil')", ["a0", "a10", "n60"]),
+        ("medium = 'oil'", ["a0", "a10", "n60"]),
+        ("medium != 'oil'", ["b20", "c40", "c90"]),  # b30 says nothing
+        ("Medium ilike 'W%' or artist in ('Bob')", ["b20", "b30", "c40", "c90"]),
         ("id like 'a%' or width > 20", ["a0", "a10"]),
         ("\"artist\" = 'Ada' or artist = '-- /*'", ["a0", "a10"]),
         ("false", []),

@@ -5,7 +5,7 @@ For example::
     lithograph = medium ILIKE '%lithograph%'    classes 'lithograph' and 'not lithograph'
     century = floor(year / 100) + 1             classes '19', '20', ...
     baroque = years.begin >= 1600 and years.end < 1750
-    oil = list_contains(materials, 'oil')       a column with several values a row
+    oil = materials = 'oil'                     a column with several values: one of them
 
 The SQL is DuckDB's, as in ``--where``. Whatever depends on a missing value is missing: a work of
 unknown medium is never 'not lithograph'. Text is in single quotes, and a column whose name is not
@@ -24,6 +24,7 @@ from typing import Any
 import pyarrow as pa
 
 from artsim.errors import EvaluationError
+from artsim.labels.any_value import with_any_value
 from artsim.labels.old_expressions import has_old_signs, to_sql, unquoted
 from artsim.labels.sql import (
     Parsed,
@@ -87,9 +88,10 @@ class Derivation:
         rows = catalog_table(table.select(self.columns_of(table.column_names)))
         with time_limit(connection, self._cannot):
             relation = connection.from_arrow(rows)
+            expression = with_any_value(connection, relation, self.expression, self.columns)
             # A filter refuses aggregates and windows: the value of a row depends on no other row.
-            relation.filter(duckdb.SQLExpression(self.expression).isnull())
-            found = relation.project(self.expression)
+            relation.filter(duckdb.SQLExpression(expression).isnull())
+            found = relation.project(expression)
             (type_,) = found.types
             if type_.id in ("list", "array", "struct", "map", "blob"):
                 raise self._fault(
@@ -97,7 +99,7 @@ class Derivation:
                     "COLUMN.begin of years, list_contains(COLUMN, 'text') or "
                     "array_to_string(COLUMN, ', ') of a list"
                 )
-        rehearse(rows, self.expression, self._cannot)
+        rehearse(rows, expression, self._cannot)
         with time_limit(connection, self._cannot):
             return [self._class(value) for (value,) in found.fetchall()]
 

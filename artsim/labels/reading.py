@@ -43,7 +43,7 @@ def values_of(store: Store, name: str) -> list[str | None]:
         )
     if fields[name] in (FieldType.LIST, FieldType.YEARS):
         years = fields[name] == FieldType.YEARS
-        example = f"floor({name}.begin / 100) + 1" if years else f"list_contains({name}, 'text')"
+        example = f"floor({name}.begin / 100) + 1" if years else f"{name} = 'text'"
         raise EvaluationError(
             f"{name!r} is of type {fields[name]}, expected one value a picture; "
             f"derive a label of it: NAME = {example}"

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.errors import ArtsimError
+from artsim.labels.any_value import with_any_value
 from artsim.labels.rehearsal import is_quick, why_it_fails
 
 _SECONDS = 60.0  # that an expression may take over all rows
@@ -213,6 +214,7 @@ def filtered(connection: Any, relation: Any, text: str, fault: Fault) -> Any:
     if parsed.error:
         raise fault(parsed.error)
     with time_limit(connection, fault):
+        text = with_any_value(connection, relation, text, parsed.columns)
         # Parsed as one expression: anything longer is refused here.
         found = relation.filter(text)
         (kind,) = relation.project(text).types
@@ -269,7 +271,10 @@ def _explained(text: str) -> str:
     if "No function matches" in text or "type VARCHAR[]" in text:
         call = text.partition("argument types ")[2].partition(". You")[0]
         what = f"{_in_words(call)} does not exist" if call else "a list is not text"
-        lists = "; of a column with several values a row use list_contains(COLUMN, 'text')"
+        lists = (
+            "; compare a column with several values a row with =, <>, IN, LIKE or ILIKE, "
+            "or use list_contains(COLUMN, 'text')"
+        )
         return what + (lists if "[]" in (call or text) else "")
     return text.partition("Error: ")[2] or text
 
