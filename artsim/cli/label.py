@@ -33,8 +33,8 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
     LABEL is "NAME = EXPRESSION", where EXPRESSION is SQL over the columns, as in --where. A
     condition gives the classes NAME and 'not NAME'; missing values stay missing. Write
     years.begin and years.end for a range of years. A column with several values is compared by
-    each: tags = 'oil' holds if one of them is oil, tags <> 'oil' if none is. The label is stored in the index. Without LABEL the derived labels are
-    listed.
+    each of them: tags = 'oil' holds if one is oil, tags <> 'oil' if none is. The label is stored
+    in the index. Without LABEL the derived labels are listed.
 
     Example:
 
