@@ -13,7 +13,8 @@ from trials import Findings, Outcome, run_command
 
 # Durations, and the sizes of files.
 _CHANGING = (
-    r'in [\d.]+ s \(\d+/s\)|on disk .*|"[a-z_]*(seconds|bytes|_ms|updated|latency)[a-z_]*": [^,}]*'
+    r'in [\d.]+ s \(\d+/s\)|on disk .*|"bytes": \{[^}]*\}'
+    r'|"[a-z_]*(seconds|bytes|_ms|updated|latency)[a-z_]*": [^,}]*'
 )
 # Digits that depend on how the same neighbors were found.
 _NOISE = re.compile(r"(\.\d{5})\d+")
