@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+import search_toys
 from click.testing import CliRunner
 from conftest import toy_passport
 
@@ -13,7 +14,15 @@ from artsim.datatypes import Field, FieldType
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, StoreError
 from artsim.evaluation.knn import KnnPlan, knn_eval
-from artsim.labels import add_label, derived_labels, label_columns, remove_label, values_of
+from artsim.labels import (
+    add_label,
+    codes_of,
+    derived_labels,
+    group_codes,
+    label_columns,
+    remove_label,
+    values_of,
+)
 from artsim.readers import read_collection
 from artsim.splits import SplitPlan, make_split, read_stored_split, stored_splits
 from artsim.store import Manifest, Store, part_schema
@@ -321,3 +330,17 @@ def test_rows_added_later_are_in_no_part(compass):
     make_split(compass, "f", SplitPlan(folds=2, stratify="artist"))
     compass.append(rows(["new"], ["Ada"], ["Oil"], np.float32([NORTH])))
     assert accuracy(Store.open(compass.path), split="f") == (1.0, 20)
+
+
+def test_pictures_with_a_value_in_common_are_one_group(tmp_path):
+    artists = [["Ada"], ["Bob", "Ada"], ["Cyd"], None, ["Bob"], [None], ["Cyd", None]]
+    columns = {"artist": pa.array(artists), "school": pa.array(list("xyxyxyx"))}
+    store = search_toys.make_store(
+        tmp_path / "i", list("abcdefg"), {"t": search_toys.at(*range(7))}, columns
+    )
+    assert group_codes(store, "artist").tolist() == [0, 0, 1, -1, 0, -1, 1]
+    assert group_codes(store, "school").tolist() == codes_of(store, "school").tolist()
+    done = CliRunner().invoke(
+        cli, ["knn-eval", str(store.path), "--label", "school", "--group", "artist", "-k", "1"]
+    )
+    assert done.exit_code == 0, done.output

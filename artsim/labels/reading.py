@@ -57,6 +57,28 @@ def codes_of(store: Store, name: str) -> NDArray[np.int64]:
     return encode(values_of(store, name))[0]
 
 
+def group_codes(store: Store, name: str) -> NDArray[np.int64]:
+    """Return codes that the pictures of a group share, shape (N,); -1 where the value is missing.
+
+    In a column of lists, pictures with a value in common are one group, in chains.
+    """
+    if _types(store).get(name) != FieldType.LIST:
+        return codes_of(store, name)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    lists = store.read([name]).column(name).to_pylist()
+    pairs = [(row, value) for row, values in enumerate(lists) for value in values or () if value]
+    rows = np.array([row for row, _ in pairs], dtype=np.int64)
+    codes, classes = encode([value for _, value in pairs])
+    size = len(lists) + len(classes)  # a node a picture, then one a value
+    edges = (np.ones(len(rows), dtype=bool), (rows, len(lists) + codes))
+    _, found = connected_components(coo_array(edges, shape=(size, size)), directed=False)
+    groups = np.full(len(lists), -1, dtype=np.int64)
+    groups[rows] = np.unique(found[rows], return_inverse=True)[1]
+    return groups
+
+
 def derived_labels(store: Store) -> dict[str, str]:
     """Return the SQL expressions of an index's derived labels by name."""
     lists = [name for name, type_ in _types(store).items() if type_ == FieldType.LIST]

@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from artsim.errors import EvaluationError
-from artsim.labels import Label, LabelKind, codes_of, derived_labels
+from artsim.labels import Label, LabelKind, derived_labels, group_codes
 from artsim.splits.audit import refuse_leaks
 from artsim.splits.copies import Copies, leave_out_copies, read_copies
 from artsim.splits.drawing import split
@@ -85,14 +85,14 @@ def read_source(store: Store, choice: SplitChoice, *, group: str | None = None) 
     if choice.no_leaks and choice.split is not None:
         refuse_leaks(store, choice.split)
     stored = None if choice.split is None else read_stored_split(store, choice.split)
-    groups = None if group is None else codes_of(store, group)
+    groups = None if group is None else group_codes(store, group)
     resampled_by = group or grouped_by(store, stored)
     return SplitSource(
         choice=choice,
         stored=stored,
         group=group,
         groups=groups,
-        resampled=codes_of(store, resampled_by) if resampled_by else None,
+        resampled=group_codes(store, resampled_by) if resampled_by else None,
         resampled_by=resampled_by,
         copies=read_copies(store),
     )

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from artsim.errors import EvaluationError
-from artsim.labels import Label, codes_of
+from artsim.labels import Label, group_codes
 from artsim.splits.choosing import (
     VALIDATION,
     SplitChoice,
@@ -78,7 +78,7 @@ def _named(store: Store, name: str) -> Split:
     """Read a split, with the groups that it keeps whole."""
     stored = read_stored_split(store, name)
     group = grouped_by(store, stored)
-    resampled = codes_of(store, group) if group else None
+    resampled = group_codes(store, group) if group else None
     return replace(parts_of(stored), resampled=resampled, resampled_by=group)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 
 from artsim.errors import EvaluationError, StoreError
-from artsim.labels import codes_of, derived_labels, values_of
+from artsim.labels import codes_of, derived_labels, group_codes, values_of
 from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Rows, Split
 from artsim.store import Store, lock_index, read_parquet, write_parquet, write_whole
@@ -165,7 +165,8 @@ def _draw(store: Store, plan: SplitPlan) -> dict[str, Rows]:
         codes = codes_of(store, plan.stratify)
     if plan.per_class is not None:
         drawn = sample_per_class(codes, plan.per_class, seed=plan.seed)
-    codes, groups = codes[drawn], None if plan.group is None else codes_of(store, plan.group)[drawn]
+    groups = None if plan.group is None else group_codes(store, plan.group)[drawn]
+    codes = codes[drawn]
     if plan.folds is not None:
         divided = k_fold(codes, plan.folds, groups=groups, seed=plan.seed)
         return {f"fold {number}": drawn[rows] for number, rows in enumerate(divided, 1)}

@@ -14,7 +14,7 @@ from artsim import __version__
 from artsim.datatypes import Progress, no_progress
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, label_names, probe
-from artsim.labels import LabelKind, codes_of, label_columns, short_name
+from artsim.labels import LabelKind, group_codes, label_columns, short_name
 from artsim.splits import picture_hashes
 from artsim.store import Store
 from artsim.study.data import StudyData, read_data
@@ -99,7 +99,7 @@ def study(
         hashes=picture_hashes(store, workers=plan.workers),
         plan=base,
         group=plan.group,
-        groups=None if plan.group is None else codes_of(store, plan.group),
+        groups=None if plan.group is None else group_codes(store, plan.group),
         works=max(2, min(plan.works, plan.works * _PICTURES // (_A_LABEL * len(names)))),
     )
     progress(1, total, 0)

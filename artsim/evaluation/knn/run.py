@@ -14,7 +14,7 @@ from artsim.errors import EvaluationError
 from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnEvaluator
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.reading import choose_labels, unit_vectors
-from artsim.labels import Label, LabelKind, codes_of, derived_labels, read_label
+from artsim.labels import Label, LabelKind, derived_labels, group_codes, read_label
 from artsim.metrics import MetScore, csls, evaluate_met, mutual_proximity
 from artsim.metrics.neighbors import Neighbors, nearest, nearest_among
 from artsim.splits import Split, look_alikes, picture_hashes, read_source
@@ -180,7 +180,7 @@ def _read_groups(
             hashes = picture_hashes(store, workers=workers, progress=progress)
             groups[:, place] = look_alikes(hashes)
         else:
-            groups[:, place] = codes_of(store, name)
+            groups[:, place] = group_codes(store, name)
     return groups
 
 
