@@ -35,6 +35,7 @@ _CHANGING = {
     "bytes",
     "checksum",
     "latency",
+    "attempts",  # of a download
     "time",
     "next_part",
 }
