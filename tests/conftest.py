@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from PIL import Image
 
@@ -128,6 +132,25 @@ def museum_data():
     if not folder.is_dir():
         pytest.skip(f"no real museum files at {folder}; name their folder in ARTSIM_DATA")
     return folder.resolve()
+
+
+@pytest.fixture(scope="session")
+def real_index(museum_data, tmp_path_factory):
+    """Copies of the indexes of real collections; a run of the tests embeds each of them once."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def copy(name):
+        made = shared / f"real-{name}"
+        with FileLock(f"{made}.lock"):
+            if not made.exists():
+                new = made.with_suffix(".new")
+                command = [sys.executable, "-m", "artsim", "embed", museum_data / name, "-o", new]
+                subprocess.run(command, check=True, capture_output=True)
+                new.rename(made)
+        return Path(shutil.copytree(made, tmp_path_factory.mktemp("real") / name))
+
+    return copy
 
 
 def unit(rng, *shape):

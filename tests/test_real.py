@@ -41,17 +41,13 @@ def top1(index, *args):
 
 
 @pytest.fixture(scope="module")
-def paintings(museum_data, tmp_path_factory):
-    index = tmp_path_factory.mktemp("real") / "paintings"
-    run("embed", museum_data / "paintings", "-o", index)
-    return index
+def paintings(real_index):
+    return real_index("paintings")
 
 
 @pytest.fixture(scope="module")
-def antiquities(museum_data, tmp_path_factory):
-    index = tmp_path_factory.mktemp("real") / "antiquities"
-    run("embed", museum_data / "antiquities", "-o", index)
-    return index
+def antiquities(real_index):
+    return real_index("antiquities")
 
 
 def test_every_painting_is_in_the_index(paintings):

@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -417,9 +418,10 @@ def run(*args, code=0):
 
 
 def test_the_table_has_a_line_for_each_split(found, capsys):
-    _print(found)
-    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0][:2] == ["index:", "120"]
+    _print(Path("indexes/toy"), found)
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.startswith("Report on indexes/toy (120 pictures, by ")
+    lines = [line.split() for line in lines]
     assert [line[-1] for line in lines if "top1" in line] == ["24", "30"]
 
 
