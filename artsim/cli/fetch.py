@@ -22,6 +22,7 @@ from artsim.cli.options.computing import seed_option
 from artsim.cli.options.outputs import strict_option
 from artsim.cli.options.values import FOLDER, column_and_number, count_option, pairs
 from artsim.cli.output import echo, plural, print_table, resumable, show_progress
+from artsim.datatypes import bytes_text
 
 if TYPE_CHECKING:
     from artsim.fetch import FetchSummary, Forecast
@@ -208,19 +209,12 @@ def _print_forecast(name: str, found: Forecast) -> None:
         echo("disallowed: by the server's robots.txt; see --ignore-robots")
     sampled = plural(len(found.sizes) + found.faults.total(), "picture")
     if found.bytes is not None:
-        each = f"{_amount(min(found.sizes))} to {_amount(max(found.sizes))} each"
-        echo(f"about {_amount(found.bytes)}, by the first {sampled} ({each})")
+        each = f"{bytes_text(min(found.sizes))} to {bytes_text(max(found.sizes))} each"
+        echo(f"about {bytes_text(found.bytes)}, by the first {sampled} ({each})")
     for fault, count in found.faults.most_common():
         echo(f"{count:,} of the first {sampled} cannot be fetched: {fault}", err=True)
     if found.requests:
         echo(f"at least {_duration(found.seconds)}, by the pauses between requests to a host")
-
-
-def _amount(size: float) -> str:
-    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if size >= factor:
-            return f"{size / factor:,.3g} {unit}" if size < 1e12 else f"{size / factor:,.0f} {unit}"
-    return f"{size:,.0f} bytes"
 
 
 def _duration(seconds: float) -> str:

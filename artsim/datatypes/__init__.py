@@ -10,6 +10,7 @@ from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, f
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
 from artsim.datatypes.printable import printable
 from artsim.datatypes.progress import Progress, no_progress
+from artsim.datatypes.sizes import bytes_text
 from artsim.datatypes.spec import (
     DEFAULT_MODEL,
     EMBEDDING,
@@ -48,6 +49,7 @@ __all__ = [
     "Progress",
     "Tap",
     "TapInfo",
+    "bytes_text",
     "caption_columns",
     "finite",
     "format_of",

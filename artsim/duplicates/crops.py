@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Progress, no_progress
 from artsim.duplicates.evidence import DuplicateEvidence, Rows
-from artsim.images import COPY_EDGES, GRAY_SIDE, edges_of
-from artsim.metrics.neighbors import NO_ROW, nearest_inner
+from artsim.images import COPY_EDGES, GRAY_SIDE, Grays, edges_of
+from artsim.metrics.neighbors import NO_ROW
 
 _NEAREST = 4  # compared with each work; of 750 cropped pictures the original is among two
 _LIKELY = 0.65  # cosine of the edges of small grays; of one in a hundred crops it is less
@@ -29,7 +29,6 @@ _STEP = 1 / 160  # of a side
 _MOST = 24  # steps that a margin can have
 _TRIED = (0, 6, 12, 18)  # steps, before the four margins are moved one by one
 _KEPT = 1024  # pictures in memory, of 37 kB
-_BLOCK = 16_384  # works compared at a time
 
 Margins = tuple[int, int, int, int]  # steps cut off: top, bottom, left, right
 Floats = NDArray[np.float64]
@@ -58,40 +57,27 @@ def _likely(evidence: DuplicateEvidence, across: bool, device: str) -> list[tupl
     """Return the pairs of near neighbors of which one may be a crop of the other."""
     if evidence.grays is None or evidence.vectors is None:
         return []
-    bank, usable = evidence.comparable()
-    stores = evidence.stores[usable] if across else None
     found: set[tuple[int, int]] = set()
-    for start in range(0, len(usable), _BLOCK):
-        part = np.arange(start, min(start + _BLOCK, len(usable)))
-        _, places = nearest_inner(
-            bank[part],
-            bank,
-            _NEAREST,
-            exclude=part,
-            query_groups=None if stores is None else stores[part],
-            bank_groups=stores,
-            device=device,
-        )
-        a = np.repeat(usable[part], places.shape[1])[places.ravel() != NO_ROW]
-        b = usable[places.ravel()[places.ravel() != NO_ROW]]
-        likely = _may_be_crops(evidence.grays.astype(np.float64), a, b)
+    for rows, _, near in evidence.neighbors(_NEAREST, across=across, device=device):
+        places, columns = np.nonzero(near != NO_ROW)
+        a, b = rows[places], near[places, columns]
+        likely = _may_be_crops(evidence.grays, a, b)
         ends = zip(a[likely].tolist(), b[likely].tolist(), strict=True)
         found.update((min(pair), max(pair)) for pair in ends)
     return sorted(found)
 
 
-def _may_be_crops(grays: Floats, a: Rows, b: Rows) -> NDArray[np.bool_]:
+def _may_be_crops(grays: Grays, a: Rows, b: Rows) -> NDArray[np.bool_]:
     """Compare the small grays of pairs; copies that are not cropped are found without this."""
     (first, at), (second, there) = (np.unique(rows, return_inverse=True) for rows in (a, b))
-    edges, others = edges_of(grays[first]), edges_of(grays[second])
+    own, theirs = grays[first].astype(np.float64), grays[second].astype(np.float64)
+    edges, others = edges_of(own), edges_of(theirs)
     is_copy = np.vecdot(edges[at], others[there]) >= COPY_EDGES
     likely = np.zeros(len(a), dtype=bool)
     for down in _TRIED[:3]:
         for across in _TRIED[:3]:
             margins = (down, down, across, across)
-            some, rest = (
-                edges_of(_cut(grays[rows], margins, GRAY_SIDE)) for rows in (first, second)
-            )
+            some, rest = (edges_of(_cut(each, margins, GRAY_SIDE)) for each in (own, theirs))
             likely |= np.vecdot(some[at], others[there]) >= _LIKELY
             likely |= np.vecdot(edges[at], rest[there]) >= _LIKELY
     likely &= ~is_copy

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,11 +15,11 @@ from artsim.datatypes import picture_file
 from artsim.errors import ImageError
 from artsim.images import Grays, decode, read_bytes
 from artsim.index import open_index
-from artsim.metrics.neighbors import check_unit_vectors
+from artsim.metrics.neighbors import NO_ROW, check_unit_vectors, nearest_inner
 from artsim.splits import Looks
 from artsim.store import Store
 
-_BLOCK = 16_384  # vectors read at a time
+_BLOCK = 16_384  # vectors read, or works compared, at a time
 _GRAY_SIDE = 192  # pixels of a picture that is read to find crops
 
 Rows = NDArray[np.int64]
@@ -46,6 +46,29 @@ class DuplicateEvidence:
         """Return the cosine of two works; None if vectors are not comparable."""
         vectors = self.vectors
         return None if vectors is None else min(float(vectors[a] @ vectors[b]), 1.0)
+
+    def neighbors(
+        self, k: int, *, across: bool, device: str
+    ) -> Iterator[tuple[Rows, NDArray[np.float32], Rows]]:
+        """Yield blocks of works with their k nearest: rows (B,), cosines (B, k), rows (B, k).
+
+        Works without a vector are left out; a work with fewer neighbors has -1 and -inf there.
+        With ``across`` only works of other indexes are neighbors.
+        """
+        bank, usable = self.comparable()
+        stores = self.stores[usable] if across else None
+        for start in range(0, len(usable), _BLOCK):
+            part = np.arange(start, min(start + _BLOCK, len(usable)))
+            scores, places = nearest_inner(
+                bank[part],
+                bank,
+                k,
+                exclude=part,
+                query_groups=None if stores is None else stores[part],
+                bank_groups=stores,
+                device=device,
+            )
+            yield usable[part], scores, np.where(places == NO_ROW, NO_ROW, usable[places])
 
     def comparable(self) -> tuple[NDArray[np.float32], Rows]:
         """Return the vectors that are not all zeros, and their rows."""

@@ -15,10 +15,8 @@ from artsim.duplicates.look_alikes import WITHIN, linked, look_alikes, transform
 from artsim.duplicates.threshold import Threshold, draw_threshold
 from artsim.errors import EvaluationError
 from artsim.images import groups_of
-from artsim.metrics.neighbors import nearest_inner
 
 NEIGHBORS = 16  # compared with each work, at most
-_BLOCK = 16_384  # works compared at a time
 _COMPARED = 1024  # works of a group
 _ROUNDING = 1e-6  # of a float32 cosine
 
@@ -135,22 +133,13 @@ def _similar(
     evidence: DuplicateEvidence, least: float, across: bool, device: str, progress: Progress
 ) -> Iterator[tuple[int, int]]:
     """Yield each work with its nearest neighbors that are similar enough."""
-    bank, usable = evidence.comparable()
-    stores = evidence.stores[usable] if across else None
-    for start in range(0, len(usable), _BLOCK):
-        part = np.arange(start, min(start + _BLOCK, len(usable)))
-        scores, rows = nearest_inner(
-            bank[part],
-            bank,
-            NEIGHBORS,
-            exclude=part,
-            query_groups=None if stores is None else stores[part],
-            bank_groups=stores,
-            device=device,
-        )
+    done, works = 0, len(evidence.stores)
+    for rows, scores, near in evidence.neighbors(NEIGHBORS, across=across, device=device):
         for place, column in zip(*np.nonzero(scores >= least), strict=True):
-            yield int(usable[part[place]]), int(usable[rows[place, column]])
-        progress(int(part[-1]) + 1, len(usable), 0)
+            yield int(rows[place]), int(near[place, column])
+        done += len(rows)
+        progress(done, works, 0)
+    progress(works, works, 0)  # also those without a vector
 
 
 def _join(

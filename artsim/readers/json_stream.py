@@ -36,7 +36,10 @@ def stream_json(
         ReaderError: If it is not JSON, with the line and column of the fault.
     """
     text = _Text(read, file, parse_float)
+    is_list = text.peek() == "["
     yield from _members(text, keys)
+    if is_list and not text.is_used_up():  # else what follows the records is not read
+        text.refuse("Extra data")
 
 
 def _members(text: _Text, keys: Collection[str]) -> Iterator[Any]:
@@ -45,8 +48,8 @@ def _members(text: _Text, keys: Collection[str]) -> Iterator[Any]:
         text.skip()
         while text.peek() != "]":
             yield text.value()
-            if text.peek() == ",":
-                text.skip()
+            text.comma_before("]")
+        text.skip()
         return
     if start != "{":
         yield text.value()
@@ -60,10 +63,9 @@ def _members(text: _Text, keys: Collection[str]) -> Iterator[Any]:
         text.skip()
         if key in keys and text.peek() in "[{":
             yield from _members(text, keys)
-            return  # what follows the records is not read
+            return
         found[key] = text.value()
-        if text.peek() == ",":
-            text.skip()
+        text.comma_before("}")
     yield found
 
 
@@ -82,18 +84,33 @@ class _Text:
 
     def peek(self) -> str:
         """Return the next character that is no space; the end of the file is an error."""
+        if self.is_used_up():
+            self.refuse("it ends too early")
+        return self._text[self._place]
+
+    def is_used_up(self) -> bool:
+        """Pass over spaces, and return whether nothing follows them."""
         while True:
             while self._place < len(self._text):
                 if self._text[self._place] not in _SPACE:
-                    return self._text[self._place]
+                    return False
                 self._place += 1
             if self._is_whole:
-                self.refuse("it ends too early")
+                return True
             self._read(_READ)
 
     def skip(self) -> None:
         """Pass over one character."""
         self._place += 1
+
+    def comma_before(self, end: str) -> None:
+        """Pass over the comma between two members; after the last one is the end."""
+        if self.peek() == ",":
+            self.skip()
+            if self.peek() == end:
+                self.refuse("Illegal trailing comma")
+        elif self.peek() != end:
+            self.refuse("Expecting ',' delimiter")
 
     def value(self) -> Any:
         """Read the next value."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from artsim import __version__
+from artsim.datatypes import bytes_text
 from artsim.inspection import (
     Example,
     Finding,
@@ -114,10 +115,7 @@ def _figures(inspection: Inspection) -> Iterator[Drawing]:
 
 def _measure(name: str, value: float) -> str:
     if name == "file_bytes":
-        for unit, factor in (("MB", 1e6), ("kB", 1e3)):
-            if value >= factor:
-                return f"{value / factor:,.3g} {unit}" if value < 1e9 else f"{value / 1e6:,.0f} MB"
-        return f"{value:,.0f} B"
+        return bytes_text(value)
     if name in ("width", "height"):
         return f"{value:,.0f}"
     return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
