@@ -108,9 +108,13 @@ def test_the_table_has_title_artist_and_date(store):
 
 def test_what_no_work_has_is_named(store):
     assert (
-        "No work has 'zebra' or 'stripes'" in run("find", "zebra birth stripes", "--table").output
+        "No work has 'zebra' or 'stripes'; try another spelling, or fewer words"
+        in run("find", "zebra birth stripes", "--table").output
     )
-    assert "No work has all of these words" in run("find", "venus", "rocks", "--json").stderr
+    assert (
+        "No work has all of these words; ask for less"
+        in run("find", "venus", "rocks", "--json").stderr
+    )
     nothing = run("find", "--where", "date.begin > 1900", "--table").output
     assert "No work meets all of this" in nothing
     assert "name some words to find, or a condition" in run("find", "church", code=2).output

@@ -95,5 +95,7 @@ def _print_table(works: Works, known: list[tuple[str, str | None, dict[str, Any]
 def _nothing(found: Found, where: str | None) -> str:
     if found.unknown:
         words = " or ".join(map(repr, found.unknown))
-        return f"No work{' that meets the condition' if where else ''} has {words}"
-    return f"No work {'has all of these words' if where is None else 'meets all of this'}"
+        which = " that meets the condition" if where else ""
+        return f"No work{which} has {words}; try another spelling, or fewer words"
+    what = "has all of these words" if where is None else "meets all of this"
+    return f"No work {what}; ask for less"
