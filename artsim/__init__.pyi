@@ -2,6 +2,7 @@ from .api.collections import embed as embed
 from .api.collections import import_vectors as import_vectors
 from .api.collections import inspect as inspect
 from .api.collections import list_models as list_models
+from .api.concepts import teach as teach
 from .api.evaluations import add_label as add_label
 from .api.evaluations import draw_split as draw_split
 from .api.evaluations import find_leaks as find_leaks

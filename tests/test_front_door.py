@@ -29,8 +29,8 @@ NAMES = [
     *("Term", "TrainingError", "TrainingResult", "add_label", "draw_split", "embed"),
     *("fetch_pictures", "find_duplicates", "find_leaks", "import_vectors", "inspect"),
     *("knn_eval", "leaderboard", "list_models", "make_map", "make_report", "make_sample"),
-    *("open", "predict", "probe", "read_collection", "retrieval_eval", "train"),
-    "zero_shot",
+    *("open", "predict", "probe", "read_collection", "retrieval_eval", "teach"),
+    *("train", "zero_shot"),
 ]
 
 
@@ -145,6 +145,19 @@ def test_a_saved_probe_predicts(museum):
     found = artsim.predict(museum, [id_], head="by-style").to_pandas()
     assert found["id"].tolist() == [id_]
     assert np.isin(found["predicted"], museum.to_pandas()["style"]).all()
+
+
+def test_a_taught_concept_is_a_column(museum):
+    ids = museum.find(k=6)["id"].tolist()
+    first = artsim.teach(museum, "dots", positive=ids[:4], k=3, ask=2)
+    assert first.to_pandas()["use"].tolist() == ["likely"] * 3 + ["ask"] * 2
+    assert not set(first.to_pandas()["id"]) & set(ids[:4])
+    artsim.teach(museum, "dots", negative=ids[4:])
+    table = artsim.open(museum.path).to_pandas().set_index("id")
+    assert table.loc[ids[:4], "dots"].tolist() == ["yes"] * 4
+    assert table["dots_score"].between(0, 1).all()
+    with pytest.raises(artsim.SearchError, match="no picture has the id 'none'"):
+        artsim.teach(museum, "dots", positive=["none"])
 
 
 def test_the_example_of_the_readme_runs(museum, tmp_path, monkeypatch):

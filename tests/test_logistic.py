@@ -7,7 +7,12 @@ from hypothesis import given, settings
 from sklearn.linear_model import LogisticRegression
 
 from artsim.errors import EvaluationError
-from artsim.metrics.logistic import STRENGTHS, fit_multinomial, fit_one_vs_rest
+from artsim.metrics.logistic import (
+    STRENGTHS,
+    fit_multinomial,
+    fit_one_vs_rest,
+    fit_weighted,
+)
 
 GRID = (1e-6, 1e-3, 1e-1, 1.0, 10.0, 1e3)
 
@@ -129,3 +134,37 @@ def test_copies_of_a_few_rows_are_fitted():
     codes = np.arange(20) % 2
     path = fit_multinomial(features.astype(np.float32), codes, [1.0])
     assert np.isfinite(path.objective).all()
+
+
+@pytest.mark.parametrize(("n", "d"), [(120, 6), (40, 90)])
+def test_weighted_rows_count_as_scikit_learns_do(n, d):
+    x, codes = clusters(4, n, d, 2)
+    weights = np.random.default_rng(0).uniform(0.02, 3, n)
+    path = fit_weighted(x, codes == 1, weights, (0.1, 10.0))
+    assert path.converged.all()
+    for i, strength in enumerate((0.1, 10.0)):
+        peer = LogisticRegression(C=strength, tol=1e-7, max_iter=20_000)
+        peer.fit(x.astype(float), codes, sample_weight=weights)
+        np.testing.assert_allclose(path.weights[i].T, peer.coef_, atol=0.01 * abs(peer.coef_).max())
+        assert path.bias[i] == pytest.approx(peer.intercept_, abs=0.02)
+
+
+def test_a_row_of_weight_two_is_two_rows():
+    x, codes = clusters(5, 60, 5, 2)
+    weights = np.where(np.arange(60) < 20, 2.0, 1.0)
+    twice = np.r_[np.arange(60), np.arange(20)]
+    one = fit_weighted(x, codes == 1, weights, (1.0,))
+    two = fit_multinomial(x[twice], codes[twice], (1.0,))
+    np.testing.assert_allclose(one.weights, two.weights, atol=0.01 * abs(two.weights).max())
+
+
+@pytest.mark.parametrize(
+    ("positive", "weights", "said"),
+    [
+        ([True] * 4, [1.0] * 4, "rows of yes and rows of no"),
+        ([True, False] * 2, [0.0] * 4, "above"),
+    ],
+)
+def test_weighted_rows_of_one_kind_are_refused(positive, weights, said):
+    with pytest.raises(EvaluationError, match=said):
+        fit_weighted(np.eye(4), np.array(positive), np.array(weights))

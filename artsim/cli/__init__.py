@@ -45,6 +45,7 @@ from artsim.cli.serve import serve
 from artsim.cli.similar import similar
 from artsim.cli.split import split
 from artsim.cli.stopping import end_as_ctrl_c, was_interrupted
+from artsim.cli.teach import teach
 from artsim.cli.train import compare, recipes, train
 from artsim.cli.zero_shot import zero_shot
 from artsim.datatypes import printable
@@ -134,7 +135,7 @@ class _Lines(logging.Formatter):
             "Evaluate",
             [label, split, leaks, knn_eval, probe, zero_shot, retrieval_eval, leaderboard],
         ),
-        cloup.Section("Train", [recipes, train, compare, predict, review]),
+        cloup.Section("Train", [recipes, train, compare, teach, predict, review]),
         cloup.Section("Look", [map_, serve, report]),
     ],
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -44,11 +44,11 @@ def review(
 ) -> None:
     """Review stored predictions in a spreadsheet.
 
-    COLUMN is a column of predictions, stored by 'artsim zero-shot --save'; without it they are
-    listed. In the spreadsheet write accept or reject in the column decision, or the right value in
-    the column correction; leave rows empty for later. Reading the file back makes the column
-    COLUMN_reviewed: accepted and corrected values, with who decided and when. It is a label like
-    any other of the catalog.
+    COLUMN is a column of predictions, stored by 'artsim zero-shot --save' or 'artsim teach';
+    without it they are listed. In the spreadsheet write accept or reject in the column decision, or
+    the right value in the column correction; leave rows empty for later. Reading the file back
+    makes the column COLUMN_reviewed: accepted and corrected values, with who decided and when. It
+    is a label like any other of the catalog.
 
     Example:
 

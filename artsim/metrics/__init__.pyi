@@ -1,3 +1,8 @@
+from .concepts import HeldOut as HeldOut
+from .concepts import choose_different as choose_different
+from .concepts import evaluate_concept as evaluate_concept
+from .concepts import fit_concept as fit_concept
+from .concepts import least_sure as least_sure
 from .hubs import Hubness as Hubness
 from .hubs import csls as csls
 from .hubs import hubness as hubness

@@ -116,6 +116,36 @@ def fit_one_vs_rest(
     return _fit(features, loss, strengths, device)
 
 
+def fit_weighted(
+    features: NDArray[np.floating],
+    positive: NDArray[np.bool_],
+    weights: NDArray[np.floating],
+    strengths: Sequence[float] = STRENGTHS,
+    *,
+    device: str | torch.device = "cpu",
+) -> LinearPath:
+    """Fit logistic regression to yes or no, where some rows count more than others.
+
+    The loss of each row is multiplied by its weight, as by scikit-learn's ``sample_weight``.
+
+    Args:
+        features: Shape (n, D).
+        positive: Which rows are a yes, shape (n,).
+        weights: Above 0, shape (n,).
+        strengths: See `fit_multinomial`.
+        device: See `fit_multinomial`.
+
+    Raises:
+        EvaluationError: As `fit_multinomial`, and if a weight is not above 0.
+    """
+    if positive.all() or not positive.any():
+        raise EvaluationError("a probe needs rows of yes and rows of no")
+    if not (weights > 0).all():
+        raise EvaluationError("the weights of rows must be above 0")
+    members, counts = (_tensor(each, torch.float32, device) for each in (positive[None], weights))
+    return _fit(features, Sigmoid(members, counts), strengths, device)
+
+
 def _fit(
     features: NDArray[np.floating],
     loss: Loss,
@@ -167,9 +197,14 @@ class _Eigenbasis:
             raise EvaluationError("features must be a matrix (n, D) of finite numbers")
         mean = features.mean(dim=0)
         centered = features - mean
-        variances, axes = _eigh(centered.T @ centered / len(features))
-        rank = max(1, min(len(features) - 1, features.shape[1]))  # ascending: the last ones
-        variances, axes = variances[-rank:], axes[:, -rank:]
+        rank = max(1, min(len(features) - 1, features.shape[1]))
+        if len(features) < features.shape[1]:  # few rows span few of the dimensions
+            span, inside = torch.linalg.qr(centered.T)  # (D, n), (n, n)
+            variances, axes = _eigh(inside @ inside.T / len(features))
+            axes = span @ axes
+        else:
+            variances, axes = _eigh(centered.T @ centered / len(features))
+        variances, axes = variances[-rank:], axes[:, -rank:]  # ascending: the last ones
         ones = torch.ones((len(features), 1), device=features.device)
         variances = torch.cat([variances.clamp(min=0), ones[0]])
         return cls(torch.cat([centered @ axes, ones], dim=1), variances, axes, mean)
@@ -283,7 +318,10 @@ class _Problem:
             gradient.addmm_(first, x[start : start + rows])
             value += loss
             if variance is not None:  # p (1 - p), whether first is p or p - 1
-                variance += (first.abs() - first * first).sum(dim=1) / n
+                squared = first * first
+                if self.loss.weights is not None:
+                    squared /= self.loss.weights[start : start + rows]
+                variance += (first.abs() - squared).sum(dim=1) / n
         return value / n, gradient / n
 
     def _dot(self, a: Tensor, b: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ class Softmax:
     """Cross entropy of one class a row: all parameters are one problem."""
 
     dims = (0, 1)  # of the parameters (K, D+1) that one problem has
+    weights = None
 
     def __init__(self, codes: Tensor, n_classes: int) -> None:
         self.codes = codes[None]  # (1, n)
@@ -29,16 +30,22 @@ class Sigmoid:
 
     dims = (1,)
 
-    def __init__(self, members: Tensor) -> None:
+    def __init__(self, members: Tensor, weights: Tensor | None = None) -> None:
         self.members = members  # (K, n) of 0 and 1
-        self.prior = torch.logit(members.mean(dim=1))
+        self.weights = weights  # (n,) of the rows; None: 1 each
+        shares = members if weights is None else members * (weights / weights.mean())
+        self.prior = torch.logit(shares.mean(dim=1))
 
     def __call__(self, scores: Tensor, start: int) -> tuple[Tensor, Tensor]:
         """Sum the loss of r rows from a start, shape (K,); return its derivatives too, (K, r)."""
         members = self.members[:, start : start + scores.shape[1]]  # (K, r)
         signed = torch.where(members > 0, -scores, scores)
-        loss = torch.nn.functional.softplus(signed).sum(dim=1, dtype=torch.float64)
-        return loss, torch.sigmoid(scores) - members
+        loss = torch.nn.functional.softplus(signed)
+        first = torch.sigmoid(scores) - members
+        if self.weights is not None:
+            weights = self.weights[start : start + scores.shape[1]]  # (r,)
+            loss, first = loss * weights, first * weights
+        return loss.sum(dim=1, dtype=torch.float64), first
 
 
 Loss = Softmax | Sigmoid

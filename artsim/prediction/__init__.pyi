@@ -7,6 +7,24 @@ from .by_run import (
 from .by_run import (
     RunPredictor as RunPredictor,
 )
+from .concepts import (
+    SavedConcept as SavedConcept,
+)
+from .concepts import (
+    apply_concept as apply_concept,
+)
+from .concepts import (
+    concept_names as concept_names,
+)
+from .concepts import (
+    delete_concept as delete_concept,
+)
+from .concepts import (
+    load_concept as load_concept,
+)
+from .concepts import (
+    save_concept as save_concept,
+)
 from .heads import (
     HeadTask as HeadTask,
 )
@@ -58,6 +76,9 @@ from .loop import (
 from .loop import (
     read_pictures as read_pictures,
 )
+from .marks import (
+    Marks as Marks,
+)
 from .predictions import (
     COLUMNS as COLUMNS,
 )
@@ -108,6 +129,12 @@ from .stored import (
 )
 from .stored import (
     stored_predictions as stored_predictions,
+)
+from .teaching import (
+    Concept as Concept,
+)
+from .teaching import (
+    Teacher as Teacher,
 )
 from .zero_shot import (
     SavedZeroShot as SavedZeroShot,

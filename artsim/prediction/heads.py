@@ -24,6 +24,7 @@ from artsim import __version__
 from artsim.datatypes import Passport
 from artsim.errors import EvaluationError, PassportError, StoreError
 from artsim.labels import LabelKind, Metadata
+from artsim.prediction.marks import Marks
 from artsim.store import Store, sealed, unsealed, write_whole
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ _FOLDER = "heads"
 _PLAIN = ("name", "created", "index", "fingerprint", "tap", "split", "group", "seed", "version")
 _TASK_PLAIN = ("label", "source", "kind", "classes", "temperature", "scores")
 _TASK_ARRAYS = ("weights", "bias", "trained")
+_MARKS = "marks"  # of a concept: their ids, and their vectors
 _NAME = re.compile(r"[^\W_][\w.+-]{0,99}")
 
 
@@ -79,6 +81,7 @@ class SavedHead:
     seed: int
     version: str  # of artsim
     tasks: tuple[HeadTask, ...]
+    marks: Marks | None = None  # of a concept, see `artsim.prediction.concepts`
     created: str = ""
 
 
@@ -105,6 +108,8 @@ def save_head(store: Store, head: SavedHead) -> Path:
         for number, task in enumerate(head.tasks)
         for name in _TASK_ARRAYS
     }
+    if head.marks is not None:
+        tensors[_MARKS] = np.ascontiguousarray(head.marks.vectors)
     data = safetensors.numpy.save(tensors)
     values = {
         "format": FORMAT,
@@ -117,6 +122,11 @@ def save_head(store: Store, head: SavedHead) -> Path:
         ],
         "passport": head.passport.to_json(),
     }
+    if head.marks is not None:
+        values[_MARKS] = {
+            "ids": list(head.marks.ids),
+            "positive": head.marks.positive.tolist(),
+        }
     file = store.path / _FOLDER / f"{head.name}.json"
     write_whole(file.with_suffix(".safetensors"), lambda stream: stream.write(data))
     write_whole(file, lambda stream: stream.write(sealed(values)))
@@ -158,6 +168,13 @@ def find_head(store: Store, name: str | None) -> Path:
     raise EvaluationError(f"{str(store.path)!r} has no head {name!r}; {known}")
 
 
+def remove_head(store: Store, name: str) -> None:
+    """Remove a head from its index's folder."""
+    file = store.path / _FOLDER / f"{name}.json"
+    file.unlink(missing_ok=True)  # first: without it the other is no head
+    file.with_suffix(".safetensors").unlink(missing_ok=True)
+
+
 def load_head(file: Path) -> SavedHead:
     """Read a head by its JSON file.
 
@@ -190,8 +207,12 @@ def load_head(file: Path) -> SavedHead:
             )
             for number, task in enumerate(values["tasks"])
         )
-        passport = Passport.from_json(values["passport"])
-        return SavedHead(**{name: values[name] for name in _PLAIN}, passport=passport, tasks=tasks)
+        return SavedHead(
+            **{name: values[name] for name in _PLAIN},
+            passport=Passport.from_json(values["passport"]),
+            tasks=tasks,
+            marks=_read_marks(values[_MARKS], tensors) if _MARKS in values else None,
+        )
     except (safetensors.SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _damaged(file, error) from error
 
@@ -203,9 +224,12 @@ def check_passport(head: SavedHead, passport: Passport, whose: str) -> None:
         PassportError: With what differs.
     """
     if differences := head.passport.differences(passport):
+        again = "train one with 'artsim probe'"
+        if head.marks is not None:
+            again = f"teach it with marks there: 'artsim teach {head.name} --positive ID'"
         raise PassportError(
             f"head {head.name!r} was trained on vectors other than {whose}: "
-            f"{'; '.join(differences)}; train one with 'artsim probe'"
+            f"{'; '.join(differences)}; {again}"
         )
 
 
@@ -214,6 +238,11 @@ def id_hashes(ids: Iterable[str]) -> NDArray[np.uint64]:
     texts = (id_.encode("utf-8", "surrogateescape") for id_ in ids)
     digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
     return np.sort(np.frombuffer(digests, dtype="<u8").astype(np.uint64))
+
+
+def _read_marks(values: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> Marks:
+    positive = np.array(values["positive"], dtype=bool)
+    return Marks(ids=tuple(values["ids"]), positive=positive, vectors=tensors[_MARKS])
 
 
 def _damaged(file: Path, problem: object) -> StoreError:

@@ -79,9 +79,9 @@ def save_predictions(
     text = pa.list_(pa.string()) if is_list else pa.string()
     table = store.read(["id"]).append_column(name, pa.array(values, text))
     table = table.append_column("confidence", pa.array(np.asarray(confidences, dtype=np.float64)))
-    about = {"kind": PREDICTION, "artsim": __version__, "created": _now(), **made}
+    about = {"kind": PREDICTION, "artsim": __version__, "created": utc_now(), **made}
     with lock_index(store.path):
-        _refuse_taken(store.reopen(), name, PREDICTION)
+        refuse_taken(store.reopen(), name, PREDICTION)
         write_added(store.path, field, table, about)
 
 
@@ -155,7 +155,7 @@ def read_review(store: Store, name: str, file: Path, *, by: str) -> ReviewResult
     """
     column, reviewed = _find(store, name), name + _SUFFIX
     known = set(column.read().column("id").to_pylist())
-    now, counts = _now(), dict.fromkeys(("accept", "reject", "correct", ""), 0)
+    now, counts = utc_now(), dict.fromkeys(("accept", "reject", "correct", ""), 0)
     new: dict[str, dict[str, Any]] = {}
     problems = []
     for row in _cells(file):
@@ -183,7 +183,7 @@ def read_review(store: Store, name: str, file: Path, *, by: str) -> ReviewResult
     if new:
         with lock_index(store.path):
             fresh = store.reopen()
-            _refuse_taken(fresh, reviewed, _REVIEW)
+            refuse_taken(fresh, reviewed, _REVIEW)
             before = fresh.added.get(reviewed)
             merged = {} if before is None else {row["id"]: row for row in before.read().to_pylist()}
             for id_, row in new.items():
@@ -219,8 +219,8 @@ def _find(store: Store, name: str) -> AddedColumn:
     return known[name]
 
 
-def _refuse_taken(store: Store, name: str, kind: str) -> None:
-    """Refuse the name of a column or label that is not an added column of the same kind."""
+def refuse_taken(store: Store, name: str, kind: str) -> None:
+    """Refuse, by an `EvaluationError`, the name of a column or label of another kind."""
     own = [field.name for field in store.fields if field.name not in store.added]
     others = [n for n, column in store.added.items() if column.made.get("kind") != kind]
     labels = [label.name for label in store.manifest.labels]
@@ -257,5 +257,6 @@ def _text(value: Any, *, is_list: bool = False) -> str:
     return f"{_BETWEEN} ".join(value) if is_list and value else value or ""
 
 
-def _now() -> str:
+def utc_now() -> str:
+    """Return the time as it is recorded: ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

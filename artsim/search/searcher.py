@@ -69,6 +69,11 @@ class Searcher:
         """The works of the index, with their metadata."""
         return self._opened.works
 
+    @property
+    def backend(self) -> SearchBackend:
+        """What compares the vectors of the index."""
+        return self._opened.backend
+
     def search(self, request: SearchRequest) -> SearchAnswer:
         """Answer a request.
 

@@ -91,6 +91,12 @@ class Works:
         """Return whether a work has that id."""
         return bool(pc.index(self.table.column("id"), _large(id_)).as_py() >= 0)
 
+    def places(self, ids: Sequence[str]) -> NDArray[np.int64]:
+        """Return the row of each id; -1 where there is none."""
+        every = self.table.column("id").combine_chunks()
+        found = pc.index_in(pa.array(ids, every.type), value_set=every)
+        return np.asarray(pc.fill_null(found, -1), dtype=np.int64)
+
     def row_of_content(self, sha256: str) -> int | None:
         """Return the first row whose picture's file has that hash."""
         found: int = pc.index(self.contents, text_scalar(sha256)).as_py()

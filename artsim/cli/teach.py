@@ -1,0 +1,350 @@
+"""``artsim teach``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+import cloup
+
+from artsim.cli.options.collection import where_option
+from artsim.cli.options.index import index_option, open_store, root_option, words_argument
+from artsim.cli.options.outputs import format_option, previews_option, rows_option
+from artsim.cli.options.values import FOLDER, PICTURE, count_option
+from artsim.cli.output import (
+    echo,
+    fixed,
+    plural,
+    print_json_lines,
+    print_notes,
+    print_table,
+    print_written,
+    with_metadata,
+    write_rows,
+)
+from artsim.cli.previews import find_protocol, print_previews
+
+if TYPE_CHECKING:
+    from artsim.metrics import HeldOut
+    from artsim.prediction import Concept, Marks, SavedConcept, Teacher
+    from artsim.search import Works
+    from artsim.store import Store
+
+_COLUMNS = {"rank": "int64", "id": "string", "score": "double", "predicted": "string"}
+_COLUMNS |= {"mark": "string", "image": "string"}
+
+
+def _marks_option(name: str, help_: str) -> Any:
+    return click.option(name, multiple=True, metavar="ID,...|FILE", help=help_)
+
+
+@cloup.command()
+@words_argument("names", "[NAME]", most=1)
+@cloup.option_group("Index", index_option, root_option)
+@cloup.option_group(
+    "Marks",
+    _marks_option(
+        "--positive",
+        "Works that show the concept: IDs, or a file with one a line. Repeat for more.",
+    ),
+    _marks_option("--negative", "Works that do not. Repeat for more."),
+    _marks_option("--unmark", "Remove the marks of these works."),
+    click.option(
+        "--marks",
+        "marks_file",
+        metavar="FILE",
+        type=PICTURE,
+        help="CSV file with the columns id and mark (positive or negative), as --output and the "
+        "page of 'artsim serve' write it.",
+    ),
+)
+@cloup.option_group(
+    "Works",
+    count_option("-k", default=10, help="Number of works that are shown as the likeliest."),
+    count_option(
+        "--ask",
+        least=0,
+        default=0,
+        help="Also show the works whose marks would help most: the concept is least sure of them.",
+    ),
+    where_option,
+)
+@cloup.option_group(
+    "Concept",
+    click.option(
+        "--apply",
+        "other",
+        metavar="INDEX",
+        type=FOLDER,
+        help="Take the concept to another index of the same model.",
+    ),
+    click.option("--delete", is_flag=True, help="Delete the concept and its columns."),
+)
+@cloup.option_group(
+    "Output", rows_option("the score of every work"), previews_option, format_option
+)
+def teach(
+    names: tuple[str, ...],
+    index: Path | None,
+    k: int,
+    ask: int,
+    where: str | None,
+    other: Path | None,
+    delete: bool,
+    output: Path | None,
+    previews: str,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Teach a concept with a few marked works.
+
+    A linear model is fitted to the works that you mark and ranks all others. Works that are not
+    marked count a little as negative, so positive marks are enough to begin with. The concept is
+    saved in the index under NAME, as two columns: NAME (yes or no) and NAME_score (0 to 1), for
+    --where, facets and labels. The marks are kept: run the command again with more of them to go
+    on. 'artsim predict --head NAME' applies it to new pictures. Without NAME the concepts are
+    listed.
+
+    Example:
+
+    \b
+        artsim teach boats --positive 2c2a82d5f7,a58a533b52 --ask 10
+        artsim teach boats --positive more.txt --negative 0304b5def7
+        artsim find --where "boats_score > 0.9"
+        artsim teach boats --apply indexes/prints
+    """
+    store = open_store(index)
+    if not names:
+        _list(store, as_json)
+        return
+    name = names[0]
+    from artsim.prediction import Teacher, delete_concept, load_concept, save_concept
+    from artsim.search import Works
+
+    if delete:
+        delete_concept(store, name)
+        echo(f"Deleted the concept {name!r} of {store.path}", err=True)
+        return
+    works = Works(store)
+    before = load_concept(store, name)
+    teacher = Teacher(works, tap=before.tap if before else None)
+    marks, problems = _marked(teacher, before.marks if before else None, **given)
+    if before is None and not len(marks) and not problems:
+        raise click.UsageError(f"there is no concept {name!r} yet; mark works with --positive ID")
+    print_notes(*problems)
+    rows = works.filter.rows(where, ())
+    concept, evaluated = teacher.learn(marks), teacher.evaluate(marks)
+    saved = save_concept(store, name, teacher, concept, evaluated)
+    shown = {"likely": concept.ranked(k, rows), "ask": teacher.ask(concept, ask, rows)}
+    found = {use: _rows(works, concept, some.tolist()) for use, some in shown.items()}
+    if as_json:
+        summary = _summary(saved, concept, evaluated)
+        lines = ({"use": use, **row} for use, some in found.items() for row in some)
+        print_json_lines([summary, *lines], index=store.path)
+    else:
+        _print(store, saved, concept, evaluated)
+        _print_works("Likeliest", works, found["likely"], previews)
+        _print_works("Mark these next, as it is least sure of them", works, found["ask"], previews)
+    if output is not None:
+        write_rows(output, _all_rows(works, concept), _COLUMNS)
+        print_written(None if as_json else output)
+    if other is not None:
+        _apply(store, name, other, as_json)
+    if problems:
+        raise click.exceptions.Exit(1)
+
+
+def _marked(
+    teacher: Teacher,
+    before: Marks | None,
+    *,
+    positive: Sequence[str],
+    negative: Sequence[str],
+    unmark: Sequence[str],
+    marks_file: Path | None,
+) -> tuple[Marks, list[str]]:
+    """Add the marks that are given to those before; also say which ids are unknown."""
+    from artsim.errors import UnknownWorkError
+    from artsim.prediction import Marks
+
+    works, problems = teacher.works, []
+    given = {
+        "positive": list(_ids(works, positive)),
+        "negative": list(_ids(works, negative)),
+    }
+    if marks_file is not None:
+        for id_, mark in _read_marks(marks_file):
+            given[mark].append(id_)
+    for mark, ids in given.items():
+        given[mark] = []
+        for id_ in ids:
+            try:
+                works.row(id_)
+                given[mark].append(id_)
+            except UnknownWorkError as error:
+                problems.append(f"not marked: {error}")
+    new = teacher.mark(**given)
+    before = before or Marks.none(works.store.tap(teacher.tap).dim)
+    marks = before.without(set(_ids(works, unmark)))
+    return (marks.updated(new) if len(new) else marks), problems
+
+
+def _ids(works: Works, texts: Sequence[str]) -> Iterator[str]:
+    """Read ids: given as they are, separated by commas, or in a file with one a line."""
+    from artsim.places import is_file
+
+    for text in texts:
+        if works.has(text):  # also one with commas
+            yield text
+        elif not is_file(text):
+            yield from filter(None, map(str.strip, text.split(",")))
+        elif text.endswith((".csv", ".tsv")):
+            yield from (row["id"] for row in _table(Path(text), ["id"]))
+        else:
+            lines = Path(text).read_text(encoding="utf-8-sig", errors="replace").splitlines()
+            yield from (line.strip() for line in lines if line.strip())
+
+
+def _read_marks(file: Path) -> Iterator[tuple[str, str]]:
+    for row in _table(file, ["id", "mark"]):
+        mark = (row["mark"] or "").strip()
+        if mark not in ("", "positive", "negative"):
+            raise click.BadParameter(
+                f"{str(file)!r} has the mark {mark!r} for {row['id']!r}; expected positive or "
+                "negative",
+                param_hint="--marks",
+            )
+        if mark:
+            yield row["id"], mark
+
+
+def _table(file: Path, columns: list[str]) -> list[dict[str, str]]:
+    from artsim.readers.delimited import open_delimited
+    from artsim.store import csv_value
+
+    table = open_delimited(file)
+    for name in columns:
+        if name not in table.names:
+            raise click.UsageError(f"{str(file)!r} has no column {name!r}")
+    rows = table.table(columns).to_pylist()
+    return [{name: csv_value(row[name] or "") for name in columns} for row in rows]
+
+
+def _rows(works: Works, concept: Concept, rows: list[int]) -> list[dict[str, Any]]:
+    """Return works with their rank and score, for people and as JSON."""
+    return [
+        with_metadata(
+            {"rank": rank, "id": id_, "score": float(concept.scores[row]), "image": image},
+            metadata,
+        )
+        for rank, (row, (id_, image, metadata)) in enumerate(
+            zip(rows, works.known(rows), strict=True), 1
+        )
+    ]
+
+
+def _all_rows(works: Works, concept: Concept) -> Iterator[dict[str, Any]]:
+    ids, images = (works.table.column(name).to_pylist() for name in ("id", "image"))
+    marks = dict.fromkeys(concept.marks.of(True), "positive")
+    marks |= dict.fromkeys(concept.marks.of(False), "negative")
+    order = (-concept.logits).argsort(kind="stable").tolist()
+    for rank, row in enumerate(order, 1):
+        yield {
+            "rank": rank,
+            "id": ids[row],
+            "score": round(float(concept.scores[row]), 6),
+            "predicted": "yes" if concept.logits[row] > 0 else "no",
+            "mark": marks.get(ids[row]),
+            "image": images[row],
+        }
+
+
+def _summary(saved: SavedConcept, concept: Concept, evaluated: HeldOut | None) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "concept": saved.name,
+        "positive": concept.marks.of(True),
+        "negative": concept.marks.of(False),
+        "columns": [saved.name, saved.score],
+        "yes": saved.yes,
+    }
+    return found | {"held_out": None if evaluated is None else evaluated.to_json()}
+
+
+def _print(store: Store, saved: SavedConcept, concept: Concept, evaluated: HeldOut | None) -> None:
+    positive, negative = (len(concept.marks.of(sign)) for sign in (True, False))
+    echo(
+        f"{saved.name} in {store.path}: {plural(positive, 'positive mark')}, {negative:,} negative"
+    )
+    if evaluated is None:
+        echo("  From 3 positive and 3 negative marks on, it is tested on marks that are left out.")
+    else:
+        echo(
+            f"  Average precision {fixed(evaluated.average_precision)} on marks that are left out "
+            f"in turn (chance {fixed(evaluated.chance)}): a rough guide, from few marks that you "
+            "chose"
+        )
+    echo(
+        f"  Saved as the columns {saved.name} ({saved.yes:,} of {saved.rows:,} yes) and "
+        f"{saved.score}"
+    )
+
+
+def _print_works(title: str, works: Works, rows: list[dict[str, Any]], previews: str) -> None:
+    from artsim.report import Caption
+
+    if not rows:
+        return
+    echo(f"\n{title}")
+    protocol = find_protocol(previews)
+    captions = [Caption.of(row) for row in rows]
+    if protocol is not None:
+        lines = (
+            (row["image"], [f"{row['id']}  {fixed(row['score'])}", *caption.lines])
+            for row, caption in zip(rows, captions, strict=True)
+        )
+        print_previews(lines, protocol)
+        return
+    print_table(
+        ["score", "id", "title", "artist", "date"],
+        [
+            [fixed(row["score"]), row["id"], caption.title, caption.artist, caption.date]
+            for row, caption in zip(rows, captions, strict=True)
+        ],
+        right=["score"],
+    )
+
+
+def _apply(store: Store, name: str, other: Path, as_json: bool) -> None:
+    from artsim.prediction import apply_concept, load_concept
+
+    head, target = load_concept(store, name), open_store(other)
+    assert head is not None
+    saved = apply_concept(head, target)
+    if as_json:
+        columns = [saved.name, saved.score]
+        row = {"concept": saved.name, "applied": True, "columns": columns, "yes": saved.yes}
+        print_json_lines([row], index=target.path)
+    else:
+        echo(f"\n{name} in {target.path}: {saved.yes:,} of {plural(saved.rows, 'picture')} yes")
+
+
+def _list(store: Store, as_json: bool) -> None:
+    from artsim.prediction import concept_names, load_concept
+
+    found = []
+    for name in concept_names(store):
+        head = load_concept(store, name)
+        assert head is not None
+        assert head.marks is not None
+        counts = {sign: len(head.marks.of(sign == "positive")) for sign in ("positive", "negative")}
+        found.append({"concept": name, **counts, "created": head.created})
+    if as_json:
+        print_json_lines(found, index=store.path)
+    elif found:
+        echo(f"Concepts of {store.path}")
+        rows = [[*list(each.values())[:-1], str(each["created"])[:10]] for each in found]
+        print_table(list(found[0]), rows, right=["positive", "negative"])
+    else:
+        echo(f"{store.path} has no concepts; see 'artsim teach --help'")
