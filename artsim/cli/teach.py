@@ -120,7 +120,13 @@ def teach(
         _list(store, as_json)
         return
     name = names[0]
-    from artsim.prediction import Teacher, delete_concept, load_concept, save_concept
+    from artsim.prediction import (
+        Teacher,
+        concept_rows,
+        delete_concept,
+        load_concept,
+        save_concept,
+    )
     from artsim.search import Works
 
     if delete:
@@ -148,7 +154,7 @@ def teach(
         _print_works("Likeliest", works, found["likely"], previews)
         _print_works("Mark these next, as it is least sure of them", works, found["ask"], previews)
     if output is not None:
-        write_rows(output, _all_rows(works, concept), _COLUMNS)
+        write_rows(output, concept_rows(works, concept), _COLUMNS)
         print_written(None if as_json else output)
     if other is not None:
         _apply(store, name, other, as_json)
@@ -243,22 +249,6 @@ def _rows(works: Works, concept: Concept, rows: list[int]) -> list[dict[str, Any
             zip(rows, works.known(rows), strict=True), 1
         )
     ]
-
-
-def _all_rows(works: Works, concept: Concept) -> Iterator[dict[str, Any]]:
-    ids, images = (works.table.column(name).to_pylist() for name in ("id", "image"))
-    marks = dict.fromkeys(concept.marks.of(True), "positive")
-    marks |= dict.fromkeys(concept.marks.of(False), "negative")
-    order = (-concept.logits).argsort(kind="stable").tolist()
-    for rank, row in enumerate(order, 1):
-        yield {
-            "rank": rank,
-            "id": ids[row],
-            "score": round(float(concept.scores[row]), 6),
-            "predicted": "yes" if concept.logits[row] > 0 else "no",
-            "mark": marks.get(ids[row]),
-            "image": images[row],
-        }
 
 
 def _summary(saved: SavedConcept, concept: Concept, evaluated: HeldOut | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from artsim.labels.reading import (
     title_column,
     values_of,
 )
+from artsim.labels.sets import NO, YES, delete_set, read_sets, refuse_taken, save_set
 from artsim.labels.sql import (
     catalog_table,
     columns_meant,
@@ -33,7 +34,9 @@ from artsim.labels.sql import (
 
 __all__ = [
     "LIKELY",
+    "NO",
     "SHAPE",
+    "YES",
     "Columns",
     "Label",
     "LabelKind",
@@ -43,6 +46,7 @@ __all__ = [
     "codes_of",
     "columns_meant",
     "connect",
+    "delete_set",
     "derivation_of",
     "derived_labels",
     "distinct_names",
@@ -60,9 +64,12 @@ __all__ = [
     "read_label",
     "read_metadata",
     "read_multiclass",
+    "read_sets",
     "reason",
     "refuse_label",
+    "refuse_taken",
     "remove_label",
+    "save_set",
     "short_name",
     "shown",
     "time_limit",

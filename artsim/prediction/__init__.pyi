@@ -17,6 +17,9 @@ from .concepts import (
     concept_names as concept_names,
 )
 from .concepts import (
+    concept_rows as concept_rows,
+)
+from .concepts import (
     delete_concept as delete_concept,
 )
 from .concepts import (

@@ -7,7 +7,7 @@ and ``NAME_score``, the probability of yes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from artsim import __version__
 from artsim.datatypes import Field, FieldType
 from artsim.errors import EvaluationError, StoreError
-from artsim.labels import LabelKind, Metadata
+from artsim.labels import NO, YES, LabelKind, Metadata, refuse_taken
 from artsim.metrics import HeldOut
 from artsim.prediction.heads import (
     HeadTask,
@@ -31,12 +31,11 @@ from artsim.prediction.heads import (
     remove_head,
     save_head,
 )
-from artsim.prediction.stored import refuse_taken, utc_now
+from artsim.prediction.stored import utc_now
 from artsim.prediction.teaching import Concept, Teacher
 from artsim.search import Works
 from artsim.store import PREDICTION, Store, lock_index, remove_added, write_added
 
-YES, NO = "yes", "no"
 SCORE = "_score"  # the column NAME_score
 
 
@@ -140,6 +139,22 @@ def save_concept(
             table = pa.table({"id": ids, column: values, "confidence": pa.array(confidence)})
             write_added(store.path, Field(column, type_), table, made)
     return SavedConcept(name=name, score=name + SCORE, yes=int(is_yes.sum()), rows=len(ids))
+
+
+def concept_rows(works: Works, concept: Concept) -> Iterator[dict[str, Any]]:
+    """Give rank, id, score, prediction, mark and image of every work, the likeliest first."""
+    ids, images = (works.table.column(name).to_pylist() for name in ("id", "image"))
+    marks = dict.fromkeys(concept.marks.of(True), "positive")
+    marks |= dict.fromkeys(concept.marks.of(False), "negative")
+    for rank, row in enumerate((-concept.logits).argsort(kind="stable").tolist(), 1):
+        yield {
+            "rank": rank,
+            "id": ids[row],
+            "score": round(float(concept.scores[row]), 6),
+            "predicted": YES if concept.logits[row] > 0 else NO,
+            "mark": marks.get(ids[row]),
+            "image": images[row],
+        }
 
 
 def apply_concept(head: SavedHead, store: Store) -> SavedConcept:

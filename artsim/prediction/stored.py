@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from artsim import __version__
 from artsim.datatypes import Field, FieldType
 from artsim.errors import EvaluationError
-from artsim.labels import title_column
+from artsim.labels import refuse_taken, title_column
 from artsim.readers.delimited import open_delimited
 from artsim.store import (
     PREDICTION,
@@ -217,17 +217,6 @@ def _find(store: Store, name: str) -> AddedColumn:
         listed = ", ".join(known) or "none; store some with 'artsim zero-shot --save'"
         raise EvaluationError(f"no stored predictions {name!r}; there are: {listed}")
     return known[name]
-
-
-def refuse_taken(store: Store, name: str, kind: str) -> None:
-    """Refuse, by an `EvaluationError`, the name of a column or label of another kind."""
-    own = [field.name for field in store.fields if field.name not in store.added]
-    others = [n for n, column in store.added.items() if column.made.get("kind") != kind]
-    labels = [label.name for label in store.manifest.labels]
-    if name.lower() in {each.lower() for each in (*own, *others, *labels)}:
-        raise EvaluationError(
-            f"{str(store.path)!r} has a column or label {name!r} already; choose another name"
-        )
 
 
 def _cells(file: Path) -> Iterator[dict[str, str]]:

@@ -11,11 +11,13 @@ from .figures import save_curves as save_curves
 from .heat import overlay as overlay
 from .iiif import manifest as manifest
 from .iiif import save_manifest as save_manifest
+from .iiif import set_manifest as set_manifest
 from .inspection import inspection_page as inspection_page
 from .lettering import one_line as one_line
 from .map import draw_pictures as draw_pictures
 from .map import draw_points as draw_points
 from .matches import matches_page as matches_page
+from .matches import set_page as set_page
 from .pages import save_text as save_text
 from .previews import TerminalProtocol as TerminalProtocol
 from .previews import beside as beside
@@ -25,6 +27,7 @@ from .sheet import Tile as Tile
 from .sheet import contact_sheet as contact_sheet
 from .sheet import save_sheet as save_sheet
 from .spreadsheet import matches_csv as matches_csv
+from .spreadsheet import set_csv as set_csv
 from .study import study_page as study_page
 from .tables import markdown as markdown
 from .tables import write_csv as write_csv

@@ -10,12 +10,13 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote
 
+from artsim import __version__
 from artsim.datatypes import Box, printable
 from artsim.errors import ImageError, StoreError
 from artsim.images import describe
@@ -59,10 +60,7 @@ def manifest(cited: Citation, *, root: Path, base: str | None = None) -> Json:
     answer = cited.answer
     shown: list[Match | Query] = [*answer.queries, *answer.matches]
     return {
-        "@context": "http://iiif.io/api/presentation/3/context.json",
-        "id": f"{where}/manifest.json",
-        "type": "Manifest",
-        "label": _text(f"Similar to {answer.name}", "en"),
+        **_head(where, f"Similar to {answer.name}"),
         "summary": _text(
             f"The {len(answer.matches)} most similar of {answer.searched:,} pictures, by "
             f"{answer.by}",
@@ -81,6 +79,28 @@ def manifest(cited: Citation, *, root: Path, base: str | None = None) -> Json:
             _canvas(each, f"{where}/canvas/{place}", root=root, base=base)
             for place, each in enumerate(shown)
         ],
+    }
+
+
+def set_manifest(name: str, works: Sequence[Query], *, index: str, root: Path) -> Json:
+    """Write a set of works of an index as a manifest, see `manifest`."""
+    return {
+        **_head(NOWHERE, name),
+        "metadata": [_pair("Index", index), _pair("Software", f"artsim {__version__}")],
+        "behavior": ["individuals"],
+        "items": [
+            _canvas(each, f"{NOWHERE}/canvas/{place}", root=root, base=None)
+            for place, each in enumerate(works)
+        ],
+    }
+
+
+def _head(where: str, label: str) -> Json:
+    return {
+        "@context": "http://iiif.io/api/presentation/3/context.json",
+        "id": f"{where}/manifest.json",
+        "type": "Manifest",
+        "label": _text(label, "en"),
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from artsim import __version__
 from artsim.datatypes import Passport
 from artsim.errors import ImageError
 from artsim.report.captions import Caption, as_text, file_of, is_url
@@ -38,6 +39,18 @@ def matches_page(cited: Citation) -> str:
             *_passport(cited.passport),
             ("Made with", f"artsim {cited.version} on {cited.date}"),
         ],
+        is_url=is_url,
+    )
+
+
+def set_page(name: str, works: Sequence[Query], *, index: str) -> str:
+    """Write the page about a set of works of an index, with small copies of the pictures."""
+    return render(
+        "set.html",
+        name=name,
+        index=index,
+        works=[_shown(work) for work in works],
+        version=__version__,
         is_url=is_url,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from artsim.report.captions import as_text
-from artsim.search import Match
+from artsim.search import Match, Query
 from artsim.store import csv_text
 
 _MARK = "\ufeff"  # at the start: spreadsheets recognize UTF-8 by it
@@ -36,6 +36,18 @@ def matches_csv(matches: Sequence[Match]) -> str:
             *map(match.metadata.get, fields),
         ]
         for match in matches
+    )
+    return spreadsheet([*own, *names], rows)
+
+
+def set_csv(works: Sequence[Query], **more: Sequence[object]) -> str:
+    """Write a row per work of a set: id, image, more columns that are given, the record."""
+    fields = list(dict.fromkeys(name for work in works for name in work.metadata))
+    own = ["id", "image", *more]
+    names = [f"{name}_catalog" if name in own else name for name in fields]
+    rows = (
+        [work.name, work.image, *added, *map(work.metadata.get, fields)]
+        for work, *added in zip(works, *more.values(), strict=True)
     )
     return spreadsheet([*own, *names], rows)
 

@@ -20,13 +20,16 @@ from starlette.requests import ClientDisconnect
 from artsim import __version__
 from artsim.datatypes import finite
 from artsim.errors import ArtsimError, ResourcesError, ShortageError, StoreError, shortage_of
+from artsim.server.collecting import collecting
 from artsim.server.guard import Guard, Limits
 from artsim.server.museum import Museum
 from artsim.server.pictures import Uploads, collection_decoders
 from artsim.server.routes import api
+from artsim.server.teaching import teaching
 
 _PAGE = Path(__file__).parent / "page"
 _RETRY = {"retry-after": "10"}  # seconds
+_LEARNING = 2  # concepts that are learned at a time: each takes a core for a moment
 _LOOK_SECONDS = 1.0  # between checks for changed indexes
 
 
@@ -39,7 +42,8 @@ def make_app(
 ) -> Guard:
     """Make the ASGI application that answers for the indexes of a museum.
 
-    ``limits`` apply to each visitor; for ``hosts`` and ``token`` see `Guard`.
+    ``limits`` apply to each visitor; for ``hosts`` and ``token`` see `Guard`. Only with a token can
+    visitors save concepts and sets.
     """
     limits = limits or Limits()
     uploads, decoders = Uploads(limits), collection_decoders(limits)
@@ -67,6 +71,8 @@ def make_app(
         lifespan=lifespan,
     )
     app.state.museum, app.state.limits, app.state.uploads = museum, limits, uploads
+    app.state.saves = token is not None
+    app.state.learning = asyncio.Semaphore(_LEARNING)
     app.add_exception_handler(ArtsimError, _refuse)
     app.add_exception_handler(TimeoutError, _give_up)
     for kind in (MemoryError, OSError, RuntimeError):
@@ -74,7 +80,8 @@ def make_app(
     app.add_exception_handler(ClientDisconnect, _forget)
     app.add_exception_handler(HTTPException, _say)
     app.add_exception_handler(RequestValidationError, _correct)
-    app.include_router(api)
+    for router in (api, teaching, collecting):
+        app.include_router(router)
     app.add_api_route("/", _page, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=_PAGE), name="page")
     return Guard(app, limits=limits, hosts=hosts, token=token)

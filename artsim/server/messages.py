@@ -114,6 +114,39 @@ class MapIn(FacetsIn):
     label: Text | None = Field(None, description="A column or a derived label")
 
 
+Ids = Annotated[tuple[Text, ...], Field(max_length=1000)]
+Name = Annotated[str, Field(min_length=1, max_length=90)]
+
+
+class MarksIn(_Message):
+    """Works that show a concept, and works that do not."""
+
+    positive: Ids
+    negative: Ids = ()
+
+
+class TeachIn(MarksIn, FacetsIn):
+    """Marks, and which works are ranked."""
+
+    k: Annotated[int, Field(ge=1)] = 36
+    ask: Annotated[int, Field(ge=0, le=50)] = Field(0, description="Works to mark next")
+
+
+class ConceptIn(MarksIn):
+    """Marks to save as a concept."""
+
+    name: Name
+    replaces: bool = Field(False, description="Replace the concept or set of this name")
+
+
+class SetIn(_Message):
+    """Works that were collected."""
+
+    name: Name
+    ids: Ids
+    replaces: bool = Field(False, description="Replace the concept or set of this name")
+
+
 class WhyIn(SearchIn):
     """A query, and the match to explain."""
 

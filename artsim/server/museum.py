@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from artsim.errors import ArtsimError, SearchError, StoreError
@@ -12,7 +14,7 @@ from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
 from artsim.store import Store
 
-_Stamp = tuple[int, int, int]
+_Stamp = tuple[int, ...]
 Backend = Callable[[Works], SearchBackend]
 
 
@@ -49,7 +51,8 @@ class Museum:
         self._encode = encode
         self._gpu = gpu
         self._workers = workers
-        self._seen: dict[str, _Stamp] = {}  # of the manifests that were read
+        self._seen: dict[str, _Stamp] = {}  # of the manifests and columns that were read
+        self._refreshing = threading.Lock()
         self.rooms = self._open(by_name, {})
 
     def room(self, name: str) -> Room:
@@ -63,10 +66,14 @@ class Museum:
         return self.rooms[name]
 
     def refresh(self) -> list[str]:
-        """Reopen indexes that were embedded again, and return their names; call it from one thread.
+        """Reopen indexes that were embedded again or have new columns, and return their names.
 
         Queries that are being answered keep the old room; the next ones get the new one.
         """
+        with self._refreshing:
+            return self._refresh()
+
+    def _refresh(self) -> list[str]:
         newer = {name: self._newer(name, room.store) for name, room in self.rooms.items()}
         changed = [name for name, store in newer.items() if store is not None]
         if changed:
@@ -139,13 +146,17 @@ class Museum:
         except SearchError:
             return None
         self._seen[name] = stamp
-        return now if now.manifest != store.manifest else None
+        is_same = now.manifest == store.manifest and now.added == store.added
+        return None if is_same else now
 
 
 def _stamp(path: Path) -> _Stamp | None:
-    """Return what changes whenever a manifest is written; None if there is none."""
+    """Return what changes whenever a manifest or a column is written; None without a manifest."""
     try:
         found = (path / "manifest.json").stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    manifest = (found.st_mtime_ns, found.st_size, found.st_ino)
+    with suppress(OSError):  # nothing was added yet
+        return (*manifest, (path / "added").stat().st_mtime_ns)
+    return manifest

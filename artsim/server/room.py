@@ -13,6 +13,7 @@ import numpy as np
 from artsim.errors import SearchError, StoreError
 from artsim.index import layout_file, read_layout
 from artsim.labels import values_of
+from artsim.prediction import Teacher
 from artsim.report import Caption
 from artsim.search import (
     Condition,
@@ -104,6 +105,11 @@ class Room:
         """Whether it can be searched by text: the network has a text encoder for this index."""
         passport = self.store.manifest.passport
         return passport.spec.startswith("open_clip:") and passport.tap("embedding") is not None
+
+    @cached_property
+    def teacher(self) -> Teacher:
+        """Learns concepts from marked works."""
+        return Teacher(self.works, self.searcher.backend, self.searcher.tap)
 
     def browse(
         self, conditions: Sequence[Condition], offset: int, limit: int, seed: int | None

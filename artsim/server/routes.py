@@ -18,7 +18,6 @@ from artsim.report import (
     Caption,
     cite,
     data_url,
-    file_of,
     manifest,
     matches_csv,
     matches_page,
@@ -32,6 +31,7 @@ from artsim.server.messages import BrowseIn, FacetsIn, MapIn, SearchIn, TermIn, 
 from artsim.server.museum import Museum
 from artsim.server.pictures import Uploads, hidden_reasons
 from artsim.server.room import Room, describe_work
+from artsim.server.visits import InRoom, inside, saves
 
 api = APIRouter(prefix="/api")
 
@@ -39,15 +39,10 @@ _WHY_SIDE = 480  # pixels of the longer side
 _KEPT = "private, max-age=3600"  # browsers keep small copies for an hour
 
 
-def _room(request: Request, index: str) -> Room:
-    room: Room = request.app.state.museum.room(index)
-    return room
-
-
 class _Visit:
     """A visitor's request to an index."""
 
-    def __init__(self, request: Request, room: Annotated[Room, Depends(_room)]) -> None:
+    def __init__(self, request: Request, room: InRoom) -> None:
         self.room = room
         self._limits: Limits = request.app.state.limits
         self._uploads: Uploads = request.app.state.uploads
@@ -101,7 +96,6 @@ class _Visit:
             ) from error
 
 
-InRoom = Annotated[Room, Depends(_room)]
 Visit = Annotated[_Visit, Depends(_Visit)]
 
 
@@ -109,7 +103,8 @@ Visit = Annotated[_Visit, Depends(_Visit)]
 def indexes(request: Request) -> list[dict[str, Any]]:
     """List the indexes and what each can do."""
     state = request.app.state
-    return [room.describe() | {"urls": state.limits.fetch} for room in state.museum.rooms.values()]
+    more = {"urls": state.limits.fetch, "saves": saves(request)}
+    return [room.describe() | more for room in state.museum.rooms.values()]
 
 
 @api.post("/{index}/search")
@@ -228,7 +223,7 @@ def _export(room: Room, answer: SearchAnswer, kind: str, command: str) -> Respon
     cited = cite(room.searcher, answer, command=command, index=room.name)
     root = Path(room.store.manifest.root)
     if kind == "csv":
-        matches = [replace(match, image=_inside(match.image, root)) for match in answer.matches]
+        matches = [replace(match, image=inside(match.image, root)) for match in answer.matches]
         text, media = matches_csv(matches), "text/csv; charset=utf-8"
     elif kind == "html":
         text, media = matches_page(cited), "text/html; charset=utf-8"
@@ -240,11 +235,3 @@ def _export(room: Room, answer: SearchAnswer, kind: str, command: str) -> Respon
         media_type=media,
         headers={"content-disposition": f'attachment; filename="artsim.{ending}"'},
     )
-
-
-def _inside(image: str | None, root: Path) -> str | None:
-    """Name a picture within its collection, without its folder."""
-    file = file_of(image)
-    if file is None:
-        return image
-    return str(file.relative_to(root) if root in file.parents else file.name)

@@ -1,0 +1,127 @@
+"""The JSON interface to concepts: learn from marks, rank, ask, save."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+
+from artsim.errors import EvaluationError, SearchError
+from artsim.prediction import (
+    Concept,
+    concept_names,
+    concept_rows,
+    delete_concept,
+    load_concept,
+    save_concept,
+)
+from artsim.server.messages import ConceptIn, MarksIn, Name, TeachIn
+from artsim.server.room import Room
+from artsim.server.visits import InRoom, MaySave
+from artsim.store import csv_text
+
+T = TypeVar("T")
+
+teaching = APIRouter(prefix="/api")
+
+_COLUMNS = ("rank", "id", "score", "predicted", "mark")
+
+
+@teaching.post("/{index}/teach")
+async def teach(room: InRoom, request: Request, wanted: TeachIn) -> dict[str, Any]:
+    """Learn a concept from marks: the likeliest works, and those whose marks would help most."""
+    most = request.app.state.limits.matches
+    if wanted.k > most:
+        raise SearchError(f"at most {most} works are possible, got k = {wanted.k}")
+    return await _in_turn(request, _teach, room, wanted)
+
+
+@teaching.post("/{index}/teach/csv", response_class=Response)
+async def export(room: InRoom, request: Request, wanted: MarksIn) -> Response:
+    """Export the score and the mark of every work as CSV, which 'artsim teach --marks' reads."""
+    text = await _in_turn(request, _export, room, wanted)
+    return Response(
+        text.encode("utf-8", "backslashreplace"),
+        media_type="text/csv; charset=utf-8",
+        headers={"content-disposition": 'attachment; filename="concept.csv"'},
+    )
+
+
+@teaching.get("/{index}/concepts")
+def concepts(room: InRoom) -> list[dict[str, Any]]:
+    """List the saved concepts with their marks, the newest first."""
+    found = []
+    for name in concept_names(room.store):
+        head = load_concept(room.store, name)
+        if head is not None and head.marks is not None:
+            marks = {"positive": head.marks.of(True), "negative": head.marks.of(False)}
+            found.append({"name": name, **marks, "created": head.created})
+    return found
+
+
+@teaching.post("/{index}/concepts", dependencies=[MaySave])
+async def save(room: InRoom, request: Request, wanted: ConceptIn) -> dict[str, Any]:
+    """Save a concept as two columns of the index. Needs a server with a token."""
+    saved = await _in_turn(request, _save, room, wanted)
+    await run_in_threadpool(request.app.state.museum.refresh)
+    return saved
+
+
+@teaching.delete("/{index}/concepts", dependencies=[MaySave])
+async def delete(room: InRoom, request: Request, name: Name) -> dict[str, Any]:
+    """Delete a concept and its columns. Needs a server with a token."""
+    await run_in_threadpool(delete_concept, room.store.reopen(), name)
+    await run_in_threadpool(request.app.state.museum.refresh)
+    return {"deleted": name}
+
+
+async def _in_turn(request: Request, work: Callable[..., T], *args: Any) -> T:
+    state = request.app.state
+    async with asyncio.timeout(state.limits.answer_seconds), state.learning:
+        return await run_in_threadpool(work, *args)
+
+
+def _learn(room: Room, marks: MarksIn) -> Concept:
+    return room.teacher.learn(room.teacher.mark(marks.positive, marks.negative))
+
+
+def _teach(room: Room, wanted: TeachIn) -> dict[str, Any]:
+    concept = _learn(room, wanted)
+    rows = room.works.filter.rows(None, wanted.as_conditions())
+    return {
+        "rows": room.store.rows,
+        "searched": len(concept.unmarked(rows)),
+        "yes": int((concept.logits > 0).sum()),
+        "matches": _describe(room, concept, concept.ranked(wanted.k, rows).tolist()),
+        "ask": _describe(room, concept, room.teacher.ask(concept, wanted.ask, rows).tolist()),
+    }
+
+
+def _describe(room: Room, concept: Concept, rows: Sequence[int]) -> list[dict[str, Any]]:
+    """Describe works as the matches of a search are described."""
+    plain: dict[str, Any] = {"percentile": None, "shares": {}, "box": None}
+    scores = np.round(concept.scores[list(rows)], 6).tolist()
+    return [
+        work | {"rank": rank, "score": score} | plain
+        for rank, (work, score) in enumerate(zip(room.describe_works(rows), scores, strict=True), 1)
+    ]
+
+
+def _export(room: Room, marks: MarksIn) -> str:
+    rows = concept_rows(room.works, _learn(room, marks))
+    return csv_text(_COLUMNS, (map(row.get, _COLUMNS) for row in rows))
+
+
+def _save(room: Room, wanted: ConceptIn) -> dict[str, Any]:
+    store, concept = room.store.reopen(), _learn(room, wanted)
+    if not wanted.replaces and load_concept(store, wanted.name) is not None:
+        raise EvaluationError(
+            f"there is a concept {wanted.name!r} already; open it, or choose another name"
+        )
+    evaluated = room.teacher.evaluate(concept.marks)
+    saved = save_concept(store, wanted.name, room.teacher, concept, evaluated)
+    return {**vars(saved), "held_out": evaluated and evaluated.to_json()}
