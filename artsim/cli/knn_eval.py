@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
+from artsim.cli.hierarchy import print_hierarchy
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import index_argument, index_option, tap_option
 from artsim.cli.options.labels import (
     column_option,
+    hierarchy_option,
     k_option,
     keep_copies_option,
     label_option,
@@ -74,6 +76,7 @@ _TOP = 5
     "Labels and split",
     label_option,
     qualified_option,
+    hierarchy_option,
     split_option("leave-one-out"),
     keep_copies_option,
     no_leaks_option,
@@ -154,12 +157,18 @@ def knn_eval(
     maximize GAP on the validation set. Pictures whose class is not in the training set are
     distractors: they count in GAP, but not in GAP- and accuracy (ACC).
 
+    With --hierarchy a wrong class counts by what it shares with the true one: hierarchical
+    precision, recall and F (hP, hR, hF) compare the classes with all that are above them. "On
+    path" is the share of predictions that are right as far as they go, "near" the share of wrong
+    ones that are right but for the last level, as red chalk for black chalk.
+
     Example:
 
     \b
         artsim knn-eval
         artsim knn-eval --label style,year --group artist,near-duplicate -k 1,20
         artsim knn-eval --label artist --split honest --protocol met
+        artsim knn-eval --label medium --hierarchy media.csv
     """
     store, publication = open_publication(index)
     from artsim.evaluation import knn
@@ -272,6 +281,8 @@ def _print_evaluation(evaluation: AnyEvaluation) -> None:
     columns = [*("k", "T")[:width], *columns]
     print_table(columns, rows, right=columns)
     _print_remarks(evaluation)
+    if scored := [(f"k = {each.k}", each.hierarchy) for each in scores if each.hierarchy]:
+        print_hierarchy(scored)
     for note in label.notes:
         echo(f"  {note}")
     if n := evaluation.unreachable:

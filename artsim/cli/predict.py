@@ -18,7 +18,7 @@ from artsim.cli.options.computing import (
     query_model_option,
 )
 from artsim.cli.options.index import index_option, is_index_named, open_store, words_argument
-from artsim.cli.options.labels import min_confidence_option
+from artsim.cli.options.labels import hierarchy_option, min_confidence_option
 from artsim.cli.options.outputs import format_option, rows_option
 from artsim.cli.options.values import FOLDER, RUNS, count_cores, count_option
 from artsim.cli.output import (
@@ -32,6 +32,7 @@ from artsim.cli.output import (
 )
 
 if TYPE_CHECKING:
+    from artsim.labels.trees import Hierarchy
     from artsim.prediction import Prediction, Predictor
     from artsim.store import Failure
 
@@ -66,6 +67,7 @@ _SAVED = 1000  # rows between two writes of --output, at least: the work lost if
 @cloup.option_group(
     "Predictions",
     min_confidence_option,
+    hierarchy_option,
     count_option("--top", default=5, help="Classes listed with their probabilities."),
     count_option("-k", "neighbors", least=0, default=5, help="Similar works shown as evidence."),
 )
@@ -77,6 +79,7 @@ def predict(
     head_name: str | None,
     run: Path | None,
     min_confidence: float,
+    hierarchy: Hierarchy | None,
     neighbors: int,
     top: int,
     output: Path | None,
@@ -96,17 +99,23 @@ def predict(
     the training set are marked, since they are no evidence. With --run a network trained by
     'artsim train' predicts.
 
+    With --hierarchy the prediction is the deepest class whose probability, summed over the classes
+    below it, is sure enough: --min-confidence, or what 'artsim probe --hierarchy' chose.
+
     Example:
 
     \b
         artsim predict query.jpg --head artist+style
         artsim predict --id 002ff77bbd --min-confidence 0.5
         artsim predict new-photos/ --head medium -o predictions.csv
+        artsim predict new-photos/ --head medium --hierarchy media.csv
         artsim predict new-photos/ --run heritage-two-stage-20260102-030405 -o predictions.csv
     """
     picture = Path(pictures[0]) if pictures else None
     if (picture is None) == (not ids):
         raise click.UsageError("name a picture, a folder or table of pictures, or --id ID")
+    if run is not None and hierarchy is not None:
+        raise click.UsageError("--hierarchy backs off what a probe predicts; leave out --run")
     if run is not None and (head_name or is_index_named() or model or weights):
         raise click.UsageError(
             "--run brings its own network; leave out --head, --index and --model"
@@ -132,7 +141,9 @@ def predict(
         compute = (make_compute if many else compute_for_few)(device, backend, precision)
         load = partial(load_index_extractor, store, model=model, weights=weights, compute=compute)
         head = load_head(find_head(store, head_name))
-        predictor = HeadPredictor(store, head, extractor=load, neighbors=neighbors, **options)
+        predictor = HeadPredictor(
+            store, head, extractor=load, neighbors=neighbors, hierarchy=hierarchy, **options
+        )
         if model is not None or weights is not None:
             _ = predictor.extractor  # compare its passport, even if no picture needs it
         title = f", by head {head.name} of {head.index} ({head.tap})"
@@ -140,7 +151,7 @@ def predict(
     failures: list[Failure] = []
     found = _predict(predictor, picture, ids, {row["id"] for row in rows}, failures)
     if output is not None:
-        _write(output, rows, found)
+        _write(output, rows, found, with_paths=hierarchy is not None)
     elif as_json:
         print_json_lines((each.to_json() for each in found), index=path)
     else:
@@ -177,18 +188,22 @@ def _predict(
                     yield each
 
 
-def _write(out: Path, rows: list[dict[str, Any]], found: Iterator[Prediction]) -> None:
+def _write(
+    out: Path, rows: list[dict[str, Any]], found: Iterator[Prediction], *, with_paths: bool
+) -> None:
     """Write predictions from time to time, always with all labels of a picture."""
-    from artsim.prediction import COLUMNS
+    from artsim.prediction import COLUMNS, HIERARCHY_COLUMNS
+
+    columns = COLUMNS | (HIERARCHY_COLUMNS if with_paths else {})
 
     n_old = n_written = len(rows)
     for each in found:
         is_next = not rows or each.id != rows[-1]["id"]
         # A tenth more at least, so that rewriting the file stays cheap.
         if is_next and len(rows) - n_written >= max(_SAVED, n_written // 10):
-            n_written = write_rows(out, rows, COLUMNS)
+            n_written = write_rows(out, rows, columns)
         rows.append(each.to_row())
-    write_rows(out, rows, COLUMNS)
+    write_rows(out, rows, columns)
     skipped = f", {n_old:,} already there" if n_old else ""
     new = plural(len(rows) - n_old, "prediction")
     echo(f"{new} written to {out}{skipped}", err=True)
@@ -229,13 +244,15 @@ def _print(found: Sequence[Prediction], title: str | None, seen: str) -> None:
         return
     echo(found[0].id + (title or ""))
     for each in found:
-        echo(f"\n{each.label}: {_text(each.predicted) or 'no prediction: not confident'}")
+        what = " > ".join(each.path) or _text(each.predicted) or "no prediction: not confident"
+        echo(f"\n{each.label}: {what}" + (f" ({each.confidence:.3f})" if each.path else ""))
         if each.error is not None:
             echo(f"  average error {each.error:.3g}")
         for one in each.classes:
             echo(f"  {one.probability:.3f}  {one.name}")
         if each.catalog is not None:
-            echo(f"  Catalog: {_text(each.catalog)}")
+            both = f" (both are {each.shared})" if each.shared and not each.agrees else ""
+            echo(f"  Catalog: {_text(each.catalog)}{both}")
         if each.seen:
             echo(f"  Note: {seen}, so the prediction is no evidence")
     if found[0].neighbors:

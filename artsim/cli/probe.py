@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
+from artsim.cli.hierarchy import print_hierarchy
 from artsim.cli.options.computing import device_option, seed_option
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.labels import (
     column_option,
     group_option,
+    hierarchy_option,
     label_option,
     qualified_option,
     split_options,
@@ -53,6 +55,7 @@ _COLUMNS = ("metadata", "1-NN", "kNN", "k", "probe", "95%")
     "Labels and split",
     label_option,
     qualified_option,
+    hierarchy_option,
     *split_options,
     group_option(
         "Keep pictures with the same value together: artist, to evaluate style. Without --split "
@@ -116,6 +119,9 @@ def probe(
     One split is one draw: --splits 5 repeats everything on five, drawn with the seeds that
     follow --seed. They share pictures, so the deviation is no standard error.
 
+    With --hierarchy a wrong class counts by what it shares with the true one, as in 'artsim
+    knn-eval', and the saved probe can predict the deepest level that is sure enough.
+
     Example:
 
     \b
@@ -123,6 +129,7 @@ def probe(
         artsim probe --label style --group artist --shots 1,5,10,20
         artsim probe --label artist,style,genre --splits 5
         artsim probe --label medium --split honest --with height,width,aspect_ratio
+        artsim probe --label medium --hierarchy media.csv
     """
     if head is not None and no_save:
         raise click.UsageError("use --head NAME or --no-save, not both")
@@ -205,6 +212,8 @@ def _print_repeated(
     for probes in found.values():
         for each in probes:
             print_split(each.first.label.name, each.split)
+            if (f1 := each.scores.get("hierarchy_f1")) is not None:
+                echo(f"{each.first.label.name}: hF {f1.mean:.3f} \u00b1 {f1.std:.3f}")
     echo(f"\u00b1: standard deviation over the splits; counts and notes are of seed {plan.seed}")
 
 
@@ -241,12 +250,21 @@ def _print_probes(
         echo(_difference(same, each, plan.group))
     if any(each.few for each in probes):
         _print_few(probes)
+    by = f" by {plan.group}" if ordinary else ""
+    _print_hierarchies([(each, "") for each in ordinary] + [(each, by) for each in probes])
     for each in (*ordinary, *probes):
         _print_calibration(each)
         print_split(each.label.name, each.split)
     names = dict.fromkeys(name for each in probes for name in each.metadata_names)
     if names:
         echo(f"Metadata alone: {', '.join(names)}")
+
+
+def _print_hierarchies(probes: Sequence[tuple[LabelProbe, str]]) -> None:
+    for each, by in probes:
+        if each.hierarchy is not None:
+            echo(f"\n{each.label.name}{by}, by the classes above")
+            print_hierarchy([("probe", each.hierarchy)])
 
 
 def _print_calibration(each: LabelProbe) -> None:

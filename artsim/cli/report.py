@@ -20,6 +20,7 @@ from artsim.cli.options.index import (
 )
 from artsim.cli.options.labels import (
     group_option,
+    hierarchy_option,
     keep_copies_option,
     label_option,
     qualified_option,
@@ -42,6 +43,7 @@ _METHODS = ("baseline", "metadata", "1-NN", "kNN", "probe")
     "Labels and split",
     label_option,
     qualified_option,
+    hierarchy_option,
     split_option(),
     keep_copies_option,
     group_option(
@@ -95,6 +97,7 @@ def report(
     \b
         artsim report
         artsim report paintings --label style,genre --group artist
+        artsim report --label medium --hierarchy media.csv
         artsim report --split honest -o honest.html --markdown honest.md --csv honest/
     """
     store = open_store(index)
@@ -134,6 +137,8 @@ def _command(path: Path, plan: StudyPlan, files: dict[str, Path | None]) -> str:
     words = ["artsim", "report", "--index", str(path), "--tap", plan.tap]
     for label in plan.labels:
         words += ["--label", label]
+    if plan.hierarchy is not None:
+        words += ["--hierarchy", plan.hierarchy.source]
     numbers = {"--works": plan.works, "--seed": plan.seed}
     for option, value in ({"--split": plan.split, "--group": plan.group} | numbers | files).items():
         words += [] if value is None else [option, str(value)]

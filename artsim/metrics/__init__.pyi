@@ -3,6 +3,15 @@ from .concepts import choose_different as choose_different
 from .concepts import evaluate_concept as evaluate_concept
 from .concepts import fit_concept as fit_concept
 from .concepts import least_sure as least_sure
+from .hierarchy import LEAST_SURE as LEAST_SURE
+from .hierarchy import HierarchyScores as HierarchyScores
+from .hierarchy import SureNodes as SureNodes
+from .hierarchy import back_off as back_off
+from .hierarchy import choose_least as choose_least
+from .hierarchy import hierarchy_scores as hierarchy_scores
+from .hierarchy import node_sets as node_sets
+from .hierarchy import nodes_of as nodes_of
+from .hierarchy import sum_up as sum_up
 from .hubs import Hubness as Hubness
 from .hubs import csls as csls
 from .hubs import hubness as hubness

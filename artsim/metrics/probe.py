@@ -20,7 +20,14 @@ from artsim.labels import Label, LabelKind
 from artsim.metrics.logistic import STRENGTHS, LinearPath
 from artsim.metrics.predictions import Predictions
 from artsim.metrics.registry import estimate_main, score
-from artsim.metrics.selection import Head, LinearTask, MulticlassTask, MultilabelTask, fit_head
+from artsim.metrics.selection import (
+    Head,
+    HeadFit,
+    LinearTask,
+    MulticlassTask,
+    MultilabelTask,
+    fit_head,
+)
 from artsim.splits import Split, split
 
 ALPHAS = STRENGTHS  # of a ridge
@@ -39,6 +46,8 @@ class Probe:
     head: Head  # a column for each class that could be learned
     strengths: Floats  # (S,) tried: C of a classifier, alpha of a ridge
     validation: Floats  # (S,) the main metric on validation at each
+    first: Head  # fitted to train rows alone; that of a number is the final one
+    validation_rows: Rows
     test_rows: Rows  # (n,)
     predictions: Predictions  # of the n test rows
 
@@ -93,15 +102,16 @@ def fit_probe(
             fit = fit_head(task, train, validation, strengths or STRENGTHS)
     except EvaluationError as error:
         raise EvaluationError(f"label {label.name!r}, {split.description}: {error}") from error
-    head, path, quality = fit
     learned = np.concatenate([train, validation])
     unfilled = Predictions.unfilled(label, learned, test, split.resampled, seed)
     return Probe(
-        head=head,
-        strengths=path.strengths,
-        validation=quality,
+        head=fit.head,
+        strengths=fit.path.strengths,
+        validation=fit.quality,
+        first=fit.first,
+        validation_rows=validation,
         test_rows=test,
-        predictions=_predict(head, features[test], unfilled),
+        predictions=_predict(fit.head, features[test], unfilled),
     )
 
 
@@ -124,7 +134,7 @@ def _parts(label: Label, parts: Split, seed: int) -> tuple[Rows, Rows, Rows]:
 
 def _fit_number(
     features: Array, values: Floats, train: Rows, validation: Rows, alphas: Sequence[float]
-) -> tuple[Head, LinearPath, Floats]:
+) -> HeadFit:
     """Choose the penalty of the least absolute error, and fit again to both; see `fit_head`."""
     path = fit_ridge(features[train], values[train], alphas)
     predicted = features[validation].astype(np.float32) @ path.weights[..., 0].T + path.bias[:, 0]
@@ -133,7 +143,7 @@ def _fit_number(
     both = np.concatenate([train, validation])
     last = fit_ridge(features[both], values[both], [alpha])
     head = Head(last.weights[0], last.bias[0], np.zeros(1, dtype=np.int64), alpha)
-    return head, path, errors
+    return HeadFit(head, head, path, errors)
 
 
 def _predict(head: Head, features: Array, unfilled: Predictions) -> Predictions:

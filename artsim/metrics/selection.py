@@ -101,6 +101,16 @@ class MultilabelTask:
 LinearTask = MulticlassTask | MultilabelTask
 
 
+@dataclass(frozen=True)
+class HeadFit:
+    """A linear model, and how it was chosen."""
+
+    head: Head  # fitted to train and validation rows
+    first: Head  # fitted to train rows alone: what it predicts for validation rows is honest
+    path: LinearPath  # of the strengths tried on train rows
+    quality: Floats  # (S,) the metric on validation at each
+
+
 def choose(task: LinearTask, path: LinearPath, classes: Rows, rows: Rows) -> tuple[int, Floats]:
     """Choose, among the strengths about as good as the best by the metric, that of least log loss.
 
@@ -125,14 +135,11 @@ def choose(task: LinearTask, path: LinearPath, classes: Rows, rows: Rows) -> tup
 
 def fit_head(
     task: LinearTask, train: Rows, validation: Rows, strengths: Sequence[float]
-) -> tuple[Head, LinearPath, Floats]:
+) -> HeadFit:
     """Fit every strength to train, choose on validation, and fit the chosen one to both.
 
     The temperature is calibrated with the model that has not seen validation, then raised until the
     final model is no more confident there than so many rows justify.
-
-    Returns:
-        The final fit, the path of the first, and its metric on validation at each strength.
     """
     path, classes = task.fit(train, strengths)
     best, quality = choose(task, path, classes, validation)
@@ -145,8 +152,9 @@ def fit_head(
         for head in (first, last)
     )
     temperature = calibrate(scores, columns) if len(columns) else 1.0
+    first = replace(first, temperature=temperature)
     last = replace(last, temperature=restrain(last_scores, temperature, len(validation)))
-    return last, path, quality
+    return HeadFit(last, first, path, quality)
 
 
 def log_softmax(scores: Array) -> NDArray[np.float64]:

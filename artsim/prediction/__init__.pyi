@@ -86,6 +86,9 @@ from .predictions import (
     COLUMNS as COLUMNS,
 )
 from .predictions import (
+    HIERARCHY_COLUMNS as HIERARCHY_COLUMNS,
+)
+from .predictions import (
     ClassProbability as ClassProbability,
 )
 from .predictions import (

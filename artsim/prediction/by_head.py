@@ -14,6 +14,7 @@ from artsim.errors import EvaluationError
 from artsim.index import open_index, unit
 from artsim.labels import LabelKind, label_values, read_metadata
 from artsim.prediction.heads import HeadTask, SavedHead, check_passport, id_hashes
+from artsim.prediction.hierarchy import check_tasks, place_task
 from artsim.prediction.loop import ImageInput
 from artsim.prediction.predictions import LabeledNeighbor, Output, Prediction, compare, decide
 from artsim.search import load_index_extractor
@@ -21,6 +22,7 @@ from artsim.store import Store, floats
 
 if TYPE_CHECKING:
     from artsim.datatypes import Preprocessing
+    from artsim.labels.trees import Hierarchy
     from artsim.models import Extractor
 
 Vectors = NDArray[np.float32]
@@ -36,9 +38,12 @@ class HeadPredictor:
         neighbors: Similar images to show.
         top: Classes to list.
         min_confidence: Abstain if no class is this probable.
+        hierarchy: Predict the deepest class of it that is sure enough: ``min_confidence``, or what
+            the probe chose on validation.
 
     Raises:
         PassportError: If the head was trained on other vectors than the index has.
+        EvaluationError: If the hierarchy has no class of the head, or nothing says what is sure.
     """
 
     needs_pixels = False
@@ -52,6 +57,7 @@ class HeadPredictor:
         neighbors: int = 5,
         top: int = 5,
         min_confidence: float = 0.0,
+        hierarchy: Hierarchy | None = None,
     ) -> None:
         check_passport(head, store.manifest.passport, f"those of {str(store.path)!r}")
         if not 0 <= min_confidence <= 1:
@@ -60,6 +66,9 @@ class HeadPredictor:
         self.name = f"head {head.name!r}"
         self.neighbors = min(neighbors, store.rows)
         self._decide = partial(decide, top=top, min_confidence=min_confidence)
+        self._trees = [place_task(head, task, hierarchy, min_confidence) for task in head.tasks]
+        if hierarchy is not None:
+            check_tasks(head, hierarchy, self._trees)
         names = [name for task in head.tasks for name in task.metadata.names]
         self.needs = tuple(dict.fromkeys(names))
         self._load = extractor or (lambda: load_index_extractor(store))
@@ -98,19 +107,26 @@ class HeadPredictor:
             features = task.metadata.features(columns, len(vectors))
             probabilities.append(task.probabilities(np.concatenate([vectors, features], axis=1)))
         for i, (one, row) in enumerate(zip(inputs, rows, strict=True)):
-            for task, of_task, values, in_training in zip(
-                self.head.tasks, probabilities, self._catalog, trained, strict=True
+            for task, tree, of_task, values, in_training in zip(
+                self.head.tasks, self._trees, probabilities, self._catalog, trained, strict=True
             ):
                 catalog = one.metadata.get(task.source)
                 if catalog is None and row is not None and values is not None:
                     catalog = values[row]
                 output = self._output(task, of_task[i])
+                agrees, shared = compare(task.kind, output.predicted, catalog), None
+                if tree is not None:
+                    output = tree.back_off(output, of_task[i])
+                    shared = tree.shared(output.path, catalog)
+                    known = output.predicted is not None and catalog is not None
+                    agrees = output.predicted == shared if known else None
                 yield Prediction(
                     **vars(output),
                     id=one.id,
                     image=one.image,
                     catalog=catalog,
-                    agrees=compare(task.kind, output.predicted, catalog),
+                    agrees=agrees,
+                    shared=shared,
                     seen=row in in_training,
                     neighbors=tuple(
                         LabeledNeighbor(id_, score, None if values is None else values[near])

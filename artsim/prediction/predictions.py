@@ -27,6 +27,8 @@ COLUMNS = {
     "classes": "string",
     "neighbors": "string",
 }
+# The columns that a hierarchy adds.
+HIERARCHY_COLUMNS = {"path": "string", "shared": "string"}
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Output:
     classes: tuple[ClassProbability, ...] = ()  # most probable first; none of a number
     confidence: float | None = None  # of the most probable class; None of a number
     error: float | None = None  # of a number: the model's mean absolute error on test
+    path: tuple[str, ...] = ()  # with a hierarchy: the classes down to the predicted one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,10 +71,14 @@ class Prediction(Output):
     agrees: bool | None  # None if either has no value, and of a number
     seen: bool  # the image was used in training: the prediction is no evidence
     neighbors: tuple[LabeledNeighbor, ...] = ()  # most similar first, without the image itself
+    shared: str | None = None  # the deepest class of the path that is the catalog's, or above it
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values."""
-        return asdict(self) | {"kind": str(self.kind)}
+        values = asdict(self) | {"kind": str(self.kind)}
+        if not self.path:
+            del values["path"], values["shared"]
+        return values
 
     def to_row(self) -> dict[str, Any]:
         """Return it as a row with `COLUMNS`."""
@@ -86,6 +93,8 @@ class Prediction(Output):
             "catalog": as_text(self.catalog) or None,
             "classes": json.dumps(classes, ensure_ascii=False),
             "neighbors": json.dumps(neighbors, ensure_ascii=False),
+            "path": " > ".join(self.path) or None,
+            "shared": self.shared,
         }
 
 

@@ -93,6 +93,7 @@ def label_tables(label: LabelStudy) -> list[StudyTable]:
             (name, each.setting, value, score, math.isclose(value, each.chosen))
             for each in label.curves for value, score in zip(each.values, each.scores, strict=True)
         )),
+        *_of_hierarchy(label),
         *_of_predictions(label),
     ]  # fmt: skip
     if label.outliers is not None:
@@ -107,6 +108,28 @@ def label_tables(label: LabelStudy) -> list[StudyTable]:
             (name, score, value, queries) for score, value in label.retrieved.scores.items()
         )))  # fmt: skip
     return [table for table in tables if table.rows]
+
+
+def _of_hierarchy(label: LabelStudy) -> Iterator[StudyTable]:
+    found, name = label.hierarchy, label.name
+    if found is None:
+        return
+    levels = [("class", found.scores)]
+    if found.backed_off is not None:
+        levels.append((f"sure {found.backed_off.least:.2f}", found.backed_off.scores))
+    yield _table("hierarchy", "Scores by the classes above", (
+        "label, level, hP, hR, hF, on path, near, mean depth"
+    ), (
+        (name, level, _known(each.precision), each.recall, each.f1, _three(each.on_path)[0],
+         _three(each.near)[0], each.mean_depth)
+        for level, each in levels
+    ))  # fmt: skip
+    yield _table("depths", "Accuracy at each depth", (
+        "label, level, depth, accuracy, low, high, test"
+    ), (
+        (name, level, depth, *_three(at), at.n)
+        for level, each in levels for depth, at in enumerate(each.depths, start=1)
+    ))  # fmt: skip
 
 
 def _of_predictions(label: LabelStudy) -> Iterator[StudyTable]:
@@ -200,8 +223,11 @@ def _three(estimate: Estimate | None) -> Row:
     """Return a score and the ends of its interval, as far as there are any."""
     if estimate is None:
         return (None,) * 3
-    three = (estimate.value, estimate.low, estimate.high)
-    return tuple(None if math.isnan(value) else value for value in three)
+    return tuple(map(_known, (estimate.value, estimate.low, estimate.high)))
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def _work(found: Misfit) -> Row:

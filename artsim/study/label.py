@@ -12,9 +12,11 @@ import numpy as np
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
+from artsim.evaluation.hierarchy import place_label, probe_hierarchy
 from artsim.evaluation.probe import LabelProbe, ProbePlan, probe
 from artsim.evaluation.retrieval import QUANTILES, RetrievalPlan, retrieve
 from artsim.labels import LabelKind
+from artsim.labels.trees import Hierarchy
 from artsim.metrics import KNN_KS, accuracy, vote
 from artsim.splits import Evidence, LeakKind, find_leaks
 from artsim.study.data import Codes, Rows, StudyData
@@ -24,6 +26,7 @@ from artsim.study.predictions import AlignedPredictions, ModelPredictions, align
 from artsim.study.results import (
     Curve,
     Grouped,
+    HierarchyStudy,
     LabelStudy,
     MethodScore,
     Retrieved,
@@ -42,6 +45,7 @@ class StudyContext:
     group: str | None  # column whose values are kept in one set for a second evaluation
     groups: Codes | None  # its code for each row, (N,); -1 is none
     works: int  # pictures in a gallery
+    hierarchy: Hierarchy | None = None  # of the classes
 
 
 def study_label(
@@ -83,6 +87,20 @@ def study_label(
         outliers=outliers,
         retrieved=retrieved,
         grouped=_grouped(context, found),
+        hierarchy=_hierarchy(context, found),
+    )
+
+
+def _hierarchy(context: StudyContext, found: LabelProbe) -> HierarchyStudy | None:
+    placed = place_label(context.hierarchy, found.label)
+    if placed is None:
+        return None
+    scored = probe_hierarchy(placed, found.label, context.data.vectors, found.result)
+    return HierarchyStudy(
+        source=placed.source,
+        notes=placed.notes,
+        scores=scored.scores,
+        backed_off=scored.backed_off,
     )
 
 

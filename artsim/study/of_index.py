@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -14,7 +15,15 @@ from artsim import __version__
 from artsim.datatypes import Progress, no_progress
 from artsim.errors import EvaluationError
 from artsim.evaluation.probe import LabelProbe, ProbePlan, label_names, probe
-from artsim.labels import LabelKind, group_codes, label_columns, short_name
+from artsim.labels import (
+    Label,
+    LabelKind,
+    group_codes,
+    label_columns,
+    read_label,
+    short_name,
+)
+from artsim.labels.trees import Hierarchy, check_placed
 from artsim.splits import picture_hashes
 from artsim.store import Store
 from artsim.study.data import StudyData, read_data
@@ -44,6 +53,7 @@ class StudyPlan:
     labels: tuple[str, ...] = ()  # columns, derived labels; all multiclass ones if empty
     split: str | None = None  # stored or column; else 70/10/20 for each label
     keep_qualified: bool = False  # values such as "after Rembrandt" are labels too
+    hierarchy: Hierarchy | None = None  # of the classes: labels that it has are scored by it too
     keep_copies: bool = False  # train on copies of test pictures as well
     group: str | None = None  # column: labels are evaluated again, each value in one set
     works: int = 12  # in a gallery; fewer if there are many labels
@@ -90,6 +100,8 @@ def study(
     )
     names = label_names(store, base)
     given = _by_label(predictions, names)
+    if plan.hierarchy is not None:
+        check_placed(plan.hierarchy, _readable(store, base, names))
     total = len(names) + 2
     progress(0, total, 0)
     data = read_data(store, plan.tap, device=device, seed=plan.seed)
@@ -100,6 +112,7 @@ def study(
         plan=base,
         group=plan.group,
         groups=None if plan.group is None else group_codes(store, plan.group),
+        hierarchy=plan.hierarchy,
         works=max(2, min(plan.works, plan.works * _PICTURES // (_A_LABEL * len(names)))),
     )
     progress(1, total, 0)
@@ -127,6 +140,15 @@ def study(
     result = _overview(data, tuple(labels), classes, skipped)
     progress(total, total, len(skipped))
     return result
+
+
+def _readable(store: Store, plan: ProbePlan, names: tuple[str, ...]) -> list[Label]:
+    """Read the labels, leaving out those that cannot be evaluated."""
+    labels = []
+    for name in names:
+        with suppress(EvaluationError):
+            labels.append(read_label(store, name, keep_qualified=plan.keep_qualified))
+    return labels
 
 
 def _by_label(

@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from artsim.datatypes import Estimate, TapInfo
+from artsim.evaluation.hierarchy import BackOff
+from artsim.metrics import HierarchyScores
 from artsim.study.findings import ClassScore, Outliers, PredictionStudy, Work
 
 
@@ -79,6 +81,16 @@ class Grouped(Compared):
 
 
 @dataclass(frozen=True, kw_only=True)
+class HierarchyStudy:
+    """How far down the hierarchy of its classes a label is predicted."""
+
+    source: str
+    notes: tuple[str, ...]
+    scores: HierarchyScores  # of the predicted classes
+    backed_off: BackOff | None  # of the deepest class that is sure enough; None: several a picture
+
+
+@dataclass(frozen=True, kw_only=True)
 class LabelStudy(Compared):
     """All about one label."""
 
@@ -97,6 +109,7 @@ class LabelStudy(Compared):
     outliers: Outliers | None  # likewise
     retrieved: Retrieved | None
     grouped: Grouped | None
+    hierarchy: HierarchyStudy | None = None  # of the probe
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,24 @@ qualified_option = click.option(
 )
 
 
+def _read_hierarchy(_context: click.Context, _: click.Parameter, value: str | None) -> Any:
+    if value is None:
+        return None
+    from artsim.labels.trees import read_hierarchy
+
+    return read_hierarchy(value)
+
+
+hierarchy_option = click.option(
+    "--hierarchy",
+    metavar="FILE|iconclass",
+    callback=_read_hierarchy,
+    help="Which classes are below which: a CSV file with the columns child and parent, SKOS as "
+    ".ttl, or iconclass for labels that are its notations. Predictions are also scored by the "
+    "classes above them, and backed off to the deepest level that is sure enough.",
+)
+
+
 def split_option(default: str = _STRATIFIED) -> Callable[[Command], Command]:
     """Add --split; ``default`` says what is done without."""
     return click.option(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
+from artsim.evaluation.hierarchy import HierarchyEvaluation
 from artsim.evaluation.knn.plan import Unlabeled
 from artsim.labels import Label, LabelKind
 from artsim.metrics import (
@@ -51,6 +52,7 @@ class KnnScore:
     temperature: float | None  # None: every neighbor has one vote
     predictions: Predictions
     votes: Votes | MultilabelVotes | None  # None: a number
+    hierarchy: HierarchyEvaluation | None = None  # of the classes, where there is one
 
     @cached_property
     def estimate(self) -> Estimate:
@@ -174,13 +176,18 @@ class KnnEvaluator:
 
     def validation_score(self, label: Label, chosen: KnnScore) -> float:
         """Compute the main metric on validation rows, with neighbors from train alone."""
-        known = self.split.keep(label.known)
-        train, choosers = np.sort(known.train), np.sort(known.validation)
-        neighbors = self._find(train, choosers)
+        train = np.sort(self.split.keep(label.known).train)
+        choosers, neighbors = self.validation_neighbors(label)
         unscored = Predictions.unfilled(label, train, choosers, None, self.seed)
         k = min(chosen.k, neighbors.rows.shape[1])
         found = score_neighbors(neighbors, label, unscored, k, chosen.temperature)
         return main_metric(label.kind).compute(found.predictions)
+
+    def validation_neighbors(self, label: Label) -> tuple[Rows, Neighbors]:
+        """Return the validation rows that have a label, and their neighbors in train alone."""
+        known = self.split.keep(label.known)
+        choosers = np.sort(known.validation)
+        return choosers, self._find(known.train, choosers)
 
     def _find(self, bank: Rows, queries: Rows) -> Neighbors:
         """Find the neighbors of some rows among others, in the numbering of all rows."""

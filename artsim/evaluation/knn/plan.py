@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from artsim.errors import EvaluationError
+from artsim.labels.trees import Hierarchy
 from artsim.metrics import KNN_KS, MET_KS, TEMPERATURE
 from artsim.splits import SplitChoice
 
@@ -45,6 +46,7 @@ class KnnPlan(SplitChoice):
     temperatures: tuple[float, ...] = ()  # of dino; its default if empty
     unlabeled: Unlabeled = Unlabeled.LEAVE_OUT
     correct: Correction | None = None
+    hierarchy: Hierarchy | None = None  # of the classes: labels that it has are scored by it too
 
     def __post_init__(self) -> None:
         if self.temperatures and self.protocol != Protocol.DINO:
@@ -55,6 +57,11 @@ class KnnPlan(SplitChoice):
             raise EvaluationError(
                 f"the protocol 'met' whitens vectors and is not corrected by '{self.correct}'; "
                 "take 'dino' or 'plain'"
+            )
+        if self.hierarchy is not None and self.protocol == Protocol.MET:
+            raise EvaluationError(
+                "the protocol 'met' is scored by GAP alone; leave out --hierarchy, or take 'dino' "
+                "or 'plain'"
             )
         if self.unlabeled == Unlabeled.COUNT and self.protocol == Protocol.MET:
             raise EvaluationError(

@@ -63,7 +63,9 @@ def result_rows(evaluation: AnyEvaluation, plan: KnnPlan) -> Iterator[dict[str, 
         return
     label, hubs = evaluation.label, evaluation.hubness
     for score in evaluation.scores:
-        details = {}
+        details: dict[str, Any] = {}
+        if score.hierarchy is not None:
+            details["hierarchy"] = score.hierarchy.to_json()
         if label.kind == LabelKind.MULTILABEL:
             each = average_precisions(score.predictions.ranking)
             details["AP"] = dict(zip(label.classes, each.tolist(), strict=True))

@@ -11,10 +11,17 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Progress, no_progress
 from artsim.errors import EvaluationError
+from artsim.evaluation.hierarchy import (
+    place_label,
+    score_hierarchy,
+    sure_votes,
+    with_back_off,
+)
 from artsim.evaluation.knn.evaluate import KnnEvaluation, KnnEvaluator
 from artsim.evaluation.knn.plan import Correction, KnnPlan, Protocol
 from artsim.evaluation.reading import choose_labels, unit_vectors
 from artsim.labels import Label, LabelKind, derived_labels, group_codes, read_label
+from artsim.labels.trees import check_placed
 from artsim.metrics import MetScore, csls, evaluate_met, mutual_proximity
 from artsim.metrics.neighbors import Neighbors, nearest, nearest_among
 from artsim.splits import Split, look_alikes, picture_hashes, read_source
@@ -126,7 +133,7 @@ def knn_eval(
                 if plan.protocol == Protocol.MET:
                     yield _evaluate_met(evaluator, kept)
                 else:
-                    yield evaluator.evaluate(kept)
+                    yield _with_hierarchy(evaluator, kept, plan)
             except EvaluationError as error:
                 if plan.labels:
                     raise
@@ -163,6 +170,8 @@ def _read_labels(store: Store, plan: KnnPlan) -> tuple[list[Label], dict[str, st
             f"the protocol 'met' takes labels of one class a picture, which {others[0]!r} is "
             "not; take 'dino' or 'plain'"
         )
+    if plan.hierarchy is not None:
+        check_placed(plan.hierarchy, labels)
     return labels, not_labels
 
 
@@ -182,6 +191,29 @@ def _read_groups(
         else:
             groups[:, place] = group_codes(store, name)
     return groups
+
+
+def _with_hierarchy(evaluator: KnnEvaluator, label: Label, plan: KnnPlan) -> KnnEvaluation:
+    """Evaluate a label, and score it by the plan's hierarchy if that has any of its classes.
+
+    Predictions are backed off where there are validation rows to choose the threshold on.
+    """
+    found = evaluator.evaluate(label)
+    placed = place_label(plan.hierarchy, label)
+    if placed is None:
+        return found
+    scores = []
+    for each in found.scores:
+        scored = score_hierarchy(placed, each.predictions)
+        if label.kind == LabelKind.MULTICLASS and len(found.split.validation):
+            rows, near = evaluator.validation_neighbors(label)
+            test, validation = (
+                sure_votes(placed, label, some, each.k, each.temperature)
+                for some in (found.neighbors, near)
+            )
+            scored = with_back_off(scored, each.predictions, test, validation, label.take(rows))
+        scores.append(replace(each, hierarchy=scored))
+    return replace(found, scores=tuple(scores))
 
 
 def _evaluate_met(evaluator: KnnEvaluator, label: Label) -> MetEvaluation:

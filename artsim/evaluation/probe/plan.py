@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 from artsim.evaluation.reading import choose_labels
 from artsim.labels import Label, read_label
+from artsim.labels.trees import Hierarchy, check_placed
 from artsim.splits import Split, SplitChoice, read_source, split_label
 from artsim.store import Store
 
@@ -20,6 +21,7 @@ class LabelPlan(SplitChoice):
 
     labels: tuple[str, ...] = ()  # columns, derived labels; all with one class a picture if empty
     keep_qualified: bool = False  # values such as "after Rembrandt" are labels too
+    hierarchy: Hierarchy | None = None  # of the classes: labels that it has are scored by it too
     group: str | None = None  # column: rows that share its value are in one part of the split
 
 
@@ -39,11 +41,14 @@ def label_names(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> t
 
 
 def read_labels(store: Store, plan: LabelPlan, apart: tuple[str, ...] = ()) -> list[Label]:
-    """Read the labels of a plan, see `label_names`."""
-    return [
+    """Read the labels of a plan, see `label_names`; its hierarchy must have one of them."""
+    labels = [
         read_label(store, name, keep_qualified=plan.keep_qualified)
         for name in label_names(store, plan, apart)
     ]
+    if plan.hierarchy is not None:
+        check_placed(plan.hierarchy, labels)
+    return labels
 
 
 def split_labels(

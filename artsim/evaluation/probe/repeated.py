@@ -109,7 +109,8 @@ def _with_seeds(seeds: Sequence[int]) -> str:
 
 def _values(each: LabelProbe) -> Mapping[str, Estimate | float | None]:
     others = {name: score for name, score in each.result.metrics.items() if name != each.metric}
-    return {**each.scores, **others}
+    hierarchy = {"hierarchy_f1": each.hierarchy.scores.f1} if each.hierarchy else {}
+    return {**each.scores, **others, **hierarchy}
 
 
 def _repeat(scores: list[Estimate | float | None]) -> Repeated | None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate, finite
 from artsim.errors import EvaluationError
+from artsim.evaluation.hierarchy import HierarchyEvaluation, place_label, probe_hierarchy
 from artsim.evaluation.knn import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, label_names, read_labels, split_labels
 from artsim.evaluation.reading import unit_vectors
@@ -58,6 +59,7 @@ class LabelProbe:
     k: int
     probe: Estimate
     result: Probe  # its features are the vectors, then `features`
+    hierarchy: HierarchyEvaluation | None  # of the probe
     features: Metadata  # given to the probe in addition to the vectors
     few: tuple[FewShot, ...]
     seed: int
@@ -88,6 +90,7 @@ class LabelProbe:
         metrics = self.result.metrics.items()
         found |= scores_to_json({name: each for name, each in metrics if name != self.metric})
         found |= {
+            **({"hierarchy": self.hierarchy.to_json()} if self.hierarchy else {}),
             "strength": self.result.head.strength,
             "temperature": self.result.head.temperature,
             "metadata_columns": list(self.metadata_names),
@@ -246,6 +249,7 @@ def _probe_label(
     by_metadata = metadata_baseline(metadata_features, label, split, seed=plan.seed)
     by_vectors = fit_probe(features, label, split, seed=plan.seed, device=device)
     knn = knn_scores(vectors, label, split, seed=plan.seed)
+    placed = place_label(plan.hierarchy, label)
     return LabelProbe(
         label=label,
         split=split,
@@ -257,6 +261,7 @@ def _probe_label(
         k=knn.best.k,
         probe=by_vectors.estimate,
         result=by_vectors,
+        hierarchy=probe_hierarchy(placed, label, features, by_vectors) if placed else None,
         features=metadata if given else Metadata(),
         few=tuple(_few_shots(features, label, split, plan, device)),
         seed=plan.seed,
