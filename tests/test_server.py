@@ -28,6 +28,7 @@ from artsim.readers import read_collection
 from artsim.search import IndexEncoder, PreparedPicture, Searcher, SearchRequest, Term
 from artsim.server import Limits, Museum, make_app
 from artsim.server.batching import Batcher
+from artsim.server.messages import BrowseIn
 from artsim.server.pictures import Thumbnails, Uploads
 from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
@@ -154,7 +155,7 @@ def test_an_index_lists_the_queries_it_takes(visitor):
     (index,) = visitor.get("/api/indexes").json()
     assert index["name"] == "compass index"
     assert index["rows"] == 7
-    assert index["taps"] == [{"name": "compass", "pooling": "none", "dim": 2}]
+    assert index["taps"] == [{"name": "compass", "title": "Overall", "pooling": "none", "dim": 2}]
     assert {"name": "medium", "type": "list"} in index["fields"]
     assert (index["words"], index["map"], index["urls"]) == (False, False, False)
 
@@ -399,7 +400,6 @@ def test_facets_count_values_under_the_conditions_on_other_columns(visitor):
     assert counts == {"Ada": 2, "Bob": 2, "Cyd": 2}
     counts = {v["value"]: v["count"] for v in by_column["medium"]["values"]}
     assert counts == {"oil": 2, "canvas": 1}
-    assert (by_column["year"]["low"], by_column["year"]["high"]) == (1600, 1610)
 
 
 def test_a_chosen_value_stays_visible(visitor, monkeypatch):
@@ -408,6 +408,56 @@ def test_a_chosen_value_stays_visible(visitor, monkeypatch):
     facets = visitor.post(f"{ROOM}/facets", json={"conditions": [chosen]}).json()
     (artists,) = [facet for facet in facets if facet["column"] == "artist"]
     assert [each["value"] for each in artists["values"]] == ["Ada", "Cyd"]
+
+
+def test_a_chosen_value_without_works_stays_at_zero(visitor):
+    body = {
+        "conditions": [
+            {"column": "artist", "op": "in", "value": ["Cyd", "Ada"]},
+            {"column": "year", "op": "between", "value": [1600, 1605]},
+        ]
+    }
+    (artists,) = [f for f in visitor.post(f"{ROOM}/facets", json=body).json() if "values" in f][:1]
+    counts = {each["value"]: each["count"] for each in artists["values"]}
+    assert counts["Cyd"] == 0
+    assert counts["Ada"] > 0
+
+
+def test_numbers_are_a_histogram_between_the_ends_of_all_works(visitor):
+    body = {"conditions": [{"column": "artist", "op": "=", "value": "Ada"}]}
+    (years,) = [f for f in visitor.post(f"{ROOM}/facets", json=body).json() if "bars" in f]
+    low, high = years["low"], years["high"]
+    assert years["whole"]
+    assert sum(years["bars"]) == 2
+    assert years["bars"][0] == 1  # 1600, and 1610
+    everything = [row[2] for row in WORKS.values() if row[2] is not None]
+    assert (low, high) == (min(everything), max(everything))
+
+
+def test_values_of_a_facet_are_found_by_a_part_of_them(visitor):
+    body = {"column": "artist", "containing": "D"}
+    found = visitor.post(f"{ROOM}/values", json=body).json()
+    assert {each["value"] for each in found} == {"Ada", "Cyd"}
+    answer = visitor.post(f"{ROOM}/values", json=body | {"column": "nothing"})
+    assert (answer.status_code, "no column 'nothing'" in answer.json()["error"]) == (400, True)
+
+
+def test_words_are_found_in_any_text_of_a_work_and_narrow_every_list(visitor):
+    body = {"find": "ada"}
+    found = visitor.post(f"{ROOM}/browse", json=body).json()
+    assert found["total"] == 2
+    answer = visitor.post(f"{ROOM}/search", json=body | {"terms": [{"id": "b20"}]}).json()
+    assert answer["searched"] == 2
+    assert {match["metadata"]["artist"] for match in answer["matches"]} == {"Ada"}
+    none = visitor.post(f"{ROOM}/browse", json={"find": "nowhere at all"}).json()
+    assert none["total"] == 0
+
+
+def test_a_condition_that_only_the_library_makes_is_refused(visitor):
+    body = {"conditions": [{"column": "artist", "op": "among", "value": "Ada"}]}
+    answer = visitor.post(f"{ROOM}/browse", json=body)
+    assert answer.status_code == 400
+    assert "cannot be compared with 'among'" in answer.json()["error"]
 
 
 def test_a_work_is_described_with_its_caption(visitor):
@@ -809,7 +859,10 @@ def test_an_open_index_is_served_unchanged_during_an_embed(tmp_path):
     room = Room(made, RememberingEncoder(Colors()), {})
     for file in (tmp_path / "index" / "parts").iterdir():
         file.unlink()
-    assert [each["title"] for each in room.browse([], 0, 9, None)["works"]] == ["A", "B"]
+    assert [each["title"] for each in room.browse(BrowseIn(limit=9, seed=None))["works"]] == [
+        "A",
+        "B",
+    ]
     room.batcher.close()
 
 

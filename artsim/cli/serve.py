@@ -59,6 +59,7 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
         metavar="HOST",
         help="Host name of this server, if it is not --host. Repeat for more.",
     ),
+    click.option("--title", metavar="TEXT", help="Title of the page; default: the index's name."),
     click.option("--urls", is_flag=True, help="Allow public URLs of pictures as queries."),
     count_option("--max-upload", default=20, metavar="MB", help="Refuse larger uploads."),
 )
@@ -69,6 +70,7 @@ def serve(
     port: int,
     token: str | None,
     names: tuple[str, ...],
+    title: str | None,
     urls: bool,
     max_upload: int,
     weights: Path | None,
@@ -121,7 +123,7 @@ def serve(
     threading.Thread(target=museum.warm, daemon=True).start()
     limits = Limits(upload_bytes=max_upload << 20, fetch=urls)
     hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []
-    app = make_app(museum, limits=limits, hosts=hosts, token=token)
+    app = make_app(museum, limits=limits, hosts=hosts, token=token, title=title)
     server = uvicorn.Server(configure(app, limits))
     with _listen(host, port) as listening:
         shown = f"[{host}]" if ":" in host else host

@@ -1,7 +1,7 @@
 """Similarity search in an index: requests and their answers."""
 
 from artsim.search.backend import FaissBackend, SearchBackend
-from artsim.search.conditions import Condition, Op
+from artsim.search.conditions import Condition, Op, among
 from artsim.search.encoder import (
     Encoder,
     IndexEncoder,
@@ -34,6 +34,7 @@ __all__ = [
     "Searcher",
     "Term",
     "Works",
+    "among",
     "find_works",
     "load_index_extractor",
     "load_index_text_tower",

@@ -59,6 +59,7 @@ class Op(StrEnum):
     CONTAINS = "contains"  # part of a text, ignoring case
     KNOWN = "known"  # takes no value
     MISSING = "missing"
+    AMONG = "among"  # rows that were found some other way; see `among`
 
 
 _ORDERED = (Op.LESS, Op.AT_MOST, Op.MORE, Op.AT_LEAST, Op.BETWEEN)
@@ -77,7 +78,12 @@ class Condition:
 
     column: str
     op: Op
-    value: Value | tuple[Value, ...] | None = None
+    value: Value | tuple[Value, ...] | bytes | None = None
+
+
+def among(rows: NDArray[np.int64]) -> Condition:
+    """Return the condition to be one of some distinct rows of the index, shape (n,)."""
+    return Condition("", Op.AMONG, np.sort(rows).astype(np.int64).tobytes())
 
 
 class RowFilter:
@@ -112,10 +118,16 @@ class RowFilter:
         Raises:
             SearchError: If a condition cannot be read, or names an unknown column.
         """
-        if where is None and not conditions:
-            return None
-        with self._lock:
-            return self._remembered(where, tuple(conditions))
+        by_column = tuple(each for each in conditions if not isinstance(each.value, bytes))
+        rows = None
+        if where is not None or by_column:
+            with self._lock:
+                rows = self._remembered(where, by_column)
+        for each in conditions:
+            if isinstance(each.value, bytes):
+                chosen = np.frombuffer(each.value, np.int64)
+                rows = chosen if rows is None else np.intersect1d(rows, chosen, assume_unique=True)
+        return rows
 
     @cached_property
     def _connection(self) -> Any:
@@ -174,7 +186,7 @@ class RowFilter:
         kind = self._types.get(condition.column)
         if kind is None:
             raise SearchError(f"no column {condition.column!r}; choose from {self._columns}")
-        if condition.op in _IMPOSSIBLE[kind]:
+        if condition.op == Op.AMONG or condition.op in _IMPOSSIBLE[kind]:
             raise SearchError(
                 f"{condition.column!r} is of type {kind} and cannot be compared with "
                 f"{condition.op.value!r}"

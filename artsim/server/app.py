@@ -6,13 +6,12 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
@@ -23,11 +22,11 @@ from artsim.errors import ArtsimError, ResourcesError, ShortageError, StoreError
 from artsim.server.collecting import collecting
 from artsim.server.guard import Guard, Limits
 from artsim.server.museum import Museum
+from artsim.server.pages import PAGE, front_page, missing_page
 from artsim.server.pictures import Uploads, collection_decoders
 from artsim.server.routes import api
 from artsim.server.teaching import teaching
 
-_PAGE = Path(__file__).parent / "page"
 _RETRY = {"retry-after": "10"}  # seconds
 _LEARNING = 2  # concepts that are learned at a time: each takes a core for a moment
 _LOOK_SECONDS = 1.0  # between checks for changed indexes
@@ -39,11 +38,12 @@ def make_app(
     limits: Limits | None = None,
     hosts: Sequence[str] = (),
     token: str | None = None,
+    title: str | None = None,
 ) -> Guard:
     """Make the ASGI application that answers for the indexes of a museum.
 
     ``limits`` apply to each visitor; for ``hosts`` and ``token`` see `Guard`. Only with a token can
-    visitors save concepts and sets.
+    visitors save concepts and sets. ``title`` is shown on the page.
     """
     limits = limits or Limits()
     uploads, decoders = Uploads(limits), collection_decoders(limits)
@@ -73,6 +73,7 @@ def make_app(
     app.state.museum, app.state.limits, app.state.uploads = museum, limits, uploads
     app.state.saves = token is not None
     app.state.learning = asyncio.Semaphore(_LEARNING)
+    app.state.title = title
     app.add_exception_handler(ArtsimError, _refuse)
     app.add_exception_handler(TimeoutError, _give_up)
     for kind in (MemoryError, OSError, RuntimeError):
@@ -82,8 +83,8 @@ def make_app(
     app.add_exception_handler(RequestValidationError, _correct)
     for router in (api, teaching, collecting):
         app.include_router(router)
-    app.add_api_route("/", _page, include_in_schema=False)
-    app.mount("/page", StaticFiles(directory=_PAGE), name="page")
+    app.add_api_route("/", front_page, include_in_schema=False)
+    app.mount("/page", StaticFiles(directory=PAGE), name="page")
     return Guard(app, limits=limits, hosts=hosts, token=token)
 
 
@@ -99,10 +100,6 @@ class _Json(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         return json.dumps(finite(content), allow_nan=False, separators=(",", ":")).encode()
-
-
-def _page() -> Response:
-    return FileResponse(_PAGE / "index.html", headers={"cache-control": "no-cache"})
 
 
 def _refuse(request: Request, error: Exception) -> Response:
@@ -129,8 +126,11 @@ def _forget(_: Request, __: Exception) -> Response:
     return _Json({"error": "the request is not whole"}, 400)
 
 
-def _say(_: Request, error: Exception) -> Response:
+def _say(request: Request, error: Exception) -> Response:
+    """Report an error of HTTP; a person who follows a broken link gets a page."""
     assert isinstance(error, HTTPException)
+    if error.status_code == 404 and "text/html" in request.headers.get("accept", ""):
+        return missing_page(request, "There is no page at this address.")
     return _Json({"error": error.detail}, error.status_code)
 
 

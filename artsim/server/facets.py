@@ -11,49 +11,83 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
+from artsim.errors import EvaluationError
 from artsim.search import Condition, Works
 from artsim.store import indices
 
 _MOST_VALUES = 2000  # a column with more distinct values is no facet
 _SHOWN = 30  # values of a facet
+_BARS = 24  # of a histogram, at most
+
+Counts = list[dict[str, Any]]
 
 
 def facet_columns(works: Works) -> list[str]:
     """List the columns whose values are shared by works, and those of numbers and years."""
-    return [name for name in works.fields if _is_facet(works, name)]
+    return [name for name in (*works.fields, *works.labels) if _is_facet(works, name)]
 
 
 def count_values(works: Works, conditions: Sequence[Condition]) -> list[dict[str, Any]]:
     """Count the values of every facet over the works that meet the conditions on other columns.
 
     Returns:
-        For a column of text or lists: column, type, values (most frequent first, with counts) and
-        how many more there are; for numbers and years: column, type, low and high.
+        For a column of text or lists: column, type, values (most frequent first, with counts;
+        those of the conditions also without works) and how many more there are. For numbers and
+        years: column, type, low and high of all works, and bars: a histogram between these.
 
     Raises:
         SearchError: If a condition does not suit its column.
     """
     found: list[dict[str, Any]] = []
     for name in facet_columns(works):
-        others = [condition for condition in conditions if condition.column != name]
-        rows = works.filter.rows(None, others)
-        column = works.table.column(name)
         facet: dict[str, Any] = {"column": name, "type": str(works.types[name])}
         if works.types[name] in (FieldType.NUMBER, FieldType.YEARS):
-            found.append(facet | _ends(_take(column, rows)))
+            found.append(facet | _histogram(works, name, conditions))
             continue
-        counted = pc.value_counts(_flat(_take(column, rows))).to_pylist()
-        counts = [{"value": each["values"], "count": each["counts"]} for each in counted]
-        counts.sort(key=lambda each: (-each["count"], each["value"]))
+        counts = _counts(works, name, conditions)
         own = [each.value for each in conditions if each.column == name]
         chosen = {one for value in own for one in (value if isinstance(value, tuple) else [value])}
         shown = counts[:_SHOWN] + [each for each in counts[_SHOWN:] if each["value"] in chosen]
-        found.append(facet | {"values": shown, "more": len(counts) - len(shown)})
+        known = {each["value"] for each in counts}
+        gone = [{"value": value, "count": 0} for value in sorted(map(str, chosen - known))]
+        found.append(facet | {"values": shown + gone, "more": len(counts) - len(shown)})
     return found
 
 
+def find_values(
+    works: Works, conditions: Sequence[Condition], column: str, containing: str
+) -> Counts:
+    """Count the values of a column that contain a text, ignoring case; most frequent first.
+
+    Raises:
+        SearchError: If the column is unknown, or a condition does not suit its column.
+    """
+    works.type_of(column)
+    wanted = containing.casefold()
+    counts = _counts(works, column, conditions)
+    return [each for each in counts if wanted in str(each["value"]).casefold()][:_SHOWN]
+
+
+def _counts(works: Works, name: str, conditions: Sequence[Condition]) -> Counts:
+    values = _flat(_take(works.column(name), _others(works, name, conditions)))
+    counts = [
+        {"value": each["values"], "count": each["counts"]}
+        for each in pc.value_counts(values).to_pylist()
+    ]
+    counts.sort(key=lambda each: (-each["count"], each["value"]))
+    return counts
+
+
+def _others(works: Works, name: str, conditions: Sequence[Condition]) -> NDArray[np.int64] | None:
+    """Return the rows that meet the conditions on other columns."""
+    return works.filter.rows(None, [each for each in conditions if each.column != name])
+
+
 def _is_facet(works: Works, name: str) -> bool:
-    column = works.table.column(name)
+    try:
+        column = works.column(name)
+    except EvaluationError:  # a derived label whose columns are gone
+        return False
     if works.types[name] in (FieldType.NUMBER, FieldType.YEARS):
         return bool(column.null_count < len(column))
     values = _flat(column)
@@ -72,9 +106,18 @@ def _flat(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return column.drop_null()
 
 
-def _ends(column: pa.ChunkedArray) -> dict[str, Any]:
-    """Return the least and the greatest number, or the first and the last year."""
-    low = high = column
-    if pa.types.is_struct(column.type):
-        low, high = (pc.struct_field(column, name) for name in ("begin", "end"))
-    return {"low": pc.min(low).as_py(), "high": pc.max(high).as_py()}
+def _histogram(works: Works, name: str, conditions: Sequence[Condition]) -> dict[str, Any]:
+    """Return the ends of all numbers, or of years, and how many works there are between them."""
+    low = high = works.column(name)
+    if pa.types.is_struct(low.type):
+        low, high = (pc.struct_field(low, part) for part in ("begin", "end"))
+    ends = pc.min(low).as_py(), pc.max(high).as_py()
+    if None in ends or ends[0] == ends[1] or not np.isfinite(ends).all():
+        return {"low": ends[0], "high": ends[1], "bars": [], "whole": True}
+    some = _take(low, _others(works, name, conditions)).drop_null()
+    numbers = np.asarray(some, dtype=np.float64)
+    numbers = numbers[np.isfinite(numbers)]
+    is_whole = bool(np.all(numbers == np.floor(numbers)))
+    bars = min(_BARS, int(ends[1] - ends[0]) + 1) if is_whole else _BARS
+    counts, _ = np.histogram(numbers, bins=bars, range=ends)
+    return {"low": ends[0], "high": ends[1], "bars": counts.tolist(), "whole": is_whole}

@@ -128,11 +128,11 @@ def _is_own(headers: Headers) -> bool:
 
 
 class _Answer:
-    """Sends an answer with safe headers, and every error as JSON."""
+    """Sends an answer with safe headers, and every error as JSON or a page."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
-        self._error: Message | None = None  # the start of an error that is no JSON
+        self._error: Message | None = None  # the start of an error that is neither
         self._text = b""
 
     async def send(self, message: Message) -> None:
@@ -140,7 +140,8 @@ class _Answer:
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-            if message["status"] >= 400 and headers.get("content-type") != "application/json":
+            kind = headers.get("content-type", "").partition(";")[0]
+            if message["status"] >= 400 and kind not in ("application/json", "text/html"):
                 self._error = message
                 return
         elif self._error is not None:

@@ -59,9 +59,15 @@ class AspectIn(_Message):
 
 
 class FacetsIn(_Message):
-    """Conditions on the works whose values are counted."""
+    """What the works must meet, to be shown and counted."""
 
     conditions: Annotated[tuple[ConditionIn, ...], Field(max_length=64)] = ()
+    find: Annotated[str, Field(max_length=200)] = Field(
+        "", description="Words that are somewhere in the record"
+    )
+    lasso: Annotated[tuple[tuple[float, float], ...], Field(max_length=500)] = Field(
+        (), description="Corners of an area of the map"
+    )
 
     def as_conditions(self) -> tuple[Condition, ...]:
         """Return the conditions for the library."""
@@ -88,16 +94,25 @@ class SearchIn(FacetsIn):
     exclude: Annotated[tuple[Text, ...], Field(max_length=1000)] = ()
     min_percentile: Percent | None = None
 
-    def as_request(self, terms: tuple[Term, ...]) -> SearchRequest:
-        """Return the request for the library."""
+    def as_request(
+        self, terms: tuple[Term, ...], conditions: tuple[Condition, ...]
+    ) -> SearchRequest:
+        """Return the request for the library, under conditions."""
         options = dict(self) | {
             "terms": terms,
             "best_of_each": self.any,
             "by": tuple(Aspect(**dict(each)) for each in self.by),
-            "conditions": self.as_conditions(),
+            "conditions": conditions,
         }
         names = {field.name for field in fields(SearchRequest)}
         return SearchRequest(**{name: options[name] for name in names & options.keys()})
+
+
+class ValuesIn(FacetsIn):
+    """A part of the values of a column that are looked for."""
+
+    column: Text
+    containing: Text
 
 
 class BrowseIn(FacetsIn):
@@ -109,9 +124,10 @@ class BrowseIn(FacetsIn):
 
 
 class MapIn(FacetsIn):
-    """Conditions on the works, and the label that colors them."""
+    """Conditions on the works, and what colors them."""
 
-    label: Text | None = Field(None, description="A column or a derived label")
+    label: Text | None = Field(None, description="A column or a derived label to color by")
+    names: bool = Field(False, description="Name groups of neighbors by what they have in common")
 
 
 Ids = Annotated[tuple[Text, ...], Field(max_length=1000)]

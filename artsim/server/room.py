@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from artsim.datatypes import PALETTE, TapInfo
 from artsim.errors import SearchError, StoreError
 from artsim.index import layout_file, read_layout
-from artsim.labels import values_of
 from artsim.prediction import Teacher
 from artsim.report import Caption
 from artsim.search import (
@@ -25,14 +26,19 @@ from artsim.search import (
     SearchRequest,
     Term,
     Works,
+    among,
+    find_works,
 )
 from artsim.server.batching import Batcher
+from artsim.server.mapping import color_by, inside, name_groups
+from artsim.server.messages import BrowseIn, FacetsIn, MapIn
 from artsim.server.pictures import Thumbnails
 from artsim.server.remembering import RememberingEncoder
 from artsim.store import Store, indices
 
-_POINTS = 50_000  # works on a map, at most
-_CLASSES = 10  # with a color of their own on a map
+_POINTS = 100_000  # works on a map, at most
+_KINDS = {"gram": "Style"}  # what a pooling compares, for visitors
+_REMEMBERED = 32  # words whose works are kept
 
 
 class Room:
@@ -57,6 +63,9 @@ class Room:
         self.works = self.searcher.works
         self.thumbnails = Thumbnails(self.works)
         self.encoder = encoder
+        self._found = lru_cache(_REMEMBERED)(self._find)
+        self._placed = lru_cache(1)(self._place)
+        self._named = lru_cache(1)(self._name_groups)
         # Read now what a query needs: embed may change the index while it is served.
         self.works.row_of_content("")
         if store.rows:
@@ -71,10 +80,12 @@ class Room:
             "rows": self.store.rows,
             "model": self.without_folders(passport.spec),
             "taps": [
-                {"name": tap.name, "pooling": tap.pooling, "dim": tap.dim} for tap in passport.taps
+                {"name": tap.name, "title": title, "pooling": tap.pooling, "dim": tap.dim}
+                for tap, title in zip(passport.taps, _titles(passport.taps), strict=True)
             ],
             "fields": [
-                {"name": name, "type": str(self.works.types[name])} for name in self.works.fields
+                {"name": name, "type": str(self.works.types[name])}
+                for name in (*self.works.fields, *self.works.labels)
             ],
             "words": self.takes_words,
             "pictures": not passport.is_external,
@@ -111,16 +122,20 @@ class Room:
         """Learns concepts from marked works."""
         return Teacher(self.works, self.searcher.backend, self.searcher.tap)
 
-    def browse(
-        self, conditions: Sequence[Condition], offset: int, limit: int, seed: int | None
-    ) -> dict[str, Any]:
-        """Return a page of the works that meet conditions, shuffled by the seed."""
-        rows = self.works.filter.rows(None, conditions)
+    def browse(self, wanted: BrowseIn) -> dict[str, Any]:
+        """Return a page of the works that meet conditions: best first, or shuffled by the seed."""
+        rows = self.meeting(wanted)
         rows = np.arange(self.store.rows) if rows is None else rows
-        if seed is not None:
-            rows = rows[np.random.default_rng(seed).permutation(len(rows))]
-        shown = self.describe_works(rows[offset : offset + limit].tolist())
+        if wanted.find.strip():
+            best = self._found(wanted.find)
+            rows = best[np.isin(best, rows)]
+        elif wanted.seed is not None:
+            rows = rows[np.random.default_rng(wanted.seed).permutation(len(rows))]
+        shown = self.describe_works(rows[wanted.offset : wanted.offset + wanted.limit].tolist())
         return {"rows": self.store.rows, "total": len(rows), "works": shown}
+
+    def _find(self, words: str) -> NDArray[np.int64]:
+        return find_works(self.works, words, k=self.store.rows).rows
 
     def describe_works(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """Return what a page shows of some works."""
@@ -156,40 +171,81 @@ class Room:
             (found,) = explain_answer(replace(answer, matches=(match,)), own.explained)
         return list(found)
 
-    def map(self, label: str | None, conditions: Sequence[Condition]) -> dict[str, Any]:
-        """Return the map: for each work id, position, class, and whether it meets the conditions.
+    def conditions(self, wanted: FacetsIn) -> tuple[Condition, ...]:
+        """Return what the works must meet: conditions, words to find, an area of the map.
+
+        Raises:
+            SearchError: If the words are too long.
+            StoreError: If there is no map.
+        """
+        found = wanted.as_conditions()
+        if wanted.find.strip():
+            found += (among(self._found(wanted.find)),)
+        if wanted.lasso:
+            rows, points = self._points
+            found += (among(rows[inside(points, wanted.lasso)]),)
+        return found
+
+    def meeting(self, wanted: FacetsIn) -> NDArray[np.int64] | None:
+        """Return the rows that meet all; None if nothing is required.
+
+        Raises:
+            SearchError: If a condition does not suit its column.
+        """
+        return self.works.filter.rows(None, self.conditions(wanted))
+
+    def map(self, wanted: MapIn) -> dict[str, Any]:
+        """Return the map: for each work id, position, color, and whether it meets the conditions.
 
         Raises:
             StoreError: If the index has no map.
             EvaluationError: If the label is unknown.
             SearchError: If a condition does not suit its column.
         """
+        rows, points = self._points
+        met = self.meeting(wanted)
+        if len(rows) > _POINTS:
+            order = np.random.default_rng(0).permutation(len(rows))
+            if met is not None:  # works that meet the conditions come first
+                order = order[np.argsort(~np.isin(rows[order], met), kind="stable")]
+            order = np.sort(order[:_POINTS])
+            rows, points = rows[order], points[order]
+        found: dict[str, Any] = {
+            "ids": self.works.table.column("id").take(indices(rows)).to_pylist(),
+            "x": points[:, 0].round(4).tolist(),
+            "y": points[:, 1].round(4).tolist(),
+            "met": None if met is None else np.isin(rows, met).astype(int).tolist(),
+            "values": None,
+            "classes": [],
+            "low": None,
+            "high": None,
+            "groups": self._named(self._stamp) if wanted.names else [],
+        }
+        return found if wanted.label is None else found | color_by(self.works, wanted.label, rows)
+
+    @property
+    def _points(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """The rows that are on the map, and their places."""
+        return self._placed(self._stamp)
+
+    @property
+    def _stamp(self) -> tuple[int, int] | None:
+        """What changes when the map is made again."""
+        try:
+            found = layout_file(self.store, self.searcher.tap).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_size
+
+    def _place(self, _: tuple[int, int] | None) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         points = read_layout(self.store, self.searcher.tap)
         if points is None:
             raise StoreError(f"{self.name!r} has no map yet; run 'artsim map'")
         rows = np.flatnonzero(~np.isnan(points).any(axis=1))
-        met = self.works.filter.rows(None, conditions)
-        if len(rows) > _POINTS:
-            rows = np.random.default_rng(0).permutation(rows)
-            if met is not None:  # works that meet the conditions come first
-                rows = rows[np.argsort(~np.isin(rows, met), kind="stable")]
-            rows = np.sort(rows[:_POINTS])
-        found: dict[str, Any] = {
-            "ids": self.works.table.column("id").take(rows).to_pylist(),
-            "x": points[rows, 0].round(4).tolist(),
-            "y": points[rows, 1].round(4).tolist(),
-            "met": None if met is None else np.isin(rows, met).astype(int).tolist(),
-            "values": None,
-            "classes": [],
-        }
-        if label is not None:
-            values = np.array(values_of(self.store, label), dtype=object)[rows]
-            names, counts = np.unique(values[values != None].astype(str), return_counts=True)  # noqa: E711 - elementwise
-            classes = names[np.argsort(-counts, kind="stable")][:_CLASSES].tolist()
-            numbers = {name: number for number, name in enumerate(classes)}
-            found["classes"] = classes
-            found["values"] = [numbers.get(value, -1) for value in values.tolist()]
-        return found
+        return rows, points[rows]
+
+    def _name_groups(self, _: tuple[int, int] | None) -> list[dict[str, Any]]:
+        return name_groups(self.works, *self._points)
 
 
 def describe_work(metadata: Mapping[str, Any]) -> dict[str, Any]:
@@ -197,3 +253,11 @@ def describe_work(metadata: Mapping[str, Any]) -> dict[str, Any]:
     caption = Caption.of(metadata)
     shown = {name: getattr(caption, name) for name in ("title", "artist", "date")}
     return shown | {"metadata": dict(metadata)}
+
+
+def _titles(taps: Sequence[TapInfo]) -> list[str]:
+    """Return what visitors call the methods of comparison; several of a kind keep their names."""
+    kinds = ["Color" if tap.name == PALETTE else _KINDS.get(tap.pooling, "Overall") for tap in taps]
+    return [
+        kind if kinds.count(kind) == 1 else tap.name for tap, kind in zip(taps, kinds, strict=True)
+    ]

@@ -25,9 +25,9 @@ from artsim.report import (
     small_copy,
 )
 from artsim.search import SearchAnswer, Term
-from artsim.server.facets import count_values
+from artsim.server.facets import count_values, find_values
 from artsim.server.guard import Limits
-from artsim.server.messages import BrowseIn, FacetsIn, MapIn, SearchIn, TermIn, WhyIn
+from artsim.server.messages import BrowseIn, FacetsIn, MapIn, SearchIn, TermIn, ValuesIn, WhyIn
 from artsim.server.museum import Museum
 from artsim.server.pictures import Uploads, hidden_reasons
 from artsim.server.room import Room, describe_work
@@ -59,7 +59,9 @@ class _Visit:
             terms = tuple([await self._term(each, query) for each in query.terms])
             crops = [each.id for each in query.terms if each.id is not None and each.crop]
             with hidden_reasons(crops[0]) if crops else nullcontext():
-                return await asyncio.wrap_future(self.room.batcher.search(query.as_request(terms)))
+                conditions = await run_in_threadpool(self.room.conditions, query)
+                request = query.as_request(terms, conditions)
+                return await asyncio.wrap_future(self.room.batcher.search(request))
 
     async def _term(self, term: TermIn, query: SearchIn) -> Term:
         """Read a term; a visitor's picture is decoded for all indexes that it is compared in."""
@@ -116,13 +118,19 @@ async def search(visit: Visit, query: SearchIn) -> dict[str, Any]:
 @api.post("/{index}/browse")
 def browse(room: InRoom, wanted: BrowseIn) -> dict[str, Any]:
     """List works that meet conditions."""
-    return room.browse(wanted.as_conditions(), wanted.offset, wanted.limit, wanted.seed)
+    return room.browse(wanted)
 
 
 @api.post("/{index}/facets")
 def facets(room: InRoom, wanted: FacetsIn) -> list[dict[str, Any]]:
     """Count the values of columns under conditions."""
-    return count_values(room.works, wanted.as_conditions())
+    return count_values(room.works, room.conditions(wanted))
+
+
+@api.post("/{index}/values")
+def values(room: InRoom, wanted: ValuesIn) -> list[dict[str, Any]]:
+    """Find values of a column by a part of their text, also rare ones."""
+    return find_values(room.works, room.conditions(wanted), wanted.column, wanted.containing)
 
 
 @api.get("/{index}/work")
@@ -160,7 +168,7 @@ async def why(visit: Visit, query: WhyIn) -> dict[str, Any]:
 @api.post("/{index}/map")
 def map_(room: InRoom, wanted: MapIn) -> dict[str, Any]:
     """Return the map of an index."""
-    return room.map(wanted.label, wanted.as_conditions())
+    return room.map(wanted)
 
 
 @api.post("/{index}/export/{kind}", response_class=Response)

@@ -36,8 +36,8 @@ const post = async (address, body, signal) => (await send(address, body, signal)
 export const indexes = () => get("/api/indexes");
 export const search = (index, request, signal) => post(path(index, "search"), request, signal);
 export const browse = (index, wanted, signal) => post(path(index, "browse"), wanted, signal);
-export const facets = (index, conditions, signal) =>
-  post(path(index, "facets"), { conditions }, signal);
+export const facets = (index, wanted, signal) => post(path(index, "facets"), wanted, signal);
+export const values = (index, wanted) => post(path(index, "values"), wanted);
 export const why = (index, request, signal) => post(path(index, "why"), request, signal);
 export const map = (index, wanted, signal) => post(path(index, "map"), wanted, signal);
 
@@ -60,7 +60,7 @@ export const picture = (index, id, side = 320) =>
 
 /** Send a picture's file; it is kept for later queries under the sha256 that is returned. */
 export async function upload(index, file) {
-  const headers = { "content-type": file.type || "application/octet-stream" };
+  const headers = { "content-type": file.type || "image/unknown" };
   return (await call(path(index, "uploads"), { method: "POST", headers, body: file })).json();
 }
 

@@ -1,21 +1,28 @@
 /** The page: the query is a state, the state is in the address, and everything is drawn from it. */
 
 import * as api from "./api.js";
+import { makeChips } from "./chips.js";
 import { makeDialogs } from "./dialog.js";
-import { byId, count, described, later, make, many, show } from "./dom.js";
+import { byId, count, described, dropWaiting, headline, later, make, many, show } from "./dom.js";
 import { makeGrid } from "./grid.js";
 import { makeMapView } from "./mapview.js";
+import { makeQuerybar } from "./querybar.js";
 import { makeRefine } from "./refine.js";
+import { whenNear } from "./scrolling.js";
 import * as states from "./state.js";
+import { button, copyLink, exportMenu, save, setSize, sizes } from "./tools.js";
 import { makeTray } from "./tray.js";
 import { makeUploads } from "./uploads.js";
 
 const REMEMBERED = 30; // answers, for going back
-const MOST = 500; // works shown at most
+const MOST = 500; // matches shown at most
+const TYPING = 250; // milliseconds without a key after which words are looked for
 
 let indexes = [];
 let state = states.START;
 let answer = null; // the last one, to be exported
+let left = 0; // works that can still be shown
+let isLeaving = false; // while Back takes the page to another state
 let running = new AbortController();
 const answers = new Map(); // by their query
 const isTouched = matchMedia("(hover: none)").matches; // no mouse, and likely no keys
@@ -24,15 +31,23 @@ const index = () => indexes.find((each) => each.name === state.index);
 
 // --- what can be done ---------------------------------------------------------------------
 
-/** Go to a changed state; the browser's Back leads to the one before. */
-function change(changes, { focus = false } = {}) {
+/**
+ * Go to a changed state; the browser's Back leads to the one before.
+ *
+ * @param options focus: move the focus to the works; replaces: Back skips the present state.
+ */
+function change(changes, { focus = false, replaces = false } = {}) {
+  if (isLeaving) return undefined; // a box that is left because it is removed
   const narrows = Object.keys(changes).some((key) => key !== "k" && key !== "color");
   if (narrows && changes.k === undefined) changes = { ...changes, k: states.PAGE };
-  history.replaceState({ ...history.state, scroll: scrollY }, "");
+  if (!replaces) history.replaceState({ ...history.state, scroll: scrollY }, "");
   state = { ...state, ...changes };
   const address = states.address(state);
   const kept = states.keep(state);
-  if (kept || address !== location.pathname + location.search) history.pushState(kept, "", address);
+  if (replaces) history.replaceState(kept, "", address);
+  else if (kept || address !== location.pathname + location.search) {
+    history.pushState(kept, "", address);
+  }
   if (changes.terms) scrollTo({ top: 0 });
   return render({ focus });
 }
@@ -54,13 +69,16 @@ const detail = (work, crop) =>
 /** Leave a work out of the answer; the focus stays where it was. */
 async function hide(work, place) {
   await change({ exclude: [...state.exclude, work.id], k: state.k });
-  grid.focus(Math.min(place, grid.length() - 1));
+  grid.focus(Math.min(place, grid.works().length - 1));
   byId("hidden").textContent = `Hidden: ${described(work)}`;
   show(byId("notice"), true);
   say(`${byId("hidden").textContent}; ${byId("heading").textContent}`);
 }
 
-const undo = () => change({ exclude: state.exclude.slice(0, -1), k: state.k });
+async function undo() {
+  await change({ exclude: state.exclude.slice(0, -1), k: state.k });
+  keepFocus();
+}
 
 const plus = (work) => add([{ id: work.id }]);
 const minus = (work) => add([{ id: work.id }], -1);
@@ -74,34 +92,39 @@ function fail(error) {
   show(byId("error"), true);
 }
 
+/** Give the focus to the works, or the map, if what had it is gone. */
+function keepFocus() {
+  if (document.activeElement && document.activeElement !== document.body) return;
+  byId(state.view === "map" ? "map" : "results").focus({ preventScroll: true });
+}
+
 // --- parts --------------------------------------------------------------------------------
 
-const dialogs = makeDialogs(byId("dialog"), {
-  index: () => state.index,
-  go,
-  plus,
-  minus,
-  detail,
-  canSubtract: () => state.terms.length > 0,
-  queries: () => answer?.queries ?? [],
-  request: (match) => ({ ...states.request(state), match }),
-});
-const grid = makeGrid(byId("grid"), {
+const actions = {
   index: () => state.index,
   href: (work) => states.address({ ...state, ...likeIt(work), k: states.PAGE }),
   go,
   plus,
   minus,
-  details: dialogs.details,
-  why: dialogs.why,
   hide,
+  detail,
+  isAnswer: () => state.terms.length > 0,
+  queries: () => answer?.queries ?? [],
+  terms: () => state.terms,
+  preview: (upload) => uploads.preview(upload),
+  request: (match) => ({ ...states.request(state), match }),
+  works: () => grid.works(),
+  more: () => more(),
+  closed: keepFocus,
+};
+const dialogs = makeDialogs(byId("dialog"), actions);
+const grid = makeGrid(byId("grid"), { ...actions, details: dialogs.details, why: dialogs.why });
+const refine = makeRefine(byId("refine"), {
+  changed: (conditions) => change({ conditions }),
+  values: (column, containing) =>
+    api.values(state.index, { ...states.filters(state), column, containing }),
+  close: closeRefine,
 });
-const refine = makeRefine(
-  byId("refine"),
-  () => index().fields,
-  (conditions) => change({ conditions }),
-  closeRefine,
-);
 const uploads = makeUploads({
   index: () => state.index,
   ready: () => started,
@@ -119,8 +142,10 @@ const tray = makeTray(byId("tray"), {
   details: dialogs.details,
   preview: uploads.preview,
 });
+const querybar = makeQuerybar(byId("querybar"), { change, preview: uploads.preview });
+const chips = makeChips(byId("chips"), change);
 const drawMap = makeMapView(byId("map"), {
-  href: (id) => states.address({ ...state, ...likeIt({ id }), k: states.PAGE }),
+  href: (id) => actions.href({ id }),
   go: (id, event) => go({ id }, event),
   change,
   say,
@@ -135,13 +160,17 @@ async function render({ focus = false, scroll = 0 } = {}) {
   running = new AbortController();
   const { signal } = running;
   const isMap = state.view === "map";
+  const isAnywhere = document.activeElement && document.activeElement !== document.body;
   show(byId("error"), false);
   show(byId("notice"), false);
   drawTop();
   show(byId("results"), !isMap);
   show(byId("map"), isMap);
   document.body.classList.add("busy");
-  tray.render(isMap ? { ...state, terms: [] } : state, index());
+  const query = isMap ? { ...state, terms: [] } : state;
+  tray.render(query, index());
+  querybar(query);
+  chips(query, index());
   try {
     const narrowed = drawRefine(signal);
     narrowed.catch(() => {}); // it is waited for below, unless the works fail first
@@ -154,7 +183,9 @@ async function render({ focus = false, scroll = 0 } = {}) {
     if (!isMap) drawNone();
     fail(error);
   }
-  if (!signal.aborted) document.body.classList.remove("busy");
+  if (signal.aborted) return;
+  document.body.classList.remove("busy");
+  if (isAnywhere) keepFocus();
 }
 
 /** Return what the search box takes: words, and web addresses of pictures. */
@@ -172,11 +203,8 @@ function written(text) {
 }
 
 function drawTop() {
-  byId("home").textContent = state.index ?? "artsim";
-  byId("home").href = states.address({
-    ...states.START,
-    index: indexes.length > 1 ? state.index : null,
-  });
+  if (indexes.length === 1) byId("home").href = states.address({ ...states.START, index: null });
+  else byId("home").href = states.address({ ...states.START, index: state.index });
   byId("index").value = state.index;
   const { words, urls } = accepted();
   show(byId("words"), words || urls);
@@ -186,6 +214,8 @@ function drawTop() {
   byId("words").setAttribute("aria-label", words ? "Search by words" : "Address of a picture");
   show(byId("add-words"), (words || urls) && state.terms.length > 0);
   show(byId("choose"), index().pictures);
+  show(byId("find"), index().fields.some(({ type }) => type === "text" || type === "list"));
+  if (document.activeElement !== byId("find")) byId("find").value = state.find;
   show(byId("see-map").parentElement, index().map || state.view === "map");
   for (const view of ["wall", "map"]) {
     byId(`see-${view}`).setAttribute("aria-pressed", String(state.view === view));
@@ -193,8 +223,10 @@ function drawTop() {
 }
 
 async function drawRefine(signal) {
-  const facets = await api.facets(state.index, state.conditions, signal);
-  if (!signal.aborted) refine.render(facets, state.conditions);
+  const facets = await api.facets(state.index, states.filters(state), signal);
+  if (signal.aborted) return;
+  document.body.classList.toggle("bare", facets.length === 0);
+  refine.render(facets, state.conditions);
 }
 
 async function drawWorks(signal) {
@@ -204,35 +236,56 @@ async function drawWorks(signal) {
   answer = isAnswer ? found : null;
   const works = isAnswer ? found.matches : found.works;
   grid.render(works, isAnswer);
+  const isWhole = works.length < state.k;
+  left = isWhole ? 0 : (isAnswer ? Math.min(found.searched, MOST) : found.total) - works.length;
   const all = count(found.rows);
-  const heading = isAnswer
-    ? many(works.length, "match", "matches")
-    : found.total === found.rows
+  const heading = !isAnswer
+    ? found.total === found.rows
       ? many(found.total, "work")
-      : `${count(found.total)} of ${all} works`;
+      : `${count(found.total)} of ${all} works`
+    : isWhole
+      ? many(works.length, "match", "matches")
+      : "Most similar works";
   byId("heading").textContent = heading;
   byId("summary").textContent = isAnswer ? howFound(found) : invitation();
+  byId("summary").title = isAnswer ? `Compared by ${found.by}` : "";
   const nothing = isAnswer ? found.nothing : "No works meet these conditions; remove one.";
   show(byId("nothing"), !works.length);
   byId("nothing").textContent = works.length ? "" : nothing;
-  const left = isAnswer ? Math.min(found.searched, MOST) : found.total;
-  show(byId("more"), works.length > 0 && works.length === state.k && works.length < left);
+  drawEnd(works.length, isAnswer ? found.searched : found.total, isWhole);
   drawTools(isAnswer);
-  document.title = `${isAnswer ? `Similar to ${found.name}` : heading} · ${state.index}`;
+  document.title = `${isAnswer ? `Similar to ${nameOf(found)}` : heading} · ${byId("home").textContent}`;
   say(works.length ? `${heading} ${isAnswer ? byId("summary").textContent : ""}` : nothing);
 }
 
-/** Describe among what an answer was found, and its figures. */
-function howFound({ rows, searched, missing, by, matches }) {
+/** Say how many of the works are shown. */
+function drawEnd(shown, all, isWhole) {
+  const line = byId("more");
+  show(line, shown > 0 && all > 0);
+  const isAll = isWhole || shown >= all;
+  line.textContent = isAll
+    ? `Showing all ${many(shown, "work")}`
+    : `Showing ${count(shown)} of ${count(all)}${left > 0 ? "" : ", the most similar"}`;
+}
+
+/** Return the name of the query for people: a work by its title. */
+function nameOf(found) {
+  const [first, ...others] = found.queries;
+  const name = first.work ? headline({ ...first, id: first.name }) : first.name;
+  return others.length ? `${name} and ${others.length} more` : name;
+}
+
+/** Describe among what an answer was found, and how. */
+function howFound({ rows, searched, missing }) {
   const all = many(rows, "work");
   const among = searched === rows ? all : `${count(searched)} of ${all}`;
-  const figures = matches.some((match) => match.percentile !== null)
-    ? "score, and percentile of random pairs"
-    : "score";
+  const { taps } = index();
+  const names = Object.keys(state.by).length ? Object.keys(state.by) : [taps[0].name];
+  const titles = names.map((name) => taps.find((tap) => tap.name === name)?.title ?? name);
   return [
-    `among ${among}, by ${by}`,
+    `among ${among}`,
+    taps.length > 1 && !state.details ? `compared by ${titles.join(" and ").toLowerCase()}` : null,
     missing ? `${many(missing, "work")} left out, not in every index compared` : null,
-    matches.length ? figures : null,
   ]
     .filter(Boolean)
     .join("; ");
@@ -245,6 +298,7 @@ function invitation() {
 
 function drawNone() {
   answer = null;
+  left = 0;
   grid.render([], false);
   byId("heading").textContent = "";
   byId("summary").textContent = "";
@@ -262,11 +316,11 @@ async function search(signal) {
 
 /** Return the first works of the wall; what is shown already is not requested again. */
 async function browse(signal) {
-  const key = JSON.stringify([state.index, state.conditions, state.seed]);
+  const key = JSON.stringify([state.index, states.filters(state), state.seed]);
   let { rows, total, works } = answers.get(key) ?? { rows: 0, total: Infinity, works: [] };
   while (works.length < Math.min(state.k, total)) {
     const limit = Math.min(200, state.k - works.length);
-    const wanted = { conditions: state.conditions, offset: works.length, limit, seed: state.seed };
+    const wanted = { ...states.filters(state), offset: works.length, limit, seed: state.seed };
     const page = await api.browse(state.index, wanted, signal);
     const isChanged = works.length > 0 && page.rows !== rows; // embedded again: from the start
     ({ rows, total } = page);
@@ -284,104 +338,77 @@ function remember(key, found) {
   return found;
 }
 
+/** Show more works; return whether there may be still more. Back does not take them away. */
+async function more() {
+  if (state.view !== "wall" || left <= 0 || document.body.classList.contains("busy")) return false;
+  const before = state;
+  const { signal } = running;
+  state = { ...state, k: state.k + Math.min(states.PAGE, left) };
+  history.replaceState(history.state, "", states.address(state));
+  try {
+    await drawWorks(signal);
+  } catch (error) {
+    if (!signal.aborted) {
+      state = before;
+      left = 0;
+      fail(error);
+    }
+  }
+  return !signal.aborted && left > 0;
+}
+
 // --- tools --------------------------------------------------------------------------------
 
 /** Make the button that shows the facets where there is no room next to the works. */
 function refineButton() {
   const { body } = document;
   const set = state.conditions.length;
-  const button = make(
-    "button",
-    {
-      type: "button",
-      className: "refine-button",
-      "aria-expanded": String(body.classList.contains("refining")),
-      "aria-controls": "refine",
-      onclick: () => {
-        const open = body.classList.toggle("refining");
-        button.setAttribute("aria-expanded", String(open));
-        if (open) byId("refine").querySelector("input, summary, button")?.focus();
-      },
-    },
-    `Refine${set ? ` (${set})` : ""}`,
-  );
-  return button;
+  const opener = button(`Refine${set ? ` (${set})` : ""}`, () => {
+    const open = body.classList.toggle("refining");
+    opener.setAttribute("aria-expanded", String(open));
+    if (open) byId("refine").querySelector("input, summary, button")?.focus();
+  });
+  opener.className = "refine-button";
+  opener.setAttribute("aria-expanded", String(body.classList.contains("refining")));
+  opener.setAttribute("aria-controls", "refine");
+  return opener;
 }
 
 function closeRefine() {
   document.body.classList.remove("refining");
-  for (const button of document.querySelectorAll("main .refine-button")) {
-    button.setAttribute("aria-expanded", "false");
-    button.focus(); // the one that is shown takes it
+  for (const opener of document.querySelectorAll("main .refine-button")) {
+    opener.setAttribute("aria-expanded", "false");
+    opener.focus(); // the one that is shown takes it
   }
 }
+
+let drawn = ""; // the state of the tools
 
 function drawTools(isAnswer) {
-  const button = (text, run, title) =>
-    make("button", { type: "button", title, onclick: run }, text);
-  const menu = make(
-    "details",
-    { className: "menu" },
-    make("summary", {}, "Export"),
-    make(
-      "div",
-      {},
-      ["csv", "html", "iiif", "json"].map((kind) =>
-        button(
-          {
-            csv: "CSV for spreadsheets",
-            html: "Page to cite",
-            iiif: "IIIF manifest",
-            json: "JSON",
-          }[kind],
-          () => {
-            menu.open = false;
-            save(kind).catch(fail);
-          },
-        ),
-      ),
-    ),
-  );
+  const now = `${isAnswer} ${state.conditions.length}`;
+  if (drawn === now && byId("tools").children.length) return; // a menu may be open
+  drawn = now;
+  const isInside = byId("tools").contains(document.activeElement);
+  const shuffle = () => change({ seed: 1 + Math.floor(Math.random() * 9999) });
   byId("tools").replaceChildren(
     refineButton(),
-    ...(isAnswer
-      ? [menu]
-      : [
-          button(
-            "Shuffle",
-            () => change({ seed: 1 + Math.floor(Math.random() * 9999) }),
-            "Show in another order",
-          ),
-        ]),
-    button("Copy link", copyLink),
+    isAnswer ? exportMenu(exportAs) : button("Shuffle", shuffle, "Show in another order"),
+    button("Copy link", async ({ target }) =>
+      say(await copyLink(target, !state.terms.some((term) => term.upload))),
+    ),
     ...(isTouched ? [] : [button("Keys", dialogs.keys)]),
+    sizes(),
   );
+  if (isInside) byId("tools").querySelector("button:not(.refine-button), summary").focus();
 }
 
-async function save(kind) {
-  const file =
-    kind === "json"
-      ? new Blob([JSON.stringify(answer, null, 1)], { type: "application/json" })
-      : await api.exported(state.index, kind, states.request(state));
-  const href = URL.createObjectURL(file);
-  make("a", { href, download: `artsim.${kind === "iiif" ? "manifest.json" : kind}` }).click();
-  setTimeout(() => URL.revokeObjectURL(href), 10_000);
-  say("Saved");
-}
-
-async function copyLink(event) {
-  const { target } = event;
-  const isWhole = !state.terms.some((term) => term.upload);
+async function exportAs(kind) {
   try {
-    await navigator.clipboard.writeText(location.href);
-    target.textContent = isWhole ? "Copied" : "Copied, without your picture";
-  } catch {
-    target.textContent = "It is in the address bar";
+    await save(kind, state.index, states.request(state), answer);
+    say("Saved");
+  } catch (error) {
+    fail(error);
   }
-  say(target.textContent);
-  later(2500, () => {
-    target.textContent = "Copy link";
-  })();
 }
 
 // --- the visitor --------------------------------------------------------------------------
@@ -394,7 +421,7 @@ function listen() {
   byId("search").addEventListener("submit", (event) => {
     event.preventDefault();
     const text = byId("words").value.trim();
-    if (!text) return;
+    if (!text || document.activeElement === byId("find")) return;
     try {
       const term = written(text);
       byId("words").value = "";
@@ -404,15 +431,25 @@ function listen() {
       fail(error);
     }
   });
+  let typed = null; // the state that the words being typed led to
+  const look = later(TYPING, () => {
+    const find = byId("find").value.trim();
+    if (find === state.find) return;
+    change({ find }, { replaces: typed === state });
+    typed = state;
+  });
+  byId("find").addEventListener("input", look);
   byId("index").addEventListener("change", (event) =>
     change({ ...states.START, index: event.target.value }),
   );
   byId("see-wall").addEventListener("click", () => change({ view: "wall" }));
   byId("see-map").addEventListener("click", () => change({ view: "map" }));
-  byId("more").addEventListener("click", showMore);
   byId("error")
     .querySelector("button")
-    .addEventListener("click", () => show(byId("error"), false));
+    .addEventListener("click", () => {
+      show(byId("error"), false);
+      keepFocus();
+    });
   byId("undo").addEventListener("click", undo);
   document.addEventListener("keydown", shortcuts);
   document.addEventListener("click", (event) => {
@@ -420,16 +457,19 @@ function listen() {
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
-  addEventListener("popstate", (event) => {
-    state = states.read(location.search, event.state, indexes);
-    render({ scroll: event.state?.scroll });
-  });
+  addEventListener("popstate", leave);
+  whenNear(byId("more"), more);
 }
 
-async function showMore() {
-  const before = grid.length();
-  await change({ k: Math.min(before + states.PAGE, state.terms.length ? MOST : Infinity) });
-  if (grid.length() > before) grid.focus(before);
+/** Follow Back or Forward. What was typed and not yet looked for is dropped. */
+function leave(event) {
+  isLeaving = true;
+  dropWaiting();
+  if (document.activeElement?.matches("input:not([type=checkbox])")) document.activeElement.blur();
+  isLeaving = false;
+  state = states.read(location.search, event.state, indexes);
+  if (byId("dialog").open) byId("dialog").close();
+  render({ scroll: event.state?.scroll }).then(keepFocus);
 }
 
 function shortcuts(event) {
@@ -437,22 +477,32 @@ function shortcuts(event) {
     "input:not([type=checkbox]):not([type=range]), select, textarea",
   );
   if (event.key === "Escape") {
-    for (const menu of document.querySelectorAll("details.menu[open]")) menu.open = false;
+    for (const menu of document.querySelectorAll("details.menu[open]")) {
+      menu.open = false;
+      menu.firstElementChild.focus();
+    }
     if (document.body.classList.contains("refining")) closeRefine();
     show(byId("error"), false);
-    if (isTyping) event.target.blur();
+    if (isTyping) byId(state.view === "map" ? "map" : "results").focus({ preventScroll: true });
     return;
   }
-  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || byId("dialog").open) return;
+  const isOver = document.querySelector("dialog[open]") !== null;
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || isOver) return;
   if (event.key === "/") {
     event.preventDefault();
-    (byId("words").hidden ? byId("choose") : byId("words")).focus();
+    ["words", "find", "choose"].map(byId).find((each) => !each.hidden)?.focus();
   } else if (event.key === "?") dialogs.keys();
   else if (event.key === "u" && !byId("notice").hidden) undo();
+  else if (event.key.startsWith("Arrow") && state.view === "wall") {
+    if (![document.body, byId("results")].includes(event.target)) return;
+    event.preventDefault();
+    grid.enter();
+  }
 }
 
 async function start() {
   history.scrollRestoration = "manual";
+  setSize();
   try {
     indexes = await api.indexes();
   } catch (error) {

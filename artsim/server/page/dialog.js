@@ -1,15 +1,15 @@
 /** What opens over the page: all that is known of a work, and why it matches. */
 
 import * as api from "./api.js";
-import { asText, columnName, described, make, outline, whereabouts } from "./dom.js";
+import { asText, columnName, described, headline, make, outline, whereabouts } from "./dom.js";
 import { boxOf } from "./grid.js";
 
 /**
  * Open dialogs.
  *
  * @param dialog The element.
- * @param actions index() gives its name; go, plus and minus take a work; canSubtract() returns
- *   whether minus makes sense; detail(work, box) searches with a part of it; request(id) gives the request for why;
+ * @param actions index() gives its name; go, plus and minus take a work; isAnswer() returns
+ *   whether minus makes sense; closed() is called when one has closed; detail(work, box) searches with a part of it; request(id) gives the request for why;
  *   queries() those of the matches.
  */
 export function makeDialogs(dialog, actions) {
@@ -21,6 +21,7 @@ export function makeDialogs(dialog, actions) {
   dialog.addEventListener("close", () => {
     turn++;
     dialog.replaceChildren();
+    actions.closed();
   });
 
   function open(title, ...parts) {
@@ -37,7 +38,7 @@ export function makeDialogs(dialog, actions) {
 
   async function details(work) {
     const index = actions.index();
-    const mine = open(work.title || work.id);
+    const mine = open(headline(work));
     let found;
     try {
       found = await api.work(index, work.id);
@@ -110,7 +111,7 @@ export function makeDialogs(dialog, actions) {
             does("Find similar works", actions.go),
             box ? does("Find works similar to this detail", () => actions.detail(found, box)) : null,
             does("More like this", actions.plus),
-            actions.canSubtract() ? does("Less like this", actions.minus) : null,
+            actions.isAnswer() ? does("Less like this", actions.minus) : null,
           ),
           make(
             "table",

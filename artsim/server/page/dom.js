@@ -50,6 +50,10 @@ export function asText(value) {
   return String(value);
 }
 
+/** A short line for a work: its title, else its artist and date, else its id. */
+export const headline = (work) =>
+  work.title || [work.artist, work.date].filter(Boolean).join(", ") || work.id;
+
 /** What a picture shows, for those who do not see it: title, artist, date. */
 export const described = (work) =>
   [work.title, work.artist, work.date].filter(Boolean).join(", ") || `Work ${work.id}`;
@@ -84,11 +88,31 @@ export function outline([x, y, width, height], ratio, place = ratio) {
   });
 }
 
+const waiting = new Set(); // timers of `later`
+
 /** Return a function that calls another once, when it was not called again for so long. */
 export function later(milliseconds, call) {
   let timer;
   return (...values) => {
     clearTimeout(timer);
-    timer = setTimeout(() => call(...values), milliseconds);
+    waiting.delete(timer);
+    timer = setTimeout(() => {
+      waiting.delete(timer);
+      call(...values);
+    }, milliseconds);
+    waiting.add(timer);
   };
+}
+
+/** Drop what waits in `later`: the visitor has gone elsewhere. */
+export function dropWaiting() {
+  waiting.forEach(clearTimeout);
+  waiting.clear();
+}
+
+/** A percentile as people write it: 99.6th, 91st, 46.3rd. */
+export function percentile(value) {
+  const text = String(Number(value.toPrecision(4)));
+  const ending = /(^|[^1]|\..*)[123]$/.test(text) ? ["st", "nd", "rd"][text.at(-1) - 1] : "th";
+  return text + ending;
 }

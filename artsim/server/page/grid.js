@@ -1,8 +1,9 @@
 /** Works as rows of equal height, walked through with the arrow keys. */
 
 import { picture } from "./api.js";
-import { described, make, outline, whereabouts } from "./dom.js";
+import { described, make, outline, percentile, whereabouts } from "./dom.js";
 
+const NARROW = 0.9; // width by height below which there is no room on a picture for buttons
 const NARROWEST = 0.55; // width by height of a place; pictures beyond are shown whole within it
 const WIDEST = 2.6;
 
@@ -11,7 +12,9 @@ const WIDEST = 2.6;
  *
  * @param list The element that holds them.
  * @param actions What can be done with a work: href(work), go(work, event), and details, plus,
- *   minus, why and hide, each given the work and its place; index() gives the name of their index.
+ *   minus, why and hide, each given the work and its place; index() gives the name of their index;
+ *   mark(work), if given, makes what is put on its picture, and others(work) more buttons of its
+ *   menu.
  */
 export function makeGrid(list, actions) {
   let shown = []; // works, in order
@@ -22,11 +25,12 @@ export function makeGrid(list, actions) {
     const all = links();
     const at = all.indexOf(document.activeElement);
     if (at < 0 || event.ctrlKey || event.metaKey || event.altKey) return;
-    const key = CSS.escape(event.key);
-    const button = all[at].closest("li").querySelector(`[data-key="${key}"]`);
-    if (button) {
+    const entry = entries(actions, list.dataset.kind.startsWith("answer")).find(
+      ({ key }) => key === event.key,
+    );
+    if (entry) {
       event.preventDefault();
-      button.click();
+      entry.run(shown[at], at);
       return;
     }
     const to = next(all, at, event.key);
@@ -39,7 +43,7 @@ export function makeGrid(list, actions) {
   /** Make one card the one that the tab key comes to. */
   function enter(link) {
     for (const each of list.querySelectorAll('[tabindex="0"]')) each.tabIndex = -1;
-    for (const each of link.closest("li").querySelectorAll("a, button")) each.tabIndex = 0;
+    for (const each of link.closest("li").querySelectorAll("a.picture, button, summary")) each.tabIndex = 0;
   }
 
   list.addEventListener("keydown", step);
@@ -56,7 +60,10 @@ export function makeGrid(list, actions) {
         ["id", "score", "box"].some((name) => work[name] !== works[at]?.[name]);
       const stays = list.dataset.kind === kind && !shown.some(differs);
       if (!stays) list.replaceChildren();
-      links().forEach((link, at) => (link.href = actions.href(works[at])));
+      [...list.children].forEach((item, at) => {
+        const href = actions.href(works[at]);
+        for (const link of item.querySelectorAll("a")) link.href = href;
+      });
       const added = works.slice(stays ? shown.length : 0);
       list.append(...added.map((work) => card(work, actions, isAnswer)));
       list.dataset.kind = kind;
@@ -67,7 +74,13 @@ export function makeGrid(list, actions) {
     focus(at = 0) {
       links()[at]?.focus({ preventScroll: at === 0 });
     },
-    length: () => shown.length,
+    /** Put the focus on the first work in sight. */
+    enter() {
+      const all = links();
+      const inSight = all.find((link) => link.getBoundingClientRect().bottom > 80) ?? all[0];
+      inSight?.focus();
+    },
+    works: () => shown,
   };
 }
 
@@ -87,55 +100,97 @@ function card(work, actions, isAnswer) {
     onerror: () =>
       image.parentElement.replaceChildren(make("span", { className: "gone" }, described(work))),
   });
-  const action = (key, name, sign, run) =>
+  const follow = (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    actions.go(work, event);
+  };
+  const href = actions.href(work);
+  const link = make(
+    "a",
+    { className: "picture", href, tabIndex: -1, onclick: follow },
+    image,
+    box ? outline(box, own, ratio) : null,
+  );
+  const by = [work.artist, work.date].filter(Boolean).join(", ");
+  return make(
+    "li",
+    { className: own < NARROW ? "narrow" : "", variables: { "--ratio": ratio.toFixed(4) } },
+    make("div", { className: "frame" }, link, actions.mark?.(work), buttons(work, actions, isAnswer)),
+    make(
+      "div",
+      { className: "caption" },
+      isAnswer ? similarity(work) : null,
+      // The picture is the same link; the tab key need not come to both.
+      work.title
+        ? make(
+            "p",
+            { className: "title" },
+            make("a", { href, tabIndex: -1, onclick: follow }, work.title),
+          )
+        : null,
+      by ? make("p", { className: "by" }, by) : null,
+      work.title || by ? null : make("p", { className: "by" }, work.id),
+      detail ? make("p", { className: "by" }, detail) : null,
+    ),
+  );
+}
+
+/** Return what can be done with a work: all of it is in its menu, + and − are buttons too. */
+function entries(actions, isAnswer) {
+  return [
+    { key: "d", name: "Details", run: actions.details },
+    { key: "+", name: "More like this", sign: "+", run: actions.plus },
+    { key: "-", name: "Less like this", sign: "−", run: actions.minus, needsQuery: true },
+    { key: "w", name: "Why it matches", run: actions.why, needsQuery: true },
+    { key: "x", name: "Hide this work", run: actions.hide, needsQuery: true },
+  ].filter(({ needsQuery }) => isAnswer || !needsQuery);
+}
+
+/** Make + and −, and the button of the menu, which is made when it is opened. */
+function buttons(work, actions, isAnswer) {
+  const all = entries(actions, isAnswer);
+  const button = (entry, text, more = {}) =>
     make(
       "button",
       {
         type: "button",
         tabIndex: -1,
-        title: `${name} (${key})`,
-        "aria-label": `${name}: ${described(work)}`,
-        "data-key": key,
-        onclick: (event) => run(work, placeOf(event.target)),
+        title: `${entry.name} (${entry.key})`,
+        "aria-label": `${entry.name}: ${described(work)}`,
+        onclick: ({ target }) => entry.run(work, placeOf(target)),
+        ...more,
       },
-      sign,
+      text,
     );
-  const link = make(
-    "a",
-    {
-      className: "picture",
-      href: actions.href(work),
-      tabIndex: -1,
-      onclick: (event) => {
-        if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-        event.preventDefault();
-        actions.go(work, event);
-      },
+  const menu = make("details", {
+    className: "menu",
+    ontoggle: () => {
+      if (!menu.open || menu.children.length > 1) return;
+      const extra = actions.others?.(work) ?? [];
+      menu.append(
+        make(
+          "div",
+          {
+            onclick: () => {
+              menu.open = false;
+            },
+          },
+          all.map((entry) => button(entry, entry.name, { tabIndex: 0 })),
+          extra,
+        ),
+      );
+      if (menu.matches(":focus-within")) menu.querySelector("div button").focus();
     },
-    image,
-    box ? outline(box, own, ratio) : null,
+  });
+  menu.append(
+    make("summary", { tabIndex: -1, title: "More", "aria-label": `More for ${described(work)}` }, "⋯"),
   );
   return make(
-    "li",
-    { variables: { "--ratio": ratio.toFixed(4) } },
-    link,
-    make(
-      "div",
-      { className: "caption" },
-      isAnswer ? similarity(work) : null,
-      make("p", { className: "title" }, work.title || work.id),
-      make("p", { className: "by" }, [work.artist, work.date].filter(Boolean).join(", ")),
-      detail ? make("p", { className: "by" }, detail) : null,
-    ),
-    make(
-      "div",
-      { className: "actions" },
-      action("d", "Details", "i", actions.details),
-      action("+", "More like this", "+", actions.plus),
-      isAnswer ? action("-", "Less like this", "−", actions.minus) : null,
-      isAnswer ? action("w", "Why it matches", "?", actions.why) : null,
-      isAnswer ? action("x", "Hide this work", "×", actions.hide) : null,
-    ),
+    "div",
+    { className: "actions" },
+    all.filter(({ sign }) => sign).map((entry) => button(entry, entry.sign)),
+    menu,
   );
 }
 
@@ -148,15 +203,15 @@ function placeOf(element) {
 /** How similar a match is to the query, as a quiet bar and in figures. */
 function similarity(work) {
   const score = work.score.toFixed(3);
-  const percentile = work.percentile === null ? null : Number(work.percentile.toPrecision(4));
+  const rank = work.percentile === null ? null : `${percentile(work.percentile)} percentile`;
   const shares = Object.entries(work.shares).map(([name, share]) => `${name} ${share.toFixed(3)}`);
   const text = [
-    `Score ${score} of at most 1`,
-    percentile === null ? null : `more similar than ${percentile}% of random pairs`,
+    rank ? `More similar to the query than ${Number(work.percentile.toPrecision(4))}% of random pairs of works are to each other` : null,
+    `Score ${score}; 1 is the same picture`,
     shares.length > 1 ? shares.join(" + ") : null,
   ]
     .filter(Boolean)
-    .join("; ");
+    .join(". ");
   const length = `${Math.max(0, Math.min(1, work.score)) * 100}%`;
   return make(
     "div",
@@ -170,7 +225,7 @@ function similarity(work) {
       "span",
       { className: "figures" },
       make("span", {}, score),
-      percentile === null ? null : make("span", {}, `${percentile}%`),
+      rank === null ? null : make("span", {}, rank),
     ),
   );
 }

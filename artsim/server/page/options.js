@@ -1,6 +1,5 @@
 /** How works are compared with the query, and how they must be related to it. */
 
-import { work as findWork } from "./api.js";
 import { columnName, later, make } from "./dom.js";
 import { THE_QUERY, canBeAny, hasPercentiles, workOf } from "./state.js";
 
@@ -65,7 +64,6 @@ function rest(state, index, change) {
   if (hasPercentiles(state)) {
     rows.push([leastPercentile(state, change), state.minPercentile !== null]);
   }
-  if (state.exclude.length) rows.push([hidden(state, index, change), true]);
   return rows;
 }
 
@@ -111,11 +109,11 @@ function aspects(state, index, change) {
     const changed = Object.entries({ ...weights, [name]: value });
     change({ by: Object.fromEntries(changed.filter(([, weight]) => weight > 0)) });
   });
-  const slider = ({ name }) =>
+  const slider = ({ name, title }) =>
     make(
       "label",
-      {},
-      make("span", {}, columnName(name)),
+      { title: name },
+      make("span", {}, title === name ? columnName(name) : title),
       make("input", {
         type: "range",
         min: "0",
@@ -229,28 +227,6 @@ function leastPercentile(state, change) {
     change({ minPercentile: value === null ? null : Math.min(100, Math.max(0, value)) }),
   );
   return field("More similar than", make("span", {}, box, "% of random pairs"));
-}
-
-/** Make a button for each work that is hidden, to show it again. */
-function hidden(state, index, change) {
-  const button = (id, place) => {
-    const shown = make(
-      "button",
-      {
-        type: "button",
-        title: "Show again",
-        "data-keep": `hidden ${place}`,
-        onclick: () => change({ exclude: state.exclude.filter((one) => one !== id) }),
-      },
-      `Show ${id}`,
-    );
-    findWork(index.name, id).then(
-      ({ title }) => (shown.textContent = `Show ${title || id}`),
-      () => {}, // the id stays
-    );
-    return shown;
-  };
-  return field("Hidden", ...state.exclude.map(button));
 }
 
 /** Make a box for a number; `changed` is given null when it is empty. */

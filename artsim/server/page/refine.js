@@ -1,25 +1,27 @@
 /** What works can be narrowed down by: the values of their columns, with counts. */
 
-import { columnName, count, make } from "./dom.js";
+import { columnName, count, later, make } from "./dom.js";
+import { makeRange } from "./range.js";
 
 const OPEN = 3; // facets that are open at first
 const FEW = 8; // values shown before "more"
+const TYPING = 250; // milliseconds without a key after which values are looked for
 
 /**
  * Show facets.
  *
  * @param panel The element.
- * @param fields Gives the columns of the index.
- * @param changed Called with the new conditions.
- * @param close Goes back to the works, where there is no room for them next to the facets.
+ * @param actions changed(conditions); values(column, containing) finds values; close() goes back to
+ *   the works, where there is no room for them next to the facets.
  */
-export function makeRefine(panel, fields, changed, close) {
+export function makeRefine(panel, actions) {
   const opened = new Map(); // by column, what the visitor opened and closed
   const whole = new Set(); // columns whose values are all shown
-  let searched = ""; // the column that words are looked for in
 
   function render(facets, conditions) {
     const focused = document.activeElement?.dataset?.keep;
+    const looked = new Map(); // by column, what is being looked for
+    for (const box of panel.querySelectorAll("input.look")) looked.set(box.dataset.keep, box);
     // A column may be filtered by a word and by its values.
     const isOwn = (each, column) => each.column === column && each.op !== "contains";
     const without = (column) => conditions.filter((each) => !isOwn(each, column));
@@ -31,29 +33,29 @@ export function makeRefine(panel, fields, changed, close) {
         conditions.length
           ? make(
               "button",
-              { type: "button", className: "plain", onclick: () => changed([]) },
+              { type: "button", className: "plain", onclick: () => actions.changed([]) },
               "Clear",
             )
           : null,
-        make("button", { type: "button", className: "refine-button", onclick: close }, "Done"),
+        make("button", { type: "button", className: "refine-button", onclick: actions.close }, "Done"),
       ),
-      contains(conditions) ?? "",
       ...facets.map((facet, place) => {
         const own = conditions.find((each) => isOwn(each, facet.column));
         const set = (condition) =>
-          changed(
+          actions.changed(
             condition
               ? [...without(facet.column), { column: facet.column, ...condition }]
               : without(facet.column),
           );
+        const box = looked.get(`look ${facet.column}`);
         const details = make(
           "details",
           {
             open: opened.get(facet.column) ?? (place < OPEN || own !== undefined),
             ontoggle: () => opened.set(facet.column, details.open),
           },
-          make("summary", {}, columnName(facet.column)),
-          facet.values ? values(facet, own, set) : ends(facet, own, set),
+          make("summary", { "data-keep": `facet ${facet.column}` }, columnName(facet.column)),
+          facet.values ? values(facet, own, set, box?.value ?? "") : makeRange(facet, own, set),
         );
         return details;
       }),
@@ -61,117 +63,90 @@ export function makeRefine(panel, fields, changed, close) {
     if (focused) panel.querySelector(`[data-keep="${CSS.escape(focused)}"]`)?.focus();
   }
 
-  /** Make the box for a word that a column contains. */
-  function contains(conditions) {
-    const columns = fields()
-      .filter(({ type }) => type === "text" || type === "list")
-      .map(({ name }) => name);
-    if (!columns.length) return null;
-    const now = conditions.find((each) => each.op === "contains");
-    const usual = columns.find((name) => /title/i.test(name)) ?? columns[0];
-    const column = now?.column ?? (columns.includes(searched) ? searched : usual);
-    const text = make("input", {
-      type: "search",
-      value: now?.value ?? "",
-      maxLength: 200,
-      placeholder: "Contains",
-      "aria-label": "Text to find",
-      "data-keep": "contains",
-      onchange: () => set(),
-    });
-    const where = make(
-      "select",
-      { "aria-label": "In the column", "data-keep": "contains in", onchange: () => set() },
-      columns.map((name) => make("option", { value: name }, columnName(name))),
-    );
-    where.value = column;
-    function set() {
-      searched = where.value;
-      const value = text.value.trim();
-      if (!value && !now) return;
-      const others = conditions.filter((each) => each !== now);
-      changed(value ? [...others, { column: searched, op: "contains", value }] : others);
-    }
-    return make("div", { className: "contains" }, where, text);
-  }
-
-  function values(facet, own, set) {
+  function values(facet, own, set, sought) {
     const chosen = new Set(own?.op === "in" ? own.value : []);
-    const isLong = !whole.has(facet.column) && facet.values.length > FEW + 2;
-    const list = make(
-      "ul",
-      {},
-      facet.values.map(({ value, count: works }, place) =>
+    const isLong = facet.values.length > FEW + 2 || facet.more > 0;
+    const isWhole = whole.has(facet.column) || facet.values.length <= FEW + 2;
+    const list = make("ul", {});
+    const item = ({ value, count: works }, hidden) =>
+      make(
+        "li",
+        { hidden, className: works ? "" : "none" },
         make(
-          "li",
-          { hidden: isLong && place >= FEW && !chosen.has(value) },
-          make(
-            "label",
-            {},
-            make("input", {
-              type: "checkbox",
-              checked: chosen.has(value),
-              "data-keep": `${facet.column}=${value}`,
-              onchange: (event) => {
-                if (event.target.checked) chosen.add(value);
-                else chosen.delete(value);
-                set(chosen.size ? { op: "in", value: [...chosen] } : null);
-              },
-            }),
-            make("span", { className: "value", title: value }, value),
-            make("span", { className: "quiet" }, count(works)),
-          ),
+          "label",
+          {},
+          make("input", {
+            type: "checkbox",
+            checked: chosen.has(value),
+            "data-keep": `${facet.column}=${value}`,
+            onchange: (event) => {
+              if (event.target.checked) chosen.add(value);
+              else chosen.delete(value);
+              set(chosen.size ? { op: "in", value: [...chosen] } : null);
+            },
+          }),
+          make("span", { className: "value", title: value }, value),
+          make("span", { className: "quiet" }, count(works)),
         ),
-      ),
-    );
-    return make(
-      "div",
-      { role: "group", "aria-label": columnName(facet.column) },
-      list,
-      isLong
-        ? make(
+      );
+    const usual = () =>
+      facet.values.map((each, place) => item(each, !isWhole && place >= FEW && !chosen.has(each.value)));
+    const rest = make("div", {});
+    const others = () => [
+      isWhole
+        ? ""
+        : make(
             "button",
             {
               type: "button",
               className: "plain",
-              onclick: (event) => {
+              onclick: () => {
                 whole.add(facet.column);
-                for (const item of list.children) item.hidden = false;
-                event.target.remove();
+                for (const each of list.children) each.hidden = false;
+                rest.firstElementChild.remove();
                 list.children[FEW].querySelector("input").focus();
               },
             },
             `${count(facet.values.length - FEW)} more`,
-          )
+          ),
+      facet.more ? make("p", { className: "quiet" }, `and ${count(facet.more)} rarer values`) : "",
+    ];
+    let turn = 0;
+    const look = async (text) => {
+      const mine = ++turn;
+      if (!text) {
+        list.replaceChildren(...usual());
+        rest.replaceChildren(...others());
+        return;
+      }
+      const found = await actions.values(facet.column, text).catch(() => []);
+      if (mine !== turn) return;
+      list.replaceChildren(...found.map((each) => item(each, false)));
+      rest.replaceChildren(found.length ? "" : make("p", { className: "quiet" }, "No such value"));
+    };
+    list.replaceChildren(...usual());
+    rest.replaceChildren(...others());
+    if (sought) look(sought);
+    const name = columnName(facet.column);
+    const soon = later(TYPING, look);
+    return make(
+      "div",
+      { role: "group", "aria-label": name },
+      isLong
+        ? make("input", {
+            type: "search",
+            className: "look",
+            value: sought,
+            placeholder: `Find among ${count(facet.values.length + facet.more)}`,
+            "aria-label": `Find in ${name}`,
+            "data-keep": `look ${facet.column}`,
+            oninput: ({ target }) => soon(target.value.trim()),
+          })
         : null,
-      facet.more ? make("p", { className: "quiet" }, `and ${count(facet.more)} rarer values`) : null,
+      list,
+      rest,
     );
   }
 
   return { render };
-}
-
-/** The lowest and the highest number. */
-function ends(facet, own, set) {
-  const { low, high } = facet;
-  if (low === null || high === null) return make("p", { className: "quiet" }, "No values");
-  const given = own?.op === "between" ? own.value : [low, high];
-  const inputs = given.map((value, place) =>
-    make("input", {
-      type: "number",
-      step: "any",
-      value: own ? value : "",
-      placeholder: String(place ? high : low),
-      "aria-label": `${columnName(facet.column)} ${place ? "to" : "from"}`,
-      "data-keep": `${facet.column} ${place}`,
-      onchange: () => {
-        const [from, to] = inputs.map((input, each) =>
-          input.value === "" ? [low, high][each] : Number(input.value),
-        );
-        const isAll = inputs.every((input) => input.value === "");
-        set(isAll ? null : { op: "between", value: [Math.min(from, to), Math.max(from, to)] });
-      },
-    }),
-  );
-  return make("div", { className: "ends" }, inputs[0], "–", inputs[1]);
 }

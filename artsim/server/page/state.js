@@ -5,7 +5,7 @@
  * the recipient of a link would not have them.
  */
 
-export const PAGE = 36; // works shown at first, and added by "Show more"
+export const PAGE = 36; // works shown at first, and added as the visitor scrolls
 
 export const START = {
   index: null,
@@ -16,6 +16,8 @@ export const START = {
   details: false, // compare with the tiles of each work
   by: {}, // weights of aspects
   conditions: [], // {column, op: "in" | "between" | "contains", value}
+  find: "", // words that are somewhere in the record
+  lasso: [], // corners of an area of the map: [x, y]
   notSame: [],
   maxPer: {},
   earlierThan: null, // a year, or THE_QUERY
@@ -50,6 +52,8 @@ export function address(state) {
     else if (op === "contains") found.set(`contains.${column}`, value);
     else for (const each of value) found.append(`in.${column}`, each);
   }
+  if (state.find) found.set("find", state.find);
+  if (state.lasso.length) found.set("lasso", state.lasso.join(" "));
   for (const column of state.notSame) found.append("not-same", column);
   for (const [column, most] of Object.entries(state.maxPer)) found.set(`max-per.${column}`, most);
   if (state.earlierThan !== null) found.set("earlier-than", state.earlierThan);
@@ -80,6 +84,8 @@ export function read(query, kept, indexes) {
   state.terms = kept?.terms ?? given.getAll("q").map(readTerm).filter(Boolean);
   state.any = given.has("any");
   state.details = given.has("details");
+  state.find = (given.get("find") ?? "").slice(0, 200);
+  state.lasso = readCorners(given.get("lasso") ?? "");
   state.notSame = given.getAll("not-same");
   const year = number("earlier-than", -Infinity);
   state.earlierThan = given.get("earlier-than") === THE_QUERY ? THE_QUERY : year && Math.floor(year);
@@ -112,6 +118,9 @@ export function read(query, kept, indexes) {
 export const keep = (state) =>
   state.terms.some((term) => term.upload) ? { terms: state.terms } : null;
 
+/** Return what works must meet to be shown and counted, as the server expects it. */
+export const filters = ({ conditions, find, lasso }) => ({ conditions, find, lasso });
+
 /** Return the request for a state, as the server expects it. */
 export function request(state) {
   const request = {
@@ -125,7 +134,7 @@ export function request(state) {
     details: state.details,
     // Tiles are compared by one method only.
     by: state.details ? [] : Object.entries(state.by).map(([name, weight]) => ({ name, weight })),
-    conditions: state.conditions,
+    ...filters(state),
     max_per: state.maxPer,
     earlier_than: state.earlierThan === THE_QUERY ? null : state.earlierThan,
     years: state.years,
@@ -153,6 +162,13 @@ export const hasPercentiles = (state) => state.terms.every((term) => term.text =
 /** Return whether "best of each" is possible: it takes every term as it is. */
 export const canBeAny = (state) =>
   state.terms.length > 1 && state.terms.every((term) => term.weight === 1);
+
+/** Read corners as the address has them; fewer than three enclose nothing. */
+function readCorners(text) {
+  const corners = text.split(" ").map((corner) => corner.split(",").map(Number));
+  const isArea = corners.length > 2 && corners.every((at) => at.length === 2 && at.every(Number.isFinite));
+  return isArea ? corners : [];
+}
 
 function readTerm(text) {
   const found = TERM.exec(text);

@@ -2,7 +2,7 @@
 
 import { picture, work as findWork } from "./api.js";
 import { makeCrop } from "./crop.js";
-import { described, make } from "./dom.js";
+import { described, headline, make } from "./dom.js";
 import { makeOptions } from "./options.js";
 
 /**
@@ -68,8 +68,8 @@ export function makeTray(tray, actions) {
       try {
         const found = await findWork(index, term.id);
         return {
-          name: found.title || term.id,
-          by: [found.artist, found.date].filter(Boolean).join(", "),
+          name: headline({ ...found, id: term.id }),
+          by: found.title ? [found.artist, found.date].filter(Boolean).join(", ") : "",
           work: found,
           alt: described(found),
           address,

@@ -39,6 +39,9 @@ export function makeUploads(actions) {
   }
 
   async function send(file) {
+    if (file.type && !file.type.startsWith("image/")) {
+      throw new Error(`“${file.name}” is not a picture; choose a JPEG, PNG, TIFF or WebP file.`);
+    }
     const { upload } = await api.upload(actions.index(), file);
     await remember(upload, file);
     return { upload, name: (file.name || "Your picture").slice(0, 200) };

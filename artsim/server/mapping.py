@@ -1,0 +1,155 @@
+"""The map of an index for the page: points, colors, and names of groups of neighbors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from artsim.datatypes import FieldType
+from artsim.errors import EvaluationError
+from artsim.search import Works
+from artsim.server.facets import facet_columns
+from artsim.store import indices
+
+_CLASSES = 10  # with a color of their own
+_SHADES = 255  # of numbers
+_GROUPS = range(4, 17)  # groups of neighbors, fewest and most
+_FITTED = 20_000  # points that groups are fitted to
+_LEAST = 3  # works of a group that share its name
+_SHARE = 0.3  # of a group that shares its name, at least
+_LIFT = 2.0  # how many times as frequent as in the collection
+
+Points = NDArray[np.float32]
+Rows = NDArray[np.int64]
+
+
+def inside(points: Points, corners: Sequence[tuple[float, float]]) -> NDArray[np.bool_]:
+    """Return whether points, shape (N, 2), are in an area with these corners: even-odd rule."""
+    x, y = points[:, 0], points[:, 1]
+    found = np.zeros(len(points), dtype=bool)
+    for (x1, y1), (x2, y2) in zip(corners, [*corners[1:], *corners[:1]], strict=True):
+        crosses = (y1 > y) != (y2 > y)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            found ^= crosses & (x < (x2 - x1) * (y - y1) / (y2 - y1) + x1)
+    return found
+
+
+def color_by(works: Works, name: str, rows: Rows) -> dict[str, Any]:
+    """Return the color of some works by a column or a derived label.
+
+    Returns:
+        values: for each row a class, or a shade from 0 (low) to 255 (high); -1 where there is none.
+        classes: The most frequent values. low, high: The ends of numbers or years, else None.
+
+    Raises:
+        EvaluationError: If there is no such column.
+    """
+    if name not in works.types:
+        known = ", ".join([*works.fields, *works.labels])
+        raise EvaluationError(f"no column {name!r}; choose from {known or 'none'}")
+    column = works.column(name).take(indices(rows))
+    if works.types[name] in (FieldType.NUMBER, FieldType.YEARS):
+        return _shades(column)
+    if pa.types.is_list(column.type):
+        column = pc.list_element(
+            pc.if_else(pc.equal(pc.list_value_length(column), 0), None, column), 0
+        )
+    values = np.array(column.to_pylist(), dtype=object)
+    names, counts = np.unique(values[values != None].astype(str), return_counts=True)  # noqa: E711 - elementwise
+    classes = _in_order(names[np.argsort(-counts, kind="stable")][:_CLASSES].tolist())
+    numbers = {each: number for number, each in enumerate(classes)}
+    colors = [numbers.get(value, -1) for value in values.tolist()]
+    return {"values": colors, "classes": classes, "low": None, "high": None}
+
+
+def name_groups(works: Works, rows: Rows, points: Points) -> list[dict[str, Any]]:
+    """Group neighbors on the map and name each group by what is more frequent in it.
+
+    Args:
+        works: The works of the index.
+        rows: Those that are on the map, shape (N,).
+        points: Their places, shape (N, 2).
+
+    Returns:
+        For each group that has something in common: its name, its middle x and y, and how many
+        works it has, the largest first.
+    """
+    from sklearn.cluster import KMeans
+
+    groups = int(np.clip(round(len(rows) ** 0.5 / 4), _GROUPS[0], _GROUPS[-1]))
+    if len(np.unique(points, axis=0)) <= groups:
+        return []
+    some = np.random.default_rng(0).permutation(len(rows))[:_FITTED]
+    fitted = KMeans(groups, n_init=1, random_state=0).fit(points[some])
+    group = fitted.predict(points)  # (N,)
+    sizes = np.bincount(group, minlength=groups)
+    best: list[list[tuple[float, str]]] = [[] for _ in range(groups)]  # strength and name
+    for column in facet_columns(works):
+        if works.types[column] in (FieldType.NUMBER, FieldType.YEARS):
+            continue
+        for each, found in enumerate(
+            _frequent(works.column(column).take(indices(rows)), group, sizes)
+        ):
+            best[each].extend(found)
+    named = []
+    for each, found in enumerate(best):
+        if found:
+            x, y = np.median(points[group == each], axis=0).round(4).tolist()
+            names = [name for _, name in sorted(found, reverse=True)[:2]]
+            named.append({"name": ", ".join(names), "x": x, "y": y, "works": int(sizes[each])})
+    return sorted(named, key=lambda each: -each["works"])
+
+
+def _shades(column: pa.ChunkedArray) -> dict[str, Any]:
+    if pa.types.is_struct(column.type):
+        begin, end = (pc.struct_field(column, part) for part in ("begin", "end"))
+        column = pc.coalesce(begin, end)
+    numbers = pc.fill_null(pc.cast(column, pa.float64()), np.nan).to_numpy()
+    known = np.isfinite(numbers)
+    if not known.any():
+        return {"values": [-1] * len(numbers), "classes": [], "low": None, "high": None}
+    low, high = np.quantile(numbers[known], [0.02, 0.98]).tolist()  # a few outliers hide the rest
+    scaled = np.clip((numbers - low) / max(high - low, 1e-9), 0, 1) * _SHADES
+    shades = np.where(known, scaled, -1).astype(int).tolist()
+    return {"values": shades, "classes": [], "low": low, "high": high}
+
+
+def _in_order(classes: list[str]) -> list[str]:
+    """Sort classes that are numbers, such as centuries; others stay, the most frequent first."""
+    try:
+        return sorted(classes, key=float)
+    except ValueError:
+        return classes
+
+
+def _frequent(
+    column: pa.ChunkedArray, group: NDArray[np.int32], sizes: NDArray[np.int64]
+) -> list[list[tuple[float, str]]]:
+    """Return for each group the value that is most over-represented in it, if there is one."""
+    values = column.combine_chunks()
+    if pa.types.is_list(values.type):
+        places = np.asarray(pc.list_parent_indices(values))
+        values = pc.list_flatten(values)
+    else:
+        places = np.arange(len(values))
+    encoded = values.dictionary_encode()
+    codes = np.asarray(pc.fill_null(encoded.indices, -1), dtype=np.int64)
+    places, codes = places[codes >= 0], codes[codes >= 0]
+    names = encoded.dictionary.to_pylist()
+    counts = np.zeros((len(sizes), len(names)))
+    np.add.at(counts, (group[places], codes), 1)
+    expected = np.outer(sizes, counts.sum(0) / sizes.sum())
+    strength = (counts - expected) / np.sqrt(expected + 1e-9)
+    enough = np.maximum(_LEAST, _SHARE * sizes)[:, None]
+    strength[(counts < enough) | (counts < _LIFT * expected)] = 0
+    return [
+        [(float(each.max()), str(names[int(each.argmax())]))]
+        if len(each) and each.max() > 0
+        else []
+        for each in strength
+    ]

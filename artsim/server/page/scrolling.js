@@ -1,0 +1,30 @@
+/** More works as the visitor comes near the end of those shown. */
+
+const AHEAD = "1200px"; // how far before the end
+
+/**
+ * Call a function whenever an element comes near the window.
+ *
+ * @param element What follows the last work.
+ * @param more Shows more works; returns whether there may be still more.
+ */
+export function whenNear(element, more) {
+  let isNear = false;
+  let isBusy = false;
+  async function fill() {
+    if (isBusy) return;
+    isBusy = true;
+    while (isNear && (await more())) {
+      // The browser reports first whether it is still near.
+      await new Promise((done) => requestAnimationFrame(() => setTimeout(done, 30)));
+    }
+    isBusy = false;
+  }
+  new IntersectionObserver(
+    ([entry]) => {
+      isNear = entry.isIntersecting;
+      fill();
+    },
+    { rootMargin: AHEAD },
+  ).observe(element);
+}
