@@ -10,6 +10,7 @@
   x StoreError
     . ShortageError
   x PassportError
+  x EngineError
   x SearchError
     . UnknownWorkError
   x EvaluationError
@@ -71,6 +72,10 @@ class ShortageError(StoreError):
 
 class PassportError(StoreError):
     """Vectors computed by different networks or preprocessings were about to be compared."""
+
+
+class EngineError(ArtsimError):
+    """What embeds elsewhere is missing, cannot be reached, or would make other vectors."""
 
 
 class SearchError(ArtsimError):

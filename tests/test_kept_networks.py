@@ -29,6 +29,7 @@ from artsim.store import Store
 
 CPU = Compute(backend=BackendName.OPENVINO, precision=Precision.F32)
 SPEC = parse_spec("timm:test_resnet.random")
+DEFAULT = parse_spec("lite0")
 
 
 @pytest.fixture(scope="module")
@@ -134,6 +135,12 @@ def test_a_damaged_network_is_noticed_and_made_again(places, loads):
     extractor.embed_batch(np.zeros((1, 3, *extractor.preprocessing.size), np.uint8))
     assert loads == [SPEC]
     assert kept_extractor(store.manifest.passport) is not None
+
+
+def test_a_kept_network_computes_to_the_last_bit_what_it_did_when_it_was_converted(loads):
+    pictures = np.random.default_rng(1).integers(0, 256, (3, 3, 224, 224), dtype=np.uint8)
+    converted, kept = (load_extractor(DEFAULT, compute=CPU).embed_batch(pictures) for _ in "ab")
+    assert (converted["embedding"] == kept["embedding"]).all()
 
 
 @pytest.mark.parametrize("name", ["network.xml", "expected.npz", "sha256.json", "passport.json"])

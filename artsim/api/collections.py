@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,32 +43,38 @@ def embed(
         weights: A local file of weights instead of the model's own.
         reader: Columns, types and other options for reading the collection.
         compute: Device, backend and precision; the CPU in float32 if None.
-        settings: Batch size, threads, tiles and limits; as many threads as cores if None.
+        settings: Batch size, threads, tiles, limits, and a cluster or several devices to embed on;
+            as many threads as cores if None.
         progress: Called with the pictures done, their number and the failures so far.
 
     Raises:
         ReaderError: If the collection cannot be read.
         ModelError: If there is no such model, or its weights are not on this machine.
+        EngineError: If the cluster or a device of the settings cannot be used.
         PassportError: If the index was made by another model or preprocessing.
         StoreError: If the index cannot be written, or most of it would be dropped.
 
     Example:
         >>> index = artsim.embed("paintings/", model="lite0")
     """
-    from artsim.embedding import EmbedSettings, embed_collection
-    from artsim.models import Compute, load_extractor
+    from artsim.embedding import EmbedSettings, embed_collection, open_engine
+    from artsim.models import Compute, NetworkRequest
 
     catalog = read_collection(collection, options=reader)
     path = Path(output) if output is not None else _INDEXES / catalog.name
-    extractor = load_extractor(
-        parse_spec(model),
+    request = NetworkRequest(
+        spec=parse_spec(model),
         weights=None if weights is None else Path(weights),
         compute=compute or Compute(),
     )
+    engine, extractor = open_engine(settings.engine if settings else None, request)
     settings = settings or EmbedSettings(
         batch_size=extractor.batch_size, workers=os.cpu_count() or 1
     )
-    embed_collection(catalog, path, extractor, settings=settings, progress=progress)
+    with closing(engine):
+        embed_collection(
+            catalog, path, extractor, settings=settings, engine=engine, progress=progress
+        )
     return Index(Store.open(path))
 
 

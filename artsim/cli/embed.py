@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +28,7 @@ from artsim.cli.output import echo, plural, print_json_lines, resumable, show_pr
 from artsim.datatypes import DEFAULT_MODEL, RUN, ExtractorSpec, Fit, Preprocessing, parse_spec
 
 if TYPE_CHECKING:
-    from artsim.embedding import EmbedSummary
+    from artsim.embedding import EmbedSummary, Engine
 
 
 @cloup.command()
@@ -67,6 +69,26 @@ if TYPE_CHECKING:
     precision_option,
     count_option("--batch-size", help="Pictures per forward pass.  [default: 32, on a GPU 256]"),
     workers_option,
+    count_option(
+        "--threads",
+        least=0,
+        default=0,
+        help="Threads that compute, on a CPU. Vectors depend on their number by rounding.  "
+        "[default: all cores; 1 for each process of --devices and --engine]",
+    ),
+    click.option(
+        "--devices",
+        metavar="LIST",
+        help="Embed in several processes, one for each device: 'all' GPUs, '0,1' for cuda:0 and "
+        "cuda:1, or 'cpu,cpu'.",
+    ),
+    click.option(
+        "--engine",
+        "engine_name",
+        metavar="NAME",
+        help="Embed on a cluster: ray, or ray:ADDRESS. Its nodes need the same artsim, and the "
+        "collection and the index at the same paths.",
+    ),
 )
 @cloup.option_group(
     "Index",
@@ -97,6 +119,9 @@ def embed(
     weights: Path | None,
     fit: str | None,
     exact: bool,
+    threads: int,
+    devices: str | None,
+    engine_name: str | None,
     batch_size: int | None,
     strict: bool,
     as_json: bool,
@@ -113,34 +138,52 @@ def embed(
     \b
         artsim embed paintings/
         artsim embed paintings/ -m vgg16@conv3_3/gram+relu5_3 -o indexes/paintings-vgg
+        artsim embed paintings/ --engine ray:10.0.0.1:6379
     """
     if exact and precision == "bf16":
         raise click.UsageError("--exact computes in float32; leave out --precision bf16")
     catalog = open_collection(collection, options, strict=strict)
     spec = parse_spec(resolve_model(model))
 
-    from artsim.embedding import EmbedSettings, embed_collection
-    from artsim.models import load_extractor
+    from artsim.embedding import EmbedSettings, embed_collection, open_engine
+    from artsim.models import NetworkRequest
 
-    extractor = load_extractor(
-        spec,
+    request = NetworkRequest(
+        spec=spec,
         weights=weights,
-        compute=make_compute(device, backend, "f32" if exact else precision),
+        compute=make_compute(device, backend, "f32" if exact else precision, threads),
         fit=Fit(fit) if fit else None,
         scaled_decoding=0 if exact else 2,
     )
-    _say_how_shown(spec, extractor.preprocessing)
     path = output or INDEXES / catalog.name
-    settings = EmbedSettings(
-        batch_size=batch_size or extractor.batch_size, half_precision=not exact, **options
-    )
-    with resumable(path), show_progress(catalog.name) as progress:
-        summary = embed_collection(catalog, path, extractor, settings=settings, progress=progress)
+    with resumable(path), ExitStack() as stack:
+        engine, extractor = open_engine(_engine_name(engine_name, devices), request)
+        stack.enter_context(closing(engine))
+        _say_how_shown(spec, extractor.preprocessing)
+        settings = EmbedSettings(
+            batch_size=batch_size or extractor.batch_size, half_precision=not exact, **options
+        )
+        what = partial(_describe, catalog.name, engine)
+        progress = stack.enter_context(show_progress(what))
+        summary = embed_collection(
+            catalog, path, extractor, settings=settings, engine=engine, progress=progress
+        )
     if as_json:
         print_json_lines([summary.to_json()])
     _print_summary(summary, str(spec), err=as_json)
     if not summary.rows or (strict and summary.failures):
         sys.exit(1)
+
+
+def _describe(name: str, engine: Engine) -> str:
+    status = engine.status()
+    return f"{name}, {status}" if status else name
+
+
+def _engine_name(engine: str | None, devices: str | None) -> str | None:
+    if engine and devices:
+        raise click.UsageError("--devices is for this machine, and --engine for a cluster: choose")
+    return f"devices:{devices}" if devices else engine
 
 
 def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:
@@ -165,6 +208,12 @@ def _print_summary(summary: EmbedSummary, spec: str, *, err: bool) -> None:
     if summary.kept or summary.dropped:
         parts += [f"{summary.kept:,} kept", f"{summary.dropped:,} dropped"]
     echo("  " + ", ".join(parts), err=err)
+    if summary.places:
+        places = sorted(summary.places.items())
+        shown = ", ".join(
+            f"{place} {count:,} ({count / summary.seconds:.0f}/s)" for place, count in places
+        )
+        echo(f"  by worker: {shown}", err=err)
     if summary.damaged:
         echo(
             f"  {plural(summary.damaged, 'file')} of the index had been damaged on disk: the "

@@ -9,7 +9,7 @@ import shutil
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -230,17 +230,19 @@ def resumable(where: Path) -> Iterator[None]:
 
 
 @contextmanager
-def show_progress(what: str) -> Iterator[Progress]:
+def show_progress(what: str | Callable[[], str]) -> Iterator[Progress]:
     """Give a callable (done, total, failures) that shows a bar, or a line a minute in a log.
 
+    ``what`` is the text before it, or returns it, if it changes with time.
     The bar appears with the first call: what is refused before there is work shows none.
     """
     from rich import progress as bars
     from rich.console import Console
 
     console = Console(stderr=True)
+    describe = what if callable(what) else lambda: what
     if not console.is_terminal:
-        yield _log(what)
+        yield _log(describe)
         return
     bar = bars.Progress(
         bars.TextColumn("{task.description}", markup=False),
@@ -252,7 +254,7 @@ def show_progress(what: str) -> Iterator[Progress]:
         console=console,
         transient=True,
     )
-    task = bar.add_task(printable(what), total=None, rate="", failures="")
+    task = bar.add_task(printable(describe()), total=None, rate="", failures="")
     started = time.monotonic()
 
     def update(done: int, total: int, failures: int) -> None:
@@ -260,6 +262,7 @@ def show_progress(what: str) -> Iterator[Progress]:
         rate = done / max(time.monotonic() - started, 1e-9)
         bar.update(
             task,
+            description=printable(describe()),
             completed=done,
             total=total,
             rate=f"{rate:.0f}/s" if done else "",
@@ -272,7 +275,7 @@ def show_progress(what: str) -> Iterator[Progress]:
         bar.stop()
 
 
-def _log(what: str) -> Progress:
+def _log(describe: Callable[[], str]) -> Progress:
     started = last = time.monotonic()
 
     def update(done: int, total: int, failures: int) -> None:
@@ -284,7 +287,7 @@ def _log(what: str) -> Progress:
         rate = done / (now - started)
         left = (total - done) / rate if rate else 0
         echo(
-            f"{what}: {done:,} of {total:,}, {rate:.1f}/s, {left / 60:.0f} min left, "
+            f"{describe()}: {done:,} of {total:,}, {rate:.1f}/s, {left / 60:.0f} min left, "
             f"{failures:,} failed",
             err=True,
         )

@@ -95,7 +95,7 @@ def recipes(as_json: bool) -> None:
 @cloup.option_group(
     "Compute",
     device_option,
-    count_option("--devices", default=1, help="GPUs that share each batch."),
+    count_option("--gpus", "devices", default=1, help="GPUs that share each batch."),
     click.option(
         "--precision",
         type=click.Choice(["bf16", "f32"]),

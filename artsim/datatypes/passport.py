@@ -56,6 +56,7 @@ class Passport:
     backend: str  # openvino or torch
     compute_dtype: str  # float32 or bfloat16: how the forward pass was computed
     versions: dict[str, str]
+    threads: int = 0  # of the CPU that computed it, if their number was fixed
 
     EXTERNAL = "external:"  # begins the spec of vectors that were made elsewhere
 
@@ -92,7 +93,10 @@ class Passport:
 
     def to_json(self) -> dict[str, Any]:
         """Return it as plain values; `from_json` reads them back."""
-        return asdict(self)
+        values = asdict(self)
+        if not self.threads:
+            del values["threads"]  # as indexes were written before it could be fixed
+        return values
 
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Self:

@@ -6,7 +6,7 @@ in chunks, each of which becomes one part of the index, so an interrupted run ca
 """
 
 from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt, embed_chunk
-from artsim.embedding.engines import Engine, LocalEngine
+from artsim.embedding.engines import Engine, LocalEngine, open_engine
 from artsim.embedding.repair import Repair, repair_index
 from artsim.embedding.run import EmbedSummary, embed_collection
 
@@ -21,5 +21,6 @@ __all__ = [
     "Repair",
     "embed_chunk",
     "embed_collection",
+    "open_engine",
     "repair_index",
 ]

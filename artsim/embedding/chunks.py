@@ -39,6 +39,7 @@ class EmbedSettings:
     allow_loss: bool = False  # update the index even if most of its rows are gone
     tiles: int | None = None  # per side, embedded too; None: as many as the index has
     half_precision: bool = True  # store the vectors rounded to 11 significant bits
+    engine: str | None = None  # see `open_engine`
 
     @property
     def decoding(self) -> str:
@@ -56,6 +57,7 @@ class EmbedJob:
     staging: Path  # where parts are written
     settings: EmbedSettings
     tiles: int = 0  # per side
+    chunks: int = 1  # of the run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +66,7 @@ class Chunk:
 
     number: int  # of its part
     rows: pa.Table  # id, image, the metadata, file_bytes and file_mtime_ns
+    refused: Mapping[int, str] = field(default_factory=dict)  # rows not to be read, and why
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +79,7 @@ class Receipt:
     seconds: Mapping[str, float] = field(default_factory=dict)  # by stage
     mended: int = 0  # pictures of files with a fault that costs no pixel
     transparent: int = 0  # pictures that are transparent everywhere, taken as opaque
+    place: str = ""  # the node or device that embedded it, if it was another process
 
 
 def load_chunks(
@@ -83,12 +87,13 @@ def load_chunks(
 ) -> Generator[Loaded | Unloadable]:
     """Load the pictures of chunks in threads, in order and ahead of their use.
 
-    Each picture's key is its row in its chunk.
+    Each picture's key is its row in its chunk. Rows that a chunk refuses are left out.
     """
     files = (
         (row, picture_file(job.root, name or ""))
         for chunk in chunks
         for row, name in enumerate(chunk.rows.column("image").to_pylist())
+        if row not in chunk.refused
     )
     yield from load(
         files,
@@ -120,10 +125,11 @@ def embed_chunk(
             return embed_chunk(chunk, job, extractor, pictures=pictures, advance=advance)
     seconds: dict[str, float] = {}
     loaded: list[Loaded] = []
-    unloadable: list[Unloadable] = []
+    unloadable = [Unloadable(row, "decode", why) for row, why in sorted(chunk.refused.items())]
+    advance(len(unloadable), len(unloadable))
     blocks: dict[str, list[NDArray[np.float32]]] = defaultdict(list)  # by column
     size = job.settings.batch_size
-    for batch in _batches(pictures, chunk.rows.num_rows, size, seconds):
+    for batch in _batches(pictures, chunk.rows.num_rows - len(unloadable), size, seconds):
         some = [each for each in batch if isinstance(each, Loaded)]
         try:
             with _timed(seconds, "forward"):

@@ -43,10 +43,12 @@ class EmbedSummary:
     transparent: int = 0  # embedded by this run, transparent everywhere and taken as opaque
     seconds: float = 0.0
     stages: dict[str, float] = field(default_factory=dict)  # seconds: loader CPU, others wall
+    places: Counter[str] = field(default_factory=Counter)  # pictures by node or device, if several
 
     def to_json(self) -> dict[str, object]:
         """Return it as plain values."""
-        return asdict(self) | {"path": str(self.path), "reasons": dict(self.reasons)}
+        counts = {"reasons": dict(self.reasons), "places": dict(self.places)}
+        return asdict(self) | {"path": str(self.path)} | counts
 
 
 def embed_collection(
@@ -100,13 +102,17 @@ def embed_collection(
             staging=store.staging,
             settings=settings,
             tiles=store.manifest.tiles,
+            chunks=-(-total // settings.part_rows),
         )
         first = store.manifest.next_part
         chunks = _chunks(rows, plan, first, settings.part_rows)
         for receipt in _commit(store, engine.run(chunks, job, extractor, advance), first):
             for stage, seconds in receipt.seconds.items():
                 summary.stages[stage] = summary.stages.get(stage, 0.0) + seconds
-            summary.embedded += receipt.part.rows if receipt.part else 0
+            rows_embedded = receipt.part.rows if receipt.part else 0
+            summary.embedded += rows_embedded
+            if receipt.place:
+                summary.places[receipt.place] += rows_embedded
             summary.mended += receipt.mended
             summary.transparent += receipt.transparent
         failures = store.failures()

@@ -48,6 +48,9 @@ def open_or_create(
     differences = before.differences(now)
     if before.compute_dtype != now.compute_dtype:
         differences.append(f"compute_dtype: {before.compute_dtype}, not {now.compute_dtype}")
+    if before.threads != now.threads:
+        numbers = [str(each.threads or "all cores") for each in (before, now)]
+        differences.append(f"threads: {', not '.join(numbers)}")
     if tiles is not None and tiles != store.manifest.tiles:
         differences.append(f"tiles per side: {store.manifest.tiles}, not {tiles}")
     if differences:

@@ -8,8 +8,10 @@ from .compute import Compute as Compute
 from .compute import Precision as Precision
 from .extractor import Backend as Backend
 from .extractor import Extractor as Extractor
+from .extractor import NetworkRequest as NetworkRequest
 from .extractor import kept_extractor as kept_extractor
 from .extractor import load_extractor as load_extractor
+from .extractor import open_extractor as open_extractor
 from .layouts import TensorLayout as TensorLayout
 from .layouts import find_layout as find_layout
 from .layouts import output_shapes as output_shapes

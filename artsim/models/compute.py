@@ -29,3 +29,6 @@ class Compute:
     device: str = "cpu"  # cpu, cuda, cuda:1, mps; auto takes the best available
     backend: BackendName = BackendName.AUTO
     precision: Precision = Precision.AUTO
+    threads: int = (
+        0  # of a CPU that compute; 0: one for each core. Vectors depend on it by rounding
+    )

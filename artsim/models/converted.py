@@ -37,6 +37,7 @@ class OpenVinoBackend:
         model: The network, or its file.
         dtype: What it computes in, float32 or bfloat16.
         expected: What torch computes for `noise`, one (N, D) array for each tap.
+        threads: That compute; 0 for one for each core.
 
     Raises:
         ModelError: If OpenVINO is not installed, cannot compile the network, or disagrees with
@@ -46,8 +47,16 @@ class OpenVinoBackend:
     name = "openvino"
     batch_size = 32
 
-    def __init__(self, model: Any, dtype: str, size: tuple[int, int], expected: Vectors) -> None:
-        self._compiled = compiled(model, dtype)
+    def __init__(
+        self,
+        model: Any,
+        dtype: str,
+        size: tuple[int, int],
+        expected: Vectors,
+        *,
+        threads: int = 0,
+    ) -> None:
+        self._compiled = compiled(model, dtype, threads)
         pixels = noise(size)[: len(expected[0])]
         check_agreement(self(pixels), expected, dtype)
 
@@ -77,7 +86,7 @@ def noise(size: tuple[int, int]) -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, (2, 3, *size), dtype=np.uint8)
 
 
-def compiled(model: Any, dtype: str = "float32") -> Any:
+def compiled(model: Any, dtype: str = "float32", threads: int = 0) -> Any:
     """Compile a network, or its file, for this CPU.
 
     Raises:
@@ -88,6 +97,9 @@ def compiled(model: Any, dtype: str = "float32") -> Any:
         "INFERENCE_PRECISION_HINT": _PRECISION[dtype],
         "PERFORMANCE_HINT": "LATENCY",  # one batch at a time on all cores
     }
+    if threads:
+        # Pinned, several processes with a thread each would all be on the first core.
+        hints |= {"INFERENCE_NUM_THREADS": str(threads), "ENABLE_CPU_PINNING": "NO"}
     try:
         return core.compile_model(model, "CPU", hints)
     except Exception as error:  # whatever its compiler trips over
@@ -104,7 +116,8 @@ def open_kept(passport: Passport, dtype: str) -> OpenVinoBackend | None:
         with np.load(folder / _EXPECTED) as arrays:
             expected = [arrays[f"arr_{place}"][:1] for place in range(len(passport.taps))]
         size = passport.preprocessing.size
-        return OpenVinoBackend(folder / _MODEL, dtype, size, expected)
+        threads = passport.threads
+        return OpenVinoBackend(folder / _MODEL, dtype, size, expected, threads=threads)
     except (ModelError, OSError, ValueError, KeyError):
         return None
 

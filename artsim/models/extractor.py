@@ -108,7 +108,7 @@ class Extractor:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkRequest:
-    """The arguments of `load_extractor`."""
+    """The arguments of `load_extractor`; they can be sent to another process."""
 
     spec: ExtractorSpec
     weights: Path | None = None
@@ -140,6 +140,11 @@ def load_extractor(
     wanted = NetworkRequest(
         spec=spec, weights=weights, compute=compute, fit=fit, scaled_decoding=scaled_decoding
     )
+    return open_extractor(wanted)
+
+
+def open_extractor(wanted: NetworkRequest) -> Extractor:
+    """Load a network as `load_extractor` does."""
     passport = _recall(wanted)
     if passport is not None:
         return Extractor(None, passport, load=partial(_open, wanted, passport))
@@ -148,10 +153,11 @@ def load_extractor(
 
 def kept_extractor(passport: Passport) -> Extractor | None:
     """Open the network that made an index's vectors, in float32, if it is kept on this machine."""
-    backend = open_kept(passport, "float32")
+    now = replace(passport, compute_dtype="float32", threads=0)
+    backend = open_kept(now, now.compute_dtype)
     if backend is None:
         return None
-    now = replace(passport, backend=backend.name, compute_dtype="float32")
+    now = replace(now, backend=backend.name)
     return Extractor(backend, now)
 
 
@@ -226,6 +232,7 @@ def _key(wanted: NetworkRequest) -> str | None:
     settings = [
         wanted.compute.backend,
         wanted.compute.precision,
+        wanted.compute.threads,
         wanted.fit,
         wanted.scaled_decoding,
     ]

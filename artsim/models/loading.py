@@ -15,7 +15,7 @@ from artsim.errors import ModelError
 from artsim.models.backends import TorchBackend, convert
 from artsim.models.building import build_network, find_source
 from artsim.models.compute import BackendName, Compute, Precision
-from artsim.models.converted import OpenVinoBackend, cpu_computes_bfloat16, keep
+from artsim.models.converted import OpenVinoBackend, cpu_computes_bfloat16, keep, open_kept
 from artsim.models.extractor import Backend, Extractor, NetworkRequest
 from artsim.models.network import weights_sha256
 from artsim.models.sources.downloads import cached_weights
@@ -51,6 +51,7 @@ def load_network(wanted: NetworkRequest) -> tuple[Extractor, list[Path] | None]:
         backend=OpenVinoBackend.name,
         compute_dtype=str(dtype).removeprefix("torch."),
         versions={},
+        threads=compute.threads,
     )
     backend = _choose_backend(tapped, device, compute, dtype, passport)
     versions = _versions(spec.source, backend.name)
@@ -96,18 +97,30 @@ def _choose_backend(
     if device.type != "cpu" and compute.backend == BackendName.OPENVINO:
         raise ModelError(f"OpenVINO computes on the CPU, not on {device}; use --device cpu")
     if device.type == "cpu" and compute.backend != BackendName.TORCH:
-        size = passport.preprocessing.size
         try:
-            model, expected = convert(tapped, size)
-            backend = OpenVinoBackend(model, passport.compute_dtype, size, expected)
+            return _convert(tapped, passport)
         except ModelError as error:
             if compute.backend == BackendName.OPENVINO:
                 raise
             logger.warning("%s; torch computes instead", error)
-        else:
-            keep(passport, model, expected)
-            return backend
+    if compute.threads:
+        torch.set_num_threads(compute.threads)
     return TorchBackend(tapped, device, dtype)
+
+
+def _convert(tapped: TappedNetwork, passport: Passport) -> Backend:
+    """Convert a network and keep it.
+
+    What was kept is opened, since it computes a little otherwise than what was converted (up to a
+    unit of the vectors' last place): a run that is resumed makes the same vectors.
+    """
+    size = passport.preprocessing.size
+    model, expected = convert(tapped, size)
+    keep(passport, model, expected)
+    kept = open_kept(passport, passport.compute_dtype)
+    if kept is not None:
+        return kept
+    return OpenVinoBackend(model, passport.compute_dtype, size, expected, threads=passport.threads)
 
 
 def _choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:

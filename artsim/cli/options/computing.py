@@ -70,11 +70,16 @@ workers_option = click.option(
 seed_option = count_option("--seed", least=0, default=0, help="Random seed.")
 
 
-def make_compute(device: str, backend: str, precision: str) -> Compute:
+def make_compute(device: str, backend: str, precision: str, threads: int = 0) -> Compute:
     """Turn the options of `compute_options` into the library's value."""
     from artsim.models import BackendName, Compute, Precision
 
-    return Compute(device=device, backend=BackendName(backend), precision=Precision(precision))
+    return Compute(
+        device=device,
+        backend=BackendName(backend),
+        precision=Precision(precision),
+        threads=threads,
+    )
 
 
 def compute_for_few(device: str, backend: str, precision: str) -> Compute | None:
