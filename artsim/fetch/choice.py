@@ -34,7 +34,7 @@ class Choice:
     seed: int = 0  # of the random rows of each class
 
 
-ALL = Choice()
+ALL: Choice = Choice()
 
 
 def choose_rows(table: pa.Table, choice: Choice) -> NDArray[np.int64]:

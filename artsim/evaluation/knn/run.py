@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -48,7 +49,7 @@ class MetEvaluation:
     score: MetScore
 
 
-AnyEvaluation = KnnEvaluation | MetEvaluation
+AnyEvaluation: TypeAlias = KnnEvaluation | MetEvaluation
 
 
 @dataclass(frozen=True, kw_only=True)
