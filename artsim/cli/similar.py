@@ -27,7 +27,7 @@ from artsim.cli.options.index import (
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option, rows_option, strict_option
 from artsim.cli.options.published import open_searched
-from artsim.cli.options.values import PICTURE, count_cores, count_option
+from artsim.cli.options.values import PICTURE, count_cores, count_option, split_names
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
 from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
 from artsim.cli.similar_query import (
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
         "texts",
         multiple=True,
         metavar="WORDS",
-        help="Words, for CLIP models. Repeat for more.",
+        help="Words, for CLIP models or --by text. Repeat for more.",
     ),
     click.option("--plus", multiple=True, metavar="QUERY", help="Add a picture, ID or text:WORDS."),
     click.option(
@@ -90,6 +90,13 @@ if TYPE_CHECKING:
         metavar="TAP=W,...",
         callback=read_aspects,
         help="Compare by several taps with weights; see above.",
+    ),
+    column_option(
+        "--text-columns",
+        multiple=True,
+        metavar="COLUMN,...",
+        callback=split_names,
+        help="Columns whose words the text of --by compares.  [default: all columns of text]",
     ),
 )
 @cloup.option_group(
@@ -178,7 +185,8 @@ def similar(
 
     --by names taps, or 'style' (the Gram tap), 'palette' (the colors), 'content' (the other tap),
     or INDEX:TAP of another index of the same works. The score is the weighted mean of the cosines,
-    which are shown next to it.
+    which are shown next to it. 'image' is the picture, 'text' the words of its record (TF-IDF of
+    --text-columns): then --text WORDS are compared with the records, by any model.
 
     Example:
 
@@ -188,6 +196,7 @@ def similar(
         artsim similar saint.jpg --plus '1.5*gold.jpg' --minus crucifix.jpg
         artsim similar 002ff77bbd --crop 10%,10%,30%,40% --max-per artist=2 --sheet matches.png
         artsim similar halo.jpg --details --sheet halos.png
+        artsim similar 002ff77bbd --by image=0.7,text=0.3 --text-columns title,medium
         artsim similar queries/ -k 10 -o matches.parquet
     """
     if not (queries or ids or texts or plus or id_file):

@@ -64,7 +64,7 @@ def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Reg
     methods = [
         (method, vectors)
         for method, vectors in zip(answer.methods, answer.vectors, strict=True)
-        if method.joined is None
+        if method.joined is None and method.records is None
     ]
     if not methods:
         raise ModelError(

@@ -76,7 +76,7 @@ def _texts(works: Works) -> pa.Table:
     for place, name in enumerate(works.fields):
         values = works.table.column(name)
         is_text = works.types[name] in (FieldType.TEXT, FieldType.LIST)
-        if name in dates or (is_text and not _is_address(values)):
+        if name in dates or (is_text and not works.is_address(name)):
             columns[f"c{place}"] = values
     columns["row"] = pa.chunked_array([np.arange(works.store.rows)])
     return pa.table(columns)
@@ -136,9 +136,3 @@ def _has(column: str, pattern: str) -> str:
 
 def _count(column: str, patterns: Sequence[str]) -> str:
     return " + ".join(f"CAST({_has(column, pattern)} AS INT)" for pattern in patterns)
-
-
-def _is_address(values: pa.ChunkedArray) -> bool:
-    """Return whether a column holds addresses on the web, by its first value."""
-    first = values.drop_null().slice(0, 1).to_pylist()
-    return str(first[0]).startswith(("http://", "https://")) if first else False

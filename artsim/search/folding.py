@@ -20,7 +20,12 @@ _BETWEEN = r"[^\p{L}\p{N}]+"
 
 def split_words(text: str) -> list[str]:
     """Split text into its distinct words, without case and accents, in order."""
-    return list(dict.fromkeys(re.findall(r"[^\W_]+", _fold(text))))
+    return list(dict.fromkeys(words_of(text)))
+
+
+def words_of(text: str) -> list[str]:
+    """Split text into all its words, without case and accents, in order."""
+    return re.findall(r"[^\W_]+", _fold(text))
 
 
 def part_pattern(word: str) -> str:
@@ -40,6 +45,8 @@ def full_pattern(words: list[str]) -> str:
 
 
 def _fold(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     plain = "".join(_PLAIN.get(letter, letter) for letter in text.casefold())
     apart = unicodedata.normalize("NFKD", plain)
     return "".join(letter for letter in apart if not unicodedata.combining(letter))

@@ -15,9 +15,11 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isqrt
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import issparse
 
 from artsim.errors import StoreError
 from artsim.store import Store, sealed, unsealed, write_whole
@@ -33,7 +35,7 @@ _NUMBERS = 1 << 25  # of works of one group: 128 MB
 _SCORES = 1 << 22  # in memory at a time
 
 Rows = NDArray[np.int64]
-Vectors = Sequence[tuple[float, NDArray[np.float32]]]  # (n, T, D) and their share of the score
+Vectors = Sequence[tuple[float, Any]]  # (n, T, D), or sparse (n, V), and their share of the score
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,11 @@ def _compare(first: Vectors, second: Vectors, groups: int, same: bool) -> NDArra
     Pairs of works without tiles are counted once, those of tiles from each of the two works.
     """
     parts = []
+    tiles = 1
     for (share, one), (_, other) in zip(first, second, strict=True):
+        if issparse(one):
+            parts.append(np.float32(share) * _compare_sparse(one, other, groups))
+            continue
         tiles, dim = one.shape[1:]
         a, b = (each.reshape(groups, -1, dim) for each in (one, other))  # (G, n * T, D)
         parts.append(share * (a @ b.swapaxes(1, 2)))
@@ -158,3 +164,14 @@ def _compare(first: Vectors, second: Vectors, groups: int, same: bool) -> NDArra
         others = ~np.eye(nearest.shape[1], dtype=np.bool_)
         return nearest.swapaxes(2, 3)[:, others].ravel()
     return np.concatenate([nearest.ravel(), each.max(axis=2).ravel()])
+
+
+def _compare_sparse(first: Any, second: Any, groups: int) -> NDArray[np.float32]:
+    """Compare each group of sparse vectors, (G * n, V), with its group of others: (G, n, m)."""
+    n, m = first.shape[0] // groups, second.shape[0] // groups
+    return np.stack(
+        [
+            (first[g * n : (g + 1) * n] @ second[g * m : (g + 1) * m].T).toarray()
+            for g in range(groups)
+        ]
+    )

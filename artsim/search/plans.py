@@ -52,7 +52,8 @@ class SearchPlan:
     @property
     def by_one_tap(self) -> bool:
         """Whether it is compared by one tap of the index itself, so that its backend ranks."""
-        return len(self.methods) == 1 and self.methods[0].joined is None
+        (first, *others) = self.methods
+        return not others and first.joined is None and first.records is None
 
     @property
     def depth(self) -> int:
@@ -69,7 +70,9 @@ class SearchPlan:
         """The tap or the aspects, as shown to people."""
         if not self.request.by:
             return self.methods[0].tap + (" of tiles" if self.request.details else "")
-        return ", ".join(f"{each.name}={each.weight:g}" for each in self.request.by)
+        by = ", ".join(f"{each.name}={each.weight:g}" for each in self.request.by)
+        found = next((each.records for each in self.methods if each.records is not None), None)
+        return by if found is None else f"{by} of {', '.join(found.columns)}"
 
     def choose(self, nearest: Rows | None) -> Rows:
         """Choose the rows of the answer, best first.
@@ -156,14 +159,14 @@ def make_plan(
     if at_home is None:
         queries = tuple(_at_home(query, home.backend) for query in queries)
     vectors = [
-        _combine([term.vectors[method.tap] for term in each], request)
+        _combine(_vectors(request, each, method), request, method)
         for method, each in zip(methods, own, strict=True)
     ]
     excluded = [home.backend.find(id_) for id_ in request.exclude]
     conditions = [*request.conditions, *relations(request, queries, home)]
     searched, missing = home.backend.count(request.where, conditions), 0
     rows = None
-    if len(methods) > 1 or at_home is None:
+    if len(methods) > 1 or at_home is None or methods[0].records is not None:
         rows = home.backend.keys(request.where, conditions)
         both = joined(methods)
         if both is not None:
@@ -209,16 +212,57 @@ def _at_home(query: Query, backend: SearchBackend) -> Query:
     return replace(query, row=row, image=image, metadata=metadata)
 
 
-def _combine(vectors: Sequence[NDArray[np.float32]], request: SearchRequest) -> NDArray[np.float32]:
+def _vectors(
+    request: SearchRequest, encoded: Sequence[Encoded], method: Method
+) -> list[NDArray[np.float32] | None]:
+    """Return each term's vector, (D,); None of words for a tap, or of a picture for records."""
+    if method.records is None:
+        return [each.vectors.get(method.tap) for each in encoded]
+    records = method.records
+    return [
+        records.text(term.text)
+        if term.text is not None
+        else None
+        if each.row is None
+        else records.record(each.row)
+        for term, each in zip(request.terms, encoded, strict=True)
+    ]
+
+
+def _combine(
+    vectors: Sequence[NDArray[np.float32] | None], request: SearchRequest, method: Method
+) -> NDArray[np.float32]:
     """Return the weighted sum of unit vectors, scaled to length 1: (1, D); or each: (T, D)."""
+    known = [
+        (term, each)
+        for term, each in zip(request.terms, vectors, strict=True)
+        if each is not None and (method.records is None or each.any())
+    ]
+    if not known:
+        raise SearchError(_nothing_known(request, method))
+    nothing = np.zeros_like(known[0][1])
     if request.best_of_each:
-        return np.stack(vectors)
-    weights = np.array([term.weight for term in request.terms])
+        return np.stack([nothing if each is None else each for each in vectors])
+    weights = np.array([term.weight for term, _ in known])
     weights = (weights / np.abs(weights).max()).astype(np.float32)  # float32 would overflow
-    total = weights @ np.stack(vectors)  # (D,)
+    total = weights @ np.stack([each for _, each in known])  # (D,)
     if np.linalg.norm(total) < _CANCELLED * np.abs(weights).sum():
         raise SearchError("the terms cancel each other out; change a weight or leave one out")
     return unit(total[None])
+
+
+def _nothing_known(request: SearchRequest, method: Method) -> str:
+    names = ", ".join(term.label for term in request.terms)
+    if method.records is None:
+        return (
+            f"{names} cannot be compared by {method.name}, as it is no picture; add a picture or "
+            "the id of a work, or compare by text alone"
+        )
+    columns = ", ".join(method.records.columns)
+    return (
+        f"{names} has no words that a record has in {columns}; search by the id of a work or with "
+        "other words (--text), or leave text out of --by"
+    )
 
 
 def pick(

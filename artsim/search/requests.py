@@ -65,7 +65,10 @@ class Aspect:
 
     The name is a tap of the index, such as ``palette``; a pooling (``gem``) that only one tap has;
     ``style`` for the only Gram tap, ``content`` for the only tap that is neither Gram nor palette;
-    or ``INDEX:TAP`` for a tap of another index of the same works, as the searcher names it.
+    ``INDEX:TAP`` for a tap of another index of the same works, as the searcher names it; ``image``
+    for the searcher's own tap; or ``text`` for the words of the records, see ``text_columns`` of a
+    request. Where text is compared by, words are compared with the records, pictures with pictures,
+    and works of the index with both.
     """
 
     name: str
@@ -84,6 +87,7 @@ class SearchRequest:
     k: int = 10
     best_of_each: bool = False  # rank by the closest query instead of the mean of all queries
     by: tuple[Aspect, ...] = ()  # the searcher's own tap if empty
+    text_columns: tuple[str, ...] = ()  # of the aspect text; all columns of text if empty
     details: bool = False  # compare with each work's tiles; not with by
     where: str | None = None  # SQL; only from people who may read the index
     conditions: tuple[Condition, ...] = ()  # all of them must be met

@@ -14,8 +14,8 @@ from artsim.search.encoder import Encoder
 from artsim.search.methods import Method, Opened, find_methods, joined
 from artsim.search.percentiles import Groups, Rows, Scores, Vectors, remembered
 from artsim.search.plans import SearchPlan, Vocabulary, check_conditions, make_plan
-from artsim.search.requests import Match, SearchAnswer, SearchRequest
-from artsim.search.terms import encode
+from artsim.search.requests import Match, Query, SearchAnswer, SearchRequest
+from artsim.search.terms import Encoded, encode
 from artsim.search.works import Works
 from artsim.store import Store
 
@@ -135,10 +135,19 @@ class Searcher:
         """Encode every term once for each index that it is compared in."""
         pairs = [(request, method) for request, methods in requested for method in methods]
         encoded: Vocabulary = {}
+        by_text = [request for request, method in pairs if method.records is not None]
+        words = {id(term) for request in by_text for term in request.terms if term.text is not None}
         for index in dict.fromkeys(method.index for _, method in pairs):
-            own = [(request, method.tap) for request, method in pairs if method.index is index]
-            terms = {id(term): term for request, _ in own for term in request.terms}
-            taps = list(dict.fromkeys(tap for _, tap in own))
+            own = [(request, method) for request, method in pairs if method.index is index]
+            every = {id(term): term for request, _ in own for term in request.terms}
+            # Words that are compared with records need no network.
+            encoded |= {
+                (index, key): Encoded(Query(term.label, weight=term.weight), {})
+                for key, term in every.items()
+                if key in words
+            }
+            terms = {key: term for key, term in every.items() if key not in words}
+            taps = list(dict.fromkeys(each.tap for _, each in own if each.records is None))
             done = encode(index, list(terms.values()), taps, workers=self._workers)
             encoded |= {(index, key): each for key, each in zip(terms, done, strict=True)}
         return encoded
@@ -208,7 +217,8 @@ class Searcher:
         if plan.has_text:
             return None
         key = tuple(
-            (method.name + ":tiles" * method.details, method.share) for method in plan.methods
+            (f"{method.name}{':tiles' * method.details}{plan.request.text_columns}", method.share)
+            for method in plan.methods
         )
         with self._drawing:
             if key not in self._pairs:
@@ -227,13 +237,16 @@ class Searcher:
 
         def read(works: Rows) -> Vectors:
             own = works if rows is None else rows[works]
-            parts = [(each.share, each.vectors(own)) for each in methods]
-            return [(share, part.reshape(len(own), tiles, -1)) for share, part in parts]
+            parts = [(each.share, each.vectors(own), each.records) for each in methods]
+            return [
+                (share, part if records else part.reshape(len(own), tiles, -1))
+                for share, part, records in parts
+            ]
 
         def draw() -> Scores:
-            return groups.compare(read, sum(each.numbers for each in methods))
+            return groups.compare(read, max(1, sum(each.numbers for each in methods)))
 
-        if len(methods) == 1 and methods[0].index is self._opened:
+        if len(methods) == 1 and methods[0].index is self._opened and not methods[0].records:
             name = methods[0].tap + (".tiles" if methods[0].details else "")
             return remembered(self.store, name, groups.pairs, draw)
         return draw()

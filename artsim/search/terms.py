@@ -26,7 +26,8 @@ class Encoded:
     """A term and its unit vectors."""
 
     query: Query
-    vectors: Mapping[str, NDArray[np.float32]]  # (D,) by tap
+    vectors: Mapping[str, NDArray[np.float32]]  # (D,) by tap; none of words for records
+    row: int | None = None  # of the work whose record it has
 
 
 def encode(
@@ -52,7 +53,7 @@ def encode(
         vectors = index.encoder.embed([picture.pixels for picture in some])
         units = {tap: unit(vectors[tap]) for tap in taps}
         embedded += [
-            Encoded(picture.query, {tap: units[tap][number] for tap in taps})
+            Encoded(picture.query, {tap: units[tap][number] for tap in taps}, picture.row)
             for number, picture in enumerate(some)
         ]
     done = iter(embedded)
@@ -65,6 +66,7 @@ class _Picture:
 
     query: Query
     pixels: NDArray[np.uint8]  # (3, H, W)
+    row: int | None  # of the work whose record it has
 
 
 def _find(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture | ArtsimError:
@@ -85,8 +87,8 @@ def _work(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture:
     assert term.id is not None
     row = index.backend.find(term.id)
     query = _query_of_row(index, row, term)
-    if term.box is None:
-        return Encoded(query, _stored(index, row, taps))
+    if term.box is None or not taps:
+        return Encoded(query, _stored(index, row, taps), row)
     if query.image is None:
         raise SearchError(
             f"the picture of {term.id!r} is outside the collection's folder; name its folder with "
@@ -97,7 +99,7 @@ def _work(index: Opened, term: Term, taps: Sequence[str]) -> Encoded | _Picture:
             f"the picture of {term.id!r} is on the web, at {query.image}; search for a detail by "
             "that address"
         )
-    return _prepared(index, query, images.read_bytes(Path(query.image)))
+    return _prepared(index, query, images.read_bytes(Path(query.image)), row)
 
 
 def _picture(index: Opened, term: Term, data: bytes, taps: Sequence[str]) -> Encoded | _Picture:
@@ -107,9 +109,9 @@ def _picture(index: Opened, term: Term, data: bytes, taps: Sequence[str]) -> Enc
     if row is not None:
         work = _query_of_row(index, row, term)
         query = replace(query, metadata=work.metadata, image=image or work.image)
-        if term.box is None:
-            return Encoded(query, _stored(index, row, taps))
-    return _prepared(index, query, data)
+    if row is not None and term.box is None:
+        return Encoded(query, _stored(index, row, taps), row)
+    return _prepared(index, query, data, row) if taps else Encoded(query, {}, row)
 
 
 def _words(index: Opened, term: Term, taps: Sequence[str]) -> Encoded:
@@ -133,8 +135,8 @@ def _stored(index: Opened, row: int, taps: Sequence[str]) -> dict[str, NDArray[n
     return {tap: index.backend.vectors(tap, np.array([row]))[0] for tap in taps}
 
 
-def _prepared(index: Opened, query: Query, data: bytes) -> _Picture:
+def _prepared(index: Opened, query: Query, data: bytes, row: int | None) -> _Picture:
     try:
-        return _Picture(query, index.encoder.prepare(data, query.box).pixels)
+        return _Picture(query, index.encoder.prepare(data, query.box).pixels, row)
     except ImageError as error:
         raise type(error)(f"{query.name!r}: {error}") from error

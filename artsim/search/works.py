@@ -148,6 +148,11 @@ class Works:
             raise SearchError(f"no column {column!r}; choose from {', '.join(self.types)}")
         return self.types[column]
 
+    def is_address(self, column: str) -> bool:
+        """Return whether a column holds addresses on the web, by its first value."""
+        first = self.column(column).drop_null().slice(0, 1).to_pylist()
+        return str(first[0]).startswith(("http://", "https://")) if first else False
+
     def year_column(self, named: str | None) -> str:
         """Return the column of years: the one named, else the only one of that type or name.
 

@@ -52,7 +52,7 @@ class ConditionIn(_Message):
 
 
 class AspectIn(_Message):
-    """A tap to compare by, and its weight."""
+    """A tap to compare by, or text for the words of the records, and its weight."""
 
     name: Text
     weight: float = 1.0
@@ -86,6 +86,7 @@ class SearchIn(FacetsIn):
         False, description="Compare with the tiles of each work, if the index has them"
     )
     by: Annotated[tuple[AspectIn, ...], Field(max_length=16)] = ()
+    text_columns: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
     not_same: Annotated[tuple[Text, ...], Field(max_length=16)] = ()
     earlier_than: int | Text | None = None
     contemporary: int | None = None

@@ -44,6 +44,7 @@ from artsim.store.parquet import read_parquet, write_parquet
 from artsim.store.parts import write_part
 
 FAILURES = "failures.parquet"
+_NO_TEXT = "; the words of records may hold labels, so they are for 'artsim similar --by' alone"
 
 
 class Store:
@@ -144,7 +145,8 @@ class Store:
         found = taps[0] if name is None else self.manifest.passport.tap(name)
         if found is None:
             known = ", ".join(tap.name for tap in taps)
-            raise StoreError(f"{str(self.path)!r} has no tap {name!r}; choose from {known}")
+            why = _NO_TEXT if name == "text" else ""
+            raise StoreError(f"{str(self.path)!r} has no tap {name!r}; choose from {known}{why}")
         return found
 
     @cached_property
