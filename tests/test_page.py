@@ -186,6 +186,12 @@ def shows_first(page, *hues):
     assert sorted(titles(page).all_text_contents()[: len(hues)]) == sorted(map(title_of, hues))
 
 
+def middle(element):
+    """Return the middle of an element on the screen."""
+    box = element.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def choose(page, card, entry):
     """Choose an entry of the menu of a card."""
     card.hover()
@@ -443,6 +449,7 @@ def test_a_detail_of_a_work_is_found_and_outlined_and_is_a_new_query(page):
     page.keyboard.press("Escape")
     choose(page, first, "Details")
     expect(dialog.locator(".found")).to_be_visible()
+    expect(dialog.get_by_role("heading")).to_have_text("Untitled")
     dialog.get_by_role("button", name="Find works similar to this detail").click()
     expect(page.get_by_text("Similar to a detail of")).to_be_visible()
     expect(page).to_have_url(re.compile(re.escape("q=1%4050%2C50%2C50%2C50%3Aid%3Aboth.png")))
@@ -517,6 +524,66 @@ def test_the_keyboard_alone_reaches_a_match_and_its_details(page):
     expect(page.locator("#grid a.picture").first).to_be_focused()
     page.keyboard.press("/")
     expect(page.get_by_label("Find in titles")).to_be_focused()
+
+
+def test_the_viewer_goes_from_work_to_work_and_compares_with_the_query(page):
+    like(page, 60)
+    shows_first(page, 48, 72)
+    found = titles(page).all_text_contents()
+    choose(page, page.locator("#grid li").nth(1), "Details")
+    viewer = page.get_by_role("dialog")
+    heading = viewer.get_by_role("heading")
+    expect(heading).to_have_text(found[1])
+    expect(viewer).to_contain_text("2 of 29 shown")
+    page.keyboard.press("ArrowRight")
+    expect(heading).to_have_text(found[2])
+    for _ in range(2):
+        page.keyboard.press("ArrowLeft")
+    expect(heading).to_have_text(found[0])
+    expect(viewer.get_by_role("button", name="Previous work")).to_be_disabled()
+    expect(viewer.get_by_role("row", name="Year")).to_contain_text("15")
+    page.keyboard.press("c")
+    panes = viewer.locator(".pane")
+    expect(panes).to_have_count(2)
+    page.keyboard.press("+")
+    page.keyboard.press("+")
+    scales = panes.locator(".sheet").evaluate_all(
+        """all => all.map(({clientWidth: width, clientHeight: height, parentNode: pane}) =>
+            Math.max(width / pane.clientWidth, height / pane.clientHeight))"""
+    )
+    assert min(scales) > 1  # both are zoomed
+    page.keyboard.press("r")
+    expect(panes.locator(".heat:visible")).to_have_count(2)
+    page.keyboard.press("0")
+    page.mouse.move(*middle(panes.last))
+    page.mouse.wheel(0, -300)
+    expect(panes.first.locator(".sheet")).not_to_have_attribute(
+        "style", re.compile("transform: none")
+    )
+    page.keyboard.press("Escape")
+    expect(page.locator("#grid a.picture").first).to_be_focused()
+
+
+def test_the_viewer_loads_the_part_in_sight_as_sharp_as_its_file(page):
+    page.goto("/?index=details")
+    page.locator("#grid a.picture").first.focus()
+    page.keyboard.press("d")
+    expect(page.get_by_role("dialog").locator(".whole")).to_be_visible()
+    asked = page.evaluate(
+        """async () => {
+            const { makePane, wholeView } = await import("/page/zoom.js");
+            const size = {width: 4000, height: 1000};
+            const work = {index: "details", id: "both.png", name: "both", ...size};
+            const pane = makePane(work, {...wholeView(), zoom: 4}, () => {});
+            Object.assign(pane.element.style, {flex: "none", width: "400px", height: "300px"});
+            document.querySelector("dialog[open]").append(pane.element);
+            pane.draw();
+            await new Promise((done) => setTimeout(done, 500));
+            pane.end();
+            return pane.element.querySelector(".sharp").getAttribute("src");
+        }"""
+    )
+    assert re.fullmatch(r"/iiif/details/both\.png/1500,125,1001,751/400,/0/default\.jpg", asked)
 
 
 def test_a_title_that_is_a_script_is_shown_and_not_run(page):

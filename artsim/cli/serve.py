@@ -61,6 +61,9 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
     ),
     click.option("--title", metavar="TEXT", help="Title of the page; default: the index's name."),
     click.option("--urls", is_flag=True, help="Allow public URLs of pictures as queries."),
+    click.option(
+        "--share-iiif", is_flag=True, help="Let IIIF viewers on other websites read the pictures."
+    ),
     count_option("--max-upload", default=20, metavar="MB", help="Refuse larger uploads."),
 )
 @cloup.option_group("Compute", *compute_options)
@@ -72,6 +75,7 @@ def serve(
     names: tuple[str, ...],
     title: str | None,
     urls: bool,
+    share_iiif: bool,
     max_upload: int,
     weights: Path | None,
     device: str,
@@ -121,7 +125,7 @@ def serve(
         published=reopened(opened),
     )
     threading.Thread(target=museum.warm, daemon=True).start()
-    limits = Limits(upload_bytes=max_upload << 20, fetch=urls)
+    limits = Limits(upload_bytes=max_upload << 20, fetch=urls, iiif=share_iiif)
     hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []
     app = make_app(museum, limits=limits, hosts=hosts, token=token, title=title)
     server = uvicorn.Server(configure(app, limits))

@@ -18,9 +18,17 @@ from starlette.requests import ClientDisconnect
 
 from artsim import __version__
 from artsim.datatypes import finite
-from artsim.errors import ArtsimError, ResourcesError, ShortageError, StoreError, shortage_of
+from artsim.errors import (
+    ArtsimError,
+    ResourcesError,
+    SearchError,
+    ShortageError,
+    StoreError,
+    shortage_of,
+)
 from artsim.server.collecting import collecting
 from artsim.server.guard import Guard, Limits
+from artsim.server.iiif import iiif
 from artsim.server.museum import Museum
 from artsim.server.pages import PAGE, front_page, missing_page
 from artsim.server.pictures import Uploads, collection_decoders
@@ -81,7 +89,7 @@ def make_app(
     app.add_exception_handler(ClientDisconnect, _forget)
     app.add_exception_handler(HTTPException, _say)
     app.add_exception_handler(RequestValidationError, _correct)
-    for router in (api, teaching, collecting):
+    for router in (api, teaching, collecting, iiif):
         app.include_router(router)
     app.add_api_route("/", front_page, include_in_schema=False)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
@@ -109,7 +117,8 @@ def _refuse(request: Request, error: Exception) -> Response:
         message = room.without_folders(message)
     if isinstance(error, ResourcesError | ShortageError):
         return _Json({"error": message}, 503, _RETRY)
-    missing = isinstance(error, StoreError) or request.method == "GET"
+    wrong = type(error) is SearchError and request.url.path.startswith("/iiif/")
+    missing = isinstance(error, StoreError) or (request.method == "GET" and not wrong)
     return _Json({"error": message}, 404 if missing else 400)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
@@ -31,6 +31,7 @@ _HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+_SHARED = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,7 @@ class Limits:
     idle_seconds: float = 30.0  # between two requests, and to read an answer
     connections: int = 512  # of all visitors; the one that waits longest makes room for a new one
     fetch: bool = False  # pictures by their web address, public ones only
+    iiif: bool = False  # other websites may read the pictures of works
 
 
 class Guard:
@@ -102,7 +104,8 @@ class Guard:
         if scope["method"] == "HEAD":  # answered as GET; the server leaves the body out
             scope = {**scope, "method": "GET"}
         with self._coming.body(receive, is_upload=scope["path"].endswith("/uploads")) as body:
-            return await self._app(scope, body.receive, _Answer(send).send)
+            shared = _SHARED if self._limits.iiif and scope["path"].startswith("/iiif/") else {}
+            return await self._app(scope, body.receive, _Answer(send, shared).send)
 
     def _is_shown(self, request: HTTPConnection) -> bool:
         """Return whether a request carries the token, or its cookie."""
@@ -130,15 +133,16 @@ def _is_own(headers: Headers) -> bool:
 class _Answer:
     """Sends an answer with safe headers, and every error as JSON or a page."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, send: Send, more: Mapping[str, str]) -> None:
         self._send = send
+        self._headers = {**_HEADERS, **more}
         self._error: Message | None = None  # the start of an error that is neither
         self._text = b""
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = MutableHeaders(scope=message)
-            for name, value in _HEADERS.items():
+            for name, value in self._headers.items():
                 headers.setdefault(name, value)
             kind = headers.get("content-type", "").partition(";")[0]
             if message["status"] >= 400 and kind not in ("application/json", "text/html"):

@@ -58,6 +58,11 @@ export function work(index, id) {
 export const picture = (index, id, side = 320) =>
   `${path(index, "picture")}?id=${encodeURIComponent(id)}&side=${side}`;
 
+/** Return the address of a part of a work's picture, in its pixels, so many pixels wide. */
+export const part = (index, id, [x, y, width, height], wide) =>
+  `/iiif/${encodeURIComponent(index)}/${encodeURIComponent(id)}/` +
+  `${x},${y},${width},${height}/${wide},/0/default.jpg`;
+
 /** Send a picture's file; it is kept for later queries under the sha256 that is returned. */
 export async function upload(index, file) {
   const headers = { "content-type": file.type || "image/unknown" };

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { makeChips } from "./chips.js";
 import { makeDialogs } from "./dialog.js";
-import { byId, count, described, dropWaiting, headline, later, make, many, show } from "./dom.js";
+import { byId, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
 import { makeGrid } from "./grid.js";
 import { makeMapView } from "./mapview.js";
 import { makeQuerybar } from "./querybar.js";
@@ -13,6 +13,7 @@ import * as states from "./state.js";
 import { button, copyLink, exportMenu, save, setSize, sizes } from "./tools.js";
 import { makeTray } from "./tray.js";
 import { makeUploads } from "./uploads.js";
+import { makeViewer } from "./viewer.js";
 
 const REMEMBERED = 30; // answers, for going back
 const MOST = 500; // matches shown at most
@@ -118,7 +119,8 @@ const actions = {
   closed: keepFocus,
 };
 const dialogs = makeDialogs(byId("dialog"), actions);
-const grid = makeGrid(byId("grid"), { ...actions, details: dialogs.details, why: dialogs.why });
+const viewer = makeViewer(byId("viewer"), actions);
+const grid = makeGrid(byId("grid"), { ...actions, details: viewer.open, why: dialogs.why });
 const refine = makeRefine(byId("refine"), {
   changed: (conditions) => change({ conditions }),
   values: (column, containing) =>
@@ -139,7 +141,7 @@ const uploads = makeUploads({
 const tray = makeTray(byId("tray"), {
   change,
   choose: () => uploads.choose(true),
-  details: dialogs.details,
+  details: viewer.open,
   preview: uploads.preview,
 });
 const querybar = makeQuerybar(byId("querybar"), { change, preview: uploads.preview });
@@ -271,7 +273,7 @@ function drawEnd(shown, all, isWhole) {
 /** Return the name of the query for people: a work by its title. */
 function nameOf(found) {
   const [first, ...others] = found.queries;
-  const name = first.work ? headline({ ...first, id: first.name }) : first.name;
+  const name = first.work ? shortName({ ...first, id: first.name }) : first.name;
   return others.length ? `${name} and ${others.length} more` : name;
 }
 
@@ -468,7 +470,8 @@ function leave(event) {
   if (document.activeElement?.matches("input:not([type=checkbox])")) document.activeElement.blur();
   isLeaving = false;
   state = states.read(location.search, event.state, indexes);
-  if (byId("dialog").open) byId("dialog").close();
+  viewer.close();
+  dialogs.close();
   render({ scroll: event.state?.scroll }).then(keepFocus);
 }
 

@@ -1,16 +1,14 @@
-/** What opens over the page: all that is known of a work, and why it matches. */
+/** What opens over the page: why a work matches, and the keys. */
 
 import * as api from "./api.js";
-import { asText, columnName, described, headline, make, outline, whereabouts } from "./dom.js";
-import { boxOf } from "./grid.js";
+import { columnName, described, make } from "./dom.js";
 
 /**
  * Open dialogs.
  *
  * @param dialog The element.
- * @param actions index() gives its name; go, plus and minus take a work; isAnswer() returns
- *   whether minus makes sense; closed() is called when one has closed; detail(work, box) searches with a part of it; request(id) gives the request for why;
- *   queries() those of the matches.
+ * @param actions index() gives its name; request(id) gives the request for why; queries() those of
+ *   the matches; closed() is called when one has closed.
  */
 export function makeDialogs(dialog, actions) {
   let turn = 0; // of what is shown; an answer to what was closed is dropped
@@ -34,101 +32,6 @@ export function makeDialogs(dialog, actions) {
     if (!dialog.open) dialog.showModal();
     close.focus();
     return ++turn;
-  }
-
-  async function details(work) {
-    const index = actions.index();
-    const mine = open(headline(work));
-    let found;
-    try {
-      found = await api.work(index, work.id);
-    } catch (error) {
-      if (turn === mine) dialog.append(make("p", { role: "alert" }, error.message));
-      return;
-    }
-    if (turn !== mine) return;
-    const does = (text, run) =>
-      make(
-        "button",
-        {
-          type: "button",
-          onclick: (event) => {
-            dialog.close();
-            run(found, event);
-          },
-        },
-        text,
-      );
-    const rows = Object.entries(found.metadata).map(([name, value]) => [
-      columnName(name),
-      asText(value),
-    ]);
-    const box = boxOf(work);
-    const detail = box && `the detail at the ${whereabouts(box)} is outlined`;
-    const image = make("img", {
-      src: api.picture(index, found.id, 1024),
-      alt: detail ? `${described(found)}; ${detail}` : described(found),
-      onerror: () =>
-        image.parentElement.replaceChildren(
-          make("p", { className: "gone" }, "The picture is no longer available."),
-        ),
-    });
-    const ratio = found.width / found.height || 1;
-    const framed = make(
-      "div",
-      { className: "framed", variables: { "--ratio": ratio.toFixed(4) } },
-      image,
-      box ? outline(box, ratio) : null,
-    );
-    dialog.append(
-      make(
-        "div",
-        { className: "details" },
-        make("div", { className: "whole" }, framed),
-        make(
-          "div",
-          {},
-          make("p", { className: "by" }, [found.artist, found.date].filter(Boolean).join(", ")),
-          make(
-            "p",
-            { className: "quiet" },
-            [found.accession, found.credit, found.rights].filter(Boolean).join(" · "),
-          ),
-          found.link
-            ? make(
-                "p",
-                {},
-                make(
-                  "a",
-                  { href: found.link, rel: "noreferrer noopener", target: "_blank" },
-                  "Object page",
-                ),
-              )
-            : null,
-          make(
-            "p",
-            { className: "does" },
-            does("Find similar works", actions.go),
-            box ? does("Find works similar to this detail", () => actions.detail(found, box)) : null,
-            does("More like this", actions.plus),
-            actions.isAnswer() ? does("Less like this", actions.minus) : null,
-          ),
-          make(
-            "table",
-            {},
-            make(
-              "tbody",
-              {},
-              [["Id", found.id], ...rows]
-                .filter(([, value]) => value)
-                .map(([name, value]) =>
-                  make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value)),
-                ),
-            ),
-          ),
-        ),
-      ),
-    );
   }
 
   async function why(work) {
@@ -190,7 +93,7 @@ export function makeDialogs(dialog, actions) {
       ["/", "Search by words, or choose a picture"],
       ["Arrow keys", "Move between works"],
       ["Enter", "Find similar works"],
-      ["d", "Details"],
+      ["d", "Details; there: arrow keys, + − 0, c, r"],
       ["+  −", "More or less like this"],
       ["w", "Why it matches"],
       ["x", "Hide this work"],
@@ -218,5 +121,11 @@ export function makeDialogs(dialog, actions) {
     );
   }
 
-  return { details, why, keys };
+  return {
+    why,
+    keys,
+    close() {
+      if (dialog.open) dialog.close();
+    },
+  };
 }

@@ -50,9 +50,13 @@ export function asText(value) {
   return String(value);
 }
 
+const titled = (work) => work.title || [work.artist, work.date].filter(Boolean).join(", ");
+
 /** A short line for a work: its title, else its artist and date, else its id. */
-export const headline = (work) =>
-  work.title || [work.artist, work.date].filter(Boolean).join(", ") || work.id;
+export const shortName = (work) => titled(work) || work.id;
+
+/** A headline for a work; an id, often the name of a file, is none. */
+export const headline = (work) => titled(work) || "Untitled";
 
 /** What a picture shows, for those who do not see it: title, artist, date. */
 export const described = (work) =>

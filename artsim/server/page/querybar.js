@@ -1,7 +1,7 @@
 /** The query in one line, on a phone: its picture and name, its options, and the way back. */
 
 import { picture, work as findWork } from "./api.js";
-import { headline, make, show } from "./dom.js";
+import { shortName, make, show } from "./dom.js";
 
 /**
  * Show the query in short.
@@ -57,7 +57,7 @@ export function makeQuerybar(bar, actions) {
     );
     if (term.id === undefined) return;
     try {
-      name.textContent = headline(await findWork(index, term.id));
+      name.textContent = shortName(await findWork(index, term.id));
     } catch {
       // the id stays
     }

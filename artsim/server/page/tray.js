@@ -2,7 +2,7 @@
 
 import { picture, work as findWork } from "./api.js";
 import { makeCrop } from "./crop.js";
-import { described, headline, make } from "./dom.js";
+import { described, headline, make, shortName } from "./dom.js";
 import { makeOptions } from "./options.js";
 
 /**
@@ -68,7 +68,8 @@ export function makeTray(tray, actions) {
       try {
         const found = await findWork(index, term.id);
         return {
-          name: headline({ ...found, id: term.id }),
+          name: shortName(found),
+          headline: headline(found),
           by: found.title ? [found.artist, found.date].filter(Boolean).join(", ") : "",
           work: found,
           alt: described(found),
@@ -154,7 +155,7 @@ function heading(state, labels, chosen, actions) {
     make(
       "p",
       { className: "name" },
-      one ? one.name : `${labels[chosen].name} and ${state.terms.length - 1} more`,
+      one ? (one.headline ?? one.name) : `${labels[chosen].name} and ${state.terms.length - 1} more`,
     ),
     one?.by ? make("p", { className: "by" }, one.by) : null,
     make(

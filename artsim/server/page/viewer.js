@@ -1,0 +1,256 @@
+/** A work in full: its picture to zoom into, next to the query, its regions, its record. */
+
+import * as api from "./api.js";
+import { asText, columnName, count, described, headline, make, whereabouts } from "./dom.js";
+import { boxOf } from "./grid.js";
+import { makePane, wholeView } from "./zoom.js";
+
+/**
+ * Make the viewer.
+ *
+ * @param dialog The element.
+ * @param actions index(); works() that are shown, and more() loads more of them; go, plus, minus
+ *   and detail(work, box); isAnswer(); terms() of the query; preview(upload); request(id) for the
+ *   regions; others(work), if given, more buttons; closed() is called when it has closed.
+ */
+export function makeViewer(dialog, actions) {
+  let work = null;
+  let at = -1; // its place among those shown; -1 if it is none of them
+  let turn = 0; // of what is shown; an answer to what was left is dropped
+  let compares = false;
+  let covers = false;
+  let panes = [];
+  const view = wholeView();
+
+  const drawAll = () => panes.forEach((pane) => pane.draw());
+  const zoom = (by) => panes.at(-1)?.zoom(by);
+  function whole() {
+    Object.assign(view, wholeView());
+    drawAll();
+  }
+
+  const button = (text, name, run, more = {}) =>
+    make("button", { type: "button", title: name, "aria-label": name, onclick: run, ...more }, text);
+  const title = make("h2", { id: "viewer-title" });
+  const place = make("span", { className: "quiet" });
+  const before = button("‹", "Previous work (left arrow)", () => step(-1));
+  const after = button("›", "Next work (right arrow)", () => step(1));
+  const compare = button("Compare with the query", "Compare with the query (c)", () => {
+    compares = !compares;
+    drawPanes();
+  });
+  const cover = button("Matching regions", "Matching regions (r)", () => {
+    covers = !covers;
+    drawRegions();
+  });
+  const stage = make("div", { className: "panes" });
+  const said = make("p", { className: "quiet said", role: "status" });
+  const record = make("div", { className: "record" });
+  dialog.append(
+    make(
+      "div",
+      { className: "viewer-top" },
+      before,
+      after,
+      place,
+      make("span", { className: "space" }),
+      compare,
+      cover,
+      button("−", "Zoom out (-)", () => zoom(1 / 1.6)),
+      button("+", "Zoom in (+)", () => zoom(1.6)),
+      button("Fit", "Fit (0)", whole),
+      button("×", "Close", () => dialog.close(), { className: "close" }),
+    ),
+    make("div", { className: "viewer" }, make("div", { className: "seen" }, stage, said), record),
+  );
+  dialog.addEventListener("close", () => {
+    turn++;
+    endPanes();
+    record.replaceChildren();
+    const link = document.querySelectorAll("#grid a.picture")[at];
+    if (at >= 0 && link && document.activeElement !== link) link.focus();
+    actions.closed();
+  });
+  dialog.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input")) return;
+    const run = {
+      ArrowLeft: () => step(-1),
+      ArrowRight: () => step(1),
+      "+": () => zoom(1.6),
+      "=": () => zoom(1.6),
+      "-": () => zoom(1 / 1.6),
+      0: whole,
+      c: () => compare.hidden || compare.click(),
+      r: () => cover.hidden || cover.click(),
+    }[event.key];
+    if (!run || event.shiftKey) return;
+    event.preventDefault();
+    run();
+  });
+
+  /** Show a work; the works that are shown around it are its neighbors. */
+  function open(opened) {
+    at = actions.works().findIndex((each) => each.id === opened.id);
+    compares = false;
+    covers = false;
+    if (!dialog.open) dialog.showModal();
+    draw(at < 0 ? opened : actions.works()[at]);
+    panes.at(-1).element.focus();
+  }
+
+  async function step(by) {
+    if (at < 0) return;
+    if (by > 0 && at + by >= actions.works().length) await actions.more();
+    const next = actions.works()[at + by];
+    if (!next) return;
+    at += by;
+    draw(next);
+    // A button that can no longer be pressed keeps no focus.
+    if (document.activeElement?.disabled !== false) panes.at(-1).element.focus();
+  }
+
+  async function draw(next) {
+    work = next;
+    const mine = ++turn;
+    const works = actions.works();
+    title.textContent = headline(work);
+    place.textContent = at < 0 ? "" : `${count(at + 1)} of ${count(works.length)} shown`;
+    before.disabled = at <= 0;
+    after.disabled = at < 0;
+    drawPanes();
+    record.replaceChildren(title);
+    try {
+      const found = await api.work(actions.index(), work.id);
+      if (turn === mine) record.replaceChildren(title, ...parts(found));
+    } catch (error) {
+      if (turn === mine) record.append(make("p", { role: "alert" }, error.message));
+    }
+  }
+
+  function endPanes() {
+    panes.forEach((pane) => pane.end());
+    panes = [];
+    stage.replaceChildren();
+  }
+
+  function drawPanes() {
+    const hadFocus = stage.contains(document.activeElement);
+    endPanes();
+    Object.assign(view, wholeView());
+    const index = actions.index();
+    const query = queryOf(actions);
+    const isMatch = at >= 0 && actions.isAnswer();
+    compare.hidden = !isMatch || !query;
+    cover.hidden = !isMatch;
+    compares &&= !compare.hidden;
+    compare.setAttribute("aria-pressed", String(compares));
+    const box = boxOf(work);
+    const name = box ? `${described(work)}; the detail at the ${whereabouts(box)} is outlined` : described(work);
+    const { id, width, height } = work;
+    const shown = [{ index, id, width, height, name, box }];
+    if (compares) shown.unshift(query);
+    panes = shown.map((each) => makePane(each, view, drawAll));
+    stage.replaceChildren(...panes.map(({ element }) => element));
+    drawAll();
+    if (hadFocus) panes.at(-1).element.focus();
+    drawRegions();
+  }
+
+  /** Lay the regions that made the match over the pictures, or take them away. */
+  async function drawRegions() {
+    covers &&= !cover.hidden;
+    cover.setAttribute("aria-pressed", String(covers));
+    said.textContent = covers ? "Comparing regions…" : "";
+    panes.forEach((pane) => pane.cover(null));
+    if (!covers) return;
+    const now = panes;
+    try {
+      const { parts: found } = await api.why(actions.index(), actions.request(work.id));
+      if (now !== panes || !covers) return;
+      panes.at(-1).cover(found.at(-1).image);
+      if (panes.length > 1) panes[0].cover(found[0].image);
+      said.textContent = "The yellower a region, the more it contributes to the similarity.";
+    } catch (error) {
+      if (now === panes) said.textContent = error.message;
+    }
+  }
+
+  function parts(found) {
+    const does = (text, run) => button(text, text, (event) => {
+      dialog.close();
+      run(found, event);
+    });
+    const box = boxOf(work);
+    const rows = Object.entries(found.metadata).map(([name, value]) => [
+      columnName(name),
+      asText(value),
+    ]);
+    const lines = [
+      found.title ? [found.artist, found.date].filter(Boolean).join(", ") : "",
+      [found.accession, found.credit, found.rights].filter(Boolean).join(" · "),
+    ];
+    return [
+      ...lines.filter(Boolean).map((line) => make("p", { className: "by" }, line)),
+      found.link
+        ? make(
+            "p",
+            {},
+            make(
+              "a",
+              { href: found.link, rel: "noreferrer noopener", target: "_blank" },
+              "Page of the museum",
+            ),
+          )
+        : "",
+      make(
+        "p",
+        { className: "does" },
+        does("Find similar works", actions.go),
+        box ? does("Find works similar to this detail", () => actions.detail(found, box)) : null,
+        does("More like this", actions.plus),
+        actions.isAnswer() ? does("Less like this", actions.minus) : null,
+        actions.others?.(found) ?? [],
+      ),
+      make(
+        "table",
+        {},
+        make(
+          "tbody",
+          {},
+          [["Id", found.id], ["Pixels", `${found.width} × ${found.height}`], ...rows]
+            .filter(([, value]) => value)
+            .map(([name, value]) =>
+              make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, linked(value))),
+            ),
+        ),
+      ),
+    ];
+  }
+
+  return {
+    open,
+    close() {
+      if (dialog.open) dialog.close();
+    },
+  };
+}
+
+/** Return a value of a record; an address on the web as a link. */
+function linked(value) {
+  if (!/^https?:\/\/\S+$/.test(value)) return value;
+  return make("a", { href: value, rel: "noreferrer noopener", target: "_blank" }, value);
+}
+
+/** Return the first picture of the query, as a pane shows it; undefined if there is none. */
+function queryOf(actions) {
+  for (const term of actions.terms()) {
+    if (term.weight <= 0) continue;
+    if (term.id !== undefined) {
+      const index = actions.index();
+      return { index, id: term.id, name: `Query: ${term.id}`, box: term.crop };
+    }
+    const src = term.upload && actions.preview(term.upload);
+    if (src) return { src, name: "Query: your picture", box: term.crop };
+  }
+  return undefined;
+}
