@@ -19,7 +19,7 @@ from artsim.metrics.ranking import Ranking, average_precisions
 STRENGTH = 10.0  # C. Of 1, 10, 100 and 1,000 it ranked eight subjects of paintings best or nearly
 _FOLDS = 10
 _LEAST = 3  # marks of each kind from which a held-out figure is computed
-_WIDER = 20  # times as many uncertain works as are returned, to choose different ones from
+_WIDER = 5  # times as many uncertain works as are returned, to choose different ones from
 
 Vectors = NDArray[np.float32]
 Mask = NDArray[np.bool_]

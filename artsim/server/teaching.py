@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from artsim.errors import EvaluationError, SearchError
 from artsim.prediction import (
     Concept,
+    Marks,
     concept_names,
     concept_rows,
     delete_concept,
@@ -58,7 +59,8 @@ def concepts(room: InRoom) -> list[dict[str, Any]]:
     for name in concept_names(room.store):
         head = load_concept(room.store, name)
         if head is not None and head.marks is not None:
-            marks = {"positive": head.marks.of(True), "negative": head.marks.of(False)}
+            here = head.marks.without(_elsewhere(room, head.marks))
+            marks = {"positive": here.of(True), "negative": here.of(False)}
             found.append({"name": name, **marks, "created": head.created})
     return found
 
@@ -91,7 +93,7 @@ def _learn(room: Room, marks: MarksIn) -> Concept:
 
 def _teach(room: Room, wanted: TeachIn) -> dict[str, Any]:
     concept = _learn(room, wanted)
-    rows = room.works.filter.rows(None, wanted.as_conditions())
+    rows = room.meeting(wanted)
     return {
         "rows": room.store.rows,
         "searched": len(concept.unmarked(rows)),
@@ -116,12 +118,22 @@ def _export(room: Room, marks: MarksIn) -> str:
     return csv_text(_COLUMNS, (map(row.get, _COLUMNS) for row in rows))
 
 
+def _elsewhere(room: Room, marks: Marks) -> set[str]:
+    """Return the ids of marks that are of another index, from where the concept was taken."""
+    rows = room.works.places(marks.ids)
+    return {id_ for id_, row in zip(marks.ids, rows, strict=True) if row < 0}
+
+
 def _save(room: Room, wanted: ConceptIn) -> dict[str, Any]:
-    store, concept = room.store.reopen(), _learn(room, wanted)
-    if not wanted.replaces and load_concept(store, wanted.name) is not None:
-        raise EvaluationError(
-            f"there is a concept {wanted.name!r} already; open it, or choose another name"
-        )
-    evaluated = room.teacher.evaluate(concept.marks)
-    saved = save_concept(store, wanted.name, room.teacher, concept, evaluated)
+    store, teacher = room.store.reopen(), room.teacher
+    marks, before = teacher.mark(wanted.positive, wanted.negative), load_concept(store, wanted.name)
+    if before is not None and before.marks is not None:
+        if not wanted.replaces:
+            raise EvaluationError(
+                f"there is a concept {wanted.name!r} already; open it, or choose another name"
+            )
+        here = set(before.marks.ids) - _elsewhere(room, before.marks)
+        marks = before.marks.without(here).updated(marks)
+    evaluated = teacher.evaluate(marks)
+    saved = save_concept(store, wanted.name, teacher, teacher.learn(marks), evaluated)
     return {**vars(saved), "held_out": evaluated and evaluated.to_json()}

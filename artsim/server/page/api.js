@@ -72,3 +72,17 @@ export async function upload(index, file) {
 /** Return the answer to a request as a file: csv, html or iiif. */
 export const exported = async (index, kind, request) =>
   (await send(path(index, `export/${kind}`), request)).blob();
+
+/** Learn from marks: the likeliest works, and those to mark next. */
+export const teach = (index, wanted, signal) => post(path(index, "teach"), wanted, signal);
+export const concepts = (index) => get(path(index, "concepts"));
+export const saveConcept = (index, concept) => post(path(index, "concepts"), concept);
+export const exportedConcept = async (index, marks) =>
+  (await send(path(index, "teach/csv"), marks)).blob();
+
+export const sets = (index) => get(path(index, "sets"));
+export const saveSet = (index, set) => post(path(index, "sets"), set);
+
+/** Return a set as a file: csv, html, iiif or zip. */
+export const exportedSet = async (index, kind, set) =>
+  (await send(path(index, `sets/export/${kind}`), set)).blob();

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { makeChips } from "./chips.js";
+import { makeCollection } from "./collect.js";
 import { makeDialogs } from "./dialog.js";
 import { byId, count, described, dropWaiting, shortName, later, make, many, show } from "./dom.js";
 import { makeGrid } from "./grid.js";
@@ -11,6 +12,7 @@ import { makeRefine } from "./refine.js";
 import { whenNear } from "./scrolling.js";
 import * as states from "./state.js";
 import { button, copyLink, exportMenu, save, setSize, sizes } from "./tools.js";
+import { makeTeach } from "./teach.js";
 import { makeTray } from "./tray.js";
 import { makeUploads } from "./uploads.js";
 import { makeViewer } from "./viewer.js";
@@ -117,6 +119,7 @@ const actions = {
   works: () => grid.works(),
   more: () => more(),
   closed: keepFocus,
+  mark: (work) => [collection.star(work), teach.marks(work)],
 };
 const dialogs = makeDialogs(byId("dialog"), actions);
 const viewer = makeViewer(byId("viewer"), actions);
@@ -146,6 +149,22 @@ const tray = makeTray(byId("tray"), {
 });
 const querybar = makeQuerybar(byId("querybar"), { change, preview: uploads.preview });
 const chips = makeChips(byId("chips"), change);
+const picked = {
+  index,
+  details: dialogs.details,
+  saved: reload,
+  say,
+  fail,
+};
+const teach = makeTeach(byId("teach"), { ...picked, changed: () => render() });
+const collection = makeCollection(byId("collection"), {
+  ...picked,
+  ask: (ids) => change({ view: "wall", any: false, terms: ids.map((id) => ({ id, weight: 1 })) }),
+  teach: (ids) => {
+    teach.begin(ids);
+    change({ view: "teach", terms: [] });
+  },
+});
 const drawMap = makeMapView(byId("map"), {
   href: (id) => actions.href({ id }),
   go: (id, event) => go({ id }, event),
@@ -169,7 +188,11 @@ async function render({ focus = false, scroll = 0 } = {}) {
   show(byId("results"), !isMap);
   show(byId("map"), isMap);
   document.body.classList.add("busy");
-  const query = isMap ? { ...state, terms: [] } : state;
+  const isTaught = state.view === "teach";
+  teach.show(isTaught);
+  document.body.classList.toggle("teaching", isTaught);
+  collection.render();
+  const query = isMap || isTaught ? { ...state, terms: [] } : state;
   tray.render(query, index());
   querybar(query);
   chips(query, index());
@@ -218,8 +241,9 @@ function drawTop() {
   show(byId("choose"), index().pictures);
   show(byId("find"), index().fields.some(({ type }) => type === "text" || type === "list"));
   if (document.activeElement !== byId("find")) byId("find").value = state.find;
-  show(byId("see-map").parentElement, index().map || state.view === "map");
-  for (const view of ["wall", "map"]) {
+  show(byId("see-map").parentElement, true);
+  show(byId("see-map"), index().map || state.view === "map");
+  for (const view of ["wall", "map", "teach"]) {
     byId(`see-${view}`).setAttribute("aria-pressed", String(state.view === view));
   }
 }
@@ -232,7 +256,30 @@ async function drawRefine(signal) {
 }
 
 async function drawWorks(signal) {
-  const isAnswer = state.terms.length > 0;
+  const taught =
+    state.view === "teach"
+      ? await teach.find({ ...states.filters(state), k: Math.min(state.k, MOST) }, signal)
+      : null;
+  if (signal.aborted) return;
+  if (taught) drawTaught(taught);
+  else await drawFound(signal, state.view !== "teach" && state.terms.length > 0);
+}
+
+/** Show the works that are likely to show the concept. */
+function drawTaught({ matches, searched }) {
+  answer = null;
+  grid.render(matches, false);
+  left = Math.min(searched, MOST) - matches.length;
+  byId("heading").textContent = "Likeliest works";
+  byId("summary").textContent = "";
+  show(byId("nothing"), !matches.length);
+  byId("nothing").textContent = matches.length ? "" : "No other works meet these conditions.";
+  drawEnd(matches.length, searched, left <= 0 && searched <= MOST);
+  drawTools(false, true);
+  document.title = `Teach a concept · ${byId("home").textContent}`;
+}
+
+async function drawFound(signal, isAnswer) {
   const found = isAnswer ? await search(signal) : await browse(signal);
   if (signal.aborted) return;
   answer = isAnswer ? found : null;
@@ -342,7 +389,7 @@ function remember(key, found) {
 
 /** Show more works; return whether there may be still more. Back does not take them away. */
 async function more() {
-  if (state.view !== "wall" || left <= 0 || document.body.classList.contains("busy")) return false;
+  if (state.view === "map" || left <= 0 || document.body.classList.contains("busy")) return false;
   const before = state;
   const { signal } = running;
   state = { ...state, k: state.k + Math.min(states.PAGE, left) };
@@ -386,15 +433,16 @@ function closeRefine() {
 
 let drawn = ""; // the state of the tools
 
-function drawTools(isAnswer) {
-  const now = `${isAnswer} ${state.conditions.length}`;
+function drawTools(isAnswer, isRanked = isAnswer) {
+  const now = `${isAnswer} ${isRanked} ${state.conditions.length}`;
   if (drawn === now && byId("tools").children.length) return; // a menu may be open
   drawn = now;
   const isInside = byId("tools").contains(document.activeElement);
   const shuffle = () => change({ seed: 1 + Math.floor(Math.random() * 9999) });
   byId("tools").replaceChildren(
     refineButton(),
-    isAnswer ? exportMenu(exportAs) : button("Shuffle", shuffle, "Show in another order"),
+    ...(isAnswer ? [exportMenu(exportAs)] : []),
+    ...(isRanked ? [] : [button("Shuffle", shuffle, "Show in another order")]),
     button("Copy link", async ({ target }) =>
       say(await copyLink(target, !state.terms.some((term) => term.upload))),
     ),
@@ -446,6 +494,7 @@ function listen() {
   );
   byId("see-wall").addEventListener("click", () => change({ view: "wall" }));
   byId("see-map").addEventListener("click", () => change({ view: "map" }));
+  byId("see-teach").addEventListener("click", () => change({ view: "teach" }));
   byId("error")
     .querySelector("button")
     .addEventListener("click", () => {
@@ -460,6 +509,7 @@ function listen() {
     }
   });
   addEventListener("popstate", leave);
+  byId("grid").addEventListener("keydown", pick);
   whenNear(byId("more"), more);
 }
 
@@ -496,11 +546,31 @@ function shortcuts(event) {
     ["words", "find", "choose"].map(byId).find((each) => !each.hidden)?.focus();
   } else if (event.key === "?") dialogs.keys();
   else if (event.key === "u" && !byId("notice").hidden) undo();
-  else if (event.key.startsWith("Arrow") && state.view === "wall") {
+  else if (event.key.startsWith("Arrow") && state.view !== "map") {
     if (![document.body, byId("results")].includes(event.target)) return;
     event.preventDefault();
     grid.enter();
   }
+}
+
+/** Collect or mark the work that has the focus. */
+async function pick(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const item = event.target.closest("li");
+  const place = [...byId("grid").children].indexOf(item);
+  const work = grid.works()[place];
+  if (!work) return;
+  if (event.key === "s") collection.toggle(work);
+  else if (state.view === "teach" && ["y", "n"].includes(event.key)) {
+    await teach.mark(work, event.key === "y" ? "yes" : "no");
+    grid.focus(Math.min(place, grid.works().length - 1));
+  }
+}
+
+/** Read what the indexes have, after something was saved. */
+async function reload() {
+  indexes = await api.indexes();
+  await render();
 }
 
 async function start() {

@@ -97,6 +97,8 @@ export function makeDialogs(dialog, actions) {
       ["+  −", "More or less like this"],
       ["w", "Why it matches"],
       ["x", "Hide this work"],
+      ["s", "Collect this work"],
+      ["y  n", "Mark it yes or no, where a concept is taught"],
       ["u", "Undo hiding"],
       ["Esc", "Close"],
     ];

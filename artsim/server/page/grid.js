@@ -120,7 +120,7 @@ function card(work, actions, isAnswer) {
     make(
       "div",
       { className: "caption" },
-      isAnswer ? similarity(work) : null,
+      work.score === undefined ? null : similarity(work, isAnswer),
       // The picture is the same link; the tab key need not come to both.
       work.title
         ? make(
@@ -201,13 +201,13 @@ function placeOf(element) {
 }
 
 /** How similar a match is to the query, as a quiet bar and in figures. */
-function similarity(work) {
+function similarity(work, isAnswer) {
   const score = work.score.toFixed(3);
   const rank = work.percentile === null ? null : `${percentile(work.percentile)} percentile`;
   const shares = Object.entries(work.shares).map(([name, share]) => `${name} ${share.toFixed(3)}`);
   const text = [
     rank ? `More similar to the query than ${Number(work.percentile.toPrecision(4))}% of random pairs of works are to each other` : null,
-    `Score ${score}; 1 is the same picture`,
+    `Score ${score}; ${isAnswer ? "1 is the same picture" : "above 0.5 is a yes"}`,
     shares.length > 1 ? shares.join(" + ") : null,
   ]
     .filter(Boolean)

@@ -77,8 +77,13 @@ export async function save(kind, index, request, answer) {
     kind === "json"
       ? new Blob([JSON.stringify(answer, null, 1)], { type: "application/json" })
       : await api.exported(index, kind, request);
+  download(file, `artsim.${kind === "iiif" ? "manifest.json" : kind}`);
+}
+
+/** Give the visitor a file. */
+export function download(file, name) {
   const href = URL.createObjectURL(file);
-  make("a", { href, download: `artsim.${kind === "iiif" ? "manifest.json" : kind}` }).click();
+  make("a", { href, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(href), 10_000);
 }
 

@@ -1,0 +1,288 @@
+/** The works that a visitor collects: a star on each picture, and the bar of the open set. */
+
+import * as api from "./api.js";
+import { byId, described, headline, make, many, show } from "./dom.js";
+import { whenKept } from "./kept.js";
+import { freeName, keepSets, readSets } from "./sets.js";
+import { download } from "./tools.js";
+
+const MOST = 500; // works of a set: as many as the server exports
+const TERMS = 16; // works of a query
+const EXPORTS = {
+  csv: "CSV for spreadsheets",
+  html: "Page with the pictures",
+  iiif: "IIIF manifest",
+  zip: "Pictures as a zip file",
+};
+
+/**
+ * Make the star of works and the bar of the open set.
+ *
+ * @param bar The element of the bar.
+ * @param actions index() describes the index; ask(ids) searches with works; teach(ids) teaches a
+ *   concept with them; details(work); saved() is called when a set was saved; say(text), fail(error).
+ */
+export function makeCollection(bar, actions) {
+  let name = null; // of the index whose sets are read
+  let state = null; // {open, sets}
+  let isOpen = false; // whether the works of the set are shown
+
+  const ids = () => state.sets[state.open];
+  const has = (id) => ids().includes(id);
+
+  /** Show the sets of an index. */
+  function render() {
+    const index = actions.index();
+    if (index.name !== name) {
+      name = index.name;
+      state = readSets(name);
+      isOpen = false;
+    }
+    draw();
+  }
+
+  function set(changes) {
+    state = { ...state, ...changes };
+    keepSets(name, state);
+    draw();
+  }
+
+  const put = (some) => set({ sets: { ...state.sets, [state.open]: some } });
+
+  function toggle(work) {
+    if (!has(work.id) && ids().length >= MOST) {
+      actions.fail(new Error(`A set has at most ${MOST} works; start another one.`));
+      return;
+    }
+    const isIn = has(work.id);
+    put(isIn ? ids().filter((id) => id !== work.id) : [...ids(), work.id]);
+    actions.say(`${described(work)}: ${isIn ? "removed from" : "added to"} ${state.open}`);
+  }
+
+  /** Make the star of a work. */
+  function star(work) {
+    const button = make("button", {
+      type: "button",
+      className: "star",
+      tabIndex: -1,
+      onclick: () => toggle(work),
+    });
+    button.dataset.id = work.id;
+    button.dataset.name = described(work);
+    mark(button);
+    return button;
+  }
+
+  function mark(button) {
+    const isIn = has(button.dataset.id);
+    button.textContent = isIn ? "★" : "☆";
+    button.setAttribute("aria-pressed", String(isIn));
+    button.title = isIn ? `In ${state.open} (s)` : `Collect (s)`;
+    button.setAttribute("aria-label", `Collect: ${button.dataset.name}`);
+  }
+
+  function draw() {
+    for (const button of document.querySelectorAll(".star")) mark(button);
+    const several = Object.keys(state.sets).length > 1;
+    const isShown = ids().length > 0 || several;
+    const focused = bar.contains(document.activeElement) && document.activeElement.dataset.keep;
+    show(bar, isShown);
+    document.body.classList.toggle("collecting", isShown);
+    if (!isShown) {
+      isOpen = false;
+      bar.replaceChildren();
+      return;
+    }
+    bar.replaceChildren(...head(), ...(isOpen ? [works()] : []));
+    if (focused) (bar.querySelector(`[data-keep="${focused}"]`) ?? bar.querySelector("button")).focus();
+  }
+
+  function head() {
+    const count = ids().length;
+    const button = (keep, text, onclick, more = {}) =>
+      make("button", { type: "button", "data-keep": keep, onclick, ...more }, text);
+    const opener = button("open", many(count, "work"), () => {
+      isOpen = !isOpen;
+      draw();
+    });
+    opener.setAttribute("aria-expanded", String(isOpen));
+    const choice = make(
+      "select",
+      {
+        "aria-label": "Set",
+        "data-keep": "set",
+        onchange: ({ target }) => {
+          if (target.value) set({ open: target.value });
+          else start();
+        },
+      },
+      Object.keys(state.sets).map((each) => make("option", { value: each }, each)),
+      make("option", { value: "" }, "New set"),
+    );
+    choice.value = state.open;
+    const like = () => (count > TERMS ? actions.teach(ids()) : actions.ask(ids()));
+    return [
+      make("span", { className: "star-sign", "aria-hidden": "true" }, "★"),
+      choice,
+      opener,
+      make("span", { className: "room" }),
+      count
+        ? button("like", "Similar", like, {
+            title: "More like these: search with all works of the set",
+          })
+        : null,
+      count ? exports_() : null,
+      menu("more", "Set", [
+        ["Rename", rename],
+        ["Teach a concept with it", () => actions.teach(ids())],
+        actions.index().saves ? ["Save as a column", save] : null,
+        ["Empty it", () => put([])],
+        ["Delete it", remove],
+      ]),
+    ].filter(Boolean);
+  }
+
+  function menu(keep, title, entries) {
+    const details = make(
+      "details",
+      { className: "menu up" },
+      make("summary", { "data-keep": keep }, title),
+      make(
+        "div",
+        {},
+        entries.filter(Boolean).map(([text, run]) =>
+          make(
+            "button",
+            {
+              type: "button",
+              onclick: () => {
+                details.open = false;
+                details.firstElementChild.focus();
+                run();
+              },
+            },
+            text,
+          ),
+        ),
+      ),
+    );
+    return details;
+  }
+
+  const exports_ = () =>
+    menu(
+      "export",
+      "Export",
+      Object.entries(EXPORTS).map(([kind, text]) => [text, () => exportAs(kind)]),
+    );
+
+  async function exportAs(kind) {
+    document.body.classList.add("busy");
+    try {
+      const file = await api.exportedSet(name, kind, { name: state.open, ids: ids() });
+      download(file, `${state.open}.${kind === "iiif" ? "json" : kind}`);
+      actions.say("Saved");
+    } catch (error) {
+      actions.fail(error);
+    }
+    document.body.classList.remove("busy");
+  }
+
+  function works() {
+    const place = make("ul", { className: "collected", "aria-label": `Works of ${state.open}` });
+    for (const id of ids()) {
+      const image = make("img", { src: api.picture(name, id), alt: id, loading: "lazy" });
+      const item = make(
+        "li",
+        {},
+        make("button", { type: "button", className: "thumb", onclick: () => actions.details({ id }) }, image),
+        make(
+          "button",
+          {
+            type: "button",
+            className: "remove",
+            title: "Remove",
+            "aria-label": `Remove ${id}`,
+            onclick: () => put(ids().filter((each) => each !== id)),
+          },
+          "×",
+        ),
+      );
+      api.work(name, id).then(
+        (work) => {
+          image.alt = described(work);
+          item.firstElementChild.title = headline(work);
+          item.lastElementChild.setAttribute("aria-label", `Remove ${described(work)}`);
+        },
+        () => item.classList.add("lost"), // it is no longer in the index
+      );
+      place.append(item);
+    }
+    return place;
+  }
+
+  /** Ask for a name; null if the visitor gives none. */
+  function askName(text, wanted) {
+    const given = prompt(text, wanted)?.trim().slice(0, 90);
+    return given || null;
+  }
+
+  function start() {
+    const given = askName("Name of the new set", freeName(state.sets, "New set"));
+    if (!given) {
+      draw();
+      return;
+    }
+    set({ open: given, sets: { [given]: [], ...state.sets } });
+  }
+
+  function rename() {
+    const given = askName("Name of the set", state.open);
+    if (!given || given === state.open) return;
+    if (given in state.sets) {
+      actions.fail(new Error(`There is a set “${given}” already; choose another name.`));
+      return;
+    }
+    const { [state.open]: own, ...sets } = state.sets;
+    set({ open: given, sets: { [given]: own, ...sets } });
+  }
+
+  function remove() {
+    const { [state.open]: _, ...sets } = state.sets;
+    keepSets(name, { open: "", sets });
+    state = readSets(name);
+    draw();
+  }
+
+  async function save() {
+    try {
+      const known = await api.sets(name);
+      const column = state.open.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^[_.-]+/, "");
+      const replaces = known.some((each) => each.name === column);
+      if (replaces && !confirm(`Replace the saved set “${column}”?`)) return;
+      await api.saveSet(name, { name: column, ids: ids(), replaces });
+      actions.say(`Saved as the column ${column}`);
+      await actions.saved();
+    } catch (error) {
+      actions.fail(error);
+    }
+  }
+
+  /** Take the sets that the server has, besides those of this browser. */
+  async function load() {
+    const found = await api.sets(actions.index().name);
+    const sets = Object.fromEntries(found.map((each) => [each.name, each.ids]));
+    render();
+    if (found.length) set({ sets: { ...sets, ...state.sets } });
+  }
+
+  whenKept(
+    () => `sets ${name}`,
+    () => {
+      state = readSets(name);
+      draw();
+    },
+  );
+
+  return { render, star, toggle, load, has };
+}

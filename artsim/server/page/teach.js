@@ -1,0 +1,331 @@
+/** Teaching a concept: works are marked yes or no, and the page ranks all others at each mark. */
+
+import * as api from "./api.js";
+import { count, described, make, many, show } from "./dom.js";
+import { keep, kept, whenKept } from "./kept.js";
+import { download } from "./tools.js";
+
+const ASK = 6; // works to mark next
+const NOTHING = { name: "", saved: null, yes: [], no: [] }; // saved: the name it was saved by
+
+/**
+ * Make the panel of a concept.
+ *
+ * @param panel The element.
+ * @param actions index() describes the index; changed() draws the works again; saved() is called
+ *   when a concept was saved; details(work); say(text), fail(error).
+ */
+export function makeTeach(panel, actions) {
+  let index = null; // its name
+  let concept = NOTHING;
+  let skipped = new Set(); // questions that the visitor left out
+  let known = []; // concepts that are saved
+  let said = ""; // of the last save
+
+  const ids = () => new Set([...concept.yes, ...concept.no]);
+
+  /** Read the marks of an index. */
+  async function open() {
+    const { name } = actions.index();
+    if (name === index) return;
+    index = name;
+    read();
+    skipped = new Set();
+    known = await api.concepts(index).catch(() => []);
+  }
+
+  function read() {
+    const found = kept(`concept ${index}`, NOTHING);
+    const isWhole = Array.isArray(found.yes) && Array.isArray(found.no);
+    concept = isWhole ? { ...NOTHING, ...found } : NOTHING;
+  }
+
+  function set(changes) {
+    concept = { ...concept, ...changes };
+    keep(`concept ${index}`, concept);
+    said = "";
+  }
+
+  const without = (id) => ({
+    yes: concept.yes.filter((each) => each !== id),
+    no: concept.no.filter((each) => each !== id),
+  });
+
+  /** Mark a work; marking it the same way again takes the mark away. */
+  function mark(work, kind) {
+    const isSame = concept[kind].includes(work.id);
+    const others = without(work.id);
+    set(isSame ? others : { ...others, [kind]: [...others[kind], work.id] });
+    const what = concept.name || "the concept";
+    const does = isSame ? "no mark" : kind === "yes" ? `shows ${what}` : `does not show ${what}`;
+    actions.say(`${described(work)}: ${does}`);
+    return actions.changed();
+  }
+
+  /** Make the buttons that mark a work. */
+  const marks = (work) =>
+    make(
+      "div",
+      { className: "marks" },
+      [
+        ["yes", "✓", "Yes, it shows the concept (y)"],
+        ["no", "✗", "No, it does not (n)"],
+      ].map(([kind, sign, title]) =>
+        make(
+          "button",
+          {
+            type: "button",
+            className: kind,
+            tabIndex: -1,
+            title,
+            "aria-label": `${kind === "yes" ? "Yes" : "No"}: ${described(work)}`,
+            onclick: () => mark(work, kind),
+          },
+          sign,
+        ),
+      ),
+    );
+
+  /** Return the likeliest works, or null while no work is marked as yes. */
+  async function find(wanted, signal) {
+    await open();
+    if (!concept.yes.length) {
+      draw(null);
+      return null;
+    }
+    const body = { positive: concept.yes, negative: concept.no };
+    const ask = ASK + skipped.size;
+    const found = await api.teach(index, { ...body, ...wanted, ask: Math.min(50, ask) }, signal);
+    if (!signal.aborted) draw(found);
+    return found;
+  }
+
+  function draw(found) {
+    const focused = panel.contains(document.activeElement) && document.activeElement.dataset.keep;
+    panel.replaceChildren(
+      ...[head(), status(found), marked(), found && questions(found)].filter(Boolean),
+    );
+    if (focused) panel.querySelector(`[data-keep="${focused}"]`)?.focus({ preventScroll: true });
+  }
+
+  function head() {
+    const name = make("input", {
+      type: "text",
+      value: concept.name,
+      maxLength: 80,
+      placeholder: "Name, such as boats",
+      autocomplete: "off",
+      "aria-label": "Name of the concept",
+      "data-keep": "name",
+      oninput: () => {
+        concept = { ...concept, name: name.value.trim() };
+        keep(`concept ${index}`, concept);
+        const question = panel.querySelector(".ask h3");
+        if (question) question.textContent = ask();
+      },
+    });
+    const button = (key, text, run, title) =>
+      make("button", { type: "button", "data-keep": key, onclick: run, title }, text);
+    const any = ids().size > 0;
+    return make(
+      "div",
+      { className: "teach-head" },
+      make("h2", {}, "Teach a concept"),
+      name,
+      actions.index().saves && concept.yes.length
+        ? button("save", "Save", save, "Save it as columns of the index")
+        : null,
+      concept.yes.length ? button("export", "Export", exportIt, "Scores and marks as CSV") : null,
+      any ? button("again", "Start again", startAgain) : null,
+      known.length ? opener() : null,
+    );
+  }
+
+  function opener() {
+    const select = make(
+      "select",
+      {
+        "aria-label": "Saved concepts",
+        "data-keep": "saved",
+        onchange: () => {
+          const chosen = known.find((each) => each.name === select.value);
+          skipped = new Set();
+          if (chosen) {
+            const { name, positive: yes, negative: no } = chosen;
+            set({ name, saved: name, yes, no });
+          }
+          actions.changed();
+        },
+      },
+      make("option", { value: "" }, "Saved concepts"),
+      known.map(({ name }) => make("option", { value: name }, name)),
+    );
+    select.value = known.some(({ name }) => name === concept.saved) ? concept.saved : "";
+    return select;
+  }
+
+  function status(found) {
+    const text = !concept.yes.length
+      ? "Mark a few works that show what you look for with ✓. The page then ranks all others, and asks about those that would help most."
+      : `${many(concept.yes.length, "work")} marked yes, ${count(concept.no.length)} no. The likeliest come first; ${count(found?.yes ?? 0)} of ${count(found?.rows ?? 0)} score above 0.5.`;
+    return make("p", { className: "quiet", role: said ? "status" : undefined }, said || text);
+  }
+
+  /** Show the marks, to take them back. */
+  function marked() {
+    if (!ids().size) return null;
+    const row = (kind, title) =>
+      concept[kind].length
+        ? make(
+            "div",
+            { className: "basket", role: "group", "aria-label": title },
+            make("span", { className: "quiet" }, title),
+            make(
+              "ul",
+              {},
+              concept[kind].map((id) => {
+                const button = make(
+                  "button",
+                  {
+                    type: "button",
+                    className: "thumb",
+                    title: "Take the mark back",
+                    "aria-label": `Take back: ${id}`,
+                    "data-keep": `${kind} ${id}`,
+                    onclick: () => {
+                      set(without(id));
+                      actions.changed();
+                    },
+                  },
+                  make("img", { src: api.picture(index, id), alt: "", loading: "lazy" }),
+                );
+                api.work(index, id).then(
+                  (work) => {
+                    button.title = `Take the mark back: ${described(work)}`;
+                    button.setAttribute("aria-label", `Take back: ${described(work)}`);
+                  },
+                  () => {}, // the id stays
+                );
+                return make("li", {}, button);
+              }),
+            ),
+          )
+        : null;
+    return make("div", { className: "baskets" }, row("yes", "Yes"), row("no", "No"));
+  }
+
+  const ask = () => (concept.name ? `Are these ${concept.name}?` : "Do these show it?");
+
+  /** Show the works that it is least sure of. */
+  function questions(found) {
+    const asked = found.ask.filter(({ id }) => !skipped.has(id)).slice(0, ASK);
+    if (!asked.length) return null;
+    return make(
+      "section",
+      { className: "ask" },
+      make("h3", {}, ask()),
+      make(
+        "ul",
+        {},
+        asked.map((work) => {
+          const answer = (kind, text) =>
+            make(
+              "button",
+              {
+                type: "button",
+                "aria-label": `${text}: ${described(work)}`,
+                onclick: () => mark(work, kind),
+              },
+              text,
+            );
+          return make(
+            "li",
+            {},
+            make(
+              "button",
+              { type: "button", className: "thumb", onclick: () => actions.details(work) },
+              make("img", { src: api.picture(index, work.id), alt: described(work) }),
+            ),
+            make(
+              "div",
+              {},
+              answer("yes", "Yes"),
+              answer("no", "No"),
+              make(
+                "button",
+                {
+                  type: "button",
+                  className: "plain",
+                  "aria-label": `Skip: ${described(work)}`,
+                  onclick: () => {
+                    skipped.add(work.id);
+                    actions.changed();
+                  },
+                },
+                "Skip",
+              ),
+            ),
+          );
+        }),
+      ),
+    );
+  }
+
+  const body = () => ({ positive: concept.yes, negative: concept.no });
+
+  async function save() {
+    const name = concept.name.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^[_.-]+/, "");
+    if (!name) {
+      actions.fail(new Error("Give the concept a name, such as boats."));
+      panel.querySelector("input").focus();
+      return;
+    }
+    try {
+      const replaces = concept.saved === name;
+      const found = await api.saveConcept(index, { name, ...body(), replaces });
+      set({ name, saved: name });
+      const held = found.held_out;
+      const tested = held
+        ? ` Average precision ${held.average_precision.toFixed(2)} on marks that were left out in turn (chance ${held.chance.toFixed(2)}): a rough guide, from few marks.`
+        : "";
+      said = `Saved as the columns ${found.name} and ${found.score}.${tested}`;
+      known = await api.concepts(index);
+      await actions.saved();
+    } catch (error) {
+      actions.fail(error);
+    }
+  }
+
+  async function exportIt() {
+    try {
+      download(await api.exportedConcept(index, body()), `${concept.name || "concept"}.csv`);
+      actions.say("Saved");
+    } catch (error) {
+      actions.fail(error);
+    }
+  }
+
+  function startAgain() {
+    skipped = new Set();
+    set(NOTHING);
+    actions.changed();
+  }
+
+  /** Teach with these works as examples, and nothing else. */
+  function begin(some) {
+    index = actions.index().name;
+    skipped = new Set();
+    set({ ...NOTHING, yes: some });
+    index = null; // the saved concepts are read when it is opened
+  }
+
+  whenKept(
+    () => `concept ${index}`,
+    () => {
+      read();
+      actions.changed();
+    },
+  );
+
+  return { find, marks, mark, begin, show: (isShown) => show(panel, isShown) };
+}

@@ -1,0 +1,178 @@
+"""Collecting works and teaching a concept, in a real browser; see `test_page`."""
+
+import csv
+import io
+import re
+import zipfile
+from contextlib import contextmanager
+
+import pytest
+from serving import serving
+from test_page import (  # noqa: F401 - fixtures
+    _patient,
+    browser,
+    card,
+    expect,
+    museum,
+    titles,
+    visit,
+)
+
+from artsim.server import make_app
+
+
+@pytest.fixture(scope="module")
+def address(museum):  # noqa: F811 - the fixture
+    """Serve the museum with a token, so that visitors may save."""
+    with serving(make_app(museum, token="key")) as address:
+        yield address
+
+
+@pytest.fixture
+def page(browser, address):  # noqa: F811 - the fixture
+    with visit(browser, address) as page:
+        page.goto("/?token=key")
+        yield page
+
+
+def collect(page, *hues):
+    for hue in hues:
+        card(page, f"Hue {hue}").hover()
+        card(page, f"Hue {hue}").get_by_role("button", name=f"Collect: Hue {hue}").click()
+
+
+@contextmanager
+def downloaded(page):
+    """Give a list that will hold the name and the bytes of the file that is downloaded."""
+    found = []
+    with page.expect_download() as download:
+        yield found
+    found += [download.value.suggested_filename, download.value.path().read_bytes()]
+
+
+def mark(page, hue, kind):
+    card(page, f"Hue {hue}").locator(f".marks .{kind}").click()
+
+
+# --- collect ------------------------------------------------------------------------------
+
+
+def test_collected_works_last_and_are_searched_with(page):
+    collect(page, 0, 24)
+    bar = page.get_by_role("region", name="Collected works")
+    expect(bar.get_by_role("button", name="2 works")).to_be_visible()
+    page.reload()
+    expect(bar.get_by_role("button", name="2 works")).to_be_visible()
+    star = card(page, "Hue 24").locator(".star")
+    expect(star).to_have_attribute("aria-pressed", "true")
+    bar.get_by_role("button", name="2 works").click()
+    expect(page.get_by_role("list", name="Works of My set").locator("li")).to_have_count(2)
+    bar.get_by_role("button", name="Similar").click()
+    expect(page.locator("#tray .name")).to_have_text(re.compile("and 1 more"))
+    expect(titles(page).first).to_have_text("Hue 12")
+    bar.get_by_role("button", name=re.compile("Remove Hue 0,")).click()
+    expect(bar.get_by_role("button", name="1 work")).to_be_visible()
+
+
+def test_a_set_has_a_name_and_there_are_several(page):
+    collect(page, 0)
+    page.once("dialog", lambda dialog: dialog.accept("Greens"))
+    page.get_by_label("Set", exact=True).select_option("New set")
+    collect(page, 120, 132)
+    bar = page.get_by_role("region", name="Collected works")
+    expect(bar.get_by_role("button", name="2 works")).to_be_visible()
+    expect(card(page, "Hue 0").locator(".star")).to_have_attribute("aria-pressed", "false")
+    page.get_by_label("Set", exact=True).select_option("My set")
+    expect(bar.get_by_role("button", name="1 work")).to_be_visible()
+    page.once("dialog", lambda dialog: dialog.accept("Greens"))
+    bar.locator("summary", has_text="Set").click()
+    bar.get_by_role("button", name="Rename").click()
+    expect(page.locator("#error")).to_contain_text("There is a set “Greens” already")
+    bar.locator("summary", has_text="Set").click()
+    bar.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_label("Set", exact=True)).to_have_value("Greens")
+
+
+def test_a_set_is_exported_as_a_table_and_as_pictures(page):
+    collect(page, 0, 24)
+    bar = page.get_by_role("region", name="Collected works")
+    for kind in ("CSV for spreadsheets", "Pictures as a zip file"):
+        bar.locator("summary", has_text="Export").click()
+        with downloaded(page) as file:
+            bar.get_by_role("button", name=kind).click()
+        name, data = file
+        if name.endswith(".csv"):
+            rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"))))
+            assert [row["id"] for row in rows] == ["h0", "h24"]
+        else:
+            assert zipfile.ZipFile(io.BytesIO(data)).namelist()[:2] == ["001-h0.jpg", "002-h24.jpg"]
+
+
+def test_a_saved_set_becomes_a_facet(page):
+    collect(page, 0, 24, 48)
+    bar = page.get_by_role("region", name="Collected works")
+    bar.locator("summary", has_text="Set").click()
+    bar.get_by_role("button", name="Save as a column").click()
+    facet = page.locator("#refine details").filter(has_text="My set")
+    expect(facet).to_contain_text("yes")
+    facet.evaluate("each => (each.open = true)")
+    facet.locator("label").filter(has_text="yes").locator("input").check()
+    expect(page.locator("#heading")).to_have_text("3 of 30 works")
+
+
+# --- teach --------------------------------------------------------------------------------
+
+
+def test_marks_rank_the_works_at_once_and_are_taken_back(page):
+    page.get_by_role("button", name="Teach").click()
+    expect(page.locator("#teach")).to_contain_text("Mark a few works")
+    mark(page, 0, "yes")
+    expect(page.locator("#heading")).to_have_text("Likeliest works")
+    assert set(titles(page).all_text_contents()[:2]) == {"Hue 12", "Hue 348"}
+    expect(titles(page)).to_have_count(29)
+    mark(page, 12, "no")
+    expect(titles(page).first).to_have_text(re.compile("Hue 3(48|36|24)"))
+    page.get_by_label("Name of the concept").fill("reds")
+    expect(page.locator(".ask h3")).to_have_text("Are these reds?")
+    page.get_by_role("group", name="No").get_by_role("button", name="Take back: Hue 12").click()
+    expect(titles(page)).to_have_count(29)
+    page.reload()  # marks stay
+    expect(page.locator("#teach")).to_contain_text("1 work marked yes, 0 no")
+    page.get_by_role("button", name="Start again").click()
+    expect(page.locator("#heading")).to_have_text("30 works")
+
+
+def test_it_asks_and_an_answer_is_a_mark(page):
+    page.goto("/?view=teach")
+    mark(page, 0, "yes")
+    asked = page.locator(".ask li")
+    expect(asked).to_have_count(6)
+    first = asked.first.get_by_role("img").get_attribute("alt")
+    asked.first.get_by_role("button", name="Skip").click()
+    expect(page.locator(".ask").get_by_alt_text(first)).to_have_count(0)
+    asked.first.get_by_role("button", name="No:").click()
+    expect(page.locator("#teach")).to_contain_text("1 work marked yes, 1 no")
+    page.locator("#grid a.picture").first.focus()
+    page.keyboard.press("y")
+    expect(page.locator("#teach")).to_contain_text("2 works marked yes, 1 no")
+    expect(page.locator("#grid a.picture").first).to_be_focused()
+
+
+def test_a_concept_is_saved_exported_and_opened_again(page):
+    page.goto("/?view=teach")
+    mark(page, 120, "yes")
+    expect(page.locator("#heading")).to_have_text("Likeliest works")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#error")).to_contain_text("Give the concept a name")
+    page.get_by_label("Name of the concept").fill("greens")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator("#teach")).to_contain_text("Saved as the columns greens and greens_score")
+    expect(page.locator("#refine summary").filter(has_text="Greens").first).to_be_visible()
+    with downloaded(page) as file:
+        page.get_by_role("button", name="Export").click()
+    rows = {row["id"]: row["mark"] for row in csv.DictReader(io.StringIO(file[1].decode()))}
+    assert (file[0], rows["h120"], len(rows)) == ("greens.csv", "positive", 30)
+    page.get_by_role("button", name="Start again").click()
+    page.get_by_label("Saved concepts").select_option("greens")
+    expect(page.locator("#teach")).to_contain_text("1 work marked yes")
+    expect(page.get_by_label("Name of the concept")).to_have_value("greens")
