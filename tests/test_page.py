@@ -846,7 +846,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
         first = page.locator("#grid a.picture").first
         expect(first).to_be_in_viewport(ratio=0.9)  # on the first screen
         expect(page.locator("#querybar")).to_contain_text("Similar to Hue 0")
-        expect(page.locator("#grid li").first.get_by_role("button")).to_have_count(0)
+        expect(page.locator("#grid li").first.get_by_role("button")).to_have_count(1)  # the star
         page.get_by_label("More for").first.tap()
         expect(page.get_by_role("button", name="Details: ").first).to_be_visible()
         page.get_by_role("button", name="Options").tap()
