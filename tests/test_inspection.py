@@ -30,15 +30,11 @@ from artsim.inspection import (
     inspect_collection,
 )
 from artsim.inspection.bars import black_bars
-from artsim.inspection.columns import (
-    FOLDS,
-    describe_columns,
-    describe_label,
-    find_best_column,
-    predictors,
-    spellings,
-)
+from artsim.inspection.baselines import FOLDS, find_best_column
+from artsim.inspection.coding import number_values, texts_of
+from artsim.inspection.columns import codes_of, count_classes, describe_columns, spellings
 from artsim.inspection.files import NONE, UNNAMED, WEB, list_files, match
+from artsim.inspection.stored import StoredTable
 from artsim.labels import why_not_label
 from artsim.readers import ReaderOptions, read_collection
 from artsim.report import inspection_page
@@ -428,8 +424,22 @@ TABLE = pa.table(
 )
 
 
+def stored(table):
+    return StoredTable(table.to_batches(), table.schema)
+
+
+def described_columns(table):
+    return [column for column, _ in describe_columns(stored(table), str)]
+
+
+def codes_by_column(table):
+    table = stored(table)
+    found = list(describe_columns(table, str))
+    return {column.name: codes_of(table, column, values).tolist() for column, values in found}
+
+
 def test_columns_are_described_by_their_values():
-    described = {column.name: column for column in describe_columns(TABLE)}
+    described = {column.name: column for column in described_columns(TABLE)}
     assert {name: (c.missing, c.distinct, c.names_rows) for name, c in described.items()} == {
         "style": (1, 2, False),
         "title": (0, 5, True),
@@ -451,19 +461,33 @@ def test_columns_are_described_by_their_values():
 
 
 def test_classes_are_counted_once_a_row():
-    described = {column.name: column for column in describe_columns(TABLE)}
-    style = describe_label(described["style"], TABLE["style"], None)
-    assert (style.classes, style.rows, style.majority) == ((("x", 3), ("y", 2)), 5, 0.6)
-    terms = describe_label(described["terms"], TABLE["terms"], None)
-    assert (terms.classes, terms.rows) == ((("p", 2), ("q", 2), ("r", 1)), 4)
-    assert (terms.several, terms.majority) == (True, 0.5)
+    table = stored(TABLE)
+    style, terms = (
+        count_classes(table, name, number_values(table, name)) for name in ("style", "terms")
+    )
+    assert style == (("x", 3), ("y", 2))
+    assert terms == (("p", 2), ("q", 2), ("r", 1))
 
 
 def test_empty_lists_are_missing_values():
     table = pa.table({"id": ["1", "2"], "image": ["a", "b"], "terms": [[None], [None, None]]})
     table = table.set_column(2, "terms", table["terms"].cast(pa.list_(pa.string())))
-    [terms] = describe_columns(table)
+    [terms] = described_columns(table)
     assert (terms.missing, terms.distinct, terms.not_a_label) == (2, 0, "no row has a value")
+
+
+def test_a_table_in_parts_is_described_as_a_whole(monkeypatch):
+    whole = described_columns(TABLE)
+    monkeypatch.setattr("artsim.inspection.stored._PART", 1)
+    table = StoredTable(TABLE.to_batches(max_chunksize=1), TABLE.schema)
+    assert [len(part) for part in table.parts("title")] == [1, 1, 1, 1, 1, 1, 0]
+    assert [column for column, _ in describe_columns(table, str)] == whole
+    values = number_values(table, "terms")
+    assert texts_of(table, "terms", values, [2, 0, 1]) == ["r", "p", "q"]
+    assert table.take([5, 0, 5], ["style", "id"]).to_pydict() == {
+        "style": ["y", "x", "y"],
+        "id": ["f", "a", "f"],
+    }
 
 
 words = st.none() | st.sampled_from("abcdefgh")
@@ -473,14 +497,24 @@ words = st.none() | st.sampled_from("abcdefgh")
 def test_possible_labels_are_those_that_the_evaluation_accepts(values):
     is_list = any(isinstance(value, list) for value in values)
     column = pa.array(values, pa.list_(pa.string()) if is_list else pa.string())
-    (described,) = describe_columns(pa.table({"x": column}))
+    (described,) = described_columns(pa.table({"x": column}))
     assert described.not_a_label == why_not_label(values)
 
 
-def test_no_baseline_uses_ids():
-    known = predictors(TABLE, describe_columns(TABLE), {"size": np.array([1.0] * 5 + [np.nan])})
-    assert set(known) == {"style", "terms", "year", "years", "size"}
-    assert known["style"].tolist() == [0, 0, 1, 2, 0, 1]
+def test_no_baseline_uses_ids(tmp_path):
+    noise_picture(tmp_path / "a.jpg", (80, 80))
+    rows = [(n, "a.jpg", f"t{n}", n, "ab"[n % 2], n % 3, n % 4) for n in range(9)]
+    names = ("id", "image", "title", "number", "style", "term_id", "shelf")
+    write_table(tmp_path, rows, names)
+    labels = {label.name: label for label in inspected(tmp_path).labels}
+    assert dict(labels["style"].best_column.by_column).keys() == {"shelf"}
+
+
+def test_texts_and_lists_are_coded_as_they_appear():
+    codes = codes_by_column(TABLE)
+    assert codes["style"] == [0, 0, 1, -1, 0, 1]
+    assert codes["terms"] == [0, 1, 2, -1, 3, 4]
+    assert codes["years"] == [0, -1, 0, -1, 0, -1]
 
 
 @pytest.mark.parametrize("name", ["item", "element"])
@@ -488,8 +522,7 @@ def test_lists_in_large_text_predict_as_others_do(name):
     lists = pa.list_(pa.field(name, pa.string()))
     table = large_text(pa.table({"terms": pa.array([["a", "b"], ["a"], None, ["a", "b"]], lists)}))
     assert table.schema.field("terms").type == pa.list_(pa.large_string())
-    known = predictors(table, describe_columns(table), {})
-    assert known["terms"].tolist() == [0, 1, 2, 0]
+    assert codes_by_column(table) == {"terms": [0, 1, -1, 0]}
 
 
 def plain_baseline(truth, values, fold):
@@ -515,29 +548,32 @@ def test_each_columns_accuracy_equals_counting_one_by_one(data, n):
     fold = np.empty(len(truth), int)
     for number, rows in enumerate(k_fold(truth, FOLDS, seed=3)):
         fold[rows] = number
-    baseline = find_best_column(pa.chunked_array([labels]), {"v": values}, seed=3)
+    baseline = find_best_column(truth, {"v": values}, ["v"], seed=3)
     assert baseline.by_column == (("v", plain_baseline(truth, values, fold).sum() / len(truth)),)
 
 
 def test_a_revealing_column_is_found_and_noise_is_not():
     rng = np.random.default_rng(0)
-    label = pa.chunked_array([np.where(np.arange(300) % 3 == 0, "a", "b").tolist()])
+    label = np.minimum(np.arange(300) % 3, 1)
     noise = {f"noise {n}": rng.integers(0, 40, 300) for n in range(5)}
-    printed = find_best_column(label, noise | {"twin": np.arange(300) % 3}, seed=0)
+    known = noise | {"twin": np.arange(300) % 3}
+    printed = find_best_column(label, known, list(known), seed=0)
     assert (printed.accuracy, printed.column, printed.by_column[0]) == (1.0, "twin", ("twin", 1.0))
-    untold = find_best_column(label, {}, seed=0)
+    untold = find_best_column(label, {}, [], seed=0)
     assert (untold.accuracy, untold.column) == (pytest.approx(2 / 3), "")
-    assert find_best_column(label, noise, seed=0).accuracy == pytest.approx(2 / 3, abs=0.04)
+    assert find_best_column(label, noise, list(noise), seed=0).accuracy == pytest.approx(
+        2 / 3, abs=0.04
+    )
 
 
 def test_a_column_of_unique_values_predicts_nothing():
-    label = pa.chunked_array([["a", "b"] * 50 + ["a"] * 10])
-    baseline = find_best_column(label, {"serial": np.arange(110)}, seed=0)
+    label = np.array([0, 1] * 50 + [0] * 10)
+    baseline = find_best_column(label, {"serial": np.arange(110)}, ["serial"], seed=0)
     assert (baseline.accuracy, baseline.column) == (pytest.approx(60 / 110), "")
 
 
 def test_too_few_rows_have_no_baseline():
-    assert find_best_column(pa.chunked_array([["a", "b", None, "a"]]), {}, seed=0) is None
+    assert find_best_column(np.array([0, 1, -1, 0]), {}, [], seed=0) is None
 
 
 def test_a_split_column_is_counted_but_no_predictor(tmp_path):

@@ -1,7 +1,8 @@
 """What can be known of a collection before a model sees it: faults, labels, sizes, baselines."""
 
+from artsim.inspection.baselines import BestColumn
 from artsim.inspection.collection import Inspection, Sample, inspect_collection
-from artsim.inspection.columns import BestColumn, ColumnSummary, LabelSummary
+from artsim.inspection.columns import ColumnSummary, LabelSummary
 from artsim.inspection.findings import Example, Finding, FindingKind, Weight
 from artsim.inspection.oddities import OddValue, OddValues
 from artsim.inspection.pictures import Sizes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,24 +10,32 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 
 from artsim.datatypes import Catalog, FieldType, Progress, no_progress
 from artsim.errors import ReaderError
-from artsim.inspection import columns as _columns
-from artsim.inspection.columns import ColumnSummary, LabelSummary
+from artsim.inspection.baselines import binned, find_best_column
+from artsim.inspection.coding import StoredCodes
+from artsim.inspection.columns import (
+    Classes,
+    ColumnSummary,
+    LabelSummary,
+    codes_of,
+    count_classes,
+    describe_columns,
+    describe_label,
+    spellings,
+)
 from artsim.inspection.doubles import find_duplicates
 from artsim.inspection.faults import find_in_rows, find_other_files, look_at_pictures
 from artsim.inspection.files import Files, list_files, match
 from artsim.inspection.findings import Example, Finding, FindingKind, Findings
 from artsim.inspection.mojibake import find_mojibake
-from artsim.inspection.oddities import find_odd_values
-from artsim.inspection.pictures import Rows, Sizes, sizes_by_row
+from artsim.inspection.pictures import PictureScan, Rows, Sizes, sizes_by_row
 from artsim.inspection.scans import DEFAULTS, InspectSettings
-from artsim.labels import encode
+from artsim.inspection.stored import StoredTable
 from artsim.readers import is_url
 from artsim.splits import sample_per_class
-from artsim.store import large_text
 
 
 @dataclass(frozen=True)
@@ -80,30 +87,26 @@ def inspect_collection(
         ReaderError: If it lists no row, or cannot be read.
     """
     started = time.perf_counter()
-    table = pa.Table.from_batches(catalog.batches(), schema=catalog.schema)
+    table = StoredTable(catalog.batches(), catalog.schema)
     if not table.num_rows:
         raise ReaderError(f"{str(catalog.source)!r} lists no pictures; nothing to inspect")
-    table = large_text(table).combine_chunks()
-    ids = table.column("id").to_pylist()
-    images = table.column("image").to_pylist()
     # A table of web addresses may be anywhere: pictures next to it do not belong to it.
-    has_files = any(image and not is_url(image) for image in images)
+    has_files = any(image and not is_url(image) for image in _images(table))
     files = list_files(catalog.root, catalog.exclude) if has_files else Files()
-    matched = match(images, catalog.root, files)
+    matched = match(_images(table), catalog.root, files)
     findings = Findings(settings.examples)
-    rows = Rows(ids, images, matched, catalog.root)
-    find_in_rows(rows, findings)
+    rows = Rows(table, matched, catalog.root)
+    find_in_rows(rows, table, findings)
     pictures = look_at_pictures(rows, settings, findings, progress)
     find_duplicates(rows, pictures, table, settings, findings)
 
     find_mojibake(table, rows, findings)
-    columns = [_with_odd_values(each, table, rows) for each in _columns.describe_columns(table)]
     if catalog.reader == "table":  # the other readers read them, or say that they do not
         find_other_files(files, catalog, findings)
-    labels = tuple(_labels(table, columns, sizes_by_row(rows, pictures), settings.seed))
+    columns, labels = _describe(table, rows, pictures, settings.seed)
     for label in labels:
         counts = dict(label.classes)
-        for names in _columns.spellings(counts):
+        for names in spellings(counts):
             rows_of = " and ".join(f"{counts[name]:,}" for name in names)
             example = Example(names, f"{label.name}: {rows_of} rows")
             findings.add(FindingKind.LABEL_SPELLING, example, len(names) - 1)
@@ -117,7 +120,7 @@ def inspect_collection(
         listed=matched.listed,
         findings=findings.listed(),
         columns=tuple(columns),
-        labels=labels,
+        labels=tuple(labels),
         formats=_ranked(pictures.formats),
         modes=_ranked(pictures.modes),
         profiles=_ranked(pictures.profiles),
@@ -128,49 +131,64 @@ def inspect_collection(
     )
 
 
-def _with_odd_values(column: ColumnSummary, table: pa.Table, rows: Rows) -> ColumnSummary:
-    if column.type is not FieldType.TEXT:
-        return column
-    odd = find_odd_values(column.name, table.column(column.name), rows.name)
-    return dataclasses.replace(column, odd=odd)
+def _images(table: StoredTable) -> Iterator[str | None]:
+    for part in table.parts("image"):
+        yield from part.to_pylist()
 
 
-def _labels(
-    table: pa.Table,
-    columns: Sequence[ColumnSummary],
-    sizes: Mapping[str, NDArray[np.float64]],
-    seed: int,
-) -> Iterator[LabelSummary]:
-    known = _columns.predictors(table, columns, sizes)
+def _describe(
+    table: StoredTable, rows: Rows, pictures: PictureScan, seed: int
+) -> tuple[list[ColumnSummary], list[LabelSummary]]:
+    """Describe the columns, and those that can be labels with what predicts them."""
+    columns: list[ColumnSummary] = []
+    classes: dict[str, Classes] = {}
+    codes, predictors = StoredCodes(), list[str]()
+    for column, values in describe_columns(table, rows.name):
+        columns.append(column)
+        if column.not_a_label is None and values is not None:
+            classes[column.name] = count_classes(table, column.name, values)
+        predicts = not column.names_rows and not column.is_split
+        if predicts or column.name in classes:
+            codes.add(column.name, codes_of(table, column, values))
+        if predicts:
+            predictors.append(column.name)
+    for name, sizes in sizes_by_row(rows, pictures).items() if len(rows.pictures) else ():
+        if name not in codes:
+            codes.add(name, binned(sizes))
+            predictors.append(name)
+    predictors = [name for name in predictors if np.ptp(codes[name])]  # not the same everywhere
+    labels = []
     for column in columns:
-        if column.not_a_label is not None:
+        if column.name not in classes:
             continue
-        values = table.column(column.name)
         best = None
         if column.type is not FieldType.LIST and not column.is_split:
-            own = known.get(column.name)  # a column of the same values predicts nothing
-            others = {
-                name: codes
-                for name, codes in known.items()
-                if name != column.name and (own is None or not np.array_equal(codes, own))
-            }
-            best = _columns.find_best_column(values, others, seed=seed)
-        yield _columns.describe_label(column, values, best)
+            # a column of the same values predicts nothing
+            others = [name for name in predictors if not codes.are_same(name, column.name)]
+            best = find_best_column(codes[column.name], codes, others, seed=seed)
+        rows_with = table.num_rows - column.missing
+        labels.append(describe_label(column, classes[column.name], rows_with, best))
+    return columns, labels
 
 
 def _samples(
-    rows: Rows, table: pa.Table, labels: Sequence[LabelSummary], settings: InspectSettings
+    rows: Rows, table: StoredTable, labels: Sequence[LabelSummary], settings: InspectSettings
 ) -> Iterator[Sample]:
     there = np.flatnonzero(rows.picture_of_row >= 0)
     for label in labels:
         if label.several:
             continue
-        values = table.column(label.name).take(pa.array(there)).to_pylist()
-        wanted = dict(label.classes[: settings.sampled_classes])
-        codes, classes = encode([value if value in wanted else None for value in values])
+        wanted = [name for name, _ in label.classes[: settings.sampled_classes]]
+        in_order = sorted(wanted)
+        names = pa.array(in_order, pa.large_string())
+        codes = np.concatenate(
+            [pc.fill_null(pc.index_in(part, names), -1) for part in table.parts(label.name)]
+        )[there]
         drawn = sample_per_class(codes, settings.samples, seed=settings.seed)
-        for class_ in (name for name in wanted if name in classes):
-            chosen = there[drawn[codes[drawn] == classes.index(class_)]].tolist()
+        for class_ in wanted:
+            chosen = there[drawn[codes[drawn] == in_order.index(class_)]].tolist()
+            if not chosen:
+                continue
             files = tuple(rows.path(int(rows.picture_of_row[row])) for row in chosen)
             yield Sample(label.name, class_, tuple(map(rows.name, chosen)), files)
 

@@ -8,14 +8,14 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.datatypes import FieldType
 from artsim.images import groups_of, near_pairs
-from artsim.inspection.findings import FindingKind, Findings
+from artsim.inspection.findings import Example, FindingKind, Findings
 from artsim.inspection.pictures import PictureScan, Rows
 from artsim.inspection.scans import InspectSettings, content_hash
+from artsim.inspection.stored import StoredTable
 from artsim.splits import WITHIN
 
 _ONE_SHAPE = math.log(1.1)  # how much the aspects of copies may differ
@@ -23,18 +23,26 @@ _DETAIL = 80  # characters of values that still are a label and no text
 
 
 def find_duplicates(
-    rows: Rows, pictures: PictureScan, table: pa.Table, settings: InspectSettings, into: Findings
+    rows: Rows,
+    pictures: PictureScan,
+    table: StoredTable,
+    settings: InspectSettings,
+    into: Findings,
 ) -> None:
     """Find pictures of the same bytes, and of those that differ the ones that look the same."""
+
+    def add(kind: FindingKind, group: Sequence[int]) -> None:
+        def example() -> Example:
+            return rows.example(group, _disagreements(rows, group, table))
+
+        into.add(kind, example, len(group) - 1)
+
     same = _same_bytes(rows, pictures)
     for group in same:
-        detail = _disagreements(rows, group, table)
-        into.add(FindingKind.DUPLICATE_BYTES, rows.example(group, detail), len(group) - 1)
+        add(FindingKind.DUPLICATE_BYTES, group)
     again = {picture for group in same for picture in group[1:]}
     for places in groups_of(_look_alikes(pictures, again)) if settings.hashes else ():
-        group = [int(pictures.numbers[place]) for place in places]
-        detail = _disagreements(rows, group, table)
-        into.add(FindingKind.NEAR_DUPLICATE, rows.example(group, detail), len(group) - 1)
+        add(FindingKind.NEAR_DUPLICATE, [int(pictures.numbers[place]) for place in places])
 
 
 def _look_alikes(pictures: PictureScan, again: set[int]) -> Iterator[tuple[int, int]]:
@@ -67,14 +75,17 @@ def _same_bytes(rows: Rows, pictures: PictureScan) -> list[list[int]]:
     return [members for members in same.values() if len(members) > 1]
 
 
-def _disagreements(rows: Rows, pictures: Sequence[int], table: pa.Table) -> str:
+def _disagreements(rows: Rows, pictures: Sequence[int], table: StoredTable) -> str:
     """Return in which columns the rows of one picture differ."""
-    some = table.take(pa.array([rows.first_row[picture] for picture in pictures]))
+    names = [
+        field.name
+        for field in table.schema
+        if field.name not in ("id", "image") and FieldType.of(field.type) is FieldType.TEXT
+    ]
+    some = table.take([rows.first_row[picture] for picture in pictures], names)
     parts = []
-    for column in some.schema:
-        if column.name in ("id", "image") or FieldType.of(column.type) is not FieldType.TEXT:
-            continue
-        values = pc.unique(some.column(column.name).drop_null()).to_pylist()
+    for name in names:
+        values = pc.unique(some.column(name).drop_null()).to_pylist()
         if len(values) > 1 and len(" / ".join(values)) <= _DETAIL:
-            parts.append(f"{column.name}: {' / '.join(values)}")
+            parts.append(f"{name}: {' / '.join(values)}")
     return "; ".join(parts)

@@ -6,58 +6,88 @@ import os
 from collections.abc import Iterator
 
 import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from artsim.datatypes import Catalog, Progress, name_as_text
 from artsim.images import Description, Profile
+from artsim.inspection.coding import number_values
 from artsim.inspection.files import NONE, UNNAMED, WEB, Files, closest, look_alike
 from artsim.inspection.findings import Example, FindingKind, Findings
 from artsim.inspection.pictures import PictureScan, Rows
 from artsim.inspection.scans import InspectSettings, Look, look_at
+from artsim.inspection.stored import StoredTable
 from artsim.readers import find_table
 
 _REPORT_EVERY = 256  # files between two calls of progress
 
 
-def find_in_rows(rows: Rows, findings: Findings) -> None:
+def find_in_rows(rows: Rows, table: StoredTable, findings: Findings) -> None:
     """Find what is wrong with rows before any file is opened."""
-    _find_without_file(rows, findings)
-    matched = rows.matched
-    first: dict[str, int] = {}
-    for row, id_ in enumerate(rows.ids):
-        if not id_:
-            findings.add(FindingKind.NO_ID, Example((rows.name(row),), rows.images[row] or ""))
-        elif (before := first.setdefault(id_, row)) != row:
-            detail = f"rows {before + 1} and {row + 1}"
-            findings.add(FindingKind.DUPLICATE_ID, Example((id_,), detail))
-    for row in np.flatnonzero(rows.picture_of_row >= 0).tolist():
-        picture = int(rows.picture_of_row[row])
-        if (before := rows.first_row[picture]) != row:
-            names = (rows.name(before), rows.name(row))
-            detail = rows.images[row] or ""
-            findings.add(FindingKind.SHARED_IMAGE, Example(names, detail, (rows.path(picture),)))
-    for number in matched.orphans():
-        path = name_as_text(matched.files.paths[number])
+    _find_without_file(rows, table, findings)
+    is_nameless = pc.fill_null(pc.equal(rows.ids, ""), True).to_numpy()
+    findings.add_each(
+        FindingKind.NO_ID,
+        np.flatnonzero(is_nameless),
+        lambda row: Example((rows.name(row),), rows.image(row)),
+    )
+    again, before = _unless(is_nameless, *number_values(table, "id").repeats())
+    findings.add_each(
+        FindingKind.DUPLICATE_ID,
+        np.arange(len(again)),
+        lambda n: Example((rows.name(again[n]),), f"rows {before[n] + 1} and {again[n] + 1}"),
+    )
+    _find_shared(rows, findings)
+    for number in rows.matched.orphans():
+        path = name_as_text(rows.matched.files.paths[number])
         findings.add(FindingKind.ORPHAN_IMAGE, Example((path,), "", (rows.path(number),)))
 
 
-def _find_without_file(rows: Rows, findings: Findings) -> None:
-    matched = rows.matched
-    similar = look_alike(matched.files) if (matched.file_of_row == NONE).any() else {}
-    on_web: dict[str, int] = {}  # the first row of an address
-    for row in np.flatnonzero(matched.file_of_row < 0).tolist():
-        image, place = rows.images[row] or "", matched.file_of_row[row]
-        example = Example((rows.name(row),), image if image != rows.ids[row] else "")
-        if place == UNNAMED:
-            findings.add(FindingKind.NO_IMAGE, example)
-        elif place == WEB:
-            findings.add(FindingKind.WEB_IMAGE, example)
-            if (before := on_web.setdefault(image, row)) != row:
-                names = (rows.name(before), rows.name(row))
-                findings.add(FindingKind.SHARED_IMAGE, Example(names, image))
-        else:
-            near = closest(image, similar)
-            hint = f"{image}; there is {name_as_text(near)}" if near else example.detail
-            findings.add(FindingKind.ORPHAN_ROW, Example(example.names, hint))
+def _find_shared(rows: Rows, findings: Findings) -> None:
+    def example(row: int) -> Example:
+        picture = int(rows.picture_of_row[row])
+        names = (rows.name(rows.first_row[picture]), rows.name(row))
+        return Example(names, rows.image(row), (rows.path(picture),))
+
+    with_picture = np.flatnonzero(rows.picture_of_row >= 0)
+    pictures = rows.picture_of_row[with_picture].tolist()
+    first = np.array([rows.first_row[picture] for picture in pictures], dtype=np.int64)
+    findings.add_each(FindingKind.SHARED_IMAGE, with_picture[first != with_picture], example)
+
+
+def _find_without_file(rows: Rows, table: StoredTable, findings: Findings) -> None:
+    places = rows.matched.file_of_row
+
+    def example(row: int) -> Example:
+        image = rows.image(row)
+        return Example((rows.name(row),), image if image != rows.ids[row].as_py() else "")
+
+    findings.add_each(FindingKind.NO_IMAGE, np.flatnonzero(places == UNNAMED), example)
+    findings.add_each(FindingKind.WEB_IMAGE, np.flatnonzero(places == WEB), example)
+    if (places == WEB).any():
+        again, before = _unless(places != WEB, *number_values(table, "image").repeats())
+        findings.add_each(
+            FindingKind.SHARED_IMAGE,
+            np.arange(len(again)),
+            lambda n: Example((rows.name(before[n]), rows.name(again[n])), rows.image(again[n])),
+        )
+    if (missing := np.flatnonzero(places == NONE)).size:
+        similar = look_alike(rows.matched.files)
+
+        def with_hint(row: int) -> Example:
+            near = closest(rows.image(row), similar)
+            hint = f"{rows.image(row)}; there is {name_as_text(near)}" if near else None
+            return Example((rows.name(row),), hint or example(row).detail)
+
+        findings.add_each(FindingKind.ORPHAN_ROW, missing, with_hint)
+
+
+def _unless(
+    excluded: NDArray[np.bool_], again: NDArray[np.int32], before: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Leave out repeats in rows that are excluded, shape (N,)."""
+    kept = ~excluded[again]
+    return again[kept], before[kept]
 
 
 def find_other_files(files: Files, catalog: Catalog, findings: Findings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,14 +95,14 @@ def list_files(root: Path, exclude: Sequence[str] = ()) -> Files:
     return files
 
 
-def match(images: Sequence[str | None], root: Path, files: Files) -> Matched:
+def match(images: Iterable[str | None], root: Path, files: Files) -> Matched:
     """Find the file of every row.
 
     A row names a path relative to ``root``, an address, or nothing. Files that rows name elsewhere
     are added to those listed in the root.
     """
     listed = len(files.paths)
-    found = np.array([_file_of(image, root, files) for image in images], dtype=np.int64)
+    found = np.fromiter((_file_of(image, root, files) for image in images), dtype=np.int64)
     return Matched(files, listed, found)
 
 

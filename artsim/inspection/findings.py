@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Weight(StrEnum):
@@ -129,12 +133,26 @@ class Findings:
     _counts: dict[FindingKind, int] = field(default_factory=dict)
     _examples: dict[FindingKind, list[Example]] = field(default_factory=dict)
 
-    def add(self, kind: FindingKind, example: Example, count: int = 1) -> None:
-        """Note an instance, which counts for ``count`` rows or files."""
+    def add(
+        self, kind: FindingKind, example: Example | Callable[[], Example], count: int = 1
+    ) -> None:
+        """Note an instance, which counts for ``count`` rows or files.
+
+        An example that takes time may be a function: it is called only for one that is kept.
+        """
         self._counts[kind] = self._counts.get(kind, 0) + count
         examples = self._examples.setdefault(kind, [])
         if len(examples) < self.keep:
-            examples.append(example)
+            examples.append(example() if callable(example) else example)
+
+    def add_each(
+        self, kind: FindingKind, places: NDArray[np.int64], example: Callable[[int], Example]
+    ) -> None:
+        """Note an instance at each place, of which there may be millions."""
+        for place in places[: self.keep].tolist():
+            self.add(kind, example(place))
+        if rest := len(places[self.keep :]):
+            self._counts[kind] += rest
 
     def listed(self) -> tuple[Finding, ...]:
         """Return what was found, in the order of the kinds."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from artsim.datatypes import FieldType
 from artsim.inspection.findings import Example, FindingKind, Findings
 from artsim.inspection.pictures import Rows
+from artsim.inspection.stored import StoredTable
 from artsim.store import joined_lists
 
 # The bytes that follow the first one of a letter in UTF-8, as Windows-1252 shows them.
@@ -22,21 +22,22 @@ _BROKEN = (
 _SHOWN = 50  # letters of a value
 
 
-def find_mojibake(table: pa.Table, rows: Rows, findings: Findings) -> None:
+def find_mojibake(table: StoredTable, rows: Rows, findings: Findings) -> None:
     """Find values such as ``DÃ¼rer`` in columns of text and of lists of text."""
-    for name in table.column_names:
-        column = table.column(name)
-        type_ = FieldType.of(column.type)
-        if name in ("id", "image") or type_ not in (FieldType.TEXT, FieldType.LIST):
+    for field in table.schema:
+        type_ = FieldType.of(field.type)
+        if field.name in ("id", "image") or type_ not in (FieldType.TEXT, FieldType.LIST):
             continue
-        if type_ is FieldType.LIST:
-            column = joined_lists(column, "|")
-        suspects = pc.fill_null(pc.match_substring_regex(column, _BROKEN), False)
-        for row in np.flatnonzero(suspects.to_numpy()).tolist():
-            text = column[row].as_py()
-            if _is_broken(text):
-                detail = f"{name}: {text[:_SHOWN]}"
-                findings.add(FindingKind.MOJIBAKE, Example((rows.name(row),), detail))
+        start = 0
+        for part in table.parts(field.name):
+            column = joined_lists(part, "|") if type_ is FieldType.LIST else part
+            suspects = pc.fill_null(pc.match_substring_regex(column, _BROKEN), False)
+            for place in np.flatnonzero(suspects.to_numpy(zero_copy_only=False)).tolist():
+                text = column[place].as_py()
+                if _is_broken(text):
+                    detail = f"{field.name}: {text[:_SHOWN]}"
+                    findings.add(FindingKind.MOJIBAKE, Example((rows.name(start + place),), detail))
+            start += len(part)
 
 
 def _is_broken(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from artsim.inspection.coding import Values, texts_of
+from artsim.inspection.stored import StoredTable
 from artsim.readers import is_identifier, is_number
 from artsim.readers.years import is_undated, parse_years
 
@@ -44,61 +46,75 @@ class OddValues:
 
 
 def find_odd_values(
-    name: str, values: pa.ChunkedArray, name_of: Callable[[int], str]
+    table: StoredTable, name: str, values: Values, name_of: Callable[[int], str]
 ) -> OddValues | None:
     """Find the values of a text column that read otherwise than at least 80% of its rows.
 
     Args:
+        table: Holds the column.
         name: Of the column; one that numbers or names the rows holds no numbers.
-        values: Text.
+        values: Of the column, numbered with `TESTS`.
         name_of: Names a row, counted from 0.
     """
-    counted = pc.value_counts(values.drop_null())
-    texts, rows = counted.field("values"), counted.field("counts").to_numpy()
+    rows = values.counts
     if rows.sum() < _FEWEST:
         return None
     order = np.argsort(-rows, kind="stable")
-    best, share, fits = "", 0.0, np.zeros(len(texts), dtype=bool)
-    for kind, reading in _readings(name, texts, rows, order):
+    best, share, fits = "", 0.0, np.zeros(len(rows), dtype=bool)
+    for kind, reading in _readings(table, name, values, order):
         found = rows[reading].sum() / rows.sum()
         if found >= _MOST and found > share:
             best, share, fits = kind, found, reading
-    odd = order[~fits[order]].tolist()
-    if not best or not odd:
+    odd = order[~fits[order]]
+    if not best or not len(odd):
         return None
+    shown = odd[:_SHOWN]
     return OddValues(
         expected=best,
         rows=int(rows[odd].sum()),
         distinct=len(odd),
         values=tuple(
-            _odd_value(texts[place].as_py(), int(rows[place]), values, name_of)
-            for place in odd[:_SHOWN]
+            OddValue(
+                value=text if len(text) <= _LONGEST else f"{text[:_LONGEST]}...",
+                rows=int(rows[code]),
+                row=int(row) + 1,
+                id=name_of(int(row)),
+            )
+            for text, code, row in zip(
+                texts_of(table, name, values, shown),
+                shown,
+                values.rows[values.first[shown]],
+                strict=True,
+            )
         ),
     )
 
 
 def _readings(
-    name: str, texts: pa.Array, rows: NDArray[np.int64], order: NDArray[np.int64]
+    table: StoredTable, name: str, values: Values, order: NDArray[np.int64]
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
-    """Yield which of the distinct texts are of each kind."""
-    yield "address", pc.match_substring_regex(texts, "(?i)^https?://").to_numpy(False)
+    """Yield which of the different values are of each kind, each of shape (K,)."""
+    yield "address", values.passed["address"]
     if not is_identifier(name):
-        yield "number", is_number(texts).to_numpy(False)
+        yield "number", values.passed["number"]
     if not _OF_DATES.search(name):  # sizes and notes have a number that could be a year, too
         return
-    tried = order[:_TRIED]
-    reading = _are_dates(texts.take(pa.array(tried)))
-    if len(texts) <= _READ and rows[tried][reading].sum() >= _MOST * rows[tried].sum():
-        yield "date", _are_dates(texts)
+    tried, rows = order[:_TRIED], values.counts
+    reading = _are_dates(texts_of(table, name, values, tried))
+    if len(rows) <= _READ and rows[tried][reading].sum() >= _MOST * rows[tried].sum():
+        yield "date", _are_dates(texts_of(table, name, values, np.arange(len(rows))))
 
 
-def _are_dates(texts: pa.Array) -> NDArray[np.bool_]:
-    return np.array([is_undated(t) or parse_years(t) is not None for t in texts.to_pylist()], bool)
+def _are_dates(texts: Sequence[str]) -> NDArray[np.bool_]:
+    return np.array([is_undated(text) or parse_years(text) is not None for text in texts], bool)
 
 
-def _odd_value(
-    text: str, rows: int, values: pa.ChunkedArray, name_of: Callable[[int], str]
-) -> OddValue:
-    row = pc.index(values, pa.scalar(text, values.type)).as_py()
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-    return OddValue(value=shown, rows=rows, row=row + 1, id=name_of(row))
+def _is_address(texts: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(pc.match_substring_regex(texts, "(?i)^https?://"))
+
+
+def _is_number(texts: pa.Array) -> NDArray[np.bool_]:
+    return np.asarray(is_number(texts))
+
+
+TESTS = {"address": _is_address, "number": _is_number}  # of values, as they are numbered

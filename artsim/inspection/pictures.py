@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from artsim.inspection.files import Files, Matched
 from artsim.inspection.findings import Example
 from artsim.inspection.scans import Look
+from artsim.inspection.stored import StoredTable
 
 QUANTILES = (0.0, 0.05, 0.5, 0.95, 1.0)
 
@@ -49,18 +50,13 @@ class Sizes:
 class Rows:
     """The rows, their files, and for each file the first row that names it."""
 
-    def __init__(
-        self,
-        ids: Sequence[str | None],
-        images: Sequence[str | None],
-        matched: Matched,
-        root: Path,
-    ) -> None:
-        self.ids, self.images, self.matched, self.root = ids, images, matched, root
+    def __init__(self, table: StoredTable, matched: Matched, root: Path) -> None:
+        self.ids = table.column("id")
+        self.matched, self.root, self._table = matched, root, table
         identities = np.array(matched.files.identities, dtype=np.int64)
         with_file = np.flatnonzero(matched.file_of_row >= 0)
         # (N,): rows of one picture have one identity, whatever path they name it by
-        self.picture_of_row = np.full(len(ids), -1, dtype=np.int64)
+        self.picture_of_row = np.full(table.num_rows, -1, dtype=np.int64)
         self.picture_of_row[with_file] = identities[matched.file_of_row[with_file]]
         pictures, first = np.unique(self.picture_of_row[with_file], return_index=True)
         self.pictures = pictures[np.argsort(first)]  # in the order of the rows
@@ -69,7 +65,12 @@ class Rows:
 
     def name(self, row: int) -> str:
         """Name a row by its id, or by its number from 1."""
-        return self.ids[row] or f"row {row + 1}"
+        id_: str | None = self.ids[row].as_py()
+        return id_ or f"row {row + 1}"
+
+    def image(self, row: int) -> str:
+        """Read what a row names as its picture; '' if it names none."""
+        return self._table.take([row], ["image"]).column(0)[0].as_py() or ""
 
     def path(self, picture: int) -> Path:
         """Return the path of a picture's file."""

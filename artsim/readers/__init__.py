@@ -42,6 +42,7 @@ from artsim.readers.options import DEFAULT_OPTIONS, ReaderOptions
 from artsim.readers.paths import with_files
 from artsim.readers.pictures import is_hidden, is_picture, is_url
 from artsim.readers.record_files import load_json
+from artsim.readers.rows import no_room
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_table
 from artsim.readers.vocabulary import NAMES, with_vocabulary
 
@@ -64,6 +65,7 @@ __all__ = [
     "load_json",
     "look_like_codes",
     "museum_maps",
+    "no_room",
     "open_delimited",
     "read_collection",
     "with_files",

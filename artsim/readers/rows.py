@@ -111,6 +111,14 @@ class GatheredRows:
         )
 
 
+def no_room(error: OSError) -> ReaderError:
+    """Return the error of a temporary file of rows that cannot be written."""
+    return ReaderError(
+        f"the rows need more room than {tempfile.gettempdir()} has ({error.strerror}); "
+        "name a larger folder in the environment variable TMPDIR"
+    )
+
+
 class _Packed:
     """Record batches of any schemas, packed: in memory, or in a file without a name."""
 
@@ -131,10 +139,7 @@ class _Packed:
         try:
             self._file.write(data)
         except OSError as error:
-            raise ReaderError(
-                f"the rows need more room than {tempfile.gettempdir()} has ({error.strerror}); "
-                "name a larger folder in the environment variable TMPDIR"
-            ) from error
+            raise no_room(error) from error
         self._places.append((place, len(data)))
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:

@@ -5,7 +5,7 @@ that the manifest does not list is not part of the index: after an interruption 
 """
 
 from artsim.store.added import PREDICTION, AddedColumn, remove_added, write_added
-from artsim.store.arrow import floats, indices, joined_lists, large_text, text_scalar
+from artsim.store.arrow import floats, indices, joined_lists, large_text, take_rows, text_scalar
 from artsim.store.checking import Check, check_files, restore_manifest
 from artsim.store.checksums import is_whole, sealed, sha256_of, unsealed
 from artsim.store.columns import Failure, part_schema, round_to_half, tile_column, vector_type
@@ -50,6 +50,7 @@ __all__ = [
     "sealed",
     "sha256_of",
     "spooled",
+    "take_rows",
     "text_scalar",
     "tile_column",
     "unsealed",
