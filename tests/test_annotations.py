@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from conftest import toy_passport
 
 from artsim.cli import cli
-from artsim.datatypes import Field, FieldType
+from artsim.datatypes import Catalog, Field, FieldType
 from artsim.embedding import embed_collection
 from artsim.errors import EvaluationError, StoreError
 from artsim.evaluation.knn import KnnPlan, knn_eval
@@ -24,7 +24,14 @@ from artsim.labels import (
     values_of,
 )
 from artsim.readers import read_collection
-from artsim.splits import SplitPlan, make_split, read_stored_split, stored_splits
+from artsim.splits import (
+    SplitPlan,
+    audit_catalog,
+    audit_splits,
+    make_split,
+    read_stored_split,
+    stored_splits,
+)
 from artsim.store import Manifest, Store, part_schema
 
 METADATA = [
@@ -340,7 +347,34 @@ def test_pictures_with_a_value_in_common_are_one_group(tmp_path):
     )
     assert group_codes(store, "artist").tolist() == [0, 0, 1, -1, 0, -1, 1]
     assert group_codes(store, "school").tolist() == codes_of(store, "school").tolist()
-    done = CliRunner().invoke(
-        cli, ["knn-eval", str(store.path), "--label", "school", "--group", "artist", "-k", "1"]
+    for args in (
+        ["knn-eval", "--label", "school", "--group", "artist", "-k", "1"],
+        ["retrieval-eval", "--label", "school", "--junk", "artist", "-k", "1"],
+    ):
+        done = CliRunner().invoke(cli, [*args, "--index", str(store.path)])
+        assert done.exit_code == 0, done.output
+
+
+def test_a_value_in_common_leaks(tmp_path):
+    columns = {
+        "artist": [["Ada"], ["Bob", "Ada"], ["Cyd"], None, ["Bob"], [None]],
+        "task": ["train", "test", "train", "train", "test", "test"],
+    }
+    store = search_toys.make_store(
+        tmp_path / "i",
+        list("abcdef"),
+        {"t": search_toys.at(*range(6))},
+        {name: pa.array(values) for name, values in columns.items()},
     )
-    assert done.exit_code == 0, done.output
+    found = audit_splits(store, ["task"], group="artist", object_="artist", pictures=False)
+    expected = [(kind, row, 0) for kind in ("object", "group") for row in (1, 4)]
+    leaks = found.comparisons[0].leaks
+    assert [(leak.kind, leak.test_row, leak.train_row) for leak in leaks] == expected
+
+    table = pa.table({"id": list("abcdef"), "image": list("abcdef"), **columns})
+    catalog = Catalog.of_table(table, name="c", reader="r", source=tmp_path, root=tmp_path)
+    assert audit_catalog(catalog, ["task"], group="artist").comparisons[0].leaks == leaks[2:]
+    with pytest.raises(EvaluationError, match="no column 'artist' of one value a picture; choose"):
+        audit_catalog(catalog, ["artist"])
+    with pytest.raises(EvaluationError, match="no column 'maker' to group by; choose from artist"):
+        audit_catalog(catalog, ["task"], group="maker")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,10 +65,14 @@ def group_codes(store: Store, name: str) -> NDArray[np.int64]:
     """
     if _types(store).get(name) != FieldType.LIST:
         return codes_of(store, name)
+    return groups_of_lists(store.read([name]).column(name).to_pylist())
+
+
+def groups_of_lists(lists: Sequence[Sequence[str | None] | None]) -> NDArray[np.int64]:
+    """Return codes that rows with a value in common share, in chains; -1 without a value."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    lists = store.read([name]).column(name).to_pylist()
     pairs = [(row, value) for row, values in enumerate(lists) for value in values or () if value]
     rows = np.array([row for row, _ in pairs], dtype=np.int64)
     codes, classes = encode([value for _, value in pairs])

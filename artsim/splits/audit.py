@@ -6,10 +6,14 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from artsim.datatypes import Catalog, FieldType, Progress, no_progress
 from artsim.errors import EvaluationError
-from artsim.labels import values_of
+from artsim.labels import group_codes, groups_of_lists
 from artsim.splits.hashes import picture_hashes
 from artsim.splits.leaks import WITHIN, Evidence, Leak, LeakKind, find_leaks
 from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL
@@ -61,7 +65,7 @@ def audit_splits(
     Args:
         store: The index.
         names: Splits that are stored, or columns.
-        group: Label whose values should each be in one part: artist.
+        group: Label whose values should each be in one part: artist. Of a list any value counts.
         object_: Label with the id of the object that a picture shows.
         pictures: Whether to compare what the pictures look like.
         within: Bits that perceptual hashes of look-alikes may differ by.
@@ -76,8 +80,8 @@ def audit_splits(
     evidence = Evidence(
         ids=ids,
         files=[value or None for value in files],
-        objects=None if object_ is None else values_of(store, object_),
-        groups=None if group is None else values_of(store, group),
+        objects=None if object_ is None else _known(group_codes(store, object_)),
+        groups=None if group is None else _known(group_codes(store, group)),
         # Last: names are checked before pictures are hashed, which may take minutes.
         hashes=picture_hashes(store, workers=workers, progress=progress) if pictures else None,
     )
@@ -93,23 +97,29 @@ def audit_catalog(
         EvaluationError: If a column is not there, or a split has one part.
         ReaderError: If the catalog cannot be read.
     """
-    one_value = (FieldType.TEXT, FieldType.NUMBER)
-    known = [field.name for field in catalog.fields if field.type in one_value]
-    wanted = [*names, *filter(None, (group, object_))]
-    for name in wanted:
-        if name not in known:
+    grouping = [name for name in (group, object_) if name is not None]
+    known = [field for field in catalog.fields if field.type is not FieldType.YEARS]
+    single = [field.name for field in known if field.type is not FieldType.LIST]
+    for name in names:
+        if name not in single:
             raise EvaluationError(
-                f"no column {name!r} of one value a picture; choose from {', '.join(known)}"
+                f"no column {name!r} of one value a picture; choose from {', '.join(single)}"
             )
-    columns: dict[str, list[str | None]] = {name: [] for name in ("id", *wanted)}
+    for name in grouping:
+        if name not in (fields := [field.name for field in known]):
+            raise EvaluationError(
+                f"no column {name!r} to group by; choose from {', '.join(fields)}"
+            )
+    columns: dict[str, list[Any]] = {name: [] for name in ("id", *names, *grouping)}
     for batch in catalog.batches():
         for name, values in columns.items():
-            values += (None if v is None else str(v) for v in batch.column(name).to_pylist())
-    splits = [StoredSplit(name=name, parts=tuple(map(part_of, columns[name]))) for name in names]
+            values += batch.column(name).to_pylist()
+    texts = {name: [None if v is None else str(v) for v in columns[name]] for name in names}
+    splits = [StoredSplit(name=name, parts=tuple(map(part_of, texts[name]))) for name in names]
     evidence = Evidence(
         ids=[id_ or "" for id_ in columns["id"]],
-        objects=None if object_ is None else columns[object_],
-        groups=None if group is None else columns[group],
+        objects=None if object_ is None else _groups(columns[object_]),
+        groups=None if group is None else _groups(columns[group]),
     )
     return _audit(splits, evidence, WITHIN)
 
@@ -128,6 +138,17 @@ def refuse_leaks(store: Store, split: str) -> None:
             f"split {split!r} leaks: test pictures are also in the training set ({kinds}); "
             f"list them with 'artsim leaks --split {split}'"
         )
+
+
+def _groups(values: Sequence[Any]) -> list[Any]:
+    """Return what the rows of a group share: their value, or in lists any of their values."""
+    if not any(isinstance(value, list) for value in values):
+        return list(values)
+    return _known(groups_of_lists(values))
+
+
+def _known(codes: NDArray[np.int64]) -> list[int | None]:
+    return [None if code < 0 else code for code in codes.tolist()]
 
 
 def _audit(splits: Sequence[StoredSplit], evidence: Evidence, within: int) -> LeakReport:

@@ -50,8 +50,8 @@ class Evidence:
     ids: Sequence[str]
     files: Sequence[str | None] | None = None  # hashes of the files' bytes
     hashes: Sequence[int | None] | None = None  # 64 bits of what the pictures look like
-    objects: Sequence[str | None] | None = None
-    groups: Sequence[str | None] | None = None
+    objects: Sequence[int | str | None] | None = None  # any name of the object
+    groups: Sequence[int | str | None] | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def nearest_hashes(
 
 
 def _sharing(
-    kind: LeakKind, values: Sequence[str | None] | None, train: Rows, test: Rows
+    kind: LeakKind, values: Sequence[int | str | None] | None, train: Rows, test: Rows
 ) -> Iterator[Leak]:
     """Find the test rows whose value a training row has, with the first such row."""
     if values is None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
-from artsim.labels import LabelKind, codes_of
+from artsim.labels import LabelKind, group_codes
 from artsim.models import find_device, read_model
 from artsim.recipes import TREE, find_recipe, open_run_index, read_tree
 from artsim.splits import TEST, TRAIN, VAL
@@ -151,7 +151,7 @@ def _groups(store: Store, name: str | None) -> Groups | None:
     if name is None or name not in {field.name for field in store.fields}:
         return None
     ids = store.read(["id"]).column("id").to_pylist()
-    return dict(zip(ids, codes_of(store, name).tolist(), strict=True))
+    return dict(zip(ids, group_codes(store, name).tolist(), strict=True))
 
 
 def _groups_among(rows: Sequence[Row], groups: Groups | None) -> Codes | None:

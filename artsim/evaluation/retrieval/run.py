@@ -14,7 +14,7 @@ from artsim.datatypes import picture_file
 from artsim.errors import EvaluationError, ImageError
 from artsim.evaluation.reading import choose_labels, unit_vectors
 from artsim.images import decode, read_bytes
-from artsim.labels import Label, LabelKind, codes_of, read_label, short_name
+from artsim.labels import Label, LabelKind, group_codes, read_label, short_name
 from artsim.metrics import (
     RETRIEVAL_KS,
     RetrievalEvaluation,
@@ -106,7 +106,7 @@ def retrieve(store: Store, plan: RetrievalPlan) -> Iterator[Retrieval]:
             "name another --split"
         )
     if plan.junk:
-        codes = codes_of(store, plan.junk)
+        codes = group_codes(store, plan.junk)
         whole = replace(whole, resampled=codes, resampled_by=plan.junk)
     junk = _junk(whole, with_column=plan.junk is not None)
     _refuse_pixels(plan, labels)
