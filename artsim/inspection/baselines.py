@@ -43,7 +43,7 @@ def find_best_column(
 
     Args:
         codes: The class of each row, shape (N,), -1 where it has none.
-        known: What may predict it, each of shape (N,).
+        known: What may predict it, each of shape (N,), -1 where it is missing.
         names: Which of them.
         seed: Of the folds, and of the draw where there are more than 100,000 rows.
 
@@ -59,7 +59,8 @@ def find_best_column(
     fold = np.empty(len(rows), dtype=np.int64)
     for number, held_out in enumerate(k_fold(truth, FOLDS, seed=seed)):
         fold[held_out] = number
-    predictors = (known[name][rows].astype(np.int64) for name in names)
+    # missing is a value, too: 0
+    predictors = (known[name][rows].astype(np.int64) + 1 for name in names)
     constant = np.zeros(len(rows), dtype=np.int64)
     scored = [_score(truth, each, fold) for each in (constant, *predictors)]
     right, promised = (np.array(each) for each in zip(*scored, strict=True))  # (columns, folds)
