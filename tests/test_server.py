@@ -567,6 +567,17 @@ def test_a_map_marks_works_that_meet_conditions_and_shows_them_first(visitor, st
     }
 
 
+def test_an_area_of_the_map_narrows_every_list(visitor, store):
+    points = make_layout(store, "compass", LayoutPlan(neighbors=3))
+    right = float(np.sort(points[:, 0])[3:5].mean())
+    area = {"lasso": [[right, -9], [9, -9], [9, 9], [right, 9]]}
+    within = {id_ for id_, (x, _) in zip(WORKS, points, strict=True) if x > right}
+    found = visitor.post(f"{ROOM}/browse", json=area).json()
+    assert {work["id"] for work in found["works"]} == within
+    assert sum(visitor.post(f"{ROOM}/map", json=area).json()["met"]) == len(within)
+    assert visitor.get(f"{ROOM}/groups").json() == []  # of seven works none are named
+
+
 # --- files --------------------------------------------------------------------------------
 
 

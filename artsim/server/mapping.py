@@ -79,14 +79,14 @@ def name_groups(works: Works, rows: Rows, points: Points) -> list[dict[str, Any]
         For each group that has something in common: its name, its middle x and y, and how many
         works it has, the largest first.
     """
-    from sklearn.cluster import KMeans
+    from scipy.cluster.vq import kmeans2, vq
 
     groups = int(np.clip(round(len(rows) ** 0.5 / 4), _GROUPS[0], _GROUPS[-1]))
     if len(np.unique(points, axis=0)) <= groups:
         return []
     some = np.random.default_rng(0).permutation(len(rows))[:_FITTED]
-    fitted = KMeans(groups, n_init=1, random_state=0).fit(points[some])
-    group = fitted.predict(points)  # (N,)
+    centers, _ = kmeans2(points[some].astype(np.float64), groups, minit="++", rng=0)
+    group = vq(points.astype(np.float64), centers)[0]  # (N,)
     sizes = np.bincount(group, minlength=groups)
     best: list[list[tuple[float, str]]] = [[] for _ in range(groups)]  # strength and name
     for column in facet_columns(works):

@@ -128,7 +128,6 @@ class MapIn(FacetsIn):
     """Conditions on the works, and what colors them."""
 
     label: Text | None = Field(None, description="A column or a derived label to color by")
-    names: bool = Field(False, description="Name groups of neighbors by what they have in common")
 
 
 Ids = Annotated[tuple[Text, ...], Field(max_length=1000)]

@@ -219,9 +219,16 @@ class Room:
             "classes": [],
             "low": None,
             "high": None,
-            "groups": self._named(self._stamp) if wanted.names else [],
         }
         return found if wanted.label is None else found | color_by(self.works, wanted.label, rows)
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Return the groups of neighbors on the map, named; see `name_groups`.
+
+        Raises:
+            StoreError: If the index has no map.
+        """
+        return self._named(self._stamp)
 
     @property
     def _points(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

@@ -171,6 +171,12 @@ def map_(room: InRoom, wanted: MapIn) -> dict[str, Any]:
     return room.map(wanted)
 
 
+@api.get("/{index}/groups")
+def groups(room: InRoom) -> list[dict[str, Any]]:
+    """Return groups of neighbors on the map, named by what is more frequent in them."""
+    return room.groups()
+
+
 @api.post("/{index}/export/{kind}", response_class=Response)
 async def export(visit: Visit, kind: Literal["csv", "html", "iiif"], query: SearchIn) -> Response:
     """Export an answer: a spreadsheet, a page to cite, or an IIIF manifest."""

@@ -40,6 +40,7 @@ export const facets = (index, wanted, signal) => post(path(index, "facets"), wan
 export const values = (index, wanted) => post(path(index, "values"), wanted);
 export const why = (index, request, signal) => post(path(index, "why"), request, signal);
 export const map = (index, wanted, signal) => post(path(index, "map"), wanted, signal);
+export const groups = (index) => get(path(index, "groups"));
 
 const known = new Map(); // works requested before, by address
 

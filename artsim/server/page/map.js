@@ -1,55 +1,53 @@
 /** The map of a collection: similar works close together, as points and as pictures. */
 
 import { picture, work as findWork } from "./api.js";
+import { colorOf, plainColor } from "./colors.js";
 import { described, make } from "./dom.js";
+import { makePoints } from "./points.js";
 
 const SIDE = 46; // pixels of a picture, at first, at most; it grows with the zoom
 const LARGEST = 150;
 const APART = 1.09; // sides between pictures that are drawn
 const REACH = 16; // pixels from a point that still mean it
-const CROWD = 5000; // points; more are squares, which are drawn sooner
 const KEPT = 900; // pictures in memory
-const FARTHEST = 200; // zoom
+const FARTHEST = 400; // zoom
 const AWAY = 0.1; // how much is seen of a point that does not meet the conditions
-export const COLORS = [
-  "#4477aa",
-  "#ee6677",
-  "#228833",
-  "#ccbb44",
-  "#66ccee",
-  "#aa3377",
-  "#ee7733",
-  "#009988",
-  "#cc3311",
-  "#0077bb",
-];
+const QUIET = 0.3; // of one without a color of its own, where others have one
+const LASSO = 60; // corners of an area, at most
 
 /**
  * Draw a map on a canvas that can be moved, zoomed and clicked.
  *
  * @param points ids, x, y, met (1 of what meets the conditions, or null if there are none), values
- *   (places in classes, or null) and classes, as the server sends.
+ *   (places in classes, or shades, or null) and classes, as the server sends.
  * @param index Name.
- * @param options go(id, event) searches with a work; pictures: whether to draw them.
- * @returns The element; zoom(by); show(pictures) to draw them or not; update(points) for others.
+ * @param options go(id, event) searches with a work; pictures: whether to draw them; lassoed(corners)
+ *   is called with an area that was drawn.
+ * @returns The element; zoom(by); reset(); draws(on): whether dragging draws an area;
+ *   show(pictures) to draw them or not; update(points) for others; name(groups) of neighbors.
  */
 export function makeMap(points, index, options) {
+  const under = make("canvas", { className: "points", "aria-hidden": "true" });
   const canvas = make("canvas", {
     tabIndex: 0,
     role: "application",
     "aria-label":
-      "Map of the collection. Arrow keys move it, plus and minus zoom, " +
+      "Map of the collection. Arrow keys move it, plus and minus zoom, 0 shows all, " +
       "Enter finds works similar to the one in the middle.",
   });
+  const card = makePoints(under);
+  const names = make("div", { className: "names", "aria-hidden": "true" });
   const tip = make("a", { className: "tip", hidden: true });
-  const frame = make("div", { className: "map-frame" }, canvas, tip);
+  const frame = make("div", { className: "map-frame" }, under, canvas, names, tip);
   const images = new Map(); // by id, in the order of their last use
   const spread = new Map(); // places of pictures that do not overlap, by zoom level
   const [left, right] = ends(points.x);
   const [bottom, top] = ends(points.y);
-  const scale = () =>
-    view.zoom *
-    Math.min((width - 2 * smallest()) / (right - left), (height - 2 * smallest()) / (top - bottom));
+  /** The map fills its frame: across and down it has scales of its own, in pixels. */
+  const scales = () => [
+    (view.zoom * (width - 2 * smallest())) / (right - left),
+    (view.zoom * (height - 2 * smallest())) / (top - bottom),
+  ];
   const home = { x: (left + right) / 2, y: (bottom + top) / 2, zoom: 1 };
   const view = { ...home };
   let { pictures } = options;
@@ -57,23 +55,44 @@ export function makeMap(points, index, options) {
   let height = 1;
   let near = -1; // the point under the pointer
   let waiting = false;
-  let [away, shown] = parted();
+  let isDrawing = false; // an area, by dragging
+  let corners = null; // of the area that is being drawn, on the screen
+  let shown = [];
+  let groups = [];
 
   const smallest = () => Math.min(SIDE, Math.max(30, width / 18));
   const side = () => Math.min(LARGEST, smallest() * Math.max(1, view.zoom) ** 0.45);
-  const toScreen = (at, by = scale()) => [
-    width / 2 + (points.x[at] - view.x) * by,
-    height / 2 - (points.y[at] - view.y) * by,
+  const placed = (x, y, [across, down] = scales()) => [
+    width / 2 + (x - view.x) * across,
+    height / 2 - (y - view.y) * down,
+  ];
+  const toScreen = (at, by) => placed(points.x[at], points.y[at], by);
+  const toMap = ([x, y], [across, down] = scales()) => [
+    view.x + (x - width / 2) / across,
+    view.y - (y - height / 2) / down,
   ];
 
   function isMet(at) {
     return points.met === null || points.met[at] === 1;
   }
 
-  /** Return the points that do not meet the conditions, and those that do. */
-  function parted() {
+  /** Hand the points to what draws them: those that meet the conditions on top. */
+  function load() {
     const all = points.ids.map((_, at) => at);
-    return [all.filter((at) => !isMet(at)), all.filter(isMet)];
+    shown = all.filter(isMet);
+    const order = [...all.filter((at) => !isMet(at)), ...shown];
+    const plain = plainColor();
+    const colors = new Uint8Array(4 * order.length);
+    order.forEach((at, place) => {
+      const isQuiet = points.values !== null && points.values[at] < 0;
+      const seen = !isMet(at) ? AWAY : isQuiet ? QUIET : 0.8;
+      colors.set([...colorOf(points, at, plain), Math.round(255 * seen)], 4 * place);
+    });
+    card.set(
+      order.map((at) => points.x[at]),
+      order.map((at) => points.y[at]),
+      colors,
+    );
   }
 
   function soon() {
@@ -91,26 +110,18 @@ export function makeMap(points, index, options) {
     const style = getComputedStyle(canvas);
     context.setTransform(density, 0, 0, density, 0, 0);
     context.clearRect(0, 0, width, height);
-    const radius = Math.min(5, 2.6 * Math.sqrt(view.zoom));
-    const by = scale();
-    const isCrowded = points.ids.length > CROWD;
-    const color = (at) => (points.values ? COLORS[points.values[at]] : undefined) ?? style.color;
-    for (const at of [...away, ...shown]) {
-      const [x, y] = toScreen(at, by);
-      if (x < -9 || y < -9 || x > width + 9 || y > height + 9) continue;
-      context.fillStyle = color(at);
-      const isQuiet = points.values && points.values[at] < 0;
-      context.globalAlpha = !isMet(at) ? AWAY : isQuiet ? 0.25 : 0.75;
-      if (isCrowded) context.fillRect(x - radius, y - radius, 2 * radius, 2 * radius);
-      else {
-        context.beginPath();
-        context.arc(x, y, radius, 0, 7);
-        context.fill();
+    const crowd = Math.min(1, Math.sqrt(20_000 / points.ids.length));
+    const radius = Math.min(5, Math.max(1, 2.6 * crowd * Math.sqrt(view.zoom)));
+    const [scaleX, scaleY] = scales();
+    const [shiftX, shiftY] = placed(0, 0);
+    card.draw({ scaleX, scaleY: -scaleY, shiftX, shiftY }, 2 * radius, density);
+    if (pictures) {
+      const plain = plainColor();
+      for (const at of apart()) {
+        const color = points.values ? `rgb(${colorOf(points, at, plain)})` : null;
+        drawPicture(context, at, color);
       }
     }
-    context.globalAlpha = 1;
-    if (pictures)
-      for (const at of apart()) drawPicture(context, at, points.values ? color(at) : null);
     if (near >= 0) {
       const [x, y] = toScreen(near);
       context.strokeStyle = style.getPropertyValue("--accent");
@@ -119,45 +130,75 @@ export function makeMap(points, index, options) {
       context.arc(x, y, radius + 5, 0, 7);
       context.stroke();
     }
+    if (corners) {
+      context.strokeStyle = style.getPropertyValue("--accent");
+      context.lineWidth = 2;
+      context.setLineDash([5, 4]);
+      context.beginPath();
+      for (const corner of corners) context.lineTo(...corner);
+      context.closePath();
+      context.stroke();
+      context.setLineDash([]);
+    }
+    drawNames();
+  }
+
+  /** Put the names of groups on the map, the largest first, where they do not overlap. */
+  function drawNames() {
+    const taken = [];
+    groups.forEach((group, place) => {
+      const label = names.children[place];
+      const [x, y] = placed(group.x, group.y);
+      const [w, h] = [label.offsetWidth / 2 + 6, label.offsetHeight / 2 + 3];
+      const isFree =
+        x > w && y > h && x < width - w && y < height - h &&
+        !taken.some((at) => Math.abs(at[0] - x) < at[2] + w && Math.abs(at[1] - y) < at[3] + h);
+      label.classList.toggle("away", !isFree);
+      if (!isFree) return;
+      taken.push([x, y, w, h]);
+      label.style.transform = `translate(${x - w + 6}px, ${y - h + 3}px)`;
+    });
   }
 
   /** Return points whose pictures do not overlap at about this zoom: the same while it moves. */
   function apart() {
-    const level = Math.round(Math.log2(scale() / side()) * 3);
+    const [across, down] = scales();
+    const level = Math.round(Math.log2(across / side()) * 3);
     if (!spread.has(level)) {
-      const least = APART / 2 ** (level / 3); // in units of the map
-      const cells = new Map();
-      const cell = (at, dx, dy) =>
-        `${Math.floor(points.x[at] / least) + dx},${Math.floor(points.y[at] / least) + dy}`;
+      const wide = APART / 2 ** (level / 3); // in units of the map
+      const high = (wide * across) / down;
+      const cells = new Map(); // the point whose picture is in a cell
+      const key = (x, y) => x * 65_536 + y;
       const found = [];
       for (const at of shown) {
-        const clear = [-1, 0, 1].every((dx) =>
-          [-1, 0, 1].every((dy) => {
-            const other = cells.get(cell(at, dx, dy));
-            return (
+        const [x, y] = [Math.floor(points.x[at] / wide), Math.floor(points.y[at] / high)];
+        if (cells.has(key(x, y))) continue; // as it is for most where they are crowded
+        let isClear = true;
+        for (let dx = -1; dx <= 1 && isClear; dx++) {
+          for (let dy = -1; dy <= 1 && isClear; dy++) {
+            const other = cells.get(key(x + dx, y + dy));
+            isClear =
               other === undefined ||
-              Math.max(
-                Math.abs(points.x[other] - points.x[at]),
-                Math.abs(points.y[other] - points.y[at]),
-              ) >= least
-            );
-          }),
-        );
-        if (!clear) continue;
-        cells.set(cell(at, 0, 0), at);
+              Math.abs(points.x[other] - points.x[at]) >= wide ||
+              Math.abs(points.y[other] - points.y[at]) >= high;
+          }
+        }
+        if (!isClear) continue;
+        cells.set(key(x, y), at);
         found.push(at);
       }
       spread.set(level, found);
     }
+    const by = scales();
+    const beyond = side();
     return spread.get(level).filter((at) => {
-      const [x, y] = toScreen(at);
-      const beyond = side();
+      const [x, y] = toScreen(at, by);
       return x > -beyond && y > -beyond && x < width + beyond && y < height + beyond;
     });
   }
 
   function drawPicture(context, at, color) {
-    const image = load(points.ids[at]);
+    const image = loadPicture(points.ids[at]);
     if (!image.complete || !image.naturalWidth) return;
     const [x, y] = toScreen(at);
     const by = side() / Math.max(image.naturalWidth, image.naturalHeight);
@@ -169,7 +210,7 @@ export function makeMap(points, index, options) {
     context.drawImage(image, x - w / 2, y - h / 2, w, h);
   }
 
-  function load(id) {
+  function loadPicture(id) {
     let image = images.get(id);
     images.delete(id);
     if (!image) {
@@ -186,10 +227,10 @@ export function makeMap(points, index, options) {
   function find(x, y) {
     let best = -1;
     let least = REACH;
-    const by = scale();
+    const by = scales();
     if (pictures) {
       for (const at of apart()) {
-        const [px, py] = toScreen(at);
+        const [px, py] = toScreen(at, by);
         if (Math.max(Math.abs(px - x), Math.abs(py - y)) <= side() / 2 - 3) return at;
       }
     }
@@ -233,21 +274,38 @@ export function makeMap(points, index, options) {
   }
 
   function zoom(by, x = width / 2, y = height / 2) {
-    const to = Math.min(FARTHEST, Math.max(0.8, view.zoom * by));
-    const before = scale();
-    view.zoom = to;
-    const after = scale();
-    view.x += (x - width / 2) * (1 / before - 1 / after);
-    view.y -= (y - height / 2) * (1 / before - 1 / after);
+    const before = toMap([x, y]);
+    view.zoom = Math.min(FARTHEST, Math.max(0.8, view.zoom * by));
+    const after = toMap([x, y]);
+    view.x += before[0] - after[0];
+    view.y += before[1] - after[1];
     place();
     soon();
   }
 
   function move(dx, dy) {
-    view.x = Math.min(1.2, Math.max(-1.2, view.x - dx / scale()));
-    view.y = Math.min(1.2, Math.max(-1.2, view.y + dy / scale()));
+    const [across, down] = scales();
+    view.x = Math.min(right, Math.max(left, view.x - dx / across));
+    view.y = Math.min(top, Math.max(bottom, view.y + dy / down));
     place();
     soon();
+  }
+
+  function reset() {
+    Object.assign(view, home);
+    place();
+    soon();
+  }
+
+  /** End an area that was drawn: it is handed on in units of the map, with few corners. */
+  function enclose() {
+    const drawn = corners;
+    corners = null;
+    soon();
+    const step = Math.max(1, Math.ceil(drawn.length / LASSO));
+    const kept = drawn.filter((_, at) => at % step === 0);
+    if (kept.length < 3) return;
+    options.lassoed(kept.map((at) => toMap(at).map((part) => Number(part.toFixed(3)))));
   }
 
   const pointers = new Map(); // where each finger is
@@ -260,6 +318,7 @@ export function makeMap(points, index, options) {
     pointers.set(event.pointerId, local(event));
     canvas.setPointerCapture(event.pointerId);
     if (pointers.size === 1) traveled = 0;
+    if ((isDrawing || event.shiftKey) && pointers.size === 1) corners = [local(event)];
   });
   canvas.addEventListener("pointermove", (event) => {
     const [x, y] = local(event);
@@ -270,7 +329,10 @@ export function makeMap(points, index, options) {
     }
     const others = [...pointers].filter(([id]) => id !== event.pointerId).map(([, at]) => at);
     traveled += Math.hypot(x - before[0], y - before[1]);
-    if (others.length) {
+    if (corners) {
+      corners.push([x, y]);
+      soon();
+    } else if (others.length) {
       const apartNow = Math.hypot(x - others[0][0], y - others[0][1]);
       const apartBefore = Math.hypot(before[0] - others[0][0], before[1] - others[0][1]);
       zoom(apartNow / Math.max(1, apartBefore), (x + others[0][0]) / 2, (y + others[0][1]) / 2);
@@ -279,13 +341,17 @@ export function makeMap(points, index, options) {
   });
   canvas.addEventListener("pointerup", (event) => {
     pointers.delete(event.pointerId);
+    if (corners) return enclose();
     if (traveled > 5 || pointers.size) return;
     const at = find(...local(event));
     // A finger first sees what it touched; the tip leads on.
     if (event.pointerType === "touch") point(at);
     else if (at >= 0) options.go(points.ids[at], event);
   });
-  canvas.addEventListener("pointercancel", (event) => pointers.delete(event.pointerId));
+  canvas.addEventListener("pointercancel", (event) => {
+    pointers.delete(event.pointerId);
+    corners = null;
+  });
   canvas.addEventListener("pointerleave", (event) => {
     if (event.pointerType !== "touch" && !tip.contains(event.relatedTarget)) point(-1);
   });
@@ -304,7 +370,7 @@ export function makeMap(points, index, options) {
     if (by) move(...by);
     else if (event.key === "+" || event.key === "=") zoom(1.4);
     else if (event.key === "-") zoom(1 / 1.4);
-    else if (event.key === "0") Object.assign(view, home);
+    else if (event.key === "0") reset();
     else if (event.key === "Enter" && near >= 0) return options.go(points.ids[near], event);
     else return;
     event.preventDefault();
@@ -326,22 +392,41 @@ export function makeMap(points, index, options) {
   new ResizeObserver(() => {
     const density = window.devicePixelRatio || 1;
     [width, height] = [frame.clientWidth, frame.clientHeight];
-    canvas.width = width * density;
-    canvas.height = height * density;
+    for (const each of [under, canvas]) {
+      each.width = width * density;
+      each.height = height * density;
+    }
+    spread.clear();
     draw();
   }).observe(frame);
-  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", soon);
+  window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+    load();
+    soon();
+  });
+  load();
 
   return {
     element: frame,
     zoom,
-    show(shown) {
-      pictures = shown;
+    reset,
+    name(given) {
+      groups = given;
+      names.replaceChildren(
+        ...groups.map((group) => make("span", { title: `${group.works} works` }, group.name)),
+      );
+      soon();
+    },
+    draws(on) {
+      isDrawing = on;
+      canvas.classList.toggle("drawing", on);
+    },
+    show(on) {
+      pictures = on;
       soon();
     },
     update(others) {
       points = others;
-      [away, shown] = parted();
+      load();
       spread.clear();
       point(-1);
       soon();

@@ -1,9 +1,11 @@
 /** The map's frame: what it is colored by, its legend, and its buttons. */
 
-import { map as findMap } from "./api.js";
+import { groups as findGroups, map as findMap } from "./api.js";
 import { count, make, many } from "./dom.js";
-import { COLORS, makeMap } from "./map.js";
+import { COLORS, GRADIENT } from "./colors.js";
+import { makeMap } from "./map.js";
 import { choice } from "./options.js";
+import { filters } from "./state.js";
 
 /**
  * Show the map of an index.
@@ -17,16 +19,38 @@ export function makeMapView(section, actions) {
   let pictures = true;
 
   function frame(index, points) {
-    const map = makeMap(points, index.name, { ...actions, pictures });
+    const map = makeMap(points, index.name, {
+      ...actions,
+      pictures,
+      lassoed: (lasso) => {
+        press(false);
+        actions.change({ lasso });
+      },
+    });
     const legend = make("ul", { className: "legend" });
-    const columns = index.fields
-      .filter((field) => field.type === "text")
-      .map((field) => field.name);
+    const columns = index.fields.map((field) => field.name);
     const summary = make("p", { className: "quiet" });
     const refine = make("span", {});
     const color = make("span", {});
     const button = (name, text, run) =>
-      make("button", { type: "button", "aria-label": name, title: name, onclick: run }, text);
+      make(
+        "button",
+        {
+          type: "button",
+          title: name,
+          "aria-label": text.length > 1 ? text : name, // a sign alone says little
+          onclick: run,
+        },
+        text,
+      );
+    const area = button("Draw around works to see only these", "Select an area", () =>
+      press(area.getAttribute("aria-pressed") !== "true"),
+    );
+    function press(on) {
+      area.setAttribute("aria-pressed", String(on));
+      map.draws(on);
+    }
+    press(false);
     section.replaceChildren(
       make(
         "div",
@@ -51,6 +75,8 @@ export function makeMapView(section, actions) {
             }),
             " Pictures",
           ),
+          area,
+          button("Show the whole map", "Reset", map.reset),
           button("Zoom out", "−", () => map.zoom(1 / 1.6)),
           button("Zoom in", "+", () => map.zoom(1.6)),
         ),
@@ -58,14 +84,20 @@ export function makeMapView(section, actions) {
       legend,
       map.element,
     );
+    findGroups(index.name).then(map.name, () => {}); // the map is as good without names
     return { index: index.name, map, legend, summary, refine, color, columns };
   }
 
   return async function render(state, index, signal) {
-    const { color: label, conditions } = state;
-    const wanted = JSON.stringify({ label, conditions });
+    if (!index.map) {
+      section.replaceChildren(make("p", { className: "none" }, "This collection has no map yet."));
+      drawn = null;
+      return;
+    }
+    const request = { ...filters(state), label: state.color };
+    const wanted = JSON.stringify(request);
     if (drawn?.index === index.name && drawn.wanted === wanted) return;
-    const points = await findMap(index.name, { label, conditions }, signal);
+    const points = await findMap(index.name, request, signal);
     if (drawn?.index !== index.name) drawn = frame(index, points);
     else drawn.map.update(points);
     drawn.wanted = wanted;
@@ -82,6 +114,7 @@ export function makeMapView(section, actions) {
       ),
     );
     drawn.legend.replaceChildren(
+      ...(points.low === null ? [] : [gradient(points)]),
       ...points.classes.map((name, at) =>
         make(
           "li",
@@ -91,9 +124,21 @@ export function makeMapView(section, actions) {
         ),
       ),
       ...(points.values?.some((value) => value < 0)
-        ? [make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), "others")]
+        ? [make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), points.low === null ? "others" : "unknown")]
         : []),
     );
     actions.say(`Map of ${heading}`);
   };
+}
+
+/** Make the legend of numbers, from low to high. */
+function gradient({ low, high }) {
+  const short = (value) => (Number.isInteger(value) ? value : Number(value.toPrecision(4)));
+  return make(
+    "li",
+    { className: "shades" },
+    String(short(low)),
+    make("i", { variables: { background: GRADIENT }, "aria-hidden": "true" }),
+    String(short(high)),
+  );
 }

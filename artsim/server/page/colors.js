@@ -1,0 +1,51 @@
+/** The colors of the map: of classes, and of numbers from low to high. */
+
+export const COLORS = [
+  "#4477aa",
+  "#ee6677",
+  "#228833",
+  "#ccbb44",
+  "#66ccee",
+  "#aa3377",
+  "#ee7733",
+  "#009988",
+  "#cc3311",
+  "#0077bb",
+];
+
+// From low to high, told apart by lightness too: dark violet, blue green, yellow.
+const SCALE = [
+  [68, 1, 84],
+  [59, 82, 139],
+  [33, 145, 140],
+  [94, 201, 98],
+  [253, 231, 37],
+];
+
+export const GRADIENT = `linear-gradient(to right, ${SCALE.map((each) => `rgb(${each})`).join(", ")})`;
+
+const bytes = (hex) => [1, 3, 5].map((at) => parseInt(hex.slice(at, at + 2), 16));
+const CLASSES = COLORS.map(bytes);
+
+/** Return the color of points that have none of their own, light or dark as the page is. */
+export const plainColor = () =>
+  bytes(getComputedStyle(document.documentElement).getPropertyValue("--faint").trim());
+
+/** Return the color of a shade from 0 to 255. */
+function shade(value) {
+  const at = (value / 255) * (SCALE.length - 1);
+  const [low, part] = [Math.min(Math.floor(at), SCALE.length - 2), at % 1];
+  const by = at >= SCALE.length - 1 ? 1 : part;
+  return SCALE[low].map((from, each) => Math.round(from + (SCALE[low + 1][each] - from) * by));
+}
+
+/**
+ * Return red, green and blue of a point: of its class, its shade, or the plain color.
+ *
+ * @param points values, classes, low.
+ */
+export function colorOf(points, at, plain) {
+  const value = points.values?.[at] ?? -1;
+  if (value < 0) return plain;
+  return points.low === null ? CLASSES[value] : shade(value);
+}

@@ -1,0 +1,63 @@
+"""The map's areas, colors and names of groups."""
+
+import numpy as np
+import pytest
+from search_toys import at, make_store
+
+from artsim.datatypes import FieldType
+from artsim.errors import EvaluationError
+from artsim.search import Works
+from artsim.server.mapping import color_by, inside, name_groups
+
+SQUARE = [(0, 0), (2, 0), (2, 2), (0, 2)]
+
+
+def test_points_are_inside_an_area_by_the_even_odd_rule():
+    points = np.array([[1, 1], [3, 1], [1, -0.1], [0.1, 1.9]], np.float32)
+    assert inside(points, SQUARE).tolist() == [True, False, False, True]
+    bow = [(0, 0), (2, 2), (2, 0), (0, 2)]  # crosses itself: open above and below
+    assert inside(np.array([[0.5, 1], [1, 0.3]], np.float32), bow).tolist() == [True, False]
+    assert not inside(points, [(1, 1)]).any()
+
+
+@pytest.fixture(scope="module")
+def works(tmp_path_factory):
+    """A hundred works: those of the left are portraits by Ada, those of the right are of all."""
+    columns = {
+        "artist": ["Ada"] * 50 + ["Bob", "Cyd"] * 25,
+        "kind": [["portrait"]] * 48 + [["map", "ink"]] * 52,
+        "year": [*range(1500, 1599), None],
+    }
+    degrees = [float(n) / 10 for n in range(100)]
+    path = tmp_path_factory.mktemp("mapping") / "index"
+    return Works(make_store(path, [f"w{n}" for n in range(100)], {"east": at(*degrees)}, columns))
+
+
+def test_groups_are_named_by_what_is_more_frequent_in_them(works):
+    steps = np.linspace(0, 0.1, 50)
+    points = np.array([(-1 + x, x) for x in steps] + [(1 - x, x) for x in steps], np.float32)
+    named = name_groups(works, np.arange(100), points)
+    left = {each["name"] for each in named if each["x"] < 0}
+    right = {each["name"] for each in named if each["x"] > 0}
+    assert left <= {"portrait, Ada", "Ada, portrait", "Ada"}
+    assert left
+    assert right
+    assert not any("Ada" in name for name in right)
+    assert sum(each["works"] for each in named) <= 100
+
+
+def test_few_points_have_no_groups(works):
+    assert name_groups(works, np.arange(3), np.zeros((3, 2), np.float32)) == []
+
+
+def test_numbers_are_shades_from_low_to_high_and_texts_are_classes(works):
+    assert works.types["year"] == FieldType.NUMBER
+    found = color_by(works, "year", np.array([0, 50, 98, 99]))
+    assert found["values"] == [0, 130, 255, -1]
+    assert (found["low"], found["high"]) == (1502, 1596.08)
+    found = color_by(works, "artist", np.array([0, 50, 51]))
+    assert [found["classes"][value] for value in found["values"]] == ["Ada", "Bob", "Cyd"]
+    found = color_by(works, "kind", np.array([0, 99]))
+    assert [found["classes"][value] for value in found["values"]] == ["portrait", "map"]
+    with pytest.raises(EvaluationError, match="no column 'style'; choose from artist, kind, year"):
+        color_by(works, "style", np.arange(3))
