@@ -118,6 +118,14 @@ def test_a_saved_set_becomes_a_facet(page):
     facet.evaluate("each => (each.open = true)")
     facet.locator("label").filter(has_text="yes").locator("input").check()
     expect(page.locator("#heading")).to_have_text("3 of 30 works")
+    page.evaluate("localStorage.clear()")  # another visitor has it too
+    page.goto("/")
+    page.get_by_label("Set", exact=True).select_option("My_set")
+    expect(bar.get_by_role("button", name="3 works")).to_be_visible()
+    page.on("dialog", lambda dialog: dialog.accept())
+    bar.locator("summary", has_text="Set").click()
+    bar.get_by_role("button", name="Delete it").click()
+    expect(bar).to_be_hidden()
 
 
 # --- teach --------------------------------------------------------------------------------
@@ -176,3 +184,16 @@ def test_a_concept_is_saved_exported_and_opened_again(page):
     page.get_by_label("Saved concepts").select_option("greens")
     expect(page.locator("#teach")).to_contain_text("1 work marked yes")
     expect(page.get_by_label("Name of the concept")).to_have_value("greens")
+
+
+def test_the_viewer_collects_and_marks(page):
+    page.goto("/?view=teach")
+    card(page, "Hue 60").locator("a.picture").focus()
+    page.keyboard.press("d")
+    viewer = page.get_by_role("dialog")
+    viewer.get_by_role("button", name="Collect in My set").click()
+    expect(viewer.get_by_role("button", name="Remove from My set")).to_be_visible()
+    viewer.get_by_role("button", name="Yes, it shows the concept").click()
+    expect(page.locator("#teach")).to_contain_text("1 work marked yes")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("region", name="Collected works")).to_contain_text("1 work")

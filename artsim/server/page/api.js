@@ -84,6 +84,9 @@ export const exportedConcept = async (index, marks) =>
 export const sets = (index) => get(path(index, "sets"));
 export const saveSet = (index, set) => post(path(index, "sets"), set);
 
+export const deleteSet = (index, name) =>
+  call(`${path(index, "sets")}?name=${encodeURIComponent(name)}`, { method: "DELETE" });
+
 /** Return a set as a file: csv, html, iiif or zip. */
 export const exportedSet = async (index, kind, set) =>
   (await send(path(index, `sets/export/${kind}`), set)).blob();

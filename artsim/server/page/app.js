@@ -120,6 +120,10 @@ const actions = {
   more: () => more(),
   closed: keepFocus,
   mark: (work) => [collection.star(work), teach.marks(work)],
+  others: (work) => [
+    collection.entry(work),
+    ...(state.view === "teach" ? teach.entries(work) : []),
+  ],
 };
 const dialogs = makeDialogs(byId("dialog"), actions);
 const viewer = makeViewer(byId("viewer"), actions);
@@ -296,7 +300,8 @@ async function drawFound(signal, isAnswer) {
       ? many(works.length, "match", "matches")
       : "Most similar works";
   byId("heading").textContent = heading;
-  byId("summary").textContent = isAnswer ? howFound(found) : invitation();
+  const isTaught = state.view === "teach";
+  byId("summary").textContent = isAnswer ? howFound(found) : isTaught ? "" : invitation();
   byId("summary").title = isAnswer ? `Compared by ${found.by}` : "";
   const nothing = isAnswer ? found.nothing : "No works meet these conditions; remove one.";
   show(byId("nothing"), !works.length);

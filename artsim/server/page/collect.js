@@ -25,9 +25,11 @@ const EXPORTS = {
 export function makeCollection(bar, actions) {
   let name = null; // of the index whose sets are read
   let state = null; // {open, sets}
+  let saved = {}; // the sets that the server has, unless they were changed here
   let isOpen = false; // whether the works of the set are shown
 
-  const ids = () => state.sets[state.open];
+  const sets = () => ({ ...saved, ...state.sets });
+  const ids = () => sets()[state.open] ?? [];
   const has = (id) => ids().includes(id);
 
   /** Show the sets of an index. */
@@ -36,8 +38,19 @@ export function makeCollection(bar, actions) {
     if (index.name !== name) {
       name = index.name;
       state = readSets(name);
+      saved = {};
       isOpen = false;
+      load();
     }
+    draw();
+  }
+
+  /** Take the sets that the server has. */
+  async function load() {
+    const mine = name;
+    const found = await api.sets(mine).catch(() => []);
+    if (mine !== name) return;
+    saved = Object.fromEntries(found.map((each) => [each.name, each.ids]));
     draw();
   }
 
@@ -73,6 +86,23 @@ export function makeCollection(bar, actions) {
     return button;
   }
 
+  /** Make the button of a menu that collects a work. */
+  function entry(work) {
+    const text = () => (has(work.id) ? `Remove from ${state.open}` : `Collect in ${state.open}`);
+    const button = make(
+      "button",
+      {
+        type: "button",
+        onclick: () => {
+          toggle(work);
+          button.textContent = text();
+        },
+      },
+      text(),
+    );
+    return button;
+  }
+
   function mark(button) {
     const isIn = has(button.dataset.id);
     button.textContent = isIn ? "★" : "☆";
@@ -83,7 +113,7 @@ export function makeCollection(bar, actions) {
 
   function draw() {
     for (const button of document.querySelectorAll(".star")) mark(button);
-    const several = Object.keys(state.sets).length > 1;
+    const several = Object.keys(sets()).length > 1;
     const isShown = ids().length > 0 || several;
     const focused = bar.contains(document.activeElement) && document.activeElement.dataset.keep;
     show(bar, isShown);
@@ -116,7 +146,7 @@ export function makeCollection(bar, actions) {
           else start();
         },
       },
-      Object.keys(state.sets).map((each) => make("option", { value: each }, each)),
+      Object.keys(sets()).map((each) => make("option", { value: each }, each)),
       make("option", { value: "" }, "New set"),
     );
     choice.value = state.open;
@@ -228,52 +258,62 @@ export function makeCollection(bar, actions) {
   }
 
   function start() {
-    const given = askName("Name of the new set", freeName(state.sets, "New set"));
+    const given = askName("Name of the new set", freeName(sets(), "New set"));
     if (!given) {
       draw();
       return;
     }
-    set({ open: given, sets: { [given]: [], ...state.sets } });
+    set({ open: given, sets: { [given]: [], ...saved, ...state.sets } });
   }
 
   function rename() {
     const given = askName("Name of the set", state.open);
     if (!given || given === state.open) return;
-    if (given in state.sets) {
+    if (given in sets()) {
       actions.fail(new Error(`There is a set “${given}” already; choose another name.`));
       return;
     }
-    const { [state.open]: own, ...sets } = state.sets;
-    set({ open: given, sets: { [given]: own, ...sets } });
+    renameTo(given);
   }
 
-  function remove() {
-    const { [state.open]: _, ...sets } = state.sets;
-    keepSets(name, { open: "", sets });
+  function renameTo(given) {
+    const { [state.open]: _, ...others } = state.sets;
+    set({ open: given, sets: { [given]: ids(), ...others } });
+  }
+
+  async function remove() {
+    const { open } = state;
+    const isSaved = open in saved && actions.index().saves;
+    if (isSaved) {
+      if (!confirm(`Delete the saved set “${open}” for everybody?`)) return;
+      try {
+        await api.deleteSet(name, open);
+      } catch (error) {
+        actions.fail(error);
+        return;
+      }
+      delete saved[open];
+    }
+    const { [open]: _, ...others } = state.sets;
+    keepSets(name, { open: "", sets: others });
     state = readSets(name);
     draw();
+    if (isSaved) await actions.saved();
   }
 
   async function save() {
     try {
-      const known = await api.sets(name);
+      await load();
       const column = state.open.replace(/[^\p{L}\p{N}_.-]+/gu, "_").replace(/^[_.-]+/, "");
-      const replaces = known.some((each) => each.name === column);
+      const replaces = column in saved;
       if (replaces && !confirm(`Replace the saved set “${column}”?`)) return;
       await api.saveSet(name, { name: column, ids: ids(), replaces });
       actions.say(`Saved as the column ${column}`);
+      if (column !== state.open) renameTo(column);
       await actions.saved();
     } catch (error) {
       actions.fail(error);
     }
-  }
-
-  /** Take the sets that the server has, besides those of this browser. */
-  async function load() {
-    const found = await api.sets(actions.index().name);
-    const sets = Object.fromEntries(found.map((each) => [each.name, each.ids]));
-    render();
-    if (found.length) set({ sets: { ...sets, ...state.sets } });
   }
 
   whenKept(
@@ -284,5 +324,5 @@ export function makeCollection(bar, actions) {
     },
   );
 
-  return { render, star, toggle, load, has };
+  return { render, star, toggle, entry };
 }

@@ -86,6 +86,28 @@ export function makeTeach(panel, actions) {
       ),
     );
 
+  /** Make the buttons of a menu that mark a work. */
+  function entries(work) {
+    const texts = { yes: "Yes, it shows the concept", no: "No, it does not" };
+    const press = () => {
+      for (const [kind, button] of Object.entries(buttons)) {
+        button.setAttribute("aria-pressed", String(concept[kind].includes(work.id)));
+      }
+    };
+    const onclick = (kind) => () => {
+      mark(work, kind);
+      press();
+    };
+    const buttons = Object.fromEntries(
+      Object.entries(texts).map(([kind, text]) => [
+        kind,
+        make("button", { type: "button", onclick: onclick(kind) }, text),
+      ]),
+    );
+    press();
+    return Object.values(buttons);
+  }
+
   /** Return the likeliest works, or null while no work is marked as yes. */
   async function find(wanted, signal) {
     await open();
@@ -281,7 +303,9 @@ export function makeTeach(panel, actions) {
       return;
     }
     try {
-      const replaces = concept.saved === name;
+      const isKnown = known.some((each) => each.name === name);
+      const replaces = concept.saved === name || isKnown;
+      if (isKnown && concept.saved !== name && !confirm(`Replace the saved concept “${name}”?`)) return;
       const found = await api.saveConcept(index, { name, ...body(), replaces });
       set({ name, saved: name });
       const held = found.held_out;
@@ -327,5 +351,5 @@ export function makeTeach(panel, actions) {
     },
   );
 
-  return { find, marks, mark, begin, show: (isShown) => show(panel, isShown) };
+  return { find, marks, entries, mark, begin, show: (isShown) => show(panel, isShown) };
 }
