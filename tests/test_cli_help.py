@@ -18,6 +18,7 @@ OF_THEIR_OWN = {
     *("--index", "--tap", "--label", "--split", "--group", "--per-class", "--k", "-k", "--seed"),
     *("--model", "--precision", "--head", "--name", "--set", "--id-column", "--ids", "--exclude"),
     *("--collection", "--json"),  # of embed: its summary
+    "--gpus",  # what they share: a batch, or a collection
 }
 
 

@@ -18,6 +18,7 @@ import cloup
 from artsim import __version__
 from artsim.cli.dupes import dupes
 from artsim.cli.embed import embed
+from artsim.cli.estimate import estimate
 from artsim.cli.fetch import fetch
 from artsim.cli.find import find
 from artsim.cli.import_vectors import import_vectors
@@ -129,7 +130,9 @@ class _Lines(logging.Formatter):
     cls=_Group,
     sections=[
         cloup.Section("Collect", [fetch, inspect, readers, sample]),
-        cloup.Section("Index", [embed, import_vectors, index, info, repair, models, layers]),
+        cloup.Section(
+            "Index", [embed, import_vectors, index, info, repair, models, layers, estimate]
+        ),
         cloup.Section("Search", [find, similar, dupes, publish]),
         cloup.Section(
             "Evaluate",

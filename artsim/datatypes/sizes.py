@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-_UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
+_UNITS = (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
 
 def bytes_text(size: float) -> str:

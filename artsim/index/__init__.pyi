@@ -1,4 +1,5 @@
 from .build import build_index as build_index
+from .choice import choose_shapes as choose_shapes
 from .layout import LayoutPlan as LayoutPlan
 from .layout import layout_file as layout_file
 from .layout import make_layout as make_layout
