@@ -859,3 +859,26 @@ def test_one_condition_means_the_same_for_every_museum(museum_data):
         chosen = choose_rows(table, Choice(where=condition))
         assert table["id"].take(chosen).to_pylist() == expected
         assert len(expected) > 10
+
+
+def test_a_museums_table_is_read_as_its_records_are(tmp_path):
+    (tmp_path / "cmoa.csv").write_text(
+        "id,title,creation_date_earliest,full_name,role,image_url\n"
+        "1,One,1870-01-01,Ann|Bob,after|,http://m.example/1.jpg|http://m.example/2.jpg\n"
+        "2,Two,1880-01-01,Cy,,http://m.example/3.jpg\n"
+    )
+    catalog = read_collection(f"cmoa:{tmp_path / 'cmoa.csv'}")
+    names = ("image", "artist", "artist_qualifier")
+    assert [[row[name] for name in names] for b in catalog.batches() for row in b.to_pylist()] == [
+        ["http://m.example/1.jpg", ["Ann", "Bob"], ["after", None]],
+        ["http://m.example/3.jpg", ["Cy"], None],
+    ]
+    assert catalog.notes == ()
+
+
+def test_records_of_another_museum_are_counted(tmp_path):
+    tate = {"acno": "A1", "contributors": [{"fc": "Ann"}], "dateText": "1880", "thumbnailUrl": "a"}
+    (tmp_path / "a.json").write_text(json.dumps(tate))
+    (tmp_path / "b.json").write_text(json.dumps([{"objectID": 3, "title": "Two"}, {"acno": "A2"}]))
+    (note,) = read_collection(f"tate:{tmp_path}").notes
+    assert note.startswith(f"1 record has no key of tate, first in {tmp_path / 'b.json'}; read")

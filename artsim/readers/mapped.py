@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -77,12 +78,12 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
     if not files:
         raise ReaderError(f"{path} has no file of records ({', '.join(map_.files)})")
     notes: list[str] = []
+    foreign = Counter[Path]()
     kinds = {name: column.type for name, column in map_.columns.items()}
     found = GatheredRows(
         (
             row
-            for file in files
-            for record in read_records(file, map_.records, None if options.strict else notes)
+            for record in _records(files, map_, None if options.strict else notes, foreign)
             for row in _rows(record, map_, every=views == "all")
         ),
         options,
@@ -92,6 +93,13 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
     )
     if not found.num_rows:
         raise ReaderError(f"{path} holds no record with an id; see the mapping of {map_.name}")
+    if number := foreign.total():
+        first = next(file for file in files if foreign[file])
+        have = "record has" if number == 1 else "records have"
+        notes.append(
+            f"{number:,} {have} no key of {map_.name}, first in {first}; read another museum's by "
+            "its own mapping, or by records:"
+        )
     folder = path if path.is_dir() else path.parent
     return Catalog(
         name=path.stem if path.is_file() else path.name,
@@ -102,6 +110,16 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
         batches=found.batches,
         notes=tuple(notes),
     )
+
+
+def _records(
+    files: Iterable[Path], map_: MuseumMap, notes: list[str] | None, foreign: Counter[Path]
+) -> Iterator[Mapping[str, Any]]:
+    """Yield the records of files, and count in each those of another museum."""
+    for file in files:
+        for record in read_records(file, map_.records, notes):
+            foreign[file] += map_.is_foreign(record)
+            yield record
 
 
 def _files(path: Path, patterns: Iterable[str]) -> Iterator[Path]:

@@ -53,7 +53,7 @@ class ColumnMap:
     separator: str | None = None  # between several values in one
     null: frozenset[str] = frozenset()  # words that stand for no value
     unit: str | None = None  # of a length: it becomes a number of cm
-    qualifier: Path_ | None = None  # roles beside the values of an artist
+    qualifier: tuple[Path_, ...] = ()  # roles beside the values of an artist, as path
     begin: Path_ | None = None  # years
     end: Path_ | None = None
 
@@ -110,6 +110,10 @@ class MuseumMap:
         """Return whether a record has the keys of this museum's."""
         return bool(self.keys) and all(any(values_at(record, key)) for key in self.keys)
 
+    def is_foreign(self, record: Mapping[str, Any]) -> bool:
+        """Return whether a record has none of the keys of this museum's."""
+        return bool(self.keys) and not any(any(values_at(record, key)) for key in self.keys)
+
     def addresses(self, record: Mapping[str, Any]) -> list[str]:
         """List the paths or web addresses of a record's pictures, each once."""
         found = (dict.fromkeys(image.values(record)) for image in self.image)
@@ -121,7 +125,7 @@ class MuseumMap:
         for name, column in self.columns.items():
             if column.type == "years":
                 row[name] = _years(record, column)
-            elif column.qualifier is not None or name == "artist":
+            elif column.qualifier or name == "artist":
                 row[name], row[f"{name}_qualifier"] = _artists(record, column)
             else:
                 row[name] = _values(record, column)
@@ -181,9 +185,10 @@ def _read_column(spec: Any, where: str) -> ColumnMap:
         spec["type"] = "number"
         if spec["unit"] not in _UNITS:
             raise ReaderError(f"{where}: no unit {spec['unit']!r}; choose from {', '.join(_UNITS)}")
-    for name in {"qualifier", "begin", "end"} & spec.keys():
+    for name in {"begin", "end"} & spec.keys():
         spec[name] = parse_path(spec[name])
     spec["path"] = tuple(map(parse_path, _several(spec.get("path", text))))
+    spec["qualifier"] = tuple(map(parse_path, _several(spec.get("qualifier", ()))))
     spec["null"] = frozenset(map(str.lower, spec.get("null", ())))
     return ColumnMap(**spec)
 
@@ -203,8 +208,10 @@ def _refuse_unknown(found: Mapping[str, Any], known: set[str], where: str) -> No
         )
 
 
-def _found(record: Mapping[str, Any], column: ColumnMap) -> list[str | None]:
-    for path in column.path:
+def _found(
+    record: Mapping[str, Any], column: ColumnMap, paths: Sequence[Path_]
+) -> list[str | None]:
+    for path in paths:
         found = values_at(record, path)
         if column.separator is not None:
             parts = (part for value in found for part in (value or "").split(column.separator))
@@ -216,7 +223,7 @@ def _found(record: Mapping[str, Any], column: ColumnMap) -> list[str | None]:
 
 
 def _values(record: Mapping[str, Any], column: ColumnMap) -> Flat:
-    values = [value for value in _found(record, column) if value is not None]
+    values = [value for value in _found(record, column, column.path) if value is not None]
     if column.unit is not None:
         return next((cm for value in values if (cm := _in_cm(value, column.unit))), None)
     if column.type == "list" or len(values) > 1:
@@ -237,7 +244,10 @@ def _years(record: Mapping[str, Any], column: ColumnMap) -> str | None:
     known = [end for end in ends if end is not None]
     if known:
         return f"{min(known)}/{max(known)}"
-    years = next(filter(None, (parse_years(text) for text in _found(record, column) if text)), None)
+    years = next(
+        filter(None, (parse_years(text) for text in _found(record, column, column.path) if text)),
+        None,
+    )
     return years and f"{years.begin}/{years.end}"
 
 
@@ -249,8 +259,8 @@ def _year(record: Mapping[str, Any], path: Path_ | None) -> int | None:
 
 def _artists(record: Mapping[str, Any], column: ColumnMap) -> tuple[Flat, Flat]:
     """Return the artists and, aligned with them, how sure they are; other roles are left out."""
-    names = _found(record, column)
-    roles = values_at(record, column.qualifier) if column.qualifier is not None else []
+    names = _found(record, column, column.path)
+    roles = _found(record, column, column.qualifier)
     artists = []
     for name, role in zip_longest(names, roles[: len(names)]):
         by_role = qualifier_of(role)

@@ -28,6 +28,7 @@ from artsim.readers.years.patterns import (
     BEFORE_PRESENT,
     CLAUSES,
     DAY,
+    DECADE_OF,
     HIJRI,
     HIJRI_BEHIND,
     LATER,
@@ -116,6 +117,7 @@ def _normalize(text: str) -> str:
     text = re.sub(BEFORE_PRESENT, _before_present, text)
     text = re.sub(ROMAN_YEAR, lambda year: str(_number(year[0])) if year[0][3:] else year[0], text)
     text = re.sub(MILLENNIUM, _millennium, text)
+    text = re.sub(DECADE_OF, _decade_of, text)
     if "h" in text and (others := re.sub(HIJRI_BEHIND, " ", re.sub(HIJRI, " ", text))) != text:
         is_alone = not re.search(r"\d", others)
         text = re.sub(HIJRI, _of_hijri, text) if is_alone else others
@@ -128,6 +130,11 @@ def _millennium(match: re.Match[str]) -> str:
     if match["era"] in _BCE:
         return f"{first}000-{last - 1}001 bc"
     return f"ad {first - 1}001-{last}000"
+
+
+def _decade_of(match: re.Match[str]) -> str:
+    """Write "the 80s of the 19th century" as 1880s."""
+    return f"{_century_number(match['century']) - 1}{match['first'] or match['behind']}0s"
 
 
 def _before_present(match: re.Match[str]) -> str:
@@ -236,12 +243,16 @@ def _is_century(match: re.Match[str], number: str) -> bool:
 
 
 def _century(text: str, part: str | None, is_bce: bool) -> Years:
-    text = text.strip().rstrip(".")
-    number = ORDINALS.get(text) or _number(re.sub(rf"{ORDINAL_END}$", "", text) or text)
+    number = _century_number(text)
     low, high = _part(part)
     if is_bce:
         return Years(-100 * number + low - 1, -100 * number + high - 1)
     return Years(100 * (number - 1) + low, 100 * (number - 1) + high)
+
+
+def _century_number(text: str) -> int:
+    text = text.strip().rstrip(".")
+    return ORDINALS.get(text) or _number(re.sub(rf"{ORDINAL_END}$", "", text) or text)
 
 
 def _part(text: str | None) -> tuple[int, int]:

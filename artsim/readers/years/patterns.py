@@ -75,7 +75,11 @@ SIGNS = (
     (r"^-(\d{1,4})/\+?0*(\d{1,4})$", r"\1 bc - ad \2"),
     (r"^-(\d{1,4})$", r"\1 bc"),
 )
-# Words that stand where others do not: 1520 circa; années 1920; v. 1600; A. 19. Jh.
+_ONE = rf"{_CENTURY_NUMBER}\s*-?\s*{_CENTURY}"
+_NAMED = rf"(?:sec\.|secolo|siècle|siglo)\s+({_ROMAN})"  # sec. XVII
+_BEHIND = rf"\s*[,( ]\s*({_PART})\s*(?=[),;-]|$)"
+# Words that stand where others do not: 1520 circa; années 1920; v. 1600; A. 19. Jh.;
+# 17. Jh., 1. Hälfte; Wende 18./19. Jh.
 PLACED = (
     (r"(?<!\d)(\d{3,4}(?:-\d{2,4})?) (?:circa|ca\.?|env\.?|c\.)(?=\s*(?:$|[-,;)]))", r"circa \1"),
     (r"\b(?:années|jaren|anni) (\d{3}0)(?!\d)", r"\1s"),
@@ -87,6 +91,13 @@ PLACED = (
     (r"\bm\. ?(?=\d\d?\. ?j)", "mitte "),
     (r"\be\. ?(?=\d\d?\. ?j)", "ende "),
     (r"\b([ivx]+)(?:e|er|ème) s\.(?!\w)", r"\1e siècle"),
+    (rf"\b{_NAMED}{_BEHIND}", r"\2 \1 secolo"),
+    (rf"\b({_ONE}(?:\s*{_ERA})?){_BEHIND}", r"\2 \1"),
+    (
+        rf"\b(?:wende|tournant|turn of)(?: vom| des| du| the)? {_CENTURY_NUMBER}"
+        rf"(?:\s*[/-]\s*| zum | und | et | au | and | to the )({_ONE})",
+        r"turn of the \1",
+    ),
     (r"\bc(\d\d)(?:th)?\b|\b(\d\d)c\b", r"\1\2th century"),  # C19, 19C
     *((rf"\b{name}cento\b", f"{place}th century") for place, name in enumerate(_ITALIAN, 13)),
     *(
@@ -97,6 +108,11 @@ MILLENNIUM = (
     r"(?:(?P<first>\d)(?:st|nd|rd|th|e|\.)?(?:-| to | bis ))?(?P<last>\d)(?:st|nd|rd|th|e|er|\.)? "
     rf"(?:millennium|jahrtausend|millénaire|millennio)(?:\s*(?P<era>{_ERA}))?"
 )
+# jaren 80 van de 19e eeuw; 80er Jahre des 19. Jahrhunderts
+DECADE_OF = (
+    r"\b(?:(?:jaren|anni|années) '?(?P<first>\d)0|(?P<behind>\d)0er jahre)"
+    rf"(?: van de| del| du| des)? (?P<century>{_CENTURY_NUMBER})\s*-?\s*{_CENTURY}"
+)
 # 12,000-10,000 BC, which is not a number of a patent
 THOUSANDS = (
     rf"(?<![\d,])(\d{{1,3}}),(\d{{3}})(?=(?:{_TO}[\d,]+)?\s*(?:{alternatives(BCE)}|b\.?p\b))"
@@ -106,7 +122,6 @@ BEFORE_PRESENT = r"(?<![\d,])(\d{1,6}) ?b\.? ?p\b\.?"
 HIJRI = r"\b(?:a\. ?h\.|ah) ?(?P<year>\d{3,4})(?:[-/]\d{1,4}\b(?! ?a))?(?: ?[/=])?"
 HIJRI_BEHIND = r"[^,;(/]*\b(?:century|cent\.|\d{3,4}) ?(?:a\. ?h\.|ah)(?: ?/|$)"
 ROMAN_YEAR = r"\bm{1,2}(?:cm|cd|d?c{0,3})(?:xc|xl|l?x{0,3})(?:ix|iv|v?i{0,3})\b"
-_ONE = rf"{_CENTURY_NUMBER}\s*-?\s*{_CENTURY}"
 # "11th-14th century" and "mid- to late-19th century" name the century once.
 SHARED = (
     (

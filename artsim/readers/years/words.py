@@ -45,11 +45,13 @@ AFTER = words("""
 """)
 BCE = words("""
     b.c.e. | bce | b.c. | bc | b. c. | before christ | v. chr. | v.chr. | v. u. z. | av. j.-c. |
-    av. j.c. | av. jc | avant j.-c. | a.c. | a. c. | v.o.t. | v.c. | v. c.
+    av. j.c. | av. jc | avant j.-c. | a.c. | a. c. | v.o.t. | v.c. | v. c. | vor christus |
+    voor christus | vóór christus | avant jésus-christ | avanti cristo | prima di cristo
 """)
 CE = words("""
     c.e. | ce | a.d. | ad | a. d. | anno domini | n. chr. | n.chr. | n. u. z. | apr. j.-c. |
-    ap. j.-c. | après j.-c. | d.c. | d. c. | n.o.t. | n.c. | n. c.
+    ap. j.-c. | après j.-c. | d.c. | d. c. | n.o.t. | n.c. | n. c. | nach christus |
+    na christus | après jésus-christ | dopo cristo
 """)
 CENTURY = words("""
     century | centuries | cent. | cent | jahrhundert | jahrhunderts | jahrhunderte | jh. | jhs. |
@@ -62,7 +64,8 @@ _PARTS = {
     (1, 30): """
         early | beginning of the | beginning of | start of the | anfang | anfang des | frühes |
         fruehes | beginn des | début du | debut du | début | begin | begin van de | vroege | vroeg |
-        inizio del | inizio | inizi del | inizi | primi del | anfang der | early decades of the
+        inizio del | inizio | inizi del | inizi | primi del | anfang der | anf. |
+        early decades of the | primo
     """,
     (26, 75): """
         mid- | mid | middle of the | middle of | middle | mitte | mitte des | mittleres |
@@ -70,9 +73,16 @@ _PARTS = {
     """,
     (71, 100): """
         late | end of the | end of | spätes | ende | ende des | fin du | fin | eind | einde | laat |
-        fine del | fine | ende der
+        fine del | fine | ende der | tardo
     """,
-    (1, 10): "first decade of the | first decade | 1st decade of the | 1st decade",
+    (1, 10): """
+        first decade of the | first decade | 1st decade of the | 1st decade | erstes jahrzehnt des |
+        erstes jahrzehnt | première décennie du | eerste decennium van de | primo decennio del
+    """,
+    (91, 100): """
+        last decade of the | last decade | letztes jahrzehnt des | letztes jahrzehnt |
+        dernière décennie du | laatste decennium van de | ultimo decennio del
+    """,
     (1, 50): "1. h.",
     (51, 100): "2. h.",
     (-5, 5): "turn of the",
