@@ -45,7 +45,8 @@ QUALIFIERS = {
     "manner of": """
         manner OF | in the manner OF | style OF | in the style OF | art OF | in der art OF |
         in der art | stil OF | im stil OF | manier OF | in der manier OF | manière OF |
-        à la manière OF | dans la manière OF | dans le goût OF | stijl OF | in de stijl OF |
+        à la manière OF | dans la manière OF | dans le goût OF | genre OF |
+        dans le genre OF | stijl OF | in de stijl OF |
         in de trant OF | in de manier OF | maniera OF | alla maniera OF
     """,
     "after": """
@@ -95,7 +96,13 @@ _AND_WORKSHOP = re.compile(
     re.I | re.S,
 )
 _ZUGESCHRIEBEN = re.compile(  # which German puts last: früher Rembrandt zugeschrieben
-    r"(?P<formerly>(?:früher|ehemals|vormals)\s+)?(?P<name>.+?)\s+zugeschrieben", re.I | re.S
+    r"(?P<formerly>(?:früher|ehemals|vormals)\s+)?(?:dem\s+)?(?P<name>.+?)\s+zugeschrieben",
+    re.I | re.S,
+)
+# One word in German: Cranach-Werkstatt.
+_JOINED = re.compile(
+    r"(?P<name>\S.*)(?<!kunst)-(?P<word>werkstatt|umkreis|kreis|nachfolger|nachfolge|schule)",
+    re.I | re.S,
 )
 _OF_A_WORK = (  # by the artist, which the work is after: a design by Raphael
     rf"(?is)(?:(?:an?|the|einer|einem|une?|een|un)\s+)?(?:lost\s+)?(?:{alternatives(words(_SOURCE))})"
@@ -156,6 +163,8 @@ def parse_artist(text: str) -> Attribution:
         return Attribution(match["name"].strip(" ,"), _CANONICAL[word.lower()])
     if match := _ZUGESCHRIEBEN.fullmatch(text):
         return Attribution(match["name"], "formerly" if match["formerly"] else "attributed to")
+    if match := _JOINED.fullmatch(text):
+        return Attribution(match["name"], _CANONICAL[f"{match['word'].lower()} des"])
     if match := re.fullmatch(_BEFORE, text) or _LETTER.fullmatch(text):
         qualifier, name = _CANONICAL[match["word"].lower()], match["name"].strip(" ,")
         if qualifier in _GROUPS and _INSTITUTION.search(name):
