@@ -151,7 +151,7 @@ def teach(
         print_json_lines([summary, *lines], index=store.path)
     else:
         _print(store, saved, concept, evaluated)
-        _print_works("Likeliest", works, found["likely"], previews)
+        _print_works("\nLikeliest", works, found["likely"], previews)
         _print_works("Mark these next, as it is least sure of them", works, found["ask"], previews)
     if output is not None:
         write_rows(output, concept_rows(works, concept), _COLUMNS)
@@ -286,7 +286,7 @@ def _print_works(title: str, works: Works, rows: list[dict[str, Any]], previews:
 
     if not rows:
         return
-    echo(f"\n{title}")
+    echo(title)
     protocol = find_protocol(previews)
     captions = [Caption.of(row) for row in rows]
     if protocol is not None:
