@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 from conftest import toy_passport
@@ -931,3 +932,52 @@ def test_a_server_that_is_gone_is_reported_in_one_line(page):
     page.route("**/api/**", lambda route: route.abort())
     page.get_by_role("button", name="Shuffle").click()
     expect(page.locator("#error")).to_contain_text("does not answer")
+
+
+STATES = ("/", "/?q=1:id:h0&in.artist=Red+school&find=hue", "/?view=map&color=year", "/?index=none")
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme", "states"), [(1300, "light", STATES), (390, "dark", STATES[1:3])]
+)
+def test_axe_finds_nothing_to_object_to(browser, address, width, scheme, states):
+    axe = pytest.importorskip("axe_playwright_python")
+    script = (Path(axe.__file__).parent / "axe.min.js").read_text()
+    size = {"width": width, "height": 844}
+    with visit(browser, address, viewport=size, color_scheme=scheme) as page:
+        for path in states:
+            page.goto(path)
+            expect(page.locator("#grid li, canvas, .missing").first).to_be_visible()
+            if "q=" in path:
+                page.locator("#grid a.picture").first.focus()
+                page.keyboard.press("d")
+                expect(page.get_by_role("row", name="Artist")).to_be_visible()
+            expect(page.locator("body:not(.busy)")).to_be_attached()
+            page.evaluate(script)
+            found = page.evaluate("axe.run()")
+            assert len(found["passes"]) > 5
+            assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
+
+
+def test_nothing_moves_while_pictures_load_and_the_page_is_light(browser, address):
+    with visit(browser, address) as page:
+        sizes = []
+        page.on(
+            "response",
+            lambda answer: (
+                sizes.append(int(answer.headers["content-length"]))
+                if "/picture" not in answer.url
+                else None
+            ),
+        )
+        page.goto("/?q=1:id:h0&in.artist=Red+school")
+        expect(page.locator("#grid li")).to_have_count(9)
+        for image in page.locator("#grid img").all():
+            expect(image).to_have_js_property("complete", True)
+        moved = page.evaluate(
+            """() => new Promise((done) => new PerformanceObserver((list) => done(
+                list.getEntries().reduce((sum, {value}) => sum + value, 0)
+            )).observe({type: "layout-shift", buffered: true}) || setTimeout(() => done(0), 300))"""
+        )
+        assert moved < 0.05
+        assert sum(sizes) < 300_000

@@ -25,6 +25,8 @@ let indexes = [];
 let state = states.START;
 let answer = null; // the last one, to be exported
 let left = 0; // works that can still be shown
+let laid = null; // settles when what is above the works is drawn, so that they do not move later
+let lookAgain = () => {}; // whether more works can be shown
 let isLeaving = false; // while Back takes the page to another state
 let running = new AbortController();
 const answers = new Map(); // by their query
@@ -197,9 +199,8 @@ async function render({ focus = false, scroll = 0 } = {}) {
   document.body.classList.toggle("teaching", isTaught);
   collection.render();
   const query = isMap || isTaught ? { ...state, terms: [] } : state;
-  tray.render(query, index());
   querybar(query);
-  chips(query, index());
+  laid = tray.render(query, index()).then(() => signal.aborted || chips(query, index()));
   try {
     const narrowed = drawRefine(signal);
     narrowed.catch(() => {}); // it is waited for below, unless the works fail first
@@ -215,6 +216,7 @@ async function render({ focus = false, scroll = 0 } = {}) {
   if (signal.aborted) return;
   document.body.classList.remove("busy");
   if (isAnywhere) keepFocus();
+  lookAgain();
 }
 
 /** Return what the search box takes: words, and web addresses of pictures. */
@@ -285,6 +287,7 @@ function drawTaught({ matches, searched }) {
 
 async function drawFound(signal, isAnswer) {
   const found = isAnswer ? await search(signal) : await browse(signal);
+  await laid;
   if (signal.aborted) return;
   answer = isAnswer ? found : null;
   const works = isAnswer ? found.matches : found.works;
@@ -515,7 +518,7 @@ function listen() {
   });
   addEventListener("popstate", leave);
   byId("grid").addEventListener("keydown", pick);
-  whenNear(byId("more"), more);
+  lookAgain = whenNear(byId("more"), more);
 }
 
 /** Follow Back or Forward. What was typed and not yet looked for is dropped. */

@@ -7,6 +7,7 @@ const AHEAD = "1200px"; // how far before the end
  *
  * @param element What follows the last work.
  * @param more Shows more works; returns whether there may be still more.
+ * @returns A function that looks again, for when others were drawn.
  */
 export function whenNear(element, more) {
   let isNear = false;
@@ -27,4 +28,5 @@ export function whenNear(element, more) {
     },
     { rootMargin: AHEAD },
   ).observe(element);
+  return fill;
 }
