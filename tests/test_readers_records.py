@@ -236,3 +236,38 @@ def test_the_separator_of_lists_can_be_set(tmp_path):
         (["doek", "olieverf"], "a|b", 4),
         (["papier"], "a|c", 5),
     ]
+
+
+@pytest.mark.parametrize(
+    ("record", "columns"),
+    [
+        (
+            {"titel": {"de": "Dorf"}, "kuenstler": [{"name": "Ann", "rolle": "Werkstatt"}],
+             "datierung": {"text": "um 1650"}, "technik": "Holz", "rechte": "CC0"},
+            {"title": "titel.de", "date_text": "datierung.text", "medium": "technik",
+             "rights": "rechte",
+             "artist": {"path": "kuenstler.name", "qualifier": "kuenstler.rolle"},
+             "years": {"text": "datierung.text", "type": "years"}},
+        ),
+        (
+            {"titre": "Village", "auteur": "Ann", "datation": "vers 1650", "matériaux": "bois"},
+            {"title": "titre", "artist": "auteur", "date_text": "datation", "medium": "matériaux",
+             "years": {"text": "datation", "type": "years"}},
+        ),
+        (
+            {"titel": "Dorp", "vervaardiger": "Ann", "datering": "1650", "materiaal": "hout"},
+            {"title": "titel", "artist": "vervaardiger", "date_text": "datering",
+             "medium": "materiaal", "years": {"text": "datering", "type": "years"}},
+        ),
+        (
+            {"titolo": "Borgo", "autore": "Ann", "datazione": "sec. XVII", "tecnica": "olio"},
+            {"title": "titolo", "artist": "autore", "date_text": "datazione", "medium": "tecnica",
+             "years": {"text": "datazione", "type": "years"}},
+        ),
+        ({"maker": {"name": "Ann"}}, {"artist": "maker.name"}),  # a person's name is no title
+    ],
+)  # fmt: skip
+def test_keys_of_other_languages_are_drafted(record, columns, tmp_path):
+    records = [{"nr": f"A{n}", "bild": f"{n}.jpg", **record} for n in range(3)]
+    (tmp_path / "objects.json").write_text(json.dumps(records))
+    assert tomllib.loads(draft_map(tmp_path / "objects.json")).get("columns") == columns

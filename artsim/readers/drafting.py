@@ -15,6 +15,7 @@ from artsim.readers.nested import flatten, parse_path, values_at
 from artsim.readers.pictures import is_picture, is_url
 from artsim.readers.record_files import SUFFIXES, read_records
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS
+from artsim.readers.usual_keys import COLUMNS, ENDS, INSIDE, NAMES, ROLES
 from artsim.readers.walking import files_below
 from artsim.readers.years import parse_years
 
@@ -25,38 +26,6 @@ _SHOWN = 40  # letters of a value in a comment
 _MOST = 0.5  # of the values must be of a kind
 _SHORT = 80  # letters of an id, at most
 _IMAGE_WORDS = ("image", "img", "thumb", "photo", "picture", "media", "jpg", "jpeg")
-
-# What museums call the columns of the vocabulary, without case, spaces and punctuation.
-_COLUMNS = {
-    "title": "title titles objecttitle worktitle titletext maintitle name objectname label",
-    "artist": "artist artists artistname artistdisplayname artisttitle artisttitles allartists "
-    "creator creators creatorname maker makers makername painter author attribution contributors "
-    "principalmaker principalmakers people constituents",
-    "date_text": "datetext datedisplay displaydate objectdate creationdate date dates datecreated "
-    "dated dating presentingdate year created",
-    "medium": "medium mediums mediumdisplay technique techniques material materials "
-    "materialsandtechniques mediumandsupport mediatype",
-    "classification": "classification classifications classificationtitle objecttype worktype "
-    "category categories type objectname genre",
-    "culture": "culture cultures placeoforigin origin nationality country place",
-    "department": "department departmenttitle collection",
-    "dimensions": "dimensions dimension dimensionsdisplay size measurements",
-    "credit_line": "creditline credit courtesy acquisition acquisitionmethod",
-    "rights": "rights license licence copyright copyrightnotice rightsandreproduction "
-    "sharelicensestatus thumbnailcopyright licensetext",
-    "public_domain": "ispublicdomain publicdomain cc0",
-    "url": "url objecturl weburl link page permalink homepage",
-}
-_NAMES = "name fullname fc displayname title label value text preferredname"  # of an artist
-_ROLES = ("role", "qualifier", "prefix", "attribution", "roles")  # beside an artist's name
-# Of keys that stand beside each other, those of the first and the last year.
-_ENDS = (
-    *(("startyear", "endyear"), ("yearstart", "yearend"), ("datestart", "dateend")),
-    *(("beginyear", "endyear"), ("objectbegindate", "objectenddate"), ("begindate", "enddate")),
-    *(("yearearly", "yearlate"), ("earliest", "latest"), ("begin", "end"), ("from", "to")),
-    *(("creationdateearliest", "creationdatelatest"), ("dateearliest", "datelatest")),
-    *(("dateearly", "datelate"), ("start", "end")),
-)
 
 
 @dataclass
@@ -227,7 +196,7 @@ def _columns(
 ) -> dict[str, str | Mapping[str, str]]:
     columns: dict[str, str | Mapping[str, str]] = {}
     taken = set(used)
-    for column, names in _COLUMNS.items():
+    for column, names in COLUMNS.items():
         if column == "medium" and (ends := _ends(keys)):
             text = {"text": columns["date_text"]} if "date_text" in columns else {}
             columns["years"] = {"begin": ends[0], "end": ends[1], **text}  # type: ignore[dict-item]  # a path
@@ -236,7 +205,7 @@ def _columns(
             continue
         taken.add(path)
         columns[column] = path
-        if column == "artist" and (role := _beside(keys, path, _ROLES)):
+        if column == "artist" and (role := _beside(keys, path, ROLES)):
             columns[column] = {"path": path, "qualifier": role}
     if "years" not in columns and isinstance(date := columns.get("date_text"), str):
         columns["years"] = {"text": date, "type": "years"}
@@ -264,8 +233,12 @@ def _named(
 def _rank(key: Key, names: Sequence[str], *, is_person: bool) -> int | None:
     """Return the place of a key's name among the usual ones; an artist's name may be below."""
     parts = [_bare(part) for part in key.path.split(".")]
-    if is_person and len(parts) > 1 and parts[-1] in _NAMES.split() and parts[-2] in names:
+    if is_person and len(parts) > 1 and parts[-1] in NAMES.split() and parts[-2] in names:
         return names.index(parts[-2]) - len(names)  # before the texts that name all of them
+    if len(parts) == 2 and parts[1] in INSIDE and parts[0] in names:
+        return names.index(parts[0])
+    if not is_person and len(parts) > 1 and parts[-2] in COLUMNS["artist"].split():
+        return None  # the name of a person
     if len(parts) > 2 or parts[-1] not in names:
         return None
     return names.index(parts[-1])
@@ -279,7 +252,7 @@ def _beside(keys: Mapping[str, Key], path: str, names: Collection[str]) -> str |
 
 def _ends(keys: Mapping[str, Key]) -> tuple[str, str] | None:
     """Find two keys beside each other with the first and the last year."""
-    for begin, end in _ENDS:
+    for begin, end in ENDS:
         for key in keys.values():
             if key.bare[1] == begin and key.share(_is_year) >= _MOST:
                 parent = key.path.rpartition(".")[0]
