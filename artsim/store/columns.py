@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -99,7 +99,7 @@ def leaves(schema: pa.Schema, columns: set[str]) -> list[str]:
     return leaves
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Failure:
     """A row of the catalog that could not be embedded, and why."""
 
@@ -115,4 +115,9 @@ class Failure:
 
 def failure_table(failures: Sequence[Failure]) -> pa.Table:
     """Return failures as a table."""
-    return pa.Table.from_pylist([asdict(each) for each in failures], schema=_FAILURE_COLUMNS)
+    # column by column: there are as many as rows where all pictures are on the web
+    columns = [
+        pa.array((getattr(each, field.name) for each in failures), field.type, size=len(failures))
+        for field in _FAILURE_COLUMNS
+    ]
+    return pa.Table.from_arrays(columns, schema=_FAILURE_COLUMNS)
