@@ -12,6 +12,7 @@ from dataclasses import replace
 
 import httpx2
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 from conftest import MeanColor, toy_passport
@@ -20,19 +21,32 @@ from search_toys import WORKS, at, make_store
 from serving import serving, web
 
 from artsim.cli import cli
+from artsim.datatypes import Field, FieldType
 from artsim.embedding import embed_collection
 from artsim.errors import ImageError, ModelError, ResourcesError, SearchError, StoreError
 from artsim.index.layout import LayoutPlan, layout_file, make_layout
+from artsim.labels import add_label
 from artsim.models import Extractor
 from artsim.readers import read_collection
-from artsim.search import IndexEncoder, PreparedPicture, Searcher, SearchRequest, Term
+from artsim.search import (
+    Condition,
+    IndexEncoder,
+    Op,
+    PreparedPicture,
+    Searcher,
+    SearchRequest,
+    Term,
+    Works,
+)
 from artsim.server import Limits, Museum, make_app
 from artsim.server.batching import Batcher
+from artsim.server.facets import count_values
+from artsim.server.mapping import color_by
 from artsim.server.messages import BrowseIn
 from artsim.server.pictures import Thumbnails, Uploads
 from artsim.server.remembering import RememberingEncoder
 from artsim.server.room import Room
-from artsim.store import Store
+from artsim.store import Store, write_added
 
 SCRIPT = "<script>alert(1)</script>"
 
@@ -440,6 +454,25 @@ def test_values_of_a_facet_are_found_by_a_part_of_them(visitor):
     assert {each["value"] for each in found} == {"Ada", "Cyd"}
     answer = visitor.post(f"{ROOM}/values", json=body | {"column": "nothing"})
     assert (answer.status_code, "no column 'nothing'" in answer.json()["error"]) == (400, True)
+
+
+def test_derived_labels_and_stored_predictions_are_facets_and_colors(tmp_path):
+    years = [1500 + 10 * n for n in range(20)]
+    ids = [f"w{n}" for n in range(20)]
+    make_store(tmp_path / "index", ids, {"east": at(*range(20))}, {"year": years})
+    add_label(tmp_path / "index", "century = floor(year / 100) + 1")
+    predicted = pa.table({"id": ids, "school": ["north", "south"] * 10})
+    field = Field("school", FieldType.TEXT)
+    write_added(tmp_path / "index", field, predicted, {"kind": "prediction"})
+    works = Works(Store.open(tmp_path / "index"))
+    facets = {each["column"]: each for each in count_values(works, [])}
+    assert list(facets) == ["year", "school", "century"]
+    counts = {each["value"]: each["count"] for each in facets["century"]["values"]}
+    assert {float(value): count for value, count in counts.items()} == {16: 10, 17: 10}
+    one = Condition("century", Op.IN, (min(counts),))
+    schools = count_values(works, [one])[1]["values"]
+    assert {each["value"]: each["count"] for each in schools} == {"north": 5, "south": 5}
+    assert len(color_by(works, "century", np.arange(20))["classes"]) == 2
 
 
 def test_words_are_found_in_any_text_of_a_work_and_narrow_every_list(visitor):
