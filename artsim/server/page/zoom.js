@@ -1,6 +1,6 @@
 /** A picture that can be zoomed and moved; several may share what they show of their pictures. */
 
-import { part, picture } from "./api.js";
+import { part, picture, work as findWork } from "./api.js";
 import { make, outline } from "./dom.js";
 
 const COPY = 1024; // pixels of the longer side of what is shown first
@@ -27,7 +27,7 @@ export function makePane(shown, view, changed) {
     alt: shown.name,
     draggable: false,
     onload: () => {
-      if (isWork && shown.width) return;
+      if (isWork) return;
       [size.width, size.height] = [image.naturalWidth, image.naturalHeight];
       draw();
     },
@@ -55,6 +55,15 @@ export function makePane(shown, view, changed) {
   );
   const size = { width: shown.width || COPY, height: shown.height || COPY };
   let waiting;
+  if (isWork && !shown.width) {
+    findWork(shown.index, shown.id).then(
+      ({ width, height }) => {
+        Object.assign(size, { width, height });
+        draw();
+      },
+      () => {}, // the picture is not shown either
+    );
+  }
 
   /** How many pixels of the screen show one of the picture when it fits. */
   const fit = () => Math.min(pane.clientWidth / size.width, pane.clientHeight / size.height) || 1;
