@@ -33,6 +33,7 @@ from artsim.cli.map_ import map_
 from artsim.cli.models import layers, models
 from artsim.cli.options.index import say_where
 from artsim.cli.output import echo
+from artsim.cli.pack import pack
 from artsim.cli.predict import predict
 from artsim.cli.probe import probe
 from artsim.cli.publish import publish
@@ -131,7 +132,7 @@ class _Lines(logging.Formatter):
     sections=[
         cloup.Section("Collect", [fetch, inspect, readers, sample]),
         cloup.Section(
-            "Index", [embed, import_vectors, index, info, repair, models, layers, estimate]
+            "Index", [embed, import_vectors, index, info, repair, models, layers, pack, estimate]
         ),
         cloup.Section("Search", [find, similar, dupes, publish]),
         cloup.Section(

@@ -106,6 +106,12 @@ if TYPE_CHECKING:
         is_flag=True,
         help="Update the index even if most of its pictures are gone from the collection.",
     ),
+    click.option(
+        "--with-model",
+        is_flag=True,
+        help="Put the model into the index, so that it can be searched by any picture without a "
+        "network: see 'artsim pack'.",
+    ),
     strict_option("a picture could not be embedded or a row of the table is bad"),
     click.option("--json", "as_json", is_flag=True, help="Print what was done as a JSON line."),
 )
@@ -123,6 +129,7 @@ def embed(
     devices: str | None,
     engine_name: str | None,
     batch_size: int | None,
+    with_model: bool,
     strict: bool,
     as_json: bool,
     **options: Any,
@@ -168,6 +175,10 @@ def embed(
         summary = embed_collection(
             catalog, path, extractor, settings=settings, engine=engine, progress=progress
         )
+    if with_model and summary.rows:
+        from artsim.embedding import pack_index
+
+        pack_index(path, spec, weights=weights)
     if as_json:
         print_json_lines([summary.to_json()])
     _print_summary(summary, str(spec), err=as_json)

@@ -30,6 +30,8 @@ SHORT_NAMES = {
     "clip": "open_clip:ViT-B-32.laion2b_s34b_b79k",
     "dinov2": "timm:vit_base_patch14_dinov2.lvd142m",
     "lite0": f"timm:tf_efficientnet_lite0.{PIP}",
+    "lite1": f"timm:tf_efficientnet_lite1.{PIP}",
+    "lite2": f"timm:tf_efficientnet_lite2.{PIP}",
     "mobilenet": "timm:mobilenetv1_100.ra4_e3600_r224_in1k",
     "resnet50": "timm:resnet50.a1_in1k",
     "siglip": "open_clip:ViT-B-16-SigLIP.webli",

@@ -7,6 +7,7 @@ in chunks, each of which becomes one part of the index, so an interrupted run ca
 
 from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt, embed_chunk
 from artsim.embedding.engines import Engine, LocalEngine, open_engine
+from artsim.embedding.packing import add_pack, pack_index, save_pack
 from artsim.embedding.repair import Repair, repair_index
 from artsim.embedding.run import EmbedSummary, embed_collection
 
@@ -19,8 +20,11 @@ __all__ = [
     "LocalEngine",
     "Receipt",
     "Repair",
+    "add_pack",
     "embed_chunk",
     "embed_collection",
     "open_engine",
+    "pack_index",
     "repair_index",
+    "save_pack",
 ]

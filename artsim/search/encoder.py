@@ -246,8 +246,16 @@ def _weights_of(store: Store, model: str | None, weights: Path | None) -> Path |
             "them is unknown, so query by a picture of the index: --id ID"
         )
     kind, _, where = passport.weights_source.partition(":")
-    if weights is not None or model is not None or kind != "file":
+    if weights is not None or model is not None:
         return weights
+    from artsim.models import IN_INDEX, PACK
+
+    packs = [store.path / IN_INDEX, *([Path(where)] if kind == PACK else [])]
+    for file in packs:
+        if file.is_file():
+            return file
+    if kind != "file":
+        return None
     if not Path(where).is_file():
         raise ModelError(
             f"the index was made with the weights {where!r}, which are missing; pass --weights FILE"

@@ -22,6 +22,7 @@ from artsim.models.network import (
     untrained_alike,
     weights_sha256,
 )
+from artsim.models.packs import is_pack, read_tensors, source_of, unpack_spec
 from artsim.models.sources.downloads import check_reachable, weights_errors
 from artsim.models.tokens import PROBES, Tokenizer
 
@@ -83,7 +84,8 @@ def _create(spec: ExtractorSpec, weights: Path | None, meta: bool) -> tuple[Any,
             f"without; choose other weights, see artsim models 'open_clip:*'"
         )
     if weights is not None:
-        pretrained, source = str(weights), f"file:{weights.resolve()}"
+        pretrained = None if is_pack(weights) else str(weights)
+        source = source_of(weights)
     elif meta or spec.tag == RANDOM:
         pretrained, source = None, f"random:{RANDOM_SEED}"
     elif spec.tag is None:
@@ -103,7 +105,17 @@ def _create(spec: ExtractorSpec, weights: Path | None, meta: bool) -> tuple[Any,
             force_quick_gelu=needs_quick_gelu,
             force_preprocess_cfg=preprocessing,
         )
+        if weights is not None and is_pack(weights) and not meta:
+            model.load_state_dict(read_tensors(weights))
     return model, source
+
+
+def both_halves(spec: ExtractorSpec, weights: Path | None) -> dict[str, Tensor]:
+    """Return the tensors of both halves of a CLIP, by name."""
+    with untrained_alike():
+        model, _ = _create(spec, weights, meta=False)
+    tensors: dict[str, Tensor] = model.state_dict()
+    return tensors
 
 
 def _open_clip_preprocessing(config: dict[str, Any]) -> Preprocessing:
@@ -207,6 +219,7 @@ def load_text_tower(spec: ExtractorSpec, *, weights: Path | None = None) -> Text
     """
     import open_clip
 
+    spec, weights = unpack_spec(spec, weights)
     if spec.source != "open_clip":
         raise ModelError(
             f"{spec.network} cannot read text; embed the collection with a model that can, such as "

