@@ -218,6 +218,12 @@ def level0(picture, **changes):
     return {key: value for key, value in changed.items() if value is not None}
 
 
+def limited(picture, **limits):
+    """Return the picture of a server that makes no larger ones."""
+    (service,) = picture["service"]
+    return {**picture, "service": [{**service, **limits}]}
+
+
 @pytest.mark.parametrize(
     ("picture", "size", "address"),
     [
@@ -241,6 +247,16 @@ def level0(picture, **changes):
         (level0(image3("a")), "max", "a/full/max/0/default.jpg"),
         (level0(image2("a")), "512", "a/full/800,/0/default.jpg"),
         (level0(image3("a"), id=None), "1600", "a/full/max/0/default.jpg"),
+        # a limit of the width is one of the height too
+        (limited(image3("a"), maxWidth=400), "512", "a/full/400,/0/default.jpg"),
+        (limited(image3("a", 800, 1000), maxWidth=400), "512", "a/full/,400/0/default.jpg"),
+        (limited(image3("a"), maxArea=90_000), "512", "a/full/300,/0/default.jpg"),
+        (limited(image3("a"), maxWidth=2_000), "512", "a/full/512,/0/default.jpg"),
+        (
+            image2("a", profile=["http://iiif.io/api/image/2/level2.json", {"maxWidth": 400}]),
+            "512",
+            "a/full/400,/0/default.jpg",
+        ),
     ],
 )
 def test_images_are_requested_as_their_server_supports(tmp_path, picture, size, address):

@@ -1,6 +1,8 @@
 import ast
+import errno
 import gzip
 import json
+import os
 import re
 from pathlib import Path
 
@@ -91,6 +93,12 @@ def test_every_view_of_a_record_is_a_row_that_shares_the_object(museum_data):
     ]
     expected = sum(max(len(each), 1) for each in addresses)
     found = rows("cmoa", folder, views="all")
+    several = sum(len(each) > 1 for each in addresses)
+    assert several > 1
+    assert read_collection(f"cmoa:{folder}").notes == (
+        f"{several} rows name several pictures: the first is read; --set views=all makes a row of "
+        "each picture",
+    )
     assert len(found) == expected
     assert len({row["object"] for row in found}) == 300
 
@@ -866,6 +874,7 @@ def test_one_condition_means_the_same_for_every_museum(museum_data):
         assert len(expected) > 10
 
 
+<<<<<<< HEAD
 def test_a_museums_table_is_read_as_its_records_are(tmp_path):
     (tmp_path / "cmoa.csv").write_text(
         "id,title,creation_date_earliest,full_name,role,image_url\n"
@@ -887,3 +896,25 @@ def test_records_of_another_museum_are_counted(tmp_path):
     (tmp_path / "b.json").write_text(json.dumps([{"objectID": 3, "title": "Two"}, {"acno": "A2"}]))
     (note,) = read_collection(f"tate:{tmp_path}").notes
     assert note.startswith(f"1 record has no key of tate, first in {tmp_path / 'b.json'}; read")
+=======
+def test_records_that_are_left_out_are_counted(tmp_path):
+    (tmp_path / "m.toml").write_text("records = ''\nid = 'nr'\nimage = 'a'\n")
+    (tmp_path / "all.json").write_text('[{"nr": 1, "a": "1.jpg"}, {"a": "2.jpg"}, {"nr": ""}]')
+    catalog = read_collection(f"map:{tmp_path / 'm.toml'}")
+    assert catalog.notes == ("records without an id are left out: 2",)
+
+
+def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
+    (tmp_path / "1.json").write_text('{"id": 1, "image": "1.jpg"}')
+    (tmp_path / "closed").mkdir()
+    listing = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return listing(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(ReaderError, match="closed cannot be read: Permission denied"):
+        read_collection(f"records:{tmp_path}")
+>>>>>>> c98f94b (Readers say which pictures, records and names of columns they change; IIIF servers' limits are kept)

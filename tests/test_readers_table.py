@@ -135,6 +135,14 @@ def test_names_that_artsim_writes_itself_are_changed(tmp_path):
     assert field_names(["width", "width_catalog"]) == ["width_catalog_", "width_catalog"]
 
 
+def test_a_note_names_the_columns_that_are_renamed(tmp_path):
+    (tmp_path / "objects.csv").write_text("id,image,Width,height,depth\n1,a.jpg,2,3,4\n")
+    assert read_collection(tmp_path).notes == (
+        "columns that artsim has of its own, of the picture file, are renamed: "
+        "Width is Width_catalog, height is height_catalog",
+    )
+
+
 class TestFindingTheTable:
     def test_objects_comes_before_metadata_and_any_other(self, tmp_path):
         for name in ("a.csv", "metadata.csv", "objects.tsv"):
@@ -342,7 +350,7 @@ class TestDeclaredTypes:
             (0.5, 8),
             (5, None),
         ]
-        assert catalog.notes == ()
+        assert not [note for note in catalog.notes if "count" in note]
 
     @pytest.mark.parametrize("type_", ["number", "years"])
     def test_an_invalid_value_is_missing_and_named_with_its_row(self, type_, tmp_path):
@@ -550,6 +558,15 @@ class TestViews:
             ("2", "https://e.org/2a.jpg"),
             ("3", None),
         ]
+
+    def test_a_note_counts_the_rows_of_which_pictures_are_left_out(self, tmp_path):
+        (tmp_path / "objects.csv").write_text(self.TEXT)
+        assert read_collection(tmp_path).notes == (
+            "1 row names several pictures: the first is read; --set views=all makes a row of each "
+            "picture",
+        )
+        every = ReaderOptions(settings={"views": "all"})
+        assert read_collection(tmp_path, options=every).notes == ()
 
     def test_all_views_are_rows_that_share_their_object(self, tmp_path):
         assert [tuple(row.values()) for row in self.rows(tmp_path, views="all")] == [

@@ -245,7 +245,7 @@ def _print_summary(summary: EmbedSummary, spec: str, *, err: bool) -> None:
     }
     for what, count in notes.items():
         if count:
-            echo(f"  {plural(count, 'picture')} {what}: see 'artsim inspect'", err=True)
+            echo(f"  {plural(count, 'picture')} {what}: see 'artsim inspect --hashes'", err=True)
     if summary.on_web:
         echo(
             f"  {plural(summary.on_web, 'picture is', 'pictures are')} on the web: download with "

@@ -44,7 +44,7 @@ from artsim.readers.pictures import is_hidden, is_picture, is_url
 from artsim.readers.record_files import load_json
 from artsim.readers.rows import no_room
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_table
-from artsim.readers.vocabulary import NAMES, with_vocabulary
+from artsim.readers.vocabulary import NAMES, note_own_names, with_vocabulary
 
 __all__ = [
     "DEFAULT_OPTIONS",
@@ -189,7 +189,7 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
     catalog = with_vocabulary(catalog, NAMES.get(name, {}))
     if name in _WITHOUT_COLUMNS:
         return catalog
-    catalog = without_null_words(catalog, null_words(options.null))
+    catalog = without_null_words(note_own_names(catalog), null_words(options.null))
     if name not in _FIXED_TYPES:
         catalog = with_suggested_types(catalog, options.types)
     return with_qualifiers(catalog) if name in _NAMES_WITH_QUALIFIERS else catalog

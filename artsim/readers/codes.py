@@ -13,6 +13,7 @@ from artsim.datatypes import Catalog
 
 _MOST = 1000  # classes
 _LEAST_ROWS = 2  # a class, on average: fewer are rather the numbers of rows
+_NO_CODES = ("view", "width_catalog", "height_catalog")  # places in a cell, and measures
 _FULL = 0.8  # of the numbers between the least and the most must occur
 
 
@@ -24,7 +25,7 @@ def with_suggested_types(catalog: Catalog, declared: Collection[str]) -> Catalog
     names = [
         field.name
         for field in catalog.schema
-        if pa.types.is_integer(field.type) and field.name not in declared
+        if pa.types.is_integer(field.type) and field.name not in (*declared, *_NO_CODES)
     ]
     rows = dict.fromkeys(names, 0)
     seen: dict[str, set[int]] = {name: set() for name in names}

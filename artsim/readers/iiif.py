@@ -6,6 +6,7 @@ that it lists (https://iiif.io/api/presentation/3.0/, https://iiif.io/api/presen
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -250,9 +251,22 @@ def _scaled(service: Json, picture: Json, size: int) -> str:
     # a size of 0 means that the museum does not know it
     known = (pair for pair in pairs if all(isinstance(side, int) and side > 0 for side in pair))
     width, height = next(known, (None, None))
+    size = min([size, *_limits(service)])
     if width is None or height is None:
         return f"!{size},{size}"
     return f"{min(size, width)}," if width >= height else f",{min(size, height)}"
+
+
+def _limits(service: Json) -> Iterator[int]:
+    """Yield the longest sides that a server says it makes.
+
+    One that limits the width alone means the height too, and an area holds a square of its root
+    (https://iiif.io/api/image/3.0/#54-technical-properties).
+    """
+    for limits in (service, *objects(service.get("profile"))):  # version 2 has them in the profile
+        for name in ("maxWidth", "maxHeight", "maxArea"):
+            if isinstance(limit := limits.get(name), int) and limit > 0:
+                yield math.isqrt(limit) if name == "maxArea" else limit
 
 
 def _profile(service: Json) -> str:

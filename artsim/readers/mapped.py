@@ -15,6 +15,7 @@ from artsim.readers.options import ReaderOptions
 from artsim.readers.paths import image_root
 from artsim.readers.record_files import SUFFIXES, read_records
 from artsim.readers.rows import GatheredRows, Row
+from artsim.readers.views import note_of_first
 from artsim.readers.walking import files_below
 
 _PROBED = 1000  # first images that are looked for, to find the folder they start from
@@ -77,14 +78,14 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
     files = list(_files(path, map_.files))
     if not files:
         raise ReaderError(f"{path} has no file of records ({', '.join(map_.files)})")
-    notes: list[str] = []
+    notes, counts = list[str](), Counter[str]()
     foreign = Counter[Path]()
     kinds = {name: column.type for name, column in map_.columns.items()}
     found = GatheredRows(
         (
             row
             for record in _records(files, map_, None if options.strict else notes, foreign)
-            for row in _rows(record, map_, every=views == "all")
+            for row in _rows(record, map_, views == "all", counts)
         ),
         options,
         years=[name for name, kind in kinds.items() if kind == "years"],
@@ -101,6 +102,10 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
             "its own mapping, or by records:"
         )
     folder = path if path.is_dir() else path.parent
+    if counts["several"]:
+        notes.append(note_of_first(counts["several"]))
+    if counts["unnamed"]:
+        notes.append(f"records without an id are left out: {counts['unnamed']:,}")
     return Catalog(
         name=path.stem if path.is_file() else path.name,
         reader=map_.name,
@@ -132,9 +137,13 @@ def _files(path: Path, patterns: Iterable[str]) -> Iterator[Path]:
                 yield file
 
 
-def _rows(record: Mapping[str, Any], map_: MuseumMap, *, every: bool) -> Iterator[Row]:
+def _rows(
+    record: Mapping[str, Any], map_: MuseumMap, every: bool, counts: Counter[str]
+) -> Iterator[Row]:
+    """Yield the rows of a record; count it if it has no id, or pictures that are not read."""
     ids = [value for value in values_at(record, map_.id) if value]
     if not ids:
+        counts["unnamed"] += 1
         return
     own = flatten(record)
     mapped = map_.row(record)
@@ -144,6 +153,7 @@ def _rows(record: Mapping[str, Any], map_: MuseumMap, *, every: bool) -> Iterato
     for name in known.keys() & own.keys() - map_.kept:
         if own[name] and own[name] != known[name]:
             others[f"{name}_record"] = own[name]
+    counts["several"] += len(addresses) > 1 and not every
     for place, address in enumerate((addresses if every else addresses[:1]) or [None]):
         view = {"object": ids[0], "view": str(place + 1)} if every else {}
         name = f"{ids[0]}_{place + 1}" if every and len(addresses) > 1 else ids[0]

@@ -20,7 +20,7 @@ from artsim.readers.missing import null_words
 from artsim.readers.options import ReaderOptions
 from artsim.readers.paths import image_root
 from artsim.readers.pictures import files_with
-from artsim.readers.views import pictures_in, with_views
+from artsim.readers.views import count_several, pictures_in, with_views
 from artsim.readers.workbook import SUFFIX, open_workbook
 from artsim.readers.years import YEARS
 
@@ -81,7 +81,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         for name in sources
         if stored[name] == pa.string() or name in declared
     }
-    images = _look_through(file, table, guesses, keys[1])
+    images, several = _look_through(file, table, guesses, keys[1])
     images = [first for cell in images if (first := pictures_in(cell)[0])]
     types = {name: guess.decide() for name, guess in guesses.items()}
     arrow = {**stored, **{name: type_.arrow for name, type_ in types.items()}}
@@ -106,7 +106,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
         batches=batches,
         notes=(*table.notes, *_notes(guesses)),
     )
-    return with_views(catalog, every=views == "all")
+    return with_views(catalog, every=views == "all", several=several)
 
 
 @dataclass(frozen=True)
@@ -285,18 +285,20 @@ def _declared_types(
 
 def _look_through(
     file: Path, table: _Table, guesses: Mapping[str, ColumnGuess], image_column: str
-) -> list[str]:
-    """Show every row to the guesses; return the first images.
+) -> tuple[list[str], int]:
+    """Show every row to the guesses; return the first images, and the rows of several pictures.
 
     Raises:
         ReaderError: If there is no row, or no value is of the type declared for its column.
     """
     images: list[str] = []
-    rows = 0
+    rows = several = 0
     for batch in table.batches():
         rows += batch.num_rows
+        cells = _as_text(batch[image_column])
+        several += count_several(cells)
         if len(images) < _PROBED:
-            images += _as_text(batch[image_column]).drop_null().to_pylist()[:_PROBED]
+            images += cells.drop_null().to_pylist()[:_PROBED]
         for name, guess in guesses.items():
             guess.add(_as_text(batch[name]))
     if not rows:
@@ -308,7 +310,7 @@ def _look_through(
                 f"{file}, row {row}, column {name!r}: {value!r} is not of type {guess.declared}, "
                 "nor is any other value; declare the column as text"
             )
-    return images
+    return images, several
 
 
 def _notes(guesses: Mapping[str, ColumnGuess]) -> tuple[str, ...]:

@@ -16,11 +16,12 @@ _SEPARATORS = ("|", "\n", ";", ",", " ")
 _MAY_BE_LIST = re.compile(r"[|\n;, ]")
 
 
-def with_views(catalog: Catalog, *, every: bool) -> Catalog:
+def with_views(catalog: Catalog, *, every: bool, several: int) -> Catalog:
     """Split cells of several pictures, ``a.jpg|b.jpg``: the first is the picture of the row.
 
     With ``every`` each is a row; where there are several their ids end in ``_1``, ``_2``.
-    ``object`` is the id of the cell's row, ``view`` the place in the cell.
+    ``object`` is the id of the cell's row, ``view`` the place in the cell. ``several`` counts
+    these cells.
     """
     schema, names = catalog.schema, {name.lower() for name in catalog.schema.names}
     for name, type_ in (("object", pa.string()), ("view", pa.int64())):
@@ -31,7 +32,22 @@ def with_views(catalog: Catalog, *, every: bool) -> Catalog:
         for batch in catalog.batches():
             yield _every(batch, schema) if every else _first(batch)
 
-    return replace(catalog, schema=schema, batches=batches)
+    notes = catalog.notes if every or not several else (*catalog.notes, note_of_first(several))
+    return replace(catalog, schema=schema, batches=batches, notes=notes)
+
+
+def note_of_first(rows: int) -> str:
+    """Say that the first of several pictures is read, in so many rows."""
+    name = "1 row names" if rows == 1 else f"{rows:,} rows name"
+    return (
+        f"{name} several pictures: the first is read; --set views=all makes a row of each picture"
+    )
+
+
+def count_several(cells: pa.Array) -> int:
+    """Count the cells of several pictures."""
+    may_be = cells.filter(pc.match_substring_regex(cells, _MAY_BE_LIST.pattern))
+    return sum(len(pictures_in(cell)) > 1 for cell in may_be.to_pylist())
 
 
 def pictures_in(cell: str) -> list[str]:

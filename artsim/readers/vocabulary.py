@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pyarrow as pa
 
-from artsim.datatypes import Catalog
+from artsim.datatypes import RESERVED, Catalog
 
 # Mappings name them in TOML; these are of the readers that museums have of their own.
 NAMES: Mapping[str, Mapping[str, str]] = {
@@ -29,3 +29,14 @@ def with_vocabulary(catalog: Catalog, names: Mapping[str, str]) -> Catalog:
             yield pa.RecordBatch.from_arrays(columns, schema=schema)
 
     return replace(catalog, schema=schema, batches=batches) if added else catalog
+
+
+def note_own_names(catalog: Catalog) -> Catalog:
+    """Note the columns that are named as artsim's own, which are kept as NAME_catalog."""
+    endings = {name: name.removesuffix("_catalog") for name in catalog.schema.names}
+    renamed = [(name, bare) for name, bare in endings.items() if name != bare]
+    names = ", ".join(f"{bare} is {name}" for name, bare in renamed if bare.lower() in RESERVED)
+    if not names:
+        return catalog
+    note = f"columns that artsim has of its own, of the picture file, are renamed: {names}"
+    return replace(catalog, notes=(*catalog.notes, note))

@@ -15,7 +15,10 @@ _WILD = re.compile(r"[*?\[]")
 def files_below(folder: Path, pattern: str = "**/*") -> Iterator[Path]:
     """Yield the files of a folder that fit a pattern such as ``records/**/*.json``, in order.
 
-    Hidden and unreadable ones are passed over. The first is found without listing all others.
+    Hidden ones are passed over. The first is found without listing all others.
+
+    Raises:
+        OSError: If a folder cannot be listed.
     """
     parts = pattern.split("/")
     plain = next((n for n, part in enumerate(parts) if _WILD.search(part)), len(parts) - 1)
@@ -44,7 +47,7 @@ def _walk(
         visited.add((status.st_dev, status.st_ino))
         with os.scandir(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
+    except (FileNotFoundError, NotADirectoryError):
         return
     for entry in found:
         if is_hidden(entry.name):
