@@ -191,8 +191,8 @@ def test_info_says_that_search_files_are_damaged(index):
     done = CliRunner().invoke(cli, ["info", str(index), "--json"])
     assert (done.exit_code, json.loads(done.stdout)["search"]) == (0, [])
     assert done.stderr == (
-        "Note: the search files of rgb are missing, damaged, or older than the rows; the next "
-        "search builds them again\n"
+        "Note: the search files of rgb are missing, damaged, or older than the rows; searches "
+        f"compare every vector until 'artsim repair {index}' builds them again\n"
     )
 
 

@@ -7,7 +7,9 @@ import re
 import signal
 import subprocess
 import sys
+import warnings
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 from conftest import ROOT
@@ -15,6 +17,7 @@ from search_toys import at, make_store
 
 from artsim.cli import cli
 from artsim.cli.output import print_table
+from artsim.report.map import draw_points
 from artsim.store import csv_text
 from artsim.training import Run, RunPlan, save_report
 
@@ -287,3 +290,25 @@ def test_headings_of_a_table_act_on_no_terminal(capsys):
     assert ACTING.findall(shown) == []
     assert "\\u009b2Jcolumn" in shown
     assert "[bold]n" in shown
+
+
+def test_a_warning_of_other_code_is_one_line_without_its_place(hostile, monkeypatch):
+    def warn(*_):
+        with warnings.catch_warnings(action="always"):
+            warnings.warn(f"old\n{CONTROLS['clipboard']}", DeprecationWarning, stacklevel=1)
+        return {}
+
+    monkeypatch.setattr("artsim.labels.derived_labels", warn)
+    assert run("label", hostile).stderr.splitlines()[0] == (
+        "Warning: old \\u001b]52;c;ZXZpbA==\\u0007"
+    )
+
+
+def test_a_map_shows_classes_that_act_or_whose_letters_its_font_lacks(tmp_path, caplog):
+    pytest.importorskip("matplotlib")
+    classes = [*CONTROLS.values(), "\u6d6e\u4e16\u7d75", "$x^$"]
+    points = np.random.default_rng(0).random((len(classes), 2), dtype=np.float32)
+    draw_points(tmp_path / "a.png", points, [*CONTROLS.values(), "a", "b"])
+    assert caplog.messages == []
+    draw_points(tmp_path / "b.png", points, classes)
+    assert caplog.messages == ["the font lacks letters of some classes, which are drawn as boxes"]

@@ -245,3 +245,21 @@ def test_a_manifest_names_no_file_outside_the_index(store, tmp_path):
     manifest.write_bytes(sealed(values))
     with pytest.raises(StoreError, match="is outside the index"):
         Store.open(tmp_path / "i")
+
+
+def test_the_page_of_an_inspection_shows_pictures_below_its_folder_only(place, tmp_path):
+    pytest.importorskip("matplotlib")
+    rows = "".join(
+        f"{id_},{image},{'ab'[number % 2]}\n"
+        for number, (id_, image) in enumerate(
+            {"1": "own.png", "2": "link.png", "3": "folder/secret.png", "4": "inside.png"}.items()
+        )
+    )
+    folder = tmp_path / "collection"
+    shutil.copytree(place / "pictures", folder, symlinks=True, ignore=lambda *_: ["pipe.png"])
+    (folder / "objects.csv").write_text(f"id,image,style\n{rows}")
+    page = tmp_path / "page.html"
+    command = ["inspect", str(folder), "--hashes", "--html", str(page)]
+    assert CliRunner().invoke(cli, command).exit_code == 0
+    shown = pictures_in(page.read_text("utf-8"))
+    assert set().union(*map(colors_of, shown)) == {"own"}

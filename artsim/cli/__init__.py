@@ -11,6 +11,7 @@ import io
 import logging
 import re
 import sys
+import warnings
 
 import click
 import cloup
@@ -127,6 +128,11 @@ class _Lines(logging.Formatter):
         return printable(super().format(record))
 
 
+def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
+    """Print a warning of other people's code as one line, which has a path and code otherwise."""
+    echo(f"Warning: {' '.join(str(message).split())}", err=True)
+
+
 @cloup.group(
     cls=_Group,
     sections=[
@@ -159,6 +165,7 @@ def cli() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
     handler.setFormatter(_Lines("%(levelname)s: %(message)s"))
+    warnings.showwarning = _show_warning
     for name in ("artsim", "uvicorn"):
         logging.getLogger(name).handlers = [handler]
     # Pillow reports some faults of a picture there, too; they are in our errors.

@@ -163,8 +163,8 @@ def _searches(store: Store) -> list[IndexInfo]:
     if store.rows and len(current) < len(taps) and (store.path / "faiss").is_dir():
         others = ", ".join(tap for tap in taps if tap not in current)
         print_notes(
-            f"the search files of {others} are missing, damaged, or older than the rows; the next "
-            "search builds them again"
+            f"the search files of {others} are missing, damaged, or older than the rows; searches "
+            f"compare every vector until 'artsim repair {store.path}' builds them again"
         )
     notes = [read_note(store, tap) for tap in current]
     return [note for note in notes if note is not None]

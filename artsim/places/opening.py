@@ -7,7 +7,7 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
@@ -73,6 +73,19 @@ def is_file(path: str | Path) -> bool:
 def exists(path: str | Path) -> bool:
     """Return whether a path is a file, a folder or a picture inside a file."""
     return os.path.exists(path) or _is_inside(path)  # noqa: PTH110  # as above
+
+
+def is_below(file: Path, folders: Iterable[Path]) -> bool:
+    """Return whether a path, links followed, leads below a folder, and to no device or pipe.
+
+    Folders are given without links. What is not there yet may be below one.
+    """
+    try:
+        real = Path(os.path.realpath(file))
+        inside = any(real.is_relative_to(folder) for folder in folders)
+        return inside and (real.is_file() or not real.exists())
+    except (OSError, ValueError):  # too long for a name, a zero byte
+        return False
 
 
 def open_place(path: Path) -> io.BufferedReader | io.BytesIO:

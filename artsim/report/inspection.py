@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from artsim import __version__
+from artsim import __version__, places
 from artsim.datatypes import bytes_text
 from artsim.inspection import (
     Example,
@@ -34,7 +35,7 @@ _SHOWN = 8  # pictures of one example of a finding
 
 
 def inspection_page(inspection: Inspection) -> str:
-    """Write the page: one HTML file with small copies of pictures.
+    """Write the page: one HTML file with small copies of pictures below the collection's folder.
 
     Raises:
         StoreError: If matplotlib is not installed.
@@ -46,7 +47,8 @@ def inspection_page(inspection: Inspection) -> str:
     files = [file for sample in inspection.samples for file in sample.files]
     for finding in inspection.findings:
         files += [file for example in finding.examples for file in _files(finding, example)]
-    sized = ((file, SIDE) for file in files)
+    root = Path(os.path.realpath(inspection.root))
+    sized = ((file, SIDE) for file in files if places.is_below(file, [root]))
     quantiles = inspection.sizes.quantiles()
     return render(
         "inspection.html",

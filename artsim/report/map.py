@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from artsim.datatypes import printable
 from artsim.errors import ImageError, StoreError
 from artsim.report.captions import is_url
 from artsim.report.figures import require_matplotlib
 from artsim.report.sheet import PAPER, save_sheet
 from artsim.report.thumbnails import small_copy
 from artsim.store import write_whole
+
+_LOG = logging.getLogger(__name__)
 
 _INCHES, _DPI = (11.0, 8.0), 150
 # Paul Tol's bright and vibrant schemes, distinct without red or green vision
@@ -61,14 +66,17 @@ def draw_points(
         x, y = points[rest].T
         axes.scatter(x, y, s=size, color=color, linewidths=0, label=label)
     for name, color in zip(shown, _COLORS, strict=False):
-        label = f"{name} ({counts[name]:,})".replace("$", r"\$")  # no formula
+        label = f"{printable(name)} ({counts[name]:,})".replace("$", r"\$")  # no formula
         x, y = points[classes == name].T
         axes.scatter(x, y, s=size, color=color, linewidths=0, alpha=0.85, label=label)
     if shown:
         figure.legend(loc="outside right upper", title=title, frameon=False, markerscale=2)
     kind = file.suffix.removeprefix(".") or "png"
     try:
-        write_whole(file, lambda stream: figure.savefig(stream, format=kind))
+        with warnings.catch_warnings(record=True, action="always") as lacking:  # a line a letter
+            write_whole(file, lambda stream: figure.savefig(stream, format=kind))
+        if lacking:
+            _LOG.warning("the font lacks letters of some classes, which are drawn as boxes")
     except ValueError as error:
         raise StoreError(f"cannot write the map to {str(file)!r}: {error}; name a .png") from error
 

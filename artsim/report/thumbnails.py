@@ -68,8 +68,8 @@ class PageThumbnails:
         return len(self._made)
 
     def __call__(self, file: Path, side: int = SIDE) -> Thumbnail:
-        """Return the copy of one of the files."""
-        return self._made[file, side]
+        """Return the copy of a file; that there is none, if it is not among those named first."""
+        return self._made.get((file, side), _MISSING)
 
     def large(self, work: Work) -> Thumbnail:
         """Return the copy of a work that is studied."""

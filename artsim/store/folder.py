@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from artsim import places
 from artsim.datatypes import Field, TapInfo
 from artsim.errors import StoreError
 from artsim.store.added import AddedColumn, added_columns, with_added
@@ -122,12 +123,7 @@ class Store:
 
     def shows(self, file: Path) -> bool:
         """Return whether a file, links followed, is below one of `roots`, and no device or pipe."""
-        try:
-            real = Path(os.path.realpath(file))
-            inside = any(real.is_relative_to(root) for root in self.roots)
-            return inside and (real.is_file() or not real.exists())
-        except (OSError, ValueError):  # too long for a name, a zero byte
-            return False
+        return places.is_below(file, self.roots)
 
     @property
     def fingerprint(self) -> str:
