@@ -509,9 +509,6 @@ def test_embed_counts_pictures_that_are_mended_transparent_or_not_decoded(tmp_pa
     found = json.loads(done.stdout)
     counts = ("embedded", "mended", "transparent", "unsupported", "failures")
     assert [found[name] for name in counts] == [3, 1, 1, 1, 1]
-    assert (
-        "  1 picture mended: a fault of the file that costs no pixel: see 'artsim inspect --hashes'\n"
-        in (done.stderr)
-    )
+    assert "a fault of the file that costs no pixel: see 'artsim inspect --hashes'" in done.stderr
     assert "  1 picture of a kind that is not decoded: see" in done.stderr
     assert "  1 picture transparent everywhere, taken as opaque: see" in done.stderr
