@@ -196,6 +196,20 @@ def test_info_says_that_search_files_are_damaged(index):
     )
 
 
+def test_an_index_whose_manifest_is_lost_is_named_with_the_command(index):
+    before = rows_of(index)
+    (index / "manifest.json").unlink()
+    lost = index / "manifest.json"
+    for command in (["info", str(index)], ["split", str(index), "--name", "s"]):
+        done = CliRunner().invoke(cli, command)
+        assert (done.exit_code, done.output) == (
+            1,
+            f"Error: {str(lost)!r} is missing; run 'artsim repair {index}'\n",
+        )
+    assert CliRunner().invoke(cli, ["repair", str(index)]).exit_code == 0
+    assert rows_of(index) == before
+
+
 def test_a_killed_repair_is_finished_by_the_next(index, colors, toy, monkeypatch):
     before = rows_of(index)
     flip(index / "parts" / "000000.parquet")

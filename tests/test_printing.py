@@ -129,6 +129,10 @@ def test_no_cell_of_a_csv_file_is_a_formula(formulas, tmp_path, command):
         assert {f"'{each}" for each in FORMULAS} & set(cells)
 
 
+def test_a_zero_byte_is_written_as_a_character_that_can_be_read():
+    assert csv_text(["id"], [["a\0b"]]).splitlines() == ["id", "a\ufffdb"]
+
+
 def test_numbers_are_no_formulas():
     rows = [[-5, "-5", "-5.25", "-1e-07", -0.5, None, "5-3", "a=b", "-", "- Title", "+31 20"]]
     assert csv_text(["=a", "b"], rows).splitlines() == [

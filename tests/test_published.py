@@ -20,7 +20,7 @@ from artsim.search.published import (
     published_neighbors,
 )
 from artsim.search.published import lance as lance_module
-from artsim.search.published.address import LostError, normal, table_name
+from artsim.search.published.address import LostError, normal, reaching, table_name
 from artsim.search.published.places import PlaceMap
 from artsim.store import Part, Store
 
@@ -169,6 +169,23 @@ def test_publishing_again_sends_only_what_changed(tmp_path):
     last = publish(store, address)
     assert (last.rows, last.added, last.kept, last.removed) == (64, 19, 45, 1)
     same_answers(store.path, address)
+
+
+class RustPanic(Exception):
+    pass
+
+
+def test_a_panic_of_a_database_is_one_line_that_says_what_to_do():
+    def read():
+        with reaching("lance:db", OSError):
+            raise RustPanic("range end index 827474260 out of range")
+
+    with pytest.raises(LostError) as raised:
+        read()
+    assert str(raised.value) == (
+        "lance:db is damaged (range end index 827474260 out of range); remove it and run "
+        "'artsim publish' again"
+    )
 
 
 class Stopped(Exception):

@@ -44,7 +44,7 @@ def csv_value(cell: str) -> str:
 
 
 def _inert(value: object) -> str:
-    text = "" if value is None else str(value)
+    text = "" if value is None else str(value).replace("\0", "\ufffd")
     if isinstance(value, int | float) or not _FORMULA.match(text) or _NUMBER.fullmatch(text):
         return text
     return f"'{text}"

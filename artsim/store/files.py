@@ -14,7 +14,7 @@ from typing import IO
 import filelock
 
 from artsim.errors import StoreError
-from artsim.store.manifest import MANIFEST
+from artsim.store.manifest import COPY, MANIFEST
 
 if sys.platform != "win32":
     import fcntl
@@ -204,5 +204,5 @@ def check_free(path: Path) -> None:
 
 
 def is_store(path: Path) -> bool:
-    """Return whether a folder is an index."""
-    return (path / MANIFEST).is_file()
+    """Return whether a folder is an index, maybe one whose manifest is lost but for its copy."""
+    return (path / MANIFEST).is_file() or (path / COPY).is_file()

@@ -78,6 +78,7 @@ def read_manifest(path: Path, name: str = MANIFEST) -> Manifest:
         StoreError: If there is none, or it cannot be read.
     """
     file = path / name
+    has_copy = name == MANIFEST and (path / COPY).is_file()
     try:
         text = file.read_text(encoding="utf-8")
         found = json.loads(text)["format"]
@@ -92,6 +93,8 @@ def read_manifest(path: Path, name: str = MANIFEST) -> Manifest:
                 raise ValueError(f"the part {part.file!r} is outside the index")
         return manifest
     except (FileNotFoundError, NotADirectoryError) as error:
+        if has_copy:
+            raise StoreError(f"{str(file)!r} is missing; run 'artsim repair {path}'") from error
         raise StoreError(
             f"no index at {str(path)!r}; make one with 'artsim embed COLLECTION -o {path}'"
         ) from error
@@ -99,6 +102,5 @@ def read_manifest(path: Path, name: str = MANIFEST) -> Manifest:
         raise StoreError(f"cannot read {str(file)!r}: {error.strerror}") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         problem = f"{type(error).__name__}: {error}"
-        has_copy = name == MANIFEST and (path / COPY).is_file()
         remedy = f"run 'artsim repair {path}'" if has_copy else "embed again to a new folder"
         raise StoreError(f"{str(file)!r} is damaged ({problem}); {remedy}") from error

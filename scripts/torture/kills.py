@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from museum import JOBS, Job, contents, start
+from museum import JOBS, Job, result, start
 from trials import Findings, Outcome, run_command
 from writes import count_writes, on_write
 
@@ -23,7 +23,7 @@ class Run:
 
     seconds: float
     n_writes: int
-    result: dict[str, object]  # see `contents`
+    result: dict[str, object]  # see `result`
 
 
 def kill_commands(museum: Path, trials: int, seed: int) -> Findings:
@@ -71,7 +71,7 @@ def uninterrupted(museum: Path, job: Job) -> Run:
         if outcome.code != 0:
             raise SystemExit(f"{job.name} failed:\n{outcome.errors}")
         seconds = time.monotonic() - began
-    return Run(seconds, len(counted.read_text(encoding="utf-8").split()), contents(folder))
+    return Run(seconds, len(counted.read_text(encoding="utf-8").split()), result(job, folder))
 
 
 def compare(job: Job, again: Outcome, folder: Path, wanted: dict[str, object]) -> Iterator[str]:
@@ -80,7 +80,7 @@ def compare(job: Job, again: Outcome, folder: Path, wanted: dict[str, object]) -
     if again.broke or (again.code != 0 and not had_finished):
         yield again.broke or f"the next run failed: {again.errors.strip()[-200:]}"
         return
-    found = contents(folder)
+    found = result(job, folder)
     reordered = [
         name.removesuffix("parts")
         for name in found

@@ -24,6 +24,7 @@ from trials import run_command
 MODEL = ("-m", "timm:test_resnet.random", "--backend", "torch", "--part-rows", "16")
 PICTURES = 60
 INDEX = "indexes/museum"
+PUBLISHED = "lance:published"
 
 # Moments, durations, and checksums of what has them: all that two equal runs may differ in.
 _CHANGING = {
@@ -35,6 +36,7 @@ _CHANGING = {
     "bytes",
     "checksum",
     "latency",
+    "at",  # of a review
     "attempts",  # of a download
     "time",
     "next_part",
@@ -42,6 +44,7 @@ _CHANGING = {
 # Files with moments in them, or drawn from others.
 _PASSING = {".ckpt", ".html", ".log", ".md", ".png", ".txt"}
 _DIGITS = re.compile(r"(\.\d{5})\d+")  # those after the fifth are noise of the processor's cores
+_OTHERS = ("museum/", "published/")  # pictures, and files of a database
 _OURS = {".lock", ".fetch.lock"}
 
 
@@ -59,6 +62,7 @@ class Job:
     command: tuple[str, ...]
     start: str = "embedded"  # the folder of the museum that a trial begins with a copy of
     finished: str = ""  # what the second run says, and fails, if the first one had finished
+    asks: tuple[str, ...] = ()  # a command that shows what was written, where files do not
     resumes: str = ""  # a folder with which the second run is 'train --resume', once it exists
 
     def second(self, folder: Path) -> tuple[str, ...]:
@@ -76,6 +80,11 @@ JOBS = (  # every command that writes; their results do not change when they are
     Job("embed again", ("embed", "museum/", *MODEL), start="changed"),
     Job("repair", ("repair",), start="damaged"),
     Job("index", ("index", "--kind", "ivf")),
+    Job(
+        "publish",
+        ("publish", INDEX, PUBLISHED),
+        asks=("similar", "--id", "msw-0001", "-k", "60", "--index", PUBLISHED, "--json"),
+    ),
     Job("label", ("label", "century = floor(year / 100) + 1")),
     Job("split", ("split", "--name", "drawn", "--stratify", "style", "--replace")),
     Job(
@@ -90,6 +99,8 @@ JOBS = (  # every command that writes; their results do not change when they are
     Job("retrieval-eval", ("retrieval-eval", "--label", "style")),
     Job("leaderboard", ("leaderboard", *_SPLIT, "--csv", "taps.csv")),
     Job("predict", ("predict", "museum/images", "-o", "predicted.csv"), start="probed"),
+    Job("review", ("review", "guess", "-o", "to-review.csv"), start="predicted"),
+    Job("review read", ("review", "guess", "--read", "review.csv"), start="predicted"),
     Job("similar", ("similar", "museum/images", "-k", "5", "-o", "found.csv")),
     Job("sheet", ("similar", "--id", "msw-0001", "--sheet", "found.png")),
     Job("inspect", ("inspect", "museum/", "--hashes", "--html", "museum.html")),
@@ -123,6 +134,13 @@ def build_museum(folder: Path) -> Path:
     shutil.copytree(embedded, probed)
     _must(probed, ["probe", *_SPLIT])
 
+    predicted = folder / "predicted"
+    shutil.copytree(embedded, predicted)
+    _predict(predicted)
+    _must(predicted, ["review", "guess", "-o", "review.csv"])
+    review = (predicted / "review.csv").read_text(encoding="utf-8-sig")
+    (predicted / "review.csv").write_text(review.replace(",,", ",accept,", 40), encoding="utf-8")
+
     damaged = folder / "damaged"
     shutil.copytree(embedded, damaged)
     for file in ("parts/000001.parquet", "manifest.json"):
@@ -146,6 +164,14 @@ def start(museum: Path, job: Job, scratch: Path) -> Path:
     return scratch
 
 
+def result(job: Job, folder: Path) -> dict[str, Any]:
+    """Read what a job has written, and what the command shows that reads it."""
+    found = contents(folder)
+    if job.asks:
+        found[" ".join(job.asks)] = _DIGITS.sub(r"\1", run_command(folder, job.asks).output)
+    return found
+
+
 def contents(folder: Path) -> dict[str, Any]:
     """Read what a command has written, without moments and durations.
 
@@ -156,7 +182,7 @@ def contents(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for file in sorted(each for each in folder.rglob("*") if each.is_file()):
         name = str(file.relative_to(folder))
-        if file.suffix in _PASSING or file.name in _OURS or name.startswith("museum/"):
+        if file.suffix in _PASSING or file.name in _OURS or name.startswith(_OTHERS):
             continue
         if file.parent.name != "parts":
             found |= _content(file, name)
@@ -199,6 +225,26 @@ def _values(name: str, value: Any) -> Iterator[tuple[str, Any]]:
     for key, inner in value.items():
         if key not in _CHANGING and key != "parts" and "seconds" not in key:
             yield from _values(f"{name}: {key}", inner)
+
+
+def _predict(folder: Path) -> None:
+    """Store a column of predictions, in a process of its own: this one may start no threads."""
+    child = os.fork()
+    if child == 0:
+        try:
+            from artsim.prediction import save_predictions
+            from artsim.store import Store
+
+            store = Store.open(folder / INDEX)
+            guesses = ["ab"[row % 2] for row in range(store.rows)]
+            save_predictions(
+                store, "guess", guesses, np.linspace(0, 1, store.rows), {"by": "chance"}
+            )
+            os._exit(0)
+        finally:
+            os._exit(1)
+    if os.waitpid(child, 0)[1]:
+        raise SystemExit("predictions cannot be stored")
 
 
 def _write_vectors(file: Path) -> None:

@@ -14,6 +14,7 @@ from artsim.search.published.databases import Database
 
 _KINDS = ("lance", "milvus")
 _DIGITS = 8  # of a hash
+_PANICS = ("PanicException", "RustPanic")  # of Rust; their classes cannot be imported
 
 
 def is_address(text: str) -> bool:
@@ -82,6 +83,12 @@ def reaching(address: str, *errors: type[Exception]) -> Iterator[None]:
         text = str(getattr(error, "message", "") or error)  # pymilvus has it without its code
         lines = text.strip().splitlines() or [type(error).__name__]
         raise LostError(f"{address} does not answer ({lines[0][:200]})") from error
+    except BaseException as error:
+        if type(error).__name__ not in _PANICS:
+            raise
+        raise LostError(
+            f"{address} is damaged ({error}); remove it and run 'artsim publish' again"
+        ) from error
 
 
 class LostError(SearchError):
