@@ -34,9 +34,9 @@ def with_vocabulary(catalog: Catalog, names: Mapping[str, str]) -> Catalog:
 def note_own_names(catalog: Catalog) -> Catalog:
     """Note the columns that are named as artsim's own, which are kept as NAME_catalog."""
     endings = {name: name.removesuffix("_catalog") for name in catalog.schema.names}
-    renamed = [(name, bare) for name, bare in endings.items() if name != bare]
-    names = ", ".join(f"{bare} is {name}" for name, bare in renamed if bare.lower() in RESERVED)
-    if not names:
+    kept = [(bare, name) for name, bare in endings.items() if name != bare]
+    kept = [f"{bare} as {name}" for bare, name in kept if bare.lower() in RESERVED]
+    if not kept:
         return catalog
-    note = f"columns that artsim has of its own, of the picture file, are renamed: {names}"
+    note = f"kept under another name, next to that of the picture file: {', '.join(kept)}"
     return replace(catalog, notes=(*catalog.notes, note))
