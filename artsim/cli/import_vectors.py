@@ -82,7 +82,7 @@ def import_vectors(
     echo(f"{summary.path}: {summary.rows:,} vectors of {summary.dim:,} ({summary.tap})")
     if summary.unused or summary.without:
         echo(
-            f"  {summary.unused:,} vectors could not be used, {summary.without:,} rows of the "
-            f"catalog have no vector: see 'artsim info {summary.path} --failures'",
+            f"  {plural(summary.unused, 'vector')} could not be used, "
+            f"{plural(summary.without, 'row')} of the catalog without a vector: see 'artsim info {summary.path} --failures'",
             err=True,
         )

@@ -34,8 +34,11 @@ def with_vocabulary(catalog: Catalog, names: Mapping[str, str]) -> Catalog:
 def note_own_names(catalog: Catalog) -> Catalog:
     """Note the columns that are named as artsim's own, which are kept as NAME_catalog."""
     endings = {name: name.removesuffix("_catalog") for name in catalog.schema.names}
-    kept = [(bare, name) for name, bare in endings.items() if name != bare]
-    kept = [f"{bare} as {name}" for bare, name in kept if bare.lower() in RESERVED]
+    kept = [
+        f"{bare} as {name}"
+        for name, bare in endings.items()
+        if name != bare and bare.lower() in RESERVED
+    ]
     if not kept:
         return catalog
     note = f"kept under another name, next to that of the picture file: {', '.join(kept)}"
