@@ -400,7 +400,7 @@ def test_the_commands_import_label_split_and_describe(museum, vectors, tmp_path)
     output = run("import-vectors", vectors, "--catalog", museum, "-o", index)
     assert output.splitlines() == [
         f"{index}: 2 vectors of 3 (my-features)",
-        "  4 vectors could not be used, 1 rows of the catalog have no vector: "
+        "  4 vectors could not be used, 1 row of the catalog without a vector: "
         f"see 'artsim info {index} --failures'",
     ]
     (line,) = run("label", "ada = artist ILIKE '%ad%'", "--index", index).splitlines()

@@ -10,7 +10,7 @@ import cloup
 from artsim.cli.options.collection import images_option
 from artsim.cli.options.outputs import folder_option
 from artsim.cli.options.values import INDEXES, PICTURE, count_cores
-from artsim.cli.output import echo
+from artsim.cli.output import echo, plural
 
 
 @cloup.command("import-vectors")
@@ -83,6 +83,7 @@ def import_vectors(
     if summary.unused or summary.without:
         echo(
             f"  {plural(summary.unused, 'vector')} could not be used, "
-            f"{plural(summary.without, 'row')} of the catalog without a vector: see 'artsim info {summary.path} --failures'",
+            f"{plural(summary.without, 'row')} of the catalog without a vector: "
+            f"see 'artsim info {summary.path} --failures'",
             err=True,
         )
