@@ -142,6 +142,15 @@ def test_mean_average_precision_is_less_certain_with_fewer_pictures():
     assert (twins.low, twins.high) == pytest.approx((few.low, few.high), abs=1e-5)
 
 
+def test_classes_of_very_different_precision_make_no_wide_interval():
+    rng = np.random.default_rng(0)
+    truth = rng.random((600, 2)) < 0.3
+    scores = np.stack([truth[:, 0], rng.random(600)], axis=1)  # one class perfect, one at chance
+    found = estimate_map(Ranking.of(truth, scores))
+    assert found.value == pytest.approx(0.65, abs=0.05)
+    assert found.high - found.low < 0.1
+
+
 def test_an_estimate_has_names_in_json_and_a_short_form():
     found = Estimate(0.68432, 0.64, 0.725, 500)
     assert found.to_json("top1") == {"top1": 0.68432, "top1_low": 0.64, "top1_high": 0.725}
