@@ -874,7 +874,6 @@ def test_one_condition_means_the_same_for_every_museum(museum_data):
         assert len(expected) > 10
 
 
-<<<<<<< HEAD
 def test_a_museums_table_is_read_as_its_records_are(tmp_path):
     (tmp_path / "cmoa.csv").write_text(
         "id,title,creation_date_earliest,full_name,role,image_url\n"
@@ -896,7 +895,8 @@ def test_records_of_another_museum_are_counted(tmp_path):
     (tmp_path / "b.json").write_text(json.dumps([{"objectID": 3, "title": "Two"}, {"acno": "A2"}]))
     (note,) = read_collection(f"tate:{tmp_path}").notes
     assert note.startswith(f"1 record has no key of tate, first in {tmp_path / 'b.json'}; read")
-=======
+
+
 def test_records_that_are_left_out_are_counted(tmp_path):
     (tmp_path / "m.toml").write_text("records = ''\nid = 'nr'\nimage = 'a'\n")
     (tmp_path / "all.json").write_text('[{"nr": 1, "a": "1.jpg"}, {"a": "2.jpg"}, {"nr": ""}]')
@@ -917,4 +917,3 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(ReaderError, match="closed cannot be read: Permission denied"):
         read_collection(f"records:{tmp_path}")
->>>>>>> c98f94b (Readers say which pictures, records and names of columns they change; IIIF servers' limits are kept)
