@@ -104,8 +104,8 @@ def read_mapped(path: Path, map_: MuseumMap, options: ReaderOptions) -> Catalog:
     folder = path if path.is_dir() else path.parent
     if counts["several"]:
         notes.append(note_of_first(counts["several"]))
-    if counts["unnamed"]:
-        notes.append(f"records without an id are left out: {counts['unnamed']:,}")
+    if (unnamed := counts["unnamed"] - foreign.total()) > 0:
+        notes.append(f"records without an id are left out: {unnamed:,}")
     return Catalog(
         name=path.stem if path.is_file() else path.name,
         reader=map_.name,
