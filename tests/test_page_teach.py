@@ -24,7 +24,7 @@ from artsim.server import make_app
 @pytest.fixture(scope="module")
 def address(museum):  # noqa: F811 - the fixture
     """Serve the museum with a token, so that visitors may save."""
-    with serving(make_app(museum, token="key")) as address:
+    with serving(make_app(museum, tokens=["key"])) as address:
         yield address
 
 

@@ -645,7 +645,7 @@ def test_every_answer_carries_the_policy(visitor):
 
 
 def test_only_visitors_with_the_token_are_answered(museum):
-    app = make_app(museum, token="open sesame")
+    app = make_app(museum, tokens=["open sesame"])
     assert Visitor(app).get("/api/indexes").status_code == 401
     assert Visitor(app).get("/?token=wrong").status_code == 401
     shown = Visitor(app, headers={"authorization": "Bearer open sesame"})
@@ -660,7 +660,7 @@ def test_only_visitors_with_the_token_are_answered(museum):
 
 
 def test_servers_on_one_host_have_separate_cookies(museum):
-    apps = {token: make_app(museum, token=token) for token in ("one", "two")}
+    apps = {token: make_app(museum, tokens=[token]) for token in ("one", "two")}
     jar = httpx2.Cookies()  # as of a browser, which knows hosts and no ports
     for token, app in apps.items():
         said = Visitor(app).get("/", params={"token": token}).headers["set-cookie"]
@@ -673,7 +673,7 @@ def test_servers_on_one_host_have_separate_cookies(museum):
 
 @pytest.mark.parametrize("token", ["a+b/c=", "ł&#é", 'open; "sesame"'])
 def test_a_token_can_be_any_text(museum, token):
-    app = make_app(museum, token=token)
+    app = make_app(museum, tokens=[token])
     shown = Visitor(app, headers={"authorization": f"Bearer {token}".encode()})
     assert shown.get("/api/indexes").status_code == 200
     entered = Visitor(app).get("/", params={"token": token})
@@ -683,7 +683,7 @@ def test_a_token_can_be_any_text(museum, token):
 
 @pytest.mark.parametrize("other", ["a@b/c=1", 'x={"a": 1}', b"\xff=\xfe", "=;;", "artsim2"])
 def test_other_cookies_of_the_machine_are_ignored(museum, other):
-    app = make_app(museum, token="sesame")
+    app = make_app(museum, tokens=["sesame"])
     cookie = Visitor(app).get("/?token=sesame").headers["set-cookie"].partition(";")[0].encode()
     other = other if isinstance(other, bytes) else other.encode()
     both = Visitor(app, headers={"cookie": other + b"; " + cookie})
@@ -694,7 +694,7 @@ def test_other_cookies_of_the_machine_are_ignored(museum, other):
 def test_an_empty_token_is_refused(museum, store):
     from click.testing import CliRunner
 
-    app = make_app(museum, token="")
+    app = make_app(museum, tokens=[""])
     assert Visitor(app).get("/api/indexes").status_code == 401
     assert Visitor(app).get("/?token=").status_code == 401
     bearer = Visitor(app, headers={"authorization": "Bearer "})

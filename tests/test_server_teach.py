@@ -53,7 +53,7 @@ def visitor(museum):
 
 @pytest.fixture
 def curator(museum):
-    return Visitor(make_app(museum, token="key"), headers=TOKEN)
+    return Visitor(make_app(museum, tokens=["key"]), headers=TOKEN)
 
 
 def ids(works):
@@ -138,7 +138,7 @@ def test_a_saved_concept_is_a_facet_at_once_and_goes_on(curator, museum, store):
 
 
 def test_saving_takes_the_token_and_the_servers_own_page(museum):
-    app = make_app(museum, token="key")
+    app = make_app(museum, tokens=["key"])
     body = {"name": "east", "positive": ["a0"]}
     assert Visitor(app).post(f"{ROOM}/concepts", json=body).status_code == 401
     elsewhere = Visitor(app, headers=TOKEN | {"origin": "http://evil.example"})

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import ipaddress
+import multiprocessing
+import os
+import signal
 import socket
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import click
@@ -19,16 +27,23 @@ from artsim.cli.options.computing import (
     make_encoder,
 )
 from artsim.cli.options.index import (
+    chosen_roots,
     indexes_argument,
     indexes_option,
     note_hidden,
     root_option,
+    with_roots,
 )
 from artsim.cli.options.published import open_several, reopened
 from artsim.cli.options.values import count_cores, count_option
 from artsim.cli.output import echo
 from artsim.errors import ModelError
 
+if TYPE_CHECKING:
+    from artsim.server import Guard, Limits
+
+_LEAST_DECODE_BYTES = 512 << 20  # of memory, for the pictures of a process
+_START_SECONDS = 60  # until a process of several answers; one that does not is replaced
 _LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -47,10 +62,13 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
     ),
     click.option(
         "--token",
+        "tokens",
         envvar="ARTSIM_TOKEN",
         show_envvar=True,
+        multiple=True,
         metavar="TEXT",
-        help="Answer only visitors with this token; required if other machines have access.",
+        help="Answer only visitors with this token; required if other machines have access. Repeat "
+        "for more visitors.",
     ),
     click.option(
         "--name",
@@ -65,18 +83,36 @@ _LOCAL = ("127.0.0.1", "localhost", "[::1]")
         "--share-iiif", is_flag=True, help="Let IIIF viewers on other websites read the pictures."
     ),
     count_option("--max-upload", default=20, metavar="MB", help="Refuse larger uploads."),
+    click.option(
+        "--rate",
+        type=click.FloatRange(0),
+        default=0.0,
+        metavar="N",
+        help="Answer at most N questions a second for each token, or each address without one.",
+    ),
+    count_option(
+        "--processes",
+        default=1,
+        help="Processes that answer; each has its network and the records in memory.",
+    ),
+    click.option(
+        "--metrics", is_flag=True, help="Give figures for Prometheus at /metrics. Needs 'metrics'."
+    ),
 )
 @cloup.option_group("Compute", *compute_options)
 def serve(
     indexes: tuple[Path, ...],
     host: str,
     port: int,
-    token: str | None,
+    tokens: tuple[str, ...],
     names: tuple[str, ...],
     title: str | None,
     urls: bool,
     share_iiif: bool,
     max_upload: int,
+    rate: float,
+    processes: int,
+    metrics: bool,
     weights: Path | None,
     device: str,
     backend: str,
@@ -95,50 +131,122 @@ def serve(
         artsim serve indexes/paintings indexes/prints --port 8080
         artsim serve --host 0.0.0.0 --name search.museum.example --token "$(openssl rand -hex 16)"
     """
-    if token == "":
+    if "" in tokens:
         raise click.UsageError("the token is empty; set one with --token TEXT")
-    if not _is_local(host) and token is None:
+    if not _is_local(host) and not tokens:
         raise click.UsageError(
             f"--host {host} gives other machines access; protect the server with --token TEXT"
         )
     try:
         import uvicorn
+        from uvicorn.supervisors import Multiprocess
 
-        from artsim.images import limit_memory
-        from artsim.server import Limits, Museum, configure, make_app
+        from artsim.server import Limits, configure
     except ImportError as error:
         if error.name not in ("fastapi", "starlette", "uvicorn", "pydantic"):
             raise
         raise ModelError(
             "artsim serve needs FastAPI and uvicorn; install them with pip install 'artsim[web]'"
         ) from error
-    opened = open_several(indexes)
-    stores = [store for store, _ in opened]
-    note_hidden(*stores)
-    limit_memory(Limits.decode_bytes)
-    compute = compute_for_few(device, backend, precision)
-    museum = Museum(
-        stores,
-        lambda store: make_encoder(store, stores[0], weights, compute),
-        gpu=choose_gpu(device, many=True),
-        workers=count_cores(),
-        published=reopened(opened),
+    limits = Limits(
+        upload_bytes=max_upload << 20,
+        fetch=urls,
+        iiif=share_iiif,
+        rate=rate / processes,  # each answers a share of the questions
+        decode_bytes=max(Limits.decode_bytes // processes, _LEAST_DECODE_BYTES),
     )
-    threading.Thread(target=museum.warm, daemon=True).start()
-    limits = Limits(upload_bytes=max_upload << 20, fetch=urls, iiif=share_iiif)
-    hosts = [*names, host, *_LOCAL] if _is_local(host) or names else []
-    app = make_app(museum, limits=limits, hosts=hosts, token=token, title=title)
-    server = uvicorn.Server(configure(app, limits))
-    with _listen(host, port) as listening:
+    served = _Served(
+        indexes=indexes,
+        limits=limits,
+        hosts=(*names, host, *_LOCAL) if _is_local(host) or names else (),
+        tokens=tokens,
+        title=title,
+        metrics=metrics,
+        weights=weights,
+        compute=(device, backend, precision),
+        workers=max(count_cores() // processes, 1),
+        roots=chosen_roots(),
+    )
+    opened = [store for store, _ in open_several(indexes)]
+    note_hidden(*opened)
+    with _listen(host, port) as listening, ExitStack() as stack:
+        if processes == 1:
+            server = uvicorn.Server(configure(_make_app(served), limits))
+            run: Callable[[], None] = partial(server.run, sockets=[listening])
+        else:
+            if metrics:
+                folder = stack.enter_context(TemporaryDirectory(prefix="artsim-metrics-"))
+                os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+            config = configure(
+                partial(_make_app, served),
+                limits,
+                factory=True,
+                workers=processes,
+                timeout_worker_healthcheck=_START_SECONDS,
+            )
+            run = Multiprocess(config, sockets=[listening]).run
         shown = f"[{host}]" if ":" in host else host
-        query = f"?token={quote(token, safe='')}" if token else ""
+        query = f"?token={quote(tokens[0], safe='')}" if tokens else ""
         echo(
-            f"{', '.join(museum.rooms)} at http://{shown}:{listening.getsockname()[1]}/{query} "
-            "(Ctrl-C stops it)",
+            f"{', '.join(store.path.resolve().name for store in opened)} at "
+            f"http://{shown}:{listening.getsockname()[1]}/{query} (Ctrl-C stops it)",
             err=True,
         )
         with suppress(KeyboardInterrupt):  # it is how the server ends
-            server.run(sockets=[listening])
+            run()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Served:
+    """What a process serves; it can be sent to one."""
+
+    indexes: tuple[Path, ...]
+    limits: Limits
+    hosts: tuple[str, ...]
+    tokens: tuple[str, ...]
+    title: str | None
+    metrics: bool
+    weights: Path | None
+    compute: tuple[str, str, str]  # device, backend and precision
+    workers: int
+    roots: tuple[Path, ...]
+
+
+def _make_app(served: _Served) -> Guard:
+    """Open the indexes, and load their networks in the background."""
+    from artsim.images import limit_memory
+    from artsim.server import Museum, make_app
+
+    if multiprocessing.parent_process() is not None:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
+    limit_memory(served.limits.decode_bytes)
+    with with_roots(served.roots):
+        opened = open_several(served.indexes)
+    first, compute = opened[0][0], compute_for_few(*served.compute)
+    museum = Museum(
+        [store for store, _ in opened],
+        lambda store: make_encoder(store, first, served.weights, compute),
+        gpu=choose_gpu(served.compute[0], many=True),
+        workers=served.workers,
+        published=reopened(opened),
+    )
+    threading.Thread(target=museum.warm, daemon=True).start()
+    return make_app(
+        museum,
+        limits=served.limits,
+        hosts=served.hosts,
+        tokens=served.tokens,
+        title=served.title,
+        metrics=served.metrics,
+    )
+
+
+def _end_with_parent() -> None:
+    """End this process when the one that started it has ended, whatever ended that."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _listen(host: str, port: int) -> socket.socket:

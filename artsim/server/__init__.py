@@ -2,7 +2,7 @@
 
 from artsim.server.app import make_app
 from artsim.server.connections import configure
-from artsim.server.guard import Limits
+from artsim.server.guard import Guard, Limits
 from artsim.server.museum import Museum
 
-__all__ = ["Limits", "Museum", "configure", "make_app"]
+__all__ = ["Guard", "Limits", "Museum", "configure", "make_app"]

@@ -29,6 +29,7 @@ from artsim.errors import (
 from artsim.server.collecting import collecting
 from artsim.server.guard import Guard, Limits
 from artsim.server.iiif import iiif
+from artsim.server.monitoring import add_metrics
 from artsim.server.museum import Museum
 from artsim.server.pages import PAGE, front_page, missing_page
 from artsim.server.pictures import Uploads, collection_decoders
@@ -45,13 +46,15 @@ def make_app(
     *,
     limits: Limits | None = None,
     hosts: Sequence[str] = (),
-    token: str | None = None,
+    tokens: Sequence[str] = (),
     title: str | None = None,
+    metrics: bool = False,
 ) -> Guard:
     """Make the ASGI application that answers for the indexes of a museum.
 
-    ``limits`` apply to each visitor; for ``hosts`` and ``token`` see `Guard`. Only with a token can
-    visitors save concepts and sets. ``title`` is shown on the page.
+    ``limits`` apply to each visitor; for ``hosts`` and ``tokens`` see `Guard`. Only with a token
+    can visitors save concepts and sets. ``title`` is shown on the page; for ``metrics`` see
+    `add_metrics`.
     """
     limits = limits or Limits()
     uploads, decoders = Uploads(limits), collection_decoders(limits)
@@ -79,7 +82,7 @@ def make_app(
         lifespan=lifespan,
     )
     app.state.museum, app.state.limits, app.state.uploads = museum, limits, uploads
-    app.state.saves = token is not None
+    app.state.saves = bool(tokens)
     app.state.learning = asyncio.Semaphore(_LEARNING)
     app.state.title = title
     app.add_exception_handler(ArtsimError, _refuse)
@@ -92,8 +95,10 @@ def make_app(
     for router in (api, teaching, collecting, iiif):
         app.include_router(router)
     app.add_api_route("/", front_page, include_in_schema=False)
+    if metrics:
+        add_metrics(app)
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
-    return Guard(app, limits=limits, hosts=hosts, token=token)
+    return Guard(app, limits=limits, hosts=hosts, tokens=tokens, is_ready=lambda: museum.is_warm)
 
 
 async def _watch(museum: Museum) -> None:

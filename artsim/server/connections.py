@@ -11,6 +11,7 @@ import json
 import math
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -26,8 +27,13 @@ _MANY = 8192  # open files, where a system sets no limit
 _BACKLOG = 128  # connections that wait to be accepted; asyncio logs each that cannot be
 
 
-def configure(app: ASGIApp, limits: Limits, **options: Any) -> uvicorn.Config:
-    """Return how uvicorn serves an application within limits; ``options`` are its own."""
+def configure(
+    app: ASGIApp | Callable[[], ASGIApp], limits: Limits, **options: Any
+) -> uvicorn.Config:
+    """Return how uvicorn serves an application within limits; ``options`` are its own.
+
+    With ``factory``, ``app`` makes the application in each process.
+    """
     return uvicorn.Config(
         app,
         http=_protocol(limits),

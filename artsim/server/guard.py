@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hmac
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from starlette.responses import JSONResponse, RedirectResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from artsim.server.bodies import ComingBodies
+from artsim.server.pace import Pace
 
 _QUERY_BYTES = 1 << 20  # of a request that is not an upload
 _PORT = re.compile(r":\d*$")  # after a host; an IPv6 address is in brackets
@@ -54,23 +56,33 @@ class Limits:
     connections: int = 512  # of all visitors; the one that waits longest makes room for a new one
     fetch: bool = False  # pictures by their web address, public ones only
     iiif: bool = False  # other websites may read the pictures of works
+    rate: float = 0.0  # questions a second of a visitor, see `Pace`; 0: any
 
 
 class Guard:
     """Wraps the application and limits what a request may send.
 
     ``hosts`` are the names that the server answers to (against DNS rebinding), any if empty. A
-    visitor sends ``token`` as ``Authorization: Bearer``, or once as ``/?token=``.
+    visitor sends one of the ``tokens``, if there are any, as ``Authorization: Bearer``, or once as
+    ``/?token=``. Anybody is told at ``/health`` that the server runs, and at ``/ready`` whether
+    ``is_ready``.
     """
 
     def __init__(
-        self, app: ASGIApp, *, limits: Limits, hosts: Sequence[str] = (), token: str | None = None
+        self,
+        app: ASGIApp,
+        *,
+        limits: Limits,
+        hosts: Sequence[str] = (),
+        tokens: Sequence[str] = (),
+        is_ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._app = app
         self._limits = limits
+        self._is_ready = is_ready
+        self._pace = Pace(limits.rate)
         self._hosts = {host.lower() for host in hosts}
-        self._token = None if token is None else token.encode()
-        self._digest = sha256(self._token or b"").hexdigest()
+        self._digests = {token.encode(): sha256(token.encode()).hexdigest() for token in tokens}
         self._coming = ComingBodies(
             query_bytes=_QUERY_BYTES,
             upload_bytes=limits.upload_bytes,
@@ -78,43 +90,62 @@ class Guard:
             seconds=limits.upload_seconds,
         )
         # A host shares its cookies among all ports, so the name is this server's alone.
-        self._cookie = f"artsim-{self._digest[:8]}"
+        self._cookie = f"artsim-{next(iter(self._digests.values()), '')[:8]}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or refuse it."""
         if scope["type"] != "http":
             return await self._app(scope, receive, send)
         headers = Headers(scope=scope)
+        if scope["path"] in ("/health", "/ready"):  # they ask by an address, and without a token
+            ready = scope["path"] == "/health" or self._is_ready()
+            said = JSONResponse({"status": "ok" if ready else "starting"}, 200 if ready else 503)
+            return await said(scope, receive, send)
         host = _PORT.sub("", headers.get("host", "")).lower()
         if self._hosts and host not in self._hosts:
             return await _refuse(421, f"this server is not called {host!r}")(scope, receive, send)
         if scope["method"] not in ("GET", "HEAD", "OPTIONS") and not _is_own(headers):
             reason = "this request comes from the page of another website; open this server's own"
             return await _refuse(403, reason)(scope, receive, send)
-        if self._token is not None:
+        visitor: object = (scope.get("client") or ("",))[0]
+        if self._digests:
             query = parse_qs(scope["query_string"].decode("latin-1")).get("token", [])
-            if scope["path"] == "/" and query and _same(query[0].encode(), self._token):
+            token = self._known(query[0].encode()) if query else None
+            if scope["path"] == "/" and token is not None:
                 # The token leaves the address bar and becomes a cookie that no script can read.
                 answer = RedirectResponse("/", 303)
-                answer.set_cookie(self._cookie, self._digest, httponly=True, samesite="strict")
+                digest = self._digests[token]
+                answer.set_cookie(self._cookie, digest, httponly=True, samesite="strict")
                 return await answer(scope, receive, send)
-            if not self._is_shown(HTTPConnection(scope)):
+            visitor = self._shown(HTTPConnection(scope))
+            if visitor is None:
                 refusal = _refuse(401, "open the address with its token: /?token=...")
                 return await refusal(scope, receive, send)
+        wait = self._pace.wait(visitor) if scope["method"] == "POST" else 0.0
+        if wait:
+            late = _refuse(429, f"more than {self._limits.rate:g} questions a second; try again")
+            late.headers["retry-after"] = str(math.ceil(wait))
+            return await late(scope, receive, send)
         if scope["method"] == "HEAD":  # answered as GET; the server leaves the body out
             scope = {**scope, "method": "GET"}
         with self._coming.body(receive, is_upload=scope["path"].endswith("/uploads")) as body:
             shared = _SHARED if self._limits.iiif and scope["path"].startswith("/iiif/") else {}
             return await self._app(scope, body.receive, _Answer(send, shared).send)
 
-    def _is_shown(self, request: HTTPConnection) -> bool:
-        """Return whether a request carries the token, or its cookie."""
-        assert self._token is not None
-        kind, _, token = request.headers.get("authorization", "").partition(" ")
+    def _shown(self, request: HTTPConnection) -> bytes | None:
+        """Return the token that a request carries, itself or in its cookie."""
+        kind, _, shown = request.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            return _same(token.encode("latin-1"), self._token)  # as headers are read
-        cookie = request.cookies.get(self._cookie, "")
-        return _same(cookie.encode(), self._digest.encode())
+            return self._known(shown.encode("latin-1"))  # as headers are read
+        cookie = request.cookies.get(self._cookie, "").encode()
+        for token, digest in self._digests.items():
+            if token and _same(cookie, digest.encode()):
+                return token
+        return None
+
+    def _known(self, shown: bytes) -> bytes | None:
+        """Return the token that is shown, if it is one."""
+        return next((token for token in self._digests if _same(shown, token)), None)
 
 
 def _same(shown: bytes, wanted: bytes) -> bool:

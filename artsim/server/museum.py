@@ -51,6 +51,7 @@ class Museum:
         self._encode = encode
         self._gpu = gpu
         self._workers = workers
+        self.is_warm = False  # the first queries do not wait for a network
         self._seen: dict[str, _Stamp] = {}  # of the manifests and columns that were read
         self._refreshing = threading.Lock()
         self.rooms = self._open(by_name, {})
@@ -86,17 +87,22 @@ class Museum:
 
     def warm(self) -> None:
         """Load the networks of all rooms, so that the first queries do not wait for it."""
-        rooms = list(self.rooms.values())
-        for explain in (False, True):  # pictures first, then why they match, which needs torch
-            for room in rooms:
-                own = room.encoder.own
-                if isinstance(own, IndexEncoder):
-                    own.warm(explain=explain)
+        try:
+            self._warm(explain=False)
+        finally:  # what cannot be loaded is said with each question
+            self.is_warm = True
+        self._warm(explain=True)  # why pictures match, which needs torch
 
     def close(self) -> None:
         """End the threads of all rooms."""
         for room in self.rooms.values():
             room.batcher.close()
+
+    def _warm(self, *, explain: bool) -> None:
+        for room in list(self.rooms.values()):
+            own = room.encoder.own
+            if isinstance(own, IndexEncoder):
+                own.warm(explain=explain)
 
     def _open(self, stores: Mapping[str, Store], before: Mapping[str, Room]) -> dict[str, Room]:
         """Open a room for each index; a network that is loaded is used again."""

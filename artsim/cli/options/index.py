@@ -7,8 +7,8 @@ there a command lists them and stops.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,6 +148,20 @@ root_option = click.option(
 )
 
 
+def chosen_roots() -> tuple[Path, ...]:
+    """Return the folders that the command's --root names."""
+    context = click.get_current_context(silent=True)
+    return context.meta.get(_ROOTS, ()) if context is not None else ()
+
+
+@contextmanager
+def with_roots(roots: tuple[Path, ...]) -> Iterator[None]:
+    """Open indexes as a command with this --root does, in a process that it started."""
+    with click.Context(click.Command("")) as context:
+        context.meta[_ROOTS] = roots
+        yield
+
+
 def find_index(index: Path | str | None) -> Path:
     """Find an index by its folder or its name in indexes/, or the only index there.
 
@@ -180,9 +194,7 @@ def open_store(index: Path | str | None) -> Store:
     """
     from artsim.store import Store
 
-    context = click.get_current_context(silent=True)
-    roots = context.meta.get(_ROOTS, ()) if context is not None else ()
-    store = Store.open(find_index(index), roots=roots)
+    store = Store.open(find_index(index), roots=chosen_roots())
     if not store.manifest.complete:
         print_notes(
             f"{store.path} is unfinished ({plural(store.rows, 'picture')} so far); run 'artsim "
