@@ -87,7 +87,7 @@ def museum(tmp_path, monkeypatch):
         ("probe --label artist,s", ["artist,style"]),
         ("split --group st", ["style"]),
         ("similar --tap e", ["east"]),
-        ("embed pictures -m li", ["lite0"]),
+        ("embed pictures -m li", ["lite0", "lite1", "lite2"]),
     ],
 )
 def test_a_shell_completes_commands_indexes_and_their_names(museum, words, completed):
