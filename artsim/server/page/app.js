@@ -191,7 +191,7 @@ async function render({ focus = false, scroll = 0 } = {}) {
   show(byId("error"), false);
   show(byId("notice"), false);
   drawTop();
-  show(byId("results"), !isMap);
+  if (isMap) show(byId("results"), false);
   show(byId("map"), isMap);
   document.body.classList.add("busy");
   const isTaught = state.view === "teach";
@@ -273,6 +273,7 @@ async function drawWorks(signal) {
 
 /** Show the works that are likely to show the concept. */
 function drawTaught({ matches, searched }) {
+  show(byId("results"), true);
   answer = null;
   grid.render(matches, false);
   left = Math.min(searched, MOST) - matches.length;
@@ -289,6 +290,7 @@ async function drawFound(signal, isAnswer) {
   const found = isAnswer ? await search(signal) : await browse(signal);
   await laid;
   if (signal.aborted) return;
+  show(byId("results"), true);
   answer = isAnswer ? found : null;
   const works = isAnswer ? found.matches : found.works;
   grid.render(works, isAnswer);
@@ -354,6 +356,7 @@ function invitation() {
 }
 
 function drawNone() {
+  show(byId("results"), true);
   answer = null;
   left = 0;
   grid.render([], false);

@@ -15,13 +15,21 @@ import { makeOptions } from "./options.js";
 export function makeTray(tray, actions) {
   let chosen = 0; // the term whose picture is large
   let last = "";
+  let drawing = Promise.resolve();
   const opened = {}; // what the visitor opened of the options
 
-  async function render(state, index) {
+  /** Draw the query, unless it is drawn or being drawn; settles when it is. */
+  function render(state, index) {
     const { view, seed, conditions, k, color, ...query } = state;
     const now = JSON.stringify(query);
-    if (now === last) return;
-    last = now;
+    if (now !== last) {
+      last = now;
+      drawing = draw(state, index, now);
+    }
+    return drawing;
+  }
+
+  async function draw(state, index, now) {
     tray.hidden = !state.terms.length;
     if (tray.hidden) {
       tray.replaceChildren();
