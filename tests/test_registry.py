@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import sklearn.metrics
+from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.linear_model import LinearRegression
 
 from artsim.labels import LabelKind, multiclass, multilabel, number
 from artsim.metrics import registry
@@ -150,6 +152,17 @@ def test_metadata_is_never_worse_than_the_constant(seed):
         found = metadata_baseline(X, label, SPLIT)
         constant = baseline(found.predictions).value
         assert not registry.main_metric(label.kind).is_better(constant, found.estimate.value)
+
+
+@pytest.mark.parametrize("shape", [lambda x: 10 * x, lambda x: 30 * abs(x)], ids=["line", "bend"])
+def test_numbers_are_fitted_by_the_absolute_error_that_scores_them(shape):
+    skewed = np.random.default_rng(1).exponential(1, ROWS) ** 3
+    values = shape(X[:, 0].astype(float)) + 10 * skewed
+    found = metadata_baseline(X, number("n", values), SPLIT)
+    learned = np.concatenate([TRAINED, CHOOSERS])
+    model = LinearRegression() if found.method == "linear" else HistGradientBoostingRegressor()
+    squared = model.fit(X[learned], values[learned]).predict(X[TESTED])
+    assert found.estimate.value < 0.9 * np.abs(squared - values[TESTED]).mean()
 
 
 def test_constant_metadata_is_no_baseline():
