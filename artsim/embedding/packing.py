@@ -12,7 +12,6 @@ from artsim.models import (
     PackFacts,
     check_name,
     check_pack,
-    pack_model,
     packs_folder,
     read_facts,
     write_pack,
@@ -41,6 +40,8 @@ def save_pack(
         ModelError: If the model cannot be built or packed.
         StoreError: If the file cannot be written.
     """
+    from artsim.models import pack_model  # needs torch
+
     short = {network: name for name, network in SHORT_NAMES.items()}
     chosen = check_name(name or short.get(spec.network, spec.arch))
     facts, tensors = pack_model(spec, chosen, weights=weights, license=license)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,17 +26,43 @@ ON_WEB = "the picture is on the web; download it first with 'artsim fetch'"
 _LOSS_SHARE, _LOSS_ROWS = 0.5, 100
 
 
+class _Problem(NamedTuple):
+    """Why a picture is not even tried; the rows for which it is the same share it."""
+
+    stage: str
+    reason: str
+
+
+_WEB = _Problem("catalog", ON_WEB)
+
+
 @dataclass(frozen=True, kw_only=True)
 class EmbedPlan:
     """What to do with every row of the catalog and of the index."""
 
     position_of_row: NDArray[np.int64]  # (index rows,): its position in the catalog, or -1
     to_embed: NDArray[np.int64]  # positions in the catalog, new ones first, then retries
-    failures: list[Failure]  # known without decoding, or undecodable before and unchanged
+    problems: NDArray[np.object_]  # (catalog rows,): known without decoding, or None
+    failed_before: Mapping[int, Failure]  # by position: undecodable before, and unchanged
     file_bytes: NDArray[np.int64]  # (catalog rows,), -1 without a file
     file_mtime_ns: NDArray[np.int64]
     kept: int
     dropped: int
+
+    @property
+    def failed(self) -> int:
+        """Return how many rows are not tried."""
+        return int(np.count_nonzero(self.problems)) + len(self.failed_before)
+
+    def failures(self, rows: CatalogRows) -> Iterator[Failure]:
+        """List what is not tried, in the order of the catalog."""
+        texts = (_text_values(rows.column(name)) for name in ("id", "image"))
+        for position, (id_, image) in enumerate(zip(*texts, strict=True)):
+            problem = self.problems[position]
+            if problem is not None:
+                yield Failure(id_ or None, image or None, problem.stage, problem.reason)
+            elif position in self.failed_before:
+                yield self.failed_before[position]
 
 
 def make_plan(
@@ -46,11 +73,10 @@ def make_plan(
     Raises:
         StoreError: If most of the index would be dropped without ``allow_loss``.
     """
-    ids, files = rows.column("id"), rows.column("image")
-    failures = _unusable(rows)
+    problems = _unusable(rows)
     sizes, times = np.full((2, len(rows)), -1, dtype=np.int64)
-    for position, name in enumerate(_text_values(files)):
-        if position in failures:
+    for position, name in enumerate(_text_values(rows.column("image"))):
+        if problems[position] is not None:
             continue
         file = picture_file(catalog.root, name)
         try:
@@ -65,11 +91,10 @@ def make_plan(
                 sizes[position], times[position] = status.st_size, status.st_mtime_ns
                 continue
             reason = f"{file} {problem}"
-        failures[position] = Failure(_text(ids, position), name, "read", reason)
+        problems[position] = _Problem("read", reason)
 
     position_of_row = np.full(store.rows, -1, dtype=np.int64)
-    new = np.ones(len(rows), dtype=bool)
-    new[list(failures)] = False
+    new = np.array([problem is None for problem in problems], dtype=bool)
     usable = new.copy()
     for row, position in _same_pictures(store, catalog, rows, new, (sizes, times), settings):
         position_of_row[row] = position
@@ -77,7 +102,6 @@ def make_plan(
 
     failed_before = _failed_before(store, rows, new, (sizes, times), settings)
     retried = [position for position, failure in failed_before.items() if failure is None]
-    failures |= {position: failure for position, failure in failed_before.items() if failure}
     new[list(failed_before)] = False
     kept = int((position_of_row >= 0).sum())
     if not settings.allow_loss:
@@ -85,7 +109,8 @@ def make_plan(
     return EmbedPlan(
         position_of_row=position_of_row,
         to_embed=np.concatenate([np.flatnonzero(new), np.array(retried, dtype=np.int64)]),
-        failures=[*failures.values()],
+        problems=problems,
+        failed_before={position: each for position, each in failed_before.items() if each},
         file_bytes=sizes,
         file_mtime_ns=times,
         kept=kept,
@@ -115,15 +140,17 @@ def _check_loss(
     )
 
 
-def _unusable(rows: CatalogRows) -> dict[int, Failure]:
-    """Find the rows without an id or a picture of their own, by position."""
-    failures: dict[int, Failure] = {}
+def _unusable(rows: CatalogRows) -> NDArray[np.object_]:
+    """Find the rows without an id or a picture of their own: what their problem is, or None."""
+    problems = np.full(len(rows), None, dtype=object)
     first: dict[str, int] = {}
     ids = pd.Index(rows.column("id").to_pandas())
     repeated = set(ids[ids.duplicated()])
     for position, (id_, image) in enumerate(
         zip(_text_values(rows.column("id")), _text_values(rows.column("image")), strict=True)
     ):
+        if image.startswith(("http://", "https://")):
+            problems[position] = _WEB
         reason = None
         if not id_:
             reason = f"row {position + 1} has no id"
@@ -131,11 +158,9 @@ def _unusable(rows: CatalogRows) -> dict[int, Failure]:
             reason = f"row {position + 1} names no picture"
         elif id_ in repeated and first.setdefault(id_, position) != position:
             reason = f"row {first[id_] + 1} has the id {id_!r} too; give each row its own id"
-        elif image.startswith(("http://", "https://")):
-            reason = ON_WEB
         if reason:
-            failures[position] = Failure(id_ or None, image or None, "catalog", reason)
-    return failures
+            problems[position] = _Problem("catalog", reason)
+    return problems
 
 
 def _same_pictures(

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from artsim import index  # its names load FAISS when they are used
 from artsim.datatypes import Catalog, Progress, no_progress
@@ -88,7 +89,7 @@ def embed_collection(
         )
         apply_plan(store, catalog, rows, plan)
 
-        done, total, failed = 0, len(plan.to_embed), len(plan.failures)
+        done, total, failed = 0, len(plan.to_embed), plan.failed
 
         def advance(tried: int, failures: int) -> None:
             nonlocal done, failed
@@ -116,7 +117,8 @@ def embed_collection(
             summary.mended += receipt.mended
             summary.transparent += receipt.transparent
         failures = store.failures()
-        summary.reasons.update(failures.column("stage").to_pylist())
+        for stage in pc.value_counts(failures.column("stage")):
+            summary.reasons[stage["values"].as_py()] = stage["counts"].as_py()
         if not store.rows and not had_rows:
             store.discard()
             raise ReaderError(_why_nothing(catalog, failures, summary.reasons))
@@ -128,9 +130,9 @@ def embed_collection(
         summary.stages["index"] = time.perf_counter() - clock
     summary.rows = store.rows
     summary.failures = failures.num_rows
-    why = failures.column("reason").to_pylist()
-    summary.on_web = why.count(ON_WEB)
-    summary.unsupported = sum(each.startswith("unsupported") for each in why)
+    why = failures.column("reason")
+    summary.on_web = pc.sum(pc.equal(why, ON_WEB)).as_py() or 0
+    summary.unsupported = pc.sum(pc.starts_with(why, "unsupported")).as_py() or 0
     summary.seconds = time.perf_counter() - started
     return summary
 

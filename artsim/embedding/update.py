@@ -72,7 +72,7 @@ def apply_plan(store: Store, catalog: Catalog, rows: CatalogRows, plan: EmbedPla
         complete=False,
     )
     store.rewrite(
-        _outdated_parts(store, catalog, rows, plan), failures=plan.failures, manifest=manifest
+        _outdated_parts(store, catalog, rows, plan), failures=plan.failures(rows), manifest=manifest
     )
 
 

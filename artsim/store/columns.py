@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
@@ -99,6 +100,9 @@ def leaves(schema: pa.Schema, columns: set[str]) -> list[str]:
     return leaves
 
 
+_FAILURES = 65_536  # that are Python objects at a time
+
+
 @dataclass(frozen=True, slots=True)
 class Failure:
     """A row of the catalog that could not be embedded, and why."""
@@ -113,11 +117,15 @@ class Failure:
     chunk: int = -1
 
 
-def failure_table(failures: Sequence[Failure]) -> pa.Table:
+def failure_table(failures: Iterable[Failure]) -> pa.Table:
     """Return failures as a table."""
-    # column by column: there are as many as rows where all pictures are on the web
-    columns = [
-        pa.array((getattr(each, field.name) for each in failures), field.type, size=len(failures))
-        for field in _FAILURE_COLUMNS
-    ]
-    return pa.Table.from_arrays(columns, schema=_FAILURE_COLUMNS)
+    left = iter(failures)
+    tables = [_FAILURE_COLUMNS.empty_table()]
+    # There may be as many as rows: where all pictures are on the web.
+    while some := list(islice(left, _FAILURES)):
+        columns = [
+            pa.array([getattr(each, field.name) for each in some], field.type)
+            for field in _FAILURE_COLUMNS
+        ]
+        tables.append(pa.Table.from_arrays(columns, schema=_FAILURE_COLUMNS))
+    return pa.concat_tables(tables)

@@ -279,7 +279,7 @@ class Store:
         self,
         replacements: Iterable[tuple[int, pa.Table]],
         *,
-        failures: Sequence[Failure],
+        failures: Iterable[Failure],
         manifest: Manifest,
     ) -> None:
         """Replace parts by other tables, all in one commit.

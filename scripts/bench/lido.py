@@ -152,7 +152,7 @@ def plan(catalog: Catalog) -> int:
     store = Store.create(index, manifest)
     with spooled(catalog, index) as rows:
         found = make_plan(store, catalog, rows, EmbedSettings())
-    return len(found.failures) + len(found.to_embed)
+    return found.failed + len(found.to_embed)
 
 
 STEPS = {"read": read, "inspect": inspect, "plan": plan}
