@@ -130,6 +130,16 @@ def upload(address):
     ).status_code
 
 
+def test_of_too_many_connections_the_one_that_waits_longest_is_closed(store):
+    limits = Limits(header_seconds=60, connections=3)
+    with serving(make_app(Museum([store], IndexEncoder)), limits) as address, ExitStack() as stack:
+        first, *others = [stack.enter_context(connect(address)) for _ in range(3)]
+        assert httpx2.get(f"{address}/api/indexes").status_code == 200
+        assert received(first) == b""
+        for connection in others:
+            assert not select.select([connection], [], [], 0)[0]
+
+
 def test_slow_uploads_keep_nobody_from_uploading(store, monkeypatch):
     monkeypatch.setattr("artsim.server.pictures.Uploads.add", lambda *_: ("key", 1, 1))
     with (
