@@ -28,7 +28,7 @@ COMMANDS = {
 }
 WITHOUT = {  # they make an index, read a collection, or need neither
     *("fetch", "inspect", "readers", "sample", "embed", "import-vectors", "models", "layers"),
-    *("recipes", "train", "compare"),
+    *("recipes", "train", "compare", "estimate", "pack"),
 }
 
 
