@@ -159,7 +159,10 @@ def test_a_concept_is_a_column_a_condition_and_a_label(store):
     assert table["east_score"] == sorted(table["east_score"], reverse=True)
     found = Works(now).filter.rows("east = 'yes' AND east_score > 0.5", ())
     assert ids_of(found) == IDS[: saved.yes]
-    assert read_label(now, "east").classes == ("no", "yes")
+    label = read_label(now, "east")
+    assert label.classes == ("no", "yes")
+    assert "east was predicted by a model, and is no fact of the catalog" in label.notes[0]
+    assert read_label(now, "east_score").is_prediction
 
 
 def test_marks_are_kept_and_taught_on(store):

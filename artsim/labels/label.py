@@ -53,6 +53,7 @@ class Label:
     strata: Codes  # (N,) class codes, or what a split divides evenly; -1 where there is no value
     classes: tuple[str, ...] = ()  # sorted; what class codes stand for; none of a number
     may_be_codes: bool = False  # numbers of classes, as 0 to 26 for 27 styles
+    is_prediction: bool = False  # a model's, of the same pictures
     qualified: int = 0  # values left out, as they are qualified: "after", "workshop of"
     # Multilabel: row i has codes[starts[i] : starts[i + 1]], rising, each once.
     starts: Codes = field(default_factory=lambda: np.zeros(1, dtype=np.int64))  # (N+1,)
@@ -85,6 +86,11 @@ class Label:
             notes.append(
                 f"{self.qualified:,} qualified {values} left out "
                 '(such as "after" and "workshop of"); --qualified keep counts them'
+            )
+        if self.is_prediction:
+            notes.append(
+                f"{self.name} was predicted by a model, and is no fact of the catalog: the scores "
+                "say how well the model is imitated; check it with 'artsim review' first"
             )
         pictures, count = len(self.labeled), len(self.classes)
         if count >= _CLASSES and pictures < _PER_CLASS * count:

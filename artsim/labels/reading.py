@@ -179,6 +179,12 @@ def read_label(store: Store, name: str, *, keep_qualified: bool = False) -> Labe
     Raises:
         EvaluationError: If there is none, it has one class, or it names the pictures (an id).
     """
+    label = _read_label(store, name, keep_qualified)
+    is_prediction = name in store.added and store.added[name].is_prediction
+    return replace(label, is_prediction=True) if is_prediction else label
+
+
+def _read_label(store: Store, name: str, keep_qualified: bool) -> Label:
     type_ = _types(store).get(name)
     if type_ in _NUMBERS:
         return _read_numbers(store, name)
