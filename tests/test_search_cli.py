@@ -309,6 +309,15 @@ def test_an_argument_that_is_a_file_and_an_id_is_refused(here, place):
         (place / "a0").unlink()
 
 
+def test_a_work_is_named_by_its_file_in_the_folder_of_the_collection(tmp_path, monkeypatch):
+    names = ["a.png", "b.png", "c.png"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"no picture: the vector of the work is taken")
+    make_store(tmp_path / "i", names, {"t": at(0, 9, 80)}, images=names, root=str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert found("a.png", "--index", "i", "-k", "1", "--json") == ["b.png"]
+
+
 def test_text_queries_name_the_models_that_read_text(here):
     for args in (("--text", "a halo"), ("a0", "--plus", "text:a halo")):
         assert "Error: " in run(*args, code=1).output

@@ -75,6 +75,9 @@ def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
             raise UnknownWorkError(named or message, text) from None
         return Term(id=text)
     if works.has(text):
+        ((_, image, _),) = works.known([works.row(text)])
+        if image is not None and Path(image).absolute() == Path(text).absolute():
+            return Term(id=text)  # in the collection's own folder, a file's path may be its id
         raise SearchError(
             f"{text!r} is both a file and an id of the index; use ./{text} for the file, and "
             "--id or Term(id=...) for the id"
