@@ -62,3 +62,17 @@ def test_a_public_class_has_a_name_of_its_own():
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(name)
     assert {name: files for name, files in places.items() if len(files) > 1} == {}
+
+
+def test_pyarrow_opens_files_by_absolute_paths():
+    """It takes a relative one such as ``idx-pack:x`` for an address."""
+    opened = {"ParquetFile", "read_schema", "read_table", "read_metadata"}
+    found = [
+        f"{name}:{node.lineno}"
+        for name, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in {f"pq.{each}" for each in opened}
+        and not ast.unparse(node.args[0]).endswith(".absolute()")
+    ]
+    assert [each.rpartition(":")[0] for each in found] == ["artsim/inspection/stored.py"], found

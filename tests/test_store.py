@@ -29,6 +29,7 @@ from artsim.store import (
     part_schema,
     round_to_half,
     whole_file,
+    write_added,
     write_whole,
 )
 
@@ -98,6 +99,18 @@ def test_written_rows_are_read_back(store):
         again.vectors("rgb"),
         [[0, 0.5, 0], [1, 1.5, -1], [2, 2.5, -2], [3, 3.5, -3], [4, 4.5, -4]],
     )
+
+
+def test_a_relative_folder_with_a_colon_in_its_name_is_read(store, tmp_path, monkeypatch):
+    store.path.rename(tmp_path / "idx-pack:x")
+    monkeypatch.chdir(tmp_path)
+    again = Store.open(Path("idx-pack:x"))  # pyarrow takes such a path for an address
+    again.append(rows(["f"], start=5))
+    column = pa.table({"id": list("abcdef"), "school": ["Delft"] * 6})
+    write_added(again.path, Field("school", FieldType.TEXT), column, {})
+    again = again.reopen()
+    assert again.read(["id"]).column("id").to_pylist() == ["a", "b", "c", "d", "e", "f"]
+    assert list(again.added) == ["school"]
 
 
 def test_pandas_duckdb_and_polars_read_the_parts(store):

@@ -222,7 +222,7 @@ def _read_rows(out: Path, labels: Collection[str]) -> list[dict[str, Any]]:
         else:
             import pyarrow.parquet as pq
 
-            rows = pq.read_table(out).to_pylist()
+            rows = pq.read_table(out.absolute()).to_pylist()
     except (OSError, ValueError) as error:  # Arrow's and Unicode's errors are such
         raise TrainingError(
             f"cannot continue {str(out)!r} ({error}); name another --output"

@@ -84,7 +84,7 @@ _Batches = Callable[[Sequence[str] | None], Iterator[pa.RecordBatch]]
 
 def _parquet(path: Path) -> _Batches:
     try:
-        with pq.ParquetFile(path) as parquet:
+        with pq.ParquetFile(path.absolute()) as parquet:
             metadata, rows = parquet.metadata, max(parquet.metadata.num_rows, 1)
             groups = map(metadata.row_group, range(metadata.num_row_groups))
             size = sum(group.total_byte_size for group in groups)
@@ -95,7 +95,7 @@ def _parquet(path: Path) -> _Batches:
     def batches(columns: Sequence[str] | None) -> Iterator[pa.RecordBatch]:
         wanted = None if columns is None else list(columns)
         try:
-            with pq.ParquetFile(path) as parquet:
+            with pq.ParquetFile(path.absolute()) as parquet:
                 for batch in parquet.iter_batches(batch_size=batch_rows, columns=wanted):
                     yield batch if wanted is None else batch.select(wanted)
         except (pa.ArrowException, OSError) as error:

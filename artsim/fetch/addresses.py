@@ -113,7 +113,7 @@ def _with_url_column(path: Path, options: ReaderOptions) -> ReaderOptions:
     if options.image_column is not None or not path.is_file():
         return options
     is_parquet = path.suffix.lower() == ".parquet"
-    names = pq.read_schema(path).names if is_parquet else column_names(path)
+    names = pq.read_schema(path.absolute()).names if is_parquet else column_names(path)
     bare = {"".join(filter(str.isalnum, name.lower())): name for name in names}
     url = next((bare[name] for name in ("url", "link", "address") if name in bare), None)
     if url is None or any(name in bare for name in IMAGE_COLUMNS):

@@ -16,7 +16,7 @@ from artsim.labels.fitness import is_id_name, why_id, why_not_label
 from artsim.labels.reading import derivation_of, derived_labels, numbers_of, values_of
 from artsim.store import Store
 
-SHAPE = ("width", "height", "aspect_ratio")  # of any picture, whatever the catalog
+SHAPE: tuple[str, ...] = ("width", "height", "aspect_ratio")  # of any picture, whatever the catalog
 
 _NAMES_ROWS = ("id", "image", "content_hash", "file_mtime_ns")
 _MAX_CLASSES = 256  # of a text column, each a feature of 0 and 1

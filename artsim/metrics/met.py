@@ -23,7 +23,7 @@ from artsim.metrics.neighbors import NO_ROW, Neighbors, nearest_among
 from artsim.metrics.scores import global_average_precision
 from artsim.splits import Split
 
-MET_KS = (1, 2, 3, 5, 7, 10, 15, 20, 50)
+MET_KS: tuple[int, ...] = (1, 2, 3, 5, 7, 10, 15, 20, 50)
 SHARPNESSES = (0.01, 0.1, 1.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0, 100.0, 500.0)
 
 _DIMENSIONS = 512

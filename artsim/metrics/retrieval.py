@@ -32,7 +32,7 @@ from artsim.metrics.intervals import estimate_means, estimate_share
 from artsim.metrics.neighbors import NO_ROW, Neighbors, check_unit_vectors, nearest_among
 from artsim.splits import Split
 
-RETRIEVAL_KS = (1, 5, 10, 20, 100)
+RETRIEVAL_KS: tuple[int, ...] = (1, 5, 10, 20, 100)
 
 _RANKING_BYTES = 64 << 20  # of the rankings scored at a time
 

@@ -19,7 +19,7 @@ from artsim.errors import EvaluationError
 from artsim.labels import Label
 from artsim.metrics.neighbors import NO_ROW, Neighbors
 
-KNN_KS = (1, 5, 10, 20, 100, 200)  # numbers of neighbors that evaluations try
+KNN_KS: tuple[int, ...] = (1, 5, 10, 20, 100, 200)  # numbers of neighbors that evaluations try
 TEMPERATURE = 0.07  # of Wu et al. 2018 and of DINO
 
 _TOP = 5  # classes kept of each vote

@@ -33,7 +33,7 @@ class PictureRows:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
-            self._parquet = pq.ParquetFile(file, buffer_size=_BUFFER, pre_buffer=False)
+            self._parquet = pq.ParquetFile(file.absolute(), buffer_size=_BUFFER, pre_buffer=False)
         except pa.ArrowException as error:
             raise _unreadable(file, error) from error
         metadata = self._parquet.metadata

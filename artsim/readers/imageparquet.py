@@ -79,7 +79,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
 def _image_column(file: Path, given: str | None) -> str | None:
     """Return the column of pictures: the one given, one with a usual name, or the first."""
     try:
-        schema = pq.read_schema(file)
+        schema = pq.read_schema(file.absolute())
         found = [name for name in picture_columns(schema) if _holds_pictures(file, schema, name)]
     except (pa.ArrowException, OSError) as error:
         problem = " ".join(str(error).split())
@@ -106,7 +106,7 @@ def _rows(
     file: Path, folder: Path, image: str, id_column: str | None, left_out: dict[str, None]
 ) -> Iterator[Row]:
     shard = file.relative_to(folder)
-    with pq.ParquetFile(file) as parquet:
+    with pq.ParquetFile(file.absolute()) as parquet:
         schema = parquet.schema_arrow
         classes = _classes(schema)
         pictures = set(picture_columns(schema))

@@ -68,7 +68,7 @@ def read_records(
 
 def _read_table(file: Path, name: str, notes: list[str] | None) -> Iterator[Mapping[str, Any]]:
     if name.endswith(".parquet"):
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file.absolute()) as parquet:
             for batch in parquet.iter_batches(_ROWS):
                 yield from batch.to_pylist()
         return

@@ -177,7 +177,7 @@ def _open_delimited(file: Path, options: ReaderOptions) -> _Table:
 def _open_parquet(file: Path) -> _Table:
     """Open a Parquet file; columns of bytes, vectors and nested values are left out."""
     try:
-        with pq.ParquetFile(file) as parquet:
+        with pq.ParquetFile(file.absolute()) as parquet:
             kept = {
                 column.name: type_
                 for column in parquet.schema_arrow
@@ -199,7 +199,7 @@ def _open_parquet(file: Path) -> _Table:
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            with pq.ParquetFile(file) as parquet:
+            with pq.ParquetFile(file.absolute()) as parquet:
                 for batch in parquet.iter_batches(batch_size=_BATCH, columns=list(kept)):
                     columns = [_as_kept(batch[name], type_) for name, type_ in kept.items()]
                     yield pa.RecordBatch.from_arrays(columns, schema=schema)

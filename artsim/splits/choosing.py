@@ -18,7 +18,8 @@ from artsim.splits.parts import SAMPLE, TEST, TRAIN, VAL, Codes, Mask, Rows, Spl
 from artsim.splits.stored import StoredSplit, read_stored_split
 from artsim.store import Store
 
-FRACTIONS = (0.7, 0.1, 0.2)  # train, validation, test where no split is named
+# Of train, validation and test, where no split is named.
+FRACTIONS: tuple[float, float, float] = (0.7, 0.1, 0.2)
 VALIDATION = 0.1  # of the train rows, where a split has none
 _NAMED = 3  # classes that a note names
 

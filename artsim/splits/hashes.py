@@ -113,7 +113,7 @@ def _read_looks(store: Store, *, grays: bool = True) -> dict[str, _Look]:
     if not file.is_file():
         return {}
     try:
-        schema = pq.read_schema(file)
+        schema = pq.read_schema(file.absolute())
         if (schema.metadata or {}).get(b"algorithm") != _ALGORITHM.encode():
             return {}
         has_grays = grays and "gray" in schema.names and schema.field("gray").type == _GRAY

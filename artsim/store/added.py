@@ -116,7 +116,7 @@ def write_added(path: Path, field: Field, table: pa.Table, made: Mapping[str, An
 
 def _describe(file: Path) -> AddedColumn:
     try:
-        about = json.loads(pq.read_schema(file).metadata[_ABOUT])
+        about = json.loads(pq.read_schema(file.absolute()).metadata[_ABOUT])
         field = Field(file.stem, FieldType(about["type"]))
         return AddedColumn(file, field, about["made"])
     except DAMAGED as error:

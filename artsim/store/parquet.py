@@ -66,7 +66,9 @@ def read_parquet(
 
 def _read(file: Path, columns: Sequence[str] | None, rows: int | None) -> pa.Table:
     is_sealed = has_checksums(file)
-    with pq.ParquetFile(file, memory_map=True, page_checksum_verification=True) as parquet:
+    with pq.ParquetFile(
+        file.absolute(), memory_map=True, page_checksum_verification=True
+    ) as parquet:
         table = parquet.read(columns=None if columns is None else list(columns))
     if columns is not None and table.num_columns != len(columns):
         missing = ", ".join(set(columns) - set(table.column_names))
@@ -86,7 +88,7 @@ def _has_room(file: Path) -> bool:
     try:
         if not has_checksums(file):
             return False
-        with pq.ParquetFile(file, memory_map=True) as parquet:
+        with pq.ParquetFile(file.absolute(), memory_map=True) as parquet:
             footer = parquet.metadata
             groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
         mmap.mmap(-1, _LEAST + 2 * sum(group.total_byte_size for group in groups)).close()

@@ -227,7 +227,7 @@ def read_predictions(path: Path, columns: Sequence[str] | None = None) -> pa.Tab
         TrainingError: If the file is missing or damaged.
     """
     try:
-        return pq.read_table(path / PREDICTIONS, columns=columns)
+        return pq.read_table((path / PREDICTIONS).absolute(), columns=columns)
     except (OSError, pa.ArrowException) as error:
         raise _incomplete(path / PREDICTIONS) from error
 

@@ -28,7 +28,7 @@ from artsim.metrics.neighbors import NO_ROW, nearest_among
 from artsim.splits import Split, SplitChoice, join_groups, read_source
 from artsim.store import Store
 
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the scores of pairs, for reports
+QUANTILES: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)  # of the scores of pairs, for reports
 
 _PAIRS = 100_000  # of each kind
 _SIDE = 128  # pixels of the gray copies that are compared
