@@ -204,6 +204,17 @@ def test_what_is_no_http_is_refused_in_json(address):
         assert error_of(received(odd)) == (400, "Invalid HTTP request received.")
 
 
+def test_a_request_that_turns_out_to_be_broken_is_answered_once(address, caplog):
+    with connect(address) as odd:
+        odd.sendall(
+            b"GET /health HTTP/1.1\r\nhost: 127.0.0.1\r\n"
+            b"transfer-encoding: chunked\r\n\r\nno chunk\r\n"
+        )
+        assert error_of(received(odd)) == (400, "Invalid HTTP request received.")
+    assert httpx2.get(f"{address}/api/indexes").status_code == 200
+    assert "Exception in ASGI application" not in caplog.text
+
+
 BODY = {"terms": [{"id": "a"}]}
 
 

@@ -140,6 +140,8 @@ class Connection(H11Protocol):
             ("content-length", str(len(body))),
             ("connection", "close"),
         ]
+        if self.cycle is not None:  # what it answers to the beginning comes too late
+            self.cycle.disconnected = True
         start = h11.Response(status_code=status, headers=headers)
         with suppress(h11.LocalProtocolError):  # an answer has begun
             for event in (start, h11.Data(data=body), h11.EndOfMessage()):

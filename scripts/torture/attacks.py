@@ -108,7 +108,8 @@ def attack_server(museum: Path, trials: int, seed: int) -> Findings:
             findings.add([f"the server ended with {server.returncode}"])
         text = log.read_text(encoding="utf-8", errors="replace")
         if "Traceback" in text:
-            findings.add([f"a traceback in the log: {text[text.index('Traceback') :][-400:]}"])
+            start = text.index("Traceback")
+            findings.add([f"a traceback in the log: {text[start : start + 4000]}"])
     finally:
         server.send_signal(signal.SIGTERM)
         server.wait()
