@@ -183,6 +183,13 @@ def test_an_iconclass_notation_is_its_path(code, path):
     assert found == path.split()
 
 
+def test_a_long_row_of_digits_is_read_at_once():
+    assert (
+        read_hierarchy("iconclass").find("25F" + "1" * 200 + "x") is None
+    )  # 2 to the 100 steps, if digits were grouped
+    assert read_hierarchy("iconclass").find("25F" + "1" * 200) == "25F" + "1" * 200
+
+
 @pytest.mark.parametrize("text", ["", "oil on canvas", "25F23(", "25F23 lions", "F25", "25J2"])
 def test_other_text_is_no_iconclass_notation(text):
     assert read_hierarchy("iconclass").find(text) is None
@@ -196,6 +203,11 @@ def test_skos_is_read_with_all_names_and_an_ambiguous_name_is_none(tmp_path):
     assert placed.path(placed.codes[0]) == ("drawing", "chalk", "red chalk")
     assert placed.path(placed.codes[1]) == ("drawing", "chalk", "black chalk")
     assert placed.missing == ("crayon",)
+    orange = """@prefix skos: <http://www.w3.org/2004/02/skos/core#> .
+        <urn:1> skos:prefLabel "orange" . <urn:2> skos:broader <urn:4> ; skos:prefLabel "Orange" .
+        <urn:3> skos:broader <urn:1> ; skos:prefLabel "apricot" ; skos:altLabel "orange" ."""
+    file.write_text(orange)  # two show it: it is not read as the third's other name
+    assert place(read_hierarchy(file), ("orange", "apricot")).missing == ("orange",)
     assert read_hierarchy(file).find("http://vocab.getty.edu/aat/2") == read_hierarchy(file).find(
         "2"
     )

@@ -1,5 +1,7 @@
 """The map's areas, colors and names of groups."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from search_toys import at, make_store
@@ -59,5 +61,24 @@ def test_numbers_are_shades_from_low_to_high_and_texts_are_classes(works):
     assert [found["classes"][value] for value in found["values"]] == ["Ada", "Bob", "Cyd"]
     found = color_by(works, "kind", np.array([0, 99]))
     assert [found["classes"][value] for value in found["values"]] == ["portrait", "map"]
+    found = color_by(works, "artist", np.arange(100))
+    assert found["classes"] == ["Ada", "Bob", "Cyd"]  # the most frequent first, then by name
     with pytest.raises(EvaluationError, match="no column 'style'; choose from artist, kind, year"):
         color_by(works, "style", np.arange(3))
+
+
+def test_one_long_text_takes_its_own_memory_and_not_that_of_every_row(tmp_path):
+    texts = [f"text {n % 50}" for n in range(5000)]
+    texts[7] = "x" * 10_000  # 5,000 times as much is 50 MB, and 200 MB in NumPy's own strings
+    ids = [f"w{n}" for n in range(5000)]
+    store = make_store(tmp_path / "index", ids, {"east": at(*[0.0] * 5000)}, {"note": texts})
+    works = Works(store)
+    works.column("note")
+    tracemalloc.start()
+    try:
+        found = color_by(works, "note", np.arange(5000))
+        _, most = tracemalloc.get_traced_memory()  # NumPy reports what it takes, Arrow does not
+    finally:
+        tracemalloc.stop()
+    assert most < 5_000_000
+    assert found["classes"] == [f"text {n}" for n in [0, 1, 10, 11, 12, 13, 14, 15, 16, 17]]

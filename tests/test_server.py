@@ -473,6 +473,8 @@ def test_derived_labels_and_stored_predictions_are_facets_and_colors(tmp_path):
     schools = count_values(works, [one])[1]["values"]
     assert {each["value"]: each["count"] for each in schools} == {"north": 5, "south": 5}
     assert len(color_by(works, "century", np.arange(20))["classes"]) == 2
+    is_known = count_values(works, [Condition("school", Op.KNOWN)])[1]["values"]
+    assert {each["value"]: each["count"] for each in is_known} == {"north": 10, "south": 10}
 
 
 def test_words_are_found_in_any_text_of_a_work_and_narrow_every_list(visitor):
@@ -1004,6 +1006,43 @@ def test_an_index_damaged_later_is_served_as_opened(growing):
     assert museum.refresh() == []
     assert saved(visitor) == before
     museum.close()
+
+
+def test_an_index_that_could_not_be_reopened_is_tried_again(growing, monkeypatch):
+    museum = Museum([growing(a="red", b="blue")], lambda _: Colors())
+    growing(a="red", b="blue", c="sky")
+    opens = Museum._open
+    for error in (MemoryError(), OSError("Too many open files"), StoreError("torn")):
+        monkeypatch.setattr(Museum, "_open", raising(error))
+        assert museum.refresh() == []
+    monkeypatch.setattr(Museum, "_open", opens)
+    assert museum.refresh() == ["index"]
+    assert museum.rooms["index"].store.rows == 3
+    museum.close()
+
+
+def test_the_watch_for_changes_outlives_an_error(growing, monkeypatch):
+    monkeypatch.setattr("artsim.server.app._LOOK_SECONDS", 0.01)
+    museum = Museum([growing(a="red", b="blue")], lambda _: Colors())
+    looks, refresh, again = [], museum.refresh, threading.Event()
+
+    def looked():
+        looks.append(1)
+        if len(looks) == 1:
+            raise MemoryError
+        again.set()
+        return refresh()
+
+    monkeypatch.setattr(museum, "refresh", looked)
+    with serving(make_app(museum)):
+        assert again.wait(10)
+
+
+def raising(error):
+    def fail(*_):
+        raise error
+
+    return fail
 
 
 def test_a_network_that_is_loaded_is_kept_for_the_same_index(growing):

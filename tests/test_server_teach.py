@@ -221,3 +221,6 @@ def test_a_set_of_nothing_or_of_strangers_is_refused(store):
     save_set(store, "reds", ["a0"])
     save_set(store.reopen(), "reds", ["a10"])
     assert read_sets(store.reopen()) == {"reds": ["a10"]}
+    with pytest.raises(EvaluationError, match="there is a set 'reds' already"):
+        save_set(store, "reds", ["a0"], replaces=False)  # by an index that has not seen it
+    assert read_sets(store.reopen()) == {"reds": ["a10"]}

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 
 import hypothesis.strategies as st
 import numpy as np
@@ -44,7 +45,7 @@ def ids_of(rows):
 def teach(store, positive, negative=(), name="east"):
     teacher = Teacher(Works(store))
     concept = teacher.learn(teacher.mark(positive, negative))
-    return save_concept(store, name, teacher, concept, None)
+    return save_concept(name, teacher, concept, None)
 
 
 # --- the model ----------------------------------------------------------------------------
@@ -183,6 +184,27 @@ def test_a_damaged_concept_is_noticed(store):
     file.write_text(file.read_text().replace("a0", "a1"))
     with pytest.raises(StoreError, match="is damaged"):
         load_concept(store, "east")
+
+
+def test_a_concept_of_an_index_that_was_embedded_again_meanwhile_is_not_saved(store):
+    teacher = Teacher(Works(store))
+    concept = teacher.learn(teacher.mark(["a0"]))
+    shutil.rmtree(store.path)
+    again = {id_: WORKS[id_] for id_ in reversed(WORKS)}  # as many works, in another order
+    degrees = [work[0] for work in again.values()]
+    make_store(store.path, list(again), {"east": at(*degrees)})
+    with pytest.raises(StoreError, match="has changed meanwhile; teach 'east' again"):
+        save_concept("east", teacher, concept, None)
+    assert concept_names(store) == []
+
+
+def test_a_concept_that_must_not_be_replaced_stays(store):
+    teach(store, ["a0"])
+    teacher = Teacher(Works(store))  # of before: it is in no column that this index read
+    concept = teacher.learn(teacher.mark(["c90"]))
+    with pytest.raises(EvaluationError, match="there is a concept 'east' already"):
+        save_concept("east", teacher, concept, None, replaces=False)
+    assert load_concept(store, "east").marks.of(True) == ["a0"]
 
 
 def test_the_names_of_other_things_are_refused(store):

@@ -50,7 +50,7 @@ def teach(
     new = teacher.mark(positive, negative)
     marks = ((before.marks if before else None) or Marks.none(new.vectors.shape[1])).updated(new)
     concept = teacher.learn(marks)
-    saved = save_concept(store, name, teacher, concept, teacher.evaluate(marks))
+    saved = save_concept(name, teacher, concept, teacher.evaluate(marks))
     rows, shown = works.filter.rows(where, ()), []
     chosen = {"likely": concept.ranked(k, rows), "ask": teacher.ask(concept, ask, rows)}
     for use, some in chosen.items():

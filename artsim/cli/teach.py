@@ -142,7 +142,7 @@ def teach(
     print_notes(*problems)
     rows = works.filter.rows(where, ())
     concept, evaluated = teacher.learn(marks), teacher.evaluate(marks)
-    saved = save_concept(store, name, teacher, concept, evaluated)
+    saved = save_concept(name, teacher, concept, evaluated)
     shown = {"likely": concept.ranked(k, rows), "ask": teacher.ask(concept, ask, rows)}
     found = {use: _rows(works, concept, some.tolist()) for use, some in shown.items()}
     if as_json:

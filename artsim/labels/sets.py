@@ -23,12 +23,12 @@ _OWN = ("id", "image", "width", "height", "content_hash", "file_bytes", "file_mt
 _RESERVED = {*_OWN, "confidence", "decision", "by", "at"}
 
 
-def save_set(store: Store, name: str, ids: Sequence[str]) -> None:
-    """Save a set as a column of its index; it replaces a set of its name.
+def save_set(store: Store, name: str, ids: Sequence[str], *, replaces: bool = True) -> None:
+    """Save a set as a column of its index; it may replace a set of its name.
 
     Raises:
         EvaluationError: If it is empty, a work is not in the index, or the name belongs to
-            something else.
+            something else, or to a set that it must not replace.
         StoreError: If the name is not valid for a file, or the column cannot be written.
     """
     every = store.read(["id"]).column("id").combine_chunks()
@@ -41,7 +41,10 @@ def save_set(store: Store, name: str, ids: Sequence[str]) -> None:
     values = pc.if_else(pc.is_in(every, value_set=wanted), YES, NO)
     table = pa.table({"id": every, name: values})
     with lock_index(store.path):
-        refuse_taken(store.reopen(), name, _SET)
+        now = store.reopen()
+        refuse_taken(now, name, _SET)
+        if name in now.added and not replaces:
+            raise EvaluationError(f"there is a set {name!r} already; choose another name")
         made = {"kind": _SET, "by": "collected", "artsim": __version__}
         write_added(store.path, Field(name, FieldType.TEXT), table, made)
 

@@ -78,20 +78,28 @@ def load_concept(store: Store, name: str) -> SavedHead | None:
 
 
 def save_concept(
-    store: Store, name: str, teacher: Teacher, concept: Concept, evaluated: HeldOut | None
+    name: str,
+    teacher: Teacher,
+    concept: Concept,
+    evaluated: HeldOut | None,
+    *,
+    replaces: bool = True,
 ) -> SavedConcept:
-    """Save a concept with an index: the head, then its columns; it replaces one of its name.
+    """Save a concept with the index of its teacher: the head, then its columns.
+
+    Args:
+        name: Of the concept.
+        teacher: Who learned it.
+        concept: What was learned.
+        evaluated: How well it ranks marks that it has not seen.
+        replaces: Whether it may replace a concept of its name.
 
     Raises:
         EvaluationError: If the name is not valid, or belongs to something else.
-        StoreError: If it cannot be written.
+        StoreError: If the index was embedded again meanwhile, or it cannot be written.
     """
     check_name(name)
-    load_concept(store, name)
-    ids = store.read(["id"]).column("id")
-    if len(ids) != len(concept.logits):
-        raise StoreError(f"{str(store.path)!r} has changed meanwhile; teach {name!r} again")
-    marks = concept.marks
+    store, marks = teacher.works.store, concept.marks
     head = SavedHead(
         name=name,
         index=store.manifest.name,
@@ -128,12 +136,20 @@ def save_concept(
         "artsim": __version__,
         "created": utc_now(),
     }
+    ids = teacher.works.table.column("id")  # in the order of the scores
     columns = {
         name: (FieldType.TEXT, words, np.where(is_yes, scores, 1 - scores)),
         name + SCORE: (FieldType.NUMBER, pa.array(scores), scores),
     }
     with lock_index(store.path):
-        _refuse_others(store.reopen(), columns, name)
+        now = store.reopen()
+        if now.fingerprint != store.fingerprint:
+            raise StoreError(f"{str(store.path)!r} has changed meanwhile; teach {name!r} again")
+        if load_concept(now, name) is not None and not replaces:
+            raise EvaluationError(
+                f"there is a concept {name!r} already; open it, or choose another name"
+            )
+        _refuse_others(now, columns, name)
         save_head(store, head)
         for column, (type_, values, confidence) in columns.items():
             table = pa.table({"id": ids, column: values, "confidence": pa.array(confidence)})
@@ -173,7 +189,7 @@ def apply_concept(head: SavedHead, store: Store) -> SavedConcept:
     (task,) = head.tasks
     weights, bias = task.weights[:, 1], float(task.bias[1])
     concept = teacher.score(head.marks, weights, bias)
-    return save_concept(store, head.name, teacher, concept, None)
+    return save_concept(head.name, teacher, concept, None)
 
 
 def delete_concept(store: Store, name: str) -> None:

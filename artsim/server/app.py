@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
@@ -35,6 +36,8 @@ from artsim.server.pages import PAGE, front_page, missing_page
 from artsim.server.pictures import Uploads, collection_decoders
 from artsim.server.routes import api
 from artsim.server.teaching import teaching
+
+_log = logging.getLogger(__name__)
 
 _RETRY = {"retry-after": "10"}  # seconds
 _LEARNING = 2  # concepts that are learned at a time: each takes a core for a moment
@@ -105,7 +108,10 @@ async def _watch(museum: Museum) -> None:
     """Reopen indexes that were embedded again."""
     while True:
         await asyncio.sleep(_LOOK_SECONDS)
-        await run_in_threadpool(museum.refresh)
+        try:
+            await run_in_threadpool(museum.refresh)
+        except Exception:
+            _log.exception("cannot look for new indexes; this is tried again")
 
 
 class _Json(JSONResponse):

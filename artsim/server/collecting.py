@@ -14,7 +14,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from artsim.errors import EvaluationError, ImageError, ResourcesError, SearchError
+from artsim.errors import ImageError, ResourcesError, SearchError
 from artsim.labels import delete_set, read_sets, save_set
 from artsim.report import set_csv, set_manifest, set_page
 from artsim.search import Query
@@ -75,10 +75,7 @@ async def export(
 
 
 def _save(room: Room, wanted: SetIn) -> None:
-    store = room.store.reopen()
-    if not wanted.replaces and wanted.name in read_sets(store):
-        raise EvaluationError(f"there is a set {wanted.name!r} already; choose another name")
-    save_set(store, wanted.name, wanted.ids)
+    save_set(room.store.reopen(), wanted.name, wanted.ids, replaces=wanted.replaces)
 
 
 def _export(room: Room, wanted: SetIn, kind: str) -> bytes:

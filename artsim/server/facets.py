@@ -45,7 +45,7 @@ def count_values(works: Works, conditions: Sequence[Condition]) -> list[dict[str
             found.append(facet | _histogram(works, name, conditions))
             continue
         counts = _counts(works, name, conditions)
-        own = [each.value for each in conditions if each.column == name]
+        own = [each.value for each in conditions if each.column == name and each.value is not None]
         chosen = {one for value in own for one in (value if isinstance(value, tuple) else [value])}
         shown = counts[:_SHOWN] + [each for each in counts[_SHOWN:] if each["value"] in chosen]
         known = {each["value"] for each in counts}

@@ -17,7 +17,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from artsim.errors import ImageError, SearchError
-from artsim.images import Picture, decode, read_bytes
+from artsim.images import Picture, decode, process_budget, read_bytes
 from artsim.report import is_url
 from artsim.server.pictures import hidden_reasons
 from artsim.server.room import Room
@@ -184,8 +184,10 @@ def _jpeg(picture: Picture, box: _Box, size: tuple[int, int]) -> bytes:
     area = (x * across, y * down, (x + width) * across, (y + height) * down)
     left, top = int(area[0]), int(area[1])
     right, bottom = min(columns, math.ceil(area[2])), min(rows, math.ceil(area[3]))
-    cut = Image.fromarray(picture.pixels[top:bottom, left:right])
+    part = picture.pixels[top:bottom, left:right]
     inner = (area[0] - left, area[1] - top, min(area[2], columns) - left, min(area[3], rows) - top)
     out = io.BytesIO()
-    cut.resize(size, Image.Resampling.LANCZOS, box=inner).save(out, "JPEG", quality=_QUALITY)
+    with process_budget().hold(part.nbytes):  # Pillow takes a copy
+        cut = Image.fromarray(part).resize(size, Image.Resampling.LANCZOS, box=inner)
+    cut.save(out, "JPEG", quality=_QUALITY)
     return out.getvalue()

@@ -59,12 +59,12 @@ def color_by(works: Works, name: str, rows: Rows) -> dict[str, Any]:
         column = pc.list_element(
             pc.if_else(pc.equal(pc.list_value_length(column), 0), None, column), 0
         )
-    values = np.array(column.to_pylist(), dtype=object)
-    names, counts = np.unique(values[values != None].astype(str), return_counts=True)  # noqa: E711 - elementwise
-    classes = _in_order(names[np.argsort(-counts, kind="stable")][:_CLASSES].tolist())
-    numbers = {each: number for number, each in enumerate(classes)}
-    colors = [numbers.get(value, -1) for value in values.tolist()]
-    return {"values": colors, "classes": classes, "low": None, "high": None}
+    counts = pc.value_counts(column.drop_null())
+    counted = pa.table({name: counts.field(name) for name in ("values", "counts")})
+    most = counted.sort_by([("counts", "descending"), ("values", "ascending")])
+    classes = _in_order(most.column("values").slice(0, _CLASSES).to_pylist())
+    colors = pc.fill_null(pc.index_in(column, pa.array(classes, column.type), skip_nulls=True), -1)
+    return {"values": colors.to_pylist(), "classes": classes, "low": None, "high": None}
 
 
 def name_groups(works: Works, rows: Rows, points: Points) -> list[dict[str, Any]]:

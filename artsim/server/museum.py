@@ -81,7 +81,9 @@ class Museum:
             stores = {name: newer[name] or room.store for name, room in self.rooms.items()}
             try:
                 self.rooms = self._open(stores, self.rooms)
-            except (ArtsimError, OSError):  # damaged, or being embedded once more
+            except (ArtsimError, OSError, MemoryError):  # damaged, or being embedded once more
+                for name in changed:
+                    self._seen.pop(name, None)  # to be tried again
                 return []
         return changed
 

@@ -10,7 +10,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
-from artsim.errors import EvaluationError, SearchError
+from artsim.errors import SearchError
 from artsim.prediction import (
     Concept,
     Marks,
@@ -125,15 +125,13 @@ def _elsewhere(room: Room, marks: Marks) -> set[str]:
 
 
 def _save(room: Room, wanted: ConceptIn) -> dict[str, Any]:
-    store, teacher = room.store.reopen(), room.teacher
-    marks, before = teacher.mark(wanted.positive, wanted.negative), load_concept(store, wanted.name)
-    if before is not None and before.marks is not None:
-        if not wanted.replaces:
-            raise EvaluationError(
-                f"there is a concept {wanted.name!r} already; open it, or choose another name"
-            )
+    teacher, before = room.teacher, load_concept(room.store, wanted.name)
+    marks = teacher.mark(wanted.positive, wanted.negative)
+    if before is not None and before.marks is not None and wanted.replaces:
         here = set(before.marks.ids) - _elsewhere(room, before.marks)
         marks = before.marks.without(here).updated(marks)
     evaluated = teacher.evaluate(marks)
-    saved = save_concept(store, wanted.name, teacher, teacher.learn(marks), evaluated)
+    saved = save_concept(
+        wanted.name, teacher, teacher.learn(marks), evaluated, replaces=wanted.replaces
+    )
     return {**vars(saved), "held_out": evaluated and evaluated.to_json()}

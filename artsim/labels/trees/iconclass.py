@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 # Two digits, a letter that may be doubled, digits; names in brackets and digits after them; keys.
-_NOTATION = re.compile(r"\d(?:\d(?:([A-IK-Z])\1?(?:\d+|\((?!\+)[^()]+\))*)?)?(?:\(\+\d+\))?")
+_NOTATION = re.compile(r"\d(?:\d(?:([A-IK-Z])\1?(?:\d|\((?!\+)[^()]+\))*)?)?(?:\(\+\d+\))?")
 _PART = re.compile(r"\((?!\+)[^()]+\)|\(\+\d+\)|.")
 
 

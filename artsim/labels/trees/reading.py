@@ -148,20 +148,17 @@ def _check_cycles(file: Path, parents: _Parents, names: _Names) -> None:
 
 def _keys(names: _Names) -> dict[str, str]:
     """Return the node of each name; the names to show come first, and one of two nodes is none."""
-    keys: dict[str, str] = {}
-    for some in (
-        ((of[0], key) for key, of in names.items()),
-        ((name, key) for key, of in names.items() for name in of[1:]),
-    ):
-        keys = _unambiguous(some) | keys
-    return keys
+    shown = _nodes_by_name((of[0], key) for key, of in names.items())
+    others = _nodes_by_name((name, key) for key, of in names.items() for name in of[1:])
+    found = others | shown  # a name to show is never read as another node's alternative
+    return {name: next(iter(keys)) for name, keys in found.items() if len(keys) == 1}
 
 
-def _unambiguous(pairs: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _nodes_by_name(pairs: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for name, key in pairs:
         found.setdefault(_fold(name), set()).add(key)
-    return {name: next(iter(keys)) for name, keys in found.items() if len(keys) == 1}
+    return found
 
 
 def _fold(name: str) -> str:
