@@ -131,6 +131,17 @@ def test_workers_that_never_start_end_the_run(tmp_path):
         run(ScriptedTeam(passports=(None,)), tmp_path)
 
 
+def test_the_first_worker_is_replaced_too():
+    team = ScriptedTeam(passports=(None, PASSPORT))
+    assert RemoteEngine(team).open().passport == PASSPORT
+    assert team.workers == 2
+
+
+def test_workers_of_which_the_first_never_opens_end_the_opening():
+    with pytest.raises(EngineError, match="5 workers have ended before they could open"):
+        RemoteEngine(ScriptedTeam(passports=(None,))).open()
+
+
 def test_what_a_worker_reports_is_raised_here(tmp_path):
     with pytest.raises(ModelError, match="no such layer"):
         run(ScriptedTeam(ModelError("no such layer")), tmp_path)

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from types import ModuleType
@@ -20,6 +21,7 @@ from artsim.errors import EngineError
 from artsim.models import NetworkRequest
 
 _OBJECTS = 128 << 20  # bytes of shared memory, where Ray is started here: chunks are small
+_PAUSE = 0.2  # seconds, where no actor can be waited for
 
 
 class RayWorker:
@@ -98,7 +100,10 @@ class RayTeam:
             self._call(name, "counts")
         references = list(self._pending)
         running = [each for each in references if self._pending[each][1] != "counts"]
-        self._ray.wait(running, timeout=1)
+        if running:
+            self._ray.wait(running, timeout=1)
+        else:
+            time.sleep(_PAUSE)  # no actor has room
         ready, _ = self._ray.wait(references, num_returns=len(references), timeout=0)
         found: list[Event] = []
         for reference in ready:

@@ -61,9 +61,9 @@ class RemoteEngine:
             EngineError: If no worker starts.
             ModelError: If it cannot open the network.
         """
-        self._team.grow(1)
         try:
             while self._passport is None:
+                self._team.grow(1)
                 for event in self._events():
                     self._take(event, lambda tried, failed: None)
         except BaseException:
