@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from artsim.datatypes import Box, Fit, Preprocessing, tile_boxes
 from artsim.errors import ImageError, ResourcesError, shortage_of
 
 Pixels: TypeAlias = NDArray[np.uint8]
+T = TypeVar("T")
 Resize: TypeAlias = Callable[[Pixels, tuple[int, int], str], Pixels]
 
 _LONG = 16  # times the network's input: longer pictures are cut before they are resized
@@ -78,7 +79,7 @@ def load(
         try:
             for key, path in files:
                 wanted = preprocessing(key) if callable(preprocessing) else preprocessing
-                waiting.append(_submit(pool, key, path, wanted, max_pixels, tiles))
+                waiting.append(submit(pool, _load_one, key, path, wanted, max_pixels, tiles))
                 if len(waiting) >= _AHEAD * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -87,14 +88,15 @@ def load(
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _submit(pool: ThreadPoolExecutor, key: int, *more: Any) -> Future[Loaded | Unloadable]:
+def submit(pool: ThreadPoolExecutor, work: Callable[..., T], *values: Any) -> Future[T]:
+    """Let a thread of a pool work, or this one where no other can be started."""
     try:
-        return pool.submit(_load_one, key, *more)
+        return pool.submit(work, *values)
     except RuntimeError as error:
         if not shortage_of(error):
             raise
-        done: Future[Loaded | Unloadable] = Future()
-        done.set_result(_load_one(key, *more))  # in this thread, as there is no other
+        done: Future[T] = Future()
+        done.set_result(work(*values))
         return done
 
 

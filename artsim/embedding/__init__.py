@@ -5,9 +5,10 @@ that are gone are dropped and those with new metadata rewritten, in one commit. 
 in chunks, each of which becomes one part of the index, so an interrupted run can be resumed.
 """
 
-from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt, embed_chunk
+from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt
 from artsim.embedding.engines import Engine, LocalEngine, open_engine
 from artsim.embedding.packing import add_pack, pack_index, save_pack
+from artsim.embedding.pipeline import embed_chunk, embed_chunks
 from artsim.embedding.repair import Repair, repair_index
 from artsim.embedding.run import EmbedSummary, embed_collection
 
@@ -22,6 +23,7 @@ __all__ = [
     "Repair",
     "add_pack",
     "embed_chunk",
+    "embed_chunks",
     "embed_collection",
     "open_engine",
     "pack_index",

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Iterable, Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
 from artsim.datatypes import RUN
-from artsim.embedding.chunks import Advance, Chunk, EmbedJob, Receipt, embed_chunk, load_chunks
+from artsim.embedding.chunks import Advance, Chunk, EmbedJob, Receipt
+from artsim.embedding.pipeline import embed_chunks
 from artsim.embedding.processes import ProcessTeam
 from artsim.embedding.remote import RemoteEngine
 from artsim.errors import EngineError
@@ -19,7 +18,7 @@ from artsim.models import Extractor, NetworkRequest, open_extractor
 
 
 class Engine(Protocol):
-    """Embeds chunks, by `artsim.embedding.embed_chunk`."""
+    """Embeds chunks, by `artsim.embedding.embed_chunks`."""
 
     def run(
         self, chunks: Iterable[Chunk], job: EmbedJob, extractor: Extractor, advance: Advance
@@ -42,17 +41,13 @@ class Engine(Protocol):
 
 
 class LocalEngine:
-    """Embeds in this process; pictures of the next chunks are decoded meanwhile."""
+    """Embeds in this process."""
 
     def run(
         self, chunks: Iterable[Chunk], job: EmbedJob, extractor: Extractor, advance: Advance
     ) -> Iterator[Receipt]:
         """Embed one chunk after the other."""
-        ahead, now = itertools.tee(chunks)
-        pictures = load_chunks(ahead, job, extractor)
-        with closing(pictures):
-            for chunk in now:
-                yield embed_chunk(chunk, job, extractor, pictures=pictures, advance=advance)
+        return embed_chunks(chunks, job, extractor, advance=advance)
 
     def status(self) -> str:
         """Return nothing: there is one worker."""

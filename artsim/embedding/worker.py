@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from artsim.datatypes import Passport
 from artsim.embedding.apart import embed_apart
-from artsim.embedding.chunks import Advance, Receipt, embed_chunk
+from artsim.embedding.chunks import Advance, Receipt
+from artsim.embedding.pipeline import embed_chunk
 from artsim.embedding.team import Task
 from artsim.errors import EngineError
 from artsim.models import NetworkRequest, open_extractor

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,16 @@ class Backend(Protocol):
 
     def __call__(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
         """Embed pictures, shape (B, 3, H, W): one (B, D) array per tap."""
+
+
+@runtime_checkable
+class StreamingBackend(Backend, Protocol):
+    """Computes batches beside its caller, such as on a GPU."""
+
+    ahead: int  # batches that may be begun before the vectors of the first are fetched
+
+    def begin(self, pixels: Sequence[NDArray[np.uint8]]) -> Callable[[], list[NDArray[np.float32]]]:
+        """Begin to embed pictures, each (3, H, W); return what waits for their vectors."""
 
 
 class Extractor:
@@ -83,6 +93,11 @@ class Extractor:
         return self._backend.batch_size if self._backend is not None else _BATCH
 
     @property
+    def ahead(self) -> int:
+        """How many batches may be begun before the vectors of the first are fetched."""
+        return self._backend.ahead if isinstance(self._backend, StreamingBackend) else 0
+
+    @property
     def network(self) -> TappedNetwork:
         """The network itself.
 
@@ -103,8 +118,22 @@ class Extractor:
         Returns:
             Vectors by tap name, each (B, D), not normalized.
         """
-        names = (tap.name for tap in self.passport.taps)
-        return dict(zip(names, self.backend(np.asarray(pixels)), strict=True))
+        return self._by_tap(self.backend(np.asarray(pixels)))
+
+    def begin(
+        self, pixels: Sequence[NDArray[np.uint8]]
+    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
+        """Begin to embed pictures, each (3, H, W); what is returned waits for their vectors.
+
+        Only a `StreamingBackend` computes meanwhile; any other does when it is waited for.
+        """
+        if not isinstance(self.backend, StreamingBackend):
+            return lambda: self.embed_batch(np.stack(pixels))
+        wait = self.backend.begin(pixels)
+        return lambda: self._by_tap(wait())
+
+    def _by_tap(self, vectors: list[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        return dict(zip((tap.name for tap in self.passport.taps), vectors, strict=True))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import torch
 
 from artsim.datatypes import ExtractorSpec, Fit, Passport, Preprocessing
 from artsim.errors import ModelError
-from artsim.models.backends import TorchBackend, convert
+from artsim.models.backends import CudaBackend, TorchBackend, convert
 from artsim.models.building import build_network, find_source
 from artsim.models.compute import BackendName, Compute, Precision
 from artsim.models.converted import OpenVinoBackend, cpu_computes_bfloat16, keep, open_kept
@@ -106,7 +106,8 @@ def _choose_backend(
             logger.warning("%s; torch computes instead", error)
     if compute.threads:
         torch.set_num_threads(compute.threads)
-    return TorchBackend(tapped, device, dtype)
+    kind = CudaBackend if device.type == "cuda" else TorchBackend
+    return kind(tapped, device, dtype)
 
 
 def _convert(tapped: TappedNetwork, passport: Passport) -> Backend:

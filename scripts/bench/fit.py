@@ -51,7 +51,8 @@ def compare(index: Path, begin: str, labels: dict[str, str | None]) -> None:
         found = [(None, run(*words, index, *several))]
         for label, group in labels.items():
             if group:
-                found.append((group, run(*words, index, "--label", label, "--group", group)))
+                alone = ("--label", label, "--group", group, "--json")
+                found.append((group, run(*words, index, *alone)))
         for group, text in found:
             for row in map(json.loads, text.splitlines()):
                 name = row["label"] + (f" by {group}" if row.get("resampled") and group else "")

@@ -1,0 +1,121 @@
+"""Batches in flight: vectors come later than they are begun, and the index is the same."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+from conftest import MeanColor, toy_passport
+
+from artsim.embedding import Chunk, EmbedJob, EmbedSettings, embed_chunks
+from artsim.models import Extractor
+
+
+class Streaming(MeanColor):
+    """Computes when it is waited for, as a GPU does beside its caller; keeps a diary."""
+
+    ahead = 3
+
+    def __init__(self, room=100):
+        super().__init__()
+        self.diary = []
+        self.room = room
+
+    def begin(self, pixels):
+        number = sum(kind == "begin" for kind, _ in self.diary)
+        self.diary.append(("begin", number))
+
+        def wait():
+            self.diary.append(("wait", number))
+            if len(pixels) > self.room:
+                raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
+            return self(np.stack(pixels))
+
+        return wait
+
+    def most_in_flight(self):
+        steps = [1 if kind == "begin" else -1 for kind, _ in self.diary]
+        return int(np.cumsum(steps).max())
+
+
+@pytest.fixture
+def museum(tmp_path, paint):
+    for n in range(40):
+        paint(tmp_path / "museum" / f"{n:02}.png", (6 * n, 255 - 6 * n, n), size=(30, 20))
+    for n in (3, 17, 18, 39):
+        (tmp_path / "museum" / f"{n:02}.png").write_text("not a picture")
+    return tmp_path / "museum"
+
+
+def embedded(museum, staging, backend, *, tiles=0, batch_size=4):
+    """Embed 40 pictures in chunks of 16, 16 and 8; return the parts and the failures."""
+    passport = toy_passport()
+    job = EmbedJob(
+        root=museum,
+        metadata=pa.schema([]),
+        staging=staging,
+        settings=EmbedSettings(batch_size=batch_size),
+        tiles=tiles,
+    )
+    staging.mkdir()
+    names = [f"{n:02}.png" for n in range(40)]
+    rows = pa.table(
+        {
+            "id": names,
+            "image": names,
+            "file_bytes": pa.array([0] * 40, pa.int64()),
+            "file_mtime_ns": pa.array([0] * 40, pa.int64()),
+        }
+    )
+    chunks = [
+        Chunk(number=number, rows=rows.slice(16 * number, 16), refused={2: "too large"})
+        for number in range(3)
+    ]
+    counts = []
+    receipts = list(
+        embed_chunks(
+            chunks,
+            job,
+            Extractor(backend, passport),
+            advance=lambda tried, failed: counts.append((tried, failed)),
+        )
+    )
+    assert [receipt.number for receipt in receipts] == [0, 1, 2]
+    assert np.sum(counts, axis=0).tolist() == [40, 6]
+    parts = {file.name: file.read_bytes() for file in staging.iterdir()}
+    failures = [(failure.id, failure.stage) for each in receipts for failure in each.failures]
+    return parts, sorted(failures)
+
+
+@pytest.mark.parametrize("tiles", [0, 2])
+def test_vectors_that_come_later_make_the_same_parts(museum, tmp_path, tiles):
+    plain = embedded(museum, tmp_path / "a", MeanColor(), tiles=tiles)
+    streaming = Streaming()
+    assert embedded(museum, tmp_path / "b", streaming, tiles=tiles) == plain
+    assert len(plain[0]) == 3
+    assert len(plain[1]) == 6
+    assert {("02.png", "decode"), ("18.png", "decode"), ("34.png", "decode")} <= set(plain[1])
+
+
+def test_so_many_batches_are_in_flight_and_are_fetched_in_order(museum, tmp_path):
+    streaming = Streaming()
+    embedded(museum, tmp_path / "a", streaming)
+    assert streaming.most_in_flight() == 4  # three, and the next before the first is fetched
+    waits = [number for kind, number in streaming.diary if kind == "wait"]
+    assert waits == sorted(waits)
+
+
+def test_a_batch_for_which_there_is_no_memory_is_computed_by_parts(museum, tmp_path):
+    plain = embedded(museum, tmp_path / "a", MeanColor(), batch_size=8)
+    streaming = Streaming(room=3)
+    assert embedded(museum, tmp_path / "b", streaming, batch_size=8) == plain
+    late = [n for n, (kind, _) in enumerate(streaming.diary) if kind == "wait"]
+    assert len(late) < 40  # the size is kept that there is memory for, not tried each time
+
+
+def test_an_error_of_the_network_that_is_no_shortage_is_raised(museum, tmp_path):
+    class Wrong(Streaming):
+        def begin(self, pixels):
+            raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    with pytest.raises(RuntimeError, match="shapes"):
+        embedded(museum, tmp_path / "a", Wrong())
