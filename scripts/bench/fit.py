@@ -55,6 +55,8 @@ def compare(index: Path, begin: str, labels: dict[str, str | None]) -> None:
                 found.append((group, run(*words, index, *alone)))
         for group, text in found:
             for row in map(json.loads, text.splitlines()):
+                if "label" not in row:  # the mean of several
+                    continue
                 name = row["label"] + (f" by {group}" if row.get("resampled") and group else "")
                 ends = f"{row[metric + '_low']:.3f}-{row[metric + '_high']:.3f}"
                 line = f"{begin}{words[0]:12}{name:26}{row[metric]:7.3f}{ends:>14}"

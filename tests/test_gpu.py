@@ -1,0 +1,176 @@
+"""On a GPU everything gives what it gives on a CPU: python -m pytest -m gpu."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from conftest import ROOT
+
+from artsim.datatypes import parse_spec
+from artsim.embedding import EmbedSettings, embed_collection, open_engine
+from artsim.index import build_index, open_index, to_gpu
+from artsim.metrics import fit_multinomial
+from artsim.metrics.neighbors import nearest
+from artsim.models import BackendName, Compute, NetworkRequest, Precision, load_extractor
+from artsim.readers import read_collection
+from artsim.store import Store
+
+DEVICE = "cuda"
+SPECS = ["timm:test_efficientnet.random@blocks.0+embedding", "timm:test_vit.random"]
+gpu = pytest.mark.gpu
+
+
+@pytest.fixture
+def museum(tmp_path, paint):
+    rng = np.random.default_rng(0)
+    for n in range(50):
+        paint(tmp_path / "museum" / f"{n:02}.png", tuple(rng.integers(0, 256, 3)), size=(90, 70))
+    (tmp_path / "museum" / "13.png").write_text("not a picture")
+    return tmp_path / "museum"
+
+
+def compute(device=DEVICE, precision=Precision.F32):
+    return Compute(device=device, backend=BackendName.TORCH, precision=precision)
+
+
+def embed(museum, index, extractor, **settings):
+    wanted = (
+        EmbedSettings(part_rows=16, batch_size=4) if not settings else EmbedSettings(**settings)
+    )
+    embed_collection(read_collection(museum), index, extractor, settings=wanted)
+    return Store.open(index)
+
+
+def parts(store):
+    return {file.name: file.read_bytes() for file in (store.path / "parts").iterdir()}
+
+
+@gpu
+@pytest.mark.parametrize("spec", SPECS)
+@pytest.mark.parametrize("tiles", [0, 2])
+def test_pictures_are_embedded_as_on_a_cpu(museum, tmp_path, spec, tiles):
+    settings = {"part_rows": 16, "batch_size": 4, "tiles": tiles, "half_precision": False}
+    here, there = (
+        embed(
+            museum,
+            tmp_path / device,
+            load_extractor(parse_spec(spec), compute=compute(device)),
+            **settings,
+        )
+        for device in (DEVICE, "cpu")
+    )
+    assert here.rows == there.rows == 49
+    for tap in here.manifest.passport.taps:
+        mine, theirs = here.vectors(tap.name), there.vectors(tap.name)
+        cosines = np.vecdot(mine, theirs) / np.sqrt(
+            np.vecdot(mine, mine) * np.vecdot(theirs, theirs)
+        )
+        assert cosines.min() > 0.9999
+
+
+@gpu
+def test_batches_in_flight_give_the_bytes_of_one_at_a_time(museum, tmp_path):
+    extractor = load_extractor(parse_spec(SPECS[0]), compute=compute())
+    store = embed(museum, tmp_path / "a", extractor, part_rows=16, batch_size=4)
+    backend = extractor.backend
+    backend.ahead = 0
+    assert parts(embed(museum, tmp_path / "b", extractor)) == parts(store)
+
+
+@gpu
+def test_a_run_that_is_resumed_equals_one_that_was_not(museum, tmp_path):
+    extractor = load_extractor(parse_spec(SPECS[1]), compute=compute())
+    whole = embed(museum, tmp_path / "whole", extractor)
+
+    def stop(done, total, failures):
+        if done > 30:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        embed_collection(
+            read_collection(museum),
+            tmp_path / "stopped",
+            extractor,
+            settings=EmbedSettings(part_rows=16, batch_size=4),
+            progress=stop,
+        )
+    assert 0 < Store.open(tmp_path / "stopped").rows < 49
+    assert parts(embed(museum, tmp_path / "stopped", extractor)) == parts(whole)
+
+
+@gpu
+def test_bfloat16_is_close(museum, tmp_path):
+    stores = [
+        embed(
+            museum,
+            tmp_path / precision,
+            load_extractor(parse_spec(SPECS[1]), compute=compute(precision=precision)),
+        )
+        for precision in (Precision.F32, Precision.BF16)
+    ]
+    exact, rough = (store.vectors("embedding") for store in stores)
+    cosines = np.vecdot(exact, rough) / np.sqrt(np.vecdot(exact, exact) * np.vecdot(rough, rough))
+    assert cosines.min() > 0.99
+
+
+@gpu
+@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="one GPU or none")
+def test_two_gpus_make_the_index_of_one(museum, tmp_path):
+    request = NetworkRequest(spec=parse_spec(SPECS[0]), compute=compute())
+    found = []
+    for name in ("devices:0", "devices:0,1"):
+        engine, extractor = open_engine(name, request)
+        embed_collection(
+            read_collection(museum),
+            tmp_path / name,
+            extractor,
+            settings=EmbedSettings(part_rows=8, batch_size=4),
+            engine=engine,
+        )
+        found.append(parts(Store.open(tmp_path / name)))
+    assert found[0] == found[1]
+
+
+@gpu
+def test_neighbors_are_exact_and_probes_agree():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 5, 3000)
+    vectors = (rng.standard_normal((5, 64))[codes] + rng.standard_normal((3000, 64))).astype("f4")
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    here, there = (nearest(vectors, vectors, 20, device=device) for device in (DEVICE, "cpu"))
+    assert (here.rows == there.rows).all()
+    assert (here.scores == there.scores).all()
+    mine, theirs = (
+        fit_multinomial(vectors, codes, [0.1, 10.0], device=device) for device in (DEVICE, "cpu")
+    )
+    assert mine.weights == pytest.approx(theirs.weights, abs=1e-3)
+
+
+@gpu
+def test_faiss_finds_the_same_rows_on_the_gpu(museum, tmp_path):
+    faiss = pytest.importorskip("faiss")
+    if not faiss.get_num_gpus():
+        pytest.skip("this faiss sees no GPU")
+    store = embed(museum, tmp_path / "i", load_extractor(parse_spec(SPECS[1]), compute=compute()))
+    build_index(store, "embedding")
+    index = open_index(store, "embedding")
+    queries = store.vectors("embedding")
+    queries /= np.linalg.norm(queries, axis=1, keepdims=True)
+    assert (to_gpu(index).search(queries, 5)[1] == index.search(queries, 5)[1]).mean() > 0.95
+
+
+def test_the_benchmark_runs_on_a_cpu_too(tmp_path):
+    script = ROOT / "scripts/bench/gpu.py"
+    command = [sys.executable, script, "--device", "cpu", "--tiny", "--json", tmp_path / "gpu.json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    lines = json.loads((tmp_path / "gpu.json").read_text())["lines"]
+    assert [line["what"].split()[0] for line in lines] == [
+        *("forward", "forward", "decode", "end", "knn", "probe", "search")
+    ]
+    for line in lines:
+        assert line["artsim"] > 0
+        assert line["ratio"] == pytest.approx(line["artsim"] / line["peer"])
