@@ -1,5 +1,6 @@
 """``artsim find``, and what a query that is no id says."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -131,6 +132,30 @@ def test_an_index_as_object_finds_works(store):
     assert list(table.columns) == ["id", "image", "Title", "maker", "tags", "date", "page"]
     assert list(table["id"]) == ["a1", "a6"]
     assert list(artsim.open(store.path).find("zebra").columns) == list(table.columns)
+
+
+def test_works_are_sorted_by_a_column_and_written(store, tmp_path):
+    dated = artsim.open(store.path).find(where="date is not null", sort="date")
+    begins = [date["begin"] for date in dated["date"]]
+    assert begins == sorted(begins)
+    reverse = artsim.open(store.path).find(sort="-Title")
+    titles = reverse["Title"].dropna().tolist()
+    assert titles == sorted(titles, reverse=True)
+    assert list(reverse["Title"])[: len(titles)] == titles  # those without come last
+    run("find", "--sort", "-Title", "-k", "2", "--csv", str(tmp_path / "two.csv"))
+    rows = list(csv.DictReader((tmp_path / "two.csv").read_text("utf-8-sig").splitlines()))
+    assert [row["Title"] for row in rows] == titles[:2]
+    assert "no column 'nope'" in run("find", "--sort", "nope", code=1).output
+    assert "'tags', which has lists" in run("find", "--sort", "tags", code=1).output
+
+
+def test_works_without_a_value_are_noted_where_a_condition_leaves_them_out(store):
+    missing = sum(date is None for date in artsim.open(store.path).find()["date"])
+    assert missing
+    note = f"{missing} picture has no date, so conditions on it leave them out"
+    assert note in run("find", "--where", "date.begin > 1500").output
+    assert "have no date" not in run("find", "--where", "date is null").output
+    assert "have no date" not in run("find", "birth").output
 
 
 def test_a_query_that_is_a_title_lists_the_works(store):

@@ -290,6 +290,22 @@ def test_teach_goes_on_with_the_marks_of_before_and_writes_them(store, tmp_path)
     }
 
 
+def test_the_top_of_a_concept_is_written_as_it_is_shown_without_the_marks(store, tmp_path):
+    words = ("teach", "east", "--index", str(store.path), "-o", str(tmp_path / "top.csv"))
+    shown = lines(run_cli(*words, "--positive", "a0", "-k", "2", "--json"))[1:]
+    rows = list(csv.DictReader((tmp_path / "top.csv").read_text().splitlines()))
+    assert [row["id"] for row in rows] == [row["id"] for row in shown] == ["a10", "b20"]
+    assert [float(row["score"]) for row in rows] == [row["score"] for row in shown]
+    assert [row["artist"] for row in rows] == [WORKS[row["id"]][1] or "" for row in rows]
+    run_cli(*words, "--where", "artist = 'Ada'")
+    rows = list(csv.DictReader((tmp_path / "top.csv").read_text().splitlines()))
+    assert {row["artist"] for row in rows} == {"Ada"}
+    run_cli(*words)  # every work, to teach on elsewhere
+    rows = list(csv.DictReader((tmp_path / "top.csv").read_text().splitlines()))
+    assert [row["mark"] for row in rows if row["mark"]] == ["positive"]
+    assert len(rows) == len(WORKS)
+
+
 def test_an_unknown_id_is_reported_and_the_others_are_marked(store):
     given = ["--positive", "a0,zz"]
     done = run_cli("teach", str(store.path), "east", *given, "--json")

@@ -116,7 +116,9 @@ class Index:
         answer = self._searcher.search(SearchRequest(terms=terms, k=k, where=where, **options))
         return SearchResult(str(self.path), answer)
 
-    def find(self, words: str = "", *, k: int = 20, where: str | None = None) -> pd.DataFrame:
+    def find(
+        self, words: str = "", *, k: int = 20, where: str | None = None, sort: str | None = None
+    ) -> pd.DataFrame:
         """Find the works that have all of some words: id, image and metadata, the best first.
 
         Case and accents are ignored, and every column of text is searched.
@@ -125,9 +127,10 @@ class Index:
             words: Text; without any, every work is found.
             k: Works to return.
             where: An SQL condition over the columns of the catalog.
+            sort: The column that orders them instead, from high to low with a - before its name.
 
         Raises:
-            SearchError: If the condition cannot be read.
+            SearchError: If the condition cannot be read, or there is no such column.
 
         Example:
             >>> artsim.open("indexes/paintings").find("birth virgin", where="year < 1600")
@@ -137,7 +140,7 @@ class Index:
         from artsim.search import find_works
 
         works = self._searcher.works
-        known = works.known(find_works(works, words, k=k, where=where).rows.tolist())
+        known = works.known(find_works(works, words, k=k, where=where, sort=sort).rows.tolist())
         rows = [{"id": id_, "image": image, **metadata} for id_, image, metadata in known]
         return pd.DataFrame(rows, columns=["id", "image", *self.columns])
 

@@ -10,9 +10,17 @@ import cloup
 
 from artsim.cli.options.collection import where_option
 from artsim.cli.options.index import index_option, open_store, root_option, words_argument
-from artsim.cli.options.outputs import format_option, previews_option
+from artsim.cli.options.outputs import csv_option, format_option, previews_option
 from artsim.cli.options.values import count_option
-from artsim.cli.output import echo, plural, print_json_lines, print_table, with_metadata
+from artsim.cli.output import (
+    echo,
+    note_unknown,
+    plural,
+    print_json_lines,
+    print_table,
+    print_written,
+    with_metadata,
+)
 from artsim.cli.previews import find_protocol, print_previews
 
 if TYPE_CHECKING:
@@ -25,14 +33,24 @@ _SHOWN_FIELDS = 3  # columns of the table where none is known as title, artist o
 @words_argument("words", "[WORD]...")
 @cloup.option_group("Index", index_option, root_option)
 @cloup.option_group(
-    "Matches", count_option("-k", default=20, help="Number of works."), where_option
+    "Matches",
+    count_option("-k", default=20, help="Number of works."),
+    where_option,
+    click.option(
+        "--sort",
+        metavar="[-]COLUMN",
+        help="Order of the works: by a column, with - from high to low. Works without a value come "
+        "last.  [default: the closest title first]",
+    ),
 )
-@cloup.option_group("Output", previews_option, format_option)
+@cloup.option_group("Output", csv_option("the works"), previews_option, format_option)
 def find(
     words: tuple[str, ...],
     index: Path | None,
     k: int,
     where: str | None,
+    sort: str | None,
+    csv: Path | None,
     previews: str,
     as_json: bool,
 ) -> None:
@@ -46,15 +64,22 @@ def find(
     \b
         artsim find birth virgin
         artsim find mucha --where "year < 1900" -k 50
+        artsim find --where "boats = 'yes'" --sort -boats_score -k 50 --csv boats.csv
     """
-    if not words and where is None:
-        raise click.UsageError("name some words to find, or a condition with --where SQL")
+    if not words and where is None and sort is None:
+        raise click.UsageError("name some words to find, a condition with --where SQL, or --sort COLUMN")
     store = open_store(index)
-    from artsim.search import Works, find_works
+    from artsim.search import Query, Works, find_works
 
     works, text = Works(store), " ".join(words)
-    found = find_works(works, text, k=k, where=where)
+    found = find_works(works, text, k=k, where=where, sort=sort)
     known = works.known(found.rows.tolist())
+    note_unknown(works.filter.unknown(where, ()))
+    if csv is not None:
+        from artsim.report import save_text, set_csv
+
+        listed = [Query(name=id_, image=image, metadata=record) for id_, image, record in known]
+        save_text(set_csv(listed), csv)
     if as_json:
         rows = (
             with_metadata({"rank": rank, "id": id_, "image": image}, metadata)
@@ -79,11 +104,11 @@ def find(
         print_previews(lines, protocol)
     if found.count > len(known):
         echo(f"and {found.count - len(known):,} more; show them with -k")
+    print_written(csv)
 
 
 def _print_table(works: Works, known: list[tuple[str, str | None, dict[str, Any]]]) -> None:
-    from artsim.datatypes import caption_columns
-    from artsim.report import as_text
+    from artsim.datatypes import as_text, caption_columns
 
     named = caption_columns(works.fields)
     columns = [names[0] for part in ("title", "artist", "date") if (names := named[part])]

@@ -161,6 +161,13 @@ def print_notes(*notes: str) -> None:
         echo(f"Note: {note}", err=True)
 
 
+def note_unknown(counts: Mapping[str, int]) -> None:
+    """Note how many pictures have no value in a column that a condition compares."""
+    for name, count in counts.items():
+        which = plural(count, "picture has", "pictures have")
+        print_notes(f"{which} no {name}, so conditions on it leave them out")
+
+
 def note_left_out(unhashed: int = 0, zeros: int = 0) -> None:
     """Note how many pictures could not be compared by their hashes or their vectors, if any."""
     if unhashed:

@@ -17,6 +17,7 @@ from artsim.cli.options.values import file_option
 from artsim.cli.output import (
     echo,
     fixed,
+    note_unknown,
     plural,
     print_json_lines,
     print_table,
@@ -96,6 +97,7 @@ def write_outputs(
     if outputs.files:
         note_hidden(searcher.store)
         _write(searcher, answer, outputs, encoder)
+    note_unknown(answer.unknown)
     if as_json:
         print_json_lines(map(_as_dict, answer.matches), index=searcher.store.path)
         if not answer.matches:
@@ -151,7 +153,7 @@ def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
 
 
 def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
-    from artsim.report import as_text
+    from artsim.datatypes import as_text
 
     matches = answer.matches
     known = [f for f in searcher.works.fields if any(match.metadata[f] for match in matches)]

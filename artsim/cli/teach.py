@@ -16,6 +16,7 @@ from artsim.cli.options.values import FOLDER, PICTURE, count_option
 from artsim.cli.output import (
     echo,
     fixed,
+    note_unknown,
     plural,
     print_json_lines,
     print_notes,
@@ -33,7 +34,8 @@ if TYPE_CHECKING:
     from artsim.store import Store
 
 _COLUMNS = {"rank": "int64", "id": "string", "score": "double", "predicted": "string"}
-_COLUMNS |= {"mark": "string", "image": "string"}
+_COLUMNS |= dict.fromkeys(("mark", "title", "artist", "date", "image"), "string")
+_SHOWN = 10
 
 
 def _marks_option(name: str, help_: str) -> Any:
@@ -62,7 +64,11 @@ def _marks_option(name: str, help_: str) -> Any:
 )
 @cloup.option_group(
     "Works",
-    count_option("-k", default=10, help="Number of works that are shown as the likeliest."),
+    count_option(
+        "-k",
+        help="Number of works that are shown as the likeliest, and written to --output, without "
+        "those that are marked.  [default: show 10, write every work, marked ones too]",
+    ),
     count_option(
         "--ask",
         least=0,
@@ -83,12 +89,15 @@ def _marks_option(name: str, help_: str) -> Any:
     click.option("--delete", is_flag=True, help="Delete the concept and its columns."),
 )
 @cloup.option_group(
-    "Output", rows_option("the score of every work"), previews_option, format_option
+    "Output",
+    rows_option("works with their scores, the likeliest first,"),
+    previews_option,
+    format_option,
 )
 def teach(
     names: tuple[str, ...],
     index: Path | None,
-    k: int,
+    k: int | None,
     ask: int,
     where: str | None,
     other: Path | None,
@@ -112,6 +121,7 @@ def teach(
     \b
         artsim teach boats --positive 2c2a82d5f7,a58a533b52 --ask 10
         artsim teach boats --positive more.txt --negative 0304b5def7
+        artsim teach boats -k 50 -o boats.csv
         artsim find --where "boats_score > 0.9"
         artsim teach boats --apply indexes/prints
     """
@@ -141,9 +151,10 @@ def teach(
         raise click.UsageError(f"there is no concept {name!r} yet; mark works with --positive ID")
     print_notes(*problems)
     rows = works.filter.rows(where, ())
+    note_unknown(works.filter.unknown(where, ()))
     concept, evaluated = teacher.learn(marks), teacher.evaluate(marks)
     saved = save_concept(name, teacher, concept, evaluated)
-    shown = {"likely": concept.ranked(k, rows), "ask": teacher.ask(concept, ask, rows)}
+    shown = {"likely": concept.ranked(k or _SHOWN, rows), "ask": teacher.ask(concept, ask, rows)}
     found = {use: _rows(works, concept, some.tolist()) for use, some in shown.items()}
     if as_json:
         summary = _summary(saved, concept, evaluated)
@@ -154,7 +165,8 @@ def teach(
         _print_works("\nLikeliest", works, found["likely"], previews)
         _print_works("Mark these next, as it is least sure of them", works, found["ask"], previews)
     if output is not None:
-        write_rows(output, concept_rows(works, concept), _COLUMNS)
+        chosen = None if k is None and rows is None else concept.ranked(k or works.store.rows, rows)
+        write_rows(output, concept_rows(works, concept, chosen), _COLUMNS)
         print_written(None if as_json else output)
     if other is not None:
         _apply(store, name, other, as_json)
@@ -240,13 +252,11 @@ def _table(file: Path, columns: list[str]) -> list[dict[str, str]]:
 
 def _rows(works: Works, concept: Concept, rows: list[int]) -> list[dict[str, Any]]:
     """Return works with their rank and score, for people and as JSON."""
+    scores = concept.scores[rows].round(6).tolist()
     return [
-        with_metadata(
-            {"rank": rank, "id": id_, "score": float(concept.scores[row]), "image": image},
-            metadata,
-        )
-        for rank, (row, (id_, image, metadata)) in enumerate(
-            zip(rows, works.known(rows), strict=True), 1
+        with_metadata({"rank": rank, "id": id_, "score": score, "image": image}, metadata)
+        for rank, (score, (id_, image, metadata)) in enumerate(
+            zip(scores, works.known(rows), strict=True), 1
         )
     ]
 

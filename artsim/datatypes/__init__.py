@@ -1,7 +1,7 @@
 """Data types that every package shares."""
 
 from artsim.datatypes.box import Box, tile_boxes
-from artsim.datatypes.captions import caption_columns
+from artsim.datatypes.captions import as_text, caption_columns, first_text
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
 from artsim.datatypes.estimate import FEW_GROUPS, Estimate
 from artsim.datatypes.files import name_as_text, picture_file, picture_path
@@ -49,9 +49,11 @@ __all__ = [
     "Progress",
     "Tap",
     "TapInfo",
+    "as_text",
     "bytes_text",
     "caption_columns",
     "finite",
+    "first_text",
     "format_of",
     "name_as_text",
     "no_progress",

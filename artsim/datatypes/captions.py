@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 # What museums call their columns (NGA, MoMA, The Met, Cleveland, Chicago, the Rijksmuseum, IIIF).
 # Lower case, without spaces and underscores; the first one with a value is taken.
@@ -33,3 +34,21 @@ def caption_columns(columns: Iterable[str]) -> dict[str, list[str]]:
         part: [by_name[name] for name in names if name in by_name]
         for part, names in _COLUMNS.items()
     }
+
+
+def as_text(value: object) -> str:
+    """Write a value of a record: lists with commas, years as 1880-1885, None as nothing."""
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ", ".join(map(as_text, value))
+    if isinstance(value, dict):  # a range of years
+        return "-".join(str(end) for end in dict.fromkeys(value.values()) if end is not None)
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def first_text(record: Mapping[str, Any], columns: Iterable[str]) -> str:
+    """Return the first of some values of a record that has a text, as `as_text` writes it."""
+    return next((text for name in columns if (text := as_text(record[name]))), "")

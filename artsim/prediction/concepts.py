@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from artsim import __version__
-from artsim.datatypes import Field, FieldType
+from artsim.datatypes import Field, FieldType, caption_columns, first_text
 from artsim.errors import EvaluationError, StoreError
 from artsim.labels import NO, YES, LabelKind, Metadata, refuse_taken
 from artsim.metrics import HeldOut
@@ -37,6 +38,7 @@ from artsim.search import Works
 from artsim.store import PREDICTION, Store, lock_index, remove_added, write_added
 
 SCORE = "_score"  # the column NAME_score
+_BLOCK = 1000  # works that are read at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +128,7 @@ def save_concept(
         ),
         marks=marks,
     )
-    is_yes, scores = concept.logits > 0, concept.scores
+    is_yes, scores = concept.logits > 0, np.round(concept.scores, 6)
     words = pa.array(np.where(is_yes, YES, NO), pa.string())
     made: dict[str, Any] = {
         "kind": PREDICTION,
@@ -157,20 +159,32 @@ def save_concept(
     return SavedConcept(name=name, score=name + SCORE, yes=int(is_yes.sum()), rows=len(ids))
 
 
-def concept_rows(works: Works, concept: Concept) -> Iterator[dict[str, Any]]:
-    """Give rank, id, score, prediction, mark and image of every work, the likeliest first."""
-    ids, images = (works.table.column(name).to_pylist() for name in ("id", "image"))
+def concept_rows(
+    works: Works, concept: Concept, rows: NDArray[np.int64] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Give some works in their order, or all, the likeliest first.
+
+    Of each its rank, id, score, prediction, mark, title, artist, date and image.
+    """
     marks = dict.fromkeys(concept.marks.of(True), "positive")
     marks |= dict.fromkeys(concept.marks.of(False), "negative")
-    for rank, row in enumerate((-concept.logits).argsort(kind="stable").tolist(), 1):
-        yield {
-            "rank": rank,
-            "id": ids[row],
-            "score": round(float(concept.scores[row]), 6),
-            "predicted": YES if concept.logits[row] > 0 else NO,
-            "mark": marks.get(ids[row]),
-            "image": images[row],
-        }
+    parts = {part: caption_columns(works.fields)[part] for part in ("title", "artist", "date")}
+    ranked = (-concept.logits).argsort(kind="stable") if rows is None else rows
+    for start in range(0, len(ranked), _BLOCK):
+        some = ranked[start : start + _BLOCK].tolist()
+        known = works.known(some)
+        for rank, (row, (id_, image, record)) in enumerate(
+            zip(some, known, strict=True), start + 1
+        ):
+            yield {
+                "rank": rank,
+                "id": id_,
+                "score": round(float(concept.scores[row]), 6),
+                "predicted": YES if concept.logits[row] > 0 else NO,
+                "mark": marks.get(id_),
+                **{part: first_text(record, names) for part, names in parts.items()},
+                "image": image,
+            }
 
 
 def apply_concept(head: SavedHead, store: Store) -> SavedConcept:

@@ -1,5 +1,4 @@
 from .captions import Caption as Caption
-from .captions import as_text as as_text
 from .captions import file_of as file_of
 from .captions import is_url as is_url
 from .citation import Citation as Citation

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from artsim.datatypes import caption_columns
+from artsim.datatypes import caption_columns, first_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,10 +26,8 @@ class Caption:
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> Caption:
         """Find it in a record, by the names that museums give their columns."""
-        texts = {name: as_text(value) for name, value in metadata.items()}
         found = {
-            part: next((texts[name] for name in names if texts[name]), "")
-            for part, names in caption_columns(texts).items()
+            part: first_text(metadata, names) for part, names in caption_columns(metadata).items()
         }
         for part in ("link", "iiif"):
             found[part] = found[part].strip() if is_url(found[part].strip()) else ""
@@ -39,19 +37,6 @@ class Caption:
     def lines(self) -> tuple[str, ...]:
         """Title, artist and date, those that are known."""
         return tuple(line for line in (self.title, self.artist, self.date) if line)
-
-
-def as_text(value: object) -> str:
-    """Write a value of a record: lists with commas, years as 1880-1885, None as nothing."""
-    if value is None:
-        return ""
-    if isinstance(value, list):
-        return ", ".join(map(as_text, value))
-    if isinstance(value, dict):  # a range of years
-        return "-".join(str(end) for end in dict.fromkeys(value.values()) if end is not None)
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
 
 
 def is_url(text: str) -> bool:

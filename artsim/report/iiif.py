@@ -17,10 +17,10 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from artsim import __version__
-from artsim.datatypes import Box, printable
+from artsim.datatypes import Box, as_text, printable
 from artsim.errors import ImageError, StoreError
 from artsim.images import describe
-from artsim.report.captions import Caption, as_text, file_of, is_url
+from artsim.report.captions import Caption, file_of, is_url
 from artsim.report.citation import Citation, detail_of, name_of
 from artsim.report.pages import save_text
 from artsim.report.thumbnails import data_url, small_copy

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from artsim import __version__
-from artsim.datatypes import Passport
+from artsim.datatypes import Passport, as_text
 from artsim.errors import ImageError
-from artsim.report.captions import Caption, as_text, file_of, is_url
+from artsim.report.captions import Caption, file_of, is_url
 from artsim.report.citation import Citation, detail_of, match_figures, name_of
 from artsim.report.heat import legend, overlay
 from artsim.report.pages import render

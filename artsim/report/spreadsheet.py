@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from artsim.report.captions import as_text
+from artsim.datatypes import as_text
 from artsim.search import Match, Query
 from artsim.store import csv_text
 

@@ -129,6 +129,21 @@ class RowFilter:
                 rows = chosen if rows is None else np.intersect1d(rows, chosen, assume_unique=True)
         return rows
 
+    def unknown(self, where: str | None, conditions: Sequence[Condition]) -> dict[str, int]:
+        """Count the rows without a value in each column that conditions compare; none meets them.
+
+        Columns with a value in each row are left out, and those of an SQL condition on null.
+        """
+        names = [each.column for each in conditions if each.op not in (Op.KNOWN, Op.MISSING)]
+        if where is not None and "null" not in where.lower():
+            fault = partial(self._unreadable, where)
+            names += columns_meant(parse_sql(where).columns, list(self._types), fault)
+        names = [name for name in dict.fromkeys(names) if name in self._types]
+        with self._lock:
+            self._derive(names)
+            counts = {name: self._table.column(name).null_count for name in names}
+        return {name: count for name, count in counts.items() if count}
+
     @cached_property
     def _connection(self) -> Any:
         return connect()

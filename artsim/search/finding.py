@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType, caption_columns
@@ -29,7 +30,9 @@ class Found:
     unknown: tuple[str, ...] = ()  # words that no work has, where nothing was found
 
 
-def find_works(works: Works, text: str, *, k: int, where: str | None = None) -> Found:
+def find_works(
+    works: Works, text: str, *, k: int, where: str | None = None, sort: str | None = None
+) -> Found:
     """Find the works that have all words of a text, in any column or as a part of a longer word.
 
     Case and accents are ignored. Works with these words as their title come first, then those with
@@ -41,10 +44,15 @@ def find_works(works: Works, text: str, *, k: int, where: str | None = None) -> 
         text: Words; without any, every work is found, in the order of the index.
         k: How many at most.
         where: An SQL condition that they must meet.
+        sort: The column whose values order them instead, from high to low with a - before it.
 
     Raises:
-        SearchError: If the condition cannot be read, or the text is too long.
+        SearchError: If the condition cannot be read, the text is too long, or the column is unknown
+            or has lists.
     """
+    if sort is not None:
+        found = find_works(works, text, k=works.store.rows, where=where)
+        return replace(found, rows=_sorted(works, found.rows, sort)[:k])
     words = split_words(text)
     if sum(map(len, words)) > _MOST:
         raise SearchError(
@@ -67,6 +75,19 @@ def find_works(works: Works, text: str, *, k: int, where: str | None = None) -> 
         known = connection.execute(f"SELECT {tests} FROM works").fetchone() or ()
     missing = tuple(word for word, is_known in zip(words, known, strict=True) if not is_known)
     return Found(np.empty(0, np.int64), 0, missing)
+
+
+def _sorted(works: Works, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
+    name = sort.removeprefix("-")
+    if works.type_of(name) == FieldType.LIST:
+        raise SearchError(f"works cannot be sorted by {name!r}, which has lists of values")
+    values = works.column(name).take(indices(rows))
+    if works.types[name] == FieldType.YEARS:
+        values = pc.struct_field(values, "begin")
+    order = "descending" if sort.startswith("-") else "ascending"
+    places = pc.array_sort_indices(values, order=order, null_placement="at_end")
+    found: NDArray[np.int64] = rows[np.asarray(places, dtype=np.int64)]
+    return found
 
 
 def _texts(works: Works) -> pa.Table:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +39,7 @@ class SearchPlan:
     rows: Rows | None  # rows that several methods compare; None: all, or the backend finds them
     searched: int  # how many rows meet the conditions
     missing: int  # rows that another index lacks
+    unknown: Mapping[str, int]  # rows without a value, by the column of a condition
     left_out: frozenset[int]  # rows of the queries, and excluded ones
     caps: Sequence[tuple[Rows, int]]  # see `pick`
     backend: SearchBackend
@@ -183,6 +184,7 @@ def make_plan(
         rows=rows,
         searched=searched,
         missing=missing,
+        unknown=home.works.filter.unknown(request.where, conditions),
         left_out=frozenset((*query_rows, *excluded)),
         caps=caps,
         backend=home.backend,

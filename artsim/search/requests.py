@@ -164,6 +164,7 @@ class SearchAnswer:
     searched: int  # works that meet the conditions, and were compared
     best_of_each: bool = False  # ranked by the closest query
     missing: int = 0  # works that meet the conditions but are not in another index compared by
+    unknown: Mapping[str, int] = field(default_factory=dict)  # see `RowFilter.unknown`
     nothing: str = ""  # why there is no match, as a sentence
     methods: tuple[Method, ...] = field(default=(), repr=False, compare=False)  # compared by
     # The query vectors by method: (T, D), one for all terms or one per term.

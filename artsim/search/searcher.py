@@ -207,6 +207,7 @@ class Searcher:
             searched=plan.searched,
             best_of_each=request.best_of_each,
             missing=plan.missing,
+            unknown=plan.unknown,
             nothing="" if good else _nothing(matches, request),
             methods=tuple(plan.methods),
             vectors=tuple(plan.vectors),

@@ -132,7 +132,8 @@ class Room:
         elif wanted.seed is not None:
             rows = rows[np.random.default_rng(wanted.seed).permutation(len(rows))]
         shown = self.describe_works(rows[wanted.offset : wanted.offset + wanted.limit].tolist())
-        return {"rows": self.store.rows, "total": len(rows), "works": shown}
+        unknown = self.works.filter.unknown(None, self.conditions(wanted))
+        return {"rows": self.store.rows, "total": len(rows), "unknown": unknown, "works": shown}
 
     def _find(self, words: str) -> NDArray[np.int64]:
         return find_works(self.works, words, k=self.store.rows).rows

@@ -193,6 +193,7 @@ def _describe_answer(room: Room, answer: SearchAnswer) -> dict[str, Any]:
         "rows": room.store.rows,
         "searched": answer.searched,
         "missing": answer.missing,
+        "unknown": answer.unknown,
         "nothing": answer.nothing,
         "queries": [
             {

@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 teaching = APIRouter(prefix="/api")
 
-_COLUMNS = ("rank", "id", "score", "predicted", "mark")
+_COLUMNS = ("rank", "id", "score", "predicted", "mark", "title", "artist", "date")
 
 
 @teaching.post("/{index}/teach")

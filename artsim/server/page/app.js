@@ -306,7 +306,11 @@ async function drawFound(signal, isAnswer) {
       : "Most similar works";
   byId("heading").textContent = heading;
   const isTaught = state.view === "teach";
-  byId("summary").textContent = isAnswer ? howFound(found) : isTaught ? "" : invitation();
+  byId("summary").textContent = isAnswer
+    ? howFound(found)
+    : isTaught
+      ? ""
+      : [...withoutValue(found.unknown).map((each) => `${each}.`), invitation()].join(" ");
   byId("summary").title = isAnswer ? `Compared by ${found.by}` : "";
   const nothing = isAnswer ? found.nothing : "No works meet these conditions; remove one.";
   show(byId("nothing"), !works.length);
@@ -335,7 +339,7 @@ function nameOf(found) {
 }
 
 /** Describe among what an answer was found, and how. */
-function howFound({ rows, searched, missing }) {
+function howFound({ rows, searched, missing, unknown }) {
   const all = many(rows, "work");
   const among = searched === rows ? all : `${count(searched)} of ${all}`;
   const { taps } = index();
@@ -345,9 +349,15 @@ function howFound({ rows, searched, missing }) {
     `among ${among}`,
     taps.length > 1 && !state.details ? `compared by ${titles.join(" and ").toLowerCase()}` : null,
     missing ? `${many(missing, "work")} left out, not in every index compared` : null,
+    ...withoutValue(unknown),
   ]
     .filter(Boolean)
     .join("; ");
+}
+
+/** Say how many works have no value in the columns of conditions, so that none meets them. */
+function withoutValue(unknown) {
+  return Object.entries(unknown).map(([name, works]) => `${many(works, "work")} without ${name}`);
 }
 
 function invitation() {
