@@ -118,7 +118,7 @@ def test_what_no_work_has_is_named(store):
     )
     nothing = run("find", "--where", "date.begin > 1900", "--table").output
     assert "No work meets all of this" in nothing
-    assert "name some words to find, or a condition" in run("find", "church", code=2).output
+    assert "name some words to find, a condition" in run("find", "church", code=2).output
 
 
 def test_long_words_are_searched_for_or_refused(store):
