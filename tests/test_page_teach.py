@@ -74,6 +74,28 @@ def test_collected_works_last_and_are_searched_with(page):
     expect(bar.get_by_role("button", name="1 work")).to_be_visible()
 
 
+def test_two_works_of_a_set_are_compared(page):
+    collect(page, 0)
+    bar = page.get_by_role("region", name="Collected works")
+    expect(bar.get_by_role("button", name="Compare")).to_have_count(0)
+    collect(page, 24)
+    bar.get_by_role("button", name="Compare").click()
+    viewer = page.get_by_role("dialog")
+    expect(viewer.locator(".pane")).to_have_count(2)
+    expect(viewer.get_by_label(re.compile("^Hue 0"))).to_be_visible()
+    expect(viewer.get_by_label(re.compile("^Hue 24"))).to_be_visible()
+    viewer.get_by_role("button", name="Compare").click()  # and back to one
+    expect(viewer.locator(".pane")).to_have_count(1)
+    page.keyboard.press("Escape")
+    card(page, "Hue 24").locator("a.picture").focus()
+    page.keyboard.press("d")  # not beside the other any more
+    expect(viewer.locator(".pane")).to_have_count(1)
+    page.keyboard.press("Escape")
+    bar.get_by_role("button", name="2 works").click()
+    page.get_by_role("list", name="Works of My set").get_by_role("button").first.click()
+    expect(viewer.locator(".pane")).to_have_count(1)
+
+
 def test_a_set_has_a_name_and_there_are_several(page):
     collect(page, 0)
     page.once("dialog", lambda dialog: dialog.accept("Greens"))

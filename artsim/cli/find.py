@@ -67,7 +67,9 @@ def find(
         artsim find --where "boats = 'yes'" --sort -boats_score -k 50 --csv boats.csv
     """
     if not words and where is None and sort is None:
-        raise click.UsageError("name some words to find, a condition with --where SQL, or --sort COLUMN")
+        raise click.UsageError(
+            "name some words to find, a condition with --where SQL, or --sort COLUMN"
+        )
     store = open_store(index)
     from artsim.search import Query, Works, find_works
 

@@ -19,6 +19,7 @@ import { makeViewer } from "./viewer.js";
 
 const REMEMBERED = 30; // answers, for going back
 const MOST = 500; // matches shown at most
+const EDGE = 8; // pixels between a menu and the window's edge
 const TYPING = 250; // milliseconds without a key after which words are looked for
 
 let indexes = [];
@@ -157,7 +158,8 @@ const querybar = makeQuerybar(byId("querybar"), { change, preview: uploads.previ
 const chips = makeChips(byId("chips"), change);
 const picked = {
   index,
-  details: dialogs.details,
+  details: viewer.open,
+  compare: viewer.compare,
   saved: reload,
   say,
   fail,
@@ -387,18 +389,18 @@ async function search(signal) {
 /** Return the first works of the wall; what is shown already is not requested again. */
 async function browse(signal) {
   const key = JSON.stringify([state.index, states.filters(state), state.seed]);
-  let { rows, total, works } = answers.get(key) ?? { rows: 0, total: Infinity, works: [] };
-  while (works.length < Math.min(state.k, total)) {
+  let { works, ...counts } = answers.get(key) ?? { total: Infinity, works: [] };
+  while (works.length < Math.min(state.k, counts.total)) {
     const limit = Math.min(200, state.k - works.length);
     const wanted = { ...states.filters(state), offset: works.length, limit, seed: state.seed };
-    const page = await api.browse(state.index, wanted, signal);
-    const isChanged = works.length > 0 && page.rows !== rows; // embedded again: from the start
-    ({ rows, total } = page);
-    works = isChanged ? [] : [...works, ...page.works];
-    if (!isChanged && !page.works.length) break;
+    const { works: more, ...now } = await api.browse(state.index, wanted, signal);
+    const isChanged = works.length > 0 && now.rows !== counts.rows; // embedded again: from the start
+    counts = now;
+    works = isChanged ? [] : [...works, ...more];
+    if (!isChanged && !more.length) break;
   }
-  remember(key, { rows, total, works });
-  return { rows, total, works: works.slice(0, state.k) };
+  remember(key, { ...counts, works });
+  return { ...counts, works: works.slice(0, state.k) };
 }
 
 function remember(key, found) {
@@ -529,9 +531,27 @@ function listen() {
       if (!menu.contains(event.target)) menu.open = false;
     }
   });
+  document.addEventListener("toggle", openInView, true);
   addEventListener("popstate", leave);
   byId("grid").addEventListener("keydown", pick);
   lookAgain = whenNear(byId("more"), more);
+}
+
+/** Move what a menu opened into the window, above the bar of the collection. */
+function openInView({ target }) {
+  if (!target.matches("details.menu") || !target.open) return;
+  requestAnimationFrame(() => {
+    const panel = target.querySelector(":scope > div");
+    if (!panel) return;
+    panel.style.translate = "none";
+    const { left, right, top, bottom } = panel.getBoundingClientRect();
+    const bar = byId("collection").getBoundingClientRect();
+    const end = (bar.height && !byId("collection").contains(target) ? bar.top : innerHeight) - EDGE;
+    const width = document.documentElement.clientWidth - EDGE;
+    const across = Math.max(Math.min(0, width - right), EDGE - left);
+    const down = Math.max(Math.min(0, end - bottom), EDGE - top);
+    panel.style.translate = `${across}px ${down}px`;
+  });
 }
 
 /** Follow Back or Forward. What was typed and not yet looked for is dropped. */

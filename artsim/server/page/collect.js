@@ -150,6 +150,7 @@ export function makeCollection(bar, actions) {
       make("option", { value: "" }, "New set"),
     );
     choice.value = state.open;
+    const [one, other] = ids().slice(-2).map((id) => ({ id }));
     const like = () => (count > TERMS ? actions.teach(ids()) : actions.ask(ids()));
     return [
       make("span", { className: "star-sign", "aria-hidden": "true" }, "★"),
@@ -161,6 +162,11 @@ export function makeCollection(bar, actions) {
             title: "More like these: search with all works of the set",
           })
         : null,
+      other
+        ? button("compare", "Compare", () => lookAt(other, one), {
+            title: "Compare side by side: the last two works of the set",
+          })
+        : null,
       count ? exports_() : null,
       menu("more", "Set", [
         ["Rename", rename],
@@ -170,6 +176,17 @@ export function makeCollection(bar, actions) {
         ["Delete it", remove],
       ]),
     ].filter(Boolean);
+  }
+
+  /** Show a work of the set, beside another if one is given. */
+  async function lookAt(...shown) {
+    try {
+      const [work, other] = await Promise.all(shown.map(({ id }) => api.work(name, id)));
+      if (other) actions.compare(work, other);
+      else actions.details(work);
+    } catch (error) {
+      actions.fail(error);
+    }
   }
 
   function menu(keep, title, entries) {
@@ -225,7 +242,7 @@ export function makeCollection(bar, actions) {
       const item = make(
         "li",
         {},
-        make("button", { type: "button", className: "thumb", onclick: () => actions.details({ id }) }, image),
+        make("button", { type: "button", className: "thumb", onclick: () => lookAt({ id }) }, image),
         make(
           "button",
           {

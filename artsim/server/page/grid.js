@@ -3,7 +3,6 @@
 import { picture } from "./api.js";
 import { described, make, outline, percentile, whereabouts } from "./dom.js";
 
-const NARROW = 0.9; // width by height below which there is no room on a picture for buttons
 const NARROWEST = 0.55; // width by height of a place; pictures beyond are shown whole within it
 const WIDEST = 2.6;
 
@@ -115,7 +114,7 @@ function card(work, actions, isAnswer) {
   const by = [work.artist, work.date].filter(Boolean).join(", ");
   return make(
     "li",
-    { className: own < NARROW ? "narrow" : "", variables: { "--ratio": ratio.toFixed(4) } },
+    { variables: { "--ratio": ratio.toFixed(4) } },
     make("div", { className: "frame" }, link, actions.mark?.(work), buttons(work, actions, isAnswer)),
     make(
       "div",
@@ -224,8 +223,8 @@ function similarity(work, isAnswer) {
     make(
       "span",
       { className: "figures" },
-      make("span", {}, score),
-      rank === null ? null : make("span", {}, rank),
+      // With a percentile the score is in the title: two figures seldom fit.
+      (rank ?? score).split(" ").map((word) => make("span", {}, word)),
     ),
   );
 }

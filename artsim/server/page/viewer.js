@@ -18,6 +18,7 @@ export function makeViewer(dialog, actions) {
   let at = -1; // its place among those shown; -1 if it is none of them
   let turn = 0; // of what is shown; an answer to what was left is dropped
   let compares = false;
+  let beside = null; // the work to compare with instead of the query
   let covers = false;
   let panes = [];
   const view = wholeView();
@@ -35,7 +36,7 @@ export function makeViewer(dialog, actions) {
   const place = make("span", { className: "quiet" });
   const before = button("‹", "Previous work (left arrow)", () => step(-1));
   const after = button("›", "Next work (right arrow)", () => step(1));
-  const compare = button("Compare with the query", "Compare with the query (c)", () => {
+  const compare = button("", "", () => {
     compares = !compares;
     drawPanes();
   });
@@ -88,10 +89,11 @@ export function makeViewer(dialog, actions) {
     run();
   });
 
-  /** Show a work; the works that are shown around it are its neighbors. */
-  function open(opened) {
+  /** Show a work, and beside it another if one is given; the works shown around it are its neighbors. */
+  function present(opened, other) {
     at = actions.works().findIndex((each) => each.id === opened.id);
-    compares = false;
+    beside = other;
+    compares = beside !== null;
     covers = false;
     if (!dialog.open) dialog.showModal();
     draw(at < 0 ? opened : actions.works()[at]);
@@ -138,10 +140,12 @@ export function makeViewer(dialog, actions) {
     endPanes();
     Object.assign(view, wholeView());
     const index = actions.index();
-    const query = queryOf(actions);
+    const query = beside ? { index, id: beside.id, name: described(beside) } : queryOf(actions);
     const isMatch = at >= 0 && actions.isAnswer();
-    compare.hidden = !isMatch || !query;
-    cover.hidden = !isMatch;
+    compare.hidden = !query || (!isMatch && !beside);
+    const text = beside ? "Compare with the other work" : "Compare with the query";
+    Object.assign(compare, { textContent: text, ariaLabel: text, title: `${text} (c)` });
+    cover.hidden = !isMatch || beside !== null;
     compares &&= !compare.hidden;
     compare.setAttribute("aria-pressed", String(compares));
     const box = boxOf(work);
@@ -228,7 +232,8 @@ export function makeViewer(dialog, actions) {
   }
 
   return {
-    open,
+    open: (opened) => present(opened, null),
+    compare: present,
     close() {
       if (dialog.open) dialog.close();
     },
