@@ -251,7 +251,7 @@ def test_an_index_is_an_argument_as_well_as_an_option(index, monkeypatch):
 
 def test_knn_eval_prints_a_table_for_people(index):
     output = run("knn-eval", "--index", index, "--table", "--protocol", "plain")
-    assert "leave-one-out, plain\n" in output
+    assert "leave-one-out, equal votes\n" in output
     assert "artist: 4 classes, 8 pictures, majority 0.250" in output
     assert "  k = 10, 20, 100, 200 left out: no picture has that many neighbors" in output
     assert "Not a label: year (it holds numbers; name it with --label to predict them)" in output

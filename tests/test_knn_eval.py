@@ -177,13 +177,13 @@ def test_a_picture_without_a_group_is_one_when_groups_are_counted(tmp_path):
 
 def test_tables_name_the_metric_and_the_baseline(museum):
     output = run(museum, "--label", "artist,media,year,height_cm", "-k", "1", "--table")
-    assert "leave-one-out, dino\n" in output
+    assert "leave-one-out, votes weighted by similarity\n" in output
     for line in (
         "artist: 2 classes, 8 pictures, majority 0.500",
         "media: 3 classes, several a picture, 7 pictures, chance 0.381",
         "year: a number, 8 pictures, the median is off by 15.5",
         "height_cm: a number, 8 pictures, the median is off by 0.5",
-        "Hubs at k = 1: skew",
+        "Hubs at k = 1: one picture is a neighbor of",
     ):
         assert line in output
     heads = [line.split() for line in output.splitlines() if line.strip().startswith("k ")]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
+from artsim.datatypes import plural
 from artsim.errors import EvaluationError, SearchError
 
 if TYPE_CHECKING:
@@ -278,7 +279,7 @@ def add_label(index: IndexLike, text: str) -> Table:
     label, values = add_label(open_store(index).path, text)
     counts = Counter(value for value in values if value is not None)
     rows = tuple({"class": name, "rows": count} for name, count in counts.most_common())
-    return Table(f"{label.name}: {len(counts):,} classes", rows)
+    return Table(f"{label.name}: {plural(len(counts), 'class', 'classes')}", rows)
 
 
 def draw_split(

@@ -8,6 +8,7 @@ from pathlib import Path
 from artsim.api.evaluations import Labels, several
 from artsim.api.index import IndexLike, open_store
 from artsim.api.results import Table
+from artsim.datatypes import plural
 
 
 def find_duplicates(
@@ -35,7 +36,9 @@ def find_duplicates(
         for number, group in enumerate(groups, 1)
         for pair in group.pairs
     )
-    return Table(f"Duplicates in {store.path}: {len(groups):,} groups", rows, results=tuple(groups))
+    return Table(
+        f"Duplicates in {store.path}: {plural(len(groups), 'group')}", rows, results=tuple(groups)
+    )
 
 
 def make_map(index: IndexLike, *, tap: str | None = None, seed: int = 0) -> Table:

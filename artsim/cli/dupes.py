@@ -33,6 +33,7 @@ from artsim.cli.output import (
     show_progress,
     write_rows,
 )
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.duplicates import Group, Threshold
@@ -199,7 +200,7 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     kinds = Counter(group.kind for group in groups)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     total = sum(len(group.works) for group in groups)
-    echo(f"{counts}: {total:,} of {len(works.known):,} works in {len(groups):,} groups")
+    echo(f"{counts}: {total:,} of {len(works.known):,} works in {plural(len(groups), 'group')}")
 
 
 def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:

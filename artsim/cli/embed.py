@@ -24,8 +24,16 @@ from artsim.cli.options.computing import (
 )
 from artsim.cli.options.outputs import folder_option, strict_option
 from artsim.cli.options.values import INDEXES, count_option
-from artsim.cli.output import echo, plural, print_json_lines, resumable, show_progress
-from artsim.datatypes import DEFAULT_MODEL, RUN, ExtractorSpec, Fit, Preprocessing, parse_spec
+from artsim.cli.output import echo, print_json_lines, resumable, show_progress
+from artsim.datatypes import (
+    DEFAULT_MODEL,
+    RUN,
+    ExtractorSpec,
+    Fit,
+    Preprocessing,
+    parse_spec,
+    plural,
+)
 
 if TYPE_CHECKING:
     from artsim.embedding import EmbedSummary, Engine

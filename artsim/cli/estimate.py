@@ -11,8 +11,8 @@ from artsim.cli.options.complete import complete_model
 from artsim.cli.options.computing import resolve_model
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_option
-from artsim.cli.output import echo, plural, print_json_lines, print_table
-from artsim.datatypes import DEFAULT_MODEL, bytes_text, parse_spec
+from artsim.cli.output import echo, print_json_lines, print_table
+from artsim.datatypes import DEFAULT_MODEL, bytes_text, parse_spec, plural
 
 
 @cloup.command()

@@ -21,8 +21,8 @@ from artsim.cli.options.collection import (
 from artsim.cli.options.computing import seed_option
 from artsim.cli.options.outputs import strict_option
 from artsim.cli.options.values import FOLDER, column_and_number, count_option, pairs
-from artsim.cli.output import echo, plural, print_table, resumable, show_progress
-from artsim.datatypes import bytes_text
+from artsim.cli.output import echo, print_table, resumable, show_progress
+from artsim.datatypes import bytes_text, plural
 
 if TYPE_CHECKING:
     from artsim.fetch import FetchSummary, Forecast

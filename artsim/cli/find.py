@@ -15,13 +15,13 @@ from artsim.cli.options.values import count_option
 from artsim.cli.output import (
     echo,
     note_unknown,
-    plural,
     print_json_lines,
     print_table,
     print_written,
     with_metadata,
 )
 from artsim.cli.previews import find_protocol, print_previews
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.search import Found, Works

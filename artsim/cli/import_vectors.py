@@ -10,7 +10,8 @@ import cloup
 from artsim.cli.options.collection import images_option
 from artsim.cli.options.outputs import folder_option
 from artsim.cli.options.values import INDEXES, PICTURE, count_cores
-from artsim.cli.output import echo, plural
+from artsim.cli.output import echo
+from artsim.datatypes import plural
 
 
 @cloup.command("import-vectors")

@@ -12,7 +12,8 @@ import cloup
 
 from artsim.cli.options.index import index_argument, index_option, open_store, tap_option
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import echo, fixed, plural, print_json_lines, print_table
+from artsim.cli.output import echo, fixed, print_json_lines, print_table
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.index import IndexInfo

@@ -12,7 +12,8 @@ import cloup
 from artsim.cli.index import as_dict, describe
 from artsim.cli.options.index import index_argument, index_option, open_store
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import echo, plural, print_json_lines, print_notes, print_table
+from artsim.cli.output import echo, print_json_lines, print_notes, print_table
+from artsim.datatypes import plural
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:

@@ -19,14 +19,13 @@ from artsim.cli.output import (
     echo,
     echo_wrapped,
     fixed,
-    plural,
     print_json_lines,
     print_table,
     print_written,
     shortened,
     show_progress,
 )
-from artsim.datatypes import FieldType
+from artsim.datatypes import FieldType, plural
 
 if TYPE_CHECKING:
     from artsim.inspection import Example, Inspection, LabelSummary, OddValue, Weight

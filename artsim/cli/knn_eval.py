@@ -32,13 +32,13 @@ from artsim.cli.output import (
     fixed,
     interval,
     note_left_out,
-    plural,
     print_json_lines,
     print_notes,
     print_table,
     print_written,
     show_progress,
 )
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.evaluation.knn import (
@@ -64,9 +64,8 @@ _COLUMNS = {
     "MAE": "MAE",
     "inside": "inside",
 }
-
-
 _TOP = 5
+_VOTES = {"plain": "equal votes", "dino": "votes weighted by similarity", "met": "as The Met's"}
 
 
 @cloup.command("knn-eval")
@@ -241,7 +240,7 @@ def _finder(
 
 def _setting(plan: KnnPlan, run: KnnRun) -> str:
     """Return which pictures are compared, and how."""
-    parts = [run.split.description, str(plan.protocol)]
+    parts = [run.split.description, _VOTES[plan.protocol]]
     parts += [f"corrected by {plan.correct}"] if plan.correct else []
     parts += [f"no neighbors of the same {' or '.join(plan.groups)}"] if plan.groups else []
     return ", ".join(parts)
@@ -323,9 +322,11 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
         (score,) = evaluation.scores
         what = f"k = {score.k}" + (f", T = {score.temperature:g}" if score.temperature else "")
         echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
+    elif len({score.k for score in evaluation.scores}) > 1:
+        echo("  Quote a k chosen before looking, such as 10, or choose it by --split random")
     echo(
-        f"  Hubs at k = {hubs.k}: skew {hubs.skew:.2f}, the largest is a neighbor of "
-        f"{hubs.largest:,} pictures, {hubs.antihubs:.1%} are no picture's neighbor"
+        f"  Hubs at k = {hubs.k}: one picture is a neighbor of {hubs.largest:,} others, "
+        f"{hubs.antihubs:.1%} are a neighbor of none (skew {hubs.skew:.2f})"
     )
     if evaluation.left_out:
         ks = ", ".join(map(str, evaluation.left_out))

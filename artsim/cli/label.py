@@ -13,6 +13,7 @@ from artsim.cli.options.index import index_option, open_store, words_argument
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.output import echo, print_counts, print_json_lines, print_table
+from artsim.datatypes import plural
 
 
 @cloup.command()
@@ -73,5 +74,6 @@ def label(labels: tuple[str, ...], remove: str | None, index: Path | None, as_js
         found |= {"classes": dict(counts.most_common()), "missing": missing}
         print_json_lines([found], index=store.path)
         return
-    echo(f"{derivation.name} in {store.path}: {len(counts):,} classes, {missing:,} missing")
+    classes = plural(len(counts), "class", "classes")
+    echo(f"{derivation.name} in {store.path}: {classes}, {missing:,} missing")
     print_counts(dict(counts.most_common()))

@@ -24,7 +24,8 @@ from artsim.cli.options.index import (
 from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import count_cores, count_option, file_option
-from artsim.cli.output import echo, plural, print_json_lines, print_written
+from artsim.cli.output import echo, print_json_lines, print_written
+from artsim.datatypes import plural
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:

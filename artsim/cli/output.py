@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import click
 
-from artsim.datatypes import finite, printable
+from artsim.datatypes import finite, plural, printable
 
 if TYPE_CHECKING:
     from artsim.datatypes import Estimate, Progress
@@ -135,11 +135,6 @@ def _cell(value: object) -> str:
 def fixed(value: float | None, digits: int = 3) -> str:
     """Write a number with some digits after the point; nothing for None."""
     return "" if value is None else f"{value:.{digits}f}"
-
-
-def plural(count: int, one: str, many: str = "") -> str:
-    """Write a count with its noun: 1 picture, 2 pictures."""
-    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def interval(estimate: Estimate, digits: int = 3) -> str:

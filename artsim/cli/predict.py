@@ -24,12 +24,12 @@ from artsim.cli.options.values import FOLDER, RUNS, count_cores, count_option
 from artsim.cli.output import (
     echo,
     fixed,
-    plural,
     print_json_lines,
     print_table,
     show_progress,
     write_rows,
 )
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.labels.trees import Hierarchy

@@ -27,12 +27,12 @@ from artsim.cli.output import (
     echo,
     fixed,
     interval,
-    plural,
     print_json_lines,
     print_split,
     print_table,
     show_progress,
 )
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     import torch

@@ -12,7 +12,8 @@ from artsim.cli.options.index import index_option, open_store, words_argument
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.published import milvus_token
 from artsim.cli.options.values import PUBLISHED
-from artsim.cli.output import echo, plural, print_json_lines, show_progress
+from artsim.cli.output import echo, print_json_lines, show_progress
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.search.published import PublishSummary

@@ -18,7 +18,8 @@ from artsim.cli.options.computing import (
     workers_option,
 )
 from artsim.cli.options.index import find_index, index_argument, index_option
-from artsim.cli.output import echo, plural, resumable, show_progress
+from artsim.cli.output import echo, resumable, show_progress
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.datatypes import Catalog

@@ -28,7 +28,8 @@ from artsim.cli.options.labels import (
 )
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import NEW_PATH, count_option, file_option
-from artsim.cli.output import echo, fixed, plural, print_json_lines, print_table, show_progress
+from artsim.cli.output import echo, fixed, print_json_lines, print_table, show_progress
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.study import Study, StudyPlan

@@ -19,7 +19,8 @@ from artsim.cli.options.labels import (
     qualified_option,
 )
 from artsim.cli.options.outputs import format_option
-from artsim.cli.output import echo, fixed, note_left_out, plural, print_json_lines, print_table
+from artsim.cli.output import echo, fixed, note_left_out, print_json_lines, print_table
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.evaluation.retrieval import PixelScores, Retrieval

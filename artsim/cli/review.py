@@ -12,7 +12,8 @@ import cloup
 from artsim.cli.options.index import index_option, open_store, words_argument
 from artsim.cli.options.outputs import format_option
 from artsim.cli.options.values import PICTURE, file_option
-from artsim.cli.output import echo, plural, print_json_lines, print_notes, print_table
+from artsim.cli.output import echo, print_json_lines, print_notes, print_table
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.store import Store

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from artsim.cli.output import echo, plural, show_progress, write_rows
+from artsim.cli.output import echo, show_progress, write_rows
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.datatypes import Progress

@@ -18,13 +18,13 @@ from artsim.cli.output import (
     echo,
     fixed,
     note_unknown,
-    plural,
     print_json_lines,
     print_table,
     print_written,
     with_metadata,
 )
 from artsim.cli.previews import find_protocol, print_previews
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.search import IndexEncoder, Match, SearchAnswer, Searcher

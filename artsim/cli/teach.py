@@ -17,7 +17,6 @@ from artsim.cli.output import (
     echo,
     fixed,
     note_unknown,
-    plural,
     print_json_lines,
     print_notes,
     print_table,
@@ -26,6 +25,7 @@ from artsim.cli.output import (
     write_rows,
 )
 from artsim.cli.previews import find_protocol, print_previews
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.metrics import HeldOut

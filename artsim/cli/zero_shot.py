@@ -23,13 +23,13 @@ from artsim.cli.output import (
     echo,
     fixed,
     interval,
-    plural,
     print_counts,
     print_json_lines,
     print_notes,
     print_split,
     print_table,
 )
+from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.prediction import Prompts, SavedZeroShot, ZeroShot

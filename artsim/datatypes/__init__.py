@@ -8,7 +8,7 @@ from artsim.datatypes.files import name_as_text, picture_file, picture_path
 from artsim.datatypes.finite import finite
 from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, format_of
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
-from artsim.datatypes.printable import printable
+from artsim.datatypes.printable import plural, printable
 from artsim.datatypes.progress import Progress, no_progress
 from artsim.datatypes.sizes import bytes_text
 from artsim.datatypes.spec import (
@@ -60,6 +60,7 @@ __all__ = [
     "parse_spec",
     "picture_file",
     "picture_path",
+    "plural",
     "printable",
     "read_preprocessing",
     "tile_boxes",

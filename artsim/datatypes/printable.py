@@ -14,3 +14,8 @@ def printable(text: str) -> str:
     JSON stays the same JSON.
     """
     return _ACTING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """Write a count with its noun: 1 picture, 2 pictures."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"

@@ -15,6 +15,7 @@ from .inspection import inspection_page as inspection_page
 from .lettering import one_line as one_line
 from .map import draw_pictures as draw_pictures
 from .map import draw_points as draw_points
+from .map import in_order as in_order
 from .matches import matches_page as matches_page
 from .matches import set_page as set_page
 from .pages import save_text as save_text

@@ -55,14 +55,15 @@ def draw_points(
 
     classes = np.array([value or "" for value in values or [None] * len(points)])
     counts = Counter(classes[classes != ""].tolist())
-    shown = [name for name, _ in counts.most_common(len(_COLORS))]
+    most = sorted(counts, key=lambda name: (-counts[name], name))[: len(_COLORS)]
+    shown = in_order(most)
     figure = Figure(figsize=_INCHES, dpi=_DPI, layout="constrained")
     axes = figure.add_subplot(aspect="equal", frame_on=False, xticks=[], yticks=[])
     size = float(np.clip(40_000 / max(len(points), 1), 1, 40))  # square points, 1/72 inch
     rest = ~np.isin(classes, shown)
     if rest.any():
         color = _OTHER if shown else _COLORS[0]
-        label = f"other or none ({rest.sum():,})" if shown else None
+        label = f"others, or no value ({rest.sum():,})" if shown else None
         x, y = points[rest].T
         axes.scatter(x, y, s=size, color=color, linewidths=0, label=label)
     for name, color in zip(shown, _COLORS, strict=False):
@@ -79,6 +80,14 @@ def draw_points(
             _LOG.warning("the font lacks letters of some classes, which are drawn as boxes")
     except ValueError as error:
         raise StoreError(f"cannot write the map to {str(file)!r}: {error}; name a .png") from error
+
+
+def in_order(classes: list[str]) -> list[str]:
+    """Sort classes that are numbers, such as centuries; others stay, the most frequent first."""
+    try:
+        return sorted(classes, key=float)
+    except ValueError:
+        return classes
 
 
 def draw_pictures(

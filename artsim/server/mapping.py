@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import FieldType
 from artsim.errors import EvaluationError
+from artsim.report import in_order
 from artsim.search import Works
 from artsim.server.facets import facet_columns
 from artsim.store import indices
@@ -21,6 +22,7 @@ _SHADES = 255  # of numbers
 _GROUPS = range(4, 17)  # groups of neighbors, fewest and most
 _FITTED = 20_000  # points that groups are fitted to
 _LEAST = 3  # works of a group that share its name
+_BARE = ("yes", "no", "true", "false")
 _SHARE = 0.3  # of a group that shares its name, at least
 _LIFT = 2.0  # how many times as frequent as in the collection
 
@@ -62,7 +64,7 @@ def color_by(works: Works, name: str, rows: Rows) -> dict[str, Any]:
     counts = pc.value_counts(column.drop_null())
     counted = pa.table({name: counts.field(name) for name in ("values", "counts")})
     most = counted.sort_by([("counts", "descending"), ("values", "ascending")])
-    classes = _in_order(most.column("values").slice(0, _CLASSES).to_pylist())
+    classes = in_order(most.column("values").slice(0, _CLASSES).to_pylist())
     colors = pc.fill_null(pc.index_in(column, pa.array(classes, column.type), skip_nulls=True), -1)
     return {"values": colors.to_pylist(), "classes": classes, "low": None, "high": None}
 
@@ -95,7 +97,7 @@ def name_groups(works: Works, rows: Rows, points: Points) -> list[dict[str, Any]
         for each, found in enumerate(
             _frequent(works.column(column).take(indices(rows)), group, sizes)
         ):
-            best[each].extend(found)
+            best[each].extend((strength, _named(column, value)) for strength, value in found)
     named = []
     for each, found in enumerate(best):
         if found:
@@ -119,12 +121,10 @@ def _shades(column: pa.ChunkedArray) -> dict[str, Any]:
     return {"values": shades, "classes": [], "low": low, "high": high}
 
 
-def _in_order(classes: list[str]) -> list[str]:
-    """Sort classes that are numbers, such as centuries; others stay, the most frequent first."""
-    try:
-        return sorted(classes, key=float)
-    except ValueError:
-        return classes
+def _named(column: str, value: str) -> str:
+    """Name a value; one that says nothing by itself with its column."""
+    is_bare = value.lower() in _BARE or value.replace(".", "", 1).isdecimal()
+    return f"{column}: {value}" if is_bare else value
 
 
 def _frequent(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from artsim.datatypes import Estimate
+from artsim.datatypes import Estimate, plural
 from artsim.errors import EvaluationError
 from artsim.labels import LabelKind, group_codes
 from artsim.models import find_device, read_model
@@ -215,4 +215,4 @@ def _notes(found: Mapping[str, Any]) -> Iterator[str]:
     if found.get("tasks"):
         yield f"kNN and probe use the frozen embeddings of {found['tasks'][0]['baselines']['of']}."
     if found.get("skipped"):
-        yield f"{len(found['skipped']):,} pictures could not be decoded and were skipped."
+        yield f"{plural(len(found['skipped']), 'picture')} could not be decoded and were skipped."

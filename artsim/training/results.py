@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import torch
 from numpy.typing import NDArray
 
-from artsim.datatypes import printable
+from artsim.datatypes import plural, printable
 from artsim.evaluation.probe import ProbePlan, probe_on
 from artsim.labels import LIKELY, LabelKind
 from artsim.metrics import Predictions, Ranking, score, scores_to_json
@@ -316,7 +316,8 @@ def _report(run: Run, found: Mapping[str, Any]) -> list[str]:
     lines.append(f"- kNN and probe use the frozen embeddings of {tasks[0]['baselines']['of']}.")
     lines += [f"- {note}" for note in (*found["notes"], run.published) if note]
     if found["skipped"]:
-        lines.append(f"- {len(found['skipped']):,} pictures could not be decoded and were skipped.")
+        skipped = plural(len(found["skipped"]), "picture")
+        lines.append(f"- {skipped} could not be decoded and were skipped.")
     return lines
 
 

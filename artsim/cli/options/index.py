@@ -17,7 +17,8 @@ from click.core import ParameterSource
 
 from artsim.cli.options.complete import complete_index, complete_tap
 from artsim.cli.options.values import FOLDER, INDEX, INDEXES, PUBLISHED, Command
-from artsim.cli.output import plural, print_notes
+from artsim.cli.output import print_notes
+from artsim.datatypes import plural
 from artsim.errors import StoreError
 
 if TYPE_CHECKING:

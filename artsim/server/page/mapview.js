@@ -113,6 +113,9 @@ export function makeMapView(section, actions) {
         actions.change({ color: name || null }),
       ),
     );
+    const works = new Map();
+    points.values?.forEach((value) => works.set(value, (works.get(value) ?? 0) + 1));
+    const none = points.low === null ? "others, or no value" : "no value";
     drawn.legend.replaceChildren(
       ...(points.low === null ? [] : [gradient(points)]),
       ...points.classes.map((name, at) =>
@@ -120,11 +123,11 @@ export function makeMapView(section, actions) {
           "li",
           {},
           make("i", { variables: { "--color": COLORS[at] }, "aria-hidden": "true" }),
-          name,
+          `${name} (${count(works.get(at) ?? 0)})`,
         ),
       ),
-      ...(points.values?.some((value) => value < 0)
-        ? [make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), points.low === null ? "others" : "unknown")]
+      ...(works.has(-1)
+        ? [make("li", { className: "quiet" }, make("i", { "aria-hidden": "true" }), `${none} (${count(works.get(-1))})`)]
         : []),
     );
     actions.say(`Map of ${heading}`);
