@@ -585,6 +585,38 @@ def test_the_viewer_goes_from_work_to_work_and_compares_with_the_query(page):
     expect(page.locator("#grid a.picture").first).to_be_focused()
 
 
+def test_the_viewer_is_in_the_address_and_back_closes_it(page):
+    like(page, 60)
+    before = page.url
+    choose(page, page.locator("#grid li").nth(0), "Details")
+    viewer = page.get_by_role("dialog")
+    first = viewer.get_by_role("heading").text_content()
+    page.keyboard.press("ArrowRight")
+    expect(viewer.get_by_role("heading")).not_to_have_text(first)
+    second, shared = viewer.get_by_role("heading").text_content(), page.url
+    assert shared.startswith(f"{before}#work=h")
+    page.go_back()  # one step, whatever was looked through
+    expect(viewer).to_be_hidden()
+    assert page.url == before
+    page.go_forward()
+    expect(viewer.get_by_role("heading")).to_have_text(second)
+    page.keyboard.press("Escape")
+    expect(viewer).to_be_hidden()
+    assert page.url == before
+    page.goto("about:blank")
+    page.goto(shared)
+    expect(viewer.get_by_role("heading")).to_have_text(second)
+    choose_similar = viewer.get_by_role("button", name="Find similar works")
+    choose_similar.click()
+    expect(page.locator("#tray .name")).to_have_text(second)
+    assert "#" not in page.url
+
+
+def test_a_work_in_the_address_that_is_not_there_is_said(page):
+    page.goto("/?q=1:id:h60#work=nothing")
+    expect(page.locator("#error")).to_contain_text("no picture has the id 'nothing'")
+
+
 def test_the_viewer_loads_the_part_in_sight_as_sharp_as_its_file(page):
     page.goto("/?index=details")
     page.locator("#grid a.picture").first.focus()

@@ -650,6 +650,10 @@ def test_only_visitors_with_the_token_are_answered(museum):
     app = make_app(museum, tokens=["open sesame"])
     assert Visitor(app).get("/api/indexes").status_code == 401
     assert Visitor(app).get("/?token=wrong").status_code == 401
+    page = Visitor(app).get("/?token=wrong", headers={"accept": "text/html,*/*"})
+    assert (page.status_code, page.headers["content-type"]) == (401, "text/html; charset=utf-8")
+    assert "Open the address that you were given" in page.text
+    assert "default-src 'none'" in page.headers["content-security-policy"]
     shown = Visitor(app, headers={"authorization": "Bearer open sesame"})
     assert shown.get("/api/indexes").status_code == 200
     entered = Visitor(app).get("/", params={"token": "open sesame"})

@@ -71,7 +71,12 @@ def draw_points(
         x, y = points[classes == name].T
         axes.scatter(x, y, s=size, color=color, linewidths=0, alpha=0.85, label=label)
     if shown:
-        figure.legend(loc="outside right upper", title=title, frameon=False, markerscale=2)
+        handles = axes.get_legend_handles_labels()[0]
+        first = int(rest.any())  # 1 if the others are drawn, below the classes: they come last
+        handles = [*handles[first:], *handles[:first]]
+        figure.legend(
+            handles=handles, loc="outside right upper", title=title, frameon=False, markerscale=2
+        )
     kind = file.suffix.removeprefix(".") or "png"
     try:
         with warnings.catch_warnings(record=True, action="always") as lacking:  # a line a letter

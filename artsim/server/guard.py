@@ -14,11 +14,12 @@ from urllib.parse import parse_qs
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection
-from starlette.responses import JSONResponse, RedirectResponse
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from artsim.server.bodies import ComingBodies
 from artsim.server.pace import Pace
+from artsim.server.pages import locked_page
 
 _QUERY_BYTES = 1 << 20  # of a request that is not an upload
 _PORT = re.compile(r":\d*$")  # after a host; an IPv6 address is in brackets
@@ -119,8 +120,7 @@ class Guard:
                 return await answer(scope, receive, send)
             visitor = self._shown(HTTPConnection(scope))
             if visitor is None:
-                refusal = _refuse(401, "open the address with its token: /?token=...")
-                return await refusal(scope, receive, send)
+                return await _locked(scope)(scope, receive, send)
         wait = self._pace.wait(visitor) if scope["method"] == "POST" else 0.0
         if wait:
             late = _refuse(429, f"more than {self._limits.rate:g} questions a second; try again")
@@ -190,6 +190,15 @@ class _Answer:
             headers["content-length"] = str(len(message["body"]))
             await self._send(self._error)
         await self._send(message)
+
+
+def _locked(scope: Scope) -> Response:
+    """Refuse a visitor without a token: with a page for those who look for one."""
+    if scope["path"] == "/" and "text/html" in Headers(scope=scope).get("accept", ""):
+        page = locked_page()
+        page.headers.update(_HEADERS | {"connection": "close"})
+        return page
+    return _refuse(401, "open the address with its token: /?token=...")
 
 
 def _refuse(status: int, reason: str) -> JSONResponse:

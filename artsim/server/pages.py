@@ -44,6 +44,11 @@ def missing_page(request: Request, reason: str, index: str | None = None) -> HTM
     return _page("missing.html", 404, title=_title(request), reason=reason, links=links)
 
 
+def locked_page() -> HTMLResponse:
+    """Return a page with the status 401 for visitors without a token; it loads nothing more."""
+    return _page("locked.html", 401)
+
+
 def _title(request: Request) -> str:
     """Return the title of the server: the one given, else the name of its only index."""
     museum: Museum = request.app.state.museum

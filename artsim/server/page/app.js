@@ -16,6 +16,7 @@ import { makeTeach } from "./teach.js";
 import { makeTray } from "./tray.js";
 import { makeUploads } from "./uploads.js";
 import { makeViewer } from "./viewer.js";
+import { makeViewing } from "./viewing.js";
 
 const REMEMBERED = 30; // answers, for going back
 const MOST = 500; // matches shown at most
@@ -106,6 +107,15 @@ function keepFocus() {
 
 // --- parts --------------------------------------------------------------------------------
 
+const viewing = makeViewing({
+  open: async (id) => {
+    try {
+      viewer.open(await api.work(state.index, id));
+    } catch (error) {
+      fail(error);
+    }
+  },
+});
 const actions = {
   index: () => state.index,
   href: (work) => states.address({ ...state, ...likeIt(work), k: states.PAGE }),
@@ -121,7 +131,11 @@ const actions = {
   request: (match) => ({ ...states.request(state), match }),
   works: () => grid.works(),
   more: () => more(),
-  closed: keepFocus,
+  shown: viewing.shown,
+  closed: () => {
+    keepFocus();
+    viewing.closed();
+  },
   mark: (work) => [collection.star(work), teach.marks(work)],
   others: (work) => [
     collection.entry(work),
@@ -556,6 +570,7 @@ function openInView({ target }) {
 
 /** Follow Back or Forward. What was typed and not yet looked for is dropped. */
 function leave(event) {
+  if (viewing.isBack()) return;
   isLeaving = true;
   dropWaiting();
   if (document.activeElement?.matches("input:not([type=checkbox])")) document.activeElement.blur();
@@ -563,7 +578,7 @@ function leave(event) {
   state = states.read(location.search, event.state, indexes);
   viewer.close();
   dialogs.close();
-  render({ scroll: event.state?.scroll }).then(keepFocus);
+  render({ scroll: event.state?.scroll }).then(keepFocus).then(viewing.open);
 }
 
 function shortcuts(event) {
@@ -630,6 +645,7 @@ async function start() {
   state = states.read(location.search, history.state, indexes);
   listen();
   await render({ scroll: history.state?.scroll });
+  await viewing.open();
 }
 
 const started = start();

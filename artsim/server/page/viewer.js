@@ -11,7 +11,8 @@ import { makePane, wholeView } from "./zoom.js";
  * @param dialog The element.
  * @param actions index(); works() that are shown, and more() loads more of them; go, plus, minus
  *   and detail(work, box); isAnswer(); terms() of the query; preview(upload); request(id) for the
- *   regions; others(work), if given, more buttons; closed() is called when it has closed.
+ *   regions; others(work), if given, more buttons; shown(work) is called for each work that it
+ *   shows, and closed() when it has closed.
  */
 export function makeViewer(dialog, actions) {
   let work = null;
@@ -113,6 +114,7 @@ export function makeViewer(dialog, actions) {
 
   async function draw(next) {
     work = next;
+    actions.shown(work);
     const mine = ++turn;
     const works = actions.works();
     title.textContent = headline(work);
