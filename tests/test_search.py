@@ -19,6 +19,7 @@ from artsim.datatypes import Box, parse_spec
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ImageError, ModelError, PassportError, SearchError
 from artsim.index import open_index
+from artsim.index import unit as normalized
 from artsim.models import BackendName, Compute, Precision, load_extractor
 from artsim.readers import read_collection
 from artsim.search import (
@@ -31,6 +32,7 @@ from artsim.search import (
     Term,
     load_index_extractor,
 )
+from artsim.search.background import TEXTS, Background
 from artsim.search.percentiles import Groups, Scores
 from artsim.store import Store
 
@@ -870,8 +872,45 @@ def test_text_is_compared_with_pictures_as_open_clip_does(tiny_clip):
     ]
     scores = [match.score for match in answer.matches]
     np.testing.assert_allclose(scores, expected.sort(descending=True).values, atol=1e-3)
-    assert {match.percentile for match in answer.matches} == {None}
     assert answer.name == "“a golden halo”"
+
+
+def test_a_texts_percentile_is_among_random_texts_and_all_works(tiny_clip):
+    searcher = Searcher(tiny_clip)
+    answer = searcher.search(SearchRequest(terms=(Term(text="a golden halo"),)))
+    texts = normalized(IndexEncoder(tiny_clip).embed_texts(TEXTS)["embedding"])
+    pairs = (texts @ normalized(tiny_clip.vectors("embedding")).T).ravel()
+    for match in answer.matches:
+        share = 100 * (pairs <= match.score + 5e-6).mean()
+        assert match.percentile == pytest.approx(share, abs=0.2)
+    kept = tiny_clip.path / "faiss/embedding.text.pairs.json"
+    assert kept.is_file()
+    again = Searcher(tiny_clip).search(SearchRequest(terms=(Term(text="a golden halo"),)))
+    assert again == answer
+    high = answer.matches[0].percentile + 0.1
+    none = searcher.search(SearchRequest(terms=(Term(text="a golden halo"),), min_percentile=high))
+    assert none.matches == ()
+    assert "No good match: the nearest, " in none.nothing
+
+
+def test_words_with_a_minus_have_a_background_of_their_own(tiny_clip):
+    terms = (Term(text="a boat"), Term(text="the sea", weight=-0.5))
+    answer = Searcher(tiny_clip).search(SearchRequest(terms=terms))
+    background = Background(5, [1.0, -0.5])
+    texts = normalized(IndexEncoder(tiny_clip).embed_texts(TEXTS)["embedding"])
+    vectors = normalized(tiny_clip.vectors("embedding"))
+    scores = background.compare(texts, lambda rows: vectors[rows])
+    assert scores.pairs == background.pairs == len(TEXTS) * 5
+    for match in answer.matches:
+        assert match.percentile == pytest.approx(scores.percentile(match.score))
+    assert [match.percentile for match in answer.matches] == sorted(
+        (match.percentile for match in answer.matches), reverse=True
+    )
+    boat, sea = normalized(IndexEncoder(tiny_clip).embed_texts(["a boat", "the sea"])["embedding"])
+    expected = vectors @ normalized((boat - 0.5 * sea)[None])[0]
+    assert [match.score for match in answer.matches] == pytest.approx(
+        sorted(expected, reverse=True), abs=1e-5
+    )
 
 
 def test_words_need_no_torch_once_their_network_is_kept(tiny_clip):
@@ -903,9 +942,12 @@ def test_text_and_pictures_are_queries_together(tiny_clip):
     assert [match.id for match in words.matches] == [match.id for match in alone.matches]
 
 
-def test_text_has_no_percentile(tiny_clip):
-    with pytest.raises(SearchError, match="text queries have no percentile"):
-        Searcher(tiny_clip).search(SearchRequest(terms=(Term(text="gold"),), min_percentile=99))
+def test_text_together_with_a_picture_has_no_percentile(tiny_clip):
+    terms = (Term(text="gold"), Term(id="3.png"))
+    with pytest.raises(SearchError, match="text together with pictures has no percentile"):
+        Searcher(tiny_clip).search(SearchRequest(terms=terms, min_percentile=99))
+    answer = Searcher(tiny_clip).search(SearchRequest(terms=terms))
+    assert {match.percentile for match in answer.matches} == {None}
 
 
 def test_text_is_compared_with_the_embedding_alone(tiny_clip, tmp_path):

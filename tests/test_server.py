@@ -74,7 +74,8 @@ class Colors:
         return {"compass": np.array([[p[0], p[2]] for p in pixels], dtype=np.float32)}
 
     def embed_texts(self, texts):
-        return {"compass": at(*(float(text) for text in texts))}
+        degrees = [float(text) if text.isdecimal() else 10 * len(text) for text in texts]
+        return {"compass": at(*degrees)}
 
 
 def png(color, size=(40, 20)):

@@ -11,7 +11,7 @@ or of millions 20,000 at even ranks.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from math import isqrt
@@ -103,20 +103,31 @@ class Groups:
         groups = drawn[: self.count * self.size].reshape(self.count, self.size)
         side = min(self.size, max(1, _NUMBERS // numbers), max(1, isqrt(_SCORES) // self.tiles))
         several = max(1, min(_BLOCK // (numbers * side), _SCORES // (side * self.tiles) ** 2))
-        counts = np.zeros(_BINS, dtype=np.int64)
+        return count_scores(self._compared(groups, read, side, several))
+
+    def _compared(
+        self, groups: Rows, read: Callable[[Rows], Vectors], side: int, several: int
+    ) -> Iterator[NDArray[np.floating]]:
+        """Compare blocks of groups, (G, n), by ``side`` works of ``several`` groups at a time."""
         for at in range(0, self.count, several):
             for i in range(0, self.size, side):
                 some = groups[at : at + several, i : i + side]
                 vectors = read(some.ravel())
                 for j in range(i, self.size, side):
                     others = groups[at : at + several, j : j + side]
-                    found = _compare(
+                    yield _compare(
                         vectors, vectors if i == j else read(others.ravel()), len(some), i == j
                     )
-                    places = np.rint(found.astype(np.float64) * 10**_DIGITS).astype(np.int64)
-                    places = np.clip(places + _BINS // 2, 0, _BINS - 1)
-                    counts += np.bincount(places, minlength=_BINS)
-        return Scores.at_even_ranks(counts)
+
+
+def count_scores(blocks: Iterable[NDArray[np.floating]]) -> Scores:
+    """Keep the scores of pairs, which come in blocks, at even ranks."""
+    counts = np.zeros(_BINS, dtype=np.int64)
+    for found in blocks:
+        places = np.rint(found.astype(np.float64) * 10**_DIGITS).astype(np.int64)
+        places = np.clip(places + _BINS // 2, 0, _BINS - 1)
+        counts += np.bincount(places, minlength=_BINS)
+    return Scores.at_even_ranks(counts)
 
 
 def remembered(store: Store, tap: str, pairs: int, draw: Callable[[], Scores]) -> Scores:

@@ -67,6 +67,12 @@ class SearchPlan:
         return any(term.text is not None for term in self.request.terms)
 
     @property
+    def is_text(self) -> bool:
+        """Whether it is one query of text alone, compared with whole pictures."""
+        whole = self.by_one_tap and len(self.vectors[0]) == 1 and not self.request.details
+        return whole and all(term.text is not None for term in self.request.terms)
+
+    @property
     def by(self) -> str:
         """The tap or the aspects, as shown to people."""
         if not self.request.by:

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 import numpy as np
 
 from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
+from artsim.index import unit
 from artsim.search.backend import SearchBackend
+from artsim.search.background import TEXTS, Background
 from artsim.search.encoder import Encoder
 from artsim.search.methods import Method, Opened, find_methods, joined
 from artsim.search.percentiles import Groups, Rows, Scores, Vectors, remembered
@@ -171,8 +173,8 @@ class Searcher:
         pairs = self._random_pairs(plan)
         if pairs is None and request.min_percentile is not None:
             raise SearchError(
-                "text queries have no percentile, because pictures are less similar to any text "
-                "than to each other; leave out --min-percentile"
+                "text together with pictures has no percentile, because pictures are less similar "
+                "to any text than to each other; leave out --min-percentile"
                 if plan.has_text
                 else f"{str(self.store.path)!r} has too few works for percentiles"
             )
@@ -216,17 +218,40 @@ class Searcher:
     def _random_pairs(self, plan: SearchPlan) -> Scores | None:
         """Return the scores of random pairs by the same methods; None if nothing is comparable."""
         if plan.has_text:
-            return None
+            return self._random_texts(plan) if plan.is_text else None
         key = tuple(
             (f"{method.name}{':tiles' * method.details}{plan.request.text_columns}", method.share)
             for method in plan.methods
         )
+        return self._once(key, lambda: self._draw(plan.methods))
+
+    def _once(
+        self, key: tuple[tuple[str, float], ...], draw: Callable[[], Scores | None]
+    ) -> Scores | None:
+        """Draw scores, or return those that were drawn for a key before."""
         with self._drawing:
             if key not in self._pairs:
                 if len(self._pairs) == _PAIRS_KEPT:
                     del self._pairs[next(iter(self._pairs))]
-                self._pairs[key] = self._draw(plan.methods)
+                self._pairs[key] = draw()
             return self._pairs[key]
+
+    def _random_texts(self, plan: SearchPlan) -> Scores | None:
+        """Return the scores of random texts, as many as the query has, with works."""
+        (method,) = plan.methods
+        weights = [term.weight for term in plan.request.terms]
+        largest = max(map(abs, weights))
+        works = Background(self.store.rows, weights)
+
+        def draw() -> Scores:
+            texts = unit(self._opened.encoder.embed_texts(TEXTS)[method.tap])
+            return works.compare(texts, method.vectors)
+
+        def keep() -> Scores:
+            return remembered(self.store, f"{method.tap}.text", works.pairs, draw)
+
+        key = tuple((f"{method.tap}:text", weight / largest) for weight in weights)
+        return self._once(key, keep if len(weights) == 1 else draw)
 
     def _draw(self, methods: Sequence[Method]) -> Scores | None:
         rows = joined(methods)

@@ -156,8 +156,11 @@ export function request(state) {
 export const workOf = (state) =>
   state.terms.find((term) => term.id !== undefined && term.weight > 0);
 
-/** Return whether a score has a percentile: only pictures have one. */
-export const hasPercentiles = (state) => state.terms.every((term) => term.text === undefined);
+/** Return whether a score has a percentile: pictures have one, and texts, but not both together. */
+export function hasPercentiles(state) {
+  const texts = state.terms.filter((term) => term.text !== undefined).length;
+  return texts === 0 || (texts === state.terms.length && !state.any && !state.details);
+}
 
 /** Return whether "best of each" is possible: it takes every term as it is. */
 export const canBeAny = (state) =>
