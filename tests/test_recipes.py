@@ -423,6 +423,45 @@ def test_three_tasks_are_trained_jointly_on_artgans_lists(joint, paintings):
             assert known == [painting[task].replace(" ", "_")]
 
 
+def test_every_task_has_its_loss_and_its_confusion_matrix_on_test(joint):
+    table = [row for row in predictions(joint) if row["split"] == "test"]
+    for task in metrics(joint)["tasks"]:
+        rows = [row for row in table if row["task"] == task["task"]]
+        classes = task["confusion"]["classes"]
+        likely = [row["probabilities"][classes.index(row["truth"][0])] for row in rows]
+        assert task["test"]["loss"] == pytest.approx(-np.log(likely).mean(), rel=1e-5)
+        counts = [
+            [sum(row["truth"] == [a] and row["prediction"] == [b] for row in rows) for b in classes]
+            for a in classes
+        ]
+        assert task["confusion"]["counts"] == counts
+        with (joint / f"confusion-{task['task']}.csv").open(newline="") as stream:
+            head, *lines = csv.reader(stream)
+        assert head == ["true class", *classes]
+        expected = [[a, *map(str, row)] for a, row in zip(classes, counts, strict=True)]
+        assert lines == expected
+        pairs = task["confusion"]["most_confused"]
+        assert [each["n"] for each in pairs] == sorted((n["n"] for n in pairs), reverse=True)
+        for each in pairs:
+            row = counts[classes.index(each["class"])]
+            assert each["n"] == row[classes.index(each["predicted"])]
+            assert each["share"] == pytest.approx(each["n"] / sum(row))
+
+
+def test_a_test_picture_of_one_task_may_train_the_others_on_request(wikiart, tmp_path):
+    path = run(
+        tmp_path / "run", RECURRENT, wikiart, **SMALL | {"epochs": "1", "keep_apart": "task"}
+    )
+    parts = {}
+    for row in predictions(path):
+        parts.setdefault(row["task"], {}).setdefault(row["split"], set()).add(row["id"])
+    for task, own in parts.items():
+        assert not own["train"] & own["test"]
+        others = set().union(*(parts[other]["test"] for other in parts if other != task))
+        assert len(others - own["val"]) > 10
+        assert others - own["val"] <= own["train"]
+
+
 def test_each_task_can_also_be_trained_separately_with_the_same_test_pictures(wikiart, tmp_path):
     settings = SMALL | {"tasks": "style,artist", "epochs": "1", "single_tasks": "true"}
     path = run(tmp_path / "run", RECURRENT, wikiart, **settings)

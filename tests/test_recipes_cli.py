@@ -67,9 +67,11 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
     assert json.loads((path / "config.json").read_text())["settings"]["dropout"] == "0.25"
     assert {"model.json", "model.safetensors", "predictions.parquet", "metrics.json", "report.md",
             "report.html", "outliers.csv", "curves.csv", "curves.png", "config.json",
+            "confusion-class.csv", "confusion-class.png",
             "environment.json", "log.txt", "index", "checkpoints"
             } == {file.name for file in path.iterdir()}  # fmt: skip
-    assert (path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("curves.png", "confusion-class.png"):
+        assert (path / name).read_bytes().startswith(b"\x89PNG")
     found = json.loads((path / "metrics.json").read_text())
     assert found["steps"] == 4
     assert found["tasks"][0]["baselines"]["split"] == "run.class"

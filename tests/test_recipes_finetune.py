@@ -5,6 +5,7 @@ import json
 import pickle
 import shutil
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -36,6 +37,7 @@ from artsim.training import (
     adamw_slower_below,
     compare_runs,
     configure,
+    find_run,
     read_curves,
     squashed,
     start_run,
@@ -318,11 +320,31 @@ def test_a_binary_label_is_described_in_words(paintings, tmp_path):
     printed = list(
         predict_ids(RunPredictor(path), store.read(["id"]).column("id").to_pylist(), workers=1)
     )
-    words = {"lithograph": "a lithograph", "not lithograph": "not a lithograph"}
+    words = {"lithograph": "A lithograph!", "not lithograph": "Not a lithograph"}
     for answer, phrase in zip(printed[::2], printed[1::2], strict=True):
         assert (answer.label, phrase.label) == ("lithograph", PHRASE)
         assert phrase.predicted == words[answer.predicted]
-        assert answer.catalog in words
+        assert phrase.catalog == words[answer.catalog]
+        assert phrase.agrees == (answer.predicted == answer.catalog)
+    arguments = ["predict", "--run", str(path), "--id", printed[0].id, "--device", "cpu"]
+    lines = CliRunner().invoke(cli, [*arguments, "--json"]).stdout.splitlines()
+    (said,) = (each for each in map(json.loads, lines) if each["label"] == PHRASE)
+    assert said["predicted"] == printed[1].predicted
+    assert said["confidence"] == pytest.approx(printed[1].confidence)
+    assert said["catalog"] == printed[1].catalog
+    table = CliRunner().invoke(cli, [*arguments, "--table"]).stdout
+    assert f"phrase: {said['predicted']} ({said['confidence']:.3f})" in table
+    assert f"  Catalog: {said['catalog']}" in table
+
+
+def test_the_name_of_a_run_is_looked_up_in_runs_first(tmp_path, monkeypatch):
+    for folder in ("finetune-1", "runs/finetune-1", "elsewhere/run"):
+        (tmp_path / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    runs = Path("runs")
+    assert find_run(Path("finetune-1"), runs) == runs / "finetune-1"
+    assert find_run("elsewhere/run", runs) == Path("elsewhere/run")
+    assert find_run(tmp_path / "finetune-1", runs) == tmp_path / "finetune-1"
 
 
 def test_the_learning_rate_rises_and_falls():

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from click.testing import CliRunner
@@ -25,8 +26,10 @@ from recipe_runs import (
 from artsim.cli import cli
 from artsim.datatypes import Fit, parse_spec
 from artsim.errors import EvaluationError, ModelError
+from artsim.images import read_bytes
 from artsim.labels import read_multiclass
-from artsim.models import build_network, load_classifier
+from artsim.loader import preprocess
+from artsim.models import build_network, load_classifier, load_extractor
 from artsim.prediction import (
     RunPredictor,
     predict_collection,
@@ -108,7 +111,7 @@ def test_the_published_settings():
     config = load_recipe(MAME).Config()
     assert (config.label, config.split, config.size) == ("medium", "split", 256)
     assert config.features == "mobilenet@blocks/max"
-    assert config.metadata == ("pixel_width", "pixel_height", "aspect_ratio")
+    assert config.metadata == ("pixel_width", "pixel_height", "pixel_count", "aspect_ratio")
 
 
 def test_the_datasets_split_is_kept(mame, squashed):
@@ -169,10 +172,25 @@ def test_a_fine_tuned_network_is_compared_with_probes_of_the_frozen_one(squashed
     (task,) = found["tasks"]
     assert (task["train"]["n"], task["val"]["n"], task["test"]["n"]) == (32, 8, 8)
     assert task["split"] == "split 'split', tested on test, chosen on val"
-    printed = f"{TINY}@layer4/max + pixel_width, pixel_height, aspect_ratio"
-    assert list(task["others"]) == [f"linear probe ({printed})", f"MLP probe ({printed})"]
+    printed = f"{TINY}@layer4/max + pixel_width, pixel_height, pixel_count, aspect_ratio"
+    methods = ("linear probe", "linear SVM", "MLP probe")
+    assert list(task["others"]) == [f"{method} ({printed})" for method in methods]
     assert all(0 <= value <= 1 for value in task["others"].values())
     assert load_classifier(squashed)[0].preprocessing.fit == Fit.SQUASH
+
+
+def test_the_features_are_a_column_of_a_file(squashed, mame):
+    table = pq.read_table(squashed / "features.parquet")
+    assert table.column_names == ["id", *load_recipe(MAME).Config().metadata, "features"]
+    rows = table.to_pylist()
+    store = Store.open(mame)
+    assert [row["id"] for row in rows] == store.read(["id"]).column("id").to_pylist()
+    assert all(row["pixel_count"] == row["pixel_width"] * row["pixel_height"] for row in rows)
+    extractor = load_extractor(parse_spec(f"{TINY}@layer4/max"))
+    file = Path(store.manifest.root, rows[0]["id"])
+    pixels = preprocess(read_bytes(file), extractor.preprocessing)[0]
+    (vectors,) = extractor.embed_batch(pixels[None]).values()
+    assert rows[0]["features"] == pytest.approx(vectors[0].tolist(), abs=2e-4)
 
 
 def test_in_the_variable_shape_each_picture_keeps_its_aspect_ratio(variable):

@@ -207,6 +207,17 @@ def test_the_comparison_can_be_limited_to_one_class(nga, tmp_path):
         run(tmp_path / "no", NGA, nga, only="classification=Vase")
 
 
+def test_a_label_that_all_works_share_is_refused_or_left_out_with_its_class(nga, tmp_path):
+    settings = {"only": "classification=Print", "networks": "", "ks": "1"}
+    labels = "classification,attribution"
+    path = run(tmp_path / "run", NGA, nga, **settings, labels=labels)
+    assert {each["label"] for each in metrics(path)["methods"]} == {"attribution"}
+    note = "classification is not compared: all works have classification=Print."
+    assert note in metrics(path)["notes"]
+    with pytest.raises(TrainingError, match="all 8 works that have 'same' share it"):
+        run(tmp_path / "no", NGA, nga, **settings, labels="same = upper(classification)")
+
+
 def test_copies_are_left_out_counted_and_kept_on_request(tmp_path, paint):
     for i in range(8):
         paint(tmp_path / "c" / ("red" if i % 2 else "blue") / f"{i}.png", (60 * (i // 2), 0, 0))

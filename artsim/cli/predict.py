@@ -245,7 +245,7 @@ def _print(found: Sequence[Prediction], title: str | None, seen: str) -> None:
     echo(found[0].id + (title or ""))
     for each in found:
         what = " > ".join(each.path) or _text(each.predicted) or "no prediction: not confident"
-        echo(f"\n{each.label}: {what}" + (f" ({each.confidence:.3f})" if each.path else ""))
+        echo(f"\n{each.label}: {what}" + _chance(each))
         if each.error is not None:
             echo(f"  average error {each.error:.3g}")
         for one in each.classes:
@@ -263,6 +263,12 @@ def _print(found: Sequence[Prediction], title: str | None, seen: str) -> None:
             for i, near in enumerate(found[0].neighbors)
         ]
         print_table(["score", "id", *columns], rows, right=["score"])
+
+
+def _chance(each: Prediction) -> str:
+    """Write the probability behind a prediction whose classes are not listed below it."""
+    is_phrase = each.confidence is not None and not each.classes
+    return f" ({each.confidence:.3f})" if each.path or is_phrase else ""
 
 
 def _print_many(found: Sequence[Prediction]) -> None:

@@ -258,14 +258,19 @@ def _write_pages(result: TrainingResult, device: str, workers: int) -> None:
 
     from artsim.errors import ArtsimError
     from artsim.recipes import run_command
-    from artsim.report import run_page, save_curves, save_text
+    from artsim.report import run_page, save_confusion_figure, save_curves, save_text
     from artsim.study import study_run
-    from artsim.training import read_curves, read_plan
+    from artsim.training import confusion_file, read_curves, read_plan
 
     if find_spec("matplotlib") is None:
         return
     if curves := read_curves(result.path):
         save_curves(curves, result.path / "curves.png")
+    for task in result.metrics.get("tasks", []):
+        if (matrix := task.get("confusion")) is not None:
+            file = result.path / confusion_file(task["task"], "png")
+            title = f"{task['task']}: {task['test']['n']:,} test pictures"
+            save_confusion_figure(matrix["classes"], matrix["counts"], title, file)
     try:
         study = study_run(result.path, device=device)
         page, _ = run_page(study, run_command(read_plan(result.path)), workers=workers)

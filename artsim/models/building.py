@@ -13,7 +13,7 @@ from artsim.datatypes import RUN, ExtractorSpec, parse_spec
 from artsim.errors import ModelError
 from artsim.models.network import Network, frozen, untrained_alike
 from artsim.models.packs import is_pack, read_facts, unpack_spec
-from artsim.models.sources import open_clip, run, timm
+from artsim.models.sources import keras, open_clip, run, timm
 from artsim.models.trained import BACKBONE, KEPT, Body, read_model
 
 
@@ -62,7 +62,8 @@ def build_network(
 
     Args:
         spec: Which network; its taps are ignored, and the folder of ``run:FOLDER`` is a path.
-        weights: A local file of weights (.safetensors, .pth, .pt, .bin) instead of the spec's.
+        weights: A local file of weights (.safetensors, .pth, .pt, .bin; for mobilenet also Keras'
+            .h5) instead of the spec's.
         meta: Build the shapes only, without weights or memory for them.
         keep_classifier: Return the output of a timm network's classifier, 1,000 numbers for
             ImageNet's classes, instead of its embedding.
@@ -103,6 +104,11 @@ def new_body(
     All its parameters require gradients. For the arguments and errors see `build_network`.
     """
     parsed = parse_spec(spec)
+    if weights is not None and keras.is_keras(weights):
+        raise ModelError(
+            f"the Keras weights {str(weights)!r} are read to embed pictures, not to train further; "
+            "name a .safetensors or .pth file"
+        )
     network = build_network(parsed, weights=weights, keep_classifier=keep_classifier)
     network.module.requires_grad_(True)
     if parsed.source == RUN:

@@ -12,7 +12,7 @@ from artsim.errors import ModelError
 from artsim.models.building import build_network, find_source
 from artsim.models.network import weights_sha256
 from artsim.models.packs import PackFacts, is_pack, read_facts, unpack_spec
-from artsim.models.sources import open_clip, timm
+from artsim.models.sources import keras, open_clip, timm
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,6 +39,11 @@ def pack_model(
         raise ModelError(
             f"{spec.network} was trained here and is one folder already; copy that folder, it "
             "embeds without a network"
+        )
+    if weights is not None and keras.is_keras(weights):
+        raise ModelError(
+            f"the Keras weights {str(weights)!r} cannot be packed; take the file itself along and "
+            "pass --weights"
         )
     network = build_network(spec, weights=weights)
     tensors = network.module.state_dict()

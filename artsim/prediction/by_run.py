@@ -113,7 +113,7 @@ class RunPredictor:
             outputs |= zip(places, self.outputs(batch), strict=True)
         for place, one in enumerate(inputs):
             for output in outputs[place]:
-                catalog = self._value(output.label, one)
+                catalog = self._catalog_value(output.label, one)
                 yield Prediction(
                     **vars(output),
                     id=one.id,
@@ -135,6 +135,17 @@ class RunPredictor:
                 for row, outputs in zip(rows, self._run(folder, pixels[rows]), strict=True):
                     found[row] += outputs
         return [[*each, self._in_words(self.tree, each)] for each in found]
+
+    def _catalog_value(self, label: str, one: ImageInput) -> Any:
+        """Return what the catalog says of an image; in the words of a yes or no for its phrase."""
+        if label == PHRASE and self.tree is None:
+            value = self._value(self.first.tasks[0].name, one)
+            return self._yes_and_no.get(value)
+        if label in self._branches and self.tree is not None:
+            first = next(self.tree.stages())
+            if self._value(first.name, one) not in (None, self._branches[label]):
+                return None  # its kind in the catalog has no such field
+        return self._value(label, one)
 
     def _value(self, label: str, one: ImageInput) -> Any:
         """Return the catalog's value, of the image's own catalog or else of the run's index."""
@@ -184,12 +195,25 @@ class RunPredictor:
         return [list(each) for each in zip(*outputs, strict=True)]
 
     def _yes_or_no(self, outputs: Sequence[Output]) -> Iterator[Output]:
-        """Describe an image by the only class of a label: 'not a lithograph'."""
-        name = self.first.tasks[0].name
-        if len(outputs) == 1 and self.first.tasks[0].classes == (name, f"not {name}"):
-            noun = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+        """Describe an image by the only class of a label: 'Not a lithograph'."""
+        if len(outputs) == 1 and self._yes_and_no:
             best = outputs[0].classes[0]
-            yield self._phrase(noun if best.name == name else f"not {noun}", best.probability)
+            yield self._phrase(self._yes_and_no[best.name], best.probability)
+
+    @cached_property
+    def _branches(self) -> Mapping[str, str]:
+        """The class of the first stage whose works have a label, by label of a second stage."""
+        stages = () if self.tree is None else self.tree.stages()
+        return {stage.name: stage.branch for stage in stages if stage.branch is not None}
+
+    @cached_property
+    def _yes_and_no(self) -> Mapping[str, str]:
+        """What is said of both classes of a label of one class: 'A lithograph!'; or nothing."""
+        name = self.first.tasks[0].name
+        if self.first.tasks[0].classes != (name, f"not {name}"):
+            return {}
+        noun = f"{'an' if name[0] in 'aeiou' else 'a'} {name}"
+        return {name: f"{noun.capitalize()}!", f"not {name}": f"Not {noun}"}
 
     def _in_words(self, tree: Tree, outputs: Sequence[Output]) -> Output:
         """Describe an image by all its labels, with their joint probability."""

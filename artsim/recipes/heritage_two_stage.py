@@ -20,13 +20,15 @@ from torch.optim import Adam
 
 from artsim import training
 from artsim.errors import TrainingError
-from artsim.labels import Label, read_multiclass
+from artsim.labels import Label, derived_labels, read_multiclass
 from artsim.models import Body, new_body
 from artsim.models.architectures import Classifier, MapMLP
 from artsim.recipes.tree import HERITAGE, TREE, Stage, Tree, read_tree
-from artsim.splits import TEST, joint_splits
+from artsim.splits import TEST, JointDraw, joint_splits
 from artsim.store import Store
 from artsim.training import METRICS, Count, NonNegative, Run, Share, TrainingTask
+
+_FOLDER = "class"  # the label of pictures that lie in a folder for each class
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +38,8 @@ class Config:
     tree: str | None = None  # a .toml or .json file; else the original's
     keep_qualified: bool = False  # "after" or "workshop of" an artist counts as theirs
     keep_copies: bool = False  # copies of test pictures are trained on as well
-    split: str | None = None  # a stored split or column; else a new 70/10/20 (original: 80/20)
+    split: str | None = None  # a stored split or column; else a new one
+    fractions: str = "70/10/20"  # of a new split; published: 80/20, chosen on its test images
     group: str | None = None  # column whose values stay together in a new split
     backbone: str = "timm:vgg16.tv_in1k"  # all of it is trained
     size: Count = 224  # pixels, squashed
@@ -63,7 +66,7 @@ class Config:
 def train(store: Store, config: Config, run: Run) -> None:
     """Train a network for each label, and keep the weights of the best epoch on validation."""
     # --- data: one split for all labels, so that no network trains on another one's test images
-    tree = _tree(config, run)
+    tree = _tree(store, config, run)
     stages, notes = _read_stages(store, tree, keep_qualified=config.keep_qualified)
     splits = joint_splits(
         store,
@@ -71,6 +74,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         splits=[config.split] * len(stages),
         group=config.group,
         keep_copies=config.keep_copies,
+        draw=JointDraw(fractions=training.read_fractions(config.fractions), by_all=True),
         seed=run.seed,
     )
     parts = [run.part(tree.folder(stage)) for stage, _ in stages]
@@ -81,6 +85,7 @@ def train(store: Store, config: Config, run: Run) -> None:
                 label=target, split=each, source=stage.label, smoothing=config.label_smoothing
             )
             _train_stage(store, config, part, task, epochs)
+            part.remove_checkpoints()  # of VGG16 2 GB; the weights are in model.safetensors
 
     # --- evaluation of all together
     tables = [training.read_predictions(part.path) for part in parts]
@@ -98,12 +103,19 @@ def train(store: Store, config: Config, run: Run) -> None:
     training.save_metrics(run, joined)
 
 
-def _tree(config: Config, run: Run) -> Tree:
-    """Read the run's tree, stored when the run starts: the user's file may change."""
+def _tree(store: Store, config: Config, run: Run) -> Tree:
+    """Read the run's tree, stored when the run starts: the user's file may change.
+
+    Pictures in folders have the label ``class`` alone: without a file only the first stage, the
+    folder's name, is trained.
+    """
     file = run.path / TREE
     if file.exists():
         return read_tree(file)
     tree = HERITAGE if config.tree is None else read_tree(Path(config.tree))
+    names = {field.name for field in store.fields} | set(derived_labels(store))
+    if config.tree is None and HERITAGE.label not in names and _FOLDER in names:
+        tree = Tree(label=_FOLDER)
     run.write_json(TREE, asdict(tree))
     return tree
 

@@ -57,12 +57,16 @@ def train(store: Store, config: Config, run: Run) -> None:
     # --- data
     rows = _rows(store, config.only)
     keep = config.keep_qualified
-    targets = [read_label(store, label, keep_qualified=keep) for label in config.labels]
+    chosen = (config.only or "").partition("=")[0]  # which all works share
+    labels = [label for label in config.labels if label != chosen]
+    targets = [read_label(store, label, keep_qualified=keep) for label in labels]
     for target in targets:
         if target.kind == LabelKind.NUMBER:
             raise TrainingError(f"{target.name!r} holds numbers, expected terms; name other labels")
 
     copies = _leave_out_copies(store, rows, keep=config.keep_copies)
+    for target in targets:
+        _refuse_certain(target, rows)
 
     # --- features: frozen
     vectors = {f"index: {tap.name}": store.vectors(tap.name)[rows]
@@ -72,6 +76,8 @@ def train(store: Store, config: Config, run: Run) -> None:
         for tap, each in embed_rows(store, rows, spec, run).items():
             vectors[f"{network}: {tap}"] = each
     notes = list(copies.notes)
+    if chosen in config.labels:
+        notes.append(f"{chosen} is not compared: all works have {config.only}.")
     if config.face:
         faces, note = _embed_faces(store, rows, config.face_network, run)
         vectors |= faces
@@ -80,8 +86,10 @@ def train(store: Store, config: Config, run: Run) -> None:
     # --- evaluation
     methods = [
         scores
-        for target in targets
-        for scores in _compare(store, copies, vectors, target, config, run)
+        for place, target in enumerate(targets)
+        for scores in _compare(
+            store, copies, vectors, target, config, run, pixels=config.pixels and not place
+        )
     ]
     if not methods:
         raise TrainingError(
@@ -115,6 +123,18 @@ def _rows(store: Store, only: str | None) -> Rows:
     return rows
 
 
+def _refuse_certain(target: Label, rows: Rows) -> None:
+    """Refuse a label that all works share: any result would be right."""
+    labeled = np.flatnonzero(target.strata[rows] >= 0)
+    if len(labeled) < 2:
+        return
+    if (_count_related(target, rows[labeled]) == len(labeled) - 1).all():
+        raise TrainingError(
+            f"all {len(labeled):,} works that have {target.name!r} share it, so that every result "
+            "is right; name other labels: --set labels=..."
+        )
+
+
 def _leave_out_copies(store: Store, rows: Rows, *, keep: bool) -> Split:
     """Search for each work among all others but its copies."""
     every = Split(train=rows, validation=rows[:0], test=rows, description="all works")
@@ -137,7 +157,14 @@ def _embed_faces(store: Store, rows: Rows, spec: str, run: Run) -> tuple[Vectors
 
 
 def _compare(
-    store: Store, copies: Split, vectors: Vectors, target: Label, config: Config, run: Run
+    store: Store,
+    copies: Split,
+    vectors: Vectors,
+    target: Label,
+    config: Config,
+    run: Run,
+    *,
+    pixels: bool,
 ) -> Iterator[dict[str, Any]]:
     """Score each method at retrieving works that share at least one class of a label."""
     rows = copies.test
@@ -174,8 +201,7 @@ def _compare(
                 for name, values in scores.items()
                 if not name.startswith("nDCG")
             }
-            is_first = target.name == config.labels[0] and measure == config.measures[0]
-            if config.pixels and is_first:
+            if pixels and measure == config.measures[0]:
                 found |= _pixels(store, rows[places], queries, results)
             yield found
 

@@ -94,7 +94,7 @@ _ALL = (
     Recipe(
         name="mame-medium",
         what="29 media predicted by a fine-tuned network, on squashed pictures or in their own "
-        "shapes, compared with linear and MLP probes of frozen MobileNetV1",
+        "shapes, compared with linear, SVM and MLP probes of frozen MobileNetV1",
         data="mame: MAMe_dataset.csv, its split, and the pictures",
         published="85.00% (frozen Xception, linear SVM); 73.7-75.6% from scratch; the course "
         "required 65%",

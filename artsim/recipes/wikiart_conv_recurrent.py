@@ -31,6 +31,8 @@ class Config:
     keep_copies: bool = False  # copies of test pictures are trained on as well
     split: str | None = None  # of all tasks; else the column TASK_split if it exists
     group: str | None = None  # column whose values stay together in a new split
+    # all: a test picture of one task trains none; task: it trains the others, as in ArtGAN's lists.
+    keep_apart: Literal["all", "task"] = "all"
     size: Count = 128  # pixels, squashed; a backbone has its own
     channels: tuple[Count, Count, Count, Count] = (32, 64, 128, 128)  # of conv2d ... conv2d_3
     cell: Literal["lstm", "gru"] = "lstm"
@@ -65,6 +67,7 @@ def train(store: Store, config: Config, run: Run) -> None:
         splits=splits,
         group=config.group,
         keep_copies=config.keep_copies,
+        apart=config.keep_apart,
         seed=run.seed,
     )
     tasks = [

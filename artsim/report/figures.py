@@ -194,6 +194,31 @@ def save_curves(rows: Sequence[Mapping[str, float]], file: Path) -> None:
     write_whole(file, lambda stream: figure.savefig(stream, format="png", dpi=120))
 
 
+def save_confusion_figure(
+    classes: Sequence[str], counts: Sequence[Sequence[int]], title: str, file: Path
+) -> None:
+    """Draw a confusion matrix as a PNG: each cell its share of the pictures of the true class.
+
+    Raises:
+        StoreError: If matplotlib is not installed, or the file cannot be written.
+    """
+    require_matplotlib()
+    from matplotlib.figure import Figure
+
+    matrix = np.asarray(counts, dtype=np.float64)
+    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    side = 3.0 + 0.28 * len(classes)
+    figure = Figure(figsize=(side + 0.8, side), layout="constrained")
+    axes = figure.subplots()
+    drawn = axes.imshow(shares, vmin=0, vmax=1, cmap="Blues")
+    places = range(len(classes))
+    axes.set_xticks(places, classes, rotation=90)
+    axes.set_yticks(places, classes)
+    axes.set(xlabel="predicted class", ylabel="true class", title=title)
+    figure.colorbar(drawn, label="share of the true class", fraction=0.04)
+    write_whole(file, lambda stream: figure.savefig(stream, format="png", dpi=120))
+
+
 def require_matplotlib() -> None:
     """Pass where figures can be drawn.
 

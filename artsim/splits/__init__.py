@@ -5,7 +5,7 @@ from artsim.splits.choosing import SplitChoice, read_source, split_label
 from artsim.splits.copies import join_groups, look_alikes, read_copies
 from artsim.splits.drawing import k_fold, sample_per_class, split
 from artsim.splits.hashes import Looks, picture_hashes, picture_looks
-from artsim.splits.joint import balanced_split, joint_splits
+from artsim.splits.joint import JointDraw, balanced_split, joint_splits
 from artsim.splits.leaks import WITHIN, Evidence, LeakKind, find_leaks
 from artsim.splits.parts import TEST, TRAIN, VAL, Split
 from artsim.splits.stored import (
@@ -24,6 +24,7 @@ __all__ = [
     "VAL",
     "WITHIN",
     "Evidence",
+    "JointDraw",
     "LeakKind",
     "LeakReport",
     "Looks",

@@ -170,11 +170,26 @@ def parts_of(stored: StoredSplit) -> Split:
     )
 
 
-def draw_split(rows: Rows, label: Label, source: SplitSource, among: str = "") -> Split:
-    """Draw 70/10/20 of these rows, stratified by a label, each group in one part."""
-    train, validation, test = _divide(rows, label, FRACTIONS, source)
+def draw_split(
+    rows: Rows,
+    label: Label,
+    source: SplitSource,
+    among: str = "",
+    *,
+    fractions: Sequence[float] = FRACTIONS,
+) -> Split:
+    """Draw 70/10/20 of these rows, stratified by a label, each group in one part.
+
+    Two ``fractions`` are of train and test; validation is a tenth of train.
+    """
     seed = source.choice.seed
-    description = f"70/10/20{among} drawn with seed {seed}, stratified by {label.name}"
+    shares = "/".join(f"{100 * share:g}" for share in fractions)
+    description = f"{shares}{among} drawn with seed {seed}, stratified by {label.name}"
+    if len(fractions) == 2:
+        learned, tested = fractions
+        fractions = (learned * (1 - VALIDATION), learned * VALIDATION, tested)
+        description += ", chosen on a tenth of train"
+    train, validation, test = _divide(rows, label, fractions, source)
     if source.group:
         description += f", each {source.group} in one set"
     return Split(train=train, validation=validation, test=test, description=description)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from artsim.errors import EvaluationError
 from artsim.labels import Label, group_codes
 from artsim.splits.choosing import (
+    FRACTIONS,
     VALIDATION,
     SplitChoice,
     SplitSource,
@@ -24,6 +27,16 @@ from artsim.splits.parts import TEST, TRAIN, VAL, Codes, Rows, Split
 from artsim.splits.stored import read_stored_split
 from artsim.store import Store
 
+Apart = Literal["all", "task"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JointDraw:
+    """How one split is drawn for several labels."""
+
+    fractions: tuple[float, ...] = FRACTIONS  # train, validation, test; or train and test
+    by_all: bool = False  # stratified by all labels, not only by the first
+
 
 def joint_splits(
     store: Store,
@@ -32,6 +45,8 @@ def joint_splits(
     splits: Sequence[str | None],
     group: str | None = None,
     keep_copies: bool = False,
+    apart: Apart = "all",
+    draw: JointDraw = JointDraw(),
     seed: int,
 ) -> tuple[Split, ...]:
     """Split several labels that are learned together: no test picture of one trains another.
@@ -47,6 +62,9 @@ def joint_splits(
         splits: For each a stored split, a column with the values train, val and test, or None.
         group: Column whose values are never in two parts of a split that is drawn.
         keep_copies: Whether to train on copies of test pictures as well.
+        apart: A picture that tests one label trains no label ("all"), or only not that one
+            ("task").
+        draw: How a split is drawn where none is named.
         seed: Of the draws.
 
     Raises:
@@ -59,7 +77,8 @@ def joint_splits(
         raise EvaluationError(f"label {twice!r} is named twice; name each label once")
     source = read_source(store, SplitChoice(keep_copies=keep_copies, seed=seed), group=group)
     every = np.unique(np.concatenate([label.labeled for label in labels]))
-    drawn = draw_split(every, labels[0], source)
+    strata = _strata_of_all(labels, draw) if draw.by_all else labels[0]
+    drawn = draw_split(every, strata, source, fractions=draw.fractions)
     drawn = replace(drawn, resampled=source.resampled, resampled_by=group)
     found = []
     for name, label in zip(splits, labels, strict=True):
@@ -67,11 +86,34 @@ def joint_splits(
         if name is None:
             whole = replace(whole, unlabeled=len(label) - len(label.labeled))
         found.append(whole)
-    apart = _keep_apart(found, source)
+    if apart == "all":
+        kept = _keep_apart(found, source)
+    else:
+        kept = tuple(_keep_apart([each], source)[0] for each in found)
     return tuple(
         replace(each, notes=(*each.notes, *label.notes, *each.label_notes(label.name)))
-        for each, label in zip(apart, labels, strict=True)
+        for each, label in zip(kept, labels, strict=True)
     )
+
+
+def _strata_of_all(labels: Sequence[Label], draw: JointDraw) -> Label:
+    """Divide the classes of the first label by those of the others, so that a draw balances all.
+
+    Of each class it divides off the values that are common enough to be in every part; rarer ones
+    stay together.
+    """
+    first = labels[0]
+    enough = math.ceil(1 / min(draw.fractions))  # rows
+    strata = first.strata.copy()
+    for label in labels[1:]:
+        for stratum in np.unique(strata[label.known]):
+            inside = strata == stratum
+            values, counts = np.unique(label.strata[inside & label.known], return_counts=True)
+            for value in values[counts >= enough]:
+                strata[inside & (label.strata == value)] = strata.max() + 1
+    classes = tuple(map(str, range(int(strata.max()) + 1)))
+    names = ", ".join(label.name for label in labels)
+    return replace(first, name=names, strata=strata, classes=classes)
 
 
 def _named(store: Store, name: str) -> Split:

@@ -4,6 +4,9 @@ from .comparing import (
 from .comparing import (
     compare_runs as compare_runs,
 )
+from .confusion import (
+    confusion_file as confusion_file,
+)
 from .data import (
     Augmentation as Augmentation,
 )
@@ -120,6 +123,9 @@ from .settings import (
 )
 from .settings import (
     configure as configure,
+)
+from .settings import (
+    read_fractions as read_fractions,
 )
 from .settings import (
     to_json as to_json,

@@ -84,7 +84,9 @@ def fit(
     if patience is not None:
         callbacks.append(_Patience(monitor, mode=mode, patience=patience, strict=False))
     if len(data.rows[VAL]):
-        callbacks.append(_checkpoint(run.best, monitor=monitor, mode=mode))
+        # Only the weights: the state of the optimizer, twice as large, is in the last one.
+        best = _checkpoint(run.best, monitor=monitor, mode=mode, save_weights_only=True)
+        callbacks.append(best)
     # After every epoch: Lightning's own save_last saves only when a better one comes. It follows
     # the best one, whose score it contains.
     callbacks.append(_checkpoint(run.last))

@@ -19,6 +19,7 @@ from artsim.metrics import Predictions, Ranking, score, scores_to_json
 from artsim.models import Body, TrainedModel, TrainedTask, find_device, model_files
 from artsim.splits import TEST, TRAIN, VAL, store_split
 from artsim.store import Store, csv_text, write_whole
+from artsim.training.confusion import save_confusion
 from artsim.training.data import SPLITS, TrainingData
 from artsim.training.learner import Learner, probabilities
 from artsim.training.run import METRICS, PREDICTIONS, Run
@@ -88,6 +89,7 @@ def finish(
             "notes": list(task.split.notes),
             **task.split.facts,
             **{split: _score(task, predicted[split], run.seed) for split in SPLITS},
+            "confusion": save_confusion(run, task, predicted[TEST][task.name]),
             "baselines": _baselines(store, task, run),
             "others": {method: values[task.name] for method, values in (others or {}).items()},
         }
@@ -216,7 +218,8 @@ def _score(task: TrainingTask, predicted: Probabilities, seed: int) -> dict[str,
     else:
         found = found.with_probabilities(probable, np.arange(probable.shape[1]))
     scores = scores_to_json(score(found))
-    return {"n": len(rows), "metric": task.label.kind.metric, **scores}
+    loss = task.mean_loss(rows, probable)
+    return {"n": len(rows), "metric": task.label.kind.metric, "loss": loss, **scores}
 
 
 def _baselines(store: Store, task: TrainingTask, run: Run) -> dict[str, Any]:
@@ -284,7 +287,18 @@ def _predictions_table(
 
 def _report(run: Run, found: Mapping[str, Any]) -> list[str]:
     tasks, others = found["tasks"], list(found["tasks"][0]["others"])
-    columns = ["test", "95%", "validation", "train", "majority", "metadata", "1-NN", "kNN", "probe"]
+    columns = [
+        "test",
+        "95%",
+        "loss",
+        "validation",
+        "train",
+        "majority",
+        "metadata",
+        "1-NN",
+        "kNN",
+        "probe",
+    ]
     rows = []
     for task in tasks:
         low, high = (_main(task, TEST, end) for end in ("_low", "_high"))
@@ -294,7 +308,8 @@ def _report(run: Run, found: Mapping[str, Any]) -> list[str]:
             task["baselines"][name] for name in ("baseline", "metadata", "knn1", "knn", "probe")
         ]
         rows.append([
-            task["task"], task[TEST].get("metric"), _main(task, TEST), interval, validation, train,
+            task["task"], task[TEST].get("metric"), _main(task, TEST), interval,
+            task[TEST].get("loss"), validation, train,
             *baselines, *(task["others"][method] for method in others),
         ])  # fmt: skip
     if len(rows) > 1:

@@ -9,6 +9,7 @@ index/                the collection, embedded for the baselines, unless you gav
 model.json, model.safetensors   the trained network: the spec run:NAME loads it
 predictions.parquet   id, task, split, truth, prediction, probabilities
 outliers.csv          works whose label the network confidently contradicts
+confusion-TASK.csv, .png   test pictures by true and predicted class
 metrics.json          scores, compared with baselines on the same images
 report.md, .html      the same for people; the page also has curves, confusions and errors
 """
@@ -107,6 +108,11 @@ class Run:
         """The checkpoint of the best epoch on validation."""
         return self.path / "checkpoints" / "best.ckpt"
 
+    def remove_checkpoints(self) -> None:
+        """Remove the checkpoints of a finished training, which is not resumed any more."""
+        for file in (self.last, self.best):
+            file.unlink(missing_ok=True)
+
     def write(self, name: str, content: bytes | str) -> None:
         """Write a file into the folder, whole."""
         data = content.encode() if isinstance(content, str) else content
@@ -154,9 +160,8 @@ def write_plan(path: Path, plan: RunPlan) -> None:
 
 
 def find_run(name: str | Path, runs: Path) -> Path:
-    """Return the folder of a run: a path, or the name of a folder in ``runs``."""
-    path = Path(name)
-    return runs / path if not path.is_dir() and (runs / path).is_dir() else path
+    """Return the folder of a run: the name of a folder in ``runs``, or else a path."""
+    return runs / name if (runs / name).is_dir() else Path(name)
 
 
 def read_plan(path: Path) -> RunPlan:

@@ -44,6 +44,24 @@ def configure(config: Callable[..., Any], settings: Mapping[str, Any]) -> Any:
         ) from error
 
 
+def read_fractions(text: str) -> tuple[float, ...]:
+    """Read the shares of a split: ``80/20`` or ``70/10/20``.
+
+    Raises:
+        TrainingError: If they are not two or three percentages that add up to 100.
+    """
+    try:
+        shares = tuple(float(part) / 100 for part in text.split("/"))
+    except ValueError:
+        shares = ()
+    if len(shares) not in (2, 3) or min(shares) <= 0 or abs(sum(shares) - 1) > 1e-6:
+        raise TrainingError(
+            f"fractions={text}: expected percentages of train and test, or of train, validation "
+            "and test, that add up to 100: 80/20 or 70/10/20"
+        )
+    return shares
+
+
 def to_json(config: Any) -> dict[str, str]:
     """Write a config as the settings that `configure` makes it from."""
     values = asdict(config)

@@ -56,6 +56,17 @@ class TrainingTask:
         truth[rows] = matrix[rows]
         return truth
 
+    def mean_loss(self, rows: Rows, probable: NDArray[np.float32]) -> float:
+        """Return the mean cross-entropy, or binary cross-entropy, of probabilities, (n, K).
+
+        Without the weights and the smoothing of training.
+        """
+        likely = np.clip(probable.astype(np.float64), 1e-7, 1 - 1e-7)
+        if self.label.kind == LabelKind.MULTICLASS:
+            return float(-np.log(likely[np.arange(len(rows)), self.label.strata[rows]]).mean())
+        right = np.where(self.label.matrix[rows], likely, 1 - likely)
+        return float(-np.log(right).mean())
+
     def balanced(self) -> TrainingTask:
         """Return it with class weights that give each class the same share of the loss."""
         counts = np.bincount(self.label.strata[self.rows(TRAIN)], minlength=len(self.label.classes))

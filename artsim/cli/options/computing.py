@@ -46,7 +46,7 @@ weights_option = click.option(
     "--weights",
     metavar="FILE",
     type=PICTURE,
-    help="Load the model's weights from this file (.safetensors, .pth).",
+    help="Load the model's weights from this file (.safetensors, .pth; mobilenet also Keras' .h5).",
 )
 
 compute_options = (device_option, backend_option, precision_option, weights_option)

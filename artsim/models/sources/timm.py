@@ -15,6 +15,7 @@ from artsim.datatypes import PIP, RANDOM, ExtractorSpec, Fit, Preprocessing
 from artsim.errors import ModelError
 from artsim.models.network import RANDOM_SEED, Network, features_of
 from artsim.models.packs import is_pack, read_tensors, source_of
+from artsim.models.sources import keras
 from artsim.models.sources.downloads import check_reachable, weights_errors
 
 PACKAGE = "timm"
@@ -42,6 +43,9 @@ def build(
         source = f"random:{RANDOM_SEED}"
         with weights_errors(spec, source):
             module = timm.create_model(name, **({} if keep_classifier else {"num_classes": 0}))
+    elif weights is not None and keras.is_keras(weights):
+        module = keras.keras_mobilenet(spec.arch, weights)
+        return Network(module, keras.PREPROCESSING, source_of(weights), **features_of(module))
     elif weights is not None:
         source = source_of(weights)
         with weights_errors(spec, source):
