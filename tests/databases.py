@@ -50,7 +50,7 @@ def wait_for(port, server):
             if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.1)
-    pytest.skip("the server of the database did not start")
+    pytest.fail("the server of the database did not start")
 
 
 def free_port():
