@@ -253,6 +253,28 @@ def test_an_interrupt_within_compiled_code_is_an_interrupt(monkeypatch, tmp_path
     assert run("sample", tmp_path / "m", code=130).output == "\nStopped.\n"
 
 
+def test_ctrl_c_while_duckdb_searches_ends_as_any_other(monkeypatch, tmp_path):
+    """DuckDB makes a RuntimeError of it, with the text that the command line knows."""
+    code = """
+import os, signal, threading
+from artsim.labels import connect
+threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT)).start()
+try:
+    connect().execute("select count(*) from range(1000000000000) where random() < 0").fetchone()
+except BaseException as error:
+    from artsim.cli.stopping import was_interrupted
+    print(type(error).__name__, was_interrupted(error))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout in ("RuntimeError True\n", "KeyboardInterrupt True\n"), done.stderr
+
+    def interrupted(*_, **__):
+        raise RuntimeError("Query interrupted")
+
+    monkeypatch.setattr("artsim.sample.make_sample", interrupted)
+    assert run("sample", tmp_path / "m", code=130).output == "\nStopped.\n"
+
+
 def test_nothing_that_pillow_logs_is_printed():
     code = (
         "import logging\n"

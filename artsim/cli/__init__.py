@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 import warnings
+from typing import NoReturn
 
 import click
 import cloup
@@ -72,6 +73,8 @@ class _Group(cloup.Group):
             where = say_where(error.work) if isinstance(error, UnknownWorkError) else ""
             raise click.ClickException(printable(f"{error}{where}")) from error
         except (MemoryError, OSError, RuntimeError) as error:
+            if was_interrupted(error):
+                _stop()
             reason = _why_system(error)
             if not reason:
                 raise
@@ -92,12 +95,16 @@ class _Group(cloup.Group):
         except (KeyboardInterrupt, SystemError) as error:
             if not was_interrupted(error):
                 raise
-            echo("\nStopped.", err=True)
-            sys.exit(130)
+            _stop()
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of use, not of the alphabet."""
         return list(self.commands)
+
+
+def _stop() -> NoReturn:
+    echo("\nStopped.", err=True)
+    sys.exit(130)
 
 
 def _why_system(error: Exception) -> str:

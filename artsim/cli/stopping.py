@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
+_INTERRUPTED = "Query interrupted"  # what DuckDB says; other code raises a SystemError from Ctrl-C
+
 
 def stop_signals() -> list[signal.Signals]:
     """List the signals that end a command, those that exist here and are not ignored (nohup)."""
@@ -21,8 +23,10 @@ def end_as_ctrl_c() -> None:
 
 
 def was_interrupted(error: BaseException | None) -> bool:
-    """Return whether an error is Ctrl-C, or what compiled code has made of it (SystemError)."""
+    """Return whether an error is Ctrl-C, or what compiled code has made of it."""
     while error is not None and not isinstance(error, KeyboardInterrupt):
+        if isinstance(error, RuntimeError) and str(error) == _INTERRUPTED:
+            return True
         error = error.__cause__ or error.__context__
     return error is not None
 
