@@ -65,7 +65,7 @@ def quarters(*colors):
 
 
 class Words(IndexEncoder):
-    """Knows one word a color."""
+    """Knows one word a color; all else is yellow."""
 
     def embed_texts(self, texts):
         hues = {"red": 0, "green": 120, "blue": 240}
@@ -717,6 +717,29 @@ def test_text_is_a_query_if_the_network_reads_text(page):
     page.get_by_label("Search by words").fill("red")
     page.get_by_role("button", name="Add", exact=True).click()
     shows_first(page, 60)
+    page.get_by_label("Search by words").fill('green -"blue" ')
+    page.keyboard.press("Enter")
+    expect(page.locator("#tray .basket")).to_have_count(2)
+    expect(page.get_by_role("group", name="Less like")).to_contain_text("“blue”")
+    expect(page).to_have_url(re.compile(r"q=1%3Atext%3Agreen&q=-1%3Atext%3Ablue"))
+    page.get_by_label("Search by words").fill("-red")
+    page.get_by_role("button", name="Add", exact=True).click()
+    expect(page.get_by_role("group", name="Less like")).to_contain_text("“red”")
+
+
+def test_words_are_suggested_while_they_are_typed(page):
+    page.goto("/?index=words")
+    page.get_by_label("Search by words").fill("red sch")
+    suggested = page.locator("#suggestions option")
+    expect(suggested).to_have_count(1)
+    assert suggested.get_attribute("value") == "Red school"
+    page.get_by_label("Search by words").fill("Hue 3")
+    expect(suggested).to_have_count(4)  # titles
+    page.get_by_label("Search by words").fill("suns")
+    expect(suggested).to_have_count(1)
+    assert suggested.get_attribute("value") == "a sunset"
+    page.get_by_label("Search by words").fill("")
+    expect(suggested).to_have_count(0)
 
 
 def test_web_addresses_are_queries_if_the_server_fetches(browser, museum, monkeypatch):

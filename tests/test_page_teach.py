@@ -199,9 +199,16 @@ def test_a_concept_is_saved_exported_and_opened_again(page):
     expect(page.locator("#teach")).to_contain_text("Saved as the columns greens and greens_score")
     expect(page.locator("#refine summary").filter(has_text="Greens").first).to_be_visible()
     with downloaded(page) as file:
-        page.get_by_role("button", name="Export").click()
+        page.locator("#teach summary", has_text="Export").click()
+        page.get_by_role("button", name="All works and marks").click()
     rows = {row["id"]: row["mark"] for row in csv.DictReader(io.StringIO(file[1].decode()))}
     assert (file[0], rows["h120"], len(rows)) == ("greens.csv", "positive", 30)
+    with downloaded(page) as file:
+        page.locator("#teach summary", has_text="Export").click()
+        page.get_by_role("button", name="The 50 likeliest").click()
+    rows = list(csv.DictReader(io.StringIO(file[1].decode())))
+    assert (len(rows), rows[0]["rank"], rows[0]["title"][:3]) == (29, "1", "Hue")
+    assert not any(row["mark"] for row in rows)
     page.get_by_role("button", name="Start again").click()
     page.get_by_label("Saved concepts").select_option("greens")
     expect(page.locator("#teach")).to_contain_text("1 work marked yes")

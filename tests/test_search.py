@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from search_toys import WORKS, at, cosine, make_compass, make_store
 
+import artsim
 from artsim.datatypes import Box, parse_spec
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ImageError, ModelError, PassportError, SearchError
@@ -31,6 +32,7 @@ from artsim.search import (
     SearchRequest,
     Term,
     load_index_extractor,
+    read_words,
 )
 from artsim.search.background import TEXTS, Background
 from artsim.search.percentiles import Groups, Scores
@@ -940,6 +942,25 @@ def test_text_and_pictures_are_queries_together(tiny_clip):
     )
     alone = searcher.search(SearchRequest(terms=(Term(id="3.png"),)))
     assert [match.id for match in words.matches] == [match.id for match in alone.matches]
+
+
+def test_words_with_a_minus_count_against_a_work(tiny_clip):
+    assert [(term.text, term.weight) for term in read_words('a boat -sea  -"stormy sky" at 5')] == [
+        ("a boat at 5", 1),
+        ("sea", -1),
+        ("stormy sky", -1),
+    ]
+    for plain in ("self-portrait", "1870 - 1880", "a -5 b", "  two  words "):
+        assert read_words(plain) == (Term(text=plain),)
+    assert read_words("-sea") == (Term(text="sea", weight=-1.0),)
+    with pytest.raises(SearchError, match="text is empty"):
+        read_words("  ")
+    found = Searcher(tiny_clip).search(SearchRequest(terms=read_words("boat -sea"))).matches
+    boat, sea = normalized(IndexEncoder(tiny_clip).embed_texts(["boat", "sea"])["embedding"])
+    expected = normalized(tiny_clip.vectors("embedding")) @ normalized((boat - sea)[None])[0]
+    assert [match.score for match in found] == pytest.approx(-np.sort(-expected), abs=1e-3)
+    both = artsim.open(tiny_clip.path).similar("text:boat -sea").to_pandas()
+    assert list(both["id"]) == [match.id for match in found]
 
 
 def test_text_together_with_a_picture_has_no_percentile(tiny_clip):

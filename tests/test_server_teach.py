@@ -99,6 +99,13 @@ def test_a_visitor_without_a_token_exports_but_saves_nothing(visitor, store):
     rows = list(csv.DictReader(io.StringIO(answer.text)))
     assert [row["id"] for row in rows] == list(WORKS)
     assert [row["mark"] for row in rows] == ["positive", *[""] * 5, "negative"]
+    body = {"positive": ["a0"], "negative": ["c90"], "k": 2}
+    body["conditions"] = [{"column": "artist", "op": "in", "value": ["Ada", "Cyd"]}]
+    some = list(csv.DictReader(io.StringIO(visitor.post(f"{ROOM}/teach/csv", json=body).text)))
+    assert [(row["rank"], row["id"], row["mark"]) for row in some] == [
+        ("1", "a10", ""),
+        ("2", "c40", ""),
+    ]
     assert not visitor.get("/api/indexes").json()[0]["saves"]
     for what, body in (("concepts", {"positive": ["a0"]}), ("sets", {"ids": ["a0"]})):
         refused = visitor.post(f"{ROOM}/{what}", json={"name": "east", **body})

@@ -314,6 +314,13 @@ def test_an_unknown_id_is_reported_and_the_others_are_marked(store):
     assert load_concept(Store.open(store.path), "east").marks.of(True) == ["a0"]
 
 
+def test_a_title_given_as_a_mark_lists_the_works_of_that_title(store):
+    done = run_cli("teach", str(store.path), "east", "--positive", "ada")
+    assert done.exit_code == 1
+    assert "not marked: 'ada' is no id; these works of" in done.stderr
+    assert "\n  a0  Ada, 1600" in done.stderr
+
+
 def test_teach_without_marks_says_what_is_missing(store):
     done = run_cli("teach", str(store.path), "east")
     assert done.exit_code == 2

@@ -3,7 +3,7 @@
 The names listed here are those that the command line uses too.
 """
 
-from artsim.api.queries import read_query
+from artsim.api.queries import check_work, read_query
 from artsim.api.results import answer_sheet
 
-__all__ = ["answer_sheet", "read_query"]
+__all__ = ["answer_sheet", "check_work", "read_query"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from artsim.errors import SearchError, UnknownWorkError
 
@@ -24,9 +24,16 @@ _NAMED = 5  # works that a title may mean and that are listed
 
 def read_queries(query: QueryLike | Sequence[QueryLike], works: Works) -> tuple[Term, ...]:
     """Read one query, see `read_query`, or several that are averaged."""
-    if isinstance(query, list | tuple):
-        return tuple(read_query(each, works) for each in query)
-    return (read_query(query, works),)  # type: ignore[arg-type]  # no other sequence is a query
+    from artsim.search import read_words
+
+    several: Sequence[Any] = query if isinstance(query, list | tuple) else [query]
+    terms: list[Term] = []
+    for each in several:
+        if isinstance(each, str) and each.startswith(_TEXT):
+            terms += read_words(each.removeprefix(_TEXT))
+        else:
+            terms.append(read_query(each, works))
+    return tuple(terms)
 
 
 def read_query(query: QueryLike, works: Works, *, fetching: FetchSettings | None = None) -> Term:
@@ -67,12 +74,7 @@ def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
     if is_url(text):
         return Term(data=fetch_picture(text, fetching or FetchSettings()), name=text)
     if not is_file(text):
-        try:
-            works.row(text)
-        except UnknownWorkError as error:
-            named = "" if works.similar_ids(text) else _works_with(text, works)
-            message = f"no file {text!r}, and {error}"
-            raise UnknownWorkError(named or message, text) from None
+        check_work(text, works, what="file, id or URL", otherwise=f"no file {text!r}, and ")
         return Term(id=text)
     if works.has(text):
         ((_, image, _),) = works.known([works.row(text)])
@@ -83,6 +85,21 @@ def _read_text(text: str, works: Works, fetching: FetchSettings | None) -> Term:
             "--id or Term(id=...) for the id"
         )
     return Term(file=Path(text))
+
+
+def check_work(text: str, works: Works, *, what: str = "id", otherwise: str = "") -> None:
+    """Check that there is a work of this id.
+
+    Raises:
+        UnknownWorkError: If there is none, with the works that have these words: it is no ``what``.
+            Without any of them, the message begins with ``otherwise``.
+    """
+    try:
+        works.row(text)
+    except UnknownWorkError as error:
+        found = "" if works.similar_ids(text) else _works_with(text, works)
+        message = f"{text!r} is no {what}; {found}" if found else f"{otherwise}{error}"
+        raise UnknownWorkError(message, text) from None
 
 
 def _works_with(text: str, works: Works) -> str:
@@ -101,6 +118,6 @@ def _works_with(text: str, works: Works) -> str:
     ]
     more = f"\n  and {found.count - _NAMED:,} more: see 'artsim find'"
     return (
-        f"{text!r} is no file, id or URL; these works of {str(works.store.path)!r} have the words, "
+        f"these works of {str(works.store.path)!r} have the words, "
         f"name one by its id:{''.join(listed)}{more if found.count > _NAMED else ''}"
     )

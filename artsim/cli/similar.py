@@ -54,7 +54,8 @@ if TYPE_CHECKING:
         "texts",
         multiple=True,
         metavar="WORDS",
-        help="Words, for CLIP models or --by text. Repeat for more.",
+        help="Words, for CLIP models or --by text; those with a - before them count against: "
+        "'boat -sea'. Repeat for more.",
     ),
     click.option("--plus", multiple=True, metavar="QUERY", help="Add a picture, ID or text:WORDS."),
     click.option(
@@ -218,14 +219,14 @@ def similar(
             "--crop takes a detail of one picture; use one file or ID as the query"
         )
     searcher, encoder = _open(index, tap, settings, many=output is not None)
-    from artsim.search import SearchRequest, Term
+    from artsim.search import SearchRequest, Term, read_words
 
     reader = TermReader(searcher.works, allow_private)
     settings["max_per"] |= dict.fromkeys(settings.pop("collapse"), 1)
     settings["earlier_than"] = reader.year_or_id(settings["earlier_than"])
     common = [
         *(cut(Term(id=id_), crop) for id_ in ids),
-        *(Term(text=text) for text in texts),
+        *(term for text in texts for term in read_words(text)),
         *(reader.read(text) for text in plus),
         *(reader.read(text, sign=-1.0) for text in minus),
     ]

@@ -184,14 +184,12 @@ def _marked(
     marks_file: Path | None,
 ) -> tuple[Marks, list[str]]:
     """Add the marks that are given to those before; also say which ids are unknown."""
+    from artsim.api import check_work
     from artsim.errors import UnknownWorkError
     from artsim.prediction import Marks
 
     works, problems = teacher.works, []
-    given = {
-        "positive": list(_ids(works, positive)),
-        "negative": list(_ids(works, negative)),
-    }
+    given = {"positive": [*_ids(works, positive)], "negative": [*_ids(works, negative)]}
     if marks_file is not None:
         for id_, mark in _read_marks(marks_file):
             given[mark].append(id_)
@@ -199,7 +197,7 @@ def _marked(
         given[mark] = []
         for id_ in ids:
             try:
-                works.row(id_)
+                check_work(id_, works)
                 given[mark].append(id_)
             except UnknownWorkError as error:
                 problems.append(f"not marked: {error}")

@@ -1,6 +1,7 @@
 """Similarity search in an index: requests and their answers."""
 
 from artsim.search.backend import FaissBackend, SearchBackend
+from artsim.search.background import SUBJECTS
 from artsim.search.conditions import Condition, Op, among
 from artsim.search.encoder import (
     Encoder,
@@ -11,11 +12,20 @@ from artsim.search.encoder import (
 )
 from artsim.search.finding import Found, find_works
 from artsim.search.methods import Method, Opened
-from artsim.search.requests import Aspect, Match, Query, SearchAnswer, SearchRequest, Term
+from artsim.search.requests import (
+    Aspect,
+    Match,
+    Query,
+    SearchAnswer,
+    SearchRequest,
+    Term,
+    read_words,
+)
 from artsim.search.searcher import Searcher
 from artsim.search.works import Works, locate
 
 __all__ = [
+    "SUBJECTS",
     "Aspect",
     "Condition",
     "Encoder",
@@ -39,4 +49,5 @@ __all__ = [
     "load_index_extractor",
     "load_index_text_tower",
     "locate",
+    "read_words",
 ]

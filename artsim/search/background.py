@@ -21,7 +21,7 @@ _WORKS = 20_000  # at most
 _BLOCK = 2_000  # works
 _CANCELED = 0.05  # length of a sum of unit vectors that points nowhere
 
-_SUBJECTS = (
+SUBJECTS = (
     "a woman", "a man", "a child", "an old man with a beard", "two lovers", "a crowd of people",
     "a soldier", "a king on a throne", "a saint with a halo", "the Virgin and child", "an angel",
     "the crucifixion", "a nude", "a dancer", "a musician", "peasants in a field", "a battle",
@@ -34,7 +34,7 @@ _SUBJECTS = (
     "a machine", "a building of glass", "a portrait in profile",
 )  # fmt: skip
 _FORMS = ("{}", "a picture of {}")
-TEXTS = tuple(form.format(subject) for form, subject in product(_FORMS, _SUBJECTS))
+TEXTS = tuple(form.format(subject) for form, subject in product(_FORMS, SUBJECTS))
 
 Vectors = NDArray[np.float32]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from artsim.search.conditions import Condition
 if TYPE_CHECKING:
     from artsim.search.methods import Method
 
+_AGAINST = re.compile(r'(?:^|(?<=\s))-(?:"([^"]+)"|([^\W\d_]\S*))')  # -sea, -"stormy sky"
 _MOST_YEARS = 1_000_000  # between two works: more than any are apart, and safe to add
 
 
@@ -57,6 +59,18 @@ class Term:
         if self.text is not None:
             return f"“{self.text}”"
         return self.name or self.id or str(self.file or "the picture")
+
+
+def read_words(text: str) -> tuple[Term, ...]:
+    """Read words; those with a - before them, alone or in quotes, count against a work.
+
+    Example:
+        >>> read_words('a boat -sea -"stormy sky"')  # the weights 1, -1 and -1
+    """
+    against = [quoted or word for quoted, word in _AGAINST.findall(text)]
+    rest = " ".join(_AGAINST.sub(" ", text).split()) if against else text
+    positive = (Term(text=rest),) if rest.strip() or not against else ()
+    return (*positive, *(Term(text=each, weight=-1.0) for each in against))
 
 
 @dataclass(frozen=True)
@@ -134,7 +148,7 @@ class Match:
     rank: int  # from 1
     id: str
     score: float  # cosine, or the weighted mean of several; at most 1
-    percentile: float | None  # of random pairs that are no more similar; None for text
+    percentile: float | None  # of random pairs that are no more similar; None if not comparable
     image: str | None  # a path that opens from here, or a URL; None: see `Store.roots`
     metadata: dict[str, Any] = field(default_factory=dict)
     shares: dict[str, float] = field(default_factory=dict)  # by aspect; they sum to the score

@@ -68,6 +68,14 @@ def find_values(
     return [each for each in counts if wanted in str(each["value"]).casefold()][:_SHOWN]
 
 
+def names(works: Works) -> list[str]:
+    """List the single values of the facets of text, each once."""
+    texts = (FieldType.TEXT, FieldType.LIST)
+    columns = [name for name in facet_columns(works) if works.types[name] in texts]
+    found = (_flat(works.column(name)).unique().to_pylist() for name in columns)
+    return list(dict.fromkeys(str(each) for some in found for each in some))
+
+
 def _counts(works: Works, name: str, conditions: Sequence[Condition]) -> Counts:
     values = _flat(_take(works.column(name), _others(works, name, conditions)))
     counts = [

@@ -141,6 +141,14 @@ class MarksIn(_Message):
     negative: Ids = ()
 
 
+class RankedIn(MarksIn, FacetsIn):
+    """Marks, and which works are exported."""
+
+    k: Annotated[int, Field(ge=1)] | None = Field(
+        None, description="The likeliest works without a mark; null: all works, with their marks"
+    )
+
+
 class TeachIn(MarksIn, FacetsIn):
     """Marks, and which works are ranked."""
 

@@ -17,6 +17,7 @@ from artsim.index import layout_file, read_layout
 from artsim.prediction import Teacher
 from artsim.report import Caption
 from artsim.search import (
+    SUBJECTS,
     Condition,
     IndexEncoder,
     Opened,
@@ -30,6 +31,7 @@ from artsim.search import (
     find_works,
 )
 from artsim.server.batching import Batcher
+from artsim.server.facets import names
 from artsim.server.mapping import color_by, inside, name_groups
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn
 from artsim.server.pictures import Thumbnails
@@ -38,6 +40,8 @@ from artsim.store import Store, indices
 
 _POINTS = 100_000  # works on a map, at most
 _KINDS = {"gram": "Style"}  # what a pooling compares, for visitors
+_SUGGESTED = 4  # of a kind
+_TITLES = 20  # that may have the words in this order
 _REMEMBERED = 32  # words whose works are kept
 
 
@@ -134,6 +138,23 @@ class Room:
         shown = self.describe_works(rows[wanted.offset : wanted.offset + wanted.limit].tolist())
         unknown = self.works.filter.unknown(None, self.conditions(wanted))
         return {"rows": self.store.rows, "total": len(rows), "unknown": unknown, "works": shown}
+
+    def suggest(self, text: str) -> list[str]:
+        """Return subjects of pictures, names and titles that contain a text, some of each."""
+        wanted = text.casefold().strip()
+        if not wanted:
+            return []
+        found = self.works.known(self._found(text)[:_TITLES].tolist())
+        titles = [Caption.of(record).title for _, _, record in found]
+        kinds = [
+            [each for each in some if each and wanted in each.casefold()][:_SUGGESTED]
+            for some in (SUBJECTS, self._names, titles)
+        ]
+        return list(dict.fromkeys(each for some in kinds for each in some))
+
+    @cached_property
+    def _names(self) -> list[str]:
+        return names(self.works)
 
     def _find(self, words: str) -> NDArray[np.int64]:
         return find_works(self.works, words, k=self.store.rows).rows

@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 
 from artsim.errors import FetchError, ImageError, SearchError
@@ -131,6 +131,12 @@ def facets(room: InRoom, wanted: FacetsIn) -> list[dict[str, Any]]:
 def values(room: InRoom, wanted: ValuesIn) -> list[dict[str, Any]]:
     """Find values of a column by a part of their text, also rare ones."""
     return find_values(room.works, room.conditions(wanted), wanted.column, wanted.containing)
+
+
+@api.get("/{index}/suggestions")
+def suggestions(room: InRoom, text: Annotated[str, Query(max_length=200)]) -> list[str]:
+    """Suggest words to search with: subjects of pictures, names and titles that contain a text."""
+    return room.suggest(text)
 
 
 @api.get("/{index}/work")

@@ -20,7 +20,7 @@ from artsim.prediction import (
     load_concept,
     save_concept,
 )
-from artsim.server.messages import ConceptIn, MarksIn, Name, TeachIn
+from artsim.server.messages import ConceptIn, MarksIn, Name, RankedIn, TeachIn
 from artsim.server.room import Room
 from artsim.server.visits import InRoom, MaySave
 from artsim.store import csv_text
@@ -42,8 +42,8 @@ async def teach(room: InRoom, request: Request, wanted: TeachIn) -> dict[str, An
 
 
 @teaching.post("/{index}/teach/csv", response_class=Response)
-async def export(room: InRoom, request: Request, wanted: MarksIn) -> Response:
-    """Export the score and the mark of every work as CSV, which 'artsim teach --marks' reads."""
+async def export(room: InRoom, request: Request, wanted: RankedIn) -> Response:
+    """Export works as CSV: the likeliest, or all, as 'artsim teach --marks' reads them."""
     text = await _in_turn(request, _export, room, wanted)
     return Response(
         text.encode("utf-8", "backslashreplace"),
@@ -113,8 +113,11 @@ def _describe(room: Room, concept: Concept, rows: Sequence[int]) -> list[dict[st
     ]
 
 
-def _export(room: Room, marks: MarksIn) -> str:
-    rows = concept_rows(room.works, _learn(room, marks))
+def _export(room: Room, wanted: RankedIn) -> str:
+    concept, met = _learn(room, wanted), room.meeting(wanted)
+    is_all = wanted.k is None and met is None
+    chosen = None if is_all else concept.ranked(wanted.k or room.store.rows, met)
+    rows = concept_rows(room.works, concept, chosen)
     return csv_text(_COLUMNS, (map(row.get, _COLUMNS) for row in rows))
 
 

@@ -74,6 +74,10 @@ export async function upload(index, file) {
 export const exported = async (index, kind, request) =>
   (await send(path(index, `export/${kind}`), request)).blob();
 
+/** Return words to search with that contain some text. */
+export const suggestions = (index, text) =>
+  get(`${path(index, "suggestions")}?text=${encodeURIComponent(text)}`);
+
 /** Learn from marks: the likeliest works, and those to mark next. */
 export const teach = (index, wanted, signal) => post(path(index, "teach"), wanted, signal);
 export const concepts = (index) => get(path(index, "concepts"));

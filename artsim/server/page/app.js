@@ -178,7 +178,11 @@ const picked = {
   say,
   fail,
 };
-const teach = makeTeach(byId("teach"), { ...picked, changed: () => render() });
+const teach = makeTeach(byId("teach"), {
+  ...picked,
+  filters: () => states.filters(state),
+  changed: () => render(),
+});
 const collection = makeCollection(byId("collection"), {
   ...picked,
   ask: (ids) => change({ view: "wall", any: false, terms: ids.map((id) => ({ id, weight: 1 })) }),
@@ -241,12 +245,16 @@ function accepted() {
   return { words, urls: urls && pictures };
 }
 
-/** Read the search box. */
+/** Read the search box: terms. */
 function written(text) {
   const { words, urls } = accepted();
-  if (urls && /^https?:\/\//i.test(text)) return { url: text };
+  if (urls && /^https?:\/\//i.test(text)) return [{ url: text, weight: 1 }];
   if (!words) throw new Error("Give the address of a picture: https://…");
-  return { text };
+  const terms = states.readWords(text);
+  if (!terms.some(({ weight }) => weight > 0) && !state.terms.length) {
+    throw new Error("Say what to look for, too: boat -sea");
+  }
+  return terms;
 }
 
 function drawTop() {
@@ -255,7 +263,7 @@ function drawTop() {
   byId("index").value = state.index;
   const { words, urls } = accepted();
   show(byId("words"), words || urls);
-  byId("words").placeholder = [words && "Describe a picture", urls && "Address of a picture"]
+  byId("words").placeholder = [words && "Describe a picture: boat -sea", urls && "Address of a picture"]
     .filter(Boolean)
     .join(", or ");
   byId("words").setAttribute("aria-label", words ? "Search by words" : "Address of a picture");
@@ -510,14 +518,20 @@ function listen() {
     const text = byId("words").value.trim();
     if (!text || document.activeElement === byId("find")) return;
     try {
-      const term = written(text);
+      const terms = written(text);
+      const isAdded = event.submitter === byId("add-words");
       byId("words").value = "";
-      if (event.submitter === byId("add-words")) add([term]);
-      else change({ view: "wall", any: false, terms: [{ ...term, weight: 1 }] });
+      change({ view: "wall", any: false, terms: isAdded ? [...state.terms, ...terms] : terms });
     } catch (error) {
       fail(error);
     }
   });
+  const suggest = later(TYPING, async () => {
+    const text = byId("words").value.trim();
+    const found = index().words && text ? await api.suggestions(state.index, text).catch(() => []) : [];
+    byId("suggestions").replaceChildren(...found.map((value) => make("option", { value })));
+  });
+  byId("words").addEventListener("input", suggest);
   let typed = null; // the state that the words being typed led to
   const look = later(TYPING, () => {
     const find = byId("find").value.trim();

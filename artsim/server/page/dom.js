@@ -36,9 +36,12 @@ export const many = (number, noun, nouns = `${noun}s`) =>
 
 /** What a column is called, for people. */
 export function columnName(name) {
-  const words = name.replaceAll("_", " ").replace(/([a-z])([A-Z])/g, "$1 $2");
+  const own = name.replace(/_catalog$/, " in the catalog"); // its name was one of ours: width
+  const words = own.replaceAll("_", " ").replace(/([a-z])([A-Z])/g, "$1 $2");
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
+
+const DIGITS = 6; // after the point, as scores are written elsewhere
 
 /** A value of a record as text: lists with commas, years as 1880–1885, nothing as nothing. */
 export function asText(value) {
@@ -47,7 +50,7 @@ export function asText(value) {
   if (typeof value === "object") {
     return [...new Set(Object.values(value).filter((end) => end !== null))].join("–");
   }
-  return String(value);
+  return String(typeof value === "number" ? Number(value.toFixed(DIGITS)) : value);
 }
 
 const titled = (work) => work.title || [work.artist, work.date].filter(Boolean).join(", ");

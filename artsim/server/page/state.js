@@ -162,6 +162,16 @@ export function hasPercentiles(state) {
   return texts === 0 || (texts === state.terms.length && !state.any && !state.details);
 }
 
+const AGAINST = /(?:^|(?<=\s))-(?:"([^"]+)"|(\p{L}\S*))/gu; // -sea, -"stormy sky"
+
+/** Read words as terms; those with a - before them count against a work. */
+export function readWords(text) {
+  const against = [...text.matchAll(AGAINST)].map(([, quoted, word]) => quoted ?? word);
+  const rest = text.replace(AGAINST, " ").trim().replace(/\s+/g, " ");
+  const terms = against.map((each) => ({ text: each, weight: -1 }));
+  return rest || !against.length ? [{ text: rest, weight: 1 }, ...terms] : terms;
+}
+
 /** Return whether "best of each" is possible: it takes every term as it is. */
 export const canBeAny = (state) =>
   state.terms.length > 1 && state.terms.every((term) => term.weight === 1);

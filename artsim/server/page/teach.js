@@ -3,16 +3,18 @@
 import * as api from "./api.js";
 import { count, described, make, many, show } from "./dom.js";
 import { keep, kept, whenKept } from "./kept.js";
-import { download } from "./tools.js";
+import { download, exportMenu } from "./tools.js";
 
 const ASK = 6; // works to mark next
+const LIKELIEST = 50; // works, in a file of them
+const EXPORTS = { likeliest: `The ${LIKELIEST} likeliest, as CSV`, all: "All works and marks, as CSV" };
 const NOTHING = { name: "", saved: null, yes: [], no: [] }; // saved: the name it was saved by
 
 /**
  * Make the panel of a concept.
  *
  * @param panel The element.
- * @param actions index() describes the index; changed() draws the works again; saved() is called
+ * @param actions index() describes the index; filters() narrows what is ranked; changed() draws the works again; saved() is called
  *   when a concept was saved; details(work); say(text), fail(error).
  */
 export function makeTeach(panel, actions) {
@@ -157,7 +159,7 @@ export function makeTeach(panel, actions) {
       actions.index().saves && concept.yes.length
         ? button("save", "Save", save, "Save it as columns of the index")
         : null,
-      concept.yes.length ? button("export", "Export", exportIt, "Scores and marks as CSV") : null,
+      concept.yes.length ? exportMenu(exportIt, EXPORTS) : null,
       any ? button("again", "Start again", startAgain) : null,
       known.length ? opener() : null,
     );
@@ -320,9 +322,10 @@ export function makeTeach(panel, actions) {
     }
   }
 
-  async function exportIt() {
+  async function exportIt(kind) {
     try {
-      download(await api.exportedConcept(index, body()), `${concept.name || "concept"}.csv`);
+      const ranked = kind === "all" ? {} : { ...actions.filters(), k: LIKELIEST };
+      download(await api.exportedConcept(index, { ...body(), ...ranked }), `${concept.name || "concept"}.csv`);
       actions.say("Saved");
     } catch (error) {
       actions.fail(error);

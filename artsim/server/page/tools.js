@@ -47,11 +47,12 @@ export function sizes() {
 }
 
 /**
- * Make the menu that exports an answer.
+ * Make the menu that exports what is shown.
  *
- * @param save Saves it as a kind: csv, html, iiif or json.
+ * @param save Saves it as a kind.
+ * @param kinds Their names, for visitors.
  */
-export function exportMenu(save) {
+export function exportMenu(save, kinds = EXPORTS) {
   const menu = make(
     "details",
     { className: "menu" },
@@ -59,7 +60,7 @@ export function exportMenu(save) {
     make(
       "div",
       {},
-      Object.entries(EXPORTS).map(([kind, text]) =>
+      Object.entries(kinds).map(([kind, text]) =>
         button(text, () => {
           menu.open = false;
           menu.firstElementChild.focus();
