@@ -20,6 +20,7 @@ from artsim.duplicates import (
     Group,
     Pair,
     Threshold,
+    candidates,
     draw_threshold,
     find_groups,
     gather,
@@ -195,6 +196,35 @@ def test_same_works_are_those_of_brute_force(seed, count, across):
         joined = joined @ joined
     expected = {tuple(np.flatnonzero(row).tolist()) for row in joined}
     assert {group.works for group in groups} == {each for each in expected if len(each) > 1}
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_candidates_of_many_works_find_what_the_exact_search_finds(monkeypatch, across):
+    rng = np.random.default_rng(0)
+    centers = unit(rng, 20, 32)
+    vectors = centers[rng.integers(0, 20, 4000)] + 0.1 * rng.standard_normal((4000, 32))
+    vectors[::10] = vectors[1::10] + 0.01 * rng.standard_normal((400, 32))
+    vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+    vectors[7] = 0
+    shown = evidence(4000, vectors=vectors, stores=np.arange(4000) % 2)
+    exact, _ = find_groups(shown, threshold=0.985, across=across)
+    monkeypatch.setattr(candidates, "EXACT", 1000)
+    found, _ = find_groups(shown, threshold=0.985, across=across)
+    pairs, expected = ({pair for group in some for pair in group.pairs} for some in (found, exact))
+    assert len(expected) >= 400
+    assert len(pairs & expected) >= 0.99 * len(expected)
+    assert {(pair.first, pair.second) for pair in pairs} <= {
+        (pair.first, pair.second) for pair in expected
+    }
+
+
+def test_a_work_with_too_few_candidates_has_fewer_neighbors(monkeypatch):
+    monkeypatch.setattr(candidates, "EXACT", 2)
+    shown = evidence(3, vectors=at(0, 10, 50), stores=np.array([0, 0, 1]))
+    ((_, scores, near),) = shown.neighbors(2, across=True, device="cpu")
+    assert near.tolist() == [[2, -1], [2, -1], [1, 0]]
+    assert scores[2] == pytest.approx([cosine(40), cosine(50)])
+    assert np.isneginf(scores[:2, 1]).all()
 
 
 # --- the threshold ------------------------------------------------------------------------

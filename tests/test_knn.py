@@ -464,3 +464,16 @@ def test_dino_accuracy_equals_an_independent_loop_exactly(n_classes):
         )  # fmt: skip
         assert (score.estimate.value, score.estimate.n) == (expected / 200, 200)
         assert 1.5 / n_classes < score.estimate.value < 1  # neither luck nor too easy
+
+
+def test_of_many_queries_some_are_drawn_and_predicted_as_among_all():
+    rng = np.random.default_rng(0)
+    vectors, values = unit(rng, 60, 4), rng.choice(["a", "b"], 60).tolist()
+    every = only(vectors, values, ks=(3,))
+    some = only(vectors, values, ks=(3,), most=20, seed=1)
+    assert (len(some.query_rows), some.bank_size, some.split.passed_over) == (20, 60, 40)
+    assert some.neighbors.rows.tolist() == every.neighbors.rows[some.query_rows].tolist()
+    assert some.split.label_notes("artist")[0] == (
+        "test pictures drawn at random and evaluated: 20 of 60"
+    )
+    assert only(vectors, values, ks=(3,), most=60).split.passed_over == 0

@@ -22,6 +22,7 @@ from artsim.cli.options.labels import (
     label_option,
     no_leaks_option,
     qualified_option,
+    queries_option,
     split_option,
 )
 from artsim.cli.options.outputs import format_option
@@ -120,6 +121,7 @@ _VOTES = {"plain": "equal votes", "dino": "votes weighted by similarity", "met":
         show_default=True,
         help="Pictures without the label: leave them out, or count them as wrong neighbors.",
     ),
+    queries_option,
     seed_option,
     device_option,
 )

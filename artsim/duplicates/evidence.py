@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from artsim.datatypes import picture_file
+from artsim.duplicates import candidates
+from artsim.duplicates.candidates import Candidates
 from artsim.errors import ImageError
 from artsim.images import Grays, decode, read_bytes
 from artsim.index import open_index
@@ -53,21 +55,26 @@ class DuplicateEvidence:
         """Yield blocks of works with their k nearest: rows (B,), cosines (B, k), rows (B, k).
 
         Works without a vector are left out; a work with fewer neighbors has -1 and -inf there.
-        With ``across`` only works of other indexes are neighbors.
+        With ``across`` only works of other indexes are neighbors. Of many works the neighbors are
+        those among candidates, see `Candidates`; their cosines are exact.
         """
         bank, usable = self.comparable()
         stores = self.stores[usable] if across else None
+        among = Candidates(bank) if len(bank) > candidates.EXACT else None
         for start in range(0, len(usable), _BLOCK):
             part = np.arange(start, min(start + _BLOCK, len(usable)))
-            scores, places = nearest_inner(
-                bank[part],
-                bank,
-                k,
-                exclude=part,
-                query_groups=None if stores is None else stores[part],
-                bank_groups=stores,
-                device=device,
-            )
+            if among is not None:
+                scores, places = among.nearest(part, k, stores)
+            else:
+                scores, places = nearest_inner(
+                    bank[part],
+                    bank,
+                    k,
+                    exclude=part,
+                    query_groups=None if stores is None else stores[part],
+                    bank_groups=stores,
+                    device=device,
+                )
             yield usable[part], scores, np.where(places == NO_ROW, NO_ROW, usable[places])
 
     def comparable(self) -> tuple[NDArray[np.float32], Rows]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
 from artsim.labels import label_columns
-from artsim.metrics import to_unit
+from artsim.metrics import blocks_to_unit
 from artsim.store import Store
 
 
@@ -44,5 +44,6 @@ def unit_vectors(store: Store, tap: str) -> tuple[NDArray[np.float32], NDArray[n
     Raises:
         EvaluationError: If a value is not finite.
     """
-    vectors, empty = to_unit(store.vectors(tap), f"the vectors {tap!r} of {str(store.path)!r}")
+    shape, name = (store.rows, store.tap(tap).dim), f"the vectors {tap!r} of {str(store.path)!r}"
+    vectors, empty = blocks_to_unit(store.iter_vectors(tap), shape, name)
     return vectors, ~np.isin(np.arange(len(vectors)), empty)

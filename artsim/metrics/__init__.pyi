@@ -26,6 +26,7 @@ from .met import MET_KS as MET_KS
 from .met import MetScore as MetScore
 from .met import evaluate_met as evaluate_met
 from .metadata import metadata_baseline as metadata_baseline
+from .neighbors import blocks_to_unit as blocks_to_unit
 from .neighbors import to_unit as to_unit
 from .paired import Difference as Difference
 from .paired import paired_share as paired_share

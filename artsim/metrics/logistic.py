@@ -31,6 +31,7 @@ from torch import Tensor
 from artsim.errors import EvaluationError
 from artsim.metrics.lbfgs import StepMemory
 from artsim.metrics.losses import Loss, Sigmoid, Softmax
+from artsim.metrics.spilling import BLOCK, room_for
 
 STRENGTHS = tuple(float(c) for c in np.logspace(-6, 5, 45))
 
@@ -155,7 +156,8 @@ def _fit(
     grid = np.unique(np.asarray(strengths, dtype=np.float64))
     if not len(grid) or grid[0] <= 0 or not np.isfinite(grid).all():
         raise EvaluationError(f"strengths must be numbers above 0, got {list(strengths)}")
-    basis = _Eigenbasis.of(_tensor(features, torch.float32, device))
+    held = np.require(features, np.float32, ["C", "W"])  # copied only if it must be
+    basis = _Eigenbasis.of(torch.from_numpy(held).to(device))
     start = torch.zeros((len(loss.prior), basis.x.shape[1]), device=basis.x.device)  # (K, R+1)
     start[:, -1] = loss.prior  # the scores from class sizes alone
     before = last = _Point(start, start @ basis.x.T)
@@ -193,21 +195,29 @@ class _Eigenbasis:
 
     @classmethod
     def of(cls, features: Tensor) -> _Eigenbasis:
-        if features.ndim != 2 or not torch.isfinite(features).all():
+        if features.ndim != 2 or not torch.isfinite(features.sum(dim=1)).all():
             raise EvaluationError("features must be a matrix (n, D) of finite numbers")
+        n, dim = features.shape
+        blocks = [slice(start, start + BLOCK) for start in range(0, n, BLOCK)]
         mean = features.mean(dim=0)
-        centered = features - mean
-        rank = max(1, min(len(features) - 1, features.shape[1]))
-        if len(features) < features.shape[1]:  # few rows span few of the dimensions
-            span, inside = torch.linalg.qr(centered.T)  # (D, n), (n, n)
-            variances, axes = _eigh(inside @ inside.T / len(features))
+        rank = max(1, min(n - 1, dim))
+        if n < dim:  # few rows span few of the dimensions
+            span, inside = torch.linalg.qr((features - mean).T)  # (D, n), (n, n)
+            variances, axes = _eigh(inside @ inside.T / n)
             axes = span @ axes
         else:
-            variances, axes = _eigh(centered.T @ centered / len(features))
+            covariance = mean.new_zeros(dim, dim)
+            for block in blocks:
+                centered = features[block] - mean
+                covariance += centered.T @ centered
+            variances, axes = _eigh(covariance / n)
         variances, axes = variances[-rank:], axes[:, -rank:]  # ascending: the last ones
-        ones = torch.ones((len(features), 1), device=features.device)
-        variances = torch.cat([variances.clamp(min=0), ones[0]])
-        return cls(torch.cat([centered @ axes, ones], dim=1), variances, axes, mean)
+        variances = torch.cat([variances.clamp(min=0), torch.ones_like(mean[:1])])
+        x = torch.from_numpy(room_for(n, rank + 1)) if mean.is_cpu else mean.new_empty(n, rank + 1)
+        x[:, -1] = 1
+        for block in blocks:
+            x[block, :-1] = (features[block] - mean) @ axes
+        return cls(x, variances, axes, mean)
 
     def back(self, found: Tensor) -> tuple[Tensor, Tensor]:
         """Convert parameters (S, K, R+1) to weights (S, D, K) and bias (S, K) of the features."""

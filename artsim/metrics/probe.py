@@ -28,6 +28,7 @@ from artsim.metrics.selection import (
     MultilabelTask,
     fit_head,
 )
+from artsim.metrics.spilling import BLOCK, take
 from artsim.splits import Split, split
 
 ALPHAS = STRENGTHS  # of a ridge
@@ -136,12 +137,12 @@ def _fit_number(
     features: Array, values: Floats, train: Rows, validation: Rows, alphas: Sequence[float]
 ) -> HeadFit:
     """Choose the penalty of the least absolute error, and fit again to both; see `fit_head`."""
-    path = fit_ridge(features[train], values[train], alphas)
+    path = fit_ridge(take(features, train), values[train], alphas)
     predicted = features[validation].astype(np.float32) @ path.weights[..., 0].T + path.bias[:, 0]
     errors = abs(predicted - values[validation, None]).mean(axis=0)  # (S,)
     alpha = float(path.strengths[errors.argmin()])
     both = np.concatenate([train, validation])
-    last = fit_ridge(features[both], values[both], [alpha])
+    last = fit_ridge(take(features, both), values[both], [alpha])
     head = Head(last.weights[0], last.bias[0], np.zeros(1, dtype=np.int64), alpha)
     return HeadFit(head, head, path, errors)
 
@@ -164,7 +165,7 @@ def fit_ridge(
     values: NDArray[np.floating],
     alphas: Sequence[float] = ALPHAS,
 ) -> LinearPath:
-    """Fit ridge regression at every penalty, in float64.
+    """Fit ridge regression at every penalty, in float64, reading the features in blocks.
 
     The objective is scikit-learn's: |y - X w - b|^2 + alpha |w|^2, the intercept not penalized.
 
@@ -176,14 +177,23 @@ def fit_ridge(
     grid = np.unique(np.asarray(alphas, dtype=np.float64))
     if not len(grid) or grid[0] <= 0:
         raise EvaluationError(f"alphas must be numbers above 0, got {list(alphas)}")
-    x, y = features.astype(np.float64), values.astype(np.float64).reshape(len(values), -1)
-    mean, center = x.mean(axis=0), y.mean(axis=0)
-    x, y = x - mean, y - center
-    squares, axes = np.linalg.eigh(x.T @ x)  # (D,), (D, D)
-    turned = axes.T @ (x.T @ y)  # (D, K)
+    blocks = [slice(start, start + BLOCK) for start in range(0, len(features), BLOCK)]
+    y = values.astype(np.float64).reshape(len(values), -1)
+    mean, center = features.mean(axis=0, dtype=np.float64), y.mean(axis=0)
+    y = y - center
+    gram, moment = np.zeros((len(mean), len(mean))), np.zeros((len(mean), y.shape[1]))
+    for block in blocks:
+        x = features[block] - mean
+        gram += x.T @ x
+        moment += x.T @ y[block]
+    squares, axes = np.linalg.eigh(gram)  # (D,), (D, D)
+    turned = axes.T @ moment  # (D, K)
     inverse = 1 / (np.maximum(squares, 0)[None, :, None] + grid[:, None, None])  # (S, D, 1)
     weights = axes @ (inverse * turned)  # (S, D, K)
-    rest = ((y - x @ weights) ** 2).sum(axis=(1, 2))
+    rest = np.zeros(len(grid))
+    for block in blocks:
+        x = features[block] - mean
+        rest += [((y[block] - x @ each) ** 2).sum() for each in weights]
     return LinearPath(
         grid,
         weights.astype(np.float32),

@@ -13,6 +13,7 @@ from artsim.errors import EvaluationError
 from artsim.metrics.logistic import LinearPath, fit_multinomial, fit_one_vs_rest
 from artsim.metrics.ranking import Ranking, average_precisions
 from artsim.metrics.scores import accuracy
+from artsim.metrics.spilling import take
 
 Array = NDArray[np.floating]
 Floats = NDArray[np.float64]
@@ -50,7 +51,7 @@ class MulticlassTask:
     def fit(self, rows: Rows, strengths: Sequence[float]) -> tuple[LinearPath, Rows]:
         """Fit a column for each class that the rows have; return the class of each column too."""
         classes, columns = np.unique(self.codes[rows], return_inverse=True)
-        path = fit_multinomial(self.features[rows], columns, strengths, device=self.device)
+        path = fit_multinomial(take(self.features, rows), columns, strengths, device=self.device)
         if len(classes) == 2:  # class 0 scores 0
             weights = np.concatenate([np.zeros_like(path.weights), path.weights], axis=2)
             bias = np.concatenate([np.zeros_like(path.bias), path.bias], axis=1)
@@ -82,7 +83,7 @@ class MultilabelTask:
         if not len(columns):
             raise EvaluationError("no class is in some train rows and not in others")
         chosen = self.members[rows][:, columns]
-        path = fit_one_vs_rest(self.features[rows], chosen, strengths, device=self.device)
+        path = fit_one_vs_rest(take(self.features, rows), chosen, strengths, device=self.device)
         return path, columns
 
     def quality(self, rows: Rows, scores: Scores, classes: Rows) -> float:

@@ -36,6 +36,7 @@ class Split:
     resampled_by: str | None = None  # the column of these groups
     unlabeled: int = 0  # rows that have no value of the label, and take no part
     notes: tuple[str, ...] = ()  # for readers of the scores
+    passed_over: int = 0  # test rows that were not drawn, where only some are evaluated
     copies_left_out: int = 0  # training rows that are copies of test rows
 
     def __post_init__(self) -> None:
@@ -76,7 +77,10 @@ class Split:
     def label_notes(self, name: str) -> tuple[str, ...]:
         """Note how many pictures lack the label, and which groups intervals resample."""
         notes: list[str] = []
-        n = self.n_resampled
+        n, tested = self.n_resampled, len(self.test)
+        if self.passed_over:
+            drawn = f"{tested - self.passed_over:,} of {tested:,}"
+            notes.append(f"test pictures drawn at random and evaluated: {drawn}")
         if self.unlabeled:
             notes.append(f"pictures without a usable {name} are left out: {self.unlabeled:,}")
         if n == 1:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from artsim.cli.options.complete import complete_column, complete_split
-from artsim.cli.options.values import Command, numbers, split_names
+from artsim.cli.options.values import Command, count_option, numbers, split_names
 
 _STRATIFIED = "70/10/20, stratified"
 
@@ -112,6 +112,13 @@ def k_option(what: str, *, default: str) -> Callable[[Command], Command]:
         callback=lambda context, parameter, texts: numbers(texts, "-k"),
         help=f"{what}.  [default: {default}]",
     )
+
+
+queries_option = count_option(
+    "--queries",
+    default=100_000,
+    help="Test pictures evaluated; of more, so many are drawn at random.",
+)
 
 
 min_confidence_option = click.option(

@@ -115,7 +115,8 @@ class KnnEvaluator:
     unlabeled: Unlabeled = Unlabeled.LEAVE_OUT
     search: Callable[..., Neighbors] = nearest  # or a search that corrects for hubs
     find: Callable[..., Neighbors] = nearest_among  # or one by a published index
-    seed: int = 0  # of the bootstrap intervals
+    most: int | None = None  # queries of a label; of more so many are drawn
+    seed: int = 0  # of the bootstrap intervals and of that draw
     device: str | torch.device = "cpu"  # where similarities are computed
     _searches: dict[bytes, Neighbors] = field(default_factory=dict, init=False)
 
@@ -146,6 +147,11 @@ class KnnEvaluator:
             np.sort, (known.train, known.validation, known.learned, known.test)
         )
         _check_label(label, bank, queries, leave_one_out=self.split.is_leave_one_out)
+        known = replace(known, passed_over=max(len(queries) - (self.most or len(queries)), 0))
+        queries, choosers = (
+            np.sort(np.random.default_rng(self.seed).permutation(rows)[: self.most])
+            for rows in (queries, choosers)
+        )
         counted = self.split if self.unlabeled == Unlabeled.COUNT else known
         neighbors = self._find(counted.learned, queries)
         ks = sorted(set(self.ks))

@@ -10,6 +10,8 @@ from artsim.labels.trees import Hierarchy
 from artsim.metrics import KNN_KS, MET_KS, TEMPERATURE
 from artsim.splits import SplitChoice
 
+QUERIES = 100_000  # of a label: its share of right answers is then known to 0.3%
+
 
 class Protocol(StrEnum):
     """How neighbors predict and are scored."""
@@ -45,6 +47,7 @@ class KnnPlan(SplitChoice):
     ks: tuple[int, ...] = ()  # the protocol's default if empty
     temperatures: tuple[float, ...] = ()  # of dino; its default if empty
     unlabeled: Unlabeled = Unlabeled.LEAVE_OUT
+    queries: int = QUERIES  # test rows evaluated; of more so many are drawn
     correct: Correction | None = None
     hierarchy: Hierarchy | None = None  # of the classes: labels that it has are scored by it too
 

@@ -122,6 +122,7 @@ def knn_eval(
         temperatures=plan.vote_temperatures,
         search=_SEARCHES[plan.correct],
         find=find or nearest_among,
+        most=plan.queries,
         seed=plan.seed,
         device=device,
     )

@@ -20,7 +20,8 @@ from artsim.errors import EvaluationError
 from artsim.metrics.neighbors.exact import NO_ROW, decode, encode
 from artsim.metrics.neighbors.masks import Codes, Mask
 from artsim.metrics.neighbors.search import Array, Search
-from artsim.metrics.neighbors.unit import check_unit_vectors, to_unit
+from artsim.metrics.neighbors.unit import blocks_to_unit, check_unit_vectors, to_unit
+from artsim.metrics.spilling import take
 
 __all__ = [
     "BUDGET_BYTES",
@@ -28,6 +29,7 @@ __all__ = [
     "Mask",
     "Neighbors",
     "SearchOptions",
+    "blocks_to_unit",
     "check_unit_vectors",
     "decode",
     "encode",
@@ -149,9 +151,9 @@ def nearest_among(
     """
     place = np.full(len(vectors), NO_ROW, dtype=np.int64)
     place[bank] = np.arange(len(bank))
-    bank_vectors = vectors if np.array_equal(bank, np.arange(len(vectors))) else vectors[bank]
+    bank_vectors = vectors if np.array_equal(bank, np.arange(len(vectors))) else take(vectors, bank)
     found = search(
-        bank_vectors if np.array_equal(queries, bank) else vectors[queries],
+        bank_vectors if np.array_equal(queries, bank) else take(vectors, queries),
         bank_vectors,
         min(k, len(bank)),
         exclude=place[queries],

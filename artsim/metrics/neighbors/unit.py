@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from artsim.errors import EvaluationError
+from artsim.metrics.spilling import room_for
 
 _UNIT_TOLERANCE = 2e-3  # of a norm; vectors stored in float16 are off by 1e-4
 _BLOCK = 1 << 14  # vectors checked at a time
@@ -29,13 +32,26 @@ def to_unit(
     Raises:
         EvaluationError: If a value is not finite.
     """
-    scaled = np.array(vectors, dtype=np.float32)
-    norms = np.linalg.norm(scaled, axis=1, keepdims=True)
-    empty = np.flatnonzero(norms == 0)
-    scaled[empty, 0] = norms[empty] = 1
-    scaled /= norms
+    rows, dim = vectors.shape
+    return blocks_to_unit([vectors], (rows, dim), name)
+
+
+def blocks_to_unit(
+    blocks: Iterable[NDArray[np.floating]], shape: tuple[int, int], name: str
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Scale blocks of vectors, of this shape (N, D) together, to length 1, as `to_unit`."""
+    scaled, empty, start = room_for(*shape), [], 0
+    for block in blocks:
+        here = scaled[start : start + len(block)]
+        here[:] = block
+        norms = np.linalg.norm(here, axis=1, keepdims=True)
+        zeros = np.flatnonzero(norms == 0)
+        here[zeros, 0] = norms[zeros] = 1
+        here /= norms
+        empty.append(start + zeros)
+        start += len(block)
     check_unit_vectors(scaled, name)
-    return scaled, empty
+    return scaled, np.concatenate([*empty, np.empty(0, dtype=np.int64)])
 
 
 def check_unit_vectors(vectors: NDArray[np.floating], name: str) -> None:

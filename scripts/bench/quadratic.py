@@ -1,0 +1,144 @@
+"""Time what compares every work with every other, and how much memory it takes.
+
+    python scripts/bench/quadratic.py                        100,000 x 128: dupes knn probe map
+    python scripts/bench/quadratic.py --rows 1000000 dupes   a million works
+    python scripts/bench/quadratic.py --hashes 0             without perceptual hashes
+
+The vectors are in 1,000 clusters; one work in twenty is a near copy of another. Each task runs in a
+process of its own: CPU seconds of all its threads, and its largest resident memory. Up to 100,000
+works the pairs that dupes finds are compared with those of the exact search (recall).
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from index import PART, describe, made_store
+
+from artsim.datatypes import Field, FieldType
+from artsim.duplicates import DuplicateEvidence, candidates, find_groups, gather
+from artsim.evaluation.knn import KnnEvaluation, KnnPlan, knn_eval
+from artsim.evaluation.probe import ProbePlan, probe
+from artsim.index import build_index, make_layout
+from artsim.splits import picture_looks
+from artsim.store import Manifest, Store, part_schema, round_to_half
+
+COMPARED = 100_000  # works up to which the exact search is run as well
+CLUSTERS, COPIES = 1000, 20  # one work in so many is a copy
+FIELDS = (Field("class", FieldType.TEXT), Field("year", FieldType.NUMBER))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("tasks", nargs="*", default=[], help=f"of {', '.join(TASKS)}")
+    parser.add_argument("--rows", type=int, default=COMPARED)
+    parser.add_argument("--dims", type=int, default=128)
+    parser.add_argument("--hashes", type=int, default=1, help="1: every work has a random hash")
+    parser.add_argument("--index", type=Path, help="made there, and used again")
+    parser.add_argument("--task", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.task:
+        TASKS[options.task](Store.open(options.index), bool(options.hashes))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+        print(f"{options.task:>8}  {cpu_seconds():,.0f} CPU seconds, peak {peak:.2f} GB")
+        return
+    describe()
+    with tempfile.TemporaryDirectory() as folder:
+        path = options.index or Path(folder) / "made"
+        if not path.exists():
+            build_index(make(path, options.rows, options.dims), "v")
+        print(f"{options.rows:,} x {options.dims}", flush=True)
+        for task in options.tasks or TASKS:
+            command = [sys.executable, __file__, "--task", task, "--index", str(path)]
+            command += ["--hashes", str(options.hashes)]
+            subprocess.run(command, check=True)
+
+
+def make(path: Path, rows: int, dims: int) -> Store:
+    """Write an index of works in clusters, their class and a year that the vectors predict."""
+    with tempfile.TemporaryDirectory() as folder:
+        empty = made_store(Path(folder) / "empty", "clusters", 0, dims).manifest
+    taps = empty.passport.taps
+    store = Store.create(path, Manifest(**vars(replace(empty, fields=FIELDS))))
+    schema = part_schema([pa.field("class", pa.string()), pa.field("year", pa.float64())], taps)
+    rng = np.random.default_rng(0)
+    centers = rng.standard_normal((CLUSTERS, dims), dtype=np.float32)
+    for start in range(0, rows, PART):
+        n = min(PART, rows - start)
+        cluster = rng.integers(0, CLUSTERS, n)
+        vectors = centers[cluster] + 0.7 * rng.standard_normal((n, dims), dtype=np.float32)
+        copies = np.arange(0, n - 1, COPIES)
+        vectors[copies] = vectors[copies + 1]
+        vectors[copies] += 0.15 * rng.standard_normal((len(copies), dims), dtype=np.float32)
+        names = pa.array([str(row) for row in range(start, start + n)])
+        years = 1800 + 20 * vectors[:, 0] + rng.standard_normal(n)
+        metadata = [pa.array([f"c{each % 50}" for each in cluster]), pa.array(years)]
+        values = pa.array(round_to_half(vectors).ravel())
+        column = pa.FixedSizeListArray.from_arrays(values, type=schema.field("v").type)
+        own = [names, names, pa.array([""] * n), *([pa.array([1] * n)] * 4)]  # no pictures
+        store.append(pa.table([*own, *metadata, column], schema=schema))
+    store.finish()
+    return store
+
+
+def dupes(store: Store, hashes: bool) -> None:
+    shown, _ = gather([store], [picture_looks(store)])
+    if hashes:
+        drawn = np.random.default_rng(1).integers(0, 1 << 63, store.rows, dtype=np.uint64)
+        shown = replace(shown, hashes=drawn.tolist())
+    found = pairs(shown)
+    if store.rows <= COMPARED:
+        used = cpu_seconds()
+        candidates.EXACT = sys.maxsize
+        exact = pairs(shown)
+        used = cpu_seconds() - used
+        share = len(found & exact) / max(len(exact), 1)
+        print(f"recall {share:.4f} of {len(exact):,} pairs, which took {used:.0f} CPU seconds")
+
+
+def pairs(shown: DuplicateEvidence) -> set[tuple[int, int]]:
+    used = cpu_seconds()
+    groups, _ = find_groups(shown)
+    found = {(pair.first, pair.second) for group in groups for pair in group.pairs}
+    print(f"dupes found {len(found):,} pairs in {cpu_seconds() - used:.0f} CPU seconds", flush=True)
+    return found
+
+
+def knn(store: Store, hashes: bool) -> None:
+    for each in knn_eval(store, KnnPlan(tap="v", labels=("class",))):
+        print(each.scores[0].estimate if isinstance(each, KnnEvaluation) else "")
+
+
+def probe_(store: Store, hashes: bool) -> None:
+    for each in probe(store, ProbePlan(tap="v", labels=("class", "year"))):
+        print(each.label.name, each.probe)
+
+
+def map_(store: Store, hashes: bool) -> None:
+    points = make_layout(store, "v")
+    print(f"{len(points):,} points")
+
+
+def cpu_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime
+
+
+TASKS: dict[str, Callable[[Store, bool], None]] = {
+    "dupes": dupes,
+    "knn": knn,
+    "probe": probe_,
+    "map": map_,
+}
+
+if __name__ == "__main__":
+    main()
