@@ -154,3 +154,23 @@ def test_names_are_checked_before_pictures_are_hashed():
     words = ["leaks", "--split", "side", "--group", "gone"]
     assert "no column 'gone'" in CliRunner().invoke(cli, words).output
     assert not (store.path / "hashes.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("info", "s3://bucket/index"),
+        ("similar", "1", "--index", "gs://bucket/index"),
+        ("embed", "pictures", "-o", "s3://bucket/index"),
+        ("similar", "1", "-o", "hf://datasets/rows.csv"),
+    ],
+)
+def test_a_path_in_an_object_store_is_refused_before_a_folder_of_its_name_is_made(
+    command, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(cli, command)
+    assert result.exit_code == 2
+    (address,) = (word for word in command if "://" in word)
+    assert f"{address!r} is not on this machine" in result.output
+    assert list(tmp_path.iterdir()) == []

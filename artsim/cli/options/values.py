@@ -10,7 +10,28 @@ from typing import Any, TypeVar
 import click
 
 
-class _NewFile(click.Path):
+class _LocalPath(click.Path):
+    """A path on this machine: ``s3://bucket/x`` would name a folder ``s3:`` in the present one."""
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Return the value as a path."""
+        scheme, found, _ = os.fsdecode(value).partition("://")
+        if found and len(scheme) > 1 and "/" not in scheme:  # not a Windows drive
+            self.fail(
+                f"{os.fsdecode(value)!r} is not on this machine, expected a path; copy or mount "
+                "it first",
+                param,
+                ctx,
+            )
+        return super().convert(value, param, ctx)
+
+
+class _NewFile(_LocalPath):
     """A file to write: its folder must exist, which is checked before any work."""
 
     def convert(
@@ -26,7 +47,7 @@ class _NewFile(click.Path):
         return file
 
 
-class _IndexType(click.Path):
+class _IndexType(_LocalPath):
     """An index folder, as a path; or the address of a published index, as it was given."""
 
     def convert(
@@ -43,7 +64,7 @@ class _IndexType(click.Path):
 
 PUBLISHED = ("lance:", "milvus:")  # what the address of a published index begins with
 INDEX = _IndexType(file_okay=False, path_type=Path)
-FOLDER = click.Path(file_okay=False, path_type=Path)
+FOLDER = _LocalPath(file_okay=False, path_type=Path)
 NEW_FILE = _NewFile(dir_okay=False, path_type=Path)
 NEW_PATH = _NewFile(path_type=Path)  # a file or a folder
 PICTURE = click.Path(path_type=Path)
