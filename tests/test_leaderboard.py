@@ -247,7 +247,7 @@ def test_the_command_compares_the_best_with_the_runner_up(path):
 def test_vectors_of_zeros_are_left_out(store, monkeypatch):
     broken = store.vectors("red")
     broken[[4, 5]] = 0
-    monkeypatch.setattr(Store, "vectors", lambda self, tap: broken)
+    monkeypatch.setattr(Store, "iter_vectors", lambda self, tap: [broken])
     (red, _) = compared(store, labels=("heat",))
     assert not {4, 5} & set(np.concatenate([red.split.learned, red.split.test]))
     assert "2 pictures are left out" in red.split.notes[0]
@@ -287,7 +287,7 @@ def test_an_index_of_another_catalog_is_refused(path, tmp_path, paint):
 def test_vectors_that_are_not_numbers_are_refused(path, monkeypatch):
     broken = Store.open(path).vectors("red")
     broken[7] = np.nan
-    monkeypatch.setattr(Store, "vectors", lambda self, tap: broken)
+    monkeypatch.setattr(Store, "iter_vectors", lambda self, tap: [broken])
     output = run("leaderboard", path, "--label", "heat", code=1).output
     assert "row 7 of the vectors 'red' of" in output
     assert "holds NaN or infinity" in output

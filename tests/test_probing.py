@@ -559,7 +559,7 @@ def test_folds_are_refused(path):
 def test_vectors_that_are_not_numbers_are_refused(store, monkeypatch):
     broken = store.vectors("rgb")
     broken[7] = np.nan
-    monkeypatch.setattr(Store, "vectors", lambda self, tap: broken)
+    monkeypatch.setattr(Store, "iter_vectors", lambda self, tap: [broken])
     with pytest.raises(
         EvaluationError, match=r"row 7 of the vectors 'rgb' of .* holds NaN or infinity"
     ):
@@ -569,7 +569,7 @@ def test_vectors_that_are_not_numbers_are_refused(store, monkeypatch):
 def test_vectors_of_zeros_are_left_out_and_noted(store, monkeypatch):
     empty = store.vectors("rgb")
     empty[[3, 8]] = 0
-    monkeypatch.setattr(Store, "vectors", lambda self, tap: empty)
+    monkeypatch.setattr(Store, "iter_vectors", lambda self, tap: [empty])
     (found,) = probed(store, "hue", split="side")
     assert found.split.notes == ("2 pictures are left out, as their vectors are all zeros",)
     assert (len(found.split.train), len(found.split.test)) == (83, 23)

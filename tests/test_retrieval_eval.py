@@ -154,7 +154,7 @@ def test_misuse_gives_a_one_line_error(path, args, message):
 def test_vectors_of_zeros_are_left_out_and_noted(path, monkeypatch):
     vectors = Store.open(path).vectors("rgb")
     vectors[Store.open(path).find("olive")] = 0
-    monkeypatch.setattr(Store, "vectors", lambda self, tap: vectors)
+    monkeypatch.setattr(Store, "iter_vectors", lambda self, tap: [vectors])
     (found,) = retrieved(path, labels=("temper",), ks=(1,))
     assert found.without_vector == 1
     assert found.scores.overall["P@1"] == 1  # olive was the one that found another
@@ -165,7 +165,7 @@ def test_vectors_of_zeros_are_left_out_and_noted(path, monkeypatch):
 def test_vectors_that_are_not_numbers_are_refused(path, monkeypatch):
     vectors = Store.open(path).vectors("rgb")
     vectors[1] = np.nan
-    monkeypatch.setattr(Store, "vectors", lambda self, tap: vectors)
+    monkeypatch.setattr(Store, "iter_vectors", lambda self, tap: [vectors])
     output = run("retrieval-eval", "--index", path, "--label", "temper", code=1)
     assert "row 1 of the vectors 'rgb' of" in output
     assert output.endswith("holds NaN or infinity; embed it again\n")

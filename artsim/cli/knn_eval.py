@@ -183,12 +183,11 @@ def knn_eval(
         unlabeled=knn.Unlabeled(unlabeled),
         **choice,
     )
-    where = find_device(device)
     with show_progress("hashing") as update:
         run = knn.knn_eval(
             store,
             plan,
-            device=where,
+            device=find_device(device),
             workers=count_cores(),
             progress=update,
             find=_finder(store, plan, publication),
