@@ -16,6 +16,9 @@ from recipe_runs import (
     run,
     toy_run,
 )
+from skimage.color import rgb2gray
+from skimage.feature import hog
+from sklearn.neighbors import NearestNeighbors
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 
 from artsim.datatypes import parse_spec
@@ -25,8 +28,9 @@ from artsim.models import build_network, load_classifier
 from artsim.models.architectures import ARCHITECTURES
 from artsim.readers import read_collection
 from artsim.recipes import load_recipe
-from artsim.recipes.hog import HOG_KS, hog_neighbors, hog_of
+from artsim.recipes.hog import HOG_KS, hog_neighbors, hog_of, nearest_euclidean
 from artsim.recipes.rijks import in_all, most_frequent, new_start, read_tasks
+from artsim.recipes.rijks_type import TYPES, read_type
 from artsim.store import Store
 from artsim.training import Learner, Run, RunPlan, Stopped, TrainingData
 
@@ -126,7 +130,9 @@ def test_a_picture_at_224_is_54756_numbers_of_gradients():
     picture = np.random.default_rng(0).integers(0, 256, (224, 224, 3), dtype=np.uint8)
     found = hog_of(picture)
     assert found.shape == (54_756,)
-    assert np.linalg.norm(found.astype(np.float32)) == pytest.approx(1, abs=1e-3)
+    plain = hog(rgb2gray(picture))
+    assert found.astype(np.float32) == pytest.approx(plain, abs=1e-3)
+    assert np.linalg.norm(plain) > 20
     assert np.isfinite(hog_of(np.zeros((224, 224, 3), np.uint8))).all()
 
 
@@ -142,6 +148,21 @@ def test_gradients_separate_stripes_by_their_direction(tmp_path):
     tasks = read_tasks(store, labels=["class"], classes=[2], weights=[1.0], seed=0)
     plan = RunPlan(recipe=SINGLE, settings={}, seed=0, index="")
     assert hog_neighbors(store, tasks, Run(path=tmp_path, plan=plan)) == {"class": 1.0}
+
+
+@pytest.mark.parametrize("k", [3, 20])
+def test_neighbors_of_gradients_are_those_by_euclidean_distance(k):
+    rng = np.random.default_rng(0)
+    vectors = (rng.random((2400, 12)) * rng.random((2400, 1))).astype(np.float16)
+    order = rng.permutation(2400)
+    queries, bank = np.sort(order[:300]), np.sort(order[300:])
+    found = nearest_euclidean(vectors, queries, bank, k, groups=None, device="cpu")
+    plain = NearestNeighbors(n_neighbors=k).fit(vectors[bank].astype(np.float64))
+    distances, places = plain.kneighbors(vectors[queries].astype(np.float64))
+    assert -found.scores == pytest.approx(distances, abs=1e-3)
+    assert (found.rows == bank[places]).mean() > 0.99  # equal distances have no order
+    few = nearest_euclidean(vectors, queries[:2], bank[:2], 3)
+    assert few.rows[:, 2].tolist() == [-1, -1]
 
 
 # --- one network for all ------------------------------------------------------------------
@@ -269,6 +290,63 @@ def test_alexnet_gives_imagenets_thousand_classes():
         network = ARCHITECTURES["alexnet"]()
         assert network(torch.zeros(1, 3, 224, 224)).shape == (1, 1000)
     assert sum(each.numel() for each in network.parameters()) == 61_100_840
+
+
+def test_the_published_types_are_one_class_a_picture_and_972_15_72(tmp_path):
+    types = ["pottery"] * 172 + ["print"] * 230 + ["drawing"] * 210 + ["photo"] * 220
+    types += ["sculpture"] * 240 + ["print|photo"] * 9 + ["coin"] * 20
+    order = np.random.default_rng(0).permutation(len(types))
+    tiny = np.zeros((2, 2, 3), np.uint8)
+    (tmp_path / "images").mkdir()
+    lines = []
+    for i, place in enumerate(order):
+        tiny[0, 0] = i % 256, i // 256, 0  # no copies
+        Image.fromarray(tiny).save(tmp_path / "images" / f"{i}.png")
+        lines.append(f"{i}\timages/{i}.png\tsomeone\tpaper\t{types[place]}\n")
+    head = "identifier\timage\tcreator\tmaterial\ttype\n"
+    (tmp_path / "records.tsv").write_text(head + "".join(lines))
+    index = embedded(read_collection(f"rijks:{tmp_path / 'records.tsv'}"), tmp_path / "index")
+    task = read_type(Store.open(index), "type", seed=0)
+    split = task.split
+    assert (len(split.train), len(split.validation), len(split.test)) == (972, 15, 72)
+    assert len({*split.train, *split.validation, *split.test}) == 972 + 15 + 72
+    assert task.label.kind == "multiclass"
+    assert sorted(task.label.classes) == sorted(TYPES)
+    assert np.sort(np.bincount(task.label.strata[split.train])).tolist() == [172, *[200] * 4]
+    for code, name in enumerate(task.label.classes):
+        own = [i for i, place in enumerate(order) if types[place] == name][:200]
+        assert split.train[task.label.strata[split.train] == code].tolist() == own
+    with pytest.raises(TrainingError, match="no picture has the type 'vase'"):
+        read_type(Store.open(index), "type", types=("vase", "print"), seed=0)
+
+
+def test_the_preset_trains_on_the_published_types_alone(rijks, tmp_path):
+    with pytest.raises(TrainingError, match="no picture has the type 'pottery'"):
+        run(tmp_path / "run", SINGLE, rijks, **SMALL, preset="type")
+    few = {"types": "portrait,landscape"}
+    with pytest.raises(TrainingError, match=r"expected 15 for validation and 72 for test"):
+        run(tmp_path / "few", SINGLE, rijks, **SMALL, **few, preset="type")
+
+
+def test_a_label_can_have_data_of_its_own(rijks, tmp_path):
+    settings = SMALL | {"epochs": "1", "label": "type", "separate": "true"}
+    path = run(tmp_path / "run", SINGLE, rijks, **settings)
+    store = Store.open(rijks)
+    (own,) = read_tasks(store, labels=["type"], classes=[3], weights=[1.0], seed=0)
+    shared = read_tasks(store, classes=(3, 4, 3), seed=0)[2]
+    assert len(predictions(path)) == len(own.label.labeled) > len(shared.label.labeled)
+
+
+def test_alexnet_starts_from_random_weights_offline(monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    torch.manual_seed(0)
+    start = new_start("alexnet.random")
+    assert (start.dim, start.batch_size) == (1000, 64)
+    assert start.network.weights_source == "random"
+    torch.manual_seed(0)
+    again = new_start("alexnet.random").network.module.state_dict()
+    for name, each in start.network.module.state_dict().items():
+        assert torch.equal(each, again[name])
 
 
 # --- what goes wrong ----------------------------------------------------------------------

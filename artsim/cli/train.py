@@ -75,6 +75,12 @@ def recipes(as_json: bool) -> None:
         help="moma-lithograph: the first works of each class, as in the original.",
     ),
     click.option(
+        "--preset",
+        "preset",
+        type=click.Choice(["type"]),
+        help="rijks-single: the published data of its figure for five types, 972/15/72 pictures.",
+    ),
+    click.option(
         "--face",
         "settings",
         flag_value="face=true",
@@ -116,6 +122,7 @@ def train(
     resume: Path | None,
     weights: Path | None,
     keep_qualified: bool,
+    preset: str | None,
     **computing: Any,
 ) -> None:
     """Train a network by a recipe on a collection or an index.
@@ -143,6 +150,7 @@ def train(
     stop = _StopRequest()
     options = recipes.TrainingOptions(show=show_progress, should_stop=stop, **computing)
     changes = pairs(settings, "--set") | ({"keep_qualified": "true"} if keep_qualified else {})
+    changes |= {} if preset is None else {"preset": preset}
     folder = resume or output or training.new_folder(RUNS, str(recipe))
     try:
         with stop.on_signals():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 from torchvision.models import AlexNet_Weights
 
 from artsim.datatypes import Fit, Preprocessing
@@ -20,24 +21,19 @@ _WEIGHTS = AlexNet_Weights.IMAGENET1K_V1
 _TIMEOUT_S = 5.0
 
 
-def new_alexnet(weights: Path | None = None) -> tuple[Body, Network]:
+def new_alexnet(weights: Path | None = None, *, untrained: bool = False) -> tuple[Body, Network]:
     """Load AlexNet to train it; its embedding is the logits of ImageNet's 1,000 classes.
 
     Args:
         weights: A local file of weights; otherwise they are downloaded once.
+        untrained: Keep its random weights instead.
 
     Raises:
         ModelError: If they cannot be downloaded, or do not fit.
     """
     module = ARCHITECTURES[ALEXNET]()
-    tensors = _download() if weights is None else _read(weights)
-    try:
-        module.load_state_dict(tensors)
-    except RuntimeError as error:
-        problem = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"the weights in {str(weights)!r} do not fit {ALEXNET}: {problem}"
-        ) from error
+    if not untrained:
+        _load(module, weights)
     preprocessing = Preprocessing(  # torchvision.transforms._presets.ImageClassification's
         size=(224, 224),
         scale=(256, 256),
@@ -48,7 +44,19 @@ def new_alexnet(weights: Path | None = None) -> tuple[Body, Network]:
         fill=(124, 116, 104),
     )
     source = _WEIGHTS.url if weights is None else f"file:{weights.resolve()}"
+    source = "random" if untrained else source
     return Body(architecture=ALEXNET), Network(module.eval(), preprocessing, source)
+
+
+def _load(module: nn.Module, weights: Path | None) -> None:
+    tensors = _download() if weights is None else _read(weights)
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as error:
+        problem = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"the weights in {str(weights)!r} do not fit {ALEXNET}: {problem}"
+        ) from error
 
 
 def _read(file: Path) -> Any:

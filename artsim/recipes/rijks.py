@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch import nn
 
-from artsim.datatypes import parse_spec
+from artsim.datatypes import RANDOM, parse_spec
 from artsim.errors import TrainingError
 from artsim.labels import Label, LabelKind, read_label
 from artsim.models import Body, Network, new_body, output_shapes
@@ -137,8 +137,8 @@ def new_start(name: str, *, weights: Path | None = None, freeze_until: str | Non
     """Load a network to start from: vgg16, resnet50 or alexnet as published, or any spec.
 
     Args:
-        name: One of `PUBLISHED`, or a spec. The head of a timm network reads ImageNet's 1,000
-            classes, that of others the embedding.
+        name: One of `PUBLISHED`, with ``.random`` for random weights, or a spec. The head
+            of a timm network reads ImageNet's 1,000 classes, that of others the embedding.
         weights: A local file of weights instead of its own.
         freeze_until: The last frozen layer; the published one if None.
 
@@ -147,15 +147,16 @@ def new_start(name: str, *, weights: Path | None = None, freeze_until: str | Non
             downloaded.
         TrainingError: If it has no such layer.
     """
-    published = PUBLISHED.get(name) or _Published(
+    known, _, tag = name.partition(".")
+    untrained = known in PUBLISHED and tag == RANDOM
+    published = PUBLISHED.get(known if untrained else name) or _Published(
         spec=name, batch_size=32, by_classes=parse_spec(name).source == "timm"
     )
     if published.spec == ALEXNET:
-        body, network = new_alexnet(weights)
+        body, network = new_alexnet(weights, untrained=untrained)
     else:
-        body, network = new_body(
-            published.spec, weights=weights, keep_classifier=published.by_classes
-        )
+        spec = f"timm:{known}.{RANDOM}" if untrained else published.spec
+        body, network = new_body(spec, weights=weights, keep_classifier=published.by_classes)
     return Start(
         body=body,
         network=network,
