@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
+from numpy.typing import NDArray
 
 from artsim.errors import ArtsimError, EvaluationError, ImageError, SearchError
 from artsim.index import unit
@@ -64,6 +65,7 @@ class Searcher:
         self._others = dict(others or {})
         self._workers = workers
         self._pairs: dict[tuple[tuple[str, float], ...], Scores | None] = {}
+        self._texts: dict[str, NDArray[np.float32]] = {}  # of the background, by tap
         self._drawing = threading.Lock()
 
     @property
@@ -244,14 +246,14 @@ class Searcher:
         works = Background(self.store.rows, weights)
 
         def draw() -> Scores:
-            texts = unit(self._opened.encoder.embed_texts(TEXTS)[method.tap])
-            return works.compare(texts, method.vectors)
+            self._texts = self._texts or self._opened.encoder.embed_texts(TEXTS)
+            return works.compare(unit(self._texts[method.tap]), method.vectors)
 
         def keep() -> Scores:
             return remembered(self.store, f"{method.tap}.text", works.pairs, draw)
 
         key = tuple((f"{method.tap}:text", weight / largest) for weight in weights)
-        return self._once(key, keep if len(weights) == 1 else draw)
+        return self._once(key, keep if weights == [largest] else draw)
 
     def _draw(self, methods: Sequence[Method]) -> Scores | None:
         rows = joined(methods)
