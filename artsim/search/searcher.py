@@ -253,7 +253,7 @@ class Searcher:
             return remembered(self.store, f"{method.tap}.text", works.pairs, draw)
 
         key = tuple((f"{method.tap}:text", weight / largest) for weight in weights)
-        return self._once(key, keep if weights == [largest] else draw)
+        return self._once(key, keep if len(weights) == 1 else draw)
 
     def _draw(self, methods: Sequence[Method]) -> Scores | None:
         rows = joined(methods)
