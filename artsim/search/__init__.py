@@ -1,6 +1,6 @@
 """Similarity search in an index: requests and their answers."""
 
-from artsim.search.backend import FaissBackend, SearchBackend
+from artsim.search.backend import FaissBackend, SearchBackend, open_tiles
 from artsim.search.background import SUBJECTS
 from artsim.search.conditions import Condition, Op, among
 from artsim.search.encoder import (
@@ -49,5 +49,6 @@ __all__ = [
     "load_index_extractor",
     "load_index_text_tower",
     "locate",
+    "open_tiles",
     "read_words",
 ]

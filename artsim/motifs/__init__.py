@@ -1,0 +1,21 @@
+"""Motifs: details that several works share, such as a copied figure or a reused ornament.
+
+Near tiles propose pairs of works. Cells of the feature maps of two pictures that correspond, and
+that one map of the plane explains, decide.
+"""
+
+from artsim.motifs.features import Cells, FeatureMaps
+from artsim.motifs.finding import MIN_SCORE, Motif, MotifFinder, find_motifs, in_order
+from artsim.motifs.matching import Verified, verify
+
+__all__ = [
+    "MIN_SCORE",
+    "Cells",
+    "FeatureMaps",
+    "Motif",
+    "MotifFinder",
+    "Verified",
+    "find_motifs",
+    "in_order",
+    "verify",
+]

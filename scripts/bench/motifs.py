@@ -1,0 +1,147 @@
+"""Paste details of pictures into others, and count how many of them `artsim motifs` finds.
+
+    python scripts/bench/motifs.py [FOLDER]    a folder of pictures; default: the paintings
+
+Paintings are those of ARTSIM_DATA (default ../shared/data). Each detail is 35% to 50% of the sides
+of a picture and is pasted once into another: as it is, mirrored, recolored, or rescaled by 0.7 to
+1.4. A pair is right if a detail of one was pasted into the other. Pairs of two pictures that nothing
+connects count as wrong, although some may really share a motif.
+
+The threshold was chosen on seed 0; by default the pictures are others, of seed 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from artsim.datatypes import parse_spec
+from artsim.embedding import EmbedSettings, embed_collection
+from artsim.models import BackendName, Compute, load_extractor
+from artsim.motifs import MIN_SCORE, MotifFinder, find_motifs
+from artsim.motifs.candidates import candidate_pairs
+from artsim.readers import read_collection
+from artsim.store import Store
+
+DATA = Path(os.environ.get("ARTSIM_DATA", "../shared/data"))
+KINDS = ("pasted", "mirrored", "recolored", "rescaled")
+SHARE = (0.35, 0.5)  # of a picture's sides that a detail has
+SPREAD = 25  # of the grays of a detail, at least: a blank wall is no motif
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", type=Path, nargs="?", default=DATA / "paintings" / "images")
+    parser.add_argument("--details", type=int, default=80, help="that are pasted")
+    parser.add_argument("--others", type=int, default=80, help="pictures without one")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--tiles", type=int, default=3)
+    parser.add_argument("--each", type=int, default=3)
+    parser.add_argument("--layer")
+    wanted = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        made = Path(name, "made")
+        truth = paste_details(
+            wanted.folder, made, wanted.details, others=wanted.others, seed=wanted.seed
+        )
+        store = embed(made, Path(name, "index"), wanted.tiles)
+        report(store, truth, wanted.each, wanted.layer)
+
+
+def paste_details(
+    pictures: Path, made: Path, details: int, *, others: int, seed: int
+) -> dict[frozenset[str], str]:
+    """Write pictures of which some share a detail; return the kind of each pair of names."""
+    random = np.random.default_rng(seed)
+    files = sorted(file for file in pictures.iterdir() if file.suffix == ".jpg")
+    drawn = [files[at] for at in random.permutation(len(files))[: 2 * details + others]]
+    made.mkdir(parents=True)
+    truth = {}
+    for number, (source, host) in enumerate(zip(drawn[:details], drawn[details:], strict=False)):
+        kind = KINDS[number % len(KINDS)]
+        with Image.open(source) as opened, Image.open(host) as other:
+            picture, target = opened.convert("RGB"), other.convert("RGB")
+        detail = altered(draw_detail(picture, random), kind, random)
+        detail.thumbnail((target.width * 0.7, target.height * 0.7))
+        spare = target.width - detail.width, target.height - detail.height
+        target.paste(detail, (int(random.integers(spare[0] + 1)), int(random.integers(spare[1] + 1))))
+        picture.save(made / source.name, quality=92)
+        target.save(made / host.name, quality=92)
+        truth[frozenset((source.stem, host.stem))] = kind
+    for file in drawn[2 * details :]:
+        (made / file.name).write_bytes(file.read_bytes())
+    return truth
+
+
+def draw_detail(picture: Image.Image, random: np.random.Generator) -> Image.Image:
+    """Cut out the most varied of some details."""
+    cuts = []
+    for _ in range(20):
+        width, height = (round(random.uniform(*SHARE) * side) for side in picture.size)
+        x = int(random.integers(picture.width - width + 1))
+        y = int(random.integers(picture.height - height + 1))
+        cut = picture.crop((x, y, x + width, y + height))
+        cuts.append(cut)
+        if np.asarray(cut.convert("L")).std() >= SPREAD:
+            return cut
+    return max(cuts, key=lambda cut: float(np.asarray(cut.convert("L")).std()))
+
+
+def altered(detail: Image.Image, kind: str, random: np.random.Generator) -> Image.Image:
+    """Mirror, recolor or rescale a detail."""
+    if kind == "mirrored":
+        return ImageOps.mirror(detail)
+    if kind == "recolored":
+        bands = np.asarray(detail, dtype=np.float64)[..., random.permutation(3)]
+        shaded = 255 * (bands / 255) ** random.uniform(0.7, 1.4) * random.uniform(0.75, 1, 3)
+        return Image.fromarray(shaded.round().astype(np.uint8))
+    if kind == "rescaled":
+        factor = random.uniform(0.7, 1.4)
+        size = round(detail.width * factor), round(detail.height * factor)
+        return detail.resize(size, Image.Resampling.LANCZOS)
+    return detail
+
+
+def embed(pictures: Path, index: Path, tiles: int) -> Store:
+    extractor = load_extractor(parse_spec("lite0"))
+    settings = EmbedSettings(tiles=tiles)
+    embed_collection(read_collection(pictures), index, extractor, settings=settings)
+    return Store.open(index)
+
+
+def report(store: Store, truth: dict[frozenset[str], str], each: int, layer: str | None) -> None:
+    compute = Compute(device="cpu", backend=BackendName.TORCH)
+    extractor = load_extractor(parse_spec("lite0"), compute=compute)
+    tap = store.manifest.passport.taps[0].name
+    names = [Path(id_).stem for id_ in store.read(["id"]).column(0).to_pylist()]
+    pairs = candidate_pairs(store, tap, each=each)
+    proposed = {frozenset((names[a], names[b])) for a, b in pairs} & truth.keys()
+    print(f"{len(names)} pictures, {len(pairs)} candidates, {len(proposed)} of {len(truth)} right")
+    finder = MotifFinder(store, extractor, layer)
+    motifs = find_motifs(store, finder, tap, each=each, min_score=0)
+    ranked = [(m, frozenset((names[m.first], names[m.second]))) for m in motifs]
+    for least in sorted({2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, MIN_SCORE}):
+        found = [pair for motif, pair in ranked if motif.score >= least]
+        right = [pair for pair in found if pair in truth]
+        kinds = Counter(truth[pair] for pair in right)
+        of = Counter(truth.values())
+        shown = ", ".join(f"{kind} {kinds[kind]}/{of[kind]}" for kind in KINDS)
+        print(
+            f"score >= {least:g}: recall {len(right) / len(truth):.3f}, precision "
+            f"{len(right) / max(len(found), 1):.3f} ({shown})"
+        )
+    wrong = [(m.score, *sorted(p)) for m, p in ranked if p not in truth][:12]
+    print("highest others:", *wrong, sep="\n  ")
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    print(f"{used.ru_utime + used.ru_stime:.0f} CPU seconds, {used.ru_maxrss / 1024:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
