@@ -12,6 +12,7 @@ from .api.evaluations import predict as predict
 from .api.evaluations import probe as probe
 from .api.evaluations import retrieval_eval as retrieval_eval
 from .api.exploring import find_duplicates as find_duplicates
+from .api.exploring import find_motifs as find_motifs
 from .api.exploring import make_map as make_map
 from .api.exploring import make_report as make_report
 from .api.index import Index as Index

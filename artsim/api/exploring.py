@@ -1,4 +1,4 @@
-"""What an index shows as a whole: duplicates, a map, a report."""
+"""What an index shows as a whole: duplicates, motifs, a map, a report."""
 
 from __future__ import annotations
 
@@ -38,6 +38,37 @@ def find_duplicates(
     )
     return Table(
         f"Duplicates in {store.path}: {plural(len(groups), 'group')}", rows, results=tuple(groups)
+    )
+
+
+def find_motifs(index: IndexLike, *, tap: str | None = None, min_score: float = 6.0) -> Table:
+    """Find details that several works share: one row per pair, those of most evidence first.
+
+    Args:
+        index: An index of a convolutional network, best made with tiles, or its folder.
+        tap: The vectors that propose pairs; the first ones if None.
+        min_score: The least similarity of the cells that correspond, summed.
+
+    Raises:
+        ModelError: If the network has no feature map, or takes pictures of one size only.
+    """
+    from artsim import motifs
+    from artsim.models import BackendName, Compute
+    from artsim.search import load_index_extractor
+
+    store = open_store(index)
+    compute = Compute(device="auto", backend=BackendName.TORCH)
+    finder = motifs.MotifFinder(store, load_index_extractor(store, compute=compute))
+    found = motifs.find_motifs(store, finder, store.tap(tap).name, min_score=min_score)
+    ids = store.read(["id"]).column("id").to_pylist()
+    rows = tuple(
+        {"id": ids[each.first], "other": ids[each.second], "score": each.score}
+        | {"mirrored": each.verified.mirrored}
+        | {"box": str(each.first_box), "other_box": str(each.second_box)}
+        for each in found
+    )
+    return Table(
+        f"Motifs of {store.path}: {plural(len(found), 'pair')}", rows, results=tuple(found)
     )
 
 

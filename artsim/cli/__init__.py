@@ -33,6 +33,7 @@ from artsim.cli.leaderboard import leaderboard
 from artsim.cli.leaks import leaks
 from artsim.cli.map_ import map_
 from artsim.cli.models import layers, models
+from artsim.cli.motifs import motifs
 from artsim.cli.options.index import say_where
 from artsim.cli.output import echo
 from artsim.cli.pack import pack
@@ -147,7 +148,7 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
         cloup.Section(
             "Index", [embed, import_vectors, index, info, repair, models, layers, pack, estimate]
         ),
-        cloup.Section("Search", [find, similar, dupes, publish]),
+        cloup.Section("Search", [find, similar, dupes, motifs, publish]),
         cloup.Section(
             "Evaluate",
             [label, split, leaks, knn_eval, probe, zero_shot, retrieval_eval, leaderboard],

@@ -24,7 +24,7 @@ _EDGE = 1  # cells at each edge that are left out: what they see is mostly paddi
 class Cells:
     """The cells of the feature maps of a picture, at all scales together."""
 
-    vectors: NDArray[np.float32]  # (n, C), of length 1
+    vectors: NDArray[np.float16]  # (n, C), of length 1
     places: NDArray[np.float64]  # (n, 2): x and y of their centers, in pixels of the largest scale
     sizes: NDArray[np.float64]  # (n,): from one to the next, in the same pixels
     extent: tuple[float, float]  # width and height of the picture, in the same pixels
@@ -88,7 +88,8 @@ class FeatureMaps:
             vectors.append(unit(kept.astype(np.float32)))
             places.append((np.column_stack([x.ravel(), y.ravel()]) + 0.5) * step)
             sizes.append(np.full(x.size, np.sqrt(step.prod())))
-        return Cells(np.concatenate(vectors), np.concatenate(places), np.concatenate(sizes), extent)
+        halves = np.concatenate(vectors).astype(np.float16)
+        return Cells(halves, np.concatenate(places), np.concatenate(sizes), extent)
 
     @property
     def _channels(self) -> int:

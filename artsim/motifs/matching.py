@@ -49,7 +49,7 @@ def verify(first: Cells, second: Cells, *, mirrored: bool = False) -> Verified |
         second: Those of the other; of its mirror image if ``mirrored``.
         mirrored: Turn the places in the second picture back.
     """
-    similar = first.vectors @ second.vectors.T  # (n, m)
+    similar = first.vectors.astype(np.float32) @ second.vectors.astype(np.float32).T  # (n, m)
     forward, backward = similar.argmax(axis=1), similar.argmax(axis=0)
     own = np.flatnonzero(backward[forward] == np.arange(len(forward)))
     theirs = forward[own]

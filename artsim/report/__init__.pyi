@@ -19,6 +19,9 @@ from .map import draw_points as draw_points
 from .map import in_order as in_order
 from .matches import matches_page as matches_page
 from .matches import set_page as set_page
+from .motifs import MotifPair as MotifPair
+from .motifs import motif_sheet as motif_sheet
+from .motifs import motifs_page as motifs_page
 from .pages import save_text as save_text
 from .previews import TerminalProtocol as TerminalProtocol
 from .previews import beside as beside

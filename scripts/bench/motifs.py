@@ -39,11 +39,11 @@ SPREAD = 25  # of the grays of a detail, at least: a blank wall is no motif
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?", default=DATA / "paintings" / "images")
-    parser.add_argument("--details", type=int, default=80, help="that are pasted")
-    parser.add_argument("--others", type=int, default=80, help="pictures without one")
+    parser.add_argument("--details", type=int, default=40, help="that are pasted")
+    parser.add_argument("--others", type=int, default=40, help="pictures without one")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tiles", type=int, default=3)
-    parser.add_argument("--each", type=int, default=3)
+    parser.add_argument("--tiles", type=int, default=5)
+    parser.add_argument("--each", type=int, default=5)
     parser.add_argument("--layer")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -71,7 +71,9 @@ def paste_details(
         detail = altered(draw_detail(picture, random), kind, random)
         detail.thumbnail((target.width * 0.7, target.height * 0.7))
         spare = target.width - detail.width, target.height - detail.height
-        target.paste(detail, (int(random.integers(spare[0] + 1)), int(random.integers(spare[1] + 1))))
+        target.paste(
+            detail, (int(random.integers(spare[0] + 1)), int(random.integers(spare[1] + 1)))
+        )
         picture.save(made / source.name, quality=92)
         target.save(made / host.name, quality=92)
         truth[frozenset((source.stem, host.stem))] = kind
