@@ -51,7 +51,7 @@ class FeatureMaps:
         self._layouts = {
             name: layout
             for name, layout in self._network.positional_layers().items()
-            if len(layout.shape) == 3
+            if len(layout.shape) == 3 and layout.channels is not None
         }
         self.layer = layer or _choose_layer(self._layouts)
         if self.layer not in self._layouts:
@@ -92,9 +92,14 @@ class FeatureMaps:
         return Cells(halves, np.concatenate(places), np.concatenate(sizes), extent)
 
     @property
+    def _axis(self) -> int:
+        axis = self._layouts[self.layer].channels
+        assert axis is not None
+        return axis
+
+    @property
     def _channels(self) -> int:
-        layout = self._layouts[self.layer]
-        return layout.shape[layout.channels]
+        return self._layouts[self.layer].shape[self._axis]
 
     def _map(
         self, pixels: NDArray[np.uint8], side: int
@@ -109,8 +114,7 @@ class FeatureMaps:
         small = Image.fromarray(pixels).resize((across, down), Image.Resampling.BICUBIC)
         images = torch.from_numpy(np.array(small).transpose(2, 0, 1)[None])
         found = self._output(images.to(self._network.mean.device))
-        layout = self._layouts[self.layer]
-        moved = np.moveaxis(found, layout.channels, -1)
+        moved = np.moveaxis(found, self._axis, -1)
         return np.ascontiguousarray(moved), (moved.shape[0], moved.shape[1])
 
     def _output(self, images: torch.Tensor) -> NDArray[np.float32]:

@@ -159,4 +159,5 @@ def _box(places: NDArray[np.float64], cells: Cells) -> Box:
     margin = _MARGIN * cells.finest / np.array(cells.extent)
     low = np.clip(places.min(axis=0) - margin, 0, 1) * 100
     high = np.clip(places.max(axis=0) + margin, 0, 1) * 100
-    return Box(*low.round(2).tolist(), *(high - low).round(2).tolist(), percent=True)
+    (x, y), (width, height) = low.round(2).tolist(), (high - low).round(2).tolist()
+    return Box(x, y, width, height, percent=True)
