@@ -67,7 +67,7 @@ def verify(first: Cells, second: Cells, *, mirrored: bool = False) -> Verified |
         for _ in range(_ROUNDS):
             affine = _least_squares(a[chosen], b[chosen], scales[chosen])
             near = _distances(affine, a, b, size_b) <= _TOLERANCE
-            chosen = near & _alike(scales, affine)
+            chosen = near & _same_scale(scales, affine)
             if chosen.sum() < 4:
                 break
         else:
@@ -97,8 +97,8 @@ def _hypotheses(
     shifts = b - scales[:, None] * a  # of each hypothesis, (n, 2)
     placed = scales[:, None, None] * a[None] + shifts[:, None]  # (n hypotheses, n, 2)
     distances = np.linalg.norm(placed - b[None], axis=2) / size_b[None]
-    alike = np.abs(np.log(scales[None] / scales[:, None])) <= np.log(_SCALE_STEP)
-    explained = (distances <= 1.5 * _TOLERANCE) & alike
+    near_scale = np.abs(np.log(scales[None] / scales[:, None])) <= np.log(_SCALE_STEP)
+    explained = (distances <= 1.5 * _TOLERANCE) & near_scale
     votes = explained @ cosines
     order = np.argsort(-votes, kind="stable")[:_TRIED]
     return [explained[each] for each in order]
@@ -123,13 +123,15 @@ def _distances(affine: Floats, a: Floats, b: Floats, sizes: Floats) -> Floats:
     return distances
 
 
-def _alike(scales: Floats, affine: Floats) -> NDArray[np.bool_]:
+def _same_scale(scales: Floats, affine: Floats) -> NDArray[np.bool_]:
     """Return which correspondences have the scale of a map; none of a map that distorts."""
     stretches = np.linalg.svd(affine[:, :2], compute_uv=False)
     if stretches[1] <= 0 or stretches[0] / stretches[1] > _STRETCH:
         return np.zeros(len(scales), dtype=bool)
-    alike: NDArray[np.bool_] = np.abs(np.log(scales / _scale_of(affine))) <= np.log(_SCALE_STEP)
-    return alike
+    near_scale: NDArray[np.bool_] = np.abs(np.log(scales / _scale_of(affine))) <= np.log(
+        _SCALE_STEP
+    )
+    return near_scale
 
 
 def _scale_of(affine: Floats) -> float:
