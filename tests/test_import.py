@@ -411,7 +411,7 @@ def test_the_commands_import_label_split_and_describe(museum, vectors, tmp_path)
         "missing": 0,
         "index": str(index),
     }
-    assert "1 classes, 0 missing" in run(
+    assert "1 class, 0 missing" in run(
         "label", "ada = artist ILIKE '%A%'", "--index", index, "--table"
     )
     (line,) = run(

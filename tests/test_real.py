@@ -31,7 +31,7 @@ TORCH = Compute(backend=BackendName.TORCH, precision=Precision.F32)
 def run(*args):
     result = CliRunner().invoke(cli, [str(arg) for arg in args], catch_exceptions=False)
     assert result.exit_code == 0, result.output
-    return result.output
+    return result.stdout
 
 
 def top1(index, *args):
