@@ -254,7 +254,7 @@ def test_a_match_shows_its_similarity_and_a_picture_has_a_description(page):
     assert first.locator(".figures span").all_text_contents() == ["100th", "percentile"]
     assert "Score 0.9" in first.locator(".similarity").get_attribute("title")
     expect(first.locator(".similarity")).to_have_attribute(
-        "title", re.compile("More similar to the query than 100% of random works are to random queries")
+        "title", re.compile("More similar to the query than 100% of random works are to random")
     )
     hue = int(titles(page).first.text_content().removeprefix("Hue "))
     said = f"Hue {hue}, Red school, {1500 + hue}"
