@@ -118,20 +118,39 @@ def get(address, data=None):
 def answering(pid):
     """Return the processes that answer for a server."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    commands = {int(n): Path(f"/proc/{n}/cmdline").read_bytes() for n in children}
-    return [n for n, text in commands.items() if b"spawn_main" in text]
+    found = []
+    for n in map(int, children):
+        with suppress(OSError):  # it has ended meanwhile
+            if b"spawn_main" in Path(f"/proc/{n}/cmdline").read_bytes():
+                found.append(n)
+    return found
+
+
+def wait_for_count(address, searches):
+    """Wait until so many searches are counted: a process counts one after it has answered."""
+    route = 'handler="/api/{index}/search",method="POST",status="200"'
+    deadline = time.monotonic() + 60
+    while True:
+        counts = re.findall(re.escape(route) + r"\} (\S+)", get(f"{address}/metrics")[1])
+        if list(map(float, counts)) == [searches]:
+            return
+        assert time.monotonic() < deadline, counts
+        time.sleep(0.1)
 
 
 def test_several_processes_answer_and_one_that_ends_is_replaced(store):
     pytest.importorskip("prometheus_fastapi_instrumentator")
     with command(store, "--processes", "2", "--metrics") as (server, address):
         assert get(f"{address}/health")[0] == 200  # waits until one of them listens
-        before = answering(server.pid)
-        assert len(before) == 2
+        deadline = time.monotonic() + 60
+        while len(before := answering(server.pid)) < 2:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
         question = json.dumps(QUESTION).encode()
         for _ in range(4):
             status, answer = get(f"{address}/api/toys/search", question)
             assert (status, json.loads(answer)["matches"][0]["id"]) == (200, "b")
+        wait_for_count(address, 4)
         os.kill(before[0], signal.SIGKILL)
         deadline = time.monotonic() + 150
         while len(answering(server.pid)) < 2 or before[0] in answering(server.pid):
@@ -140,10 +159,7 @@ def test_several_processes_answer_and_one_that_ends_is_replaced(store):
         for _ in range(4):
             assert get(f"{address}/api/toys/search", question)[0] == 200
         # The figures are those of all processes, of one that has ended, too.
-        figures = get(f"{address}/metrics")[1]
-        route = 'handler="/api/{index}/search",method="POST",status="200"'
-        (count,) = re.findall(re.escape(route) + r"\} (\S+)", figures)
-        assert float(count) == 8
+        wait_for_count(address, 8)
         workers = answering(server.pid)
         server.kill()
         deadline = time.monotonic() + 60
