@@ -2,6 +2,7 @@
 
 * ArtsimError
   x ReaderError
+  x PlaceError
   x FetchError
   x ImageError
     . UnsupportedImageError
@@ -40,6 +41,10 @@ class ArtsimError(Exception):
 
 class ReaderError(ArtsimError):
     """A collection lacks a file, a column or a value that its reader needs."""
+
+
+class PlaceError(ArtsimError):
+    """The address of an object store is wrong, or its package is not installed."""
 
 
 class FetchError(ArtsimError):

@@ -75,11 +75,13 @@ def load(
         tiles: Per side: also cut each picture into tiles x tiles; 0 for none.
     """
     waiting: deque[Future[Loaded | Unloadable]] = deque()
-    with ThreadPoolExecutor(workers, thread_name_prefix="artsim-loader") as pool:
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="artsim-loader")
+    with pool, images.ReadAhead() as ahead:
         try:
             for key, path in files:
                 wanted = preprocessing(key) if callable(preprocessing) else preprocessing
-                waiting.append(submit(pool, _load_one, key, path, wanted, max_pixels, tiles))
+                read = ahead.reading(path)
+                waiting.append(submit(pool, _load_one, key, read, wanted, max_pixels, tiles))
                 if len(waiting) >= _AHEAD * workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -147,11 +149,15 @@ def resized_size(size: tuple[int, int], preprocessing: Preprocessing) -> tuple[i
 
 
 def _load_one(
-    key: int, path: Path, preprocessing: Preprocessing, max_pixels: int, tiles: int
+    key: int,
+    read: Callable[[], bytes],
+    preprocessing: Preprocessing,
+    max_pixels: int,
+    tiles: int,
 ) -> Loaded | Unloadable:
     clock = [time.thread_time()]
     try:
-        data = images.read_bytes(path)
+        data = read()
     except ImageError as error:
         return _unloadable(key, "read", error)
     content_hash = hashlib.sha256(data).hexdigest()

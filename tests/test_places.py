@@ -14,12 +14,11 @@ from search_toys import at, make_store
 from serving import serving
 
 from artsim.cli import cli
-from artsim.datatypes import picture_file
 from artsim.embedding import embed_collection
 from artsim.errors import ImageError, ReaderError
 from artsim.images import describe, read_bytes
 from artsim.inspection import InspectSettings, inspect_collection
-from artsim.places import is_file, open_place, status
+from artsim.places import is_file, open_place, picture_file, status
 from artsim.readers import ReaderOptions, read_collection
 from artsim.report import small_copy
 from artsim.search import locate

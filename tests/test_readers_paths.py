@@ -6,9 +6,9 @@ from unicodedata import normalize
 import pytest
 from test_embed import contents, embed
 
-from artsim.datatypes import picture_file
 from artsim.inspection import inspect_collection
 from artsim.loader import Loaded, load
+from artsim.places import picture_file
 from artsim.readers import ReaderOptions, read_collection
 from artsim.search.works import locate
 from artsim.splits.hashes import picture_hashes

@@ -25,6 +25,7 @@ from artsim.cli.output import (
 )
 from artsim.cli.previews import find_protocol, print_previews
 from artsim.datatypes import plural
+from artsim.places import as_path
 
 if TYPE_CHECKING:
     from artsim.search import IndexEncoder, Match, SearchAnswer, Searcher
@@ -130,7 +131,7 @@ def _write(
     if outputs.csv is not None:
         save_text(matches_csv(answer.matches), outputs.csv)
     if outputs.iiif is not None:
-        root = Path(searcher.store.manifest.root)
+        root = as_path(searcher.store.manifest.root)
         save_manifest(manifest(cited, root=root, base=outputs.iiif_base), outputs.iiif)
 
 

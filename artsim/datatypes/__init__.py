@@ -4,7 +4,7 @@ from artsim.datatypes.box import Box, tile_boxes
 from artsim.datatypes.captions import as_text, caption_columns, first_text
 from artsim.datatypes.catalog import RESERVED, Catalog, Field, FieldType
 from artsim.datatypes.estimate import FEW_GROUPS, Estimate
-from artsim.datatypes.files import name_as_text, picture_file, picture_path
+from artsim.datatypes.files import name_as_text
 from artsim.datatypes.finite import finite
 from artsim.datatypes.formats import FORMATS, PICTURE_SUFFIXES, PictureFormat, format_of
 from artsim.datatypes.passport import Fit, Passport, Preprocessing, TapInfo, read_preprocessing
@@ -58,8 +58,6 @@ __all__ = [
     "name_as_text",
     "no_progress",
     "parse_spec",
-    "picture_file",
-    "picture_path",
     "plural",
     "printable",
     "read_preprocessing",

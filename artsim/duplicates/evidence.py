@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from artsim.datatypes import picture_file
 from artsim.duplicates import candidates
 from artsim.duplicates.candidates import Candidates
 from artsim.errors import ImageError
 from artsim.images import Grays, decode, read_bytes
 from artsim.index import open_index
 from artsim.metrics.neighbors import NO_ROW, check_unit_vectors, nearest_inner
+from artsim.places import picture_file
 from artsim.splits import Looks
 from artsim.store import Store
 

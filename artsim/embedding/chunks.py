@@ -10,9 +10,9 @@ import PIL
 import pyarrow as pa
 
 from artsim import images
-from artsim.datatypes import picture_file
 from artsim.loader import Loaded, Unloadable, load
 from artsim.models import Extractor
+from artsim.places import picture_file
 from artsim.store import Failure, Part
 
 Advance = Callable[[int, int], None]  # pictures tried, failures, both since the last call

@@ -14,9 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim import images, places
-from artsim.datatypes import Catalog, picture_file
+from artsim.datatypes import Catalog
 from artsim.embedding.chunks import EmbedSettings
 from artsim.errors import ImageError, StoreError
+from artsim.places import picture_file
 from artsim.store import CatalogRows, Failure, Store
 
 ON_WEB = "the picture is on the web; download it first with 'artsim fetch'"

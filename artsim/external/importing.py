@@ -29,11 +29,11 @@ from artsim.datatypes import (
     Progress,
     TapInfo,
     no_progress,
-    picture_file,
 )
 from artsim.errors import ImageError, ReaderError, StoreError
 from artsim.external.batches import VectorBatch, VectorFile
 from artsim.index import build_index
+from artsim.places import picture_file
 from artsim.store import (
     CatalogRows,
     Failure,
@@ -299,7 +299,7 @@ class _Writer:
             table = self._rows.take(ids)
             columns |= {name: table.column(name) for name in table.column_names}
             names = [name or "" for name in table.column("image").to_pylist()]
-        root = Path(self._manifest.root)
+        root = places.as_path(self._manifest.root)
         facts = list(self._pool.map(lambda name: _file_facts(root, name), names))
         hashes, sizes, times = zip(*facts, strict=True)
         columns |= {

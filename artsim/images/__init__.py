@@ -1,5 +1,6 @@
 """Picture files: bytes to upright sRGB pixels, or an error of one line; perceptual hashes."""
 
+from artsim.images.ahead import ReadAhead
 from artsim.images.apart import Decoders, decode
 from artsim.images.color import Profile, judge_profile
 from artsim.images.decoding import Picture
@@ -31,6 +32,7 @@ __all__ = [
     "Grays",
     "Picture",
     "Profile",
+    "ReadAhead",
     "decode",
     "describe",
     "edges_of",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from io import BufferedReader, BytesIO
+from io import BufferedReader, BytesIO, FileIO
 from pathlib import Path
 
 from artsim import places
@@ -28,6 +28,7 @@ def read_bytes(path: Path) -> bytes:
         ImageError: If it is not there, is no regular file, is empty, too large or cannot be read.
         ResourcesError: If there is no memory or file descriptor for it now.
     """
+    path = places.as_path(path)
     try:
         with open_regular(path) as file:
             data = file.read()
@@ -49,7 +50,8 @@ def open_regular(path: Path) -> BufferedReader | BytesIO:
     """
     try:
         file = places.open_place(path)
-        fault = "" if isinstance(file, BytesIO) else not_a_picture_file(os.fstat(file.fileno()))
+        is_here = isinstance(getattr(file, "raw", None), FileIO)
+        fault = not_a_picture_file(os.fstat(file.fileno())) if is_here else ""
     except (OSError, ValueError) as problem:  # ValueError: a zero byte in the path
         raise _unreadable(path, problem) from problem
     if fault:

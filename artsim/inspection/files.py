@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim import places
-from artsim.datatypes import name_as_text, picture_path
+from artsim.datatypes import name_as_text
 from artsim.errors import ReaderError
+from artsim.places import picture_path
 from artsim.readers import excluded_by, is_hidden, is_picture, is_url
 
 NONE = -1  # a row whose picture is not there
@@ -128,7 +129,7 @@ def _list_folder(
     links: list[str],
     is_excluded: Callable[[str], bool],
 ) -> None:
-    with os.scandir(path) as entries:
+    with places.scan(path) as entries:
         found = sorted(entries, key=lambda entry: entry.name)
     prefix = f"{folder}/" if folder else ""
     below: list[str] = []

@@ -5,10 +5,11 @@ A picture inside a file has a path as if that file were a folder: ``shard-000.ta
 text relative to its root, and code that opens a picture need not know where it is.
 
 Another kind of file with pictures inside is a class with the methods of `Container` and its row in
-``CONTAINERS``. Pictures that are on no disk, as in an object store, begin in `status` and
-`open_place`: all of artsim opens pictures by these two.
+``CONTAINERS``. A path may be in an object store, too: ``s3://bucket/a.jpg``, see `RemotePath`.
+All of artsim opens pictures by `status` and `open_place`.
 """
 
+from artsim.places.naming import picture_file, picture_path
 from artsim.places.opening import (
     CONTAINERS,
     Container,
@@ -17,20 +18,41 @@ from artsim.places.opening import (
     is_file,
     open_container,
     open_place,
+    opened_ahead,
     status,
 )
-from artsim.places.rows import picture_columns
+from artsim.places.remote import (
+    FolderEntry,
+    RemotePath,
+    as_path,
+    is_remote,
+    list_below,
+    real_path,
+    scan,
+)
+from artsim.places.rows import parquet_source, picture_columns
 from artsim.places.tars import Tar
 
 __all__ = [
     "CONTAINERS",
     "Container",
+    "FolderEntry",
+    "RemotePath",
     "Tar",
+    "as_path",
     "exists",
     "is_below",
     "is_file",
+    "is_remote",
+    "list_below",
     "open_container",
     "open_place",
+    "opened_ahead",
+    "parquet_source",
     "picture_columns",
+    "picture_file",
+    "picture_path",
+    "real_path",
+    "scan",
     "status",
 ]

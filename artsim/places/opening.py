@@ -7,15 +7,20 @@ import io
 import os
 import stat
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
+from artsim.places.remote import as_path, is_remote, real_path
 from artsim.places.rows import PictureRows
 from artsim.places.tars import Tar
 
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for its writer
+_OPENED_AHEAD = 8  # containers of a store that are read at a time
 _KEPT = 8  # containers that stay open; Parquet files keep some of their rows
 
 
@@ -57,6 +62,8 @@ def status(path: str | Path) -> os.stat_result:
     except (NotADirectoryError, FileNotFoundError):
         inside = _split(path)
         if inside is None:
+            if is_remote(path):
+                return as_path(path).stat()
             raise
     file, member = inside
     size = open_container(file).size(member)
@@ -67,11 +74,15 @@ def status(path: str | Path) -> os.stat_result:
 
 def is_file(path: str | Path) -> bool:
     """Return whether a path is a file or a picture inside one."""
+    if is_remote(path):
+        return as_path(path).is_file() or _is_inside(path)
     return os.path.isfile(path) or _is_inside(path)  # noqa: PTH113  # Path raises for a long name
 
 
 def exists(path: str | Path) -> bool:
     """Return whether a path is a file, a folder or a picture inside a file."""
+    if is_remote(path):
+        return as_path(path).exists() or _is_inside(path)
     return os.path.exists(path) or _is_inside(path)  # noqa: PTH110  # as above
 
 
@@ -81,9 +92,9 @@ def is_below(file: Path, folders: Iterable[Path]) -> bool:
     Folders are given without links. What is not there yet may be below one.
     """
     try:
-        real = Path(os.path.realpath(file))
+        real = real_path(file)
         inside = any(real.is_relative_to(folder) for folder in folders)
-        return inside and (real.is_file() or not real.exists())
+        return inside and (is_remote(real) or real.is_file() or not real.exists())
     except (OSError, ValueError):  # too long for a name, a zero byte
         return False
 
@@ -100,6 +111,8 @@ def open_place(path: Path) -> io.BufferedReader | io.BytesIO:
     except (NotADirectoryError, FileNotFoundError):
         inside = _split(path)
         if inside is None:
+            if is_remote(path):
+                return as_path(path).open("rb")
             raise
     file, member = inside
     return io.BytesIO(open_container(file).read(member))
@@ -116,6 +129,33 @@ def open_container(file: Path) -> Container:
         raise OSError(errno.EINVAL, "no regular file", str(file))
     with _opening:
         return _opened(file, found.st_mtime_ns, found.st_size)
+
+
+def opened_ahead(files: Sequence[Path]) -> Iterator[Path]:
+    """Yield files with pictures inside; those in a store are opened ahead, several at a time.
+
+    One that cannot be opened is yielded too.
+    """
+    if not any(map(is_remote, files)):
+        yield from files
+        return
+
+    def open_(file: Path) -> Path:
+        with suppress(OSError):
+            CONTAINERS[file.suffix.lower()](file)
+        return file
+
+    with ThreadPoolExecutor(_OPENED_AHEAD, thread_name_prefix="artsim-places") as pool:
+        try:
+            waiting: deque[Future[Path]] = deque()
+            for file in files:
+                waiting.append(pool.submit(open_, file))
+                if len(waiting) > _OPENED_AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 _opening = threading.Lock()  # two threads would read one index of members
@@ -139,7 +179,7 @@ def _split(path: str | Path) -> tuple[Path, str] | None:
     text = os.fspath(path).lower()
     if not any(suffix in text for suffix in _SUFFIXES):  # nearly all paths: there may be millions
         return None
-    path = Path(path)
+    path = as_path(path)
     for file in reversed(path.parents):
         if file.suffix.lower() in _SUFFIXES and file.is_file():
             return file, path.relative_to(file).as_posix()

@@ -7,12 +7,16 @@ import threading
 from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
+
+from artsim.places.remembered import remembered
+from artsim.places.remote import RemotePath
 
 _BATCH_BYTES = 2**23  # of pictures that are read at a time
 _MOST_ROWS = 64  # that are read at a time
@@ -33,7 +37,9 @@ class PictureRows:
     def __init__(self, file: Path) -> None:
         self.file = file
         try:
-            self._parquet = pq.ParquetFile(file.absolute(), buffer_size=_BUFFER, pre_buffer=False)
+            self._parquet = pq.ParquetFile(
+                parquet_source(file), buffer_size=_BUFFER, pre_buffer=False
+            )
         except pa.ArrowException as error:
             raise _unreadable(file, error) from error
         metadata = self._parquet.metadata
@@ -91,14 +97,17 @@ class _Column:
     def sizes(self) -> NDArray[np.int64]:
         """Return the bytes of every row, (rows,)."""
         if self._sizes is None:
-            groups = range(len(self._starts) - 1)
-            found = [
-                pc.fill_null(pc.binary_length(batch), 0).to_numpy(zero_copy_only=False)
-                for group in groups
-                for _, batch in self._read_group(group)
-            ]
-            self._sizes = np.concatenate([*found, np.empty(0, np.int64)]).astype(np.int64)
+            known = remembered(self._file, f"sizes of {self._name}", self._read_sizes)
+            self._sizes = known["bytes"].to_numpy()
         return self._sizes
+
+    def _read_sizes(self) -> pa.Table:
+        found = [
+            pc.fill_null(pc.binary_length(batch), 0).cast(pa.int64())
+            for group in range(len(self._starts) - 1)
+            for _, batch in self._read_group(group)
+        ]
+        return pa.table({"bytes": pa.chunked_array(found, pa.int64())})
 
     def read(self, row: int) -> bytes | None:
         for start, batch in self._window:
@@ -134,6 +143,11 @@ class _Column:
         size = sum(c.total_uncompressed_size for c in columns if c.path_in_schema == self._leaf)
         average = max(1, size // max(1, found.num_rows))
         return int(max(1, min(_MOST_ROWS, _BATCH_BYTES // average)))
+
+
+def parquet_source(file: Path) -> Path | IO[bytes]:
+    """Return what PyArrow opens: the file, or a stream of ranges of one in a store."""
+    return file.open("rb") if isinstance(file, RemotePath) else file.absolute()
 
 
 def picture_columns(schema: pa.Schema) -> list[str]:

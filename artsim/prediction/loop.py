@@ -14,9 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from artsim import images
-from artsim.datatypes import Catalog, Preprocessing, Progress, no_progress, picture_file
+from artsim.datatypes import Catalog, Preprocessing, Progress, no_progress
 from artsim.errors import EvaluationError, ImageError
 from artsim.labels import SHAPE
+from artsim.places import picture_file
 from artsim.prediction.predictions import Prediction
 from artsim.readers import is_picture, load_json, read_collection, with_files
 from artsim.search import Works, locate
@@ -201,7 +202,7 @@ def _indexed(store: Store, rows: Sequence[int]) -> list[ImageInput]:
 
 def _path(store: Store, image: str) -> str:
     """Return where a picture is. It is read, not shown, so it may be anywhere."""
-    return locate(store, image) or str(Path(store.manifest.root, image))
+    return locate(store, image) or str(picture_file(store.manifest.root, image))
 
 
 def _with_pixels(

@@ -6,13 +6,13 @@ mapping of ten lines in `maps/` will do.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import MutableMapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
+from artsim import places
 from artsim.datatypes import Catalog
 from artsim.errors import ReaderError
 from artsim.readers import (
@@ -43,6 +43,7 @@ from artsim.readers.paths import with_files
 from artsim.readers.pictures import is_hidden, is_picture, is_url
 from artsim.readers.record_files import load_json
 from artsim.readers.rows import no_room
+from artsim.readers.shards import folder_of, is_pattern
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_table
 from artsim.readers.vocabulary import NAMES, note_own_names, with_vocabulary
 
@@ -144,10 +145,13 @@ def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTI
     # Path("") is the working directory; an empty name is rather a shell variable without value.
     if isinstance(source, str) and (not source or source == f"{name}:"):
         raise ReaderError(f"{source!r} names no folder or file; '.' is the working directory")
-    if not path.exists():
-        raise ReaderError(f"{path} does not exist; name a folder of pictures or a table of them")
-    path = path.resolve()
     try:
+        _list_store(path)
+        if not path.exists() and not is_pattern(path):
+            raise ReaderError(
+                f"{path} does not exist; name a folder of pictures or a table of them"
+            )
+        path = path.resolve()
         return _read(name, path, options)
     except OSError as error:
         raise ReaderError(
@@ -158,15 +162,27 @@ def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTI
 def _split_source(source: str | Path) -> tuple[str | None, Path]:
     """Split ``NAME:PATH``; a single letter before the colon is a Windows drive."""
     named = _NAMED.fullmatch(source) if isinstance(source, str) else None
-    if named is None:
-        return None, Path(source)
+    if named is None or places.is_remote(source):
+        return None, places.as_path(source)
     if named["name"] in READERS:
-        return named["name"], Path(named["path"])
+        return named["name"], places.as_path(named["path"])
     if Path(source).exists():
         return None, Path(source)
     if named["path"].startswith("//"):
-        raise ReaderError(f"{source} is on the web; fetch it first and name the file or folder")
+        raise ReaderError(
+            f"{source} is on the web; fetch it first and name the file or folder, or name an "
+            "object store: s3://, gs:// or hf://"
+        )
     raise ReaderError(f"no reader named {named['name']!r}; choose from {', '.join(READERS)}")
+
+
+def _list_store(path: Path) -> None:
+    """List what belongs to a collection in an object store: a table's pictures are beside it."""
+    if places.is_remote(path):
+        places.list_below(path)
+        folder = folder_of(path)
+        if (folder != path and path.suffix.lower() not in places.CONTAINERS) or is_pattern(path):
+            places.list_below(folder)
 
 
 def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
@@ -196,7 +212,7 @@ def _read(name: str | None, path: Path, options: ReaderOptions) -> Catalog:
 
 
 def _is_empty(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
+    with places.scan(folder) as entries:
         return next(entries, None) is None
 
 

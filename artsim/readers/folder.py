@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
@@ -12,6 +11,7 @@ import pyarrow as pa
 
 from artsim.datatypes import Catalog, name_as_text
 from artsim.errors import ReaderError
+from artsim.places import FolderEntry, scan
 from artsim.readers.excluding import Excluded, excluded_by
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import is_hidden, is_picture
@@ -168,12 +168,12 @@ def _leads_out(link: Path, real_root: Path) -> bool:
 
 def _listing(path: Path) -> list[tuple[str, str]]:
     """List a folder's files, folders and links to folders, last name first."""
-    with os.scandir(path) as entries:
+    with scan(path) as entries:
         kinds = ((entry.name, _kind(entry)) for entry in entries if not is_hidden(entry.name))
         return sorted(((name, kind) for name, kind in kinds if kind is not None), reverse=True)
 
 
-def _kind(entry: os.DirEntry[str]) -> str | None:
+def _kind(entry: FolderEntry) -> str | None:
     """Return folder, link (to a folder), picture or other (file); None for anything else.
 
     A link to nowhere is a picture that is missing; a pipe or a device is nothing.

@@ -18,12 +18,12 @@ import pyarrow.parquet as pq
 
 from artsim.datatypes import Catalog, format_of
 from artsim.errors import ReaderError
-from artsim.places import open_container, picture_columns
+from artsim.places import open_container, parquet_source, picture_columns
 from artsim.readers.nested import Flat, flatten, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with
 from artsim.readers.rows import GatheredRows, Row
-from artsim.readers.shards import catalog_of, row_of, shards
+from artsim.readers.shards import catalog_of, folder_of, row_of, shards
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_column
 
 WHAT = "Parquet files with the pictures inside, as Hugging Face writes them"
@@ -53,7 +53,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
     the picture that its path names.
     """
     options.allow("imageparquet", "types", "id_column", "image_column")
-    folder = path if path.is_dir() else path.parent
+    folder = folder_of(path)
     files = {file: _image_column(file, options.image_column) for file in shards(path, _SUFFIX)}
     inside = {file: column for file, column in files.items() if column is not None}
     if not inside:
@@ -79,7 +79,7 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
 def _image_column(file: Path, given: str | None) -> str | None:
     """Return the column of pictures: the one given, one with a usual name, or the first."""
     try:
-        schema = pq.read_schema(file.absolute())
+        schema = pq.read_schema(parquet_source(file))
         found = [name for name in picture_columns(schema) if _holds_pictures(file, schema, name)]
     except (pa.ArrowException, OSError) as error:
         problem = " ".join(str(error).split())
@@ -106,7 +106,7 @@ def _rows(
     file: Path, folder: Path, image: str, id_column: str | None, left_out: dict[str, None]
 ) -> Iterator[Row]:
     shard = file.relative_to(folder)
-    with pq.ParquetFile(file.absolute()) as parquet:
+    with pq.ParquetFile(parquet_source(file)) as parquet:
         schema = parquet.schema_arrow
         classes = _classes(schema)
         pictures = set(picture_columns(schema))

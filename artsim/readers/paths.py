@@ -21,8 +21,9 @@ from urllib.parse import unquote
 import pyarrow as pa
 
 from artsim import places
-from artsim.datatypes import Catalog, name_as_text, picture_path
+from artsim.datatypes import Catalog, name_as_text
 from artsim.errors import ReaderError
+from artsim.places import picture_path
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import is_hidden, is_url
 

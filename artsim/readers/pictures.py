@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
 from pathlib import Path
 
 from artsim.datatypes import PICTURE_SUFFIXES
+from artsim.places import scan
 
 # What systems and network storage keep beside pictures: previews, and what was thrown away.
 _SYSTEM_NAMES = (
@@ -34,7 +34,7 @@ def files_with(folder: Path, suffixes: Iterable[str]) -> list[Path]:
     Quick in a folder of a million pictures, because it reads little more than names.
     """
     wanted = tuple(suffixes)
-    with os.scandir(folder) as entries:
+    with scan(folder) as entries:
         found = (entry for entry in entries if entry.name.lower().endswith(wanted))
         names = [each.name for each in found if not is_hidden(each.name) and each.is_file()]
     return [folder / name for name in sorted(names)]

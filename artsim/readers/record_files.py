@@ -8,7 +8,6 @@ one name.
 from __future__ import annotations
 
 import codecs
-import gzip
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -20,7 +19,8 @@ from xml.parsers import expat
 import pyarrow.parquet as pq
 
 from artsim.errors import ReaderError
-from artsim.readers.delimited import open_delimited
+from artsim.places import parquet_source
+from artsim.readers.delimited import open_delimited, open_packed
 from artsim.readers.json_stream import stream_json
 from artsim.readers.nested import TEXT
 from artsim.readers.workbook import SUFFIX, open_workbook
@@ -56,7 +56,7 @@ def read_records(
     if name.endswith(_TABLES):
         yield from _read_table(file, name, notes)
         return
-    with gzip.open(file) if file.suffix.lower() == ".gz" else file.open("rb") as stream:
+    with open_packed(file) as stream:
         if name.endswith(".xml"):
             yield from _read_xml(stream, file, records)
         elif name.endswith((".jsonl", ".ndjson")):
@@ -68,7 +68,7 @@ def read_records(
 
 def _read_table(file: Path, name: str, notes: list[str] | None) -> Iterator[Mapping[str, Any]]:
     if name.endswith(".parquet"):
-        with pq.ParquetFile(file.absolute()) as parquet:
+        with pq.ParquetFile(parquet_source(file)) as parquet:
             for batch in parquet.iter_batches(_ROWS):
                 yield from batch.to_pylist()
         return
@@ -81,7 +81,7 @@ def _read_table(file: Path, name: str, notes: list[str] | None) -> Iterator[Mapp
 
 
 def _read_json(
-    stream: IO[bytes] | gzip.GzipFile, file: Path, records: str | None, notes: list[str] | None
+    stream: IO[bytes], file: Path, records: str | None, notes: list[str] | None
 ) -> Iterator[Mapping[str, Any]]:
     """Read JSON whole, or member by member if it is large."""
     start = stream.read(_WHOLE)
@@ -195,9 +195,7 @@ def _inside(value: Mapping[str, Any]) -> Any:
     return value
 
 
-def _read_xml(
-    stream: IO[bytes] | gzip.GzipFile, file: Path, records: str | None
-) -> Iterator[Mapping[str, Any]]:
+def _read_xml(stream: IO[bytes], file: Path, records: str | None) -> Iterator[Mapping[str, Any]]:
     """Read elements of one name as a stream; what was read, and what is around them, is dropped."""
     wanted = None if records is None else records.rpartition(".")[2]
     open_: list[ET.Element] = []
@@ -223,7 +221,7 @@ def _read_xml(
         raise ReaderError(f"{file} is not sound XML ({error}); export it again") from error
 
 
-def _refuse_entities(stream: IO[bytes] | gzip.GzipFile, file: Path) -> None:
+def _refuse_entities(stream: IO[bytes], file: Path) -> None:
     """Refuse a file that declares entities: they can name other files, or fill the memory."""
     has_begun = False
 

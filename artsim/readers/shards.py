@@ -9,37 +9,59 @@ from pathlib import Path, PurePath
 import pyarrow as pa
 
 from artsim.datatypes import Catalog
+from artsim.places import CONTAINERS
 from artsim.readers.nested import Flat
 from artsim.readers.pictures import is_hidden
 from artsim.readers.rows import Row
 
 _DEPTH = 3  # folders: data/, or default/train/ as Hugging Face converts data sets
+_WILD = re.compile(r"[*?\[]")
 _SPLIT = re.compile(r"(train|val|valid|validation|test)(?=$|[-_.\d])", re.IGNORECASE)
 
 
 def shards(path: Path, suffix: str) -> list[Path]:
-    """List the files that end in a suffix, in order: the one named, or those of a folder."""
+    """List the files that end in a suffix, in order.
+
+    That is the one named, those that fit a pattern, or those of a folder.
+    """
     if path.is_file():
         return [path] if path.name.lower().endswith(suffix) else []
-    patterns = ("*/" * depth + "*" for depth in range(_DEPTH))
-    found = (file for pattern in patterns for file in sorted(path.glob(pattern)))
+    folder = folder_of(path)
+    if is_pattern(path):
+        patterns: Iterable[str] = [path.relative_to(folder).as_posix()]
+    else:
+        patterns = ("*/" * depth + "*" for depth in range(_DEPTH))
+    found = (file for pattern in patterns for file in sorted(folder.glob(pattern)))
     return [
         file
         for file in found
         if file.name.lower().endswith(suffix)
-        and not any(map(is_hidden, file.relative_to(path).parts))
+        and not any(map(is_hidden, file.relative_to(folder).parts))
         and file.is_file()
     ]
+
+
+def is_pattern(path: Path) -> bool:
+    """Return whether a path that is not there means several files: ``shards/train-*.tar``."""
+    is_wild = any(map(_WILD.search, path.parts))
+    return is_wild and path.suffix.lower() in CONTAINERS and not path.exists()
+
+
+def folder_of(path: Path) -> Path:
+    """Return the folder that pictures are named from: the one named, or what the files are in."""
+    if is_pattern(path):
+        return next(each for each in path.parents if not any(map(_WILD.search, each.parts)))
+    return path.parent if path.is_file() else path
 
 
 def catalog_of(table: pa.Table, path: Path, *, reader: str, notes: Iterable[str]) -> Catalog:
     """Return the rows of shards as a collection: of a folder, or of the one file that is named."""
     return Catalog.of_table(
         table,
-        name=path.stem if path.is_file() else path.name or "collection",
+        name=(path.stem if path.is_file() else folder_of(path).name) or "collection",
         reader=reader,
         source=path,
-        root=path if path.is_dir() else path.parent,
+        root=folder_of(path),
         notes=tuple(notes),
     )
 

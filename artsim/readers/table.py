@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from artsim.datatypes import Catalog, FieldType
 from artsim.errors import ReaderError
+from artsim.places import parquet_source
 from artsim.readers.columns import ColumnGuess, convert, declared_types, field_names, strip_lists
 from artsim.readers.delimited import clean, open_delimited
 from artsim.readers.missing import null_words
@@ -177,7 +178,7 @@ def _open_delimited(file: Path, options: ReaderOptions) -> _Table:
 def _open_parquet(file: Path) -> _Table:
     """Open a Parquet file; columns of bytes, vectors and nested values are left out."""
     try:
-        with pq.ParquetFile(file.absolute()) as parquet:
+        with pq.ParquetFile(parquet_source(file)) as parquet:
             kept = {
                 column.name: type_
                 for column in parquet.schema_arrow
@@ -199,7 +200,7 @@ def _open_parquet(file: Path) -> _Table:
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            with pq.ParquetFile(file.absolute()) as parquet:
+            with pq.ParquetFile(parquet_source(file)) as parquet:
                 for batch in parquet.iter_batches(batch_size=_BATCH, columns=list(kept)):
                     columns = [_as_kept(batch[name], type_) for name, type_ in kept.items()]
                     yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from artsim.places import scan
 from artsim.readers.pictures import is_hidden
 
 _WILD = re.compile(r"[*?\[]")
@@ -45,7 +45,7 @@ def _walk(
         if (status.st_dev, status.st_ino) in visited and status.st_ino:
             return
         visited.add((status.st_dev, status.st_ino))
-        with os.scandir(folder) as entries:
+        with scan(folder) as entries:
             found = sorted(entries, key=lambda entry: entry.name)
     except (FileNotFoundError, NotADirectoryError):
         return

@@ -14,12 +14,12 @@ from typing import Any
 
 from artsim.datatypes import PICTURE_SUFFIXES, Catalog, name_as_text
 from artsim.errors import ReaderError
-from artsim.places import Tar, open_container
+from artsim.places import Tar, open_container, opened_ahead
 from artsim.readers.nested import Flat, flatten, text_of
 from artsim.readers.options import ReaderOptions
 from artsim.readers.pictures import files_with, is_hidden, is_picture
 from artsim.readers.rows import GatheredRows, Row
-from artsim.readers.shards import catalog_of, row_of, shards
+from artsim.readers.shards import catalog_of, folder_of, row_of, shards
 
 WHAT = "Tars of pictures and their metadata, as WebDataset writes them"
 EXAMPLE = "webdataset:shards/"
@@ -36,7 +36,7 @@ def detects(path: Path) -> bool:
     """Return whether it is a tar with pictures, or a folder of such tars without loose pictures."""
     if path.is_file():
         return path.name.lower().endswith((".tar", *_PACKED))
-    if not path.is_dir() or files_with(path, tuple(f".{each}" for each in PICTURE_SUFFIXES)):
+    if path.is_dir() and files_with(path, tuple(f".{each}" for each in PICTURE_SUFFIXES)):
         return False
     found = shards(path, ".tar")
     try:
@@ -57,13 +57,13 @@ def read(path: Path, options: ReaderOptions) -> Catalog:
             f"{packed[0]} is compressed; unpack it to a .tar, so that pictures in it "
             "can be opened one by one"
         )
-    folder = path if path.is_dir() else path.parent
+    folder = folder_of(path)
     notes: list[str] = []
     others: Counter[str] = Counter()
     faults: list[str] = []
     rows = (
         row
-        for file in shards(path, ".tar")
+        for file in opened_ahead(shards(path, ".tar"))
         for row in _rows(file, folder, options.id_column, others, faults)
     )
     table = GatheredRows(rows, options).table()

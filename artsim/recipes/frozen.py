@@ -11,11 +11,12 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from artsim.datatypes import Box, Preprocessing, parse_spec, picture_file
+from artsim.datatypes import Box, Preprocessing, parse_spec
 from artsim.errors import ImageError
 from artsim.images import read_bytes
 from artsim.loader import Loaded, load, preprocess
 from artsim.models import Compute, Extractor, load_extractor
+from artsim.places import picture_file
 from artsim.store import Store
 from artsim.training import Run
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from skimage.color import rgb2gray
 from skimage.feature import hog
 
-from artsim.datatypes import picture_file
 from artsim.evaluation.knn import KnnEvaluator
 from artsim.loader import Loaded, load
 from artsim.metrics.neighbors import NO_ROW, Neighbors
+from artsim.places import picture_file
 from artsim.store import Store
 from artsim.training import Run, TrainingTask, squashed
 

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from artsim import training
-from artsim.datatypes import picture_file
 from artsim.errors import TrainingError
 from artsim.evaluation.retrieval import gray_copies
 from artsim.labels import Label, LabelKind, read_label, values_of
 from artsim.metrics import rmse, score_hits, ssim
+from artsim.places import picture_file
 from artsim.recipes.faces import find_faces
 from artsim.recipes.frozen import embed_rows
 from artsim.recipes.ranking import MEASURES, Measure, rank

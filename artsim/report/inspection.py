@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import groupby
@@ -47,7 +46,7 @@ def inspection_page(inspection: Inspection) -> str:
     files = [file for sample in inspection.samples for file in sample.files]
     for finding in inspection.findings:
         files += [file for example in finding.examples for file in _files(finding, example)]
-    root = Path(os.path.realpath(inspection.root))
+    root = places.real_path(inspection.root)
     sized = ((file, SIDE) for file in files if places.is_below(file, [root]))
     quantiles = inspection.sizes.quantiles()
     return render(

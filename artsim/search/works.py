@@ -12,9 +12,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from artsim.datatypes import FieldType, picture_file
+from artsim.datatypes import FieldType
 from artsim.errors import SearchError, UnknownWorkError
 from artsim.labels import derivation_of, derived_labels
+from artsim.places import picture_file
 from artsim.search.conditions import RowFilter
 from artsim.store import Store, indices, joined_lists, large_text, text_scalar
 

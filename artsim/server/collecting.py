@@ -16,6 +16,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from artsim.errors import ImageError, ResourcesError, SearchError
 from artsim.labels import delete_set, read_sets, save_set
+from artsim.places import as_path
 from artsim.report import set_csv, set_manifest, set_page
 from artsim.search import Query
 from artsim.server.messages import Name, SetIn
@@ -84,7 +85,7 @@ def _export(room: Room, wanted: SetIn, kind: str) -> bytes:
         Query(name=id_, image=image, row=row, metadata=metadata)
         for row, (id_, image, metadata) in zip(rows, room.works.known(rows), strict=True)
     ]
-    root = Path(room.store.manifest.root)
+    root = as_path(room.store.manifest.root)
     if kind == "zip":
         return _zip(room, works, root)
     if kind == "csv":

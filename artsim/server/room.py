@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import PALETTE, TapInfo
 from artsim.errors import SearchError, StoreError
 from artsim.index import layout_file, read_layout
+from artsim.places import as_path
 from artsim.prediction import Teacher
 from artsim.report import Caption
 from artsim.search import (
@@ -109,7 +110,7 @@ class Room:
             )
             if Path(text.removeprefix(kind)).is_absolute()
         ]
-        root = Path(self.store.manifest.root)
+        root = as_path(self.store.manifest.root)
         for folder in (self.store.path.resolve(), self.store.path, root, *made_of):
             if len(folder.parts) > 1:  # neither '.' nor '/'
                 text = text.replace(str(folder), self.name)

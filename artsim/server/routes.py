@@ -6,7 +6,6 @@ import asyncio
 import json
 from contextlib import nullcontext
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -14,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 
 from artsim.errors import FetchError, ImageError, SearchError
 from artsim.fetch import FetchSettings, fetch_picture_async
+from artsim.places import as_path
 from artsim.report import (
     Caption,
     cite,
@@ -242,7 +242,7 @@ def _explain(room: Room, answer: SearchAnswer, id_: str) -> list[dict[str, str]]
 
 def _export(room: Room, answer: SearchAnswer, kind: str, command: str) -> Response:
     cited = cite(room.searcher, answer, command=command, index=room.name)
-    root = Path(room.store.manifest.root)
+    root = as_path(room.store.manifest.root)
     if kind == "csv":
         matches = [replace(match, image=inside(match.image, root)) for match in answer.matches]
         text, media = matches_csv(matches), "text/csv; charset=utf-8"

@@ -17,8 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from artsim import images
-from artsim.datatypes import Progress, no_progress, picture_file
+from artsim.datatypes import Progress, no_progress
 from artsim.errors import ImageError, ShortageError, StoreError
+from artsim.places import picture_file
 from artsim.store import Store, read_parquet, write_parquet, write_whole
 
 _FILE = "hashes.parquet"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -117,8 +116,8 @@ class Store:
         An index that someone else made may name any file of this machine as a picture. The root of
         the file system is no collection.
         """
-        own = Path(os.path.realpath(self.manifest.root))
-        given = tuple(Path(os.path.realpath(root)) for root in self._roots)
+        own = places.real_path(self.manifest.root)
+        given = tuple(map(places.real_path, self._roots))
         return given or ((own,) if own != own.parent else ())
 
     def shows(self, file: Path) -> bool:

@@ -16,8 +16,9 @@ from torch import Tensor
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from artsim.datatypes import Preprocessing, picture_file
+from artsim.datatypes import Preprocessing
 from artsim.loader import Loaded, load
+from artsim.places import picture_file
 from artsim.splits import TEST, TRAIN, VAL
 from artsim.store import Store
 from artsim.training.run import Run

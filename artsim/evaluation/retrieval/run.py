@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from artsim.datatypes import picture_file
 from artsim.errors import EvaluationError, ImageError
 from artsim.evaluation.reading import choose_labels, unit_vectors
 from artsim.images import decode, read_bytes
@@ -25,6 +24,7 @@ from artsim.metrics import (
     ssim,
 )
 from artsim.metrics.neighbors import NO_ROW, nearest_among
+from artsim.places import picture_file
 from artsim.splits import Split, SplitChoice, join_groups, read_source
 from artsim.store import Store
 

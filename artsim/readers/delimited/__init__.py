@@ -6,7 +6,8 @@ when that check or pyarrow fails does Python's own reader find the row and the c
 rows that are sound.
 """
 
+from artsim.readers.delimited.decoding import open_packed
 from artsim.readers.delimited.file import DelimitedFile, clean, open_delimited
 from artsim.readers.delimited.header import column_names
 
-__all__ = ["DelimitedFile", "clean", "column_names", "open_delimited"]
+__all__ = ["DelimitedFile", "clean", "column_names", "open_delimited", "open_packed"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from artsim.errors import ReaderError
+from artsim.places import is_remote
 
 BLOCK = 1 << 22  # bytes read at a time, and the length of the longest row
 UTF8 = "utf-8"
@@ -28,7 +29,7 @@ def encoding_of(path: Path, given: str | None) -> str:
             raise ReaderError(
                 f"no encoding named {given!r}; use a name such as cp1252, latin-1 or utf-16"
             ) from None
-    with _open(path) as file:
+    with open_packed(path) as file:
         start = file.read(4)
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return "utf-16"
@@ -43,7 +44,7 @@ def lines(path: Path, encoding: str) -> Iterator[str]:
     """Yield a file's lines; bytes that are not text come as surrogates, for the message."""
     errors = "replace" if encoding.startswith("utf-16") else "surrogateescape"
     python = "utf-8-sig" if encoding == UTF8 else encoding
-    with io.TextIOWrapper(_open(path), encoding=python, errors=errors, newline="") as file:
+    with io.TextIOWrapper(open_packed(path), encoding=python, errors=errors, newline="") as file:
         number = 0
         while line := file.readline(BLOCK):
             number += 1
@@ -59,7 +60,7 @@ def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
         UnicodeError: If it is not text in this encoding.
     """
     decoder = codecs.getincrementaldecoder(encoding)()
-    with _open(path) as file:
+    with open_packed(path) as file:
         if file.read(len(codecs.BOM_UTF8)) != codecs.BOM_UTF8:
             file.seek(0)
         while block := file.read(BLOCK):
@@ -68,10 +69,10 @@ def utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
         decoder.decode(b"", final=True)
 
 
-def _open(path: Path) -> IO[bytes]:
+def open_packed(path: Path) -> IO[bytes]:
     """Open a file, unpacked if it ends in .gz, as pyarrow does."""
     if path.suffix.lower() == ".gz":
-        return io.BufferedReader(gzip.open(path))
+        return io.BufferedReader(gzip.open(path.open("rb") if is_remote(path) else path))
     return path.open("rb")
 
 

@@ -1,0 +1,192 @@
+"""Objects of stores such as S3, through fsspec: listed, read by range and written, with retries.
+
+Credentials come from the environment alone, as each store's own tools read them. Errors are told
+without their addresses' queries, which may be signed.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import random
+import re
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from artsim.errors import PlaceError
+
+T = TypeVar("T")
+
+
+class _Kind(NamedTuple):
+    protocol: str  # of fsspec
+    package: str
+    extra: str
+    options: Mapping[str, Any] = {}
+
+
+KINDS: Mapping[str, _Kind] = {
+    "s3": _Kind("s3", "s3fs", "s3"),
+    "gs": _Kind("gcs", "gcsfs", "gcs"),
+    "hf": _Kind("hf", "huggingface_hub", "hf"),
+}
+TRIES = 5  # of every request, besides those of the packages
+PAUSE_S = 0.5  # before the second try, and twice as long before each later one
+
+_TIMES = ("LastModified", "last_modified", "mtime", "updated", "uploaded_at", "created")
+_IDENTITIES = ("ETag", "etag", "xet_hash", "blob_id", "md5Hash")
+_FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
+_BUGS = (TypeError, AttributeError, NameError)
+_NO_KEYS = ("NoCredentials", "PartialCredentials", "ProfileNotFound", "DefaultCredentials")
+_SECRET = re.compile(r"(?<=://)[^/\s@]*@|\?\S*|\b(?:AKIA|ASIA|hf_)\w+|\bBearer \S+")
+_SHOWN = 160  # characters of a reason
+
+
+class Entry(NamedTuple):
+    """A file of a store, or a folder, which is there if anything is below it."""
+
+    size: int  # bytes
+    mtime_ns: int  # where a store keeps no time, its checksum as a number
+    is_folder: bool = False
+    identity: str = ""  # changes with the content
+
+
+FOLDER = Entry(0, 0, is_folder=True)
+
+
+def find(address: str) -> dict[str, Entry]:
+    """List all files below an address, or the file of this address, by address.
+
+    Raises:
+        OSError: If it cannot be listed.
+        PlaceError: If a package is missing.
+    """
+
+    def listed(files: Any, name: str) -> dict[str, Entry]:
+        found = files.find(name, detail=True)
+        return {
+            address + path.removeprefix(name): entry_of(info)
+            for path, info in found.items()
+            if not path.endswith("/") and info.get("type") != "directory"
+        }
+
+    return retried(address, listed)
+
+
+def info(address: str) -> Entry | None:
+    """Ask for one file or folder; None if there is none.
+
+    Raises:
+        OSError: If there is no answer.
+        PlaceError: If a package is missing.
+    """
+    try:
+        return retried(address, lambda files, name: entry_of(files.info(name)))
+    except FileNotFoundError:
+        return None
+
+
+def read(address: str, start: int | None = None, end: int | None = None) -> bytes:
+    """Read a file, or the bytes of it from start to end.
+
+    Raises:
+        OSError: If it is not there or cannot be read.
+        PlaceError: If a package is missing.
+    """
+    if start is not None and start == end:
+        return b""
+    return retried(address, lambda files, name: bytes(files.cat_file(name, start=start, end=end)))
+
+
+def upload(file: Path, address: str) -> None:
+    """Write a file of this machine; it is there whole or not at all.
+
+    Raises:
+        OSError: If it cannot be written.
+        PlaceError: If a package is missing.
+    """
+    retried(address, lambda files, name: files.put_file(str(file), name))
+
+
+def write(data: bytes, address: str) -> None:
+    """Write some bytes, see `upload`."""
+    retried(address, lambda files, name: files.pipe_file(name, data))
+
+
+def download(address: str, file: Path) -> None:
+    """Read a file of a store into one of this machine.
+
+    Raises:
+        OSError: If it is not there or cannot be read.
+        PlaceError: If a package is missing.
+    """
+    retried(address, lambda files, name: files.get_file(name, str(file)))
+
+
+def remove(address: str) -> None:
+    """Remove a file; it may be gone."""
+    with suppress(FileNotFoundError):
+        retried(address, lambda files, name: files.rm_file(name))
+
+
+def entry_of(found: Mapping[str, Any]) -> Entry:
+    """Return what a store says of a file or folder."""
+    if found.get("type") == "directory":
+        return FOLDER
+    identity = next((str(found[name]) for name in _IDENTITIES if found.get(name)), "")
+    mtime_ns = next((_ns(found[name]) for name in _TIMES if found.get(name)), None)
+    if mtime_ns is None:
+        mtime_ns = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:7])
+    return Entry(int(found.get("size") or 0), mtime_ns, identity=identity)
+
+
+def retried(address: str, call: Callable[[Any, str], T]) -> T:
+    """Call with fsspec's file system and its name for an address, some times if need be."""
+    kind = KINDS[address.partition(":")[0]]
+    files = _file_system(address, kind)
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(PAUSE_S * 2 ** (attempt - 1) * random.uniform(0.5, 1))
+        try:
+            return call(files, files._strip_protocol(address))
+        except _BUGS:
+            raise
+        except _FINAL as error:
+            raise type(error)(
+                error.errno or errno.EACCES, error.strerror or _reason(error), address
+            ) from None
+        except Exception as error:  # of the packages, which have many kinds
+            reason = _reason(error)
+            if any(name in type(error).__name__ for name in _NO_KEYS):
+                raise PermissionError(errno.EACCES, f"no credentials: {reason}", address) from None
+    raise OSError(errno.EIO, f"{reason}, {TRIES} tries", address) from None
+
+
+def _file_system(address: str, kind: _Kind) -> Any:
+    try:
+        import fsspec
+
+        return fsspec.filesystem(kind.protocol, use_listings_cache=False, **kind.options)
+    except ImportError as error:
+        raise PlaceError(
+            f"{address} needs {kind.package}; install it with pip install 'artsim[{kind.extra}]'"
+        ) from error
+
+
+def _ns(time_: Any) -> int:
+    """Return a time in ns, whichever way a package gives it."""
+    if isinstance(time_, str):
+        time_ = datetime.fromisoformat(time_)
+    if isinstance(time_, datetime):
+        time_ = time_.timestamp()
+    return round(time_ * 1e3) * 10**6  # stores have ms; a float has no ns
+
+
+def _reason(error: BaseException) -> str:
+    """Write an error in one line that contains no secret."""
+    text = _SECRET.sub("", " ".join(str(error).split()))
+    return text[:_SHOWN] or type(error).__name__
