@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from artsim.api.index import Index
 from artsim.api.results import Table
 from artsim.datatypes import DEFAULT_MODEL, Progress, no_progress, parse_spec
+from artsim.places import as_path
 from artsim.readers import DEFAULT_OPTIONS, ReaderOptions, read_collection
-from artsim.store import Store
+from artsim.store import Store, index_to_write
 
 if TYPE_CHECKING:
     from artsim.embedding import EmbedSettings
@@ -61,7 +62,7 @@ def embed(
     from artsim.models import Compute, NetworkRequest
 
     catalog = read_collection(collection, options=reader)
-    path = Path(output) if output is not None else _INDEXES / catalog.name
+    path = as_path(output) if output is not None else _INDEXES / catalog.name
     request = NetworkRequest(
         spec=parse_spec(model),
         weights=None if weights is None else Path(weights),
@@ -71,11 +72,11 @@ def embed(
     settings = settings or EmbedSettings(
         batch_size=extractor.batch_size, workers=os.cpu_count() or 1
     )
-    with closing(engine):
+    with closing(engine), index_to_write(path) as folder:
         embed_collection(
-            catalog, path, extractor, settings=settings, engine=engine, progress=progress
+            catalog, folder, extractor, settings=settings, engine=engine, progress=progress
         )
-    return Index(Store.open(path))
+    return Index(Store.open(folder))
 
 
 def import_vectors(

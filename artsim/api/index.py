@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from artsim.api.queries import QueryLike, read_queries
 from artsim.api.results import SearchResult
-from artsim.store import Store
+from artsim.places import as_path
+from artsim.store import Store, local_index
 
 if TYPE_CHECKING:
     import numpy as np
@@ -172,7 +173,7 @@ def open(  # as files are opened
     Raises:
         StoreError: If there is no index, it is damaged, or it has no such tap.
     """
-    return Index(Store.open(Path(path), roots=[Path(root) for root in roots]), tap=tap)
+    return Index(Store.open(local_index(path), roots=[as_path(root) for root in roots]), tap=tap)
 
 
 IndexLike: TypeAlias = "Index | Store | str | Path"
@@ -185,4 +186,4 @@ def open_store(index: IndexLike) -> Store:
         StoreError: If there is no index, or it is damaged.
     """
     store = index.store if isinstance(index, Index) else index
-    return store.reopen() if isinstance(store, Store) else Store.open(Path(store))
+    return store.reopen() if isinstance(store, Store) else Store.open(local_index(store))

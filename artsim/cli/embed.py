@@ -100,7 +100,7 @@ if TYPE_CHECKING:
 )
 @cloup.option_group(
     "Index",
-    folder_option("Index folder", default="indexes/NAME"),
+    folder_option("Index folder", default="indexes/NAME", anywhere=True),
     count_option(
         "--part-rows",
         default=1024,
@@ -162,6 +162,7 @@ def embed(
 
     from artsim.embedding import EmbedSettings, embed_collection, open_engine
     from artsim.models import NetworkRequest
+    from artsim.store import index_to_write
 
     request = NetworkRequest(
         spec=spec,
@@ -171,7 +172,7 @@ def embed(
         scaled_decoding=0 if exact else 2,
     )
     path = output or INDEXES / catalog.name
-    with resumable(path), ExitStack() as stack:
+    with resumable(path), index_to_write(path) as folder, ExitStack() as stack:
         engine, extractor = open_engine(_engine_name(engine_name, devices), request)
         stack.enter_context(closing(engine))
         _say_how_shown(spec, extractor.preprocessing)
@@ -181,12 +182,13 @@ def embed(
         what = partial(_describe, catalog.name, engine)
         progress = stack.enter_context(show_progress(what))
         summary = embed_collection(
-            catalog, path, extractor, settings=settings, engine=engine, progress=progress
+            catalog, folder, extractor, settings=settings, engine=engine, progress=progress
         )
-    if with_model and summary.rows:
-        from artsim.embedding import pack_index
+        if with_model and summary.rows:
+            from artsim.embedding import pack_index
 
-        pack_index(path, spec, weights=weights)
+            pack_index(folder, spec, weights=weights)
+    summary.path = path
     if as_json:
         print_json_lines([summary.to_json()])
     _print_summary(summary, str(spec), err=as_json)

@@ -10,6 +10,15 @@ All of artsim opens pictures by `status` and `open_place`.
 """
 
 from artsim.places.naming import picture_file, picture_path
+from artsim.places.objects import (
+    ask_object,
+    download_object,
+    list_objects,
+    read_object,
+    remove_object,
+    upload_object,
+    write_object,
+)
 from artsim.places.opening import (
     CONTAINERS,
     Container,
@@ -40,11 +49,14 @@ __all__ = [
     "RemotePath",
     "Tar",
     "as_path",
+    "ask_object",
+    "download_object",
     "exists",
     "is_below",
     "is_file",
     "is_remote",
     "list_below",
+    "list_objects",
     "open_container",
     "open_place",
     "opened_ahead",
@@ -52,7 +64,11 @@ __all__ = [
     "picture_columns",
     "picture_file",
     "picture_path",
+    "read_object",
     "real_path",
+    "remove_object",
     "scan",
     "status",
+    "upload_object",
+    "write_object",
 ]

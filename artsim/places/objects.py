@@ -58,7 +58,7 @@ class Entry(NamedTuple):
 FOLDER = Entry(0, 0, is_folder=True)
 
 
-def find(address: str) -> dict[str, Entry]:
+def list_objects(address: str) -> dict[str, Entry]:
     """List all files below an address, or the file of this address, by address.
 
     Raises:
@@ -77,7 +77,7 @@ def find(address: str) -> dict[str, Entry]:
     return retried(address, listed)
 
 
-def info(address: str) -> Entry | None:
+def ask_object(address: str) -> Entry | None:
     """Ask for one file or folder; None if there is none.
 
     Raises:
@@ -90,7 +90,7 @@ def info(address: str) -> Entry | None:
         return None
 
 
-def read(address: str, start: int | None = None, end: int | None = None) -> bytes:
+def read_object(address: str, start: int | None = None, end: int | None = None) -> bytes:
     """Read a file, or the bytes of it from start to end.
 
     Raises:
@@ -102,7 +102,7 @@ def read(address: str, start: int | None = None, end: int | None = None) -> byte
     return retried(address, lambda files, name: bytes(files.cat_file(name, start=start, end=end)))
 
 
-def upload(file: Path, address: str) -> None:
+def upload_object(file: Path, address: str) -> None:
     """Write a file of this machine; it is there whole or not at all.
 
     Raises:
@@ -112,12 +112,12 @@ def upload(file: Path, address: str) -> None:
     retried(address, lambda files, name: files.put_file(str(file), name))
 
 
-def write(data: bytes, address: str) -> None:
-    """Write some bytes, see `upload`."""
+def write_object(data: bytes, address: str) -> None:
+    """Write some bytes, see `upload_object`."""
     retried(address, lambda files, name: files.pipe_file(name, data))
 
 
-def download(address: str, file: Path) -> None:
+def download_object(address: str, file: Path) -> None:
     """Read a file of a store into one of this machine.
 
     Raises:
@@ -127,7 +127,7 @@ def download(address: str, file: Path) -> None:
     retried(address, lambda files, name: files.get_file(name, str(file)))
 
 
-def remove(address: str) -> None:
+def remove_object(address: str) -> None:
     """Remove a file; it may be gone."""
     with suppress(FileNotFoundError):
         retried(address, lambda files, name: files.rm_file(name))

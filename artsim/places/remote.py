@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Protocol, Self
 
 from artsim.errors import PlaceError
-from artsim.places import objects
-from artsim.places.objects import FOLDER, KINDS, Entry
+from artsim.places.objects import FOLDER, KINDS, Entry, ask_object, list_objects, read_object
 
 if TYPE_CHECKING:
     _Base = Path
@@ -110,7 +109,7 @@ class RemotePath(_Base):
 
     def read_bytes(self) -> bytes:
         """Read the file whole."""
-        return objects.read(str(self))
+        return read_object(str(self))
 
 
 class FolderEntry(Protocol):
@@ -172,7 +171,7 @@ class _Ranges(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         end = min(self._place + len(buffer), self._size)
-        data = objects.read(str(self._path), self._place, end) if end > self._place else b""
+        data = read_object(str(self._path), self._place, end) if end > self._place else b""
         buffer[: len(data)] = data
         self._place += len(data)
         return len(data)
@@ -180,7 +179,7 @@ class _Ranges(io.RawIOBase):
     def readall(self) -> bytes:
         if self._place and self._place >= self._size:
             return b""
-        data = objects.read(str(self._path), self._place or None)
+        data = read_object(str(self._path), self._place or None)
         self._place += len(data)
         return data
 
@@ -219,7 +218,7 @@ def list_below(path: Path) -> None:
     if not isinstance(path, RemotePath):
         return
     address = str(path)
-    found = objects.find(address)
+    found = list_objects(address)
     with _lock:
         below = f"{address}/"
         for known in [each for each in _folders if f"{each}/".startswith(below)]:
@@ -263,7 +262,7 @@ def _entry(address: str) -> Entry | None:
         return _asked[address]
     if _is_listed(folder):
         return _folders.get(folder, {}).get(name)
-    entry = objects.info(address)
+    entry = ask_object(address)
     with _lock:
         if len(_asked) >= _MOST_ASKED:
             _asked.clear()

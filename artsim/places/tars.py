@@ -11,7 +11,7 @@ from typing import IO, NamedTuple
 import pyarrow as pa
 
 from artsim.datatypes import PICTURE_SUFFIXES
-from artsim.places import objects
+from artsim.places.objects import read_object
 from artsim.places.remembered import remembered
 from artsim.places.remote import is_remote
 
@@ -112,7 +112,7 @@ def _is_small_text(name: str, size: int) -> bool:
 
 def _read(file: Path, offset: int, size: int) -> bytes:
     if is_remote(file):
-        return objects.read(str(file), offset, offset + size)
+        return read_object(str(file), offset, offset + size)
     with file.open("rb") as stream:
         stream.seek(offset)
         return stream.read(size)

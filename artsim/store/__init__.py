@@ -15,6 +15,7 @@ from artsim.store.folder import FAILURES, Store
 from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part
 from artsim.store.parquet import read_parquet, write_parquet
 from artsim.store.parts import write_part
+from artsim.store.remote import RemoteIndex, index_to_write, local_index
 from artsim.store.spooling import CatalogRows, spooled
 
 __all__ = [
@@ -30,17 +31,20 @@ __all__ = [
     "Failure",
     "Manifest",
     "Part",
+    "RemoteIndex",
     "Store",
     "check_files",
     "clear_left",
     "csv_text",
     "csv_value",
     "floats",
+    "index_to_write",
     "indices",
     "is_store",
     "is_whole",
     "joined_lists",
     "large_text",
+    "local_index",
     "lock_index",
     "part_schema",
     "read_parquet",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from artsim.cli.options.values import FOLDER, Command, count_option, pairs
+from artsim.cli.options.values import PLACE, Command, count_option, pairs
 from artsim.cli.output import print_notes
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ image_column_option = click.option(
 )
 
 images_option = click.option(
-    "--images", metavar="DIR", type=FOLDER, help="Folder that picture paths are relative to."
+    "--images", metavar="DIR", type=PLACE, help="Folder that picture paths are relative to."
 )
 
 

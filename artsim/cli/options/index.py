@@ -16,7 +16,7 @@ import click
 from click.core import ParameterSource
 
 from artsim.cli.options.complete import complete_index, complete_tap
-from artsim.cli.options.values import FOLDER, INDEX, INDEXES, PUBLISHED, Command
+from artsim.cli.options.values import INDEX, INDEXES, PLACE, PUBLISHED, Command, is_address
 from artsim.cli.output import print_notes
 from artsim.datatypes import plural
 from artsim.errors import StoreError
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _NAMED = "artsim.index"  # where the context keeps the index that an argument names
 _ROOTS = "artsim.roots"  # where it keeps the folders whose pictures are shown
+_COPIES = "artsim.copies"  # where it keeps the copies of indexes in object stores
 _PROBED = 200  # pictures of an index that are looked at for a note
 
 
@@ -79,6 +80,9 @@ def words_argument(
     ) -> tuple[str, ...]:
         if published and words and words[0].startswith(PUBLISHED):
             context.meta[_NAMED], words = words[0], words[1:]
+        elif words and is_address(words[0]):
+            context.meta[_NAMED] = INDEX.convert(words[0], parameter, context)
+            words = words[1:]
         elif words and _names_index(words[0], is_alone=len(words) == 1):
             context.meta[_NAMED] = Path(words[0])
             words = words[1:]
@@ -141,7 +145,7 @@ root_option = click.option(
     "roots",
     multiple=True,
     metavar="DIR",
-    type=FOLDER,
+    type=PLACE,
     expose_value=False,
     callback=_remember_roots,
     help="Show pictures below this folder, and no others. Repeat for more.  [default: the "
@@ -178,6 +182,8 @@ def find_index(index: Path | str | None) -> Path:
         )
     if index is None:
         return _only_index()
+    if is_address(str(index)):
+        return _copy_of(index)
     if is_store(index):
         return index
     if is_store(INDEXES / index):
@@ -186,6 +192,23 @@ def find_index(index: Path | str | None) -> Path:
         if store.manifest.source == str(index.resolve()):
             raise StoreError(f"{str(index)!r} is a collection; its index is {str(store.path)!r}")
     return index
+
+
+def _copy_of(index: Path) -> Path:
+    """Bring the copy of an index in an object store up to date; the command's end sends changes."""
+    from artsim.places import RemotePath
+    from artsim.store import RemoteIndex
+
+    context = click.get_current_context(silent=True)
+    copies = context.meta.setdefault(_COPIES, {}) if context else {}
+    if index not in copies:
+        assert isinstance(index, RemotePath)
+        remote = RemoteIndex(index)
+        copies[index] = remote.fetch()
+        if context:
+            context.call_on_close(remote.send)
+    copy: Path = copies[index]
+    return copy
 
 
 def open_store(index: Path | str | None) -> Store:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from artsim.cli.options.values import FOLDER, Command, file_option
+from artsim.cli.options.values import FOLDER, PLACE, Command, file_option
 from artsim.cli.previews import PREVIEWS
 
 
@@ -33,10 +33,13 @@ previews_option = click.option(
 )
 
 
-def folder_option(what: str, *, default: str) -> Callable[[Command], Command]:
-    """Add -o for the folder that a command makes."""
+def folder_option(
+    what: str, *, default: str, anywhere: bool = False
+) -> Callable[[Command], Command]:
+    """Add -o for the folder that a command makes, ``anywhere``: in an object store, too."""
     help_ = f"{what} to write.  [default: {default}]"
-    return click.option("-o", "--output", metavar="DIR", type=FOLDER, help=help_)
+    type_ = PLACE if anywhere else FOLDER
+    return click.option("-o", "--output", metavar="DIR", type=type_, help=help_)
 
 
 def _rows_file(context: click.Context, parameter: click.Parameter, out: Path | None) -> Path | None:

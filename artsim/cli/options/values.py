@@ -13,6 +13,8 @@ import click
 class _LocalPath(click.Path):
     """A path on this machine: ``s3://bucket/x`` would name a folder ``s3:`` in the present one."""
 
+    what = "a path"
+
     def convert(
         self,
         value: str | os.PathLike[str],
@@ -23,12 +25,31 @@ class _LocalPath(click.Path):
         scheme, found, _ = os.fsdecode(value).partition("://")
         if found and len(scheme) > 1 and "/" not in scheme:  # not a Windows drive
             self.fail(
-                f"{os.fsdecode(value)!r} is not on this machine, expected a path; copy or mount "
-                "it first",
+                f"{os.fsdecode(value)!r} is not on this machine, expected {self.what}; copy or "
+                "mount it first",
                 param,
                 ctx,
             )
         return super().convert(value, param, ctx)
+
+
+class _Place(_LocalPath):
+    """A path on this machine or in an object store."""
+
+    what = "a path or s3://, gs://, hf://"
+
+    def convert(
+        self,
+        value: str | os.PathLike[str],
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> Any:
+        """Return the value as a path."""
+        if not is_address(os.fsdecode(value)):
+            return super().convert(value, param, ctx)
+        from artsim.places import as_path
+
+        return as_path(os.fsdecode(value))
 
 
 class _NewFile(_LocalPath):
@@ -47,8 +68,8 @@ class _NewFile(_LocalPath):
         return file
 
 
-class _IndexType(_LocalPath):
-    """An index folder, as a path; or the address of a published index, as it was given."""
+class _IndexType(_Place):
+    """An index folder, as a path, maybe in an object store; or the address of a published index, as it was given."""
 
     def convert(
         self,
@@ -63,8 +84,10 @@ class _IndexType(_LocalPath):
 
 
 PUBLISHED = ("lance:", "milvus:")  # what the address of a published index begins with
+_STORES = ("s3://", "gs://", "hf://")
 INDEX = _IndexType(file_okay=False, path_type=Path)
 FOLDER = _LocalPath(file_okay=False, path_type=Path)
+PLACE = _Place(file_okay=False, path_type=Path)
 NEW_FILE = _NewFile(dir_okay=False, path_type=Path)
 NEW_PATH = _NewFile(path_type=Path)  # a file or a folder
 PICTURE = click.Path(path_type=Path)
@@ -73,6 +96,11 @@ INDEXES = Path("indexes")
 RUNS = Path("runs")  # where 'artsim train' leaves its networks
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def is_address(text: str) -> bool:
+    """Return whether text is the address of something in an object store."""
+    return text.startswith(_STORES)
 
 
 def count_option(
