@@ -14,7 +14,7 @@ from search_toys import at, make_store
 from serving import serving
 
 from artsim.cli import cli
-from artsim.embedding import embed_collection
+from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ImageError, ReaderError
 from artsim.images import describe, read_bytes
 from artsim.inspection import InspectSettings, inspect_collection
@@ -264,6 +264,52 @@ def test_a_table_beside_a_tar_comes_first_and_may_name_its_members(tmp_path):
     catalog = read_collection(tmp_path)
     assert (catalog.reader, rows(catalog)) == ("table", [{"id": "7", "image": "a.tar/0001.png"}])
     assert inspect_collection(catalog).pictures == 1
+
+
+def test_a_pattern_names_several_files_and_ids_stay_those_of_the_folder(tmp_path):
+    for split, color in {"train": RED, "val": GREEN, "test": BLUE}.items():
+        write_shard(tmp_path / f"shards/{split}-0.tar", {split: color})
+        write_pictures(tmp_path / f"shards/{split}-0.parquet", [("a", png(color))])
+    for pattern, ids in {
+        "shards/t*.tar": ["test-0.tar/0000.png", "train-0.tar/0000.png"],
+        "sh*/t*.tar": ["shards/test-0.tar/0000.png", "shards/train-0.tar/0000.png"],
+        "shards/t*.parquet": ["test-0.parquet/image/0", "train-0.parquet/image/0"],
+    }.items():
+        assert [row["id"] for row in rows(read_collection(tmp_path / pattern))] == ids
+    with pytest.raises(ReaderError, match=r"no file fits .*no\*\.tar"):
+        read_collection(tmp_path / "shards/no*.tar")
+
+
+def test_broken_members_are_failures_and_a_resumed_run_equals_an_uninterrupted_one(tmp_path, toy):
+    colors = {f"{name}{n}": color for n in range(3) for name, color in COLORS.items()}
+    tar = write_shard(tmp_path / "t" / "a.tar", colors)
+    tar.write_bytes(tar.read_bytes().replace(b"IDAT", b"XXXX", 1))
+    named = [(name, png(color)) for name, color in colors.items()]
+    broken = [("torn", named[0][1][:30]), ("none", None)]
+    write_pictures(tmp_path / "p" / "a.parquet", [*named[:4], *broken, *named[4:]])
+    settings = EmbedSettings(part_rows=2, batch_size=2)
+
+    def stop(done, total, failures):
+        if done >= 5:
+            raise KeyboardInterrupt
+
+    for name, ids in {
+        "t": ["a.tar/0000.png"],
+        "p": ["a.parquet/image/4", "a.parquet/image/5"],
+    }.items():
+        catalog, stopped, straight = (
+            read_collection(tmp_path / name),
+            tmp_path / f"{name}-stopped",
+            tmp_path / f"{name}-straight",
+        )
+        with pytest.raises(KeyboardInterrupt):
+            embed_collection(catalog, stopped, toy, settings=settings, progress=stop)
+        for path in (stopped, straight):
+            embed_collection(catalog, path, toy, settings=settings)
+        one, other = (Store.open(path) for path in (stopped, straight))
+        assert one.manifest.parts == other.manifest.parts
+        assert sorted(each["id"] for each in one.failures().to_pylist()) == ids
+        assert one.rows == 9 - (name == "t")
 
 
 # --- Parquet ------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ from artsim.readers.paths import with_files
 from artsim.readers.pictures import is_hidden, is_picture, is_url
 from artsim.readers.record_files import load_json
 from artsim.readers.rows import no_room
-from artsim.readers.shards import folder_of, is_pattern
+from artsim.readers.shards import folder_of, is_pattern, shards
 from artsim.readers.table import ID_COLUMNS, IMAGE_COLUMNS, find_table
 from artsim.readers.vocabulary import NAMES, note_own_names, with_vocabulary
 
@@ -151,6 +151,8 @@ def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTI
             raise ReaderError(
                 f"{path} does not exist; name a folder of pictures or a table of them"
             )
+        if is_pattern(path) and not shards(path, path.suffix.lower()):
+            raise ReaderError(f"no file fits {path}; name the folder of the files")
         path = path.resolve()
         return _read(name, path, options)
     except OSError as error:

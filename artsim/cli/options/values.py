@@ -69,7 +69,7 @@ class _NewFile(_LocalPath):
 
 
 class _IndexType(_Place):
-    """An index folder, as a path, maybe in an object store; or the address of a published index, as it was given."""
+    """An index folder, as a path; or the address of a published index, as it was given."""
 
     def convert(
         self,
