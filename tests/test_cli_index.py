@@ -159,13 +159,12 @@ def test_names_are_checked_before_pictures_are_hashed():
 @pytest.mark.parametrize(
     "command",
     [
-        ("info", "s3://bucket/index"),
-        ("similar", "1", "--index", "gs://bucket/index"),
-        ("embed", "pictures", "-o", "s3://bucket/index"),
+        ("info", "ftp://museum/index"),
+        ("fetch", "objects.csv", "s3://bucket/pictures"),
         ("similar", "1", "-o", "hf://datasets/rows.csv"),
     ],
 )
-def test_a_path_in_an_object_store_is_refused_before_a_folder_of_its_name_is_made(
+def test_an_output_in_an_object_store_is_refused_before_a_folder_of_its_name_is_made(
     command, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)

@@ -30,7 +30,8 @@ class _Kind(NamedTuple):
 
 
 KINDS: Mapping[str, _Kind] = {
-    "s3": _Kind("s3", "s3fs", "s3"),
+    # else it asks for the size of each file before it reads it
+    "s3": _Kind("s3", "s3fs", "s3", {"max_concurrency": 1}),
     "gs": _Kind("gcs", "gcsfs", "gcs"),
     "hf": _Kind("hf", "huggingface_hub", "hf"),
 }
@@ -183,10 +184,10 @@ def _ns(time_: Any) -> int:
         time_ = datetime.fromisoformat(time_)
     if isinstance(time_, datetime):
         time_ = time_.timestamp()
-    return round(time_ * 1e3) * 10**6  # stores have ms; a float has no ns
+    return round(float(time_) * 1e3) * 10**6  # stores have ms; a float has no ns
 
 
 def _reason(error: BaseException) -> str:
     """Write an error in one line that contains no secret."""
-    text = _SECRET.sub("", " ".join(str(error).split()))
+    text = _SECRET.sub("", " ".join((getattr(error, "strerror", None) or str(error)).split()))
     return text[:_SHOWN] or type(error).__name__

@@ -11,7 +11,7 @@ import os
 import posixpath
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from functools import cached_property
@@ -77,12 +77,12 @@ class RemotePath(_Base):
         """Return that it is none."""
         return False
 
-    def iterdir(self) -> Iterator[Self]:
+    def iterdir(self) -> Generator[Self, None, None]:
         """Yield what is in the folder."""
         for name in _names(str(self)):
             yield self / name
 
-    def glob(self, pattern: str, **_: Any) -> Iterator[Self]:
+    def glob(self, pattern: str) -> Generator[Self, None, None]:
         """Yield what fits a pattern of names with * and ?, in order."""
         first, _, rest = pattern.partition("/")
         for each in sorted(self.iterdir()):
@@ -102,7 +102,9 @@ class RemotePath(_Base):
         start, bucket, *rest = self.parts
         return type(self)(f"{start}/{bucket}{posixpath.normpath('/'.join(('', *rest)))}")
 
-    def open(self, mode: str = "r", buffering: int = -1, *args: Any, **kwargs: Any) -> IO[Any]:
+    def open(  # type: ignore[override]  # Path has an overload for each mode
+        self, mode: str = "r", buffering: int = -1, *args: Any, **kwargs: Any
+    ) -> IO[Any]:
         """Open the file to read, by ranges."""
         stream = io.BufferedReader(_Ranges(self), _BLOCK)
         return stream if "b" in mode else io.TextIOWrapper(stream, *args, **kwargs)
@@ -115,8 +117,15 @@ class RemotePath(_Base):
 class FolderEntry(Protocol):
     """What `os.DirEntry` has of a file or folder in a folder."""
 
-    name: str
-    path: str
+    @property
+    def name(self) -> str:
+        """Its name in the folder."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Its path."""
+        ...
 
     def is_dir(self) -> bool:
         """Return whether it is a folder."""

@@ -124,6 +124,7 @@ READERS: MutableMapping[str, Reader] = {
 
 # Readers of sources that write "Workshop of Rembrandt" for an artist.
 _NAMES_WITH_QUALIFIERS = ("table", "moma", "rijks", "imagefolder", "iiif")
+_OF_PATTERNS = ("imageparquet", "webdataset")
 _WITHOUT_COLUMNS = ("folder", "wikiart")  # whose values are names of folders and classes
 _FIXED_TYPES = ("nga", "moma", "mame")  # which take no --type
 
@@ -219,8 +220,9 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _detect(path: Path) -> str:
-    for name, reader in READERS.items():
-        if reader.detects(path):
+    named = _OF_PATTERNS if is_pattern(path) else READERS
+    for name in named:
+        if READERS[name].detects(path):
             return name
     if is_picture(path.name):
         raise ReaderError(f"{path} is one picture; name the folder or the table that lists it")

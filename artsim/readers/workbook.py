@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from artsim.errors import ReaderError
+from artsim.places import is_remote
 from artsim.readers.delimited import clean
 
 SUFFIX = ".xlsx"
@@ -79,7 +80,8 @@ def _opened(path: Path) -> Any:
     from contextlib import closing
 
     try:
-        return closing(openpyxl.load_workbook(path, read_only=True, data_only=True))
+        source = path.open("rb") if is_remote(path) else path
+        return closing(openpyxl.load_workbook(source, read_only=True, data_only=True))
     except (zipfile.BadZipFile, KeyError, ValueError, OSError) as error:
         problem = " ".join(str(error).split())
         raise ReaderError(f"{path} is no Excel workbook ({problem}); save it as .xlsx") from error

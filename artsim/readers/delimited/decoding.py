@@ -76,6 +76,11 @@ def open_packed(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
+def arrow_source(path: Path) -> Path | IO[bytes]:
+    """Return what pyarrow opens: the file, which it unpacks itself, or that of a store opened."""
+    return open_packed(path) if is_remote(path) else path
+
+
 @contextmanager
 def field_limit() -> Iterator[None]:
     """Let Python's reader take values as long as pyarrow does, and no longer."""

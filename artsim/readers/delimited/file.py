@@ -48,7 +48,7 @@ class DelimitedFile:
             yield from self._sound_batches(columns or self.names)
             return
         try:
-            with pa.csv.open_csv(self.path, **self._arrow_options(columns)) as stream:
+            with self._stream(columns) as stream:
                 for batch in stream:
                     for start in range(0, batch.num_rows, _BATCH):
                         yield _without_blank_rows(_cleaned(batch.slice(start, _BATCH)))
@@ -65,7 +65,7 @@ class DelimitedFile:
     def can_be_streamed(self) -> bool:
         """Return whether pyarrow finds that every row has a value for every column."""
         try:
-            with pa.csv.open_csv(self.path, **self._arrow_options(self.names[:1])) as stream:
+            with self._stream(self.names[:1]) as stream:
                 return all(batch.num_rows >= 0 for batch in stream)
         except (pa.ArrowInvalid, UnicodeError):
             return False
@@ -95,6 +95,10 @@ class DelimitedFile:
                     f"{self.path} has no column {name!r}; its columns are {', '.join(self.names)}; "
                     f"read another layout with table:{self.path}"
                 )
+
+    def _stream(self, columns: Sequence[str] | None) -> pa.csv.CSVStreamingReader:
+        source = decoding.arrow_source(self.path)
+        return pa.csv.open_csv(source, **self._arrow_options(columns))
 
     def _arrow_options(self, columns: Sequence[str] | None) -> dict[str, Any]:
         return {
