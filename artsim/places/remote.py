@@ -218,7 +218,7 @@ def as_path(path: str | Path) -> Path:
 
 
 def list_below(path: Path) -> None:
-    """List what is below a folder of a store anew; of other paths nothing is done.
+    """List what is below a folder of a store once more; of other paths nothing is done.
 
     Raises:
         OSError: If it cannot be listed.
