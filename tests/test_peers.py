@@ -39,10 +39,3 @@ def test_peers_are_measured_that_answer_the_same_and_others_have_a_row_that_says
         assert row["memory_mb"] > 20
     assert usearch["why_not"] == "pip: ERROR: No matching distribution found for usearch"
     assert "processor_s" not in usearch
-
-
-def test_votes_of_a_peer_give_the_same_accuracy(tmp_path):
-    ours, theirs = compare(tmp_path, "--job", "knn-eval", "--peer", "scikit-learn")
-
-    assert ours["answer"] == theirs["answer"]
-    assert theirs["why_not"] == ""

@@ -13,12 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from dupes import ALTERED
-from knn import made
 from peer_steps import RCLIP_ARCH, K, recall, weights_of
 from PIL import Image
-
-from artsim.images import decode, read_bytes
 
 DATA = Path(os.environ.get("ARTSIM_DATA", Path(__file__).parent.parent.parent / "../shared/data"))
 COPIES = ("gray", "third-size", "jpeg-q25")  # that methods of hashes can find
@@ -42,9 +38,7 @@ class Sizes:
 
 def make_place(place: Path, sizes: Sizes, jobs: list[str], arch: str) -> None:
     """Write what the jobs need."""
-    from artsim.metrics import STRENGTHS
-
-    settings = {"arch": arch, "strengths": [float(each) for each in STRENGTHS]}
+    settings: dict[str, Any] = {"arch": arch, "id": name_of(sizes.rows // 2)}
     if {"embed", "embed-256", "query", "query-256", "duplicates"} & {*jobs}:
         make_pictures(place, sizes.pictures)
     if {"embed", "query"} & {*jobs}:
@@ -57,7 +51,11 @@ def make_place(place: Path, sizes: Sizes, jobs: list[str], arch: str) -> None:
         make_vectors(place, sizes)
     if {"knn-eval", "probe"} & {*jobs}:
         make_labeled(place / "labeled", sizes)
-    (place / "settings.json").write_text(json.dumps(settings | {"id": name_of(sizes.rows // 2)}))
+    if "probe" in jobs:
+        from artsim.metrics import STRENGTHS
+
+        settings["strengths"] = [float(each) for each in STRENGTHS]
+    (place / "settings.json").write_text(json.dumps(settings))
 
 
 def make_pictures(place: Path, n: int) -> None:
@@ -90,8 +88,10 @@ def make_weights(place: Path, arch: str) -> None:
 def make_copies(place: Path) -> None:
     """Plant copies of a third of the pictures, as NUMBER-KIND; and write lite0 as timm reads it."""
     import torch
+    from dupes import ALTERED
 
     from artsim.datatypes import parse_spec
+    from artsim.images import decode, read_bytes
     from artsim.models import build_network
 
     (place / "copies").mkdir()
@@ -108,8 +108,7 @@ def make_copies(place: Path) -> None:
 
 def make_vectors(place: Path, sizes: Sizes) -> None:
     """Write vectors, queries and tuning queries, and the true neighbors of both."""
-    vectors, _ = made(sizes.rows, sizes.dims, CLASSES)
-    vectors = vectors.astype(np.float16).astype(np.float32)  # as indexes store them
+    vectors, _ = made(sizes.rows, sizes.dims)
     np.save(place / "vectors.npy", vectors)
     (place / "ids.txt").write_text("".join(f"{name_of(row)}\n" for row in range(len(vectors))))
     drawn = np.random.default_rng(2).permutation(len(vectors))
@@ -119,6 +118,18 @@ def make_vectors(place: Path, sizes: Sizes) -> None:
     for name, rows in (("queries", queries), ("tuning", tuning)):
         np.save(place / f"{name}.npy", rows)
         np.save(place / f"{name}-truth.npy", true_neighbors(unit, rows))
+
+
+def made(rows: int, dims: int) -> tuple[np.ndarray, np.ndarray]:
+    """Draw vectors of classes, with a mean and eigenvalues that fall as those of pictures do."""
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, CLASSES, rows)
+    vectors = 0.5 * rng.standard_normal((CLASSES, dims), dtype=np.float32)[codes]
+    vectors += rng.standard_normal((rows, dims), dtype=np.float32)
+    vectors /= np.sqrt(np.arange(1, dims + 1, dtype=np.float32))
+    vectors[:, 0] += 2
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return vectors.astype(np.float16).astype(np.float32), codes  # as indexes store them
 
 
 def true_neighbors(unit: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -134,8 +145,8 @@ def true_neighbors(unit: np.ndarray, rows: np.ndarray) -> np.ndarray:
 
 def make_labeled(folder: Path, sizes: Sizes) -> None:
     folder.mkdir()
-    vectors, codes = made(sizes.labeled, sizes.dims, CLASSES)
-    np.save(folder / "vectors.npy", vectors.astype(np.float16).astype(np.float32))
+    vectors, codes = made(sizes.labeled, sizes.dims)
+    np.save(folder / "vectors.npy", vectors)
     names = [name_of(row) for row in range(len(vectors))]
     (folder / "ids.txt").write_text("".join(f"{name}\n" for name in names))
     parts = np.random.default_rng(3).choice(PARTS, len(vectors), p=[0.7, 0.1, 0.2])
@@ -168,7 +179,7 @@ def artsim_vectors(place: Path, work: Path) -> np.ndarray:
 
     store = Store.open(work / "index")
     names = [Path(name).stem for name in store.read(["id"]).column("id").to_pylist()]
-    return in_order(place, names, store.vectors(store.taps[0].name))
+    return in_order(place, names, store.vectors(store.tap(None).name))
 
 
 def artsim_ids(place: Path, work: Path) -> list[str]:
@@ -262,7 +273,7 @@ def agree(job: str, place: Path, ours: Any, theirs: Any) -> tuple[bool, str]:
         return same >= 0.7 * len(ours), f"{same} of {len(ours)} the same"
     if job in ("exact", "approximate"):
         found = recall(theirs, np.load(place / "queries-truth.npy"))
-        return found > (0.999 if job == "exact" else 0.975), f"recall {found:.4f}"
+        return found > (0.999 if job == "exact" else 0.97), f"recall {found:.4f}"
     if job in ("knn-eval", "probe"):
         return theirs > ours - 0.01, f"accuracy {theirs:.4f}"
     share, others = planted(place, theirs)

@@ -113,7 +113,7 @@ PEERS = {
         },
     ),
     "autofaiss": Peer(
-        packages=("autofaiss",),
+        packages=("autofaiss", "pyarrow<21"),  # it asks for numpy 1, which newer ones refuse
         jobs={
             "by-id": job("faiss_by_id", before=("autofaiss_build",)),
             "approximate": job(
@@ -263,9 +263,11 @@ def compare(
             rows[name].why_not = f"no answer: {error}"
         if rows[name].why_not:
             print(f"  {job}, {name}: {rows[name].why_not}", flush=True)
+        if ours is None:  # nothing to compare with
+            break
     for number in range(options.runs):
-        turn = list(runs)
-        for name in turn[number % len(turn) :] + turn[: number % len(turn)]:
+        first = number % max(len(runs), 1)
+        for name in [*runs][first:] + [*runs][:first]:
             try:
                 rows[name].rounds.append(runs[name].round())
             except CannotRun as reason:
