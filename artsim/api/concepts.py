@@ -41,14 +41,13 @@ def teach(
         >>> artsim.teach(index, "boats", positive=["2c2a82d5f7", "a58a533b52"], ask=5)
         >>> index.find(where="boats_score > 0.7")
     """
-    from artsim.prediction import Marks, Teacher, load_concept, save_concept
+    from artsim.prediction import Teacher, load_concept, save_concept
     from artsim.search import Works
 
     store = open_store(index)
     works, before = Works(store), load_concept(store, name)
-    teacher = Teacher(works, tap=before.tap if before else None)
-    new = teacher.mark(positive, negative)
-    marks = ((before.marks if before else None) or Marks.none(new.vectors.shape[1])).updated(new)
+    teacher = Teacher.of(works, before)
+    marks = teacher.marks_of(before).updated(teacher.mark(positive, negative))
     concept = teacher.learn(marks)
     saved = save_concept(name, teacher, concept, teacher.evaluate(marks))
     rows, shown = works.filter.rows(where, ()), []

@@ -32,6 +32,7 @@ from artsim.cli.label import label
 from artsim.cli.leaderboard import leaderboard
 from artsim.cli.leaks import leaks
 from artsim.cli.map_ import map_
+from artsim.cli.migrate import migrate
 from artsim.cli.models import layers, models
 from artsim.cli.motifs import motifs
 from artsim.cli.options.index import say_where
@@ -146,7 +147,8 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
     sections=[
         cloup.Section("Collect", [fetch, inspect, readers, sample]),
         cloup.Section(
-            "Index", [embed, import_vectors, index, info, repair, models, layers, pack, estimate]
+            "Index",
+            [embed, import_vectors, index, info, repair, migrate, models, layers, pack, estimate],
         ),
         cloup.Section("Search", [find, similar, dupes, motifs, publish]),
         cloup.Section(

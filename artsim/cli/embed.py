@@ -15,7 +15,11 @@ from artsim.cli.options.collection import max_pixels_option, open_collection, re
 from artsim.cli.options.complete import complete_model
 from artsim.cli.options.computing import (
     backend_option,
+    batch_size_option,
     device_option,
+    devices_option,
+    engine_name,
+    engine_option,
     make_compute,
     precision_option,
     resolve_model,
@@ -75,7 +79,7 @@ if TYPE_CHECKING:
     device_option,
     backend_option,
     precision_option,
-    count_option("--batch-size", help="Pictures per forward pass.  [default: 32, on a GPU 256]"),
+    batch_size_option,
     workers_option,
     count_option(
         "--threads",
@@ -84,19 +88,8 @@ if TYPE_CHECKING:
         help="Threads that compute, on a CPU. Vectors depend on their number by rounding.  "
         "[default: all cores; 1 for each process of --devices and --engine]",
     ),
-    click.option(
-        "--devices",
-        metavar="LIST",
-        help="Embed in several processes, one for each device: 'all' GPUs, '0,1' for cuda:0 and "
-        "cuda:1, or 'cpu,cpu'.",
-    ),
-    click.option(
-        "--engine",
-        "engine_name",
-        metavar="NAME",
-        help="Embed on a cluster: ray, or ray:ADDRESS. Its nodes need the same artsim, and the "
-        "collection and the index at the same paths.",
-    ),
+    devices_option,
+    engine_option,
 )
 @cloup.option_group(
     "Index",
@@ -135,7 +128,7 @@ def embed(
     exact: bool,
     threads: int,
     devices: str | None,
-    engine_name: str | None,
+    engine: str | None,
     batch_size: int | None,
     with_model: bool,
     strict: bool,
@@ -173,16 +166,16 @@ def embed(
     )
     path = output or INDEXES / catalog.name
     with resumable(path), index_to_write(path) as folder, ExitStack() as stack:
-        engine, extractor = open_engine(_engine_name(engine_name, devices), request)
-        stack.enter_context(closing(engine))
+        running, extractor = open_engine(engine_name(engine, devices), request)
+        stack.enter_context(closing(running))
         _say_how_shown(spec, extractor.preprocessing)
         settings = EmbedSettings(
             batch_size=batch_size or extractor.batch_size, half_precision=not exact, **options
         )
-        what = partial(_describe, catalog.name, engine)
+        what = partial(_describe, catalog.name, running)
         progress = stack.enter_context(show_progress(what))
         summary = embed_collection(
-            catalog, folder, extractor, settings=settings, engine=engine, progress=progress
+            catalog, folder, extractor, settings=settings, engine=running, progress=progress
         )
         if with_model and summary.rows:
             from artsim.embedding import pack_index
@@ -199,12 +192,6 @@ def embed(
 def _describe(name: str, engine: Engine) -> str:
     status = engine.status()
     return f"{name}, {status}" if status else name
-
-
-def _engine_name(engine: str | None, devices: str | None) -> str | None:
-    if engine and devices:
-        raise click.UsageError("--devices is for this machine, and --engine for a cluster: choose")
-    return f"devices:{devices}" if devices else engine
 
 
 def _say_how_shown(spec: ExtractorSpec, preprocessing: Preprocessing) -> None:

@@ -145,8 +145,8 @@ def teach(
         return
     works = Works(store)
     before = load_concept(store, name)
-    teacher = Teacher(works, tap=before.tap if before else None)
-    marks, problems = _marked(teacher, before.marks if before else None, **given)
+    teacher = Teacher.of(works, before)
+    marks, problems = _marked(teacher, teacher.marks_of(before), **given)
     if before is None and not len(marks) and not problems:
         raise click.UsageError(f"there is no concept {name!r} yet; mark works with --positive ID")
     print_notes(*problems)
@@ -176,7 +176,7 @@ def teach(
 
 def _marked(
     teacher: Teacher,
-    before: Marks | None,
+    before: Marks,
     *,
     positive: Sequence[str],
     negative: Sequence[str],
@@ -186,7 +186,6 @@ def _marked(
     """Add the marks that are given to those before; also say which ids are unknown."""
     from artsim.api import check_work
     from artsim.errors import UnknownWorkError
-    from artsim.prediction import Marks
 
     works, problems = teacher.works, []
     given = {"positive": [*_ids(works, positive)], "negative": [*_ids(works, negative)]}
@@ -202,7 +201,6 @@ def _marked(
             except UnknownWorkError as error:
                 problems.append(f"not marked: {error}")
     new = teacher.mark(**given)
-    before = before or Marks.none(works.store.tap(teacher.tap).dim)
     marks = before.without(set(_ids(works, unmark)))
     return (marks.updated(new) if len(new) else marks), problems
 

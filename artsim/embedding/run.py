@@ -16,7 +16,12 @@ from artsim.datatypes import Catalog, Progress, no_progress
 from artsim.embedding.chunks import Chunk, EmbedJob, EmbedSettings, Receipt
 from artsim.embedding.engines import Engine, LocalEngine
 from artsim.embedding.plan import ON_WEB, EmbedPlan, make_plan
-from artsim.embedding.update import apply_plan, catalog_columns, open_or_create
+from artsim.embedding.update import (
+    apply_plan,
+    catalog_columns,
+    open_or_create,
+    unmark_embedded,
+)
 from artsim.errors import ReaderError
 from artsim.models import Extractor
 from artsim.store import CatalogRows, Store, lock_index, spooled
@@ -123,6 +128,7 @@ def embed_collection(
             store.discard()
             raise ReaderError(_why_nothing(catalog, failures, summary.reasons))
         store.finish()
+        unmark_embedded(store)
         clock = time.perf_counter()
         for tap in store.manifest.passport.taps:
             if store.rows and not index.is_whole_index(store, tap.name):

@@ -8,13 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim.datatypes import Catalog
 from artsim.embedding.plan import EmbedPlan
 from artsim.errors import PassportError, ReaderError
 from artsim.models import Extractor
-from artsim.store import CatalogRows, Manifest, Store, is_store, part_schema, tile_column
+from artsim.store import (
+    MAPPED,
+    CatalogRows,
+    Manifest,
+    Store,
+    is_store,
+    part_schema,
+    remove_added,
+    tile_column,
+    write_added,
+)
 
 
 def open_or_create(
@@ -109,3 +120,18 @@ def catalog_columns(rows: CatalogRows, plan: EmbedPlan, positions: NDArray[np.in
     }
     schema = pa.schema([field for field in part_schema(metadata, ()) if field.name in columns])
     return pa.table([columns[name] for name in schema.names], schema=schema)
+
+
+def unmark_embedded(store: Store) -> None:
+    """Remove the marks of mapped vectors from works that were embedded since."""
+    column = store.added.get(MAPPED)
+    if column is None:
+        return
+    rows = store.read(["id", "file_bytes"])
+    mapped = rows.filter(pc.less(rows.column("file_bytes"), 0)).column("id")
+    marks = column.read()
+    left = marks.filter(pc.is_in(marks.column("id"), value_set=mapped.combine_chunks()))
+    if left.num_rows:
+        write_added(store.path, column.field, left, column.made)
+    else:
+        remove_added(store.path, MAPPED)

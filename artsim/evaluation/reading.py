@@ -47,3 +47,20 @@ def unit_vectors(store: Store, tap: str) -> tuple[NDArray[np.float32], NDArray[n
     shape, name = (store.rows, store.tap(tap).dim), f"the vectors {tap!r} of {str(store.path)!r}"
     vectors, empty = blocks_to_unit(store.iter_vectors(tap), shape, name)
     return vectors, ~np.isin(np.arange(len(vectors)), empty)
+
+
+def rows_of(first: Store, other: Store) -> NDArray[np.int64]:
+    """Find the other index's row of each row of the first by id, -1 where it has none.
+
+    Raises:
+        EvaluationError: If they have no id in common.
+    """
+    wanted, ids = (store.read(["id"]).column("id").to_pylist() for store in (first, other))
+    row_of = {id_: row for row, id_ in enumerate(ids)}
+    rows = np.array([row_of.get(id_, -1) for id_ in wanted], dtype=np.int64)
+    if (rows < 0).all():
+        raise EvaluationError(
+            f"{str(other.path)!r} has none of the ids of {str(first.path)!r}; compare indexes of "
+            "one catalog"
+        )
+    return rows

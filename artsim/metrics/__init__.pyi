@@ -20,6 +20,8 @@ from .hubs import k_occurrence_skew as k_occurrence_skew
 from .hubs import mutual_proximity as mutual_proximity
 from .intervals import estimate_map as estimate_map
 from .intervals import estimate_share as estimate_share
+from .linear_map import LinearMap as LinearMap
+from .linear_map import fit_linear_map as fit_linear_map
 from .logistic import STRENGTHS as STRENGTHS
 from .logistic import fit_multinomial as fit_multinomial
 from .met import MET_KS as MET_KS

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from artsim.metrics import (
     fit_concept,
     least_sure,
 )
+from artsim.prediction.heads import SavedHead
 from artsim.prediction.marks import Marks
 from artsim.search import FaissBackend, SearchBackend, Works
 
@@ -73,6 +75,12 @@ class Teacher:
         drawn = np.random.default_rng(0).permutation(works.store.rows)[:_BACKGROUND]
         self._sample = np.sort(drawn)
 
+    @classmethod
+    def of(cls, works: Works, head: SavedHead | None) -> Self:
+        """Make the teacher that goes on with a concept, by its tap if the index has that."""
+        taps = works.store.manifest.passport
+        return cls(works, tap=head.tap if head and taps.tap(head.tap) else None)
+
     @cached_property
     def _background(self) -> NDArray[np.float32]:
         return self._backend.vectors(self.tap, self._sample)
@@ -99,6 +107,18 @@ class Teacher:
             positive=np.isin(np.array(ids, dtype=object), list(positive)),
             vectors=self._backend.vectors(self.tap, rows),
         )
+
+    def marks_of(self, head: SavedHead | None) -> Marks:
+        """Return the marks of a concept; those by another model as far as their works are here."""
+        if head is None or head.marks is None:
+            return Marks.none(self.works.store.tap(self.tap).dim)
+        same = head.tap == self.tap
+        if same and not head.passport.differences(self.works.store.manifest.passport):
+            return head.marks
+        positive, negative = (
+            [id_ for id_ in head.marks.of(sign) if self.works.has(id_)] for sign in (True, False)
+        )
+        return self.mark(positive, negative)
 
     def learn(self, marks: Marks) -> Concept:
         """Learn a concept, and score every work.

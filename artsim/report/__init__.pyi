@@ -19,6 +19,10 @@ from .map import draw_points as draw_points
 from .map import in_order as in_order
 from .matches import matches_page as matches_page
 from .matches import set_page as set_page
+from .migration import ChangedWork as ChangedWork
+from .migration import ShownWork as ShownWork
+from .migration import changes_page as changes_page
+from .migration import changes_sheet as changes_sheet
 from .motifs import MotifPair as MotifPair
 from .motifs import motif_sheet as motif_sheet
 from .motifs import motifs_page as motifs_page

@@ -130,9 +130,9 @@ def _elsewhere(room: Room, marks: Marks) -> set[str]:
 def _save(room: Room, wanted: ConceptIn) -> dict[str, Any]:
     teacher, before = room.teacher, load_concept(room.store, wanted.name)
     marks = teacher.mark(wanted.positive, wanted.negative)
-    if before is not None and before.marks is not None and wanted.replaces:
-        here = set(before.marks.ids) - _elsewhere(room, before.marks)
-        marks = before.marks.without(here).updated(marks)
+    if wanted.replaces:
+        kept = teacher.marks_of(before)
+        marks = kept.without(set(kept.ids) - _elsewhere(room, kept)).updated(marks)
     evaluated = teacher.evaluate(marks)
     saved = save_concept(
         wanted.name, teacher, teacher.learn(marks), evaluated, replaces=wanted.replaces

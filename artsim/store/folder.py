@@ -280,13 +280,15 @@ class Store:
         *,
         failures: Iterable[Failure],
         manifest: Manifest,
+        added: Sequence[Part] = (),
     ) -> None:
         """Replace parts by other tables, all in one commit.
 
         Args:
             replacements: A part's place and its new rows; with no rows the part is dropped.
             failures: The new list of failures.
-            manifest: Name, source, fields and completeness are taken from it.
+            manifest: Everything but the parts is taken from it.
+            added: Parts that are in the folder already, under the next numbers.
         """
         parts = dict(enumerate(self.manifest.parts))
         number = self.manifest.next_part
@@ -296,7 +298,8 @@ class Store:
                 parts[place] = write_part(self.path / "parts", number, table)
             number += 1
         self._write_failures(failure_table(failures))
-        kept = tuple(part for _, part in sorted(parts.items()))
+        kept = (*(part for _, part in sorted(parts.items())), *added)
+        number += len(added)
         self._write_manifest(replace(manifest, parts=kept, next_part=number))
 
     def set_labels(self, labels: Sequence[DerivedLabel]) -> None:

@@ -51,6 +51,24 @@ weights_option = click.option(
 
 compute_options = (device_option, backend_option, precision_option, weights_option)
 
+devices_option = click.option(
+    "--devices",
+    metavar="LIST",
+    help="Embed in several processes, one for each device: 'all' GPUs, '0,1' for cuda:0 and "
+    "cuda:1, or 'cpu,cpu'.",
+)
+
+engine_option = click.option(
+    "--engine",
+    metavar="NAME",
+    help="Embed on a cluster: ray, or ray:ADDRESS. Its nodes need the same artsim, and the "
+    "collection and the index at the same paths.",
+)
+
+batch_size_option = count_option(
+    "--batch-size", help="Pictures per forward pass.  [default: 32, on a GPU 256]"
+)
+
 query_model_option = click.option(
     "-m",
     "--model",
@@ -80,6 +98,13 @@ def make_compute(device: str, backend: str, precision: str, threads: int = 0) ->
         precision=Precision(precision),
         threads=threads,
     )
+
+
+def engine_name(engine: str | None, devices: str | None) -> str | None:
+    """Return where pictures are embedded, as `artsim.embedding.open_engine` takes it."""
+    if engine and devices:
+        raise click.UsageError("--devices is for this machine, and --engine for a cluster: choose")
+    return f"devices:{devices}" if devices else engine
 
 
 def compute_for_few(device: str, backend: str, precision: str) -> Compute | None:

@@ -18,7 +18,7 @@ from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
 from artsim.evaluation.knn import knn_scores
 from artsim.evaluation.probe.plan import LabelPlan, read_labels, split_labels
-from artsim.evaluation.reading import unit_vectors
+from artsim.evaluation.reading import rows_of, unit_vectors
 from artsim.labels import Label, LabelKind
 from artsim.metrics import Difference, Predictions, baseline, difference, fit_probe
 from artsim.splits import Split
@@ -100,7 +100,7 @@ def leaderboard(
     first = stores[0]
     labels = read_labels(first, plan)
     entries = _entries(stores, plan.taps)
-    places = {store.path: _find_rows(first, store) for store in stores}
+    places = {store.path: rows_of(first, store) for store in stores}
     kept = np.all([rows >= 0 for rows in places.values()], axis=0)
     for store, tap in entries:
         kept &= unit_vectors(store, tap)[1][places[store.path]]
@@ -188,16 +188,3 @@ def _entries(stores: Sequence[Store], taps: Sequence[str]) -> list[tuple[Store, 
     if unknown:
         raise EvaluationError(f"no index has a tap {unknown[0]!r}; choose from {', '.join(known)}")
     return [(store, tap) for store, tap in every if not taps or tap in taps]
-
-
-def _find_rows(first: Store, other: Store) -> Rows:
-    """Find the other index's row of each row of the first, -1 where it has none."""
-    wanted, ids = (store.read(["id"]).column("id").to_pylist() for store in (first, other))
-    row_of = {id_: row for row, id_ in enumerate(ids)}
-    rows = np.array([row_of.get(id_, -1) for id_ in wanted], dtype=np.int64)
-    if (rows < 0).all():
-        raise EvaluationError(
-            f"{str(other.path)!r} has none of the ids of {str(first.path)!r}; compare indexes of "
-            "one catalog"
-        )
-    return rows

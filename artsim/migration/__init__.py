@@ -1,0 +1,32 @@
+"""Move an index to another model: embed beside it, compare the two, then switch in one step.
+
+The new version is a whole index below ``versions/``; see `artsim.store.versions` for the switch.
+"""
+
+from artsim.migration.building import build_version
+from artsim.migration.comparing import (
+    K,
+    LabelComparison,
+    NeighborComparison,
+    Pair,
+    compare_labels,
+    compare_neighbors,
+    pair_versions,
+)
+from artsim.migration.keeping import Kept, what_is_kept
+from artsim.migration.mapping import MapReport, map_missing
+
+__all__ = [
+    "K",
+    "Kept",
+    "LabelComparison",
+    "MapReport",
+    "NeighborComparison",
+    "Pair",
+    "build_version",
+    "compare_labels",
+    "compare_neighbors",
+    "map_missing",
+    "pair_versions",
+    "what_is_kept",
+]
