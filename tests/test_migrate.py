@@ -298,7 +298,7 @@ def test_a_strong_ridge_is_chosen_where_the_vectors_are_noise():
     rng = np.random.default_rng(1)
     old, new = unit(rng, 60, 50), unit(rng, 60, 4)
     found = fit_linear_map(old, new, np.arange(40), np.arange(40, 60))
-    assert found.strength == 1.0
+    assert found.strength >= 1.0
     flat = fit_linear_map(old, new, np.arange(40), np.arange(40, 60), lambdas=[1e-3])
     x = old[:40].astype(np.float64) - old[:40].mean(axis=0, dtype=np.float64)
     y = new[:40].astype(np.float64) - new[:40].mean(axis=0, dtype=np.float64)
@@ -361,7 +361,8 @@ def test_the_command_goes_from_one_model_to_another_and_back(grid, tmp_path):
     assert csv[0] == "id,kept,of,rank,old_neighbor,new_neighbor"
     assert len(csv) == 1 + 64 * 10
     assert "of its 10 nearest stay" in (tmp_path / "changes.html").read_text()
-    assert Image.open(tmp_path / "s.png").width > 1000
+    with Image.open(tmp_path / "s.png") as sheet:
+        assert sheet.width > 1000
     switched = run(index, "--switch", "--table")
     assert switched.exit_code == 0, switched.output
     assert "--back restores it" in switched.output

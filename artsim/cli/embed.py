@@ -26,7 +26,7 @@ from artsim.cli.options.computing import (
     weights_option,
     workers_option,
 )
-from artsim.cli.options.outputs import folder_option, strict_option
+from artsim.cli.options.outputs import allow_loss_option, folder_option, strict_option
 from artsim.cli.options.values import INDEXES, count_option
 from artsim.cli.output import echo, print_json_lines, resumable, show_progress
 from artsim.datatypes import (
@@ -102,11 +102,7 @@ if TYPE_CHECKING:
     click.option(
         "--rehash", is_flag=True, help="Read every file again, even if size and time are the same."
     ),
-    click.option(
-        "--allow-loss",
-        is_flag=True,
-        help="Update the index even if most of its pictures are gone from the collection.",
-    ),
+    allow_loss_option,
     click.option(
         "--with-model",
         is_flag=True,

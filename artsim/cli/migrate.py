@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 import cloup
 
-from artsim.cli.migrate_outputs import Results
-from artsim.cli.options.collection import max_pixels_option, open_collection, reader_options
+from artsim.cli.migrate_outputs import Results, print_kept
+from artsim.cli.options.collection import (
+    collection_of,
+    max_pixels_option,
+    moved_option,
+    open_collection,
+    reader_options,
+)
 from artsim.cli.options.complete import complete_model
 from artsim.cli.options.computing import (
     backend_option,
@@ -34,7 +40,7 @@ from artsim.cli.options.index import (
     tap_option,
 )
 from artsim.cli.options.labels import group_option, label_option, qualified_option, split_option
-from artsim.cli.options.outputs import csv_option, format_option, sheet_option
+from artsim.cli.options.outputs import allow_loss_option, csv_option, format_option, sheet_option
 from artsim.cli.options.values import file_option
 from artsim.cli.output import (
     echo,
@@ -47,7 +53,6 @@ from artsim.cli.output import (
 from artsim.datatypes import parse_spec, plural
 
 if TYPE_CHECKING:
-    from artsim.migration import Kept
     from artsim.store import Version
 
 
@@ -76,13 +81,9 @@ if TYPE_CHECKING:
     click.option(
         "--name", metavar="NAME", help="Version to switch to or delete.  [default: the only one]"
     ),
-    click.option(
-        "--allow-loss",
-        is_flag=True,
-        help="Switch even if works of the index are missing in the version.",
-    ),
+    allow_loss_option,
 )
-@cloup.option_group("Collection", *reader_options, max_pixels_option)
+@cloup.option_group("Collection", moved_option, *reader_options, max_pixels_option)
 @cloup.option_group(
     "Comparison",
     tap_option(more=" Of the index; of the new version the one with its name, or the first."),
@@ -183,9 +184,10 @@ def _build(
     from artsim.store import Store, finish_version
 
     store = open_store(path)
-    known, device = store.manifest, str(options.pop("device"))
-    catalog = open_collection(f"{known.reader}:{known.source}", options, strict=False)
-    exact = not known.passport.is_external and not known.passport.preprocessing.scaled_decoding
+    known, device = store.manifest.passport, str(options.pop("device"))
+    where = options.pop("collection") or collection_of(store)
+    catalog = open_collection(where, options, strict=False)
+    exact = not known.is_external and not known.preprocessing.scaled_decoding
     precision = "f32" if exact else options.pop("precision")
     request = NetworkRequest(
         spec=parse_spec(model),
@@ -193,9 +195,9 @@ def _build(
         compute=make_compute(device, options.pop("backend"), precision),
         scaled_decoding=0 if exact else 2,
     )
-    where = engine_name(options.pop("engine"), options.pop("devices"))
+    place = engine_name(options.pop("engine"), options.pop("devices"))
     with resumable(path / "versions"), ExitStack() as stack:
-        engine, extractor = open_engine(where, request)
+        engine, extractor = open_engine(place, request)
         stack.enter_context(closing(engine))
         summary = build_version(
             store,
@@ -276,33 +278,7 @@ def _switch(path: Path, version: Version, *, allow_loss: bool, as_json: bool) ->
         return
     echo(f"{path}: {plural(store.rows, 'picture')} by {spec}")
     echo(f"  The old version is kept in {old}: --back restores it, --drop-old deletes it")
-    _print_kept(path, kept)
-
-
-def _print_kept(path: Path, kept: Kept) -> None:
-    """Say what that is kept with the index is still valid, and what is not."""
-    valid = {
-        "derived labels": kept.labels,
-        "columns that were added": kept.columns,
-        "splits": kept.splits,
-    }
-    named = [f"{what} ({', '.join(names)})" for what, names in valid.items() if names]
-    if named:
-        echo(f"  Valid as before: {', '.join(named)}")
-    for name in kept.concepts:
-        echo(
-            f"  Concept {name} was taught by the old vectors, and its columns are as they were: "
-            f"'artsim teach {name}' learns it again from its marks"
-        )
-    for name in kept.probes:
-        echo(
-            f"  Probe {name} was trained on the old vectors and is refused: train it again with "
-            f"'artsim probe --head {name}'"
-        )
-    if kept.maps:
-        echo(f"  The map of {', '.join(kept.maps)} stays with the old version: 'artsim map'")
-    for address in kept.addresses:
-        echo(f"  {address} has the old vectors: 'artsim publish {path} {address}'")
+    print_kept(path, kept)
 
 
 def _drop(path: Path, name: str | None, *, as_json: bool) -> None:

@@ -19,7 +19,7 @@ from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.embedding import EmbedSummary
-    from artsim.migration import LabelComparison, MapReport, NeighborComparison, Pair
+    from artsim.migration import Kept, LabelComparison, MapReport, NeighborComparison, VersionPair
     from artsim.report import ChangedWork
     from artsim.store import Store
 
@@ -33,7 +33,7 @@ _NEIGHBORS = 6  # of each
 class Results:
     """Shows the steps of a comparison as they come, as text or JSON lines."""
 
-    def __init__(self, pair: Pair, summary: EmbedSummary, *, as_json: bool) -> None:
+    def __init__(self, pair: VersionPair, summary: EmbedSummary, *, as_json: bool) -> None:
         self._pair, self._json = pair, as_json
         self._models = tuple(store.manifest.passport.spec for store in (pair.store, pair.version))
         echo(
@@ -132,6 +132,32 @@ class Results:
             )
 
 
+def print_kept(path: Path, kept: Kept) -> None:
+    """Say what that is kept with the index is still valid, and what is not."""
+    valid = {
+        "derived labels": kept.labels,
+        "columns that were added": kept.columns,
+        "splits": kept.splits,
+    }
+    named = [f"{what} ({', '.join(names)})" for what, names in valid.items() if names]
+    if named:
+        echo(f"  Valid as before: {', '.join(named)}")
+    for name in kept.concepts:
+        echo(
+            f"  Concept {name} was taught by the old vectors, and its columns are as they were: "
+            f"'artsim teach {name}' learns it again from its marks"
+        )
+    for name in kept.probes:
+        echo(
+            f"  Probe {name} was trained on the old vectors and is refused: train it again with "
+            f"'artsim probe --head {name}'"
+        )
+    if kept.maps:
+        echo(f"  The map of {', '.join(kept.maps)} stays with the old version: 'artsim map'")
+    for address in kept.addresses:
+        echo(f"  {address} has the old vectors: 'artsim publish {path} {address}'")
+
+
 def _label_row(each: LabelComparison) -> list[object]:
     low, high = each.difference.estimate.low, each.difference.estimate.high
     value = each.difference.estimate.value
@@ -146,7 +172,7 @@ def _label_row(each: LabelComparison) -> list[object]:
     ]
 
 
-def _rows(pair: Pair, found: NeighborComparison) -> Iterator[dict[str, Any]]:
+def _rows(pair: VersionPair, found: NeighborComparison) -> Iterator[dict[str, Any]]:
     """Yield a row for each neighbor of each work, the most changed works first."""
     ids = pair.store.read(["id"]).column("id").to_pylist()
     for place in found.most_changed.tolist():
@@ -156,7 +182,7 @@ def _rows(pair: Pair, found: NeighborComparison) -> Iterator[dict[str, Any]]:
             yield {**known, "rank": rank, "old_neighbor": ids[old], "new_neighbor": ids[new]}
 
 
-def _changed(pair: Pair, found: NeighborComparison) -> list[ChangedWork]:
+def _changed(pair: VersionPair, found: NeighborComparison) -> list[ChangedWork]:
     from artsim.report import Caption, ChangedWork, ShownWork
     from artsim.search import Works
 

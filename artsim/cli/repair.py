@@ -6,10 +6,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
 import cloup
 
-from artsim.cli.options.collection import max_pixels_option, open_collection, reader_options
+from artsim.cli.options.collection import (
+    collection_of,
+    max_pixels_option,
+    moved_option,
+    open_collection,
+    reader_options,
+)
 from artsim.cli.options.computing import (
     backend_option,
     device_option,
@@ -38,11 +43,7 @@ _REMEDIES = {
 @cloup.option_group("Index", index_option)
 @cloup.option_group(
     "Collection",
-    click.option(
-        "--collection",
-        metavar="PATH",
-        help="Where the pictures are now.  [default: where they were embedded]",
-    ),
+    moved_option,
     *reader_options,
     max_pixels_option,
 )
@@ -74,9 +75,7 @@ def repair(
     from artsim.embedding import EmbedSettings, repair_index
 
     def catalog(store: Store) -> Catalog:
-        found = store.manifest
-        where = collection or f"{found.reader}:{found.source}"
-        return open_collection(where, options, strict=False)
+        return open_collection(collection or collection_of(store), options, strict=False)
 
     def extractor(store: Store) -> Extractor:
         from artsim.search import load_index_extractor

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from artsim.errors import EvaluationError
 
 # Of the ridge, as shares of the mean variance of the old vectors; 0 is least squares.
-LAMBDAS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+LAMBDAS = (0.0, 1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 
 _RANK = 1e-10  # of the largest eigenvalue: below it a direction has no variance
 _BLOCK = 8192  # rows at a time

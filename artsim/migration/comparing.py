@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate
 from artsim.errors import EvaluationError
+from artsim.evaluation import rows_of, unit_vectors
 from artsim.evaluation.knn import knn_scores
 from artsim.evaluation.probe import LabelPlan, label_names, split_labels
-from artsim.evaluation.reading import rows_of, unit_vectors
 from artsim.labels import Label, read_label
 from artsim.metrics import Difference, baseline, difference
 from artsim.metrics.neighbors import nearest_among
@@ -27,7 +27,7 @@ Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Pair:
+class VersionPair:
     """The vectors of an index and of its version, in the order of the index's N rows."""
 
     store: Store
@@ -38,7 +38,7 @@ class Pair:
     both: NDArray[np.bool_]  # (N,) whether both are of the same picture
 
 
-def pair_versions(store: Store, version: Store, taps: tuple[str | None, str | None]) -> Pair:
+def pair_versions(store: Store, version: Store, taps: tuple[str | None, str | None]) -> VersionPair:
     """Read the vectors of an index and of a version of it; each tap is the first if None.
 
     Raises:
@@ -52,7 +52,7 @@ def pair_versions(store: Store, version: Store, taps: tuple[str | None, str | No
     old, has_old = unit_vectors(store, names[0])
     new, has_new = unit_vectors(version, names[1])
     both = (rows >= 0) & (mine == theirs[rows]) & has_old & has_new[rows]
-    return Pair(store=store, version=version, taps=names, old=old, new=new[rows], both=both)
+    return VersionPair(store=store, version=version, taps=names, old=old, new=new[rows], both=both)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -91,7 +91,7 @@ class NeighborComparison:
 
 
 def compare_neighbors(
-    pair: Pair, k: int = K, *, seed: int = 0, device: str | torch.device = "cpu"
+    pair: VersionPair, k: int = K, *, seed: int = 0, device: str | torch.device = "cpu"
 ) -> NeighborComparison:
     """Compare the exact nearest neighbors of each work by the two vectors.
 
@@ -145,7 +145,7 @@ class LabelComparison:
 
 
 def compare_labels(
-    pair: Pair, plan: LabelPlan, skipped: dict[str, str]
+    pair: VersionPair, plan: LabelPlan, skipped: dict[str, str]
 ) -> Iterator[LabelComparison]:
     """Evaluate kNN by the two vectors on the labels of a plan, each on one split.
 

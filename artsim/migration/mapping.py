@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from artsim import __version__, index
 from artsim.datatypes import Field, FieldType, plural
 from artsim.errors import EvaluationError
-from artsim.evaluation.reading import rows_of, unit_vectors
+from artsim.evaluation import rows_of, unit_vectors
 from artsim.labels import YES, refuse_taken
 from artsim.metrics import LinearMap, fit_linear_map, to_unit
 from artsim.metrics.neighbors import nearest
-from artsim.migration.comparing import K, Pair
+from artsim.migration.comparing import K, VersionPair
 from artsim.store import (
     MAPPED,
     floats,
@@ -59,7 +59,7 @@ class MapReport:
 
 
 def map_missing(
-    pair: Pair, *, seed: int = 0, half_precision: bool = True, device: str = "cpu"
+    pair: VersionPair, *, seed: int = 0, half_precision: bool = True, device: str = "cpu"
 ) -> MapReport:
     """Map the old vectors of works that the version lacks, and add them to the version, marked.
 
@@ -119,13 +119,13 @@ def _recall(found: Rows, truth: Rows) -> float:
     return float((truth[:, :, None] == found[:, None, :]).any(axis=2).mean())
 
 
-def _missing(pair: Pair) -> Rows:
+def _missing(pair: VersionPair) -> Rows:
     """Find the rows of the index that its version lacks."""
     return np.flatnonzero(rows_of(pair.store, pair.version) < 0)
 
 
 def _add(
-    pair: Pair,
+    pair: VersionPair,
     rows: Rows,
     maps: Mapping[str, LinearMap],
     report: MapReport,
@@ -153,7 +153,7 @@ def _add(
 
 
 def _table(
-    pair: Pair, rows: Rows, maps: Mapping[str, LinearMap], *, half_precision: bool
+    pair: VersionPair, rows: Rows, maps: Mapping[str, LinearMap], *, half_precision: bool
 ) -> pa.Table:
     schema = pair.version.read_part(0).schema
     vectors = {}

@@ -12,6 +12,7 @@ from artsim.cli.output import print_notes
 
 if TYPE_CHECKING:
     from artsim.datatypes import Catalog
+    from artsim.store import Store
 
 
 id_column_option = click.option("--id-column", metavar="NAME", help="Column with the ids.")
@@ -84,6 +85,18 @@ def open_collection(collection: str, options: dict[str, Any], *, strict: bool) -
     catalog = read_collection(collection, options=reading)
     print_notes(*catalog.notes)
     return catalog
+
+
+def collection_of(store: Store) -> str:
+    """Return the collection that an index was made of, as `open_collection` takes it."""
+    return f"{store.manifest.reader}:{store.manifest.source}"
+
+
+moved_option = click.option(
+    "--collection",
+    metavar="PATH",
+    help="Where the pictures are now.  [default: where they were embedded]",
+)
 
 
 def _most_pixels() -> int:
