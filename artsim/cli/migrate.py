@@ -312,14 +312,17 @@ def _list(path: Path, *, as_json: bool) -> None:
             "version": each.path.name,
             "model": each.spec,
             "pictures": each.rows,
-            "replaced": each.replaced[:19] or None,
+            "replaced": each.replaced[:16].replace("T", " ") or None,
         }
         for each in read_versions(path)
     ]
     if as_json:
         print_json_lines(found, index=path)
     elif found:
-        rows = [list(each.values()) for each in found]
+        rows = [
+            [f"{cell:,}" if isinstance(cell, int) else cell for cell in each.values()]
+            for each in found
+        ]
         print_table(list(found[0]), rows, right=["pictures"], whole=["version", "replaced"])
     else:
         print_notes(f"{path} has no other versions; make one with 'artsim migrate {path} -m MODEL'")
