@@ -49,7 +49,7 @@ class Turned(MeanColor):
         return [np.stack([-mean[:, 1], mean[:, 2], mean[:, 0]], axis=1)]
 
 
-class RedOnly(MeanColor):
+class OnlyRed(MeanColor):
     """A model that sees red alone, and black as its contrary."""
 
     def __call__(self, pixels):
@@ -63,7 +63,7 @@ def extractor(network, name):
 
 
 TURNED = extractor(Turned, "turned")
-RED = extractor(RedOnly, "red")
+RED = extractor(OnlyRed, "red")
 
 
 def paint_grid(folder):
@@ -221,7 +221,7 @@ def killing(call, left):
 
 
 def test_an_interrupted_version_cannot_be_switched_to_and_is_resumed(index, grid):
-    class Stops(RedOnly):
+    class Stops(OnlyRed):
         def __call__(self, pixels):
             if len(self.batches) == 2:
                 raise KeyboardInterrupt
