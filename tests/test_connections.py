@@ -15,6 +15,7 @@ from PIL import Image
 from search_toys import at, make_store
 from serving import serving
 
+from artsim.cli.serve import _listen
 from artsim.search import IndexEncoder
 from artsim.server import Limits, Museum, make_app
 
@@ -32,6 +33,12 @@ def store(tmp_path_factory):
 def address(store):
     with serving(make_app(Museum([store], IndexEncoder)), QUICK) as address:
         yield address
+
+
+def test_the_body_of_an_answer_does_not_wait_for_its_headers():
+    with _listen("127.0.0.1", 0) as listening:
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 def connect(address):

@@ -10,7 +10,7 @@ from torch import nn
 from artsim.datatypes import Box, Fit, Preprocessing, Tap, parse_spec
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.errors import ModelError
-from artsim.explain import Explainer, explain_answer, seen_box
+from artsim.explain import AverageExplainer, Explainer, explain_answer, seen_box
 from artsim.explain.regions import _add
 from artsim.models import (
     BackendName,
@@ -136,6 +136,29 @@ def test_shares_add_up_to_the_cosine_for_any_pooling(lite0, tap):
         assert each.explained == pytest.approx(each.score, abs=1e-4)
 
 
+@pytest.fixture(scope="module")
+def converted():
+    return load_extractor(parse_spec(f"lite0@{TAPS}"))
+
+
+@pytest.mark.parametrize("tap", ["blocks.3/avg", "embedding"])
+def test_the_shares_of_averages_are_the_same_without_gradients(lite0, converted, tap):
+    pixels = np.stack([np.array(noise(seed)).transpose(2, 0, 1) for seed in (1, 2)])
+    others = lite0.embed_batch(pixels)[tap][::-1].copy()
+    expected = Explainer(lite0, tap).explain(pixels, others)
+    found = AverageExplainer(converted.averaged_maps(tap), "layer").explain(pixels, others)
+    for each, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(each.contributions, wanted.contributions, atol=1e-5)
+        assert each.score == pytest.approx(wanted.score, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    "tap", ["blocks.4/gem", "blocks.5/max", "blocks.2/gram64", "blocks.6/flatten"]
+)
+def test_other_poolings_need_gradients(converted, tap):
+    assert converted.averaged_maps(tap) is None
+
+
 def test_explaining_does_not_change_the_network(lite0):
     pixels = pixels_of(noise(1))
     before = lite0.embed_batch(pixels)["embedding"]
@@ -223,14 +246,14 @@ def searcher(tmp_path, paint):
     store = Store.open(tmp_path / "index")
     encoder = IndexEncoder(store)
     encoder.__dict__["_extractor"] = encoder.__dict__["_explained"] = extractor
-    return Searcher(store, encoder=encoder), extractor
+    return Searcher(store, encoder=encoder), encoder
 
 
 def test_a_match_is_explained_in_the_query_and_in_itself(searcher):
-    index, extractor = searcher
+    index, encoder = searcher
     answer = index.search(SearchRequest(terms=(Term(id="a.png"),), k=2))
     assert [match.id for match in answer.matches] == ["b.png", "c.png"]
-    same, other = explain_answer(answer, extractor)
+    same, other = explain_answer(answer, encoder)
     assert [part.name for part in same] == ["a.png", "b.png"]
     assert [part.contributions.sum() for part in same] == pytest.approx([1, 1], abs=1e-5)
     # Of red over blue, red alone is in the query, where it lies at the top too.
@@ -241,27 +264,27 @@ def test_a_match_is_explained_in_the_query_and_in_itself(searcher):
 
 
 def test_several_aspects_add_up(searcher):
-    index, extractor = searcher
+    index, encoder = searcher
     by = (Aspect("map/avg", 1.0), Aspect("map/max", 3.0))
     answer = index.search(SearchRequest(terms=(Term(id="a.png"),), k=1, by=by))
-    ((_, itself),) = explain_answer(answer, extractor)
+    ((_, itself),) = explain_answer(answer, encoder)
     assert itself.contributions.sum() == pytest.approx(answer.matches[0].score, abs=1e-3)
 
 
 def test_missing_pictures_are_left_out(searcher):
-    index, extractor = searcher
+    index, encoder = searcher
     answer = index.search(SearchRequest(terms=(Term(id="a.png"),), k=2))
     (index.store.path.parent / "pictures" / "b.png").unlink()
-    gone, other = explain_answer(answer, extractor)
+    gone, other = explain_answer(answer, encoder)
     assert gone == ()
     assert [part.name for part in other] == ["a.png", "c.png"]
 
 
 def test_a_detail_is_explained_in_its_place(searcher):
-    index, extractor = searcher
+    index, encoder = searcher
     term = Term(id="a.png", box=Box(0, 0, 2, 1))  # the red half
     answer = index.search(SearchRequest(terms=(term,), k=1))
-    ((detail, _),) = explain_answer(answer, extractor)
+    ((detail, _),) = explain_answer(answer, encoder)
     assert detail.box == (0.0, 0.0, 1.0, 0.5)
     assert detail.contributions.sum() == pytest.approx(answer.matches[0].score, abs=1e-3)
 
@@ -283,7 +306,7 @@ def test_a_tile_that_was_found_is_explained_in_its_place(tmp_path, paint):
     encoder.__dict__["_extractor"] = encoder.__dict__["_explained"] = extractor
     terms = (Term(file=tmp_path / "quarter.png"),)
     answer = Searcher(store, encoder=encoder).search(SearchRequest(terms=terms, k=2, details=True))
-    (quarter, tile), (_, other) = explain_answer(answer, extractor)
+    (quarter, tile), (_, other) = explain_answer(answer, encoder)
     assert (quarter.box, tile.box) == ((0.0, 0.0, 1.0, 1.0), (0.5, 0.5, 1.0, 1.0))
     np.testing.assert_array_equal(tile.contributions, quarter.contributions)
     assert tile.contributions.sum() == pytest.approx(1, abs=1e-5)

@@ -77,6 +77,14 @@ def test_a_query_and_a_prediction_of_one_picture_need_no_torch(places):
     assert "kind" in found
 
 
+def test_why_a_match_was_found_needs_no_torch_where_vectors_are_averages(places, tmp_path):
+    page = tmp_path / "page.html"
+    options = ("--index", places / "index", "--why", "--html", page)
+    _, imported = run(places, "similar", places / "query.png", *options)
+    assert imported == "imported: openvino"
+    assert page.stat().st_size > 10_000
+
+
 def test_embed_with_nothing_new_loads_no_network(places):
     found, imported = run(
         places,

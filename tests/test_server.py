@@ -847,9 +847,9 @@ def test_a_network_never_embeds_and_explains_at_once(store, monkeypatch):
 
     network = Network()
     monkeypatch.setattr(IndexEncoder, "extractor", network)
-    monkeypatch.setattr(IndexEncoder, "explained", network)
     monkeypatch.setattr(
-        "artsim.explain.explain_answer", lambda _, network: [network.embed_batch([]) or ()]
+        "artsim.explain.explain_answer",
+        lambda _, encoder: [encoder.extractor.embed_batch([]) or ()],
     )
     encoder = IndexEncoder(store)
     room = Room(store, RememberingEncoder(encoder), {})

@@ -1,6 +1,5 @@
-"""Why pictures match: which of their regions made the score."""
+"""Why pictures match: which of their regions made the score. Torch is loaded where it is needed."""
 
-from artsim.explain.contributions import Explainer, Explanation, seen_box
-from artsim.explain.regions import Regions, explain_answer
+import lazy_loader
 
-__all__ = ["Explainer", "Explanation", "Regions", "explain_answer", "seen_box"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

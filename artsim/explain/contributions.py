@@ -13,7 +13,6 @@ https://arxiv.org/abs/2202.07304. Biases and a class token have no position in t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,29 +22,12 @@ from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from artsim.datatypes import Preprocessing
 from artsim.errors import ModelError
+from artsim.explain.explanation import Explanation
 from artsim.index import unit
-from artsim.loader import resized_size
 from artsim.models import Extractor, TensorLayout
 
-Box = tuple[float, float, float, float]  # left, top, right, bottom in fractions of a picture
-
 _DEGREES = {"gram": 2}  # the degree of homogeneity of a pooling; 1 for the others
-
-
-@dataclass(frozen=True)
-class Explanation:
-    """How much each position of a picture contributes to its cosine with another vector."""
-
-    contributions: NDArray[np.float32]  # (H, W) of the layer; negative ones lower the cosine
-    score: float  # the cosine
-    layer: str  # the module that the positions belong to
-
-    @property
-    def explained(self) -> float:
-        """The sum of the contributions; equal to the score if it comes from positions alone."""
-        return float(self.contributions.sum())
 
 
 class Explainer:
@@ -127,17 +109,6 @@ class Explainer:
             for hook in hooks:
                 hook.remove()
         return outputs, vectors
-
-
-def seen_box(size: tuple[int, int], preprocessing: Preprocessing) -> Box:
-    """Return the part of an upright picture that the network sees; beyond 0 to 1 if it is padded.
-
-    ``size`` is its width and height in pixels.
-    """
-    width, height = resized_size(size, preprocessing)
-    shown_height, shown_width = preprocessing.size
-    left, top = (width - shown_width) / 2 / width, (height - shown_height) / 2 / height
-    return left, top, 1 - left, 1 - top
 
 
 class _Held(TorchFunctionMode):

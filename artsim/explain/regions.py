@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,14 +16,21 @@ from numpy.typing import NDArray
 from artsim.datatypes import Box as Detail
 from artsim.datatypes import Preprocessing
 from artsim.errors import ImageError, ModelError
-from artsim.explain.contributions import Box, Explainer, seen_box
+from artsim.explain.averages import AverageExplainer
+from artsim.explain.explanation import Box, Explanation, seen_box
 from artsim.images import read_bytes
 from artsim.index import unit
 from artsim.loader import preprocess
 from artsim.models import Extractor
-from artsim.search import Method, SearchAnswer
+from artsim.search import IndexEncoder, Method, SearchAnswer
 
 _BATCH = 16  # pictures that are explained at a time: their gradients take memory
+
+
+class _Explains(Protocol):
+    def explain(
+        self, pixels: NDArray[np.uint8], others: NDArray[np.float32]
+    ) -> list[Explanation]: ...
 
 
 _Methods = Sequence[tuple[Method, NDArray[np.float32]]]  # each with its query vectors, (T, D)
@@ -48,7 +56,7 @@ class _Seen:
     box: Box
 
 
-def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Regions, ...]]:
+def explain_answer(answer: SearchAnswer, encoder: IndexEncoder) -> list[tuple[Regions, ...]]:
     """Find for each match the regions of the query images, then those of the match itself.
 
     In a search for details, the match is the tile that was found. Pictures on the web, and those
@@ -56,7 +64,7 @@ def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Reg
 
     Args:
         answer: The answer of a search.
-        extractor: The network of the searched index, computed by torch.
+        encoder: It has the network of the searched index.
 
     Raises:
         ModelError: If only other indexes were compared by, or the tap has no positions.
@@ -70,7 +78,8 @@ def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Reg
         raise ModelError(
             "the matches were compared by other indexes only; search one of those to see why"
         )
-    explainers = [Explainer(extractor, method.tap) for method, _ in methods]
+    extractor = encoder.explaining([method.tap for method, _ in methods])
+    explainers = [_explainer(extractor, method.tap) for method, _ in methods]
     preprocessing = extractor.preprocessing
     # Queries to avoid have no regions that made a match.
     wanted = [query for query in answer.queries if query.weight > 0]
@@ -99,6 +108,16 @@ def explain_answer(answer: SearchAnswer, extractor: Extractor) -> list[tuple[Reg
                 for each, map_ in zip((*queries, match), maps, strict=True)
             )
     return found
+
+
+def _explainer(extractor: Extractor, tap: str) -> _Explains:
+    maps = extractor.averaged_maps(tap)
+    if maps is not None:
+        (layer,) = [each.layer for each in extractor.passport.taps if each.name == tap]
+        return AverageExplainer(maps, layer)
+    from artsim.explain.contributions import Explainer  # loads torch
+
+    return Explainer(extractor, tap)
 
 
 def _see(
@@ -134,7 +153,7 @@ def _nearest(methods: _Methods, own: Sequence[NDArray[np.float32]]) -> list[NDAr
 
 
 def _explained(
-    explainers: Sequence[Explainer],
+    explainers: Sequence[_Explains],
     methods: _Methods,
     pixels: NDArray[np.uint8],
     others: Sequence[NDArray[np.float32]],

@@ -1,3 +1,4 @@
+from .averaged import Maps as Maps
 from .building import SOURCES as SOURCES
 from .building import ModelSource as ModelSource
 from .building import build_network as build_network

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import RUN, Passport
 from artsim.errors import ModelError
+from artsim.models.averaged import Maps, averaged_part
 from artsim.models.cache import read_entry, write_entry
 
 # The distribution of each source's networks. Those of other sources are not kept.
@@ -56,7 +57,9 @@ class OpenVinoBackend:
         *,
         threads: int = 0,
     ) -> None:
+        self._model, self._dtype, self._threads = model, dtype, threads
         self._compiled = compiled(model, dtype, threads)
+        self._averaged: dict[int, Maps | None] = {}
         pixels = noise(size)[: len(expected[0])]
         check_agreement(self(pixels), expected, dtype)
 
@@ -64,6 +67,20 @@ class OpenVinoBackend:
         """Embed pictures, shape (B, 3, H, W): one (B, D) array per tap."""
         outputs = self._compiled(np.ascontiguousarray(pixels))
         return [np.array(outputs[index], dtype=np.float32) for index in range(len(outputs))]
+
+    def averaged_maps(self, place: int) -> Maps | None:
+        """Return what computes the positions that are averaged to the vectors of a tap.
+
+        None if they are no average of positions. It is compiled at the first call.
+        """
+        if place not in self._averaged:
+            part = averaged_part(_core(), self._model, place)
+            self._averaged[place] = None if part is None else self._first_output(part)
+        return self._averaged[place]
+
+    def _first_output(self, part: Any) -> Maps:
+        network = compiled(part, self._dtype, self._threads)
+        return lambda pixels: np.array(network(np.ascontiguousarray(pixels))[0], dtype=np.float32)
 
 
 def check_agreement(found: Vectors, expected: Vectors, dtype: str) -> None:

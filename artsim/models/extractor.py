@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from artsim.datatypes import RUN, ExtractorSpec, Fit, Passport, Preprocessing
 from artsim.errors import ModelError, PassportError
+from artsim.models.averaged import Maps
 from artsim.models.cache import read_entry, write_entry
 from artsim.models.compute import BackendName, Compute
 from artsim.models.converted import PACKAGES, OpenVinoBackend, installed, key_of, open_kept
@@ -131,6 +132,15 @@ class Extractor:
             return lambda: self.embed_batch(np.stack(pixels))
         wait = self.backend.begin(pixels)
         return lambda: self._by_tap(wait())
+
+    def averaged_maps(self, tap: str) -> Maps | None:
+        """Return what computes the positions that are averaged to a tap's vectors, without torch.
+
+        None if a tap is no average of positions, or torch computes the network.
+        """
+        if not isinstance(self.backend, OpenVinoBackend):
+            return None
+        return self.backend.averaged_maps([each.name for each in self.passport.taps].index(tap))
 
     def _by_tap(self, vectors: list[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
         return dict(zip((tap.name for tap in self.passport.taps), vectors, strict=True))

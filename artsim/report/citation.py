@@ -49,7 +49,7 @@ def cite(
     if encoder is not None and answer.matches:
         from artsim.explain import explain_answer
 
-        regions = tuple(explain_answer(answer, encoder.explained))
+        regions = tuple(explain_answer(answer, encoder))
     store = searcher.store
     return Citation(
         answer=answer,

@@ -110,7 +110,7 @@ class IndexEncoder:
             return self._extractor
 
     def warm(self, *, explain: bool = False) -> None:
-        """Load the network and compute with it once; with ``explain``, that of `explained` too.
+        """Load the network and compute with it once; with ``explain``, that of `explaining` too.
 
         What hinders it is reported to the first query that needs the network.
         """
@@ -118,11 +118,17 @@ class IndexEncoder:
             height, width = self.extractor.preprocessing.size
             self.embed([np.zeros((3, height, width), np.uint8)])
             if explain:
-                _ = self.explained.backend
+                taps = [tap.name for tap in self._store.manifest.passport.taps]
+                _ = self.explaining(taps).backend
 
-    @property
-    def explained(self) -> Extractor:
-        """The network computed by torch, as explanations need it, loaded at the first call."""
+    def explaining(self, taps: Sequence[str]) -> Extractor:
+        """Return the network as explanations of taps need it.
+
+        That is the network that embeds, if all taps are averages whose positions it computes, else
+        torch's, which is loaded at the first call.
+        """
+        if all(self.extractor.averaged_maps(tap) for tap in taps):
+            return self.extractor
         with self._loading_explained:
             if self._explained is None:
                 self._explained = load_index_extractor(

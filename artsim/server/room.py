@@ -191,7 +191,7 @@ class Room:
         own = self.encoder.own
         assert isinstance(own, IndexEncoder)
         with own.computing:
-            (found,) = explain_answer(replace(answer, matches=(match,)), own.explained)
+            (found,) = explain_answer(replace(answer, matches=(match,)), own)
         return list(found)
 
     def conditions(self, wanted: FacetsIn) -> tuple[Condition, ...]:

@@ -2,10 +2,12 @@
 
     .venv/bin/python scripts/bench/cluster.py                # 20 of each kind, real paintings
     .venv/bin/python scripts/bench/cluster.py --times 2 --pictures 60
+    .venv/bin/python scripts/bench/cluster.py --speed 3 --pictures 1200
 
 Each run embeds with the same chunks as a run in one process with one thread; at a random moment a
 worker, a node or the run itself is ended by SIGKILL (a run is started again then). The index must
-have the same bytes.
+have the same bytes. With --speed nothing is killed: whole runs on one node and on both are timed in
+turn, each with one thread a node. That needs two free cores.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import os
 import random
 import shutil
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -41,6 +44,7 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=300)
     parser.add_argument("--model", default="lite0")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--speed", type=int, default=0, help="time so many pairs of runs")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as name:
@@ -50,6 +54,9 @@ def main() -> None:
             shutil.copy(file, folder / "museum")
         embed = [sys.executable, "-m", "artsim", "embed", "museum", "-m", options.model]
         embed += ["--part-rows", "16", "--threads", "1"]
+        if options.speed:
+            compare_speed(folder, embed, options.speed)
+            return
         subprocess.run([*embed, "-o", "one"], cwd=folder, check=True)
         wrong = compare(folder, embed, options.kinds.split(","), options.times, rng)
     sys.exit(1 if wrong else 0)
@@ -83,6 +90,27 @@ def compare(
     finally:
         cluster.shutdown()
     return wrong
+
+
+def compare_speed(folder: Path, embed: list[str], pairs: int) -> None:
+    """Time embedding on one node and on two, in turn; print seconds and the ratio of medians."""
+    took: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(pairs):
+        for nodes, seconds in took.items():
+            cluster = Cluster(initialize_head=True, head_node_args=node(), connect=False)
+            try:
+                for _ in range(nodes - 1):
+                    cluster.add_node(**node(), node_ip_address=SECOND)
+                command = [*embed, "--engine", f"ray:{cluster.address}", "-o", "timed"]
+                began = time.monotonic()
+                subprocess.run(command, cwd=folder, check=True, capture_output=True)
+                seconds.append(time.monotonic() - began)
+            finally:
+                cluster.shutdown()
+            shutil.rmtree(folder / "timed")
+            print(f"{nodes} node{'s' * (nodes > 1)}: {seconds[-1]:.1f} s", flush=True)
+    one, two = (statistics.median(took[nodes]) for nodes in took)
+    print(f"two nodes are {one / two:.2f} x as fast as one (load {os.getloadavg()[0]:.1f})")
 
 
 def node() -> dict[str, Any]:
