@@ -512,3 +512,13 @@ def test_embed_counts_pictures_that_are_mended_transparent_or_not_decoded(tmp_pa
     assert "a fault of the file that costs no pixel: see 'artsim inspect --hashes'" in done.stderr
     assert "  1 picture of a kind that is not decoded: see" in done.stderr
     assert "  1 picture transparent everywhere, taken as opaque: see" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "commands"),
+    [("searc", "'similar' or 'find'"), ("duplicates", "'dupes'"), ("knn-evl", "'knn-eval'")],
+)
+def test_a_command_by_another_word_is_suggested(word, commands):
+    result = CliRunner().invoke(cli, [word])
+    assert result.exit_code == 2
+    assert f"No such command '{word}'. Did you mean {commands}?" in result.output

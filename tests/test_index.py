@@ -50,6 +50,22 @@ def table_of(store, vectors):
     )
 
 
+@pytest.mark.parametrize("count", [3, 20, 300])
+def test_queries_together_have_the_bytes_of_each_alone(tmp_path, count):
+    rng = np.random.default_rng(count)
+    centers = rng.standard_normal((40, 64), dtype=np.float32)
+    vectors = centers.repeat(50, 0) + 1e-4 * rng.standard_normal((2000, 64), dtype=np.float32)
+    vectors[100:140] = vectors[100]  # ties, within the k nearest and at their end
+    store = store_of(tmp_path / "i", vectors, dim=64)
+    build_index(store, "rgb")
+    index = open_index(store, "rgb")
+    scores, rows = index.search(vectors[90 : 90 + count], 25)
+    for number, query in enumerate(vectors[90 : 90 + count]):
+        (alone,), (alone_rows,) = index.search(query[None], 25)
+        assert scores[number].tobytes() == alone.tobytes()
+        assert rows[number].tolist() == alone_rows.tolist()
+
+
 def test_the_nearest_come_first(tmp_path):
     store = store_of(tmp_path / "i", [EAST, NORTH], [WEST])
     build_index(store, "rgb")

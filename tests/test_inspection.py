@@ -230,7 +230,7 @@ def test_contradicting_copies_are_listed(tmp_path):
     (finding,) = inspected(tmp_path).findings
     assert (finding.kind, finding.examples[0].detail) == (
         FindingKind.DUPLICATE_BYTES,
-        "medium: oil / tempera",
+        "medium oil / tempera",
     )
 
 

@@ -138,8 +138,8 @@ def test_names_that_artsim_writes_itself_are_changed(tmp_path):
 def test_a_note_names_the_columns_that_are_renamed(tmp_path):
     (tmp_path / "objects.csv").write_text("id,image,Width,height,depth\n1,a.jpg,2,3,4\n")
     assert read_collection(tmp_path).notes == (
-        "kept under another name, next to that of the picture file: "
-        "Width as Width_catalog, height as height_catalog",
+        "renamed, as the picture file has its own: Width to Width_catalog, "
+        "height to height_catalog",
     )
 
 

@@ -95,7 +95,7 @@ def test_a_collection_is_embedded_trained_on_stopped_and_resumed(squares, tmp_pa
             ["train", "moma-lithograph", ".", "--set", "lr=quick"],
             "lr=quick: expected a valid number",
         ),
-        (["train", "--resume", "gone"], "'gone' is not a training run (config.json: No such file"),
+        (["train", "--resume", "gone"], "'gone' is not a training run (config.json: missing)"),
         (["train", "--resume", "gone", "--seed", "1"], "--resume uses the run's own settings"),
         (["train", "moma-lithograph", "--index", "gone"], "no index at"),
         (

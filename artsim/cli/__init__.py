@@ -6,6 +6,7 @@ it needs when it runs, so that ``artsim --help`` and searches of an index answer
 
 from __future__ import annotations
 
+import difflib
 import errno
 import io
 import logging
@@ -61,6 +62,20 @@ __all__ = ["cli"]
 
 # What a write or a sync may fail by, without naming a file.
 _OF_DISKS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES)
+# What users call a command before they know its name.
+_OTHER_WORDS = {
+    "browse": ("serve",),
+    "classify": ("predict", "knn-eval"),
+    "cluster": ("map",),
+    "duplicates": ("dupes",),
+    "eval": ("knn-eval", "probe", "retrieval-eval"),
+    "evaluate": ("knn-eval", "probe", "retrieval-eval"),
+    "list": ("find", "info"),
+    "plot": ("map",),
+    "query": ("similar", "find"),
+    "search": ("similar", "find"),
+    "show": ("info", "serve"),
+}
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -98,6 +113,18 @@ class _Group(cloup.Group):
             if not was_interrupted(error):
                 raise
             _stop()
+
+    def handle_bad_command_name(
+        self, bad_name: str, valid_names: list[str], error: click.UsageError
+    ) -> click.UsageError:
+        """Suggest commands by other words for them, or by their spelling."""
+        near = difflib.get_close_matches(bad_name, [*_OTHER_WORDS, *valid_names], n=1)
+        if near and near[0] in _OTHER_WORDS:
+            names = " or ".join(f"'{name}'" for name in _OTHER_WORDS[near[0]])
+            return click.UsageError(
+                f"No such command '{bad_name}'. Did you mean {names}?", error.ctx
+            )
+        return super().handle_bad_command_name(bad_name, valid_names, error)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """List the commands in the order of use, not of the alphabet."""

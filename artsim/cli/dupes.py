@@ -87,8 +87,7 @@ def dupes(
     whose vectors are more similar than those of ordinary nearest neighbors, such as other
     photographs (same-work). With --transformed there is a fourth: copies that are mirrored,
     rotated, or cropped by up to 15% at each edge. The threshold for same-work is estimated from
-    the index: 4 deviations above the median of nearest neighbors and 6 above that of random pairs,
-    on ln(1 - cosine).
+    the index, so that ordinary neighbors and random pairs of works are below it.
 
     Works that form a chain, each similar to the next but the ends not to each other, are a series:
     objects of one kind or from one mold, pages of one manuscript. The score of a group is the

@@ -181,13 +181,13 @@ def similar(
     picture; the percentile is the share of random pairs in the index that are less similar.
 
     With conditions, all works that meet them are compared. Works with a missing value never meet a
-    condition on that column, and --max-per and --collapse do not limit their number. If nothing is
-    found, the exit status is 0.
+    condition on that column, while --max-per and --collapse keep them all. If nothing is found, the
+    exit status is 0.
 
-    --by names taps, or 'style' (the Gram tap), 'palette' (the colors), 'content' (the other tap),
-    or INDEX:TAP of another index of the same works. The score is the weighted mean of the cosines,
-    which are shown next to it. 'image' is the picture, 'text' the words of its record (TF-IDF of
-    --text-columns): then --text WORDS are compared with the records, by any model.
+    --by names taps of the index. 'style' is its Gram tap, 'content' its other tap, 'palette' the
+    colors; INDEX:TAP is a tap of another index of the same works. The score is the weighted mean of
+    the cosines, which are shown next to it. 'image' is the picture, 'text' the words of its record
+    (TF-IDF of --text-columns): then --text WORDS are compared with the records, by any model.
 
     Example:
 

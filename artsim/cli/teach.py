@@ -66,8 +66,8 @@ def _marks_option(name: str, help_: str) -> Any:
     "Works",
     count_option(
         "-k",
-        help="Number of works that are shown as the likeliest, and written to --output, without "
-        "those that are marked.  [default: show 10, write every work, marked ones too]",
+        help="Show and write only the N likeliest works that are not marked.  [default: show 10, "
+        "and write the scores of all works]",
     ),
     count_option(
         "--ask",

@@ -187,7 +187,8 @@ def compare(runs: tuple[Path, ...], as_json: bool) -> None:
     the difference with its paired 95% interval (Bonett and Price), and the p-value of McNemar's
     exact test, which counts the pictures that only one of the two has right. At p = .05 or more
     the difference may be noise. Runs with different test pictures are refused, and runs that were
-    trained on copies of test pictures are noted.
+    trained on copies of test pictures are noted. To compare two works, use the page of
+    'artsim serve'.
 
     Example:
 

@@ -20,6 +20,12 @@ NEIGHBORS = 10  # that recall is measured by; smaller k are found among as many 
 Found = tuple[NDArray[np.float32], NDArray[np.int64]]  # cosines and rows
 
 _EXACT_SHARE = 0.25  # of the rows
+_SPARE = 8  # rows found beyond k, so that more are seldom needed
+_ROUNDING = 1e-5  # of a cosine, by the order of its sum
+
+# Several queries at once are compared as a matrix: 16 in 100,000 x 512 take a fifth of the time.
+# By default faiss 1.15 does so from some 250 queries of this size.
+faiss.cvar.distance_compute_blas_threshold = 20
 
 _COPIED = 1 << 16  # rows copied to a GPU at a time
 _GPU_FACTOR = 4  # times k candidates: half precision moves a cosine by about 1e-4
@@ -35,7 +41,7 @@ class VectorIndex:
         """Search this index of faiss.
 
         It finds the candidates, at most ``most`` at a time, any number if None; their exact
-        cosines come from ``vectors``, those of an IndexFlat from the index itself.
+        cosines come from ``vectors``.
         """
         self.info = info
         self.vectors = vectors
@@ -80,15 +86,17 @@ class VectorIndex:
     def _nearest_of_all(self, queries: NDArray[np.float32], k: int) -> Found:
         """Find the k nearest by an IndexFlat, each (Q, k).
 
-        Of rows that tie for the last place faiss returns any, so more are found until one is worse.
+        It adds in another order for several queries at once, and of rows that tie for the last
+        place it returns any. So more are found, until one is worse beyond doubt.
         """
-        wanted = min(k + 1, self.info.rows)
-        scores, rows = self._index.search(queries, wanted)
-        while wanted < self.info.rows and (scores[:, k - 1] == scores[:, -1]).any():
-            wanted = min(2 * wanted, self.info.rows)
-            scores, rows = self._index.search(queries, wanted)
-        order = np.lexsort((rows, -scores))[:, :k]
-        return np.take_along_axis(scores, order, 1), np.take_along_axis(rows, order, 1)
+        found = []
+        first = self._index.search(queries, min(k + _SPARE, self.info.rows))
+        for query, scores, rows in zip(queries, *first, strict=True):
+            while len(rows) < self.info.rows and scores[k - 1] - scores[-1] <= _ROUNDING:
+                wanted = min(2 * len(rows), self.info.rows)
+                ((scores,), (rows,)) = self._index.search(query[None], wanted)
+            found.append(self._nearest(query, np.sort(rows), k))
+        return np.stack([scores for scores, _ in found]), np.stack([rows for _, rows in found])
 
     def _nearest(self, query: NDArray[np.float32], rows: NDArray[np.int64] | None, k: int) -> Found:
         """Find the k nearest of some rows, in ascending order, or of all, each (k,)."""

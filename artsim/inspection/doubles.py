@@ -87,5 +87,5 @@ def _disagreements(rows: Rows, pictures: Sequence[int], table: StoredTable) -> s
     for name in names:
         values = pc.unique(some.column(name).drop_null()).to_pylist()
         if len(values) > 1 and len(" / ".join(values)) <= _DETAIL:
-            parts.append(f"{name}: {' / '.join(values)}")
+            parts.append(f"{name} {' / '.join(values)}")
     return "; ".join(parts)

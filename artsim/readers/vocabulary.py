@@ -35,11 +35,11 @@ def note_own_names(catalog: Catalog) -> Catalog:
     """Note the columns that are named as artsim's own, which are kept as NAME_catalog."""
     endings = {name: name.removesuffix("_catalog") for name in catalog.schema.names}
     kept = [
-        f"{bare} as {name}"
+        f"{bare} to {name}"
         for name, bare in endings.items()
         if name != bare and bare.lower() in RESERVED
     ]
     if not kept:
         return catalog
-    note = f"kept under another name, next to that of the picture file: {', '.join(kept)}"
+    note = f"renamed, as the picture file has its own: {', '.join(kept)}"
     return replace(catalog, notes=(*catalog.notes, note))

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isqrt
 from typing import Any
 
@@ -145,6 +146,7 @@ def remembered(store: Store, tap: str, pairs: int, draw: Callable[[], Scores]) -
     return scores
 
 
+@lru_cache(8)
 def _ranks(pairs: int) -> Rows:
     """Return the ranks of the scores that are kept, from 1: the lowest, the highest and between."""
     if pairs <= _KEPT:

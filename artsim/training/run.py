@@ -174,6 +174,7 @@ def read_plan(path: Path) -> RunPlan:
         return RunPlan(**json.loads((path / _CONFIG).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError) as error:
         problem = error.strerror if isinstance(error, OSError) else error
+        problem = "missing" if isinstance(error, FileNotFoundError) else problem
         raise TrainingError(
             f"{str(path)!r} is not a training run ({_CONFIG}: {problem}); start one with "
             "'artsim train RECIPE COLLECTION'"
