@@ -13,7 +13,7 @@ from search_toys import YEARS, at, make_store
 import artsim
 from artsim.cli import cli
 from artsim.search import Works, find_works
-from artsim.search.folding import split_words
+from artsim.search.folding import Phrase, read_phrases
 
 WORKS = {  # id: title, maker, tags, years, page
     "a1": ("The Birth of the Virgin", "Giotto", ["Mary", "Anne"], 1305, "https://x.org/1"),
@@ -72,9 +72,35 @@ def test_ligatures_lists_dates_and_ids_are_searched_and_web_addresses_are_not(st
 
 
 def test_words_of_any_script_and_signs_are_no_patterns(store):
-    assert split_words("Straße (日本)  d'été *x_1 %") == ["strasse", "日本", "d", "ete", "x", "1"]
+    words = [phrase.words for phrase in read_phrases("Straße (日本)  d'été *x_1 %")]
+    assert words == [("strasse",), ("日本",), ("d",), ("ete",), ("x",), ("1",)]
     assert found(store, "日本") == found(store, "'; drop table works --") == []
     assert found(store, "[virgin (of") == found(store, "virgin of")
+
+
+def test_words_in_quotes_follow_each_other(store):
+    assert read_phrases('self-portrait "of a" -“by the sea” -mary-ann') == [
+        *(Phrase(("self",)), Phrase(("portrait",)), Phrase(("of", "a"))),
+        *(Phrase(("by", "the", "sea"), wanted=False), Phrase(("mary", "ann"), wanted=False)),
+    ]
+    assert found(store, '"birth of"') == ["a3", "a1"]
+    assert found(store, '"of birth"') == []
+    assert found(store, '"VIRGIN, of the" rocks') == ["a2"]
+    assert found(store, '"birth') == found(store, "birth")
+
+
+def test_a_word_with_a_minus_is_in_no_work_that_is_found(store):
+    assert found(store, "virgin -birth") == ["a5", "a2", "a4"]
+    assert found(store, "-virgin") == ["a3"]
+    assert found(store, '-"of the virgin" birth') == ["a3", "a6"]
+
+
+def test_a_word_that_no_work_has_is_said_with_one_that_is_spelled_alike(store):
+    looked = find_works(Works(store), "birht virgin", k=9)
+    assert (looked.count, looked.unknown, looked.meant) == (0, ("birht",), ("birth",))
+    assert find_works(Works(store), "xyzzy", k=9).meant == ()
+    assert "No work has 'birht'; did you mean 'birth'?" in run("find", "birht").output
+    assert "No work has 'xyzzy'; try another spelling" in run("find", "xyzzy").output
 
 
 def test_a_condition_limits_what_is_found(store):
@@ -113,12 +139,15 @@ def test_what_no_work_has_is_named(store):
         in run("find", "zebra birth stripes", "--table").output
     )
     assert (
-        "No work has all of these words; ask for less"
+        "No work has all of these words; try fewer"
         in run("find", "venus", "rocks", "--json").stderr
     )
     nothing = run("find", "--where", "date.begin > 1900", "--table").output
     assert "No work meets all of this" in nothing
-    assert "name some words to find, a condition" in run("find", "church", code=2).output
+    assert (
+        "name some words to find in the index 'church', a condition"
+        in run("find", "church", code=2).output
+    )
 
 
 def test_long_words_are_searched_for_or_refused(store):

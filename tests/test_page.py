@@ -222,7 +222,7 @@ def test_a_menu_opens_within_the_window_for_every_work(page, width):
         assert float(summary.evaluate("each => getComputedStyle(each.parentElement).opacity")) == 1
         summary.click()
         panel = card.locator(".menu > div")
-        expect(panel.get_by_role("button", name="Details")).to_be_in_viewport(ratio=1)
+        expect(panel.get_by_role("button", name="About this work")).to_be_in_viewport(ratio=1)
         expect(panel).to_be_in_viewport(ratio=1)
         page.keyboard.press("Escape")
 
@@ -259,7 +259,7 @@ def test_a_match_shows_its_similarity_and_a_picture_has_a_description(page):
     hue = int(titles(page).first.text_content().removeprefix("Hue "))
     said = f"Hue {hue}, Red school, {1500 + hue}"
     expect(first.get_by_role("img", name=said)).to_be_visible()
-    expect(page.get_by_role("status").first).to_contain_text("matches among 30 works")
+    expect(page.get_by_role("status").first).to_contain_text("most similar first among 30 works")
 
 
 def test_facets_narrow_down_with_counts_and_are_kept(page):
@@ -398,7 +398,7 @@ def test_plus_and_minus_change_the_matches(page):
     like(page, 0)
     shows_first(page, 12, 348)
     card(page, "Hue 120").hover()
-    card(page, "Hue 120").get_by_role("button", name="More like this").click()
+    card(page, "Hue 120").get_by_role("button", name="Add to the query").click()
     expect(page.locator(".chip")).to_have_count(2)
     shows_first(page, 60)  # between red and green
     page.get_by_role("button", name="Less like Hue 120 instead").click()
@@ -469,7 +469,7 @@ def test_a_detail_of_a_work_is_found_and_outlined_and_is_a_new_query(page):
     dialog = page.get_by_role("dialog")
     expect(dialog.locator("figure")).to_have_count(2)
     page.keyboard.press("Escape")
-    choose(page, first, "Details")
+    choose(page, first, "About this work")
     expect(dialog.locator(".found")).to_be_visible()
     expect(dialog.get_by_role("heading")).to_have_text("Untitled")
     dialog.get_by_role("button", name="Find works similar to this detail").click()
@@ -552,7 +552,7 @@ def test_the_viewer_goes_from_work_to_work_and_compares_with_the_query(page):
     like(page, 60)
     shows_first(page, 48, 72)
     found = titles(page).all_text_contents()
-    choose(page, page.locator("#grid li").nth(1), "Details")
+    choose(page, page.locator("#grid li").nth(1), "About this work")
     viewer = page.get_by_role("dialog")
     heading = viewer.get_by_role("heading")
     expect(heading).to_have_text(found[1])
@@ -589,7 +589,7 @@ def test_the_viewer_goes_from_work_to_work_and_compares_with_the_query(page):
 def test_the_viewer_is_in_the_address_and_back_closes_it(page):
     like(page, 60)
     before = page.url
-    choose(page, page.locator("#grid li").nth(0), "Details")
+    choose(page, page.locator("#grid li").nth(0), "About this work")
     viewer = page.get_by_role("dialog")
     first = viewer.get_by_role("heading").text_content()
     page.keyboard.press("ArrowRight")
@@ -643,7 +643,7 @@ def test_the_viewer_loads_the_part_in_sight_as_sharp_as_its_file(page):
 def test_a_title_that_is_a_script_is_shown_and_not_run(page):
     like(page, 180)
     expect(page.locator("#tray .name")).to_have_text(SCRIPT)
-    page.get_by_role("button", name="Details").first.click()
+    page.get_by_role("button", name="About this work").first.click()
     expect(page.get_by_role("dialog").get_by_role("heading")).to_have_text(SCRIPT)
     page.keyboard.press("Escape")
     like(page, 168)

@@ -487,10 +487,27 @@ def test_words_are_found_in_any_text_of_a_work_and_narrow_every_list(visitor):
     assert {match["metadata"]["artist"] for match in answer["matches"]} == {"Ada"}
     none = visitor.post(f"{ROOM}/browse", json={"find": "nowhere at all"}).json()
     assert none["total"] == 0
+    assert none["nothing"].startswith("No work has 'nowhere'")
+    meant = visitor.post(f"{ROOM}/browse", json={"find": "adda"}).json()
+    assert meant["nothing"] == "No work has 'adda'; did you mean 'ada'?"
 
 
-def test_a_condition_that_only_the_library_makes_is_refused(visitor):
-    body = {"conditions": [{"column": "artist", "op": "among", "value": "Ada"}]}
+def test_the_facets_of_an_answer_count_what_is_related_to_the_query_as_asked(visitor):
+    body = {"terms": [{"id": "b20"}], "not_same": ["artist"]}
+    answer = visitor.post(f"{ROOM}/search", json=body).json()
+    ((artist,),) = [each["value"] for each in answer["relations"]]
+    (facet,) = [
+        each
+        for each in visitor.post(f"{ROOM}/facets", json={"relations": answer["relations"]}).json()
+        if each["column"] == "artist"
+    ]
+    assert artist not in {each["value"] for each in facet["values"] if each["count"]}
+    assert sum(each["count"] for each in facet["values"]) == answer["searched"]
+
+
+@pytest.mark.parametrize("name", ["conditions", "relations"])
+def test_a_condition_that_only_the_library_makes_is_refused(visitor, name):
+    body = {name: [{"column": "artist", "op": "among", "value": "Ada"}]}
     answer = visitor.post(f"{ROOM}/browse", json=body)
     assert answer.status_code == 400
     assert "cannot be compared with 'among'" in answer.json()["error"]

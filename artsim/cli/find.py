@@ -24,7 +24,7 @@ from artsim.cli.previews import find_protocol, print_previews
 from artsim.datatypes import plural
 
 if TYPE_CHECKING:
-    from artsim.search import Found, Works
+    from artsim.search import Works
 
 _SHOWN_FIELDS = 3  # columns of the table where none is known as title, artist or date
 
@@ -56,19 +56,24 @@ def find(
 ) -> None:
     """Find works by words in their title, artist or any other text.
 
-    All words must be in the record of a work, in any column of text, list or date, or in its ID.
-    Case and accents are ignored: 'durer' finds Dürer. Titles come first.
+    All words must be in the record of a work, in any column of text, list or date, or in its ID,
+    also as parts of longer words. Case and accents are ignored: 'durer' finds Dürer. Titles come
+    first. Words in double quotes must follow each other, and a work with a word that has a minus
+    before it is left out. For one word or another, use --where.
 
     Example:
 
     \b
         artsim find birth virgin
         artsim find mucha --where "year < 1900" -k 50
+        artsim find '"birth of the virgin" -copy'
+        artsim find --where "title ilike '%boat%' or title ilike '%ship%'"
         artsim find --where "boats = 'yes'" --sort -boats_score -k 50 --csv boats.csv
     """
     if not words and where is None and sort is None:
+        which = f" in the index {str(index)!r}" if index else ""
         raise click.UsageError(
-            "name some words to find, a condition with --where SQL, or --sort COLUMN"
+            f"name some words to find{which}, a condition with --where SQL, or --sort COLUMN"
         )
     store = open_store(index)
     from artsim.search import Query, Works, find_works
@@ -89,12 +94,14 @@ def find(
         )
         print_json_lines(rows, index=store.path)
         if not known:
-            echo(_nothing(found, where), err=True)
+            echo(found.why_nothing(conditions=where is not None), err=True)
         return
-    what = f" with {text!r}" if text.strip() else " that meet the condition"
+    named = text if '"' in text else repr(text)
+    what = f" with {named}" if text.strip() else ""
+    what += f" where {where}" if where else ""
     echo(f"{plural(found.count, 'work')}{what} in {store.path} ({plural(store.rows, 'picture')})")
     if not known:
-        echo(_nothing(found, where))
+        echo(found.why_nothing(conditions=where is not None))
         return
     protocol = find_protocol(previews)
     if protocol is None:
@@ -117,12 +124,3 @@ def _print_table(works: Works, known: list[tuple[str, str | None, dict[str, Any]
     columns = columns or works.fields[:_SHOWN_FIELDS]
     rows = [[id_, *(as_text(row[name]) for name in columns)] for id_, _, row in known]
     print_table(["id", *columns], rows)
-
-
-def _nothing(found: Found, where: str | None) -> str:
-    if found.unknown:
-        words = " or ".join(map(repr, found.unknown))
-        which = " that meets the condition" if where else ""
-        return f"No work{which} has {words}; try another spelling, or fewer words"
-    what = "has all of these words" if where is None else "meets all of this"
-    return f"No work {what}; ask for less"

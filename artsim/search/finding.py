@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +14,30 @@ from numpy.typing import NDArray
 from artsim.datatypes import FieldType, caption_columns
 from artsim.errors import SearchError
 from artsim.labels import connect
-from artsim.search.folding import full_pattern, part_pattern, split_words, whole_pattern
+from artsim.search.folding import (
+    Phrase,
+    full_pattern,
+    phrase_pattern,
+    read_phrases,
+    whole_pattern,
+)
 from artsim.search.works import Works
 from artsim.store import indices
 
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
 _MOST = 200  # characters of the words; DuckDB compiles no larger patterns
+_LETTERS_A_MISTAKE = 3  # of a word, at least, for each letter that may be wrong
+# The commonest of the words that are nearest.
+_NEAREST = r"""
+    SELECT word FROM (
+        SELECT unnest(regexp_split_to_array(strip_accents(lower(text)), '[^\p{L}\p{N}]+')) AS word
+        FROM works
+    )
+    WHERE damerau_levenshtein(word, $1) <= $2 AND length(word) > 2
+    GROUP BY word ORDER BY damerau_levenshtein(word, $1), count(*) DESC, word LIMIT 1
+"""
 _GAP = "' \x1f '"  # SQL: between values, so that no phrase crosses them
 
 
@@ -28,6 +48,18 @@ class Found:
     rows: NDArray[np.int64]  # best first
     count: int  # of all that were found
     unknown: tuple[str, ...] = ()  # words that no work has, where nothing was found
+    meant: tuple[str, ...] = ()  # words of works that are spelled much like those
+
+    def why_nothing(self, *, conditions: bool) -> str:
+        """Say why nothing was found, and what to try; ``conditions`` if there were others."""
+        which = " that meets the condition" if conditions else ""
+        unknown, meant = (" or ".join(map(repr, each)) for each in (self.unknown, self.meant))
+        if meant:
+            return f"No work{which} has {unknown}; did you mean {meant}?"
+        if unknown:
+            return f"No work{which} has {unknown}; try another spelling, or fewer words"
+        what = "meets all of this" if conditions else "has all of these words"
+        return f"No work {what}; try fewer"
 
 
 def find_works(
@@ -35,8 +67,9 @@ def find_works(
 ) -> Found:
     """Find the works that have all words of a text, in any column or as a part of a longer word.
 
-    Case and accents are ignored. Works with these words as their title come first, then those with
-    the phrase in the title, then those with more of the words in the title, in the artist and
+    Words in quotes must follow each other; a work that has a word with a minus is left out. Case
+    and accents are ignored. Works with these words as their title come first, then those with the
+    phrase in the title, then those with more of the words in the title, in the artist and
     elsewhere, whole words before parts; then short titles.
 
     Args:
@@ -53,13 +86,12 @@ def find_works(
     if sort is not None:
         found = find_works(works, text, k=works.store.rows, where=where)
         return replace(found, rows=_sorted(works, found.rows, sort)[:k])
-    words = split_words(text)
-    if sum(map(len, words)) > _MOST:
-        raise SearchError(
-            f"the words to find have {sum(map(len, words)):,} letters; give {_MOST} or fewer"
-        )
+    phrases = read_phrases(text)
+    letters = sum(len(word) for phrase in phrases for word in phrase.words)
+    if letters > _MOST:
+        raise SearchError(f"the words to find have {letters:,} letters; give {_MOST} or fewer")
     rows = works.filter.rows(where, ())
-    if not words:
+    if not phrases:
         rows = np.arange(works.store.rows) if rows is None else rows
         return Found(rows[:k], len(rows))
     table = _texts(works)
@@ -68,13 +100,27 @@ def find_works(
     with connect() as connection:
         connection.register("catalog", table)
         connection.execute(f"CREATE TEMP VIEW works AS {_joined(works, table)}")
-        found = connection.execute(_search(words, k)).fetchnumpy()
+        found = connection.execute(_search(phrases, k)).fetchnumpy()
         if len(found["row"]):
             return Found(found["row"].astype(np.int64), int(found["total"][0]))
-        tests = ", ".join(f"bool_or({_has('text', part_pattern(word))})" for word in words)
-        known = connection.execute(f"SELECT {tests} FROM works").fetchone() or ()
-    missing = tuple(word for word, is_known in zip(words, known, strict=True) if not is_known)
-    return Found(np.empty(0, np.int64), 0, missing)
+        return Found(np.empty(0, np.int64), 0, *_misspelled(connection, phrases))
+
+
+def _misspelled(
+    connection: DuckDBPyConnection, phrases: Sequence[Phrase]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the wanted words that no work has, and words of works that are spelled much alike."""
+    wanted = [phrase.words for phrase in phrases if phrase.wanted]
+    if not wanted:
+        return (), ()
+    tests = ", ".join(f"bool_or({_has('text', phrase_pattern(words))})" for words in wanted)
+    known = connection.execute(f"SELECT {tests} FROM works").fetchone() or ()
+    unknown = [words for words, is_known in zip(wanted, known, strict=True) if not is_known]
+    meant = []
+    for word in (words[0] for words in unknown if len(words) == 1):
+        near = connection.execute(_NEAREST, [word, len(word) // _LETTERS_A_MISTAKE]).fetchone()
+        meant += [near[0]] if near else []
+    return tuple(" ".join(words) for words in unknown), tuple(meant)
 
 
 def _sorted(works: Works, rows: NDArray[np.int64], sort: str) -> NDArray[np.int64]:
@@ -130,9 +176,11 @@ def _as_text(name: str, kind: pa.DataType) -> str:
     return f"CAST({name} AS VARCHAR)"
 
 
-def _search(words: list[str], k: int) -> str:
+def _search(phrases: Sequence[Phrase], k: int) -> str:
+    wanted = [phrase.words for phrase in phrases if phrase.wanted]
+    words = [word for phrase in wanted for word in phrase]
     wholes = [whole_pattern([word]) for word in words]
-    parts = [part_pattern(word) for word in words]
+    parts = [phrase_pattern([word]) for word in words]
     order = [
         f"{_has('title', full_pattern(words))} DESC",
         f"{_has('title', whole_pattern(words))} DESC",
@@ -141,12 +189,14 @@ def _search(words: list[str], k: int) -> str:
         f"{_count('artist', wholes)} DESC",
         f"{_count('text', wholes)} DESC",
         "length(title)",
-        "row",
+    ]
+    tests = [
+        f"{'' if phrase.wanted else 'NOT '}{_has('text', phrase_pattern(phrase.words))}"
+        for phrase in phrases
     ]
     return (
-        f"SELECT row, count(*) OVER () AS total FROM works WHERE "
-        f"{' AND '.join(_has('text', part) for part in parts)} "
-        f"ORDER BY {', '.join(order)} LIMIT {k}"
+        f"SELECT row, count(*) OVER () AS total FROM works WHERE {' AND '.join(tests)} "
+        f"ORDER BY {', '.join([*(order if words else []), 'row'])} LIMIT {k}"
     )
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import defaultdict
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 
 _LETTERS = (range(0xC0, 0x530), range(0x1E00, 0x2000))  # that may have accents
 _PLAIN = {"ø": "o", "ł": "l", "đ": "d", "\u0131": "i", "æ": "ae", "œ": "oe", "ð": "d", "þ": "th"}
@@ -16,11 +18,29 @@ _PAIRS = {"ae": "æä", "oe": "œöø", "ue": "ü", "ss": "ß"}  # also written 
 _END = r"(?:[^\p{L}\p{N}\p{M}]|$)"
 _START = r"(?:^|[^\p{L}\p{N}])"
 _BETWEEN = r"[^\p{L}\p{N}]+"
+_PHRASE = re.compile(r"(?:(?<!\S)(-))?(?:[\"“”„]([^\"“”„]*)[\"“”„]|([^\s\"“”„]+))")
 
 
-def split_words(text: str) -> list[str]:
-    """Split text into its distinct words, without case and accents, in order."""
-    return list(dict.fromkeys(words_of(text)))
+class Phrase(NamedTuple):
+    """Words to find, or to leave out, as they follow each other."""
+
+    words: tuple[str, ...]  # folded
+    wanted: bool = True
+
+
+def read_phrases(text: str) -> list[Phrase]:
+    """Read the words to find in a text: each by itself, those in quotes as one phrase.
+
+    What has a minus before it is to be left out.
+    """
+    found = []
+    for minus, quoted, plain in _PHRASE.findall(text):
+        words = tuple(words_of(quoted or plain))
+        if words and (quoted or minus):
+            found.append(Phrase(words, not minus))
+        else:
+            found += [Phrase((word,)) for word in words]
+    return list(dict.fromkeys(found))
 
 
 def words_of(text: str) -> list[str]:
@@ -28,17 +48,17 @@ def words_of(text: str) -> list[str]:
     return re.findall(r"[^\W_]+", _fold(text))
 
 
-def part_pattern(word: str) -> str:
-    """Return a pattern of a word of `split_words`, as a part of any word."""
-    return "(?i)" + _spelled(word)
+def phrase_pattern(words: Sequence[str]) -> str:
+    """Return a pattern of a word as a part of any word, or of words that follow each other."""
+    return "(?i)" + _spelled(words[0]) if len(words) == 1 else whole_pattern(words)
 
 
-def whole_pattern(words: list[str]) -> str:
+def whole_pattern(words: Sequence[str]) -> str:
     """Return a pattern of words that follow each other as they are, between others."""
     return f"(?i){_START}{_BETWEEN.join(map(_spelled, words))}{_END}"
 
 
-def full_pattern(words: list[str]) -> str:
+def full_pattern(words: Sequence[str]) -> str:
     """Return a pattern of a text that has these words and no others."""
     between = r"[^\p{L}\p{N}]*"
     return f"(?i)^{between}{_BETWEEN.join(map(_spelled, words))}{between}$"

@@ -180,6 +180,7 @@ class SearchAnswer:
     missing: int = 0  # works that meet the conditions but are not in another index compared by
     unknown: Mapping[str, int] = field(default_factory=dict)  # see `RowFilter.unknown`
     nothing: str = ""  # why there is no match, as a sentence
+    relations: tuple[Condition, ...] = ()  # what the request's relations are for its queries
     methods: tuple[Method, ...] = field(default=(), repr=False, compare=False)  # compared by
     # The query vectors by method: (T, D), one for all terms or one per term.
     vectors: tuple[NDArray[np.float32], ...] = field(default=(), repr=False, compare=False)

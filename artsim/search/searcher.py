@@ -213,6 +213,7 @@ class Searcher:
             missing=plan.missing,
             unknown=plan.unknown,
             nothing="" if good else _nothing(matches, request),
+            relations=tuple(plan.conditions[len(request.conditions) :]),
             methods=tuple(plan.methods),
             vectors=tuple(plan.vectors),
         )

@@ -69,6 +69,10 @@ class FacetsIn(_Message):
         (), description="Corners of an area of the map"
     )
 
+    relations: Annotated[tuple[ConditionIn, ...], Field(max_length=64)] = Field(
+        (), description="More conditions, which the counts of their own column follow, too"
+    )
+
     def as_conditions(self) -> tuple[Condition, ...]:
         """Return the conditions for the library."""
         return tuple(Condition(**dict(each)) for each in self.conditions)

@@ -20,6 +20,7 @@ from artsim.report import Caption
 from artsim.search import (
     SUBJECTS,
     Condition,
+    Found,
     IndexEncoder,
     Opened,
     SearchAnswer,
@@ -132,20 +133,26 @@ class Room:
         rows = self.meeting(wanted)
         rows = np.arange(self.store.rows) if rows is None else rows
         if wanted.find.strip():
-            best = self._found(wanted.find)
+            best = self._found(wanted.find).rows
             rows = best[np.isin(best, rows)]
         elif wanted.seed is not None:
             rows = rows[np.random.default_rng(wanted.seed).permutation(len(rows))]
         shown = self.describe_works(rows[wanted.offset : wanted.offset + wanted.limit].tolist())
         unknown = self.works.filter.unknown(None, self.conditions(wanted))
-        return {"rows": self.store.rows, "total": len(rows), "unknown": unknown, "works": shown}
+        return {
+            "rows": self.store.rows,
+            "total": len(rows),
+            "unknown": unknown,
+            "nothing": "" if len(rows) else self._nothing(wanted),
+            "works": shown,
+        }
 
     def suggest(self, text: str) -> list[str]:
         """Return subjects of pictures, names and titles that contain a text, some of each."""
         wanted = text.casefold().strip()
         if not wanted:
             return []
-        found = self.works.known(self._found(text)[:_TITLES].tolist())
+        found = self.works.known(self._found(text).rows[:_TITLES].tolist())
         titles = [Caption.of(record).title for _, _, record in found]
         kinds = [
             [each for each in some if each and wanted in each.casefold()][:_SUGGESTED]
@@ -157,8 +164,14 @@ class Room:
     def _names(self) -> list[str]:
         return names(self.works)
 
-    def _find(self, words: str) -> NDArray[np.int64]:
-        return find_works(self.works, words, k=self.store.rows).rows
+    def _find(self, words: str) -> Found:
+        return find_works(self.works, words, k=self.store.rows)
+
+    def _nothing(self, wanted: FacetsIn) -> str:
+        found = self._found(wanted.find) if wanted.find.strip() else None
+        if found is not None and not found.count:
+            return f"{found.why_nothing(conditions=False)}{'' if found.meant else '.'}"
+        return "No works meet these conditions; remove one."
 
     def describe_works(self, rows: Sequence[int]) -> list[dict[str, Any]]:
         """Return what a page shows of some works."""
@@ -202,11 +215,16 @@ class Room:
             StoreError: If there is no map.
         """
         found = wanted.as_conditions()
+        if wanted.relations:
+            related = [Condition(**dict(each)) for each in wanted.relations]
+            rows = self.works.filter.rows(None, related)
+            assert rows is not None
+            found += (among(rows),)
         if wanted.find.strip():
-            found += (among(self._found(wanted.find)),)
+            found += (among(self._found(wanted.find).rows),)
         if wanted.lasso:
-            rows, points = self._points
-            found += (among(rows[inside(points, wanted.lasso)]),)
+            placed, points = self._points
+            found += (among(placed[inside(points, wanted.lasso)]),)
         return found
 
     def meeting(self, wanted: FacetsIn) -> NDArray[np.int64] | None:

@@ -201,6 +201,7 @@ def _describe_answer(room: Room, answer: SearchAnswer) -> dict[str, Any]:
         "missing": answer.missing,
         "unknown": answer.unknown,
         "nothing": answer.nothing,
+        "relations": [asdict(each) for each in answer.relations],
         "queries": [
             {
                 "name": query.name,

@@ -226,6 +226,8 @@ async function render({ focus = false, scroll = 0 } = {}) {
     narrowed.catch(() => {}); // it is waited for below, unless the works fail first
     await (isMap ? drawMap(state, index(), signal) : drawWorks(signal));
     await narrowed;
+    // What the works must have in common with the query is known with the answer.
+    if (!isMap && answer?.relations.length) await drawRefine(signal, answer.relations);
     if (focus) grid.focus();
     if (scroll) scrollTo({ top: scroll });
   } catch (error) {
@@ -278,8 +280,9 @@ function drawTop() {
   }
 }
 
-async function drawRefine(signal) {
-  const facets = await api.facets(state.index, states.filters(state), signal);
+async function drawRefine(signal, relations = []) {
+  const wanted = { ...states.filters(state), relations };
+  const facets = await api.facets(state.index, wanted, signal);
   if (signal.aborted) return;
   document.body.classList.toggle("bare", facets.length === 0);
   refine.render(facets, state.conditions);
@@ -326,7 +329,7 @@ async function drawFound(signal, isAnswer) {
       ? many(found.total, "work")
       : `${count(found.total)} of ${all} works`
     : isWhole
-      ? many(works.length, "match", "matches")
+      ? `${many(works.length, "work")}, most similar first`
       : "Most similar works";
   byId("heading").textContent = heading;
   const isTaught = state.view === "teach";
@@ -334,15 +337,14 @@ async function drawFound(signal, isAnswer) {
     ? howFound(found)
     : isTaught
       ? ""
-      : [...withoutValue(found.unknown).map((each) => `${each}.`), invitation()].join(" ");
+      : [...withoutValue(found.unknown).map((each) => `${each}.`), works.length ? invitation() : ""].join(" ");
   byId("summary").title = isAnswer ? `Compared by ${found.by}` : "";
-  const nothing = isAnswer ? found.nothing : "No works meet these conditions; remove one.";
   show(byId("nothing"), !works.length);
-  byId("nothing").textContent = works.length ? "" : nothing;
+  byId("nothing").textContent = works.length ? "" : found.nothing;
   drawEnd(works.length, isAnswer ? found.searched : found.total, isWhole);
   drawTools(isAnswer);
   document.title = `${isAnswer ? `Similar to ${nameOf(found)}` : heading} · ${byId("home").textContent}`;
-  say(works.length ? `${heading} ${isAnswer ? byId("summary").textContent : ""}` : nothing);
+  say(works.length ? `${heading} ${isAnswer ? byId("summary").textContent : ""}` : found.nothing);
 }
 
 /** Say how many of the works are shown. */
@@ -385,8 +387,8 @@ function withoutValue(unknown) {
 }
 
 function invitation() {
-  const picture = isTouched ? ", or choose a picture" : ", or drop a picture anywhere";
-  return `Choose one to see similar works${index().pictures ? picture : ""}.`;
+  const picture = isTouched ? ", or upload a picture" : ", or drop a picture anywhere";
+  return `Click a work to see similar ones${index().pictures ? picture : ""}.`;
 }
 
 function drawNone() {

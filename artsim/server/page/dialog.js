@@ -93,7 +93,7 @@ export function makeDialogs(dialog, actions) {
       ["/", "Search by words, or choose a picture"],
       ["Arrow keys", "Move between works"],
       ["Enter", "Find similar works"],
-      ["d", "Details; there: arrow keys, + − 0, c, r"],
+      ["d", "About this work; there: arrow keys, + − 0, c, r"],
       ["+  −", "More or less like this"],
       ["w", "Why it matches"],
       ["x", "Hide this work"],

@@ -138,9 +138,9 @@ function card(work, actions, isAnswer) {
 /** Return what can be done with a work: all of it is in its menu, + and − are buttons too. */
 function entries(actions, isAnswer) {
   return [
-    { key: "d", name: "Details", run: actions.details },
-    { key: "+", name: "More like this", sign: "+", run: actions.plus },
-    { key: "-", name: "Less like this", sign: "−", run: actions.minus, needsQuery: true },
+    { key: "d", name: "About this work", run: actions.details },
+    { key: "+", name: "Add to the query", sign: "+", run: actions.plus },
+    { key: "-", name: "Subtract from the query", sign: "−", run: actions.minus, needsQuery: true },
     { key: "w", name: "Why it matches", run: actions.why, needsQuery: true },
     { key: "x", name: "Hide this work", run: actions.hide, needsQuery: true },
   ].filter(({ needsQuery }) => isAnswer || !needsQuery);
@@ -199,7 +199,7 @@ function placeOf(element) {
   return [...item.parentElement.children].indexOf(item);
 }
 
-/** How similar a match is to the query, as a quiet bar and in figures. */
+/** How similar a match is to the query: its percentile, or else its score. */
 function similarity(work, isAnswer) {
   const score = work.score.toFixed(3);
   const rank = work.percentile === null ? null : `${percentile(work.percentile)} percentile`;
@@ -211,15 +211,9 @@ function similarity(work, isAnswer) {
   ]
     .filter(Boolean)
     .join(". ");
-  const length = `${Math.max(0, Math.min(1, work.score)) * 100}%`;
   return make(
     "div",
     { className: "similarity", title: text },
-    make(
-      "span",
-      { className: "track", "aria-hidden": "true" },
-      make("i", { variables: { width: length } }),
-    ),
     make(
       "span",
       { className: "figures" },

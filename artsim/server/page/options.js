@@ -198,7 +198,7 @@ function earlierThan(state, dates, change) {
   const year = numberBox("Made before the year", isQuery ? null : state.earlierThan, limits, (at) =>
     set(at === null ? null : Math.floor(at)),
   );
-  const work = tick("earlier", isQuery, "the query", (on) => set(on ? THE_QUERY : null));
+  const work = tick("earlier", isQuery, "its own year", (on) => set(on ? THE_QUERY : null));
   return field("Made before", year, workOf(state) ? work : null);
 }
 
@@ -226,7 +226,7 @@ function leastPercentile(state, change) {
   const box = numberBox("More similar than", state.minPercentile, limits, (value) =>
     change({ minPercentile: value === null ? null : Math.min(100, Math.max(0, value)) }),
   );
-  return field("More similar than", make("span", {}, box, "% of random pairs"));
+  return field("More similar than", make("span", {}, box, " % of random pairs"));
 }
 
 /** Make a box for a number; `changed` is given null when it is empty. */

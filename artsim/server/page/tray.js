@@ -137,12 +137,12 @@ function large(term, label, change, actions) {
               { type: "button", className: "plain", onclick: () => change({ crop: undefined }) },
               "Search with the whole picture",
             )
-          : "Drag to search for a detail",
+          : "Drag over a part to search for it",
         label.work
           ? make(
               "button",
               { type: "button", className: "plain", onclick: () => actions.details(label.work) },
-              "Details",
+              "About this work",
             )
           : null,
       ),
@@ -182,7 +182,7 @@ function baskets(state, labels, at, select, actions) {
     "Add a picture",
   );
   if (state.terms.length === 1 && state.terms[0].weight > 0) {
-    return make("p", { className: "quiet" }, add, ", or use + and − on a work");
+    return make("p", { className: "quiet" }, add, ", or add a work by its menu ⋯");
   }
   const basket = (title, sign) => {
     const places = state.terms

@@ -213,8 +213,8 @@ export function makeViewer(dialog, actions) {
         { className: "does" },
         does("Find similar works", actions.go),
         box ? does("Find works similar to this detail", () => actions.detail(found, box)) : null,
-        does("More like this", actions.plus),
-        actions.isAnswer() ? does("Less like this", actions.minus) : null,
+        does("Add to the query", actions.plus),
+        actions.isAnswer() ? does("Subtract from the query", actions.minus) : null,
         actions.others?.(found) ?? [],
       ),
       make(
@@ -223,7 +223,7 @@ export function makeViewer(dialog, actions) {
         make(
           "tbody",
           {},
-          [["Id", found.id], ["Pixels", `${found.width} × ${found.height}`], ...rows]
+          [["ID", found.id], ["Pixels", `${found.width} × ${found.height}`], ...rows]
             .filter(([, value]) => value)
             .map(([name, value]) =>
               make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, linked(value))),
