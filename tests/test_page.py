@@ -272,7 +272,7 @@ def test_facets_narrow_down_with_counts_and_are_kept(page):
     page.get_by_label("Year from", exact=True).press("Enter")
     expect(page.locator("#heading")).to_have_text("5 of 30 works")
     card(page, "Hue 336").locator("a.picture").click()
-    expect(page.locator("#summary")).to_contain_text("among 5 of 30 works")
+    expect(page.locator("#summary")).to_contain_text("among the 5 of 30 works")
     assert sorted(titles(page).all_text_contents()) == [
         f"Hue {hue}" for hue in (300, 312, 324, 348)
     ]
@@ -318,7 +318,7 @@ def test_every_filter_is_a_chip_that_removes_it_and_keeps_the_focus(page):
     like(page, 60, "not-same=artist&earlier-than=1700&max-per.artist=2&min-percentile=10")
     expect(chips).to_have_count(4)
     page.get_by_role("button", name="Clear all").click()
-    expect(page.locator("#heading")).to_have_text("29 matches")
+    expect(page.locator("#heading")).to_have_text("29 works, most similar first")
 
 
 def test_a_ticked_value_stays_when_nothing_has_it_and_values_are_looked_for(page, monkeypatch):
@@ -448,7 +448,7 @@ def test_a_detail_is_drawn_with_keys(page):
 
 def test_a_detail_of_a_work_is_found_and_outlined_and_is_a_new_query(page):
     page.goto("/?index=details&q=1:id:blue.png")
-    expect(page.locator("#heading")).to_have_text("2 matches")
+    expect(page.locator("#heading")).to_have_text("2 works, most similar first")
     expect(page.locator("#grid .found")).to_have_count(0)
     page.get_by_label("Find works that contain it as a detail").check()
     expect(page).to_have_url(re.compile("details=1"))
@@ -480,7 +480,7 @@ def test_a_detail_of_a_work_is_found_and_outlined_and_is_a_new_query(page):
 
 def test_details_are_offered_if_the_index_has_tiles(page):
     like(page, 0)
-    expect(page.locator("#heading")).to_have_text("29 matches")
+    expect(page.locator("#heading")).to_have_text("29 works, most similar first")
     expect(page.get_by_label("Find works that contain it as a detail")).to_have_count(0)
 
 
@@ -661,17 +661,17 @@ def test_a_permalink_gives_the_same_answer(page, browser, address):
         "between.year=1500..1800&in.artist=Red+school&in.artist=Green+school",
         "max-per.artist=3&not-same=title",
     )
-    expect(page.locator("#heading")).to_have_text("6 matches")
+    expect(page.locator("#heading")).to_have_text("6 works, most similar first")
     found = titles(page).all_text_contents()
     expect(page.get_by_label("Map/avg")).to_have_value("0.7")
     expect(page.get_by_text("More options (2 set)")).to_be_visible()
     page.get_by_label("Within years").fill("200")
     page.get_by_label("Within years").press("Enter")
     expect(page).to_have_url(re.compile("contemporary=200"))
-    expect(page.locator("#heading")).to_have_text("6 matches")
+    expect(page.locator("#heading")).to_have_text("6 works, most similar first")
     with visit(browser, page.url) as another:
         another.goto(page.url)
-        expect(another.locator("#heading")).to_have_text("6 matches")
+        expect(another.locator("#heading")).to_have_text("6 works, most similar first")
         assert titles(another).all_text_contents() == found
         expect(another.get_by_label("Within years")).to_have_value("200")
 
@@ -770,9 +770,9 @@ def test_aspects_are_weighted_and_relations_kept(page):
     expect(page.locator("#summary")).to_contain_text("map/max")
     page.get_by_text("More options").click()
     page.get_by_label("Not the same").last.select_option("artist")
-    expect(page.locator("#summary")).to_contain_text("among 20 of 30 works")
+    expect(page.locator("#summary")).to_contain_text("among the 20 of 30 works")
     page.get_by_label("Per column").select_option("artist")
-    expect(page.locator("#heading")).to_have_text("2 matches")
+    expect(page.locator("#heading")).to_have_text("2 works, most similar first")
 
 
 def test_more_options_relate_matches_in_time_and_limit_them(page):
@@ -783,22 +783,24 @@ def test_more_options_relate_matches_in_time_and_limit_them(page):
     more.press("Enter")
     page.get_by_label("Made before the year").fill("1530")
     page.get_by_label("Made before the year").press("Enter")
-    expect(page.locator("#heading")).to_have_text("3 matches")
+    expect(page.locator("#heading")).to_have_text("3 works, most similar first")
     shows_first(page, 0, 12, 24)
     expect(page.get_by_text("More options (1 set)")).to_be_visible()
     expect(page.get_by_label("Made before the year")).to_be_focused()
-    page.get_by_role("checkbox", name="the query").check()
+    page.get_by_role("checkbox", name="the query's year").check()
     expect(page).to_have_url(re.compile("earlier-than=query"))
-    expect(page.locator("#heading")).to_have_text("5 matches")
+    expect(page.locator("#heading")).to_have_text("5 works, most similar first")
     expect(page.get_by_label("Made before the year")).to_have_value("")
     card(page, "Hue 24").locator("a.picture").click()  # it is meant of each work in turn
-    expect(page.locator("#heading")).to_have_text("2 matches")
-    page.get_by_role("checkbox", name="the query").uncheck()
+    expect(page.locator("#heading")).to_have_text("2 works, most similar first")
+    page.get_by_role("checkbox", name="the query's year").uncheck()
     page.get_by_label("Per column").select_option("artist")
-    expect(page.locator("#heading")).to_have_text("3 matches")  # one of each school
+    expect(page.locator("#heading")).to_have_text(
+        "3 works, most similar first"
+    )  # one of each school
     page.get_by_label("Limit per artist").fill("2")
     page.get_by_label("Limit per artist").press("Enter")
-    expect(page.locator("#heading")).to_have_text("6 matches")
+    expect(page.locator("#heading")).to_have_text("6 works, most similar first")
     page.get_by_label("Per column").nth(1).select_option("title")
     expect(page).to_have_url(re.compile("max-per.artist=2&max-per.title=1"))
     page.get_by_label("More similar than").last.fill("100")
@@ -815,7 +817,7 @@ def test_a_work_is_hidden_and_shown_again(page):
     page.keyboard.press("x")
     expect(titles(page).first).to_have_text(second)
     expect(page.get_by_role("status").first).to_have_text(
-        re.compile(rf"Hidden: {first}, Red school.*; 28 matches")
+        re.compile(rf"Hidden: {first}, Red school.*; 28 works, most similar first")
     )
     expect(links.first).to_be_focused()
     page.keyboard.press("u")
@@ -830,9 +832,9 @@ def test_a_work_is_hidden_and_shown_again(page):
     expect(titles(page).first).to_have_text(second)
     page.get_by_role("button", name=f"Show {first} again").click()
     expect(titles(page).first).to_have_text(first)
-    expect(page.locator("#heading")).to_have_text("29 matches")
+    expect(page.locator("#heading")).to_have_text("29 works, most similar first")
     page.go_back()
-    expect(page.locator("#heading")).to_have_text("28 matches")
+    expect(page.locator("#heading")).to_have_text("28 works, most similar first")
 
 
 def test_a_match_is_explained(page):
@@ -968,7 +970,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(browser, address):
         expect(page.locator("#querybar")).to_contain_text("Similar to Hue 0")
         expect(page.locator("#grid li").first.get_by_role("button")).to_have_count(1)  # the star
         page.get_by_label("More for").first.tap()
-        expect(page.get_by_role("button", name="Details: ").first).to_be_visible()
+        expect(page.get_by_role("button", name="About this work: ").first).to_be_visible()
         page.get_by_role("button", name="Options").tap()
         expect(page.get_by_label("Limit", exact=True)).to_be_visible()
         assert page.evaluate("document.documentElement.scrollWidth") == 390

@@ -367,7 +367,7 @@ function nameOf(found) {
 /** Describe among what an answer was found, and how. */
 function howFound({ rows, searched, missing, unknown }) {
   const all = many(rows, "work");
-  const among = searched === rows ? all : `${count(searched)} of ${all}`;
+  const among = searched === rows ? all : `the ${count(searched)} of ${all} that meet the conditions`;
   const { taps } = index();
   const names = Object.keys(state.by).length ? Object.keys(state.by) : [taps[0].name];
   const titles = names.map((name) => taps.find((tap) => tap.name === name)?.title ?? name);

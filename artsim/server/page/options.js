@@ -198,7 +198,7 @@ function earlierThan(state, dates, change) {
   const year = numberBox("Made before the year", isQuery ? null : state.earlierThan, limits, (at) =>
     set(at === null ? null : Math.floor(at)),
   );
-  const work = tick("earlier", isQuery, "its own year", (on) => set(on ? THE_QUERY : null));
+  const work = tick("earlier", isQuery, "the query's year", (on) => set(on ? THE_QUERY : null));
   return field("Made before", year, workOf(state) ? work : null);
 }
 
