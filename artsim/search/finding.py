@@ -109,7 +109,7 @@ def find_works(
 def _misspelled(
     connection: DuckDBPyConnection, phrases: Sequence[Phrase]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the wanted words that no work has, and words of works that are spelled much alike."""
+    """Return the wanted words that no work has, and words of works of similar spelling."""
     wanted = [phrase.words for phrase in phrases if phrase.wanted]
     if not wanted:
         return (), ()
