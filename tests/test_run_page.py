@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 from conftest import noise_picture
 from pages import check_page
@@ -103,6 +104,7 @@ def page(tmp_path):
         retrieved=(),
         settings={"label": ODD},
         version="1.0",
+        sizes={"megapixels": np.array([0.5, 1.0, 2.0]), "aspect": np.array([0.5, 1.0, 1.0])},
     )
     return run_page(found, "artsim train finetune 'a b'", workers=1)
 
@@ -113,7 +115,7 @@ def test_names_that_look_like_markup_are_escaped(page):
     assert ODD not in text
     assert text.count("&lt;b&gt;oil &amp; gold&lt;/b&gt;") > 8
     anchors = check_page(text).values("href")
-    assert anchors == ["#scores", "#curves", "#task-0", "#task-1", "#made"]
+    assert anchors == ["#scores", "#curves", "#sizes", "#task-0", "#task-1", "#made"]
 
 
 def test_the_network_is_compared_with_the_best_baseline(page):
@@ -132,6 +134,13 @@ def test_the_curves_say_which_epoch_was_best(page):
     text, _ = page
     assert "Loss on the validation set, lowest in epoch 1 (2; 2 on the training set)." in text
     assert "medium: score on the validation set, best in epoch 2 (50.0%)." in text
+
+
+def test_the_sizes_have_captions_that_say_what_they_show(page):
+    text, _ = page
+    assert "Of the 3 pictures that were trained or tested on" in text
+    assert "Megapixels: the median is 1; 90% of the pictures lie between 0.55 and 1.9" in text
+    assert "Width / height: the median is 1; 90% of the pictures lie between 0.55 and 1," in text
 
 
 def test_one_epoch_also_has_a_figure():

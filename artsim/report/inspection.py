@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from artsim import __version__, places
-from artsim.datatypes import bytes_text
 from artsim.inspection import (
     Example,
     Finding,
@@ -19,11 +17,10 @@ from artsim.inspection import (
     Sample,
     Weight,
 )
-from artsim.report.figures import Drawing, histogram
 from artsim.report.pages import render
+from artsim.report.sizes import draw_sizes, size_text
 from artsim.report.thumbnails import SIDE, PageThumbnails
 
-_ASPECTS = {0.25: "1:4", 0.5: "1:2", 2 / 3: "2:3", 1.0: "1:1", 1.5: "3:2", 2.0: "2:1", 4.0: "4:1"}
 _UNSEEN = (  # their reason says it all
     FindingKind.NOT_A_PICTURE,
     FindingKind.UNSUPPORTED,
@@ -57,8 +54,8 @@ def inspection_page(inspection: Inspection) -> str:
         classes=list(_classes(inspection)),
         thumbnails=PageThumbnails(sized, workers=inspection.settings.workers),
         quantiles=quantiles,
-        figures=list(_figures(inspection)) if quantiles else [],
-        measure=_measure,
+        figures=list(draw_sizes(inspection.sizes.measures)) if quantiles else [],
+        measure=size_text,
         version=__version__,
     )
 
@@ -92,36 +89,3 @@ def _classes(inspection: Inspection) -> Iterator[tuple[LabelSummary, list[tuple[
     for name, samples in groupby(inspection.samples, key=lambda sample: sample.label):
         counts = dict(labels[name].classes)
         yield labels[name], [(sample, counts[sample.class_]) for sample in samples]
-
-
-def _figures(inspection: Inspection) -> Iterator[Drawing]:
-    quantiles, measures = inspection.sizes.quantiles(), inspection.sizes.measures
-    for name, title, unit in (
-        ("megapixels", "Megapixels", "megapixels"),
-        ("aspect", "Width / height", "width : height"),
-        ("file_bytes", "File size", "file size"),
-    ):
-        least, low, middle, high, most = (_measure(name, each) for each in quantiles[name])
-        ticks: Callable[[float], str] = partial(_measure, name)
-        yield histogram(
-            measures[name],
-            title=title,
-            description=f"{title}: the median is {middle}; 90% of the pictures lie between {low} "
-            f"and {high}, all between {least} and {most}.",
-            unit=unit,
-            ticks=_aspect if name == "aspect" else ticks,
-            marks=tuple(_ASPECTS) if name == "aspect" else (),
-        )
-
-
-def _measure(name: str, value: float) -> str:
-    if name == "file_bytes":
-        return bytes_text(value)
-    if name in ("width", "height"):
-        return f"{value:,.0f}"
-    return f"{value:,.3g}" if value < 1000 else f"{value:,.0f}"
-
-
-def _aspect(value: float) -> str:
-    nearest = min(_ASPECTS, key=lambda each: abs(each - value))
-    return _ASPECTS[nearest] if abs(nearest - value) < 1e-6 else f"{value:.2f}"

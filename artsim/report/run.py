@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from artsim.report.figures import Drawing, lines
 from artsim.report.pages import render
 from artsim.report.reliability import draw_reliability
+from artsim.report.sizes import draw_sizes
 from artsim.report.thumbnails import PageThumbnails
 from artsim.study import Misfit, RunStudy
 
@@ -28,6 +29,7 @@ def run_page(found: RunStudy, command: str, *, workers: int = 2) -> tuple[str, i
         curves=[
             drawn for network, rows in found.curves.items() for drawn in _curves(rows, network)
         ],
+        sizes=list(draw_sizes(found.sizes)),
         thumbnails=thumbnails,
         command=command,
         draw=draw_reliability,

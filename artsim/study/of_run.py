@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate, plural
 from artsim.errors import EvaluationError
@@ -54,7 +56,24 @@ def study_run(path: Path, *, device: str = "cpu") -> RunStudy:
         retrieved=tuple(found.get("methods", ())),
         settings=dict(plan.settings),
         version=plan.version,
+        sizes=_sizes(path, plan) if tasks else {},
     )
+
+
+def _sizes(path: Path, plan: RunPlan) -> dict[str, NDArray[np.float64]]:
+    """Measure the pictures that a run was trained and tested on, (N,) each."""
+    used = pc.unique(read_predictions(path).column("id"))
+    rows = open_run_index(path, plan).read(["id", "width", "height"])
+    rows = rows.filter(pc.is_in(rows.column("id"), value_set=used))
+    sides = (rows.column(name).to_numpy().astype(np.float64) for name in ("width", "height"))
+    width, height = sides
+    known = (width > 0) & (height > 0)  # a picture by its vector alone was not opened
+    if not known.any():
+        return {}
+    return {
+        "megapixels": width[known] * height[known] / 1e6,
+        "aspect": width[known] / height[known],
+    }
 
 
 def _tasks(

@@ -5,9 +5,12 @@ Every score comes with the split that it was measured on. Shares are between 0 a
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from artsim.datatypes import Estimate, TapInfo
 from artsim.evaluation.hierarchy import BackOff
@@ -210,3 +213,5 @@ class RunStudy:
     retrieved: tuple[dict[str, Any], ...]  # of recipes that compare methods of similarity search
     settings: dict[str, str]
     version: str  # of artsim
+    # Of the pictures that were trained and tested on: megapixels, and width by height.
+    sizes: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
