@@ -29,7 +29,8 @@ from artsim.migration import (
 from artsim.models import Extractor
 from artsim.prediction import Teacher, apply_concept, load_concept, save_concept
 from artsim.readers import read_collection
-from artsim.search import Works
+from artsim.search import SearchRequest, Term, Works
+from artsim.server import Museum
 from artsim.store import (
     MAPPED,
     Store,
@@ -258,6 +259,21 @@ def test_an_index_that_changed_meanwhile_is_not_switched(index, grid, toy):
 def test_the_same_model_is_refused(index, grid, toy):
     with pytest.raises(StoreError, match="has the vectors of toy:mean-color already"):
         build_version(Store.open(index), read_collection(grid), toy)
+
+
+def test_an_index_that_is_served_answers_on_and_is_then_the_new_one(index, grid):
+    made = []
+    museum = Museum([Store.open(index)], lambda store: made.append(store) or object())
+    before, request = museum.rooms["index"], SearchRequest(terms=(Term(id="w03"),), k=3)
+    old = [each.id for each in before.searcher.search(request).matches]
+    version = build(index, grid, RED)
+    assert museum.refresh() == []
+    switch_version(Store.open(index), version)
+    assert [each.id for each in before.searcher.search(request).matches] == old
+    assert museum.refresh() == ["index"]
+    spec = museum.rooms["index"].store.manifest.passport.spec
+    assert spec == made[-1].manifest.passport.spec == "toy:red"  # with an encoder of its own
+    museum.close()
 
 
 # --- what is kept with an index -----------------------------------------------------------
