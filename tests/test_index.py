@@ -89,6 +89,24 @@ def test_of_more_ties_than_k_the_first_rows_are_found(tmp_path):
         assert rows.tolist() == [[3, 0, 1, 2][:k]]
 
 
+def test_many_queries_together_find_what_each_finds_alone_to_the_last_bit(tmp_path):
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((300, 512)).astype(np.float32)
+    vectors[200:] = vectors[:100]  # ties
+    store = store_of(tmp_path / "i", vectors, dim=512)
+    build_index(store, "rgb")
+    index = open_index(store, "rgb")
+    queries = np.concatenate([vectors[:40], rng.standard_normal((24, 512)).astype(np.float32)])
+
+    together = index.search(queries, 5)
+
+    assert 512 < faiss.cvar.distance_compute_blas_threshold <= queries.size  # compared as a matrix
+    alone = [index.search(query[None], 5) for query in queries]
+    assert np.array_equal(together[0], np.concatenate([scores for scores, _ in alone]))
+    assert np.array_equal(together[1], np.concatenate([rows for _, rows in alone]))
+    assert together[1][:40, :2].tolist() == [[row, row + 200] for row in range(40)]
+
+
 def test_the_file_is_a_plain_faiss_index(tmp_path):
     vectors = np.random.default_rng(0).standard_normal((7, 3)).astype(np.float32)
     store = store_of(tmp_path / "i", vectors[:4], vectors[4:])

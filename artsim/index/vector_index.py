@@ -23,9 +23,11 @@ _EXACT_SHARE = 0.25  # of the rows
 _SPARE = 8  # rows found beyond k, so that more are seldom needed
 _ROUNDING = 1e-5  # of a cosine, by the order of its sum
 
-# Several queries at once are compared as a matrix: 16 in 100,000 x 512 take a fifth of the time.
-# By default faiss 1.15 does so from some 250 queries of this size.
-faiss.cvar.distance_compute_blas_threshold = 20
+# So many queries at once are compared as a matrix: 64 in 100,000 x 512 take a fourteenth of the
+# time, but a single one twice the time. faiss 1.15 does so from 128,000 numbers in all queries;
+# before, it counted queries, and did so from 20.
+_MATRIX = 3
+_MATRIX_BY_FAISS = faiss.cvar.distance_compute_blas_threshold
 
 _COPIED = 1 << 16  # rows copied to a GPU at a time
 _GPU_FACTOR = 4  # times k candidates: half precision moves a cosine by about 1e-4
@@ -89,6 +91,8 @@ class VectorIndex:
         It adds in another order for several queries at once, and of rows that tie for the last
         place it returns any. So more are found, until one is worse beyond doubt.
         """
+        least = min(_MATRIX * self.info.dim, _MATRIX_BY_FAISS)
+        faiss.cvar.distance_compute_blas_threshold = least  # of all threads; it moves no answer
         found = []
         first = self._index.search(queries, min(k + _SPARE, self.info.rows))
         for query, scores, rows in zip(queries, *first, strict=True):

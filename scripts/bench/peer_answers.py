@@ -237,7 +237,6 @@ READERS: dict[str, Callable[[Path, Path], Any]] = {
     "artsim_embed": artsim_vectors,
     "artsim_embed_256": artsim_vectors,
     "artsim_query": artsim_names,
-    "artsim_query_256": artsim_names,
     "artsim_by_id": artsim_ids,
     "artsim_search": artsim_rows,
     "artsim_knn_eval": lambda place, work: json_lines(work)[0]["top1"],

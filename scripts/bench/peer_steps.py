@@ -46,15 +46,7 @@ def artsim_embed_256(place: Path, work: Path) -> None:
 
 
 def artsim_query(place: Path, work: Path) -> None:
-    query_by(place, *model_of(place, arch_of(place)))
-
-
-def artsim_query_256(place: Path, work: Path) -> None:
-    query_by(place, *model_of(place, RCLIP_ARCH))
-
-
-def query_by(place: Path, *model: object) -> None:
-    artsim("similar", place / "query.jpg", "--index", "index", "-k", K, "--json", *model)
+    artsim("similar", place / "query.jpg", "--index", "index", "-k", K, "--json")
 
 
 def model_of(place: Path, arch: str) -> tuple[object, ...]:
