@@ -37,13 +37,14 @@ from artsim.datatypes import plural
 
 if TYPE_CHECKING:
     from artsim.duplicates import Group, Threshold
+    from artsim.report import Caption
     from artsim.store import Store
 
 _TEXTS = ("kind", "index", "id", "image", "other_index", "other_id", "other_image")
 _COLUMNS = {"group": "int32", **dict.fromkeys(_TEXTS, "string"), "bits": "int32", "score": "float"}
 _COLUMNS |= {"transform": "string"}  # what makes the other picture of the first
 _COLUMNS |= {"group_kind": "string", "group_lowest": "float", "group_highest": "float"}
-_SHOWN = 4  # ids of a group in the table; the file and JSON have all
+_SHOWN = 6  # works of a group in the table; the file and JSON have all
 _DRAWN = 240  # pictures on a sheet
 
 
@@ -112,7 +113,7 @@ def dupes(
     from artsim.splits import picture_looks
 
     stores[0].tap(tap)  # before the work, not after it
-    with show_progress("hashing") as hashing:
+    with show_progress("Reading pictures") as hashing:
         looks = [picture_looks(store, workers=count_cores(), progress=hashing) for store in stores]
     evidence, differences = gather(stores, looks, tap)
     with show_progress("Comparing") as comparing:
@@ -151,8 +152,29 @@ class _Works:
             for store in stores
             for row in store.read(["id", "image"]).to_pylist()
         ]
+        self._stores = stores
         several = len(stores) > 1
         self.names = [f"{Path(i).name}:{id_}" if several else id_ for i, id_, _ in self.known]
+
+    def captions(self, groups: Sequence[Group]) -> dict[int, Caption]:
+        """Return title, artist and date of the works of groups."""
+        import numpy as np
+
+        from artsim.report import Caption
+        from artsim.store import indices
+
+        rows = np.unique([row for group in groups for row in group.works]).astype(np.int64)
+        found: dict[int, Caption] = {}
+        first = 0
+        for store in self._stores:
+            own = rows[(rows >= first) & (rows < first + store.rows)]
+            fields = [field.name for field in store.fields]
+            records = store.read(fields).take(indices(own - first)).to_pylist()
+            found |= {
+                row: Caption.of(record) for row, record in zip(own.tolist(), records, strict=True)
+            }
+            first += store.rows
+        return found
 
 
 def _warn(
@@ -188,14 +210,18 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
     if not groups:
         echo(f"No duplicates among {len(works.known):,} works")
         return
-    rows = []
+    captions = works.captions(groups)
+    rows: list[list[object]] = []
     for number, group in enumerate(groups, 1):
         scores = dict.fromkeys(fixed(score) for score in (group.lowest, group.highest))
-        names = [works.names[row] for row in group.works]
-        more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
-        ids = " = ".join(names[:_SHOWN]) + more
-        rows.append([number, group.kind, len(names), "-".join(scores), ids])
-    print_table(["group", "kind", "works", "score", "ids"], rows, right=["group", "works", "score"])
+        head = [number, group.kind, "-".join(scores)]
+        for row in group.works[:_SHOWN]:
+            caption = captions[row]
+            rows.append([*head, works.names[row], caption.title, caption.artist, caption.date])
+            head = [""] * len(head)
+        if len(group.works) > _SHOWN:
+            rows.append([*head, f"and {len(group.works) - _SHOWN:,} more", "", "", ""])
+    print_table(["group", "kind", "score", "id", "title", "artist", "date"], rows, right=["group"])
     kinds = Counter(group.kind for group in groups)
     counts = ", ".join(f"{count:,} {kind}" for kind, count in kinds.items())
     total = sum(len(group.works) for group in groups)
@@ -205,8 +231,12 @@ def _print(groups: Sequence[Group], works: _Works, drawn: Threshold | None) -> N
 def _draw(groups: Sequence[Group], works: _Works, file: Path) -> None:
     from artsim.report import Tile, contact_sheet, file_of, save_sheet
 
+    captions = works.captions(groups)
     tiles = [
-        Tile(file_of(works.known[row][2]), (f"{number} · {group.kind}", works.names[row]))
+        Tile(
+            file_of(works.known[row][2]),
+            (f"{number} · {group.kind}", works.names[row], *captions[row].lines),
+        )
         for number, group in enumerate(groups, 1)
         for row in group.works
     ]

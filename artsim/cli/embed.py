@@ -70,7 +70,8 @@ if TYPE_CHECKING:
         "--tiles",
         least=2,
         most=8,
-        help="Also embed N x N overlapping tiles of each picture, for 'artsim similar --details'.",
+        help="Also embed N x N overlapping tiles of each picture, for 'artsim similar --details'. "
+        "Takes about N x N times as long.",
     ),
 )
 @cloup.option_group("Collection", *reader_options, max_pixels_option)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,11 +10,23 @@ import click
 import cloup
 
 from artsim.cli.options.collection import where_option
-from artsim.cli.options.index import index_option, open_store, root_option, words_argument
-from artsim.cli.options.outputs import csv_option, format_option, previews_option
-from artsim.cli.options.values import count_option
+from artsim.cli.options.index import (
+    index_option,
+    note_hidden,
+    open_store,
+    root_option,
+    words_argument,
+)
+from artsim.cli.options.outputs import (
+    csv_option,
+    format_option,
+    previews_option,
+    sheet_option,
+)
+from artsim.cli.options.values import count_option, file_option
 from artsim.cli.output import (
     echo,
+    fixed,
     note_unknown,
     print_json_lines,
     print_table,
@@ -24,7 +37,8 @@ from artsim.cli.previews import find_protocol, print_previews
 from artsim.datatypes import plural
 
 if TYPE_CHECKING:
-    from artsim.search import Works
+    from artsim.search import Query, Works
+    from artsim.store import Store
 
 _SHOWN_FIELDS = 3  # columns of the table where none is known as title, artist or date
 
@@ -43,7 +57,14 @@ _SHOWN_FIELDS = 3  # columns of the table where none is known as title, artist o
         "last.  [default: the closest title first]",
     ),
 )
-@cloup.option_group("Output", csv_option("the works"), previews_option, format_option)
+@cloup.option_group(
+    "Output",
+    csv_option("the works"),
+    file_option("--html", help="Write a page with the works: pictures, captions, records."),
+    sheet_option("the works"),
+    previews_option,
+    format_option,
+)
 def find(
     words: tuple[str, ...],
     index: Path | None,
@@ -51,6 +72,8 @@ def find(
     where: str | None,
     sort: str | None,
     csv: Path | None,
+    html: Path | None,
+    sheet: Path | None,
     previews: str,
     as_json: bool,
 ) -> None:
@@ -66,6 +89,7 @@ def find(
     \b
         artsim find birth virgin
         artsim find mucha --where "year < 1900" -k 50
+        artsim find --where "id in ('2c2a82d5f7', 'a58a533b52')" --html chosen.html
         artsim find '"birth of the virgin" -copy'
         artsim find --where "title ilike '%boat%' or title ilike '%ship%'"
         artsim find --where "boats = 'yes'" --sort -boats_score -k 50 --csv boats.csv
@@ -82,11 +106,10 @@ def find(
     found = find_works(works, text, k=k, where=where, sort=sort)
     known = works.known(found.rows.tolist())
     note_unknown(works.filter.unknown(where, ()))
-    if csv is not None:
-        from artsim.report import save_text, set_csv
-
+    if csv or html or sheet:
+        note_hidden(store)
         listed = [Query(name=id_, image=image, metadata=record) for id_, image, record in known]
-        save_text(set_csv(listed), csv)
+        _write(listed, text or where or "Works", store, csv=csv, html=html, sheet=sheet)
     if as_json:
         rows = (
             with_metadata({"rank": rank, "id": id_, "image": image}, metadata)
@@ -105,7 +128,7 @@ def find(
         return
     protocol = find_protocol(previews)
     if protocol is None:
-        _print_table(works, known)
+        _print_table(works, known, sort)
     else:
         from artsim.report import Caption
 
@@ -113,14 +136,55 @@ def find(
         print_previews(lines, protocol)
     if found.count > len(known):
         echo(f"and {found.count - len(known):,} more; show them with -k")
-    print_written(csv)
+    print_written(csv, html, sheet)
 
 
-def _print_table(works: Works, known: list[tuple[str, str | None, dict[str, Any]]]) -> None:
+def _write(
+    works: Sequence[Query],
+    name: str,
+    store: Store,
+    *,
+    csv: Path | None,
+    html: Path | None,
+    sheet: Path | None,
+) -> None:
+    from artsim.report import (
+        Caption,
+        Tile,
+        contact_sheet,
+        file_of,
+        save_sheet,
+        save_text,
+        set_csv,
+        set_page,
+    )
+
+    if csv is not None:
+        save_text(set_csv(works), csv)
+    if html is not None:
+        save_text(set_page(name, works, index=store.path.name), html)
+    if sheet is not None:
+        tiles = [
+            Tile(file_of(work.image), tuple(Caption.of(work.metadata).lines) or (work.name,))
+            for work in works
+        ]
+        save_sheet(contact_sheet(None, tiles), sheet)
+
+
+def _print_table(
+    works: Works, known: list[tuple[str, str | None, dict[str, Any]]], sort: str | None
+) -> None:
     from artsim.datatypes import as_text, caption_columns
 
     named = caption_columns(works.fields)
     columns = [names[0] for part in ("title", "artist", "date") if (names := named[part])]
     columns = columns or works.fields[:_SHOWN_FIELDS]
     rows = [[id_, *(as_text(row[name]) for name in columns)] for id_, _, row in known]
+    by = sort.removeprefix("-") if sort else ""
+    if by and by not in columns:
+        columns = [*columns, by]
+        numbers = [works.row(id_) for id_, _, _ in known]
+        values = works.column(by).take(numbers).to_pylist()
+        for row, value in zip(rows, values, strict=True):
+            row.append(fixed(value) if isinstance(value, float) else as_text(value))
     print_table(["id", *columns], rows)

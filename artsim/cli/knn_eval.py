@@ -183,7 +183,7 @@ def knn_eval(
         unlabeled=knn.Unlabeled(unlabeled),
         **choice,
     )
-    with show_progress("hashing") as update:
+    with show_progress("Reading pictures") as update:
         run = knn.knn_eval(
             store,
             plan,
@@ -324,7 +324,10 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
         what = f"k = {score.k}" + (f", T = {score.temperature:g}" if score.temperature else "")
         echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
     elif len({score.k for score in evaluation.scores}) > 1:
-        echo("  Quote a k chosen before looking, such as 10, or choose it by --split random")
+        echo(
+            "  Report one k that you did not choose by these scores, such as 10; --split random "
+            "draws validation pictures to choose it by"
+        )
     echo(
         f"  Hubs at k = {hubs.k}: one picture is a neighbor of {hubs.largest:,} others, "
         f"{hubs.antihubs:.1%} are a neighbor of none (skew {hubs.skew:.2f})"

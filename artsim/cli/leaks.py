@@ -90,7 +90,7 @@ def leaks(
         path = store.path
         from artsim.splits import audit_splits
 
-        with show_progress("hashing") as progress:
+        with show_progress("Reading pictures") as progress:
             report = audit_splits(
                 store,
                 splits,

@@ -175,8 +175,9 @@ def note_left_out(unhashed: int = 0, zeros: int = 0) -> None:
 
 def print_split(name: str, split: Split) -> None:
     """Print how a label was split, and the notes on it."""
-    sizes = " + ".join(f"{len(rows):,}" for rows in (split.train, split.validation))
-    echo(f"{name}: {split.description}; {sizes} pictures, test on {len(split.test):,}")
+    sizes = f"{len(split.train):,} training"
+    sizes += f", {len(split.validation):,} validation" if len(split.validation) else ""
+    echo(f"{name}: {split.description}; {sizes} and {len(split.test):,} test pictures")
     for note in split.notes:
         echo(f"  Note: {note}")
 

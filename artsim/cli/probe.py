@@ -214,7 +214,10 @@ def _print_repeated(
             print_split(each.first.label.name, each.split)
             if (f1 := each.scores.get("hierarchy_f1")) is not None:
                 echo(f"{each.first.label.name}: hF {f1.mean:.3f} \u00b1 {f1.std:.3f}")
-    echo(f"\u00b1: standard deviation over the splits; counts and notes are of seed {plan.seed}")
+    echo(
+        "\u00b1: standard deviation over the splits; the numbers of pictures and the notes are "
+        f"those of the first, seed {plan.seed}"
+    )
 
 
 def _repeated_row(each: RepeatedProbe, name: str, *, std: bool = False) -> list[object]:

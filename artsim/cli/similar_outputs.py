@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import click
+import numpy as np
 
 from artsim.api import answer_sheet
 from artsim.cli.options.index import note_hidden
@@ -120,7 +121,7 @@ def _write(
         save_text,
     )
 
-    command = shlex.join(["artsim", *sys.argv[1:]])
+    command = " ".join(["artsim", *map(_quoted, sys.argv[1:])])
     cited = cite(searcher, answer, command=command, encoder=encoder if outputs.why else None)
     if outputs.sheet is not None:
         regions = cited.regions or ()
@@ -140,6 +141,8 @@ def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
     some = "" if answer.searched == store.rows else f"{answer.searched:,} of "
     pictures = f"{some}{plural(store.rows, 'picture')}"
     echo(f"Similar to {answer.name} in {store.path} ({pictures}, by {answer.by})")
+    if between := _between(searcher, answer):
+        echo(between)
     if answer.missing:
         echo(f"Left out, as they are not in the other index: {answer.missing:,}")
     if not answer.matches:
@@ -153,12 +156,32 @@ def _print(searcher: Searcher, answer: SearchAnswer, outputs: Outputs) -> None:
     print_written(*outputs.files)
 
 
+def _quoted(word: str) -> str:
+    """Quote a word for a shell: in double quotes, if that is enough, as people do."""
+    plain = "'" in word and not set(word) & set('"$`\\!')
+    return f'"{word}"' if plain else shlex.quote(word)
+
+
+def _between(searcher: Searcher, answer: SearchAnswer) -> str:
+    """Say how similar two works are that are searched with together."""
+    rows = [query.row for query in answer.queries if query.row is not None and query.box is None]
+    if len(answer.queries) != 2 or len(rows) != 2 or len(answer.methods) != 1:
+        return ""
+    (method,) = answer.methods
+    if method.joined is not None or method.records is not None or method.details:
+        return ""
+    first, second = method.vectors(np.array(rows))
+    names = " and ".join(query.name for query in answer.queries)
+    return f"{names} have the score {first @ second:.3f} with each other"
+
+
 def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
     from artsim.datatypes import as_text
 
     matches = answer.matches
     known = [f for f in searcher.works.fields if any(match.metadata[f] for match in matches)]
-    shown = known[:_SHOWN_FIELDS]
+    compared = [each.column for each in answer.relations if each.column in known]
+    shown = list(dict.fromkeys([*known[:_SHOWN_FIELDS], *compared]))
     has_percentile = any(match.percentile is not None for match in matches)
     has_box = matches[0].box is not None
     numbers = ["rank", "score", *matches[0].cosines, *(["percentile"] if has_percentile else [])]

@@ -127,6 +127,10 @@ def teach(
     """
     store = open_store(index)
     if not names:
+        if any(given.values()):
+            raise click.UsageError(
+                f"name the concept, too: artsim teach {store.path.name} NAME --positive ID"
+            )
         _list(store, as_json)
         return
     name = names[0]
@@ -213,6 +217,8 @@ def _ids(works: Works, texts: Sequence[str]) -> Iterator[str]:
         if works.has(text):  # also one with commas
             yield text
         elif not is_file(text):
+            if text.endswith((".csv", ".tsv", ".txt")):
+                raise click.UsageError(f"no file {text!r}; give IDs, or a file with one a line")
             yield from filter(None, map(str.strip, text.split(",")))
         elif text.endswith((".csv", ".tsv")):
             yield from (row["id"] for row in _table(Path(text), ["id"]))
@@ -277,13 +283,13 @@ def _print(store: Store, saved: SavedConcept, concept: Concept, evaluated: HeldO
         echo("  From 3 positive and 3 negative marks on, it is tested on marks that are left out.")
     else:
         echo(
-            f"  Average precision {fixed(evaluated.average_precision)} on marks that are left out "
-            f"in turn (chance {fixed(evaluated.chance)}): a rough guide, from few marks that you "
-            "chose"
+            f"  Average precision {fixed(evaluated.average_precision)} among your marks, each left "
+            f"out in turn (chance {fixed(evaluated.chance)}). Works that you did not choose are "
+            "harder: look at the likeliest"
         )
     echo(
-        f"  Saved as the columns {saved.name} ({saved.yes:,} of {saved.rows:,} yes) and "
-        f"{saved.score}"
+        f"  Saved as the columns {saved.name} ({saved.yes:,} of {saved.rows:,} yes: a score "
+        f"above 0.5) and {saved.score}"
     )
 
 

@@ -38,9 +38,9 @@ def values_of(store: Store, name: str) -> list[str | None]:
         derivation = derivation_of(store, name)
         if derivation is not None:
             return derivation.values(store.read(derivation.columns_of((*fields, *_OWN))))
-        known = ", ".join([*fields, *derived_labels(store)])
+        known = ", ".join([*fields, *derived_labels(store)]) or "none: there is no metadata"
         raise EvaluationError(
-            f"no column {name!r}; choose from {known or 'none: there is no metadata'}"
+            f"no column {name!r}; choose from {known}, or derive it with 'artsim label'"
         )
     if fields[name] in (FieldType.LIST, FieldType.YEARS):
         years = fields[name] == FieldType.YEARS

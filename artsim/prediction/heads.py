@@ -36,6 +36,7 @@ _PLAIN = ("name", "created", "index", "fingerprint", "tap", "split", "group", "s
 _TASK_PLAIN = ("label", "source", "kind", "classes", "temperature", "scores")
 _TASK_ARRAYS = ("weights", "bias", "trained")
 _MARKS = "marks"  # of a concept: their ids, and their vectors
+_INVALID = re.compile(r"[^\w.+-]+")
 _NAME = re.compile(r"[^\W_][\w.+-]{0,99}")
 
 
@@ -137,7 +138,8 @@ def check_name(name: str) -> None:
     """Refuse a name that is not valid for a file, by an `EvaluationError`."""
     if not _NAME.fullmatch(name):
         raise EvaluationError(
-            f"{name!r} is not a valid name for a head; use letters, digits, - and _"
+            f"{name!r} is not a valid name here; use letters, digits, - and _, such as "
+            f"{_INVALID.sub('-', name).strip('-') or 'name'!r}"
         )
 
 

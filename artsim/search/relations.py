@@ -77,6 +77,6 @@ def _span(column: str, queried: Sequence[dict[str, Any]], whose: str) -> tuple[f
     if not ends:
         raise SearchError(
             f"the {column} {whose} is not known; give a work of the index that has one, or name "
-            f'the years: --where "{column} ..."'
+            f'the years: --where "{column} between 1750 and 1800"'
         )
     return min(ends), max(ends)

@@ -146,7 +146,10 @@ class Works:
             SearchError: If the column is unknown.
         """
         if column not in self.types:
-            raise SearchError(f"no column {column!r}; choose from {', '.join(self.types)}")
+            raise SearchError(
+                f"no column {column!r}; choose from {', '.join(self.types)}, or derive it with "
+                "'artsim label'"
+            )
         return self.types[column]
 
     def is_address(self, column: str) -> bool:

@@ -112,7 +112,10 @@ def _keep_apart(split: Split, groups: Codes, *, keep: bool) -> Split:
     return replace(
         split,
         groups=np.column_stack([*([] if split.groups is None else [split.groups]), among]),
-        notes=(*split.notes, f"{count:,} pictures have copies, which are not their neighbors"),
+        notes=(
+            *split.notes,
+            f"{count:,} pictures have copies, which never count as neighbors",
+        ),
         copies_left_out=count,
     )
 

@@ -88,7 +88,7 @@ class Split:
         elif n:
             few = f", fewer than {FEW_GROUPS}, so they are likely too narrow"
             groups = f"{n:,}{few if n < FEW_GROUPS else ''}"
-            notes.append(f"intervals resample whole groups by {self.resampled_by}: {groups}")
+            notes.append(f"intervals are drawn over groups by {self.resampled_by}: {groups}")
         return tuple(notes)
 
     @property

@@ -121,10 +121,11 @@ def read_stored_split(store: Store, name: str) -> StoredSplit:
     """
     stored, fields = stored_splits(store), [field.name for field in store.fields]
     if name not in stored:
-        if name not in fields and name not in derived_labels(store) and stored:
+        if name not in fields and name not in derived_labels(store):
+            splits = f"splits are {', '.join(stored)}" if stored else "there is no split yet"
             raise EvaluationError(
-                f"no split or column {name!r}; splits are {', '.join(stored)}, columns are "
-                f"{', '.join(fields)}"
+                f"no split or column {name!r}; {splits}, columns are {', '.join(fields)}; make a "
+                f"split with 'artsim split'"
             )
         values = values_of(store, name)
         return StoredSplit(name=name, parts=tuple(map(part_of, values)))

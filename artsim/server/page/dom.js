@@ -65,15 +65,15 @@ export const headline = (work) => titled(work) || "Untitled";
 export const described = (work) =>
   [work.title, work.artist, work.date].filter(Boolean).join(", ") || `Work ${work.id}`;
 
-const ACROSS = ["left", "middle", "right"];
-const DOWN = ["upper", "middle", "lower"];
+const ACROSS = ["left", "center", "right"];
+const DOWN = ["top", "center", "bottom"];
 const MIDDLE = [40, 60]; // per cent, between which a middle is called so
 
 /** Return where in a picture a box is, given as x, y, width and height in per cent. */
 export function whereabouts([x, y, width, height]) {
   const third = (at) => MIDDLE.filter((end) => at > end).length;
   const [across, down] = [ACROSS[third(x + width / 2)], DOWN[third(y + height / 2)]];
-  return across === down ? "middle" : `${down} ${across}`;
+  return across === down ? "center" : `${down} ${across}`;
 }
 
 /**
@@ -117,9 +117,10 @@ export function dropWaiting() {
   waiting.clear();
 }
 
-/** A percentile as people write it: 99.6th, 91st, 46.3rd. */
+/** A percentile as people write it: 99.6th, 91st, 46.3th. */
 export function percentile(value) {
   const text = String(Number(value.toPrecision(4)));
-  const ending = /(^|[^1]|\..*)[123]$/.test(text) ? ["st", "nd", "rd"][text.at(-1) - 1] : "th";
+  if (text.includes(".")) return `${text}th`;
+  const ending = /(^|[^1])[123]$/.test(text) ? ["st", "nd", "rd"][text.at(-1) - 1] : "th";
   return text + ending;
 }
