@@ -325,8 +325,8 @@ def _print_remarks(evaluation: KnnEvaluation) -> None:
         echo(f"  {what} chosen on {evaluation.chosen_on:,} validation pictures")
     elif len({score.k for score in evaluation.scores}) > 1:
         echo(
-            "  Report one k that you did not choose by these scores, such as 10; --split random "
-            "draws validation pictures to choose it by"
+            "  Report a k not chosen by these scores, such as 10, or let validation pictures "
+            "choose it (--split random)"
         )
     echo(
         f"  Hubs at k = {hubs.k}: one picture is a neighbor of {hubs.largest:,} others, "
