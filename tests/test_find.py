@@ -8,6 +8,7 @@ import sys
 import pyarrow as pa
 import pytest
 from click.testing import CliRunner
+from PIL import Image
 from search_toys import YEARS, at, make_store
 
 import artsim
@@ -101,6 +102,25 @@ def test_a_word_that_no_work_has_is_said_with_one_that_is_spelled_alike(store):
     assert find_works(Works(store), "xyzzy", k=9).meant == ()
     assert "No work has 'birht'; did you mean 'birth'?" in run("find", "birht").output
     assert "No work has 'xyzzy'; try another spelling" in run("find", "xyzzy").output
+
+
+def test_chosen_works_are_written_as_a_page_and_a_sheet(store, tmp_path):
+    page, sheet = tmp_path / "page.html", tmp_path / "sheet.png"
+    where = "id in ('a1', 'a4')"
+    run("find", "--where", where, "--html", str(page), "--sheet", str(sheet))
+    text = page.read_text(encoding="utf-8")
+    assert ("The Birth of the Virgin" in text, "Self-portrait" in text) == (True, True)
+    assert "Birth of Venus" not in text
+    with Image.open(sheet) as drawn:
+        assert drawn.width > 100
+
+
+def test_the_column_that_sorts_is_shown(store):
+    lines = run("find", "--sort", "-tags_count", "--table", code=1).output
+    assert "no column 'tags_count'" in lines
+    lines = run("find", "birth", "--sort", "page", "--table").stdout.splitlines()
+    assert lines[2].split() == ["id", "Title", "maker", "date", "page"]
+    assert "https://x.org/1" in lines[4]
 
 
 def test_a_condition_limits_what_is_found(store):

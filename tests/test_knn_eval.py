@@ -157,7 +157,7 @@ def test_ks_without_neighbors_are_listed(museum):
 def test_intervals_resample_the_largest_of_the_named_groups_and_count_them(museum):
     output = run(museum, "--label", "year", "-k", "1", "--group", "number,artist", "--table")
     few = "2, fewer than 20, so they are likely too narrow"
-    assert f"  Intervals resample whole groups by artist: {few}\n" in output
+    assert f"  Intervals are drawn over groups by artist: {few}\n" in output
     (row,) = rows(museum, "--label", "year", "-k", "1", "--group", "number,artist")
     assert (row["resampled"], row["resampled_groups"]) == ("artist", 2)
     (row,) = rows(museum, "--label", "year", "-k", "1")

@@ -526,7 +526,7 @@ def test_ids_are_distinguished_from_measures(name, numbers, expected):
         (("--label", "hue", "--tap", "z"), "has no tap 'z'"),
         (("--label", "hue", "--shots", "41"), "no class has 41 train rows"),
         (("--label", "year", "--shots", "1"), "--shots needs a label of one class a picture"),
-        (("--label", "hue", "--head", "../x"), "'../x' is not a valid name for a head"),
+        (("--label", "hue", "--head", "../x"), "'../x' is not a valid name here"),
         (("--label", "hue", "--device", "cuda:99"), "no device 'cuda:99'"),
     ],
 )
@@ -588,7 +588,10 @@ def test_the_command_prints_a_table_and_saves_a_head(path):
     assert [line for line in lines if line[:1] == ["mean"]]
     assert ["year", "66.7"] in [line[:2] for line in lines]
     assert ["hue", "2", "1.000", "0.862-1.000", "0.000", "6"] in lines
-    assert "hue: split 'side', tested on test, chosen on val; 84 + 12 pictures" in result.stdout
+    assert (
+        "hue: split 'side', tested on test, chosen on val; 84 training, 12 validation"
+        in result.stdout
+    )
     assert result.stderr == ("Head 'both' saved; use it with 'artsim predict --head both'\n")
     again = run("probe", "--index", path, "--head", "both", "--label", "hue", "--split", "side")
     assert again.stderr.startswith("Head 'both' replaced; use it with")
@@ -643,7 +646,7 @@ def test_a_grouped_split_is_shown_with_the_ordinary_one(path):
         "hue: 1.000 if the painter of a test picture may be in the training set, 1.000 if not"
         in (result.stdout)
     )
-    assert "stratified by hue; 84 + 12 pictures" in result.stdout
+    assert "stratified by hue; 84 training, 12 validation" in result.stdout
     assert "stratified by hue, each painter in one set" in result.stdout
     found = [json.loads(line) for line in run("probe", "--index", path, *args).stdout.splitlines()]
     assert [(row.get("label"), row["group"]) for row in found] == [

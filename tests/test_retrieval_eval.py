@@ -239,7 +239,7 @@ def test_a_copy_of_the_query_is_neither_right_nor_wrong(copied):
     assert kept.scores.per_query["P@1"].tolist() == [1, 1, 1, 1, 1, 0, 1, 0]
     assert kept.scores.relevant.tolist() == [3] * 8
     assert (found.split.copies_left_out, kept.split.copies_left_out) == (4, 0)
-    assert found.split.notes == ("4 pictures have copies, which are not their neighbors",)
+    assert found.split.notes == ("4 pictures have copies, which never count as neighbors",)
     assert "the scores are too high" in kept.split.notes[0]
     assert found.scores.estimates["mAP@1"].groups is None
 
@@ -248,7 +248,7 @@ def test_copies_join_the_junk_of_a_column_and_intervals_resample_the_column(copi
     (found,) = retrieved(copied, labels=("temper",), ks=(1,), junk="object")
     assert found.scores.relevant.tolist() == [2, 2, 3, 2, 3, 3, 2, 3]
     assert found.scores.estimates["mAP@1"].groups == 7
-    assert "intervals resample whole groups by object: 7, fewer than 20" in found.split.notes[1]
+    assert "intervals are drawn over groups by object: 7, fewer than 20" in found.split.notes[1]
 
 
 def test_copies_are_counted_in_json_and_in_a_line(copied):
@@ -257,4 +257,4 @@ def test_copies_are_counted_in_json_and_in_a_line(copied):
     assert (row["copies_left_out"], row["unlabeled"], row["resampled_groups"]) == (4, 0, None)
     (row,) = map(json.loads, run(*args, "--keep-copies").splitlines())
     assert (row["copies_left_out"], row["P@1"]) == (0, 6 / 8)
-    assert "  4 pictures have copies, which are not their neighbors\n" in run(*args, "--table")
+    assert "  4 pictures have copies, which never count as neighbors\n" in run(*args, "--table")

@@ -58,6 +58,13 @@ def test_an_id_a_file_and_several_of_them(here):
     assert found("a0", "--id", "n60", "-k", "1") == ["b30"]
 
 
+def test_two_works_are_said_to_be_as_similar_as_they_are(here):
+    # a0 and n60 are 60 degrees apart
+    lines = run("a0", "n60", "--table").stdout.splitlines()
+    assert lines[1] == "a0 and n60 have the score 0.500 with each other"
+    assert "with each other" not in run("a0", "n60", "c90", "--table").stdout
+
+
 def test_terms_are_weighted_added_and_subtracted(here):
     assert found("3*a0", "c90", "-k", "2") == ["b20", "a10"]
     assert found("3*queries/a0.png", "--plus", "c90", "-k", "2") == ["b20", "a10"]

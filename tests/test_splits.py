@@ -39,7 +39,7 @@ def grouped(*codes):
 
 
 def test_notes_count_the_groups_that_intervals_resample_and_say_when_they_are_few():
-    groups = "intervals resample whole groups by artist:"
+    groups = "intervals are drawn over groups by artist:"
     few = "fewer than 20, so they are likely too narrow"
     assert grouped(*range(20), 3).label_notes("style") == (f"{groups} 20",)
     assert grouped(0, 0, 1, -1, -1).label_notes("style") == (f"{groups} 4, {few}",)

@@ -335,3 +335,15 @@ def test_teach_applies_to_another_index(store, tmp_path):
     assert run_cli("teach", str(store.path), "east", "--delete").exit_code == 0
     assert concept_names(store) == []
     assert concept_names(other) == ["east"]
+
+
+def test_marks_without_a_name_are_refused_and_a_missing_file_is_named(store):
+    result = run_cli("teach", str(store.path), "--positive", "a0")
+    assert result.exit_code == 2
+    assert "name the concept, too: artsim teach compass NAME --positive ID" in result.output
+    result = run_cli("teach", str(store.path), "east", "--positive", "gone.txt")
+    assert result.exit_code == 2
+    assert "no file 'gone.txt'; give IDs, or a file with one a line" in result.output
+    result = run_cli("teach", str(store.path), "sailing ships", "--positive", "a0")
+    assert "'sailing ships' is not a valid name here" in result.output
+    assert "such as 'sailing-ships'" in result.output

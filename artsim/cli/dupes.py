@@ -168,7 +168,7 @@ class _Works:
         first = 0
         for store in self._stores:
             own = rows[(rows >= first) & (rows < first + store.rows)]
-            fields = [field.name for field in store.fields]
+            fields = ["id", *(field.name for field in store.fields)]
             records = store.read(fields).take(indices(own - first)).to_pylist()
             found |= {
                 row: Caption.of(record) for row, record in zip(own.tolist(), records, strict=True)
