@@ -340,7 +340,7 @@ def test_teach_applies_to_another_index(store, tmp_path):
 def test_marks_without_a_name_are_refused_and_a_missing_file_is_named(store):
     result = run_cli("teach", str(store.path), "--positive", "a0")
     assert result.exit_code == 2
-    assert "name the concept, too: artsim teach compass NAME --positive ID" in result.output
+    assert "name the concept, too: teach compass NAME ..." in result.output
     result = run_cli("teach", str(store.path), "east", "--positive", "gone.txt")
     assert result.exit_code == 2
     assert "no file 'gone.txt'; give IDs, or a file with one a line" in result.output

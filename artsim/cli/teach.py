@@ -128,9 +128,7 @@ def teach(
     store = open_store(index)
     if not names:
         if any(given.values()):
-            raise click.UsageError(
-                f"name the concept, too: artsim teach {store.path.name} NAME --positive ID"
-            )
+            raise click.UsageError(f"name the concept, too: teach {store.path.name} NAME ...")
         _list(store, as_json)
         return
     name = names[0]
