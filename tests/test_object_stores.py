@@ -37,7 +37,8 @@ def server():
 def bucket(server, monkeypatch):
     """A bucket without faults; what is tried again is tried at once."""
     monkeypatch.setattr(objects, "PAUSE_S", 0.001)
-    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    monkeypatch.setitem(objects._S3, "config_kwargs", {"retries": {"max_attempts": 0}})
+    monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
     server.faults()
     return server
 
@@ -210,10 +211,9 @@ def test_what_a_command_adds_is_sent_and_another_machine_fetches_only_that(
     address = f"{bucket.address}/{place}/index"
     with index_to_write(as_path(address)) as folder:
         embed_here(read_collection(tmp_path / "c"), folder, toy)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
-    assert Store.open(local_index(address)).rows == 6
-    monkeypatch.undo()
-    monkeypatch.setattr(objects, "PAUSE_S", 0.001)
+    with monkeypatch.context() as other:
+        other.setenv("XDG_CACHE_HOME", str(tmp_path / "other"))
+        assert Store.open(local_index(address)).rows == 6
     bucket.faults()
     done = CliRunner().invoke(cli, ["label", address, "short = length(title)"])
     assert done.exit_code == 0, done.output

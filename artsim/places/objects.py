@@ -29,9 +29,12 @@ class _Kind(NamedTuple):
     options: Mapping[str, Any] = {}
 
 
+_S3 = {
+    "max_concurrency": 1,  # else it asks for the size of each file before it reads it
+    "config_kwargs": {"retries": {"max_attempts": 2}},  # a server that is down is known soon
+}
 KINDS: Mapping[str, _Kind] = {
-    # else it asks for the size of each file before it reads it
-    "s3": _Kind("s3", "s3fs", "s3", {"max_concurrency": 1}),
+    "s3": _Kind("s3", "s3fs", "s3", _S3),
     "gs": _Kind("gcs", "gcsfs", "gcs"),
     "hf": _Kind("hf", "huggingface_hub", "hf"),
 }
@@ -43,7 +46,7 @@ _IDENTITIES = ("ETag", "etag", "xet_hash", "blob_id", "md5Hash")
 _FINAL = (FileNotFoundError, PermissionError, NotADirectoryError, IsADirectoryError)
 _BUGS = (TypeError, AttributeError, NameError)
 _NO_KEYS = ("NoCredentials", "PartialCredentials", "ProfileNotFound", "DefaultCredentials")
-_SECRET = re.compile(r"(?<=://)[^/\s@]*@|\?\S*|\b(?:AKIA|ASIA|hf_)\w+|\bBearer \S+")
+_SECRET = re.compile(r"(?<=://)[^/\s@]*@|\?[^\s\x22']*|\b(?:AKIA|ASIA|hf_)\w+|\bBearer \S+")
 _SHOWN = 160  # characters of a reason
 
 

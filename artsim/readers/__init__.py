@@ -157,8 +157,10 @@ def read_collection(source: str | Path, *, options: ReaderOptions = DEFAULT_OPTI
         path = path.resolve()
         return _read(name, path, options)
     except OSError as error:
+        check = "the address, the credentials and the network" if places.is_remote(path) else ""
         raise ReaderError(
-            f"{error.filename or path} cannot be read: {error.strerror}; check its permissions"
+            f"{error.filename or path} cannot be read: {error.strerror}; check "
+            f"{check or 'its permissions'}"
         ) from error
 
 
