@@ -31,7 +31,8 @@ def test_rows_of_long_text_can_be_taken():
         assert first == last
 
 
-def test_works_with_long_titles_are_found_and_grouped():
+def test_works_with_long_titles_are_found_and_grouped(monkeypatch):
+    monkeypatch.setattr("artsim.search.metadata._IN_MEMORY", 1 << 40)
     table = pa.table(
         {
             "id": [f"w{n}" for n in range(ROWS)],
@@ -46,6 +47,8 @@ def test_works_with_long_titles_are_found_and_grouped():
         manifest=manifest,
         fields=manifest.fields,
         read=table.select,
+        read_part=lambda number, columns: table.slice(0, 1).select(columns),
+        added={},
         path=Path("index"),
         rows=ROWS,
         shows=lambda _: True,

@@ -21,6 +21,7 @@ from artsim.labels.reading import (
 )
 from artsim.labels.sets import NO, YES, delete_set, read_sets, refuse_taken, save_set
 from artsim.labels.sql import (
+    Parsed,
     catalog_table,
     columns_meant,
     connect,
@@ -42,6 +43,7 @@ __all__ = [
     "Label",
     "LabelKind",
     "Metadata",
+    "Parsed",
     "add_label",
     "catalog_table",
     "codes_of",

@@ -138,7 +138,7 @@ def save_concept(
         "artsim": __version__,
         "created": utc_now(),
     }
-    ids = teacher.works.table.column("id")  # in the order of the scores
+    ids = teacher.works.column("id")  # in the order of the scores
     columns = {
         name: (FieldType.TEXT, words, np.where(is_yes, scores, 1 - scores)),
         name + SCORE: (FieldType.NUMBER, pa.array(scores), scores),

@@ -1,13 +1,14 @@
 """Which rows meet a condition: structured ones for programs, SQL for people.
 
-DuckDB evaluates both over the metadata in memory, locked so that it reaches no file, network or
-other table. Structured conditions become expressions, never SQL text.
+DuckDB evaluates both over the metadata, in memory or as it is read from the parts, locked so that
+it reaches no file, network or other table. Structured conditions become expressions, never SQL
+text.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property, lru_cache, partial
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 from artsim.datatypes import FieldType
 from artsim.errors import SearchError
 from artsim.labels import (
+    Parsed,
     catalog_table,
     columns_meant,
     connect,
@@ -31,6 +33,7 @@ from artsim.labels import (
     shown,
     time_limit,
 )
+from artsim.search.metadata import RowStream
 from artsim.store import indices
 
 _REMEMBERED = 32  # filters whose rows are kept: 8 bytes per row each
@@ -90,25 +93,25 @@ class RowFilter:
     """Finds the rows of a table that meet conditions. Safe to use from several threads.
 
     Args:
-        table: The metadata, one row per work.
-        types: The types of its columns and of the derived ones.
-        derived: Functions that compute a column when a condition first names it.
+        types: The types of the columns.
+        blocks: Yields columns of all rows, in order.
+        is_in_memory: Whether they are one block, which is in memory.
     """
 
     def __init__(
         self,
-        table: pa.Table,
         types: Mapping[str, FieldType],
-        derived: Mapping[str, Callable[[], pa.ChunkedArray]],
+        blocks: Callable[[Sequence[str]], Iterator[pa.Table]],
+        *,
+        is_in_memory: bool,
     ) -> None:
         self._types = types
-        self._derived = dict(derived)  # not in the table yet
+        self._blocks = blocks
+        self._is_in_memory = is_in_memory
         self._row = "row"  # the column of row numbers; no other has its name
         while self._row in map(str.lower, types):
             self._row += "_"
-        self._table = catalog_table(table).append_column(
-            self._row, indices(np.arange(table.num_rows))
-        )
+        self._unknown: dict[str, int] = {}  # rows without a value, by column
         self._lock = threading.Lock()  # a connection runs one query at a time
         self._remembered = lru_cache(_REMEMBERED)(self._find)
 
@@ -140,9 +143,13 @@ class RowFilter:
             names += columns_meant(parse_sql(where).columns, list(self._types), fault)
         names = [name for name in dict.fromkeys(names) if name in self._types]
         with self._lock:
-            self._derive(names)
-            counts = {name: self._table.column(name).null_count for name in names}
-        return {name: count for name, count in counts.items() if count}
+            new = [name for name in names if name not in self._unknown]
+            counts = dict.fromkeys(new, 0)
+            for table in self._read(new) if new else ():
+                for name in new:
+                    counts[name] += table.column(name).null_count
+            self._unknown |= counts
+        return {name: count for name in names if (count := self._unknown[name])}
 
     @cached_property
     def _connection(self) -> Any:
@@ -152,19 +159,15 @@ class RowFilter:
         import duckdb
 
         fault = partial(self._unreadable, where or "")
-        written = parse_sql(where).columns if where is not None else ()
-        used = columns_meant(written, [*self._types, self._row], fault)
-        self._derive([*used, *(condition.column for condition in conditions)])
+        parsed = parse_sql(where) if where is not None else Parsed()
+        used = columns_meant(parsed.columns, [*self._types, self._row], fault)
+        needed = [*used, *(condition.column for condition in conditions)]
+        if "STAR" in parsed.classes:
+            needed = [*self._types]
+        columns = [*(name for name in self._types if name in needed), self._row]
         # DuckDB ignores the case of names.
-        names = dict(
-            zip(
-                self._table.column_names,
-                distinct_names(self._table.column_names, used),
-                strict=True,
-            )
-        )
-        table = self._table.rename_columns(list(names.values()))
-        found = self._connection.from_arrow(table)
+        names = dict(zip(columns, distinct_names(columns, used), strict=True))
+        found = self._connection.from_arrow(self._source(names))
         for condition in conditions:
             try:
                 found = found.filter(self._expression(condition, names))
@@ -182,11 +185,23 @@ class RowFilter:
         rows.flags.writeable = False  # callers share it
         return rows
 
-    def _derive(self, names: Iterable[str]) -> None:
-        """Compute the derived columns among some names."""
-        for name in self._derived.keys() & set(names):
-            self._table = self._table.append_column(name, self._derived[name]())
-            del self._derived[name]
+    def _source(self, names: Mapping[str, str]) -> pa.Table | RowStream:
+        """Return columns for DuckDB, which knows them by the names given."""
+        own = [name for name in names if name != self._row]
+
+        def blocks() -> Iterator[pa.Table]:
+            for table in self._read(own):
+                yield table.select(list(names)).rename_columns(list(names.values()))
+
+        return next(blocks()) if self._is_in_memory else RowStream(blocks)
+
+    def _read(self, names: Sequence[str]) -> Iterator[pa.Table]:
+        """Yield columns as conditions see them, with the numbers of their rows."""
+        start = 0
+        for table in self._blocks(names or ["id"]):
+            numbers = np.arange(start, start + table.num_rows)
+            yield catalog_table(table).append_column(self._row, indices(numbers))
+            start += table.num_rows
 
     def _unreadable(self, text: str, why: str) -> SearchError:
         listed = f"the columns are {self._columns}"

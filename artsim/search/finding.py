@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from artsim.search.folding import (
     read_phrases,
     whole_pattern,
 )
+from artsim.search.metadata import RowStream
 from artsim.search.works import Works
 from artsim.store import indices
 
@@ -94,12 +95,20 @@ def find_works(
     if not phrases:
         rows = np.arange(works.store.rows) if rows is None else rows
         return Found(rows[:k], len(rows))
-    table = _texts(works)
-    if rows is not None:
-        table = table.take(indices(rows))
+    names = _text_columns(works)
+
+    def texts() -> Iterator[pa.Table]:
+        start = 0
+        for table in works.blocks(list(names.values()), rows):
+            numbers = np.arange(start, start + table.num_rows) if rows is None else rows[start:]
+            start += table.num_rows
+            row = indices(numbers[: table.num_rows])
+            yield table.rename_columns(list(names)).append_column("row", row)
+
     with connect() as connection:
-        connection.register("catalog", table)
-        connection.execute(f"CREATE TEMP VIEW works AS {_joined(works, table)}")
+        source = next(texts()) if works.metadata.is_in_memory else RowStream(texts)
+        connection.register("catalog", source)
+        connection.execute(f"CREATE TEMP VIEW works AS {_joined(works, names)}")
         found = connection.execute(_search(phrases, k)).fetchnumpy()
         if len(found["row"]):
             return Found(found["row"].astype(np.int64), int(found["total"][0]))
@@ -136,23 +145,21 @@ def _sorted(works: Works, rows: NDArray[np.int64], sort: str) -> NDArray[np.int6
     return found
 
 
-def _texts(works: Works) -> pa.Table:
-    """Return the columns to search in, under names that need no quotes, and the row numbers."""
+def _text_columns(works: Works) -> dict[str, str]:
+    """Return the columns to search in, by names that need no quotes."""
     dates = caption_columns(works.fields)["date"]
-    columns = {"id": works.table.column("id")}
+    columns = {"id": "id"}
     for place, name in enumerate(works.fields):
-        values = works.table.column(name)
         is_text = works.types[name] in (FieldType.TEXT, FieldType.LIST)
         if name in dates or (is_text and not works.is_address(name)):
-            columns[f"c{place}"] = values
-    columns["row"] = pa.chunked_array([np.arange(works.store.rows)])
-    return pa.table(columns)
+            columns[f"c{place}"] = name
+    return columns
 
 
-def _joined(works: Works, table: pa.Table) -> str:
-    """Return SQL that joins the columns of `_texts`, as title, artist and text."""
+def _joined(works: Works, columns: Mapping[str, str]) -> str:
+    """Return SQL that joins the columns of `_text_columns`, as title, artist and text."""
     named = caption_columns(works.fields)
-    written = {name: _as_text(name, table.schema.field(name).type) for name in table.column_names}
+    written = {key: _as_text(key, works.types[name]) for key, name in columns.items()}
 
     def joined(names: Sequence[str]) -> str:
         return f"concat_ws({_GAP}, {', '.join(written[name] for name in names)})" if names else "''"
@@ -161,17 +168,16 @@ def _joined(works: Works, table: pa.Table) -> str:
         names = [f"c{works.fields.index(name)}" for name in named[part]]
         return [name for name in names if name in written]
 
-    every = [name for name in written if name != "row"]
     return (
         f"SELECT row, {joined(of('title')[:1])} AS title, {joined(of('artist')[:1])} AS artist, "
-        f"{joined(every)} AS text FROM catalog"
+        f"{joined(list(written))} AS text FROM catalog"
     )
 
 
-def _as_text(name: str, kind: pa.DataType) -> str:
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+def _as_text(name: str, kind: FieldType) -> str:
+    if kind == FieldType.LIST:
         return f"array_to_string({name}, {_GAP})"
-    if pa.types.is_struct(kind):
+    if kind == FieldType.YEARS:
         return f"concat_ws('-', {name}.begin, {name}.end)"
     return f"CAST({name} AS VARCHAR)"
 
@@ -182,21 +188,25 @@ def _search(phrases: Sequence[Phrase], k: int) -> str:
     wholes = [whole_pattern([word]) for word in words]
     parts = [phrase_pattern([word]) for word in words]
     order = [
-        f"{_has('title', full_pattern(words))} DESC",
-        f"{_has('title', whole_pattern(words))} DESC",
-        f"{_count('title', wholes)} DESC",
-        f"{_count('title', parts)} DESC",
-        f"{_count('artist', wholes)} DESC",
-        f"{_count('text', wholes)} DESC",
+        f"NOT {_has('title', full_pattern(words))}",
+        f"NOT {_has('title', whole_pattern(words))}",
+        f"-({_count('title', wholes)})",
+        f"-({_count('title', parts)})",
+        f"-({_count('artist', wholes)})",
+        f"-({_count('text', wholes)})",
         "length(title)",
     ]
     tests = [
         f"{'' if phrase.wanted else 'NOT '}{_has('text', phrase_pattern(phrase.words))}"
         for phrase in phrases
     ]
+    order = [*(order if words else []), "row"]
+    keys = {f"key{place}": each for place, each in enumerate(order)}
+    # Only the keys of what is found are kept while it is counted and sorted, not its text.
     return (
-        f"SELECT row, count(*) OVER () AS total FROM works WHERE {' AND '.join(tests)} "
-        f"ORDER BY {', '.join([*(order if words else []), 'row'])} LIMIT {k}"
+        f"SELECT row, count(*) OVER () AS total FROM "
+        f"(SELECT row, {', '.join(f'{each} AS {key}' for key, each in keys.items())} "
+        f"FROM works WHERE {' AND '.join(tests)}) ORDER BY {', '.join(keys)} LIMIT {k}"
     )
 
 

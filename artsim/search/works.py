@@ -1,10 +1,10 @@
-"""The works of an index: found by id or content, their metadata kept in memory once read."""
+"""The works of an index: found by id or content, and their metadata."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from artsim.errors import SearchError, UnknownWorkError
 from artsim.labels import derivation_of, derived_labels
 from artsim.places import picture_file
 from artsim.search.conditions import RowFilter
+from artsim.search.metadata import WorkMetadata, open_metadata
 from artsim.store import Store, indices, joined_lists, large_text, text_scalar
 
 _OWN = {  # columns for conditions besides the metadata
@@ -44,21 +45,14 @@ class Works:
         self._joined: dict[Works, NDArray[np.int64]] = {}
 
     @cached_property
-    def table(self) -> pa.Table:
+    def metadata(self) -> WorkMetadata:
         """Id, image, width, height and the metadata of every row."""
-        # Taking a few rows from many chunks takes a hundred times as long.
-        return large_text(self.store.read([*_OWN, *self.fields])).combine_chunks()
-
-    @cached_property
-    def contents(self) -> pa.ChunkedArray:
-        """The sha256 of every picture's file."""
-        return self.store.read(["content_hash"]).column(0)
+        return open_metadata(self.store, [*_OWN, *self.fields])
 
     @cached_property
     def filter(self) -> RowFilter:
         """Finds the rows that meet conditions."""
-        derived = {name: partial(self.column, name) for name in self.labels}
-        return RowFilter(self.table, self.types, derived)
+        return RowFilter(self.types, self.blocks, is_in_memory=self.metadata.is_in_memory)
 
     def column(self, name: str) -> pa.ChunkedArray:
         """Return the values of a column, or of a derived label, computed at the first call.
@@ -67,12 +61,38 @@ class Works:
             EvaluationError: If the label can no longer be computed.
         """
         if name not in self.labels:
-            return self.table.column(name)
+            return self.metadata.column(name)
         if name not in self._derived:
             derivation = derivation_of(self.store, name)
             assert derivation is not None
-            self._derived[name] = pa.chunked_array([derivation.values(self.table)], pa.string())
+            read = self.store.read(derivation.columns_of((*_OWN, *self.fields)))
+            self._derived[name] = pa.chunked_array(
+                [derivation.values(large_text(read))], pa.string()
+            )
         return self._derived[name]
+
+    def blocks(
+        self, names: Sequence[str], rows: NDArray[np.int64] | None = None
+    ) -> Iterator[pa.Table]:
+        """Yield columns and derived labels of some rows, ascending, or of all: block by block."""
+        derived = {name: self.column(name) for name in names if name in self.labels}
+        own = [name for name in names if name not in derived]
+        start = 0
+        for table in self.metadata.blocks(own or ["id"]):
+            length = table.num_rows
+            for name, values in derived.items():
+                table = table.append_column(name, values.slice(start, length))
+            table = table.select(list(names))
+            if rows is None:
+                yield table
+            else:
+                first, last = np.searchsorted(rows, [start, start + length])
+                yield table.take(indices(rows[first:last] - start))
+            start += length
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64], names: Sequence[str]) -> pa.Table:
+        """Return columns of some rows, in the order given."""
+        return self.metadata.take(rows, names)
 
     def row(self, id_: str) -> int:
         """Return the row of an id.
@@ -80,8 +100,8 @@ class Works:
         Raises:
             UnknownWorkError: If there is none; the message lists similar ids.
         """
-        found: int = pc.index(self.table.column("id"), _large(id_)).as_py()
-        if found < 0:
+        found = self.metadata.find(id_)
+        if found is None:
             where = str(self.store.path)
             some = self.similar_ids(id_)
             hint = f"did you mean {', '.join(map(repr, some))}?" if some else "see 'artsim find'"
@@ -90,22 +110,39 @@ class Works:
 
     def has(self, id_: str) -> bool:
         """Return whether a work has that id."""
-        return bool(pc.index(self.table.column("id"), _large(id_)).as_py() >= 0)
+        return self.metadata.find(id_) is not None
 
     def places(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Return the row of each id; -1 where there is none."""
-        every = self.table.column("id").combine_chunks()
-        found = pc.index_in(pa.array(ids, every.type), value_set=every)
-        return np.asarray(pc.fill_null(found, -1), dtype=np.int64)
+        wanted = pa.array(ids, pa.large_string())
+        found, start = np.full(len(ids), -1, dtype=np.int64), 0
+        for table in self.metadata.blocks(["id"]):
+            places = pc.index_in(wanted, value_set=table.column("id").combine_chunks())
+            here = np.asarray(pc.fill_null(places, -1), dtype=np.int64)
+            found = np.where((found < 0) & (here >= 0), here + start, found)
+            start += table.num_rows
+        return found
+
+    def content(self, row: int) -> str:
+        """Return the sha256 of the file of a row's picture."""
+        if self.metadata.is_in_memory:
+            return str(self._contents[row].as_py())
+        return str(self.store.take([row], ["content_hash"]).column(0)[0].as_py())
 
     def row_of_content(self, sha256: str) -> int | None:
         """Return the first row whose picture's file has that hash."""
-        found: int = pc.index(self.contents, text_scalar(sha256)).as_py()
+        if not self.metadata.is_in_memory:
+            return self.store.find(sha256, "content_hash")
+        found: int = pc.index(self._contents, text_scalar(sha256)).as_py()
         return found if found >= 0 else None
+
+    @cached_property
+    def _contents(self) -> pa.ChunkedArray:
+        return self.store.read(["content_hash"]).column(0)
 
     def known(self, rows: Sequence[int]) -> list[tuple[str, str | None, dict[str, Any]]]:
         """Return id, image, see `locate`, and metadata of some rows."""
-        table = self.table.select(["id", "image", *self.fields]).take(indices(rows))
+        table = self.take(rows, ["id", "image", *self.fields])
         return [
             (each.pop("id"), locate(self.store, each.pop("image")), each)
             for each in table.to_pylist()
@@ -114,8 +151,8 @@ class Works:
     def rows_of(self, other: Works) -> NDArray[np.int64]:
         """Return the row here of each work of another index, by id; -1 where it is missing."""
         if other not in self._joined:
-            mine = self.table.column("id").combine_chunks()
-            found = pc.index_in(other.table.column("id"), value_set=mine)
+            mine = self.column("id").combine_chunks()
+            found = pc.index_in(other.column("id"), value_set=mine)
             self._joined[other] = np.asarray(pc.fill_null(found, -1), dtype=np.int64)
         return self._joined[other]
 
@@ -154,8 +191,11 @@ class Works:
 
     def is_address(self, column: str) -> bool:
         """Return whether a column holds addresses on the web, by its first value."""
-        first = self.column(column).drop_null().slice(0, 1).to_pylist()
-        return str(first[0]).startswith(("http://", "https://")) if first else False
+        for table in self.blocks([column]):
+            first = table.column(0).drop_null().slice(0, 1).to_pylist()
+            if first:
+                return str(first[0]).startswith(("http://", "https://"))
+        return False
 
     def year_column(self, named: str | None) -> str:
         """Return the column of years: the one named, else the only one of that type or name.
@@ -180,29 +220,28 @@ class Works:
 
     def similar_ids(self, id_: str) -> list[str]:
         """Return up to three ids that are spelled like one that is unknown."""
-        ids = self.table.column("id")
         wanted = id_.encode("utf-8", "replace").decode()  # a file name may not be UTF-8
-        some = _where(ids, pc.match_substring, wanted, 3) if wanted else []
+        some = self._ids_where(pc.match_substring, wanted, 3) if wanted else []
         other = 1  # letters at one end that may be wrong; the rest must agree
         while not some and other <= len(wanted) // 2:
             like = [
-                *_where(ids, pc.starts_with, wanted[:-other], _CANDIDATES),
-                *_where(ids, pc.ends_with, wanted[other:], _CANDIDATES),
+                *self._ids_where(pc.starts_with, wanted[:-other], _CANDIDATES),
+                *self._ids_where(pc.ends_with, wanted[other:], _CANDIDATES),
             ]
             some = difflib.get_close_matches(wanted, dict.fromkeys(like), n=3)
             other *= 2
         return some
 
-
-def _large(text: str) -> pa.Scalar:
-    return text_scalar(text).cast(pa.large_string())
-
-
-def _where(ids: pa.ChunkedArray, test: Callable[..., Any], text: str, most: int) -> list[str]:
-    """Return the first ids that pass a test with a text, ignoring case."""
-    found = pc.indices_nonzero(test(ids, text, ignore_case=True)).slice(0, most)
-    some: list[str] = ids.take(found).to_pylist()
-    return some
+    def _ids_where(self, test: Callable[..., Any], text: str, most: int) -> list[str]:
+        """Return the first ids that pass a test with a text, ignoring case."""
+        some: list[str] = []
+        for table in self.metadata.blocks(["id"]):
+            ids = table.column("id")
+            found = pc.indices_nonzero(test(ids, text, ignore_case=True))
+            some += ids.take(found.slice(0, most - len(some))).to_pylist()
+            if len(some) == most:
+                break
+        return some
 
 
 def _same_lists(lists: Sequence[str]) -> NDArray[np.int64]:

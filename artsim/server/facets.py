@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pyarrow as pa
@@ -22,9 +23,15 @@ _BARS = 24  # of a histogram, at most
 Counts = list[dict[str, Any]]
 
 
+_listed: WeakKeyDictionary[Works, list[str]] = WeakKeyDictionary()
+
+
 def facet_columns(works: Works) -> list[str]:
     """List the columns whose values are shared by works, and those of numbers and years."""
-    return [name for name in (*works.fields, *works.labels) if _is_facet(works, name)]
+    if works not in _listed:
+        every = (*works.fields, *works.labels)
+        _listed[works] = [name for name in every if _is_facet(works, name)]
+    return _listed[works]
 
 
 def count_values(works: Works, conditions: Sequence[Condition]) -> list[dict[str, Any]]:
@@ -72,16 +79,16 @@ def names(works: Works) -> list[str]:
     """List the single values of the facets of text, each once."""
     texts = (FieldType.TEXT, FieldType.LIST)
     columns = [name for name in facet_columns(works) if works.types[name] in texts]
-    found = (_flat(works.column(name)).unique().to_pylist() for name in columns)
+    found = (_distinct(works, name)[0].to_pylist() for name in columns)
     return list(dict.fromkeys(str(each) for some in found for each in some))
 
 
 def _counts(works: Works, name: str, conditions: Sequence[Condition]) -> Counts:
-    values = _flat(_take(works.column(name), _others(works, name, conditions)))
-    counts = [
-        {"value": each["values"], "count": each["counts"]}
-        for each in pc.value_counts(values).to_pylist()
-    ]
+    blocks = works.blocks([name], _others(works, name, conditions))
+    counted = [pc.value_counts(_flat(table.column(0))) for table in blocks]
+    each = pa.concat_tables([pa.table(some.flatten(), ["value", "n"]) for some in counted])
+    summed = each.group_by("value").aggregate([("n", "sum")]).select(["value", "n_sum"])
+    counts: Counts = summed.rename_columns(["value", "count"]).to_pylist()
     counts.sort(key=lambda each: (-each["count"], each["value"]))
     return counts
 
@@ -93,14 +100,27 @@ def _others(works: Works, name: str, conditions: Sequence[Condition]) -> NDArray
 
 def _is_facet(works: Works, name: str) -> bool:
     try:
-        column = works.column(name)
+        if works.types[name] in (FieldType.NUMBER, FieldType.YEARS):
+            blocks = works.blocks([name])
+            return any(table.column(0).null_count < table.num_rows for table in blocks)
+        distinct, values = _distinct(works, name)
     except EvaluationError:  # a derived label whose columns are gone
         return False
-    if works.types[name] in (FieldType.NUMBER, FieldType.YEARS):
-        return bool(column.null_count < len(column))
-    values = _flat(column)
-    distinct: int = pc.count_distinct(values).as_py()
-    return bool(1 < distinct <= _MOST_VALUES and 2 * distinct <= len(values))
+    return bool(1 < len(distinct) <= _MOST_VALUES and 2 * len(distinct) <= values)
+
+
+def _distinct(works: Works, name: str) -> tuple[pa.Array, int]:
+    """Return the distinct values of a column, and the number of all; too many are not all found."""
+    found: pa.Array | None = None
+    values = 0
+    for table in works.blocks([name]):
+        some = _flat(table.column(0))
+        values += len(some)
+        new = some.unique()
+        found = new if found is None else pa.concat_arrays([found, new]).unique()
+        if len(found) > _MOST_VALUES:
+            break
+    return pa.array([]) if found is None else found, values
 
 
 def _take(column: pa.ChunkedArray, rows: NDArray[np.int64] | None) -> pa.ChunkedArray:

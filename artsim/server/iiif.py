@@ -159,7 +159,7 @@ def _decoded(room: Room, row: int, box: _Box, size: tuple[int, int]) -> Picture:
     """Decode a work's picture at full size, or at 1/2, 1/4 or 1/8 if that is enough for a part."""
     shrunk = min(box[2] / size[0], box[3] / size[1])  # of the part, at least 1
     factor = min(8, 1 << int(math.log2(max(shrunk, 1))))
-    key = (room.works.contents[row].as_py(), factor)
+    key = (room.works.content(row), factor)
     found = _last.get(key)
     if found is not None:
         return found

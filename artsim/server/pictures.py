@@ -70,7 +70,7 @@ class Thumbnails:
             ImageError: If its picture is on the web, missing, or cannot be decoded.
         """
         row = self._works.row(id_)
-        content: str = self._works.contents[row].as_py()
+        content = self._works.content(row)
         file = self._folder / str(side) / f"{content}.jpg"
         is_own = _is_own(file, self._works.store.path)
         if is_own:

@@ -38,7 +38,7 @@ from artsim.server.mapping import color_by, inside, name_groups
 from artsim.server.messages import BrowseIn, FacetsIn, MapIn
 from artsim.server.pictures import Thumbnails
 from artsim.server.remembering import RememberingEncoder
-from artsim.store import Store, indices
+from artsim.store import Store
 
 _POINTS = 100_000  # works on a map, at most
 _KINDS = {"gram": "Style"}  # what a pooling compares, for visitors
@@ -75,7 +75,7 @@ class Room:
         # Read now what a query needs: embed may change the index while it is served.
         self.works.row_of_content("")
         if store.rows:
-            first = self.works.table.column("id")[0].as_py()
+            first = self.works.take([0], ["id"]).column(0)[0].as_py()
             self.searcher.search(SearchRequest(terms=(Term(id=first),), k=1))
 
     def describe(self) -> dict[str, Any]:
@@ -184,8 +184,7 @@ class Room:
 
     def sizes(self, rows: Sequence[int]) -> list[dict[str, int]]:
         """Return width and height of some works' pictures."""
-        columns = self.works.table.select(["width", "height"])
-        found: list[dict[str, int]] = columns.take(indices(rows)).to_pylist()
+        found: list[dict[str, int]] = self.works.take(rows, ["width", "height"]).to_pylist()
         return found
 
     def explain(self, answer: SearchAnswer, id_: str) -> list[Any]:
@@ -252,7 +251,7 @@ class Room:
             order = np.sort(order[:_POINTS])
             rows, points = rows[order], points[order]
         found: dict[str, Any] = {
-            "ids": self.works.table.column("id").take(indices(rows)).to_pylist(),
+            "ids": self.works.take(rows, ["id"]).column(0).to_pylist(),
             "x": points[:, 0].round(4).tolist(),
             "y": points[:, 1].round(4).tolist(),
             "met": None if met is None else np.isin(rows, met).astype(int).tolist(),

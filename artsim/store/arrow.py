@@ -54,8 +54,17 @@ def take_rows(
 
     ``read`` returns a table by its place; each is read once for all of its rows.
     """
+    return gather_rows(lambda place, some: read(place).take(indices(some)), sizes, rows)
+
+
+def gather_rows(
+    take: Callable[[int, NDArray[np.int64]], pa.Table],
+    sizes: Sequence[int],
+    rows: Sequence[int] | NDArray[np.int64],
+) -> pa.Table:
+    """Take rows as `take_rows` does; ``take`` returns some rows of a table, by its place."""
     if not len(rows):
-        return read(0).slice(0, 0)
+        return take(0, np.empty(0, dtype=np.int64))
     rows = np.asarray(rows, dtype=np.int64)
     ends = np.cumsum(sizes, dtype=np.int64)
     places = np.searchsorted(ends, rows, side="right")  # (n,) the table of each row
@@ -63,7 +72,7 @@ def take_rows(
     taken = []
     for some in np.split(order, np.flatnonzero(np.diff(places[order])) + 1):
         place = int(places[some[0]])
-        taken.append(read(place).take(indices(rows[some] - (ends[place] - sizes[place]))))
+        taken.append(take(place, rows[some] - (ends[place] - sizes[place])))
     table = pa.concat_tables(taken)
     is_sorted = (np.diff(order) > 0).all()
     return table if is_sorted else table.take(indices(np.argsort(order)))

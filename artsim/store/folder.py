@@ -13,14 +13,13 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim import places
 from artsim.datatypes import Field, TapInfo
 from artsim.errors import StoreError
 from artsim.store.added import AddedColumn, added_columns, with_added
-from artsim.store.arrow import floats, take_rows, text_scalar
+from artsim.store.arrow import floats, gather_rows
 from artsim.store.checksums import sha256_of
 from artsim.store.columns import (
     Failure,
@@ -40,7 +39,7 @@ from artsim.store.files import (
     write_whole,
 )
 from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part, read_manifest
-from artsim.store.parquet import read_parquet, write_parquet
+from artsim.store.parquet import find_parquet, read_parquet, take_parquet, write_parquet
 from artsim.store.parts import write_part
 
 FAILURES = "failures.parquet"
@@ -169,8 +168,13 @@ class Store:
     def read_part(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
         """Read one part, by its place in the manifest."""
         part = self.manifest.parts[number]
-        file, remedy = self.path / "parts" / part.file, f"run 'artsim repair {self.path}'"
-        return read_parquet(file, columns, remedy=remedy, rows=part.rows)
+        file = self.path / "parts" / part.file
+        return read_parquet(file, columns, remedy=self._remedy, rows=part.rows)
+
+    def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Read columns of the catalog, part by part."""
+        for number in range(len(self.manifest.parts)):
+            yield self.read_part(number, columns)
 
     def iter_vectors(
         self, tap: str, *, part: int | None = None, tiles: bool = False
@@ -204,17 +208,24 @@ class Store:
         sizes = [part.rows for part in self.manifest.parts]
 
         def take(some: Sequence[str]) -> pa.Table:
-            return take_rows(partial(self.read_part, columns=some), sizes, rows)
+            return gather_rows(partial(self._take_of_part, some), sizes, rows)
 
         return with_added(self.added, columns, take)
 
+    def _take_of_part(
+        self, columns: Sequence[str], number: int, rows: NDArray[np.int64]
+    ) -> pa.Table:
+        file = self.path / "parts" / self.manifest.parts[number].file
+        return take_parquet(file, columns, rows, remedy=self._remedy)
+
     def find(self, value: str, column: str = "id") -> int | None:
         """Return the first row that has a text in a column, such as ``content_hash``."""
-        start, wanted = 0, text_scalar(value)
-        for number, part in enumerate(self.manifest.parts):
-            found = pc.index(self.read_part(number, [column]).column(0), wanted).as_py()
-            if found >= 0:
-                return start + int(found)
+        start = 0
+        for part in self.manifest.parts:
+            file = self.path / "parts" / part.file
+            found = find_parquet(file, column, value, remedy=self._remedy)
+            if found is not None:
+                return start + found
             start += part.rows
         return None
 
@@ -223,10 +234,14 @@ class Store:
         file = self.path / FAILURES
         if not file.exists():
             return failure_table([])
-        table = read_parquet(file, None, remedy=f"run 'artsim repair {self.path}'")
+        table = read_parquet(file, None, remedy=self._remedy)
         # A chunk whose part the manifest does not list does not count.
         chunks = table.column("chunk").to_numpy()
         return table.filter(pa.array(chunks < self.manifest.next_part))
+
+    @property
+    def _remedy(self) -> str:
+        return f"run 'artsim repair {self.path}'"
 
     def damaged_parts(self) -> list[str]:
         """List the parts whose bytes differ from those that were written."""

@@ -9,17 +9,24 @@ from __future__ import annotations
 import hashlib
 import io
 import mmap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from artsim.errors import ShortageError, StoreError, shortage_of
+from artsim.store.arrow import gather_rows, indices, text_scalar
 from artsim.store.checksums import cannot_read_now
 
 DAMAGED = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, EOFError, MemoryError)
+
+GROUP_ROWS = 8192  # that are read together where a few rows of a large file are wanted
 
 _SEAL = b"footer sha256: "
 _LEAST = 64 << 20  # bytes of memory that reading a small file may take
@@ -29,7 +36,7 @@ _ENDS = 8  # bytes after the footer: its length and PAR1
 def write_parquet(stream: IO[bytes], table: pa.Table, **options: Any) -> None:
     """Write a table, with options of `pyarrow.parquet.write_table`, to an empty stream."""
     written = pa.BufferOutputStream()
-    options = {"compression": "zstd", **options}
+    options = {"compression": "zstd", "row_group_size": GROUP_ROWS, **options}
     pq.write_table(table, written, write_page_checksum=True, **options)
     data = memoryview(written.getvalue())
     footer = len(data) - _ENDS - int.from_bytes(data[-_ENDS:-4], "little")
@@ -47,13 +54,67 @@ def read_parquet(
         StoreError: If it is missing or damaged, or has another number of rows; ``remedy`` says
             what to do then.
     """
-    try:
+    with _problems(file, remedy):
         try:
             return _read(file, columns, rows)
         except MemoryError:  # also Arrow's, for a damaged page that claims to be huge
             if not _has_room(file):
                 raise
             return _read(file, columns, rows)
+
+
+def take_parquet(
+    file: Path, columns: Sequence[str], rows: NDArray[np.int64], *, remedy: str
+) -> pa.Table:
+    """Read columns of some rows of a file, in the order given; only groups that have one are read.
+
+    Raises:
+        StoreError: If it is missing or damaged; ``remedy`` says what to do then.
+    """
+    with _problems(file, remedy), _opened(file) as parquet:
+        groups = [parquet.metadata.row_group(g).num_rows for g in range(parquet.num_row_groups)]
+
+        def take(group: int, some: NDArray[np.int64]) -> pa.Table:
+            read = _checked(parquet.read_row_group(group, list(columns)), columns)
+            return read.take(indices(some))
+
+        return gather_rows(take, groups, rows)
+
+
+def find_parquet(file: Path, column: str, value: str, *, remedy: str) -> int | None:
+    """Return the first row that has a text in a column; groups that cannot have it are not read.
+
+    Raises:
+        StoreError: If it is missing or damaged; ``remedy`` says what to do then.
+    """
+    wanted, start = text_scalar(value), 0
+    with _problems(file, remedy), _opened(file) as parquet:
+        place = parquet.schema_arrow.names.index(column)
+        for number in range(parquet.num_row_groups):
+            group = parquet.metadata.row_group(number)
+            if _may_have(group.column(place), value):
+                read = _checked(parquet.read_row_group(number, [column]), [column])
+                found = pc.index(read.column(0), wanted).as_py()
+                if found >= 0:
+                    return start + int(found)
+            start += group.num_rows
+    return None
+
+
+def _may_have(chunk: Any, value: str) -> bool:
+    """Return whether a text may be in a chunk of a column, by its least and its greatest value."""
+    try:
+        known = chunk.statistics
+        return known is None or not known.has_min_max or known.min <= value <= known.max
+    except UnicodeDecodeError:  # names of files in other encodings
+        return True
+
+
+@contextmanager
+def _problems(file: Path, remedy: str) -> Iterator[None]:
+    """Turn what goes wrong while a file is read into one error that says what to do."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise StoreError(f"{str(file)!r} is missing; {remedy}") from error
     except DAMAGED as error:
@@ -66,17 +127,23 @@ def read_parquet(
 
 def _read(file: Path, columns: Sequence[str] | None, rows: int | None) -> pa.Table:
     is_sealed = has_checksums(file)
-    with pq.ParquetFile(
-        file.absolute(), memory_map=True, page_checksum_verification=True
-    ) as parquet:
-        table = parquet.read(columns=None if columns is None else list(columns))
-    if columns is not None and table.num_columns != len(columns):
-        missing = ", ".join(set(columns) - set(table.column_names))
-        raise ValueError(f"no column {missing}")
+    with _opened(file) as parquet:
+        table = _checked(parquet.read(columns=None if columns is None else list(columns)), columns)
     if rows not in (None, table.num_rows):
         raise ValueError(f"{table.num_rows:,} rows instead of {rows:,}")
     if not is_sealed:
         table.validate(full=True)
+    return table
+
+
+def _opened(file: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(file.absolute(), memory_map=True, page_checksum_verification=True)
+
+
+def _checked(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    if columns is not None and table.num_columns != len(columns):
+        missing = ", ".join(set(columns) - set(table.column_names))
+        raise ValueError(f"no column {missing}")
     return table
 
 
