@@ -9,18 +9,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from artsim import images, places
 from artsim.datatypes import Catalog
 from artsim.embedding.chunks import EmbedSettings
+from artsim.embedding.ids import IdPlaces
 from artsim.errors import ImageError, StoreError
-from artsim.places import picture_file
-from artsim.store import CatalogRows, Failure, Store
+from artsim.places import as_path, picture_file, picture_path
+from artsim.store import CatalogRows, Failure, Store, indices
 
 ON_WEB = "the picture is on the web; download it first with 'artsim fetch'"
+
+_TOGETHER = 8192  # rows that are Python objects at a time
 
 # If a run would drop more than this share of an index, and at least this many rows, a disk is
 # probably not mounted.
@@ -57,13 +60,19 @@ class EmbedPlan:
 
     def failures(self, rows: CatalogRows) -> Iterator[Failure]:
         """List what is not tried, in the order of the catalog."""
-        texts = (_text_values(rows.column(name)) for name in ("id", "image"))
-        for position, (id_, image) in enumerate(zip(*texts, strict=True)):
-            problem = self.problems[position]
-            if problem is not None:
-                yield Failure(id_ or None, image or None, problem.stage, problem.reason)
-            elif position in self.failed_before:
-                yield self.failed_before[position]
+        is_failure = ~_is_none(self.problems)
+        is_failure[list(self.failed_before)] = True
+        positions = np.flatnonzero(is_failure)
+        for start in range(0, len(positions), _TOGETHER):
+            some = positions[start : start + _TOGETHER]
+            named = rows.take(some, ["id", "image"]).to_pylist()
+            for position, row in zip(some.tolist(), named, strict=True):
+                problem: _Problem | None = self.problems[position]
+                if problem is None:
+                    yield self.failed_before[position]
+                else:
+                    own = row["id"] or None, row["image"] or None
+                    yield Failure(*own, problem.stage, problem.reason)
 
 
 def make_plan(
@@ -74,39 +83,22 @@ def make_plan(
     Raises:
         StoreError: If most of the index would be dropped without ``allow_loss``.
     """
-    problems = _unusable(rows)
+    ids = IdPlaces(rows)
+    problems = _unusable(rows, ids)
     sizes, times = np.full((2, len(rows)), -1, dtype=np.int64)
-    for position, name in enumerate(_text_values(rows.column("image"))):
-        if problems[position] is not None:
-            continue
-        file = picture_file(catalog.root, name)
-        try:
-            status = places.status(file)
-        except FileNotFoundError:
-            reason = f"{file} is missing"
-        except (OSError, ValueError) as error:
-            reason = f"{file}: {getattr(error, 'strerror', None) or error}"
-        else:
-            problem = images.not_a_picture_file(status)
-            if not problem:
-                sizes[position], times[position] = status.st_size, status.st_mtime_ns
-                continue
-            reason = f"{file} {problem}"
-        problems[position] = _Problem("read", reason)
-
-    position_of_row = np.full(store.rows, -1, dtype=np.int64)
-    new = np.array([problem is None for problem in problems], dtype=bool)
-    usable = new.copy()
-    for row, position in _same_pictures(store, catalog, rows, new, (sizes, times), settings):
-        position_of_row[row] = position
-        new[position] = False
-
-    failed_before = _failed_before(store, rows, new, (sizes, times), settings)
+    _read_statuses(catalog, rows, problems, sizes, times)
+    usable = _is_none(problems)
+    position_of_row, here = _same_pictures(
+        store, catalog, rows, ids, usable, (sizes, times), settings
+    )
+    new = usable.copy()
+    new[position_of_row[position_of_row >= 0]] = False
+    failed_before = _failed_before(store, rows, ids, new, (sizes, times), settings)
     retried = [position for position, failure in failed_before.items() if failure is None]
     new[list(failed_before)] = False
     kept = int((position_of_row >= 0).sum())
     if not settings.allow_loss:
-        _check_loss(store, catalog, rows, usable)
+        _check_loss(store, catalog, gone=store.rows - here)
     return EmbedPlan(
         position_of_row=position_of_row,
         to_embed=np.concatenate([np.flatnonzero(new), np.array(retried, dtype=np.int64)]),
@@ -119,13 +111,9 @@ def make_plan(
     )
 
 
-def _check_loss(
-    store: Store, catalog: Catalog, rows: CatalogRows, usable: NDArray[np.bool_]
-) -> None:
+def _check_loss(store: Store, catalog: Catalog, *, gone: int) -> None:
     if not store.rows:
         return
-    here = rows.column("id").to_pandas()[usable]
-    gone = int((~store.read(["id"]).column("id").to_pandas().isin(here)).sum())
     if gone < store.rows and (gone < _LOSS_ROWS or gone <= _LOSS_SHARE * store.rows):
         return
     source, before = str(catalog.source), store.manifest.source
@@ -141,68 +129,117 @@ def _check_loss(
     )
 
 
-def _unusable(rows: CatalogRows) -> NDArray[np.object_]:
+def _is_none(problems: NDArray[np.object_]) -> NDArray[np.bool_]:
+    return np.equal(problems, None).astype(np.bool_)
+
+
+def _unusable(rows: CatalogRows, ids: IdPlaces) -> NDArray[np.object_]:
     """Find the rows without an id or a picture of their own: what their problem is, or None."""
     problems = np.full(len(rows), None, dtype=object)
-    first: dict[str, int] = {}
-    ids = pd.Index(rows.column("id").to_pandas())
-    repeated = set(ids[ids.duplicated()])
-    for position, (id_, image) in enumerate(
-        zip(_text_values(rows.column("id")), _text_values(rows.column("image")), strict=True)
-    ):
-        if image.startswith(("http://", "https://")):
+    start = 0
+    for id_, image in zip(rows.column("id").chunks, rows.column("image").chunks, strict=True):
+        on_web = pc.or_(pc.starts_with(image, "http://"), pc.starts_with(image, "https://"))
+        for position in (start + _true(on_web)).tolist():
             problems[position] = _WEB
-        reason = None
-        if not id_:
-            reason = f"row {position + 1} has no id"
-        elif not image:
-            reason = f"row {position + 1} names no picture"
-        elif id_ in repeated and first.setdefault(id_, position) != position:
-            reason = f"row {first[id_] + 1} has the id {id_!r} too; give each row its own id"
-        if reason:
-            problems[position] = _Problem("catalog", reason)
+        no_id, no_image = (pc.equal(pc.coalesce(each, ""), "") for each in (id_, image))
+        for position in (start + _true(no_image)).tolist():
+            problems[position] = _Problem("catalog", f"row {position + 1} names no picture")
+        for position in (start + _true(no_id)).tolist():
+            problems[position] = _Problem("catalog", f"row {position + 1} has no id")
+        start += len(id_)
+    first: dict[str, int] = {}
+    repeated = ids.repeated()
+    for begin in range(0, len(repeated), _TOGETHER):
+        some = repeated[begin : begin + _TOGETHER]
+        named = rows.take(some, ["id", "image"]).to_pylist()
+        for position, row in zip(some.tolist(), named, strict=True):
+            id_ = row["id"]
+            if id_ and row["image"] and first.setdefault(id_, position) != position:
+                why = f"row {first[id_] + 1} has the id {id_!r} too; give each row its own id"
+                problems[position] = _Problem("catalog", why)
     return problems
+
+
+def _true(values: pa.Array) -> NDArray[np.int64]:
+    """Return the places of what is true, null being false."""
+    return np.asarray(pc.indices_nonzero(values), dtype=np.int64)
+
+
+def _read_statuses(
+    catalog: Catalog,
+    rows: CatalogRows,
+    problems: NDArray[np.object_],
+    sizes: NDArray[np.int64],
+    times: NDArray[np.int64],
+) -> None:
+    """Read the size and time of every picture without a problem, or note its problem."""
+    root, position = str(catalog.root), -1
+    for image in rows.column("image").chunks:
+        for name in image.to_pylist():
+            position += 1
+            if problems[position] is not None:
+                continue
+            file = picture_path(root, name)
+            try:
+                status = places.status(file)
+            except FileNotFoundError:
+                reason = f"{as_path(file)} is missing"
+            except (OSError, ValueError) as error:
+                reason = f"{as_path(file)}: {getattr(error, 'strerror', None) or error}"
+            else:
+                problem = images.not_a_picture_file(status)
+                if not problem:
+                    sizes[position], times[position] = status.st_size, status.st_mtime_ns
+                    continue
+                reason = f"{as_path(file)} {problem}"
+            problems[position] = _Problem("read", reason)
 
 
 def _same_pictures(
     store: Store,
     catalog: Catalog,
     rows: CatalogRows,
+    ids: IdPlaces,
     usable: NDArray[np.bool_],
     status: tuple[NDArray[np.int64], NDArray[np.int64]],
     settings: EmbedSettings,
-) -> Iterator[tuple[int, int]]:
-    """Find the index's rows with an unchanged picture: (row of the index, position)."""
-    if not store.rows:
-        return
-    known = store.read(["id", "image", "content_hash", "file_bytes", "file_mtime_ns"])
-    known = known.combine_chunks()
-    places = pd.Index(known.column("id").to_pandas()).get_indexer(
-        rows.column("id").to_pandas()
-    )  # (catalog rows,)
+) -> tuple[NDArray[np.int64], int]:
+    """Find the index's rows with an unchanged picture.
+
+    Returns:
+        The position of each row of the index, -1 for those without, shape (index rows,); and how
+        many have their id in a usable row of the catalog, changed or not.
+    """
+    position_of_row = np.full(store.rows, -1, dtype=np.int64)
+    here = start = 0
     sizes, times = status
-    known_sizes = known.column("file_bytes").to_numpy()
-    known_times = known.column("file_mtime_ns").to_numpy()
-    known_images, hashes = known.column("image"), known.column("content_hash")
-    for position, name in enumerate(_text_values(rows.column("image"))):
-        row = places[position]
-        if row < 0 or not usable[position]:
-            continue
-        same_file = (
-            known_images[row].as_py() == name
-            and known_sizes[row] == sizes[position]
-            and known_times[row] == times[position]
-        )
-        if (same_file and not settings.rehash) or (
-            known_sizes[row] == sizes[position]
-            and _content_hash(picture_file(catalog.root, name)) == hashes[row].as_py()
-        ):
-            yield int(row), position
+    for number, known in enumerate(store.blocks(["id", "image", "file_bytes", "file_mtime_ns"])):
+        positions = ids.find(known.column("id"), usable)  # (rows of the part,)
+        found = np.flatnonzero(positions >= 0)
+        here += len(found)
+        position = positions[found]
+        known = known.select(["image", "file_bytes", "file_mtime_ns"]).take(indices(found))
+        is_same = np.asarray(known.column("file_bytes")) == sizes[position]
+        same_name = pc.equal(known.column("image"), rows.take(position, ["image"]).column(0))
+        is_file = is_same & (np.asarray(known.column("file_mtime_ns")) == times[position])
+        is_file &= np.asarray(pc.fill_null(same_name, False))
+        is_file &= not settings.rehash
+        unsure = np.flatnonzero(is_same & ~is_file)
+        if len(unsure):
+            of_part = store.read_part(number, ["content_hash"]).column(0)
+            hashes = of_part.take(indices(found[unsure])).to_pylist()
+            images_ = rows.take(position[unsure], ["image"]).column(0).to_pylist()
+            for place, image, content in zip(unsure.tolist(), images_, hashes, strict=True):
+                is_file[place] = _content_hash(picture_file(catalog.root, image)) == content
+        position_of_row[start + found[is_file]] = position[is_file]
+        start += len(positions)
+    return position_of_row, here
 
 
 def _failed_before(
     store: Store,
     rows: CatalogRows,
+    ids: IdPlaces,
     new: NDArray[np.bool_],
     status: tuple[NDArray[np.int64], NDArray[np.int64]],
     settings: EmbedSettings,
@@ -213,29 +250,25 @@ def _failed_before(
     decoder has changed. Want of memory, threads or file descriptors (stage resources) passes.
     """
     failures = store.failures()
-    if not failures.num_rows:
-        return {}
     sizes, times = status
-    ids, files = rows.column("id"), rows.column("image")
-    positions = {_text(ids, p): p for p in map(int, np.flatnonzero(new))}
     found: dict[int, Failure | None] = {}
-    for failure in (Failure(**values) for values in failures.to_pylist()):
-        position = positions.get(failure.id or "")
-        if position is None:
-            continue
-        unchanged = (
-            failure.image == _text(files, position)
-            and failure.file_bytes == sizes[position]
-            and failure.file_mtime_ns == times[position]
-            and failure.tried_with == settings.decoding
-            and not settings.rehash
-        )
-        found[position] = failure if failure.stage == "decode" and unchanged else None
+    for batch in failures.to_batches(_TOGETHER):
+        positions = ids.find(batch.column("id"), new)
+        some = np.flatnonzero(positions >= 0)
+        files = rows.take(positions[some], ["image"]).column(0).to_pylist()
+        for position, values, image in zip(
+            positions[some].tolist(), batch.take(indices(some)).to_pylist(), files, strict=True
+        ):
+            failure = Failure(**values)
+            unchanged = (
+                failure.image == image
+                and failure.file_bytes == sizes[position]
+                and failure.file_mtime_ns == times[position]
+                and failure.tried_with == settings.decoding
+                and not settings.rehash
+            )
+            found[position] = failure if failure.stage == "decode" and unchanged else None
     return found
-
-
-def _text(column: pa.ChunkedArray, position: int) -> str:
-    return str(column[position].as_py())
 
 
 def _content_hash(file: Path) -> str | None:
@@ -243,10 +276,3 @@ def _content_hash(file: Path) -> str | None:
         return hashlib.sha256(images.read_bytes(file)).hexdigest()
     except ImageError:
         return None
-
-
-def _text_values(column: pa.ChunkedArray) -> Iterator[str]:
-    """Iterate over a text column without all of it as Python text in memory; null is empty."""
-    for chunk in column.chunks:
-        for value in chunk.to_pylist():
-            yield value or ""

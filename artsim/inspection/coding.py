@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from artsim.inspection.stored import StoredTable
 from artsim.readers import no_room
-from artsim.store import indices, joined_lists, take_rows
-
-_TOGETHER = 1000  # texts that are Python's
+from artsim.store import indices, joined_lists, take_rows, text_hashes
 
 Codes = NDArray[np.int32]
 Test = Callable[[pa.Array], NDArray[np.bool_]]  # of each text, whether it passes
@@ -124,7 +122,7 @@ def _numbered(parts: Iterable[pa.Array], tests: Mapping[str, Test]) -> Values:
         members, row_of = _members(part)
         encoded = members.dictionary_encode()
         texts = encoded.dictionary
-        hashes.append(_hashes(texts))
+        hashes.append(text_hashes(texts))
         places.append(encoded.indices.to_numpy() + np.int32(different))
         rows.append((row_of + row).astype(np.int32))
         for name, test in tests.items():
@@ -145,13 +143,6 @@ def _numbered(parts: Iterable[pa.Array], tests: Mapping[str, Test]) -> Values:
         passed={name: np.concatenate(found)[np.sort(first)] for name, found in passed.items()},
         sizes=tuple(map(len, rows)),
     )
-
-
-def _hashes(texts: pa.Array) -> NDArray[np.int64]:
-    """Hash each text; few of them are Python's at a time."""
-    starts = range(0, len(texts), _TOGETHER)
-    some = (hash(text) for n in starts for text in texts.slice(n, _TOGETHER).to_pylist())
-    return np.fromiter(some, np.int64, len(texts))
 
 
 def _members(part: pa.Array) -> tuple[pa.Array, NDArray[np.int64]]:

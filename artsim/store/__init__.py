@@ -5,7 +5,15 @@ that the manifest does not list is not part of the index: after an interruption 
 """
 
 from artsim.store.added import PREDICTION, AddedColumn, remove_added, write_added
-from artsim.store.arrow import floats, indices, joined_lists, large_text, take_rows, text_scalar
+from artsim.store.arrow import (
+    floats,
+    indices,
+    joined_lists,
+    large_text,
+    take_rows,
+    text_hashes,
+    text_scalar,
+)
 from artsim.store.checking import Check, check_files, restore_manifest
 from artsim.store.checksums import is_whole, sealed, sha256_of, unsealed
 from artsim.store.columns import Failure, part_schema, round_to_half, tile_column, vector_type
@@ -72,6 +80,7 @@ __all__ = [
     "spooled",
     "switch_version",
     "take_rows",
+    "text_hashes",
     "text_scalar",
     "tile_column",
     "unsealed",

@@ -13,6 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+_TOGETHER = 1000  # texts that are Python's
+
 
 def indices(numbers: Sequence[int] | NDArray[np.int64]) -> pa.Array:
     """Return whole numbers as Arrow's int64, for `take`."""
@@ -36,6 +38,13 @@ def large_text(table: pa.Table) -> pa.Table:
 def joined_lists(lists: pa.Array | pa.ChunkedArray, separator: str) -> pa.Array | pa.ChunkedArray:
     """Join the values of each list; the separator must have their type, which may be large."""
     return pc.binary_join(lists, text_scalar(separator).cast(lists.type.value_type))
+
+
+def text_hashes(texts: pa.Array | pa.ChunkedArray) -> NDArray[np.int64]:
+    """Hash each text or null, shape (n,), as only this process does; few are Python's at a time."""
+    starts = range(0, len(texts), _TOGETHER)
+    some = (hash(text) for n in starts for text in texts.slice(n, _TOGETHER).to_pylist())
+    return np.fromiter(some, np.int64, len(texts))
 
 
 def text_scalar(value: str) -> pa.Scalar:

@@ -32,10 +32,13 @@ class CatalogRows:
         type_ = self.schema.field(name).type
         return pa.chunked_array([batch.column(name) for batch in self._batches], type=type_)
 
-    def take(self, positions: Sequence[int] | NDArray[np.int64]) -> pa.Table:
-        """Return rows in the order of their positions."""
+    def take(
+        self, positions: Sequence[int] | NDArray[np.int64], columns: Sequence[str] | None = None
+    ) -> pa.Table:
+        """Return rows in the order of their positions, all columns if None."""
+        names = self.schema.names if columns is None else columns
         return take_rows(
-            lambda number: pa.Table.from_batches([self._batches[number]], self.schema),
+            lambda number: pa.Table.from_batches([self._batches[number].select(names)]),
             self._sizes,
             positions,
         )
