@@ -34,7 +34,9 @@ class IdPlaces:
         wanted = text_hashes(ids)
         found = np.full(len(wanted), -1, dtype=np.int64)
         left = np.arange(len(wanted))  # those that are looked for
-        places = np.searchsorted(self._hashes, wanted)
+        order = np.argsort(wanted)  # neighbors are looked up in the same part of memory
+        places = np.empty_like(order)
+        places[order] = np.searchsorted(self._hashes, wanted[order])
         while True:
             in_range = places < len(self._hashes)
             left, places = left[in_range], places[in_range]

@@ -130,7 +130,7 @@ def _check_loss(store: Store, catalog: Catalog, *, gone: int) -> None:
 
 
 def _is_none(problems: NDArray[np.object_]) -> NDArray[np.bool_]:
-    return np.equal(problems, None).astype(np.bool_)
+    return np.fromiter((each is None for each in problems), np.bool_, len(problems))
 
 
 def _unusable(rows: CatalogRows, ids: IdPlaces) -> NDArray[np.object_]:

@@ -16,10 +16,11 @@ from artsim.store.arrow import (
 )
 from artsim.store.checking import Check, check_files, restore_manifest
 from artsim.store.checksums import is_whole, sealed, sha256_of, unsealed
-from artsim.store.columns import Failure, part_schema, round_to_half, tile_column, vector_type
+from artsim.store.columns import part_schema, round_to_half, tile_column, vector_type
 from artsim.store.csv_files import CsvWriter, csv_text, csv_value
+from artsim.store.failures import FAILURES, Failure
 from artsim.store.files import clear_left, is_store, lock_index, whole_file, write_whole
-from artsim.store.folder import FAILURES, Store
+from artsim.store.folder import Store
 from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part
 from artsim.store.parquet import read_parquet, write_parquet
 from artsim.store.parts import write_part

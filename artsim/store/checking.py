@@ -8,8 +8,9 @@ from pathlib import Path
 
 from artsim.errors import ShortageError, StoreError, shortage_of
 from artsim.store.checksums import CHECKSUM, cannot_read_now, is_whole, unsealed
+from artsim.store.failures import FAILURES
 from artsim.store.files import write_whole
-from artsim.store.folder import FAILURES, Store
+from artsim.store.folder import Store
 from artsim.store.manifest import COPY, MANIFEST, read_manifest
 from artsim.store.parquet import has_checksums, read_parquet
 

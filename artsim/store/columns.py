@@ -1,10 +1,8 @@
-"""The columns of an index: artsim's own, the metadata, the vectors; and its list of failures."""
+"""The columns of an index: artsim's own, the metadata, the vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -22,18 +20,6 @@ _OWN_COLUMNS = pa.schema(
         pa.field("height", pa.int32(), nullable=False),
         pa.field("file_bytes", pa.int64(), nullable=False),
         pa.field("file_mtime_ns", pa.int64(), nullable=False),
-    ]
-)
-_FAILURE_COLUMNS = pa.schema(
-    [
-        pa.field("id", pa.string()),
-        pa.field("image", pa.string()),
-        pa.field("stage", pa.string(), nullable=False),  # see `Failure`
-        pa.field("reason", pa.string(), nullable=False),
-        pa.field("file_bytes", pa.int64()),
-        pa.field("file_mtime_ns", pa.int64()),
-        pa.field("tried_with", pa.string()),  # what decoding depends on besides the file
-        pa.field("chunk", pa.int32(), nullable=False),  # -1: known before any chunk was embedded
     ]
 )
 _ARROW_TYPES = {
@@ -98,34 +84,3 @@ def leaves(schema: pa.Schema, columns: set[str]) -> list[str]:
             is_list = pa.types.is_list(type_) or pa.types.is_fixed_size_list(type_)
             leaves.append(f"{name}.list.element" if is_list else name)
     return leaves
-
-
-_FAILURES = 65_536  # that are Python objects at a time
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A row of the catalog that could not be embedded, and why."""
-
-    id: str | None
-    image: str | None
-    stage: str
-    reason: str
-    file_bytes: int | None = None
-    file_mtime_ns: int | None = None
-    tried_with: str | None = None
-    chunk: int = -1
-
-
-def failure_table(failures: Iterable[Failure]) -> pa.Table:
-    """Return failures as a table."""
-    left = iter(failures)
-    tables = [_FAILURE_COLUMNS.empty_table()]
-    # There may be as many as rows: where all pictures are on the web.
-    while some := list(islice(left, _FAILURES)):
-        columns = [
-            pa.array([getattr(each, field.name) for each in some], field.type)
-            for field in _FAILURE_COLUMNS
-        ]
-        tables.append(pa.Table.from_arrays(columns, schema=_FAILURE_COLUMNS))
-    return pa.concat_tables(tables)

@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Self
 
@@ -21,13 +21,8 @@ from artsim.errors import StoreError
 from artsim.store.added import AddedColumn, added_columns, with_added
 from artsim.store.arrow import floats, gather_rows
 from artsim.store.checksums import sha256_of
-from artsim.store.columns import (
-    Failure,
-    failure_table,
-    metadata_fields,
-    part_schema,
-    tile_column,
-)
+from artsim.store.columns import metadata_fields, part_schema, tile_column
+from artsim.store.failures import FAILURES, Failure, failure_table, read_failures
 from artsim.store.files import (
     TEMPORARY,
     Holding,
@@ -42,7 +37,6 @@ from artsim.store.manifest import COPY, MANIFEST, DerivedLabel, Manifest, Part, 
 from artsim.store.parquet import find_parquet, read_parquet, take_parquet, write_parquet
 from artsim.store.parts import write_part
 
-FAILURES = "failures.parquet"
 _NO_TEXT = "; the words of records may hold labels, so they are for 'artsim similar --by' alone"
 
 
@@ -168,8 +162,7 @@ class Store:
     def read_part(self, number: int, columns: Sequence[str] | None = None) -> pa.Table:
         """Read one part, by its place in the manifest."""
         part = self.manifest.parts[number]
-        file = self.path / "parts" / part.file
-        return read_parquet(file, columns, remedy=self._remedy, rows=part.rows)
+        return read_parquet(self._file(part), columns, remedy=self._remedy, rows=part.rows)
 
     def blocks(self, columns: Sequence[str]) -> Iterator[pa.Table]:
         """Read columns of the catalog, part by part."""
@@ -201,29 +194,25 @@ class Store:
             start += len(block)
         return vectors
 
-    def take(self, rows: Sequence[int], columns: Sequence[str]) -> pa.Table:
+    def take(self, rows: Sequence[int] | NDArray[np.int64], columns: Sequence[str]) -> pa.Table:
         """Read columns of some rows, in the order given."""
-        if not self.manifest.parts:
+        parts = self.manifest.parts
+        if not parts:
             return self.read(columns)
-        sizes = [part.rows for part in self.manifest.parts]
 
         def take(some: Sequence[str]) -> pa.Table:
-            return gather_rows(partial(self._take_of_part, some), sizes, rows)
+            def of_part(number: int, places: NDArray[np.int64]) -> pa.Table:
+                return take_parquet(self._file(parts[number]), some, places, remedy=self._remedy)
+
+            return gather_rows(of_part, [part.rows for part in parts], rows)
 
         return with_added(self.added, columns, take)
-
-    def _take_of_part(
-        self, columns: Sequence[str], number: int, rows: NDArray[np.int64]
-    ) -> pa.Table:
-        file = self.path / "parts" / self.manifest.parts[number].file
-        return take_parquet(file, columns, rows, remedy=self._remedy)
 
     def find(self, value: str, column: str = "id") -> int | None:
         """Return the first row that has a text in a column, such as ``content_hash``."""
         start = 0
         for part in self.manifest.parts:
-            file = self.path / "parts" / part.file
-            found = find_parquet(file, column, value, remedy=self._remedy)
+            found = find_parquet(self._file(part), column, value, remedy=self._remedy)
             if found is not None:
                 return start + found
             start += part.rows
@@ -231,13 +220,10 @@ class Store:
 
     def failures(self) -> pa.Table:
         """Read what could not be embedded."""
-        file = self.path / FAILURES
-        if not file.exists():
-            return failure_table([])
-        table = read_parquet(file, None, remedy=self._remedy)
-        # A chunk whose part the manifest does not list does not count.
-        chunks = table.column("chunk").to_numpy()
-        return table.filter(pa.array(chunks < self.manifest.next_part))
+        return read_failures(self.path, self.manifest.next_part, remedy=self._remedy)
+
+    def _file(self, part: Part) -> Path:
+        return self.path / "parts" / part.file
 
     @property
     def _remedy(self) -> str:
@@ -248,8 +234,7 @@ class Store:
         return [
             part.file
             for part in self.manifest.parts
-            if not (file := self.path / "parts" / part.file).exists()
-            or sha256_of(file) != part.sha256
+            if not (file := self._file(part)).exists() or sha256_of(file) != part.sha256
         ]
 
     def without(self, damaged: Collection[str]) -> Store:

@@ -1,0 +1,149 @@
+"""Indexes whose metadata is too large for memory: read from the parts, the answers are the same."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from search_toys import YEARS, make_store
+
+from artsim.embedding.ids import IdPlaces
+from artsim.search import Condition, Op, Searcher, SearchRequest, Term, Works, find_works
+from artsim.server.facets import count_values, facet_columns, find_values, names
+from artsim.store import CatalogRows, Store
+
+N = 97
+CONDITIONS = [
+    ("year < 1550", ()),
+    ("title LIKE '%7%' AND artist = 'Ada'", ()),
+    ("COLUMNS('^artist$') = 'Bob'", ()),
+    ("period.begin > 1600", ()),
+    ("tags = 'oil'", (Condition("year", Op.BETWEEN, (1520, 1580)),)),
+    ("row < 10", (Condition("tags", Op.CONTAINS, "IN"),)),
+    (None, (Condition("title", Op.IN, ("work 3", "work 50")),)),
+]
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """Return an index in several parts, of several row groups each."""
+    rng = np.random.default_rng(8)
+    years = [int(y) if y % 5 else None for y in rng.integers(1500, 1600, N)]
+    spans = [None if y is None else {"begin": y + 50, "end": y + 60} for y in years]
+    columns = {
+        "title": [f"work {n}" for n in range(N)],
+        "artist": [("Ada", "Bob", None)[n] for n in rng.integers(0, 3, N)],
+        "tags": [[None, ["oil"], ["ink", "oil"], []][n] for n in rng.integers(0, 4, N)],
+        "year": years,
+        "period": pa.array(spans, YEARS),
+    }
+    path = tmp_path_factory.mktemp("large")
+    taps = {"t": rng.normal(size=(N, 4)).astype(np.float32)}
+    whole = make_store(path / "whole", [f"w{n:02}" for n in range(N)], taps, columns)
+    store = Store.create(path / "parts", replace(whole.manifest, parts=(), next_part=0))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("artsim.store.parquet.GROUP_ROWS", 7)
+        for start in range(0, N, 30):
+            store.append(whole.read_part(0).slice(start, 30))
+    store.finish()
+    return store
+
+
+@pytest.fixture
+def works(store, monkeypatch):
+    """Return the works twice: with their metadata in memory, and read from the parts."""
+    in_memory = Works(store)
+    assert in_memory.metadata.is_in_memory
+    monkeypatch.setattr("artsim.search.metadata._IN_MEMORY", 0)
+    on_disk = Works(store)
+    assert not on_disk.metadata.is_in_memory
+    return in_memory, on_disk
+
+
+@pytest.mark.parametrize(("where", "conditions"), CONDITIONS)
+def test_conditions_meet_the_same_rows(works, where, conditions):
+    found = [each.filter.rows(where, conditions).tolist() for each in works]
+    assert found[0] == found[1] != []
+    missing = [each.filter.unknown(where, conditions) for each in works]
+    assert missing[0] == missing[1]
+
+
+def test_works_are_found_by_id_content_and_words(works):
+    in_memory, on_disk = works
+    rows = [60, 3, 3, 96, 29, 30]
+    assert on_disk.known(rows) == in_memory.known(rows)
+    assert on_disk.row("w61") == 61
+    assert not on_disk.has("w99")
+    assert on_disk.places(["w96", "no", "w00"]).tolist() == [96, -1, 0]
+    assert on_disk.similar_ids("w6") == in_memory.similar_ids("w6") == ["w60", "w61", "w62"]
+    content = in_memory.content(41)
+    assert on_disk.content(41) == content
+    assert on_disk.row_of_content(content) == in_memory.row_of_content(content)
+    for words, options in {
+        "work 5": {},
+        "ada ink": {"where": "year > 1520"},
+        "ink": {"sort": "-year"},
+        "nobody": {},
+    }.items():
+        first, second = (find_works(each, words, k=9, **options) for each in works)
+        assert second.rows.tolist() == first.rows.tolist()
+        assert (second.count, second.unknown) == (first.count, first.unknown)
+
+
+def test_facets_count_the_same_values(works):
+    in_memory, on_disk = works
+    assert facet_columns(on_disk) == facet_columns(in_memory)
+    for conditions in ([], [Condition("artist", Op.EQUAL, "Ada")]):
+        assert count_values(on_disk, conditions) == count_values(in_memory, conditions)
+    assert names(on_disk) == names(in_memory)
+    assert find_values(on_disk, [], "title", "k 9") == find_values(in_memory, [], "title", "k 9")
+
+
+def test_a_search_gives_the_same_answer(store, works, monkeypatch):
+    request = SearchRequest(
+        terms=(Term(id="w07"),), k=5, where="year > 1510", max_per={"artist": 2}
+    )
+    on_disk = Searcher(store).search(request)
+    monkeypatch.setattr("artsim.search.metadata._IN_MEMORY", 1 << 30)
+    assert on_disk.matches == Searcher(store).search(request).matches
+
+
+def test_only_groups_that_may_have_a_row_are_read(store, monkeypatch):
+    read, own = [], pq.ParquetFile.read_row_group
+
+    def read_row_group(parquet, number, columns):
+        read.append(number)
+        return own(parquet, number, columns)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", read_row_group)
+    assert store.find("w45") == 45
+    assert read == [2]  # of the second part
+    read.clear()
+    assert store.take([44, 16, 45], ["title"]).column(0).to_pylist() == [
+        "work 44",
+        "work 16",
+        "work 45",
+    ]
+    assert read == [2, 2]
+
+
+def catalog_rows(path, ids):
+    table = pa.table({"id": ids, "image": [f"{n}.jpg" for n in range(len(ids))]})
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as out:
+        out.write_table(table, max_chunksize=3)
+    return CatalogRows(pa.ipc.open_file(pa.memory_map(str(path))))
+
+
+@pytest.mark.parametrize("collide", [False, True])
+def test_ids_are_found_even_if_all_hashes_collide(tmp_path, monkeypatch, collide):
+    if collide:
+        monkeypatch.setattr(
+            "artsim.embedding.ids.text_hashes", lambda texts: np.zeros(len(texts), dtype=np.int64)
+        )
+    rows = catalog_rows(tmp_path / "rows", ["a", "b", None, "a", "c", "b"])
+    ids = IdPlaces(rows)
+    usable = np.array([True, False, True, True, True, True])
+    wanted = pa.array(["b", "nobody", "a", "c", None])
+    assert ids.find(wanted, usable).tolist() == [5, -1, 0, 4, -1]
+    assert {0, 1, 3, 5} <= set(ids.repeated().tolist())
