@@ -24,7 +24,7 @@ from artsim.datatypes import Passport, plural
 from artsim.errors import StoreError
 from artsim.store.added import FOLDER as ADDED
 from artsim.store.checksums import sealed, unsealed
-from artsim.store.columns import Failure
+from artsim.store.failures import Failure
 from artsim.store.files import lock_index, sync_folder, write_errors, write_whole
 from artsim.store.folder import Store
 from artsim.store.manifest import COPY, MANIFEST
