@@ -19,7 +19,6 @@ from artsim.labels.fitness import why_id, why_not_label
 from artsim.labels.label import Label, LabelKind, encode, multiclass, multilabel, number
 from artsim.labels.old_expressions import to_sql
 from artsim.labels.sql import quoted
-from artsim.readers import look_like_codes
 from artsim.store import DerivedLabel, Store, lock_index, remove_added
 
 _NUMBERS = (FieldType.NUMBER, FieldType.YEARS)
@@ -261,6 +260,8 @@ def _without_qualified(store: Store, name: str, values: list[Any]) -> tuple[list
 
 
 def _read_numbers(store: Store, name: str) -> Label:
+    from artsim.readers import look_like_codes  # seldom needed, and searches import this module
+
     label = number(name, *_intervals(store.read([name]).column(name)))
     known = label.numbers[label.known]
     reason = why_id(name, label.numbers)

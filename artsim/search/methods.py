@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,12 @@ from artsim.datatypes import EMBEDDING, PALETTE, TapInfo
 from artsim.errors import SearchError
 from artsim.search.backend import FaissBackend, SearchBackend
 from artsim.search.encoder import Encoder, IndexEncoder
-from artsim.search.records import Records
 from artsim.search.requests import Aspect, SearchRequest
 from artsim.search.works import Works
 from artsim.store import Store
+
+if TYPE_CHECKING:
+    from artsim.search.records import Records
 
 TEXT = "text"  # the aspect that compares the words of the records
 
@@ -58,6 +60,8 @@ class Opened:
             SearchError: If there is no such column, or it has no text.
         """
         if columns not in self._records:
+            from artsim.search.records import Records  # loads scipy
+
             self._records[columns] = Records(self.works, columns)
         return self._records[columns]
 

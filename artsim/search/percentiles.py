@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import issparse
 
 from artsim.errors import StoreError
 from artsim.store import Store, sealed, unsealed, write_whole
@@ -162,7 +161,7 @@ def _compare(first: Vectors, second: Vectors, groups: int, same: bool) -> NDArra
     parts = []
     tiles = 1
     for (share, one), (_, other) in zip(first, second, strict=True):
-        if issparse(one):
+        if not isinstance(one, np.ndarray):  # sparse
             parts.append(np.float32(share) * _compare_sparse(one, other, groups))
             continue
         tiles, dim = one.shape[1:]

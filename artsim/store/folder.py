@@ -102,7 +102,7 @@ class Store:
         """
         return self.open(self.path, roots=self._roots)
 
-    @property
+    @cached_property
     def roots(self) -> tuple[Path, ...]:
         """The folders whose pictures are shown: those given, else the collection's own.
 
