@@ -114,6 +114,28 @@ def test_a_mirrored_detail_is_the_first_pair_with_its_place(planted, tmp_path):
         assert drawn.width > 200
 
 
+def test_verified_matches_have_their_detail_where_it_lies(planted, tmp_path):
+    with Image.open(planted.parent / "made" / "a.png") as picture:
+        picture.crop((20, 20, 150, 150)).save(tmp_path / "detail.png")
+    command = ["similar", str(tmp_path / "detail.png"), "--index", str(planted), "--details"]
+    result = CliRunner().invoke(cli, [*command, "--verify", "--json", "-k", "3"])
+    assert result.exit_code == 0, result.output
+    own, pasted, other = (json.loads(line) for line in result.stdout.splitlines())
+    assert [Path(each["id"]).stem for each in (own, pasted)] == ["a", "b"]
+    assert own["evidence"] > pasted["evidence"] > 3 * other["evidence"]
+    x, y, width, height = (float(each.rstrip("%")) for each in pasted["box"].split(","))
+    assert 30 <= x <= 52  # pasted from 37.5% to 91.7%, and 25% to 79.2%
+    assert 18 <= y <= 40
+    assert x + width <= 98
+    assert y + height <= 86
+    for more in ([], ["--details", "-o", "x.csv"]):
+        refused = CliRunner().invoke(
+            cli, ["similar", "a", "--index", str(planted), "--verify", *more]
+        )
+        assert refused.exit_code == 2
+        assert "--verify needs --details, and one query without --output" in refused.output
+
+
 def test_a_layer_without_a_map_is_refused_with_the_next_step(planted):
     result = CliRunner().invoke(cli, ["motifs", str(planted), "--layer", "classifier"])
     assert result.exit_code == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from artsim.cli.options.labels import column_option
 from artsim.cli.options.outputs import format_option, rows_option, strict_option
 from artsim.cli.options.published import open_searched
 from artsim.cli.options.values import PICTURE, count_cores, count_option, split_names
+from artsim.cli.output import show_progress
 from artsim.cli.similar_batch import answer_batch, pictures_of, read_ids
 from artsim.cli.similar_outputs import Outputs, output_options, write_outputs
 from artsim.cli.similar_query import (
@@ -39,7 +41,7 @@ from artsim.cli.similar_query import (
 )
 
 if TYPE_CHECKING:
-    from artsim.search import IndexEncoder, Searcher, Term
+    from artsim.search import IndexEncoder, SearchAnswer, Searcher, SearchRequest, Term
 
 
 @cloup.command()
@@ -78,6 +80,12 @@ if TYPE_CHECKING:
         is_flag=True,
         help="Find works that contain the query as a detail, and where. Needs an index made with "
         "'artsim embed --tiles 3'.",
+    ),
+    click.option(
+        "--verify",
+        is_flag=True,
+        help="With --details: also compare where the parts of the detail lie, and rank by that. "
+        "Takes seconds, and needs a convolutional network.",
     ),
     allow_private_option,
 )
@@ -172,6 +180,7 @@ def similar(
     id_file: Path | None,
     strict: bool,
     as_json: bool,
+    verify: bool,
     **settings: Any,
 ) -> None:
     """Find the works most similar to a picture, a work or words.
@@ -196,7 +205,7 @@ def similar(
         artsim similar 002ff77bbd --where "style = 'Baroque' and year < 1650" --not-same artist
         artsim similar saint.jpg --plus '1.5*gold.jpg' --minus crucifix.jpg
         artsim similar 002ff77bbd --crop 10%,10%,30%,40% --max-per artist=2 --sheet matches.png
-        artsim similar halo.jpg --details --sheet halos.png
+        artsim similar halo.jpg --details --verify --sheet halos.png
         artsim similar 002ff77bbd --by image=0.7,text=0.3 --text-columns title,medium
         artsim similar queries/ -k 10 -o matches.parquet
     """
@@ -214,6 +223,8 @@ def similar(
     if output is not None and outputs.files:
         raise click.UsageError(f"{outputs.files[0]} shows one query; leave it out, or --output")
     _check_pairs(settings, output, strict=strict)
+    if verify and (output is not None or not settings["details"]):
+        raise click.UsageError("--verify needs --details, and one query without --output")
     if crop is not None and (output is not None or len(queries) + len(ids) != 1):
         raise click.UsageError(
             "--crop takes a detail of one picture; use one file or ID as the query"
@@ -232,7 +243,8 @@ def similar(
     ]
     if output is None:
         own = [reader.read(text, box=crop) for text in queries]
-        answer = searcher.search(SearchRequest(terms=(*own, *common), **settings))
+        request = SearchRequest(terms=(*own, *common), **settings)
+        answer = _verified(searcher, encoder, request) if verify else searcher.search(request)
         write_outputs(searcher, answer, outputs, encoder, as_json=as_json)
         return
     each: list[Term] = []
@@ -248,6 +260,16 @@ def similar(
     failed = answer_batch(searcher, requests, output)
     if failed and (strict or failed == len(each)):
         ctx.exit(1)
+
+
+def _verified(searcher: Searcher, encoder: IndexEncoder, request: SearchRequest) -> SearchAnswer:
+    """Search for details, and rank what is found by where their parts lie."""
+    from artsim.motifs import MotifFinder, candidates, verify_matches
+
+    answer = searcher.search(replace(request, k=candidates(request.k)))
+    with show_progress("Comparing") as progress:
+        finder = MotifFinder(searcher.store, encoder.by_torch)
+        return verify_matches(answer, finder, searcher.works, request.k, progress=progress)
 
 
 def _check_pairs(settings: dict[str, Any], output: Path | None, *, strict: bool) -> None:

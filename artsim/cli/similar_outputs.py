@@ -184,11 +184,19 @@ def _print_matches(searcher: Searcher, answer: SearchAnswer) -> None:
     shown = list(dict.fromkeys([*known[:_SHOWN_FIELDS], *compared]))
     has_percentile = any(match.percentile is not None for match in matches)
     has_box = matches[0].box is not None
-    numbers = ["rank", "score", *matches[0].cosines, *(["percentile"] if has_percentile else [])]
+    is_verified = matches[0].evidence is not None
+    numbers = [
+        "rank",
+        *(["evidence"] if is_verified else []),
+        "score",
+        *matches[0].cosines,
+        *(["percentile"] if has_percentile else []),
+    ]
     numbers += ["box"] if has_box else []
     rows = [
         [
             match.rank,
+            *([fixed(match.evidence, 1)] if is_verified else []),
             fixed(match.score),
             *map(fixed, match.cosines.values()),
             *([fixed(match.percentile, 2)] if has_percentile else []),
@@ -206,6 +214,8 @@ def _as_dict(match: Match) -> dict[str, Any]:
     percentile = None if match.percentile is None else round(match.percentile, 4)
     own: dict[str, Any] = {"rank": match.rank, "id": match.id, "score": round(match.score, 6)}
     own |= {"percentile": percentile, "image": match.image}
+    if match.evidence is not None:
+        own["evidence"] = round(match.evidence, 4)
     if match.box is not None:
         own["box"] = str(match.box)
     if match.shares:

@@ -7,6 +7,7 @@ that one map of the plane explains, decide.
 from artsim.motifs.features import Cells, FeatureMaps
 from artsim.motifs.finding import MIN_SCORE, Motif, MotifFinder, find_motifs, in_order
 from artsim.motifs.matching import Verified, verify
+from artsim.motifs.verifying import candidates, verify_matches
 
 __all__ = [
     "MIN_SCORE",
@@ -15,7 +16,9 @@ __all__ = [
     "Motif",
     "MotifFinder",
     "Verified",
+    "candidates",
     "find_motifs",
     "in_order",
     "verify",
+    "verify_matches",
 ]

@@ -62,7 +62,7 @@ class MotifFinder:
         self._files = [locate(store, image) for image in images]
         self.cells: Callable[[int], tuple[Cells, Cells] | None] = lru_cache(_KEPT)(self._cells)
         rows = np.unique(np.linspace(0, len(images) - 1, _SAMPLED).astype(int)) if images else ()
-        known = [pixels for row in rows if (pixels := self._pixels(int(row))) is not None]
+        known = [pixels for row in rows if (pixels := _pixels(self._files[row])) is not None]
         if known:
             self._maps.standardize(known)
 
@@ -76,35 +76,44 @@ class MotifFinder:
 
         A picture that cannot be read shares none.
         """
-        one, other = self.cells(first), self.cells(second)
-        if one is None or other is None:
+        one = self.cells(first)
+        found = None if one is None else self.find(one[0], second)
+        if one is None or found is None:
+            return None
+        verified, box = found
+        return Motif(first, second, _box(verified.first, one[0]), box, verified)
+
+    def find(self, cells: Cells, row: int) -> tuple[Verified, Box] | None:
+        """Find what a work shares with a picture, plain or mirrored, and where; None if nothing."""
+        other = self.cells(row)
+        if other is None:
             return None
         found = [
             verified
-            for cells, mirrored in zip(other, (False, True), strict=True)
-            if (verified := verify(one[0], cells, mirrored=mirrored)) is not None
+            for theirs, mirrored in zip(other, (False, True), strict=True)
+            if (verified := verify(cells, theirs, mirrored=mirrored)) is not None
         ]
         if not found:
             return None
         best = max(found, key=lambda each: each.score)
-        boxes = (_box(best.first, one[0]), _box(best.second, other[0]))
-        return Motif(first, second, *boxes, best)
+        return best, _box(best.second, other[0])
+
+    def cells_of(self, file: str | None, box: Box | None = None) -> Cells | None:
+        """Compute the cells of a picture, or of a part of it; None if it cannot be read."""
+        pixels = _pixels(file)
+        if pixels is None:
+            return None
+        if box is not None:
+            x0, y0, x1, y1 = box.edges(pixels.shape[1], pixels.shape[0])
+            pixels = np.ascontiguousarray(pixels[y0:y1, x0:x1])
+        return self._maps.cells(pixels)
 
     def _cells(self, row: int) -> tuple[Cells, Cells] | None:
-        pixels = self._pixels(row)
+        pixels = _pixels(self._files[row])
         if pixels is None:
             return None
         mirrored = np.ascontiguousarray(pixels[:, ::-1])
         return self._maps.cells(pixels), self._maps.cells(mirrored)
-
-    def _pixels(self, row: int) -> NDArray[np.uint8] | None:
-        file = self._files[row]
-        if file is None or file.startswith(("http://", "https://")):
-            return None
-        try:
-            return decode(read_bytes(Path(file)), at_least=_useful).pixels
-        except ImageError:
-            return None
 
 
 def find_motifs(
@@ -147,6 +156,15 @@ def _compared(
         if motif is not None:
             yield motif
         progress(done, len(pairs), 0)
+
+
+def _pixels(file: str | None) -> NDArray[np.uint8] | None:
+    if file is None or file.startswith(("http://", "https://")):
+        return None
+    try:
+        return decode(read_bytes(Path(file)), at_least=_useful).pixels
+    except ImageError:
+        return None
 
 
 def _useful(width: int, height: int) -> tuple[int, int]:

@@ -125,10 +125,15 @@ class IndexEncoder:
         """Return the network as explanations of taps need it.
 
         That is the network that embeds, if all taps are averages whose positions it computes, else
-        torch's, which is loaded at the first call.
+        `by_torch`.
         """
         if all(self.extractor.averaged_maps(tap) for tap in taps):
             return self.extractor
+        return self.by_torch
+
+    @property
+    def by_torch(self) -> Extractor:
+        """The network computed by torch, which has its layers, loaded at the first call."""
         with self._loading_explained:
             if self._explained is None:
                 self._explained = load_index_extractor(

@@ -154,6 +154,7 @@ class Match:
     shares: dict[str, float] = field(default_factory=dict)  # by aspect; they sum to the score
     box: Box | None = None  # the detail that was compared, in percent
     cosines: dict[str, float] = field(default_factory=dict)  # by aspect, without its weight
+    evidence: float | None = None  # that it contains the query, if that was verified
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,9 @@ of a picture and is pasted once into another: as it is, mirrored, recolored, or 
 nothing connects count as wrong, although some may really share a motif.
 
 The threshold was chosen on seed 0; by default the pictures are others, of seed 1.
+
+With --queries each detail is a query instead, as it was cut out and not as it was altered: is the
+picture that it was pasted into the first match of `artsim similar --details`, and with --verify?
 """
 
 from __future__ import annotations
@@ -25,9 +28,10 @@ from PIL import Image, ImageOps
 from artsim.datatypes import parse_spec
 from artsim.embedding import EmbedSettings, embed_collection
 from artsim.models import BackendName, Compute, load_extractor
-from artsim.motifs import MIN_SCORE, MotifFinder, find_motifs
+from artsim.motifs import MIN_SCORE, MotifFinder, candidates, find_motifs, verify_matches
 from artsim.motifs.candidates import candidate_pairs
 from artsim.readers import read_collection
+from artsim.search import IndexEncoder, Searcher, SearchRequest, Term
 from artsim.store import Store
 
 DATA = Path(os.environ.get("ARTSIM_DATA", "../shared/data"))
@@ -45,6 +49,7 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, default=5)
     parser.add_argument("--each", type=int, default=5)
     parser.add_argument("--layer")
+    parser.add_argument("--queries", action="store_true", help="search with each detail")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         made = Path(name, "made")
@@ -52,7 +57,10 @@ def main() -> None:
             wanted.folder, made, wanted.details, others=wanted.others, seed=wanted.seed
         )
         store = embed(made, Path(name, "index"), wanted.tiles)
-        report(store, truth, wanted.each, wanted.layer)
+        if wanted.queries:
+            report_queries(store, Path(name, "cut"))
+        else:
+            report(store, truth, wanted.each, wanted.layer)
 
 
 def paste_details(
@@ -63,12 +71,16 @@ def paste_details(
     files = sorted(file for file in pictures.iterdir() if file.suffix == ".jpg")
     drawn = [files[at] for at in random.permutation(len(files))[: 2 * details + others]]
     made.mkdir(parents=True)
+    cuts = made.with_name("cut")
+    cuts.mkdir()
     truth = {}
     for number, (source, host) in enumerate(zip(drawn[:details], drawn[details:], strict=False)):
         kind = KINDS[number % len(KINDS)]
         with Image.open(source) as opened, Image.open(host) as other:
             picture, target = opened.convert("RGB"), other.convert("RGB")
-        detail = altered(draw_detail(picture, random), kind, random)
+        cut = draw_detail(picture, random)
+        cut.save(cuts / f"{source.stem}-{host.stem}.png")
+        detail = altered(cut, kind, random)
         detail.thumbnail((target.width * 0.7, target.height * 0.7))
         spare = target.width - detail.width, target.height - detail.height
         target.paste(
@@ -116,6 +128,26 @@ def embed(pictures: Path, index: Path, tiles: int) -> Store:
     settings = EmbedSettings(tiles=tiles)
     embed_collection(read_collection(pictures), index, extractor, settings=settings)
     return Store.open(index)
+
+
+def report_queries(store: Store, cuts: Path) -> None:
+    """Print how often the picture with a query's detail is the first match, or among five."""
+    encoder = IndexEncoder(store)
+    searcher = Searcher(store, encoder=encoder)
+    finder = MotifFinder(store, encoder.by_torch)
+    places: dict[str, list[int]] = {"--details": [], "--details --verify": []}
+    for file in sorted(cuts.iterdir()):
+        source, host = file.stem.split("-")
+        terms, own = (Term(file=file),), (f"{source}.jpg",)
+        request = SearchRequest(terms=terms, k=candidates(10), details=True, exclude=own)
+        answer = searcher.search(request)
+        verified = verify_matches(answer, finder, searcher.works, len(answer.matches))
+        for way, each in zip(places, (answer, verified), strict=True):
+            ids = [match.id for match in each.matches]
+            places[way].append(ids.index(f"{host}.jpg") if f"{host}.jpg" in ids else len(ids))
+    for way, found in places.items():
+        first, five = (sum(place < few for place in found) / len(found) for few in (1, 5))
+        print(f"{way}: first {first:.3f}, among five {five:.3f} of {len(found)} details")
 
 
 def report(store: Store, truth: dict[frozenset[str], str], each: int, layer: str | None) -> None:

@@ -1,0 +1,55 @@
+"""Re-rank the matches of a search for details by where their parts lie."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from artsim.datatypes import Progress, no_progress
+from artsim.motifs.finding import MotifFinder
+from artsim.search import Match, SearchAnswer, Works
+
+CANDIDATES = 10  # matches that are compared for each that is wanted
+_AT_LEAST = 100
+
+
+def candidates(k: int) -> int:
+    """Return how many matches to search for, so that the k best of them can be verified."""
+    return max(CANDIDATES * k, _AT_LEAST)
+
+
+def verify_matches(
+    answer: SearchAnswer,
+    finder: MotifFinder,
+    works: Works,
+    k: int,
+    *,
+    progress: Progress = no_progress,
+) -> SearchAnswer:
+    """Rank matches by the evidence that they contain a query picture, best first.
+
+    The detail of a match becomes the part that corresponds; a match without any evidence keeps its
+    detail and its place behind the others.
+
+    Args:
+        answer: The answer of a search, with as many matches as `candidates` says.
+        finder: Compares pictures of the searched index.
+        works: The works of that index.
+        k: How many matches are kept.
+        progress: Called with the matches that are done.
+    """
+    queries = [
+        cells
+        for query in answer.queries
+        if query.weight > 0 and (cells := finder.cells_of(query.image, query.box)) is not None
+    ]
+    verified: list[Match] = []
+    for done, match in enumerate(answer.matches, 1):
+        row = works.row(match.id)
+        found = [each for cells in queries if (each := finder.find(cells, row)) is not None]
+        best, box = max(found, key=lambda each: each[0].score, default=(None, match.box))
+        evidence = 0.0 if best is None else best.score
+        verified.append(replace(match, evidence=evidence, box=box))
+        progress(done, len(answer.matches), 0)
+    verified.sort(key=lambda match: (-(match.evidence or 0), match.rank))
+    ranked = [replace(match, rank=rank) for rank, match in enumerate(verified[:k], 1)]
+    return replace(answer, matches=tuple(ranked))
