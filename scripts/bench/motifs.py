@@ -2,9 +2,9 @@
 
     python scripts/bench/motifs.py [FOLDER]    a folder of pictures; default: the paintings
 
-Paintings are those of ARTSIM_DATA (default ../shared/data). Each detail is 35% to 50% of the sides
-of a picture and is pasted once into another: as it is, mirrored, recolored, or rescaled by 0.7 to
-1.4. A pair is right if a detail of one was pasted into the other. Pairs of two pictures that
+Paintings are those of ARTSIM_DATA (default ../shared/data). Each detail is 35% to 50% (--share) of
+the sides of a picture and is pasted once into another: as it is, mirrored, recolored, or rescaled
+by 0.7 to 1.4. A pair is right if a detail of one was pasted into the other. Pairs of two pictures that
 nothing connects count as wrong, although some may really share a motif.
 
 The threshold was chosen on seed 0; by default the pictures are others, of seed 1.
@@ -49,12 +49,18 @@ def main() -> None:
     parser.add_argument("--tiles", type=int, default=5)
     parser.add_argument("--each", type=int, default=5)
     parser.add_argument("--layer")
+    parser.add_argument("--share", type=float, nargs=2, default=SHARE, help="of a picture's sides")
     parser.add_argument("--queries", action="store_true", help="search with each detail")
     wanted = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         made = Path(name, "made")
         truth = paste_details(
-            wanted.folder, made, wanted.details, others=wanted.others, seed=wanted.seed
+            wanted.folder,
+            made,
+            wanted.details,
+            others=wanted.others,
+            seed=wanted.seed,
+            share=tuple(wanted.share),
         )
         store = embed(made, Path(name, "index"), wanted.tiles)
         if wanted.queries:
@@ -64,7 +70,13 @@ def main() -> None:
 
 
 def paste_details(
-    pictures: Path, made: Path, details: int, *, others: int, seed: int
+    pictures: Path,
+    made: Path,
+    details: int,
+    *,
+    others: int,
+    seed: int,
+    share: tuple[float, float] = SHARE,
 ) -> dict[frozenset[str], str]:
     """Write pictures of which some share a detail; return the kind of each pair of names."""
     random = np.random.default_rng(seed)
@@ -78,7 +90,7 @@ def paste_details(
         kind = KINDS[number % len(KINDS)]
         with Image.open(source) as opened, Image.open(host) as other:
             picture, target = opened.convert("RGB"), other.convert("RGB")
-        cut = draw_detail(picture, random)
+        cut = draw_detail(picture, random, share)
         cut.save(cuts / f"{source.stem}-{host.stem}.png")
         detail = altered(cut, kind, random)
         detail.thumbnail((target.width * 0.7, target.height * 0.7))
@@ -94,11 +106,13 @@ def paste_details(
     return truth
 
 
-def draw_detail(picture: Image.Image, random: np.random.Generator) -> Image.Image:
+def draw_detail(
+    picture: Image.Image, random: np.random.Generator, share: tuple[float, float]
+) -> Image.Image:
     """Cut out the most varied of some details."""
     cuts = []
     for _ in range(20):
-        width, height = (round(random.uniform(*SHARE) * side) for side in picture.size)
+        width, height = (round(random.uniform(*share) * side) for side in picture.size)
         x = int(random.integers(picture.width - width + 1))
         y = int(random.integers(picture.height - height + 1))
         cut = picture.crop((x, y, x + width, y + height))
