@@ -4,8 +4,8 @@
 
 Paintings are those of ARTSIM_DATA (default ../shared/data). Each detail is 35% to 50% (--share) of
 the sides of a picture and is pasted once into another: as it is, mirrored, recolored, or rescaled
-by 0.7 to 1.4. A pair is right if a detail of one was pasted into the other. Pairs of two pictures that
-nothing connects count as wrong, although some may really share a motif.
+by 0.7 to 1.4. A pair is right if a detail of one was pasted into the other. Pairs of two pictures
+that nothing connects count as wrong, although some may really share a motif.
 
 The threshold was chosen on seed 0; by default the pictures are others, of seed 1.
 
