@@ -19,6 +19,7 @@ import click
 import cloup
 
 from artsim import __version__
+from artsim.cli.compact import compact
 from artsim.cli.dupes import dupes
 from artsim.cli.embed import embed
 from artsim.cli.estimate import estimate
@@ -175,7 +176,10 @@ def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
         cloup.Section("Collect", [fetch, inspect, readers, sample]),
         cloup.Section(
             "Index",
-            [embed, import_vectors, index, info, repair, migrate, models, layers, pack, estimate],
+            [
+                *(embed, import_vectors, index, info, repair, compact, migrate),
+                *(models, layers, pack, estimate),
+            ],
         ),
         cloup.Section("Search", [find, similar, dupes, motifs, publish]),
         cloup.Section(

@@ -1,5 +1,7 @@
 from .build import build_index as build_index
 from .choice import choose_shapes as choose_shapes
+from .compacting import Compacted as Compacted
+from .compacting import compact_index as compact_index
 from .layout import LayoutPlan as LayoutPlan
 from .layout import layout_file as layout_file
 from .layout import make_layout as make_layout

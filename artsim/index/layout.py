@@ -92,6 +92,22 @@ def make_layout(
     return points
 
 
+def renew_layout(store: Store, tap: str, fingerprint: str) -> None:
+    """Keep the map of a tap that was made of the same rows in other files.
+
+    ``fingerprint`` is the index's as it was.
+    """
+    file = layout_file(store, tap)
+    if not file.is_file():
+        return
+    table = read_parquet(file, None, remedy="run 'artsim map' again")
+    settings = json.loads((table.schema.metadata or {}).get(_SETTINGS, b"{}"))
+    if settings.get("fingerprint") == fingerprint:
+        new = json.dumps(settings | {"fingerprint": store.fingerprint})
+        table = table.replace_schema_metadata({_SETTINGS: new})
+        write_whole(file, lambda stream: write_parquet(stream, table))
+
+
 def read_layout(store: Store, tap: str) -> NDArray[np.float32] | None:
     """Return the stored map of a tap, a point for each row; None if none has the present rows.
 

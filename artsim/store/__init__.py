@@ -17,6 +17,7 @@ from artsim.store.arrow import (
 from artsim.store.checking import Check, check_files, restore_manifest
 from artsim.store.checksums import is_whole, sealed, sha256_of, unsealed
 from artsim.store.columns import part_schema, round_to_half, tile_column, vector_type
+from artsim.store.compacting import PART_BYTES, merge_parts, merged_parts
 from artsim.store.csv_files import CsvWriter, csv_text, csv_value
 from artsim.store.failures import FAILURES, Failure
 from artsim.store.files import clear_left, is_store, lock_index, whole_file, write_whole
@@ -42,6 +43,7 @@ __all__ = [
     "FAILURES",
     "MANIFEST",
     "MAPPED",
+    "PART_BYTES",
     "PREDICTION",
     "AddedColumn",
     "CatalogRows",
@@ -69,6 +71,8 @@ __all__ = [
     "large_text",
     "local_index",
     "lock_index",
+    "merge_parts",
+    "merged_parts",
     "part_schema",
     "read_parquet",
     "read_versions",
