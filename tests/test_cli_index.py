@@ -21,7 +21,6 @@ COMMANDS = {
     "knn-eval": ["-k", "1"],
     "retrieval-eval": ["-k", "1"],
     "index": [],
-    "compact": [],
     "find": ["ada"],
     "probe": ["--label", "side"],
     "review": [],
